@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
+use crate::arn::MethodArn;
+
 /// API Gateway's bound on one `Resource`, in characters; counted here in bytes, never fewer.
 pub(crate) const MAX_RESOURCE_BYTES: usize = 512;
 
@@ -75,6 +77,16 @@ impl Document {
             return Err(DocumentError::LongDocument { bytes, limit });
         }
         Ok(document)
+    }
+
+    /// The document that closes a whole stage to a caller, whatever the rules grant.
+    ///
+    /// Of `arn` only what precedes the verb is used.
+    ///
+    /// # Errors
+    /// When the stage's resource is over 512 bytes; refuse the request then.
+    pub fn deny_all(arn: &MethodArn<'_>) -> Result<Self, DocumentError> {
+        Self::new(arn.resource_prefix(), Vec::new(), Vec::new(), usize::MAX)
     }
 
     /// What the document allows, where nothing in [`Self::denied`] says otherwise.
@@ -182,6 +194,15 @@ mod tests {
 
     fn document(allow: &[&str], deny: &[&str], limit: usize) -> Result<Document, DocumentError> {
         Document::new(PREFIX, suffixes(allow), suffixes(deny), limit)
+    }
+
+    #[test]
+    fn denies_a_whole_stage() {
+        let arn = format!("{PREFIX}GET/a");
+        let document = Document::deny_all(&MethodArn::parse(&arn).unwrap()).unwrap();
+        assert_eq!(document.allowed().count(), 0);
+        let denied: Vec<_> = document.denied().map(|resource| resource.to_string()).collect();
+        assert_eq!(denied, [format!("{PREFIX}*")]);
     }
 
     #[test]

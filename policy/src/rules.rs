@@ -169,6 +169,25 @@ pub enum RuleError {
     },
 }
 
+impl RuleError {
+    /// The name of the rule that is wrong, as written: where to look for it.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        match self {
+            Self::Name { name: rule, .. }
+            | Self::Duplicate { rule }
+            | Self::NoRoutes { rule }
+            | Self::NoRequirement { rule }
+            | Self::Everyone { rule, .. }
+            | Self::EmptyList { rule, .. }
+            | Self::EmptyItem { rule, .. }
+            | Self::Scope { rule, .. }
+            | Self::Stage { rule, .. }
+            | Self::LongRoute { rule, .. } => rule,
+        }
+    }
+}
+
 impl Rules {
     /// Checks rules and makes them ready; no rules at all deny everything.
     ///
