@@ -156,7 +156,7 @@ impl FromStr for RoutePattern {
     type Err = RouteError;
 
     fn from_str(text: &str) -> Result<Self, RouteError> {
-        if text.starts_with('$') && !text.contains([' ', '/']) {
+        if text.starts_with('$') {
             return if text == CONNECT {
                 Ok(Self(Pattern::Connect))
             } else {
@@ -294,7 +294,9 @@ mod tests {
         assert!(connect.matches(&Target::RouteKey("$connect")));
         assert!(!connect.matches(&Target::RouteKey("$default")));
         assert!(!connect.matches(&get("/$connect")));
-        assert!(refusal("$disconnect").contains("write `$connect`"));
+        for text in ["$disconnect", "$connect /", "$", "$connect "] {
+            assert!(refusal(text).contains("is never asked about: write `$connect`"), "{text}");
+        }
     }
 
     #[test]

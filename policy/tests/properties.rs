@@ -1,6 +1,7 @@
 //! What holds for any rules, caller and request.
 //!
 //! Names and paths come from small pools, so that rules, callers and requests meet often.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly, its helpers too")]
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
 //! Rules through the public API: what they refuse at load time, whom they apply to, and the exact
 //! documents that they become.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use policy::{Caller, DocumentError, MethodArn, RuleSpec, Rules, Verdict};
 use serde::Deserialize;
