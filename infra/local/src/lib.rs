@@ -12,6 +12,7 @@
 use std::io::Write;
 
 pub mod clock;
+pub mod gateway;
 pub mod lambda;
 
 /// Tells the person at the terminal one thing, on standard error.
