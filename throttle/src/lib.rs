@@ -1,1 +1,39 @@
-//! Placeholder while the workspace is laid out.
+//! Rate limits and quotas that hold, over any number of Lambdas and one DynamoDB table.
+//!
+//! A [`Throttle`] decides whether one more request of a [`Subject`] fits its [`Plan`]. All of
+//! a subject's state is one item, and one conditional write decides: no read, no lock, and
+//! never more admitted than the plan says, however many instances share the table.
+//!
+//! ```text
+//! Request -> plan (cached) -> Charge (pure arithmetic) -> one conditional write -> Decision
+//! ```
+//!
+//! - [`bucket`] is the arithmetic; it receives the time and does no IO.
+//! - [`store`] keeps buckets: [`MemoryStore`] and [`DynamoStore`] behave alike.
+//! - [`table`] is the table's shape: creating it, checking it, and the plans in it.
+//! - [`clock`] is the only place that reads the time.
+
+pub mod bucket;
+pub mod clock;
+mod decision;
+mod failure;
+mod name;
+mod period;
+mod plan;
+mod rate;
+pub mod store;
+pub mod table;
+mod throttle;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use decision::{Decision, Limit};
+pub use failure::{Damage, Failure, StoreError, ThrottleError};
+pub use name::{NameError, PlanId, Subject};
+pub use period::{Period, Window};
+pub use plan::{ApiStage, Plan, PlanError, Problem, Quota, Throttling};
+pub use rate::{Rate, RateError};
+pub use store::dynamo::{self, DynamoStore};
+pub use store::memory::MemoryStore;
+pub use store::{PlanRecord, Store};
+pub use table::Plans;
+pub use throttle::{Request, Throttle};

@@ -1,0 +1,243 @@
+//! Where the time comes from. Everything else receives `now`.
+
+use std::fmt::{self, Debug};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A moment: nanoseconds since the Unix epoch, on the wall clock.
+///
+/// Holds moments until the year 2554. Arithmetic either says that it overflowed
+/// (`checked_…`) or stops at the edge (`saturating_…`); it never wraps.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The Unix epoch, 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
+    /// A moment from nanoseconds since the epoch.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// A moment from whole seconds since the epoch; the last moment if it doesn't fit.
+    #[must_use]
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs.saturating_mul(NANOS_A_SECOND))
+    }
+
+    /// Nanoseconds since the epoch.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
+        self.0 / NANOS_A_SECOND
+    }
+
+    /// This moment plus a duration, or none if it doesn't fit.
+    #[must_use]
+    pub fn checked_add(self, duration: Duration) -> Option<Self> {
+        u64::try_from(duration.as_nanos()).ok().and_then(|n| self.0.checked_add(n)).map(Self)
+    }
+
+    /// This moment minus a duration, or none if it is before the epoch.
+    #[must_use]
+    pub fn checked_sub(self, duration: Duration) -> Option<Self> {
+        u64::try_from(duration.as_nanos()).ok().and_then(|n| self.0.checked_sub(n)).map(Self)
+    }
+
+    /// This moment plus a duration, or the last moment there is.
+    #[must_use]
+    pub fn saturating_add(self, duration: Duration) -> Self {
+        self.checked_add(duration).unwrap_or(Self(u64::MAX))
+    }
+
+    /// This moment minus a duration, or the epoch.
+    #[must_use]
+    pub fn saturating_sub(self, duration: Duration) -> Self {
+        self.checked_sub(duration).unwrap_or(Self::EPOCH)
+    }
+
+    /// How long after `earlier` this is, or none if it is before it.
+    #[must_use]
+    pub fn checked_since(self, earlier: Self) -> Option<Duration> {
+        self.0.checked_sub(earlier.0).map(Duration::from_nanos)
+    }
+
+    /// How long after `earlier` this is, or zero if it is before it.
+    #[must_use]
+    pub fn saturating_since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:09}s", self.as_secs(), self.0 % NANOS_A_SECOND)
+    }
+}
+
+pub(crate) const NANOS_A_SECOND: u64 = 1_000_000_000;
+
+/// A source of time that can be replaced in a test.
+///
+/// `now` may jump, as wall clocks do; `monotonic` never goes back.
+pub trait Clock: Send + Sync + 'static {
+    /// The moment on the wall clock, for everything that other machines must agree on.
+    fn now(&self) -> Timestamp;
+
+    /// Time since some fixed moment of this process, for ages and latencies.
+    fn monotonic(&self) -> Duration;
+}
+
+impl<C: Clock> Clock for Arc<C> {
+    fn now(&self) -> Timestamp {
+        C::now(self)
+    }
+
+    fn monotonic(&self) -> Duration {
+        C::monotonic(self)
+    }
+}
+
+/// The machine's clocks: the only place of the workspace that reads them.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock {
+    started: Instant,
+}
+
+impl SystemClock {
+    /// The machine's clocks; `monotonic` counts from here.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
+    pub fn new() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
+    fn now(&self) -> Timestamp {
+        // A clock before 1970 reads as the epoch: every bucket then looks full of debt, so it refuses.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::EPOCH.saturating_add(since)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// A clock that moves only when told to, for tests.
+///
+/// Clones share the time. `monotonic` starts at zero and moves with `now`.
+///
+/// ```
+/// use std::time::Duration;
+/// use throttle::{Clock, ManualClock, Timestamp};
+///
+/// let clock = ManualClock::at(Timestamp::from_secs(1_000));
+/// let other = clock.clone();
+/// clock.advance(Duration::from_secs(5));
+/// assert_eq!(other.now(), Timestamp::from_secs(1_005));
+/// assert_eq!(other.monotonic(), Duration::from_secs(5));
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock {
+    start: Timestamp,
+    elapsed: Arc<Mutex<Duration>>,
+}
+
+impl ManualClock {
+    /// A clock that stands at `start`.
+    #[must_use]
+    pub fn at(start: Timestamp) -> Self {
+        Self { start, elapsed: Arc::default() }
+    }
+
+    /// Moves the time on by `duration`, for all clones.
+    pub fn advance(&self, duration: Duration) {
+        let mut elapsed = self.elapsed.lock().unwrap_or_else(PoisonError::into_inner);
+        *elapsed = elapsed.saturating_add(duration);
+    }
+
+    /// Moves the time to `moment`, for all clones.
+    ///
+    /// # Panics
+    /// If `moment` is earlier than now: a test that does so has a mistake in it.
+    #[expect(clippy::panic, reason = "a fake for tests, and the mistake is the test's")]
+    pub fn set(&self, moment: Timestamp) {
+        let mut elapsed = self.elapsed.lock().unwrap_or_else(PoisonError::into_inner);
+        match moment.checked_since(self.start) {
+            Some(since) if since >= *elapsed => *elapsed = since,
+            _ => panic!("a manual clock can't move backwards to {moment:?}"),
+        }
+    }
+}
+
+impl Default for ManualClock {
+    /// A clock at a plain moment: 2026-11-21T09:00:00Z, a Saturday.
+    fn default() -> Self {
+        Self::at(Timestamp::from_secs(1_795_251_600))
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        self.start.saturating_add(self.monotonic())
+    }
+
+    fn monotonic(&self) -> Duration {
+        *self.elapsed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_stops_at_the_edges() {
+        let last = Timestamp::from_nanos(u64::MAX);
+        assert_eq!(last.checked_add(Duration::from_nanos(1)), None);
+        assert_eq!(last.saturating_add(Duration::MAX), last);
+        assert_eq!(Timestamp::EPOCH.checked_sub(Duration::from_nanos(1)), None);
+        assert_eq!(Timestamp::EPOCH.saturating_sub(Duration::from_secs(9)), Timestamp::EPOCH);
+        assert_eq!(Timestamp::EPOCH.checked_since(last), None);
+        assert_eq!(Timestamp::from_secs(u64::MAX), last);
+    }
+
+    #[test]
+    fn clones_of_a_manual_clock_share_the_time() {
+        let clock = ManualClock::default();
+        let before = clock.now();
+        clock.clone().set(before.saturating_add(Duration::from_nanos(3)));
+        assert_eq!(clock.now().saturating_since(before), Duration::from_nanos(3));
+    }
+
+    #[test]
+    #[should_panic(expected = "can't move backwards")]
+    fn a_manual_clock_refuses_to_go_back() {
+        let clock = ManualClock::default();
+        clock.advance(Duration::from_secs(2));
+        clock.set(Timestamp::from_secs(1_795_251_601));
+    }
+
+    #[test]
+    fn the_system_clock_is_past_this_source_file() {
+        let clock = SystemClock::new();
+        assert!(clock.now() > Timestamp::from_secs(1_700_000_000));
+        assert!(clock.monotonic() >= Duration::ZERO);
+    }
+}

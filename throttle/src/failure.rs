@@ -1,0 +1,128 @@
+//! What can go wrong. Being refused is not among it: that is a decision.
+
+use crate::decision::Limit;
+use crate::name::PlanId;
+
+/// Why there is no decision. The caller must not be let through.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ThrottleError {
+    /// No plan of this name is stored.
+    #[error("there is no plan `{plan}`: store it, or correct the name")]
+    UnknownPlan {
+        /// The plan that was asked for.
+        plan: PlanId,
+    },
+    /// The request asks for more than the bucket ever holds.
+    #[error("a cost of {cost} never fits a burst of {burst}: lower the cost, or raise the burst")]
+    CostAboveBurst {
+        /// What was asked for.
+        cost: u32,
+        /// What the bucket holds.
+        burst: u64,
+    },
+    /// The request asks for more than a quota ever holds.
+    #[error(
+        "a cost of {cost} never fits a {limit} quota of {quota}: lower the cost, or raise the quota"
+    )]
+    CostAboveQuota {
+        /// Which quota.
+        limit: Limit,
+        /// What was asked for.
+        cost: u32,
+        /// What the quota holds.
+        quota: u64,
+    },
+    /// The store gave no answer that counts. The request may have been charged.
+    #[error("the limits can't be looked up: {0}")]
+    Unavailable(#[source] Failure),
+    /// The store holds something that can't be trusted.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+}
+
+/// Why a store has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It couldn't be asked, or didn't answer.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// It holds something that can't be trusted.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+}
+
+impl From<StoreError> for ThrottleError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Failure(failure) => Self::Unavailable(failure),
+            StoreError::Damaged(damage) => Self::Damaged(damage),
+        }
+    }
+}
+
+/// How asking the table failed. Holds nothing that a caller sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// No answer in time. A write may have been applied, and counts as charged.
+    #[error("the table didn't answer in time")]
+    TimedOut,
+    /// No connection.
+    #[error("the table can't be reached: check the endpoint and the network")]
+    Unreachable,
+    /// The service failed, or what answers is no DynamoDB. A write may have been applied.
+    #[error("the endpoint failed, or is no DynamoDB")]
+    Outage,
+    /// More was asked than the table serves.
+    #[error("the table is throttled: raise its capacity, or spread the load")]
+    Throttled,
+    /// There is no such table.
+    #[error("the table doesn't exist: create it, or correct its name and region")]
+    NoTable,
+    /// The credentials are missing, wrong, or don't allow it.
+    #[error("access to the table was denied ({code}): check the credentials and their policy")]
+    Denied {
+        /// DynamoDB's name for the error.
+        code: String,
+    },
+    /// The SDK has no region or no credentials.
+    #[error("no request could be made: set a region and credentials")]
+    Unconfigured,
+    /// The service refused what was sent.
+    #[error("the table refused the request ({code})")]
+    Rejected {
+        /// DynamoDB's name for the error.
+        code: String,
+    },
+    /// Others changed the item at each try.
+    #[error("the item changed at each of {calls} tries: spread the load over more subjects")]
+    Contended {
+        /// How often it was tried.
+        calls: u32,
+    },
+}
+
+/// An item that can't be trusted. Names the attribute, never its value or the subject.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {item} item is damaged: `{attribute}` {problem}; repair or delete it")]
+pub struct Damage {
+    pub(crate) item: &'static str,
+    pub(crate) attribute: String,
+    pub(crate) problem: String,
+}
+
+impl Damage {
+    /// The kind of item: `bucket` or `plan`.
+    #[must_use]
+    pub fn item(&self) -> &str {
+        self.item
+    }
+
+    /// The attribute that is wrong.
+    #[must_use]
+    pub fn attribute(&self) -> &str {
+        &self.attribute
+    }
+}

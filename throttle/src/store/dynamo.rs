@@ -1,0 +1,152 @@
+//! A store in a DynamoDB table: one conditional UpdateItem a decision.
+
+mod connect;
+mod expression;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+
+pub use aws_sdk_dynamodb::Client;
+pub use connect::Connect;
+
+use crate::bucket::{Charge, Form};
+use crate::failure::{Failure, StoreError};
+use crate::name::{PlanId, Subject};
+use crate::store::{Answer, PlanRecord, Store};
+use crate::table::Plans;
+use crate::table::item::{self, PK};
+use expression::Expression;
+
+/// Buckets and plans in a DynamoDB table. Clones share the connections and the count.
+///
+/// Every call has a time-out and is made once: a write whose answer is lost may have been
+/// applied, so repeating it could charge twice.
+#[derive(Clone, Debug)]
+pub struct DynamoStore {
+    client: Client,
+    table: String,
+    plans: Plans,
+    calls: Arc<AtomicU64>,
+}
+
+impl DynamoStore {
+    /// Connects as the environment says: region, credentials, endpoint.
+    pub async fn connect(table: &str, connect: &Connect) -> Self {
+        Self::new(connect.client().await, table)
+    }
+
+    /// Uses a client that is there already.
+    ///
+    /// The SDK's own retries are turned off. A client without an operation time-out gets one
+    /// of 100 ms.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "it is replaced; its owner is done with it")]
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        let config = client.config();
+        let timeouts = config.timeout_config().cloned();
+        let timeouts = match timeouts {
+            Some(timeouts) if timeouts.operation_timeout().is_some() => timeouts,
+            Some(timeouts) => timeouts.to_builder().operation_timeout(OPERATION_TIMEOUT).build(),
+            None => TimeoutConfig::builder().operation_timeout(OPERATION_TIMEOUT).build(),
+        };
+        let config =
+            config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts);
+        let client = Client::from_conf(config.build());
+        let table = table.into();
+        let plans = Plans::new(client.clone(), table.clone());
+        Self { client, table, plans, calls: Arc::default() }
+    }
+}
+
+impl Store for DynamoStore {
+    async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
+        self.plans.get(id).await
+    }
+
+    async fn take(
+        &self,
+        subject: &Subject,
+        charge: &Charge,
+        form: Form,
+    ) -> Result<Answer, StoreError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let Expression { update, condition, names, values } = Expression::new(charge, form);
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(PK, item::bucket::key(subject))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
+            .return_values(ReturnValue::UpdatedNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => {
+                // Without what it wrote there is no telling whether it did.
+                let written = answer.attributes.ok_or(Failure::Outage)?;
+                Ok(Answer::Taken(item::bucket::state(&written, charge)?))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(kept)) => {
+                    let found = kept.item().map(|item| item::bucket::state(item, charge));
+                    Ok(Answer::Kept(found.transpose()?.unwrap_or_default()))
+                }
+                _ => Err(failure(&error).into()),
+            },
+        }
+    }
+
+    fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+/// What an error of the SDK means here. Keeps DynamoDB's name for it and nothing else.
+pub(crate) fn failure<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Failure {
+    match error {
+        SdkError::TimeoutError(_) => Failure::TimedOut,
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => Failure::TimedOut,
+        SdkError::DispatchFailure(failure) if failure.is_io() => Failure::Unreachable,
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => Failure::Unconfigured,
+        SdkError::ServiceError(service) => named(service.err().code()),
+        _ => Failure::Outage,
+    }
+}
+
+fn named(code: Option<&str>) -> Failure {
+    match code {
+        Some(
+            "ProvisionedThroughputExceededException"
+            | "RequestLimitExceeded"
+            | "ThrottlingException"
+            | "TransactionConflictException",
+        ) => Failure::Throttled,
+        Some("ResourceNotFoundException") => Failure::NoTable,
+        Some(
+            code @ ("AccessDeniedException"
+            | "ExpiredTokenException"
+            | "IncompleteSignatureException"
+            | "InvalidSignatureException"
+            | "MissingAuthenticationTokenException"
+            | "UnrecognizedClientException"),
+        ) => Failure::Denied { code: code.to_owned() },
+        Some("InternalServerError" | "ServiceUnavailable" | "InternalFailure") | None => {
+            Failure::Outage
+        }
+        Some(code) => Failure::Rejected { code: code.chars().take(100).collect() },
+    }
+}
+
+/// A decision is worth waiting this long for, and no longer.
+const OPERATION_TIMEOUT: Duration = Duration::from_millis(100);
