@@ -1,0 +1,3 @@
+//! The parts of AWS that stand around the authorizer, on loopback.
+
+pub mod issuer;
