@@ -13,7 +13,9 @@ use std::io::Write;
 
 pub mod clock;
 pub mod gateway;
+pub mod issuer;
 pub mod lambda;
+pub mod table;
 
 /// Tells the person at the terminal one thing, on standard error.
 fn note(line: &str) {
