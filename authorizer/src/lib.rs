@@ -1,1 +1,35 @@
-//! Placeholder while the workspace is laid out.
+//! The Lambda authorizer: a token in, an IAM policy out.
+//!
+//! ```text
+//! event -> bearer token -> issuer, key, signature, claims -> rules: all that this caller may
+//! call -> plan and bucket -> the answer, in the event's own form
+//! ```
+//!
+//! [`Config`] is read once; [`Authorizer`] answers events; [`main`] joins both to the Lambda
+//! Runtime API. What is refused is refused with a stable [`Code`], logged with digests alone, and
+//! becomes 401, 403, 429 or 500 in `response.rs` and nowhere else.
+//!
+//! What this crate does not do: it has no opinion on routes (`policy` has), keeps no counts
+//! (`throttle` does), and reads the time through [`throttle::Clock`] alone.
+
+mod claims;
+mod config;
+mod event;
+mod handler;
+mod json;
+mod jwks;
+mod log;
+mod refusal;
+mod response;
+mod run;
+mod token;
+
+pub use claims::Claims;
+pub use config::{
+    Checks, Clients, Config, ConfigError, Failure as FailurePolicy, Identity, Issuer, PlanChoice,
+    Refuse, ThrottleConfig, TokenUse,
+};
+pub use handler::Authorizer;
+pub use refusal::{Code, Refusal};
+pub use response::{Failure, Response};
+pub use run::main;

@@ -1,1 +1,7 @@
-fn main(){}
+//! The authorizer's executable: `bootstrap` in a Lambda package.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    authorizer::main()
+}

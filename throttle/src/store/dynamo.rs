@@ -78,7 +78,7 @@ impl Store for DynamoStore {
     ) -> Result<Answer, StoreError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let Expression { update, condition, names, values } = Expression::new(charge, form);
-        let answer = self
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -88,9 +88,9 @@ impl Store for DynamoStore {
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values))
             .return_values(ReturnValue::UpdatedNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        // Boxed: the SDK's futures nest so deeply that callers' own would not compile around them.
+        let answer = Box::pin(update.send()).await;
         match answer {
             Ok(answer) => {
                 // Without what it wrote there is no telling whether it did.

@@ -57,15 +57,14 @@ impl Plans {
     /// # Errors
     /// The table has no answer, or the item is damaged.
     pub async fn get(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
-        let answer = self
+        let read = self
             .client
             .get_item()
             .table_name(&self.table)
             .key(PK, item::plan::key(id))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| failure(&error))?;
+            .consistent_read(true);
+        // Boxed, like the bucket's write: a decision may wait for this too.
+        let answer = Box::pin(read.send()).await.map_err(|error| failure(&error))?;
         Ok(answer.item.as_ref().map(item::plan::record).transpose()?)
     }
 

@@ -1,0 +1,434 @@
+//! The configuration: one TOML file, or two environment variables.
+//!
+//! `AUTHORIZER_CONFIG` is a path or the text itself; `USER_POOL_ID` and `CLIENT_IDS` alone make a
+//! working authorizer that lets every valid access token of these clients through. A check is
+//! on unless it is turned off by name, and a check that is forgotten is an error.
+
+mod issuer;
+
+use std::fmt;
+use std::path::Path;
+
+use policy::{RuleSpec, Rules};
+use serde::{Deserialize, Deserializer, de};
+use toml::Spanned;
+
+use issuer::IssuerSpec;
+pub use issuer::{Checks, Clients, Identity, Issuer, TokenUse};
+
+/// The longest configuration that is read, in bytes.
+const MAX_CONFIG: usize = 256 * 1024;
+
+/// The key value that says "throttled" to API Gateway: no usage plan knows it.
+pub(crate) const UNKNOWN_KEY: &str = "tollgate-throttled-unknown-key";
+
+/// API Gateway's bounds on the value of an API key, in characters.
+const API_KEY_LENGTH: std::ops::RangeInclusive<usize> = 20..=128;
+
+/// What a pool named by the environment alone lets its callers do: what API Gateway's own Cognito
+/// authorizer would.
+const OPEN_RULE: &str = r#"
+name = "every valid token"
+allow = ["ANY /*"]
+everyone = true
+"#;
+
+/// What an authorizer needs to know before it serves.
+#[derive(Debug)]
+pub struct Config {
+    /// Whose tokens are taken.
+    pub issuers: Vec<Issuer>,
+    /// Who may call what.
+    pub rules: Rules,
+    /// Rate limits and quotas, where there are any.
+    pub throttle: Option<ThrottleConfig>,
+}
+
+/// What is wrong with a configuration, and where.
+///
+/// Displayed as one line: `place:line: what is wrong and what to do`.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {message}")]
+pub struct ConfigError {
+    place: String,
+    message: String,
+}
+
+/// The `[throttle]` table: where limits are kept, and how a refusal is said.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThrottleConfig {
+    /// The DynamoDB table's name.
+    pub table: String,
+    /// The claim whose text a bucket belongs to.
+    pub subject: String,
+    /// Which plan a caller is on.
+    pub plan: PlanChoice,
+    /// How API Gateway is told to answer 429.
+    pub refuse: Refuse,
+    /// What happens while the table can't be reached.
+    #[serde(default)]
+    pub failure: Failure,
+    /// The API key of the usage plan that an allowed caller is put on; for `unknown-key`.
+    api_key: Option<String>,
+}
+
+impl ThrottleConfig {
+    /// The API key that stands for "allowed"; present where `refuse` is `unknown-key`.
+    #[must_use]
+    pub fn api_key(&self) -> Option<&str> {
+        self.api_key.as_deref()
+    }
+}
+
+impl fmt::Debug for ThrottleConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThrottleConfig")
+            .field("table", &self.table)
+            .field("subject", &self.subject)
+            .field("plan", &self.plan)
+            .field("refuse", &self.refuse)
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which plan a caller is on: a claim's text, else a default.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanChoice {
+    /// The claim that names the plan.
+    pub claim: Option<String>,
+    /// The plan of a token without that claim.
+    #[serde(deserialize_with = "plan_id")]
+    pub default: throttle::PlanId,
+}
+
+/// How a REST API is told that a caller is over its limit; an authorizer can't choose a status.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refuse {
+    /// Allow with a usage key that no plan knows: the gateway response `INVALID_API_KEY`.
+    UnknownKey,
+    /// Deny, with the reason in the context: the gateway response `ACCESS_DENIED`.
+    Deny,
+    /// Allow, with the reason in the context: the backend answers 429.
+    Context,
+}
+
+/// What happens while the table can't be reached.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Failure {
+    /// The request fails: it is not let through uncounted.
+    #[default]
+    Closed,
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    issuer: Vec<Spanned<IssuerSpec>>,
+    rule: Vec<Spanned<RuleSpec>>,
+    throttle: Option<Spanned<ThrottleConfig>>,
+}
+
+impl Config {
+    /// Reads the configuration that the environment names.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is named, the file can't be read, or what it says is wrong.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        if let Some(source) = variable("AUTHORIZER_CONFIG") {
+            return Self::from_source(&source);
+        }
+        match (variable("USER_POOL_ID"), variable("CLIENT_IDS")) {
+            (Some(pool), Some(clients)) => Self::from_pool(&pool, &clients),
+            _ => Err(ConfigError {
+                place: "environment".into(),
+                message: "no configuration: set AUTHORIZER_CONFIG to a TOML file or its text, or \
+                          both USER_POOL_ID and CLIENT_IDS"
+                    .into(),
+            }),
+        }
+    }
+
+    /// Reads a configuration from a path, or from the text itself.
+    ///
+    /// What has a line break or a table's bracket in it is text.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read, or what it says is wrong.
+    pub fn from_source(source: &str) -> Result<Self, ConfigError> {
+        if source.contains(['\n', '[']) {
+            return Self::parse(source, "AUTHORIZER_CONFIG");
+        }
+        let text = read(Path::new(source))
+            .map_err(|message| ConfigError { place: source.to_owned(), message })?;
+        Self::parse(&text, source)
+    }
+
+    /// Makes the configuration of one Cognito pool: every valid access token, every route.
+    ///
+    /// `clients` are separated by commas or spaces.
+    ///
+    /// # Errors
+    ///
+    /// The pool's id is not one, or there is no client.
+    pub fn from_pool(pool: &str, clients: &str) -> Result<Self, ConfigError> {
+        let error =
+            |message: String| ConfigError { place: "USER_POOL_ID and CLIENT_IDS".into(), message };
+        let clients: Vec<String> = clients
+            .split([',', ' '])
+            .filter(|client| !client.is_empty())
+            .map(str::to_owned)
+            .collect();
+        if clients.is_empty() {
+            return Err(error("an empty client list lets nobody in: name a client".into()));
+        }
+        let issuer = IssuerSpec::of_pool(pool, clients).resolve().map_err(error)?;
+        let rule: RuleSpec =
+            toml::from_str(OPEN_RULE).map_err(|found| error(one_line(found.message())))?;
+        let rules = Rules::compile(vec![rule]).map_err(|found| error(found.to_string()))?;
+        Ok(Self { issuers: vec![issuer], rules, throttle: None })
+    }
+
+    /// Reads a configuration's text; `place` stands before the line in an error.
+    ///
+    /// # Errors
+    ///
+    /// Anything that is unknown, missing, doubled or out of bounds, with its line.
+    pub fn parse(text: &str, place: &str) -> Result<Self, ConfigError> {
+        let error = |offset: Option<usize>, message: String| ConfigError {
+            place: match offset {
+                Some(offset) => format!("{place}:{}", line_of(text, offset)),
+                None => place.to_owned(),
+            },
+            message,
+        };
+        if text.len() > MAX_CONFIG {
+            return Err(error(None, format!("longer than {MAX_CONFIG} bytes")));
+        }
+        let file: File = toml::from_str(text).map_err(|found| {
+            error(found.span().map(|span| span.start), one_line(found.message()))
+        })?;
+
+        if file.issuer.is_empty() {
+            return Err(error(None, "no issuer: add an [[issuer]] table".into()));
+        }
+        let mut issuers: Vec<Issuer> = Vec::with_capacity(file.issuer.len());
+        for spec in file.issuer {
+            let at = spec.span().start;
+            let issuer = spec.into_inner().resolve().map_err(|message| error(Some(at), message))?;
+            for identity in &issuer.identities {
+                let known = |other: &Issuer| other.identities.iter().any(|i| i.iss == identity.iss);
+                if issuers.iter().any(known) {
+                    let message = format!("the issuer `{}` stands twice: remove one", identity.iss);
+                    return Err(error(Some(at), message));
+                }
+            }
+            issuers.push(issuer);
+        }
+
+        if file.rule.is_empty() {
+            let message = "no rule, so nobody may call anything: add a [[rule]] table";
+            return Err(error(None, message.into()));
+        }
+        let places: Vec<(String, usize)> =
+            file.rule.iter().map(|rule| (rule.as_ref().name.clone(), rule.span().start)).collect();
+        let specs = file.rule.into_iter().map(Spanned::into_inner).collect();
+        let rules = Rules::compile(specs).map_err(|found| {
+            // Of two rules with one name the second is meant: the first was there already.
+            let wrong = places.iter().rfind(|(name, _)| name == found.rule());
+            error(wrong.map(|(_, at)| *at), one_line(&found.to_string()))
+        })?;
+
+        let throttle = match file.throttle {
+            None => None,
+            Some(spec) => {
+                let at = spec.span().start;
+                let spec = spec.into_inner();
+                check_throttle(&spec).map_err(|message| error(Some(at), message))?;
+                Some(spec)
+            }
+        };
+        Ok(Self { issuers, rules, throttle })
+    }
+}
+
+fn check_throttle(spec: &ThrottleConfig) -> Result<(), String> {
+    if spec.subject == "api_key" {
+        return Err("`subject = \"api_key\"` needs a request's API key, which a TOKEN event does \
+                    not carry: name a claim, `client_id` say"
+            .into());
+    }
+    if spec.subject.is_empty() || spec.table.is_empty() {
+        return Err("`table` and `subject` must not be empty".into());
+    }
+    match (&spec.refuse, &spec.api_key) {
+        (Refuse::UnknownKey, None) => {
+            Err("`refuse = \"unknown-key\"` needs `api_key`, the key of \
+                                           the usage plan that allowed callers are put on"
+                .into())
+        }
+        (Refuse::UnknownKey, Some(key)) if !API_KEY_LENGTH.contains(&key.len()) => {
+            Err("`api_key` must have 20 to 128 characters, as API Gateway's keys do".into())
+        }
+        (Refuse::UnknownKey, Some(key)) if key == UNKNOWN_KEY => {
+            Err("`api_key` is the key that stands for \"throttled\": choose another".into())
+        }
+        (Refuse::Deny | Refuse::Context, Some(_)) => {
+            Err("`api_key` is used with `refuse = \"unknown-key\"` alone: remove it".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let length = std::fs::metadata(path).map_err(|error| format!("can't be read: {error}"))?.len();
+    if length > MAX_CONFIG as u64 {
+        return Err(format!("longer than {MAX_CONFIG} bytes"));
+    }
+    std::fs::read_to_string(path).map_err(|error| format!("can't be read: {error}"))
+}
+
+fn plan_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<throttle::PlanId, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    throttle::PlanId::new(text)
+        .map_err(|error| de::Error::custom(format!("`default` is not a plan's name: {error}")))
+}
+
+/// The line, from 1, that a byte offset is on.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"[[issuer]]
+user_pool = "us-east-1_abcDEF123"
+clients = ["client1"]
+token_use = "access"
+
+[[rule]]
+name = "readers"
+allow = ["GET /orders", "GET /orders/*"]
+any_scope = ["orders/read"]
+
+[throttle]
+table = "tollgate"
+subject = "client_id"
+plan = { claim = "custom:plan", default = "free" }
+refuse = "unknown-key"
+failure = "closed"
+api_key = "a-key-of-twenty-chars"
+"#;
+
+    fn error(text: &str) -> String {
+        Config::parse(text, "tollgate.toml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn reads_the_shape_of_the_documentation() {
+        let config = Config::parse(GOOD, "tollgate.toml").unwrap();
+        let names: Vec<_> = config.issuers[0].identities.iter().map(|i| i.iss.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abcDEF123",
+                "https://issuer-cognito-idp.us-east-1.amazonaws.com/us-east-1_abcDEF123",
+            ]
+        );
+        let throttle = config.throttle.unwrap();
+        assert_eq!((throttle.refuse, throttle.failure), (Refuse::UnknownKey, Failure::Closed));
+        assert!(!format!("{throttle:?}").contains("a-key-of-twenty-chars"));
+    }
+
+    #[test]
+    fn names_the_line_of_each_mistake() {
+        for (from, to, line, says) in [
+            ("token_use", "tokenuse", 4, "unknown field `tokenuse`"),
+            ("[\"client1\"]", "[]", 3, "an empty client list"),
+            ("[\"client1\"]", "\"all\"", 3, "clients = \"any\""),
+            ("clients = [\"client1\"]\n", "", 1, "missing field `clients`"),
+            ("token_use = \"access\"\n", "", 1, "missing field `token_use`"),
+            ("\"access\"", "\"refresh\"", 4, "unknown variant `refresh`"),
+            ("us-east-1_abcDEF123", "us-east-1", 1, "`us-east-1` is not a user pool's id"),
+            ("\"GET /orders\"", "\"GET orders\"", 8, "GET orders"),
+            ("any_scope", "any_scopes", 9, "unknown field `any_scopes`"),
+            ("\"unknown-key\"", "\"429\"", 15, "unknown variant `429`"),
+            ("\"free\"", "\"\"", 14, "not a plan's name"),
+            ("any_scope = [\"orders/read\"]\n", "", 6, "`readers` requires nothing"),
+            ("api_key = \"a-key-of-twenty-chars\"\n", "", 11, "needs `api_key`"),
+            ("a-key-of-twenty-chars", "short", 11, "20 to 128"),
+            ("\"closed\"", "\"ajar\"", 16, "unknown variant `ajar`"),
+            ("\"client_id\"", "\"api_key\"", 11, "name a claim"),
+            ("[throttle]", "[throttle", 11, ""),
+        ] {
+            assert_eq!(GOOD.matches(from).count(), 1, "`{from}` must be there once");
+            let text = error(&GOOD.replace(from, to));
+            assert!(text.starts_with(&format!("tollgate.toml:{line}: ")), "{to}: {text}");
+            assert!(text.contains(says), "{to}: {text}");
+            assert!(!text.contains('\n'), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_an_issuer_that_stands_twice() {
+        let twice = format!(
+            "{GOOD}\n[[issuer]]\nurl = \"https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abcDEF123\"\n\
+             clients = \"any\"\ntoken_use = \"any\"\n"
+        );
+        let text = error(&twice);
+        assert!(text.starts_with("tollgate.toml:19: ") && text.contains("stands twice"), "{text}");
+    }
+
+    #[test]
+    fn refuses_a_file_without_issuers_or_rules() {
+        assert!(error("rule = []\nissuer = []").contains("no issuer"));
+        assert!(error("rule = []").contains("missing field `issuer`"));
+        let no_rules = GOOD.split("[[rule]]").next().unwrap();
+        assert!(error(no_rules).contains("missing field `rule`"));
+        assert!(error(&format!("rule = []\n{no_rules}")).contains("nobody may call"));
+    }
+
+    #[test]
+    fn a_pool_and_its_clients_alone_suffice() {
+        let config = Config::from_pool("eu-west-1_Ab9", "one, two").unwrap();
+        let Clients::These(clients) = &config.issuers[0].checks.clients else { panic!("any") };
+        assert_eq!(clients, &["one", "two"]);
+        assert_eq!(config.issuers[0].checks.token_use, TokenUse::Access);
+        for (pool, clients) in [
+            ("eu-west-1_Ab9", ""),
+            ("eu-west-1_Ab9", " , "),
+            ("nonsense", "one"),
+            ("eu-west-1_A\"\nx = 1", "one"),
+        ] {
+            let text = Config::from_pool(pool, clients).unwrap_err().to_string();
+            assert!(text.starts_with("USER_POOL_ID and CLIENT_IDS"), "{text}");
+        }
+    }
+
+    #[test]
+    fn tells_a_path_from_a_text() {
+        assert!(Config::from_source(GOOD).is_ok());
+        let missing = Config::from_source("/nowhere/tollgate.toml").unwrap_err().to_string();
+        assert!(missing.starts_with("/nowhere/tollgate.toml: can't be read"), "{missing}");
+    }
+
+    #[test]
+    fn bounds_what_it_reads() {
+        let text = format!("{GOOD}{}", "#".repeat(MAX_CONFIG));
+        assert!(error(&text).contains("longer than"));
+    }
+}

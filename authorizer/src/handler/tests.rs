@@ -1,0 +1,286 @@
+//! The authorizer as a whole: real keys, a real key endpoint, a store in memory, a set clock.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+use throttle::{ManualClock, MemoryStore, Plan, PlanId, Timestamp};
+use tokio::net::TcpListener;
+
+use super::*;
+
+const NOW: u64 = 1_800_000_000;
+const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/prod/GET/orders";
+
+fn key_pair() -> &'static KeyPair {
+    static PAIR: OnceLock<KeyPair> = OnceLock::new();
+    PAIR.get_or_init(|| KeyPair::generate(KeySize::Rsa2048).unwrap())
+}
+
+fn sign(header: &Value, payload: &Value) -> String {
+    let signed = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header.to_string()),
+        URL_SAFE_NO_PAD.encode(payload.to_string())
+    );
+    let mut signature = vec![0; 256];
+    key_pair()
+        .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
+        .unwrap();
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// An authorizer, what it believes in, and the clock.
+struct Bench {
+    authorizer: Authorizer<MemoryStore, ManualClock>,
+    clock: ManualClock,
+    iss: String,
+}
+
+impl Bench {
+    async fn new(throttle: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let iss = format!("http://{}", listener.local_addr().unwrap());
+        let public = key_pair().public_key();
+        let set = json!({"keys": [{
+            "kty": "RSA", "alg": "RS256", "use": "sig", "kid": "k",
+            "n": URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero()),
+            "e": URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero()),
+        }]})
+        .to_string();
+        let router = Router::new().fallback(move || async move { set });
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let text = format!(
+            r#"
+            [[issuer]]
+            url = "{iss}"
+            clients = ["client"]
+            token_use = "access"
+
+            [[rule]]
+            name = "readers"
+            allow = ["GET /orders", "GET /orders/*"]
+            any_scope = ["orders/read"]
+
+            [[rule]]
+            name = "admins"
+            allow = ["ANY /admin/*"]
+            any_group = ["admins"]
+            {throttle}
+            "#
+        );
+        let config = Config::parse(&text, "test").unwrap();
+        let clock = ManualClock::at(Timestamp::from_secs(NOW));
+        let store = MemoryStore::new();
+        let plan = Plan::from_json(r#"{"throttle":{"rateLimit":1,"burstLimit":2}}"#).unwrap();
+        store.put_plan(PlanId::new("free").unwrap(), plan, clock.now());
+        let store = config.throttle.is_some().then_some(store);
+        let authorizer = Authorizer::new(config, store, clock.clone()).unwrap();
+        Self { authorizer, clock, iss }
+    }
+
+    fn token(&self, changes: &Value) -> String {
+        let mut payload = json!({
+            "sub": "user", "iss": self.iss, "client_id": "client", "token_use": "access",
+            "scope": "orders/read", "exp": NOW + 3600, "iat": NOW,
+        });
+        payload.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        sign(&json!({"kid": "k", "alg": "RS256"}), &payload)
+    }
+
+    async fn call(&self, token: &str, arn: &str) -> Result<Value, Failure> {
+        let event = json!({
+            "type": "TOKEN", "authorizationToken": format!("Bearer {token}"), "methodArn": arn,
+        });
+        let response = self.authorizer.handle(&event, "request").await?;
+        Ok(serde_json::to_value(response).unwrap())
+    }
+}
+
+const THROTTLE: &str = r#"
+            [throttle]
+            table = "tollgate"
+            subject = "client_id"
+            plan = { claim = "custom:plan", default = "free" }
+            refuse = "unknown-key"
+            failure = "closed"
+            api_key = "a-key-of-twenty-chars"
+"#;
+
+#[tokio::test]
+async fn answers_with_all_that_the_caller_may_call() {
+    let bench = Bench::new("").await;
+    let answer = bench.call(&bench.token(&json!({})), ARN).await.unwrap();
+    assert_eq!(answer["principalId"], "user");
+    assert_eq!(
+        answer["policyDocument"]["Statement"][0],
+        json!({
+            "Action": "execute-api:Invoke",
+            "Effect": "Allow",
+            "Resource": [
+                "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/prod/GET/orders",
+                "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/prod/GET/orders/*",
+            ],
+        })
+    );
+    assert_eq!(
+        answer["context"],
+        json!({"sub": "user", "clientId": "client", "scope": "orders/read"})
+    );
+    assert_eq!(answer.get("usageIdentifierKey"), None, "absent, not null");
+}
+
+#[tokio::test]
+async fn the_policy_does_not_depend_on_the_route_that_asked() {
+    let bench = Bench::new("").await;
+    let token = bench.token(&json!({"cognito:groups": ["admins"]}));
+    let first = bench.call(&token, ARN).await.unwrap();
+    for path in ["POST/orders", "DELETE/admin/a:b/c", "GET/", "GET//"] {
+        let arn = ARN.replace("GET/orders", path);
+        assert_eq!(bench.call(&token, &arn).await.unwrap(), first, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_without_rights_is_denied_explicitly() {
+    let bench = Bench::new("").await;
+    let answer = bench.call(&bench.token(&json!({"scope": "other"})), ARN).await.unwrap();
+    let statements = answer["policyDocument"]["Statement"].as_array().unwrap();
+    assert!(statements.iter().all(|statement| statement["Effect"] == "Deny"));
+    assert!(!statements.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_good_is_unauthorized() {
+    let bench = Bench::new("").await;
+    let good = bench.token(&json!({}));
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let (header, _) = signed.split_once('.').unwrap();
+    let more_rights = URL_SAFE_NO_PAD.encode(
+        json!({"sub": "user", "iss": bench.iss, "client_id": "client", "token_use": "access",
+            "scope": "orders/read orders/write", "exp": NOW + 3600})
+        .to_string(),
+    );
+    for token in [
+        "garbage".to_owned(),
+        String::new(),
+        format!("{signed}."),
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode([0; 256])),
+        format!("{header}.{more_rights}.{signature}"),
+        bench.token(&json!({"exp": NOW})),
+        bench.token(&json!({"iss": "https://evil.example"})),
+        bench.token(&json!({"client_id": "other"})),
+        bench.token(&json!({"token_use": "id"})),
+        sign(&json!({"kid": "other", "alg": "RS256"}), &json!({"iss": bench.iss})),
+        sign(&json!({"kid": "k", "alg": "none"}), &json!({"iss": bench.iss})),
+    ] {
+        assert_eq!(bench.call(&token, ARN).await, Err(Failure::Unauthorized), "{token}");
+    }
+    assert!(bench.call(&good, ARN).await.is_ok(), "and the good one still is");
+    bench.clock.advance(Duration::from_secs(3600));
+    assert_eq!(bench.call(&good, ARN).await, Err(Failure::Unauthorized), "until it expires");
+}
+
+#[tokio::test]
+async fn a_malformed_event_is_answered() {
+    let bench = Bench::new("").await;
+    let unauthorized = [
+        json!({"type": "TOKEN", "methodArn": ARN}),
+        json!({"type": "TOKEN", "authorizationToken": "Bearer x", "methodArn": "not an arn"}),
+        json!({"type": "TOKEN", "authorizationToken": "Basic x", "methodArn": ARN}),
+    ];
+    for event in unauthorized {
+        let outcome = bench.authorizer.handle(&event, "request").await.err();
+        assert_eq!(outcome, Some(Failure::Unauthorized), "{event}");
+    }
+    let outcome = bench.authorizer.handle(&json!({"type": "REQUEST"}), "request").await.err();
+    assert_eq!(outcome, Some(Failure::Internal { code: "config" }));
+}
+
+#[tokio::test]
+async fn keys_that_can_t_be_had_are_not_a_401() {
+    let mut bench = Bench::new("").await;
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let text = format!(
+        "[[issuer]]\nurl = \"{}\"\njwks_uri = \"http://{dead}\"\nclients = \"any\"\n\
+         token_use = \"any\"\n[[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n",
+        bench.iss
+    );
+    let config = Config::parse(&text, "test").unwrap();
+    bench.authorizer = Authorizer::new(config, None, bench.clock.clone()).unwrap();
+    let outcome = bench.call(&bench.token(&json!({})), ARN).await;
+    assert_eq!(outcome, Err(Failure::Internal { code: "unavailable" }));
+}
+
+#[tokio::test]
+async fn over_the_limit_the_usage_key_is_one_that_nobody_knows() {
+    let bench = Bench::new(THROTTLE).await;
+    let token = bench.token(&json!({}));
+    for remaining in [1, 0] {
+        let answer = bench.call(&token, ARN).await.unwrap();
+        assert_eq!(answer["usageIdentifierKey"], "a-key-of-twenty-chars");
+        assert_eq!(answer["context"]["remaining"], remaining);
+        assert_eq!(answer["context"]["plan"], "free");
+    }
+    let answer = bench.call(&token, ARN).await.unwrap();
+    assert_eq!(answer["usageIdentifierKey"], crate::config::UNKNOWN_KEY);
+    assert_eq!(answer["context"]["retryAfter"], 1);
+    assert_eq!(answer["context"]["throttled"], true);
+    assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Allow", "429, not 403");
+
+    bench.clock.advance(Duration::from_secs(1));
+    let answer = bench.call(&token, ARN).await.unwrap();
+    assert_eq!(answer["usageIdentifierKey"], "a-key-of-twenty-chars");
+}
+
+#[tokio::test]
+async fn a_throttled_caller_is_denied_or_told_where_that_was_chosen() {
+    let without_key = |refuse: &str| {
+        THROTTLE.replace("api_key = \"a-key-of-twenty-chars\"", "").replace("unknown-key", refuse)
+    };
+    for (refuse, effect) in [("deny", "Deny"), ("context", "Allow")] {
+        let bench = Bench::new(&without_key(refuse)).await;
+        let token = bench.token(&json!({}));
+        for _ in 0..2 {
+            bench.call(&token, ARN).await.unwrap();
+        }
+        let answer = bench.call(&token, ARN).await.unwrap();
+        assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], effect);
+        assert_eq!(answer["context"]["throttled"], true);
+        assert_eq!(answer.get("usageIdentifierKey"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_the_rules_forbid_is_not_charged() {
+    let bench = Bench::new(THROTTLE).await;
+    let token = bench.token(&json!({}));
+    for _ in 0..10 {
+        bench.call(&token, &ARN.replace("GET/orders", "POST/orders")).await.unwrap();
+    }
+    let answer = bench.call(&token, ARN).await.unwrap();
+    assert_eq!(answer["context"]["remaining"], 1);
+}
+
+#[tokio::test]
+async fn a_plan_that_does_not_exist_lets_nobody_through() {
+    let bench = Bench::new(THROTTLE).await;
+    for plan in [json!("gold"), json!(""), json!(1), json!(["free"]), json!("a\nb")] {
+        let outcome = bench.call(&bench.token(&json!({"custom:plan": plan})), ARN).await;
+        assert_eq!(outcome, Err(Failure::Internal { code: "config" }), "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_the_subject_of_the_limits_is_refused() {
+    let bench = Bench::new(&THROTTLE.replace("\"client_id\"", "\"tenant\"")).await;
+    assert_eq!(bench.call(&bench.token(&json!({})), ARN).await, Err(Failure::Unauthorized));
+    assert!(bench.call(&bench.token(&json!({"tenant": "t"})), ARN).await.is_ok());
+}

@@ -1,0 +1,150 @@
+//! Strict JSON: no duplicate member at any level, no deep nesting.
+//!
+//! Two readers of one token must not see different claims. JSON allows a name twice and leaves
+//! the meaning open (RFC 8259 section 4), so a token that does it is refused (RFC 7519 section 4).
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// How deep objects and arrays may nest; Cognito's tokens use two levels.
+const MAX_DEPTH: u8 = 16;
+
+/// Reads exactly one JSON object.
+///
+/// # Errors
+///
+/// `None` where the bytes are not UTF-8, not one JSON object, nest too deeply, or name a member
+/// twice. The reason is not kept: it would quote the input.
+pub(crate) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { depth: MAX_DEPTH }.deserialize(&mut deserializer).ok()?;
+    deserializer.end().ok()?;
+    match value {
+        Value::Object(map) => Some(map),
+        _ => None,
+    }
+}
+
+/// Builds a `Value` while it counts the levels that are left.
+#[derive(Clone, Copy)]
+struct Strict {
+    depth: u8,
+}
+
+impl Strict {
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
+        Ok(Self { depth })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a number"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(inner)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut members = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let value = map.next_value_seed(inner)?;
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member stands twice"));
+            }
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_an_object_as_it_is() {
+        let map = object(br#" {"a":[1,-2,1.5,true,null,"x"],"b":{"c":{}}} "#).unwrap();
+        assert_eq!(
+            Value::Object(map),
+            serde_json::json!({"a":[1,-2,1.5,true,null,"x"],"b":{"c":{}}})
+        );
+    }
+
+    #[test]
+    fn refuses_a_member_that_stands_twice_at_any_level_and_in_any_spelling() {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"x":{"a":1,"a":2}}"#,
+            r#"{"x":[{"a":1,"b":2,"a":3}]}"#,
+            r#"{"iss":1,"\u0069ss":2}"#,
+        ] {
+            assert_eq!(object(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_exactly_one_object() {
+        for text in ["", "[]", "1", "null", "{}{}", "{} x", "{\"a\":}", "{'a':1}", "\u{feff}{}"] {
+            assert_eq!(object(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(object(b"{\"a\":\"\xff\"}"), None, "invalid UTF-8");
+    }
+
+    #[test]
+    fn refuses_deep_nesting_and_keeps_what_is_within_the_bound() {
+        let nested = |levels: usize| {
+            format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels)).into_bytes()
+        };
+        assert!(object(&nested(usize::from(MAX_DEPTH) - 1)).is_some());
+        assert_eq!(object(&nested(usize::from(MAX_DEPTH))), None);
+        assert_eq!(object(&nested(100_000)), None);
+    }
+}

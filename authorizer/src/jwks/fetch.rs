@@ -1,0 +1,77 @@
+//! Fetching a key set: bounded in time and size, never redirected.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, HeaderValue};
+use reqwest::{Client, StatusCode, Url, redirect};
+
+use super::set::{KeySet, SetError};
+
+/// The longest key set that is read: API Gateway's own bound for its JWT authorizer.
+const MAX_BODY: usize = 150_000;
+
+/// The longest time for a whole fetch: API Gateway's own bound for its JWT authorizer.
+const TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// The one HTTP client, its connections kept for the next fetch.
+pub(super) struct Fetch {
+    client: Client,
+}
+
+/// Why a key set could not be fetched. Says nothing of the body.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("no answer from the key endpoint: {0}")]
+    Transport(&'static str),
+    #[error("the key endpoint answered {0}")]
+    Status(StatusCode),
+    #[error("the key set is longer than {MAX_BODY} bytes")]
+    TooLong,
+    #[error("the answer is not a key set: {0}")]
+    Set(#[from] SetError),
+}
+
+impl Fetch {
+    pub(super) fn new() -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            .timeout(TIMEOUT)
+            .connect_timeout(TIMEOUT)
+            .redirect(redirect::Policy::none())
+            .build()?;
+        Ok(Self { client })
+    }
+
+    /// Fetches and reads one key set.
+    ///
+    /// # Errors
+    ///
+    /// No answer in time, another status than 200, too long, or no usable key in it.
+    pub(super) async fn key_set(&self, address: &Url) -> Result<KeySet, FetchError> {
+        let request = self
+            .client
+            .get(address.clone())
+            .header(ACCEPT, HeaderValue::from_static("application/json"));
+        let mut response = request.send().await.map_err(|error| transport(&error))?;
+        if response.status() != StatusCode::OK {
+            return Err(FetchError::Status(response.status()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| transport(&error))? {
+            if body.len().saturating_add(chunk.len()) > MAX_BODY {
+                return Err(FetchError::TooLong);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(KeySet::parse(&body)?)
+    }
+}
+
+fn transport(error: &reqwest::Error) -> FetchError {
+    FetchError::Transport(if error.is_timeout() {
+        "it took too long"
+    } else if error.is_connect() {
+        "the connection failed"
+    } else {
+        "the connection broke"
+    })
+}

@@ -1,0 +1,236 @@
+//! Key sets under a set clock, fetched from a real HTTP server that behaves as it is told.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+use throttle::ManualClock;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::refusal::Code;
+
+/// What the key endpoint does with the next requests.
+#[derive(Clone)]
+enum Behaviour {
+    Keys(Vec<&'static str>),
+    Status(u16),
+    Body(Vec<u8>),
+    Redirect(String),
+    Hang,
+    Slow(Duration, Vec<&'static str>),
+}
+
+struct Endpoint {
+    behaviour: Mutex<Behaviour>,
+    fetches: AtomicUsize,
+}
+
+fn set_of(kids: &[&str]) -> String {
+    let keys: Vec<_> = kids
+        .iter()
+        .map(|kid| {
+            json!({"kty": "RSA", "alg": "RS256", "use": "sig", "kid": kid, "e": "AQAB",
+                "n": URL_SAFE_NO_PAD.encode([0xc5; 256])})
+        })
+        .collect();
+    json!({ "keys": keys }).to_string()
+}
+
+async fn answer(State(endpoint): State<Arc<Endpoint>>) -> Response {
+    endpoint.fetches.fetch_add(1, Ordering::SeqCst);
+    let behaviour = endpoint.behaviour.lock().unwrap().clone();
+    match behaviour {
+        Behaviour::Keys(kids) => set_of(&kids).into_response(),
+        Behaviour::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
+        Behaviour::Body(body) => body.into_response(),
+        Behaviour::Redirect(to) => Redirect::temporary(&to).into_response(),
+        Behaviour::Hang => std::future::pending().await,
+        Behaviour::Slow(delay, kids) => {
+            tokio::time::sleep(delay).await;
+            set_of(&kids).into_response()
+        }
+    }
+}
+
+/// Key sets of one issuer, its endpoint, and the clock.
+struct Bench {
+    keys: KeySets<ManualClock>,
+    endpoint: Arc<Endpoint>,
+    clock: ManualClock,
+    iss: String,
+}
+
+impl Bench {
+    async fn new(behaviour: Behaviour) -> Self {
+        let endpoint =
+            Arc::new(Endpoint { behaviour: Mutex::new(behaviour), fetches: AtomicUsize::new(0) });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let iss = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&endpoint));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let identity =
+            Identity { iss: iss.clone(), jwks_uri: iss.parse().unwrap(), prefetch: true };
+        let clock = ManualClock::default();
+        let keys = KeySets::new(vec![identity], clock.clone()).unwrap();
+        Self { keys, endpoint, clock, iss }
+    }
+
+    fn becomes(&self, behaviour: Behaviour) {
+        *self.endpoint.behaviour.lock().unwrap() = behaviour;
+    }
+
+    fn fetches(&self) -> usize {
+        self.endpoint.fetches.load(Ordering::SeqCst)
+    }
+
+    async fn code(&self, kid: &str) -> Option<Code> {
+        self.keys.key(&self.iss, kid).await.err().map(Refusal::code)
+    }
+}
+
+#[tokio::test]
+async fn a_set_is_fetched_once_and_served_while_it_is_fresh() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a", "b"])).await;
+    bench.keys.prefetch().await;
+    assert_eq!(bench.fetches(), 1);
+    for _ in 0..10 {
+        assert_eq!(bench.code("a").await, None);
+        assert_eq!(bench.code("b").await, None);
+        bench.clock.advance(Duration::from_secs(59));
+    }
+    assert_eq!(bench.fetches(), 1);
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_not_configured_costs_no_fetch() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    for iss in [format!("{}/", bench.iss), bench.iss.to_uppercase(), String::new()] {
+        let refused = bench.keys.key(&iss, "a").await.err().map(Refusal::code);
+        assert_eq!(refused, Some(Code::Claim), "{iss}");
+    }
+    assert_eq!(bench.fetches(), 0);
+}
+
+#[tokio::test]
+async fn an_ageing_set_is_refreshed_by_the_request_that_meets_it() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    assert_eq!(bench.code("a").await, None);
+    bench.becomes(Behaviour::Keys(vec!["b"]));
+    bench.clock.advance(SOFT_AGE);
+    assert_eq!(bench.code("b").await, None);
+    assert_eq!(bench.code("a").await, Some(Code::Key), "a removed key is dropped");
+    assert_eq!(bench.fetches(), 3, "the third for the kid that is not there any more");
+}
+
+#[tokio::test]
+async fn an_old_set_is_served_while_the_endpoint_is_down_until_its_hard_age() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    assert_eq!(bench.code("a").await, None);
+    bench.becomes(Behaviour::Status(503));
+    bench.clock.advance(HARD_AGE - Duration::from_nanos(1));
+    assert_eq!(bench.code("a").await, None);
+    bench.clock.advance(Duration::from_nanos(1));
+    assert_eq!(bench.code("a").await, Some(Code::Unavailable), "not a 401");
+    bench.clock.advance(PENALTY);
+    bench.becomes(Behaviour::Keys(vec!["a"]));
+    assert_eq!(bench.code("a").await, None, "it recovers by itself");
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_is_not_hammered() {
+    let bench = Bench::new(Behaviour::Status(500)).await;
+    for _ in 0..50 {
+        assert_eq!(bench.code("a").await, Some(Code::Unavailable));
+    }
+    assert_eq!(bench.fetches(), 1);
+    bench.clock.advance(PENALTY);
+    assert_eq!(bench.code("a").await, Some(Code::Unavailable));
+    assert_eq!(bench.fetches(), 2);
+}
+
+#[tokio::test]
+async fn a_rotation_is_seen_by_the_first_token_of_the_new_key() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    assert_eq!(bench.code("a").await, None);
+    bench.becomes(Behaviour::Keys(vec!["a", "b"]));
+    assert_eq!(bench.code("b").await, None);
+    assert_eq!(bench.fetches(), 2);
+}
+
+#[tokio::test]
+async fn random_kids_use_up_a_budget_that_a_rotation_does_not_need() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    assert_eq!(bench.code("a").await, None);
+    for kid in 0..200 {
+        assert_eq!(bench.code(&format!("random-{kid}")).await, Some(Code::Key));
+    }
+    assert_eq!(bench.fetches(), 1 + 4, "the first, and the budget");
+
+    // The keys rotate while the flood goes on: its next fetch brings the new key.
+    bench.becomes(Behaviour::Keys(vec!["b"]));
+    bench.clock.advance(UNKNOWN_EVERY);
+    assert_eq!(bench.code("random").await, Some(Code::Key));
+    assert_eq!(bench.code("b").await, None);
+    assert_eq!(bench.fetches(), 1 + 4 + 1);
+}
+
+#[tokio::test]
+async fn many_requests_at_once_make_one_fetch() {
+    let slow = Behaviour::Slow(Duration::from_millis(50), vec!["a"]);
+    let bench = Arc::new(Bench::new(slow).await);
+    let requests: Vec<_> = (0..50)
+        .map(|_| {
+            let bench = Arc::clone(&bench);
+            tokio::spawn(async move { bench.code("a").await })
+        })
+        .collect();
+    for request in requests {
+        assert_eq!(request.await.unwrap(), None);
+    }
+    assert_eq!(bench.fetches(), 1);
+}
+
+#[tokio::test]
+async fn a_bad_answer_never_replaces_a_good_set() {
+    let elsewhere = Bench::new(Behaviour::Keys(vec!["evil"])).await;
+    for bad in [
+        Behaviour::Status(403),
+        Behaviour::Status(204),
+        Behaviour::Body(b"<html>sign in</html>".to_vec()),
+        Behaviour::Body(b"{\"keys\":[]}".to_vec()),
+        Behaviour::Body([set_of(&["evil"]).into_bytes(), vec![b' '; 150_000]].concat()),
+        Behaviour::Redirect(elsewhere.iss.clone()),
+    ] {
+        let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+        assert_eq!(bench.code("a").await, None);
+        bench.becomes(bad);
+        bench.clock.advance(SOFT_AGE);
+        assert_eq!(bench.code("a").await, None, "the old set is served");
+        assert_eq!(bench.code("evil").await, Some(Code::Key));
+    }
+    assert_eq!(elsewhere.fetches(), 0, "no redirect was followed");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_never_answers_costs_a_bounded_time() {
+    let bench = Bench::new(Behaviour::Hang).await;
+    let outcome = tokio::time::timeout(Duration::from_secs(30), bench.code("a")).await;
+    assert_eq!(outcome.expect("bounded"), Some(Code::Unavailable));
+}
+
+#[tokio::test]
+async fn a_clock_set_back_makes_a_set_old_not_eternal() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    let source = &bench.keys.sources[0];
+    let now = bench.clock.now();
+    let set = KeySet::parse(set_of(&["a"]).as_bytes()).unwrap();
+    source.hold(Held { set, fetched: now.saturating_add(Duration::from_secs(3600)) });
+    assert_eq!(source.age(now), Some(SOFT_AGE));
+}

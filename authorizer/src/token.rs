@@ -1,0 +1,278 @@
+//! A token as it arrives: bounded, decoded strictly, and not yet believed.
+//!
+//! Nothing in here is verified. Two values may be used before the signature is: the issuer, to
+//! look up the configuration by its exact text, and the kid, to look up a key.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::json;
+use crate::refusal::Refusal;
+
+/// The longest token that is read, in bytes.
+///
+/// API Gateway bounds the request line and all headers together to 10,240 bytes.
+const MAX_TOKEN: usize = 10_240;
+
+/// The longest kid that is looked up, in bytes.
+const MAX_KID: usize = 256;
+
+/// A compact JWS (RFC 7515 section 3.1) whose parts were decoded, but not verified.
+pub(crate) struct Unverified<'a> {
+    /// The key that the token names.
+    pub(crate) kid: String,
+    /// What was signed: the first two parts with the dot between.
+    pub(crate) signed: &'a str,
+    /// The signature, still base64url but known to decode.
+    pub(crate) signature: &'a str,
+    /// The payload's members. Only `iss` may be read before the signature is verified.
+    pub(crate) payload: Map<String, Value>,
+}
+
+/// Takes the token out of an `Authorization` value: `Bearer`, in any case, and one token.
+///
+/// # Errors
+///
+/// `malformed` for any other scheme and for anything around the token (RFC 6750 section 2.1).
+pub(crate) fn bearer(value: &str) -> Result<&str, Refusal> {
+    let (scheme, token) =
+        value.split_once(' ').ok_or(Refusal::malformed("no scheme before the token"))?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Refusal::malformed("the scheme is not Bearer"));
+    }
+    if token.is_empty() || token.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        return Err(Refusal::malformed("not exactly one token after Bearer"));
+    }
+    Ok(token)
+}
+
+/// Decodes a token, strictly.
+///
+/// # Errors
+///
+/// `malformed` where it is too long, has not three parts, or a part is not what base64url
+/// without padding (RFC 7515 section 2) or JSON allows; `header` where the header asks for
+/// something other than RS256 with a named key.
+pub(crate) fn parse(token: &str) -> Result<Unverified<'_>, Refusal> {
+    if token.len() > MAX_TOKEN {
+        return Err(Refusal::malformed("the token is too long"));
+    }
+    let (signed, signature) =
+        token.rsplit_once('.').ok_or(Refusal::malformed("the token has not three parts"))?;
+    let (header, payload) =
+        signed.split_once('.').ok_or(Refusal::malformed("the token has not three parts"))?;
+    if payload.contains('.') {
+        return Err(Refusal::malformed("the token has not three parts"));
+    }
+
+    let header = json::object(&decode(header)?)
+        .ok_or(Refusal::malformed("the header is not a plain JSON object"))?;
+    let kid = check_header(&header)?;
+    let payload = json::object(&decode(payload)?)
+        .ok_or(Refusal::malformed("the payload is not a plain JSON object"))?;
+    decode(signature)?;
+    Ok(Unverified { kid, signed, signature, payload })
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
+    if part.is_empty() {
+        return Err(Refusal::malformed("a part of the token is empty"));
+    }
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::malformed("a part is not strict base64url"))
+}
+
+/// Checks each header parameter that could change how the token is read; returns the kid.
+fn check_header(header: &Map<String, Value>) -> Result<String, Refusal> {
+    // RFC 8725 sections 3.1 and 3.2: the algorithm is ours to choose, not the token's.
+    if header.get("alg").and_then(Value::as_str) != Some("RS256") {
+        return Err(Refusal::header("the algorithm is not RS256"));
+    }
+    // Each of these changes what is signed or where the key comes from. `crit` names extensions
+    // that must be understood (RFC 7515 section 4.1.11), and none is.
+    for refused in ["crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c"] {
+        if header.contains_key(refused) {
+            return Err(Refusal::header("a parameter that is not allowed"));
+        }
+    }
+    match header.get("typ") {
+        None => {}
+        Some(Value::String(typ))
+            if typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("at+jwt") => {}
+        Some(_) => return Err(Refusal::header("the type is not a JWT")),
+    }
+    match header.get("kid") {
+        Some(Value::String(kid)) if !kid.is_empty() && kid.len() <= MAX_KID => Ok(kid.clone()),
+        _ => Err(Refusal::header("no usable kid")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::Code;
+
+    fn token(header: &str, payload: &str) -> String {
+        format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload))
+    }
+
+    fn code(token: &str) -> Option<Code> {
+        parse(token).err().map(Refusal::code)
+    }
+
+    const HEADER: &str = r#"{"kid":"k","alg":"RS256"}"#;
+
+    #[test]
+    fn takes_one_bearer_token_in_any_case_of_the_scheme() {
+        assert_eq!(bearer("Bearer a.b.c"), Ok("a.b.c"));
+        assert_eq!(bearer("bEARER a.b.c"), Ok("a.b.c"));
+        for wrong in [
+            "",
+            "a.b.c",
+            "Bearer",
+            "Bearer ",
+            "Bearer  a",
+            "Bearer a b",
+            "Bearer a ",
+            "Basic a.b.c",
+            " Bearer a",
+            "Bearer\ta",
+            "Bearer a\n",
+        ] {
+            assert_eq!(bearer(wrong).map_err(Refusal::code), Err(Code::Malformed), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn decodes_a_token_of_cognito_s_form() {
+        let text = token(HEADER, r#"{"iss":"i"}"#);
+        let parsed = parse(&text).unwrap();
+        assert_eq!(parsed.kid, "k");
+        assert_eq!(parsed.payload.get("iss"), Some(&Value::from("i")));
+        assert_eq!(format!("{}.{}", parsed.signed, parsed.signature), text);
+    }
+
+    #[test]
+    fn refuses_any_number_of_parts_but_three() {
+        let good = token(HEADER, "{}");
+        for wrong in [
+            "",
+            ".",
+            "..",
+            "a",
+            "a.b",
+            &format!("{good}.x"),
+            &format!("{good}.x.y"),
+            &format!(".{good}"),
+            good.rsplit_once('.').unwrap().0,
+        ] {
+            assert_eq!(code(wrong), Some(Code::Malformed), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_padding_whitespace_other_alphabets_and_non_canonical_tails() {
+        let good = token(HEADER, "{}");
+        let (head, _) = good.rsplit_once('.').unwrap();
+        for signature in ["c2ln=", "c2l+", "c2l/", "c2l n", "c2ln\n", "", "c2ln\0", "c", "YR", "é"]
+        {
+            assert_eq!(
+                code(&format!("{head}.{signature}")),
+                Some(Code::Malformed),
+                "{signature:?}"
+            );
+        }
+        assert_eq!(code(&format!("{head}.YQ")), None, "the canonical spelling of the same byte");
+    }
+
+    #[test]
+    fn refuses_a_token_over_the_bound_before_it_decodes() {
+        let long = format!("{}.e30.c2ln", "A".repeat(MAX_TOKEN));
+        assert_eq!(parse(&long).err(), Some(Refusal::malformed("the token is too long")));
+    }
+
+    #[test]
+    fn refuses_every_algorithm_but_rs256() {
+        for alg in [
+            "\"none\"",
+            "\"None\"",
+            "\"NONE\"",
+            "\"nOnE\"",
+            "\"HS256\"",
+            "\"PS256\"",
+            "\"ES256\"",
+            "\"RS384\"",
+            "\"rs256\"",
+            "\"RS256 \"",
+            "null",
+            "1",
+            "[\"RS256\"]",
+            "\"\"",
+        ] {
+            let header = format!(r#"{{"kid":"k","alg":{alg}}}"#);
+            assert_eq!(code(&token(&header, "{}")), Some(Code::Header), "{alg}");
+        }
+        assert_eq!(code(&token(r#"{"kid":"k"}"#, "{}")), Some(Code::Header), "missing");
+    }
+
+    #[test]
+    fn refuses_header_parameters_that_bring_keys_or_change_the_form() {
+        for name in ["crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c"] {
+            for value in ["null", "true", "[]", "\"x\"", "{}"] {
+                let header = format!(r#"{{"kid":"k","alg":"RS256","{name}":{value}}}"#);
+                assert_eq!(code(&token(&header, "{}")), Some(Code::Header), "{name} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn takes_a_type_of_jwt_or_at_jwt_and_no_other() {
+        for (typ, wrong) in [
+            ("\"JWT\"", false),
+            ("\"jwt\"", false),
+            ("\"at+jwt\"", false),
+            ("\"JWE\"", true),
+            ("\"\"", true),
+            ("null", true),
+            ("1", true),
+            ("[\"JWT\"]", true),
+        ] {
+            let header = format!(r#"{{"kid":"k","alg":"RS256","typ":{typ}}}"#);
+            assert_eq!(code(&token(&header, "{}")).is_some(), wrong, "{typ}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_kid_that_is_missing_of_another_type_or_too_long() {
+        for kid in ["null", "1", "[]", "{}", "\"\"", &format!("\"{}\"", "k".repeat(MAX_KID + 1))] {
+            let header = format!(r#"{{"alg":"RS256","kid":{kid}}}"#);
+            assert_eq!(code(&token(&header, "{}")), Some(Code::Header), "{kid}");
+        }
+        assert_eq!(code(&token(r#"{"alg":"RS256"}"#, "{}")), Some(Code::Header));
+    }
+
+    #[test]
+    fn refuses_duplicate_members_in_header_and_payload() {
+        let twice = r#"{"kid":"k","alg":"none","alg":"RS256"}"#;
+        assert_eq!(code(&token(twice, "{}")), Some(Code::Malformed));
+        assert_eq!(code(&token(HEADER, r#"{"iss":"a","iss":"b"}"#)), Some(Code::Malformed));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text in "\\PC{0,200}") {
+            let _ = bearer(&text);
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn never_panics_on_three_decodable_parts(
+            header in proptest::collection::vec(proptest::num::u8::ANY, 0..60),
+            payload in proptest::collection::vec(proptest::num::u8::ANY, 0..60),
+        ) {
+            let text = format!(
+                "{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+            let _ = parse(&text);
+        }
+    }
+}

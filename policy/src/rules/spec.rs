@@ -1,0 +1,154 @@
+//! A rule as it is written in the configuration.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::route::RoutePattern;
+
+/// One `[[rule]]` of the configuration, not yet checked.
+///
+/// A rule applies to a caller who meets **every** requirement given: `any_scope`, `all_scopes`,
+/// `any_group`, `all_groups`, `clients` and `claims`. A rule with none of these must say
+/// `everyone = true`. `stages` limits where the rule applies and is no requirement on the caller.
+///
+/// ```
+/// let rule: policy::RuleSpec = toml::from_str(
+///     r#"
+///     name = "readers"
+///     allow = ["GET /orders", "GET /orders/*"]
+///     any_scope = ["orders/read"]
+///     claims = { tier = ["gold", "silver"] }
+///     "#,
+/// )?;
+/// assert_eq!(rule.name, "readers");
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSpec {
+    /// What the rule is called in messages and logs; no two share a name.
+    pub name: String,
+    /// What callers may call.
+    #[serde(default)]
+    pub allow: Vec<RoutePattern>,
+    /// What callers may not call, whatever any other rule allows.
+    #[serde(default)]
+    pub deny: Vec<RoutePattern>,
+    /// Whether the rule is for every caller with a valid token.
+    #[serde(default)]
+    pub everyone: bool,
+    /// At least one of these scopes.
+    pub any_scope: Option<Vec<String>>,
+    /// All of these scopes.
+    pub all_scopes: Option<Vec<String>>,
+    /// At least one of these groups.
+    pub any_group: Option<Vec<String>>,
+    /// All of these groups.
+    pub all_groups: Option<Vec<String>>,
+    /// A token issued to one of these clients.
+    pub clients: Option<Vec<String>>,
+    /// Each of these claims, with one of its values: a string, or a list of strings.
+    #[serde(default, deserialize_with = "claims")]
+    pub claims: Option<BTreeMap<String, Vec<String>>>,
+    /// The stages in which the rule applies; every stage when absent.
+    pub stages: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a string or a list of strings")]
+enum Values {
+    One(String),
+    Many(Vec<String>),
+}
+
+fn claims<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<BTreeMap<String, Vec<String>>>, D::Error> {
+    let written = BTreeMap::<String, Values>::deserialize(from)?;
+    let values = |values| match values {
+        Values::One(value) => vec![value],
+        Values::Many(values) => values,
+    };
+    Ok(Some(written.into_iter().map(|(claim, written)| (claim, values(written))).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct File {
+        rule: Vec<RuleSpec>,
+    }
+
+    /// The message for a file whose third line is `line`, within a rule.
+    fn refusal(line: &str) -> String {
+        let file = format!("[[rule]]\nname = \"readers\"\n{line}\n");
+        toml::from_str::<File>(&file).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn reads_every_field() {
+        let file: File = toml::from_str(
+            r#"
+            [[rule]]
+            name = "all"
+            allow = ["GET /a", "$connect"]
+            deny = ["ANY /b/*"]
+            everyone = false
+            any_scope = ["s1"]
+            all_scopes = ["s2"]
+            any_group = ["g1"]
+            all_groups = ["g2"]
+            clients = ["c"]
+            claims = { tier = "gold", "custom:plan" = ["a", "b"] }
+            stages = ["prod"]
+            "#,
+        )
+        .unwrap();
+        let list = |item: &str| Some(vec![item.to_owned()]);
+        let expected = RuleSpec {
+            name: "all".to_owned(),
+            allow: vec!["GET /a".parse().unwrap(), "$connect".parse().unwrap()],
+            deny: vec!["ANY /b/*".parse().unwrap()],
+            everyone: false,
+            any_scope: list("s1"),
+            all_scopes: list("s2"),
+            any_group: list("g1"),
+            all_groups: list("g2"),
+            clients: list("c"),
+            claims: Some(BTreeMap::from([
+                ("tier".to_owned(), vec!["gold".to_owned()]),
+                ("custom:plan".to_owned(), vec!["a".to_owned(), "b".to_owned()]),
+            ])),
+            stages: list("prod"),
+        };
+        assert_eq!(file.rule, [expected]);
+    }
+
+    #[test]
+    fn what_is_absent_stays_absent() {
+        let rule: RuleSpec = toml::from_str("name = \"bare\"").unwrap();
+        assert_eq!(rule, RuleSpec { name: "bare".to_owned(), ..RuleSpec::default() });
+    }
+
+    #[test]
+    fn errors_point_at_the_line() {
+        for (line, says) in [
+            ("allow = [\"GET /a\", \"get /b\"]", "method `get` in route `get /b` is unknown"),
+            ("deny = [\"GET /a*\"]", "is not the whole last segment"),
+            ("any_scopes = [\"s\"]", "unknown field `any_scopes`"),
+            ("any_scope = \"s\"", "expected a sequence"),
+            ("claims = { tier = 1 }", "expected a string or a list of strings"),
+            ("claims = { tier = [\"a\", 1] }", "expected a string or a list of strings"),
+            ("everyone = \"yes\"", "expected a boolean"),
+        ] {
+            let refusal = refusal(line);
+            assert!(refusal.contains("line 3"), "{line}: {refusal}");
+            assert!(refusal.contains(says), "{line}: {refusal}");
+        }
+        let refusal = toml::from_str::<File>("[[rule]]\nallow = []").unwrap_err().to_string();
+        assert!(refusal.contains("missing field `name`"), "{refusal}");
+    }
+}

@@ -1,0 +1,300 @@
+//! Rules through the public API: what they refuse at load time, whom they apply to, and the exact
+//! documents that they become.
+
+use policy::{Caller, DocumentError, MethodArn, RuleSpec, Rules, Verdict};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod";
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    rule: Vec<RuleSpec>,
+}
+
+fn specs(toml: &str) -> Vec<RuleSpec> {
+    toml::from_str::<File>(toml).unwrap().rule
+}
+
+fn rules(toml: &str) -> Rules {
+    Rules::compile(specs(toml)).unwrap()
+}
+
+fn claims(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(claims) => claims,
+        other => panic!("{other} is no object"),
+    }
+}
+
+fn document(rules: &Rules, caller: &Caller<'_>, call: &str) -> Value {
+    let arn = format!("{STAGE}/{call}");
+    let document = rules.document(caller, &MethodArn::parse(&arn).unwrap()).unwrap();
+    serde_json::to_value(document).unwrap()
+}
+
+fn allowed(rules: &Rules, caller: &Caller<'_>, call: &str) -> bool {
+    let arn = format!("{STAGE}/{call}");
+    matches!(rules.verdict(caller, &MethodArn::parse(&arn).unwrap()), Verdict::Allowed { .. })
+}
+
+#[test]
+fn a_document_is_merged_deduplicated_and_sorted() {
+    let rules = rules(
+        r#"
+        [[rule]]
+        name = "writers"
+        allow = ["POST,GET /orders", "ANY /drafts/*"]
+        any_scope = ["write"]
+
+        [[rule]]
+        name = "readers"
+        allow = ["GET /orders", "GET /orders/*", "$connect"]
+        any_scope = ["read"]
+
+        [[rule]]
+        name = "no-exports"
+        deny = ["GET /orders/export", "GET /a:b//c/"]
+        everyone = true
+        "#,
+    );
+    let none = Map::new();
+    let caller = Caller::new(&none).with_scopes(["read", "write"]);
+    let resources = |suffixes: &[&str]| {
+        suffixes.iter().map(|suffix| format!("{STAGE}/{suffix}")).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        document(&rules, &caller, "GET/orders"),
+        json!({ "Version": "2012-10-17", "Statement": [
+            {
+                "Action": "execute-api:Invoke",
+                "Effect": "Allow",
+                "Resource": resources(&[
+                    "$connect",
+                    "DELETE/drafts/*",
+                    "GET/drafts/*",
+                    "GET/orders",
+                    "GET/orders/*",
+                    "HEAD/drafts/*",
+                    "OPTIONS/drafts/*",
+                    "PATCH/drafts/*",
+                    "POST/drafts/*",
+                    "POST/orders",
+                    "PUT/drafts/*",
+                ]),
+            },
+            {
+                "Action": "execute-api:Invoke",
+                "Effect": "Deny",
+                "Resource": resources(&["GET/a:b//c/", "GET/orders/export"]),
+            },
+        ] })
+    );
+}
+
+#[test]
+fn a_caller_without_a_grant_is_denied_the_whole_stage() {
+    let rules = rules(
+        r#"
+        [[rule]]
+        name = "readers"
+        allow = ["GET /orders"]
+        any_scope = ["read"]
+
+        [[rule]]
+        name = "no-exports"
+        deny = ["GET /export"]
+        everyone = true
+        "#,
+    );
+    let deny = json!({ "Version": "2012-10-17", "Statement": [{
+        "Action": "execute-api:Invoke", "Effect": "Deny", "Resource": [format!("{STAGE}/*")],
+    }] });
+    let none = Map::new();
+    assert_eq!(document(&rules, &Caller::new(&none), "GET/orders"), deny);
+    let empty = Rules::compile(Vec::new()).unwrap();
+    assert_eq!(document(&empty, &Caller::new(&none), "$connect"), deny);
+    assert!(!allowed(&empty, &Caller::new(&none), "GET/orders"));
+}
+
+#[test]
+fn a_document_keeps_the_partition_and_stage_of_the_request() {
+    let rules = rules("[[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true");
+    let none = Map::new();
+    for stage in [
+        "arn:aws-cn:execute-api:cn-north-1:123456789012:a1b2c3/prod",
+        "arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:a1b2c3/$default",
+        "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/ESTestInvoke-stage",
+    ] {
+        // The colons of the path must not move where the resource is cut.
+        let asked = format!("{stage}/DELETE/at/10:30:00//x");
+        let document = rules.document(&Caller::new(&none), &MethodArn::parse(&asked).unwrap());
+        let allowed: Vec<_> = document.unwrap().allowed().map(|r| r.to_string()).collect();
+        assert_eq!(allowed, [format!("{stage}/GET/*")]);
+    }
+}
+
+#[test]
+fn every_requirement_must_be_met() {
+    let rules = rules(
+        r#"
+        [[rule]]
+        name = "all"
+        allow = ["GET /a"]
+        any_scope = ["s1", "s2"]
+        all_scopes = ["s3", "s4"]
+        any_group = ["g1", "g2"]
+        all_groups = ["g3", "g4"]
+        clients = ["c1", "c2"]
+        claims = { tier = ["gold", "silver"], kind = "machine" }
+        stages = ["prod", "test"]
+        "#,
+    );
+    let good = claims(json!({ "tier": "silver", "kind": ["x", "machine"] }));
+    let caller = |scopes: &'static str, groups: &'static str, client: &'static str| {
+        Caller::new(&good)
+            .with_scopes(scopes.split(' '))
+            .with_groups(groups.split(' '))
+            .with_client(Some(client))
+    };
+    assert!(allowed(&rules, &caller("s4 s3 s2", "g3 g4 g1", "c2"), "GET/a"));
+    for (lacking, caller) in [
+        ("any_scope", caller("s3 s4", "g3 g4 g1", "c2")),
+        ("all_scopes", caller("s1 s3", "g3 g4 g1", "c2")),
+        ("any_group", caller("s1 s3 s4", "g3 g4", "c2")),
+        ("all_groups", caller("s1 s3 s4", "g1 g4", "c2")),
+        ("clients", caller("s1 s3 s4", "g3 g4 g1", "c")),
+        ("a client at all", caller("s1 s3 s4", "g3 g4 g1", "c2").with_client(None)),
+    ] {
+        assert!(!allowed(&rules, &caller, "GET/a"), "{lacking}");
+    }
+    for lacking in [json!({ "tier": "silver" }), json!({ "tier": "iron", "kind": "machine" })] {
+        let lacking = claims(lacking);
+        let caller = Caller::new(&lacking)
+            .with_scopes(["s1", "s3", "s4"])
+            .with_groups(["g1", "g3", "g4"])
+            .with_client(Some("c1"));
+        assert!(!allowed(&rules, &caller, "GET/a"), "{lacking:?}");
+    }
+    let met = caller("s4 s3 s2", "g3 g4 g1", "c2");
+    for (stage, expected) in [("prod", true), ("test", true), ("dev", false), ("Prod", false)] {
+        let arn = format!("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/{stage}/GET/a");
+        let verdict = rules.verdict(&met, &MethodArn::parse(&arn).unwrap());
+        assert_eq!(verdict == Verdict::Allowed { rule: "all" }, expected, "{stage}");
+    }
+}
+
+#[test]
+fn a_verdict_names_the_first_rule_by_name() {
+    let rules = rules(
+        r#"
+        [[rule]]
+        name = "b"
+        allow = ["GET /a", "GET /b"]
+        everyone = true
+
+        [[rule]]
+        name = "a"
+        allow = ["GET /a", "GET /c"]
+        everyone = true
+
+        [[rule]]
+        name = "z"
+        deny = ["GET /c"]
+        everyone = true
+        "#,
+    );
+    let none = Map::new();
+    for (call, verdict) in [
+        ("GET/a", Verdict::Allowed { rule: "a" }),
+        ("GET/b", Verdict::Allowed { rule: "b" }),
+        ("GET/c", Verdict::Denied { rule: Some("z") }),
+        ("GET/d", Verdict::Denied { rule: None }),
+        ("$connect", Verdict::Denied { rule: None }),
+    ] {
+        let arn = format!("{STAGE}/{call}");
+        let arn = MethodArn::parse(&arn).unwrap();
+        assert_eq!(rules.verdict(&Caller::new(&none), &arn), verdict, "{call}");
+    }
+}
+
+#[test]
+fn a_document_over_its_limit_is_an_error() {
+    let routes: Vec<String> = (0..150).map(|n| format!("\"GET /orders/{n:03}\"")).collect();
+    let toml =
+        format!("[[rule]]\nname = \"many\"\nallow = [{}]\neveryone = true", routes.join(","));
+    let none = Map::new();
+    let arn = format!("{STAGE}/GET/orders/1");
+    let arn = MethodArn::parse(&arn).unwrap();
+    let refused = rules(&toml).document(&Caller::new(&none), &arn).unwrap_err();
+    assert!(matches!(refused, DocumentError::LongDocument { limit: 8192, .. }), "{refused}");
+    let DocumentError::LongDocument { bytes, .. } = refused else { panic!("{refused}") };
+    let wider = rules(&toml).with_document_limit(bytes);
+    let document = wider.document(&Caller::new(&none), &arn).unwrap();
+    assert_eq!(serde_json::to_vec(&document).unwrap().len(), bytes);
+}
+
+#[test]
+fn rules_that_can_not_mean_what_they_say_are_refused() {
+    let long_name = "n".repeat(65);
+    let long_path = "a".repeat(512);
+    let cases = [
+        ("name = \"\"\nallow = [\"GET /\"]\neveryone = true", "name `` of rule 1 is not"),
+        ("name = \"a\\nb\"\nallow = [\"GET /\"]\neveryone = true", "name `a\\nb` of rule 1"),
+        (&format!("name = \"{long_name}\"\nallow = [\"GET /\"]"), "is not 1 to 64 bytes"),
+        ("name = \"r\"\neveryone = true", "rule `r` has no routes: give it `allow` or `deny`"),
+        ("name = \"r\"\nallow = []\neveryone = true", "rule `r` has no routes"),
+        ("name = \"r\"\nallow = [\"GET /\"]", "rule `r` requires nothing of the caller"),
+        ("name = \"r\"\ndeny = [\"GET /\"]\nstages = [\"prod\"]", "or write `everyone = true`"),
+        (
+            "name = \"r\"\nallow = [\"GET /\"]\neveryone = true\nany_group = [\"g\"]",
+            "rule `r` has both `everyone = true` and `any_group`",
+        ),
+        (
+            "name = \"r\"\nallow = [\"GET /\"]\neveryone = true\nclaims = { a = \"b\" }",
+            "both `everyone = true` and `claims`",
+        ),
+        ("name = \"r\"\nallow = [\"GET /\"]\nany_scope = []", "`any_scope` of rule `r` is empty"),
+        ("name = \"r\"\nallow = [\"GET /\"]\nall_scopes = []", "`all_scopes` of rule `r` is empty"),
+        ("name = \"r\"\nallow = [\"GET /\"]\nany_group = []", "`any_group` of rule `r` is empty"),
+        ("name = \"r\"\nallow = [\"GET /\"]\nall_groups = []", "`all_groups` of rule `r` is empty"),
+        ("name = \"r\"\nallow = [\"GET /\"]\nclients = []", "`clients` of rule `r` is empty"),
+        ("name = \"r\"\nallow = [\"GET /\"]\nclaims = {}", "`claims` of rule `r` is empty"),
+        (
+            "name = \"r\"\nallow = [\"GET /\"]\nclaims = { a = [] }",
+            "`claims.a` of rule `r` is empty",
+        ),
+        (
+            "name = \"r\"\nallow = [\"GET /\"]\neveryone = true\nstages = []",
+            "`stages` of rule `r` is empty",
+        ),
+        (
+            "name = \"r\"\nallow = [\"GET /\"]\nclients = [\"\"]",
+            "`clients` of rule `r` holds an empty",
+        ),
+        (
+            "name = \"r\"\nallow = [\"GET /\"]\nclaims = { a = \"\" }",
+            "`claims.a` of rule `r` holds an empty",
+        ),
+        (
+            "name = \"r\"\nallow = [\"GET /\"]\nany_scope = [\"a b\"]",
+            "scope `a b` of rule `r` holds a space",
+        ),
+        (
+            "name = \"r\"\nallow = [\"GET /\"]\neveryone = true\nstages = [\"prod*\"]",
+            "stage `prod*` of rule `r` can't be",
+        ),
+        (
+            &format!("name = \"r\"\ndeny = [\"GET /{long_path}\"]\neveryone = true"),
+            "of rule `r` makes a resource of at least 572 bytes, over IAM's 512",
+        ),
+    ];
+    for (rule, says) in cases {
+        let refused = Rules::compile(specs(&format!("[[rule]]\n{rule}"))).unwrap_err().to_string();
+        assert!(refused.contains(says), "{rule}: {refused}");
+    }
+    let twice = "[[rule]]\nname = \"r\"\nallow = [\"GET /\"]\neveryone = true\n".repeat(2);
+    let refused = Rules::compile(specs(&twice)).unwrap_err().to_string();
+    assert_eq!(refused, "rule `r` is there twice: give each rule a name of its own");
+}
