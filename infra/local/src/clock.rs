@@ -3,27 +3,34 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Tells the time in milliseconds since the Unix epoch.
-///
-/// Whoever starts something says where its time comes from, so that a test can set it.
+use throttle::{Clock, Timestamp};
+
+/// A clock that can be handed to several parts, each of which reads it in its own unit.
 #[derive(Clone)]
-pub struct Now(Arc<dyn Fn() -> u64 + Send + Sync>);
+pub struct Now(Arc<dyn Clock>);
 
 impl Now {
-    /// Takes the time from `millis`.
-    pub fn from_fn(millis: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self(Arc::new(millis))
+    /// Reads the time from `clock`.
+    #[must_use]
+    pub fn new(clock: impl Clock) -> Self {
+        Self(Arc::new(clock))
+    }
+
+    /// The moment itself.
+    #[must_use]
+    pub fn moment(&self) -> Timestamp {
+        self.0.now()
     }
 
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub fn millis(&self) -> u64 {
-        (self.0)()
+        self.moment().as_nanos() / 1_000_000
     }
 }
 
 impl fmt::Debug for Now {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Now").finish_non_exhaustive()
+        f.debug_tuple("Now").field(&self.moment()).finish()
     }
 }

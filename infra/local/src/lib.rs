@@ -11,10 +11,14 @@
 
 use std::io::Write;
 
+pub mod cli;
 pub mod clock;
+pub mod demo;
 pub mod gateway;
 pub mod issuer;
 pub mod lambda;
+pub mod ready;
+pub mod stack;
 pub mod table;
 
 /// Tells the person at the terminal one thing, on standard error.

@@ -6,7 +6,7 @@
     reason = "a helper of tests fails as loudly as they do"
 )]
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use local::gateway::{Gateway, Options};
 use local::lambda::InvokeError;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
+use throttle::ManualClock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -50,7 +51,7 @@ impl Api {
                 Box::pin(std::future::ready(answer)) as _
             })
         };
-        let mut options = Options::new(function, Now::from_fn(|| 1_795_251_600_000));
+        let mut options = Options::new(function, Now::new(ManualClock::default()));
         change(&mut options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let gateway = Gateway::start(listener, options).unwrap();
@@ -249,11 +250,8 @@ fn output_of_unknown_key() -> Value {
 
 #[tokio::test]
 async fn a_cached_policy_is_evaluated_again_for_every_request() {
-    let time = Arc::new(AtomicU64::new(0));
-    let now = Now::from_fn({
-        let time = Arc::clone(&time);
-        move || time.load(Ordering::Relaxed)
-    });
+    let clock = ManualClock::default();
+    let now = Now::new(clock.clone());
     let policy = output(&[("Allow", "GET/orders")]);
     let api = Api::start_with(Ok(policy), |options| {
         options.cache_ttl = Duration::from_secs(300);
@@ -263,7 +261,7 @@ async fn a_cached_policy_is_evaluated_again_for_every_request() {
     assert_eq!(api.get("/orders").await.status(), StatusCode::OK);
     assert_eq!(api.get("/admin").await.status(), StatusCode::FORBIDDEN);
     assert_eq!(api.asked().len(), 1, "the second answer came from the cache");
-    time.store(300_000, Ordering::Relaxed);
+    clock.advance(Duration::from_secs(300));
     assert_eq!(api.get("/orders").await.status(), StatusCode::OK);
     assert_eq!(api.asked().len(), 2, "after its time the authorizer is asked again");
 }

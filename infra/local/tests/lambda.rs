@@ -20,6 +20,7 @@ use local::lambda::{Function, InvokeError, MAX_PAYLOAD, Options, StartError};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use throttle::ManualClock;
 
 // ---- the function ----
 
@@ -93,11 +94,9 @@ async fn out_of_turn(api: &str, id: &str) -> Vec<(u16, String)> {
 
 // ---- the tests ----
 
-const NOW: u64 = 1_795_251_600_123;
-
 fn options(environments: usize) -> Options {
     let executable = std::env::current_exe().unwrap();
-    let mut options = Options::new(executable, "hello", Now::from_fn(|| NOW));
+    let mut options = Options::new(executable, "hello", Now::new(ManualClock::default()));
     options.arguments =
         ["--exact", "function_process", "--nocapture"].map(Into::into).into_iter().collect();
     options.environments = NonZeroUsize::new(environments).unwrap();
@@ -138,7 +137,8 @@ async fn an_event_comes_back_as_a_response() {
 
     let description = call(&function, json!({"do": "describe"})).await.unwrap();
     assert_eq!(description["pid"], pids[0]);
-    assert_eq!(description["deadline"], NOW + 10_000);
+    // Ten seconds after the clock's 2026-11-21T09:00:00Z.
+    assert_eq!(description["deadline"], 1_795_251_610_000_u64);
     assert_eq!(description["arn"], "arn:aws:lambda:us-east-1:123456789012:function:hello");
     assert_eq!(description["id"].as_str().unwrap().len(), 36);
     // Root=1-{8 hexadecimal digits of seconds}-{24 of chance}

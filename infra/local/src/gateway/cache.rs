@@ -65,29 +65,25 @@ fn key(token: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use throttle::ManualClock;
 
     use super::*;
     use crate::gateway::authorizer::tests::grant;
 
-    fn cache(ttl: Duration) -> (Cache, Arc<AtomicU64>) {
-        let time = Arc::new(AtomicU64::new(1_000));
-        let now = Now::from_fn({
-            let time = Arc::clone(&time);
-            move || time.load(Ordering::Relaxed)
-        });
-        (Cache::new(ttl, now), time)
+    fn cache(ttl: Duration) -> (Cache, ManualClock) {
+        let clock = ManualClock::default();
+        (Cache::new(ttl, Now::new(clock.clone())), clock)
     }
 
     #[tokio::test]
     async fn a_result_is_kept_for_its_time_and_its_token_alone() {
-        let (cache, time) = cache(Duration::from_secs(300));
+        let (cache, clock) = cache(Duration::from_secs(300));
         cache.insert("token", Arc::new(grant())).await;
         assert!(cache.get("token").await.is_some());
         assert!(cache.get("token2").await.is_none());
-        time.store(1_000 + 299_999, Ordering::Relaxed);
+        clock.advance(Duration::from_millis(299_999));
         assert!(cache.get("token").await.is_some());
-        time.store(1_000 + 300_000, Ordering::Relaxed);
+        clock.advance(Duration::from_millis(1));
         assert!(cache.get("token").await.is_none());
     }
 
@@ -97,9 +93,9 @@ mod tests {
         off.insert("token", Arc::new(grant())).await;
         assert!(off.get("token").await.is_none());
 
-        let (long, time) = cache(Duration::from_secs(86_400));
+        let (long, clock) = cache(Duration::from_secs(86_400));
         long.insert("token", Arc::new(grant())).await;
-        time.store(1_000 + 3_600_000, Ordering::Relaxed);
+        clock.advance(Duration::from_secs(3600));
         assert!(long.get("token").await.is_none());
     }
 }
