@@ -1,0 +1,213 @@
+//! The command line: its flags, and one run from start to Ctrl-C.
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use http::Uri;
+use throttle::SystemClock;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::clock::Now;
+use crate::note;
+use crate::stack::{Options, Stack};
+
+/// The exit code of a start that failed, as of a wrong command line.
+const EXIT_MISUSE: u8 = 2;
+
+const EXAMPLES: &str = "\
+Examples:
+  local                                    the demonstration, and commands to paste
+  local --upstream http://127.0.0.1:3000   in front of a service of your own
+  local --config tollgate.toml             with your own rules; its issuer's url is
+                                           http://127.0.0.1:9401/us-east-1_LocalDemo
+  local --data ./data --environments 8     a table that stays, shared by eight processes
+  local --json --api-port 0 --issuer-port 0 --dynamodb-port 0
+                                           for a script: free ports, told in one line
+
+Set AWS_LAMBDA_LOG_LEVEL=DEBUG to hear more of the authorizer.";
+
+/// Tollgate's whole path on this machine: a REST API, the real authorizer, a table, a token issuer.
+///
+/// Everything listens on 127.0.0.1 alone and ends with Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "local", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Port of the REST API; 0 for a free one
+    #[arg(long, default_value_t = 9400, value_name = "PORT")]
+    api_port: u16,
+    /// Port of the token issuer; 0 for a free one
+    #[arg(long, default_value_t = 9401, value_name = "PORT")]
+    issuer_port: u16,
+    /// Port of the DynamoDB-compatible table; 0 for a free one
+    #[arg(long, default_value_t = 9402, value_name = "PORT")]
+    dynamodb_port: u16,
+    /// Execution environments of the authorizer, each a process of its own: 1 to 64
+    #[arg(long, default_value = "2", value_name = "N", value_parser = environments)]
+    environments: NonZeroUsize,
+    /// Seconds for which the API keeps an authorizer's result, 0 to 3600; 0 keeps none
+    #[arg(long, default_value_t = 0, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u32).range(0..=3600))]
+    authorizer_ttl: u32,
+    /// HTTP service behind the API; without one requests are echoed
+    #[arg(long, value_name = "URL", value_parser = upstream)]
+    upstream: Option<Uri>,
+    /// Folder that keeps the table; without one it is in memory
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Configuration of the authorizer in TOML; without one the demonstration's
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// API key that an authorizer must name for an allowed caller, else the answer is 429
+    #[arg(long, value_name = "KEY", value_parser = api_key)]
+    api_key: Option<String>,
+    /// Print one line of JSON when ready, and nothing else on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+fn environments(text: &str) -> Result<NonZeroUsize, String> {
+    let number: Option<NonZeroUsize> = text.parse().ok();
+    number.filter(|number| number.get() <= 64).ok_or_else(|| "must be 1 to 64".to_owned())
+}
+
+fn upstream(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|_| "is not a URL".to_owned())?;
+    match (uri.scheme_str(), uri.host(), uri.query()) {
+        (Some("http"), Some(_), None) => Ok(uri),
+        _ => Err("must be like http://127.0.0.1:3000/path".to_owned()),
+    }
+}
+
+/// API Gateway's bounds on a key's value; the characters are those that TOML takes as they are.
+fn api_key(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+/=".contains(&byte);
+    if (20..=128).contains(&text.len()) && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be 20 to 128 letters, digits or -_.+/=".to_owned())
+    }
+}
+
+/// Reads the command line, runs the stack until a signal ends it, and says how that went.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line, whatever the cause's own text looks like.
+            let text = format!("{error:#}");
+            note(&format!("error: {}", text.split_whitespace().collect::<Vec<_>>().join(" ")));
+            ExitCode::from(EXIT_MISUSE)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let authorizer = std::env::current_exe().context("this executable can't be found")?;
+    let json = cli.json;
+    let options = cli.into_options(authorizer);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Before anything is started, so that no Ctrl-C finds nobody listening.
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let stack = tokio::select! {
+            stack = Stack::start(options) => stack?,
+            () = either(&mut interrupt, &mut terminate) => return Ok(()),
+        };
+        announce(&stack, json)?;
+        either(&mut interrupt, &mut terminate).await;
+        stack.shutdown().await;
+        Ok(())
+    })
+}
+
+impl Cli {
+    fn into_options(self, authorizer: PathBuf) -> Options {
+        let mut options = Options::new(authorizer, Now::new(SystemClock::new()));
+        options.api_port = self.api_port;
+        options.issuer_port = self.issuer_port;
+        options.dynamodb_port = self.dynamodb_port;
+        options.environments = self.environments;
+        options.authorizer_ttl = Duration::from_secs(self.authorizer_ttl.into());
+        options.upstream = self.upstream;
+        options.data = self.data;
+        options.config = self.config;
+        options.api_key = self.api_key;
+        options
+    }
+}
+
+fn announce(stack: &Stack, json: bool) -> anyhow::Result<()> {
+    let ready = stack.ready();
+    let text =
+        if json { format!("{}\n", serde_json::to_string(&ready)?) } else { ready.to_string() };
+    let mut stdout = std::io::stdout().lock();
+    // Whoever closed standard output did not want to hear it, and may still want the API.
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    Ok(())
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(["local"].iter().chain(arguments))
+    }
+
+    #[test]
+    fn the_command_line_is_sound_and_its_help_has_examples() {
+        Cli::command().debug_assert();
+        assert!(Cli::command().render_help().to_string().contains("local --upstream http://"));
+    }
+
+    #[test]
+    fn defaults_and_values_become_options() {
+        let options = parse(&[]).unwrap().into_options("/x".into());
+        assert_eq!(
+            (options.api_port, options.issuer_port, options.dynamodb_port),
+            (9400, 9401, 9402)
+        );
+        assert_eq!((options.environments.get(), options.authorizer_ttl), (2, Duration::ZERO));
+        let given = parse(&["--environments", "64", "--authorizer-ttl", "3600", "--api-port", "0"]);
+        let options = given.unwrap().into_options("/x".into());
+        assert_eq!((options.environments.get(), options.api_port), (64, 0));
+        assert_eq!(options.authorizer_ttl, Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn values_out_of_bounds_are_refused() {
+        let long = "k".repeat(129);
+        for (flag, value) in [
+            ("--environments", "0"),
+            ("--environments", "65"),
+            ("--authorizer-ttl", "3601"),
+            ("--api-port", "65536"),
+            ("--upstream", "https://example.com"),
+            ("--upstream", "127.0.0.1:3000"),
+            ("--upstream", "http://127.0.0.1/?q"),
+            ("--api-key", "too-short"),
+            ("--api-key", &long),
+            ("--api-key", "quotes\"break\"the\"configuration"),
+        ] {
+            assert_eq!(parse(&[flag, value]).unwrap_err().exit_code(), 2, "{flag} {value}");
+        }
+        assert!(parse(&["--upstream", "http://localhost:3000/base"]).is_ok());
+    }
+}

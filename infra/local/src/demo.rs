@@ -1,0 +1,144 @@
+//! The demonstration: who may call what, how often, and the authorizer's configuration for it.
+//!
+//! Everything here is throwaway and public: it guards an echo on one's own machine.
+
+use serde_json::{Map, Value, json};
+
+use crate::issuer::{AppClient, User};
+
+/// The demonstration's user pool.
+pub const POOL: &str = "us-east-1_LocalDemo";
+/// The table's name.
+pub const TABLE: &str = "tollgate";
+/// The key of the stage's usage plan, unless another is given.
+pub const API_KEY: &str = "local-demo-api-key-000000";
+/// The public client that users sign in through.
+pub const WEB_CLIENT: &str = "orders-web";
+/// The client of the commands that are shown.
+pub const READER: &str = "orders-reader";
+
+/// The plans, as API Gateway's own JSON: their names, a rate per second and a burst.
+pub const PLANS: [(&str, &str); 2] = [
+    ("free", r#"{"name":"free","throttle":{"rateLimit":5,"burstLimit":10}}"#),
+    ("gold", r#"{"name":"gold","throttle":{"rateLimit":100,"burstLimit":200}}"#),
+];
+
+/// The app clients. `orders-web` has no secret; the others get tokens for themselves.
+#[must_use]
+pub fn clients() -> Vec<AppClient> {
+    let client = |id: &str, secret: Option<&str>, scopes: &[&str], claims: &Value| AppClient {
+        id: id.to_owned(),
+        secret: secret.map(str::to_owned),
+        scopes: scopes.iter().map(ToString::to_string).collect(),
+        claims: claims.as_object().cloned().unwrap_or_default(),
+    };
+    vec![
+        client(READER, Some("reader-secret-for-the-demo"), &["orders/read"], &json!({})),
+        client(
+            "orders-writer",
+            Some("writer-secret-for-the-demo"),
+            &["orders/read", "orders/write"],
+            &json!({ "custom:plan": "gold" }),
+        ),
+        client(WEB_CLIENT, None, &[], &json!({})),
+    ]
+}
+
+/// The users: `alice` is an admin and `bob` is not.
+#[must_use]
+pub fn users() -> Vec<User> {
+    let user = |username: &str, groups: &[&str]| User {
+        username: username.to_owned(),
+        password: format!("Throwaway-{username}-1!"),
+        groups: groups.iter().map(ToString::to_string).collect(),
+        attributes: Map::from_iter([(
+            "email".to_owned(),
+            json!(format!("{username}@example.com")),
+        )]),
+        claims: Map::new(),
+    };
+    vec![user("alice", &["admins"]), user("bob", &[])]
+}
+
+/// The authorizer's configuration for this issuer, with `api_key` for whoever is let through.
+///
+/// All three go into TOML strings as they are, so none may hold a quote or a backslash.
+#[must_use]
+pub fn config(issuer: &str, jwks_uri: &str, api_key: &str) -> String {
+    let clients: Vec<String> =
+        clients().iter().map(|client| format!("\"{}\"", client.id)).collect();
+    format!(
+        r#"[[issuer]]
+url = "{issuer}"
+jwks_uri = "{jwks_uri}"
+clients = [{clients}]
+token_use = "access"
+
+[[rule]]
+name = "readers"
+allow = ["GET /orders", "GET /orders/*"]
+any_scope = ["orders/read"]
+
+[[rule]]
+name = "writers"
+allow = [
+  "POST /orders", "PUT /orders", "DELETE /orders",
+  "POST /orders/*", "PUT /orders/*", "DELETE /orders/*",
+]
+any_scope = ["orders/write"]
+
+[[rule]]
+name = "admins"
+allow = ["ANY /admin/*"]
+any_group = ["admins"]
+
+[[rule]]
+name = "health"
+allow = ["GET /health"]
+everyone = true
+
+[throttle]
+table = "{TABLE}"
+subject = "client_id"
+plan = {{ claim = "custom:plan", default = "free" }}
+refuse = "unknown-key"
+failure = "closed"
+api_key = "{api_key}"
+"#,
+        clients = clients.join(", "),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use throttle::{Plan, PlanId};
+
+    use super::*;
+
+    #[test]
+    fn the_plans_are_plans_and_the_free_one_is_met_by_a_loop_of_twenty() {
+        for (name, json) in PLANS {
+            assert!(PlanId::new(name).is_ok());
+            let plan = Plan::from_json(json).unwrap();
+            assert_eq!(plan.name(), Some(name));
+        }
+        let free = Plan::from_json(PLANS[0].1).unwrap().throttle().unwrap();
+        assert!(free.burst() < 20, "a loop of 20 requests must meet the limit");
+    }
+
+    #[test]
+    fn the_configuration_names_every_client_and_the_place_of_the_keys() {
+        let text = config("http://127.0.0.1:1/p", "http://127.0.0.1:1/p/jwks", API_KEY);
+        for client in clients() {
+            assert!(text.contains(&format!("\"{}\"", client.id)), "{}", client.id);
+        }
+        for line in [
+            "url = \"http://127.0.0.1:1/p\"",
+            "jwks_uri = \"http://127.0.0.1:1/p/jwks\"",
+            "plan = { claim = \"custom:plan\", default = \"free\" }",
+            "api_key = \"local-demo-api-key-000000\"",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}");
+        }
+    }
+}

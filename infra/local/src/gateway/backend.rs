@@ -1,0 +1,238 @@
+//! What stands behind the API: an echo, or an HTTP service of one's own.
+//!
+//! As in an HTTP proxy integration of API Gateway, method, path, query, body and headers are passed
+//! on, `Authorization` with them; not passed on are the hop-by-hop headers of RFC 9110, 7.6.1, and
+//! `Host`, which becomes the service's own.
+//!
+//! The authorizer's `principalId` and context arrive as `x-authorizer-<name>`. Headers that a caller
+//! sends under such a name are removed, with an underscore for a hyphen too: some servers make no
+//! difference between the two.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::json;
+
+use super::authorizer::Grant;
+use super::responses::Refusal;
+use super::{API_ID, MAX_BODY, STAGE};
+use crate::note;
+
+const PREFIX: &str = "x-authorizer-";
+
+/// Headers that are about one connection; those that `Connection` names are added to them.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Headers of an integration's response that API Gateway gives back under another name.
+const REMAPPED: [HeaderName; 3] = [header::DATE, header::SERVER, header::WWW_AUTHENTICATE];
+
+/// An allowed request.
+pub(super) struct Call<'a> {
+    pub(super) head: Parts,
+    pub(super) body: Bytes,
+    pub(super) peer: IpAddr,
+    pub(super) grant: &'a Grant,
+    pub(super) request_id: &'a str,
+}
+
+/// Where allowed requests go.
+pub(super) enum Backend {
+    Echo,
+    Upstream(Box<Upstream>),
+}
+
+/// An HTTP service behind the API.
+pub(super) struct Upstream {
+    base: Uri,
+    client: Client<HttpConnector, Full<Bytes>>,
+    timeout: Duration,
+}
+
+impl Backend {
+    pub(super) fn new(upstream: Option<Uri>, timeout: Duration) -> Self {
+        match upstream {
+            None => Self::Echo,
+            Some(base) => {
+                let client = Client::builder(TokioExecutor::new()).build_http();
+                Self::Upstream(Box::new(Upstream { base, client, timeout }))
+            }
+        }
+    }
+
+    pub(super) async fn call(&self, mut call: Call<'_>) -> Result<Response<Full<Bytes>>, Refusal> {
+        remove_forged(&mut call.head.headers);
+        remove_hop_by_hop(&mut call.head.headers);
+        match self {
+            Self::Echo => Ok(echo(&call)),
+            Self::Upstream(upstream) => upstream.call(call).await,
+        }
+    }
+}
+
+impl Upstream {
+    async fn call(&self, call: Call<'_>) -> Result<Response<Full<Bytes>>, Refusal> {
+        let method = call.head.method.clone();
+        let request = forwarded(&self.base, call)?;
+        let answer = tokio::time::timeout(self.timeout, self.exchange(request)).await;
+        let (parts, body) = answer.map_err(|_| Refusal::IntegrationTimeout)??;
+        Ok(returned(&method, parts, body))
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(http::response::Parts, Bytes), Refusal> {
+        let response =
+            self.client.request(request).await.map_err(|_| Refusal::IntegrationFailure)?;
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, MAX_BODY).collect().await;
+        Ok((parts, body.map_err(|_| Refusal::BadIntegration)?.to_bytes()))
+    }
+}
+
+/// Tells the caller what a backend would see.
+fn echo(call: &Call<'_>) -> Response<Full<Bytes>> {
+    let mut headers = serde_json::Map::new();
+    // A token is not for repeating, not even to the one who sent it.
+    for name in call.head.headers.keys().filter(|name| *name != header::AUTHORIZATION) {
+        let values: Vec<_> = call.head.headers.get_all(name).iter().collect();
+        let values: Vec<_> =
+            values.into_iter().map(|v| String::from_utf8_lossy(v.as_bytes())).collect();
+        headers.insert(name.to_string(), values.join(",").into());
+    }
+    let mut authorizer: serde_json::Map<_, _> =
+        call.grant.context.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    authorizer.insert("principalId".to_owned(), json!(call.grant.principal_id));
+    let body = json!({
+        "method": call.head.method.as_str(),
+        "path": call.head.uri.path(),
+        "query": call.head.uri.query().unwrap_or_default(),
+        "headers": headers,
+        "requestContext": {
+            "apiId": API_ID,
+            "stage": STAGE,
+            "requestId": call.request_id,
+            "identity": { "sourceIp": call.peer },
+            "authorizer": authorizer,
+        },
+    });
+    let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The request as the service gets it.
+fn forwarded(base: &Uri, call: Call<'_>) -> Result<Request<Full<Bytes>>, Refusal> {
+    let prefix = base.path().trim_end_matches('/');
+    let target = call.head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let uri = Uri::builder()
+        .scheme("http")
+        .authority(base.authority().map_or("", http::uri::Authority::as_str))
+        .path_and_query(format!("{prefix}{target}"))
+        .build()
+        .map_err(|_| Refusal::ApiConfiguration)?;
+
+    let mut request = Request::new(Full::new(call.body));
+    *request.method_mut() = call.head.method;
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    *headers = call.head.headers;
+    // hyper sets both for the new connection.
+    headers.remove(header::HOST);
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::EXPECT);
+    forwarded_for(headers, call.peer);
+    let principal = std::iter::once(("principalid", &call.grant.principal_id));
+    let context = call.grant.context.iter().map(|(name, value)| (name.as_str(), value));
+    for (name, value) in principal.chain(context) {
+        let header = HeaderName::try_from(format!("{PREFIX}{name}"));
+        let (Ok(header), Ok(value)) = (header, HeaderValue::from_bytes(value.as_bytes())) else {
+            note(&format!("the authorizer's context can't be passed on: `{name}` makes no header"));
+            return Err(Refusal::ApiConfiguration);
+        };
+        headers.insert(header, value);
+    }
+    Ok(request)
+}
+
+/// Adds the caller's address to those that proxies before us have put down.
+fn forwarded_for(headers: &mut HeaderMap, peer: IpAddr) {
+    let name = HeaderName::from_static("x-forwarded-for");
+    let earlier: Vec<&str> =
+        headers.get_all(&name).iter().filter_map(|value| value.to_str().ok()).collect();
+    let list = [earlier, vec![&peer.to_string()]].concat().join(", ");
+    if let Ok(list) = HeaderValue::from_str(&list) {
+        headers.insert(name, list);
+    }
+    headers.insert("x-forwarded-proto", HeaderValue::from_static("http"));
+}
+
+/// The service's response as the caller gets it.
+fn returned(
+    method: &Method,
+    mut parts: http::response::Parts,
+    body: Bytes,
+) -> Response<Full<Bytes>> {
+    remove_hop_by_hop(&mut parts.headers);
+    if *method != Method::HEAD {
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
+    for name in REMAPPED {
+        let values: Vec<_> = parts.headers.get_all(&name).iter().cloned().collect();
+        parts.headers.remove(&name);
+        if let Ok(other) = HeaderName::try_from(format!("x-amzn-remapped-{name}")) {
+            for value in values {
+                parts.headers.append(&other, value);
+            }
+        }
+    }
+    // The version is that of our own connection to the caller.
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = parts.status;
+    *response.headers_mut() = parts.headers;
+    response
+}
+
+fn remove_forged(headers: &mut HeaderMap) {
+    let forged: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().replace('_', "-").starts_with(PREFIX))
+        .cloned()
+        .collect();
+    for name in forged {
+        headers.remove(name);
+    }
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        .collect();
+    for name in named.into_iter().chain(HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}

@@ -1,0 +1,271 @@
+//! A token issuer in Cognito's shape: one user pool, on loopback.
+//!
+//! It signs real RS256 tokens with Cognito's claims, so that what verifies tokens can't tell it
+//! from a pool but by its address. It serves:
+//!
+//! - `GET /{pool}/.well-known/jwks.json` and `/{pool}/.well-known/openid-configuration`;
+//! - `POST /oauth2/token`: client credentials;
+//! - `POST /` with the target `AWSCognitoIdentityProviderService.InitiateAuth`: passwords and
+//!   refresh tokens, for the AWS CLI and SDKs;
+//! - `POST /local/rotate`, with `?drop=true`: the operator's hand, **not part of Cognito**. New keys
+//!   sign from then on; the old ones stay published until the next rotation, or leave at once.
+//!
+//! Not here: signing up, challenges, the hosted pages, revocation. Passwords and secrets are held
+//! as given: this is for demonstration users on one's own machine.
+
+mod claims;
+mod discovery;
+mod keys;
+mod pool;
+mod session;
+mod sign_in;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+pub use keys::Retired;
+use pool::Pool;
+
+/// The largest request body that is read, in bytes.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// How long requests that are under way may take once the issuer is told to stop.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Where the issuer reads the time: Unix seconds.
+pub type Now = Box<dyn Fn() -> u64 + Send + Sync>;
+
+/// What a pool consists of.
+pub struct Options {
+    /// The user pool's id, like `us-east-1_LocalDemo`.
+    pub pool: String,
+    /// The app clients; ids are distinct.
+    pub clients: Vec<AppClient>,
+    /// The users; names are distinct.
+    pub users: Vec<User>,
+    /// How long access and ID tokens are good for, in whole seconds.
+    pub token_lifetime: Duration,
+    /// Where the time is read.
+    pub now: Now,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("pool", &self.pool)
+            .field("clients", &self.clients)
+            .field("users", &self.users)
+            .field("token_lifetime", &self.token_lifetime)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An app client of the pool. Debug shows its id and scopes alone.
+#[derive(Clone)]
+pub struct AppClient {
+    /// The client id.
+    pub id: String,
+    /// Its secret. Only a client with one can have tokens for itself.
+    pub secret: Option<String>,
+    /// The scopes of its own tokens, like `orders/read`. Tokens of users don't have them.
+    pub scopes: Vec<String>,
+    /// What a pre-token-generation trigger would add to access tokens, like `custom:plan`.
+    pub claims: Map<String, Value>,
+}
+
+impl fmt::Debug for AppClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppClient")
+            .field("id", &self.id)
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A user of the pool. Debug shows the name and groups alone.
+#[derive(Clone)]
+pub struct User {
+    /// The name to sign in with.
+    pub username: String,
+    /// The password, as given.
+    pub password: String,
+    /// The groups, in both tokens.
+    pub groups: Vec<String>,
+    /// What the ID token says besides: `email`, `custom:*`.
+    pub attributes: Map<String, Value>,
+    /// What a pre-token-generation trigger would add to access tokens; over the client's.
+    pub claims: Map<String, Value>,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("username", &self.username)
+            .field("groups", &self.groups)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a user has after signing in. Debug shows none of them.
+#[derive(Clone)]
+pub struct Tokens {
+    /// The access token: what an API is called with.
+    pub access: String,
+    /// The ID token: who the user is, for the app.
+    pub id: String,
+    /// The refresh token: good for 30 days, while this issuer runs.
+    pub refresh: String,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
+/// Why an issuer can't start or can't make a token.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The pool's id is not of Cognito's form.
+    #[error("user pool id `{0}` is not of the form `us-east-1_Example`")]
+    Pool(String),
+    /// Two app clients or two users share a name.
+    #[error("`{0}` is there twice; give each app client and each user a name of its own")]
+    Twice(String),
+    /// An extra claim would replace one that tokens have anyway.
+    #[error("claim `{claim}` of `{owner}` is set by the issuer itself; leave it out")]
+    Claim {
+        /// The app client or user.
+        owner: String,
+        /// The claim's name.
+        claim: String,
+    },
+    /// No app client has this id.
+    #[error("there is no app client `{0}`")]
+    UnknownClient(String),
+    /// No user has this name.
+    #[error("there is no user `{0}`")]
+    UnknownUser(String),
+    /// The listener has no address to put into the issuer's URL.
+    #[error("the issuer's listener has no address")]
+    Listener(#[source] std::io::Error),
+    /// The cryptography failed.
+    #[error("{0}")]
+    Crypto(&'static str),
+    /// Claims can't be written as JSON.
+    #[error("claims can't be written as JSON")]
+    Claims(#[from] serde_json::Error),
+}
+
+/// A running issuer. Dropping it ends it too, without waiting for requests under way.
+pub struct Issuer {
+    pool: Arc<Pool>,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl Issuer {
+    /// Makes the pool's keys and serves it on `listener`, which gives the URL.
+    ///
+    /// # Errors
+    /// Where `options` contradict themselves, or keys can't be made.
+    pub async fn start(listener: TcpListener, options: Options) -> Result<Self, Error> {
+        let address = listener.local_addr().map_err(Error::Listener)?;
+        let pool = Arc::new(Pool::open(format!("http://{address}"), options).await?);
+        let known = format!("/{}/.well-known", pool.id);
+        let routes = Router::new()
+            .route(&format!("{known}/jwks.json"), get(discovery::jwks))
+            .route(&format!("{known}/openid-configuration"), get(discovery::configuration))
+            .route("/oauth2/token", post(token::token))
+            .route("/", post(sign_in::initiate_auth))
+            .route("/local/rotate", post(discovery::rotate))
+            .layer(DefaultBodyLimit::max(BODY_LIMIT))
+            .with_state(Arc::clone(&pool));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serve = axum::serve(listener, routes).with_graceful_shutdown(async {
+            // A dropped sender ends the issuer like one that speaks.
+            drop(stopped.await);
+        });
+        Ok(Self { pool, stop, server: tokio::spawn(serve.into_future()) })
+    }
+
+    /// The issuer's URL: the `iss` of its tokens.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.pool.issuer
+    }
+
+    /// Where the AWS CLI and SDKs are pointed at (`--endpoint-url`).
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.pool.origin
+    }
+
+    /// Where the key set is.
+    #[must_use]
+    pub fn jwks_uri(&self) -> String {
+        format!("{}/.well-known/jwks.json", self.pool.issuer)
+    }
+
+    /// Where clients get tokens.
+    #[must_use]
+    pub fn token_endpoint(&self) -> String {
+        format!("{}/oauth2/token", self.pool.origin)
+    }
+
+    /// An access token for a client itself, with all its scopes.
+    ///
+    /// # Errors
+    /// [`Error::UnknownClient`]; [`Error::Crypto`] where signing fails.
+    pub fn access_token(&self, client_id: &str) -> Result<String, Error> {
+        let client = self.pool.client(client_id)?;
+        self.pool.machine_token(client, &client.scopes.join(" "))
+    }
+
+    /// The tokens of a user who signs in through a client, without the password.
+    ///
+    /// # Errors
+    /// [`Error::UnknownClient`], [`Error::UnknownUser`]; [`Error::Crypto`] where signing fails.
+    pub fn sign_in(&self, client_id: &str, username: &str) -> Result<Tokens, Error> {
+        let client = self.pool.client(client_id)?;
+        let user = self.pool.users.get(username);
+        self.pool.sign_in(client, user.ok_or_else(|| Error::UnknownUser(username.to_owned()))?)
+    }
+
+    /// Makes new keys, which sign from now on.
+    ///
+    /// # Errors
+    /// [`Error::Crypto`] where no key can be made; the old ones then go on.
+    pub async fn rotate(&self, retired: Retired) -> Result<(), Error> {
+        self.pool.rotate(retired).await
+    }
+
+    /// Ends the issuer; requests under way have half a second.
+    pub async fn shutdown(self) {
+        let Self { stop, mut server, .. } = self;
+        // Nobody listens where the server has ended already, which is what is wanted.
+        let _ = stop.send(());
+        if timeout(GRACE, &mut server).await.is_err() {
+            server.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer").field("url", &self.pool.issuer).finish_non_exhaustive()
+    }
+}

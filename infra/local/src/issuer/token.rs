@@ -1,0 +1,189 @@
+//! The token endpoint: the client credentials grant (RFC 6749 §4.4).
+//!
+//! Every error has status 400, as Cognito's page "The token issuer endpoint" shows, also where
+//! RFC 6749 §5.2 would have 401.
+
+use axum::Json;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, State};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, StatusCode, header};
+use percent_encoding::percent_decode_str;
+use serde_json::json;
+use std::sync::Arc;
+
+use super::AppClient;
+use super::pool::{Pool, same_secret};
+
+/// The refusals of RFC 6749 §5.2 that this endpoint knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// Malformed: a parameter is missing, there twice, or contradicts another.
+    Request,
+    /// Larger than the issuer reads.
+    Size,
+    /// The client is unknown, or its secret is wrong.
+    Client,
+    /// The client may not have tokens for itself.
+    Grant,
+    /// A scope is not among the client's own.
+    Scope,
+    /// A grant type that is not `client_credentials`.
+    GrantType,
+    /// The machine's fault, not the caller's.
+    Failure,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, error) = match self {
+            Self::Request => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::Size => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),
+            Self::Client => (StatusCode::BAD_REQUEST, "invalid_client"),
+            Self::Grant => (StatusCode::BAD_REQUEST, "invalid_grant"),
+            Self::Scope => (StatusCode::BAD_REQUEST, "invalid_scope"),
+            Self::GrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+            Self::Failure => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+        };
+        (status, NOT_KEPT, Json(json!({ "error": error }))).into_response()
+    }
+}
+
+/// RFC 6749 §5.1: an answer that holds a token is not for any cache.
+const NOT_KEPT: [(header::HeaderName, &str); 2] =
+    [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
+
+/// `POST /oauth2/token`.
+pub(super) async fn token(
+    State(pool): State<Arc<Pool>>,
+    headers: HeaderMap,
+    form: Result<Form<Vec<(String, String)>>, FormRejection>,
+) -> Response {
+    match grant(&pool, &headers, form) {
+        Ok(access_token) => {
+            let answer = json!({
+                "access_token": access_token,
+                "expires_in": pool.lifetime,
+                "token_type": "Bearer",
+            });
+            (NOT_KEPT, Json(answer)).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn grant(
+    pool: &Pool,
+    headers: &HeaderMap,
+    form: Result<Form<Vec<(String, String)>>, FormRejection>,
+) -> Result<String, Refusal> {
+    let Form(parameters) = form.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::Size,
+        _ => Refusal::Request,
+    })?;
+    let parameters = Parameters::read(parameters)?;
+    match parameters.grant_type.as_deref() {
+        None => return Err(Refusal::Request),
+        Some("client_credentials") => {}
+        Some(_) => return Err(Refusal::GrantType),
+    }
+    let client = authenticate(pool, headers, &parameters)?;
+    let scope = scope(client, parameters.scope.as_deref())?;
+    pool.machine_token(client, &scope).map_err(|_| Refusal::Failure)
+}
+
+/// The parameters that the grant looks at; others are ignored (RFC 6749 §3.2).
+#[derive(Default)]
+struct Parameters {
+    grant_type: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    scope: Option<String>,
+}
+
+impl Parameters {
+    /// RFC 6749 §3.2: one without a value counts as absent, one that is there twice is refused.
+    fn read(pairs: Vec<(String, String)>) -> Result<Self, Refusal> {
+        let mut parameters = Self::default();
+        for (name, value) in pairs {
+            let slot = match name.as_str() {
+                "grant_type" => &mut parameters.grant_type,
+                "client_id" => &mut parameters.client_id,
+                "client_secret" => &mut parameters.client_secret,
+                "scope" => &mut parameters.scope,
+                _ => continue,
+            };
+            if !value.is_empty() && slot.replace(value).is_some() {
+                return Err(Refusal::Request);
+            }
+        }
+        Ok(parameters)
+    }
+}
+
+/// Finds the client that proves itself by its secret, in the header or in the body.
+fn authenticate<'a>(
+    pool: &'a Pool,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<&'a AppClient, Refusal> {
+    let (id, secret) = match (headers.get(header::AUTHORIZATION), &parameters.client_secret) {
+        // RFC 6749 §2.3: at most one method a request.
+        (Some(_), Some(_)) => return Err(Refusal::Request),
+        (Some(value), None) => {
+            let (id, secret) = value.to_str().ok().and_then(basic).ok_or(Refusal::Client)?;
+            // Clients commonly repeat their id in the body, which is no second method.
+            if parameters.client_id.as_ref().is_some_and(|repeated| *repeated != id) {
+                return Err(Refusal::Request);
+            }
+            (id, Some(secret))
+        }
+        (None, secret) => (parameters.client_id.clone().ok_or(Refusal::Request)?, secret.clone()),
+    };
+    let client = pool.clients.get(&id).ok_or(Refusal::Client)?;
+    match (&client.secret, secret) {
+        (Some(kept), Some(given)) if same_secret(&given, kept) => Ok(client),
+        // Cognito wants a secret of each client that takes part in this grant.
+        (None, None) => Err(Refusal::Grant),
+        _ => Err(Refusal::Client),
+    }
+}
+
+/// Reads `Basic base64(id:secret)`, both parts form-encoded (RFC 6749 §2.3.1).
+fn basic(value: &str) -> Option<(String, String)> {
+    let (scheme, credentials) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let credentials = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (id, secret) = credentials.split_once(':')?;
+    Some((form_decode(id)?, form_decode(secret)?))
+}
+
+fn form_decode(text: &str) -> Option<String> {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8().ok().map(Into::into)
+}
+
+/// The scopes to grant, in the order asked for; all of the client's where none is.
+///
+/// Refuses a client that has none: Cognito enables the grant only for clients with a scope.
+fn scope(client: &AppClient, asked: Option<&str>) -> Result<String, Refusal> {
+    if client.scopes.is_empty() {
+        return Err(Refusal::Grant);
+    }
+    let Some(asked) = asked else {
+        return Ok(client.scopes.join(" "));
+    };
+    let mut granted: Vec<&str> = Vec::new();
+    for scope in asked.split(' ').filter(|scope| !scope.is_empty()) {
+        if !client.scopes.iter().any(|own| own == scope) {
+            return Err(Refusal::Scope);
+        }
+        if !granted.contains(&scope) {
+            granted.push(scope);
+        }
+    }
+    if granted.is_empty() { Err(Refusal::Scope) } else { Ok(granted.join(" ")) }
+}

@@ -1,0 +1,356 @@
+//! One execution environment: a process after another, one invocation at a time.
+//!
+//! The states and what may be called in them:
+//!
+//! ```text
+//! Init ──next──> Ready ──event──> Running ──response | error──> Sent ──next──> Ready
+//!  └─init/error, exit, 10 s        └─exit, deadline              └─exit, deadline
+//! ```
+//!
+//! Any other call is answered 403 and changes nothing. A process that ends takes its invocation
+//! with it and is replaced.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+
+use super::process::Process;
+use super::runtime_api::{Call, Diagnostic, Event, Refusal, RuntimeApi};
+use super::{ACCOUNT, InvokeError, Options, REGION, StartError};
+use crate::note;
+
+/// How long a process may take until it asks for its first invocation, as in Lambda.
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The waits between processes that end before they ask for anything: doubled up to the last.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// An invocation that waits for an environment.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) event: Bytes,
+    pub(super) reply: oneshot::Sender<Result<Bytes, InvokeError>>,
+}
+
+/// The invocations that wait. The environment that became free first gets the first.
+#[derive(Debug)]
+pub(super) struct Queue {
+    // Tokio's mutex is fair, and that alone makes the environments take turns.
+    jobs: Mutex<mpsc::Receiver<Job>>,
+}
+
+impl Queue {
+    pub(super) fn new(jobs: mpsc::Receiver<Job>) -> Self {
+        Self { jobs: Mutex::new(jobs) }
+    }
+
+    /// Takes the first invocation that somebody still waits for.
+    async fn take(&self) -> Option<Job> {
+        let mut jobs = self.jobs.lock().await;
+        loop {
+            match jobs.recv().await {
+                Some(job) if job.reply.is_closed() => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+/// One execution environment.
+#[derive(Debug)]
+pub(super) struct Environment {
+    pub(super) options: Arc<Options>,
+    pub(super) queue: Arc<Queue>,
+    /// Where an invocation goes back to that no process has seen.
+    pub(super) jobs: mpsc::Sender<Job>,
+    /// The process id, or zero while there is none.
+    pub(super) pid: Arc<AtomicU32>,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// A process's request for its next event.
+type Waiting = oneshot::Sender<Result<Event, Refusal>>;
+
+/// Why a process is no more, or must not be.
+#[derive(Debug)]
+enum End {
+    Stopped,
+    Init(Diagnostic),
+    Exited(String),
+    TimedOut,
+}
+
+/// What happens to an environment from outside.
+enum Happening {
+    Stop,
+    Call(Call),
+    Exit(String),
+}
+
+impl Environment {
+    /// Keeps a process running until told to stop; tells once how the first one started.
+    pub(super) async fn run(mut self, started: oneshot::Sender<Result<(), StartError>>) {
+        let mut started = Some(started);
+        let mut wait = BACK_OFF.0;
+        loop {
+            match self.live(&mut started).await {
+                End::Stopped => return,
+                End::Init(Diagnostic { error_type, error_message }) => {
+                    if let Some(started) = started.take() {
+                        let _ = started.send(Err(StartError::Init { error_type, error_message }));
+                        return;
+                    }
+                    note(&format!(
+                        "an environment did not start: {error_type}: {error_message}; \
+                         next try in {wait:?}"
+                    ));
+                    tokio::select! {
+                        () = stopped(&mut self.stop) => return,
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                    wait = wait.saturating_mul(2).min(BACK_OFF.1);
+                }
+                End::Exited(how) => {
+                    note(&format!("an environment ended ({how}) and is replaced"));
+                    wait = BACK_OFF.0;
+                }
+                End::TimedOut => {
+                    note("an environment passed its deadline and is replaced");
+                    wait = BACK_OFF.0;
+                }
+            }
+        }
+    }
+
+    /// One process from its start to its end.
+    async fn live(&mut self, started: &mut Option<oneshot::Sender<Result<(), StartError>>>) -> End {
+        let failed = |error: std::io::Error| {
+            End::Init(Diagnostic {
+                error_type: "Runtime.InvalidEntrypoint".to_owned(),
+                error_message: error.to_string(),
+            })
+        };
+        // A Runtime API of its own: what an earlier process still had under way can't reach it.
+        let (api, mut calls) = match RuntimeApi::start().await {
+            Ok(started) => started,
+            Err(error) => return failed(error),
+        };
+        let mut process = match Process::spawn(&self.options, api.address) {
+            Ok(process) => process,
+            Err(error) => return failed(error),
+        };
+        self.pid.store(process.id().unwrap_or(0), Ordering::Release);
+        let end = self.serve(&mut process, &mut calls, started).await;
+        self.pid.store(0, Ordering::Release);
+        match end {
+            End::TimedOut => process.kill().await,
+            End::Stopped | End::Init(_) | End::Exited(_) => process.end().await,
+        }
+        end
+    }
+
+    async fn serve(
+        &mut self,
+        process: &mut Process,
+        calls: &mut mpsc::Receiver<Call>,
+        started: &mut Option<oneshot::Sender<Result<(), StartError>>>,
+    ) -> End {
+        let mut waiting = match self.init(process, calls).await {
+            Ok(waiting) => waiting,
+            Err(end) => return end,
+        };
+        if let Some(started) = started.take() {
+            let _ = started.send(Ok(()));
+        }
+        loop {
+            let job = match self.ready(process, calls, &mut waiting).await {
+                Ok(job) => job,
+                Err(end) => return end,
+            };
+            waiting = match self.perform(process, calls, waiting, job).await {
+                Ok(waiting) => waiting,
+                Err(end) => return end,
+            };
+        }
+    }
+
+    /// Waits until the process asks for its first event.
+    async fn init(
+        &mut self,
+        process: &mut Process,
+        calls: &mut mpsc::Receiver<Call>,
+    ) -> Result<Waiting, End> {
+        let limit = tokio::time::sleep(INIT_TIMEOUT);
+        tokio::pin!(limit);
+        loop {
+            let happening = tokio::select! {
+                happening = happening(process, calls, &mut self.stop) => happening,
+                () = &mut limit => {
+                    return Err(End::Init(Diagnostic {
+                        error_type: "Sandbox.Timedout".to_owned(),
+                        error_message: format!("no invocation was asked for in {INIT_TIMEOUT:?}"),
+                    }));
+                }
+            };
+            match happening {
+                Happening::Stop => return Err(End::Stopped),
+                Happening::Exit(how) => {
+                    return Err(End::Init(Diagnostic {
+                        error_type: "Runtime.ExitError".to_owned(),
+                        error_message: how,
+                    }));
+                }
+                Happening::Call(Call::Next(waiting)) => return Ok(waiting),
+                Happening::Call(Call::InitError { error, answer }) => {
+                    let _ = answer.send(Ok(()));
+                    return Err(End::Init(error));
+                }
+                Happening::Call(other) => other.refuse("Init"),
+            }
+        }
+    }
+
+    /// Waits for an invocation.
+    async fn ready(
+        &mut self,
+        process: &mut Process,
+        calls: &mut mpsc::Receiver<Call>,
+        waiting: &mut Waiting,
+    ) -> Result<Job, End> {
+        loop {
+            let happening = tokio::select! {
+                job = self.queue.take() => return job.ok_or(End::Stopped),
+                happening = happening(process, calls, &mut self.stop) => happening,
+            };
+            match happening {
+                Happening::Stop => return Err(End::Stopped),
+                Happening::Exit(how) => return Err(End::Exited(how)),
+                // A poll whose connection broke may be repeated.
+                Happening::Call(Call::Next(next)) if waiting.is_closed() => *waiting = next,
+                Happening::Call(other) => other.refuse("Ready"),
+            }
+        }
+    }
+
+    /// Takes one invocation from the event to the process's next poll.
+    async fn perform(
+        &mut self,
+        process: &mut Process,
+        calls: &mut mpsc::Receiver<Call>,
+        waiting: Waiting,
+        job: Job,
+    ) -> Result<Waiting, End> {
+        let event = self.event(job.event.clone());
+        let id = event.id.clone();
+        let mut reply = Some(job.reply);
+        if waiting.send(Ok(event)).is_err() {
+            // The connection broke before the event left: another environment may have it.
+            if let Some(reply) = reply.take() {
+                let _ = self.jobs.try_send(Job { event: job.event, reply });
+            }
+        }
+        let deadline = tokio::time::sleep(self.options.timeout);
+        tokio::pin!(deadline);
+        loop {
+            let happening = tokio::select! {
+                happening = happening(process, calls, &mut self.stop) => happening,
+                () = &mut deadline => {
+                    settle(&mut reply, Err(InvokeError::Timeout(self.options.timeout)));
+                    return Err(End::TimedOut);
+                }
+            };
+            match happening {
+                Happening::Stop => {
+                    settle(&mut reply, Err(InvokeError::Stopped));
+                    return Err(End::Stopped);
+                }
+                Happening::Exit(how) => {
+                    settle(&mut reply, Err(InvokeError::Exit(how.clone())));
+                    return Err(End::Exited(how));
+                }
+                Happening::Call(Call::Response { id: theirs, body, answer }) if reply.is_some() => {
+                    let accepted = match body {
+                        _ if theirs != id => Err(Refusal::Id),
+                        Ok(body) => {
+                            settle(&mut reply, Ok(body));
+                            Ok(())
+                        }
+                        Err(_) => {
+                            settle(&mut reply, Err(InvokeError::Payload));
+                            Err(Refusal::Payload)
+                        }
+                    };
+                    let _ = answer.send(accepted);
+                }
+                Happening::Call(Call::Error { id: theirs, error, answer }) if reply.is_some() => {
+                    let accepted = if theirs == id {
+                        let Diagnostic { error_type, error_message } = error;
+                        settle(
+                            &mut reply,
+                            Err(InvokeError::Function { error_type, error_message }),
+                        );
+                        Ok(())
+                    } else {
+                        Err(Refusal::Id)
+                    };
+                    let _ = answer.send(accepted);
+                }
+                Happening::Call(Call::Next(next)) if reply.is_none() => return Ok(next),
+                Happening::Call(other) => {
+                    other.refuse(if reply.is_some() { "Running" } else { "ResponseSent" });
+                }
+            }
+        }
+    }
+
+    fn event(&self, body: Bytes) -> Event {
+        let now = self.options.now.millis();
+        let timeout = u64::try_from(self.options.timeout.as_millis()).unwrap_or(u64::MAX);
+        let trace = uuid::Uuid::new_v4().simple().to_string();
+        Event {
+            id: uuid::Uuid::new_v4().to_string(),
+            deadline_ms: now.saturating_add(timeout),
+            function_arn: format!(
+                "arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}",
+                self.options.name
+            ),
+            trace_id: format!(
+                "Root=1-{:08x}-{};Sampled=0",
+                now / 1000,
+                trace.get(..24).unwrap_or("")
+            ),
+            body,
+        }
+    }
+}
+
+/// Gives the caller its outcome, once; a caller that has gone is no concern of the environment.
+fn settle(
+    reply: &mut Option<oneshot::Sender<Result<Bytes, InvokeError>>>,
+    outcome: Result<Bytes, InvokeError>,
+) {
+    if let Some(reply) = reply.take() {
+        let _ = reply.send(outcome);
+    }
+}
+
+async fn happening(
+    process: &mut Process,
+    calls: &mut mpsc::Receiver<Call>,
+    stop: &mut watch::Receiver<bool>,
+) -> Happening {
+    tokio::select! {
+        // In this order: what a process said before it ended still counts.
+        biased;
+        () = stopped(stop) => Happening::Stop,
+        Some(call) = calls.recv() => Happening::Call(call),
+        how = process.exit() => Happening::Exit(how),
+    }
+}
+
+/// Completes when the function is to stop, and where nobody is left to say so.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,134 @@
+//! One process of the function: its environment variables, its output, its end.
+
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+use super::{Options, REGION, output};
+
+/// How long a process may take to end after it was asked to, as in Lambda's shutdown phase.
+const GRACE: Duration = Duration::from_millis(500);
+/// How long the last lines of output are waited for; a grandchild may hold the pipe open.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// A running process. Dropping it kills it.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    output: Vec<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Starts the function's executable with the environment that Lambda gives it.
+    pub(super) fn spawn(options: &Options, runtime_api: SocketAddr) -> std::io::Result<Self> {
+        let mut child = Command::new(&options.executable)
+            .args(&options.arguments)
+            .env_clear()
+            .envs(variables(options, runtime_api))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // A Ctrl-C in the terminal is for us alone; the processes are then ended in order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut output = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            output.push(tokio::spawn(output::forward(stdout, tokio::io::stderr())));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            output.push(tokio::spawn(output::forward(stderr, tokio::io::stderr())));
+        }
+        Ok(Self { child, output })
+    }
+
+    /// The process id, while it runs.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits until the process ends by itself.
+    pub(super) async fn exit(&mut self) -> String {
+        match self.child.wait().await {
+            Ok(status) => describe(status),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Ends the process at once, and reaps it.
+    pub(super) async fn kill(mut self) {
+        // An error means that it is gone already.
+        let _ = self.child.kill().await;
+        self.drain().await;
+    }
+
+    /// Asks the process to end, kills it where it doesn't, and reaps it.
+    pub(super) async fn end(mut self) {
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(pid) = pid {
+            // It can't be another process's id: an ended child keeps its own until it is reaped.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
+            let _ = self.child.kill().await;
+        }
+        self.drain().await;
+    }
+
+    async fn drain(&mut self) {
+        for output in self.output.drain(..) {
+            let _ = tokio::time::timeout(LAST_WORDS, output).await;
+        }
+    }
+}
+
+/// As Lambda words it in `Runtime.ExitError`.
+fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("runtime exited with exit status {code}"),
+        (None, Some(signal)) => {
+            let name = Signal::try_from(signal).map_or("unknown", Signal::as_str);
+            format!("runtime exited with signal {signal} ({name})")
+        }
+        (None, None) => "runtime exited".to_owned(),
+    }
+}
+
+/// Lambda's variables for a function on an OS-only runtime, then the function's own.
+///
+/// `AWS_EXECUTION_ENV` is not among them: Lambda does not set it for OS-only runtimes, and
+/// `_X_AMZN_TRACE_ID` is for the runtime to set, from each event's header.
+fn variables(options: &Options, runtime_api: SocketAddr) -> Vec<(String, String)> {
+    let root = options.executable.parent().map(|path| path.display().to_string());
+    let mut variables: Vec<(String, String)> = [
+        ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string()),
+        ("AWS_LAMBDA_FUNCTION_NAME", options.name.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128".to_owned()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", options.name)),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[$LATEST]{}", uuid::Uuid::new_v4().simple())),
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_DEFAULT_REGION", REGION.to_owned()),
+        // The SDK signs every call with something; the local table looks at none of it.
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ("AWS_SESSION_TOKEN", "local".to_owned()),
+        ("LAMBDA_TASK_ROOT", root.unwrap_or_default()),
+        ("_HANDLER", "bootstrap".to_owned()),
+        ("LANG", "en_US.UTF-8".to_owned()),
+        ("TZ", ":UTC".to_owned()),
+        ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin".to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect();
+    variables.extend(options.variables.iter().cloned());
+    variables
+}

@@ -1,0 +1,28 @@
+//! Tollgate's whole path on one machine: a loopback API Gateway in front of the real authorizer.
+//!
+//! ```text
+//! caller ──> gateway ──event──> lambda ──Runtime API──> authorizer processes ──> issuer's keys
+//!               └──> backend                                     └──> table
+//! ```
+//!
+//! This crate knows AWS's protocols and none of the product's decisions: it evaluates policies with
+//! its own code, so that a wrong belief about them is not held twice. It depends on the authorizer
+//! only to become it. All of it listens on 127.0.0.1 alone.
+
+use std::io::Write;
+
+pub mod cli;
+pub mod clock;
+pub mod demo;
+pub mod gateway;
+pub mod issuer;
+pub mod lambda;
+pub mod ready;
+pub mod stack;
+pub mod table;
+
+/// Tells the person at the terminal one thing, on standard error.
+fn note(line: &str) {
+    // A closed standard error is no reason to stop.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,372 @@
+//! Functions as processes: this test binary is also the function that it starts.
+//!
+//! Every environment runs `lambda --exact function_process`, so the processes speak through the
+//! real `lambda_runtime`, are killed for real, and nothing has to be built beside the tests.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a helper of tests fails as loudly as they do"
+)]
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use local::clock::Now;
+use local::lambda::{Function, InvokeError, MAX_PAYLOAD, Options, StartError};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use throttle::ManualClock;
+
+// ---- the function ----
+
+/// Not a test: what an environment runs. Without a Runtime API it has nothing to do.
+#[test]
+fn function_process() {
+    let Ok(api) = std::env::var("AWS_LAMBDA_RUNTIME_API") else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        match std::env::var("INIT").unwrap_or_default().as_str() {
+            "error" => {
+                let error = json!({"errorType": "Config", "errorMessage": "line 3: no clients"});
+                let posted = reqwest::Client::new()
+                    .post(format!("http://{api}/2018-06-01/runtime/init/error"))
+                    .body(error.to_string());
+                let answer = posted.send().await.unwrap();
+                assert_eq!(answer.status(), 202);
+                assert_eq!(answer.text().await.unwrap(), r#"{"status":"OK"}"#);
+                std::process::exit(1);
+            }
+            "exit" => std::process::exit(3),
+            _ => lambda_runtime::run(service_fn(handle)).await.unwrap(),
+        }
+    });
+}
+
+async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap();
+    let id = &event.context.request_id;
+    match event.payload["do"].as_str().unwrap_or_default() {
+        "describe" => Ok(json!({
+            "pid": std::process::id(),
+            "api": api,
+            "id": id,
+            "deadline": event.context.deadline,
+            "arn": event.context.invoked_function_arn,
+            "trace": event.context.xray_trace_id,
+            "variables": std::env::vars().collect::<std::collections::BTreeMap<_, _>>(),
+        })),
+        "fail" => Err(Diagnostic {
+            error_type: "Refused".to_owned(),
+            error_message: "Unauthorized".to_owned(),
+        }),
+        "exit" => std::process::exit(7),
+        "hang" => std::future::pending().await,
+        "large" => Ok(json!("a".repeat(MAX_PAYLOAD))),
+        "calls" => Ok(json!(out_of_turn(&api, id).await)),
+        _ => Ok(event.payload),
+    }
+}
+
+/// Makes calls that don't fit, from within an invocation, and tells how they were answered.
+async fn out_of_turn(api: &str, id: &str) -> Vec<(u16, String)> {
+    let client = reqwest::Client::new();
+    let base = format!("http://{api}/2018-06-01");
+    let invocation = format!("{base}/runtime/invocation");
+    let mut answers = Vec::new();
+    for request in [
+        client.get(format!("{base}/ping")),
+        client.get(format!("{invocation}/next")),
+        client.post(format!("{invocation}/unknown/response")).body("1"),
+        client.post(format!("{invocation}/unknown/error")).body("{}"),
+        client.post(format!("{base}/runtime/init/error")).body("{}"),
+        client.post(format!("{invocation}/{id}/nonsense")).body("1"),
+    ] {
+        let answer = request.send().await.unwrap();
+        answers.push((answer.status().as_u16(), answer.text().await.unwrap()));
+    }
+    answers
+}
+
+// ---- the tests ----
+
+fn options(environments: usize) -> Options {
+    let executable = std::env::current_exe().unwrap();
+    let mut options = Options::new(executable, "hello", Now::new(ManualClock::default()));
+    options.arguments =
+        ["--exact", "function_process", "--nocapture"].map(Into::into).into_iter().collect();
+    options.environments = NonZeroUsize::new(environments).unwrap();
+    options
+}
+
+async fn start(environments: usize) -> Function {
+    Function::start(options(environments)).await.unwrap()
+}
+
+async fn call(function: &Function, event: Value) -> Result<Value, InvokeError> {
+    let response = function.invoke(Bytes::from(event.to_string())).await?;
+    Ok(serde_json::from_slice(&response).unwrap())
+}
+
+/// Whether a process with this id exists, a zombie included.
+fn exists(pid: u32) -> bool {
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), None).is_ok()
+}
+
+/// Waits for something that another process is about to do.
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..400 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{what} did not happen");
+}
+
+#[tokio::test]
+async fn an_event_comes_back_as_a_response() {
+    let function = start(1).await;
+    assert_eq!(call(&function, json!({"a": 1})).await, Ok(json!({"a": 1})));
+    let pids = function.pids();
+    assert_eq!(pids.len(), 1);
+
+    let description = call(&function, json!({"do": "describe"})).await.unwrap();
+    assert_eq!(description["pid"], pids[0]);
+    // Ten seconds after the clock's 2026-11-21T09:00:00Z.
+    assert_eq!(description["deadline"], 1_795_251_610_000_u64);
+    assert_eq!(description["arn"], "arn:aws:lambda:us-east-1:123456789012:function:hello");
+    assert_eq!(description["id"].as_str().unwrap().len(), 36);
+    // Root=1-{8 hexadecimal digits of seconds}-{24 of chance}
+    let trace = description["trace"].as_str().unwrap();
+    assert!(trace.starts_with("Root=1-6b01"), "{trace}");
+    assert_eq!(trace.len(), "Root=1-".len() + 8 + 1 + 24 + ";Sampled=0".len());
+
+    function.shutdown().await;
+    assert!(!exists(pids[0]), "the process is gone and reaped");
+    assert_eq!(call(&function, json!({})).await, Err(InvokeError::Stopped));
+}
+
+#[tokio::test]
+async fn a_process_sees_lambdas_variables_and_nothing_of_ours() {
+    let mut options = options(1);
+    options.variables.push(("AUTHORIZER_CONFIG".to_owned(), "text".to_owned()));
+    let function = Function::start(options).await.unwrap();
+    let description = call(&function, json!({"do": "describe"})).await.unwrap();
+    function.shutdown().await;
+
+    let variables = description["variables"].as_object().unwrap();
+    assert_eq!(variables["AUTHORIZER_CONFIG"], "text");
+    assert_eq!(variables["AWS_REGION"], "us-east-1");
+    assert_eq!(variables["AWS_LAMBDA_FUNCTION_NAME"], "hello");
+    assert_eq!(variables["AWS_LAMBDA_RUNTIME_API"], description["api"]);
+    for ours in ["HOME", "CARGO_MANIFEST_DIR", "AWS_EXECUTION_ENV"] {
+        assert!(!variables.contains_key(ours), "{ours} reached the process");
+    }
+}
+
+#[tokio::test]
+async fn a_handlers_error_is_its_own_and_the_process_lives_on() {
+    let function = start(1).await;
+    let pids = function.pids();
+    let error = call(&function, json!({"do": "fail"})).await.unwrap_err();
+    let InvokeError::Function { error_type, error_message } = error else { panic!("{error}") };
+    assert_eq!((error_type.as_str(), error_message.as_str()), ("Refused", "Unauthorized"));
+    assert_eq!(call(&function, json!(1)).await, Ok(json!(1)));
+    assert_eq!(function.pids(), pids);
+    function.shutdown().await;
+}
+
+#[tokio::test]
+async fn calls_out_of_turn_are_refused_and_change_nothing() {
+    let function = start(1).await;
+    let answers = call(&function, json!({"do": "calls"})).await.unwrap();
+    let refused = |from: &str, to: &str| {
+        json!({
+            "errorMessage": format!("State transition from {from} to {to} failed for runtime. \
+                Error: State transition is not allowed"),
+            "errorType": "InvalidStateTransition",
+        })
+        .to_string()
+    };
+    let unknown = r#"{"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"}"#;
+    assert_eq!(
+        answers,
+        json!([
+            [200, "pong"],
+            [403, refused("Running", "Ready")],
+            [400, unknown],
+            [400, unknown],
+            [403, refused("Running", "InitError")],
+            [404, ""],
+        ])
+    );
+    assert_eq!(call(&function, json!(1)).await, Ok(json!(1)));
+    function.shutdown().await;
+}
+
+#[tokio::test]
+async fn payloads_are_bounded_in_both_directions() {
+    let function = start(1).await;
+    let large = Bytes::from(vec![b' '; MAX_PAYLOAD + 1]);
+    assert_eq!(function.invoke(large).await, Err(InvokeError::Payload));
+    assert_eq!(call(&function, json!({"do": "large"})).await, Err(InvokeError::Payload));
+    assert_eq!(call(&function, json!(1)).await, Ok(json!(1)));
+    function.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_function_that_posts_an_init_error_does_not_start() {
+    let mut options = options(2);
+    options.variables.push(("INIT".to_owned(), "error".to_owned()));
+    let StartError::Init { error_type, error_message } =
+        Function::start(options).await.unwrap_err();
+    assert_eq!((error_type.as_str(), error_message.as_str()), ("Config", "line 3: no clients"));
+}
+
+#[tokio::test]
+async fn a_function_that_exits_before_its_first_poll_does_not_start() {
+    let mut options = options(2);
+    options.variables.push(("INIT".to_owned(), "exit".to_owned()));
+    let StartError::Init { error_type, error_message } =
+        Function::start(options).await.unwrap_err();
+    assert_eq!(error_type, "Runtime.ExitError");
+    assert_eq!(error_message, "runtime exited with exit status 3");
+}
+
+#[tokio::test]
+async fn an_executable_that_is_not_there_does_not_start() {
+    let mut options = options(1);
+    options.executable = "/nowhere/at/all".into();
+    let StartError::Init { error_type, .. } = Function::start(options).await.unwrap_err();
+    assert_eq!(error_type, "Runtime.InvalidEntrypoint");
+}
+
+#[tokio::test]
+async fn a_process_that_exits_fails_its_invocation_and_is_replaced() {
+    let function = start(1).await;
+    let before = function.pids();
+    assert_eq!(
+        call(&function, json!({"do": "exit"})).await,
+        Err(InvokeError::Exit("runtime exited with exit status 7".to_owned()))
+    );
+    assert_eq!(call(&function, json!(1)).await, Ok(json!(1)));
+    assert_ne!(function.pids(), before);
+    function.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_process_killed_in_the_middle_fails_its_invocation_and_is_replaced() {
+    let function = std::sync::Arc::new(start(1).await);
+    let pid = function.pids()[0];
+    let hanging = tokio::spawn({
+        let function = std::sync::Arc::clone(&function);
+        async move { call(&function, json!({"do": "hang"})).await }
+    });
+    // The invocation counts as begun when the queue is empty again: give the second a place in it.
+    let second = tokio::spawn({
+        let function = std::sync::Arc::clone(&function);
+        async move { call(&function, json!({"second": true})).await }
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+    assert_eq!(
+        hanging.await.unwrap(),
+        Err(InvokeError::Exit("runtime exited with signal 9 (SIGKILL)".to_owned()))
+    );
+    assert_eq!(second.await.unwrap(), Ok(json!({"second": true})), "what waited is served");
+    assert!(!exists(pid));
+    function.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_invocation_past_its_deadline_costs_the_process() {
+    let mut options = options(1);
+    options.timeout = Duration::from_millis(300);
+    let function = Function::start(options).await.unwrap();
+    let pid = function.pids()[0];
+    assert_eq!(
+        call(&function, json!({"do": "hang"})).await,
+        Err(InvokeError::Timeout(Duration::from_millis(300)))
+    );
+    assert_eq!(call(&function, json!(1)).await, Ok(json!(1)));
+    assert!(!exists(pid));
+    function.shutdown().await;
+}
+
+#[tokio::test]
+async fn environments_work_side_by_side_and_one_at_a_time_each() {
+    let mut options = options(2);
+    options.timeout = Duration::from_secs(2);
+    let function = std::sync::Arc::new(Function::start(options).await.unwrap());
+    let hanging = tokio::spawn({
+        let function = std::sync::Arc::clone(&function);
+        async move { call(&function, json!({"do": "hang"})).await }
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..5 {
+        let description = call(&function, json!({"do": "describe"})).await.unwrap();
+        seen.insert(description["pid"].as_u64().unwrap());
+    }
+    assert_eq!(seen.len(), 1, "the busy environment got nothing");
+    assert!(matches!(hanging.await.unwrap(), Err(InvokeError::Timeout(_))));
+    function.shutdown().await;
+}
+
+#[tokio::test]
+async fn free_environments_take_turns() {
+    let function = start(3).await;
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..6 {
+        let description = call(&function, json!({"do": "describe"})).await.unwrap();
+        seen.insert(description["pid"].as_u64().unwrap());
+    }
+    assert_eq!(seen.len(), 3);
+    function.shutdown().await;
+}
+
+#[tokio::test]
+async fn too_many_waiting_invocations_are_throttled() {
+    let mut options = options(1);
+    options.queue = NonZeroUsize::MIN;
+    options.timeout = Duration::from_secs(2);
+    let function = std::sync::Arc::new(Function::start(options).await.unwrap());
+    let calls: Vec<_> = (0..4)
+        .map(|_| {
+            let function = std::sync::Arc::clone(&function);
+            tokio::spawn(async move { call(&function, json!({"do": "hang"})).await })
+        })
+        .collect();
+    let mut throttled = 0;
+    for call in calls {
+        throttled += usize::from(call.await.unwrap() == Err(InvokeError::Throttled));
+    }
+    assert!(throttled >= 2, "one runs, one waits, {throttled} were turned away");
+    function.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_process_without_its_runtime_api_ends_by_itself() {
+    // What a SIGKILL of the parent looks like from below: every connection closes.
+    use std::process::{Command, Stdio};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "function_process", "--nocapture"])
+        .env("AWS_LAMBDA_RUNTIME_API", listener.local_addr().unwrap().to_string())
+        .env("AWS_LAMBDA_FUNCTION_NAME", "orphan")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (connection, _) = listener.accept().unwrap();
+    assert!(child.try_wait().unwrap().is_none(), "it polls");
+    drop((connection, listener));
+    eventually("the end of the orphan", || child.try_wait().unwrap().is_some()).await;
+}
