@@ -62,7 +62,8 @@ pub struct Cli {
     /// Configuration of the authorizer in TOML; without one the demonstration's
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// API key that an authorizer must name for an allowed caller, else the answer is 429
+    /// API key that an authorizer must name for an allowed caller, else the answer is 429; give the
+    /// `api_key` of a --config whose `refuse` is "unknown-key", or nobody is ever refused
     #[arg(long, value_name = "KEY", value_parser = api_key)]
     api_key: Option<String>,
     /// Print one line of JSON when ready, and nothing else on standard output

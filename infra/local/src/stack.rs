@@ -173,22 +173,18 @@ impl Stack {
                 let gateway = Gateway::start(api, options).map_err(Error::Address)?;
                 Ok(Self { gateway, function, issuer, table, api_key })
             }
-            (table, function, issuer) => {
-                let mut first = None;
-                // In the order of what a person can most likely mend.
-                match function {
-                    Ok(function) => function.shutdown().await,
-                    Err(error) => first = Some(Error::Authorizer(error)),
-                }
-                match table {
-                    Ok(table) => table.shutdown().await,
-                    Err(error) => first = first.or(Some(error)),
-                }
-                match issuer {
-                    Ok(issuer) => issuer.shutdown().await,
-                    Err(error) => first = first.or(Some(Error::Issuer(error))),
-                }
-                Err(first.unwrap_or(Error::Address(std::io::ErrorKind::Other.into())))
+            // What a person can most likely mend comes first.
+            (table, Err(error), issuer) => {
+                end(table.ok(), None, issuer.ok()).await;
+                Err(error.into())
+            }
+            (Err(error), Ok(function), issuer) => {
+                end(None, Some(function), issuer.ok()).await;
+                Err(error)
+            }
+            (Ok(table), Ok(function), Err(error)) => {
+                end(Some(table), Some(function), None).await;
+                Err(error.into())
             }
         }
     }
@@ -223,6 +219,19 @@ impl Stack {
         self.function.shutdown().await;
         self.issuer.shutdown().await;
         self.table.shutdown().await;
+    }
+}
+
+/// Ends what had started of a stack that did not.
+async fn end(table: Option<Table>, function: Option<Function>, issuer: Option<Issuer>) {
+    if let Some(function) = function {
+        function.shutdown().await;
+    }
+    if let Some(issuer) = issuer {
+        issuer.shutdown().await;
+    }
+    if let Some(table) = table {
+        table.shutdown().await;
     }
 }
 

@@ -65,7 +65,11 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
             error_message: "Unauthorized".to_owned(),
         }),
         "exit" => std::process::exit(7),
-        "hang" => std::future::pending().await,
+        "hang" => {
+            // Tells the test that the invocation has begun.
+            std::fs::write(event.payload["mark"].as_str().unwrap(), "").unwrap();
+            std::future::pending().await
+        }
         "large" => Ok(json!("a".repeat(MAX_PAYLOAD))),
         "calls" => Ok(json!(out_of_turn(&api, id).await)),
         _ => Ok(event.payload),
@@ -110,6 +114,28 @@ async fn start(environments: usize) -> Function {
 async fn call(function: &Function, event: Value) -> Result<Value, InvokeError> {
     let response = function.invoke(Bytes::from(event.to_string())).await?;
     Ok(serde_json::from_slice(&response).unwrap())
+}
+
+/// A sign from the function that an invocation of it has begun.
+struct Mark(tempfile::TempDir);
+
+impl Mark {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.0.path().join("begun")
+    }
+
+    /// An event that makes its mark and then never comes to an end.
+    fn hang(&self) -> Value {
+        json!({"do": "hang", "mark": self.path()})
+    }
+
+    async fn begun(&self) {
+        eventually("the invocation", || self.path().exists()).await;
+    }
 }
 
 /// Whether a process with this id exists, a zombie included.
@@ -261,24 +287,21 @@ async fn a_process_that_exits_fails_its_invocation_and_is_replaced() {
 
 #[tokio::test]
 async fn a_process_killed_in_the_middle_fails_its_invocation_and_is_replaced() {
-    let function = std::sync::Arc::new(start(1).await);
+    let function = start(1).await;
     let pid = function.pids()[0];
-    let hanging = tokio::spawn({
-        let function = std::sync::Arc::clone(&function);
-        async move { call(&function, json!({"do": "hang"})).await }
-    });
-    // The invocation counts as begun when the queue is empty again: give the second a place in it.
-    let second = tokio::spawn({
-        let function = std::sync::Arc::clone(&function);
-        async move { call(&function, json!({"second": true})).await }
-    });
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
-    assert_eq!(
-        hanging.await.unwrap(),
-        Err(InvokeError::Exit("runtime exited with signal 9 (SIGKILL)".to_owned()))
-    );
-    assert_eq!(second.await.unwrap(), Ok(json!({"second": true})), "what waited is served");
+    let mark = Mark::new();
+    let killer = async {
+        mark.begun().await;
+        let second = call(&function, json!({"second": true}));
+        // The second one is in the queue before the signal is sent: `join` asks in this order.
+        let kill = async {
+            kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+        };
+        tokio::join!(second, kill).0
+    };
+    let (first, second) = tokio::join!(call(&function, mark.hang()), killer);
+    assert_eq!(first, Err(InvokeError::Exit("runtime exited with signal 9 (SIGKILL)".to_owned())));
+    assert_eq!(second, Ok(json!({"second": true})), "what waited is served");
     assert!(!exists(pid));
     function.shutdown().await;
 }
@@ -290,7 +313,7 @@ async fn an_invocation_past_its_deadline_costs_the_process() {
     let function = Function::start(options).await.unwrap();
     let pid = function.pids()[0];
     assert_eq!(
-        call(&function, json!({"do": "hang"})).await,
+        call(&function, Mark::new().hang()).await,
         Err(InvokeError::Timeout(Duration::from_millis(300)))
     );
     assert_eq!(call(&function, json!(1)).await, Ok(json!(1)));
@@ -302,19 +325,20 @@ async fn an_invocation_past_its_deadline_costs_the_process() {
 async fn environments_work_side_by_side_and_one_at_a_time_each() {
     let mut options = options(2);
     options.timeout = Duration::from_secs(2);
-    let function = std::sync::Arc::new(Function::start(options).await.unwrap());
-    let hanging = tokio::spawn({
-        let function = std::sync::Arc::clone(&function);
-        async move { call(&function, json!({"do": "hang"})).await }
-    });
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let mut seen = std::collections::BTreeSet::new();
-    for _ in 0..5 {
-        let description = call(&function, json!({"do": "describe"})).await.unwrap();
-        seen.insert(description["pid"].as_u64().unwrap());
-    }
+    let function = Function::start(options).await.unwrap();
+    let mark = Mark::new();
+    let others = async {
+        mark.begun().await;
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..5 {
+            let description = call(&function, json!({"do": "describe"})).await.unwrap();
+            seen.insert(description["pid"].as_u64().unwrap());
+        }
+        seen
+    };
+    let (hanging, seen) = tokio::join!(call(&function, mark.hang()), others);
+    assert!(matches!(hanging, Err(InvokeError::Timeout(_))), "{hanging:?}");
     assert_eq!(seen.len(), 1, "the busy environment got nothing");
-    assert!(matches!(hanging.await.unwrap(), Err(InvokeError::Timeout(_))));
     function.shutdown().await;
 }
 
@@ -335,17 +359,12 @@ async fn too_many_waiting_invocations_are_throttled() {
     let mut options = options(1);
     options.queue = NonZeroUsize::MIN;
     options.timeout = Duration::from_secs(2);
-    let function = std::sync::Arc::new(Function::start(options).await.unwrap());
-    let calls: Vec<_> = (0..4)
-        .map(|_| {
-            let function = std::sync::Arc::clone(&function);
-            tokio::spawn(async move { call(&function, json!({"do": "hang"})).await })
-        })
-        .collect();
-    let mut throttled = 0;
-    for call in calls {
-        throttled += usize::from(call.await.unwrap() == Err(InvokeError::Throttled));
-    }
+    let function = Function::start(options).await.unwrap();
+    let mark = Mark::new();
+    let hang = || call(&function, mark.hang());
+    let (a, b, c, d) = tokio::join!(hang(), hang(), hang(), hang());
+    let throttled =
+        [a, b, c, d].iter().filter(|answer| **answer == Err(InvokeError::Throttled)).count();
     assert!(throttled >= 2, "one runs, one waits, {throttled} were turned away");
     function.shutdown().await;
 }
