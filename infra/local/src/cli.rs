@@ -53,6 +53,10 @@ pub struct Cli {
     #[arg(long, default_value_t = 0, value_name = "SECONDS",
           value_parser = clap::value_parser!(u32).range(0..=3600))]
     authorizer_ttl: u32,
+    /// Seconds for which the issuer's tokens are good, 1 to 86400
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    token_lifetime: u32,
     /// HTTP service behind the API; without one requests are echoed
     #[arg(long, value_name = "URL", value_parser = upstream)]
     upstream: Option<Uri>,
@@ -137,6 +141,7 @@ impl Cli {
         options.dynamodb_port = self.dynamodb_port;
         options.environments = self.environments;
         options.authorizer_ttl = Duration::from_secs(self.authorizer_ttl.into());
+        options.token_lifetime = Duration::from_secs(self.token_lifetime.into());
         options.upstream = self.upstream;
         options.data = self.data;
         options.config = self.config;
@@ -199,6 +204,8 @@ mod tests {
             ("--environments", "0"),
             ("--environments", "65"),
             ("--authorizer-ttl", "3601"),
+            ("--token-lifetime", "0"),
+            ("--token-lifetime", "86401"),
             ("--api-port", "65536"),
             ("--upstream", "https://example.com"),
             ("--upstream", "127.0.0.1:3000"),

@@ -24,9 +24,6 @@ use crate::lambda::{self, Function, StartError};
 use crate::ready::Ready;
 use crate::table::{self, Data, Table};
 
-/// How long the demonstration's tokens are good for.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
-
 /// What is started, and how.
 #[derive(Clone)]
 pub struct Options {
@@ -40,6 +37,8 @@ pub struct Options {
     pub environments: NonZeroUsize,
     /// How long the API keeps an authorizer's result; zero turns its cache off.
     pub authorizer_ttl: Duration,
+    /// How long the issuer's tokens are good for.
+    pub token_lifetime: Duration,
     /// The HTTP service behind the API; without one requests are echoed.
     pub upstream: Option<Uri>,
     /// The folder that keeps the table; without one it is in memory.
@@ -69,6 +68,7 @@ impl Options {
             dynamodb_port: 0,
             environments: NonZeroUsize::MIN.saturating_add(1),
             authorizer_ttl: Duration::ZERO,
+            token_lifetime: Duration::from_secs(3600),
             upstream: None,
             data: None,
             config: None,
@@ -163,7 +163,7 @@ impl Stack {
         // Each on a task of its own: one thread can't start them all at once.
         let table = tokio::spawn(start_table(dynamodb, options.data.clone(), options.now.clone()));
         let function = tokio::spawn(Function::start(function));
-        let issuer = Issuer::start(issuer, demo_pool(&options.now)).await;
+        let issuer = Issuer::start(issuer, demo_pool(&options)).await;
         let (table, function) = (joined(table).await, joined(function).await);
 
         match (table, function, issuer) {
@@ -300,13 +300,13 @@ fn gateway_options(
     gateway
 }
 
-fn demo_pool(now: &Now) -> issuer::Options {
-    let now = now.clone();
+fn demo_pool(options: &Options) -> issuer::Options {
+    let now = options.now.clone();
     issuer::Options {
         pool: demo::POOL.to_owned(),
         clients: demo::clients(),
         users: demo::users(),
-        token_lifetime: TOKEN_LIFETIME,
+        token_lifetime: options.token_lifetime,
         now: Box::new(move || now.moment().as_secs()),
     }
 }

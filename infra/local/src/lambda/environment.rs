@@ -188,6 +188,7 @@ impl Environment {
             let happening = tokio::select! {
                 happening = happening(process, calls, &mut self.stop) => happening,
                 () = &mut limit => {
+                    process.show();
                     return Err(End::Init(Diagnostic {
                         error_type: "Sandbox.Timedout".to_owned(),
                         error_message: format!("no invocation was asked for in {INIT_TIMEOUT:?}"),
@@ -195,16 +196,24 @@ impl Environment {
                 }
             };
             match happening {
-                Happening::Stop => return Err(End::Stopped),
+                Happening::Stop => {
+                    process.hush();
+                    return Err(End::Stopped);
+                }
                 Happening::Exit(how) => {
+                    process.show();
                     return Err(End::Init(Diagnostic {
                         error_type: "Runtime.ExitError".to_owned(),
                         error_message: how,
                     }));
                 }
-                Happening::Call(Call::Next(waiting)) => return Ok(waiting),
+                Happening::Call(Call::Next(waiting)) => {
+                    process.show();
+                    return Ok(waiting);
+                }
                 Happening::Call(Call::InitError { error, answer }) => {
                     let _ = answer.send(Ok(()));
+                    process.hush();
                     return Err(End::Init(error));
                 }
                 Happening::Call(other) => other.refuse("Init"),

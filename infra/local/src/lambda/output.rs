@@ -1,15 +1,22 @@
 //! What a process prints goes to our standard error, line by line and bounded.
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::sync::watch;
 
 /// The longest line that is passed on whole, in bytes; the rest of a longer one is dropped.
 const MAX_LINE: usize = 16 * 1024;
 
-/// Passes every line of `from` on until it ends.
+/// Passes every line of `from` on until it ends, from the moment on when `open` is true.
 ///
 /// Never standard output: with `--json` that belongs to one line alone. Lines of several processes
 /// don't mix, because each is written in one piece.
-pub(super) async fn forward(from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
+pub(super) async fn forward(
+    from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut open: watch::Receiver<bool>,
+) {
+    // Nobody left to open it is no reason to lose what was said.
+    let _ = open.wait_for(|open| *open).await;
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
     while let Ok(available) = from.fill_buf().await {
@@ -40,12 +47,30 @@ async fn print(line: &mut Vec<u8>, to: &mut (impl AsyncWrite + Unpin)) {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+
     use super::*;
 
     async fn forwarded(input: &[u8]) -> Vec<u8> {
+        let (_gate, open) = watch::channel(true);
         let mut output = Vec::new();
-        forward(input, &mut output).await;
+        forward(input, &mut output, open).await;
         output
+    }
+
+    #[tokio::test]
+    async fn nothing_passes_before_it_is_opened() {
+        let (gate, open) = watch::channel(false);
+        let (mut reader, writer) = tokio::io::duplex(64);
+        let forwarding = tokio::spawn(forward(&b"early\n"[..], writer, open));
+        tokio::task::yield_now().await;
+        let mut byte = [0];
+        assert!(futures_util::poll!(std::pin::pin!(reader.read(&mut byte))).is_pending());
+        gate.send_replace(true);
+        forwarding.await.unwrap();
+        let mut all = String::new();
+        reader.read_to_string(&mut all).await.unwrap();
+        assert_eq!(all, "early\n");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{Options, REGION, output};
@@ -22,6 +23,8 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 pub(super) struct Process {
     child: Child,
     output: Vec<JoinHandle<()>>,
+    /// Whether its lines are shown; they are held back while it starts.
+    shown: watch::Sender<bool>,
 }
 
 impl Process {
@@ -38,14 +41,27 @@ impl Process {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
+        let (shown, show) = watch::channel(false);
         let mut output = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            output.push(tokio::spawn(output::forward(stdout, tokio::io::stderr())));
+            output.push(tokio::spawn(output::forward(stdout, tokio::io::stderr(), show.clone())));
         }
         if let Some(stderr) = child.stderr.take() {
-            output.push(tokio::spawn(output::forward(stderr, tokio::io::stderr())));
+            output.push(tokio::spawn(output::forward(stderr, tokio::io::stderr(), show)));
         }
-        Ok(Self { child, output })
+        Ok(Self { child, output, shown })
+    }
+
+    /// Shows its lines: those held back, and all that follow.
+    pub(super) fn show(&self) {
+        self.shown.send_replace(true);
+    }
+
+    /// Drops its lines: it has said over the Runtime API what was to be said.
+    pub(super) fn hush(&mut self) {
+        for output in self.output.drain(..) {
+            output.abort();
+        }
     }
 
     /// The process id, while it runs.
