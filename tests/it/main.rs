@@ -1,1 +1,21 @@
-fn main() {}
+//! The whole path, from outside: the built `local`, real wires, real processes.
+//!
+//! One binary, so that it links once. A new subject is a module here:
+//!
+//! - `answers`: what a caller sees: 200, 401, 403, 429, and what the backend is told
+//! - `issuer`: signing in, and keys that rotate
+//! - `environments`: execution environments that die
+//! - `start`: starting, refusing to start, and ending without a trace
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly, in their helpers too"
+)]
+
+mod answers;
+mod caller;
+mod environments;
+mod issuer;
+mod start;

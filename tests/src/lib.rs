@@ -1,1 +1,17 @@
-//! Placeholder while the workspace is laid out.
+//! Starting the assembled system as a person would: the built executable, and what it prints.
+//!
+//! The suites are in `it/`. A new one is a module of `it/main.rs`; it starts a [`Stack`] of its
+//! own, on free ports, and drives it over real wires.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "it is for tests alone, and they fail loudly"
+)]
+
+mod executable;
+mod stack;
+
+pub use executable::local;
+pub use stack::{Client, Ended, Ready, Stack, User};

@@ -1,0 +1,117 @@
+//! Starting, refusing to start, and ending without a trace.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tests::Stack;
+
+use crate::caller::Caller;
+
+#[tokio::test]
+async fn ends_with_ctrl_c_and_leaves_nothing_behind() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let stack = Stack::start(&["--environments", "3"]).await;
+        let environments = stack.ready.environments.clone();
+        assert_eq!(environments.len(), 3);
+        let ended = stack.end(signal).await;
+        assert!(ended.status.success(), "{signal}: {:?}", ended.status);
+        assert_eq!(ended.stdout, "", "one line on standard output, and no more");
+        for environment in environments {
+            assert_eq!(kill(Pid::from_raw(environment), None), Err(Errno::ESRCH), "{signal}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn its_environments_end_with_it_even_when_it_is_killed() {
+    let stack = Stack::start(&[]).await;
+    let environments = stack.ready.environments.clone();
+    stack.end(Signal::SIGKILL).await;
+    for environment in environments {
+        for attempt in 0.. {
+            if kill(Pid::from_raw(environment), None) == Err(Errno::ESRCH) {
+                break;
+            }
+            assert!(attempt < 100, "{environment} lives on");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_one_line_and_exit_code_2() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for flag in ["--api-port", "--issuer-port", "--dynamodb-port"] {
+        let ended = Stack::fail(&[flag, &port]).await;
+        assert_eq!(ended.status.code(), Some(2), "{flag}");
+        assert_eq!(ended.stdout, "");
+        assert_eq!(ended.logs.trim_end().lines().count(), 1, "{}", ended.logs);
+        assert!(ended.logs.contains(flag) && ended.logs.contains(&port), "{}", ended.logs);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_is_one_line_that_names_the_place_and_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tollgate.toml");
+    let good = "[[issuer]]\nuser_pool = \"us-east-1_abc\"\nclients = [\"a\"]\n\
+                token_use = \"access\"\n\n[[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\n\
+                everyone = true\n";
+    for (from, to, line, says) in [
+        ("everyone", "everybody", 9, "unknown field `everybody`"),
+        ("[\"a\"]", "[]", 3, "an empty client list"),
+        ("\"GET /*\"", "\"GET *\"", 8, "GET *"),
+        ("[[rule]]", "[[rule]", 6, ""),
+        ("everyone = true\n", "", 6, "`all` requires nothing"),
+    ] {
+        std::fs::write(&path, good.replace(from, to)).unwrap();
+        let ended = Stack::fail(&["--config", path.to_str().unwrap()]).await;
+        assert_eq!(ended.status.code(), Some(2), "{to}: {}", ended.logs);
+        assert_eq!(ended.stdout, "");
+        assert_eq!(ended.logs.trim_end().lines().count(), 1, "{to}: {}", ended.logs);
+        let place = format!("{}:{line}: ", path.display());
+        assert!(ended.logs.contains(&place) && ended.logs.contains(says), "{to}: {}", ended.logs);
+    }
+    let missing = folder.path().join("missing.toml");
+    let ended = Stack::fail(&["--config", missing.to_str().unwrap()]).await;
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(ended.logs.contains("missing.toml"), "{}", ended.logs);
+}
+
+#[tokio::test]
+async fn a_configuration_of_one_s_own_is_served() {
+    // Ports of its own, because the configuration has to name the issuer's.
+    let issuer = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tollgate.toml");
+    let text = format!(
+        "[[issuer]]\nurl = \"http://127.0.0.1:{issuer}/us-east-1_LocalDemo\"\nclients = \"any\"\n\
+         token_use = \"access\"\n\n[[rule]]\nname = \"all\"\nallow = [\"GET /only/this\"]\n\
+         everyone = true\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    let arguments = ["--config", path.to_str().unwrap(), "--issuer-port", &issuer];
+    let stack = Stack::start(&arguments).await;
+    let caller = Caller::of(&stack);
+    let token = caller.token("orders-reader").await;
+    assert_eq!(caller.status("GET /only/this", &token).await, 200);
+    assert_eq!(caller.status("GET /orders", &token).await, 403);
+}
+
+#[tokio::test]
+async fn what_is_kept_in_a_folder_is_there_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let arguments = ["--data", data.to_str().unwrap()];
+    for _ in 0..2 {
+        let stack = Stack::start(&arguments).await;
+        let caller = Caller::of(&stack);
+        let token = caller.token("orders-reader").await;
+        assert_eq!(caller.status("GET /orders", &token).await, 200);
+        assert!(stack.end(Signal::SIGINT).await.status.success());
+    }
+}

@@ -1,0 +1,37 @@
+//! Where the executables under test are.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The built `local` executable, of the same profile as the running test.
+///
+/// Cargo gives a test the executables of its own package alone, so it is built here, once; after
+/// `cargo test --workspace` that finds everything up to date.
+///
+/// # Panics
+///
+/// The build fails, or the test does not run out of a target folder.
+pub fn local() -> &'static Path {
+    static LOCAL: OnceLock<PathBuf> = OnceLock::new();
+    LOCAL.get_or_init(|| build("local", "local"))
+}
+
+fn build(package: &str, binary: &str) -> PathBuf {
+    // target/debug/deps/it-0123 -> target/debug
+    let test = std::env::current_exe().unwrap();
+    let folder = test.ancestors().nth(2).unwrap();
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") => "dev",
+        Some(name) => name,
+        None => panic!("`{}` is not in a target folder", test.display()),
+    };
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--package", package, "--bin", binary])
+        .args(["--profile", profile, "--target-dir"])
+        .arg(folder.parent().unwrap())
+        .status()
+        .unwrap();
+    assert!(status.success(), "`{binary}` does not build");
+    folder.join(binary)
+}
