@@ -119,7 +119,7 @@ fn assert_bound(admitted: &[(u64, u64)], burst: u32, rate: &str, spread: u64) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("failed"))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
         ..ProptestConfig::default()
     })]
 
