@@ -118,7 +118,8 @@ impl Decision {
 
     /// How long until the same request would fit if nobody else came, to the nanosecond.
     ///
-    /// None when it was allowed. A nanosecond less is too early.
+    /// None when it was allowed. A nanosecond less is too early. Where several instances share
+    /// the store, what others admitted within the last second may not be in it yet.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         (!self.is_allowed()).then_some(self.wait)

@@ -87,8 +87,8 @@ pub enum Failure {
         /// DynamoDB's name for the error.
         code: String,
     },
-    /// The SDK has no region or no credentials.
-    #[error("no request could be made: set a region and credentials")]
+    /// The SDK has no region, no credentials, or an endpoint that is no URL.
+    #[error("no request could be made: set a region, credentials, and an endpoint that is a URL")]
     Unconfigured,
     /// The service refused what was sent.
     #[error("the table refused the request ({code})")]

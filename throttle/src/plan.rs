@@ -1,12 +1,11 @@
 //! A usage plan, in API Gateway's own JSON shape.
 
+mod json;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
-use serde::de::DeserializeOwned;
-use serde::ser::{Error as _, SerializeMap};
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
 use crate::period::Period;
 use crate::rate::{Rate, RateError};
@@ -49,7 +48,7 @@ pub struct Throttling {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Quota {
     limit: u64,
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "json::is_zero")]
     offset: u64,
     period: Period,
 }
@@ -110,32 +109,6 @@ pub enum Problem {
 }
 
 impl Plan {
-    /// Reads a plan from API Gateway's JSON, at most 64 KiB of it.
-    ///
-    /// `id`, `productCode` and `tags` are accepted, as an export has them, and dropped.
-    ///
-    /// # Errors
-    /// The JSON, or a field of it, can't be a plan; the error names the field.
-    pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, PlanError> {
-        let json = json.as_ref();
-        if json.len() > MAX_JSON {
-            return Err(PlanError::at("plan", Problem::TooLong));
-        }
-        let wire: PlanWire =
-            serde_json::from_slice(json).map_err(|e| PlanError::json("plan", &e))?;
-        let throttle = wire.throttle.map(|raw| Throttling::read("throttle", &raw)).transpose()?;
-        let quotas = wire.quota.map(|raw| read_quotas(&raw)).transpose()?.unwrap_or_default();
-        if throttle.is_none() && quotas.is_empty() {
-            return Err(PlanError::at("throttle", Problem::NoLimit));
-        }
-        let api_stages = (0..)
-            .zip(wire.api_stages.unwrap_or_default())
-            .map(|(at, stage): (usize, _)| ApiStage::read(at, stage))
-            .collect::<Result<_, _>>()?;
-        let (name, description) = (wire.name, wire.description);
-        Ok(Self { name, description, throttle, quotas, api_stages })
-    }
-
     /// What people call the plan; nothing is looked up by it.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
@@ -173,23 +146,6 @@ impl Throttling {
     pub fn burst(self) -> u64 {
         self.burst
     }
-
-    fn read(field: &str, raw: &RawValue) -> Result<Self, PlanError> {
-        let wire: ThrottlingWire = object(field, raw)?;
-        let rate_field = format!("{field}.rateLimit");
-        // A rate is a number or a text; a text has quotes around it here.
-        let text = match raw_text(&wire.rate) {
-            Some(text) => text,
-            None => wire.rate.get().to_owned(),
-        };
-        let rate = Rate::parse(&text).map_err(|e| PlanError::at(rate_field, e.into()))?;
-        let burst_field = format!("{field}.burstLimit");
-        let burst = whole(&burst_field, &wire.burst, 1, MAX_BURST)?;
-        match rate.interval_nanos().get().checked_mul(burst) {
-            Some(refill) if refill <= MAX_REFILL => Ok(Self { rate, burst }),
-            _ => Err(PlanError::at(burst_field, Problem::SlowBurst)),
-        }
-    }
 }
 
 impl Quota {
@@ -209,22 +165,6 @@ impl Quota {
     #[must_use]
     pub fn period(self) -> Period {
         self.period
-    }
-
-    fn read(field: &str, raw: &RawValue) -> Result<Self, PlanError> {
-        let wire: QuotaWire = object(field, raw)?;
-        let limit = whole(&format!("{field}.limit"), &wire.limit, 1, MAX_QUOTA)?;
-        let offset_field = format!("{field}.offset");
-        let offset = match wire.offset {
-            Some(raw) => whole(&offset_field, &raw, 0, MAX_QUOTA)?,
-            None => 0,
-        };
-        if offset >= limit {
-            return Err(PlanError::at(offset_field, Problem::WholeOffset));
-        }
-        let period = serde_json::from_str(wire.period.get())
-            .map_err(|_| PlanError::at(format!("{field}.period"), Problem::Period))?;
-        Ok(Self { limit, offset, period })
     }
 }
 
@@ -246,17 +186,6 @@ impl ApiStage {
     pub fn throttle(&self) -> &BTreeMap<String, Throttling> {
         &self.throttle
     }
-
-    fn read(at: usize, wire: ApiStageWire) -> Result<Self, PlanError> {
-        let read = |(method, raw): (String, Box<RawValue>)| {
-            let throttling =
-                Throttling::read(&format!("apiStages[{at}].throttle[{method:?}]"), &raw)?;
-            Ok((method, throttling))
-        };
-        let throttle =
-            wire.throttle.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { api_id: wire.api_id, stage: wire.stage, throttle })
-    }
 }
 
 impl PlanError {
@@ -271,14 +200,6 @@ impl PlanError {
     pub fn problem(&self) -> &Problem {
         &self.problem
     }
-
-    fn at(field: impl Into<String>, problem: Problem) -> Self {
-        Self { field: field.into(), problem }
-    }
-
-    fn json(field: &str, error: &serde_json::Error) -> Self {
-        Self::at(field, Problem::Json(error.to_string()))
-    }
 }
 
 impl Display for PlanError {
@@ -287,240 +208,6 @@ impl Display for PlanError {
     }
 }
 
-fn read_quotas(raw: &RawValue) -> Result<Vec<Quota>, PlanError> {
-    if !raw.get().starts_with('[') {
-        return Ok(vec![Quota::read("quota", raw)?]);
-    }
-    let list: Vec<Box<RawValue>> = object("quota", raw)?;
-    let quotas = (0..)
-        .zip(list)
-        .map(|(at, raw): (usize, _)| Quota::read(&format!("quota[{at}]"), &raw))
-        .collect::<Result<Vec<_>, _>>()?;
-    for (at, quota) in quotas.iter().enumerate() {
-        if quotas.iter().take(at).any(|earlier| earlier.period == quota.period) {
-            return Err(PlanError::at(format!("quota[{at}].period"), Problem::TwoForOnePeriod));
-        }
-    }
-    Ok(quotas)
-}
-
-fn object<T: DeserializeOwned>(field: &str, raw: &RawValue) -> Result<T, PlanError> {
-    serde_json::from_str(raw.get()).map_err(|error| PlanError::json(field, &error))
-}
-
-/// A whole number within a range; `10.0`, as some tools print it, is one too.
-fn whole(field: &str, raw: &RawValue, min: u64, max: u64) -> Result<u64, PlanError> {
-    let text = raw.get();
-    let digits = text.strip_suffix(".0").unwrap_or(text);
-    match digits.parse() {
-        Ok(number) if (min..=max).contains(&number) => Ok(number),
-        _ => Err(PlanError::at(field, Problem::Range { min, max })),
-    }
-}
-
-fn raw_text(raw: &RawValue) -> Option<String> {
-    serde_json::from_str(raw.get()).ok()
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct PlanWire {
-    name: Option<String>,
-    description: Option<String>,
-    throttle: Option<Box<RawValue>>,
-    quota: Option<Box<RawValue>>,
-    api_stages: Option<Vec<ApiStageWire>>,
-    #[serde(rename = "id")]
-    _id: Option<serde::de::IgnoredAny>,
-    #[serde(rename = "productCode")]
-    _product_code: Option<serde::de::IgnoredAny>,
-    #[serde(rename = "tags")]
-    _tags: Option<serde::de::IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ThrottlingWire {
-    #[serde(rename = "rateLimit")]
-    rate: Box<RawValue>,
-    #[serde(rename = "burstLimit")]
-    burst: Box<RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct QuotaWire {
-    limit: Box<RawValue>,
-    offset: Option<Box<RawValue>>,
-    period: Box<RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ApiStageWire {
-    api_id: String,
-    stage: String,
-    throttle: Option<BTreeMap<String, Box<RawValue>>>,
-}
-
-impl Serialize for Plan {
-    /// Writes API Gateway's shape. For JSON alone: other formats have no raw numbers.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if let Some(name) = &self.name {
-            map.serialize_entry("name", name)?;
-        }
-        if let Some(description) = &self.description {
-            map.serialize_entry("description", description)?;
-        }
-        if let Some(throttle) = &self.throttle {
-            map.serialize_entry("throttle", throttle)?;
-        }
-        match self.quotas.as_slice() {
-            [] => {}
-            [quota] => map.serialize_entry("quota", quota)?,
-            quotas => map.serialize_entry("quota", quotas)?,
-        }
-        if !self.api_stages.is_empty() {
-            map.serialize_entry("apiStages", &self.api_stages)?;
-        }
-        map.end()
-    }
-}
-
-impl Serialize for Throttling {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
-        match self.rate.per_second() {
-            Some(number) => {
-                let raw = RawValue::from_string(number).map_err(S::Error::custom)?;
-                map.serialize_entry("rateLimit", &raw)?;
-            }
-            None => map.serialize_entry("rateLimit", &self.rate.to_string())?,
-        }
-        map.serialize_entry("burstLimit", &self.burst)?;
-        map.end()
-    }
-}
-
-impl Serialize for ApiStage {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("apiId", &self.api_id)?;
-        map.serialize_entry("stage", &self.stage)?;
-        if !self.throttle.is_empty() {
-            map.serialize_entry("throttle", &self.throttle)?;
-        }
-        map.end()
-    }
-}
-
 const MAX_JSON: usize = 64 * 1024;
-const MAX_BURST: u64 = 1_000_000_000;
-const MAX_QUOTA: u64 = 1_000_000_000_000_000;
 /// 366 days in nanoseconds: the longest that a bucket may take from empty to full.
 pub(crate) const MAX_REFILL: u64 = 366 * 86_400 * 1_000_000_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(json: &str) -> String {
-        Plan::from_json(json).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn an_exported_plan_reads_and_writes_back() {
-        let exported = r#"{
-            "id": "abc123", "name": "Gold", "description": "paying", "tags": {"team": "x"},
-            "apiStages": [{"apiId": "a1b2", "stage": "prod",
-                "throttle": {"/pets/GET": {"rateLimit": 2.5, "burstLimit": 5}}}],
-            "throttle": {"rateLimit": 100.0, "burstLimit": 200},
-            "quota": {"limit": 50000, "offset": 10, "period": "MONTH"}
-        }"#;
-        let plan = Plan::from_json(exported).unwrap();
-        assert_eq!(plan.name(), Some("Gold"));
-        assert_eq!(plan.throttle().unwrap().burst(), 200);
-        let quota = plan.quotas()[0];
-        assert_eq!((quota.limit(), quota.offset(), quota.period()), (50_000, 10, Period::Month));
-        let stage = &plan.api_stages()[0];
-        assert_eq!((stage.api_id(), stage.stage()), ("a1b2", "prod"));
-        assert_eq!(stage.throttle()["/pets/GET"].rate().to_string(), "2.5/s");
-        let written = serde_json::to_string(&plan).unwrap();
-        assert_eq!(
-            written,
-            concat!(
-                r#"{"name":"Gold","description":"paying","throttle":{"rateLimit":100,"burstLimit":200},"#,
-                r#""quota":{"limit":50000,"offset":10,"period":"MONTH"},"#,
-                r#""apiStages":[{"apiId":"a1b2","stage":"prod","#,
-                r#""throttle":{"/pets/GET":{"rateLimit":2.5,"burstLimit":5}}}]}"#
-            )
-        );
-        assert_eq!(Plan::from_json(&written).unwrap(), plan);
-    }
-
-    #[test]
-    fn rates_with_units_and_several_quotas_write_back() {
-        let json = concat!(
-            r#"{"throttle":{"rateLimit":"100/min","burstLimit":1},"#,
-            r#""quota":[{"limit":5,"period":"DAY"},{"limit":20,"period":"WEEK"}]}"#
-        );
-        let plan = Plan::from_json(json).unwrap();
-        assert_eq!(serde_json::to_string(&plan).unwrap(), json);
-    }
-
-    #[test]
-    fn a_wrong_field_is_named() {
-        let throttle = |rate: &str, burst: &str| {
-            refused(&format!(r#"{{"throttle": {{"rateLimit": {rate}, "burstLimit": {burst}}}}}"#))
-        };
-        assert_eq!(throttle("0", "1"), "`throttle.rateLimit` must be above zero");
-        assert_eq!(throttle("1e999", "1"), "`throttle.rateLimit` must be at most 1000000 a second");
-        assert_eq!(throttle("true", "1"), format!("`throttle.rateLimit` {}", RateError::Malformed));
-        assert_eq!(throttle("null", "1"), format!("`throttle.rateLimit` {}", RateError::Malformed));
-        for burst in ["0", "-1", "1.5", "1e3", "\"9\"", "null", "18446744073709551616", "[1]"] {
-            assert_eq!(
-                throttle("1", burst),
-                "`throttle.burstLimit` must be a whole number from 1 to 1000000000"
-            );
-        }
-        assert!(throttle("0.001", "100000000").starts_with("`throttle.burstLimit` takes longer"));
-        let quota = |quota: &str| refused(&format!(r#"{{"quota": {quota}}}"#));
-        assert!(quota(r#"{"limit": 0, "period": "DAY"}"#).starts_with("`quota.limit` must be"));
-        assert!(quota(r#"{"limit": 1, "period": "HOUR"}"#).starts_with("`quota.period` must be"));
-        assert!(quota(r#"{"limit": 1, "period": 5}"#).starts_with("`quota.period` must be"));
-        assert_eq!(
-            quota(r#"{"limit": 9, "offset": 9, "period": "DAY"}"#),
-            "`quota.offset` must be below `limit`"
-        );
-        assert!(
-            quota(r#"[{"limit": 9, "period": "DAY"}, {"limit": 8, "period": "DAY"}]"#)
-                .starts_with("`quota[1].period` has two")
-        );
-        assert!(
-            quota(r#"{"limit": 1}"#).starts_with("`quota` can't be read: missing field `period`")
-        );
-        assert!(
-            refused(r#"{"quota": {"limit": 1, "period": "DAY"}, "apiStages": [{"apiId": "a", "stage": "s", "throttle": {"/a/GET": {"rateLimit": -1, "burstLimit": 1}}}]}"#)
-                .starts_with(r#"`apiStages[0].throttle["/a/GET"].rateLimit` must not be negative"#)
-        );
-    }
-
-    #[test]
-    fn what_limits_nothing_or_is_misspelt_is_refused() {
-        assert!(refused("{}").starts_with("`throttle` is missing"));
-        assert!(refused(r#"{"quota": []}"#).starts_with("`throttle` is missing"));
-        assert!(refused(r#"{"throtle": {}}"#).contains("unknown field `throtle`"));
-        assert!(
-            refused(r#"{"throttle": 1, "throttle": 2}"#).contains("duplicate field `throttle`")
-        );
-        assert!(refused("").starts_with("`plan` can't be read"));
-        assert!(refused("[]").starts_with("`plan` can't be read"));
-        assert_eq!(refused(&" ".repeat(MAX_JSON + 1)), "`plan` is longer than 65536 bytes");
-        assert!(Plan::from_json(b"\xff").is_err());
-    }
-}

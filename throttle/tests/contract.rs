@@ -1,5 +1,7 @@
 //! What every store must do, written once and run against each.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod common;
 
 use std::collections::BTreeMap;

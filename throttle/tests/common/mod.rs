@@ -1,5 +1,7 @@
 //! An embedded DynamoDB-compatible server, spoken to over HTTP by the real SDK.
 
+#![allow(dead_code, reason = "each test binary uses some of it")]
+
 use std::sync::mpsc;
 use std::time::Duration;
 

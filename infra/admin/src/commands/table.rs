@@ -1,0 +1,4 @@
+//! `tollgate table`.
+
+pub(super) mod create;
+pub(super) mod status;

@@ -1,0 +1,25 @@
+//! `tollgate table status`.
+
+use serde_json::json;
+use throttle::table;
+
+use crate::commands::Desk;
+use crate::exit::Failed;
+
+pub(crate) async fn run(desk: &Desk) -> Result<(), Failed> {
+    let name = &desk.table;
+    let status = table::check(&desk.client, name).await?;
+    let state = if status.active { "active" } else { "not active" };
+    let expiry = if status.expiring { "on" } else { "off: run `tollgate table create`" };
+    let text = format!(
+        "table   {name}\nstate   {state}\nexpiry  {expiry}\nitems   about {}",
+        status.items
+    );
+    let json = json!({
+        "table": name,
+        "active": status.active,
+        "expiring": status.expiring,
+        "items": status.items,
+    });
+    desk.output.print(text, &json)
+}

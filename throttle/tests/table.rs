@@ -1,0 +1,318 @@
+//! The table as DynamoDB has it: its shape, its plans, and what can be wrong with both.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod common;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
+    ScalarAttributeType,
+};
+use common::{Served, TABLE, serve, serve_table};
+use throttle::dynamo::Connect;
+use throttle::table::{self, PlansError, TableError};
+use throttle::{
+    Clock, DynamoStore, Failure, ManualClock, Plan, PlanId, Plans, Request, Store, StoreError,
+    Subject, SystemClock, Throttle, ThrottleError, Timestamp,
+};
+
+const PLAN: &str = r#"{"throttle": {"rateLimit": 1, "burstLimit": 5},
+    "quota": {"limit": 100, "period": "DAY"}}"#;
+
+fn free() -> PlanId {
+    PlanId::new("free").unwrap()
+}
+
+fn plan(json: &str) -> Plan {
+    Plan::from_json(json).unwrap()
+}
+
+async fn put_free(served: &Served) -> Plans {
+    let plans = Plans::new(served.client.clone(), TABLE);
+    plans.put(&free(), &plan(PLAN), None, ManualClock::default().now()).await.unwrap();
+    plans
+}
+
+async fn decide<S: Store>(store: S) -> Result<throttle::Decision, ThrottleError> {
+    let subject = Subject::new("client").unwrap();
+    let throttle = Throttle::new(store, ManualClock::default());
+    throttle.decide(&Request::new(&subject, &free())).await
+}
+
+// --------------------------------------------------------------------------------- shape
+
+#[tokio::test]
+async fn a_table_is_created_once() {
+    let served = serve().await;
+    let missing = TableError::Missing { table: TABLE.to_owned() };
+    assert_eq!(table::check(&served.client, TABLE).await, Err(missing));
+    assert_eq!(table::create(&served.client, TABLE).await, Ok(true));
+    assert_eq!(table::create(&served.client, TABLE).await, Ok(false));
+    let status = table::check(&served.client, TABLE).await.unwrap();
+    assert!(status.active && status.expiring);
+}
+
+#[tokio::test]
+async fn a_table_of_another_shape_is_refused() {
+    let served = serve().await;
+    for (name, key, kind) in
+        [("other-key", "id", ScalarAttributeType::S), ("other-type", "pk", ScalarAttributeType::N)]
+    {
+        let attribute =
+            AttributeDefinition::builder().attribute_name(key).attribute_type(kind).build();
+        let schema = KeySchemaElement::builder().attribute_name(key).key_type(KeyType::Hash);
+        served
+            .client
+            .create_table()
+            .table_name(name)
+            .attribute_definitions(attribute.unwrap())
+            .key_schema(schema.build().unwrap())
+            .billing_mode(BillingMode::PayPerRequest)
+            .send()
+            .await
+            .unwrap();
+        let created = table::create(&served.client, name).await;
+        assert!(matches!(created, Err(TableError::Schema { .. })), "{created:?}");
+    }
+}
+
+// --------------------------------------------------------------------------------- plans
+
+#[tokio::test]
+async fn two_operators_do_not_overwrite_each_other() {
+    let served = serve_table().await;
+    let plans = put_free(&served).await;
+    let (old, new) = (plan(PLAN), plan(r#"{"quota": {"limit": 7, "period": "WEEK"}}"#));
+    let first = plans.get(&free()).await.unwrap().unwrap();
+    assert_eq!((&first.id, &first.plan, first.version), (&free(), &old, 1));
+    assert_eq!(first.created, ManualClock::default().now());
+
+    let later = first.created.saturating_add(Duration::from_secs(60));
+    let second = plans.put(&free(), &new, Some(1), later).await.unwrap();
+    assert_eq!((&second.plan, second.version), (&new, 2));
+    assert_eq!(second.created, first.created, "kept");
+
+    let conflict = PlansError::Conflict { plan: free() };
+    assert_eq!(plans.put(&free(), &old, Some(1), later).await, Err(conflict.clone()));
+    assert_eq!(plans.put(&free(), &old, None, later).await, Err(conflict.clone()));
+    let absent = PlanId::new("absent").unwrap();
+    let conflict = PlansError::Conflict { plan: absent.clone() };
+    assert_eq!(plans.put(&absent, &old, Some(1), later).await, Err(conflict));
+    assert_eq!(plans.get(&free()).await.unwrap(), Some(second));
+    assert_eq!(plans.get(&absent).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn plans_are_listed_in_pages() {
+    let served = serve_table().await;
+    let plans = put_free(&served).await;
+    // Plans among so many buckets that a page of a megabyte doesn't reach all of them.
+    let filling = "x".repeat(300_000);
+    for bucket in 0..6 {
+        let item = [
+            ("pk", AttributeValue::S(format!("BUCKET#{bucket}"))),
+            ("filling", AttributeValue::S(filling.clone())),
+        ];
+        put_raw(&served, item).await;
+    }
+    for n in 0..20 {
+        let id = PlanId::new(format!("plan {n}")).unwrap();
+        plans.put(&id, &plan(PLAN), None, Timestamp::EPOCH).await.unwrap();
+    }
+    put_raw(&served, [("pk", AttributeValue::S("PLAN#broken".to_owned()))]).await;
+
+    let (mut found, mut damaged, mut pages, mut from) = (Vec::new(), Vec::new(), 0, None);
+    loop {
+        let page = plans.list(from.as_deref()).await.unwrap();
+        found.extend(page.plans.into_iter().map(|record| record.id.to_string()));
+        damaged.extend(page.damaged);
+        pages += 1;
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    assert!(pages > 1);
+    assert_eq!(damaged, ["broken"]);
+    let mut expected: Vec<_> = (0..20).map(|n| format!("plan {n}")).collect();
+    expected.push("free".to_owned());
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+// ------------------------------------------------------------------------------ failures
+
+#[tokio::test]
+async fn a_missing_table_is_unavailable() {
+    let served = serve().await;
+    let store = DynamoStore::connect(TABLE, &common::connect(&served.url)).await;
+    assert_eq!(decide(store).await, Err(ThrottleError::Unavailable(Failure::NoTable)));
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_is_unavailable() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let store = DynamoStore::connect(TABLE, &Connect::emulator(url)).await;
+    assert_eq!(decide(store).await, Err(ThrottleError::Unavailable(Failure::Unreachable)));
+}
+
+#[tokio::test]
+async fn a_silent_endpoint_is_unavailable_in_time() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let store = DynamoStore::connect(TABLE, &Connect::emulator(&url)).await;
+    assert_eq!(decide(store).await, Err(ThrottleError::Unavailable(Failure::TimedOut)));
+    // A client that was made without time-outs gets one.
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version_latest()
+        .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
+        .credentials_provider(aws_sdk_dynamodb::config::Credentials::new("a", "b", None, None, "c"))
+        .endpoint_url(&url)
+        .build();
+    let store = DynamoStore::new(aws_sdk_dynamodb::Client::from_conf(config), TABLE);
+    assert_eq!(decide(store).await, Err(ThrottleError::Unavailable(Failure::TimedOut)));
+    drop(listener);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_no_dynamodb_is_unavailable() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let _ = socket.read(&mut [0; 4096]).await;
+            let page = "HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n<html></html>";
+            let _ = socket.write_all(page.as_bytes()).await;
+        }
+    });
+    let store = DynamoStore::new(common::connect(&url).client().await, TABLE);
+    assert_eq!(decide(store).await, Err(ThrottleError::Unavailable(Failure::Outage)));
+    serving.abort();
+}
+
+#[tokio::test]
+async fn damaged_buckets_are_refused() {
+    let served = serve_table().await;
+    put_free(&served).await;
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let number = |number: &str| AttributeValue::N(number.to_owned());
+    let now = ManualClock::default().now().as_nanos();
+    for (attribute, value) in [
+        ("tat", text("soon")),
+        ("tat", AttributeValue::Null(true)),
+        ("tat", number("1e30")),
+        ("tat", number(&(now + 400 * 86_400 * 1_000_000_000).to_string())),
+        ("tat", number(&format!("{now}.5"))),
+        ("d20261121", text("5")),
+        ("d20261121", number("-5")),
+        ("d20261121", number("0.5")),
+        ("d20261121", number("1e30")),
+    ] {
+        let key = ("pk", text("BUCKET#client"));
+        put_raw(&served, [key, (attribute, value.clone())]).await;
+        // Neither an instance that thinks it idle nor one that tries again gets through.
+        for _ in 0..2 {
+            let store = DynamoStore::new(served.client.clone(), TABLE);
+            match decide(store).await {
+                Err(ThrottleError::Damaged(damage)) => {
+                    assert_eq!((damage.item(), damage.attribute()), ("bucket", attribute));
+                    assert!(!damage.to_string().contains("client"));
+                }
+                other => panic!("{attribute} = {value:?} gave {other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_negative_tat_is_repaired_as_an_idle_one() {
+    let served = serve_table().await;
+    put_free(&served).await;
+    let key = ("pk", AttributeValue::S("BUCKET#client".to_owned()));
+    put_raw(&served, [key, ("tat", AttributeValue::N("-7".to_owned()))]).await;
+    let store = DynamoStore::new(served.client.clone(), TABLE);
+    assert_eq!(decide(store).await.unwrap().remaining(), 4);
+}
+
+#[tokio::test]
+async fn damaged_plans_are_refused() {
+    let served = serve_table().await;
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let number = |number: u64| AttributeValue::N(number.to_string());
+    let whole = [
+        ("pk", text("PLAN#free")),
+        ("plan", text(PLAN)),
+        ("version", number(1)),
+        ("created", number(0)),
+    ];
+    put_raw(&served, whole.clone()).await;
+    let store = || DynamoStore::new(served.client.clone(), TABLE);
+    assert!(decide(store()).await.unwrap().is_allowed());
+    for (attribute, value) in [
+        ("plan", Some(text("{}"))),
+        ("plan", Some(number(5))),
+        ("plan", None),
+        ("version", Some(text("1"))),
+        ("version", None),
+        ("created", None),
+    ] {
+        let mut item = HashMap::from(whole.clone());
+        item.remove(attribute);
+        item.extend(value.map(|value| (attribute, value)));
+        put_raw(&served, item).await;
+        match decide(store()).await {
+            Err(ThrottleError::Damaged(damage)) => assert_eq!(damage.attribute(), attribute),
+            other => panic!("a damaged {attribute} gave {other:?}"),
+        }
+        let got = Plans::new(served.client.clone(), TABLE).get(&free()).await;
+        assert!(matches!(got, Err(StoreError::Damaged(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_is_one_small_item_that_expires() {
+    let served = serve_table().await;
+    put_free(&served).await;
+    let forgotten = ("d20261020", AttributeValue::N("9".to_owned()));
+    let kept = ("d20261021", AttributeValue::N("8".to_owned()));
+    let key = ("pk", AttributeValue::S("BUCKET#client".to_owned()));
+    put_raw(&served, [key.clone(), forgotten, kept]).await;
+    decide(DynamoStore::new(served.client.clone(), TABLE)).await.unwrap();
+    let (_, key) = key;
+    let answer = served.client.get_item().table_name(TABLE).key("pk", key).send().await.unwrap();
+    let item = answer.item.unwrap();
+    let mut names: Vec<_> = item.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["d20261021", "d20261121", "expires_at", "pk", "tat"]);
+    let now = ManualClock::default().now();
+    let number = |name: &str| item.get(name).unwrap().as_n().unwrap().parse::<u64>().unwrap();
+    assert_eq!(number("tat"), now.as_nanos() + 1_000_000_000);
+    assert_eq!(number("d20261121"), 1);
+    // A day after the month's end: 2026-12-02T00:00:00Z.
+    assert_eq!(number("expires_at"), 1_796_169_600);
+}
+
+#[tokio::test]
+async fn decisions_can_be_spawned() {
+    let served = serve_table().await;
+    put_free(&served).await;
+    let throttle = Throttle::new(DynamoStore::new(served.client, TABLE), SystemClock::new());
+    let spawned = tokio::spawn(async move {
+        let subject = Subject::new("client").unwrap();
+        throttle.decide(&Request::new(&subject, &free())).await.map(|d| d.is_allowed())
+    });
+    assert_eq!(spawned.await.unwrap(), Ok(true));
+}
+
+async fn put_raw<'a>(served: &Served, item: impl IntoIterator<Item = (&'a str, AttributeValue)>) {
+    let item = item.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    served.client.put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
+}
