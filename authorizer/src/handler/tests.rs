@@ -138,6 +138,25 @@ async fn answers_with_all_that_the_caller_may_call() {
 }
 
 #[tokio::test]
+async fn the_answer_is_what_aws_s_own_types_read() {
+    use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerResponse;
+    use aws_lambda_events::iam::IamPolicyEffect;
+
+    let bench = Bench::new(THROTTLE).await;
+    let answer = bench.call(&bench.token(&json!({})), ARN).await.unwrap();
+    let read: ApiGatewayCustomAuthorizerResponse = serde_json::from_value(answer).unwrap();
+    assert_eq!(read.principal_id.as_deref(), Some("user"));
+    assert_eq!(read.usage_identifier_key.as_deref(), Some("a-key-of-twenty-chars"));
+    let [statement] = &read.policy_document.statement[..] else { panic!("one statement") };
+    assert_eq!(statement.effect, IamPolicyEffect::Allow);
+    assert_eq!(statement.action, ["execute-api:Invoke"]);
+    assert_eq!(statement.resource.len(), 2);
+    for (name, value) in read.context.as_object().unwrap() {
+        assert!(!value.is_object() && !value.is_array() && !value.is_null(), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn the_policy_does_not_depend_on_the_route_that_asked() {
     let bench = Bench::new("").await;
     let token = bench.token(&json!({"cognito:groups": ["admins"]}));
