@@ -94,10 +94,14 @@ impl Claims {
 
     /// The application that the token was issued to.
     ///
-    /// `client_id` of an access token; of an ID token the audience, where it is one.
+    /// The claim that was checked against the configuration: `client_id`, or the audience of an
+    /// ID token and of a token without a `client_id`, where it is one text.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
-        self.text("client_id").or_else(|| self.text("aud"))
+        match (self.text("token_use"), self.members.get("client_id")) {
+            (Some("id"), _) | (None, None) => self.text("aud"),
+            (_, client) => client.and_then(Value::as_str),
+        }
     }
 
     /// The scopes of an access token (RFC 8693 section 4.2: one string, separated by spaces).
@@ -331,6 +335,18 @@ mod tests {
     }
 
     #[test]
+    fn reads_the_client_from_the_claim_that_was_checked() {
+        let id = json!({"token_use": "id", "aud": "client", "client_id": "other"});
+        let claims = Claims::check(payload(&id), ISSUER, &checks(TokenUse::Id), NOW).unwrap();
+        assert_eq!(claims.client(), Some("client"));
+        let any =
+            |changes: Value| Claims::check(payload(&changes), ISSUER, &checks(TokenUse::Any), NOW);
+        let plain = any(json!({"token_use": null, "client_id": null, "aud": "client"})).unwrap();
+        assert_eq!(plain.client(), Some("client"));
+        assert!(any(json!({"token_use": null, "client_id": 1, "aud": "client"})).is_err());
+    }
+
+    #[test]
     fn any_client_must_be_spelled_out() {
         let open = Checks { clients: Clients::Any, ..checks(TokenUse::Access) };
         let members = payload(&json!({"client_id": "other"}));
@@ -339,6 +355,7 @@ mod tests {
 
     #[test]
     fn refuses_a_subject_that_can_t_be_a_principal() {
+        assert!(check(&json!({"sub": "s".repeat(MAX_SUBJECT)})).is_ok());
         for sub in [
             json!(""),
             json!(1),

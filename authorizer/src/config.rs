@@ -7,6 +7,7 @@
 mod issuer;
 
 use std::fmt;
+use std::io::Read as _;
 use std::path::Path;
 
 use policy::{RuleSpec, Rules};
@@ -142,16 +143,24 @@ impl Config {
     /// Nothing is named, the file can't be read, or what it says is wrong.
     pub fn from_env() -> Result<Self, ConfigError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        if let Some(source) = variable("AUTHORIZER_CONFIG") {
-            return Self::from_source(&source);
-        }
-        match (variable("USER_POOL_ID"), variable("CLIENT_IDS")) {
-            (Some(pool), Some(clients)) => Self::from_pool(&pool, &clients),
-            _ => Err(ConfigError {
+        // Set to nothing is set by mistake: it must not open the door that the file would close.
+        let source = std::env::var("AUTHORIZER_CONFIG").ok();
+        match (source, variable("USER_POOL_ID"), variable("CLIENT_IDS")) {
+            (Some(source), None, None) => Self::from_source(&source),
+            (None, Some(pool), Some(clients)) => Self::from_pool(&pool, &clients),
+            (source, ..) => Err(ConfigError {
                 place: "environment".into(),
-                message: "no configuration: set AUTHORIZER_CONFIG to a TOML file or its text, or \
-                          both USER_POOL_ID and CLIENT_IDS"
-                    .into(),
+                message: match source {
+                    Some(_) => {
+                        "both AUTHORIZER_CONFIG and USER_POOL_ID or CLIENT_IDS are set: \
+                                keep one, the others would say nothing"
+                    }
+                    None => {
+                        "no configuration: set AUTHORIZER_CONFIG to a TOML file or its text, \
+                             or both USER_POOL_ID and CLIENT_IDS"
+                    }
+                }
+                .into(),
             }),
         }
     }
@@ -164,11 +173,17 @@ impl Config {
     ///
     /// The file can't be read, or what it says is wrong.
     pub fn from_source(source: &str) -> Result<Self, ConfigError> {
+        if source.is_empty() {
+            return Err(ConfigError {
+                place: "AUTHORIZER_CONFIG".into(),
+                message: "is empty: give a path or the text, or unset it".into(),
+            });
+        }
         if source.contains(['\n', '[']) {
             return Self::parse(source, "AUTHORIZER_CONFIG");
         }
         let text = read(Path::new(source))
-            .map_err(|message| ConfigError { place: source.to_owned(), message })?;
+            .map_err(|message| ConfigError { place: source.escape_debug().to_string(), message })?;
         Self::parse(&text, source)
     }
 
@@ -252,6 +267,13 @@ impl Config {
             Some(spec) => {
                 let at = spec.span().start;
                 let spec = spec.into_inner();
+                let id_tokens_alone =
+                    issuers.iter().all(|issuer| issuer.checks.token_use == TokenUse::Id);
+                if spec.subject == "client_id" && id_tokens_alone {
+                    let message = "`subject = \"client_id\"` is not in ID tokens, and no others \
+                                   are taken: name another claim, `sub` say";
+                    return Err(error(Some(at), message.into()));
+                }
                 check_throttle(&spec).map_err(|message| error(Some(at), message))?;
                 Some(spec)
             }
@@ -289,11 +311,12 @@ fn check_throttle(spec: &ThrottleConfig) -> Result<(), String> {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let length = std::fs::metadata(path).map_err(|error| format!("can't be read: {error}"))?.len();
-    if length > MAX_CONFIG as u64 {
-        return Err(format!("longer than {MAX_CONFIG} bytes"));
-    }
-    std::fs::read_to_string(path).map_err(|error| format!("can't be read: {error}"))
+    let unreadable = |error: std::io::Error| format!("can't be read: {error}");
+    let mut text = String::new();
+    // One byte more than is allowed, which `parse` then refuses; a device has no end.
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(MAX_CONFIG as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(text)
 }
 
 fn plan_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<throttle::PlanId, D::Error> {
@@ -374,6 +397,32 @@ api_key = "a-key-of-twenty-chars"
             ("\"closed\"", "\"ajar\"", 16, "unknown variant `ajar`"),
             ("\"client_id\"", "\"api_key\"", 11, "name a claim"),
             ("[throttle]", "[throttle", 11, ""),
+            ("\"access\"", "\"id\"", 11, "is not in ID tokens"),
+            ("a-key-of-twenty-chars", UNKNOWN_KEY, 11, "choose another"),
+            ("\"unknown-key\"", "\"deny\"", 11, "remove it"),
+            ("\"client_id\"", "\"\"", 11, "must not be empty"),
+            ("\"tollgate\"", "\"\"", 11, "must not be empty"),
+            ("[\"client1\"]", "[\"\"]", 3, "an empty client id"),
+            ("token_use = \"access\"", "token_use = \"access\"\nleeway = 301", 1, "in seconds"),
+            ("user_pool", "jwks_uri = \"https://k.example/\"\nuser_pool", 1, "goes with `url`"),
+            (
+                "user_pool = \"us-east-1_abcDEF123\"",
+                "url = \"https://i.example/?x\"",
+                1,
+                "not an issuer",
+            ),
+            (
+                "user_pool = \"us-east-1_abcDEF123\"",
+                "url = \" https://i.example\"",
+                1,
+                "not an issuer",
+            ),
+            (
+                "user_pool = \"us-east-1_abcDEF123\"",
+                "url = \"http://i.example\"\njwks_uri = \"https://i.example/j\"",
+                1,
+                "must begin with https://",
+            ),
         ] {
             assert_eq!(GOOD.matches(from).count(), 1, "`{from}` must be there once");
             let text = error(&GOOD.replace(from, to));
@@ -422,12 +471,24 @@ api_key = "a-key-of-twenty-chars"
     #[test]
     fn tells_a_path_from_a_text() {
         assert!(Config::from_source(GOOD).is_ok());
+        assert!(Config::from_source("").unwrap_err().to_string().contains("is empty"));
         let missing = Config::from_source("/nowhere/tollgate.toml").unwrap_err().to_string();
         assert!(missing.starts_with("/nowhere/tollgate.toml: can't be read"), "{missing}");
     }
 
     #[test]
+    fn names_the_second_of_two_rules_with_one_name() {
+        let twice = format!(
+            "{GOOD}\n[[rule]]\nname = \"readers\"\nallow = [\"GET /x\"]\neveryone = true\n"
+        );
+        let text = error(&twice);
+        assert!(text.starts_with("tollgate.toml:19: "), "{text}");
+    }
+
+    #[test]
     fn bounds_what_it_reads() {
+        let endless = Config::from_source("/dev/zero").unwrap_err().to_string();
+        assert!(endless.contains("longer than"), "{endless}");
         let text = format!("{GOOD}{}", "#".repeat(MAX_CONFIG));
         assert!(error(&text).contains("longer than"));
     }

@@ -1,6 +1,6 @@
 //! One request, from the event to the answer.
 
-use policy::{Caller, Document, MethodArn, Verdict};
+use policy::{Caller, Document, DocumentError, MethodArn, Verdict};
 use serde_json::Value;
 use throttle::{Clock, Decision, Request, Store, Subject, Throttle, ThrottleError};
 
@@ -37,6 +37,8 @@ struct Trail {
 
 impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     /// Makes an authorizer; `store` keeps the buckets, where the configuration has limits.
+    ///
+    /// Limits without a store to keep them in let nobody through.
     ///
     /// # Errors
     ///
@@ -95,14 +97,19 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             .with_client(claims.client())
             .with_scopes(claims.scopes())
             .with_groups(claims.groups());
-        let too_long = |_| Refusal::config("the caller's policy is over a bound");
+        let too_long = |error: DocumentError| {
+            // It names routes of the configuration, and nothing of the caller.
+            tracing::error!(%error, "no policy");
+            Refusal::config("the caller's policy is over a bound")
+        };
         let document = self.config.rules.document(&caller, &arn).map_err(too_long)?;
         let allowed = matches!(self.config.rules.verdict(&caller, &arn), Verdict::Allowed { .. });
         let response = Response::of(&claims, document);
 
-        let (Some(throttle), Some(config)) = (&self.throttle, &self.config.throttle) else {
+        let Some(config) = &self.config.throttle else {
             return Ok((response, if allowed { "allowed" } else { "forbidden" }));
         };
+        let throttle = self.throttle.as_ref().ok_or(Refusal::config("limits without a store"))?;
         // API Gateway refuses this call by the policy; it is not charged to the caller. The key is
         // there all the same, since the policy may be cached for another route.
         if !allowed {
@@ -165,13 +172,22 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         };
         let plan = named.as_ref().unwrap_or(&config.plan.default);
         throttle.decide(&Request::new(&subject, plan)).await.map_err(|error| match error {
+            // Not logged with its plan: that can be a claim's text.
             ThrottleError::UnknownPlan { .. } => {
                 Refusal::config("the plan is not in the table: put it there")
             }
-            ThrottleError::CostAboveBurst { .. } => {
-                Refusal::config("the plan's burst is below one request")
+            error => {
+                tracing::error!(%error, "no decision");
+                match error {
+                    ThrottleError::Unavailable(
+                        throttle::Failure::NoTable
+                        | throttle::Failure::Denied { .. }
+                        | throttle::Failure::Unconfigured
+                        | throttle::Failure::Rejected { .. },
+                    ) => Refusal::config("the table can't be used"),
+                    _ => Refusal::unavailable("the table can't be had"),
+                }
             }
-            _ => Refusal::unavailable("the table can't be had"),
         })
     }
 }

@@ -143,6 +143,7 @@ mod tests {
         let nested = |levels: usize| {
             format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels)).into_bytes()
         };
+        assert_eq!(MAX_DEPTH, 16);
         assert!(object(&nested(usize::from(MAX_DEPTH) - 1)).is_some());
         assert_eq!(object(&nested(usize::from(MAX_DEPTH))), None);
         assert_eq!(object(&nested(100_000)), None);

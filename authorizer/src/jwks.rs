@@ -4,7 +4,7 @@
 //! task that is left running freezes with the execution environment; while the endpoint is down
 //! the old set is served until it is two hours old. A kid that the set doesn't have costs a fetch
 //! from a budget of its own: random kids can use that budget up, but each fetch that they cause
-//! brings whatever has rotated, so they can't lock a genuine rotation out.
+//! brings whatever has rotated, so they delay a genuine rotation by ten seconds at most.
 
 mod fetch;
 mod set;
@@ -12,6 +12,7 @@ mod set;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jsonwebtoken::DecodingKey;
 use throttle::{Clock, Timestamp};
 use tokio::sync::Mutex;
@@ -29,6 +30,9 @@ const HARD_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// How long a failed fetch keeps the next one away.
 const PENALTY: Duration = Duration::from_secs(1);
+
+/// The same while an older set is served: each try may cost its request the whole time-out.
+const PENALTY_WITH_A_SET: Duration = Duration::from_secs(30);
 
 /// Fetches for unknown kids: one in this time, and at most `BURST` at once.
 const UNKNOWN_EVERY: Duration = Duration::from_secs(10);
@@ -52,21 +56,32 @@ struct Source {
 
 struct Held {
     set: KeySet,
-    fetched: Timestamp,
+    fetched: Moment,
 }
 
+/// A moment on both clocks. The wall clock can be set back; the monotonic one can stand still
+/// while the execution environment is frozen. What is older by either is older.
+#[derive(Clone, Copy)]
+struct Moment {
+    wall: Timestamp,
+    monotonic: Duration,
+}
+
+#[derive(Default)]
 struct Flight {
-    /// No fetch before this time: the endpoint failed just now.
-    not_before: Timestamp,
-    /// When the budget for unknown kids will be full again.
-    unknown_full: Timestamp,
+    /// When a fetch failed, or began and did not come back, on the monotonic clock.
+    failed: Option<Duration>,
+    /// When the budget for unknown kids will be full again, on the monotonic clock.
+    unknown_full: Duration,
 }
 
 /// Why a fetch is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Want {
-    /// There is no set, or an old one.
+    /// There is no set with the key in it that may be served, and no recent one without it.
     Set,
+    /// The key is there, but its set is old; it is served all the same.
+    Fresher,
     /// The set is recent, but has no such kid.
     Kid,
 }
@@ -83,27 +98,17 @@ impl<C: Clock> KeySets<C> {
             .map(|identity| Source {
                 identity,
                 current: RwLock::new(None),
-                flight: Mutex::new(Flight {
-                    not_before: Timestamp::from_nanos(0),
-                    unknown_full: Timestamp::from_nanos(0),
-                }),
+                flight: Mutex::default(),
             })
-            .collect();
-        Ok(Self { sources, fetch: Fetch::new()?, clock })
+            .collect::<Vec<Source>>();
+        let plain = sources.iter().all(|source| source.identity.jwks_uri.scheme() == "http");
+        Ok(Self { sources, fetch: Fetch::new(plain)?, clock })
     }
 
     /// Fetches the sets that will surely be needed, in parallel; a failure is left to a request.
     pub(crate) async fn prefetch(&self) {
-        let mut wanted = self.sources.iter().filter(|source| source.identity.prefetch);
-        // The usual number of issuers is one, and two are as many as one sees.
-        while let Some(first) = wanted.next() {
-            match wanted.next() {
-                Some(second) => {
-                    tokio::join!(self.refresh(first, Want::Set), self.refresh(second, Want::Set));
-                }
-                None => self.refresh(first, Want::Set).await,
-            }
-        }
+        let wanted = self.sources.iter().filter(|source| source.identity.prefetch);
+        join_all(wanted.map(|source| self.refresh(source, Want::Set))).await;
     }
 
     /// The key of a configured issuer, by the exact text of its name and the kid.
@@ -119,25 +124,33 @@ impl<C: Clock> KeySets<C> {
             .find(|source| source.identity.iss == iss)
             .ok_or(Refusal::claim("the issuer is not configured"))?;
 
-        let age = source.age(self.clock.now());
-        let held = source.held();
-        let key = held.as_ref().and_then(|held| held.set.key(kid));
-        match (age, key) {
-            (Some(age), Some(key)) if age < SOFT_AGE => return Ok(key),
-            (Some(age), None) if age < SOFT_AGE => self.refresh(source, Want::Kid).await,
-            _ => self.refresh(source, Want::Set).await,
-        }
+        let want = match source.held().map(|held| (held.age(self.now()), held.set.key(kid))) {
+            Some((age, Some(key))) if age < SOFT_AGE => return Ok(key),
+            Some((age, None)) if age < SOFT_AGE => Want::Kid,
+            Some((age, Some(_))) if age < HARD_AGE => Want::Fresher,
+            _ => Want::Set,
+        };
+        let failing = self.refresh(source, want).await;
 
-        match (source.age(self.clock.now()), source.held()) {
-            (Some(age), Some(held)) if age < HARD_AGE => {
-                held.set.key(kid).ok_or(Refusal::key("the issuer publishes no such key"))
-            }
-            _ => Err(Refusal::unavailable("the issuer's keys can't be had")),
+        let unavailable = Refusal::unavailable("the issuer's keys can't be had");
+        let held =
+            source.held().filter(|held| held.age(self.now()) < HARD_AGE).ok_or(unavailable)?;
+        match held.set.key(kid) {
+            Some(key) => Ok(key),
+            // The key may have come with a rotation that can't be seen now.
+            None if failing => Err(unavailable),
+            None => Err(Refusal::key("the issuer publishes no such key")),
         }
     }
 
+    fn now(&self) -> Moment {
+        Moment { wall: self.clock.now(), monotonic: self.clock.monotonic() }
+    }
+
     /// Fetches a set where that is allowed now; leaves the old one where it fails.
-    async fn refresh(&self, source: &Source, want: Want) {
+    ///
+    /// Says whether the endpoint fails: just now, or so recently that it was left alone.
+    async fn refresh(&self, source: &Source, want: Want) -> bool {
         let seen = source.held();
         let mut flight = source.flight.lock().await;
         // Somebody else may have fetched while this request waited.
@@ -146,23 +159,41 @@ impl<C: Clock> KeySets<C> {
             (Some(seen), Some(held)) => Arc::ptr_eq(seen, held),
             _ => false,
         };
-        let now = self.clock.now();
-        if !unchanged || now < flight.not_before {
-            return;
+        if !unchanged {
+            return false;
+        }
+        let now = self.clock.monotonic();
+        let penalty = if want == Want::Fresher { PENALTY_WITH_A_SET } else { PENALTY };
+        if flight.failed.is_some_and(|failed| now < failed.saturating_add(penalty)) {
+            return true;
         }
         if want == Want::Kid && !flight.take_unknown(now) {
-            return;
+            return false;
         }
-        match self.fetch.key_set(&source.identity.jwks_uri).await {
-            Ok(set) => {
-                tracing::info!(keys = set.len(), "key set fetched");
-                source.hold(Held { set, fetched: self.clock.now() });
+        // A request that is given up on its way leaves this behind, so that the next ones don't
+        // wait for a dead endpoint each.
+        flight.failed = Some(now);
+        let issuer = source.identity.iss.as_str();
+        let set = match self.fetch.key_set(&source.identity.jwks_uri).await {
+            Ok(set) => set,
+            // Nobody has switched to this name of the issuer: it has no keys, which is no outage.
+            Err(error)
+                if error.is_absence()
+                    && !source.identity.prefetch
+                    && seen.as_ref().is_none_or(|held| held.set.len() == 0) =>
+            {
+                KeySet::default()
             }
             Err(error) => {
-                flight.not_before = self.clock.now().saturating_add(PENALTY);
-                tracing::warn!(%error, "key set can't be fetched");
+                flight.failed = Some(self.clock.monotonic());
+                tracing::warn!(issuer, %error, "key set can't be fetched");
+                return true;
             }
-        }
+        };
+        flight.failed = None;
+        tracing::info!(issuer, keys = set.len(), "key set fetched");
+        source.hold(Held { set, fetched: self.now() });
+        false
     }
 }
 
@@ -174,17 +205,18 @@ impl Source {
     fn hold(&self, held: Held) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(held));
     }
+}
 
-    /// How old the set is. One from the future (a clock set back) counts as just too old.
-    fn age(&self, now: Timestamp) -> Option<Duration> {
-        let fetched = self.held()?.fetched;
-        Some(now.checked_since(fetched).unwrap_or(SOFT_AGE))
+impl Held {
+    fn age(&self, now: Moment) -> Duration {
+        let wall = now.wall.saturating_since(self.fetched.wall);
+        wall.max(now.monotonic.saturating_sub(self.fetched.monotonic))
     }
 }
 
 impl Flight {
     /// Takes one fetch out of the budget for unknown kids (GCRA), where there is one left.
-    fn take_unknown(&mut self, now: Timestamp) -> bool {
+    fn take_unknown(&mut self, now: Duration) -> bool {
         let full = self.unknown_full.max(now).saturating_add(UNKNOWN_EVERY);
         if full > now.saturating_add(UNKNOWN_EVERY.saturating_mul(UNKNOWN_BURST)) {
             return false;

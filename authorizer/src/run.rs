@@ -1,5 +1,6 @@
 //! Joining the authorizer to the Lambda Runtime API.
 
+use std::error::Error as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -20,14 +21,29 @@ const EXIT_MISUSE: u8 = 2;
 enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("the HTTP client for key sets can't be made: {0}")]
+    #[error("the HTTP client for key sets can't be made ({}): check the root certificates", cause(.0))]
     Client(#[from] reqwest::Error),
+    #[error("`{0}` is not set: this executable is started by Lambda, or by `cargo run -p local`")]
+    Environment(&'static str),
+}
+
+/// What `lambda_runtime` reads, and panics without.
+const VARIABLES: [&str; 4] = [
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+];
+
+/// What is below reqwest's own text, which says no more than "builder error".
+fn cause(error: &reqwest::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 impl StartError {
     const fn code(&self) -> &'static str {
         match self {
-            Self::Config(_) => "config",
+            Self::Config(_) | Self::Environment(_) => "config",
             Self::Client(_) => "unavailable",
         }
     }
@@ -75,6 +91,9 @@ async fn run() -> ExitCode {
 }
 
 async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
+    if let Some(name) = VARIABLES.into_iter().find(|name| std::env::var_os(name).is_none()) {
+        return Err(StartError::Environment(name));
+    }
     let config = Config::from_env()?;
     let store = match &config.throttle {
         Some(throttle) => Some(DynamoStore::connect(&throttle.table, &Connect::default()).await),
@@ -91,7 +110,12 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
 async fn report(error: &StartError) {
     let Ok(api) = std::env::var("AWS_LAMBDA_RUNTIME_API") else { return };
     let body = json!({ "errorType": error.code(), "errorMessage": error.to_string() });
-    let request = reqwest::Client::new()
+    // Plain HTTP to this very machine: neither root certificates, which may be what is missing,
+    // nor a proxy of the environment's.
+    let Ok(client) = reqwest::Client::builder().tls_certs_only([]).no_proxy().build() else {
+        return;
+    };
+    let request = client
         .post(format!("http://{api}/2018-06-01/runtime/init/error"))
         .header("Lambda-Runtime-Function-Error-Type", error.code())
         .header("Content-Type", "application/json")

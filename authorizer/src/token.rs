@@ -249,6 +249,8 @@ mod tests {
             assert_eq!(code(&token(&header, "{}")), Some(Code::Header), "{kid}");
         }
         assert_eq!(code(&token(r#"{"alg":"RS256"}"#, "{}")), Some(Code::Header));
+        let longest = format!(r#"{{"alg":"RS256","kid":"{}"}}"#, "k".repeat(MAX_KID));
+        assert_eq!(code(&token(&longest, "{}")), None);
     }
 
     #[test]

@@ -72,6 +72,30 @@ async fn a_bad_token_is_401_whatever_is_bad_about_it_and_never_logged() {
 }
 
 #[tokio::test]
+async fn the_log_has_one_line_a_request_and_nothing_that_a_caller_sent() {
+    let stack = Stack::start(&["--environments", "1"]).await;
+    let caller = Caller::of(&stack);
+    let token = caller.token("orders-reader").await;
+    let (mut header, payload) = decode(&token);
+    header["kid"] = json!("a-kid-of-nobody");
+    let unknown = sign_with_another_key(&header, &payload);
+    assert_eq!(caller.status("POST /orders", &token).await, 403);
+    assert_eq!(caller.status("GET /orders", &unknown).await, 401);
+    while caller.status("GET /orders", &token).await == 200 {}
+
+    let logs = stack.end(Signal::SIGINT).await.logs;
+    let lines: Vec<&str> = logs.lines().filter(|line| line.contains("request_id")).collect();
+    let code =
+        |code: &str| lines.iter().filter(|l| l.contains(&format!(r#""code":"{code}""#))).count();
+    assert_eq!((code("forbidden"), code("key"), code("throttled")), (1, 1, 1), "{logs}");
+    assert!(code("allowed") >= 10 && code("allowed") + 3 == lines.len(), "{logs}");
+    let sub = payload["sub"].as_str().unwrap();
+    for secret in token.split('.').chain(unknown.split('.')).chain(["a-kid-of-nobody", sub]) {
+        assert!(!logs.contains(secret), "{secret} is in\n{logs}");
+    }
+}
+
+#[tokio::test]
 async fn outside_the_caller_s_rights_is_403() {
     let stack = Stack::start(&[]).await;
     let caller = Caller::of(&stack);

@@ -163,6 +163,7 @@ fn command(arguments: &[&str]) -> Command {
     }
     command.arg("--json").args(ports.into_iter().flat_map(|(flag, port)| [flag, port]));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.kill_on_drop(true);
+    // The most that the authorizer can be made to log: what must not be there is looked for here.
+    command.env("AWS_LAMBDA_LOG_LEVEL", "TRACE").kill_on_drop(true);
     command
 }

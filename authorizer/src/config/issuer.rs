@@ -126,7 +126,16 @@ fn pool_identities(pool: &str) -> Result<Vec<Identity>, String> {
 }
 
 fn url_identity(url: &str, jwks_uri: Option<&str>) -> Result<Identity, String> {
-    address(url)?;
+    let parsed = address(url)?;
+    // OpenID Connect Discovery 1.0 section 3: no query or fragment. A spelling that the parser
+    // mends (a space, a capital, `..`) could never equal the `iss` of the tokens it is meant for.
+    let same = parsed.as_str().trim_end_matches('/') == url.trim_end_matches('/');
+    if parsed.query().is_some() || parsed.fragment().is_some() || !same {
+        let shown = url.escape_debug();
+        return Err(format!(
+            "`{shown}` is not an issuer: write it as its tokens do, `{parsed}` say"
+        ));
+    }
     let jwks_uri = match jwks_uri {
         Some(uri) => address(uri)?,
         None => address(&format!("{}/.well-known/jwks.json", url.trim_end_matches('/')))?,
@@ -267,6 +276,8 @@ mod tests {
             let identities = pool_identities(pool).unwrap();
             assert_eq!(identities[0].jwks_uri.host_str(), Some(host));
             assert_eq!(identities[0].iss, format!("https://{host}/{pool}"));
+            let prefetched: Vec<_> = identities.iter().map(|identity| identity.prefetch).collect();
+            assert_eq!(prefetched, [true, false], "few pools have switched to the second form");
         }
     }
 

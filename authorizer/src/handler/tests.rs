@@ -303,3 +303,108 @@ async fn a_token_without_the_subject_of_the_limits_is_refused() {
     assert_eq!(bench.call(&bench.token(&json!({})), ARN).await, Err(Failure::Unauthorized));
     assert!(bench.call(&bench.token(&json!({"tenant": "t"})), ARN).await.is_ok());
 }
+
+/// A store whose table can't be asked.
+struct Broken(throttle::Failure);
+
+impl Store for Broken {
+    async fn plan(&self, _: &PlanId) -> Result<Option<throttle::PlanRecord>, throttle::StoreError> {
+        Err(self.0.clone().into())
+    }
+
+    async fn take(
+        &self,
+        _: &Subject,
+        _: &throttle::bucket::Charge,
+        _: throttle::bucket::Form,
+    ) -> Result<throttle::store::Answer, throttle::StoreError> {
+        Err(self.0.clone().into())
+    }
+
+    fn calls(&self) -> u64 {
+        0
+    }
+}
+
+fn with_limits(iss: &str) -> Config {
+    let text = format!(
+        "[[issuer]]\nurl = \"{iss}\"\nclients = \"any\"\ntoken_use = \"any\"\n\
+         [[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n{THROTTLE}"
+    );
+    Config::parse(&text, "test").unwrap()
+}
+
+#[tokio::test]
+async fn a_table_that_can_t_be_had_lets_nobody_through_and_is_not_a_401() {
+    let bench = Bench::new("").await;
+    let event = json!({"type": "TOKEN", "methodArn": ARN,
+        "authorizationToken": format!("Bearer {}", bench.token(&json!({})))});
+    for (failure, code) in [
+        (throttle::Failure::TimedOut, "unavailable"),
+        (throttle::Failure::Outage, "unavailable"),
+        (throttle::Failure::NoTable, "config"),
+        (throttle::Failure::Denied { code: "AccessDeniedException".into() }, "config"),
+    ] {
+        let config = with_limits(&bench.iss);
+        let broken = Broken(failure);
+        let authorizer = Authorizer::new(config, Some(broken), bench.clock.clone()).unwrap();
+        let outcome = authorizer.handle(&event, "request").await.err();
+        assert_eq!(outcome, Some(Failure::Internal { code }));
+    }
+}
+
+#[tokio::test]
+async fn limits_without_a_store_let_nobody_through() {
+    let mut bench = Bench::new("").await;
+    let config = with_limits(&bench.iss);
+    bench.authorizer = Authorizer::new(config, None, bench.clock.clone()).unwrap();
+    let outcome = bench.call(&bench.token(&json!({})), ARN).await;
+    assert_eq!(outcome, Err(Failure::Internal { code: "config" }));
+}
+
+#[tokio::test]
+async fn the_answer_s_debug_shows_neither_caller_nor_key() {
+    let bench = Bench::new(THROTTLE).await;
+    let token = bench.token(&json!({"sub": "alice", "cognito:groups": ["staff"]}));
+    let event = json!({"type": "TOKEN", "methodArn": ARN,
+        "authorizationToken": format!("Bearer {token}")});
+    let response = bench.authorizer.handle(&event, "request").await.unwrap();
+    let shown = format!("{response:?}");
+    for secret in ["alice", "staff", "a-key-of-twenty-chars", "orders/read"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn the_context_keeps_one_group_one() {
+    let bench = Bench::new("").await;
+    let token = bench.token(&json!({"cognito:groups": ["a,admins", "b"], "client_id": "client"}));
+    let answer = bench.call(&token, ARN).await.unwrap();
+    assert_eq!(answer["context"]["groups"], "a,admins b");
+}
+
+#[tokio::test]
+async fn a_forbidden_caller_keeps_its_key_since_the_policy_may_be_cached() {
+    let bench = Bench::new(THROTTLE).await;
+    let arn = ARN.replace("GET/orders", "POST/orders");
+    let answer = bench.call(&bench.token(&json!({})), &arn).await.unwrap();
+    assert_eq!(answer["usageIdentifierKey"], "a-key-of-twenty-chars");
+}
+
+#[tokio::test]
+async fn an_audience_of_several_names_no_client() {
+    let bench = Bench::new("").await;
+    let text = format!(
+        "[[issuer]]\nurl = \"{}\"\nclients = [\"client\"]\ntoken_use = \"any\"\n\
+         [[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n",
+        bench.iss
+    );
+    let config = Config::parse(&text, "test").unwrap();
+    let authorizer = Authorizer::<MemoryStore, _>::new(config, None, bench.clock.clone()).unwrap();
+    let token = bench.token(&json!({"token_use": "id", "aud": ["client", "other"]}));
+    let event = json!({"type": "TOKEN", "methodArn": ARN,
+        "authorizationToken": format!("Bearer {token}")});
+    let answer = authorizer.handle(&event, "request").await.unwrap();
+    let answer = serde_json::to_value(answer).unwrap();
+    assert_eq!(answer["context"].get("clientId"), None, "absent, not null");
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, HeaderValue};
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::{Client, ClientBuilder, StatusCode, Url, redirect};
 
 use super::set::{KeySet, SetError};
 
@@ -13,7 +13,8 @@ const MAX_BODY: usize = 150_000;
 /// The longest time for a whole fetch: API Gateway's own bound for its JWT authorizer.
 const TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// The one HTTP client, its connections kept for the next fetch.
+/// The one HTTP client. Its connections are not kept: the next fetch is minutes away, and a
+/// connection that froze with the execution environment is found dead only by a time-out.
 pub(super) struct Fetch {
     client: Client,
 }
@@ -31,14 +32,26 @@ pub(super) enum FetchError {
     Set(#[from] SetError),
 }
 
+impl FetchError {
+    /// Whether the endpoint said that there is no key set, as Cognito's updated one does for a
+    /// pool that has not switched.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Status(StatusCode::FORBIDDEN | StatusCode::NOT_FOUND))
+    }
+}
+
 impl Fetch {
-    pub(super) fn new() -> Result<Self, reqwest::Error> {
+    /// `plain`: every address is http on the loopback, so that the system's root certificates,
+    /// most of a cold start's time, need not be read.
+    pub(super) fn new(plain: bool) -> Result<Self, reqwest::Error> {
+        // No proxy of the environment's: what is http on the loopback must not leave the machine.
         let client = Client::builder()
             .timeout(TIMEOUT)
-            .connect_timeout(TIMEOUT)
             .redirect(redirect::Policy::none())
-            .build()?;
-        Ok(Self { client })
+            .no_proxy()
+            .pool_max_idle_per_host(0);
+        let roots = |client: ClientBuilder| if plain { client.tls_certs_only([]) } else { client };
+        Ok(Self { client: roots(client).build()? })
     }
 
     /// Fetches and reads one key set.

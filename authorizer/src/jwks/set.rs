@@ -17,7 +17,7 @@ const MODULUS: std::ops::RangeInclusive<usize> = 256..=1024;
 const MAX_KEYS: usize = 100;
 
 /// The usable keys of one issuer at one time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct KeySet {
     keys: HashMap<String, Arc<DecodingKey>>,
 }
@@ -101,7 +101,7 @@ fn usable(jwk: &Map<String, Value>) -> Option<(String, DecodingKey)> {
     Some((kid.to_owned(), DecodingKey::from_rsa_raw_components(&modulus, &exponent)))
 }
 
-/// An odd public exponent from 3 up to 33 bits, which is what AWS-LC takes.
+/// An odd public exponent of 2 to 32 bits; AWS-LC takes up to 33.
 fn is_exponent(bytes: &[u8]) -> bool {
     let odd = bytes.last().is_some_and(|last| last % 2 == 1);
     odd && bytes.first() != Some(&0) && bytes != [1] && bytes.len() <= 4
@@ -159,6 +159,12 @@ mod tests {
             json!({"key_ops": "verify"}),
             json!({"key_ops": []}),
             json!({"d": "AQAB"}),
+            json!({"p": "AQAB"}),
+            json!({"q": "AQAB"}),
+            json!({"dp": "AQAB"}),
+            json!({"dq": "AQAB"}),
+            json!({"qi": "AQAB"}),
+            json!({"oth": []}),
             json!({"k": "AQAB"}),
             json!({"kid": null}),
             json!({"kid": 1}),

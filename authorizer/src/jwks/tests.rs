@@ -23,8 +23,10 @@ enum Behaviour {
     Status(u16),
     Body(Vec<u8>),
     Redirect(String),
+    Drip,
     Hang,
     Slow(Duration, Vec<&'static str>),
+    Partial(Vec<&'static str>),
 }
 
 struct Endpoint {
@@ -51,7 +53,15 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>) -> Response {
         Behaviour::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Behaviour::Body(body) => body.into_response(),
         Behaviour::Redirect(to) => Redirect::temporary(&to).into_response(),
+        Behaviour::Partial(kids) => (StatusCode::PARTIAL_CONTENT, set_of(&kids)).into_response(),
         Behaviour::Hang => std::future::pending().await,
+        Behaviour::Drip => {
+            let bytes = futures_util::stream::unfold((), |()| async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Some((Ok::<_, std::io::Error>(" "), ()))
+            });
+            axum::body::Body::from_stream(bytes).into_response()
+        }
         Behaviour::Slow(delay, kids) => {
             tokio::time::sleep(delay).await;
             set_of(&kids).into_response()
@@ -213,24 +223,170 @@ async fn a_bad_answer_never_replaces_a_good_set() {
         bench.becomes(bad);
         bench.clock.advance(SOFT_AGE);
         assert_eq!(bench.code("a").await, None, "the old set is served");
-        assert_eq!(bench.code("evil").await, Some(Code::Key));
+        assert_eq!(bench.code("evil").await, Some(Code::Unavailable), "not a 401");
     }
     assert_eq!(elsewhere.fetches(), 0, "no redirect was followed");
 }
 
 #[tokio::test]
-async fn an_endpoint_that_never_answers_costs_a_bounded_time() {
-    let bench = Bench::new(Behaviour::Hang).await;
-    let outcome = tokio::time::timeout(Duration::from_secs(30), bench.code("a")).await;
-    assert_eq!(outcome.expect("bounded"), Some(Code::Unavailable));
+async fn an_endpoint_that_never_comes_to_an_end_costs_a_bounded_time() {
+    for behaviour in [Behaviour::Hang, Behaviour::Drip] {
+        let bench = Bench::new(behaviour).await;
+        let outcome = tokio::time::timeout(Duration::from_secs(30), bench.code("a")).await;
+        assert_eq!(outcome.expect("bounded"), Some(Code::Unavailable));
+    }
 }
 
 #[tokio::test]
-async fn a_clock_set_back_makes_a_set_old_not_eternal() {
+async fn a_set_is_read_up_to_its_bound_and_no_further() {
+    let padded = |length: usize| {
+        let set = set_of(&["a"]).into_bytes();
+        let padding = vec![b' '; length - set.len()];
+        Behaviour::Body([set, padding].concat())
+    };
+    assert_eq!(Bench::new(padded(150_000)).await.code("a").await, None);
+    assert_eq!(Bench::new(padded(150_001)).await.code("a").await, Some(Code::Unavailable));
+}
+
+#[tokio::test]
+async fn while_an_old_set_is_served_a_dead_endpoint_costs_few_requests_their_time() {
     let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
-    let source = &bench.keys.sources[0];
-    let now = bench.clock.now();
-    let set = KeySet::parse(set_of(&["a"]).as_bytes()).unwrap();
-    source.hold(Held { set, fetched: now.saturating_add(Duration::from_secs(3600)) });
-    assert_eq!(source.age(now), Some(SOFT_AGE));
+    assert_eq!(bench.code("a").await, None);
+    bench.becomes(Behaviour::Status(503));
+    bench.clock.advance(SOFT_AGE);
+    for _ in 0..59 {
+        assert_eq!(bench.code("a").await, None);
+        bench.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(bench.fetches(), 1 + 2, "one in thirty seconds");
+    bench.becomes(Behaviour::Keys(vec!["a", "b"]));
+    assert_eq!(bench.code("b").await, None, "a rotation does not wait for that");
+}
+
+/// Two clocks that can be set apart from each other, and back.
+#[derive(Clone, Default)]
+struct LooseClock(Arc<Mutex<(u64, u64)>>);
+
+impl LooseClock {
+    fn set(&self, wall: u64, monotonic: u64) {
+        *self.0.lock().unwrap() = (wall, monotonic);
+    }
+}
+
+impl Clock for LooseClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_secs(self.0.lock().unwrap().0)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.lock().unwrap().1)
+    }
+}
+
+const DAY: u64 = 86_400;
+
+/// The bench's endpoint under a clock that can be set back.
+async fn loose(behaviour: Behaviour) -> (Bench, KeySets<LooseClock>, LooseClock) {
+    let bench = Bench::new(behaviour).await;
+    let clock = LooseClock::default();
+    clock.set(20_000 * DAY, 0);
+    let identity = bench.keys.sources[0].identity.clone();
+    let keys = KeySets::new(vec![identity], clock.clone()).unwrap();
+    (bench, keys, clock)
+}
+
+#[tokio::test]
+async fn a_clock_set_back_does_not_keep_fetches_away() {
+    let (bench, keys, clock) = loose(Behaviour::Status(500)).await;
+    assert!(keys.key(&bench.iss, "a").await.is_err());
+    bench.becomes(Behaviour::Keys(vec!["a"]));
+    clock.set(19_999 * DAY, 1);
+    assert!(keys.key(&bench.iss, "a").await.is_ok(), "the penalty has passed");
+
+    assert!(keys.key(&bench.iss, "x").await.is_err(), "one of the budget for unknown kids");
+    clock.set(19_998 * DAY, 60);
+    bench.becomes(Behaviour::Keys(vec!["b"]));
+    assert!(keys.key(&bench.iss, "b").await.is_ok(), "the budget is full again");
+}
+
+#[tokio::test]
+async fn neither_a_clock_set_back_nor_a_frozen_one_makes_a_set_eternal() {
+    let (bench, keys, clock) = loose(Behaviour::Keys(vec!["a"])).await;
+    assert!(keys.key(&bench.iss, "a").await.is_ok());
+    bench.becomes(Behaviour::Status(500));
+    clock.set(19_000 * DAY, HARD_AGE.as_secs());
+    assert!(keys.key(&bench.iss, "a").await.is_err(), "set back");
+    clock.set(20_000 * DAY + HARD_AGE.as_secs(), 1);
+    assert!(keys.key(&bench.iss, "a").await.is_err(), "frozen");
+}
+
+#[tokio::test]
+async fn an_issuer_s_second_name_without_keys_is_not_an_outage() {
+    let bench = Bench::new(Behaviour::Status(403)).await;
+    let first = bench.keys.sources[0].identity.clone();
+    let second = Identity { iss: "https://second.example".into(), prefetch: false, ..first };
+    let keys = KeySets::new(vec![second.clone()], bench.clock.clone()).unwrap();
+    keys.prefetch().await;
+    assert_eq!(bench.fetches(), 0, "only when a token names it");
+    for _ in 0..50 {
+        let refused = keys.key(&second.iss, "a").await.err().map(Refusal::code);
+        assert_eq!(refused, Some(Code::Key), "a 401: anybody can send such a token");
+    }
+    assert_eq!(bench.fetches(), 1 + 4);
+    assert_eq!(bench.code("a").await, Some(Code::Unavailable), "of the first name it is one");
+    bench.becomes(Behaviour::Keys(vec!["a"]));
+    bench.clock.advance(UNKNOWN_EVERY);
+    assert!(keys.key(&second.iss, "a").await.is_ok(), "and the pool may switch later");
+}
+
+#[tokio::test]
+async fn a_rotation_that_can_t_be_seen_is_not_a_401() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    assert_eq!(bench.code("a").await, None);
+    bench.becomes(Behaviour::Status(503));
+    for _ in 0..2 {
+        assert_eq!(bench.code("new").await, Some(Code::Unavailable));
+        assert_eq!(bench.code("a").await, None, "the keys that are known go on");
+    }
+    assert_eq!(bench.fetches(), 2);
+}
+
+#[tokio::test]
+async fn requests_that_are_given_up_do_not_hammer_a_dead_endpoint() {
+    let bench = Bench::new(Behaviour::Hang).await;
+    for _ in 0..10 {
+        let _ = tokio::time::timeout(Duration::from_millis(30), bench.code("a")).await;
+    }
+    assert_eq!(bench.fetches(), 1);
+    bench.becomes(Behaviour::Keys(vec!["a"]));
+    bench.clock.advance(PENALTY);
+    assert_eq!(bench.code("a").await, None);
+}
+
+#[tokio::test]
+async fn every_issuer_s_keys_are_fetched_before_the_first_request() {
+    let benches = [
+        Bench::new(Behaviour::Keys(vec!["a"])).await,
+        Bench::new(Behaviour::Keys(vec!["a"])).await,
+        Bench::new(Behaviour::Keys(vec!["a"])).await,
+    ];
+    let identities = benches.iter().map(|bench| bench.keys.sources[0].identity.clone()).collect();
+    let keys = KeySets::new(identities, ManualClock::default()).unwrap();
+    keys.prefetch().await;
+    assert_eq!(benches.each_ref().map(Bench::fetches), [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_part_of_an_answer_is_not_a_key_set() {
+    let bench = Bench::new(Behaviour::Partial(vec!["a"])).await;
+    assert_eq!(bench.code("a").await, Some(Code::Unavailable), "206");
+}
+
+#[test]
+fn ages_and_budgets_are_as_documented() {
+    assert_eq!(
+        (SOFT_AGE.as_secs(), HARD_AGE.as_secs(), PENALTY.as_secs()),
+        (600, 7_200, 1),
+        "the design's numbers"
+    );
 }
