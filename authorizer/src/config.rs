@@ -9,6 +9,7 @@ mod issuer;
 use std::fmt;
 use std::io::Read as _;
 use std::path::Path;
+use std::time::Duration;
 
 use policy::{RuleSpec, Rules};
 use serde::{Deserialize, Deserializer, de};
@@ -33,6 +34,13 @@ name = "every valid token"
 allow = ["ANY /*"]
 everyone = true
 "#;
+
+/// What `timeout_ms` may be: less is never met, and more outlasts the caller's patience.
+const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=5_000;
+
+const fn default_timeout() -> u64 {
+    100
+}
 
 /// What an authorizer needs to know before it serves.
 #[derive(Debug)]
@@ -70,11 +78,20 @@ pub struct ThrottleConfig {
     /// What happens while the table can't be reached.
     #[serde(default)]
     pub failure: Failure,
+    /// How long one call to the table may take, and as long again to connect first; milliseconds.
+    #[serde(default = "default_timeout")]
+    timeout_ms: u64,
     /// The API key of the usage plan that an allowed caller is put on; for `unknown-key`.
     api_key: Option<String>,
 }
 
 impl ThrottleConfig {
+    /// How long one call to the table may take; making a connection may take as long.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+
     /// The API key that stands for "allowed"; present where `refuse` is `unknown-key`.
     #[must_use]
     pub fn api_key(&self) -> Option<&str> {
@@ -90,6 +107,7 @@ impl fmt::Debug for ThrottleConfig {
             .field("plan", &self.plan)
             .field("refuse", &self.refuse)
             .field("failure", &self.failure)
+            .field("timeout_ms", &self.timeout_ms)
             .finish_non_exhaustive()
     }
 }
@@ -291,6 +309,11 @@ fn check_throttle(spec: &ThrottleConfig) -> Result<(), String> {
     if spec.subject.is_empty() || spec.table.is_empty() {
         return Err("`table` and `subject` must not be empty".into());
     }
+    if !TIMEOUT_MS.contains(&spec.timeout_ms) {
+        return Err(
+            "`timeout_ms` must be 10 to 5000: API Gateway itself waits for ten seconds".into()
+        );
+    }
     match (&spec.refuse, &spec.api_key) {
         (Refuse::UnknownKey, None) => {
             Err("`refuse = \"unknown-key\"` needs `api_key`, the key of \
@@ -374,6 +397,7 @@ api_key = "a-key-of-twenty-chars"
         );
         let throttle = config.throttle.unwrap();
         assert_eq!((throttle.refuse, throttle.failure), (Refuse::UnknownKey, Failure::Closed));
+        assert_eq!(throttle.timeout(), Duration::from_millis(100), "unless it is said");
         assert!(!format!("{throttle:?}").contains("a-key-of-twenty-chars"));
     }
 
@@ -397,6 +421,9 @@ api_key = "a-key-of-twenty-chars"
             ("\"closed\"", "\"ajar\"", 16, "unknown variant `ajar`"),
             ("\"client_id\"", "\"api_key\"", 11, "name a claim"),
             ("[throttle]", "[throttle", 11, ""),
+            ("[throttle]", "[throttle]\ntimeout_ms = 9", 11, "10 to 5000"),
+            ("[throttle]", "[throttle]\ntimeout_ms = 5001", 11, "10 to 5000"),
+            ("[throttle]", "[throttle]\ntimeout_ms = 0.5", 12, "invalid type"),
             ("\"access\"", "\"id\"", 11, "is not in ID tokens"),
             ("a-key-of-twenty-chars", UNKNOWN_KEY, 11, "choose another"),
             ("\"unknown-key\"", "\"deny\"", 11, "remove it"),

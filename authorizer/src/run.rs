@@ -96,7 +96,12 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
     }
     let config = Config::from_env()?;
     let store = match &config.throttle {
-        Some(throttle) => Some(DynamoStore::connect(&throttle.table, &Connect::default()).await),
+        Some(throttle) => {
+            let connect = Connect::default()
+                .operation_timeout(throttle.timeout())
+                .connect_timeout(throttle.timeout());
+            Some(DynamoStore::connect(&throttle.table, &connect).await)
+        }
         None => None,
     };
     let authorizer = Authorizer::new(config, store, SystemClock::new())?;

@@ -103,6 +103,28 @@ async fn a_configuration_of_one_s_own_is_served() {
 }
 
 #[tokio::test]
+async fn limits_without_their_table_let_nobody_through_and_are_no_401() {
+    let issuer = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tollgate.toml");
+    let text = format!(
+        "[[issuer]]\nurl = \"http://127.0.0.1:{issuer}/us-east-1_LocalDemo\"\nclients = \"any\"\n\
+         token_use = \"access\"\n\n[[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\n\
+         everyone = true\n\n[throttle]\ntable = \"nowhere\"\nsubject = \"client_id\"\n\
+         plan = {{ default = \"free\" }}\nrefuse = \"deny\"\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    let stack = Stack::start(&["--config", path.to_str().unwrap(), "--issuer-port", &issuer]).await;
+    let caller = Caller::of(&stack);
+    let token = caller.token("orders-reader").await;
+    let response = caller.call("GET /orders", Some(&format!("Bearer {token}"))).await;
+    assert_eq!(response.status(), 500);
+    assert_eq!(response.text().await.unwrap(), r#"{"message":null}"#);
+    let logs = stack.end(Signal::SIGINT).await.logs;
+    assert_eq!(logs.matches(r#""code":"config""#).count(), 1, "{logs}");
+}
+
+#[tokio::test]
 async fn what_is_kept_in_a_folder_is_there_again() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -103,6 +103,8 @@ subject = "client_id"
 plan = {{ claim = "custom:plan", default = "free" }}
 refuse = "unknown-key"
 failure = "closed"
+# Ten times the default: a laptop that is busy building stalls as no data centre does.
+timeout_ms = 1000
 api_key = "{api_key}"
 "#,
         clients = clients.join(", "),
