@@ -13,6 +13,9 @@ const MAX_TIME: u64 = 253_402_300_799;
 /// The longest `sub` that is taken, in bytes: it becomes `principalId` and part of a table key.
 const MAX_SUBJECT: usize = 256;
 
+/// The audience of an ID token, and of a token that names its client nowhere else.
+const AUDIENCE: &str = "aud";
+
 /// The claims of a token whose signature, issuer, audience and times were checked.
 #[derive(Clone)]
 pub struct Claims {
@@ -98,10 +101,7 @@ impl Claims {
     /// ID token and of a token without a `client_id`, where it is one text.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
-        match (self.text("token_use"), self.members.get("client_id")) {
-            (Some("id"), _) | (None, None) => self.text("aud"),
-            (_, client) => client.and_then(Value::as_str),
-        }
+        self.text(client_claim(&self.members))
     }
 
     /// The scopes of an access token (RFC 8693 section 4.2: one string, separated by spaces).
@@ -134,12 +134,10 @@ fn time(members: &Map<String, Value>, name: &str) -> Result<Option<u64>, Refusal
 }
 
 fn check_use_and_client(members: &Map<String, Value>, checks: &Checks) -> Result<(), Refusal> {
-    let text = |name: &str| members.get(name).and_then(Value::as_str);
-    let fits = match (checks.token_use, text("token_use")) {
-        (TokenUse::Access, Some("access")) | (TokenUse::Id, Some("id")) => true,
-        (TokenUse::Any, Some("access" | "id") | None) => {
-            !members.contains_key("token_use") || text("token_use").is_some()
-        }
+    let fits = match (checks.token_use, members.get("token_use")) {
+        (TokenUse::Any, None) => true,
+        (TokenUse::Access | TokenUse::Any, Some(used)) if used == "access" => true,
+        (TokenUse::Id | TokenUse::Any, Some(used)) if used == "id" => true,
         _ => false,
     };
     if !fits {
@@ -147,26 +145,28 @@ fn check_use_and_client(members: &Map<String, Value>, checks: &Checks) -> Result
     }
     let Clients::These(clients) = &checks.clients else { return Ok(()) };
     let known = |client: &str| clients.iter().any(|known| known == client);
-    // Which claim names the client follows from what the token is, never from what happens to be
-    // there: an ID token with a `client_id` is still judged by its audience.
-    let allowed = match (text("token_use"), members.get("client_id"), members.get("aud")) {
-        (Some("id"), _, aud) => audience_fits(aud, &known),
-        (_, Some(Value::String(client)), _) => known(client),
-        (None, None, aud) => audience_fits(aud, &known),
+    let claim = client_claim(members);
+    let allowed = match members.get(claim) {
+        Some(Value::String(one)) => known(one),
+        // An audience may be several (RFC 7519 section 4.1.3), a client is one.
+        Some(Value::Array(several)) if claim == AUDIENCE => {
+            several.iter().all(Value::is_string)
+                && several.iter().filter_map(Value::as_str).any(known)
+        }
         _ => false,
     };
     if allowed { Ok(()) } else { Err(Refusal::claim("the token is for another client")) }
 }
 
-/// Whether the audience (RFC 7519 section 4.1.3: a string or an array of strings) has one of ours.
-fn audience_fits(audience: Option<&Value>, known: &impl Fn(&str) -> bool) -> bool {
-    match audience {
-        Some(Value::String(one)) => known(one),
-        Some(Value::Array(several)) => {
-            several.iter().all(Value::is_string)
-                && several.iter().filter_map(Value::as_str).any(known)
-        }
-        _ => false,
+/// The claim that names a token's client: the one that is checked, and the only one believed.
+///
+/// It follows from what the token is, never from what happens to be there: an ID token with a
+/// `client_id` is still judged by its audience.
+fn client_claim(members: &Map<String, Value>) -> &'static str {
+    match (members.get("token_use"), members.get("client_id")) {
+        (Some(used), _) if used == "id" => AUDIENCE,
+        (None, None) => AUDIENCE,
+        _ => "client_id",
     }
 }
 
