@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use policy::{RuleSpec, Rules};
 use serde::{Deserialize, Deserializer, de};
+use throttle::dynamo::OPERATION_TIMEOUT;
 use toml::Spanned;
 
 use issuer::IssuerSpec;
@@ -37,10 +38,6 @@ everyone = true
 
 /// What `timeout_ms` may be: less is never met, and more outlasts the caller's patience.
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=5_000;
-
-const fn default_timeout() -> u64 {
-    100
-}
 
 /// What an authorizer needs to know before it serves.
 #[derive(Debug)]
@@ -79,8 +76,7 @@ pub struct ThrottleConfig {
     #[serde(default)]
     pub failure: Failure,
     /// How long one call to the table may take, and as long again to connect first; milliseconds.
-    #[serde(default = "default_timeout")]
-    timeout_ms: u64,
+    timeout_ms: Option<u64>,
     /// The API key of the usage plan that an allowed caller is put on; for `unknown-key`.
     api_key: Option<String>,
 }
@@ -88,8 +84,8 @@ pub struct ThrottleConfig {
 impl ThrottleConfig {
     /// How long one call to the table may take; making a connection may take as long.
     #[must_use]
-    pub const fn timeout(&self) -> Duration {
-        Duration::from_millis(self.timeout_ms)
+    pub fn timeout(&self) -> Duration {
+        self.timeout_ms.map_or(OPERATION_TIMEOUT, Duration::from_millis)
     }
 
     /// The API key that stands for "allowed"; present where `refuse` is `unknown-key`.
@@ -107,7 +103,7 @@ impl fmt::Debug for ThrottleConfig {
             .field("plan", &self.plan)
             .field("refuse", &self.refuse)
             .field("failure", &self.failure)
-            .field("timeout_ms", &self.timeout_ms)
+            .field("timeout", &self.timeout())
             .finish_non_exhaustive()
     }
 }
@@ -309,7 +305,7 @@ fn check_throttle(spec: &ThrottleConfig) -> Result<(), String> {
     if spec.subject.is_empty() || spec.table.is_empty() {
         return Err("`table` and `subject` must not be empty".into());
     }
-    if !TIMEOUT_MS.contains(&spec.timeout_ms) {
+    if spec.timeout_ms.is_some_and(|timeout| !TIMEOUT_MS.contains(&timeout)) {
         return Err(
             "`timeout_ms` must be 10 to 5000: API Gateway itself waits for ten seconds".into()
         );

@@ -118,8 +118,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         let decision = self.charge(throttle, config, &claims).await?;
         trail.plan = Some(decision.plan().to_string());
         let code = if decision.is_allowed() { "allowed" } else { "throttled" };
-        let deny = Document::deny_all(&arn).map_err(too_long)?;
-        Ok((response.with_decision(&decision, config, deny), code))
+        let deny = || Document::deny_all(&arn);
+        Ok((response.with_decision(&decision, config, deny).map_err(too_long)?, code))
     }
 
     /// Verifies a token: issuer, key, signature, claims, in this order.
@@ -179,12 +179,9 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             error => {
                 tracing::error!(%error, "no decision");
                 match error {
-                    ThrottleError::Unavailable(
-                        throttle::Failure::NoTable
-                        | throttle::Failure::Denied { .. }
-                        | throttle::Failure::Unconfigured
-                        | throttle::Failure::Rejected { .. },
-                    ) => Refusal::config("the table can't be used"),
+                    ThrottleError::Unavailable(failure) if !failure.may_pass() => {
+                        Refusal::config("the table can't be used")
+                    }
                     _ => Refusal::unavailable("the table can't be had"),
                 }
             }

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use lambda_runtime::Diagnostic;
-use policy::Document;
+use policy::{Document, DocumentError};
 use serde::Serialize;
 use throttle::Decision;
 
@@ -124,27 +124,31 @@ impl Response {
 
     /// Says what a plan decided, in the way that the configuration chose.
     ///
-    /// `deny` is the document that closes the whole API to this caller.
+    /// `deny` makes the document that closes the whole API to this caller.
+    ///
+    /// # Errors
+    ///
+    /// Those of `deny`, where it is asked.
     pub(crate) fn with_decision(
         mut self,
         decision: &Decision,
         config: &ThrottleConfig,
-        deny: Document,
-    ) -> Self {
+        deny: impl FnOnce() -> Result<Document, DocumentError>,
+    ) -> Result<Self, DocumentError> {
         self.context.plan = Some(decision.plan().to_string());
         self.context.limit = Some(decision.limit());
         self.context.remaining = Some(decision.remaining());
         if decision.is_allowed() {
-            return self.with_key(config);
+            return Ok(self.with_key(config));
         }
         self.context.retry_after = decision.retry_after_seconds();
         self.context.throttled = Some(true);
         match config.refuse {
             Refuse::UnknownKey => self.usage_identifier_key = Some(UNKNOWN_KEY.to_owned()),
-            Refuse::Deny => self.policy_document = deny,
+            Refuse::Deny => self.policy_document = deny()?,
             Refuse::Context => {}
         }
-        self
+        Ok(self)
     }
 }
 

@@ -104,6 +104,23 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// Whether trying again later may help, without anybody changing the set-up.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::TimedOut
+            | Self::Unreachable
+            | Self::Outage
+            | Self::Throttled
+            | Self::Contended { .. } => true,
+            Self::NoTable | Self::Denied { .. } | Self::Unconfigured | Self::Rejected { .. } => {
+                false
+            }
+        }
+    }
+}
+
 /// An item that can't be trusted. Names the attribute, never its value or the subject.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {item} item is damaged: `{attribute}` {problem}; repair or delete it")]

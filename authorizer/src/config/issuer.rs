@@ -119,7 +119,7 @@ fn pool_identities(pool: &str) -> Result<Vec<Identity>, String> {
         .into_iter()
         .map(|(host, prefetch)| {
             let iss = format!("https://{host}.{region}.{suffix}/{pool}");
-            let jwks_uri = address(&format!("{iss}/.well-known/jwks.json"))?;
+            let jwks_uri = key_set_of(&iss)?;
             Ok(Identity { iss, jwks_uri, prefetch })
         })
         .collect()
@@ -138,9 +138,14 @@ fn url_identity(url: &str, jwks_uri: Option<&str>) -> Result<Identity, String> {
     }
     let jwks_uri = match jwks_uri {
         Some(uri) => address(uri)?,
-        None => address(&format!("{}/.well-known/jwks.json", url.trim_end_matches('/')))?,
+        None => key_set_of(url)?,
     };
     Ok(Identity { iss: url.to_owned(), jwks_uri, prefetch: true })
+}
+
+/// Where an issuer publishes its keys, unless it says otherwise.
+fn key_set_of(iss: &str) -> Result<reqwest::Url, String> {
+    address(&format!("{}/.well-known/jwks.json", iss.trim_end_matches('/')))
 }
 
 /// An https address, or an http one on this machine's loopback.

@@ -78,11 +78,9 @@ impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
         let line = failure.to_string();
         match failure {
-            Failure::NoTable | Failure::Denied { .. } | Failure::Rejected { .. } => {
-                Self::refused(line)
-            }
             Failure::Unconfigured => Self::misuse(line),
-            _ => Self::unavailable(line),
+            failure if failure.may_pass() => Self::unavailable(line),
+            _ => Self::refused(line),
         }
     }
 }

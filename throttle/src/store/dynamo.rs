@@ -148,5 +148,7 @@ fn named(code: Option<&str>) -> Failure {
     }
 }
 
+/// How long one call may take in all, unless it is said.
+///
 /// A decision is worth waiting this long for, and no longer.
-const OPERATION_TIMEOUT: Duration = Duration::from_millis(100);
+pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(100);
