@@ -170,6 +170,18 @@ pub enum Error {
     Claims(#[from] serde_json::Error),
 }
 
+/// The `iss` of the tokens of a pool that is served at `origin`, a URL without a path.
+#[must_use]
+pub fn url(origin: &str, pool: &str) -> String {
+    format!("{origin}/{pool}")
+}
+
+/// Where the key set of an issuer is.
+#[must_use]
+pub fn jwks_uri(issuer: &str) -> String {
+    format!("{issuer}/.well-known/jwks.json")
+}
+
 /// A running issuer. Dropping it ends it too, without waiting for requests under way.
 pub struct Issuer {
     pool: Arc<Pool>,
@@ -217,7 +229,7 @@ impl Issuer {
     /// Where the key set is.
     #[must_use]
     pub fn jwks_uri(&self) -> String {
-        format!("{}/.well-known/jwks.json", self.pool.issuer)
+        jwks_uri(&self.pool.issuer)
     }
 
     /// Where clients get tokens.

@@ -262,9 +262,8 @@ fn function(
         None => {
             // Where the issuer will be once it has started.
             let issuer = issuer.local_addr().map_err(Error::Address)?;
-            let issuer = format!("http://{issuer}/{}", demo::POOL);
-            let jwks_uri = format!("{issuer}/.well-known/jwks.json");
-            demo::config(&issuer, &jwks_uri, api_key.unwrap_or_default())
+            let issuer = issuer::url(&format!("http://{issuer}"), demo::POOL);
+            demo::config(&issuer, &issuer::jwks_uri(&issuer), api_key.unwrap_or_default())
         }
     };
     let dynamodb = dynamodb.local_addr().map_err(Error::Address)?;

@@ -24,7 +24,7 @@ pub(super) async fn configuration(State(pool): State<Arc<Pool>>) -> Response {
         "authorization_endpoint": format!("{}/oauth2/authorize", pool.origin),
         "id_token_signing_alg_values_supported": ["RS256"],
         "issuer": pool.issuer,
-        "jwks_uri": format!("{}/.well-known/jwks.json", pool.issuer),
+        "jwks_uri": super::jwks_uri(&pool.issuer),
         "response_types_supported": ["code", "token"],
         "scopes_supported": ["openid", "email", "phone", "profile"],
         "subject_types_supported": ["public"],

@@ -51,7 +51,7 @@ impl Pool {
             }
         }
         Ok(Self {
-            issuer: format!("{origin}/{pool}"),
+            issuer: super::url(&origin, &pool),
             id: pool,
             origin,
             lifetime: token_lifetime.as_secs(),
