@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tests::Stack;
 
@@ -19,18 +19,13 @@ impl<'a> Caller<'a> {
     /// A token by the client credentials grant, with all scopes of the client.
     pub(crate) async fn token(&self, client: &str) -> String {
         let client = self.stack.client(client);
-        let answer: Value = self
+        let request = self
             .http
             .post(&self.stack.ready.token_endpoint)
             .basic_auth(&client.id, client.secret.as_ref())
             .header("content-type", "application/x-www-form-urlencoded")
-            .body("grant_type=client_credentials")
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+            .body("grant_type=client_credentials");
+        let answer = answer(request).await;
         answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
@@ -43,33 +38,30 @@ impl<'a> Caller<'a> {
             "ClientId": self.stack.ready.client_id,
             "AuthParameters": {"USERNAME": user.username, "PASSWORD": user.password},
         });
-        let endpoint = self.stack.ready.issuer.rsplit_once('/').unwrap().0;
-        let answer: Value = self
+        let request = self
             .http
-            .post(endpoint)
+            .post(self.endpoint())
             .header("content-type", "application/x-amz-json-1.1")
             .header("x-amz-target", "AWSCognitoIdentityProviderService.InitiateAuth")
-            .body(request.to_string())
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+            .body(request.to_string());
+        let answer = answer(request).await;
         let token = answer["AuthenticationResult"]["AccessToken"].as_str();
         token.unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
     pub(crate) async fn post_to_issuer(&self, path: &str) -> StatusCode {
-        let endpoint = self.stack.ready.issuer.rsplit_once('/').unwrap().0;
-        self.http.post(format!("{endpoint}{path}")).send().await.unwrap().status()
+        self.http.post(format!("{}{path}", self.endpoint())).send().await.unwrap().status()
     }
 
     pub(crate) async fn key_ids(&self) -> Vec<String> {
-        let set: Value =
-            self.http.get(&self.stack.ready.jwks_uri).send().await.unwrap().json().await.unwrap();
+        let set = answer(self.http.get(&self.stack.ready.jwks_uri)).await;
         let keys = set["keys"].as_array().unwrap();
         keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Where AWS's tools are pointed at: the issuer without its pool.
+    fn endpoint(&self) -> &str {
+        self.stack.ready.issuer.rsplit_once('/').unwrap().0
     }
 
     /// Calls the API; `authorization` is the header's whole value.
@@ -86,6 +78,10 @@ impl<'a> Caller<'a> {
     pub(crate) async fn status(&self, route: &str, token: &str) -> u16 {
         self.call(route, Some(&format!("Bearer {token}"))).await.status().as_u16()
     }
+}
+
+async fn answer(request: RequestBuilder) -> Value {
+    request.send().await.unwrap().json().await.unwrap()
 }
 
 /// The header and the payload of a token, unverified.

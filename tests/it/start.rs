@@ -84,18 +84,7 @@ async fn a_wrong_configuration_is_one_line_that_names_the_place_and_exit_code_2(
 
 #[tokio::test]
 async fn a_configuration_of_one_s_own_is_served() {
-    // Ports of its own, because the configuration has to name the issuer's.
-    let issuer = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tollgate.toml");
-    let text = format!(
-        "[[issuer]]\nurl = \"http://127.0.0.1:{issuer}/us-east-1_LocalDemo\"\nclients = \"any\"\n\
-         token_use = \"access\"\n\n[[rule]]\nname = \"all\"\nallow = [\"GET /only/this\"]\n\
-         everyone = true\n"
-    );
-    std::fs::write(&path, text).unwrap();
-    let arguments = ["--config", path.to_str().unwrap(), "--issuer-port", &issuer];
-    let stack = Stack::start(&arguments).await;
+    let stack = own(&["GET /only/this"], "").await;
     let caller = Caller::of(&stack);
     let token = caller.token("orders-reader").await;
     assert_eq!(caller.status("GET /only/this", &token).await, 200);
@@ -104,17 +93,9 @@ async fn a_configuration_of_one_s_own_is_served() {
 
 #[tokio::test]
 async fn limits_without_their_table_let_nobody_through_and_are_no_401() {
-    let issuer = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tollgate.toml");
-    let text = format!(
-        "[[issuer]]\nurl = \"http://127.0.0.1:{issuer}/us-east-1_LocalDemo\"\nclients = \"any\"\n\
-         token_use = \"access\"\n\n[[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\n\
-         everyone = true\n\n[throttle]\ntable = \"nowhere\"\nsubject = \"client_id\"\n\
-         plan = {{ default = \"free\" }}\nrefuse = \"deny\"\n"
-    );
-    std::fs::write(&path, text).unwrap();
-    let stack = Stack::start(&["--config", path.to_str().unwrap(), "--issuer-port", &issuer]).await;
+    let throttle = "[throttle]\ntable = \"nowhere\"\nsubject = \"client_id\"\n\
+                    plan = { default = \"free\" }\nrefuse = \"deny\"\n";
+    let stack = own(&["GET /*"], throttle).await;
     let caller = Caller::of(&stack);
     let token = caller.token("orders-reader").await;
     let response = caller.call("GET /orders", Some(&format!("Bearer {token}"))).await;
@@ -122,6 +103,22 @@ async fn limits_without_their_table_let_nobody_through_and_are_no_401() {
     assert_eq!(response.text().await.unwrap(), r#"{"message":null}"#);
     let logs = stack.end(Signal::SIGINT).await.logs;
     assert_eq!(logs.matches(r#""code":"config""#).count(), 1, "{logs}");
+}
+
+/// A stack with a configuration of one's own, which lets every token call these routes.
+async fn own(allow: &[&str], more: &str) -> Stack {
+    // A port that is known beforehand, because the configuration has to name the issuer's.
+    let issuer = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tollgate.toml");
+    let text = format!(
+        "[[issuer]]\nurl = \"http://127.0.0.1:{issuer}/us-east-1_LocalDemo\"\nclients = \"any\"\n\
+         token_use = \"access\"\n\n[[rule]]\nname = \"all\"\nallow = {allow:?}\n\
+         everyone = true\n\n{more}"
+    );
+    std::fs::write(&path, text).unwrap();
+    // Every environment has read it when this returns, and the folder goes.
+    Stack::start(&["--config", path.to_str().unwrap(), "--issuer-port", &issuer]).await
 }
 
 #[tokio::test]
