@@ -17,6 +17,27 @@ pub fn local() -> &'static Path {
     LOCAL.get_or_init(|| build("local", "local"))
 }
 
+/// Builds an executable as it is released, and says where it is.
+///
+/// `arguments` tell `cargo build` which; `path` is where it is then, below the profile's folder.
+///
+/// # Panics
+///
+/// The build fails, or the caller does not run out of a target folder.
+#[must_use]
+pub fn release(arguments: &[&str], path: &str) -> PathBuf {
+    let current = std::env::current_exe().unwrap();
+    let target = current.ancestors().nth(3).unwrap();
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--release", "--target-dir"])
+        .arg(target)
+        .args(arguments)
+        .status()
+        .unwrap();
+    assert!(status.success(), "`{path}` does not build");
+    target.join("release").join(path)
+}
+
 fn build(package: &str, binary: &str) -> PathBuf {
     // target/debug/deps/it-0123 -> target/debug
     let test = std::env::current_exe().unwrap();

@@ -13,5 +13,5 @@
 mod executable;
 mod stack;
 
-pub use executable::local;
+pub use executable::{local, release};
 pub use stack::{Client, Ended, Ready, Stack, User};
