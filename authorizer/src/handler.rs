@@ -103,7 +103,9 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             Refusal::config("the caller's policy is over a bound")
         };
         let document = self.config.rules.document(&caller, &arn).map_err(too_long)?;
-        let allowed = matches!(self.config.rules.verdict(&caller, &arn), Verdict::Allowed { .. });
+        // What hangs on the caller's address is charged: a TOKEN event does not tell it, and the
+        // policy may well let the request pass.
+        let allowed = !matches!(self.config.rules.verdict(&caller, &arn), Verdict::Denied { .. });
         let response = Response::of(&claims, document);
 
         let Some(config) = &self.config.throttle else {

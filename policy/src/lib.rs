@@ -6,7 +6,7 @@
 //! policy from [`Rules`]: all that the caller may call in that stage, whichever route asked.
 //!
 //! ```
-//! use policy::{Caller, MethodArn, Outcome, RuleSpec, Rules, Verdict, evaluate};
+//! use policy::{Caller, MethodArn, Outcome, Request, RuleSpec, Rules, Verdict, evaluate};
 //! use serde::Deserialize;
 //!
 //! #[derive(Deserialize)]
@@ -38,9 +38,10 @@
 //! assert_eq!(rules.verdict(&caller, &asked), Verdict::Allowed { rule: "readers" });
 //!
 //! let document = rules.document(&caller, &asked)?;
-//! assert_eq!(evaluate(&document, &format!("{stage}/GET/orders/1")), Outcome::Allow);
-//! assert_eq!(evaluate(&document, &format!("{stage}/GET/orders/export")), Outcome::ExplicitDeny);
-//! assert_eq!(evaluate(&document, &format!("{stage}/POST/orders")), Outcome::ImplicitDeny);
+//! let says = |call: &str| evaluate(&document, &Request::new(&format!("{stage}/{call}")));
+//! assert_eq!(says("GET/orders/1"), Outcome::Allow);
+//! assert_eq!(says("GET/orders/export"), Outcome::ExplicitDeny);
+//! assert_eq!(says("POST/orders"), Outcome::ImplicitDeny);
 //! assert_eq!(
 //!     serde_json::to_value(&document)?,
 //!     serde_json::json!({
@@ -88,6 +89,6 @@ mod rules;
 
 pub use arn::{ArnError, MethodArn, Target};
 pub use document::{Document, DocumentError};
-pub use evaluate::{Outcome, evaluate};
+pub use evaluate::{Outcome, Policy, Request, evaluate};
 pub use route::{RouteError, RoutePattern};
-pub use rules::{Caller, RuleError, RuleSpec, Rules, Verdict};
+pub use rules::{Caller, Requirement, RuleError, RuleSpec, Rules, Verdict};
