@@ -84,11 +84,17 @@
 mod arn;
 mod document;
 mod evaluate;
+mod explain;
+mod lint;
+mod matrix;
 mod route;
 mod rules;
 
 pub use arn::{ArnError, MethodArn, Target};
 pub use document::{Document, DocumentError};
 pub use evaluate::{Outcome, Policy, Request, evaluate};
+pub use explain::{Explanation, Reason, Said};
+pub use lint::{Code, Finding, Severity};
+pub use matrix::{Cell, Holder, Matrix, Row};
 pub use route::{RouteError, RoutePattern};
 pub use rules::{Caller, Requirement, RuleError, RuleSpec, Rules, Verdict};

@@ -16,6 +16,7 @@ pub use self::{
 pub(crate) use self::{
     requirements::{Applies, Requirements},
     source::Block,
+    verdict::Met,
     when::Seen,
 };
 use crate::{
