@@ -146,7 +146,7 @@ fn find<'r>(
     seen: &Seen<'_>,
 ) -> Reason<'r> {
     let applies = rule.requirements.apply(caller, stage, seen);
-    let denying = first(&rule.deny.patterns, target, caller);
+    let denying = first(&rule.deny.patterns, target, caller, |_| true);
     match (&applies, denying) {
         (Applies::No(_), _) | (_, None) => {}
         (_, Some((route, Ok(())))) => {
@@ -156,7 +156,8 @@ fn find<'r>(
             return Reason::DeniesAll { route, claim };
         }
     }
-    let Some((route, filled)) = first(&rule.allow.patterns, target, caller) else {
+    let could = |route: &RoutePattern| route.may_match(target);
+    let Some((route, filled)) = first(&rule.allow.patterns, target, caller, could) else {
         // A deny that would match, had the caller what the rule requires, is worth a word too.
         return match (applies, denying) {
             (Applies::No(requirement), Some((route, Ok(())))) => {
@@ -184,16 +185,18 @@ fn find<'r>(
     }
 }
 
-/// The first route that matches, else the first that can't be filled.
+/// The first route that matches, else the first of some that can't be filled.
 fn first<'r>(
     routes: &'r [RoutePattern],
     target: &Target<'_>,
     caller: &Caller<'_>,
+    counts: impl Fn(&RoutePattern) -> bool,
 ) -> Option<(&'r RoutePattern, Result<(), Unfillable<'r>>)> {
     let asked = || routes.iter().map(|route| (route, route.matches(target, caller)));
     let matching =
         asked().find(|(_, answer)| *answer == Ok(true)).map(|(route, _)| (route, Ok(())));
-    matching.or_else(|| asked().find_map(|(route, answer)| Some((route, Err(answer.err()?)))))
+    let mut unfillable = asked().filter(|(route, _)| counts(route));
+    matching.or_else(|| unfillable.find_map(|(route, answer)| Some((route, Err(answer.err()?)))))
 }
 
 impl fmt::Display for Explanation<'_> {

@@ -159,7 +159,7 @@ fn never_applies(rule: &Rule, findings: &mut Vec<Finding>) {
         && when.claims().is_empty()
         && when.constant() != Some(true)
     {
-        never(format!("`when = \"{}\"` holds for nobody", when.text().escape_debug()));
+        never(format!("the condition `{}` holds for nobody", when.text()));
     }
 }
 

@@ -151,6 +151,17 @@ impl RoutePattern {
         }
     }
 
+    /// Whether a request may be one of these routes, for some caller.
+    pub(crate) fn may_match(&self, target: &Target<'_>) -> bool {
+        match (&self.0, target) {
+            (Pattern::Method { verbs, path }, Target::Method { verb, path: asked }) => {
+                verbs.contains(verb) && path.may_match(asked)
+            }
+            (Pattern::Connect, Target::RouteKey(key)) => *key == CONNECT,
+            _ => false,
+        }
+    }
+
     /// What follows the stage in a resource, once per verb: the verb, and its path if it has one.
     ///
     /// `$connect` is its own verb without a path.

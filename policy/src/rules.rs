@@ -17,7 +17,7 @@ pub(crate) use self::{
     requirements::{Applies, Requirements},
     source::Block,
     verdict::Met,
-    when::Seen,
+    when::{Seen, When},
 };
 use crate::{
     arn::MethodArn,

@@ -1,7 +1,7 @@
 //! Who sets the claims that a rule trusts.
 
 use super::{Code, Finding, Severity};
-use crate::rules::Rule;
+use crate::rules::{Rule, When};
 
 /// Claims that an issuer sets by itself.
 const ISSUERS: [&str; 18] = [
@@ -63,7 +63,7 @@ pub(super) fn check(rule: &Rule, findings: &mut Vec<Finding>) {
     for claim in rule.requirements.claims.keys() {
         trust(rule, claim, "`claims`", false, findings);
     }
-    for claim in rule.requirements.when.iter().flat_map(|when| when.claims()) {
+    for claim in rule.requirements.when.iter().flat_map(When::claims) {
         trust(rule, claim, "`when`", false, findings);
     }
     for route in rule.deny.patterns.iter().filter(|route| route.claims().next().is_some()) {

@@ -140,6 +140,12 @@ impl PathPattern {
         })
     }
 
+    /// Whether the path asked for may be one of these, for some caller.
+    pub(crate) fn may_match(&self, asked: &str) -> bool {
+        let segments = asked.split('/').skip(1).map(|text| Segment::Literal(text.to_owned()));
+        self.overlaps(&Self { segments: segments.collect(), below: false })
+    }
+
     /// Whether every path of `other` is one of this, whatever the claims are.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         self.relates(other, PartialEq::eq)

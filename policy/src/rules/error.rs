@@ -103,14 +103,11 @@ pub enum RuleError {
         bytes: usize,
     },
     /// A condition is not CEL, or more of it than is bounded.
-    #[error(
-        "condition `{}` of rule `{rule}` {message}",
-        condition.escape_debug()
-    )]
+    #[error("condition `{condition}` of rule `{rule}` {message}")]
     When {
         /// The rule's name.
         rule: String,
-        /// The condition as written, its first 120 characters.
+        /// The condition as written, on one line, its first 120 characters.
         condition: String,
         /// What is wrong and how to mend it.
         message: String,

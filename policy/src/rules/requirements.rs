@@ -10,7 +10,7 @@ use crate::{
         RuleError,
         caller::Caller,
         spec::RuleSpec,
-        when::{Holds, Seen, When},
+        when::{self, Holds, Seen, When},
     },
 };
 
@@ -97,7 +97,7 @@ impl Requirements {
                 given = Some("when");
                 Some(When::compile(text).map_err(|message| RuleError::When {
                     rule: rule.to_owned(),
-                    condition: text.chars().take(MAX_SHOWN_CONDITION).collect(),
+                    condition: when::one_line(text).chars().take(MAX_SHOWN_CONDITION).collect(),
                     message,
                 })?)
             }

@@ -72,10 +72,10 @@ impl When {
             }
         })?;
         let claims = check(&expression)?;
-        Ok(Self { text: text.to_owned(), expression: Arc::new(expression), claims })
+        Ok(Self { text: one_line(text), expression: Arc::new(expression), claims })
     }
 
-    /// The condition as written.
+    /// The condition on one line, otherwise as written.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -137,6 +137,13 @@ impl<'c> Seen<'c> {
         };
         self.context.get_or_init(make).as_ref()
     }
+}
+
+/// A condition for a message: on one line, quotes as they are.
+pub(crate) fn one_line(text: &str) -> String {
+    let shown =
+        |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+    text.chars().map(shown).collect()
 }
 
 /// A claim as CEL sees it; none where there is more of it than a condition may cost.
