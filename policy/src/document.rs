@@ -23,7 +23,7 @@ pub(crate) const MAX_RESOURCE_BYTES: usize = 512;
 /// resources are sorted, each there once, and none that a wider one of the same statement or of
 /// the unconditioned Allow covers. Equal grants are equal texts. It serializes to IAM's JSON:
 /// `{"Version":…,"Statement":[{"Action":…,"Effect":…,"Resource":[…]}]}`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Document {
     table: Arc<Table>,
     prefix: String,
@@ -32,7 +32,7 @@ pub struct Document {
 }
 
 /// What one statement says, its resources without their common prefix.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Statement {
     allow: bool,
     resources: Suffixes,
@@ -159,6 +159,17 @@ impl Document {
         statements
             .flat_map(|statement| self.table.texts(&statement.resources))
             .map(|suffix| Resource { prefix: &self.prefix, suffix })
+    }
+}
+
+/// Resources may hold claims, so none is shown.
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("prefix", &self.prefix)
+            .field("allowed", &self.allowed().count())
+            .field("denied", &self.denied().count())
+            .finish_non_exhaustive()
     }
 }
 

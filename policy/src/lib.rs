@@ -86,6 +86,7 @@
 //!     "GET /users/{sub}/*",               # the caller's own, by a claim
 //!     "GET /tenants/{custom:tenant}",     # by any claim; namespaced ones too
 //!     "$connect",                         # the opening of a WebSocket connection
+//!     "$default",                         # an HTTP API's route for all the rest
 //! ]
 //! all_scopes = ["orders/read", "openid"]  # all of these scopes
 //! any_scope = ["orders/read", "admin"]    # at least one of these scopes
@@ -156,7 +157,8 @@
 //! # REST, HTTP and WebSocket
 //!
 //! The document is the same for REST APIs, HTTP APIs with payloads 1.0 and 2.0, and WebSocket's
-//! `$connect`. For an HTTP API's simple response ask [`Rules::verdict`] and
+//! `$connect`. An HTTP API's `$default` route has no path in its ARN, and is allowed as a whole or
+//! not at all. For an HTTP API's simple response ask [`Rules::verdict`] and
 //! [`Verdict::is_authorized`]; API Gateway keeps that answer for all routes unless `$context.routeKey`
 //! is an identity source.
 //!

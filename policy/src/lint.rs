@@ -120,7 +120,18 @@ fn wide(rule: &Rule, findings: &mut Vec<Finding>) {
                 "list the methods that are meant, as in `GET,HEAD`",
             ));
         }
-        let (_, Some(path)) = route.parts() else { continue };
+        let (_, Some(path)) = route.parts() else {
+            if route.parts().0 == ["$default"] {
+                findings.push(Finding::new(
+                    Severity::Note,
+                    rule,
+                    Code::WidePath,
+                    format!("`{route}` is every method and path that no other route takes"),
+                    "give the API a route for each path that is meant",
+                ));
+            }
+            continue;
+        };
         if path.is_everything() {
             findings.push(Finding::new(
                 Severity::Warning,

@@ -13,10 +13,14 @@ use crate::{arn::Target, rules::Caller};
 /// What API Gateway routes by; `ANY` stands for all of them.
 const VERBS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
-/// The one WebSocket route for which API Gateway asks an authorizer.
-const CONNECT: &str = "$connect";
+/// The route keys that API Gateway asks an authorizer about, beside methods and paths.
+///
+/// `$connect` is a WebSocket API's. `$default` is an HTTP API's for whatever no other route takes;
+/// it is `{stage}/$default` in the ARN of an integration's invocation, and was not tried on AWS in
+/// an authorizer's.
+const KEYS: [&str; 2] = ["$connect", "$default"];
 
-/// A set of routes: one or more methods and a path, or `$connect`.
+/// A set of routes: one or more methods and a path, or a route key.
 ///
 /// | written | matches |
 /// |---|---|
@@ -27,14 +31,15 @@ const CONNECT: &str = "$connect";
 /// | `GET /*` | every path, the root included |
 /// | `GET /users/{sub}/*` | what is below the caller's own `/users/…/`, by its claim `sub` |
 /// | `$connect` | the opening of a WebSocket connection |
+/// | `$default` | an HTTP API's route of that name, whatever method and path it is asked for |
 ///
 /// A trailing `*` is API Gateway's: it matches any text, the empty one and `/` included. It can
 /// stand nowhere else, and for no method: `*` there would match through the path as well.
 /// Paths are compared as they are spelled: case, a trailing `/` and percent-encoding count.
 ///
 /// `{claim}` is a whole segment, filled with that claim of the caller's token: any name, such as
-/// `{custom:tenant}`. The value must be a string of letters, digits and `- . _ ~ : @ + = , |`, and
-/// neither `.` nor `..`. A value with anything else (`*`, `?`, `${`, `/`, `%`, a space, a control
+/// `{custom:tenant}`. The value must be a string of 1 to 256 letters, digits and
+/// `- . _ ~ : @ + = , |`, and neither `.` nor `..`. A value with anything else (`*`, `?`, `${`, `/`, `%`, a space, a control
 /// character), an empty one, a number, a list or none at all is never put into a path: an allow is
 /// then not made, and a deny refuses the caller everything.
 ///
@@ -53,11 +58,9 @@ pub struct RoutePattern(Pattern);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Pattern {
     /// Verbs in the order of [`VERBS`], each once.
-    Method {
-        verbs: Vec<&'static str>,
-        path: PathPattern,
-    },
-    Connect,
+    Method { verbs: Vec<&'static str>, path: PathPattern },
+    /// One of [`KEYS`].
+    Key([&'static str; 1]),
 }
 
 /// Why a text is not a route.
@@ -120,10 +123,10 @@ pub enum RouteError {
         /// The first such character.
         character: char,
     },
-    /// A WebSocket route key other than `$connect`.
+    /// A route key other than `$connect` and `$default`.
     #[error(
-        "route key `{}` is never asked about: write `$connect`, \
-         the only WebSocket route that API Gateway authorizes",
+        "route key `{}` is never asked about: write `$connect`, the only WebSocket route that \
+         API Gateway authorizes, or an HTTP API's `$default`",
         text.escape_debug()
     )]
     RouteKey {
@@ -146,8 +149,8 @@ impl RoutePattern {
             (Pattern::Method { path, .. }, Target::RouteKey(_)) => {
                 path.matches("", caller).map(|_| false)
             }
-            (Pattern::Connect, Target::RouteKey(key)) => Ok(*key == CONNECT),
-            (Pattern::Connect, Target::Method { .. }) => Ok(false),
+            (Pattern::Key(own), Target::RouteKey(key)) => Ok(own.contains(key)),
+            (Pattern::Key(_), Target::Method { .. }) => Ok(false),
         }
     }
 
@@ -157,18 +160,18 @@ impl RoutePattern {
             (Pattern::Method { verbs, path }, Target::Method { verb, path: asked }) => {
                 verbs.contains(verb) && path.may_match(asked)
             }
-            (Pattern::Connect, Target::RouteKey(key)) => *key == CONNECT,
+            (Pattern::Key(own), Target::RouteKey(key)) => own.contains(key),
             _ => false,
         }
     }
 
     /// What follows the stage in a resource, once per verb: the verb, and its path if it has one.
     ///
-    /// `$connect` is its own verb without a path.
+    /// A route key is its own verb without a path.
     pub(crate) fn parts(&self) -> (&[&'static str], Option<&PathPattern>) {
         match &self.0 {
             Pattern::Method { verbs, path } => (verbs, Some(path)),
-            Pattern::Connect => (&[CONNECT], None),
+            Pattern::Key(key) => (key, None),
         }
     }
 
@@ -181,7 +184,7 @@ impl RoutePattern {
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Pattern::Connect, Pattern::Connect) => true,
+            (Pattern::Key(key), Pattern::Key(other)) => key == other,
             (
                 Pattern::Method { verbs, path },
                 Pattern::Method { verbs: other_verbs, path: other_path },
@@ -194,7 +197,7 @@ impl RoutePattern {
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Pattern::Connect, Pattern::Connect) => true,
+            (Pattern::Key(key), Pattern::Key(other)) => key == other,
             (
                 Pattern::Method { verbs, path },
                 Pattern::Method { verbs: other_verbs, path: other_path },
@@ -214,10 +217,10 @@ impl FromStr for RoutePattern {
 
     fn from_str(text: &str) -> Result<Self, RouteError> {
         if text.starts_with('$') {
-            return if text == CONNECT {
-                Ok(Self(Pattern::Connect))
-            } else {
-                Err(RouteError::RouteKey { text: text.to_owned() })
+            let key = KEYS.into_iter().find(|key| *key == text);
+            return match key {
+                Some(key) => Ok(Self(Pattern::Key([key]))),
+                None => Err(RouteError::RouteKey { text: text.to_owned() }),
             };
         }
         let Some((methods, path)) = text.split_once(' ') else {
@@ -258,7 +261,7 @@ impl fmt::Display for RoutePattern {
         match &self.0 {
             Pattern::Method { verbs, path } if *verbs == VERBS => write!(f, "ANY {path}"),
             Pattern::Method { verbs, path } => write!(f, "{} {path}", verbs.join(",")),
-            Pattern::Connect => f.write_str(CONNECT),
+            Pattern::Key([key]) => f.write_str(key),
         }
     }
 }
@@ -337,12 +340,17 @@ mod tests {
     }
 
     #[test]
-    fn connect_is_a_route_of_its_own() {
+    fn route_keys_are_routes_of_their_own() {
         let connect = route("$connect");
         assert_eq!(suffixes("$connect"), ["$connect"]);
         assert!(matches(&connect, &Target::RouteKey("$connect")));
         assert!(!matches(&connect, &Target::RouteKey("$default")));
         assert!(!matches(&connect, &get("/$connect")));
+        let default = route("$default");
+        assert!(matches(&default, &Target::RouteKey("$default")));
+        assert!(!matches(&default, &Target::RouteKey("$connect")));
+        assert!(default.covers(&default) && !default.overlaps(&connect));
+        assert_eq!(default.to_string(), "$default");
         for text in ["$disconnect", "$connect /", "$", "$connect "] {
             assert!(refusal(text).contains("is never asked about: write `$connect`"), "{text}");
         }

@@ -271,14 +271,23 @@ fn loading_names_the_rule_the_text_and_the_mend() {
 
 #[test]
 fn an_error_never_tells_a_claim() {
-    let rules = rules(OWN);
-    let secret = "s".repeat(500);
-    let claims = claims(json!({ "sub": secret }));
+    let toml = "[[rule]]\nname = \"r\"\nallow = [\"GET /{sub}/{sub}/\"]\neveryone = true";
+    let rules = rules(toml);
+    let secret = |bytes: usize| claims(json!({ "sub": "s".repeat(bytes) }));
+    let claims = secret(256);
     let arn = format!("{STAGE}/GET/a");
     let arn = MethodArn::parse(&arn).unwrap();
     let refused = rules.document(&Caller::new(&claims), &arn).unwrap_err().to_string();
-    assert!(refused.starts_with("resource for `{…}` has 565 bytes"), "{refused}");
+    assert!(refused.starts_with("resource for `{…}` has 573 bytes"), "{refused}");
     assert!(!refused.contains("sss"), "{refused}");
+    // Longer than any name there is: that route is not granted.
+    let longer = secret(257);
+    let document = rules.document(&Caller::new(&longer), &arn).unwrap();
+    assert_eq!(document.allowed().count(), 0);
+    let fits = secret(200);
+    let document = rules.document(&Caller::new(&fits), &arn).unwrap();
+    assert_eq!(document.allowed().count(), 1);
+    assert!(!format!("{document:?}").contains("sss"), "{document:?}");
     let explained = rules.explain(&Caller::new(&claims), &arn);
     assert!(!format!("{explained} {explained:?}").contains("sss"));
 }

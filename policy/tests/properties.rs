@@ -68,7 +68,7 @@ fn route() -> impl Strategy<Value = String> {
     ];
     let path = prop_oneof![path(), path().prop_map(|p| format!("{}/*", p.trim_end_matches('/')))];
     prop_oneof![
-        1 => Just("$connect".to_owned()),
+        1 => select(&["$connect", "$default"][..]).prop_map(str::to_owned),
         1 => Just("GET,POST /*".to_owned()),
         9 => (methods, path).prop_map(|(methods, path)| format!("{methods} {path}")),
     ]
@@ -380,7 +380,7 @@ proptest! {
         // Nothing that a claim brings can mean more than itself.
         let wild = |resource: &str| {
             let call = resource.strip_prefix(&*stage).unwrap();
-            call != "*" && (call.contains(['?', '$', '{', '%', '\\', '"']) && call != "$connect"
+            call != "*" && (call.contains(['?', '$', '{', '%', '\\', '"']) && !["$connect", "$default"].contains(&call)
                 || call.trim_end_matches("/*").contains('*')
                 || call.chars().any(|c| c.is_control() || c.is_whitespace()))
         };

@@ -234,6 +234,8 @@ fn lint_finds_each_mistake() {
         (rule("a", &format!("allow = [\"GET /user/*\"]\n{all}")), &[(Code::WidePath, "a")]),
         (rule("a", &format!("allow = [\"GET /*\"]\n{all}")), &[(Code::WidePath, "a")]),
         (rule("a", &format!("allow = [\"ANY /x\"]\n{all}")), &[(Code::AnyMethod, "a")]),
+        (rule("a", &format!("allow = [\"$connect\"]\n{all}")), &[]),
+        (rule("a", &format!("allow = [\"$default\"]\n{all}")), &[(Code::WidePath, "a")]),
         (rule("a", &format!("deny = [\"ANY /x/*\"]\n{all}")), &[]),
         (
             rule("a", "allow = [\"GET /x\"]\nclients = [\"c\"]\nclaims = { client_id = \"d\" }"),
@@ -251,6 +253,36 @@ fn lint_finds_each_mistake() {
             rule("a", &format!("allow = [\"GET /x\"]\n{all}"))
                 + &rule("b", "deny = [\"GET /x\"]\nany_group = [\"g\"]"),
             &[(Code::Contradiction, "a")],
+        ),
+        (
+            rule("a", "allow = [\"GET /x\"]\nany_scope = [\"s\", \"t\"]")
+                + &rule("b", "deny = [\"GET /x\"]\nany_scope = [\"s\"]"),
+            &[(Code::Contradiction, "a")],
+        ),
+        (
+            rule("a", "allow = [\"GET /x\"]\nany_scope = [\"s\"]")
+                + &rule("b", "deny = [\"GET /x\"]\nany_scope = [\"s\", \"t\"]"),
+            &[(Code::Shadowed, "a")],
+        ),
+        (
+            rule("a", "allow = [\"GET /x\"]\nall_groups = [\"s\", \"t\"]")
+                + &rule("b", "deny = [\"GET /x\"]\nall_groups = [\"s\"]"),
+            &[(Code::Shadowed, "a")],
+        ),
+        (
+            rule("a", "allow = [\"GET /x\"]\nall_groups = [\"s\"]")
+                + &rule("b", "deny = [\"GET /x\"]\nall_groups = [\"s\", \"t\"]"),
+            &[(Code::Contradiction, "a")],
+        ),
+        (
+            rule("a", "allow = [\"GET /x\"]\nwhen = \"claims.sub == 'a'\"")
+                + &rule("b", "deny = [\"GET /x\"]\nwhen = \"claims.sub == 'b'\""),
+            &[(Code::Contradiction, "a")],
+        ),
+        (
+            rule("a", "allow = [\"GET /x\"]\nclients = [\"c\"]\nwhen = \"claims.sub == 'a'\"")
+                + &rule("b", "deny = [\"GET /x\"]\nwhen = \"claims.sub == 'a'\""),
+            &[(Code::Shadowed, "a")],
         ),
         (
             rule("a", "allow = [\"GET /x\"]\nstages = [\"dev\"]\neveryone = true")

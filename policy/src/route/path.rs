@@ -10,7 +10,10 @@ use crate::rules::Caller;
 /// The longest name of a claim in a path, in bytes; names that are URLs are long, not endless.
 const MAX_CLAIM_NAME_BYTES: usize = 128;
 
-/// What follows a claim's value may be, beside letters and digits, for it to fill a segment.
+/// The longest value that fills a segment, in bytes: an address of e-mail has up to 254.
+const MAX_SEGMENT_BYTES: usize = 256;
+
+/// What a claim's value may hold, beside letters and digits, for it to fill a segment.
 ///
 /// RFC 3986's unreserved characters and those that tokens' issuers put into subjects. A list of
 /// what is allowed: `*`, `?`, `${` mean something to IAM; `/`, `\` and control characters change
@@ -148,9 +151,8 @@ impl PathPattern {
 
     /// Whether every path of `other` is one of this, whatever the claims are.
     pub(crate) fn covers(&self, other: &Self) -> bool {
-        self.relates(other, PartialEq::eq)
-            && (self.segments.len() <= other.segments.len())
-            && (self.below || !other.below)
+        // An exact path relates to what is below a shorter one alone, so it covers nothing below.
+        self.relates(other, PartialEq::eq) && self.segments.len() <= other.segments.len()
     }
 
     /// Whether a path may be one of both, for some claims.
@@ -218,7 +220,7 @@ fn as_segment(value: &Value) -> Option<&str> {
 
 fn is_segment(text: &str) -> bool {
     // `.` and `..` are steps in the path, not names, to whatever resolves it.
-    !text.is_empty()
+    (1..=MAX_SEGMENT_BYTES).contains(&text.len())
         && text != "."
         && text != ".."
         && text.chars().all(|c| c.is_ascii_alphanumeric() || SEGMENT_PUNCTUATION.contains(c))
@@ -270,7 +272,7 @@ mod tests {
 
     #[test]
     fn fills_a_segment_with_a_plain_claim_alone() {
-        let longest = "a".repeat(500);
+        let longest = "a".repeat(256);
         for (value, fills) in [
             (json!("u1"), true),
             (json!("a1b2c3d4-0000-4000-8000-00000000000a"), true),
@@ -280,6 +282,7 @@ mod tests {
             (json!("..."), true),
             (json!("~"), true),
             (json!(longest), true),
+            (json!(format!("{longest}a")), false),
             (json!(""), false),
             (json!("."), false),
             (json!(".."), false),
