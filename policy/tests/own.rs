@@ -309,3 +309,22 @@ fn the_readme_is_right() {
     let denied: Vec<String> = document.denied().map(|r| short(r.to_string())).collect();
     assert!(section.contains(&format!("Deny   {}  ", denied[..2].join("  "))), "{denied:?}");
 }
+
+#[test]
+fn an_unconditioned_allow_covers_a_conditioned_one() {
+    let rules = rules(
+        "[[rule]]\nname = \"a\"\nallow = [\"GET /x/*\"]\neveryone = true\n\
+         [[rule]]\nname = \"b\"\nallow = [\"GET /x/y\"]\neveryone = true\nsource_ips = [\"10.0.0.0/8\"]",
+    );
+    let none = Map::new();
+    let arn = format!("{STAGE}/GET/x");
+    let document = rules.document(&Caller::new(&none), &MethodArn::parse(&arn).unwrap()).unwrap();
+    assert!(!document.to_json().contains("Condition"), "{}", document.to_json());
+}
+
+#[test]
+fn a_policy_with_a_variable_is_not_read() {
+    let policy = r#"{"Version": "2012-10-17", "Statement": {"Action": "*", "Effect": "Allow",
+        "Resource": "arn:aws:execute-api:*:*:*/prod/GET/${aws:userid}"}}"#;
+    assert!(serde_json::from_str::<policy::Policy>(policy).is_err());
+}
