@@ -5,20 +5,19 @@ use serde_json::Value;
 use throttle::{Clock, Decision, Request, Store, Subject, Throttle, ThrottleError};
 
 use crate::claims::Claims;
-use crate::config::{Config, Identity, Issuer, ThrottleConfig};
+use crate::config::{Config, ThrottleConfig};
 use crate::event::TokenEvent;
-use crate::jwks::KeySets;
 use crate::log;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::Refusal;
 use crate::response::{Failure, Response};
 use crate::token;
+use crate::verify::{Verification, Verifier};
 
 /// The authorizer: what it was configured with, and what it remembers between requests.
 pub struct Authorizer<S, C> {
     config: Config,
-    keys: KeySets<C>,
+    verifier: Verifier<C>,
     throttle: Option<Throttle<S, C>>,
-    clock: C,
 }
 
 impl<S, C> std::fmt::Debug for Authorizer<S, C> {
@@ -44,16 +43,14 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     ///
     /// The HTTP client for the key sets can't be made.
     pub fn new(config: Config, store: Option<S>, clock: C) -> Result<Self, reqwest::Error> {
-        let identities: Vec<Identity> =
-            config.issuers.iter().flat_map(|issuer| issuer.identities.clone()).collect();
-        let keys = KeySets::new(identities, clock.clone())?;
-        let throttle = store.map(|store| Throttle::new(store, clock.clone()));
-        Ok(Self { config, keys, throttle, clock })
+        let verifier = Verifier::new(config.issuers.clone(), clock.clone())?;
+        let throttle = store.map(|store| Throttle::new(store, clock));
+        Ok(Self { config, verifier, throttle })
     }
 
     /// Fetches what the first request will need; a failure is left to that request.
     pub async fn prepare(&self) {
-        self.keys.prefetch().await;
+        self.verifier.prepare().await;
     }
 
     /// Answers one event, and writes its line in the log.
@@ -90,7 +87,10 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         let event = TokenEvent::read(event)?;
         let arn = MethodArn::parse(event.method_arn)
             .map_err(|_| Refusal::malformed("the methodArn is not one"))?;
-        let claims = self.verify(token::bearer(event.authorization)?, trail).await?;
+        let Verification { kid, outcome } =
+            self.verifier.verify(token::bearer(event.authorization)?).await;
+        trail.kid = kid;
+        let claims = outcome?;
         trail.sub = Some(log::digest_of(claims.subject()));
 
         let caller = Caller::new(claims.members())
@@ -120,33 +120,6 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         let code = if decision.is_allowed() { "allowed" } else { "throttled" };
         let deny = || Document::deny_all(&arn);
         Ok((response.with_decision(&decision, config, deny).map_err(too_long)?, code))
-    }
-
-    /// Verifies a token: issuer, key, signature, claims, in this order.
-    async fn verify(&self, text: &str, trail: &mut Trail) -> Result<Claims, Refusal> {
-        let token = token::parse(text)?;
-        trail.kid = Some(log::digest_of(&token.kid));
-        let (issuer, identity) = self
-            .identify(token.payload.get("iss").and_then(Value::as_str))
-            .ok_or(Refusal::claim("the issuer is not configured"))?;
-        let key = self.keys.key(&identity.iss, &token.kid).await?;
-        let verified = jsonwebtoken::crypto::verify(
-            token.signature,
-            token.signed.as_bytes(),
-            &key,
-            jsonwebtoken::Algorithm::RS256,
-        );
-        if !matches!(verified, Ok(true)) {
-            return Err(Refusal::new(Code::Signature, "the signature is not the issuer's"));
-        }
-        Claims::check(token.payload, &identity.iss, &issuer.checks, self.clock.now().as_secs())
-    }
-
-    fn identify(&self, iss: Option<&str>) -> Option<(&Issuer, &Identity)> {
-        let iss = iss?;
-        self.config.issuers.iter().find_map(|issuer| {
-            issuer.identities.iter().find(|known| known.iss == iss).map(|found| (issuer, found))
-        })
     }
 
     /// Charges one request to the caller's bucket.

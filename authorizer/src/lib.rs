@@ -23,6 +23,7 @@ mod refusal;
 mod response;
 mod run;
 mod token;
+mod verify;
 
 pub use claims::Claims;
 pub use config::{
@@ -33,3 +34,4 @@ pub use handler::Authorizer;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use run::main;
+pub use verify::{Verification, Verifier};
