@@ -18,6 +18,7 @@ use throttle::{Clock, Timestamp};
 use tokio::sync::Mutex;
 
 use crate::config::Identity;
+use crate::metrics::Fetches;
 use crate::refusal::Refusal;
 use fetch::Fetch;
 use set::KeySet;
@@ -42,6 +43,7 @@ const UNKNOWN_BURST: u32 = 4;
 pub(crate) struct KeySets<C> {
     sources: Vec<Source>,
     fetch: Fetch,
+    fetches: Fetches,
     clock: C,
 }
 
@@ -102,7 +104,12 @@ impl<C: Clock> KeySets<C> {
             })
             .collect::<Vec<Source>>();
         let plain = sources.iter().all(|source| source.identity.jwks_uri.scheme() == "http");
-        Ok(Self { sources, fetch: Fetch::new(plain)?, clock })
+        Ok(Self { sources, fetch: Fetch::new(plain)?, fetches: Fetches::default(), clock })
+    }
+
+    /// The fetches that the log has not told of.
+    pub(crate) const fn fetches(&self) -> &Fetches {
+        &self.fetches
     }
 
     /// Fetches the sets that will surely be needed, in parallel; a failure is left to a request.
@@ -174,7 +181,10 @@ impl<C: Clock> KeySets<C> {
         // wait for a dead endpoint each.
         flight.failed = Some(now);
         let issuer = source.identity.iss.as_str();
-        let set = match self.fetch.key_set(&source.identity.jwks_uri).await {
+        let fetched = self.fetch.key_set(&source.identity.jwks_uri).await;
+        let took = self.clock.monotonic().saturating_sub(now);
+        self.fetches.note(took, fetched.is_ok());
+        let set = match fetched {
             Ok(set) => set,
             // Nobody has switched to this name of the issuer: it has no keys, which is no outage.
             Err(error)

@@ -19,18 +19,22 @@ mod handler;
 mod json;
 mod jwks;
 mod log;
+mod metrics;
 mod refusal;
 mod response;
 mod run;
+mod shutdown;
 mod token;
 mod verify;
 
 pub use claims::Claims;
 pub use config::{
-    Checks, Clients, Config, ConfigError, Failure as FailurePolicy, Identity, Issuer, PlanChoice,
-    Refuse, ThrottleConfig, TokenUse,
+    Checks, Clients, Config, ConfigError, Failure as FailurePolicy, HttpForm, HttpUnauthorized,
+    Identity, Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, ThrottleConfig,
+    TokenSource, TokenUse,
 };
-pub use handler::Authorizer;
+pub use event::{ApiKey, Event, Form};
+pub use handler::{Authorizer, Invocation};
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use run::main;
