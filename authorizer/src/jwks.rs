@@ -228,3 +228,5 @@ impl Flight {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
