@@ -12,6 +12,7 @@
 //! What this crate does not do: it has no opinion on routes (`policy` has), keeps no counts
 //! (`throttle` does), and reads the time through [`throttle::Clock`] alone.
 
+mod algorithm;
 mod claims;
 mod config;
 mod event;
@@ -27,6 +28,7 @@ mod shutdown;
 mod token;
 mod verify;
 
+pub use algorithm::Algorithm;
 pub use claims::Claims;
 pub use config::{
     Checks, Clients, Config, ConfigError, Failure as FailurePolicy, HttpForm, HttpUnauthorized,

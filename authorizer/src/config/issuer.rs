@@ -5,11 +5,15 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
+use crate::algorithm::Algorithm;
+
 /// One configured issuer: the names it goes by, and what its tokens must satisfy.
 #[derive(Clone, Debug)]
 pub struct Issuer {
     /// Each spelling of `iss` that is taken, with its key set. A Cognito pool has two.
     pub identities: Vec<Identity>,
+    /// The algorithms that its tokens may be signed with; never empty. Default RS256 alone.
+    pub algorithms: Vec<Algorithm>,
     /// What a token of this issuer must satisfy.
     pub checks: Checks,
 }
@@ -64,6 +68,8 @@ pub(super) struct IssuerSpec {
     user_pool: Option<String>,
     url: Option<String>,
     jwks_uri: Option<String>,
+    #[serde(default = "default_algorithms")]
+    algorithms: Vec<Algorithm>,
     clients: Clients,
     token_use: TokenUse,
     #[serde(default)]
@@ -73,6 +79,10 @@ pub(super) struct IssuerSpec {
 /// The largest leeway that makes sense, in seconds; more is a mistake in the unit.
 const MAX_LEEWAY: u64 = 300;
 
+fn default_algorithms() -> Vec<Algorithm> {
+    vec![Algorithm::default()]
+}
+
 impl IssuerSpec {
     /// What stands for a pool that the environment names: access tokens of these clients.
     pub(super) fn of_pool(pool: &str, clients: Vec<String>) -> Self {
@@ -80,6 +90,7 @@ impl IssuerSpec {
             user_pool: Some(pool.to_owned()),
             url: None,
             jwks_uri: None,
+            algorithms: default_algorithms(),
             clients: Clients::These(clients),
             token_use: TokenUse::Access,
             leeway: 0,
@@ -90,6 +101,9 @@ impl IssuerSpec {
     pub(super) fn resolve(self) -> Result<Issuer, String> {
         if self.leeway > MAX_LEEWAY {
             return Err(format!("`leeway` is in seconds, at most {MAX_LEEWAY}"));
+        }
+        if self.algorithms.is_empty() {
+            return Err("no algorithm lets nobody in: name one, or leave `algorithms` out".into());
         }
         let identities = match (&self.user_pool, &self.url) {
             (Some(pool), None) => {
@@ -103,7 +117,7 @@ impl IssuerSpec {
         };
         let checks =
             Checks { clients: self.clients, token_use: self.token_use, leeway: self.leeway };
-        Ok(Issuer { identities, checks })
+        Ok(Issuer { identities, algorithms: self.algorithms, checks })
     }
 }
 
