@@ -1,5 +1,6 @@
 //! The configuration: one TOML file, or two environment variables.
 //!
+//! `reference.toml` beside this crate's sources has every field, and is tested to.
 //! `AUTHORIZER_CONFIG` is a path or the text itself; `USER_POOL_ID` and `CLIENT_IDS` alone make a
 //! working authorizer that lets every valid access token of these clients through. A check is
 //! on unless it is turned off by name, and a check that is forgotten is an error.
@@ -250,6 +251,9 @@ fn line_of(text: &str, offset: usize) -> usize {
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod reference;
 
 #[cfg(test)]
 mod tests {
