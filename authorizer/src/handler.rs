@@ -24,6 +24,8 @@ pub struct Authorizer<S, C> {
     throttle: Option<Throttle<S, C>>,
     clock: C,
     metrics: Metrics,
+    #[cfg(feature = "otel")]
+    traces: Option<crate::otel::Traces>,
     /// Whether a request has been answered.
     warm: AtomicBool,
     /// How many of the store's writes the log has told of.
@@ -69,6 +71,15 @@ enum End {
     Refused(Refusal),
 }
 
+impl End {
+    const fn weight(self) -> Weight {
+        match self {
+            Self::Refused(refusal) if !refusal.code().is_callers_fault() => Weight::Error,
+            Self::Decided(_) | Self::Refused(_) => Weight::Info,
+        }
+    }
+}
+
 impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     /// Makes an authorizer; `store` keeps the buckets, where the configuration has limits.
     ///
@@ -82,7 +93,17 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         let throttle = store.map(|store| Throttle::new(store, clock.clone()));
         let metrics = Metrics::new(&config.metrics);
         let (warm, told) = (AtomicBool::default(), AtomicU64::default());
-        Ok(Self { config, verifier, throttle, clock, metrics, warm, told })
+        Ok(Self {
+            config,
+            verifier,
+            throttle,
+            clock,
+            metrics,
+            #[cfg(feature = "otel")]
+            traces: crate::otel::Traces::from_env(),
+            warm,
+            told,
+        })
     }
 
     /// Fetches what the first request will need; a failure is left to that request.
@@ -119,8 +140,18 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             let refusal = Refusal::new(Code::Panic, "a fault in the authorizer");
             (Err(refusal.into()), End::Refused(refusal))
         });
-        trail.measured.duration = self.clock.monotonic().saturating_sub(started);
-        self.tell(invocation.into(), trail, end);
+        let took = self.clock.monotonic().saturating_sub(started);
+        trail.measured.duration = took;
+        let invocation = invocation.into();
+        let weight = end.weight();
+        let line = self.line(invocation, trail, end);
+        log::request(&line, weight, self.metrics.are_on());
+        #[cfg(feature = "otel")]
+        if let Some(traces) = &self.traces {
+            let now = self.clock.now();
+            let start = now.checked_sub(took).unwrap_or(now);
+            traces.export(&line, invocation.trace, start, took).await;
+        }
         answer
     }
 
@@ -187,18 +218,15 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         Ok((response, code))
     }
 
-    /// Writes a request's line.
-    fn tell(&self, invocation: Invocation<'_>, trail: Trail, end: End) {
+    /// Makes a request's line.
+    fn line(&self, invocation: Invocation<'_>, trail: Trail, end: End) -> Map<String, Value> {
         let Trail { form, kid, sub, plan, mut measured } = trail;
-        let (message, weight, code, detail) = match end {
-            End::Decided(code) => ("decided", Weight::Info, code, None),
+        let (message, code, detail) = match end {
+            End::Decided(code) => ("decided", code, None),
             End::Refused(refusal) => {
-                let (code, detail) = (refusal.code(), Some(refusal.detail()));
-                if code.is_callers_fault() {
-                    ("refused", Weight::Info, code.as_str(), detail)
-                } else {
-                    ("failed", Weight::Error, code.as_str(), detail)
-                }
+                let code = refusal.code();
+                let message = if code.is_callers_fault() { "refused" } else { "failed" };
+                (message, code.as_str(), Some(refusal.detail()))
             }
         };
         let mut line = Map::new();
@@ -208,6 +236,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             }
         };
         put("message", Some(message));
+        put("level", Some(end.weight().as_str()));
         put("request_id", Some(invocation.request_id));
         put("trace", invocation.trace.and_then(log::trace_root));
         put("form", form.map(Form::as_str));
@@ -222,7 +251,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         let calls = self.throttle.as_ref().map_or(0, |throttle| throttle.store().calls());
         measured.writes = calls.saturating_sub(self.told.fetch_max(calls, Ordering::Relaxed));
         self.metrics.embed(&mut line, &measured, self.clock.now().as_nanos() / 1_000_000);
-        log::request(line, weight, self.metrics.are_on());
+        line
     }
 
     /// Charges one request to the caller's bucket.

@@ -21,6 +21,8 @@ mod json;
 mod jwks;
 mod log;
 mod metrics;
+#[cfg(feature = "otel")]
+mod otel;
 mod refusal;
 mod response;
 mod run;

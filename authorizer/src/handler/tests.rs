@@ -2,6 +2,8 @@
 
 mod forms;
 mod lines;
+#[cfg(feature = "otel")]
+mod spans;
 
 use std::sync::OnceLock;
 use std::time::Duration;
