@@ -26,6 +26,8 @@ pub(crate) struct Unverified<'a> {
     pub(crate) signed: &'a str,
     /// The signature, still base64url but known to decode.
     pub(crate) signature: &'a str,
+    /// Whether its type is an access token's, `at+jwt` (RFC 9068 section 2.1).
+    pub(crate) marked: bool,
     /// The payload's members. Only `iss` may be read before the signature is verified.
     pub(crate) payload: Map<String, Value>,
 }
@@ -69,10 +71,14 @@ pub(crate) fn parse(token: &str) -> Result<Unverified<'_>, Refusal> {
     let header = json::object(&decode(header)?)
         .ok_or(Refusal::malformed("the header is not a plain JSON object"))?;
     let kid = check_header(&header)?;
+    let marked = header
+        .get("typ")
+        .and_then(Value::as_str)
+        .is_some_and(|typ| typ.eq_ignore_ascii_case("at+jwt"));
     let payload = json::object(&decode(payload)?)
         .ok_or(Refusal::malformed("the payload is not a plain JSON object"))?;
     decode(signature)?;
-    Ok(Unverified { kid, signed, signature, payload })
+    Ok(Unverified { kid, signed, signature, marked, payload })
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
@@ -240,6 +246,15 @@ mod tests {
             let header = format!(r#"{{"kid":"k","alg":"RS256","typ":{typ}}}"#);
             assert_eq!(code(&token(&header, "{}")).is_some(), wrong, "{typ}");
         }
+    }
+
+    #[test]
+    fn says_whether_the_type_is_an_access_token_s() {
+        for (typ, marked) in [("JWT", false), ("at+jwt", true), ("AT+JWT", true)] {
+            let text = token(&format!(r#"{{"kid":"k","alg":"RS256","typ":"{typ}"}}"#), "{}");
+            assert_eq!(parse(&text).unwrap().marked, marked, "{typ}");
+        }
+        assert!(!parse(&token(HEADER, "{}")).unwrap().marked);
     }
 
     #[test]

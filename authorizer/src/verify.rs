@@ -77,7 +77,8 @@ impl<C: Clock + Clone> Verifier<C> {
         if !matches!(verified, Ok(true)) {
             return Err(Refusal::new(Code::Signature, "the signature is not the issuer's"));
         }
-        Claims::check(token.payload, &identity.iss, &issuer.checks, self.clock.now().as_secs())
+        let now = self.clock.now().as_secs();
+        Claims::check(token.payload, token.marked, &identity.iss, &issuer.checks, now)
     }
 
     fn identify(&self, iss: Option<&str>) -> Option<(&Issuer, &Identity)> {
