@@ -8,13 +8,13 @@
 
 mod bundle;
 mod fetch;
+mod key;
 mod set;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jsonwebtoken::DecodingKey;
 use throttle::{Clock, Timestamp};
 use tokio::sync::Mutex;
 
@@ -22,7 +22,7 @@ use crate::config::Identity;
 use crate::refusal::Refusal;
 pub use bundle::Bundle;
 use fetch::Fetch;
-use set::KeySet;
+use set::{KeySet, Keys};
 
 /// After this age a key set is fetched again by the request that meets it.
 const SOFT_AGE: Duration = Duration::from_secs(10 * 60);
@@ -117,13 +117,13 @@ impl<C: Clock> KeySets<C> {
         join_all(wanted.map(|source| self.refresh(source, Want::Set))).await;
     }
 
-    /// The key of a configured issuer, by the exact text of its name and the kid.
+    /// The keys of a configured issuer, by the exact text of its name and the kid.
     ///
     /// # Errors
     ///
     /// `claim` for an issuer that is not configured, `key` for a kid that the issuer doesn't
     /// publish, `unavailable` where no set that is young enough can be had.
-    pub(crate) async fn key(&self, iss: &str, kid: &str) -> Result<Arc<DecodingKey>, Refusal> {
+    pub(crate) async fn key(&self, iss: &str, kid: &str) -> Result<Arc<Keys>, Refusal> {
         let source = self
             .sources
             .iter()
@@ -234,3 +234,5 @@ impl Flight {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

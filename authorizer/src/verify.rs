@@ -10,7 +10,7 @@ use crate::config::{Identity, Issuer};
 use crate::jwks::KeySets;
 use crate::log;
 use crate::refusal::{Code, Refusal};
-use crate::token;
+use crate::token::Unverified;
 
 /// Verifies tokens: whose are taken, their keys, and the time.
 pub struct Verifier<C> {
@@ -54,31 +54,33 @@ impl<C: Clock + Clone> Verifier<C> {
 
     /// Verifies one token, without `Bearer` before it.
     pub async fn verify(&self, text: &str) -> Verification {
-        let token = match token::parse(text) {
+        let token = match Unverified::parse(text) {
             Ok(token) => token,
             Err(refusal) => return Verification { kid: None, outcome: Err(refusal) },
         };
         let kid = Some(log::digest_of(&token.kid));
-        Verification { kid, outcome: self.check(token).await.map(Arc::new) }
+        Verification { kid, outcome: self.check(&token).await.map(Arc::new) }
     }
 
     /// Issuer, key, signature, claims, in this order.
-    async fn check(&self, token: token::Unverified<'_>) -> Result<Claims, Refusal> {
+    async fn check(&self, token: &Unverified<'_>) -> Result<Claims, Refusal> {
+        let claims = token.claims()?;
         let (issuer, identity) = self
-            .identify(token.payload.get("iss").and_then(Value::as_str))
+            .identify(claims.get("iss").and_then(Value::as_str))
             .ok_or(Refusal::claim("the issuer is not configured"))?;
-        let key = self.keys.key(&identity.iss, &token.kid).await?;
-        let verified = jsonwebtoken::crypto::verify(
-            token.signature,
-            token.signed.as_bytes(),
-            &key,
-            jsonwebtoken::Algorithm::RS256,
-        );
-        if !matches!(verified, Ok(true)) {
+        // RFC 8725 section 3.1: which algorithms are taken is the configuration's to say.
+        if !issuer.checks.algorithms.contains(&token.algorithm) {
+            return Err(Refusal::header("the algorithm is not the issuer's"));
+        }
+        let keys = self.keys.key(&identity.iss, &token.kid).await?;
+        let key = keys
+            .of(token.algorithm)
+            .ok_or(Refusal::key("the issuer's key is not for this algorithm"))?;
+        if !key.verifies(token.signed.as_bytes(), &token.signature) {
             return Err(Refusal::new(Code::Signature, "the signature is not the issuer's"));
         }
         let now = self.clock.now().as_secs();
-        Claims::check(token.payload, token.marked, &identity.iss, &issuer.checks, now)
+        Claims::check(claims, token.marked, &identity.iss, &issuer.checks, now)
     }
 
     fn identify(&self, iss: Option<&str>) -> Option<(&Issuer, &Identity)> {
