@@ -19,6 +19,7 @@ use throttle::{Clock, Timestamp};
 use tokio::sync::Mutex;
 
 use crate::config::Identity;
+use crate::metrics::Fetches;
 use crate::refusal::Refusal;
 pub use bundle::Bundle;
 use fetch::Fetch;
@@ -44,6 +45,7 @@ const UNKNOWN_BURST: u32 = 4;
 pub(crate) struct KeySets<C> {
     sources: Vec<Source>,
     fetch: Fetch,
+    fetches: Fetches,
     clock: C,
 }
 
@@ -105,7 +107,12 @@ impl<C: Clock> KeySets<C> {
             })
             .collect::<Vec<Source>>();
         let plain = sources.iter().all(|source| source.identity.jwks_uri.scheme() == "http");
-        Ok(Self { sources, fetch: Fetch::new(plain)?, clock })
+        Ok(Self { sources, fetch: Fetch::new(plain)?, fetches: Fetches::default(), clock })
+    }
+
+    /// The fetches that the log has not told of.
+    pub(crate) const fn fetches(&self) -> &Fetches {
+        &self.fetches
     }
 
     /// Fetches the sets that will surely be needed, in parallel; a failure is left to a request.
@@ -180,7 +187,10 @@ impl<C: Clock> KeySets<C> {
         // wait for a dead endpoint each.
         flight.failed = Some(now);
         let issuer = source.identity.iss.as_str();
-        let set = match self.fetch.key_set(&source.identity.jwks_uri).await {
+        let fetched = self.fetch.key_set(&source.identity.jwks_uri).await;
+        let took = self.clock.monotonic().saturating_sub(now);
+        self.fetches.note(took, fetched.is_ok());
+        let set = match fetched {
             Ok(set) => set,
             // Nobody has switched to this name of the issuer: it has no keys, which is no outage.
             Err(error)

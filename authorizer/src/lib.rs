@@ -20,19 +20,23 @@ mod handler;
 mod json;
 mod jwks;
 mod log;
+mod metrics;
 mod refusal;
 mod response;
 mod run;
+mod shutdown;
 mod token;
 mod verify;
 
 pub use algorithm::Algorithm;
 pub use claims::Claims;
 pub use config::{
-    Accepted, Checks, Config, ConfigError, Failure as FailurePolicy, Identity, Issuer, PlanChoice,
-    Refuse, ThrottleConfig, TokenUse,
+    Accepted, Checks, Config, ConfigError, Failure as FailurePolicy, HttpForm, HttpUnauthorized,
+    Identity, Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, ThrottleConfig,
+    TokenSource, TokenUse,
 };
-pub use handler::Authorizer;
+pub use event::{ApiKey, Event, Form};
+pub use handler::{Authorizer, Invocation};
 pub use jwks::Bundle;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};

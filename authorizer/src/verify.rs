@@ -9,6 +9,7 @@ use crate::claims::Claims;
 use crate::config::{Identity, Issuer};
 use crate::jwks::KeySets;
 use crate::log;
+use crate::metrics::Fetches;
 use crate::refusal::{Code, Refusal};
 use crate::token::Unverified;
 
@@ -50,6 +51,11 @@ impl<C: Clock + Clone> Verifier<C> {
     /// Fetches the keys that the first token will need; a failure is left to that token.
     pub async fn prepare(&self) {
         self.keys.prefetch().await;
+    }
+
+    /// The fetches of key sets, for the metrics.
+    pub(crate) const fn fetches(&self) -> &Fetches {
+        self.keys.fetches()
     }
 
     /// Verifies one token, without `Bearer` before it.
