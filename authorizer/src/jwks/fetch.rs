@@ -15,6 +15,7 @@ const TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// The one HTTP client. Its connections are not kept: the next fetch is minutes away, and a
 /// connection that froze with the execution environment is found dead only by a time-out.
+#[derive(Clone)]
 pub(super) struct Fetch {
     client: Client,
 }
