@@ -35,5 +35,5 @@ pub use rate::{Rate, RateError};
 pub use store::dynamo::{self, DynamoStore};
 pub use store::memory::MemoryStore;
 pub use store::{PlanRecord, Store};
-pub use table::Plans;
+pub use table::{Plans, Revocable, Revocation, Revocations};
 pub use throttle::{Request, Throttle};

@@ -86,7 +86,8 @@ impl Debug for Subject {
     }
 }
 
-fn checked(text: String, max: usize) -> Result<Arc<str>, NameError> {
+/// Text of at most `max` bytes, not empty, without control characters.
+pub(crate) fn checked(text: String, max: usize) -> Result<Arc<str>, NameError> {
     if text.is_empty() {
         Err(NameError::Empty)
     } else if text.len() > max {

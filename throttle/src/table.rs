@@ -1,10 +1,13 @@
-//! The table's shape: one key, a time to live, and the plans in it.
+//! The table's shape: one key, a time to live, and the items in it.
 //!
-//! `pk` alone is the key. It says what an item is: `PLAN#id`, `BUCKET#subject`. `expires_at`
-//! is the second from which DynamoDB may delete an item; one that is gone counts as unused.
+//! `pk` alone is the key. It says what an item is: `PLAN#id`, `BUCKET#subject`,
+//! `REVOKED#kind#digest`. `expires_at` is the second from which DynamoDB may delete an item; one
+//! that is gone counts as unused.
 
 pub(crate) mod item;
+mod items;
 mod plans;
+mod revocations;
 
 use std::time::Duration;
 
@@ -20,7 +23,12 @@ use crate::failure::Failure;
 use crate::store::dynamo::failure;
 use crate::table::item::{EXPIRES_AT, PK};
 
-pub use plans::{Page, Plans, PlansError};
+pub use item::{
+    Attributes, Digest, DigestError, Item, Revocable, RevocableError, Revocation, RevocationKind,
+};
+pub use items::{Items, Page};
+pub use plans::{Plans, PlansError};
+pub use revocations::Revocations;
 
 /// What is wrong with a table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

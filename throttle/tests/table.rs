@@ -127,7 +127,7 @@ async fn plans_are_listed_in_pages() {
     let (mut found, mut damaged, mut pages, mut from) = (Vec::new(), Vec::new(), 0, None);
     loop {
         let page = plans.list(from.as_deref()).await.unwrap();
-        found.extend(page.plans.into_iter().map(|record| record.id.to_string()));
+        found.extend(page.items.into_iter().map(|record| record.id.to_string()));
         damaged.extend(page.damaged);
         pages += 1;
         from = page.next;
