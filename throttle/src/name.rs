@@ -3,6 +3,8 @@
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
 
+use crate::table::Digest;
+
 /// The name of a plan, such as `free`.
 ///
 /// 1 to 128 bytes of printable text. Cheap to clone.
@@ -59,6 +61,11 @@ impl Subject {
     /// It is empty, longer than 512 bytes, or holds control characters.
     pub fn new(subject: impl Into<String>) -> Result<Self, NameError> {
         checked(subject.into(), 512).map(Self)
+    }
+
+    /// `key-` and a digest: short and printable.
+    pub(crate) fn of_digest(digest: &Digest) -> Self {
+        Self(format!("key-{digest}").into())
     }
 
     /// The name as text. Keep it out of logs.

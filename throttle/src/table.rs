@@ -1,11 +1,13 @@
 //! The table's shape: one key, a time to live, and the items in it.
 //!
-//! `pk` alone is the key. It says what an item is: `PLAN#id`, `BUCKET#subject`,
-//! `REVOKED#kind#digest`. `expires_at` is the second from which DynamoDB may delete an item; one
+//! `pk` alone is the key. It says what an item is: `PLAN#id`, `KEY#digest`,
+//! `SUBJECT#subject`, `BUCKET#subject`, `REVOKED#kind#digest`. `expires_at` is the second from which DynamoDB may delete an item; one
 //! that is gone counts as unused.
 
+mod assignments;
 pub(crate) mod item;
 mod items;
+mod keys;
 mod plans;
 mod revocations;
 
@@ -23,11 +25,14 @@ use crate::failure::Failure;
 use crate::store::dynamo::failure;
 use crate::table::item::{EXPIRES_AT, PK};
 
+pub use assignments::Assignments;
 pub use item::{
-    Attributes, Digest, DigestError, Item, Revocable, RevocableError, Revocation, RevocationKind,
+    Assignment, Attributes, Digest, DigestError, Item, KeyDetails, KeyRecord, Revocable,
+    RevocableError, Revocation, RevocationKind,
 };
-pub use items::{Items, Page};
-pub use plans::{Plans, PlansError};
+pub use items::{Items, Page, WriteError};
+pub use keys::Keys;
+pub use plans::Plans;
 pub use revocations::Revocations;
 
 /// What is wrong with a table.

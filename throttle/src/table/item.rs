@@ -1,6 +1,8 @@
 //! The kinds of items in the table: one definition each, to and from DynamoDB's types.
 
+mod assignment;
 mod digest;
+mod key;
 mod plan;
 mod revocation;
 
@@ -15,9 +17,13 @@ use crate::clock::Timestamp;
 use crate::failure::Damage;
 use crate::name::Subject;
 
+pub use assignment::Assignment;
 pub use digest::{Digest, DigestError};
+pub use key::{KeyDetails, KeyRecord};
 pub use revocation::{Revocable, RevocableError, Revocation, RevocationKind};
 
+pub(crate) use digest::hex;
+pub(crate) use key::ENABLED;
 pub(crate) use plan::{CREATED, DELETED, PLAN};
 pub(crate) use revocation::ISSUED_BEFORE;
 
@@ -118,6 +124,12 @@ impl<'a, T: Item> Reading<'a, T> {
         let Some(value) = self.item.get(name) else { return Ok(None) };
         let text = value.as_s().map_err(|_| damage(T::KIND, name, "is no text"))?;
         Ok(Some(text.as_str()))
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, Damage> {
+        let Some(value) = self.item.get(name) else { return Ok(None) };
+        let flag = value.as_bool().map_err(|_| damage(T::KIND, name, "is neither true nor false"));
+        flag.copied().map(Some)
     }
 
     /// A text that is checked further.

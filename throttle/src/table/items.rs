@@ -1,5 +1,6 @@
 //! Reading and listing the items of one kind.
 
+use std::collections::HashMap;
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
 
@@ -9,8 +10,9 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
 use crate::failure::{Failure, StoreError};
+use crate::key::KeyError;
 use crate::store::dynamo::failure;
-use crate::table::item::{self, Item, PK};
+use crate::table::item::{self, Item, PK, VERSION};
 
 /// The items of one kind in a table.
 ///
@@ -30,6 +32,30 @@ pub struct Page<T> {
     pub damaged: Vec<String>,
     /// Where the next page starts; none after the last.
     pub next: Option<String>,
+}
+
+/// Why an item wasn't written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// Somebody else has written or deleted it meanwhile, or it is there already.
+    #[error("the {item} was changed meanwhile: look at it, and write it again")]
+    Conflict {
+        /// The kind of item.
+        item: &'static str,
+    },
+    /// There is none.
+    #[error("there is no such {item}")]
+    Missing {
+        /// The kind of item.
+        item: &'static str,
+    },
+    /// A new key couldn't be made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The table has no answer, or holds something that can't be trusted.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// A condition on the stored item, in DynamoDB's words.
@@ -135,6 +161,20 @@ impl<T: Item> Items<T> {
         }
     }
 
+    /// Writes a whole item over the one with the version `replaced`; none if there must be none.
+    pub(crate) async fn replace(&self, item: &T, replaced: Option<u64>) -> Result<(), WriteError> {
+        let condition = match replaced {
+            None => Condition::new("attribute_not_exists(#k)").name("#k", PK),
+            Some(version) => {
+                Condition::new("#v = :v").name("#v", VERSION).value(":v", item::n(version))
+            }
+        };
+        match self.write(item, condition).await? {
+            Written::Done => Ok(()),
+            Written::Kept(_) => Err(WriteError::Conflict { item: T::KIND }),
+        }
+    }
+
     /// Deletes an item; says whether there was one, damaged or not.
     pub(crate) async fn remove(&self, id: &T::Id) -> Result<bool, StoreError> {
         let delete = self
@@ -175,14 +215,12 @@ impl Condition {
     }
 }
 
-fn owned<V, W: From<V>>(pairs: Vec<(&str, V)>) -> std::collections::HashMap<String, W> {
+fn owned<V, W: From<V>>(pairs: Vec<(&str, V)>) -> HashMap<String, W> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
 /// DynamoDB refuses an empty list of values.
-fn some<V>(
-    map: std::collections::HashMap<String, V>,
-) -> Option<std::collections::HashMap<String, V>> {
+fn some<V>(map: HashMap<String, V>) -> Option<HashMap<String, V>> {
     (!map.is_empty()).then_some(map)
 }
 

@@ -10,26 +10,11 @@ use crate::name::PlanId;
 use crate::plan::Plan;
 use crate::store::PlanRecord;
 use crate::store::dynamo::failure;
-use crate::table::Items;
 use crate::table::item::{self, CREATED, DELETED, Item, PK, PLAN, VERSION, n};
+use crate::table::{Items, WriteError};
 
 /// Reads and writes the plans of a table.
 pub type Plans = Items<PlanRecord>;
-
-/// Why a plan wasn't written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PlansError {
-    /// Somebody else has written it meanwhile.
-    #[error("the plan `{plan}` was changed meanwhile: look at it, and put it again")]
-    Conflict {
-        /// The plan.
-        plan: PlanId,
-    },
-    /// The table has no answer, or holds something that can't be trusted.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 impl Plans {
     /// Writes a plan, where `replaced` is the version it replaces; none for a new plan.
@@ -46,7 +31,7 @@ impl Plans {
         plan: &Plan,
         replaced: Option<u64>,
         now: Timestamp,
-    ) -> Result<PlanRecord, PlansError> {
+    ) -> Result<PlanRecord, WriteError> {
         let record = PlanRecord { id: id.clone(), plan: plan.clone(), version: 0, created: now };
         let mut values = record.attributes().map_err(StoreError::from)?;
         let update = self
@@ -72,7 +57,7 @@ impl Plans {
                 .condition_expression("#v = :replaced AND attribute_exists(#p)")
                 .expression_attribute_values(":replaced", n(version)),
         };
-        let written = send(update, id).await?;
+        let written = send(update).await?;
         Ok(written.ok_or(StoreError::Failure(Failure::Outage))?)
     }
 
@@ -87,7 +72,7 @@ impl Plans {
         id: &PlanId,
         version: u64,
         now: Timestamp,
-    ) -> Result<(), PlansError> {
+    ) -> Result<(), WriteError> {
         let update = self
             .update(id)
             .update_expression("SET #d = :d, #v = #v + :one REMOVE #p, #c")
@@ -99,7 +84,7 @@ impl Plans {
             .expression_attribute_values(":d", n(now.as_nanos()))
             .expression_attribute_values(":one", n(1))
             .expression_attribute_values(":replaced", n(version));
-        send(update, id).await.map(drop)
+        send(update).await.map(drop)
     }
 
     fn update(&self, id: &PlanId) -> UpdateItemFluentBuilder {
@@ -112,16 +97,13 @@ impl Plans {
 }
 
 /// What is stored after the write; none if it says that the plan was deleted.
-async fn send(
-    update: UpdateItemFluentBuilder,
-    id: &PlanId,
-) -> Result<Option<PlanRecord>, PlansError> {
+async fn send(update: UpdateItemFluentBuilder) -> Result<Option<PlanRecord>, WriteError> {
     let answer = Box::pin(update.send()).await.map_err(|error| {
         let conflict = error
             .as_service_error()
             .is_some_and(UpdateItemError::is_conditional_check_failed_exception);
         if conflict {
-            PlansError::Conflict { plan: id.clone() }
+            WriteError::Conflict { item: PlanRecord::KIND }
         } else {
             StoreError::from(failure(&error)).into()
         }

@@ -7,9 +7,11 @@
     reason = "a test may fail loudly"
 )]
 
+mod assignments;
 #[path = "../common/mod.rs"]
 mod common;
 mod counted;
+mod keys;
 mod revocations;
 
 use std::time::Duration;
