@@ -14,6 +14,7 @@
 //! - [`clock`] is the only place that reads the time.
 
 pub mod bucket;
+mod cache;
 pub mod clock;
 mod decision;
 mod failure;
@@ -26,6 +27,7 @@ pub mod store;
 pub mod table;
 mod throttle;
 
+pub use cache::Cache;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use decision::{Decision, Limit};
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
