@@ -11,6 +11,7 @@ mod assignments;
 #[path = "../common/mod.rs"]
 mod common;
 mod counted;
+mod directory;
 mod keys;
 mod revocations;
 
