@@ -36,7 +36,7 @@ pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use key::{ImportError, ImportProblem, ImportedKey, Key, KeyError};
 pub use name::{NameError, PlanId, Subject};
 pub use period::{Period, Window};
-pub use plan::{ApiStage, Plan, PlanError, Problem, Quota, Throttling};
+pub use plan::{ApiStage, ImportedPlans, Plan, PlanError, Problem, Quota, Throttling};
 pub use rate::{Rate, RateError};
 pub use store::dynamo::{self, DynamoStore};
 pub use store::memory::MemoryStore;
