@@ -27,6 +27,7 @@ mod rate;
 pub mod store;
 pub mod table;
 mod throttle;
+mod usage;
 
 pub use cache::Cache;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
@@ -42,7 +43,8 @@ pub use store::dynamo::{self, DynamoStore};
 pub use store::memory::MemoryStore;
 pub use store::{PlanRecord, Store};
 pub use table::{
-    Assignment, Assignments, Digest, KeyDetails, KeyRecord, Keys, Plans, Revocable, Revocation,
-    Revocations,
+    Assignment, Assignments, Buckets, Digest, KeyDetails, KeyRecord, Keys, Plans, Revocable,
+    Revocation, Revocations,
 };
 pub use throttle::{Request, Throttle};
+pub use usage::{History, Usage, UsageError};

@@ -5,6 +5,7 @@
 //! that is gone counts as unused.
 
 mod assignments;
+mod buckets;
 pub(crate) mod item;
 mod items;
 mod keys;
@@ -26,9 +27,10 @@ use crate::store::dynamo::failure;
 use crate::table::item::{EXPIRES_AT, PK};
 
 pub use assignments::Assignments;
+pub use buckets::{Buckets, GrantError};
 pub use item::{
-    Assignment, Attributes, Digest, DigestError, Item, KeyDetails, KeyRecord, Revocable,
-    RevocableError, Revocation, RevocationKind,
+    Assignment, Attributes, BucketRecord, Digest, DigestError, Item, KeyDetails, KeyRecord,
+    Revocable, RevocableError, Revocation, RevocationKind,
 };
 pub use items::{Items, Page, WriteError};
 pub use keys::Keys;

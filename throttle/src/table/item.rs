@@ -2,6 +2,7 @@
 
 mod assignment;
 mod digest;
+mod history;
 mod key;
 mod plan;
 mod revocation;
@@ -9,6 +10,7 @@ mod revocation;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::marker::PhantomData;
+use std::str::FromStr;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -19,10 +21,12 @@ use crate::name::Subject;
 
 pub use assignment::Assignment;
 pub use digest::{Digest, DigestError};
+pub use history::BucketRecord;
 pub use key::{KeyDetails, KeyRecord};
 pub use revocation::{Revocable, RevocableError, Revocation, RevocationKind};
 
 pub(crate) use digest::hex;
+pub(crate) use history::{GRANTED, GRANTS, MAX_GRANTED, stale};
 pub(crate) use key::ENABLED;
 pub(crate) use plan::{CREATED, DELETED, PLAN};
 pub(crate) use revocation::ISSUED_BEFORE;
@@ -182,12 +186,16 @@ pub(crate) fn text(text: &str) -> AttributeValue {
 }
 
 /// A number for an expression.
-pub(crate) fn n(number: u64) -> AttributeValue {
+pub(crate) fn n(number: impl Display) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
 /// A whole number of an item, none if it isn't there.
-fn number(kind: &'static str, item: &Attributes, name: &str) -> Result<Option<u64>, Damage> {
+fn number<T: FromStr>(
+    kind: &'static str,
+    item: &Attributes,
+    name: &str,
+) -> Result<Option<T>, Damage> {
     let Some(value) = item.get(name) else { return Ok(None) };
     let parsed = value.as_n().ok().and_then(|text| text.parse().ok());
     parsed.map(Some).ok_or_else(|| damage(kind, name, "is no whole number, or out of range"))

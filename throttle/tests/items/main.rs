@@ -8,6 +8,7 @@
 )]
 
 mod assignments;
+mod buckets;
 #[path = "../common/mod.rs"]
 mod common;
 mod counted;
