@@ -67,8 +67,9 @@ impl Revocations {
             return Err(Failure::Throttled.into());
         }
         let mut found = Vec::new();
+        // A table that was asked is named in the answer, even where nothing was found.
         let mut responses = answer.responses.unwrap_or_default();
-        for item in responses.remove(&self.table).unwrap_or_default() {
+        for item in responses.remove(&self.table).ok_or(Failure::Outage)? {
             found.extend(item::read(&item)?);
         }
         Ok(found)
@@ -92,7 +93,7 @@ fn stronger_than_stored(revocation: &Revocation) -> Condition {
     };
     let condition = Condition::new(format!("attribute_not_exists(#x) OR #x <= :now OR {covered}"))
         .name("#x", EXPIRES_AT)
-        .value(":x", n(revocation.expires().as_secs()))
+        .value(":x", n(revocation.expires_at()))
         .value(":now", n(revocation.revoked_at().as_secs()));
     match before {
         Some(before) => condition.name("#b", ISSUED_BEFORE).value(":b", n(before.as_nanos())),

@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::config::interceptors::{
-    BeforeDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextMut,
+    AfterDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextMut,
     BeforeTransmitInterceptorContextRef,
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
-use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemInput;
-use aws_sdk_dynamodb::operation::scan::ScanInput;
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemInput, BatchGetItemOutput};
+use aws_sdk_dynamodb::operation::scan::{ScanInput, ScanOutput};
+use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
 use throttle::dynamo::Client;
 
 /// What a client has done so far.
@@ -20,7 +20,7 @@ pub(crate) struct Counted(Arc<Mutex<Counts>>);
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Counts {
     pub(crate) calls: u64,
-    /// In tenths of a unit; of the calls that read many items.
+    /// Of the calls that read many items, in tenths of a unit.
     pub(crate) tenths: u64,
 }
 
@@ -34,12 +34,6 @@ impl Counted {
     pub(crate) fn take(&self) -> Counts {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
-}
-
-#[derive(serde::Deserialize)]
-struct Answer {
-    #[serde(rename = "ConsumedCapacity")]
-    consumed: Option<serde_json::Value>,
 }
 
 impl Intercept for Counted {
@@ -72,25 +66,23 @@ impl Intercept for Counted {
         Ok(())
     }
 
-    fn read_before_deserialization(
+    fn read_after_deserialization(
         &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let body = context.response().body().bytes().unwrap_or_default();
-        let Ok(Answer { consumed: Some(consumed) }) = serde_json::from_slice(body) else {
-            return Ok(());
+        let Ok(output) = context.output_or_error() else { return Ok(()) };
+        let consumed = if let Some(batch) = output.downcast_ref::<BatchGetItemOutput>() {
+            batch.consumed_capacity().first()
+        } else if let Some(scan) = output.downcast_ref::<ScanOutput>() {
+            scan.consumed_capacity()
+        } else {
+            None
         };
+        let units = consumed.and_then(ConsumedCapacity::capacity_units).unwrap_or_default();
         // Without its point, a number with one decimal is tenths.
-        let tenths = |one: &serde_json::Value| {
-            let units = one["CapacityUnits"].as_f64().unwrap_or_default();
-            format!("{units:.1}").replace('.', "").parse::<u64>().unwrap()
-        };
-        let tenths = match &consumed {
-            serde_json::Value::Array(all) => all.iter().map(tenths).sum(),
-            one => tenths(one),
-        };
+        let tenths = format!("{units:.1}").replace('.', "").parse::<u64>()?;
         self.0.lock().unwrap().tenths += tenths;
         Ok(())
     }

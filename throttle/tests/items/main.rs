@@ -14,7 +14,9 @@ mod common;
 mod counted;
 mod directory;
 mod keys;
+mod properties;
 mod revocations;
+mod table;
 
 use std::time::Duration;
 

@@ -135,7 +135,8 @@ pub struct Revocation {
     target: Revocable,
     issued_before: Option<Timestamp>,
     revoked_at: Timestamp,
-    expires: Timestamp,
+    /// In seconds, as DynamoDB has it.
+    expires_at: u64,
     reason: Option<String>,
 }
 
@@ -147,8 +148,8 @@ impl Revocation {
     #[must_use]
     pub fn new(target: Revocable, now: Timestamp, expires: Timestamp) -> Self {
         let issued_before = target.kind.is_dated().then_some(now);
-        let expires = Timestamp::from_secs(expires.as_nanos().div_ceil(NANOS_A_SECOND));
-        Self { target, issued_before, revoked_at: now, expires, reason: None }
+        let expires_at = expires.as_nanos().div_ceil(NANOS_A_SECOND);
+        Self { target, issued_before, revoked_at: now, expires_at, reason: None }
     }
 
     /// Sets which tokens of a user or a client are meant; for the other kinds, nothing.
@@ -187,7 +188,7 @@ impl Revocation {
     /// From when on it no longer counts.
     #[must_use]
     pub fn expires(&self) -> Timestamp {
-        self.expires
+        Timestamp::from_secs(self.expires_at)
     }
 
     /// Why, if somebody said so.
@@ -201,7 +202,7 @@ impl Revocation {
     /// DynamoDB deletes what has expired within days; until then it is there and says nothing.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
-        now < self.expires
+        now < self.expires()
     }
 
     /// Whether a token issued at this moment is revoked now.
@@ -216,11 +217,15 @@ impl Revocation {
         old && self.is_live(now)
     }
 
+    pub(crate) fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
+
     /// Both revocations of one target in one: whatever either revokes, and as long.
     pub(crate) fn join(self, other: &Self) -> Self {
         Self {
             issued_before: self.issued_before.max(other.issued_before),
-            expires: self.expires.max(other.expires),
+            expires_at: self.expires_at.max(other.expires_at),
             ..self
         }
     }
@@ -247,7 +252,7 @@ impl Item for Revocation {
     fn attributes(&self) -> Result<Attributes, Damage> {
         let mut item = Attributes::from([
             (REVOKED_AT.to_owned(), n(self.revoked_at.as_nanos())),
-            (EXPIRES_AT.to_owned(), n(self.expires.as_secs())),
+            (EXPIRES_AT.to_owned(), n(self.expires_at)),
         ]);
         let before = self.issued_before.map(|before| n(before.as_nanos()));
         item.extend(before.map(|before| (ISSUED_BEFORE.to_owned(), before)));
@@ -266,7 +271,7 @@ impl Item for Revocation {
             target,
             issued_before,
             revoked_at: item.needed(REVOKED_AT, item.moment(REVOKED_AT)?)?,
-            expires: Timestamp::from_secs(item.needed(EXPIRES_AT, item.number(EXPIRES_AT)?)?),
+            expires_at: item.needed(EXPIRES_AT, item.number(EXPIRES_AT)?)?,
             reason: reason.map(|reason| reason.to_string()),
         }))
     }
