@@ -206,7 +206,8 @@ mod tests {
         let many = (0..20).map(|_| cache.again(&"a", KEEP, stale, || table.fetch()));
         assert!(join_all(many).await.iter().all(|value| *value == Ok(Some(2))));
         assert_eq!(table.asked(), 1, "for all of them");
-        // It stays, for those who know nothing.
+        // It stays: for who has learnt the same a little later, and for those who know nothing.
+        assert_eq!(cache.again(&"a", KEEP, stale, || table.fetch()).await, Ok(Some(2)));
         assert_eq!(cache.get(&"a", KEEP, table.fetch()).await, Ok(Some(2)));
         assert_eq!(table.asked(), 0);
     }
