@@ -33,12 +33,13 @@ mod verify;
 pub use algorithm::Algorithm;
 pub use claims::Claims;
 pub use config::{
-    Checks, Clients, Config, ConfigError, Failure as FailurePolicy, HttpForm, HttpUnauthorized,
+    Accepted, Checks, Config, ConfigError, Failure as FailurePolicy, HttpForm, HttpUnauthorized,
     Identity, Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, ThrottleConfig,
     TokenSource, TokenUse,
 };
 pub use event::{ApiKey, Event, Form};
 pub use handler::{Authorizer, Invocation};
+pub use jwks::Bundle;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use run::main;

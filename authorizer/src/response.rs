@@ -182,7 +182,7 @@ impl Response {
             _ => None,
         };
         Ok(Self(Body::Policy(Policy {
-            principal_id: decided.claims.subject().to_owned(),
+            principal_id: decided.claims.principal().to_owned(),
             policy_document,
             context,
             usage_identifier_key: usage_identifier_key.map(str::to_owned),

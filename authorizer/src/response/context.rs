@@ -17,10 +17,9 @@ impl Context {
     /// What a caller's claims and plan say; what they don't is left out.
     pub(super) fn of(claims: &Claims, decision: Option<&Decision>) -> Self {
         let mut context = Self::default();
-        context.put("sub", Some(claims.subject()));
-        context.put("clientId", claims.client());
-        context.put("scope", Some(claims.scopes().join(" ")).filter(|scope| !scope.is_empty()));
-        context.put("groups", Some(claims.groups().join(" ")).filter(|all| !all.is_empty()));
+        for (name, value) in claims.context() {
+            context.put(name, Some(value));
+        }
         if let Some(decision) = decision {
             context.put("plan", Some(decision.plan().to_string()));
             context.put("limit", Some(decision.limit()));

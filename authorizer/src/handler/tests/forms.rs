@@ -226,3 +226,20 @@ async fn a_web_socket_takes_its_token_from_the_query_where_configured() {
         "queryStringParameters": {"access_token": bench.token(&json!({}))}});
     assert_eq!(bench.ask(&event).await, Err(Failure::Unauthorized), "not by itself");
 }
+
+#[tokio::test]
+async fn the_issuer_s_configuration_says_who_calls_and_what_the_backend_learns() {
+    let mut bench = Bench::new("").await;
+    let text = format!(
+        "[[issuer]]\nurl = \"{}\"\nclients = \"any\"\ntoken_use = \"any\"\nprincipal = \"tenant\"\n\
+         context = {{ who = \"tenant\", age = \"age\", list = \"nested\" }}\n\
+         [[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n",
+        bench.iss
+    );
+    let config = Config::parse(&text, "test").unwrap();
+    bench.authorizer = Authorizer::new(config, None, bench.clock.clone()).unwrap();
+    let token = bench.token(&json!({"tenant": "t-1", "age": 7, "nested": {"a": 1}}));
+    let answer = bench.call(&token, ARN).await.unwrap();
+    assert_eq!(answer["principalId"], "t-1");
+    assert_eq!(answer["context"], json!({"who": "t-1", "age": 7}));
+}
