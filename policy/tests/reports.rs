@@ -181,6 +181,52 @@ fn explains_denies_that_close() {
 }
 
 #[test]
+fn explains_by_the_route_that_decides() {
+    let rules = rules(
+        r#"
+        [[rule]]
+        name = "either"
+        allow = ["GET /x/{sub}", "GET /x/a"]
+        everyone = true
+
+        [[rule]]
+        name = "kept"
+        deny = ["GET /y/{sub}"]
+        any_group = ["g"]
+
+        [[rule]]
+        name = "office"
+        allow = ["GET /z"]
+        everyone = true
+        source_ips = ["10.0.0.0/8"]
+        until_exp = true
+        "#,
+    );
+    let none = Map::new();
+    let lasting = claims(json!({ "exp": 1_800_000_000 }));
+    let outside = |claims| Caller::new(claims).with_source_ip("192.0.2.1".parse().ok());
+    let address = "does not allow `GET /z`: the address is not in `source_ips`";
+    for (caller, call, rule, says) in [
+        (outside(&none), "GET/x/a", "either", "allows `GET /x/a`"),
+        (outside(&none), "GET/other", "either", "no route matches"),
+        (outside(&none), "POST/x/b", "either", "no route matches"),
+        (outside(&none), "GET/y/a", "kept", "no route matches"),
+        (outside(&lasting), "GET/z", "office", address),
+        (
+            outside(&none),
+            "GET/z",
+            "office",
+            "does not allow `GET /z`: the token has no usable `exp`",
+        ),
+    ] {
+        let arn = format!("{STAGE}/{call}");
+        let explanation = rules.explain(&caller, &MethodArn::parse(&arn).unwrap());
+        let said = explanation.rules().iter().find(|said| said.rule() == rule).unwrap();
+        assert_eq!(said.reason().to_string(), says, "{call}");
+    }
+}
+
+#[test]
 fn an_explanation_is_a_table_and_json() {
     let rules = rules(SHOP);
     let none = Map::new();

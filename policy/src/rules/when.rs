@@ -293,6 +293,26 @@ mod tests {
     }
 
     #[test]
+    fn bounds_are_where_they_are_said_to_be() {
+        let passes = |text: &str| When::compile(text).is_ok();
+        for (most, text) in [
+            // Three parts beside the items: the operator, the item sought, the list.
+            (253, (|n| format!("1 in [{}1]", "1,".repeat(n - 1))) as fn(usize) -> String),
+            (20, |n| format!("1{}", "+1".repeat(n))),
+            (20, |n| format!("claims{}", ".a".repeat(n))),
+        ] {
+            assert!(passes(&text(most)), "{}", text(most));
+            assert!(!passes(&text(most + 1)), "{}", text(most + 1));
+        }
+        let loops = "claims.a.exists(x, x == 1) && claims.b.all(y, y == 1)";
+        assert!(passes(loops), "side by side");
+        assert!(
+            !passes("claims.a.exists(x, x == 1) && claims.b.all(y, x == 1)"),
+            "of another loop"
+        );
+    }
+
+    #[test]
     fn the_worst_that_passes_needs_little_stack() {
         // Tokio's threads have 2 MiB; a debug build needs several times what a release build does.
         let worst = || {
