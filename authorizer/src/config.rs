@@ -1,32 +1,33 @@
 //! The configuration: one TOML file, or two environment variables.
 //!
+//! `reference.toml` beside this crate's sources has every field, and is tested to.
 //! `AUTHORIZER_CONFIG` is a path or the text itself; `USER_POOL_ID` and `CLIENT_IDS` alone make a
 //! working authorizer that lets every valid access token of these clients through. A check is
 //! on unless it is turned off by name, and a check that is forgotten is an error.
 
 mod issuer;
+mod limits;
+mod metrics;
+mod response;
+mod source;
 
-use std::fmt;
 use std::io::Read as _;
 use std::path::Path;
-use std::time::Duration;
 
 use policy::{RuleSpec, Rules};
-use serde::{Deserialize, Deserializer, de};
-use throttle::dynamo::OPERATION_TIMEOUT;
+use serde::Deserialize;
 use toml::Spanned;
 
 use issuer::IssuerSpec;
-pub use issuer::{Checks, Clients, Identity, Issuer, TokenUse};
+pub use issuer::{Accepted, Checks, Identity, Issuer, TokenUse};
+pub(crate) use limits::UNKNOWN_KEY;
+pub use limits::{Failure, PlanChoice, Refuse, ThrottleConfig};
+pub use metrics::MetricsConfig;
+pub use response::{HttpForm, HttpUnauthorized, ResponseConfig};
+pub use source::TokenSource;
 
 /// The longest configuration that is read, in bytes.
 const MAX_CONFIG: usize = 256 * 1024;
-
-/// The key value that says "throttled" to API Gateway: no usage plan knows it.
-pub(crate) const UNKNOWN_KEY: &str = "tollgate-throttled-unknown-key";
-
-/// API Gateway's bounds on the value of an API key, in characters.
-const API_KEY_LENGTH: std::ops::RangeInclusive<usize> = 20..=128;
 
 /// What a pool named by the environment alone lets its callers do: what API Gateway's own Cognito
 /// authorizer would.
@@ -36,9 +37,6 @@ allow = ["ANY /*"]
 everyone = true
 "#;
 
-/// What `timeout_ms` may be: less is never met, and more outlasts the caller's patience.
-const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=5_000;
-
 /// What an authorizer needs to know before it serves.
 #[derive(Debug)]
 pub struct Config {
@@ -46,8 +44,14 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// Who may call what.
     pub rules: Rules,
+    /// Where the token is in a request.
+    pub token: TokenSource,
+    /// What an HTTP API is answered.
+    pub response: ResponseConfig,
     /// Rate limits and quotas, where there are any.
     pub throttle: Option<ThrottleConfig>,
+    /// The metrics in the log.
+    pub metrics: MetricsConfig,
 }
 
 /// What is wrong with a configuration, and where.
@@ -60,92 +64,18 @@ pub struct ConfigError {
     message: String,
 }
 
-/// The `[throttle]` table: where limits are kept, and how a refusal is said.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ThrottleConfig {
-    /// The DynamoDB table's name.
-    pub table: String,
-    /// The claim whose text a bucket belongs to.
-    pub subject: String,
-    /// Which plan a caller is on.
-    pub plan: PlanChoice,
-    /// How API Gateway is told to answer 429.
-    pub refuse: Refuse,
-    /// What happens while the table can't be reached.
-    #[serde(default)]
-    pub failure: Failure,
-    /// How long one call to the table may take, and as long again to connect first; milliseconds.
-    timeout_ms: Option<u64>,
-    /// The API key of the usage plan that an allowed caller is put on; for `unknown-key`.
-    api_key: Option<String>,
-}
-
-impl ThrottleConfig {
-    /// How long one call to the table may take; making a connection may take as long.
-    #[must_use]
-    pub fn timeout(&self) -> Duration {
-        self.timeout_ms.map_or(OPERATION_TIMEOUT, Duration::from_millis)
-    }
-
-    /// The API key that stands for "allowed"; present where `refuse` is `unknown-key`.
-    #[must_use]
-    pub fn api_key(&self) -> Option<&str> {
-        self.api_key.as_deref()
-    }
-}
-
-impl fmt::Debug for ThrottleConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ThrottleConfig")
-            .field("table", &self.table)
-            .field("subject", &self.subject)
-            .field("plan", &self.plan)
-            .field("refuse", &self.refuse)
-            .field("failure", &self.failure)
-            .field("timeout", &self.timeout())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Which plan a caller is on: a claim's text, else a default.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlanChoice {
-    /// The claim that names the plan.
-    pub claim: Option<String>,
-    /// The plan of a token without that claim.
-    #[serde(deserialize_with = "plan_id")]
-    pub default: throttle::PlanId,
-}
-
-/// How a REST API is told that a caller is over its limit; an authorizer can't choose a status.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Refuse {
-    /// Allow with a usage key that no plan knows: the gateway response `INVALID_API_KEY`.
-    UnknownKey,
-    /// Deny, with the reason in the context: the gateway response `ACCESS_DENIED`.
-    Deny,
-    /// Allow, with the reason in the context: the backend answers 429.
-    Context,
-}
-
-/// What happens while the table can't be reached.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Failure {
-    /// The request fails: it is not let through uncounted.
-    #[default]
-    Closed,
-}
-
 /// The file as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     issuer: Vec<Spanned<IssuerSpec>>,
     rule: Vec<Spanned<RuleSpec>>,
+    #[serde(default)]
+    token: TokenSource,
+    #[serde(default)]
+    response: ResponseConfig,
+    #[serde(default)]
+    metrics: MetricsConfig,
     throttle: Option<Spanned<ThrottleConfig>>,
 }
 
@@ -223,7 +153,14 @@ impl Config {
         let rule: RuleSpec =
             toml::from_str(OPEN_RULE).map_err(|found| error(one_line(found.message())))?;
         let rules = Rules::compile(vec![rule]).map_err(|found| error(found.to_string()))?;
-        Ok(Self { issuers: vec![issuer], rules, throttle: None })
+        Ok(Self {
+            issuers: vec![issuer],
+            rules,
+            token: TokenSource::default(),
+            response: ResponseConfig::default(),
+            throttle: None,
+            metrics: MetricsConfig::default(),
+        })
     }
 
     /// Reads a configuration's text; `place` stands before the line in an error.
@@ -242,15 +179,16 @@ impl Config {
         if text.len() > MAX_CONFIG {
             return Err(error(None, format!("longer than {MAX_CONFIG} bytes")));
         }
-        let file: File = toml::from_str(text).map_err(|found| {
-            error(found.span().map(|span| span.start), one_line(found.message()))
-        })?;
+        let File { issuer, rule, token, response, metrics, throttle } = toml::from_str(text)
+            .map_err(|found| {
+                error(found.span().map(|span| span.start), one_line(found.message()))
+            })?;
 
-        if file.issuer.is_empty() {
+        if issuer.is_empty() {
             return Err(error(None, "no issuer: add an [[issuer]] table".into()));
         }
-        let mut issuers: Vec<Issuer> = Vec::with_capacity(file.issuer.len());
-        for spec in file.issuer {
+        let mut issuers: Vec<Issuer> = Vec::with_capacity(issuer.len());
+        for spec in issuer {
             let at = spec.span().start;
             let issuer = spec.into_inner().resolve().map_err(|message| error(Some(at), message))?;
             for identity in &issuer.identities {
@@ -260,23 +198,31 @@ impl Config {
                     return Err(error(Some(at), message));
                 }
             }
+            let name = &issuer.checks.issuer;
+            if issuers.iter().any(|other| other.checks.issuer == *name) {
+                let message = format!(
+                    "the name `{name}` stands twice, and callers of both would share limits: \
+                     give one another `name`"
+                );
+                return Err(error(Some(at), message));
+            }
             issuers.push(issuer);
         }
 
-        if file.rule.is_empty() {
+        if rule.is_empty() {
             let message = "no rule, so nobody may call anything: add a [[rule]] table";
             return Err(error(None, message.into()));
         }
         let places: Vec<(String, usize)> =
-            file.rule.iter().map(|rule| (rule.as_ref().name.clone(), rule.span().start)).collect();
-        let specs = file.rule.into_iter().map(Spanned::into_inner).collect();
+            rule.iter().map(|spec| (spec.as_ref().name.clone(), spec.span().start)).collect();
+        let specs = rule.into_iter().map(Spanned::into_inner).collect();
         let rules = Rules::compile(specs).map_err(|found| {
             // Of two rules with one name the second is meant: the first was there already.
             let wrong = places.iter().rfind(|(name, _)| name == found.rule());
             error(wrong.map(|(_, at)| *at), one_line(&found.to_string()))
         })?;
 
-        let throttle = match file.throttle {
+        let throttle = match throttle {
             None => None,
             Some(spec) => {
                 let at = spec.span().start;
@@ -288,44 +234,11 @@ impl Config {
                                    are taken: name another claim, `sub` say";
                     return Err(error(Some(at), message.into()));
                 }
-                check_throttle(&spec).map_err(|message| error(Some(at), message))?;
+                limits::check(&spec).map_err(|message| error(Some(at), message))?;
                 Some(spec)
             }
         };
-        Ok(Self { issuers, rules, throttle })
-    }
-}
-
-fn check_throttle(spec: &ThrottleConfig) -> Result<(), String> {
-    if spec.subject == "api_key" {
-        return Err("`subject = \"api_key\"` needs a request's API key, which a TOKEN event does \
-                    not carry: name a claim, `client_id` say"
-            .into());
-    }
-    if spec.subject.is_empty() || spec.table.is_empty() {
-        return Err("`table` and `subject` must not be empty".into());
-    }
-    if spec.timeout_ms.is_some_and(|timeout| !TIMEOUT_MS.contains(&timeout)) {
-        return Err(
-            "`timeout_ms` must be 10 to 5000: API Gateway itself waits for ten seconds".into()
-        );
-    }
-    match (&spec.refuse, &spec.api_key) {
-        (Refuse::UnknownKey, None) => {
-            Err("`refuse = \"unknown-key\"` needs `api_key`, the key of \
-                                           the usage plan that allowed callers are put on"
-                .into())
-        }
-        (Refuse::UnknownKey, Some(key)) if !API_KEY_LENGTH.contains(&key.len()) => {
-            Err("`api_key` must have 20 to 128 characters, as API Gateway's keys do".into())
-        }
-        (Refuse::UnknownKey, Some(key)) if key == UNKNOWN_KEY => {
-            Err("`api_key` is the key that stands for \"throttled\": choose another".into())
-        }
-        (Refuse::Deny | Refuse::Context, Some(_)) => {
-            Err("`api_key` is used with `refuse = \"unknown-key\"` alone: remove it".into())
-        }
-        _ => Ok(()),
+        Ok(Self { issuers, rules, token, response, throttle, metrics })
     }
 }
 
@@ -338,12 +251,6 @@ fn read(path: &Path) -> Result<String, String> {
     Ok(text)
 }
 
-fn plan_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<throttle::PlanId, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    throttle::PlanId::new(text)
-        .map_err(|error| de::Error::custom(format!("`default` is not a plan's name: {error}")))
-}
-
 /// The line, from 1, that a byte offset is on.
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
@@ -354,7 +261,12 @@ fn one_line(message: &str) -> String {
 }
 
 #[cfg(test)]
+mod reference;
+
+#[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const GOOD: &str = r#"[[issuer]]
@@ -426,7 +338,12 @@ api_key = "a-key-of-twenty-chars"
             ("\"client_id\"", "\"\"", 11, "must not be empty"),
             ("\"tollgate\"", "\"\"", 11, "must not be empty"),
             ("[\"client1\"]", "[\"\"]", 3, "an empty client id"),
-            ("token_use = \"access\"", "token_use = \"access\"\nleeway = 301", 1, "in seconds"),
+            (
+                "token_use = \"access\"",
+                "token_use = \"access\"\nleeway_seconds = 301",
+                1,
+                "in seconds",
+            ),
             ("user_pool", "jwks_uri = \"https://k.example/\"\nuser_pool", 1, "goes with `url`"),
             (
                 "user_pool = \"us-east-1_abcDEF123\"",
@@ -466,6 +383,15 @@ api_key = "a-key-of-twenty-chars"
     }
 
     #[test]
+    fn refuses_a_name_that_two_issuers_share() {
+        let other = "[[issuer]]\nurl = \"https://i.example\"\nclients = \"any\"\n\
+                     token_use = \"any\"\n";
+        assert!(Config::parse(&format!("{GOOD}\n{other}"), "x").is_ok());
+        let text = error(&format!("{GOOD}\n{other}name = \"us-east-1_abcDEF123\"\n"));
+        assert!(text.starts_with("tollgate.toml:19: ") && text.contains("share limits"), "{text}");
+    }
+
+    #[test]
     fn refuses_a_file_without_issuers_or_rules() {
         assert!(error("rule = []\nissuer = []").contains("no issuer"));
         assert!(error("rule = []").contains("missing field `issuer`"));
@@ -477,7 +403,9 @@ api_key = "a-key-of-twenty-chars"
     #[test]
     fn a_pool_and_its_clients_alone_suffice() {
         let config = Config::from_pool("eu-west-1_Ab9", "one, two").unwrap();
-        let Clients::These(clients) = &config.issuers[0].checks.clients else { panic!("any") };
+        let Some(Accepted::These(clients)) = &config.issuers[0].checks.clients else {
+            panic!("any")
+        };
         assert_eq!(clients, &["one", "two"]);
         assert_eq!(config.issuers[0].checks.token_use, TokenUse::Access);
         for (pool, clients) in [

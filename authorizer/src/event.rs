@@ -1,94 +1,164 @@
 //! What API Gateway sends, read leniently: what can't be read must still be answered.
+//!
+//! One function serves every kind of API, so the form is worked out first, from `type` and
+//! `version` alone, and everything else is looked up in the way of that form:
+//!
+//! | `type` | `version` | form | ARN | token |
+//! |---|---|---|---|---|
+//! | `TOKEN` | – | REST API, TOKEN authorizer | `methodArn` | `authorizationToken` |
+//! | `REQUEST` | `2.0` | HTTP API, payload 2.0 | `routeArn` | the configured header |
+//! | `REQUEST` | `1.0` | HTTP API, payload 1.0 | `methodArn` | the configured header |
+//! | `REQUEST` | any other | WebSocket API where the ARN ends in a route key, else REST API | `methodArn` | the configured header; for WebSocket a query parameter or subprotocol too |
+//!
+//! The forms are those of "Input to an API Gateway Lambda authorizer" and "Control access to HTTP
+//! APIs with AWS Lambda authorizers". A member that a form does not have is passed over, a map may
+//! be null or missing, and a member of a wrong type is a missing one, unless it holds the token.
 
+mod api_key;
+mod credential;
+mod members;
+
+use std::net::IpAddr;
+
+use policy::{MethodArn, Target};
 use serde_json::Value;
 
+pub use api_key::ApiKey;
+
+use crate::config::TokenSource;
 use crate::refusal::Refusal;
+use members::Members;
 
-/// The longest ARN of a method that API Gateway sends, in bytes.
-const MAX_ARN: usize = 1600;
-
-/// A TOKEN event of a REST API: exactly a token and the ARN of what is called.
-///
-/// AWS documents three members: `type`, `authorizationToken` and `methodArn` ("Input to an API
-/// Gateway Lambda authorizer").
-pub(crate) struct TokenEvent<'a> {
-    /// The value of the identity source: the whole `Authorization` header.
-    pub(crate) authorization: &'a str,
-    /// The ARN of what is called.
-    pub(crate) method_arn: &'a str,
+/// The kind of API that asks, and the payload that it asks with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// A REST API's TOKEN authorizer: a token and an ARN, nothing else.
+    RestToken,
+    /// A REST API's REQUEST authorizer.
+    RestRequest,
+    /// An HTTP API with payload format 1.0.
+    Http1,
+    /// An HTTP API with payload format 2.0.
+    Http2,
+    /// A WebSocket API's REQUEST authorizer, which is asked for `$connect` alone.
+    WebSocket,
 }
 
-impl<'a> TokenEvent<'a> {
-    /// Reads an event; members beside the three are passed over.
+impl Form {
+    /// Works out the form of an event.
     ///
     /// # Errors
     ///
-    /// `config` where the event is of another kind: the authorizer is attached in a way that it
-    /// can't serve. `malformed` where the token or the ARN is missing or too long.
-    pub(crate) fn read(event: &'a Value) -> Result<Self, Refusal> {
+    /// `config` where it is not an authorizer's event: the function is attached to something else.
+    pub fn of(event: &Value) -> Result<Self, Refusal> {
         let text = |name: &str| event.get(name).and_then(Value::as_str);
-        if text("type") != Some("TOKEN") {
-            return Err(Refusal::config("not a TOKEN event: attach it as a TOKEN authorizer"));
+        match (text("type"), text("version")) {
+            (Some("TOKEN"), _) => Ok(Self::RestToken),
+            (Some("REQUEST"), Some("2.0")) => Ok(Self::Http2),
+            (Some("REQUEST"), Some("1.0")) => Ok(Self::Http1),
+            (Some("REQUEST"), _) => {
+                let arn = text("methodArn").and_then(|arn| MethodArn::parse(arn).ok());
+                match arn.map(|arn| arn.target()) {
+                    Some(Target::RouteKey(_)) => Ok(Self::WebSocket),
+                    _ => Ok(Self::RestRequest),
+                }
+            }
+            _ => Err(Refusal::config("not an authorizer's event: attach it as an authorizer")),
         }
-        let authorization =
-            text("authorizationToken").ok_or(Refusal::malformed("the event has no token"))?;
-        let method_arn = text("methodArn")
-            .filter(|arn| arn.len() <= MAX_ARN)
-            .ok_or(Refusal::malformed("the event has no usable methodArn"))?;
-        Ok(Self { authorization, method_arn })
+    }
+
+    /// The form's name in the log and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RestToken => "rest-token",
+            Self::RestRequest => "rest-request",
+            Self::Http1 => "http-1.0",
+            Self::Http2 => "http-2.0",
+            Self::WebSocket => "websocket",
+        }
+    }
+
+    /// Whether the API is an HTTP API, which knows neither usage plans nor API keys.
+    #[must_use]
+    pub const fn is_http(self) -> bool {
+        matches!(self, Self::Http1 | Self::Http2)
+    }
+}
+
+/// One event: what is called, and where its credentials are.
+///
+/// Nothing of it is shown by Debug but the form.
+#[derive(Clone, Copy)]
+pub struct Event<'a> {
+    form: Form,
+    arn: MethodArn<'a>,
+    members: Members<'a>,
+}
+
+impl std::fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Event").field("form", &self.form).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Event<'a> {
+    /// Reads an event of this form.
+    ///
+    /// # Errors
+    ///
+    /// `malformed` where there is no ARN of what is called, or it is not one.
+    pub fn read(form: Form, event: &'a Value) -> Result<Self, Refusal> {
+        let members = Members::new(event);
+        let name = if form == Form::Http2 { "routeArn" } else { "methodArn" };
+        let arn = members
+            .text(name)
+            .and_then(|arn| MethodArn::parse(arn).ok())
+            .ok_or(Refusal::malformed("the event has no ARN of what is called"))?;
+        Ok(Self { form, arn, members })
+    }
+
+    /// The event's form.
+    #[must_use]
+    pub const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// What is called.
+    #[must_use]
+    pub const fn arn(&self) -> &MethodArn<'a> {
+        &self.arn
+    }
+
+    /// The token, without `Bearer` before it.
+    ///
+    /// # Errors
+    ///
+    /// `malformed` where there is none, more than one, or anything around it; `config` where an
+    /// HTTP API would cache the answer under something else than this token.
+    pub fn token(&self, source: &TokenSource) -> Result<&'a str, Refusal> {
+        credential::token(self.form, self.members, source)
+    }
+
+    /// The address that the request came from, where the form has one and it can be read.
+    ///
+    /// API Gateway puts it into `requestContext`, under `http` for payload 2.0 and under
+    /// `identity` else; it is the peer's, and no header of the caller's is believed.
+    #[must_use]
+    pub fn source_ip(&self) -> Option<IpAddr> {
+        let holder = if self.form == Form::Http2 { "http" } else { "identity" };
+        let context = self.members.get("requestContext")?;
+        context.get(holder)?.get("sourceIp")?.as_str()?.parse().ok()
+    }
+
+    /// The API key that the request came with, where there is exactly one.
+    ///
+    /// The `x-api-key` header, or what API Gateway took it for in `requestContext.identity`.
+    #[must_use]
+    pub fn api_key(&self) -> Option<ApiKey<'a>> {
+        api_key::of(self.members)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::refusal::Code;
-
-    fn code(event: &Value) -> Option<Code> {
-        TokenEvent::read(event).err().map(Refusal::code)
-    }
-
-    #[test]
-    fn reads_aws_s_own_example() {
-        let event: Value = serde_json::from_str(include_str!(
-            "../../tests/vectors/lambda-events/example-apigw-custom-auth-request.json"
-        ))
-        .unwrap();
-        let read = TokenEvent::read(&event).unwrap();
-        assert_eq!(read.authorization, event["authorizationToken"].as_str().unwrap());
-        assert_eq!(read.method_arn, event["methodArn"].as_str().unwrap());
-    }
-
-    #[test]
-    fn passes_over_members_that_it_does_not_know() {
-        let event =
-            json!({"type": "TOKEN", "authorizationToken": "t", "methodArn": "a", "x": {"y": null}});
-        assert_eq!(code(&event), None);
-    }
-
-    #[test]
-    fn answers_what_it_can_t_read() {
-        for event in [
-            json!(null),
-            json!([]),
-            json!("TOKEN"),
-            json!({}),
-            json!({"type": 1}),
-            json!({"type": "REQUEST", "authorizationToken": "t", "methodArn": "a"}),
-        ] {
-            assert_eq!(code(&event), Some(Code::Config), "{event}");
-        }
-        for event in [
-            json!({"type": "TOKEN"}),
-            json!({"type": "TOKEN", "authorizationToken": null, "methodArn": "a"}),
-            json!({"type": "TOKEN", "authorizationToken": ["t"], "methodArn": "a"}),
-            json!({"type": "TOKEN", "authorizationToken": "t"}),
-            json!({"type": "TOKEN", "authorizationToken": "t", "methodArn": 1}),
-            json!({"type": "TOKEN", "authorizationToken": "t", "methodArn": "a".repeat(MAX_ARN + 1)}),
-        ] {
-            assert_eq!(code(&event), Some(Code::Malformed), "{event}");
-        }
-    }
-}
+mod tests;

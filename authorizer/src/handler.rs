@@ -1,24 +1,35 @@
 //! One request, from the event to the answer.
 
-use policy::{Caller, Document, DocumentError, MethodArn, Verdict};
-use serde_json::Value;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use futures_util::FutureExt as _;
+use policy::{Caller, DocumentError, Verdict};
+use serde_json::{Map, Value};
 use throttle::{Clock, Decision, Request, Store, Subject, Throttle, ThrottleError};
 
 use crate::claims::Claims;
-use crate::config::{Config, Identity, Issuer, ThrottleConfig};
-use crate::event::TokenEvent;
-use crate::jwks::KeySets;
-use crate::log;
+use crate::config::{Config, ThrottleConfig};
+use crate::event::{Event, Form};
+use crate::log::{self, Weight};
+use crate::metrics::{Measured, Metrics};
 use crate::refusal::{Code, Refusal};
-use crate::response::{Failure, Response};
-use crate::token;
+use crate::response::{Decided, Failure, Response};
+use crate::verify::{Verification, Verifier};
 
 /// The authorizer: what it was configured with, and what it remembers between requests.
 pub struct Authorizer<S, C> {
     config: Config,
-    keys: KeySets<C>,
+    verifier: Verifier<C>,
     throttle: Option<Throttle<S, C>>,
     clock: C,
+    metrics: Metrics,
+    #[cfg(feature = "otel")]
+    traces: Option<crate::otel::Traces>,
+    /// Whether a request has been answered.
+    warm: AtomicBool,
+    /// How many of the store's writes the log has told of.
+    told: AtomicU64,
 }
 
 impl<S, C> std::fmt::Debug for Authorizer<S, C> {
@@ -27,12 +38,46 @@ impl<S, C> std::fmt::Debug for Authorizer<S, C> {
     }
 }
 
+/// What Lambda says of one invocation.
+#[derive(Clone, Copy, Debug)]
+pub struct Invocation<'a> {
+    /// Lambda's id of the request.
+    pub request_id: &'a str,
+    /// X-Ray's header, as it came.
+    pub trace: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Invocation<'a> {
+    /// An invocation of that id, without a trace.
+    fn from(request_id: &'a str) -> Self {
+        Self { request_id, trace: None }
+    }
+}
+
 /// What was learned of a request on its way, for its one line in the log.
 #[derive(Default)]
 struct Trail {
+    form: Option<Form>,
     kid: Option<String>,
     sub: Option<String>,
     plan: Option<String>,
+    measured: Measured,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy)]
+enum End {
+    Decided(&'static str),
+    Refused(Refusal),
+}
+
+impl End {
+    const fn weight(self) -> Weight {
+        match self {
+            Self::Refused(refusal) if !refusal.code().is_callers_fault() => Weight::Error,
+            Self::Decided(_) | Self::Refused(_) => Weight::Info,
+        }
+    }
 }
 
 impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
@@ -44,121 +89,188 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     ///
     /// The HTTP client for the key sets can't be made.
     pub fn new(config: Config, store: Option<S>, clock: C) -> Result<Self, reqwest::Error> {
-        let identities: Vec<Identity> =
-            config.issuers.iter().flat_map(|issuer| issuer.identities.clone()).collect();
-        let keys = KeySets::new(identities, clock.clone())?;
+        let verifier = Verifier::new(config.issuers.clone(), clock.clone())?;
         let throttle = store.map(|store| Throttle::new(store, clock.clone()));
-        Ok(Self { config, keys, throttle, clock })
+        let metrics = Metrics::new(&config.metrics);
+        let (warm, told) = (AtomicBool::default(), AtomicU64::default());
+        Ok(Self {
+            config,
+            verifier,
+            throttle,
+            clock,
+            metrics,
+            #[cfg(feature = "otel")]
+            traces: crate::otel::Traces::from_env(),
+            warm,
+            told,
+        })
     }
 
     /// Fetches what the first request will need; a failure is left to that request.
+    ///
+    /// The keys, and the default plan, which opens the connection to the table; both at once.
     pub async fn prepare(&self) {
-        self.keys.prefetch().await;
+        let plan = async {
+            if let (Some(throttle), Some(config)) = (&self.throttle, &self.config.throttle)
+                && let Err(error) = throttle.store().plan(&config.plan.default).await
+            {
+                tracing::warn!(%error, "the table can't be read ahead");
+            }
+        };
+        futures_util::future::join(self.verifier.prepare(), plan).await;
     }
 
     /// Answers one event, and writes its line in the log.
     ///
+    /// A panic on the way is answered as a failure, and told by its code alone: what it says can
+    /// quote the request.
+    ///
     /// # Errors
     ///
     /// What API Gateway makes a 401 or a 500 of.
-    pub async fn handle(&self, event: &Value, request_id: &str) -> Result<Response, Failure> {
+    pub async fn handle<'a>(
+        &self,
+        event: &Value,
+        invocation: impl Into<Invocation<'a>>,
+    ) -> Result<Response, Failure> {
+        let started = self.clock.monotonic();
         let mut trail = Trail::default();
-        let outcome = self.decide(event, &mut trail).await;
-        let Trail { kid, sub, plan } = trail;
+        let answered = AssertUnwindSafe(self.answer(event, &mut trail)).catch_unwind().await;
+        let (answer, end) = answered.unwrap_or_else(|_| {
+            let refusal = Refusal::new(Code::Panic, "a fault in the authorizer");
+            (Err(refusal.into()), End::Refused(refusal))
+        });
+        let took = self.clock.monotonic().saturating_sub(started);
+        trail.measured.duration = took;
+        let invocation = invocation.into();
+        let weight = end.weight();
+        let line = self.line(invocation, trail, end);
+        log::request(&line, weight, self.metrics.are_on());
+        #[cfg(feature = "otel")]
+        if let Some(traces) = &self.traces {
+            let now = self.clock.now();
+            let start = now.checked_sub(took).unwrap_or(now);
+            traces.export(&line, invocation.trace, start, took).await;
+        }
+        answer
+    }
+
+    /// Answers in the event's own form, also where it can't be read further.
+    async fn answer(&self, event: &Value, trail: &mut Trail) -> (Result<Response, Failure>, End) {
+        let form = match Form::of(event) {
+            Ok(form) => form,
+            Err(refusal) => return (Err(refusal.into()), End::Refused(refusal)),
+        };
+        trail.form = Some(form);
+        let event = Event::read(form, event);
+        let outcome = match &event {
+            Ok(event) => self.decide(event, trail).await,
+            Err(refusal) => Err(*refusal),
+        };
         match outcome {
-            Ok((response, decision)) => {
-                tracing::info!(request_id, code = decision, kid, sub, plan, "decided");
-                Ok(response)
-            }
+            Ok((response, code)) => (Ok(response), End::Decided(code)),
             Err(refusal) => {
-                let (code, detail) = (refusal.code().as_str(), refusal.detail());
-                if refusal.code().is_callers_fault() {
-                    tracing::info!(request_id, code, detail, kid, sub, plan, "refused");
-                } else {
-                    tracing::error!(request_id, code, detail, kid, sub, plan, "failed");
-                }
-                Err(refusal.into())
+                let arn = event.as_ref().ok().map(Event::arn);
+                let answer = Response::refused(form, arn, refusal, &self.config.response);
+                (answer, End::Refused(refusal))
             }
         }
     }
 
     async fn decide(
         &self,
-        event: &Value,
+        event: &Event<'_>,
         trail: &mut Trail,
     ) -> Result<(Response, &'static str), Refusal> {
-        let event = TokenEvent::read(event)?;
-        let arn = MethodArn::parse(event.method_arn)
-            .map_err(|_| Refusal::malformed("the methodArn is not one"))?;
-        let claims = self.verify(token::bearer(event.authorization)?, trail).await?;
+        if let Some(throttle) = &self.config.throttle {
+            Response::check(event.form(), throttle)?;
+        }
+        let token = event.token(&self.config.token)?;
+        let Verification { kid, outcome } = self.verifier.verify(token).await;
+        trail.kid = kid;
+        let claims = outcome?;
         trail.sub = Some(log::digest_of(claims.subject()));
 
         let caller = Caller::new(claims.members())
             .with_client(claims.client())
             .with_scopes(claims.scopes())
-            .with_groups(claims.groups());
-        let too_long = |error: DocumentError| {
+            .with_groups(claims.groups())
+            .with_source_ip(event.source_ip());
+        let allowed = match self.config.rules.verdict(&caller, event.arn()) {
+            Verdict::Allowed { .. } => true,
+            // A TOKEN event has no address. API Gateway, which has it, decides by the policy and
+            // may well let the request pass, so it is charged.
+            Verdict::Conditional { .. } => event.form() == Form::RestToken,
+            Verdict::Denied { .. } => false,
+        };
+        let decision = match &self.config.throttle {
+            // API Gateway refuses a forbidden call by the policy; it is not charged to the caller.
+            Some(config) if allowed => Some(self.charge(config, &claims, trail).await?),
+            Some(_) | None => None,
+        };
+        let code = match &decision {
+            _ if !allowed => "forbidden",
+            Some(decision) if !decision.is_allowed() => "throttled",
+            _ => "allowed",
+        };
+        let decided = Decided { claims: &claims, allowed, decision: decision.as_ref() };
+        let policy = || self.config.rules.document(&caller, event.arn());
+        let response = Response::decided(event, &self.config, &decided, policy);
+        let response = response.map_err(|error: DocumentError| {
             // It names routes of the configuration, and nothing of the caller.
             tracing::error!(%error, "no policy");
             Refusal::config("the caller's policy is over a bound")
-        };
-        let document = self.config.rules.document(&caller, &arn).map_err(too_long)?;
-        let allowed = matches!(self.config.rules.verdict(&caller, &arn), Verdict::Allowed { .. });
-        let response = Response::of(&claims, document);
-
-        let Some(config) = &self.config.throttle else {
-            return Ok((response, if allowed { "allowed" } else { "forbidden" }));
-        };
-        let throttle = self.throttle.as_ref().ok_or(Refusal::config("limits without a store"))?;
-        // API Gateway refuses this call by the policy; it is not charged to the caller. The key is
-        // there all the same, since the policy may be cached for another route.
-        if !allowed {
-            return Ok((response.with_key(config), "forbidden"));
-        }
-        let decision = self.charge(throttle, config, &claims).await?;
-        trail.plan = Some(decision.plan().to_string());
-        let code = if decision.is_allowed() { "allowed" } else { "throttled" };
-        let deny = || Document::deny_all(&arn);
-        Ok((response.with_decision(&decision, config, deny).map_err(too_long)?, code))
+        })?;
+        Ok((response, code))
     }
 
-    /// Verifies a token: issuer, key, signature, claims, in this order.
-    async fn verify(&self, text: &str, trail: &mut Trail) -> Result<Claims, Refusal> {
-        let token = token::parse(text)?;
-        trail.kid = Some(log::digest_of(&token.kid));
-        let (issuer, identity) = self
-            .identify(token.payload.get("iss").and_then(Value::as_str))
-            .ok_or(Refusal::claim("the issuer is not configured"))?;
-        let key = self.keys.key(&identity.iss, &token.kid).await?;
-        let verified = jsonwebtoken::crypto::verify(
-            token.signature,
-            token.signed.as_bytes(),
-            &key,
-            jsonwebtoken::Algorithm::RS256,
-        );
-        if !matches!(verified, Ok(true)) {
-            return Err(Refusal::new(Code::Signature, "the signature is not the issuer's"));
-        }
-        Claims::check(token.payload, &identity.iss, &issuer.checks, self.clock.now().as_secs())
-    }
+    /// Makes a request's line.
+    fn line(&self, invocation: Invocation<'_>, trail: Trail, end: End) -> Map<String, Value> {
+        let Trail { form, kid, sub, plan, mut measured } = trail;
+        let (message, code, detail) = match end {
+            End::Decided(code) => ("decided", code, None),
+            End::Refused(refusal) => {
+                let code = refusal.code();
+                let message = if code.is_callers_fault() { "refused" } else { "failed" };
+                (message, code.as_str(), Some(refusal.detail()))
+            }
+        };
+        let mut line = Map::new();
+        let mut put = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                line.insert(name.to_owned(), value.into());
+            }
+        };
+        put("message", Some(message));
+        put("level", Some(end.weight().as_str()));
+        put("request_id", Some(invocation.request_id));
+        put("trace", invocation.trace.and_then(log::trace_root));
+        put("form", form.map(Form::as_str));
+        put("code", Some(code));
+        put("detail", detail);
+        put("kid", kid.as_deref());
+        put("sub", sub.as_deref());
+        put("plan", plan.as_deref());
 
-    fn identify(&self, iss: Option<&str>) -> Option<(&Issuer, &Identity)> {
-        let iss = iss?;
-        self.config.issuers.iter().find_map(|issuer| {
-            issuer.identities.iter().find(|known| known.iss == iss).map(|found| (issuer, found))
-        })
+        measured.cold_start = !self.warm.swap(true, Ordering::Relaxed);
+        measured.fetches = self.verifier.fetches().take();
+        let calls = self.throttle.as_ref().map_or(0, |throttle| throttle.store().calls());
+        measured.writes = calls.saturating_sub(self.told.fetch_max(calls, Ordering::Relaxed));
+        self.metrics.embed(&mut line, &measured, self.clock.now().as_nanos() / 1_000_000);
+        line
     }
 
     /// Charges one request to the caller's bucket.
     async fn charge(
         &self,
-        throttle: &Throttle<S, C>,
         config: &ThrottleConfig,
         claims: &Claims,
+        trail: &mut Trail,
     ) -> Result<Decision, Refusal> {
+        let throttle = self.throttle.as_ref().ok_or(Refusal::config("limits without a store"))?;
         let subject = claims
             .text(&config.subject)
-            .and_then(|text| Subject::new(text).ok())
+            .and_then(|text| Subject::new(claims.qualified(text)).ok())
             .ok_or(Refusal::claim("the claim that limits are kept by is missing"))?;
         let chosen = config.plan.claim.as_deref().and_then(|claim| claims.members().get(claim));
         let named = match chosen {
@@ -171,7 +283,10 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             ),
         };
         let plan = named.as_ref().unwrap_or(&config.plan.default);
-        throttle.decide(&Request::new(&subject, plan)).await.map_err(|error| match error {
+        let asked = self.clock.monotonic();
+        let outcome = throttle.decide(&Request::new(&subject, plan)).await;
+        trail.measured.table = Some(self.clock.monotonic().saturating_sub(asked));
+        let decision = outcome.map_err(|error| match error {
             // Not logged with its plan: that can be a claim's text.
             ThrottleError::UnknownPlan { .. } => {
                 Refusal::config("the plan is not in the table: put it there")
@@ -185,7 +300,9 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
                     _ => Refusal::unavailable("the table can't be had"),
                 }
             }
-        })
+        })?;
+        trail.plan = Some(decision.plan().to_string());
+        Ok(decision)
     }
 }
 

@@ -12,6 +12,7 @@
 //! What this crate does not do: it has no opinion on routes (`policy` has), keeps no counts
 //! (`throttle` does), and reads the time through [`throttle::Clock`] alone.
 
+mod algorithm;
 mod claims;
 mod config;
 mod event;
@@ -19,17 +20,27 @@ mod handler;
 mod json;
 mod jwks;
 mod log;
+mod metrics;
+#[cfg(feature = "otel")]
+mod otel;
 mod refusal;
 mod response;
 mod run;
+mod shutdown;
 mod token;
+mod verify;
 
+pub use algorithm::Algorithm;
 pub use claims::Claims;
 pub use config::{
-    Checks, Clients, Config, ConfigError, Failure as FailurePolicy, Identity, Issuer, PlanChoice,
-    Refuse, ThrottleConfig, TokenUse,
+    Accepted, Checks, Config, ConfigError, Failure as FailurePolicy, HttpForm, HttpUnauthorized,
+    Identity, Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, ThrottleConfig,
+    TokenSource, TokenUse,
 };
-pub use handler::Authorizer;
+pub use event::{ApiKey, Event, Form};
+pub use handler::{Authorizer, Invocation};
+pub use jwks::Bundle;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use run::main;
+pub use verify::{Verification, Verifier};

@@ -30,6 +30,8 @@ pub enum Code {
     Unavailable,
     /// The deployment is wrong: a plan that is not in the table, an event that can't be served.
     Config,
+    /// The authorizer itself is wrong: it panicked, which costs this request and no other.
+    Panic,
 }
 
 impl Code {
@@ -44,6 +46,7 @@ impl Code {
             Self::Claim => "claim",
             Self::Unavailable => "unavailable",
             Self::Config => "config",
+            Self::Panic => "panic",
         }
     }
 
@@ -52,7 +55,7 @@ impl Code {
     pub const fn is_callers_fault(self) -> bool {
         match self {
             Self::Malformed | Self::Header | Self::Key | Self::Signature | Self::Claim => true,
-            Self::Unavailable | Self::Config => false,
+            Self::Unavailable | Self::Config | Self::Panic => false,
         }
     }
 }

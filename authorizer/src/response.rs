@@ -1,64 +1,83 @@
 //! What a caller sees: the one place where a decision becomes an answer.
 //!
-//! A REST API knows three answers of an authorizer: the error `Unauthorized` (401), a policy
-//! (the request goes on, or 403), and any other error (500). It can't be told 429 directly:
-//! `Refuse` in the configuration says how that is done.
+//! An authorizer can't choose a status. What it can say, and what becomes of it:
+//!
+//! | said | REST and WebSocket API | HTTP API |
+//! |---|---|---|
+//! | a policy or verdict that allows | the request goes on | the request goes on |
+//! | a policy or verdict that refuses | 403 | 403 |
+//! | the error `Unauthorized` | 401 | not documented; reported to be 401 |
+//! | any other error | 500 | 500 |
+//!
+//! So a token that is not good is an error where a 401 can be had by one alone, and a refusal
+//! elsewhere, which Lambda does not count among the function's errors. Keys or a table that can't
+//! be had are an error everywhere: a refusal would blame the caller, and be cached. None of them
+//! is a 429: `Refuse` in the configuration says how that is done.
+
+mod context;
 
 use std::fmt;
 
 use lambda_runtime::Diagnostic;
-use policy::{Document, DocumentError};
+use policy::{Document, DocumentError, MethodArn};
 use serde::Serialize;
 use throttle::Decision;
 
 use crate::claims::Claims;
-use crate::config::{Refuse, ThrottleConfig, UNKNOWN_KEY};
+use crate::config::{
+    Config, HttpForm, HttpUnauthorized, Refuse, ResponseConfig, ThrottleConfig, UNKNOWN_KEY,
+};
+use crate::event::{Event, Form};
 use crate::refusal::Refusal;
+use context::Context;
 
-/// The answer to a TOKEN event, in API Gateway's form.
+/// The principal of an answer that refuses a caller who is not known.
+const NOBODY: &str = "anonymous";
+
+/// The answer to an event, in API Gateway's form.
 ///
 /// Members without a value are left out: API Gateway does not take `null` for "absent".
 #[derive(Serialize)]
+#[serde(transparent)]
+pub struct Response(Body);
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Body {
+    Policy(Policy),
+    Verdict(Verdict),
+}
+
+/// The answer to all forms: all that the caller may call.
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Response {
+struct Policy {
     principal_id: String,
     policy_document: Document,
+    #[serde(skip_serializing_if = "Context::is_empty")]
     context: Context,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage_identifier_key: Option<String>,
 }
 
-/// What the backend learns of the caller; strings, numbers and booleans alone.
-///
-/// A nested value makes API Gateway answer 500.
-#[derive(Default, Serialize)]
+/// The simple answer to payload 2.0: whether this one request may go on.
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Context {
-    sub: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<String>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    scope: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    groups: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remaining: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    throttled: Option<bool>,
+struct Verdict {
+    is_authorized: bool,
+    #[serde(skip_serializing_if = "Context::is_empty")]
+    context: Context,
 }
 
 /// The principal and the context say who calls, and the usage key is a secret: none is shown.
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Response")
-            .field("policy_document", &self.policy_document)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("Response");
+        match &self.0 {
+            Body::Policy(policy) => shown.field("policy_document", &policy.policy_document),
+            Body::Verdict(verdict) => shown.field("is_authorized", &verdict.is_authorized),
+        };
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -99,79 +118,110 @@ impl From<Failure> for Diagnostic {
     }
 }
 
+/// What was decided about a caller who is known.
+pub(crate) struct Decided<'a> {
+    /// Who calls.
+    pub(crate) claims: &'a Claims,
+    /// Whether the rules allow the route that was asked for.
+    pub(crate) allowed: bool,
+    /// What the caller's plan says, where there are limits and the request was counted.
+    pub(crate) decision: Option<&'a Decision>,
+}
+
+impl Decided<'_> {
+    fn is_throttled(&self) -> bool {
+        self.decision.is_some_and(|decision| !decision.is_allowed())
+    }
+}
+
 impl Response {
-    /// The answer to a caller who is not throttled, or whose request is not counted.
-    pub(crate) fn of(claims: &Claims, document: Document) -> Self {
-        Self {
-            principal_id: claims.subject().to_owned(),
-            policy_document: document,
-            context: Context {
-                sub: claims.subject().to_owned(),
-                client_id: claims.client().map(str::to_owned),
-                scope: claims.scopes().join(" "),
-                groups: claims.groups().join(" "),
-                ..Context::default()
-            },
-            usage_identifier_key: None,
-        }
-    }
-
-    /// Puts the caller on the usage plan of those who are let through.
-    pub(crate) fn with_key(mut self, config: &ThrottleConfig) -> Self {
-        self.usage_identifier_key = config.api_key().map(str::to_owned);
-        self
-    }
-
-    /// Says what a plan decided, in the way that the configuration chose.
-    ///
-    /// `deny` makes the document that closes the whole API to this caller.
+    /// Whether this kind of answer can be given to such an event at all.
     ///
     /// # Errors
     ///
-    /// Those of `deny`, where it is asked.
-    pub(crate) fn with_decision(
-        mut self,
-        decision: &Decision,
-        config: &ThrottleConfig,
-        deny: impl FnOnce() -> Result<Document, DocumentError>,
-    ) -> Result<Self, DocumentError> {
-        self.context.plan = Some(decision.plan().to_string());
-        self.context.limit = Some(decision.limit());
-        self.context.remaining = Some(decision.remaining());
-        if decision.is_allowed() {
-            return Ok(self.with_key(config));
+    /// `config` for an HTTP API, which has no usage plans, where a refusal is to be said by a key.
+    pub(crate) fn check(form: Form, throttle: &ThrottleConfig) -> Result<(), Refusal> {
+        if form.is_http() && throttle.refuse == Refuse::UnknownKey {
+            return Err(Refusal::config(
+                "an HTTP API has no usage plans: set `refuse` to \"deny\" or \"context\"",
+            ));
         }
-        self.context.retry_after = decision.retry_after_seconds();
-        self.context.throttled = Some(true);
-        match config.refuse {
-            Refuse::UnknownKey => self.usage_identifier_key = Some(UNKNOWN_KEY.to_owned()),
-            Refuse::Deny => self.policy_document = deny()?,
-            Refuse::Context => {}
-        }
-        Ok(self)
+        Ok(())
     }
+
+    /// The answer to a caller who is known; `policy` is all that the rules let it call.
+    ///
+    /// # Errors
+    ///
+    /// Those of `policy`, where it is needed, and of a policy that closes the stage.
+    pub(crate) fn decided(
+        event: &Event<'_>,
+        config: &Config,
+        decided: &Decided<'_>,
+        policy: impl FnOnce() -> Result<Document, DocumentError>,
+    ) -> Result<Self, DocumentError> {
+        let context = Context::of(decided.claims, decided.decision);
+        let refuse = match &config.throttle {
+            Some(throttle) if decided.is_throttled() => Some(throttle.refuse),
+            _ => None,
+        };
+        if is_simple(event.form(), &config.response) {
+            let is_authorized = decided.allowed && refuse.is_none_or(|how| how == Refuse::Context);
+            return Ok(Self(Body::Verdict(Verdict { is_authorized, context })));
+        }
+        let policy_document = match refuse {
+            Some(Refuse::Deny) => Document::deny_all(event.arn())?,
+            _ => policy()?,
+        };
+        // There for a route that is forbidden too: the policy may be cached for another.
+        let usage_identifier_key = match &config.throttle {
+            Some(throttle) if !event.form().is_http() => match refuse {
+                Some(Refuse::UnknownKey) => Some(UNKNOWN_KEY),
+                _ => throttle.api_key(),
+            },
+            _ => None,
+        };
+        Ok(Self(Body::Policy(Policy {
+            principal_id: decided.claims.principal().to_owned(),
+            policy_document,
+            context,
+            usage_identifier_key: usage_identifier_key.map(str::to_owned),
+        })))
+    }
+
+    /// The answer to a request that is refused before its caller is known, or that fails.
+    ///
+    /// # Errors
+    ///
+    /// What API Gateway makes a 401 or a 500 of.
+    pub(crate) fn refused(
+        form: Form,
+        arn: Option<&MethodArn<'_>>,
+        refusal: Refusal,
+        config: &ResponseConfig,
+    ) -> Result<Self, Failure> {
+        let says_so = form.is_http() && config.http_unauthorized == HttpUnauthorized::Deny;
+        if !refusal.code().is_callers_fault() || !says_so {
+            return Err(refusal.into());
+        }
+        if is_simple(form, config) {
+            let context = Context::default();
+            return Ok(Self(Body::Verdict(Verdict { is_authorized: false, context })));
+        }
+        let policy_document =
+            arn.and_then(|arn| Document::deny_all(arn).ok()).ok_or(Failure::from(refusal))?;
+        Ok(Self(Body::Policy(Policy {
+            principal_id: NOBODY.to_owned(),
+            policy_document,
+            context: Context::default(),
+            usage_identifier_key: None,
+        })))
+    }
+}
+
+fn is_simple(form: Form, config: &ResponseConfig) -> bool {
+    form == Form::Http2 && config.http == HttpForm::Simple
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_caller_s_fault_is_exactly_unauthorized() {
-        for refusal in
-            [Refusal::malformed("x"), Refusal::header("x"), Refusal::key("x"), Refusal::claim("x")]
-        {
-            let diagnostic = Diagnostic::from(Failure::from(refusal));
-            assert_eq!(diagnostic.error_message, "Unauthorized");
-        }
-    }
-
-    #[test]
-    fn an_outage_is_anything_but_unauthorized() {
-        for refusal in [Refusal::unavailable("x"), Refusal::config("x")] {
-            let diagnostic = Diagnostic::from(Failure::from(refusal));
-            assert!(!diagnostic.error_message.contains("Unauthorized"));
-            assert_eq!(diagnostic.error_type, refusal.code().as_str());
-        }
-    }
-}
+mod tests;

@@ -10,8 +10,8 @@ use throttle::dynamo::Connect;
 use throttle::{DynamoStore, SystemClock};
 
 use crate::config::{Config, ConfigError};
-use crate::handler::Authorizer;
-use crate::log;
+use crate::handler::{Authorizer, Invocation};
+use crate::{log, shutdown};
 
 /// The exit code of a start that failed: the deployment is wrong.
 const EXIT_MISUSE: u8 = 2;
@@ -57,8 +57,11 @@ impl StartError {
 #[must_use]
 pub fn main() -> ExitCode {
     log::start();
-    // One request at a time, mostly waiting: more threads would only cost start-up time.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match threads(std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().as_deref()) {
+        Threads::One => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        Threads::Several => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+    };
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(code = "unavailable", %error, "the runtime can't start");
@@ -66,6 +69,22 @@ pub fn main() -> ExitCode {
         }
     };
     runtime.block_on(run())
+}
+
+/// How many threads an execution environment is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Threads {
+    /// One request at a time, mostly waiting: more threads would only cost start-up time.
+    One,
+    /// Several requests at a time (Lambda Managed Instances): as many as there are cores.
+    Several,
+}
+
+fn threads(concurrency: Option<&str>) -> Threads {
+    match concurrency.and_then(|text| text.trim().parse::<u32>().ok()) {
+        None | Some(0 | 1) => Threads::One,
+        Some(_) => Threads::Several,
+    }
 }
 
 async fn run() -> ExitCode {
@@ -79,14 +98,34 @@ async fn run() -> ExitCode {
     };
     let handler = service_fn(move |event: LambdaEvent<Value>| {
         let authorizer = Arc::clone(&authorizer);
-        async move { authorizer.handle(&event.payload, &event.context.request_id).await }
-    });
-    match lambda_runtime::run(handler).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(code = "unavailable", %error, "the Runtime API is gone");
-            ExitCode::FAILURE
+        async move {
+            let LambdaEvent { payload, context } = event;
+            let invocation = Invocation {
+                request_id: &context.request_id,
+                trace: context.xray_trace_id.as_deref(),
+            };
+            authorizer.handle(&payload, invocation).await
         }
+    });
+    let ended = async {
+        match shutdown::signalled() {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        // Nothing is left to be done: an invocation that runs has been given up by Lambda.
+        () = ended => {
+            tracing::info!("the execution environment ends");
+            ExitCode::SUCCESS
+        }
+        outcome = lambda_runtime::Runtime::new(handler).run_concurrent() => match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!(code = "unavailable", %error, "the Runtime API is gone");
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 
@@ -105,7 +144,8 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
         None => None,
     };
     let authorizer = Authorizer::new(config, store, SystemClock::new())?;
-    authorizer.prepare().await;
+    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
+    futures_util::future::join(authorizer.prepare(), shutdown::register(&api)).await;
     Ok(authorizer)
 }
 
@@ -115,11 +155,7 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
 async fn report(error: &StartError) {
     let Ok(api) = std::env::var("AWS_LAMBDA_RUNTIME_API") else { return };
     let body = json!({ "errorType": error.code(), "errorMessage": error.to_string() });
-    // Plain HTTP to this very machine: neither root certificates, which may be what is missing,
-    // nor a proxy of the environment's.
-    let Ok(client) = reqwest::Client::builder().tls_certs_only([]).no_proxy().build() else {
-        return;
-    };
+    let Ok(client) = shutdown::client() else { return };
     let request = client
         .post(format!("http://{api}/2018-06-01/runtime/init/error"))
         .header("Lambda-Runtime-Function-Error-Type", error.code())
@@ -128,5 +164,18 @@ async fn report(error: &StartError) {
         .body(body.to_string());
     if let Err(error) = request.send().await {
         tracing::warn!(%error, "the initialisation error can't be reported");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_request_at_a_time_needs_one_thread() {
+        for one in [None, Some(""), Some("0"), Some("1"), Some("-1"), Some("many")] {
+            assert_eq!(threads(one), Threads::One, "{one:?}");
+        }
+        assert_eq!(threads(Some("2")), Threads::Several);
     }
 }

@@ -1,28 +1,50 @@
 //! The policy that API Gateway is given.
 
+pub(crate) mod condition;
+mod json;
+pub(crate) mod table;
+
 use std::{fmt, sync::Arc};
 
-use serde::{Serialize, Serializer};
 use thiserror::Error;
 
+use self::{
+    condition::Dated,
+    table::{Suffixes, Table},
+};
 use crate::arn::MethodArn;
 
 /// API Gateway's bound on one `Resource`, in characters; counted here in bytes, never fewer.
 pub(crate) const MAX_RESOURCE_BYTES: usize = 512;
 
-const VERSION: &str = "2012-10-17";
-const ACTION: &str = "execute-api:Invoke";
-
 /// An IAM policy for one caller in one stage of one API.
 ///
-/// At most one Allow and one Deny, their resources sorted and each there once, so that equal
-/// grants are equal texts. It serializes to IAM's JSON:
+/// At most one Allow without a condition, one for each condition, and one Deny; in each the
+/// resources are sorted, each there once, and none that a wider one of the same statement or of
+/// the unconditioned Allow covers. Equal grants are equal texts. It serializes to IAM's JSON:
 /// `{"Version":…,"Statement":[{"Action":…,"Effect":…,"Resource":[…]}]}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Document {
+    table: Arc<Table>,
     prefix: String,
-    allow: Vec<Arc<str>>,
-    deny: Vec<Arc<str>>,
+    /// Allows first; none is empty.
+    statements: Vec<Statement>,
+}
+
+/// What one statement says, its resources without their common prefix.
+#[derive(Clone)]
+struct Statement {
+    allow: bool,
+    resources: Suffixes,
+    condition: Option<Dated>,
+}
+
+/// What rules gathered for a caller: a document before it is merged and measured.
+pub(crate) struct Gathered {
+    /// Without a condition.
+    pub(crate) allow: Suffixes,
+    pub(crate) conditioned: Vec<(Dated, Suffixes)>,
+    pub(crate) deny: Suffixes,
 }
 
 /// Why a caller's policy can't be given to API Gateway.
@@ -35,7 +57,7 @@ pub enum DocumentError {
          shorten the route or the stage's name"
     )]
     LongResource {
-        /// What follows the stage in the resource.
+        /// What follows the stage in the resource; `{…}` where a claim made it too long.
         route: String,
         /// The resource's length.
         bytes: usize,
@@ -54,22 +76,26 @@ pub enum DocumentError {
 }
 
 impl Document {
-    /// Makes the document of resources given without their common prefix, sorted and unique.
+    /// Makes the document of what rules gathered.
     ///
     /// Without anything to allow it denies the whole stage, the routes given included: to API
     /// Gateway an authorizer's silence beside a resource policy that allows is an allow.
     pub(crate) fn new(
+        table: &Arc<Table>,
         prefix: &str,
-        allow: Vec<Arc<str>>,
-        deny: Vec<Arc<str>>,
+        gathered: Gathered,
         limit: usize,
     ) -> Result<Self, DocumentError> {
-        let deny = if allow.is_empty() { vec![Arc::from("*")] } else { deny };
-        let document = Self { prefix: prefix.to_owned(), allow, deny };
-        for suffix in document.allow.iter().chain(&document.deny) {
-            let bytes = prefix.len() + suffix.len();
-            if bytes > MAX_RESOURCE_BYTES {
-                return Err(DocumentError::LongResource { route: suffix.to_string(), bytes });
+        let document = Self::merged(table, prefix, gathered);
+        for statement in &document.statements {
+            for suffix in table.texts(&statement.resources) {
+                let bytes = prefix.len() + suffix.len();
+                if bytes > MAX_RESOURCE_BYTES {
+                    // What a claim filled is the caller's, and no error names it.
+                    let known = table.place(suffix).is_some() || suffix == "*";
+                    let route = if known { suffix } else { "{…}" }.to_owned();
+                    return Err(DocumentError::LongResource { route, bytes });
+                }
             }
         }
         let bytes = document.json_bytes();
@@ -79,6 +105,32 @@ impl Document {
         Ok(document)
     }
 
+    /// The same without a look at its size.
+    pub(crate) fn merged(table: &Arc<Table>, prefix: &str, gathered: Gathered) -> Self {
+        let Gathered { mut allow, conditioned, mut deny } = gathered;
+        table.merge(&mut allow);
+        let mut statements = Vec::with_capacity(2 + conditioned.len());
+        let conditioned = conditioned.into_iter().filter_map(|(condition, mut resources)| {
+            table.merge(&mut resources);
+            table.subtract(&mut resources, &allow);
+            let condition = Some(condition);
+            (!resources.is_empty()).then_some(Statement { allow: true, resources, condition })
+        });
+        let conditioned: Vec<Statement> = conditioned.collect();
+        if !allow.is_empty() {
+            statements.push(Statement { allow: true, resources: allow, condition: None });
+        }
+        statements.extend(conditioned);
+        if statements.is_empty() {
+            deny = Suffixes::whole_stage();
+        }
+        table.merge(&mut deny);
+        if !deny.is_empty() {
+            statements.push(Statement { allow: false, resources: deny, condition: None });
+        }
+        Self { table: Arc::clone(table), prefix: prefix.to_owned(), statements }
+    }
+
     /// The document that closes a whole stage to a caller, whatever the rules grant.
     ///
     /// Of `arn` only what precedes the verb is used.
@@ -86,73 +138,58 @@ impl Document {
     /// # Errors
     /// When the stage's resource is over 512 bytes; refuse the request then.
     pub fn deny_all(arn: &MethodArn<'_>) -> Result<Self, DocumentError> {
-        Self::new(arn.resource_prefix(), Vec::new(), Vec::new(), usize::MAX)
+        let table = Table::new(Vec::new());
+        let gathered =
+            Gathered { allow: table.none(), conditioned: Vec::new(), deny: table.none() };
+        Self::new(&table, arn.resource_prefix(), gathered, usize::MAX)
     }
 
-    /// What the document allows, where nothing in [`Self::denied`] says otherwise.
+    /// What the document allows, under whatever condition, where nothing denied says otherwise.
     pub fn allowed(&self) -> impl Iterator<Item = impl fmt::Display> {
-        resources(&self.prefix, &self.allow)
+        self.resources(true)
     }
 
     /// What the document denies.
     pub fn denied(&self) -> impl Iterator<Item = impl fmt::Display> {
-        resources(&self.prefix, &self.deny)
+        self.resources(false)
     }
 
-    /// The length of the document as JSON without white space, in bytes.
-    ///
-    /// A sum of lengths: neither an ARN's prefix nor a route can hold what JSON escapes.
-    #[must_use]
-    pub fn json_bytes(&self) -> usize {
-        let mut bytes = r#"{"Version":"","Statement":[]}"#.len() + VERSION.len();
-        for (effect, suffixes) in self.statements() {
-            bytes += r#"{"Action":"","Effect":"","Resource":[]}"#.len();
-            bytes += ACTION.len() + effect.len();
-            bytes +=
-                suffixes.iter().map(|s| r#""""#.len() + self.prefix.len() + s.len()).sum::<usize>();
-            bytes += commas(suffixes.len());
-        }
-        bytes + commas(self.statements().count())
-    }
-
-    /// The statements that are there: effect and suffixes, at least one of each.
-    fn statements(&self) -> impl Iterator<Item = (&'static str, &[Arc<str>])> {
-        [("Allow", self.allow.as_slice()), ("Deny", self.deny.as_slice())]
-            .into_iter()
-            .filter(|(_, suffixes)| !suffixes.is_empty())
+    fn resources(&self, allow: bool) -> impl Iterator<Item = Resource<'_>> {
+        let statements = self.statements.iter().filter(move |s| s.allow == allow);
+        statements
+            .flat_map(|statement| self.table.texts(&statement.resources))
+            .map(|suffix| Resource { prefix: &self.prefix, suffix })
     }
 }
 
-impl Serialize for Document {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let statements = self.statements().map(|(effect, suffixes)| Statement {
-            action: ACTION,
-            effect,
-            resource: suffixes
-                .iter()
-                .map(|suffix| Resource { prefix: &self.prefix, suffix })
-                .collect(),
-        });
-        Policy { version: VERSION, statement: statements.collect() }.serialize(serializer)
+/// Resources may hold claims, so none is shown.
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("prefix", &self.prefix)
+            .field("allowed", &self.allowed().count())
+            .field("denied", &self.denied().count())
+            .finish_non_exhaustive()
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Policy<'d> {
-    version: &'static str,
-    statement: Vec<Statement<'d>>,
+/// Documents are equal where their texts are.
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.prefix == other.prefix
+            && self.statements.len() == other.statements.len()
+            && self.statements.iter().zip(&other.statements).all(|(a, b)| {
+                a.allow == b.allow
+                    && a.condition == b.condition
+                    && self.table.texts(&a.resources).eq(other.table.texts(&b.resources))
+            })
+    }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Statement<'d> {
-    action: &'static str,
-    effect: &'static str,
-    resource: Vec<Resource<'d>>,
-}
+impl Eq for Document {}
 
 /// One resource, put together only while it is written.
+#[derive(Clone, Copy)]
 struct Resource<'d> {
     prefix: &'d str,
     suffix: &'d str,
@@ -165,21 +202,6 @@ impl fmt::Display for Resource<'_> {
     }
 }
 
-impl Serialize for Resource<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-fn resources<'d>(prefix: &'d str, suffixes: &'d [Arc<str>]) -> impl Iterator<Item = Resource<'d>> {
-    suffixes.iter().map(move |suffix| Resource { prefix, suffix })
-}
-
-/// The commas between so many items.
-fn commas(items: usize) -> usize {
-    items.saturating_sub(1)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -188,12 +210,24 @@ mod tests {
 
     const PREFIX: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/";
 
-    fn suffixes(texts: &[&str]) -> Vec<Arc<str>> {
-        texts.iter().map(|text| Arc::from(*text)).collect()
+    fn made(
+        prefix: &str,
+        allow: &[&str],
+        deny: &[&str],
+        limit: usize,
+    ) -> Result<Document, DocumentError> {
+        let table = Table::new(allow.iter().chain(deny).map(|s| (*s).to_owned()).collect());
+        let set = |texts: &[&str]| {
+            let mut set = table.none();
+            texts.iter().for_each(|text| set.known.insert(table.place(text).unwrap()));
+            set
+        };
+        let gathered = Gathered { allow: set(allow), conditioned: Vec::new(), deny: set(deny) };
+        Document::new(&table, prefix, gathered, limit)
     }
 
     fn document(allow: &[&str], deny: &[&str], limit: usize) -> Result<Document, DocumentError> {
-        Document::new(PREFIX, suffixes(allow), suffixes(deny), limit)
+        made(PREFIX, allow, deny, limit)
     }
 
     #[test]
@@ -256,7 +290,7 @@ mod tests {
         assert_eq!(document(&[&route], &[], 8192), refused);
         assert_eq!(document(&["a"], &[&route], 8192), refused);
         let prefix = "a".repeat(512);
-        assert!(Document::new(&prefix, Vec::new(), Vec::new(), 8192).is_err());
+        assert!(made(&prefix, &[], &[], 8192).is_err());
     }
 
     #[test]
@@ -265,6 +299,7 @@ mod tests {
             let whole = document(allow, deny, usize::MAX).unwrap();
             let bytes = serde_json::to_vec(&whole).unwrap().len();
             assert_eq!(whole.json_bytes(), bytes);
+            assert_eq!(whole.to_json(), serde_json::to_string(&whole).unwrap());
             assert_eq!(document(allow, deny, bytes), Ok(whole));
             let refused = Err(DocumentError::LongDocument { bytes, limit: bytes - 1 });
             assert_eq!(document(allow, deny, bytes - 1), refused);

@@ -1,123 +1,227 @@
-//! What API Gateway makes of a document.
+//! What API Gateway makes of a policy.
 
-use crate::document::Document;
+mod pattern;
 
-/// What a document says of one request.
+use std::{borrow::Cow, net::IpAddr};
+
+use serde::{Deserialize, Deserializer, de};
+
+use self::pattern::matches;
+use crate::{document::Document, rules::Block};
+
+/// The action that a caller of an API performs.
+const INVOKE: &str = "execute-api:Invoke";
+
+/// What a policy says of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// A resource of an Allow matches, and none of a Deny.
+    /// A statement that allows matches, and none that denies.
     Allow,
-    /// A resource of a Deny matches.
+    /// A statement that denies matches.
     ExplicitDeny,
-    /// No resource matches: refused, unless a resource policy of the API allows.
+    /// No statement matches: refused, unless a resource policy of the API allows.
     ImplicitDeny,
 }
 
-/// Evaluates a document for a request, as API Gateway does with a policy that it has cached.
-///
-/// A Deny wins over an Allow. In a resource `*` matches any text, the empty one and `/`
-/// included, and `?` any one character; all else matches itself, in its own case. `arn` is the
-/// request's method ARN, taken as it is.
-///
-/// It looks at the emitted resources alone and knows nothing of the rules behind them.
-#[must_use]
-pub fn evaluate(document: &Document, arn: &str) -> Outcome {
-    if document.denied().any(|resource| matches(&resource.to_string(), arn)) {
-        Outcome::ExplicitDeny
-    } else if document.allowed().any(|resource| matches(&resource.to_string(), arn)) {
-        Outcome::Allow
-    } else {
-        Outcome::ImplicitDeny
+/// One request as API Gateway evaluates a policy for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    arn: &'a str,
+    source_ip: Option<IpAddr>,
+    time: Option<i64>,
+}
+
+impl<'a> Request<'a> {
+    /// A request by its method ARN, taken as it is, at an unknown time from an unknown address.
+    #[must_use]
+    pub fn new(arn: &'a str) -> Self {
+        Self { arn, source_ip: None, time: None }
+    }
+
+    /// Sets the address that it comes from: `aws:SourceIp`.
+    #[must_use]
+    pub fn from(self, source_ip: IpAddr) -> Self {
+        Self { source_ip: Some(source_ip), ..self }
+    }
+
+    /// Sets the time of it in seconds since 1970: `aws:CurrentTime`.
+    #[must_use]
+    pub fn at(self, time: i64) -> Self {
+        Self { time: Some(time), ..self }
     }
 }
 
-/// Whether a text matches a pattern of `*` and `?`, in at most |pattern| × |text| steps.
+/// An IAM policy as API Gateway reads one from an authorizer, of this crate or another.
 ///
-/// Only the last `*` met is ever tried again with a longer match: whatever an earlier one could
-/// still take, the last can take as well.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (mut pattern, mut text) = (pattern.chars(), text.chars());
-    // What follows the last star, and the text from where that star's match ends.
-    let mut last_star = None;
-    loop {
-        let fits = match pattern.next() {
-            Some('*') => {
-                last_star = Some((pattern.clone(), text.clone()));
-                true
-            }
-            Some(wanted) => match text.next() {
-                Some(found) => wanted == '?' || wanted == found,
-                // A longer match of the star would leave even less.
-                None => return false,
-            },
-            None if text.as_str().is_empty() => return true,
-            None => false,
+/// It knows what this crate emits and what is needed to read others': one or several statements,
+/// actions and resources, and the conditions `IpAddress` on `aws:SourceIp` and `DateLessThan` on
+/// `aws:CurrentTime`. Whatever else a policy says is refused when it is read, never skipped.
+///
+/// ```
+/// use policy::{Outcome, Policy, Request};
+///
+/// let policy: Policy = serde_json::from_str(
+///     r#"{"Version": "2012-10-17", "Statement": {
+///         "Action": "execute-api:*", "Effect": "Allow",
+///         "Resource": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/user/*"
+///     }}"#,
+/// )?;
+/// let arn = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/user/1/secret";
+/// assert_eq!(policy.evaluate(&Request::new(arn)), Outcome::Allow);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Policy {
+    version: Version,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(deserialize_with = "one_or_many")]
+    statement: Vec<Statement>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+enum Version {
+    #[serde(rename = "2012-10-17")]
+    Current,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Statement {
+    #[serde(default)]
+    sid: Option<String>,
+    effect: Effect,
+    #[serde(deserialize_with = "one_or_many")]
+    action: Vec<String>,
+    #[serde(deserialize_with = "one_or_many")]
+    resource: Vec<Pattern>,
+    #[serde(default)]
+    condition: Option<Condition>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+/// A resource; one with a variable is refused, since IAM would put something else in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Pattern(String);
+
+impl TryFrom<String> for Pattern {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        if text.contains("${") { Err("a resource has an IAM variable") } else { Ok(Self(text)) }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Condition {
+    #[serde(default)]
+    ip_address: Option<SourceIps>,
+    #[serde(default)]
+    date_less_than: Option<Before>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceIps {
+    #[serde(rename = "aws:SourceIp", deserialize_with = "one_or_many")]
+    source_ip: Vec<Parsed<Block>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Before {
+    #[serde(rename = "aws:CurrentTime", deserialize_with = "one_or_many")]
+    current_time: Vec<Parsed<jiff::Timestamp>>,
+}
+
+/// What is read from a string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parsed<T>(T);
+
+impl<'de, T: std::str::FromStr<Err: std::fmt::Display>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(from)?;
+        text.parse().map(Self).map_err(de::Error::custom)
+    }
+}
+
+/// IAM takes one thing for a list of one.
+fn one_or_many<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either<T> {
+        One(T),
+        Many(Vec<T>),
+    }
+    Ok(match Either::deserialize(from)? {
+        Either::One(one) => vec![one],
+        Either::Many(many) => many,
+    })
+}
+
+impl Policy {
+    /// Evaluates the policy for a request, as API Gateway does with one that it has cached.
+    ///
+    /// A Deny wins over an Allow. A statement matches where an action, a resource and every
+    /// condition do. `*` stands for any text, the empty one and `/` included, and `?` for any one
+    /// character; actions are compared without case, resources in their own. A condition on what
+    /// is unknown of the request does not hold.
+    #[must_use]
+    pub fn evaluate(&self, request: &Request<'_>) -> Outcome {
+        let says = |effect| {
+            self.statement
+                .iter()
+                .any(|statement| statement.effect == effect && statement.matches(request))
         };
-        if !fits {
-            let Some((after, from)) = &mut last_star else {
-                return false;
-            };
-            from.next();
-            (pattern, text) = (after.clone(), from.clone());
+        if says(Effect::Deny) {
+            Outcome::ExplicitDeny
+        } else if says(Effect::Allow) {
+            Outcome::Allow
+        } else {
+            Outcome::ImplicitDeny
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// The definition, word for word; exponential, so for short texts alone.
-    fn naive(pattern: &[char], text: &[char]) -> bool {
-        match (pattern, text) {
-            ([], []) => true,
-            (['*', rest @ ..], _) => (0..=text.len()).any(|taken| naive(rest, &text[taken..])),
-            (['?', pattern @ ..], [_, text @ ..]) => naive(pattern, text),
-            ([wanted, pattern @ ..], [found, text @ ..]) => wanted == found && naive(pattern, text),
-            _ => false,
-        }
+impl Statement {
+    fn matches(&self, request: &Request<'_>) -> bool {
+        let invoke = INVOKE.to_ascii_lowercase();
+        self.action.iter().any(|action| matches(&action.to_ascii_lowercase(), &invoke))
+            && self.resource.iter().any(|Pattern(resource)| matches(resource, request.arn))
+            && self.condition.as_ref().is_none_or(|condition| condition.holds(request))
     }
+}
 
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(20_000))]
-
-        #[test]
-        fn agrees_with_the_definition(pattern in "[ab/é*?]{0,8}", text in "[ab/é*?]{0,10}") {
-            let chars = |text: &str| text.chars().collect::<Vec<_>>();
-            prop_assert_eq!(matches(&pattern, &text), naive(&chars(&pattern), &chars(&text)));
-        }
+impl Condition {
+    fn holds(&self, request: &Request<'_>) -> bool {
+        self.ip_address.as_ref().is_none_or(|SourceIps { source_ip }| {
+            request.source_ip.is_some_and(|ip| source_ip.iter().any(|b| b.0.contains(ip)))
+        }) && self.date_less_than.as_ref().is_none_or(|Before { current_time }| {
+            request.time.is_some_and(|now| current_time.iter().any(|t| now < t.0.as_second()))
+        })
     }
+}
 
-    #[test]
-    fn a_star_is_greedy_over_slashes_and_may_be_empty() {
-        for (pattern, text, expected) in [
-            ("GET/orders/*", "GET/orders/", true),
-            ("GET/orders/*", "GET/orders/1/items", true),
-            ("GET/orders/*", "GET/orders", false),
-            ("GET/user/*", "GET/user/1/sensitive", true),
-            ("*/business/op", "GET/anything/business/op", true),
-            ("GET/a", "GET/A", false),
-            ("GET/a?c", "GET/a/c", true),
-            ("GET/a?", "GET/a", false),
-            ("a?", "aé", true),
-            ("*", "", true),
-            ("", "", true),
-            ("", "a", false),
-            ("a*b*c", "a1b2b3c", true),
-            ("a*b*c", "a1b2b3", false),
-        ] {
-            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
-        }
-    }
-
-    #[test]
-    fn hostile_patterns_end() {
-        // The naive definition would need more steps than there are atoms.
-        let pattern = format!("{}b", "*a".repeat(250));
-        assert!(!matches(&pattern, &"a".repeat(1600)));
-        assert!(!matches(&format!("{}b", "*".repeat(512)), &"a".repeat(1600)));
-        assert!(matches(&format!("{}*", "*?".repeat(250)), &"a".repeat(1600)));
+/// Evaluates a document for a request; see [`Policy::evaluate`].
+///
+/// It goes by the JSON that the document becomes and knows nothing of the rules behind it. A
+/// document that could not be read again would deny.
+#[must_use]
+pub fn evaluate(document: &Document, request: &Request<'_>) -> Outcome {
+    match serde_json::from_str::<Policy>(&document.to_json()) {
+        Ok(policy) => policy.evaluate(request),
+        Err(_) => Outcome::ExplicitDeny,
     }
 }

@@ -6,7 +6,7 @@
 //! policy from [`Rules`]: all that the caller may call in that stage, whichever route asked.
 //!
 //! ```
-//! use policy::{Caller, MethodArn, Outcome, RuleSpec, Rules, Verdict, evaluate};
+//! use policy::{Caller, MethodArn, Outcome, Request, RuleSpec, Rules, Verdict, evaluate};
 //! use serde::Deserialize;
 //!
 //! #[derive(Deserialize)]
@@ -38,9 +38,10 @@
 //! assert_eq!(rules.verdict(&caller, &asked), Verdict::Allowed { rule: "readers" });
 //!
 //! let document = rules.document(&caller, &asked)?;
-//! assert_eq!(evaluate(&document, &format!("{stage}/GET/orders/1")), Outcome::Allow);
-//! assert_eq!(evaluate(&document, &format!("{stage}/GET/orders/export")), Outcome::ExplicitDeny);
-//! assert_eq!(evaluate(&document, &format!("{stage}/POST/orders")), Outcome::ImplicitDeny);
+//! let says = |call: &str| evaluate(&document, &Request::new(&format!("{stage}/{call}")));
+//! assert_eq!(says("GET/orders/1"), Outcome::Allow);
+//! assert_eq!(says("GET/orders/export"), Outcome::ExplicitDeny);
+//! assert_eq!(says("POST/orders"), Outcome::ImplicitDeny);
 //! assert_eq!(
 //!     serde_json::to_value(&document)?,
 //!     serde_json::json!({
@@ -67,11 +68,107 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Rules
+//!
+//! A rule is a [`RuleSpec`]: a name, routes, and whom it is for. Every field there is:
+//!
+//! ```
+//! # #[derive(serde::Deserialize)]
+//! # struct File { rule: Vec<policy::RuleSpec> }
+//! # let file: File = toml::from_str(r#"
+//! [[rule]]
+//! name = "own profile"                    # 1 to 64 bytes; in explanations and logs
+//! allow = [                               # what callers may call
+//!     "GET /orders",                      # that path alone
+//!     "GET,POST /orders",                 # several methods: a `,` and no space
+//!     "ANY /drafts",                      # GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE
+//!     "GET /orders/*",                    # everything below, at any depth
+//!     "GET /users/{sub}/*",               # the caller's own, by a claim
+//!     "GET /tenants/{custom:tenant}",     # by any claim; namespaced ones too
+//!     "$connect",                         # the opening of a WebSocket connection
+//!     "$default",                         # an HTTP API's route for all the rest
+//! ]
+//! all_scopes = ["orders/read", "openid"]  # all of these scopes
+//! any_scope = ["orders/read", "admin"]    # at least one of these scopes
+//! all_groups = ["staff"]                  # all of these groups
+//! any_group = ["sales", "support"]        # at least one of these groups
+//! clients = ["web", "app"]                # a token issued to one of these
+//! claims = { tier = ["gold", "silver"] }  # each claim with one of its values
+//! when = "claims.level >= 3"              # a condition in CEL
+//! stages = ["prod", "$default"]           # where the rule applies; everywhere if absent
+//! source_ips = ["10.0.0.0/8", "::1"]      # `allow` holds from these addresses alone
+//! until_exp = true                        # `allow` ends with the token, whatever is cached
+//!
+//! [[rule]]
+//! name = "closed for now"
+//! deny = ["ANY /exports/*"]               # wins over every allow of every rule
+//! everyone = true                         # no requirement: has to be said
+//! # "#)?;
+//! # policy::Rules::compile(file.rule)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A rule is for callers who meet **all** the requirements that it lists. What no rule allows is
+//! denied; a deny wins; the order of rules and routes changes nothing. See [`RoutePattern`] for
+//! routes. What can't mean what it says is a [`RuleError`] when the rules are loaded, and names
+//! the rule, the text and the mend.
+//!
+//! **A caller's own resources.** `{claim}` is filled for each caller. A value that is not plain (see
+//! [`RoutePattern`]) is never put into a path. In an `allow` that route is then not granted, and the
+//! others are. In a `deny` the caller is denied **everything**: a deny that can't be written must not
+//! be a deny that is not there. Choose claims that callers can't choose themselves: `sub`, not
+//! `email`; [`Rules::lint`] knows Cognito's.
+//!
+//! # Conditions
+//!
+//! `when` is an expression in [CEL](https://cel.dev) over one variable, `claims`. It has literals,
+//! lists, `.` and `[…]`, the operators, `size`, `contains`, `startsWith`, `endsWith`, `int`, `double`,
+//! `string`, `has`, `all`, `exists` and `exists_one`:
+//!
+//! ```text
+//! claims.email_verified && claims.level >= 3
+//! claims["cognito:groups"].exists(g, g.startsWith("team-"))
+//! has(claims.suspended) && claims.suspended
+//! ```
+//!
+//! It is parsed once. It may have 1024 bytes, 256 parts and 20 levels, and loops may not be nested
+//! (`map` and `filter` are not there at all), so its cost is known: at most its parts times the claims,
+//! of which it takes 512, list items counted.
+//!
+//! Where a condition can't be evaluated (a claim is missing or of another type, the result is no
+//! Boolean, there are too many claims) the rule **allows nothing and denies what it denies**: of both,
+//! the closed side. Write `has(claims.x) && …` where a claim may be missing. A condition is asked only
+//! of callers who meet the rule's other requirements.
+//!
+//! # IAM conditions
+//!
+//! `source_ips` and `until_exp` become conditions of the policy, which API Gateway checks at each
+//! request while it keeps the policy: `IpAddress` on `aws:SourceIp`, and `DateLessThan` on
+//! `aws:CurrentTime`. *Neither was tried on AWS.* A token without a usable `exp` is granted nothing
+//! by a rule with `until_exp`. A rule with `deny` can have neither: where API Gateway could not tell,
+//! the deny would not deny.
+//!
+//! # Limits
+//!
+//! A resource may have 512 bytes, a document 8192 or what [`Rules::compile_within`] says. A rule that
+//! is over it alone is refused when it is loaded, all rules together are a finding of
+//! [`Rules::lint`], and a caller's own document a [`DocumentError`]. It is never cut.
+//!
+//! # REST, HTTP and WebSocket
+//!
+//! The document is the same for REST APIs, HTTP APIs with payloads 1.0 and 2.0, and WebSocket's
+//! `$connect`. An HTTP API's `$default` route has no path in its ARN, and is allowed as a whole or
+//! not at all. For an HTTP API's simple response ask [`Rules::verdict`] and
+//! [`Verdict::is_authorized`]; API Gateway keeps that answer for all routes unless `$context.routeKey`
+//! is an identity source.
+//!
 //! # What a policy can't do
 //! - API Gateway compares paths as they are spelled, and whether it decodes `%61` or drops a
 //!   trailing `/` before it does so is not documented. A spelling that an allow does not name is
 //!   refused; one that a *deny* does not name is not denied. So allow narrowly, and don't lean on
 //!   a deny that cuts a piece out of `/*`.
+//! - `GET /users/{sub}/*` also allows `/users/1/../2`: it begins as it should. A server that resolves
+//!   `..` must do so before it is asked, or refuse it.
 //! - What a caller is granted nothing of is denied explicitly only where the caller is granted
 //!   nothing at all. Otherwise a request outside the grants is refused by silence, which a
 //!   resource policy of the API that allows it would override.
@@ -83,11 +180,17 @@
 mod arn;
 mod document;
 mod evaluate;
+mod explain;
+mod lint;
+mod matrix;
 mod route;
 mod rules;
 
 pub use arn::{ArnError, MethodArn, Target};
 pub use document::{Document, DocumentError};
-pub use evaluate::{Outcome, evaluate};
+pub use evaluate::{Outcome, Policy, Request, evaluate};
+pub use explain::{Explanation, Reason, Said};
+pub use lint::{Code, Finding, Severity};
+pub use matrix::{Cell, Holder, Matrix, Row};
 pub use route::{RouteError, RoutePattern};
-pub use rules::{Caller, RuleError, RuleSpec, Rules, Verdict};
+pub use rules::{Caller, Requirement, RuleError, RuleSpec, Rules, Verdict};

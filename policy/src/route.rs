@@ -1,19 +1,26 @@
 //! A route as a rule writes it: `GET /orders/*`.
 
+mod path;
+
 use std::{fmt, str::FromStr};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::arn::Target;
+pub(crate) use self::path::{PathPattern, Unfillable};
+use crate::{arn::Target, rules::Caller};
 
 /// What API Gateway routes by; `ANY` stands for all of them.
 const VERBS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
-/// The one WebSocket route for which API Gateway asks an authorizer.
-const CONNECT: &str = "$connect";
+/// The route keys that API Gateway asks an authorizer about, beside methods and paths.
+///
+/// `$connect` is a WebSocket API's. `$default` is an HTTP API's for whatever no other route takes;
+/// it is `{stage}/$default` in the ARN of an integration's invocation, and was not tried on AWS in
+/// an authorizer's.
+const KEYS: [&str; 2] = ["$connect", "$default"];
 
-/// A set of routes: one or more methods and a path, or `$connect`.
+/// A set of routes: one or more methods and a path, or a route key.
 ///
 /// | written | matches |
 /// |---|---|
@@ -22,11 +29,19 @@ const CONNECT: &str = "$connect";
 /// | `ANY /orders` | GET, HEAD, OPTIONS, POST, PUT, PATCH and DELETE |
 /// | `GET /orders/*` | `/orders/`, `/orders/1` and `/orders/1/items`, not `/orders` |
 /// | `GET /*` | every path, the root included |
+/// | `GET /users/{sub}/*` | what is below the caller's own `/users/…/`, by its claim `sub` |
 /// | `$connect` | the opening of a WebSocket connection |
+/// | `$default` | an HTTP API's route of that name, whatever method and path it is asked for |
 ///
 /// A trailing `*` is API Gateway's: it matches any text, the empty one and `/` included. It can
 /// stand nowhere else, and for no method: `*` there would match through the path as well.
 /// Paths are compared as they are spelled: case, a trailing `/` and percent-encoding count.
+///
+/// `{claim}` is a whole segment, filled with that claim of the caller's token: any name, such as
+/// `{custom:tenant}`. The value must be a string of 1 to 256 letters, digits and
+/// `- . _ ~ : @ + = , |`, and neither `.` nor `..`. A value with anything else (`*`, `?`, `${`, `/`, `%`, a space, a control
+/// character), an empty one, a number, a list or none at all is never put into a path: an allow is
+/// then not made, and a deny refuses the caller everything.
 ///
 /// ```
 /// use policy::RoutePattern;
@@ -36,25 +51,16 @@ const CONNECT: &str = "$connect";
 /// assert!("* /orders".parse::<RoutePattern>().is_err());
 /// # Ok::<(), policy::RouteError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct RoutePattern(Pattern);
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Pattern {
     /// Verbs in the order of [`VERBS`], each once.
-    Method {
-        verbs: Vec<&'static str>,
-        path: PathPattern,
-    },
-    Connect,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum PathPattern {
-    Exactly(String),
-    /// Everything that begins with this, which ends in `/`.
-    Below(String),
+    Method { verbs: Vec<&'static str>, path: PathPattern },
+    /// One of [`KEYS`].
+    Key([&'static str; 1]),
 }
 
 /// Why a text is not a route.
@@ -95,6 +101,16 @@ pub enum RouteError {
         /// The route as written.
         text: String,
     },
+    /// A brace in the path is not around a claim that is a whole segment.
+    #[error(
+        "`{{` or `}}` in route `{}` is not around the name of a claim that is a whole segment: \
+         write `/users/{{sub}}`, and `/*` at the end for whatever else varies",
+        text.escape_debug()
+    )]
+    Placeholder {
+        /// The route as written.
+        text: String,
+    },
     /// The path holds a character that has no place there.
     #[error(
         "character `{}` in the path of route `{}` is not allowed: write it percent-encoded, \
@@ -107,10 +123,10 @@ pub enum RouteError {
         /// The first such character.
         character: char,
     },
-    /// A WebSocket route key other than `$connect`.
+    /// A route key other than `$connect` and `$default`.
     #[error(
-        "route key `{}` is never asked about: write `$connect`, \
-         the only WebSocket route that API Gateway authorizes",
+        "route key `{}` is never asked about: write `$connect`, the only WebSocket route that \
+         API Gateway authorizes, or an HTTP API's `$default`",
         text.escape_debug()
     )]
     RouteKey {
@@ -120,35 +136,79 @@ pub enum RouteError {
 }
 
 impl RoutePattern {
-    /// Whether a request is one of these routes.
-    #[must_use]
-    pub fn matches(&self, target: &Target<'_>) -> bool {
+    /// Whether a request is one of these routes, for a caller whose claims fill the path.
+    pub(crate) fn matches<'p>(
+        &'p self,
+        target: &Target<'_>,
+        caller: &Caller<'_>,
+    ) -> Result<bool, Unfillable<'p>> {
         match (&self.0, target) {
             (Pattern::Method { verbs, path }, Target::Method { verb, path: asked }) => {
-                verbs.contains(verb) && path.matches(asked)
+                Ok(path.matches(asked, caller)? && verbs.contains(verb))
             }
-            (Pattern::Connect, Target::RouteKey(key)) => *key == CONNECT,
-            (Pattern::Method { .. }, Target::RouteKey(_))
-            | (Pattern::Connect, Target::Method { .. }) => false,
+            (Pattern::Method { path, .. }, Target::RouteKey(_)) => {
+                path.matches("", caller).map(|_| false)
+            }
+            (Pattern::Key(own), Target::RouteKey(key)) => Ok(own.contains(key)),
+            (Pattern::Key(_), Target::Method { .. }) => Ok(false),
         }
     }
 
-    /// What follows the stage in a resource, once per method: `GET/orders/*`.
-    pub(crate) fn suffixes(&self) -> impl Iterator<Item = String> {
-        let (verbs, path) = match &self.0 {
-            Pattern::Method { verbs, path } => (verbs.as_slice(), path.to_string()),
-            Pattern::Connect => ([CONNECT].as_slice(), String::new()),
-        };
-        verbs.iter().map(move |verb| format!("{verb}{path}"))
-    }
-}
-
-impl PathPattern {
-    fn matches(&self, path: &str) -> bool {
-        match self {
-            Self::Exactly(exact) => path == exact,
-            Self::Below(parent) => path.starts_with(parent),
+    /// Whether a request may be one of these routes, for some caller.
+    pub(crate) fn may_match(&self, target: &Target<'_>) -> bool {
+        match (&self.0, target) {
+            (Pattern::Method { verbs, path }, Target::Method { verb, path: asked }) => {
+                verbs.contains(verb) && path.may_match(asked)
+            }
+            (Pattern::Key(own), Target::RouteKey(key)) => own.contains(key),
+            _ => false,
         }
+    }
+
+    /// What follows the stage in a resource, once per verb: the verb, and its path if it has one.
+    ///
+    /// A route key is its own verb without a path.
+    pub(crate) fn parts(&self) -> (&[&'static str], Option<&PathPattern>) {
+        match &self.0 {
+            Pattern::Method { verbs, path } => (verbs, Some(path)),
+            Pattern::Key(key) => (key, None),
+        }
+    }
+
+    /// The claims that fill its path, in the order of writing.
+    pub fn claims(&self) -> impl Iterator<Item = &str> {
+        self.parts().1.into_iter().flat_map(PathPattern::claims)
+    }
+
+    /// Whether every request of `other` is one of this, whatever the claims are.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Pattern::Key(key), Pattern::Key(other)) => key == other,
+            (
+                Pattern::Method { verbs, path },
+                Pattern::Method { verbs: other_verbs, path: other_path },
+            ) => other_verbs.iter().all(|verb| verbs.contains(verb)) && path.covers(other_path),
+            _ => false,
+        }
+    }
+
+    /// Whether a request may be one of both, for some claims.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Pattern::Key(key), Pattern::Key(other)) => key == other,
+            (
+                Pattern::Method { verbs, path },
+                Pattern::Method { verbs: other_verbs, path: other_path },
+            ) => other_verbs.iter().any(|verb| verbs.contains(verb)) && path.overlaps(other_path),
+            _ => false,
+        }
+    }
+
+    /// Whether it is written with `ANY`, or with all the methods that `ANY` stands for.
+    pub(crate) fn is_any_method(&self) -> bool {
+        matches!(&self.0, Pattern::Method { verbs, .. } if *verbs == VERBS)
     }
 }
 
@@ -157,17 +217,17 @@ impl FromStr for RoutePattern {
 
     fn from_str(text: &str) -> Result<Self, RouteError> {
         if text.starts_with('$') {
-            return if text == CONNECT {
-                Ok(Self(Pattern::Connect))
-            } else {
-                Err(RouteError::RouteKey { text: text.to_owned() })
+            let key = KEYS.into_iter().find(|key| *key == text);
+            return match key {
+                Some(key) => Ok(Self(Pattern::Key([key]))),
+                None => Err(RouteError::RouteKey { text: text.to_owned() }),
             };
         }
         let Some((methods, path)) = text.split_once(' ') else {
             return Err(RouteError::Shape { text: text.to_owned() });
         };
         let verbs = verbs(text, methods)?;
-        let path = path_pattern(text, path)?;
+        let path = PathPattern::parse(text, path)?;
         Ok(Self(Pattern::Method { verbs, path }))
     }
 }
@@ -182,22 +242,9 @@ fn verbs(text: &str, methods: &str) -> Result<Vec<&'static str>, RouteError> {
     Ok(VERBS.into_iter().filter(|verb| any || methods.contains(verb)).collect())
 }
 
-fn path_pattern(text: &str, path: &str) -> Result<PathPattern, RouteError> {
-    // `{`: a path parameter of API Gateway's templates, or an IAM variable `${…}`; both would be
-    // taken literally. `"` and `\`: no path has them bare, and JSON would have to escape them.
-    let misplaced = |c: &char| c.is_control() || c.is_whitespace() || "?{}\"\\".contains(*c);
-    if let Some(character) = path.chars().find(misplaced) {
-        return Err(RouteError::Character { text: text.to_owned(), character });
-    }
-    if !path.starts_with('/') {
-        return Err(RouteError::Relative { text: text.to_owned() });
-    }
-    match path.strip_suffix('*') {
-        Some(parent) if parent.ends_with('/') && !parent.contains('*') => {
-            Ok(PathPattern::Below(parent.to_owned()))
-        }
-        None if !path.contains('*') => Ok(PathPattern::Exactly(path.to_owned())),
-        _ => Err(RouteError::Wildcard { text: text.to_owned() }),
+impl Serialize for RoutePattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -214,26 +261,32 @@ impl fmt::Display for RoutePattern {
         match &self.0 {
             Pattern::Method { verbs, path } if *verbs == VERBS => write!(f, "ANY {path}"),
             Pattern::Method { verbs, path } => write!(f, "{} {path}", verbs.join(",")),
-            Pattern::Connect => f.write_str(CONNECT),
-        }
-    }
-}
-
-impl fmt::Display for PathPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exactly(path) => f.write_str(path),
-            Self::Below(parent) => write!(f, "{parent}*"),
+            Pattern::Key([key]) => f.write_str(key),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Map;
+
     use super::*;
 
     fn route(text: &str) -> RoutePattern {
         text.parse().unwrap()
+    }
+
+    fn matches(route: &RoutePattern, target: &Target<'_>) -> bool {
+        route.matches(target, &Caller::new(&Map::new())).unwrap()
+    }
+
+    fn suffixes(route: &str) -> Vec<String> {
+        let route = self::route(route);
+        let (verbs, path) = route.parts();
+        verbs
+            .iter()
+            .map(|v| format!("{v}{}", path.map_or(String::new(), ToString::to_string)))
+            .collect()
     }
 
     fn refusal(text: &str) -> String {
@@ -247,29 +300,29 @@ mod tests {
     #[test]
     fn an_exact_path_matches_itself_alone() {
         let orders = route("GET /orders");
-        assert!(orders.matches(&get("/orders")));
+        assert!(matches(&orders, &get("/orders")));
         for other in ["/orders/", "/orders/1", "/Orders", "/", "//orders", "/order", "/orders%2f"] {
-            assert!(!orders.matches(&get(other)), "{other}");
+            assert!(!matches(&orders, &get(other)), "{other}");
         }
-        assert!(!orders.matches(&Target::Method { verb: "POST", path: "/orders" }));
-        assert!(!orders.matches(&Target::RouteKey("GET/orders")));
+        assert!(!matches(&orders, &Target::Method { verb: "POST", path: "/orders" }));
+        assert!(!matches(&orders, &Target::RouteKey("GET/orders")));
     }
 
     #[test]
     fn a_trailing_star_is_greedy_and_matches_nothing_too() {
         let below = route("GET /orders/*");
         for path in ["/orders/", "/orders/1", "/orders/1/items", "/orders//", "/orders/a:b"] {
-            assert!(below.matches(&get(path)), "{path}");
+            assert!(matches(&below, &get(path)), "{path}");
         }
         for path in ["/orders", "/ordersx/", "/", "/Orders/1"] {
-            assert!(!below.matches(&get(path)), "{path}");
+            assert!(!matches(&below, &get(path)), "{path}");
         }
-        assert!(route("GET /*").matches(&get("/")));
+        assert!(matches(&route("GET /*"), &get("/")));
     }
 
     #[test]
     fn methods_are_enumerated() {
-        let suffixes: Vec<String> = route("ANY /x/*").suffixes().collect();
+        let suffixes = suffixes("ANY /x/*");
         assert_eq!(
             suffixes,
             [
@@ -282,18 +335,22 @@ mod tests {
                 "DELETE/x/*"
             ]
         );
-        let suffixes: Vec<String> = route("POST,GET,POST /").suffixes().collect();
-        assert_eq!(suffixes, ["GET/", "POST/"]);
+        assert_eq!(self::suffixes("POST,GET,POST /"), ["GET/", "POST/"]);
         assert_eq!(route("ANY,GET /x"), route("ANY /x"));
     }
 
     #[test]
-    fn connect_is_a_route_of_its_own() {
+    fn route_keys_are_routes_of_their_own() {
         let connect = route("$connect");
-        assert_eq!(connect.suffixes().collect::<Vec<_>>(), ["$connect"]);
-        assert!(connect.matches(&Target::RouteKey("$connect")));
-        assert!(!connect.matches(&Target::RouteKey("$default")));
-        assert!(!connect.matches(&get("/$connect")));
+        assert_eq!(suffixes("$connect"), ["$connect"]);
+        assert!(matches(&connect, &Target::RouteKey("$connect")));
+        assert!(!matches(&connect, &Target::RouteKey("$default")));
+        assert!(!matches(&connect, &get("/$connect")));
+        let default = route("$default");
+        assert!(matches(&default, &Target::RouteKey("$default")));
+        assert!(!matches(&default, &Target::RouteKey("$connect")));
+        assert!(default.covers(&default) && !default.overlaps(&connect));
+        assert_eq!(default.to_string(), "$default");
         for text in ["$disconnect", "$connect /", "$", "$connect "] {
             assert!(refusal(text).contains("is never asked about: write `$connect`"), "{text}");
         }
@@ -321,14 +378,14 @@ mod tests {
             (" GET /orders", "method `` in route"),
             ("FETCH /orders", "or ANY"),
             ("GET orders", "path of route `GET orders` does not start with `/`"),
-            ("GET *", "path of route `GET *` does not start with `/`"),
+            ("GET *", "`*` in route `GET *` is not the whole last segment"),
             ("GET /a*", "`*` in route `GET /a*` is not the whole last segment"),
             ("GET /*/a", "write `/orders/*`"),
             ("GET /a/**", "is not the whole last segment"),
             ("GET /*/*", "is not the whole last segment"),
             ("GET /a?", "character `?` in the path of route `GET /a?` is not allowed"),
-            ("GET /${aws:x}", "character `{`"),
-            ("GET /orders/{id}", "and `/*` at the end for whatever varies"),
+            ("GET /${aws:x}", "is not around the name of a claim"),
+            ("GET /a-{id}", "and `/*` at the end for whatever else varies"),
             ("GET /a b", "character ` `"),
             ("GET  /a", "character ` `"),
             ("GET /a\n", "character `\\n` in the path of route `GET /a\\n`"),

@@ -1,19 +1,32 @@
 //! The rules, compiled once and asked for every caller.
 
 mod caller;
+mod error;
 mod requirements;
+mod source;
 mod spec;
+mod verdict;
+mod when;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use thiserror::Error;
-
-pub use self::{caller::Caller, spec::RuleSpec};
+pub use self::{
+    caller::Caller, error::RuleError, requirements::Requirement, spec::RuleSpec, verdict::Verdict,
+};
+pub(crate) use self::{
+    requirements::{Applies, Requirements},
+    source::Block,
+    verdict::Met,
+    when::{Seen, When},
+};
 use crate::{
     arn::MethodArn,
-    document::{Document, DocumentError, MAX_RESOURCE_BYTES},
-    route::RoutePattern,
-    rules::requirements::Requirements,
+    document::{
+        Document, DocumentError, Gathered, MAX_RESOURCE_BYTES,
+        condition::{Condition, Dated},
+        table::{Bits, Suffixes, Table},
+    },
+    route::{RoutePattern, Unfillable},
 };
 
 /// The longest name of a rule, in bytes; a name is for a line of a log.
@@ -25,6 +38,12 @@ const DOCUMENT_LIMIT: usize = 8192;
 /// The shortest text in front of a route in a resource, the stage's name being one letter.
 const SHORTEST_PREFIX: &str = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/s/";
 
+/// An ordinary text in front of a route, for what can only be guessed before a request is there.
+const USUAL_PREFIX: &str = "arn:aws:execute-api:ap-southeast-2:123456789012:a1b2c3d4e5/production/";
+
+/// What a claim in a path usually takes: Cognito's `sub` is a UUID.
+const USUAL_CLAIM_BYTES: usize = 36;
+
 /// Every rule, checked and made ready.
 ///
 /// What no rule allows is denied, and a deny wins over every allow. The order in which rules are
@@ -34,166 +53,50 @@ const SHORTEST_PREFIX: &str = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// By name, so that the order of writing can't show anywhere.
-    rules: Vec<Rule>,
-    /// What follows the stage in each resource of any rule: sorted, each once.
-    suffixes: Vec<Arc<str>>,
+    pub(crate) rules: Vec<Rule>,
+    /// What follows the stage in each resource of any rule, where no claim is in it.
+    table: Arc<Table>,
+    /// Sorted, each once; what [`Rule::condition`] counts in.
+    conditions: Vec<Arc<Condition>>,
     document_limit: usize,
 }
 
 #[derive(Debug, Clone)]
-struct Rule {
-    name: String,
-    requirements: Requirements,
-    allow: Routes,
-    deny: Routes,
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    pub(crate) requirements: Requirements,
+    pub(crate) allow: Routes,
+    pub(crate) deny: Routes,
+    pub(crate) condition: Arc<Condition>,
+    /// The place of the condition, where there is one.
+    place: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
-struct Routes {
-    patterns: Vec<RoutePattern>,
-    /// Positions in [`Rules::suffixes`].
-    suffixes: Vec<usize>,
-}
-
-/// What the rules say of one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict<'r> {
-    /// The request is allowed.
-    Allowed {
-        /// The rule that allows it, the first by name where there are several.
-        rule: &'r str,
-    },
-    /// The request is denied.
-    Denied {
-        /// The rule that denies it, the first by name; none where no rule allows it.
-        rule: Option<&'r str>,
-    },
-}
-
-/// Why rules can't be used; each message names the rule and the mend.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum RuleError {
-    /// A rule's name is empty, too long for a log line, or holds a control character.
-    #[error(
-        "name `{}` of rule {position} is not 1 to {MAX_NAME_BYTES} bytes without control \
-         characters: give it a short name",
-        name.escape_debug()
-    )]
-    Name {
-        /// The rule's place, counted from 1.
-        position: usize,
-        /// The name as written.
-        name: String,
-    },
-    /// Two rules share a name.
-    #[error("rule `{rule}` is there twice: give each rule a name of its own")]
-    Duplicate {
-        /// The name.
-        rule: String,
-    },
-    /// A rule neither allows nor denies.
-    #[error("rule `{rule}` has no routes: give it `allow` or `deny`")]
-    NoRoutes {
-        /// The rule's name.
-        rule: String,
-    },
-    /// A rule does not say for whom it is.
-    #[error(
-        "rule `{rule}` requires nothing of the caller: give it `any_scope`, `all_scopes`, \
-         `any_group`, `all_groups`, `clients` or `claims`, or write `everyone = true`"
-    )]
-    NoRequirement {
-        /// The rule's name.
-        rule: String,
-    },
-    /// A rule is for everyone and for some.
-    #[error("rule `{rule}` has both `everyone = true` and `{requirement}`: remove one of the two")]
-    Everyone {
-        /// The rule's name.
-        rule: String,
-        /// A requirement that it has.
-        requirement: &'static str,
-    },
-    /// A requirement lists nothing.
-    #[error("`{}` of rule `{rule}` is empty: list something or remove it", requirement.escape_debug())]
-    EmptyList {
-        /// The rule's name.
-        rule: String,
-        /// The field, such as `any_scope` or `claims.tier`.
-        requirement: String,
-    },
-    /// A requirement lists the empty text.
-    #[error("`{}` of rule `{rule}` holds an empty text: remove it", requirement.escape_debug())]
-    EmptyItem {
-        /// The rule's name.
-        rule: String,
-        /// The field, such as `any_scope` or `claims.tier`.
-        requirement: String,
-    },
-    /// A scope holds a space, which no scope does (RFC 6749, section 3.3).
-    #[error(
-        "scope `{}` of rule `{rule}` holds a space: list each scope by itself",
-        scope.escape_debug()
-    )]
-    Scope {
-        /// The rule's name.
-        rule: String,
-        /// The scope as written.
-        scope: String,
-    },
-    /// A stage has a name that none can have.
-    #[error(
-        "stage `{}` of rule `{rule}` can't be: a stage's name has `A-Z a-z 0-9 - _` alone, \
-         or is `$default`; list each stage by its name",
-        stage.escape_debug()
-    )]
-    Stage {
-        /// The rule's name.
-        rule: String,
-        /// The stage as written.
-        stage: String,
-    },
-    /// A route is too long for any API.
-    #[error(
-        "route `{route}` of rule `{rule}` makes a resource of at least {bytes} bytes, \
-         over IAM's {MAX_RESOURCE_BYTES}: shorten it, ending in `/*` where it can"
-    )]
-    LongRoute {
-        /// The rule's name.
-        rule: String,
-        /// The route.
-        route: RoutePattern,
-        /// The length of the resource with the shortest prefix that an API has.
-        bytes: usize,
-    },
-}
-
-impl RuleError {
-    /// The name of the rule that is wrong, as written: where to look for it.
-    #[must_use]
-    pub fn rule(&self) -> &str {
-        match self {
-            Self::Name { name: rule, .. }
-            | Self::Duplicate { rule }
-            | Self::NoRoutes { rule }
-            | Self::NoRequirement { rule }
-            | Self::Everyone { rule, .. }
-            | Self::EmptyList { rule, .. }
-            | Self::EmptyItem { rule, .. }
-            | Self::Scope { rule, .. }
-            | Self::Stage { rule, .. }
-            | Self::LongRoute { rule, .. } => rule,
-        }
-    }
+pub(crate) struct Routes {
+    pub(crate) patterns: Vec<RoutePattern>,
+    /// Of the patterns, those without a claim, as places in [`Rules::table`].
+    known: Bits,
+    /// Of the patterns, those with claims.
+    open: Vec<RoutePattern>,
 }
 
 impl Rules {
     /// Checks rules and makes them ready; no rules at all deny everything.
     ///
+    /// A document may have up to 8192 bytes as JSON; [`Self::compile_within`] sets another limit.
+    ///
     /// # Errors
     /// For the first rule that can't mean what it says; the message names it.
     pub fn compile(specs: Vec<RuleSpec>) -> Result<Self, RuleError> {
+        Self::compile_within(specs, DOCUMENT_LIMIT)
+    }
+
+    /// Checks rules and makes them ready, for documents of at most so many bytes as JSON.
+    ///
+    /// # Errors
+    /// As [`Self::compile`]; also for a rule that makes a longer document all by itself.
+    pub fn compile_within(specs: Vec<RuleSpec>, bytes: usize) -> Result<Self, RuleError> {
         let mut names = BTreeSet::new();
         for (spec, position) in specs.iter().zip(1..) {
             check_name(spec, position)?;
@@ -203,27 +106,54 @@ impl Rules {
             check_routes(spec)?;
         }
         let routes = specs.iter().flat_map(|spec| spec.allow.iter().chain(&spec.deny));
-        let suffixes: BTreeSet<String> = routes.flat_map(RoutePattern::suffixes).collect();
-        let suffixes: Vec<Arc<str>> = suffixes.into_iter().map(Arc::from).collect();
+        let closed = routes.filter(|route| route.claims().next().is_none());
+        let table = Table::new(closed.flat_map(|route| suffixes(route, "")).collect());
         let mut rules = specs
             .into_iter()
-            .map(|spec| Rule::compile(spec, &suffixes))
+            .map(|spec| Rule::compile(spec, &table))
             .collect::<Result<Vec<_>, _>>()?;
         rules.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Self { rules, suffixes, document_limit: DOCUMENT_LIMIT })
+        let conditions: BTreeSet<Arc<Condition>> = rules
+            .iter()
+            .filter(|rule| !rule.condition.is_none())
+            .map(|rule| Arc::clone(&rule.condition))
+            .collect();
+        let conditions: Vec<Arc<Condition>> = conditions.into_iter().collect();
+        for rule in &mut rules {
+            rule.place = conditions.binary_search(&rule.condition).ok();
+        }
+        let rules = Self { rules, table, conditions, document_limit: bytes };
+        for rule in &rules.rules {
+            let least = rules.document_of([rule], SHORTEST_PREFIX, 1).json_bytes();
+            if least > bytes {
+                let rule = rule.name.clone();
+                return Err(RuleError::LongRule { rule, bytes: least, limit: bytes });
+            }
+        }
+        Ok(rules)
     }
 
-    /// Sets the most bytes that a document may have as JSON; 8192 otherwise.
+    /// The most bytes that a document may have as JSON.
     #[must_use]
-    pub fn with_document_limit(self, bytes: usize) -> Self {
-        Self { document_limit: bytes, ..self }
+    pub fn document_limit(&self) -> usize {
+        self.document_limit
+    }
+
+    /// How long the document of a caller who meets every rule would be, in bytes.
+    ///
+    /// A guess, for the stage's name and the claims in paths are not known before a request:
+    /// it counts ten letters for the one and 36 for each of the others.
+    #[must_use]
+    pub fn greatest_document(&self) -> usize {
+        self.document_of(&self.rules, USUAL_PREFIX, USUAL_CLAIM_BYTES).json_bytes()
     }
 
     /// All that a caller may call in the stage of `arn`, as a policy.
     ///
     /// Of `arn` only what precedes the verb is used: API Gateway caches the policy and evaluates
     /// it for other routes, so it must not depend on the route that happened to ask. A caller
-    /// who is granted nothing gets an explicit Deny of the whole stage.
+    /// who is granted nothing gets an explicit Deny of the whole stage, and so does one who has a
+    /// deny with a claim in its path that can't be filled.
     ///
     /// # Errors
     /// When a resource is over 512 bytes or the document over its limit; refuse the request then.
@@ -232,66 +162,161 @@ impl Rules {
         caller: &Caller<'_>,
         arn: &MethodArn<'_>,
     ) -> Result<Document, DocumentError> {
-        let applying: Vec<&Rule> = self.applying(caller, arn).collect();
-        let allow = self.suffixes(applying.iter().map(|rule| &rule.allow));
-        let deny = self.suffixes(applying.iter().map(|rule| &rule.deny));
-        Document::new(arn.resource_prefix(), allow, deny, self.document_limit)
+        // A deny that can't be written is not left out: the caller is refused everything.
+        let gathered = self.gather(caller, arn.stage()).unwrap_or_else(|_| self.nothing());
+        Document::new(&self.table, arn.resource_prefix(), gathered, self.document_limit)
     }
 
-    /// What the rules say of the very request that `arn` names, without a document.
-    ///
-    /// For answers that API Gateway does not keep for other routes: simple responses whose
-    /// identity sources include the route, and explanations. A document's limits don't count.
-    #[must_use]
-    pub fn verdict(&self, caller: &Caller<'_>, arn: &MethodArn<'_>) -> Verdict<'_> {
-        let target = arn.target();
-        let first = |routes: fn(&Rule) -> &Routes| {
-            self.applying(caller, arn)
-                .find(|rule| routes(rule).patterns.iter().any(|route| route.matches(&target)))
-                .map(|rule| rule.name.as_str())
-        };
-        if let Some(rule) = first(|rule| &rule.deny) {
-            return Verdict::Denied { rule: Some(rule) };
+    fn gather(&self, caller: &Caller<'_>, stage: &str) -> Result<Gathered, Unfillable<'_>> {
+        let (mut allow, mut deny) = (self.table.none(), self.table.none());
+        let mut conditioned: Vec<Option<Suffixes>> = vec![None; self.conditions.len()];
+        let seen = Seen::new(caller);
+        for rule in &self.rules {
+            let applies = rule.requirements.apply(caller, stage, &seen);
+            if matches!(applies, Applies::No(_)) {
+                continue;
+            }
+            rule.deny.add_all(&mut deny, caller)?;
+            if applies != Applies::Yes {
+                continue;
+            }
+            let grants = match rule.place.and_then(|place| conditioned.get_mut(place)) {
+                Some(grants) => grants.get_or_insert_with(|| self.table.none()),
+                None => &mut allow,
+            };
+            rule.allow.add_fillable(grants, caller);
         }
-        match first(|rule| &rule.allow) {
-            Some(rule) => Verdict::Allowed { rule },
-            None => Verdict::Denied { rule: None },
+        let exp = caller.exp();
+        let conditioned = self.conditions.iter().zip(conditioned).filter_map(|(condition, set)| {
+            // Without a time to tell, an Allow until that time is not made.
+            Some((Dated::new(condition, exp)?, set?))
+        });
+        Ok(Gathered { allow, conditioned: conditioned.collect(), deny })
+    }
+
+    fn nothing(&self) -> Gathered {
+        Gathered { allow: self.table.none(), conditioned: Vec::new(), deny: self.table.none() }
+    }
+
+    /// The document of some rules, with a text of so many bytes in the place of each claim.
+    fn document_of<'r>(
+        &'r self,
+        rules: impl IntoIterator<Item = &'r Rule>,
+        prefix: &str,
+        claim_bytes: usize,
+    ) -> Document {
+        let mut gathered = self.nothing();
+        let filler = "x".repeat(claim_bytes);
+        for rule in rules {
+            let allow = match Dated::new(&rule.condition, Some(0)) {
+                Some(dated) if rule.place.is_some() => {
+                    let place = gathered.conditioned.iter().position(|(other, _)| *other == dated);
+                    let place = place.unwrap_or_else(|| {
+                        gathered.conditioned.push((dated, self.table.none()));
+                        gathered.conditioned.len() - 1
+                    });
+                    gathered.conditioned.get_mut(place).map(|(_, set)| set)
+                }
+                _ => Some(&mut gathered.allow),
+            };
+            for (routes, set) in [(&rule.allow, allow), (&rule.deny, Some(&mut gathered.deny))] {
+                let Some(set) = set else { continue };
+                set.known.add(&routes.known);
+                set.filled.extend(routes.open.iter().flat_map(|route| suffixes(route, &filler)));
+            }
         }
-    }
-
-    fn applying(&self, caller: &Caller<'_>, arn: &MethodArn<'_>) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().filter(|rule| rule.requirements.met_by(caller, arn.stage()))
-    }
-
-    /// The suffixes of some routes, sorted and each once.
-    fn suffixes<'r>(&self, routes: impl Iterator<Item = &'r Routes>) -> Vec<Arc<str>> {
-        let mut places: Vec<usize> = routes.flat_map(|routes| &routes.suffixes).copied().collect();
-        places.sort_unstable();
-        places.dedup();
-        places.into_iter().filter_map(|place| self.suffixes.get(place)).map(Arc::clone).collect()
+        // A rule that only denies is measured beside what it denies from.
+        if gathered.allow.is_empty() && gathered.conditioned.is_empty() {
+            gathered.allow.filled.push("$connect".to_owned());
+        }
+        Document::merged(&self.table, prefix, gathered)
     }
 }
 
 impl Rule {
-    fn compile(mut spec: RuleSpec, suffixes: &[Arc<str>]) -> Result<Self, RuleError> {
-        let allow = Routes::compile(std::mem::take(&mut spec.allow), suffixes);
-        let deny = Routes::compile(std::mem::take(&mut spec.deny), suffixes);
-        Ok(Self {
-            name: spec.name.clone(),
-            requirements: Requirements::compile(spec)?,
-            allow,
-            deny,
-        })
+    fn compile(mut spec: RuleSpec, table: &Table) -> Result<Self, RuleError> {
+        let allow = Routes::compile(std::mem::take(&mut spec.allow), table);
+        let deny = Routes::compile(std::mem::take(&mut spec.deny), table);
+        let name = spec.name.clone();
+        let condition = Arc::new(condition(&spec)?);
+        if !deny.patterns.is_empty() && !condition.is_none() {
+            let field = if condition.until_exp { "until_exp" } else { "source_ips" };
+            return Err(RuleError::ConditionalDeny { rule: name, field });
+        }
+        let requirements = Requirements::compile(spec)?;
+        Ok(Self { name, requirements, allow, deny, condition, place: None })
     }
 }
 
 impl Routes {
-    /// Finds each pattern's suffixes in the sorted list of all of them.
-    fn compile(patterns: Vec<RoutePattern>, all: &[Arc<str>]) -> Self {
-        let place = |suffix: String| all.partition_point(|other| **other < *suffix);
-        let suffixes = patterns.iter().flat_map(RoutePattern::suffixes).map(place).collect();
-        Self { patterns, suffixes }
+    fn compile(patterns: Vec<RoutePattern>, table: &Table) -> Self {
+        let mut known = table.none().known;
+        let mut open = Vec::new();
+        for route in &patterns {
+            if route.claims().next().is_some() {
+                open.push(route.clone());
+            } else {
+                suffixes(route, "").filter_map(|s| table.place(&s)).for_each(|p| known.insert(p));
+            }
+        }
+        Self { patterns, known, open }
     }
+
+    /// Adds every route, or says which claim can't be put into one.
+    fn add_all(&self, set: &mut Suffixes, caller: &Caller<'_>) -> Result<(), Unfillable<'_>> {
+        set.known.add(&self.known);
+        for route in &self.open {
+            fill(route, caller, &mut set.filled)?;
+        }
+        Ok(())
+    }
+
+    /// Adds each route whose claims can be put into it.
+    fn add_fillable(&self, set: &mut Suffixes, caller: &Caller<'_>) {
+        set.known.add(&self.known);
+        for route in &self.open {
+            // Not granted: what can't be written exactly is not written.
+            let _unfillable = fill(route, caller, &mut set.filled);
+        }
+    }
+}
+
+/// Writes a route's suffixes, once per verb; none of them where a claim can't be put into it.
+fn fill<'r>(
+    route: &'r RoutePattern,
+    caller: &Caller<'_>,
+    into: &mut Vec<String>,
+) -> Result<(), Unfillable<'r>> {
+    let (verbs, path) = route.parts();
+    let mut filled = String::new();
+    if let Some(path) = path {
+        path.fill(&mut filled, caller)?;
+    }
+    into.extend(verbs.iter().map(|verb| format!("{verb}{filled}")));
+    Ok(())
+}
+
+/// A route's suffixes, once per verb, with one text in the place of each claim.
+fn suffixes(route: &RoutePattern, filler: &str) -> impl Iterator<Item = String> {
+    let (verbs, path) = route.parts();
+    let path = path.map(|path| path.filled_with(filler)).unwrap_or_default();
+    verbs.iter().map(move |verb| format!("{verb}{path}"))
+}
+
+fn condition(spec: &RuleSpec) -> Result<Condition, RuleError> {
+    let mut blocks = BTreeSet::new();
+    if let Some(sources) = &spec.source_ips {
+        requirements::check_list(&spec.name, "source_ips", sources)?;
+        for source in sources {
+            let block = source.parse::<Block>().map_err(|mend| RuleError::SourceIp {
+                rule: spec.name.clone(),
+                source_ip: source.clone(),
+                mend,
+            })?;
+            blocks.insert(block);
+        }
+    }
+    Ok(Condition { source_ips: blocks.into_iter().collect(), until_exp: spec.until_exp })
 }
 
 fn check_name(spec: &RuleSpec, position: usize) -> Result<(), RuleError> {
@@ -307,7 +332,7 @@ fn check_routes(spec: &RuleSpec) -> Result<(), RuleError> {
         return Err(RuleError::NoRoutes { rule: spec.name.clone() });
     }
     for route in spec.allow.iter().chain(&spec.deny) {
-        let longest = route.suffixes().map(|suffix| suffix.len()).max().unwrap_or_default();
+        let longest = suffixes(route, "x").map(|suffix| suffix.len()).max().unwrap_or_default();
         let bytes = SHORTEST_PREFIX.len() + longest;
         if bytes > MAX_RESOURCE_BYTES {
             return Err(RuleError::LongRoute {

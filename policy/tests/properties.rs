@@ -3,9 +3,12 @@
 //! Names and paths come from small pools, so that rules, callers and requests meet often.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly, its helpers too")]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
-use policy::{Caller, Document, MethodArn, Outcome, RuleSpec, Rules, Verdict, evaluate};
+use policy::{
+    Caller, Document, MethodArn, Outcome, Policy, Reason, Request, RuleSpec, Rules, Verdict,
+    evaluate,
+};
 use proptest::{
     collection::{btree_map, vec},
     option,
@@ -17,6 +20,9 @@ use proptest::{
 use serde_json::{Map, Value};
 
 const CASES: u32 = 2_500;
+
+/// When tokens expire, in seconds since 1970.
+const EXP: i64 = 1_795_300_000;
 
 /// What a caller's token holds, owned.
 #[derive(Debug, Clone)]
@@ -40,8 +46,17 @@ fn some_of(pool: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> 
     subsequence(pool, 1..=pool.len()).prop_map(|list| list.into_iter().map(str::to_owned).collect())
 }
 
+/// A path of a request; `u1` and `u2` are what claims may fill.
+fn asked() -> impl Strategy<Value = String> {
+    let plain = select(&["a", "a:b", "", "A", "u1", "u2", "a", "u1"][..]);
+    let odd = select(&["a*", "..", "%75", "?", "a"][..]);
+    vec(prop_oneof![9 => plain, 1 => odd], 1..3)
+        .prop_map(|segments| format!("/{}", segments.join("/")))
+}
+
+/// A path of a rule.
 fn path() -> impl Strategy<Value = String> {
-    vec(select(&["a", "a:b", "", "A"][..]), 1..3)
+    vec(select(&["a", "a:b", "", "A", "u1", "a", "{sub}", "a", "{custom:t}"][..]), 1..3)
         .prop_map(|segments| format!("/{}", segments.join("/")))
 }
 
@@ -53,33 +68,50 @@ fn route() -> impl Strategy<Value = String> {
     ];
     let path = prop_oneof![path(), path().prop_map(|p| format!("{}/*", p.trim_end_matches('/')))];
     prop_oneof![
-        1 => Just("$connect".to_owned()),
+        1 => select(&["$connect", "$default"][..]).prop_map(str::to_owned),
+        1 => Just("GET,POST /*".to_owned()),
         9 => (methods, path).prop_map(|(methods, path)| format!("{methods} {path}")),
     ]
 }
 
+const WHENS: &[&str] = &[
+    "claims.tier == 'x'",
+    "has(claims.tier) && claims.tier == 'x'",
+    "claims.kind.exists(k, k == 'y')",
+    "'z' in claims.kind || claims.sub == 'u1'",
+    "!has(claims.other)",
+    "claims.level > 1",
+    "true",
+];
+
 /// A rule that compiles; its name is given by its place.
 fn rule() -> impl Strategy<Value = RuleSpec> {
-    let scopes = || option::weighted(0.2, some_of(&["s1", "s2"]));
-    let groups = || option::weighted(0.2, some_of(&["g1", "g2"]));
+    let scopes = || option::weighted(0.12, some_of(&["s1", "s2"]));
+    let groups = || option::weighted(0.12, some_of(&["g1", "g2"]));
     let claims = option::weighted(
         0.1,
         btree_map(select(&["tier", "kind"][..]), some_of(&["x", "y"]), 1..=2)
             .prop_map(|claims| claims.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
     );
     (
-        (vec(route(), 1..4), vec(route(), 0..3), 0..3),
+        (vec(route(), 1..4), vec(route(), 0..3), 0..6),
         (scopes(), scopes(), groups(), groups()),
         option::weighted(0.1, some_of(&["c1", "c2"])),
         claims,
         option::weighted(0.2, some_of(&["prod", "test"])),
+        (
+            option::weighted(0.2, select(WHENS).prop_map(str::to_owned)),
+            option::weighted(0.2, some_of(&["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"])),
+            proptest::bool::weighted(0.15),
+        ),
     )
-        .prop_map(|((allow, deny, kind), scopes, clients, claims, stages)| {
+        .prop_map(|((allow, deny, kind), scopes, clients, claims, stages, conditions)| {
+            let (when, source_ips, until_exp) = conditions;
             let parse = |routes: Vec<String>| routes.iter().map(|r| r.parse().unwrap()).collect();
             let (allow, deny) = match kind {
-                0 => (allow, Vec::new()),
-                1 => (Vec::new(), allow),
-                _ => (allow, deny),
+                0 => (Vec::new(), allow),
+                1 => (allow, deny),
+                _ => (allow, Vec::new()),
             };
             let mut rule = RuleSpec {
                 allow: parse(allow),
@@ -89,11 +121,18 @@ fn rule() -> impl Strategy<Value = RuleSpec> {
                 any_group: scopes.2,
                 all_groups: scopes.3,
                 clients,
+                when,
                 claims: claims as Option<BTreeMap<_, _>>,
                 stages,
                 ..RuleSpec::default()
             };
+            // Conditions stand beside allows alone.
+            if rule.deny.is_empty() {
+                rule.source_ips = source_ips;
+                rule.until_exp = until_exp;
+            }
             rule.everyone = rule.any_scope.is_none()
+                && rule.when.is_none()
                 && rule.all_scopes.is_none()
                 && rule.any_group.is_none()
                 && rule.all_groups.is_none()
@@ -124,13 +163,35 @@ fn token() -> impl Strategy<Value = Token> {
         subsequence(vec!["s1", "s2"], 0..=2),
         subsequence(vec!["g1", "g2"], 0..=2),
         btree_map(select(&["tier", "kind", "other"][..]), value, 0..=3),
+        (option::weighted(0.8, filling()), option::weighted(0.7, filling())),
+        option::weighted(
+            0.8,
+            prop_oneof![5 => Just(Value::from(EXP)), 1 => Just(Value::from("1"))],
+        ),
     )
-        .prop_map(|(client, scopes, groups, claims)| Token {
-            client,
-            scopes,
-            groups,
-            claims: claims.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+        .prop_map(|(client, scopes, groups, mut claims, (sub, tenant), exp)| {
+            for (name, value) in [("sub", sub), ("custom:t", tenant), ("exp", exp)] {
+                claims.extend(value.map(|value| (name, value)));
+            }
+            Token {
+                client,
+                scopes,
+                groups,
+                claims: claims.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            }
         })
+}
+
+/// What the claims in paths are: plain, odd, hostile.
+fn filling() -> impl Strategy<Value = Value> {
+    const ODD: &[&str] =
+        &["*", "", ".", "..", "a/b", "u*", "?", "${aws:username}", "u1\n", "u%31", "\u{e9}"];
+    prop_oneof![
+        6 => select(&["u1", "u2", "a", "a:b"][..]).prop_map(Value::from),
+        2 => select(ODD).prop_map(Value::from),
+        1 => Just(Value::from(1)),
+        1 => any::<String>().prop_map(Value::from),
+    ]
 }
 
 fn stage() -> impl Strategy<Value = String> {
@@ -144,12 +205,12 @@ fn call() -> impl Strategy<Value = String> {
     let verb = select(&["GET", "GET", "POST", "HEAD", "TRACE"][..]);
     prop_oneof![
         1 => select(&["$connect", "$default", "GET"][..]).prop_map(str::to_owned),
-        9 => (verb, path()).prop_map(|(verb, path)| format!("{verb}{path}")),
+        9 => (verb, asked()).prop_map(|(verb, path)| format!("{verb}{path}")),
     ]
 }
 
 fn compile(specs: &[RuleSpec]) -> Rules {
-    Rules::compile(specs.to_vec()).unwrap().with_document_limit(usize::MAX)
+    Rules::compile_within(specs.to_vec(), usize::MAX).unwrap()
 }
 
 fn document(rules: &Rules, token: &Token, arn: &str) -> Document {
@@ -205,15 +266,56 @@ proptest! {
     #[test]
     fn the_document_says_what_the_rules_say(
         specs in rules(), token in token(), stage in stage(), asking in call(), call in call(),
+        source_ip in option::of(select(&["10.0.0.1", "10.1.2.3", "192.0.2.1", "2001:db8::1"][..])),
+        expired in proptest::bool::weighted(0.1),
     ) {
         let rules = compile(&specs);
         let document = document(&rules, &token, &format!("{stage}{asking}"));
         let arn = format!("{stage}{call}");
-        let outcome = evaluate(&document, &arn);
-        match rules.verdict(&token.caller(), &MethodArn::parse(&arn).unwrap()) {
+        let source_ip = source_ip.map(|ip| ip.parse::<IpAddr>().unwrap());
+        let at = |time| {
+            let request = Request::new(&arn).at(time);
+            let request = source_ip.map_or(request, |ip| request.from(ip));
+            evaluate(&document, &request)
+        };
+        let caller = token.caller().with_source_ip(source_ip);
+        let verdict = rules.verdict(&caller, &MethodArn::parse(&arn).unwrap());
+        let outcome = at(EXP - 1);
+        match verdict {
             Verdict::Allowed { .. } => prop_assert_eq!(outcome, Outcome::Allow),
             Verdict::Denied { rule: Some(_) } => prop_assert_eq!(outcome, Outcome::ExplicitDeny),
-            Verdict::Denied { rule: None } => prop_assert_ne!(outcome, Outcome::Allow),
+            Verdict::Denied { rule: None } | Verdict::Conditional { .. } => {
+                prop_assert_ne!(outcome, Outcome::Allow);
+            }
+        }
+        prop_assert_eq!(verdict.is_authorized(), outcome == Outcome::Allow);
+        // Time takes away what was granted until it, and gives nothing.
+        if expired {
+            let timeless: Vec<RuleSpec> =
+                specs.into_iter().filter(|rule| !rule.until_exp).collect();
+            let timeless = compile(&timeless);
+            let left = timeless.verdict(&caller, &MethodArn::parse(&arn).unwrap());
+            prop_assert_eq!(at(EXP) == Outcome::Allow, left.is_authorized());
+        }
+        // The explanation comes to the same, and says why.
+        let parsed = MethodArn::parse(&arn).unwrap();
+        let explanation = rules.explain(&caller, &parsed);
+        prop_assert_eq!(explanation.verdict(), verdict);
+        let denies = |reason: &Reason<'_>| {
+            matches!(reason, Reason::Denies { .. } | Reason::DeniesAll { .. })
+        };
+        let denying = explanation.rules().iter().find(|said| denies(said.reason()));
+        let allowing =
+            explanation.rules().iter().any(|s| matches!(s.reason(), Reason::Allows { .. }));
+        match verdict {
+            Verdict::Denied { rule: Some(rule) } => {
+                prop_assert_eq!(denying.map(policy::Said::rule), Some(rule));
+            }
+            other => {
+                prop_assert!(denying.is_none());
+                // A rule that denies too tells of its deny alone.
+                prop_assert!(!other.is_authorized() || allowing);
+            }
         }
     }
 
@@ -236,10 +338,17 @@ proptest! {
         let mut more = specs.clone();
         let allow = Vec::new();
         let deny = [extra.allow.clone(), extra.deny.clone()].concat();
-        more.push(RuleSpec { name: "extra".to_owned(), allow, deny, ..extra });
+        more.push(RuleSpec {
+            name: "extra".to_owned(),
+            allow,
+            deny,
+            source_ips: None,
+            until_exp: false,
+            ..extra
+        });
         let (before, after) = (compile(&specs), compile(&more));
         prop_assert!(allowed(&before, &token, &arn) || !allowed(&after, &token, &arn));
-        let outcome = |rules| evaluate(&document(rules, &token, &arn), &arn);
+        let outcome = |rules| evaluate(&document(rules, &token, &arn), &Request::new(&arn));
         prop_assert!(outcome(&before) == Outcome::Allow || outcome(&after) != Outcome::Allow);
     }
 
@@ -264,9 +373,129 @@ proptest! {
         specs in rules(), token in token(), stage in stage(), call in call(),
     ) {
         let document = document(&compile(&specs), &token, &format!("{stage}{call}"));
-        prop_assert_eq!(document.json_bytes(), serde_json::to_vec(&document).unwrap().len());
+        let json = serde_json::to_string(&document).unwrap();
+        prop_assert_eq!(document.json_bytes(), json.len());
+        prop_assert_eq!(document.to_json(), &*json);
+        prop_assert!(serde_json::from_str::<Policy>(&json).is_ok(), "{}", json);
+        // Nothing that a claim brings can mean more than itself.
+        let wild = |resource: &str| {
+            let call = resource.strip_prefix(&*stage).unwrap();
+            call != "*" && (call.contains(['?', '$', '{', '%', '\\', '"']) && !["$connect", "$default"].contains(&call)
+                || call.trim_end_matches("/*").contains('*')
+                || call.chars().any(|c| c.is_control() || c.is_whitespace()))
+        };
+        for resource in document.allowed().map(|r| r.to_string()).chain(document.denied().map(|r| r.to_string())) {
+            prop_assert!(!wild(&resource), "{}", resource);
+        }
+    }
+
+    #[test]
+    fn no_resource_covers_another(
+        specs in rules(), token in token(), stage in stage(), call in call(),
+    ) {
+        let document = document(&compile(&specs), &token, &format!("{stage}{call}"));
+        let json: Value = serde_json::from_str(&document.to_json()).unwrap();
+        for statement in json["Statement"].as_array().unwrap() {
+            let resources: Vec<&str> =
+                statement["Resource"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            for (place, one) in resources.iter().enumerate() {
+                for (other_place, other) in resources.iter().enumerate().filter(|(p, _)| *p != place) {
+                    let covers = one.strip_suffix('*').is_some_and(|p| other.starts_with(p));
+                    prop_assert!(one != other && !covers, "{} at {} covers {} at {}", one, place, other, other_place);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_document_depends_on_claims_that_rules_name_alone(
+        specs in rules(), token in token(), stage in stage(), call in call(), junk in any::<String>(),
+    ) {
+        let rules = compile(&specs);
+        let arn = format!("{stage}{call}");
+        let mut more = token.clone();
+        more.claims.insert("unheard-of".to_owned(), Value::from(junk));
+        prop_assert_eq!(document(&rules, &token, &arn), document(&rules, &more, &arn));
+    }
+
+    #[test]
+    fn conditions_never_panic(
+        text in prop_oneof![
+            any::<String>(),
+            "[a-z.()\\[\\]{}'\"!<>=&|+*/?: 0-9-]{0,60}",
+            vec(select(CEL_WORDS), 0..20).prop_map(|words| words.join(" ")),
+        ],
+        token in token(),
+    ) {
+        let spec = RuleSpec {
+            name: "r".to_owned(),
+            allow: std::vec!["GET /a".parse().unwrap()],
+            when: Some(text),
+            ..RuleSpec::default()
+        };
+        if let Ok(rules) = Rules::compile(std::vec![spec]) {
+            let arn = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/a";
+            let _verdict = rules.verdict(&token.caller(), &MethodArn::parse(arn).unwrap());
+        }
+    }
+
+    #[test]
+    fn reports_never_panic(specs in rules(), limit in 200_usize..20_000) {
+        if let Ok(rules) = Rules::compile_within(specs, limit) {
+            for finding in rules.lint() {
+                prop_assert!(!finding.to_string().contains('\n'));
+            }
+            let matrix = rules.matrix();
+            prop_assert_eq!(matrix.to_string().lines().count(), matrix.rows().len() + 1);
+        }
     }
 }
+
+const CEL_WORDS: &[&str] = &[
+    "claims",
+    ".",
+    "tier",
+    "kind",
+    "sub",
+    "[",
+    "]",
+    "(",
+    ")",
+    "'x'",
+    "1",
+    "9223372036854775807",
+    "-",
+    "+",
+    "*",
+    "/",
+    "%",
+    "==",
+    "!=",
+    "<",
+    ">=",
+    "&&",
+    "||",
+    "!",
+    "?",
+    ":",
+    "in",
+    "null",
+    "true",
+    "claims.tier",
+    "claims.kind",
+    "claims.sub",
+    "has(claims.tier)",
+    "size(claims)",
+    "0",
+    "1.5",
+    "2u",
+    "claims.kind.all(k, k == 'x')",
+    "claims['tier']",
+    "string(1)",
+    "int('x')",
+    "double('1')",
+    "[1]",
+];
 
 /// The properties above say little if the pools hardly ever meet.
 #[test]
@@ -280,7 +509,7 @@ fn the_pools_meet() {
         match compile(&specs).verdict(&token.caller(), &MethodArn::parse(&arn).unwrap()) {
             Verdict::Allowed { .. } => allows += 1,
             Verdict::Denied { rule: Some(_) } => denies += 1,
-            Verdict::Denied { rule: None } => silences += 1,
+            Verdict::Denied { rule: None } | Verdict::Conditional { .. } => silences += 1,
         }
     }
     let least = CASES / 20;

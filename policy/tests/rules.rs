@@ -222,18 +222,24 @@ fn a_verdict_names_the_first_rule_by_name() {
 
 #[test]
 fn a_document_over_its_limit_is_an_error() {
-    let routes: Vec<String> = (0..150).map(|n| format!("\"GET /orders/{n:03}\"")).collect();
-    let toml =
-        format!("[[rule]]\nname = \"many\"\nallow = [{}]\neveryone = true", routes.join(","));
+    let rule = |name: &str, numbers: std::ops::Range<u32>| {
+        let routes: Vec<String> = numbers.map(|n| format!("\"GET /orders/{n:03}\"")).collect();
+        format!("[[rule]]\nname = \"{name}\"\nallow = [{}]\neveryone = true\n", routes.join(","))
+    };
+    let toml = [rule("one", 0..75), rule("two", 75..150)].concat();
     let none = Map::new();
     let arn = format!("{STAGE}/GET/orders/1");
     let arn = MethodArn::parse(&arn).unwrap();
     let refused = rules(&toml).document(&Caller::new(&none), &arn).unwrap_err();
     assert!(matches!(refused, DocumentError::LongDocument { limit: 8192, .. }), "{refused}");
     let DocumentError::LongDocument { bytes, .. } = refused else { panic!("{refused}") };
-    let wider = rules(&toml).with_document_limit(bytes);
+    let wider = Rules::compile_within(specs(&toml), bytes).unwrap();
     let document = wider.document(&Caller::new(&none), &arn).unwrap();
     assert_eq!(serde_json::to_vec(&document).unwrap().len(), bytes);
+    // Of one rule alone it is known when it is loaded.
+    let refused = Rules::compile(specs(&rule("many", 0..150))).unwrap_err().to_string();
+    assert!(refused.contains("rule `many` alone makes a policy of at least 11"), "{refused}");
+    assert!(refused.contains("over the limit of 8192: write fewer or wider routes"), "{refused}");
 }
 
 #[test]

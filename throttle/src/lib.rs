@@ -10,13 +10,16 @@
 //!
 //! - [`bucket`] is the arithmetic; it receives the time and does no IO.
 //! - [`store`] keeps buckets: [`MemoryStore`] and [`DynamoStore`] behave alike.
-//! - [`table`] is the table's shape: creating it, checking it, and the plans in it.
+//! - [`table`] is the table's shape: creating it, checking it, and the items in it.
 //! - [`clock`] is the only place that reads the time.
 
 pub mod bucket;
+mod cache;
 pub mod clock;
 mod decision;
+mod directory;
 mod failure;
+mod key;
 mod name;
 mod period;
 mod plan;
@@ -24,16 +27,24 @@ mod rate;
 pub mod store;
 pub mod table;
 mod throttle;
+mod usage;
 
+pub use cache::Cache;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use decision::{Decision, Limit};
+pub use directory::Directory;
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
+pub use key::{ImportError, ImportProblem, ImportedKey, Key, KeyError};
 pub use name::{NameError, PlanId, Subject};
 pub use period::{Period, Window};
-pub use plan::{ApiStage, Plan, PlanError, Problem, Quota, Throttling};
+pub use plan::{ApiStage, ImportedPlans, Plan, PlanError, Problem, Quota, Throttling};
 pub use rate::{Rate, RateError};
 pub use store::dynamo::{self, DynamoStore};
 pub use store::memory::MemoryStore;
 pub use store::{PlanRecord, Store};
-pub use table::Plans;
+pub use table::{
+    Assignment, Assignments, Buckets, Digest, KeyDetails, KeyRecord, Keys, Plans, Revocable,
+    Revocation, Revocations,
+};
 pub use throttle::{Request, Throttle};
+pub use usage::{History, Usage, UsageError};

@@ -3,6 +3,8 @@
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
 
+use crate::table::Digest;
+
 /// The name of a plan, such as `free`.
 ///
 /// 1 to 128 bytes of printable text. Cheap to clone.
@@ -61,6 +63,11 @@ impl Subject {
         checked(subject.into(), 512).map(Self)
     }
 
+    /// `key-` and a digest: short and printable.
+    pub(crate) fn of_digest(digest: &Digest) -> Self {
+        Self(format!("key-{digest}").into())
+    }
+
     /// The name as text. Keep it out of logs.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -86,7 +93,8 @@ impl Debug for Subject {
     }
 }
 
-fn checked(text: String, max: usize) -> Result<Arc<str>, NameError> {
+/// Text of at most `max` bytes, not empty, without control characters.
+pub(crate) fn checked(text: String, max: usize) -> Result<Arc<str>, NameError> {
     if text.is_empty() {
         Err(NameError::Empty)
     } else if text.len() > max {

@@ -1,5 +1,6 @@
 //! A usage plan, in API Gateway's own JSON shape.
 
+mod import;
 mod json;
 
 use std::collections::BTreeMap;
@@ -7,8 +8,11 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
+use crate::name::NameError;
 use crate::period::Period;
 use crate::rate::{Rate, RateError};
+
+pub use import::ImportedPlans;
 
 /// What a subject may do: a rate with a burst, and quotas.
 ///
@@ -75,14 +79,29 @@ pub struct PlanError {
 #[non_exhaustive]
 pub enum Problem {
     /// More text than a plan ever has.
-    #[error("is longer than {MAX_JSON} bytes")]
-    TooLong,
+    #[error("is longer than {max} bytes")]
+    TooLong {
+        /// How long it may be.
+        max: usize,
+    },
     /// No JSON, an unknown or repeated field, a missing one, or another type.
     #[error("can't be read: {0}")]
     Json(String),
     /// Not there, and needed.
-    #[error("is missing: a plan needs a `throttle`, a `quota`, or both")]
+    #[error("is missing: a plan needs a `throttle`, a `quota`, or a method's `throttle`")]
     NoLimit,
+    /// A plan of an export without an id.
+    #[error("is missing: each plan of an export has one")]
+    NoId,
+    /// An id that is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A plan, a stage or a method a second time.
+    #[error("is there twice: keep one")]
+    Twice,
+    /// A method that no request can have.
+    #[error("must be a path and a verb, such as `/pets/GET` or `/pets/ANY`, or `*/*`")]
+    Method,
     /// A rate that is none.
     #[error(transparent)]
     Rate(#[from] RateError),

@@ -1,10 +1,16 @@
-//! The table's shape: one key, a time to live, and the plans in it.
+//! The table's shape: one key, a time to live, and the items in it.
 //!
-//! `pk` alone is the key. It says what an item is: `PLAN#id`, `BUCKET#subject`. `expires_at`
-//! is the second from which DynamoDB may delete an item; one that is gone counts as unused.
+//! `pk` alone is the key. It says what an item is: `PLAN#id`, `KEY#digest`,
+//! `SUBJECT#subject`, `BUCKET#subject`, `REVOKED#kind#digest`. `expires_at` is the second from which DynamoDB may delete an item; one
+//! that is gone counts as unused.
 
+mod assignments;
+mod buckets;
 pub(crate) mod item;
+mod items;
+mod keys;
 mod plans;
+mod revocations;
 
 use std::time::Duration;
 
@@ -20,7 +26,16 @@ use crate::failure::Failure;
 use crate::store::dynamo::failure;
 use crate::table::item::{EXPIRES_AT, PK};
 
-pub use plans::{Page, Plans, PlansError};
+pub use assignments::Assignments;
+pub use buckets::{Buckets, GrantError};
+pub use item::{
+    Assignment, Attributes, BucketRecord, Digest, DigestError, Item, KeyDetails, KeyRecord,
+    Revocable, RevocableError, Revocation, RevocationKind,
+};
+pub use items::{Items, Page, WriteError};
+pub use keys::Keys;
+pub use plans::Plans;
+pub use revocations::Revocations;
 
 /// What is wrong with a table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

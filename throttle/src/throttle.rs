@@ -5,10 +5,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::future::Cache;
-use moka::ops::compute::Op;
-
 use crate::bucket::{Charge, Form, Refusal, State};
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::decision::Decision;
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
@@ -68,15 +66,8 @@ impl<'a> Request<'a> {
 pub struct Throttle<S, C> {
     store: S,
     clock: C,
-    plans: Cache<PlanId, CachedPlan>,
-    seen: Cache<Subject, Seen>,
-}
-
-/// The answer to a look-up of a plan, and when it was given.
-#[derive(Clone)]
-struct CachedPlan {
-    record: Option<Arc<PlanRecord>>,
-    fetched: Duration,
+    plans: Cache<PlanId, Option<Arc<PlanRecord>>>,
+    seen: moka::future::Cache<Subject, Seen>,
 }
 
 /// The last state that the store told of a subject, and when.
@@ -90,7 +81,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// Decides by this store and this clock.
     #[must_use]
     pub fn new(store: S, clock: C) -> Self {
-        let (plans, seen) = (Cache::new(MAX_PLANS), Cache::new(MAX_SUBJECTS));
+        let plans = Cache::new(MAX_PLANS, KEEP_PLAN);
+        let seen = moka::future::Cache::new(MAX_SUBJECTS);
         Self { store, clock, plans, seen }
     }
 
@@ -180,30 +172,12 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// The plan, from the cache or with one look-up for all who wait for it.
     async fn plan(&self, id: &PlanId) -> Result<Arc<PlanRecord>, ThrottleError> {
-        let fresh = |cached: &CachedPlan| self.age(cached.fetched) < KEEP_PLAN;
-        let cached = match self.plans.get(id).await.filter(fresh) {
-            Some(cached) => cached,
-            None => {
-                // Only a stale entry is removed: not one that another task has just fetched.
-                let entry = self.plans.entry_by_ref(id);
-                let _ = entry
-                    .and_compute_with(|entry| {
-                        let stale = entry.is_some_and(|entry| !fresh(entry.value()));
-                        std::future::ready(if stale { Op::Remove } else { Op::Nop })
-                    })
-                    .await;
-                self.plans
-                    .try_get_with_by_ref(id, self.fetch(id))
-                    .await
-                    .map_err(|error| StoreError::clone(&error))?
-            }
-        };
-        cached.record.ok_or_else(|| ThrottleError::UnknownPlan { plan: id.clone() })
+        let record = self.plans.get(id, self.clock.monotonic(), self.fetch(id)).await?;
+        record.ok_or_else(|| ThrottleError::UnknownPlan { plan: id.clone() })
     }
 
-    async fn fetch(&self, id: &PlanId) -> Result<CachedPlan, StoreError> {
-        let record = self.store.plan(id).await?.map(Arc::new);
-        Ok(CachedPlan { record, fetched: self.clock.monotonic() })
+    async fn fetch(&self, id: &PlanId) -> Result<Option<Arc<PlanRecord>>, StoreError> {
+        Ok(self.store.plan(id).await?.map(Arc::new))
     }
 
     fn age(&self, since: Duration) -> Duration {

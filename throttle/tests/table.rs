@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{
 };
 use common::{Served, TABLE, serve, serve_table};
 use throttle::dynamo::Connect;
-use throttle::table::{self, PlansError, TableError};
+use throttle::table::{self, TableError, WriteError};
 use throttle::{
     Clock, DynamoStore, Failure, ManualClock, Plan, PlanId, Plans, Request, Store, StoreError,
     Subject, SystemClock, Throttle, ThrottleError, Timestamp,
@@ -95,14 +95,36 @@ async fn two_operators_do_not_overwrite_each_other() {
     assert_eq!((&second.plan, second.version), (&new, 2));
     assert_eq!(second.created, first.created, "kept");
 
-    let conflict = PlansError::Conflict { plan: free() };
+    let conflict = WriteError::Conflict { item: "plan" };
     assert_eq!(plans.put(&free(), &old, Some(1), later).await, Err(conflict.clone()));
     assert_eq!(plans.put(&free(), &old, None, later).await, Err(conflict.clone()));
     let absent = PlanId::new("absent").unwrap();
-    let conflict = PlansError::Conflict { plan: absent.clone() };
+    let conflict = WriteError::Conflict { item: "plan" };
     assert_eq!(plans.put(&absent, &old, Some(1), later).await, Err(conflict));
     assert_eq!(plans.get(&free()).await.unwrap(), Some(second));
     assert_eq!(plans.get(&absent).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_version_of_a_plan_never_comes_twice() {
+    let served = serve_table().await;
+    let plans = put_free(&served).await;
+    let (now, conflict) = (Timestamp::from_secs(9), WriteError::Conflict { item: "plan" });
+    assert_eq!(plans.delete(&free(), 2, now).await, Err(conflict.clone()));
+    plans.delete(&free(), 1, now).await.unwrap();
+    assert_eq!(plans.get(&free()).await.unwrap(), None);
+    assert_eq!(plans.list(None).await.unwrap().items, []);
+    // Neither who read it before nor who knows of the deletion writes or deletes it.
+    for version in [1, 2] {
+        let put = plans.put(&free(), &plan(PLAN), Some(version), now).await;
+        assert_eq!(put, Err(conflict.clone()));
+        assert_eq!(plans.delete(&free(), version, now).await, Err(conflict.clone()));
+    }
+    let again = plans.put(&free(), &plan(PLAN), None, now).await.unwrap();
+    assert_eq!((again.version, again.created), (3, now));
+    assert_eq!(plans.get(&free()).await.unwrap(), Some(again));
+    let absent = PlanId::new("absent").unwrap();
+    assert_eq!(plans.delete(&absent, 1, now).await, Err(conflict));
 }
 
 #[tokio::test]
@@ -127,7 +149,7 @@ async fn plans_are_listed_in_pages() {
     let (mut found, mut damaged, mut pages, mut from) = (Vec::new(), Vec::new(), 0, None);
     loop {
         let page = plans.list(from.as_deref()).await.unwrap();
-        found.extend(page.plans.into_iter().map(|record| record.id.to_string()));
+        found.extend(page.items.into_iter().map(|record| record.id.to_string()));
         damaged.extend(page.damaged);
         pages += 1;
         from = page.next;

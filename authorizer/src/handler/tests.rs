@@ -1,5 +1,10 @@
 //! The authorizer as a whole: real keys, a real key endpoint, a store in memory, a set clock.
 
+mod forms;
+mod lines;
+#[cfg(feature = "otel")]
+mod spans;
+
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -96,10 +101,15 @@ impl Bench {
     }
 
     async fn call(&self, token: &str, arn: &str) -> Result<Value, Failure> {
-        let event = json!({
-            "type": "TOKEN", "authorizationToken": format!("Bearer {token}"), "methodArn": arn,
-        });
-        let response = self.authorizer.handle(&event, "request").await?;
+        let authorization = format!("Bearer {token}");
+        self.ask(&json!({
+            "type": "TOKEN", "authorizationToken": authorization, "methodArn": arn,
+        }))
+        .await
+    }
+
+    async fn ask(&self, event: &Value) -> Result<Value, Failure> {
+        let response = self.authorizer.handle(event, "request").await?;
         Ok(serde_json::to_value(response).unwrap())
     }
 }
@@ -219,7 +229,7 @@ async fn a_malformed_event_is_answered() {
         let outcome = bench.authorizer.handle(&event, "request").await.err();
         assert_eq!(outcome, Some(Failure::Unauthorized), "{event}");
     }
-    let outcome = bench.authorizer.handle(&json!({"type": "REQUEST"}), "request").await.err();
+    let outcome = bench.authorizer.handle(&json!({"type": "OTHER"}), "request").await.err();
     assert_eq!(outcome, Some(Failure::Internal { code: "config" }));
 }
 

@@ -1,5 +1,6 @@
 //! Key sets under a set clock, fetched from a real HTTP server that behaves as it is told.
 
+use std::future::pending;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,9 +11,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
-use throttle::ManualClock;
+use throttle::{ManualClock, Timestamp};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
+use super::source::{BUNDLE_TRUST, LOST, PENALTY, UNKNOWN_EVERY};
 use super::*;
 use crate::refusal::Code;
 
@@ -25,6 +29,10 @@ enum Behaviour {
     Redirect(String),
     Drip,
     Hang,
+    /// Answers once it is told to.
+    Gate(Arc<Notify>, Vec<&'static str>),
+    /// Another key under the same name.
+    Changed(&'static str),
     Slow(Duration, Vec<&'static str>),
     Partial(Vec<&'static str>),
 }
@@ -54,7 +62,12 @@ async fn answer(State(endpoint): State<Arc<Endpoint>>) -> Response {
         Behaviour::Body(body) => body.into_response(),
         Behaviour::Redirect(to) => Redirect::temporary(&to).into_response(),
         Behaviour::Partial(kids) => (StatusCode::PARTIAL_CONTENT, set_of(&kids)).into_response(),
-        Behaviour::Hang => std::future::pending().await,
+        Behaviour::Hang => pending().await,
+        Behaviour::Gate(gate, kids) => {
+            gate.notified().await;
+            set_of(&kids).into_response()
+        }
+        Behaviour::Changed(kid) => set_of(&[kid]).replace("xcXF", "x8fH").into_response(),
         Behaviour::Drip => {
             let bytes = futures_util::stream::unfold((), |()| async {
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -85,10 +98,14 @@ impl Bench {
         let iss = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(Arc::clone(&endpoint));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let identity =
-            Identity { iss: iss.clone(), jwks_uri: iss.parse().unwrap(), prefetch: true };
+        let identity = Identity {
+            iss: iss.clone(),
+            jwks_uri: iss.parse().unwrap(),
+            prefetch: true,
+            bundle: None,
+        };
         let clock = ManualClock::default();
-        let keys = KeySets::new(vec![identity], clock.clone()).unwrap();
+        let keys = KeySets::new(vec![identity], &clock).unwrap();
         Self { keys, endpoint, clock, iss }
     }
 
@@ -290,8 +307,8 @@ async fn loose(behaviour: Behaviour) -> (Bench, KeySets<LooseClock>, LooseClock)
     let bench = Bench::new(behaviour).await;
     let clock = LooseClock::default();
     clock.set(20_000 * DAY, 0);
-    let identity = bench.keys.sources[0].identity.clone();
-    let keys = KeySets::new(vec![identity], clock.clone()).unwrap();
+    let identity = bench.keys.sources[0].identity().clone();
+    let keys = KeySets::new(vec![identity], &clock).unwrap();
     (bench, keys, clock)
 }
 
@@ -323,9 +340,9 @@ async fn neither_a_clock_set_back_nor_a_frozen_one_makes_a_set_eternal() {
 #[tokio::test]
 async fn an_issuer_s_second_name_without_keys_is_not_an_outage() {
     let bench = Bench::new(Behaviour::Status(403)).await;
-    let first = bench.keys.sources[0].identity.clone();
+    let first = bench.keys.sources[0].identity().clone();
     let second = Identity { iss: "https://second.example".into(), prefetch: false, ..first };
-    let keys = KeySets::new(vec![second.clone()], bench.clock.clone()).unwrap();
+    let keys = KeySets::new(vec![second.clone()], &bench.clock).unwrap();
     keys.prefetch().await;
     assert_eq!(bench.fetches(), 0, "only when a token names it");
     for _ in 0..50 {
@@ -359,8 +376,202 @@ async fn requests_that_are_given_up_do_not_hammer_a_dead_endpoint() {
     }
     assert_eq!(bench.fetches(), 1);
     bench.becomes(Behaviour::Keys(vec!["a"]));
-    bench.clock.advance(PENALTY);
+    bench.clock.advance(LOST);
+    assert_eq!(bench.code("a").await, None, "and the fetch that was left behind is begun again");
+    assert_eq!(bench.fetches(), 2);
+}
+
+#[tokio::test]
+async fn what_a_request_left_behind_is_taken_up_by_the_next() {
+    let gate = Arc::new(Notify::new());
+    let bench = Bench::new(Behaviour::Gate(Arc::clone(&gate), vec!["a"])).await;
+    let given_up = tokio::time::timeout(Duration::from_millis(50), bench.code("a")).await;
+    assert!(given_up.is_err());
+    gate.notify_one();
     assert_eq!(bench.code("a").await, None);
+    assert_eq!(bench.fetches(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_has_its_key_does_not_wait_for_a_refresh_that_hangs() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    assert_eq!(bench.code("a").await, None);
+    let gate = Arc::new(Notify::new());
+    bench.becomes(Behaviour::Gate(Arc::clone(&gate), vec!["a", "b"]));
+    bench.clock.advance(SOFT_AGE);
+    // The endpoint answers only after the request has had its answer.
+    for _ in 0..3 {
+        assert_eq!(bench.code("a").await, None);
+    }
+    assert_eq!(bench.fetches(), 2, "the next ones take up the same fetch");
+    gate.notify_one();
+    assert_eq!(bench.code("b").await, None, "a kid that is missing waits for it");
+    assert_eq!(bench.fetches(), 2);
+}
+
+#[tokio::test]
+async fn a_fetch_that_froze_with_its_environment_is_begun_again() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    assert_eq!(bench.code("a").await, None);
+    bench.becomes(Behaviour::Hang);
+    bench.clock.advance(SOFT_AGE);
+    assert_eq!(bench.code("a").await, None);
+    bench.becomes(Behaviour::Keys(vec!["b"]));
+    bench.clock.advance(LOST - Duration::from_nanos(1));
+    assert_eq!(bench.code("a").await, None);
+    assert_eq!(bench.fetches(), 2);
+    bench.clock.advance(Duration::from_nanos(1));
+    assert_eq!(bench.code("b").await, None);
+    assert_eq!(bench.fetches(), 3);
+    let told: Vec<bool> = bench.keys.fetches().take().iter().map(|one| one.succeeded).collect();
+    assert_eq!(told, [true, false, true], "the lost one is told of");
+}
+
+#[tokio::test]
+async fn a_key_that_changes_under_its_name_is_seen_when_a_signature_fails() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    let known = bench.keys.key(&bench.iss, "a").await.unwrap();
+    bench.becomes(Behaviour::Changed("a"));
+    bench.clock.advance(DOUBT_AGE - Duration::from_nanos(1));
+    for _ in 0..50 {
+        assert!(bench.keys.again(&bench.iss, "a", &known).await.is_none(), "the set is young");
+    }
+    assert_eq!(bench.fetches(), 1);
+    bench.clock.advance(Duration::from_nanos(1));
+    assert!(bench.keys.again(&bench.iss, "a", &known).await.is_some());
+    for _ in 0..50 {
+        assert!(bench.keys.again(&bench.iss, "a", &known).await.is_some(), "no fetch for each");
+    }
+    assert_eq!(bench.fetches(), 2);
+    assert!(bench.keys.again("https://other.example", "a", &known).await.is_none());
+}
+
+#[tokio::test]
+async fn forged_signatures_neither_hammer_a_dead_endpoint_nor_take_the_keys_away() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    let known = bench.keys.key(&bench.iss, "a").await.unwrap();
+    bench.becomes(Behaviour::Status(503));
+    bench.clock.advance(DOUBT_AGE);
+    for _ in 0..29 {
+        assert!(bench.keys.again(&bench.iss, "a", &known).await.is_none());
+        bench.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(bench.fetches(), 2);
+    assert_eq!(bench.code("a").await, None);
+}
+
+/// The bench's issuer with bundled keys.
+fn bundled(bench: &Bench, kids: &[&str]) -> KeySets<ManualClock> {
+    let identity = bench.keys.sources[0].identity().clone();
+    let bundle = Some(Bundle::of_text(&set_of(kids)).unwrap());
+    KeySets::new(vec![Identity { bundle, ..identity }], &bench.clock).unwrap()
+}
+
+#[tokio::test]
+async fn bundled_keys_need_no_network_and_give_way_to_fetched_ones() {
+    let bench = Bench::new(Behaviour::Keys(vec!["b"])).await;
+    let keys = bundled(&bench, &["a"]);
+    keys.prefetch().await;
+    assert!(keys.key(&bench.iss, "a").await.is_ok());
+    bench.clock.advance(BUNDLE_TRUST - Duration::from_nanos(1));
+    assert!(keys.key(&bench.iss, "a").await.is_ok());
+    assert_eq!(bench.fetches(), 0);
+    bench.clock.advance(Duration::from_nanos(1));
+    let _ = keys.key(&bench.iss, "a").await;
+    assert_eq!(bench.fetches(), 1);
+    assert!(keys.key(&bench.iss, "b").await.is_ok());
+    let refused = keys.key(&bench.iss, "a").await.err().map(Refusal::code);
+    assert_eq!(refused, Some(Code::Key), "a key that was withdrawn");
+}
+
+#[tokio::test]
+async fn bundled_keys_serve_while_the_endpoint_is_down_and_not_for_ever() {
+    let bench = Bench::new(Behaviour::Status(503)).await;
+    let keys = bundled(&bench, &["a"]);
+    let served = HARD_AGE - SOFT_AGE + BUNDLE_TRUST;
+    bench.clock.advance(served - Duration::from_nanos(1));
+    assert!(keys.key(&bench.iss, "a").await.is_ok());
+    bench.clock.advance(Duration::from_nanos(1));
+    let refused = keys.key(&bench.iss, "a").await.err().map(Refusal::code);
+    assert_eq!(refused, Some(Code::Unavailable));
+}
+
+#[tokio::test]
+async fn a_kid_that_is_not_bundled_is_fetched_at_once() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a", "b"])).await;
+    let keys = bundled(&bench, &["a"]);
+    assert!(keys.key(&bench.iss, "b").await.is_ok());
+    assert_eq!(bench.fetches(), 1);
+}
+
+#[tokio::test]
+async fn bundled_keys_of_a_name_that_nobody_has_switched_to_are_dropped() {
+    let bench = Bench::new(Behaviour::Status(403)).await;
+    let identity = bench.keys.sources[0].identity().clone();
+    let bundle = Some(Bundle::of_text(&set_of(&["a"])).unwrap());
+    let second = Identity { prefetch: false, bundle, ..identity };
+    let keys = KeySets::new(vec![second], &bench.clock).unwrap();
+    bench.clock.advance(HARD_AGE);
+    let refused = keys.key(&bench.iss, "a").await.err().map(Refusal::code);
+    assert_eq!(refused, Some(Code::Key), "no outage: anybody can send such a token");
+}
+
+#[tokio::test]
+async fn an_issuer_that_had_keys_and_has_none_is_an_outage() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    let identity = bench.keys.sources[0].identity().clone();
+    let second = Identity { prefetch: false, ..identity };
+    let keys = KeySets::new(vec![second], &bench.clock).unwrap();
+    assert!(keys.key(&bench.iss, "a").await.is_ok());
+    bench.becomes(Behaviour::Status(403));
+    bench.clock.advance(SOFT_AGE);
+    assert!(keys.key(&bench.iss, "a").await.is_ok(), "the old set is served");
+}
+
+/// An endpoint that says these bytes to whoever connects, and closes.
+async fn speaks(bytes: Vec<u8>) -> KeySets<ManualClock> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let _ = socket.read(&mut [0; 4096]).await;
+            let _ = socket.write_all(&bytes).await;
+        }
+    });
+    let jwks_uri = address.parse().unwrap();
+    let identity = Identity { iss: "i".into(), jwks_uri, prefetch: true, bundle: None };
+    KeySets::new(vec![identity], &ManualClock::default()).unwrap()
+}
+
+#[tokio::test]
+async fn an_endpoint_that_lies_of_its_answer_s_length_is_not_believed() {
+    let set = set_of(&["a"]);
+    let answer = |length: &str, body: &str| format!("HTTP/1.1 200 OK\r\n{length}\r\n\r\n{body}");
+    let exactly = answer(&format!("content-length: {}", set.len()), &set);
+    assert!(speaks(exactly.into_bytes()).await.key("i", "a").await.is_ok());
+    for lie in [
+        answer(&format!("content-length: {}", set.len() + 1), &set),
+        answer(&format!("content-length: {}", set.len() - 1), &set),
+        answer("content-length: 99999999999", &set),
+        answer("content-length: -1", &set),
+        answer(&format!("content-length: {0}\r\ncontent-length: 1", set.len()), &set),
+        answer("transfer-encoding: chunked", &format!("{:x}\r\n{set}\r\n", set.len())),
+        answer("transfer-encoding: chunked", &format!("ffffffff\r\n{set}")),
+        "not HTTP at all".to_owned(),
+        String::new(),
+    ] {
+        let shown = lie.chars().take(60).collect::<String>();
+        let refused = speaks(lie.into_bytes()).await.key("i", "a").await.err().map(Refusal::code);
+        assert_eq!(refused, Some(Code::Unavailable), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_huge_answer_is_not_read_to_its_end() {
+    let endless = "HTTP/1.1 200 OK\r\n\r\n".to_owned() + &" ".repeat(50_000_000);
+    let refused = speaks(endless.into_bytes()).await.key("i", "a").await.err().map(Refusal::code);
+    assert_eq!(refused, Some(Code::Unavailable));
 }
 
 #[tokio::test]
@@ -370,8 +581,8 @@ async fn every_issuer_s_keys_are_fetched_before_the_first_request() {
         Bench::new(Behaviour::Keys(vec!["a"])).await,
         Bench::new(Behaviour::Keys(vec!["a"])).await,
     ];
-    let identities = benches.iter().map(|bench| bench.keys.sources[0].identity.clone()).collect();
-    let keys = KeySets::new(identities, ManualClock::default()).unwrap();
+    let identities = benches.iter().map(|bench| bench.keys.sources[0].identity().clone()).collect();
+    let keys = KeySets::new(identities, &ManualClock::default()).unwrap();
     keys.prefetch().await;
     assert_eq!(benches.each_ref().map(Bench::fetches), [1, 1, 1]);
 }

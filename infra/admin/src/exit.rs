@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use throttle::table::{PlansError, TableError};
+use throttle::table::{TableError, WriteError};
 use throttle::{Failure, PlanError, StoreError};
 
 /// A command that wasn't done: its exit code and one line for people.
@@ -65,10 +65,10 @@ impl From<StoreError> for Failed {
     }
 }
 
-impl From<PlansError> for Failed {
-    fn from(error: PlansError) -> Self {
+impl From<WriteError> for Failed {
+    fn from(error: WriteError) -> Self {
         match error {
-            PlansError::Store(error) => error.into(),
+            WriteError::Store(error) => error.into(),
             _ => Self::refused(error.to_string()),
         }
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
-use throttle::table::{Plans, PlansError, TableError};
+use throttle::table::{Plans, TableError, WriteError};
 use throttle::{Plan, PlanError, PlanId};
 use tokio::net::TcpListener;
 
@@ -118,7 +118,7 @@ pub enum Error {
         /// The plan.
         plan: &'static str,
         /// What the table says.
-        source: Box<PlansError>,
+        source: Box<WriteError>,
     },
     /// A demonstration plan that is none.
     #[error(transparent)]
@@ -332,12 +332,12 @@ async fn fill(table: &Table, now: &Now) -> Result<(), Error> {
     throttle::table::create(&client, demo::TABLE).await?;
     let plans = Plans::new(client, demo::TABLE);
     for (name, json) in demo::PLANS {
-        let failed = |source: PlansError| Error::Plan { plan: name, source: Box::new(source) };
+        let failed = |source: WriteError| Error::Plan { plan: name, source: Box::new(source) };
         let plan = Plan::from_json(json)?;
         let Ok(id) = PlanId::new(name) else { continue };
         match plans.put(&id, &plan, None, now.moment()).await {
             // A folder that was used before has its own idea of the plan, which stays.
-            Ok(_) | Err(PlansError::Conflict { .. }) => {}
+            Ok(_) | Err(WriteError::Conflict { .. }) => {}
             Err(error) => return Err(failed(error)),
         }
     }

@@ -1,8 +1,11 @@
 //! Who is calling, as far as rules care.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use serde_json::{Map, Value};
+
+/// The last second of the year 9999: what a date of four digits can say.
+const MAX_EXP: i64 = 253_402_300_799;
 
 /// A caller whose token has been verified, borrowed from its claims.
 ///
@@ -14,13 +17,14 @@ pub struct Caller<'a> {
     scopes: Vec<&'a str>,
     groups: Vec<&'a str>,
     claims: &'a Map<String, Value>,
+    source_ip: Option<IpAddr>,
 }
 
 impl<'a> Caller<'a> {
-    /// A caller with these claims, and no client, scope or group.
+    /// A caller with these claims, and no client, scope, group or known address.
     #[must_use]
     pub fn new(claims: &'a Map<String, Value>) -> Self {
-        Self { client: None, scopes: Vec::new(), groups: Vec::new(), claims }
+        Self { client: None, scopes: Vec::new(), groups: Vec::new(), claims, source_ip: None }
     }
 
     /// Sets the client that the token was issued to, where it names one.
@@ -39,6 +43,37 @@ impl<'a> Caller<'a> {
     #[must_use]
     pub fn with_groups(self, groups: impl IntoIterator<Item = &'a str>) -> Self {
         Self { groups: groups.into_iter().collect(), ..self }
+    }
+
+    /// Sets the address that the request came from, where the event tells it.
+    ///
+    /// Only [`Rules::verdict`](crate::Rules::verdict) looks at it; in a document the address is a
+    /// condition, since API Gateway keeps the document for requests from elsewhere too.
+    #[must_use]
+    pub fn with_source_ip(self, source_ip: Option<IpAddr>) -> Self {
+        Self { source_ip, ..self }
+    }
+
+    pub(crate) fn source_ip(&self) -> Option<IpAddr> {
+        self.source_ip
+    }
+
+    pub(crate) fn claims(&self) -> &'a Map<String, Value> {
+        self.claims
+    }
+
+    pub(crate) fn claim(&self, claim: &str) -> Option<&'a Value> {
+        self.claims.get(claim)
+    }
+
+    /// The token's `exp` in whole seconds since 1970, a fraction cut off; none where it is no time.
+    pub(crate) fn exp(&self) -> Option<i64> {
+        let exp = self.claim("exp")?;
+        let seconds = exp.as_i64().or_else(|| {
+            // RFC 7519 allows a fraction: the digits before it, since floats are not for counting.
+            exp.as_number()?.to_string().split_once('.')?.0.parse().ok()
+        })?;
+        (0..=MAX_EXP).contains(&seconds).then_some(seconds)
     }
 
     pub(crate) fn is_client(&self, client: &str) -> bool {
@@ -111,6 +146,26 @@ mod tests {
             assert_eq!(caller.claims_one_of("plan", &values), matches, "{claim}");
             assert!(!caller.claims_one_of("other", &values));
         }
+    }
+
+    #[test]
+    fn exp_is_a_time_in_seconds() {
+        for (exp, seconds) in [
+            (json!(1_763_724_000), Some(1_763_724_000)),
+            (json!(1_763_724_000.75), Some(1_763_724_000)),
+            (json!(0), Some(0)),
+            (json!(253_402_300_799_i64), Some(253_402_300_799)),
+            (json!(253_402_300_800_i64), None),
+            (json!(-1), None),
+            (json!(1e300), None),
+            (json!(u64::MAX), None),
+            (json!("1763724000"), None),
+            (json!(null), None),
+        ] {
+            let claims = claims(json!({ "exp": exp }));
+            assert_eq!(Caller::new(&claims).exp(), seconds, "{exp}");
+        }
+        assert_eq!(Caller::new(&Map::new()).exp(), None);
     }
 
     #[test]

@@ -2,21 +2,68 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::{
     arn,
-    rules::{RuleError, caller::Caller, spec::RuleSpec},
+    rules::{
+        RuleError,
+        caller::Caller,
+        spec::RuleSpec,
+        when::{self, Holds, Seen, When},
+    },
 };
 
+/// How much of a condition an error shows, in characters.
+const MAX_SHOWN_CONDITION: usize = 120;
+
 /// A rule's requirements, checked; each that is absent holds for everyone.
+///
+/// Lists are sorted and hold each item once, so that equal requirements are equal values.
 #[derive(Debug, Clone)]
 pub(crate) struct Requirements {
-    any_scope: Option<Vec<String>>,
-    all_scopes: Option<Vec<String>>,
-    any_group: Option<Vec<String>>,
-    all_groups: Option<Vec<String>>,
-    clients: Option<Vec<String>>,
-    claims: BTreeMap<String, Vec<String>>,
-    stages: Option<Vec<String>>,
+    pub(crate) any_scope: Option<Vec<String>>,
+    pub(crate) all_scopes: Option<Vec<String>>,
+    pub(crate) any_group: Option<Vec<String>>,
+    pub(crate) all_groups: Option<Vec<String>>,
+    pub(crate) clients: Option<Vec<String>>,
+    pub(crate) claims: BTreeMap<String, Vec<String>>,
+    pub(crate) when: Option<When>,
+    pub(crate) stages: Option<Vec<String>>,
+}
+
+/// A requirement, by the field that says it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Requirement {
+    /// The stage is none of `stages`.
+    Stages,
+    /// The client is none of `clients`.
+    Clients,
+    /// No scope is one of `any_scope`.
+    AnyScope,
+    /// A scope of `all_scopes` is missing.
+    AllScopes,
+    /// No group is one of `any_group`.
+    AnyGroup,
+    /// A group of `all_groups` is missing.
+    AllGroups,
+    /// The claim has none of its values.
+    Claim(String),
+    /// The condition does not hold.
+    When,
+}
+
+/// Whether a rule applies to a caller in a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Applies {
+    Yes,
+    /// The first requirement that is not met.
+    No(Requirement),
+    /// All is met but the condition, of which nothing can be said: the rule allows nothing, and
+    /// denies what it denies.
+    Unknown,
 }
 
 impl Requirements {
@@ -44,6 +91,17 @@ impl Requirements {
                 check_list(rule, &format!("claims.{claim}"), values)?;
             }
         }
+        let when = match &spec.when {
+            None => None,
+            Some(text) => {
+                given = Some("when");
+                Some(When::compile(text).map_err(|message| RuleError::When {
+                    rule: rule.to_owned(),
+                    condition: when::one_line(text).chars().take(MAX_SHOWN_CONDITION).collect(),
+                    message,
+                })?)
+            }
+        };
         match given {
             None if !spec.everyone => {
                 return Err(RuleError::NoRequirement { rule: rule.to_owned() });
@@ -65,26 +123,84 @@ impl Requirements {
             }
         }
         Ok(Self {
-            any_scope: spec.any_scope,
-            all_scopes: spec.all_scopes,
-            any_group: spec.any_group,
-            all_groups: spec.all_groups,
-            clients: spec.clients,
-            claims: spec.claims.unwrap_or_default(),
-            stages: spec.stages,
+            any_scope: spec.any_scope.map(sorted),
+            all_scopes: spec.all_scopes.map(sorted),
+            any_group: spec.any_group.map(sorted),
+            all_groups: spec.all_groups.map(sorted),
+            clients: spec.clients.map(sorted),
+            claims: spec
+                .claims
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(claim, values)| (claim, sorted(values)))
+                .collect(),
+            when,
+            stages: spec.stages.map(sorted),
         })
     }
 
     /// Whether the rule applies to this caller in this stage.
-    pub(crate) fn met_by(&self, caller: &Caller<'_>, stage: &str) -> bool {
-        any(self.stages.as_ref(), |s| s == stage)
-            && any(self.clients.as_ref(), |client| caller.is_client(client))
-            && any(self.any_scope.as_ref(), |scope| caller.has_scope(scope))
-            && all(self.all_scopes.as_ref(), |scope| caller.has_scope(scope))
-            && any(self.any_group.as_ref(), |group| caller.in_group(group))
-            && all(self.all_groups.as_ref(), |group| caller.in_group(group))
-            && self.claims.iter().all(|(claim, values)| caller.claims_one_of(claim, values))
+    ///
+    /// The condition is asked last, and only of a caller who meets the rest.
+    pub(crate) fn apply(&self, caller: &Caller<'_>, stage: &str, seen: &Seen<'_>) -> Applies {
+        let lists = [
+            (any(self.stages.as_ref(), |s| s == stage), Requirement::Stages),
+            (any(self.clients.as_ref(), |c| caller.is_client(c)), Requirement::Clients),
+            (any(self.any_scope.as_ref(), |s| caller.has_scope(s)), Requirement::AnyScope),
+            (all(self.all_scopes.as_ref(), |s| caller.has_scope(s)), Requirement::AllScopes),
+            (any(self.any_group.as_ref(), |g| caller.in_group(g)), Requirement::AnyGroup),
+            (all(self.all_groups.as_ref(), |g| caller.in_group(g)), Requirement::AllGroups),
+        ];
+        for (met, requirement) in lists {
+            if !met {
+                return Applies::No(requirement);
+            }
+        }
+        for (claim, values) in &self.claims {
+            if !caller.claims_one_of(claim, values) {
+                return Applies::No(Requirement::Claim(claim.clone()));
+            }
+        }
+        match self.when.as_ref().map_or(Holds::Yes, |when| when.holds(seen)) {
+            Holds::Yes => Applies::Yes,
+            Holds::No => Applies::No(Requirement::When),
+            Holds::Unknown => Applies::Unknown,
+        }
     }
+
+    /// Whether every caller who meets `other` meets these, as far as can be told from the text.
+    pub(crate) fn weaker_than(&self, other: &Self) -> bool {
+        let any = |mine: &Option<Vec<String>>, theirs: &Option<Vec<String>>| match (mine, theirs) {
+            (None, _) => true,
+            (Some(mine), Some(theirs)) => theirs.iter().all(|item| mine.contains(item)),
+            (Some(_), None) => false,
+        };
+        let all = |mine: &Option<Vec<String>>, theirs: &Option<Vec<String>>| match (mine, theirs) {
+            (None, _) => true,
+            (Some(mine), Some(theirs)) => mine.iter().all(|item| theirs.contains(item)),
+            (Some(_), None) => false,
+        };
+        let text = |requirements: &Self| requirements.when.as_ref().map(|w| w.text().to_owned());
+        any(&self.stages, &other.stages)
+            && any(&self.clients, &other.clients)
+            && any(&self.any_scope, &other.any_scope)
+            && all(&self.all_scopes, &other.all_scopes)
+            && any(&self.any_group, &other.any_group)
+            && all(&self.all_groups, &other.all_groups)
+            && self.claims.iter().all(|(claim, mine)| {
+                other
+                    .claims
+                    .get(claim)
+                    .is_some_and(|theirs| theirs.iter().all(|v| mine.contains(v)))
+            })
+            && (self.when.is_none() || text(self) == text(other))
+    }
+}
+
+fn sorted(mut list: Vec<String>) -> Vec<String> {
+    list.sort_unstable();
+    list.dedup();
+    list
 }
 
 fn any(list: Option<&Vec<String>>, holds: impl Fn(&str) -> bool) -> bool {
@@ -96,7 +212,7 @@ fn all(list: Option<&Vec<String>>, holds: impl Fn(&str) -> bool) -> bool {
 }
 
 /// Refuses an empty list, which would mean never or always, and an empty item in one.
-fn check_list<'s>(
+pub(super) fn check_list<'s>(
     rule: &str,
     requirement: &str,
     list: impl IntoIterator<Item = &'s String>,

@@ -9,8 +9,9 @@ use crate::route::RoutePattern;
 /// One `[[rule]]` of the configuration, not yet checked.
 ///
 /// A rule applies to a caller who meets **every** requirement given: `any_scope`, `all_scopes`,
-/// `any_group`, `all_groups`, `clients` and `claims`. A rule with none of these must say
+/// `any_group`, `all_groups`, `clients`, `claims` and `when`. A rule with none of these must say
 /// `everyone = true`. `stages` limits where the rule applies and is no requirement on the caller.
+/// The [crate](crate#rules) has an example of each field.
 ///
 /// ```
 /// let rule: policy::RuleSpec = toml::from_str(
@@ -51,8 +52,15 @@ pub struct RuleSpec {
     /// Each of these claims, with one of its values: a string, or a list of strings.
     #[serde(default, deserialize_with = "claims")]
     pub claims: Option<BTreeMap<String, Vec<String>>>,
+    /// A condition over `claims`, in CEL; see [the reference](crate#conditions).
+    pub when: Option<String>,
     /// The stages in which the rule applies; every stage when absent.
     pub stages: Option<Vec<String>>,
+    /// The addresses from which `allow` holds, each `192.0.2.7` or `10.0.0.0/8`.
+    pub source_ips: Option<Vec<String>>,
+    /// Whether `allow` holds only until the token's `exp`, however long API Gateway keeps it.
+    #[serde(default)]
+    pub until_exp: bool,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +111,10 @@ mod tests {
             all_groups = ["g2"]
             clients = ["c"]
             claims = { tier = "gold", "custom:plan" = ["a", "b"] }
+            when = "claims.level > 2"
             stages = ["prod"]
+            source_ips = ["10.0.0.0/8"]
+            until_exp = true
             "#,
         )
         .unwrap();
@@ -122,7 +133,10 @@ mod tests {
                 ("tier".to_owned(), vec!["gold".to_owned()]),
                 ("custom:plan".to_owned(), vec!["a".to_owned(), "b".to_owned()]),
             ])),
+            when: Some("claims.level > 2".to_owned()),
             stages: list("prod"),
+            source_ips: list("10.0.0.0/8"),
+            until_exp: true,
         };
         assert_eq!(file.rule, [expected]);
     }

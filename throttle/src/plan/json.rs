@@ -1,10 +1,11 @@
 //! A plan's JSON: read with care, since anybody may have written it, and written back.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{Error as _, SerializeMap};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{ApiStage, MAX_JSON, MAX_REFILL, Plan, PlanError, Problem, Quota, Throttling};
@@ -20,19 +21,26 @@ impl Plan {
     pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, PlanError> {
         let json = json.as_ref();
         if json.len() > MAX_JSON {
-            return Err(PlanError::at("plan", Problem::TooLong));
+            return Err(PlanError::at("plan", Problem::TooLong { max: MAX_JSON }));
         }
         let wire: PlanWire =
             serde_json::from_slice(json).map_err(|e| PlanError::json("plan", &e))?;
         let throttle = wire.throttle.map(|raw| Throttling::read("throttle", &raw)).transpose()?;
         let quotas = wire.quota.map(|raw| read_quotas(&raw)).transpose()?.unwrap_or_default();
-        if throttle.is_none() && quotas.is_empty() {
-            return Err(PlanError::at("throttle", Problem::NoLimit));
-        }
-        let api_stages = (0..)
+        let api_stages: Vec<_> = (0..)
             .zip(wire.api_stages.unwrap_or_default())
             .map(|(at, stage): (usize, _)| ApiStage::read(at, stage))
             .collect::<Result<_, _>>()?;
+        let same = |a: &ApiStage, b: &ApiStage| a.api_id == b.api_id && a.stage == b.stage;
+        for (at, stage) in api_stages.iter().enumerate() {
+            if api_stages.iter().take(at).any(|earlier| same(earlier, stage)) {
+                return Err(PlanError::at(format!("apiStages[{at}]"), Problem::Twice));
+            }
+        }
+        let no_method = api_stages.iter().all(|stage| stage.throttle.is_empty());
+        if throttle.is_none() && quotas.is_empty() && no_method {
+            return Err(PlanError::at("throttle", Problem::NoLimit));
+        }
         let (name, description) = (wire.name, wire.description);
         Ok(Self { name, description, throttle, quotas, api_stages })
     }
@@ -77,23 +85,34 @@ impl Quota {
 
 impl ApiStage {
     fn read(at: usize, wire: ApiStageWire) -> Result<Self, PlanError> {
-        let read = |(method, raw): (String, Box<RawValue>)| {
-            let throttling =
-                Throttling::read(&format!("apiStages[{at}].throttle[{method:?}]"), &raw)?;
-            Ok((method, throttling))
-        };
-        let throttle =
-            wire.throttle.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
+        let mut throttle = BTreeMap::new();
+        for (method, raw) in wire.throttle.map(|methods| methods.0).unwrap_or_default() {
+            // Any more of a long name wouldn't help to find it.
+            let shown: String = method.chars().take(100).collect();
+            let field = format!("apiStages[{at}].throttle[{shown:?}]");
+            if !is_method(&method) {
+                return Err(PlanError::at(field, Problem::Method));
+            }
+            let throttling = Throttling::read(&field, &raw)?;
+            if throttle.insert(method, throttling).is_some() {
+                return Err(PlanError::at(field, Problem::Twice));
+            }
+        }
         Ok(Self { api_id: wire.api_id, stage: wire.stage, throttle })
     }
 }
 
 impl PlanError {
-    fn at(field: impl Into<String>, problem: Problem) -> Self {
+    pub(super) fn at(field: impl Into<String>, problem: Problem) -> Self {
         Self { field: field.into(), problem }
     }
 
-    fn json(field: &str, error: &serde_json::Error) -> Self {
+    /// The same, of a plan that is part of something else.
+    pub(super) fn within(self, place: &str) -> Self {
+        Self { field: format!("{place}.{}", self.field), ..self }
+    }
+
+    pub(super) fn json(field: &str, error: &serde_json::Error) -> Self {
         Self::at(field, Problem::Json(error.to_string()))
     }
 }
@@ -113,6 +132,15 @@ fn read_quotas(raw: &RawValue) -> Result<Vec<Quota>, PlanError> {
         }
     }
     Ok(quotas)
+}
+
+/// A path and a verb, as API Gateway writes them: `/pets/{id}/GET`, `//GET` for the root, `*/*`.
+fn is_method(method: &str) -> bool {
+    let Some((path, verb)) = method.rsplit_once('/') else { return false };
+    match verb {
+        "*" => path == "*",
+        _ => path.starts_with('/') && VERBS.contains(&verb),
+    }
 }
 
 fn object<T: DeserializeOwned>(field: &str, raw: &RawValue) -> Result<T, PlanError> {
@@ -175,7 +203,34 @@ struct QuotaWire {
 struct ApiStageWire {
     api_id: String,
     stage: String,
-    throttle: Option<BTreeMap<String, Box<RawValue>>>,
+    throttle: Option<Methods>,
+}
+
+/// A map that keeps what is there twice, so that it can be refused.
+struct Methods(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Methods {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Methods;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a rate and burst for each method")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Methods, A::Error> {
+                let mut methods = Vec::new();
+                while let Some(method) = map.next_entry()? {
+                    methods.push(method);
+                }
+                Ok(Methods(methods))
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
+    }
 }
 
 impl Serialize for Plan {
@@ -230,6 +285,7 @@ impl Serialize for ApiStage {
     }
 }
 
+const VERBS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 const MAX_BURST: u64 = 1_000_000_000;
 const MAX_QUOTA: u64 = 1_000_000_000_000_000;
 
@@ -317,6 +373,39 @@ mod tests {
         assert!(
             refused(r#"{"quota": {"limit": 1, "period": "DAY"}, "apiStages": [{"apiId": "a", "stage": "s", "throttle": {"/a/GET": {"rateLimit": -1, "burstLimit": 1}}}]}"#)
                 .starts_with(r#"`apiStages[0].throttle["/a/GET"].rateLimit` must not be negative"#)
+        );
+    }
+
+    #[test]
+    fn a_plan_may_have_rates_of_methods_alone() {
+        let json = concat!(
+            r#"{"apiStages":[{"apiId":"a","stage":"s","throttle":"#,
+            r#"{"*/*":{"rateLimit":"100/min","burstLimit":2},"//GET":{"rateLimit":0.25,"burstLimit":1},"#,
+            r#""/a/{b+}/ANY":{"rateLimit":3,"burstLimit":1}}}]}"#
+        );
+        let plan = Plan::from_json(json).unwrap();
+        assert_eq!(serde_json::to_string(&plan).unwrap(), json);
+    }
+
+    #[test]
+    fn a_stage_or_method_that_cannot_count_is_refused() {
+        let stages = |stages: &str| refused(&format!(r#"{{"apiStages": [{stages}]}}"#));
+        let rate = r#"{"rateLimit": 1, "burstLimit": 1}"#;
+        for method in ["", "/", "GET", "pets/GET", "/pets/get", "/pets", "/pets/*", "*/GET", "*"] {
+            let stage =
+                format!(r#"{{"apiId": "a", "stage": "s", "throttle": {{"{method}": {rate}}}}}"#);
+            let start = format!("`apiStages[0].throttle[{method:?}]` must be a path and a verb");
+            assert!(stages(&stage).starts_with(&start), "{}", stages(&stage));
+        }
+        let twice = format!(
+            r#"{{"apiId": "a", "stage": "s", "throttle": {{"*/*": {rate}, "*/*": {rate}}}}}"#
+        );
+        assert_eq!(stages(&twice), r#"`apiStages[0].throttle["*/*"]` is there twice: keep one"#);
+        let stage = r#"{"apiId": "a", "stage": "s"}"#;
+        assert_eq!(stages(&format!("{stage}, {stage}")), "`apiStages[1]` is there twice: keep one");
+        assert!(stages(stage).starts_with("`throttle` is missing"));
+        assert!(
+            stages(r#"{"apiId": "a", "stage": "s", "throttle": []}"#).contains("a rate and burst")
         );
     }
 

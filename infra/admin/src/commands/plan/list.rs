@@ -13,7 +13,7 @@ pub(crate) async fn run(desk: &Desk) -> Result<(), Failed> {
     let (mut found, mut damaged, mut from) = (Vec::new(), Vec::new(), None);
     loop {
         let page = plans.list(from.as_deref()).await?;
-        found.extend(page.plans);
+        found.extend(page.items);
         damaged.extend(page.damaged);
         match page.next {
             Some(next) => from = Some(next),

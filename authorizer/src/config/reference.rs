@@ -1,0 +1,149 @@
+//! The reference configuration: it parses, names every field, and says the defaults that are.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+const REFERENCE: &str = include_str!("../../reference.toml");
+
+/// The lines that are a field left out: `# name = value`.
+fn left_out() -> impl Iterator<Item = (usize, &'static str)> {
+    REFERENCE.lines().enumerate().filter_map(|(number, line)| {
+        let field = line.strip_prefix("# ")?;
+        let (name, _) = field.split_once(" = ")?;
+        let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        is_name.then_some((number, field))
+    })
+}
+
+/// The reference with one line replaced.
+fn with_line(number: usize, text: &str) -> String {
+    let lines = REFERENCE.lines().enumerate();
+    lines.map(|(n, line)| format!("{}\n", if n == number { text } else { line })).collect()
+}
+
+/// The names that a table may have, as the reader of it says.
+fn known(table: &str) -> BTreeSet<String> {
+    let text = format!("{table}\nno_such_field = 1\n");
+    let error = Config::parse(&text, "test").unwrap_err().to_string();
+    let (_, names) = error.split_once("expected").unwrap_or_else(|| panic!("{error}"));
+    names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The names that a table of the reference has, whether left out or not.
+fn written(table: &str) -> BTreeSet<String> {
+    let (_, rest) = REFERENCE.split_once(&format!("\n{table}\n")).unwrap();
+    let rest = rest.split("\n[").next().unwrap();
+    let lines = rest.lines().map(|line| line.strip_prefix("# ").unwrap_or(line));
+    lines.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn the_reference_is_a_configuration() {
+    let config = Config::parse(REFERENCE, "reference.toml").unwrap();
+    assert_eq!(config.issuers.len(), 1);
+    assert!(config.throttle.is_some());
+}
+
+#[test]
+fn the_reference_has_every_field_of_every_table() {
+    for table in ["[[issuer]]", "[[rule]]", "[token]", "[response]", "[metrics]", "[throttle]"] {
+        let (known, written) = (known(table), written(table));
+        assert!(known.len() >= 2, "{table}: {known:?}");
+        let missing: Vec<_> = known.difference(&written).collect();
+        assert!(missing.is_empty(), "{table} of reference.toml lacks {missing:?}");
+    }
+    for table in known("") {
+        let there = [format!("\n[{table}]\n"), format!("\n[[{table}]]\n")];
+        assert!(
+            there.iter().any(|text| REFERENCE.contains(text)),
+            "no [{table}] in reference.toml"
+        );
+    }
+    for name in known("[throttle]\ntable = \"t\"\n[throttle.plan]") {
+        assert!(REFERENCE.contains(&format!("{name} = ")), "no `plan.{name}`");
+    }
+}
+
+#[test]
+fn each_field_that_is_left_out_could_be_there() {
+    let mut count = 0;
+    for (number, field) in left_out() {
+        count += 1;
+        let Err(error) = Config::parse(&with_line(number, field), "test") else { continue };
+        // Some exclude what stands there instead; none is unknown or of a wrong type.
+        let error = error.to_string();
+        let excluded = [
+            "has either `user_pool` or `url`",
+            "goes with `url`",
+            "goes with a list of `audiences`",
+            "`jwks`: no key",
+            "`jwks_file` `/var/task/jwks.json`: can't be read",
+            "everyone",
+        ];
+        assert!(excluded.iter().any(|says| error.contains(says)), "{field}: {error}");
+    }
+    assert!(count > 10, "{count} fields are left out");
+}
+
+#[test]
+fn the_reference_says_the_defaults_that_are() {
+    let reference = Config::parse(REFERENCE, "reference.toml").unwrap();
+    let defaults = Config::from_pool("us-east-1_abcDEF123", "1example23456789").unwrap();
+    for (said, is) in [
+        (format!("{:?}", reference.token), format!("{:?}", defaults.token)),
+        (format!("{:?}", reference.response), format!("{:?}", defaults.response)),
+        (format!("{:?}", reference.metrics), format!("{:?}", defaults.metrics)),
+        (format!("{:?}", reference.issuers), format!("{:?}", defaults.issuers)),
+    ] {
+        assert_eq!(said, is);
+    }
+    for default in [
+        "leeway_seconds = 0",
+        "principal = \"sub\"",
+        "algorithms = [\"RS256\"]",
+        "timeout_ms = 100",
+    ] {
+        let (number, _) = left_out().find(|(_, field)| *field == default).unwrap();
+        let same = Config::parse(&with_line(number, default), "test").unwrap();
+        assert_eq!(format!("{same:?}"), format!("{reference:?}"), "{default}");
+    }
+}
+
+#[test]
+fn names_the_line_of_each_mistake_in_the_tables_of_a_request() {
+    for (from, to, says) in [
+        ("header = \"authorization\"", "header = \"\"", "not a header's name"),
+        ("header = \"authorization\"", "header = \"a b\"", "not a header's name"),
+        ("header = \"authorization\"", "headers = \"a\"", "unknown field `headers`"),
+        ("# query = \"access_token\"", "query = \"\"", "not a parameter's name"),
+        ("# query = \"access_token\"", "query = \"a\\nb\"", "not a parameter's name"),
+        ("# subprotocol = \"bearer\"", "subprotocol = \"a, b\"", "not a subprotocol's name"),
+        ("# subprotocol = \"bearer\"", "subprotocol = true", "invalid type"),
+        ("http = \"iam\"", "http = \"IAM\"", "unknown variant `IAM`"),
+        ("http_unauthorized = \"deny\"", "http_unauthorized = \"401\"", "unknown variant `401`"),
+        ("enabled = true", "enabled = \"no\"", "invalid type"),
+        ("namespace = \"Tollgate\"", "namespace = \"\"", "`namespace` must have"),
+        ("namespace = \"Tollgate\"", "namespace = \" \"", "`namespace` must have"),
+        ("namespace = \"Tollgate\"", "namespace = \"AWS/Lambda\"", "`namespace` must have"),
+        ("namespace = \"Tollgate\"", "namespace = \":x\"", "`namespace` must have"),
+        ("namespace = \"Tollgate\"", "namespace = \"a\\\"b\"", "`namespace` must have"),
+    ] {
+        let number = REFERENCE.lines().position(|line| line == from).unwrap();
+        let error = Config::parse(&with_line(number, to), "t").unwrap_err().to_string();
+        assert!(error.starts_with(&format!("t:{}: ", number + 1)), "{to}: {error}");
+        assert!(error.contains(says), "{to}: {error}");
+    }
+    let longest = format!("namespace = \"{}\"", "n".repeat(255));
+    let number = REFERENCE.lines().position(|line| line.starts_with("namespace")).unwrap();
+    assert!(Config::parse(&with_line(number, &longest), "t").is_ok());
+    let longer = longest.replace("\"n", "\"nn");
+    assert!(Config::parse(&with_line(number, &longer), "t").is_err());
+}
+
+#[test]
+fn a_header_s_name_is_taken_in_any_case() {
+    let number = REFERENCE.lines().position(|line| line.starts_with("header = ")).unwrap();
+    let config = Config::parse(&with_line(number, "header = \"X-Token\""), "t").unwrap();
+    assert_eq!(config.token.header(), "x-token");
+}

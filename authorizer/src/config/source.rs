@@ -1,0 +1,76 @@
+//! The `[token]` table: where in a request its token is.
+
+use serde::{Deserialize, Deserializer, de};
+
+/// Where the token is in a request, unless the event carries it by itself.
+///
+/// A TOKEN event has the value of whatever header API Gateway was told of, so this is for the
+/// others.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenSource {
+    #[serde(deserialize_with = "header")]
+    header: String,
+    #[serde(deserialize_with = "parameter")]
+    query: Option<String>,
+    #[serde(deserialize_with = "subprotocol")]
+    subprotocol: Option<String>,
+}
+
+impl Default for TokenSource {
+    fn default() -> Self {
+        Self { header: "authorization".into(), query: None, subprotocol: None }
+    }
+}
+
+impl TokenSource {
+    /// The header that the token comes in, after `Bearer`; in lower case.
+    #[must_use]
+    pub fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// The query parameter that a WebSocket's token may come in instead.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    /// The subprotocol that announces a WebSocket's token: the token is the one offered next.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+}
+
+fn header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if !is_http_token(&name) {
+        return Err(de::Error::custom("`header` is not a header's name, `authorization` say"));
+    }
+    Ok(name.to_ascii_lowercase())
+}
+
+fn parameter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(de::Error::custom("`query` is not a parameter's name, `access_token` say"));
+    }
+    Ok(Some(name))
+}
+
+fn subprotocol<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if !is_http_token(&name) {
+        return Err(de::Error::custom("`subprotocol` is not a subprotocol's name, `bearer` say"));
+    }
+    Ok(Some(name))
+}
+
+/// What HTTP calls a token (RFC 9110 section 5.6.2), as names of headers and subprotocols are.
+fn is_http_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}

@@ -1,0 +1,401 @@
+//! Every form, from AWS's own examples and from whatever else may come.
+
+use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
+use serde_json::json;
+
+use super::*;
+use crate::refusal::Code;
+
+const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/test/GET/request";
+const SOCKET: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/test/$connect";
+
+macro_rules! example {
+    ($name:literal) => {
+        serde_json::from_str::<Value>(include_str!(concat!(
+            "../../../tests/vectors/lambda-events/example-apigw-",
+            $name,
+            ".json"
+        )))
+        .unwrap()
+    };
+}
+
+fn source(text: &str) -> TokenSource {
+    toml::from_str(text).unwrap()
+}
+
+/// The token of an event, or the code of its refusal.
+fn token_in(event: &Value, source: &TokenSource) -> Result<String, Code> {
+    let read = || {
+        let form = Form::of(event)?;
+        Event::read(form, event)?.token(source).map(str::to_owned)
+    };
+    read().map_err(Refusal::code)
+}
+
+fn token(event: &Value) -> Result<String, Code> {
+    token_in(event, &TokenSource::default())
+}
+
+fn with(mut event: Value, changes: &Value) -> Value {
+    event.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    event
+}
+
+fn request(changes: &Value) -> Value {
+    with(json!({"type": "REQUEST", "methodArn": ARN}), changes)
+}
+
+fn http(changes: &Value) -> Value {
+    with(json!({"type": "REQUEST", "version": "2.0", "routeArn": ARN}), changes)
+}
+
+fn socket(changes: &Value) -> Value {
+    with(json!({"type": "REQUEST", "methodArn": SOCKET}), changes)
+}
+
+#[test]
+fn reads_aws_s_own_examples() {
+    // Its ARN has `*` for a stage, which no request has.
+    let mut token = example!("custom-auth-request");
+    token["methodArn"] = json!(token["methodArn"].as_str().unwrap().replace("/*/", "/test/"));
+    for (event, form, arn) in [
+        (token, Form::RestToken, "methodArn"),
+        (example!("custom-auth-request-type-request"), Form::RestRequest, "methodArn"),
+        (example!("v2-custom-authorizer-v1-request"), Form::Http1, "methodArn"),
+        (example!("v2-custom-authorizer-v2-request"), Form::Http2, "routeArn"),
+        (example!("v2-custom-authorizer-v2-request-without-cookies"), Form::Http2, "routeArn"),
+        (
+            example!("v2-custom-authorizer-v2-request-without-identity-source"),
+            Form::Http2,
+            "routeArn",
+        ),
+        (example!("v2-custom-authorizer-websocket-request"), Form::WebSocket, "methodArn"),
+    ] {
+        assert_eq!(Form::of(&event).map_err(Refusal::code), Ok(form), "{event}");
+        let read = Event::read(form, &event).unwrap();
+        assert_eq!(read.arn().to_string(), event[arn].as_str().unwrap());
+    }
+}
+
+#[test]
+fn finds_the_token_in_aws_s_own_examples() {
+    let named = |name: &str| source(&format!("header = \"{name}\""));
+    for (mut event, header) in [
+        (example!("custom-auth-request-type-request"), "HEADERAUTH1"),
+        (example!("v2-custom-authorizer-v1-request"), "headerauth1"),
+        (example!("v2-custom-authorizer-v2-request-without-identity-source"), "Header1"),
+        (example!("v2-custom-authorizer-websocket-request"), "Header1"),
+    ] {
+        event["identitySource"] = Value::Null;
+        // The examples have some text where a token would be.
+        assert_eq!(token_in(&event, &named(header)), Err(Code::Malformed), "no scheme");
+        for map in ["headers", "multiValueHeaders"] {
+            let Some(map) = event[map].as_object_mut() else { continue };
+            for (name, value) in map {
+                if name.eq_ignore_ascii_case(header) {
+                    *value = if value.is_array() { json!(["bEARER t"]) } else { json!("bEARER t") };
+                }
+            }
+        }
+        assert_eq!(token_in(&event, &named(header)).as_deref(), Ok("t"), "{event}");
+        assert_eq!(token(&event), Err(Code::Malformed), "not in the header by default");
+    }
+    let mut event = example!("custom-auth-request");
+    event["authorizationToken"] = json!("Bearer t");
+    event["methodArn"] = json!(ARN);
+    assert_eq!(token(&event).as_deref(), Ok("t"));
+}
+
+#[test]
+fn an_example_s_identity_source_must_be_the_token_s() {
+    let header = source("header = \"header1\"");
+    let mut event = example!("v2-custom-authorizer-v2-request");
+    event["headers"]["Header1"] = json!("Bearer t");
+    assert_eq!(token_in(&event, &header), Err(Code::Config));
+    event["identitySource"] = json!(["user1", "Bearer t"]);
+    assert_eq!(token_in(&event, &header).as_deref(), Ok("t"));
+
+    let header = source("header = \"headerauth1\"");
+    let mut event = example!("v2-custom-authorizer-v1-request");
+    event["headers"]["HeaderAuth1"] = json!("Bearer t");
+    assert_eq!(token_in(&event, &header), Err(Code::Config));
+    event["identitySource"] = json!("user1,Bearer t");
+    assert_eq!(token_in(&event, &header).as_deref(), Ok("t"));
+}
+
+#[test]
+fn an_http_api_without_a_cache_key_can_t_cache_the_wrong_one() {
+    let headers = json!({"authorization": "Bearer t"});
+    for nothing in [json!(null), json!([]), json!("")] {
+        let event = http(&json!({"headers": headers, "identitySource": nothing}));
+        assert_eq!(token(&event).as_deref(), Ok("t"), "{event}");
+    }
+    for other in [json!(["x"]), json!("x"), json!("Bearer tt"), json!(1), json!({}), json!([1])] {
+        let event = http(&json!({"headers": headers, "identitySource": other}));
+        assert_eq!(token(&event), Err(Code::Config), "{event}");
+    }
+}
+
+#[test]
+fn type_and_version_decide_whatever_else_is_there() {
+    let both = json!({
+        "authorizationToken": "Bearer a", "methodArn": ARN, "routeArn": ARN,
+        "headers": {"authorization": "Bearer b"}, "x": {"y": null},
+    });
+    for (kind, form, found) in [
+        (json!({"type": "TOKEN"}), Form::RestToken, "a"),
+        (json!({"type": "TOKEN", "version": "2.0"}), Form::RestToken, "a"),
+        (json!({"type": "REQUEST"}), Form::RestRequest, "b"),
+        (json!({"type": "REQUEST", "version": null}), Form::RestRequest, "b"),
+        (json!({"type": "REQUEST", "version": 2}), Form::RestRequest, "b"),
+        (json!({"type": "REQUEST", "version": "1.0"}), Form::Http1, "b"),
+        (json!({"type": "REQUEST", "version": "2.0"}), Form::Http2, "b"),
+    ] {
+        let event = with(both.clone(), &kind);
+        assert_eq!(Form::of(&event).unwrap(), form, "{event}");
+        assert_eq!(token(&event).as_deref(), Ok(found), "{event}");
+    }
+    let event = with(both, &json!({"type": "REQUEST", "methodArn": SOCKET}));
+    assert_eq!(Form::of(&event).unwrap(), Form::WebSocket);
+}
+
+#[test]
+fn answers_what_is_no_authorizer_s_event() {
+    for event in [
+        json!(null),
+        json!([]),
+        json!("TOKEN"),
+        json!({}),
+        json!({"type": 1}),
+        json!({"type": "token"}),
+        json!({"version": "2.0", "routeArn": ARN}),
+    ] {
+        assert_eq!(Form::of(&event).map_err(Refusal::code), Err(Code::Config), "{event}");
+    }
+}
+
+#[test]
+fn answers_what_it_can_t_read() {
+    for event in [
+        json!({"type": "TOKEN"}),
+        json!({"type": "TOKEN", "authorizationToken": null, "methodArn": ARN}),
+        json!({"type": "TOKEN", "authorizationToken": ["Bearer t"], "methodArn": ARN}),
+        json!({"type": "TOKEN", "authorizationToken": "Bearer t"}),
+        json!({"type": "TOKEN", "authorizationToken": "Bearer t", "methodArn": 1}),
+        json!({"type": "TOKEN", "authorizationToken": "Bearer t", "methodArn": "a".repeat(1601)}),
+        json!({"type": "TOKEN", "authorizationToken": "t", "methodArn": ARN}),
+        json!({"type": "TOKEN", "headers": {"authorization": "Bearer t"}, "methodArn": ARN}),
+        request(&json!({"authorizationToken": "Bearer t"})),
+        http(
+            &json!({"routeArn": null, "methodArn": ARN, "headers": {"authorization": "Bearer t"}}),
+        ),
+        http(&json!({"authorizationToken": "Bearer t", "cookies": ["authorization=Bearer t"]})),
+    ] {
+        assert_eq!(token(&event), Err(Code::Malformed), "{event}");
+    }
+}
+
+#[test]
+fn takes_the_header_exactly_once() {
+    let one = json!("Bearer t");
+    for maps in [
+        json!({"headers": {"Authorization": one}}),
+        json!({"headers": {"AUTHORIZATION": one}, "multiValueHeaders": null}),
+        json!({"headers": null, "multiValueHeaders": {"authorization": [one]}}),
+        json!({"headers": [], "multiValueHeaders": {"authorization": one}}),
+        json!({"headers": {"Authorization": one}, "multiValueHeaders": {"authorization": [one]}}),
+        json!({"headers": {"Authorization": one, "authorization": null}}),
+        json!({"headers": {"authorization": one}, "multiValueHeaders": {"authorization": []}}),
+    ] {
+        assert_eq!(token(&request(&maps)).as_deref(), Ok("t"), "{maps}");
+    }
+    for maps in [
+        json!({}),
+        json!({"headers": {}}),
+        json!({"headers": {"authorization": ""}}),
+        json!({"headers": {"authorization": "Bearer "}}),
+        json!({"headers": {"authorization": "Bearer t u"}}),
+        json!({"headers": {"authorization": "Bearer  t"}}),
+        json!({"headers": {"authorization": "Basic t"}}),
+        json!({"headers": {"authorization": 1}}),
+        json!({"headers": {"authorization": {"a": one}}}),
+        json!({"headers": {"Authorization": one, "authorization": one}}),
+        json!({"headers": {"Authorization": [one, one]}}),
+        json!({"multiValueHeaders": {"authorization": [one, one]}}),
+        json!({"multiValueHeaders": {"authorization": [one], "Authorization": [one]}}),
+        json!({"multiValueHeaders": {"authorization": [[one]]}}),
+        json!({"headers": {"authorization": one}, "multiValueHeaders": {"authorization": ["x", one]}}),
+        json!({"headers": {"authorization": one}, "multiValueHeaders": {"authorization": ["Bearer u"]}}),
+        json!({"queryStringParameters": {"access_token": "t"}}),
+    ] {
+        assert_eq!(token(&request(&maps)), Err(Code::Malformed), "{maps}");
+    }
+}
+
+#[test]
+fn a_web_socket_s_token_is_where_it_was_configured_to_be() {
+    let everywhere = source("query = \"access_token\"\nsubprotocol = \"bearer\"");
+    let query = |value: &str| json!({"queryStringParameters": {"access_token": value}});
+    let offers = |value: &str| json!({"headers": {"Sec-WebSocket-Protocol": value}});
+    for maps in [
+        json!({"headers": {"authorization": "Bearer t"}}),
+        query("t"),
+        json!({"queryStringParameters": {"access_token": "t"},
+               "multiValueQueryStringParameters": {"access_token": ["t"]}}),
+        json!({"multiValueQueryStringParameters": {"access_token": ["t"], "x": ["y", "z"]}}),
+        offers("bearer, t"),
+        offers("chat , bearer,t, other"),
+    ] {
+        assert_eq!(token_in(&socket(&maps), &everywhere).as_deref(), Ok("t"), "{maps}");
+    }
+    for maps in [
+        json!({}),
+        offers("bearer"),
+        offers("bearer,"),
+        offers("chat, t"),
+        offers("Bearer, t"),
+        offers("bearer, t, bearer, u"),
+        json!({"queryStringParameters": {"Access_Token": "t"}}),
+        json!({"multiValueQueryStringParameters": {"access_token": ["t", "t"]}}),
+        json!({"queryStringParameters": {"access_token": "t"},
+               "multiValueQueryStringParameters": {"access_token": ["u"]}}),
+        with(query("t"), &json!({"headers": {"authorization": "Bearer t"}})),
+        with(query("t"), &offers("bearer, t")),
+        json!({"headers": {"authorization": "Bearer t", "sec-websocket-protocol": "bearer, t"}}),
+        with(query("t"), &json!({"headers": {"authorization": "Basic t"}})),
+    ] {
+        assert_eq!(token_in(&socket(&maps), &everywhere), Err(Code::Malformed), "{maps}");
+    }
+    for maps in [query("t"), offers("bearer, t")] {
+        assert_eq!(token(&socket(&maps)), Err(Code::Malformed), "not configured: {maps}");
+        assert_eq!(token_in(&request(&maps), &everywhere), Err(Code::Malformed), "no WebSocket");
+        assert_eq!(token_in(&http(&maps), &everywhere), Err(Code::Malformed), "no WebSocket");
+    }
+}
+
+#[test]
+fn finds_the_api_key_and_never_shows_it() {
+    let key = |event: &Value| {
+        let event = Event::read(Form::of(event).unwrap(), event).unwrap();
+        event.api_key().map(|key| key.expose().to_owned())
+    };
+    let identity = |key: Value| json!({"requestContext": {"identity": {"apiKey": key}}});
+    let sent = json!({"headers": {"X-Api-Key": "k1"}});
+    assert_eq!(key(&request(&sent)).as_deref(), Some("k1"));
+    assert_eq!(key(&http(&sent)).as_deref(), Some("k1"));
+    assert_eq!(key(&request(&identity(json!("k1")))).as_deref(), Some("k1"));
+    assert_eq!(key(&with(request(&sent), &identity(json!("k1")))).as_deref(), Some("k1"));
+    assert_eq!(key(&with(request(&sent), &identity(json!(null)))).as_deref(), Some("k1"));
+    assert_eq!(key(&example!("custom-auth-request-type-request")).as_deref(), Some("..."));
+    for none in [
+        request(&json!({})),
+        request(&identity(json!(1))),
+        request(&json!({"requestContext": null})),
+        request(&json!({"requestContext": {"identity": null}})),
+        with(request(&sent), &identity(json!("k2"))),
+        request(&json!({"multiValueHeaders": {"x-api-key": ["k1", "k1"]}})),
+        request(&json!({"headers": {"x-api-key": ""}})),
+        request(&json!({"headers": {"x-api-key": "k".repeat(129)}})),
+    ] {
+        assert_eq!(key(&none), None, "{none}");
+    }
+    let event = request(&json!({"headers": {"x-api-key": "k1", "authorization": "Bearer t1"}}));
+    let read = Event::read(Form::RestRequest, &event).unwrap();
+    assert_eq!(format!("{:?}", read.api_key().unwrap()), "ApiKey(_)");
+    assert_eq!(format!("{read:?}"), "Event { form: RestRequest, .. }");
+}
+
+/// Any JSON, with the names and texts that an event has more often than by chance.
+fn json_value() -> impl Strategy<Value = Value> {
+    let names = prop_oneof![
+        Just("type"),
+        Just("version"),
+        Just("methodArn"),
+        Just("routeArn"),
+        Just("headers"),
+        Just("multiValueHeaders"),
+        Just("authorizationToken"),
+        Just("identitySource"),
+        Just("requestContext"),
+        Just("identity"),
+        Just("apiKey"),
+        Just("authorization"),
+        Just("Authorization"),
+        Just("x-api-key"),
+        Just("sec-websocket-protocol"),
+        Just("queryStringParameters"),
+        Just("multiValueQueryStringParameters"),
+        Just("token"),
+    ];
+    let texts = prop_oneof![
+        Just("TOKEN".to_owned()),
+        Just("REQUEST".to_owned()),
+        Just("1.0".to_owned()),
+        Just("2.0".to_owned()),
+        Just(ARN.to_owned()),
+        Just(SOCKET.to_owned()),
+        Just("Bearer t".to_owned()),
+        Just("bearer, t".to_owned()),
+        any::<String>(),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        texts.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 64, 8, move |inner| {
+        let members = proptest::collection::btree_map(names.clone(), inner.clone(), 0..10);
+        prop_oneof![
+            proptest::collection::vec(inner, 0..4).prop_map(Value::from),
+            members.prop_map(|map| map.into_iter().map(|(n, v)| (n.to_owned(), v)).collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_event_is_beyond_an_answer(event in json_value(), extra in json_value()) {
+        let source = source("query = \"token\"\nsubprotocol = \"bearer\"");
+        let forced = [
+            json!({"type": "TOKEN", "methodArn": ARN}),
+            json!({"type": "REQUEST", "methodArn": ARN}),
+            json!({"type": "REQUEST", "methodArn": SOCKET}),
+            json!({"type": "REQUEST", "version": "1.0", "methodArn": ARN}),
+            json!({"type": "REQUEST", "version": "2.0", "routeArn": ARN}),
+        ];
+        let mut events = vec![event.clone(), extra];
+        if event.is_object() {
+            events.extend(forced.iter().map(|kind| with(event.clone(), kind)));
+        }
+        for event in &events {
+            let Ok(form) = Form::of(event) else { continue };
+            let Ok(read) = Event::read(form, event) else { continue };
+            let _ = read.api_key();
+            if let Ok(token) = read.token(&source) {
+                assert!(!token.is_empty() && !token.contains(char::is_whitespace));
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_is_found_whatever_else_the_event_holds(
+        event in json_value(), name in "[aA]uthorization", scheme in "[bB][eE][aA][rR][eE][rR]",
+    ) {
+        let mut event = event.as_object().cloned().unwrap_or_default();
+        for name in ["multiValueHeaders", "identitySource"] {
+            event.remove(name);
+        }
+        event.insert("headers".into(), json!({name: format!("{scheme} t")}));
+        let event = Value::Object(event);
+        for kind in [
+            json!({"type": "REQUEST", "version": null, "methodArn": ARN}),
+            json!({"type": "REQUEST", "version": null, "methodArn": SOCKET}),
+            json!({"type": "REQUEST", "version": "1.0", "methodArn": ARN}),
+            json!({"type": "REQUEST", "version": "2.0", "routeArn": ARN}),
+        ] {
+            assert_eq!(token(&with(event.clone(), &kind)).as_deref(), Ok("t"));
+        }
+    }
+}

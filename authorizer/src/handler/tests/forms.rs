@@ -1,0 +1,245 @@
+//! Every form of event, and the answer in its own form.
+
+use super::*;
+
+const SOCKET: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/prod/$connect";
+
+/// A `[throttle]` table that refuses in this way.
+fn limits(refuse: &str) -> String {
+    let text = THROTTLE.replace("unknown-key", refuse);
+    if refuse == "unknown-key" {
+        text
+    } else {
+        text.replace("api_key = \"a-key-of-twenty-chars\"", "")
+    }
+}
+
+/// An event of each form with the same token.
+fn events(token: &str) -> [(Form, Value); 5] {
+    let authorization = format!("Bearer {token}");
+    let headers = json!({"Authorization": authorization});
+    [
+        (
+            Form::RestToken,
+            json!({
+                "type": "TOKEN", "authorizationToken": authorization, "methodArn": ARN,
+            }),
+        ),
+        (
+            Form::RestRequest,
+            json!({
+                "type": "REQUEST", "methodArn": ARN, "headers": headers, "pathParameters": null,
+            }),
+        ),
+        (
+            Form::Http1,
+            json!({
+                "type": "REQUEST", "version": "1.0", "methodArn": ARN, "headers": headers,
+                "identitySource": authorization, "authorizationToken": authorization,
+            }),
+        ),
+        (
+            Form::Http2,
+            json!({
+                "type": "REQUEST", "version": "2.0", "routeArn": ARN, "cookies": null,
+                "headers": {"authorization": authorization}, "identitySource": [authorization],
+            }),
+        ),
+        (
+            Form::WebSocket,
+            json!({
+                "type": "REQUEST", "methodArn": SOCKET, "headers": headers,
+            }),
+        ),
+    ]
+}
+
+fn event(form: Form, token: &str) -> Value {
+    let event = events(token).into_iter().find(|(known, _)| *known == form);
+    event.map(|(_, event)| event).unwrap()
+}
+
+#[tokio::test]
+async fn one_authorizer_answers_every_form_with_the_same_policy() {
+    let bench = Bench::new("").await;
+    let token = bench.token(&json!({}));
+    let [(_, first), ..] = events(&token);
+    let first = bench.ask(&first).await.unwrap();
+    for (form, event) in events(&token) {
+        let answer = bench.ask(&event).await.unwrap();
+        assert_eq!(answer["principalId"], "user", "{form:?}");
+        if form != Form::WebSocket {
+            assert_eq!(answer, first, "{form:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_good_is_an_error_or_a_refusal_by_form() {
+    let bench = Bench::new("").await;
+    let token = bench.token(&json!({"exp": NOW}));
+    for (form, event) in events(&token) {
+        let outcome = bench.ask(&event).await;
+        if form.is_http() {
+            let answer = outcome.unwrap();
+            let [statement] = &answer["policyDocument"]["Statement"].as_array().unwrap()[..] else {
+                panic!("one statement: {answer}")
+            };
+            assert_eq!(statement["Effect"], "Deny", "{form:?}");
+            assert_eq!(answer["principalId"], "anonymous", "whoever it says it is: {form:?}");
+            assert_eq!(answer.get("context"), None, "and nothing of what it says");
+        } else {
+            assert_eq!(outcome, Err(Failure::Unauthorized), "{form:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn aws_s_own_types_read_the_answer_of_every_form() {
+    use aws_lambda_events::apigw::{
+        ApiGatewayCustomAuthorizerResponse, ApiGatewayV2CustomAuthorizerIamPolicyResponse,
+        ApiGatewayV2CustomAuthorizerSimpleResponse,
+    };
+
+    let bench = Bench::new("").await;
+    for (form, event) in events(&bench.token(&json!({}))) {
+        let answer = bench.ask(&event).await.unwrap();
+        if form == Form::Http2 {
+            let read: ApiGatewayV2CustomAuthorizerIamPolicyResponse =
+                serde_json::from_value(answer).unwrap();
+            assert_eq!(read.principal_id.as_deref(), Some("user"));
+        } else {
+            let read: ApiGatewayCustomAuthorizerResponse = serde_json::from_value(answer).unwrap();
+            assert_eq!(read.principal_id.as_deref(), Some("user"));
+        }
+    }
+    let bench = Bench::new("[response]\nhttp = \"simple\"").await;
+    let answer = bench.ask(&event(Form::Http2, &bench.token(&json!({})))).await.unwrap();
+    let read: ApiGatewayV2CustomAuthorizerSimpleResponse = serde_json::from_value(answer).unwrap();
+    assert!(read.is_authorized);
+}
+
+#[tokio::test]
+async fn a_simple_answer_is_about_the_one_route() {
+    let bench = Bench::new("[response]\nhttp = \"simple\"").await;
+    let token = bench.token(&json!({}));
+    let answer = bench.ask(&event(Form::Http2, &token)).await.unwrap();
+    let context = json!({"sub": "user", "clientId": "client", "scope": "orders/read"});
+    assert_eq!(answer, json!({"isAuthorized": true, "context": context}));
+
+    let mut other = event(Form::Http2, &token);
+    other["routeArn"] = json!(ARN.replace("GET/orders", "POST/orders"));
+    let answer = bench.ask(&other).await.unwrap();
+    assert_eq!(answer, json!({"isAuthorized": false, "context": context}));
+
+    let expired = event(Form::Http2, &bench.token(&json!({"exp": NOW})));
+    assert_eq!(bench.ask(&expired).await.unwrap(), json!({"isAuthorized": false}));
+    let answer = bench.ask(&event(Form::Http1, &token)).await.unwrap();
+    assert!(answer["policyDocument"].is_object(), "payload 1.0 knows policies alone: {answer}");
+}
+
+#[tokio::test]
+async fn keys_that_can_t_be_had_are_an_error_on_every_form() {
+    let mut bench = Bench::new("").await;
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let text = format!(
+        "[[issuer]]\nurl = \"{}\"\njwks_uri = \"http://{dead}\"\nclients = \"any\"\n\
+         token_use = \"any\"\n[[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n",
+        bench.iss
+    );
+    for simple in ["", "[response]\nhttp = \"simple\"\n"] {
+        let config = Config::parse(&format!("{text}{simple}"), "test").unwrap();
+        bench.authorizer = Authorizer::new(config, None, bench.clock.clone()).unwrap();
+        for (form, event) in events(&bench.token(&json!({}))) {
+            let outcome = bench.ask(&event).await;
+            assert_eq!(outcome, Err(Failure::Internal { code: "unavailable" }), "{form:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn over_the_limit_each_form_says_so_in_its_own_way() {
+    for refuse in ["unknown-key", "deny", "context"] {
+        for form in [Form::RestToken, Form::RestRequest, Form::Http1, Form::Http2] {
+            if form.is_http() && refuse == "unknown-key" {
+                continue;
+            }
+            let bench = Bench::new(&limits(refuse)).await;
+            let event = event(form, &bench.token(&json!({})));
+            for _ in 0..2 {
+                let answer = bench.ask(&event).await.unwrap();
+                assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Allow");
+                assert_eq!(answer["context"].get("throttled"), None);
+                let key = answer.get("usageIdentifierKey").is_some();
+                assert_eq!(key, refuse == "unknown-key", "{form:?} {refuse}");
+            }
+            let answer = bench.ask(&event).await.unwrap();
+            assert_eq!(answer["context"]["throttled"], true, "{form:?} {refuse}");
+            assert_eq!(answer["context"]["retryAfter"], 1);
+            let effect = &answer["policyDocument"]["Statement"][0]["Effect"];
+            assert_eq!(effect, if refuse == "deny" { "Deny" } else { "Allow" });
+            let key = answer.get("usageIdentifierKey").and_then(Value::as_str);
+            let unknown = (refuse == "unknown-key").then_some(crate::config::UNKNOWN_KEY);
+            assert_eq!(key, unknown, "{form:?} {refuse}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_simple_answer_refuses_by_the_verdict_or_leaves_it_to_the_backend() {
+    for (refuse, authorized) in [("deny", false), ("context", true)] {
+        let text = format!("{}\n[response]\nhttp = \"simple\"", limits(refuse));
+        let bench = Bench::new(&text).await;
+        let event = event(Form::Http2, &bench.token(&json!({})));
+        for _ in 0..2 {
+            assert_eq!(bench.ask(&event).await.unwrap()["isAuthorized"], true);
+        }
+        let answer = bench.ask(&event).await.unwrap();
+        assert_eq!(answer["isAuthorized"], authorized, "{refuse}");
+        assert_eq!(answer["context"]["throttled"], true);
+    }
+}
+
+#[tokio::test]
+async fn an_http_api_can_t_be_refused_by_a_key_and_says_so_before_it_counts() {
+    let bench = Bench::new(&limits("unknown-key")).await;
+    let token = bench.token(&json!({}));
+    for form in [Form::Http1, Form::Http2] {
+        for _ in 0..3 {
+            let outcome = bench.ask(&event(form, &token)).await;
+            assert_eq!(outcome, Err(Failure::Internal { code: "config" }), "{form:?}");
+        }
+    }
+    let answer = bench.ask(&event(Form::RestRequest, &token)).await.unwrap();
+    assert_eq!(answer["context"]["remaining"], 1, "nothing was charged");
+}
+
+#[tokio::test]
+async fn a_web_socket_takes_its_token_from_the_query_where_configured() {
+    let bench = Bench::new("[token]\nquery = \"access_token\"").await;
+    let token = bench.token(&json!({}));
+    let event = json!({"type": "REQUEST", "methodArn": SOCKET,
+        "queryStringParameters": {"access_token": token}});
+    assert_eq!(bench.ask(&event).await.unwrap()["principalId"], "user");
+    let bench = Bench::new("").await;
+    let event = json!({"type": "REQUEST", "methodArn": SOCKET,
+        "queryStringParameters": {"access_token": bench.token(&json!({}))}});
+    assert_eq!(bench.ask(&event).await, Err(Failure::Unauthorized), "not by itself");
+}
+
+#[tokio::test]
+async fn the_issuer_s_configuration_says_who_calls_and_what_the_backend_learns() {
+    let mut bench = Bench::new("").await;
+    let text = format!(
+        "[[issuer]]\nurl = \"{}\"\nclients = \"any\"\ntoken_use = \"any\"\nprincipal = \"tenant\"\n\
+         context = {{ who = \"tenant\", age = \"age\", list = \"nested\" }}\n\
+         [[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n",
+        bench.iss
+    );
+    let config = Config::parse(&text, "test").unwrap();
+    bench.authorizer = Authorizer::new(config, None, bench.clock.clone()).unwrap();
+    let token = bench.token(&json!({"tenant": "t-1", "age": 7, "nested": {"a": 1}}));
+    let answer = bench.call(&token, ARN).await.unwrap();
+    assert_eq!(answer["principalId"], "t-1");
+    assert_eq!(answer["context"], json!({"who": "t-1", "age": 7}));
+}

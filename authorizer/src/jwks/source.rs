@@ -1,0 +1,259 @@
+//! One issuer's key set, and the one fetch of it that may be under way.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use throttle::{Clock, Timestamp};
+
+use super::fetch::{Fetch, FetchError};
+use super::{HARD_AGE, KeySet, SOFT_AGE};
+use crate::config::Identity;
+use crate::metrics::Fetches;
+
+/// How long a failed fetch keeps the next one away.
+pub(super) const PENALTY: Duration = Duration::from_secs(1);
+
+/// The same while an older set is served: each try may cost its request some time.
+const PENALTY_WITH_A_SET: Duration = Duration::from_secs(30);
+
+/// Fetches for unknown kids: one in this time, and at most `UNKNOWN_BURST` at once.
+pub(super) const UNKNOWN_EVERY: Duration = Duration::from_secs(10);
+const UNKNOWN_BURST: u32 = 4;
+
+/// How long a request that has its key waits for the refresh that it begins.
+const REFRESH_BUDGET: Duration = Duration::from_millis(250);
+
+/// How long it waits for one that another request has begun: enough to take up what has arrived.
+const JOIN_BUDGET: Duration = Duration::from_millis(25);
+
+/// From this age on a fetch under way is given up: it froze with the execution environment, and
+/// whatever it waits for is gone. Twice the longest time that a fetch takes.
+pub(super) const LOST: Duration = Duration::from_secs(3);
+
+/// How long bundled keys are served before the first refresh. They are as old as the deployment,
+/// so that a key which was withdrawn since may be among them.
+pub(super) const BUNDLE_TRUST: Duration = Duration::from_secs(60);
+
+/// One issuer's key set and what is known of its endpoint.
+pub(super) struct Source<C> {
+    identity: Identity,
+    fetch: Fetch,
+    fetches: Arc<Fetches>,
+    clock: C,
+    /// The set in use. Held for the moment of a copy alone, never over an await.
+    current: RwLock<Option<Arc<Held>>>,
+    state: Mutex<State>,
+}
+
+/// A set, and since when it is held.
+pub(super) struct Held {
+    pub(super) set: KeySet,
+    since: Moment,
+    /// How old it counts as when it comes.
+    head_start: Duration,
+    bundled: bool,
+}
+
+/// A moment on both clocks. The wall clock can be set back; the monotonic one can stand still
+/// while the execution environment is frozen. What is older by either is older.
+#[derive(Clone, Copy)]
+struct Moment {
+    wall: Timestamp,
+    monotonic: Duration,
+}
+
+/// Why a fetch is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    /// There is no set with the key in it that may be served, and no recent one without it.
+    Set,
+    /// The key is there, but its set is old; it is served all the same.
+    Fresher,
+    /// The set is recent, but has no such kid.
+    Kid,
+    /// The key is there, but a signature by it failed.
+    Doubt,
+}
+
+#[derive(Default)]
+struct State {
+    flight: Option<Flight>,
+    /// How many fetches have begun.
+    flights: u64,
+    /// When the last fetch failed, on the monotonic clock; none since one succeeded.
+    failed: Option<Duration>,
+    /// When the budget for unknown kids will be full again, on the monotonic clock.
+    unknown_full: Duration,
+}
+
+/// A fetch under way. It moves only while a request waits for it, and is here so that none is
+/// lost when a request stops waiting: the next one takes it up where it is.
+struct Flight {
+    number: u64,
+    began: Moment,
+    landing: Shared<BoxFuture<'static, ()>>,
+}
+
+/// What a request that wants a fetch may do.
+enum Turn {
+    /// Wait for this one, for so long at most.
+    Wait(Shared<BoxFuture<'static, ()>>, Option<Duration>),
+    /// Go on without; says whether that is because the endpoint fails.
+    Leave { failing: bool },
+}
+
+impl<C: Clock + Clone> Source<C> {
+    pub(super) fn new(identity: Identity, fetch: Fetch, fetches: Arc<Fetches>, clock: C) -> Self {
+        let since = Moment { wall: clock.now(), monotonic: clock.monotonic() };
+        let head_start = SOFT_AGE.saturating_sub(BUNDLE_TRUST);
+        let bundle = identity
+            .bundle
+            .as_ref()
+            .map(|bundle| Arc::new(Held { set: bundle.keys(), since, head_start, bundled: true }));
+        let (current, state) = (RwLock::new(bundle), Mutex::default());
+        Self { identity, fetch, fetches, clock, current, state }
+    }
+
+    pub(super) const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The set in use, however old.
+    pub(super) fn held(&self) -> Option<Arc<Held>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The set in use, where it may be served.
+    pub(super) fn usable(&self) -> Option<Arc<Held>> {
+        self.held().filter(|held| self.age(held) < HARD_AGE)
+    }
+
+    pub(super) fn age(&self, held: &Held) -> Duration {
+        self.since(held.since).saturating_add(held.head_start)
+    }
+
+    /// Fetches a set where that is allowed now; leaves the old one where it fails.
+    ///
+    /// `seen` is the set that didn't do. Says whether the endpoint fails: just now, or so
+    /// recently that it was left alone.
+    pub(super) async fn refresh(self: &Arc<Self>, want: Want, seen: Option<&Arc<Held>>) -> bool {
+        match self.turn(want, seen) {
+            Turn::Leave { failing } => return failing,
+            Turn::Wait(landing, None) => landing.await,
+            Turn::Wait(landing, Some(budget)) => {
+                // Out of time: the old set is served, and the fetch stays where it is.
+                let _ = tokio::time::timeout(budget, landing).await;
+            }
+        }
+        self.state().failed.is_some()
+    }
+
+    fn turn(self: &Arc<Self>, want: Want, seen: Option<&Arc<Held>>) -> Turn {
+        let mut state = self.state();
+        // Somebody else may have fetched since.
+        let unchanged = match (seen, &self.held()) {
+            (None, None) => true,
+            (Some(seen), Some(held)) => Arc::ptr_eq(seen, held),
+            _ => false,
+        };
+        if !unchanged {
+            return Turn::Leave { failing: false };
+        }
+        let budget = |budget| (want == Want::Fresher).then_some(budget);
+        if let Some(flight) = &state.flight {
+            if self.since(flight.began) < LOST {
+                return Turn::Wait(flight.landing.clone(), budget(JOIN_BUDGET));
+            }
+            let issuer = self.identity.iss.as_str();
+            tracing::warn!(issuer, "a fetch of a key set was lost, and is begun again");
+            self.fetches.note(self.since(flight.began), false);
+            state.flight = None;
+        }
+        let now = self.clock.monotonic();
+        let served = matches!(want, Want::Fresher | Want::Doubt);
+        let penalty = if served { PENALTY_WITH_A_SET } else { PENALTY };
+        if state.failed.is_some_and(|failed| now < failed.saturating_add(penalty)) {
+            return Turn::Leave { failing: true };
+        }
+        if want == Want::Kid && !state.take_unknown(now) {
+            return Turn::Leave { failing: false };
+        }
+        let landing = self.begin(&mut state);
+        Turn::Wait(landing, budget(REFRESH_BUDGET))
+    }
+
+    /// Begins a fetch, which lands by itself once it is waited for long enough.
+    fn begin(self: &Arc<Self>, state: &mut State) -> Shared<BoxFuture<'static, ()>> {
+        state.flights = state.flights.saturating_add(1);
+        let (number, began) = (state.flights, self.now());
+        // Weak: the fetch is kept in the very source that it lands in.
+        let (source, fetch) = (Arc::downgrade(self), self.fetch.clone());
+        let address = self.identity.jwks_uri.clone();
+        let landing = async move {
+            let fetched = fetch.key_set(&address).await;
+            if let Some(source) = source.upgrade() {
+                source.land(number, fetched);
+            }
+        };
+        let landing = landing.boxed().shared();
+        state.flight = Some(Flight { number, began, landing: landing.clone() });
+        landing
+    }
+
+    /// Takes what a fetch brought.
+    fn land(&self, number: u64, fetched: Result<KeySet, FetchError>) {
+        let mut state = self.state();
+        // One that was given up has been told of, and a later one knows better.
+        let Some(flight) = state.flight.take_if(|flight| flight.number == number) else { return };
+        self.fetches.note(self.since(flight.began), fetched.is_ok());
+        let issuer = self.identity.iss.as_str();
+        let set = match fetched {
+            Ok(set) => set,
+            Err(error) if error.is_absence() && self.may_be_absent() => KeySet::default(),
+            Err(error) => {
+                state.failed = Some(self.clock.monotonic());
+                tracing::warn!(issuer, %error, "key set can't be fetched");
+                return;
+            }
+        };
+        state.failed = None;
+        tracing::info!(issuer, keys = set.len(), "key set fetched");
+        let held = Held { set, since: self.now(), head_start: Duration::ZERO, bundled: false };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(held));
+    }
+
+    /// Whether nobody may have switched to this name of the issuer: then it has no keys, which is
+    /// no outage. Where it had keys once, their absence is one.
+    fn may_be_absent(&self) -> bool {
+        let had_keys = |held: &Arc<Held>| held.set.len() > 0 && !held.bundled;
+        !self.identity.prefetch && !self.held().as_ref().is_some_and(had_keys)
+    }
+
+    fn now(&self) -> Moment {
+        Moment { wall: self.clock.now(), monotonic: self.clock.monotonic() }
+    }
+
+    fn since(&self, moment: Moment) -> Duration {
+        let now = self.now();
+        let wall = now.wall.saturating_since(moment.wall);
+        wall.max(now.monotonic.saturating_sub(moment.monotonic))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes one fetch out of the budget for unknown kids (GCRA), where there is one left.
+    fn take_unknown(&mut self, now: Duration) -> bool {
+        let full = self.unknown_full.max(now).saturating_add(UNKNOWN_EVERY);
+        if full > now.saturating_add(UNKNOWN_EVERY.saturating_mul(UNKNOWN_BURST)) {
+            return false;
+        }
+        self.unknown_full = full;
+        true
+    }
+}

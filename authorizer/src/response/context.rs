@@ -1,0 +1,45 @@
+//! What the backend learns of the caller.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use throttle::Decision;
+
+use crate::claims::Claims;
+
+/// The context of an answer: strings, numbers and booleans alone.
+///
+/// A nested value, or null, makes API Gateway answer 500, so there is no way to put one in.
+#[derive(Default, Serialize)]
+#[serde(transparent)]
+pub(super) struct Context(Map<String, Value>);
+
+impl Context {
+    /// What a caller's claims and plan say; what they don't is left out.
+    pub(super) fn of(claims: &Claims, decision: Option<&Decision>) -> Self {
+        let mut context = Self::default();
+        for (name, value) in claims.context() {
+            context.put(name, Some(value));
+        }
+        if let Some(decision) = decision {
+            context.put("plan", Some(decision.plan().to_string()));
+            context.put("limit", Some(decision.limit()));
+            context.put("remaining", Some(decision.remaining()));
+            context.put("retryAfter", decision.retry_after_seconds());
+            context.put("throttled", (!decision.is_allowed()).then_some(true));
+        }
+        context
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn put(&mut self, name: &str, value: Option<impl Into<Value>>) {
+        match value.map(Into::into) {
+            Some(value @ (Value::String(_) | Value::Number(_) | Value::Bool(_))) => {
+                self.0.insert(name.to_owned(), value);
+            }
+            Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => {}
+        }
+    }
+}

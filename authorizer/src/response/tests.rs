@@ -1,0 +1,79 @@
+use super::*;
+use crate::refusal::Code;
+
+const CALLERS: [Code; 5] = [Code::Malformed, Code::Header, Code::Key, Code::Signature, Code::Claim];
+const OURS: [Code; 3] = [Code::Unavailable, Code::Config, Code::Panic];
+const FORMS: [Form; 5] =
+    [Form::RestToken, Form::RestRequest, Form::Http1, Form::Http2, Form::WebSocket];
+
+fn arn() -> MethodArn<'static> {
+    MethodArn::parse("arn:aws:execute-api:us-east-1:123456789012:abc/prod/GET/x").unwrap()
+}
+
+fn refused(form: Form, code: Code, text: &str) -> Result<serde_json::Value, Failure> {
+    let config: ResponseConfig = toml::from_str(text).unwrap();
+    let refusal = Refusal::new(code, "x");
+    let response = Response::refused(form, Some(&arn()), refusal, &config)?;
+    Ok(serde_json::to_value(response).unwrap())
+}
+
+#[test]
+fn a_caller_s_fault_is_exactly_unauthorized_where_it_is_an_error() {
+    for code in CALLERS {
+        for form in [Form::RestToken, Form::RestRequest, Form::WebSocket] {
+            assert_eq!(refused(form, code, ""), Err(Failure::Unauthorized), "{form:?}");
+        }
+        for form in [Form::Http1, Form::Http2] {
+            let outcome = refused(form, code, "http_unauthorized = \"error\"");
+            assert_eq!(outcome, Err(Failure::Unauthorized), "{form:?}");
+        }
+    }
+    let diagnostic = Diagnostic::from(Failure::Unauthorized);
+    assert_eq!(diagnostic.error_message, "Unauthorized", "this word alone");
+}
+
+#[test]
+fn an_http_api_s_caller_is_denied_in_the_form_that_the_api_wants() {
+    let denial = serde_json::json!({
+        "principalId": "anonymous",
+        "policyDocument": {"Version": "2012-10-17", "Statement": [{
+            "Action": "execute-api:Invoke", "Effect": "Deny",
+            "Resource": ["arn:aws:execute-api:us-east-1:123456789012:abc/prod/*"],
+        }]},
+    });
+    for code in CALLERS {
+        for (form, config) in
+            [(Form::Http1, ""), (Form::Http2, ""), (Form::Http1, "http = \"simple\"")]
+        {
+            assert_eq!(refused(form, code, config).unwrap(), denial, "{form:?} {config}");
+        }
+        let simple = refused(Form::Http2, code, "http = \"simple\"").unwrap();
+        assert_eq!(simple, serde_json::json!({"isAuthorized": false}));
+    }
+}
+
+#[test]
+fn an_outage_or_fault_is_an_error_on_every_form_and_no_401() {
+    for code in OURS {
+        for form in FORMS {
+            for config in ["", "http = \"simple\"", "http_unauthorized = \"error\""] {
+                let failure = refused(form, code, config).unwrap_err();
+                assert_eq!(failure, Failure::Internal { code: code.as_str() }, "{form:?}");
+            }
+        }
+        let diagnostic = Diagnostic::from(Failure::from(Refusal::new(code, "x")));
+        assert!(!diagnostic.error_message.contains("Unauthorized"));
+        assert_eq!(diagnostic.error_type, code.as_str());
+    }
+}
+
+#[test]
+fn without_an_arn_there_is_no_policy_to_refuse_by() {
+    let refusal = Refusal::malformed("x");
+    let config = ResponseConfig::default();
+    let outcome = Response::refused(Form::Http2, None, refusal, &config).unwrap_err();
+    assert_eq!(outcome, Failure::Unauthorized);
+    let config = toml::from_str("http = \"simple\"").unwrap();
+    let outcome = Response::refused(Form::Http2, None, refusal, &config).unwrap();
+    assert_eq!(serde_json::to_value(outcome).unwrap(), serde_json::json!({"isAuthorized": false}));
+}

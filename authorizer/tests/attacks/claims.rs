@@ -1,0 +1,184 @@
+//! Attacks by what a genuine signature is put under.
+
+use std::sync::atomic::Ordering;
+
+use authorizer::Code;
+use serde_json::{Value, json};
+
+use crate::issuer::{Bench, HEADER, NOW, evil, payload, rsa, rsa_jwk, serve, sign};
+
+/// A payload in which one claim is written as this very text.
+fn written(bench: &Bench, name: &str, text: &str) -> String {
+    let without = bench.payload(&json!({name: null}));
+    format!("{{\"{name}\":{text},{}", without.trim_start_matches('{'))
+}
+
+/// What is no time, however it is meant. The last ones would be times, were they rounded.
+const NO_TIMES: [&str; 19] = [
+    "null",
+    "true",
+    "false",
+    "\"1800003600\"",
+    "\"\"",
+    "[1800003600]",
+    "[]",
+    "{}",
+    "-1",
+    "-0",
+    "-1800003600",
+    "1e19",
+    "1e300",
+    "18446744073709551615",
+    "18446744073709551616",
+    "253402300800",
+    "1800003600.5",
+    "1800003600.0",
+    "1.8000036e9",
+];
+
+#[tokio::test]
+async fn exp_as_anything_but_a_whole_number_of_seconds() {
+    let bench = Bench::new().await;
+    bench.passes(&sign(rsa(), HEADER, written(&bench, "exp", "1800003600"))).await;
+    for text in NO_TIMES {
+        let token = sign(rsa(), HEADER, written(&bench, "exp", text));
+        assert_eq!(bench.code(&token).await, Some(Code::Claim), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn nbf_or_iat_as_anything_but_a_whole_number_of_seconds() {
+    let bench = Bench::new().await;
+    for name in ["nbf", "iat"] {
+        bench.passes(&sign(rsa(), HEADER, written(&bench, name, "1800000000"))).await;
+        for text in NO_TIMES {
+            let token = sign(rsa(), HEADER, written(&bench, name, text));
+            assert_eq!(bench.code(&token).await, Some(Code::Claim), "{name} {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn exp_missing_equal_to_now_or_past() {
+    let bench = Bench::new().await;
+    bench.passes(&bench.token(&json!({"exp": NOW + 1}))).await;
+    for exp in [json!(null), json!(NOW), json!(NOW - 1), json!(1), json!(0)] {
+        let token = bench.token(&json!({"exp": exp}));
+        assert_eq!(bench.code(&token).await, Some(Code::Claim), "{exp}");
+    }
+}
+
+#[tokio::test]
+async fn nbf_or_iat_in_the_future() {
+    let bench = Bench::new().await;
+    bench.passes(&bench.token(&json!({"nbf": NOW, "iat": NOW}))).await;
+    for name in ["nbf", "iat"] {
+        for later in [NOW + 1, NOW + 86_400] {
+            let token = bench.token(&json!({name: later}));
+            assert_eq!(bench.code(&token).await, Some(Code::Claim), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn issuer_by_suffix_userinfo_case_slash_or_array() {
+    let bench = Bench::new().await;
+    bench.passes(&bench.token(&json!({}))).await;
+    let iss = bench.iss.as_str();
+    let host = iss.trim_start_matches("http://");
+    for other in [
+        json!(null),
+        json!(""),
+        json!(format!("{iss}/")),
+        json!(format!("{iss}.evil.example")),
+        json!(format!("{iss}@evil.example")),
+        json!(format!("http://evil.example@{host}")),
+        json!(format!("http://evil.example/{host}")),
+        json!(format!("{iss}#x")),
+        json!(format!("{iss}?x")),
+        json!(format!("{iss} ")),
+        json!(format!(" {iss}")),
+        json!(format!("{iss}\u{0}")),
+        json!(format!("{iss}/keys")),
+        json!(iss.to_uppercase()),
+        json!(iss.replace("http", "HTTP")),
+        json!(iss.replace("http", "https")),
+        json!(&iss[..iss.len() - 1]),
+        json!([iss]),
+        json!([iss, "https://evil.example"]),
+        json!({"0": iss}),
+        json!(1),
+        json!(true),
+    ] {
+        let token = bench.token(&json!({"iss": other}));
+        assert_eq!(bench.code(&token).await, Some(Code::Claim), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_s_address_is_never_built_from_a_token() {
+    let bench = Bench::new().await;
+    let (address, asked) = serve(&[rsa_jwk("rsa", evil())]).await;
+    for changes in [json!({"iss": address}), json!({"iss": format!("{address}/")})] {
+        let token = sign(evil(), HEADER, bench.payload(&changes));
+        assert_eq!(bench.code(&token).await, Some(Code::Claim));
+    }
+    let header = json!({"kid": format!("{address}/keys"), "alg": "RS256"}).to_string();
+    let token = sign(evil(), header, bench.payload(&json!({})));
+    assert_eq!(bench.code(&token).await, Some(Code::Key));
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn another_client_or_another_use() {
+    let bench = Bench::new().await;
+    for changes in [
+        json!({"client_id": "other"}),
+        json!({"client_id": ["client"]}),
+        json!({"client_id": "CLIENT"}),
+        json!({"client_id": "client "}),
+        json!({"client_id": null}),
+        json!({"client_id": null, "aud": "client"}),
+        json!({"client_id": "other", "aud": "client"}),
+        json!({"client_id": "other", "azp": "client"}),
+        json!({"token_use": "id"}),
+        json!({"token_use": "id", "aud": "client"}),
+        json!({"token_use": "refresh"}),
+        json!({"token_use": ["access"]}),
+        json!({"token_use": null}),
+        json!({"sub": null}),
+        json!({"sub": 1}),
+        json!({"sub": "a\u{0}b"}),
+    ] {
+        let token = bench.token(&changes);
+        assert_eq!(bench.code(&token).await, Some(Code::Claim), "{changes}");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_is_null_is_not_absent() {
+    let bench = Bench::new().await;
+    for name in ["iss", "sub", "client_id", "token_use", "exp", "nbf", "iat"] {
+        let token = sign(rsa(), HEADER, written(&bench, name, "null"));
+        assert_eq!(bench.code(&token).await, Some(Code::Claim), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_one_issuer_under_another_s_name() {
+    // Two issuers that both name a key `rsa`, as two pools' administrators may.
+    let (good, _) = serve(&[rsa_jwk("rsa", rsa())]).await;
+    let (other, _) = serve(&[rsa_jwk("rsa", evil())]).await;
+    let algorithms = r#"["RS256"]"#;
+    let verifier = crate::issuer::verifier(&[(&good, algorithms), (&other, algorithms)]);
+    let of = |iss: &str| payload(iss, &Value::Object(serde_json::Map::new()));
+    for (pair, iss, expected) in [
+        (rsa(), &good, None),
+        (evil(), &other, None),
+        (evil(), &good, Some(Code::Signature)),
+        (rsa(), &other, Some(Code::Signature)),
+    ] {
+        let token = sign(pair, HEADER, of(iss));
+        assert_eq!(crate::issuer::code(&verifier, &token).await, expected);
+    }
+}

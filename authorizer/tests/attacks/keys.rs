@@ -1,0 +1,101 @@
+//! Attacks and accidents in what an issuer publishes.
+
+use authorizer::Code;
+use aws_lc_rs::hmac;
+use serde_json::{Value, json};
+
+use crate::issuer::{Bench, HEADER, encode, evil, rsa, rsa_jwk, sign, unsigned};
+
+const RS256: &str = r#"["RS256"]"#;
+
+fn changed(changes: &Value) -> Value {
+    let mut key = rsa_jwk("rsa", rsa());
+    key.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    key
+}
+
+/// The code for a genuine token, where this stands for its key beside a good one.
+async fn code_with(key: Value) -> Option<Code> {
+    let bench = Bench::with(RS256, &[key, rsa_jwk("good", rsa())]).await;
+    let good = r#"{"kid":"good","alg":"RS256"}"#;
+    bench.passes(&sign(rsa(), good, bench.payload(&json!({})))).await;
+    bench.code(&bench.token(&json!({}))).await
+}
+
+#[tokio::test]
+async fn oct_keys_are_never_used() {
+    let secret = b"a secret that somebody has published";
+    let oct = json!({"kty": "oct", "kid": "oct", "k": encode(secret), "alg": "HS256"});
+    let bench = Bench::with(RS256, &[oct, rsa_jwk("rsa", rsa())]).await;
+    bench.passes(&bench.token(&json!({}))).await;
+    for (alg, expected) in [("HS256", Code::Header), ("RS256", Code::Key)] {
+        let header = json!({"kid": "oct", "alg": alg}).to_string();
+        let signed = unsigned(header, bench.payload(&json!({})));
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), signed.as_bytes());
+        let token = format!("{signed}.{}", encode(tag.as_ref()));
+        assert_eq!(bench.code(&token).await, Some(expected), "{alg}");
+    }
+}
+
+#[tokio::test]
+async fn rsa_below_2048_bits_or_with_a_weak_exponent() {
+    assert_eq!(code_with(changed(&json!({}))).await, None, "unchanged, it is good");
+    for changes in [
+        json!({"n": encode([0xc5; 64])}),
+        json!({"n": encode([0xc5; 128])}),
+        json!({"n": encode([0xc5; 255])}),
+        json!({"e": "AQ"}),
+        json!({"e": "Ag"}),
+        json!({"e": "AA"}),
+        json!({"e": ""}),
+    ] {
+        assert_eq!(code_with(changed(&changes)).await, Some(Code::Key), "{changes}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_for_something_else() {
+    for changes in [
+        json!({"use": "enc"}),
+        json!({"key_ops": ["encrypt"]}),
+        json!({"key_ops": []}),
+        json!({"alg": "RSA-OAEP"}),
+        json!({"alg": "PS256"}),
+        json!({"alg": null}),
+        json!({"kty": "EC"}),
+        json!({"kty": "oct", "k": "AAAA"}),
+        json!({"kid": 1}),
+        json!({"kid": null}),
+    ] {
+        assert_eq!(code_with(changed(&changes)).await, Some(Code::Key), "{changes}");
+    }
+}
+
+#[tokio::test]
+async fn a_private_key_that_was_published() {
+    for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+        assert_eq!(code_with(changed(&json!({name: "AQAB"}))).await, Some(Code::Key), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn two_keys_of_one_name() {
+    for pair in [[rsa(), evil()], [evil(), rsa()], [rsa(), rsa()]] {
+        let keys = pair.map(|pair| rsa_jwk("rsa", pair));
+        let good = rsa_jwk("good", rsa());
+        let bench = Bench::with(RS256, &[keys[0].clone(), good, keys[1].clone()]).await;
+        for pair in pair {
+            let token = sign(pair, HEADER, bench.payload(&json!({})));
+            assert_eq!(bench.code(&token).await, Some(Code::Key), "which one is meant?");
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_bad_key_does_not_spoil_the_set() {
+    for bad in [json!(null), json!([]), json!("x"), json!({}), json!({"kid": 7}), json!({"n": []})]
+    {
+        let bench = Bench::with(RS256, &[bad.clone(), rsa_jwk("rsa", rsa()), bad]).await;
+        bench.passes(&bench.token(&json!({}))).await;
+    }
+}

@@ -1,0 +1,231 @@
+//! What is likely wrong with rules that compile.
+
+mod claims;
+mod overlaps;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::rules::{Rule, Rules};
+
+/// One thing that a reader of the rules should know.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// How much it matters.
+    pub severity: Severity,
+    /// The rule's name; none for what all of them make together.
+    pub rule: Option<String>,
+    /// What was found, the same for the same mistake in every version.
+    pub code: Code,
+    /// What is the matter.
+    pub text: String,
+    /// What to do about it.
+    pub mend: String,
+}
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The rules likely don't do what they were written for.
+    Warning,
+    /// They do, and something about it is easily overlooked.
+    Note,
+}
+
+/// What was found; stable, for scripts that let some findings pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Code {
+    /// An allow ends in `/*` and so matches paths at any depth.
+    WidePath,
+    /// A route is written for every method.
+    AnyMethod,
+    /// No caller can meet the requirements.
+    NeverApplies,
+    /// A deny for the same callers takes all of an allow back.
+    Shadowed,
+    /// Another route for the same callers says all of this already.
+    Redundant,
+    /// One rule allows what another denies to some of the same callers.
+    Contradiction,
+    /// A deny cuts a piece out of `/*`, and another spelling of the path may escape it.
+    EscapableDeny,
+    /// A deny has a claim in its path, without which a caller is refused everything.
+    ClosingDeny,
+    /// A rule trusts a claim that callers can choose.
+    ChosenClaim,
+    /// A rule trusts a claim of which it is not known who sets it.
+    UnknownClaim,
+    /// The document of a caller who meets every rule would be over the limit.
+    DocumentSize,
+    /// A rule leans on an IAM condition, which was not tried on AWS.
+    UntriedCondition,
+}
+
+impl Rules {
+    /// Looks for what is likely wrong: warnings first, then by rule and code.
+    #[must_use]
+    pub fn lint(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for rule in &self.rules {
+            wide(rule, &mut findings);
+            never_applies(rule, &mut findings);
+            claims::check(rule, &mut findings);
+            untried(rule, &mut findings);
+        }
+        overlaps::check(&self.rules, &mut findings);
+        let (bytes, limit) = (self.greatest_document(), self.document_limit());
+        if bytes > limit {
+            findings.push(Finding {
+                severity: Severity::Warning,
+                rule: None,
+                code: Code::DocumentSize,
+                text: format!(
+                    "a caller who meets every rule gets a policy of about {bytes} bytes, over the \
+                     limit of {limit}, and is refused"
+                ),
+                mend: "write fewer or wider routes, or make sure that no caller meets every rule"
+                    .to_owned(),
+            });
+        }
+        findings.sort();
+        findings.dedup();
+        findings
+    }
+}
+
+impl Finding {
+    fn new(
+        severity: Severity,
+        rule: &Rule,
+        code: Code,
+        text: String,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self { severity, rule: Some(rule.name.clone()), code, text, mend: mend.into() }
+    }
+}
+
+fn wide(rule: &Rule, findings: &mut Vec<Finding>) {
+    for route in &rule.allow.patterns {
+        if route.is_any_method() {
+            findings.push(Finding::new(
+                Severity::Note,
+                rule,
+                Code::AnyMethod,
+                format!("`{route}` allows every method, those that change and delete included"),
+                "list the methods that are meant, as in `GET,HEAD`",
+            ));
+        }
+        let (_, Some(path)) = route.parts() else {
+            if route.parts().0 == ["$default"] {
+                findings.push(Finding::new(
+                    Severity::Note,
+                    rule,
+                    Code::WidePath,
+                    format!("`{route}` is every method and path that no other route takes"),
+                    "give the API a route for each path that is meant",
+                ));
+            }
+            continue;
+        };
+        if path.is_everything() {
+            findings.push(Finding::new(
+                Severity::Warning,
+                rule,
+                Code::WidePath,
+                format!("`{route}` matches every path of the API, those that come later included"),
+                "list the paths that are meant",
+            ));
+        } else if path.is_below() && !path.ends_in_claim() {
+            let parent = route.to_string();
+            let parent = parent.strip_suffix('*').unwrap_or(&parent);
+            findings.push(Finding::new(
+                Severity::Note,
+                rule,
+                Code::WidePath,
+                format!("`{route}` also matches `{parent}1/secret`: `*` crosses `/`"),
+                "list the paths that are meant, or put what is secret elsewhere",
+            ));
+        }
+    }
+}
+
+fn never_applies(rule: &Rule, findings: &mut Vec<Finding>) {
+    let requirements = &rule.requirements;
+    let mut never = |text: String| {
+        let mend = "mend the requirement, or remove the rule";
+        findings.push(Finding::new(Severity::Warning, rule, Code::NeverApplies, text, mend));
+    };
+    if let (Some(clients), Some(claimed)) =
+        (&requirements.clients, requirements.claims.get("client_id"))
+        && !clients.iter().any(|client| claimed.contains(client))
+    {
+        never("no client is both in `clients` and in `claims.client_id`".to_owned());
+    }
+    if let Some(when) = &requirements.when
+        && when.claims().is_empty()
+        && when.constant() != Some(true)
+    {
+        never(format!("the condition `{}` holds for nobody", when.text()));
+    }
+}
+
+fn untried(rule: &Rule, findings: &mut Vec<Finding>) {
+    let condition = &rule.condition;
+    for (used, field) in
+        [(!condition.source_ips.is_empty(), "source_ips"), (condition.until_exp, "until_exp")]
+    {
+        if used {
+            findings.push(Finding::new(
+                Severity::Note,
+                rule,
+                Code::UntriedCondition,
+                format!("`{field}` becomes an IAM condition, which was not tried on AWS"),
+                "try it on a stage of your own before you lean on it",
+            ));
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { severity, rule, code, text, mend } = self;
+        write!(f, "{severity} {code}")?;
+        if let Some(rule) = rule {
+            write!(f, " in `{rule}`")?;
+        }
+        write!(f, ": {text}; {mend}")
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warning => "warning",
+            Self::Note => "note",
+        })
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WidePath => "wide-path",
+            Self::AnyMethod => "any-method",
+            Self::NeverApplies => "never-applies",
+            Self::Shadowed => "shadowed",
+            Self::Redundant => "redundant",
+            Self::Contradiction => "contradiction",
+            Self::EscapableDeny => "escapable-deny",
+            Self::ClosingDeny => "closing-deny",
+            Self::ChosenClaim => "chosen-claim",
+            Self::UnknownClaim => "unknown-claim",
+            Self::DocumentSize => "document-size",
+            Self::UntriedCondition => "untried-condition",
+        })
+    }
+}

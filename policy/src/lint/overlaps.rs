@@ -1,0 +1,118 @@
+//! Routes that meet: in one rule, or in two.
+
+use super::{Code, Finding, Severity};
+use crate::{
+    route::RoutePattern,
+    rules::{Requirements, Rule},
+};
+
+pub(super) fn check(rules: &[Rule], findings: &mut Vec<Finding>) {
+    for rule in rules {
+        for (place, allow) in rule.allow.patterns.iter().enumerate() {
+            against_denies(rules, rule, allow, findings);
+            let others = rules.iter().flat_map(|other| {
+                let same = other.condition.is_none() || other.condition == rule.condition;
+                let allows = other.allow.patterns.iter().enumerate();
+                allows.filter(move |_| same).map(move |(place, route)| (other, place, route))
+            });
+            redundant(others, (rule, place, allow), findings);
+        }
+        for (place, deny) in rule.deny.patterns.iter().enumerate() {
+            let others = rules.iter().flat_map(|other| {
+                let denies = other.deny.patterns.iter().enumerate();
+                denies.map(move |(place, route)| (other, place, route))
+            });
+            redundant(others, (rule, place, deny), findings);
+        }
+    }
+}
+
+/// A route of a rule, with its place in the rule's list.
+type Placed<'r> = (&'r Rule, usize, &'r RoutePattern);
+
+fn redundant<'r>(
+    mut others: impl Iterator<Item = Placed<'r>>,
+    (rule, place, route): Placed<'r>,
+    findings: &mut Vec<Finding>,
+) {
+    let wider = others.find(|(other, other_place, wider)| {
+        let me = (rule.name.as_str(), place);
+        let it = (other.name.as_str(), *other_place);
+        let implied = |of: &Rule, a: &RoutePattern, by: &Rule, b: &RoutePattern| {
+            b.covers(a)
+                && by.requirements.weaker_than(&of.requirements)
+                && (by.condition.is_none() || by.condition == of.condition)
+        };
+        // Of two that say the same, the second is the one too many.
+        me != it
+            && implied(rule, route, other, wider)
+            && (it < me || !implied(other, wider, rule, route))
+    });
+    if let Some((other, _, wider)) = wider {
+        findings.push(Finding::new(
+            Severity::Note,
+            rule,
+            Code::Redundant,
+            format!("`{route}` says nothing that `{wider}` of `{}` does not say", other.name),
+            "remove it",
+        ));
+    }
+}
+
+fn against_denies(rules: &[Rule], rule: &Rule, allow: &RoutePattern, findings: &mut Vec<Finding>) {
+    for other in rules.iter().filter(|other| may_meet(&rule.requirements, &other.requirements)) {
+        for deny in other.deny.patterns.iter().filter(|deny| deny.overlaps(allow)) {
+            let name = &other.name;
+            let all_callers = other.requirements.weaker_than(&rule.requirements);
+            if deny.covers(allow) && all_callers {
+                findings.push(Finding::new(
+                    Severity::Warning,
+                    rule,
+                    Code::Shadowed,
+                    format!("`{allow}` never holds: `{deny}` of `{name}` denies all of it"),
+                    "remove one of the two",
+                ));
+            } else if is_inside(deny, allow) {
+                findings.push(Finding::new(
+                    Severity::Warning,
+                    other,
+                    Code::EscapableDeny,
+                    format!(
+                        "`{deny}` cuts a piece out of `{allow}` of `{}`: another spelling, with a \
+                         trailing `/` or `%`-encoding, may escape it",
+                        rule.name
+                    ),
+                    "allow the paths that are meant instead of `/*`",
+                ));
+            } else if other.name != rule.name {
+                findings.push(Finding::new(
+                    Severity::Warning,
+                    rule,
+                    Code::Contradiction,
+                    format!(
+                        "`{allow}` is allowed here, and `{deny}` denied by `{name}`: who meets \
+                         both rules is denied"
+                    ),
+                    "make sure that this is meant, or narrow one of the two",
+                ));
+            }
+        }
+    }
+}
+
+/// Whether a deny is a part of what an allow with `/*` lets pass.
+fn is_inside(deny: &RoutePattern, allow: &RoutePattern) -> bool {
+    match (allow.parts().1, deny.parts().1) {
+        (Some(allowed), Some(denied)) => allowed.is_below() && !denied.covers(allowed),
+        _ => false,
+    }
+}
+
+/// Whether a caller can meet both, as far as clients and stages tell.
+fn may_meet(a: &Requirements, b: &Requirements) -> bool {
+    let meet = |a: &Option<Vec<String>>, b: &Option<Vec<String>>| match (a, b) {
+        (Some(a), Some(b)) => a.iter().any(|item| b.contains(item)),
+        _ => true,
+    };
+    meet(&a.clients, &b.clients) && meet(&a.stages, &b.stages)
+}

@@ -1,0 +1,392 @@
+//! The path of a route: literal segments, segments that a claim fills, and perhaps all below.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::RouteError;
+use crate::rules::Caller;
+
+/// The longest name of a claim in a path, in bytes; names that are URLs are long, not endless.
+const MAX_CLAIM_NAME_BYTES: usize = 128;
+
+/// The longest value that fills a segment, in bytes: an address of e-mail has up to 254.
+const MAX_SEGMENT_BYTES: usize = 256;
+
+/// What a claim's value may hold, beside letters and digits, for it to fill a segment.
+///
+/// RFC 3986's unreserved characters and those that tokens' issuers put into subjects. A list of
+/// what is allowed: `*`, `?`, `${` mean something to IAM; `/`, `\` and control characters change
+/// the path; `%`, `;`, `#` and everything outside ASCII change what a server makes of it.
+const SEGMENT_PUNCTUATION: &str = "-._~:@+=,|";
+
+/// A path: `/orders`, `/orders/*`, `/users/{sub}/*`.
+///
+/// What stands between slashes is kept apart, so that two patterns can be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct PathPattern {
+    segments: Vec<Segment>,
+    /// Whether everything after the segments and one more `/` belongs to it.
+    below: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Segment {
+    Literal(String),
+    Claim(String),
+}
+
+/// A claim that is missing, or that can't stand in a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unfillable<'p> {
+    /// The claim's name; its value is never told.
+    pub(crate) claim: &'p str,
+}
+
+impl PathPattern {
+    /// Reads a path; `text` is the whole route, for messages.
+    pub(super) fn parse(text: &str, path: &str) -> Result<Self, RouteError> {
+        let error = |kind: fn(String) -> RouteError| Err(kind(text.to_owned()));
+        let Some(mut rest) = path.strip_prefix('/') else {
+            // A space or a quote before the first slash is the likelier mistake.
+            check_literal(text, path)?;
+            return error(|text| RouteError::Relative { text });
+        };
+        let mut segments = Vec::new();
+        loop {
+            if let Some(named) = rest.strip_prefix('{') {
+                let Some((claim, after)) = named.split_once('}') else {
+                    return error(|text| RouteError::Placeholder { text });
+                };
+                if !is_claim_name(claim) || !(after.is_empty() || after.starts_with('/')) {
+                    return error(|text| RouteError::Placeholder { text });
+                }
+                segments.push(Segment::Claim(claim.to_owned()));
+                match after.strip_prefix('/') {
+                    Some(next) => rest = next,
+                    None => return Ok(Self { segments, below: false }),
+                }
+                continue;
+            }
+            let (segment, next) = match rest.split_once('/') {
+                Some((segment, next)) => (segment, Some(next)),
+                None => (rest, None),
+            };
+            if segment == "*" && next.is_none() {
+                return Ok(Self { segments, below: true });
+            }
+            check_literal(text, segment)?;
+            segments.push(Segment::Literal(segment.to_owned()));
+            match next {
+                Some(next) => rest = next,
+                None => return Ok(Self { segments, below: false }),
+            }
+        }
+    }
+
+    /// The claims that fill its segments, in the order of writing.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Claim(claim) => Some(claim.as_str()),
+            Segment::Literal(_) => None,
+        })
+    }
+
+    /// Whether it ends in `/*`.
+    pub(crate) fn is_below(&self) -> bool {
+        self.below
+    }
+
+    /// Whether it is `/*`: every path that there is.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.below && self.segments.is_empty()
+    }
+
+    /// Whether the last segment written is a claim, as in `/users/{sub}/*`.
+    pub(crate) fn ends_in_claim(&self) -> bool {
+        matches!(self.segments.last(), Some(Segment::Claim(_)))
+    }
+
+    /// Writes the path with the caller's claims in their places.
+    pub(crate) fn fill<'p>(
+        &'p self,
+        into: &mut String,
+        caller: &Caller<'_>,
+    ) -> Result<(), Unfillable<'p>> {
+        for segment in &self.segments {
+            into.push('/');
+            into.push_str(segment.text(caller)?);
+        }
+        if self.below {
+            into.push_str("/*");
+        }
+        Ok(())
+    }
+
+    /// Whether the path asked for is one of these, for this caller.
+    pub(crate) fn matches<'p>(
+        &'p self,
+        asked: &str,
+        caller: &Caller<'_>,
+    ) -> Result<bool, Unfillable<'p>> {
+        // All claims are looked at even where a segment before them differs: whether a pattern
+        // can be filled must not depend on the request.
+        let mut rest = Some(asked);
+        for segment in &self.segments {
+            let text = segment.text(caller)?;
+            rest = rest.and_then(|rest| rest.strip_prefix('/')?.strip_prefix(text));
+        }
+        Ok(match rest {
+            Some(rest) if self.below => rest.starts_with('/'),
+            Some(rest) => rest.is_empty(),
+            None => false,
+        })
+    }
+
+    /// Whether the path asked for may be one of these, for some caller.
+    pub(crate) fn may_match(&self, asked: &str) -> bool {
+        let segments = asked.split('/').skip(1).map(|text| Segment::Literal(text.to_owned()));
+        self.overlaps(&Self { segments: segments.collect(), below: false })
+    }
+
+    /// Whether every path of `other` is one of this, whatever the claims are.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        // An exact path relates to what is below a shorter one alone, so it covers nothing below.
+        self.relates(other, PartialEq::eq) && self.segments.len() <= other.segments.len()
+    }
+
+    /// Whether a path may be one of both, for some claims.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.relates(other, Segment::may_equal)
+    }
+
+    /// Whether the segments that both have agree, and their lengths let a path be of both.
+    fn relates(&self, other: &Self, agree: fn(&Segment, &Segment) -> bool) -> bool {
+        let (mine, theirs) = (self.segments.len(), other.segments.len());
+        let lengths = match (self.below, other.below) {
+            (true, true) => true,
+            (true, false) => theirs > mine,
+            (false, true) => mine > theirs,
+            (false, false) => mine == theirs,
+        };
+        lengths && self.segments.iter().zip(&other.segments).all(|(a, b)| agree(a, b))
+    }
+
+    /// The path with one text in the place of each claim.
+    pub(crate) fn filled_with(&self, filler: &str) -> String {
+        let mut path = String::new();
+        for segment in &self.segments {
+            path.push('/');
+            path.push_str(match segment {
+                Segment::Literal(text) => text,
+                Segment::Claim(_) => filler,
+            });
+        }
+        if self.below {
+            path.push_str("/*");
+        }
+        path
+    }
+}
+
+impl Segment {
+    fn text<'p, 't>(&'p self, caller: &Caller<'t>) -> Result<&'t str, Unfillable<'p>>
+    where
+        'p: 't,
+    {
+        match self {
+            Self::Literal(text) => Ok(text),
+            Self::Claim(claim) => {
+                caller.claim(claim).and_then(as_segment).ok_or(Unfillable { claim })
+            }
+        }
+    }
+
+    fn may_equal(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Literal(a), Self::Literal(b)) => a == b,
+            (Self::Claim(_), Self::Claim(_)) => true,
+            (Self::Literal(text), Self::Claim(_)) | (Self::Claim(_), Self::Literal(text)) => {
+                is_segment(text)
+            }
+        }
+    }
+}
+
+/// A claim's value as one segment of a path; none where it can't be one, exactly as it is.
+fn as_segment(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| is_segment(text))
+}
+
+fn is_segment(text: &str) -> bool {
+    // `.` and `..` are steps in the path, not names, to whatever resolves it.
+    (1..=MAX_SEGMENT_BYTES).contains(&text.len())
+        && text != "."
+        && text != ".."
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || SEGMENT_PUNCTUATION.contains(c))
+}
+
+fn is_claim_name(name: &str) -> bool {
+    let misplaced = |c: char| c.is_control() || c.is_whitespace() || "*?{\"\\".contains(c);
+    !name.is_empty() && name.len() <= MAX_CLAIM_NAME_BYTES && !name.chars().any(misplaced)
+}
+
+/// Refuses what can't stand in a path as it is.
+fn check_literal(text: &str, segment: &str) -> Result<(), RouteError> {
+    // A brace within a segment: a placeholder that is not alone, or an IAM variable `${…}`, which
+    // IAM would replace. `"` and `\`: no path has them bare, and JSON would have to escape them.
+    if segment.contains(['{', '}']) {
+        return Err(RouteError::Placeholder { text: text.to_owned() });
+    }
+    let misplaced = |c: &char| c.is_control() || c.is_whitespace() || "?\"\\".contains(*c);
+    if let Some(character) = segment.chars().find(misplaced) {
+        return Err(RouteError::Character { text: text.to_owned(), character });
+    }
+    if segment.contains('*') && !segment.is_empty() {
+        return Err(RouteError::Wildcard { text: text.to_owned() });
+    }
+    Ok(())
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::Claim(claim) => write!(f, "/{{{claim}}}")?,
+            }
+        }
+        if self.below { f.write_str("/*") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+
+    use super::*;
+
+    fn path(text: &str) -> PathPattern {
+        PathPattern::parse(text, text).unwrap()
+    }
+
+    #[test]
+    fn fills_a_segment_with_a_plain_claim_alone() {
+        let longest = "a".repeat(256);
+        for (value, fills) in [
+            (json!("u1"), true),
+            (json!("a1b2c3d4-0000-4000-8000-00000000000a"), true),
+            (json!("us-east-1:00aa"), true),
+            (json!("auth0|1"), true),
+            (json!("a.b@c.example"), true),
+            (json!("..."), true),
+            (json!("~"), true),
+            (json!(longest), true),
+            (json!(format!("{longest}a")), false),
+            (json!(""), false),
+            (json!("."), false),
+            (json!(".."), false),
+            (json!("a/b"), false),
+            (json!("a\\b"), false),
+            (json!("*"), false),
+            (json!("a*"), false),
+            (json!("a?"), false),
+            (json!("${aws:username}"), false),
+            (json!("$"), false),
+            (json!("{sub}"), false),
+            (json!("a%2fb"), false),
+            (json!("a;b"), false),
+            (json!("a#b"), false),
+            (json!("a b"), false),
+            (json!("a\"b"), false),
+            (json!("a\nb"), false),
+            (json!("a\u{0}"), false),
+            (json!("a\u{7f}"), false),
+            (json!("\u{e9}"), false),
+            (json!("\u{2025}"), false),
+            (json!(1), false),
+            (json!(true), false),
+            (json!(null), false),
+            (json!(["u1"]), false),
+            (json!({ "u1": "u1" }), false),
+        ] {
+            let claims = Map::from_iter([("sub".to_owned(), value.clone())]);
+            let caller = Caller::new(&claims);
+            let mut filled = String::new();
+            let pattern = path("/users/{sub}/*");
+            let result = pattern.fill(&mut filled, &caller);
+            assert_eq!(result.is_ok(), fills, "{value}");
+            if let Some(text) = value.as_str().filter(|_| fills) {
+                assert_eq!(filled, format!("/users/{text}/*"));
+                assert_eq!(pattern.matches(&format!("/users/{text}/x"), &caller), Ok(true));
+                assert_eq!(pattern.matches(&format!("/users/{text}"), &caller), Ok(false));
+                assert_eq!(pattern.matches(&format!("/users/{text}x/"), &caller), Ok(false));
+            } else {
+                assert_eq!(
+                    pattern.matches("/users/u1/x", &caller),
+                    Err(Unfillable { claim: "sub" })
+                );
+                assert_eq!(pattern.matches("/other", &caller), Err(Unfillable { claim: "sub" }));
+            }
+        }
+    }
+
+    #[test]
+    fn any_claim_may_stand_in_a_path() {
+        for text in [
+            "/{sub}",
+            "/{sub}/",
+            "/{sub}/*",
+            "/a/{custom:tenant}/b/{sub}",
+            "/{https://example.com/tenant}/*",
+            "/{a.b}/{c-d}",
+        ] {
+            assert_eq!(path(text).to_string(), text);
+        }
+        let names: Vec<String> =
+            path("/{https://x.example/t}/a/{sub}/*").claims().map(str::to_owned).collect();
+        assert_eq!(names, ["https://x.example/t", "sub"]);
+        for text in
+            ["/{}", "/{sub", "/sub}", "/a{sub}", "/{sub}a", "/{su b}", "/{a*}", "/{{a}}", "/${a}"]
+        {
+            let refused = PathPattern::parse(text, text);
+            assert!(matches!(refused, Err(RouteError::Placeholder { .. })), "{text}: {refused:?}");
+        }
+        let name = "n".repeat(128);
+        assert!(PathPattern::parse("", &format!("/{{{name}}}")).is_ok());
+        assert!(PathPattern::parse("", &format!("/{{{name}n}}")).is_err());
+    }
+
+    #[test]
+    fn compares_patterns() {
+        for (a, b, covers, overlaps) in [
+            ("/a", "/a", true, true),
+            ("/a", "/b", false, false),
+            ("/a", "/a/", false, false),
+            ("/a/*", "/a", false, false),
+            ("/a/*", "/a/", true, true),
+            ("/a/*", "/a/b/c", true, true),
+            ("/a/*", "/a/b/*", true, true),
+            ("/a/b/*", "/a/*", false, true),
+            ("/a/b", "/a/*", false, true),
+            ("/*", "/", true, true),
+            ("/*", "/a/*", true, true),
+            ("/*", "/*", true, true),
+            ("/a/*", "/b/*", false, false),
+            ("/{sub}", "/{sub}", true, true),
+            ("/{sub}", "/{name}", false, true),
+            ("/{sub}", "/a", false, true),
+            ("/a", "/{sub}", false, true),
+            ("/{sub}", "/", false, false),
+            ("/{sub}", "/a;b", false, false),
+            ("/u/{sub}/*", "/u/{sub}/x", true, true),
+            ("/u/*", "/u/{sub}/x", true, true),
+            ("/u/{sub}/x", "/u/*", false, true),
+            ("/u/{sub}/*", "/u/a/x", false, true),
+        ] {
+            assert_eq!(path(a).covers(&path(b)), covers, "{a} covers {b}");
+            assert_eq!(path(a).overlaps(&path(b)), overlaps, "{a} overlaps {b}");
+            assert_eq!(path(b).overlaps(&path(a)), overlaps, "{b} overlaps {a}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What is wrong with rules, found when they are loaded.
+
+use thiserror::Error;
+
+use super::MAX_NAME_BYTES;
+use crate::{document::MAX_RESOURCE_BYTES, route::RoutePattern};
+
+/// Why rules can't be used; each message names the rule and the mend.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RuleError {
+    /// A rule's name is empty, too long for a log line, or holds a control character.
+    #[error(
+        "name `{}` of rule {position} is not 1 to {MAX_NAME_BYTES} bytes without control \
+         characters: give it a short name",
+        name.escape_debug()
+    )]
+    Name {
+        /// The rule's place, counted from 1.
+        position: usize,
+        /// The name as written.
+        name: String,
+    },
+    /// Two rules share a name.
+    #[error("rule `{rule}` is there twice: give each rule a name of its own")]
+    Duplicate {
+        /// The name.
+        rule: String,
+    },
+    /// A rule neither allows nor denies.
+    #[error("rule `{rule}` has no routes: give it `allow` or `deny`")]
+    NoRoutes {
+        /// The rule's name.
+        rule: String,
+    },
+    /// A rule does not say for whom it is.
+    #[error(
+        "rule `{rule}` requires nothing of the caller: give it `any_scope`, `all_scopes`, \
+         `any_group`, `all_groups`, `clients` or `claims`, or write `everyone = true`"
+    )]
+    NoRequirement {
+        /// The rule's name.
+        rule: String,
+    },
+    /// A rule is for everyone and for some.
+    #[error("rule `{rule}` has both `everyone = true` and `{requirement}`: remove one of the two")]
+    Everyone {
+        /// The rule's name.
+        rule: String,
+        /// A requirement that it has.
+        requirement: &'static str,
+    },
+    /// A requirement lists nothing.
+    #[error("`{}` of rule `{rule}` is empty: list something or remove it", requirement.escape_debug())]
+    EmptyList {
+        /// The rule's name.
+        rule: String,
+        /// The field, such as `any_scope` or `claims.tier`.
+        requirement: String,
+    },
+    /// A requirement lists the empty text.
+    #[error("`{}` of rule `{rule}` holds an empty text: remove it", requirement.escape_debug())]
+    EmptyItem {
+        /// The rule's name.
+        rule: String,
+        /// The field, such as `any_scope` or `claims.tier`.
+        requirement: String,
+    },
+    /// A scope holds a space, which no scope does (RFC 6749, section 3.3).
+    #[error(
+        "scope `{}` of rule `{rule}` holds a space: list each scope by itself",
+        scope.escape_debug()
+    )]
+    Scope {
+        /// The rule's name.
+        rule: String,
+        /// The scope as written.
+        scope: String,
+    },
+    /// A stage has a name that none can have.
+    #[error(
+        "stage `{}` of rule `{rule}` can't be: a stage's name has `A-Z a-z 0-9 - _` alone, \
+         or is `$default`; list each stage by its name",
+        stage.escape_debug()
+    )]
+    Stage {
+        /// The rule's name.
+        rule: String,
+        /// The stage as written.
+        stage: String,
+    },
+    /// A route is too long for any API.
+    #[error(
+        "route `{route}` of rule `{rule}` makes a resource of at least {bytes} bytes, \
+         over IAM's {MAX_RESOURCE_BYTES}: shorten it, ending in `/*` where it can"
+    )]
+    LongRoute {
+        /// The rule's name.
+        rule: String,
+        /// The route.
+        route: RoutePattern,
+        /// The length of the resource with the shortest prefix that an API has.
+        bytes: usize,
+    },
+    /// A condition is not CEL, or more of it than is bounded.
+    #[error("condition `{condition}` of rule `{rule}` {message}")]
+    When {
+        /// The rule's name.
+        rule: String,
+        /// The condition as written, on one line, its first 120 characters.
+        condition: String,
+        /// What is wrong and how to mend it.
+        message: String,
+    },
+    /// A source address is none.
+    #[error("source `{}` of rule `{rule}` is no block of addresses: {mend}", source_ip.escape_debug())]
+    SourceIp {
+        /// The rule's name.
+        rule: String,
+        /// The address as written.
+        source_ip: String,
+        /// What to write.
+        mend: &'static str,
+    },
+    /// A deny has an IAM condition, which would not deny where API Gateway can't tell.
+    #[error(
+        "rule `{rule}` has both `deny` and `{field}`: a condition that can't be told would let \
+         the caller pass, so write the deny in a rule of its own"
+    )]
+    ConditionalDeny {
+        /// The rule's name.
+        rule: String,
+        /// The condition's field.
+        field: &'static str,
+    },
+    /// A rule alone makes a document over the limit.
+    #[error(
+        "rule `{rule}` alone makes a policy of at least {bytes} bytes, over the limit of {limit}: \
+         write fewer or wider routes, or fewer methods"
+    )]
+    LongRule {
+        /// The rule's name.
+        rule: String,
+        /// The least that its routes take.
+        bytes: usize,
+        /// The limit in force.
+        limit: usize,
+    },
+}
+
+impl RuleError {
+    /// The name of the rule that is wrong, as written: where to look for it.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        match self {
+            Self::Name { name: rule, .. }
+            | Self::Duplicate { rule }
+            | Self::NoRoutes { rule }
+            | Self::NoRequirement { rule }
+            | Self::Everyone { rule, .. }
+            | Self::EmptyList { rule, .. }
+            | Self::EmptyItem { rule, .. }
+            | Self::Scope { rule, .. }
+            | Self::Stage { rule, .. }
+            | Self::LongRoute { rule, .. }
+            | Self::When { rule, .. }
+            | Self::SourceIp { rule, .. }
+            | Self::ConditionalDeny { rule, .. }
+            | Self::LongRule { rule, .. } => rule,
+        }
+    }
+}

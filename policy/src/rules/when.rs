@@ -1,0 +1,350 @@
+//! A condition over the claims, in CEL.
+
+mod check;
+
+use std::{
+    cell::OnceCell,
+    collections::HashMap,
+    fmt,
+    sync::{Arc, LazyLock},
+};
+
+use cel::{Context, Env, Value, parser::PrattParser};
+use serde_json::{Map, Value as Json};
+
+use self::check::check;
+use crate::rules::Caller;
+
+/// The longest text of a condition, in bytes.
+const MAX_TEXT_BYTES: usize = 1024;
+
+/// How deep the parser may go into brackets and calls; deeper is refused before it costs stack.
+const MAX_PARSE_DEPTH: u16 = 24;
+
+/// The most claims that a condition is evaluated over, list items and members counted one by one.
+const MAX_VALUES: usize = 512;
+
+/// How deep claims may be nested.
+const MAX_VALUE_DEPTH: usize = 16;
+
+/// CEL's standard functions; what of them a condition may call is [`check`]'s to say.
+static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+
+/// A condition, parsed and checked once.
+#[derive(Clone)]
+pub(crate) struct When {
+    text: String,
+    expression: Arc<cel::IdedExpr>,
+    claims: Vec<String>,
+}
+
+/// What a condition says of a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holds {
+    Yes,
+    No,
+    /// It can't be said: a claim is missing or of another type, or the value is no Boolean.
+    Unknown,
+}
+
+impl When {
+    /// Parses a condition.
+    ///
+    /// # Errors
+    /// What is wrong with it and what to do about it, to follow "the condition … of rule …".
+    pub(crate) fn compile(text: &str) -> Result<Self, String> {
+        if text.len() > MAX_TEXT_BYTES {
+            let bytes = text.len();
+            return Err(format!(
+                "has {bytes} bytes, over the limit of {MAX_TEXT_BYTES}: split it into several rules"
+            ));
+        }
+        let parser = PrattParser::new().max_recursion_depth(MAX_PARSE_DEPTH);
+        let expression = parser.parse(text).map_err(|found| {
+            let placed = found.errors.iter().find(|error| error.pos.0 > 0);
+            match placed.or(found.errors.first()) {
+                Some(error) => {
+                    let (line, column) = error.pos;
+                    let message = error.msg.split_whitespace().collect::<Vec<_>>().join(" ");
+                    format!("is not CEL, at line {line}, column {column}: {message}")
+                }
+                None => "is not CEL".to_owned(),
+            }
+        })?;
+        let claims = check(&expression)?;
+        Ok(Self { text: one_line(text), expression: Arc::new(expression), claims })
+    }
+
+    /// The condition on one line, otherwise as written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The claims that it names, sorted and each once.
+    pub(crate) fn claims(&self) -> &[String] {
+        &self.claims
+    }
+
+    /// What it says where it says the same of every caller: `true`, `1 == 2`.
+    pub(crate) fn constant(&self) -> Option<bool> {
+        if !self.claims.is_empty() {
+            return None;
+        }
+        match Value::resolve(&self.expression, &Context::with_env(Arc::clone(&ENVIRONMENT))) {
+            Ok(Value::Bool(holds)) => Some(holds),
+            _ => None,
+        }
+    }
+
+    /// Evaluates it for a caller.
+    ///
+    /// The work is bounded by what [`check`] let pass times [`MAX_VALUES`].
+    pub(crate) fn holds(&self, seen: &Seen<'_>) -> Holds {
+        let Some(context) = seen.context() else {
+            return Holds::Unknown;
+        };
+        match Value::resolve(&self.expression, context) {
+            Ok(Value::Bool(true)) => Holds::Yes,
+            Ok(Value::Bool(false)) => Holds::No,
+            // The error may quote a claim, so it goes nowhere.
+            Ok(_) | Err(_) => Holds::Unknown,
+        }
+    }
+}
+
+/// The claims of one caller as conditions see them, made when the first condition asks.
+pub(crate) struct Seen<'c> {
+    claims: &'c Map<String, Json>,
+    context: OnceCell<Option<Context<'static, 'static>>>,
+}
+
+impl<'c> Seen<'c> {
+    pub(crate) fn new(caller: &Caller<'c>) -> Self {
+        Self { claims: caller.claims(), context: OnceCell::new() }
+    }
+
+    /// None where there are more claims than a condition may cost.
+    fn context(&self) -> Option<&Context<'static, 'static>> {
+        let make = || {
+            let mut left = MAX_VALUES;
+            let claims = self.claims.iter().map(|(name, claim)| {
+                Some((name.clone(), value(claim, MAX_VALUE_DEPTH, &mut left)?))
+            });
+            let claims: HashMap<_, _> = claims.collect::<Option<_>>()?;
+            let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+            context.add_variable_from_value("claims", claims);
+            Some(context)
+        };
+        self.context.get_or_init(make).as_ref()
+    }
+}
+
+/// A condition for a message: on one line, quotes as they are.
+pub(crate) fn one_line(text: &str) -> String {
+    let shown =
+        |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+    text.chars().map(shown).collect()
+}
+
+/// A claim as CEL sees it; none where there is more of it than a condition may cost.
+fn value(claim: &Json, depth: usize, left: &mut usize) -> Option<Value> {
+    *left = left.checked_sub(1)?;
+    let depth = depth.checked_sub(1)?;
+    Some(match claim {
+        Json::Null => Value::Null,
+        Json::Bool(claim) => Value::Bool(*claim),
+        Json::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(integer), _, _) => Value::Int(integer),
+            (None, Some(integer), _) => Value::UInt(integer),
+            (None, None, float) => Value::Float(float?),
+        },
+        Json::String(claim) => Value::String(Arc::new(claim.clone())),
+        Json::Array(items) => {
+            let items = items.iter().map(|item| value(item, depth, left));
+            Value::List(Arc::new(items.collect::<Option<Vec<_>>>()?))
+        }
+        Json::Object(members) => {
+            let members = members
+                .iter()
+                .map(|(name, claim)| Some((name.clone(), value(claim, depth, left)?)));
+            let members: HashMap<_, _> = members.collect::<Option<_>>()?;
+            Value::Map(members.into())
+        }
+    })
+}
+
+impl fmt::Debug for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("When").field(&self.text).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        When::compile(text).unwrap_err()
+    }
+
+    fn holds(text: &str, claims: Json) -> Holds {
+        let Json::Object(claims) = claims else { panic!("no object") };
+        When::compile(text).unwrap().holds(&Seen::new(&Caller::new(&claims)))
+    }
+
+    #[test]
+    fn conditions_see_the_claims() {
+        let claims = || {
+            json!({
+                "sub": "u1", "email_verified": true, "level": 3, "big": u64::MAX, "half": 0.5,
+                "cognito:groups": ["a", "b"], "address": { "country": "CH" }, "none": null,
+            })
+        };
+        for text in [
+            "true",
+            "claims.email_verified",
+            "claims.level >= 3 && claims.sub == 'u1'",
+            "claims[\"cognito:groups\"].exists(g, g == 'b')",
+            "claims[\"cognito:groups\"].all(g, g in ['a', 'b', 'c'])",
+            "claims[\"cognito:groups\"].exists_one(g, g.startsWith('a'))",
+            "'b' in claims[\"cognito:groups\"]",
+            "!('c' in claims[\"cognito:groups\"])",
+            "size(claims[\"cognito:groups\"]) == 2",
+            "claims.address.country in ['CH', 'LI']",
+            "has(claims.level) && !has(claims.missing)",
+            "!has(claims.missing) || claims.missing",
+            "claims.big > 1u",
+            "claims.half < 1.0",
+            "claims.none == null",
+            "claims.level == 3 ? true : false",
+            "claims.sub.endsWith('1') && claims.sub.contains('u') && claims.sub.size() == 2",
+            "int(string(claims.level)) + 1 == 4",
+        ] {
+            assert_eq!(holds(text, claims()), Holds::Yes, "{text}");
+            assert_eq!(holds(&format!("!({text})"), claims()), Holds::No, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_said_is_unknown() {
+        for text in [
+            "claims.missing",
+            "claims.missing == 'a'",
+            "!claims.missing",
+            "claims.sub",
+            "claims.level",
+            "claims.sub > 1",
+            "claims.sub.missing",
+            "claims.list[7] == 1",
+            "1 / 0 == 1",
+            "9223372036854775807 + claims.level > 0",
+            "claims",
+            "claims.sub.exists(c, c == 'u')",
+        ] {
+            let claims = json!({ "sub": "u1", "level": 3, "list": [] });
+            assert_eq!(holds(text, claims), Holds::Unknown, "{text}");
+        }
+    }
+
+    #[test]
+    fn more_claims_than_bounded_are_not_looked_at() {
+        let list = |items: usize| json!({ "a": vec![0; items] });
+        assert_eq!(holds("true", list(MAX_VALUES - 1)), Holds::Yes);
+        assert_eq!(holds("true", list(MAX_VALUES)), Holds::Unknown);
+        let nested = |depth: usize| (1..depth).fold(json!(1), |inner, _| json!([inner]));
+        assert_eq!(holds("true", json!({ "a": nested(MAX_VALUE_DEPTH) })), Holds::Yes);
+        assert_eq!(holds("true", json!({ "a": nested(MAX_VALUE_DEPTH + 1) })), Holds::Unknown);
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        let long = format!("'{}' == ''", "a".repeat(1024));
+        let longest = format!("'{}' == ''", "a".repeat(1024 - 8));
+        assert!(When::compile(&longest).is_ok());
+        for (text, says) in [
+            ("", "is not CEL, at line 1"),
+            ("claims.sub ==", "is not CEL, at line 1, column"),
+            ("claims.sub\n== 'a", "is not CEL, at line 2"),
+            ("a b", "is not CEL"),
+            (&long, "over the limit of 1024: split it"),
+            (&"!".repeat(1000), "is not CEL"),
+            (&"[".repeat(1000), "is not CEL"),
+            (&format!("1{} == 1", "+1".repeat(400)), "deeper than"),
+            (&format!("claims{} == 1", ".a".repeat(400)), "deeper than"),
+            (&format!("1 in [{}1]", "1,".repeat(400)), "more than 256 parts"),
+            ("sub == 'a'", "knows no `sub`: write `claims.sub`"),
+            ("claims.a.matches('x')", "calls `matches`"),
+            ("timestamp('2020-01-01T00:00:00Z') < timestamp(claims.t)", "calls `timestamp`"),
+            ("claims.a.map(x, x) == []", "`map` and `filter`"),
+            ("claims.a.filter(x, true) == []", "`map` and `filter`"),
+            ("claims.a.exists(x, claims.b.exists(y, x == y))", "inside another"),
+            ("claims.a.all(x, true) && x", "knows no `x`"),
+            ("{'a': 1} == claims", "maps"),
+            ("Foo{a: 1} == claims", "maps"),
+            ("dyn(1) == 1", "calls `dyn`"),
+            ("claims.x.foo()", "calls `foo`"),
+        ] {
+            let refusal = refusal(text);
+            assert!(refusal.contains(says), "{text}: {refusal}");
+            assert!(!refusal.contains('\n'), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_where_they_are_said_to_be() {
+        let passes = |text: &str| When::compile(text).is_ok();
+        for (most, text) in [
+            // Three parts beside the items: the operator, the item sought, the list.
+            (253, (|n| format!("1 in [{}1]", "1,".repeat(n - 1))) as fn(usize) -> String),
+            (20, |n| format!("1{}", "+1".repeat(n))),
+            (20, |n| format!("claims{}", ".a".repeat(n))),
+        ] {
+            assert!(passes(&text(most)), "{}", text(most));
+            assert!(!passes(&text(most + 1)), "{}", text(most + 1));
+        }
+        let loops = "claims.a.exists(x, x == 1) && claims.b.all(y, y == 1)";
+        assert!(passes(loops), "side by side");
+        assert!(
+            !passes("claims.a.exists(x, x == 1) && claims.b.all(y, x == 1)"),
+            "of another loop"
+        );
+    }
+
+    #[test]
+    fn the_worst_that_passes_needs_little_stack() {
+        // Tokio's threads have 2 MiB; a debug build needs several times what a release build does.
+        let worst = || {
+            for text in [
+                format!("{}true{}", "(".repeat(19), ")".repeat(19)),
+                format!("{}1{} == []", "[".repeat(17), "]".repeat(17)),
+                format!("{}true", "!".repeat(19)),
+                format!("1{} == 1", "+1".repeat(18)),
+                format!("claims{} == 1", ".a".repeat(18)),
+                format!("claims.a.exists(x, {}x{} == [])", "[".repeat(13), "]".repeat(13)),
+            ] {
+                let when = When::compile(&text).unwrap();
+                let claims = Map::from_iter([("a".to_owned(), json!([1, 2]))]);
+                when.holds(&Seen::new(&Caller::new(&claims)));
+            }
+        };
+        let thread = std::thread::Builder::new().stack_size(1024 * 1024).spawn(worst).unwrap();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn names_the_claims_it_reads() {
+        for (text, claims) in [
+            ("claims.b == 'x' && claims['a:b'] == 'y' || has(claims.b)", &["a:b", "b"][..]),
+            ("claims.l.exists(x, x == claims.y)", &["l", "y"]),
+            ("claims.address.country == 'CH'", &["address"]),
+            ("true", &[]),
+        ] {
+            assert_eq!(When::compile(text).unwrap().claims(), claims, "{text}");
+        }
+        assert_eq!(When::compile("1 == 2").unwrap().constant(), Some(false));
+        assert_eq!(When::compile("claims.a").unwrap().constant(), None);
+        assert_eq!(When::compile("1 + 1").unwrap().constant(), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! What of CEL a condition may use, so that its cost is known before it runs.
+
+use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
+
+/// How deep a condition may be nested; evaluating it goes as deep, at up to 50 KiB of stack each
+/// in a debug build.
+const MAX_DEPTH: usize = 20;
+
+/// How many names, literals, operators and calls a condition may have.
+const MAX_PARTS: usize = 256;
+
+/// Operators and functions whose cost is at most the length of what they are given.
+const FUNCTIONS: [&str; 26] = [
+    operators::CONDITIONAL,
+    operators::LOGICAL_AND,
+    operators::LOGICAL_OR,
+    operators::LOGICAL_NOT,
+    operators::SUBSTRACT,
+    operators::ADD,
+    operators::MULTIPLY,
+    operators::DIVIDE,
+    operators::MODULO,
+    operators::EQUALS,
+    operators::NOT_EQUALS,
+    operators::GREATER_EQUALS,
+    operators::LESS_EQUALS,
+    operators::GREATER,
+    operators::LESS,
+    operators::NEGATE,
+    operators::INDEX,
+    operators::IN,
+    // Part of what `all` and `exists` become.
+    operators::NOT_STRICTLY_FALSE,
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "int",
+    "string",
+    "double",
+];
+
+const CLAIMS: &str = "claims";
+
+/// Refuses what could cost more than a constant times the claims; gives the claims named.
+///
+/// `exists`, `all` and `exists_one` loop over a list and may not stand inside one another; `map`
+/// and `filter` would build lists.
+pub(super) fn check(expression: &IdedExpr) -> Result<Vec<String>, String> {
+    let mut checker = Checker { parts: 0, loop_names: None, claims: Vec::new() };
+    checker.expression(expression, 0)?;
+    checker.claims.sort_unstable();
+    checker.claims.dedup();
+    Ok(checker.claims)
+}
+
+struct Checker<'e> {
+    parts: usize,
+    /// The names that the loop around brings, where there is one.
+    loop_names: Option<[&'e str; 2]>,
+    claims: Vec<String>,
+}
+
+impl<'e> Checker<'e> {
+    fn expression(&mut self, expression: &'e IdedExpr, depth: usize) -> Result<(), String> {
+        self.parts += 1;
+        if self.parts > MAX_PARTS {
+            return Err(format!("has more than {MAX_PARTS} parts: split it into several rules"));
+        }
+        if depth > MAX_DEPTH {
+            return Err(format!(
+                "is nested deeper than {MAX_DEPTH}: use fewer brackets and shorter chains"
+            ));
+        }
+        let depth = depth + 1;
+        match &expression.expr {
+            Expr::Unspecified => Err("is not CEL".to_owned()),
+            Expr::Literal(_) => Ok(()),
+            Expr::Ident(name) => self.name(name),
+            Expr::Select(select) => {
+                self.note_claim(&select.operand, Some(&select.field));
+                self.expression(&select.operand, depth)
+            }
+            Expr::List(list) => list.elements.iter().try_for_each(|e| self.expression(e, depth)),
+            Expr::Call(call) => {
+                if !FUNCTIONS.contains(&call.func_name.as_str()) {
+                    return Err(format!(
+                        "calls `{}`: a condition has operators, `size`, `contains`, `startsWith`, \
+                         `endsWith`, `int`, `double`, `string`, `has`, `all`, `exists` and \
+                         `exists_one`",
+                        call.func_name.escape_debug()
+                    ));
+                }
+                if let (operators::INDEX, [of, index]) = (call.func_name.as_str(), &*call.args) {
+                    self.note_claim(of, literal(index));
+                }
+                let mut parts = call.target.as_deref().into_iter().chain(&call.args);
+                parts.try_for_each(|part| self.expression(part, depth))
+            }
+            Expr::Comprehension(each) => {
+                if self.loop_names.is_some() {
+                    return Err("has a loop inside another: let `all`, `exists` and `exists_one` \
+                                stand side by side"
+                        .to_owned());
+                }
+                if matches!(each.accu_init.expr, Expr::List(_) | Expr::Map(_)) {
+                    return Err("uses `map` and `filter`, which build lists: use `all`, `exists` \
+                                or `exists_one`"
+                        .to_owned());
+                }
+                self.expression(&each.iter_range, depth)?;
+                self.loop_names = Some([each.iter_var.as_str(), each.accu_var.as_str()]);
+                for part in [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result] {
+                    self.expression(part, depth)?;
+                }
+                self.loop_names = None;
+                Ok(())
+            }
+            Expr::Map(_) | Expr::Struct(_) => {
+                Err("writes maps, which a condition can't: compare their members".to_owned())
+            }
+        }
+    }
+
+    fn name(&self, name: &str) -> Result<(), String> {
+        let of_loop = self.loop_names.is_some_and(|names| names.contains(&name));
+        if of_loop || name == CLAIMS {
+            return Ok(());
+        }
+        let name = name.escape_debug();
+        Err(format!("knows no `{name}`: write `claims.{name}`, or put a text into quotes"))
+    }
+
+    fn note_claim(&mut self, of: &IdedExpr, claim: Option<&str>) {
+        if let (Expr::Ident(name), Some(claim)) = (&of.expr, claim)
+            && name == CLAIMS
+        {
+            self.claims.push(claim.to_owned());
+        }
+    }
+}
+
+fn literal(expression: &IdedExpr) -> Option<&str> {
+    match &expression.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
+        _ => None,
+    }
+}

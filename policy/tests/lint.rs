@@ -1,0 +1,75 @@
+//! The lint's finer points: what is *not* found, and what is found once.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use policy::{Code, RuleSpec, Rules};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct File {
+    rule: Vec<RuleSpec>,
+}
+
+fn specs(rules: &[(&str, &str)]) -> Vec<RuleSpec> {
+    let rule = |(name, rest): &(&str, &str)| format!("[[rule]]\nname = \"{name}\"\n{rest}\n");
+    toml::from_str::<File>(&rules.iter().map(rule).collect::<String>()).unwrap().rule
+}
+
+fn found(rules: &[(&str, &str)]) -> Vec<(Code, String)> {
+    let findings = Rules::compile(specs(rules)).unwrap().lint();
+    findings.into_iter().map(|f| (f.code, f.rule.unwrap_or_default())).collect()
+}
+
+#[test]
+fn a_deny_of_what_a_claim_may_be_is_no_hole_in_everything_below() {
+    // `/u/{sub}` has one more segment and no other spelling: nothing escapes but by its claim.
+    let rules = [
+        ("a", "allow = [\"GET /u/{sub}\"]\neveryone = true"),
+        ("b", "deny = [\"GET /u/root\"]\neveryone = true"),
+    ];
+    assert_eq!(found(&rules), [(Code::Contradiction, "a".to_owned())]);
+}
+
+#[test]
+fn rules_whose_callers_never_meet_do_not_contradict() {
+    let deny = |client: &str| format!("deny = [\"GET /x\"]\nclients = [\"{client}\"]");
+    let allow = ("a", "allow = [\"GET /x\"]\nclients = [\"c\", \"d\"]");
+    assert_eq!(found(&[allow, ("b", &deny("e"))]), []);
+    assert_eq!(found(&[allow, ("b", &deny("d"))]), [(Code::Contradiction, "a".to_owned())]);
+}
+
+#[test]
+fn an_allow_from_some_addresses_says_nothing_that_one_from_all_does_not() {
+    let all = "allow = [\"GET /x\"]\neveryone = true";
+    let office = "allow = [\"GET /x\"]\neveryone = true\nsource_ips = [\"10.0.0.0/8\"]";
+    let home = "allow = [\"GET /x\"]\neveryone = true\nsource_ips = [\"192.0.2.0/24\"]";
+    let untried = |rule: &str| (Code::UntriedCondition, rule.to_owned());
+    let redundant = |rule: &str| (Code::Redundant, rule.to_owned());
+    assert_eq!(found(&[("a", all), ("b", office)]), [redundant("b"), untried("b")]);
+    assert_eq!(found(&[("a", office), ("b", all)]), [redundant("a"), untried("a")]);
+    assert_eq!(
+        found(&[("a", office), ("b", office)]),
+        [untried("a"), redundant("b"), untried("b")]
+    );
+    assert_eq!(found(&[("a", office), ("b", home)]), [untried("a"), untried("b")]);
+}
+
+#[test]
+fn the_same_thing_is_found_once() {
+    let findings = found(&[("a", "allow = [\"GET /a/*\", \"GET /a/*\"]\neveryone = true")]);
+    assert_eq!(findings, [(Code::WidePath, "a".to_owned()), (Code::Redundant, "a".to_owned())]);
+}
+
+#[test]
+fn a_device_s_claims_are_its_issuer_s() {
+    let rule = ("a", "allow = [\"GET /d/{dev:id}\"]\neveryone = true");
+    assert_eq!(found(&[rule]), []);
+}
+
+#[test]
+fn a_document_of_just_the_limit_is_no_finding() {
+    let rules = || specs(&[("a", "allow = [\"GET /a\", \"GET /b\"]\neveryone = true")]);
+    let bytes = Rules::compile(rules()).unwrap().greatest_document();
+    assert_eq!(Rules::compile_within(rules(), bytes).unwrap().lint(), []);
+    let over = Rules::compile_within(rules(), bytes - 1).unwrap().lint();
+    assert_eq!(over.iter().map(|f| f.code).collect::<Vec<_>>(), [Code::DocumentSize]);
+}

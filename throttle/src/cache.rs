@@ -1,0 +1,235 @@
+//! Answers of the table, kept for a stated time.
+
+use std::fmt::{self, Debug};
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::ops::compute::Op;
+
+/// Keeps what was looked up for a stated time, that something isn't there too.
+///
+/// Of several who ask for the same at once one fetches, and the others wait for it. An error is
+/// told to all of them and not kept: who asks next fetches again. Bounded; what wasn't used for
+/// longest goes first. Ages are by the caller's monotonic clock.
+pub struct Cache<K, V> {
+    kept: moka::future::Cache<K, Kept<V>>,
+    keep: Duration,
+}
+
+/// A value, and when it was asked for.
+#[derive(Clone)]
+struct Kept<V> {
+    value: V,
+    asked: Duration,
+}
+
+impl<K, V> Cache<K, V>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// Keeps at most `capacity` values, each for at most `keep`.
+    #[must_use]
+    pub fn new(capacity: u64, keep: Duration) -> Self {
+        Self { kept: moka::future::Cache::new(capacity), keep }
+    }
+
+    /// The value of a key: kept, or fetched. `now` is the moment on the monotonic clock.
+    ///
+    /// # Errors
+    /// What the fetch says.
+    pub async fn get<E>(
+        &self,
+        key: &K,
+        now: Duration,
+        fetch: impl Future<Output = Result<V, E>>,
+    ) -> Result<V, E>
+    where
+        E: Clone + Send + Sync + 'static,
+    {
+        let fresh = |kept: &Kept<V>| now.saturating_sub(kept.asked) < self.keep;
+        if let Some(kept) = self.kept.get(key).await.filter(fresh) {
+            return Ok(kept.value);
+        }
+        self.forget(key, |kept| !fresh(kept)).await;
+        let fetch = async { Ok(Kept { value: fetch.await?, asked: now }) };
+        let kept = self.kept.try_get_with_by_ref(key, fetch).await;
+        kept.map(|kept| kept.value).map_err(|error: Arc<E>| E::clone(&error))
+    }
+
+    /// Like `get`, but a kept value that is `stale` is fetched again, however young it is.
+    ///
+    /// For one who has learnt that there is a newer one. A fetch that was under way already may
+    /// bring the old value once more: then it is fetched a second time, and not a third.
+    ///
+    /// # Errors
+    /// What the fetch says.
+    pub async fn again<E, F>(
+        &self,
+        key: &K,
+        now: Duration,
+        stale: impl Fn(&V) -> bool,
+        fetch: impl Fn() -> F,
+    ) -> Result<V, E>
+    where
+        E: Clone + Send + Sync + 'static,
+        F: Future<Output = Result<V, E>>,
+    {
+        self.forget(key, |kept| stale(&kept.value)).await;
+        let value = self.get(key, now, fetch()).await?;
+        if !stale(&value) {
+            return Ok(value);
+        }
+        self.forget(key, |kept| stale(&kept.value)).await;
+        self.get(key, now, fetch()).await
+    }
+
+    /// Removes an entry where it is stale: not one that another task has just fetched.
+    async fn forget(&self, key: &K, stale: impl Fn(&Kept<V>) -> bool) {
+        let entry = self.kept.entry_by_ref(key);
+        let _ = entry
+            .and_compute_with(|entry| {
+                let stale = entry.is_some_and(|entry| stale(entry.value()));
+                std::future::ready(if stale { Op::Remove } else { Op::Nop })
+            })
+            .await;
+    }
+}
+
+impl<K, V> Debug for Cache<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("keep", &self.keep).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    const KEEP: Duration = Duration::from_secs(60);
+
+    /// A table that counts how often it was asked.
+    #[derive(Default)]
+    struct Table {
+        asked: AtomicU32,
+        value: AtomicU32,
+        broken: std::sync::atomic::AtomicBool,
+    }
+
+    impl Table {
+        async fn fetch(&self) -> Result<Option<u32>, String> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            // Those who ask at the same time come in between.
+            tokio::task::yield_now().await;
+            if self.broken.load(Ordering::Relaxed) {
+                return Err("broken".to_owned());
+            }
+            Ok(Some(self.value.load(Ordering::Relaxed)).filter(|value| *value != 0))
+        }
+
+        fn asked(&self) -> u32 {
+            self.asked.swap(0, Ordering::Relaxed)
+        }
+    }
+
+    fn cache() -> (Cache<&'static str, Option<u32>>, Table) {
+        (Cache::new(10, KEEP), Table::default())
+    }
+
+    #[tokio::test]
+    async fn a_value_is_kept_for_the_stated_time() {
+        let (cache, table) = cache();
+        table.value.store(7, Ordering::Relaxed);
+        let start = Duration::from_secs(5);
+        for (later, asked) in [(0, 1), (59_999, 0), (60_000, 1), (119_999, 0), (120_000, 1)] {
+            let now = start + Duration::from_millis(later);
+            assert_eq!(cache.get(&"a", now, table.fetch()).await, Ok(Some(7)));
+            assert_eq!(table.asked(), asked, "{later}");
+        }
+        // Another key is another value.
+        assert_eq!(cache.get(&"b", start, table.fetch()).await, Ok(Some(7)));
+        assert_eq!(table.asked(), 1);
+    }
+
+    #[tokio::test]
+    async fn that_nothing_is_there_is_kept_too() {
+        let (cache, table) = cache();
+        for asked in [1, 0, 0] {
+            assert_eq!(cache.get(&"a", KEEP, table.fetch()).await, Ok(None));
+            assert_eq!(table.asked(), asked);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_is_told_and_not_kept() {
+        let (cache, table) = cache();
+        table.broken.store(true, Ordering::Relaxed);
+        for _ in 0..2 {
+            assert_eq!(cache.get(&"a", KEEP, table.fetch()).await, Err("broken".to_owned()));
+            assert_eq!(table.asked(), 1);
+        }
+        table.broken.store(false, Ordering::Relaxed);
+        assert_eq!(cache.get(&"a", KEEP, table.fetch()).await, Ok(None));
+        // Where a kept value is too old an error isn't hidden by it.
+        table.broken.store(true, Ordering::Relaxed);
+        assert!(cache.get(&"a", KEEP * 2, table.fetch()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn many_who_ask_at_once_fetch_once() {
+        let (cache, table) = cache();
+        let all = (0..50).map(|_| cache.get(&"a", KEEP, table.fetch()));
+        let all = join_all(all).await;
+        assert!(all.iter().all(|value| *value == Ok(None)));
+        assert_eq!(table.asked(), 1);
+        table.broken.store(true, Ordering::Relaxed);
+        let all = join_all((0..50).map(|_| cache.get(&"b", KEEP, table.fetch()))).await;
+        assert!(all.iter().all(Result::is_err));
+        // All wait for the first one's; who comes after it has failed may ask again.
+        assert!(table.asked() < 50);
+    }
+
+    #[tokio::test]
+    async fn a_value_known_to_be_stale_is_fetched_again() {
+        let (cache, table) = cache();
+        table.value.store(1, Ordering::Relaxed);
+        cache.get(&"a", KEEP, table.fetch()).await.unwrap();
+        table.value.store(2, Ordering::Relaxed);
+        let stale = |value: &Option<u32>| value.is_none_or(|value| value < 2);
+        table.asked();
+        let many = (0..20).map(|_| cache.again(&"a", KEEP, stale, || table.fetch()));
+        assert!(join_all(many).await.iter().all(|value| *value == Ok(Some(2))));
+        assert_eq!(table.asked(), 1, "for all of them");
+        // It stays: for who has learnt the same a little later, and for those who know nothing.
+        assert_eq!(cache.again(&"a", KEEP, stale, || table.fetch()).await, Ok(Some(2)));
+        assert_eq!(cache.get(&"a", KEEP, table.fetch()).await, Ok(Some(2)));
+        assert_eq!(table.asked(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_value_that_stays_stale_is_fetched_twice_at_most() {
+        let (cache, table) = cache();
+        table.value.store(1, Ordering::Relaxed);
+        assert_eq!(cache.again(&"a", KEEP, |_| true, || table.fetch()).await, Ok(Some(1)));
+        assert_eq!(table.asked(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_fetch_that_was_under_way_does_not_bring_the_old_value() {
+        let (cache, table) = cache();
+        table.value.store(2, Ordering::Relaxed);
+        let old = cache.get(&"a", KEEP, async {
+            tokio::task::yield_now().await;
+            Ok::<_, String>(Some(1))
+        });
+        let again = cache.again(&"a", KEEP, |value| *value == Some(1), || table.fetch());
+        let (old, again) = tokio::join!(old, again);
+        assert_eq!((old, again), (Ok(Some(1)), Ok(Some(2))));
+    }
+}

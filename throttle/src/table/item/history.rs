@@ -1,0 +1,134 @@
+//! The part of a bucket that operators read and grant: its counters.
+
+use super::{Attributes, Item, damage, n, number};
+use crate::failure::Damage;
+use crate::name::Subject;
+use crate::usage::{History, Use};
+
+/// What a subject used, as its bucket tells.
+///
+/// Beside each counter, `d20261121` say, there may be `gd20261121`, the sum of what was granted
+/// for that period, and `id20261121`, the ids of these grants. A grant is taken off the counter,
+/// so that the condition of a decision stays one comparison: then
+/// `counter + granted = admitted + unreturned + unknown`, and `counter <= limit`. A counter may be
+/// below zero, and never by more than was granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketRecord {
+    /// Whose requests were counted.
+    pub subject: Subject,
+    /// What was counted.
+    pub history: History,
+}
+
+impl Item for BucketRecord {
+    type Id = Subject;
+
+    const KIND: &'static str = "bucket";
+    const PREFIX: &'static str = "BUCKET#";
+
+    fn id(&self) -> &Subject {
+        &self.subject
+    }
+
+    fn name(subject: &Subject) -> String {
+        subject.as_str().to_owned()
+    }
+
+    fn parse(name: &str) -> Option<Subject> {
+        Subject::new(name).ok()
+    }
+
+    fn attributes(&self) -> Result<Attributes, Damage> {
+        let mut item = Attributes::new();
+        for (name, Use { counter, granted }) in &self.history.periods {
+            item.insert(name.clone(), n(*counter));
+            if *granted > 0 {
+                item.insert(format!("{GRANTED}{name}"), n(*granted));
+            }
+        }
+        Ok(item)
+    }
+
+    fn read(subject: Subject, item: &Attributes) -> Result<Option<Self>, Damage> {
+        let mut history = History::default();
+        for name in item.keys().filter(|name| is_counter(name)) {
+            let Some(counter) = number::<i64>(Self::KIND, item, name)? else { continue };
+            let granted_name = format!("{GRANTED}{name}");
+            let granted: u64 = number(Self::KIND, item, &granted_name)?.unwrap_or_default();
+            if granted > MAX_GRANTED {
+                return Err(damage(Self::KIND, &granted_name, "is more than can be granted"));
+            }
+            if granted.checked_add_signed(counter).is_none() {
+                return Err(damage(Self::KIND, name, "is lower than what was granted explains"));
+            }
+            history.periods.insert(name.clone(), Use { counter, granted });
+        }
+        Ok(Some(Self { subject, history }))
+    }
+}
+
+/// Whether an attribute counts a period: `d20261121`, `w2026-47`, `m202611`.
+fn is_counter(name: &str) -> bool {
+    let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    matches!(shape.as_str(), "d00000000" | "w0000-00" | "m000000")
+}
+
+/// The attributes of grants whose period is no longer counted: they may go.
+///
+/// Ids are needed only while the period lasts that they were granted for.
+pub(crate) fn stale<'a>(item: &'a Attributes, current: &'a str) -> impl Iterator<Item = &'a str> {
+    item.keys().map(String::as_str).filter(move |name| {
+        if let Some(counter) = name.strip_prefix(GRANTED) {
+            is_counter(counter) && counter != current && !item.contains_key(counter)
+        } else if let Some(counter) = name.strip_prefix(GRANTS) {
+            is_counter(counter) && counter != current
+        } else {
+            false
+        }
+    })
+}
+
+/// What an attribute's name begins with that holds the sum of a period's grants.
+pub(crate) const GRANTED: &str = "g";
+/// What an attribute's name begins with that holds the ids of a period's grants.
+pub(crate) const GRANTS: &str = "i";
+/// As much as the largest quota.
+pub(crate) const MAX_GRANTED: u64 = 1_000_000_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_told_from_what_else_a_bucket_has() {
+        for name in ["d20261121", "w2026-47", "m202611"] {
+            assert!(is_counter(name), "{name}");
+        }
+        for name in
+            ["", "tat", "t3b9aca00", "d2026112", "d202611211", "w202647", "m2026-1", "pv", "d٢"]
+        {
+            assert!(!is_counter(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn grants_of_periods_long_past_may_go() {
+        let names = [
+            "d20261121",
+            "gd20261121",
+            "id20261121",
+            "gd20261120",
+            "id20261120",
+            "d20261119",
+            "gd20261119",
+            "id20261119",
+            "im202611",
+            "gpv",
+            "pv",
+        ];
+        let item: Attributes = names.into_iter().map(|name| (name.to_owned(), n(1))).collect();
+        let mut stale: Vec<_> = stale(&item, "d20261121").collect();
+        stale.sort_unstable();
+        assert_eq!(stale, ["gd20261120", "id20261119", "id20261120", "im202611"]);
+    }
+}

@@ -1,0 +1,295 @@
+//! How much was used, in the shape of API Gateway's GetUsage.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::period::{Period, Window};
+use crate::plan::Quota;
+use crate::store::PlanRecord;
+
+/// What a subject used of each period, and what it was granted beside its quota.
+///
+/// As far back as its bucket remembers: 31 days, 12 weeks, 12 months.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    pub(crate) periods: BTreeMap<String, Use>,
+}
+
+/// What became of one period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Use {
+    /// What was used less what was granted: the counter that quotas are compared with.
+    pub(crate) counter: i64,
+    pub(crate) granted: u64,
+}
+
+/// Usage as API Gateway's GetUsage reports it.
+///
+/// Each entry is `[used, remaining]`, or `[used]` where the plan has no quota to remain of. An
+/// entry is a day; where weeks or months are asked for, `period` says so. Of a plan whose quota
+/// is longer than a day, a day's `remaining` is what was left of it when the day ended.
+///
+/// What is granted counts as quota. A quota's `offset` is off the period in which the plan was
+/// made, and off no other.
+///
+/// ```
+/// use throttle::Usage;
+///
+/// let json = r#"{"usagePlanId":"a1b2c3","startDate":"2026-11-20","endDate":"2026-11-21","values":{"maria":[[0,100],[10,90]]}}"#;
+/// let usage: Usage = serde_json::from_str(json).unwrap();
+/// assert_eq!(usage.values["maria"][1], [10, 90]);
+/// assert_eq!(serde_json::to_string(&usage).unwrap(), json);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// The plan.
+    pub usage_plan_id: String,
+    /// The first day.
+    pub start_date: String,
+    /// The last day.
+    pub end_date: String,
+    /// What an entry is of, where it isn't of a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<Period>,
+    /// Where the next page starts; none after the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// An entry a period, for each subject. The AWS command line calls them `items`.
+    #[serde(alias = "items")]
+    pub values: BTreeMap<String, Vec<Vec<u64>>>,
+}
+
+/// Why there is no usage to report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// The last moment is before the first.
+    #[error("the end is before the start: give the earlier date first")]
+    Backwards,
+    /// More periods than a bucket remembers.
+    #[error("is of more than {MAX_PERIODS} periods: ask for fewer at a time")]
+    TooLong,
+}
+
+impl History {
+    /// How much was used in a period.
+    #[must_use]
+    pub fn used(&self, window: &Window) -> u64 {
+        let Use { counter, granted } = self.of(window);
+        // Read from the table, this is never below zero.
+        granted.saturating_add_signed(counter)
+    }
+
+    /// How much was granted for a period, beside its quota.
+    #[must_use]
+    pub fn granted(&self, window: &Window) -> u64 {
+        self.of(window).granted
+    }
+
+    /// How much of a plan's quota is left in a period, with what was granted.
+    #[must_use]
+    pub fn remaining(&self, plan: &PlanRecord, quota: Quota, window: &Window) -> u64 {
+        self.left(plan, quota, window, self.used(window))
+    }
+
+    fn left(&self, plan: &PlanRecord, quota: Quota, window: &Window, used: u64) -> u64 {
+        let offset = if window.contains(plan.created) { quota.offset() } else { 0 };
+        let limit = quota.limit().saturating_sub(offset).saturating_add(self.granted(window));
+        limit.saturating_sub(used)
+    }
+
+    fn of(&self, window: &Window) -> Use {
+        self.periods.get(&window.name).copied().unwrap_or_default()
+    }
+
+    /// One period's entry of a report.
+    fn entry(&self, plan: &PlanRecord, period: Period, window: &Window) -> Vec<u64> {
+        let used = self.used(window);
+        let quota = |period| {
+            plan.plan.quotas().iter().copied().find(|quota: &Quota| quota.period() == period)
+        };
+        if let Some(quota) = quota(period) {
+            return vec![used, self.left(plan, quota, window, used)];
+        }
+        let longer = [Period::Week, Period::Month].into_iter().find_map(quota);
+        match longer.filter(|_| period == Period::Day) {
+            Some(quota) => {
+                let whole = quota.period().window(window.start);
+                let days = windows(Period::Day, whole.start, window.start);
+                let so_far = days.map(|day| self.used(&day)).fold(0, u64::saturating_add);
+                vec![used, self.left(plan, quota, &whole, so_far)]
+            }
+            None => vec![used],
+        }
+    }
+}
+
+impl Usage {
+    /// Reports what these subjects used under a plan, from one moment's period to another's.
+    ///
+    /// # Errors
+    /// The moments are the wrong way round, or more than 400 periods apart.
+    pub fn report<'a>(
+        plan: &PlanRecord,
+        period: Period,
+        (from, to): (Timestamp, Timestamp),
+        subjects: impl IntoIterator<Item = (&'a str, &'a History)>,
+    ) -> Result<Self, UsageError> {
+        if to < from {
+            return Err(UsageError::Backwards);
+        }
+        let windows: Vec<_> = windows(period, from, to).take(MAX_PERIODS + 1).collect();
+        if windows.len() > MAX_PERIODS {
+            return Err(UsageError::TooLong);
+        }
+        let report = |history: &History| {
+            windows.iter().map(|window| history.entry(plan, period, window)).collect()
+        };
+        let last = period.window(to).end.saturating_sub(Duration::from_nanos(1));
+        Ok(Self {
+            usage_plan_id: plan.id.to_string(),
+            start_date: date(period.window(from).start),
+            end_date: date(last),
+            period: (period != Period::Day).then_some(period),
+            position: None,
+            values: subjects
+                .into_iter()
+                .map(|(subject, history)| (subject.to_owned(), report(history)))
+                .collect(),
+        })
+    }
+}
+
+/// The periods from one moment's to another's.
+fn windows(period: Period, from: Timestamp, to: Timestamp) -> impl Iterator<Item = Window> {
+    let first = Some(period.window(from)).filter(|window| window.start <= to);
+    std::iter::successors(first, move |window| {
+        let next = period.window(window.end);
+        // At the end of time the last period follows itself.
+        Some(next).filter(|next| next.start <= to && next.start > window.start)
+    })
+}
+
+fn date(moment: Timestamp) -> String {
+    let day = Duration::from_secs(moment.as_secs());
+    Date::constant(1970, 1, 1).saturating_add(day).to_string()
+}
+
+const MAX_PERIODS: usize = 400;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::name::PlanId;
+    use crate::plan::Plan;
+
+    const DAY: u64 = 86_400;
+    /// 2026-11-21T09:00:00Z, a Saturday.
+    const NOW: u64 = 1_795_251_600;
+
+    fn moment(days_ago: u64) -> Timestamp {
+        Timestamp::from_secs(NOW - days_ago * DAY)
+    }
+
+    fn plan(quota: &str, created: Timestamp) -> PlanRecord {
+        let plan = Plan::from_json(format!(
+            r#"{{"throttle": {{"rateLimit": 1, "burstLimit": 1}}, "quota": {quota}}}"#
+        ));
+        let id = PlanId::new("free").unwrap();
+        PlanRecord { id, plan: plan.unwrap(), version: 1, created }
+    }
+
+    fn history(periods: &[(&str, i64, u64)]) -> History {
+        let periods = periods.iter().map(|(name, counter, granted)| {
+            ((*name).to_owned(), Use { counter: *counter, granted: *granted })
+        });
+        History { periods: periods.collect() }
+    }
+
+    fn values(plan: &PlanRecord, period: Period, ago: (u64, u64), of: &History) -> Vec<Vec<u64>> {
+        let range = (moment(ago.0), moment(ago.1));
+        let mut usage = Usage::report(plan, period, range, [("maria", of)]).unwrap();
+        usage.values.remove("maria").unwrap()
+    }
+
+    #[test]
+    fn a_daily_quota_is_reported_by_day() {
+        let plan = plan(r#"{"limit": 100, "offset": 30, "period": "DAY"}"#, moment(2));
+        // Forty of the last day's hundred and fifty were granted before ten were used.
+        let history =
+            history(&[("d20261119", 5, 0), ("d20261120", 100, 0), ("d20261121", -40, 50)]);
+        let range = (moment(3), moment(0));
+        let usage = Usage::report(&plan, Period::Day, range, [("maria", &history)]).unwrap();
+        assert_eq!(
+            serde_json::to_string(&usage).unwrap(),
+            concat!(
+                r#"{"usagePlanId":"free","startDate":"2026-11-18","endDate":"2026-11-21","#,
+                r#""values":{"maria":[[0,100],[5,65],[100,0],[10,140]]}}"#
+            )
+        );
+        let today = Period::Day.window(moment(0));
+        assert_eq!((history.used(&today), history.granted(&today)), (10, 50));
+        assert_eq!(history.remaining(&plan, plan.plan.quotas()[0], &today), 140);
+    }
+
+    #[test]
+    fn a_longer_quota_is_reported_by_day_as_it_went_down() {
+        let days =
+            [("d20261114", 7, 0), ("d20261116", 1, 0), ("d20261118", 2, 0), ("d20261121", 4, 0)];
+        let week = plan(r#"{"limit": 10, "period": "WEEK"}"#, moment(400));
+        // The 16th is a Monday.
+        assert_eq!(
+            values(&week, Period::Day, (6, 0), &history(&days)),
+            [[0, 3], [1, 9], [0, 9], [2, 7], [0, 7], [0, 7], [4, 3]]
+        );
+        let month = plan(r#"{"limit": 100, "period": "MONTH"}"#, moment(400));
+        assert_eq!(values(&month, Period::Day, (1, 0), &history(&days)), [[0, 90], [4, 86]]);
+    }
+
+    #[test]
+    fn weeks_and_months_have_entries_of_their_own() {
+        let history = history(&[("w2026-46", 3, 0), ("w2026-47", 9, 0), ("m202611", 40, 10)]);
+        let week = plan(r#"{"limit": 10, "period": "WEEK"}"#, moment(400));
+        assert_eq!(values(&week, Period::Week, (7, 0), &history), [[3, 7], [9, 1]]);
+        assert_eq!(values(&week, Period::Month, (30, 0), &history), [[0], [50]]);
+        let range = (moment(7), moment(0));
+        let usage = Usage::report(&week, Period::Week, range, []).unwrap();
+        assert_eq!(
+            (usage.start_date.as_str(), usage.end_date.as_str()),
+            ("2026-11-09", "2026-11-22")
+        );
+        assert!(serde_json::to_string(&usage).unwrap().contains(r#""period":"WEEK""#));
+    }
+
+    #[test]
+    fn a_report_has_an_end() {
+        let plan = plan(r#"{"limit": 10, "period": "DAY"}"#, moment(0));
+        let report = |from, to| Usage::report(&plan, Period::Day, (from, to), []).map(|_| ());
+        assert_eq!(report(moment(0), moment(1)), Err(UsageError::Backwards));
+        assert_eq!(report(moment(400), moment(0)), Err(UsageError::TooLong));
+        assert_eq!(report(moment(399), moment(0)), Ok(()));
+        let last = Timestamp::from_nanos(u64::MAX);
+        assert_eq!(report(Timestamp::EPOCH, last), Err(UsageError::TooLong));
+        assert_eq!(report(last, last), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_history_ends_the_process(counter: i64, granted: u64, limit in 1u64..1_000) {
+            let history = history(&[("d20261121", counter, granted), ("m202611", counter, granted)]);
+            for period in ["DAY", "WEEK", "MONTH"] {
+                let plan = plan(&format!(r#"{{"limit": {limit}, "period": "{period}"}}"#), moment(0));
+                for period in [Period::Day, Period::Week, Period::Month] {
+                    values(&plan, period, (31, 0), &history);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What operators do with buckets: read their history, grant more, reset.
+
+use std::num::NonZeroU64;
+
+use throttle::table::GrantError;
+use throttle::{
+    Buckets, DynamoStore, ManualClock, NameError, Period, Plan, PlanId, Plans, Request, StoreError,
+    Subject, Throttle,
+};
+
+use crate::common::{Served, TABLE, serve_table};
+use crate::counted::Counted;
+use crate::{after, edit, now, number, raw, text};
+
+fn buckets(served: &Served) -> Buckets {
+    Buckets::new(served.client.clone(), TABLE)
+}
+
+fn maria() -> Subject {
+    Subject::new("maria").unwrap()
+}
+
+fn some(extra: u64) -> NonZeroU64 {
+    NonZeroU64::new(extra).unwrap()
+}
+
+/// Sends so many requests under a plan of five a day.
+async fn send(served: &Served, requests: u32) -> u32 {
+    let (id, subject) = (PlanId::new("five").unwrap(), maria());
+    let plan = Plan::from_json(r#"{"quota": {"limit": 5, "period": "DAY"}}"#).unwrap();
+    let plans = Plans::new(served.client.clone(), TABLE);
+    let _ = plans.put(&id, &plan, None, now()).await;
+    let store = DynamoStore::new(served.client.clone(), TABLE);
+    let throttle = Throttle::new(store, ManualClock::default());
+    let mut allowed = 0;
+    for _ in 0..requests {
+        let decision = throttle.decide(&Request::new(&subject, &id)).await.unwrap();
+        allowed += u32::from(decision.is_allowed());
+    }
+    allowed
+}
+
+#[tokio::test]
+async fn what_was_used_is_read_back() {
+    let served = serve_table().await;
+    let today = Period::Day.window(now());
+    assert_eq!(buckets(&served).usage(&maria()).await.unwrap().used(&today), 0);
+    assert_eq!(send(&served, 3).await, 3);
+    let history = buckets(&served).usage(&maria()).await.unwrap();
+    assert_eq!((history.used(&today), history.granted(&today)), (3, 0));
+    let listed = buckets(&served).list(None).await.unwrap().items;
+    assert_eq!((&listed[0].subject, &listed[0].history), (&maria(), &history));
+}
+
+#[tokio::test]
+async fn a_grant_lets_as_much_more_through() {
+    let served = serve_table().await;
+    let today = Period::Day.window(now());
+    assert_eq!(send(&served, 7).await, 5);
+    let history = buckets(&served).grant(&maria(), Period::Day, some(3), "1", now()).await.unwrap();
+    assert_eq!((history.used(&today), history.granted(&today)), (5, 3));
+    assert_eq!(send(&served, 7).await, 3);
+    let history = buckets(&served).usage(&maria()).await.unwrap();
+    assert_eq!((history.used(&today), history.granted(&today)), (8, 3));
+}
+
+#[tokio::test]
+async fn a_grant_is_made_once_an_id() {
+    let served = serve_table().await;
+    let buckets = buckets(&served);
+    let today = Period::Day.window(now());
+    for (id, granted) in [("a", 10), ("a", 10), ("b", 20), ("a", 10 + 10), ("b", 20)] {
+        let history = buckets.grant(&maria(), Period::Day, some(10), id, now()).await.unwrap();
+        assert_eq!((history.used(&today), history.granted(&today)), (0, granted), "{id}");
+    }
+    // Another period is another grant.
+    let week = Period::Week.window(now());
+    let history = buckets.grant(&maria(), Period::Week, some(1), "a", now()).await.unwrap();
+    assert_eq!((history.granted(&week), history.granted(&today)), (1, 20));
+    let item = raw(&served, "BUCKET#maria").await.unwrap();
+    assert_eq!(item["d20261121"], number(-20));
+    assert_eq!(item["expires_at"], number(after(400 * 86_400).as_secs()));
+}
+
+#[tokio::test]
+async fn many_who_grant_at_once_all_do() {
+    let served = serve_table().await;
+    let buckets = buckets(&served);
+    let ids: Vec<_> = (0..20).map(|id| (id / 2).to_string()).collect();
+    let subject = maria();
+    let all = ids.iter().map(|id| buckets.grant(&subject, Period::Day, some(7), id, now()));
+    for granted in futures_util::future::join_all(all).await {
+        granted.unwrap();
+    }
+    let history = buckets.usage(&maria()).await.unwrap();
+    assert_eq!(history.granted(&Period::Day.window(now())), 70);
+}
+
+#[tokio::test]
+async fn what_old_grants_left_is_cleared_away() {
+    let served = serve_table().await;
+    let buckets = buckets(&served);
+    for day in 0..3 {
+        let moment = after(day * 86_400);
+        buckets.grant(&maria(), Period::Day, some(1), "a", moment).await.unwrap();
+    }
+    // As a decision does with a counter that is long past.
+    edit(&served, "BUCKET#maria", "d20261121", None).await;
+    buckets.grant(&maria(), Period::Day, some(1), "b", after(3 * 86_400)).await.unwrap();
+    let item = raw(&served, "BUCKET#maria").await.unwrap();
+    let mut names: Vec<_> = item.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let kept = [
+        "d20261122",
+        "d20261123",
+        "d20261124",
+        "expires_at",
+        "gd20261122",
+        "gd20261123",
+        "gd20261124",
+        "id20261124",
+        "pk",
+    ];
+    assert_eq!(names, kept);
+}
+
+#[tokio::test]
+async fn grants_are_bounded() {
+    let served = serve_table().await;
+    let buckets = buckets(&served);
+    let grant = |extra, id: &'static str| {
+        let buckets = buckets.clone();
+        async move { buckets.grant(&maria(), Period::Month, some(extra), id, now()).await }
+    };
+    let most = 1_000_000_000_000_000;
+    assert_eq!(grant(most + 1, "a").await, Err(GrantError::TooMuch));
+    assert!(grant(most, "a").await.is_ok());
+    assert_eq!(grant(1, "b").await, Err(GrantError::TooMuch));
+    assert!(grant(1, "a").await.is_ok(), "made already");
+    assert_eq!(grant(1, "").await, Err(GrantError::Id(NameError::Empty)));
+    assert_eq!(grant(1, "a\n").await, Err(GrantError::Id(NameError::Control)));
+    let long = "x".repeat(65);
+    let long = buckets.grant(&maria(), Period::Day, some(1), &long, now()).await;
+    assert_eq!(long, Err(GrantError::Id(NameError::TooLong { bytes: 65, max: 64 })));
+}
+
+#[tokio::test]
+async fn a_grant_is_a_read_and_a_write() {
+    let served = serve_table().await;
+    let counted = Counted::default();
+    let buckets = Buckets::new(counted.client(&served.client), TABLE);
+    buckets.grant(&maria(), Period::Day, some(1), "a", now()).await.unwrap();
+    assert_eq!(counted.take().calls, 2);
+    buckets.usage(&maria()).await.unwrap();
+    assert_eq!(counted.take().calls, 1);
+}
+
+#[tokio::test]
+async fn a_reset_forgets_everything() {
+    let served = serve_table().await;
+    assert_eq!(send(&served, 9).await, 5);
+    assert_eq!(buckets(&served).reset(&maria()).await, Ok(true));
+    assert_eq!(buckets(&served).reset(&maria()).await, Ok(false));
+    assert_eq!(raw(&served, "BUCKET#maria").await, None);
+    assert_eq!(send(&served, 9).await, 5);
+}
+
+#[tokio::test]
+async fn damaged_buckets_are_neither_read_nor_granted() {
+    let served = serve_table().await;
+    let buckets = buckets(&served);
+    for (attribute, value) in [
+        ("d20261121", text("5")),
+        ("d20261121", number(-11)),
+        ("d20261121", number(1_i128 << 70)),
+        ("gd20261121", number(-1)),
+        ("gd20261121", text("1")),
+        ("gd20261121", number(1_i128 << 62)),
+        ("w2026-47", number(-1)),
+    ] {
+        buckets.reset(&maria()).await.unwrap();
+        buckets.grant(&maria(), Period::Day, some(10), "a", now()).await.unwrap();
+        edit(&served, "BUCKET#maria", attribute, Some(value.clone())).await;
+        let damaged = |error: Option<StoreError>| match error {
+            Some(StoreError::Damaged(damage)) => {
+                assert_eq!((damage.item(), damage.attribute()), ("bucket", attribute));
+            }
+            other => panic!("{attribute} = {value:?}: {other:?}"),
+        };
+        damaged(buckets.usage(&maria()).await.err());
+        match buckets.grant(&maria(), Period::Day, some(1), "a", now()).await {
+            Err(GrantError::Store(error)) => damaged(Some(error)),
+            other => panic!("{attribute} = {value:?}: {other:?}"),
+        }
+    }
+}

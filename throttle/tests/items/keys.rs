@@ -1,0 +1,157 @@
+//! Keys: shown once, found by their digest.
+
+use throttle::table::WriteError;
+use throttle::{Key, KeyDetails, Keys, PlanId, StoreError, Subject};
+
+use crate::common::{Served, TABLE, serve_table};
+use crate::counted::Counted;
+use crate::{after, edit, now, number, raw, text};
+
+fn keys(served: &Served) -> Keys {
+    Keys::new(served.client.clone(), TABLE)
+}
+
+fn details() -> KeyDetails {
+    KeyDetails::new(Subject::new("maria").unwrap())
+}
+
+#[tokio::test]
+async fn a_key_is_told_once_and_never_stored() {
+    let served = serve_table().await;
+    let details = details().with_plan(PlanId::new("gold").unwrap()).with_expiry(after(60));
+    let details = details.with_name("laptop").unwrap().with_description("at home").unwrap();
+    let (key, record) = keys(&served).create(details, now()).await.unwrap();
+    assert_eq!((record.version, record.created), (1, now()));
+    assert_eq!(keys(&served).find(&key).await.unwrap(), Some(record.clone()));
+    assert_eq!(keys(&served).get(&record.digest).await.unwrap(), Some(record.clone()));
+    let item = raw(&served, &format!("KEY#{}", record.digest)).await.unwrap();
+    assert!(!format!("{item:?}").contains(key.expose()));
+    // What expired stays to be seen for 31 days.
+    assert_eq!(item["expires_at"], number(after(60 + 31 * 86_400).as_secs()));
+    let other = Key::generate().unwrap();
+    assert_eq!(keys(&served).find(&other).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_key_is_valid_while_enabled_and_not_expired() {
+    let details = details().with_expiry(after(60));
+    assert!(details.is_valid(after(59)) && !details.is_valid(after(60)));
+    assert!(!details.with_enabled(false).is_valid(now()));
+}
+
+#[tokio::test]
+async fn a_key_from_elsewhere_is_stored_once() {
+    let served = serve_table().await;
+    let key = Key::parse("apikey1234abcdefghij0123456789").unwrap();
+    let record = keys(&served).import(&key, details(), now()).await.unwrap();
+    let again = keys(&served).import(&key, details().with_enabled(false), now()).await;
+    assert_eq!(again, Err(WriteError::Conflict { item: "key" }));
+    assert_eq!(keys(&served).find(&key).await.unwrap(), Some(record));
+}
+
+#[tokio::test]
+async fn disabling_succeeds_whoever_else_writes() {
+    let served = serve_table().await;
+    let keys = keys(&served);
+    let (key, record) = keys.create(details(), now()).await.unwrap();
+    let disabled = keys.disable(&record.digest).await.unwrap();
+    assert_eq!((disabled.version, disabled.details.enabled()), (2, false));
+    assert_eq!(keys.find(&key).await.unwrap(), Some(disabled.clone()));
+    // Who read it before can't enable it by the way.
+    let stale = keys.update(&record, details().with_name("new").unwrap()).await;
+    assert_eq!(stale, Err(WriteError::Conflict { item: "key" }));
+    assert!(keys.enable(&record.digest).await.unwrap().details.enabled());
+    let missing = Key::generate().unwrap().digest();
+    assert_eq!(keys.disable(&missing).await, Err(WriteError::Missing { item: "key" }));
+    assert_eq!(raw(&served, &format!("KEY#{missing}")).await, None);
+}
+
+#[tokio::test]
+async fn a_rotated_key_is_valid_for_a_while() {
+    let served = serve_table().await;
+    let keys = keys(&served);
+    let (old, record) = keys.create(details().with_name("laptop").unwrap(), now()).await.unwrap();
+    let (new, rotated) = keys.rotate(&record.digest, after(3_600), after(1)).await.unwrap();
+    assert_ne!(old, new);
+    assert_eq!((&rotated.details, rotated.created), (&record.details, after(1)));
+    assert_eq!(keys.find(&new).await.unwrap(), Some(rotated));
+    let limited = keys.find(&old).await.unwrap().unwrap();
+    assert_eq!((limited.details.expires(), limited.version), (Some(after(3_600)), 2));
+    // A second rotation doesn't prolong it.
+    keys.rotate(&record.digest, after(7_200), after(2)).await.unwrap();
+    assert_eq!(keys.find(&old).await.unwrap().unwrap().details.expires(), Some(after(3_600)));
+    let missing = Key::generate().unwrap().digest();
+    let rotated = keys.rotate(&missing, after(1), now()).await;
+    assert_eq!(rotated, Err(WriteError::Missing { item: "key" }));
+}
+
+#[tokio::test]
+async fn of_two_who_rotate_at_once_one_does() {
+    let served = serve_table().await;
+    let keys = keys(&served);
+    let (_, record) = keys.create(details(), now()).await.unwrap();
+    let rotate = || keys.rotate(&record.digest, after(60), now());
+    let (one, other) = tokio::join!(rotate(), rotate());
+    let conflict = WriteError::Conflict { item: "key" };
+    let lost = [one, other].into_iter().filter(|rotated| rotated.as_ref().err() == Some(&conflict));
+    assert_eq!(lost.count(), 1);
+    // The loser's new key isn't left behind.
+    assert_eq!(keys.list(None).await.unwrap().items.len(), 2);
+}
+
+#[tokio::test]
+async fn a_deleted_key_is_unknown() {
+    let served = serve_table().await;
+    let (key, record) = keys(&served).create(details(), now()).await.unwrap();
+    assert_eq!(keys(&served).delete(&record.digest).await, Ok(true));
+    assert_eq!(keys(&served).delete(&record.digest).await, Ok(false));
+    assert_eq!(keys(&served).find(&key).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_look_up_is_one_call() {
+    let served = serve_table().await;
+    let counted = Counted::default();
+    let keys = Keys::new(counted.client(&served.client), TABLE);
+    let (key, record) = keys.create(details(), now()).await.unwrap();
+    assert_eq!(counted.take().calls, 1);
+    keys.find(&key).await.unwrap();
+    assert_eq!(counted.take().calls, 1);
+    keys.disable(&record.digest).await.unwrap();
+    assert_eq!(counted.take().calls, 1);
+}
+
+#[tokio::test]
+async fn damaged_keys_are_refused() {
+    let served = serve_table().await;
+    let keys = keys(&served);
+    for (attribute, value) in [
+        ("subject", None),
+        ("subject", Some(text(""))),
+        ("subject", Some(text("a\nb"))),
+        ("subject", Some(number(5))),
+        ("plan_id", Some(text("\0"))),
+        ("plan_id", Some(number(5))),
+        ("name", Some(text(&"x".repeat(1_025)))),
+        ("description", Some(number(5))),
+        ("enabled", None),
+        ("enabled", Some(text("true"))),
+        ("created", None),
+        ("created", Some(number(-1))),
+        ("expires", Some(text("never"))),
+        ("version", None),
+        ("version", Some(number(1_i128 << 64))),
+    ] {
+        let (key, record) = keys.create(details(), now()).await.unwrap();
+        edit(&served, &format!("KEY#{}", record.digest), attribute, value).await;
+        match keys.find(&key).await {
+            Err(StoreError::Damaged(damage)) => {
+                assert_eq!((damage.item(), damage.attribute()), ("key", attribute));
+                assert!(!damage.to_string().contains("maria"));
+            }
+            other => panic!("{attribute}: {other:?}"),
+        }
+        assert_eq!(keys.list(None).await.unwrap().damaged, [record.digest.to_string()]);
+        assert_eq!(keys.delete(&record.digest).await, Ok(true));
+    }
+}

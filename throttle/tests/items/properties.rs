@@ -1,0 +1,244 @@
+//! What holds of every kind of item, whatever is in it.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use proptest::prelude::*;
+use throttle::table::{Attributes, BucketRecord, Item, RevocationKind};
+use throttle::{
+    Assignment, Digest, Key, KeyDetails, KeyRecord, Plan, PlanId, PlanRecord, Revocable,
+    Revocation, Subject, Timestamp,
+};
+
+fn subject() -> impl Strategy<Value = Subject> {
+    "\\PC{1,100}".prop_map(|text| Subject::new(text).unwrap())
+}
+
+fn plan_id() -> impl Strategy<Value = PlanId> {
+    "\\PC{1,30}".prop_map(|text| PlanId::new(text).unwrap())
+}
+
+fn moment() -> impl Strategy<Value = Timestamp> {
+    any::<u64>().prop_map(Timestamp::from_nanos)
+}
+
+fn digest() -> impl Strategy<Value = Digest> {
+    "[!-~]{20,128}".prop_map(|text| Key::parse(text).unwrap().digest())
+}
+
+fn key() -> impl Strategy<Value = KeyRecord> {
+    let texts = (subject(), proptest::option::of(plan_id()), proptest::option::of("\\PC{1,200}"));
+    let rest = (any::<bool>(), proptest::option::of(moment()), digest(), moment(), any::<u64>());
+    (texts, rest).prop_map(
+        |((subject, plan, text), (enabled, expires, digest, created, version))| {
+            let mut details = KeyDetails::new(subject).with_enabled(enabled);
+            if let Some(plan) = plan {
+                details = details.with_plan(plan);
+            }
+            if let Some(text) = text {
+                details = details.with_name(text.clone()).unwrap().with_description(text).unwrap();
+            }
+            if let Some(expires) = expires {
+                details = details.with_expiry(expires);
+            }
+            KeyRecord { digest, details, created, version }
+        },
+    )
+}
+
+fn target() -> impl Strategy<Value = Revocable> {
+    let kinds = [
+        RevocationKind::Token,
+        RevocationKind::Session,
+        RevocationKind::User,
+        RevocationKind::Client,
+    ];
+    (proptest::sample::select(kinds.to_vec()), ".{0,50}", ".{0,500}")
+        .prop_map(|(kind, issuer, id)| Revocable::new(kind, &issuer, &id))
+}
+
+fn revocation() -> impl Strategy<Value = Revocation> {
+    let moments = (moment(), moment(), moment());
+    (target(), moments, proptest::option::of("\\PC{1,60}")).prop_map(
+        |(target, (now, before, expires), reason)| {
+            let revocation = Revocation::new(target, now, expires).with_issued_before(before);
+            match reason {
+                Some(reason) => revocation.with_reason(reason).unwrap(),
+                None => revocation,
+            }
+        },
+    )
+}
+
+fn plan() -> impl Strategy<Value = PlanRecord> {
+    let limits = (1u64..1_000_000, 1u64..1_000, 1u64..1_000_000, "[A-Za-z ]{0,20}");
+    (plan_id(), limits, any::<u64>(), moment()).prop_map(
+        |(id, (rate, burst, limit, name), version, created)| {
+            let plan = Plan::from_json(format!(
+                r#"{{"name": "{name}", "throttle": {{"rateLimit": {rate}, "burstLimit": {burst}}},
+                    "quota": {{"limit": {limit}, "period": "WEEK"}},
+                    "apiStages": [{{"apiId": "a", "stage": "s", "throttle":
+                        {{"/a/GET": {{"rateLimit": "{rate}/min", "burstLimit": 2}}}}}}]}}"#
+            ));
+            PlanRecord { id, plan: plan.unwrap(), version, created }
+        },
+    )
+}
+
+/// An item of the kind with its counters and grants.
+fn bucket() -> impl Strategy<Value = (Subject, Attributes)> {
+    let period = ("(d[0-9]{8}|w[0-9]{4}-[0-9]{2}|m[0-9]{6})", 0u64..=1_000_000_000_000_000, 0i64..);
+    (subject(), proptest::collection::vec(period, 0..20)).prop_map(|(subject, periods)| {
+        let mut item = Attributes::new();
+        for (name, granted, used) in periods {
+            let counter = used - i64::try_from(granted).unwrap();
+            item.insert(name.clone(), AttributeValue::N(counter.to_string()));
+            item.remove(&format!("g{name}"));
+            if granted > 0 {
+                item.insert(format!("g{name}"), AttributeValue::N(granted.to_string()));
+            }
+        }
+        (subject, item)
+    })
+}
+
+/// A value that anybody could have put there.
+fn value() -> impl Strategy<Value = AttributeValue> {
+    let numbers = [
+        "0",
+        "1",
+        "-1",
+        "0.5",
+        "1e40",
+        "18446744073709551615",
+        "18446744073709551616",
+        "9223372036854775808",
+        "-9223372036854775808",
+        "",
+        "NaN",
+        "+5",
+        "1_000",
+        "99999999999999999999999999999999999999",
+    ];
+    prop_oneof![
+        proptest::sample::select(numbers.to_vec()).prop_map(|n| AttributeValue::N(n.to_owned())),
+        any::<i128>().prop_map(|n| AttributeValue::N(n.to_string())),
+        any::<u64>().prop_map(|n| AttributeValue::N(n.to_string())),
+        ".{0,2000}".prop_map(AttributeValue::S),
+        "(free|gold|\\{\\}|\\[\\]|true)".prop_map(AttributeValue::S),
+        any::<bool>().prop_map(AttributeValue::Bool),
+        Just(AttributeValue::Null(true)),
+        Just(AttributeValue::B(Blob::new([0xff]))),
+        Just(AttributeValue::Ss(vec!["a".to_owned()])),
+        Just(AttributeValue::L(vec![AttributeValue::Null(true)])),
+        Just(AttributeValue::M(HashMap::new())),
+    ]
+}
+
+const NAMES: [&str; 19] = [
+    "pk",
+    "expires_at",
+    "plan",
+    "version",
+    "created",
+    "deleted",
+    "subject",
+    "plan_id",
+    "name",
+    "description",
+    "enabled",
+    "expires",
+    "issued_before",
+    "revoked_at",
+    "reason",
+    "d20261121",
+    "gd20261121",
+    "w2026-47",
+    "gw2026-47",
+];
+
+/// Some attributes of an item, edited or removed or added.
+fn edits() -> impl Strategy<Value = Vec<(&'static str, Option<AttributeValue>)>> {
+    let edit = (proptest::sample::select(&NAMES), proptest::option::of(value()));
+    proptest::collection::vec(edit, 0..8)
+}
+
+/// What an item of the kind becomes by edits is refused, or read as what it says.
+fn hostile<T: Item + PartialEq + std::fmt::Debug>(
+    mut item: Attributes,
+    name: &str,
+    edits: &[(&'static str, Option<AttributeValue>)],
+) -> Result<(), TestCaseError> {
+    for (attribute, value) in edits {
+        match value {
+            Some(value) => item.insert((*attribute).to_owned(), value.clone()),
+            None => item.remove(*attribute),
+        };
+    }
+    let read = |item: &Attributes| T::read(T::parse(name).unwrap(), item);
+    match read(&item) {
+        Ok(Some(found)) => {
+            let again = read(&found.attributes().unwrap()).unwrap();
+            prop_assert_eq!(again, Some(found));
+        }
+        Ok(None) => prop_assert!(item.contains_key("deleted")),
+        Err(damage) => prop_assert!(NAMES.contains(&damage.attribute()), "{damage}"),
+    }
+    Ok(())
+}
+
+/// What is written reads back, key and all.
+fn round_trip<T: Item + PartialEq + Clone + std::fmt::Debug>(
+    item: &T,
+) -> Result<(), TestCaseError> {
+    let attributes = item.attributes().unwrap();
+    let id = T::parse(&T::name(item.id()));
+    prop_assert!(id.is_some());
+    let read = T::read(id.unwrap(), &attributes).unwrap();
+    prop_assert_eq!(read, Some(item.clone()));
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn every_kind_reads_back(
+        key in key(),
+        revocation in revocation(),
+        plan in plan(),
+        (subject, bucket) in bucket(),
+        version: u64,
+    ) {
+        round_trip(&key)?;
+        round_trip(&revocation)?;
+        round_trip(&plan)?;
+        round_trip(&Assignment { subject: subject.clone(), plan: plan.id, version })?;
+        let read = BucketRecord::read(subject, &bucket).unwrap().unwrap();
+        prop_assert_eq!(read.attributes().unwrap(), bucket);
+        round_trip(&read)?;
+    }
+
+    #[test]
+    fn hostile_items_are_refused_or_read_as_what_they_say(
+        key in key(),
+        revocation in revocation(),
+        plan in plan(),
+        (subject, bucket) in bucket(),
+        edits in edits(),
+    ) {
+        hostile::<KeyRecord>(key.attributes().unwrap(), &KeyRecord::name(key.id()), &edits)?;
+        let name = Revocation::name(revocation.id());
+        hostile::<Revocation>(revocation.attributes().unwrap(), &name, &edits)?;
+        hostile::<PlanRecord>(plan.attributes().unwrap(), plan.id.as_str(), &edits)?;
+        hostile::<BucketRecord>(bucket, subject.as_str(), &edits)?;
+        let assignment = Assignment { subject, plan: plan.id, version: 1 };
+        let name = Assignment::name(assignment.id());
+        hostile::<Assignment>(assignment.attributes().unwrap(), &name, &edits)?;
+    }
+
+    #[test]
+    fn no_key_ends_the_process(name in "(\\PC{0,5}|user#|token#)[0-9a-fA-F]{0,65}.{0,3}") {
+        let _ = (KeyRecord::parse(&name), Revocation::parse(&name), PlanRecord::parse(&name));
+        let _ = (Assignment::parse(&name), BucketRecord::parse(&name));
+    }
+}
