@@ -11,7 +11,7 @@ const NOW: u64 = 1_800_000_000;
 const ISSUER: &str = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abc";
 
 /// What is asked of a pool's access tokens.
-pub(super) fn checks() -> Checks {
+pub(crate) fn checks() -> Checks {
     let pair = |name: &str, claim: &str| (name.to_owned(), claim.to_owned());
     Checks {
         issuer: "us-east-1_abc".into(),
