@@ -105,4 +105,4 @@ fn targets(claims: &Claims) -> Vec<Revocable> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,7 @@
 //! The authorizer as a whole: real keys, a real key endpoint, a store in memory, a set clock.
 
 mod forms;
+mod issuers;
 mod lines;
 
 use std::sync::OnceLock;

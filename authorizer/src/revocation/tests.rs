@@ -15,7 +15,7 @@ const TABLE: &str = "tollgate";
 const KEEP: Duration = Duration::from_secs(60);
 
 /// A server in memory with a table in it; it ends with the test's process.
-async fn serve() -> Client {
+pub(crate) async fn serve() -> Client {
     let (tell, told) = mpsc::channel();
     // SQLite blocks the threads that it runs on, so it gets its own.
     std::thread::spawn(move || {
