@@ -268,3 +268,6 @@ fn flat(value: &Value) -> Option<Value> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(crate) use tests::checks as checks_for_tests;

@@ -9,6 +9,7 @@ mod issuer;
 mod limits;
 mod metrics;
 mod response;
+mod revocation;
 mod source;
 
 use std::io::Read as _;
@@ -24,6 +25,7 @@ pub(crate) use limits::UNKNOWN_KEY;
 pub use limits::{Failure, PlanChoice, Refuse, ThrottleConfig};
 pub use metrics::MetricsConfig;
 pub use response::{HttpForm, HttpUnauthorized, ResponseConfig};
+pub use revocation::{RevocationConfig, RevocationFailure};
 pub use source::TokenSource;
 
 /// The longest configuration that is read, in bytes.
@@ -50,6 +52,8 @@ pub struct Config {
     pub response: ResponseConfig,
     /// Rate limits and quotas, where there are any.
     pub throttle: Option<ThrottleConfig>,
+    /// Where revocations are looked up; none: a token counts until its end.
+    pub revocation: Option<RevocationConfig>,
     /// The metrics in the log.
     pub metrics: MetricsConfig,
 }
@@ -77,6 +81,7 @@ struct File {
     #[serde(default)]
     metrics: MetricsConfig,
     throttle: Option<Spanned<ThrottleConfig>>,
+    revocation: Option<Spanned<RevocationConfig>>,
 }
 
 impl Config {
@@ -159,6 +164,7 @@ impl Config {
             token: TokenSource::default(),
             response: ResponseConfig::default(),
             throttle: None,
+            revocation: None,
             metrics: MetricsConfig::default(),
         })
     }
@@ -179,8 +185,8 @@ impl Config {
         if text.len() > MAX_CONFIG {
             return Err(error(None, format!("longer than {MAX_CONFIG} bytes")));
         }
-        let File { issuer, rule, token, response, metrics, throttle } = toml::from_str(text)
-            .map_err(|found| {
+        let File { issuer, rule, token, response, metrics, throttle, revocation } =
+            toml::from_str(text).map_err(|found| {
                 error(found.span().map(|span| span.start), one_line(found.message()))
             })?;
 
@@ -238,7 +244,15 @@ impl Config {
                 Some(spec)
             }
         };
-        Ok(Self { issuers, rules, token, response, throttle, metrics })
+        let revocation = match revocation {
+            None => None,
+            Some(spec) => {
+                let at = spec.span().start;
+                spec.as_ref().check().map_err(|message| error(Some(at), message))?;
+                Some(spec.into_inner())
+            }
+        };
+        Ok(Self { issuers, rules, token, response, throttle, revocation, metrics })
     }
 }
 

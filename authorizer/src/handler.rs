@@ -15,6 +15,7 @@ use crate::log::{self, Weight};
 use crate::metrics::{Measured, Metrics};
 use crate::refusal::{Code, Refusal};
 use crate::response::{Decided, Failure, Response};
+use crate::revocation::Revocations;
 use crate::verify::{Verification, Verifier};
 
 /// The authorizer: what it was configured with, and what it remembers between requests.
@@ -22,6 +23,7 @@ pub struct Authorizer<S, C> {
     config: Config,
     verifier: Verifier<C>,
     throttle: Option<Throttle<S, C>>,
+    revocations: Option<Revocations<C>>,
     clock: C,
     metrics: Metrics,
     #[cfg(feature = "otel")]
@@ -97,6 +99,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             config,
             verifier,
             throttle,
+            revocations: None,
             clock,
             metrics,
             #[cfg(feature = "otel")]
@@ -104,6 +107,14 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             warm,
             told,
         })
+    }
+
+    /// Looks revocations up here, where the configuration has them looked up.
+    ///
+    /// Without this such a configuration lets nobody through.
+    #[must_use]
+    pub fn with_revocations(self, revocations: Revocations<C>) -> Self {
+        Self { revocations: Some(revocations), ..self }
     }
 
     /// Fetches what the first request will need; a failure is left to that request.
@@ -190,6 +201,13 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         trail.kid = kid;
         let claims = outcome?;
         trail.sub = Some(log::digest_of(claims.subject()));
+        if self.config.revocation.is_some() {
+            let revocations = self.revocations.as_ref();
+            let revocations = revocations.ok_or(Refusal::config("no table of revocations"))?;
+            if revocations.check(&claims).await?.is_some() {
+                return Err(Refusal::new(Code::Revoked, "the token was taken back"));
+            }
+        }
 
         let caller = Caller::new(claims.members())
             .with_client(claims.client())

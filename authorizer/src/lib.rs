@@ -25,6 +25,7 @@ mod metrics;
 mod otel;
 mod refusal;
 mod response;
+mod revocation;
 mod run;
 mod shutdown;
 mod token;
@@ -34,13 +35,14 @@ pub use algorithm::Algorithm;
 pub use claims::Claims;
 pub use config::{
     Accepted, Checks, Config, ConfigError, Failure as FailurePolicy, HttpForm, HttpUnauthorized,
-    Identity, Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, ThrottleConfig,
-    TokenSource, TokenUse,
+    Identity, Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig,
+    RevocationFailure, ThrottleConfig, TokenSource, TokenUse,
 };
 pub use event::{ApiKey, Event, Form};
 pub use handler::{Authorizer, Invocation};
 pub use jwks::Bundle;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
+pub use revocation::Revocations;
 pub use run::main;
 pub use verify::{Verification, Verifier};

@@ -26,6 +26,8 @@ pub enum Code {
     Signature,
     /// A claim is missing, of a wrong type, or not for this API at this time.
     Claim,
+    /// The token was taken back before its end.
+    Revoked,
     /// The keys or the table can't be had: not the caller's fault.
     Unavailable,
     /// The deployment is wrong: a plan that is not in the table, an event that can't be served.
@@ -44,6 +46,7 @@ impl Code {
             Self::Key => "key",
             Self::Signature => "signature",
             Self::Claim => "claim",
+            Self::Revoked => "revoked",
             Self::Unavailable => "unavailable",
             Self::Config => "config",
             Self::Panic => "panic",
@@ -54,7 +57,12 @@ impl Code {
     #[must_use]
     pub const fn is_callers_fault(self) -> bool {
         match self {
-            Self::Malformed | Self::Header | Self::Key | Self::Signature | Self::Claim => true,
+            Self::Malformed
+            | Self::Header
+            | Self::Key
+            | Self::Signature
+            | Self::Claim
+            | Self::Revoked => true,
             Self::Unavailable | Self::Config | Self::Panic => false,
         }
     }

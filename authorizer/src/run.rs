@@ -11,6 +11,7 @@ use throttle::{DynamoStore, SystemClock};
 
 use crate::config::{Config, ConfigError};
 use crate::handler::{Authorizer, Invocation};
+use crate::revocation::Revocations;
 use crate::{log, shutdown};
 
 /// The exit code of a start that failed: the deployment is wrong.
@@ -143,7 +144,20 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
         }
         None => None,
     };
-    let authorizer = Authorizer::new(config, store, SystemClock::new())?;
+    let revocations = match &config.revocation {
+        Some(revocation) => {
+            let connect = Connect::default()
+                .operation_timeout(revocation.timeout())
+                .connect_timeout(revocation.timeout());
+            let table = throttle::Revocations::new(connect.client().await, &revocation.table);
+            Some(Revocations::new(table, revocation.clone(), SystemClock::new()))
+        }
+        None => None,
+    };
+    let mut authorizer = Authorizer::new(config, store, SystemClock::new())?;
+    if let Some(revocations) = revocations {
+        authorizer = authorizer.with_revocations(revocations);
+    }
     let api = std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
     futures_util::future::join(authorizer.prepare(), shutdown::register(&api)).await;
     Ok(authorizer)

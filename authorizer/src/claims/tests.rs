@@ -11,7 +11,7 @@ const NOW: u64 = 1_800_000_000;
 const ISSUER: &str = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abc";
 
 /// What is asked of a pool's access tokens.
-pub(super) fn checks() -> Checks {
+pub(crate) fn checks() -> Checks {
     let pair = |name: &str, claim: &str| (name.to_owned(), claim.to_owned());
     Checks {
         issuer: "us-east-1_abc".into(),
@@ -245,6 +245,11 @@ fn another_issuer_s_access_token_is_known_by_its_type() {
     assert!(!check(&json!({"token_use": "id"}), true));
     assert!(check(&json!({}), false), "or where it says so, as an emulator of Cognito does");
 
+    let any = Arc::new(for_other(TokenUse::Any));
+    let both = payload(&id(&json!({})));
+    assert!(Claims::check(both.clone(), false, ISSUER, &any, NOW).is_ok());
+    assert!(Claims::check(both, true, ISSUER, &any, NOW).is_err(), "one thing or the other");
+
     let id = Arc::new(for_other(TokenUse::Id));
     let aud = json!({"token_use": null, "client_id": null, "aud": "client"});
     let check = |marked| Claims::check(payload(&aud), marked, ISSUER, &id, NOW).is_ok();
@@ -284,6 +289,7 @@ fn any_client_must_be_spelled_out() {
     assert!(passes(&open, &json!({"client_id": "other"})));
     assert!(passes(&open, &json!({"client_id": null})));
     assert!(!passes(&open, &json!({"client_id": 1})), "but it is a text");
+    assert!(!passes(&open, &json!({"client_id": ""})), "and a name");
 }
 
 #[test]

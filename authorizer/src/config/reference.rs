@@ -47,7 +47,15 @@ fn the_reference_is_a_configuration() {
 
 #[test]
 fn the_reference_has_every_field_of_every_table() {
-    for table in ["[[issuer]]", "[[rule]]", "[token]", "[response]", "[metrics]", "[throttle]"] {
+    for table in [
+        "[[issuer]]",
+        "[[rule]]",
+        "[token]",
+        "[response]",
+        "[metrics]",
+        "[throttle]",
+        "[revocation]",
+    ] {
         let (known, written) = (known(table), written(table));
         assert!(known.len() >= 2, "{table}: {known:?}");
         let missing: Vec<_> = known.difference(&written).collect();

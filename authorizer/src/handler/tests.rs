@@ -1,6 +1,7 @@
 //! The authorizer as a whole: real keys, a real key endpoint, a store in memory, a set clock.
 
 mod forms;
+mod issuers;
 mod lines;
 #[cfg(feature = "otel")]
 mod spans;
@@ -417,4 +418,19 @@ async fn an_audience_of_several_names_no_client() {
     let answer = authorizer.handle(&event, "request").await.unwrap();
     let answer = serde_json::to_value(answer).unwrap();
     assert_eq!(answer["context"].get("clientId"), None, "absent, not null");
+}
+
+#[tokio::test]
+async fn revocations_that_can_t_be_looked_up_let_nobody_through() {
+    let mut bench = Bench::new("").await;
+    let text = format!(
+        "[[issuer]]\nurl = \"{}\"\nclients = \"any\"\ntoken_use = \"any\"\n\
+         [[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n\
+         [revocation]\ntable = \"tollgate\"\n",
+        bench.iss
+    );
+    let config = Config::parse(&text, "test").unwrap();
+    bench.authorizer = Authorizer::new(config, None, bench.clock.clone()).unwrap();
+    let outcome = bench.call(&bench.token(&json!({})), ARN).await;
+    assert_eq!(outcome, Err(Failure::Internal { code: "config" }));
 }

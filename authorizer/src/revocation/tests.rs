@@ -1,0 +1,195 @@
+//! Revocations in an embedded DynamoDB-compatible server, under a set clock.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use serde_json::{Value, json};
+use throttle::ManualClock;
+use throttle::dynamo::{Client, Connect};
+
+use super::*;
+use crate::claims::checks_for_tests;
+use crate::refusal::Code;
+
+const TABLE: &str = "tollgate";
+const KEEP: Duration = Duration::from_secs(60);
+
+/// A server in memory with a table in it; it ends with the test's process.
+pub(crate) async fn serve() -> Client {
+    let (tell, told) = mpsc::channel();
+    // SQLite blocks the threads that it runs on, so it gets its own.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()).await;
+        });
+    });
+    let client = connect(&format!("http://{}", told.recv().unwrap())).await;
+    assert!(table::create(&client, TABLE).await.unwrap());
+    client
+}
+
+/// Patient: a busy test machine is no outage.
+async fn connect(url: &str) -> Client {
+    let patience = Duration::from_secs(30);
+    Connect::emulator(url).operation_timeout(patience).connect_timeout(patience).client().await
+}
+
+/// The table, as an operator writes it, and as the authorizer reads it.
+struct Bench {
+    written: table::Revocations,
+    read: Revocations<ManualClock>,
+    clock: ManualClock,
+}
+
+fn config(more: &str) -> RevocationConfig {
+    toml::from_str(&format!("table = \"{TABLE}\"\n{more}")).unwrap()
+}
+
+impl Bench {
+    async fn new(more: &str) -> Self {
+        Self::at(serve().await, more)
+    }
+
+    fn at(client: Client, more: &str) -> Self {
+        let clock = ManualClock::default();
+        let written = table::Revocations::new(client, TABLE);
+        let read = Revocations::new(written.clone(), config(more), clock.clone());
+        Self { written, read, clock }
+    }
+
+    /// A token of the pool, issued ten seconds before the clock's start.
+    fn claims(&self, changes: &Value) -> Claims {
+        let now = ManualClock::default().now().as_secs();
+        let mut members = json!({
+            "sub": "user", "iss": "i", "client_id": "client", "token_use": "access",
+            "iat": now - 10, "exp": now + 3_600, "jti": "token", "origin_jti": "session",
+        });
+        members.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let Value::Object(members) = members else { panic!("an object") };
+        Claims::check(members, false, "i", &Arc::new(checks_for_tests()), now).unwrap()
+    }
+
+    async fn check(&self, claims: &Claims) -> Result<Option<RevocationKind>, Code> {
+        self.read.check(claims).await.map_err(Refusal::code)
+    }
+
+    async fn revoke(&self, target: Revocable) {
+        let now = self.clock.now();
+        let expires = now.saturating_add(Duration::from_secs(7_200));
+        self.written.put(&Revocation::new(target, now, expires)).await.unwrap();
+    }
+}
+
+const POOL: &str = "us-east-1_abc";
+
+#[tokio::test]
+async fn a_token_is_revoked_by_each_of_its_names() {
+    let bench = Bench::new("cache_seconds = 0").await;
+    let claims = bench.claims(&json!({}));
+    for (target, kind) in [
+        (Revocable::token(POOL, "token"), RevocationKind::Token),
+        (Revocable::session(POOL, "session"), RevocationKind::Session),
+        (Revocable::user(POOL, "user"), RevocationKind::User),
+        (Revocable::client(POOL, "client"), RevocationKind::Client),
+    ] {
+        assert_eq!(bench.check(&claims).await, Ok(None), "{kind:?}");
+        bench.revoke(target).await;
+        assert_eq!(bench.check(&claims).await, Ok(Some(kind)));
+        bench.written.delete(&target).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nobody_else_is_revoked_with_it() {
+    let bench = Bench::new("cache_seconds = 0").await;
+    for target in [
+        Revocable::user("another-issuer", "user"),
+        Revocable::user(POOL, "client"),
+        Revocable::token(POOL, "session"),
+        Revocable::client(POOL, "other"),
+    ] {
+        bench.revoke(target).await;
+    }
+    assert_eq!(bench.check(&bench.claims(&json!({}))).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_user_who_signs_in_again_is_let_in_again() {
+    let bench = Bench::new("cache_seconds = 0").await;
+    let now = bench.clock.now().as_secs();
+    bench.revoke(Revocable::user(POOL, "user")).await;
+    assert_eq!(bench.check(&bench.claims(&json!({"iat": now}))).await, Ok(None));
+    let old = bench.claims(&json!({"iat": now - 1}));
+    assert_eq!(bench.check(&old).await, Ok(Some(RevocationKind::User)));
+    bench.clock.advance(Duration::from_secs(7_200));
+    assert_eq!(bench.check(&old).await, Ok(None), "expired, and not deleted yet");
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_for_the_stated_time_and_no_longer() {
+    let bench = Bench::new("").await;
+    let claims = bench.claims(&json!({}));
+    assert_eq!(bench.check(&claims).await, Ok(None));
+    let target = Revocable::token(POOL, "token");
+    bench.revoke(target).await;
+    bench.clock.advance(KEEP - Duration::from_nanos(1));
+    assert_eq!(bench.check(&claims).await, Ok(None), "kept");
+    assert_eq!(
+        bench.check(&bench.claims(&json!({"origin_jti": "x"}))).await,
+        Ok(Some(RevocationKind::Token)),
+        "another token's answer is its own"
+    );
+    bench.clock.advance(Duration::from_nanos(1));
+    assert_eq!(bench.check(&claims).await, Ok(Some(RevocationKind::Token)));
+    bench.written.delete(&target).await.unwrap();
+    assert_eq!(bench.check(&claims).await, Ok(Some(RevocationKind::Token)), "kept too");
+    bench.clock.advance(KEEP);
+    assert_eq!(bench.check(&claims).await, Ok(None));
+}
+
+/// A client of an address where nobody is.
+async fn dead() -> Client {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    connect(&url).await
+}
+
+#[tokio::test]
+async fn while_the_table_is_out_it_closes_unless_the_configuration_says_open() {
+    let closed = Bench::at(dead().await, "");
+    assert_eq!(closed.check(&closed.claims(&json!({}))).await, Err(Code::Unavailable));
+    assert!(!Code::Unavailable.is_callers_fault() && Code::Revoked.is_callers_fault());
+    let open = Bench::at(dead().await, "failure = \"open\"");
+    assert_eq!(open.check(&open.claims(&json!({}))).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_closes_whatever_the_configuration_says() {
+    let client = serve().await;
+    for failure in ["closed", "open"] {
+        let mut config = config(&format!("failure = \"{failure}\""));
+        config.table = "other".into();
+        let bench = Bench::at(client.clone(), "");
+        let table = table::Revocations::new(client.clone(), "other");
+        let read = Revocations::new(table, config, bench.clock.clone());
+        let refused = read.check(&bench.claims(&json!({}))).await.map_err(Refusal::code);
+        assert_eq!(refused, Err(Code::Config), "{failure}");
+    }
+}
+
+#[test]
+fn debug_shows_no_name() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let bench = Bench::at(dead().await, "");
+        assert!(!format!("{:?}", bench.read).contains("user"));
+    });
+}
