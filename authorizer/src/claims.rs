@@ -50,18 +50,7 @@ impl Claims {
         if members.get("iss").and_then(Value::as_str) != Some(issuer) {
             return Err(Refusal::claim("the issuer is another"));
         }
-        let expires = time(&members, "exp")?.ok_or(Refusal::claim("`exp` is missing"))?;
-        if expires.saturating_add(checks.leeway) <= now {
-            return Err(Refusal::claim("the token has expired"));
-        }
-        let latest = now.saturating_add(checks.leeway);
-        if time(&members, "nbf")?.is_some_and(|nbf| nbf > latest) {
-            return Err(Refusal::claim("the token is not valid yet"));
-        }
-        if time(&members, "iat")?.is_some_and(|iat| iat > latest) {
-            return Err(Refusal::claim("the token was issued in the future"));
-        }
-
+        let expires = check_times(&members, checks, now)?;
         check_use_and_client(&members, checks)?;
 
         let subject = match members.get("sub") {
@@ -69,6 +58,15 @@ impl Claims {
             _ => return Err(Refusal::claim("`sub` is missing or not usable")),
         };
         Ok(Self { members, subject, expires })
+    }
+
+    /// Checks again what the passing of time can change.
+    ///
+    /// # Errors
+    ///
+    /// `claim`: the token has expired since, or the clock was set back.
+    pub(crate) fn check_again(&self, checks: &Checks, now: u64) -> Result<(), Refusal> {
+        check_times(&self.members, checks, now).map(drop)
     }
 
     /// Who the token is about: the `sub` claim.
@@ -120,6 +118,22 @@ impl Claims {
             _ => Vec::new(),
         }
     }
+}
+
+/// Checks the times of a payload against `now`; returns when it expires.
+fn check_times(members: &Map<String, Value>, checks: &Checks, now: u64) -> Result<u64, Refusal> {
+    let expires = time(members, "exp")?.ok_or(Refusal::claim("`exp` is missing"))?;
+    if expires.saturating_add(checks.leeway) <= now {
+        return Err(Refusal::claim("the token has expired"));
+    }
+    let latest = now.saturating_add(checks.leeway);
+    if time(members, "nbf")?.is_some_and(|nbf| nbf > latest) {
+        return Err(Refusal::claim("the token is not valid yet"));
+    }
+    if time(members, "iat")?.is_some_and(|iat| iat > latest) {
+        return Err(Refusal::claim("the token was issued in the future"));
+    }
+    Ok(expires)
 }
 
 /// A `NumericDate` (RFC 7519 section 2) as whole seconds; fractions are refused, not rounded.
@@ -185,7 +199,12 @@ mod tests {
     const ISSUER: &str = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abc";
 
     fn checks(token_use: TokenUse) -> Checks {
-        Checks { clients: Clients::These(vec!["client".into()]), token_use, leeway: 0 }
+        Checks {
+            algorithms: vec![],
+            clients: Clients::These(vec!["client".into()]),
+            token_use,
+            leeway: 0,
+        }
     }
 
     /// An access token as Cognito makes it, with some members changed; null removes one.

@@ -87,7 +87,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         let event = TokenEvent::read(event)?;
         let arn = MethodArn::parse(event.method_arn)
             .map_err(|_| Refusal::malformed("the methodArn is not one"))?;
-        let Verification { kid, outcome } =
+        let Verification { kid, outcome, .. } =
             self.verifier.verify(token::bearer(event.authorization)?).await;
         trail.kid = kid;
         let claims = outcome?;

@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 use crate::config::Identity;
 use crate::refusal::Refusal;
 use fetch::Fetch;
+pub(crate) use key::Key;
 use set::{KeySet, Keys};
 
 /// After this age a key set is fetched again by the request that meets it.

@@ -13,6 +13,7 @@
 //! (`throttle` does), and reads the time through [`throttle::Clock`] alone.
 
 mod algorithm;
+mod cache;
 mod claims;
 mod config;
 mod event;
@@ -36,4 +37,4 @@ pub use handler::Authorizer;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use run::main;
-pub use verify::{Verification, Verifier};
+pub use verify::{Lookup, Verification, Verifier};

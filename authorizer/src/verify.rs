@@ -5,17 +5,19 @@ use std::sync::Arc;
 use serde_json::Value;
 use throttle::Clock;
 
+use crate::cache::{Cache, Digest, Known};
 use crate::claims::Claims;
 use crate::config::{Identity, Issuer};
-use crate::jwks::KeySets;
+use crate::jwks::{Key, KeySets};
 use crate::log;
 use crate::refusal::{Code, Refusal};
-use crate::token::Unverified;
+use crate::token::{self, Unverified};
 
-/// Verifies tokens: whose are taken, their keys, and the time.
+/// Verifies tokens: whose are taken, their keys, the time, and what was verified before.
 pub struct Verifier<C> {
     issuers: Vec<Issuer>,
     keys: KeySets<C>,
+    known: Cache,
     clock: C,
 }
 
@@ -30,8 +32,19 @@ impl<C> std::fmt::Debug for Verifier<C> {
 pub struct Verification {
     /// A digest of the kid, where the header could be read.
     pub kid: Option<String>,
+    /// Whether the token was known, so that its signature was not verified again.
+    pub lookup: Lookup,
     /// The claims, or why the token is refused.
     pub outcome: Result<Arc<Claims>, Refusal>,
+}
+
+/// Whether a token was found among those that were verified before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// It was, and by a key that its issuer still publishes.
+    Hit,
+    /// It was not, or its key has changed since.
+    Miss,
 }
 
 impl<C: Clock + Clone> Verifier<C> {
@@ -44,7 +57,7 @@ impl<C: Clock + Clone> Verifier<C> {
         let identities: Vec<Identity> =
             issuers.iter().flat_map(|issuer| issuer.identities.clone()).collect();
         let keys = KeySets::new(identities, clock.clone())?;
-        Ok(Self { issuers, keys, clock })
+        Ok(Self { issuers, keys, known: Cache::new(), clock })
     }
 
     /// Fetches the keys that the first token will need; a failure is left to that token.
@@ -54,22 +67,42 @@ impl<C: Clock + Clone> Verifier<C> {
 
     /// Verifies one token, without `Bearer` before it.
     pub async fn verify(&self, text: &str) -> Verification {
+        if let Err(refusal) = token::check_length(text) {
+            return Verification { kid: None, lookup: Lookup::Miss, outcome: Err(refusal) };
+        }
+        let digest = Digest::of(text);
+        if let Some(known) = self.known.get(&digest) {
+            if let Some(outcome) = self.check_again(&known).await {
+                let kid = Some(known.kid_digest.clone());
+                return Verification { kid, lookup: Lookup::Hit, outcome };
+            }
+            self.known.forget(&digest);
+        }
         let token = match Unverified::parse(text) {
             Ok(token) => token,
-            Err(refusal) => return Verification { kid: None, outcome: Err(refusal) },
+            Err(refusal) => {
+                return Verification { kid: None, lookup: Lookup::Miss, outcome: Err(refusal) };
+            }
         };
-        let kid = Some(log::digest_of(&token.kid));
-        Verification { kid, outcome: self.check(&token).await.map(Arc::new) }
+        let kid_digest = log::digest_of(&token.kid);
+        let kid = Some(kid_digest.clone());
+        let outcome = self.check(&token).await.map(|(claims, key)| {
+            let claims = Arc::new(claims);
+            let known = Known { claims: Arc::clone(&claims), kid: token.kid, kid_digest, key };
+            self.known.keep(digest, known);
+            claims
+        });
+        Verification { kid, lookup: Lookup::Miss, outcome }
     }
 
     /// Issuer, key, signature, claims, in this order.
-    async fn check(&self, token: &Unverified<'_>) -> Result<Claims, Refusal> {
+    async fn check(&self, token: &Unverified<'_>) -> Result<(Claims, Arc<Key>), Refusal> {
         let claims = token.claims()?;
         let (issuer, identity) = self
             .identify(claims.get("iss").and_then(Value::as_str))
             .ok_or(Refusal::claim("the issuer is not configured"))?;
         // RFC 8725 section 3.1: which algorithms are taken is the configuration's to say.
-        if !issuer.algorithms.contains(&token.algorithm) {
+        if !issuer.checks.algorithms.contains(&token.algorithm) {
             return Err(Refusal::header("the algorithm is not the issuer's"));
         }
         let keys = self.keys.key(&identity.iss, &token.kid).await?;
@@ -79,7 +112,27 @@ impl<C: Clock + Clone> Verifier<C> {
         if !key.verifies(token.signed.as_bytes(), &token.signature) {
             return Err(Refusal::new(Code::Signature, "the signature is not the issuer's"));
         }
-        Claims::check(claims, &identity.iss, &issuer.checks, self.clock.now().as_secs())
+        let now = self.clock.now().as_secs();
+        let claims = Claims::check(claims, &identity.iss, &issuer.checks, now)?;
+        Ok((claims, Arc::clone(key)))
+    }
+
+    /// Checks what may have changed since a token was verified: its key, and the time.
+    ///
+    /// The key is asked for as for any token, so that known tokens too see a set refreshed,
+    /// dropped for its age, or without the key. Nothing where the issuer now has another key of
+    /// that name: what the old one proved says nothing of the new one.
+    async fn check_again(&self, known: &Known) -> Option<Result<Arc<Claims>, Refusal>> {
+        let (issuer, identity) = self.identify(known.claims.text("iss"))?;
+        let keys = match self.keys.key(&identity.iss, &known.kid).await {
+            Ok(keys) => keys,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let same = keys.of(known.key.algorithm()).is_some_and(|key| **key == *known.key);
+        let now = self.clock.now().as_secs();
+        same.then(|| {
+            known.claims.check_again(&issuer.checks, now).map(|()| Arc::clone(&known.claims))
+        })
     }
 
     fn identify(&self, iss: Option<&str>) -> Option<(&Issuer, &Identity)> {

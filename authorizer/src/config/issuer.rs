@@ -12,8 +12,6 @@ use crate::algorithm::Algorithm;
 pub struct Issuer {
     /// Each spelling of `iss` that is taken, with its key set. A Cognito pool has two.
     pub identities: Vec<Identity>,
-    /// The algorithms that its tokens may be signed with; never empty. Default RS256 alone.
-    pub algorithms: Vec<Algorithm>,
     /// What a token of this issuer must satisfy.
     pub checks: Checks,
 }
@@ -32,6 +30,8 @@ pub struct Identity {
 /// What a token must satisfy besides its signature.
 #[derive(Clone, Debug)]
 pub struct Checks {
+    /// The algorithms that it may sign with; never empty. Default RS256 alone.
+    pub algorithms: Vec<Algorithm>,
     /// Which applications' tokens are taken.
     pub clients: Clients,
     /// Which kind of token is taken.
@@ -115,9 +115,13 @@ impl IssuerSpec {
             (None, Some(url)) => vec![url_identity(url, self.jwks_uri.as_deref())?],
             _ => return Err("an issuer has either `user_pool` or `url`".into()),
         };
-        let checks =
-            Checks { clients: self.clients, token_use: self.token_use, leeway: self.leeway };
-        Ok(Issuer { identities, algorithms: self.algorithms, checks })
+        let checks = Checks {
+            algorithms: self.algorithms,
+            clients: self.clients,
+            token_use: self.token_use,
+            leeway: self.leeway,
+        };
+        Ok(Issuer { identities, checks })
     }
 }
 

@@ -60,6 +60,15 @@ impl Key {
         self.parsed.verify_sig(message, signature).is_ok()
     }
 
+    /// Some key, for tests of what holds keys.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> std::sync::Arc<Self> {
+        let modulus = URL_SAFE_NO_PAD.encode([0xc5; 256]);
+        let jwk = serde_json::json!({"kty": "RSA", "kid": "k", "n": modulus, "e": "AQAB"});
+        let (_, keys) = Self::read(jwk.as_object().unwrap()).unwrap();
+        std::sync::Arc::new(keys[0].clone())
+    }
+
     /// Reads a member of a set: its kid, and a key for each algorithm that it may verify.
     ///
     /// Nothing where it is malformed, weak, private, or for something else than signatures.
