@@ -117,19 +117,20 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
-    use crate::algorithm::Algorithm;
-    use crate::config::{Checks, Clients, TokenUse};
+    use crate::config::Config;
 
     fn known(payload: &Value) -> Known {
-        let checks = Checks {
-            algorithms: vec![Algorithm::Rs256],
-            clients: Clients::Any,
-            token_use: TokenUse::Any,
-            leeway: 0,
-        };
+        let text = "[[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n\
+            [[issuer]]\nurl = \"https://i.example\"\nclients = \"any\"\ntoken_use = \"any\"\n";
+        let issuer = Config::from_source(text).unwrap().issuers.remove(0);
         let mut members: Map<String, Value> = payload.as_object().unwrap().clone();
-        members.extend(json!({"iss": "i", "sub": "s", "exp": 2}).as_object().unwrap().clone());
-        let claims = Claims::check(members, "i", &checks, 1).unwrap();
+        members.extend(
+            json!({"iss": "i", "sub": "s", "exp": 2, "client_id": "c"})
+                .as_object()
+                .unwrap()
+                .clone(),
+        );
+        let claims = Claims::check(members, false, "i", &issuer.checks, 1).unwrap();
         let key = Key::for_tests();
         Known { claims: Arc::new(claims), kid: "k".into(), kid_digest: "d".into(), key }
     }

@@ -17,7 +17,7 @@ use throttle::dynamo::OPERATION_TIMEOUT;
 use toml::Spanned;
 
 use issuer::IssuerSpec;
-pub use issuer::{Checks, Clients, Identity, Issuer, TokenUse};
+pub use issuer::{Accepted, Checks, Identity, Issuer, TokenUse};
 
 /// The longest configuration that is read, in bytes.
 const MAX_CONFIG: usize = 256 * 1024;
@@ -260,6 +260,14 @@ impl Config {
                     return Err(error(Some(at), message));
                 }
             }
+            let name = &issuer.checks.issuer;
+            if issuers.iter().any(|other| other.checks.issuer == *name) {
+                let message = format!(
+                    "the name `{name}` stands twice, and callers of both would share limits: \
+                     give one another `name`"
+                );
+                return Err(error(Some(at), message));
+            }
             issuers.push(issuer);
         }
 
@@ -426,7 +434,12 @@ api_key = "a-key-of-twenty-chars"
             ("\"client_id\"", "\"\"", 11, "must not be empty"),
             ("\"tollgate\"", "\"\"", 11, "must not be empty"),
             ("[\"client1\"]", "[\"\"]", 3, "an empty client id"),
-            ("token_use = \"access\"", "token_use = \"access\"\nleeway = 301", 1, "in seconds"),
+            (
+                "token_use = \"access\"",
+                "token_use = \"access\"\nleeway_seconds = 301",
+                1,
+                "in seconds",
+            ),
             ("user_pool", "jwks_uri = \"https://k.example/\"\nuser_pool", 1, "goes with `url`"),
             (
                 "user_pool = \"us-east-1_abcDEF123\"",
@@ -466,6 +479,15 @@ api_key = "a-key-of-twenty-chars"
     }
 
     #[test]
+    fn refuses_a_name_that_two_issuers_share() {
+        let other = "[[issuer]]\nurl = \"https://i.example\"\nclients = \"any\"\n\
+                     token_use = \"any\"\n";
+        assert!(Config::parse(&format!("{GOOD}\n{other}"), "x").is_ok());
+        let text = error(&format!("{GOOD}\n{other}name = \"us-east-1_abcDEF123\"\n"));
+        assert!(text.starts_with("tollgate.toml:19: ") && text.contains("share limits"), "{text}");
+    }
+
+    #[test]
     fn refuses_a_file_without_issuers_or_rules() {
         assert!(error("rule = []\nissuer = []").contains("no issuer"));
         assert!(error("rule = []").contains("missing field `issuer`"));
@@ -477,7 +499,9 @@ api_key = "a-key-of-twenty-chars"
     #[test]
     fn a_pool_and_its_clients_alone_suffice() {
         let config = Config::from_pool("eu-west-1_Ab9", "one, two").unwrap();
-        let Clients::These(clients) = &config.issuers[0].checks.clients else { panic!("any") };
+        let Some(Accepted::These(clients)) = &config.issuers[0].checks.clients else {
+            panic!("any")
+        };
         assert_eq!(clients, &["one", "two"]);
         assert_eq!(config.issuers[0].checks.token_use, TokenUse::Access);
         for (pool, clients) in [

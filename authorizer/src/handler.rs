@@ -131,7 +131,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     ) -> Result<Decision, Refusal> {
         let subject = claims
             .text(&config.subject)
-            .and_then(|text| Subject::new(text).ok())
+            .and_then(|text| Subject::new(claims.qualified(text)).ok())
             .ok_or(Refusal::claim("the claim that limits are kept by is missing"))?;
         let chosen = config.plan.claim.as_deref().and_then(|claim| claims.members().get(claim));
         let named = match chosen {

@@ -6,6 +6,7 @@
 //! from a budget of its own: random kids can use that budget up, but each fetch that they cause
 //! brings whatever has rotated, so they delay a genuine rotation by ten seconds at most.
 
+mod bundle;
 mod fetch;
 mod key;
 mod set;
@@ -19,6 +20,7 @@ use tokio::sync::Mutex;
 
 use crate::config::Identity;
 use crate::refusal::Refusal;
+pub use bundle::Bundle;
 use fetch::Fetch;
 pub(crate) use key::Key;
 use set::{KeySet, Keys};
@@ -94,12 +96,13 @@ impl<C: Clock> KeySets<C> {
     ///
     /// The HTTP client can't be made: the system's root certificates can't be read, say.
     pub(crate) fn new(identities: Vec<Identity>, clock: C) -> Result<Self, reqwest::Error> {
+        let fetched = Moment { wall: clock.now(), monotonic: clock.monotonic() };
         let sources = identities
             .into_iter()
-            .map(|identity| Source {
-                identity,
-                current: RwLock::new(None),
-                flight: Mutex::default(),
+            .map(|identity| {
+                let held = identity.bundle.as_ref().map(Bundle::keys);
+                let held = held.map(|set| Arc::new(Held { set, fetched }));
+                Source { identity, current: RwLock::new(held), flight: Mutex::default() }
             })
             .collect::<Vec<Source>>();
         let plain = sources.iter().all(|source| source.identity.jwks_uri.scheme() == "http");
@@ -108,7 +111,10 @@ impl<C: Clock> KeySets<C> {
 
     /// Fetches the sets that will surely be needed, in parallel; a failure is left to a request.
     pub(crate) async fn prefetch(&self) {
-        let wanted = self.sources.iter().filter(|source| source.identity.prefetch);
+        let wanted = self
+            .sources
+            .iter()
+            .filter(|source| source.identity.prefetch && source.identity.bundle.is_none());
         join_all(wanted.map(|source| self.refresh(source, Want::Set))).await;
     }
 

@@ -30,10 +30,11 @@ mod verify;
 pub use algorithm::Algorithm;
 pub use claims::Claims;
 pub use config::{
-    Checks, Clients, Config, ConfigError, Failure as FailurePolicy, Identity, Issuer, PlanChoice,
+    Accepted, Checks, Config, ConfigError, Failure as FailurePolicy, Identity, Issuer, PlanChoice,
     Refuse, ThrottleConfig, TokenUse,
 };
 pub use handler::Authorizer;
+pub use jwks::Bundle;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use run::main;

@@ -30,6 +30,8 @@ const REFUSED: [&str; 9] = ["crit", "b64", "zip", "enc", "cty", "jwk", "jku", "x
 pub(crate) struct Unverified<'a> {
     /// The algorithm that the header asks for; whether it may is the configuration's to say.
     pub(crate) algorithm: Algorithm,
+    /// Whether the header's type is an access token's (RFC 9068 section 2.1).
+    pub(crate) marked: bool,
     /// The key that the header names.
     pub(crate) kid: String,
     /// What was signed: the first two parts with the dot between.
@@ -88,12 +90,13 @@ impl<'a> Unverified<'a> {
         let header = json::object(&decode(header)?)
             .ok_or(Refusal::malformed("the header is not a plain JSON object"))?;
         let algorithm = check_header(&header)?;
+        let marked = header.get("typ").and_then(Value::as_str).is_some_and(is_access);
         let kid = kid_of(header).ok_or(Refusal::header("no usable kid"))?;
         let (payload, signature) = (decode(payload)?, decode(signature)?);
         if signature.is_empty() {
             return Err(Refusal::malformed("the signature is missing"));
         }
-        Ok(Self { algorithm, kid, signed, signature, payload })
+        Ok(Self { algorithm, marked, kid, signed, signature, payload })
     }
 
     /// The payload's members. Only `iss` may be used before the signature is verified.
@@ -138,6 +141,11 @@ fn is_type(typ: &str) -> bool {
         _ => typ,
     };
     short.eq_ignore_ascii_case("JWT") || short.eq_ignore_ascii_case("at+jwt")
+}
+
+/// Whether a type that is taken is an access token's.
+fn is_access(typ: &str) -> bool {
+    typ.rsplit('/').next().is_some_and(|short| short.eq_ignore_ascii_case("at+jwt"))
 }
 
 fn kid_of(mut header: Map<String, Value>) -> Option<String> {
@@ -297,6 +305,17 @@ mod tests {
             let header = format!(r#"{{"kid":"k","alg":"RS256","typ":{typ}}}"#);
             assert_eq!(code(&token(&header, "{}")).is_some(), wrong, "{typ}");
         }
+    }
+
+    #[test]
+    fn says_whether_the_type_is_an_access_token_s() {
+        for (typ, marked) in
+            [("JWT", false), ("at+jwt", true), ("AT+JWT", true), ("application/at+jwt", true)]
+        {
+            let text = token(&format!(r#"{{"kid":"k","alg":"RS256","typ":"{typ}"}}"#), "{}");
+            assert_eq!(Unverified::parse(&text).unwrap().marked, marked, "{typ}");
+        }
+        assert!(!Unverified::parse(&token(HEADER, "{}")).unwrap().marked);
     }
 
     #[test]

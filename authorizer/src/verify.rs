@@ -113,7 +113,7 @@ impl<C: Clock + Clone> Verifier<C> {
             return Err(Refusal::new(Code::Signature, "the signature is not the issuer's"));
         }
         let now = self.clock.now().as_secs();
-        let claims = Claims::check(claims, &identity.iss, &issuer.checks, now)?;
+        let claims = Claims::check(claims, token.marked, &identity.iss, &issuer.checks, now)?;
         Ok((claims, Arc::clone(key)))
     }
 
@@ -123,16 +123,14 @@ impl<C: Clock + Clone> Verifier<C> {
     /// dropped for its age, or without the key. Nothing where the issuer now has another key of
     /// that name: what the old one proved says nothing of the new one.
     async fn check_again(&self, known: &Known) -> Option<Result<Arc<Claims>, Refusal>> {
-        let (issuer, identity) = self.identify(known.claims.text("iss"))?;
+        let (_, identity) = self.identify(known.claims.text("iss"))?;
         let keys = match self.keys.key(&identity.iss, &known.kid).await {
             Ok(keys) => keys,
             Err(refusal) => return Some(Err(refusal)),
         };
         let same = keys.of(known.key.algorithm()).is_some_and(|key| **key == *known.key);
         let now = self.clock.now().as_secs();
-        same.then(|| {
-            known.claims.check_again(&issuer.checks, now).map(|()| Arc::clone(&known.claims))
-        })
+        same.then(|| known.claims.check_again(now).map(|()| Arc::clone(&known.claims)))
     }
 
     fn identify(&self, iss: Option<&str>) -> Option<(&Issuer, &Identity)> {

@@ -8,7 +8,7 @@ use reqwest::{Client, ClientBuilder, StatusCode, Url, redirect};
 use super::set::{KeySet, SetError};
 
 /// The longest key set that is read: API Gateway's own bound for its JWT authorizer.
-const MAX_BODY: usize = 150_000;
+pub(super) const MAX_BODY: usize = 150_000;
 
 /// The longest time for a whole fetch: API Gateway's own bound for its JWT authorizer.
 const TIMEOUT: Duration = Duration::from_millis(1500);

@@ -85,8 +85,12 @@ impl Bench {
         let iss = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(Arc::clone(&endpoint));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let identity =
-            Identity { iss: iss.clone(), jwks_uri: iss.parse().unwrap(), prefetch: true };
+        let identity = Identity {
+            iss: iss.clone(),
+            jwks_uri: iss.parse().unwrap(),
+            prefetch: true,
+            bundle: None,
+        };
         let clock = ManualClock::default();
         let keys = KeySets::new(vec![identity], clock.clone()).unwrap();
         Self { keys, endpoint, clock, iss }

@@ -1,0 +1,130 @@
+//! Which claims a backend is told, and under what names.
+
+use std::collections::BTreeMap;
+
+use serde::de::{self, Deserialize, Deserializer};
+use toml::Spanned;
+
+/// What a backend is told unless the configuration says otherwise.
+const DEFAULT: [(&str, &str); 4] =
+    [("sub", "sub"), ("clientId", "client_id"), ("scope", "scope"), ("groups", "cognito:groups")];
+
+/// Names that the answer or API Gateway itself gives a meaning.
+const RESERVED: [&str; 9] = [
+    "principalId",
+    "integrationLatency",
+    "claims",
+    "plan",
+    "limit",
+    "remaining",
+    "retryAfter",
+    "throttled",
+    "reason",
+];
+
+/// How many claims may be passed on.
+const MAX_ENTRIES: usize = 32;
+
+/// The longest name of an entry, in bytes.
+const MAX_NAME: usize = 64;
+
+/// The claims that are passed on: pairs of a name and a claim, in the order of the file.
+///
+/// Each claim stands once at most, so that all values together are no longer than the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Context(pub(super) Vec<(String, String)>);
+
+impl Default for Context {
+    fn default() -> Self {
+        Self(DEFAULT.map(|(name, claim)| (name.to_owned(), claim.to_owned())).into())
+    }
+}
+
+impl<'de> Deserialize<'de> for Context {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = BTreeMap::<String, Spanned<String>>::deserialize(deserializer)?;
+        let mut entries: Vec<(String, Spanned<String>)> = written.into_iter().collect();
+        entries.sort_by_key(|(_, claim)| claim.span().start);
+        let entries: Vec<(String, String)> =
+            entries.into_iter().map(|(name, claim)| (name, claim.into_inner())).collect();
+        check(&entries).map_err(de::Error::custom)?;
+        Ok(Self(entries))
+    }
+}
+
+fn check(entries: &[(String, String)]) -> Result<(), String> {
+    if entries.len() > MAX_ENTRIES {
+        return Err(format!("more than {MAX_ENTRIES} claims in `context`"));
+    }
+    for (at, (name, claim)) in entries.iter().enumerate() {
+        let shown = name.escape_debug();
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if name.is_empty() || name.len() > MAX_NAME || !plain {
+            return Err(format!(
+                "`{shown}` can't be a name in `context`: use up to {MAX_NAME} letters, digits, `_`"
+            ));
+        }
+        if RESERVED.contains(&name.as_str()) {
+            return Err(format!("`{shown}` in `context` has a meaning already: choose another"));
+        }
+        if claim.is_empty() {
+            return Err(format!("`{shown}` in `context` names no claim"));
+        }
+        if entries.iter().take(at).any(|(_, other)| other == claim) {
+            let claim = claim.escape_debug();
+            return Err(format!("`{claim}` stands twice in `context`: remove one"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct File {
+        context: Context,
+    }
+
+    fn read(context: &str) -> Result<Context, String> {
+        toml::from_str::<File>(&format!("context = {context}"))
+            .map(|file| file.context)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn keeps_the_order_of_the_file() {
+        let Context(entries) = read("{ z = \"sub\", a = \"email\", m = \"jti\" }").unwrap();
+        let names: Vec<_> = entries.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["z", "a", "m"]);
+        assert_eq!(read("{}").unwrap(), Context(Vec::new()), "nothing is passed on");
+    }
+
+    #[test]
+    fn refuses_names_that_have_a_meaning_or_can_t_be_used() {
+        for name in RESERVED {
+            assert!(read(&format!("{{ {name} = \"x\" }}")).unwrap_err().contains("a meaning"));
+        }
+        let long = "n".repeat(MAX_NAME + 1);
+        for name in ["\"\"", "\"a b\"", "\"a.b\"", "\"a-b\"", "\"é\"", &long] {
+            assert!(
+                read(&format!("{{ {name} = \"x\" }}")).unwrap_err().contains("can't be a name")
+            );
+        }
+        assert!(read(&format!("{{ {} = \"x\" }}", "n".repeat(MAX_NAME))).is_ok());
+        assert!(read("{ a = \"\" }").unwrap_err().contains("names no claim"));
+        assert!(read("{ a = \"x\", b = \"x\" }").unwrap_err().contains("stands twice"));
+        assert!(read("{ a = 1 }").is_err());
+    }
+
+    #[test]
+    fn bounds_how_many_there_are() {
+        let of = |count: usize| {
+            let entries: Vec<_> = (0..count).map(|n| format!("n{n} = \"c{n}\"")).collect();
+            read(&format!("{{ {} }}", entries.join(", ")))
+        };
+        assert!(of(MAX_ENTRIES).is_ok());
+        assert!(of(MAX_ENTRIES + 1).unwrap_err().contains("more than"));
+    }
+}

@@ -1,0 +1,255 @@
+//! An `[[issuer]]` table as it is written, and what it comes to.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::accepted::{self, Accepted, Names, Required};
+use super::context::Context;
+use super::{Checks, Identity, Issuer, TokenUse, address, pool};
+use crate::algorithm::Algorithm;
+use crate::jwks::Bundle;
+
+/// The largest leeway that makes sense, in seconds; more is a mistake in the unit.
+const MAX_LEEWAY: u64 = 300;
+
+/// The largest lifetime or age that can be asked for, in seconds: ten years, as Cognito's refresh
+/// tokens may live.
+const MAX_SPAN: u64 = 315_360_000;
+
+/// The longest name of an issuer, in bytes: it is part of a table's keys.
+const MAX_NAME: usize = 128;
+
+/// An `[[issuer]]` table as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct IssuerSpec {
+    name: Option<String>,
+    user_pool: Option<String>,
+    replica_regions: Option<Names>,
+    domain_suffix: Option<String>,
+    url: Option<String>,
+    jwks_uri: Option<String>,
+    jwks: Option<String>,
+    jwks_file: Option<String>,
+    algorithms: Option<Vec<Algorithm>>,
+    token_use: TokenUse,
+    #[serde(default, deserialize_with = "accepted::clients")]
+    clients: Option<Accepted>,
+    #[serde(default, deserialize_with = "accepted::audiences")]
+    audiences: Option<Accepted>,
+    unbound_clients: Option<Names>,
+    any_scope: Option<Names>,
+    all_scopes: Option<Names>,
+    any_group: Option<Names>,
+    all_groups: Option<Names>,
+    #[serde(default, deserialize_with = "accepted::required_claims")]
+    required_claims: Required,
+    #[serde(default)]
+    leeway_seconds: u64,
+    max_lifetime_seconds: Option<u64>,
+    max_age_seconds: Option<u64>,
+    principal: Option<String>,
+    #[serde(default)]
+    context: Context,
+}
+
+impl IssuerSpec {
+    /// What stands for a pool that the environment names: access tokens of these clients.
+    pub(in crate::config) fn of_pool(pool: &str, clients: Vec<String>) -> Self {
+        Self {
+            name: None,
+            user_pool: Some(pool.to_owned()),
+            replica_regions: None,
+            domain_suffix: None,
+            url: None,
+            jwks_uri: None,
+            jwks: None,
+            jwks_file: None,
+            algorithms: None,
+            token_use: TokenUse::Access,
+            clients: Some(Accepted::These(clients)),
+            audiences: None,
+            unbound_clients: None,
+            any_scope: None,
+            all_scopes: None,
+            any_group: None,
+            all_groups: None,
+            required_claims: Required::new(),
+            leeway_seconds: 0,
+            max_lifetime_seconds: None,
+            max_age_seconds: None,
+            principal: None,
+            context: Context::default(),
+        }
+    }
+
+    /// Works out the issuer's names and addresses.
+    pub(in crate::config) fn resolve(self) -> Result<Issuer, String> {
+        self.check_times()?;
+        self.check_audiences()?;
+        let bundle = self.bundle()?;
+        let identities = match (&self.user_pool, &self.url) {
+            (Some(pool), None) => self.pool_identities(pool, bundle.as_ref())?,
+            (None, Some(url)) => vec![self.url_identity(url, bundle)?],
+            _ => return Err("an issuer has either `user_pool` or `url`".into()),
+        };
+        let checks = Checks {
+            issuer: self.issuer_name()?,
+            cognito: self.user_pool.is_some(),
+            algorithms: algorithms(self.algorithms)?,
+            token_use: self.token_use,
+            clients: self.clients,
+            audiences: self.audiences,
+            unbound_clients: listed(self.unbound_clients),
+            any_scope: listed(self.any_scope),
+            all_scopes: listed(self.all_scopes),
+            any_group: listed(self.any_group),
+            all_groups: listed(self.all_groups),
+            required_claims: self.required_claims.into_iter().collect(),
+            leeway: self.leeway_seconds,
+            max_lifetime: self.max_lifetime_seconds,
+            max_age: self.max_age_seconds,
+            principal: match self.principal {
+                Some(claim) if claim.is_empty() => return Err("`principal` names no claim".into()),
+                Some(claim) => claim,
+                None => "sub".to_owned(),
+            },
+            context: self.context.0,
+        };
+        Ok(Issuer { identities, checks: Arc::new(checks) })
+    }
+
+    fn check_times(&self) -> Result<(), String> {
+        if self.leeway_seconds > MAX_LEEWAY {
+            return Err(format!("`leeway_seconds` is in seconds, at most {MAX_LEEWAY}"));
+        }
+        for (field, value) in [
+            ("max_lifetime_seconds", self.max_lifetime_seconds),
+            ("max_age_seconds", self.max_age_seconds),
+        ] {
+            if value.is_some_and(|seconds| !(1..=MAX_SPAN).contains(&seconds)) {
+                return Err(format!(
+                    "`{field}` must be 1 to {MAX_SPAN}; without it there is no bound"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_audiences(&self) -> Result<(), String> {
+        if self.clients.is_none() && self.audiences.is_none() {
+            return Err("missing field `clients` or `audiences`: name those whose tokens are \
+                        taken, or write clients = \"any\""
+                .into());
+        }
+        let Some(Names(unbound)) = &self.unbound_clients else { return Ok(()) };
+        if !matches!(self.audiences, Some(Accepted::These(_))) {
+            return Err("`unbound_clients` goes with a list of `audiences`: without one no \
+                        token needs an audience"
+                .into());
+        }
+        match unbound.iter().find(|id| self.clients.as_ref().is_some_and(|all| !all.has(id))) {
+            Some(id) => {
+                let id = id.escape_debug();
+                Err(format!("`{id}` in `unbound_clients` is not one of `clients`: add it there"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn bundle(&self) -> Result<Option<Bundle>, String> {
+        match (&self.jwks, &self.jwks_file) {
+            (None, None) => Ok(None),
+            (Some(text), None) => {
+                Bundle::of_text(text).map(Some).map_err(|e| format!("`jwks`: {e}"))
+            }
+            (None, Some(path)) => Bundle::of_file(path)
+                .map(Some)
+                .map_err(|error| format!("`jwks_file` `{}`: {error}", path.escape_debug())),
+            (Some(_), Some(_)) => Err("an issuer has either `jwks` or `jwks_file`".into()),
+        }
+    }
+
+    fn pool_identities(
+        &self,
+        pool: &str,
+        bundle: Option<&Bundle>,
+    ) -> Result<Vec<Identity>, String> {
+        if self.jwks_uri.is_some() {
+            return Err("`jwks_uri` goes with `url`: a user pool's is known".into());
+        }
+        let suffix = self.domain_suffix.as_deref();
+        if suffix.is_some_and(|suffix| !pool::is_domain(suffix)) {
+            return Err(
+                "`domain_suffix` is the end of a host's name, such as `amazonaws.com`".into()
+            );
+        }
+        let replicas = self.replica_regions.as_ref().map_or(&[][..], |Names(regions)| regions);
+        pool::issuers(pool, replicas, suffix)?
+            .into_iter()
+            .map(|(iss, prefetch)| {
+                let jwks_uri = address::key_set_of(&iss)?;
+                Ok(Identity { iss, jwks_uri, prefetch, bundle: bundle.cloned() })
+            })
+            .collect()
+    }
+
+    fn url_identity(&self, url: &str, bundle: Option<Bundle>) -> Result<Identity, String> {
+        for (field, given) in [
+            ("replica_regions", self.replica_regions.is_some()),
+            ("domain_suffix", self.domain_suffix.is_some()),
+        ] {
+            if given {
+                return Err(format!("`{field}` goes with `user_pool`"));
+            }
+        }
+        address::check_issuer(url)?;
+        let jwks_uri = match &self.jwks_uri {
+            Some(uri) => address::address(uri)?,
+            None => address::key_set_of(url)?,
+        };
+        Ok(Identity { iss: url.to_owned(), jwks_uri, prefetch: true, bundle })
+    }
+
+    /// The name that was given, else the pool's id, else the URL without its scheme.
+    fn issuer_name(&self) -> Result<String, String> {
+        let whole = self.url.as_deref().unwrap_or_default();
+        let below = whole.split_once("://").map_or(whole, |(_, rest)| rest).trim_end_matches('/');
+        let name = match (&self.name, &self.user_pool) {
+            (Some(name), _) => name.as_str(),
+            (None, Some(pool)) => pool.as_str(),
+            (None, None) => below,
+        };
+        // `#` parts the name from what it names, in a table's keys.
+        let plain = name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+        if name.is_empty() || name.len() > MAX_NAME || !plain {
+            let shown = name.escape_debug();
+            return Err(format!(
+                "`{shown}` can't name an issuer: give it a `name` of up to {MAX_NAME} ASCII \
+                 characters, without spaces and `#`"
+            ));
+        }
+        Ok(name.to_owned())
+    }
+}
+
+fn listed(names: Option<Names>) -> Vec<String> {
+    names.map(|Names(names)| names).unwrap_or_default()
+}
+
+fn algorithms(written: Option<Vec<Algorithm>>) -> Result<Vec<Algorithm>, String> {
+    let algorithms = written.unwrap_or_else(|| vec![Algorithm::default()]);
+    if algorithms.is_empty() {
+        return Err("an empty list of `algorithms` lets nobody in: name one, or remove it".into());
+    }
+    for (at, algorithm) in algorithms.iter().enumerate() {
+        if algorithms.iter().take(at).any(|other| other == algorithm) {
+            return Err(format!("`{algorithm}` stands twice in `algorithms`: remove one"));
+        }
+    }
+    Ok(algorithms)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! What an `[[issuer]]` table comes to, and what is wrong with one.
+
+use serde_json::json;
+
+use super::*;
+
+const POOL: &str = "user_pool = \"us-east-1_abc\"\ntoken_use = \"access\"\nclients = [\"c\"]\n";
+
+const OTHER: &str =
+    "url = \"https://id.example/realms/a/\"\ntoken_use = \"any\"\naudiences = [\"https://api\"]\n";
+
+const KEYS: &str = r#"jwks = '{"keys":[{"kty":"RSA","kid":"k","e":"AQAB","n":"MODULUS"}]}'"#;
+
+fn resolve(text: &str) -> Result<Issuer, String> {
+    let spec: IssuerSpec = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    spec.resolve()
+}
+
+fn checks(text: &str) -> Arc<Checks> {
+    resolve(text).unwrap().checks
+}
+
+/// A bundle's line, with a modulus of the right length.
+fn keys() -> String {
+    KEYS.replace("MODULUS", &format!("{}xQ", "xcXF".repeat(85)))
+}
+
+#[test]
+fn what_is_not_written_has_a_strict_default() {
+    let checks = checks(POOL);
+    assert_eq!(checks.issuer, "us-east-1_abc");
+    assert_eq!(checks.algorithms, [Algorithm::Rs256]);
+    assert_eq!((checks.leeway, checks.max_lifetime, checks.max_age), (0, None, None));
+    assert_eq!(checks.principal, "sub");
+    assert_eq!(checks.audiences, None);
+    assert!(checks.cognito);
+    let names: Vec<_> = checks.context.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["sub", "clientId", "scope", "groups"]);
+}
+
+#[test]
+fn everything_that_is_written_is_taken() {
+    let text = format!(
+        "{POOL}name = \"main\"\nreplica_regions = [\"us-west-2\"]\ndomain_suffix = \"x.example\"\n\
+         algorithms = [\"ES384\", \"EdDSA\"]\naudiences = [\"https://api\"]\n\
+         unbound_clients = [\"c\"]\nany_scope = [\"a\"]\nall_scopes = [\"b\"]\n\
+         any_group = [\"g\"]\nall_groups = [\"h\"]\nleeway_seconds = 300\n\
+         max_lifetime_seconds = 3600\nmax_age_seconds = 60\nprincipal = \"username\"\n\
+         required_claims = {{ email_verified = true, tier = [\"gold\", 1] }}\n\
+         context = {{ who = \"username\" }}\n"
+    );
+    let issuer = resolve(&text).unwrap();
+    let names: Vec<_> = issuer.identities.iter().map(|found| found.iss.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "https://cognito-idp.us-east-1.x.example/us-east-1_abc",
+            "https://issuer-cognito-idp.us-east-1.x.example/us-east-1_abc",
+            "https://cognito-idp.us-west-2.x.example/us-east-1_abc",
+        ]
+    );
+    let prefetched: Vec<_> = issuer.identities.iter().map(|found| found.prefetch).collect();
+    assert_eq!(prefetched, [true, false, true]);
+    let checks = issuer.checks;
+    assert_eq!(checks.issuer, "main");
+    assert_eq!(checks.algorithms, [Algorithm::Es384, Algorithm::EdDsa]);
+    assert_eq!(checks.clients, Some(Accepted::These(vec!["c".into()])));
+    assert_eq!(checks.audiences, Some(Accepted::These(vec!["https://api".into()])));
+    assert_eq!(checks.unbound_clients, ["c"]);
+    assert_eq!(
+        (&checks.any_scope[..], &checks.all_scopes[..]),
+        (&["a".into()][..], &["b".into()][..])
+    );
+    assert_eq!(
+        (&checks.any_group[..], &checks.all_groups[..]),
+        (&["g".into()][..], &["h".into()][..])
+    );
+    assert_eq!((checks.leeway, checks.max_lifetime, checks.max_age), (300, Some(3600), Some(60)));
+    assert_eq!(checks.principal, "username");
+    assert_eq!(checks.context, [("who".into(), "username".into())]);
+    assert_eq!(
+        checks.required_claims,
+        [
+            ("email_verified".to_owned(), vec![json!(true)]),
+            ("tier".to_owned(), vec![json!("gold"), json!(1)]),
+        ]
+    );
+}
+
+#[test]
+fn another_issuer_is_named_by_its_url_and_finds_its_keys_where_it_is_told() {
+    let issuer = resolve(OTHER).unwrap();
+    assert_eq!(issuer.checks.issuer, "id.example/realms/a");
+    assert!(!issuer.checks.cognito);
+    let [identity] = &issuer.identities[..] else { panic!("one name") };
+    assert_eq!(identity.iss, "https://id.example/realms/a/");
+    assert_eq!(identity.jwks_uri.as_str(), "https://id.example/realms/a/.well-known/jwks.json");
+    let told = resolve(&format!("{OTHER}jwks_uri = \"https://keys.example/j\"\n")).unwrap();
+    assert_eq!(told.identities[0].jwks_uri.as_str(), "https://keys.example/j");
+}
+
+#[test]
+fn any_is_spelled_out() {
+    let any = checks("url = \"https://i.example\"\ntoken_use = \"any\"\naudiences = \"any\"");
+    assert_eq!((&any.clients, &any.audiences), (&None, &Some(Accepted::Any)));
+    let any = checks("url = \"https://i.example\"\ntoken_use = \"any\"\nclients = \"any\"");
+    assert_eq!((&any.clients, &any.audiences), (&Some(Accepted::Any), &None));
+}
+
+#[test]
+fn bundled_keys_go_to_each_name_of_the_issuer() {
+    let issuer = resolve(&format!("{POOL}{}", keys())).unwrap();
+    assert!(issuer.identities.iter().all(|identity| identity.bundle.is_some()));
+    assert!(!format!("{issuer:?}").contains("xcXF"), "no key in Debug");
+
+    let file = std::env::temp_dir().join(format!("tollgate-keys-{}.json", std::process::id()));
+    let text = keys();
+    let text = text.trim_start_matches("jwks = '").trim_end_matches('\'');
+    std::fs::write(&file, text).unwrap();
+    let issuer = resolve(&format!("{OTHER}jwks_file = \"{}\"", file.display())).unwrap();
+    assert!(issuer.identities[0].bundle.is_some());
+    std::fs::remove_file(&file).unwrap();
+    assert!(resolve(&format!("{OTHER}jwks_file = \"{}\"", file.display())).is_err(), "gone");
+}
+
+#[test]
+fn says_what_is_wrong_and_what_to_do() {
+    let long = "n".repeat(MAX_NAME + 1);
+    for (base, more, says) in [
+        (POOL, "url = \"https://i.example\"", "either `user_pool` or `url`"),
+        ("token_use = \"any\"\nclients = \"any\"", "", "either `user_pool` or `url`"),
+        ("user_pool = \"us-east-1_a\"\ntoken_use = \"access\"", "", "`clients` or `audiences`"),
+        ("user_pool = \"us-east-1_a\"\nclients = [\"c\"]", "", "missing field `token_use`"),
+        (POOL, "leeway_seconds = 301", "at most 300"),
+        (POOL, "leeway_seconds = -1", "invalid value"),
+        (POOL, "leeway_seconds = 0.5", "invalid type"),
+        (POOL, "max_lifetime_seconds = 0", "must be 1 to"),
+        (POOL, "max_age_seconds = 315360001", "must be 1 to"),
+        (POOL, "algorithms = []", "an empty list of `algorithms`"),
+        (POOL, "algorithms = [\"HS256\"]", "unknown variant `HS256`"),
+        (POOL, "algorithms = [\"none\"]", "unknown variant `none`"),
+        (POOL, "algorithms = [\"RS256\", \"RS256\"]", "stands twice"),
+        (POOL, "audiences = []", "an empty audience list"),
+        (POOL, "audiences = \"all\"", "audiences = \"any\""),
+        (POOL, "audiences = [\"a\", \"a\"]", "stands twice"),
+        (POOL, "any_scope = []", "an empty list"),
+        (POOL, "all_groups = [\"\"]", "an empty name"),
+        (POOL, "unbound_clients = [\"c\"]", "goes with a list of `audiences`"),
+        (POOL, "audiences = \"any\"\nunbound_clients = [\"c\"]", "goes with a list"),
+        (POOL, "audiences = [\"a\"]\nunbound_clients = [\"d\"]", "is not one of `clients`"),
+        (POOL, "required_claims = {}", "asks for nothing"),
+        (POOL, "required_claims = { a = [] }", "no value of `a`"),
+        (POOL, "required_claims = { a = 0.5 }", "must be a text"),
+        (POOL, "required_claims = { a = [{}] }", "must be a text"),
+        (POOL, "principal = \"\"", "names no claim"),
+        (POOL, "context = { plan = \"p\" }", "has a meaning"),
+        (POOL, "jwks_uri = \"https://k.example\"", "goes with `url`"),
+        (POOL, "domain_suffix = \"evil.example/x\"", "the end of a host's name"),
+        (POOL, "replica_regions = [\"mars\"]", "not a Region's name"),
+        (POOL, "replica_regions = []", "an empty list"),
+        (OTHER, "replica_regions = [\"us-west-2\"]", "goes with `user_pool`"),
+        (OTHER, "domain_suffix = \"x.example\"", "goes with `user_pool`"),
+        (OTHER, "jwks_uri = \"http://k.example/\"", "must begin with https://"),
+        (POOL, "name = \"\"", "can't name an issuer"),
+        (POOL, "name = \"a b\"", "can't name an issuer"),
+        (POOL, "name = \"a#b\"", "can't name an issuer"),
+        (POOL, "name = \"é\"", "can't name an issuer"),
+        (POOL, &format!("name = \"{long}\""), "can't name an issuer"),
+        (POOL, "jwks = '{}'", "`jwks`: not a JSON object"),
+        (POOL, "jwks = '{\"keys\":[]}'", "`jwks`: no key"),
+        (POOL, "jwks_file = \"/nowhere/keys.json\"", "`jwks_file` `/nowhere/keys.json`: "),
+        (POOL, "jwks_file = \"/dev/zero\"", "longer than"),
+        (POOL, "jwks = ''\njwks_file = ''", "either `jwks` or `jwks_file`"),
+        (POOL, "audience = \"any\"", "unknown field `audience`"),
+    ] {
+        let text = format!("{base}{}{more}", if base.ends_with('\n') { "" } else { "\n" });
+        match resolve(&text) {
+            Err(error) => assert!(error.contains(says), "{text}\n{error}"),
+            Ok(_) => panic!("taken: {text}"),
+        }
+    }
+}
+
+#[test]
+fn an_issuer_s_address_must_be_safe() {
+    for url in ["http://i.example", "https://i.example/?x", "https://I.example", "x"] {
+        let text = format!("url = \"{url}\"\ntoken_use = \"any\"\nclients = \"any\"");
+        assert!(resolve(&text).is_err(), "{url}");
+    }
+}
