@@ -181,6 +181,7 @@ fn is_exponent(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::signature::{
         ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING,
@@ -356,6 +357,16 @@ mod tests {
         ] {
             assert_eq!(algorithms(&ec(&changes)), [], "{changes}");
         }
+        // The right 64 bytes, cut in the wrong place.
+        let point = ec(&json!({}));
+        let bytes = |name: &str| URL_SAFE_NO_PAD.decode(point[name].as_str().unwrap()).unwrap();
+        let both = [bytes("x"), bytes("y")].concat();
+        let cut = json!({"x": encode(&both[..31]), "y": encode(&both[31..])});
+        assert_eq!(algorithms(&ec(&cut)), []);
+        // A whole SubjectPublicKeyInfo, which AWS-LC would read too.
+        let pair = Ed25519KeyPair::generate().unwrap();
+        let der: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        assert_eq!(algorithms(&okp(&json!({"x": encode(der.as_ref())}))), []);
         for changes in [
             json!({"kty": "EC"}),
             json!({"crv": "X25519"}),
