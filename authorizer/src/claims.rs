@@ -77,6 +77,15 @@ impl Claims {
         Ok(claims)
     }
 
+    /// Checks again what the passing of time can change.
+    ///
+    /// # Errors
+    ///
+    /// `claim`: the token has expired since, say, or the clock was set back.
+    pub(crate) fn check_again(&self, now: u64) -> Result<(), Refusal> {
+        times::read(&self.members)?.check(&self.checks, now)
+    }
+
     /// The issuer's short name in the configuration: a pool's id, say.
     ///
     /// It is stable over the issuer's several spellings and Regions.

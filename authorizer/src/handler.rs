@@ -16,7 +16,7 @@ use crate::metrics::{Measured, Metrics};
 use crate::refusal::{Code, Refusal};
 use crate::response::{Decided, Failure, Response};
 use crate::revocation::Revocations;
-use crate::verify::{Verification, Verifier};
+use crate::verify::{Lookup, Verification, Verifier};
 
 /// The authorizer: what it was configured with, and what it remembers between requests.
 pub struct Authorizer<S, C> {
@@ -197,8 +197,9 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             Response::check(event.form(), throttle)?;
         }
         let token = event.token(&self.config.token)?;
-        let Verification { kid, outcome } = self.verifier.verify(token).await;
+        let Verification { kid, lookup, outcome } = self.verifier.verify(token).await;
         trail.kid = kid;
+        trail.measured.cached = Some(lookup == Lookup::Hit);
         let claims = outcome?;
         trail.sub = Some(log::digest_of(claims.subject()));
         if self.config.revocation.is_some() {

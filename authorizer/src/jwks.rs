@@ -27,6 +27,7 @@ use crate::metrics::Fetches;
 use crate::refusal::Refusal;
 pub use bundle::Bundle;
 use fetch::Fetch;
+pub(crate) use key::Key;
 use set::KeySet;
 pub(crate) use set::Keys;
 use source::{Source, Want};

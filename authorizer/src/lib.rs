@@ -13,6 +13,7 @@
 //! (`throttle` does), and reads the time through [`throttle::Clock`] alone.
 
 mod algorithm;
+mod cache;
 mod claims;
 mod config;
 mod event;
@@ -45,4 +46,4 @@ pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use revocation::Revocations;
 pub use run::main;
-pub use verify::{Verification, Verifier};
+pub use verify::{Lookup, Verification, Verifier};

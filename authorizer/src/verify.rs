@@ -5,18 +5,20 @@ use std::sync::Arc;
 use serde_json::Value;
 use throttle::Clock;
 
+use crate::cache::{Cache, Digest, Known};
 use crate::claims::Claims;
 use crate::config::{Identity, Issuer};
-use crate::jwks::{KeySets, Keys};
+use crate::jwks::{Key, KeySets, Keys};
 use crate::log;
 use crate::metrics::Fetches;
 use crate::refusal::{Code, Refusal};
-use crate::token::Unverified;
+use crate::token::{self, Unverified};
 
-/// Verifies tokens: whose are taken, their keys, and the time.
+/// Verifies tokens: whose are taken, their keys, the time, and what was verified before.
 pub struct Verifier<C> {
     issuers: Vec<Issuer>,
     keys: KeySets<C>,
+    known: Cache,
     clock: C,
 }
 
@@ -31,8 +33,19 @@ impl<C> std::fmt::Debug for Verifier<C> {
 pub struct Verification {
     /// A digest of the kid, where the header could be read.
     pub kid: Option<String>,
+    /// Whether the token was known, so that its signature was not verified again.
+    pub lookup: Lookup,
     /// The claims, or why the token is refused.
     pub outcome: Result<Arc<Claims>, Refusal>,
+}
+
+/// Whether a token was found among those that were verified before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// It was, and by a key that its issuer still publishes.
+    Hit,
+    /// It was not, or its key has changed since.
+    Miss,
 }
 
 impl<C: Clock + Clone> Verifier<C> {
@@ -45,7 +58,7 @@ impl<C: Clock + Clone> Verifier<C> {
         let identities: Vec<Identity> =
             issuers.iter().flat_map(|issuer| issuer.identities.clone()).collect();
         let keys = KeySets::new(identities, &clock)?;
-        Ok(Self { issuers, keys, clock })
+        Ok(Self { issuers, keys, known: Cache::new(), clock })
     }
 
     /// Fetches the keys that the first token will need; a failure is left to that token.
@@ -60,16 +73,36 @@ impl<C: Clock + Clone> Verifier<C> {
 
     /// Verifies one token, without `Bearer` before it.
     pub async fn verify(&self, text: &str) -> Verification {
+        if let Err(refusal) = token::check_length(text) {
+            return Verification { kid: None, lookup: Lookup::Miss, outcome: Err(refusal) };
+        }
+        let digest = Digest::of(text);
+        if let Some(known) = self.known.get(&digest) {
+            if let Some(outcome) = self.check_again(&known).await {
+                let kid = Some(known.kid_digest.clone());
+                return Verification { kid, lookup: Lookup::Hit, outcome };
+            }
+            self.known.forget(&digest);
+        }
         let token = match Unverified::parse(text) {
             Ok(token) => token,
-            Err(refusal) => return Verification { kid: None, outcome: Err(refusal) },
+            Err(refusal) => {
+                return Verification { kid: None, lookup: Lookup::Miss, outcome: Err(refusal) };
+            }
         };
-        let kid = Some(log::digest_of(&token.kid));
-        Verification { kid, outcome: self.check(&token).await.map(Arc::new) }
+        let kid_digest = log::digest_of(&token.kid);
+        let kid = Some(kid_digest.clone());
+        let outcome = self.check(&token).await.map(|(claims, key)| {
+            let claims = Arc::new(claims);
+            let known = Known { claims: Arc::clone(&claims), kid: token.kid, kid_digest, key };
+            self.known.keep(digest, known);
+            claims
+        });
+        Verification { kid, lookup: Lookup::Miss, outcome }
     }
 
     /// Issuer, key, signature, claims, in this order.
-    async fn check(&self, token: &Unverified<'_>) -> Result<Claims, Refusal> {
+    async fn check(&self, token: &Unverified<'_>) -> Result<(Claims, Arc<Key>), Refusal> {
         let claims = token.claims()?;
         let (issuer, identity) = self
             .identify(claims.get("iss").and_then(Value::as_str))
@@ -79,16 +112,34 @@ impl<C: Clock + Clone> Verifier<C> {
             return Err(Refusal::header("the algorithm is not the issuer's"));
         }
         let keys = self.keys.key(&identity.iss, &token.kid).await?;
-        if !verifies(&keys, token)? {
-            let forged = Refusal::new(Code::Signature, "the signature is not the issuer's");
-            // The issuer may have put another key under the same name since.
-            let again = self.keys.again(&identity.iss, &token.kid, &keys).await.ok_or(forged)?;
-            if !verifies(&again, token)? {
-                return Err(forged);
+        let key = match verifying(&keys, token)? {
+            Some(key) => key,
+            None => {
+                let forged = Refusal::new(Code::Signature, "the signature is not the issuer's");
+                // The issuer may have put another key under the same name since.
+                let again = self.keys.again(&identity.iss, &token.kid, &keys).await;
+                verifying(&*again.ok_or(forged)?, token)?.ok_or(forged)?
             }
-        }
+        };
         let now = self.clock.now().as_secs();
-        Claims::check(claims, token.marked, &identity.iss, &issuer.checks, now)
+        let claims = Claims::check(claims, token.marked, &identity.iss, &issuer.checks, now)?;
+        Ok((claims, key))
+    }
+
+    /// Checks what may have changed since a token was verified: its key, and the time.
+    ///
+    /// The key is asked for as for any token, so that known tokens too see a set refreshed,
+    /// dropped for its age, or without the key. Nothing where the issuer now has another key of
+    /// that name: what the old one proved says nothing of the new one.
+    async fn check_again(&self, known: &Known) -> Option<Result<Arc<Claims>, Refusal>> {
+        let (_, identity) = self.identify(known.claims.text("iss"))?;
+        let keys = match self.keys.key(&identity.iss, &known.kid).await {
+            Ok(keys) => keys,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let same = keys.of(known.key.algorithm()).is_some_and(|key| **key == *known.key);
+        let now = self.clock.now().as_secs();
+        same.then(|| known.claims.check_again(now).map(|()| Arc::clone(&known.claims)))
     }
 
     fn identify(&self, iss: Option<&str>) -> Option<(&Issuer, &Identity)> {
@@ -99,10 +150,11 @@ impl<C: Clock + Clone> Verifier<C> {
     }
 }
 
-/// Whether the token is signed by the one of these keys that is for its algorithm.
-fn verifies(keys: &Keys, token: &Unverified<'_>) -> Result<bool, Refusal> {
+/// The one of these keys that is for the token's algorithm, if the token is signed by it.
+fn verifying(keys: &Keys, token: &Unverified<'_>) -> Result<Option<Arc<Key>>, Refusal> {
     let key = keys
         .of(token.algorithm)
         .ok_or(Refusal::key("the issuer's key is not for this algorithm"))?;
-    Ok(key.verifies(token.signed.as_bytes(), &token.signature))
+    let verifies = key.verifies(token.signed.as_bytes(), &token.signature);
+    Ok(verifies.then(|| Arc::clone(key)))
 }

@@ -60,6 +60,15 @@ impl Key {
         self.parsed.verify_sig(message, signature).is_ok()
     }
 
+    /// Some key, for tests of what holds keys.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> std::sync::Arc<Self> {
+        let modulus = URL_SAFE_NO_PAD.encode([0xc5; 256]);
+        let jwk = serde_json::json!({"kty": "RSA", "kid": "k", "n": modulus, "e": "AQAB"});
+        let (_, keys) = Self::read(jwk.as_object().unwrap()).unwrap();
+        std::sync::Arc::new(keys[0].clone())
+    }
+
     /// Reads a member of a set: its kid, and a key for each algorithm that it may verify.
     ///
     /// Nothing where it is malformed, weak, private, or for something else than signatures.
@@ -172,6 +181,7 @@ fn is_exponent(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::signature::{
         ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING,
@@ -347,6 +357,16 @@ mod tests {
         ] {
             assert_eq!(algorithms(&ec(&changes)), [], "{changes}");
         }
+        // The right 64 bytes, cut in the wrong place.
+        let point = ec(&json!({}));
+        let bytes = |name: &str| URL_SAFE_NO_PAD.decode(point[name].as_str().unwrap()).unwrap();
+        let both = [bytes("x"), bytes("y")].concat();
+        let cut = json!({"x": encode(&both[..31]), "y": encode(&both[31..])});
+        assert_eq!(algorithms(&ec(&cut)), []);
+        // A whole SubjectPublicKeyInfo, which AWS-LC would read too.
+        let pair = Ed25519KeyPair::generate().unwrap();
+        let der: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        assert_eq!(algorithms(&okp(&json!({"x": encode(der.as_ref())}))), []);
         for changes in [
             json!({"kty": "EC"}),
             json!({"crv": "X25519"}),

@@ -1,11 +1,9 @@
 //! Attacks by what a header says beside the algorithm.
 
-use std::sync::atomic::Ordering;
-
 use authorizer::Code;
 use serde_json::{Value, json};
 
-use crate::issuer::{Bench, evil, rsa, rsa_jwk, serve, sign};
+use crate::issuer::{Bench, Endpoint, evil, rsa, rsa_jwk, sign};
 
 fn header(more: &Value) -> String {
     let mut header = json!({"kid": "rsa", "alg": "RS256"});
@@ -16,7 +14,8 @@ fn header(more: &Value) -> String {
 #[tokio::test]
 async fn a_key_or_its_address_in_the_header() {
     let bench = Bench::new().await;
-    let (address, asked) = serve(&[rsa_jwk("rsa", evil())]).await;
+    let theirs = Endpoint::start(&[rsa_jwk("rsa", evil())]).await;
+    let address = theirs.address.as_str();
     for brought in [
         json!({"jwk": rsa_jwk("rsa", evil())}),
         json!({"jwk": null}),
@@ -31,7 +30,7 @@ async fn a_key_or_its_address_in_the_header() {
             assert_eq!(bench.code(&token).await, Some(Code::Header), "{brought}");
         }
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 0, "nothing that a token names is fetched");
+    assert_eq!(theirs.asked(), 0, "nothing that a token names is fetched");
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! A token issuer with real keys and a real key endpoint, and the verifier that believes it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use authorizer::{Code, Config, Refusal, Verifier};
+use authorizer::{Code, Config, Lookup, Refusal, Verifier};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{
@@ -90,24 +90,49 @@ pub(crate) fn sign_ec(header: &str, payload: &str) -> String {
     format!("{signed}.{}", encode(signature.as_ref()))
 }
 
-/// Answers every request with one key set, and counts the requests.
-pub(crate) async fn serve(keys: &[Value]) -> (String, Arc<AtomicUsize>) {
-    let set = json!({ "keys": keys }).to_string();
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&asked);
-    let router = Router::new().fallback(move || async move {
-        counted.fetch_add(1, Ordering::SeqCst);
-        set
-    });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (address, asked)
+/// A key endpoint: it answers every request with one key set, and counts the requests.
+pub(crate) struct Endpoint {
+    pub(crate) address: String,
+    asked: Arc<AtomicUsize>,
+    set: Arc<Mutex<String>>,
+}
+
+impl Endpoint {
+    pub(crate) async fn start(keys: &[Value]) -> Self {
+        let set = Arc::new(Mutex::new(json!({ "keys": keys }).to_string()));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (counted, served) = (Arc::clone(&asked), Arc::clone(&set));
+        let router = Router::new().fallback(move || async move {
+            counted.fetch_add(1, Ordering::SeqCst);
+            served.lock().unwrap().clone()
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, asked, set }
+    }
+
+    /// How often it was asked.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Publishes other keys from now on.
+    pub(crate) fn publish(&self, keys: &[Value]) {
+        *self.set.lock().unwrap() = json!({ "keys": keys }).to_string();
+    }
+
+    /// Answers what is no key set from now on.
+    pub(crate) fn fail(&self) {
+        *self.set.lock().unwrap() = "<html>".into();
+    }
 }
 
 /// A verifier that believes one issuer.
 pub(crate) struct Bench {
     verifier: Verifier<ManualClock>,
+    pub(crate) clock: ManualClock,
+    pub(crate) endpoint: Endpoint,
     pub(crate) iss: String,
 }
 
@@ -119,8 +144,10 @@ impl Bench {
 
     /// An issuer with these algorithms, as a TOML list, and these keys.
     pub(crate) async fn with(algorithms: &str, keys: &[Value]) -> Self {
-        let (iss, _) = serve(keys).await;
-        Self { verifier: verifier(&[(&iss, algorithms)]), iss }
+        let endpoint = Endpoint::start(keys).await;
+        let iss = endpoint.address.clone();
+        let (verifier, clock) = verifier(&[(&iss, algorithms)]);
+        Self { verifier, clock, endpoint, iss }
     }
 
     /// A payload that passes, with some members changed; null removes one.
@@ -138,6 +165,12 @@ impl Bench {
         code(&self.verifier, token).await
     }
 
+    /// Whether a token passes, and whether it was known.
+    pub(crate) async fn lookup(&self, token: &str) -> (Lookup, Option<Code>) {
+        let verification = self.verifier.verify(token).await;
+        (verification.lookup, verification.outcome.err().map(Refusal::code))
+    }
+
     /// Checks that a token passes: without that, refusing the others would prove nothing.
     pub(crate) async fn passes(&self, token: &str) {
         assert_eq!(self.code(token).await, None, "the genuine token");
@@ -145,7 +178,7 @@ impl Bench {
 }
 
 /// A verifier that believes these issuers, each with its algorithms.
-pub(crate) fn verifier(issuers: &[(&str, &str)]) -> Verifier<ManualClock> {
+pub(crate) fn verifier(issuers: &[(&str, &str)]) -> (Verifier<ManualClock>, ManualClock) {
     let mut text = "[[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n".to_owned();
     for (iss, algorithms) in issuers {
         text.push_str(&format!(
@@ -154,7 +187,8 @@ pub(crate) fn verifier(issuers: &[(&str, &str)]) -> Verifier<ManualClock> {
         ));
     }
     let config = Config::from_source(&text).unwrap();
-    Verifier::new(config.issuers, ManualClock::at(Timestamp::from_secs(NOW))).unwrap()
+    let clock = ManualClock::at(Timestamp::from_secs(NOW));
+    (Verifier::new(config.issuers, clock.clone()).unwrap(), clock)
 }
 
 pub(crate) async fn code(verifier: &Verifier<ManualClock>, token: &str) -> Option<Code> {

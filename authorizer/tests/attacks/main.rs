@@ -17,3 +17,4 @@ mod form;
 mod header;
 mod issuer;
 mod keys;
+mod known;
