@@ -72,12 +72,9 @@ impl<C: Clock + Clone> KeySets<C> {
 
     /// Fetches the sets that will surely be needed, in parallel; a failure is left to a request.
     ///
-    /// An issuer whose keys are bundled needs none yet.
+    /// An issuer whose keys are bundled has a set already, and needs none yet.
     pub(crate) async fn prefetch(&self) {
-        let wanted = self.sources.iter().filter(|source| {
-            let identity = source.identity();
-            identity.prefetch && identity.bundle.is_none()
-        });
+        let wanted = self.sources.iter().filter(|source| source.identity().prefetch);
         join_all(wanted.map(|source| source.refresh(Want::Set, None))).await;
     }
 

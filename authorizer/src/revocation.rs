@@ -7,7 +7,6 @@
 //! execution environment sees a revocation.
 
 use std::fmt;
-use std::time::Duration;
 
 use throttle::table::RevocationKind;
 use throttle::{Cache, Clock, Revocable, Revocation, StoreError, Timestamp, table};
@@ -27,12 +26,11 @@ pub struct Revocations<C> {
     clock: C,
 }
 
-/// What the table had on one token, and when it was asked.
+/// What the table had on one token, and when it was asked on the wall clock.
 #[derive(Clone)]
 struct Answer {
     found: Vec<Revocation>,
-    wall: Timestamp,
-    monotonic: Duration,
+    asked: Timestamp,
 }
 
 impl<C> fmt::Debug for Revocations<C> {
@@ -45,7 +43,6 @@ impl<C: Clock> Revocations<C> {
     /// Looks revocations up in this table; its client bounds the time of a call.
     #[must_use]
     pub fn new(table: table::Revocations, config: RevocationConfig, clock: C) -> Self {
-        // One answer is kept by two clocks, below; this one bounds it by the monotonic clock.
         let kept = Cache::new(MAX_KEPT, config.cache());
         Self { table, config, kept, clock }
     }
@@ -76,20 +73,16 @@ impl<C: Clock> Revocations<C> {
 
     async fn answer(&self, targets: Vec<Revocable>) -> Result<Answer, StoreError> {
         let ask = || async {
-            let (wall, monotonic) = (self.clock.now(), self.clock.monotonic());
-            let found = self.table.get_many(&targets).await?;
-            Ok(Answer { found, wall, monotonic })
+            let asked = self.clock.now();
+            Ok(Answer { found: self.table.get_many(&targets).await?, asked })
         };
-        if self.config.cache().is_zero() {
+        let keep = self.config.cache();
+        if keep.is_zero() {
             return ask().await;
         }
-        // The monotonic clock may stand still while the execution environment is frozen, and the
-        // wall clock can be set back: what is too old by either is asked for again.
-        let stale = |answer: &Answer| {
-            let wall = self.clock.now().saturating_since(answer.wall);
-            let monotonic = self.clock.monotonic().saturating_sub(answer.monotonic);
-            wall.max(monotonic) >= self.config.cache()
-        };
+        // The cache goes by the monotonic clock, which may stand still while the execution
+        // environment is frozen; the wall clock alone can be set back.
+        let stale = |answer: &Answer| self.clock.now().saturating_since(answer.asked) >= keep;
         self.kept.again(&targets, self.clock.monotonic(), stale, ask).await
     }
 }

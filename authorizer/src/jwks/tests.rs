@@ -428,6 +428,42 @@ async fn a_fetch_that_froze_with_its_environment_is_begun_again() {
 }
 
 #[tokio::test]
+async fn what_a_lost_fetch_brings_at_last_does_not_replace_what_a_later_one_brings() {
+    let (first, second) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let bench = Arc::new(Bench::new(Behaviour::Gate(Arc::clone(&first), vec!["old"])).await);
+    let ask = |kid: &'static str| {
+        let bench = Arc::clone(&bench);
+        tokio::spawn(async move { bench.code(kid).await })
+    };
+    let fetched = async |count: usize| {
+        while bench.fetches() < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    let old = ask("old");
+    fetched(1).await;
+    bench.becomes(Behaviour::Gate(Arc::clone(&second), vec!["new"]));
+    bench.clock.advance(LOST);
+    let new = ask("new");
+    fetched(2).await;
+    first.notify_one();
+    assert_eq!(old.await.unwrap(), Some(Code::Unavailable));
+    second.notify_one();
+    assert_eq!(new.await.unwrap(), None);
+    assert_eq!(bench.fetches(), 2);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_has_recovered_is_no_outage() {
+    let bench = Bench::new(Behaviour::Status(503)).await;
+    assert_eq!(bench.code("a").await, Some(Code::Unavailable));
+    bench.clock.advance(PENALTY);
+    bench.becomes(Behaviour::Keys(vec!["a"]));
+    assert_eq!(bench.code("a").await, None);
+    assert_eq!(bench.code("x").await, Some(Code::Key));
+}
+
+#[tokio::test]
 async fn a_key_that_changes_under_its_name_is_seen_when_a_signature_fails() {
     let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
     let known = bench.keys.key(&bench.iss, "a").await.unwrap();

@@ -1,7 +1,7 @@
 //! Revocations in an embedded DynamoDB-compatible server, under a set clock.
 
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use throttle::ManualClock;
@@ -152,6 +152,43 @@ async fn an_answer_is_kept_for_the_stated_time_and_no_longer() {
     assert_eq!(bench.check(&claims).await, Ok(Some(RevocationKind::Token)), "kept too");
     bench.clock.advance(KEEP);
     assert_eq!(bench.check(&claims).await, Ok(None));
+}
+
+/// Two clocks that can be set apart from each other; in seconds.
+#[derive(Clone)]
+struct LooseClock(Arc<Mutex<(u64, u64)>>);
+
+impl Clock for LooseClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_secs(self.0.lock().unwrap().0)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.lock().unwrap().1)
+    }
+}
+
+#[tokio::test]
+async fn neither_a_frozen_clock_nor_one_set_back_keeps_an_answer_longer() {
+    let bench = Bench::new("").await;
+    let start = bench.clock.now().as_secs();
+    for (wall, monotonic, fresh) in [
+        (start + 59, 0, false),
+        (start + 60, 0, true),
+        (start - 1_000, 59, false),
+        (start - 1_000, 60, true),
+    ] {
+        let clock = LooseClock(Arc::new(Mutex::new((start, 0))));
+        let read = Revocations::new(bench.written.clone(), config(""), clock.clone());
+        let claims = bench.claims(&json!({}));
+        assert_eq!(read.check(&claims).await, Ok(None));
+        let target = Revocable::token(POOL, "token");
+        bench.revoke(target).await;
+        *clock.0.lock().unwrap() = (wall, monotonic);
+        let expected = fresh.then_some(RevocationKind::Token);
+        assert_eq!(read.check(&claims).await, Ok(expected), "{wall} {monotonic}");
+        bench.written.delete(&target).await.unwrap();
+    }
 }
 
 /// A client of an address where nobody is.

@@ -100,6 +100,16 @@ fn another_issuer_is_named_by_its_url_and_finds_its_keys_where_it_is_told() {
 }
 
 #[test]
+fn bounds_how_long_a_list_is() {
+    let of = |count: usize| {
+        let names: Vec<_> = (0..count).map(|n| format!("\"c{n}\"")).collect();
+        resolve(&POOL.replace("\"c\"", &names.join(", ")))
+    };
+    assert!(of(1_000).is_ok());
+    assert!(of(1_001).unwrap_err().contains("more than 1000"));
+}
+
+#[test]
 fn any_is_spelled_out() {
     let any = checks("url = \"https://i.example\"\ntoken_use = \"any\"\naudiences = \"any\"");
     assert_eq!((&any.clients, &any.audiences), (&None, &Some(Accepted::Any)));
