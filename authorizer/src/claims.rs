@@ -1,15 +1,19 @@
 //! What a verified token says, checked against what the configuration asks.
 
 mod audience;
+mod caller;
 mod times;
 
 use std::fmt;
 use std::sync::Arc;
 
+use policy::Caller;
 use serde_json::{Map, Value};
 
 use crate::config::Checks;
 use crate::refusal::Refusal;
+
+pub use caller::assumed_caller;
 
 /// The longest claim that is taken as a name, in bytes: of a subject, a principal, a token.
 ///
@@ -163,18 +167,22 @@ impl Claims {
     /// The scopes of an access token (RFC 8693 section 4.2: one string, separated by spaces).
     #[must_use]
     pub fn scopes(&self) -> Vec<&str> {
-        self.text("scope")
-            .map(|scope| scope.split(' ').filter(|s| !s.is_empty()).collect())
-            .unwrap_or_default()
+        caller::scopes(&self.members)
     }
 
     /// The user's groups, as Cognito puts them into `cognito:groups`.
     #[must_use]
     pub fn groups(&self) -> Vec<&str> {
-        match self.members.get("cognito:groups") {
-            Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        }
+        caller::groups(&self.members)
+    }
+
+    /// The caller as rules see it, at no known address.
+    #[must_use]
+    pub fn caller(&self) -> Caller<'_> {
+        Caller::new(&self.members)
+            .with_client(self.client())
+            .with_scopes(self.scopes())
+            .with_groups(self.groups())
     }
 
     /// What the backend is told of the caller: names and values, in the configured order.
@@ -195,15 +203,7 @@ impl Claims {
 
     /// Checks scopes and groups: their types, and what the configuration asks of them.
     fn check_rights(&self) -> Result<(), Refusal> {
-        // A type that is not understood may hold the very group that a rule denies.
-        if self.members.get("scope").is_some_and(|scope| !scope.is_string()) {
-            return Err(Refusal::claim("`scope` is not a text"));
-        }
-        let of_texts =
-            |list: &Value| list.as_array().is_some_and(|list| list.iter().all(Value::is_string));
-        if self.members.get("cognito:groups").is_some_and(|groups| !of_texts(groups)) {
-            return Err(Refusal::claim("`cognito:groups` is not a list of texts"));
-        }
+        caller::check_types(&self.members)?;
         let checks = &self.checks;
         if !has(&self.scopes(), &checks.any_scope, &checks.all_scopes) {
             return Err(Refusal::claim("the token lacks a scope that every caller needs"));

@@ -8,6 +8,7 @@
 mod issuer;
 mod limits;
 mod metrics;
+mod policy;
 mod response;
 mod revocation;
 mod source;
@@ -15,7 +16,7 @@ mod source;
 use std::io::Read as _;
 use std::path::Path;
 
-use policy::{RuleSpec, Rules};
+use ::policy::{RuleSpec, Rules};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -24,6 +25,7 @@ pub use issuer::{Accepted, Checks, Identity, Issuer, TokenUse};
 pub(crate) use limits::UNKNOWN_KEY;
 pub use limits::{Failure, PlanChoice, Refuse, ThrottleConfig};
 pub use metrics::MetricsConfig;
+use policy::PolicyConfig;
 pub use response::{HttpForm, HttpUnauthorized, ResponseConfig};
 pub use revocation::{RevocationConfig, RevocationFailure};
 pub use source::TokenSource;
@@ -74,6 +76,8 @@ pub struct ConfigError {
 struct File {
     issuer: Vec<Spanned<IssuerSpec>>,
     rule: Vec<Spanned<RuleSpec>>,
+    #[serde(default)]
+    policy: PolicyConfig,
     #[serde(default)]
     token: TokenSource,
     #[serde(default)]
@@ -131,9 +135,20 @@ impl Config {
         if source.contains(['\n', '[']) {
             return Self::parse(source, "AUTHORIZER_CONFIG");
         }
-        let text = read(Path::new(source))
-            .map_err(|message| ConfigError { place: source.escape_debug().to_string(), message })?;
-        Self::parse(&text, source)
+        Self::read(Path::new(source))
+    }
+
+    /// Reads a configuration from a file.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read, or what it says is wrong.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let place = path.display().to_string().escape_debug().to_string();
+        match read(path) {
+            Ok(text) => Self::parse(&text, &place),
+            Err(message) => Err(ConfigError { place, message }),
+        }
     }
 
     /// Makes the configuration of one Cognito pool: every valid access token, every route.
@@ -185,7 +200,7 @@ impl Config {
         if text.len() > MAX_CONFIG {
             return Err(error(None, format!("longer than {MAX_CONFIG} bytes")));
         }
-        let File { issuer, rule, token, response, metrics, throttle, revocation } =
+        let File { issuer, rule, policy, token, response, metrics, throttle, revocation } =
             toml::from_str(text).map_err(|found| {
                 error(found.span().map(|span| span.start), one_line(found.message()))
             })?;
@@ -222,7 +237,7 @@ impl Config {
         let places: Vec<(String, usize)> =
             rule.iter().map(|spec| (spec.as_ref().name.clone(), spec.span().start)).collect();
         let specs = rule.into_iter().map(Spanned::into_inner).collect();
-        let rules = Rules::compile(specs).map_err(|found| {
+        let rules = Rules::compile_within(specs, policy.document_limit).map_err(|found| {
             // Of two rules with one name the second is meant: the first was there already.
             let wrong = places.iter().rfind(|(name, _)| name == found.rule());
             error(wrong.map(|(_, at)| *at), one_line(&found.to_string()))

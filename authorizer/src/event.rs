@@ -146,7 +146,11 @@ impl<'a> Event<'a> {
     /// `identity` else; it is the peer's, and no header of the caller's is believed.
     #[must_use]
     pub fn source_ip(&self) -> Option<IpAddr> {
-        let holder = if self.form == Form::Http2 { "http" } else { "identity" };
+        let holder = match self.form {
+            Form::RestToken => return None,
+            Form::Http2 => "http",
+            Form::RestRequest | Form::Http1 | Form::WebSocket => "identity",
+        };
         let context = self.members.get("requestContext")?;
         context.get(holder)?.get("sourceIp")?.as_str()?.parse().ok()
     }

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::FutureExt as _;
-use policy::{Caller, DocumentError, Verdict};
+use policy::{DocumentError, Verdict};
 use serde_json::{Map, Value};
 use throttle::{Clock, Decision, Request, Store, Subject, Throttle, ThrottleError};
 
@@ -210,11 +210,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             }
         }
 
-        let caller = Caller::new(claims.members())
-            .with_client(claims.client())
-            .with_scopes(claims.scopes())
-            .with_groups(claims.groups())
-            .with_source_ip(event.source_ip());
+        let caller = claims.caller().with_source_ip(event.source_ip());
         let allowed = match self.config.rules.verdict(&caller, event.arn()) {
             Verdict::Allowed { .. } => true,
             // A TOKEN event has no address. API Gateway, which has it, decides by the policy and

@@ -33,7 +33,7 @@ mod token;
 mod verify;
 
 pub use algorithm::Algorithm;
-pub use claims::Claims;
+pub use claims::{Claims, assumed_caller};
 pub use config::{
     Accepted, Checks, Config, ConfigError, Failure as FailurePolicy, HttpForm, HttpUnauthorized,
     Identity, Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig,

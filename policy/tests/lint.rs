@@ -66,6 +66,19 @@ fn a_device_s_claims_are_its_issuer_s() {
 }
 
 #[test]
+fn each_rule_has_its_size() {
+    let one = ("b", "allow = [\"GET /b\", \"GET /u/{sub}\"]\neveryone = true");
+    let alone = Rules::compile(specs(&[one])).unwrap();
+    assert_eq!(alone.sizes().collect::<Vec<_>>(), [("b", alone.greatest_document())]);
+    let both = specs(&[one, ("a", "allow = [\"GET /a\"]\nany_scope = [\"s\"]")]);
+    let both = Rules::compile(both).unwrap();
+    let sizes: Vec<_> = both.sizes().collect();
+    assert_eq!(sizes.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(sizes[1].1, alone.greatest_document(), "whatever rules are beside it");
+    assert!(sizes.iter().all(|(_, bytes)| *bytes < both.greatest_document()));
+}
+
+#[test]
 fn a_document_of_just_the_limit_is_no_finding() {
     let rules = || specs(&[("a", "allow = [\"GET /a\", \"GET /b\"]\neveryone = true")]);
     let bytes = Rules::compile(rules()).unwrap().greatest_document();

@@ -79,6 +79,38 @@ fn reads_aws_s_own_examples() {
 }
 
 #[test]
+fn finds_the_address_where_the_form_has_it() {
+    let address = |event: &Value| {
+        let form = Form::of(event).unwrap();
+        Event::read(form, event).unwrap().source_ip().map(|ip| ip.to_string())
+    };
+    for event in [
+        example!("custom-auth-request-type-request"),
+        example!("v2-custom-authorizer-v1-request"),
+        example!("v2-custom-authorizer-v2-request"),
+        example!("v2-custom-authorizer-websocket-request"),
+    ] {
+        let context = &event["requestContext"];
+        let places = [&context["identity"]["sourceIp"], &context["http"]["sourceIp"]];
+        let said = places.iter().find_map(|place| place.as_str());
+        // One example has a text in the place of an address.
+        let said = said.filter(|text| text.parse::<IpAddr>().is_ok());
+        assert_eq!(address(&event).as_deref(), said, "{event}");
+    }
+    let at = |ip: Value| json!({"requestContext": {"identity": {"sourceIp": ip}}});
+    assert_eq!(address(&request(&at(json!("192.0.2.1")))).as_deref(), Some("192.0.2.1"));
+    assert_eq!(address(&request(&at(json!("2001:db8::1")))).as_deref(), Some("2001:db8::1"));
+    assert_eq!(address(&socket(&at(json!("192.0.2.1")))).as_deref(), Some("192.0.2.1"));
+    assert_eq!(address(&http(&at(json!("192.0.2.1")))), None, "of another form");
+    let http_at = json!({"requestContext": {"http": {"sourceIp": "192.0.2.1"}}});
+    assert_eq!(address(&http(&http_at)).as_deref(), Some("192.0.2.1"));
+    let forwarded = json!({"headers": {"X-Forwarded-For": "192.0.2.1"}});
+    for changes in [at(json!(null)), at(json!("test-invoke-source-ip")), at(json!(1)), forwarded] {
+        assert_eq!(address(&request(&changes)), None, "{changes}");
+    }
+}
+
+#[test]
 fn finds_the_token_in_aws_s_own_examples() {
     let named = |name: &str| source(&format!("header = \"{name}\""));
     for (mut event, header) in [

@@ -1,11 +1,14 @@
 //! What can be typed.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use throttle::PlanId;
 
-/// Looks after Tollgate's table: its shape and the usage plans in it.
+use crate::output::Output;
+
+/// Looks after Tollgate: its table, the usage plans in it, and the rules of a configuration.
 ///
 /// Region and credentials are the AWS SDK's (AWS_REGION, AWS_PROFILE, ...). Exits with 0 when
 /// done, 1 when refused or not found, 2 when misused, 3 when the table can't be had.
@@ -31,6 +34,13 @@ pub(crate) struct Common {
     pub(crate) json: bool,
 }
 
+impl Common {
+    /// How the answer is wanted.
+    pub(crate) fn output(&self) -> Output {
+        if self.json { Output::Json } else { Output::Text }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// The table itself.
@@ -39,6 +49,9 @@ pub(crate) enum Command {
     /// Usage plans, in API Gateway's own JSON.
     #[command(subcommand)]
     Plan(Plan),
+    /// A configuration's rules, read as the authorizer reads them. Needs no table.
+    #[command(subcommand)]
+    Policy(Policy),
 }
 
 #[derive(Debug, Subcommand)]
@@ -74,11 +87,83 @@ pub(crate) enum Plan {
     List,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Read a whole configuration, and show what is in it and how long its policies get.
+    #[command(after_help = "Example:\n  tollgate policy check tollgate.toml")]
+    Check {
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Show what is likely wrong with rules that can be read.
+    ///
+    /// Exits with 0 whatever is found, unless warnings are denied.
+    #[command(after_help = LINT_EXAMPLES)]
+    Lint {
+        #[command(flatten)]
+        source: Source,
+        /// Exit with 1 where there is a warning; notes still pass.
+        #[arg(long)]
+        deny_warnings: bool,
+    },
+    /// Show which rule lets a caller call a route, or why none does.
+    ///
+    /// The claims are taken for those of a good token: nothing is verified. Exits with 0 where
+    /// the call is allowed, with 1 where it is not.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
+    /// Show who may call what: each scope and group that a rule names against each route.
+    ///
+    /// `partly` is what hangs on more than the column knows: a claim, a client, a stage, another
+    /// scope or group.
+    #[command(after_help = "Example:\n  tollgate policy matrix tollgate.toml")]
+    Matrix {
+        #[command(flatten)]
+        source: Source,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Source {
+    /// The authorizer's configuration, or - for standard input.
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// What is called: "GET /orders/1", or a route key, '$connect' say.
+    #[arg(long)]
+    pub(crate) route: String,
+    /// The stage that it is called in.
+    #[arg(long, default_value = "prod")]
+    pub(crate) stage: String,
+    /// A file with the claims of the caller's token as JSON; standard input unless given.
+    #[arg(long, value_name = "FILE", default_value = "-", hide_default_value = true)]
+    pub(crate) claims: PathBuf,
+    /// The address that is called from, for rules with `source_ips`.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) source_ip: Option<IpAddr>,
+}
+
+const LINT_EXAMPLES: &str = "\
+Examples:
+  tollgate policy lint tollgate.toml
+  tollgate policy lint tollgate.toml --deny-warnings
+  tollgate policy lint tollgate.toml --json | jq '.findings[].code'";
+
+const EXPLAIN_EXAMPLES: &str = r#"Examples:
+  tollgate policy explain tollgate.toml --route "GET /orders/1" --claims claims.json
+  echo '{"scope": "orders/read"}' | tollgate policy explain tollgate.toml --route "GET /orders/1"
+  tollgate policy explain tollgate.toml --route '$connect' --stage dev --claims claims.json"#;
+
 const EXAMPLES: &str = "\
 Examples:
   tollgate table create
   tollgate plan put free plan.json
   tollgate plan list --table tollgate-dev
+  tollgate policy lint tollgate.toml
   tollgate table status --endpoint-url http://127.0.0.1:8000";
 
 const PUT_EXAMPLES: &str = r#"Examples:

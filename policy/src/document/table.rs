@@ -181,6 +181,7 @@ mod tests {
     fn a_set_is_read_in_order() {
         let all: Vec<String> = (0..200).map(|n| format!("GET/{n:03}")).collect();
         let table = Table::new(all.iter().rev().chain(&all).cloned().collect());
+        assert_eq!(table.suffixes.len(), all.len(), "each once");
         let mut set = table.none();
         assert!(set.is_empty());
         for suffix in &all {

@@ -11,9 +11,8 @@ pub(super) fn check(rules: &[Rule], findings: &mut Vec<Finding>) {
         for (place, allow) in rule.allow.patterns.iter().enumerate() {
             against_denies(rules, rule, allow, findings);
             let others = rules.iter().flat_map(|other| {
-                let same = other.condition.is_none() || other.condition == rule.condition;
                 let allows = other.allow.patterns.iter().enumerate();
-                allows.filter(move |_| same).map(move |(place, route)| (other, place, route))
+                allows.map(move |(place, route)| (other, place, route))
             });
             redundant(others, (rule, place, allow), findings);
         }

@@ -243,3 +243,36 @@ async fn the_issuer_s_configuration_says_who_calls_and_what_the_backend_learns()
     assert_eq!(answer["principalId"], "t-1");
     assert_eq!(answer["context"], json!({"who": "t-1", "age": 7}));
 }
+
+#[tokio::test]
+async fn what_hangs_on_an_address_is_decided_by_the_event_s_own() {
+    let office = "[[rule]]\nname = \"office\"\nallow = [\"POST /orders\"]\neveryone = true\n\
+                  source_ips = [\"10.0.0.0/8\"]\n[response]\nhttp = \"simple\"\n";
+    let bench = Bench::new(&format!("{office}{}", limits("context"))).await;
+    let token = bench.token(&json!({}));
+    let from = |form, ip: &str| {
+        let mut event = event(form, &token);
+        let holder = if form == Form::Http2 { "http" } else { "identity" };
+        event["requestContext"] = json!({ holder: { "sourceIp": ip } });
+        let arn = if form == Form::Http2 { "routeArn" } else { "methodArn" };
+        event[arn] = json!(ARN.replace("GET/orders", "POST/orders"));
+        event
+    };
+    for (form, ip, allowed) in [
+        (Form::Http2, "10.1.2.3", true),
+        (Form::Http2, "192.0.2.1", false),
+        (Form::Http2, "unknown", false),
+        (Form::RestRequest, "10.1.2.3", true),
+        (Form::RestRequest, "192.0.2.1", false),
+        // It has no address: what is there is not believed, and the policy decides.
+        (Form::RestToken, "192.0.2.1", true),
+    ] {
+        let answer = bench.ask(&from(form, ip)).await.unwrap();
+        let charged = answer["context"].get("remaining").is_some();
+        assert_eq!(charged, allowed, "{form:?} {ip}: {answer}");
+        if form == Form::Http2 {
+            assert_eq!(answer["isAuthorized"], allowed, "{ip}");
+        }
+        bench.clock.advance(Duration::from_secs(1));
+    }
+}

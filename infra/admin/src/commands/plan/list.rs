@@ -1,12 +1,11 @@
 //! `tollgate plan list`.
 
-use std::fmt::Write;
-
 use serde_json::json;
 use throttle::{Limit, PlanRecord};
 
 use crate::commands::Desk;
 use crate::exit::Failed;
+use crate::output::table;
 
 pub(crate) async fn run(desk: &Desk) -> Result<(), Failed> {
     let plans = desk.plans();
@@ -35,21 +34,7 @@ pub(crate) async fn run(desk: &Desk) -> Result<(), Failed> {
 fn text(plans: &[PlanRecord]) -> String {
     let mut rows = vec![["PLAN", "RATE", "BURST", "QUOTA", "VERSION"].map(str::to_owned)];
     rows.extend(plans.iter().map(row));
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-    };
-    let widths: Vec<_> = (0..5).map(|column| width(column).unwrap_or_default()).collect();
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            // Writing to a string can't fail.
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text.trim_end().to_owned()
+    table(&rows)
 }
 
 fn row(record: &PlanRecord) -> [String; 5] {

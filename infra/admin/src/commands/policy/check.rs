@@ -1,0 +1,82 @@
+//! `tollgate policy check`.
+
+use authorizer::{Config, Issuer};
+use serde_json::{Value, json};
+
+use crate::cli::Source;
+use crate::exit::Failed;
+use crate::output::{Output, table};
+
+pub(crate) fn run(source: &Source, output: Output) -> Result<(), Failed> {
+    let config = source.config()?;
+    output.print(text(&config), &json(&config))
+}
+
+fn text(config: &Config) -> String {
+    let rules = &config.rules;
+    let (greatest, limit) = (rules.greatest_document(), rules.document_limit());
+    let mut sizes = vec![["RULE", "POLICY"].map(str::to_owned)];
+    sizes.extend(rules.sizes().map(|(rule, bytes)| [shown(rule), format!("about {bytes} bytes")]));
+
+    let plan = |config: &authorizer::ThrottleConfig| match &config.plan.claim {
+        Some(claim) => format!("the claim `{}`, else `{}`", shown(claim), config.plan.default),
+        None => format!("`{}`", config.plan.default),
+    };
+    let limits = match &config.throttle {
+        Some(throttle) => format!(
+            "table `{}`, by the claim `{}`, plan by {}",
+            shown(&throttle.table),
+            shown(&throttle.subject),
+            plan(throttle)
+        ),
+        None => "none".to_owned(),
+    };
+    let metrics = match config.metrics.enabled {
+        true => format!("namespace `{}`", config.metrics.namespace),
+        false => "off".to_owned(),
+    };
+    let mut facts: Vec<_> =
+        config.issuers.iter().map(|issuer| ["issuer".to_owned(), one_issuer(issuer)]).collect();
+    facts.extend([
+        ["token".to_owned(), format!("header `{}`", config.token.header())],
+        ["limits".to_owned(), limits],
+        ["metrics".to_owned(), metrics],
+        [
+            "policy".to_owned(),
+            format!("about {greatest} bytes for who meets every rule, of {limit}"),
+        ],
+    ]);
+    format!("{}\n\n{}", table(&facts), table(&sizes))
+}
+
+fn one_issuer(issuer: &Issuer) -> String {
+    let names: Vec<_> =
+        issuer.identities.iter().map(|it| format!("`{}`", shown(&it.iss))).collect();
+    names.join(", ")
+}
+
+fn json(config: &Config) -> Value {
+    let rules = &config.rules;
+    let issuer = |issuer: &Issuer| {
+        let names: Vec<_> = issuer.identities.iter().map(|it| it.iss.as_str()).collect();
+        json!({"name": issuer.checks.issuer, "iss": names})
+    };
+    let sizes = rules.sizes().map(|(rule, bytes)| json!({"name": rule, "bytes": bytes}));
+    json!({
+        "issuers": config.issuers.iter().map(issuer).collect::<Vec<_>>(),
+        "rules": sizes.collect::<Vec<_>>(),
+        "document": {"greatest": rules.greatest_document(), "limit": rules.document_limit()},
+        "token": {"header": config.token.header()},
+        "throttle": config.throttle.as_ref().map(|throttle| json!({
+            "table": throttle.table,
+            "subject": throttle.subject,
+            "plan": {"claim": throttle.plan.claim, "default": throttle.plan.default.as_str()},
+        })),
+        "metrics": config.metrics.enabled.then_some(&config.metrics.namespace),
+    })
+}
+
+/// A text of the file without what would move a terminal's cursor.
+fn shown(text: &str) -> String {
+    text.escape_debug().to_string()
+}

@@ -1,0 +1,90 @@
+//! `tollgate policy explain`.
+
+use std::path::Path;
+
+use authorizer::assumed_caller;
+use policy::{MethodArn, Verdict};
+use serde_json::{Map, Value, json};
+
+use crate::cli::Explain;
+use crate::commands::read;
+use crate::exit::Failed;
+use crate::output::Output;
+
+/// The most bytes of claims that are read; no token that API Gateway passes on has more.
+const MOST: usize = 64 * 1024;
+
+pub(crate) fn run(asked: &Explain, output: Output) -> Result<(), Failed> {
+    let Explain { source, route, stage, claims, source_ip } = asked;
+    if source.file == Path::new("-") && claims == Path::new("-") {
+        return Err(Failed::misuse(
+            "standard input can't be both configuration and claims: give `--claims` a file",
+        ));
+    }
+    let arn = arn(route, stage)?;
+    let arn = MethodArn::parse(&arn)
+        .map_err(|error| Failed::misuse(format!("`--route` and `--stage`: {error}")))?;
+    let config = source.config()?;
+    let claims = read_claims(claims)?;
+    let caller = assumed_caller(&claims).map_err(|refusal| {
+        Failed::refused(format!("no token with these claims is good: {}", refusal.detail()))
+    })?;
+    let caller = caller.with_source_ip(*source_ip);
+
+    let explanation = config.rules.explain(&caller, &arn);
+    let json = serde_json::to_value(&explanation).unwrap_or_default();
+    output
+        .print(explanation.to_string().trim_end(), &json!({"stage": stage, "explanation": json}))?;
+    match explanation.verdict() {
+        Verdict::Allowed { .. } => Ok(()),
+        verdict @ Verdict::Conditional { .. } => {
+            Err(Failed::refused(format!("{verdict}: say which by `--source-ip`")))
+        }
+        verdict @ Verdict::Denied { .. } => Err(Failed::refused(verdict.to_string())),
+    }
+}
+
+/// The ARN of a call in an API of no account: only stage, method and path matter to rules.
+fn arn(route: &str, stage: &str) -> Result<String, Failed> {
+    if stage.is_empty() || stage.contains(['/', ':']) {
+        return Err(Failed::misuse("`--stage` must be a stage's name, `prod` say"));
+    }
+    let target = match route.split_once(' ') {
+        Some((method, path)) if path.starts_with('/') && METHODS.contains(&method) => {
+            format!("{method}{path}")
+        }
+        None if route.starts_with('$') && !route.contains('/') => route.to_owned(),
+        _ => {
+            return Err(Failed::misuse(format!(
+                "`--route` must be a method and a path, `GET /orders/1` say, or `$connect`: `{}`",
+                route.escape_debug()
+            )));
+        }
+    };
+    Ok(format!("arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/{stage}/{target}"))
+}
+
+/// What API Gateway routes by.
+const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+
+/// Reads the claims; nothing of them is in an error, for they may be a token after all.
+fn read_claims(file: &Path) -> Result<Map<String, Value>, Failed> {
+    let place = match file {
+        file if file == Path::new("-") => "standard input".to_owned(),
+        file => format!("`{}`", file.display()),
+    };
+    let wrong = |what: String| Failed::misuse(format!("{place}: {what}"));
+    let text = read(file, MOST as u64)?;
+    if text.len() > MOST {
+        return Err(wrong(format!("longer than {MOST} bytes: give the claims of one token")));
+    }
+    match serde_json::from_slice(&text) {
+        Ok(Value::Object(claims)) => Ok(claims),
+        Ok(_) => Err(wrong("the claims are no JSON object: write `{\"scope\": \"…\"}`".to_owned())),
+        Err(error) => Err(wrong(format!(
+            "the claims are no JSON, at line {}, column {}: give a token's payload, decoded",
+            error.line(),
+            error.column()
+        ))),
+    }
+}

@@ -1,0 +1,34 @@
+//! `tollgate policy lint`.
+
+use policy::{Finding, Severity};
+use serde_json::json;
+
+use crate::cli::Source;
+use crate::exit::Failed;
+use crate::output::{Output, table};
+
+pub(crate) fn run(source: &Source, deny_warnings: bool, output: Output) -> Result<(), Failed> {
+    let findings = source.config()?.rules.lint();
+    let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
+    let (warnings, notes) = (count(Severity::Warning), count(Severity::Note));
+    let json = json!({"warnings": warnings, "notes": notes, "findings": findings});
+    output.print(text(&findings), &json)?;
+    match warnings {
+        _ if !deny_warnings => Ok(()),
+        0 => Ok(()),
+        1 => Err(Failed::refused("1 warning")),
+        _ => Err(Failed::refused(format!("{warnings} warnings"))),
+    }
+}
+
+fn text(findings: &[Finding]) -> String {
+    if findings.is_empty() {
+        return "nothing found".to_owned();
+    }
+    let mut rows = vec![["SEVERITY", "CODE", "RULE", "WHAT; AND WHAT TO DO"].map(str::to_owned)];
+    rows.extend(findings.iter().map(|Finding { severity, rule, code, text, mend }| {
+        let rule = rule.as_deref().unwrap_or("-").escape_debug().to_string();
+        [severity.to_string(), code.to_string(), rule, format!("{text}; {mend}")]
+    }));
+    table(&rows)
+}
