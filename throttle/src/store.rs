@@ -14,7 +14,7 @@ use crate::plan::Plan;
 
 /// Keeps buckets and plans for any number of instances that share it.
 ///
-/// The contract, which the suite in `tests/contract.rs` checks of every store:
+/// The contract, which the suite in `tests/contract/` checks of every store:
 ///
 /// - `take` is atomic. Between looking at a subject's state and changing it, nobody else
 ///   changes it.
