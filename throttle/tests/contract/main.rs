@@ -54,5 +54,5 @@ suite![
         an_unknown_plan_is_an_error_and_remembered
     },
     crowds { concurrent_tasks_get_exactly_the_allowed_number },
-    arithmetic { take_follows_the_arithmetic },
+    arithmetic { write_follows_the_arithmetic },
 ];

@@ -8,6 +8,8 @@
 //! | I4 | `i04_memory_never_admits` | here |
 //! | I5 | `i05_a_refusal_was_right_within_its_age` | here |
 //! | I6 | `i06_waiting_exactly_as_told_succeeds` | here |
+//! | I7 | `i07_no_schedule_of_refunds_raises_the_bound` | here |
+//! | I8 | `i08_a_plan_change_keeps_debt_and_is_not_reverted` | here |
 //! | I9 | `i09_a_lost_answer_counts_as_charged` | here |
 //! | I10 | `i10_deleting_what_holds_nothing_changes_no_decision` | here |
 //! | I11 | `i11_many_instances_decide_as_one_reference` | here |
@@ -38,7 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::oracle::judge;
-use crate::reference::Reference;
+use crate::reference::{Ask, Reference};
 use crate::run::{Outcome, Run};
 use crate::scenario::{CALM, Profile, STORMY};
 use crate::seeds::{hold, hold_also, seeds};
@@ -87,6 +89,17 @@ fn i06_waiting_exactly_as_told_succeeds() {
     });
 }
 
+/// I1 is judged with what was given back counted as never taken.
+#[test]
+fn i07_no_schedule_of_refunds_raises_the_bound() {
+    hold("i07", Profile { replans: false, quotas: false, ..STORMY });
+}
+
+#[test]
+fn i08_a_plan_change_keeps_debt_and_is_not_reverted() {
+    hold("i08", Profile { refunds: false, days: false, ..STORMY });
+}
+
 #[test]
 fn i09_a_lost_answer_counts_as_charged() {
     hold("i09", Profile { losses: true, ..STORMY });
@@ -107,23 +120,23 @@ fn i11_many_instances_decide_as_one_reference() {
         let mut references = BTreeMap::<_, Reference>::new();
         for outcome in &run.outcomes {
             let reference = references.entry(&outcome.subject).or_default();
-            let (plan, created, now) = (&run.scenario.plan, run.scenario.created, outcome.asked);
-            let verdict = reference.judge(plan, created, now, outcome.cost);
+            let record = run.table.plan(&outcome.plan).unwrap();
+            let (method, now, cost) = (outcome.method, outcome.asked, outcome.cost);
+            let ask = Ask { record: &record, method, now, cost };
+            let verdict = reference.judge(ask);
             let Some(Ok(answer)) = &outcome.result else { continue };
             let wait = answer.retry_after().unwrap_or_default().as_nanos();
             // What is remembered may be a second old: it refuses rightly, and may promise too much.
             let same = if outcome.calls == 0 {
-                !answer.is_allowed()
-                    && !verdict.refused_by.is_empty()
-                    && wait <= verdict.wait.into()
+                !verdict.refused_by.is_empty() && wait <= verdict.wait.into()
             } else {
-                (answer.refused_by(), wait) == (&verdict.refused_by[..], verdict.wait.into())
+                (answer.refused_by(), wait) == (verdict.refused_by.clone(), verdict.wait.into())
             };
             if !same {
                 return Some(format!("{answer:?}, where the reference has {verdict:?}"));
             }
             if answer.is_allowed() {
-                reference.take(plan, now, outcome.cost);
+                reference.take(ask);
             }
         }
         None
@@ -139,6 +152,9 @@ fn i12_each_sabotage_is_caught() {
         (Law::ForgetfulRefill, 1),
         (Law::ForgetfulCounter, 3),
         (Law::Phantom, 4),
+        (Law::NaiveRefund, 7),
+        (Law::DebtForgiven, 8),
+        (Law::AnyPlan, 8),
     ] {
         let caught = seeds().find(|seed| {
             let found = judge(&Run::new(*seed, STORMY, law));
@@ -168,4 +184,16 @@ fn a_seed_always_runs_alike() {
 fn decisions(run: &Run) -> impl Iterator<Item = (u64, u64, String)> {
     let told = |outcome: &Outcome| format!("{:?}", outcome.result);
     run.outcomes.iter().map(move |outcome| (outcome.asked, outcome.answered, told(outcome)))
+}
+
+#[test]
+fn zz_look() {
+    let seed = std::env::var("LOOK").map_or(44, |s| s.parse().unwrap());
+    let run = Run::new(seed, Profile { instances: 3, ..STORMY }, Law::Conditional);
+    for (i, (at, p)) in run.table.plans.iter().enumerate() { println!("plan {i} {at} {p:?}"); }
+    for c in &run.table.commits {
+        let o = &run.outcomes[c.task];
+        println!("{} at {} read {:+} {:?} of {:?} {} {:?} cost {} {:?}: {:?} -> {:?}", c.task, c.at, o.reading.unwrap() as i64 - c.at as i64, o.kind, o.of, o.plan, o.method, o.cost, o.result.as_ref().map(|r| r.as_ref().map(|d| d.is_allowed()).ok()), c.before.tats.values().collect::<Vec<_>>(), c.after);
+    }
+    println!("{:?}", judge(&run));
 }

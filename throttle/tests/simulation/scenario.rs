@@ -1,10 +1,10 @@
 //! What a seed stands for: plans, clocks, a network, and a day in the life of some instances.
 
-use throttle::{Period, Plan, Throttling, Timestamp};
+use throttle::{Period, Plan, Timestamp};
 
 use crate::clock::MOST_SKEW;
 use crate::random::Random;
-use crate::reference::interval;
+use crate::reference::STAGE;
 use crate::wire::Weather;
 
 /// What may befall the instances of a scenario.
@@ -18,6 +18,10 @@ pub(crate) struct Profile {
     pub(crate) kills: bool,
     /// Items that hold nothing any more are deleted.
     pub(crate) deletions: bool,
+    /// Plans are rewritten, and subjects change between them.
+    pub(crate) replans: bool,
+    /// Requests turn out to have cost less, or more.
+    pub(crate) refunds: bool,
     /// Many answers are lost.
     pub(crate) losses: bool,
     /// Plans have quotas.
@@ -38,6 +42,8 @@ pub(crate) const STORMY: Profile = Profile {
     weather: true,
     kills: true,
     deletions: true,
+    replans: true,
+    refunds: true,
     losses: false,
     quotas: true,
     only_quotas: false,
@@ -52,6 +58,8 @@ pub(crate) const CALM: Profile = Profile {
     weather: false,
     kills: false,
     deletions: false,
+    replans: false,
+    refunds: false,
     losses: false,
     quotas: true,
     only_quotas: false,
@@ -68,7 +76,8 @@ pub(crate) struct Scenario {
     pub(crate) weather: Weather,
     /// How far each clock is ahead, and how many millionths it is too fast.
     pub(crate) clocks: Vec<(i64, i64)>,
-    pub(crate) plan: Plan,
+    /// The plans that subjects are under at the start: mostly the first.
+    pub(crate) plans: Vec<Plan>,
     pub(crate) created: u64,
     pub(crate) subjects: usize,
     pub(crate) epilogue: bool,
@@ -76,10 +85,12 @@ pub(crate) struct Scenario {
     pub(crate) events: Vec<(u64, Event)>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Event {
-    /// A request comes. A patient client comes again when it was told to.
-    Arrive { instance: usize, subject: usize, cost: u32, patient: bool },
+    /// A request comes.
+    Arrive(Arrival),
+    /// A plan is written anew.
+    Replan { plan: usize, to: Plan },
     /// A clock is set, right or wrong.
     Jump { instance: usize, by: i64 },
     /// An instance is killed, and another starts in its place.
@@ -88,10 +99,35 @@ pub(crate) enum Event {
     Delete { subject: usize },
 }
 
+/// A request that comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) instance: usize,
+    pub(crate) subject: usize,
+    pub(crate) plan: usize,
+    pub(crate) method: Option<&'static str>,
+    pub(crate) cost: u32,
+    pub(crate) then: Then,
+}
+
+/// What follows a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Then {
+    Nothing,
+    /// Where it was refused, the client comes again when it was told to, so many times at most.
+    Patience(u32),
+    /// Where it was let through, an instance later tells what it cost in the end.
+    Settle {
+        after: u64,
+        instance: usize,
+        actual: u32,
+    },
+}
+
 impl Scenario {
     pub(crate) fn new(seed: u64, profile: Profile) -> Self {
         let random = &mut Random::new(seed);
-        let plan = plan(random, profile);
+        let plans = vec![plan(random, profile), plan(random, profile)];
         let most = if random.chance(700) { profile.instances.min(6) } else { profile.instances };
         let instances = random.between(1, most);
         let clock = |random: &mut Random| match (profile.skew, random.below(4)) {
@@ -109,7 +145,7 @@ impl Scenario {
             start,
             weather: weather(random, profile),
             clocks,
-            plan,
+            plans,
             created,
             subjects,
             epilogue: profile.epilogue,
@@ -121,8 +157,10 @@ impl Scenario {
 
     /// Fills the time: crowds, steady arrivals, idle times, and misfortunes.
     fn live(&mut self, random: &mut Random, profile: Profile) {
-        let token = interval(&self.plan).max(1_000_000);
-        let burst = self.plan.throttle().map_or(20, Throttling::burst);
+        let throttle = self.plans[0].throttle();
+        let interval = throttle.map_or(0, |it| it.rate().interval().as_nanos());
+        let token = u64::try_from(interval).unwrap().max(1_000_000);
+        let burst = throttle.map_or(20, |it| it.burst());
         let mut at = 0;
         let mut arrivals = random.between(20, 150);
         while arrivals > 0 {
@@ -133,7 +171,7 @@ impl Scenario {
                     let spread = *random.pick(&[0, 1_000_000, 50_000_000]);
                     for _ in 0..many {
                         let later = random_up_to(random, spread);
-                        self.arrive(random, at + later, burst, profile.weather);
+                        self.arrive(random, at + later, burst, profile);
                     }
                     arrivals -= many;
                 }
@@ -142,7 +180,7 @@ impl Scenario {
                     let gap = token * *random.pick(&[1, 2, 4, 8]) / *random.pick(&[1, 2, 4]);
                     for _ in 0..many {
                         at += random_up_to(random, 2 * gap);
-                        self.arrive(random, at, burst, profile.weather);
+                        self.arrive(random, at, burst, profile);
                     }
                     arrivals -= many;
                 }
@@ -173,11 +211,12 @@ impl Scenario {
     pub(crate) fn idle_then_all_at_once(mut self) -> Self {
         let last = self.events.last().map_or(0, |(at, _)| *at);
         let at = last + 365 * DAY;
-        let burst = self.plan.throttle().map_or(20, Throttling::burst);
+        let burst = self.plans[0].throttle().map_or(20, |it| it.burst());
         for arrival in 0..2 * burst {
             let instance = arrival as usize % self.clocks.len();
-            let arrive = Event::Arrive { instance, subject: 0, cost: 1, patient: false };
-            self.events.push((at, arrive));
+            let (method, then) = (None, Then::Nothing);
+            let arrival = Arrival { instance, subject: 0, plan: 0, method, cost: 1, then };
+            self.events.push((at, Event::Arrive(arrival)));
         }
         self
     }
@@ -188,19 +227,40 @@ impl Scenario {
         self
     }
 
-    fn arrive(&mut self, random: &mut Random, at: u64, burst: u64, patient: bool) {
+    fn arrive(&mut self, random: &mut Random, at: u64, burst: u64, profile: Profile) {
         let instance = self.instance(random);
         let subject = if self.subjects == 1 { 0 } else { random.below(3) as usize };
         let largest = if random.chance(850) { 1 } else { burst.min(8) };
         let cost = u32::try_from(random.between(1, largest)).unwrap();
-        let patient = patient && random.chance(150);
-        self.events.push((at, Event::Arrive { instance, subject, cost, patient }));
+        let plan = usize::from(profile.replans && random.chance(100));
+        let method = *random.pick(&[None, None, Some("/a/GET"), Some("/b/POST")]);
+        // Mostly less than it was charged, now and then more.
+        let costs = u64::from(if random.chance(200) { 2 * cost + 1 } else { cost });
+        let then = match random.below(8) {
+            0 if profile.weather => Then::Patience(2),
+            1..=3 if profile.refunds => Then::Settle {
+                after: {
+                    let most = *random.pick(&[1, 50_000_000, 5_000_000_000]);
+                    random.below(most)
+                },
+                instance: if random.chance(700) { instance } else { self.instance(random) },
+                actual: random.below(costs) as u32,
+            },
+            _ => Then::Nothing,
+        };
+        let arrival = Arrival { instance, subject, plan, method, cost, then };
+        self.events.push((at, Event::Arrive(arrival)));
     }
 
     fn befall(&mut self, random: &mut Random, at: u64, profile: Profile) {
         if profile.skew && random.chance(150) {
             let by = random.around_zero(2_000_000_000);
             self.events.push((at, Event::Jump { instance: self.instance(random), by }));
+        }
+        if profile.replans && random.chance(200) {
+            let replan =
+                Event::Replan { plan: random.below(2) as usize, to: plan(random, profile) };
+            self.events.push((at, replan));
         }
         if profile.kills && random.chance(200) {
             let at = at + random_up_to(random, 100_000_000);
@@ -217,25 +277,37 @@ impl Scenario {
 }
 
 fn plan(random: &mut Random, profile: Profile) -> Plan {
-    let rate = *random.pick(&["1000/s", "100/s", "7/s", "3/s", "1/s", "0.2/s", "90/min", "7/h"]);
-    let burst = random.between(1, 40);
-    let throttle = format!(r#""throttle": {{"rateLimit": "{rate}", "burstLimit": {burst}}}"#);
+    let mut parts = Vec::new();
+    if !(profile.only_quotas || profile.quotas && random.chance(100)) {
+        parts.push(format!(r#""throttle": {}"#, throttle(random)));
+    }
     let mut quotas = Vec::new();
     for period in ["DAY", "WEEK", "MONTH"] {
-        if profile.quotas && (profile.only_quotas || random.chance(250)) {
-            let limit = random.between(8, 80);
-            let offset = random.below(8);
-            quotas
-                .push(format!(r#"{{"limit": {limit}, "offset": {offset}, "period": "{period}"}}"#));
+        if profile.quotas && (parts.is_empty() || random.chance(250)) {
+            let (limit, offset) = (random.between(8, 80), random.below(8));
+            let quota =
+                format!(r#"{{"limit": {limit}, "offset": {offset}, "period": "{period}"}}"#);
+            quotas.push(quota);
         }
     }
-    let quota = format!(r#""quota": [{}]"#, quotas.join(", "));
-    let json = match (quotas.is_empty(), profile.only_quotas || random.chance(150)) {
-        (true, _) => format!("{{{throttle}}}"),
-        (false, true) => format!("{{{quota}}}"),
-        (false, false) => format!("{{{throttle}, {quota}}}"),
-    };
-    Plan::from_json(json).unwrap()
+    if !quotas.is_empty() {
+        parts.push(format!(r#""quota": [{}]"#, quotas.join(", ")));
+    }
+    if random.chance(400) {
+        let (a, b) = (throttle(random), throttle(random));
+        let methods = format!(r#"{{"/a/GET": {a}, "/b/POST": {b}}}"#);
+        let (api, stage) = STAGE;
+        parts.push(format!(
+            r#""apiStages": [{{"apiId": "{api}", "stage": "{stage}", "throttle": {methods}}}]"#
+        ));
+    }
+    Plan::from_json(format!("{{{}}}", parts.join(", "))).unwrap()
+}
+
+fn throttle(random: &mut Random) -> String {
+    let rate = *random.pick(&["1000/s", "100/s", "7/s", "3/s", "1/s", "0.2/s", "90/min", "7/h"]);
+    let burst = random.between(1, 40);
+    format!(r#"{{"rateLimit": "{rate}", "burstLimit": {burst}}}"#)
 }
 
 fn weather(random: &mut Random, profile: Profile) -> Weather {

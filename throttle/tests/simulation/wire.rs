@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use throttle::bucket::{Charge, Form};
-use throttle::store::Answer;
+use throttle::bucket::Write;
+use throttle::store::{Answer, Usage};
 use throttle::{Failure, PlanId, PlanRecord, Store, StoreError, Subject};
 
 use crate::random::Random;
@@ -69,9 +69,9 @@ impl Wire {
         Self { world, table, weather, chance: Arc::new(Mutex::new(chance)), calls: Arc::default() }
     }
 
-    /// How many writes a decision has asked for.
-    pub(crate) fn calls_of(&self, decision: usize) -> usize {
-        self.calls.lock().unwrap().iter().filter(|call| **call == decision).count()
+    /// How many writes a task has asked for.
+    pub(crate) fn calls_of(&self, task: usize) -> usize {
+        self.calls.lock().unwrap().iter().filter(|call| **call == task).count()
     }
 
     /// Sends something to be done at the table, and waits for the answer.
@@ -127,23 +127,18 @@ impl Wire {
 impl Store for Wire {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
         let id = id.clone();
-        self.ask(move |table, _| table.plans.get(&id).cloned()).await
+        self.ask(move |table, _| table.plan(&id)).await
     }
 
-    async fn take(
-        &self,
-        subject: &Subject,
-        charge: &Charge,
-        form: Form,
-    ) -> Result<Answer, StoreError> {
-        let decision = self.world.current();
-        self.calls.lock().unwrap().push(decision);
-        let (subject, charge) = (subject.clone(), charge.clone());
+    async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
+        let task = self.world.current();
+        self.calls.lock().unwrap().push(task);
+        let (subject, write) = (subject.clone(), write.clone());
         let (world, shared) = (Arc::clone(&self.world), Arc::clone(&self.table));
         self.ask(move |table, at| {
-            let (answer, left) = table.take(decision, at, &subject, &charge, form);
+            let (answer, left) = table.write(task, at, &subject, &write);
             if let Some(mut commit) = left {
-                let later = world.clone();
+                let later = Arc::clone(&world);
                 world.after(5_000_000, move || {
                     commit.at = later.now();
                     shared.lock().unwrap().commit(commit);
@@ -154,7 +149,7 @@ impl Store for Wire {
         .await
     }
 
-    fn calls(&self) -> u64 {
-        self.calls.lock().unwrap().len() as u64
+    fn usage(&self) -> Usage {
+        Usage::default()
     }
 }
