@@ -188,6 +188,8 @@ impl Charge {
             counts: self.counts.iter().map(Tally::write).collect(),
             forgotten: self.counts.iter().map(|count| count.forgotten).collect(),
             returned: None,
+            writes: None,
+            changed: None,
             expires_at: expiry(self.now),
         }
     }

@@ -12,7 +12,13 @@
 //! is within the burst of its own plan. In every window w, admitted <= max burst + max rate·w.
 //!
 //! The write is conditional on the very state that it was made from, and on that state's plan.
-//! Of several that try, one succeeds, and no write under the older plan succeeds afterwards.
+//! Of several that try, one succeeds, and no write under the older plan succeeds afterwards. That
+//! it is the very state is told by the number of writes: a method's `tat` may have been added
+//! that nobody could ask for by name.
+//!
+//! Clocks differ, and a change by one that is ahead repays what has not been refilled yet. So the
+//! item notes when its plan was changed, the next change is no earlier than that, and no `tat`
+//! is. Otherwise each change to and fro would give a subject what is refilled in the spread.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -45,24 +51,30 @@ pub(crate) enum Conversion {
 impl Charge {
     /// The change of a state to this charge's plan, together with the charge if it fits.
     pub(crate) fn convert(&self, plan: &Plan, state: &State) -> Conversion {
+        // Changes by clocks that differ, to and fro, must not repay the same stretch of time twice.
+        let now = self.now.max(state.changed.min(self.now.saturating_add(MOST_AHEAD)));
         let rates: BTreeMap<_, _> = plan.intervals().collect();
         let mut after = state.clone();
         after.stamp = Some(self.stamp.clone());
         after.tats.clear();
         let mut too_long = BTreeMap::new();
         for (meter, tat) in &state.tats {
-            let Some(debt) = tat.checked_since(self.now).filter(|debt| !debt.is_zero()) else {
+            let Some(debt) = tat.checked_since(now).filter(|debt| !debt.is_zero()) else {
                 continue;
             };
             let interval = rates.get(&meter.scope).copied().unwrap_or(meter.interval);
             let debt = scaled(debt, meter.interval, interval);
             // There is one debt a scope, unless somebody has edited the item: then all count.
             let meter_after = Meter { scope: meter.scope, interval };
-            let sum = after.tat(meter_after).saturating_since(self.now).saturating_add(debt);
+            let sum = after.tat(meter_after).saturating_since(now).saturating_add(debt);
             if sum > LONGEST {
                 too_long.insert(meter.scope, (*meter, *tat));
             }
-            after.tats.insert(meter_after, self.now.saturating_add(sum.min(LONGEST)));
+            after.tats.insert(meter_after, now.saturating_add(sum.min(LONGEST)));
+        }
+        // A charge by a clock that is behind takes from a full bucket, not from a fuller one.
+        for (scope, interval) in rates {
+            after.tats.entry(Meter { scope, interval }).or_insert(now);
         }
         let refusals = self.refusals(&after);
         if !too_long.is_empty() {
@@ -81,8 +93,13 @@ impl Charge {
                 after.tats.insert(change.meter, tat);
             }
         }
-        let mut write =
-            Write { found: state.stamp.clone(), moves: differences(state, &after), ..self.empty() };
+        let mut write = Write {
+            found: state.stamp.clone(),
+            moves: differences(state, &after),
+            writes: Some(state.writes),
+            changed: Some(now),
+            ..self.empty()
+        };
         if fits {
             Conversion::Fitting(write)
         } else {
@@ -147,4 +164,6 @@ fn scaled_down(debt: Duration, from: NonZeroU64, to: NonZeroU64) -> Duration {
     Duration::from_nanos(u64::try_from(debt).unwrap_or(u64::MAX))
 }
 
+/// No clock is further ahead than this; a change noted as later is damage.
+const MOST_AHEAD: Duration = Duration::from_secs(86_400);
 const LONGEST: Duration = Duration::from_nanos(MAX_REFILL);

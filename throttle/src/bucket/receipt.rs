@@ -139,6 +139,8 @@ fn empty(stamp: &Stamp, now: Timestamp) -> Write {
         counts: Vec::new(),
         forgotten: Vec::new(),
         returned: None,
+        writes: None,
+        changed: None,
         expires_at: expiry(now),
     }
 }

@@ -22,6 +22,10 @@ pub struct State {
     pub counters: BTreeMap<Counter, i64>,
     /// How many tokens refunds have given back in all. See [`Receipt`](super::Receipt).
     pub returned: u64,
+    /// How many writes were applied to it in all.
+    pub writes: u64,
+    /// The moment of the last change of plan; no later change is taken for an earlier one.
+    pub changed: Timestamp,
 }
 
 /// A plan in one of its versions: the attribute `pv`, such as `3.free`.

@@ -20,6 +20,10 @@ pub struct Write {
     pub forgotten: Vec<Counter>,
     /// How many tokens to note as returned, where the count so far is the first number.
     pub returned: Option<(u64, u64)>,
+    /// How many writes were applied before, where this one is for that very state.
+    pub writes: Option<u64>,
+    /// The moment to note as that of a change of plan.
+    pub changed: Option<Timestamp>,
     /// The second from which the item holds nothing any more that a decision needs.
     pub expires_at: u64,
 }
@@ -86,6 +90,7 @@ impl Write {
             && self.moves.iter().all(|change| change.when.holds(state.tats.get(&change.meter)))
             && self.counts.iter().all(|count| count.holds(state))
             && self.returned.is_none_or(|(so_far, _)| state.returned == so_far)
+            && self.writes.is_none_or(|writes| state.writes == writes)
     }
 
     /// The state afterwards: what a store's update says.
@@ -115,6 +120,8 @@ impl Write {
         if let Some((so_far, tokens)) = self.returned {
             state.returned = so_far.saturating_add(tokens);
         }
+        state.writes = state.writes.saturating_add(1);
+        state.changed = self.changed.unwrap_or(state.changed);
     }
 
     /// The part of a state that an answer to this write tells: all but counters not asked for.
@@ -127,6 +134,8 @@ impl Write {
             tats: state.tats.clone(),
             counters: self.counts.iter().filter_map(known).collect(),
             returned: state.returned,
+            writes: state.writes,
+            changed: state.changed,
         }
     }
 

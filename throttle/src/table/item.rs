@@ -25,7 +25,8 @@ pub(crate) const EXPIRES_AT: &str = "expires_at";
 ///
 /// `pv`, the plan and version it was last written under; a `tat` in nanoseconds for each rate,
 /// a counter for each period used, by names that [`Meter`] and [`Counter`] write; `rt`, the
-/// tokens returned, where any were; `expires_at`. Other attributes are left alone.
+/// tokens returned, where any were; `wn`, how many writes it had; `ch`, when its plan was
+/// changed last, in nanoseconds; `expires_at`. Other attributes are left alone.
 ///
 /// With 31 days, 12 weeks and 12 months of history, counts below a hundred million, names of
 /// subject and plan of 64 bytes together and five methods it stays below the kilobyte that one
@@ -38,6 +39,8 @@ pub(crate) mod bucket {
 
     pub(crate) const PV: &str = "pv";
     pub(crate) const RETURNED: &str = "rt";
+    pub(crate) const WRITES: &str = "wn";
+    pub(crate) const CHANGED: &str = "ch";
     pub(crate) const KIND: &str = "bucket";
 
     pub(crate) fn key(subject: &Subject) -> AttributeValue {
@@ -67,6 +70,9 @@ pub(crate) mod bucket {
             }
         }
         state.returned = number(KIND, item, RETURNED)?.unwrap_or_default();
+        state.writes = number(KIND, item, WRITES)?.unwrap_or_default();
+        let changed = number(KIND, item, CHANGED)?.unwrap_or_default();
+        state.changed = Timestamp::from_nanos(changed);
         Ok(state)
     }
 }

@@ -81,6 +81,8 @@ impl Desk {
             counts: Vec::new(),
             forgotten: Vec::new(),
             returned: None,
+            writes: None,
+            changed: None,
             expires_at: 0,
         };
         match self.store.write(&self.subject, &write).await.unwrap() {

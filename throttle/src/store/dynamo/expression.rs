@@ -6,7 +6,7 @@ use std::fmt::{Display, Write as _};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::bucket::{Count, Move, To, When, Write};
-use crate::table::item::bucket::{PV, RETURNED};
+use crate::table::item::bucket::{CHANGED, PV, RETURNED, WRITES};
 use crate::table::item::{EXPIRES_AT, n};
 
 /// The update and the condition of one write: [`Write::apply`] and [`Write::applies`].
@@ -50,6 +50,7 @@ impl Expression {
         if let Some((so_far, tokens)) = write.returned {
             draft.returned(so_far, tokens);
         }
+        draft.writes(write);
         draft.name('x', 0, EXPIRES_AT);
         draft.value('x', 0, write.expires_at);
         draft.set("#x0 = :x0");
@@ -144,6 +145,26 @@ impl Draft {
         } else {
             "#r0 = :r0"
         });
+    }
+
+    fn writes(&mut self, write: &Write) {
+        self.name('n', 0, WRITES);
+        self.value('z', 0, 0);
+        self.value('o', 0, 1);
+        self.set("#n0 = if_not_exists(#n0, :z0) + :o0");
+        if let Some(writes) = write.writes {
+            self.value('w', 0, writes);
+            self.condition(if writes == 0 {
+                "(attribute_not_exists(#n0) OR #n0 = :w0)"
+            } else {
+                "#n0 = :w0"
+            });
+        }
+        if let Some(changed) = write.changed {
+            self.name('h', 0, CHANGED);
+            self.value('h', 0, changed.as_nanos());
+            self.set("#h0 = :h0");
+        }
     }
 
     fn name(&mut self, letter: char, at: usize, attribute: impl Display) -> String {
