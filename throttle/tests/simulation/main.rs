@@ -22,6 +22,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     reason = "a test may fail loudly"
 )]
 
@@ -43,7 +44,7 @@ use crate::oracle::judge;
 use crate::reference::{Ask, Reference};
 use crate::run::{Outcome, Run};
 use crate::scenario::{CALM, Profile, STORMY};
-use crate::seeds::{hold, hold_also, seeds};
+use crate::seeds::{hold, hold_also};
 use crate::table::Law;
 
 #[test]
@@ -156,7 +157,8 @@ fn i12_each_sabotage_is_caught() {
         (Law::DebtForgiven, 8),
         (Law::AnyPlan, 8),
     ] {
-        let caught = seeds().find(|seed| {
+        // Most are caught by one of the first few; none needs the second hundred.
+        let caught = (0..200).find(|seed| {
             let found = judge(&Run::new(*seed, STORMY, law));
             found.into_iter().map(|found| found.invariant).collect::<BTreeSet<_>>().contains(&by)
         });
@@ -184,16 +186,4 @@ fn a_seed_always_runs_alike() {
 fn decisions(run: &Run) -> impl Iterator<Item = (u64, u64, String)> {
     let told = |outcome: &Outcome| format!("{:?}", outcome.result);
     run.outcomes.iter().map(move |outcome| (outcome.asked, outcome.answered, told(outcome)))
-}
-
-#[test]
-fn zz_look() {
-    let seed = std::env::var("LOOK").map_or(44, |s| s.parse().unwrap());
-    let run = Run::new(seed, Profile { instances: 3, ..STORMY }, Law::Conditional);
-    for (i, (at, p)) in run.table.plans.iter().enumerate() { println!("plan {i} {at} {p:?}"); }
-    for c in &run.table.commits {
-        let o = &run.outcomes[c.task];
-        println!("{} at {} read {:+} {:?} of {:?} {} {:?} cost {} {:?}: {:?} -> {:?}", c.task, c.at, o.reading.unwrap() as i64 - c.at as i64, o.kind, o.of, o.plan, o.method, o.cost, o.result.as_ref().map(|r| r.as_ref().map(|d| d.is_allowed()).ok()), c.before.tats.values().collect::<Vec<_>>(), c.after);
-    }
-    println!("{:?}", judge(&run));
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use throttle::bucket::{Counter, Meter, Scope};
-use throttle::{PlanRecord, Subject};
+use throttle::{PlanRecord, Subject, Timestamp};
 
 use crate::reference::{Ask, Reference, STAGE, counters, limit, rates_of};
 use crate::run::{Kind, Outcome, Run};
@@ -294,11 +294,11 @@ fn i10_expiry(steps: &[Step<'_>]) -> Option<Violation> {
     for step in steps {
         let ends = counters(&step.record.plan, step.reading);
         let ends = ends.iter().map(|counter| {
-            let now = throttle::Timestamp::from_nanos(step.reading);
+            let now = Timestamp::from_nanos(step.reading);
             counter.period().window(now).end
         });
         let full = step.commit.after.tats.values().copied();
-        let needed = full.chain(ends).max().map_or(0, |moment| moment.as_nanos());
+        let needed = full.chain(ends).max().map_or(0, Timestamp::as_nanos);
         // What is owed beyond a burst (a surcharge, a change to a slower rate) is paid in time.
         if step.charges && step.commit.expires_at * 1_000_000_000 < needed {
             return violation(10, format!("expires at {}, too early", step.commit.expires_at));

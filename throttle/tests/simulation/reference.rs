@@ -16,6 +16,7 @@ pub(crate) struct Reference {
     stamp: Option<String>,
     pub(crate) tats: BTreeMap<Meter, u64>,
     used: BTreeMap<Counter, i64>,
+    changed: u64,
 }
 
 /// What is asked: under which plan, for which method, by which clock, at what cost.
@@ -41,6 +42,7 @@ impl Reference {
             stamp: state.stamp.as_ref().map(ToString::to_string),
             tats: state.tats.iter().map(|(meter, tat)| (*meter, tat.as_nanos())).collect(),
             used: state.counters.clone(),
+            changed: state.changed.as_nanos(),
         }
     }
 
@@ -51,6 +53,9 @@ impl Reference {
         if before.is_none() || before == Some(stamp) {
             return;
         }
+        // Whoever's clock is behind the last one that changed it goes by that.
+        let now = now.max(self.changed);
+        self.changed = now;
         let tats = std::mem::take(&mut self.tats).into_iter().filter(|(_, tat)| *tat > now);
         for (meter, tat) in tats {
             let interval = rates_of(&to.plan).find(|(scope, _)| *scope == meter.scope);
@@ -61,6 +66,11 @@ impl Reference {
             let debt = debt.div_ceil(u128::from(meter.interval.get()));
             let tat = now + u64::try_from(debt).unwrap();
             self.tats.insert(Meter { interval, ..meter }, tat);
+        }
+        for (scope, throttle) in rates_of(&to.plan) {
+            let interval = u64::try_from(throttle.rate().interval().as_nanos()).unwrap();
+            let meter = Meter { scope, interval: interval.try_into().unwrap() };
+            self.tats.entry(meter).or_insert(now);
         }
     }
 

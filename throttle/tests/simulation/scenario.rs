@@ -1,6 +1,6 @@
 //! What a seed stands for: plans, clocks, a network, and a day in the life of some instances.
 
-use throttle::{Period, Plan, Timestamp};
+use throttle::{Period, Plan, Throttling, Timestamp};
 
 use crate::clock::MOST_SKEW;
 use crate::random::Random;
@@ -160,7 +160,7 @@ impl Scenario {
         let throttle = self.plans[0].throttle();
         let interval = throttle.map_or(0, |it| it.rate().interval().as_nanos());
         let token = u64::try_from(interval).unwrap().max(1_000_000);
-        let burst = throttle.map_or(20, |it| it.burst());
+        let burst = throttle.map_or(20, Throttling::burst);
         let mut at = 0;
         let mut arrivals = random.between(20, 150);
         while arrivals > 0 {
@@ -211,7 +211,7 @@ impl Scenario {
     pub(crate) fn idle_then_all_at_once(mut self) -> Self {
         let last = self.events.last().map_or(0, |(at, _)| *at);
         let at = last + 365 * DAY;
-        let burst = self.plans[0].throttle().map_or(20, |it| it.burst());
+        let burst = self.plans[0].throttle().map_or(20, Throttling::burst);
         for arrival in 0..2 * burst {
             let instance = arrival as usize % self.clocks.len();
             let (method, then) = (None, Then::Nothing);

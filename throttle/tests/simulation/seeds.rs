@@ -1,6 +1,6 @@
 //! Which seeds are run, and what becomes of one that fails.
 //!
-//! `SIMULATION_SEEDS` says how many a test runs (60 unless set), `SIMULATION_FIRST` which is the
+//! `SIMULATION_SEEDS` says how many a test runs (25 unless set), `SIMULATION_FIRST` which is the
 //! first. One that fails is printed and written to `regressions.txt`, which is run before.
 
 use std::fs::{self, OpenOptions};
@@ -14,10 +14,10 @@ use crate::scenario::Profile;
 use crate::table::Law;
 
 /// The seeds to run.
-pub(crate) fn seeds() -> Range<u64> {
+fn seeds() -> Range<u64> {
     let number = |name, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
     let first = number("SIMULATION_FIRST", 0);
-    first..first + number("SIMULATION_SEEDS", 60)
+    first..first + number("SIMULATION_SEEDS", 25)
 }
 
 /// Runs a test's kept seeds and its others, and fails at the first that breaks an invariant.

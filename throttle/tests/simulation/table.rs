@@ -185,6 +185,7 @@ impl Table {
                 }
             }
             Law::AnyPlan => {
+                write.writes = None;
                 if before.stamp.is_some() {
                     write.found.clone_from(&before.stamp);
                 }
