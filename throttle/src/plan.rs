@@ -4,9 +4,11 @@ mod json;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
+use std::num::NonZeroU64;
 
 use serde::Serialize;
 
+use crate::bucket::Scope;
 use crate::period::Period;
 use crate::rate::{Rate, RateError};
 
@@ -54,13 +56,18 @@ pub struct Quota {
 }
 
 /// A stage that the plan is attached to, and its methods' own rates.
-///
-/// Kept as imported; the rates of methods are not enforced yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiStage {
     api_id: String,
     stage: String,
     throttle: BTreeMap<String, Throttling>,
+}
+
+/// A rate that a plan has for one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MethodRate {
+    pub(crate) scope: Scope,
+    pub(crate) throttle: Throttling,
 }
 
 /// What is wrong with a plan, and where.
@@ -127,6 +134,38 @@ impl Plan {
         &self.quotas
     }
 
+    /// The rate that the plan has for a method of its own, if it has one.
+    ///
+    /// `method` is written as API Gateway does: the resource's path and the verb,
+    /// `/pets/{id}/GET`. The first of these keys that the plan has for the stage counts: the
+    /// method itself, `/pets/{id}/ANY`, `*/*`. All methods that one key stands for share its
+    /// bucket.
+    ///
+    /// A request takes from the method's rate *and* from the plan's. API Gateway's documentation
+    /// says that a limit "can be set at the API or API method level", and not whether the one
+    /// replaces the other: both is the stricter reading \[not confirmed on AWS\].
+    #[must_use]
+    pub fn method(&self, api_id: &str, stage: &str, method: &str) -> Option<MethodRate> {
+        let mut stages = self.api_stages.iter();
+        let stage = stages.find(|it| it.api_id == api_id && it.stage == stage)?;
+        let (path, _) = method.rsplit_once('/')?;
+        let (key, throttle) = stage
+            .throttle
+            .get_key_value(method)
+            .or_else(|| stage.throttle.get_key_value(format!("{path}/ANY").as_str()))
+            .or_else(|| stage.throttle.get_key_value("*/*"))?;
+        Some(MethodRate { scope: stage.scope(key), throttle: *throttle })
+    }
+
+    /// The time that a token takes in each of the plan's rates.
+    pub(crate) fn intervals(&self) -> impl Iterator<Item = (Scope, NonZeroU64)> {
+        let plan = self.throttle.map(|it| (Scope::Plan, it.rate.interval_nanos()));
+        let methods = self.api_stages.iter().flat_map(|stage| {
+            stage.throttle.iter().map(|(key, it)| (stage.scope(key), it.rate.interval_nanos()))
+        });
+        plan.into_iter().chain(methods)
+    }
+
     /// The stages that an imported plan was attached to.
     #[must_use]
     pub fn api_stages(&self) -> &[ApiStage] {
@@ -168,7 +207,19 @@ impl Quota {
     }
 }
 
+impl MethodRate {
+    /// Its rate and burst.
+    #[must_use]
+    pub fn throttle(self) -> Throttling {
+        self.throttle
+    }
+}
+
 impl ApiStage {
+    fn scope(&self, key: &str) -> Scope {
+        Scope::method(&self.api_id, &self.stage, key)
+    }
+
     /// The API's id.
     #[must_use]
     pub fn api_id(&self) -> &str {

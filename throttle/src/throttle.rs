@@ -3,17 +3,21 @@
 use std::fmt::{self, Debug};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::future::Cache;
 use moka::ops::compute::Op;
 
-use crate::bucket::{Charge, Form, Refusal, State};
-use crate::clock::Clock;
-use crate::decision::Decision;
+use crate::bucket::{Charge, Conversion, Forms, Receipt, Refusal, State, Write};
+use crate::clock::{Clock, Timestamp};
+use crate::decision::{Decision, Limit};
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
+use crate::hint::Seen;
 use crate::name::{PlanId, Subject};
+use crate::plan::MethodRate;
 use crate::store::{Answer, PlanRecord, Store};
+use crate::table::item;
 
 /// One request, to be counted.
 #[derive(Clone, Copy, Debug)]
@@ -21,19 +25,35 @@ pub struct Request<'a> {
     subject: &'a Subject,
     plan: &'a PlanId,
     cost: NonZeroU32,
+    method: Option<Method<'a>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Method<'a> {
+    api_id: &'a str,
+    stage: &'a str,
+    key: &'a str,
 }
 
 impl<'a> Request<'a> {
     /// A request of a subject under a plan; it costs 1.
     #[must_use]
     pub fn new(subject: &'a Subject, plan: &'a PlanId) -> Self {
-        Self { subject, plan, cost: NonZeroU32::MIN }
+        Self { subject, plan, cost: NonZeroU32::MIN, method: None }
     }
 
-    /// Sets how many tokens the request takes, of the burst and of every quota.
+    /// Sets how many tokens the request takes, of every rate and of every quota.
     #[must_use]
     pub fn cost(self, cost: NonZeroU32) -> Self {
         Self { cost, ..self }
+    }
+
+    /// Sets the method that is called, as a plan writes it: `/pets/{id}/GET`.
+    ///
+    /// If the plan has a rate for it on this stage, the request takes from that too.
+    #[must_use]
+    pub fn method(self, api_id: &'a str, stage: &'a str, key: &'a str) -> Self {
+        Self { method: Some(Method { api_id, stage, key }), ..self }
     }
 }
 
@@ -68,8 +88,10 @@ impl<'a> Request<'a> {
 pub struct Throttle<S, C> {
     store: S,
     clock: C,
+    slack: u32,
     plans: Cache<PlanId, CachedPlan>,
-    seen: Cache<Subject, Seen>,
+    seen: Cache<Subject, Arc<Seen>>,
+    tallies: Tallies,
 }
 
 /// The answer to a look-up of a plan, and when it was given.
@@ -79,11 +101,69 @@ struct CachedPlan {
     fetched: Duration,
 }
 
-/// The last state that the store told of a subject, and when.
-#[derive(Clone)]
-struct Seen {
-    state: Arc<State>,
-    at: Duration,
+/// What a throttle has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Requests that were let through.
+    pub allowed: u64,
+    /// Requests that were refused.
+    pub refused: u64,
+    /// How many of the refused were so from memory, without a call.
+    pub remembered: u64,
+    /// Requests that there was no decision for.
+    pub failed: u64,
+    /// How many buckets were changed to another plan, or another version.
+    pub converted: u64,
+    /// How many times a plan was looked up again because a bucket was ahead of it.
+    pub refreshed: u64,
+    /// How many refunds gave something back.
+    pub refunded: u64,
+}
+
+#[derive(Debug, Default)]
+struct Tallies {
+    allowed: AtomicU64,
+    refused: AtomicU64,
+    remembered: AtomicU64,
+    failed: AtomicU64,
+    converted: AtomicU64,
+    refreshed: AtomicU64,
+    refunded: AtomicU64,
+}
+
+/// Whether a refund gave anything back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refund {
+    /// It gave back what could be given back.
+    Made,
+    /// There was nothing that could be given back any more.
+    Nothing,
+}
+
+/// What one round under one version of a plan came to.
+enum Round {
+    Decided(Decision),
+    /// The bucket is under this later version of the plan.
+    Behind(u64),
+}
+
+/// What to do about a state that is known.
+enum Next {
+    Write(Write, Taking),
+    Refuse(State, Vec<Refusal>),
+    Behind(u64),
+}
+
+/// What a write takes if it applies.
+#[derive(Clone, Copy)]
+enum Taking {
+    /// The charge, in these forms.
+    Charge(Forms),
+    /// The charge, with the change to its plan.
+    Converted,
+    /// Nothing: it changes the plan.
+    Nothing,
 }
 
 impl<S: Store, C: Clock> Throttle<S, C> {
@@ -91,91 +171,227 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     #[must_use]
     pub fn new(store: S, clock: C) -> Self {
         let (plans, seen) = (Cache::new(MAX_PLANS), Cache::new(MAX_SUBJECTS));
-        Self { store, clock, plans, seen }
+        Self { store, clock, slack: 0, plans, seen, tallies: Tallies::default() }
     }
 
-    /// The store, for its count of calls.
+    /// Saves calls where many instances share a subject, at the price of some of its burst.
+    ///
+    /// Whether a bucket is idle is a guess that can be wrong, and then costs a call more. With
+    /// slack, one that owes up to so many tokens is taken for idle and charged as if it owed all
+    /// of them. Nothing more is admitted, ever, even if other instances have no slack; but up
+    /// to so many tokens of the burst are lost each time that a bucket was idle. 0 unless set; a
+    /// twentieth of the burst is plenty.
+    #[must_use]
+    pub fn slack(self, tokens: u32) -> Self {
+        Self { slack: tokens, ..self }
+    }
+
+    /// The store, for what was asked of it.
     #[must_use]
     pub fn store(&self) -> &S {
         &self.store
     }
 
+    /// What was decided so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let read = |tally: &AtomicU64| tally.load(Ordering::Relaxed);
+        let it = &self.tallies;
+        Counts {
+            allowed: read(&it.allowed),
+            refused: read(&it.refused),
+            remembered: read(&it.remembered),
+            failed: read(&it.failed),
+            converted: read(&it.converted),
+            refreshed: read(&it.refreshed),
+            refunded: read(&it.refunded),
+        }
+    }
+
     /// Decides one request, and counts it if it is allowed.
     ///
-    /// Mostly one call to the store, at most two while no clock is ahead of this one, and never
-    /// more than four. None where what the store said within the last second refuses already.
+    /// Mostly one call to the store, at most two while no clock is ahead of this one and no plan
+    /// changes, and never more than six. None where what the store said within the last second
+    /// refuses already.
     ///
     /// # Errors
     /// There is no such plan, the cost never fits it, or the store failed: then the request
     /// may have been charged, and must not be let through.
     pub async fn decide(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
-        let record = self.plan(request.plan).await?;
-        check_cost(&record, request.cost)?;
-        let charge = Charge::new(&record.plan, record.created, request.cost, self.clock.now());
-        let refused = |state: &State, refusals: &[Refusal]| {
-            Decision::refused(record.id.clone(), &charge, state, refusals)
+        let decision = self.decided(request).await;
+        let tally = match &decision {
+            Ok(decision) if decision.is_allowed() => &self.tallies.allowed,
+            Ok(_) => &self.tallies.refused,
+            Err(_) => &self.tallies.failed,
         };
+        tick(tally);
+        decision
+    }
 
-        let seen = self.seen.get(request.subject).await;
-        let empty = State::default();
-        // What an empty bucket refuses, every bucket does; a remembered state only grows.
-        let known = seen.as_ref().filter(|seen| self.age(seen.at) <= REMEMBER_REFUSAL);
-        let known = known.map_or(&empty, |seen| seen.state.as_ref());
-        let refusals = charge.refusals(known);
-        if !refusals.is_empty() {
-            return Ok(refused(known, &refusals));
+    async fn decided(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
+        let mut record = self.plan(request.plan).await?;
+        for look_up in 0..MAX_REFRESHES {
+            match self.round(request, &record, look_up == 0).await? {
+                Round::Decided(decision) => return Ok(decision),
+                Round::Behind(version) => {
+                    tick(&self.tallies.refreshed);
+                    record = self.refreshed(request.plan, version).await?;
+                }
+            }
         }
+        Err(damaged(item::bucket::PV, "is of a later version than the plan in the table is"))
+    }
 
-        let mut form = charge.form(seen.as_ref().map_or(&empty, |seen| seen.state.as_ref()));
+    /// Decides under one version of the plan.
+    ///
+    /// What is remembered may say that the plan is outdated only where it is `trusted`: an item
+    /// that was deleted since must not keep its subject out for ever.
+    async fn round(
+        &self,
+        request: &Request<'_>,
+        record: &PlanRecord,
+        trusted: bool,
+    ) -> Result<Round, ThrottleError> {
+        let charge = self.charge(request, record)?;
+        let seen = self.seen(request.subject).await;
+        let mut next = {
+            let memory = seen.lock();
+            let known = memory.recent(self.clock.monotonic(), REMEMBER_REFUSAL);
+            // What an empty bucket refuses, every bucket does; a remembered state only grows.
+            let empty = State::default();
+            let known = known.unwrap_or(&empty);
+            let refusals = charge.refusals(known);
+            if !refusals.is_empty() {
+                tick(&self.tallies.remembered);
+                return Ok(Round::Decided(Decision::refused(&charge, known, refusals)));
+            }
+            first(&charge, record, memory.state(), memory.forms(&charge), trusted)
+        };
+        for call in 0..MAX_CALLS {
+            let (write, taking) = match next {
+                Next::Write(write, taking) => (write, taking),
+                Next::Behind(version) => return Ok(Round::Behind(version)),
+                Next::Refuse(state, refusals) => {
+                    return Ok(Round::Decided(Decision::refused(&charge, &state, refusals)));
+                }
+            };
+            let answer = self.store.write(request.subject, &write).await?;
+            let (Answer::Applied(state) | Answer::Kept(state)) = &answer;
+            if let Some(meter) = charge.implausible(state) {
+                return Err(damaged(&meter.to_string(), "is more than a year ahead"));
+            }
+            let applied = matches!(answer, Answer::Applied(_));
+            {
+                let mut memory = seen.lock();
+                if let (0, Taking::Charge(forms)) = (call, taking) {
+                    memory.learn(&charge, state, applied.then_some(forms));
+                }
+                memory.remember(state, self.clock.monotonic(), REMEMBER_REFUSAL);
+            }
+            if applied {
+                if !matches!(taking, Taking::Charge(_)) {
+                    tick(&self.tallies.converted);
+                }
+                return Ok(Round::Decided(taken(request.subject, &charge, state, taking)));
+            }
+            // It fits in the other form, at the same `now`: `tat` only grows, so a busy bucket
+            // stays busy, and this ends.
+            next = self::next(&charge, record, state, charge.forms(state));
+        }
+        Err(ThrottleError::Unavailable(Failure::Contended { calls: MAX_CALLS }))
+    }
+
+    /// Gives back the tokens of a request that it didn't use.
+    ///
+    /// Of each rate at most min(unused·T, mark − now, `tat` − now), where the mark is the `tat`
+    /// that the request's charge left: what has been refilled meanwhile is there already, and
+    /// giving it back would be giving it twice. Of each quota what is unused, while its period
+    /// lasts. Nothing where the plan has changed since. One conditional write, twice or three
+    /// times where others write meanwhile; no call where nothing is left to give back.
+    ///
+    /// # Errors
+    /// The store failed. The refund may have been made, and is not tried again.
+    pub async fn refund(&self, receipt: Receipt, unused: u32) -> Result<Refund, ThrottleError> {
+        let refund = self.amend(&receipt, |state, now| receipt.refund(unused, state, now)).await?;
+        if refund == Refund::Made {
+            tick(&self.tallies.refunded);
+        }
+        Ok(refund)
+    }
+
+    /// Makes a request cost what it came to in the end: a refund, or a charge of the rest.
+    ///
+    /// The rest is charged whether it fits or not, since it has been used: later requests wait
+    /// until it is paid. So the bounds hold for what was let through, by what was asked for
+    /// then; a counter may show more than its quota afterwards, and `tat` lie up to 366 days
+    /// ahead, not more.
+    ///
+    /// # Errors
+    /// The store failed. The rest may have been charged, and is not tried again.
+    pub async fn settle(&self, receipt: Receipt, actual: u32) -> Result<(), ThrottleError> {
+        let charged = receipt.cost().get();
+        match actual.checked_sub(charged) {
+            None => self.refund(receipt, charged.saturating_sub(actual)).await.map(|_| ()),
+            Some(0) => Ok(()),
+            Some(rest) => {
+                self.amend(&receipt, |state, now| receipt.surcharge(rest, state, now)).await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes what `draft` makes of a receipt's bucket; nothing when it makes nothing of it.
+    async fn amend(
+        &self,
+        receipt: &Receipt,
+        draft: impl Fn(&State, Timestamp) -> Option<Write>,
+    ) -> Result<Refund, ThrottleError> {
+        let seen = self.seen(&receipt.subject).await;
+        let mut state = seen.lock().state().clone();
         for _ in 0..MAX_CALLS {
-            match self.ask(request.subject, &charge, form).await? {
-                Answer::Taken(state) => {
-                    return Ok(Decision::allowed(record.id.clone(), &charge, &state));
-                }
-                Answer::Kept(state) => {
-                    let refusals = charge.refusals(&state);
-                    if !refusals.is_empty() {
-                        return Ok(refused(&state, &refusals));
-                    }
-                    // It fits in the other form, at the same `now`: `tat` only grows, so a
-                    // busy bucket stays busy, and this ends.
-                    form = charge.form(&state);
-                }
+            let Some(write) = draft(&state, self.clock.now()) else { return Ok(Refund::Nothing) };
+            let answer = self.store.write(&receipt.subject, &write).await?;
+            let (Answer::Applied(told) | Answer::Kept(told)) = &answer;
+            seen.lock().remember(told, self.clock.monotonic(), REMEMBER_REFUSAL);
+            match answer {
+                Answer::Applied(_) => return Ok(Refund::Made),
+                Answer::Kept(told) => state = told,
             }
         }
         Err(ThrottleError::Unavailable(Failure::Contended { calls: MAX_CALLS }))
     }
 
-    /// One call to the store; what it tells is remembered.
-    async fn ask(
-        &self,
-        subject: &Subject,
-        charge: &Charge,
-        form: Form,
-    ) -> Result<Answer, ThrottleError> {
-        let answer = self.store.take(subject, charge, form).await?;
-        let (Answer::Taken(state) | Answer::Kept(state)) = &answer;
-        if !charge.is_plausible(state) {
-            return Err(ThrottleError::Damaged(Damage {
-                item: "bucket",
-                attribute: "tat".to_owned(),
-                problem: "is more than a year ahead".to_owned(),
-            }));
-        }
-        self.remember(subject, state).await;
-        Ok(answer)
+    /// What a request takes under a plan.
+    fn charge(&self, request: &Request<'_>, record: &PlanRecord) -> Result<Charge, ThrottleError> {
+        let method = request.method.as_ref();
+        let method = method.and_then(|it| record.plan.method(it.api_id, it.stage, it.key));
+        check_cost(record, method, request.cost)?;
+        let charge = Charge::new(record, request.cost, self.clock.now());
+        let charge = match method {
+            Some(method) => charge.method(method),
+            None => charge,
+        };
+        Ok(if self.slack > 0 { charge.slack(self.slack) } else { charge })
     }
 
-    /// Keeps the newest state; answers may overtake each other, and `tat` tells their order.
-    async fn remember(&self, subject: &Subject, state: &State) {
-        let at = self.clock.monotonic();
-        if let Some(seen) = self.seen.get(subject).await
-            && seen.state.tat > state.tat
-            && self.age(seen.at) <= REMEMBER_REFUSAL
-        {
-            return;
+    async fn seen(&self, subject: &Subject) -> Arc<Seen> {
+        match self.seen.get(subject).await {
+            Some(seen) => seen,
+            None => self.seen.get_with_by_ref(subject, std::future::ready(Arc::default())).await,
         }
-        self.seen.insert(subject.clone(), Seen { state: Arc::new(state.clone()), at }).await;
+    }
+
+    /// The plan in at least this version, looked up again if need be.
+    async fn refreshed(&self, id: &PlanId, version: u64) -> Result<Arc<PlanRecord>, ThrottleError> {
+        let entry = self.plans.entry_by_ref(id);
+        let _ = entry
+            .and_compute_with(|entry| {
+                let cached = entry.as_ref().and_then(|entry| entry.value().record.as_ref());
+                let behind = cached.is_none_or(|record| record.version < version);
+                std::future::ready(if behind { Op::Remove } else { Op::Nop })
+            })
+            .await;
+        self.plan(id).await
     }
 
     /// The plan, from the cache or with one look-up for all who wait for it.
@@ -220,27 +436,89 @@ impl<S: Debug, C: Debug> Debug for Throttle<S, C> {
     }
 }
 
-fn check_cost(record: &PlanRecord, cost: NonZeroU32) -> Result<(), ThrottleError> {
+/// What to try first, by a state that may be long past: nothing is refused by it.
+fn first(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms, trusted: bool) -> Next {
+    match next(charge, record, state, forms) {
+        Next::Behind(version) if trusted => Next::Behind(version),
+        Next::Write(write, taking) => Next::Write(write, taking),
+        Next::Behind(_) | Next::Refuse(..) => {
+            Next::Write(charge.write(forms), Taking::Charge(forms))
+        }
+    }
+}
+
+/// What to do about a bucket in this very state; in these forms, if it is under the same plan.
+fn next(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms) -> Next {
+    match &state.stamp {
+        Some(stamp) if stamp.supersedes(&charge.stamp) => Next::Behind(stamp.version),
+        Some(stamp) if *stamp != charge.stamp => match charge.convert(&record.plan, state) {
+            Conversion::Fitting(write) => Next::Write(write, Taking::Converted),
+            Conversion::Refusing(write) => Next::Write(write, Taking::Nothing),
+            Conversion::Waiting { shown, refusals } => Next::Refuse(shown, refusals),
+        },
+        _ => {
+            let refusals = charge.refusals(state);
+            if refusals.is_empty() {
+                Next::Write(charge.write(forms), Taking::Charge(forms))
+            } else {
+                Next::Refuse(state.clone(), refusals)
+            }
+        }
+    }
+}
+
+/// The decision after a write that was applied.
+fn taken(subject: &Subject, charge: &Charge, state: &State, taking: Taking) -> Decision {
+    match taking {
+        Taking::Charge(_) | Taking::Converted => {
+            let receipt = Receipt::new(subject.clone(), charge, state);
+            Decision::allowed(charge, state, Some(receipt))
+        }
+        Taking::Nothing => Decision::refused(charge, state, charge.refusals(state)),
+    }
+}
+
+fn check_cost(
+    record: &PlanRecord,
+    method: Option<MethodRate>,
+    cost: NonZeroU32,
+) -> Result<(), ThrottleError> {
     let cost = cost.get();
-    if let Some(throttle) = record.plan.throttle()
-        && u64::from(cost) > throttle.burst()
-    {
-        return Err(ThrottleError::CostAboveBurst { cost, burst: throttle.burst() });
+    let rates = [record.plan.throttle(), method.map(MethodRate::throttle)];
+    for throttle in rates.into_iter().flatten() {
+        if u64::from(cost) > throttle.burst() {
+            return Err(ThrottleError::CostAboveBurst { cost, burst: throttle.burst() });
+        }
     }
     for quota in record.plan.quotas() {
         if u64::from(cost) > quota.limit() {
-            let limit = quota.period().into();
+            let limit = Limit::from(quota.period());
             return Err(ThrottleError::CostAboveQuota { limit, cost, quota: quota.limit() });
         }
     }
     Ok(())
 }
 
+fn damaged(attribute: &str, problem: &str) -> ThrottleError {
+    ThrottleError::Damaged(Damage {
+        item: item::bucket::KIND,
+        attribute: attribute.to_owned(),
+        problem: problem.to_owned(),
+    })
+}
+
+fn tick(tally: &AtomicU64) {
+    tally.fetch_add(1, Ordering::Relaxed);
+}
+
 /// How long a plan is used without looking it up again.
 const KEEP_PLAN: Duration = Duration::from_secs(60);
 /// How long a remembered state may refuse without a call.
 const REMEMBER_REFUSAL: Duration = Duration::from_secs(1);
-/// One try, the other form, and once more for a clock that is ahead; one to spare.
-const MAX_CALLS: u32 = 4;
+/// One try, the other form, once more for a clock that is ahead; as many for a plan that changes.
+const MAX_CALLS: u32 = 6;
+/// Under the plan that is cached, under the one that is looked up, and once more should that
+/// look-up have been under way before the plan was written.
+const MAX_REFRESHES: u32 = 3;
 const MAX_PLANS: u64 = 1_000;
 const MAX_SUBJECTS: u64 = 100_000;

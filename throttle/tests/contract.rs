@@ -4,17 +4,16 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use throttle::bucket::{Charge, Form, State};
+use throttle::bucket::{Charge, Form, Forms, State};
 use throttle::store::Answer;
 use throttle::{
-    Clock, DynamoStore, Limit, ManualClock, MemoryStore, Plan, PlanId, Plans, Request, Store,
-    Subject, Throttle, ThrottleError, Timestamp,
+    Clock, DynamoStore, Limit, ManualClock, MemoryStore, Plan, PlanId, PlanRecord, Plans, Request,
+    Store, Subject, Throttle, ThrottleError, Timestamp,
 };
 
 /// A store under test, and how a plan gets into it.
@@ -331,38 +330,30 @@ async fn take_follows_the_arithmetic(bench: &impl Bench) {
     let mut random = Random(0x00c0_ffee);
     let subject = Subject::new("model").unwrap();
     let (clock, mut model) = (ManualClock::default(), State::default());
-    let created = clock.now();
+    let id = PlanId::new("model").unwrap();
+    let record = PlanRecord { id, plan, version: 1, created: clock.now() };
     for step in 0..400 {
         let cost = u32::try_from(random.below(7)).unwrap() + 1;
         // Now and then a clock that is behind, and one that sleeps over the day's end.
         let behind = Duration::from_millis(if random.below(5) == 0 { 1_700 } else { 0 });
         let now = clock.now().saturating_sub(behind);
-        let charge = Charge::new(&plan, created, NonZeroU32::new(cost).unwrap(), now);
+        let charge = Charge::new(&record, NonZeroU32::new(cost).unwrap(), now);
         let form = if random.below(2) == 0 { Form::Idle } else { Form::Busy };
-        let answer = store.take(&subject, &charge, form).await.unwrap();
-        let expected = if charge.applies(form, &model) {
-            charge.apply(form, &mut model);
-            Answer::Taken(asked(&model, &charge))
+        let write = charge.write(Forms { plan: form, method: form });
+        let answer = store.write(&subject, &write).await.unwrap();
+        let expected = if write.applies(&model) {
+            write.apply(&mut model);
+            Answer::Applied(write.part(&model))
         } else {
-            Answer::Kept(asked(&model, &charge))
-        };
-        let answer = match answer {
-            Answer::Taken(state) => Answer::Taken(asked(&state, &charge)),
-            Answer::Kept(state) => Answer::Kept(asked(&state, &charge)),
+            Answer::Kept(write.part(&model))
         };
         assert_eq!(answer, expected, "step {step}: {form:?} of {charge:?}");
         let pause = if random.below(60) == 0 { 86_400_000 } else { random.below(900) };
         clock.advance(Duration::from_millis(pause));
     }
-    assert_eq!(store.calls(), 400);
-}
-
-/// The part of a state that a charge asks about.
-fn asked(state: &State, charge: &Charge) -> State {
-    let counter = |name: &String| state.counters.get(name).map(|used| (name.clone(), *used));
-    let counters: BTreeMap<_, _> =
-        charge.counts.iter().filter_map(|count| counter(&count.name)).collect();
-    State { tat: state.tat, counters }
+    let usage = store.usage();
+    assert_eq!((usage.calls, usage.applied + usage.kept), (400, 400));
+    assert_eq!(usage.milliunits, 400_000);
 }
 
 // --------------------------------------------------------------------------------- setting

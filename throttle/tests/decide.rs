@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use throttle::bucket::{Charge, Form, State};
+use throttle::bucket::{Form, Meter, Scope, Stamp, State, To, Write};
 use throttle::store::Answer;
 use throttle::{
     Clock, Decision, Failure, ManualClock, Plan, PlanId, PlanRecord, Request, Store, StoreError,
-    Subject, Throttle, ThrottleError, Timestamp,
+    Subject, Throttle, ThrottleError, Timestamp, Usage,
 };
 
-/// Answers from a list, and tells which forms were tried.
+/// Answers from a list, and tells what was tried.
 #[derive(Default)]
 struct Script {
     plans: Mutex<VecDeque<Result<Option<PlanRecord>, StoreError>>>,
     answers: Mutex<VecDeque<Result<Answer, StoreError>>>,
-    tried: Mutex<Vec<Form>>,
+    tried: Mutex<Vec<Write>>,
     reads: AtomicU64,
 }
 
@@ -33,13 +33,13 @@ impl Store for Script {
         self.plans.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Some(record())))
     }
 
-    async fn take(&self, _: &Subject, _: &Charge, form: Form) -> Result<Answer, StoreError> {
-        self.tried.lock().unwrap().push(form);
+    async fn write(&self, _: &Subject, write: &Write) -> Result<Answer, StoreError> {
+        self.tried.lock().unwrap().push(write.clone());
         self.answers.lock().unwrap().pop_front().unwrap()
     }
 
-    fn calls(&self) -> u64 {
-        self.tried.lock().unwrap().len() as u64
+    fn usage(&self) -> Usage {
+        Usage::default()
     }
 }
 
@@ -63,7 +63,8 @@ impl Setting {
     }
 
     fn tried(&self) -> Vec<Form> {
-        std::mem::take(&mut self.script.tried.lock().unwrap())
+        let tried = std::mem::take(&mut *self.script.tried.lock().unwrap());
+        tried.iter().map(form).collect()
     }
 
     fn reads(&self) -> u64 {
@@ -74,6 +75,15 @@ impl Setting {
 async fn decide<S: Store>(throttle: &Throttle<S, ManualClock>) -> Result<Decision, ThrottleError> {
     let (subject, plan) = (Subject::new("subject").unwrap(), id());
     throttle.decide(&Request::new(&subject, &plan)).await
+}
+
+/// The form in which a write takes from the plan's rate.
+fn form(write: &Write) -> Form {
+    match write.moves.first().unwrap().to {
+        To::At(_) => Form::Idle,
+        To::Forward(_) => Form::Busy,
+        to => panic!("{to:?}"),
+    }
 }
 
 fn id() -> PlanId {
@@ -92,11 +102,16 @@ fn ahead(millis: i64) -> State {
     let duration = Duration::from_millis(millis.unsigned_abs());
     let tat =
         if millis < 0 { start.saturating_sub(duration) } else { start.saturating_add(duration) };
-    State { tat, ..State::default() }
+    let interval = 1_000_000_000.try_into().unwrap();
+    State {
+        stamp: Some(Stamp { plan: id(), version: 1 }),
+        tats: [(Meter { scope: Scope::Plan, interval }, tat)].into(),
+        ..State::default()
+    }
 }
 
 fn taken(millis: i64) -> Result<Answer, StoreError> {
-    Ok(Answer::Taken(ahead(millis)))
+    Ok(Answer::Applied(ahead(millis)))
 }
 
 fn kept(millis: i64) -> Result<Answer, StoreError> {
@@ -138,10 +153,10 @@ async fn an_answer_that_refuses_ends_it() {
 
 #[tokio::test]
 async fn an_item_that_always_changes_is_given_up() {
-    let it = Setting::new([kept(500), kept(-1), kept(500), kept(-1)]);
-    let contended = Failure::Contended { calls: 4 };
+    let it = Setting::new([500, -1, 500, -1, 500, -1].map(kept));
+    let contended = Failure::Contended { calls: 6 };
     assert_eq!(it.decide().await, Err(ThrottleError::Unavailable(contended)));
-    assert_eq!(it.tried().len(), 4);
+    assert_eq!(it.tried().len(), 6);
 }
 
 #[tokio::test]

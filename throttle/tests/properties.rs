@@ -205,7 +205,7 @@ proptest! {
         for (turn, gap) in gaps.iter().enumerate() {
             fleet.advance(gap * 1_000_000_000);
             let now = fleet.truth.now();
-            let names = [Period::Day, Period::Week, Period::Month].map(|p| p.window(now).name);
+            let names = [Period::Day, Period::Week, Period::Month].map(|p| p.window(now).counter);
             let room = names.iter().zip([day, week, month]).all(|(name, limit)| {
                 admitted.get(name).copied().unwrap_or_default() < limit
             });

@@ -198,6 +198,9 @@ async fn an_endpoint_that_is_no_dynamodb_is_unavailable() {
     serving.abort();
 }
 
+/// The attribute of one token a second.
+const TAT: &str = "t3b9aca00";
+
 #[tokio::test]
 async fn damaged_buckets_are_refused() {
     let served = serve_table().await;
@@ -206,13 +209,17 @@ async fn damaged_buckets_are_refused() {
     let number = |number: &str| AttributeValue::N(number.to_owned());
     let now = ManualClock::default().now().as_nanos();
     for (attribute, value) in [
-        ("tat", text("soon")),
-        ("tat", AttributeValue::Null(true)),
-        ("tat", number("1e30")),
-        ("tat", number(&(now + 400 * 86_400 * 1_000_000_000).to_string())),
-        ("tat", number(&format!("{now}.5"))),
+        (TAT, text("soon")),
+        (TAT, AttributeValue::Null(true)),
+        (TAT, number("1e30")),
+        (TAT, number(&(now + 400 * 86_400 * 1_000_000_000).to_string())),
+        (TAT, number(&format!("{now}.5"))),
         ("d20261121", text("5")),
-        ("d20261121", number("-5")),
+        ("d20261121", number("-4000000000000001")),
+        ("pv", text("free")),
+        ("pv", text("01.free")),
+        ("pv", number("1")),
+        ("rt", text("1")),
         ("d20261121", number("0.5")),
         ("d20261121", number("1e30")),
     ] {
@@ -237,7 +244,7 @@ async fn a_negative_tat_is_repaired_as_an_idle_one() {
     let served = serve_table().await;
     put_free(&served).await;
     let key = ("pk", AttributeValue::S("BUCKET#client".to_owned()));
-    put_raw(&served, [key, ("tat", AttributeValue::N("-7".to_owned()))]).await;
+    put_raw(&served, [key, (TAT, AttributeValue::N("-7".to_owned()))]).await;
     let store = DynamoStore::new(served.client.clone(), TABLE);
     assert_eq!(decide(store).await.unwrap().remaining(), 4);
 }
@@ -291,13 +298,13 @@ async fn a_bucket_is_one_small_item_that_expires() {
     let item = answer.item.unwrap();
     let mut names: Vec<_> = item.keys().map(String::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["d20261021", "d20261121", "expires_at", "pk", "tat"]);
+    assert_eq!(names, ["d20261021", "d20261121", "expires_at", "pk", "pv", TAT]);
     let now = ManualClock::default().now();
     let number = |name: &str| item.get(name).unwrap().as_n().unwrap().parse::<u64>().unwrap();
-    assert_eq!(number("tat"), now.as_nanos() + 1_000_000_000);
+    assert_eq!(number(TAT), now.as_nanos() + 1_000_000_000);
     assert_eq!(number("d20261121"), 1);
-    // A day after the month's end: 2026-12-02T00:00:00Z.
-    assert_eq!(number("expires_at"), 1_796_169_600);
+    assert_eq!(item.get("pv"), Some(&AttributeValue::S("1.free".to_owned())));
+    assert_eq!(number("expires_at"), now.as_secs() + 400 * 86_400);
 }
 
 #[tokio::test]
