@@ -20,6 +20,8 @@ pub mod clock;
 mod decision;
 mod failure;
 mod hint;
+#[allow(dead_code, reason = "Throttle takes them with the next change")]
+mod lease;
 mod lock;
 mod name;
 mod period;
@@ -32,6 +34,7 @@ mod throttle;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use decision::{Decision, Limit, Standing};
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
+pub use lease::Leases;
 pub use name::{NameError, PlanId, Subject};
 pub use period::{Counter, Period, Window};
 pub use plan::{ApiStage, MethodRate, Plan, PlanError, Problem, Quota, Throttling};
