@@ -80,6 +80,14 @@ impl Memory {
         self.habits.retain(|meter, _| state.tats.contains_key(meter));
     }
 
+    /// Keeps a state that a refund left, which knows of some counters only.
+    pub(crate) fn amend(&mut self, state: &State, now: Duration) {
+        let mut counters = std::mem::take(&mut self.state.counters);
+        counters.extend(&state.counters);
+        self.state = State { counters, ..state.clone() };
+        self.at = now;
+    }
+
     /// For how many tokens' time a bucket has looked idle; none if it must be busy.
     fn idle_for(&self, step: &Step, now: Timestamp) -> Option<u64> {
         let idle_for = now.checked_since(self.state.tat(step.meter))?;

@@ -347,12 +347,16 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         draft: impl Fn(&State, Timestamp) -> Option<Write>,
     ) -> Result<Refund, ThrottleError> {
         let seen = self.seen(&receipt.subject).await;
-        let mut state = seen.lock().state().clone();
+        let mut state = match seen.lock().state() {
+            known if known.stamp.is_some() => known.clone(),
+            _ => receipt.left.clone(),
+        };
         for _ in 0..MAX_CALLS {
             let Some(write) = draft(&state, self.clock.now()) else { return Ok(Refund::Nothing) };
             let answer = self.store.write(&receipt.subject, &write).await?;
             let (Answer::Applied(told) | Answer::Kept(told)) = &answer;
-            seen.lock().remember(told, self.clock.monotonic(), REMEMBER_REFUSAL);
+            // It may show less use than before, and is the newer one all the same.
+            seen.lock().amend(told, self.clock.monotonic());
             match answer {
                 Answer::Applied(_) => return Ok(Refund::Made),
                 Answer::Kept(told) => state = told,
@@ -459,7 +463,9 @@ fn next(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms) -> Ne
         _ => {
             let refusals = charge.refusals(state);
             if refusals.is_empty() {
-                Next::Write(charge.write(forms), Taking::Charge(forms))
+                let mut write = charge.write(forms);
+                charge.tidy(&mut write, state);
+                Next::Write(write, Taking::Charge(forms))
             } else {
                 Next::Refuse(state.clone(), refusals)
             }
@@ -471,7 +477,7 @@ fn next(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms) -> Ne
 fn taken(subject: &Subject, charge: &Charge, state: &State, taking: Taking) -> Decision {
     match taking {
         Taking::Charge(_) | Taking::Converted => {
-            let receipt = Receipt::new(subject.clone(), charge, state);
+            let receipt = Receipt::new(subject.clone(), charge, state.clone());
             Decision::allowed(charge, state, Some(receipt))
         }
         Taking::Nothing => Decision::refused(charge, state, charge.refusals(state)),

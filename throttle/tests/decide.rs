@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use throttle::bucket::{Form, Meter, Scope, Stamp, State, To, Write};
+use throttle::bucket::{Form, Meter, Move, Scope, Stamp, State, To, When, Write};
 use throttle::store::Answer;
 use throttle::{
     Clock, Decision, Failure, ManualClock, Plan, PlanId, PlanRecord, Request, Store, StoreError,
@@ -118,6 +118,12 @@ fn kept(millis: i64) -> Result<Answer, StoreError> {
     Ok(Answer::Kept(ahead(millis)))
 }
 
+/// The state of a bucket under another version of the plan.
+fn kept_under(version: u64, millis: i64) -> Result<Answer, StoreError> {
+    let stamp = Some(Stamp { plan: id(), version });
+    Ok(Answer::Kept(State { stamp, ..ahead(millis) }))
+}
+
 fn failed(failure: Failure) -> Result<Answer, StoreError> {
     Err(failure.into())
 }
@@ -226,4 +232,56 @@ async fn a_plan_that_is_not_there_is_remembered() {
         assert_eq!(it.decide().await, Err(ThrottleError::UnknownPlan { plan: id() }));
     }
     assert_eq!(it.reads(), 1);
+}
+
+#[tokio::test]
+async fn a_bucket_ahead_of_the_table_is_refused_until_it_is_repaired() {
+    let it = Setting::new([kept_under(5, 500), kept_under(5, 500), kept_under(5, 500)]);
+    match it.decide().await {
+        Err(ThrottleError::Damaged(damage)) => assert_eq!(damage.attribute(), "pv"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(it.throttle.counts().failed, 1);
+    // It is deleted: nobody goes by what is remembered of it.
+    let deleted = [Ok(Answer::Kept(State::default())), taken(1_000)];
+    it.script.answers.lock().unwrap().extend(deleted);
+    assert!(it.decide().await.unwrap().is_allowed());
+}
+
+#[tokio::test]
+async fn a_newer_bucket_makes_the_plan_be_looked_up_once() {
+    let it = Setting::new([kept_under(2, 500)]);
+    let newer = |version| Ok(Some(PlanRecord { version, ..record() }));
+    it.script.plans.lock().unwrap().extend([newer(1), newer(2)]);
+    let applied = State { stamp: Some(Stamp { plan: id(), version: 2 }), ..ahead(1_500) };
+    it.script.answers.lock().unwrap().push_back(Ok(Answer::Applied(applied)));
+    assert!(it.decide().await.unwrap().is_allowed());
+    assert_eq!((it.reads(), it.throttle.counts().refreshed), (2, 1));
+    let tried = it.script.tried.lock().unwrap();
+    assert!(tried.iter().all(|write| write.found.as_ref() == Some(&write.stamp)), "no write back");
+}
+
+#[tokio::test]
+async fn an_older_bucket_is_changed_on_condition_of_all_that_was_seen() {
+    let it = Setting::new([kept_under(3, 500), taken(1_500)]);
+    let newer = PlanRecord { version: 4, ..record() };
+    it.script.plans.lock().unwrap().push_back(Ok(Some(newer)));
+    assert!(it.decide().await.unwrap().is_allowed());
+    let tried = it.script.tried.lock().unwrap();
+    let change = tried.last().unwrap();
+    assert_eq!(change.found, Some(Stamp { plan: id(), version: 3 }));
+    assert_eq!(change.stamp.version, 4);
+    assert!(matches!(change.moves.as_slice(), [Move { when: When::Is(_), to: To::At(_), .. }]));
+}
+
+#[tokio::test]
+async fn what_is_remembered_for_longer_than_a_second_refuses_nothing() {
+    let it = Setting::new([kept(15_000), taken(1_000)]);
+    assert!(!it.decide().await.unwrap().is_allowed());
+    it.clock.advance(Duration::from_secs(1));
+    assert!(!it.decide().await.unwrap().is_allowed());
+    assert_eq!((it.tried().len(), it.throttle.counts().remembered), (1, 1));
+    it.clock.advance(Duration::from_nanos(1));
+    assert!(it.decide().await.unwrap().is_allowed());
+    assert_eq!(it.tried(), [Form::Busy]);
 }

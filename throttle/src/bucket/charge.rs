@@ -164,6 +164,21 @@ impl Charge {
         }
     }
 
+    /// Lets a write remove what methods have left that nobody has called for an hour.
+    ///
+    /// Else an item would grow by every method that was ever called. Two at a time: each is a
+    /// condition that may fail.
+    pub(crate) fn tidy(&self, write: &mut Write, state: &State) {
+        let old = self.now.saturating_sub(HOUR);
+        let used = |meter: Meter| self.steps.iter().any(|step| step.meter == meter);
+        let left = state.tats.iter().filter(|(meter, tat)| **tat <= old && !used(**meter));
+        write.moves.extend(left.take(2).map(|(meter, _)| Move {
+            meter: *meter,
+            when: When::AtMost(self.now),
+            to: To::Gone,
+        }));
+    }
+
     /// A write that takes the quotas' part of this charge, and nothing of the rates.
     pub(super) fn empty(&self) -> Write {
         Write {
@@ -319,5 +334,6 @@ pub(super) fn expiry(now: Timestamp) -> u64 {
     now.saturating_add(KEEP).as_nanos().div_ceil(NANOS_A_SECOND)
 }
 
+const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 const KEEP: Duration = Duration::from_secs(400 * 86_400);

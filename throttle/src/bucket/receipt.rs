@@ -28,25 +28,21 @@ use crate::plan::MAX_REFILL;
 pub struct Receipt {
     pub(crate) subject: Subject,
     cost: NonZeroU32,
-    stamp: Stamp,
-    /// The `tat` that the charge left, for each of its rates.
-    marks: Vec<(Meter, Timestamp)>,
+    meters: Vec<Meter>,
     counters: Vec<Counter>,
-    /// How many tokens had been returned when it was charged.
-    returned: u64,
+    /// The state that the charge left: its marks, and how many tokens had been returned.
+    pub(crate) left: State,
 }
 
 impl Receipt {
     /// The receipt of a charge that left this state.
-    pub(crate) fn new(subject: Subject, charge: &Charge, state: &State) -> Self {
-        let mark = |meter: Meter| (meter, state.tat(meter));
+    pub(crate) fn new(subject: Subject, charge: &Charge, left: State) -> Self {
         Self {
             subject,
             cost: charge.cost,
-            stamp: charge.stamp.clone(),
-            marks: charge.steps.iter().map(|step| mark(step.meter)).collect(),
+            meters: charge.steps.iter().map(|step| step.meter).collect(),
             counters: charge.counts.iter().map(|count| count.counter).collect(),
-            returned: state.returned,
+            left,
         }
     }
 
@@ -61,12 +57,13 @@ impl Receipt {
     /// Of each rate, at most min(unused·T, mark − now, tat − now). Of a counter, only while its
     /// period lasts and where it shows as much. Nothing under another plan, or another version.
     pub(crate) fn refund(&self, unused: u32, state: &State, now: Timestamp) -> Option<Write> {
-        if state.stamp.as_ref() != Some(&self.stamp) {
+        let stamp = state.stamp.as_ref()?;
+        if self.left.stamp.as_ref() != Some(stamp) {
             return None;
         }
         let unused = unused.min(self.cost.get());
         let moves: Vec<_> =
-            self.marks.iter().filter_map(|mark| self.back(*mark, unused, state, now)).collect();
+            self.meters.iter().filter_map(|meter| self.back(*meter, unused, state, now)).collect();
         let given = i64::from(unused);
         let counts: Vec<_> = self
             .counters
@@ -84,7 +81,7 @@ impl Receipt {
             return None;
         }
         let returned = (!moves.is_empty()).then_some((state.returned, unused.into()));
-        Some(Write { moves, counts, returned, ..empty(&self.stamp, now) })
+        Some(Write { moves, counts, returned, ..empty(stamp, now) })
     }
 
     /// The write that takes tokens beyond what was charged, whether they fit or not.
@@ -94,7 +91,7 @@ impl Receipt {
     /// is owed is owed in tokens. None if the state is that of an item that was deleted.
     pub(crate) fn surcharge(&self, beyond: u32, state: &State, now: Timestamp) -> Option<Write> {
         let stamp = state.stamp.as_ref()?;
-        let owes = |(meter, _): &(Meter, Timestamp)| {
+        let owes = |meter: &Meter| {
             let (meter, tat) = state.tats.iter().find(|(found, _)| found.scope == meter.scope)?;
             let advance = meter.interval.get().saturating_mul(beyond.into());
             let advance = Duration::from_nanos(advance);
@@ -116,23 +113,17 @@ impl Receipt {
             at_most: MAX_COUNT.saturating_sub(beyond.into()),
             add: beyond.into(),
         };
-        let moves = self.marks.iter().filter_map(owes).collect();
+        let moves = self.meters.iter().filter_map(owes).collect();
         let counts = self.counters.iter().map(count).collect();
         Some(Write { moves, counts, ..empty(stamp, now) })
     }
 
     /// What of a charge can be taken out of the queue again.
-    fn back(
-        &self,
-        (meter, mark): (Meter, Timestamp),
-        unused: u32,
-        state: &State,
-        now: Timestamp,
-    ) -> Option<Move> {
+    fn back(&self, meter: Meter, unused: u32, state: &State, now: Timestamp) -> Option<Move> {
         let tat = *state.tats.get(&meter)?;
         let nanos = |tokens: u64| Duration::from_nanos(meter.interval.get().saturating_mul(tokens));
-        let since = nanos(state.returned.saturating_sub(self.returned));
-        let unserved = mark.saturating_sub(since).saturating_since(now);
+        let since = nanos(state.returned.saturating_sub(self.left.returned));
+        let unserved = self.left.tat(meter).saturating_sub(since).saturating_since(now);
         let back = nanos(unused.into()).min(unserved).min(tat.saturating_since(now));
         // `tat` may have grown meanwhile, never less than it was unless tokens were returned.
         let when = When::Within(now.saturating_add(back).saturating_sub(TICK), END);
