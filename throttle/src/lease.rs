@@ -94,7 +94,7 @@ pub(crate) struct Want<'a> {
 
 /// What a request that no lease has served yet is to do.
 #[derive(Debug)]
-pub(crate) enum Turn<'a, T, L: Lock<Shard<T>>> {
+pub(crate) enum Turn<'a, T, L: Lock<Shard<T>> = Mutex<Shard<T>>> {
     /// It is served by tokens that have come in the meantime.
     Served(Served<T>),
     /// Another request is asking for tokens: wait for it, and come again.
@@ -113,7 +113,7 @@ pub(crate) struct Waiting(tokio::sync::watch::Receiver<()>);
 ///
 /// Dropped without a word, as with a cancelled task, it passes to the next.
 #[derive(Debug)]
-pub(crate) struct Asking<'a, T, L: Lock<Shard<T>>> {
+pub(crate) struct Asking<'a, T, L: Lock<Shard<T>> = Mutex<Shard<T>>> {
     held: &'a Held<T, L>,
     want: Want<'a>,
     tokens: NonZeroU32,
