@@ -133,6 +133,31 @@ impl Decision {
         }
     }
 
+    /// A request that was served from a lease, `age` after that was taken.
+    ///
+    /// What the lease still holds is left to this instance, and what was refilled since isn't
+    /// known: at least as much as said remains.
+    pub(crate) fn leased(plan: PlanId, standings: &[Standing], left: u32, age: Duration) -> Self {
+        let standing = |it: &Standing| Standing {
+            remaining: it.remaining.saturating_add(left.into()),
+            resets: it.resets.saturating_sub(age),
+            ..*it
+        };
+        let standings = standings.iter().map(standing).collect();
+        Self { plan, standings, refusals: Vec::new(), degraded: false, receipt: None }
+    }
+
+    /// A request that is let through though nobody can tell whether it fits.
+    pub(crate) fn unknown(plan: PlanId) -> Self {
+        let (standings, refusals) = (Vec::new(), Vec::new());
+        Self { plan, standings, refusals, degraded: true, receipt: None }
+    }
+
+    /// The same, as it was made without the store.
+    pub(crate) fn degrade(self) -> Self {
+        Self { degraded: true, ..self }
+    }
+
     /// Whether the request may go on. If so it has been counted.
     #[must_use]
     pub fn is_allowed(&self) -> bool {

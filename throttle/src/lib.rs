@@ -11,27 +11,36 @@
 //! - [`bucket`] is the arithmetic; it receives the time and does no IO.
 //! - [`store`] keeps buckets: [`MemoryStore`] and [`DynamoStore`] behave alike.
 //! - [`table`] is the table's shape: creating it, checking it, and the plans in it.
+//! - [`testing`] makes a store fail, to see what becomes of requests then.
 //! - [`clock`] is the only place that reads the time.
 
+mod breaker;
 pub mod bucket;
 pub mod clock;
 mod decision;
 mod failure;
 mod hint;
+mod lease;
+mod local;
+mod lock;
 mod name;
 mod period;
 mod plan;
+mod policy;
 mod rate;
 pub mod store;
 pub mod table;
+pub mod testing;
 mod throttle;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use decision::{Decision, Limit, Standing};
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
+pub use lease::Leases;
 pub use name::{NameError, PlanId, Subject};
 pub use period::{Counter, Period, Window};
 pub use plan::{ApiStage, MethodRate, Plan, PlanError, Problem, Quota, Throttling};
+pub use policy::{FailurePolicy, Share, ShareError};
 pub use rate::{Rate, RateError};
 pub use store::dynamo::{self, DynamoStore};
 pub use store::memory::MemoryStore;

@@ -10,13 +10,15 @@ use serde::Serialize;
 
 use crate::bucket::Scope;
 use crate::period::Period;
+use crate::policy::{FailurePolicy, Share};
 use crate::rate::{Rate, RateError};
 
 /// What a subject may do: a rate with a burst, and quotas.
 ///
-/// Read from the JSON that `aws apigateway get-usage-plan` prints. Two things may be written
-/// that API Gateway doesn't know: a rate with a unit (`"100/min"`), and a list of quotas with
-/// different periods instead of one.
+/// Read from the JSON that `aws apigateway get-usage-plan` prints. Three things may be written
+/// that API Gateway doesn't know: a rate with a unit (`"100/min"`), a list of quotas with
+/// different periods instead of one, and `failure`, what happens while the table can't be
+/// asked: `"closed"`, `"open"`, or `{"local": "1/10"}`.
 ///
 /// ```
 /// use throttle::Plan;
@@ -37,6 +39,7 @@ pub struct Plan {
     throttle: Option<Throttling>,
     quotas: Vec<Quota>,
     api_stages: Vec<ApiStage>,
+    failure: Option<FailurePolicy>,
 }
 
 /// A rate, and how many requests may come at once after an idle time.
@@ -110,6 +113,9 @@ pub enum Problem {
     /// A burst that takes longer than a year to refill.
     #[error("takes longer than 366 days to refill at this rate: lower it, or raise the rate")]
     SlowBurst,
+    /// No failure policy.
+    #[error("must be `closed`, `open`, or a share such as `{{\"local\": \"1/10\"}}` of at most 1")]
+    Failure,
     /// An offset that leaves nothing of the first period.
     #[error("must be below `limit`")]
     WholeOffset,
@@ -164,6 +170,31 @@ impl Plan {
             stage.throttle.iter().map(|(key, it)| (stage.scope(key), it.rate.interval_nanos()))
         });
         plan.into_iter().chain(methods)
+    }
+
+    /// What happens while the table can't be asked, where the plan says so.
+    #[must_use]
+    pub fn failure(&self) -> Option<FailurePolicy> {
+        self.failure
+    }
+
+    /// A plan with this share of the rates, bursts and quotas; at least one of each.
+    pub(crate) fn share(&self, share: Share) -> Self {
+        let at_least_one = |number| share.of(number).max(1);
+        let throttle = |it: Throttling| Throttling {
+            rate: it.rate.share(share),
+            burst: at_least_one(it.burst),
+        };
+        let mut plan = self.clone();
+        plan.throttle = plan.throttle.map(throttle);
+        for quota in &mut plan.quotas {
+            quota.limit = at_least_one(quota.limit);
+            quota.offset = share.of(quota.offset);
+        }
+        for rate in plan.api_stages.iter_mut().flat_map(|stage| stage.throttle.values_mut()) {
+            *rate = throttle(*rate);
+        }
+        plan
     }
 
     /// The stages that an imported plan was attached to.

@@ -9,13 +9,17 @@ use std::time::Duration;
 use moka::future::Cache;
 use moka::ops::compute::Op;
 
-use crate::bucket::{Charge, Conversion, Forms, Receipt, Refusal, State, Write};
+use crate::breaker::Breaker;
+use crate::bucket::{Charge, Conversion, Forms, Receipt, Refusal, Scope, State, Write};
 use crate::clock::{Clock, Timestamp};
-use crate::decision::{Decision, Limit};
+use crate::decision::{Decision, Limit, Standing};
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
 use crate::hint::Seen;
+use crate::lease::{Asking, Grant, Held, Leases, Served, Turn, Want};
+use crate::local::Local;
 use crate::name::{PlanId, Subject};
 use crate::plan::MethodRate;
+use crate::policy::FailurePolicy;
 use crate::store::{Answer, PlanRecord, Store};
 use crate::table::item;
 
@@ -55,6 +59,26 @@ impl<'a> Request<'a> {
     pub fn method(self, api_id: &'a str, stage: &'a str, key: &'a str) -> Self {
         Self { method: Some(Method { api_id, stage, key }), ..self }
     }
+
+    fn method_rate(&self, record: &PlanRecord) -> Option<MethodRate> {
+        self.method.and_then(|it| record.plan.method(it.api_id, it.stage, it.key))
+    }
+
+    fn scope(&self, record: &PlanRecord) -> Scope {
+        self.method_rate(record).map_or(Scope::Plan, |method| method.scope)
+    }
+
+    fn charge(&self, record: &PlanRecord, now: Timestamp) -> Charge {
+        let charge = Charge::new(record, self.cost, now);
+        match self.method_rate(record) {
+            Some(method) => charge.method(method),
+            None => charge,
+        }
+    }
+
+    fn want(&self, scope: Scope) -> Want<'a> {
+        Want { subject: self.subject, plan: self.plan, scope, cost: self.cost }
+    }
 }
 
 /// Decides whether one more request fits its subject's plan.
@@ -89,9 +113,40 @@ pub struct Throttle<S, C> {
     store: S,
     clock: C,
     slack: u32,
+    default_failure: FailurePolicy,
+    leases: Option<Held<Terms>>,
     plans: Cache<PlanId, CachedPlan>,
+    /// What was last told of each plan, for when it can't be looked up.
+    known: Cache<PlanId, CachedPlan>,
     seen: Cache<Subject, Arc<Seen>>,
+    breaker: Breaker,
+    local: Local,
     tallies: Tallies,
+}
+
+/// What was decided when a lease was taken.
+#[derive(Debug)]
+struct Terms {
+    plan: PlanId,
+    standings: Vec<Standing>,
+    at: Duration,
+}
+
+/// Where a round begins.
+enum Start<'a> {
+    /// By asking the store.
+    Ready(Ready<'a>),
+    /// It is over: there were tokens after all.
+    Served(Decision),
+}
+
+/// What to ask the store for.
+struct Ready<'a> {
+    /// When this was made up, by the monotonic clock.
+    began: Duration,
+    charge: Charge,
+    /// Whether the charge is for a lease.
+    lease: Option<Asking<'a, Terms>>,
 }
 
 /// The answer to a look-up of a plan, and when it was given.
@@ -119,6 +174,10 @@ pub struct Counts {
     pub refreshed: u64,
     /// How many refunds gave something back.
     pub refunded: u64,
+    /// How many of the allowed were served from a lease, without a call.
+    pub leased: u64,
+    /// How many decisions were made without the store, as the failure policy says.
+    pub degraded: u64,
 }
 
 #[derive(Debug, Default)]
@@ -130,6 +189,8 @@ struct Tallies {
     converted: AtomicU64,
     refreshed: AtomicU64,
     refunded: AtomicU64,
+    leased: AtomicU64,
+    degraded: AtomicU64,
 }
 
 /// Whether a refund gave anything back.
@@ -142,6 +203,7 @@ pub enum Refund {
 }
 
 /// What one round under one version of a plan came to.
+#[expect(clippy::large_enum_variant, reason = "mostly it is the large one, and never kept")]
 enum Round {
     Decided(Decision),
     /// The bucket is under this later version of the plan.
@@ -166,12 +228,46 @@ enum Taking {
     Nothing,
 }
 
+impl CachedPlan {
+    fn named(self, id: &PlanId) -> Result<Arc<PlanRecord>, ThrottleError> {
+        self.record.ok_or_else(|| ThrottleError::UnknownPlan { plan: id.clone() })
+    }
+}
+
 impl<S: Store, C: Clock> Throttle<S, C> {
     /// Decides by this store and this clock.
     #[must_use]
     pub fn new(store: S, clock: C) -> Self {
-        let (plans, seen) = (Cache::new(MAX_PLANS), Cache::new(MAX_SUBJECTS));
-        Self { store, clock, slack: 0, plans, seen, tallies: Tallies::default() }
+        Self {
+            store,
+            clock,
+            slack: 0,
+            default_failure: FailurePolicy::Closed,
+            leases: None,
+            plans: Cache::new(MAX_PLANS),
+            known: Cache::new(MAX_PLANS),
+            seen: Cache::new(MAX_SUBJECTS),
+            breaker: Breaker::new(),
+            local: Local::new(MAX_SUBJECTS),
+            tallies: Tallies::default(),
+        }
+    }
+
+    /// Lets tokens be taken ahead of the requests that use them. Off unless set.
+    ///
+    /// A leased request has no receipt: what it doesn't use stays used.
+    #[must_use]
+    pub fn leases(self, leases: Leases) -> Self {
+        Self { leases: Some(Held::new(leases)), ..self }
+    }
+
+    /// Sets what happens while the store fails where the plan doesn't say. Closed unless set.
+    ///
+    /// A plan is known for a day after it was last looked up. Where it isn't, there is no
+    /// share to decide by: `Local` is then `Closed`.
+    #[must_use]
+    pub fn default_failure(self, policy: FailurePolicy) -> Self {
+        Self { default_failure: policy, ..self }
     }
 
     /// Saves calls where many instances share a subject, at the price of some of its burst.
@@ -205,6 +301,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             converted: read(&it.converted),
             refreshed: read(&it.refreshed),
             refunded: read(&it.refunded),
+            leased: read(&it.leased),
+            degraded: read(&it.degraded),
         }
     }
 
@@ -212,13 +310,19 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     ///
     /// Mostly one call to the store, at most two while no clock is ahead of this one and no plan
     /// changes, and never more than six. None where what the store said within the last second
-    /// refuses already.
+    /// refuses already, or a lease has tokens left. While the store fails, as the plan's failure
+    /// policy says.
     ///
     /// # Errors
-    /// There is no such plan, the cost never fits it, or the store failed: then the request
-    /// may have been charged, and must not be let through.
+    /// There is no such plan, the cost never fits it, or the store failed and the policy is
+    /// closed: then the request may have been charged, and must not be let through.
     pub async fn decide(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
-        let decision = self.decided(request).await;
+        let decision = match self.decided(request).await {
+            Err(ThrottleError::Unavailable(failure)) if failure.may_pass() => {
+                self.degraded(request, failure).await
+            }
+            decision => decision,
+        };
         let tally = match &decision {
             Ok(decision) if decision.is_allowed() => &self.tallies.allowed,
             Ok(_) => &self.tallies.refused,
@@ -229,7 +333,18 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     }
 
     async fn decided(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
+        // Without a method there is nothing that the plan could add to what a lease is for.
+        if request.method.is_none()
+            && let Some(served) = self.leased(request, Scope::Plan)
+        {
+            return Ok(served);
+        }
         let mut record = self.plan(request.plan).await?;
+        if request.method.is_some()
+            && let Some(served) = self.leased(request, request.scope(&record))
+        {
+            return Ok(served);
+        }
         for look_up in 0..MAX_REFRESHES {
             match self.round(request, &record, look_up == 0).await? {
                 Round::Decided(decision) => return Ok(decision),
@@ -242,6 +357,42 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Err(damaged(item::bucket::PV, "is of a later version than the plan in the table is"))
     }
 
+    /// Decides without the store, as the plan's failure policy says.
+    async fn degraded(
+        &self,
+        request: &Request<'_>,
+        failure: Failure,
+    ) -> Result<Decision, ThrottleError> {
+        let known = self.known.get(request.plan).await.filter(|it| self.age(it.fetched) < RECALL);
+        let record = known.and_then(|known| known.record);
+        let named = record.as_ref().and_then(|record| record.plan.failure());
+        let decision = match (named.unwrap_or(self.default_failure), record) {
+            (FailurePolicy::Open, _) => Decision::unknown(request.plan.clone()),
+            (FailurePolicy::Local(share), Some(record)) => {
+                let charge = |record: &PlanRecord| request.charge(record, self.clock.now());
+                self.local.decide(request.subject, &record, share, charge).await
+            }
+            (FailurePolicy::Closed, _) | (FailurePolicy::Local(_), None) => {
+                return Err(ThrottleError::Unavailable(failure));
+            }
+        };
+        tick(&self.tallies.degraded);
+        Ok(decision)
+    }
+
+    /// Serves a request from a lease, if one has enough tokens.
+    fn leased(&self, request: &Request<'_>, scope: Scope) -> Option<Decision> {
+        let now = self.clock.monotonic();
+        let served = self.leases.as_ref()?.serve(&request.want(scope), now)?;
+        Some(self.served(&served, now))
+    }
+
+    fn served(&self, served: &Served<Terms>, now: Duration) -> Decision {
+        tick(&self.tallies.leased);
+        let Terms { plan, standings, at } = served.terms.as_ref();
+        Decision::leased(plan.clone(), standings, served.left, now.saturating_sub(*at))
+    }
+
     /// Decides under one version of the plan.
     ///
     /// What is remembered may say that the plan is outdated only where it is `trusted`: an item
@@ -252,8 +403,12 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         record: &PlanRecord,
         trusted: bool,
     ) -> Result<Round, ThrottleError> {
-        let charge = self.charge(request, record)?;
         let seen = self.seen(request.subject).await;
+        let Ready { began, mut charge, mut lease } =
+            match self.ready(request, record, &seen).await? {
+                Start::Ready(ready) => ready,
+                Start::Served(decision) => return Ok(Round::Decided(decision)),
+            };
         let mut next = {
             let memory = seen.lock();
             let known = memory.recent(self.clock.monotonic(), REMEMBER_REFUSAL);
@@ -268,6 +423,16 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             first(&charge, record, memory.state(), memory.forms(&charge), trusted)
         };
         for call in 0..MAX_CALLS {
+            // A lease is for an even flow. Where it doesn't fit, or the plan has just changed,
+            // the request is decided alone.
+            if let Some(asking) =
+                lease.take_if(|_| !matches!(next, Next::Write(_, Taking::Charge(_))))
+            {
+                asking.rest(self.clock.monotonic());
+                charge = self.charge(request, record)?;
+                let state = seen.lock().state().clone();
+                next = self::next(&charge, record, &state, charge.forms(&state));
+            }
             let (write, taking) = match next {
                 Next::Write(write, taking) => (write, taking),
                 Next::Behind(version) => return Ok(Round::Behind(version)),
@@ -275,7 +440,15 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                     return Ok(Round::Decided(Decision::refused(&charge, &state, refusals)));
                 }
             };
-            let answer = self.store.write(request.subject, &write).await?;
+            let answer = match self.write(request.subject, &write).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    if let Some(asking) = lease {
+                        asking.rest(self.clock.monotonic());
+                    }
+                    return Err(error.into());
+                }
+            };
             let (Answer::Applied(state) | Answer::Kept(state)) = &answer;
             if let Some(meter) = charge.implausible(state) {
                 return Err(damaged(&meter.to_string(), "is more than a year ahead"));
@@ -292,13 +465,82 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 if !matches!(taking, Taking::Charge(_)) {
                     tick(&self.tallies.converted);
                 }
-                return Ok(Round::Decided(taken(request.subject, &charge, state, taking)));
+                let decision = match lease {
+                    Some(asking) => self.keep(asking, request, &charge, state, began),
+                    None => taken(request.subject, &charge, state, taking),
+                };
+                return Ok(Round::Decided(decision));
             }
             // It fits in the other form, at the same `now`: `tat` only grows, so a busy bucket
             // stays busy, and this ends.
             next = self::next(&charge, record, state, charge.forms(state));
         }
         Err(ThrottleError::Unavailable(Failure::Contended { calls: MAX_CALLS }))
+    }
+
+    /// The charge to make: the request's own, or a lease's, if it is this request's turn.
+    async fn ready<'a>(
+        &'a self,
+        request: &Request<'a>,
+        record: &'a PlanRecord,
+        seen: &Seen,
+    ) -> Result<Start<'a>, ThrottleError> {
+        let leases = self.leases.iter().flat_map(|held| std::iter::repeat_n(held, MAX_WAITS));
+        for held in leases {
+            // Before the wall clock, so that a lease never lives longer than it says.
+            let began = self.clock.monotonic();
+            let charge = self.charge(request, record)?;
+            let standings = {
+                let memory = seen.lock();
+                let known = memory.recent(began, REMEMBER_REFUSAL);
+                let known = known.filter(|state| state.stamp.as_ref() == Some(&charge.stamp));
+                known.map(|state| charge.standings(state)).unwrap_or_default()
+            };
+            let want = request.want(request.scope(record));
+            match held.turn(want, record.version, began, &standings) {
+                Turn::Served(served) => return Ok(Start::Served(self.served(&served, began))),
+                Turn::Wait(waiting) => waiting.ended().await,
+                Turn::Alone => return Ok(Start::Ready(Ready { began, charge, lease: None })),
+                Turn::Ask(asking) => {
+                    let charge = self.charge(&request.cost(asking.tokens()), record)?;
+                    return Ok(Start::Ready(Ready { began, charge, lease: Some(asking) }));
+                }
+            }
+        }
+        let began = self.clock.monotonic();
+        let charge = self.charge(request, record)?;
+        Ok(Start::Ready(Ready { began, charge, lease: None }))
+    }
+
+    /// Keeps what a lease's charge has brought, and serves the request that made it.
+    fn keep(
+        &self,
+        asking: Asking<'_, Terms>,
+        request: &Request<'_>,
+        charge: &Charge,
+        state: &State,
+        began: Duration,
+    ) -> Decision {
+        let standings = charge.standings(state);
+        let plan = charge.stamp.plan.clone();
+        let life = self.leases.as_ref().map(Held::life).unwrap_or_default();
+        let tokens = charge.cost.get();
+        let left = tokens.saturating_sub(request.cost.get());
+        let decision = Decision::leased(plan.clone(), &standings, left, Duration::ZERO);
+        let grant = Grant {
+            tokens,
+            // A token is of the period that it was counted in.
+            until: began.saturating_add(life.min(charge.period_left())),
+            version: charge.stamp.version,
+            terms: Arc::new(Terms { plan, standings, at: began }),
+        };
+        asking.keep(grant, self.clock.monotonic());
+        decision
+    }
+
+    /// One write to the store, unless it has just failed again and again.
+    async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
+        self.breaker.call(&self.clock, subject, self.store.write(subject, write)).await
     }
 
     /// Gives back the tokens of a request that it didn't use.
@@ -353,7 +595,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         };
         for _ in 0..MAX_CALLS {
             let Some(write) = draft(&state, self.clock.now()) else { return Ok(Refund::Nothing) };
-            let answer = self.store.write(&receipt.subject, &write).await?;
+            let answer = self.write(&receipt.subject, &write).await?;
             let (Answer::Applied(told) | Answer::Kept(told)) = &answer;
             // It may show less use than before, and is the newer one all the same.
             seen.lock().amend(told, self.clock.monotonic());
@@ -367,14 +609,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// What a request takes under a plan.
     fn charge(&self, request: &Request<'_>, record: &PlanRecord) -> Result<Charge, ThrottleError> {
-        let method = request.method.as_ref();
-        let method = method.and_then(|it| record.plan.method(it.api_id, it.stage, it.key));
-        check_cost(record, method, request.cost)?;
-        let charge = Charge::new(record, request.cost, self.clock.now());
-        let charge = match method {
-            Some(method) => charge.method(method),
-            None => charge,
-        };
+        check_cost(record, request.method_rate(record), request.cost)?;
+        let charge = request.charge(record, self.clock.now());
         Ok(if self.slack > 0 { charge.slack(self.slack) } else { charge })
     }
 
@@ -382,6 +618,17 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         match self.seen.get(subject).await {
             Some(seen) => seen,
             None => self.seen.get_with_by_ref(subject, std::future::ready(Arc::default())).await,
+        }
+    }
+
+    /// The plan as it is known: where it can't be looked up, as it was up to a day ago.
+    async fn plan(&self, id: &PlanId) -> Result<Arc<PlanRecord>, ThrottleError> {
+        match self.looked_up(id).await {
+            Err(ThrottleError::Unavailable(failure)) => {
+                let known = self.known.get(id).await.filter(|it| self.age(it.fetched) < RECALL);
+                known.ok_or(ThrottleError::Unavailable(failure))?.named(id)
+            }
+            plan => plan,
         }
     }
 
@@ -395,11 +642,11 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 std::future::ready(if behind { Op::Remove } else { Op::Nop })
             })
             .await;
-        self.plan(id).await
+        self.looked_up(id).await
     }
 
     /// The plan, from the cache or with one look-up for all who wait for it.
-    async fn plan(&self, id: &PlanId) -> Result<Arc<PlanRecord>, ThrottleError> {
+    async fn looked_up(&self, id: &PlanId) -> Result<Arc<PlanRecord>, ThrottleError> {
         let fresh = |cached: &CachedPlan| self.age(cached.fetched) < KEEP_PLAN;
         let cached = match self.plans.get(id).await.filter(fresh) {
             Some(cached) => cached,
@@ -418,12 +665,14 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                     .map_err(|error| StoreError::clone(&error))?
             }
         };
-        cached.record.ok_or_else(|| ThrottleError::UnknownPlan { plan: id.clone() })
+        cached.named(id)
     }
 
     async fn fetch(&self, id: &PlanId) -> Result<CachedPlan, StoreError> {
-        let record = self.store.plan(id).await?.map(Arc::new);
-        Ok(CachedPlan { record, fetched: self.clock.monotonic() })
+        let record = self.breaker.call(&self.clock, id, self.store.plan(id)).await?.map(Arc::new);
+        let cached = CachedPlan { record, fetched: self.clock.monotonic() };
+        self.known.insert(id.clone(), cached.clone()).await;
+        Ok(cached)
     }
 
     fn age(&self, since: Duration) -> Duration {
@@ -526,5 +775,9 @@ const MAX_CALLS: u32 = 6;
 /// Under the plan that is cached, under the one that is looked up, and once more should that
 /// look-up have been under way before the plan was written.
 const MAX_REFRESHES: u32 = 3;
+/// How long a plan is remembered while it can't be looked up: an old one is better than none.
+const RECALL: Duration = Duration::from_secs(86_400);
+/// How often a request waits for a lease that another asks for, before it goes alone.
+const MAX_WAITS: usize = 3;
 const MAX_PLANS: u64 = 1_000;
 const MAX_SUBJECTS: u64 = 100_000;

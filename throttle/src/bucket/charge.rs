@@ -217,6 +217,12 @@ impl Charge {
         steps.chain(counts).collect()
     }
 
+    /// How long until the first of its periods ends.
+    pub(crate) fn period_left(&self) -> Duration {
+        let left = self.counts.iter().map(|count| count.ends.saturating_since(self.now));
+        left.min().unwrap_or_default()
+    }
+
     /// Whether any plan could have led to this state; if not, the `tat` that is damaged.
     ///
     /// No bucket takes longer than 366 days to fill, so a later `tat` is damage. A day is
