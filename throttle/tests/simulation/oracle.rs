@@ -19,8 +19,8 @@ pub(crate) struct Violation {
 
 /// How long a refusal may be remembered: a second.
 const REMEMBERED: u64 = 1_000_000_000;
-/// How long a plan may be used without looking it up again: a minute.
-const PLAN_KEPT: u64 = 60_000_000_000;
+/// How long a plan may be used that can't be looked up again: a day, and it was a minute old.
+const PLAN_KEPT: u64 = 86_460_000_000_000;
 
 /// Everything that a run shows to be wrong.
 pub(crate) fn judge(run: &Run) -> Vec<Violation> {

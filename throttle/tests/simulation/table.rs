@@ -146,10 +146,10 @@ impl Table {
             Law::NoLowerBound => {
                 for change in &mut write.moves {
                     match (change.when, change.to) {
-                        (When::AtMost(now), To::At(after)) => {
-                            if before.tats.contains_key(&change.meter) {
-                                change.to = To::Forward(after.saturating_since(now));
-                            }
+                        (When::AtMost(now), To::At(after))
+                            if before.tats.contains_key(&change.meter) =>
+                        {
+                            change.to = To::Forward(after.saturating_since(now));
                         }
                         (When::Within(_, last), To::Forward(_)) => change.when = When::AtMost(last),
                         _ => {}
