@@ -6,7 +6,7 @@ use throttle::bucket::{Counter, Meter, Scope};
 use throttle::{PlanRecord, Subject, Timestamp};
 
 use crate::reference::{Ask, Reference, STAGE, counters, limit, rates_of};
-use crate::run::{Kind, Outcome, Run};
+use crate::run::{Kind, LEASE, Outcome, Run};
 use crate::table::Commit;
 use crate::wire::PATIENCE;
 
@@ -24,6 +24,9 @@ const PLAN_KEPT: u64 = 86_460_000_000_000;
 
 /// Everything that a run shows to be wrong.
 pub(crate) fn judge(run: &Run) -> Vec<Violation> {
+    if run.scenario.leases {
+        return i02_leases(run).into_iter().collect();
+    }
     let mut found = Vec::new();
     for subject in subjects(run) {
         let commits: Vec<_> = run
@@ -162,6 +165,58 @@ fn i01_windows_of(scope: Scope, steps: &[Step<'_>]) -> Option<Violation> {
 
 /// Parts of a token, so that what is given back can be told in them.
 const SCALE: i128 = 1_000_000_000_000;
+
+/// I2: in every window, what I1 allows in it and a lease's life; and never more than was debited.
+///
+/// For one subject with right clocks. Of S, only the time from reading the clock to the answer
+/// is left: a request's calls, each given up after 100 ms.
+fn i02_leases(run: &Run) -> Option<Violation> {
+    let record = run.table.plans.first().map(|(_, record)| record)?;
+    let rate = record.plan.throttle()?;
+    let interval = u64::try_from(rate.rate().interval().as_nanos()).unwrap();
+    let life = u64::try_from(LEASE.as_nanos()).unwrap();
+    let mut admitted: Vec<_> = run
+        .outcomes
+        .iter()
+        .filter(|outcome| matches!(&outcome.result, Some(Ok(answer)) if answer.is_allowed()))
+        .map(|outcome| (outcome.answered, outcome.cost))
+        .collect();
+    admitted.sort_unstable();
+    for (from, (start, _)) in admitted.iter().enumerate() {
+        let mut taken = 0;
+        for (end, cost) in &admitted[from..] {
+            taken += cost;
+            let window = end - start + life + 6 * PATIENCE;
+            if taken > rate.burst() + window / interval {
+                return violation(2, format!("{taken} within {window} ns, L and S included"));
+            }
+        }
+    }
+    let mut debits = run.table.commits.iter().map(|commit| {
+        let moved = |counter: &Counter| commit.after.used(*counter) - commit.before.used(*counter);
+        let days = commit.after.counters.keys();
+        let days = days.filter(|counter| counter.period() == throttle::Period::Day);
+        (commit.at, days.map(moved).sum::<i64>() as u64)
+    });
+    let (mut used, mut debited, mut next) = (0, 0, debits.next());
+    for (at, cost) in admitted {
+        while let Some((_, debit)) = next.filter(|(debited_at, _)| *debited_at <= at) {
+            debited += debit;
+            next = debits.next();
+        }
+        used += cost;
+        if used > debited {
+            return violation(2, format!("{used} admitted, {debited} debited"));
+        }
+    }
+    let limit = limit(record, throttle::Period::Day, run.scenario.start);
+    let shown = run.table.commits.iter().flat_map(|commit| commit.after.counters.values());
+    let most = shown.copied().max().unwrap_or(0);
+    if limit.is_some_and(|limit| most > limit) {
+        return violation(3, format!("{most} of {limit:?} in a day"));
+    }
+    None
+}
 
 /// I3: no counter is above its limit, and each shows exactly what was taken in its period.
 fn i03_periods(steps: &[Step<'_>]) -> Option<Violation> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use throttle::bucket::Receipt;
 use throttle::{
-    Decision, Plan, PlanId, PlanRecord, Request, Subject, Throttle, ThrottleError, Timestamp,
+    Decision, Leases, Plan, PlanId, PlanRecord, Request, Subject, Throttle, ThrottleError,
+    Timestamp,
 };
 
 use crate::clock::{MOST_SKEW, SkewedClock};
@@ -62,6 +63,7 @@ struct Stage {
     table: Arc<Mutex<Table>>,
     plans: [PlanId; 2],
     weather: Weather,
+    leases: bool,
     inner: Mutex<Inner>,
 }
 
@@ -94,6 +96,7 @@ impl Run {
             table: Arc::new(Mutex::new(Table::new(law))),
             plans,
             weather: scenario.weather,
+            leases: scenario.leases,
             inner: Mutex::new(Inner { random, instances: Vec::new(), outcomes: Vec::new() }),
         });
         for (at, plan) in scenario.plans.iter().enumerate() {
@@ -120,8 +123,11 @@ impl Stage {
     fn instance(&self, clock: SkewedClock, weather: Weather) -> Instance {
         let chance = self.inner.lock().unwrap().random.fork();
         let wire = Wire::new(&self.world, &self.table, weather, chance);
-        let throttle = Arc::new(Throttle::new(wire.clone(), clock.clone()));
-        Instance { throttle, clock, wire, running: Vec::new() }
+        let mut throttle = Throttle::new(wire.clone(), clock.clone());
+        if self.leases {
+            throttle = throttle.leases(Leases::adaptive().life(LEASE));
+        }
+        Instance { throttle: Arc::new(throttle), clock, wire, running: Vec::new() }
     }
 
     /// Writes a plan, in its next version.
@@ -323,4 +329,6 @@ fn name(subject: usize) -> Subject {
     Subject::new(format!("subject {subject}")).unwrap()
 }
 
+/// How long a lease lives, where there are any.
+pub(crate) const LEASE: Duration = Duration::from_millis(500);
 const DAY: Duration = Duration::from_secs(86_400);

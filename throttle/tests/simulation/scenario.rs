@@ -22,6 +22,8 @@ pub(crate) struct Profile {
     pub(crate) replans: bool,
     /// Requests turn out to have cost less, or more.
     pub(crate) refunds: bool,
+    /// Instances take leases, and are asked often enough for it.
+    pub(crate) leases: bool,
     /// Many answers are lost.
     pub(crate) losses: bool,
     /// Plans have quotas.
@@ -44,6 +46,7 @@ pub(crate) const STORMY: Profile = Profile {
     deletions: true,
     replans: true,
     refunds: true,
+    leases: false,
     losses: false,
     quotas: true,
     only_quotas: false,
@@ -60,6 +63,7 @@ pub(crate) const CALM: Profile = Profile {
     deletions: false,
     replans: false,
     refunds: false,
+    leases: false,
     losses: false,
     quotas: true,
     only_quotas: false,
@@ -81,6 +85,7 @@ pub(crate) struct Scenario {
     pub(crate) created: u64,
     pub(crate) subjects: usize,
     pub(crate) epilogue: bool,
+    pub(crate) leases: bool,
     /// What happens, by nanoseconds after the start.
     pub(crate) events: Vec<(u64, Event)>,
 }
@@ -149,9 +154,14 @@ impl Scenario {
             created,
             subjects,
             epilogue: profile.epilogue,
+            leases: profile.leases,
             events: Vec::new(),
         };
-        scenario.live(random, profile);
+        if profile.leases {
+            scenario.rush(random, profile);
+        } else {
+            scenario.live(random, profile);
+        }
         scenario
     }
 
@@ -205,6 +215,34 @@ impl Scenario {
                 free = *at + 1;
             }
         }
+    }
+
+    /// Seconds of steady demand, each at another part or multiple of the rate, and idle times.
+    fn rush(&mut self, random: &mut Random, profile: Profile) {
+        let rate = *random.pick(&[200, 500, 1_000]);
+        let burst = random.between(40, 400);
+        let quota = random.between(300, 3_000);
+        let quota = format!(r#", "quota": {{"limit": {quota}, "period": "DAY"}}"#);
+        let quota = if random.chance(500) { quota } else { String::new() };
+        let throttle = format!(r#"{{"rateLimit": {rate}, "burstLimit": {burst}}}"#);
+        self.plans[0] = Plan::from_json(format!(r#"{{"throttle": {throttle}{quota}}}"#)).unwrap();
+        (self.subjects, self.clocks) = (1, vec![(0, 0); random.between(1, 4) as usize]);
+        let mut at = 0;
+        for _ in 0..random.between(2, 4) {
+            let gap = 1_000_000_000 / rate * 4 / *random.pick(&[2, 4, 8]);
+            let many = random.between(100, 400);
+            for _ in 0..many {
+                at += random_up_to(random, 2 * gap);
+                let instance = self.instance(random);
+                let cost = if random.chance(900) { 1 } else { random.between(1, 4) as u32 };
+                let (method, then) = (None, Then::Nothing);
+                let arrival = Arrival { instance, subject: 0, plan: 0, method, cost, then };
+                self.events.push((at, Event::Arrive(arrival)));
+            }
+            self.befall(random, at, profile);
+            at += random_up_to(random, 3_000_000_000);
+        }
+        self.events.sort_by_key(|(at, _)| *at);
     }
 
     /// The same, but that at its end everybody waits for a year and comes all at once.
