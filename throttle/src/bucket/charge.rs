@@ -189,6 +189,7 @@ impl Charge {
             forgotten: self.counts.iter().map(|count| count.forgotten).collect(),
             returned: None,
             writes: None,
+            unchanged: None,
             changed: None,
             expires_at: expiry(self.now),
         }

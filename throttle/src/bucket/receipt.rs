@@ -55,10 +55,12 @@ impl Receipt {
     /// The write that gives tokens back to this state; none if nothing can be given back.
     ///
     /// Of each rate, at most min(unused·T, mark − now, tat − now). Of a counter, only while its
-    /// period lasts and where it shows as much. Nothing under another plan, or another version.
+    /// period lasts and where it shows as much. Nothing once the plan has changed,
+    /// even to another and back.
     pub(crate) fn refund(&self, unused: u32, state: &State, now: Timestamp) -> Option<Write> {
         let stamp = state.stamp.as_ref()?;
-        if self.left.stamp.as_ref() != Some(stamp) {
+        // Under another plan, from which it may have come back, the debt was paid at another rate.
+        if self.left.stamp.as_ref() != Some(stamp) || self.left.changed != state.changed {
             return None;
         }
         let unused = unused.min(self.cost.get());
@@ -81,7 +83,8 @@ impl Receipt {
             return None;
         }
         let returned = (!moves.is_empty()).then_some((state.returned, unused.into()));
-        Some(Write { moves, counts, returned, ..empty(stamp, now) })
+        let unchanged = Some(state.changed);
+        Some(Write { moves, counts, returned, unchanged, ..empty(stamp, now) })
     }
 
     /// The write that takes tokens beyond what was charged, whether they fit or not.
@@ -140,6 +143,7 @@ fn empty(stamp: &Stamp, now: Timestamp) -> Write {
         forgotten: Vec::new(),
         returned: None,
         writes: None,
+        unchanged: None,
         changed: None,
         expires_at: expiry(now),
     }

@@ -22,6 +22,8 @@ pub struct Write {
     pub returned: Option<(u64, u64)>,
     /// How many writes were applied before, where this one is for that very state.
     pub writes: Option<u64>,
+    /// When the plan was changed last before, where it must not have been changed since.
+    pub unchanged: Option<Timestamp>,
     /// The moment to note as that of a change of plan.
     pub changed: Option<Timestamp>,
     /// The second from which the item holds nothing any more that a decision needs.
@@ -91,6 +93,7 @@ impl Write {
             && self.counts.iter().all(|count| count.holds(state))
             && self.returned.is_none_or(|(so_far, _)| state.returned == so_far)
             && self.writes.is_none_or(|writes| state.writes == writes)
+            && self.unchanged.is_none_or(|changed| state.changed == changed)
     }
 
     /// The state afterwards: what a store's update says.

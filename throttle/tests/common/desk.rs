@@ -82,6 +82,7 @@ impl Desk {
             forgotten: Vec::new(),
             returned: None,
             writes: None,
+            unchanged: None,
             changed: None,
             expires_at: 0,
         };

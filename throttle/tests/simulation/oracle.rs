@@ -325,13 +325,10 @@ fn i05_refusals(run: &Run, outcome: &Outcome) -> Option<Violation> {
     };
     let verdicts: Vec<_> = plans.into_iter().flat_map(judge).collect();
     let right = verdicts.iter().any(|verdict| {
-        let (by, least) = (answer.refused_by(), u128::from(verdict.wait));
-        if outcome.calls == 0 {
-            // From memory: each limit that it names refuses, and others may too.
-            by.iter().all(|limit| verdict.refused_by.contains(limit)) && wait.as_nanos() <= least
-        } else {
-            by == verdict.refused_by && wait.as_nanos() == least
-        }
+        // What is remembered may know of some limits only: those that are named do refuse.
+        let by = answer.refused_by();
+        by.iter().all(|limit| verdict.refused_by.contains(limit))
+            && wait.as_nanos() <= u128::from(verdict.wait)
     });
     if right { None } else { violation(5, format!("{answer:?} is none of {verdicts:?}")) }
 }

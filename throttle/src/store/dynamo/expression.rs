@@ -6,6 +6,7 @@ use std::fmt::{Display, Write as _};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::bucket::{Count, Move, To, When, Write};
+use crate::clock::Timestamp;
 use crate::table::item::bucket::{CHANGED, PV, RETURNED, WRITES};
 use crate::table::item::{EXPIRES_AT, n};
 
@@ -158,6 +159,15 @@ impl Draft {
                 "(attribute_not_exists(#n0) OR #n0 = :w0)"
             } else {
                 "#n0 = :w0"
+            });
+        }
+        if let Some(changed) = write.unchanged {
+            self.name('h', 0, CHANGED);
+            self.value('u', 0, changed.as_nanos());
+            self.condition(if changed == Timestamp::EPOCH {
+                "(attribute_not_exists(#h0) OR #h0 = :u0)"
+            } else {
+                "#h0 = :u0"
             });
         }
         if let Some(changed) = write.changed {
