@@ -24,7 +24,7 @@ async fn a_strict_decision_stays_within_its_calls() {
             assert_eq!(it.calls, it.units);
             // Nobody is refused for it: all that comes is let through, or all that is refilled.
             let due = u64::from(percent.min(100)) * 10;
-            assert!(it.admitted.abs_diff(due) <= 80, "{} at {percent} %", it.admitted);
+            assert!(it.admitted + 80 >= due, "{} at {percent} %", it.admitted);
         }
     }
 }
@@ -36,7 +36,7 @@ async fn a_slack_of_a_twentieth_saves_most_of_the_second_calls() {
             let it = run(percent, instances, 400, 20).await;
             assert!(it.calls <= 1_150, "{} at {percent} % of {instances}", it.calls);
             let due = u64::from(percent.min(100)) * 10;
-            assert!(it.admitted.abs_diff(due) <= 80, "{} at {percent} %", it.admitted);
+            assert!(it.admitted + 80 >= due, "{} at {percent} %", it.admitted);
         }
     }
 }
