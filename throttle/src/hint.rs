@@ -1,15 +1,20 @@
 //! What an instance remembers of a subject, to choose the form that will apply.
 //!
+//! A `tat` that is remembered later than now means the busy form for certain: it only grows. One
+//! that has passed says less the longer ago it was told, for others may have come. How many did
+//! is known exactly: each answer tells how much was used this day, and what of that was not this
+//! instance's own has made the others' load. A bucket under a load ρ is busy a share ρ of the
+//! time, and what is owed sinks at 1 − ρ.
+//!
 //! A wrong form costs one call more and decides nothing: a hint never admits.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::bucket::{Charge, Form, Forms, Meter, State, Step};
+use crate::bucket::{Charge, Counter, Form, Forms, Scope, State, Step};
 use crate::clock::Timestamp;
 
-/// The last state that the store told of a subject, and how well it foretold the next.
+/// The last state that the store told of a subject, and what it says of the others.
 #[derive(Debug, Default)]
 pub(crate) struct Seen(Mutex<Memory>);
 
@@ -18,14 +23,31 @@ pub(crate) struct Memory {
     state: State,
     /// When it was told, by the monotonic clock.
     at: Duration,
-    habits: BTreeMap<Meter, Habit>,
+    /// The moment that it was told for, by the wall clock.
+    told: Timestamp,
+    others: Others,
 }
 
-/// How often a bucket was busy again that had looked idle, by how long it had looked so.
-#[derive(Clone, Copy, Debug, Default)]
-struct Habit([u8; CONTEXTS]);
+/// What the others take of the plan's rate.
+#[derive(Debug, Default)]
+struct Others {
+    /// Their share of the rate, in units of 1/1024; none until it has been measured.
+    load: Option<u64>,
+    /// Where the measure that is under way has begun.
+    since: Option<Mark>,
+}
+
+/// A day's counter at some moment, and what of it has come from here since.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    at: Duration,
+    counter: Counter,
+    used: i64,
+    own: i64,
+}
 
 impl Seen {
+    /// Nothing is awaited while it is locked.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Memory> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -44,40 +66,50 @@ impl Memory {
 
     /// The forms that are likeliest to apply.
     pub(crate) fn forms(&self, charge: &Charge) -> Forms {
-        charge.forms_by(|step| {
-            let idle_for = self.idle_for(step, charge.now);
-            let habit = self.habits.get(&step.meter).copied().unwrap_or_default();
-            match idle_for {
-                // `tat` only grows, but for refunds and deletions.
-                None => Form::Busy,
-                Some(idle_for) if habit.expects_busy(idle_for) => Form::Busy,
-                Some(_) => Form::Idle,
-            }
-        })
+        charge.forms_by(|step| self.form(step, charge.now))
     }
 
-    /// Learns whether the first guess for this charge was right.
-    pub(crate) fn learn(&mut self, charge: &Charge, state: &State, applied: Option<Forms>) {
-        for step in &charge.steps {
-            let Some(idle_for) = self.idle_for(step, charge.now) else { continue };
-            let busy = match applied {
-                Some(forms) => forms.of(step.meter.scope) == Form::Busy,
-                None => state.tat(step.meter) > charge.now,
-            };
-            self.habits.entry(step.meter).or_default().note(idle_for, busy);
+    fn form(&self, step: &Step, now: Timestamp) -> Form {
+        let tat = self.state.tat(step.meter);
+        if tat > now {
+            return Form::Busy;
         }
+        let load = match step.meter.scope {
+            Scope::Plan => self.others.load.unwrap_or_default().min(WHOLE),
+            // How much of a day's use was a method's isn't told.
+            Scope::Method(_) => 0,
+        };
+        let idle = WHOLE.saturating_sub(load);
+        // What was owed when it was told, had it sunk at 1 − ρ since.
+        let owed = tat.saturating_since(self.told).as_nanos();
+        let sunk = now.saturating_since(self.told).as_nanos();
+        let still = owed.saturating_mul(WHOLE.into()) > sunk.saturating_mul(idle.into());
+        // Otherwise the idle form fails a share ρ of the time. So the busy one does a share 1 − ρ,
+        // and less with slack: each time that the bucket is found idle, it is made to owe k tokens,
+        // and is then busy for that much longer.
+        let slack =
+            step.idle.saturating_since(now).as_nanos() / u128::from(step.meter.interval.get());
+        let fails = u128::from(idle) * u128::from(WHOLE)
+            / u128::from(load).saturating_mul(slack).saturating_add(WHOLE.into());
+        if still || fails < u128::from(load) { Form::Busy } else { Form::Idle }
     }
 
-    /// Keeps a state, unless it is older than the one that is known and not yet too old.
-    ///
-    /// Answers may overtake each other; what has been used tells their order.
-    pub(crate) fn remember(&mut self, state: &State, now: Duration, most: Duration) {
+    /// Takes in what the store told of a charge: `own` tokens of it came from here.
+    pub(crate) fn remember(
+        &mut self,
+        charge: &Charge,
+        state: &State,
+        own: u32,
+        now: Duration,
+        most: Duration,
+    ) {
+        self.others.measure(charge, state, own, now);
+        // Answers may overtake each other; what has been used tells their order.
         if self.recent(now, most).is_some_and(|known| is_earlier(state, known)) {
             return;
         }
-        self.state = state.clone();
-        self.at = now;
-        self.habits.retain(|meter, _| state.tats.contains_key(meter));
+        self.state.clone_from(state);
+        (self.at, self.told) = (now, charge.now);
     }
 
     /// Keeps a state that a refund left, which knows of some counters only.
@@ -87,32 +119,32 @@ impl Memory {
         self.state = State { counters, ..state.clone() };
         self.at = now;
     }
-
-    /// For how many tokens' time a bucket has looked idle; none if it must be busy.
-    fn idle_for(&self, step: &Step, now: Timestamp) -> Option<u64> {
-        let idle_for = now.checked_since(self.state.tat(step.meter))?;
-        let nanos = u64::try_from(idle_for.as_nanos()).unwrap_or(u64::MAX);
-        Some(nanos.saturating_mul(2) / step.meter.interval)
-    }
 }
 
-impl Habit {
-    fn expects_busy(self, idle_for: u64) -> bool {
-        self.0.get(context(idle_for)).is_some_and(|level| *level >= HALF)
-    }
-
-    fn note(&mut self, idle_for: u64, busy: bool) {
-        if let Some(level) = self.0.get_mut(context(idle_for)) {
-            let step = if busy { (255 - *level).div_ceil(16) } else { level.div_ceil(16) };
-            *level = if busy { level.saturating_add(step) } else { level.saturating_sub(step) };
+impl Others {
+    /// Measures their load, each time that enough of the rate's time has passed.
+    fn measure(&mut self, charge: &Charge, state: &State, own: u32, now: Duration) {
+        let (Some(step), Some(day)) = (charge.steps.first(), charge.counts.first()) else { return };
+        let used = state.used(day.counter);
+        let start = Mark { at: now, counter: day.counter, used, own: 0 };
+        let Some(mark) = self.since.as_mut().filter(|mark| mark.counter == day.counter) else {
+            self.since = Some(start);
+            return;
+        };
+        mark.own = mark.own.saturating_add(own.into());
+        let elapsed = now.saturating_sub(mark.at).as_nanos();
+        if elapsed < u128::from(step.meter.interval.get()).saturating_mul(SPAN) {
+            return;
         }
+        let others = used.saturating_sub(mark.used).saturating_sub(mark.own);
+        let others = u128::try_from(others).unwrap_or_default();
+        let busy = others.saturating_mul(step.meter.interval.get().into());
+        let load = busy.saturating_mul(WHOLE.into()).checked_div(elapsed).unwrap_or_default();
+        let load = u64::try_from(load).unwrap_or(u64::MAX).min(MOST);
+        // A moving average, so that one crowd or lull doesn't turn it.
+        self.load = Some(self.load.map_or(load, |known| (known * 3 + load) / 4));
+        self.since = Some(start);
     }
-}
-
-/// Which of the habits: by the order of magnitude.
-fn context(idle_for: u64) -> usize {
-    let magnitude = u64::BITS - idle_for.leading_zeros();
-    usize::try_from(magnitude).unwrap_or(CONTEXTS).min(CONTEXTS - 1)
 }
 
 /// Whether a state was there before another, as far as their use can tell.
@@ -126,5 +158,9 @@ fn is_earlier(state: &State, than: &State) -> bool {
         && state != than
 }
 
-const CONTEXTS: usize = 7;
-const HALF: u8 = 128;
+/// The whole rate, in the units that loads are counted in.
+const WHOLE: u64 = 1_024;
+/// More than this share of the rate is nothing but more than all of it.
+const MOST: u64 = 8 * WHOLE;
+/// Over how many tokens' time a load is measured.
+const SPAN: u128 = 32;

@@ -8,6 +8,7 @@
 //! Request -> plan (cached) -> Charge (pure arithmetic) -> one conditional write -> Decision
 //! ```
 //!
+//! - [`guide`] says what is promised and why it holds, what it costs, and how to choose.
 //! - [`bucket`] is the arithmetic; it receives the time and does no IO.
 //! - [`store`] keeps buckets: [`MemoryStore`] and [`DynamoStore`] behave alike.
 //! - [`table`] is the table's shape: creating it, checking it, and the plans in it.
@@ -19,6 +20,7 @@ pub mod bucket;
 pub mod clock;
 mod decision;
 mod failure;
+pub mod guide;
 mod hint;
 mod lease;
 mod local;

@@ -202,13 +202,8 @@ pub enum Refund {
     Nothing,
 }
 
-/// What one round under one version of a plan came to.
-#[expect(clippy::large_enum_variant, reason = "mostly it is the large one, and never kept")]
-enum Round {
-    Decided(Decision),
-    /// The bucket is under this later version of the plan.
-    Behind(u64),
-}
+/// A plan is outdated: the bucket is under this later version.
+struct Behind(u64);
 
 /// What to do about a state that is known.
 enum Next {
@@ -220,8 +215,8 @@ enum Next {
 /// What a write takes if it applies.
 #[derive(Clone, Copy)]
 enum Taking {
-    /// The charge, in these forms.
-    Charge(Forms),
+    /// The charge.
+    Charge,
     /// The charge, with the change to its plan.
     Converted,
     /// Nothing: it changes the plan.
@@ -347,8 +342,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         }
         for look_up in 0..MAX_REFRESHES {
             match self.round(request, &record, look_up == 0).await? {
-                Round::Decided(decision) => return Ok(decision),
-                Round::Behind(version) => {
+                Ok(decision) => return Ok(decision),
+                Err(Behind(version)) => {
                     tick(&self.tallies.refreshed);
                     record = self.refreshed(request.plan, version).await?;
                 }
@@ -402,12 +397,12 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         request: &Request<'_>,
         record: &PlanRecord,
         trusted: bool,
-    ) -> Result<Round, ThrottleError> {
+    ) -> Result<Result<Decision, Behind>, ThrottleError> {
         let seen = self.seen(request.subject).await;
         let Ready { began, mut charge, mut lease } =
             match self.ready(request, record, &seen).await? {
                 Start::Ready(ready) => ready,
-                Start::Served(decision) => return Ok(Round::Decided(decision)),
+                Start::Served(decision) => return Ok(Ok(decision)),
             };
         let mut next = {
             let memory = seen.lock();
@@ -418,15 +413,14 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             let refusals = charge.refusals(known);
             if !refusals.is_empty() {
                 tick(&self.tallies.remembered);
-                return Ok(Round::Decided(Decision::refused(&charge, known, refusals)));
+                return Ok(Ok(Decision::refused(&charge, known, refusals)));
             }
             first(&charge, record, memory.state(), memory.forms(&charge), trusted)
         };
-        for call in 0..MAX_CALLS {
+        for _ in 0..MAX_CALLS {
             // A lease is for an even flow. Where it doesn't fit, or the plan has just changed,
             // the request is decided alone.
-            if let Some(asking) =
-                lease.take_if(|_| !matches!(next, Next::Write(_, Taking::Charge(_))))
+            if let Some(asking) = lease.take_if(|_| !matches!(next, Next::Write(_, Taking::Charge)))
             {
                 asking.rest(self.clock.monotonic());
                 charge = self.charge(request, record)?;
@@ -435,9 +429,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             }
             let (write, taking) = match next {
                 Next::Write(write, taking) => (write, taking),
-                Next::Behind(version) => return Ok(Round::Behind(version)),
+                Next::Behind(version) => return Ok(Err(Behind(version))),
                 Next::Refuse(state, refusals) => {
-                    return Ok(Round::Decided(Decision::refused(&charge, &state, refusals)));
+                    return Ok(Ok(Decision::refused(&charge, &state, refusals)));
                 }
             };
             let answer = match self.write(request.subject, &write).await {
@@ -455,21 +449,22 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             }
             let applied = matches!(answer, Answer::Applied(_));
             {
-                let mut memory = seen.lock();
-                if let (0, Taking::Charge(forms)) = (call, taking) {
-                    memory.learn(&charge, state, applied.then_some(forms));
-                }
-                memory.remember(state, self.clock.monotonic(), REMEMBER_REFUSAL);
+                let own = match taking {
+                    Taking::Charge | Taking::Converted if applied => charge.cost.get(),
+                    _ => 0,
+                };
+                let now = self.clock.monotonic();
+                seen.lock().remember(&charge, state, own, now, REMEMBER_REFUSAL);
             }
             if applied {
-                if !matches!(taking, Taking::Charge(_)) {
+                if !matches!(taking, Taking::Charge) {
                     tick(&self.tallies.converted);
                 }
                 let decision = match lease {
                     Some(asking) => self.keep(asking, request, &charge, state, began),
                     None => taken(request.subject, &charge, state, taking),
                 };
-                return Ok(Round::Decided(decision));
+                return Ok(Ok(decision));
             }
             // It fits in the other form, at the same `now`: `tat` only grows, so a busy bucket
             // stays busy, and this ends.
@@ -694,9 +689,7 @@ fn first(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms, trus
     match next(charge, record, state, forms) {
         Next::Behind(version) if trusted => Next::Behind(version),
         Next::Write(write, taking) => Next::Write(write, taking),
-        Next::Behind(_) | Next::Refuse(..) => {
-            Next::Write(charge.write(forms), Taking::Charge(forms))
-        }
+        Next::Behind(_) | Next::Refuse(..) => Next::Write(charge.write(forms), Taking::Charge),
     }
 }
 
@@ -714,7 +707,7 @@ fn next(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms) -> Ne
             if refusals.is_empty() {
                 let mut write = charge.write(forms);
                 charge.tidy(&mut write, state);
-                Next::Write(write, Taking::Charge(forms))
+                Next::Write(write, Taking::Charge)
             } else {
                 Next::Refuse(state.clone(), refusals)
             }
@@ -725,7 +718,7 @@ fn next(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms) -> Ne
 /// The decision after a write that was applied.
 fn taken(subject: &Subject, charge: &Charge, state: &State, taking: Taking) -> Decision {
     match taking {
-        Taking::Charge(_) | Taking::Converted => {
+        Taking::Charge | Taking::Converted => {
             let receipt = Receipt::new(subject.clone(), charge, state.clone());
             Decision::allowed(charge, state, Some(receipt))
         }

@@ -80,9 +80,8 @@ async fn decide<S: Store>(throttle: &Throttle<S, ManualClock>) -> Result<Decisio
 /// The form in which a write takes from the plan's rate.
 fn form(write: &Write) -> Form {
     match write.moves.first().unwrap().to {
-        To::At(_) => Form::Idle,
         To::Forward(_) => Form::Busy,
-        to => panic!("{to:?}"),
+        _ => Form::Idle,
     }
 }
 

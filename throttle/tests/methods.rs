@@ -1,6 +1,6 @@
 //! Rates of methods, beside the plan's own and in the same write.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 #[path = "common/desk.rs"]
 mod desk;
@@ -8,7 +8,7 @@ mod desk;
 use std::time::Duration;
 
 use desk::Desk;
-use throttle::{Limit, Plan, PlanId, Request, Store, ThrottleError};
+use throttle::{Limit, Plan, PlanId, Request, Standing, Store, ThrottleError};
 
 const PLAN: &str = r#"{
     "throttle": {"rateLimit": 1, "burstLimit": 10},
@@ -41,7 +41,7 @@ async fn a_methods_rate_is_taken_beside_the_plans() {
         assert_eq!(limits, expected);
         let windows: Vec<_> = standings.iter().map(|it| it.window().as_millis()).collect();
         assert_eq!(windows, [10_000, 1_500, 86_400_000]);
-        assert_eq!(standings.iter().map(|it| it.max()).collect::<Vec<_>>(), [10, 3, 12]);
+        assert_eq!(standings.iter().map(Standing::max).collect::<Vec<_>>(), [10, 3, 12]);
     }
     assert_eq!(desk.store.usage().calls, 3, "both rates are remembered as busy");
     let refused = desk.call(&instance, "plan", 1, "/pets/GET").await;

@@ -1,6 +1,6 @@
 //! Giving back, and charging what it came to: neither may break the bound.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 #[path = "common/desk.rs"]
 mod desk;
@@ -11,7 +11,7 @@ use desk::{Desk, rate};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use throttle::bucket::Receipt;
-use throttle::{Clock, Limit, Refund, Store};
+use throttle::{Clock, Limit, Refund, Standing, Store};
 
 const SECOND: u64 = 1_000_000_000;
 const PLAN: &str = r#"{"throttle": {"rateLimit": 1, "burstLimit": 10},
@@ -26,7 +26,7 @@ async fn a_refund_at_once_gives_all_of_it_back() {
     assert!(!desk.decide(&instance, "plan", 1).await.is_allowed());
     assert_eq!(instance.refund(receipt, 8).await, Ok(Refund::Made));
     let decision = desk.decide(&instance, "plan", 8).await;
-    let left: Vec<_> = decision.standings().iter().map(|it| it.remaining()).collect();
+    let left: Vec<_> = decision.standings().iter().map(Standing::remaining).collect();
     assert_eq!(left, [0, 10, 20]);
     assert_eq!(instance.counts().refunded, 1);
 }
@@ -43,7 +43,7 @@ async fn what_has_been_refilled_is_not_given_back() {
     instance.refund(receipt, 10).await.unwrap();
     let refused = desk.decide(&instance, "plan", 1).await;
     assert_eq!(refused.refused_by(), [Limit::Burst]);
-    let left: Vec<_> = refused.standings().iter().map(|it| it.remaining()).collect();
+    let left: Vec<_> = refused.standings().iter().map(Standing::remaining).collect();
     assert_eq!(left, [0, 10, 20], "the quotas are given back");
 }
 

@@ -307,6 +307,60 @@ async fn a_bucket_is_one_small_item_that_expires() {
     assert_eq!(number("expires_at"), now.as_secs() + 400 * 86_400);
 }
 
+/// What DynamoDB counts of an item: names, texts, and numbers at a byte for two digits and one more.
+fn size(item: &HashMap<String, AttributeValue>) -> usize {
+    let value = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(number) => number.trim_start_matches('-').len().div_ceil(2) + 1,
+        other => panic!("{other:?}"),
+    };
+    item.iter().map(|(name, it)| name.len() + value(it)).sum()
+}
+
+#[tokio::test]
+async fn a_whole_history_costs_one_unit() {
+    let served = serve_table().await;
+    let plans = Plans::new(served.client.clone(), TABLE);
+    let plan = r#"{
+        "throttle": {"rateLimit": 100, "burstLimit": 1000},
+        "quota": [{"limit": 99999999, "period": "DAY"}, {"limit": 99999999, "period": "WEEK"},
+            {"limit": 99999999, "period": "MONTH"}],
+        "apiStages": [{"apiId": "a", "stage": "s", "throttle": {
+            "/1/GET": {"rateLimit": 10, "burstLimit": 5}, "/2/GET": {"rateLimit": 10, "burstLimit": 5},
+            "/3/GET": {"rateLimit": 10, "burstLimit": 5}, "/4/GET": {"rateLimit": 10, "burstLimit": 5}}}]
+    }"#;
+    let clock = ManualClock::default();
+    let id = PlanId::new("a-plan-of-28-characters-here").unwrap();
+    plans.put(&id, &Plan::from_json(plan).unwrap(), None, clock.now()).await.unwrap();
+    let store = DynamoStore::new(served.client.clone(), TABLE);
+    let throttle = Throttle::new(store, clock.clone());
+    let subject = Subject::new("a-client-id-of-twenty-six-").unwrap();
+    let request = Request::new(&subject, &id);
+    // Fourteen months, with something used on every day, and every method on the last one.
+    for _ in 0..430 {
+        clock.advance(Duration::from_secs(86_400));
+        assert!(throttle.decide(&request).await.unwrap().is_allowed());
+    }
+    for method in ["/1/GET", "/2/GET", "/3/GET", "/4/GET"] {
+        let request = request.method("a", "s", method);
+        assert!(throttle.decide(&request).await.unwrap().is_allowed());
+    }
+    let key = AttributeValue::S(format!("BUCKET#{}", subject.as_str()));
+    let answer = served.client.get_item().table_name(TABLE).key("pk", key).send().await.unwrap();
+    let mut item = answer.item.unwrap();
+    let counters = |letter: char| item.keys().filter(|name| name.starts_with(letter)).count();
+    assert_eq!((counters('d'), counters('w'), counters('m')), (32, 13, 13));
+    assert_eq!(counters('t'), 5);
+    // Each counter as large as the quotas let it be.
+    for (name, value) in &mut item {
+        if name.starts_with(['d', 'w', 'm']) {
+            *value = AttributeValue::N("99999999".to_owned());
+        }
+    }
+    assert!(size(&item) <= 1_024, "{} bytes", size(&item));
+    assert_eq!(throttle.store().usage().milliunits, throttle.store().calls() * 1_000);
+}
+
 #[tokio::test]
 async fn decisions_can_be_spawned() {
     let served = serve_table().await;

@@ -86,9 +86,8 @@ impl Desk {
             changed: None,
             expires_at: 0,
         };
-        match self.store.write(&self.subject, &write).await.unwrap() {
-            Answer::Kept(state) => state,
-            Answer::Applied(_) => panic!("it applied"),
-        }
+        let answer = self.store.write(&self.subject, &write).await.unwrap();
+        let (Answer::Kept(state) | Answer::Applied(state)) = answer;
+        state
     }
 }
