@@ -5,7 +5,7 @@
 //! never more admitted than the plan says, however many instances share the table.
 //!
 //! ```text
-//! Request -> plan (cached) -> Charge (pure arithmetic) -> one conditional write -> Decision
+//! Request -> plan (cached) -> Charge (pure arithmetic) -> one conditional Write -> Decision
 //! ```
 //!
 //! - [`bucket`] is the arithmetic; it receives the time and does no IO.
@@ -15,6 +15,7 @@
 
 pub mod bucket;
 pub mod clock;
+mod counts;
 mod decision;
 mod failure;
 mod hint;
@@ -22,19 +23,22 @@ mod name;
 mod period;
 mod plan;
 mod rate;
+mod request;
 pub mod store;
 pub mod table;
 mod throttle;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use counts::Counts;
 pub use decision::{Decision, Limit, Standing};
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use name::{NameError, PlanId, Subject};
 pub use period::{Counter, Period, Window};
 pub use plan::{ApiStage, MethodRate, Plan, PlanError, Problem, Quota, Throttling};
 pub use rate::{Rate, RateError};
+pub use request::Request;
 pub use store::dynamo::{self, DynamoStore};
 pub use store::memory::MemoryStore;
 pub use store::{PlanRecord, Store, Usage};
 pub use table::Plans;
-pub use throttle::{Counts, Refund, Request, Throttle};
+pub use throttle::{Refund, Throttle};

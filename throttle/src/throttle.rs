@@ -3,7 +3,6 @@
 use std::fmt::{self, Debug};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -11,51 +10,15 @@ use moka::ops::compute::Op;
 
 use crate::bucket::{Charge, Conversion, Forms, Receipt, Refusal, State, Write};
 use crate::clock::{Clock, Timestamp};
+use crate::counts::{Counts, Tallies, tick};
 use crate::decision::{Decision, Limit};
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
 use crate::hint::Seen;
 use crate::name::{PlanId, Subject};
 use crate::plan::MethodRate;
+use crate::request::Request;
 use crate::store::{Answer, PlanRecord, Store};
 use crate::table::item;
-
-/// One request, to be counted.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    subject: &'a Subject,
-    plan: &'a PlanId,
-    cost: NonZeroU32,
-    method: Option<Method<'a>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Method<'a> {
-    api_id: &'a str,
-    stage: &'a str,
-    key: &'a str,
-}
-
-impl<'a> Request<'a> {
-    /// A request of a subject under a plan; it costs 1.
-    #[must_use]
-    pub fn new(subject: &'a Subject, plan: &'a PlanId) -> Self {
-        Self { subject, plan, cost: NonZeroU32::MIN, method: None }
-    }
-
-    /// Sets how many tokens the request takes, of every rate and of every quota.
-    #[must_use]
-    pub fn cost(self, cost: NonZeroU32) -> Self {
-        Self { cost, ..self }
-    }
-
-    /// Sets the method that is called, as a plan writes it: `/pets/{id}/GET`.
-    ///
-    /// If the plan has a rate for it on this stage, the request takes from that too.
-    #[must_use]
-    pub fn method(self, api_id: &'a str, stage: &'a str, key: &'a str) -> Self {
-        Self { method: Some(Method { api_id, stage, key }), ..self }
-    }
-}
 
 /// Decides whether one more request fits its subject's plan.
 ///
@@ -99,37 +62,6 @@ pub struct Throttle<S, C> {
 struct CachedPlan {
     record: Option<Arc<PlanRecord>>,
     fetched: Duration,
-}
-
-/// What a throttle has done so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Requests that were let through.
-    pub allowed: u64,
-    /// Requests that were refused.
-    pub refused: u64,
-    /// How many of the refused were so from memory, without a call.
-    pub remembered: u64,
-    /// Requests that there was no decision for.
-    pub failed: u64,
-    /// How many buckets were changed to another plan, or another version.
-    pub converted: u64,
-    /// How many times a plan was looked up again because a bucket was ahead of it.
-    pub refreshed: u64,
-    /// How many refunds gave something back.
-    pub refunded: u64,
-}
-
-#[derive(Debug, Default)]
-struct Tallies {
-    allowed: AtomicU64,
-    refused: AtomicU64,
-    remembered: AtomicU64,
-    failed: AtomicU64,
-    converted: AtomicU64,
-    refreshed: AtomicU64,
-    refunded: AtomicU64,
 }
 
 /// Whether a refund gave anything back.
@@ -191,17 +123,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// What was decided so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let read = |tally: &AtomicU64| tally.load(Ordering::Relaxed);
-        let it = &self.tallies;
-        Counts {
-            allowed: read(&it.allowed),
-            refused: read(&it.refused),
-            remembered: read(&it.remembered),
-            failed: read(&it.failed),
-            converted: read(&it.converted),
-            refreshed: read(&it.refreshed),
-            refunded: read(&it.refunded),
-        }
+        self.tallies.counts()
     }
 
     /// Decides one request, and counts it if it is allowed.
@@ -364,7 +286,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// What a request takes under a plan.
     fn charge(&self, request: &Request<'_>, record: &PlanRecord) -> Result<Charge, ThrottleError> {
-        let method = request.method.as_ref();
+        let method = request.method;
         let method = method.and_then(|it| record.plan.method(it.api_id, it.stage, it.key));
         check_cost(record, method, request.cost)?;
         let charge = Charge::new(record, request.cost, self.clock.now());
@@ -506,10 +428,6 @@ fn damaged(attribute: &str, problem: &str) -> ThrottleError {
         attribute: attribute.to_owned(),
         problem: problem.to_owned(),
     })
-}
-
-fn tick(tally: &AtomicU64) {
-    tally.fetch_add(1, Ordering::Relaxed);
 }
 
 /// How long a plan is used without looking it up again.
