@@ -5,7 +5,7 @@
 //! never more admitted than the plan says, however many instances share the table.
 //!
 //! ```text
-//! Request -> plan (cached) -> Charge (pure arithmetic) -> one conditional write -> Decision
+//! Request -> plan (cached) -> Charge (pure arithmetic) -> one conditional Write -> Decision
 //! ```
 //!
 //! - [`guide`] says what is promised and why it holds, what it costs, and how to choose.
@@ -18,6 +18,7 @@
 mod breaker;
 pub mod bucket;
 pub mod clock;
+mod counts;
 mod decision;
 mod failure;
 pub mod guide;
@@ -30,12 +31,14 @@ mod period;
 mod plan;
 mod policy;
 mod rate;
+mod request;
 pub mod store;
 pub mod table;
 pub mod testing;
 mod throttle;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use counts::Counts;
 pub use decision::{Decision, Limit, Standing};
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use lease::Leases;
@@ -44,8 +47,9 @@ pub use period::{Counter, Period, Window};
 pub use plan::{ApiStage, MethodRate, Plan, PlanError, Problem, Quota, Throttling};
 pub use policy::{FailurePolicy, Share, ShareError};
 pub use rate::{Rate, RateError};
+pub use request::Request;
 pub use store::dynamo::{self, DynamoStore};
 pub use store::memory::MemoryStore;
 pub use store::{PlanRecord, Store, Usage};
 pub use table::Plans;
-pub use throttle::{Counts, Refund, Request, Throttle};
+pub use throttle::{Refund, Throttle};

@@ -3,7 +3,6 @@
 use std::fmt::{self, Debug};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -12,74 +11,18 @@ use moka::ops::compute::Op;
 use crate::breaker::Breaker;
 use crate::bucket::{Charge, Conversion, Forms, Receipt, Refusal, Scope, State, Write};
 use crate::clock::{Clock, Timestamp};
+use crate::counts::{Counts, Tallies, tick};
 use crate::decision::{Decision, Limit, Standing};
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
 use crate::hint::Seen;
-use crate::lease::{Asking, Grant, Held, Leases, Served, Turn, Want};
+use crate::lease::{Asking, Grant, Held, Leases, Served, Turn};
 use crate::local::Local;
 use crate::name::{PlanId, Subject};
 use crate::plan::MethodRate;
 use crate::policy::FailurePolicy;
+use crate::request::Request;
 use crate::store::{Answer, PlanRecord, Store};
 use crate::table::item;
-
-/// One request, to be counted.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    subject: &'a Subject,
-    plan: &'a PlanId,
-    cost: NonZeroU32,
-    method: Option<Method<'a>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Method<'a> {
-    api_id: &'a str,
-    stage: &'a str,
-    key: &'a str,
-}
-
-impl<'a> Request<'a> {
-    /// A request of a subject under a plan; it costs 1.
-    #[must_use]
-    pub fn new(subject: &'a Subject, plan: &'a PlanId) -> Self {
-        Self { subject, plan, cost: NonZeroU32::MIN, method: None }
-    }
-
-    /// Sets how many tokens the request takes, of every rate and of every quota.
-    #[must_use]
-    pub fn cost(self, cost: NonZeroU32) -> Self {
-        Self { cost, ..self }
-    }
-
-    /// Sets the method that is called, as a plan writes it: `/pets/{id}/GET`.
-    ///
-    /// If the plan has a rate for it on this stage, the request takes from that too.
-    #[must_use]
-    pub fn method(self, api_id: &'a str, stage: &'a str, key: &'a str) -> Self {
-        Self { method: Some(Method { api_id, stage, key }), ..self }
-    }
-
-    fn method_rate(&self, record: &PlanRecord) -> Option<MethodRate> {
-        self.method.and_then(|it| record.plan.method(it.api_id, it.stage, it.key))
-    }
-
-    fn scope(&self, record: &PlanRecord) -> Scope {
-        self.method_rate(record).map_or(Scope::Plan, |method| method.scope)
-    }
-
-    fn charge(&self, record: &PlanRecord, now: Timestamp) -> Charge {
-        let charge = Charge::new(record, self.cost, now);
-        match self.method_rate(record) {
-            Some(method) => charge.method(method),
-            None => charge,
-        }
-    }
-
-    fn want(&self, scope: Scope) -> Want<'a> {
-        Want { subject: self.subject, plan: self.plan, scope, cost: self.cost }
-    }
-}
 
 /// Decides whether one more request fits its subject's plan.
 ///
@@ -154,43 +97,6 @@ struct Ready<'a> {
 struct CachedPlan {
     record: Option<Arc<PlanRecord>>,
     fetched: Duration,
-}
-
-/// What a throttle has done so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Requests that were let through.
-    pub allowed: u64,
-    /// Requests that were refused.
-    pub refused: u64,
-    /// How many of the refused were so from memory, without a call.
-    pub remembered: u64,
-    /// Requests that there was no decision for.
-    pub failed: u64,
-    /// How many buckets were changed to another plan, or another version.
-    pub converted: u64,
-    /// How many times a plan was looked up again because a bucket was ahead of it.
-    pub refreshed: u64,
-    /// How many refunds gave something back.
-    pub refunded: u64,
-    /// How many of the allowed were served from a lease, without a call.
-    pub leased: u64,
-    /// How many decisions were made without the store, as the failure policy says.
-    pub degraded: u64,
-}
-
-#[derive(Debug, Default)]
-struct Tallies {
-    allowed: AtomicU64,
-    refused: AtomicU64,
-    remembered: AtomicU64,
-    failed: AtomicU64,
-    converted: AtomicU64,
-    refreshed: AtomicU64,
-    refunded: AtomicU64,
-    leased: AtomicU64,
-    degraded: AtomicU64,
 }
 
 /// Whether a refund gave anything back.
@@ -286,19 +192,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// What was decided so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let read = |tally: &AtomicU64| tally.load(Ordering::Relaxed);
-        let it = &self.tallies;
-        Counts {
-            allowed: read(&it.allowed),
-            refused: read(&it.refused),
-            remembered: read(&it.remembered),
-            failed: read(&it.failed),
-            converted: read(&it.converted),
-            refreshed: read(&it.refreshed),
-            refunded: read(&it.refunded),
-            leased: read(&it.leased),
-            degraded: read(&it.degraded),
-        }
+        self.tallies.counts()
     }
 
     /// Decides one request, and counts it if it is allowed.
@@ -753,10 +647,6 @@ fn damaged(attribute: &str, problem: &str) -> ThrottleError {
         attribute: attribute.to_owned(),
         problem: problem.to_owned(),
     })
-}
-
-fn tick(tally: &AtomicU64) {
-    tally.fetch_add(1, Ordering::Relaxed);
 }
 
 /// How long a plan is used without looking it up again.

@@ -55,17 +55,25 @@ fn write() -> impl Strategy<Value = Write> {
     let counts = (prop::option::of(count("d20261121")), prop::option::of(count("w2026-47")));
     let forgotten = prop::option::of(Just(Counter::parse("m202611").unwrap()));
     let returned = prop::option::weighted(0.2, (0..2u64, 0..2u64));
-    (found, stamp(), prop::option::of(stamp()), moves, counts, forgotten, returned).prop_map(
-        |(same, stamp, found, moves, counts, forgotten, returned)| Write {
+    let moment = || (0..2u64).prop_map(Timestamp::from_nanos);
+    let history = (
+        prop::option::weighted(0.1, 0..4u64),
+        prop::option::weighted(0.2, moment()),
+        prop::option::weighted(0.2, moment()),
+    );
+    (found, stamp(), prop::option::of(stamp()), moves, counts, (forgotten, returned), history)
+        .prop_map(|(same, stamp, found, moves, counts, (forgotten, returned), history)| Write {
             found: if same { Some(stamp.clone()) } else { found },
             stamp,
             moves: [moves.0, moves.1].into_iter().flatten().collect(),
             counts: [counts.0, counts.1].into_iter().flatten().collect(),
             forgotten: forgotten.into_iter().collect(),
             returned,
+            writes: history.0,
+            unchanged: history.1,
+            changed: history.2,
             expires_at: 2_000_000_000,
-        },
-    )
+        })
 }
 
 #[test]
