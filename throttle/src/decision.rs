@@ -1,17 +1,20 @@
 //! The answer to a request.
 
+use std::cmp::Reverse;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use crate::bucket::{Charge, Refusal, State};
+use crate::bucket::{Charge, Receipt, Refusal, Scope, State};
 use crate::name::PlanId;
 use crate::period::Period;
 
 /// A limit of a plan, by its name on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
-    /// The rate, with its burst.
+    /// The plan's rate, with its burst.
     Burst,
+    /// The rate of the method that was called, with its burst.
+    Method,
     /// The quota of a day.
     Daily,
     /// The quota of a week.
@@ -21,11 +24,12 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// The name: `burst`, `daily`, `weekly` or `monthly`.
+    /// The name: `burst`, `method`, `daily`, `weekly` or `monthly`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Burst => "burst",
+            Self::Method => "method",
             Self::Daily => "daily",
             Self::Weekly => "weekly",
             Self::Monthly => "monthly",
@@ -43,47 +47,115 @@ impl From<Period> for Limit {
     }
 }
 
+impl From<Scope> for Limit {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::Plan => Self::Burst,
+            Scope::Method(_) => Self::Method,
+        }
+    }
+}
+
 impl Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-/// Whether a request fits its plan, and how the plan's tightest limit stands now.
+/// How one limit stands: what RateLimit headers tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub(crate) limit: Limit,
+    pub(crate) max: u64,
+    pub(crate) remaining: u64,
+    pub(crate) window: Duration,
+    pub(crate) resets: Duration,
+}
+
+impl Standing {
+    /// Which limit.
+    #[must_use]
+    pub fn limit(&self) -> Limit {
+        self.limit
+    }
+
+    /// How much it holds in all: the burst, or the quota.
+    #[must_use]
+    pub fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// How much of it is left.
+    #[must_use]
+    pub fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// How long its window is: a period, or what an empty burst takes to refill.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        self.window
+    }
+
+    /// How long until it is whole again, to the nanosecond.
+    #[must_use]
+    pub fn resets_after(&self) -> Duration {
+        self.resets
+    }
+}
+
+/// Whether a request fits its plan, and how each of the plan's limits stands now.
 ///
 /// The tightest limit is the one with the least room; of two, the one that resets later.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Decision {
     plan: PlanId,
-    limit: u64,
-    remaining: u64,
-    reset: Duration,
-    refusals: Vec<Limit>,
-    wait: Duration,
+    standings: Vec<Standing>,
+    refusals: Vec<Refusal>,
+    degraded: bool,
+    receipt: Option<Receipt>,
 }
 
 impl Decision {
     /// A request that fitted; `state` is the one after it.
-    pub(crate) fn allowed(plan: PlanId, charge: &Charge, state: &State) -> Self {
-        Self::refused(plan, charge, state, &[])
+    pub(crate) fn allowed(charge: &Charge, state: &State, receipt: Option<Receipt>) -> Self {
+        Self { receipt, ..Self::refused(charge, state, Vec::new()) }
     }
 
     /// A request that didn't fit `state`.
-    pub(crate) fn refused(
-        plan: PlanId,
-        charge: &Charge,
-        state: &State,
-        refusals: &[Refusal],
-    ) -> Self {
-        let tightest = charge.tightest(state);
+    pub(crate) fn refused(charge: &Charge, state: &State, refusals: Vec<Refusal>) -> Self {
         Self {
-            plan,
-            limit: tightest.at_most,
-            remaining: tightest.remaining,
-            reset: tightest.reset,
-            refusals: refusals.iter().map(|refusal| refusal.limit).collect(),
-            wait: refusals.iter().map(|refusal| refusal.wait).max().unwrap_or_default(),
+            plan: charge.stamp.plan.clone(),
+            standings: charge.standings(state),
+            refusals,
+            degraded: false,
+            receipt: None,
         }
+    }
+
+    /// A request that was served from a lease, `age` after that was taken.
+    ///
+    /// What the lease still holds is left to this instance, and what was refilled since isn't
+    /// known: at least as much as said remains.
+    pub(crate) fn leased(plan: PlanId, standings: &[Standing], left: u32, age: Duration) -> Self {
+        let standing = |it: &Standing| Standing {
+            remaining: it.remaining.saturating_add(left.into()),
+            resets: it.resets.saturating_sub(age),
+            ..*it
+        };
+        let standings = standings.iter().map(standing).collect();
+        Self { plan, standings, refusals: Vec::new(), degraded: false, receipt: None }
+    }
+
+    /// A request that is let through though nobody can tell whether it fits.
+    pub(crate) fn unknown(plan: PlanId) -> Self {
+        let (standings, refusals) = (Vec::new(), Vec::new());
+        Self { plan, standings, refusals, degraded: true, receipt: None }
+    }
+
+    /// The same, as it was made without the store.
+    pub(crate) fn degrade(self) -> Self {
+        Self { degraded: true, ..self }
     }
 
     /// Whether the request may go on. If so it has been counted.
@@ -92,28 +164,40 @@ impl Decision {
         self.refusals.is_empty()
     }
 
+    /// Whether the decision was made without the store, as the plan's failure policy says.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        self.degraded
+    }
+
     /// The plan that decided.
     #[must_use]
     pub fn plan(&self) -> &PlanId {
         &self.plan
     }
 
+    /// How every limit stands after this request: the plan's rate, the method's, the quotas.
+    #[must_use]
+    pub fn standings(&self) -> &[Standing] {
+        &self.standings
+    }
+
     /// How much the tightest limit holds in all: the burst, or the quota.
     #[must_use]
     pub fn limit(&self) -> u64 {
-        self.limit
+        self.tightest().map_or(0, Standing::max)
     }
 
     /// How much of the tightest limit is left after this request.
     #[must_use]
     pub fn remaining(&self) -> u64 {
-        self.remaining
+        self.tightest().map_or(0, Standing::remaining)
     }
 
     /// How long until the tightest limit is whole again, to the nanosecond.
     #[must_use]
     pub fn reset_after(&self) -> Duration {
-        self.reset
+        self.tightest().map_or(Duration::ZERO, Standing::resets_after)
     }
 
     /// How long until the same request would fit if nobody else came, to the nanosecond.
@@ -122,7 +206,7 @@ impl Decision {
     /// the store, what others admitted within the last second may not be in it yet.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        (!self.is_allowed()).then_some(self.wait)
+        self.refusals.iter().map(|refusal| refusal.wait).max()
     }
 
     /// Like `retry_after`, in whole seconds rounded up and at least 1: for a Retry-After header.
@@ -135,7 +219,24 @@ impl Decision {
 
     /// All limits that the request didn't fit; empty when it was allowed.
     #[must_use]
-    pub fn refused_by(&self) -> &[Limit] {
-        &self.refusals
+    pub fn refused_by(&self) -> Vec<Limit> {
+        self.refusals.iter().map(|refusal| refusal.limit).collect()
+    }
+
+    /// What to give back or settle by, once; none where nothing was charged.
+    #[must_use]
+    pub fn into_receipt(self) -> Option<Receipt> {
+        self.receipt
+    }
+
+    /// Like `into_receipt`, and keeps the decision.
+    #[must_use]
+    pub fn take_receipt(&mut self) -> Option<Receipt> {
+        self.receipt.take()
+    }
+
+    /// The limit with the least room; of two, the one that resets later.
+    fn tightest(&self) -> Option<&Standing> {
+        self.standings.iter().min_by_key(|it| (it.remaining, Reverse(it.resets)))
     }
 }

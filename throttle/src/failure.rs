@@ -96,6 +96,9 @@ pub enum Failure {
         /// DynamoDB's name for the error.
         code: String,
     },
+    /// The table failed again and again, so it isn't asked for a moment. Nothing was charged.
+    #[error("the table has just failed several times in a row: it is asked again within a second")]
+    Suspended,
     /// Others changed the item at each try.
     #[error("the item changed at each of {calls} tries: spread the load over more subjects")]
     Contended {
@@ -113,10 +116,46 @@ impl Failure {
             | Self::Unreachable
             | Self::Outage
             | Self::Throttled
+            | Self::Suspended
             | Self::Contended { .. } => true,
             Self::NoTable | Self::Denied { .. } | Self::Unconfigured | Self::Rejected { .. } => {
                 false
             }
+        }
+    }
+
+    /// Whether a write that failed like this may have been applied all the same.
+    ///
+    /// It counts as charged, and repeating it could charge twice.
+    #[must_use]
+    pub fn may_have_charged(&self) -> bool {
+        match self {
+            // A connection can also break after the request has left.
+            Self::TimedOut | Self::Unreachable | Self::Outage => true,
+            Self::Throttled
+            | Self::NoTable
+            | Self::Denied { .. }
+            | Self::Unconfigured
+            | Self::Rejected { .. }
+            | Self::Suspended
+            | Self::Contended { .. } => false,
+        }
+    }
+
+    /// Whether the table as a whole gave no answer: what opens the circuit breaker.
+    ///
+    /// A table that refuses is there. One that throttles may do so for one subject alone.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::TimedOut | Self::Unreachable | Self::Outage => true,
+            Self::Throttled
+            | Self::NoTable
+            | Self::Denied { .. }
+            | Self::Unconfigured
+            | Self::Rejected { .. }
+            | Self::Suspended
+            | Self::Contended { .. } => false,
         }
     }
 }

@@ -5,46 +5,63 @@
 //! never more admitted than the plan says, however many instances share the table.
 //!
 //! ```text
-//! Request -> plan (cached) -> Charge (pure arithmetic) -> one conditional write -> Decision
+//! Request -> plan (cached) -> Charge (pure arithmetic) -> one conditional Write -> Decision
 //! ```
 //!
+//! - [`guide`] says what is promised and why it holds, what it costs, and how to choose.
 //! - [`bucket`] is the arithmetic; it receives the time and does no IO.
 //! - [`store`] keeps buckets: [`MemoryStore`] and [`DynamoStore`] behave alike.
 //! - [`table`] is the table's shape: creating it, checking it, and the items in it.
+//! - [`testing`] makes a store fail, to see what becomes of requests then.
 //! - [`clock`] is the only place that reads the time.
 
+mod breaker;
 pub mod bucket;
 mod cache;
 pub mod clock;
+mod counts;
 mod decision;
 mod directory;
 mod failure;
+pub mod guide;
+mod hint;
 mod key;
+mod known;
+mod lease;
+mod local;
+mod lock;
 mod name;
 mod period;
 mod plan;
+mod policy;
 mod rate;
+mod request;
 pub mod store;
 pub mod table;
+pub mod testing;
 mod throttle;
 mod usage;
 
 pub use cache::Cache;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
-pub use decision::{Decision, Limit};
+pub use counts::Counts;
+pub use decision::{Decision, Limit, Standing};
 pub use directory::Directory;
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use key::{ImportError, ImportProblem, ImportedKey, Key, KeyError};
+pub use lease::Leases;
 pub use name::{NameError, PlanId, Subject};
-pub use period::{Period, Window};
-pub use plan::{ApiStage, ImportedPlans, Plan, PlanError, Problem, Quota, Throttling};
+pub use period::{Counter, Period, Window};
+pub use plan::{ApiStage, ImportedPlans, MethodRate, Plan, PlanError, Problem, Quota, Throttling};
+pub use policy::{FailurePolicy, Share, ShareError};
 pub use rate::{Rate, RateError};
+pub use request::Request;
 pub use store::dynamo::{self, DynamoStore};
 pub use store::memory::MemoryStore;
-pub use store::{PlanRecord, Store};
+pub use store::{Consumed, PlanRecord, Store};
 pub use table::{
     Assignment, Assignments, Buckets, Digest, KeyDetails, KeyRecord, Keys, Plans, Revocable,
     Revocation, Revocations,
 };
-pub use throttle::{Request, Throttle};
+pub use throttle::{Refund, Throttle};
 pub use usage::{History, Usage, UsageError};

@@ -1,5 +1,6 @@
 //! The calendar periods of quotas, all in UTC.
 
+use std::fmt::{self, Display};
 use std::time::Duration;
 
 use jiff::ToSpan;
@@ -22,15 +23,56 @@ pub enum Period {
     Month,
 }
 
-/// One particular period: its counter's name, and from when to when it lasts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where the use of one particular period is counted.
+///
+/// As an attribute: `d20261121`, `w2026-47` or `m202611`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Counter {
+    period: Period,
+    /// Its digits: year, month and day; year and ISO week; year and month.
+    number: u32,
+}
+
+/// One particular period: its counter, and from when to when it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// The counter's attribute: `d20261121`, `w2026-47` or `m202611`.
-    pub name: String,
+    /// Where its use is counted.
+    pub counter: Counter,
     /// The first moment inside.
     pub start: Timestamp,
     /// The first moment after.
     pub end: Timestamp,
+}
+
+impl Counter {
+    /// Reads an attribute's name; none if it was not written by [`Display`].
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let (period, digits) = match name.split_at_checked(1)? {
+            ("d", rest) => (Period::Day, rest.parse()),
+            ("w", rest) => (Period::Week, rest.replacen('-', "", 1).parse()),
+            ("m", rest) => (Period::Month, rest.parse()),
+            _ => return None,
+        };
+        let counter = Self { period, number: digits.ok()? };
+        (counter.to_string() == name).then_some(counter)
+    }
+
+    /// Which kind of period it is.
+    #[must_use]
+    pub fn period(self) -> Period {
+        self.period
+    }
+}
+
+impl Display for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.period {
+            Period::Day => write!(f, "d{:08}", self.number),
+            Period::Week => write!(f, "w{:04}-{:02}", self.number / 100, self.number % 100),
+            Period::Month => write!(f, "m{:06}", self.number),
+        }
+    }
 }
 
 impl Window {
@@ -46,18 +88,18 @@ impl Period {
     #[must_use]
     pub fn window(self, now: Timestamp) -> Window {
         let today = date(now);
-        let (name, first, next) = match self {
-            Self::Day => (day_name(today), today, today.saturating_add(1.day())),
+        let (first, next) = match self {
+            Self::Day => (today, today.saturating_add(1.day())),
             Self::Week => {
                 let monday = today.saturating_sub(today.weekday().to_monday_zero_offset().days());
-                (week_name(today), monday, monday.saturating_add(1.week()))
+                (monday, monday.saturating_add(1.week()))
             }
             Self::Month => {
                 let first = today.first_of_month();
-                (month_name(today), first, first.saturating_add(1.month()))
+                (first, first.saturating_add(1.month()))
             }
         };
-        Window { name, start: midnight(first), end: midnight(next) }
+        Window { counter: self.counter(today), start: midnight(first), end: midnight(next) }
     }
 
     /// The counter that leaves the kept history when `now`'s period begins.
@@ -65,13 +107,27 @@ impl Period {
     /// Kept are the current period and the 31 days, 12 weeks or 12 months before it,
     /// which together stay under the kilobyte that one write unit pays for.
     #[must_use]
-    pub fn forgotten(self, now: Timestamp) -> String {
+    pub fn forgotten(self, now: Timestamp) -> Counter {
         let today = date(now);
-        match self {
-            Self::Day => day_name(today.saturating_sub(32.days())),
-            Self::Week => week_name(today.saturating_sub(13.weeks())),
-            Self::Month => month_name(today.first_of_month().saturating_sub(13.months())),
-        }
+        self.counter(match self {
+            Self::Day => today.saturating_sub(32.days()),
+            Self::Week => today.saturating_sub(13.weeks()),
+            Self::Month => today.first_of_month().saturating_sub(13.months()),
+        })
+    }
+
+    fn counter(self, date: Date) -> Counter {
+        let digits = |number: i16| u32::try_from(number).unwrap_or_default();
+        let (month, day) = (digits(date.month().into()), digits(date.day().into()));
+        let number = match self {
+            Self::Day => digits(date.year()) * 10_000 + month * 100 + day,
+            Self::Week => {
+                let week = date.iso_week_date();
+                digits(week.year()) * 100 + digits(week.week().into())
+            }
+            Self::Month => digits(date.year()) * 100 + month,
+        };
+        Counter { period: self, number }
     }
 }
 
@@ -82,19 +138,6 @@ fn date(now: Timestamp) -> Date {
 fn midnight(date: Date) -> Timestamp {
     let since = Duration::try_from(date.duration_since(EPOCH)).unwrap_or_default();
     Timestamp::EPOCH.saturating_add(since)
-}
-
-fn day_name(date: Date) -> String {
-    format!("d{:04}{:02}{:02}", date.year(), date.month(), date.day())
-}
-
-fn week_name(date: Date) -> String {
-    let week = date.iso_week_date();
-    format!("w{:04}-{:02}", week.year(), week.week())
-}
-
-fn month_name(date: Date) -> String {
-    format!("m{:04}{:02}", date.year(), date.month())
 }
 
 const EPOCH: Date = Date::constant(1970, 1, 1);
@@ -111,7 +154,7 @@ mod tests {
     }
 
     fn name(period: Period, year: i16, month: i8, day: i8) -> String {
-        period.window(noon(year, month, day)).name
+        period.window(noon(year, month, day)).counter.to_string()
     }
 
     #[test]
@@ -124,10 +167,10 @@ mod tests {
     #[test]
     fn days_end_at_midnight_utc_leap_days_too() {
         let window = Period::Day.window(noon(2028, 2, 29));
-        assert_eq!(window.name, "d20280229");
+        assert_eq!(window.counter.to_string(), "d20280229");
         assert_eq!(window.start, Timestamp::from_secs(1_835_395_200));
         assert_eq!(window.end, Timestamp::from_secs(1_835_481_600));
-        assert_eq!(Period::Day.window(window.end).name, "d20280301");
+        assert_eq!(Period::Day.window(window.end).counter.to_string(), "d20280301");
         assert_eq!(name(Period::Day, 2027, 3, 1), "d20270301");
     }
 
@@ -135,10 +178,10 @@ mod tests {
     fn weeks_begin_on_monday() {
         let sunday = noon(2026, 11, 22);
         let window = Period::Week.window(sunday);
-        assert_eq!(window.name, "w2026-47");
+        assert_eq!(window.counter.to_string(), "w2026-47");
         assert_eq!(window.start, midnight(Date::constant(2026, 11, 16)));
         assert_eq!(window.end, midnight(Date::constant(2026, 11, 23)));
-        assert_eq!(Period::Week.window(window.end).name, "w2026-48");
+        assert_eq!(Period::Week.window(window.end).counter.to_string(), "w2026-48");
     }
 
     #[test]
@@ -158,15 +201,27 @@ mod tests {
         assert_eq!((days(2026, 2), days(2028, 2), days(2100, 2)), (28, 29, 28));
         assert_eq!((days(2026, 4), days(2026, 12)), (30, 31));
         let december = Period::Month.window(noon(2026, 12, 31));
-        assert_eq!(Period::Month.window(december.end).name, "m202701");
+        assert_eq!(Period::Month.window(december.end).counter.to_string(), "m202701");
     }
 
     #[test]
     fn the_history_keeps_31_days_12_weeks_and_12_months() {
-        assert_eq!(Period::Day.forgotten(noon(2026, 11, 21)), "d20261020");
-        assert_eq!(Period::Week.forgotten(noon(2026, 11, 21)), "w2026-34");
-        assert_eq!(Period::Month.forgotten(noon(2026, 11, 30)), "m202510");
-        assert_eq!(Period::Month.forgotten(noon(2026, 1, 31)), "m202412");
+        assert_eq!(Period::Day.forgotten(noon(2026, 11, 21)).to_string(), "d20261020");
+        assert_eq!(Period::Week.forgotten(noon(2026, 11, 21)).to_string(), "w2026-34");
+        assert_eq!(Period::Month.forgotten(noon(2026, 11, 30)).to_string(), "m202510");
+        assert_eq!(Period::Month.forgotten(noon(2026, 1, 31)).to_string(), "m202412");
+    }
+
+    #[test]
+    fn only_a_counters_own_name_is_read() {
+        for name in ["d20261121", "w2026-47", "w0000-53", "m202611"] {
+            assert_eq!(Counter::parse(name).unwrap().to_string(), name);
+        }
+        for name in
+            ["", "d", "d2026112", "d+0261121", "w202647", "w2026-4-7", "m2026-11", "é1", "x1"]
+        {
+            assert_eq!(Counter::parse(name), None, "{name}");
+        }
     }
 
     #[test]
@@ -185,8 +240,9 @@ mod tests {
                 prop_assert!(window.contains(now));
                 let next = period.window(window.end);
                 prop_assert_eq!(next.start, window.end);
-                prop_assert_ne!(&next.name, &window.name);
-                prop_assert_eq!(period.window(window.start).name, window.name);
+                prop_assert_ne!(next.counter, window.counter);
+                prop_assert_eq!(Counter::parse(&window.counter.to_string()), Some(window.counter));
+                prop_assert_eq!(period.window(window.start).counter, window.counter);
             }
         }
     }

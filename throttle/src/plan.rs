@@ -5,20 +5,24 @@ mod json;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
+use std::num::NonZeroU64;
 
 use serde::Serialize;
 
+use crate::bucket::Scope;
 use crate::name::NameError;
 use crate::period::Period;
+use crate::policy::{FailurePolicy, Share};
 use crate::rate::{Rate, RateError};
 
 pub use import::ImportedPlans;
 
 /// What a subject may do: a rate with a burst, and quotas.
 ///
-/// Read from the JSON that `aws apigateway get-usage-plan` prints. Two things may be written
-/// that API Gateway doesn't know: a rate with a unit (`"100/min"`), and a list of quotas with
-/// different periods instead of one.
+/// Read from the JSON that `aws apigateway get-usage-plan` prints. Three things may be written
+/// that API Gateway doesn't know: a rate with a unit (`"100/min"`), a list of quotas with
+/// different periods instead of one, and `failure`, what happens while the table can't be
+/// asked: `"closed"`, `"open"`, or `{"local": "1/10"}`.
 ///
 /// ```
 /// use throttle::Plan;
@@ -39,6 +43,7 @@ pub struct Plan {
     throttle: Option<Throttling>,
     quotas: Vec<Quota>,
     api_stages: Vec<ApiStage>,
+    failure: Option<FailurePolicy>,
 }
 
 /// A rate, and how many requests may come at once after an idle time.
@@ -58,13 +63,18 @@ pub struct Quota {
 }
 
 /// A stage that the plan is attached to, and its methods' own rates.
-///
-/// Kept as imported; the rates of methods are not enforced yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiStage {
     api_id: String,
     stage: String,
     throttle: BTreeMap<String, Throttling>,
+}
+
+/// A rate that a plan has for one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MethodRate {
+    pub(crate) scope: Scope,
+    pub(crate) throttle: Throttling,
 }
 
 /// What is wrong with a plan, and where.
@@ -122,6 +132,9 @@ pub enum Problem {
     /// A burst that takes longer than a year to refill.
     #[error("takes longer than 366 days to refill at this rate: lower it, or raise the rate")]
     SlowBurst,
+    /// No failure policy.
+    #[error("must be `closed`, `open`, or a share such as `{{\"local\": \"1/10\"}}` of at most 1")]
+    Failure,
     /// An offset that leaves nothing of the first period.
     #[error("must be below `limit`")]
     WholeOffset,
@@ -144,6 +157,63 @@ impl Plan {
     #[must_use]
     pub fn quotas(&self) -> &[Quota] {
         &self.quotas
+    }
+
+    /// The rate that the plan has for a method of its own, if it has one.
+    ///
+    /// `method` is written as API Gateway does: the resource's path and the verb,
+    /// `/pets/{id}/GET`. The first of these keys that the plan has for the stage counts: the
+    /// method itself, `/pets/{id}/ANY`, `*/*`. All methods that one key stands for share its
+    /// bucket.
+    ///
+    /// A request takes from the method's rate *and* from the plan's. API Gateway's documentation
+    /// says that a limit "can be set at the API or API method level", and not whether the one
+    /// replaces the other: both is the stricter reading \[not confirmed on AWS\].
+    #[must_use]
+    pub fn method(&self, api_id: &str, stage: &str, method: &str) -> Option<MethodRate> {
+        let mut stages = self.api_stages.iter();
+        let stage = stages.find(|it| it.api_id == api_id && it.stage == stage)?;
+        let (path, _) = method.rsplit_once('/')?;
+        let (key, throttle) = stage
+            .throttle
+            .get_key_value(method)
+            .or_else(|| stage.throttle.get_key_value(format!("{path}/ANY").as_str()))
+            .or_else(|| stage.throttle.get_key_value("*/*"))?;
+        Some(MethodRate { scope: stage.scope(key), throttle: *throttle })
+    }
+
+    /// The time that a token takes in each of the plan's rates.
+    pub(crate) fn intervals(&self) -> impl Iterator<Item = (Scope, NonZeroU64)> {
+        let plan = self.throttle.map(|it| (Scope::Plan, it.rate.interval_nanos()));
+        let methods = self.api_stages.iter().flat_map(|stage| {
+            stage.throttle.iter().map(|(key, it)| (stage.scope(key), it.rate.interval_nanos()))
+        });
+        plan.into_iter().chain(methods)
+    }
+
+    /// What happens while the table can't be asked, where the plan says so.
+    #[must_use]
+    pub fn failure(&self) -> Option<FailurePolicy> {
+        self.failure
+    }
+
+    /// A plan with this share of the rates, bursts and quotas; at least one of each.
+    pub(crate) fn share(&self, share: Share) -> Self {
+        let at_least_one = |number| share.of(number).max(1);
+        let throttle = |it: Throttling| Throttling {
+            rate: it.rate.share(share),
+            burst: at_least_one(it.burst),
+        };
+        let mut plan = self.clone();
+        plan.throttle = plan.throttle.map(throttle);
+        for quota in &mut plan.quotas {
+            quota.limit = at_least_one(quota.limit);
+            quota.offset = share.of(quota.offset);
+        }
+        for rate in plan.api_stages.iter_mut().flat_map(|stage| stage.throttle.values_mut()) {
+            *rate = throttle(*rate);
+        }
+        plan
     }
 
     /// The stages that an imported plan was attached to.
@@ -187,7 +257,19 @@ impl Quota {
     }
 }
 
+impl MethodRate {
+    /// Its rate and burst.
+    #[must_use]
+    pub fn throttle(self) -> Throttling {
+        self.throttle
+    }
+}
+
 impl ApiStage {
+    fn scope(&self, key: &str) -> Scope {
+        Scope::method(&self.api_id, &self.stage, key)
+    }
+
     /// The API's id.
     #[must_use]
     pub fn api_id(&self) -> &str {

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::clock::NANOS_A_SECOND;
+use crate::policy::Share;
 
 /// Tokens over time, exactly: `0.5/s` is one token in two seconds, and no float is involved.
 ///
@@ -82,6 +83,22 @@ impl Rate {
 
     pub(crate) fn interval_nanos(self) -> NonZeroU64 {
         NonZeroU64::new(self.nanos.div_ceil(self.tokens)).unwrap_or(NonZeroU64::MIN)
+    }
+
+    /// This share of the rate; one token in 366 days if that would be less.
+    pub(crate) fn share(self, share: Share) -> Self {
+        let tokens = u128::from(self.tokens) * u128::from(share.part());
+        let nanos = u128::from(self.nanos) * u128::from(share.whole());
+        let divisor = greatest_common_divisor(tokens, nanos);
+        let exact = u64::try_from(tokens / divisor).ok().zip(u64::try_from(nanos / divisor).ok());
+        let (tokens, nanos) = exact.unwrap_or_else(|| {
+            // No smaller terms: the interval alone, rounded up as every interval is.
+            (1, u64::try_from(nanos.div_ceil(tokens)).unwrap_or(MAX_INTERVAL))
+        });
+        if nanos.div_ceil(tokens) > MAX_INTERVAL {
+            return Self { tokens: 1, nanos: MAX_INTERVAL };
+        }
+        Self { tokens, nanos }
     }
 
     fn from_decimal(decimal: Decimal, unit_secs: u64) -> Result<Self, RateError> {
@@ -224,6 +241,22 @@ mod tests {
 
     fn nanos(text: &str) -> u64 {
         Rate::parse(text).unwrap().interval_nanos().get()
+    }
+
+    #[test]
+    fn a_share_of_a_rate_is_exact_where_it_can_be() {
+        let share = |rate: &str, share: &str| {
+            Rate::parse(rate).unwrap().share(share.parse().unwrap()).interval_nanos().get()
+        };
+        assert_eq!(share("10", "1/10"), 1_000_000_000);
+        assert_eq!(share("3", "1/3"), 1_000_000_000);
+        assert_eq!(share("3", "1"), 333_333_334);
+        assert_eq!(share("3", "2/3"), 500_000_000);
+        assert_eq!(share("1/d", "1/366"), MAX_INTERVAL);
+        assert_eq!(share("1/d", "1/367"), MAX_INTERVAL);
+        // No terms of 64 bits: the interval is rounded up.
+        let interval = share("999999.999999999/s", "4294967290/4294967295");
+        assert_eq!(interval, 1_001);
     }
 
     #[test]

@@ -5,8 +5,9 @@ pub mod memory;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::bucket::{Charge, Form, State};
+use crate::bucket::{State, Write};
 use crate::clock::Timestamp;
 use crate::failure::StoreError;
 use crate::name::{PlanId, Subject};
@@ -14,17 +15,21 @@ use crate::plan::Plan;
 
 /// Keeps buckets and plans for any number of instances that share it.
 ///
-/// The contract, which the suite in `tests/contract.rs` checks of every store:
+/// The contract, which the suite in `tests/contract/` checks of every store:
 ///
-/// - `take` is atomic. Between looking at a subject's state and changing it, nobody else
+/// - `write` is atomic. Between looking at a subject's state and changing it, nobody else
 ///   changes it.
-/// - `take` changes the state if, and only if, `charge.applies(form, &state)` holds for the state
-///   that it finds, and then to what `charge.apply(form, &mut state)` makes of it.
-/// - `Taken` means that the change is durable. An error means that it may or may not have
+/// - `write` changes the state if, and only if, `write.applies(&state)` holds for the state that
+///   it finds, and then to what `write.apply(&mut state)` makes of it. A subject that was never
+///   written to has the default state.
+/// - Its answer tells at least `write.part(&state)`: everything but counters that the write
+///   doesn't ask about.
+/// - `Applied` means that the change is durable. An error means that it may or may not have
 ///   happened; it must be treated as charged.
-/// - `take` makes one call to whatever keeps the state, and never repeats it by itself.
+/// - `write` makes one call to whatever keeps the state, and never repeats it by itself.
 /// - What can't be read as a state is an error, never an empty bucket.
-/// - A store doesn't read the time: `charge.now` is the only moment it knows.
+/// - `plan` tells what was put last: once a version has been told, no older one is.
+/// - A store doesn't read the time: what a write holds is all it knows of it.
 pub trait Store: Send + Sync + 'static {
     /// Looks up a plan; none if there is no such plan.
     fn plan(
@@ -32,24 +37,48 @@ pub trait Store: Send + Sync + 'static {
         id: &PlanId,
     ) -> impl Future<Output = Result<Option<PlanRecord>, StoreError>> + Send;
 
-    /// Takes a charge from a subject's bucket, if it applies.
-    fn take(
+    /// Changes a subject's state, if the conditions hold.
+    fn write(
         &self,
         subject: &Subject,
-        charge: &Charge,
-        form: Form,
+        write: &Write,
     ) -> impl Future<Output = Result<Answer, StoreError>> + Send;
 
-    /// How many times `take` was called: each is one write unit.
-    fn calls(&self) -> u64;
+    /// What was asked so far, and what it cost.
+    fn consumed(&self) -> Consumed;
+
+    /// How many times `write` was called: each costs at least one write unit.
+    fn calls(&self) -> u64 {
+        self.consumed().calls
+    }
 }
 
-/// What a store found when it was asked to take a charge.
+/// What was asked of a store, and what it cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Consumed {
+    /// How many times `write` was called.
+    pub calls: u64,
+    /// How many of them were applied.
+    pub applied: u64,
+    /// How many of them found that the conditions don't hold.
+    pub kept: u64,
+    /// How many of them had no answer that counts.
+    pub failed: u64,
+    /// How many of them found an item that can't be trusted.
+    pub damaged: u64,
+    /// The write units that they consumed, in thousandths of a unit.
+    ///
+    /// As DynamoDB tells; where it doesn't, which is when the conditions don't hold, one each.
+    pub milliunits: u64,
+}
+
+/// What a store found when it was asked to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The charge applied; the state is the one after it.
-    Taken(State),
-    /// The charge didn't apply; the state is unchanged, and this is it.
+    /// The conditions held; the state is the one afterwards.
+    Applied(State),
+    /// The conditions didn't hold; the state is unchanged, and this is it.
     Kept(State),
 }
 
@@ -71,16 +100,46 @@ impl<S: Store> Store for Arc<S> {
         S::plan(self, id).await
     }
 
-    async fn take(
-        &self,
-        subject: &Subject,
-        charge: &Charge,
-        form: Form,
-    ) -> Result<Answer, StoreError> {
-        S::take(self, subject, charge, form).await
+    async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
+        S::write(self, subject, write).await
     }
 
-    fn calls(&self) -> u64 {
-        S::calls(self)
+    fn consumed(&self) -> Consumed {
+        S::consumed(self)
     }
 }
+
+/// The counts of a store, that many tasks add to.
+#[derive(Debug, Default)]
+pub(crate) struct Tolls {
+    applied: AtomicU64,
+    kept: AtomicU64,
+    failed: AtomicU64,
+    damaged: AtomicU64,
+    milliunits: AtomicU64,
+}
+
+impl Tolls {
+    /// Counts one call by its outcome.
+    pub(crate) fn count(&self, outcome: &Result<Answer, StoreError>, milliunits: u64) {
+        let counter = match outcome {
+            Ok(Answer::Applied(_)) => &self.applied,
+            Ok(Answer::Kept(_)) => &self.kept,
+            Err(StoreError::Failure(_)) => &self.failed,
+            Err(StoreError::Damaged(_)) => &self.damaged,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.milliunits.fetch_add(milliunits, Ordering::Relaxed);
+    }
+
+    pub(crate) fn consumed(&self) -> Consumed {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (applied, kept) = (read(&self.applied), read(&self.kept));
+        let (failed, damaged) = (read(&self.failed), read(&self.damaged));
+        let calls = applied.saturating_add(kept).saturating_add(failed).saturating_add(damaged);
+        Consumed { calls, applied, kept, failed, damaged, milliunits: read(&self.milliunits) }
+    }
+}
+
+/// What a write of a small item costs.
+pub(crate) const ONE_UNIT: u64 = 1_000;

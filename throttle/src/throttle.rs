@@ -5,35 +5,24 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bucket::{Charge, Form, Refusal, State};
-use crate::cache::Cache;
-use crate::clock::Clock;
-use crate::decision::Decision;
+use moka::future::Cache;
+
+use crate::breaker::Breaker;
+use crate::bucket::{Charge, Conversion, Forms, Receipt, Refusal, Scope, State, Write};
+use crate::clock::{Clock, Timestamp};
+use crate::counts::{Counts, Tallies, tick};
+use crate::decision::{Decision, Limit, Standing};
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
+use crate::hint::Seen;
+use crate::known::KnownPlans;
+use crate::lease::{Asking, Grant, Held, Leases, Served, Turn};
+use crate::local::Local;
 use crate::name::{PlanId, Subject};
+use crate::plan::MethodRate;
+use crate::policy::FailurePolicy;
+use crate::request::Request;
 use crate::store::{Answer, PlanRecord, Store};
-
-/// One request, to be counted.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    subject: &'a Subject,
-    plan: &'a PlanId,
-    cost: NonZeroU32,
-}
-
-impl<'a> Request<'a> {
-    /// A request of a subject under a plan; it costs 1.
-    #[must_use]
-    pub fn new(subject: &'a Subject, plan: &'a PlanId) -> Self {
-        Self { subject, plan, cost: NonZeroU32::MIN }
-    }
-
-    /// Sets how many tokens the request takes, of the burst and of every quota.
-    #[must_use]
-    pub fn cost(self, cost: NonZeroU32) -> Self {
-        Self { cost, ..self }
-    }
-}
+use crate::table::item;
 
 /// Decides whether one more request fits its subject's plan.
 ///
@@ -66,122 +55,471 @@ impl<'a> Request<'a> {
 pub struct Throttle<S, C> {
     store: S,
     clock: C,
-    plans: Cache<PlanId, Option<Arc<PlanRecord>>>,
-    seen: moka::future::Cache<Subject, Seen>,
+    slack: u32,
+    default_failure: FailurePolicy,
+    leases: Option<Held<Terms>>,
+    plans: KnownPlans,
+    seen: Cache<Subject, Arc<Seen>>,
+    breaker: Breaker,
+    local: Local,
+    tallies: Tallies,
 }
 
-/// The last state that the store told of a subject, and when.
-#[derive(Clone)]
-struct Seen {
-    state: Arc<State>,
+/// What was decided when a lease was taken.
+#[derive(Debug)]
+struct Terms {
+    plan: PlanId,
+    standings: Vec<Standing>,
     at: Duration,
+}
+
+/// Where a round begins.
+enum Start<'a> {
+    /// By asking the store.
+    Ready(Ready<'a>),
+    /// It is over: there were tokens after all.
+    Served(Decision),
+}
+
+/// What to ask the store for.
+struct Ready<'a> {
+    /// When this was made up, by the monotonic clock.
+    began: Duration,
+    charge: Charge,
+    /// Whether the charge is for a lease.
+    lease: Option<Asking<'a, Terms>>,
+}
+
+/// Whether a refund gave anything back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refund {
+    /// It gave back what could be given back.
+    Made,
+    /// There was nothing that could be given back any more.
+    Nothing,
+}
+
+/// A plan is outdated: the bucket is under this later version.
+struct Behind(u64);
+
+/// What to do about a state that is known.
+enum Next {
+    Write(Write, Taking),
+    Refuse(State, Vec<Refusal>),
+    Behind(u64),
+}
+
+/// What a write takes if it applies.
+#[derive(Clone, Copy)]
+enum Taking {
+    /// The charge.
+    Charge,
+    /// The charge, with the change to its plan.
+    Converted,
+    /// Nothing: it changes the plan.
+    Nothing,
 }
 
 impl<S: Store, C: Clock> Throttle<S, C> {
     /// Decides by this store and this clock.
     #[must_use]
     pub fn new(store: S, clock: C) -> Self {
-        let plans = Cache::new(MAX_PLANS, KEEP_PLAN);
-        let seen = moka::future::Cache::new(MAX_SUBJECTS);
-        Self { store, clock, plans, seen }
+        Self {
+            store,
+            clock,
+            slack: 0,
+            default_failure: FailurePolicy::Closed,
+            leases: None,
+            plans: KnownPlans::new(),
+            seen: Cache::new(MAX_SUBJECTS),
+            breaker: Breaker::new(),
+            local: Local::new(MAX_SUBJECTS),
+            tallies: Tallies::default(),
+        }
     }
 
-    /// The store, for its count of calls.
+    /// Lets tokens be taken ahead of the requests that use them. Off unless set.
+    ///
+    /// A leased request has no receipt: what it doesn't use stays used.
+    #[must_use]
+    pub fn leases(self, leases: Leases) -> Self {
+        Self { leases: Some(Held::new(leases)), ..self }
+    }
+
+    /// Sets what happens while the store fails where the plan doesn't say. Closed unless set.
+    ///
+    /// A plan is known for a day after it was last looked up. Where it isn't, there is no
+    /// share to decide by: `Local` is then `Closed`.
+    #[must_use]
+    pub fn default_failure(self, policy: FailurePolicy) -> Self {
+        Self { default_failure: policy, ..self }
+    }
+
+    /// Saves calls where many instances share a subject, at the price of some of its burst.
+    ///
+    /// Whether a bucket is idle is a guess that can be wrong, and then costs a call more. With
+    /// slack, one that owes up to so many tokens is taken for idle and charged as if it owed all
+    /// of them. Nothing more is admitted, ever, even if other instances have no slack; but up
+    /// to so many tokens of the burst are lost each time that a bucket was idle. 0 unless set; a
+    /// twentieth of the burst is plenty.
+    #[must_use]
+    pub fn slack(self, tokens: u32) -> Self {
+        Self { slack: tokens, ..self }
+    }
+
+    /// The store, for what was asked of it.
     #[must_use]
     pub fn store(&self) -> &S {
         &self.store
     }
 
+    /// What was decided so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.tallies.counts()
+    }
+
     /// Decides one request, and counts it if it is allowed.
     ///
-    /// Mostly one call to the store, at most two while no clock is ahead of this one, and never
-    /// more than four. None where what the store said within the last second refuses already.
+    /// Mostly one write to the store, at most two while no clock is ahead of this one and no plan
+    /// changes, and never more than six; and a look-up of the plan once a minute, or where it
+    /// has changed. None where what the store said within the last second
+    /// refuses already, or a lease has tokens left. While the store fails, as the plan's failure
+    /// policy says.
     ///
     /// # Errors
-    /// There is no such plan, the cost never fits it, or the store failed: then the request
-    /// may have been charged, and must not be let through.
+    /// There is no such plan, the cost never fits it, or the store failed and the policy is
+    /// closed: then the request may have been charged, and must not be let through.
     pub async fn decide(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
-        let record = self.plan(request.plan).await?;
-        check_cost(&record, request.cost)?;
-        let charge = Charge::new(&record.plan, record.created, request.cost, self.clock.now());
-        let refused = |state: &State, refusals: &[Refusal]| {
-            Decision::refused(record.id.clone(), &charge, state, refusals)
+        let decision = match self.decided(request).await {
+            Err(ThrottleError::Unavailable(failure)) if failure.may_pass() => {
+                self.degraded(request, failure).await
+            }
+            decision => decision,
         };
+        let tally = match &decision {
+            Ok(decision) if decision.is_allowed() => &self.tallies.allowed,
+            Ok(_) => &self.tallies.refused,
+            Err(_) => &self.tallies.failed,
+        };
+        tick(tally);
+        decision
+    }
 
-        let seen = self.seen.get(request.subject).await;
-        let empty = State::default();
-        // What an empty bucket refuses, every bucket does; a remembered state only grows.
-        let known = seen.as_ref().filter(|seen| self.age(seen.at) <= REMEMBER_REFUSAL);
-        let known = known.map_or(&empty, |seen| seen.state.as_ref());
-        let refusals = charge.refusals(known);
-        if !refusals.is_empty() {
-            return Ok(refused(known, &refusals));
+    async fn decided(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
+        // Without a method there is nothing that the plan could add to what a lease is for.
+        if request.method.is_none()
+            && let Some(served) = self.leased(request, Scope::Plan)
+        {
+            return Ok(served);
         }
+        let mut record = self.plan(request.plan).await?;
+        if request.method.is_some()
+            && let Some(served) = self.leased(request, request.scope(&record))
+        {
+            return Ok(served);
+        }
+        let mut calls = MAX_CALLS;
+        for look_up in 0..MAX_REFRESHES {
+            match self.round(request, &record, look_up == 0, &mut calls).await? {
+                Ok(decision) => return Ok(decision),
+                Err(Behind(version)) => {
+                    tick(&self.tallies.refreshed);
+                    record = self.refreshed(request.plan, version).await?;
+                }
+            }
+        }
+        Err(damaged(item::bucket::PV, "is of a later version than the plan in the table is"))
+    }
 
-        let mut form = charge.form(seen.as_ref().map_or(&empty, |seen| seen.state.as_ref()));
-        for _ in 0..MAX_CALLS {
-            match self.ask(request.subject, &charge, form).await? {
-                Answer::Taken(state) => {
-                    return Ok(Decision::allowed(record.id.clone(), &charge, &state));
+    /// Decides without the store, as the plan's failure policy says.
+    async fn degraded(
+        &self,
+        request: &Request<'_>,
+        failure: Failure,
+    ) -> Result<Decision, ThrottleError> {
+        let record = self.plans.last(request.plan, self.clock.monotonic()).await;
+        let named = record.as_ref().and_then(|record| record.plan.failure());
+        let decision = match (named.unwrap_or(self.default_failure), record) {
+            (FailurePolicy::Open, _) => Decision::unknown(request.plan.clone()),
+            (FailurePolicy::Local(share), Some(record)) => {
+                let charge = |record: &PlanRecord| request.charge(record, self.clock.now());
+                self.local.decide(request.subject, &record, share, charge).await
+            }
+            (FailurePolicy::Closed, _) | (FailurePolicy::Local(_), None) => {
+                return Err(ThrottleError::Unavailable(failure));
+            }
+        };
+        tick(&self.tallies.degraded);
+        Ok(decision)
+    }
+
+    /// Serves a request from a lease, if one has enough tokens.
+    fn leased(&self, request: &Request<'_>, scope: Scope) -> Option<Decision> {
+        let now = self.clock.monotonic();
+        let served = self.leases.as_ref()?.serve(&request.want(scope), now)?;
+        Some(self.served(&served, now))
+    }
+
+    fn served(&self, served: &Served<Terms>, now: Duration) -> Decision {
+        tick(&self.tallies.leased);
+        let Terms { plan, standings, at } = served.terms.as_ref();
+        Decision::leased(plan.clone(), standings, served.left, now.saturating_sub(*at))
+    }
+
+    /// Decides under one version of the plan.
+    ///
+    /// What is remembered may say that the plan is outdated only where it is `trusted`: an item
+    /// that was deleted since must not keep its subject out for ever.
+    async fn round(
+        &self,
+        request: &Request<'_>,
+        record: &PlanRecord,
+        trusted: bool,
+        calls: &mut u32,
+    ) -> Result<Result<Decision, Behind>, ThrottleError> {
+        let seen = self.seen(request.subject).await;
+        let Ready { began, mut charge, mut lease } =
+            match self.ready(request, record, &seen).await? {
+                Start::Ready(ready) => ready,
+                Start::Served(decision) => return Ok(Ok(decision)),
+            };
+        let mut next = {
+            let memory = seen.lock();
+            let known = memory.recent(self.clock.monotonic(), REMEMBER_REFUSAL);
+            // What an empty bucket refuses, every bucket does; a remembered state only grows.
+            let empty = State::default();
+            let known = known.unwrap_or(&empty);
+            let refusals = charge.refusals(known);
+            if !refusals.is_empty() {
+                tick(&self.tallies.remembered);
+                return Ok(Ok(Decision::refused(&charge, known, refusals)));
+            }
+            first(&charge, record, memory.state(), memory.forms(&charge), trusted)
+        };
+        loop {
+            // A lease is for an even flow. Where it doesn't fit, or the plan has just changed,
+            // the request is decided alone.
+            if let Some(asking) = lease.take_if(|_| !matches!(next, Next::Write(_, Taking::Charge)))
+            {
+                asking.rest(self.clock.monotonic());
+                charge = self.charge(request, record)?;
+                let state = seen.lock().state().clone();
+                next = self::next(&charge, record, &state, charge.forms(&state));
+            }
+            let (write, taking) = match next {
+                Next::Write(write, taking) => (write, taking),
+                Next::Behind(version) => return Ok(Err(Behind(version))),
+                Next::Refuse(state, refusals) => {
+                    return Ok(Ok(Decision::refused(&charge, &state, refusals)));
                 }
-                Answer::Kept(state) => {
-                    let refusals = charge.refusals(&state);
-                    if !refusals.is_empty() {
-                        return Ok(refused(&state, &refusals));
+            };
+            let answer = match self.within(calls, request.subject, &write).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    if let Some(asking) = lease {
+                        asking.rest(self.clock.monotonic());
                     }
-                    // It fits in the other form, at the same `now`: `tat` only grows, so a
-                    // busy bucket stays busy, and this ends.
-                    form = charge.form(&state);
+                    return Err(error);
                 }
+            };
+            let (Answer::Applied(state) | Answer::Kept(state)) = &answer;
+            if let Some(meter) = charge.implausible(state) {
+                return Err(damaged(&meter.to_string(), "is more than a year ahead"));
+            }
+            let applied = matches!(answer, Answer::Applied(_));
+            {
+                let own = match taking {
+                    Taking::Charge | Taking::Converted if applied => charge.cost.get(),
+                    _ => 0,
+                };
+                let now = self.clock.monotonic();
+                seen.lock().remember(&charge, state, own, now, REMEMBER_REFUSAL);
+            }
+            if applied {
+                if !matches!(taking, Taking::Charge) {
+                    tick(&self.tallies.converted);
+                }
+                let decision = match lease {
+                    Some(asking) => self.keep(asking, request, &charge, state, began),
+                    None => taken(request.subject, &charge, state, taking),
+                };
+                return Ok(Ok(decision));
+            }
+            // It fits in the other form, at the same `now`: `tat` only grows, so a busy bucket
+            // stays busy, and this ends.
+            next = self::next(&charge, record, state, charge.forms(state));
+        }
+    }
+
+    /// The charge to make: the request's own, or a lease's, if it is this request's turn.
+    async fn ready<'a>(
+        &'a self,
+        request: &Request<'a>,
+        record: &'a PlanRecord,
+        seen: &Seen,
+    ) -> Result<Start<'a>, ThrottleError> {
+        let leases = self.leases.iter().flat_map(|held| std::iter::repeat_n(held, MAX_WAITS));
+        for held in leases {
+            // Before the wall clock, so that a lease never lives longer than it says.
+            let began = self.clock.monotonic();
+            let charge = self.charge(request, record)?;
+            let standings = {
+                let memory = seen.lock();
+                let known = memory.recent(began, REMEMBER_REFUSAL);
+                let known = known.filter(|state| state.stamp.as_ref() == Some(&charge.stamp));
+                known.map(|state| charge.standings(state)).unwrap_or_default()
+            };
+            let want = request.want(request.scope(record));
+            match held.turn(want, record.version, began, &standings) {
+                Turn::Served(served) => return Ok(Start::Served(self.served(&served, began))),
+                Turn::Wait(waiting) => waiting.ended().await,
+                Turn::Alone => return Ok(Start::Ready(Ready { began, charge, lease: None })),
+                Turn::Ask(asking) => {
+                    let charge = self.charge(&request.cost(asking.tokens()), record)?;
+                    return Ok(Start::Ready(Ready { began, charge, lease: Some(asking) }));
+                }
+            }
+        }
+        let began = self.clock.monotonic();
+        let charge = self.charge(request, record)?;
+        Ok(Start::Ready(Ready { began, charge, lease: None }))
+    }
+
+    /// Keeps what a lease's charge has brought, and serves the request that made it.
+    fn keep(
+        &self,
+        asking: Asking<'_, Terms>,
+        request: &Request<'_>,
+        charge: &Charge,
+        state: &State,
+        began: Duration,
+    ) -> Decision {
+        let standings = charge.standings(state);
+        let plan = charge.stamp.plan.clone();
+        let life = self.leases.as_ref().map(Held::life).unwrap_or_default();
+        let tokens = charge.cost.get();
+        let left = tokens.saturating_sub(request.cost.get());
+        let decision = Decision::leased(plan.clone(), &standings, left, Duration::ZERO);
+        let grant = Grant {
+            tokens,
+            // A token is of the period that it was counted in.
+            until: began.saturating_add(life.min(charge.period_left())),
+            version: charge.stamp.version,
+            terms: Arc::new(Terms { plan, standings, at: began }),
+        };
+        asking.keep(grant, self.clock.monotonic());
+        decision
+    }
+
+    /// One write to the store, if the decision has calls left.
+    async fn within(
+        &self,
+        calls: &mut u32,
+        subject: &Subject,
+        write: &Write,
+    ) -> Result<Answer, ThrottleError> {
+        let contended = ThrottleError::Unavailable(Failure::Contended { calls: MAX_CALLS });
+        *calls = calls.checked_sub(1).ok_or(contended)?;
+        Ok(self.write(subject, write).await?)
+    }
+
+    /// One write to the store, unless it has just failed again and again.
+    async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
+        self.breaker.call(&self.clock, subject, self.store.write(subject, write)).await
+    }
+
+    /// Gives back the tokens of a request that it didn't use.
+    ///
+    /// Of each rate at most min(unused·T, mark − now, `tat` − now), where the mark is the `tat`
+    /// that the request's charge left: what has been refilled meanwhile is there already, and
+    /// giving it back would be giving it twice. Of each quota what is unused, while its period
+    /// lasts. Nothing where the plan has changed since. One conditional write, twice or three
+    /// times where others write meanwhile; no call where nothing is left to give back.
+    ///
+    /// # Errors
+    /// The store failed. The refund may have been made, and is not tried again.
+    pub async fn refund(&self, receipt: Receipt, unused: u32) -> Result<Refund, ThrottleError> {
+        let refund = self.amend(&receipt, |state, now| receipt.refund(unused, state, now)).await?;
+        if refund == Refund::Made {
+            tick(&self.tallies.refunded);
+        }
+        Ok(refund)
+    }
+
+    /// Makes a request cost what it came to in the end: a refund, or a charge of the rest.
+    ///
+    /// The rest is charged whether it fits or not, since it has been used: later requests wait
+    /// until it is paid. So the bounds hold for what was let through, by what was asked for
+    /// then; a counter may show more than its quota afterwards, and `tat` lie up to 366 days
+    /// ahead, not more.
+    ///
+    /// # Errors
+    /// The store failed. The rest may have been charged, and is not tried again.
+    pub async fn settle(&self, receipt: Receipt, actual: u32) -> Result<(), ThrottleError> {
+        let charged = receipt.cost().get();
+        match actual.checked_sub(charged) {
+            None => self.refund(receipt, charged.saturating_sub(actual)).await.map(|_| ()),
+            Some(0) => Ok(()),
+            Some(rest) => {
+                self.amend(&receipt, |state, now| receipt.surcharge(rest, state, now)).await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes what `draft` makes of a receipt's bucket; nothing when it makes nothing of it.
+    async fn amend(
+        &self,
+        receipt: &Receipt,
+        draft: impl Fn(&State, Timestamp) -> Option<Write>,
+    ) -> Result<Refund, ThrottleError> {
+        let seen = self.seen(&receipt.subject).await;
+        let mut state = match seen.lock().state() {
+            known if known.stamp.is_some() => known.clone(),
+            _ => receipt.left.clone(),
+        };
+        for _ in 0..MAX_CALLS {
+            let Some(write) = draft(&state, self.clock.now()) else { return Ok(Refund::Nothing) };
+            let answer = self.write(&receipt.subject, &write).await?;
+            let (Answer::Applied(told) | Answer::Kept(told)) = &answer;
+            // It may show less use than before, and is the newer one all the same.
+            seen.lock().amend(told, self.clock.monotonic());
+            match answer {
+                Answer::Applied(_) => return Ok(Refund::Made),
+                Answer::Kept(told) => state = told,
             }
         }
         Err(ThrottleError::Unavailable(Failure::Contended { calls: MAX_CALLS }))
     }
 
-    /// One call to the store; what it tells is remembered.
-    async fn ask(
-        &self,
-        subject: &Subject,
-        charge: &Charge,
-        form: Form,
-    ) -> Result<Answer, ThrottleError> {
-        let answer = self.store.take(subject, charge, form).await?;
-        let (Answer::Taken(state) | Answer::Kept(state)) = &answer;
-        if !charge.is_plausible(state) {
-            return Err(ThrottleError::Damaged(Damage {
-                item: "bucket",
-                attribute: "tat".to_owned(),
-                problem: "is more than a year ahead".to_owned(),
-            }));
-        }
-        self.remember(subject, state).await;
-        Ok(answer)
+    /// What a request takes under a plan.
+    fn charge(&self, request: &Request<'_>, record: &PlanRecord) -> Result<Charge, ThrottleError> {
+        check_cost(record, request.method_rate(record), request.cost)?;
+        let charge = request.charge(record, self.clock.now());
+        Ok(if self.slack > 0 { charge.slack(self.slack) } else { charge })
     }
 
-    /// Keeps the newest state; answers may overtake each other, and `tat` tells their order.
-    async fn remember(&self, subject: &Subject, state: &State) {
-        let at = self.clock.monotonic();
-        if let Some(seen) = self.seen.get(subject).await
-            && seen.state.tat > state.tat
-            && self.age(seen.at) <= REMEMBER_REFUSAL
-        {
-            return;
+    async fn seen(&self, subject: &Subject) -> Arc<Seen> {
+        match self.seen.get(subject).await {
+            Some(seen) => seen,
+            None => self.seen.get_with_by_ref(subject, std::future::ready(Arc::default())).await,
         }
-        self.seen.insert(subject.clone(), Seen { state: Arc::new(state.clone()), at }).await;
     }
 
-    /// The plan, from the cache or with one look-up for all who wait for it.
+    /// The plan as it is known: where it can't be looked up, as it was up to a day ago.
     async fn plan(&self, id: &PlanId) -> Result<Arc<PlanRecord>, ThrottleError> {
-        let record = self.plans.get(id, self.clock.monotonic(), self.fetch(id)).await?;
-        record.ok_or_else(|| ThrottleError::UnknownPlan { plan: id.clone() })
+        self.plans.get(id, self.clock.monotonic(), self.fetch(id)).await
+    }
+
+    /// The plan in at least this version, looked up again if need be.
+    async fn refreshed(&self, id: &PlanId, version: u64) -> Result<Arc<PlanRecord>, ThrottleError> {
+        self.plans.newer(id, version, self.clock.monotonic(), || self.fetch(id)).await
     }
 
     async fn fetch(&self, id: &PlanId) -> Result<Option<Arc<PlanRecord>>, StoreError> {
-        Ok(self.store.plan(id).await?.map(Arc::new))
-    }
-
-    fn age(&self, since: Duration) -> Duration {
-        self.clock.monotonic().saturating_sub(since)
+        let record = self.breaker.call(&self.clock, id, self.store.plan(id)).await?;
+        Ok(record.map(Arc::new))
     }
 }
 
@@ -194,27 +532,84 @@ impl<S: Debug, C: Debug> Debug for Throttle<S, C> {
     }
 }
 
-fn check_cost(record: &PlanRecord, cost: NonZeroU32) -> Result<(), ThrottleError> {
+/// What to try first, by a state that may be long past: nothing is refused by it.
+fn first(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms, trusted: bool) -> Next {
+    match next(charge, record, state, forms) {
+        Next::Behind(version) if trusted => Next::Behind(version),
+        Next::Write(write, taking) => Next::Write(write, taking),
+        Next::Behind(_) | Next::Refuse(..) => Next::Write(charge.write(forms), Taking::Charge),
+    }
+}
+
+/// What to do about a bucket in this very state; in these forms, if it is under the same plan.
+fn next(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms) -> Next {
+    match &state.stamp {
+        Some(stamp) if stamp.supersedes(&charge.stamp) => Next::Behind(stamp.version),
+        Some(stamp) if *stamp != charge.stamp => match charge.convert(&record.plan, state) {
+            Conversion::Fitting(write) => Next::Write(write, Taking::Converted),
+            Conversion::Refusing(write) => Next::Write(write, Taking::Nothing),
+            Conversion::Waiting { shown, refusals } => Next::Refuse(shown, refusals),
+        },
+        _ => {
+            let refusals = charge.refusals(state);
+            if refusals.is_empty() {
+                let mut write = charge.write(forms);
+                charge.tidy(&mut write, state);
+                Next::Write(write, Taking::Charge)
+            } else {
+                Next::Refuse(state.clone(), refusals)
+            }
+        }
+    }
+}
+
+/// The decision after a write that was applied.
+fn taken(subject: &Subject, charge: &Charge, state: &State, taking: Taking) -> Decision {
+    match taking {
+        Taking::Charge | Taking::Converted => {
+            let receipt = Receipt::new(subject.clone(), charge, state.clone());
+            Decision::allowed(charge, state, Some(receipt))
+        }
+        Taking::Nothing => Decision::refused(charge, state, charge.refusals(state)),
+    }
+}
+
+fn check_cost(
+    record: &PlanRecord,
+    method: Option<MethodRate>,
+    cost: NonZeroU32,
+) -> Result<(), ThrottleError> {
     let cost = cost.get();
-    if let Some(throttle) = record.plan.throttle()
-        && u64::from(cost) > throttle.burst()
-    {
-        return Err(ThrottleError::CostAboveBurst { cost, burst: throttle.burst() });
+    let rates = [record.plan.throttle(), method.map(MethodRate::throttle)];
+    for throttle in rates.into_iter().flatten() {
+        if u64::from(cost) > throttle.burst() {
+            return Err(ThrottleError::CostAboveBurst { cost, burst: throttle.burst() });
+        }
     }
     for quota in record.plan.quotas() {
         if u64::from(cost) > quota.limit() {
-            let limit = quota.period().into();
+            let limit = Limit::from(quota.period());
             return Err(ThrottleError::CostAboveQuota { limit, cost, quota: quota.limit() });
         }
     }
     Ok(())
 }
 
-/// How long a plan is used without looking it up again.
-const KEEP_PLAN: Duration = Duration::from_secs(60);
+fn damaged(attribute: &str, problem: &str) -> ThrottleError {
+    ThrottleError::Damaged(Damage {
+        item: item::bucket::KIND,
+        attribute: attribute.to_owned(),
+        problem: problem.to_owned(),
+    })
+}
+
 /// How long a remembered state may refuse without a call.
 const REMEMBER_REFUSAL: Duration = Duration::from_secs(1);
-/// One try, the other form, and once more for a clock that is ahead; one to spare.
-const MAX_CALLS: u32 = 4;
-const MAX_PLANS: u64 = 1_000;
+/// One try, the other form, once more for a clock that is ahead; as many for a plan that changes.
+const MAX_CALLS: u32 = 6;
+/// Under the plan that is cached, under the one that is looked up, and once more should that
+/// look-up have been under way before the plan was written.
+const MAX_REFRESHES: u32 = 3;
+/// How often a request waits for a lease that another asks for, before it goes alone.
+const MAX_WAITS: usize = 3;
 const MAX_SUBJECTS: u64 = 100_000;

@@ -104,7 +104,7 @@ impl History {
     }
 
     fn of(&self, window: &Window) -> Use {
-        self.periods.get(&window.name).copied().unwrap_or_default()
+        self.periods.get(&window.counter.to_string()).copied().unwrap_or_default()
     }
 
     /// One period's entry of a report.

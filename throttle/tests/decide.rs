@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use throttle::bucket::{Charge, Form, State};
+use throttle::bucket::{Form, Meter, Move, Scope, Stamp, State, To, When, Write};
 use throttle::store::Answer;
 use throttle::{
-    Clock, Decision, Failure, ManualClock, Plan, PlanId, PlanRecord, Request, Store, StoreError,
-    Subject, Throttle, ThrottleError, Timestamp,
+    Clock, Consumed, Decision, Failure, ManualClock, Plan, PlanId, PlanRecord, Request, Store,
+    StoreError, Subject, Throttle, ThrottleError, Timestamp,
 };
 
-/// Answers from a list, and tells which forms were tried.
+/// Answers from a list, and tells what was tried.
 #[derive(Default)]
 struct Script {
     plans: Mutex<VecDeque<Result<Option<PlanRecord>, StoreError>>>,
     answers: Mutex<VecDeque<Result<Answer, StoreError>>>,
-    tried: Mutex<Vec<Form>>,
+    tried: Mutex<Vec<Write>>,
     reads: AtomicU64,
 }
 
@@ -33,13 +33,13 @@ impl Store for Script {
         self.plans.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Some(record())))
     }
 
-    async fn take(&self, _: &Subject, _: &Charge, form: Form) -> Result<Answer, StoreError> {
-        self.tried.lock().unwrap().push(form);
+    async fn write(&self, _: &Subject, write: &Write) -> Result<Answer, StoreError> {
+        self.tried.lock().unwrap().push(write.clone());
         self.answers.lock().unwrap().pop_front().unwrap()
     }
 
-    fn calls(&self) -> u64 {
-        self.tried.lock().unwrap().len() as u64
+    fn consumed(&self) -> Consumed {
+        Consumed::default()
     }
 }
 
@@ -63,7 +63,8 @@ impl Setting {
     }
 
     fn tried(&self) -> Vec<Form> {
-        std::mem::take(&mut self.script.tried.lock().unwrap())
+        let tried = std::mem::take(&mut *self.script.tried.lock().unwrap());
+        tried.iter().map(form).collect()
     }
 
     fn reads(&self) -> u64 {
@@ -74,6 +75,14 @@ impl Setting {
 async fn decide<S: Store>(throttle: &Throttle<S, ManualClock>) -> Result<Decision, ThrottleError> {
     let (subject, plan) = (Subject::new("subject").unwrap(), id());
     throttle.decide(&Request::new(&subject, &plan)).await
+}
+
+/// The form in which a write takes from the plan's rate.
+fn form(write: &Write) -> Form {
+    match write.moves.first().unwrap().to {
+        To::Forward(_) => Form::Busy,
+        _ => Form::Idle,
+    }
 }
 
 fn id() -> PlanId {
@@ -92,15 +101,26 @@ fn ahead(millis: i64) -> State {
     let duration = Duration::from_millis(millis.unsigned_abs());
     let tat =
         if millis < 0 { start.saturating_sub(duration) } else { start.saturating_add(duration) };
-    State { tat, ..State::default() }
+    let interval = 1_000_000_000.try_into().unwrap();
+    State {
+        stamp: Some(Stamp { plan: id(), version: 1 }),
+        tats: [(Meter { scope: Scope::Plan, interval }, tat)].into(),
+        ..State::default()
+    }
 }
 
 fn taken(millis: i64) -> Result<Answer, StoreError> {
-    Ok(Answer::Taken(ahead(millis)))
+    Ok(Answer::Applied(ahead(millis)))
 }
 
 fn kept(millis: i64) -> Result<Answer, StoreError> {
     Ok(Answer::Kept(ahead(millis)))
+}
+
+/// The state of a bucket under another version of the plan.
+fn kept_under(version: u64, millis: i64) -> Result<Answer, StoreError> {
+    let stamp = Some(Stamp { plan: id(), version });
+    Ok(Answer::Kept(State { stamp, ..ahead(millis) }))
 }
 
 fn failed(failure: Failure) -> Result<Answer, StoreError> {
@@ -138,10 +158,10 @@ async fn an_answer_that_refuses_ends_it() {
 
 #[tokio::test]
 async fn an_item_that_always_changes_is_given_up() {
-    let it = Setting::new([kept(500), kept(-1), kept(500), kept(-1)]);
-    let contended = Failure::Contended { calls: 4 };
+    let it = Setting::new([500, -1, 500, -1, 500, -1].map(kept));
+    let contended = Failure::Contended { calls: 6 };
     assert_eq!(it.decide().await, Err(ThrottleError::Unavailable(contended)));
-    assert_eq!(it.tried().len(), 4);
+    assert_eq!(it.tried().len(), 6);
 }
 
 #[tokio::test]
@@ -211,4 +231,56 @@ async fn a_plan_that_is_not_there_is_remembered() {
         assert_eq!(it.decide().await, Err(ThrottleError::UnknownPlan { plan: id() }));
     }
     assert_eq!(it.reads(), 1);
+}
+
+#[tokio::test]
+async fn a_bucket_ahead_of_the_table_is_refused_until_it_is_repaired() {
+    let it = Setting::new([kept_under(5, 500), kept_under(5, 500), kept_under(5, 500)]);
+    match it.decide().await {
+        Err(ThrottleError::Damaged(damage)) => assert_eq!(damage.attribute(), "pv"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(it.throttle.counts().failed, 1);
+    // It is deleted: nobody goes by what is remembered of it.
+    let deleted = [Ok(Answer::Kept(State::default())), taken(1_000)];
+    it.script.answers.lock().unwrap().extend(deleted);
+    assert!(it.decide().await.unwrap().is_allowed());
+}
+
+#[tokio::test]
+async fn a_newer_bucket_makes_the_plan_be_looked_up_once() {
+    let it = Setting::new([kept_under(2, 500)]);
+    let newer = |version| Ok(Some(PlanRecord { version, ..record() }));
+    it.script.plans.lock().unwrap().extend([newer(1), newer(2)]);
+    let applied = State { stamp: Some(Stamp { plan: id(), version: 2 }), ..ahead(1_500) };
+    it.script.answers.lock().unwrap().push_back(Ok(Answer::Applied(applied)));
+    assert!(it.decide().await.unwrap().is_allowed());
+    assert_eq!((it.reads(), it.throttle.counts().refreshed), (2, 1));
+    let tried = it.script.tried.lock().unwrap();
+    assert!(tried.iter().all(|write| write.found.as_ref() == Some(&write.stamp)), "no write back");
+}
+
+#[tokio::test]
+async fn an_older_bucket_is_changed_on_condition_of_all_that_was_seen() {
+    let it = Setting::new([kept_under(3, 500), taken(1_500)]);
+    let newer = PlanRecord { version: 4, ..record() };
+    it.script.plans.lock().unwrap().push_back(Ok(Some(newer)));
+    assert!(it.decide().await.unwrap().is_allowed());
+    let tried = it.script.tried.lock().unwrap();
+    let change = tried.last().unwrap();
+    assert_eq!(change.found, Some(Stamp { plan: id(), version: 3 }));
+    assert_eq!(change.stamp.version, 4);
+    assert!(matches!(change.moves.as_slice(), [Move { when: When::Is(_), to: To::At(_), .. }]));
+}
+
+#[tokio::test]
+async fn what_is_remembered_for_longer_than_a_second_refuses_nothing() {
+    let it = Setting::new([kept(15_000), taken(1_000)]);
+    assert!(!it.decide().await.unwrap().is_allowed());
+    it.clock.advance(Duration::from_secs(1));
+    assert!(!it.decide().await.unwrap().is_allowed());
+    assert_eq!((it.tried().len(), it.throttle.counts().remembered), (1, 1));
+    it.clock.advance(Duration::from_nanos(1));
+    assert!(it.decide().await.unwrap().is_allowed());
+    assert_eq!(it.tried(), [Form::Busy]);
 }

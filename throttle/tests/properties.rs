@@ -1,6 +1,6 @@
 //! What holds for every schedule of arrivals, by however many instances.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -10,8 +10,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use throttle::{
-    Clock, Decision, ManualClock, MemoryStore, Period, Plan, PlanId, Request, Subject, Throttle,
-    Timestamp,
+    Clock, Decision, ManualClock, MemoryStore, Period, Plan, PlanId, Request, Store, Subject,
+    Throttle, Timestamp,
 };
 
 /// One arrival: how long after the one before it, what it costs, which instance it meets.
@@ -24,6 +24,7 @@ struct Arrival {
 
 /// Instances on one store, whose clocks are behind the true one by a fixed time each.
 struct Fleet {
+    store: MemoryStore,
     truth: ManualClock,
     instances: Vec<(ManualClock, Throttle<MemoryStore, ManualClock>)>,
     plan: PlanId,
@@ -41,7 +42,7 @@ impl Fleet {
             (clock.clone(), Throttle::new(store.clone(), clock))
         };
         let instances = behind.iter().map(instance).collect();
-        Self { truth, instances, plan: id, subject: Subject::new("subject").unwrap() }
+        Self { store, truth, instances, plan: id, subject: Subject::new("subject").unwrap() }
     }
 
     fn advance(&self, nanos: u64) {
@@ -185,6 +186,38 @@ proptest! {
         }
     }
 
+    /// I8: two plans that take turns admit no more than the larger of both would.
+    #[test]
+    fn plans_that_take_turns_admit_no_more_than_the_larger(
+        turns in prop::collection::vec(
+            (prop_oneof![3 => Just(0), 2 => 0..3_000_000_000u64], 1..4u32, 0..2usize, 0..3usize),
+            1..80,
+        ),
+        bursts in (3..20u32, 3..20u32),
+        rates in (rates(), rates()),
+    ) {
+        let fleet = Fleet::new(&plan(bursts.0, rates.0), &[0, 0, 0]);
+        let other = PlanId::new("other").unwrap();
+        let json = plan(bursts.1, rates.1);
+        fleet.store.put_plan(other.clone(), Plan::from_json(json).unwrap(), Timestamp::EPOCH);
+        let plans = [fleet.plan.clone(), other];
+        let mut admitted = Vec::new();
+        for (gap, cost, of, instance) in turns {
+            fleet.advance(gap);
+            let (_, throttle) = fleet.instances.get(instance).unwrap();
+            let request = Request::new(&fleet.subject, &plans[of]).cost(cost.try_into().unwrap());
+            let calls = fleet.store.calls();
+            let decision = block_on(throttle.decide(&request)).unwrap();
+            prop_assert!(fleet.store.calls() <= calls + 2);
+            if decision.is_allowed() {
+                admitted.push((fleet.truth.now().as_nanos(), u64::from(cost)));
+            }
+        }
+        let interval = |rate| throttle::Rate::parse(rate).unwrap().interval();
+        let faster = if interval(rates.0) < interval(rates.1) { rates.0 } else { rates.1 };
+        assert_bound(&admitted, bursts.0.max(bursts.1), faster, 0);
+    }
+
     /// I3: no period admits more than its quota.
     #[test]
     fn no_period_admits_more_than_its_quota(
@@ -205,7 +238,7 @@ proptest! {
         for (turn, gap) in gaps.iter().enumerate() {
             fleet.advance(gap * 1_000_000_000);
             let now = fleet.truth.now();
-            let names = [Period::Day, Period::Week, Period::Month].map(|p| p.window(now).name);
+            let names = [Period::Day, Period::Week, Period::Month].map(|p| p.window(now).counter);
             let room = names.iter().zip([day, week, month]).all(|(name, limit)| {
                 admitted.get(name).copied().unwrap_or_default() < limit
             });

@@ -220,6 +220,9 @@ async fn an_endpoint_that_is_no_dynamodb_is_unavailable() {
     serving.abort();
 }
 
+/// The attribute of one token a second.
+const TAT: &str = "t3b9aca00";
+
 #[tokio::test]
 async fn damaged_buckets_are_refused() {
     let served = serve_table().await;
@@ -228,13 +231,17 @@ async fn damaged_buckets_are_refused() {
     let number = |number: &str| AttributeValue::N(number.to_owned());
     let now = ManualClock::default().now().as_nanos();
     for (attribute, value) in [
-        ("tat", text("soon")),
-        ("tat", AttributeValue::Null(true)),
-        ("tat", number("1e30")),
-        ("tat", number(&(now + 400 * 86_400 * 1_000_000_000).to_string())),
-        ("tat", number(&format!("{now}.5"))),
+        (TAT, text("soon")),
+        (TAT, AttributeValue::Null(true)),
+        (TAT, number("1e30")),
+        (TAT, number(&(now + 400 * 86_400 * 1_000_000_000).to_string())),
+        (TAT, number(&format!("{now}.5"))),
         ("d20261121", text("5")),
-        ("d20261121", number("-5")),
+        ("d20261121", number("-4000000000000001")),
+        ("pv", text("free")),
+        ("pv", text("01.free")),
+        ("pv", number("1")),
+        ("rt", text("1")),
         ("d20261121", number("0.5")),
         ("d20261121", number("1e30")),
     ] {
@@ -259,7 +266,7 @@ async fn a_negative_tat_is_repaired_as_an_idle_one() {
     let served = serve_table().await;
     put_free(&served).await;
     let key = ("pk", AttributeValue::S("BUCKET#client".to_owned()));
-    put_raw(&served, [key, ("tat", AttributeValue::N("-7".to_owned()))]).await;
+    put_raw(&served, [key, (TAT, AttributeValue::N("-7".to_owned()))]).await;
     let store = DynamoStore::new(served.client.clone(), TABLE);
     assert_eq!(decide(store).await.unwrap().remaining(), 4);
 }
@@ -313,13 +320,67 @@ async fn a_bucket_is_one_small_item_that_expires() {
     let item = answer.item.unwrap();
     let mut names: Vec<_> = item.keys().map(String::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["d20261021", "d20261121", "expires_at", "pk", "tat"]);
+    assert_eq!(names, ["d20261021", "d20261121", "expires_at", "pk", "pv", TAT]);
     let now = ManualClock::default().now();
     let number = |name: &str| item.get(name).unwrap().as_n().unwrap().parse::<u64>().unwrap();
-    assert_eq!(number("tat"), now.as_nanos() + 1_000_000_000);
+    assert_eq!(number(TAT), now.as_nanos() + 1_000_000_000);
     assert_eq!(number("d20261121"), 1);
-    // A day after the month's end: 2026-12-02T00:00:00Z.
-    assert_eq!(number("expires_at"), 1_796_169_600);
+    assert_eq!(item.get("pv"), Some(&AttributeValue::S("1.free".to_owned())));
+    assert_eq!(number("expires_at"), now.as_secs() + 400 * 86_400);
+}
+
+/// What DynamoDB counts of an item: names, texts, and numbers at a byte for two digits and one more.
+fn size(item: &HashMap<String, AttributeValue>) -> usize {
+    let value = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(number) => number.trim_start_matches('-').len().div_ceil(2) + 1,
+        other => panic!("{other:?}"),
+    };
+    item.iter().map(|(name, it)| name.len() + value(it)).sum()
+}
+
+#[tokio::test]
+async fn a_whole_history_costs_one_unit() {
+    let served = serve_table().await;
+    let plans = Plans::new(served.client.clone(), TABLE);
+    let plan = r#"{
+        "throttle": {"rateLimit": 100, "burstLimit": 1000},
+        "quota": [{"limit": 99999999, "period": "DAY"}, {"limit": 99999999, "period": "WEEK"},
+            {"limit": 99999999, "period": "MONTH"}],
+        "apiStages": [{"apiId": "a", "stage": "s", "throttle": {
+            "/1/GET": {"rateLimit": 10, "burstLimit": 5}, "/2/GET": {"rateLimit": 10, "burstLimit": 5},
+            "/3/GET": {"rateLimit": 10, "burstLimit": 5}, "/4/GET": {"rateLimit": 10, "burstLimit": 5}}}]
+    }"#;
+    let clock = ManualClock::default();
+    let id = PlanId::new("a-plan-of-28-characters-here").unwrap();
+    plans.put(&id, &Plan::from_json(plan).unwrap(), None, clock.now()).await.unwrap();
+    let store = DynamoStore::new(served.client.clone(), TABLE);
+    let throttle = Throttle::new(store, clock.clone());
+    let subject = Subject::new("a-client-id-of-twenty-six-").unwrap();
+    let request = Request::new(&subject, &id);
+    // Fourteen months, with something used on every day, and every method on the last one.
+    for _ in 0..430 {
+        clock.advance(Duration::from_secs(86_400));
+        assert!(throttle.decide(&request).await.unwrap().is_allowed());
+    }
+    for method in ["/1/GET", "/2/GET", "/3/GET", "/4/GET"] {
+        let request = request.method("a", "s", method);
+        assert!(throttle.decide(&request).await.unwrap().is_allowed());
+    }
+    let key = AttributeValue::S(format!("BUCKET#{}", subject.as_str()));
+    let answer = served.client.get_item().table_name(TABLE).key("pk", key).send().await.unwrap();
+    let mut item = answer.item.unwrap();
+    let counters = |letter: char| item.keys().filter(|name| name.starts_with(letter)).count();
+    assert_eq!((counters('d'), counters('w'), counters('m')), (32, 13, 13));
+    assert_eq!(counters('t'), 5);
+    // Each counter as large as the quotas let it be.
+    for (name, value) in &mut item {
+        if name.starts_with(['d', 'w', 'm']) {
+            *value = AttributeValue::N("99999999".to_owned());
+        }
+    }
+    assert!(size(&item) <= 1_024, "{} bytes", size(&item));
+    assert_eq!(throttle.store().consumed().milliunits, throttle.store().calls() * 1_000);
 }
 
 #[tokio::test]

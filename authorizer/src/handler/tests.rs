@@ -323,17 +323,16 @@ impl Store for Broken {
         Err(self.0.clone().into())
     }
 
-    async fn take(
+    async fn write(
         &self,
         _: &Subject,
-        _: &throttle::bucket::Charge,
-        _: throttle::bucket::Form,
+        _: &throttle::bucket::Write,
     ) -> Result<throttle::store::Answer, throttle::StoreError> {
         Err(self.0.clone().into())
     }
 
-    fn calls(&self) -> u64 {
-        0
+    fn consumed(&self) -> throttle::Consumed {
+        throttle::Consumed::default()
     }
 }
 

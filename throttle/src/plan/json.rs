@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{ApiStage, MAX_JSON, MAX_REFILL, Plan, PlanError, Problem, Quota, Throttling};
+use crate::policy::FailurePolicy;
 use crate::rate::Rate;
 
 impl Plan {
@@ -41,8 +42,9 @@ impl Plan {
         if throttle.is_none() && quotas.is_empty() && no_method {
             return Err(PlanError::at("throttle", Problem::NoLimit));
         }
+        let failure = wire.failure.map(|raw| read_failure(&raw)).transpose()?;
         let (name, description) = (wire.name, wire.description);
-        Ok(Self { name, description, throttle, quotas, api_stages })
+        Ok(Self { name, description, throttle, quotas, api_stages, failure })
     }
 }
 
@@ -143,6 +145,10 @@ fn is_method(method: &str) -> bool {
     }
 }
 
+fn read_failure(raw: &RawValue) -> Result<FailurePolicy, PlanError> {
+    serde_json::from_str(raw.get()).map_err(|_| PlanError::at("failure", Problem::Failure))
+}
+
 fn object<T: DeserializeOwned>(field: &str, raw: &RawValue) -> Result<T, PlanError> {
     serde_json::from_str(raw.get()).map_err(|error| PlanError::json(field, &error))
 }
@@ -173,6 +179,7 @@ struct PlanWire {
     throttle: Option<Box<RawValue>>,
     quota: Option<Box<RawValue>>,
     api_stages: Option<Vec<ApiStageWire>>,
+    failure: Option<Box<RawValue>>,
     #[serde(rename = "id")]
     _id: Option<IgnoredAny>,
     #[serde(rename = "productCode")]
@@ -253,6 +260,9 @@ impl Serialize for Plan {
         }
         if !self.api_stages.is_empty() {
             map.serialize_entry("apiStages", &self.api_stages)?;
+        }
+        if let Some(failure) = &self.failure {
+            map.serialize_entry("failure", failure)?;
         }
         map.end()
     }
@@ -337,6 +347,45 @@ mod tests {
         );
         let plan = Plan::from_json(json).unwrap();
         assert_eq!(serde_json::to_string(&plan).unwrap(), json);
+    }
+
+    #[test]
+    fn a_failure_policy_reads_and_writes_back() {
+        let with = |failure: &str| {
+            format!(r#"{{"quota":{{"limit":5,"period":"DAY"}},"failure":{failure}}}"#)
+        };
+        for failure in [r#""closed""#, r#""open""#, r#"{"local":"1/10"}"#] {
+            let plan = Plan::from_json(with(failure)).unwrap();
+            assert!(plan.failure().is_some());
+            assert_eq!(serde_json::to_string(&plan).unwrap(), with(failure));
+        }
+        for failure in [r#""shut""#, r#""local""#, r#"{"local":"0/1"}"#, r#"{"local":"3/2"}"#, "1"]
+        {
+            assert_eq!(
+                refused(&with(failure)),
+                r#"`failure` must be `closed`, `open`, or a share such as `{"local": "1/10"}` of at most 1"#
+            );
+        }
+    }
+
+    #[test]
+    fn a_share_of_a_plan_has_at_least_one_of_everything() {
+        let plan = Plan::from_json(
+            r#"{"throttle": {"rateLimit": 10, "burstLimit": 25},
+                "quota": [{"limit": 105, "offset": 19, "period": "DAY"}, {"limit": 9, "period": "WEEK"}],
+                "apiStages": [{"apiId": "a", "stage": "s",
+                    "throttle": {"/a/GET": {"rateLimit": 5, "burstLimit": 3}}}]}"#,
+        );
+        let share = plan.unwrap().share("1/10".parse().unwrap());
+        assert_eq!(
+            serde_json::to_string(&share).unwrap(),
+            concat!(
+                r#"{"throttle":{"rateLimit":1,"burstLimit":2},"#,
+                r#""quota":[{"limit":10,"offset":1,"period":"DAY"},{"limit":1,"period":"WEEK"}],"#,
+                r#""apiStages":[{"apiId":"a","stage":"s","#,
+                r#""throttle":{"/a/GET":{"rateLimit":0.5,"burstLimit":1}}}]}"#
+            )
+        );
     }
 
     #[test]

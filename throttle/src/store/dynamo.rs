@@ -4,22 +4,23 @@ mod connect;
 mod expression;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    ConsumedCapacity, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
 
 pub use aws_sdk_dynamodb::Client;
 pub use connect::Connect;
 
-use crate::bucket::{Charge, Form};
+use crate::bucket::Write;
 use crate::failure::{Failure, StoreError};
 use crate::name::{PlanId, Subject};
-use crate::store::{Answer, PlanRecord, Store};
+use crate::store::{Answer, Consumed, ONE_UNIT, PlanRecord, Store, Tolls};
 use crate::table::Plans;
 use crate::table::item::{self, PK};
 use expression::Expression;
@@ -33,7 +34,7 @@ pub struct DynamoStore {
     client: Client,
     table: String,
     plans: Plans,
-    calls: Arc<AtomicU64>,
+    tolls: Arc<Tolls>,
 }
 
 impl DynamoStore {
@@ -61,7 +62,7 @@ impl DynamoStore {
         let client = Client::from_conf(config.build());
         let table = table.into();
         let plans = Plans::new(client.clone(), table.clone());
-        Self { client, table, plans, calls: Arc::default() }
+        Self { client, table, plans, tolls: Arc::default() }
     }
 }
 
@@ -70,14 +71,26 @@ impl Store for DynamoStore {
         self.plans.get(id).await
     }
 
-    async fn take(
+    async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
+        let mut milliunits = ONE_UNIT;
+        let answer = self.written(subject, write, &mut milliunits).await;
+        self.tolls.count(&answer, milliunits);
+        answer
+    }
+
+    fn consumed(&self) -> Consumed {
+        self.tolls.consumed()
+    }
+}
+
+impl DynamoStore {
+    async fn written(
         &self,
         subject: &Subject,
-        charge: &Charge,
-        form: Form,
+        write: &Write,
+        milliunits: &mut u64,
     ) -> Result<Answer, StoreError> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        let Expression { update, condition, names, values } = Expression::new(charge, form);
+        let Expression { update, condition, names, values } = Expression::new(write);
         let update = self
             .client
             .update_item()
@@ -87,29 +100,35 @@ impl Store for DynamoStore {
             .condition_expression(condition)
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values))
-            .return_values(ReturnValue::UpdatedNew)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         // Boxed: the SDK's futures nest so deeply that callers' own would not compile around them.
         let answer = Box::pin(update.send()).await;
         match answer {
             Ok(answer) => {
+                let capacity = answer.consumed_capacity.as_ref();
+                let units = capacity.and_then(ConsumedCapacity::capacity_units);
+                *milliunits = units.and_then(thousandths).unwrap_or(ONE_UNIT);
                 // Without what it wrote there is no telling whether it did.
                 let written = answer.attributes.ok_or(Failure::Outage)?;
-                Ok(Answer::Taken(item::bucket::state(&written, charge)?))
+                Ok(Answer::Applied(item::bucket::state(&written, write)?))
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(kept)) => {
-                    let found = kept.item().map(|item| item::bucket::state(item, charge));
+                    let found = kept.item().map(|item| item::bucket::state(item, write));
                     Ok(Answer::Kept(found.transpose()?.unwrap_or_default()))
                 }
                 _ => Err(failure(&error).into()),
             },
         }
     }
+}
 
-    fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
-    }
+/// A decimal number in thousandths, rounded; none if it is no number of this size.
+fn thousandths(units: f64) -> Option<u64> {
+    // By its text: nothing is calculated with floats here.
+    format!("{units:.3}").replacen('.', "", 1).parse().ok()
 }
 
 /// What an error of the SDK means here. Keeps DynamoDB's name for it and nothing else.

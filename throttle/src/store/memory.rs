@@ -1,15 +1,14 @@
 //! A store in this process: the reference that others are measured by.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::bucket::{Charge, Form, State};
+use crate::bucket::{State, Write};
 use crate::clock::Timestamp;
 use crate::failure::StoreError;
 use crate::name::{PlanId, Subject};
 use crate::plan::Plan;
-use crate::store::{Answer, PlanRecord, Store};
+use crate::store::{Answer, Consumed, ONE_UNIT, PlanRecord, Store, Tolls};
 
 /// Buckets and plans in memory. Clones share them.
 ///
@@ -23,7 +22,7 @@ pub struct MemoryStore {
 struct Inner {
     plans: Mutex<HashMap<PlanId, PlanRecord>>,
     buckets: Mutex<HashMap<Subject, State>>,
-    calls: AtomicU64,
+    tolls: Tolls,
 }
 
 impl MemoryStore {
@@ -47,32 +46,39 @@ impl Store for MemoryStore {
         Ok(unpoisoned(&self.inner.plans).get(id).cloned())
     }
 
-    async fn take(
-        &self,
-        subject: &Subject,
-        charge: &Charge,
-        form: Form,
-    ) -> Result<Answer, StoreError> {
-        self.inner.calls.fetch_add(1, Ordering::Relaxed);
-        let mut buckets = unpoisoned(&self.inner.buckets);
-        let state = buckets.get(subject).cloned().unwrap_or_default();
-        let answer = if charge.applies(form, &state) {
-            let mut after = state;
-            charge.apply(form, &mut after);
-            buckets.insert(subject.clone(), after.clone());
-            Answer::Taken(after)
-        } else {
-            Answer::Kept(state)
-        };
-        Ok(answer)
+    async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
+        let answer = Ok(self.written(subject, write));
+        self.inner.tolls.count(&answer, ONE_UNIT);
+        answer
     }
 
-    fn calls(&self) -> u64 {
-        self.inner.calls.load(Ordering::Relaxed)
+    fn consumed(&self) -> Consumed {
+        self.inner.tolls.consumed()
     }
 }
 
-/// A lock whose holder panicked still guards whole values: they are replaced, not edited.
+impl MemoryStore {
+    fn written(&self, subject: &Subject, write: &Write) -> Answer {
+        let mut buckets = unpoisoned(&self.inner.buckets);
+        if let Some(state) = buckets.get_mut(subject) {
+            if !write.applies(state) {
+                return Answer::Kept(write.part(state));
+            }
+            write.apply(state);
+            return Answer::Applied(write.part(state));
+        }
+        let mut state = State::default();
+        if !write.applies(&state) {
+            return Answer::Kept(state);
+        }
+        write.apply(&mut state);
+        let answer = Answer::Applied(write.part(&state));
+        buckets.insert(subject.clone(), state);
+        answer
+    }
+}
+
+/// A lock whose holder panicked still guards whole values: nothing in between can panic.
 fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -69,7 +69,7 @@ impl Buckets {
     ) -> Result<History, GrantError> {
         let id = checked(id.to_owned(), 64).map_err(GrantError::Id)?;
         let room = MAX_GRANTED.checked_sub(extra.get()).ok_or(GrantError::TooMuch)?;
-        let counter = period.window(now).name;
+        let counter = period.window(now).counter.to_string();
         let stale = self.stale(subject, &counter).await?;
         let mut remove = Vec::new();
         let mut update = self

@@ -47,17 +47,16 @@ impl Store for Faulty {
         panic!("panic-text of {}", "alice@example");
     }
 
-    async fn take(
+    async fn write(
         &self,
         _: &Subject,
-        _: &throttle::bucket::Charge,
-        _: throttle::bucket::Form,
+        _: &throttle::bucket::Write,
     ) -> Result<throttle::store::Answer, throttle::StoreError> {
         panic!("panic-text");
     }
 
-    fn calls(&self) -> u64 {
-        0
+    fn consumed(&self) -> throttle::Consumed {
+        throttle::Consumed::default()
     }
 }
 
@@ -282,17 +281,16 @@ impl Store for Watched {
         self.0.plan(id).await
     }
 
-    async fn take(
+    async fn write(
         &self,
         subject: &Subject,
-        charge: &throttle::bucket::Charge,
-        form: throttle::bucket::Form,
+        write: &throttle::bucket::Write,
     ) -> Result<throttle::store::Answer, throttle::StoreError> {
-        self.0.take(subject, charge, form).await
+        self.0.write(subject, write).await
     }
 
-    fn calls(&self) -> u64 {
-        self.0.calls()
+    fn consumed(&self) -> throttle::Consumed {
+        self.0.consumed()
     }
 }
 

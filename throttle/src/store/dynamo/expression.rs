@@ -1,14 +1,16 @@
-//! A charge in DynamoDB's words.
+//! A write in DynamoDB's words.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::fmt::{Display, Write as _};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::bucket::{Charge, Form};
-use crate::table::item::{EXPIRES_AT, bucket::TAT, n};
+use crate::bucket::{Count, Move, To, When, Write};
+use crate::clock::Timestamp;
+use crate::table::item::bucket::{CHANGED, PV, RETURNED, WRITES};
+use crate::table::item::{EXPIRES_AT, n};
 
-/// The update and the condition of one write: [`Charge::apply`] and [`Charge::applies`].
+/// The update and the condition of one write: [`Write::apply`] and [`Write::applies`].
 #[derive(Debug)]
 pub(super) struct Expression {
     pub(super) update: String,
@@ -17,57 +19,194 @@ pub(super) struct Expression {
     pub(super) values: HashMap<String, AttributeValue>,
 }
 
+/// The parts of an expression, as they come together.
+struct Draft {
+    set: String,
+    remove: String,
+    condition: String,
+    names: HashMap<String, String>,
+    values: HashMap<String, AttributeValue>,
+}
+
 impl Expression {
-    pub(super) fn new(charge: &Charge, form: Form) -> Self {
-        let mut names = HashMap::from([("#x".to_owned(), EXPIRES_AT.to_owned())]);
-        let mut values = HashMap::from([(":x".to_owned(), n(charge.expires_at))]);
-        let mut set = vec!["#x = :x".to_owned()];
-        let mut remove = Vec::new();
-        let mut conditions = Vec::new();
+    pub(super) fn new(write: &Write) -> Self {
+        let mut draft = Draft {
+            set: String::with_capacity(128),
+            remove: String::new(),
+            condition: String::with_capacity(256),
+            names: HashMap::with_capacity(16),
+            values: HashMap::with_capacity(16),
+        };
+        draft.stamp(write);
+        for (at, change) in write.moves.iter().enumerate() {
+            draft.change(at, change);
+        }
+        for (at, count) in write.counts.iter().enumerate() {
+            draft.count(at, count);
+        }
+        for (at, counter) in write.forgotten.iter().enumerate() {
+            let name = draft.name('f', at, counter);
+            draft.remove(&name);
+        }
+        if let Some((so_far, tokens)) = write.returned {
+            draft.returned(so_far, tokens);
+        }
+        draft.writes(write);
+        draft.name('x', 0, EXPIRES_AT);
+        draft.value('x', 0, write.expires_at);
+        draft.set("#x0 = :x0");
 
-        if let Some(step) = charge.step {
-            names.insert("#t".to_owned(), TAT.to_owned());
-            values.insert(":now".to_owned(), n(charge.now.as_nanos()));
-            match form {
-                Form::Idle => {
-                    let tat = charge.now.saturating_add(step.advance);
-                    values.insert(":t".to_owned(), n(tat.as_nanos()));
-                    set.push("#t = :t".to_owned());
-                    conditions.push("(attribute_not_exists(#t) OR #t <= :now)".to_owned());
-                }
-                Form::Busy => {
-                    values.insert(":t".to_owned(), nanos(step.advance));
-                    values.insert(":ceiling".to_owned(), n(step.ceiling.as_nanos()));
-                    set.push("#t = #t + :t".to_owned());
-                    conditions.push("#t > :now AND #t <= :ceiling".to_owned());
-                }
-            }
+        let mut update = format!("SET {}", draft.set);
+        if !draft.remove.is_empty() {
+            // Writing to a string can't fail; nor below.
+            let _ = write!(update, " REMOVE {}", draft.remove);
         }
-        for (at, count) in charge.counts.iter().enumerate() {
-            names.insert(format!("#c{at}"), count.name.clone());
-            names.insert(format!("#f{at}"), count.forgotten.clone());
-            values.insert(":zero".to_owned(), n(0));
-            values.insert(format!(":c{at}"), n(count.cost));
-            set.push(format!("#c{at} = if_not_exists(#c{at}, :zero) + :c{at}"));
-            remove.push(format!("#f{at}"));
-            // The lower bound keeps a damaged, negative counter from being used.
-            conditions.push(match count.room() {
-                Some(room) => {
-                    values.insert(format!(":m{at}"), n(room));
-                    format!("(attribute_not_exists(#c{at}) OR #c{at} BETWEEN :zero AND :m{at})")
-                }
-                None => format!("#c{at} < :zero"),
-            });
-        }
-
-        let mut update = format!("SET {}", set.join(", "));
-        if !remove.is_empty() {
-            update = format!("{update} REMOVE {}", remove.join(", "));
-        }
-        Self { update, condition: conditions.join(" AND "), names, values }
+        Self { update, condition: draft.condition, names: draft.names, values: draft.values }
     }
 }
 
-fn nanos(duration: Duration) -> AttributeValue {
-    AttributeValue::N(duration.as_nanos().to_string())
+impl Draft {
+    fn stamp(&mut self, write: &Write) {
+        self.name('v', 0, PV);
+        self.value_text("v", &write.stamp);
+        self.set("#v0 = :v");
+        match &write.found {
+            None => self.condition("attribute_not_exists(#v0)"),
+            Some(found) if *found == write.stamp => {
+                self.condition("(attribute_not_exists(#v0) OR #v0 = :v)");
+            }
+            Some(found) => {
+                self.value_text("w", found);
+                self.condition("#v0 = :w");
+            }
+        }
+    }
+
+    fn change(&mut self, at: usize, change: &Move) {
+        self.name('t', at, change.meter);
+        match change.when {
+            When::Absent => self.condition(&format!("attribute_not_exists(#t{at})")),
+            When::AtMost(last) => {
+                self.value('m', at, last.as_nanos());
+                self.condition(&format!("(attribute_not_exists(#t{at}) OR #t{at} <= :m{at})"));
+            }
+            When::Within(after, last) => {
+                self.value('l', at, after.as_nanos());
+                self.value('m', at, last.as_nanos());
+                self.condition(&format!("#t{at} > :l{at} AND #t{at} <= :m{at}"));
+            }
+            When::Is(exactly) => {
+                self.value('m', at, exactly.as_nanos());
+                self.condition(&format!("#t{at} = :m{at}"));
+            }
+        }
+        match change.to {
+            To::Same => {}
+            To::At(tat) => {
+                self.value('t', at, tat.as_nanos());
+                self.set(&format!("#t{at} = :t{at}"));
+            }
+            To::Forward(by) => {
+                self.value('t', at, by.as_nanos());
+                self.set(&format!("#t{at} = #t{at} + :t{at}"));
+            }
+            To::Back(by) => {
+                self.value('t', at, by.as_nanos());
+                self.set(&format!("#t{at} = #t{at} - :t{at}"));
+            }
+            To::Gone => self.remove(&format!("#t{at}")),
+        }
+    }
+
+    fn count(&mut self, at: usize, count: &Count) {
+        self.name('c', at, count.counter);
+        self.value('a', at, count.add);
+        self.value('n', at, count.at_least);
+        self.value('q', at, count.at_most);
+        self.values.entry(":zero".to_owned()).or_insert_with(|| n(0));
+        self.set(&format!("#c{at} = if_not_exists(#c{at}, :zero) + :a{at}"));
+        let absent_will_do = (count.at_least..=count.at_most).contains(&0);
+        // BETWEEN with its bounds the wrong way round is an error; no number is above the one
+        // and below the other.
+        let within = format!("#c{at} >= :n{at} AND #c{at} <= :q{at}");
+        self.condition(&if absent_will_do {
+            format!("(attribute_not_exists(#c{at}) OR {within})")
+        } else {
+            within
+        });
+    }
+
+    fn returned(&mut self, so_far: u64, tokens: u64) {
+        self.name('r', 0, RETURNED);
+        self.value('r', 0, so_far);
+        self.value('r', 1, so_far.saturating_add(tokens));
+        self.set("#r0 = :r1");
+        self.condition(if so_far == 0 {
+            "(attribute_not_exists(#r0) OR #r0 = :r0)"
+        } else {
+            "#r0 = :r0"
+        });
+    }
+
+    fn writes(&mut self, write: &Write) {
+        self.name('n', 0, WRITES);
+        self.value('z', 0, 0);
+        self.value('o', 0, 1);
+        self.set("#n0 = if_not_exists(#n0, :z0) + :o0");
+        if let Some(writes) = write.writes {
+            self.value('w', 0, writes);
+            self.condition(if writes == 0 {
+                "(attribute_not_exists(#n0) OR #n0 = :w0)"
+            } else {
+                "#n0 = :w0"
+            });
+        }
+        if let Some(changed) = write.unchanged {
+            self.name('h', 0, CHANGED);
+            self.value('u', 0, changed.as_nanos());
+            self.condition(if changed == Timestamp::EPOCH {
+                "(attribute_not_exists(#h0) OR #h0 = :u0)"
+            } else {
+                "#h0 = :u0"
+            });
+        }
+        if let Some(changed) = write.changed {
+            self.name('h', 0, CHANGED);
+            self.value('h', 0, changed.as_nanos());
+            self.set("#h0 = :h0");
+        }
+    }
+
+    fn name(&mut self, letter: char, at: usize, attribute: impl Display) -> String {
+        let name = format!("#{letter}{at}");
+        self.names.insert(name.clone(), attribute.to_string());
+        name
+    }
+
+    fn value(&mut self, letter: char, at: usize, number: impl Display) {
+        self.values.insert(format!(":{letter}{at}"), n(number));
+    }
+
+    fn value_text(&mut self, name: &str, text: impl Display) {
+        self.values.insert(format!(":{name}"), AttributeValue::S(text.to_string()));
+    }
+
+    fn set(&mut self, action: &str) {
+        joined(&mut self.set, ", ", action);
+    }
+
+    fn remove(&mut self, name: &str) {
+        joined(&mut self.remove, ", ", name);
+    }
+
+    fn condition(&mut self, condition: &str) {
+        joined(&mut self.condition, " AND ", condition);
+    }
+}
+
+fn joined(text: &mut String, between: &str, part: &str) {
+    if !text.is_empty() {
+        text.push_str(between);
+    }
+    text.push_str(part);
 }

@@ -1,0 +1,149 @@
+//! What a decision costs this process, beside the best of its kind.
+//!
+//! - From memory: a remembered refusal among 100,000 subjects. Budget: 300 ns.
+//! - By the memory store, among 100,000 subjects, beside governor's keyed check of the same
+//!   names. Budget: twice governor's.
+//! - Through the SDK to an embedded server, beside the SDK's own UpdateItem with a condition of
+//!   the same kind. Budget: a tenth more.
+//!
+//! Each reads the machine's own clock, as in production.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may fail loudly")]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::future::Future;
+use std::hint::black_box;
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
+use criterion::{Criterion, criterion_group, criterion_main};
+use governor::{Quota, RateLimiter};
+use throttle::dynamo::Client;
+use throttle::{
+    DynamoStore, MemoryStore, Plan, PlanId, Plans, Request, Subject, SystemClock, Throttle,
+    Timestamp,
+};
+
+const SUBJECTS: usize = 100_000;
+const WIDE: &str = r#"{"throttle": {"rateLimit": 1000000, "burstLimit": 1000000000}}"#;
+const NARROW: &str = r#"{"throttle": {"rateLimit": "1/d", "burstLimit": 1}}"#;
+
+/// The result of a future that waits for nothing.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => now_or_fail(),
+    }
+}
+
+#[allow(clippy::panic, reason = "a benchmark may fail loudly")]
+fn now_or_fail<T>() -> T {
+    panic!("it waits")
+}
+
+fn names() -> Vec<String> {
+    (0..SUBJECTS).map(|at| format!("client-{:08x}", at * 2_654_435_761 % 4_294_967_296)).collect()
+}
+
+fn in_memory(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("among 100000 subjects");
+    let names = names();
+    let subjects: Vec<_> = names.iter().map(|name| Subject::new(name.clone()).unwrap()).collect();
+    let id = PlanId::new("plan").unwrap();
+    let throttle = |plan: &str| {
+        let store = MemoryStore::new();
+        store.put_plan(id.clone(), Plan::from_json(plan).unwrap(), Timestamp::EPOCH);
+        let throttle = Throttle::new(store, SystemClock::new());
+        for subject in &subjects {
+            assert!(now(throttle.decide(&Request::new(subject, &id))).unwrap().is_allowed());
+        }
+        throttle
+    };
+
+    let narrow = throttle(NARROW);
+    let mut turn = subjects.iter().cycle();
+    group.bench_function("remembered refusal", |bencher| {
+        bencher.iter(|| {
+            let request = Request::new(turn.next().unwrap(), &id);
+            assert!(!black_box(now(narrow.decide(&request)).unwrap()).is_allowed());
+        });
+    });
+    let wide = throttle(WIDE);
+    let mut turn = subjects.iter().cycle();
+    group.bench_function("memory store", |bencher| {
+        bencher.iter(|| {
+            let request = Request::new(turn.next().unwrap(), &id);
+            assert!(black_box(now(wide.decide(&request)).unwrap()).is_allowed());
+        });
+    });
+    let fast = NonZeroU32::new(1_000_000).unwrap();
+    let governor = RateLimiter::keyed(Quota::per_second(fast).allow_burst(NonZeroU32::MAX));
+    let mut turn = names.iter().cycle();
+    for name in &names {
+        governor.check_key(name).unwrap();
+    }
+    group.bench_function("governor, keyed", |bencher| {
+        bencher.iter(|| black_box(governor.check_key(turn.next().unwrap())).unwrap());
+    });
+    group.finish();
+}
+
+fn through_the_sdk(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (client, plans) = runtime.block_on(async {
+        let served = common::serve_table().await;
+        let plans = Plans::new(served.client.clone(), common::TABLE);
+        (served.client, plans)
+    });
+    let mut group = criterion.benchmark_group("through the SDK");
+    group.bench_function("UpdateItem", |bencher| {
+        bencher.iter(|| runtime.block_on(bare(&client)));
+    });
+    let id = PlanId::new("plan").unwrap();
+    let plan = Plan::from_json(WIDE).unwrap();
+    runtime.block_on(plans.put(&id, &plan, None, Timestamp::EPOCH)).unwrap();
+    let throttle =
+        Throttle::new(DynamoStore::new(client.clone(), common::TABLE), SystemClock::new());
+    let subject = Subject::new("client").unwrap();
+    let request = Request::new(&subject, &id);
+    group.bench_function("decision", |bencher| {
+        bencher.iter(|| {
+            assert!(runtime.block_on(throttle.decide(&request)).unwrap().is_allowed());
+        });
+    });
+    group.finish();
+}
+
+/// A token and a count taken by hand: one condition and one change each.
+async fn bare(client: &Client) {
+    let number = |text: &str| AttributeValue::N(text.to_owned());
+    client
+        .update_item()
+        .table_name(common::TABLE)
+        .key("pk", AttributeValue::S("bare".to_owned()))
+        .update_expression("SET #t = if_not_exists(#t, :z) + :a, #d = if_not_exists(#d, :z) + :o")
+        .condition_expression(
+            "(attribute_not_exists(#t) OR #t <= :m) AND (attribute_not_exists(#d) OR #d <= :m)",
+        )
+        .expression_attribute_names("#t", "tat")
+        .expression_attribute_names("#d", "d20261121")
+        .expression_attribute_values(":a", number("1000"))
+        .expression_attribute_values(":o", number("1"))
+        .expression_attribute_values(":z", number("0"))
+        .expression_attribute_values(":m", number("1000000000000000000"))
+        .return_consumed_capacity(ReturnConsumedCapacity::Total)
+        .return_values(ReturnValue::AllNew)
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .send()
+        .await
+        .unwrap();
+}
+
+criterion_group!(benches, in_memory, through_the_sdk);
+criterion_main!(benches);

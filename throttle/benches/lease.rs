@@ -1,0 +1,92 @@
+//! What does a decision cost that a lease makes? Budget: 300 ns.
+//!
+//! 100,000 subjects in an order that no cache foresees, each of which holds a lease. The clock is the machine's. Overhead included: a future is made and
+//! polled once.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a bench may fail loudly")]
+
+use std::hint::black_box;
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use throttle::{
+    Clock, Decision, Leases, MemoryStore, Plan, PlanId, Request, Store, Subject, SystemClock,
+    Throttle, Timestamp,
+};
+
+const SUBJECTS: usize = 100_000;
+
+/// The machine's clocks are read, and a moment is told that no lease's life ends at.
+struct Standing(SystemClock);
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        black_box(self.0.monotonic());
+        Duration::from_secs(10)
+    }
+}
+
+fn poll(throttle: &Throttle<MemoryStore, Standing>, request: &Request<'_>) -> Decision {
+    let decide = pin!(throttle.decide(request));
+    match decide.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(decision) => decision.unwrap(),
+        Poll::Pending => panic!("nothing is waited for"),
+    }
+}
+
+struct Setting {
+    throttle: Throttle<MemoryStore, Standing>,
+    subjects: Vec<Subject>,
+    plan: PlanId,
+}
+
+impl Setting {
+    fn new(rate: &str, burst: u32, cost: u32) -> Self {
+        let clock = SystemClock::new();
+        let store = MemoryStore::new();
+        let plan = PlanId::new("plan").unwrap();
+        let json = format!(r#"{{"throttle": {{"rateLimit": "{rate}", "burstLimit": {burst}}}}}"#);
+        store.put_plan(plan.clone(), Plan::from_json(json).unwrap(), clock.now());
+        let throttle = Throttle::new(store, Standing(clock)).leases(Leases::adaptive());
+        // A stride that is prime to their number: neighbours in time are strangers in memory.
+        let subjects: Vec<_> = (0..SUBJECTS)
+            .map(|n| Subject::new(format!("client-{:08x}", n * 54_773 % SUBJECTS)).unwrap())
+            .collect();
+        let cost = NonZeroU32::new(cost).unwrap();
+        for subject in &subjects {
+            for _ in 0..4 {
+                poll(&throttle, &Request::new(subject, &plan).cost(cost));
+            }
+        }
+        Self { throttle, subjects, plan }
+    }
+
+    fn measure(&self, criterion: &mut Criterion, name: &str) {
+        let mut next = 0;
+        criterion.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let subject = self.subjects.get(next).unwrap();
+                next = (next + 1) % SUBJECTS;
+                black_box(poll(&self.throttle, &Request::new(subject, &self.plan)))
+            });
+        });
+    }
+}
+
+fn leases(criterion: &mut Criterion) {
+    // The four costly requests leave a lease that outlasts the bench.
+    let setting = Setting::new("1000000", 10_000_000, 20_000);
+    let calls = setting.throttle.store().calls();
+    setting.measure(criterion, "leased, 100,000 subjects");
+    assert_eq!(setting.throttle.store().calls(), calls);
+}
+
+criterion_group!(benches, leases);
+criterion_main!(benches);

@@ -1,0 +1,348 @@
+//! What one request takes from its subject's bucket, and whether it fits.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::write::MAX_COUNT;
+use super::{Count, Counter, Meter, Move, Scope, Stamp, State, To, When, Write};
+use crate::clock::{NANOS_A_SECOND, Timestamp};
+use crate::decision::{Limit, Standing};
+use crate::period::Period;
+use crate::plan::{MAX_REFILL, MethodRate, Quota, Throttling};
+use crate::store::PlanRecord;
+
+/// Which of the two ways of moving a `tat` a write tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Where `tat <= now`: `tat = now + cost`.
+    Idle,
+    /// Where `now < tat <= ceiling`: `tat = tat + cost`.
+    Busy,
+}
+
+/// A form for each rate of a charge: the plan's own, and the method's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forms {
+    /// The form for the plan's own rate; of no effect where it has none.
+    pub plan: Form,
+    /// The form for the method's rate; of no effect where it has none.
+    pub method: Form,
+}
+
+/// What one request, or a lease of several, takes from its subject's bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// The moment of the decision.
+    pub now: Timestamp,
+    /// The plan that it is made under.
+    pub stamp: Stamp,
+    /// How many tokens it takes, of every rate and of every quota.
+    pub cost: NonZeroU32,
+    /// The plan's own rate, and the method's, where there are any.
+    pub steps: Vec<Step>,
+    /// What is counted in each period. Days always are: they are the history of use.
+    pub counts: Vec<Tally>,
+}
+
+/// The step of a `tat` that a request takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Whose `tat`.
+    pub meter: Meter,
+    /// How far it moves: the cost times the interval.
+    pub advance: Duration,
+    /// The latest `tat` with which the request still fits.
+    pub ceiling: Timestamp,
+    /// The latest `tat` that the idle form takes for idle: `now`, or later where there is slack.
+    pub idle: Timestamp,
+    burst: u64,
+}
+
+/// What a request adds to a period's counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// The counter of the current period.
+    pub counter: Counter,
+    /// The counter of a period so long past that the write removes it.
+    pub forgotten: Counter,
+    /// The most that the counter may show afterwards, where the plan has a quota for it.
+    pub quota: Option<u64>,
+    cost: u32,
+    ends: Timestamp,
+    lasts: Duration,
+}
+
+/// A limit that a request doesn't fit, and how long until it would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) limit: Limit,
+    pub(crate) wait: Duration,
+}
+
+impl Forms {
+    pub(crate) fn of(self, scope: Scope) -> Form {
+        match scope {
+            Scope::Plan => self.plan,
+            Scope::Method(_) => self.method,
+        }
+    }
+}
+
+impl Charge {
+    /// What a request of this cost takes under a plan.
+    ///
+    /// A cost above a burst never fits; asking for one is the caller's mistake and is looked for
+    /// before this.
+    #[must_use]
+    pub fn new(record: &PlanRecord, cost: NonZeroU32, now: Timestamp) -> Self {
+        let throttle = record.plan.throttle();
+        let steps: Vec<_> = throttle
+            .map(|throttle| Step::new(Scope::Plan, throttle, cost, now))
+            .into_iter()
+            .collect();
+        let quota = |period| {
+            record.plan.quotas().iter().copied().find(|quota: &Quota| quota.period() == period)
+        };
+        let counts = [Period::Day, Period::Week, Period::Month]
+            .into_iter()
+            .map(|period| (period, quota(period)))
+            .filter(|(period, quota)| quota.is_some() || *period == Period::Day)
+            .map(|(period, quota)| Tally::new(period, quota, record.created, cost, now))
+            .collect();
+        let stamp = Stamp { plan: record.id.clone(), version: record.version };
+        Self { now, stamp, cost, steps, counts }
+    }
+
+    /// Takes from this method's own rate too.
+    #[must_use]
+    pub fn method(mut self, method: MethodRate) -> Self {
+        self.steps.push(Step::new(method.scope, method.throttle, self.cost, self.now));
+        self
+    }
+
+    /// Lets the idle form take a bucket for idle that owes up to so many tokens.
+    ///
+    /// It then pays for them as if they were owed: whatever it finds, `tat` ends no earlier than
+    /// without slack. So what is admitted is as strict, even where only some instances have
+    /// slack, and up to so many tokens of the burst are lost at each idle form.
+    #[must_use]
+    pub fn slack(mut self, tokens: u32) -> Self {
+        for step in &mut self.steps {
+            let slack = step.nanos(tokens.into());
+            step.idle = step.idle.saturating_add(slack).min(step.ceiling);
+        }
+        self
+    }
+
+    /// The forms that apply to this state, if the request fits: of two, the busy one.
+    #[must_use]
+    pub fn forms(&self, state: &State) -> Forms {
+        self.forms_by(|step| if state.tat(step.meter) > self.now { Form::Busy } else { Form::Idle })
+    }
+
+    pub(crate) fn forms_by(&self, mut choose: impl FnMut(&Step) -> Form) -> Forms {
+        let mut forms = Forms { plan: Form::Idle, method: Form::Idle };
+        for step in &self.steps {
+            match step.meter.scope {
+                Scope::Plan => forms.plan = choose(step),
+                Scope::Method(_) => forms.method = choose(step),
+            }
+        }
+        forms
+    }
+
+    /// The conditional write that takes this charge in these forms.
+    ///
+    /// It applies to a state only if the charge fits that state.
+    #[must_use]
+    pub fn write(&self, forms: Forms) -> Write {
+        let step = |step: &Step| step.write(forms.of(step.meter.scope), self.now);
+        Write {
+            found: Some(self.stamp.clone()),
+            moves: self.steps.iter().map(step).collect(),
+            ..self.empty()
+        }
+    }
+
+    /// Lets a write remove what methods have left that nobody has called for an hour.
+    ///
+    /// Else an item would grow by every method that was ever called. Two at a time: each is a
+    /// condition that may fail.
+    pub(crate) fn tidy(&self, write: &mut Write, state: &State) {
+        let old = self.now.saturating_sub(HOUR);
+        let used = |meter: Meter| self.steps.iter().any(|step| step.meter == meter);
+        let left = state.tats.iter().filter(|(meter, tat)| **tat <= old && !used(**meter));
+        write.moves.extend(left.take(2).map(|(meter, _)| Move {
+            meter: *meter,
+            when: When::AtMost(self.now),
+            to: To::Gone,
+        }));
+    }
+
+    /// A write that takes the quotas' part of this charge, and nothing of the rates.
+    pub(super) fn empty(&self) -> Write {
+        Write {
+            found: None,
+            stamp: self.stamp.clone(),
+            moves: Vec::new(),
+            counts: self.counts.iter().map(Tally::write).collect(),
+            forgotten: self.counts.iter().map(|count| count.forgotten).collect(),
+            returned: None,
+            writes: None,
+            unchanged: None,
+            changed: None,
+            expires_at: expiry(self.now),
+        }
+    }
+
+    /// The limits that this state leaves no room in; none when the request fits.
+    ///
+    /// The state must be one under this charge's own plan.
+    pub(crate) fn refusals(&self, state: &State) -> Vec<Refusal> {
+        let steps = self.steps.iter().filter(|step| step.ceiling < state.tat(step.meter));
+        let steps = steps.map(|step| Refusal {
+            limit: step.meter.scope.into(),
+            wait: state.tat(step.meter).saturating_since(step.ceiling),
+        });
+        let counts = self.counts.iter().filter(|count| !count.fits(state)).map(|count| Refusal {
+            limit: count.counter.period().into(),
+            wait: count.ends.saturating_since(self.now),
+        });
+        steps.chain(counts).collect()
+    }
+
+    /// How every limit stands in this state, the rates first.
+    pub(crate) fn standings(&self, state: &State) -> Vec<Standing> {
+        let steps = self.steps.iter().map(|step| step.standing(state, self.now));
+        let counts = self.counts.iter().filter_map(|count| count.standing(state, self.now));
+        steps.chain(counts).collect()
+    }
+
+    /// How long until the first of its periods ends.
+    pub(crate) fn period_left(&self) -> Duration {
+        let left = self.counts.iter().map(|count| count.ends.saturating_since(self.now));
+        left.min().unwrap_or_default()
+    }
+
+    /// Whether any plan could have led to this state; if not, the `tat` that is damaged.
+    ///
+    /// No bucket takes longer than 366 days to fill, so a later `tat` is damage. A day is
+    /// left for clocks that differ.
+    pub(crate) fn implausible(&self, state: &State) -> Option<Meter> {
+        let longest = Duration::from_nanos(MAX_REFILL).saturating_add(DAY);
+        let latest = self.now.saturating_add(longest);
+        state.tats.iter().find(|(_, tat)| **tat > latest).map(|(meter, _)| *meter)
+    }
+}
+
+impl Step {
+    fn new(scope: Scope, throttle: Throttling, cost: NonZeroU32, now: Timestamp) -> Self {
+        let meter = Meter { scope, interval: throttle.rate().interval_nanos() };
+        let mut step = Self {
+            meter,
+            advance: Duration::ZERO,
+            ceiling: now,
+            idle: now,
+            burst: throttle.burst(),
+        };
+        step.advance = step.nanos(cost.get().into());
+        let room = step.burst.saturating_sub(cost.get().into());
+        step.ceiling = now.saturating_add(step.nanos(room));
+        step
+    }
+
+    /// How long so many tokens take. No overflow for a burst, which takes at most 366 days.
+    pub(super) fn nanos(&self, tokens: u64) -> Duration {
+        Duration::from_nanos(self.meter.interval.get().saturating_mul(tokens))
+    }
+
+    fn write(&self, form: Form, now: Timestamp) -> Move {
+        let (when, to) = match form {
+            Form::Idle => (When::AtMost(self.idle), To::At(self.idle.saturating_add(self.advance))),
+            Form::Busy => (When::Within(now, self.ceiling), To::Forward(self.advance)),
+        };
+        Move { meter: self.meter, when, to }
+    }
+
+    fn standing(&self, state: &State, now: Timestamp) -> Standing {
+        let resets = state.tat(self.meter).saturating_since(now);
+        let nanos = u64::try_from(resets.as_nanos()).unwrap_or(u64::MAX);
+        let debt = nanos.div_ceil(self.meter.interval.get());
+        Standing {
+            limit: self.meter.scope.into(),
+            max: self.burst,
+            remaining: self.burst.saturating_sub(debt),
+            window: self.nanos(self.burst),
+            resets,
+        }
+    }
+}
+
+impl Tally {
+    fn new(
+        period: Period,
+        quota: Option<Quota>,
+        created: Timestamp,
+        cost: NonZeroU32,
+        now: Timestamp,
+    ) -> Self {
+        let window = period.window(now);
+        let quota = quota.map(|quota| {
+            let offset = if window.contains(created) { quota.offset() } else { 0 };
+            quota.limit().saturating_sub(offset)
+        });
+        Self {
+            counter: window.counter,
+            forgotten: period.forgotten(now),
+            quota,
+            cost: cost.get(),
+            ends: window.end,
+            lasts: window.end.saturating_since(window.start),
+        }
+    }
+
+    /// The most that the counter may show before.
+    fn room(&self) -> i64 {
+        let quota = self.quota.and_then(|quota| i64::try_from(quota).ok()).unwrap_or(MAX_COUNT);
+        quota.saturating_sub(self.cost.into())
+    }
+
+    fn fits(&self, state: &State) -> bool {
+        state.used(self.counter) <= self.room()
+    }
+
+    fn write(&self) -> Count {
+        Count {
+            counter: self.counter,
+            at_least: -MAX_COUNT,
+            at_most: self.room(),
+            add: self.cost.into(),
+        }
+    }
+
+    fn standing(&self, state: &State, now: Timestamp) -> Option<Standing> {
+        let quota = self.quota?;
+        let left =
+            i64::try_from(quota).unwrap_or(MAX_COUNT).saturating_sub(state.used(self.counter));
+        Some(Standing {
+            limit: self.counter.period().into(),
+            max: quota,
+            remaining: u64::try_from(left).unwrap_or_default(),
+            window: self.lasts,
+            resets: self.ends.saturating_since(now),
+        })
+    }
+}
+
+/// The second from which deleting the item changes no decision.
+///
+/// No rate is owed for longer than 366 days, by whatever plan or method, and no period that counts
+/// lasts as long. With 400 days the twelve months of history last too, and a clock that is behind
+/// brings nothing forward that matters.
+pub(super) fn expiry(now: Timestamp) -> u64 {
+    now.saturating_add(KEEP).as_nanos().div_ceil(NANOS_A_SECOND)
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+const KEEP: Duration = Duration::from_secs(400 * 86_400);

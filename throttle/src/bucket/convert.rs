@@ -1,0 +1,169 @@
+//! What becomes of a bucket when its subject's plan changes.
+//!
+//! What is owed is kept in tokens. A rate that made `tat` lie d nanoseconds ahead at T1 for a
+//! token is followed by one at T2 with `tat` ⌈d·T2/T1⌉ ahead, even if that is more than its
+//! burst: then nothing fits until enough has been paid back, at the new rate. What is owed under
+//! a rate that the new plan doesn't have stays as it is until it is paid, for another plan that
+//! has it. Counters belong to periods, not to plans, and stay.
+//!
+//! So two plans that take turns (two tokens of one subject with different claims) admit no more
+//! than the larger of the two alone would: no change makes the debt smaller in tokens, each
+//! rate pays back no faster than itself, and a request is admitted only where the debt with it
+//! is within the burst of its own plan. In every window w, admitted <= max burst + max rate·w.
+//!
+//! The write is conditional on the very state that it was made from, and on that state's plan.
+//! Of several that try, one succeeds, and no write under the older plan succeeds afterwards. That
+//! it is the very state is told by the number of writes: a method's `tat` may have been added
+//! that nobody could ask for by name.
+//!
+//! Clocks differ, and a change by one that is ahead repays what has not been refilled yet. So the
+//! item notes when its plan was changed, the next change is no earlier than that, and no `tat`
+//! is. Otherwise each change to and fro would give a subject what is refilled in the spread.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use super::charge::Refusal;
+use super::write::MAX_COUNT;
+use super::{Charge, Meter, Move, Scope, State, To, When, Write};
+use crate::clock::Timestamp;
+use crate::plan::{MAX_REFILL, Plan};
+
+/// How a charge stands to a bucket that another plan, or an older version, has left.
+#[derive(Debug)]
+pub(crate) enum Conversion {
+    /// Write this, which takes the charge too.
+    Fitting(Write),
+    /// Write this; the charge doesn't fit the state after it.
+    Refusing(Write),
+    /// No plan may owe so long. Nothing is written, and the debt sinks at its own rate.
+    ///
+    /// Cutting the debt instead would give the tokens back to a subject that changes to and fro.
+    Waiting {
+        /// What the state would be, with the debt cut to what may be owed.
+        shown: State,
+        /// What the charge doesn't fit.
+        refusals: Vec<Refusal>,
+    },
+}
+
+impl Charge {
+    /// The change of a state to this charge's plan, together with the charge if it fits.
+    pub(crate) fn convert(&self, plan: &Plan, state: &State) -> Conversion {
+        // Changes by clocks that differ, to and fro, must not repay the same stretch of time twice.
+        let now = self.now.max(state.changed.min(self.now.saturating_add(MOST_AHEAD)));
+        let rates: BTreeMap<_, _> = plan.intervals().collect();
+        let mut after = state.clone();
+        after.stamp = Some(self.stamp.clone());
+        after.tats.clear();
+        let mut too_long = BTreeMap::new();
+        for (meter, tat) in &state.tats {
+            let Some(debt) = tat.checked_since(now).filter(|debt| !debt.is_zero()) else {
+                continue;
+            };
+            let interval = rates.get(&meter.scope).copied().unwrap_or(meter.interval);
+            let debt = scaled(debt, meter.interval, interval);
+            // There is one debt a scope, unless somebody has edited the item: then all count.
+            let meter_after = Meter { scope: meter.scope, interval };
+            let sum = after.tat(meter_after).saturating_since(now).saturating_add(debt);
+            if sum > LONGEST {
+                too_long.insert(meter.scope, (*meter, *tat));
+            }
+            after.tats.insert(meter_after, now.saturating_add(sum.min(LONGEST)));
+        }
+        // A charge by a clock that is behind takes from a full bucket, not from a fuller one.
+        for (scope, interval) in rates {
+            after.tats.entry(Meter { scope, interval }).or_insert(now);
+        }
+        let refusals = self.refusals(&after);
+        if !too_long.is_empty() {
+            return self.waiting(after, refusals, &too_long);
+        }
+        let fits = refusals.is_empty();
+        if fits {
+            let forms = self.forms(&after);
+            for change in self.write(forms).moves {
+                // Of the write's moves alone; the counters move by conditions of their own.
+                let tat = match change.to {
+                    To::At(tat) => tat,
+                    To::Forward(by) => after.tat(change.meter).saturating_add(by),
+                    To::Same | To::Back(_) | To::Gone => continue,
+                };
+                after.tats.insert(change.meter, tat);
+            }
+        }
+        let mut write = Write {
+            found: state.stamp.clone(),
+            moves: differences(state, &after),
+            writes: Some(state.writes),
+            changed: Some(now),
+            ..self.empty()
+        };
+        if fits {
+            Conversion::Fitting(write)
+        } else {
+            // Asked, so that the answer tells them, and not moved.
+            for count in &mut write.counts {
+                (count.at_most, count.add) = (MAX_COUNT, 0);
+            }
+            Conversion::Refusing(write)
+        }
+    }
+
+    /// A refusal until the charge fits, while what is owed sinks at the rate that it has now.
+    fn waiting(
+        &self,
+        shown: State,
+        mut refusals: Vec<Refusal>,
+        too_long: &BTreeMap<Scope, (Meter, Timestamp)>,
+    ) -> Conversion {
+        for refusal in &mut refusals {
+            let step = self.steps.iter().find(|step| refusal.limit == step.meter.scope.into());
+            if let Some((step, (meter, tat))) =
+                step.and_then(|step| Some((step, too_long.get(&step.meter.scope)?)))
+            {
+                // The tokens that may be owed, at the older rate.
+                let room = step.ceiling.saturating_since(self.now);
+                let room = scaled_down(room, step.meter.interval, meter.interval);
+                refusal.wait = tat.saturating_since(self.now.saturating_add(room));
+            }
+        }
+        Conversion::Waiting { shown, refusals }
+    }
+}
+
+/// The moves from one state to another, each on condition of what is there before.
+fn differences(before: &State, after: &State) -> Vec<Move> {
+    let gone = before.tats.keys().filter(|meter| !after.tats.contains_key(meter)).copied();
+    after
+        .tats
+        .keys()
+        .copied()
+        .chain(gone)
+        .map(|meter| Move {
+            meter,
+            when: before.tats.get(&meter).map_or(When::Absent, |tat| When::Is(*tat)),
+            to: after.tats.get(&meter).map_or(To::Gone, |tat| To::At(*tat)),
+        })
+        .collect()
+}
+
+/// So many nanoseconds' tokens at another interval, rounded up: against the caller.
+fn scaled(debt: Duration, from: NonZeroU64, to: NonZeroU64) -> Duration {
+    if from == to {
+        return debt;
+    }
+    let debt = debt.as_nanos().saturating_mul(to.get().into()).div_ceil(from.get().into());
+    Duration::from_nanos(u64::try_from(debt).unwrap_or(u64::MAX))
+}
+
+/// The most that scales to no more than so many nanoseconds: rounded down.
+fn scaled_down(debt: Duration, from: NonZeroU64, to: NonZeroU64) -> Duration {
+    let debt = debt.as_nanos().saturating_mul(to.get().into()) / u128::from(from.get());
+    Duration::from_nanos(u64::try_from(debt).unwrap_or(u64::MAX))
+}
+
+/// No clock is further ahead than this; a change noted as later is damage.
+const MOST_AHEAD: Duration = Duration::from_secs(86_400);
+const LONGEST: Duration = Duration::from_nanos(MAX_REFILL);

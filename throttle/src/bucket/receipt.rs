@@ -1,0 +1,153 @@
+//! Giving back what a request didn't use, or taking what it used beyond.
+//!
+//! The naive refund, `tat = tat − unused·T`, breaks the bound: part of what was charged has been
+//! refilled meanwhile, and would be there twice. Think of a bucket's debt as a queue that is
+//! served at the rate. A charge stands in it up to its *mark*, the `tat` that it left. What of it
+//! has not been served yet is at most mark − now, and only that can be taken out again without
+//! anybody having more than if the charge had never been made.
+//!
+//! An earlier refund moves everything behind it forward, and the marks of other receipts are
+//! too late by as much. So the item notes how many tokens were `returned` in all; a receipt
+//! notes how many had been at its time, and counts its mark earlier by the tokens returned since.
+//! That may be too much (what was returned may have stood behind), which is against the caller.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::charge::expiry;
+use super::write::MAX_COUNT;
+use super::{Charge, Count, Counter, Meter, Move, Stamp, State, To, When, Write};
+use crate::clock::Timestamp;
+use crate::name::Subject;
+use crate::plan::MAX_REFILL;
+
+/// What a request was charged, to be given back or settled once.
+///
+/// It can't be copied: what was charged once can be given back once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub(crate) subject: Subject,
+    cost: NonZeroU32,
+    meters: Vec<Meter>,
+    counters: Vec<Counter>,
+    /// The state that the charge left: its marks, and how many tokens had been returned.
+    pub(crate) left: State,
+}
+
+impl Receipt {
+    /// The receipt of a charge that left this state.
+    pub(crate) fn new(subject: Subject, charge: &Charge, left: State) -> Self {
+        Self {
+            subject,
+            cost: charge.cost,
+            meters: charge.steps.iter().map(|step| step.meter).collect(),
+            counters: charge.counts.iter().map(|count| count.counter).collect(),
+            left,
+        }
+    }
+
+    /// How many tokens were charged.
+    #[must_use]
+    pub fn cost(&self) -> NonZeroU32 {
+        self.cost
+    }
+
+    /// The write that gives tokens back to this state; none if nothing can be given back.
+    ///
+    /// Of each rate, at most min(unused·T, mark − now, tat − now). Of a counter, only while its
+    /// period lasts and where it shows as much. Nothing once the plan has changed,
+    /// even to another and back.
+    pub(crate) fn refund(&self, unused: u32, state: &State, now: Timestamp) -> Option<Write> {
+        let stamp = state.stamp.as_ref()?;
+        // Under another plan, from which it may have come back, the debt was paid at another rate.
+        if self.left.stamp.as_ref() != Some(stamp) || self.left.changed != state.changed {
+            return None;
+        }
+        let unused = unused.min(self.cost.get());
+        let moves: Vec<_> =
+            self.meters.iter().filter_map(|meter| self.back(*meter, unused, state, now)).collect();
+        let given = i64::from(unused);
+        let counts: Vec<_> = self
+            .counters
+            .iter()
+            .filter(|counter| counter.period().window(now).counter == **counter)
+            .filter(|counter| given > 0 && state.used(**counter) >= given)
+            .map(|counter| Count {
+                counter: *counter,
+                at_least: given,
+                at_most: MAX_COUNT,
+                add: -given,
+            })
+            .collect();
+        if moves.is_empty() && counts.is_empty() {
+            return None;
+        }
+        let returned = (!moves.is_empty()).then_some((state.returned, unused.into()));
+        let unchanged = Some(state.changed);
+        Some(Write { moves, counts, returned, unchanged, ..empty(stamp, now) })
+    }
+
+    /// The write that takes tokens beyond what was charged, whether they fit or not.
+    ///
+    /// Every rate goes on owing them, at most 366 days ahead, and every counter shows them, in
+    /// the periods that the request was counted in. Whatever plan the state is under now: what
+    /// is owed is owed in tokens. None if the state is that of an item that was deleted.
+    pub(crate) fn surcharge(&self, beyond: u32, state: &State, now: Timestamp) -> Option<Write> {
+        let stamp = state.stamp.as_ref()?;
+        let owes = |meter: &Meter| {
+            let (meter, tat) = state.tats.iter().find(|(found, _)| found.scope == meter.scope)?;
+            let advance = meter.interval.get().saturating_mul(beyond.into());
+            let advance = Duration::from_nanos(advance);
+            let latest = now.saturating_add(Duration::from_nanos(MAX_REFILL));
+            let owed = (*tat).max(now).saturating_add(advance);
+            let (when, to) = if owed > latest {
+                // Never earlier than it is, should it already be later than may be owed.
+                (When::Is(*tat), To::At(latest.max(*tat)))
+            } else if *tat > now {
+                (When::Within(now, latest.saturating_sub(advance)), To::Forward(advance))
+            } else {
+                (When::AtMost(now), To::At(owed))
+            };
+            Some(Move { meter: *meter, when, to })
+        };
+        let count = |counter: &Counter| Count {
+            counter: *counter,
+            at_least: -MAX_COUNT,
+            at_most: MAX_COUNT.saturating_sub(beyond.into()),
+            add: beyond.into(),
+        };
+        let moves = self.meters.iter().filter_map(owes).collect();
+        let counts = self.counters.iter().map(count).collect();
+        Some(Write { moves, counts, ..empty(stamp, now) })
+    }
+
+    /// What of a charge can be taken out of the queue again.
+    fn back(&self, meter: Meter, unused: u32, state: &State, now: Timestamp) -> Option<Move> {
+        let tat = *state.tats.get(&meter)?;
+        let nanos = |tokens: u64| Duration::from_nanos(meter.interval.get().saturating_mul(tokens));
+        let since = nanos(state.returned.saturating_sub(self.left.returned));
+        let unserved = self.left.tat(meter).saturating_sub(since).saturating_since(now);
+        let back = nanos(unused.into()).min(unserved).min(tat.saturating_since(now));
+        // `tat` may have grown meanwhile, never less than it was unless tokens were returned.
+        let when = When::Within(now.saturating_add(back).saturating_sub(TICK), END);
+        (!back.is_zero()).then_some(Move { meter, when, to: To::Back(back) })
+    }
+}
+
+fn empty(stamp: &Stamp, now: Timestamp) -> Write {
+    Write {
+        found: Some(stamp.clone()),
+        stamp: stamp.clone(),
+        moves: Vec::new(),
+        counts: Vec::new(),
+        forgotten: Vec::new(),
+        returned: None,
+        writes: None,
+        unchanged: None,
+        changed: None,
+        expires_at: expiry(now),
+    }
+}
+
+const TICK: Duration = Duration::from_nanos(1);
+const END: Timestamp = Timestamp::from_nanos(u64::MAX);

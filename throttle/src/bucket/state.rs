@@ -1,0 +1,144 @@
+//! What a store keeps for one subject, and how its parts are named.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+use std::num::NonZeroU64;
+
+use crate::clock::Timestamp;
+use crate::name::PlanId;
+use crate::period::Counter;
+
+/// What a store keeps for one subject.
+///
+/// What is not there counts as nothing used. Under one stamp everything only grows, but for
+/// refunds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// The plan that the last write was made under; none in an item that never was written.
+    pub stamp: Option<Stamp>,
+    /// When each rate's bucket will be full again.
+    pub tats: BTreeMap<Meter, Timestamp>,
+    /// How much was used in each period; below zero where more was granted than used.
+    pub counters: BTreeMap<Counter, i64>,
+    /// How many tokens refunds have given back in all. See [`Receipt`](super::Receipt).
+    pub returned: u64,
+    /// How many writes were applied to it in all.
+    pub writes: u64,
+    /// The moment of the last change of plan; no later change is taken for an earlier one.
+    pub changed: Timestamp,
+}
+
+/// A plan in one of its versions: the attribute `pv`, such as `3.free`.
+///
+/// It is in the condition of each write, so that a write made under an older version, or
+/// under another plan, can't be taken for one under this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The plan.
+    pub plan: PlanId,
+    /// How many times it had been written.
+    pub version: u64,
+}
+
+/// Where a rate's `tat` is kept: by its scope, and by the time that one token takes.
+///
+/// As an attribute: `t5f5e100` for a plan's rate of ten a second, `t5f5e100#0123456789ab` for
+/// a method's. Since the interval is in the name, what is owed under an older rate can be told
+/// in tokens from the item alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Meter {
+    /// Which rate of the plan.
+    pub scope: Scope,
+    /// Nanoseconds for one token.
+    pub interval: NonZeroU64,
+}
+
+/// Which rate of a plan: the plan's own, or a method's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// The plan's own rate.
+    Plan,
+    /// The rate of one method of one stage: a digest of 48 bits of its name.
+    Method(u64),
+}
+
+impl State {
+    /// When a rate's bucket will be full again; the epoch, if it never was used.
+    #[must_use]
+    pub fn tat(&self, meter: Meter) -> Timestamp {
+        self.tats.get(&meter).copied().unwrap_or_default()
+    }
+
+    /// How much of a period was used.
+    #[must_use]
+    pub fn used(&self, counter: Counter) -> i64 {
+        self.counters.get(&counter).copied().unwrap_or_default()
+    }
+}
+
+impl Stamp {
+    /// Reads an attribute; none if it was not written by [`Display`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (version, plan) = text.split_once('.')?;
+        let stamp = Self { plan: PlanId::new(plan).ok()?, version: version.parse().ok()? };
+        // Conditions compare the text, so there must be only one for each stamp.
+        (stamp.to_string() == text).then_some(stamp)
+    }
+
+    /// Whether this is the same plan in a later version.
+    #[must_use]
+    pub fn supersedes(&self, other: &Self) -> bool {
+        self.plan == other.plan && self.version > other.version
+    }
+}
+
+impl Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.version, self.plan)
+    }
+}
+
+impl Meter {
+    /// Reads an attribute's name; none if it was not written by [`Display`].
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let rest = name.strip_prefix('t')?;
+        let (interval, scope) = match rest.split_once('#') {
+            Some((interval, digest)) => {
+                (interval, Scope::Method(u64::from_str_radix(digest, 16).ok()?))
+            }
+            None => (rest, Scope::Plan),
+        };
+        let meter =
+            Self { scope, interval: NonZeroU64::new(u64::from_str_radix(interval, 16).ok()?)? };
+        (meter.to_string() == name).then_some(meter)
+    }
+}
+
+impl Display for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "t{:x}", self.interval)?;
+        match self.scope {
+            Scope::Plan => Ok(()),
+            Scope::Method(digest) => write!(f, "#{digest:012x}"),
+        }
+    }
+}
+
+impl Scope {
+    /// The scope of a method: by its API, its stage, and its key in the plan.
+    ///
+    /// The digest is FNV-1a (RFC 9923), cut to 48 bits: it must be the same in every build, and
+    /// only plans choose what goes in. Two methods with one digest would share a bucket, which
+    /// is stricter.
+    #[must_use]
+    pub fn method(api_id: &str, stage: &str, method: &str) -> Self {
+        const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+        const PRIME: u64 = 0x0100_0000_01b3;
+        let parts = [api_id, stage, method];
+        let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
+        let digest = bytes.fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
+        Self::Method((digest >> 16) ^ (digest & 0xffff))
+    }
+}

@@ -1,0 +1,180 @@
+//! A conditional write: all that a store has to understand of a bucket.
+
+use std::time::Duration;
+
+use super::{Counter, Meter, Stamp, State};
+use crate::clock::Timestamp;
+
+/// Conditions on a subject's state, and the changes to make if all of them hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The stamp to find; where it is the one to leave, an item without a stamp will do too.
+    pub found: Option<Stamp>,
+    /// The stamp to leave.
+    pub stamp: Stamp,
+    /// What to ask and to change of rates, at most one entry a meter.
+    pub moves: Vec<Move>,
+    /// What to ask and to change of counters, at most one entry a counter.
+    pub counts: Vec<Count>,
+    /// Counters to remove, whatever they show.
+    pub forgotten: Vec<Counter>,
+    /// How many tokens to note as returned, where the count so far is the first number.
+    pub returned: Option<(u64, u64)>,
+    /// How many writes were applied before, where this one is for that very state.
+    pub writes: Option<u64>,
+    /// When the plan was changed last before, where it must not have been changed since.
+    pub unchanged: Option<Timestamp>,
+    /// The moment to note as that of a change of plan.
+    pub changed: Option<Timestamp>,
+    /// The second from which the item holds nothing any more that a decision needs.
+    pub expires_at: u64,
+}
+
+/// What a write asks of a `tat`, and what it makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Which one.
+    pub meter: Meter,
+    /// What must hold before.
+    pub when: When,
+    /// What it becomes.
+    pub to: To,
+}
+
+/// What must hold of a `tat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// It isn't there.
+    Absent,
+    /// It isn't there, or is no later than this.
+    AtMost(Timestamp),
+    /// It is later than the first, and no later than the second.
+    Within(Timestamp, Timestamp),
+    /// It is exactly this.
+    Is(Timestamp),
+}
+
+/// What becomes of a `tat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// It stays.
+    Same,
+    /// It is this.
+    At(Timestamp),
+    /// It moves on by so much. It must be there.
+    Forward(Duration),
+    /// It moves back by so much. It must be there.
+    Back(Duration),
+    /// It is removed.
+    Gone,
+}
+
+/// What a write asks of a counter, and what it adds to it.
+///
+/// A counter that isn't there shows 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Which one.
+    pub counter: Counter,
+    /// The least that it may show before.
+    pub at_least: i64,
+    /// The most that it may show before.
+    pub at_most: i64,
+    /// How far it moves.
+    pub add: i64,
+}
+
+impl Write {
+    /// Whether it applies to this state: what a store's condition says.
+    #[must_use]
+    pub fn applies(&self, state: &State) -> bool {
+        self.finds(state.stamp.as_ref())
+            && self.moves.iter().all(|change| change.when.holds(state.tats.get(&change.meter)))
+            && self.counts.iter().all(|count| count.holds(state))
+            && self.returned.is_none_or(|(so_far, _)| state.returned == so_far)
+            && self.writes.is_none_or(|writes| state.writes == writes)
+            && self.unchanged.is_none_or(|changed| state.changed == changed)
+    }
+
+    /// The state afterwards: what a store's update says.
+    pub fn apply(&self, state: &mut State) {
+        state.stamp = Some(self.stamp.clone());
+        for change in &self.moves {
+            let tat = state.tat(change.meter);
+            let tat = match change.to {
+                To::Same => continue,
+                To::At(tat) => tat,
+                To::Forward(by) => tat.saturating_add(by),
+                To::Back(by) => tat.saturating_sub(by),
+                To::Gone => {
+                    state.tats.remove(&change.meter);
+                    continue;
+                }
+            };
+            state.tats.insert(change.meter, tat);
+        }
+        for count in &self.counts {
+            let used = state.counters.entry(count.counter).or_default();
+            *used = used.saturating_add(count.add);
+        }
+        for counter in &self.forgotten {
+            state.counters.remove(counter);
+        }
+        if let Some((so_far, tokens)) = self.returned {
+            state.returned = so_far.saturating_add(tokens);
+        }
+        state.writes = state.writes.saturating_add(1);
+        state.changed = self.changed.unwrap_or(state.changed);
+    }
+
+    /// The part of a state that an answer to this write tells: all but counters not asked for.
+    #[must_use]
+    pub fn part(&self, state: &State) -> State {
+        let known =
+            |count: &Count| state.counters.get(&count.counter).map(|used| (count.counter, *used));
+        State {
+            stamp: state.stamp.clone(),
+            tats: state.tats.clone(),
+            counters: self.counts.iter().filter_map(known).collect(),
+            returned: state.returned,
+            writes: state.writes,
+            changed: state.changed,
+        }
+    }
+
+    fn finds(&self, stamp: Option<&Stamp>) -> bool {
+        match stamp {
+            Some(_) => self.found.as_ref() == stamp,
+            None => self.admits_unstamped(),
+        }
+    }
+
+    /// Whether an item without a stamp will do.
+    #[must_use]
+    pub fn admits_unstamped(&self) -> bool {
+        self.found.as_ref().is_none_or(|found| *found == self.stamp)
+    }
+}
+
+impl When {
+    fn holds(self, tat: Option<&Timestamp>) -> bool {
+        match (self, tat) {
+            (Self::Absent | Self::AtMost(_), None) => true,
+            (Self::Within(..) | Self::Is(_), None) | (Self::Absent, Some(_)) => false,
+            (Self::AtMost(last), Some(tat)) => *tat <= last,
+            (Self::Within(before, last), Some(tat)) => before < *tat && *tat <= last,
+            (Self::Is(exactly), Some(tat)) => *tat == exactly,
+        }
+    }
+}
+
+impl Count {
+    fn holds(&self, state: &State) -> bool {
+        (self.at_least..=self.at_most).contains(&state.used(self.counter))
+    }
+}
+
+/// The most that a counter may be away from zero, either way: beyond it is damage.
+///
+/// Four times the largest quota; a counter that has been granted as much is below zero.
+pub(crate) const MAX_COUNT: i64 = 4_000_000_000_000_000;

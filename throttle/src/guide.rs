@@ -1,0 +1,122 @@
+//! What the limits promise, what they cost, and how to choose.
+//!
+//! Documentation alone: there is nothing in this module to call.
+//!
+//! # What is promised
+//!
+//! Let a plan have a rate of r tokens a second and a burst of b. Let S be the greatest
+//! difference between the clocks of any two instances at one moment, plus the longest time
+//! from reading a clock to the write's commit. In *every* window of w seconds, wherever it
+//! begins, over any number of instances:
+//!
+//! | | admitted in w |
+//! |---|---|
+//! | as it is by default | <= b + r·(w + S) |
+//! | with leases of life L | <= b + r·(w + L + S), and in all never more than was charged |
+//! | with a policy of `{"local": "p"}`, while the table fails, n instances | <= n·max(1, p·b) + n·p·r·w, besides |
+//! | with a policy of `"open"`, while the table fails | unbounded |
+//!
+//! With S = 0 that is b + r·w: what one bucket in one process would let through. It holds
+//! after any idle time, and for any pattern of arrivals. A quota of a period is a counter in
+//! the same write: after no write does it show more than the limit, whatever the clocks do. A
+//! [settlement](crate::Throttle::settle) beyond what was charged is the exception, and says so.
+//!
+//! # Why it holds
+//!
+//! **I1, without leases.** All of a rate's state is `tat`, the moment at which the bucket will
+//! be full again; T = 1/r, rounded up. A write that admits a request of cost c at the moment n,
+//! as its instance's clock tells, is conditional on max(`tat`, n) + cT <= n + bT, and sets `tat`
+//! to max(`tat`, n) + cT. The table serializes the writes of one item, so there is an order of
+//! commits, and each write sees what the one before left. Take the admissions of a window in
+//! that order, with clock readings n₁ … nₖ and costs c₁ … cₖ. The first leaves
+//! `tat` >= n₁ + c₁T, each later one moves `tat` on by at least cᵢT, and nothing but a refund
+//! moves it back. So after the last, n₁ + (c₁ + … + cₖ)T <= `tat` <= nₖ + bT, from which
+//! c₁ + … + cₖ <= b + (nₖ − n₁)/T. Of two readings whose writes commit within w of each other,
+//! one is later than the other by at most w + S. A refund takes out no more than what is
+//! still waiting to be served in front of its own mark: `tat` is then no earlier than if that
+//! part had never been charged ([`Receipt`](crate::bucket::Receipt)).
+//!
+//! A write can't compute a maximum and condition on it at once, so there are two forms: *idle*
+//! (`tat <= n`, sets n + cT) and *busy* (`n < tat <= n + (b − c)T`, adds cT). Their conditions
+//! exclude each other, and together they say what is said above. Without the lower bound of
+//! the second, time that nobody used long ago would be given out again, on top of the burst.
+//!
+//! **I2, with leases.** A lease of k tokens is one charge of k, so I1 holds for charges. Each
+//! token is used once, by one lock, within L of a moment before its charge was sent. So what
+//! is admitted in a window of w was charged within the window of w + L that ends with it, and
+//! I1 for that window is the bound. Tokens that nobody used were charged all the same.
+//!
+//! # What a skewed clock does
+//!
+//! An instance whose clock is *behind* refuses what would fit, by as much as it is behind. One
+//! that is *ahead* by s can admit r·s tokens early: they are missing afterwards, so it is a
+//! shift and no gain, and only once, not each second. AWS keeps its clocks within milliseconds,
+//! which at a thousand a second is a few requests. A quota's period begins by the clock of the
+//! instance that decides; its counter is named after the period, so two instances that
+//! disagree about midnight count into two counters, and neither exceeds its limit.
+//!
+//! # What is remembered
+//!
+//! A refusal may be repeated from memory for up to a second, with the wait that it told. If
+//! a refund came in between, that is wrong for as long. Nothing that is remembered admits.
+//! Plans are read again after a minute, so that is how long an old plan may decide. A bucket
+//! that has met the new version tells every instance with the old one to read it again, at the
+//! next write. What is owed is kept, in tokens, when a plan changes.
+//!
+//! # What it costs
+//!
+//! A call is one UpdateItem of an item below 1 KB: one write unit, also when its condition fails.
+//! A decision takes about one. On demand, a million write units cost $0.625 in us-east-1 (AWS's
+//! price list as read in November 2026; storage and the function's own time come on top).
+//!
+//! | one subject, as asked of one instance | calls a decision | $ a million decisions |
+//! |---|---|---|
+//! | anything below its rate, one instance | 1.00 to 1.02 | 0.63 to 0.64 |
+//! | several instances at 0.5 of the rate, at the worst | 1.5 | 0.94 |
+//! | twice its rate, one instance: the second half is refused from memory | 0.5 | 0.32 |
+//! | 10 a second, with leases | 1.00 | 0.63 |
+//! | 1,000 a second, with leases, burst of 200 and rate of 1,200 | 0.05 at most | 0.03 |
+//! | a refusal from memory, or a request that a lease serves | 0 | 0 |
+//!
+//! Ten requests a second around the clock are 26 million a month: $16 strict. A thousand a
+//! second are 2.6 billion: $1,640 strict, $82 at most with leases. One item takes at most a
+//! thousand writes a second, by DynamoDB's own limit: that is where leases stop being an option.
+//!
+//! # When to lease
+//!
+//! Where instances are few and busy, the subject's limits are far above what one instance is
+//! asked for in a second, and a request that comes up to L late is no harm. Not where a burst is
+//! below a few dozen tokens (there is nothing to take a quarter of), or where each token of a
+//! quota is paid for (up to a lease of it is lost each time that an instance falls idle or ends).
+//! Lambda runs one request at a time in each instance, so an instance seldom sees 32 a second
+//! for one subject; there leases do nothing, and cost nothing. See [`Leases`](crate::Leases).
+//!
+//! # While the table fails
+//!
+//! A call has a time-out (100 ms by default) and is made once. What has no answer may have been
+//! charged and is not repeated: nothing is admitted that wasn't charged. A throttled write surely
+//! wasn't applied, and isn't repeated either: it would add to what the item has too much of. After
+//! five failures in a row the table is left alone for a second, so that requests fail at once
+//! instead of after 100 ms, and then one call tries. A single throttled subject doesn't count
+//! again and again: a hot key is no outage.
+//!
+//! A plan says what is answered then ([`FailurePolicy`](crate::FailurePolicy)):
+//! - `closed`, the default: no decision. Choose it where what lies behind must be protected.
+//! - `open`: yes. Choose it where an outage of the limits must not become one of the service.
+//! - `{"local": "1/10"}`: each instance by itself, by a share. With n instances, 1/n keeps to
+//!   the plan as a whole. Choose it where neither of the others will do and n is known roughly.
+//!
+//! Plans are known for a day after they were last read, so that the policy can be. A table
+//! that doesn't exist or refuses access is an error under all three. What was admitted without
+//! the table is not charged to it afterwards, and each such decision says
+//! [`is_degraded`](crate::Decision::is_degraded).
+//!
+//! # Regions
+//!
+//! A DynamoDB global table with eventual consistency (MREC) is last-writer-wins: two Regions that
+//! decide for one subject overwrite each other, and up to twice the limit passes. So give each
+//! Region a budget and a table of its own, or a subject's name with the Region in it, and let
+//! the budgets add up to the limit. A table with strong consistency (MRSC) checks conditions
+//! across Regions, so the promise holds as it stands, at the latency of a write to another
+//! Region; it has no TTL, so items of subjects that never return are there to stay (MRSC was
+//! not tried on AWS by this project).

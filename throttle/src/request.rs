@@ -1,0 +1,70 @@
+//! What is asked of a throttle.
+
+use std::num::NonZeroU32;
+
+use crate::bucket::{Charge, Scope};
+use crate::clock::Timestamp;
+use crate::lease::Want;
+use crate::name::{PlanId, Subject};
+use crate::plan::MethodRate;
+use crate::store::PlanRecord;
+
+/// One request, to be counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) plan: &'a PlanId,
+    pub(crate) cost: NonZeroU32,
+    pub(crate) method: Option<Method<'a>>,
+}
+
+/// A method of an API's stage, as a plan writes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Method<'a> {
+    pub(crate) api_id: &'a str,
+    pub(crate) stage: &'a str,
+    pub(crate) key: &'a str,
+}
+
+impl<'a> Request<'a> {
+    /// A request of a subject under a plan; it costs 1.
+    #[must_use]
+    pub fn new(subject: &'a Subject, plan: &'a PlanId) -> Self {
+        Self { subject, plan, cost: NonZeroU32::MIN, method: None }
+    }
+
+    /// Sets how many tokens the request takes, of every rate and of every quota.
+    #[must_use]
+    pub fn cost(self, cost: NonZeroU32) -> Self {
+        Self { cost, ..self }
+    }
+
+    /// Sets the method that is called, as a plan writes it: `/pets/{id}/GET`.
+    ///
+    /// If the plan has a rate for it on this stage, the request takes from that too.
+    #[must_use]
+    pub fn method(self, api_id: &'a str, stage: &'a str, key: &'a str) -> Self {
+        Self { method: Some(Method { api_id, stage, key }), ..self }
+    }
+
+    /// The rate of the request's method, where the plan has one.
+    pub(crate) fn method_rate(&self, record: &PlanRecord) -> Option<MethodRate> {
+        self.method.and_then(|it| record.plan.method(it.api_id, it.stage, it.key))
+    }
+
+    pub(crate) fn scope(&self, record: &PlanRecord) -> Scope {
+        self.method_rate(record).map_or(Scope::Plan, |method| method.scope)
+    }
+
+    pub(crate) fn charge(&self, record: &PlanRecord, now: Timestamp) -> Charge {
+        let charge = Charge::new(record, self.cost, now);
+        match self.method_rate(record) {
+            Some(method) => charge.method(method),
+            None => charge,
+        }
+    }
+
+    pub(crate) fn want(&self, scope: Scope) -> Want<'a> {
+        Want { subject: self.subject, plan: self.plan, scope, cost: self.cost }
+    }
+}

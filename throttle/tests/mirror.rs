@@ -1,0 +1,113 @@
+//! Whatever is written: a table answers as the memory store does.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod common;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use common::{TABLE, serve_table};
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+use throttle::bucket::{Count, Counter, Meter, Move, Scope, Stamp, To, When, Write};
+use throttle::{DynamoStore, MemoryStore, PlanId, Store, Subject, Timestamp};
+
+fn stamp() -> impl Strategy<Value = Stamp> {
+    let plan = prop::sample::select(vec!["free", "gold.er"]);
+    (plan, 1..3u64).prop_map(|(plan, version)| Stamp { plan: PlanId::new(plan).unwrap(), version })
+}
+
+/// Few stamps, meters and moments, so that conditions hold about as often as not.
+fn change(scope: Scope) -> impl Strategy<Value = Move> {
+    let moment = || (0..8u64).prop_map(|at| Timestamp::from_nanos(at * 5));
+    let by = |most: u64| (0..=most).prop_map(Duration::from_nanos);
+    let meter = Meter { scope, interval: 1_000_000_007.try_into().unwrap() };
+    let fixed = || prop_oneof![Just(To::Same), Just(To::Gone), moment().prop_map(To::At)];
+    prop_oneof![
+        fixed().prop_map(|to| (When::Absent, to)),
+        (moment(), fixed()).prop_map(|(last, to)| (When::AtMost(last), to)),
+        (moment(), fixed()).prop_map(|(at, to)| (When::Is(at), to)),
+        (moment(), moment(), by(9)).prop_map(|(a, b, by)| (When::Within(a, b), To::Forward(by))),
+        (moment(), moment()).prop_flat_map(move |(after, last)| {
+            by(after.as_nanos()).prop_map(move |by| (When::Within(after, last), To::Back(by)))
+        }),
+    ]
+    .prop_map(move |(when, to)| Move { meter, when, to })
+}
+
+fn count(name: &str) -> impl Strategy<Value = Count> + use<> {
+    let counter = Counter::parse(name).unwrap();
+    (-3..3i64, -2..9i64, -3..5i64).prop_map(move |(at_least, more, add)| Count {
+        counter,
+        at_least,
+        at_most: at_least + more,
+        add,
+    })
+}
+
+fn write() -> impl Strategy<Value = Write> {
+    let found = prop_oneof![6 => Just(true), 1 => Just(false)];
+    let moves = (
+        prop::option::of(change(Scope::Plan)),
+        prop::option::of(change(Scope::method("api", "prod", "/pets/GET"))),
+    );
+    let counts = (prop::option::of(count("d20261121")), prop::option::of(count("w2026-47")));
+    let forgotten = prop::option::of(Just(Counter::parse("m202611").unwrap()));
+    let returned = prop::option::weighted(0.2, (0..2u64, 0..2u64));
+    let moment = || (0..2u64).prop_map(Timestamp::from_nanos);
+    let history = (
+        prop::option::weighted(0.1, 0..4u64),
+        prop::option::weighted(0.2, moment()),
+        prop::option::weighted(0.2, moment()),
+    );
+    (found, stamp(), prop::option::of(stamp()), moves, counts, (forgotten, returned), history)
+        .prop_map(|(same, stamp, found, moves, counts, (forgotten, returned), history)| Write {
+            found: if same { Some(stamp.clone()) } else { found },
+            stamp,
+            moves: [moves.0, moves.1].into_iter().flatten().collect(),
+            counts: [counts.0, counts.1].into_iter().flatten().collect(),
+            forgotten: forgotten.into_iter().collect(),
+            returned,
+            writes: history.0,
+            unchanged: history.1,
+            changed: history.2,
+            expires_at: 2_000_000_000,
+        })
+}
+
+#[test]
+fn a_table_answers_every_write_as_memory_does() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let served = runtime.block_on(serve_table());
+    let (table, memory) = (DynamoStore::new(served.client, TABLE), MemoryStore::new());
+    let cases = AtomicU64::new(0);
+    let config = ProptestConfig {
+        cases: 100,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource(
+            "proptest-regressions",
+        ))),
+        ..ProptestConfig::default()
+    };
+    let outcome = proptest::test_runner::TestRunner::new(config).run(
+        &prop::collection::vec(write(), 1..12),
+        |writes| {
+            let case = cases.fetch_add(1, Ordering::Relaxed);
+            let subject = Subject::new(format!("subject {case}")).unwrap();
+            for write in writes {
+                let (told, expected) = runtime.block_on(async {
+                    (table.write(&subject, &write).await, memory.write(&subject, &write).await)
+                });
+                prop_assert_eq!(told, expected, "{:?}", write);
+            }
+            Ok(())
+        },
+    );
+    outcome.unwrap();
+    let consumed = memory.consumed();
+    assert_eq!(table.consumed(), consumed);
+    assert!(
+        consumed.applied > consumed.calls / 10 && consumed.kept > consumed.calls / 10,
+        "{consumed:?}"
+    );
+}

@@ -1,0 +1,213 @@
+//! Giving back, and charging what it came to: neither may break the bound.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+#[path = "common/desk.rs"]
+mod desk;
+
+use std::time::Duration;
+
+use desk::{Desk, rate};
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+use throttle::bucket::Receipt;
+use throttle::{Clock, Limit, Refund, Standing, Store};
+
+const SECOND: u64 = 1_000_000_000;
+const PLAN: &str = r#"{"throttle": {"rateLimit": 1, "burstLimit": 10},
+    "quota": [{"limit": 20, "period": "DAY"}, {"limit": 30, "period": "WEEK"}]}"#;
+
+#[tokio::test]
+async fn a_refund_at_once_gives_all_of_it_back() {
+    let desk = Desk::new();
+    desk.put("plan", PLAN);
+    let instance = desk.instance();
+    let receipt = desk.charge(&instance, "plan", 10).await;
+    assert!(!desk.decide(&instance, "plan", 1).await.is_allowed());
+    assert_eq!(instance.refund(receipt, 8).await, Ok(Refund::Made));
+    let decision = desk.decide(&instance, "plan", 8).await;
+    let left: Vec<_> = decision.standings().iter().map(Standing::remaining).collect();
+    assert_eq!(left, [0, 10, 20]);
+    assert_eq!(instance.counts().refunded, 1);
+}
+
+#[tokio::test]
+async fn what_has_been_refilled_is_not_given_back() {
+    let desk = Desk::new();
+    desk.put("plan", PLAN);
+    let instance = desk.instance();
+    let receipt = desk.charge(&instance, "plan", 10).await;
+    desk.advance(10 * SECOND);
+    // The bucket is full again, and another takes all of it: none of it is the first one's.
+    desk.charge(&instance, "plan", 10).await;
+    instance.refund(receipt, 10).await.unwrap();
+    let refused = desk.decide(&instance, "plan", 1).await;
+    assert_eq!(refused.refused_by(), [Limit::Burst]);
+    let left: Vec<_> = refused.standings().iter().map(Standing::remaining).collect();
+    assert_eq!(left, [0, 10, 20], "the quotas are given back");
+}
+
+#[tokio::test]
+async fn what_others_had_returned_counts_against_a_later_refund() {
+    let desk = Desk::new();
+    desk.put("plan", &rate("1/s", 20));
+    let instance = desk.instance();
+    let first = desk.charge(&instance, "plan", 5).await;
+    let second = desk.charge(&instance, "plan", 5).await;
+    desk.advance(SECOND);
+    instance.refund(first, 5).await.unwrap();
+    desk.advance(5 * SECOND);
+    // The second has been refilled by now; what is owed is the third's.
+    desk.charge(&instance, "plan", 5).await;
+    desk.advance(SECOND);
+    instance.refund(second, 5).await.unwrap();
+    assert_eq!(desk.decide(&desk.instance(), "plan", 1).await.remaining(), 20 - 4 - 1);
+}
+
+#[tokio::test]
+async fn nothing_is_left_to_give_back_after_the_period_or_the_plan() {
+    let desk = Desk::new();
+    desk.put("plan", PLAN);
+    let instance = desk.instance();
+    let receipt = desk.charge(&instance, "plan", 5).await;
+    desk.put("plan", PLAN);
+    desk.decide(&desk.instance(), "plan", 1).await;
+    assert_eq!(instance.refund(receipt, 5).await, Ok(Refund::Nothing));
+    assert_eq!(desk.decide(&desk.instance(), "plan", 1).await.remaining(), 3);
+
+    let receipt = desk.charge(&desk.instance(), "plan", 1).await;
+    // Two days and a week later: nothing of the day, the week, or the rate.
+    desk.clock.advance(Duration::from_secs(9 * 86_400));
+    let calls = desk.store.calls();
+    assert_eq!(desk.instance().refund(receipt, 1).await, Ok(Refund::Nothing));
+    assert_eq!(desk.store.calls(), calls);
+    assert_eq!(
+        desk.instance().refund(desk.charge(&instance, "plan", 1).await, 0).await,
+        Ok(Refund::Nothing)
+    );
+}
+
+#[tokio::test]
+async fn a_refund_asks_again_where_another_came_first() {
+    let desk = Desk::new();
+    desk.put("plan", PLAN);
+    let (one, other) = (desk.instance(), desk.instance());
+    let first = desk.charge(&one, "plan", 3).await;
+    let second = desk.charge(&other, "plan", 3).await;
+    assert_eq!(other.refund(second, 3).await, Ok(Refund::Made));
+    let calls = desk.store.calls();
+    assert_eq!(one.refund(first, 3).await, Ok(Refund::Made));
+    assert_eq!(desk.store.calls(), calls + 2);
+    // The mark of the first is taken to be three tokens earlier, which is where it began.
+    assert_eq!(desk.decide(&desk.instance(), "plan", 1).await.standings()[1].remaining(), 19);
+}
+
+#[tokio::test]
+async fn a_settlement_charges_what_it_came_to() {
+    let desk = Desk::new();
+    desk.put("plan", PLAN);
+    let instance = desk.instance();
+    let receipt = desk.charge(&instance, "plan", 4).await;
+    instance.settle(receipt, 4).await.unwrap();
+    assert_eq!(desk.store.calls(), 1);
+    let receipt = desk.charge(&instance, "plan", 4).await;
+    instance.settle(receipt, 1).await.unwrap();
+    let decision = desk.decide(&instance, "plan", 1).await;
+    assert_eq!(decision.remaining(), 4);
+    // Beyond what fits: all limits show it, and later requests wait for it.
+    instance.settle(decision.into_receipt().unwrap(), 21).await.unwrap();
+    let refused = desk.decide(&instance, "plan", 1).await;
+    assert_eq!(refused.refused_by(), [Limit::Burst, Limit::Daily]);
+    assert_eq!(refused.standings()[0].resets_after(), Duration::from_secs(26));
+    assert_eq!(refused.standings()[2].remaining(), 4);
+}
+
+#[tokio::test]
+async fn a_settlement_owes_a_year_at_most_and_survives_a_change_of_plans() {
+    let desk = Desk::new();
+    desk.put("plan", &rate("1/s", 10));
+    let instance = desk.instance();
+    let receipt = desk.charge(&instance, "plan", 1).await;
+    instance.settle(receipt, u32::MAX).await.unwrap();
+    let refused = desk.decide(&instance, "plan", 1).await;
+    assert_eq!(refused.standings()[0].resets_after(), Duration::from_secs(366 * 86_400));
+
+    let desk = Desk::new();
+    desk.put("plan", &rate("1/s", 10));
+    let instance = desk.instance();
+    let receipt = desk.charge(&instance, "plan", 1).await;
+    desk.put("plan", &rate("2/s", 10));
+    desk.charge(&desk.instance(), "plan", 1).await;
+    instance.settle(receipt, 5).await.unwrap();
+    assert_eq!(desk.decide(&desk.instance(), "plan", 1).await.remaining(), 3);
+}
+
+/// What happens next: a request, or the oldest or newest open receipt given back.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Charge(u32),
+    Refund { which: usize, unused: u32 },
+    Wait(u64),
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        4 => (1..=8u32).prop_map(Event::Charge),
+        3 => (0..6usize, 0..=8u32).prop_map(|(which, unused)| Event::Refund { which, unused }),
+        3 => (0..8_000u64).prop_map(|millis| Event::Wait(millis * 1_000_000)),
+    ];
+    prop::collection::vec(event, 1..60)
+}
+
+/// A request that was let through: when, and what of it is taken to be used.
+struct Use {
+    at: u64,
+    used: u64,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
+        ..ProptestConfig::default()
+    })]
+
+    /// I7: by what is used of each request, no window holds more than burst and refill.
+    #[test]
+    fn no_schedule_of_refunds_raises_the_bound(events in events(), instances in 1..4usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let desk = Desk::new();
+            desk.put("plan", &rate("1/s", 8));
+            let instances: Vec<_> = (0..instances).map(|_| desk.instance()).collect();
+            let mut uses: Vec<Use> = Vec::new();
+            let mut open: Vec<(usize, Receipt)> = Vec::new();
+            for (turn, event) in events.into_iter().enumerate() {
+                let instance = instances.get(turn % instances.len()).unwrap();
+                match event {
+                    Event::Wait(nanos) => desk.advance(nanos),
+                    Event::Charge(cost) => {
+                        let decision = desk.decide(instance, "plan", cost).await;
+                        if let Some(receipt) = decision.into_receipt() {
+                            open.push((uses.len(), receipt));
+                            uses.push(Use { at: desk.clock.now().as_nanos(), used: cost.into() });
+                        }
+                    }
+                    Event::Refund { which, unused } if !open.is_empty() => {
+                        let (index, receipt) = open.remove(which % open.len());
+                        let unused = unused.min(receipt.cost().get());
+                        instance.refund(receipt, unused).await.unwrap();
+                        uses.get_mut(index).unwrap().used -= u64::from(unused);
+                    }
+                    Event::Refund { .. } => {}
+                }
+                let now = desk.clock.now().as_nanos();
+                let mut used = 0;
+                for it in uses.iter().rev() {
+                    used += it.used;
+                    let refilled = (now - it.at) / SECOND;
+                    assert!(used <= 8 + refilled, "{used} used within {} ns", now - it.at);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,206 @@
+//! Many instances, one table, and everything that can go wrong between them: by seed.
+//!
+//! | Invariant | Test | Where |
+//! |---|---|---|
+//! | I1 | `i01_no_window_admits_more_than_burst_and_refill` | here |
+//! | I1 | `i01_idle_for_long_then_all_at_once` | here |
+//! | I2 | `i02_leases_admit_no_more_than_was_debited` | here |
+//! | I3 | `i03_counters_show_what_was_taken` | here |
+//! | I4 | `i04_memory_never_admits` | here |
+//! | I5 | `i05_a_refusal_was_right_within_its_age` | here |
+//! | I6 | `i06_waiting_exactly_as_told_succeeds` | here |
+//! | I7 | `i07_no_schedule_of_refunds_raises_the_bound` | here |
+//! | I8 | `i08_a_plan_change_keeps_debt_and_is_not_reverted` | here |
+//! | I9 | `i09_a_lost_answer_counts_as_charged` | here |
+//! | I10 | `i10_deleting_what_holds_nothing_changes_no_decision` | here |
+//! | I11 | `i11_many_instances_decide_as_one_reference` | here |
+//! | I12 | `i12_each_sabotage_is_caught` | here |
+//! | I13 | `i13_calls_stay_within_the_budget` | here |
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test may fail loudly"
+)]
+
+mod clock;
+mod oracle;
+mod random;
+mod reference;
+mod run;
+mod scenario;
+mod seeds;
+mod table;
+mod wire;
+mod world;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::oracle::judge;
+use crate::reference::{Ask, Reference};
+use crate::run::{Outcome, Run};
+use crate::scenario::{CALM, Profile, STORMY};
+use crate::seeds::{hold, hold_also};
+use crate::table::Law;
+
+#[test]
+fn i01_no_window_admits_more_than_burst_and_refill() {
+    hold("i01", STORMY);
+}
+
+#[test]
+fn i01_idle_for_long_then_all_at_once() {
+    let profile = Profile { quotas: false, kills: false, ..STORMY };
+    hold_also("i01-idle", profile, |run| {
+        let run = Run::of(run.scenario.clone().idle_then_all_at_once(), Law::Conditional);
+        judge(&run).first().map(|found| format!("{found:?}"))
+    });
+}
+
+#[test]
+fn i02_leases_admit_no_more_than_was_debited() {
+    let profile = Profile { leases: true, skew: false, replans: false, refunds: false, ..STORMY };
+    let leased = std::cell::Cell::new(0);
+    hold_also("i02", profile, |run| {
+        let from_memory = run.outcomes.iter().filter(|outcome| {
+            outcome.calls == 0 && matches!(&outcome.result, Some(Ok(answer)) if answer.is_allowed())
+        });
+        leased.set(leased.get() + from_memory.count());
+        None
+    });
+    assert!(leased.get() > 0, "no lease was ever used");
+}
+
+#[test]
+fn i03_counters_show_what_was_taken() {
+    hold("i03", Profile { only_quotas: true, ..STORMY });
+}
+
+#[test]
+fn i04_memory_never_admits() {
+    hold("i04", Profile { instances: 3, ..STORMY });
+}
+
+#[test]
+fn i05_a_refusal_was_right_within_its_age() {
+    hold("i05", Profile { skew: false, kills: false, ..STORMY });
+}
+
+/// When all is quiet again, whoever is told to wait is let in then, and a nanosecond earlier not.
+#[test]
+fn i06_waiting_exactly_as_told_succeeds() {
+    hold_also("i06", Profile { epilogue: true, ..STORMY }, |run| {
+        let wait =
+            |decision: usize| run.outcomes[decision].result.as_ref()?.as_ref().ok()?.retry_after();
+        run.epilogue.iter().find_map(|[refused, early, right]| {
+            let told = [wait(*early), wait(*right)];
+            let as_promised = told == [Some(Duration::from_nanos(1)), None];
+            (!as_promised).then(|| format!("told to wait {:?}, then {told:?}", wait(*refused)))
+        })
+    });
+}
+
+/// I1 is judged with what was given back counted as never taken.
+#[test]
+fn i07_no_schedule_of_refunds_raises_the_bound() {
+    hold("i07", Profile { replans: false, quotas: false, ..STORMY });
+}
+
+#[test]
+fn i08_a_plan_change_keeps_debt_and_is_not_reverted() {
+    hold("i08", Profile { refunds: false, days: false, ..STORMY });
+}
+
+#[test]
+fn i09_a_lost_answer_counts_as_charged() {
+    hold("i09", Profile { losses: true, ..STORMY });
+}
+
+#[test]
+fn i10_deleting_what_holds_nothing_changes_no_decision() {
+    hold("i10-storm", Profile { days: true, ..STORMY });
+    hold_also("i10", Profile { deletions: true, ..CALM }, |run| {
+        let kept = Run::of(run.scenario.clone().without_deletions(), Law::Conditional);
+        decisions(run).ne(decisions(&kept)).then(|| "the deletions changed a decision".to_owned())
+    });
+}
+
+#[test]
+fn i11_many_instances_decide_as_one_reference() {
+    hold_also("i11", CALM, |run| {
+        let mut references = BTreeMap::<_, Reference>::new();
+        for outcome in &run.outcomes {
+            let reference = references.entry(&outcome.subject).or_default();
+            let record = run.table.plan(&outcome.plan).unwrap();
+            let (method, now, cost) = (outcome.method, outcome.asked, outcome.cost);
+            let ask = Ask { record: &record, method, now, cost };
+            let verdict = reference.judge(ask);
+            let Some(Ok(answer)) = &outcome.result else { continue };
+            let wait = answer.retry_after().unwrap_or_default().as_nanos();
+            // What is remembered may be a second old: it refuses rightly, and may promise too much.
+            let same = if outcome.calls == 0 {
+                !verdict.refused_by.is_empty() && wait <= verdict.wait.into()
+            } else {
+                (answer.refused_by(), wait) == (verdict.refused_by.clone(), verdict.wait.into())
+            };
+            if !same {
+                return Some(format!("{answer:?}, where the reference has {verdict:?}"));
+            }
+            if answer.is_allowed() {
+                reference.take(ask);
+            }
+        }
+        None
+    });
+}
+
+#[test]
+fn i12_each_sabotage_is_caught() {
+    let leases = Profile { leases: true, skew: false, ..CALM };
+    for (law, profile, by) in [
+        (Law::ReadThenWrite, STORMY, 1),
+        (Law::FixedWindow, STORMY, 1),
+        (Law::NoLowerBound, STORMY, 1),
+        (Law::ForgetfulRefill, STORMY, 1),
+        (Law::ForgetfulRefill, leases, 2),
+        (Law::ForgetfulCounter, STORMY, 3),
+        (Law::Phantom, STORMY, 4),
+        (Law::Phantom, leases, 2),
+        (Law::NaiveRefund, STORMY, 7),
+        (Law::DebtForgiven, STORMY, 8),
+        (Law::AnyPlan, STORMY, 8),
+    ] {
+        // Most are caught by one of the first few; none needs the second hundred.
+        let caught = (0..200).find(|seed| {
+            judge(&Run::new(*seed, profile, law)).iter().any(|found| found.invariant == by)
+        });
+        assert!(caught.is_some(), "{law:?} is not caught by I{by}");
+    }
+}
+
+#[test]
+fn i13_calls_stay_within_the_budget() {
+    hold_also("i13", Profile { instances: 1, ..CALM }, |run| {
+        let calls: usize = run.outcomes.iter().map(|outcome| outcome.calls).sum();
+        (calls > run.outcomes.len()).then(|| format!("{calls} calls, {}", run.outcomes.len()))
+    });
+}
+
+/// A run is its seed and nothing else: no hash, no thread and no real time decides in it.
+#[test]
+fn a_seed_always_runs_alike() {
+    for seed in 0..20 {
+        let [one, other] = [(); 2].map(|()| Run::new(seed, STORMY, Law::Conditional));
+        assert!(decisions(&one).eq(decisions(&other)), "seed {seed}");
+    }
+}
+
+fn decisions(run: &Run) -> impl Iterator<Item = (u64, u64, String)> {
+    let told = |outcome: &Outcome| format!("{:?}", outcome.result);
+    run.outcomes.iter().map(move |outcome| (outcome.asked, outcome.answered, told(outcome)))
+}

@@ -1,0 +1,169 @@
+//! The limits once more, written as simply as can be: what all else is compared with.
+//!
+//! One subject, one thread, no store: max(tat, now) is just computed, and so are the quotas.
+
+use std::collections::BTreeMap;
+
+use throttle::bucket::{Counter, Meter, Scope, State};
+use throttle::{Limit, Period, Plan, PlanRecord, Throttling, Timestamp};
+
+/// The stage whose methods a scenario's plans have rates for.
+pub(crate) const STAGE: (&str, &str) = ("api", "prod");
+
+/// What a subject has taken, and the answers to what it asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reference {
+    stamp: Option<String>,
+    pub(crate) tats: BTreeMap<Meter, u64>,
+    used: BTreeMap<Counter, i64>,
+    changed: u64,
+}
+
+/// What is asked: under which plan, for which method, by which clock, at what cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) record: &'a PlanRecord,
+    pub(crate) method: Option<&'a str>,
+    pub(crate) now: u64,
+    pub(crate) cost: u64,
+}
+
+/// An answer: the limits that refuse, and how long until none does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) refused_by: Vec<Limit>,
+    pub(crate) wait: u64,
+}
+
+impl Reference {
+    /// What is written in a store's state.
+    pub(crate) fn of(state: &State) -> Self {
+        Self {
+            stamp: state.stamp.as_ref().map(ToString::to_string),
+            tats: state.tats.iter().map(|(meter, tat)| (*meter, tat.as_nanos())).collect(),
+            used: state.counters.clone(),
+            changed: state.changed.as_nanos(),
+        }
+    }
+
+    /// Moves on to another plan, or another version: what is owed stays the same in tokens.
+    pub(crate) fn change(&mut self, to: &PlanRecord, now: u64) {
+        let stamp = format!("{}.{}", to.version, to.id);
+        let before = self.stamp.replace(stamp.clone());
+        if before.is_none() || before == Some(stamp) {
+            return;
+        }
+        // Whoever's clock is behind the last one that changed it goes by that.
+        let now = now.max(self.changed);
+        self.changed = now;
+        let tats = std::mem::take(&mut self.tats).into_iter().filter(|(_, tat)| *tat > now);
+        for (meter, tat) in tats {
+            let interval = rates_of(&to.plan).find(|(scope, _)| *scope == meter.scope);
+            let interval = interval.map_or(meter.interval, |(_, throttle)| {
+                u64::try_from(throttle.rate().interval().as_nanos()).unwrap().try_into().unwrap()
+            });
+            let debt = u128::from(tat - now) * u128::from(interval.get());
+            let debt = debt.div_ceil(u128::from(meter.interval.get()));
+            let tat = now + u64::try_from(debt).unwrap();
+            self.tats.insert(Meter { interval, ..meter }, tat);
+        }
+        for (scope, throttle) in rates_of(&to.plan) {
+            let interval = u64::try_from(throttle.rate().interval().as_nanos()).unwrap();
+            let meter = Meter { scope, interval: interval.try_into().unwrap() };
+            self.tats.entry(meter).or_insert(now);
+        }
+    }
+
+    /// Whether a request fits, once the plan is its own.
+    pub(crate) fn judge(&self, ask: Ask<'_>) -> Verdict {
+        let mut moved = self.clone();
+        moved.change(ask.record, ask.now);
+        let mut verdict = Verdict::default();
+        for (meter, burst) in ask.meters() {
+            let interval = meter.interval.get();
+            let full = ask.now + burst * interval;
+            let tat = moved.tats.get(&meter).copied().unwrap_or(0);
+            let after = tat.max(ask.now) + ask.cost * interval;
+            if after > full {
+                verdict.refused_by.push(meter.scope.into());
+                verdict.wait = verdict.wait.max(after - full);
+            }
+        }
+        for quota in ask.record.plan.quotas() {
+            let window = quota.period().window(Timestamp::from_nanos(ask.now));
+            let used = moved.used.get(&window.counter).copied().unwrap_or(0);
+            if used + ask.cost as i64 > limit(ask.record, quota.period(), ask.now).unwrap() {
+                verdict.refused_by.push(quota.period().into());
+                verdict.wait = verdict.wait.max(window.end.as_nanos() - ask.now);
+            }
+        }
+        verdict
+    }
+
+    /// Takes what a request costs, whether it fits or not.
+    pub(crate) fn take(&mut self, ask: Ask<'_>) {
+        self.change(ask.record, ask.now);
+        for (meter, _) in ask.meters() {
+            let tat = self.tats.entry(meter).or_default();
+            *tat = (*tat).max(ask.now) + ask.cost * meter.interval.get();
+        }
+        for counter in counters(&ask.record.plan, ask.now) {
+            *self.used.entry(counter).or_default() += ask.cost as i64;
+        }
+    }
+
+    /// The same without what no decision at `now` needs any more.
+    pub(crate) fn without_the_past(mut self, now: u64) -> Self {
+        let moment = Timestamp::from_nanos(now);
+        self.tats.retain(|_, tat| *tat > now);
+        self.used.retain(|counter, _| counter.period().window(moment).counter == *counter);
+        self
+    }
+}
+
+impl Ask<'_> {
+    /// The rates that the request takes from, and their bursts.
+    fn meters(&self) -> Vec<(Meter, u64)> {
+        let scope = self.method.map(|method| Scope::method(STAGE.0, STAGE.1, method));
+        rates_of(&self.record.plan)
+            .filter(|(of, _)| *of == Scope::Plan || Some(*of) == scope)
+            .map(|(scope, throttle)| {
+                let interval = u64::try_from(throttle.rate().interval().as_nanos()).unwrap();
+                (Meter { scope, interval: interval.try_into().unwrap() }, throttle.burst())
+            })
+            .collect()
+    }
+}
+
+/// All rates of a plan.
+pub(crate) fn rates_of(plan: &Plan) -> impl Iterator<Item = (Scope, Throttling)> {
+    let methods = plan.api_stages().iter().flat_map(|stage| {
+        stage.throttle().iter().map(|(method, throttle)| {
+            (Scope::method(stage.api_id(), stage.stage(), method), *throttle)
+        })
+    });
+    plan.throttle().map(|throttle| (Scope::Plan, throttle)).into_iter().chain(methods)
+}
+
+/// The counters that a request counts in: those of quotas, and the day, for the history.
+pub(crate) fn counters(plan: &Plan, now: u64) -> Vec<Counter> {
+    let has = |period| plan.quotas().iter().any(|quota| quota.period() == period);
+    [Period::Day, Period::Week, Period::Month]
+        .into_iter()
+        .filter(|period| *period == Period::Day || has(*period))
+        .map(|period| period.window(Timestamp::from_nanos(now)).counter)
+        .collect()
+}
+
+/// The quota of the period that `now` is in, without what the first period starts with.
+pub(crate) fn limit(record: &PlanRecord, period: Period, now: u64) -> Option<i64> {
+    let quota = record.plan.quotas().iter().find(|quota| quota.period() == period)?;
+    let first = period.window(Timestamp::from_nanos(now)).contains(record.created);
+    Some((quota.limit() - if first { quota.offset() } else { 0 }) as i64)
+}
+
+/// When the last period that a request at `now` may count in ends.
+pub(crate) fn last_end(now: u64) -> u64 {
+    let end = |period: Period| period.window(Timestamp::from_nanos(now)).end.as_nanos();
+    end(Period::Week).max(end(Period::Month))
+}
