@@ -69,6 +69,9 @@ fn of_web_socket<'a>(members: Members<'a>, source: &TokenSource) -> Result<&'a s
     };
     let mut found = [header, parameter, subprotocol].into_iter().flatten();
     match (found.next(), found.next()) {
+        (Some(token), None) if token.contains(char::is_whitespace) => {
+            Err(Refusal::malformed("white space in the token"))
+        }
         (Some(token), None) => Ok(token),
         (None, _) => Err(NONE),
         (Some(_), Some(_)) => Err(Refusal::malformed("a token in more than one place")),

@@ -161,29 +161,27 @@ impl Stack {
         };
         let function = function(&options, &issuer, &dynamodb, api_key.as_deref())?;
         // Each on a task of its own: one thread can't start them all at once.
-        let table = tokio::spawn(start_table(dynamodb, options.data.clone(), options.now.clone()));
-        let function = tokio::spawn(Function::start(function));
+        let behind = start_behind(dynamodb, function, options.data.clone(), options.now.clone());
+        let behind = tokio::spawn(behind);
         let issuer = Issuer::start(issuer, demo_pool(&options)).await;
-        let (table, function) = (joined(table).await, joined(function).await);
 
-        match (table, function, issuer) {
-            (Ok(table), Ok(function), Ok(issuer)) => {
+        match (joined(behind).await, issuer) {
+            (Ok((table, function)), Ok(issuer)) => {
                 let function = Arc::new(function);
                 let options = gateway_options(&options, &function, api_key.clone());
                 let gateway = Gateway::start(api, options).map_err(Error::Address)?;
                 Ok(Self { gateway, function, issuer, table, api_key })
             }
             // What a person can most likely mend comes first.
-            (table, Err(error), issuer) => {
-                end(table.ok(), None, issuer.ok()).await;
-                Err(error.into())
-            }
-            (Err(error), Ok(function), issuer) => {
-                end(None, Some(function), issuer.ok()).await;
+            (Err(error), issuer) => {
+                if let Ok(issuer) = issuer {
+                    issuer.shutdown().await;
+                }
                 Err(error)
             }
-            (Ok(table), Ok(function), Err(error)) => {
-                end(Some(table), Some(function), None).await;
+            (Ok((table, function)), Err(error)) => {
+                function.shutdown().await;
+                table.shutdown().await;
                 Err(error.into())
             }
         }
@@ -219,19 +217,6 @@ impl Stack {
         self.function.shutdown().await;
         self.issuer.shutdown().await;
         self.table.shutdown().await;
-    }
-}
-
-/// Ends what had started of a stack that did not.
-async fn end(table: Option<Table>, function: Option<Function>, issuer: Option<Issuer>) {
-    if let Some(function) = function {
-        function.shutdown().await;
-    }
-    if let Some(issuer) = issuer {
-        issuer.shutdown().await;
-    }
-    if let Some(table) = table {
-        table.shutdown().await;
     }
 }
 
@@ -307,6 +292,23 @@ fn demo_pool(options: &Options) -> issuer::Options {
         users: demo::users(),
         token_lifetime: options.token_lifetime,
         now: Box::new(move || now.moment().as_secs()),
+    }
+}
+
+/// Starts the table and then the function, which looks into the table while it starts.
+async fn start_behind(
+    listener: TcpListener,
+    function: lambda::Options,
+    data: Option<PathBuf>,
+    now: Now,
+) -> Result<(Table, Function), Error> {
+    let table = start_table(listener, data, now).await?;
+    match Function::start(function).await {
+        Ok(function) => Ok((table, function)),
+        Err(error) => {
+            table.shutdown().await;
+            Err(error.into())
+        }
     }
 }
 

@@ -142,12 +142,15 @@ impl Environment {
             Err(error) => return failed(error),
         };
         self.pid.store(process.id().unwrap_or(0), Ordering::Release);
-        let end = self.serve(&mut process, &mut calls, started).await;
+        let mut waiting = None;
+        let end = self.serve(&mut process, &mut calls, &mut waiting, started).await;
         self.pid.store(0, Ordering::Release);
         match end {
             End::TimedOut => process.kill().await,
+            // A poll without an invocation is never answered: the process must end first.
             End::Stopped | End::Init(_) | End::Exited(_) => process.end().await,
         }
+        drop(waiting);
         end
     }
 
@@ -155,24 +158,25 @@ impl Environment {
         &mut self,
         process: &mut Process,
         calls: &mut mpsc::Receiver<Call>,
+        waiting: &mut Option<Waiting>,
         started: &mut Option<oneshot::Sender<Result<(), StartError>>>,
     ) -> End {
-        let mut waiting = match self.init(process, calls).await {
-            Ok(waiting) => waiting,
+        match self.init(process, calls).await {
+            Ok(next) => *waiting = Some(next),
             Err(end) => return end,
-        };
+        }
         if let Some(started) = started.take() {
             let _ = started.send(Ok(()));
         }
         loop {
-            let job = match self.ready(process, calls, &mut waiting).await {
+            let job = match self.ready(process, calls, waiting).await {
                 Ok(job) => job,
                 Err(end) => return end,
             };
-            waiting = match self.perform(process, calls, waiting, job).await {
-                Ok(waiting) => waiting,
+            match self.perform(process, calls, waiting.take(), job).await {
+                Ok(next) => *waiting = Some(next),
                 Err(end) => return end,
-            };
+            }
         }
     }
 
@@ -226,7 +230,7 @@ impl Environment {
         &mut self,
         process: &mut Process,
         calls: &mut mpsc::Receiver<Call>,
-        waiting: &mut Waiting,
+        waiting: &mut Option<Waiting>,
     ) -> Result<Job, End> {
         loop {
             let happening = tokio::select! {
@@ -237,7 +241,11 @@ impl Environment {
                 Happening::Stop => return Err(End::Stopped),
                 Happening::Exit(how) => return Err(End::Exited(how)),
                 // A poll whose connection broke may be repeated.
-                Happening::Call(Call::Next(next)) if waiting.is_closed() => *waiting = next,
+                Happening::Call(Call::Next(next))
+                    if waiting.as_ref().is_none_or(oneshot::Sender::is_closed) =>
+                {
+                    *waiting = Some(next);
+                }
                 Happening::Call(other) => other.refuse("Ready"),
             }
         }
@@ -248,13 +256,13 @@ impl Environment {
         &mut self,
         process: &mut Process,
         calls: &mut mpsc::Receiver<Call>,
-        waiting: Waiting,
+        waiting: Option<Waiting>,
         job: Job,
     ) -> Result<Waiting, End> {
         let event = self.event(job.event.clone());
         let id = event.id.clone();
         let mut reply = Some(job.reply);
-        if waiting.send(Ok(event)).is_err() {
+        if waiting.is_none_or(|waiting| waiting.send(Ok(event)).is_err()) {
             // The connection broke before the event left: another environment may have it.
             if let Some(reply) = reply.take() {
                 let _ = self.jobs.try_send(Job { event: job.event, reply });
