@@ -10,11 +10,11 @@ struct File {
 }
 
 /// What a holder may do with `GET /x`, by these rules.
-fn cell(holder: Holder, rules: &[&str]) -> Cell {
+fn cell(holder: &Holder, rules: &[&str]) -> Cell {
     let rule = |(n, rest): (usize, &&str)| format!("[[rule]]\nname = \"{n}\"\n{rest}\n");
     let text: String = rules.iter().enumerate().map(rule).collect();
     let rules = Rules::compile(toml::from_str::<File>(&text).unwrap().rule).unwrap();
-    rules.cell(&holder, &"GET /x".parse().unwrap())
+    rules.cell(holder, &"GET /x".parse().unwrap())
 }
 
 fn scope(name: &str) -> Holder {
@@ -30,8 +30,8 @@ const ALL: &str = "allow = [\"GET /x\"]\neveryone = true";
 #[test]
 fn a_deny_elsewhere_with_a_claim_may_close_every_route() {
     let deny = |path: &str| format!("deny = [\"GET {path}\"]\neveryone = true");
-    assert_eq!(cell(Holder::Everyone, &[ALL, &deny("/y")]), Cell::Allowed);
-    assert_eq!(cell(Holder::Everyone, &[ALL, &deny("/y/{sub}")]), Cell::Partly);
+    assert_eq!(cell(&Holder::Everyone, &[ALL, &deny("/y")]), Cell::Allowed);
+    assert_eq!(cell(&Holder::Everyone, &[ALL, &deny("/y/{sub}")]), Cell::Partly);
 }
 
 #[test]
@@ -43,13 +43,13 @@ fn what_hangs_on_more_than_the_column_knows_is_partly() {
         "stages = [\"prod\"]\neveryone = true",
     ] {
         let allow = format!("allow = [\"GET /x\"]\n{more}");
-        assert_eq!(cell(Holder::Everyone, &[&allow]), Cell::Partly, "{more}");
+        assert_eq!(cell(&Holder::Everyone, &[&allow]), Cell::Partly, "{more}");
         let deny = format!("deny = [\"GET /x\"]\n{more}");
-        assert_eq!(cell(Holder::Everyone, &[ALL, &deny]), Cell::Partly, "{more}");
+        assert_eq!(cell(&Holder::Everyone, &[ALL, &deny]), Cell::Partly, "{more}");
     }
     let until = "allow = [\"GET /x\"]\neveryone = true\nuntil_exp = true";
-    assert_eq!(cell(Holder::Everyone, &[until]), Cell::Partly);
-    assert_eq!(cell(Holder::Everyone, &[until, ALL]), Cell::Allowed);
+    assert_eq!(cell(&Holder::Everyone, &[until]), Cell::Partly);
+    assert_eq!(cell(&Holder::Everyone, &[until, ALL]), Cell::Allowed);
 }
 
 #[test]
@@ -66,6 +66,6 @@ fn a_holder_has_one_scope_or_one_group() {
         ("any_scope = [\"a\"]\nall_groups = [\"a\"]", group("a"), Cell::Nothing),
     ] {
         let rule = format!("allow = [\"GET /x\"]\n{requirement}");
-        assert_eq!(cell(holder, &[&rule]), expected, "{requirement}");
+        assert_eq!(cell(&holder, &[&rule]), expected, "{requirement}");
     }
 }

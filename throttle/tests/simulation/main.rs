@@ -24,6 +24,7 @@
     clippy::panic,
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
     reason = "a test may fail loudly"
 )]
 
