@@ -356,7 +356,6 @@ api_key = "a-key-of-twenty-chars"
             ("api_key = \"a-key-of-twenty-chars\"\n", "", 11, "needs `api_key`"),
             ("a-key-of-twenty-chars", "short", 11, "20 to 128"),
             ("\"closed\"", "\"ajar\"", 16, "unknown variant `ajar`"),
-            ("\"client_id\"", "\"api_key\"", 11, "name a claim"),
             ("[throttle]", "[throttle", 11, ""),
             ("[throttle]", "[throttle]\ntimeout_ms = 9", 11, "10 to 5000"),
             ("[throttle]", "[throttle]\ntimeout_ms = 5001", 11, "10 to 5000"),

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use futures_util::FutureExt as _;
 use policy::{DocumentError, Verdict};
 use serde_json::{Map, Value};
-use throttle::{Clock, Decision, Request, Store, Subject, Throttle, ThrottleError};
+use throttle::{Clock, Decision, Directory, Request, Store, Throttle, ThrottleError};
 
 use crate::claims::Claims;
 use crate::config::{Config, ThrottleConfig};
 use crate::event::{Event, Form};
+use crate::holder::Holder;
 use crate::log::{self, Weight};
 use crate::metrics::{Measured, Metrics};
 use crate::refusal::{Code, Refusal};
@@ -23,6 +24,7 @@ pub struct Authorizer<S, C> {
     config: Config,
     verifier: Verifier<C>,
     throttle: Option<Throttle<S, C>>,
+    directory: Option<Directory<C>>,
     revocations: Option<Revocations<C>>,
     clock: C,
     metrics: Metrics,
@@ -99,6 +101,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             config,
             verifier,
             throttle,
+            directory: None,
             revocations: None,
             clock,
             metrics,
@@ -115,6 +118,14 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     #[must_use]
     pub fn with_revocations(self, revocations: Revocations<C>) -> Self {
         Self { revocations: Some(revocations), ..self }
+    }
+
+    /// Looks API keys and assigned plans up here, where the configuration has them looked up.
+    ///
+    /// Without this such a configuration lets nobody through.
+    #[must_use]
+    pub fn with_directory(self, directory: Directory<C>) -> Self {
+        Self { directory: Some(directory), ..self }
     }
 
     /// Fetches what the first request will need; a failure is left to that request.
@@ -195,6 +206,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     ) -> Result<(Response, &'static str), Refusal> {
         if let Some(throttle) = &self.config.throttle {
             Response::check(event.form(), throttle)?;
+            Holder::check(event.form(), throttle)?;
         }
         let token = event.token(&self.config.token)?;
         let Verification { kid, lookup, outcome } = self.verifier.verify(token).await;
@@ -219,9 +231,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             Verdict::Denied { .. } => false,
         };
         let decision = match &self.config.throttle {
-            // API Gateway refuses a forbidden call by the policy; it is not charged to the caller.
-            Some(config) if allowed => Some(self.charge(config, &claims, trail).await?),
-            Some(_) | None => None,
+            Some(config) => self.limit(config, event, &claims, allowed, trail).await?,
+            None => None,
         };
         let code = match &decision {
             _ if !allowed => "forbidden",
@@ -275,33 +286,37 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         line
     }
 
-    /// Charges one request to the caller's bucket.
-    async fn charge(
+    /// Charges a request to its holder's bucket, if the rules allow it.
+    async fn limit(
         &self,
         config: &ThrottleConfig,
+        event: &Event<'_>,
         claims: &Claims,
+        allowed: bool,
         trail: &mut Trail,
-    ) -> Result<Decision, Refusal> {
-        let throttle = self.throttle.as_ref().ok_or(Refusal::config("limits without a store"))?;
-        let subject = claims
-            .text(&config.subject)
-            .and_then(|text| Subject::new(claims.qualified(text)).ok())
-            .ok_or(Refusal::claim("the claim that limits are kept by is missing"))?;
-        let chosen = config.plan.claim.as_deref().and_then(|claim| claims.members().get(claim));
-        let named = match chosen {
-            None => None,
-            Some(value) => Some(
-                value
-                    .as_str()
-                    .and_then(|text| throttle::PlanId::new(text).ok())
-                    .ok_or(Refusal::config("the token's plan is not a plan's name"))?,
-            ),
-        };
-        let plan = named.as_ref().unwrap_or(&config.plan.default);
+    ) -> Result<Option<Decision>, Refusal> {
+        // A key is a credential: it is looked at for a route that is forbidden too, since the
+        // policy may be cached for another.
+        if !allowed && !config.counts_by_api_key() {
+            return Ok(None);
+        }
         let asked = self.clock.monotonic();
-        let outcome = throttle.decide(&Request::new(&subject, plan)).await;
+        let outcome = async {
+            let holder = Holder::of(event, claims, config, self.directory.as_ref()).await?;
+            // API Gateway refuses a forbidden call by the policy; it is not charged to the caller.
+            if allowed { self.charge(&holder).await.map(Some) } else { Ok(None) }
+        };
+        let outcome = outcome.await;
         trail.measured.table = Some(self.clock.monotonic().saturating_sub(asked));
-        let decision = outcome.map_err(|error| match error {
+        let decision = outcome?;
+        trail.plan = decision.as_ref().map(|decision| decision.plan().to_string());
+        Ok(decision)
+    }
+
+    async fn charge(&self, holder: &Holder) -> Result<Decision, Refusal> {
+        let throttle = self.throttle.as_ref().ok_or(Refusal::config("limits without a store"))?;
+        let outcome = throttle.decide(&Request::new(&holder.subject, &holder.plan)).await;
+        outcome.map_err(|error| match error {
             // Not logged with its plan: that can be a claim's text.
             ThrottleError::UnknownPlan { .. } => {
                 Refusal::config("the plan is not in the table: put it there")
@@ -315,9 +330,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
                     _ => Refusal::unavailable("the table can't be had"),
                 }
             }
-        })?;
-        trail.plan = Some(decision.plan().to_string());
-        Ok(decision)
+        })
     }
 }
 

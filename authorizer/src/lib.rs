@@ -18,6 +18,7 @@ mod claims;
 mod config;
 mod event;
 mod handler;
+mod holder;
 mod json;
 mod jwks;
 mod log;

@@ -28,6 +28,8 @@ pub enum Code {
     Claim,
     /// The token was taken back before its end.
     Revoked,
+    /// The request's API key is missing, or none that the table has and holds valid.
+    ApiKey,
     /// The keys or the table can't be had: not the caller's fault.
     Unavailable,
     /// The deployment is wrong: a plan that is not in the table, an event that can't be served.
@@ -47,6 +49,7 @@ impl Code {
             Self::Signature => "signature",
             Self::Claim => "claim",
             Self::Revoked => "revoked",
+            Self::ApiKey => "api_key",
             Self::Unavailable => "unavailable",
             Self::Config => "config",
             Self::Panic => "panic",
@@ -62,7 +65,8 @@ impl Code {
             | Self::Key
             | Self::Signature
             | Self::Claim
-            | Self::Revoked => true,
+            | Self::Revoked
+            | Self::ApiKey => true,
             Self::Unavailable | Self::Config | Self::Panic => false,
         }
     }

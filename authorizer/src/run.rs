@@ -3,11 +3,12 @@
 use std::error::Error as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use throttle::dynamo::Connect;
-use throttle::{DynamoStore, SystemClock};
+use throttle::{Directory, DynamoStore, SystemClock};
 
 use crate::config::{Config, ConfigError};
 use crate::handler::{Authorizer, Invocation};
@@ -16,6 +17,9 @@ use crate::{log, shutdown};
 
 /// The exit code of a start that failed: the deployment is wrong.
 const EXIT_MISUSE: u8 = 2;
+
+/// How long a key or an assignment is known before it is looked up again, as a plan is.
+const KEEP_LOOK_UPS: Duration = Duration::from_secs(60);
 
 /// Why the authorizer can't start.
 #[derive(Debug, thiserror::Error)]
@@ -135,14 +139,17 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
         return Err(StartError::Environment(name));
     }
     let config = Config::from_env()?;
-    let store = match &config.throttle {
+    let (store, directory) = match &config.throttle {
         Some(throttle) => {
             let connect = Connect::default()
                 .operation_timeout(throttle.timeout())
                 .connect_timeout(throttle.timeout());
-            Some(DynamoStore::connect(&throttle.table, &connect).await)
+            let client = connect.client().await;
+            let clock = SystemClock::new();
+            let directory = Directory::new(&client, &throttle.table, clock, KEEP_LOOK_UPS);
+            (Some(DynamoStore::new(client, &throttle.table)), Some(directory))
         }
-        None => None,
+        None => (None, None),
     };
     let revocations = match &config.revocation {
         Some(revocation) => {
@@ -155,6 +162,9 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
         None => None,
     };
     let mut authorizer = Authorizer::new(config, store, SystemClock::new())?;
+    if let Some(directory) = directory {
+        authorizer = authorizer.with_directory(directory);
+    }
     if let Some(revocations) = revocations {
         authorizer = authorizer.with_revocations(revocations);
     }
@@ -174,7 +184,7 @@ async fn report(error: &StartError) {
         .post(format!("http://{api}/2018-06-01/runtime/init/error"))
         .header("Lambda-Runtime-Function-Error-Type", error.code())
         .header("Content-Type", "application/json")
-        .timeout(std::time::Duration::from_secs(1))
+        .timeout(Duration::from_secs(1))
         .body(body.to_string());
     if let Err(error) = request.send().await {
         tracing::warn!(%error, "the initialisation error can't be reported");

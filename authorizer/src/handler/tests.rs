@@ -1,6 +1,7 @@
 //! The authorizer as a whole: real keys, a real key endpoint, a store in memory, a set clock.
 
 mod forms;
+mod holders;
 mod issuers;
 mod lines;
 #[cfg(feature = "otel")]
@@ -16,7 +17,7 @@ use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
-use throttle::{ManualClock, MemoryStore, Plan, PlanId, Timestamp};
+use throttle::{ManualClock, MemoryStore, Plan, PlanId, Subject, Timestamp};
 use tokio::net::TcpListener;
 
 use super::*;

@@ -11,7 +11,7 @@ use super::*;
 use crate::claims::checks_for_tests;
 use crate::refusal::Code;
 
-const TABLE: &str = "tollgate";
+pub(crate) const TABLE: &str = "tollgate";
 const KEEP: Duration = Duration::from_secs(60);
 
 /// A server in memory with a table in it; it ends with the test's process.
@@ -36,7 +36,7 @@ pub(crate) async fn serve() -> Client {
 }
 
 /// Patient: a busy test machine is no outage.
-async fn connect(url: &str) -> Client {
+pub(crate) async fn connect(url: &str) -> Client {
     let patience = Duration::from_secs(30);
     Connect::emulator(url).operation_timeout(patience).connect_timeout(patience).client().await
 }
