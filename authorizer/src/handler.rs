@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use futures_util::FutureExt as _;
 use policy::{DocumentError, Verdict};
 use serde_json::{Map, Value};
-use throttle::{Clock, Decision, Directory, Request, Store, Throttle, ThrottleError};
+use throttle::{Clock, Consumed, Decision, Directory, Request, Store, Throttle, ThrottleError};
 
 use crate::claims::Claims;
 use crate::config::{Config, ThrottleConfig};
@@ -32,13 +32,29 @@ pub struct Authorizer<S, C> {
     traces: Option<crate::otel::Traces>,
     /// Whether a request has been answered.
     warm: AtomicBool,
-    /// How many of the store's writes the log has told of.
-    told: AtomicU64,
+    /// What of the store's writes the log has told of.
+    told: Told,
 }
 
 impl<S, C> std::fmt::Debug for Authorizer<S, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Authorizer").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// What of a store's writes the log has told of.
+#[derive(Default)]
+struct Told {
+    calls: AtomicU64,
+    milliunits: AtomicU64,
+}
+
+impl Told {
+    /// What came since this was asked last: calls, and thousandths of write units.
+    fn since(&self, consumed: Consumed) -> (u64, u64) {
+        let since =
+            |told: &AtomicU64, now: u64| now.saturating_sub(told.fetch_max(now, Ordering::Relaxed));
+        (since(&self.calls, consumed.calls), since(&self.milliunits, consumed.milliunits))
     }
 }
 
@@ -96,7 +112,6 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         let verifier = Verifier::new(config.issuers.clone(), clock.clone())?;
         let throttle = store.map(|store| Throttle::new(store, clock.clone()));
         let metrics = Metrics::new(&config.metrics);
-        let (warm, told) = (AtomicBool::default(), AtomicU64::default());
         Ok(Self {
             config,
             verifier,
@@ -107,8 +122,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             metrics,
             #[cfg(feature = "otel")]
             traces: crate::otel::Traces::from_env(),
-            warm,
-            told,
+            warm: AtomicBool::default(),
+            told: Told::default(),
         })
     }
 
@@ -280,8 +295,10 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
 
         measured.cold_start = !self.warm.swap(true, Ordering::Relaxed);
         measured.fetches = self.verifier.fetches().take();
-        let calls = self.throttle.as_ref().map_or(0, |throttle| throttle.store().calls());
-        measured.writes = calls.saturating_sub(self.told.fetch_max(calls, Ordering::Relaxed));
+        if let Some(throttle) = &self.throttle {
+            let since = self.told.since(throttle.store().consumed());
+            (measured.writes, measured.milliunits) = since;
+        }
         self.metrics.embed(&mut line, &measured, self.clock.now().as_nanos() / 1_000_000);
         line
     }
@@ -309,7 +326,10 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         let outcome = outcome.await;
         trail.measured.table = Some(self.clock.monotonic().saturating_sub(asked));
         let decision = outcome?;
-        trail.plan = decision.as_ref().map(|decision| decision.plan().to_string());
+        if let Some(decision) = &decision {
+            trail.plan = Some(decision.plan().to_string());
+            trail.measured.degraded = decision.is_degraded();
+        }
         Ok(decision)
     }
 
