@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::FutureExt as _;
 use policy::{DocumentError, Verdict};
+use reqwest::Client;
 use serde_json::{Map, Value};
 use throttle::{Clock, Consumed, Decision, Directory, Request, Store, Throttle, ThrottleError};
 
@@ -12,12 +13,13 @@ use crate::claims::Claims;
 use crate::config::{Config, ThrottleConfig};
 use crate::event::{Event, Form};
 use crate::holder::Holder;
+use crate::http;
 use crate::log::{self, Weight};
 use crate::metrics::{Measured, Metrics};
 use crate::refusal::{Code, Refusal};
 use crate::response::{Decided, Failure, Response};
 use crate::revocation::Revocations;
-use crate::verify::{Lookup, Verification, Verifier};
+use crate::verify::{self, Lookup, Verification, Verifier};
 
 /// The authorizer: what it was configured with, and what it remembers between requests.
 pub struct Authorizer<S, C> {
@@ -109,10 +111,16 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     ///
     /// The HTTP client for the key sets can't be made.
     pub fn new(config: Config, store: Option<S>, clock: C) -> Result<Self, reqwest::Error> {
-        let verifier = Verifier::new(config.issuers.clone(), clock.clone())?;
+        let client = http::client(verify::are_plain(&config.issuers))?;
+        Ok(Self::with_client(config, store, clock, client))
+    }
+
+    /// Like `new`, with keys fetched by this client.
+    pub(crate) fn with_client(config: Config, store: Option<S>, clock: C, client: Client) -> Self {
+        let verifier = Verifier::with_client(config.issuers.clone(), clock.clone(), client);
         let throttle = store.map(|store| Throttle::new(store, clock.clone()));
         let metrics = Metrics::new(&config.metrics);
-        Ok(Self {
+        Self {
             config,
             verifier,
             throttle,
@@ -124,7 +132,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             traces: crate::otel::Traces::from_env(),
             warm: AtomicBool::default(),
             told: Told::default(),
-        })
+        }
     }
 
     /// Looks revocations up here, where the configuration has them looked up.

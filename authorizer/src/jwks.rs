@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use reqwest::Client;
 use throttle::Clock;
 
 use crate::config::Identity;
@@ -48,21 +49,16 @@ pub(crate) struct KeySets<C> {
 }
 
 impl<C: Clock + Clone> KeySets<C> {
-    /// Prepares the key sets of these issuers; nothing is fetched yet.
-    ///
-    /// # Errors
-    ///
-    /// The HTTP client can't be made: the system's root certificates can't be read, say.
-    pub(crate) fn new(identities: Vec<Identity>, clock: &C) -> Result<Self, reqwest::Error> {
-        let plain = identities.iter().all(|identity| identity.jwks_uri.scheme() == "http");
-        let fetch = Fetch::new(plain)?;
+    /// Prepares the key sets of these issuers, to be fetched by this client; none is fetched yet.
+    pub(crate) fn new(identities: Vec<Identity>, clock: &C, client: Client) -> Self {
+        let fetch = Fetch::new(client);
         let fetches = Arc::<Fetches>::default();
         let source = |identity| {
             let fetches = Arc::clone(&fetches);
             Arc::new(Source::new(identity, fetch.clone(), fetches, clock.clone()))
         };
         let sources = identities.into_iter().map(source).collect();
-        Ok(Self { sources, fetches })
+        Self { sources, fetches }
     }
 
     /// The fetches that the log has not told of.

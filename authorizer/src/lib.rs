@@ -19,6 +19,7 @@ mod config;
 mod event;
 mod handler;
 mod holder;
+mod http;
 mod json;
 mod jwks;
 mod log;

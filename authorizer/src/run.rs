@@ -13,7 +13,7 @@ use throttle::{Directory, DynamoStore, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::handler::{Authorizer, Invocation};
 use crate::revocation::Revocations;
-use crate::{log, shutdown};
+use crate::{http, log, shutdown, verify};
 
 /// The exit code of a start that failed: the deployment is wrong.
 const EXIT_MISUSE: u8 = 2;
@@ -139,12 +139,15 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
         return Err(StartError::Environment(name));
     }
     let config = Config::from_env()?;
+    let has_table = config.throttle.is_some() || config.revocation.is_some();
+    let plain = verify::are_plain(&config.issuers) && (!has_table || http::is_table_plain());
+    let client = http::client(plain)?;
+    let connect = |timeout| {
+        Connect::lambda().http_client(http::for_sdk(client.clone())).operation_timeout(timeout)
+    };
     let (store, directory) = match &config.throttle {
         Some(throttle) => {
-            let connect = Connect::default()
-                .operation_timeout(throttle.timeout())
-                .connect_timeout(throttle.timeout());
-            let client = connect.client().await;
+            let client = connect(throttle.timeout()).client().await;
             let clock = SystemClock::new();
             let directory = Directory::new(&client, &throttle.table, clock, KEEP_LOOK_UPS);
             (Some(DynamoStore::new(client, &throttle.table)), Some(directory))
@@ -153,15 +156,13 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
     };
     let revocations = match &config.revocation {
         Some(revocation) => {
-            let connect = Connect::default()
-                .operation_timeout(revocation.timeout())
-                .connect_timeout(revocation.timeout());
-            let table = throttle::Revocations::new(connect.client().await, &revocation.table);
+            let client = connect(revocation.timeout()).client().await;
+            let table = throttle::Revocations::new(client, &revocation.table);
             Some(Revocations::new(table, revocation.clone(), SystemClock::new()))
         }
         None => None,
     };
-    let mut authorizer = Authorizer::new(config, store, SystemClock::new())?;
+    let mut authorizer = Authorizer::with_client(config, store, SystemClock::new(), client.clone());
     if let Some(directory) = directory {
         authorizer = authorizer.with_directory(directory);
     }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use reqwest::Client;
 use serde_json::Value;
 use throttle::Clock;
 
 use crate::cache::{Cache, Digest, Known};
 use crate::claims::Claims;
 use crate::config::{Identity, Issuer};
+use crate::http;
 use crate::jwks::{Key, KeySets, Keys};
 use crate::log;
 use crate::metrics::Fetches;
@@ -48,6 +50,12 @@ pub enum Lookup {
     Miss,
 }
 
+/// Whether every key set is at an http address.
+pub(crate) fn are_plain(issuers: &[Issuer]) -> bool {
+    let mut identities = issuers.iter().flat_map(|issuer| &issuer.identities);
+    identities.all(|identity| identity.jwks_uri.scheme() == "http")
+}
+
 impl<C: Clock + Clone> Verifier<C> {
     /// Prepares to verify the tokens of these issuers; no key is fetched yet.
     ///
@@ -55,10 +63,15 @@ impl<C: Clock + Clone> Verifier<C> {
     ///
     /// The HTTP client for the key sets can't be made.
     pub fn new(issuers: Vec<Issuer>, clock: C) -> Result<Self, reqwest::Error> {
-        let identities: Vec<Identity> =
-            issuers.iter().flat_map(|issuer| issuer.identities.clone()).collect();
-        let keys = KeySets::new(identities, &clock)?;
-        Ok(Self { issuers, keys, known: Cache::new(), clock })
+        let client = http::client(are_plain(&issuers))?;
+        Ok(Self::with_client(issuers, clock, client))
+    }
+
+    /// Like `new`, with keys fetched by this client.
+    pub(crate) fn with_client(issuers: Vec<Issuer>, clock: C, client: Client) -> Self {
+        let identities = issuers.iter().flat_map(|issuer| issuer.identities.clone()).collect();
+        let keys = KeySets::new(identities, &clock, client);
+        Self { issuers, keys, known: Cache::new(), clock }
     }
 
     /// Fetches the keys that the first token will need; a failure is left to that token.

@@ -20,6 +20,10 @@ use super::source::{BUNDLE_TRUST, LOST, PENALTY, UNKNOWN_EVERY};
 use super::*;
 use crate::refusal::Code;
 
+fn client() -> Client {
+    crate::http::client(true).unwrap()
+}
+
 /// What the key endpoint does with the next requests.
 #[derive(Clone)]
 enum Behaviour {
@@ -105,7 +109,7 @@ impl Bench {
             bundle: None,
         };
         let clock = ManualClock::default();
-        let keys = KeySets::new(vec![identity], &clock).unwrap();
+        let keys = KeySets::new(vec![identity], &clock, client());
         Self { keys, endpoint, clock, iss }
     }
 
@@ -308,7 +312,7 @@ async fn loose(behaviour: Behaviour) -> (Bench, KeySets<LooseClock>, LooseClock)
     let clock = LooseClock::default();
     clock.set(20_000 * DAY, 0);
     let identity = bench.keys.sources[0].identity().clone();
-    let keys = KeySets::new(vec![identity], &clock).unwrap();
+    let keys = KeySets::new(vec![identity], &clock, client());
     (bench, keys, clock)
 }
 
@@ -342,7 +346,7 @@ async fn an_issuer_s_second_name_without_keys_is_not_an_outage() {
     let bench = Bench::new(Behaviour::Status(403)).await;
     let first = bench.keys.sources[0].identity().clone();
     let second = Identity { iss: "https://second.example".into(), prefetch: false, ..first };
-    let keys = KeySets::new(vec![second.clone()], &bench.clock).unwrap();
+    let keys = KeySets::new(vec![second.clone()], &bench.clock, client());
     keys.prefetch().await;
     assert_eq!(bench.fetches(), 0, "only when a token names it");
     for _ in 0..50 {
@@ -500,7 +504,7 @@ async fn forged_signatures_neither_hammer_a_dead_endpoint_nor_take_the_keys_away
 fn bundled(bench: &Bench, kids: &[&str]) -> KeySets<ManualClock> {
     let identity = bench.keys.sources[0].identity().clone();
     let bundle = Some(Bundle::of_text(&set_of(kids)).unwrap());
-    KeySets::new(vec![Identity { bundle, ..identity }], &bench.clock).unwrap()
+    KeySets::new(vec![Identity { bundle, ..identity }], &bench.clock, client())
 }
 
 #[tokio::test]
@@ -546,7 +550,7 @@ async fn bundled_keys_of_a_name_that_nobody_has_switched_to_are_dropped() {
     let identity = bench.keys.sources[0].identity().clone();
     let bundle = Some(Bundle::of_text(&set_of(&["a"])).unwrap());
     let second = Identity { prefetch: false, bundle, ..identity };
-    let keys = KeySets::new(vec![second], &bench.clock).unwrap();
+    let keys = KeySets::new(vec![second], &bench.clock, client());
     bench.clock.advance(HARD_AGE);
     let refused = keys.key(&bench.iss, "a").await.err().map(Refusal::code);
     assert_eq!(refused, Some(Code::Key), "no outage: anybody can send such a token");
@@ -557,7 +561,7 @@ async fn an_issuer_that_had_keys_and_has_none_is_an_outage() {
     let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
     let identity = bench.keys.sources[0].identity().clone();
     let second = Identity { prefetch: false, ..identity };
-    let keys = KeySets::new(vec![second], &bench.clock).unwrap();
+    let keys = KeySets::new(vec![second], &bench.clock, client());
     assert!(keys.key(&bench.iss, "a").await.is_ok());
     bench.becomes(Behaviour::Status(403));
     bench.clock.advance(SOFT_AGE);
@@ -577,7 +581,7 @@ async fn speaks(bytes: Vec<u8>) -> KeySets<ManualClock> {
     });
     let jwks_uri = address.parse().unwrap();
     let identity = Identity { iss: "i".into(), jwks_uri, prefetch: true, bundle: None };
-    KeySets::new(vec![identity], &ManualClock::default()).unwrap()
+    KeySets::new(vec![identity], &ManualClock::default(), client())
 }
 
 #[tokio::test]
@@ -618,7 +622,7 @@ async fn every_issuer_s_keys_are_fetched_before_the_first_request() {
         Bench::new(Behaviour::Keys(vec!["a"])).await,
     ];
     let identities = benches.iter().map(|bench| bench.keys.sources[0].identity().clone()).collect();
-    let keys = KeySets::new(identities, &ManualClock::default()).unwrap();
+    let keys = KeySets::new(identities, &ManualClock::default(), client());
     keys.prefetch().await;
     assert_eq!(benches.each_ref().map(Bench::fetches), [1, 1, 1]);
 }
