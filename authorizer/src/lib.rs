@@ -47,5 +47,5 @@ pub use jwks::Bundle;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use revocation::Revocations;
-pub use run::main;
+pub use run::{StartError, main, run};
 pub use verify::{Lookup, Verification, Verifier};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use throttle::dynamo::Connect;
-use throttle::{Directory, DynamoStore, SystemClock};
+use throttle::{Clock, Directory, DynamoStore, Store, SystemClock};
 
 use crate::config::{Config, ConfigError};
 use crate::handler::{Authorizer, Invocation};
@@ -23,11 +23,15 @@ const KEEP_LOOK_UPS: Duration = Duration::from_secs(60);
 
 /// Why the authorizer can't start.
 #[derive(Debug, thiserror::Error)]
-enum StartError {
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The machine has no root certificates, say.
     #[error("the HTTP client for key sets can't be made ({}): check the root certificates", cause(.0))]
     Client(#[from] reqwest::Error),
+    /// A variable that Lambda sets is missing.
     #[error("`{0}` is not set: this executable is started by Lambda, or by `cargo run -p local`")]
     Environment(&'static str),
 }
@@ -61,6 +65,19 @@ impl StartError {
 /// and logged, so that Lambda's own log shows it; the exit code is then 2.
 #[must_use]
 pub fn main() -> ExitCode {
+    run(start())
+}
+
+/// Runs an authorizer that is made in another way than [`main`] does: with another store, say.
+///
+/// `start` is awaited once, before the first invocation is asked for. Its error is posted and
+/// logged as `main`'s is. What `main` logs, how it ends and what a panic costs is the same.
+#[must_use]
+pub fn run<S, C>(start: impl Future<Output = Result<Authorizer<S, C>, StartError>>) -> ExitCode
+where
+    S: Store,
+    C: Clock + Clone,
+{
     log::start();
     let runtime = match threads(std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().as_deref()) {
         Threads::One => tokio::runtime::Builder::new_current_thread().enable_all().build(),
@@ -73,7 +90,7 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(run())
+    runtime.block_on(serve(start))
 }
 
 /// How many threads an execution environment is worth.
@@ -92,8 +109,16 @@ fn threads(concurrency: Option<&str>) -> Threads {
     }
 }
 
-async fn run() -> ExitCode {
-    let authorizer = match start().await {
+async fn serve<S, C>(start: impl Future<Output = Result<Authorizer<S, C>, StartError>>) -> ExitCode
+where
+    S: Store,
+    C: Clock + Clone,
+{
+    let started = match VARIABLES.into_iter().find(|name| std::env::var_os(name).is_none()) {
+        Some(name) => Err(StartError::Environment(name)),
+        None => start.await,
+    };
+    let authorizer = match started {
         Ok(authorizer) => Arc::new(authorizer),
         Err(error) => {
             tracing::error!(code = error.code(), detail = %error, "the authorizer can't start");
@@ -101,6 +126,8 @@ async fn run() -> ExitCode {
             return ExitCode::from(EXIT_MISUSE);
         }
     };
+    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
+    futures_util::future::join(authorizer.prepare(), shutdown::register(&api)).await;
     let handler = service_fn(move |event: LambdaEvent<Value>| {
         let authorizer = Arc::clone(&authorizer);
         async move {
@@ -135,9 +162,6 @@ async fn run() -> ExitCode {
 }
 
 async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
-    if let Some(name) = VARIABLES.into_iter().find(|name| std::env::var_os(name).is_none()) {
-        return Err(StartError::Environment(name));
-    }
     let config = Config::from_env()?;
     let has_table = config.throttle.is_some() || config.revocation.is_some();
     let plain = verify::are_plain(&config.issuers) && (!has_table || http::is_table_plain());
@@ -169,8 +193,6 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
     if let Some(revocations) = revocations {
         authorizer = authorizer.with_revocations(revocations);
     }
-    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
-    futures_util::future::join(authorizer.prepare(), shutdown::register(&api)).await;
     Ok(authorizer)
 }
 
