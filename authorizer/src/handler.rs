@@ -118,7 +118,9 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     /// Like `new`, with keys fetched by this client.
     pub(crate) fn with_client(config: Config, store: Option<S>, clock: C, client: Client) -> Self {
         let verifier = Verifier::with_client(config.issuers.clone(), clock.clone(), client);
-        let throttle = store.map(|store| Throttle::new(store, clock.clone()));
+        let failure = config.throttle.as_ref().map(|limits| limits.failure).unwrap_or_default();
+        let throttle =
+            store.map(|store| Throttle::new(store, clock.clone()).default_failure(failure));
         let metrics = Metrics::new(&config.metrics);
         Self {
             config,

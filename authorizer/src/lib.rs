@@ -37,9 +37,9 @@ mod verify;
 pub use algorithm::Algorithm;
 pub use claims::{Claims, assumed_caller};
 pub use config::{
-    Accepted, Checks, Config, ConfigError, Failure as FailurePolicy, HttpForm, HttpUnauthorized,
-    Identity, Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig,
-    RevocationFailure, ThrottleConfig, TokenSource, TokenUse,
+    Accepted, Checks, Config, ConfigError, HttpForm, HttpUnauthorized, Identity, Issuer,
+    MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig, RevocationFailure,
+    ThrottleConfig, TokenSource, TokenUse,
 };
 pub use event::{ApiKey, Event, Form};
 pub use handler::{Authorizer, Invocation};

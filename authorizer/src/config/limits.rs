@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+use throttle::FailurePolicy;
 use throttle::dynamo::OPERATION_TIMEOUT;
 
 /// What `subject` says where keys are looked up, and no claim.
@@ -30,9 +31,9 @@ pub struct ThrottleConfig {
     pub plan: PlanChoice,
     /// How API Gateway is told to answer 429.
     pub refuse: Refuse,
-    /// What happens while the table can't be reached.
+    /// What happens while the table fails, where the plan doesn't say.
     #[serde(default)]
-    pub failure: Failure,
+    pub failure: FailurePolicy,
     /// How long one call to the table may take, and as long again to connect first; milliseconds.
     timeout_ms: Option<u64>,
     /// The API key of the usage plan that an allowed caller is put on; for `unknown-key`.
@@ -103,15 +104,6 @@ pub enum Refuse {
     Deny,
     /// Allow, with the reason in the context: the backend answers 429.
     Context,
-}
-
-/// What happens while the table can't be reached.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Failure {
-    /// The request fails: it is not let through uncounted.
-    #[default]
-    Closed,
 }
 
 /// Checks what no single field can say of itself.

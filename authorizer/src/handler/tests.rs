@@ -338,9 +338,13 @@ impl Store for Broken {
 }
 
 fn with_limits(iss: &str) -> Config {
+    with_these_limits(iss, THROTTLE)
+}
+
+fn with_these_limits(iss: &str, limits: &str) -> Config {
     let text = format!(
         "[[issuer]]\nurl = \"{iss}\"\nclients = \"any\"\ntoken_use = \"any\"\n\
-         [[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n{THROTTLE}"
+         [[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n{limits}"
     );
     Config::parse(&text, "test").unwrap()
 }
@@ -361,6 +365,28 @@ async fn a_table_that_can_t_be_had_lets_nobody_through_and_is_not_a_401() {
         let authorizer = Authorizer::new(config, Some(broken), bench.clock.clone()).unwrap();
         let outcome = authorizer.handle(&event, "request").await.err();
         assert_eq!(outcome, Some(Failure::Internal { code }));
+    }
+}
+
+#[tokio::test]
+async fn while_the_table_fails_the_configured_policy_decides() {
+    let bench = Bench::new("").await;
+    let event = json!({"type": "TOKEN", "methodArn": ARN,
+        "authorizationToken": format!("Bearer {}", bench.token(&json!({})))});
+    // A share of a plan that was never seen is nothing.
+    for (failure, passes) in
+        [("\"closed\"", false), ("\"open\"", true), ("{ local = \"1/10\" }", false)]
+    {
+        for (fault, may_pass) in
+            [(throttle::Failure::TimedOut, true), (throttle::Failure::NoTable, false)]
+        {
+            let limits = THROTTLE.replace("failure = \"closed\"", &format!("failure = {failure}"));
+            let config = with_these_limits(&bench.iss, &limits);
+            let authorizer =
+                Authorizer::new(config, Some(Broken(fault)), bench.clock.clone()).unwrap();
+            let outcome = authorizer.handle(&event, "request").await;
+            assert_eq!(outcome.is_ok(), passes && may_pass, "{failure}: {outcome:?}");
+        }
     }
 }
 
