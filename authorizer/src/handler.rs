@@ -242,7 +242,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         if self.config.revocation.is_some() {
             let revocations = self.revocations.as_ref();
             let revocations = revocations.ok_or(Refusal::config("no table of revocations"))?;
-            if revocations.check(&claims).await?.is_some() {
+            if revocations.check(&claims).await.outcome?.is_some() {
                 return Err(Refusal::new(Code::Revoked, "the token was taken back"));
             }
         }

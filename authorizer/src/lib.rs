@@ -46,6 +46,6 @@ pub use handler::{Authorizer, Invocation};
 pub use jwks::Bundle;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
-pub use revocation::Revocations;
+pub use revocation::{Check, Revocations};
 pub use run::{StartError, main, run};
 pub use verify::{Lookup, Verification, Verifier};

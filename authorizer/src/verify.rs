@@ -125,13 +125,13 @@ impl<C: Clock + Clone> Verifier<C> {
             return Err(Refusal::header("the algorithm is not the issuer's"));
         }
         let keys = self.keys.key(&identity.iss, &token.kid).await?;
-        let key = match verifying(&keys, token)? {
-            Some(key) => key,
-            None => {
-                let forged = Refusal::new(Code::Signature, "the signature is not the issuer's");
-                // The issuer may have put another key under the same name since.
+        let key = match verifying(&keys, token) {
+            Ok(key) => key,
+            // The issuer may have put another key under the same name since, and one for another
+            // algorithm as well.
+            Err(refusal) => {
                 let again = self.keys.again(&identity.iss, &token.kid, &keys).await;
-                verifying(&*again.ok_or(forged)?, token)?.ok_or(forged)?
+                verifying(&*again.ok_or(refusal)?, token)?
             }
         };
         let now = self.clock.now().as_secs();
@@ -163,11 +163,14 @@ impl<C: Clock + Clone> Verifier<C> {
     }
 }
 
-/// The one of these keys that is for the token's algorithm, if the token is signed by it.
-fn verifying(keys: &Keys, token: &Unverified<'_>) -> Result<Option<Arc<Key>>, Refusal> {
+/// The one of these keys that signed the token.
+fn verifying(keys: &Keys, token: &Unverified<'_>) -> Result<Arc<Key>, Refusal> {
     let key = keys
         .of(token.algorithm)
         .ok_or(Refusal::key("the issuer's key is not for this algorithm"))?;
-    let verifies = key.verifies(token.signed.as_bytes(), &token.signature);
-    Ok(verifies.then(|| Arc::clone(key)))
+    if key.verifies(token.signed.as_bytes(), &token.signature) {
+        Ok(Arc::clone(key))
+    } else {
+        Err(Refusal::new(Code::Signature, "the signature is not the issuer's"))
+    }
 }

@@ -429,7 +429,7 @@ async fn a_forbidden_caller_keeps_its_key_since_the_policy_may_be_cached() {
 }
 
 #[tokio::test]
-async fn an_audience_of_several_names_no_client() {
+async fn an_audience_is_the_client_where_it_is_one_alone() {
     let bench = Bench::new("").await;
     let text = format!(
         "[[issuer]]\nurl = \"{}\"\nclients = [\"client\"]\ntoken_use = \"any\"\n\
@@ -438,12 +438,16 @@ async fn an_audience_of_several_names_no_client() {
     );
     let config = Config::parse(&text, "test").unwrap();
     let authorizer = Authorizer::<MemoryStore, _>::new(config, None, bench.clock.clone()).unwrap();
-    let token = bench.token(&json!({"token_use": "id", "aud": ["client", "other"]}));
-    let event = json!({"type": "TOKEN", "methodArn": ARN,
-        "authorizationToken": format!("Bearer {token}")});
-    let answer = authorizer.handle(&event, "request").await.unwrap();
-    let answer = serde_json::to_value(answer).unwrap();
-    assert_eq!(answer["context"].get("clientId"), None, "absent, not null");
+    let ask = async |aud: Value| {
+        let token = bench.token(&json!({"token_use": "id", "aud": aud}));
+        let event = json!({"type": "TOKEN", "methodArn": ARN,
+            "authorizationToken": format!("Bearer {token}")});
+        let answer = authorizer.handle(&event, "request").await;
+        answer.map(|answer| serde_json::to_value(answer).unwrap())
+    };
+    assert_eq!(ask(json!(["client"])).await.unwrap()["context"]["clientId"], "client");
+    let several = ask(json!(["client", "other"])).await;
+    assert_eq!(several, Err(Failure::Unauthorized), "which one could be revoked?");
 }
 
 #[tokio::test]

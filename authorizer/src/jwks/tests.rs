@@ -200,12 +200,16 @@ async fn random_kids_use_up_a_budget_that_a_rotation_does_not_need() {
     let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
     assert_eq!(bench.code("a").await, None);
     for kid in 0..200 {
-        assert_eq!(bench.code(&format!("random-{kid}")).await, Some(Code::Key));
+        let asked = if kid < 4 { Code::Key } else { Code::Unavailable };
+        assert_eq!(bench.code(&format!("random-{kid}")).await, Some(asked));
     }
     assert_eq!(bench.fetches(), 1 + 4, "the first, and the budget");
 
-    // The keys rotate while the flood goes on: its next fetch brings the new key.
+    // The keys rotate while the flood goes on: its next fetch brings the new key. Until then
+    // nobody knows whether a new kid is the issuer's, and a 401 or a Deny would be kept.
     bench.becomes(Behaviour::Keys(vec!["b"]));
+    let refused = bench.keys.key(&bench.iss, "b").await.err().unwrap();
+    assert_eq!((refused.code(), refused.is_outage()), (Code::Unavailable, false));
     bench.clock.advance(UNKNOWN_EVERY);
     assert_eq!(bench.code("random").await, Some(Code::Key));
     assert_eq!(bench.code("b").await, None);
@@ -349,12 +353,16 @@ async fn an_issuer_s_second_name_without_keys_is_not_an_outage() {
     let keys = KeySets::new(vec![second.clone()], &bench.clock, client());
     keys.prefetch().await;
     assert_eq!(bench.fetches(), 0, "only when a token names it");
-    for _ in 0..50 {
-        let refused = keys.key(&second.iss, "a").await.err().map(Refusal::code);
-        assert_eq!(refused, Some(Code::Key), "a 401: anybody can send such a token");
+    for request in 0..50 {
+        let refused = keys.key(&second.iss, "a").await.err().unwrap();
+        assert!(!refused.is_outage(), "anybody can send such a token");
+        let asked = if request < 1 + 4 { Code::Key } else { Code::Unavailable };
+        assert_eq!(refused.code(), asked, "a 401 where the issuer was asked");
     }
     assert_eq!(bench.fetches(), 1 + 4);
-    assert_eq!(bench.code("a").await, Some(Code::Unavailable), "of the first name it is one");
+    let refused = bench.keys.key(&bench.iss, "a").await.err().unwrap();
+    assert_eq!(refused.code(), Code::Unavailable);
+    assert!(refused.is_outage(), "of the first name it is one");
     bench.becomes(Behaviour::Keys(vec!["a"]));
     bench.clock.advance(UNKNOWN_EVERY);
     assert!(keys.key(&second.iss, "a").await.is_ok(), "and the pool may switch later");
@@ -365,11 +373,52 @@ async fn a_rotation_that_can_t_be_seen_is_not_a_401() {
     let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
     assert_eq!(bench.code("a").await, None);
     bench.becomes(Behaviour::Status(503));
-    for _ in 0..2 {
-        assert_eq!(bench.code("new").await, Some(Code::Unavailable));
+    for kid in 0..40 {
+        for _ in 0..2 {
+            let refused = bench.keys.key(&bench.iss, &format!("new-{kid}")).await.err().unwrap();
+            assert_eq!(refused.code(), Code::Unavailable, "{kid}");
+            assert!(refused.is_outage(), "over the budget for unknown kids too");
+        }
         assert_eq!(bench.code("a").await, None, "the keys that are known go on");
+        bench.clock.advance(PENALTY + Duration::from_millis(100));
     }
-    assert_eq!(bench.fetches(), 2);
+    assert_eq!(bench.fetches(), 1 + 4 + 4, "four at once, and one in ten seconds");
+}
+
+#[tokio::test]
+async fn random_kids_cost_a_dead_endpoint_no_fetch_a_second_once_the_set_is_old() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    assert_eq!(bench.code("a").await, None);
+    bench.becomes(Behaviour::Status(503));
+    bench.clock.advance(SOFT_AGE);
+    for kid in 0..60 {
+        assert_eq!(bench.code(&format!("random-{kid}")).await, Some(Code::Unavailable));
+        bench.clock.advance(PENALTY);
+    }
+    assert_eq!(bench.fetches(), 1 + 1 + 4 + 5, "the refresh, the budget, and one in ten seconds");
+    bench.becomes(Behaviour::Keys(vec!["b"]));
+    bench.clock.advance(UNKNOWN_EVERY);
+    assert_eq!(bench.code("b").await, None, "it recovers by itself");
+}
+
+#[tokio::test]
+async fn a_key_that_was_withdrawn_is_a_401_during_a_flood_too() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a", "b"])).await;
+    assert_eq!(bench.code("a").await, None);
+    bench.becomes(Behaviour::Keys(vec!["b"]));
+    bench.clock.advance(SOFT_AGE);
+    for kid in 0..20 {
+        let _ = bench.code(&format!("random-{kid}")).await;
+    }
+    assert_eq!(bench.code("random").await, Some(Code::Unavailable));
+    assert_eq!(
+        bench.code("a").await,
+        Some(Code::Key),
+        "its tokens are to be given up, not retried"
+    );
+    bench.becomes(Behaviour::Keys(vec!["a"]));
+    bench.clock.advance(UNKNOWN_EVERY);
+    assert_eq!(bench.code("a").await, None, "an issuer may take it back");
 }
 
 #[tokio::test]
