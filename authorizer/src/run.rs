@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use throttle::dynamo::Connect;
+use throttle::dynamo::{Client, Connect};
 use throttle::{Clock, Directory, DynamoStore, Store, SystemClock};
 
 use crate::config::{Config, ConfigError};
@@ -163,24 +163,22 @@ where
 
 async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
     let config = Config::from_env()?;
-    let (store, directory) = match &config.throttle {
-        Some(throttle) => {
-            let connect = Connect::default()
-                .operation_timeout(throttle.timeout())
-                .connect_timeout(throttle.timeout());
-            let client = connect.client().await;
-            let clock = SystemClock::new();
-            let directory = Directory::new(&client, &throttle.table, clock, KEEP_LOOK_UPS);
-            (Some(DynamoStore::new(client, &throttle.table)), Some(directory))
-        }
-        None => (None, None),
-    };
+    let (mut store, mut directory, mut shared) = (None, None, None);
+    if let Some(throttle) = &config.throttle {
+        let client = connect(throttle.timeout()).await;
+        let clock = SystemClock::new();
+        directory = Some(Directory::new(&client, &throttle.table, clock, KEEP_LOOK_UPS));
+        store = Some(DynamoStore::new(client.clone(), &throttle.table));
+        shared = Some((throttle.timeout(), client));
+    }
     let revocations = match &config.revocation {
         Some(revocation) => {
-            let connect = Connect::default()
-                .operation_timeout(revocation.timeout())
-                .connect_timeout(revocation.timeout());
-            let table = throttle::Revocations::new(connect.client().await, &revocation.table);
+            // One client is one connection to open, and one set of root certificates to read.
+            let client = match shared {
+                Some((timeout, client)) if timeout == revocation.timeout() => client,
+                _ => connect(revocation.timeout()).await,
+            };
+            let table = throttle::Revocations::new(client, &revocation.table);
             Some(Revocations::new(table, revocation.clone(), SystemClock::new()))
         }
         None => None,
@@ -193,6 +191,11 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
         authorizer = authorizer.with_revocations(revocations);
     }
     Ok(authorizer)
+}
+
+/// A client for the table that the environment leads to, with this time-out for each call.
+async fn connect(timeout: Duration) -> Client {
+    Connect::default().operation_timeout(timeout).connect_timeout(timeout).client().await
 }
 
 /// Posts an initialisation error, so that whoever waits for this environment learns why.
