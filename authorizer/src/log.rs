@@ -145,6 +145,11 @@ impl Captured {
             }
         }
 
+        /// Where one subscriber is registered alone, a callsite that another thread meets first
+        /// is asked of that thread's subscriber, which is none, and stays silent on this one too.
+        static OTHERS: std::sync::OnceLock<[tracing::Dispatch; 2]> = std::sync::OnceLock::new();
+
+        OTHERS.get_or_init(|| [(); 2].map(|()| tracing_subscriber::registry().into()));
         let text = std::sync::Arc::<std::sync::Mutex<Vec<u8>>>::default();
         let shared = std::sync::Arc::clone(&text);
         let writer = move || Handle(std::sync::Arc::clone(&shared));
@@ -203,6 +208,16 @@ mod tests {
         tracing::warn!(target: "reqwest", "a warning");
         tracing::trace!(target: "authorizer::jwks", "ours");
         assert_eq!(captured.text().lines().count(), 2);
+    }
+
+    #[test]
+    fn what_another_thread_met_first_is_captured_here() {
+        let captured = Captured::at("TRACE");
+        let tell = || tracing::error!(target: "authorizer::log", "told");
+        std::thread::spawn(tell).join().unwrap();
+        assert_eq!(captured.text(), "", "nothing of another thread's");
+        tell();
+        assert_eq!(captured.text().lines().count(), 1);
     }
 
     #[test]

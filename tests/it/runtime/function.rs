@@ -120,10 +120,10 @@ impl Function {
     /// Ends it by a signal.
     pub(crate) async fn end(mut self, signal: Signal) -> Ended {
         kill(Pid::from_raw(self.process.id().unwrap().try_into().unwrap()), signal).unwrap();
-        let status = timeout(PATIENCE, self.process.wait()).await.expect("does not end").unwrap();
+        let status = timeout(PATIENCE, self.process.wait()).await.unwrap().unwrap();
         let mut text = String::new();
         for output in self.output {
-            text += &timeout(PATIENCE, output).await.expect("somebody holds it").unwrap();
+            text += &timeout(PATIENCE, output).await.unwrap().unwrap();
         }
         Ended { status, text }
     }
