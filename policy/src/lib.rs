@@ -113,6 +113,11 @@
 //! routes. What can't mean what it says is a [`RuleError`] when the rules are loaded, and names
 //! the rule, the text and the mend.
 //!
+//! **A claim of another form.** `claims` compares strings and lists of strings. Where the token has
+//! such a claim as a number, a Boolean, an object, null or a list with anything but strings, nothing can be
+//! said: the rule allows nothing and denies what it denies, unless another of its requirements is
+//! surely not met.
+//!
 //! **A caller's own resources.** `{claim}` is filled for each caller. A value that is not plain (see
 //! [`RoutePattern`]) is never put into a path. In an `allow` that route is then not granted, and the
 //! others are. In a `deny` the caller is denied **everything**: a deny that can't be written must not

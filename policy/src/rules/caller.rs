@@ -4,6 +4,8 @@ use std::{fmt, net::IpAddr};
 
 use serde_json::{Map, Value};
 
+use super::when::Holds;
+
 /// The last second of the year 9999: what a date of four digits can say.
 const MAX_EXP: i64 = 253_402_300_799;
 
@@ -89,14 +91,18 @@ impl<'a> Caller<'a> {
     }
 
     /// Whether a claim is one of the values, or a list of strings with one of them in it.
-    pub(crate) fn claims_one_of(&self, claim: &str, values: &[String]) -> bool {
-        match self.claims.get(claim) {
+    ///
+    /// Of a claim that is there in any other form it is not known what it means.
+    pub(crate) fn claims_one_of(&self, claim: &str, values: &[String]) -> Holds {
+        let holds = match self.claims.get(claim) {
+            None => false,
             Some(Value::String(claimed)) => values.contains(claimed),
             Some(Value::Array(list)) if list.iter().all(Value::is_string) => {
                 list.iter().filter_map(Value::as_str).any(|c| values.iter().any(|v| v == c))
             }
-            _ => false,
-        }
+            Some(_) => return Holds::Unknown,
+        };
+        if holds { Holds::Yes } else { Holds::No }
     }
 }
 
@@ -125,26 +131,26 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_matches_as_a_string_or_a_list_of_strings_alone() {
+    fn a_claim_is_judged_as_a_string_or_a_list_of_strings_alone() {
         let values = ["gold".to_owned(), "1".to_owned(), "true".to_owned(), String::new()];
         for (claim, matches) in [
-            (json!("gold"), true),
-            (json!(["iron", "gold"]), true),
-            (json!("Gold"), false),
-            (json!("gold iron"), false),
-            (json!(["iron"]), false),
-            (json!([]), false),
-            (json!(["gold", 1]), false),
-            (json!([["gold"]]), false),
-            (json!({ "gold": "gold" }), false),
-            (json!(1), false),
-            (json!(true), false),
-            (json!(null), false),
+            (json!("gold"), Holds::Yes),
+            (json!(["iron", "gold"]), Holds::Yes),
+            (json!("Gold"), Holds::No),
+            (json!("gold iron"), Holds::No),
+            (json!(["iron"]), Holds::No),
+            (json!([]), Holds::No),
+            (json!(["gold", 1]), Holds::Unknown),
+            (json!([["gold"]]), Holds::Unknown),
+            (json!({ "gold": "gold" }), Holds::Unknown),
+            (json!(1), Holds::Unknown),
+            (json!(true), Holds::Unknown),
+            (json!(null), Holds::Unknown),
         ] {
             let claims = claims(json!({ "plan": claim }));
             let caller = Caller::new(&claims);
             assert_eq!(caller.claims_one_of("plan", &values), matches, "{claim}");
-            assert!(!caller.claims_one_of("other", &values));
+            assert_eq!(caller.claims_one_of("other", &values), Holds::No);
         }
     }
 

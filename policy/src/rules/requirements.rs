@@ -61,9 +61,9 @@ pub(crate) enum Applies {
     Yes,
     /// The first requirement that is not met.
     No(Requirement),
-    /// All is met but the condition, of which nothing can be said: the rule allows nothing, and
+    /// None is surely not met, and of this one it can't be said: the rule allows nothing, and
     /// denies what it denies.
-    Unknown,
+    Unknown(Requirement),
 }
 
 impl Requirements {
@@ -156,15 +156,21 @@ impl Requirements {
                 return Applies::No(requirement);
             }
         }
+        let mut unknown = None;
         for (claim, values) in &self.claims {
-            if !caller.claims_one_of(claim, values) {
-                return Applies::No(Requirement::Claim(claim.clone()));
+            match caller.claims_one_of(claim, values) {
+                Holds::Yes => {}
+                Holds::No => return Applies::No(Requirement::Claim(claim.clone())),
+                Holds::Unknown => unknown = unknown.or(Some(claim)),
             }
+        }
+        if let Some(claim) = unknown {
+            return Applies::Unknown(Requirement::Claim(claim.clone()));
         }
         match self.when.as_ref().map_or(Holds::Yes, |when| when.holds(seen)) {
             Holds::Yes => Applies::Yes,
             Holds::No => Applies::No(Requirement::When),
-            Holds::Unknown => Applies::Unknown,
+            Holds::Unknown => Applies::Unknown(Requirement::When),
         }
     }
 
