@@ -275,6 +275,7 @@ impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stages => f.write_str("the stage is not in `stages`"),
+            Self::Issuers => f.write_str("the issuer is not in `issuers`"),
             Self::Clients => f.write_str("the client is not in `clients`"),
             Self::AnyScope => f.write_str("no scope of `any_scope`"),
             Self::AllScopes => f.write_str("a scope of `all_scopes` is missing"),

@@ -92,6 +92,7 @@
 //! any_scope = ["orders/read", "admin"]    # at least one of these scopes
 //! all_groups = ["staff"]                  # all of these groups
 //! any_group = ["sales", "support"]        # at least one of these groups
+//! issuers = ["staff-pool"]                # a token of one of these, by its configured name
 //! clients = ["web", "app"]                # a token issued to one of these
 //! claims = { tier = ["gold", "silver"] }  # each claim with one of its values
 //! when = "claims.level >= 3"              # a condition in CEL
@@ -112,6 +113,10 @@
 //! denied; a deny wins; the order of rules and routes changes nothing. See [`RoutePattern`] for
 //! routes. What can't mean what it says is a [`RuleError`] when the rules are loaded, and names
 //! the rule, the text and the mend.
+//!
+//! **Several issuers.** A scope, a group, a client or a claim counts from whichever issuer says it. Where
+//! tokens of more than one are taken, name in `issuers` those who may give what a rule requires;
+//! [`Rules::lint_among`] finds rules that name none.
 //!
 //! **A claim of another form.** `claims` compares strings and lists of strings. Where the token has
 //! such a claim as a number, a Boolean, an object, null or a list with anything but strings, nothing can be
@@ -195,7 +200,7 @@ pub use arn::{ArnError, MethodArn, Target};
 pub use document::{Document, DocumentError};
 pub use evaluate::{Outcome, Policy, Request, evaluate};
 pub use explain::{Explanation, Reason, Said};
-pub use lint::{Code, Finding, Severity};
+pub use lint::{Code, Finding, KnownIssuer, Severity};
 pub use matrix::{Cell, Holder, Matrix, Row};
 pub use route::{RouteError, RoutePattern};
 pub use rules::{Caller, Requirement, RuleError, RuleSpec, Rules, Verdict};

@@ -147,6 +147,7 @@ fn every_requirement_must_be_met() {
         all_scopes = ["s3", "s4"]
         any_group = ["g1", "g2"]
         all_groups = ["g3", "g4"]
+        issuers = ["i1", "i2"]
         clients = ["c1", "c2"]
         claims = { tier = ["gold", "silver"], kind = "machine" }
         stages = ["prod", "test"]
@@ -155,6 +156,7 @@ fn every_requirement_must_be_met() {
     let good = claims(json!({ "tier": "silver", "kind": ["x", "machine"] }));
     let caller = |scopes: &'static str, groups: &'static str, client: &'static str| {
         Caller::new(&good)
+            .with_issuer(Some("i2"))
             .with_scopes(scopes.split(' '))
             .with_groups(groups.split(' '))
             .with_client(Some(client))
@@ -166,6 +168,8 @@ fn every_requirement_must_be_met() {
         ("any_group", caller("s1 s3 s4", "g3 g4", "c2")),
         ("all_groups", caller("s1 s3 s4", "g1 g4", "c2")),
         ("clients", caller("s1 s3 s4", "g3 g4 g1", "c")),
+        ("issuers", caller("s1 s3 s4", "g3 g4 g1", "c2").with_issuer(Some("i"))),
+        ("an issuer at all", caller("s1 s3 s4", "g3 g4 g1", "c2").with_issuer(None)),
         ("a client at all", caller("s1 s3 s4", "g3 g4 g1", "c2").with_client(None)),
     ] {
         assert!(!allowed(&rules, &caller, "GET/a"), "{lacking}");
@@ -173,6 +177,7 @@ fn every_requirement_must_be_met() {
     for lacking in [json!({ "tier": "silver" }), json!({ "tier": "iron", "kind": "machine" })] {
         let lacking = claims(lacking);
         let caller = Caller::new(&lacking)
+            .with_issuer(Some("i1"))
             .with_scopes(["s1", "s3", "s4"])
             .with_groups(["g1", "g3", "g4"])
             .with_client(Some("c1"));
@@ -267,6 +272,7 @@ fn rules_that_can_not_mean_what_they_say_are_refused() {
         ("name = \"r\"\nallow = [\"GET /\"]\nany_group = []", "`any_group` of rule `r` is empty"),
         ("name = \"r\"\nallow = [\"GET /\"]\nall_groups = []", "`all_groups` of rule `r` is empty"),
         ("name = \"r\"\nallow = [\"GET /\"]\nclients = []", "`clients` of rule `r` is empty"),
+        ("name = \"r\"\nallow = [\"GET /\"]\nissuers = []", "`issuers` of rule `r` is empty"),
         ("name = \"r\"\nallow = [\"GET /\"]\nclaims = {}", "`claims` of rule `r` is empty"),
         (
             "name = \"r\"\nallow = [\"GET /\"]\nclaims = { a = [] }",

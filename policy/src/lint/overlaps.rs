@@ -107,11 +107,11 @@ fn is_inside(deny: &RoutePattern, allow: &RoutePattern) -> bool {
     }
 }
 
-/// Whether a caller can meet both, as far as clients and stages tell.
+/// Whether a caller can meet both, as far as issuers, clients and stages tell.
 fn may_meet(a: &Requirements, b: &Requirements) -> bool {
     let meet = |a: &Option<Vec<String>>, b: &Option<Vec<String>>| match (a, b) {
         (Some(a), Some(b)) => a.iter().any(|item| b.contains(item)),
         _ => true,
     };
-    meet(&a.clients, &b.clients) && meet(&a.stages, &b.stages)
+    meet(&a.issuers, &b.issuers) && meet(&a.clients, &b.clients) && meet(&a.stages, &b.stages)
 }

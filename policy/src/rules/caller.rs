@@ -11,10 +11,11 @@ const MAX_EXP: i64 = 253_402_300_799;
 
 /// A caller whose token has been verified, borrowed from its claims.
 ///
-/// Scopes, groups and client are given apart from the claims, since each issuer keeps them in
+/// Issuer, scopes, groups and client are given apart from the claims, since each issuer keeps them in
 /// claims of its own. Debug shows how many there are and no value.
 #[derive(Clone)]
 pub struct Caller<'a> {
+    issuer: Option<&'a str>,
     client: Option<&'a str>,
     scopes: Vec<&'a str>,
     groups: Vec<&'a str>,
@@ -23,10 +24,17 @@ pub struct Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
-    /// A caller with these claims, and no client, scope, group or known address.
+    /// A caller with these claims, and no issuer, client, scope, group or known address.
     #[must_use]
     pub fn new(claims: &'a Map<String, Value>) -> Self {
-        Self { client: None, scopes: Vec::new(), groups: Vec::new(), claims, source_ip: None }
+        let (scopes, groups) = (Vec::new(), Vec::new());
+        Self { issuer: None, client: None, scopes, groups, claims, source_ip: None }
+    }
+
+    /// Sets who issued the token, by the name that rules call it in `issuers`.
+    #[must_use]
+    pub fn with_issuer(self, issuer: Option<&'a str>) -> Self {
+        Self { issuer, ..self }
     }
 
     /// Sets the client that the token was issued to, where it names one.
@@ -78,6 +86,10 @@ impl<'a> Caller<'a> {
         (0..=MAX_EXP).contains(&seconds).then_some(seconds)
     }
 
+    pub(crate) fn is_from(&self, issuer: &str) -> bool {
+        self.issuer == Some(issuer)
+    }
+
     pub(crate) fn is_client(&self, client: &str) -> bool {
         self.client == Some(client)
     }
@@ -109,6 +121,7 @@ impl<'a> Caller<'a> {
 impl fmt::Debug for Caller<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
+            .field("has_issuer", &self.issuer.is_some())
             .field("has_client", &self.client.is_some())
             .field("scopes", &self.scopes.len())
             .field("groups", &self.groups.len())
@@ -178,10 +191,14 @@ mod tests {
     fn debug_shows_no_value() {
         let claims = claims(json!({ "sub": "secret-sub" }));
         let caller = Caller::new(&claims)
+            .with_issuer(Some("secret-issuer"))
             .with_client(Some("secret-client"))
             .with_scopes(["secret-scope"])
             .with_groups(["secret-group"]);
         let shown = format!("{caller:?}");
-        assert_eq!(shown, "Caller { has_client: true, scopes: 1, groups: 1, claims: 1, .. }");
+        assert_eq!(
+            shown,
+            "Caller { has_issuer: true, has_client: true, scopes: 1, groups: 1, claims: 1, .. }"
+        );
     }
 }

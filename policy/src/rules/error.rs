@@ -36,7 +36,8 @@ pub enum RuleError {
     /// A rule does not say for whom it is.
     #[error(
         "rule `{rule}` requires nothing of the caller: give it `any_scope`, `all_scopes`, \
-         `any_group`, `all_groups`, `clients` or `claims`, or write `everyone = true`"
+         `any_group`, `all_groups`, `issuers`, `clients`, `claims` or `when`, or write \
+         `everyone = true`"
     )]
     NoRequirement {
         /// The rule's name.

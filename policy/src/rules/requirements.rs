@@ -26,6 +26,7 @@ pub(crate) struct Requirements {
     pub(crate) all_scopes: Option<Vec<String>>,
     pub(crate) any_group: Option<Vec<String>>,
     pub(crate) all_groups: Option<Vec<String>>,
+    pub(crate) issuers: Option<Vec<String>>,
     pub(crate) clients: Option<Vec<String>>,
     pub(crate) claims: BTreeMap<String, Vec<String>>,
     pub(crate) when: Option<When>,
@@ -39,6 +40,8 @@ pub(crate) struct Requirements {
 pub enum Requirement {
     /// The stage is none of `stages`.
     Stages,
+    /// The issuer is none of `issuers`.
+    Issuers,
     /// The client is none of `clients`.
     Clients,
     /// No scope is one of `any_scope`.
@@ -75,6 +78,7 @@ impl Requirements {
             ("all_scopes", &spec.all_scopes),
             ("any_group", &spec.any_group),
             ("all_groups", &spec.all_groups),
+            ("issuers", &spec.issuers),
             ("clients", &spec.clients),
         ];
         let mut given = None;
@@ -127,6 +131,7 @@ impl Requirements {
             all_scopes: spec.all_scopes.map(sorted),
             any_group: spec.any_group.map(sorted),
             all_groups: spec.all_groups.map(sorted),
+            issuers: spec.issuers.map(sorted),
             clients: spec.clients.map(sorted),
             claims: spec
                 .claims
@@ -145,6 +150,7 @@ impl Requirements {
     pub(crate) fn apply(&self, caller: &Caller<'_>, stage: &str, seen: &Seen<'_>) -> Applies {
         let lists = [
             (any(self.stages.as_ref(), |s| s == stage), Requirement::Stages),
+            (any(self.issuers.as_ref(), |i| caller.is_from(i)), Requirement::Issuers),
             (any(self.clients.as_ref(), |c| caller.is_client(c)), Requirement::Clients),
             (any(self.any_scope.as_ref(), |s| caller.has_scope(s)), Requirement::AnyScope),
             (all(self.all_scopes.as_ref(), |s| caller.has_scope(s)), Requirement::AllScopes),
@@ -188,6 +194,7 @@ impl Requirements {
         };
         let text = |requirements: &Self| requirements.when.as_ref().map(|w| w.text().to_owned());
         any(&self.stages, &other.stages)
+            && any(&self.issuers, &other.issuers)
             && any(&self.clients, &other.clients)
             && any(&self.any_scope, &other.any_scope)
             && all(&self.all_scopes, &other.all_scopes)
