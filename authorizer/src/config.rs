@@ -255,6 +255,18 @@ impl Config {
             error(wrong.map(|(_, at)| *at), one_line(&found.to_string()))
         })?;
 
+        if response.http == HttpForm::Simple
+            && let Some((name, field)) = rules.conditioned().next()
+        {
+            let wrong = places.iter().find(|(other, _)| other == name);
+            let message = format!(
+                "rule `{}` has `{field}`, which a simple answer that API Gateway keeps would lose: \
+                 set `http = \"iam\"` in [response], or remove `{field}`",
+                name.escape_debug()
+            );
+            return Err(error(wrong.map(|(_, at)| *at), message));
+        }
+
         let throttle = match throttle {
             None => None,
             Some(spec) => {
@@ -502,6 +514,21 @@ api_key = "a-key-of-twenty-chars"
         let text = error(&with("issuers = [\"https://i.example/\"]"));
         assert!(text.starts_with("tollgate.toml:6: `https://i.example/` in `issuers`"), "{text}");
         assert!(text.contains("write `us-east-1_abcDEF123`, `partner`, or its URL"), "{text}");
+    }
+
+    #[test]
+    fn refuses_conditions_that_a_simple_answer_would_lose() {
+        for field in ["until_exp = true", "source_ips = [\"10.0.0.0/8\"]"] {
+            let rule = format!(
+                "\n[[rule]]\nname = \"office\"\nallow = [\"GET /x\"]\neveryone = true\n{field}\n"
+            );
+            let (name, _) = field.split_once(" = ").unwrap();
+            assert!(Config::parse(&format!("{GOOD}{rule}"), "x").is_ok(), "{field}");
+            let text = error(&format!("{GOOD}{rule}[response]\nhttp = \"simple\"\n"));
+            assert!(text.starts_with("tollgate.toml:19: rule `office` has"), "{text}");
+            assert!(text.contains(&format!("or remove `{name}`")), "{text}");
+        }
+        assert!(Config::parse(&format!("{GOOD}[response]\nhttp = \"simple\"\n"), "x").is_ok());
     }
 
     #[test]

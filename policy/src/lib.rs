@@ -142,7 +142,7 @@
 //! ```
 //!
 //! It is parsed once. It may have 1024 bytes, 256 parts and 20 levels, and loops may not be nested
-//! (`map` and `filter` are not there at all), so its cost is known: at most its parts times the claims,
+//! (`map` and `filter` are not there at all) and have no `+` in them, so its cost is known: at most its parts times the claims,
 //! of which it takes 512, list items counted.
 //!
 //! Where a condition can't be evaluated (a claim is missing or of another type, the result is no
@@ -161,8 +161,8 @@
 //! # Limits
 //!
 //! A resource may have 512 bytes, a document 8192 or what [`Rules::compile_within`] says. A rule that
-//! is over it alone is refused when it is loaded, all rules together are a finding of
-//! [`Rules::lint`], and a caller's own document a [`DocumentError`]. It is never cut.
+//! is over it alone is refused when it is loaded, and so are the rules for everyone that are over it
+//! together in some stage; all rules together are a finding of [`Rules::lint`], and a caller's own document a [`DocumentError`]. It is never cut.
 //!
 //! # REST, HTTP and WebSocket
 //!

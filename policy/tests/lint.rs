@@ -80,6 +80,25 @@ fn a_rule_that_several_issuers_can_meet_must_say_whose_tokens_may() {
 }
 
 #[test]
+fn a_deny_of_paths_does_not_reach_the_default_route() {
+    let allow = ("a", "allow = [\"$default\"]\neveryone = true");
+    let wide = (Code::WidePath, "a".to_owned());
+    let escapes = (Code::EscapableDeny, "b".to_owned());
+    for (rest, is_found) in [
+        ("deny = [\"ANY /admin/*\"]\neveryone = true", true),
+        ("deny = [\"GET /admin\"]\nany_scope = [\"s\"]", true),
+        ("deny = [\"$connect\"]\neveryone = true", false),
+    ] {
+        let findings = found(&[allow, ("b", rest)]);
+        assert_eq!(findings.contains(&escapes), is_found, "{rest}: {findings:?}");
+        assert!(findings.contains(&wide), "{findings:?}");
+    }
+    let prod = ("a", "allow = [\"$default\"]\neveryone = true\nstages = [\"prod\"]");
+    let dev = ("b", "deny = [\"GET /x\"]\neveryone = true\nstages = [\"dev\"]");
+    assert!(!found(&[prod, dev]).contains(&escapes), "they never meet");
+}
+
+#[test]
 fn rules_of_different_issuers_do_not_contradict() {
     let deny = |issuer: &str| format!("deny = [\"GET /x\"]\nissuers = [\"{issuer}\"]");
     let allow = ("a", "allow = [\"GET /x\"]\nissuers = [\"i\", \"j\"]");

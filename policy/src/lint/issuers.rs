@@ -1,7 +1,7 @@
 //! Whose tokens may meet a rule.
 
 use super::{Code, Finding, Severity};
-use crate::rules::{Requirements, Rule};
+use crate::rules::Rule;
 
 /// An issuer whose tokens are taken, as far as [`Rules::lint_among`](crate::Rules::lint_among) cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) fn check(rule: &Rule, issuers: &[KnownIssuer], findings: &mut Vec<Fin
 fn trusts_all(rule: &Rule, issuers: &[KnownIssuer], findings: &mut Vec<Finding>) {
     let requirements = &rule.requirements;
     let own = rule.allow.patterns.iter().any(|route| route.claims().next().is_some());
-    let trusts = own || !is_for_everyone(requirements);
+    let trusts = own || !requirements.is_everyone();
     if issuers.len() < 2 || requirements.issuers.is_some() || rule.allow.patterns.is_empty() {
         return;
     }
@@ -42,21 +42,4 @@ fn trusts_all(rule: &Rule, issuers: &[KnownIssuer], findings: &mut Vec<Finding>)
             "name in `issuers` those who are trusted with it",
         ));
     }
-}
-
-fn is_for_everyone(requirements: &Requirements) -> bool {
-    let Requirements {
-        any_scope,
-        all_scopes,
-        any_group,
-        all_groups,
-        issuers,
-        clients,
-        claims,
-        when,
-        stages: _,
-    } = requirements;
-    [any_scope, all_scopes, any_group, all_groups, issuers, clients].iter().all(|l| l.is_none())
-        && claims.is_empty()
-        && when.is_none()
 }

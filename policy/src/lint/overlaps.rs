@@ -10,6 +10,7 @@ pub(super) fn check(rules: &[Rule], findings: &mut Vec<Finding>) {
     for rule in rules {
         for (place, allow) in rule.allow.patterns.iter().enumerate() {
             against_denies(rules, rule, allow, findings);
+            escapes_by_default(rules, rule, allow, findings);
             let others = rules.iter().flat_map(|other| {
                 let allows = other.allow.patterns.iter().enumerate();
                 allows.map(move |(place, route)| (other, place, route))
@@ -95,6 +96,33 @@ fn against_denies(rules: &[Rule], rule: &Rule, allow: &RoutePattern, findings: &
                     "make sure that this is meant, or narrow one of the two",
                 ));
             }
+        }
+    }
+}
+
+/// A deny of paths does not reach what `$default` takes, whose ARN has no path.
+fn escapes_by_default(
+    rules: &[Rule],
+    rule: &Rule,
+    allow: &RoutePattern,
+    findings: &mut Vec<Finding>,
+) {
+    if allow.parts().0 != ["$default"] {
+        return;
+    }
+    for other in rules.iter().filter(|other| may_meet(&rule.requirements, &other.requirements)) {
+        for deny in other.deny.patterns.iter().filter(|deny| deny.parts().1.is_some()) {
+            findings.push(Finding::new(
+                Severity::Warning,
+                other,
+                Code::EscapableDeny,
+                format!(
+                    "`{deny}` does not close what `$default` takes, which `{}` allows: its ARN has \
+                     no path, so a path without a route of its own passes",
+                    rule.name
+                ),
+                "give the API a route for each path that is meant, and don't allow `$default`",
+            ));
         }
     }
 }

@@ -147,6 +147,22 @@ pub enum RuleError {
         /// The limit in force.
         limit: usize,
     },
+    /// Rules for everyone together make a document over the limit, so that nobody gets one.
+    #[error(
+        "the rules for everyone{} together make a policy of at least {bytes} bytes, over the limit \
+         of {limit}, and `{rule}` most of it: write fewer or wider routes, or fewer methods",
+        stage.as_ref().map(|stage| format!(" in the stage `{stage}`")).unwrap_or_default()
+    )]
+    LongTogether {
+        /// The name of the rule that takes most of it.
+        rule: String,
+        /// The stage, where it hangs on one.
+        stage: Option<String>,
+        /// The least that their routes take.
+        bytes: usize,
+        /// The limit in force.
+        limit: usize,
+    },
 }
 
 impl RuleError {
@@ -167,7 +183,8 @@ impl RuleError {
             | Self::When { rule, .. }
             | Self::SourceIp { rule, .. }
             | Self::ConditionalDeny { rule, .. }
-            | Self::LongRule { rule, .. } => rule,
+            | Self::LongRule { rule, .. }
+            | Self::LongTogether { rule, .. } => rule,
         }
     }
 }

@@ -144,6 +144,24 @@ impl Requirements {
         })
     }
 
+    /// Whether every caller meets them, in the stages where the rule applies.
+    pub(crate) fn is_everyone(&self) -> bool {
+        let Self { any_scope, all_scopes, any_group, all_groups, issuers, clients, .. } = self;
+        [any_scope, all_scopes, any_group, all_groups, issuers, clients].iter().all(|l| l.is_none())
+            && self.claims.is_empty()
+            && self.when.is_none()
+    }
+
+    /// The stages that the rule names.
+    pub(crate) fn stages(&self) -> impl Iterator<Item = &str> {
+        self.stages.iter().flatten().map(String::as_str)
+    }
+
+    /// Whether the rule applies in a stage, or in one that no rule names.
+    pub(crate) fn is_for_stage(&self, stage: Option<&str>) -> bool {
+        self.stages.is_none() || stage.is_some_and(|stage| self.stages().any(|own| own == stage))
+    }
+
     /// Whether the rule applies to this caller in this stage.
     ///
     /// The condition is asked last, and only of a caller who meets the rest.
