@@ -29,7 +29,7 @@ pub struct Claims {
     members: Map<String, Value>,
     checks: Arc<Checks>,
     /// The claim that names the client.
-    client: &'static str,
+    client: String,
     expires_at: u64,
     issued_at: Option<u64>,
 }
@@ -72,7 +72,7 @@ impl Claims {
         let claims = Self {
             members,
             checks: Arc::clone(checks),
-            client,
+            client: client.to_owned(),
             expires_at: times.exp,
             issued_at: times.iat,
         };
@@ -157,30 +157,32 @@ impl Claims {
 
     /// The application that the token was issued to.
     ///
-    /// The claim that was checked against the configuration: `client_id`, or the audience of an
-    /// ID token and of a token that names its client nowhere else. An audience of several is
-    /// taken only where audiences are configured and clients are not; it names no client.
+    /// The claim that was checked against the configuration: the issuer's `client_claim`, or the
+    /// audience of an ID token and of a token that names its client nowhere else. An audience of
+    /// several is taken only where audiences are configured and clients are not; it names no
+    /// client.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
-        audience::client_of(&self.members, self.client)
+        audience::client_of(&self.members, &self.client)
     }
 
-    /// The scopes of an access token (RFC 8693 section 4.2: one string, separated by spaces).
+    /// The scopes, of the claim that the issuer keeps them in: a text or a list of texts.
     #[must_use]
     pub fn scopes(&self) -> Vec<&str> {
-        caller::scopes(&self.members)
+        caller::scopes(&self.members, &self.checks.scopes_claim)
     }
 
-    /// The user's groups, as Cognito puts them into `cognito:groups`.
+    /// The user's groups, of the claim that the issuer keeps them in.
     #[must_use]
     pub fn groups(&self) -> Vec<&str> {
-        caller::groups(&self.members)
+        caller::groups(&self.members, &self.checks.groups_claim)
     }
 
     /// The caller as rules see it, at no known address.
     #[must_use]
     pub fn caller(&self) -> Caller<'_> {
         Caller::new(&self.members)
+            .with_issuer(Some(self.issuer()))
             .with_client(self.client())
             .with_scopes(self.scopes())
             .with_groups(self.groups())
@@ -204,8 +206,8 @@ impl Claims {
 
     /// Checks scopes and groups: their types, and what the configuration asks of them.
     fn check_rights(&self) -> Result<(), Refusal> {
-        caller::check_types(&self.members)?;
         let checks = &self.checks;
+        caller::check_types(&self.members, checks)?;
         if !has(&self.scopes(), &checks.any_scope, &checks.all_scopes) {
             return Err(Refusal::claim("the token lacks a scope that every caller needs"));
         }

@@ -16,7 +16,7 @@ mod source;
 use std::io::Read as _;
 use std::path::Path;
 
-use ::policy::{RuleSpec, Rules};
+use ::policy::{Code, Finding, KnownIssuer, RuleSpec, Rules};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -91,6 +91,8 @@ struct File {
 impl Config {
     /// Reads the configuration that the environment names.
     ///
+    /// A rule that every one of several issuers can meet is told in the log.
+    ///
     /// # Errors
     ///
     /// Nothing is named, the file can't be read, or what it says is wrong.
@@ -98,7 +100,7 @@ impl Config {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         // Set to nothing is set by mistake: it must not open the door that the file would close.
         let source = std::env::var("AUTHORIZER_CONFIG").ok();
-        match (source, variable("USER_POOL_ID"), variable("CLIENT_IDS")) {
+        let config = match (source, variable("USER_POOL_ID"), variable("CLIENT_IDS")) {
             (Some(source), None, None) => Self::from_source(&source),
             (None, Some(pool), Some(clients)) => Self::from_pool(&pool, &clients),
             (source, ..) => Err(ConfigError {
@@ -115,7 +117,11 @@ impl Config {
                 }
                 .into(),
             }),
+        }?;
+        for finding in config.lint().iter().filter(|finding| finding.code == Code::AnyIssuer) {
+            tracing::warn!(%finding, "a rule trusts every issuer");
         }
+        Ok(config)
     }
 
     /// Reads a configuration from a path, or from the text itself.
@@ -236,12 +242,30 @@ impl Config {
         }
         let places: Vec<(String, usize)> =
             rule.iter().map(|spec| (spec.as_ref().name.clone(), spec.span().start)).collect();
-        let specs = rule.into_iter().map(Spanned::into_inner).collect();
+        let mut specs = Vec::with_capacity(rule.len());
+        for spec in rule {
+            let at = spec.span().start;
+            let mut spec = spec.into_inner();
+            name_issuers(&mut spec, &issuers).map_err(|message| error(Some(at), message))?;
+            specs.push(spec);
+        }
         let rules = Rules::compile_within(specs, policy.document_limit).map_err(|found| {
             // Of two rules with one name the second is meant: the first was there already.
             let wrong = places.iter().rfind(|(name, _)| name == found.rule());
             error(wrong.map(|(_, at)| *at), one_line(&found.to_string()))
         })?;
+
+        if response.http == HttpForm::Simple
+            && let Some((name, field)) = rules.conditioned().next()
+        {
+            let wrong = places.iter().find(|(other, _)| other == name);
+            let message = format!(
+                "rule `{}` has `{field}`, which a simple answer that API Gateway keeps would lose: \
+                 set `http = \"iam\"` in [response], or remove `{field}`",
+                name.escape_debug()
+            );
+            return Err(error(wrong.map(|(_, at)| *at), message));
+        }
 
         let throttle = match throttle {
             None => None,
@@ -269,6 +293,36 @@ impl Config {
         };
         Ok(Self { issuers, rules, token, response, throttle, revocation, metrics })
     }
+
+    /// Looks for what is likely wrong with the rules: [`Rules::lint_among`] the issuers here.
+    #[must_use]
+    pub fn lint(&self) -> Vec<Finding> {
+        let known = |issuer: &Issuer| KnownIssuer::new(&issuer.checks.issuer);
+        let issuers: Vec<KnownIssuer> = self.issuers.iter().map(known).collect();
+        self.rules.lint_among(&issuers)
+    }
+}
+
+/// Puts issuers' names in the place of their URLs in a rule.
+///
+/// A pool has several URLs: a rule that holds for one of them must hold for all.
+fn name_issuers(rule: &mut RuleSpec, issuers: &[Issuer]) -> Result<(), String> {
+    for written in rule.issuers.iter_mut().flatten() {
+        let name = |issuer: &&Issuer| issuer.checks.issuer == *written;
+        let url = |issuer: &&Issuer| issuer.identities.iter().any(|known| known.iss == *written);
+        let Some(issuer) = issuers.iter().find(name).or_else(|| issuers.iter().find(url)) else {
+            let names: Vec<String> =
+                issuers.iter().map(|issuer| format!("`{}`", issuer.checks.issuer)).collect();
+            return Err(format!(
+                "`{}` in `issuers` of rule `{}` is no [[issuer]] here: write {}, or its URL",
+                written.escape_debug(),
+                rule.name.escape_debug(),
+                names.join(", ")
+            ));
+        };
+        written.clone_from(&issuer.checks.issuer);
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<String, String> {
@@ -420,6 +474,63 @@ api_key = "a-key-of-twenty-chars"
         assert!(Config::parse(&format!("{GOOD}\n{other}"), "x").is_ok());
         let text = error(&format!("{GOOD}\n{other}name = \"us-east-1_abcDEF123\"\n"));
         assert!(text.starts_with("tollgate.toml:19: ") && text.contains("share limits"), "{text}");
+    }
+
+    #[test]
+    fn rules_name_issuers_by_name_or_url() {
+        let other = "[[issuer]]\nname = \"partner\"\nurl = \"https://i.example\"\n\
+                     clients = \"any\"\ntoken_use = \"any\"\n";
+        let with = |issuers: &str| {
+            format!("{GOOD}\n{other}").replace(
+                "any_scope = [\"orders/read\"]\n",
+                &format!("any_scope = [\"orders/read\"]\n{issuers}\n"),
+            )
+        };
+        let any_issuer = |text: &str| {
+            let findings = Config::parse(text, "x").unwrap().lint();
+            findings.iter().any(|finding| finding.code == Code::AnyIssuer)
+        };
+        assert!(any_issuer(&with("")) && !any_issuer(GOOD));
+        for (written, is_pool, is_partner) in [
+            ("\"us-east-1_abcDEF123\"", true, false),
+            (
+                "\"https://issuer-cognito-idp.us-east-1.amazonaws.com/us-east-1_abcDEF123\"",
+                true,
+                false,
+            ),
+            ("\"partner\"", false, true),
+            ("\"https://i.example\", \"us-east-1_abcDEF123\"", true, true),
+        ] {
+            let text = with(&format!("issuers = [{written}]"));
+            assert!(!any_issuer(&text), "{written}");
+            let rules = Config::parse(&text, "x").unwrap().rules;
+            let arn = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/prod/GET/orders";
+            let arn = ::policy::MethodArn::parse(arn).unwrap();
+            for (issuer, expected) in [("us-east-1_abcDEF123", is_pool), ("partner", is_partner)] {
+                let claims = serde_json::Map::new();
+                let caller = ::policy::Caller::new(&claims);
+                let caller = caller.with_scopes(["orders/read"]).with_issuer(Some(issuer));
+                assert_eq!(rules.verdict(&caller, &arn).is_authorized(), expected, "{written}");
+            }
+        }
+        let text = error(&with("issuers = [\"https://i.example/\"]"));
+        assert!(text.starts_with("tollgate.toml:6: `https://i.example/` in `issuers`"), "{text}");
+        assert!(text.contains("write `us-east-1_abcDEF123`, `partner`, or its URL"), "{text}");
+    }
+
+    #[test]
+    fn refuses_conditions_that_a_simple_answer_would_lose() {
+        for field in ["until_exp = true", "source_ips = [\"10.0.0.0/8\"]"] {
+            let rule = format!(
+                "\n[[rule]]\nname = \"office\"\nallow = [\"GET /x\"]\neveryone = true\n{field}\n"
+            );
+            let (name, _) = field.split_once(" = ").unwrap();
+            assert!(Config::parse(&format!("{GOOD}{rule}"), "x").is_ok(), "{field}");
+            let text = error(&format!("{GOOD}{rule}[response]\nhttp = \"simple\"\n"));
+            assert!(text.starts_with("tollgate.toml:19: rule `office` has"), "{text}");
+            assert!(text.contains(&format!("or remove `{name}`")), "{text}");
+        }
+        assert!(Config::parse(&format!("{GOOD}[response]\nhttp = \"simple\"\n"), "x").is_ok());
     }
 
     #[test]

@@ -39,8 +39,10 @@ pub enum Reason<'r> {
     Denies {
         /// The route that matches.
         route: &'r RoutePattern,
-        /// Whether the condition could not be evaluated, which denies.
-        unsure: bool,
+        /// The requirement that can't be judged of this caller, which denies; none where all
+        /// are met.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unsure: Option<Requirement>,
     },
     /// A deny has a claim in its path that the caller lacks or that can't stand there.
     ///
@@ -84,10 +86,12 @@ pub enum Reason<'r> {
         /// The first requirement that is not met.
         requirement: Requirement,
     },
-    /// An allow matches, but the condition could not be evaluated, which allows nothing.
+    /// An allow matches, but a requirement can't be judged, which allows nothing.
     Unsure {
         /// The route that matches.
         route: &'r RoutePattern,
+        /// The requirement.
+        requirement: Requirement,
     },
     /// No route of the rule matches.
     Elsewhere,
@@ -150,7 +154,11 @@ fn find<'r>(
     match (&applies, denying) {
         (Applies::No(_), _) | (_, None) => {}
         (_, Some((route, Ok(())))) => {
-            return Reason::Denies { route, unsure: applies == Applies::Unknown };
+            let unsure = match applies {
+                Applies::Unknown(requirement) => Some(requirement),
+                Applies::Yes | Applies::No(_) => None,
+            };
+            return Reason::Denies { route, unsure };
         }
         (_, Some((route, Err(Unfillable { claim })))) => {
             return Reason::DeniesAll { route, claim };
@@ -168,7 +176,7 @@ fn find<'r>(
     };
     match (applies, filled) {
         (Applies::No(requirement), _) => Reason::Unmet { route, requirement },
-        (Applies::Unknown, _) => Reason::Unsure { route },
+        (Applies::Unknown(requirement), _) => Reason::Unsure { route, requirement },
         (Applies::Yes, Err(Unfillable { claim })) => Reason::Unfillable { route, claim },
         (Applies::Yes, Ok(())) => match rule.condition.met_by(caller) {
             Met::Yes => Reason::Allows { route },
@@ -213,9 +221,9 @@ impl fmt::Display for Explanation<'_> {
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Denies { route, unsure: false } => write!(f, "denies `{route}`"),
-            Self::Denies { route, unsure: true } => {
-                write!(f, "denies `{route}`: `when` can't be evaluated for this caller")
+            Self::Denies { route, unsure: None } => write!(f, "denies `{route}`"),
+            Self::Denies { route, unsure: Some(requirement) } => {
+                write!(f, "denies `{route}`: {}", Unjudged(requirement))
             }
             Self::DeniesAll { route, claim } => write!(
                 f,
@@ -239,10 +247,26 @@ impl fmt::Display for Reason<'_> {
             Self::Unmet { route, requirement } => {
                 write!(f, "`{route}` is not for this caller: {requirement}")
             }
-            Self::Unsure { route } => {
-                write!(f, "does not allow `{route}`: `when` can't be evaluated for this caller")
+            Self::Unsure { route, requirement } => {
+                write!(f, "does not allow `{route}`: {}", Unjudged(requirement))
             }
             Self::Elsewhere => f.write_str("no route matches"),
+        }
+    }
+}
+
+/// A requirement of which it can't be said whether a caller meets it.
+struct Unjudged<'r>(&'r Requirement);
+
+impl fmt::Display for Unjudged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(Requirement::Claim(claim)) => {
+                let claim = claim.escape_debug();
+                write!(f, "the claim `{claim}` is neither a string nor a list of strings")
+            }
+            // Nothing else is ever in doubt.
+            Self(_) => f.write_str("`when` can't be evaluated for this caller"),
         }
     }
 }
@@ -251,6 +275,7 @@ impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stages => f.write_str("the stage is not in `stages`"),
+            Self::Issuers => f.write_str("the issuer is not in `issuers`"),
             Self::Clients => f.write_str("the client is not in `clients`"),
             Self::AnyScope => f.write_str("no scope of `any_scope`"),
             Self::AllScopes => f.write_str("a scope of `all_scopes` is missing"),

@@ -92,6 +92,7 @@
 //! any_scope = ["orders/read", "admin"]    # at least one of these scopes
 //! all_groups = ["staff"]                  # all of these groups
 //! any_group = ["sales", "support"]        # at least one of these groups
+//! issuers = ["staff-pool"]                # a token of one of these, by its configured name
 //! clients = ["web", "app"]                # a token issued to one of these
 //! claims = { tier = ["gold", "silver"] }  # each claim with one of its values
 //! when = "claims.level >= 3"              # a condition in CEL
@@ -113,6 +114,15 @@
 //! routes. What can't mean what it says is a [`RuleError`] when the rules are loaded, and names
 //! the rule, the text and the mend.
 //!
+//! **Several issuers.** A scope, a group, a client or a claim counts from whichever issuer says it. Where
+//! tokens of more than one are taken, name in `issuers` those who may give what a rule requires;
+//! [`Rules::lint_among`] finds rules that name none.
+//!
+//! **A claim of another form.** `claims` compares strings and lists of strings. Where the token has
+//! such a claim as a number, a Boolean, an object, null or a list with anything but strings, nothing can be
+//! said: the rule allows nothing and denies what it denies, unless another of its requirements is
+//! surely not met.
+//!
 //! **A caller's own resources.** `{claim}` is filled for each caller. A value that is not plain (see
 //! [`RoutePattern`]) is never put into a path. In an `allow` that route is then not granted, and the
 //! others are. In a `deny` the caller is denied **everything**: a deny that can't be written must not
@@ -132,7 +142,7 @@
 //! ```
 //!
 //! It is parsed once. It may have 1024 bytes, 256 parts and 20 levels, and loops may not be nested
-//! (`map` and `filter` are not there at all), so its cost is known: at most its parts times the claims,
+//! (`map` and `filter` are not there at all) and have no `+` in them, so its cost is known: at most its parts times the claims,
 //! of which it takes 512, list items counted.
 //!
 //! Where a condition can't be evaluated (a claim is missing or of another type, the result is no
@@ -151,8 +161,8 @@
 //! # Limits
 //!
 //! A resource may have 512 bytes, a document 8192 or what [`Rules::compile_within`] says. A rule that
-//! is over it alone is refused when it is loaded, all rules together are a finding of
-//! [`Rules::lint`], and a caller's own document a [`DocumentError`]. It is never cut.
+//! is over it alone is refused when it is loaded, and so are the rules for everyone that are over it
+//! together in some stage; all rules together are a finding of [`Rules::lint`], and a caller's own document a [`DocumentError`]. It is never cut.
 //!
 //! # REST, HTTP and WebSocket
 //!
@@ -190,7 +200,7 @@ pub use arn::{ArnError, MethodArn, Target};
 pub use document::{Document, DocumentError};
 pub use evaluate::{Outcome, Policy, Request, evaluate};
 pub use explain::{Explanation, Reason, Said};
-pub use lint::{Code, Finding, Severity};
+pub use lint::{Code, Finding, KnownIssuer, Severity};
 pub use matrix::{Cell, Holder, Matrix, Row};
 pub use route::{RouteError, RoutePattern};
 pub use rules::{Caller, Requirement, RuleError, RuleSpec, Rules, Verdict};

@@ -1,11 +1,14 @@
 //! What is likely wrong with rules that compile.
 
 mod claims;
+mod issuers;
 mod overlaps;
 
 use std::fmt;
 
 use serde::Serialize;
+
+pub use self::issuers::KnownIssuer;
 
 use crate::rules::{Rule, Rules};
 
@@ -61,20 +64,33 @@ pub enum Code {
     UnknownClaim,
     /// The document of a caller who meets every rule would be over the limit.
     DocumentSize,
+    /// Tokens of several issuers are taken, and a rule does not say whose may meet it.
+    AnyIssuer,
     /// A rule leans on an IAM condition, which was not tried on AWS.
     UntriedCondition,
 }
 
 impl Rules {
     /// Looks for what is likely wrong: warnings first, then by rule and code.
+    ///
+    /// Where it is known whose tokens are taken, [`Self::lint_among`] finds more.
     #[must_use]
     pub fn lint(&self) -> Vec<Finding> {
+        self.lint_among(&[])
+    }
+
+    /// Looks for what is likely wrong where tokens of these issuers are taken and no others.
+    ///
+    /// Without any issuer nothing is looked for that hangs on them.
+    #[must_use]
+    pub fn lint_among(&self, issuers: &[KnownIssuer]) -> Vec<Finding> {
         let mut findings = Vec::new();
         for rule in &self.rules {
             wide(rule, &mut findings);
             never_applies(rule, &mut findings);
             claims::check(rule, &mut findings);
             untried(rule, &mut findings);
+            issuers::check(rule, issuers, &mut findings);
         }
         overlaps::check(&self.rules, &mut findings);
         let (bytes, limit) = (self.greatest_document(), self.document_limit());
@@ -225,6 +241,7 @@ impl fmt::Display for Code {
             Self::ChosenClaim => "chosen-claim",
             Self::UnknownClaim => "unknown-claim",
             Self::DocumentSize => "document-size",
+            Self::AnyIssuer => "any-issuer",
             Self::UntriedCondition => "untried-condition",
         })
     }

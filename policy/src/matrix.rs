@@ -37,7 +37,7 @@ pub enum Cell {
 
 /// Every group and scope that rules name against every route that they name.
 ///
-/// What hangs on a client, a claim, a condition, a stage or an address is [`Cell::Partly`].
+/// What hangs on an issuer, a client, a claim, a condition, a stage or an address is [`Cell::Partly`].
 /// Display is a table for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Matrix {
@@ -157,7 +157,8 @@ fn is_for(requirements: &Requirements, holder: &Holder) -> For {
         && all(all_scopes, scope)
         && any(any_group, group)
         && all(all_groups, group);
-    let known = requirements.clients.is_none()
+    let known = requirements.issuers.is_none()
+        && requirements.clients.is_none()
         && requirements.claims.is_empty()
         && requirements.when.is_none()
         && requirements.stages.is_none();

@@ -8,7 +8,7 @@ mod spec;
 mod verdict;
 mod when;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, iter, sync::Arc};
 
 pub use self::{
     caller::Caller, error::RuleError, requirements::Requirement, spec::RuleSpec, verdict::Verdict,
@@ -95,7 +95,8 @@ impl Rules {
     /// Checks rules and makes them ready, for documents of at most so many bytes as JSON.
     ///
     /// # Errors
-    /// As [`Self::compile`]; also for a rule that makes a longer document all by itself.
+    /// As [`Self::compile`]; also for a rule that makes a longer document all by itself, and for
+    /// rules for everyone that make one together.
     pub fn compile_within(specs: Vec<RuleSpec>, bytes: usize) -> Result<Self, RuleError> {
         let mut names = BTreeSet::new();
         for (spec, position) in specs.iter().zip(1..) {
@@ -130,7 +131,40 @@ impl Rules {
                 return Err(RuleError::LongRule { rule, bytes: least, limit: bytes });
             }
         }
+        rules.check_everyone()?;
         Ok(rules)
+    }
+
+    /// Refuses rules for everyone that together are too long for anyone, in some stage.
+    fn check_everyone(&self) -> Result<(), RuleError> {
+        let limit = self.document_limit;
+        let stages: BTreeSet<&str> =
+            self.rules.iter().flat_map(|rule| rule.requirements.stages()).collect();
+        // Where no rule names the stage, and in each that one names.
+        for stage in iter::once(None).chain(stages.into_iter().map(Some)) {
+            let met = |rule: &&Rule| {
+                rule.requirements.is_everyone() && rule.requirements.is_for_stage(stage)
+            };
+            let rules: Vec<&Rule> = self.rules.iter().filter(met).collect();
+            let bytes = self.document_of(rules.iter().copied(), SHORTEST_PREFIX, 1).json_bytes();
+            let longest = rules
+                .iter()
+                .max_by_key(|rule| self.document_of([**rule], SHORTEST_PREFIX, 1).json_bytes());
+            if let Some(rule) = longest.filter(|_| bytes > limit) {
+                let (rule, stage) = (rule.name.clone(), stage.map(str::to_owned));
+                return Err(RuleError::LongTogether { rule, stage, bytes, limit });
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of the rules that lean on an IAM condition, each with the field that says so.
+    ///
+    /// Only a document carries them: an answer that API Gateway keeps without one loses them.
+    pub fn conditioned(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let field = |rule: &Rule| if rule.condition.until_exp { "until_exp" } else { "source_ips" };
+        let rules = self.rules.iter().filter(|rule| !rule.condition.is_none());
+        rules.map(move |rule| (rule.name.as_str(), field(rule)))
     }
 
     /// The most bytes that a document may have as JSON.

@@ -1,7 +1,7 @@
 //! The lint's finer points: what is *not* found, and what is found once.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use policy::{Code, RuleSpec, Rules};
+use policy::{Code, KnownIssuer, RuleSpec, Rules};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -51,6 +51,59 @@ fn an_allow_from_some_addresses_says_nothing_that_one_from_all_does_not() {
         [untried("a"), redundant("b"), untried("b")]
     );
     assert_eq!(found(&[("a", office), ("b", home)]), [untried("a"), untried("b")]);
+}
+
+fn among(issuers: &[&str], rule: &str) -> Vec<Code> {
+    let issuers: Vec<KnownIssuer> = issuers.iter().copied().map(KnownIssuer::new).collect();
+    let findings = Rules::compile(specs(&[("a", rule)])).unwrap().lint_among(&issuers);
+    findings.into_iter().map(|finding| finding.code).collect()
+}
+
+#[test]
+fn a_rule_that_several_issuers_can_meet_must_say_whose_tokens_may() {
+    let allow = "allow = [\"GET /x\"]";
+    for (rule, is_found) in [
+        (format!("{allow}\nany_scope = [\"s\"]"), true),
+        (format!("{allow}\nall_groups = [\"g\"]"), true),
+        (format!("{allow}\nclients = [\"c\"]"), true),
+        ("allow = [\"GET /x/{sub}\"]\neveryone = true".to_owned(), true),
+        (format!("{allow}\neveryone = true\nstages = [\"prod\"]"), false),
+        (format!("{allow}\nany_scope = [\"s\"]\nissuers = [\"i1\"]"), false),
+        (format!("{allow}\nissuers = [\"i1\", \"i2\"]"), false),
+        ("deny = [\"GET /x\"]\nany_scope = [\"s\"]".to_owned(), false),
+    ] {
+        let expected = if is_found { vec![Code::AnyIssuer] } else { Vec::new() };
+        assert_eq!(among(&["i1", "i2"], &rule), expected, "{rule}");
+        assert_eq!(among(&["i1"], &rule), [], "one issuer alone: {rule}");
+        assert_eq!(among(&[], &rule), [], "of whom nothing is known: {rule}");
+    }
+}
+
+#[test]
+fn a_deny_of_paths_does_not_reach_the_default_route() {
+    let allow = ("a", "allow = [\"$default\"]\neveryone = true");
+    let wide = (Code::WidePath, "a".to_owned());
+    let escapes = (Code::EscapableDeny, "b".to_owned());
+    for (rest, is_found) in [
+        ("deny = [\"ANY /admin/*\"]\neveryone = true", true),
+        ("deny = [\"GET /admin\"]\nany_scope = [\"s\"]", true),
+        ("deny = [\"$connect\"]\neveryone = true", false),
+    ] {
+        let findings = found(&[allow, ("b", rest)]);
+        assert_eq!(findings.contains(&escapes), is_found, "{rest}: {findings:?}");
+        assert!(findings.contains(&wide), "{findings:?}");
+    }
+    let prod = ("a", "allow = [\"$default\"]\neveryone = true\nstages = [\"prod\"]");
+    let dev = ("b", "deny = [\"GET /x\"]\neveryone = true\nstages = [\"dev\"]");
+    assert!(!found(&[prod, dev]).contains(&escapes), "they never meet");
+}
+
+#[test]
+fn rules_of_different_issuers_do_not_contradict() {
+    let deny = |issuer: &str| format!("deny = [\"GET /x\"]\nissuers = [\"{issuer}\"]");
+    let allow = ("a", "allow = [\"GET /x\"]\nissuers = [\"i\", \"j\"]");
+    assert_eq!(found(&[allow, ("b", &deny("k"))]), []);
+    assert_eq!(found(&[allow, ("b", &deny("i"))]), [(Code::Contradiction, "a".to_owned())]);
 }
 
 #[test]

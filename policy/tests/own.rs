@@ -163,6 +163,60 @@ fn a_condition_that_can_not_be_said_allows_nothing_and_denies() {
 }
 
 #[test]
+fn a_claim_of_a_form_that_is_not_understood_allows_nothing_and_denies() {
+    let rules = rules(
+        r#"
+        [[rule]]
+        name = "gold"
+        allow = ["GET /a"]
+        claims = { tier = "gold" }
+
+        [[rule]]
+        name = "base"
+        allow = ["GET /b", "GET /c"]
+        everyone = true
+
+        [[rule]]
+        name = "banned"
+        deny = ["GET /c"]
+        claims = { tier = ["banned", "gone"], kind = "user" }
+        "#,
+    );
+    let odd = || [json!(1), json!(true), json!(null), json!({}), json!(["gold", 1])];
+    let odd = odd().into_iter().map(|tier| (json!({ "tier": tier, "kind": "user" }), false, false));
+    for (token, a, c) in odd.chain([
+        (json!({ "tier": "gold", "kind": "user" }), true, true),
+        (json!({ "tier": ["x", "banned"], "kind": "user" }), false, false),
+        (json!({ "tier": "banned", "kind": 1 }), false, false),
+        (json!({ "tier": 1, "kind": 1 }), false, false),
+        // Another requirement is surely not met, whatever this claim means.
+        (json!({ "tier": 1, "kind": "machine" }), false, true),
+        (json!({ "tier": 1 }), false, true),
+        (json!({}), false, true),
+    ]) {
+        let token = claims(token);
+        let allowed = |call| outcome(&rules, &token, call) == Outcome::Allow;
+        assert_eq!(
+            (allowed("GET/a"), allowed("GET/b"), allowed("GET/c")),
+            (a, true, c),
+            "{token:?}"
+        );
+    }
+    let token = claims(json!({ "tier": 1, "kind": "user" }));
+    let said = |call: &str| {
+        let arn = format!("{STAGE}/{call}");
+        rules.explain(&Caller::new(&token), &MethodArn::parse(&arn).unwrap()).to_string()
+    };
+    let says = "the claim `tier` is neither a string nor a list of strings";
+    assert!(
+        said("GET/a").contains(&format!("does not allow `GET /a`: {says}")),
+        "{}",
+        said("GET/a")
+    );
+    assert!(said("GET/c").contains(&format!("denies `GET /c`: {says}")), "{}", said("GET/c"));
+}
+
+#[test]
 fn conditions_go_into_the_policy() {
     let rules = rules(
         r#"

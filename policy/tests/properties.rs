@@ -27,6 +27,7 @@ const EXP: i64 = 1_795_300_000;
 /// What a caller's token holds, owned.
 #[derive(Debug, Clone)]
 struct Token {
+    issuer: Option<&'static str>,
     client: Option<&'static str>,
     scopes: Vec<&'static str>,
     groups: Vec<&'static str>,
@@ -36,6 +37,7 @@ struct Token {
 impl Token {
     fn caller(&self) -> Caller<'_> {
         Caller::new(&self.claims)
+            .with_issuer(self.issuer)
             .with_client(self.client)
             .with_scopes(self.scopes.iter().copied())
             .with_groups(self.groups.iter().copied())
@@ -96,7 +98,10 @@ fn rule() -> impl Strategy<Value = RuleSpec> {
     (
         (vec(route(), 1..4), vec(route(), 0..3), 0..6),
         (scopes(), scopes(), groups(), groups()),
-        option::weighted(0.1, some_of(&["c1", "c2"])),
+        (
+            option::weighted(0.1, some_of(&["c1", "c2"])),
+            option::weighted(0.1, some_of(&["i1", "i2"])),
+        ),
         claims,
         option::weighted(0.2, some_of(&["prod", "test"])),
         (
@@ -107,6 +112,7 @@ fn rule() -> impl Strategy<Value = RuleSpec> {
     )
         .prop_map(|((allow, deny, kind), scopes, clients, claims, stages, conditions)| {
             let (when, source_ips, until_exp) = conditions;
+            let (clients, issuers) = clients;
             let parse = |routes: Vec<String>| routes.iter().map(|r| r.parse().unwrap()).collect();
             let (allow, deny) = match kind {
                 0 => (Vec::new(), allow),
@@ -121,6 +127,7 @@ fn rule() -> impl Strategy<Value = RuleSpec> {
                 any_group: scopes.2,
                 all_groups: scopes.3,
                 clients,
+                issuers,
                 when,
                 claims: claims as Option<BTreeMap<_, _>>,
                 stages,
@@ -137,6 +144,7 @@ fn rule() -> impl Strategy<Value = RuleSpec> {
                 && rule.any_group.is_none()
                 && rule.all_groups.is_none()
                 && rule.clients.is_none()
+                && rule.issuers.is_none()
                 && rule.claims.is_none();
             rule
         })
@@ -160,6 +168,7 @@ fn token() -> impl Strategy<Value = Token> {
     ];
     (
         option::of(select(&["c1", "c2", "c3"][..])),
+        option::of(select(&["i1", "i2", "i3"][..])),
         subsequence(vec!["s1", "s2"], 0..=2),
         subsequence(vec!["g1", "g2"], 0..=2),
         btree_map(select(&["tier", "kind", "other"][..]), value, 0..=3),
@@ -169,11 +178,12 @@ fn token() -> impl Strategy<Value = Token> {
             prop_oneof![5 => Just(Value::from(EXP)), 1 => Just(Value::from("1"))],
         ),
     )
-        .prop_map(|(client, scopes, groups, mut claims, (sub, tenant), exp)| {
+        .prop_map(|(client, issuer, scopes, groups, mut claims, (sub, tenant), exp)| {
             for (name, value) in [("sub", sub), ("custom:t", tenant), ("exp", exp)] {
                 claims.extend(value.map(|value| (name, value)));
             }
             Token {
+                issuer,
                 client,
                 scopes,
                 groups,

@@ -399,7 +399,8 @@ fn lint_finds_each_mistake() {
 fn lint_tells_of_a_document_that_may_be_too_long() {
     let rule = |name: &str, numbers: std::ops::Range<u32>| {
         let routes: Vec<String> = numbers.map(|n| format!("\"GET /orders/{n:03}\"")).collect();
-        format!("[[rule]]\nname = \"{name}\"\nallow = [{}]\neveryone = true\n", routes.join(","))
+        let routes = routes.join(",");
+        format!("[[rule]]\nname = \"{name}\"\nallow = [{routes}]\nany_scope = [\"{name}\"]\n")
     };
     let rules = rules(&[rule("one", 0..75), rule("two", 75..150)].concat());
     let findings = rules.lint();

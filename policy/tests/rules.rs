@@ -147,6 +147,7 @@ fn every_requirement_must_be_met() {
         all_scopes = ["s3", "s4"]
         any_group = ["g1", "g2"]
         all_groups = ["g3", "g4"]
+        issuers = ["i1", "i2"]
         clients = ["c1", "c2"]
         claims = { tier = ["gold", "silver"], kind = "machine" }
         stages = ["prod", "test"]
@@ -155,6 +156,7 @@ fn every_requirement_must_be_met() {
     let good = claims(json!({ "tier": "silver", "kind": ["x", "machine"] }));
     let caller = |scopes: &'static str, groups: &'static str, client: &'static str| {
         Caller::new(&good)
+            .with_issuer(Some("i2"))
             .with_scopes(scopes.split(' '))
             .with_groups(groups.split(' '))
             .with_client(Some(client))
@@ -166,6 +168,8 @@ fn every_requirement_must_be_met() {
         ("any_group", caller("s1 s3 s4", "g3 g4", "c2")),
         ("all_groups", caller("s1 s3 s4", "g1 g4", "c2")),
         ("clients", caller("s1 s3 s4", "g3 g4 g1", "c")),
+        ("issuers", caller("s1 s3 s4", "g3 g4 g1", "c2").with_issuer(Some("i"))),
+        ("an issuer at all", caller("s1 s3 s4", "g3 g4 g1", "c2").with_issuer(None)),
         ("a client at all", caller("s1 s3 s4", "g3 g4 g1", "c2").with_client(None)),
     ] {
         assert!(!allowed(&rules, &caller, "GET/a"), "{lacking}");
@@ -173,6 +177,7 @@ fn every_requirement_must_be_met() {
     for lacking in [json!({ "tier": "silver" }), json!({ "tier": "iron", "kind": "machine" })] {
         let lacking = claims(lacking);
         let caller = Caller::new(&lacking)
+            .with_issuer(Some("i1"))
             .with_scopes(["s1", "s3", "s4"])
             .with_groups(["g1", "g3", "g4"])
             .with_client(Some("c1"));
@@ -224,22 +229,59 @@ fn a_verdict_names_the_first_rule_by_name() {
 fn a_document_over_its_limit_is_an_error() {
     let rule = |name: &str, numbers: std::ops::Range<u32>| {
         let routes: Vec<String> = numbers.map(|n| format!("\"GET /orders/{n:03}\"")).collect();
-        format!("[[rule]]\nname = \"{name}\"\nallow = [{}]\neveryone = true\n", routes.join(","))
+        let routes = routes.join(",");
+        format!("[[rule]]\nname = \"{name}\"\nallow = [{routes}]\nany_scope = [\"{name}\"]\n")
     };
     let toml = [rule("one", 0..75), rule("two", 75..150)].concat();
     let none = Map::new();
+    let both = Caller::new(&none).with_scopes(["one", "two"]);
     let arn = format!("{STAGE}/GET/orders/1");
     let arn = MethodArn::parse(&arn).unwrap();
-    let refused = rules(&toml).document(&Caller::new(&none), &arn).unwrap_err();
+    let refused = rules(&toml).document(&both, &arn).unwrap_err();
     assert!(matches!(refused, DocumentError::LongDocument { limit: 8192, .. }), "{refused}");
     let DocumentError::LongDocument { bytes, .. } = refused else { panic!("{refused}") };
     let wider = Rules::compile_within(specs(&toml), bytes).unwrap();
-    let document = wider.document(&Caller::new(&none), &arn).unwrap();
+    let document = wider.document(&both, &arn).unwrap();
     assert_eq!(serde_json::to_vec(&document).unwrap().len(), bytes);
     // Of one rule alone it is known when it is loaded.
     let refused = Rules::compile(specs(&rule("many", 0..150))).unwrap_err().to_string();
     assert!(refused.contains("rule `many` alone makes a policy of at least 11"), "{refused}");
     assert!(refused.contains("over the limit of 8192: write fewer or wider routes"), "{refused}");
+}
+
+#[test]
+fn rules_that_everyone_meets_are_measured_together_at_load() {
+    let rule = |name: &str, rest: &str| {
+        let routes: Vec<String> = (0..20).map(|n| format!("\"GET /{name}/{n}\"")).collect();
+        format!("[[rule]]\nname = \"{name}\"\nallow = [{}]\n{rest}\n", routes.join(", "))
+    };
+    let load = |rules: &[String], limit| Rules::compile_within(specs(&rules.concat()), limit);
+    let everyone = |name: &str, stages: &str| rule(name, &format!("everyone = true\n{stages}"));
+    let some = |name: &str| rule(name, "any_scope = [\"s\"]");
+    let (prod, dev) = ("stages = [\"prod\"]", "stages = [\"dev\", \"test\"]");
+    let limit = 2_000;
+    for (rules, says) in [
+        (vec![everyone("a", "")], None),
+        (vec![everyone("a", ""), some("b")], None),
+        (vec![everyone("a", prod), everyone("b", dev)], None),
+        (
+            vec![everyone("a", ""), everyone("bb", "")],
+            Some("the rules for everyone together make a policy of at least"),
+        ),
+        (vec![everyone("a", ""), everyone("bb", dev)], Some("in the stage `dev` together")),
+        (vec![everyone("a", prod), everyone("bb", prod)], Some("in the stage `prod` together")),
+    ] {
+        let refused = load(&rules, limit).err();
+        assert_eq!(refused.is_some(), says.is_some(), "{refused:?}");
+        if let (Some(refused), Some(says)) = (refused, says) {
+            let text = refused.to_string();
+            assert!(text.contains(says), "{text}");
+            assert!(text.contains("over the limit of 2000, and `bb` most of it"), "{text}");
+            assert_eq!(refused.rule(), "bb");
+        }
+    }
+    // Who is refused without being everyone is left to the lint.
+    assert!(load(&[some("a"), some("b")], limit).is_ok());
 }
 
 #[test]
@@ -267,6 +309,7 @@ fn rules_that_can_not_mean_what_they_say_are_refused() {
         ("name = \"r\"\nallow = [\"GET /\"]\nany_group = []", "`any_group` of rule `r` is empty"),
         ("name = \"r\"\nallow = [\"GET /\"]\nall_groups = []", "`all_groups` of rule `r` is empty"),
         ("name = \"r\"\nallow = [\"GET /\"]\nclients = []", "`clients` of rule `r` is empty"),
+        ("name = \"r\"\nallow = [\"GET /\"]\nissuers = []", "`issuers` of rule `r` is empty"),
         ("name = \"r\"\nallow = [\"GET /\"]\nclaims = {}", "`claims` of rule `r` is empty"),
         (
             "name = \"r\"\nallow = [\"GET /\"]\nclaims = { a = [] }",

@@ -5,9 +5,6 @@ use serde_json::{Map, Value};
 use crate::config::{Accepted, Checks, TokenUse};
 use crate::refusal::Refusal;
 
-/// The claim that names the client of an access token (RFC 9068 section 2.2).
-const CLIENT: &str = "client_id";
-
 /// The client of an ID token, and the resource that an access token is bound to.
 const AUDIENCE: &str = "aud";
 
@@ -21,11 +18,11 @@ enum Kind {
 }
 
 /// Checks the kind, the client and the audience; returns the claim that names the client.
-pub(super) fn check(
+pub(super) fn check<'c>(
     members: &Map<String, Value>,
     marked: bool,
-    checks: &Checks,
-) -> Result<&'static str, Refusal> {
+    checks: &'c Checks,
+) -> Result<&'c str, Refusal> {
     let kind = kind(members, marked, checks)?;
     let client = client_claim(members, kind, checks);
     let named = client_of(members, client);
@@ -48,7 +45,7 @@ pub(super) fn check(
         (None, audience) => audience.is_none(),
         (Some(Accepted::Any), None) => true,
         (Some(Accepted::These(_)), None) => {
-            let name = members.get(CLIENT).and_then(Value::as_str);
+            let name = members.get(&checks.client_claim).and_then(Value::as_str);
             kind == Kind::Access
                 && name.is_some_and(|name| checks.unbound_clients.iter().any(|id| id == name))
         }
@@ -92,11 +89,12 @@ fn kind(members: &Map<String, Value>, marked: bool, checks: &Checks) -> Result<K
 ///
 /// It follows from what the token is, never from what happens to be there: an ID token with a
 /// `client_id` is still judged by its audience.
-fn client_claim(members: &Map<String, Value>, kind: Kind, checks: &Checks) -> &'static str {
+fn client_claim<'c>(members: &Map<String, Value>, kind: Kind, checks: &'c Checks) -> &'c str {
+    let client = checks.client_claim.as_str();
     match kind {
         Kind::Id => AUDIENCE,
-        Kind::Unsaid if !members.contains_key(CLIENT) && checks.audiences.is_none() => AUDIENCE,
-        Kind::Access | Kind::Unsaid => CLIENT,
+        Kind::Unsaid if !members.contains_key(client) && checks.audiences.is_none() => AUDIENCE,
+        Kind::Access | Kind::Unsaid => client,
     }
 }
 

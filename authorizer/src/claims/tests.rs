@@ -21,6 +21,9 @@ pub(crate) fn checks() -> Checks {
         clients: Some(these(&["client"])),
         audiences: None,
         unbound_clients: Vec::new(),
+        scopes_claim: "scope".into(),
+        groups_claim: "cognito:groups".into(),
+        client_claim: "client_id".into(),
         any_scope: Vec::new(),
         all_scopes: Vec::new(),
         any_group: Vec::new(),
@@ -448,7 +451,8 @@ fn claims_can_be_asked_for() {
 #[test]
 fn scopes_and_groups_of_odd_types_are_refused() {
     for changes in [
-        json!({"scope": ["orders/read"]}),
+        json!({"scope": ["orders/read", 1]}),
+        json!({"scope": [["orders/read"]]}),
         json!({"scope": 1}),
         json!({"cognito:groups": "admins"}),
         json!({"cognito:groups": ["admins", 1]}),
@@ -457,6 +461,42 @@ fn scopes_and_groups_of_odd_types_are_refused() {
         assert!(check(&changes).is_err(), "{changes}");
     }
     assert!(check(&json!({"cognito:groups": [], "scope": ""})).is_ok());
+    assert_eq!(check(&json!({"scope": ["a", "b"]})).unwrap().scopes(), ["a", "b"]);
+}
+
+#[test]
+fn scopes_groups_and_the_client_are_read_where_the_issuer_keeps_them() {
+    let asked = Checks {
+        scopes_claim: "scp".into(),
+        groups_claim: "roles".into(),
+        client_claim: "azp".into(),
+        all_scopes: names(&["a", "b"]),
+        any_group: names(&["g"]),
+        ..checks()
+    };
+    let good = json!({"client_id": null, "azp": "client", "scp": ["a", "b"], "roles": ["g"]});
+    let claims = check_with(&asked, &good).unwrap();
+    assert_eq!(claims.client(), Some("client"));
+    assert_eq!((claims.scopes(), claims.groups()), (vec!["a", "b"], vec!["g"]));
+    let caller = format!("{:?}", claims.caller());
+    assert!(
+        caller.contains("has_issuer: true, has_client: true, scopes: 2, groups: 1"),
+        "{caller}"
+    );
+    for changes in [
+        // The claims of other issuers mean nothing here.
+        json!({"azp": null, "client_id": "client"}),
+        json!({"scp": null, "scope": "a b"}),
+        json!({"roles": null, "cognito:groups": ["g"]}),
+        json!({"azp": "another"}),
+        json!({"azp": ["client"]}),
+        json!({"scp": {"a": true}}),
+        json!({"roles": "g"}),
+    ] {
+        let mut members = good.as_object().unwrap().clone();
+        members.extend(changes.as_object().unwrap().clone());
+        assert!(check_with(&asked, &Value::Object(members)).is_err(), "{changes}");
+    }
 }
 
 #[test]

@@ -58,6 +58,12 @@ pub struct Checks {
     pub audiences: Option<Accepted>,
     /// The clients whose access tokens may have no audience where `audiences` asks for one.
     pub unbound_clients: Vec<String>,
+    /// The claim that holds the scopes: a text with spaces between them, or a list of texts.
+    pub scopes_claim: String,
+    /// The claim that holds the user's groups: a list of texts.
+    pub groups_claim: String,
+    /// The claim that names the client of an access token (RFC 9068 section 2.2: `client_id`).
+    pub client_claim: String,
     /// Scopes of which a token must have at least one; empty: none is asked for.
     pub any_scope: Vec<String>,
     /// Scopes that a token must have.

@@ -23,6 +23,7 @@ pub enum HttpForm {
     ///
     /// An API that caches it gives it to *all* routes, unless `$context.routeKey` is among its
     /// identity sources. So use it with a cache time of 0, or with that identity source.
+    /// It carries no IAM condition, so rules with `source_ips` or `until_exp` are refused with it.
     Simple,
 }
 

@@ -142,9 +142,11 @@ async fn answers_with_all_that_the_caller_may_call() {
             ],
         })
     );
+    let issuer = answer["context"]["issuer"].as_str().unwrap();
+    assert!(issuer.starts_with("http://127.0.0.1:"), "{issuer}");
     assert_eq!(
         answer["context"],
-        json!({"sub": "user", "clientId": "client", "scope": "orders/read"})
+        json!({"issuer": issuer, "sub": "user", "clientId": "client", "scope": "orders/read"})
     );
     assert_eq!(answer.get("usageIdentifierKey"), None, "absent, not null");
 }

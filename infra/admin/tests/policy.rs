@@ -231,8 +231,9 @@ fn claims_that_can_not_be_read_are_not_shown() {
         ("\"secret\"", 2, "the claims are no JSON object"),
         ("[\"secret\"]", 2, "the claims are no JSON object"),
         ("{\"sub\": \"secret\"", 2, "the claims are no JSON"),
-        ("{\"scope\": [\"secret\"]}", 1, "`scope` is not a text"),
-        ("{\"cognito:groups\": \"secret\"}", 1, "`cognito:groups` is not a list of texts"),
+        ("{\"scope\": [\"secret\", 1]}", 1, "the scopes are neither a text nor a list of texts"),
+        ("{\"iss\": \"secret\"}", 1, "`iss` names no issuer whose tokens are taken"),
+        ("{\"cognito:groups\": \"secret\"}", 1, "the groups are not a list of texts"),
     ] {
         let said = folder.failed(code, &line, claims);
         assert!(said.contains(says), "{said}");

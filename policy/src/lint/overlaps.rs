@@ -10,6 +10,7 @@ pub(super) fn check(rules: &[Rule], findings: &mut Vec<Finding>) {
     for rule in rules {
         for (place, allow) in rule.allow.patterns.iter().enumerate() {
             against_denies(rules, rule, allow, findings);
+            escapes_by_default(rules, rule, allow, findings);
             let others = rules.iter().flat_map(|other| {
                 let allows = other.allow.patterns.iter().enumerate();
                 allows.map(move |(place, route)| (other, place, route))
@@ -99,6 +100,33 @@ fn against_denies(rules: &[Rule], rule: &Rule, allow: &RoutePattern, findings: &
     }
 }
 
+/// A deny of paths does not reach what `$default` takes, whose ARN has no path.
+fn escapes_by_default(
+    rules: &[Rule],
+    rule: &Rule,
+    allow: &RoutePattern,
+    findings: &mut Vec<Finding>,
+) {
+    if allow.parts().0 != ["$default"] {
+        return;
+    }
+    for other in rules.iter().filter(|other| may_meet(&rule.requirements, &other.requirements)) {
+        for deny in other.deny.patterns.iter().filter(|deny| deny.parts().1.is_some()) {
+            findings.push(Finding::new(
+                Severity::Warning,
+                other,
+                Code::EscapableDeny,
+                format!(
+                    "`{deny}` does not close what `$default` takes, which `{}` allows: its ARN has \
+                     no path, so a path without a route of its own passes",
+                    rule.name
+                ),
+                "give the API a route for each path that is meant, and don't allow `$default`",
+            ));
+        }
+    }
+}
+
 /// Whether a deny is a part of what an allow with `/*` lets pass.
 fn is_inside(deny: &RoutePattern, allow: &RoutePattern) -> bool {
     match (allow.parts().1, deny.parts().1) {
@@ -107,11 +135,11 @@ fn is_inside(deny: &RoutePattern, allow: &RoutePattern) -> bool {
     }
 }
 
-/// Whether a caller can meet both, as far as clients and stages tell.
+/// Whether a caller can meet both, as far as issuers, clients and stages tell.
 fn may_meet(a: &Requirements, b: &Requirements) -> bool {
     let meet = |a: &Option<Vec<String>>, b: &Option<Vec<String>>| match (a, b) {
         (Some(a), Some(b)) => a.iter().any(|item| b.contains(item)),
         _ => true,
     };
-    meet(&a.clients, &b.clients) && meet(&a.stages, &b.stages)
+    meet(&a.issuers, &b.issuers) && meet(&a.clients, &b.clients) && meet(&a.stages, &b.stages)
 }

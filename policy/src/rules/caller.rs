@@ -4,15 +4,18 @@ use std::{fmt, net::IpAddr};
 
 use serde_json::{Map, Value};
 
+use super::when::Holds;
+
 /// The last second of the year 9999: what a date of four digits can say.
 const MAX_EXP: i64 = 253_402_300_799;
 
 /// A caller whose token has been verified, borrowed from its claims.
 ///
-/// Scopes, groups and client are given apart from the claims, since each issuer keeps them in
+/// Issuer, scopes, groups and client are given apart from the claims, since each issuer keeps them in
 /// claims of its own. Debug shows how many there are and no value.
 #[derive(Clone)]
 pub struct Caller<'a> {
+    issuer: Option<&'a str>,
     client: Option<&'a str>,
     scopes: Vec<&'a str>,
     groups: Vec<&'a str>,
@@ -21,10 +24,17 @@ pub struct Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
-    /// A caller with these claims, and no client, scope, group or known address.
+    /// A caller with these claims, and no issuer, client, scope, group or known address.
     #[must_use]
     pub fn new(claims: &'a Map<String, Value>) -> Self {
-        Self { client: None, scopes: Vec::new(), groups: Vec::new(), claims, source_ip: None }
+        let (scopes, groups) = (Vec::new(), Vec::new());
+        Self { issuer: None, client: None, scopes, groups, claims, source_ip: None }
+    }
+
+    /// Sets who issued the token, by the name that rules call it in `issuers`.
+    #[must_use]
+    pub fn with_issuer(self, issuer: Option<&'a str>) -> Self {
+        Self { issuer, ..self }
     }
 
     /// Sets the client that the token was issued to, where it names one.
@@ -76,6 +86,10 @@ impl<'a> Caller<'a> {
         (0..=MAX_EXP).contains(&seconds).then_some(seconds)
     }
 
+    pub(crate) fn is_from(&self, issuer: &str) -> bool {
+        self.issuer == Some(issuer)
+    }
+
     pub(crate) fn is_client(&self, client: &str) -> bool {
         self.client == Some(client)
     }
@@ -89,20 +103,25 @@ impl<'a> Caller<'a> {
     }
 
     /// Whether a claim is one of the values, or a list of strings with one of them in it.
-    pub(crate) fn claims_one_of(&self, claim: &str, values: &[String]) -> bool {
-        match self.claims.get(claim) {
+    ///
+    /// Of a claim that is there in any other form it is not known what it means.
+    pub(crate) fn claims_one_of(&self, claim: &str, values: &[String]) -> Holds {
+        let holds = match self.claims.get(claim) {
+            None => false,
             Some(Value::String(claimed)) => values.contains(claimed),
             Some(Value::Array(list)) if list.iter().all(Value::is_string) => {
                 list.iter().filter_map(Value::as_str).any(|c| values.iter().any(|v| v == c))
             }
-            _ => false,
-        }
+            Some(_) => return Holds::Unknown,
+        };
+        if holds { Holds::Yes } else { Holds::No }
     }
 }
 
 impl fmt::Debug for Caller<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
+            .field("has_issuer", &self.issuer.is_some())
             .field("has_client", &self.client.is_some())
             .field("scopes", &self.scopes.len())
             .field("groups", &self.groups.len())
@@ -125,26 +144,26 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_matches_as_a_string_or_a_list_of_strings_alone() {
+    fn a_claim_is_judged_as_a_string_or_a_list_of_strings_alone() {
         let values = ["gold".to_owned(), "1".to_owned(), "true".to_owned(), String::new()];
         for (claim, matches) in [
-            (json!("gold"), true),
-            (json!(["iron", "gold"]), true),
-            (json!("Gold"), false),
-            (json!("gold iron"), false),
-            (json!(["iron"]), false),
-            (json!([]), false),
-            (json!(["gold", 1]), false),
-            (json!([["gold"]]), false),
-            (json!({ "gold": "gold" }), false),
-            (json!(1), false),
-            (json!(true), false),
-            (json!(null), false),
+            (json!("gold"), Holds::Yes),
+            (json!(["iron", "gold"]), Holds::Yes),
+            (json!("Gold"), Holds::No),
+            (json!("gold iron"), Holds::No),
+            (json!(["iron"]), Holds::No),
+            (json!([]), Holds::No),
+            (json!(["gold", 1]), Holds::Unknown),
+            (json!([["gold"]]), Holds::Unknown),
+            (json!({ "gold": "gold" }), Holds::Unknown),
+            (json!(1), Holds::Unknown),
+            (json!(true), Holds::Unknown),
+            (json!(null), Holds::Unknown),
         ] {
             let claims = claims(json!({ "plan": claim }));
             let caller = Caller::new(&claims);
             assert_eq!(caller.claims_one_of("plan", &values), matches, "{claim}");
-            assert!(!caller.claims_one_of("other", &values));
+            assert_eq!(caller.claims_one_of("other", &values), Holds::No);
         }
     }
 
@@ -172,10 +191,14 @@ mod tests {
     fn debug_shows_no_value() {
         let claims = claims(json!({ "sub": "secret-sub" }));
         let caller = Caller::new(&claims)
+            .with_issuer(Some("secret-issuer"))
             .with_client(Some("secret-client"))
             .with_scopes(["secret-scope"])
             .with_groups(["secret-group"]);
         let shown = format!("{caller:?}");
-        assert_eq!(shown, "Caller { has_client: true, scopes: 1, groups: 1, claims: 1, .. }");
+        assert_eq!(
+            shown,
+            "Caller { has_issuer: true, has_client: true, scopes: 1, groups: 1, claims: 1, .. }"
+        );
     }
 }

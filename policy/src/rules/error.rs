@@ -36,7 +36,8 @@ pub enum RuleError {
     /// A rule does not say for whom it is.
     #[error(
         "rule `{rule}` requires nothing of the caller: give it `any_scope`, `all_scopes`, \
-         `any_group`, `all_groups`, `clients` or `claims`, or write `everyone = true`"
+         `any_group`, `all_groups`, `issuers`, `clients`, `claims` or `when`, or write \
+         `everyone = true`"
     )]
     NoRequirement {
         /// The rule's name.
@@ -146,6 +147,22 @@ pub enum RuleError {
         /// The limit in force.
         limit: usize,
     },
+    /// Rules for everyone together make a document over the limit, so that nobody gets one.
+    #[error(
+        "the rules for everyone{} together make a policy of at least {bytes} bytes, over the limit \
+         of {limit}, and `{rule}` most of it: write fewer or wider routes, or fewer methods",
+        stage.as_ref().map(|stage| format!(" in the stage `{stage}`")).unwrap_or_default()
+    )]
+    LongTogether {
+        /// The name of the rule that takes most of it.
+        rule: String,
+        /// The stage, where it hangs on one.
+        stage: Option<String>,
+        /// The least that their routes take.
+        bytes: usize,
+        /// The limit in force.
+        limit: usize,
+    },
 }
 
 impl RuleError {
@@ -166,7 +183,8 @@ impl RuleError {
             | Self::When { rule, .. }
             | Self::SourceIp { rule, .. }
             | Self::ConditionalDeny { rule, .. }
-            | Self::LongRule { rule, .. } => rule,
+            | Self::LongRule { rule, .. }
+            | Self::LongTogether { rule, .. } => rule,
         }
     }
 }

@@ -26,6 +26,7 @@ pub(crate) struct Requirements {
     pub(crate) all_scopes: Option<Vec<String>>,
     pub(crate) any_group: Option<Vec<String>>,
     pub(crate) all_groups: Option<Vec<String>>,
+    pub(crate) issuers: Option<Vec<String>>,
     pub(crate) clients: Option<Vec<String>>,
     pub(crate) claims: BTreeMap<String, Vec<String>>,
     pub(crate) when: Option<When>,
@@ -39,6 +40,8 @@ pub(crate) struct Requirements {
 pub enum Requirement {
     /// The stage is none of `stages`.
     Stages,
+    /// The issuer is none of `issuers`.
+    Issuers,
     /// The client is none of `clients`.
     Clients,
     /// No scope is one of `any_scope`.
@@ -61,9 +64,9 @@ pub(crate) enum Applies {
     Yes,
     /// The first requirement that is not met.
     No(Requirement),
-    /// All is met but the condition, of which nothing can be said: the rule allows nothing, and
+    /// None is surely not met, and of this one it can't be said: the rule allows nothing, and
     /// denies what it denies.
-    Unknown,
+    Unknown(Requirement),
 }
 
 impl Requirements {
@@ -75,6 +78,7 @@ impl Requirements {
             ("all_scopes", &spec.all_scopes),
             ("any_group", &spec.any_group),
             ("all_groups", &spec.all_groups),
+            ("issuers", &spec.issuers),
             ("clients", &spec.clients),
         ];
         let mut given = None;
@@ -127,6 +131,7 @@ impl Requirements {
             all_scopes: spec.all_scopes.map(sorted),
             any_group: spec.any_group.map(sorted),
             all_groups: spec.all_groups.map(sorted),
+            issuers: spec.issuers.map(sorted),
             clients: spec.clients.map(sorted),
             claims: spec
                 .claims
@@ -139,12 +144,31 @@ impl Requirements {
         })
     }
 
+    /// Whether every caller meets them, in the stages where the rule applies.
+    pub(crate) fn is_everyone(&self) -> bool {
+        let Self { any_scope, all_scopes, any_group, all_groups, issuers, clients, .. } = self;
+        [any_scope, all_scopes, any_group, all_groups, issuers, clients].iter().all(|l| l.is_none())
+            && self.claims.is_empty()
+            && self.when.is_none()
+    }
+
+    /// The stages that the rule names.
+    pub(crate) fn stages(&self) -> impl Iterator<Item = &str> {
+        self.stages.iter().flatten().map(String::as_str)
+    }
+
+    /// Whether the rule applies in a stage, or in one that no rule names.
+    pub(crate) fn is_for_stage(&self, stage: Option<&str>) -> bool {
+        self.stages.is_none() || stage.is_some_and(|stage| self.stages().any(|own| own == stage))
+    }
+
     /// Whether the rule applies to this caller in this stage.
     ///
     /// The condition is asked last, and only of a caller who meets the rest.
     pub(crate) fn apply(&self, caller: &Caller<'_>, stage: &str, seen: &Seen<'_>) -> Applies {
         let lists = [
             (any(self.stages.as_ref(), |s| s == stage), Requirement::Stages),
+            (any(self.issuers.as_ref(), |i| caller.is_from(i)), Requirement::Issuers),
             (any(self.clients.as_ref(), |c| caller.is_client(c)), Requirement::Clients),
             (any(self.any_scope.as_ref(), |s| caller.has_scope(s)), Requirement::AnyScope),
             (all(self.all_scopes.as_ref(), |s| caller.has_scope(s)), Requirement::AllScopes),
@@ -156,15 +180,21 @@ impl Requirements {
                 return Applies::No(requirement);
             }
         }
+        let mut unknown = None;
         for (claim, values) in &self.claims {
-            if !caller.claims_one_of(claim, values) {
-                return Applies::No(Requirement::Claim(claim.clone()));
+            match caller.claims_one_of(claim, values) {
+                Holds::Yes => {}
+                Holds::No => return Applies::No(Requirement::Claim(claim.clone())),
+                Holds::Unknown => unknown = unknown.or(Some(claim)),
             }
+        }
+        if let Some(claim) = unknown {
+            return Applies::Unknown(Requirement::Claim(claim.clone()));
         }
         match self.when.as_ref().map_or(Holds::Yes, |when| when.holds(seen)) {
             Holds::Yes => Applies::Yes,
             Holds::No => Applies::No(Requirement::When),
-            Holds::Unknown => Applies::Unknown,
+            Holds::Unknown => Applies::Unknown(Requirement::When),
         }
     }
 
@@ -182,6 +212,7 @@ impl Requirements {
         };
         let text = |requirements: &Self| requirements.when.as_ref().map(|w| w.text().to_owned());
         any(&self.stages, &other.stages)
+            && any(&self.issuers, &other.issuers)
             && any(&self.clients, &other.clients)
             && any(&self.any_scope, &other.any_scope)
             && all(&self.all_scopes, &other.all_scopes)

@@ -9,7 +9,7 @@ use crate::route::RoutePattern;
 /// One `[[rule]]` of the configuration, not yet checked.
 ///
 /// A rule applies to a caller who meets **every** requirement given: `any_scope`, `all_scopes`,
-/// `any_group`, `all_groups`, `clients`, `claims` and `when`. A rule with none of these must say
+/// `any_group`, `all_groups`, `issuers`, `clients`, `claims` and `when`. A rule with none of these must say
 /// `everyone = true`. `stages` limits where the rule applies and is no requirement on the caller.
 /// The [crate](crate#rules) has an example of each field.
 ///
@@ -47,6 +47,10 @@ pub struct RuleSpec {
     pub any_group: Option<Vec<String>>,
     /// All of these groups.
     pub all_groups: Option<Vec<String>>,
+    /// A token of one of these issuers, by the name that [`Caller::with_issuer`] gives.
+    ///
+    /// [`Caller::with_issuer`]: crate::Caller::with_issuer
+    pub issuers: Option<Vec<String>>,
     /// A token issued to one of these clients.
     pub clients: Option<Vec<String>>,
     /// Each of these claims, with one of its values: a string, or a list of strings.
@@ -109,6 +113,7 @@ mod tests {
             all_scopes = ["s2"]
             any_group = ["g1"]
             all_groups = ["g2"]
+            issuers = ["i"]
             clients = ["c"]
             claims = { tier = "gold", "custom:plan" = ["a", "b"] }
             when = "claims.level > 2"
@@ -128,6 +133,7 @@ mod tests {
             all_scopes: list("s2"),
             any_group: list("g1"),
             all_groups: list("g2"),
+            issuers: list("i"),
             clients: list("c"),
             claims: Some(BTreeMap::from([
                 ("tier".to_owned(), vec!["gold".to_owned()]),

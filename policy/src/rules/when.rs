@@ -221,6 +221,7 @@ mod tests {
             "claims.level == 3 ? true : false",
             "claims.sub.endsWith('1') && claims.sub.contains('u') && claims.sub.size() == 2",
             "int(string(claims.level)) + 1 == 4",
+            "[1].exists_one(g, g == 1) && claims.sub + 'x' == 'u1x'",
         ] {
             assert_eq!(holds(text, claims()), Holds::Yes, "{text}");
             assert_eq!(holds(&format!("!({text})"), claims()), Holds::No, "{text}");
@@ -281,6 +282,11 @@ mod tests {
             ("claims.a.filter(x, true) == []", "`map` and `filter`"),
             ("claims.a.exists(x, claims.b.exists(y, x == y))", "inside another"),
             ("claims.a.all(x, true) && x", "knows no `x`"),
+            ("claims.a.all(x, (claims.b + claims.b).size() > 1)", "uses `+` in a loop"),
+            ("claims.a.exists(x, x + '' == 'a')", "uses `+` in a loop"),
+            ("claims.a.exists_one(x, [x] + [x] == [])", "uses `+` in a loop"),
+            ("claims.a.exists_one(x, 1 + 1 == 2)", "uses `+` in a loop"),
+            ("(claims.a + claims.a).all(x, true)", "in what it loops over"),
             ("{'a': 1} == claims", "maps"),
             ("Foo{a: 1} == claims", "maps"),
             ("dyn(1) == 1", "calls `dyn`"),

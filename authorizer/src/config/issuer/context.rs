@@ -5,10 +5,6 @@ use std::collections::BTreeMap;
 use serde::de::{self, Deserialize, Deserializer};
 use toml::Spanned;
 
-/// What a backend is told unless the configuration says otherwise.
-const DEFAULT: [(&str, &str); 4] =
-    [("sub", "sub"), ("clientId", "client_id"), ("scope", "scope"), ("groups", "cognito:groups")];
-
 /// Names that the answer or API Gateway itself gives a meaning.
 const RESERVED: [&str; 9] = [
     "principalId",
@@ -34,9 +30,19 @@ const MAX_NAME: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Context(pub(super) Vec<(String, String)>);
 
-impl Default for Context {
-    fn default() -> Self {
-        Self(DEFAULT.map(|(name, claim)| (name.to_owned(), claim.to_owned())).into())
+impl Context {
+    /// What a backend is told unless the configuration says otherwise.
+    ///
+    /// The issuer is part of it: another's equal `sub` is somebody else.
+    pub(super) fn of(scopes_claim: &str, groups_claim: &str) -> Self {
+        let entries = [
+            ("issuer", "iss"),
+            ("sub", "sub"),
+            ("clientId", "client_id"),
+            ("scope", scopes_claim),
+            ("groups", groups_claim),
+        ];
+        Self(entries.map(|(name, claim)| (name.to_owned(), claim.to_owned())).into())
     }
 }
 

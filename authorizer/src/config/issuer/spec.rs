@@ -39,6 +39,9 @@ pub(in crate::config) struct IssuerSpec {
     #[serde(default, deserialize_with = "accepted::audiences")]
     audiences: Option<Accepted>,
     unbound_clients: Option<Names>,
+    scopes_claim: Option<String>,
+    groups_claim: Option<String>,
+    client_claim: Option<String>,
     any_scope: Option<Names>,
     all_scopes: Option<Names>,
     any_group: Option<Names>,
@@ -50,8 +53,7 @@ pub(in crate::config) struct IssuerSpec {
     max_lifetime_seconds: Option<u64>,
     max_age_seconds: Option<u64>,
     principal: Option<String>,
-    #[serde(default)]
-    context: Context,
+    context: Option<Context>,
 }
 
 impl IssuerSpec {
@@ -71,6 +73,9 @@ impl IssuerSpec {
             clients: Some(Accepted::These(clients)),
             audiences: None,
             unbound_clients: None,
+            scopes_claim: None,
+            groups_claim: None,
+            client_claim: None,
             any_scope: None,
             all_scopes: None,
             any_group: None,
@@ -80,7 +85,7 @@ impl IssuerSpec {
             max_lifetime_seconds: None,
             max_age_seconds: None,
             principal: None,
-            context: Context::default(),
+            context: None,
         }
     }
 
@@ -88,6 +93,7 @@ impl IssuerSpec {
     pub(in crate::config) fn resolve(self) -> Result<Issuer, String> {
         self.check_times()?;
         self.check_audiences()?;
+        let [scopes_claim, groups_claim, client_claim] = self.rights_claims()?;
         let bundle = self.bundle()?;
         let identities = match (&self.user_pool, &self.url) {
             (Some(pool), None) => self.pool_identities(pool, bundle.as_ref())?,
@@ -115,9 +121,43 @@ impl IssuerSpec {
                 Some(claim) => claim,
                 None => "sub".to_owned(),
             },
-            context: self.context.0,
+            context: match self.context {
+                Some(Context(written)) => written,
+                None => Context::of(&scopes_claim, &groups_claim).0,
+            },
+            scopes_claim,
+            groups_claim,
+            client_claim,
         };
         Ok(Issuer { identities, checks: Arc::new(checks) })
+    }
+
+    /// The claims of scopes, groups and the client: Cognito's, where others are not written.
+    fn rights_claims(&self) -> Result<[String; 3], String> {
+        let claims = [
+            ("scopes_claim", &self.scopes_claim, "scope"),
+            ("groups_claim", &self.groups_claim, "cognito:groups"),
+            ("client_claim", &self.client_claim, "client_id"),
+        ]
+        .map(|(field, written, default)| (field, written.as_deref().unwrap_or(default)));
+        for (at, (field, claim)) in claims.iter().enumerate() {
+            if claim.is_empty() {
+                return Err(format!("`{field}` names no claim"));
+            }
+            if let Some((other, _)) = claims.iter().take(at).find(|(_, other)| other == claim) {
+                return Err(format!(
+                    "`{other}` and `{field}` are both `{}`: one claim can't be both",
+                    claim.escape_debug()
+                ));
+            }
+        }
+        let [.., (_, client)] = claims;
+        if client == "aud" {
+            return Err("`client_claim` is `aud`, which names for whom a token is: list those in \
+                        `audiences`"
+                .into());
+        }
+        Ok(claims.map(|(_, claim)| claim.to_owned()))
     }
 
     fn check_times(&self) -> Result<(), String> {

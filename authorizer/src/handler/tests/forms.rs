@@ -124,7 +124,9 @@ async fn a_simple_answer_is_about_the_one_route() {
     let bench = Bench::new("[response]\nhttp = \"simple\"").await;
     let token = bench.token(&json!({}));
     let answer = bench.ask(&event(Form::Http2, &token)).await.unwrap();
-    let context = json!({"sub": "user", "clientId": "client", "scope": "orders/read"});
+    let issuer = &answer["context"]["issuer"];
+    let context =
+        json!({"issuer": issuer, "sub": "user", "clientId": "client", "scope": "orders/read"});
     assert_eq!(answer, json!({"isAuthorized": true, "context": context}));
 
     let mut other = event(Form::Http2, &token);

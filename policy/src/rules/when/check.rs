@@ -1,6 +1,6 @@
 //! What of CEL a condition may use, so that its cost is known before it runs.
 
-use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
+use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 
 /// How deep a condition may be nested; evaluating it goes as deep, at up to 50 KiB of stack each
 /// in a debug build.
@@ -45,9 +45,9 @@ const CLAIMS: &str = "claims";
 /// Refuses what could cost more than a constant times the claims; gives the claims named.
 ///
 /// `exists`, `all` and `exists_one` loop over a list and may not stand inside one another; `map`
-/// and `filter` would build lists.
+/// and `filter` would build lists, and so would `+` in a loop, or a longer one to loop over.
 pub(super) fn check(expression: &IdedExpr) -> Result<Vec<String>, String> {
-    let mut checker = Checker { parts: 0, loop_names: None, claims: Vec::new() };
+    let mut checker = Checker { parts: 0, loop_names: None, looped: false, claims: Vec::new() };
     checker.expression(expression, 0)?;
     checker.claims.sort_unstable();
     checker.claims.dedup();
@@ -58,6 +58,8 @@ struct Checker<'e> {
     parts: usize,
     /// The names that the loop around brings, where there is one.
     loop_names: Option<[&'e str; 2]>,
+    /// Whether this is in a loop, or what one loops over.
+    looped: bool,
     claims: Vec<String>,
 }
 
@@ -91,6 +93,13 @@ impl<'e> Checker<'e> {
                         call.func_name.escape_debug()
                     ));
                 }
+                if self.looped && call.func_name == operators::ADD && !self.counts(call) {
+                    return Err(
+                        "uses `+` in a loop, or in what it loops over, where it would copy \
+                                text and lists again and again: compare each part by itself"
+                            .to_owned(),
+                    );
+                }
                 if let (operators::INDEX, [of, index]) = (call.func_name.as_str(), &*call.args) {
                     self.note_claim(of, literal(index));
                 }
@@ -108,17 +117,33 @@ impl<'e> Checker<'e> {
                                 or `exists_one`"
                         .to_owned());
                 }
+                self.looped = true;
                 self.expression(&each.iter_range, depth)?;
                 self.loop_names = Some([each.iter_var.as_str(), each.accu_var.as_str()]);
                 for part in [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result] {
                     self.expression(part, depth)?;
                 }
                 self.loop_names = None;
+                self.looped = false;
                 Ok(())
             }
             Expr::Map(_) | Expr::Struct(_) => {
                 Err("writes maps, which a condition can't: compare their members".to_owned())
             }
+        }
+    }
+
+    /// Whether this is the `count + 1` that `exists_one` becomes: of numbers, so nothing grows.
+    fn counts(&self, call: &CallExpr) -> bool {
+        let one = |part: &IdedExpr| match &part.expr {
+            Expr::Literal(LiteralValue::Int(number)) => *number.inner() == 1,
+            _ => false,
+        };
+        match (call.args.as_slice(), self.loop_names) {
+            ([sum, step], Some([_, count])) => {
+                matches!(&sum.expr, Expr::Ident(name) if name == count) && one(step)
+            }
+            _ => false,
         }
     }
 

@@ -35,7 +35,29 @@ fn what_is_not_written_has_a_strict_default() {
     assert_eq!(checks.audiences, None);
     assert!(checks.cognito);
     let names: Vec<_> = checks.context.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["sub", "clientId", "scope", "groups"]);
+    assert_eq!(names, ["issuer", "sub", "clientId", "scope", "groups"]);
+    let claims = [&checks.scopes_claim, &checks.groups_claim, &checks.client_claim];
+    assert_eq!(claims, ["scope", "cognito:groups", "client_id"]);
+}
+
+#[test]
+fn an_issuer_says_where_it_keeps_scopes_groups_and_the_client() {
+    let checks = checks(&format!(
+        "{OTHER}scopes_claim = \"scp\"\ngroups_claim = \"roles\"\nclient_claim = \"azp\"\n"
+    ));
+    let claims = [&checks.scopes_claim, &checks.groups_claim, &checks.client_claim];
+    assert_eq!(claims, ["scp", "roles", "azp"]);
+    let pair = |name: &str, claim: &str| (name.to_owned(), claim.to_owned());
+    assert_eq!(checks.context.get(3..), Some(&[pair("scope", "scp"), pair("groups", "roles")][..]));
+    for (fields, says) in [
+        ("scopes_claim = \"\"", "`scopes_claim` names no claim"),
+        ("groups_claim = \"\"", "`groups_claim` names no claim"),
+        ("client_claim = \"\"", "`client_claim` names no claim"),
+        ("client_claim = \"aud\"", "list those in `audiences`"),
+        ("groups_claim = \"scope\"", "`scopes_claim` and `groups_claim` are both `scope`"),
+    ] {
+        assert!(resolve(&format!("{OTHER}{fields}\n")).unwrap_err().contains(says), "{fields}");
+    }
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(crate) fn run(asked: &Explain, output: Output) -> Result<(), Failed> {
         .map_err(|error| Failed::misuse(format!("`--route` and `--stage`: {error}")))?;
     let config = source.config()?;
     let claims = read_claims(claims)?;
-    let caller = assumed_caller(&claims).map_err(|refusal| {
+    let caller = assumed_caller(&claims, &config.issuers).map_err(|refusal| {
         Failed::refused(format!("no token with these claims is good: {}", refusal.detail()))
     })?;
     let caller = caller.with_source_ip(*source_ip);

@@ -8,7 +8,7 @@ use crate::exit::Failed;
 use crate::output::{Output, table};
 
 pub(crate) fn run(source: &Source, deny_warnings: bool, output: Output) -> Result<(), Failed> {
-    let findings = source.config()?.rules.lint();
+    let findings = source.config()?.lint();
     let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
     let (warnings, notes) = (count(Severity::Warning), count(Severity::Note));
     let json = json!({"warnings": warnings, "notes": notes, "findings": findings});
