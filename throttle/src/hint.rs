@@ -116,7 +116,9 @@ impl Memory {
     pub(crate) fn amend(&mut self, state: &State, now: Duration) {
         let mut counters = std::mem::take(&mut self.state.counters);
         counters.extend(&state.counters);
-        self.state = State { counters, ..state.clone() };
+        let mut granted = std::mem::take(&mut self.state.granted);
+        granted.extend(&state.granted);
+        self.state = State { counters, granted, ..state.clone() };
         self.at = now;
     }
 }

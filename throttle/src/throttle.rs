@@ -203,6 +203,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             Err(_) => &self.tallies.failed,
         };
         tick(tally);
+        if matches!(decision, Err(ThrottleError::Damaged(_))) {
+            tick(&self.tallies.damaged);
+        }
         decision
     }
 
@@ -290,23 +293,23 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             // What an empty bucket refuses, every bucket does; a remembered state only grows.
             let empty = State::default();
             let known = known.unwrap_or(&empty);
-            let refusals = charge.refusals(known);
-            if !refusals.is_empty() {
-                tick(&self.tallies.remembered);
-                return Ok(Ok(Decision::refused(&charge, known, refusals)));
+            let tried = |charge: &Charge| match charge.refusals(known) {
+                refusals if refusals.is_empty() => {
+                    first(charge, record, memory.state(), memory.forms(charge), trusted)
+                }
+                refusals => Next::Refuse(known.clone(), refusals),
+            };
+            let mut next = tried(&charge);
+            if self.gives_up(&mut lease, &next) {
+                charge = self.charge(request, record)?;
+                next = tried(&charge);
             }
-            first(&charge, record, memory.state(), memory.forms(&charge), trusted)
+            if matches!(next, Next::Refuse(..)) {
+                tick(&self.tallies.remembered);
+            }
+            next
         };
         loop {
-            // A lease is for an even flow. Where it doesn't fit, or the plan has just changed,
-            // the request is decided alone.
-            if let Some(asking) = lease.take_if(|_| !matches!(next, Next::Write(_, Taking::Charge)))
-            {
-                asking.rest(self.clock.monotonic());
-                charge = self.charge(request, record)?;
-                let state = seen.lock().state().clone();
-                next = self::next(&charge, record, &state, charge.forms(&state));
-            }
             let (write, taking) = match next {
                 Next::Write(write, taking) => (write, taking),
                 Next::Behind(version) => return Ok(Err(Behind(version))),
@@ -349,7 +352,20 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             // It fits in the other form, at the same `now`: `tat` only grows, so a busy bucket
             // stays busy, and this ends.
             next = self::next(&charge, record, state, charge.forms(state));
+            if self.gives_up(&mut lease, &next) {
+                charge = self.charge(request, record)?;
+                next = self::next(&charge, record, state, charge.forms(state));
+            }
         }
+    }
+
+    /// Whether a lease is given up, so that the request is decided alone.
+    ///
+    /// A lease is for an even flow. It must not refuse a request that fits by itself, nor change
+    /// a bucket's plan.
+    fn gives_up(&self, lease: &mut Option<Asking<'_, Terms>>, next: &Next) -> bool {
+        let given_up = lease.take_if(|_| !matches!(next, Next::Write(_, Taking::Charge)));
+        given_up.map(|asking| asking.rest(self.clock.monotonic())).is_some()
     }
 
     /// The charge to make: the request's own, or a lease's, if it is this request's turn.

@@ -71,12 +71,16 @@ impl Receipt {
             .counters
             .iter()
             .filter(|counter| counter.period().window(now).counter == **counter)
-            .filter(|counter| given > 0 && state.used(**counter) >= given)
-            .map(|counter| Count {
-                counter: *counter,
-                at_least: given,
+            .map(|counter| (*counter, state.granted(*counter)))
+            // What was used is in the counter, less what was granted; both only grow.
+            .map(|(counter, granted)| (counter, granted, given.saturating_sub_unsigned(granted)))
+            .filter(|(counter, _, least)| given > 0 && state.used(*counter) >= *least)
+            .map(|(counter, granted, at_least)| Count {
+                counter,
+                at_least,
                 at_most: MAX_COUNT,
                 add: -given,
+                granted,
             })
             .collect();
         if moves.is_empty() && counts.is_empty() {
@@ -115,6 +119,7 @@ impl Receipt {
             at_least: -MAX_COUNT,
             at_most: MAX_COUNT.saturating_sub(beyond.into()),
             add: beyond.into(),
+            granted: 0,
         };
         let moves = self.meters.iter().filter_map(owes).collect();
         let counts = self.counters.iter().map(count).collect();
