@@ -174,8 +174,12 @@ pub(crate) mod bucket {
     pub(crate) const CHANGED: &str = "ch";
     pub(crate) const KIND: &str = "bucket";
 
-    pub(crate) fn key(subject: &Subject) -> AttributeValue {
-        AttributeValue::S(format!("BUCKET#{}", subject.as_str()))
+    /// The key: `BUCKET#subject`, or `BUCKET#region#subject` where each Region has its own.
+    pub(crate) fn key(region: Option<&str>, subject: &Subject) -> AttributeValue {
+        AttributeValue::S(match region {
+            None => format!("BUCKET#{}", subject.as_str()),
+            Some(region) => format!("BUCKET#{region}#{}", subject.as_str()),
+        })
     }
 
     /// The part of the item's state that a write tells. What isn't there counts as unused.

@@ -180,6 +180,31 @@ async fn what_was_granted_can_be_refunded_and_settled() {
 }
 
 #[tokio::test]
+async fn each_region_has_a_budget_of_its_own() {
+    let served = serve_table().await;
+    let (here, _, id) = desk(&served).await;
+    let subject = maria();
+    let request = Request::new(&subject, &id);
+    let there = DynamoStore::new(served.client.clone(), TABLE).region("eu-west-1").unwrap();
+    let there = Throttle::new(there, ManualClock::default());
+    let today = Period::Day.window(now());
+    for (throttle, item, name) in
+        [(&here, "BUCKET#maria", "maria"), (&there, "BUCKET#eu-west-1#maria", "eu-west-1#maria")]
+    {
+        assert_eq!(raw(&served, item).await, None);
+        for allowed in [true, true, true, true, true, false] {
+            assert_eq!(throttle.decide(&request).await.unwrap().is_allowed(), allowed);
+        }
+        let name = Subject::new(name).unwrap();
+        assert_eq!(buckets(&served).usage(&name).await.unwrap().used(&today), 5);
+    }
+    let store = || DynamoStore::new(served.client.clone(), TABLE);
+    assert_eq!(store().region("").err(), Some(NameError::Empty));
+    assert_eq!(store().region("eu\n1").err(), Some(NameError::Control));
+    assert!(store().region(&"r".repeat(65)).is_err());
+}
+
+#[tokio::test]
 async fn a_counter_below_what_was_granted_is_not_trusted() {
     let served = serve_table().await;
     let (throttle, _, id) = desk(&served).await;
