@@ -53,6 +53,22 @@ async fn what_was_used_is_read_back() {
 }
 
 #[tokio::test]
+async fn days_are_counted_whatever_the_plan_limits() {
+    let served = serve_table().await;
+    let id = PlanId::new("rate").unwrap();
+    let plan = Plan::from_json(r#"{"throttle": {"rateLimit": 1, "burstLimit": 9}}"#).unwrap();
+    Plans::new(served.client.clone(), TABLE).put(&id, &plan, None, now()).await.unwrap();
+    let store = DynamoStore::new(served.client.clone(), TABLE);
+    let throttle = Throttle::new(store, ManualClock::default());
+    for _ in 0..4 {
+        throttle.decide(&Request::new(&maria(), &id)).await.unwrap();
+    }
+    let history = buckets(&served).usage(&maria()).await.unwrap();
+    assert_eq!(history.used(&Period::Day.window(now())), 4);
+    assert_eq!(history.used(&Period::Month.window(now())), 0);
+}
+
+#[tokio::test]
 async fn a_grant_lets_as_much_more_through() {
     let served = serve_table().await;
     let today = Period::Day.window(now());
