@@ -14,6 +14,8 @@ pub struct Counts {
     pub remembered: u64,
     /// Requests that there was no decision for.
     pub failed: u64,
+    /// How many of the failed found an item that can't be trusted.
+    pub damaged: u64,
     /// How many buckets were changed to another plan, or another version.
     pub converted: u64,
     /// How many times a plan was looked up again because a bucket was ahead of it.
@@ -33,6 +35,7 @@ pub(crate) struct Tallies {
     pub(crate) refused: AtomicU64,
     pub(crate) remembered: AtomicU64,
     pub(crate) failed: AtomicU64,
+    pub(crate) damaged: AtomicU64,
     pub(crate) converted: AtomicU64,
     pub(crate) refreshed: AtomicU64,
     pub(crate) refunded: AtomicU64,
@@ -48,6 +51,7 @@ impl Tallies {
             refused: read(&self.refused),
             remembered: read(&self.remembered),
             failed: read(&self.failed),
+            damaged: read(&self.damaged),
             converted: read(&self.converted),
             refreshed: read(&self.refreshed),
             refunded: read(&self.refunded),

@@ -18,7 +18,8 @@
 //!
 //! With S = 0 that is b + r·w: what one bucket in one process would let through. It holds
 //! after any idle time, and for any pattern of arrivals. A quota of a period is a counter in
-//! the same write: after no write does it show more than the limit, whatever the clocks do. A
+//! the same write: after no write does it show more than the limit, whatever the clocks do; what
+//! operators [grant](crate::Buckets::grant) is taken off the counter, and so adds to the limit. A
 //! [settlement](crate::Throttle::settle) beyond what was charged is the exception, and says so.
 //!
 //! # Why it holds
@@ -67,13 +68,18 @@
 //!
 //! A call is one UpdateItem of an item below 1 KB: one write unit, also when its condition fails.
 //! A decision takes about one. On demand, a million write units cost $0.625 in us-east-1 (AWS's
-//! price list as read in November 2026; storage and the function's own time come on top).
+//! price list as read in November 2026; storage and the function's own time come on top). The
+//! calls are those that `cargo run --release -p throttle --example calls` counts: Poisson
+//! arrivals at so much of a rate of 10 a second, on a clock that is moved by hand.
 //!
-//! | one subject, as asked of one instance | calls a decision | $ a million decisions |
+//! | one subject | calls a decision | $ a million decisions |
 //! |---|---|---|
 //! | anything below its rate, one instance | 1.00 to 1.02 | 0.63 to 0.64 |
-//! | several instances at 0.5 of the rate, at the worst | 1.5 | 0.94 |
-//! | twice its rate, one instance: the second half is refused from memory | 0.5 | 0.32 |
+//! | 32 instances at 0.1, or at 0.9 and more, of the rate | 0.98 to 1.10 | 0.62 to 0.69 |
+//! | 32 instances at 0.3 or 0.7 of the rate | 1.29 | 0.81 |
+//! | 32 instances at 0.5 of the rate, the worst | 1.48 | 0.93 |
+//! | the same with a slack of a twentieth of the burst, at the worst | 1.10 | 0.69 |
+//! | 1.5 times its rate, one instance: the rest is refused from memory | 0.66 | 0.41 |
 //! | 10 a second, with leases | 1.00 | 0.63 |
 //! | 1,000 a second, with leases, burst of 200 and rate of 1,200 | 0.05 at most | 0.03 |
 //! | a refusal from memory, or a request that a lease serves | 0 | 0 |
@@ -115,8 +121,15 @@
 //!
 //! A DynamoDB global table with eventual consistency (MREC) is last-writer-wins: two Regions that
 //! decide for one subject overwrite each other, and up to twice the limit passes. So give each
-//! Region a budget and a table of its own, or a subject's name with the Region in it, and let
-//! the budgets add up to the limit. A table with strong consistency (MRSC) checks conditions
-//! across Regions, so the promise holds as it stands, at the latency of a write to another
-//! Region; it has no TTL, so items of subjects that never return are there to stay (MRSC was
-//! not tried on AWS by this project).
+//! Region a budget of its own: either a table of its own, or in one global table a bucket of its
+//! own, `BUCKET#region#subject` ([`DynamoStore::region`](crate::DynamoStore::region)). Each
+//! then admits what the plan says, so over n Regions the bounds above hold n times; divide the
+//! plan's numbers so that they add up to the limit. A caller that is sent from one Region to
+//! another finds a full bucket there, once.
+//!
+//! A global table with strong consistency (MRSC) checks conditions across Regions, so one bucket
+//! does for all and the promise holds as it stands: S grows by the spread of the Regions'
+//! clocks and by the latency of a write to another Region, for which the time-out must leave
+//! room. It has no TTL, so buckets of subjects that never return, and revocations, stay until
+//! somebody deletes them; nothing here relies on a deletion, nor on transactions, which it lacks
+//! too. MRSC was not tried on AWS by this project.

@@ -116,7 +116,9 @@ impl Memory {
     pub(crate) fn amend(&mut self, state: &State, now: Duration) {
         let mut counters = std::mem::take(&mut self.state.counters);
         counters.extend(&state.counters);
-        self.state = State { counters, ..state.clone() };
+        let mut granted = std::mem::take(&mut self.state.granted);
+        granted.extend(&state.granted);
+        self.state = State { counters, granted, ..state.clone() };
         self.at = now;
     }
 }
@@ -164,3 +166,24 @@ const WHOLE: u64 = 1_024;
 const MOST: u64 = 8 * WHOLE;
 /// Over how many tokens' time a load is measured.
 const SPAN: u128 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_refund_does_not_tell_stays_known() {
+        let [day, week] = ["d20261121", "w2026-47"].map(|name| Counter::parse(name).unwrap());
+        let mut memory = Memory::default();
+        let told = |counter, used, granted| State {
+            counters: [(counter, used)].into(),
+            granted: [(counter, granted)].into(),
+            ..State::default()
+        };
+        memory.amend(&told(week, -3, 7), Duration::ZERO);
+        memory.amend(&told(day, 4, 1), Duration::ZERO);
+        let state = memory.state();
+        assert_eq!([state.used(week), state.used(day)], [-3, 4]);
+        assert_eq!([state.granted(week), state.granted(day)], [7, 1]);
+    }
+}

@@ -46,7 +46,11 @@ impl KnownPlans {
         }
     }
 
-    /// The plan in at least this version, fetched again if need be, and never an older answer.
+    /// The plan in at least this version, fetched again if need be.
+    ///
+    /// What is remembered of an older version never takes the place of a failed look-up here. A
+    /// table that keeps giving an older version is asked twice, and what it gave is the answer:
+    /// the bucket that was under the newer one will say so, and the decision ends as damaged.
     pub(crate) async fn newer<F>(
         &self,
         id: &PlanId,
@@ -94,3 +98,145 @@ const KEEP: Duration = Duration::from_secs(60);
 /// How long a plan is remembered while it can't be looked up: an old one is better than none.
 const RECALL: Duration = Duration::from_secs(86_400);
 const MAX_PLANS: u64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::failure::Failure;
+    use crate::plan::Plan;
+
+    type Fetched = Result<Option<Arc<PlanRecord>>, StoreError>;
+
+    fn id() -> PlanId {
+        PlanId::new("free").unwrap()
+    }
+
+    fn version(version: u64) -> Fetched {
+        let plan = Plan::from_json(r#"{"quota": {"limit": 5, "period": "DAY"}}"#).unwrap();
+        Ok(Some(Arc::new(PlanRecord { id: id(), plan, version, created: Timestamp::EPOCH })))
+    }
+
+    fn down() -> Fetched {
+        Err(Failure::TimedOut.into())
+    }
+
+    /// A table that gives these answers, one after the other.
+    struct Table(RefCell<VecDeque<Fetched>>);
+
+    impl Table {
+        fn of(answers: impl IntoIterator<Item = Fetched>) -> Self {
+            Self(RefCell::new(answers.into_iter().collect()))
+        }
+
+        async fn fetch(&self) -> Fetched {
+            self.0.borrow_mut().pop_front().expect("asked once too often")
+        }
+
+        fn left(&self) -> usize {
+            self.0.borrow().len()
+        }
+    }
+
+    fn told(record: Result<Arc<PlanRecord>, ThrottleError>) -> Result<u64, ThrottleError> {
+        record.map(|record| record.version)
+    }
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    fn unknown() -> Result<u64, ThrottleError> {
+        Err(ThrottleError::UnknownPlan { plan: id() })
+    }
+
+    fn unavailable() -> Result<u64, ThrottleError> {
+        Err(ThrottleError::Unavailable(Failure::TimedOut))
+    }
+
+    const MOMENT: Duration = Duration::from_nanos(1);
+
+    #[tokio::test]
+    async fn a_plan_is_recalled_for_a_day_after_it_was_told() {
+        let (plans, start) = (KnownPlans::new(), secs(100));
+        let table = Table::of([version(3), down(), version(4), down(), down(), down()]);
+        let get = async |now| told(plans.get(&id(), now, table.fetch()).await);
+        assert_eq!(get(start).await, Ok(3));
+        assert_eq!(get(start + KEEP).await, Ok(3), "recalled");
+        // An error isn't kept: the next one asks, and the day begins anew.
+        let again = start + KEEP;
+        assert_eq!(get(again).await, Ok(4));
+        assert_eq!(get(again + KEEP - MOMENT).await, Ok(4));
+        assert_eq!(table.left(), 3, "kept for a minute");
+        assert_eq!(get(again + RECALL - MOMENT).await, Ok(4));
+        assert!(plans.last(&id(), again + RECALL - MOMENT).await.is_some());
+        assert_eq!(get(again + RECALL).await, unavailable());
+        assert!(plans.last(&id(), again + RECALL).await.is_none());
+        // A clock that hasn't come as far yet knows no less.
+        assert_eq!(get(start).await, Ok(4));
+    }
+
+    #[tokio::test]
+    async fn that_a_plan_is_not_there_is_recalled_too() {
+        let plans = KnownPlans::new();
+        let table = Table::of([Ok(None), down(), version(1)]);
+        let get = async |now| told(plans.get(&id(), now, table.fetch()).await);
+        assert_eq!(get(secs(0)).await, unknown());
+        assert_eq!(get(secs(59)).await, unknown());
+        assert_eq!(get(KEEP).await, unknown(), "recalled");
+        assert!(plans.last(&id(), KEEP).await.is_none());
+        assert_eq!(get(KEEP).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn damage_is_told_whatever_is_remembered() {
+        let plans = KnownPlans::new();
+        let damage = crate::table::item::damage("plan", "plan", "is odd");
+        let table = Table::of([version(1), Err(damage.clone().into())]);
+        let get = async |now| told(plans.get(&id(), now, table.fetch()).await);
+        assert_eq!(get(secs(0)).await, Ok(1));
+        assert_eq!(get(KEEP).await, Err(ThrottleError::Damaged(damage)));
+    }
+
+    #[tokio::test]
+    async fn a_newer_version_is_fetched_and_kept() {
+        let plans = KnownPlans::new();
+        let table = Table::of([version(1), version(3)]);
+        let newer = async |least| told(plans.newer(&id(), least, secs(1), || table.fetch()).await);
+        assert_eq!(newer(1).await, Ok(1));
+        assert_eq!(newer(1).await, Ok(1), "kept");
+        assert_eq!(newer(2).await, Ok(3));
+        assert_eq!(newer(3).await, Ok(3));
+        assert_eq!(told(plans.get(&id(), secs(2), table.fetch()).await), Ok(3));
+        assert_eq!(table.left(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_table_that_keeps_giving_an_older_version_is_asked_twice() {
+        let plans = KnownPlans::new();
+        let table = Table::of([version(1), version(1), version(1), version(1), version(2)]);
+        let newer = async || told(plans.newer(&id(), 2, secs(1), || table.fetch()).await);
+        assert_eq!(newer().await, Ok(1));
+        assert_eq!(table.left(), 3);
+        // Who learns the same again has it looked up again.
+        assert_eq!(newer().await, Ok(1));
+        assert_eq!(table.left(), 1);
+        assert_eq!(newer().await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn an_older_version_is_not_recalled_for_a_newer_one() {
+        let plans = KnownPlans::new();
+        let table = Table::of([version(1), down(), Ok(None), Ok(None), down()]);
+        let newer = async |least| told(plans.newer(&id(), least, secs(1), || table.fetch()).await);
+        assert_eq!(newer(1).await, Ok(1));
+        assert_eq!(newer(2).await, unavailable());
+        assert_eq!(plans.last(&id(), secs(1)).await.map(|it| it.version), Some(1));
+        // A plan that has been deleted is not there, whatever a bucket was under.
+        assert_eq!(newer(2).await, unknown());
+        assert_eq!(newer(2).await, unavailable());
+    }
+}

@@ -1,5 +1,8 @@
 //! The decision: which write to try, and what its answer means.
 
+mod leased;
+mod settle;
+
 use std::fmt::{self, Debug};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -9,13 +12,13 @@ use moka::future::Cache;
 
 use crate::breaker::Breaker;
 use crate::bucket::{Charge, Conversion, Forms, Receipt, Refusal, Scope, State, Write};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::counts::{Counts, Tallies, tick};
-use crate::decision::{Decision, Limit, Standing};
+use crate::decision::{Decision, Limit};
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
 use crate::hint::Seen;
 use crate::known::KnownPlans;
-use crate::lease::{Asking, Grant, Held, Leases, Served, Turn};
+use crate::lease::{Held, Leases};
 use crate::local::Local;
 use crate::name::{PlanId, Subject};
 use crate::plan::MethodRate;
@@ -23,6 +26,9 @@ use crate::policy::FailurePolicy;
 use crate::request::Request;
 use crate::store::{Answer, PlanRecord, Store};
 use crate::table::item;
+use leased::{Ready, Start, Terms};
+
+pub use settle::Refund;
 
 /// Decides whether one more request fits its subject's plan.
 ///
@@ -63,40 +69,6 @@ pub struct Throttle<S, C> {
     breaker: Breaker,
     local: Local,
     tallies: Tallies,
-}
-
-/// What was decided when a lease was taken.
-#[derive(Debug)]
-struct Terms {
-    plan: PlanId,
-    standings: Vec<Standing>,
-    at: Duration,
-}
-
-/// Where a round begins.
-enum Start<'a> {
-    /// By asking the store.
-    Ready(Ready<'a>),
-    /// It is over: there were tokens after all.
-    Served(Decision),
-}
-
-/// What to ask the store for.
-struct Ready<'a> {
-    /// When this was made up, by the monotonic clock.
-    began: Duration,
-    charge: Charge,
-    /// Whether the charge is for a lease.
-    lease: Option<Asking<'a, Terms>>,
-}
-
-/// Whether a refund gave anything back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refund {
-    /// It gave back what could be given back.
-    Made,
-    /// There was nothing that could be given back any more.
-    Nothing,
 }
 
 /// A plan is outdated: the bucket is under this later version.
@@ -203,6 +175,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             Err(_) => &self.tallies.failed,
         };
         tick(tally);
+        if matches!(decision, Err(ThrottleError::Damaged(_))) {
+            tick(&self.tallies.damaged);
+        }
         decision
     }
 
@@ -254,19 +229,6 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Ok(decision)
     }
 
-    /// Serves a request from a lease, if one has enough tokens.
-    fn leased(&self, request: &Request<'_>, scope: Scope) -> Option<Decision> {
-        let now = self.clock.monotonic();
-        let served = self.leases.as_ref()?.serve(&request.want(scope), now)?;
-        Some(self.served(&served, now))
-    }
-
-    fn served(&self, served: &Served<Terms>, now: Duration) -> Decision {
-        tick(&self.tallies.leased);
-        let Terms { plan, standings, at } = served.terms.as_ref();
-        Decision::leased(plan.clone(), standings, served.left, now.saturating_sub(*at))
-    }
-
     /// Decides under one version of the plan.
     ///
     /// What is remembered may say that the plan is outdated only where it is `trusted`: an item
@@ -290,23 +252,23 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             // What an empty bucket refuses, every bucket does; a remembered state only grows.
             let empty = State::default();
             let known = known.unwrap_or(&empty);
-            let refusals = charge.refusals(known);
-            if !refusals.is_empty() {
-                tick(&self.tallies.remembered);
-                return Ok(Ok(Decision::refused(&charge, known, refusals)));
+            let tried = |charge: &Charge| match charge.refusals(known) {
+                refusals if refusals.is_empty() => {
+                    first(charge, record, memory.state(), memory.forms(charge), trusted)
+                }
+                refusals => Next::Refuse(known.clone(), refusals),
+            };
+            let mut next = tried(&charge);
+            if self.gives_up(&mut lease, &next) {
+                charge = self.charge(request, record)?;
+                next = tried(&charge);
             }
-            first(&charge, record, memory.state(), memory.forms(&charge), trusted)
+            if matches!(next, Next::Refuse(..)) {
+                tick(&self.tallies.remembered);
+            }
+            next
         };
         loop {
-            // A lease is for an even flow. Where it doesn't fit, or the plan has just changed,
-            // the request is decided alone.
-            if let Some(asking) = lease.take_if(|_| !matches!(next, Next::Write(_, Taking::Charge)))
-            {
-                asking.rest(self.clock.monotonic());
-                charge = self.charge(request, record)?;
-                let state = seen.lock().state().clone();
-                next = self::next(&charge, record, &state, charge.forms(&state));
-            }
             let (write, taking) = match next {
                 Next::Write(write, taking) => (write, taking),
                 Next::Behind(version) => return Ok(Err(Behind(version))),
@@ -349,67 +311,11 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             // It fits in the other form, at the same `now`: `tat` only grows, so a busy bucket
             // stays busy, and this ends.
             next = self::next(&charge, record, state, charge.forms(state));
-        }
-    }
-
-    /// The charge to make: the request's own, or a lease's, if it is this request's turn.
-    async fn ready<'a>(
-        &'a self,
-        request: &Request<'a>,
-        record: &'a PlanRecord,
-        seen: &Seen,
-    ) -> Result<Start<'a>, ThrottleError> {
-        let leases = self.leases.iter().flat_map(|held| std::iter::repeat_n(held, MAX_WAITS));
-        for held in leases {
-            // Before the wall clock, so that a lease never lives longer than it says.
-            let began = self.clock.monotonic();
-            let charge = self.charge(request, record)?;
-            let standings = {
-                let memory = seen.lock();
-                let known = memory.recent(began, REMEMBER_REFUSAL);
-                let known = known.filter(|state| state.stamp.as_ref() == Some(&charge.stamp));
-                known.map(|state| charge.standings(state)).unwrap_or_default()
-            };
-            let want = request.want(request.scope(record));
-            match held.turn(want, record.version, began, &standings) {
-                Turn::Served(served) => return Ok(Start::Served(self.served(&served, began))),
-                Turn::Wait(waiting) => waiting.ended().await,
-                Turn::Alone => return Ok(Start::Ready(Ready { began, charge, lease: None })),
-                Turn::Ask(asking) => {
-                    let charge = self.charge(&request.cost(asking.tokens()), record)?;
-                    return Ok(Start::Ready(Ready { began, charge, lease: Some(asking) }));
-                }
+            if self.gives_up(&mut lease, &next) {
+                charge = self.charge(request, record)?;
+                next = self::next(&charge, record, state, charge.forms(state));
             }
         }
-        let began = self.clock.monotonic();
-        let charge = self.charge(request, record)?;
-        Ok(Start::Ready(Ready { began, charge, lease: None }))
-    }
-
-    /// Keeps what a lease's charge has brought, and serves the request that made it.
-    fn keep(
-        &self,
-        asking: Asking<'_, Terms>,
-        request: &Request<'_>,
-        charge: &Charge,
-        state: &State,
-        began: Duration,
-    ) -> Decision {
-        let standings = charge.standings(state);
-        let plan = charge.stamp.plan.clone();
-        let life = self.leases.as_ref().map(Held::life).unwrap_or_default();
-        let tokens = charge.cost.get();
-        let left = tokens.saturating_sub(request.cost.get());
-        let decision = Decision::leased(plan.clone(), &standings, left, Duration::ZERO);
-        let grant = Grant {
-            tokens,
-            // A token is of the period that it was counted in.
-            until: began.saturating_add(life.min(charge.period_left())),
-            version: charge.stamp.version,
-            terms: Arc::new(Terms { plan, standings, at: began }),
-        };
-        asking.keep(grant, self.clock.monotonic());
-        decision
     }
 
     /// One write to the store, if the decision has calls left.
@@ -427,70 +333,6 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// One write to the store, unless it has just failed again and again.
     async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
         self.breaker.call(&self.clock, subject, self.store.write(subject, write)).await
-    }
-
-    /// Gives back the tokens of a request that it didn't use.
-    ///
-    /// Of each rate at most min(unused·T, mark − now, `tat` − now), where the mark is the `tat`
-    /// that the request's charge left: what has been refilled meanwhile is there already, and
-    /// giving it back would be giving it twice. Of each quota what is unused, while its period
-    /// lasts. Nothing where the plan has changed since. One conditional write, twice or three
-    /// times where others write meanwhile; no call where nothing is left to give back.
-    ///
-    /// # Errors
-    /// The store failed. The refund may have been made, and is not tried again.
-    pub async fn refund(&self, receipt: Receipt, unused: u32) -> Result<Refund, ThrottleError> {
-        let refund = self.amend(&receipt, |state, now| receipt.refund(unused, state, now)).await?;
-        if refund == Refund::Made {
-            tick(&self.tallies.refunded);
-        }
-        Ok(refund)
-    }
-
-    /// Makes a request cost what it came to in the end: a refund, or a charge of the rest.
-    ///
-    /// The rest is charged whether it fits or not, since it has been used: later requests wait
-    /// until it is paid. So the bounds hold for what was let through, by what was asked for
-    /// then; a counter may show more than its quota afterwards, and `tat` lie up to 366 days
-    /// ahead, not more.
-    ///
-    /// # Errors
-    /// The store failed. The rest may have been charged, and is not tried again.
-    pub async fn settle(&self, receipt: Receipt, actual: u32) -> Result<(), ThrottleError> {
-        let charged = receipt.cost().get();
-        match actual.checked_sub(charged) {
-            None => self.refund(receipt, charged.saturating_sub(actual)).await.map(|_| ()),
-            Some(0) => Ok(()),
-            Some(rest) => {
-                self.amend(&receipt, |state, now| receipt.surcharge(rest, state, now)).await?;
-                Ok(())
-            }
-        }
-    }
-
-    /// Writes what `draft` makes of a receipt's bucket; nothing when it makes nothing of it.
-    async fn amend(
-        &self,
-        receipt: &Receipt,
-        draft: impl Fn(&State, Timestamp) -> Option<Write>,
-    ) -> Result<Refund, ThrottleError> {
-        let seen = self.seen(&receipt.subject).await;
-        let mut state = match seen.lock().state() {
-            known if known.stamp.is_some() => known.clone(),
-            _ => receipt.left.clone(),
-        };
-        for _ in 0..MAX_CALLS {
-            let Some(write) = draft(&state, self.clock.now()) else { return Ok(Refund::Nothing) };
-            let answer = self.write(&receipt.subject, &write).await?;
-            let (Answer::Applied(told) | Answer::Kept(told)) = &answer;
-            // It may show less use than before, and is the newer one all the same.
-            seen.lock().amend(told, self.clock.monotonic());
-            match answer {
-                Answer::Applied(_) => return Ok(Refund::Made),
-                Answer::Kept(told) => state = told,
-            }
-        }
-        Err(ThrottleError::Unavailable(Failure::Contended { calls: MAX_CALLS }))
     }
 
     /// What a request takes under a plan.
@@ -610,6 +452,4 @@ const MAX_CALLS: u32 = 6;
 /// Under the plan that is cached, under the one that is looked up, and once more should that
 /// look-up have been under way before the plan was written.
 const MAX_REFRESHES: u32 = 3;
-/// How often a request waits for a lease that another asks for, before it goes alone.
-const MAX_WAITS: usize = 3;
 const MAX_SUBJECTS: u64 = 100_000;

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -331,6 +332,40 @@ async fn a_lease_that_does_not_fit_costs_one_call_more() {
     assert_eq!(it.memory.calls(), calls + 2);
     assert!(it.decide(&throttle).await.is_allowed());
     assert_eq!(it.memory.calls(), calls + 3);
+}
+
+/// A clock that was ahead, and is set right between two of its readings.
+struct Unsteady {
+    clock: ManualClock,
+    ahead: Mutex<VecDeque<Duration>>,
+}
+
+impl Clock for Unsteady {
+    fn now(&self) -> Timestamp {
+        let ahead = self.ahead.lock().unwrap().pop_front().unwrap_or_default();
+        self.clock.now().saturating_add(ahead)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+}
+
+/// A request that fits by itself is not refused since a lease, by a later reading, doesn't.
+#[tokio::test]
+async fn what_is_remembered_never_refuses_for_a_lease() {
+    let it = Setting::new(&rate(1, 500));
+    let clock = Arc::new(Unsteady { clock: it.clock.clone(), ahead: Mutex::default() });
+    let throttle = Throttle::new(it.store.clone(), Arc::clone(&clock)).leases(Leases::adaptive());
+    for cost in std::iter::repeat_n(1, 31).chain([465]) {
+        let request = it.request().cost(NonZeroU32::new(cost).unwrap());
+        assert!(throttle.decide(&request).await.unwrap().is_allowed());
+    }
+    // Four are left, or four hundred by a clock that is so many seconds ahead.
+    let calls = it.memory.calls();
+    clock.ahead.lock().unwrap().push_back(Duration::from_secs(400));
+    assert!(throttle.decide(&it.request()).await.unwrap().is_allowed());
+    assert_eq!((it.memory.calls(), throttle.counts().remembered), (calls + 1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -38,11 +38,14 @@ fn change(scope: Scope) -> impl Strategy<Value = Move> {
 
 fn count(name: &str) -> impl Strategy<Value = Count> + use<> {
     let counter = Counter::parse(name).unwrap();
-    (-3..3i64, -2..9i64, -3..5i64).prop_map(move |(at_least, more, add)| Count {
+    // Nothing is granted here, so no counter may fall below zero.
+    let granted = prop_oneof![9 => Just(0), 1 => Just(1u64)];
+    (-3..4i64, -2..9i64, -3..5i64, granted).prop_map(move |(at_least, more, add, granted)| Count {
         counter,
         at_least,
         at_most: at_least + more,
-        add,
+        add: add.max(-at_least.max(0)),
+        granted,
     })
 }
 

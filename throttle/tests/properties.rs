@@ -45,6 +45,13 @@ impl Fleet {
         Self { store, truth, instances, plan: id, subject: Subject::new("subject").unwrap() }
     }
 
+    fn slack(mut self, slacks: &[u32]) -> Self {
+        for ((clock, throttle), slack) in self.instances.iter_mut().zip(slacks) {
+            *throttle = Throttle::new(self.store.clone(), clock.clone()).slack(*slack);
+        }
+        self
+    }
+
     fn advance(&self, nanos: u64) {
         let duration = Duration::from_nanos(nanos);
         self.truth.advance(duration);
@@ -131,6 +138,17 @@ proptest! {
         rate in rates(),
     ) {
         let fleet = Fleet::new(&plan(burst, rate), &[0, 0, 0]);
+        assert_bound(&fleet.run(&schedule), burst, rate, 0);
+    }
+
+    /// I1 with slack, of as much as each instance likes: beyond the burst, too.
+    #[test]
+    fn slack_admits_no_more(
+        (burst, schedule) in bursts_and_schedules(),
+        rate in rates(),
+        slacks in prop::collection::vec(prop_oneof![0..4u32, 0..100u32], 3),
+    ) {
+        let fleet = Fleet::new(&plan(burst, rate), &[0, 0, 0]).slack(&slacks);
         assert_bound(&fleet.run(&schedule), burst, rate, 0);
     }
 

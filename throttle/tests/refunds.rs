@@ -11,7 +11,7 @@ use desk::{Desk, rate};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use throttle::bucket::Receipt;
-use throttle::{Clock, Limit, Refund, Standing, Store};
+use throttle::{Clock, Limit, ManualClock, Refund, Standing, Store, Throttle};
 
 const SECOND: u64 = 1_000_000_000;
 const PLAN: &str = r#"{"throttle": {"rateLimit": 1, "burstLimit": 10},
@@ -88,6 +88,18 @@ async fn nothing_is_left_to_give_back_after_the_period_or_the_plan() {
 }
 
 #[tokio::test]
+async fn nothing_is_given_back_after_another_plan_though_it_is_the_first_again() {
+    let desk = Desk::new();
+    desk.put("plan", PLAN);
+    desk.put("other", &rate("1/s", 9));
+    let instance = desk.instance();
+    let receipt = desk.charge(&instance, "plan", 5).await;
+    desk.charge(&instance, "other", 1).await;
+    desk.charge(&instance, "plan", 1).await;
+    assert_eq!(instance.refund(receipt, 5).await, Ok(Refund::Nothing));
+}
+
+#[tokio::test]
 async fn a_refund_asks_again_where_another_came_first() {
     let desk = Desk::new();
     desk.put("plan", PLAN);
@@ -100,6 +112,19 @@ async fn a_refund_asks_again_where_another_came_first() {
     assert_eq!(desk.store.calls(), calls + 2);
     // The mark of the first is taken to be three tokens earlier, which is where it began.
     assert_eq!(desk.decide(&desk.instance(), "plan", 1).await.standings()[1].remaining(), 19);
+}
+
+#[tokio::test]
+async fn one_that_remembers_what_became_of_a_bucket_asks_once() {
+    let desk = Desk::new();
+    desk.put("plan", PLAN);
+    let instance = desk.instance();
+    let first = desk.charge(&instance, "plan", 3).await;
+    let second = desk.charge(&instance, "plan", 3).await;
+    let calls = desk.store.calls();
+    assert_eq!(instance.refund(first, 1).await, Ok(Refund::Made));
+    assert_eq!(instance.refund(second, 1).await, Ok(Refund::Made));
+    assert_eq!(desk.store.calls(), calls + 2);
 }
 
 #[tokio::test]
@@ -130,6 +155,17 @@ async fn a_settlement_owes_a_year_at_most_and_survives_a_change_of_plans() {
     let receipt = desk.charge(&instance, "plan", 1).await;
     instance.settle(receipt, u32::MAX).await.unwrap();
     let refused = desk.decide(&instance, "plan", 1).await;
+    assert_eq!(refused.standings()[0].resets_after(), Duration::from_secs(366 * 86_400));
+
+    // One whose clock is behind doesn't bring it forward.
+    let desk = Desk::new();
+    desk.put("plan", &rate("1/s", 10));
+    let first = desk.charge(&desk.instance(), "plan", 1).await;
+    let second = desk.charge(&desk.instance(), "plan", 1).await;
+    desk.instance().settle(first, u32::MAX).await.unwrap();
+    let behind = ManualClock::at(desk.clock.now().saturating_sub(Duration::from_secs(3_600)));
+    Throttle::new(desk.store.clone(), behind).settle(second, 9).await.unwrap();
+    let refused = desk.decide(&desk.instance(), "plan", 1).await;
     assert_eq!(refused.standings()[0].resets_after(), Duration::from_secs(366 * 86_400));
 
     let desk = Desk::new();

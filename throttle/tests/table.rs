@@ -7,6 +7,8 @@ mod common;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{Credentials, Region};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
     ScalarAttributeType,
@@ -190,15 +192,20 @@ async fn a_silent_endpoint_is_unavailable_in_time() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let store = DynamoStore::connect(TABLE, &Connect::emulator(&url)).await;
     assert_eq!(decide(store).await, Err(ThrottleError::Unavailable(Failure::TimedOut)));
-    // A client that was made without time-outs gets one.
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version_latest()
-        .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
-        .credentials_provider(aws_sdk_dynamodb::config::Credentials::new("a", "b", None, None, "c"))
-        .endpoint_url(&url)
-        .build();
-    let store = DynamoStore::new(aws_sdk_dynamodb::Client::from_conf(config), TABLE);
-    assert_eq!(decide(store).await, Err(ThrottleError::Unavailable(Failure::TimedOut)));
+    // A client that was made without time-outs gets one, and so does one with others alone.
+    let connect = TimeoutConfig::builder().connect_timeout(Duration::from_secs(9)).build();
+    for timeouts in [None, Some(connect)] {
+        let mut config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version_latest()
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("a", "b", None, None, "c"))
+            .endpoint_url(&url);
+        config.set_timeout_config(timeouts);
+        let client = aws_sdk_dynamodb::Client::from_conf(config.build());
+        let decided = decide(DynamoStore::new(client, TABLE));
+        let decided = tokio::time::timeout(Duration::from_secs(20), decided).await.unwrap();
+        assert_eq!(decided, Err(ThrottleError::Unavailable(Failure::TimedOut)));
+    }
     drop(listener);
 }
 

@@ -317,6 +317,7 @@ impl Tally {
             at_least: -MAX_COUNT,
             at_most: self.room(),
             add: self.cost.into(),
+            granted: 0,
         }
     }
 
@@ -326,7 +327,7 @@ impl Tally {
             i64::try_from(quota).unwrap_or(MAX_COUNT).saturating_sub(state.used(self.counter));
         Some(Standing {
             limit: self.counter.period().into(),
-            max: quota,
+            max: quota.saturating_add(state.granted(self.counter)),
             remaining: u64::try_from(left).unwrap_or_default(),
             window: self.lasts,
             resets: self.ends.saturating_since(now),

@@ -167,3 +167,38 @@ fn scaled_down(debt: Duration, from: NonZeroU64, to: NonZeroU64) -> Duration {
 /// No clock is further ahead than this; a change noted as later is damage.
 const MOST_AHEAD: Duration = Duration::from_secs(86_400);
 const LONGEST: Duration = Duration::from_nanos(MAX_REFILL);
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::bucket::Stamp;
+    use crate::name::PlanId;
+    use crate::store::PlanRecord;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// When a plan is changed by this clock, where the last change was noted for that moment.
+    fn changed(now: Timestamp, before: Timestamp) -> Option<Timestamp> {
+        let plan = Plan::from_json(r#"{"throttle": {"rateLimit": 1, "burstLimit": 9}}"#).unwrap();
+        let id = PlanId::new("plan").unwrap();
+        let stamp = Some(Stamp { plan: id.clone(), version: 1 });
+        let record = PlanRecord { id, plan: plan.clone(), version: 2, created: now };
+        let state = State { stamp, changed: before, ..State::default() };
+        match Charge::new(&record, NonZeroU32::MIN, now).convert(&plan, &state) {
+            Conversion::Fitting(write) | Conversion::Refusing(write) => write.changed,
+            Conversion::Waiting { .. } => None,
+        }
+    }
+
+    #[test]
+    fn no_change_is_before_the_last_unless_that_was_noted_for_far_ahead() {
+        let now = Timestamp::from_secs(1_000_000_000);
+        assert_eq!(changed(now, now.saturating_sub(HOUR)), Some(now));
+        let ahead = now.saturating_add(HOUR);
+        assert_eq!(changed(now, ahead), Some(ahead));
+        let a_year = now.saturating_add(HOUR * 24 * 365);
+        assert_eq!(changed(now, a_year), Some(now.saturating_add(MOST_AHEAD)));
+    }
+}

@@ -71,12 +71,16 @@ impl Receipt {
             .counters
             .iter()
             .filter(|counter| counter.period().window(now).counter == **counter)
-            .filter(|counter| given > 0 && state.used(**counter) >= given)
-            .map(|counter| Count {
-                counter: *counter,
-                at_least: given,
+            .map(|counter| (*counter, state.granted(*counter)))
+            // What was used is in the counter, less what was granted; both only grow.
+            .map(|(counter, granted)| (counter, granted, given.saturating_sub_unsigned(granted)))
+            .filter(|(counter, _, least)| given > 0 && state.used(*counter) >= *least)
+            .map(|(counter, granted, at_least)| Count {
+                counter,
+                at_least,
                 at_most: MAX_COUNT,
                 add: -given,
+                granted,
             })
             .collect();
         if moves.is_empty() && counts.is_empty() {
@@ -115,6 +119,7 @@ impl Receipt {
             at_least: -MAX_COUNT,
             at_most: MAX_COUNT.saturating_sub(beyond.into()),
             add: beyond.into(),
+            granted: 0,
         };
         let moves = self.meters.iter().filter_map(owes).collect();
         let counts = self.counters.iter().map(count).collect();
@@ -151,3 +156,59 @@ fn empty(stamp: &Stamp, now: Timestamp) -> Write {
 
 const TICK: Duration = Duration::from_nanos(1);
 const END: Timestamp = Timestamp::from_nanos(u64::MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::PlanId;
+    use crate::plan::Plan;
+    use crate::store::PlanRecord;
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    /// A receipt of five tokens, a second each, from a bucket that was full at `now`.
+    fn receipt(now: Timestamp) -> (Receipt, State) {
+        let plan = Plan::from_json(r#"{"throttle": {"rateLimit": 1, "burstLimit": 9}}"#).unwrap();
+        let id = PlanId::new("plan").unwrap();
+        let record = PlanRecord { id, plan, version: 1, created: now };
+        let charge = Charge::new(&record, NonZeroU32::new(5).unwrap(), now);
+        let mut state = State::default();
+        charge.write(charge.forms(&state)).apply(&mut state);
+        (Receipt::new(Subject::new("subject").unwrap(), &charge, state.clone()), state)
+    }
+
+    #[test]
+    fn no_more_is_given_back_than_is_owed_to_a_bucket_that_was_reset() {
+        let now = Timestamp::from_secs(1_000_000);
+        let (receipt, mut state) = receipt(now);
+        for tat in state.tats.values_mut() {
+            *tat = now.saturating_add(secs(2));
+        }
+        let write = receipt.refund(4, &state, now).unwrap();
+        assert_eq!(write.moves[0].to, To::Back(secs(2)));
+        assert!(write.applies(&state));
+        write.apply(&mut state);
+        assert_eq!(state.tats.values().copied().collect::<Vec<_>>(), [now]);
+    }
+
+    #[test]
+    fn what_was_granted_is_part_of_what_was_used() {
+        let now = Timestamp::from_secs(1_000_000);
+        let (receipt, mut state) = receipt(now);
+        let later = now.saturating_add(secs(10));
+        let counter = receipt.counters[0];
+        state.counters.insert(counter, 2);
+        assert_eq!(receipt.refund(3, &state, later), None, "it shows less than was used");
+        state.granted.insert(counter, 1);
+        let write = receipt.refund(3, &state, later).unwrap();
+        assert!(write.applies(&state));
+        // Granted away meanwhile, or reset: then it is looked at again.
+        for (used, granted) in [(1, 1), (2, 0), (0, 0)] {
+            state.counters.insert(counter, used);
+            state.granted.insert(counter, granted);
+            assert!(!write.applies(&state), "{used} {granted}");
+        }
+    }
+}

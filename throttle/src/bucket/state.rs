@@ -20,6 +20,8 @@ pub struct State {
     pub tats: BTreeMap<Meter, Timestamp>,
     /// How much was used in each period; below zero where more was granted than used.
     pub counters: BTreeMap<Counter, i64>,
+    /// How much was granted for each period, beside the quota; it is off the counter already.
+    pub granted: BTreeMap<Counter, u64>,
     /// How many tokens refunds have given back in all. See [`Receipt`](super::Receipt).
     pub returned: u64,
     /// How many writes were applied to it in all.
@@ -69,7 +71,13 @@ impl State {
         self.tats.get(&meter).copied().unwrap_or_default()
     }
 
-    /// How much of a period was used.
+    /// How much was granted for a period, beside the quota.
+    #[must_use]
+    pub fn granted(&self, counter: Counter) -> u64 {
+        self.granted.get(&counter).copied().unwrap_or_default()
+    }
+
+    /// How much of a period was used, less what was granted for it.
     #[must_use]
     pub fn used(&self, counter: Counter) -> i64 {
         self.counters.get(&counter).copied().unwrap_or_default()

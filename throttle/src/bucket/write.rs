@@ -82,6 +82,8 @@ pub struct Count {
     pub at_most: i64,
     /// How far it moves.
     pub add: i64,
+    /// The least that must have been granted for its period.
+    pub granted: u64,
 }
 
 impl Write {
@@ -132,10 +134,13 @@ impl Write {
     pub fn part(&self, state: &State) -> State {
         let known =
             |count: &Count| state.counters.get(&count.counter).map(|used| (count.counter, *used));
+        let granted =
+            |count: &Count| state.granted.get(&count.counter).map(|sum| (count.counter, *sum));
         State {
             stamp: state.stamp.clone(),
             tats: state.tats.clone(),
             counters: self.counts.iter().filter_map(known).collect(),
+            granted: self.counts.iter().filter_map(granted).collect(),
             returned: state.returned,
             writes: state.writes,
             changed: state.changed,
@@ -171,6 +176,7 @@ impl When {
 impl Count {
     fn holds(&self, state: &State) -> bool {
         (self.at_least..=self.at_most).contains(&state.used(self.counter))
+            && self.granted <= state.granted(self.counter)
     }
 }
 

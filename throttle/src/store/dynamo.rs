@@ -19,7 +19,7 @@ pub use connect::Connect;
 
 use crate::bucket::Write;
 use crate::failure::{Failure, StoreError};
-use crate::name::{PlanId, Subject};
+use crate::name::{NameError, PlanId, Subject, checked};
 use crate::store::{Answer, Consumed, ONE_UNIT, PlanRecord, Store, Tolls};
 use crate::table::Plans;
 use crate::table::item::{self, PK};
@@ -33,6 +33,7 @@ use expression::Expression;
 pub struct DynamoStore {
     client: Client,
     table: String,
+    region: Option<Arc<str>>,
     plans: Plans,
     tolls: Arc<Tolls>,
 }
@@ -62,7 +63,21 @@ impl DynamoStore {
         let client = Client::from_conf(config.build());
         let table = table.into();
         let plans = Plans::new(client.clone(), table.clone());
-        Self { client, table, plans, tolls: Arc::default() }
+        Self { client, table, region: None, plans, tolls: Arc::default() }
+    }
+
+    /// Gives this Region budgets of its own, in a table that Regions share. Off unless set.
+    ///
+    /// A global table with eventual consistency keeps the last of two Regions' writes, so that
+    /// a bucket they share loses the other's. With this each Region writes to its own:
+    /// `BUCKET#region#subject`, which operators find as the subject `region#subject`. Plans, keys
+    /// and assignments stay in common, so every Region has the plan's whole budget: divide the
+    /// plan's numbers by the Regions, or give each a plan of its own.
+    ///
+    /// # Errors
+    /// The name is empty, longer than 64 bytes, or holds control characters.
+    pub fn region(self, region: &str) -> Result<Self, NameError> {
+        Ok(Self { region: Some(checked(region.to_owned(), 64)?), ..self })
     }
 }
 
@@ -95,7 +110,7 @@ impl DynamoStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(PK, item::bucket::key(subject))
+            .key(PK, item::bucket::key(self.region.as_deref(), subject))
             .update_expression(update)
             .condition_expression(condition)
             .set_expression_attribute_names(Some(names))

@@ -26,7 +26,7 @@ pub use key::{KeyDetails, KeyRecord};
 pub use revocation::{Revocable, RevocableError, Revocation, RevocationKind};
 
 pub(crate) use digest::hex;
-pub(crate) use history::{GRANTED, GRANTS, MAX_GRANTED, stale};
+pub(crate) use history::{GRANTED, GRANTS, MAX_GRANTED, granted, stale};
 pub(crate) use key::ENABLED;
 pub(crate) use plan::{CREATED, DELETED, PLAN};
 pub(crate) use revocation::ISSUED_BEFORE;
@@ -165,7 +165,7 @@ impl<'a, T: Item> Reading<'a, T> {
 pub(crate) mod bucket {
     use super::{
         AttributeValue, Attributes, Counter, Damage, MAX_COUNT, Meter, Stamp, State, Subject,
-        Timestamp, Write, damage, number,
+        Timestamp, Write, damage, granted, number,
     };
 
     pub(crate) const PV: &str = "pv";
@@ -174,8 +174,12 @@ pub(crate) mod bucket {
     pub(crate) const CHANGED: &str = "ch";
     pub(crate) const KIND: &str = "bucket";
 
-    pub(crate) fn key(subject: &Subject) -> AttributeValue {
-        AttributeValue::S(format!("BUCKET#{}", subject.as_str()))
+    /// The key: `BUCKET#subject`, or `BUCKET#region#subject` where each Region has its own.
+    pub(crate) fn key(region: Option<&str>, subject: &Subject) -> AttributeValue {
+        AttributeValue::S(match region {
+            None => format!("BUCKET#{}", subject.as_str()),
+            Some(region) => format!("BUCKET#{region}#{}", subject.as_str()),
+        })
     }
 
     /// The part of the item's state that a write tells. What isn't there counts as unused.
@@ -197,7 +201,11 @@ pub(crate) mod bucket {
                 if used.unsigned_abs() > MAX_COUNT.unsigned_abs() {
                     return Err(damage(KIND, name, "is out of range"));
                 }
+                let granted = granted(KIND, item, name, used)?;
                 state.counters.insert(counter, used);
+                if granted > 0 {
+                    state.granted.insert(counter, granted);
+                }
             }
         }
         state.returned = number(KIND, item, RETURNED)?.unwrap_or_default();

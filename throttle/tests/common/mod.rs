@@ -46,6 +46,6 @@ pub(crate) async fn serve_table() -> Served {
 
 /// Patient: a busy test machine is no outage.
 pub(crate) fn connect(url: &str) -> Connect {
-    let patience = Duration::from_secs(30);
+    let patience = Duration::from_secs(120);
     Connect::emulator(url).operation_timeout(patience).connect_timeout(patience)
 }

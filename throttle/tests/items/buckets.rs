@@ -1,11 +1,11 @@
 //! What operators do with buckets: read their history, grant more, reset.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use throttle::table::GrantError;
 use throttle::{
-    Buckets, DynamoStore, ManualClock, NameError, Period, Plan, PlanId, Plans, Request, StoreError,
-    Subject, Throttle,
+    Buckets, DynamoStore, Limit, ManualClock, NameError, Period, Plan, PlanId, Plans, Refund,
+    Request, Store, StoreError, Subject, Throttle, ThrottleError, Usage,
 };
 
 use crate::common::{Served, TABLE, serve_table};
@@ -53,6 +53,22 @@ async fn what_was_used_is_read_back() {
 }
 
 #[tokio::test]
+async fn days_are_counted_whatever_the_plan_limits() {
+    let served = serve_table().await;
+    let id = PlanId::new("rate").unwrap();
+    let plan = Plan::from_json(r#"{"throttle": {"rateLimit": 1, "burstLimit": 9}}"#).unwrap();
+    Plans::new(served.client.clone(), TABLE).put(&id, &plan, None, now()).await.unwrap();
+    let store = DynamoStore::new(served.client.clone(), TABLE);
+    let throttle = Throttle::new(store, ManualClock::default());
+    for _ in 0..4 {
+        throttle.decide(&Request::new(&maria(), &id)).await.unwrap();
+    }
+    let history = buckets(&served).usage(&maria()).await.unwrap();
+    assert_eq!(history.used(&Period::Day.window(now())), 4);
+    assert_eq!(history.used(&Period::Month.window(now())), 0);
+}
+
+#[tokio::test]
 async fn a_grant_lets_as_much_more_through() {
     let served = serve_table().await;
     let today = Period::Day.window(now());
@@ -62,6 +78,162 @@ async fn a_grant_lets_as_much_more_through() {
     assert_eq!(send(&served, 7).await, 3);
     let history = buckets(&served).usage(&maria()).await.unwrap();
     assert_eq!((history.used(&today), history.granted(&today)), (8, 3));
+}
+
+/// One who decides, with a plan of five a day.
+async fn desk(served: &Served) -> (Throttle<DynamoStore, ManualClock>, Plans, PlanId) {
+    let id = PlanId::new("five").unwrap();
+    let plans = Plans::new(served.client.clone(), TABLE);
+    plans.put(&id, &daily(5), None, now()).await.unwrap();
+    let store = DynamoStore::new(served.client.clone(), TABLE);
+    (Throttle::new(store, ManualClock::default()), plans, id)
+}
+
+fn daily(limit: u32) -> Plan {
+    Plan::from_json(format!(r#"{{"quota": {{"limit": {limit}, "period": "DAY"}}}}"#)).unwrap()
+}
+
+#[tokio::test]
+async fn what_was_granted_first_is_used_to_the_last() {
+    let served = serve_table().await;
+    let buckets = buckets(&served);
+    let (throttle, plans, id) = desk(&served).await;
+    let (subject, today) = (maria(), Period::Day.window(now()));
+    buckets.grant(&subject, Period::Day, some(3), "1", now()).await.unwrap();
+    let request = Request::new(&subject, &id);
+    for left in (0..8).rev() {
+        let decision = throttle.decide(&request).await.unwrap();
+        assert!(decision.is_allowed());
+        assert_eq!((decision.limit(), decision.remaining()), (8, left));
+    }
+    let refused = throttle.decide(&request).await.unwrap();
+    assert_eq!(refused.refused_by(), [Limit::Daily]);
+    assert_eq!(refused.retry_after(), Some(today.end.saturating_since(now())));
+    let history = buckets.usage(&subject).await.unwrap();
+    assert_eq!((history.used(&today), history.granted(&today)), (8, 3));
+    let record = plans.get(&id).await.unwrap().unwrap();
+    assert_eq!(history.remaining(&record, record.plan.quotas()[0], &today), 0);
+    let usage = Usage::report(&record, Period::Day, (now(), now()), [("maria", &history)]).unwrap();
+    assert_eq!(usage.values["maria"], [[8, 0]]);
+}
+
+#[tokio::test]
+async fn a_grant_outlives_a_change_of_plans() {
+    let served = serve_table().await;
+    let buckets = buckets(&served);
+    let (throttle, plans, id) = desk(&served).await;
+    let (subject, today) = (maria(), Period::Day.window(now()));
+    let request = Request::new(&subject, &id);
+    for _ in 0..2 {
+        assert!(throttle.decide(&request).await.unwrap().is_allowed());
+    }
+    buckets.grant(&subject, Period::Day, some(3), "1", now()).await.unwrap();
+    plans.put(&id, &daily(6), Some(1), now()).await.unwrap();
+    // One that has the new plan, one that has the old, and the first again.
+    let store = || DynamoStore::new(served.client.clone(), TABLE);
+    let fresh = Throttle::new(store(), ManualClock::default());
+    let mut allowed = 0;
+    for turn in 0..12 {
+        let instance = if turn % 2 == 0 { &fresh } else { &throttle };
+        allowed += u32::from(instance.decide(&request).await.unwrap().is_allowed());
+    }
+    // Six a day and three, less the two before.
+    assert_eq!((allowed, fresh.counts().converted), (7, 1));
+    // Another plan of four has been used up by those nine: two more must be granted for one.
+    let four = PlanId::new("four").unwrap();
+    plans.put(&four, &daily(4), None, now()).await.unwrap();
+    let fewer = Request::new(&subject, &four);
+    for (extra, allowed) in [(2, false), (1, true)] {
+        buckets
+            .grant(&subject, Period::Day, some(extra), &allowed.to_string(), now())
+            .await
+            .unwrap();
+        let instance = Throttle::new(store(), ManualClock::default());
+        assert_eq!(instance.decide(&fewer).await.unwrap().is_allowed(), allowed);
+    }
+    let history = buckets.usage(&subject).await.unwrap();
+    assert_eq!((history.used(&today), history.granted(&today)), (10, 6));
+}
+
+#[tokio::test]
+async fn what_was_granted_can_be_refunded_and_settled() {
+    let served = serve_table().await;
+    let buckets = buckets(&served);
+    let (throttle, _, id) = desk(&served).await;
+    let (subject, today) = (maria(), Period::Day.window(now()));
+    let request = Request::new(&subject, &id).cost(NonZeroU32::new(2).unwrap());
+    let used = async || {
+        let history = buckets.usage(&subject).await.unwrap();
+        (history.used(&today), history.granted(&today))
+    };
+    buckets.grant(&subject, Period::Day, some(3), "1", now()).await.unwrap();
+    let mut receipts = Vec::new();
+    for _ in 0..3 {
+        let decision = throttle.decide(&request).await.unwrap();
+        receipts.push(decision.into_receipt().unwrap());
+    }
+    // While the counter is above zero, at zero, and after another grant below it.
+    let mut receipts = receipts.into_iter();
+    assert_eq!(throttle.refund(receipts.next().unwrap(), 2).await, Ok(Refund::Made));
+    assert_eq!(used().await, (4, 3));
+    assert_eq!(throttle.refund(receipts.next().unwrap(), 1).await, Ok(Refund::Made));
+    assert_eq!(used().await, (3, 3));
+    buckets.grant(&subject, Period::Day, some(10), "2", now()).await.unwrap();
+    let receipt = receipts.next().unwrap();
+    assert_eq!(throttle.refund(receipt, 2).await, Ok(Refund::Made));
+    assert_eq!(used().await, (1, 13));
+    // What it came to beyond is counted too.
+    let receipt = throttle.decide(&request).await.unwrap().into_receipt().unwrap();
+    throttle.settle(receipt, 5).await.unwrap();
+    assert_eq!(used().await, (6, 13));
+    // A bucket that was reset meanwhile owes nobody anything.
+    let receipt = throttle.decide(&request).await.unwrap().into_receipt().unwrap();
+    buckets.reset(&subject).await.unwrap();
+    assert_eq!(throttle.refund(receipt, 2).await, Ok(Refund::Nothing));
+    assert_eq!(used().await, (0, 0));
+    buckets.grant(&subject, Period::Day, some(1), "3", now()).await.unwrap();
+    assert_eq!(send(&served, 9).await, 6);
+}
+
+#[tokio::test]
+async fn each_region_has_a_budget_of_its_own() {
+    let served = serve_table().await;
+    let (here, _, id) = desk(&served).await;
+    let subject = maria();
+    let request = Request::new(&subject, &id);
+    let there = DynamoStore::new(served.client.clone(), TABLE).region("eu-west-1").unwrap();
+    let there = Throttle::new(there, ManualClock::default());
+    let today = Period::Day.window(now());
+    for (throttle, item, name) in
+        [(&here, "BUCKET#maria", "maria"), (&there, "BUCKET#eu-west-1#maria", "eu-west-1#maria")]
+    {
+        assert_eq!(raw(&served, item).await, None);
+        for allowed in [true, true, true, true, true, false] {
+            assert_eq!(throttle.decide(&request).await.unwrap().is_allowed(), allowed);
+        }
+        let name = Subject::new(name).unwrap();
+        assert_eq!(buckets(&served).usage(&name).await.unwrap().used(&today), 5);
+    }
+    let store = || DynamoStore::new(served.client.clone(), TABLE);
+    assert_eq!(store().region("").err(), Some(NameError::Empty));
+    assert_eq!(store().region("eu\n1").err(), Some(NameError::Control));
+    assert!(store().region(&"r".repeat(65)).is_err());
+}
+
+#[tokio::test]
+async fn a_counter_below_what_was_granted_is_not_trusted() {
+    let served = serve_table().await;
+    let (throttle, _, id) = desk(&served).await;
+    let subject = maria();
+    buckets(&served).grant(&subject, Period::Day, some(3), "1", now()).await.unwrap();
+    edit(&served, "BUCKET#maria", "d20261121", Some(number(-50))).await;
+    match throttle.decide(&Request::new(&subject, &id)).await {
+        Err(ThrottleError::Damaged(damage)) => assert_eq!(damage.attribute(), "d20261121"),
+        other => panic!("{other:?}"),
+    }
+    let counts = throttle.counts();
+    assert_eq!((counts.failed, counts.damaged), (1, 1));
+    assert_eq!(throttle.store().consumed().damaged, 1);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::bucket::{Count, Move, To, When, Write};
 use crate::clock::Timestamp;
 use crate::table::item::bucket::{CHANGED, PV, RETURNED, WRITES};
-use crate::table::item::{EXPIRES_AT, n};
+use crate::table::item::{EXPIRES_AT, GRANTED, n};
 
 /// The update and the condition of one write: [`Write::apply`] and [`Write::applies`].
 #[derive(Debug)]
@@ -134,6 +134,11 @@ impl Draft {
         } else {
             within
         });
+        if count.granted > 0 {
+            self.name('g', at, format_args!("{GRANTED}{}", count.counter));
+            self.value('g', at, count.granted);
+            self.condition(&format!("#g{at} >= :g{at}"));
+        }
     }
 
     fn returned(&mut self, so_far: u64, tokens: u64) {

@@ -53,18 +53,29 @@ impl Item for BucketRecord {
         let mut history = History::default();
         for name in item.keys().filter(|name| is_counter(name)) {
             let Some(counter) = number::<i64>(Self::KIND, item, name)? else { continue };
-            let granted_name = format!("{GRANTED}{name}");
-            let granted: u64 = number(Self::KIND, item, &granted_name)?.unwrap_or_default();
-            if granted > MAX_GRANTED {
-                return Err(damage(Self::KIND, &granted_name, "is more than can be granted"));
-            }
-            if granted.checked_add_signed(counter).is_none() {
-                return Err(damage(Self::KIND, name, "is lower than what was granted explains"));
-            }
+            let granted = granted(Self::KIND, item, name, counter)?;
             history.periods.insert(name.clone(), Use { counter, granted });
         }
         Ok(Some(Self { subject, history }))
     }
+}
+
+/// What was granted for the period of a counter, which is no lower than that explains.
+pub(crate) fn granted(
+    kind: &'static str,
+    item: &Attributes,
+    name: &str,
+    counter: i64,
+) -> Result<u64, Damage> {
+    let granted_name = format!("{GRANTED}{name}");
+    let granted: u64 = number(kind, item, &granted_name)?.unwrap_or_default();
+    if granted > MAX_GRANTED {
+        return Err(damage(kind, &granted_name, "is more than can be granted"));
+    }
+    if granted.checked_add_signed(counter).is_none() {
+        return Err(damage(kind, name, "is lower than what was granted explains"));
+    }
+    Ok(granted)
 }
 
 /// Whether an attribute counts a period: `d20261121`, `w2026-47`, `m202611`.

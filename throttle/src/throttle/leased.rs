@@ -1,0 +1,128 @@
+//! Deciding with tokens that were taken ahead.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Next, REMEMBER_REFUSAL, Taking, Throttle};
+use crate::bucket::{Charge, Scope, State};
+use crate::clock::Clock;
+use crate::counts::tick;
+use crate::decision::{Decision, Standing};
+use crate::failure::ThrottleError;
+use crate::hint::Seen;
+use crate::lease::{Asking, Grant, Held, Served, Turn};
+use crate::name::PlanId;
+use crate::request::Request;
+use crate::store::{PlanRecord, Store};
+
+/// What was decided when a lease was taken.
+#[derive(Debug)]
+pub(super) struct Terms {
+    plan: PlanId,
+    standings: Vec<Standing>,
+    at: Duration,
+}
+
+/// Where a round begins.
+pub(super) enum Start<'a> {
+    /// By asking the store.
+    Ready(Ready<'a>),
+    /// It is over: there were tokens after all.
+    Served(Decision),
+}
+
+/// What to ask the store for.
+pub(super) struct Ready<'a> {
+    /// When this was made up, by the monotonic clock.
+    pub(super) began: Duration,
+    pub(super) charge: Charge,
+    /// Whether the charge is for a lease.
+    pub(super) lease: Option<Asking<'a, Terms>>,
+}
+
+impl<S: Store, C: Clock> Throttle<S, C> {
+    /// Serves a request from a lease, if one has enough tokens.
+    pub(super) fn leased(&self, request: &Request<'_>, scope: Scope) -> Option<Decision> {
+        let now = self.clock.monotonic();
+        let served = self.leases.as_ref()?.serve(&request.want(scope), now)?;
+        Some(self.served(&served, now))
+    }
+
+    fn served(&self, served: &Served<Terms>, now: Duration) -> Decision {
+        tick(&self.tallies.leased);
+        let Terms { plan, standings, at } = served.terms.as_ref();
+        Decision::leased(plan.clone(), standings, served.left, now.saturating_sub(*at))
+    }
+
+    /// The charge to make: the request's own, or a lease's, if it is this request's turn.
+    pub(super) async fn ready<'a>(
+        &'a self,
+        request: &Request<'a>,
+        record: &'a PlanRecord,
+        seen: &Seen,
+    ) -> Result<Start<'a>, ThrottleError> {
+        let leases = self.leases.iter().flat_map(|held| std::iter::repeat_n(held, MAX_WAITS));
+        for held in leases {
+            // Before the wall clock, so that a lease never lives longer than it says.
+            let began = self.clock.monotonic();
+            let charge = self.charge(request, record)?;
+            let standings = {
+                let memory = seen.lock();
+                let known = memory.recent(began, REMEMBER_REFUSAL);
+                let known = known.filter(|state| state.stamp.as_ref() == Some(&charge.stamp));
+                known.map(|state| charge.standings(state)).unwrap_or_default()
+            };
+            let want = request.want(request.scope(record));
+            match held.turn(want, record.version, began, &standings) {
+                Turn::Served(served) => return Ok(Start::Served(self.served(&served, began))),
+                Turn::Wait(waiting) => waiting.ended().await,
+                Turn::Alone => return Ok(Start::Ready(Ready { began, charge, lease: None })),
+                Turn::Ask(asking) => {
+                    let charge = self.charge(&request.cost(asking.tokens()), record)?;
+                    return Ok(Start::Ready(Ready { began, charge, lease: Some(asking) }));
+                }
+            }
+        }
+        let began = self.clock.monotonic();
+        let charge = self.charge(request, record)?;
+        Ok(Start::Ready(Ready { began, charge, lease: None }))
+    }
+
+    /// Whether a lease is given up, so that the request is decided alone.
+    ///
+    /// A lease is for an even flow. It must not refuse a request that fits by itself, nor change
+    /// a bucket's plan.
+    pub(super) fn gives_up(&self, lease: &mut Option<Asking<'_, Terms>>, next: &Next) -> bool {
+        let given_up = lease.take_if(|_| !matches!(next, Next::Write(_, Taking::Charge)));
+        given_up.map(|asking| asking.rest(self.clock.monotonic())).is_some()
+    }
+
+    /// Keeps what a lease's charge has brought, and serves the request that made it.
+    pub(super) fn keep(
+        &self,
+        asking: Asking<'_, Terms>,
+        request: &Request<'_>,
+        charge: &Charge,
+        state: &State,
+        began: Duration,
+    ) -> Decision {
+        let standings = charge.standings(state);
+        let plan = charge.stamp.plan.clone();
+        let life = self.leases.as_ref().map(Held::life).unwrap_or_default();
+        let tokens = charge.cost.get();
+        let left = tokens.saturating_sub(request.cost.get());
+        let decision = Decision::leased(plan.clone(), &standings, left, Duration::ZERO);
+        let grant = Grant {
+            tokens,
+            // A token is of the period that it was counted in.
+            until: began.saturating_add(life.min(charge.period_left())),
+            version: charge.stamp.version,
+            terms: Arc::new(Terms { plan, standings, at: began }),
+        };
+        asking.keep(grant, self.clock.monotonic());
+        decision
+    }
+}
+
+/// How often a request waits for a lease that another asks for, before it goes alone.
+const MAX_WAITS: usize = 3;
