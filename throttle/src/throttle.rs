@@ -140,7 +140,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// Lets tokens be taken ahead of the requests that use them. Off unless set.
     ///
-    /// A leased request has no receipt: what it doesn't use stays used.
+    /// A leased request has no receipt: what it doesn't use stays used. One that is to have a
+    /// receipt ([`Request::with_receipt`]) is decided without them.
     #[must_use]
     pub fn leases(self, leases: Leases) -> Self {
         Self { leases: Some(Held::new(leases)), ..self }
@@ -256,6 +257,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// Serves a request from a lease, if one has enough tokens.
     fn leased(&self, request: &Request<'_>, scope: Scope) -> Option<Decision> {
+        if request.receipt {
+            return None;
+        }
         let now = self.clock.monotonic();
         let served = self.leases.as_ref()?.serve(&request.want(scope), now)?;
         Some(self.served(&served, now))
@@ -359,7 +363,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         record: &'a PlanRecord,
         seen: &Seen,
     ) -> Result<Start<'a>, ThrottleError> {
-        let leases = self.leases.iter().flat_map(|held| std::iter::repeat_n(held, MAX_WAITS));
+        let leases = self.leases.iter().filter(|_| !request.receipt);
+        let leases = leases.flat_map(|held| std::iter::repeat_n(held, MAX_WAITS));
         for held in leases {
             // Before the wall clock, so that a lease never lives longer than it says.
             let began = self.clock.monotonic();
