@@ -6,6 +6,8 @@ use http::request::Parts;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayRequestAuthorizer;
 use lambda_http::request::RequestContext;
 
+use super::Called;
+
 /// A value that a Lambda authorizer has put into its context.
 pub(super) fn said<'a>(parts: &'a Parts, name: &str) -> Option<Cow<'a, str>> {
     text(authorizer(parts)?.fields.get(name)?)
@@ -26,6 +28,27 @@ pub(super) fn source_ip(parts: &Parts) -> Option<&str> {
         RequestContext::ApiGatewayV1(context) => context.identity.source_ip.as_deref(),
         RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref(),
         _ => None,
+    }
+}
+
+impl Called {
+    /// The method that an API Gateway event says is called; none in a load balancer's.
+    #[must_use]
+    pub fn by_event(parts: &Parts) -> Option<Self> {
+        let (api_id, stage, path, verb) = match parts.extensions.get()? {
+            RequestContext::ApiGatewayV1(context) => {
+                let path = context.resource_path.as_deref()?;
+                (&context.apiid, &context.stage, path, context.http_method.as_str())
+            }
+            RequestContext::ApiGatewayV2(context) => {
+                // `GET /orders/{id}`; `$default` is no method.
+                let (verb, path) = context.route_key.as_deref()?.split_once(' ')?;
+                (&context.apiid, &context.stage, path, verb)
+            }
+            _ => return None,
+        };
+        let (api_id, stage) = (api_id.clone()?, stage.clone()?);
+        Some(Self { api_id, stage, key: format!("{path}/{verb}") })
     }
 }
 

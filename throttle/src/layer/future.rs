@@ -45,7 +45,7 @@ pin_project! {
         Settling { settling: Later<()>, end: Option<End<S::Response, S::Error>> },
         /// Nothing is left to be done but this.
         Ending { end: Option<End<S::Response, S::Error>> },
-        Refused { refusal: Refusal },
+        Refused { refusal: Box<Refusal> },
     }
 }
 
@@ -83,7 +83,7 @@ where
         Self { gate, answer, state }
     }
 
-    pub(super) fn refused(gate: Arc<Gate>, answer: A, refusal: Refusal) -> Self {
+    pub(super) fn refused(gate: Arc<Gate>, answer: A, refusal: Box<Refusal>) -> Self {
         Self { gate, answer, state: State::Refused { refusal } }
     }
 }

@@ -87,7 +87,7 @@ pub(super) enum First {
     /// The throttle is asked; the authorizer has charged so many tokens.
     Ask(Later<Decided>, u32),
     Pass(Passed),
-    Refuse(Refusal),
+    Refuse(Box<Refusal>),
 }
 
 /// What a request that goes on has cost, and what its response is told.
@@ -112,7 +112,7 @@ pub(super) struct Refusal {
 enum Told {
     #[default]
     Nothing,
-    Here(Decision),
+    Here(Box<Decision>),
     Counted(Counted),
 }
 
@@ -187,7 +187,7 @@ impl Gate {
     }
 
     /// What becomes of a request by what the throttle said.
-    pub(super) fn then(&self, decided: Decided, counted: u32) -> Result<Passed, Refusal> {
+    pub(super) fn then(&self, decided: Decided, counted: u32) -> Result<Passed, Box<Refusal>> {
         let Decided { subject, cost, outcome } = decided;
         let report = Report { subject: Some(&subject), cost: cost.get(), ..Report::default() };
         let mut decision = match outcome {
@@ -213,11 +213,11 @@ impl Gate {
             let violated = violated.iter().map(|limit| self.style.named(limit.name())).collect();
             let why = Refused::exhausted(violated, decision.retry_after_seconds());
             self.tell(Report { refused: Some(&why), ..report(&decision) });
-            return self.closed(Refusal { why, told: Told::Here(decision) });
+            return self.closed(Refusal { why, told: Told::Here(Box::new(decision)) });
         }
         self.tell(report(&decision));
         let receipt = decision.take_receipt();
-        let told = if self.shadow { Told::Nothing } else { Told::Here(decision) };
+        let told = if self.shadow { Told::Nothing } else { Told::Here(Box::new(decision)) };
         Ok(Passed { told, counted, receipt })
     }
 
@@ -228,15 +228,15 @@ impl Gate {
         }
     }
 
-    fn stop(&self, refusal: Refusal, report: Report<'_>) -> Result<Passed, Refusal> {
+    fn stop(&self, refusal: Refusal, report: Report<'_>) -> Result<Passed, Box<Refusal>> {
         self.tell(Report { refused: Some(&refusal.why), ..report });
         self.closed(refusal)
     }
 
     /// The request is refused, or in shadow mode goes on.
-    fn closed(&self, refusal: Refusal) -> Result<Passed, Refusal> {
+    fn closed(&self, refusal: Refusal) -> Result<Passed, Box<Refusal>> {
         refusal.why.log();
-        if self.shadow { Ok(Passed::default()) } else { Err(refusal) }
+        if self.shadow { Ok(Passed::default()) } else { Err(Box::new(refusal)) }
     }
 
     fn tell(&self, report: Report<'_>) {
