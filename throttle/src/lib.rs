@@ -11,6 +11,7 @@
 //! - [`guide`] says what is promised and why it holds, what it costs, and how to choose.
 //! - [`bucket`] is the arithmetic; it receives the time and does no IO.
 //! - [`store`] keeps buckets: [`MemoryStore`] and [`DynamoStore`] behave alike.
+//! - `layer`, behind the feature of that name, puts limits around any service of `http` requests.
 //! - [`table`] is the table's shape: creating it, checking it, and the items in it.
 //! - [`testing`] makes a store fail, to see what becomes of requests then.
 //! - [`clock`] is the only place that reads the time.
@@ -27,6 +28,8 @@ pub mod guide;
 mod hint;
 mod key;
 mod known;
+#[cfg(feature = "layer")]
+pub mod layer;
 mod lease;
 mod local;
 mod lock;

@@ -16,6 +16,7 @@ pub struct Request<'a> {
     pub(crate) plan: &'a PlanId,
     pub(crate) cost: NonZeroU32,
     pub(crate) method: Option<Method<'a>>,
+    pub(crate) receipt: bool,
 }
 
 /// A method of an API's stage, as a plan writes it.
@@ -30,7 +31,7 @@ impl<'a> Request<'a> {
     /// A request of a subject under a plan; it costs 1.
     #[must_use]
     pub fn new(subject: &'a Subject, plan: &'a PlanId) -> Self {
-        Self { subject, plan, cost: NonZeroU32::MIN, method: None }
+        Self { subject, plan, cost: NonZeroU32::MIN, method: None, receipt: false }
     }
 
     /// Sets how many tokens the request takes, of every rate and of every quota.
@@ -45,6 +46,12 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn method(self, api_id: &'a str, stage: &'a str, key: &'a str) -> Self {
         Self { method: Some(Method { api_id, stage, key }), ..self }
+    }
+
+    /// Asks for a receipt, to settle or refund by: the request is not served from a lease.
+    #[must_use]
+    pub fn with_receipt(self) -> Self {
+        Self { receipt: true, ..self }
     }
 
     /// The rate of the request's method, where the plan has one.

@@ -112,7 +112,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// Lets tokens be taken ahead of the requests that use them. Off unless set.
     ///
-    /// A leased request has no receipt: what it doesn't use stays used.
+    /// A leased request has no receipt: what it doesn't use stays used. One that is to have a
+    /// receipt ([`Request::with_receipt`]) is decided without them.
     #[must_use]
     pub fn leases(self, leases: Leases) -> Self {
         Self { leases: Some(Held::new(leases)), ..self }

@@ -43,6 +43,9 @@ pub(super) struct Ready<'a> {
 impl<S: Store, C: Clock> Throttle<S, C> {
     /// Serves a request from a lease, if one has enough tokens.
     pub(super) fn leased(&self, request: &Request<'_>, scope: Scope) -> Option<Decision> {
+        if request.receipt {
+            return None;
+        }
         let now = self.clock.monotonic();
         let served = self.leases.as_ref()?.serve(&request.want(scope), now)?;
         Some(self.served(&served, now))
@@ -61,7 +64,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         record: &'a PlanRecord,
         seen: &Seen,
     ) -> Result<Start<'a>, ThrottleError> {
-        let leases = self.leases.iter().flat_map(|held| std::iter::repeat_n(held, MAX_WAITS));
+        let leases = self.leases.iter().filter(|_| !request.receipt);
+        let leases = leases.flat_map(|held| std::iter::repeat_n(held, MAX_WAITS));
         for held in leases {
             // Before the wall clock, so that a lease never lives longer than it says.
             let began = self.clock.monotonic();

@@ -1,0 +1,77 @@
+//! What does the layer add to a service, while a lease is held? Budget: 1 µs.
+//!
+//! One subject, named by a header, under a plan with a rate and a quota; a service that answers at
+//! once with an empty body; the clock is the machine's. `bare` is that service by itself, and
+//! making and dropping the request is in all figures: the layer's cost is the difference.
+//! Each future is polled once, since nothing is waited for.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a bench may fail loudly")]
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use http::{HeaderName, Request, Response};
+use throttle::layer::{By, Limits, Plans};
+use throttle::{Clock, Leases, MemoryStore, Plan, PlanId, SystemClock, Throttle, Timestamp};
+use tower::{Layer, Service, service_fn};
+
+/// The machine's clocks are read, and a moment is told that no lease's life ends at.
+struct Standing(SystemClock);
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        black_box(self.0.monotonic());
+        Duration::from_secs(10)
+    }
+}
+
+fn request() -> Request<String> {
+    Request::get("/orders").header("x-client", "orders-reader").body(String::new()).unwrap()
+}
+
+fn call<S>(service: &mut S) -> Response<String>
+where
+    S: Service<Request<String>, Response = Response<String>, Error = Infallible>,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(service.poll_ready(&mut cx).is_ready());
+    let response = pin!(service.call(black_box(request())));
+    match response.poll(&mut cx) {
+        Poll::Ready(response) => response.unwrap(),
+        Poll::Pending => panic!("nothing is waited for"),
+    }
+}
+
+fn layer(criterion: &mut Criterion) {
+    let (store, clock) = (MemoryStore::new(), SystemClock::new());
+    let free = PlanId::new("free").unwrap();
+    let plan = r#"{"throttle": {"rateLimit": 1000000, "burstLimit": 100000000},
+        "quota": {"limit": 1000000000000, "period": "DAY"}}"#;
+    store.put_plan(free.clone(), Plan::from_json(plan).unwrap(), clock.now());
+    let throttle = Throttle::new(store, Standing(clock)).leases(Leases::adaptive());
+    let throttle = Arc::new(throttle);
+    let by = By::header(HeaderName::from_static("x-client"));
+    let limits = Limits::new(Arc::clone(&throttle), by, Plans::fixed(free));
+
+    let mut bare = service_fn(|_: Request<String>| async {
+        Ok::<_, Infallible>(Response::new(String::new()))
+    });
+    let mut limited = limits.layer(bare);
+    criterion.bench_function("bare", |bencher| bencher.iter(|| call(&mut bare)));
+    criterion.bench_function("layer", |bencher| bencher.iter(|| call(&mut limited)));
+    let counts = throttle.counts();
+    assert!(counts.leased * 10 > counts.allowed * 9, "{counts:?}");
+    println!("{counts:?}");
+}
+
+criterion_group!(benches, layer);
+criterion_main!(benches);

@@ -1,0 +1,90 @@
+//! What an authorizer in front said of a request.
+
+use std::borrow::Cow;
+
+use http::request::Parts;
+
+/// Where the context of the authorizer in front arrives.
+///
+/// Tollgate's authorizer tells the caller's claims there and, where it keeps limits, `plan`,
+/// `limit`, `remaining`, and for a request that is over them `throttled` and `retryAfter`.
+#[derive(Clone, Debug)]
+pub struct Authorizer(Place);
+
+#[derive(Clone, Debug)]
+enum Place {
+    #[cfg(feature = "lambda")]
+    Event,
+    Headers(String),
+}
+
+/// A request that the authorizer has counted, and how the tightest limit stood then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) limit: u64,
+    pub(super) remaining: u64,
+    pub(super) refused: Option<RetryAfter>,
+}
+
+/// Seconds.
+pub(super) type RetryAfter = u64;
+
+impl Authorizer {
+    /// In the event of a Lambda that is invoked through `lambda_http`.
+    ///
+    /// Of REST and HTTP APIs, payloads 1.0 and 2.0. Values are looked for in what a Lambda
+    /// authorizer said, and then in the claims of API Gateway's own JWT and Cognito authorizers.
+    /// A caller can't write there.
+    #[cfg(feature = "lambda")]
+    #[must_use]
+    pub fn event() -> Self {
+        Self(Place::Event)
+    }
+
+    /// In headers of this prefix, followed by the value's name, such as `x-authorizer-clientid`.
+    ///
+    /// For services behind an HTTP integration that maps the context to headers. Only where the
+    /// gateway removes such headers from what callers send: else a caller writes its own.
+    #[must_use]
+    pub fn headers(prefix: &str) -> Self {
+        Self(Place::Headers(prefix.to_ascii_lowercase()))
+    }
+
+    /// A value of the context, or a claim; numbers and booleans as text.
+    pub(super) fn value<'a>(&self, parts: &'a Parts, name: &str) -> Option<Cow<'a, str>> {
+        match &self.0 {
+            #[cfg(feature = "lambda")]
+            Place::Event => super::event::value(parts, name),
+            Place::Headers(_) => self.said(parts, name),
+        }
+    }
+
+    /// What the authorizer said of limits, if it has counted the request.
+    pub(super) fn counted(&self, parts: &Parts) -> Option<Counted> {
+        let number = |name| self.said(parts, name)?.parse::<u64>().ok();
+        let throttled = self.said(parts, "throttled").is_some_and(|value| value == "true");
+        let remaining = number("remaining");
+        if remaining.is_none() && !throttled {
+            return None;
+        }
+        Some(Counted {
+            limit: number("limit").unwrap_or_default(),
+            remaining: remaining.unwrap_or_default(),
+            refused: throttled.then(|| number("retryAfter").unwrap_or(1).max(1)),
+        })
+    }
+
+    /// A value that the authorizer itself has put into the context.
+    fn said<'a>(&self, parts: &'a Parts, name: &str) -> Option<Cow<'a, str>> {
+        match &self.0 {
+            #[cfg(feature = "lambda")]
+            Place::Event => super::event::said(parts, name),
+            Place::Headers(prefix) => {
+                let name = format!("{prefix}{}", name.to_ascii_lowercase());
+                let mut values = parts.headers.get_all(name).iter();
+                let value = values.next()?.to_str().ok()?;
+                values.next().is_none().then_some(Cow::Borrowed(value))
+            }
+        }
+    }
+}

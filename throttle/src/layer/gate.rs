@@ -1,0 +1,329 @@
+//! Whether a request goes on: everything but the service behind.
+
+use std::fmt::{self, Debug};
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::{HeaderMap, request, response};
+
+use super::authorizer::Counted;
+use super::fields::{Beyond, Style, UNNAMED};
+use super::plans::Choice;
+use super::{Authorizer, By, Plans, Refused, Report};
+use crate::bucket::Receipt;
+use crate::clock::Clock;
+use crate::decision::Decision;
+use crate::failure::{StoreError, ThrottleError};
+use crate::name::{PlanId, Subject};
+use crate::request::Request;
+use crate::store::Store;
+use crate::throttle::Throttle;
+
+/// How requests are decided.
+#[derive(Clone)]
+pub(super) struct Gate {
+    pub(super) throttle: Arc<dyn Decides>,
+    pub(super) by: By,
+    pub(super) plans: Plans,
+    pub(super) style: Style,
+    pub(super) cost: Option<Arc<Cost>>,
+    pub(super) settled: Option<Arc<Settled>>,
+    pub(super) refunds: bool,
+    pub(super) shadow: bool,
+    pub(super) method: Option<Arc<MethodOf>>,
+    pub(super) authorizer: Option<Authorizer>,
+    pub(super) report: Option<Arc<Hook>>,
+}
+
+pub(super) type Cost = dyn Fn(&request::Parts) -> u32 + Send + Sync;
+pub(super) type Settled = dyn Fn(&response::Parts) -> u32 + Send + Sync;
+pub(super) type MethodOf = dyn Fn(&request::Parts) -> Option<Called> + Send + Sync;
+pub(super) type Hook = dyn Fn(&Report<'_>) + Send + Sync;
+pub(super) type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The method of an API that a request calls, for plans that have rates of their own for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// The API's id, such as `a1b2c3d4e5`.
+    pub api_id: String,
+    /// The stage, such as `prod`.
+    pub stage: String,
+    /// The method, as a usage plan writes it: `/pets/{id}/GET`.
+    pub key: String,
+}
+
+/// What a throttle does, whatever its store and clock are.
+pub(super) trait Decides: Send + Sync {
+    fn decide(self: Arc<Self>, asked: Asked) -> Later<Decided>;
+    fn settle(self: Arc<Self>, receipt: Receipt, actual: u32) -> Later<()>;
+}
+
+/// What is asked of a throttle.
+pub(super) struct Asked {
+    subject: Subject,
+    plan: Choice,
+    cost: NonZeroU32,
+    method: Option<Called>,
+    receipt: bool,
+}
+
+/// What a throttle said.
+pub(super) struct Decided {
+    subject: Subject,
+    cost: NonZeroU32,
+    outcome: Result<Decision, Undecided>,
+}
+
+/// Why it said nothing.
+enum Undecided {
+    NotLookedUp(StoreError),
+    Failed { plan: PlanId, error: ThrottleError },
+}
+
+/// What is to become of a request at first sight.
+pub(super) enum First {
+    /// The throttle is asked; the authorizer has charged so many tokens.
+    Ask(Later<Decided>, u32),
+    Pass(Passed),
+    Refuse(Box<Refusal>),
+}
+
+/// What a request that goes on has cost, and what its response is told.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    told: Told,
+    /// What the authorizer has charged already.
+    counted: u32,
+    /// What to give back or settle by.
+    receipt: Option<Receipt>,
+}
+
+/// A request that doesn't go on.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) why: Refused,
+    told: Told,
+}
+
+/// What is known of the limits.
+#[derive(Debug, Default)]
+enum Told {
+    #[default]
+    Nothing,
+    Here(Box<Decision>),
+    Counted(Counted),
+}
+
+impl<S: Store, C: Clock> Decides for Throttle<S, C> {
+    fn decide(self: Arc<Self>, asked: Asked) -> Later<Decided> {
+        Box::pin(async move {
+            let Asked { subject, plan, cost, method, receipt } = asked;
+            let outcome = match plan.plan().await {
+                Err(error) => Err(Undecided::NotLookedUp(error)),
+                Ok(plan) => {
+                    let mut request = Request::new(&subject, &plan).cost(cost);
+                    if let Some(Called { api_id, stage, key }) = &method {
+                        request = request.method(api_id, stage, key);
+                    }
+                    if receipt {
+                        request = request.with_receipt();
+                    }
+                    let outcome = Throttle::decide(&self, &request).await;
+                    outcome.map_err(|error| Undecided::Failed { plan, error })
+                }
+            };
+            Decided { subject, cost, outcome }
+        })
+    }
+
+    fn settle(self: Arc<Self>, receipt: Receipt, actual: u32) -> Later<()> {
+        Box::pin(async move {
+            if let Err(error) = Throttle::settle(&self, receipt, actual).await {
+                tracing::warn!(%error, "a request keeps what it was charged at first");
+            }
+        })
+    }
+}
+
+impl Gate {
+    /// Looks at a request: what the throttle needs not be asked for is known at once.
+    pub(super) fn first(&self, parts: &request::Parts) -> First {
+        let counted = self.authorizer.as_ref().and_then(|it| it.counted(parts));
+        if let Some(counted @ Counted { refused: Some(seconds), .. }) = counted {
+            let why = Refused::exhausted(vec![self.style.named(UNNAMED)], Some(seconds));
+            let refusal = Refusal { why, told: Told::Counted(counted) };
+            return self.refuse(refusal, Report::default());
+        }
+        let whole = self.cost.as_ref().map_or(1, |cost| cost(parts));
+        if whole == 0 {
+            return First::Pass(Passed::default());
+        }
+        let ahead = u32::from(counted.is_some());
+        // What is settled afterwards must have been charged something, to be settled by.
+        let least = u32::from(self.settled.is_some());
+        let Some(cost) = NonZeroU32::new(whole.saturating_sub(ahead).max(least)) else {
+            let told = counted.map_or(Told::Nothing, Told::Counted);
+            self.tell(Report::default());
+            return First::Pass(Passed { told, counted: ahead, receipt: None });
+        };
+        let subject = match self.by.find(parts) {
+            Ok(subject) => subject,
+            Err(why) => {
+                let refusal = Refusal { why: Refused::unidentified(why), told: Told::Nothing };
+                return self.refuse(refusal, Report { cost: cost.get(), ..Report::default() });
+            }
+        };
+        let Ok(plan) = self.plans.choose(parts, &subject) else {
+            let refusal = Refusal { why: Refused::unnamed(), told: Told::Nothing };
+            let report = Report { subject: Some(&subject), cost: cost.get(), ..Report::default() };
+            return self.refuse(refusal, report);
+        };
+        let method = self.method.as_ref().and_then(|method| method(parts));
+        let receipt = self.refunds || self.settled.is_some();
+        let asked = Asked { subject, plan, cost, method, receipt };
+        First::Ask(Arc::clone(&self.throttle).decide(asked), ahead)
+    }
+
+    /// What becomes of a request by what the throttle said.
+    pub(super) fn then(&self, decided: Decided, counted: u32) -> Result<Passed, Box<Refusal>> {
+        let Decided { subject, cost, outcome } = decided;
+        let report = Report { subject: Some(&subject), cost: cost.get(), ..Report::default() };
+        let mut decision = match outcome {
+            Ok(decision) => decision,
+            Err(undecided) => {
+                let (why, plan) = match undecided {
+                    Undecided::NotLookedUp(error) => (Refused::not_looked_up(error), None),
+                    Undecided::Failed { plan, error } => {
+                        (Refused::failed(error, |limit| self.style.named(limit)), Some(plan))
+                    }
+                };
+                let refusal = Refusal { why, told: Told::Nothing };
+                return self.stop(refusal, Report { plan: plan.as_ref(), ..report });
+            }
+        };
+        let report = |decision| Report {
+            plan: Some(Decision::plan(decision)),
+            decision: Some(decision),
+            ..report
+        };
+        if !decision.is_allowed() {
+            let violated = decision.refused_by();
+            let violated = violated.iter().map(|limit| self.style.named(limit.name())).collect();
+            let why = Refused::exhausted(violated, decision.retry_after_seconds());
+            self.tell(Report { refused: Some(&why), ..report(&decision) });
+            return self.closed(Refusal { why, told: Told::Here(Box::new(decision)) });
+        }
+        self.tell(report(&decision));
+        let receipt = decision.take_receipt();
+        let told = if self.shadow { Told::Nothing } else { Told::Here(Box::new(decision)) };
+        Ok(Passed { told, counted, receipt })
+    }
+
+    fn refuse(&self, refusal: Refusal, report: Report<'_>) -> First {
+        match self.stop(refusal, report) {
+            Ok(passed) => First::Pass(passed),
+            Err(refusal) => First::Refuse(refusal),
+        }
+    }
+
+    fn stop(&self, refusal: Refusal, report: Report<'_>) -> Result<Passed, Box<Refusal>> {
+        self.tell(Report { refused: Some(&refusal.why), ..report });
+        self.closed(refusal)
+    }
+
+    /// The request is refused, or in shadow mode goes on.
+    fn closed(&self, refusal: Refusal) -> Result<Passed, Box<Refusal>> {
+        refusal.why.log();
+        if self.shadow { Ok(Passed::default()) } else { Err(Box::new(refusal)) }
+    }
+
+    fn tell(&self, report: Report<'_>) {
+        if let Some(hook) = &self.report {
+            hook(&Report { shadow: self.shadow, ..report });
+        } else if self.shadow
+            && let Some(refused) = report.refused
+        {
+            tracing::info!(status = refused.status().as_u16(), violated = ?refused.violated(),
+                "shadow: the request would be refused");
+        }
+    }
+}
+
+impl Gate {
+    /// What a response is told, and what its request still has to be charged or given back.
+    pub(super) fn response(
+        &self,
+        passed: Passed,
+        parts: &mut response::Parts,
+    ) -> Option<Later<()>> {
+        let Passed { told, counted, receipt } = passed;
+        let failed = self.refunds
+            && (parts.status.is_server_error() || parts.extensions.get::<Refused>().is_some());
+        let charged = receipt.as_ref().map_or(0, |receipt| receipt.cost().get());
+        let actual = match &self.settled {
+            _ if failed => 0,
+            Some(settled) => settled(parts).saturating_sub(counted),
+            None => charged,
+        };
+        if !self.shadow {
+            let beyond = match receipt {
+                Some(_) => Beyond::from(actual).saturating_sub(charged.into()),
+                None => 0,
+            };
+            told.put(&self.style, &mut parts.headers, beyond);
+        }
+        receipt.and_then(|receipt| self.settle(receipt, actual))
+    }
+
+    /// What a request is given back that ended without a response.
+    pub(super) fn error(&self, passed: Passed) -> Option<Later<()>> {
+        if !self.refunds {
+            return None;
+        }
+        passed.receipt.and_then(|receipt| self.settle(receipt, 0))
+    }
+
+    fn settle(&self, receipt: Receipt, actual: u32) -> Option<Later<()>> {
+        (actual != receipt.cost().get()).then(|| Arc::clone(&self.throttle).settle(receipt, actual))
+    }
+}
+
+impl Passed {
+    /// Whether there is something that could be given back.
+    pub(super) fn is_charged(&self) -> bool {
+        self.receipt.is_some()
+    }
+}
+
+impl Refusal {
+    /// The answer, its body as text.
+    pub(super) fn response(&self, style: &Style) -> http::Response<String> {
+        let mut response = self.why.response();
+        self.told.put(style, response.headers_mut(), 0);
+        response
+    }
+}
+
+impl Told {
+    fn put(&self, style: &Style, headers: &mut HeaderMap, beyond: Beyond) {
+        match self {
+            Self::Nothing => {}
+            Self::Here(decision) => style.put(headers, decision.standings(), beyond),
+            Self::Counted(counted) => style.put_counted(headers, counted),
+        }
+    }
+}
+
+impl Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("by", &self.by)
+            .field("plans", &self.plans)
+            .field("authorizer", &self.authorizer)
+            .field("refunds", &self.refunds)
+            .field("shadow", &self.shadow)
+            .finish_non_exhaustive()
+    }
+}

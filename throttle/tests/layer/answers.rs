@@ -1,0 +1,323 @@
+//! What callers see of refusals and failures, and what operators do.
+
+use std::sync::{Arc, Mutex};
+
+use http::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+use throttle::layer::{Authorizer, By, Cause, Limits, Plans, Report};
+use throttle::testing::Fault;
+use throttle::{Decision, PlanId, Subject};
+use tower::{Layer, service_fn};
+
+use crate::setting::{Setting, answer, client, field, plan, request, status, yes};
+
+fn problem(response: &Response<String>) -> Value {
+    assert_eq!(field(response, "content-type"), Some("application/problem+json"));
+    serde_json::from_str(response.body()).unwrap()
+}
+
+#[tokio::test]
+async fn a_limit_that_is_exhausted_is_429() {
+    let setting = Setting::new(
+        r#"{"throttle": {"rateLimit": 1, "burstLimit": 3}, "quota": {"limit": 1, "period": "DAY"}}"#,
+    );
+    let service = setting.limits().layer(service_fn(yes));
+    status(&service).await;
+    let refused = answer(&service, request()).await;
+    assert_eq!(refused.status(), 429);
+    assert_eq!(field(&refused, "retry-after"), Some("86400"));
+    assert_eq!(
+        problem(&refused),
+        json!({
+            "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
+            "title": "Quota Exceeded",
+            "status": 429,
+            "detail": "The same request may be made in 86400 seconds.",
+            "violated-policies": ["daily"],
+        })
+    );
+    assert_eq!(
+        field(&refused, "ratelimit-policy"),
+        Some(r#""burst";q=3;w=3, "daily";q=1;w=86400"#)
+    );
+    assert_eq!(field(&refused, "ratelimit"), Some(r#""daily";r=0;t=86400, "burst";r=2;t=1"#));
+}
+
+#[tokio::test]
+async fn a_limit_that_refuses_for_less_long_hides_no_retry_after() {
+    let setting = Setting::new(
+        r#"{"throttle": {"rateLimit": 1, "burstLimit": 1}, "quota": {"limit": 9, "period": "DAY"}}"#,
+    );
+    let service = setting.limits().layer(service_fn(yes));
+    status(&service).await;
+    let refused = answer(&service, request()).await;
+    assert_eq!(field(&refused, "retry-after"), Some("1"));
+    // The day's end is later than that: it isn't told.
+    assert_eq!(field(&refused, "ratelimit"), Some(r#""burst";r=0;t=1, "daily";r=8"#));
+}
+
+#[tokio::test]
+async fn a_retry_after_of_the_service_itself_is_heeded() {
+    for (told, fields) in [
+        ("10", r#""burst";r=1;t=5"#),
+        ("4", r#""burst";r=1"#),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", r#""burst";r=1"#),
+    ] {
+        let setting = Setting::new(r#"{"throttle": {"rateLimit": 0.2, "burstLimit": 2}}"#);
+        let inner = service_fn(move |_: Request<String>| async move {
+            let response = Response::builder().status(503).header("retry-after", told);
+            Ok::<_, std::convert::Infallible>(response.body(String::new()).unwrap())
+        });
+        let response = answer(&setting.limits().layer(inner), request()).await;
+        assert_eq!(field(&response, "ratelimit"), Some(fields), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_closes_unless_the_plan_says_otherwise() {
+    let setting = Setting::burst(10);
+    let service = setting.limits().layer(service_fn(yes));
+    setting.store.fail_with(Fault::Outage);
+    let failed = answer(&service, request()).await;
+    assert_eq!(failed.status(), 503);
+    assert_eq!(field(&failed, "retry-after"), Some("1"));
+    assert_eq!(
+        problem(&failed),
+        json!({
+            "type": "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
+            "title": "Temporary Reduced Capacity",
+            "status": 503,
+            "detail": "The limits can't be looked up at the moment.",
+            "violated-policies": [],
+        })
+    );
+    assert_eq!(field(&failed, "ratelimit"), None);
+
+    let setting =
+        Setting::new(r#"{"throttle": {"rateLimit": 1, "burstLimit": 10}, "failure": "open"}"#);
+    let service = setting.limits().layer(service_fn(yes));
+    assert_eq!(status(&service).await, 200);
+    setting.store.fail_with(Fault::Outage);
+    let open = answer(&service, request()).await;
+    // Nobody knows how the limits stand.
+    assert_eq!((open.status().as_u16(), field(&open, "ratelimit")), (200, None));
+    setting.store.fail_with(Fault::NoTable);
+    let failed = answer(&service, request()).await;
+    assert_eq!((failed.status().as_u16(), field(&failed, "retry-after")), (503, None));
+}
+
+#[tokio::test]
+async fn who_is_not_known_is_refused_unless_a_fallback_is_named() {
+    let setting = Setting::burst(10);
+    let nobody = || Request::get("/").body(String::new()).unwrap();
+    let service = setting.limits().layer(service_fn(yes));
+    let refused = answer(&service, nobody()).await;
+    assert_eq!(refused.status(), 403);
+    assert_eq!(problem(&refused)["title"], "Forbidden");
+    assert_eq!(problem(&refused)["type"], "about:blank");
+    let long = Request::get("/").header("x-client", "x".repeat(513)).body(String::new()).unwrap();
+    assert_eq!(answer(&service, long).await.status(), 403);
+
+    let service = setting.limits_by(client().or_anonymous()).layer(service_fn(yes));
+    assert_eq!(answer(&service, nobody()).await.status(), 200);
+    assert_eq!(setting.left("anonymous").await, 9);
+}
+
+#[tokio::test]
+async fn a_plan_that_is_none_lets_nobody_through() {
+    let setting = Setting::burst(10);
+    let plans = Plans::authorizer(Authorizer::headers("x-authorizer-"), "plan", plan("free"));
+    let limits = Limits::new(Arc::clone(&setting.throttle), client(), plans);
+    let service = limits.layer(service_fn(yes));
+    let with = |plan: &str| {
+        let request = Request::get("/").header("x-client", "maria");
+        request.header("x-authorizer-plan", plan).body(String::new()).unwrap()
+    };
+    for (plan, status) in [("free", 200), ("other", 503), ("", 503), (&"x".repeat(129), 503)] {
+        assert_eq!(answer(&service, with(plan)).await.status(), status, "{plan}");
+    }
+    assert_eq!(status(&service).await, 200);
+}
+
+#[tokio::test]
+async fn a_hook_shapes_the_answer() {
+    let setting = Setting::burst(1);
+    let limits = setting.limits().answer(|refused, response| {
+        assert_eq!(refused.violated(), ["burst"]);
+        assert_eq!(refused.retry_after(), Some(1));
+        let (mut parts, _) = response.into_parts();
+        parts.headers.insert("content-type", "text/plain".parse().unwrap());
+        Response::from_parts(parts, format!("{}: later", refused.status()))
+    });
+    let service = limits.layer(service_fn(yes));
+    status(&service).await;
+    let refused = answer(&service, request()).await;
+    assert_eq!(refused.body(), "429 Too Many Requests: later");
+    assert_eq!(field(&refused, "content-type"), Some("text/plain"));
+    assert_eq!(field(&refused, "retry-after"), Some("1"));
+}
+
+#[tokio::test]
+async fn legacy_fields_are_an_option() {
+    let setting = Setting::new(r#"{"throttle": {"rateLimit": 0.5, "burstLimit": 2}}"#);
+    let service = setting.limits().layer(service_fn(yes));
+    assert_eq!(field(&answer(&service, request()).await, "x-ratelimit-limit"), None);
+    let service = setting.limits().legacy_fields().layer(service_fn(yes));
+    let legacy = |response: &Response<String>| {
+        ["limit", "remaining", "reset"].map(|name| {
+            field(response, &format!("x-ratelimit-{name}")).map(|it| it.parse::<u64>().unwrap())
+        })
+    };
+    assert_eq!(legacy(&answer(&service, request()).await), [Some(2), Some(0), Some(4)]);
+    assert_eq!(legacy(&answer(&service, request()).await), [Some(2), Some(0), Some(4)]);
+}
+
+#[tokio::test]
+async fn a_name_can_not_break_the_fields() {
+    let setting = Setting::burst(2);
+    let service = setting.limits().name("a\"; q=1\n\u{e9}").layer(service_fn(yes));
+    let response = answer(&service, request()).await;
+    assert_eq!(field(&response, "ratelimit"), Some(r#""a___q_1__-burst";r=1;t=1"#));
+}
+
+/// What a report said.
+#[derive(Debug, PartialEq)]
+struct Told {
+    subject: Option<Subject>,
+    plan: Option<PlanId>,
+    cost: u32,
+    allowed: Option<bool>,
+    status: Option<StatusCode>,
+    shadow: bool,
+}
+
+impl Told {
+    fn of(report: &Report<'_>) -> Self {
+        Self {
+            subject: report.subject().cloned(),
+            plan: report.plan().cloned(),
+            cost: report.cost(),
+            allowed: report.decision().map(Decision::is_allowed),
+            status: report.refused().map(throttle::layer::Refused::status),
+            shadow: report.is_shadow(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn shadow_mode_refuses_nothing_and_reports() {
+    let setting = Setting::burst(1);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let hook = {
+        let told = Arc::clone(&told);
+        move |report: &Report<'_>| told.lock().unwrap().push(Told::of(report))
+    };
+    let limits = setting.limits().shadow().legacy_fields().report(hook);
+    let service = limits.layer(service_fn(yes));
+    let nobody = Request::get("/").body(String::new()).unwrap();
+    let mut answers = vec![answer(&service, request()).await, answer(&service, request()).await];
+    answers.push(answer(&service, nobody).await);
+    setting.store.fail_with(Fault::NoTable);
+    setting.clock.advance(std::time::Duration::from_secs(2));
+    answers.push(answer(&service, request()).await);
+    for response in answers {
+        assert_eq!((response.status().as_u16(), response.body().as_str()), (200, "yes"));
+        assert!(response.headers().is_empty(), "{:?}", response.headers());
+    }
+    let maria = || Some(Subject::new("maria").unwrap());
+    let (free, shadow, cost) = (|| Some(plan("free")), true, 1);
+    let expected = [
+        Told { subject: maria(), plan: free(), cost, allowed: Some(true), status: None, shadow },
+        Told {
+            subject: maria(),
+            plan: free(),
+            cost,
+            allowed: Some(false),
+            status: Some(StatusCode::TOO_MANY_REQUESTS),
+            shadow,
+        },
+        Told {
+            subject: None,
+            plan: None,
+            cost,
+            allowed: None,
+            status: Some(StatusCode::FORBIDDEN),
+            shadow,
+        },
+        Told {
+            subject: maria(),
+            plan: free(),
+            cost,
+            allowed: None,
+            status: Some(StatusCode::SERVICE_UNAVAILABLE),
+            shadow,
+        },
+    ];
+    assert_eq!(*told.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn every_decision_is_reported() {
+    let setting = Setting::burst(1);
+    let causes = Arc::new(Mutex::new(Vec::new()));
+    let hook = {
+        let causes = Arc::clone(&causes);
+        move |report: &Report<'_>| {
+            assert!(!report.is_shadow());
+            causes.lock().unwrap().push(report.refused().map(|refused| refused.cause().clone()));
+        }
+    };
+    let service = setting.limits().report(hook).layer(service_fn(yes));
+    status(&service).await;
+    status(&service).await;
+    answer(&service, Request::new(String::new())).await;
+    let causes = causes.lock().unwrap();
+    assert_eq!(causes[..2], [None, Some(Cause::Exhausted)]);
+    assert!(matches!(causes[2], Some(Cause::Unidentified(_))), "{causes:?}");
+}
+
+/// The log of the whole process.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_lets_nobody_through_is_logged_without_what_a_caller_sent() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).init();
+    let setting = Setting::burst(1);
+    let service = setting.limits().layer(service_fn(yes));
+    answer(&service, Request::new(String::new())).await;
+    let two = Request::builder().header("x-client", "maria-1").header("x-client", "maria-2");
+    answer(&service, two.body(String::new()).unwrap()).await;
+    let by = By::function(|_| Some("maria-3\n".to_owned()));
+    let plans = Plans::function(|_| Some(plan("secret-plan")), plan("free"));
+    let limits = Limits::new(Arc::clone(&setting.throttle), client(), plans);
+    answer(&limits.layer(service_fn(yes)), request()).await;
+    answer(&setting.limits_by(by).layer(service_fn(yes)), request()).await;
+    setting.store.fail_with(Fault::NoTable);
+    status(&service).await;
+
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    for expected in [
+        "the header `x-client` is missing",
+        "the header `x-client` can't name a subject",
+        "the subject can't name a subject: it holds a control character",
+        "plan is not in the table",
+        "the table doesn't exist",
+    ] {
+        assert!(log.contains(expected), "{expected}: {log}");
+    }
+    assert!(!log.contains("maria") && !log.contains("secret-plan"), "{log}");
+}
