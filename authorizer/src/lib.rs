@@ -18,6 +18,7 @@ mod claims;
 mod config;
 mod event;
 mod handler;
+mod inspect;
 mod json;
 mod jwks;
 mod log;
@@ -41,6 +42,7 @@ pub use config::{
 };
 pub use event::{ApiKey, Event, Form};
 pub use handler::{Authorizer, Invocation};
+pub use inspect::{Decoded, decode};
 pub use jwks::Bundle;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};

@@ -190,6 +190,24 @@ fn explain_says_which_rule_lets_a_caller_in() {
 }
 
 #[test]
+fn explain_takes_a_token_instead_of_its_claims() {
+    let folder = Folder::new();
+    // {"alg":"none"}, the claims of READER, and no signature: nothing is verified.
+    let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1MSIsInNjb3BlIjoib3JkZXJzL3JlYWQiLCJjbGllbnRfaWQ\
+                 iOiJ3ZWIifQ.";
+    let line = ["explain", "tollgate.toml", "--route", "GET /orders/1"];
+    let by_token = folder.done(&[&line[..], &["--token"]].concat(), &format!("{token}\n"));
+    assert_eq!(by_token, folder.done(&line, READER));
+    for wrong in ["", "a b", "a.b", "secret.secret.secret"] {
+        let said = folder.failed(2, &[&line[..], &["--token"]].concat(), wrong);
+        assert!(said.starts_with("standard input holds no token"), "{said}");
+        assert!(!said.contains("secret"), "{said}");
+    }
+    let both = [&line[..], &["--token", "--claims", "reader.json"]].concat();
+    assert_eq!(folder.run(&both, "").0, 2);
+}
+
+#[test]
 fn explain_says_why_a_caller_is_not_let_in() {
     let folder = Folder::new();
     let denied = |more: &[&str], claims: &str| {

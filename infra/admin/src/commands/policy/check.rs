@@ -1,15 +1,26 @@
 //! `tollgate policy check`.
 
 use authorizer::{Config, Issuer};
+use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::Source;
+use crate::args::Source;
 use crate::exit::Failed;
 use crate::output::{Output, table};
 
-pub(crate) fn run(source: &Source, output: Output) -> Result<(), Failed> {
-    let config = source.config()?;
-    output.print(text(&config), &json(&config))
+/// Read a whole configuration, and show what is in it and how long its policies get.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  tollgate policy check tollgate.toml")]
+pub(crate) struct Check {
+    #[command(flatten)]
+    source: Source,
+}
+
+impl Check {
+    pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
+        let config = self.source.config()?;
+        output.print(text(&config), &json(&config))
+    }
 }
 
 fn text(config: &Config) -> String {

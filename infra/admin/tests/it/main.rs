@@ -1,0 +1,9 @@
+//! The built executable, typed as an operator would, against an embedded DynamoDB.
+//!
+//! `support` is what they start from; a module for each group of commands.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod plan;
+mod support;
+mod table;
