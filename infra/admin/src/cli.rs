@@ -4,7 +4,7 @@ use std::future::Future;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{plan::Plan, policy::Policy, table::Table};
+use crate::commands::{key::Key, plan::Plan, policy::Policy, table::Table};
 use crate::desk::Desk;
 use crate::exit::Failed;
 use crate::output::Output;
@@ -49,6 +49,8 @@ enum Command {
     #[command(subcommand)]
     Plan(Plan),
     #[command(subcommand)]
+    Key(Key),
+    #[command(subcommand)]
     Policy(Policy),
 }
 
@@ -59,6 +61,7 @@ impl Cli {
         match command {
             Command::Table(it) => wait(async { it.run(&Desk::open(&common).await).await }),
             Command::Plan(it) => wait(async { it.run(&Desk::open(&common).await).await }),
+            Command::Key(it) => wait(async { it.run(&Desk::open(&common).await).await }),
             Command::Policy(it) => it.run(common.output()),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use throttle::dynamo::{Client, Connect};
 use throttle::table::{Item, Items};
 use throttle::{
@@ -69,6 +70,12 @@ impl Desk {
                 "there is no plan `{id}` in `{table}`: `tollgate plan list` shows those there are"
             ))
         })
+    }
+
+    /// Answers a dry run: what would be done.
+    pub(crate) fn would(&self, what: &str) -> Result<(), Failed> {
+        let text = format!("would {what}; nothing was done");
+        self.output.print(text, &json!({"dryRun": true, "would": what}))
     }
 
     fn items<T: Item>(&self) -> Items<T> {

@@ -7,6 +7,8 @@ use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo};
 use throttle::Timestamp;
 
+use crate::exit::Failed;
+
 /// A moment in UTC to the second, `2026-11-21T09:00:00Z`.
 pub(crate) fn moment(moment: Timestamp) -> String {
     let secs = i64::try_from(moment.as_secs()).unwrap_or(i64::MAX);
@@ -36,6 +38,36 @@ pub(crate) fn parse_length(text: &str) -> Result<Duration, String> {
     if length > LONGEST { Err(wrong().to_owned()) } else { Ok(length) }
 }
 
+/// When something ends: at a moment, or after a length of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    At(Timestamp),
+    In(Duration),
+}
+
+/// Reads a day or a length of time.
+pub(crate) fn parse_until(text: &str) -> Result<Until, String> {
+    parse_day(text)
+        .map(Until::At)
+        .or_else(|_| parse_length(text).map(Until::In))
+        .map_err(|_| "must be a day, `2027-01-01` say, or a length of time, `90d` say".to_owned())
+}
+
+impl Until {
+    /// The moment that is meant; one that is over is misuse.
+    pub(crate) fn after(self, now: Timestamp) -> Result<Timestamp, Failed> {
+        let end = match self {
+            Self::At(moment) => moment,
+            Self::In(length) => now.saturating_add(length),
+        };
+        if end > now {
+            Ok(end)
+        } else {
+            Err(Failed::misuse(format!("{} is over: name a later moment", moment(end))))
+        }
+    }
+}
+
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 #[cfg(test)]
@@ -49,6 +81,18 @@ mod tests {
         assert_eq!(day(noon), "2026-11-21");
         assert_eq!(moment(Timestamp::EPOCH), "1970-01-01T00:00:00Z");
         assert!(moment(Timestamp::from_nanos(u64::MAX)).starts_with("2554-"));
+    }
+
+    #[test]
+    fn an_end_is_a_day_or_a_length_and_not_over() {
+        let now = Timestamp::from_secs(1_795_251_600);
+        let end = |text: &str| parse_until(text).unwrap().after(now);
+        assert_eq!(moment(end("2027-01-01").unwrap()), "2027-01-01T00:00:00Z");
+        assert_eq!(moment(end("1d").unwrap()), "2026-11-22T09:00:00Z");
+        for over in ["2026-11-21", "0s"] {
+            assert_eq!(end(over).unwrap_err().code(), 2);
+        }
+        assert!(parse_until("soon").is_err());
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod key;
 mod plan;
+mod proxy;
 mod support;
 mod table;
