@@ -4,7 +4,9 @@ use std::future::Future;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{key::Key, plan::Plan, policy::Policy, table::Table};
+use crate::commands::{
+    key::Key, plan::Plan, policy::Policy, subject::Subject, table::Table, usage::Usage,
+};
 use crate::desk::Desk;
 use crate::exit::Failed;
 use crate::output::Output;
@@ -51,6 +53,10 @@ enum Command {
     #[command(subcommand)]
     Key(Key),
     #[command(subcommand)]
+    Subject(Subject),
+    #[command(subcommand)]
+    Usage(Usage),
+    #[command(subcommand)]
     Policy(Policy),
 }
 
@@ -62,6 +68,8 @@ impl Cli {
             Command::Table(it) => wait(async { it.run(&Desk::open(&common).await).await }),
             Command::Plan(it) => wait(async { it.run(&Desk::open(&common).await).await }),
             Command::Key(it) => wait(async { it.run(&Desk::open(&common).await).await }),
+            Command::Subject(it) => wait(async { it.run(&Desk::open(&common).await).await }),
+            Command::Usage(it) => wait(async { it.run(&Desk::open(&common).await).await }),
             Command::Policy(it) => it.run(common.output()),
         }
     }

@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod chart;
 mod cli;
 mod commands;
 mod desk;

@@ -9,3 +9,4 @@ mod plan;
 mod proxy;
 mod support;
 mod table;
+mod usage;

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
+use dynoxide::{AttributeValue, Database, ImportOptions};
 use serde_json::Value;
 
 pub(crate) const PLAN: &str = r#"{"throttle": {"rateLimit": 0.5, "burstLimit": 10},
@@ -11,6 +12,13 @@ pub(crate) const PLAN: &str = r#"{"throttle": {"rateLimit": 0.5, "burstLimit": 1
 
 /// A server in memory, without a table; it ends with the test's process.
 pub(crate) fn serve() -> String {
+    serve_database().0
+}
+
+/// The same, with the database itself, to put items in that no command writes.
+pub(crate) fn serve_database() -> (String, Database) {
+    let database = Database::memory().unwrap();
+    let served = database.clone();
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -21,10 +29,24 @@ pub(crate) fn serve() -> String {
         runtime.block_on(async move {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             tell.send(listener.local_addr().unwrap()).unwrap();
-            dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()).await;
+            dynoxide::server::serve_on(listener, served).await;
         });
     });
-    format!("http://{}", told.recv().unwrap())
+    (format!("http://{}", told.recv().unwrap()), database)
+}
+
+/// Puts items into the table: names and values, of which numbers are written as such.
+pub(crate) fn fill(database: &Database, items: impl IntoIterator<Item = Value>) {
+    let value = |value: &Value| match value {
+        Value::String(text) => AttributeValue::S(text.clone()),
+        Value::Bool(flag) => AttributeValue::BOOL(*flag),
+        number => AttributeValue::N(number.to_string()),
+    };
+    let item = |item: Value| {
+        item.as_object().unwrap().iter().map(|(name, it)| (name.clone(), value(it))).collect()
+    };
+    let items = items.into_iter().map(item).collect();
+    database.import_items("tollgate", items, ImportOptions::default()).unwrap();
 }
 
 /// What a command answered.
