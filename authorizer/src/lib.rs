@@ -43,7 +43,7 @@ pub use config::{
 pub use event::{ApiKey, Event, Form};
 pub use handler::{Authorizer, Invocation};
 pub use inspect::{Decoded, decode};
-pub use jwks::Bundle;
+pub use jwks::{Bundle, KeysError, PublishedKeys, fetch_keys};
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use revocation::Revocations;

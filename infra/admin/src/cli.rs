@@ -4,9 +4,18 @@ use std::future::Future;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{
-    key::Key, plan::Plan, policy::Policy, subject::Subject, table::Table, usage::Usage,
-};
+use crate::commands::completion::Completion;
+use crate::commands::doctor::Doctor;
+use crate::commands::key::Key;
+use crate::commands::keys::Keys;
+use crate::commands::man::Man;
+use crate::commands::plan::Plan;
+use crate::commands::policy::Policy;
+use crate::commands::revoke::Revoke;
+use crate::commands::subject::Subject;
+use crate::commands::table::Table;
+use crate::commands::token::Token;
+use crate::commands::usage::Usage;
 use crate::desk::Desk;
 use crate::exit::Failed;
 use crate::output::Output;
@@ -57,20 +66,47 @@ enum Command {
     #[command(subcommand)]
     Usage(Usage),
     #[command(subcommand)]
+    Revoke(Revoke),
+    #[command(subcommand)]
     Policy(Policy),
+    #[command(subcommand)]
+    Token(Token),
+    #[command(subcommand)]
+    Keys(Keys),
+    Doctor(Doctor),
+    Completion(Completion),
+    Man(Man),
 }
 
 impl Cli {
     /// Does what was typed.
     pub(crate) fn run(self) -> Result<(), Failed> {
         let Self { common, command } = self;
+        let output = common.output();
         match command {
-            Command::Table(it) => wait(async { it.run(&Desk::open(&common).await).await }),
-            Command::Plan(it) => wait(async { it.run(&Desk::open(&common).await).await }),
-            Command::Key(it) => wait(async { it.run(&Desk::open(&common).await).await }),
-            Command::Subject(it) => wait(async { it.run(&Desk::open(&common).await).await }),
-            Command::Usage(it) => wait(async { it.run(&Desk::open(&common).await).await }),
-            Command::Policy(it) => it.run(common.output()),
+            Command::Policy(it) => it.run(output),
+            Command::Completion(it) => it.run(),
+            Command::Man(it) => it.run(output),
+            Command::Keys(it) => wait(it.run(output)),
+            command => wait(async { command.at(&Desk::open(&common).await).await }),
+        }
+    }
+}
+
+impl Command {
+    /// Does what needs the table.
+    async fn at(self, desk: &Desk) -> Result<(), Failed> {
+        match self {
+            Self::Table(it) => it.run(desk).await,
+            Self::Plan(it) => it.run(desk).await,
+            Self::Key(it) => it.run(desk).await,
+            Self::Subject(it) => it.run(desk).await,
+            Self::Usage(it) => it.run(desk).await,
+            Self::Revoke(it) => it.run(desk).await,
+            Self::Token(it) => it.run(desk).await,
+            Self::Doctor(it) => it.run(desk).await,
+            // These need none, and were done before.
+            Self::Policy(_) | Self::Keys(_) | Self::Completion(_) | Self::Man(_) => Ok(()),
         }
     }
 }
@@ -96,5 +132,8 @@ Examples:
   tollgate table create
   tollgate plan put free plan.json
   tollgate plan list --table tollgate-dev
+  tollgate key create --plan free --name \"Maria's laptop\"
+  tollgate usage show 'us-east-1_abcDEF123#client1'
   tollgate policy lint tollgate.toml
-  tollgate table status --endpoint-url http://127.0.0.1:8000";
+  echo \"$TOKEN\" | tollgate token inspect --config tollgate.toml
+  tollgate doctor --endpoint-url http://127.0.0.1:8000";

@@ -4,9 +4,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod doctor;
+mod issuer;
 mod key;
 mod plan;
 mod proxy;
 mod support;
 mod table;
+mod token;
 mod usage;

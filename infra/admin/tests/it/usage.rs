@@ -99,7 +99,7 @@ fn a_damaged_bucket_is_left_out_and_told() {
     let answer = tollgate.run(&november(&["usage", "export", "free"]));
     assert_eq!(answer.code, 1);
     assert!(answer.out.contains("b,free,2026-11-21,7,93,0"), "{}", answer.out);
-    assert!(answer.err.starts_with("tollgate: 1 damaged buckets were left out"), "{}", answer.err);
+    assert!(answer.err.starts_with("tollgate: damaged buckets were left out: 1"), "{}", answer.err);
     let said = tollgate.run(&["usage", "show", "a"]).failed(1);
     assert!(said.contains("`d20261121` is no whole number"), "{said}");
 }

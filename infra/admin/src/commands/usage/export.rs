@@ -67,7 +67,7 @@ impl Export {
             0 => Ok(()),
             // They are not named: a subject may be a person.
             count => Err(Failed::refused(format!(
-                "{count} damaged buckets were left out: `tollgate subject reset` each, or repair \
+                "damaged buckets were left out: {count}; `tollgate subject reset` each, or repair \
                  them in the table"
             ))),
         }
