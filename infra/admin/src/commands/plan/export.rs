@@ -7,7 +7,7 @@ use throttle::PlanRecord;
 use super::list::{all, whole};
 use crate::desk::Desk;
 use crate::exit::Failed;
-use crate::output::{note, write};
+use crate::output::{Output, note, write};
 
 /// Print all plans as `aws apigateway get-usage-plans` does. Reads the whole table.
 ///
@@ -23,8 +23,8 @@ impl Export {
         let items: Vec<_> = plans.iter().map(item).collect();
         let items = json!({ "items": items });
         match desk.output {
-            crate::output::Output::Json => write(format_args!("{items}\n"))?,
-            crate::output::Output::Text => write(format_args!("{items:#}\n"))?,
+            Output::Json => write(format_args!("{items}\n"))?,
+            Output::Text => write(format_args!("{items:#}\n"))?,
         }
         for (record, item) in plans.iter().zip(items["items"].as_array().into_iter().flatten()) {
             if let Some(what) = foreign(item) {
