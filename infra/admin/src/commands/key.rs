@@ -11,7 +11,7 @@ mod show;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use throttle::{Digest, Key as Secret, KeyRecord, Timestamp};
+use throttle::{Digest, Key as Secret, KeyRecord, PlanId, Timestamp};
 
 use crate::desk::Desk;
 use crate::exit::Failed;
@@ -100,7 +100,7 @@ fn text(record: &KeyRecord, now: Timestamp) -> String {
     let rows = [
         ("id", record.digest.to_string()),
         ("subject", details.subject().as_str().to_owned()),
-        ("plan", or(details.plan().map(|plan| plan.as_str()), "the subject's")),
+        ("plan", or(details.plan().map(PlanId::as_str), "the subject's")),
         ("state", state(record, now).to_owned()),
         ("expires", details.expires().map_or_else(|| "never".to_owned(), moment)),
         ("name", or(details.name(), "-")),
@@ -116,7 +116,7 @@ fn json(record: &KeyRecord, now: Timestamp) -> Value {
     json!({
         "id": record.digest.to_string(),
         "subject": details.subject().as_str(),
-        "plan": details.plan().map(|plan| plan.as_str()),
+        "plan": details.plan().map(PlanId::as_str),
         "state": state(record, now),
         "expires": details.expires().map(Timestamp::as_secs),
         "name": details.name(),

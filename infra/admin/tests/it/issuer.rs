@@ -21,7 +21,8 @@ impl Issuer {
     pub(crate) fn start() -> Self {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         // An uncompressed point (SEC 1): 4, x, y.
-        let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+        let point = key.public_key().as_ref();
+        let (x, y) = point.split_first().unwrap().1.split_at(32);
         let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
         let set = json!({"keys": [
             {"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "k1", "x": x, "y": y}

@@ -57,7 +57,7 @@ impl Proxy {
 }
 
 async fn pass(State(way): State<Way>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers["x-amz-target"].to_str().unwrap();
+    let target = headers.get("x-amz-target").unwrap().to_str().unwrap();
     let operation = target.split_once('.').unwrap().1.to_owned();
     let nth = {
         let mut calls = way.calls.lock().unwrap();

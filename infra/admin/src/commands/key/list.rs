@@ -64,7 +64,7 @@ fn row(record: &KeyRecord, now: Timestamp) -> [String; 6] {
         record.digest.to_string(),
         state(record, now).to_owned(),
         details.expires().map_or_else(|| "never".to_owned(), moment),
-        or_dash(details.plan().map(|plan| plan.as_str())),
+        or_dash(details.plan().map(PlanId::as_str)),
         details.subject().as_str().to_owned(),
         or_dash(details.name()),
     ]

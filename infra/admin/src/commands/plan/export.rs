@@ -21,12 +21,12 @@ impl Export {
     pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
         let (plans, damaged) = all(desk).await?;
         let items: Vec<_> = plans.iter().map(item).collect();
-        let items = json!({ "items": items });
+        let export = json!({ "items": &items });
         match desk.output {
-            Output::Json => write(format_args!("{items}\n"))?,
-            Output::Text => write(format_args!("{items:#}\n"))?,
+            Output::Json => write(format_args!("{export}\n"))?,
+            Output::Text => write(format_args!("{export:#}\n"))?,
         }
-        for (record, item) in plans.iter().zip(items["items"].as_array().into_iter().flatten()) {
+        for (record, item) in plans.iter().zip(&items) {
             if let Some(what) = foreign(item) {
                 note(format_args!(
                     "API Gateway can't take the plan `{}` as it is: it has {what}",

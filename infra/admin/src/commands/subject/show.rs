@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use throttle::{Limit, Subject};
+use throttle::{Limit, PlanId, Subject};
 
 use crate::args::subject;
 use crate::desk::Desk;
@@ -60,7 +60,7 @@ impl Show {
         }
         let json = json!({
             "subject": name,
-            "assigned": assigned.as_ref().map(|plan| plan.as_str()),
+            "assigned": assigned.as_ref().map(PlanId::as_str),
             "version": assignment.map(|it| it.version),
             "plan": plan.map(|plan| plan.id.to_string()),
             "quotas": quotas,

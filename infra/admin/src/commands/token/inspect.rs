@@ -90,7 +90,7 @@ async fn verify(
     let iss = decoded.claims.get("iss").and_then(Value::as_str);
     let stranger = !iss.is_some_and(known);
     let clock = SystemClock::new();
-    let verifier = Verifier::new(config.issuers, clock.clone()).map_err(|error| {
+    let verifier = Verifier::new(config.issuers, clock).map_err(|error| {
         Failed::unavailable(format!("no client for key sets could be made: {error}"))
     })?;
     let outcome = verifier.verify(token).await.outcome;
