@@ -158,10 +158,11 @@ impl Claims {
     /// The application that the token was issued to.
     ///
     /// The claim that was checked against the configuration: `client_id`, or the audience of an
-    /// ID token and of a token that names its client nowhere else, where it is one text.
+    /// ID token and of a token that names its client nowhere else. An audience of several is
+    /// taken only where audiences are configured and clients are not; it names no client.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
-        self.text(self.client)
+        audience::client_of(&self.members, self.client)
     }
 
     /// The scopes of an access token (RFC 8693 section 4.2: one string, separated by spaces).

@@ -5,24 +5,28 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::FutureExt as _;
 use policy::{DocumentError, Verdict};
+use reqwest::Client;
 use serde_json::{Map, Value};
-use throttle::{Clock, Decision, Request, Store, Subject, Throttle, ThrottleError};
+use throttle::{Clock, Consumed, Decision, Directory, Request, Store, Throttle, ThrottleError};
 
 use crate::claims::Claims;
 use crate::config::{Config, ThrottleConfig};
 use crate::event::{Event, Form};
+use crate::holder::Holder;
+use crate::http;
 use crate::log::{self, Weight};
 use crate::metrics::{Measured, Metrics};
 use crate::refusal::{Code, Refusal};
 use crate::response::{Decided, Failure, Response};
 use crate::revocation::Revocations;
-use crate::verify::{Lookup, Verification, Verifier};
+use crate::verify::{self, Lookup, Verification, Verifier};
 
 /// The authorizer: what it was configured with, and what it remembers between requests.
 pub struct Authorizer<S, C> {
     config: Config,
     verifier: Verifier<C>,
     throttle: Option<Throttle<S, C>>,
+    directory: Option<Directory<C>>,
     revocations: Option<Revocations<C>>,
     clock: C,
     metrics: Metrics,
@@ -30,13 +34,29 @@ pub struct Authorizer<S, C> {
     traces: Option<crate::otel::Traces>,
     /// Whether a request has been answered.
     warm: AtomicBool,
-    /// How many of the store's writes the log has told of.
-    told: AtomicU64,
+    /// What of the store's writes the log has told of.
+    told: Told,
 }
 
 impl<S, C> std::fmt::Debug for Authorizer<S, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Authorizer").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// What of a store's writes the log has told of.
+#[derive(Default)]
+struct Told {
+    calls: AtomicU64,
+    milliunits: AtomicU64,
+}
+
+impl Told {
+    /// What came since this was asked last: calls, and thousandths of write units.
+    fn since(&self, consumed: Consumed) -> (u64, u64) {
+        let since =
+            |told: &AtomicU64, now: u64| now.saturating_sub(told.fetch_max(now, Ordering::Relaxed));
+        (since(&self.calls, consumed.calls), since(&self.milliunits, consumed.milliunits))
     }
 }
 
@@ -91,22 +111,30 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     ///
     /// The HTTP client for the key sets can't be made.
     pub fn new(config: Config, store: Option<S>, clock: C) -> Result<Self, reqwest::Error> {
-        let verifier = Verifier::new(config.issuers.clone(), clock.clone())?;
-        let throttle = store.map(|store| Throttle::new(store, clock.clone()));
+        let client = http::client(verify::are_plain(&config.issuers))?;
+        Ok(Self::with_client(config, store, clock, client))
+    }
+
+    /// Like `new`, with keys fetched by this client.
+    pub(crate) fn with_client(config: Config, store: Option<S>, clock: C, client: Client) -> Self {
+        let verifier = Verifier::with_client(config.issuers.clone(), clock.clone(), client);
+        let failure = config.throttle.as_ref().map(|limits| limits.failure).unwrap_or_default();
+        let throttle =
+            store.map(|store| Throttle::new(store, clock.clone()).default_failure(failure));
         let metrics = Metrics::new(&config.metrics);
-        let (warm, told) = (AtomicBool::default(), AtomicU64::default());
-        Ok(Self {
+        Self {
             config,
             verifier,
             throttle,
+            directory: None,
             revocations: None,
             clock,
             metrics,
             #[cfg(feature = "otel")]
             traces: crate::otel::Traces::from_env(),
-            warm,
-            told,
-        })
+            warm: AtomicBool::default(),
+            told: Told::default(),
+        }
     }
 
     /// Looks revocations up here, where the configuration has them looked up.
@@ -115,6 +143,14 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     #[must_use]
     pub fn with_revocations(self, revocations: Revocations<C>) -> Self {
         Self { revocations: Some(revocations), ..self }
+    }
+
+    /// Looks API keys and assigned plans up here, where the configuration has them looked up.
+    ///
+    /// Without this such a configuration lets nobody through.
+    #[must_use]
+    pub fn with_directory(self, directory: Directory<C>) -> Self {
+        Self { directory: Some(directory), ..self }
     }
 
     /// Fetches what the first request will need; a failure is left to that request.
@@ -195,6 +231,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     ) -> Result<(Response, &'static str), Refusal> {
         if let Some(throttle) = &self.config.throttle {
             Response::check(event.form(), throttle)?;
+            Holder::check(event.form(), throttle)?;
         }
         let token = event.token(&self.config.token)?;
         let Verification { kid, lookup, outcome } = self.verifier.verify(token).await;
@@ -205,7 +242,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         if self.config.revocation.is_some() {
             let revocations = self.revocations.as_ref();
             let revocations = revocations.ok_or(Refusal::config("no table of revocations"))?;
-            if revocations.check(&claims).await?.is_some() {
+            if revocations.check(&claims).await.outcome?.is_some() {
                 return Err(Refusal::new(Code::Revoked, "the token was taken back"));
             }
         }
@@ -219,9 +256,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             Verdict::Denied { .. } => false,
         };
         let decision = match &self.config.throttle {
-            // API Gateway refuses a forbidden call by the policy; it is not charged to the caller.
-            Some(config) if allowed => Some(self.charge(config, &claims, trail).await?),
-            Some(_) | None => None,
+            Some(config) => self.limit(config, event, &claims, allowed, trail).await?,
+            None => None,
         };
         let code = match &decision {
             _ if !allowed => "forbidden",
@@ -269,39 +305,48 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
 
         measured.cold_start = !self.warm.swap(true, Ordering::Relaxed);
         measured.fetches = self.verifier.fetches().take();
-        let calls = self.throttle.as_ref().map_or(0, |throttle| throttle.store().calls());
-        measured.writes = calls.saturating_sub(self.told.fetch_max(calls, Ordering::Relaxed));
+        if let Some(throttle) = &self.throttle {
+            let since = self.told.since(throttle.store().consumed());
+            (measured.writes, measured.milliunits) = since;
+        }
         self.metrics.embed(&mut line, &measured, self.clock.now().as_nanos() / 1_000_000);
         line
     }
 
-    /// Charges one request to the caller's bucket.
-    async fn charge(
+    /// Charges a request to its holder's bucket, if the rules allow it.
+    async fn limit(
         &self,
         config: &ThrottleConfig,
+        event: &Event<'_>,
         claims: &Claims,
+        allowed: bool,
         trail: &mut Trail,
-    ) -> Result<Decision, Refusal> {
-        let throttle = self.throttle.as_ref().ok_or(Refusal::config("limits without a store"))?;
-        let subject = claims
-            .text(&config.subject)
-            .and_then(|text| Subject::new(claims.qualified(text)).ok())
-            .ok_or(Refusal::claim("the claim that limits are kept by is missing"))?;
-        let chosen = config.plan.claim.as_deref().and_then(|claim| claims.members().get(claim));
-        let named = match chosen {
-            None => None,
-            Some(value) => Some(
-                value
-                    .as_str()
-                    .and_then(|text| throttle::PlanId::new(text).ok())
-                    .ok_or(Refusal::config("the token's plan is not a plan's name"))?,
-            ),
-        };
-        let plan = named.as_ref().unwrap_or(&config.plan.default);
+    ) -> Result<Option<Decision>, Refusal> {
+        // A key is a credential: it is looked at for a route that is forbidden too, since the
+        // policy may be cached for another.
+        if !allowed && !config.counts_by_api_key() {
+            return Ok(None);
+        }
         let asked = self.clock.monotonic();
-        let outcome = throttle.decide(&Request::new(&subject, plan)).await;
+        let outcome = async {
+            let holder = Holder::of(event, claims, config, self.directory.as_ref()).await?;
+            // API Gateway refuses a forbidden call by the policy; it is not charged to the caller.
+            if allowed { self.charge(&holder).await.map(Some) } else { Ok(None) }
+        };
+        let outcome = outcome.await;
         trail.measured.table = Some(self.clock.monotonic().saturating_sub(asked));
-        let decision = outcome.map_err(|error| match error {
+        let decision = outcome?;
+        if let Some(decision) = &decision {
+            trail.plan = Some(decision.plan().to_string());
+            trail.measured.degraded = decision.is_degraded();
+        }
+        Ok(decision)
+    }
+
+    async fn charge(&self, holder: &Holder) -> Result<Decision, Refusal> {
+        let throttle = self.throttle.as_ref().ok_or(Refusal::config("limits without a store"))?;
+        let outcome = throttle.decide(&Request::new(&holder.subject, &holder.plan)).await;
+        outcome.map_err(|error| match error {
             // Not logged with its plan: that can be a claim's text.
             ThrottleError::UnknownPlan { .. } => {
                 Refusal::config("the plan is not in the table: put it there")
@@ -315,9 +360,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
                     _ => Refusal::unavailable("the table can't be had"),
                 }
             }
-        })?;
-        trail.plan = Some(decision.plan().to_string());
-        Ok(decision)
+        })
     }
 }
 

@@ -3,9 +3,11 @@
 //! Two readers of one token must not see different claims. JSON allows a name twice and leaves
 //! the meaning open (RFC 8259 section 4), so a token that does it is refused (RFC 7519 section 4).
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
 /// How deep objects and arrays may nest; Cognito's tokens use two levels.
@@ -24,6 +26,41 @@ pub(crate) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
     match value {
         Value::Object(map) => Some(map),
         _ => None,
+    }
+}
+
+/// Reads exactly one JSON object, each of its members as the text that it is.
+///
+/// What is within a member is not looked at; `object` reads it, where it matters.
+///
+/// # Errors
+///
+/// `None` where the bytes are not UTF-8, not one JSON object, or name one of its members twice.
+pub(crate) fn members(bytes: &[u8]) -> Option<HashMap<String, &RawValue>> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let members = deserializer.deserialize_map(Members).ok()?;
+    deserializer.end().ok()?;
+    Some(members)
+}
+
+/// Builds a map of texts.
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = HashMap<String, &'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = HashMap::new();
+        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member stands twice"));
+            }
+        }
+        Ok(members)
     }
 }
 

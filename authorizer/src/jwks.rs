@@ -7,7 +7,12 @@
 //!
 //! A kid that the set doesn't have costs a fetch from a budget of its own: random kids can use
 //! that budget up, but each fetch that they cause brings whatever has rotated, so they delay a
-//! genuine rotation by ten seconds at most. A signature that fails under a known kid costs a fetch
+//! genuine rotation by ten seconds at most. Within them nobody knows whether a kid is the
+//! issuer's, so the answer is an error, as it is while the endpoint is down: a refusal would be
+//! kept by API Gateway, for a token that may be good. A kid that an earlier set had is known to be
+//! withdrawn, and refused.
+//!
+//! A signature that fails under a known kid costs a fetch
 //! where the set is a minute old, since the issuer may have put another key under the name.
 
 mod bundle;
@@ -21,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use reqwest::Client;
 use throttle::Clock;
 
 use crate::config::Identity;
@@ -32,7 +38,7 @@ use fetch::Fetch;
 pub(crate) use key::Key;
 use set::KeySet;
 pub(crate) use set::Keys;
-use source::{Source, Want};
+use source::{Source, Standing, Want};
 
 /// After this age a key set is fetched again by the request that meets it.
 const SOFT_AGE: Duration = Duration::from_secs(10 * 60);
@@ -50,21 +56,16 @@ pub(crate) struct KeySets<C> {
 }
 
 impl<C: Clock + Clone> KeySets<C> {
-    /// Prepares the key sets of these issuers; nothing is fetched yet.
-    ///
-    /// # Errors
-    ///
-    /// The HTTP client can't be made: the system's root certificates can't be read, say.
-    pub(crate) fn new(identities: Vec<Identity>, clock: &C) -> Result<Self, reqwest::Error> {
-        let plain = identities.iter().all(|identity| identity.jwks_uri.scheme() == "http");
-        let fetch = Fetch::new(plain)?;
+    /// Prepares the key sets of these issuers, to be fetched by this client; none is fetched yet.
+    pub(crate) fn new(identities: Vec<Identity>, clock: &C, client: Client) -> Self {
+        let fetch = Fetch::new(client);
         let fetches = Arc::<Fetches>::default();
         let source = |identity| {
             let fetches = Arc::clone(&fetches);
             Arc::new(Source::new(identity, fetch.clone(), fetches, clock.clone()))
         };
         let sources = identities.into_iter().map(source).collect();
-        Ok(Self { sources, fetches })
+        Self { sources, fetches }
     }
 
     /// The fetches that the log has not told of.
@@ -85,25 +86,29 @@ impl<C: Clock + Clone> KeySets<C> {
     /// # Errors
     ///
     /// `claim` for an issuer that is not configured, `key` for a kid that the issuer doesn't
-    /// publish, `unavailable` where no set that is young enough can be had.
+    /// publish, `unavailable` where no set that is young enough can be had, or where the issuer
+    /// can't be asked now for a kid that may be new.
     pub(crate) async fn key(&self, iss: &str, kid: &str) -> Result<Arc<Keys>, Refusal> {
         let source = self.source(iss).ok_or(Refusal::claim("the issuer is not configured"))?;
         let held = source.held();
         let want = match held.as_ref().map(|held| (source.age(held), held.set.key(kid))) {
             Some((age, Some(keys))) if age < SOFT_AGE => return Ok(keys),
-            Some((age, None)) if age < SOFT_AGE => Want::Kid,
             Some((age, Some(_))) if age < HARD_AGE => Want::Fresher,
+            Some((age, None)) if age < HARD_AGE => Want::Kid,
             _ => Want::Set,
         };
-        let failing = source.refresh(want, held.as_ref()).await;
+        let standing = source.refresh(want, held.as_ref()).await;
 
         let unavailable = Refusal::unavailable("the issuer's keys can't be had");
         let held = source.usable().ok_or(unavailable)?;
         match held.set.key(kid) {
             Some(keys) => Ok(keys),
+            None if standing == Standing::Asked || held.has_withdrawn(kid) => {
+                Err(Refusal::key("the issuer publishes no such key"))
+            }
             // The key may have come with a rotation that can't be seen now.
-            None if failing => Err(unavailable),
-            None => Err(Refusal::key("the issuer publishes no such key")),
+            None if standing == Standing::Failing => Err(unavailable),
+            None => Err(Refusal::unasked()),
         }
     }
 

@@ -18,6 +18,8 @@ mod claims;
 mod config;
 mod event;
 mod handler;
+mod holder;
+mod http;
 mod inspect;
 mod json;
 mod jwks;
@@ -36,9 +38,9 @@ mod verify;
 pub use algorithm::Algorithm;
 pub use claims::{Claims, assumed_caller};
 pub use config::{
-    Accepted, Checks, Config, ConfigError, Failure as FailurePolicy, HttpForm, HttpUnauthorized,
-    Identity, Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig,
-    RevocationFailure, ThrottleConfig, TokenSource, TokenUse,
+    Accepted, Checks, Config, ConfigError, HttpForm, HttpUnauthorized, Identity, Issuer,
+    MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig, RevocationFailure,
+    ThrottleConfig, TokenSource, TokenUse,
 };
 pub use event::{ApiKey, Event, Form};
 pub use handler::{Authorizer, Invocation};
@@ -46,6 +48,6 @@ pub use inspect::{Decoded, decode};
 pub use jwks::{Bundle, KeysError, PublishedKeys, fetch_keys};
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
-pub use revocation::Revocations;
-pub use run::main;
+pub use revocation::{Check, Revocations};
+pub use run::{StartError, main, run};
 pub use verify::{Lookup, Verification, Verifier};

@@ -5,8 +5,20 @@
 //! format": each metric and each dimension that is named is a member at the root, a dimension is
 //! a text, a metric is a number or up to a hundred of them.
 //!
-//! `Decisions` is kept by function and code, everything else by function. Times are in
-//! microseconds, and a member without an occasion is left out.
+//! | metric | what it says of a request |
+//! |---|---|
+//! | `Decisions` | 1; the one that is kept by code too, all others by function alone |
+//! | `Duration` | from the event to the answer |
+//! | `ColdStarts` | 1 for an execution environment's first |
+//! | `KeyFetches`, `KeyFetchFailures` | fetches of key sets since the line before |
+//! | `KeyFetchTime` | how long each of them took |
+//! | `CacheHits`, `CacheMisses` | whether the token was known already: 1 and 0, or 0 and 1 |
+//! | `TableTime` | how long the table was asked whom to charge, and to charge it |
+//! | `TableWrites` | writes to buckets since the line before |
+//! | `TableMilliunits` | write units that those consumed, in thousandths |
+//! | `Degraded` | 1 for a decision without the table, as a plan's failure policy says |
+//!
+//! Times are in microseconds, and a metric without an occasion is left out.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -40,8 +52,12 @@ pub(crate) struct Measured {
     pub(crate) cached: Option<bool>,
     /// How long the table was asked for a decision.
     pub(crate) table: Option<Duration>,
-    /// Write units that the table was asked for since the last line.
+    /// The writes to buckets since the last line.
     pub(crate) writes: u64,
+    /// The write units that those consumed, in thousandths.
+    pub(crate) milliunits: u64,
+    /// Whether the decision was made without the table.
+    pub(crate) degraded: bool,
 }
 
 /// One fetch of a key set.
@@ -135,6 +151,10 @@ impl Measured {
         }
         if self.writes > 0 {
             members.push(("TableWrites", "Count", json!(self.writes)));
+            members.push(("TableMilliunits", "Count", json!(self.milliunits)));
+        }
+        if self.degraded {
+            members.push(("Degraded", "Count", json!(1)));
         }
         members
     }

@@ -11,6 +11,8 @@ use std::fmt;
 pub struct Refusal {
     code: Code,
     detail: &'static str,
+    /// Whether it says nothing of this side's health.
+    routine: bool,
 }
 
 /// The stable codes of a refusal.
@@ -28,6 +30,8 @@ pub enum Code {
     Claim,
     /// The token was taken back before its end.
     Revoked,
+    /// The request's API key is missing, or none that the table has and holds valid.
+    ApiKey,
     /// The keys or the table can't be had: not the caller's fault.
     Unavailable,
     /// The deployment is wrong: a plan that is not in the table, an event that can't be served.
@@ -47,6 +51,7 @@ impl Code {
             Self::Signature => "signature",
             Self::Claim => "claim",
             Self::Revoked => "revoked",
+            Self::ApiKey => "api_key",
             Self::Unavailable => "unavailable",
             Self::Config => "config",
             Self::Panic => "panic",
@@ -62,7 +67,8 @@ impl Code {
             | Self::Key
             | Self::Signature
             | Self::Claim
-            | Self::Revoked => true,
+            | Self::Revoked
+            | Self::ApiKey => true,
             Self::Unavailable | Self::Config | Self::Panic => false,
         }
     }
@@ -70,7 +76,7 @@ impl Code {
 
 impl Refusal {
     pub(crate) const fn new(code: Code, detail: &'static str) -> Self {
-        Self { code, detail }
+        Self { code, detail, routine: false }
     }
 
     pub(crate) const fn malformed(detail: &'static str) -> Self {
@@ -95,6 +101,23 @@ impl Refusal {
 
     pub(crate) const fn config(detail: &'static str) -> Self {
         Self::new(Code::Config, detail)
+    }
+
+    /// A key that is not known, of an issuer that was asked too lately to be asked again.
+    ///
+    /// Nobody knows whether it is the issuer's, so that this is no fault of the caller's; and
+    /// whoever sends random kids gets it, so that it is no outage either.
+    pub(crate) const fn unasked() -> Self {
+        let detail = "the key is not known, and its issuer was asked a moment ago";
+        Self { routine: true, ..Self::unavailable(detail) }
+    }
+
+    /// Whether an operator has to look: something on this side is out of order.
+    ///
+    /// A failure that callers can cause by themselves, as often as they like, is none.
+    #[must_use]
+    pub const fn is_outage(self) -> bool {
+        !self.code.is_callers_fault() && !self.routine
     }
 
     /// The stable code.

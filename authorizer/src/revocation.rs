@@ -2,12 +2,17 @@
 //!
 //! A token is revoked by its own name (`jti`), by its sign-in (`origin_jti`, shared over
 //! refreshes), by its subject or by its client, the last two for what was issued before some
-//! moment. All that can revoke one token is asked for in one consistent read of at most four
+//! moment. A refresh makes a new token of an old sign-in, so that what counts is the sign-in where
+//! the token tells of it (`auth_time`): who is revoked comes back by signing in, not by a refresh.
+//! All that can revoke one token is asked for in one consistent read of at most four
 //! items, and the answer is kept, revoked or not, for the configured time: within it every
 //! execution environment sees a revocation.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use serde_json::Value;
 use throttle::table::RevocationKind;
 use throttle::{Cache, Clock, Revocable, Revocation, StoreError, Timestamp, table};
 
@@ -24,6 +29,18 @@ pub struct Revocations<C> {
     config: RevocationConfig,
     kept: Cache<Vec<Revocable>, Answer>,
     clock: C,
+}
+
+/// What was found out about one token, and at what cost.
+#[derive(Debug)]
+pub struct Check {
+    /// By what the token was revoked, if it was.
+    ///
+    /// `unavailable` or `config` where the table can't be asked and `failure` is `closed`; what
+    /// can't pass by itself (no such table, no right to read it, a damaged item) closes always.
+    pub outcome: Result<Option<RevocationKind>, Refusal>,
+    /// How long the table was asked; none where an answer was kept, or another request asked.
+    pub asked: Option<Duration>,
 }
 
 /// What the table had on one token, and when it was asked on the wall clock.
@@ -47,14 +64,30 @@ impl<C: Clock> Revocations<C> {
         Self { table, config, kept, clock }
     }
 
-    /// By what a token was revoked, if it was.
+    /// Opens the connection to the table: one consistent read of an item that isn't there.
     ///
     /// # Errors
     ///
-    /// `unavailable` or `config` where the table can't be asked and `failure` is `closed`; what
-    /// can't pass by itself (no such table, no right to read it, a damaged item) closes always.
-    pub async fn check(&self, claims: &Claims) -> Result<Option<RevocationKind>, Refusal> {
-        let found = match self.answer(targets(claims)).await {
+    /// The table can't be asked now; a request that needs it will ask again.
+    pub async fn warm(&self) -> Result<(), StoreError> {
+        self.table.get_many(&[Revocable::token("", "")]).await.map(drop)
+    }
+
+    /// Looks up whether a token was revoked.
+    pub async fn check(&self, claims: &Claims) -> Check {
+        let (asked, started) = (AtomicBool::new(false), self.clock.monotonic());
+        let answer = self.answer(targets(claims), &asked).await;
+        let took = self.clock.monotonic().saturating_sub(started);
+        let asked = asked.into_inner().then_some(took);
+        Check { outcome: self.judge(claims, answer), asked }
+    }
+
+    fn judge(
+        &self,
+        claims: &Claims,
+        answer: Result<Answer, StoreError>,
+    ) -> Result<Option<RevocationKind>, Refusal> {
+        let found = match answer {
             Ok(answer) => answer.found,
             Err(error) => {
                 let passes = matches!(&error, StoreError::Failure(failure) if failure.may_pass());
@@ -66,13 +99,19 @@ impl<C: Clock> Revocations<C> {
                 };
             }
         };
-        let (issued, now) = (claims.issued_at().map(Timestamp::from_secs), self.clock.now());
-        let revokes = found.iter().find(|revocation| revocation.revokes(issued, now));
+        let (began, now) = (began(claims), self.clock.now());
+        let revokes = found.iter().find(|revocation| revocation.revokes(began, now));
         Ok(revokes.map(|revocation| revocation.target().kind()))
     }
 
-    async fn answer(&self, targets: Vec<Revocable>) -> Result<Answer, StoreError> {
+    /// What the table has, or had lately; notes whether it was asked for that.
+    async fn answer(
+        &self,
+        targets: Vec<Revocable>,
+        noted: &AtomicBool,
+    ) -> Result<Answer, StoreError> {
         let ask = || async {
+            noted.store(true, Ordering::Relaxed);
             let asked = self.clock.now();
             Ok(Answer { found: self.table.get_many(&targets).await?, asked })
         };
@@ -85,6 +124,16 @@ impl<C: Clock> Revocations<C> {
         let stale = |answer: &Answer| self.clock.now().saturating_since(answer.asked) >= keep;
         self.kept.again(&targets, self.clock.monotonic(), stale, ask).await
     }
+}
+
+/// When what a token proves began, where it says when it was issued: with its sign-in, at most.
+///
+/// An issuer that writes 0 for a sign-in that it doesn't know of has its tokens revoked, not let
+/// through.
+fn began(claims: &Claims) -> Option<Timestamp> {
+    let signed_in = claims.members().get("auth_time").and_then(Value::as_u64);
+    let issued = claims.issued_at()?;
+    Some(Timestamp::from_secs(signed_in.map_or(issued, |moment| moment.min(issued))))
 }
 
 /// All that can revoke a token: at most four items.

@@ -3,27 +3,35 @@
 use std::error::Error as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use throttle::dynamo::Connect;
-use throttle::{DynamoStore, SystemClock};
+use throttle::{Clock, Directory, DynamoStore, Store, SystemClock};
 
 use crate::config::{Config, ConfigError};
 use crate::handler::{Authorizer, Invocation};
 use crate::revocation::Revocations;
-use crate::{log, shutdown};
+use crate::{http, log, shutdown, verify};
 
 /// The exit code of a start that failed: the deployment is wrong.
 const EXIT_MISUSE: u8 = 2;
 
+/// How long a key or an assignment is known before it is looked up again, as a plan is.
+const KEEP_LOOK_UPS: Duration = Duration::from_secs(60);
+
 /// Why the authorizer can't start.
 #[derive(Debug, thiserror::Error)]
-enum StartError {
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The machine has no root certificates, say.
     #[error("the HTTP client for key sets can't be made ({}): check the root certificates", cause(.0))]
     Client(#[from] reqwest::Error),
+    /// A variable that Lambda sets is missing.
     #[error("`{0}` is not set: this executable is started by Lambda, or by `cargo run -p local`")]
     Environment(&'static str),
 }
@@ -57,6 +65,19 @@ impl StartError {
 /// and logged, so that Lambda's own log shows it; the exit code is then 2.
 #[must_use]
 pub fn main() -> ExitCode {
+    run(start())
+}
+
+/// Runs an authorizer that is made in another way than [`main`] does: with another store, say.
+///
+/// `start` is awaited once, before the first invocation is asked for. Its error is posted and
+/// logged as `main`'s is. What `main` logs, how it ends and what a panic costs is the same.
+#[must_use]
+pub fn run<S, C>(start: impl Future<Output = Result<Authorizer<S, C>, StartError>>) -> ExitCode
+where
+    S: Store,
+    C: Clock + Clone,
+{
     log::start();
     let runtime = match threads(std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().as_deref()) {
         Threads::One => tokio::runtime::Builder::new_current_thread().enable_all().build(),
@@ -69,7 +90,7 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(run())
+    runtime.block_on(serve(start))
 }
 
 /// How many threads an execution environment is worth.
@@ -88,8 +109,16 @@ fn threads(concurrency: Option<&str>) -> Threads {
     }
 }
 
-async fn run() -> ExitCode {
-    let authorizer = match start().await {
+async fn serve<S, C>(start: impl Future<Output = Result<Authorizer<S, C>, StartError>>) -> ExitCode
+where
+    S: Store,
+    C: Clock + Clone,
+{
+    let started = match VARIABLES.into_iter().find(|name| std::env::var_os(name).is_none()) {
+        Some(name) => Err(StartError::Environment(name)),
+        None => start.await,
+    };
+    let authorizer = match started {
         Ok(authorizer) => Arc::new(authorizer),
         Err(error) => {
             tracing::error!(code = error.code(), detail = %error, "the authorizer can't start");
@@ -97,6 +126,8 @@ async fn run() -> ExitCode {
             return ExitCode::from(EXIT_MISUSE);
         }
     };
+    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
+    futures_util::future::join(authorizer.prepare(), shutdown::register(&api)).await;
     let handler = service_fn(move |event: LambdaEvent<Value>| {
         let authorizer = Arc::clone(&authorizer);
         async move {
@@ -131,35 +162,37 @@ async fn run() -> ExitCode {
 }
 
 async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
-    if let Some(name) = VARIABLES.into_iter().find(|name| std::env::var_os(name).is_none()) {
-        return Err(StartError::Environment(name));
-    }
     let config = Config::from_env()?;
-    let store = match &config.throttle {
+    let has_table = config.throttle.is_some() || config.revocation.is_some();
+    let plain = verify::are_plain(&config.issuers) && (!has_table || http::is_table_plain());
+    let client = http::client(plain)?;
+    let connect = |timeout| {
+        Connect::lambda().http_client(http::for_sdk(client.clone())).operation_timeout(timeout)
+    };
+    let (store, directory) = match &config.throttle {
         Some(throttle) => {
-            let connect = Connect::default()
-                .operation_timeout(throttle.timeout())
-                .connect_timeout(throttle.timeout());
-            Some(DynamoStore::connect(&throttle.table, &connect).await)
+            let client = connect(throttle.timeout()).client().await;
+            let clock = SystemClock::new();
+            let directory = Directory::new(&client, &throttle.table, clock, KEEP_LOOK_UPS);
+            (Some(DynamoStore::new(client, &throttle.table)), Some(directory))
         }
-        None => None,
+        None => (None, None),
     };
     let revocations = match &config.revocation {
         Some(revocation) => {
-            let connect = Connect::default()
-                .operation_timeout(revocation.timeout())
-                .connect_timeout(revocation.timeout());
-            let table = throttle::Revocations::new(connect.client().await, &revocation.table);
+            let client = connect(revocation.timeout()).client().await;
+            let table = throttle::Revocations::new(client, &revocation.table);
             Some(Revocations::new(table, revocation.clone(), SystemClock::new()))
         }
         None => None,
     };
-    let mut authorizer = Authorizer::new(config, store, SystemClock::new())?;
+    let mut authorizer = Authorizer::with_client(config, store, SystemClock::new(), client.clone());
+    if let Some(directory) = directory {
+        authorizer = authorizer.with_directory(directory);
+    }
     if let Some(revocations) = revocations {
         authorizer = authorizer.with_revocations(revocations);
     }
-    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
-    futures_util::future::join(authorizer.prepare(), shutdown::register(&api)).await;
     Ok(authorizer)
 }
 
@@ -174,7 +207,7 @@ async fn report(error: &StartError) {
         .post(format!("http://{api}/2018-06-01/runtime/init/error"))
         .header("Lambda-Runtime-Function-Error-Type", error.code())
         .header("Content-Type", "application/json")
-        .timeout(std::time::Duration::from_secs(1))
+        .timeout(Duration::from_secs(1))
         .body(body.to_string());
     if let Err(error) = request.send().await {
         tracing::warn!(%error, "the initialisation error can't be reported");

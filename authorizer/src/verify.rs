@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use reqwest::Client;
 use serde_json::Value;
 use throttle::Clock;
 
 use crate::cache::{Cache, Digest, Known};
 use crate::claims::Claims;
 use crate::config::{Identity, Issuer};
+use crate::http;
 use crate::jwks::{Key, KeySets, Keys};
 use crate::log;
 use crate::metrics::Fetches;
@@ -48,6 +50,12 @@ pub enum Lookup {
     Miss,
 }
 
+/// Whether every key set is at an http address.
+pub(crate) fn are_plain(issuers: &[Issuer]) -> bool {
+    let mut identities = issuers.iter().flat_map(|issuer| &issuer.identities);
+    identities.all(|identity| identity.jwks_uri.scheme() == "http")
+}
+
 impl<C: Clock + Clone> Verifier<C> {
     /// Prepares to verify the tokens of these issuers; no key is fetched yet.
     ///
@@ -55,10 +63,15 @@ impl<C: Clock + Clone> Verifier<C> {
     ///
     /// The HTTP client for the key sets can't be made.
     pub fn new(issuers: Vec<Issuer>, clock: C) -> Result<Self, reqwest::Error> {
-        let identities: Vec<Identity> =
-            issuers.iter().flat_map(|issuer| issuer.identities.clone()).collect();
-        let keys = KeySets::new(identities, &clock)?;
-        Ok(Self { issuers, keys, known: Cache::new(), clock })
+        let client = http::client(are_plain(&issuers))?;
+        Ok(Self::with_client(issuers, clock, client))
+    }
+
+    /// Like `new`, with keys fetched by this client.
+    pub(crate) fn with_client(issuers: Vec<Issuer>, clock: C, client: Client) -> Self {
+        let identities = issuers.iter().flat_map(|issuer| issuer.identities.clone()).collect();
+        let keys = KeySets::new(identities, &clock, client);
+        Self { issuers, keys, known: Cache::new(), clock }
     }
 
     /// Fetches the keys that the first token will need; a failure is left to that token.
@@ -112,13 +125,13 @@ impl<C: Clock + Clone> Verifier<C> {
             return Err(Refusal::header("the algorithm is not the issuer's"));
         }
         let keys = self.keys.key(&identity.iss, &token.kid).await?;
-        let key = match verifying(&keys, token)? {
-            Some(key) => key,
-            None => {
-                let forged = Refusal::new(Code::Signature, "the signature is not the issuer's");
-                // The issuer may have put another key under the same name since.
+        let key = match verifying(&keys, token) {
+            Ok(key) => key,
+            // The issuer may have put another key under the same name since, and one for another
+            // algorithm as well.
+            Err(refusal) => {
                 let again = self.keys.again(&identity.iss, &token.kid, &keys).await;
-                verifying(&*again.ok_or(forged)?, token)?.ok_or(forged)?
+                verifying(&*again.ok_or(refusal)?, token)?
             }
         };
         let now = self.clock.now().as_secs();
@@ -150,11 +163,14 @@ impl<C: Clock + Clone> Verifier<C> {
     }
 }
 
-/// The one of these keys that is for the token's algorithm, if the token is signed by it.
-fn verifying(keys: &Keys, token: &Unverified<'_>) -> Result<Option<Arc<Key>>, Refusal> {
+/// The one of these keys that signed the token.
+fn verifying(keys: &Keys, token: &Unverified<'_>) -> Result<Arc<Key>, Refusal> {
     let key = keys
         .of(token.algorithm)
         .ok_or(Refusal::key("the issuer's key is not for this algorithm"))?;
-    let verifies = key.verifies(token.signed.as_bytes(), &token.signature);
-    Ok(verifies.then(|| Arc::clone(key)))
+    if key.verifies(token.signed.as_bytes(), &token.signature) {
+        Ok(Arc::clone(key))
+    } else {
+        Err(Refusal::new(Code::Signature, "the signature is not the issuer's"))
+    }
 }

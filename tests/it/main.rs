@@ -5,6 +5,7 @@
 //! - `answers`: what a caller sees: 200, 401, 403, 429, and what the backend is told
 //! - `issuer`: signing in, and keys that rotate
 //! - `environments`: execution environments that die
+//! - `runtime`: the authorizer alone over the Runtime API: its log, panics, concurrency, its end
 //! - `start`: starting, refusing to start, and ending without a trace
 
 #![expect(
@@ -18,4 +19,5 @@ mod answers;
 mod caller;
 mod environments;
 mod issuer;
+mod runtime;
 mod start;

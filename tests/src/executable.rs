@@ -14,7 +14,30 @@ use std::sync::OnceLock;
 /// The build fails, or the test does not run out of a target folder.
 pub fn local() -> &'static Path {
     static LOCAL: OnceLock<PathBuf> = OnceLock::new();
-    LOCAL.get_or_init(|| build("local", "local"))
+    LOCAL.get_or_init(|| build(&["--package", "local", "--bin", "local"], "local"))
+}
+
+/// The built `authorizer` executable, of the same profile as the running test.
+///
+/// # Panics
+///
+/// As [`local`].
+pub fn authorizer() -> &'static Path {
+    static AUTHORIZER: OnceLock<PathBuf> = OnceLock::new();
+    AUTHORIZER
+        .get_or_init(|| build(&["--package", "authorizer", "--bin", "authorizer"], "authorizer"))
+}
+
+/// The authorizer with a store that panics: the example `panicking`.
+///
+/// # Panics
+///
+/// As [`local`].
+pub fn panicking() -> &'static Path {
+    static PANICKING: OnceLock<PathBuf> = OnceLock::new();
+    PANICKING.get_or_init(|| {
+        build(&["--package", "tests", "--example", "panicking"], "examples/panicking")
+    })
 }
 
 /// Builds an executable as it is released, and says where it is.
@@ -38,7 +61,8 @@ pub fn release(arguments: &[&str], path: &str) -> PathBuf {
     target.join("release").join(path)
 }
 
-fn build(package: &str, binary: &str) -> PathBuf {
+/// Builds what `arguments` name; `path` is where it is then, below the profile's folder.
+fn build(arguments: &[&str], path: &str) -> PathBuf {
     // target/debug/deps/it-0123 -> target/debug
     let test = std::env::current_exe().unwrap();
     let folder = test.ancestors().nth(2).unwrap();
@@ -48,11 +72,12 @@ fn build(package: &str, binary: &str) -> PathBuf {
         None => panic!("`{}` is not in a target folder", test.display()),
     };
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked", "--package", package, "--bin", binary])
+        .args(["build", "--quiet", "--locked"])
+        .args(arguments)
         .args(["--profile", profile, "--target-dir"])
         .arg(folder.parent().unwrap())
         .status()
         .unwrap();
-    assert!(status.success(), "`{binary}` does not build");
-    folder.join(binary)
+    assert!(status.success(), "`{path}` does not build");
+    folder.join(path)
 }

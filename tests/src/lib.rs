@@ -13,5 +13,5 @@
 mod executable;
 mod stack;
 
-pub use executable::{local, release};
+pub use executable::{authorizer, local, panicking, release};
 pub use stack::{Client, Ended, Ready, Stack, User};

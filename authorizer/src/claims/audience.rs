@@ -28,9 +28,13 @@ pub(super) fn check(
 ) -> Result<&'static str, Refusal> {
     let kind = kind(members, marked, checks)?;
     let client = client_claim(members, kind, checks);
+    let named = client_of(members, client);
     let fits = match (&checks.clients, members.get(client)) {
-        (None, _) | (Some(Accepted::Any), None) => true,
-        (Some(clients), named) => accepts(clients, named, client == AUDIENCE),
+        (None | Some(Accepted::Any), None) => true,
+        // What it names is an audience then, and judged as one below.
+        (None, Some(_)) if client == AUDIENCE => true,
+        (None, Some(_)) => named.is_some(),
+        (Some(clients), _) => named.is_some_and(|name| clients.has(name)),
     };
     if !fits {
         return Err(Refusal::claim("the token is for another client"));
@@ -48,7 +52,7 @@ pub(super) fn check(
             kind == Kind::Access
                 && name.is_some_and(|name| checks.unbound_clients.iter().any(|id| id == name))
         }
-        (Some(audiences), audience) => accepts(audiences, audience, true),
+        (Some(audiences), audience) => accepts(audiences, audience),
     };
     if fits { Ok(client) } else { Err(Refusal::claim("the token is for another audience")) }
 }
@@ -58,8 +62,15 @@ pub(super) fn check(
 /// Cognito says it in `token_use`. Another issuer's token may be marked as an access token by its
 /// header's `typ` (RFC 9068), or not say it at all: then it is no access token, and passes as an
 /// ID token for its audience, or where any use is accepted.
+///
+/// A security event (RFC 8417 section 2.2) is no token that lets anybody in, though one looks much
+/// like an ID token: the logout token of OpenID Connect's back-channel logout, say, which an
+/// issuer hands to every client.
 fn kind(members: &Map<String, Value>, marked: bool, checks: &Checks) -> Result<Kind, Refusal> {
     let another = Err(Refusal::claim("the token is for another use"));
+    if members.get("events").is_some_and(Value::is_object) {
+        return another;
+    }
     let kind = match members.get("token_use") {
         Some(said) if said == "access" => Kind::Access,
         Some(said) if said == "id" && !marked => Kind::Id,
@@ -89,13 +100,29 @@ fn client_claim(members: &Map<String, Value>, kind: Kind, checks: &Checks) -> &'
     }
 }
 
-/// Whether a client or audience claim is well formed, and holds one that is accepted.
+/// The one client that this claim names.
 ///
-/// An audience may be several (RFC 7519 section 4.1.3), a client is one.
-fn accepts(accepted: &Accepted, claim: Option<&Value>, several: bool) -> bool {
+/// An audience may say it as a list of one (RFC 7519 section 4.1.3). Of several none is believed:
+/// which one could be denied or revoked?
+pub(super) fn client_of<'a>(members: &'a Map<String, Value>, claim: &str) -> Option<&'a str> {
+    let name = match members.get(claim)? {
+        Value::String(name) => name,
+        Value::Array(all) if claim == AUDIENCE => match all.as_slice() {
+            [Value::String(name)] => name,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    (!name.is_empty()).then_some(name)
+}
+
+/// Whether an audience is well formed, and holds one that is accepted.
+///
+/// It may be several (RFC 7519 section 4.1.3).
+fn accepts(accepted: &Accepted, claim: Option<&Value>) -> bool {
     match claim {
         Some(Value::String(one)) => !one.is_empty() && accepted.has(one),
-        Some(Value::Array(all)) if several => {
+        Some(Value::Array(all)) => {
             all.iter().all(Value::is_string)
                 && all.iter().filter_map(Value::as_str).any(|one| accepted.has(one))
         }

@@ -228,7 +228,7 @@ fn takes_any_use_only_where_the_configuration_says_so() {
     assert!(!passes(&any, &json!({"token_use": null})), "a pool's tokens all say it");
     let other = for_other(TokenUse::Any);
     assert!(passes(&other, &json!({"token_use": null})), "another issuer's don't");
-    let unnamed = json!({"token_use": null, "client_id": null, "aud": ["x", "client"]});
+    let unnamed = json!({"token_use": null, "client_id": null, "aud": ["client"]});
     assert!(passes(&other, &unnamed));
     assert!(!passes(&other, &json!({"token_use": "refresh"})));
     assert!(!passes(&other, &json!({"token_use": 1})));
@@ -268,6 +268,57 @@ fn judges_a_token_by_the_client_claim_of_its_kind() {
     assert!(!passes(&for_id(), &id(&json!({"aud": ["client", 1]}))));
     assert!(!passes(&for_id(), &id(&json!({"aud": []}))));
     assert!(!passes(&for_id(), &id(&json!({"aud": null}))));
+}
+
+#[test]
+fn a_client_is_one_in_whichever_claim() {
+    let any = Checks { clients: Some(Accepted::Any), ..for_id() };
+    let unsaid = json!({"token_use": null, "client_id": null, "aud": ["client"]});
+    for (checks, changes) in [
+        (for_id(), id(&json!({"aud": ["client"]}))),
+        (any.clone(), id(&json!({"aud": ["client"]}))),
+        (for_other(TokenUse::Any), unsaid),
+    ] {
+        let claims = check_with(&checks, &changes).unwrap();
+        assert_eq!(claims.client(), Some("client"), "or it could not be revoked or denied");
+        assert_eq!(claims.context().find(|(name, _)| *name == "clientId").unwrap().1, "client");
+    }
+    for aud in [json!(["client", "other"]), json!(["other", "client"]), json!(["client", "client"])]
+    {
+        assert!(!passes(&for_id(), &id(&json!({ "aud": aud }))), "{aud}");
+        assert!(!passes(&any, &id(&json!({ "aud": aud }))), "{aud}");
+        let unsaid = json!({"token_use": null, "client_id": null, "aud": aud});
+        assert!(!passes(&for_other(TokenUse::Any), &unsaid), "{aud}");
+    }
+    let bound = Checks {
+        clients: None,
+        audiences: Some(these(&["https://api"])),
+        ..for_other(TokenUse::Access)
+    };
+    assert!(passes(&bound, &json!({"aud": "https://api"})));
+    for wrong in [json!(["client"]), json!(1), json!(""), json!(null)] {
+        let mut members = payload(&json!({"aud": "https://api"}));
+        members.insert("client_id".into(), wrong.clone());
+        let outcome = Claims::check(members, false, ISSUER, &Arc::new(bound.clone()), NOW);
+        assert!(outcome.is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_security_event_is_no_token() {
+    let logout = json!({"http://schemas.openid.net/event/backchannel-logout": {}});
+    for checks in [for_other(TokenUse::Id), for_other(TokenUse::Any)] {
+        let plain = json!({"token_use": null, "client_id": null, "aud": "client"});
+        assert!(passes(&checks, &plain));
+        let mut told = plain.clone();
+        told["events"] = logout.clone();
+        assert!(!passes(&checks, &told), "a logout token is made like an ID token");
+        told["events"] = json!({"https://schemas.openid.net/secevent/risc/event-type/x": {}});
+        assert!(!passes(&checks, &told));
+        told["events"] = json!(["mine"]);
+        assert!(passes(&checks, &told), "another's claim of that name");
+    }
+    assert!(!passes(&checks(), &json!({ "events": logout })));
 }
 
 #[test]

@@ -4,7 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+use throttle::FailurePolicy;
 use throttle::dynamo::OPERATION_TIMEOUT;
+
+/// What `subject` says where keys are looked up, and no claim.
+const API_KEY: &str = "api_key";
 
 /// The key value that says "throttled" to API Gateway: no usage plan knows it.
 pub(crate) const UNKNOWN_KEY: &str = "tollgate-throttled-unknown-key";
@@ -21,15 +25,15 @@ const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=5_000;
 pub struct ThrottleConfig {
     /// The DynamoDB table's name.
     pub table: String,
-    /// The claim whose text a bucket belongs to.
+    /// The claim whose text a bucket belongs to, or `api_key`: whoever holds the request's key.
     pub subject: String,
     /// Which plan a caller is on.
     pub plan: PlanChoice,
     /// How API Gateway is told to answer 429.
     pub refuse: Refuse,
-    /// What happens while the table can't be reached.
+    /// What happens while the table fails, where the plan doesn't say.
     #[serde(default)]
-    pub failure: Failure,
+    pub failure: FailurePolicy,
     /// How long one call to the table may take, and as long again to connect first; milliseconds.
     timeout_ms: Option<u64>,
     /// The API key of the usage plan that an allowed caller is put on; for `unknown-key`.
@@ -41,6 +45,17 @@ impl ThrottleConfig {
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout_ms.map_or(OPERATION_TIMEOUT, Duration::from_millis)
+    }
+
+    /// Whether the API key of a request says who is counted, and no claim.
+    #[must_use]
+    pub fn counts_by_api_key(&self) -> bool {
+        self.subject == API_KEY
+    }
+
+    /// Whether keys or assignments are looked up in the table.
+    pub(crate) fn looks_up(&self) -> bool {
+        self.counts_by_api_key() || self.plan.assigned
     }
 
     /// The API key that stands for "allowed"; present where `refuse` is `unknown-key`.
@@ -63,13 +78,18 @@ impl fmt::Debug for ThrottleConfig {
     }
 }
 
-/// Which plan a caller is on: a claim's text, else a default.
+/// Which plan a caller is on: the first of these that names one.
+///
+/// An API key's own plan goes before all of them.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlanChoice {
+    /// Whether the table is asked which plan the subject is assigned; of a key it always is.
+    #[serde(default)]
+    pub assigned: bool,
     /// The claim that names the plan.
     pub claim: Option<String>,
-    /// The plan of a token without that claim.
+    /// The plan of whoever has none by the others.
     #[serde(deserialize_with = "plan_id")]
     pub default: throttle::PlanId,
 }
@@ -86,22 +106,8 @@ pub enum Refuse {
     Context,
 }
 
-/// What happens while the table can't be reached.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Failure {
-    /// The request fails: it is not let through uncounted.
-    #[default]
-    Closed,
-}
-
 /// Checks what no single field can say of itself.
 pub(super) fn check(spec: &ThrottleConfig) -> Result<(), String> {
-    if spec.subject == "api_key" {
-        return Err("`subject = \"api_key\"` needs keys to be looked up, which this version does \
-                    not: name a claim, `client_id` say"
-            .into());
-    }
     if spec.subject.is_empty() || spec.table.is_empty() {
         return Err("`table` and `subject` must not be empty".into());
     }

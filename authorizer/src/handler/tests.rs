@@ -1,6 +1,7 @@
 //! The authorizer as a whole: real keys, a real key endpoint, a store in memory, a set clock.
 
 mod forms;
+mod holders;
 mod issuers;
 mod lines;
 #[cfg(feature = "otel")]
@@ -16,7 +17,7 @@ use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
-use throttle::{ManualClock, MemoryStore, Plan, PlanId, Timestamp};
+use throttle::{ManualClock, MemoryStore, Plan, PlanId, Subject, Timestamp};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -337,9 +338,13 @@ impl Store for Broken {
 }
 
 fn with_limits(iss: &str) -> Config {
+    with_these_limits(iss, THROTTLE)
+}
+
+fn with_these_limits(iss: &str, limits: &str) -> Config {
     let text = format!(
         "[[issuer]]\nurl = \"{iss}\"\nclients = \"any\"\ntoken_use = \"any\"\n\
-         [[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n{THROTTLE}"
+         [[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n{limits}"
     );
     Config::parse(&text, "test").unwrap()
 }
@@ -360,6 +365,28 @@ async fn a_table_that_can_t_be_had_lets_nobody_through_and_is_not_a_401() {
         let authorizer = Authorizer::new(config, Some(broken), bench.clock.clone()).unwrap();
         let outcome = authorizer.handle(&event, "request").await.err();
         assert_eq!(outcome, Some(Failure::Internal { code }));
+    }
+}
+
+#[tokio::test]
+async fn while_the_table_fails_the_configured_policy_decides() {
+    let bench = Bench::new("").await;
+    let event = json!({"type": "TOKEN", "methodArn": ARN,
+        "authorizationToken": format!("Bearer {}", bench.token(&json!({})))});
+    // A share of a plan that was never seen is nothing.
+    for (failure, passes) in
+        [("\"closed\"", false), ("\"open\"", true), ("{ local = \"1/10\" }", false)]
+    {
+        for (fault, may_pass) in
+            [(throttle::Failure::TimedOut, true), (throttle::Failure::NoTable, false)]
+        {
+            let limits = THROTTLE.replace("failure = \"closed\"", &format!("failure = {failure}"));
+            let config = with_these_limits(&bench.iss, &limits);
+            let authorizer =
+                Authorizer::new(config, Some(Broken(fault)), bench.clock.clone()).unwrap();
+            let outcome = authorizer.handle(&event, "request").await;
+            assert_eq!(outcome.is_ok(), passes && may_pass, "{failure}: {outcome:?}");
+        }
     }
 }
 
@@ -402,7 +429,7 @@ async fn a_forbidden_caller_keeps_its_key_since_the_policy_may_be_cached() {
 }
 
 #[tokio::test]
-async fn an_audience_of_several_names_no_client() {
+async fn an_audience_is_the_client_where_it_is_one_alone() {
     let bench = Bench::new("").await;
     let text = format!(
         "[[issuer]]\nurl = \"{}\"\nclients = [\"client\"]\ntoken_use = \"any\"\n\
@@ -411,12 +438,16 @@ async fn an_audience_of_several_names_no_client() {
     );
     let config = Config::parse(&text, "test").unwrap();
     let authorizer = Authorizer::<MemoryStore, _>::new(config, None, bench.clock.clone()).unwrap();
-    let token = bench.token(&json!({"token_use": "id", "aud": ["client", "other"]}));
-    let event = json!({"type": "TOKEN", "methodArn": ARN,
-        "authorizationToken": format!("Bearer {token}")});
-    let answer = authorizer.handle(&event, "request").await.unwrap();
-    let answer = serde_json::to_value(answer).unwrap();
-    assert_eq!(answer["context"].get("clientId"), None, "absent, not null");
+    let ask = async |aud: Value| {
+        let token = bench.token(&json!({"token_use": "id", "aud": aud}));
+        let event = json!({"type": "TOKEN", "methodArn": ARN,
+            "authorizationToken": format!("Bearer {token}")});
+        let answer = authorizer.handle(&event, "request").await;
+        answer.map(|answer| serde_json::to_value(answer).unwrap())
+    };
+    assert_eq!(ask(json!(["client"])).await.unwrap()["context"]["clientId"], "client");
+    let several = ask(json!(["client", "other"])).await;
+    assert_eq!(several, Err(Failure::Unauthorized), "which one could be revoked?");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use super::fetch::{Fetch, FetchError};
 use super::set::{KeySet, SetError};
 use crate::config::Identity;
+use crate::http;
 
 /// A key set as its issuer publishes it.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,8 +38,9 @@ impl From<FetchError> for KeysError {
 ///
 /// No answer in 1.5 seconds, another status than 200, over 150,000 bytes, or no usable key.
 pub async fn fetch_keys(identity: &Identity) -> Result<PublishedKeys, KeysError> {
-    let fetch = Fetch::new(identity.jwks_uri.scheme() == "http")
+    let client = http::client(identity.jwks_uri.scheme() == "http")
         .map_err(|error| KeysError(format!("no HTTP client could be made: {error}")))?;
+    let fetch = Fetch::new(client);
     let body = fetch.body(&identity.jwks_uri).await?;
     let usable = KeySet::parse(&body).map_err(FetchError::from)?.len();
     let text = String::from_utf8(body).map_err(|_| FetchError::from(SetError::Form))?;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, HeaderValue};
-use reqwest::{Client, ClientBuilder, StatusCode, Url, redirect};
+use reqwest::header::{ACCEPT, CONNECTION, HeaderValue};
+use reqwest::{Client, StatusCode, Url};
 
 use super::set::{KeySet, SetError};
 
@@ -13,8 +13,8 @@ pub(super) const MAX_BODY: usize = 150_000;
 /// The longest time for a whole fetch: API Gateway's own bound for its JWT authorizer.
 const TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// The one HTTP client. Its connections are not kept: the next fetch is minutes away, and a
-/// connection that froze with the execution environment is found dead only by a time-out.
+/// Fetches key sets. Connections are not kept: the next fetch is minutes away, and one that
+/// froze with the execution environment is found dead only by a time-out.
 #[derive(Clone)]
 pub(super) struct Fetch {
     client: Client,
@@ -42,17 +42,8 @@ impl FetchError {
 }
 
 impl Fetch {
-    /// `plain`: every address is http on the loopback, so that the system's root certificates,
-    /// most of a cold start's time, need not be read.
-    pub(super) fn new(plain: bool) -> Result<Self, reqwest::Error> {
-        // No proxy of the environment's: what is http on the loopback must not leave the machine.
-        let client = Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(0);
-        let roots = |client: ClientBuilder| if plain { client.tls_certs_only([]) } else { client };
-        Ok(Self { client: roots(client).build()? })
+    pub(super) fn new(client: Client) -> Self {
+        Self { client }
     }
 
     /// Fetches and reads one key set.
@@ -73,6 +64,8 @@ impl Fetch {
         let request = self
             .client
             .get(address.clone())
+            .timeout(TIMEOUT)
+            .header(CONNECTION, HeaderValue::from_static("close"))
             .header(ACCEPT, HeaderValue::from_static("application/json"));
         let mut response = request.send().await.map_err(|error| transport(&error))?;
         if response.status() != StatusCode::OK {

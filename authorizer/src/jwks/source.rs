@@ -1,5 +1,6 @@
 //! One issuer's key set, and the one fetch of it that may be under way.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ const PENALTY_WITH_A_SET: Duration = Duration::from_secs(30);
 /// Fetches for unknown kids: one in this time, and at most `UNKNOWN_BURST` at once.
 pub(super) const UNKNOWN_EVERY: Duration = Duration::from_secs(10);
 const UNKNOWN_BURST: u32 = 4;
+
+/// How many kids that were taken back are remembered.
+const MAX_WITHDRAWN: usize = 100;
 
 /// How long a request that has its key waits for the refresh that it begins.
 const REFRESH_BUDGET: Duration = Duration::from_millis(250);
@@ -51,6 +55,8 @@ pub(super) struct Source<C> {
 pub(super) struct Held {
     pub(super) set: KeySet,
     since: Moment,
+    /// The kids that the sets before had, and this one has not.
+    withdrawn: HashSet<String>,
     /// How old it counts as when it comes.
     head_start: Duration,
     bundled: bool,
@@ -67,14 +73,25 @@ struct Moment {
 /// Why a fetch is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
-    /// There is no set with the key in it that may be served, and no recent one without it.
+    /// There is no set that may be served.
     Set,
     /// The key is there, but its set is old; it is served all the same.
     Fresher,
-    /// The set is recent, but has no such kid.
+    /// The set may be served, but has no such kid.
     Kid,
     /// The key is there, but a signature by it failed.
     Doubt,
+}
+
+/// What a set that is held says of a kid that it doesn't have, after a request has asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The endpoint was asked, for this request or since it began: there is no such key.
+    Asked,
+    /// The endpoint fails, just now, or so recently that it was left alone: nobody knows.
+    Failing,
+    /// The budget for unknown kids is used up, so that it was not asked: nobody knows.
+    Unasked,
 }
 
 #[derive(Default)]
@@ -100,8 +117,8 @@ struct Flight {
 enum Turn {
     /// Wait for this one, for so long at most.
     Wait(Shared<BoxFuture<'static, ()>>, Option<Duration>),
-    /// Go on without; says whether that is because the endpoint fails.
-    Leave { failing: bool },
+    /// Go on without.
+    Leave(Standing),
 }
 
 impl<C: Clock + Clone> Source<C> {
@@ -111,7 +128,14 @@ impl<C: Clock + Clone> Source<C> {
         let bundle = identity
             .bundle
             .as_ref()
-            .map(|bundle| Arc::new(Held { set: bundle.keys(), since, head_start, bundled: true }));
+            .map(|bundle| Held {
+                set: bundle.keys(),
+                since,
+                withdrawn: HashSet::new(),
+                head_start,
+                bundled: true,
+            })
+            .map(Arc::new);
         let (current, state) = (RwLock::new(bundle), Mutex::default());
         Self { identity, fetch, fetches, clock, current, state }
     }
@@ -136,18 +160,21 @@ impl<C: Clock + Clone> Source<C> {
 
     /// Fetches a set where that is allowed now; leaves the old one where it fails.
     ///
-    /// `seen` is the set that didn't do. Says whether the endpoint fails: just now, or so
-    /// recently that it was left alone.
-    pub(super) async fn refresh(self: &Arc<Self>, want: Want, seen: Option<&Arc<Held>>) -> bool {
+    /// `seen` is the set that didn't do.
+    pub(super) async fn refresh(
+        self: &Arc<Self>,
+        want: Want,
+        seen: Option<&Arc<Held>>,
+    ) -> Standing {
         match self.turn(want, seen) {
-            Turn::Leave { failing } => return failing,
+            Turn::Leave(standing) => return standing,
             Turn::Wait(landing, None) => landing.await,
             Turn::Wait(landing, Some(budget)) => {
                 // Out of time: the old set is served, and the fetch stays where it is.
                 let _ = tokio::time::timeout(budget, landing).await;
             }
         }
-        self.state().failed.is_some()
+        if self.state().failed.is_some() { Standing::Failing } else { Standing::Asked }
     }
 
     fn turn(self: &Arc<Self>, want: Want, seen: Option<&Arc<Held>>) -> Turn {
@@ -159,7 +186,7 @@ impl<C: Clock + Clone> Source<C> {
             _ => false,
         };
         if !unchanged {
-            return Turn::Leave { failing: false };
+            return Turn::Leave(Standing::Asked);
         }
         let budget = |budget| (want == Want::Fresher).then_some(budget);
         if let Some(flight) = &state.flight {
@@ -175,10 +202,13 @@ impl<C: Clock + Clone> Source<C> {
         let served = matches!(want, Want::Fresher | Want::Doubt);
         let penalty = if served { PENALTY_WITH_A_SET } else { PENALTY };
         if state.failed.is_some_and(|failed| now < failed.saturating_add(penalty)) {
-            return Turn::Leave { failing: true };
+            return Turn::Leave(Standing::Failing);
         }
-        if want == Want::Kid && !state.take_unknown(now) {
-            return Turn::Leave { failing: false };
+        // An old set is fetched again anyway, and then it is a young one or the endpoint fails.
+        let failing = state.failed.is_some();
+        let due = !failing && seen.is_some_and(|held| self.age(held) >= SOFT_AGE);
+        if want == Want::Kid && !due && !state.take_unknown(now) {
+            return Turn::Leave(if failing { Standing::Failing } else { Standing::Unasked });
         }
         let landing = self.begin(&mut state);
         Turn::Wait(landing, budget(REFRESH_BUDGET))
@@ -220,7 +250,15 @@ impl<C: Clock + Clone> Source<C> {
         };
         state.failed = None;
         tracing::info!(issuer, keys = set.len(), "key set fetched");
-        let held = Held { set, since: self.now(), head_start: Duration::ZERO, bundled: false };
+        if set.is_cut() {
+            tracing::warn!(issuer, "the key set has more keys than are read: the last are unknown");
+        }
+        let before = self.held();
+        let withdrawn = before.iter().flat_map(|held| held.set.kids().chain(held.withdrawn()));
+        let withdrawn = withdrawn.filter(|kid| set.key(kid).is_none()).take(MAX_WITHDRAWN);
+        let withdrawn = withdrawn.map(str::to_owned).collect();
+        let (since, head_start) = (self.now(), Duration::ZERO);
+        let held = Held { set, since, withdrawn, head_start, bundled: false };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(held));
     }
 
@@ -243,6 +281,18 @@ impl<C: Clock + Clone> Source<C> {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// The kids that were taken back.
+    fn withdrawn(&self) -> impl Iterator<Item = &str> {
+        self.withdrawn.iter().map(String::as_str)
+    }
+
+    /// Whether a set before had this kid: its issuer has taken the key back.
+    pub(super) fn has_withdrawn(&self, kid: &str) -> bool {
+        self.withdrawn.contains(kid)
     }
 }
 

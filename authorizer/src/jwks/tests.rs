@@ -20,6 +20,10 @@ use super::source::{BUNDLE_TRUST, LOST, PENALTY, UNKNOWN_EVERY};
 use super::*;
 use crate::refusal::Code;
 
+fn client() -> Client {
+    crate::http::client(true).unwrap()
+}
+
 /// What the key endpoint does with the next requests.
 #[derive(Clone)]
 enum Behaviour {
@@ -105,7 +109,7 @@ impl Bench {
             bundle: None,
         };
         let clock = ManualClock::default();
-        let keys = KeySets::new(vec![identity], &clock).unwrap();
+        let keys = KeySets::new(vec![identity], &clock, client());
         Self { keys, endpoint, clock, iss }
     }
 
@@ -196,12 +200,16 @@ async fn random_kids_use_up_a_budget_that_a_rotation_does_not_need() {
     let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
     assert_eq!(bench.code("a").await, None);
     for kid in 0..200 {
-        assert_eq!(bench.code(&format!("random-{kid}")).await, Some(Code::Key));
+        let asked = if kid < 4 { Code::Key } else { Code::Unavailable };
+        assert_eq!(bench.code(&format!("random-{kid}")).await, Some(asked));
     }
     assert_eq!(bench.fetches(), 1 + 4, "the first, and the budget");
 
-    // The keys rotate while the flood goes on: its next fetch brings the new key.
+    // The keys rotate while the flood goes on: its next fetch brings the new key. Until then
+    // nobody knows whether a new kid is the issuer's, and a 401 or a Deny would be kept.
     bench.becomes(Behaviour::Keys(vec!["b"]));
+    let refused = bench.keys.key(&bench.iss, "b").await.err().unwrap();
+    assert_eq!((refused.code(), refused.is_outage()), (Code::Unavailable, false));
     bench.clock.advance(UNKNOWN_EVERY);
     assert_eq!(bench.code("random").await, Some(Code::Key));
     assert_eq!(bench.code("b").await, None);
@@ -308,7 +316,7 @@ async fn loose(behaviour: Behaviour) -> (Bench, KeySets<LooseClock>, LooseClock)
     let clock = LooseClock::default();
     clock.set(20_000 * DAY, 0);
     let identity = bench.keys.sources[0].identity().clone();
-    let keys = KeySets::new(vec![identity], &clock).unwrap();
+    let keys = KeySets::new(vec![identity], &clock, client());
     (bench, keys, clock)
 }
 
@@ -342,15 +350,19 @@ async fn an_issuer_s_second_name_without_keys_is_not_an_outage() {
     let bench = Bench::new(Behaviour::Status(403)).await;
     let first = bench.keys.sources[0].identity().clone();
     let second = Identity { iss: "https://second.example".into(), prefetch: false, ..first };
-    let keys = KeySets::new(vec![second.clone()], &bench.clock).unwrap();
+    let keys = KeySets::new(vec![second.clone()], &bench.clock, client());
     keys.prefetch().await;
     assert_eq!(bench.fetches(), 0, "only when a token names it");
-    for _ in 0..50 {
-        let refused = keys.key(&second.iss, "a").await.err().map(Refusal::code);
-        assert_eq!(refused, Some(Code::Key), "a 401: anybody can send such a token");
+    for request in 0..50 {
+        let refused = keys.key(&second.iss, "a").await.err().unwrap();
+        assert!(!refused.is_outage(), "anybody can send such a token");
+        let asked = if request < 1 + 4 { Code::Key } else { Code::Unavailable };
+        assert_eq!(refused.code(), asked, "a 401 where the issuer was asked");
     }
     assert_eq!(bench.fetches(), 1 + 4);
-    assert_eq!(bench.code("a").await, Some(Code::Unavailable), "of the first name it is one");
+    let refused = bench.keys.key(&bench.iss, "a").await.err().unwrap();
+    assert_eq!(refused.code(), Code::Unavailable);
+    assert!(refused.is_outage(), "of the first name it is one");
     bench.becomes(Behaviour::Keys(vec!["a"]));
     bench.clock.advance(UNKNOWN_EVERY);
     assert!(keys.key(&second.iss, "a").await.is_ok(), "and the pool may switch later");
@@ -361,11 +373,52 @@ async fn a_rotation_that_can_t_be_seen_is_not_a_401() {
     let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
     assert_eq!(bench.code("a").await, None);
     bench.becomes(Behaviour::Status(503));
-    for _ in 0..2 {
-        assert_eq!(bench.code("new").await, Some(Code::Unavailable));
+    for kid in 0..40 {
+        for _ in 0..2 {
+            let refused = bench.keys.key(&bench.iss, &format!("new-{kid}")).await.err().unwrap();
+            assert_eq!(refused.code(), Code::Unavailable, "{kid}");
+            assert!(refused.is_outage(), "over the budget for unknown kids too");
+        }
         assert_eq!(bench.code("a").await, None, "the keys that are known go on");
+        bench.clock.advance(PENALTY + Duration::from_millis(100));
     }
-    assert_eq!(bench.fetches(), 2);
+    assert_eq!(bench.fetches(), 1 + 4 + 4, "four at once, and one in ten seconds");
+}
+
+#[tokio::test]
+async fn random_kids_cost_a_dead_endpoint_no_fetch_a_second_once_the_set_is_old() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
+    assert_eq!(bench.code("a").await, None);
+    bench.becomes(Behaviour::Status(503));
+    bench.clock.advance(SOFT_AGE);
+    for kid in 0..60 {
+        assert_eq!(bench.code(&format!("random-{kid}")).await, Some(Code::Unavailable));
+        bench.clock.advance(PENALTY);
+    }
+    assert_eq!(bench.fetches(), 1 + 1 + 4 + 5, "the refresh, the budget, and one in ten seconds");
+    bench.becomes(Behaviour::Keys(vec!["b"]));
+    bench.clock.advance(UNKNOWN_EVERY);
+    assert_eq!(bench.code("b").await, None, "it recovers by itself");
+}
+
+#[tokio::test]
+async fn a_key_that_was_withdrawn_is_a_401_during_a_flood_too() {
+    let bench = Bench::new(Behaviour::Keys(vec!["a", "b"])).await;
+    assert_eq!(bench.code("a").await, None);
+    bench.becomes(Behaviour::Keys(vec!["b"]));
+    bench.clock.advance(SOFT_AGE);
+    for kid in 0..20 {
+        let _ = bench.code(&format!("random-{kid}")).await;
+    }
+    assert_eq!(bench.code("random").await, Some(Code::Unavailable));
+    assert_eq!(
+        bench.code("a").await,
+        Some(Code::Key),
+        "its tokens are to be given up, not retried"
+    );
+    bench.becomes(Behaviour::Keys(vec!["a"]));
+    bench.clock.advance(UNKNOWN_EVERY);
+    assert_eq!(bench.code("a").await, None, "an issuer may take it back");
 }
 
 #[tokio::test]
@@ -500,7 +553,7 @@ async fn forged_signatures_neither_hammer_a_dead_endpoint_nor_take_the_keys_away
 fn bundled(bench: &Bench, kids: &[&str]) -> KeySets<ManualClock> {
     let identity = bench.keys.sources[0].identity().clone();
     let bundle = Some(Bundle::of_text(&set_of(kids)).unwrap());
-    KeySets::new(vec![Identity { bundle, ..identity }], &bench.clock).unwrap()
+    KeySets::new(vec![Identity { bundle, ..identity }], &bench.clock, client())
 }
 
 #[tokio::test]
@@ -546,7 +599,7 @@ async fn bundled_keys_of_a_name_that_nobody_has_switched_to_are_dropped() {
     let identity = bench.keys.sources[0].identity().clone();
     let bundle = Some(Bundle::of_text(&set_of(&["a"])).unwrap());
     let second = Identity { prefetch: false, bundle, ..identity };
-    let keys = KeySets::new(vec![second], &bench.clock).unwrap();
+    let keys = KeySets::new(vec![second], &bench.clock, client());
     bench.clock.advance(HARD_AGE);
     let refused = keys.key(&bench.iss, "a").await.err().map(Refusal::code);
     assert_eq!(refused, Some(Code::Key), "no outage: anybody can send such a token");
@@ -557,7 +610,7 @@ async fn an_issuer_that_had_keys_and_has_none_is_an_outage() {
     let bench = Bench::new(Behaviour::Keys(vec!["a"])).await;
     let identity = bench.keys.sources[0].identity().clone();
     let second = Identity { prefetch: false, ..identity };
-    let keys = KeySets::new(vec![second], &bench.clock).unwrap();
+    let keys = KeySets::new(vec![second], &bench.clock, client());
     assert!(keys.key(&bench.iss, "a").await.is_ok());
     bench.becomes(Behaviour::Status(403));
     bench.clock.advance(SOFT_AGE);
@@ -577,7 +630,7 @@ async fn speaks(bytes: Vec<u8>) -> KeySets<ManualClock> {
     });
     let jwks_uri = address.parse().unwrap();
     let identity = Identity { iss: "i".into(), jwks_uri, prefetch: true, bundle: None };
-    KeySets::new(vec![identity], &ManualClock::default()).unwrap()
+    KeySets::new(vec![identity], &ManualClock::default(), client())
 }
 
 #[tokio::test]
@@ -618,7 +671,7 @@ async fn every_issuer_s_keys_are_fetched_before_the_first_request() {
         Bench::new(Behaviour::Keys(vec!["a"])).await,
     ];
     let identities = benches.iter().map(|bench| bench.keys.sources[0].identity().clone()).collect();
-    let keys = KeySets::new(identities, &ManualClock::default()).unwrap();
+    let keys = KeySets::new(identities, &ManualClock::default(), client());
     keys.prefetch().await;
     assert_eq!(benches.each_ref().map(Bench::fetches), [1, 1, 1]);
 }

@@ -17,6 +17,8 @@ use crate::token::Unverified;
 
 const SECRET: &str = "signed with a shared secret (HMAC), which is never taken";
 const ENCRYPTED: &str = "encrypted (JWE), which is never read";
+const COMPRESSED: &str = "encrypted (JWE) and compressed, which is never read";
+const NESTED: &str = "a signed token in an encrypted one, which is never read";
 const P521: &str = "on P-521, which can't be configured";
 const JSON_FORM: &str = "only in the JSON serialization, which is never read";
 const ANOTHER: &str = "called valid, though its key says PS256 and its token PS384: refused";
@@ -305,4 +307,29 @@ fn rfc_7520_keys() {
         }
     }
     tally.is("RFC 7520 keys", 5, &[(P521, 1)]);
+}
+
+#[test]
+fn rfc_7520_encryption() {
+    let mut tally = Tally::default();
+    let compressed =
+        include_str!("../../../tests/vectors/cookbook/jwe/5_9.compressed_content.json");
+    let nested =
+        include_str!("../../../tests/vectors/cookbook/6.nesting_signatures_and_encryption.json");
+    let compressed: Value = serde_json::from_str(compressed).unwrap();
+    let nested: Value = serde_json::from_str(nested).unwrap();
+    for (output, reason) in
+        [(&compressed["output"], COMPRESSED), (&nested["encrypt"]["output"], NESTED)]
+    {
+        assert!(Unverified::parse(output["compact"].as_str().unwrap()).is_err());
+        tally.skip(reason);
+    }
+    // What is nested is a signature like any other, but for the kid, which its header lacks.
+    let token = nested["sign"]["output"]["compact"].as_str().unwrap();
+    let mut key = public(&nested["sign"]["input"]["key"]);
+    assert!(!verifies(&json!([key]), token));
+    key["alg"] = "PS256".into();
+    tally.pass(is_signed_by(&key, token), "6, the signature");
+    assert!(!is_signed_by(&key, &token.replacen('.', ".A", 1)));
+    tally.is("RFC 7520 encryption", 1, &[(COMPRESSED, 1), (NESTED, 1)]);
 }

@@ -25,6 +25,8 @@ fn everything() -> Measured {
         cached: Some(false),
         table: Some(Duration::from_micros(900)),
         writes: 2,
+        milliunits: 2_500,
+        degraded: true,
     }
 }
 
@@ -93,6 +95,8 @@ fn cloud_watch_finds_each_metric_once() {
             count("CacheMisses", 1),
             time("TableTime", vec![900]),
             count("TableWrites", 2),
+            count("TableMilliunits", 2_500),
+            count("Degraded", 1),
         ]
     );
 }

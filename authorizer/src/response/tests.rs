@@ -1,7 +1,15 @@
 use super::*;
 use crate::refusal::Code;
 
-const CALLERS: [Code; 5] = [Code::Malformed, Code::Header, Code::Key, Code::Signature, Code::Claim];
+const CALLERS: [Code; 7] = [
+    Code::Malformed,
+    Code::Header,
+    Code::Key,
+    Code::Signature,
+    Code::Claim,
+    Code::Revoked,
+    Code::ApiKey,
+];
 const OURS: [Code; 3] = [Code::Unavailable, Code::Config, Code::Panic];
 const FORMS: [Form; 5] =
     [Form::RestToken, Form::RestRequest, Form::Http1, Form::Http2, Form::WebSocket];
@@ -50,6 +58,21 @@ fn an_http_api_s_caller_is_denied_in_the_form_that_the_api_wants() {
         let simple = refused(Form::Http2, code, "http = \"simple\"").unwrap();
         assert_eq!(simple, serde_json::json!({"isAuthorized": false}));
     }
+}
+
+#[test]
+fn an_answer_is_one_text_in_this_order() {
+    let refusal = Refusal::new(Code::Claim, "x");
+    let config = ResponseConfig::default();
+    let response = Response::refused(Form::Http2, Some(&arn()), refusal, &config).unwrap();
+    assert_eq!(
+        serde_json::to_string(&response).unwrap(),
+        concat!(
+            r#"{"principalId":"anonymous","policyDocument":{"Version":"2012-10-17","Statement":["#,
+            r#"{"Action":"execute-api:Invoke","Effect":"Deny","Resource":["#,
+            r#""arn:aws:execute-api:us-east-1:123456789012:abc/prod/*"]}]}}"#,
+        )
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::*;
 use crate::claims::checks_for_tests;
 use crate::refusal::Code;
 
-const TABLE: &str = "tollgate";
+pub(crate) const TABLE: &str = "tollgate";
 const KEEP: Duration = Duration::from_secs(60);
 
 /// A server in memory with a table in it; it ends with the test's process.
@@ -36,13 +36,14 @@ pub(crate) async fn serve() -> Client {
 }
 
 /// Patient: a busy test machine is no outage.
-async fn connect(url: &str) -> Client {
+pub(crate) async fn connect(url: &str) -> Client {
     let patience = Duration::from_secs(30);
     Connect::emulator(url).operation_timeout(patience).connect_timeout(patience).client().await
 }
 
 /// The table, as an operator writes it, and as the authorizer reads it.
 struct Bench {
+    client: Client,
     written: table::Revocations,
     read: Revocations<ManualClock>,
     clock: ManualClock,
@@ -59,9 +60,9 @@ impl Bench {
 
     fn at(client: Client, more: &str) -> Self {
         let clock = ManualClock::default();
-        let written = table::Revocations::new(client, TABLE);
+        let written = table::Revocations::new(client.clone(), TABLE);
         let read = Revocations::new(written.clone(), config(more), clock.clone());
-        Self { written, read, clock }
+        Self { client, written, read, clock }
     }
 
     /// A token of the pool, issued ten seconds before the clock's start.
@@ -72,12 +73,13 @@ impl Bench {
             "iat": now - 10, "exp": now + 3_600, "jti": "token", "origin_jti": "session",
         });
         members.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-        let Value::Object(members) = members else { panic!("an object") };
+        let Value::Object(mut members) = members else { panic!("an object") };
+        members.retain(|_, value| !value.is_null());
         Claims::check(members, false, "i", &Arc::new(checks_for_tests()), now).unwrap()
     }
 
     async fn check(&self, claims: &Claims) -> Result<Option<RevocationKind>, Code> {
-        self.read.check(claims).await.map_err(Refusal::code)
+        self.read.check(claims).await.outcome.map_err(Refusal::code)
     }
 
     async fn revoke(&self, target: Revocable) {
@@ -181,14 +183,52 @@ async fn neither_a_frozen_clock_nor_one_set_back_keeps_an_answer_longer() {
         let clock = LooseClock(Arc::new(Mutex::new((start, 0))));
         let read = Revocations::new(bench.written.clone(), config(""), clock.clone());
         let claims = bench.claims(&json!({}));
-        assert_eq!(read.check(&claims).await, Ok(None));
+        assert_eq!(read.check(&claims).await.outcome, Ok(None));
         let target = Revocable::token(POOL, "token");
         bench.revoke(target).await;
         *clock.0.lock().unwrap() = (wall, monotonic);
         let expected = fresh.then_some(RevocationKind::Token);
-        assert_eq!(read.check(&claims).await, Ok(expected), "{wall} {monotonic}");
+        assert_eq!(read.check(&claims).await.outcome, Ok(expected), "{wall} {monotonic}");
         bench.written.delete(&target).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_refresh_does_not_bring_back_who_was_revoked() {
+    let bench = Bench::new("cache_seconds = 0").await;
+    let now = bench.clock.now().as_secs();
+    let refreshed = bench.claims(&json!({"iat": now, "auth_time": now - 100}));
+    let signed_in = bench.claims(&json!({"iat": now, "auth_time": now}));
+    for (target, kind) in [
+        (Revocable::user(POOL, "user"), RevocationKind::User),
+        (Revocable::client(POOL, "client"), RevocationKind::Client),
+    ] {
+        bench.revoke(target).await;
+        assert_eq!(bench.check(&refreshed).await, Ok(Some(kind)), "signed in before");
+        assert_eq!(bench.check(&signed_in).await, Ok(None), "signed in again");
+        bench.written.delete(&target).await.unwrap();
+    }
+    bench.revoke(Revocable::user(POOL, "user")).await;
+    let unsaid = bench.claims(&json!({"iat": null, "auth_time": now}));
+    assert_eq!(bench.check(&unsaid).await, Ok(Some(RevocationKind::User)), "issued when?");
+}
+
+#[tokio::test]
+async fn a_client_named_as_the_only_audience_is_revoked() {
+    let bench = Bench::new("cache_seconds = 0").await;
+    let mut checks = checks_for_tests();
+    checks.token_use = crate::config::TokenUse::Id;
+    let now = bench.clock.now().as_secs();
+    let Value::Object(members) = json!({
+        "sub": "user", "iss": "i", "aud": ["client"], "token_use": "id",
+        "iat": now - 10, "exp": now + 3_600,
+    }) else {
+        panic!("an object")
+    };
+    let claims = Claims::check(members, false, "i", &Arc::new(checks), now).unwrap();
+    assert_eq!(bench.check(&claims).await, Ok(None));
+    bench.revoke(Revocable::client(POOL, "client")).await;
+    assert_eq!(bench.check(&claims).await, Ok(Some(RevocationKind::Client)));
 }
 
 /// A client of an address where nobody is.
@@ -217,9 +257,42 @@ async fn a_table_that_is_not_there_closes_whatever_the_configuration_says() {
         let bench = Bench::at(client.clone(), "");
         let table = table::Revocations::new(client.clone(), "other");
         let read = Revocations::new(table, config, bench.clock.clone());
-        let refused = read.check(&bench.claims(&json!({}))).await.map_err(Refusal::code);
+        let refused = read.check(&bench.claims(&json!({}))).await.outcome.map_err(Refusal::code);
         assert_eq!(refused, Err(Code::Config), "{failure}");
     }
+}
+
+#[tokio::test]
+async fn a_check_says_whether_the_table_was_asked_for_it() {
+    let bench = Bench::new("").await;
+    let claims = bench.claims(&json!({}));
+    assert_eq!(
+        bench.read.check(&claims).await.asked,
+        Some(Duration::ZERO),
+        "on a clock that stands"
+    );
+    assert_eq!(bench.read.check(&claims).await.asked, None, "kept");
+    bench.clock.advance(KEEP);
+    assert!(bench.read.check(&claims).await.asked.is_some());
+    let never = Bench::at(bench.client.clone(), "cache_seconds = 0");
+    for _ in 0..2 {
+        assert!(never.read.check(&claims).await.asked.is_some());
+    }
+    let out = Bench::at(dead().await, "failure = \"open\"");
+    let check = out.read.check(&claims).await;
+    assert!(check.outcome.is_ok() && check.asked.is_some(), "in vain, and it took its time");
+}
+
+#[tokio::test]
+async fn the_table_can_be_asked_ahead() {
+    let bench = Bench::new("").await;
+    assert_eq!(bench.read.warm().await, Ok(()));
+    let claims = bench.claims(&json!({}));
+    assert!(bench.read.check(&claims).await.asked.is_some(), "no token's answer is known by that");
+    assert!(Bench::at(dead().await, "").read.warm().await.is_err());
+    let missing = table::Revocations::new(bench.client.clone(), "other");
+    let read = Revocations::new(missing, config(""), bench.clock.clone());
+    assert!(read.warm().await.is_err(), "it really asked");
 }
 
 #[test]

@@ -119,12 +119,17 @@ impl Endpoint {
 
     /// Publishes other keys from now on.
     pub(crate) fn publish(&self, keys: &[Value]) {
-        *self.set.lock().unwrap() = json!({ "keys": keys }).to_string();
+        self.publish_text(json!({ "keys": keys }).to_string());
+    }
+
+    /// Answers this text from now on.
+    pub(crate) fn publish_text(&self, set: String) {
+        *self.set.lock().unwrap() = set;
     }
 
     /// Answers what is no key set from now on.
     pub(crate) fn fail(&self) {
-        *self.set.lock().unwrap() = "<html>".into();
+        self.publish_text("<html>".into());
     }
 }
 

@@ -1,5 +1,7 @@
 //! Attacks and accidents in what an issuer publishes.
 
+use std::time::Duration;
+
 use authorizer::Code;
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
@@ -98,4 +100,37 @@ async fn one_bad_key_does_not_spoil_the_set() {
         let bench = Bench::with(RS256, &[bad.clone(), rsa_jwk("rsa", rsa()), bad]).await;
         bench.passes(&bench.token(&json!({}))).await;
     }
+}
+
+#[tokio::test]
+async fn a_key_that_is_ambiguous_or_bottomless_does_not_spoil_the_set() {
+    let good = rsa_jwk("rsa", rsa());
+    let evil = rsa_jwk("other", evil()).to_string();
+    for bad in [
+        evil.replacen('{', r#"{"kid":"rsa","#, 1),
+        evil.replacen('{', &format!("{{\"x\":{}{},", "[".repeat(500), "]".repeat(500)), 1),
+    ] {
+        let bench = Bench::new().await;
+        bench.endpoint.publish_text(format!(r#"{{"keys":[{bad},{good}]}}"#));
+        bench.passes(&bench.token(&json!({}))).await;
+        let forged = sign(self::evil(), HEADER, bench.payload(&json!({})));
+        assert_eq!(bench.code(&forged).await, Some(Code::Signature));
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_random_kids_does_not_make_a_rotation_a_401() {
+    let bench = Bench::new().await;
+    bench.passes(&bench.token(&json!({}))).await;
+    for number in 0..100 {
+        let header = json!({"kid": format!("random-{number}"), "alg": "RS256"}).to_string();
+        let code =
+            bench.code(&format!("{}.c2ln", unsigned(header, bench.payload(&json!({}))))).await;
+        assert!(matches!(code, Some(Code::Key | Code::Unavailable)), "{code:?}");
+    }
+    bench.endpoint.publish(&[rsa_jwk("new", rsa())]);
+    let genuine = sign(rsa(), r#"{"kid":"new","alg":"RS256"}"#, bench.payload(&json!({})));
+    assert_eq!(bench.code(&genuine).await, Some(Code::Unavailable), "not known yet is not refused");
+    bench.clock.advance(Duration::from_secs(10));
+    bench.passes(&genuine).await;
 }

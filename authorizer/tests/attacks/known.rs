@@ -5,7 +5,10 @@ use std::time::Duration;
 use authorizer::{Code, Lookup};
 use serde_json::json;
 
-use crate::issuer::{Bench, HEADER, NOW, ec_jwk, encode, evil, rsa, rsa_jwk, sign};
+use crate::issuer::{Bench, HEADER, NOW, ec_jwk, encode, evil, rsa, rsa_jwk, sign, sign_ec};
+
+/// From when on a signature that fails makes the set be fetched again.
+const DOUBT_AGE: Duration = Duration::from_secs(60);
 
 /// When a key set is refreshed, and when it is not served any more.
 const SOFT_AGE: Duration = Duration::from_secs(10 * 60);
@@ -114,4 +117,19 @@ async fn a_known_token_whose_keys_can_t_be_had_any_more() {
     assert_eq!(bench.lookup(&token).await, (Lookup::Hit, None), "stale, and good enough");
     bench.clock.advance(Duration::from_secs(1));
     assert_eq!(bench.code(&token).await, Some(Code::Unavailable), "not a 401");
+}
+
+#[tokio::test]
+async fn a_key_that_was_replaced_by_one_for_another_algorithm() {
+    let keys = [rsa_jwk("k", rsa())];
+    let bench = Bench::with(r#"["RS256", "ES256"]"#, &keys).await;
+    let old = sign(rsa(), r#"{"kid":"k","alg":"RS256"}"#, bench.payload(&json!({})));
+    let new = sign_ec(r#"{"kid":"k","alg":"ES256"}"#, &bench.payload(&json!({})));
+    bench.passes(&old).await;
+    assert_eq!(bench.code(&new).await, Some(Code::Key), "nobody has published it");
+    bench.endpoint.publish(&[ec_jwk("k")]);
+    assert_eq!(bench.code(&new).await, Some(Code::Key), "the set is young");
+    bench.clock.advance(DOUBT_AGE);
+    bench.passes(&new).await;
+    assert_eq!(bench.lookup(&old).await, (Lookup::Miss, Some(Code::Key)));
 }

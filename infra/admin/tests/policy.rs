@@ -123,6 +123,12 @@ fn check_shows_what_is_in_a_configuration() {
     let (bare, _) = SHOP.split_once("[throttle]").unwrap();
     let bare = folder.done(&["check", "-"], &format!("{bare}[metrics]\nenabled = false\n"));
     assert!(bare.contains("limits   none\nmetrics  off\n"), "{bare}");
+    let by_key = SHOP
+        .replace("subject = \"client_id\"", "subject = \"api_key\"")
+        .replace("plan = { claim", "plan = { assigned = true, claim");
+    let by_key = folder.done(&["check", "-"], &by_key);
+    let plan = "plan by the subject's assignment, else the claim `custom:plan`, else `free`";
+    assert!(by_key.contains(&format!("by the API key, {plan}")), "{by_key}");
 }
 
 #[test]

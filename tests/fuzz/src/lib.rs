@@ -11,7 +11,10 @@ use tokio::runtime::{Builder, Runtime};
 /// The time at which everything happens, in Unix seconds.
 pub const NOW: u64 = 1_800_000_000;
 
-/// What has to be there for a request to be answered; nothing is ever fetched.
+/// What has to be there for a request to be answered.
+///
+/// The clock stands still, so that one kid that is not bundled has keys fetched, in vain, and no
+/// other.
 pub struct World {
     pub verifier: Verifier<ManualClock>,
     pub authorizer: Authorizer<MemoryStore, ManualClock>,
@@ -32,7 +35,7 @@ impl World {
         );
         let config = || Config::from_source(&text).unwrap();
         let clock = ManualClock::at(Timestamp::from_secs(NOW));
-        let runtime = Builder::new_current_thread().build().unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let inside = runtime.enter();
         let verifier = Verifier::new(config().issuers, clock.clone()).unwrap();
         let authorizer = Authorizer::new(config(), None, clock).unwrap();

@@ -233,13 +233,14 @@ async fn a_request_has_one_line_with_its_metrics() {
         assert_eq!(line.get(name), None, "{name}: {line}");
     }
     assert_eq!(line["TableWrites"], 1, "those since the last line");
+    assert_eq!(line["TableMilliunits"], 1_000);
 
     captured.clear();
     bench.authorizer.handle(&token_event("Bearer x"), "third").await.unwrap_err();
     let line = last(&captured.text());
     assert_eq!((&line["message"], &line["code"]), (&json!("refused"), &json!("malformed")));
     assert_eq!(line["detail"], "the token has not three parts");
-    for name in ["kid", "sub", "plan", "TableTime", "TableWrites"] {
+    for name in ["kid", "sub", "plan", "TableTime", "TableWrites", "TableMilliunits", "Degraded"] {
         assert_eq!(line.get(name), None, "{name}: {line}");
     }
 }
@@ -267,6 +268,34 @@ async fn the_level_decides_where_there_are_no_metrics() {
         let failed = captured.text().lines().count();
         assert_eq!(failed, 1, "a failure is told at every level: {level}");
     }
+}
+
+#[tokio::test]
+async fn a_decision_without_the_table_is_told_to_be_one() {
+    use throttle::testing::{Fault, Faulty};
+
+    let captured = Captured::at("INFO");
+    let bench = Bench::new("").await;
+    let event = token_event(&format!("Bearer {}", bench.token(&json!({}))));
+    let memory = MemoryStore::new();
+    let open = r#"{"throttle":{"rateLimit":1,"burstLimit":5},"failure":"open"}"#;
+    memory.put_plan(
+        PlanId::new("free").unwrap(),
+        Plan::from_json(open).unwrap(),
+        bench.clock.now(),
+    );
+    let store = Faulty::new(memory);
+    let config = with_limits(&bench.iss);
+    let authorizer = Authorizer::new(config, Some(store.clone()), bench.clock.clone()).unwrap();
+    authorizer.handle(&event, "request").await.unwrap();
+    let line = last(&captured.text());
+    assert_eq!((&line["code"], line.get("Degraded")), (&json!("allowed"), None));
+
+    store.fail_with(Fault::Lost);
+    authorizer.handle(&event, "request").await.unwrap();
+    let line = last(&captured.text());
+    assert_eq!((&line["code"], &line["Degraded"]), (&json!("allowed"), &json!(1)), "{line}");
+    assert_eq!(line["plan"], "free");
 }
 
 /// A store that notes who asks for plans.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{Config, Credentials, Region};
+use aws_sdk_dynamodb::config::{Builder, Config, Credentials, Region, SharedHttpClient};
 
 use super::OPERATION_TIMEOUT;
 
@@ -18,6 +19,7 @@ use super::OPERATION_TIMEOUT;
 #[derive(Clone, Debug)]
 pub struct Connect {
     place: Place,
+    http: Option<SharedHttpClient>,
     operation_timeout: Duration,
     connect_timeout: Duration,
 }
@@ -25,6 +27,7 @@ pub struct Connect {
 #[derive(Clone, Debug)]
 enum Place {
     Environment,
+    Lambda,
     Endpoint(String),
     Emulator(String),
 }
@@ -35,9 +38,21 @@ impl Connect {
     pub fn new() -> Self {
         Self {
             place: Place::Environment,
+            http: None,
             operation_timeout: OPERATION_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
         }
+    }
+
+    /// Connects with what Lambda gives to a function, and looks nowhere else.
+    ///
+    /// `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`; where
+    /// they are set `AWS_ENDPOINT_URL_DYNAMODB` or else `AWS_ENDPOINT_URL`,
+    /// `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT`. No profile, no role to assume, no
+    /// metadata service: without their code an executable is smaller and starts sooner.
+    #[must_use]
+    pub fn lambda() -> Self {
+        Self { place: Place::Lambda, ..Self::new() }
     }
 
     /// Connects to an emulator at this URL, with made-up credentials and region.
@@ -52,6 +67,14 @@ impl Connect {
     #[must_use]
     pub fn endpoint(self, url: impl Into<String>) -> Self {
         Self { place: Place::Endpoint(url.into()), ..self }
+    }
+
+    /// Sends requests through this HTTP client rather than the SDK's own.
+    ///
+    /// Without the feature `https` the SDK has none, and every call fails unless one is set.
+    #[must_use]
+    pub fn http_client(self, client: SharedHttpClient) -> Self {
+        Self { http: Some(client), ..self }
     }
 
     /// Sets how long a call may take in all; 100 ms unless set.
@@ -72,25 +95,50 @@ impl Connect {
             .operation_timeout(self.operation_timeout)
             .connect_timeout(self.connect_timeout)
             .build();
-        if let Place::Emulator(url) = &self.place {
-            let credentials = Credentials::new("emulator", "emulator", None, None, "emulator");
-            let config = Config::builder()
+        let bare = || {
+            Config::builder()
                 .behavior_version(BehaviorVersion::v2026_01_12())
-                .region(Region::new("us-east-1"))
-                .credentials_provider(credentials)
-                .endpoint_url(url)
                 .retry_config(RetryConfig::disabled())
-                .timeout_config(timeouts);
-            return Client::from_conf(config.build());
+                .timeout_config(timeouts.clone())
+        };
+        let mut config = match &self.place {
+            Place::Emulator(url) => {
+                let credentials = Credentials::new("emulator", "emulator", None, None, "emulator");
+                bare()
+                    .region(Region::new("us-east-1"))
+                    .credentials_provider(credentials)
+                    .endpoint_url(url)
+            }
+            Place::Lambda => lambda(bare()),
+            Place::Environment | Place::Endpoint(_) => {
+                let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+                    .retry_config(RetryConfig::disabled())
+                    .timeout_config(timeouts);
+                if let Place::Endpoint(url) = &self.place {
+                    loader = loader.endpoint_url(url);
+                }
+                Builder::from(&loader.load().await)
+            }
+        };
+        if self.http.is_some() {
+            config.set_http_client(self.http.clone());
         }
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts);
-        if let Place::Endpoint(url) = &self.place {
-            loader = loader.endpoint_url(url);
-        }
-        Client::new(&loader.load().await)
+        Client::from_conf(config.build())
     }
+}
+
+/// What the variables that Lambda sets say.
+fn lambda(config: Builder) -> Builder {
+    let text = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let flag = |name: &str| text(name).is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    let mut config = config
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
+        .use_fips(flag("AWS_USE_FIPS_ENDPOINT"))
+        .use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT"));
+    config.set_region(text("AWS_REGION").map(Region::new));
+    let endpoint = text("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| text("AWS_ENDPOINT_URL"));
+    config.set_endpoint_url(endpoint);
+    config
 }
 
 impl Default for Connect {

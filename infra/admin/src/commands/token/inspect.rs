@@ -113,7 +113,7 @@ async fn verify(
         return Ok(Findings::good("not configured"));
     };
     let revocations = table::Revocations::new(desk.client.clone(), revocation.table.clone());
-    match Revocations::new(revocations, revocation, clock).check(&claims).await {
+    match Revocations::new(revocations, revocation, clock).check(&claims).await.outcome {
         Ok(None) => Ok(Findings::good("ok")),
         Ok(Some(kind)) => {
             let detail = format!("the token was taken back, by its {}", kind.name());

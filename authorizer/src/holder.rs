@@ -1,0 +1,109 @@
+//! Whose limits a request is counted against, and on which plan.
+
+use throttle::{Clock, Directory, KeyRecord, PlanId, StoreError, Subject};
+
+use crate::claims::Claims;
+use crate::config::ThrottleConfig;
+use crate::event::{Event, Form};
+use crate::refusal::{Code, Refusal};
+
+/// Who is charged for a request: a bucket's owner, and the plan that it is filled by.
+pub(crate) struct Holder {
+    pub(crate) subject: Subject,
+    pub(crate) plan: PlanId,
+}
+
+impl Holder {
+    /// Whether such an event can say who is to be charged at all.
+    ///
+    /// # Errors
+    ///
+    /// `config` for a TOKEN event, which brings no API key, where keys are what is counted by.
+    pub(crate) fn check(form: Form, config: &ThrottleConfig) -> Result<(), Refusal> {
+        if config.counts_by_api_key() && form == Form::RestToken {
+            return Err(Refusal::config(
+                "a TOKEN event brings no API key: make it a REQUEST authorizer",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Finds the holder: by the claim that is configured, or by the API key of the event.
+    ///
+    /// The plan is the key's own, else the subject's in the table, else the claim's, else the
+    /// default.
+    ///
+    /// # Errors
+    ///
+    /// `claim` or `api_key` where the caller does not say who it is; `unavailable` or `config`
+    /// where the table can't be asked.
+    pub(crate) async fn of<C: Clock>(
+        event: &Event<'_>,
+        claims: &Claims,
+        config: &ThrottleConfig,
+        directory: Option<&Directory<C>>,
+    ) -> Result<Self, Refusal> {
+        let directory = match directory {
+            Some(directory) => Some(directory),
+            None if config.looks_up() => return Err(Refusal::config("no table of keys and plans")),
+            None => None,
+        };
+        let (subject, found) = match directory {
+            Some(directory) if config.counts_by_api_key() => {
+                let key = key(event, directory).await?;
+                let plan = directory.plan_of_key(&key).await.map_err(|error| refused(&error))?;
+                (key.details.subject().clone(), plan)
+            }
+            Some(directory) if config.plan.assigned => {
+                let subject = claimed(claims, config)?;
+                let plan = directory.plan_of(&subject).await.map_err(|error| refused(&error))?;
+                (subject, plan)
+            }
+            _ => (claimed(claims, config)?, None),
+        };
+        let plan = match found {
+            Some(plan) => plan,
+            None => named(claims, config)?.unwrap_or_else(|| config.plan.default.clone()),
+        };
+        Ok(Self { subject, plan })
+    }
+}
+
+/// The subject that a claim names.
+fn claimed(claims: &Claims, config: &ThrottleConfig) -> Result<Subject, Refusal> {
+    claims
+        .text(&config.subject)
+        .and_then(|text| Subject::new(claims.qualified(text)).ok())
+        .ok_or(Refusal::claim("the claim that limits are kept by is missing"))
+}
+
+/// The plan that a claim names, where the token has it.
+fn named(claims: &Claims, config: &ThrottleConfig) -> Result<Option<PlanId>, Refusal> {
+    let claim = config.plan.claim.as_deref().and_then(|claim| claims.members().get(claim));
+    let Some(value) = claim else { return Ok(None) };
+    let plan = value.as_str().and_then(|text| PlanId::new(text).ok());
+    plan.map(Some).ok_or(Refusal::config("the token's plan is not a plan's name"))
+}
+
+/// The key that the event came with, as the table knows it.
+async fn key<C: Clock>(
+    event: &Event<'_>,
+    directory: &Directory<C>,
+) -> Result<std::sync::Arc<KeyRecord>, Refusal> {
+    let refusal = |detail| Refusal::new(Code::ApiKey, detail);
+    let sent = event.api_key().ok_or(refusal("the request has not one API key"))?;
+    let found = directory.key(sent.expose()).await.map_err(|error| refused(&error))?;
+    // What of the three it is, nobody is told who tries keys.
+    found.ok_or(refusal("the API key is unknown, disabled or expired"))
+}
+
+/// What a table that has no answer does to a request.
+fn refused(error: &StoreError) -> Refusal {
+    tracing::error!(%error, "keys and plans can't be looked up");
+    match error {
+        StoreError::Failure(failure) if failure.may_pass() => {
+            Refusal::unavailable("keys and plans can't be looked up")
+        }
+        _ => Refusal::config("the table of keys and plans can't be used"),
+    }
+}
