@@ -16,6 +16,7 @@
 //! where the set is a minute old, since the issuer may have put another key under the name.
 
 mod bundle;
+mod download;
 mod fetch;
 mod key;
 mod set;
@@ -32,6 +33,7 @@ use crate::config::Identity;
 use crate::metrics::Fetches;
 use crate::refusal::Refusal;
 pub use bundle::Bundle;
+pub use download::{KeysError, PublishedKeys, fetch_keys};
 use fetch::Fetch;
 pub(crate) use key::Key;
 use set::KeySet;

@@ -20,6 +20,7 @@ mod event;
 mod handler;
 mod holder;
 mod http;
+mod inspect;
 mod json;
 mod jwks;
 mod log;
@@ -43,7 +44,8 @@ pub use config::{
 };
 pub use event::{ApiKey, Event, Form};
 pub use handler::{Authorizer, Invocation};
-pub use jwks::Bundle;
+pub use inspect::{Decoded, decode};
+pub use jwks::{Bundle, KeysError, PublishedKeys, fetch_keys};
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use revocation::{Check, Revocations};

@@ -9,6 +9,7 @@ mod buckets;
 pub(crate) mod item;
 mod items;
 mod keys;
+mod offset;
 mod plans;
 mod revocations;
 
@@ -34,6 +35,7 @@ pub use item::{
 };
 pub use items::{Items, Page, WriteError};
 pub use keys::Keys;
+pub use offset::clock_offset;
 pub use plans::Plans;
 pub use revocations::Revocations;
 

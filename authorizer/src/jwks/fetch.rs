@@ -52,6 +52,15 @@ impl Fetch {
     ///
     /// No answer in time, another status than 200, too long, or no usable key in it.
     pub(super) async fn key_set(&self, address: &Url) -> Result<KeySet, FetchError> {
+        Ok(KeySet::parse(&self.body(address).await?)?)
+    }
+
+    /// Fetches what is at the address, whatever it is.
+    ///
+    /// # Errors
+    ///
+    /// No answer in time, another status than 200, or too long.
+    pub(super) async fn body(&self, address: &Url) -> Result<Vec<u8>, FetchError> {
         let request = self
             .client
             .get(address.clone())
@@ -69,7 +78,7 @@ impl Fetch {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(KeySet::parse(&body)?)
+        Ok(body)
     }
 }
 

@@ -1,41 +1,74 @@
 //! Why a command ends without having done its work, and with which exit code.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
-use throttle::table::{TableError, WriteError};
+use anstyle::{AnsiColor, Style};
+use throttle::table::{GrantError, TableError, WriteError};
 use throttle::{Failure, PlanError, StoreError};
 
-/// A command that wasn't done: its exit code and one line for people.
+/// A command that wasn't done: its exit code, and a line for people for each thing that is wrong.
 #[derive(Debug)]
 pub(crate) struct Failed {
     code: u8,
-    line: String,
+    lines: Vec<String>,
 }
 
 impl Failed {
     /// What was asked for is refused, or isn't there.
     pub(crate) fn refused(line: impl Into<String>) -> Self {
-        Self { code: 1, line: line.into() }
+        Self { code: 1, lines: vec![line.into()] }
+    }
+
+    /// A file is refused, for each of these reasons.
+    pub(crate) fn refused_for(reasons: impl IntoIterator<Item = impl ToString>) -> Self {
+        Self { code: 1, lines: reasons.into_iter().map(|it| it.to_string()).collect() }
     }
 
     /// What was typed can't be done.
     pub(crate) fn misuse(line: impl Into<String>) -> Self {
-        Self { code: 2, line: line.into() }
+        Self { code: 2, lines: vec![line.into()] }
     }
 
     /// The table can't be had, or the answer can't be given.
     pub(crate) fn unavailable(line: impl Into<String>) -> Self {
-        Self { code: 3, line: line.into() }
+        Self { code: 3, lines: vec![line.into()] }
     }
 
-    /// Writes the line to standard error.
+    /// Whoever reads the answer has seen enough: nothing went wrong, and nothing is left to do.
+    pub(crate) fn unheard() -> Self {
+        Self { code: 0, lines: Vec::new() }
+    }
+
+    /// The same, with what came before it: what was done and what was not.
+    pub(crate) fn after(mut self, what: impl Display) -> Self {
+        if let Some(line) = self.lines.first_mut() {
+            *line = format!("{what}: {line}");
+        }
+        self
+    }
+
+    /// The exit code that it ends with.
+    pub(crate) const fn code(&self) -> u8 {
+        self.code
+    }
+
+    /// What it says, in one line.
+    pub(crate) fn line(&self) -> String {
+        self.lines.join("; ")
+    }
+
+    /// Writes the lines to standard error.
     pub(crate) fn report(self) -> ExitCode {
-        // Whatever is in it, it stays one line.
-        let line: String =
-            self.line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        // Nobody is left to tell if this fails.
-        let _ = writeln!(std::io::stderr(), "tollgate: {line}");
+        let mut out = anstream::stderr().lock();
+        let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
+        for line in &self.lines {
+            // Whatever is in it, it stays one line.
+            let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            // Nobody is left to tell if this fails.
+            let _ = writeln!(out, "{red}tollgate:{red:#} {line}");
+        }
         ExitCode::from(self.code)
     }
 }
@@ -69,6 +102,16 @@ impl From<WriteError> for Failed {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Store(error) => error.into(),
+            _ => Self::refused(error.to_string()),
+        }
+    }
+}
+
+impl From<GrantError> for Failed {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Store(error) => error.into(),
+            GrantError::Id(_) => Self::misuse(error.to_string()),
             _ => Self::refused(error.to_string()),
         }
     }

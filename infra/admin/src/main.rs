@@ -1,17 +1,23 @@
 //! `tollgate`: the operator's command line.
 
+mod args;
+mod ask;
+mod chart;
 mod cli;
 mod commands;
+mod desk;
 mod exit;
 mod output;
+mod progress;
+mod read;
+mod time;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    match commands::run(cli) {
+    match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => failed.report(),
     }

@@ -123,6 +123,12 @@ fn check_shows_what_is_in_a_configuration() {
     let (bare, _) = SHOP.split_once("[throttle]").unwrap();
     let bare = folder.done(&["check", "-"], &format!("{bare}[metrics]\nenabled = false\n"));
     assert!(bare.contains("limits   none\nmetrics  off\n"), "{bare}");
+    let by_key = SHOP
+        .replace("subject = \"client_id\"", "subject = \"api_key\"")
+        .replace("plan = { claim", "plan = { assigned = true, claim");
+    let by_key = folder.done(&["check", "-"], &by_key);
+    let plan = "plan by the subject's assignment, else the claim `custom:plan`, else `free`";
+    assert!(by_key.contains(&format!("by the API key, {plan}")), "{by_key}");
 }
 
 #[test]
@@ -187,6 +193,24 @@ fn explain_says_which_rule_lets_a_caller_in() {
     assert_eq!(folder.done(&line, READER), from_file);
     let json = folder.json(&[&line[..], &["--claims", "reader.json"]].concat());
     insta::assert_json_snapshot!(json);
+}
+
+#[test]
+fn explain_takes_a_token_instead_of_its_claims() {
+    let folder = Folder::new();
+    // {"alg":"none"}, the claims of READER, and no signature: nothing is verified.
+    let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1MSIsInNjb3BlIjoib3JkZXJzL3JlYWQiLCJjbGllbnRfaWQ\
+                 iOiJ3ZWIifQ.";
+    let line = ["explain", "tollgate.toml", "--route", "GET /orders/1"];
+    let by_token = folder.done(&[&line[..], &["--token"]].concat(), &format!("{token}\n"));
+    assert_eq!(by_token, folder.done(&line, READER));
+    for wrong in ["", "a b", "a.b", "secret.secret.secret"] {
+        let said = folder.failed(2, &[&line[..], &["--token"]].concat(), wrong);
+        assert!(said.starts_with("standard input holds no token"), "{said}");
+        assert!(!said.contains("secret"), "{said}");
+    }
+    let both = [&line[..], &["--token", "--claims", "reader.json"]].concat();
+    assert_eq!(folder.run(&both, "").0, 2);
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub struct ImportedKey {
     pub key: Key,
     /// What the file says about it; its subject is the key itself.
     pub details: KeyDetails,
+    /// The line of the file that it begins on, from 1.
+    pub line: usize,
 }
 
 /// What is wrong with a file of keys, and where. Never holds what is in the file.
@@ -223,7 +225,7 @@ impl Columns {
             }
             details = details.with_plan(PlanId::new(plan).map_err(wrong(PLANS))?);
         }
-        Ok(ImportedKey { key, details })
+        Ok(ImportedKey { key, details, line: row.line })
     }
 }
 

@@ -1,5 +1,37 @@
 //! `tollgate plan`.
 
-pub(super) mod list;
-pub(super) mod put;
-pub(super) mod show;
+mod delete;
+mod export;
+mod import;
+mod list;
+mod put;
+mod show;
+
+use clap::Subcommand;
+
+use crate::desk::Desk;
+use crate::exit::Failed;
+
+/// Usage plans, in API Gateway's own JSON.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plan {
+    Put(put::Put),
+    Show(show::Show),
+    List(list::List),
+    Delete(delete::Delete),
+    Import(import::Import),
+    Export(export::Export),
+}
+
+impl Plan {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        match self {
+            Self::Put(it) => it.run(desk).await,
+            Self::Show(it) => it.run(desk).await,
+            Self::List(it) => it.run(desk).await,
+            Self::Delete(it) => it.run(desk).await,
+            Self::Import(it) => it.run(desk).await,
+            Self::Export(it) => it.run(desk).await,
+        }
+    }
+}

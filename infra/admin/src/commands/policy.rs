@@ -1,24 +1,46 @@
 //! `tollgate policy`.
 
-pub(super) mod check;
-pub(super) mod explain;
-pub(super) mod lint;
-pub(super) mod matrix;
+mod check;
+mod explain;
+mod lint;
+mod matrix;
 
 use std::path::Path;
 
 use authorizer::{Config, ConfigError};
+use clap::Subcommand;
 
-use crate::cli::Source;
-use crate::commands::read;
+use crate::args::Source;
 use crate::exit::Failed;
+use crate::output::Output;
+use crate::read::read;
+
+/// A configuration's rules, read as the authorizer reads them. Needs no table.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    Check(check::Check),
+    Lint(lint::Lint),
+    Explain(explain::Explain),
+    Matrix(matrix::Matrix),
+}
+
+impl Policy {
+    pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
+        match self {
+            Self::Check(it) => it.run(output),
+            Self::Lint(it) => it.run(output),
+            Self::Explain(it) => it.run(output),
+            Self::Matrix(it) => it.run(output),
+        }
+    }
+}
 
 /// The most bytes that a configuration may have, as the authorizer reads it.
 const MOST: u64 = 256 * 1024;
 
 impl Source {
     /// Reads the configuration; what is wrong with it is misuse, on a line with its place.
-    fn config(&self) -> Result<Config, Failed> {
+    pub(crate) fn config(&self) -> Result<Config, Failed> {
         let wrong = |error: ConfigError| Failed::misuse(error.to_string());
         if self.file != Path::new("-") {
             return Config::read(&self.file).map_err(wrong);

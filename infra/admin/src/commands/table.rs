@@ -1,4 +1,29 @@
 //! `tollgate table`.
 
-pub(super) mod create;
-pub(super) mod status;
+mod create;
+mod status;
+
+use clap::Subcommand;
+
+use crate::desk::Desk;
+use crate::exit::Failed;
+
+/// The table itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Table {
+    /// Create the table, or check the one that is there.
+    #[command(after_help = "Example:\n  tollgate table create --table tollgate-dev")]
+    Create,
+    /// Show whether the table is there and right.
+    #[command(after_help = "Example:\n  tollgate table status --json")]
+    Status,
+}
+
+impl Table {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        match self {
+            Self::Create => create::run(desk).await,
+            Self::Status => status::run(desk).await,
+        }
+    }
+}

@@ -23,6 +23,7 @@ fn every_column_is_read() {
     assert_eq!(keys.len(), 1);
     let (key, details) = (&keys[0].key, &keys[0].details);
     assert_eq!(key.expose(), ONE);
+    assert_eq!(keys[0].line, 2);
     assert_eq!(details.name(), Some("first"));
     assert_eq!(details.description(), Some("An imported key"));
     assert!(!details.enabled());

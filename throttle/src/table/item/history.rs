@@ -1,6 +1,8 @@
 //! The part of a bucket that operators read and grant: its counters.
 
-use super::{Attributes, Item, damage, n, number};
+use super::bucket::PV;
+use super::{Attributes, Item, Reading, damage, n, number, text};
+use crate::bucket::Stamp;
 use crate::failure::Damage;
 use crate::name::Subject;
 use crate::usage::{History, Use};
@@ -16,6 +18,8 @@ use crate::usage::{History, Use};
 pub struct BucketRecord {
     /// Whose requests were counted.
     pub subject: Subject,
+    /// The plan that they were counted under last, and its version; none before the first.
+    pub stamp: Option<Stamp>,
     /// What was counted.
     pub history: History,
 }
@@ -40,6 +44,7 @@ impl Item for BucketRecord {
 
     fn attributes(&self) -> Result<Attributes, Damage> {
         let mut item = Attributes::new();
+        item.extend(self.stamp.as_ref().map(|stamp| (PV.to_owned(), text(&stamp.to_string()))));
         for (name, Use { counter, granted }) in &self.history.periods {
             item.insert(name.clone(), n(*counter));
             if *granted > 0 {
@@ -50,13 +55,15 @@ impl Item for BucketRecord {
     }
 
     fn read(subject: Subject, item: &Attributes) -> Result<Option<Self>, Damage> {
+        let stamp = Reading::<Self>::of(item)
+            .checked(PV, |text| Stamp::parse(text).ok_or("names no plan's version"))?;
         let mut history = History::default();
         for name in item.keys().filter(|name| is_counter(name)) {
             let Some(counter) = number::<i64>(Self::KIND, item, name)? else { continue };
             let granted = granted(Self::KIND, item, name, counter)?;
             history.periods.insert(name.clone(), Use { counter, granted });
         }
-        Ok(Some(Self { subject, history }))
+        Ok(Some(Self { subject, stamp, history }))
     }
 }
 

@@ -1,17 +1,36 @@
 //! `tollgate plan list`.
 
+use clap::Args;
 use serde_json::json;
 use throttle::{Limit, PlanRecord};
 
-use crate::commands::Desk;
+use crate::desk::Desk;
 use crate::exit::Failed;
 use crate::output::table;
+use crate::progress::Progress;
 
-pub(crate) async fn run(desk: &Desk) -> Result<(), Failed> {
+/// List all plans. Reads the whole table.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  tollgate plan list --json")]
+pub(crate) struct List;
+
+impl List {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let (found, damaged) = all(desk).await?;
+        let listed: Vec<_> = found.iter().map(json_row).collect();
+        desk.output.print(text(&found), &json!({"plans": listed, "damaged": damaged}))?;
+        whole(&damaged)
+    }
+}
+
+/// All plans, by name, and the names of those that can't be read.
+pub(super) async fn all(desk: &Desk) -> Result<(Vec<PlanRecord>, Vec<String>), Failed> {
     let plans = desk.plans();
+    let mut progress = Progress::new("plans", None);
     let (mut found, mut damaged, mut from) = (Vec::new(), Vec::new(), None);
     loop {
         let page = plans.list(from.as_deref()).await?;
+        progress.add(page.items.len());
         found.extend(page.items);
         damaged.extend(page.damaged);
         match page.next {
@@ -20,14 +39,16 @@ pub(crate) async fn run(desk: &Desk) -> Result<(), Failed> {
         }
     }
     found.sort_by(|a, b| a.id.cmp(&b.id));
-    let listed: Vec<_> = found.iter().map(json_row).collect();
-    desk.output.print(text(&found), &json!({"plans": listed, "damaged": damaged}))?;
+    Ok((found, damaged))
+}
+
+/// Fails where some plans can't be read.
+pub(super) fn whole(damaged: &[String]) -> Result<(), Failed> {
     if damaged.is_empty() {
-        Ok(())
-    } else {
-        let names = damaged.join("`, `");
-        Err(Failed::refused(format!("damaged plans, to be deleted in the table: `{names}`")))
+        return Ok(());
     }
+    let names = damaged.join("`, `");
+    Err(Failed::refused(format!("damaged plans, to be deleted in the table: `{names}`")))
 }
 
 /// A line a plan under a line of headings.

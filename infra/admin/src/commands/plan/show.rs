@@ -1,22 +1,34 @@
 //! `tollgate plan show`.
 
+use clap::Args;
 use serde_json::json;
 use throttle::PlanId;
 
-use crate::commands::Desk;
+use crate::args::plan_id;
+use crate::desk::Desk;
 use crate::exit::Failed;
 
-pub(crate) async fn run(desk: &Desk, id: &PlanId) -> Result<(), Failed> {
-    let Some(record) = desk.plans().get(id).await? else {
-        return Err(Failed::refused(format!("there is no plan `{id}` in `{}`", desk.table)));
-    };
-    let text = serde_json::to_string_pretty(&record.plan);
-    let text = text.map_err(|error| Failed::refused(format!("can't show the plan: {error}")))?;
-    let json = json!({
-        "id": record.id.as_str(),
-        "version": record.version,
-        "created": record.created.as_secs(),
-        "plan": serde_json::to_value(&record.plan).unwrap_or_default(),
-    });
-    desk.output.print(text, &json)
+/// Print a plan as API Gateway's JSON.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  tollgate plan show free > free.json")]
+pub(crate) struct Show {
+    /// The plan's name.
+    #[arg(value_parser = plan_id)]
+    id: PlanId,
+}
+
+impl Show {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let record = desk.plan(&self.id).await?;
+        let text = serde_json::to_string_pretty(&record.plan);
+        let text =
+            text.map_err(|error| Failed::refused(format!("can't show the plan: {error}")))?;
+        let json = json!({
+            "id": record.id.as_str(),
+            "version": record.version,
+            "created": record.created.as_secs(),
+            "plan": serde_json::to_value(&record.plan).unwrap_or_default(),
+        });
+        desk.output.print(text, &json)
+    }
 }

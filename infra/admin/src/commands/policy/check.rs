@@ -1,15 +1,26 @@
 //! `tollgate policy check`.
 
-use authorizer::{Config, Issuer};
+use authorizer::{Config, Issuer, ThrottleConfig};
+use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::Source;
+use crate::args::Source;
 use crate::exit::Failed;
 use crate::output::{Output, table};
 
-pub(crate) fn run(source: &Source, output: Output) -> Result<(), Failed> {
-    let config = source.config()?;
-    output.print(text(&config), &json(&config))
+/// Read a whole configuration, and show what is in it and how long its policies get.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  tollgate policy check tollgate.toml")]
+pub(crate) struct Check {
+    #[command(flatten)]
+    source: Source,
+}
+
+impl Check {
+    pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
+        let config = self.source.config()?;
+        output.print(text(&config), &json(&config))
+    }
 }
 
 fn text(config: &Config) -> String {
@@ -18,15 +29,22 @@ fn text(config: &Config) -> String {
     let mut sizes = vec![["RULE", "POLICY"].map(str::to_owned)];
     sizes.extend(rules.sizes().map(|(rule, bytes)| [shown(rule), format!("about {bytes} bytes")]));
 
-    let plan = |config: &authorizer::ThrottleConfig| match &config.plan.claim {
-        Some(claim) => format!("the claim `{}`, else `{}`", shown(claim), config.plan.default),
-        None => format!("`{}`", config.plan.default),
+    let plan = |config: &ThrottleConfig| {
+        let assigned = config.plan.assigned.then(|| "the subject's assignment".to_owned());
+        let claim = config.plan.claim.as_ref();
+        let claim = claim.map(|claim| format!("the claim `{}`", shown(claim)));
+        let default = format!("`{}`", config.plan.default);
+        assigned.into_iter().chain(claim).chain([default]).collect::<Vec<_>>().join(", else ")
+    };
+    let subject = |config: &ThrottleConfig| match config.counts_by_api_key() {
+        true => "by the API key".to_owned(),
+        false => format!("by the claim `{}`", shown(&config.subject)),
     };
     let limits = match &config.throttle {
         Some(throttle) => format!(
-            "table `{}`, by the claim `{}`, plan by {}",
+            "table `{}`, {}, plan by {}",
             shown(&throttle.table),
-            shown(&throttle.subject),
+            subject(throttle),
             plan(throttle)
         ),
         None => "none".to_owned(),
@@ -70,7 +88,11 @@ fn json(config: &Config) -> Value {
         "throttle": config.throttle.as_ref().map(|throttle| json!({
             "table": throttle.table,
             "subject": throttle.subject,
-            "plan": {"claim": throttle.plan.claim, "default": throttle.plan.default.as_str()},
+            "plan": {
+                "assigned": throttle.plan.assigned,
+                "claim": throttle.plan.claim,
+                "default": throttle.plan.default.as_str(),
+            },
         })),
         "metrics": config.metrics.enabled.then_some(&config.metrics.namespace),
     })

@@ -1,46 +1,79 @@
 //! `tollgate policy explain`.
 
-use std::path::Path;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
-use authorizer::assumed_caller;
+use authorizer::{assumed_caller, decode};
+use clap::Args;
 use policy::{MethodArn, Verdict};
 use serde_json::{Map, Value, json};
 
-use crate::cli::Explain;
-use crate::commands::read;
+use crate::args::Source;
 use crate::exit::Failed;
 use crate::output::Output;
+use crate::read::{place, read, secret};
 
-/// The most bytes of claims that are read; no token that API Gateway passes on has more.
-const MOST: usize = 64 * 1024;
+/// Show which rule lets a caller call a route, or why none does.
+///
+/// The claims are taken for those of a good token: nothing is verified (`tollgate token inspect`
+/// does). Exits with 0 where the call is allowed, with 1 where it is not.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    source: Source,
+    /// What is called: "GET /orders/1", or a route key, '$connect' say.
+    #[arg(long)]
+    route: String,
+    /// The stage that it is called in.
+    #[arg(long, default_value = "prod")]
+    stage: String,
+    /// A file with the claims of the caller's token as JSON; standard input unless given.
+    #[arg(long, value_name = "FILE", default_value = "-", hide_default_value = true)]
+    claims: PathBuf,
+    /// Read the caller's token itself from standard input, instead of its claims.
+    #[arg(long, conflicts_with = "claims")]
+    token: bool,
+    /// The address that is called from, for rules with `source_ips`.
+    #[arg(long, value_name = "ADDRESS")]
+    source_ip: Option<IpAddr>,
+}
 
-pub(crate) fn run(asked: &Explain, output: Output) -> Result<(), Failed> {
-    let Explain { source, route, stage, claims, source_ip } = asked;
-    if source.file == Path::new("-") && claims == Path::new("-") {
-        return Err(Failed::misuse(
-            "standard input can't be both configuration and claims: give `--claims` a file",
-        ));
-    }
-    let arn = arn(route, stage)?;
-    let arn = MethodArn::parse(&arn)
-        .map_err(|error| Failed::misuse(format!("`--route` and `--stage`: {error}")))?;
-    let config = source.config()?;
-    let claims = read_claims(claims)?;
-    let caller = assumed_caller(&claims, &config.issuers).map_err(|refusal| {
-        Failed::refused(format!("no token with these claims is good: {}", refusal.detail()))
-    })?;
-    let caller = caller.with_source_ip(*source_ip);
-
-    let explanation = config.rules.explain(&caller, &arn);
-    let json = serde_json::to_value(&explanation).unwrap_or_default();
-    output
-        .print(explanation.to_string().trim_end(), &json!({"stage": stage, "explanation": json}))?;
-    match explanation.verdict() {
-        Verdict::Allowed { .. } => Ok(()),
-        verdict @ Verdict::Conditional { .. } => {
-            Err(Failed::refused(format!("{verdict}: say which by `--source-ip`")))
+impl Explain {
+    pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
+        let Self { source, route, stage, claims, token, source_ip } = self;
+        if source.file == Path::new("-") && claims == Path::new("-") {
+            return Err(Failed::misuse(
+                "standard input can't be both configuration and claims: give `--claims` a file",
+            ));
         }
-        verdict @ Verdict::Denied { .. } => Err(Failed::refused(verdict.to_string())),
+        let arn = arn(&route, &stage)?;
+        let arn = MethodArn::parse(&arn)
+            .map_err(|error| Failed::misuse(format!("`--route` and `--stage`: {error}")))?;
+        let config = source.config()?;
+        let claims = if token {
+            let refused =
+                |refusal| Failed::misuse(format!("standard input holds no token: {refusal}"));
+            decode(&secret("token")?).map_err(refused)?.claims
+        } else {
+            read_claims(&claims)?
+        };
+        let caller = assumed_caller(&claims, &config.issuers).map_err(|refusal| {
+            Failed::refused(format!("no token with these claims is good: {}", refusal.detail()))
+        })?;
+        let caller = caller.with_source_ip(source_ip);
+
+        let explanation = config.rules.explain(&caller, &arn);
+        let json = serde_json::to_value(&explanation).unwrap_or_default();
+        let json = json!({"stage": stage, "explanation": json});
+        output.print(explanation.to_string().trim_end(), &json)?;
+        match explanation.verdict() {
+            Verdict::Allowed { .. } => Ok(()),
+            verdict @ Verdict::Conditional { .. } => {
+                Err(Failed::refused(format!("{verdict}: say which by `--source-ip`")))
+            }
+            verdict @ Verdict::Denied { .. } => Err(Failed::refused(verdict.to_string())),
+        }
     }
 }
 
@@ -64,14 +97,23 @@ fn arn(route: &str, stage: &str) -> Result<String, Failed> {
     Ok(format!("arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/{stage}/{target}"))
 }
 
+const EXAMPLES: &str = r#"Examples:
+  tollgate policy explain tollgate.toml --route "GET /orders/1" --claims claims.json
+  echo '{"scope": "orders/read"}' | tollgate policy explain tollgate.toml --route "GET /orders/1"
+  echo "$TOKEN" | tollgate policy explain tollgate.toml --route "GET /orders/1" --token
+  tollgate policy explain tollgate.toml --route '$connect' --stage dev --claims claims.json"#;
+
+/// The most bytes of claims that are read; no token that API Gateway passes on has more.
+const MOST: usize = 64 * 1024;
+
 /// What API Gateway routes by.
 const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Reads the claims; nothing of them is in an error, for they may be a token after all.
 fn read_claims(file: &Path) -> Result<Map<String, Value>, Failed> {
     let place = match file {
-        file if file == Path::new("-") => "standard input".to_owned(),
-        file => format!("`{}`", file.display()),
+        file if file == Path::new("-") => place(file),
+        file => format!("`{}`", place(file)),
     };
     let wrong = |what: String| Failed::misuse(format!("{place}: {what}"));
     let text = read(file, MOST as u64)?;

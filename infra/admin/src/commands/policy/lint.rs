@@ -1,23 +1,39 @@
 //! `tollgate policy lint`.
 
+use clap::Args;
 use policy::{Finding, Severity};
 use serde_json::json;
 
-use crate::cli::Source;
+use crate::args::Source;
 use crate::exit::Failed;
 use crate::output::{Output, table};
 
-pub(crate) fn run(source: &Source, deny_warnings: bool, output: Output) -> Result<(), Failed> {
-    let findings = source.config()?.lint();
-    let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
-    let (warnings, notes) = (count(Severity::Warning), count(Severity::Note));
-    let json = json!({"warnings": warnings, "notes": notes, "findings": findings});
-    output.print(text(&findings), &json)?;
-    match warnings {
-        _ if !deny_warnings => Ok(()),
-        0 => Ok(()),
-        1 => Err(Failed::refused("1 warning")),
-        _ => Err(Failed::refused(format!("{warnings} warnings"))),
+/// Show what is likely wrong with rules that can be read.
+///
+/// Exits with 0 whatever is found, unless warnings are denied.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Lint {
+    #[command(flatten)]
+    source: Source,
+    /// Exit with 1 where there is a warning; notes still pass.
+    #[arg(long)]
+    deny_warnings: bool,
+}
+
+impl Lint {
+    pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
+        let findings = self.source.config()?.lint();
+        let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
+        let (warnings, notes) = (count(Severity::Warning), count(Severity::Note));
+        let json = json!({"warnings": warnings, "notes": notes, "findings": findings});
+        output.print(text(&findings), &json)?;
+        match warnings {
+            _ if !self.deny_warnings => Ok(()),
+            0 => Ok(()),
+            1 => Err(Failed::refused("1 warning")),
+            _ => Err(Failed::refused(format!("{warnings} warnings"))),
+        }
     }
 }
 
@@ -32,3 +48,9 @@ fn text(findings: &[Finding]) -> String {
     }));
     table(&rows)
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate policy lint tollgate.toml
+  tollgate policy lint tollgate.toml --deny-warnings
+  tollgate policy lint tollgate.toml --json | jq '.findings[].code'";

@@ -3,7 +3,7 @@
 use serde_json::json;
 use throttle::table;
 
-use crate::commands::Desk;
+use crate::desk::Desk;
 use crate::exit::Failed;
 
 pub(crate) async fn run(desk: &Desk) -> Result<(), Failed> {

@@ -1,0 +1,53 @@
+//! Asking before what can't be undone.
+
+use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
+
+use clap::Args;
+
+use crate::exit::Failed;
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Dry {
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Sure {
+    /// Don't ask whether to do it.
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    dry: Dry,
+}
+
+impl Sure {
+    /// Whether nothing is to be done.
+    pub(crate) const fn dry_run(self) -> bool {
+        self.dry.dry_run
+    }
+
+    /// Lets on only where it was said, or is typed now, that this is to be done: `what` with a
+    /// verb, `delete the plan`.
+    pub(crate) fn ask(self, what: &str) -> Result<(), Failed> {
+        if self.yes {
+            return Ok(());
+        }
+        if !stdin().is_terminal() {
+            return Err(Failed::misuse(format!(
+                "to {what} can't be undone: add --yes to do it, or --dry-run to see what it does"
+            )));
+        }
+        // Nobody is asked if this fails, and nobody answers.
+        let _ = write!(stderr(), "To {what} can't be undone. Type yes to do it: ");
+        let mut answer = String::new();
+        let read = stdin().lock().take(LONGEST).read_line(&mut answer);
+        match read {
+            Ok(_) if answer.trim() == "yes" => Ok(()),
+            _ => Err(Failed::refused("not confirmed: nothing was done")),
+        }
+    }
+}
+
+const LONGEST: u64 = 80;

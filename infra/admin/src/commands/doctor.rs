@@ -1,0 +1,200 @@
+//! `tollgate doctor`.
+
+use std::time::Duration;
+
+use authorizer::{Config, fetch_keys};
+use clap::Args;
+use serde_json::json;
+use throttle::table::TableError;
+use throttle::{Failure, table};
+
+use crate::args::ConfigFile;
+use crate::desk::Desk;
+use crate::exit::Failed;
+use crate::output;
+
+/// Check configuration, credentials, table, clock and key endpoints, each with a remedy.
+///
+/// Without a configuration, in a file or in the environment, only the table's side is checked.
+/// Exits with 1 where something is wrong, with 3 where something can't be had.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+/// One check's result.
+struct Finding {
+    check: String,
+    state: State,
+    text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    Ok,
+    Skipped,
+    Wrong,
+    Unavailable,
+}
+
+impl State {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Skipped => "skipped",
+            Self::Wrong => "WRONG",
+            Self::Unavailable => "UNAVAILABLE",
+        }
+    }
+}
+
+impl Finding {
+    fn new(check: impl Into<String>, state: State, text: impl Into<String>) -> Self {
+        Self { check: check.into(), state, text: text.into() }
+    }
+}
+
+impl Doctor {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let mut findings = Vec::new();
+        let config = self.configuration(desk, &mut findings);
+        of_table(desk, &mut findings).await;
+        for issuer in config.iter().flat_map(|config| &config.issuers) {
+            // The other spellings of a pool's name may have no keys, and that is no fault.
+            for identity in issuer.identities.iter().filter(|it| it.prefetch) {
+                let place = identity.jwks_uri.as_str();
+                findings.push(match fetch_keys(identity).await {
+                    Ok(set) => {
+                        let text = format!("usable: {} at `{place}`", set.usable);
+                        Finding::new("keys", State::Ok, text)
+                    }
+                    Err(error) => {
+                        let remedy = "check the issuer in the configuration, and the network";
+                        let text = format!("`{place}`: {error}: {remedy}");
+                        Finding::new("keys", State::Unavailable, text)
+                    }
+                });
+            }
+        }
+        print(desk, &findings)
+    }
+
+    fn configuration(&self, desk: &Desk, findings: &mut Vec<Finding>) -> Option<Config> {
+        let asked = self.config.config.is_some()
+            || ["AUTHORIZER_CONFIG", "USER_POOL_ID", "CLIENT_IDS"]
+                .iter()
+                .any(|name| std::env::var_os(name).is_some());
+        if !asked {
+            let text = "none is named: give one by `--config`, or set AUTHORIZER_CONFIG";
+            findings.push(Finding::new("configuration", State::Skipped, text));
+            return None;
+        }
+        let config = match self.config.read() {
+            Ok(config) => config,
+            Err(failed) => {
+                findings.push(Finding::new("configuration", State::Wrong, failed.line()));
+                return None;
+            }
+        };
+        let warnings = config.rules.lint().len();
+        let text =
+            format!("issuers: {}; findings of `policy lint`: {warnings}", config.issuers.len());
+        findings.push(Finding::new("configuration", State::Ok, text));
+        if let Some(throttle) = config.throttle.as_ref().filter(|it| it.table != desk.table) {
+            let text = format!(
+                "the configuration's table is `{}`, and `{}` is looked at: add `--table`",
+                throttle.table, desk.table
+            );
+            findings.push(Finding::new("table's name", State::Wrong, text));
+        }
+        Some(config)
+    }
+}
+
+async fn of_table(desk: &Desk, findings: &mut Vec<Finding>) {
+    let status = table::check(&desk.client, &desk.table).await;
+    let answered = |text: &str| Finding::new("credentials", State::Ok, text);
+    match status {
+        Ok(status) => {
+            findings.push(answered("DynamoDB takes them"));
+            let name = &desk.table;
+            findings.push(match (status.active, status.expiring) {
+                (true, true) => {
+                    Finding::new("table", State::Ok, format!("`{name}` is there and right"))
+                }
+                (true, false) => Finding::new(
+                    "table",
+                    State::Wrong,
+                    format!("`{name}` keeps what has expired: run `tollgate table create`"),
+                ),
+                (false, _) => Finding::new(
+                    "table",
+                    State::Unavailable,
+                    format!("`{name}` is not active yet: try again in a minute"),
+                ),
+            });
+        }
+        Err(TableError::Failure(failure)) => {
+            let (check, state) = match &failure {
+                Failure::Denied { .. } | Failure::Unconfigured => ("credentials", State::Wrong),
+                failure if failure.may_pass() => ("table", State::Unavailable),
+                _ => ("table", State::Wrong),
+            };
+            findings.push(Finding::new(check, state, failure.to_string()));
+            return;
+        }
+        Err(error) => {
+            findings.push(answered("DynamoDB takes them"));
+            let mut text = error.to_string();
+            if matches!(error, TableError::Missing { .. }) {
+                text.push_str(" (`tollgate table create`)");
+            }
+            findings.push(Finding::new("table", State::Wrong, text));
+        }
+    }
+    findings.push(match table::clock_offset(&desk.client, desk.now()).await {
+        Ok(Some(offset)) if offset <= MOST_OFF => {
+            let text = format!("within {} s of DynamoDB's", offset.as_secs());
+            Finding::new("clock", State::Ok, text)
+        }
+        Ok(Some(offset)) => {
+            let text = format!(
+                "{} s off DynamoDB's: set it by a time server, or limits are off by as much",
+                offset.as_secs()
+            );
+            Finding::new("clock", State::Wrong, text)
+        }
+        Ok(None) => Finding::new("clock", State::Skipped, "the endpoint doesn't say the time"),
+        Err(failure) => Finding::new("clock", State::Unavailable, failure.to_string()),
+    });
+}
+
+fn print(desk: &Desk, findings: &[Finding]) -> Result<(), Failed> {
+    let rows: Vec<_> = findings
+        .iter()
+        .map(|it| [it.check.clone(), it.state.text().to_owned(), it.text.clone()])
+        .collect();
+    let worst = findings.iter().map(|it| it.state).max().unwrap_or(State::Ok);
+    let listed: Vec<_> = findings
+        .iter()
+        .map(|it| json!({"check": it.check, "state": it.state.text().to_lowercase(), "text": it.text}))
+        .collect();
+    let json = json!({"well": worst < State::Wrong, "checks": listed});
+    desk.output.print(output::table(&rows), &json)?;
+    let wrong = findings.iter().filter(|it| it.state >= State::Wrong).count();
+    match worst {
+        State::Unavailable => Err(Failed::unavailable(format!("checks that failed: {wrong}"))),
+        State::Wrong => Err(Failed::refused(format!("checks that failed: {wrong}"))),
+        State::Ok | State::Skipped => Ok(()),
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate doctor --config tollgate.toml
+  tollgate doctor --endpoint-url http://127.0.0.1:9402";
+
+/// By how much a clock may be off: answers say whole seconds, and take a moment.
+const MOST_OFF: Duration = Duration::from_secs(2);

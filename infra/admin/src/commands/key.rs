@@ -1,0 +1,152 @@
+//! `tollgate key`.
+
+mod assign;
+mod create;
+mod disable;
+mod enable;
+mod import;
+mod list;
+mod rotate;
+mod show;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use throttle::{Digest, Key as Secret, KeyRecord, PlanId, Timestamp};
+
+use crate::desk::Desk;
+use crate::exit::Failed;
+use crate::output::table;
+use crate::read::secret;
+use crate::time::moment;
+
+/// API keys. The table knows them by their digests: a key is shown once, and never again.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    Create(create::Create),
+    List(list::List),
+    Show(show::Show),
+    Disable(disable::Disable),
+    Enable(enable::Enable),
+    Rotate(rotate::Rotate),
+    Assign(assign::Assign),
+    Import(import::Import),
+}
+
+impl Key {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        match self {
+            Self::Create(it) => it.run(desk).await,
+            Self::List(it) => it.run(desk).await,
+            Self::Show(it) => it.run(desk).await,
+            Self::Disable(it) => it.run(desk).await,
+            Self::Enable(it) => it.run(desk).await,
+            Self::Rotate(it) => it.run(desk).await,
+            Self::Assign(it) => it.run(desk).await,
+            Self::Import(it) => it.run(desk).await,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+struct Which {
+    /// The key's id, as `key list` shows it, or - to read the key itself from standard input.
+    // Parsed later: an error of the command line would repeat what may be a key.
+    #[arg(value_name = "ID")]
+    key: String,
+}
+
+impl Which {
+    fn digest(&self) -> Result<Digest, Failed> {
+        if self.key == "-" {
+            let key = Secret::parse(secret("key")?)
+                .map_err(|error| Failed::misuse(format!("the key on standard input {error}")))?;
+            return Ok(key.digest());
+        }
+        self.key.parse().map_err(|_| {
+            Failed::misuse(
+                "that is no key's id: give the 64 digits that `tollgate key list` shows, or - to \
+                 read the key itself from standard input",
+            )
+        })
+    }
+
+    async fn record(&self, desk: &Desk) -> Result<KeyRecord, Failed> {
+        let found = desk.keys().get(&self.digest()?).await?;
+        found.ok_or_else(|| missing(desk))
+    }
+}
+
+/// There is no such key. The id isn't repeated: somebody may have typed a key for it.
+fn missing(desk: &Desk) -> Failed {
+    let table = &desk.table;
+    Failed::refused(format!(
+        "there is no such key in `{table}`: `tollgate key list` shows the ids; give - to read a \
+         key itself from standard input"
+    ))
+}
+
+/// Whether a key may be used.
+fn state(record: &KeyRecord, now: Timestamp) -> &'static str {
+    match (record.details.enabled(), record.details.is_valid(now)) {
+        (false, _) => "disabled",
+        (true, true) => "enabled",
+        (true, false) => "expired",
+    }
+}
+
+fn text(record: &KeyRecord, now: Timestamp) -> String {
+    let details = &record.details;
+    let or = |text: Option<&str>, none: &str| text.unwrap_or(none).to_owned();
+    let rows = [
+        ("id", record.digest.to_string()),
+        ("subject", details.subject().as_str().to_owned()),
+        ("plan", or(details.plan().map(PlanId::as_str), "the subject's")),
+        ("state", state(record, now).to_owned()),
+        ("expires", details.expires().map_or_else(|| "never".to_owned(), moment)),
+        ("name", or(details.name(), "-")),
+        ("description", or(details.description(), "-")),
+        ("created", moment(record.created)),
+        ("version", record.version.to_string()),
+    ];
+    table(&rows.map(|(name, value)| [name.to_owned(), value]))
+}
+
+fn json(record: &KeyRecord, now: Timestamp) -> Value {
+    let details = &record.details;
+    json!({
+        "id": record.digest.to_string(),
+        "subject": details.subject().as_str(),
+        "plan": details.plan().map(PlanId::as_str),
+        "state": state(record, now),
+        "expires": details.expires().map(Timestamp::as_secs),
+        "name": details.name(),
+        "description": details.description(),
+        "created": record.created.as_secs(),
+        "version": record.version,
+    })
+}
+
+/// Shows a new key, this once. A key that nobody has seen is deleted again.
+async fn reveal(
+    desk: &Desk,
+    secret: &Secret,
+    record: &KeyRecord,
+    more: &str,
+) -> Result<(), Failed> {
+    let now = desk.now();
+    let said = format!(
+        "key          {}\n{}\n\n{more}The key is shown this once and stored nowhere: hand it on now.",
+        secret.expose(),
+        text(record, now)
+    );
+    let mut json = json(record, now);
+    if let Some(members) = json.as_object_mut() {
+        members.insert("key".to_owned(), secret.expose().into());
+    }
+    let Err(failed) = desk.output.print(said, &json) else { return Ok(()) };
+    let left = match desk.keys().delete(&record.digest).await {
+        Ok(_) => "it was deleted again",
+        Err(_) => "it is left in the table, and nobody knows it",
+    };
+    Err(Failed::unavailable(format!("the key couldn't be shown, so {left}: {}", failed.line())))
+}

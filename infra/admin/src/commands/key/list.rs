@@ -1,0 +1,77 @@
+//! `tollgate key list`.
+
+use clap::Args;
+use throttle::{KeyRecord, PlanId, Subject, Timestamp};
+
+use super::{json, state};
+use crate::args::{plan_id, subject};
+use crate::desk::Desk;
+use crate::exit::Failed;
+use crate::output::Listing;
+use crate::progress::Progress;
+use crate::time::moment;
+
+/// List keys, page by page. Reads the whole table.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct List {
+    /// Only keys of this subject.
+    #[arg(long, value_parser = subject)]
+    subject: Option<Subject>,
+    /// Only keys that have this plan of their own.
+    #[arg(long, value_parser = plan_id)]
+    plan: Option<PlanId>,
+    /// Only keys that may be used now.
+    #[arg(long)]
+    usable: bool,
+}
+
+impl List {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let (keys, now) = (desk.keys(), desk.now());
+        let headings = ["ID", "STATE", "EXPIRES", "PLAN", "SUBJECT", "NAME"];
+        let mut listing = Listing::new(desk.output, "keys", headings);
+        let mut progress = Progress::new("keys", None);
+        let mut from = None;
+        loop {
+            let mut page = keys.list(from.as_deref()).await?;
+            progress.add(page.items.len());
+            page.items.retain(|record| self.wants(record, now));
+            page.items.sort_by_key(|record| record.digest);
+            let rows: Vec<_> =
+                page.items.iter().map(|record| (row(record, now), json(record, now))).collect();
+            listing.page(&rows, page.damaged)?;
+            match page.next {
+                Some(next) => from = Some(next),
+                None => break,
+            }
+        }
+        listing.end("keys")
+    }
+
+    fn wants(&self, record: &KeyRecord, now: Timestamp) -> bool {
+        let details = &record.details;
+        self.subject.as_ref().is_none_or(|subject| details.subject() == subject)
+            && self.plan.as_ref().is_none_or(|plan| details.plan() == Some(plan))
+            && (!self.usable || details.is_valid(now))
+    }
+}
+
+fn row(record: &KeyRecord, now: Timestamp) -> [String; 6] {
+    let details = &record.details;
+    let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
+    [
+        record.digest.to_string(),
+        state(record, now).to_owned(),
+        details.expires().map_or_else(|| "never".to_owned(), moment),
+        or_dash(details.plan().map(PlanId::as_str)),
+        details.subject().as_str().to_owned(),
+        or_dash(details.name()),
+    ]
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate key list --plan gold
+  tollgate key list --subject maria --usable
+  tollgate key list --json | jq '.keys | length'";

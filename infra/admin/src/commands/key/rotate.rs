@@ -1,0 +1,57 @@
+//! `tollgate key rotate`.
+
+use std::time::Duration;
+
+use clap::Args;
+use throttle::table::WriteError;
+
+use super::{Which, missing, reveal};
+use crate::ask::Sure;
+use crate::desk::Desk;
+use crate::exit::Failed;
+use crate::time::{moment, parse_length};
+
+/// Make a new key in place of an old one, which expires after an overlap.
+///
+/// The new key has the old one's subject, plan and expiry, and is shown this once.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Rotate {
+    #[command(flatten)]
+    which: Which,
+    /// For how long both keys are good.
+    #[arg(long, value_name = "LENGTH", default_value = "1d", value_parser = parse_length)]
+    overlap: Duration,
+    #[command(flatten)]
+    sure: Sure,
+}
+
+impl Rotate {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let digest = self.which.digest()?;
+        let now = desk.now();
+        let until = now.saturating_add(self.overlap);
+        if self.sure.dry_run() {
+            let there = desk.keys().get(&digest).await?.is_some();
+            let what = format!("make a new key, and let the old one expire at {}", moment(until));
+            return if there { desk.would(&what) } else { Err(missing(desk)) };
+        }
+        if self.overlap.is_zero() {
+            self.sure.ask("end the old key at once")?;
+        }
+        let rotated = desk.keys().rotate(&digest, until, now).await;
+        let (key, record) = rotated.map_err(|error| match error {
+            WriteError::Missing { .. } => missing(desk),
+            error => error.into(),
+        })?;
+        let more = format!("The old key is good until {}, or its own end.\n", moment(until));
+        reveal(desk, &key, &record, &more).await.map_err(|failed| {
+            failed.after(format_args!("the old key expires at {} all the same", moment(until)))
+        })
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  printenv API_KEY | tollgate key rotate - --overlap 7d
+  printenv LEAKED_KEY | tollgate key rotate - --overlap 0s --yes";

@@ -1,0 +1,22 @@
+//! `tollgate keys`.
+
+mod fetch;
+
+use clap::Subcommand;
+
+use crate::exit::Failed;
+use crate::output::Output;
+
+/// The issuers' public keys, by which tokens are verified.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    Fetch(fetch::Fetch),
+}
+
+impl Keys {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failed> {
+        match self {
+            Self::Fetch(it) => it.run(output).await,
+        }
+    }
+}

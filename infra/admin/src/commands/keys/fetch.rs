@@ -1,0 +1,67 @@
+//! `tollgate keys fetch`.
+
+use std::path::PathBuf;
+
+use authorizer::fetch_keys;
+use clap::Args;
+use serde_json::json;
+
+use crate::args::ConfigFile;
+use crate::exit::Failed;
+use crate::output::{Output, write};
+
+/// Fetch an issuer's key set, to bundle it with a deployment (`jwks_file` in the configuration).
+///
+/// Bounded as the authorizer's own fetch is; a set without a usable key is refused.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Fetch {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// The issuer, by its short name or one of its `iss`; needed where there are several.
+    #[arg(long, value_name = "NAME")]
+    issuer: Option<String>,
+    /// Write the set to this file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Fetch {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failed> {
+        let config = self.config.read()?;
+        let mut fits = config.issuers.iter().filter(|issuer| match &self.issuer {
+            Some(name) => {
+                issuer.checks.issuer == *name || issuer.identities.iter().any(|it| it.iss == *name)
+            }
+            None => true,
+        });
+        let issuer = match (fits.next(), fits.next()) {
+            (Some(issuer), None) => issuer,
+            (None, _) => return Err(Failed::refused("the configuration has no such issuer")),
+            _ => return Err(Failed::misuse("there are several issuers: name one by `--issuer`")),
+        };
+        // The other spellings of a pool's name have the same keys, where they have any.
+        let named = issuer.identities.iter().find(|it| self.issuer.as_ref() == Some(&it.iss));
+        let Some(identity) = named.or_else(|| issuer.identities.first()) else {
+            return Err(Failed::refused("the issuer has no key endpoint"));
+        };
+        let place = identity.jwks_uri.as_str();
+        let set = fetch_keys(identity)
+            .await
+            .map_err(|error| Failed::unavailable(format!("`{place}`: {error}")))?;
+        let Some(file) = &self.out else { return write(format_args!("{}\n", set.text.trim_end())) };
+        std::fs::write(file, &set.text).map_err(|error| {
+            Failed::misuse(format!("can't write `{}`: {error}", file.display()))
+        })?;
+        let file = file.display().to_string();
+        output.print(
+            format!("wrote the key set of `{place}` to `{file}`, usable keys: {}", set.usable),
+            &json!({"file": file, "keys": set.usable, "from": place}),
+        )
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate keys fetch --config tollgate.toml --out jwks.json
+  tollgate keys fetch --config tollgate.toml --issuer us-east-1_abcDEF123";

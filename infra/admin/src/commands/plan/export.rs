@@ -1,0 +1,70 @@
+//! `tollgate plan export`.
+
+use clap::Args;
+use serde_json::{Value, json};
+use throttle::PlanRecord;
+
+use super::list::{all, whole};
+use crate::desk::Desk;
+use crate::exit::Failed;
+use crate::output::{Output, note, write};
+
+/// Print all plans as `aws apigateway get-usage-plans` does. Reads the whole table.
+///
+/// `plan import` reads it back. What API Gateway has no words for (a rate by the minute, several
+/// quotas, `failure`) is written as it is, and named on standard error.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Export;
+
+impl Export {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let (plans, damaged) = all(desk).await?;
+        let items: Vec<_> = plans.iter().map(item).collect();
+        let export = json!({ "items": &items });
+        match desk.output {
+            Output::Json => write(format_args!("{export}\n"))?,
+            Output::Text => write(format_args!("{export:#}\n"))?,
+        }
+        for (record, item) in plans.iter().zip(&items) {
+            if let Some(what) = foreign(item) {
+                note(format_args!(
+                    "API Gateway can't take the plan `{}` as it is: it has {what}",
+                    record.id
+                ));
+            }
+        }
+        whole(&damaged)
+    }
+}
+
+/// A plan with its id, which stands for a name where there is none.
+fn item(record: &PlanRecord) -> Value {
+    let mut item = serde_json::to_value(&record.plan).unwrap_or_default();
+    if let Some(members) = item.as_object_mut() {
+        members.insert("id".to_owned(), record.id.as_str().into());
+        members.entry("name").or_insert_with(|| record.id.as_str().into());
+    }
+    item
+}
+
+/// What API Gateway has no words for.
+fn foreign(item: &Value) -> Option<&'static str> {
+    let stages = item["apiStages"].as_array().into_iter().flatten();
+    let methods = stages.flat_map(|stage| stage["throttle"].as_object().into_iter().flatten());
+    let mut throttles = methods.map(|(_, throttle)| throttle).chain([&item["throttle"]]);
+    if throttles.any(|throttle| throttle["rateLimit"].is_string()) {
+        Some("a rate that is no number of requests a second")
+    } else if item["quota"].is_array() {
+        Some("several quotas")
+    } else if item.get("failure").is_some() {
+        Some("`failure`")
+    } else {
+        None
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate plan export > plans.json
+  tollgate plan export | tollgate plan import - --table tollgate-dev";

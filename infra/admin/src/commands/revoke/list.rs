@@ -1,0 +1,60 @@
+//! `tollgate revoke list`.
+
+use clap::Args;
+use serde_json::{Value, json};
+use throttle::{Revocation, Timestamp};
+
+use crate::desk::Desk;
+use crate::exit::Failed;
+use crate::output::Listing;
+use crate::progress::Progress;
+use crate::time::moment;
+
+/// List the revocations that still count, page by page. Reads the whole table.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  tollgate revoke list --json | jq '.revocations[].id'")]
+pub(crate) struct List;
+
+impl List {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let (revocations, now) = (desk.revocations(), desk.now());
+        let headings = ["ID", "ISSUED BEFORE", "REVOKED", "UNTIL", "REASON"];
+        let mut listing = Listing::new(desk.output, "revocations", headings);
+        let mut progress = Progress::new("revocations", None);
+        let mut from = None;
+        loop {
+            let mut page = revocations.list(from.as_deref()).await?;
+            progress.add(page.items.len());
+            page.items.retain(|revocation| revocation.is_live(now));
+            page.items.sort_by_key(|revocation| (revocation.revoked_at(), revocation.target()));
+            let rows: Vec<_> = page.items.iter().map(|it| (row(it), json(it))).collect();
+            listing.page(&rows, page.damaged)?;
+            match page.next {
+                Some(next) => from = Some(next),
+                None => break,
+            }
+        }
+        listing.end("revocations")
+    }
+}
+
+fn row(revocation: &Revocation) -> [String; 5] {
+    [
+        revocation.target().to_string(),
+        revocation.issued_before().map_or_else(|| "-".to_owned(), moment),
+        moment(revocation.revoked_at()),
+        moment(revocation.expires()),
+        revocation.reason().unwrap_or("-").to_owned(),
+    ]
+}
+
+fn json(revocation: &Revocation) -> Value {
+    json!({
+        "id": revocation.target().to_string(),
+        "kind": revocation.target().kind().name(),
+        "issuedBefore": revocation.issued_before().map(Timestamp::as_secs),
+        "revoked": revocation.revoked_at().as_secs(),
+        "expires": revocation.expires().as_secs(),
+        "reason": revocation.reason(),
+    })
+}

@@ -1,0 +1,41 @@
+//! `tollgate revoke undo`.
+
+use clap::Args;
+use serde_json::json;
+use throttle::Revocable;
+
+use crate::ask::Dry;
+use crate::desk::Desk;
+use crate::exit::Failed;
+
+/// Take a revocation back: what it revoked counts again, until its own end.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Undo {
+    /// The revocation's id, as `revoke list` shows it.
+    id: Revocable,
+    #[command(flatten)]
+    dry: Dry,
+}
+
+impl Undo {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let id = self.id;
+        let missing = || {
+            Failed::refused(format!("{id} is not revoked: `tollgate revoke list` shows what is"))
+        };
+        if self.dry.dry_run {
+            desk.revocations().get(&id).await?.ok_or_else(missing)?;
+            return desk.would(&format!("take the revocation of {id} back"));
+        }
+        if !desk.revocations().delete(&id).await? {
+            return Err(missing());
+        }
+        let json = json!({"id": id.to_string(), "revoked": false});
+        desk.output.print(format!("{id} is no longer revoked"), &json)
+    }
+}
+
+const EXAMPLE: &str = "\
+Example:
+  tollgate revoke undo 'user#5588ce756a29ee4f621330ca3d030e68cfb0e5c300691e31a8cfa8eede5ea6f7'";

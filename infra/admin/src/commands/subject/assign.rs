@@ -1,0 +1,63 @@
+//! `tollgate subject assign`.
+
+use clap::Args;
+use serde_json::json;
+use throttle::{PlanId, Subject};
+
+use crate::args::{plan_id, subject};
+use crate::ask::Dry;
+use crate::desk::Desk;
+use crate::exit::Failed;
+
+/// Put a subject under a plan; for those whose keys have none of their own.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Assign {
+    /// Whose requests are counted.
+    #[arg(value_parser = subject)]
+    subject: Subject,
+    /// The plan's name.
+    #[arg(value_parser = plan_id)]
+    plan: PlanId,
+    /// Only where the assignment still has this version, as `subject show --json` says; 0 for
+    /// none.
+    #[arg(long, value_name = "VERSION")]
+    if_version: Option<u64>,
+    #[command(flatten)]
+    dry: Dry,
+}
+
+impl Assign {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let Self { subject, plan, if_version, dry } = self;
+        desk.plan(&plan).await?;
+        let assignments = desk.assignments();
+        let stored = assignments.get(&subject).await?;
+        let version = stored.as_ref().map(|stored| stored.version);
+        if if_version.is_some_and(|seen| seen != version.unwrap_or(0)) {
+            return Err(Failed::refused(format!(
+                "the assignment has version {}: somebody has changed it; look at it again",
+                version.unwrap_or(0)
+            )));
+        }
+        let name = subject.as_str();
+        let same = stored.is_some_and(|stored| stored.plan == plan);
+        if dry.dry_run && !same {
+            return desk.would(&format!("put `{name}` under `{plan}`"));
+        }
+        let (text, version) = if same {
+            (format!("`{name}` is under `{plan}` already"), version)
+        } else {
+            let written = assignments.put(&subject, &plan, version).await?;
+            (format!("`{name}` is under `{plan}`"), Some(written.version))
+        };
+        let json =
+            json!({"subject": name, "plan": plan.as_str(), "version": version, "changed": !same});
+        desk.output.print(text, &json)
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate subject assign maria gold
+  tollgate subject assign 'us-east-1_abcDEF123#client1' gold --if-version 2";

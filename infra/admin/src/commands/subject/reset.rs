@@ -1,0 +1,46 @@
+//! `tollgate subject reset`.
+
+use clap::Args;
+use serde_json::json;
+use throttle::Subject;
+
+use crate::args::subject;
+use crate::ask::Sure;
+use crate::desk::Desk;
+use crate::exit::Failed;
+
+/// Forget all that a subject used, owes and was granted: its history too.
+///
+/// Its next request finds a full bucket and whole quotas. To give it more for a period and keep
+/// what is known, use `usage grant`.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Reset {
+    /// Whose requests are counted.
+    #[arg(value_parser = subject)]
+    subject: Subject,
+    #[command(flatten)]
+    sure: Sure,
+}
+
+impl Reset {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let name = self.subject.as_str();
+        let missing = || Failed::refused(format!("`{name}` has used nothing"));
+        if self.sure.dry_run() {
+            desk.buckets().get(&self.subject).await?.ok_or_else(missing)?;
+            return desk.would(&format!("forget all that `{name}` used"));
+        }
+        self.sure.ask(&format!("forget all that `{name}` used"))?;
+        if !desk.buckets().reset(&self.subject).await? {
+            return Err(missing());
+        }
+        let json = json!({"subject": name, "reset": true});
+        desk.output.print(format!("forgot all that `{name}` used"), &json)
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate subject reset maria --dry-run
+  tollgate subject reset 'us-east-1_abcDEF123#client1' --yes";

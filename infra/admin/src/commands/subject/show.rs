@@ -1,0 +1,70 @@
+//! `tollgate subject show`.
+
+use clap::Args;
+use serde_json::json;
+use throttle::{Limit, PlanId, Subject};
+
+use crate::args::subject;
+use crate::desk::Desk;
+use crate::exit::Failed;
+use crate::output::table;
+
+/// Show which plan a subject is under, and what is left of its quotas now.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  tollgate subject show 'us-east-1_abcDEF123#client1'")]
+pub(crate) struct Show {
+    /// Whose requests are counted.
+    #[arg(value_parser = subject)]
+    subject: Subject,
+}
+
+impl Show {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let name = self.subject.as_str();
+        let assignment = desk.assignments().get(&self.subject).await?;
+        let bucket = desk.buckets().get(&self.subject).await?;
+        if assignment.is_none() && bucket.is_none() {
+            return Err(Failed::refused(format!(
+                "nothing is known of `{name}`: it is assigned no plan and has used nothing; \
+                 `tollgate usage export PLAN` lists who has"
+            )));
+        }
+        let last = bucket.as_ref().and_then(|bucket| bucket.stamp.clone()).map(|it| it.plan);
+        let assigned = assignment.as_ref().map(|it| it.plan.clone());
+        let now = desk.now();
+        let mut rows = vec![
+            ["subject".to_owned(), name.to_owned()],
+            ["assigned".to_owned(), assigned.as_ref().map_or("-".into(), ToString::to_string)],
+            ["last under".to_owned(), last.as_ref().map_or("-".into(), ToString::to_string)],
+        ];
+        let mut quotas = Vec::new();
+        // A plan that was deleted has no quotas left.
+        let plan = match last.or_else(|| assigned.clone()) {
+            Some(id) => desk.plans().get(&id).await?,
+            None => None,
+        };
+        let history = bucket.map(|bucket| bucket.history).unwrap_or_default();
+        for (plan, quota) in
+            plan.iter().flat_map(|it| it.plan.quotas().iter().map(move |q| (it, *q)))
+        {
+            let window = quota.period().window(now);
+            let (used, left) = (history.used(&window), history.remaining(plan, quota, &window));
+            let granted = history.granted(&window);
+            let more = if granted > 0 { format!(", {granted} granted") } else { String::new() };
+            let heading = Limit::from(quota.period()).to_string();
+            rows.push([heading, format!("{used} used, {left} left{more}")]);
+            quotas.push(json!({
+                "period": quota.period(), "limit": quota.limit(),
+                "used": used, "remaining": left, "granted": granted,
+            }));
+        }
+        let json = json!({
+            "subject": name,
+            "assigned": assigned.as_ref().map(PlanId::as_str),
+            "version": assignment.map(|it| it.version),
+            "plan": plan.map(|plan| plan.id.to_string()),
+            "quotas": quotas,
+        });
+        desk.output.print(table(&rows), &json)
+    }
+}

@@ -1,0 +1,37 @@
+//! `tollgate subject unassign`.
+
+use clap::Args;
+use serde_json::json;
+use throttle::Subject;
+
+use crate::args::subject;
+use crate::ask::Dry;
+use crate::desk::Desk;
+use crate::exit::Failed;
+
+/// End a subject's assignment. Its keys without a plan of their own let nobody in from then on.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  tollgate subject unassign maria")]
+pub(crate) struct Unassign {
+    /// Whose requests are counted.
+    #[arg(value_parser = subject)]
+    subject: Subject,
+    #[command(flatten)]
+    dry: Dry,
+}
+
+impl Unassign {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let name = self.subject.as_str();
+        let missing = || Failed::refused(format!("`{name}` is assigned no plan"));
+        if self.dry.dry_run {
+            let stored = desk.assignments().get(&self.subject).await?.ok_or_else(missing)?;
+            return desk.would(&format!("take `{name}` from under `{}`", stored.plan));
+        }
+        if !desk.assignments().delete(&self.subject).await? {
+            return Err(missing());
+        }
+        let json = json!({"subject": name, "plan": null});
+        desk.output.print(format!("`{name}` is assigned no plan now"), &json)
+    }
+}

@@ -1,0 +1,22 @@
+//! `tollgate token`.
+
+mod inspect;
+
+use clap::Subcommand;
+
+use crate::desk::Desk;
+use crate::exit::Failed;
+
+/// Tokens, as the authorizer sees them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    Inspect(inspect::Inspect),
+}
+
+impl Token {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        match self {
+            Self::Inspect(it) => it.run(desk).await,
+        }
+    }
+}

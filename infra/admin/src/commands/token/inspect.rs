@@ -1,0 +1,170 @@
+//! `tollgate token inspect`.
+
+use authorizer::{Code, Config, Decoded, Revocations, Verifier, decode};
+use clap::Args;
+use serde_json::{Map, Value, json};
+use throttle::{SystemClock, Timestamp, table};
+
+use crate::args::ConfigFile;
+use crate::desk::Desk;
+use crate::exit::Failed;
+use crate::output;
+use crate::read::secret;
+use crate::time::moment;
+
+/// Decode a token from standard input, verify it as the authorizer does, and say what fails.
+///
+/// Shows the token's claims. Exits with 0 for a good token, 1 for one that is refused, 3 where
+/// the issuer's keys or the table of revocations can't be had.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Inspect {
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+/// What became of a token, check by check.
+struct Findings {
+    checks: Vec<(&'static str, String)>,
+    /// The authorizer's code and words for what failed.
+    refusal: Option<(Code, String)>,
+}
+
+impl Inspect {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let config = self.config.read()?;
+        let token = secret("token")?;
+        let decoded = decode(&token)
+            .map_err(|refusal| Failed::refused(format!("refused, {refusal}: it can't be shown")))?;
+        let findings = verify(desk, config, &token, &decoded).await?;
+
+        let rows: Vec<_> = findings
+            .checks
+            .iter()
+            .map(|(check, result)| [(*check).to_owned(), result.clone()])
+            .collect();
+        let text = format!(
+            "{}\n\nheader  {}\nclaims  {}{}",
+            output::table(&rows),
+            pretty(&decoded.header),
+            pretty(&decoded.claims),
+            times(&decoded.claims)
+        );
+        let checks: Map<_, _> = findings
+            .checks
+            .iter()
+            .map(|(check, result)| ((*check).to_owned(), result.as_str().into()))
+            .collect();
+        let json = json!({
+            "good": findings.refusal.is_none(),
+            "refusal": findings.refusal.as_ref().map(|(code, detail)| json!({
+                "code": code.as_str(), "detail": detail,
+            })),
+            "checks": checks,
+            "header": decoded.header,
+            "claims": decoded.claims,
+        });
+        desk.output.print(text, &json)?;
+        match findings.refusal {
+            None => Ok(()),
+            Some((code, detail)) if code.is_callers_fault() => {
+                Err(Failed::refused(format!("refused, {}: {detail}", code.as_str())))
+            }
+            Some((code, detail)) => {
+                let code = code.as_str();
+                Err(Failed::unavailable(format!("can't be verified, {code}: {detail}")))
+            }
+        }
+    }
+}
+
+async fn verify(
+    desk: &Desk,
+    config: Config,
+    token: &str,
+    decoded: &Decoded,
+) -> Result<Findings, Failed> {
+    let known = |iss: &str| {
+        config.issuers.iter().any(|issuer| issuer.identities.iter().any(|it| it.iss == iss))
+    };
+    let iss = decoded.claims.get("iss").and_then(Value::as_str);
+    let stranger = !iss.is_some_and(known);
+    let clock = SystemClock::new();
+    let verifier = Verifier::new(config.issuers, clock).map_err(|error| {
+        Failed::unavailable(format!("no client for key sets could be made: {error}"))
+    })?;
+    let outcome = verifier.verify(token).await.outcome;
+    let claims = match outcome {
+        Err(refusal) => {
+            let failed = match refusal.code() {
+                Code::Malformed => "form",
+                // Before the issuer is known, nothing that it says of algorithms can be asked.
+                Code::Header => "header",
+                _ if stranger => "issuer",
+                Code::Key | Code::Unavailable => "key",
+                Code::Signature => "signature",
+                _ => "claims",
+            };
+            return Ok(Findings::failing(failed, refusal.code(), refusal.detail()));
+        }
+        Ok(claims) => claims,
+    };
+    let Some(revocation) = config.revocation else {
+        return Ok(Findings::good("not configured"));
+    };
+    let revocations = table::Revocations::new(desk.client.clone(), revocation.table.clone());
+    match Revocations::new(revocations, revocation, clock).check(&claims).await.outcome {
+        Ok(None) => Ok(Findings::good("ok")),
+        Ok(Some(kind)) => {
+            let detail = format!("the token was taken back, by its {}", kind.name());
+            Ok(Findings::failing("revocation", Code::Revoked, &detail))
+        }
+        Err(refusal) => Ok(Findings::failing("revocation", refusal.code(), refusal.detail())),
+    }
+}
+
+impl Findings {
+    fn good(revocation: &str) -> Self {
+        let checks = CHECKS.map(|check| match check {
+            "revocation" => (check, revocation.to_owned()),
+            check => (check, "ok".to_owned()),
+        });
+        Self { checks: checks.into(), refusal: None }
+    }
+
+    /// All before the one that fails held, and none after it was made.
+    fn failing(failed: &str, code: Code, detail: &str) -> Self {
+        let mut reached = true;
+        let checks = CHECKS.map(|check| {
+            let result = match (check == failed, reached) {
+                (true, _) => format!("FAILED: {detail}"),
+                (false, true) => "ok".to_owned(),
+                (false, false) => "-".to_owned(),
+            };
+            reached &= check != failed;
+            (check, result)
+        });
+        Self { checks: checks.into(), refusal: Some((code, detail.to_owned())) }
+    }
+}
+
+fn pretty(members: &Map<String, Value>) -> String {
+    serde_json::to_string_pretty(members).unwrap_or_default()
+}
+
+/// The claims that are moments, for people.
+fn times(claims: &Map<String, Value>) -> String {
+    let mut lines = String::new();
+    for name in ["auth_time", "iat", "nbf", "exp"] {
+        if let Some(secs) = claims.get(name).and_then(Value::as_u64) {
+            lines.push_str(&format!("\n{name:<9} is {}", moment(Timestamp::from_secs(secs))));
+        }
+    }
+    lines
+}
+
+const CHECKS: [&str; 7] = ["form", "header", "issuer", "key", "signature", "claims", "revocation"];
+
+const EXAMPLE: &str = "\
+Example:
+  echo \"$TOKEN\" | tollgate token inspect --config tollgate.toml";

@@ -1,0 +1,140 @@
+//! `tollgate usage`.
+
+mod export;
+mod grant;
+mod show;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use throttle::{History, Period, PlanRecord, Timestamp, Usage as Report, Window};
+
+use crate::chart::Row;
+use crate::desk::Desk;
+use crate::exit::Failed;
+use crate::time::{day, parse_day};
+
+/// What was used, by day, week or month, and granting more.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Usage {
+    Show(show::Show),
+    Export(export::Export),
+    Grant(grant::Grant),
+}
+
+impl Usage {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        match self {
+            Self::Show(it) => it.run(desk).await,
+            Self::Export(it) => it.run(desk).await,
+            Self::Grant(it) => it.run(desk).await,
+        }
+    }
+}
+
+/// How often a quota starts afresh, in the words of a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum By {
+    Day,
+    Week,
+    Month,
+}
+
+impl From<By> for Period {
+    fn from(by: By) -> Self {
+        match by {
+            By::Day => Self::Day,
+            By::Week => Self::Week,
+            By::Month => Self::Month,
+        }
+    }
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+struct Span {
+    /// What each line is of.
+    #[arg(long, value_enum, default_value_t = By::Day)]
+    by: By,
+    /// The first day, in UTC; 14 days, or 13 weeks or months, unless given. A bucket remembers 31
+    /// days, 12 weeks and 12 months before the current ones.
+    #[arg(long, value_name = "DAY", value_parser = parse_day)]
+    from: Option<Timestamp>,
+    /// The last day, in UTC; today unless given.
+    #[arg(long, value_name = "DAY", value_parser = parse_day)]
+    to: Option<Timestamp>,
+}
+
+impl Span {
+    fn period(self) -> Period {
+        self.by.into()
+    }
+
+    /// From when to when.
+    fn bounds(self, now: Timestamp) -> (Timestamp, Timestamp) {
+        let to = self.to.unwrap_or(now);
+        let back = match self.by {
+            By::Day => 13,
+            By::Week => 12 * 7,
+            By::Month => 365,
+        };
+        let from =
+            self.from.unwrap_or_else(|| to.saturating_sub(Duration::from_secs(back * 86_400)));
+        (from, to)
+    }
+
+    /// A report of these subjects, and its periods.
+    fn report<'a>(
+        self,
+        desk: &Desk,
+        plan: &PlanRecord,
+        subjects: impl IntoIterator<Item = (&'a str, &'a History)>,
+    ) -> Result<(Report, Vec<Window>), Failed> {
+        let (period, (from, to)) = (self.period(), self.bounds(desk.now()));
+        let report = Report::report(plan, period, (from, to), subjects)
+            .map_err(|error| Failed::misuse(format!("`--from` and `--to`: {error}")))?;
+        let mut windows = vec![period.window(from)];
+        while let Some(last) = windows.last()
+            && last.end <= to
+        {
+            windows.push(period.window(last.end));
+        }
+        Ok((report, windows))
+    }
+}
+
+/// One subject's entries of a report, with their periods.
+fn rows(history: &History, entries: &[Vec<u64>], windows: &[Window]) -> Vec<Row> {
+    let row = |(entry, window): (&Vec<u64>, &Window)| Row {
+        label: label(window),
+        used: entry.first().copied().unwrap_or(0),
+        left: entry.get(1).copied(),
+        granted: history.granted(window),
+    };
+    entries.iter().zip(windows).map(row).collect()
+}
+
+/// A period's name: `2026-11-21`, `2026-W47`, `2026-11`.
+fn label(window: &Window) -> String {
+    match window.counter.period() {
+        Period::Day => day(window.start),
+        Period::Week => window.counter.to_string().trim_start_matches('w').replacen('-', "-W", 1),
+        Period::Month => day(window.start).chars().take(7).collect(),
+    }
+}
+
+#[derive(Args, Clone, Debug)]
+#[group(multiple = false)]
+struct Picture {
+    /// Write a report to this file, as a page for a browser.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the chart to this file, as a picture.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+fn save(file: &Path, text: &str) -> Result<(), Failed> {
+    std::fs::write(file, text)
+        .map_err(|error| Failed::misuse(format!("can't write `{}`: {error}", file.display())))
+}

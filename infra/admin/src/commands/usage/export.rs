@@ -1,0 +1,197 @@
+//! `tollgate usage export`.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use serde_json::{Value, json};
+use throttle::table::{BucketRecord, Page};
+use throttle::{PlanId, PlanRecord, Window};
+
+use super::{Picture, Span, label, rows, save};
+use crate::args::plan_id;
+use crate::chart::{Row, html, svg};
+use crate::desk::Desk;
+use crate::exit::Failed;
+use crate::output::{Output, write};
+use crate::progress::Progress;
+
+/// Export what every subject used of a plan, as CSV. Reads the whole table, page by page.
+///
+/// With --json in the shape of API Gateway's GetUsage. A subject counts for the plan that its
+/// last request was under.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Export {
+    /// The plan's name.
+    #[arg(value_parser = plan_id)]
+    plan: PlanId,
+    #[command(flatten)]
+    span: Span,
+    #[command(flatten)]
+    picture: Picture,
+}
+
+/// Where the rows go.
+enum To {
+    Csv,
+    Json { first: bool },
+    Picture(Summary),
+}
+
+/// What a report shows: all subjects together, and those that used most.
+#[derive(Default)]
+struct Summary {
+    total: BTreeMap<String, u64>,
+    most: Vec<(u64, String, Vec<Row>)>,
+    subjects: u64,
+}
+
+impl Export {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let plan = desk.plan(&self.plan).await?;
+        let (mut to, windows) = self.begin(desk, &plan)?;
+        let (buckets, mut damaged, mut from) = (desk.buckets(), Vec::new(), None);
+        let mut progress = Progress::new("subjects", None);
+        loop {
+            let Page { items, damaged: bad, next, .. } = buckets.list(from.as_deref()).await?;
+            progress.add(items.len());
+            damaged.extend(bad);
+            self.page(desk, &plan, items, &mut to)?;
+            match next {
+                Some(next) => from = Some(next),
+                None => break,
+            }
+        }
+        self.end(desk, &plan, to, &windows, damaged.len())?;
+        match damaged.len() {
+            0 => Ok(()),
+            // They are not named: a subject may be a person.
+            count => Err(Failed::refused(format!(
+                "damaged buckets were left out: {count}; `tollgate subject reset` each, or repair \
+                 them in the table"
+            ))),
+        }
+    }
+
+    fn begin(&self, desk: &Desk, plan: &PlanRecord) -> Result<(To, Vec<Window>), Failed> {
+        let (report, windows) = self.span.report(desk, plan, [])?;
+        let to = if self.picture.html.is_some() || self.picture.svg.is_some() {
+            To::Picture(Summary::default())
+        } else if desk.output == Output::Json {
+            let mut head = serde_json::to_string(&report).unwrap_or_default();
+            // What follows is the inside of `values`, which comes last.
+            head.truncate(head.trim_end_matches("}}").len());
+            write(head)?;
+            To::Json { first: true }
+        } else {
+            write(line(&["subject", "plan", "period", "used", "remaining", "granted"])?)?;
+            To::Csv
+        };
+        Ok((to, windows))
+    }
+
+    fn page(
+        &self,
+        desk: &Desk,
+        plan: &PlanRecord,
+        mut items: Vec<BucketRecord>,
+        to: &mut To,
+    ) -> Result<(), Failed> {
+        items.retain(|item| item.stamp.as_ref().is_some_and(|stamp| stamp.plan == plan.id));
+        items.sort_by(|a, b| a.subject.cmp(&b.subject));
+        let subjects = items.iter().map(|item| (item.subject.as_str(), &item.history));
+        let (report, windows) = self.span.report(desk, plan, subjects)?;
+        let mut text = String::new();
+        for item in &items {
+            let name = item.subject.as_str();
+            let entries = report.values.get(name).map(Vec::as_slice).unwrap_or_default();
+            match to {
+                To::Json { first } => {
+                    let comma = if std::mem::take(first) { "" } else { "," };
+                    text.push_str(&format!("{comma}{}:{}", json!(name), json!(entries)));
+                }
+                To::Csv => {
+                    for row in rows(&item.history, entries, &windows) {
+                        let left = row.left.map(|left| left.to_string()).unwrap_or_default();
+                        let (used, granted) = (row.used.to_string(), row.granted.to_string());
+                        let cells = [name, plan.id.as_str(), &row.label, &used, &left, &granted];
+                        text.push_str(&line(&cells)?);
+                    }
+                }
+                To::Picture(summary) => {
+                    summary.add(name, rows(&item.history, entries, &windows));
+                }
+            }
+        }
+        write(text)
+    }
+
+    fn end(
+        &self,
+        desk: &Desk,
+        plan: &PlanRecord,
+        to: To,
+        windows: &[Window],
+        damaged: usize,
+    ) -> Result<(), Failed> {
+        let summary = match to {
+            To::Csv => return Ok(()),
+            To::Json { .. } => return write("}}\n"),
+            To::Picture(summary) => summary,
+        };
+        let title = format!("Plan {}, {} subjects", plan.id, summary.subjects);
+        let total: Vec<_> = windows.iter().map(|window| summary.row(label(window))).collect();
+        let (file, text) = match (&self.picture.html, &self.picture.svg) {
+            (Some(file), _) => {
+                let all = ("All subjects".to_owned(), total);
+                let most = summary.most.into_iter().map(|(_, name, rows)| (name, rows));
+                let sections: Vec<_> = std::iter::once(all).chain(most).collect();
+                (file, html(&title, &sections))
+            }
+            (_, Some(file)) => (file, svg(&title, &total)),
+            _ => return Ok(()),
+        };
+        save(file, &text)?;
+        let file = file.display().to_string();
+        let json: Value = json!({"file": file, "subjects": summary.subjects, "damaged": damaged});
+        desk.output.print(format!("wrote `{file}`: {} subjects", summary.subjects), &json)
+    }
+}
+
+impl Summary {
+    fn add(&mut self, name: &str, rows: Vec<Row>) {
+        self.subjects = self.subjects.saturating_add(1);
+        let mut used = 0_u64;
+        for row in &rows {
+            used = used.saturating_add(row.used);
+            let total = self.total.entry(row.label.clone()).or_default();
+            *total = total.saturating_add(row.used);
+        }
+        self.most.push((used, name.to_owned(), rows));
+        self.most.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        self.most.truncate(SHOWN);
+    }
+
+    fn row(&self, label: String) -> Row {
+        let used = self.total.get(&label).copied().unwrap_or(0);
+        Row { label, used, left: None, granted: 0 }
+    }
+}
+
+/// One line of CSV (RFC 4180).
+fn line(cells: &[&str]) -> Result<String, Failed> {
+    let wrong = |what: String| Failed::unavailable(format!("can't write CSV: {what}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(cells).map_err(|error| wrong(error.to_string()))?;
+    let bytes = writer.into_inner().map_err(|error| wrong(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| wrong(error.to_string()))
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate usage export free > usage.csv
+  tollgate usage export free --by month --html usage.html
+  tollgate usage export free --from 2026-11-01 --to 2026-11-30 --json";
+
+/// How many subjects a report shows one by one.
+const SHOWN: usize = 20;

@@ -1,0 +1,72 @@
+//! `tollgate usage grant`.
+
+use std::num::NonZeroU64;
+
+use clap::Args;
+use serde_json::json;
+use throttle::{Period, Subject};
+use uuid::Uuid;
+
+use super::{By, label};
+use crate::args::subject;
+use crate::ask::Dry;
+use crate::desk::Desk;
+use crate::exit::Failed;
+
+/// Give a subject more requests beside its quota, for the current day, week or month.
+///
+/// What it doesn't use lapses when the period ends. Authorizers notice within a second.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Grant {
+    /// Whose requests are counted.
+    #[arg(value_parser = subject)]
+    subject: Subject,
+    /// How many requests.
+    extra: NonZeroU64,
+    /// Which quota they are beside.
+    #[arg(long, value_enum)]
+    by: By,
+    /// What this grant is called. One of the same name is made once in its period, however often
+    /// it is asked for; a name is made up unless given.
+    #[arg(long)]
+    id: Option<String>,
+    #[command(flatten)]
+    dry: Dry,
+}
+
+impl Grant {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let Self { subject, extra, by, id, dry } = self;
+        let (period, now, name) = (Period::from(by), desk.now(), subject.as_str());
+        let window = period.window(now);
+        let at = label(&window);
+        if dry.dry_run {
+            return desk.would(&format!("grant `{name}` {extra} requests for {at}"));
+        }
+        let id = id.unwrap_or_else(|| Uuid::new_v4().to_string());
+        let granted = desk.buckets().grant(&subject, period, extra, &id, now).await;
+        let history = granted.map_err(|error| {
+            let failed = Failed::from(error);
+            // It may have been made all the same.
+            match failed.code() {
+                3 => {
+                    failed.after(format_args!("ask again with `--id {id}`, so that it counts once"))
+                }
+                _ => failed,
+            }
+        })?;
+        let total = history.granted(&window);
+        let text = format!("granted `{name}` {extra} requests for {at}, {total} in all; id {id}");
+        let json = json!({
+            "subject": name, "period": period, "of": at, "extra": extra, "granted": total,
+            "used": history.used(&window), "id": id,
+        });
+        desk.output.print(text, &json)
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate usage grant 'us-east-1_abcDEF123#client1' 500 --by day
+  tollgate usage grant maria 10000 --by month --id ticket-4711";

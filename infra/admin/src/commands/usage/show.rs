@@ -1,0 +1,91 @@
+//! `tollgate usage show`.
+
+use clap::Args;
+use serde_json::json;
+use throttle::{PlanId, PlanRecord, Subject};
+
+use super::{Picture, Span, rows, save};
+use crate::args::{plan_id, subject};
+use crate::chart::{Row, bar, html, longest, svg};
+use crate::desk::Desk;
+use crate::exit::Failed;
+use crate::output::{Output, table};
+
+/// Show what a subject used, with a bar for each period.
+///
+/// With --json in the shape of API Gateway's GetUsage: `[used, remaining]` a period.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Show {
+    /// Whose requests are counted.
+    #[arg(value_parser = subject)]
+    subject: Subject,
+    #[command(flatten)]
+    span: Span,
+    /// The plan whose quota is compared; the one of the subject's last request unless given.
+    #[arg(long, value_parser = plan_id)]
+    plan: Option<PlanId>,
+    #[command(flatten)]
+    picture: Picture,
+}
+
+impl Show {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+        let Self { subject, span, plan, picture } = self;
+        let name = subject.as_str();
+        let bucket = desk.buckets().get(&subject).await?;
+        let last = bucket.as_ref().and_then(|bucket| bucket.stamp.clone()).map(|it| it.plan);
+        let plan = match plan.or(last) {
+            Some(plan) => plan,
+            None => desk.assignments().get(&subject).await?.map(|it| it.plan).ok_or_else(|| {
+                Failed::refused(format!(
+                    "`{name}` has used nothing, and is assigned no plan: name one by --plan, or \
+                     correct the subject"
+                ))
+            })?,
+        };
+        let plan = desk.plan(&plan).await?;
+        let history = bucket.map(|bucket| bucket.history).unwrap_or_default();
+        let (report, windows) = span.report(desk, &plan, [(name, &history)])?;
+        let entries = report.values.get(name).map(Vec::as_slice).unwrap_or_default();
+        let rows = rows(&history, entries, &windows);
+        let title = format!("{name}, plan {}", plan.id);
+        let saved = match (&picture.html, &picture.svg) {
+            (Some(file), _) => Some((file, html(&title, &[(title.clone(), rows.clone())]))),
+            (_, Some(file)) => Some((file, svg(&title, &rows))),
+            _ => None,
+        };
+        if let Some((file, text)) = saved {
+            save(file, &text)?;
+            let file = file.display().to_string();
+            return desk.output.print(format!("wrote `{file}`"), &json!({"file": file}));
+        }
+        match desk.output {
+            Output::Json => {
+                desk.output.print("", &serde_json::to_value(&report).unwrap_or_default())
+            }
+            Output::Text => desk.output.print(text(name, &plan, &rows), &json!(null)),
+        }
+    }
+}
+
+fn text(name: &str, plan: &PlanRecord, rows: &[Row]) -> String {
+    let most = longest(rows);
+    let mut cells = vec![["PERIOD", "USED", "LEFT", "GRANTED", ""].map(str::to_owned)];
+    cells.extend(rows.iter().map(|row| {
+        [
+            row.label.clone(),
+            row.used.to_string(),
+            row.left.map_or_else(|| "-".to_owned(), |left| left.to_string()),
+            if row.granted > 0 { row.granted.to_string() } else { "-".to_owned() },
+            bar(row, most),
+        ]
+    }));
+    format!("{name}, plan {}\n\n{}", plan.id, table(&cells))
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate usage show 'us-east-1_abcDEF123#client1'
+  tollgate usage show maria --by month --html maria.html
+  tollgate usage show maria --from 2026-11-01 --to 2026-11-30 --json";

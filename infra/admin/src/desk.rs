@@ -1,0 +1,88 @@
+//! What every command at the table works with.
+
+use std::time::Duration;
+
+use serde_json::json;
+use throttle::dynamo::{Client, Connect};
+use throttle::table::{Item, Items};
+use throttle::{
+    Assignments, Buckets, Clock, Keys, PlanId, PlanRecord, Plans, Revocations, SystemClock,
+    Timestamp,
+};
+
+use crate::cli::Common;
+use crate::exit::Failed;
+use crate::output::Output;
+
+/// The table that a command works on, and how it answers.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) client: Client,
+    pub(crate) table: String,
+    pub(crate) output: Output,
+    clock: SystemClock,
+}
+
+impl Desk {
+    pub(crate) async fn open(common: &Common) -> Self {
+        let mut connect =
+            Connect::new().operation_timeout(PATIENCE).connect_timeout(CONNECT_PATIENCE);
+        if let Some(url) = &common.endpoint_url {
+            connect = connect.endpoint(url);
+        }
+        Self {
+            client: connect.client().await,
+            table: common.table.clone(),
+            output: common.output(),
+            clock: SystemClock::new(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn plans(&self) -> Plans {
+        self.items()
+    }
+
+    pub(crate) fn keys(&self) -> Keys {
+        self.items()
+    }
+
+    pub(crate) fn assignments(&self) -> Assignments {
+        self.items()
+    }
+
+    pub(crate) fn buckets(&self) -> Buckets {
+        self.items()
+    }
+
+    pub(crate) fn revocations(&self) -> Revocations {
+        self.items()
+    }
+
+    /// The plan of this name, which must be there.
+    pub(crate) async fn plan(&self, id: &PlanId) -> Result<PlanRecord, Failed> {
+        self.plans().get(id).await?.ok_or_else(|| {
+            let table = &self.table;
+            Failed::refused(format!(
+                "there is no plan `{id}` in `{table}`: `tollgate plan list` shows those there are"
+            ))
+        })
+    }
+
+    /// Answers a dry run: what would be done.
+    pub(crate) fn would(&self, what: &str) -> Result<(), Failed> {
+        let text = format!("would {what}; nothing was done");
+        self.output.print(text, &json!({"dryRun": true, "would": what}))
+    }
+
+    fn items<T: Item>(&self) -> Items<T> {
+        Items::new(self.client.clone(), self.table.clone())
+    }
+}
+
+/// A person waits longer than a request does.
+const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_PATIENCE: Duration = Duration::from_secs(3);

@@ -1,0 +1,43 @@
+//! Reading what is handed to a command.
+
+use std::fs::File;
+use std::io::{Read, stdin};
+use std::path::Path;
+
+use crate::exit::Failed;
+
+/// Reads a file, or standard input for `-`, up to one byte more than is taken.
+///
+/// Whoever parses it notices that it is too much, and the rest is never read.
+pub(crate) fn read(file: &Path, most: u64) -> Result<Vec<u8>, Failed> {
+    let mut content = Vec::new();
+    let most = most.saturating_add(1);
+    let read = if file == Path::new("-") {
+        stdin().lock().take(most).read_to_end(&mut content)
+    } else {
+        File::open(file).and_then(|file| file.take(most).read_to_end(&mut content))
+    };
+    read.map_err(|error| Failed::misuse(format!("can't read `{}`: {error}", file.display())))?;
+    Ok(content)
+}
+
+/// Reads a secret from standard input: one word of it, without the line's end.
+///
+/// A secret that is typed as an argument stays in the shell's history and in the list of
+/// processes.
+pub(crate) fn secret(what: &str) -> Result<String, Failed> {
+    let wrong = || Failed::misuse(format!("standard input holds no {what}: pipe one in, alone"));
+    let text = String::from_utf8(read(Path::new("-"), LONGEST)?).map_err(|_| wrong())?;
+    let text = text.trim();
+    if text.is_empty() || text.len() > 16_384 || text.contains(char::is_whitespace) {
+        return Err(wrong());
+    }
+    Ok(text.to_owned())
+}
+
+/// What a file is called in a message.
+pub(crate) fn place(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
+}
+
+const LONGEST: u64 = 16_384;

@@ -1,0 +1,278 @@
+//! Keys: shown once, known by their digests, imported by the thousand.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::proxy::Proxy;
+use crate::support::{PLAN, Tollgate, fill, serve, serve_database, with_table};
+
+/// A table with the plans `free` and `gold`.
+fn with_plans() -> Tollgate {
+    let tollgate = with_table();
+    for plan in ["free", "gold"] {
+        tollgate.feed(&["plan", "put", plan, "-"], PLAN).done();
+    }
+    tollgate
+}
+
+/// A file of so many keys.
+fn keys(count: usize) -> String {
+    let mut file = "Name,Key,Enabled,UsagePlanIds\n".to_owned();
+    for n in 0..count {
+        writeln!(file, "key {n},apikey-number-{n:06},true,").unwrap();
+    }
+    file
+}
+
+fn text<'a>(json: &'a Value, member: &str) -> &'a str {
+    json[member].as_str().unwrap()
+}
+
+#[test]
+fn a_key_is_shown_once_and_known_by_its_digest() {
+    let tollgate = with_plans();
+    let line = ["key", "create", "--plan", "gold", "--subject", "maria", "--name", "laptop"];
+    let made = tollgate.run(&[&line[..], &["--expires", "90d", "--json"]].concat()).json();
+    let (secret, id) = (text(&made, "key"), text(&made, "id"));
+    assert_eq!((secret.len(), id.len()), (64, 64));
+    assert_eq!((text(&made, "plan"), text(&made, "state")), ("gold", "enabled"));
+
+    let by_id = tollgate.run(&["key", "show", id, "--json"]).json();
+    assert_eq!(by_id, tollgate.feed(&["key", "show", "-", "--json"], secret).json());
+    let shown = tollgate.run(&["key", "show", id]).done();
+    let listed = tollgate.run(&["key", "list"]).done();
+    let as_json = tollgate.run(&["key", "list", "--json"]).done();
+    for (what, answer) in [("show", &shown), ("list", &listed), ("--json", &as_json)] {
+        assert!(answer.contains(id) && !answer.contains(secret), "{what}: {answer}");
+    }
+    let said = tollgate.run(&["key", "create"]).done();
+    assert!(said.starts_with("key          ") && said.ends_with("hand it on now."), "{said}");
+    // Its subject is the key itself.
+    assert!(said.contains("subject      key-"), "{said}");
+}
+
+#[test]
+fn what_is_said_of_a_key_is_changed() {
+    let tollgate = with_plans();
+    let made = tollgate.run(&["key", "create", "--subject", "maria", "--json"]).json();
+    let (secret, id) = (text(&made, "key"), text(&made, "id"));
+    let run = |line: &[&str]| tollgate.run(&[&["key"], line, &["--json"]].concat()).json();
+
+    assert_eq!(run(&["disable", id, "--dry-run"])["dryRun"], true);
+    assert_eq!(run(&["show", id])["state"], "enabled");
+    assert_eq!(run(&["disable", id])["state"], "disabled");
+    assert_eq!(run(&["disable", id])["state"], "disabled");
+    assert_eq!(run(&["list", "--usable"])["keys"], json!([]));
+    assert_eq!(tollgate.feed(&["key", "enable", "-", "--json"], secret).json()["state"], "enabled");
+    assert_eq!(run(&["assign", id, "gold", "--dry-run"])["dryRun"], true);
+    let assigned = run(&["assign", id, "gold"]);
+    assert_eq!(text(&assigned, "plan"), "gold");
+    assert_eq!(run(&["assign", id, "gold"]), assigned, "nothing is written twice");
+    assert_eq!(run(&["list", "--plan", "gold", "--subject", "maria"])["keys"], json!([assigned]));
+    assert_eq!(run(&["list", "--plan", "free"])["keys"], json!([]));
+    assert_eq!(
+        tollgate.run(&["key", "assign", id, "silver"]).failed(1),
+        "there is no plan `silver` in `tollgate`: `tollgate plan list` shows those there are"
+    );
+}
+
+#[test]
+fn a_key_is_rotated_with_an_overlap() {
+    let tollgate = with_plans();
+    let made = tollgate.run(&["key", "create", "--plan", "gold", "--json"]).json();
+    let id = text(&made, "id");
+    assert!(tollgate.run(&["key", "rotate", id, "--dry-run"]).done().contains("nothing was done"));
+    let new = tollgate.run(&["key", "rotate", id, "--overlap", "7d", "--json"]).json();
+    assert_ne!((&new["key"], &new["id"]), (&made["key"], &made["id"]));
+    assert_eq!((&new["plan"], &new["subject"]), (&made["plan"], &made["subject"]));
+    let old = tollgate.run(&["key", "show", id, "--json"]).json();
+    let (created, expires) = (new["created"].as_u64().unwrap(), old["expires"].as_u64().unwrap());
+    assert!((7 * 86_400 - 1..=7 * 86_400).contains(&(expires - created)));
+
+    let at_once = ["key", "rotate", text(&new, "id"), "--overlap", "0s"];
+    assert!(tollgate.run(&at_once).failed(2).starts_with("to end the old key at once can't be"));
+    tollgate.run(&[&at_once[..], &["--yes"]].concat()).done();
+    assert_eq!(
+        tollgate.run(&["key", "show", text(&new, "id"), "--json"]).json()["state"],
+        "expired"
+    );
+}
+
+#[test]
+fn a_key_typed_for_an_id_is_not_repeated() {
+    let tollgate = with_table();
+    let secret = "5ec2e7".repeat(10) + "5ec2";
+    for command in ["show", "disable", "enable", "rotate"] {
+        let said = tollgate.run(&["key", command, &secret]).failed(1);
+        assert!(said.starts_with("there is no such key in `tollgate`"), "{said}");
+        assert!(!said.contains("5ec2e7"), "{said}");
+        let said = tollgate.run(&["key", command, "my-secret-key-0123456789"]).failed(2);
+        assert!(said.starts_with("that is no key's id") && !said.contains("0123"), "{said}");
+        let said = tollgate.feed(&["key", command, "-"], "two secrets\n").failed(2);
+        assert!(said.contains("no key") && !said.contains("secrets"), "{said}");
+        tollgate.feed(&["key", command, "-"], "").failed(2);
+        let said = tollgate.feed(&["key", command, "-"], "short").failed(2);
+        assert!(said.contains("5 characters"), "{said}");
+    }
+    for line in [
+        &["key", "create", "--expires", "soon"][..],
+        &["key", "create", "--expires", "2020-01-01"],
+        &["key", "create", "--name", ""],
+        &["key", "create", "--subject", ""],
+        &["key", "rotate", "-", "--overlap", "-1d"],
+    ] {
+        assert_eq!(tollgate.run(line).code, 2, "{line:?}");
+    }
+    assert_eq!(tollgate.run(&["key", "list", "--json"]).json()["keys"], json!([]));
+}
+
+#[test]
+fn an_import_can_be_run_again() {
+    let tollgate = with_plans();
+    let file = "Name,Key,Description,Enabled,UsagePlanIds\n\
+                first,apikey-number-000001,\"for, both\",TRUE,gold\n\
+                second,apikey-number-000002,,FALSE,\n";
+    let import =
+        |more: &[&str], file: &str| tollgate.feed(&[&["key", "import", "-"], more].concat(), file);
+    assert_eq!(
+        import(&["--dry-run"], file).done(),
+        "keys: 2 new, 0 there already, 0 written over; nothing was done"
+    );
+    assert_eq!(import(&[], file).done(), "keys: 2 new, 0 there already, 0 written over");
+    assert_eq!(import(&[], file).done(), "keys: 0 new, 2 there already, 0 written over");
+    insta::assert_snapshot!(tollgate.run(&["key", "list"]).done());
+    let listed = tollgate.run(&["key", "list", "--json"]).done();
+    assert!(!listed.contains("apikey-number"));
+
+    let other = file.replace("first", "1st");
+    let answer = import(&[], &other);
+    assert_eq!(
+        (answer.code, answer.out.as_str()),
+        (1, "keys: 0 new, 1 there already, 0 written over\n")
+    );
+    assert_eq!(
+        answer.err,
+        "tollgate: standard input: line 2: the key is stored already and something else is said \
+         of it: it was left as it is; --replace writes it over\n"
+    );
+    assert_eq!(
+        import(&["--replace", "--json"], &other).json(),
+        json!({"new": 0, "same": 1, "replaced": 1, "differ": [], "dryRun": false})
+    );
+    assert!(tollgate.run(&["key", "list"]).done().contains("1st"));
+}
+
+#[test]
+fn a_wrong_file_is_not_imported_in_part() {
+    let tollgate = with_plans();
+    let file = "Name,Key,Enabled,UsagePlanIds\n\
+                good,apikey-number-000001,true,free\n\
+                short,secret-key,true,\n\
+                no flag,apikey-number-000003,perhaps,\n\
+                again,apikey-number-000001,true,\n\
+                fewer,apikey-number-000005\n";
+    let answer = tollgate.feed(&["key", "import", "-"], file);
+    assert_eq!((answer.code, answer.out.as_str()), (1, ""));
+    insta::assert_snapshot!(answer.err);
+    let answer = tollgate.feed(
+        &["key", "import", "-"],
+        "Name,Key,UsagePlanIds\na,apikey-number-000001,free\nb,apikey-number-000002,c7y23b\n",
+    );
+    insta::assert_snapshot!(answer.err);
+    assert_eq!(
+        (answer.code, tollgate.run(&["key", "list", "--json"]).json()["keys"].clone()),
+        (1, json!([]))
+    );
+}
+
+#[test]
+fn an_import_that_is_interrupted_says_what_was_done_and_goes_on_when_run_again() {
+    let url = serve();
+    let tollgate = Tollgate::at(&url);
+    tollgate.run(&["table", "create"]).done();
+    let proxy = Proxy::before(&url, |operation, nth| {
+        (operation == "PutItem" && nth > 100).then_some((500, "InternalServerError"))
+    });
+    let said = Tollgate::at(&proxy.url).feed(&["key", "import", "-"], &keys(300)).failed(3);
+    let stored = tollgate.run(&["key", "list", "--json"]).json()["keys"].as_array().unwrap().len();
+    assert_eq!(stored, 100);
+    assert_eq!(
+        said,
+        "standard input: 100 keys were stored before it failed, 200 are left; run it again for \
+         those: the endpoint failed, or is no DynamoDB"
+    );
+    assert!(proxy.calls("PutItem") < 130, "no more are begun once one has failed");
+    assert_eq!(
+        tollgate.feed(&["key", "import", "-"], &keys(300)).done(),
+        "keys: 200 new, 100 there already, 0 written over"
+    );
+}
+
+#[test]
+fn ten_thousand_keys_are_listed_page_by_page() {
+    let (url, database) = serve_database();
+    Tollgate::at(&url).run(&["table", "create"]).done();
+    fill(&database, (0..10_000).map(|n| {
+        let digest = format!("{n:064x}");
+        json!({"pk": format!("KEY#{digest}"), "subject": format!("key-{digest}"), "enabled": true,
+            "created": 1_795_251_600_000_000_000_u64, "version": 1, "name": format!("key {n}")})
+    }));
+    // The second page is held back until the first has been printed: a list that is kept until
+    // its end would never be.
+    let printed = Arc::new((Mutex::new(false), Condvar::new()));
+    let seen = Arc::clone(&printed);
+    let proxy = Proxy::before(&url, move |operation, nth| {
+        if operation == "Scan" && nth == 2 {
+            let (flag, changed) = &*seen;
+            let wait = changed.wait_timeout_while(
+                flag.lock().unwrap(),
+                Duration::from_secs(60),
+                |printed| !*printed,
+            );
+            assert!(*wait.unwrap().0, "nothing was printed of the first page");
+        }
+        None
+    });
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .args(["key", "list"])
+        .env_clear()
+        .envs(Tollgate::at(&proxy.url).environment)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    out.read_line(&mut first).unwrap();
+    *printed.0.lock().unwrap() = true;
+    printed.1.notify_all();
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(first.starts_with("ID  "), "{first}");
+    assert_eq!(rest.lines().count(), 10_000);
+    let scans = proxy.calls("Scan");
+    assert!((2..=6).contains(&scans), "{scans} pages of a megabyte");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let tollgate = with_table();
+    tollgate.feed(&["key", "import", "-"], &keys(2_000)).done();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .args(["key", "list"])
+        .env_clear()
+        .envs(tollgate.environment)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(output.stderr.is_empty());
+}

@@ -1,0 +1,15 @@
+//! The built executable, typed as an operator would, against an embedded DynamoDB.
+//!
+//! `support` is what they start from; a module for each group of commands.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod doctor;
+mod issuer;
+mod key;
+mod plan;
+mod proxy;
+mod support;
+mod table;
+mod token;
+mod usage;

@@ -1,0 +1,225 @@
+//! Plans: put, shown, listed, deleted, imported, exported.
+
+use serde_json::{Value, json};
+
+use crate::support::{PLAN, with_table};
+
+#[test]
+fn a_plan_is_put_shown_and_listed() {
+    let tollgate = with_table();
+    let put = |input| tollgate.feed(&["plan", "put", "FREE", "-"], input).done();
+    assert_eq!(put(PLAN), "stored the plan `FREE`, version 1");
+    assert_eq!(put(PLAN), "the plan `FREE` is that already, version 1");
+    let same = r#"{"quota": {"period": "MONTH", "limit": 1000},
+        "throttle": {"burstLimit": 10, "rateLimit": "30/min"}}"#;
+    assert_eq!(put(same), "the plan `FREE` is that already, version 1");
+
+    let shown = tollgate.run(&["plan", "show", "FREE"]).done();
+    assert_eq!(
+        serde_json::from_str::<Value>(&shown).unwrap(),
+        serde_json::from_str::<Value>(PLAN).unwrap()
+    );
+    assert_eq!(put(&shown), "the plan `FREE` is that already, version 1");
+    let json = tollgate.run(&["plan", "show", "FREE", "--json"]).json();
+    assert_eq!((&json["id"], &json["version"]), (&json!("FREE"), &json!(1)));
+    assert_eq!(json["plan"], serde_json::from_str::<Value>(PLAN).unwrap());
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, r#"{"quota": {"limit": 5, "period": "DAY"}}"#).unwrap();
+    let path = file.path().to_str().unwrap();
+    let put = |id| tollgate.run(&["plan", "put", id, path, "--json"]).json();
+    assert_eq!(put("FREE"), json!({"plan": "FREE", "version": 2, "changed": true}));
+    assert_eq!(put("another"), json!({"plan": "another", "version": 1, "changed": true}));
+    let rates = r#"{"throttle": {"rateLimit": "100/min", "burstLimit": 3}}"#;
+    tollgate.feed(&["plan", "put", "GOLD", "-"], rates).done();
+
+    assert_eq!(
+        tollgate.run(&["plan", "list"]).done(),
+        "PLAN     RATE     BURST  QUOTA    VERSION\n\
+         FREE     -        -      5 daily  2\n\
+         GOLD     100/min  3      -        1\n\
+         another  -        -      5 daily  1"
+    );
+    let listed = tollgate.run(&["plan", "list", "--json"]).json();
+    let ids: Vec<_> = listed["plans"].as_array().unwrap().iter().map(|p| p["id"].clone()).collect();
+    assert_eq!(ids, ["FREE", "GOLD", "another"]);
+    assert_eq!(listed["damaged"], json!([]));
+}
+
+#[test]
+fn plans_on_several_pages_are_all_listed() {
+    let tollgate = with_table();
+    // More than the megabyte that a page holds.
+    let long = "x".repeat(60_000);
+    let plan = format!(r#"{{"description": "{long}", "quota": {{"limit": 5, "period": "DAY"}}}}"#);
+    for n in 0..20 {
+        tollgate.feed(&["plan", "put", &format!("plan {n}"), "-"], &plan).done();
+    }
+    assert_eq!(tollgate.run(&["plan", "list"]).done().lines().count(), 21);
+}
+
+#[test]
+fn an_empty_table_lists_no_plans() {
+    let tollgate = with_table();
+    assert_eq!(tollgate.run(&["plan", "list"]).done(), "PLAN  RATE  BURST  QUOTA  VERSION");
+    assert_eq!(
+        tollgate.run(&["plan", "show", "none"]).failed(1),
+        "there is no plan `none` in `tollgate`: `tollgate plan list` shows those there are"
+    );
+}
+
+#[test]
+fn a_wrong_plan_names_its_field() {
+    let tollgate = with_table();
+    let put = |input: &str| tollgate.feed(&["plan", "put", "FREE", "-"], input).failed(1);
+    assert_eq!(
+        put(r#"{"throttle": {"rateLimit": -1, "burstLimit": 5}}"#),
+        "`throttle.rateLimit` must not be negative"
+    );
+    assert_eq!(
+        put(r#"{"quota": {"limit": 5, "period": "HOUR"}}"#),
+        "`quota.period` must be `DAY`, `WEEK` or `MONTH`"
+    );
+    assert!(put(r#"{"a\nb\u0007": 1}"#).starts_with("`plan` can't be read: unknown field `a b `"));
+    assert!(put("").starts_with("`plan` can't be read: "));
+    assert_eq!(put(&" ".repeat(100_000)), "`plan` is longer than 65536 bytes");
+    assert_eq!(tollgate.run(&["plan", "list"]).done().lines().count(), 1, "nothing was stored");
+}
+
+const EXPORT: &str = r#"{"items": [
+    {"id": "a1b2c3", "name": "Free", "throttle": {"rateLimit": 0.5, "burstLimit": 5},
+     "quota": {"limit": 1000, "period": "DAY"}, "tags": {}},
+    {"id": "d4e5f6", "name": "Gold", "throttle": {"rateLimit": 100.0, "burstLimit": 200},
+     "apiStages": [{"apiId": "x9", "stage": "prod",
+        "throttle": {"/pets/GET": {"rateLimit": 0.5, "burstLimit": 2}}}]}]}"#;
+
+#[test]
+fn a_plan_is_deleted_where_it_was_said_to_be() {
+    let tollgate = with_table();
+    tollgate.feed(&["plan", "put", "FREE", "-"], PLAN).done();
+    assert_eq!(
+        tollgate.run(&["plan", "delete", "FREE"]).failed(2),
+        "to delete the plan `FREE`, version 1, can't be undone: add --yes to do it, or --dry-run \
+         to see what it does"
+    );
+    assert_eq!(
+        tollgate.run(&["plan", "delete", "FREE", "--dry-run"]).done(),
+        "would delete the plan `FREE`, version 1; nothing was done"
+    );
+    assert_eq!(
+        tollgate.run(&["plan", "delete", "FREE", "--yes", "--if-version", "2"]).failed(1),
+        "the plan `FREE` has version 1: somebody has changed it; look at it again"
+    );
+    tollgate.run(&["plan", "show", "FREE"]).done();
+    assert_eq!(
+        tollgate.run(&["plan", "delete", "FREE", "--yes", "--json"]).json(),
+        json!({"plan": "FREE", "version": 1, "deleted": true})
+    );
+    let gone = "there is no plan `FREE` in `tollgate`: `tollgate plan list` shows those there are";
+    assert_eq!(tollgate.run(&["plan", "show", "FREE"]).failed(1), gone);
+    assert_eq!(tollgate.run(&["plan", "delete", "FREE", "--yes"]).failed(1), gone);
+    // A version never comes twice.
+    assert_eq!(
+        tollgate.feed(&["plan", "put", "FREE", "-"], PLAN).done(),
+        "stored the plan `FREE`, version 3"
+    );
+}
+
+#[test]
+fn plans_go_from_api_gateway_and_back() {
+    let tollgate = with_table();
+    let dry = tollgate.feed(&["plan", "import", "-", "--dry-run"], EXPORT).done();
+    assert!(dry.ends_with("nothing was done"), "{dry}");
+    assert_eq!(tollgate.run(&["plan", "list"]).done().lines().count(), 1);
+
+    tollgate.feed(&["plan", "put", "a1b2c3", "-"], PLAN).done();
+    insta::assert_snapshot!(tollgate.feed(&["plan", "import", "-"], EXPORT).done(), @r"
+    PLAN    NAME  ACTION
+    a1b2c3  Free  changed
+    d4e5f6  Gold  new
+    ");
+    assert_eq!(
+        tollgate.feed(&["plan", "import", "-", "--json"], EXPORT).json(),
+        json!({"dryRun": false, "plans": [
+            {"plan": "a1b2c3", "action": "same"}, {"plan": "d4e5f6", "action": "same"}]})
+    );
+
+    let exported = tollgate.run(&["plan", "export"]).done();
+    insta::assert_snapshot!(exported);
+    let other = with_table();
+    other.feed(&["plan", "import", "-"], &exported).done();
+    assert_eq!(other.run(&["plan", "export"]).done(), exported);
+}
+
+#[test]
+fn a_plan_that_api_gateway_can_t_take_is_named() {
+    let tollgate = with_table();
+    for (id, plan) in [
+        ("a", r#"{"throttle": {"rateLimit": "100/min", "burstLimit": 3}}"#),
+        ("b", r#"{"quota": [{"limit": 5, "period": "DAY"}, {"limit": 9, "period": "WEEK"}]}"#),
+        ("c", r#"{"quota": {"limit": 5, "period": "DAY"}, "failure": "open"}"#),
+        ("d", PLAN),
+    ] {
+        tollgate.feed(&["plan", "put", id, "-"], plan).done();
+    }
+    let answer = tollgate.run(&["plan", "export", "--json"]);
+    assert_eq!(answer.code, 0);
+    insta::assert_snapshot!(answer.err, @r"
+    tollgate: API Gateway can't take the plan `a` as it is: it has a rate that is no number of requests a second
+    tollgate: API Gateway can't take the plan `b` as it is: it has several quotas
+    tollgate: API Gateway can't take the plan `c` as it is: it has `failure`
+    ");
+}
+
+#[test]
+fn a_wrong_export_is_not_imported_in_part() {
+    let tollgate = with_table();
+    let wrong = EXPORT.replace("1000", "-1").replace("\"d4e5f6\"", "\"\"");
+    let answer = tollgate.feed(&["plan", "import", "-"], &wrong);
+    assert_eq!((answer.code, answer.out.as_str()), (1, ""));
+    insta::assert_snapshot!(answer.err, @r"
+    tollgate: standard input: `items[0].quota.limit` must be a whole number from 1 to 1000000000000000
+    tollgate: standard input: `items[1].id` is empty: give it at least one character
+    ");
+    assert_eq!(tollgate.run(&["plan", "list"]).done().lines().count(), 1, "nothing was stored");
+    let more = r#"{"items": [], "position": "p2"}"#;
+    let answer = tollgate.feed(&["plan", "import", "-"], more);
+    assert_eq!((answer.code, answer.out.as_str()), (0, "the file has no plans\n"));
+    assert!(answer.err.contains("more plans"), "{}", answer.err);
+}
+
+#[test]
+fn two_operators_don_t_overwrite_one_another() {
+    let tollgate = with_table();
+    tollgate.feed(&["plan", "put", "FREE", "-"], PLAN).done();
+    // Both have seen version 1, and write at once: one is told that it is too late.
+    let tollgate = &tollgate;
+    let write = |limit: u32| {
+        let plan = format!(r#"{{"quota": {{"limit": {limit}, "period": "DAY"}}}}"#);
+        tollgate.feed(&["plan", "put", "FREE", "-", "--if-version", "1"], &plan).code
+    };
+    let write = &write;
+    let codes: Vec<_> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (1..=6).map(|limit| scope.spawn(move || write(limit))).collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    assert_eq!(codes.iter().filter(|code| **code == 0).count(), 1, "{codes:?}");
+    assert_eq!(codes.iter().filter(|code| **code == 1).count(), 5, "{codes:?}");
+    assert_eq!(tollgate.run(&["plan", "show", "FREE", "--json"]).json()["version"], 2);
+    // Without a version the last write wins, or is told of a conflict: each one that was done
+    // counts.
+    let done: u64 = std::thread::scope(|scope| {
+        let writers: Vec<_> = (11..=16)
+            .map(|limit| {
+                scope.spawn(move || {
+                    let plan = format!(r#"{{"quota": {{"limit": {limit}, "period": "DAY"}}}}"#);
+                    let answer = tollgate.feed(&["plan", "put", "FREE", "-"], &plan);
+                    assert!(answer.code == 0 || answer.err.contains("changed meanwhile"));
+                    u64::from(answer.code == 0)
+                })
+            })
+            .collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).sum()
+    });
+    assert_eq!(tollgate.run(&["plan", "show", "FREE", "--json"]).json()["version"], 2 + done);
+}

@@ -1,0 +1,192 @@
+//! What was used: shown, exported, granted and forgotten; and who is under which plan.
+
+use serde_json::{Value, json};
+use throttle::{Clock, Period, SystemClock};
+
+use crate::proxy::Proxy;
+use crate::support::{Tollgate, fill, serve_database, with_table};
+
+const FREE: &str = r#"{"quota": {"limit": 100, "period": "DAY"}}"#;
+
+/// A table in which three subjects used the plan `free`, and one another.
+fn with_usage() -> (Tollgate, String) {
+    let (url, database) = serve_database();
+    let tollgate = Tollgate::at(&url);
+    tollgate.run(&["table", "create"]).done();
+    tollgate.feed(&["plan", "put", "free", "-"], FREE).done();
+    fill(
+        &database,
+        [
+            json!({"pk": "BUCKET#pool#maria", "pv": "1.free", "d20261118": 12, "d20261119": 100,
+                "d20261120": 85, "d20261121": -15, "gd20261121": 20, "m202611": 182, "w2026-47": 182}),
+            json!({"pk": "BUCKET#=1+1,\"x\"", "pv": "1.free", "d20261120": 3}),
+            json!({"pk": "BUCKET#<b>", "pv": "1.free", "d20261121": 4}),
+            json!({"pk": "BUCKET#other", "pv": "1.gold", "d20261121": 999}),
+        ],
+    );
+    (tollgate, url)
+}
+
+const NOVEMBER: [&str; 4] = ["--from", "2026-11-18", "--to", "2026-11-21"];
+
+fn november<'a>(line: &[&'a str]) -> Vec<&'a str> {
+    [line, &NOVEMBER[..]].concat()
+}
+
+#[test]
+fn usage_is_shown_with_bars() {
+    let (tollgate, _) = with_usage();
+    insta::assert_snapshot!(tollgate.run(&november(&["usage", "show", "pool#maria"])).done());
+    assert_eq!(
+        tollgate.run(&november(&["usage", "show", "pool#maria", "--json"])).json(),
+        json!({"usagePlanId": "free", "startDate": "2026-11-18", "endDate": "2026-11-21",
+            "values": {"pool#maria": [[12, 88], [100, 0], [85, 15], [5, 115]]}})
+    );
+    let by = |by: &str| {
+        let line = ["usage", "show", "pool#maria", "--by", by, "--to", "2026-11-21"];
+        tollgate.run(&line).done()
+    };
+    let weeks = by("week");
+    assert_eq!(weeks.lines().count(), 2 + 1 + 13, "{weeks}");
+    assert!(weeks.lines().last().unwrap().starts_with("2026-W47  182   -"), "{weeks}");
+    let months = by("month");
+    assert_eq!(months.lines().count(), 2 + 1 + 13, "{months}");
+    assert!(months.lines().last().unwrap().starts_with("2026-11  182   -"), "{months}");
+    assert!(!weeks.contains('\u{1b}'), "colours are for a terminal alone");
+}
+
+#[test]
+fn usage_is_exported() {
+    let (tollgate, _) = with_usage();
+    let line = november(&["usage", "export", "free"]);
+    insta::assert_snapshot!(tollgate.run(&line).done());
+    let json = tollgate.run(&[&line[..], &["--json"]].concat()).json();
+    let usage: throttle::Usage = serde_json::from_value(json).unwrap();
+    assert_eq!(usage.values.len(), 3);
+    assert_eq!(usage.values["<b>"][3], [4, 96]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let html = file("usage.html");
+    let said = tollgate.run(&[&line[..], &["--html", &html]].concat()).done();
+    assert_eq!(said, format!("wrote `{html}`: 3 subjects"));
+    let page = std::fs::read_to_string(html).unwrap();
+    assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
+    assert!(page.find("pool#maria") < page.find("=1+1"), "who used most comes first");
+    let svg = file("usage.svg");
+    tollgate.run(&[&line[..], &["--svg", &svg, "--json"]].concat()).json();
+    insta::assert_snapshot!(std::fs::read_to_string(&svg).unwrap());
+    tollgate.run(&november(&["usage", "show", "pool#maria", "--svg", &svg])).done();
+    assert!(std::fs::read_to_string(&svg).unwrap().contains("85 used, 15 left"));
+    let nowhere = ["--svg", "/nowhere/x.svg"];
+    let said = tollgate.run(&[&line[..], &nowhere].concat()).failed(2);
+    assert!(said.starts_with("can't write `/nowhere/x.svg`: "), "{said}");
+}
+
+#[test]
+fn a_damaged_bucket_is_left_out_and_told() {
+    let (url, database) = serve_database();
+    let tollgate = Tollgate::at(&url);
+    tollgate.run(&["table", "create"]).done();
+    tollgate.feed(&["plan", "put", "free", "-"], FREE).done();
+    fill(
+        &database,
+        [
+            json!({"pk": "BUCKET#a", "pv": "1.free", "d20261121": "many"}),
+            json!({"pk": "BUCKET#b", "pv": "1.free", "d20261121": 7}),
+        ],
+    );
+    let answer = tollgate.run(&november(&["usage", "export", "free"]));
+    assert_eq!(answer.code, 1);
+    assert!(answer.out.contains("b,free,2026-11-21,7,93,0"), "{}", answer.out);
+    assert!(answer.err.starts_with("tollgate: damaged buckets were left out: 1"), "{}", answer.err);
+    let said = tollgate.run(&["usage", "show", "a"]).failed(1);
+    assert!(said.contains("`d20261121` is no whole number"), "{said}");
+}
+
+#[test]
+fn nothing_used_and_wrong_days_are_told() {
+    let tollgate = with_table();
+    tollgate.feed(&["plan", "put", "free", "-"], FREE).done();
+    let said = tollgate.run(&["usage", "show", "nobody"]).failed(1);
+    assert!(said.starts_with("`nobody` has used nothing, and is assigned no plan"), "{said}");
+    let said = tollgate.run(&november(&["usage", "show", "nobody", "--plan", "free"])).done();
+    assert!(said.ends_with("2026-11-21  0     100   -"), "{said}");
+    for (line, says) in [
+        (&["--from", "2026-11-21", "--to", "2026-11-20"][..], "`--from` and `--to`: the end is"),
+        (&["--from", "2020-01-01", "--to", "2026-11-20"], "`--from` and `--to`: is of more than"),
+    ] {
+        let line = [&["usage", "export", "free"], line].concat();
+        let said = tollgate.run(&line).failed(2);
+        assert!(said.starts_with(says), "{said}");
+    }
+    for line in [
+        &["usage", "show", "a", "--from", "21.11.2026"][..],
+        &["usage", "show", "a", "--by", "year"],
+        &["usage", "show", "a", "--html", "a", "--svg", "b"],
+        &["usage", "grant", "a", "0", "--by", "day"],
+        &["usage", "grant", "a", "5"],
+    ] {
+        assert_eq!(tollgate.run(line).code, 2, "{line:?}");
+    }
+}
+
+#[test]
+fn a_grant_counts_once_even_where_its_answer_was_lost() {
+    let (tollgate, url) = with_usage();
+    let grant = |tollgate: &Tollgate, more: &[&str]| {
+        tollgate.run(&[&["usage", "grant", "pool#maria", "500", "--by", "month"], more].concat())
+    };
+    assert!(grant(&tollgate, &["--dry-run"]).done().ends_with("nothing was done"));
+    let json = grant(&tollgate, &["--id", "ticket-1", "--json"]).json();
+    assert_eq!((&json["granted"], &json["id"]), (&json!(500), &json!("ticket-1")));
+    assert_eq!(grant(&tollgate, &["--id", "ticket-1", "--json"]).json()["granted"], 500);
+    assert_eq!(grant(&tollgate, &["--json"]).json()["granted"], 1000);
+
+    let proxy = Proxy::before(&url, |operation, _| {
+        (operation == "UpdateItem").then_some((500, "InternalServerError"))
+    });
+    let said = grant(&Tollgate::at(&proxy.url), &["--id", "ticket-2"]).failed(3);
+    assert!(said.starts_with("ask again with `--id ticket-2`, so that it counts once: "), "{said}");
+    let said = grant(&tollgate, &["--id", ""]).failed(2);
+    assert!(said.starts_with("the grant's id is empty"), "{said}");
+}
+
+#[test]
+fn a_subject_is_put_under_a_plan_and_shown() {
+    let (url, database) = serve_database();
+    let tollgate = Tollgate::at(&url);
+    tollgate.run(&["table", "create"]).done();
+    for plan in ["free", "gold"] {
+        tollgate.feed(&["plan", "put", plan, "-"], FREE).done();
+    }
+    let run = |line: &[&str]| tollgate.run(&[&["subject"], line].concat());
+    assert!(run(&["show", "maria"]).failed(1).starts_with("nothing is known of `maria`"));
+    assert!(run(&["assign", "maria", "silver"]).failed(1).contains("no plan `silver`"));
+    assert!(run(&["assign", "maria", "gold", "--dry-run"]).done().ends_with("nothing was done"));
+    assert_eq!(run(&["assign", "maria", "gold"]).done(), "`maria` is under `gold`");
+    assert_eq!(run(&["assign", "maria", "gold"]).done(), "`maria` is under `gold` already");
+    assert_eq!(
+        run(&["assign", "maria", "free", "--if-version", "0"]).failed(1),
+        "the assignment has version 1: somebody has changed it; look at it again"
+    );
+    let today = Period::Day.window(SystemClock::new().now()).counter.to_string();
+    fill(&database, [json!({"pk": "BUCKET#maria", "pv": "1.free", (today): 30})]);
+    insta::assert_snapshot!(run(&["show", "maria"]).done(), @r"
+    subject     maria
+    assigned    gold
+    last under  free
+    daily       30 used, 70 left
+    ");
+    let json = run(&["show", "maria", "--json"]).json();
+    assert_eq!(json["quotas"][0]["remaining"], 70);
+    assert_eq!((&json["assigned"], &json["version"]), (&json!("gold"), &json!(1)));
+
+    assert!(run(&["reset", "maria"]).failed(2).contains("can't be undone: add --yes"));
+    assert!(run(&["reset", "maria", "--dry-run"]).done().ends_with("nothing was done"));
+    assert_eq!(run(&["reset", "maria", "--yes"]).done(), "forgot all that `maria` used");
+    assert_eq!(run(&["reset", "maria", "--yes"]).failed(1), "`maria` has used nothing");
+    assert!(run(&["unassign", "maria", "--dry-run"]).done().ends_with("nothing was done"));
+    assert_eq!(run(&["unassign", "maria", "--json"]).json()["plan"], Value::Null);
+    assert_eq!(run(&["unassign", "maria"]).failed(1), "`maria` is assigned no plan");
+}
