@@ -96,7 +96,7 @@ enum End {
 impl End {
     const fn weight(self) -> Weight {
         match self {
-            Self::Refused(refusal) if !refusal.code().is_callers_fault() => Weight::Error,
+            Self::Refused(refusal) if refusal.is_outage() => Weight::Error,
             Self::Decided(_) | Self::Refused(_) => Weight::Info,
         }
     }
@@ -155,7 +155,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
 
     /// Fetches what the first request will need; a failure is left to that request.
     ///
-    /// The keys, and the default plan, which opens the connection to the table; both at once.
+    /// The keys, and the default plan and a revocation, which open the connections to the table;
+    /// all at once.
     pub async fn prepare(&self) {
         let plan = async {
             if let (Some(throttle), Some(config)) = (&self.throttle, &self.config.throttle)
@@ -164,7 +165,14 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
                 tracing::warn!(%error, "the table can't be read ahead");
             }
         };
-        futures_util::future::join(self.verifier.prepare(), plan).await;
+        let revocations = async {
+            if let Some(revocations) = &self.revocations
+                && let Err(error) = revocations.warm().await
+            {
+                tracing::warn!(%error, "the table of revocations can't be read ahead");
+            }
+        };
+        futures_util::future::join3(self.verifier.prepare(), plan, revocations).await;
     }
 
     /// Answers one event, and writes its line in the log.
@@ -242,7 +250,9 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         if self.config.revocation.is_some() {
             let revocations = self.revocations.as_ref();
             let revocations = revocations.ok_or(Refusal::config("no table of revocations"))?;
-            if revocations.check(&claims).await.outcome?.is_some() {
+            let check = revocations.check(&claims).await;
+            trail.measured.revocations = Some(check.asked);
+            if check.outcome?.is_some() {
                 return Err(Refusal::new(Code::Revoked, "the token was taken back"));
             }
         }

@@ -50,6 +50,8 @@ pub(crate) struct Measured {
     pub(crate) fetches: Vec<Fetch>,
     /// Whether the token was known already; none where it was not looked up.
     pub(crate) cached: Option<bool>,
+    /// How long the table was asked whether the token was taken back; none where that was known.
+    pub(crate) revocations: Option<Option<Duration>>,
     /// How long the table was asked for a decision.
     pub(crate) table: Option<Duration>,
     /// The writes to buckets since the last line.
@@ -145,6 +147,13 @@ impl Measured {
         if let Some(hit) = self.cached {
             members.push(("CacheHits", "Count", json!(u8::from(hit))));
             members.push(("CacheMisses", "Count", json!(u8::from(!hit))));
+        }
+        if let Some(asked) = self.revocations {
+            members.push(("RevocationHits", "Count", json!(u8::from(asked.is_none()))));
+            members.push(("RevocationMisses", "Count", json!(u8::from(asked.is_some()))));
+            if let Some(took) = asked {
+                members.push(("RevocationTime", "Microseconds", micros(took)));
+            }
         }
         if let Some(took) = self.table {
             members.push(("TableTime", "Microseconds", micros(took)));

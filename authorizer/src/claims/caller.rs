@@ -69,7 +69,7 @@ pub fn assumed_caller<'a>(
     let named = if is_id || !members.contains_key(client) { "aud" } else { client };
     Ok(Caller::new(members)
         .with_issuer(Some(&checks.issuer))
-        .with_client(members.get(named).and_then(Value::as_str))
+        .with_client(super::audience::client_of(members, named))
         .with_scopes(scopes(members, &checks.scopes_claim))
         .with_groups(groups(members, &checks.groups_claim)))
 }
