@@ -20,7 +20,7 @@
 //! # let plan = Plan::from_json(r#"{"throttle": {"rateLimit": 1, "burstLimit": 2}}"#).unwrap();
 //! # store.put_plan(free.clone(), plan, clock.now());
 //! # let client = HeaderName::from_static("x-client");
-//! let throttle = Arc::new(Throttle::new(store, clock));
+//! let throttle = Arc::new(Throttle::new(store, SystemClock::new()));
 //! let limits = Limits::new(throttle, By::header(client), Plans::fixed(free));
 //! let service = ServiceBuilder::new().layer(limits).service_fn(orders);
 //!
@@ -146,7 +146,8 @@ impl<A> Limits<A> {
     ///
     /// What was charged beforehand is corrected: the rest is given back, or charged even where it
     /// doesn't fit, and later requests wait for it. `RateLimit` tells how it stands then. A request
-    /// whose service fails with an error, and has no response, stays charged.
+    /// whose service fails with an error, and has no response, stays charged. Where the two differ,
+    /// that is a second write: let [`cost`](Self::cost) say what most requests come to.
     #[must_use]
     pub fn settled(
         mut self,

@@ -23,6 +23,7 @@ fn everything() -> Measured {
             Fetch { took: Duration::from_millis(1500), succeeded: false },
         ],
         cached: Some(false),
+        revocations: Some(Some(Duration::from_micros(700))),
         table: Some(Duration::from_micros(900)),
         writes: 2,
         milliunits: 2_500,

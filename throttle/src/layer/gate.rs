@@ -86,7 +86,7 @@ enum Undecided {
 pub(super) enum First {
     /// The throttle is asked; the authorizer has charged so many tokens.
     Ask(Later<Decided>, u32),
-    Pass(Passed),
+    Pass(Box<Passed>),
     Refuse(Box<Refusal>),
 }
 
@@ -158,7 +158,7 @@ impl Gate {
         }
         let whole = self.cost.as_ref().map_or(1, |cost| cost(parts));
         if whole == 0 {
-            return First::Pass(Passed::default());
+            return First::Pass(Box::default());
         }
         let ahead = u32::from(counted.is_some());
         // What is settled afterwards must have been charged something, to be settled by.
@@ -166,7 +166,7 @@ impl Gate {
         let Some(cost) = NonZeroU32::new(whole.saturating_sub(ahead).max(least)) else {
             let told = counted.map_or(Told::Nothing, Told::Counted);
             self.tell(Report::default());
-            return First::Pass(Passed { told, counted: ahead, receipt: None });
+            return First::Pass(Box::new(Passed { told, counted: ahead, receipt: None }));
         };
         let subject = match self.by.find(parts) {
             Ok(subject) => subject,
@@ -223,7 +223,7 @@ impl Gate {
 
     fn refuse(&self, refusal: Refusal, report: Report<'_>) -> First {
         match self.stop(refusal, report) {
-            Ok(passed) => First::Pass(passed),
+            Ok(passed) => First::Pass(Box::new(passed)),
             Err(refusal) => First::Refuse(refusal),
         }
     }

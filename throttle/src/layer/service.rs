@@ -54,7 +54,7 @@ where
             First::Ask(deciding, counted) => {
                 ResponseFuture::deciding(gate, answer, deciding, counted, ready, request)
             }
-            First::Pass(passed) => ResponseFuture::calling(gate, answer, passed, ready, request),
+            First::Pass(passed) => ResponseFuture::calling(gate, answer, *passed, ready, request),
             First::Refuse(refusal) => ResponseFuture::refused(gate, answer, refusal),
         }
     }

@@ -305,12 +305,14 @@ async fn leases_do_not_keep_what_is_to_be_given_back() {
     }
     assert!(throttle.counts().leased > 100, "{:?}", throttle.counts());
     let before = setting.left("maria").await;
-    let refunding = limits(throttle).refund_on_error().layer(service_fn(fail));
+    let leased = throttle.counts().leased;
+    let refunding = limits(Arc::clone(&throttle)).refund_on_error().layer(service_fn(fail));
     for _ in 0..20 {
         let request = Request::get("/500").header("x-client", "maria").body(String::new());
         refunding.clone().oneshot(request.unwrap()).await.unwrap();
     }
     assert_eq!(setting.left("maria").await, before - 1);
+    assert_eq!(throttle.counts().leased, leased, "a leased request has no receipt");
 }
 
 #[tokio::test]
