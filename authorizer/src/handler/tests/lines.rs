@@ -222,6 +222,7 @@ async fn a_request_has_one_line_with_its_metrics() {
     assert_eq!(line["ColdStarts"], 1);
     assert_eq!(line["KeyFetches"], 1, "the one of the start");
     assert_eq!(line["KeyFetchFailures"], 0);
+    assert_eq!((&line["CacheHits"], &line["CacheMisses"]), (&json!(0), &json!(1)));
     assert_eq!(line["TableTime"], 0, "the clock stands still");
     assert_eq!(line["TableWrites"], 1);
     assert_eq!(line["Duration"], 0);
@@ -234,6 +235,7 @@ async fn a_request_has_one_line_with_its_metrics() {
     }
     assert_eq!(line["TableWrites"], 1, "those since the last line");
     assert_eq!(line["TableMilliunits"], 1_000);
+    assert_eq!((&line["CacheHits"], &line["CacheMisses"]), (&json!(1), &json!(0)), "known now");
 
     captured.clear();
     bench.authorizer.handle(&token_event("Bearer x"), "third").await.unwrap_err();
