@@ -98,7 +98,7 @@ impl Doctor {
                 return None;
             }
         };
-        let warnings = config.rules.lint().len();
+        let warnings = config.lint().len();
         let text =
             format!("issuers: {}; findings of `policy lint`: {warnings}", config.issuers.len());
         findings.push(Finding::new("configuration", State::Ok, text));

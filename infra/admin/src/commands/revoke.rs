@@ -12,7 +12,7 @@ use crate::exit::Failed;
 
 /// Take tokens back before their end, and show what was taken back.
 ///
-/// Authorizers with a [revocation] table in their configuration notice within the time for which
+/// Authorizers whose configuration has a table `revocation` notice within the time for which
 /// they keep answers. The table holds digests of what is revoked, never the ids themselves.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Revoke {

@@ -276,3 +276,25 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     assert!(output.status.success());
     assert!(output.stderr.is_empty());
 }
+
+#[test]
+fn a_key_that_nobody_could_see_is_deleted_again() {
+    let tollgate = with_table();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .args(["key", "create"])
+        .env_clear()
+        .envs(tollgate.environment.clone())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.starts_with("tollgate: the key couldn't be shown, so it was deleted again"),
+        "{said}"
+    );
+    assert_eq!(tollgate.run(&["key", "list", "--json"]).json()["keys"], json!([]));
+}

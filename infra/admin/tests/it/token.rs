@@ -58,6 +58,10 @@ fn what_fails_of_a_token_is_said() {
             .map(|(check, _)| check.as_str())
             .collect();
         assert_eq!(failed, [check], "{json}");
+        let order = ["form", "header", "issuer", "key", "signature", "claims", "revocation"];
+        let after = order.iter().skip_while(|name| **name != check).skip(1);
+        assert!(after.clone().all(|name| checks[*name] == "-"), "{json}");
+        assert!(order.iter().take_while(|name| **name != check).all(|name| checks[*name] == "ok"));
     }
     for wrong in ["", "secret", "secret.secret.secret", "two tokens", &"a".repeat(20_000)] {
         let answer = tollgate.feed(&line, wrong);

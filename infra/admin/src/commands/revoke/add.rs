@@ -50,7 +50,7 @@ impl Add {
             None => find(config.as_ref(), claims.as_ref())?,
         };
         let id = match &claims {
-            Some(claims) => claim(claims, kind)?,
+            Some(claims) => claim(claims, kind, client_claim(config.as_ref(), &issuer))?,
             None => id,
         };
         if id.is_empty() {
@@ -96,17 +96,28 @@ fn token() -> Result<Map<String, Value>, Failed> {
 }
 
 /// What the token says that is revoked of it.
-fn claim(claims: &Map<String, Value>, kind: RevocationKind) -> Result<String, Failed> {
+fn claim(
+    claims: &Map<String, Value>,
+    kind: RevocationKind,
+    client: &str,
+) -> Result<String, Failed> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let (name, found) = match kind {
         RevocationKind::Token => ("jti", text("jti")),
         RevocationKind::Session => ("origin_jti", text("origin_jti")),
         RevocationKind::User => ("sub", text("sub")),
-        RevocationKind::Client => ("client_id", text("client_id").or_else(|| text("aud"))),
+        RevocationKind::Client => (client, text(client).or_else(|| text("aud"))),
     };
     found.ok_or_else(|| {
         Failed::refused(format!("the token has no `{name}`: revoke it by another of its claims"))
     })
+}
+
+/// The claim in which an issuer's tokens name their client.
+fn client_claim<'a>(config: Option<&'a Config>, issuer: &str) -> &'a str {
+    let issuers = config.map(|config| config.issuers.as_slice()).unwrap_or_default();
+    let known = issuers.iter().find(|known| known.checks.issuer == issuer);
+    known.map_or("client_id", |known| &known.checks.client_claim)
 }
 
 /// The short name of an issuer, which may be given by one of its `iss` where it is configured.
