@@ -163,6 +163,7 @@
 //! A resource may have 512 bytes, a document 8192 or what [`Rules::compile_within`] says. A rule that
 //! is over it alone is refused when it is loaded, and so are the rules for everyone that are over it
 //! together in some stage; all rules together are a finding of [`Rules::lint`], and a caller's own document a [`DocumentError`]. It is never cut.
+//! A claim that makes a resource too long is like one that is not plain: that route is not granted.
 //!
 //! # REST, HTTP and WebSocket
 //!

@@ -207,20 +207,21 @@ impl Rules {
         arn: &MethodArn<'_>,
     ) -> Result<Document, DocumentError> {
         // A deny that can't be written is not left out: the caller is refused everything.
-        let gathered = self.gather(caller, arn.stage()).unwrap_or_else(|_| self.nothing());
+        let gathered = self.gather(caller, arn).unwrap_or_else(|_| self.nothing());
         Document::new(&self.table, arn.resource_prefix(), gathered, self.document_limit)
     }
 
-    fn gather(&self, caller: &Caller<'_>, stage: &str) -> Result<Gathered, Unfillable<'_>> {
+    fn gather(&self, caller: &Caller<'_>, arn: &MethodArn<'_>) -> Result<Gathered, Unfillable<'_>> {
+        let prefix = arn.resource_prefix().len();
         let (mut allow, mut deny) = (self.table.none(), self.table.none());
         let mut conditioned: Vec<Option<Suffixes>> = vec![None; self.conditions.len()];
         let seen = Seen::new(caller);
         for rule in &self.rules {
-            let applies = rule.requirements.apply(caller, stage, &seen);
+            let applies = rule.requirements.apply(caller, arn.stage(), &seen);
             if matches!(applies, Applies::No(_)) {
                 continue;
             }
-            rule.deny.add_all(&mut deny, caller)?;
+            rule.deny.add_all(&mut deny, prefix, caller)?;
             if applies != Applies::Yes {
                 continue;
             }
@@ -228,7 +229,7 @@ impl Rules {
                 Some(grants) => grants.get_or_insert_with(|| self.table.none()),
                 None => &mut allow,
             };
-            rule.allow.add_fillable(grants, caller);
+            rule.allow.add_fillable(grants, prefix, caller);
         }
         let exp = caller.exp();
         let conditioned = self.conditions.iter().zip(conditioned).filter_map(|(condition, set)| {
@@ -307,20 +308,25 @@ impl Routes {
     }
 
     /// Adds every route, or says which claim can't be put into one.
-    fn add_all(&self, set: &mut Suffixes, caller: &Caller<'_>) -> Result<(), Unfillable<'_>> {
+    fn add_all(
+        &self,
+        set: &mut Suffixes,
+        prefix: usize,
+        caller: &Caller<'_>,
+    ) -> Result<(), Unfillable<'_>> {
         set.known.add(&self.known);
         for route in &self.open {
-            fill(route, caller, &mut set.filled)?;
+            fill(route, prefix, caller, &mut set.filled)?;
         }
         Ok(())
     }
 
     /// Adds each route whose claims can be put into it.
-    fn add_fillable(&self, set: &mut Suffixes, caller: &Caller<'_>) {
+    fn add_fillable(&self, set: &mut Suffixes, prefix: usize, caller: &Caller<'_>) {
         set.known.add(&self.known);
         for route in &self.open {
             // Not granted: what can't be written exactly is not written.
-            let _unfillable = fill(route, caller, &mut set.filled);
+            let _unfillable = fill(route, prefix, caller, &mut set.filled);
         }
     }
 }
@@ -328,6 +334,7 @@ impl Routes {
 /// Writes a route's suffixes, once per verb; none of them where a claim can't be put into it.
 fn fill<'r>(
     route: &'r RoutePattern,
+    prefix: usize,
     caller: &Caller<'_>,
     into: &mut Vec<String>,
 ) -> Result<(), Unfillable<'r>> {
@@ -336,6 +343,7 @@ fn fill<'r>(
     if let Some(path) = path {
         path.fill(&mut filled, caller)?;
     }
+    route.check_length(prefix, filled.len())?;
     into.extend(verbs.iter().map(|verb| format!("{verb}{filled}")));
     Ok(())
 }
