@@ -406,6 +406,37 @@ fn an_unconditioned_allow_covers_a_conditioned_one() {
 }
 
 #[test]
+fn the_rest_is_denied_where_it_is_asked_for() {
+    let toml =
+        "[[rule]]\nname = \"r\"\nallow = [\"GET /a\"]\ndeny = [\"GET /a/b\"]\neveryone = true";
+    let open = rules(toml);
+    let closed = open.clone().denying_rest().unwrap();
+    let token = claims(json!({}));
+    assert_eq!(outcome(&open, &token, "GET/z"), Outcome::ImplicitDeny);
+    assert_eq!(outcome(&closed, &token, "GET/z"), Outcome::ExplicitDeny);
+    assert_eq!(outcome(&closed, &token, "GET/a"), Outcome::Allow);
+    let arn = format!("{STAGE}/GET/z");
+    let document = closed.document(&Caller::new(&token), &MethodArn::parse(&arn).unwrap()).unwrap();
+    assert_eq!(
+        serde_json::to_value(&document).unwrap()["Statement"][2],
+        json!({
+            "Action": "execute-api:Invoke", "Effect": "Deny",
+            "NotResource": [format!("{STAGE}/GET/a")],
+        })
+    );
+    assert_eq!((document.allowed().count(), document.denied().count()), (1, 1));
+    // A condition that does not hold would be silence again.
+    let dated = "[[rule]]\nname = \"r\"\nallow = [\"GET /a\"]\nuntil_exp = true\neveryone = true";
+    let refused = rules(dated).denying_rest().unwrap_err().to_string();
+    assert!(refused.starts_with("rule `r` has `until_exp`"), "{refused}");
+    // It is measured with the rest in it.
+    let bytes = document.to_json().len();
+    let file: File = toml::from_str(toml).unwrap();
+    let tight = Rules::compile_within(file.rule, bytes - 100).unwrap();
+    assert!(tight.denying_rest().unwrap_err().to_string().contains("alone makes a policy"));
+}
+
+#[test]
 fn a_policy_with_a_variable_is_not_read() {
     let policy = r#"{"Version": "2012-10-17", "Statement": {"Action": "*", "Effect": "Allow",
         "Resource": "arn:aws:execute-api:*:*:*/prod/GET/${aws:userid}"}}"#;
