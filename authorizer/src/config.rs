@@ -249,7 +249,10 @@ impl Config {
             name_issuers(&mut spec, &issuers).map_err(|message| error(Some(at), message))?;
             specs.push(spec);
         }
-        let rules = Rules::compile_within(specs, policy.document_limit).map_err(|found| {
+        let rules = Rules::compile_within(specs, policy.document_limit);
+        let rules =
+            rules.and_then(|rules| if policy.deny_rest { rules.denying_rest() } else { Ok(rules) });
+        let rules = rules.map_err(|found| {
             // Of two rules with one name the second is meant: the first was there already.
             let wrong = places.iter().rfind(|(name, _)| name == found.rule());
             error(wrong.map(|(_, at)| *at), one_line(&found.to_string()))
@@ -516,6 +519,24 @@ api_key = "a-key-of-twenty-chars"
         let text = error(&with("issuers = [\"https://i.example/\"]"));
         assert!(text.starts_with("tollgate.toml:6: `https://i.example/` in `issuers`"), "{text}");
         assert!(text.contains("write `us-east-1_abcDEF123`, `partner`, or its URL"), "{text}");
+    }
+
+    #[test]
+    fn the_rest_is_denied_where_the_file_says_so() {
+        let arn = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/prod/GET/orders";
+        let arn = ::policy::MethodArn::parse(arn).unwrap();
+        let claims = serde_json::Map::new();
+        let caller = ::policy::Caller::new(&claims).with_scopes(["orders/read"]);
+        for (said, is_denied) in
+            [("", false), ("deny_rest = false", false), ("deny_rest = true", true)]
+        {
+            let config = Config::parse(&format!("{GOOD}[policy]\n{said}\n"), "x").unwrap();
+            let document = config.rules.document(&caller, &arn).unwrap().to_json();
+            assert_eq!(document.contains("NotResource"), is_denied, "{said}");
+        }
+        let dated = GOOD.replace("any_scope =", "until_exp = true\nany_scope =");
+        let text = error(&format!("{dated}[policy]\ndeny_rest = true\n"));
+        assert!(text.starts_with("tollgate.toml:6: rule `readers` has `until_exp`"), "{text}");
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub(crate) const MAX_RESOURCE_BYTES: usize = 512;
 
 /// An IAM policy for one caller in one stage of one API.
 ///
-/// At most one Allow without a condition, one for each condition, and one Deny; in each the
+/// At most one Allow without a condition, one for each condition, one Deny, and one Deny of all
+/// the rest where [`Rules::denying_rest`](crate::Rules::denying_rest) asks for it; in each the
 /// resources are sorted, each there once, and none that a wider one of the same statement or of
 /// the unconditioned Allow covers. Equal grants are equal texts. It serializes to IAM's JSON:
 /// `{"Version":…,"Statement":[{"Action":…,"Effect":…,"Resource":[…]}]}`.
@@ -36,6 +37,8 @@ pub struct Document {
 struct Statement {
     allow: bool,
     resources: Suffixes,
+    /// Whether it is about everything but these: IAM's `NotResource`.
+    rest: bool,
     condition: Option<Dated>,
 }
 
@@ -45,6 +48,8 @@ pub(crate) struct Gathered {
     pub(crate) allow: Suffixes,
     pub(crate) conditioned: Vec<(Dated, Suffixes)>,
     pub(crate) deny: Suffixes,
+    /// Whether what is not allowed is denied explicitly.
+    pub(crate) deny_rest: bool,
 }
 
 /// Why a caller's policy can't be given to API Gateway.
@@ -107,18 +112,25 @@ impl Document {
 
     /// The same without a look at its size.
     pub(crate) fn merged(table: &Arc<Table>, prefix: &str, gathered: Gathered) -> Self {
-        let Gathered { mut allow, conditioned, mut deny } = gathered;
+        let Gathered { mut allow, conditioned, mut deny, deny_rest } = gathered;
         table.merge(&mut allow);
         let mut statements = Vec::with_capacity(2 + conditioned.len());
         let conditioned = conditioned.into_iter().filter_map(|(condition, mut resources)| {
             table.merge(&mut resources);
             table.subtract(&mut resources, &allow);
             let condition = Some(condition);
-            (!resources.is_empty()).then_some(Statement { allow: true, resources, condition })
+            (!resources.is_empty()).then_some(Statement {
+                allow: true,
+                resources,
+                rest: false,
+                condition,
+            })
         });
         let conditioned: Vec<Statement> = conditioned.collect();
+        let rest = (deny_rest && !allow.is_empty()).then(|| allow.clone());
         if !allow.is_empty() {
-            statements.push(Statement { allow: true, resources: allow, condition: None });
+            let condition = None;
+            statements.push(Statement { allow: true, resources: allow, rest: false, condition });
         }
         statements.extend(conditioned);
         if statements.is_empty() {
@@ -126,7 +138,11 @@ impl Document {
         }
         table.merge(&mut deny);
         if !deny.is_empty() {
-            statements.push(Statement { allow: false, resources: deny, condition: None });
+            let condition = None;
+            statements.push(Statement { allow: false, resources: deny, rest: false, condition });
+        }
+        if let Some(resources) = rest {
+            statements.push(Statement { allow: false, resources, rest: true, condition: None });
         }
         Self { table: Arc::clone(table), prefix: prefix.to_owned(), statements }
     }
@@ -139,8 +155,12 @@ impl Document {
     /// When the stage's resource is over 512 bytes; refuse the request then.
     pub fn deny_all(arn: &MethodArn<'_>) -> Result<Self, DocumentError> {
         let table = Table::new(Vec::new());
-        let gathered =
-            Gathered { allow: table.none(), conditioned: Vec::new(), deny: table.none() };
+        let gathered = Gathered {
+            allow: table.none(),
+            conditioned: Vec::new(),
+            deny: table.none(),
+            deny_rest: false,
+        };
         Self::new(&table, arn.resource_prefix(), gathered, usize::MAX)
     }
 
@@ -149,13 +169,13 @@ impl Document {
         self.resources(true)
     }
 
-    /// What the document denies.
+    /// What the document denies by name; not the rest, where it denies that too.
     pub fn denied(&self) -> impl Iterator<Item = impl fmt::Display> {
         self.resources(false)
     }
 
     fn resources(&self, allow: bool) -> impl Iterator<Item = Resource<'_>> {
-        let statements = self.statements.iter().filter(move |s| s.allow == allow);
+        let statements = self.statements.iter().filter(move |s| s.allow == allow && !s.rest);
         statements
             .flat_map(|statement| self.table.texts(&statement.resources))
             .map(|suffix| Resource { prefix: &self.prefix, suffix })
@@ -180,6 +200,7 @@ impl PartialEq for Document {
             && self.statements.len() == other.statements.len()
             && self.statements.iter().zip(&other.statements).all(|(a, b)| {
                 a.allow == b.allow
+                    && a.rest == b.rest
                     && a.condition == b.condition
                     && self.table.texts(&a.resources).eq(other.table.texts(&b.resources))
             })
@@ -222,7 +243,12 @@ mod tests {
             texts.iter().for_each(|text| set.known.insert(table.place(text).unwrap()));
             set
         };
-        let gathered = Gathered { allow: set(allow), conditioned: Vec::new(), deny: set(deny) };
+        let gathered = Gathered {
+            allow: set(allow),
+            conditioned: Vec::new(),
+            deny: set(deny),
+            deny_rest: false,
+        };
         Document::new(&table, prefix, gathered, limit)
     }
 

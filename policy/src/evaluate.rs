@@ -54,7 +54,7 @@ impl<'a> Request<'a> {
 /// An IAM policy as API Gateway reads one from an authorizer, of this crate or another.
 ///
 /// It knows what this crate emits and what is needed to read others': one or several statements,
-/// actions and resources, and the conditions `IpAddress` on `aws:SourceIp` and `DateLessThan` on
+/// actions, resources or `NotResource`, and the conditions `IpAddress` on `aws:SourceIp` and `DateLessThan` on
 /// `aws:CurrentTime`. Whatever else a policy says is refused when it is read, never skipped.
 ///
 /// ```
@@ -87,17 +87,45 @@ enum Version {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[serde(try_from = "Written")]
 struct Statement {
-    #[serde(default)]
-    sid: Option<String>,
+    effect: Effect,
+    action: Vec<String>,
+    /// The resources that it is about, or that it is not about.
+    resources: Vec<Pattern>,
+    is_about_the_rest: bool,
+    condition: Option<Condition>,
+}
+
+/// A statement as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Written {
+    #[serde(default, rename = "Sid")]
+    _sid: Option<String>,
     effect: Effect,
     #[serde(deserialize_with = "one_or_many")]
     action: Vec<String>,
-    #[serde(deserialize_with = "one_or_many")]
-    resource: Vec<Pattern>,
+    #[serde(default, deserialize_with = "one_or_many_if_there")]
+    resource: Option<Vec<Pattern>>,
+    #[serde(default, deserialize_with = "one_or_many_if_there")]
+    not_resource: Option<Vec<Pattern>>,
     #[serde(default)]
     condition: Option<Condition>,
+}
+
+impl TryFrom<Written> for Statement {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, &'static str> {
+        let Written { effect, action, resource, not_resource, condition, .. } = written;
+        let (resources, is_about_the_rest) = match (resource, not_resource) {
+            (Some(resources), None) => (resources, false),
+            (None, Some(resources)) => (resources, true),
+            _ => return Err("a statement has either `Resource` or `NotResource`"),
+        };
+        Ok(Self { effect, action, resources, is_about_the_rest, condition })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -171,6 +199,14 @@ where
     })
 }
 
+fn one_or_many_if_there<'de, D, T>(from: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    one_or_many(from).map(Some)
+}
+
 impl Policy {
     /// Evaluates the policy for a request, as API Gateway does with one that it has cached.
     ///
@@ -198,8 +234,9 @@ impl Policy {
 impl Statement {
     fn matches(&self, request: &Request<'_>) -> bool {
         let invoke = INVOKE.to_ascii_lowercase();
+        let named = self.resources.iter().any(|Pattern(named)| matches(named, request.arn));
         self.action.iter().any(|action| matches(&action.to_ascii_lowercase(), &invoke))
-            && self.resource.iter().any(|Pattern(resource)| matches(resource, request.arn))
+            && named != self.is_about_the_rest
             && self.condition.as_ref().is_none_or(|condition| condition.holds(request))
     }
 }

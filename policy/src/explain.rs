@@ -130,8 +130,9 @@ impl Rules {
     #[must_use]
     pub fn explain(&self, caller: &Caller<'_>, arn: &MethodArn<'_>) -> Explanation<'_> {
         let (target, seen) = (arn.target(), Seen::new(caller));
+        let prefix = arn.resource_prefix().len();
         let said = |rule| {
-            let reason = find(rule, caller, arn.stage(), &target, &seen);
+            let reason = find(rule, caller, arn.stage(), (prefix, &target), &seen);
             Said { rule: &rule.name, reason }
         };
         Explanation {
@@ -146,11 +147,11 @@ fn find<'r>(
     rule: &'r Rule,
     caller: &Caller<'_>,
     stage: &str,
-    target: &Target<'_>,
+    (prefix, target): (usize, &Target<'_>),
     seen: &Seen<'_>,
 ) -> Reason<'r> {
     let applies = rule.requirements.apply(caller, stage, seen);
-    let denying = first(&rule.deny.patterns, target, caller, |_| true);
+    let denying = first(&rule.deny.patterns, (prefix, target), caller, |_| true);
     match (&applies, denying) {
         (Applies::No(_), _) | (_, None) => {}
         (_, Some((route, Ok(())))) => {
@@ -165,7 +166,7 @@ fn find<'r>(
         }
     }
     let could = |route: &RoutePattern| route.may_match(target);
-    let Some((route, filled)) = first(&rule.allow.patterns, target, caller, could) else {
+    let Some((route, filled)) = first(&rule.allow.patterns, (prefix, target), caller, could) else {
         // A deny that would match, had the caller what the rule requires, is worth a word too.
         return match (applies, denying) {
             (Applies::No(requirement), Some((route, Ok(())))) => {
@@ -196,11 +197,11 @@ fn find<'r>(
 /// The first route that matches, else the first of some that can't be filled.
 fn first<'r>(
     routes: &'r [RoutePattern],
-    target: &Target<'_>,
+    (prefix, target): (usize, &Target<'_>),
     caller: &Caller<'_>,
     counts: impl Fn(&RoutePattern) -> bool,
 ) -> Option<(&'r RoutePattern, Result<(), Unfillable<'r>>)> {
-    let asked = || routes.iter().map(|route| (route, route.matches(target, caller)));
+    let asked = || routes.iter().map(|route| (route, route.matches_in(prefix, target, caller)));
     let matching =
         asked().find(|(_, answer)| *answer == Ok(true)).map(|(route, _)| (route, Ok(())));
     let mut unfillable = asked().filter(|(route, _)| counts(route));

@@ -163,6 +163,7 @@
 //! A resource may have 512 bytes, a document 8192 or what [`Rules::compile_within`] says. A rule that
 //! is over it alone is refused when it is loaded, and so are the rules for everyone that are over it
 //! together in some stage; all rules together are a finding of [`Rules::lint`], and a caller's own document a [`DocumentError`]. It is never cut.
+//! A claim that makes a resource too long is like one that is not plain: that route is not granted.
 //!
 //! # REST, HTTP and WebSocket
 //!
@@ -179,9 +180,13 @@
 //!   a deny that cuts a piece out of `/*`.
 //! - `GET /users/{sub}/*` also allows `/users/1/../2`: it begins as it should. A server that resolves
 //!   `..` must do so before it is asked, or refuse it.
-//! - What a caller is granted nothing of is denied explicitly only where the caller is granted
-//!   nothing at all. Otherwise a request outside the grants is refused by silence, which a
-//!   resource policy of the API that allows it would override.
+//! - **Beside a resource policy that allows, silence is an allow.** A caller who is granted nothing
+//!   is denied the whole stage explicitly. To one who is granted something, a request outside the
+//!   grants is refused by silence, and a REST API's own resource policy that allows the request
+//!   overrides that: the caller may then call *every* route that the resource policy allows. Such an
+//!   API wants a resource policy with denies alone and an allow that is no wider than the rules, or
+//!   [`Rules::denying_rest`], which ends each policy with a Deny of all that it does not allow.
+//!   HTTP and WebSocket APIs have no resource policies.
 //!
 //! # What is deliberately absent
 //! No input or output, no clock, no `async`, no AWS SDK: the same rules, caller and stage give

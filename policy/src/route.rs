@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 pub(crate) use self::path::{PathPattern, Unfillable};
-use crate::{arn::Target, rules::Caller};
+use crate::{arn::Target, document::MAX_RESOURCE_BYTES, rules::Caller};
 
 /// What API Gateway routes by; `ANY` stands for all of them.
 const VERBS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
@@ -40,7 +40,7 @@ const KEYS: [&str; 2] = ["$connect", "$default"];
 /// `{claim}` is a whole segment, filled with that claim of the caller's token: any name, such as
 /// `{custom:tenant}`. The value must be a string of 1 to 256 letters, digits and
 /// `- . _ ~ : @ + = , |`, and neither `.` nor `..`. A value with anything else (`*`, `?`, `${`, `/`, `%`, a space, a control
-/// character), an empty one, a number, a list or none at all is never put into a path: an allow is
+/// character), an empty one, one that makes a resource of over 512 bytes, a number, a list or none at all is never put into a path: an allow is
 /// then not made, and a deny refuses the caller everything.
 ///
 /// ```
@@ -151,6 +151,32 @@ impl RoutePattern {
             }
             (Pattern::Key(own), Target::RouteKey(key)) => Ok(own.contains(key)),
             (Pattern::Key(_), Target::Method { .. }) => Ok(false),
+        }
+    }
+
+    /// The same in a stage: a resource that the claims make too long can't be filled either.
+    ///
+    /// `prefix` is the length of what stands in front of a route in a resource.
+    pub(crate) fn matches_in<'p>(
+        &'p self,
+        prefix: usize,
+        target: &Target<'_>,
+        caller: &Caller<'_>,
+    ) -> Result<bool, Unfillable<'p>> {
+        if let Some(path) = self.parts().1 {
+            self.check_length(prefix, path.filled_bytes(caller)?)?;
+        }
+        self.matches(target, caller)
+    }
+
+    /// Refuses a path that makes a longer resource than API Gateway takes, for the longest verb.
+    ///
+    /// Only one with claims: what is long without them is an error of the rule or the stage.
+    pub(crate) fn check_length(&self, prefix: usize, path: usize) -> Result<(), Unfillable<'_>> {
+        let verb = self.parts().0.iter().map(|verb| verb.len()).max().unwrap_or_default();
+        match self.claims().next() {
+            Some(claim) if prefix + verb + path > MAX_RESOURCE_BYTES => Err(Unfillable { claim }),
+            _ => Ok(()),
         }
     }
 

@@ -324,6 +324,36 @@ fn loading_names_the_rule_the_text_and_the_mend() {
 }
 
 #[test]
+fn a_claim_that_makes_a_resource_too_long_grants_nothing_and_denies_all() {
+    let (rules, denying) = (
+        rules(
+            "[[rule]]\nname = \"r\"\nallow = [\"GET,OPTIONS /{sub}/{t}\", \"GET /a\"]\neveryone = true",
+        ),
+        rules(
+            "[[rule]]\nname = \"r\"\nallow = [\"GET /a\"]\ndeny = [\"GET,OPTIONS /{sub}/{t}\"]\n\
+             everyone = true",
+        ),
+    );
+    // As long as a resource may be, for the longer verb.
+    let left = 512 - format!("{STAGE}/OPTIONS//").len();
+    for (bytes, fits) in [(left, true), (left + 1, false)] {
+        let (sub, t) = ("s".repeat(bytes / 2), "t".repeat(bytes - bytes / 2));
+        let token = claims(json!({ "sub": sub, "t": t }));
+        let own = format!("GET/{sub}/{t}");
+        let expected = if fits { Outcome::Allow } else { Outcome::ImplicitDeny };
+        assert_eq!(outcome(&rules, &token, &own), expected, "{bytes}");
+        assert_eq!(outcome(&rules, &token, "GET/a"), Outcome::Allow, "{bytes}");
+        let expected = if fits { Outcome::Allow } else { Outcome::ExplicitDeny };
+        assert_eq!(outcome(&denying, &token, "GET/a"), expected, "{bytes}");
+        let arn = format!("{STAGE}/GET/a");
+        let arn = MethodArn::parse(&arn).unwrap();
+        let explained = denying.explain(&Caller::new(&token), &arn).to_string();
+        assert_eq!(explained.contains("denies everything: the claim `sub`"), !fits, "{explained}");
+        assert!(!explained.contains("sss"));
+    }
+}
+
+#[test]
 fn an_error_never_tells_a_claim() {
     let toml = "[[rule]]\nname = \"r\"\nallow = [\"GET /{sub}/{sub}/\"]\neveryone = true";
     let rules = rules(toml);
@@ -331,9 +361,8 @@ fn an_error_never_tells_a_claim() {
     let claims = secret(256);
     let arn = format!("{STAGE}/GET/a");
     let arn = MethodArn::parse(&arn).unwrap();
-    let refused = rules.document(&Caller::new(&claims), &arn).unwrap_err().to_string();
-    assert!(refused.starts_with("resource for `{…}` has 573 bytes"), "{refused}");
-    assert!(!refused.contains("sss"), "{refused}");
+    let document = rules.document(&Caller::new(&claims), &arn).unwrap();
+    assert_eq!(document.allowed().count(), 0, "over 512 bytes");
     // Longer than any name there is: that route is not granted.
     let longer = secret(257);
     let document = rules.document(&Caller::new(&longer), &arn).unwrap();
@@ -374,6 +403,37 @@ fn an_unconditioned_allow_covers_a_conditioned_one() {
     let arn = format!("{STAGE}/GET/x");
     let document = rules.document(&Caller::new(&none), &MethodArn::parse(&arn).unwrap()).unwrap();
     assert!(!document.to_json().contains("Condition"), "{}", document.to_json());
+}
+
+#[test]
+fn the_rest_is_denied_where_it_is_asked_for() {
+    let toml =
+        "[[rule]]\nname = \"r\"\nallow = [\"GET /a\"]\ndeny = [\"GET /a/b\"]\neveryone = true";
+    let open = rules(toml);
+    let closed = open.clone().denying_rest().unwrap();
+    let token = claims(json!({}));
+    assert_eq!(outcome(&open, &token, "GET/z"), Outcome::ImplicitDeny);
+    assert_eq!(outcome(&closed, &token, "GET/z"), Outcome::ExplicitDeny);
+    assert_eq!(outcome(&closed, &token, "GET/a"), Outcome::Allow);
+    let arn = format!("{STAGE}/GET/z");
+    let document = closed.document(&Caller::new(&token), &MethodArn::parse(&arn).unwrap()).unwrap();
+    assert_eq!(
+        serde_json::to_value(&document).unwrap()["Statement"][2],
+        json!({
+            "Action": "execute-api:Invoke", "Effect": "Deny",
+            "NotResource": [format!("{STAGE}/GET/a")],
+        })
+    );
+    assert_eq!((document.allowed().count(), document.denied().count()), (1, 1));
+    // A condition that does not hold would be silence again.
+    let dated = "[[rule]]\nname = \"r\"\nallow = [\"GET /a\"]\nuntil_exp = true\neveryone = true";
+    let refused = rules(dated).denying_rest().unwrap_err().to_string();
+    assert!(refused.starts_with("rule `r` has `until_exp`"), "{refused}");
+    // It is measured with the rest in it.
+    let bytes = document.to_json().len();
+    let file: File = toml::from_str(toml).unwrap();
+    let tight = Rules::compile_within(file.rule, bytes - 100).unwrap();
+    assert!(tight.denying_rest().unwrap_err().to_string().contains("alone makes a policy"));
 }
 
 #[test]

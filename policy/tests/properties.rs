@@ -330,6 +330,23 @@ proptest! {
     }
 
     #[test]
+    fn denying_the_rest_leaves_no_silence(
+        mut specs in rules(), token in token(), stage in stage(), asking in call(), call in call(),
+    ) {
+        for rule in &mut specs {
+            (rule.source_ips, rule.until_exp) = (None, false);
+        }
+        let rules = compile(&specs).denying_rest().unwrap();
+        let document = document(&rules, &token, &format!("{stage}{asking}"));
+        let json = serde_json::to_string(&document).unwrap();
+        prop_assert_eq!((document.json_bytes(), document.to_json()), (json.len(), json));
+        let arn = format!("{stage}{call}");
+        let outcome = evaluate(&document, &Request::new(&arn));
+        let allows = allowed(&rules, &token, &arn);
+        prop_assert_eq!(outcome, if allows { Outcome::Allow } else { Outcome::ExplicitDeny });
+    }
+
+    #[test]
     fn the_document_is_the_same_whichever_route_asks(
         specs in rules(), token in token(), stage in stage(), one in call(), other in call(),
     ) {

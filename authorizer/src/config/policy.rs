@@ -15,11 +15,13 @@ pub(super) struct PolicyConfig {
     /// The most bytes that a policy may have as JSON; a longer one is refused, never cut.
     #[serde(deserialize_with = "document_limit")]
     pub(super) document_limit: usize,
+    /// Whether a policy ends with a Deny of all that it does not allow.
+    pub(super) deny_rest: bool,
 }
 
 impl Default for PolicyConfig {
     fn default() -> Self {
-        Self { document_limit: DOCUMENT_LIMIT }
+        Self { document_limit: DOCUMENT_LIMIT, deny_rest: false }
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) const ACTION: &str = "execute-api:Invoke";
 const OPEN: &str = r#"{"Version":"2012-10-17","Statement":["#;
 const ALLOW: &str = r#"{"Action":"execute-api:Invoke","Effect":"Allow","Resource":["#;
 const DENY: &str = r#"{"Action":"execute-api:Invoke","Effect":"Deny","Resource":["#;
+const DENY_REST: &str = r#"{"Action":"execute-api:Invoke","Effect":"Deny","NotResource":["#;
 const CONDITION: &str = r#"],"Condition":"#;
 const CLOSE: &str = "]}";
 
@@ -71,7 +72,11 @@ impl Document {
 
 impl Statement {
     fn open(&self) -> &'static str {
-        if self.allow { ALLOW } else { DENY }
+        match (self.allow, self.rest) {
+            (true, _) => ALLOW,
+            (false, false) => DENY,
+            (false, true) => DENY_REST,
+        }
     }
 }
 
@@ -108,7 +113,8 @@ impl Serialize for Of<'_> {
         let mut fields = serializer.serialize_struct("Statement", fields)?;
         fields.serialize_field("Action", ACTION)?;
         fields.serialize_field("Effect", if statement.allow { "Allow" } else { "Deny" })?;
-        fields.serialize_field("Resource", &Resources(document, statement))?;
+        let name = if statement.rest { "NotResource" } else { "Resource" };
+        fields.serialize_field(name, &Resources(document, statement))?;
         if let Some(condition) = &statement.condition {
             fields.serialize_field("Condition", condition)?;
         }

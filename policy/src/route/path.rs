@@ -123,6 +123,15 @@ impl PathPattern {
         Ok(())
     }
 
+    /// How long the path is with the caller's claims in their places, in bytes.
+    pub(crate) fn filled_bytes(&self, caller: &Caller<'_>) -> Result<usize, Unfillable<'_>> {
+        let mut bytes = if self.below { "/*".len() } else { 0 };
+        for segment in &self.segments {
+            bytes += "/".len() + segment.text(caller)?.len();
+        }
+        Ok(bytes)
+    }
+
     /// Whether the path asked for is one of these, for this caller.
     pub(crate) fn matches<'p>(
         &'p self,

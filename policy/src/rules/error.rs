@@ -134,6 +134,17 @@ pub enum RuleError {
         /// The condition's field.
         field: &'static str,
     },
+    /// What is not allowed is to be denied, and a rule allows only under an IAM condition.
+    #[error(
+        "rule `{rule}` has `{field}`, and what is not allowed is to be denied (`deny_rest`): where \
+         the condition does not hold, nothing would deny; remove one of the two"
+    )]
+    ConditionalRest {
+        /// The rule's name.
+        rule: String,
+        /// The condition's field.
+        field: &'static str,
+    },
     /// A rule alone makes a document over the limit.
     #[error(
         "rule `{rule}` alone makes a policy of at least {bytes} bytes, over the limit of {limit}: \
@@ -183,6 +194,7 @@ impl RuleError {
             | Self::When { rule, .. }
             | Self::SourceIp { rule, .. }
             | Self::ConditionalDeny { rule, .. }
+            | Self::ConditionalRest { rule, .. }
             | Self::LongRule { rule, .. }
             | Self::LongTogether { rule, .. } => rule,
         }

@@ -90,7 +90,7 @@ impl Rules {
     /// identity sources include the route, and explanations. A document's limits don't count.
     #[must_use]
     pub fn verdict(&self, caller: &Caller<'_>, arn: &MethodArn<'_>) -> Verdict<'_> {
-        let target = arn.target();
+        let (target, prefix) = (arn.target(), arn.resource_prefix().len());
         let seen = Seen::new(caller);
         let (mut denied, mut allowed, mut conditional) = (None, None, None);
         for rule in &self.rules {
@@ -98,10 +98,10 @@ impl Rules {
             if matches!(applies, Applies::No(_)) {
                 continue;
             }
-            if rule.denies(&target, caller) {
+            if rule.denies(prefix, &target, caller) {
                 denied = denied.or(Some(rule.name.as_str()));
             }
-            if applies == Applies::Yes && rule.allows(&target, caller) {
+            if applies == Applies::Yes && rule.allows(prefix, &target, caller) {
                 match rule.condition.met_by(caller) {
                     Met::Yes => allowed = allowed.or(Some(rule.name.as_str())),
                     Met::Unknown => conditional = conditional.or(Some(rule.name.as_str())),
@@ -120,12 +120,14 @@ impl Rules {
 
 impl Rule {
     /// Whether a deny matches, or one is there that can't be filled and so denies everything.
-    fn denies(&self, target: &Target<'_>, caller: &Caller<'_>) -> bool {
-        self.deny.patterns.iter().any(|route| !matches!(route.matches(target, caller), Ok(false)))
+    fn denies(&self, prefix: usize, target: &Target<'_>, caller: &Caller<'_>) -> bool {
+        let mut routes = self.deny.patterns.iter();
+        routes.any(|route| !matches!(route.matches_in(prefix, target, caller), Ok(false)))
     }
 
     /// Whether an allow matches that can be filled.
-    fn allows(&self, target: &Target<'_>, caller: &Caller<'_>) -> bool {
-        self.allow.patterns.iter().any(|route| matches!(route.matches(target, caller), Ok(true)))
+    fn allows(&self, prefix: usize, target: &Target<'_>, caller: &Caller<'_>) -> bool {
+        let mut routes = self.allow.patterns.iter();
+        routes.any(|route| matches!(route.matches_in(prefix, target, caller), Ok(true)))
     }
 }

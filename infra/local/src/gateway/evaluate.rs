@@ -3,12 +3,12 @@
 //! A Deny that fits wins over every Allow; without an Allow that fits, access is denied too. A
 //! statement fits where its `Action`, its `Resource` and all of its conditions do. In a pattern `*`
 //! is any run of characters, the empty one and `/` included, and `?` is exactly one. Actions are
-//! compared without regard to case, resources with it.
+//! compared without regard to case, resources with it. `NotResource` fits what none of its resources does.
 //!
 //! Whatever is not understood makes the whole policy unusable (a 500), so that a Deny is never
 //! dropped by mistake. That holds for:
 //!
-//! - `NotAction`, `NotResource`, `Principal` and every unknown member of a statement,
+//! - `NotAction`, `Principal` and every unknown member of a statement,
 //! - policy variables (`${…}`), and a `Version` other than the two that exist,
 //! - a resource longer than 512 characters, or neither `*` nor an ARN of six fields,
 //! - conditions other than `IpAddress` and `NotIpAddress` on `aws:SourceIp`, `DateLessThan` and
@@ -67,6 +67,8 @@ pub(super) struct Policy {
 struct Statement {
     allow: bool,
     resources: Vec<Resource>,
+    /// Whether the resources are those that it is not about.
+    negated: bool,
     conditions: Vec<Condition>,
 }
 
@@ -107,14 +109,22 @@ impl Statement {
     /// Reads a statement; none where it is about other actions, but only after it was checked.
     fn parse(statement: &Value) -> Result<Option<Self>, PolicyError> {
         let statement = statement.as_object().ok_or(PolicyError::Form("Statement"))?;
-        known_members(statement, &["Sid", "Effect", "Action", "Resource", "Condition"])?;
+        known_members(
+            statement,
+            &["Sid", "Effect", "Action", "Resource", "NotResource", "Condition"],
+        )?;
         let allow = match statement.get("Effect").and_then(Value::as_str) {
             Some("Allow") => true,
             Some("Deny") => false,
             _ => return Err(PolicyError::Form("Statement.Effect")),
         };
         let actions = strings(statement.get("Action"), "Statement.Action")?;
-        let resources = strings(statement.get("Resource"), "Statement.Resource")?
+        let (written, negated) = match (statement.get("Resource"), statement.get("NotResource")) {
+            (written, None) => (written, false),
+            (None, written) => (written, true),
+            (Some(_), Some(_)) => return Err(PolicyError::Form("Statement.Resource")),
+        };
+        let resources = strings(written, "Statement.Resource")?
             .into_iter()
             .map(Resource::parse)
             .collect::<Result<_, _>>()?;
@@ -125,11 +135,11 @@ impl Statement {
         let about_us = actions
             .into_iter()
             .any(|action| Pattern::new(&action.to_ascii_lowercase()).matches(ACTION));
-        Ok(about_us.then_some(Self { allow, resources, conditions }))
+        Ok(about_us.then_some(Self { allow, resources, negated, conditions }))
     }
 
     fn fits(&self, request: &Request<'_>) -> bool {
-        self.resources.iter().any(|resource| resource.matches(request.arn))
+        self.resources.iter().any(|resource| resource.matches(request.arn)) != self.negated
             && self.conditions.iter().all(|condition| condition.holds(request))
     }
 }

@@ -99,6 +99,18 @@ fn a_deny_wins_wherever_it_stands() {
 }
 
 #[test]
+fn a_deny_of_the_rest_leaves_what_it_names() {
+    let mut closed = policy(&[("Allow", "GET/orders/*"), ("Deny", "")]);
+    let deny = closed["Statement"][1].as_object_mut().unwrap();
+    deny.remove("Resource");
+    deny.insert("NotResource".to_owned(), json!([format!("{ARN}GET/orders/*")]));
+    assert_eq!(decide(&closed, "GET/orders/1"), ALLOW);
+    assert_eq!(decide(&closed, "POST/orders/1"), DENY);
+    closed["Statement"][1]["NotResource"] = json!([]);
+    assert!(decide(&closed, "GET/orders/1").is_err());
+}
+
+#[test]
 fn actions_match_without_regard_to_case_and_with_wildcards() {
     for (action, expected) in [
         (json!("execute-api:Invoke"), ALLOW),
@@ -170,7 +182,7 @@ fn what_is_not_understood_makes_the_policy_unusable() {
         (with("Resource", Value::Null), Err(PolicyError::Form("Statement.Resource"))),
         (with("Resource", json!("GET/orders")), Err(PolicyError::Form("Statement.Resource"))),
         (with("NotAction", json!("s3:*")), unsupported("NotAction")),
-        (with("NotResource", json!("*")), unsupported("NotResource")),
+        (with("NotResource", json!("*")), Err(PolicyError::Form("Statement.Resource"))),
         (with("Principal", json!("*")), unsupported("Principal")),
         (with("Resource", json!("arn:aws:execute-api:*:*:*/${x}")), unsupported("${")),
         (with("Condition", json!([])), Err(PolicyError::Form("Statement.Condition"))),
