@@ -260,9 +260,10 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         let caller = claims.caller().with_source_ip(event.source_ip());
         let allowed = match self.config.rules.verdict(&caller, event.arn()) {
             Verdict::Allowed { .. } => true,
-            // A TOKEN event has no address. API Gateway, which has it, decides by the policy and
-            // may well let the request pass, so it is charged.
-            Verdict::Conditional { .. } => event.form() == Form::RestToken,
+            // The event has no address, or none that can be read. API Gateway, which has it, decides
+            // by the policy and may well let the request pass, so it is charged. Simple answers,
+            // which have no conditions, are refused together with such rules at the start.
+            Verdict::Conditional { .. } => true,
             Verdict::Denied { .. } => false,
         };
         let decision = match &self.config.throttle {

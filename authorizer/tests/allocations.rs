@@ -89,7 +89,7 @@ impl Bench {
 #[test]
 fn an_answer_takes_few_allocations_whatever_the_rules() {
     let [new, known] = Bench::new(2, "").new_and_known();
-    assert!(new.count_total <= 155, "{new:?}");
+    assert!(new.count_total <= 160, "{new:?}");
     assert!(known.count_total <= 115, "{known:?}");
     assert!(new.bytes_total <= 20_000 && known.bytes_total <= 16_000, "{new:?} {known:?}");
     // A document of so many routes is a longer text, and nothing more.
@@ -101,6 +101,6 @@ fn an_answer_takes_few_allocations_whatever_the_rules() {
 #[test]
 fn a_known_token_takes_few_allocations_where_its_line_has_no_metrics() {
     let [new, known] = Bench::new(2, "[metrics]\nenabled = false\n").new_and_known();
-    assert!(new.count_total <= 80, "{new:?}");
+    assert!(new.count_total <= 85, "{new:?}");
     assert!(known.count_total <= 40, "{known:?}");
 }

@@ -110,7 +110,8 @@ mod tests {
             (json!({"aud": "c"}), true),
             (json!({"client_id": "d", "aud": "c"}), false),
             (json!({"client_id": 1, "aud": "c"}), false),
-            (json!({"aud": ["c"]}), false),
+            (json!({"aud": ["c"]}), true),
+            (json!({"aud": ["c", "d"]}), false),
             (json!({}), false),
         ] {
             let issuers = issuers(&[POOL]);
