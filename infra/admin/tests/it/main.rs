@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod confirm;
 mod doctor;
 mod issuer;
 mod key;

@@ -126,6 +126,27 @@ fn a_plan_is_deleted_where_it_was_said_to_be() {
 }
 
 #[test]
+fn a_plan_that_is_assigned_is_not_deleted_by_mistake() {
+    let tollgate = with_table();
+    for plan in ["FREE", "GOLD"] {
+        tollgate.feed(&["plan", "put", plan, "-"], PLAN).done();
+    }
+    tollgate.run(&["key", "create", "--plan", "FREE", "--json"]).json();
+    tollgate.run(&["subject", "assign", "maria", "GOLD"]).done();
+    for (plan, by) in [("FREE", "1 keys and 0 subjects"), ("GOLD", "0 keys and 1 subjects")] {
+        for sure in ["--yes", "--dry-run"] {
+            let said = tollgate.run(&["plan", "delete", plan, sure]).failed(1);
+            let assigned = format!("the plan `{plan}` is assigned to {by}: assign them another ");
+            assert!(said.starts_with(&assigned), "{said}");
+            assert!(said.ends_with(", or delete it with --force"), "{said}");
+        }
+        tollgate.run(&["plan", "show", plan]).done();
+    }
+    tollgate.run(&["plan", "delete", "FREE", "--yes", "--force"]).done();
+    tollgate.run(&["plan", "show", "FREE"]).failed(1);
+}
+
+#[test]
 fn plans_go_from_api_gateway_and_back() {
     let tollgate = with_table();
     let dry = tollgate.feed(&["plan", "import", "-", "--dry-run"], EXPORT).done();

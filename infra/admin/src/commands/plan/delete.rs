@@ -3,14 +3,19 @@
 use clap::Args;
 use serde_json::json;
 use throttle::PlanId;
+use throttle::table::{Item, Items};
 
 use super::put::check_version;
 use crate::args::plan_id;
 use crate::ask::Sure;
 use crate::desk::Desk;
 use crate::exit::Failed;
+use crate::progress::Progress;
 
-/// Delete a plan. Whoever is under it is refused from then on, until it is stored again.
+/// Delete a plan that no key and no subject is assigned to. Reads the whole table.
+///
+/// Whoever is under a plan that is gone is refused, until it is stored again. Who is put under it
+/// by a configuration or a claim can't be known here.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Delete {
@@ -20,16 +25,22 @@ pub(crate) struct Delete {
     /// Only where the stored plan still has this version, as `plan show --json` says.
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u64>,
+    /// Even where keys or subjects are assigned to it, which are refused from then on.
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     sure: Sure,
 }
 
 impl Delete {
     pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
-        let Self { id, if_version, sure } = self;
+        let Self { id, if_version, force, sure } = self;
         let record = desk.plan(&id).await?;
         let version = record.version;
         check_version(&id, if_version, Some(version))?;
+        if !force {
+            check_unused(desk, &id).await?;
+        }
         let done = !sure.dry_run();
         let text = if done {
             sure.ask(&format!("delete the plan `{id}`, version {version},"))?;
@@ -42,7 +53,39 @@ impl Delete {
     }
 }
 
+/// Refuses a plan that is assigned to someone.
+async fn check_unused(desk: &Desk, id: &PlanId) -> Result<(), Failed> {
+    let mut progress = Progress::new("items", None);
+    let keys = count(&desk.keys(), &mut progress, |key| key.details.plan() == Some(id)).await?;
+    let subjects = count(&desk.assignments(), &mut progress, |it| it.plan == *id).await?;
+    if keys == 0 && subjects == 0 {
+        return Ok(());
+    }
+    Err(Failed::refused(format!(
+        "the plan `{id}` is assigned to {keys} keys and {subjects} subjects: assign them another \
+         (`tollgate key assign`, `tollgate subject assign`), or delete it with --force"
+    )))
+}
+
+async fn count<T: Item>(
+    items: &Items<T>,
+    progress: &mut Progress,
+    wanted: impl Fn(&T) -> bool,
+) -> Result<usize, Failed> {
+    let (mut count, mut from) = (0_usize, None);
+    loop {
+        let page = items.list(from.as_deref()).await?;
+        progress.add(page.items.len());
+        count = count.saturating_add(page.items.iter().filter(|item| wanted(item)).count());
+        match page.next {
+            Some(next) => from = Some(next),
+            None => return Ok(count),
+        }
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   tollgate plan delete trial --dry-run
-  tollgate plan delete trial --if-version 3 --yes";
+  tollgate plan delete trial --if-version 3 --yes
+  tollgate plan delete trial --force --yes";

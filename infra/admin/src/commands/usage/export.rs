@@ -1,5 +1,6 @@
 //! `tollgate usage export`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use clap::Args;
@@ -16,6 +17,8 @@ use crate::output::{Output, write};
 use crate::progress::Progress;
 
 /// Export what every subject used of a plan, as CSV. Reads the whole table, page by page.
+///
+/// A subject that begins like a formula of a spreadsheet has a `'` before it.
 ///
 /// With --json in the shape of API Gateway's GetUsage. A subject counts for the plan that its
 /// last request was under.
@@ -114,7 +117,8 @@ impl Export {
                     for row in rows(&item.history, entries, &windows) {
                         let left = row.left.map(|left| left.to_string()).unwrap_or_default();
                         let (used, granted) = (row.used.to_string(), row.granted.to_string());
-                        let cells = [name, plan.id.as_str(), &row.label, &used, &left, &granted];
+                        let name = plain(name);
+                        let cells = [&*name, plan.id.as_str(), &row.label, &used, &left, &granted];
                         text.push_str(&line(&cells)?);
                     }
                 }
@@ -175,6 +179,15 @@ impl Summary {
     fn row(&self, label: String) -> Row {
         let used = self.total.get(&label).copied().unwrap_or(0);
         Row { label, used, left: None, granted: 0 }
+    }
+}
+
+/// A name that no spreadsheet takes for a formula: it is whatever a caller's token said.
+fn plain(name: &str) -> Cow<'_, str> {
+    if name.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{name}"))
+    } else {
+        Cow::Borrowed(name)
     }
 }
 
