@@ -14,6 +14,7 @@ use std::io::Write;
 pub mod cli;
 pub mod clock;
 pub mod demo;
+pub mod differences;
 pub mod gateway;
 pub mod issuer;
 pub mod lambda;
