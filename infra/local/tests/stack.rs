@@ -109,12 +109,13 @@ fn a_taken_port_is_one_line_that_names_flag_and_address() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let port = taken.local_addr().unwrap().port().to_string();
-    for flag in ["--api-port", "--issuer-port", "--dynamodb-port"] {
-        let others = ["--api-port", "--issuer-port", "--dynamodb-port"]
-            .into_iter()
-            .filter(|other| *other != flag)
-            .flat_map(|other| [other, "0"]);
-        let arguments: Vec<&str> = others.chain([flag, &port]).collect();
+    let flags =
+        ["--api-port", "--issuer-port", "--dynamodb-port", "--http-port", "--websocket-port"];
+    for flag in flags {
+        let others =
+            flags.into_iter().filter(|other| *other != flag).flat_map(|other| [other, "0"]);
+        let apis = ["--http", "--websocket"];
+        let arguments: Vec<&str> = others.chain([flag, &port]).chain(apis).collect();
         let line = complaint(&arguments);
         assert!(line.starts_with(&format!("error: {flag}: ")), "{line}");
         assert!(line.contains(&address), "{line}");

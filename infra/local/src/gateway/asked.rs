@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderName, header};
 use percent_encoding::percent_decode_str;
 
@@ -75,7 +76,7 @@ impl<'a> Asked<'a> {
     /// The host that was asked for, without a port.
     pub(super) fn domain(&self) -> String {
         let host = self.header(&header::HOST).unwrap_or_default();
-        host.rsplit_once(':').map_or(host.as_str(), |(host, _)| host).to_owned()
+        host.parse::<Authority>().map(|host| host.host().to_owned()).unwrap_or(host)
     }
 
     /// Variables of the stage.

@@ -48,6 +48,9 @@ enum Segment {
     Greedy(String),
 }
 
+/// How well a route fits, the smallest best: full, greedy or default; parameters; `ANY`.
+type Rank = (u8, usize, bool);
+
 /// Why a text is no route.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no route: write `GET /orders/{{id}}`, `ANY /{{proxy+}}` or `$default`")]
@@ -106,12 +109,8 @@ impl Route {
         Some(Matched { key: route.key.clone(), resource: resource.to_owned(), parameters })
     }
 
-    /// How well the route fits, the smallest best, and what its parameters are.
-    fn fit(
-        &self,
-        method: &Method,
-        path: &str,
-    ) -> Option<((u8, usize, bool), BTreeMap<String, String>)> {
+    /// How well the route fits, and what its parameters are.
+    fn fit(&self, method: &Method, path: &str) -> Option<(Rank, BTreeMap<String, String>)> {
         let mut parameters = BTreeMap::new();
         let Some(target) = &self.target else { return Some(((2, 0, false), parameters)) };
         if target.method.as_ref().is_some_and(|wanted| wanted != method) {

@@ -11,10 +11,10 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, header};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -31,10 +31,9 @@ use crate::clock::Now;
 const MAX_MESSAGE: usize = 128 * 1024;
 /// One frame of it, in bytes.
 const MAX_FRAME: usize = 32 * 1024;
-/// How long a connection may be silent.
-const IDLE: Duration = Duration::from_secs(10 * 60);
-/// How long a connection lasts, whatever is said on it.
-const LIFETIME: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long connections are kept.
+const PATIENCE: Patience =
+    Patience { idle: Duration::from_secs(10 * 60), lifetime: Duration::from_secs(2 * 60 * 60) };
 /// How long the other side has to agree to the end.
 const PARTING: Duration = Duration::from_secs(1);
 
@@ -61,9 +60,22 @@ pub(super) fn handshake(head: &Parts) -> Result<Response<()>, Refusal> {
     Ok(response)
 }
 
+#[derive(Clone, Copy)]
+struct Patience {
+    /// How long a connection may be silent.
+    idle: Duration,
+    /// How long it lasts, whatever is said on it.
+    lifetime: Duration,
+}
+
 /// One connection that was let in.
 pub(super) struct Connection {
     upgrade: OnUpgrade,
+    talk: Talk,
+}
+
+/// What its messages are answered with.
+struct Talk {
     id: String,
     peer: IpAddr,
     authorizer: Map<String, Value>,
@@ -78,21 +90,26 @@ impl Connection {
         let now = asked.options.now.clone();
         let connected_at = now.millis();
         let (id, peer) = (asked.id.connection(), asked.peer);
-        Self { upgrade, id, peer, authorizer, connected_at, now }
+        Self { upgrade, talk: Talk { id, peer, authorizer, connected_at, now } }
     }
 
     /// Answers messages until one side has enough.
-    pub(super) async fn serve(mut self) {
-        let Ok(upgraded) = (&mut self.upgrade).await else { return };
+    pub(super) async fn serve(self) {
+        if let Ok(upgraded) = self.upgrade.await {
+            self.talk.hold(TokioIo::new(upgraded), PATIENCE).await;
+        }
+    }
+}
+
+impl Talk {
+    async fn hold(&self, stream: impl Stream, patience: Patience) {
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_MESSAGE))
             .max_frame_size(Some(MAX_FRAME));
-        let mut socket: Socket =
-            WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config))
-                .await;
+        let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
         let code = tokio::select! {
-            code = self.converse(&mut socket) => code,
-            () = tokio::time::sleep(LIFETIME) => Some(CloseCode::Away),
+            code = self.converse(&mut socket, patience.idle) => code,
+            () = tokio::time::sleep(patience.lifetime) => Some(CloseCode::Away),
         };
         if let Some(code) = code {
             part(&mut socket, code).await;
@@ -100,9 +117,13 @@ impl Connection {
     }
 
     /// Answers one message after another; the code to part with, or none where it is over.
-    async fn converse(&self, socket: &mut Socket) -> Option<CloseCode> {
+    async fn converse(
+        &self,
+        socket: &mut WebSocketStream<impl Stream>,
+        idle: Duration,
+    ) -> Option<CloseCode> {
         loop {
-            let Ok(message) = tokio::time::timeout(IDLE, socket.next()).await else {
+            let Ok(message) = tokio::time::timeout(idle, socket.next()).await else {
                 return Some(CloseCode::Away);
             };
             match message {
@@ -145,7 +166,10 @@ impl Connection {
     }
 }
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+/// What a connection is spoken over.
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
 /// The route that a message takes.
 fn route(message: &str) -> &'static str {
@@ -155,7 +179,7 @@ fn route(message: &str) -> &'static str {
 }
 
 /// Says why it ends, and gives the other side a moment to hear it.
-async fn part(socket: &mut Socket, code: CloseCode) {
+async fn part(socket: &mut WebSocketStream<impl Stream>, code: CloseCode) {
     let frame = CloseFrame { code, reason: "".into() };
     if socket.close(Some(frame)).await.is_err() {
         return;
@@ -210,6 +234,31 @@ mod tests {
         };
         assert!(handshake(&head(old)).is_err());
         assert!(handshake(&head(|head| head.method = http::Method::POST)).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_ends_and_so_does_an_old_one() {
+        let (short, long) = (Duration::from_millis(10), Duration::from_secs(3600));
+        for (idle, lifetime) in [(short, long), (long, short)] {
+            let talk = Talk {
+                id: "id".to_owned(),
+                peer: [127, 0, 0, 1].into(),
+                authorizer: Map::new(),
+                connected_at: 0,
+                now: Now::new(throttle::ManualClock::default()),
+            };
+            let (ours, theirs) = tokio::io::duplex(1024);
+            let held = tokio::spawn(async move {
+                talk.hold(ours, Patience { idle, lifetime }).await;
+            });
+            let mut client = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
+            match client.next().await {
+                Some(Ok(Message::Close(Some(frame)))) => assert_eq!(frame.code, CloseCode::Away),
+                other => panic!("{other:?}"),
+            }
+            drop(client);
+            held.await.unwrap();
+        }
     }
 
     #[test]

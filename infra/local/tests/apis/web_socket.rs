@@ -4,6 +4,8 @@ use local::gateway::Kind;
 use serde_json::{Value, json};
 use throttle::Plan;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::api::{Api, caching, error, policy, sources, with};
 use crate::socket::Socket;
@@ -108,6 +110,17 @@ async fn messages_have_the_real_services_limits() {
     assert_eq!(socket.ask(&longest).await["body"], longest);
     socket.send(Message::text("a".repeat(32 * 1024 + 1))).await;
     assert_eq!(socket.ended().await, 1009, "a frame over 32 KB");
+
+    let mut socket = connect().await;
+    let piece = |opcode, last| {
+        Message::Frame(Frame::message("a".repeat(32 * 1024), OpCode::Data(opcode), last))
+    };
+    socket.send(piece(Data::Text, false)).await;
+    for _ in 0..3 {
+        socket.send(piece(Data::Continue, false)).await;
+    }
+    socket.send(piece(Data::Continue, true)).await;
+    assert_eq!(socket.ended().await, 1009, "a message over 128 KB");
 
     let mut socket = connect().await;
     socket.send(Message::binary(vec![0])).await;
