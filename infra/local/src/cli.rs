@@ -41,7 +41,7 @@ const EXAMPLES: &str = r#"Examples:
 
 Set AWS_LAMBDA_LOG_LEVEL=DEBUG to hear more of the authorizer."#;
 
-/// Tollgate's whole path on this machine: a REST API, the real authorizer, a table, a token issuer.
+/// Tollgate's whole path on this machine: APIs, the real authorizer, a table, a token issuer.
 ///
 /// Everything listens on 127.0.0.1 alone and ends with Ctrl-C.
 #[derive(Debug, Parser)]
@@ -252,6 +252,20 @@ mod tests {
             let error = parse(arguments).unwrap().into_options("/x".into()).unwrap_err();
             assert!(error.to_string().starts_with("--identity-source: "), "{error}");
         }
+    }
+
+    #[test]
+    fn without_a_key_there_is_nothing_to_hold_to_a_plan() {
+        let plan = ["--usage-plan", r#"{"quota":{"limit":1,"period":"DAY"}}"#];
+        let config = ["--config", "tollgate.toml"];
+        let key = ["--api-key", "a-key-of-more-than-twenty-characters"];
+        let accepted = |arguments: &[&[&str]]| {
+            parse(&arguments.concat()).unwrap().into_options("/x".into()).is_ok()
+        };
+        let header = ["--api-key-source", "header"];
+        assert!(accepted(&[&plan]) && accepted(&[&header]));
+        assert!(!accepted(&[&plan, &config]) && !accepted(&[&header, &config]));
+        assert!(accepted(&[&plan, &header, &config, &key]));
     }
 
     #[test]

@@ -7,136 +7,27 @@
 //! One function serves every API that a configuration of one's own is for. The demonstration has
 //! two: a REST API refuses by a key that no plan knows, and an HTTP API can't.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::net::Ipv4Addr;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::Uri;
 use throttle::table::{Plans, TableError, WriteError};
 use throttle::{Plan, PlanError, PlanId};
 use tokio::net::TcpListener;
 
 use crate::clock::Now;
 use crate::demo;
-use crate::gateway::{self, Gateway, KeySource, Kind, Payload, Route, Source};
+use crate::gateway::{Gateway, Kind};
 use crate::issuer::{self, Issuer};
-use crate::lambda::{self, Function, InvokeError, StartError};
+use crate::lambda::{self, Function, StartError};
 use crate::ready::Ready;
 use crate::table::{self, Data, Table};
 
-/// What is started, and how.
-#[derive(Clone)]
-pub struct Options {
-    /// The REST API's port; 0 for a free one, here and below.
-    pub api_port: u16,
-    /// The token issuer's port.
-    pub issuer_port: u16,
-    /// The table's port.
-    pub dynamodb_port: u16,
-    /// How many execution environments the authorizer has.
-    pub environments: NonZeroUsize,
-    /// How long the API keeps an authorizer's result; zero turns its cache off.
-    pub authorizer_ttl: Duration,
-    /// How long the issuer's tokens are good for.
-    pub token_lifetime: Duration,
-    /// The HTTP service behind the API; without one requests are echoed.
-    pub upstream: Option<Uri>,
-    /// The folder that keeps the table; without one it is in memory.
-    pub data: Option<PathBuf>,
-    /// The authorizer's configuration; without one the demonstration's.
-    pub config: Option<PathBuf>,
-    /// The usage plan's API key.
-    ///
-    /// The demonstration needs one and has its own; with a configuration of one's own a key is
-    /// required of nobody unless it is given here.
-    pub api_key: Option<String>,
-    /// Where the API keys of requests come from.
-    pub api_key_source: KeySource,
-    /// The usage plan that the APIs themselves hold the key to.
-    pub usage_plan: Option<Plan>,
-    /// Which REST API there is: [`Kind::RestToken`] or [`Kind::RestRequest`].
-    pub rest: Kind,
-    /// The HTTP API, where there is one.
-    pub http: Option<Payload>,
-    /// The HTTP API's port.
-    pub http_port: u16,
-    /// The HTTP API's routes; without any it takes every request.
-    pub routes: Vec<Route>,
-    /// Whether there is a WebSocket API.
-    pub websocket: bool,
-    /// The WebSocket API's port.
-    pub websocket_port: u16,
-    /// Identity sources, each for the APIs that can have it; without one, that of the kind.
-    pub identity_sources: Vec<Source>,
-    /// The variables of every stage.
-    pub stage_variables: BTreeMap<String, String>,
-    /// What an execution environment runs.
-    pub authorizer: PathBuf,
-    /// The arguments of that executable.
-    pub authorizer_arguments: Vec<OsString>,
-    /// The wall clock.
-    pub now: Now,
-}
+mod options;
+mod parts;
 
-impl Options {
-    /// The demonstration on free ports, in memory, with two environments of `authorizer`.
-    #[must_use]
-    pub fn new(authorizer: PathBuf, now: Now) -> Self {
-        Self {
-            api_port: 0,
-            issuer_port: 0,
-            dynamodb_port: 0,
-            environments: NonZeroUsize::MIN.saturating_add(1),
-            authorizer_ttl: Duration::ZERO,
-            token_lifetime: Duration::from_secs(3600),
-            upstream: None,
-            data: None,
-            config: None,
-            api_key: None,
-            api_key_source: KeySource::default(),
-            usage_plan: None,
-            rest: Kind::RestToken,
-            http: None,
-            http_port: 0,
-            routes: Vec::new(),
-            websocket: false,
-            websocket_port: 0,
-            identity_sources: Vec::new(),
-            stage_variables: BTreeMap::new(),
-            authorizer,
-            authorizer_arguments: Vec::new(),
-            now,
-        }
-    }
-
-    /// Every API that there is to be, the REST API first.
-    #[must_use]
-    pub fn kinds(&self) -> Vec<Kind> {
-        let socket = self.websocket.then_some(Kind::WebSocket);
-        [Some(self.rest), self.http.map(Kind::Http), socket].into_iter().flatten().collect()
-    }
-
-    /// The demonstration's second function, where an API needs one.
-    fn has_second_function(&self) -> bool {
-        self.config.is_none() && (self.http.is_some() || self.websocket)
-    }
-}
-
-impl std::fmt::Debug for Options {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options")
-            .field("kinds", &self.kinds())
-            .field("environments", &self.environments)
-            .field("authorizer_ttl", &self.authorizer_ttl)
-            .field("data", &self.data)
-            .field("config", &self.config)
-            .finish_non_exhaustive()
-    }
-}
+pub use options::Options;
+use parts::{demo_pool, functions, gateway_options};
 
 /// Why the stack did not start. Nothing of it is left running.
 #[derive(Debug, thiserror::Error)]
@@ -312,92 +203,6 @@ async fn joined<T>(task: tokio::task::JoinHandle<T>) -> T {
     match task.await {
         Ok(outcome) => outcome,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-/// The functions that there are to be: one, or the demonstration's two.
-fn functions(
-    options: &Options,
-    issuer: &TcpListener,
-    dynamodb: &TcpListener,
-    api_key: Option<&str>,
-) -> Result<Vec<lambda::Options>, Error> {
-    // Where the issuer will be once it has started.
-    let issuer = issuer.local_addr().map_err(Error::Address)?;
-    let issuer = issuer::url(&format!("http://{issuer}"), demo::POOL);
-    let jwks_uri = issuer::jwks_uri(&issuer);
-    let mut configs = match &options.config {
-        Some(path) => vec![("tollgate", path.display().to_string())],
-        None => vec![("tollgate", demo::config(&issuer, &jwks_uri, api_key.unwrap_or_default()))],
-    };
-    if options.has_second_function() {
-        let simple = options.http == Some(Payload::Simple);
-        configs.push(("tollgate-http", demo::http_config(&issuer, &jwks_uri, simple)));
-    }
-    let dynamodb = dynamodb.local_addr().map_err(Error::Address)?;
-    let function = |(name, config): (&str, String)| {
-        let mut function =
-            lambda::Options::new(options.authorizer.clone(), name, options.now.clone());
-        function.arguments.clone_from(&options.authorizer_arguments);
-        function.environments = options.environments;
-        function.variables = vec![
-            ("AUTHORIZER_CONFIG".to_owned(), config),
-            ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), format!("http://{dynamodb}")),
-        ];
-        // The person who starts the stack says how much its authorizer tells.
-        if let Ok(level) = std::env::var("AWS_LAMBDA_LOG_LEVEL") {
-            function.variables.push(("AWS_LAMBDA_LOG_LEVEL".to_owned(), level));
-        }
-        function
-    };
-    Ok(configs.into_iter().map(function).collect())
-}
-
-fn gateway_options(
-    kind: Kind,
-    options: &Options,
-    functions: &[Arc<Function>],
-    api_key: Option<&str>,
-) -> gateway::Options {
-    // The second function, where there is one, is for all but the REST API.
-    let function = if kind.is_rest() { functions.first() } else { functions.last() }.cloned();
-    let invoke: gateway::Invoke = Arc::new(move |event| {
-        let function = function.clone();
-        Box::pin(async move {
-            match function {
-                Some(function) => function.invoke(event).await,
-                None => Err(InvokeError::Stopped),
-            }
-        })
-    });
-    let mut gateway = gateway::Options::of(kind, invoke, options.now.clone());
-    let sources = options.identity_sources.iter().filter(|source| source.serves(kind));
-    let sources: Vec<Source> = sources.cloned().collect();
-    if !sources.is_empty() {
-        gateway.identity_sources = sources;
-    }
-    if !options.routes.is_empty() {
-        gateway.routes.clone_from(&options.routes);
-    }
-    gateway.stage_variables.clone_from(&options.stage_variables);
-    gateway.cache_ttl = options.authorizer_ttl;
-    // The demonstration's second function knows no key.
-    let has_keys = kind.is_rest() || !options.has_second_function();
-    gateway.api_key = api_key.filter(|_| has_keys).map(str::to_owned);
-    gateway.api_key_source = options.api_key_source;
-    gateway.usage_plan.clone_from(&options.usage_plan);
-    gateway.upstream.clone_from(&options.upstream);
-    gateway
-}
-
-fn demo_pool(options: &Options) -> issuer::Options {
-    let now = options.now.clone();
-    issuer::Options {
-        pool: demo::POOL.to_owned(),
-        clients: demo::clients(),
-        users: demo::users(),
-        token_lifetime: options.token_lifetime,
-        now: Box::new(move || now.moment().as_secs()),
     }
 }
 

@@ -16,8 +16,8 @@ pub(super) struct Apis {
     /// How the REST API asks its authorizer
     #[arg(long, value_enum, default_value_t = Authorizer::Token, value_name = "TYPE")]
     authorizer: Authorizer,
-    /// Serve an HTTP API too, by this payload (2.0 unless another is given) and, if it is
-    /// "simple", by 2.0 and simple responses
+    /// Serve an HTTP API too: by payload 2.0 (if nothing is given) or 1.0 and policies, or by 2.0
+    /// and simple responses
     #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, require_equals = true,
           default_missing_value = "2.0")]
     http: Option<HttpForm>,
@@ -45,8 +45,8 @@ pub(super) struct Apis {
     /// Where an API key comes from: the authorizer's `usageIdentifierKey` or the header x-api-key
     #[arg(long, value_enum, default_value_t = ApiKeySource::Authorizer, value_name = "SOURCE")]
     api_key_source: ApiKeySource,
-    /// Usage plan that the REST and the WebSocket API hold the API key to by themselves, in API
-    /// Gateway's JSON: '{"throttle": {"rateLimit": 5, "burstLimit": 10}}'
+    /// Usage plan that the REST API holds the API key to by itself, and with --config a WebSocket
+    /// API too, in API Gateway's JSON: '{"throttle": {"rateLimit": 5, "burstLimit": 10}}'
     #[arg(long, value_name = "JSON", value_parser = usage_plan)]
     usage_plan: Option<Plan>,
 }
@@ -128,6 +128,13 @@ impl Apis {
             ApiKeySource::Header => KeySource::Header,
         };
         options.usage_plan = self.usage_plan;
+        let has_key = options.api_key.is_some() || options.config.is_none();
+        if !has_key && options.usage_plan.is_some() {
+            bail!("--usage-plan: with --config there is no key to hold to it: add --api-key");
+        }
+        if !has_key && options.api_key_source == KeySource::Header {
+            bail!("--api-key-source: with --config there is no key to ask for: add --api-key");
+        }
         Ok(())
     }
 }
