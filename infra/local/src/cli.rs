@@ -13,29 +13,40 @@ use throttle::SystemClock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock::Now;
+use crate::differences;
 use crate::note;
 use crate::stack::{Options, Stack};
+
+mod apis;
 
 /// The exit code of a start that failed, as of a wrong command line.
 const EXIT_MISUSE: u8 = 2;
 
-const EXAMPLES: &str = "\
-Examples:
+const EXAMPLES: &str = r#"Examples:
   local                                    the demonstration, and commands to paste
   local --upstream http://127.0.0.1:3000   in front of a service of your own
   local --config tollgate.toml             with your own rules; its issuer's url is
                                            http://127.0.0.1:9401/us-east-1_LocalDemo
   local --data ./data --environments 8     a table that stays, shared by eight processes
+  local --authorizer request --stage-variable color=blue
+                                           REQUEST events, with the stage's variables
+  local --http --websocket                 an HTTP and a WebSocket API beside the REST API
+  local --http=simple --route 'GET /orders' --route 'ANY /{proxy+}' --authorizer-ttl 300 \
+        --identity-source '$request.header.Authorization' --identity-source '$context.routeKey'
+                                           verdicts, kept by token and route
+  local --usage-plan '{"throttle": {"rateLimit": 5, "burstLimit": 10}}'
+                                           API Gateway's own plan on the key, to compare with
   local --json --api-port 0 --issuer-port 0 --dynamodb-port 0
                                            for a script: free ports, told in one line
 
-Set AWS_LAMBDA_LOG_LEVEL=DEBUG to hear more of the authorizer.";
+Set AWS_LAMBDA_LOG_LEVEL=DEBUG to hear more of the authorizer."#;
 
-/// Tollgate's whole path on this machine: a REST API, the real authorizer, a table, a token issuer.
+/// Tollgate's whole path on this machine: APIs, the real authorizer, a table, a token issuer.
 ///
 /// Everything listens on 127.0.0.1 alone and ends with Ctrl-C.
 #[derive(Debug, Parser)]
-#[command(name = "local", version, after_help = EXAMPLES)]
+#[command(name = "local", version, after_help = EXAMPLES,
+          after_long_help = format!("{EXAMPLES}\n\n{}", differences::LIST))]
 pub struct Cli {
     /// Port of the REST API; 0 for a free one
     #[arg(long, default_value_t = 9400, value_name = "PORT")]
@@ -70,6 +81,8 @@ pub struct Cli {
     /// `api_key` of a --config whose `refuse` is "unknown-key", or nobody is ever refused
     #[arg(long, value_name = "KEY", value_parser = api_key)]
     api_key: Option<String>,
+    #[command(flatten)]
+    apis: apis::Apis,
     /// Print one line of JSON when ready, and nothing else on standard output
     #[arg(long)]
     json: bool,
@@ -116,7 +129,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<()> {
     let authorizer = std::env::current_exe().context("this executable can't be found")?;
     let json = cli.json;
-    let options = cli.into_options(authorizer);
+    let options = cli.into_options(authorizer)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anything is started, so that no Ctrl-C finds nobody listening.
@@ -134,7 +147,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 impl Cli {
-    fn into_options(self, authorizer: PathBuf) -> Options {
+    fn into_options(self, authorizer: PathBuf) -> anyhow::Result<Options> {
         let mut options = Options::new(authorizer, Now::new(SystemClock::new()));
         options.api_port = self.api_port;
         options.issuer_port = self.issuer_port;
@@ -146,7 +159,8 @@ impl Cli {
         options.data = self.data;
         options.config = self.config;
         options.api_key = self.api_key;
-        options
+        self.apis.apply(&mut options)?;
+        Ok(options)
     }
 }
 
@@ -172,6 +186,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::gateway::{Kind, Payload};
 
     fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(["local"].iter().chain(arguments))
@@ -181,20 +196,76 @@ mod tests {
     fn the_command_line_is_sound_and_its_help_has_examples() {
         Cli::command().debug_assert();
         assert!(Cli::command().render_help().to_string().contains("local --upstream http://"));
+        let long = Cli::command().render_long_help().to_string();
+        assert!(long.contains("Where this differs from API Gateway"), "{long}");
     }
 
     #[test]
     fn defaults_and_values_become_options() {
-        let options = parse(&[]).unwrap().into_options("/x".into());
+        let options = parse(&[]).unwrap().into_options("/x".into()).unwrap();
         assert_eq!(
             (options.api_port, options.issuer_port, options.dynamodb_port),
             (9400, 9401, 9402)
         );
         assert_eq!((options.environments.get(), options.authorizer_ttl), (2, Duration::ZERO));
         let given = parse(&["--environments", "64", "--authorizer-ttl", "3600", "--api-port", "0"]);
-        let options = given.unwrap().into_options("/x".into());
+        let options = given.unwrap().into_options("/x".into()).unwrap();
         assert_eq!((options.environments.get(), options.api_port), (64, 0));
         assert_eq!(options.authorizer_ttl, Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn apis_are_asked_for_by_flags() {
+        let options = parse(&[]).unwrap().into_options("/x".into()).unwrap();
+        assert_eq!((options.rest, options.http, options.websocket), (Kind::RestToken, None, false));
+        let given = parse(&[
+            "--authorizer",
+            "request",
+            "--http",
+            "--websocket",
+            "--identity-source",
+            "context.identity.sourceIp",
+            "--stage-variable",
+            "color=blue",
+            "--route",
+            "GET /orders",
+        ]);
+        let options = given.unwrap().into_options("/x".into()).unwrap();
+        let http = Kind::Http(Payload::V2);
+        assert_eq!(options.kinds(), [Kind::RestRequest, http, Kind::WebSocket]);
+        assert_eq!((options.http_port, options.websocket_port), (9403, 9404));
+        assert_eq!(options.stage_variables["color"], "blue");
+        let simple = parse(&["--http=simple"]).unwrap().into_options("/x".into()).unwrap();
+        assert_eq!(simple.http, Some(Payload::Simple));
+    }
+
+    #[test]
+    fn an_identity_source_that_no_api_can_have_is_refused() {
+        let two = ["--identity-source", "method.request.header.X"].repeat(2);
+        let sources: [&[&str]; 4] = [
+            &["--identity-source", "$request.header.X"],
+            &["--identity-source", "method.request.querystring.q"],
+            &["--http", "--identity-source", "route.request.header.X"],
+            &two,
+        ];
+        for arguments in sources {
+            let error = parse(arguments).unwrap().into_options("/x".into()).unwrap_err();
+            assert!(error.to_string().starts_with("--identity-source: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn without_a_key_there_is_nothing_to_hold_to_a_plan() {
+        let plan = ["--usage-plan", r#"{"quota":{"limit":1,"period":"DAY"}}"#];
+        let config = ["--config", "tollgate.toml"];
+        let key = ["--api-key", "a-key-of-more-than-twenty-characters"];
+        let accepted = |arguments: &[&[&str]]| {
+            parse(&arguments.concat()).unwrap().into_options("/x".into()).is_ok()
+        };
+        let header = ["--api-key-source", "header"];
+        assert!(accepted(&[&plan]) && accepted(&[&header]));
+        assert!(!accepted(&[&plan, &config]) && !accepted(&[&header, &config]));
+        assert!(accepted(&[&plan, &header, &config, &key]));
     }
 
     #[test]
@@ -210,6 +281,16 @@ mod tests {
             ("--upstream", "https://example.com"),
             ("--upstream", "127.0.0.1:3000"),
             ("--upstream", "http://127.0.0.1/?q"),
+            ("--http", "3.0"),
+            ("--http", "2.0"),
+            ("--authorizer", "jwt"),
+            ("--identity-source", "Authorization"),
+            ("--stage-variable", "color"),
+            ("--stage-variable", "a-b=c"),
+            ("--stage-variable", "color=two words"),
+            ("--route", "GET /orders"),
+            ("--usage-plan", "{}x"),
+            ("--usage-plan", r#"{"throttle":{"rateLimit":-1,"burstLimit":1}}"#),
             ("--api-key", "too-short"),
             ("--api-key", &long),
             ("--api-key", "quotes\"break\"the\"configuration"),

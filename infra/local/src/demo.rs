@@ -65,6 +65,38 @@ pub fn users() -> Vec<User> {
 /// All three go into TOML strings as they are, so none may hold a quote or a backslash.
 #[must_use]
 pub fn config(issuer: &str, jwks_uri: &str, api_key: &str) -> String {
+    let rules = rules(issuer, jwks_uri);
+    let throttle = throttle("unknown-key");
+    format!("{rules}\n{throttle}api_key = \"{api_key}\"\n")
+}
+
+/// The same for HTTP and WebSocket APIs: whoever is over a limit is left to the backend.
+///
+/// Who may read may also connect, and a browser, which can't set headers on a WebSocket, has the
+/// subprotocol `bearer` for its token.
+#[must_use]
+pub fn http_config(issuer: &str, jwks_uri: &str, simple: bool) -> String {
+    let rules = rules(issuer, jwks_uri);
+    let throttle = throttle("context");
+    let form = if simple { "simple" } else { "iam" };
+    format!(
+        r#"{rules}
+[[rule]]
+name = "connections"
+allow = ["$connect"]
+any_scope = ["orders/read"]
+
+[token]
+subprotocol = "bearer"
+
+[response]
+http = "{form}"
+
+{throttle}"#
+    )
+}
+
+fn rules(issuer: &str, jwks_uri: &str) -> String {
     let clients: Vec<String> =
         clients().iter().map(|client| format!("\"{}\"", client.id)).collect();
     format!(
@@ -96,18 +128,22 @@ any_group = ["admins"]
 name = "health"
 allow = ["GET /health"]
 everyone = true
+"#,
+        clients = clients.join(", "),
+    )
+}
 
-[throttle]
+fn throttle(refuse: &str) -> String {
+    format!(
+        r#"[throttle]
 table = "{TABLE}"
 subject = "client_id"
 plan = {{ claim = "custom:plan", default = "free" }}
-refuse = "unknown-key"
+refuse = "{refuse}"
 failure = "closed"
 # Ten times the default: a laptop that is busy building stalls as no data centre does.
 timeout_ms = 1000
-api_key = "{api_key}"
-"#,
-        clients = clients.join(", "),
+"#
     )
 }
 

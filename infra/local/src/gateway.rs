@@ -1,60 +1,65 @@
-//! A REST API in front: what API Gateway does between a caller, a Lambda authorizer and a backend.
+//! An API in front: what API Gateway does between a caller, a Lambda authorizer and a backend.
 //!
-//! Every method on every path (the resources `/` and `/{proxy+}`) has the same TOKEN authorizer
-//! with the identity source `Authorization`. The stage is called `local` and is not in the URL, as
-//! behind a custom domain. For one request:
+//! A REST API has the resources `/` and `/{proxy+}` with any method, an HTTP API the routes that it
+//! is given, a WebSocket API `$connect`, `echo` and `$default`. Everything has the same authorizer.
+//! The stage is not in the URL, as behind a custom domain. For one request:
 //!
 //! ```text
-//! limits ─> token? ─> cached policy, else the function ─> policy against methodArn ─> API key ─> backend
-//!  413 431    401        401 (its word), 500 (any other)      403                      429       504
+//! limits ─> route ─> identity ─> kept result, else the function ─> policy or verdict ─> key, plan ─> backend
+//!  413 431    404      401         401 (its word), 500 (other)           403              429        504
 //! ```
 //!
-//! What is deliberately absent: other kinds of authorizer, mapping templates, request validation,
-//! CORS, WAF, API Gateway's own throttling, and binary media types.
+//! What differs from the real service, and what is absent, is listed in [`crate::differences`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Uri, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use http::{HeaderName, Uri};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use throttle::Plan;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::clock::Now;
-use crate::lambda::{ACCOUNT, InvokeError, REGION};
-use crate::note;
+use crate::lambda::InvokeError;
 
+mod api;
+mod asked;
 mod authorizer;
 mod backend;
 mod cache;
 mod evaluate;
+mod event;
+mod identity;
+mod kind;
 mod responses;
+mod route;
+mod usage;
+mod web_socket;
 
-use authorizer::{Grant, Outcome};
-use backend::{Backend, Call};
-use cache::Cache;
-use evaluate::Decision;
-use responses::{Refusal, RequestId};
+use api::Api;
+pub use identity::{Source, SourceError};
+pub use kind::{Kind, Payload};
+pub use route::{Route, RouteError};
 
-/// The API's id, as in its methods' ARNs.
+/// The REST API's id, as in its methods' ARNs.
 pub const API_ID: &str = "t0llgate00";
-/// The only stage.
+/// The only stage of REST and WebSocket APIs.
 pub const STAGE: &str = "local";
+/// The header that brings an API key where the caller has one.
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The request line and the header values together, in bytes (API Gateway's quotas page).
 const MAX_HEAD: usize = 10_240;
 /// A request's or an integration response's body, in bytes (the same page).
 const MAX_BODY: usize = 10 * 1024 * 1024;
-/// A method's ARN with the request's path in it, in bytes (the same page).
-const MAX_METHOD_ARN: usize = 1600;
 /// What the parser takes at most before it gives up with an answer of its own.
 const PARSER_BUFFER: usize = 64 * 1024;
 /// How many connections are open at once; more wait.
@@ -67,18 +72,42 @@ pub type Invoke = Arc<
     dyn Fn(Bytes) -> Pin<Box<dyn Future<Output = Result<Bytes, InvokeError>> + Send>> + Send + Sync,
 >;
 
+/// Where a request's API key is taken from: `ApiKeySourceType`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeySource {
+    /// `AUTHORIZER`: from the authorizer's `usageIdentifierKey`.
+    #[default]
+    Authorizer,
+    /// `HEADER`: from the caller's `x-api-key`.
+    Header,
+}
+
 /// How the API is set up.
 #[derive(Clone)]
 pub struct Options {
+    /// Which kind of API it is.
+    pub kind: Kind,
     /// The authorizer's function.
     pub function: Invoke,
+    /// What a request must have, and what a result is kept by; those that fit the kind.
+    pub identity_sources: Vec<Source>,
+    /// The stage's variables.
+    pub stage_variables: BTreeMap<String, String>,
+    /// The routes of an HTTP API; the other kinds have theirs.
+    pub routes: Vec<Route>,
     /// How long an authorizer's result is kept, up to an hour; zero turns the cache off.
+    ///
+    /// A WebSocket API keeps none, for its authorizer is asked once a connection.
     pub cache_ttl: Duration,
     /// The one API key of the stage's usage plan, which makes a key required on every method.
     ///
-    /// `ApiKeySourceType` is then `AUTHORIZER`: an authorizer that allows a caller names the key in
-    /// `usageIdentifierKey`, and any other value is the gateway response `INVALID_API_KEY`.
+    /// HTTP APIs have none. Where the authorizer names the key, a REST API answers any other one
+    /// with the gateway response `INVALID_API_KEY` mapped to 429.
     pub api_key: Option<String>,
+    /// Where the key of a request comes from.
+    pub api_key_source: KeySource,
+    /// The rate and the quotas that API Gateway itself holds the key to.
+    pub usage_plan: Option<Plan>,
     /// The HTTP service that requests are passed on to; without one they are echoed.
     pub upstream: Option<Uri>,
     /// How long the integration may take.
@@ -88,13 +117,32 @@ pub struct Options {
 }
 
 impl Options {
-    /// An echo behind `function`, without a cache or an API key, and 29 s for an integration.
+    /// A REST API with a TOKEN authorizer in front of an echo, as [`Options::of`] makes it.
     #[must_use]
     pub fn new(function: Invoke, now: Now) -> Self {
+        Self::of(Kind::RestToken, function, now)
+    }
+
+    /// An echo behind `function`, without a cache or an API key, and 29 s for an integration.
+    ///
+    /// The identity source is the header `Authorization`; a WebSocket API has none, since what a
+    /// browser can send in its place is a matter of the authorizer.
+    #[must_use]
+    pub fn of(kind: Kind, function: Invoke, now: Now) -> Self {
+        let identity_sources = match kind {
+            Kind::WebSocket => Vec::new(),
+            _ => vec![Source::authorization(kind)],
+        };
         Self {
+            kind,
             function,
+            identity_sources,
+            stage_variables: BTreeMap::new(),
+            routes: Route::everything(),
             cache_ttl: Duration::ZERO,
             api_key: None,
+            api_key_source: KeySource::default(),
+            usage_plan: None,
             upstream: None,
             integration_timeout: Duration::from_secs(29),
             now,
@@ -105,6 +153,8 @@ impl Options {
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
+            .field("kind", &self.kind)
+            .field("identity_sources", &self.identity_sources)
             .field("cache_ttl", &self.cache_ttl)
             .field("api_key", &self.api_key.as_ref().map(|_| "…"))
             .field("upstream", &self.upstream)
@@ -174,177 +224,47 @@ async fn accept(listener: TcpListener, api: Arc<Api>) {
 async fn serve(stream: TcpStream, peer: IpAddr, api: Arc<Api>) {
     // Latency on loopback matters more than packets.
     let _ = stream.set_nodelay(true);
+    // Where a WebSocket is left that a request on this connection was upgraded to.
+    let upgraded = Arc::new(OnceLock::new());
     let service = service_fn(|request| {
-        let api = Arc::clone(&api);
-        async move { Ok::<_, std::convert::Infallible>(api.answer(request, peer).await) }
+        let (api, upgraded) = (Arc::clone(&api), Arc::clone(&upgraded));
+        async move { Ok::<_, std::convert::Infallible>(api.answer(request, peer, &upgraded).await) }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(RECEIVE_TIMEOUT)
         .max_buf_size(PARSER_BUFFER)
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
         .await;
     // What breaks here is the caller's own connection, and hyper answered where it could.
     drop(served);
-}
-
-/// What every request needs.
-struct Api {
-    options: Options,
-    cache: Cache,
-    backend: Backend,
-}
-
-impl Api {
-    fn new(options: Options) -> Self {
-        let cache = Cache::new(options.cache_ttl, options.now.clone());
-        let backend = Backend::new(options.upstream.clone(), options.integration_timeout);
-        Self { options, cache, backend }
-    }
-
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
-        let id = RequestId::new();
-        match self.pass(request, peer, &id).await {
-            Ok(response) => id.mark(response),
-            Err(refusal) => refusal.respond(&id),
-        }
-    }
-
-    async fn pass(
-        &self,
-        request: Request<Incoming>,
-        peer: IpAddr,
-        id: &RequestId,
-    ) -> Result<Response<Full<Bytes>>, Refusal> {
-        let (head, body) = request.into_parts();
-        if head_size(&head) > MAX_HEAD {
-            return Err(Refusal::HeadTooLarge);
-        }
-        // As API Gateway's front does, the body is taken in whole before anything is asked.
-        let body = receive(body).await?;
-        let arn = method_arn(&head.method, head.uri.path())?;
-        let token = token(&head.headers)?;
-
-        let grant = self.grant(token, &arn).await?;
-        let now_ms = self.options.now.millis();
-        match grant.policy.evaluate(&evaluate::Request { arn: &arn, source: peer, now_ms }) {
-            Decision::Allow => {}
-            Decision::ExplicitDeny => return Err(Refusal::AccessDenied { explicit: true }),
-            Decision::ImplicitDeny => return Err(Refusal::AccessDenied { explicit: false }),
-        }
-        if let Some(key) = &self.options.api_key
-            && grant.usage_identifier_key.as_ref() != Some(key)
-        {
-            return Err(Refusal::InvalidApiKey { retry_after: grant.retry_after() });
-        }
-        self.backend.call(Call { head, body, peer, grant: &grant, request_id: id.as_str() }).await
-    }
-
-    /// The authorizer's result for a token: remembered, or asked for.
-    async fn grant(&self, token: &str, arn: &str) -> Result<Arc<Grant>, Refusal> {
-        if let Some(grant) = self.cache.get(token).await {
-            return Ok(grant);
-        }
-        let event = authorizer::event(token, arn);
-        match authorizer::outcome((self.options.function)(event).await) {
-            Outcome::Grant(grant) => {
-                let grant = Arc::new(grant);
-                self.cache.insert(token, Arc::clone(&grant)).await;
-                Ok(grant)
-            }
-            Outcome::Unauthorized => Err(Refusal::Unauthorized),
-            Outcome::Failure(reason) => {
-                note(&format!("the authorizer could not be asked: {reason}"));
-                Err(Refusal::AuthorizerFailure)
-            }
-            Outcome::Configuration(reason) => {
-                note(&format!("the authorizer's result is of no use: {reason}"));
-                Err(Refusal::AuthorizerConfiguration)
-            }
-        }
-    }
-}
-
-/// The request line and the header values, as the quota counts them.
-fn head_size(head: &http::request::Parts) -> usize {
-    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    let line = head.method.as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
-    head.headers.values().map(http::HeaderValue::len).fold(line, usize::saturating_add)
-}
-
-async fn receive(body: Incoming) -> Result<Bytes, Refusal> {
-    let collected = tokio::time::timeout(RECEIVE_TIMEOUT, Limited::new(body, MAX_BODY).collect());
-    match collected.await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Refusal::BodyTooLarge)
-        }
-        Ok(Err(_)) | Err(_) => Err(Refusal::BadRequest),
-    }
-}
-
-/// The ARN that stands for this request in events and policies.
-///
-/// It holds the path of the request as it was received, not the resource's template: that much is
-/// reported by several who looked at deployed APIs. Nothing was found on whether API Gateway decodes
-/// percent-encoding or drops a slash at the end, so neither is done here: `/a%2Fb` and `/a/b`, `/a`
-/// and `/a/` are four different resources, and a policy that does not name one does not allow it.
-fn method_arn(method: &Method, path: &str) -> Result<String, Refusal> {
-    let known = [
-        Method::DELETE,
-        Method::GET,
-        Method::HEAD,
-        Method::OPTIONS,
-        Method::PATCH,
-        Method::POST,
-        Method::PUT,
-    ];
-    // `ANY` stands for these seven; whatever has no method is "Missing Authentication Token".
-    if !known.contains(method) {
-        return Err(Refusal::MissingAuthenticationToken);
-    }
-    // `OPTIONS *` names no resource.
-    let Some(path) = path.strip_prefix('/') else { return Err(Refusal::BadRequest) };
-    let arn = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{API_ID}/{STAGE}/{method}/{path}");
-    if arn.len() > MAX_METHOD_ARN { Err(Refusal::ArnTooLong) } else { Ok(arn) }
-}
-
-/// The identity source. Without one the authorizer is not asked.
-///
-/// Of several `Authorization` headers the last counts, as in the single-value `headers` of API
-/// Gateway's own events; not confirmed for authorizers.
-fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
-    let value = headers.get_all(header::AUTHORIZATION).iter().next_back();
-    match value.and_then(|value| value.to_str().ok()) {
-        Some(token) if !token.is_empty() => Ok(token),
-        _ => Err(Refusal::Unauthorized),
+    if let Some(connection) = Arc::into_inner(upgraded).and_then(OnceLock::into_inner) {
+        let connection: web_socket::Connection = connection;
+        connection.serve().await;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use throttle::ManualClock;
+
     use super::*;
 
-    fn arn(path: &str) -> Result<String, Refusal> {
-        method_arn(&Method::GET, path)
+    /// An API of this kind whose function answers nothing.
+    pub(super) fn options(kind: Kind) -> Options {
+        let function: Invoke =
+            Arc::new(|_| Box::pin(std::future::ready(Err(InvokeError::Stopped))));
+        Options::of(kind, function, Now::new(ManualClock::default()))
     }
 
     #[test]
-    fn the_method_arn_has_the_path_as_it_came() {
-        let prefix = "arn:aws:execute-api:us-east-1:123456789012:t0llgate00/local/GET/";
-        for path in ["", "orders", "orders/", "a%2Fb", "a:b//c", "../x", "*"] {
-            assert_eq!(arn(&format!("/{path}")), Ok(format!("{prefix}{path}")));
+    fn no_kind_shows_its_key_and_each_has_sources_that_serve_it() {
+        for kind in [Kind::RestToken, Kind::RestRequest, Kind::Http(Payload::V1), Kind::WebSocket] {
+            let mut options = options(kind);
+            options.api_key = Some("secret-key".to_owned());
+            assert!(!format!("{options:?}").contains("secret-key"));
+            assert!(options.identity_sources.iter().all(|source| source.serves(kind)));
         }
-    }
-
-    #[test]
-    fn what_has_no_arn_is_refused() {
-        assert_eq!(arn("*"), Err(Refusal::BadRequest));
-        let trace = method_arn(&Method::TRACE, "/");
-        assert_eq!(trace, Err(Refusal::MissingAuthenticationToken));
-        let prefix = arn("/").unwrap().len();
-        let fits = format!("/{}", "a".repeat(MAX_METHOD_ARN - prefix));
-        assert!(arn(&fits).is_ok());
-        assert_eq!(arn(&format!("{fits}a")), Err(Refusal::ArnTooLong));
     }
 }

@@ -5,6 +5,9 @@
 //!               └──> backend                                     └──> table
 //! ```
 //!
+//! The gateway is one of four: a REST API by TOKEN or REQUEST, an HTTP API, a WebSocket API; a stack
+//! has several. [`differences`] lists what each does otherwise than API Gateway.
+//!
 //! This crate knows AWS's protocols and none of the product's decisions: it evaluates policies with
 //! its own code, so that a wrong belief about them is not held twice. It depends on the authorizer
 //! only to become it. All of it listens on 127.0.0.1 alone.
@@ -14,6 +17,7 @@ use std::io::Write;
 pub mod cli;
 pub mod clock;
 pub mod demo;
+pub mod differences;
 pub mod gateway;
 pub mod issuer;
 pub mod lambda;

@@ -12,6 +12,12 @@ use crate::issuer;
 pub struct Ready {
     /// The REST API.
     pub api: String,
+    /// The HTTP API, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_api: Option<String>,
+    /// The WebSocket API, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub websocket_api: Option<String>,
     /// The `iss` of the issuer's tokens.
     pub issuer: String,
     /// The issuer's key set.
@@ -76,6 +82,12 @@ impl fmt::Display for Ready {
         let pids: Vec<String> = self.environments.iter().map(ToString::to_string).collect();
         writeln!(f, "Tollgate runs on this machine alone; Ctrl-C ends it.\n")?;
         writeln!(f, "  REST API      {api}")?;
+        if let Some(api) = &self.http_api {
+            writeln!(f, "  HTTP API      {api}")?;
+        }
+        if let Some(api) = &self.websocket_api {
+            writeln!(f, "  WebSocket API {api}")?;
+        }
         writeln!(f, "  token issuer  {issuer}")?;
         writeln!(f, "  DynamoDB      {dynamodb}  (table {table})")?;
         writeln!(f, "  authorizer    {} processes: {}\n", pids.len(), pids.join(" "))?;
@@ -137,7 +149,34 @@ impl fmt::Display for Commands<'_> {
   # 429: 20 requests at once are more than its plan allows
   for i in $(seq 20); do curl -s -o /dev/null -w '%{{http_code}} ' {token} {api}/orders; done; echo
 "#
-        )
+        )?;
+        if let Some(http) = &self.ready.http_api {
+            write!(
+                f,
+                r#"
+  # the HTTP API: 200, 401, 403; the backend answers 429 for it
+  curl -i {token} {http}/orders
+  curl -i {http}/orders; echo
+  curl -i -X DELETE {token} {http}/orders/1; echo
+  for i in $(seq 20); do curl -s -o /dev/null -w '%{{http_code}} ' {token} {http}/orders; done; echo
+"#
+            )?;
+        }
+        if let Some(socket) = &self.ready.websocket_api {
+            let url = socket.replacen("ws://", "http://", 1);
+            write!(
+                f,
+                r#"
+  # the WebSocket API: 401, then a connection and a message on it (Node 22 or newer)
+  curl -i --http1.1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \
+    -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' {url}/; echo
+  TOKEN=$TOKEN node -e 'const s = new WebSocket("{socket}", ["bearer", process.env.TOKEN]);
+    s.onopen = () => s.send(JSON.stringify({{ action: "echo" }}));
+    s.onmessage = m => {{ console.log(m.data); s.close() }}'
+"#
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -150,6 +189,8 @@ mod tests {
     fn ready() -> Ready {
         Ready {
             api: "http://127.0.0.1:1".into(),
+            http_api: None,
+            websocket_api: None,
             issuer: "http://127.0.0.1:2/pool".into(),
             jwks_uri: "http://127.0.0.1:2/pool/.well-known/jwks.json".into(),
             token_endpoint: "http://127.0.0.1:2/oauth2/token".into(),
@@ -202,5 +243,26 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
+    }
+
+    #[test]
+    fn further_apis_are_told_where_there_are_any() {
+        let mut ready = ready();
+        let bare = ready.to_string();
+        assert!(!bare.contains("HTTP API") && !bare.contains("WebSocket API"), "{bare}");
+        ready.http_api = Some("http://127.0.0.1:4".into());
+        ready.websocket_api = Some("ws://127.0.0.1:5".into());
+        let text = ready.to_string();
+        for part in [
+            "  HTTP API      http://127.0.0.1:4\n",
+            "  WebSocket API ws://127.0.0.1:5\n",
+            "curl -i -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:4/orders\n",
+            "new WebSocket(\"ws://127.0.0.1:5\", [\"bearer\", process.env.TOKEN])",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' http://127.0.0.1:5/; echo",
+        ] {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+        let line = serde_json::to_value(&ready).unwrap();
+        assert_eq!(line["websocket_api"], "ws://127.0.0.1:5");
     }
 }

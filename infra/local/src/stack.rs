@@ -1,95 +1,33 @@
 //! Everything together: table, issuer, execution environments, and the API in front of them.
 //!
-//! The three ports are bound before anything else happens, so that a taken one costs nothing. With
+//! The ports are bound before anything else happens, so that a taken one costs nothing. With
 //! them every address is known, and all parts start at the same time: the environments don't wait
 //! for the issuer's keys to be made, nor for the table.
+//!
+//! One function serves every API that a configuration of one's own is for. The demonstration has
+//! two: a REST API refuses by a key that no plan knows, and an HTTP API can't.
 
-use std::ffi::OsString;
 use std::net::Ipv4Addr;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::Uri;
 use throttle::table::{Plans, TableError, WriteError};
 use throttle::{Plan, PlanError, PlanId};
 use tokio::net::TcpListener;
 
 use crate::clock::Now;
 use crate::demo;
-use crate::gateway::{self, Gateway};
+use crate::gateway::{Gateway, Kind};
 use crate::issuer::{self, Issuer};
 use crate::lambda::{self, Function, StartError};
 use crate::ready::Ready;
 use crate::table::{self, Data, Table};
 
-/// What is started, and how.
-#[derive(Clone)]
-pub struct Options {
-    /// The REST API's port; 0 for a free one, here and below.
-    pub api_port: u16,
-    /// The token issuer's port.
-    pub issuer_port: u16,
-    /// The table's port.
-    pub dynamodb_port: u16,
-    /// How many execution environments the authorizer has.
-    pub environments: NonZeroUsize,
-    /// How long the API keeps an authorizer's result; zero turns its cache off.
-    pub authorizer_ttl: Duration,
-    /// How long the issuer's tokens are good for.
-    pub token_lifetime: Duration,
-    /// The HTTP service behind the API; without one requests are echoed.
-    pub upstream: Option<Uri>,
-    /// The folder that keeps the table; without one it is in memory.
-    pub data: Option<PathBuf>,
-    /// The authorizer's configuration; without one the demonstration's.
-    pub config: Option<PathBuf>,
-    /// The usage plan's API key.
-    ///
-    /// The demonstration needs one and has its own; with a configuration of one's own a key is
-    /// required of nobody unless it is given here.
-    pub api_key: Option<String>,
-    /// What an execution environment runs.
-    pub authorizer: PathBuf,
-    /// The arguments of that executable.
-    pub authorizer_arguments: Vec<OsString>,
-    /// The wall clock.
-    pub now: Now,
-}
+mod options;
+mod parts;
 
-impl Options {
-    /// The demonstration on free ports, in memory, with two environments of `authorizer`.
-    #[must_use]
-    pub fn new(authorizer: PathBuf, now: Now) -> Self {
-        Self {
-            api_port: 0,
-            issuer_port: 0,
-            dynamodb_port: 0,
-            environments: NonZeroUsize::MIN.saturating_add(1),
-            authorizer_ttl: Duration::ZERO,
-            token_lifetime: Duration::from_secs(3600),
-            upstream: None,
-            data: None,
-            config: None,
-            api_key: None,
-            authorizer,
-            authorizer_arguments: Vec::new(),
-            now,
-        }
-    }
-}
-
-impl std::fmt::Debug for Options {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options")
-            .field("environments", &self.environments)
-            .field("authorizer_ttl", &self.authorizer_ttl)
-            .field("data", &self.data)
-            .field("config", &self.config)
-            .finish_non_exhaustive()
-    }
-}
+pub use options::Options;
+use parts::{demo_pool, functions, gateway_options};
 
 /// Why the stack did not start. Nothing of it is left running.
 #[derive(Debug, thiserror::Error)]
@@ -137,8 +75,9 @@ pub enum Error {
 /// A running stack.
 #[derive(Debug)]
 pub struct Stack {
-    gateway: Gateway,
-    function: Arc<Function>,
+    /// One for each of [`Options::kinds`], in that order.
+    gateways: Vec<(Kind, Gateway)>,
+    functions: Vec<Arc<Function>>,
     issuer: Issuer,
     table: Table,
     api_key: Option<String>,
@@ -150,7 +89,7 @@ impl Stack {
     /// # Errors
     /// [`Error`], the first that stands in the way; what had started is ended by then.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let api = bind("--api-port", options.api_port).await?;
+        let apis = bind_apis(&options).await?;
         let issuer = bind("--issuer-port", options.issuer_port).await?;
         let dynamodb = bind("--dynamodb-port", options.dynamodb_port).await?;
 
@@ -159,18 +98,21 @@ impl Stack {
             (None, None) => Some(demo::API_KEY.to_owned()),
             (None, Some(_)) => None,
         };
-        let function = function(&options, &issuer, &dynamodb, api_key.as_deref())?;
+        let functions = functions(&options, &issuer, &dynamodb, api_key.as_deref())?;
         // Each on a task of its own: one thread can't start them all at once.
-        let behind = start_behind(dynamodb, function, options.data.clone(), options.now.clone());
+        let behind = start_behind(dynamodb, functions, options.data.clone(), options.now.clone());
         let behind = tokio::spawn(behind);
         let issuer = Issuer::start(issuer, demo_pool(&options)).await;
 
         match (joined(behind).await, issuer) {
-            (Ok((table, function)), Ok(issuer)) => {
-                let function = Arc::new(function);
-                let options = gateway_options(&options, &function, api_key.clone());
-                let gateway = Gateway::start(api, options).map_err(Error::Address)?;
-                Ok(Self { gateway, function, issuer, table, api_key })
+            (Ok((table, functions)), Ok(issuer)) => {
+                let mut gateways = Vec::new();
+                for (kind, listener) in apis {
+                    let options = gateway_options(kind, &options, &functions, api_key.as_deref());
+                    let gateway = Gateway::start(listener, options).map_err(Error::Address)?;
+                    gateways.push((kind, gateway));
+                }
+                Ok(Self { gateways, functions, issuer, table, api_key })
             }
             // What a person can most likely mend comes first.
             (Err(error), issuer) => {
@@ -179,8 +121,8 @@ impl Stack {
                 }
                 Err(error)
             }
-            (Ok((table, function)), Err(error)) => {
-                function.shutdown().await;
+            (Ok((table, functions)), Err(error)) => {
+                end_all(&functions).await;
                 table.shutdown().await;
                 Err(error.into())
             }
@@ -190,8 +132,14 @@ impl Stack {
     /// What there is to know about it, for a person or a program.
     #[must_use]
     pub fn ready(&self) -> Ready {
+        let url = |wanted: fn(Kind) -> bool| {
+            self.gateways.iter().find(|(kind, _)| wanted(*kind)).map(|(_, gateway)| gateway.url())
+        };
+        let socket = url(|kind| kind == Kind::WebSocket);
         Ready {
-            api: self.gateway.url(),
+            api: url(Kind::is_rest).unwrap_or_default(),
+            http_api: url(Kind::is_http),
+            websocket_api: socket.map(|url| url.replacen("http://", "ws://", 1)),
             issuer: self.issuer.url().to_owned(),
             jwks_uri: self.issuer.jwks_uri(),
             token_endpoint: self.issuer.token_endpoint(),
@@ -201,7 +149,7 @@ impl Stack {
             users: demo::users().into_iter().map(Into::into).collect(),
             client_id: demo::WEB_CLIENT.to_owned(),
             api_key: self.api_key.clone(),
-            environments: self.function.pids(),
+            environments: self.functions.iter().flat_map(|function| function.pids()).collect(),
         }
     }
 
@@ -213,10 +161,32 @@ impl Stack {
 
     /// Ends everything, from the front to the back, and waits until it has ended.
     pub async fn shutdown(self) {
-        self.gateway.shutdown().await;
-        self.function.shutdown().await;
+        for (_, gateway) in self.gateways {
+            gateway.shutdown().await;
+        }
+        end_all(&self.functions).await;
         self.issuer.shutdown().await;
         self.table.shutdown().await;
+    }
+}
+
+/// Binds the ports of the APIs that there are to be.
+async fn bind_apis(options: &Options) -> Result<Vec<(Kind, TcpListener)>, Error> {
+    let mut apis = Vec::new();
+    for kind in options.kinds() {
+        let (flag, port) = match kind {
+            Kind::RestToken | Kind::RestRequest => ("--api-port", options.api_port),
+            Kind::Http(_) => ("--http-port", options.http_port),
+            Kind::WebSocket => ("--websocket-port", options.websocket_port),
+        };
+        apis.push((kind, bind(flag, port).await?));
+    }
+    Ok(apis)
+}
+
+async fn end_all(functions: &[Arc<Function>]) {
+    for function in functions {
+        function.shutdown().await;
     }
 }
 
@@ -236,76 +206,28 @@ async fn joined<T>(task: tokio::task::JoinHandle<T>) -> T {
     }
 }
 
-fn function(
-    options: &Options,
-    issuer: &TcpListener,
-    dynamodb: &TcpListener,
-    api_key: Option<&str>,
-) -> Result<lambda::Options, Error> {
-    let config = match &options.config {
-        Some(path) => path.display().to_string(),
-        None => {
-            // Where the issuer will be once it has started.
-            let issuer = issuer.local_addr().map_err(Error::Address)?;
-            let issuer = issuer::url(&format!("http://{issuer}"), demo::POOL);
-            demo::config(&issuer, &issuer::jwks_uri(&issuer), api_key.unwrap_or_default())
-        }
-    };
-    let dynamodb = dynamodb.local_addr().map_err(Error::Address)?;
-    let mut function =
-        lambda::Options::new(options.authorizer.clone(), "tollgate", options.now.clone());
-    function.arguments.clone_from(&options.authorizer_arguments);
-    function.environments = options.environments;
-    function.variables = vec![
-        ("AUTHORIZER_CONFIG".to_owned(), config),
-        ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), format!("http://{dynamodb}")),
-    ];
-    // The person who starts the stack says how much its authorizer tells.
-    if let Ok(level) = std::env::var("AWS_LAMBDA_LOG_LEVEL") {
-        function.variables.push(("AWS_LAMBDA_LOG_LEVEL".to_owned(), level));
-    }
-    Ok(function)
-}
-
-fn gateway_options(
-    options: &Options,
-    function: &Arc<Function>,
-    api_key: Option<String>,
-) -> gateway::Options {
-    let function = Arc::clone(function);
-    let invoke: gateway::Invoke = Arc::new(move |event| {
-        let function = Arc::clone(&function);
-        Box::pin(async move { function.invoke(event).await })
-    });
-    let mut gateway = gateway::Options::new(invoke, options.now.clone());
-    gateway.cache_ttl = options.authorizer_ttl;
-    gateway.api_key = api_key;
-    gateway.upstream.clone_from(&options.upstream);
-    gateway
-}
-
-fn demo_pool(options: &Options) -> issuer::Options {
-    let now = options.now.clone();
-    issuer::Options {
-        pool: demo::POOL.to_owned(),
-        clients: demo::clients(),
-        users: demo::users(),
-        token_lifetime: options.token_lifetime,
-        now: Box::new(move || now.moment().as_secs()),
-    }
-}
-
-/// Starts the table and then the function, which looks into the table while it starts.
+/// Starts the table and then the functions, which look into the table while they start.
 async fn start_behind(
     listener: TcpListener,
-    function: lambda::Options,
+    functions: Vec<lambda::Options>,
     data: Option<PathBuf>,
     now: Now,
-) -> Result<(Table, Function), Error> {
+) -> Result<(Table, Vec<Arc<Function>>), Error> {
     let table = start_table(listener, data, now).await?;
-    match Function::start(function).await {
-        Ok(function) => Ok((table, function)),
-        Err(error) => {
+    let starting: Vec<_> =
+        functions.into_iter().map(|options| tokio::spawn(Function::start(options))).collect();
+    let mut started = Vec::new();
+    let mut failed = None;
+    for function in starting {
+        match joined(function).await {
+            Ok(function) => started.push(Arc::new(function)),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    match failed {
+        None => Ok((table, started)),
+        Some(error) => {
+            end_all(&started).await;
             table.shutdown().await;
             Err(error.into())
         }

@@ -1,33 +1,60 @@
-//! The TOKEN authorizer: what the function is asked, and what its output must look like.
-
-use std::collections::BTreeMap;
+//! What an authorizer's output must look like, and what it comes to.
+//!
+//! A REST or WebSocket API takes a policy, and a context of strings, numbers and booleans, which
+//! integrations see as text. An HTTP API takes a policy or a verdict, whichever it was set up for,
+//! and any context, which its integrations see as it is.
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use super::evaluate::Policy;
+use super::evaluate::{self, Decision, Policy};
+use super::{Kind, Payload};
 use crate::lambda::InvokeError;
 
 /// The largest policy document, in bytes.
 ///
-/// Documented for WebSocket APIs alone; held to everywhere here, because one function serves both.
+/// Documented for WebSocket APIs alone; held to everywhere here, because one function serves all.
 const MAX_POLICY: usize = 8 * 1024;
 
 /// What the authorizer grants.
 pub(super) struct Grant {
-    pub(super) principal_id: String,
-    pub(super) policy: Policy,
-    /// Strings, numbers and booleans alone, each as the text that an integration sees.
-    pub(super) context: BTreeMap<String, String>,
+    /// A verdict has none.
+    pub(super) principal_id: Option<String>,
+    verdict: Verdict,
+    pub(super) context: Map<String, Value>,
     pub(super) usage_identifier_key: Option<String>,
 }
 
+enum Verdict {
+    Policy(Policy),
+    Simple { authorized: bool },
+}
+
 impl Grant {
+    /// What it says of one request: a policy is held against it, a verdict is for all.
+    pub(super) fn decide(&self, request: &evaluate::Request<'_>) -> Decision {
+        match &self.verdict {
+            Verdict::Policy(policy) => policy.evaluate(request),
+            Verdict::Simple { authorized: true } => Decision::Allow,
+            Verdict::Simple { authorized: false } => Decision::ExplicitDeny,
+        }
+    }
+
     /// The wait that the context asks for, in seconds: `gatewayresponse.header.Retry-After` set to
     /// `context.authorizer.retryAfter`.
     pub(super) fn retry_after(&self) -> Option<u64> {
-        self.context.get("retryAfter")?.parse().ok()
+        let value = self.context.get("retryAfter")?;
+        value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    }
+
+    /// Whether the authorizer let a caller over its limit through, for the backend to refuse.
+    pub(super) fn is_throttled(&self) -> bool {
+        match self.context.get("throttled") {
+            Some(Value::Bool(throttled)) => *throttled,
+            Some(Value::String(text)) => text == "true",
+            _ => false,
+        }
     }
 }
 
@@ -42,16 +69,10 @@ pub(super) enum Outcome {
     Configuration(String),
 }
 
-/// The event of a TOKEN authorizer: these three members and no others.
-pub(super) fn event(token: &str, method_arn: &str) -> Bytes {
-    let event = json!({ "type": "TOKEN", "authorizationToken": token, "methodArn": method_arn });
-    Bytes::from(event.to_string())
-}
-
 /// Tells what the function's answer means to API Gateway.
-pub(super) fn outcome(answer: Result<Bytes, InvokeError>) -> Outcome {
+pub(super) fn outcome(kind: Kind, answer: Result<Bytes, InvokeError>) -> Outcome {
     match answer {
-        Ok(output) => match grant(&output) {
+        Ok(output) => match grant(kind, &output) {
             Ok(grant) => Outcome::Grant(grant),
             Err(reason) => Outcome::Configuration(reason),
         },
@@ -66,51 +87,76 @@ pub(super) fn outcome(answer: Result<Bytes, InvokeError>) -> Outcome {
 }
 
 /// Reads an output. Reasons name members, never values: those may be claims.
-fn grant(output: &[u8]) -> Result<Grant, String> {
+fn grant(kind: Kind, output: &[u8]) -> Result<Grant, String> {
+    if kind == Kind::Http(Payload::Simple) { simple(output) } else { with_policy(kind, output) }
+}
+
+fn with_policy(kind: Kind, output: &[u8]) -> Result<Grant, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Output {
         principal_id: String,
         policy_document: Value,
         // A serializer that writes null for what is not set is common; it means absent.
-        context: Option<BTreeMap<String, Value>>,
+        context: Option<Map<String, Value>>,
         usage_identifier_key: Option<String>,
     }
-    let output: Output = serde_json::from_slice(output).map_err(|error| {
-        // serde's own text may quote the output.
-        format!(
-            "it is not an authorizer's output (line {}, column {})",
-            error.line(),
-            error.column()
-        )
-    })?;
+    let output: Output = serde_json::from_slice(output).map_err(|error| place(&error))?;
     if output.policy_document.to_string().len() > MAX_POLICY {
         return Err(format!("`policyDocument` is larger than {MAX_POLICY} bytes"));
     }
     let policy = Policy::parse(&output.policy_document).map_err(|error| error.to_string())?;
-    let mut context = BTreeMap::new();
-    for (name, value) in output.context.unwrap_or_default() {
-        let text = match value {
-            Value::String(text) => text,
-            Value::Number(number) => number.to_string(),
-            Value::Bool(bool) => bool.to_string(),
-            Value::Null | Value::Array(_) | Value::Object(_) => {
-                return Err(format!("`context.{name}` is not a string, number or boolean"));
-            }
-        };
-        context.insert(name, text);
-    }
+    let context = output.context.unwrap_or_default();
     Ok(Grant {
-        principal_id: output.principal_id,
-        policy,
-        context,
+        principal_id: Some(output.principal_id),
+        verdict: Verdict::Policy(policy),
+        context: if kind.is_http() { context } else { flat(context)? },
         usage_identifier_key: output.usage_identifier_key,
     })
 }
 
+fn simple(output: &[u8]) -> Result<Grant, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Output {
+        is_authorized: bool,
+        context: Option<Map<String, Value>>,
+    }
+    let output: Output = serde_json::from_slice(output).map_err(|error| place(&error))?;
+    Ok(Grant {
+        principal_id: None,
+        verdict: Verdict::Simple { authorized: output.is_authorized },
+        context: output.context.unwrap_or_default(),
+        usage_identifier_key: None,
+    })
+}
+
+/// Where an output is wrong: serde's own text may quote it.
+fn place(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    format!("it is not an authorizer's output (line {line}, column {column})")
+}
+
+/// The context as text, which nothing nested has.
+fn flat(context: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let text = |(name, value): (String, Value)| match value {
+        Value::String(_) => Ok((name, value)),
+        Value::Number(number) => Ok((name, number.to_string().into())),
+        Value::Bool(bool) => Ok((name, bool.to_string().into())),
+        Value::Null | Value::Array(_) | Value::Object(_) => {
+            Err(format!("`context.{name}` is not a string, number or boolean"))
+        }
+    };
+    context.into_iter().map(text).collect()
+}
+
 #[cfg(test)]
 pub(super) mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    const REST: Kind = Kind::RestToken;
 
     fn output(change: impl FnOnce(&mut Value)) -> Bytes {
         let mut output = json!({
@@ -132,41 +178,35 @@ pub(super) mod tests {
 
     /// A grant for other modules' tests.
     pub(in crate::gateway) fn grant() -> Grant {
-        super::grant(&output(|_| {})).unwrap_or_else(|error| panic!("{error}"))
+        super::grant(REST, &output(|_| {})).unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn reason(change: impl FnOnce(&mut Value)) -> String {
-        match outcome(Ok(output(change))) {
+        match outcome(REST, Ok(output(change))) {
             Outcome::Configuration(reason) => reason,
             _ => panic!("a grant from a wrong output"),
         }
     }
 
     #[test]
-    fn the_event_has_three_members() {
-        let event: Value = serde_json::from_slice(&event("Bearer \"x", "arn")).unwrap();
-        assert_eq!(
-            event,
-            json!({"type": "TOKEN", "authorizationToken": "Bearer \"x", "methodArn": "arn"})
-        );
-    }
-
-    #[test]
     fn an_output_is_read_and_its_context_becomes_text() {
         let grant = grant();
-        assert_eq!(grant.principal_id, "alice");
+        assert_eq!(grant.principal_id.as_deref(), Some("alice"));
         assert_eq!(grant.usage_identifier_key.as_deref(), Some("the-key-of-this-stage"));
-        let context: Vec<_> = grant.context.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        assert_eq!(context, [("plan", "free"), ("retryAfter", "3"), ("trial", "false")]);
+        let expected = json!({"plan": "free", "retryAfter": "3", "trial": "false"});
+        assert_eq!(Value::Object(grant.context.clone()), expected);
         assert_eq!(grant.retry_after(), Some(3));
     }
 
     #[test]
     fn members_that_are_null_are_absent() {
-        let read = super::grant(&output(|output| {
-            output["context"] = Value::Null;
-            output["usageIdentifierKey"] = Value::Null;
-        }));
+        let read = super::grant(
+            REST,
+            &output(|output| {
+                output["context"] = Value::Null;
+                output["usageIdentifierKey"] = Value::Null;
+            }),
+        );
         let grant = read.unwrap_or_else(|error| panic!("{error}"));
         assert!(grant.context.is_empty() && grant.usage_identifier_key.is_none());
         assert_eq!(grant.retry_after(), None);
@@ -197,16 +237,41 @@ pub(super) mod tests {
     #[test]
     fn only_the_exact_word_is_a_401() {
         let error = |message: &str| {
-            outcome(Err(InvokeError::Function {
-                error_type: "E".into(),
-                error_message: message.into(),
-            }))
+            let (error_type, error_message) = ("E".into(), message.into());
+            outcome(REST, Err(InvokeError::Function { error_type, error_message }))
         };
         assert!(matches!(error("Unauthorized"), Outcome::Unauthorized));
         for other in ["unauthorized", "Unauthorized: expired", " Unauthorized", ""] {
             assert!(matches!(error(other), Outcome::Configuration(_)), "{other}");
         }
-        let late = outcome(Err(InvokeError::Exit("exit status 1".into())));
+        let late = outcome(REST, Err(InvokeError::Exit("exit status 1".into())));
         assert!(matches!(late, Outcome::Failure(_)));
+    }
+
+    #[test]
+    fn an_http_api_keeps_the_context_as_it_is() {
+        let read = super::grant(
+            Kind::Http(Payload::V2),
+            &output(|output| output["context"]["list"] = json!([1, {"a": null}])),
+        );
+        let grant = read.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(grant.context["list"], json!([1, {"a": null}]));
+        assert_eq!(grant.context["trial"], false);
+        assert_eq!(grant.retry_after(), Some(3));
+    }
+
+    #[test]
+    fn a_verdict_is_for_all_and_only_where_it_was_asked_for() {
+        let request = evaluate::Request { arn: "any", source: [127, 0, 0, 1].into(), now_ms: 0 };
+        let simple = Kind::Http(Payload::Simple);
+        for (authorized, expected) in [(true, Decision::Allow), (false, Decision::ExplicitDeny)] {
+            let output = json!({"isAuthorized": authorized, "context": null}).to_string();
+            let grant = super::grant(simple, output.as_bytes()).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(grant.decide(&request), expected);
+            assert!(grant.principal_id.is_none() && grant.context.is_empty());
+            assert!(super::grant(Kind::Http(Payload::V2), output.as_bytes()).is_err());
+        }
+        assert!(super::grant(simple, &output(|_| {})).is_err(), "a policy is no verdict");
+        assert!(super::grant(simple, br#"{"isAuthorized":"true"}"#).is_err());
     }
 }

@@ -13,17 +13,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderName};
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::MAX_BODY;
+use super::asked::Asked;
 use super::authorizer::Grant;
 use super::responses::Refusal;
-use super::{API_ID, MAX_BODY, STAGE};
 use crate::note;
 
 const PREFIX: &str = "x-authorizer-";
@@ -46,11 +46,9 @@ const REMAPPED: [HeaderName; 3] = [header::DATE, header::SERVER, header::WWW_AUT
 
 /// An allowed request.
 pub(super) struct Call<'a> {
-    pub(super) head: Parts,
+    pub(super) asked: Asked<'a>,
     pub(super) body: Bytes,
-    pub(super) peer: IpAddr,
     pub(super) grant: &'a Grant,
-    pub(super) request_id: &'a str,
 }
 
 /// Where allowed requests go.
@@ -78,8 +76,8 @@ impl Backend {
     }
 
     pub(super) async fn call(&self, mut call: Call<'_>) -> Result<Response<Full<Bytes>>, Refusal> {
-        remove_forged(&mut call.head.headers);
-        remove_hop_by_hop(&mut call.head.headers);
+        remove_forged(&mut call.asked.head.headers);
+        remove_hop_by_hop(&mut call.asked.head.headers);
         match self {
             Self::Echo => Ok(echo(&call)),
             Self::Upstream(upstream) => upstream.call(call).await,
@@ -89,7 +87,7 @@ impl Backend {
 
 impl Upstream {
     async fn call(&self, call: Call<'_>) -> Result<Response<Full<Bytes>>, Refusal> {
-        let method = call.head.method.clone();
+        let method = call.asked.head.method.clone();
         let request = forwarded(&self.base, call)?;
         let answer = tokio::time::timeout(self.timeout, self.exchange(request)).await;
         let (parts, body) = answer.map_err(|_| Refusal::IntegrationTimeout)??;
@@ -109,31 +107,67 @@ impl Upstream {
 }
 
 /// Tells the caller what a backend would see.
+///
+/// As a backend that minds its callers' limits does, it answers 429 where an HTTP API's authorizer
+/// let a caller through and said `throttled`: such an API can't answer that by itself.
 fn echo(call: &Call<'_>) -> Response<Full<Bytes>> {
+    let Call { asked, grant, .. } = call;
+    if asked.kind().is_http() && grant.is_throttled() {
+        return too_many_requests(grant);
+    }
     let mut headers = serde_json::Map::new();
-    // A token is not for repeating, not even to the one who sent it.
-    for name in call.head.headers.keys().filter(|name| *name != header::AUTHORIZATION) {
-        let values: Vec<_> = call.head.headers.get_all(name).iter().collect();
+    // A token or a key is not for repeating, not even to the one who sent it.
+    let secret = |name: &HeaderName| *name == header::AUTHORIZATION || *name == super::X_API_KEY;
+    for name in asked.head.headers.keys().filter(|name| !secret(name)) {
+        let values: Vec<_> = asked.head.headers.get_all(name).iter().collect();
         let values: Vec<_> =
             values.into_iter().map(|v| String::from_utf8_lossy(v.as_bytes())).collect();
         headers.insert(name.to_string(), values.join(",").into());
     }
-    let mut authorizer: serde_json::Map<_, _> =
-        call.grant.context.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    authorizer.insert("principalId".to_owned(), json!(call.grant.principal_id));
     let body = json!({
-        "method": call.head.method.as_str(),
-        "path": call.head.uri.path(),
-        "query": call.head.uri.query().unwrap_or_default(),
+        "method": asked.head.method.as_str(),
+        "path": asked.head.uri.path(),
+        "query": asked.head.uri.query().unwrap_or_default(),
         "headers": headers,
-        "requestContext": {
-            "apiId": API_ID,
-            "stage": STAGE,
-            "requestId": call.request_id,
-            "identity": { "sourceIp": call.peer },
-            "authorizer": authorizer,
-        },
+        "requestContext": request_context(call),
     });
+    json_response(&body)
+}
+
+/// What a Lambda integration would find in the event's `requestContext`, in short.
+fn request_context(Call { asked, grant, .. }: &Call<'_>) -> Value {
+    let mut context = json!({
+        "apiId": asked.kind().api_id(),
+        "stage": asked.kind().stage(),
+        "requestId": asked.id.as_str(),
+    });
+    let more = if asked.kind().is_http() {
+        json!({
+            "routeKey": asked.route.key,
+            "http": { "sourceIp": asked.peer },
+            "authorizer": { "lambda": grant.context },
+        })
+    } else {
+        let mut authorizer = grant.context.clone();
+        authorizer.insert("principalId".to_owned(), json!(grant.principal_id));
+        json!({ "identity": { "sourceIp": asked.peer }, "authorizer": authorizer })
+    };
+    if let (Some(context), Value::Object(more)) = (context.as_object_mut(), more) {
+        context.extend(more);
+    }
+    context
+}
+
+fn too_many_requests(grant: &Grant) -> Response<Full<Bytes>> {
+    let mut response = json_response(&json!({ "message": "Too Many Requests" }));
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    if let Some(seconds) = grant.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn json_response(body: &Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
     response
         .headers_mut()
@@ -144,7 +178,7 @@ fn echo(call: &Call<'_>) -> Response<Full<Bytes>> {
 /// The request as the service gets it.
 fn forwarded(base: &Uri, call: Call<'_>) -> Result<Request<Full<Bytes>>, Refusal> {
     let prefix = base.path().trim_end_matches('/');
-    let target = call.head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let target = call.asked.head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let uri = Uri::builder()
         .scheme("http")
         .authority(base.authority().map_or("", http::uri::Authority::as_str))
@@ -153,17 +187,17 @@ fn forwarded(base: &Uri, call: Call<'_>) -> Result<Request<Full<Bytes>>, Refusal
         .map_err(|_| Refusal::ApiConfiguration)?;
 
     let mut request = Request::new(Full::new(call.body));
-    *request.method_mut() = call.head.method;
+    *request.method_mut() = call.asked.head.method;
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
-    *headers = call.head.headers;
+    *headers = call.asked.head.headers;
     // hyper sets both for the new connection.
     headers.remove(header::HOST);
     headers.remove(header::CONTENT_LENGTH);
     headers.remove(header::EXPECT);
-    forwarded_for(headers, call.peer);
-    let principal = std::iter::once(("principalid", &call.grant.principal_id));
-    let context = call.grant.context.iter().map(|(name, value)| (name.as_str(), value));
+    forwarded_for(headers, call.asked.peer);
+    let principal = call.grant.principal_id.iter().map(|id| ("principalid", id.clone()));
+    let context = call.grant.context.iter().map(|(name, value)| (name.as_str(), text(value)));
     for (name, value) in principal.chain(context) {
         let header = HeaderName::try_from(format!("{PREFIX}{name}"));
         let (Ok(header), Ok(value)) = (header, HeaderValue::from_bytes(value.as_bytes())) else {
@@ -175,8 +209,13 @@ fn forwarded(base: &Uri, call: Call<'_>) -> Result<Request<Full<Bytes>>, Refusal
     Ok(request)
 }
 
+/// A context's value in a header: text as it is, anything else in JSON.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// Adds the caller's address to those that proxies before us have put down.
-fn forwarded_for(headers: &mut HeaderMap, peer: IpAddr) {
+pub(super) fn forwarded_for(headers: &mut HeaderMap, peer: IpAddr) {
     let name = HeaderName::from_static("x-forwarded-for");
     let earlier: Vec<&str> =
         headers.get_all(&name).iter().filter_map(|value| value.to_str().ok()).collect();

@@ -1,4 +1,8 @@
-//! The authorizer's result cache: a policy per token, evaluated again for every request.
+//! The authorizer's result cache: one result for each set of identity sources' values.
+//!
+//! There is one stage and one authorizer to a cache, so the values alone are the key: the token of
+//! a TOKEN authorizer, all sources together of any other. A policy is evaluated again for every
+//! request; a verdict is what it is, whichever route it was for.
 //!
 //! Errors are not kept, so a caller that was refused with 401 is asked about again; a policy that
 //! denies is kept like any other.
@@ -6,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 
 use super::authorizer::Grant;
 use crate::clock::Now;
@@ -16,9 +20,9 @@ const MAX_TTL: Duration = Duration::from_secs(3600);
 /// How many results are kept; the least useful ones go first.
 const CAPACITY: u64 = 10_000;
 
-/// Results by token. There is one stage, so the token alone is the key.
+/// Results by identity.
 pub(super) struct Cache {
-    /// By digest: tokens are not kept.
+    /// By digest: the values, tokens among them, are not kept.
     results: moka::future::Cache<Vec<u8>, Remembered>,
     ttl_ms: u64,
     now: Now,
@@ -42,25 +46,36 @@ impl Cache {
         Self { results, ttl_ms: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX), now }
     }
 
-    pub(super) async fn get(&self, token: &str) -> Option<Arc<Grant>> {
-        if self.ttl_ms == 0 {
+    pub(super) async fn get(&self, identity: &[String]) -> Option<Arc<Grant>> {
+        if self.keeps_nothing(identity) {
             return None;
         }
-        let remembered = self.results.get(&key(token)).await?;
+        let remembered = self.results.get(&key(identity)).await?;
         (self.now.millis() < remembered.until_ms).then_some(remembered.grant)
     }
 
-    pub(super) async fn insert(&self, token: &str, grant: Arc<Grant>) {
-        if self.ttl_ms == 0 {
+    pub(super) async fn insert(&self, identity: &[String], grant: Arc<Grant>) {
+        if self.keeps_nothing(identity) {
             return;
         }
         let until_ms = self.now.millis().saturating_add(self.ttl_ms);
-        self.results.insert(key(token), Remembered { grant, until_ms }).await;
+        self.results.insert(key(identity), Remembered { grant, until_ms }).await;
+    }
+
+    /// Without an identity source API Gateway has nothing to keep a result by.
+    fn keeps_nothing(&self, identity: &[String]) -> bool {
+        self.ttl_ms == 0 || identity.is_empty()
     }
 }
 
-fn key(token: &str) -> Vec<u8> {
-    digest(&SHA256, token.as_bytes()).as_ref().to_vec()
+/// A digest in which no two lists of values are the same.
+fn key(identity: &[String]) -> Vec<u8> {
+    let mut context = Context::new(&SHA256);
+    for value in identity {
+        context.update(&value.len().to_be_bytes());
+        context.update(value.as_bytes());
+    }
+    context.finish().as_ref().to_vec()
 }
 
 #[cfg(test)]
@@ -75,27 +90,43 @@ mod tests {
         (Cache::new(ttl, Now::new(clock.clone())), clock)
     }
 
+    fn identity(values: &[&str]) -> Vec<String> {
+        values.iter().map(ToString::to_string).collect()
+    }
+
     #[tokio::test]
-    async fn a_result_is_kept_for_its_time_and_its_token_alone() {
+    async fn all_values_in_their_places_are_the_key() {
+        let (cache, _) = cache(Duration::from_secs(300));
+        cache.insert(&identity(&["a", "bc"]), Arc::new(grant())).await;
+        assert!(cache.get(&identity(&["a", "bc"])).await.is_some());
+        for other in [&["ab", "c"][..], &["bc", "a"], &["a"], &["a", "bc", ""], &["abc"]] {
+            assert!(cache.get(&identity(other)).await.is_none(), "{other:?}");
+        }
+        cache.insert(&[], Arc::new(grant())).await;
+        assert!(cache.get(&[]).await.is_none(), "nothing to tell callers apart by");
+    }
+
+    #[tokio::test]
+    async fn a_result_is_kept_for_its_time_and_its_identity_alone() {
         let (cache, clock) = cache(Duration::from_secs(300));
-        cache.insert("token", Arc::new(grant())).await;
-        assert!(cache.get("token").await.is_some());
-        assert!(cache.get("token2").await.is_none());
+        cache.insert(&identity(&["token"]), Arc::new(grant())).await;
+        assert!(cache.get(&identity(&["token"])).await.is_some());
+        assert!(cache.get(&identity(&["token2"])).await.is_none());
         clock.advance(Duration::from_millis(299_999));
-        assert!(cache.get("token").await.is_some());
+        assert!(cache.get(&identity(&["token"])).await.is_some());
         clock.advance(Duration::from_millis(1));
-        assert!(cache.get("token").await.is_none());
+        assert!(cache.get(&identity(&["token"])).await.is_none());
     }
 
     #[tokio::test]
     async fn zero_keeps_nothing_and_an_hour_is_the_longest() {
         let (off, _) = cache(Duration::ZERO);
-        off.insert("token", Arc::new(grant())).await;
-        assert!(off.get("token").await.is_none());
+        off.insert(&identity(&["token"]), Arc::new(grant())).await;
+        assert!(off.get(&identity(&["token"])).await.is_none());
 
         let (long, clock) = cache(Duration::from_secs(86_400));
-        long.insert("token", Arc::new(grant())).await;
+        long.insert(&identity(&["token"]), Arc::new(grant())).await;
         clock.advance(Duration::from_secs(3600));
-        assert!(long.get("token").await.is_none());
+        assert!(long.get(&identity(&["token"])).await.is_none());
     }
 }

@@ -1,9 +1,7 @@
 //! Gateway responses: what a caller sees when API Gateway itself answers.
 //!
-//! Statuses are those of the developer guide's table of gateway response types. Bodies and
-//! `x-amzn-ErrorType` are as reported from deployed APIs, spaces and capitals included. Not
-//! confirmed: the error types of `AUTHORIZER_FAILURE`, `API_CONFIGURATION_ERROR` and the 414, the
-//! status of an oversized head, and whether a mapped `INVALID_API_KEY` keeps its error type.
+//! Each kind of API has its own statuses, bodies and headers, in a file of its own. What is the
+//! same is why a request is refused, and the ids under which a request is known.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,33 +10,50 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use uuid::Uuid;
 
+use super::Kind;
+
+mod http_api;
+mod rest;
+mod web_socket;
+
 /// The ids under which API Gateway knows a request.
 #[derive(Debug)]
 pub(super) struct RequestId {
+    kind: Kind,
     uuid: Uuid,
     text: String,
 }
 
 impl RequestId {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(kind: Kind) -> Self {
         let uuid = Uuid::new_v4();
-        Self { uuid, text: uuid.to_string() }
+        let text = if kind.is_rest() { uuid.to_string() } else { short(&uuid, 0) };
+        Self { kind, uuid, text }
     }
 
+    /// A UUID for REST APIs, the short form for the others.
     pub(super) fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The extended request id: eleven bytes in base64.
-    fn extended(&self) -> String {
-        STANDARD.encode(self.uuid.as_bytes().get(..11).unwrap_or_default())
+    /// The extended request id.
+    pub(super) fn extended(&self) -> String {
+        short(&self.uuid, 0)
+    }
+
+    /// The id of the connection that a WebSocket request asks for.
+    pub(super) fn connection(&self) -> String {
+        short(&self.uuid, 5)
     }
 
     /// Adds the headers that every answer of API Gateway has.
     pub(super) fn mark(&self, mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-        for (name, value) in
-            [("x-amzn-requestid", self.text.clone()), ("x-amz-apigw-id", self.extended())]
-        {
+        let ids = if self.kind.is_http() {
+            vec![("apigw-requestid", self.text.clone())]
+        } else {
+            vec![("x-amzn-requestid", self.text.clone()), ("x-amz-apigw-id", self.extended())]
+        };
+        for (name, value) in ids {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 response.headers_mut().insert(name, value);
             }
@@ -47,23 +62,38 @@ impl RequestId {
     }
 }
 
+/// Eleven bytes in base64, as API Gateway writes its shorter ids.
+fn short(uuid: &Uuid, from: usize) -> String {
+    let bytes = uuid.as_bytes().get(from..from.saturating_add(11));
+    STANDARD.encode(bytes.unwrap_or_default())
+}
+
 /// Why a request does not reach the backend, or its answer not the caller.
+///
+/// Names in capitals are those of REST APIs' gateway response types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// `UNAUTHORIZED`: no token, or the authorizer said so.
+    /// `UNAUTHORIZED`: an identity source is missing, or the authorizer said so.
     Unauthorized,
     /// `ACCESS_DENIED`: the policy denies, or does not allow.
     AccessDenied { explicit: bool },
-    /// `INVALID_API_KEY`, mapped to 429: how an authorizer answers "too many requests".
+    /// `INVALID_API_KEY` where the authorizer names the key: mapped to 429, and so how an
+    /// authorizer answers "too many requests".
     InvalidApiKey { retry_after: Option<u64> },
+    /// `INVALID_API_KEY` where the caller brings the key: as it is by default.
+    Forbidden,
+    /// `THROTTLED`: the usage plan's rate.
+    Throttled,
+    /// `QUOTA_EXCEEDED`: the usage plan's quota.
+    QuotaExceeded,
     /// `AUTHORIZER_FAILURE`: the function could not be run to an end.
     AuthorizerFailure,
     /// `AUTHORIZER_CONFIGURATION_ERROR`: a function error, or an output that can't be used.
     AuthorizerConfiguration,
     /// `API_CONFIGURATION_ERROR`: the context can't be passed on.
     ApiConfiguration,
-    /// `MISSING_AUTHENTICATION_TOKEN`: no such method.
-    MissingAuthenticationToken,
+    /// `MISSING_AUTHENTICATION_TOKEN`: no such method, no such route.
+    NoRoute,
     /// `INTEGRATION_FAILURE`: the backend can't be reached.
     IntegrationFailure,
     /// `INTEGRATION_TIMEOUT`: the backend takes too long.
@@ -78,11 +108,13 @@ pub(super) enum Refusal {
     HeadTooLarge,
     /// The method's ARN with this path is too long.
     ArnTooLong,
+    /// A request that a WebSocket API can't upgrade.
+    UpgradeRequired,
 }
 
 impl Refusal {
     pub(super) fn respond(self, id: &RequestId) -> Response<Full<Bytes>> {
-        let (status, error_type, body) = match self {
+        match self {
             Self::BodyTooLarge => {
                 return front(
                     StatusCode::PAYLOAD_TOO_LARGE,
@@ -95,62 +127,30 @@ impl Refusal {
                     "HTTP header is larger than 10240 bytes.",
                 );
             }
-            Self::Unauthorized => (401, "UnauthorizedException", r#"{"message":"Unauthorized"}"#),
-            // The capital M is API Gateway's.
-            Self::AccessDenied { explicit: true } => (
-                403,
-                "AccessDeniedException",
-                r#"{"Message":"User is not authorized to access this resource with an explicit deny in an identity-based policy"}"#,
-            ),
-            Self::AccessDenied { explicit: false } => (
-                403,
-                "AccessDeniedException",
-                r#"{"Message":"User is not authorized to access this resource"}"#,
-            ),
-            Self::InvalidApiKey { .. } => {
-                (429, "ForbiddenException", r#"{"message":"Too Many Requests"}"#)
-            }
-            Self::AuthorizerFailure => (500, "AuthorizerFailureException", r#"{"message":null}"#),
-            Self::AuthorizerConfiguration => {
-                (500, "AuthorizerConfigurationException", r#"{"message":null}"#)
-            }
-            Self::ApiConfiguration => {
-                (500, "ApiConfigurationException", r#"{"message": "Internal server error"}"#)
-            }
-            Self::MissingAuthenticationToken => (
-                403,
-                "MissingAuthenticationTokenException",
-                r#"{"message":"Missing Authentication Token"}"#,
-            ),
-            Self::IntegrationFailure => (
-                504,
-                "InternalServerErrorException",
-                r#"{"message": "Network error communicating with endpoint"}"#,
-            ),
-            Self::IntegrationTimeout => (
-                504,
-                "InternalServerErrorException",
-                r#"{"message": "Endpoint request timed out"}"#,
-            ),
-            Self::BadIntegration => {
-                (502, "InternalServerErrorException", r#"{"message": "Internal server error"}"#)
-            }
-            Self::BadRequest => (400, "BadRequestException", r#"{"message":"Bad Request"}"#),
-            Self::ArnTooLong => {
-                (414, "BadRequestException", r#"{"message":"Request URI too long"}"#)
-            }
+            _ => {}
+        }
+        let mut response = match id.kind {
+            Kind::RestToken | Kind::RestRequest => rest::respond(self),
+            Kind::Http(_) => http_api::respond(self),
+            Kind::WebSocket => web_socket::respond(self, id),
         };
-        let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
-        *response.status_mut() =
-            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert("x-amzn-errortype", HeaderValue::from_static(error_type));
-        if let Self::InvalidApiKey { retry_after: Some(seconds) } = self {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        if let Self::InvalidApiKey { retry_after: Some(seconds) } = self
+            && id.kind.is_rest()
+        {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         id.mark(response)
     }
+}
+
+/// A response in JSON.
+fn json(status: u16, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
 }
 
 /// An answer from before the API: plain text and no ids.
@@ -168,9 +168,13 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
+    use crate::gateway::Payload;
 
-    async fn seen(refusal: Refusal) -> (u16, String, String) {
-        let response = refusal.respond(&RequestId::new());
+    const REST: Kind = Kind::RestToken;
+    const HTTP: Kind = Kind::Http(Payload::V2);
+
+    async fn seen(kind: Kind, refusal: Refusal) -> (u16, String, String) {
+        let response = refusal.respond(&RequestId::new(kind));
         let error_type = response
             .headers()
             .get("x-amzn-errortype")
@@ -182,42 +186,75 @@ mod tests {
 
     #[tokio::test]
     async fn every_refusal_looks_like_api_gateways() {
+        let none = Refusal::InvalidApiKey { retry_after: None };
+        let denied = Refusal::AccessDenied { explicit: false };
         let table = [
-            (Refusal::Unauthorized, 401, "UnauthorizedException", r#"{"message":"Unauthorized"}"#),
             (
-                Refusal::AccessDenied { explicit: false },
+                REST,
+                Refusal::Unauthorized,
+                401,
+                "UnauthorizedException",
+                "{\"message\":\"Unauthorized\"}",
+            ),
+            (
+                REST,
+                denied,
                 403,
                 "AccessDeniedException",
-                r#"{"Message":"User is not authorized to access this resource"}"#,
+                "{\"Message\":\"User is not authorized to access this resource\"}",
             ),
+            (REST, none, 429, "ForbiddenException", "{\"message\":\"Too Many Requests\"}"),
+            (REST, Refusal::Forbidden, 403, "ForbiddenException", "{\"message\":\"Forbidden\"}"),
             (
-                Refusal::InvalidApiKey { retry_after: None },
+                REST,
+                Refusal::Throttled,
                 429,
-                "ForbiddenException",
-                r#"{"message":"Too Many Requests"}"#,
+                "TooManyRequestsException",
+                "{\"message\":\"Too Many Requests\"}",
             ),
             (
+                REST,
+                Refusal::QuotaExceeded,
+                429,
+                "LimitExceededException",
+                "{\"message\":\"Limit Exceeded\"}",
+            ),
+            (
+                REST,
                 Refusal::AuthorizerConfiguration,
                 500,
                 "AuthorizerConfigurationException",
-                r#"{"message":null}"#,
+                "{\"message\":null}",
             ),
             (
+                REST,
                 Refusal::IntegrationTimeout,
                 504,
                 "InternalServerErrorException",
-                r#"{"message": "Endpoint request timed out"}"#,
+                "{\"message\": \"Endpoint request timed out\"}",
             ),
-            (Refusal::BodyTooLarge, 413, "", "HTTP content length exceeded 10485760 bytes."),
+            (REST, Refusal::BodyTooLarge, 413, "", "HTTP content length exceeded 10485760 bytes."),
+            (HTTP, Refusal::Unauthorized, 401, "", "{\"message\":\"Unauthorized\"}"),
+            (HTTP, denied, 403, "", "{\"message\":\"Forbidden\"}"),
+            (HTTP, Refusal::AuthorizerFailure, 500, "", "{\"message\":\"Internal Server Error\"}"),
+            (HTTP, Refusal::NoRoute, 404, "", "{\"message\":\"Not Found\"}"),
+            (HTTP, Refusal::IntegrationTimeout, 503, "", "{\"message\":\"Service Unavailable\"}"),
         ];
-        for (refusal, status, error_type, body) in table {
-            assert_eq!(seen(refusal).await, (status, error_type.to_owned(), body.to_owned()));
+        for (kind, refusal, status, error_type, body) in table {
+            assert_eq!(
+                seen(kind, refusal).await,
+                (status, error_type.to_owned(), body.to_owned()),
+                "{kind:?}"
+            );
         }
+        let (status, _, body) = seen(Kind::WebSocket, none).await;
+        assert_eq!(status, 403, "a WebSocket API has no gateway response to map");
+        assert!(body.starts_with("{\"message\":\"Forbidden\",\"connectionId\":\""), "{body}");
     }
 
     #[test]
     fn ids_have_api_gateways_form_and_differ() {
-        let (one, other) = (RequestId::new(), RequestId::new());
+        let (one, other) = (RequestId::new(REST), RequestId::new(REST));
         let first = Refusal::Unauthorized.respond(&one);
         let headers = first.headers();
         assert_eq!(headers["x-amzn-requestid"], one.as_str());
@@ -225,12 +262,21 @@ mod tests {
         assert_eq!((extended.len(), extended.ends_with('=')), (16, true));
         assert_eq!(headers[header::CONTENT_TYPE], "application/json");
         assert_ne!(one.as_str(), other.as_str());
+
+        let http = RequestId::new(HTTP);
+        let response = Refusal::Unauthorized.respond(&http);
+        assert_eq!(response.headers()["apigw-requestid"], http.as_str());
+        assert!(!response.headers().contains_key("x-amzn-requestid"));
+        let socket = RequestId::new(Kind::WebSocket);
+        assert_ne!(socket.connection(), socket.as_str());
+        assert_eq!(socket.connection().len(), 16);
     }
 
     #[test]
     fn a_retry_after_is_whole_seconds() {
         let respond = |retry_after| {
-            Refusal::InvalidApiKey { retry_after }.respond(&RequestId::new()).into_parts().0.headers
+            let refusal = Refusal::InvalidApiKey { retry_after };
+            refusal.respond(&RequestId::new(REST)).into_parts().0.headers
         };
         assert_eq!(respond(Some(3))[header::RETRY_AFTER], "3");
         assert!(!respond(None).contains_key(header::RETRY_AFTER));

@@ -1,0 +1,180 @@
+//! One request through an API, from its head to the backend.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+
+use super::asked::Asked;
+use super::authorizer::{Grant, Outcome};
+use super::backend::{Backend, Call};
+use super::cache::Cache;
+use super::evaluate::{self, Decision};
+use super::responses::{Refusal, RequestId};
+use super::usage::Meter;
+use super::web_socket::{self, Connection};
+use super::{
+    KeySource, Kind, MAX_BODY, MAX_HEAD, Options, RECEIVE_TIMEOUT, X_API_KEY, authorizer, event,
+    identity,
+};
+use crate::note;
+
+/// What every request needs.
+pub(super) struct Api {
+    options: Options,
+    cache: Cache,
+    meter: Option<Meter>,
+    backend: Backend,
+}
+
+impl Api {
+    pub(super) fn new(options: Options) -> Self {
+        let ttl =
+            if options.kind == Kind::WebSocket { Default::default() } else { options.cache_ttl };
+        let cache = Cache::new(ttl, options.now.clone());
+        let now_ns = options.now.moment().as_nanos();
+        let meter = options.usage_plan.as_ref().map(|plan| Meter::new(plan, now_ns));
+        let backend = Backend::new(options.upstream.clone(), options.integration_timeout);
+        Self { options, cache, meter, backend }
+    }
+
+    /// Answers a request; a WebSocket that it becomes is left in `upgraded`.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        upgraded: &OnceLock<Connection>,
+    ) -> Response<Full<Bytes>> {
+        let id = RequestId::new(self.options.kind);
+        let answer = if self.options.kind == Kind::WebSocket {
+            self.connect(request, peer, &id, upgraded).await
+        } else {
+            self.pass(request, peer, &id).await
+        };
+        match answer {
+            Ok(response) => id.mark(response),
+            Err(refusal) => refusal.respond(&id),
+        }
+    }
+
+    async fn pass(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        id: &RequestId,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let (head, body) = request.into_parts();
+        if head_size(&head) > MAX_HEAD {
+            return Err(Refusal::HeadTooLarge);
+        }
+        // As API Gateway's front does, the body is taken in whole before anything is asked.
+        let body = receive(body).await?;
+        let asked = Asked::new(&self.options, head, peer, id)?;
+        let grant = self.admit(&asked).await?;
+        self.backend.call(Call { asked, body, grant: &grant }).await
+    }
+
+    async fn connect(
+        &self,
+        mut request: Request<Incoming>,
+        peer: IpAddr,
+        id: &RequestId,
+        upgraded: &OnceLock<Connection>,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let upgrade = hyper::upgrade::on(&mut request);
+        let (head, _) = request.into_parts();
+        if head_size(&head) > MAX_HEAD {
+            return Err(Refusal::HeadTooLarge);
+        }
+        let response = web_socket::handshake(&head)?;
+        let asked = Asked::new(&self.options, head, peer, id)?;
+        let grant = self.admit(&asked).await?;
+        // Whoever is over a limit is refused by the integration of `$connect`, if not before.
+        if grant.is_throttled() {
+            return Err(Refusal::Throttled);
+        }
+        // There is one upgrade to a connection, since what follows is no HTTP.
+        let _ = upgraded.set(Connection::new(&asked, &grant, upgrade));
+        Ok(response.map(|()| Full::default()))
+    }
+
+    /// All that is asked of a caller.
+    async fn admit(&self, asked: &Asked<'_>) -> Result<Arc<Grant>, Refusal> {
+        let identity = identity::values(asked)?;
+        let grant = self.grant(asked, &identity).await?;
+        let now_ms = self.options.now.millis();
+        let request = evaluate::Request { arn: &asked.arn, source: asked.peer, now_ms };
+        match grant.decide(&request) {
+            Decision::Allow => {}
+            Decision::ExplicitDeny => return Err(Refusal::AccessDenied { explicit: true }),
+            Decision::ImplicitDeny => return Err(Refusal::AccessDenied { explicit: false }),
+        }
+        if !self.options.kind.is_http() {
+            self.check_key(asked, &grant)?;
+        }
+        Ok(grant)
+    }
+
+    /// The authorizer's result: remembered, or asked for.
+    async fn grant(&self, asked: &Asked<'_>, identity: &[String]) -> Result<Arc<Grant>, Refusal> {
+        if let Some(grant) = self.cache.get(identity).await {
+            return Ok(grant);
+        }
+        let event = event::event(asked, identity);
+        match authorizer::outcome(self.options.kind, (self.options.function)(event).await) {
+            Outcome::Grant(grant) => {
+                let grant = Arc::new(grant);
+                self.cache.insert(identity, Arc::clone(&grant)).await;
+                Ok(grant)
+            }
+            Outcome::Unauthorized => Err(Refusal::Unauthorized),
+            Outcome::Failure(reason) => {
+                note(&format!("the authorizer could not be asked: {reason}"));
+                Err(Refusal::AuthorizerFailure)
+            }
+            Outcome::Configuration(reason) => {
+                note(&format!("the authorizer's result is of no use: {reason}"));
+                Err(Refusal::AuthorizerConfiguration)
+            }
+        }
+    }
+
+    /// Holds the request to the usage plan that its key is on.
+    fn check_key(&self, asked: &Asked<'_>, grant: &Grant) -> Result<(), Refusal> {
+        let Some(key) = &self.options.api_key else { return Ok(()) };
+        match self.options.api_key_source {
+            KeySource::Authorizer if grant.usage_identifier_key.as_ref() != Some(key) => {
+                return Err(Refusal::InvalidApiKey { retry_after: grant.retry_after() });
+            }
+            KeySource::Header if asked.header(&X_API_KEY).as_ref() != Some(key) => {
+                return Err(Refusal::Forbidden);
+            }
+            KeySource::Authorizer | KeySource::Header => {}
+        }
+        match &self.meter {
+            Some(meter) => meter.take(self.options.now.moment().as_nanos()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The request line and the header values, as the quota counts them.
+fn head_size(head: &http::request::Parts) -> usize {
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let line = head.method.as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
+    head.headers.values().map(http::HeaderValue::len).fold(line, usize::saturating_add)
+}
+
+async fn receive(body: Incoming) -> Result<Bytes, Refusal> {
+    let collected = tokio::time::timeout(RECEIVE_TIMEOUT, Limited::new(body, MAX_BODY).collect());
+    match collected.await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Refusal::BodyTooLarge)
+        }
+        Ok(Err(_)) | Err(_) => Err(Refusal::BadRequest),
+    }
+}

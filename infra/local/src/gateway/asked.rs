@@ -1,0 +1,180 @@
+//! A request as API Gateway knows it, before anybody was asked about it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderName, header};
+use percent_encoding::percent_decode_str;
+
+use super::responses::{Refusal, RequestId};
+use super::route::{METHODS, Matched, Route, rest_resource};
+use super::{Kind, Options};
+use crate::lambda::{ACCOUNT, REGION};
+
+/// A method's ARN with the request's path in it, in bytes (API Gateway's quotas page).
+const MAX_METHOD_ARN: usize = 1600;
+
+/// One request, matched to its route.
+pub(super) struct Asked<'a> {
+    pub(super) options: &'a Options,
+    pub(super) head: Parts,
+    pub(super) peer: IpAddr,
+    pub(super) id: &'a RequestId,
+    pub(super) route: Matched,
+    /// What stands for this request in events and policies.
+    pub(super) arn: String,
+}
+
+impl<'a> Asked<'a> {
+    /// Finds the route and the ARN of a request.
+    pub(super) fn new(
+        options: &'a Options,
+        head: Parts,
+        peer: IpAddr,
+        id: &'a RequestId,
+    ) -> Result<Self, Refusal> {
+        let route = route(options, &head)?;
+        let arn = arn(options.kind, &head, &route)?;
+        Ok(Self { options, head, peer, id, route, arn })
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.options.kind
+    }
+
+    /// A header's text. Of several the last counts, but payload 2.0 joins them by commas.
+    ///
+    /// The last one is that of the single-value `headers` in API Gateway's own events; that
+    /// identity sources are read in the same way is not confirmed.
+    pub(super) fn header(&self, name: &HeaderName) -> Option<String> {
+        let values: Option<Vec<&str>> =
+            self.head.headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
+        let values = values?;
+        match self.kind() {
+            Kind::Http(super::Payload::V2 | super::Payload::Simple) => {
+                (!values.is_empty()).then(|| values.join(","))
+            }
+            _ => values.last().map(|value| (*value).to_owned()),
+        }
+    }
+
+    /// The parameters of the query, decoded, in their order.
+    pub(super) fn query(&self) -> Vec<(String, String)> {
+        let decode = |text: &str| {
+            percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+        };
+        let query = self.head.uri.query().unwrap_or_default();
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        pairs
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(name, value)| (decode(name), decode(value)))
+            .collect()
+    }
+
+    /// The host that was asked for, without a port.
+    pub(super) fn domain(&self) -> String {
+        let host = self.header(&header::HOST).unwrap_or_default();
+        host.parse::<Authority>().map(|host| host.host().to_owned()).unwrap_or(host)
+    }
+
+    /// Variables of the stage.
+    pub(super) fn stage_variables(&self) -> &'a BTreeMap<String, String> {
+        &self.options.stage_variables
+    }
+}
+
+fn route(options: &Options, head: &Parts) -> Result<Matched, Refusal> {
+    let path = head.uri.path();
+    if options.kind == Kind::WebSocket {
+        // The stage is not in the URL, so nothing is.
+        return match path {
+            "/" => Ok(Matched {
+                key: "$connect".to_owned(),
+                resource: "$connect".to_owned(),
+                parameters: BTreeMap::new(),
+            }),
+            _ => Err(Refusal::NoRoute),
+        };
+    }
+    if !METHODS.contains(&head.method) {
+        return Err(Refusal::NoRoute);
+    }
+    // `OPTIONS *` names no resource.
+    if !path.starts_with('/') {
+        return Err(Refusal::BadRequest);
+    }
+    if options.kind.is_rest() {
+        Ok(rest_resource(path))
+    } else {
+        Route::find(&options.routes, &head.method, path).ok_or(Refusal::NoRoute)
+    }
+}
+
+/// The ARN of a request.
+///
+/// It holds the path of the request as it was received, not the resource's template: that much is
+/// reported by several who looked at deployed REST APIs, and taken to be so for HTTP APIs. Nothing
+/// was found on whether API Gateway decodes percent-encoding or drops a slash at the end, so
+/// neither is done here: `/a%2Fb` and `/a/b`, `/a` and `/a/` are four different resources, and a
+/// policy that does not name one does not allow it. Routes with a name of their own (`$default`,
+/// `$connect`) have that in place of method and path.
+fn arn(kind: Kind, head: &Parts, route: &Matched) -> Result<String, Refusal> {
+    let stage =
+        format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{}/{}", kind.api_id(), kind.stage());
+    let arn = if route.key.starts_with('$') {
+        format!("{stage}/{}", route.key)
+    } else {
+        format!("{stage}/{}{}", head.method, head.uri.path())
+    };
+    if arn.len() > MAX_METHOD_ARN { Err(Refusal::ArnTooLong) } else { Ok(arn) }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Method, Request};
+
+    use super::*;
+    use crate::gateway::tests::options;
+
+    fn arn_of(kind: Kind, method: &Method, target: &str) -> Result<String, Refusal> {
+        let (head, ()) =
+            Request::builder().method(method).uri(target).body(()).unwrap().into_parts();
+        let mut options = options(kind);
+        options.routes.push(Route::parse("GET /v").unwrap());
+        let id = RequestId::new(kind);
+        Asked::new(&options, head, "127.0.0.1".parse().unwrap(), &id).map(|asked| asked.arn)
+    }
+
+    fn rest(target: &str) -> Result<String, Refusal> {
+        arn_of(Kind::RestToken, &Method::GET, target)
+    }
+
+    #[test]
+    fn the_arn_has_the_path_as_it_came() {
+        let prefix = "arn:aws:execute-api:us-east-1:123456789012:t0llgate00/local/GET/";
+        for path in ["", "orders", "orders/", "a%2Fb", "a:b//c", "../x", "*"] {
+            assert_eq!(rest(&format!("/{path}")), Ok(format!("{prefix}{path}")));
+        }
+    }
+
+    #[test]
+    fn a_route_with_a_name_has_it_in_the_arn() {
+        let connect = arn_of(Kind::WebSocket, &Method::GET, "/");
+        assert!(connect.unwrap().ends_with(":t0llgate02/local/$connect"));
+        let http = Kind::Http(super::super::Payload::V2);
+        assert!(arn_of(http, &Method::PUT, "/a").unwrap().ends_with("/$default/PUT/a"));
+    }
+
+    #[test]
+    fn what_has_no_route_or_no_arn_is_refused() {
+        assert_eq!(rest("*"), Err(Refusal::BadRequest));
+        assert_eq!(arn_of(Kind::RestToken, &Method::TRACE, "/"), Err(Refusal::NoRoute));
+        assert_eq!(arn_of(Kind::WebSocket, &Method::GET, "/orders"), Err(Refusal::NoRoute));
+        let prefix = rest("/").unwrap().len();
+        let fits = format!("/{}", "a".repeat(MAX_METHOD_ARN - prefix));
+        assert!(rest(&fits).is_ok());
+        assert_eq!(rest(&format!("{fits}a")), Err(Refusal::ArnTooLong));
+    }
+}

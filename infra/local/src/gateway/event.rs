@@ -1,0 +1,242 @@
+//! The events that authorizers get, member by member as API Gateway's developer guide shows them.
+//!
+//! The pages are "Input to an API Gateway Lambda authorizer" (REST), "Control access to HTTP APIs
+//! with AWS Lambda authorizers" and "Control access to WebSocket APIs with AWS Lambda REQUEST
+//! authorizers". What a request does not have is an empty map in the older forms, and null or absent
+//! in payload 2.0.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use serde_json::{Map, Value, json};
+
+use super::asked::Asked;
+use super::backend::forwarded_for;
+use super::{KeySource, Kind, Payload};
+use crate::lambda::ACCOUNT;
+
+/// The event for a request whose identity sources have these values.
+pub(super) fn event(asked: &Asked<'_>, identity: &[String]) -> Bytes {
+    let event = match asked.kind() {
+        Kind::RestToken => json!({
+            "type": "TOKEN",
+            "authorizationToken": identity.first(),
+            "methodArn": asked.arn,
+        }),
+        Kind::RestRequest => rest_request(asked),
+        Kind::Http(Payload::V1) => http_v1(asked, identity),
+        Kind::Http(Payload::V2 | Payload::Simple) => http_v2(asked, identity),
+        Kind::WebSocket => web_socket(asked),
+    };
+    Bytes::from(event.to_string())
+}
+
+fn rest_request(asked: &Asked<'_>) -> Value {
+    let headers = headers(asked);
+    let path = asked.head.uri.path();
+    json!({
+        "type": "REQUEST",
+        "methodArn": asked.arn,
+        "resource": asked.route.resource,
+        "path": path,
+        "httpMethod": asked.head.method.as_str(),
+        "headers": last(&headers),
+        "multiValueHeaders": headers,
+        "queryStringParameters": last(&query(asked)),
+        "multiValueQueryStringParameters": query(asked),
+        "pathParameters": asked.route.parameters,
+        "stageVariables": asked.stage_variables(),
+        "requestContext": {
+            "path": path,
+            "accountId": ACCOUNT,
+            "resourceId": resource_id(asked),
+            "stage": asked.kind().stage(),
+            "requestId": asked.id.as_str(),
+            "identity": identity_of_caller(asked),
+            "resourcePath": asked.route.resource,
+            "httpMethod": asked.head.method.as_str(),
+            "apiId": asked.kind().api_id(),
+        },
+    })
+}
+
+fn http_v1(asked: &Asked<'_>, identity: &[String]) -> Value {
+    let path = asked.head.uri.path();
+    let mut event = json!({
+        "version": "1.0",
+        "type": "REQUEST",
+        "methodArn": asked.arn,
+        "resource": asked.route.resource,
+        "path": path,
+        "httpMethod": asked.head.method.as_str(),
+        "headers": last(&headers(asked)),
+        "queryStringParameters": last(&query(asked)),
+        "pathParameters": asked.route.parameters,
+        "stageVariables": asked.stage_variables(),
+        "requestContext": {
+            "path": path,
+            "accountId": ACCOUNT,
+            "resourceId": asked.route.key,
+            "stage": asked.kind().stage(),
+            "requestId": asked.id.as_str(),
+            "identity": identity_of_caller(asked),
+            "resourcePath": asked.route.resource,
+            "httpMethod": asked.head.method.as_str(),
+            "apiId": asked.kind().api_id(),
+        },
+    });
+    if !identity.is_empty() {
+        let joined = identity.join(",");
+        set(&mut event, "identitySource", json!(joined));
+        set(&mut event, "authorizationToken", json!(joined));
+    }
+    event
+}
+
+fn http_v2(asked: &Asked<'_>, identity: &[String]) -> Value {
+    let mut headers = headers(asked);
+    let cookies = headers.remove(header::COOKIE.as_str()).unwrap_or_default();
+    let now_ms = asked.options.now.millis();
+    let domain = asked.domain();
+    let path = asked.head.uri.path();
+    let mut event = json!({
+        "version": "2.0",
+        "type": "REQUEST",
+        "routeArn": asked.arn,
+        "routeKey": asked.route.key,
+        "rawPath": path,
+        "rawQueryString": asked.head.uri.query().unwrap_or_default(),
+        "headers": joined(&headers),
+        "queryStringParameters": or_null(&joined(&query(asked))),
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "apiId": asked.kind().api_id(),
+            "domainName": domain,
+            "domainPrefix": domain.split('.').next(),
+            "http": {
+                "method": asked.head.method.as_str(),
+                "path": path,
+                "protocol": format!("{:?}", asked.head.version),
+                "sourceIp": asked.peer,
+                "userAgent": asked.header(&header::USER_AGENT).unwrap_or_default(),
+            },
+            "requestId": asked.id.as_str(),
+            "routeKey": asked.route.key,
+            "stage": asked.kind().stage(),
+            "time": time(now_ms),
+            "timeEpoch": now_ms,
+        },
+        "pathParameters": or_null(&asked.route.parameters),
+        "stageVariables": or_null(asked.stage_variables()),
+    });
+    if !identity.is_empty() {
+        set(&mut event, "identitySource", json!(identity));
+    }
+    if !cookies.is_empty() {
+        let cookies = cookies.iter().flat_map(|header| header.split(';')).map(str::trim);
+        set(&mut event, "cookies", cookies.collect());
+    }
+    event
+}
+
+fn web_socket(asked: &Asked<'_>) -> Value {
+    let headers = headers(asked);
+    let now_ms = asked.options.now.millis();
+    json!({
+        "type": "REQUEST",
+        "methodArn": asked.arn,
+        "headers": last(&headers),
+        "multiValueHeaders": headers,
+        "queryStringParameters": last(&query(asked)),
+        "multiValueQueryStringParameters": query(asked),
+        "stageVariables": asked.stage_variables(),
+        "requestContext": {
+            "routeKey": asked.route.key,
+            "eventType": "CONNECT",
+            "extendedRequestId": asked.id.extended(),
+            "requestTime": time(now_ms),
+            "messageDirection": "IN",
+            "stage": asked.kind().stage(),
+            "connectedAt": now_ms,
+            "requestTimeEpoch": now_ms,
+            "identity": identity_of_caller(asked),
+            "requestId": asked.id.as_str(),
+            "domainName": asked.domain(),
+            "connectionId": asked.id.connection(),
+            "apiId": asked.kind().api_id(),
+        },
+    })
+}
+
+fn set(event: &mut Value, name: &str, value: Value) {
+    if let Some(event) = event.as_object_mut() {
+        event.insert(name.to_owned(), value);
+    }
+}
+
+type Multi = BTreeMap<String, Vec<String>>;
+
+/// The headers with those that API Gateway adds.
+fn headers(asked: &Asked<'_>) -> Multi {
+    let mut headers: HeaderMap = asked.head.headers.clone();
+    forwarded_for(&mut headers, asked.peer);
+    let mut all = Multi::new();
+    for (name, value) in &headers {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        all.entry(name.to_string()).or_default().push(value);
+    }
+    all
+}
+
+fn query(asked: &Asked<'_>) -> Multi {
+    let mut all = Multi::new();
+    for (name, value) in asked.query() {
+        all.entry(name).or_default().push(value);
+    }
+    all
+}
+
+fn last(all: &Multi) -> BTreeMap<&str, &str> {
+    all.iter().filter_map(|(name, values)| Some((name.as_str(), values.last()?.as_str()))).collect()
+}
+
+fn joined(all: &Multi) -> BTreeMap<&str, String> {
+    all.iter().map(|(name, values)| (name.as_str(), values.join(","))).collect()
+}
+
+fn or_null<K: serde::Serialize, V: serde::Serialize>(map: &BTreeMap<K, V>) -> Value {
+    if map.is_empty() { Value::Null } else { json!(map) }
+}
+
+/// An address; the user agent of a WebSocket's caller; the API key where a header brings it.
+fn identity_of_caller(asked: &Asked<'_>) -> Value {
+    let mut identity = Map::from_iter([("sourceIp".to_owned(), json!(asked.peer))]);
+    if asked.kind() == Kind::WebSocket
+        && let Some(agent) = asked.header(&header::USER_AGENT)
+    {
+        identity.insert("userAgent".to_owned(), json!(agent));
+    }
+    if asked.options.api_key.is_some()
+        && asked.options.api_key_source == KeySource::Header
+        && let Some(key) = asked.header(&super::X_API_KEY)
+    {
+        identity.insert("apiKey".to_owned(), json!(key));
+    }
+    Value::Object(identity)
+}
+
+/// Ten letters and digits, as API Gateway has them for a resource.
+fn resource_id(asked: &Asked<'_>) -> &'static str {
+    if asked.route.resource == "/" { "r00t000000" } else { "pr0xy00000" }
+}
+
+/// A moment as the common log format writes it: `12/Mar/2020:19:03:58 +0000`.
+pub(super) fn time(millis: u64) -> String {
+    let moment =
+        i64::try_from(millis).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    moment.map_or_else(String::new, |moment| moment.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string())
+}
+
+#[cfg(test)]
+mod tests;

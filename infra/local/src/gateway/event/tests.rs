@@ -1,0 +1,222 @@
+use aws_lambda_events::apigw::{
+    ApiGatewayCustomAuthorizerRequest, ApiGatewayCustomAuthorizerRequestTypeRequest,
+    ApiGatewayV2CustomAuthorizerV1Request, ApiGatewayV2CustomAuthorizerV2Request,
+};
+use http::Request;
+
+use super::*;
+use crate::gateway::Options;
+use crate::gateway::responses::RequestId;
+use crate::gateway::tests::options;
+
+/// The event for one request with a bit of everything.
+fn event_of(kind: Kind, target: &str, change: impl FnOnce(&mut Options)) -> Value {
+    let mut options = options(kind);
+    change(&mut options);
+    let request = Request::builder()
+        .uri(target)
+        .header("host", "id.example:9400")
+        .header("authorization", "Bearer t")
+        .header("x-one", "1")
+        .header("x-one", "2")
+        .header("cookie", "a=1; b=2")
+        .header("x-api-key", "key")
+        .header("user-agent", "agent");
+    let (head, ()) = request.body(()).unwrap().into_parts();
+    let id = RequestId::new(kind);
+    let peer = "192.0.2.1".parse().unwrap();
+    let asked = Asked::new(&options, head, peer, &id).unwrap();
+    let identity = crate::gateway::identity::values(&asked).unwrap();
+    serde_json::from_slice(&event(&asked, &identity)).unwrap()
+}
+
+fn with_variable(options: &mut Options) {
+    options.stage_variables.insert("v".to_owned(), "stage value".to_owned());
+}
+
+fn names(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+const TARGET: &str = "/orders/1?q=a%20b&q=c&empty=";
+
+#[test]
+fn a_token_event_has_three_members() {
+    let event = event_of(Kind::RestToken, TARGET, with_variable);
+    assert_eq!(names(&event), ["authorizationToken", "methodArn", "type"]);
+    let read: ApiGatewayCustomAuthorizerRequest = serde_json::from_value(event).unwrap();
+    assert_eq!(read.authorization_token.as_deref(), Some("Bearer t"));
+}
+
+#[test]
+fn a_request_event_of_a_rest_api() {
+    let event = event_of(Kind::RestRequest, TARGET, |options| {
+        with_variable(options);
+        options.api_key = Some("another".to_owned());
+        options.api_key_source = KeySource::Header;
+    });
+    let expected = [
+        "headers",
+        "httpMethod",
+        "methodArn",
+        "multiValueHeaders",
+        "multiValueQueryStringParameters",
+        "path",
+        "pathParameters",
+        "queryStringParameters",
+        "requestContext",
+        "resource",
+        "stageVariables",
+        "type",
+    ];
+    assert_eq!(names(&event), expected);
+    assert_eq!(event["headers"]["x-one"], "2");
+    assert_eq!(event["multiValueHeaders"]["x-one"], json!(["1", "2"]));
+    assert_eq!(event["queryStringParameters"], json!({"q": "c", "empty": ""}));
+    assert_eq!(event["multiValueQueryStringParameters"]["q"], json!(["a b", "c"]));
+    assert_eq!(event["pathParameters"], json!({"proxy": "orders/1"}));
+    assert_eq!(event["stageVariables"], json!({"v": "stage value"}));
+    assert_eq!(event["headers"]["x-forwarded-for"], "192.0.2.1");
+    let context = &event["requestContext"];
+    assert_eq!(context["identity"], json!({"apiKey": "key", "sourceIp": "192.0.2.1"}));
+    assert_eq!(context["resourcePath"], "/{proxy+}");
+    let read: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_value(event).unwrap();
+    assert_eq!(read.resource.as_deref(), Some("/{proxy+}"));
+    assert_eq!(read.request_context.identity.unwrap().source_ip.as_deref(), Some("192.0.2.1"));
+
+    let root = event_of(Kind::RestRequest, "/", |_| {});
+    assert_eq!(root["resource"], "/");
+    for empty in ["pathParameters", "queryStringParameters", "stageVariables"] {
+        assert_eq!(root[empty], json!({}), "{empty}");
+    }
+    assert_eq!(
+        names(&root["requestContext"]["identity"]),
+        ["sourceIp"],
+        "no key where none counts"
+    );
+    let _: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_value(root).unwrap();
+}
+
+fn two_sources(options: &mut Options) {
+    let texts = ["$request.header.Authorization", "$request.querystring.q"];
+    options.identity_sources = texts.iter().map(|text| text.parse().unwrap()).collect();
+    with_variable(options);
+}
+
+#[test]
+fn payload_1_0_of_an_http_api() {
+    let event = event_of(Kind::Http(Payload::V1), TARGET, two_sources);
+    let expected = [
+        "authorizationToken",
+        "headers",
+        "httpMethod",
+        "identitySource",
+        "methodArn",
+        "path",
+        "pathParameters",
+        "queryStringParameters",
+        "requestContext",
+        "resource",
+        "stageVariables",
+        "type",
+        "version",
+    ];
+    assert_eq!(names(&event), expected);
+    assert_eq!(event["identitySource"], "Bearer t,c");
+    assert_eq!(event["authorizationToken"], event["identitySource"]);
+    let read: ApiGatewayV2CustomAuthorizerV1Request = serde_json::from_value(event).unwrap();
+    assert_eq!(read.version.as_deref(), Some("1.0"));
+    assert_eq!(read.request_context.http_method, http::Method::GET);
+    let bare = event_of(Kind::Http(Payload::V1), "/", |options| options.identity_sources.clear());
+    assert!(bare.get("identitySource").is_none() && bare.get("authorizationToken").is_none());
+    let _: ApiGatewayV2CustomAuthorizerV1Request = serde_json::from_value(bare).unwrap();
+}
+
+#[test]
+fn payload_2_0_of_an_http_api() {
+    let event = event_of(Kind::Http(Payload::Simple), TARGET, two_sources);
+    let expected = [
+        "cookies",
+        "headers",
+        "identitySource",
+        "pathParameters",
+        "queryStringParameters",
+        "rawPath",
+        "rawQueryString",
+        "requestContext",
+        "routeArn",
+        "routeKey",
+        "stageVariables",
+        "type",
+        "version",
+    ];
+    assert_eq!(names(&event), expected);
+    assert_eq!(event["identitySource"], json!(["Bearer t", "c"]));
+    assert_eq!(event["rawQueryString"], "q=a%20b&q=c&empty=");
+    assert_eq!(event["queryStringParameters"], json!({"q": "a b,c", "empty": ""}));
+    assert_eq!(event["headers"]["x-one"], "1,2");
+    assert_eq!(event["cookies"], json!(["a=1", "b=2"]));
+    assert_eq!(event["headers"].get("cookie"), None);
+    let context = &event["requestContext"];
+    assert_eq!(context["routeKey"], "ANY /{proxy+}");
+    assert_eq!(
+        (&context["domainName"], &context["domainPrefix"]),
+        (&json!("id.example"), &json!("id"))
+    );
+    assert_eq!(context["http"]["protocol"], "HTTP/1.1");
+    assert_eq!(
+        (&context["time"], &context["timeEpoch"]),
+        (&json!("21/Nov/2026:09:00:00 +0000"), &json!(1_795_251_600_000_u64))
+    );
+    let read: ApiGatewayV2CustomAuthorizerV2Request = serde_json::from_value(event).unwrap();
+    assert_eq!(read.request_context.http.source_ip.as_deref(), Some("192.0.2.1"));
+    assert_eq!(read.cookies, ["a=1", "b=2"]);
+}
+
+#[test]
+fn payload_2_0_has_null_for_what_is_not_there() {
+    let event = event_of(Kind::Http(Payload::V2), "/", |options| options.identity_sources.clear());
+    for absent in ["pathParameters", "queryStringParameters", "stageVariables"] {
+        assert_eq!(event[absent], Value::Null, "{absent}");
+    }
+    assert!(event.get("identitySource").is_none());
+    let _: ApiGatewayV2CustomAuthorizerV2Request = serde_json::from_value(event).unwrap();
+}
+
+#[test]
+fn the_event_of_a_connecting_web_socket() {
+    let event = event_of(Kind::WebSocket, "/?token=x", with_variable);
+    let expected = [
+        "headers",
+        "methodArn",
+        "multiValueHeaders",
+        "multiValueQueryStringParameters",
+        "queryStringParameters",
+        "requestContext",
+        "stageVariables",
+        "type",
+    ];
+    assert_eq!(names(&event), expected);
+    assert!(event["methodArn"].as_str().unwrap().ends_with("/local/$connect"));
+    let context = &event["requestContext"];
+    let expected = [
+        "apiId",
+        "connectedAt",
+        "connectionId",
+        "domainName",
+        "eventType",
+        "extendedRequestId",
+        "identity",
+        "messageDirection",
+        "requestId",
+        "requestTime",
+        "requestTimeEpoch",
+        "routeKey",
+        "stage",
+    ];
+    assert_eq!(names(context), expected);
+    assert_eq!(context["identity"], json!({"sourceIp": "192.0.2.1", "userAgent": "agent"}));
+    let read: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_value(event).unwrap();
+    assert_eq!(read.http_method, None);
+    assert_eq!(read.query_string_parameters.first("token"), Some("x"));
+}

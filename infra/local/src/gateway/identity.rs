@@ -1,0 +1,300 @@
+//! Identity sources: what of a request must be there, and what its result is kept by.
+//!
+//! From the reference of `CreateAuthorizer`, for REST APIs and for the others: every source must be
+//! present and not empty, else the caller gets 401 and the function is not called; the values are
+//! the key of the cache. Each kind of API writes them in its own way:
+//!
+//! | | header | query string | stage variable | context |
+//! |---|---|---|---|---|
+//! | REST | `method.request.header.X` | `method.request.querystring.X` | `stageVariables.X` | `context.X` |
+//! | WebSocket | `route.request.header.X` | `route.request.querystring.X` | `stageVariables.X` | `context.X` |
+//! | HTTP | `$request.header.X` | `$request.querystring.X` | `$stageVariables.X` | `$context.X` |
+
+use std::fmt;
+use std::str::FromStr;
+
+use http::{HeaderName, header};
+
+use super::Kind;
+use super::asked::Asked;
+use super::responses::Refusal;
+use crate::lambda::ACCOUNT;
+
+/// The longest expression, in bytes.
+const MAX_EXPRESSION: usize = 256;
+
+/// One identity source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    text: String,
+    family: Family,
+    place: Place,
+}
+
+/// Whose way of writing it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    Rest,
+    WebSocket,
+    RestOrWebSocket,
+    Http,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Header(HeaderName),
+    Query(String),
+    StageVariable(String),
+    Context(Variable),
+}
+
+/// The variables of `$context` that are known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Variable {
+    AccountId,
+    ApiId,
+    DomainName,
+    HttpMethod,
+    Path,
+    RequestId,
+    ResourcePath,
+    RouteKey,
+    SourceIp,
+    Stage,
+    UserAgent,
+}
+
+const VARIABLES: [(&str, Variable); 11] = [
+    ("accountId", Variable::AccountId),
+    ("apiId", Variable::ApiId),
+    ("domainName", Variable::DomainName),
+    ("httpMethod", Variable::HttpMethod),
+    ("path", Variable::Path),
+    ("requestId", Variable::RequestId),
+    ("resourcePath", Variable::ResourcePath),
+    ("routeKey", Variable::RouteKey),
+    ("identity.sourceIp", Variable::SourceIp),
+    ("stage", Variable::Stage),
+    ("identity.userAgent", Variable::UserAgent),
+];
+
+/// Why a text is no identity source.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no identity source: write `method.request.header.X` (REST), `$request.header.X` \
+     (HTTP) or `route.request.header.X` (WebSocket); or querystring, stageVariables, context"
+)]
+pub struct SourceError(String);
+
+impl FromStr for Source {
+    type Err = SourceError;
+
+    fn from_str(text: &str) -> Result<Self, SourceError> {
+        let wrong = || SourceError(text.chars().take(MAX_EXPRESSION).collect());
+        if text.len() > MAX_EXPRESSION {
+            return Err(wrong());
+        }
+        let (family, rest) = if let Some(rest) = text.strip_prefix("method.") {
+            (Family::Rest, rest)
+        } else if let Some(rest) = text.strip_prefix("route.") {
+            (Family::WebSocket, rest)
+        } else if let Some(rest) = text.strip_prefix('$') {
+            (Family::Http, rest)
+        } else {
+            (Family::RestOrWebSocket, text)
+        };
+        let of_request = rest.strip_prefix("request.");
+        let place = match (of_request, family) {
+            (Some(of_request), Family::Rest | Family::WebSocket | Family::Http) => {
+                request_place(of_request)
+            }
+            (None, Family::RestOrWebSocket | Family::Http) => other_place(rest),
+            _ => None,
+        };
+        Ok(Self { text: text.to_owned(), family, place: place.ok_or_else(wrong)? })
+    }
+}
+
+fn request_place(text: &str) -> Option<Place> {
+    match text.split_once('.')? {
+        ("header", name) => Some(Place::Header(name.parse().ok()?)),
+        ("querystring", name) if !name.is_empty() => Some(Place::Query(name.to_owned())),
+        _ => None,
+    }
+}
+
+fn other_place(text: &str) -> Option<Place> {
+    match text.split_once('.')? {
+        ("stageVariables", name) if !name.is_empty() => Some(Place::StageVariable(name.to_owned())),
+        ("context", name) => {
+            let (_, variable) = VARIABLES.iter().find(|(known, _)| *known == name)?;
+            Some(Place::Context(*variable))
+        }
+        _ => None,
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Source {
+    /// The `Authorization` header, in the way of this kind of API.
+    #[must_use]
+    pub fn authorization(kind: Kind) -> Self {
+        let (family, prefix) = match kind {
+            Kind::RestToken | Kind::RestRequest => (Family::Rest, "method.request.header"),
+            Kind::Http(_) => (Family::Http, "$request.header"),
+            Kind::WebSocket => (Family::WebSocket, "route.request.header"),
+        };
+        let place = Place::Header(header::AUTHORIZATION);
+        Self { text: format!("{prefix}.Authorization"), family, place }
+    }
+
+    /// Whether an API of this kind can have it: a TOKEN authorizer has a header alone.
+    #[must_use]
+    pub fn serves(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::RestToken => {
+                self.family == Family::Rest && matches!(self.place, Place::Header(_))
+            }
+            Kind::RestRequest => matches!(self.family, Family::Rest | Family::RestOrWebSocket),
+            Kind::Http(_) => self.family == Family::Http,
+            Kind::WebSocket => {
+                matches!(self.family, Family::WebSocket | Family::RestOrWebSocket)
+            }
+        }
+    }
+
+    fn value(&self, asked: &Asked<'_>) -> Option<String> {
+        match &self.place {
+            Place::Header(name) => asked.header(name),
+            Place::Query(name) => {
+                let all = asked.query().into_iter().filter(|(found, _)| found == name);
+                all.map(|(_, value)| value).next_back()
+            }
+            Place::StageVariable(name) => asked.stage_variables().get(name).cloned(),
+            Place::Context(variable) => variable.value(asked),
+        }
+    }
+}
+
+impl Variable {
+    fn value(self, asked: &Asked<'_>) -> Option<String> {
+        Some(match self {
+            Self::AccountId => ACCOUNT.to_owned(),
+            Self::ApiId => asked.kind().api_id().to_owned(),
+            Self::DomainName => asked.domain(),
+            Self::HttpMethod => asked.head.method.to_string(),
+            Self::Path => asked.head.uri.path().to_owned(),
+            Self::RequestId => asked.id.as_str().to_owned(),
+            Self::ResourcePath => asked.route.resource.clone(),
+            Self::RouteKey => asked.route.key.clone(),
+            Self::SourceIp => asked.peer.to_string(),
+            Self::Stage => asked.kind().stage().to_owned(),
+            Self::UserAgent => asked.header(&header::USER_AGENT)?,
+        })
+    }
+}
+
+/// The values of all sources, or a 401 where one is missing or empty.
+pub(super) fn values(asked: &Asked<'_>) -> Result<Vec<String>, Refusal> {
+    let values = asked.options.identity_sources.iter().map(|source| source.value(asked));
+    values.map(|value| value.filter(|v| !v.is_empty()).ok_or(Refusal::Unauthorized)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+    use crate::gateway::Payload;
+    use crate::gateway::responses::RequestId;
+    use crate::gateway::tests::options;
+
+    const KINDS: [Kind; 4] =
+        [Kind::RestToken, Kind::RestRequest, Kind::Http(Payload::V2), Kind::WebSocket];
+
+    #[test]
+    fn each_kind_of_api_has_its_own_way_of_writing() {
+        for (text, expected) in [
+            ("method.request.header.Authorization", [true, true, false, false]),
+            ("method.request.querystring.q", [false, true, false, false]),
+            ("stageVariables.v", [false, true, false, true]),
+            ("context.identity.sourceIp", [false, true, false, true]),
+            ("$request.header.X-Mine", [false, false, true, false]),
+            ("$context.routeKey", [false, false, true, false]),
+            ("$stageVariables.v", [false, false, true, false]),
+            ("route.request.querystring.q", [false, false, false, true]),
+        ] {
+            let source: Source = text.parse().unwrap();
+            assert_eq!(KINDS.map(|kind| source.serves(kind)), expected, "{text}");
+            assert_eq!(source.to_string(), text);
+        }
+        for kind in KINDS {
+            let source = Source::authorization(kind);
+            assert!(source.serves(kind));
+            assert_eq!(source.to_string().parse(), Ok(source));
+        }
+    }
+
+    #[test]
+    fn what_is_no_source_is_refused() {
+        for wrong in [
+            "",
+            "Authorization",
+            "request.header.X",
+            "$request.header.",
+            "$request.header.a b",
+            "$request.body",
+            "$request.querystring.",
+            "$context.unknown",
+            "method.context.stage",
+            "route.stageVariables.v",
+            "$stageVariables.",
+            &format!("$request.header.{}", "x".repeat(MAX_EXPRESSION)),
+        ] {
+            assert!(wrong.parse::<Source>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_source_must_have_a_value() {
+        let kind = Kind::Http(Payload::V2);
+        let found = |sources: &[&str]| {
+            let mut options = options(kind);
+            options.identity_sources = sources.iter().map(|s| s.parse().unwrap()).collect();
+            options.stage_variables.insert("v".to_owned(), "stage value".to_owned());
+            let request = Request::builder()
+                .uri("/orders?q=a%20b&q=c+d&none=")
+                .header("x-one", "1")
+                .header("x-one", "2")
+                .header("x-none", "");
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            let id = RequestId::new(kind);
+            let peer = "127.0.0.1".parse().unwrap();
+            values(&Asked::new(&options, head, peer, &id).unwrap())
+        };
+        assert_eq!(
+            found(&["$request.header.X-One", "$request.querystring.q", "$stageVariables.v"]),
+            Ok(vec!["1,2".to_owned(), "c d".to_owned(), "stage value".to_owned()])
+        );
+        assert_eq!(
+            found(&["$context.routeKey", "$context.identity.sourceIp", "$context.stage"]),
+            Ok(vec!["ANY /{proxy+}".to_owned(), "127.0.0.1".to_owned(), "$default".to_owned()])
+        );
+        assert_eq!(found(&[]), Ok(Vec::new()));
+        for missing in [
+            "$request.header.x-none",
+            "$request.header.x-absent",
+            "$request.querystring.none",
+            "$request.querystring.absent",
+            "$stageVariables.absent",
+            "$context.identity.userAgent",
+        ] {
+            assert_eq!(found(&["$request.header.x-one", missing]), Err(Refusal::Unauthorized));
+        }
+    }
+}

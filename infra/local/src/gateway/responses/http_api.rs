@@ -1,0 +1,30 @@
+//! What an HTTP API answers by itself: a status and one word or two, which can't be changed.
+//!
+//! 401, 403 and 404 are in the developer guide's pages on troubleshooting; the others are as
+//! reported from deployed APIs. Not confirmed: the 414, and what an HTTP API makes of an
+//! authorizer's error `Unauthorized`, which is taken for a 401 here.
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+
+use super::Refusal;
+
+pub(super) fn respond(refusal: Refusal) -> Response<Full<Bytes>> {
+    let (status, message) = match refusal {
+        Refusal::Unauthorized => (401, "Unauthorized"),
+        Refusal::AccessDenied { .. } | Refusal::Forbidden => (403, "Forbidden"),
+        Refusal::InvalidApiKey { .. } | Refusal::Throttled | Refusal::QuotaExceeded => {
+            (429, "Too Many Requests")
+        }
+        Refusal::AuthorizerFailure
+        | Refusal::AuthorizerConfiguration
+        | Refusal::ApiConfiguration
+        | Refusal::BadIntegration => (500, "Internal Server Error"),
+        Refusal::NoRoute | Refusal::UpgradeRequired => (404, "Not Found"),
+        Refusal::IntegrationFailure | Refusal::IntegrationTimeout => (503, "Service Unavailable"),
+        Refusal::BadRequest | Refusal::BodyTooLarge | Refusal::HeadTooLarge => (400, "Bad Request"),
+        Refusal::ArnTooLong => (414, "Request-URI Too Long"),
+    };
+    super::json(status, format!(r#"{{"message":"{message}"}}"#))
+}

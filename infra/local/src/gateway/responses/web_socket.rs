@@ -1,0 +1,51 @@
+//! What a WebSocket API answers to a handshake that it refuses.
+//!
+//! That a refusal is a 401 or a 403 is in the developer guide's page on `$connect`, and the body is
+//! that of its errors on an open connection. Not confirmed: that a handshake's refusal has this
+//! body, and the status of a request that is no handshake.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use http_body_util::Full;
+use serde_json::json;
+
+use super::{Refusal, RequestId};
+
+pub(super) fn respond(refusal: Refusal, id: &RequestId) -> Response<Full<Bytes>> {
+    let (status, message) = match refusal {
+        Refusal::Unauthorized => (401, "Unauthorized"),
+        // No gateway response can be mapped, so a key that no plan knows is what it is.
+        Refusal::AccessDenied { .. }
+        | Refusal::InvalidApiKey { .. }
+        | Refusal::Forbidden
+        | Refusal::NoRoute => (403, "Forbidden"),
+        Refusal::Throttled => (429, "Too Many Requests"),
+        Refusal::QuotaExceeded => (429, "Limit Exceeded"),
+        Refusal::AuthorizerFailure
+        | Refusal::AuthorizerConfiguration
+        | Refusal::ApiConfiguration
+        | Refusal::IntegrationFailure
+        | Refusal::IntegrationTimeout
+        | Refusal::BadIntegration => (500, "Internal server error"),
+        Refusal::BadRequest
+        | Refusal::BodyTooLarge
+        | Refusal::HeadTooLarge
+        | Refusal::ArnTooLong => (400, "Bad Request"),
+        Refusal::UpgradeRequired => (426, "Upgrade Required"),
+    };
+    let body = format!(
+        r#"{{"message":{},"connectionId":{},"requestId":{}}}"#,
+        json!(message),
+        json!(id.connection()),
+        json!(id.as_str())
+    );
+    let mut response = super::json(status, body);
+    if refusal == Refusal::UpgradeRequired {
+        // RFC 9110, 15.5.22: what to upgrade to; RFC 6455, 4.4: and to which version of it.
+        let headers = response.headers_mut();
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
+    response
+}

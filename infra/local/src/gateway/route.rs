@@ -1,0 +1,257 @@
+//! An HTTP API's routes: which of them a request takes.
+//!
+//! The page "Create routes for HTTP APIs" of the developer guide has the order: a route that
+//! matches in full, then one with a greedy parameter, then `$default`. That a literal segment goes
+//! before a parameter, and a method before `ANY`, is not said there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use http::Method;
+
+/// The route that takes what no other does.
+const DEFAULT: &str = "$default";
+/// The longest route key, in bytes.
+const MAX_KEY: usize = 512;
+
+/// The methods that `ANY` stands for; no API has any other.
+pub(super) const METHODS: [Method; 7] = [
+    Method::DELETE,
+    Method::GET,
+    Method::HEAD,
+    Method::OPTIONS,
+    Method::PATCH,
+    Method::POST,
+    Method::PUT,
+];
+
+/// A route of an HTTP API: `GET /orders/{id}`, `ANY /{proxy+}` or `$default`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    key: String,
+    /// None for `$default`.
+    target: Option<Target>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Target {
+    /// None for `ANY`.
+    method: Option<Method>,
+    segments: Vec<Segment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    Parameter(String),
+    /// All the rest, one segment at least; always the last.
+    Greedy(String),
+}
+
+/// How well a route fits, the smallest best: full, greedy or default; parameters; `ANY`.
+type Rank = (u8, usize, bool);
+
+/// Why a text is no route.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no route: write `GET /orders/{{id}}`, `ANY /{{proxy+}}` or `$default`")]
+pub struct RouteError(String);
+
+/// What a request was matched to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Matched {
+    /// The route key; a REST API has none, so its resource stands here.
+    pub(super) key: String,
+    /// The path of the route or resource, with its parameters' names.
+    pub(super) resource: String,
+    pub(super) parameters: BTreeMap<String, String>,
+}
+
+impl Route {
+    /// Reads a route key.
+    ///
+    /// # Errors
+    /// Where the text is none.
+    pub fn parse(text: &str) -> Result<Self, RouteError> {
+        let wrong = || RouteError(text.chars().take(MAX_KEY).collect());
+        if text.len() > MAX_KEY {
+            return Err(wrong());
+        }
+        if text == DEFAULT {
+            return Ok(Self { key: text.to_owned(), target: None });
+        }
+        let (method, path) = text.split_once(' ').ok_or_else(wrong)?;
+        let method = match method {
+            "ANY" => None,
+            _ => Some(METHODS.into_iter().find(|m| m.as_str() == method).ok_or_else(wrong)?),
+        };
+        let path = path.strip_prefix('/').ok_or_else(wrong)?;
+        let mut segments = Vec::new();
+        for segment in path.split('/') {
+            if matches!(segments.last(), Some(Segment::Greedy(_))) {
+                return Err(wrong());
+            }
+            segments.push(Segment::parse(segment).ok_or_else(wrong)?);
+        }
+        Ok(Self { key: text.to_owned(), target: Some(Target { method, segments }) })
+    }
+
+    /// The routes of an API that says nothing of them: everything, as a REST API has it here.
+    #[must_use]
+    pub fn everything() -> Vec<Self> {
+        ["ANY /", "ANY /{proxy+}"].iter().filter_map(|key| Self::parse(key).ok()).collect()
+    }
+
+    /// The route that a request takes among `routes`.
+    pub(super) fn find(routes: &[Self], method: &Method, path: &str) -> Option<Matched> {
+        let fitting = routes.iter().filter_map(|route| Some((route, route.fit(method, path)?)));
+        let (route, (_, parameters)) = fitting.min_by_key(|(_, (rank, _))| *rank)?;
+        let resource = route.key.split_once(' ').map_or(DEFAULT, |(_, path)| path);
+        Some(Matched { key: route.key.clone(), resource: resource.to_owned(), parameters })
+    }
+
+    /// How well the route fits, and what its parameters are.
+    fn fit(&self, method: &Method, path: &str) -> Option<(Rank, BTreeMap<String, String>)> {
+        let mut parameters = BTreeMap::new();
+        let Some(target) = &self.target else { return Some(((2, 0, false), parameters)) };
+        if target.method.as_ref().is_some_and(|wanted| wanted != method) {
+            return None;
+        }
+        let mut rest = Some(path.strip_prefix('/')?);
+        let mut greedy = 0;
+        for segment in &target.segments {
+            let whole = rest?;
+            let (first, after) = match whole.split_once('/') {
+                Some((first, after)) => (first, Some(after)),
+                None => (whole, None),
+            };
+            rest = match segment {
+                Segment::Literal(wanted) if wanted == first => after,
+                Segment::Literal(_) => return None,
+                Segment::Parameter(_) | Segment::Greedy(_) if first.is_empty() => return None,
+                Segment::Parameter(name) => {
+                    parameters.insert(name.clone(), first.to_owned());
+                    after
+                }
+                Segment::Greedy(name) => {
+                    parameters.insert(name.clone(), whole.to_owned());
+                    greedy = 1;
+                    None
+                }
+            };
+        }
+        let rank = (greedy, parameters.len(), target.method.is_none());
+        rest.is_none().then_some((rank, parameters))
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key)
+    }
+}
+
+impl Segment {
+    fn parse(text: &str) -> Option<Self> {
+        let Some(inner) = text.strip_prefix('{') else {
+            let plain = !text.contains(['{', '}', '?', '#']) && !text.contains(char::is_whitespace);
+            return plain.then(|| Self::Literal(text.to_owned()));
+        };
+        let inner = inner.strip_suffix('}')?;
+        let (name, greedy) = match inner.strip_suffix('+') {
+            Some(name) => (name, true),
+            None => (inner, false),
+        };
+        let named = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        if name.is_empty() || !name.chars().all(named) {
+            return None;
+        }
+        let name = name.to_owned();
+        Some(if greedy { Self::Greedy(name) } else { Self::Parameter(name) })
+    }
+}
+
+/// The resource of a REST API that has `/` and `/{proxy+}`.
+pub(super) fn rest_resource(path: &str) -> Matched {
+    let rest = path.strip_prefix('/').unwrap_or(path);
+    let (resource, parameters) = if rest.is_empty() {
+        ("/", BTreeMap::new())
+    } else {
+        ("/{proxy+}", BTreeMap::from([("proxy".to_owned(), rest.to_owned())]))
+    };
+    Matched { key: resource.to_owned(), resource: resource.to_owned(), parameters }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes(keys: &[&str]) -> Vec<Route> {
+        keys.iter().map(|key| Route::parse(key).unwrap()).collect()
+    }
+
+    fn key(routes: &[Route], method: &Method, path: &str) -> Option<String> {
+        Some(Route::find(routes, method, path)?.key)
+    }
+
+    #[test]
+    fn a_full_match_goes_before_a_greedy_one_and_that_before_the_default() {
+        let routes = routes(&[
+            "$default",
+            "ANY /orders/{proxy+}",
+            "GET /orders/{id}",
+            "GET /orders/new",
+            "ANY /orders/new",
+            "GET /orders",
+        ]);
+        for (method, path, expected) in [
+            (Method::GET, "/orders", "GET /orders"),
+            (Method::POST, "/orders", "$default"),
+            (Method::GET, "/orders/new", "GET /orders/new"),
+            (Method::PUT, "/orders/new", "ANY /orders/new"),
+            (Method::GET, "/orders/1", "GET /orders/{id}"),
+            (Method::PUT, "/orders/1", "ANY /orders/{proxy+}"),
+            (Method::GET, "/orders/1/lines", "ANY /orders/{proxy+}"),
+            (Method::GET, "/orders/", "$default"),
+            (Method::GET, "/", "$default"),
+        ] {
+            assert_eq!(key(&routes, &method, path).as_deref(), Some(expected), "{method} {path}");
+        }
+        assert_eq!(key(&routes[1..], &Method::GET, "/elsewhere"), None);
+    }
+
+    #[test]
+    fn parameters_are_named_and_the_default_routes_take_all() {
+        let all = Route::everything();
+        assert_eq!(all.len(), 2);
+        let matched = Route::find(&all, &Method::PUT, "/a//b/").unwrap();
+        assert_eq!(matched.resource, "/{proxy+}");
+        assert_eq!(matched.parameters, BTreeMap::from([("proxy".to_owned(), "a//b/".to_owned())]));
+        assert_eq!(Route::find(&all, &Method::GET, "/").unwrap().resource, "/");
+        let routes = routes(&["GET /u/{a}/o/{b}"]);
+        let matched = Route::find(&routes, &Method::GET, "/u/1/o/2").unwrap();
+        assert_eq!(matched.parameters.values().collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(rest_resource("/a/b").parameters["proxy"], "a/b");
+    }
+
+    #[test]
+    fn what_is_no_route_is_refused() {
+        let long = format!("GET /{}", "a".repeat(MAX_KEY));
+        for wrong in [
+            "",
+            "GET",
+            "get /orders",
+            "BREW /orders",
+            "GET orders",
+            "GET /{}",
+            "GET /{a",
+            "GET /a}",
+            "GET /{a+}/b",
+            "GET /{a b}",
+            "GET /a?b",
+            "$connect",
+            &long,
+        ] {
+            assert!(Route::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What is started, and how.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Uri;
+use throttle::Plan;
+
+use crate::clock::Now;
+use crate::gateway::{KeySource, Kind, Payload, Route, Source};
+
+/// What is started, and how.
+#[derive(Clone)]
+pub struct Options {
+    /// The REST API's port; 0 for a free one, here and below.
+    pub api_port: u16,
+    /// The token issuer's port.
+    pub issuer_port: u16,
+    /// The table's port.
+    pub dynamodb_port: u16,
+    /// How many execution environments the authorizer has.
+    pub environments: NonZeroUsize,
+    /// How long the API keeps an authorizer's result; zero turns its cache off.
+    pub authorizer_ttl: Duration,
+    /// How long the issuer's tokens are good for.
+    pub token_lifetime: Duration,
+    /// The HTTP service behind the API; without one requests are echoed.
+    pub upstream: Option<Uri>,
+    /// The folder that keeps the table; without one it is in memory.
+    pub data: Option<PathBuf>,
+    /// The authorizer's configuration; without one the demonstration's.
+    pub config: Option<PathBuf>,
+    /// The usage plan's API key.
+    ///
+    /// The demonstration needs one and has its own; with a configuration of one's own a key is
+    /// required of nobody unless it is given here.
+    pub api_key: Option<String>,
+    /// Where the API keys of requests come from.
+    pub api_key_source: KeySource,
+    /// The usage plan that the APIs themselves hold the key to.
+    pub usage_plan: Option<Plan>,
+    /// Which REST API there is: [`Kind::RestToken`] or [`Kind::RestRequest`].
+    pub rest: Kind,
+    /// The HTTP API, where there is one.
+    pub http: Option<Payload>,
+    /// The HTTP API's port.
+    pub http_port: u16,
+    /// The HTTP API's routes; without any it takes every request.
+    pub routes: Vec<Route>,
+    /// Whether there is a WebSocket API.
+    pub websocket: bool,
+    /// The WebSocket API's port.
+    pub websocket_port: u16,
+    /// Identity sources, each for the APIs that can have it; without one, that of the kind.
+    pub identity_sources: Vec<Source>,
+    /// The variables of every stage.
+    pub stage_variables: BTreeMap<String, String>,
+    /// What an execution environment runs.
+    pub authorizer: PathBuf,
+    /// The arguments of that executable.
+    pub authorizer_arguments: Vec<OsString>,
+    /// The wall clock.
+    pub now: Now,
+}
+
+impl Options {
+    /// The demonstration on free ports, in memory, with two environments of `authorizer`.
+    #[must_use]
+    pub fn new(authorizer: PathBuf, now: Now) -> Self {
+        Self {
+            api_port: 0,
+            issuer_port: 0,
+            dynamodb_port: 0,
+            environments: NonZeroUsize::MIN.saturating_add(1),
+            authorizer_ttl: Duration::ZERO,
+            token_lifetime: Duration::from_secs(3600),
+            upstream: None,
+            data: None,
+            config: None,
+            api_key: None,
+            api_key_source: KeySource::default(),
+            usage_plan: None,
+            rest: Kind::RestToken,
+            http: None,
+            http_port: 0,
+            routes: Vec::new(),
+            websocket: false,
+            websocket_port: 0,
+            identity_sources: Vec::new(),
+            stage_variables: BTreeMap::new(),
+            authorizer,
+            authorizer_arguments: Vec::new(),
+            now,
+        }
+    }
+
+    /// Every API that there is to be, the REST API first.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<Kind> {
+        let socket = self.websocket.then_some(Kind::WebSocket);
+        [Some(self.rest), self.http.map(Kind::Http), socket].into_iter().flatten().collect()
+    }
+
+    /// The demonstration's second function, where an API needs one.
+    pub(super) fn has_second_function(&self) -> bool {
+        self.config.is_none() && (self.http.is_some() || self.websocket)
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("kinds", &self.kinds())
+            .field("environments", &self.environments)
+            .field("authorizer_ttl", &self.authorizer_ttl)
+            .field("data", &self.data)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,16 @@
+//! Every kind of API over loopback: with a closure in the authorizer's place, and with the real one.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a helper of tests fails as loudly as they do"
+)]
+
+mod api;
+mod http_api;
+mod real;
+mod rest_request;
+mod socket;
+mod usage_plan;
+mod web_socket;

@@ -1,0 +1,69 @@
+//! A WebSocket client.
+
+use futures_util::{SinkExt, StreamExt};
+use http::{HeaderName, HeaderValue, Response};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+pub(crate) struct Socket {
+    stream: WebSocketStream<TcpStream>,
+    pub(crate) handshake: Response<Option<Vec<u8>>>,
+}
+
+/// The answer to a handshake that was refused.
+pub(crate) type Refused = (u16, String);
+
+impl Socket {
+    /// Connects to `ws://…` or `http://…`, with these headers.
+    pub(crate) async fn connect(url: &str, headers: &[(&str, &str)]) -> Result<Self, Refused> {
+        let url = url.replacen("http://", "ws://", 1);
+        let mut request = url.as_str().into_client_request().unwrap();
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().unwrap();
+            request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
+        }
+        let address = request.uri().authority().unwrap().to_string();
+        let stream = TcpStream::connect(address).await.unwrap();
+        match tokio_tungstenite::client_async(request, stream).await {
+            Ok((stream, handshake)) => Ok(Self { stream, handshake }),
+            Err(Error::Http(response)) => {
+                let body = response.body().clone().unwrap_or_default();
+                Err((response.status().as_u16(), String::from_utf8(body).unwrap()))
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    pub(crate) async fn send(&mut self, message: Message) {
+        self.stream.send(message).await.unwrap();
+    }
+
+    /// Sends a text and gives the answer.
+    pub(crate) async fn ask(&mut self, text: &str) -> Value {
+        self.send(Message::text(text)).await;
+        match self.stream.next().await.unwrap().unwrap() {
+            Message::Text(answer) => serde_json::from_str(&answer).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits for the other side to end it, and gives the code.
+    pub(crate) async fn ended(mut self) -> u16 {
+        loop {
+            match self.stream.next().await {
+                Some(Ok(Message::Close(frame))) => return frame.unwrap().code.into(),
+                Some(Ok(_)) => {}
+                other => panic!("no close frame: {other:?}"),
+            }
+        }
+    }
+
+    /// Ends it from this side, and waits for the other to agree.
+    pub(crate) async fn close(mut self) {
+        self.stream.close(None).await.unwrap();
+        while let Some(Ok(_)) = self.stream.next().await {}
+    }
+}
