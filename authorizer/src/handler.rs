@@ -7,9 +7,7 @@ use futures_util::FutureExt as _;
 use policy::{DocumentError, Verdict};
 use reqwest::Client;
 use serde_json::Value;
-use throttle::{
-    Clock, Consumed, Directory, PlanId, Request, Store, Throttle, ThrottleError,
-};
+use throttle::{Clock, Consumed, Directory, PlanId, Request, Store, Throttle, ThrottleError};
 
 use crate::claims::Claims;
 use crate::config::{Config, ThrottleConfig};

@@ -121,11 +121,7 @@ impl Metrics {
                     dimensions: [["function", "code"]],
                     metrics: [Definition { name: "Decisions", unit: Unit::Count }],
                 },
-                Directive {
-                    namespace,
-                    dimensions: [["function"]],
-                    metrics: Definitions(measured),
-                },
+                Directive { namespace, dimensions: [["function"]], metrics: Definitions(measured) },
             ),
         };
         line.put("_aws", metadata);
