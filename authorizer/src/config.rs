@@ -418,6 +418,8 @@ api_key = "a-key-of-twenty-chars"
             ("\"closed\"", "\"ajar\"", 16, "unknown variant `ajar`"),
             ("[throttle]", "[throttle", 11, ""),
             ("[throttle]", "[throttle]\ntimeout_ms = 9", 11, "10 to 5000"),
+            ("[throttle]", "[throttle]\nregion = \"\"", 11, "not a Region's name"),
+            ("[throttle]", "[throttle]\nregion = \"eu west\"", 11, "not a Region's name"),
             ("[throttle]", "[throttle]\ntimeout_ms = 5001", 11, "10 to 5000"),
             ("[throttle]", "[throttle]\ntimeout_ms = 0.5", 12, "invalid type"),
             ("\"access\"", "\"id\"", 11, "is not in ID tokens"),

@@ -17,6 +17,7 @@
 mod api_key;
 mod credential;
 mod members;
+mod method;
 
 use std::net::IpAddr;
 
@@ -153,6 +154,15 @@ impl<'a> Event<'a> {
         };
         let context = self.members.get("requestContext")?;
         context.get(holder)?.get("sourceIp")?.as_str()?.parse().ok()
+    }
+
+    /// The method that is called, as a usage plan writes it: `/orders/{id}/GET`.
+    ///
+    /// The resource is the API's own, with its parameters' names, where the form tells it. A TOKEN
+    /// event has the path that was called alone, which is the same for a resource without any.
+    #[must_use]
+    pub fn method(&self) -> Option<String> {
+        method::of(self.form, self.members, self.arn.target())
     }
 
     /// The API key that the request came with, where there is exactly one.

@@ -6,18 +6,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use futures_util::FutureExt as _;
 use policy::{DocumentError, Verdict};
 use reqwest::Client;
-use serde_json::{Map, Value};
-use throttle::{Clock, Consumed, Decision, Directory, Request, Store, Throttle, ThrottleError};
+use serde_json::Value;
+use throttle::{Clock, Consumed, Directory, PlanId, Request, Store, Throttle, ThrottleError};
 
 use crate::claims::Claims;
 use crate::config::{Config, ThrottleConfig};
 use crate::event::{Event, Form};
 use crate::holder::Holder;
 use crate::http;
+use crate::line::Line;
 use crate::log::{self, Weight};
 use crate::metrics::{Measured, Metrics};
 use crate::refusal::{Code, Refusal};
-use crate::response::{Decided, Failure, Response};
+use crate::response::{Charged, Decided, Failure, Response};
 use crate::revocation::Revocations;
 use crate::verify::{self, Lookup, Verification, Verifier};
 
@@ -82,7 +83,7 @@ struct Trail {
     form: Option<Form>,
     kid: Option<String>,
     sub: Option<String>,
-    plan: Option<String>,
+    plan: Option<PlanId>,
     measured: Measured,
 }
 
@@ -266,16 +267,16 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             Verdict::Conditional { .. } => true,
             Verdict::Denied { .. } => false,
         };
-        let decision = match &self.config.throttle {
+        let charged = match &self.config.throttle {
             Some(config) => self.limit(config, event, &claims, allowed, trail).await?,
             None => None,
         };
-        let code = match &decision {
+        let code = match &charged {
             _ if !allowed => "forbidden",
-            Some(decision) if !decision.is_allowed() => "throttled",
+            Some(charged) if !charged.decision.is_allowed() => "throttled",
             _ => "allowed",
         };
-        let decided = Decided { claims: &claims, allowed, decision: decision.as_ref() };
+        let decided = Decided { claims: &claims, allowed, charged: charged.as_ref() };
         let policy = || self.config.rules.document(&caller, event.arn());
         let response = Response::decided(event, &self.config, &decided, policy);
         let response = response.map_err(|error: DocumentError| {
@@ -287,7 +288,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     }
 
     /// Makes a request's line.
-    fn line(&self, invocation: Invocation<'_>, trail: Trail, end: End) -> Map<String, Value> {
+    fn line(&self, invocation: Invocation<'_>, trail: Trail, end: End) -> String {
         let Trail { form, kid, sub, plan, mut measured } = trail;
         let (message, code, detail) = match end {
             End::Decided(code) => ("decided", code, None),
@@ -297,22 +298,16 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
                 (message, code.as_str(), Some(refusal.detail()))
             }
         };
-        let mut line = Map::new();
-        let mut put = |name: &str, value: Option<&str>| {
-            if let Some(value) = value {
-                line.insert(name.to_owned(), value.into());
-            }
-        };
-        put("message", Some(message));
-        put("level", Some(end.weight().as_str()));
-        put("request_id", Some(invocation.request_id));
-        put("trace", invocation.trace.and_then(log::trace_root));
-        put("form", form.map(Form::as_str));
-        put("code", Some(code));
-        put("detail", detail);
-        put("kid", kid.as_deref());
-        put("sub", sub.as_deref());
-        put("plan", plan.as_deref());
+        let mut line = Line::new(message);
+        line.put("level", end.weight().as_str());
+        line.put("request_id", invocation.request_id);
+        line.put_some("trace", invocation.trace.and_then(log::trace_root));
+        line.put_some("form", form.map(Form::as_str));
+        line.put("code", code);
+        line.put_some("detail", detail);
+        line.put_some("kid", kid.as_deref());
+        line.put_some("sub", sub.as_deref());
+        line.put_some("plan", plan.as_ref().map(PlanId::as_str));
 
         measured.cold_start = !self.warm.swap(true, Ordering::Relaxed);
         measured.fetches = self.verifier.fetches().take();
@@ -321,7 +316,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             (measured.writes, measured.milliunits) = since;
         }
         self.metrics.embed(&mut line, &measured, self.clock.now().as_nanos() / 1_000_000);
-        line
+        line.finish()
     }
 
     /// Charges a request to its holder's bucket, if the rules allow it.
@@ -332,7 +327,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         claims: &Claims,
         allowed: bool,
         trail: &mut Trail,
-    ) -> Result<Option<Decision>, Refusal> {
+    ) -> Result<Option<Charged>, Refusal> {
         // A key is a credential: it is looked at for a route that is forbidden too, since the
         // policy may be cached for another.
         if !allowed && !config.counts_by_api_key() {
@@ -342,22 +337,29 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         let outcome = async {
             let holder = Holder::of(event, claims, config, self.directory.as_ref()).await?;
             // API Gateway refuses a forbidden call by the policy; it is not charged to the caller.
-            if allowed { self.charge(&holder).await.map(Some) } else { Ok(None) }
+            if allowed { self.charge(event, holder).await.map(Some) } else { Ok(None) }
         };
         let outcome = outcome.await;
         trail.measured.table = Some(self.clock.monotonic().saturating_sub(asked));
-        let decision = outcome?;
-        if let Some(decision) = &decision {
-            trail.plan = Some(decision.plan().to_string());
+        let charged = outcome?;
+        if let Some(Charged { decision, .. }) = &charged {
+            trail.plan = Some(decision.plan().clone());
             trail.measured.degraded = decision.is_degraded();
         }
-        Ok(decision)
+        Ok(charged)
     }
 
-    async fn charge(&self, holder: &Holder) -> Result<Decision, Refusal> {
+    async fn charge(&self, event: &Event<'_>, holder: Holder) -> Result<Charged, Refusal> {
         let throttle = self.throttle.as_ref().ok_or(Refusal::config("limits without a store"))?;
-        let outcome = throttle.decide(&Request::new(&holder.subject, &holder.plan)).await;
-        outcome.map_err(|error| match error {
+        let Holder { subject, plan } = holder;
+        let (arn, method) = (event.arn(), event.method());
+        let request = Request::new(&subject, &plan);
+        let request = match &method {
+            Some(method) => request.method(arn.api(), arn.stage(), method),
+            None => request,
+        };
+        let outcome = throttle.decide(&request).await;
+        let decision = outcome.map_err(|error| match error {
             // Not logged with its plan: that can be a claim's text.
             ThrottleError::UnknownPlan { .. } => {
                 Refusal::config("the plan is not in the table: put it there")
@@ -371,7 +373,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
                     _ => Refusal::unavailable("the table can't be had"),
                 }
             }
-        })
+        })?;
+        Ok(Charged { subject, decision })
     }
 }
 

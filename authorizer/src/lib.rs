@@ -23,6 +23,7 @@ mod http;
 mod inspect;
 mod json;
 mod jwks;
+mod line;
 mod log;
 mod metrics;
 #[cfg(feature = "otel")]

@@ -23,9 +23,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
 
 use crate::config::MetricsConfig;
+use crate::line::Line;
 
 /// How many values one metric may have in one line.
 const MAX_VALUES: usize = 100;
@@ -102,76 +103,140 @@ impl Metrics {
     }
 
     /// Adds what was measured to a line that has a `code`; `now` is in Unix milliseconds.
-    pub(crate) fn embed(&self, line: &mut Map<String, Value>, measured: &Measured, now: u64) {
+    pub(crate) fn embed(&self, line: &mut Line, measured: &Measured, now: u64) {
         if !self.are_on() {
             return;
         }
-        let mut named = Vec::new();
-        for (name, unit, value) in measured.members() {
-            named.push(json!({"Name": name, "Unit": unit}));
-            line.insert(name.to_owned(), value);
+        for metric in measured.metrics() {
+            line.put(metric.name, metric.values);
         }
-        line.insert("Decisions".to_owned(), json!(1));
-        line.insert("function".to_owned(), json!(self.function));
+        line.put("Decisions", 1);
+        line.put("function", &self.function);
         let namespace = &self.config.namespace;
-        let metadata = json!({
-            "Timestamp": now,
-            "CloudWatchMetrics": [
-                {
-                    "Namespace": namespace,
-                    "Dimensions": [["function", "code"]],
-                    "Metrics": [{"Name": "Decisions", "Unit": "Count"}],
+        let metadata = Metadata {
+            timestamp: now,
+            directives: (
+                Directive {
+                    namespace,
+                    dimensions: [["function", "code"]],
+                    metrics: [Definition { name: "Decisions", unit: Unit::Count }],
                 },
-                {"Namespace": namespace, "Dimensions": [["function"]], "Metrics": named},
-            ],
-        });
-        line.insert("_aws".to_owned(), metadata);
+                Directive { namespace, dimensions: [["function"]], metrics: Definitions(measured) },
+            ),
+        };
+        line.put("_aws", metadata);
     }
+}
+
+/// The member `_aws`: what in the line is a metric.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata<'a> {
+    timestamp: u64,
+    #[serde(rename = "CloudWatchMetrics")]
+    directives: (
+        Directive<'a, [[&'static str; 2]; 1], [Definition; 1]>,
+        Directive<'a, [[&'static str; 1]; 1], Definitions<'a>>,
+    ),
+}
+
+/// Metrics that are kept by the same dimensions.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a, D, M> {
+    namespace: &'a str,
+    dimensions: D,
+    metrics: M,
+}
+
+/// One metric by name.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    name: &'static str,
+    unit: Unit,
+}
+
+/// The definitions of all that was measured.
+struct Definitions<'a>(&'a Measured);
+
+impl Serialize for Definitions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let metrics = self.0.metrics();
+        serializer.collect_seq(metrics.map(|Metric { name, unit, .. }| Definition { name, unit }))
+    }
+}
+
+#[derive(Clone, Copy, Serialize)]
+enum Unit {
+    Count,
+    Microseconds,
+}
+
+/// A metric that has an occasion.
+struct Metric<'a> {
+    name: &'static str,
+    unit: Unit,
+    values: Values<'a>,
+}
+
+/// What was counted or timed, once or several times.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Values<'a> {
+    One(u64),
+    #[serde(serialize_with = "all_micros")]
+    Times(&'a [Fetch]),
 }
 
 impl Measured {
-    /// Each metric that has an occasion: name, unit, value.
-    fn members(&self) -> Vec<(&'static str, &'static str, Value)> {
-        let mut members = vec![("Duration", "Microseconds", micros(self.duration))];
-        if self.cold_start {
-            members.push(("ColdStarts", "Count", json!(1)));
-        }
-        if !self.fetches.is_empty() {
-            let took: Vec<Value> =
-                self.fetches.iter().take(MAX_VALUES).map(|fetch| micros(fetch.took)).collect();
-            let failed = self.fetches.iter().filter(|fetch| !fetch.succeeded).count();
-            members.push(("KeyFetches", "Count", json!(self.fetches.len())));
-            members.push(("KeyFetchFailures", "Count", json!(failed)));
-            members.push(("KeyFetchTime", "Microseconds", Value::Array(took)));
-        }
-        if let Some(hit) = self.cached {
-            members.push(("CacheHits", "Count", json!(u8::from(hit))));
-            members.push(("CacheMisses", "Count", json!(u8::from(!hit))));
-        }
-        if let Some(asked) = self.revocations {
-            members.push(("RevocationHits", "Count", json!(u8::from(asked.is_none()))));
-            members.push(("RevocationMisses", "Count", json!(u8::from(asked.is_some()))));
-            if let Some(took) = asked {
-                members.push(("RevocationTime", "Microseconds", micros(took)));
-            }
-        }
-        if let Some(took) = self.table {
-            members.push(("TableTime", "Microseconds", micros(took)));
-        }
-        if self.writes > 0 {
-            members.push(("TableWrites", "Count", json!(self.writes)));
-            members.push(("TableMilliunits", "Count", json!(self.milliunits)));
-        }
-        if self.degraded {
-            members.push(("Degraded", "Count", json!(1)));
-        }
-        members
+    /// Each metric that has an occasion.
+    fn metrics(&self) -> impl Iterator<Item = Metric<'_>> {
+        let one = |name, unit, value: Option<u64>| {
+            value.map(|value| Metric { name, unit, values: Values::One(value) })
+        };
+        let count = |name, value| one(name, Unit::Count, value);
+        let time = |name, took: Option<Duration>| one(name, Unit::Microseconds, took.map(micros));
+        let flag = |name, set: bool| count(name, set.then_some(1));
+
+        let fetches = self.fetches.get(..MAX_VALUES).unwrap_or(&self.fetches);
+        let fetched = |value| (!fetches.is_empty()).then_some(value);
+        let failed = fetches.iter().filter(|fetch| !fetch.succeeded);
+        let (unit, values) = (Unit::Microseconds, Values::Times(fetches));
+        let asked = self.revocations;
+        let wrote = |value| (self.writes > 0).then_some(value);
+        [
+            time("Duration", Some(self.duration)),
+            flag("ColdStarts", self.cold_start),
+            count("KeyFetches", fetched(length(fetches.iter()))),
+            count("KeyFetchFailures", fetched(length(failed))),
+            (!fetches.is_empty()).then_some(Metric { name: "KeyFetchTime", unit, values }),
+            count("CacheHits", self.cached.map(u64::from)),
+            count("CacheMisses", self.cached.map(|hit| u64::from(!hit))),
+            count("RevocationHits", asked.map(|took| u64::from(took.is_none()))),
+            count("RevocationMisses", asked.map(|took| u64::from(took.is_some()))),
+            time("RevocationTime", asked.flatten()),
+            time("TableTime", self.table),
+            count("TableWrites", wrote(self.writes)),
+            count("TableMilliunits", wrote(self.milliunits)),
+            flag("Degraded", self.degraded),
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
+fn length<T>(items: impl Iterator<Item = T>) -> u64 {
+    items.fold(0, |length, _| length + 1)
+}
+
 /// Whole microseconds.
-fn micros(took: Duration) -> Value {
-    json!(u64::try_from(took.as_micros()).unwrap_or(u64::MAX))
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn all_micros<S: Serializer>(fetches: &[Fetch], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(fetches.iter().map(|fetch| micros(fetch.took)))
 }
 
 #[cfg(test)]

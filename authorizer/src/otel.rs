@@ -84,7 +84,7 @@ impl Traces {
     /// Sends the span of a request that began at `start`; a failure is told and nothing more.
     pub(crate) async fn export(
         &self,
-        line: &Map<String, Value>,
+        line: &str,
         trace: Option<&str>,
         start: Timestamp,
         took: Duration,
@@ -93,7 +93,8 @@ impl Traces {
         if header.split(';').any(|part| part.trim() == "Sampled=0") {
             return;
         }
-        let span = span(line, parent(header), start, took);
+        let line: Map<String, Value> = serde_json::from_str(line).unwrap_or_default();
+        let span = span(&line, parent(header), start, took);
         // What the error says is a stranger's text.
         if self.exporter.export(vec![span]).await.is_err() {
             tracing::warn!("the request's span can't be sent");

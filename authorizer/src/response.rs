@@ -22,7 +22,7 @@ use lambda_runtime::Diagnostic;
 use policy::{Document, DocumentError, MethodArn};
 use serde::{Serialize, Serializer, ser};
 use serde_json::value::RawValue;
-use throttle::Decision;
+use throttle::{Decision, Subject};
 
 use crate::claims::Claims;
 use crate::config::{
@@ -127,12 +127,20 @@ pub(crate) struct Decided<'a> {
     /// Whether the rules allow the route that was asked for.
     pub(crate) allowed: bool,
     /// What the caller's plan says, where there are limits and the request was counted.
-    pub(crate) decision: Option<&'a Decision>,
+    pub(crate) charged: Option<&'a Charged>,
+}
+
+/// A request that was counted.
+pub(crate) struct Charged {
+    /// Whose bucket it was charged to.
+    pub(crate) subject: Subject,
+    /// What came of it.
+    pub(crate) decision: Decision,
 }
 
 impl Decided<'_> {
     fn is_throttled(&self) -> bool {
-        self.decision.is_some_and(|decision| !decision.is_allowed())
+        self.charged.is_some_and(|charged| !charged.decision.is_allowed())
     }
 }
 
@@ -162,7 +170,7 @@ impl Response {
         decided: &Decided<'_>,
         policy: impl FnOnce() -> Result<Document, DocumentError>,
     ) -> Result<Self, DocumentError> {
-        let context = Context::of(decided.claims, decided.decision);
+        let context = Context::of(decided.claims, decided.charged);
         let refuse = match &config.throttle {
             Some(throttle) if decided.is_throttled() => Some(throttle.refuse),
             _ => None,

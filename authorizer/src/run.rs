@@ -31,6 +31,9 @@ pub enum StartError {
     /// The machine has no root certificates, say.
     #[error("the HTTP client for key sets can't be made ({}): check the root certificates", cause(.0))]
     Client(#[from] reqwest::Error),
+    /// The Region can't be one.
+    #[error("`region` in [throttle] {0}")]
+    Region(#[from] throttle::NameError),
     /// A variable that Lambda sets is missing.
     #[error("`{0}` is not set: this executable is started by Lambda, or by `cargo run -p local`")]
     Environment(&'static str),
@@ -52,7 +55,7 @@ fn cause(error: &reqwest::Error) -> String {
 impl StartError {
     const fn code(&self) -> &'static str {
         match self {
-            Self::Config(_) | Self::Environment(_) => "config",
+            Self::Config(_) | Self::Region(_) | Self::Environment(_) => "config",
             Self::Client(_) => "unavailable",
         }
     }
@@ -174,7 +177,12 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
             let client = connect(throttle.timeout()).client().await;
             let clock = SystemClock::new();
             let directory = Directory::new(&client, &throttle.table, clock, KEEP_LOOK_UPS);
-            (Some(DynamoStore::new(client, &throttle.table)), Some(directory))
+            let store = DynamoStore::new(client, &throttle.table);
+            let store = match &throttle.region {
+                Some(region) => store.region(region)?,
+                None => store,
+            };
+            (Some(store), Some(directory))
         }
         None => (None, None),
     };

@@ -19,12 +19,17 @@ const API_KEY_LENGTH: std::ops::RangeInclusive<usize> = 20..=128;
 /// What `timeout_ms` may be: less is never met, and more outlasts the caller's patience.
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=5_000;
 
+/// The longest name of a Region, in bytes.
+const MAX_REGION: usize = 64;
+
 /// The `[throttle]` table: where limits are kept, and how a refusal is said.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ThrottleConfig {
     /// The DynamoDB table's name.
     pub table: String,
+    /// The Region whose own budgets count, where several share the table.
+    pub region: Option<String>,
     /// The claim whose text a bucket belongs to, or `api_key`: whoever holds the request's key.
     pub subject: String,
     /// Which plan a caller is on.
@@ -69,6 +74,7 @@ impl fmt::Debug for ThrottleConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThrottleConfig")
             .field("table", &self.table)
+            .field("region", &self.region)
             .field("subject", &self.subject)
             .field("plan", &self.plan)
             .field("refuse", &self.refuse)
@@ -111,6 +117,9 @@ pub(super) fn check(spec: &ThrottleConfig) -> Result<(), String> {
     if spec.subject.is_empty() || spec.table.is_empty() {
         return Err("`table` and `subject` must not be empty".into());
     }
+    if spec.region.as_deref().is_some_and(|region| !is_region(region)) {
+        return Err("`region` is not a Region's name: write one as `eu-west-1`".into());
+    }
     if spec.timeout_ms.is_some_and(|timeout| !TIMEOUT_MS.contains(&timeout)) {
         return Err(
             "`timeout_ms` must be 10 to 5000: API Gateway itself waits for ten seconds".into()
@@ -133,6 +142,12 @@ pub(super) fn check(spec: &ThrottleConfig) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a text has the form of Regions' names: a bucket's key begins with it.
+fn is_region(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.len() <= MAX_REGION && text.bytes().all(plain)
 }
 
 fn plan_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<throttle::PlanId, D::Error> {

@@ -54,6 +54,49 @@ fn socket(changes: &Value) -> Value {
     with(json!({"type": "REQUEST", "methodArn": SOCKET}), changes)
 }
 
+/// The method that an event calls, as a plan writes it.
+fn method(event: &Value) -> Option<String> {
+    Event::read(Form::of(event).unwrap(), event).unwrap().method()
+}
+
+#[test]
+fn says_which_method_is_called_as_a_plan_writes_it() {
+    let rest = example!("custom-auth-request-type-request");
+    assert_eq!(method(&rest).unwrap(), "/request/GET");
+    let http1 = example!("v2-custom-authorizer-v1-request");
+    assert_eq!(method(&http1).unwrap(), "/request/GET");
+    let http2 = example!("v2-custom-authorizer-v2-request");
+    assert_eq!(method(&http2), None, "the route is $default");
+    assert_eq!(method(&example!("v2-custom-authorizer-websocket-request")), None);
+
+    // The resource, not the path that was called.
+    let orders = ARN.replace("request", "orders/7");
+    let called = json!({
+        "methodArn": orders, "resource": "/orders/{id}", "path": "/orders/7", "httpMethod": "GET",
+    });
+    assert_eq!(method(&request(&called)).unwrap(), "/orders/{id}/GET");
+    let route = json!({"routeKey": "ANY /orders/{id}", "routeArn": orders});
+    assert_eq!(method(&http(&route)).unwrap(), "/orders/{id}/ANY");
+    let token = json!({"type": "TOKEN", "methodArn": orders});
+    assert_eq!(method(&token).unwrap(), "/orders/7/GET", "nothing else is told");
+    let root = json!({"type": "TOKEN", "methodArn": ARN.replace("request", "")});
+    assert_eq!(method(&root).unwrap(), "//GET", "the root's resource is `/`");
+
+    for changes in [
+        json!({}),
+        json!({"resource": "/x"}),
+        json!({"resource": "x", "httpMethod": "GET"}),
+        json!({"resource": 1, "httpMethod": "GET"}),
+        json!({"resource": "/x", "httpMethod": ["GET"]}),
+        json!({"resource": format!("/{}", "x".repeat(1_600)), "httpMethod": "GET"}),
+    ] {
+        assert_eq!(method(&request(&changes)), None, "{changes}");
+    }
+    for route in [json!({}), json!({"routeKey": "$default"}), json!({"routeKey": "GET x"})] {
+        assert_eq!(method(&http(&route)), None, "{route}");
+    }
+}
+
 #[test]
 fn reads_aws_s_own_examples() {
     // Its ARN has `*` for a stage, which no request has.

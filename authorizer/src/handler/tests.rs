@@ -51,7 +51,17 @@ struct Bench {
 }
 
 impl Bench {
+    /// Its keys are fetched by whoever needs them first.
     async fn new(throttle: &str) -> Self {
+        Self::made(throttle, false).await
+    }
+
+    /// Its keys are bundled: where only the table is of interest, a slow fetch must not be.
+    async fn with_keys(throttle: &str) -> Self {
+        Self::made(throttle, true).await
+    }
+
+    async fn made(throttle: &str, bundled: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let iss = format!("http://{}", listener.local_addr().unwrap());
         let public = key_pair().public_key();
@@ -61,6 +71,7 @@ impl Bench {
             "e": URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero()),
         }]})
         .to_string();
+        let bundle = if bundled { format!("jwks = '{set}'") } else { String::new() };
         let router = Router::new().fallback(move || async move { set });
         tokio::spawn(async move { axum::serve(listener, router).await });
 
@@ -68,6 +79,7 @@ impl Bench {
             r#"
             [[issuer]]
             url = "{iss}"
+            {bundle}
             clients = ["client"]
             token_use = "access"
 

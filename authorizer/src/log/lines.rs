@@ -40,23 +40,26 @@ where
         if event.metadata().target() != REQUEST {
             return self.others.format_event(context, writer, event);
         }
-        let mut line = Line::default();
-        event.record(&mut line);
-        let Some(members) = line.0.strip_prefix('{') else { return Err(fmt::Error) };
         writer.write_str("{\"timestamp\":\"")?;
         SystemTime.format_time(&mut writer)?;
-        writeln!(writer, "\",{members}")
+        let mut line = Line { writer, outcome: Err(fmt::Error) };
+        event.record(&mut line);
+        line.outcome
     }
 }
 
-/// The field `line` of an event.
-#[derive(Default)]
-struct Line(String);
+/// Writes the members of an event's field `line`, which ends what it is told of.
+struct Line<'w> {
+    writer: Writer<'w>,
+    outcome: fmt::Result,
+}
 
-impl Visit for Line {
+impl Visit for Line<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "line" {
-            value.clone_into(&mut self.0);
+        if field.name() == "line"
+            && let Some(members) = value.strip_prefix('{')
+        {
+            self.outcome = writeln!(self.writer, "\",{members}");
         }
     }
 

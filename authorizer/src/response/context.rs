@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use throttle::Decision;
 
+use super::Charged;
 use crate::claims::Claims;
 
 /// The context of an answer: strings, numbers and booleans alone.
@@ -15,13 +15,15 @@ pub(super) struct Context(Map<String, Value>);
 
 impl Context {
     /// What a caller's claims and plan say; what they don't is left out.
-    pub(super) fn of(claims: &Claims, decision: Option<&Decision>) -> Self {
+    pub(super) fn of(claims: &Claims, charged: Option<&Charged>) -> Self {
         let mut context = Self::default();
         for (name, value) in claims.context() {
             context.put(name, Some(value));
         }
-        if let Some(decision) = decision {
-            context.put("plan", Some(decision.plan().to_string()));
+        if let Some(Charged { subject, decision }) = charged {
+            // Whoever counts behind the authorizer can name the same bucket by it.
+            context.put("subject", Some(subject.as_str()));
+            context.put("plan", Some(decision.plan().as_str()));
             context.put("limit", Some(decision.limit()));
             context.put("remaining", Some(decision.remaining()));
             context.put("retryAfter", decision.retry_after_seconds());

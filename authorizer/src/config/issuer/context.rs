@@ -6,10 +6,11 @@ use serde::de::{self, Deserialize, Deserializer};
 use toml::Spanned;
 
 /// Names that the answer or API Gateway itself gives a meaning.
-const RESERVED: [&str; 9] = [
+const RESERVED: [&str; 10] = [
     "principalId",
     "integrationLatency",
     "claims",
+    "subject",
     "plan",
     "limit",
     "remaining",

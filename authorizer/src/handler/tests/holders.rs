@@ -17,7 +17,7 @@ struct Table {
 impl Table {
     async fn new(throttle: &str) -> Self {
         let client = serve().await;
-        let mut bench = Bench::new(throttle).await;
+        let mut bench = Bench::with_keys(throttle).await;
         let directory = Directory::new(&client, TABLE, bench.clock.clone(), KEEP);
         bench.authorizer = bench.authorizer.with_directory(directory);
         let store = bench.authorizer.throttle.as_ref().unwrap().store();
@@ -160,6 +160,60 @@ async fn a_key_that_is_not_good_is_refused_as_a_bad_token_is() {
     let answer = table.bench.ask(&event).await.unwrap();
     assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Deny");
     assert_eq!(answer["principalId"], "anonymous");
+}
+
+#[tokio::test]
+async fn a_method_s_own_rate_counts_where_the_event_names_the_method() {
+    let limits = THROTTLE
+        .replace("unknown-key", "context")
+        .replace("api_key = \"a-key-of-twenty-chars\"", "");
+    let bench = Bench::with_keys(&limits).await;
+    let plan = r#"{"throttle": {"rateLimit": 100, "burstLimit": 100}, "apiStages": [{
+        "apiId": "abcdef1234", "stage": "prod",
+        "throttle": {"/orders/{id}/GET": {"rateLimit": 1, "burstLimit": 1}}
+    }]}"#;
+    let store = bench.authorizer.throttle.as_ref().unwrap().store();
+    let plan = Plan::from_json(plan).unwrap();
+    store.put_plan(PlanId::new("free").unwrap(), plan, bench.clock.now());
+    let authorization = format!("Bearer {}", bench.token(&json!({})));
+    let headers = json!({"authorization": authorization});
+    let rest = |path: &str, resource: &str| {
+        let arn = ARN.replace("/orders", path);
+        json!({"type": "REQUEST", "methodArn": arn, "resource": resource, "path": path,
+            "httpMethod": "GET", "headers": headers})
+    };
+    let http = |path: &str, route: &str| {
+        let arn = ARN.replace("/orders", path);
+        json!({"type": "REQUEST", "version": "2.0", "routeArn": arn, "routeKey": route,
+            "headers": headers})
+    };
+    let token = json!({"type": "TOKEN", "authorizationToken": authorization,
+        "methodArn": ARN.replace("/orders", "/orders/5")});
+    for (event, throttled) in [
+        (rest("/orders/1", "/orders/{id}"), false),
+        (rest("/orders/2", "/orders/{id}"), true),
+        (http("/orders/3", "GET /orders/{id}"), true),
+        (http("/orders/3", "$default"), false),
+        (rest("/orders", "/orders"), false),
+        // Of a TOKEN event the resource is not known, and the path is none of the plan's.
+        (token, false),
+    ] {
+        let answer = bench.ask(&event).await.unwrap();
+        let told = answer["context"].get("throttled").is_some();
+        assert_eq!(told, throttled, "{event}");
+    }
+}
+
+#[tokio::test]
+async fn the_backend_is_told_whose_bucket_was_charged() {
+    let bench = Bench::with_keys(THROTTLE).await;
+    let answer = bench.call(&bench.token(&json!({})), ARN).await.unwrap();
+    let issuer = bench.iss.strip_prefix("http://").unwrap();
+    assert_eq!(answer["context"]["subject"], format!("{issuer}#client"));
+    // Nobody was: the layer must not take this for somebody.
+    let forbidden = ARN.replace("GET/orders", "POST/orders");
+    let answer = bench.call(&bench.token(&json!({})), &forbidden).await.unwrap();
+    assert_eq!(answer["context"].get("subject"), None);
 }
 
 #[tokio::test]

@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{Builder, Config, Credentials, Region, SharedHttpClient};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Builder, Config, Credentials, Region, SharedHttpClient,
+};
 
 use super::OPERATION_TIMEOUT;
 
 /// How to connect to DynamoDB.
 ///
-/// Region, credentials and endpoint are the environment's (`AWS_REGION`,
-/// `AWS_ENDPOINT_URL_DYNAMODB`, …) unless set here. A call takes at most 100 ms and is never
-/// repeated.
+/// A call takes at most 100 ms, unless it is said, and is never repeated.
 #[derive(Clone, Debug)]
 pub struct Connect {
     place: Place,
@@ -26,22 +24,28 @@ pub struct Connect {
 
 #[derive(Clone, Debug)]
 enum Place {
+    #[cfg(feature = "https")]
     Environment,
-    Lambda,
+    #[cfg(feature = "https")]
     Endpoint(String),
+    Lambda,
     Emulator(String),
 }
 
 impl Connect {
-    /// Connects as the environment says.
+    /// Connects as the environment says: region, credentials and endpoint are looked for where
+    /// AWS's own tools look.
+    #[cfg(feature = "https")]
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            place: Place::Environment,
-            http: None,
-            operation_timeout: OPERATION_TIMEOUT,
-            connect_timeout: CONNECT_TIMEOUT,
-        }
+        Self::to(Place::Environment)
+    }
+
+    /// Sets the URL to connect to, such as `http://127.0.0.1:8000`.
+    #[cfg(feature = "https")]
+    #[must_use]
+    pub fn endpoint(self, url: impl Into<String>) -> Self {
+        Self { place: Place::Endpoint(url.into()), ..self }
     }
 
     /// Connects with what Lambda gives to a function, and looks nowhere else.
@@ -52,7 +56,7 @@ impl Connect {
     /// metadata service: without their code an executable is smaller and starts sooner.
     #[must_use]
     pub fn lambda() -> Self {
-        Self { place: Place::Lambda, ..Self::new() }
+        Self::to(Place::Lambda)
     }
 
     /// Connects to an emulator at this URL, with made-up credentials and region.
@@ -60,13 +64,16 @@ impl Connect {
     /// Nothing is read from the environment.
     #[must_use]
     pub fn emulator(url: impl Into<String>) -> Self {
-        Self { place: Place::Emulator(url.into()), ..Self::new() }
+        Self::to(Place::Emulator(url.into()))
     }
 
-    /// Sets the URL to connect to, such as `http://127.0.0.1:8000`.
-    #[must_use]
-    pub fn endpoint(self, url: impl Into<String>) -> Self {
-        Self { place: Place::Endpoint(url.into()), ..self }
+    fn to(place: Place) -> Self {
+        Self {
+            place,
+            http: None,
+            operation_timeout: OPERATION_TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
+        }
     }
 
     /// Sends requests through this HTTP client rather than the SDK's own.
@@ -89,7 +96,7 @@ impl Connect {
         Self { connect_timeout: timeout, ..self }
     }
 
-    /// Makes the client. Reads the environment; sends nothing to DynamoDB.
+    /// Makes the client. Reads the environment, and sends nothing to DynamoDB.
     pub async fn client(&self) -> Client {
         let timeouts = TimeoutConfig::builder()
             .operation_timeout(self.operation_timeout)
@@ -110,6 +117,7 @@ impl Connect {
                     .endpoint_url(url)
             }
             Place::Lambda => lambda(bare()),
+            #[cfg(feature = "https")]
             Place::Environment | Place::Endpoint(_) => {
                 let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
                     .retry_config(RetryConfig::disabled())
@@ -128,19 +136,26 @@ impl Connect {
 }
 
 /// What the variables that Lambda sets say.
+///
+/// They are read once: a function's own role has the same credentials for as long as its
+/// execution environment lives. Without any each call fails, as one that can't be signed.
 fn lambda(config: Builder) -> Builder {
     let text = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
     let flag = |name: &str| text(name).is_some_and(|text| text.eq_ignore_ascii_case("true"));
     let mut config = config
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .use_fips(flag("AWS_USE_FIPS_ENDPOINT"))
         .use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT"));
+    if let (Some(id), Some(secret)) = (text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY")) {
+        let token = text("AWS_SESSION_TOKEN");
+        config = config.credentials_provider(Credentials::new(id, secret, token, None, "Lambda"));
+    }
     config.set_region(text("AWS_REGION").map(Region::new));
     let endpoint = text("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| text("AWS_ENDPOINT_URL"));
     config.set_endpoint_url(endpoint);
     config
 }
 
+#[cfg(feature = "https")]
 impl Default for Connect {
     fn default() -> Self {
         Self::new()
