@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
 
-use crate::bound::{Outcome, Span};
+use ::tests::bound::{Outcome, Span};
 
 /// Nanoseconds in a millisecond.
 pub(crate) const MILLISECOND: i128 = 1_000_000;

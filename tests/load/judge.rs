@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::bound::{Account, Promise};
 use crate::calls::{Call, MILLISECOND};
 use crate::run::{Happened, Seen};
 use crate::scenario::{Act, Load};
+use ::tests::bound::{Account, Promise};
 
 /// How long a revocation may take, in nanoseconds: `cache_seconds` of the configuration, and the
 /// second that it is dated ahead by.

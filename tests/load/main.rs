@@ -7,7 +7,6 @@
 
 #![expect(clippy::print_stdout, reason = "what it prints is what it is for")]
 
-mod bound;
 mod calls;
 mod chart;
 mod judge;
@@ -15,7 +14,6 @@ mod report;
 mod run;
 mod scenario;
 mod target;
-mod tree;
 mod watch;
 
 use std::path::PathBuf;
@@ -26,7 +24,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use throttle::Rate;
 
-use bound::Promise;
+use ::tests::bound::Promise;
 use judge::{Judged, Verdict};
 use run::{Order, Seen};
 use scenario::{Act, LOADS, Load};

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::bound::nanos;
 use crate::calls::{MILLISECOND, percentile};
 use crate::chart::{Chart, Line, escape};
 use crate::judge::{Judged, Verdict};
 use crate::run::Seen;
 use crate::scenario::Load;
+use ::tests::bound::nanos;
 
 /// Into how many parts a run's time is cut for its plots.
 const PARTS: i128 = 120;

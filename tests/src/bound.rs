@@ -16,16 +16,21 @@ use crate::tree::Tree;
 
 /// One call of a key, in nanoseconds of the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) sent: i128,
-    pub(crate) received: i128,
-    pub(crate) outcome: Outcome,
+pub struct Span {
+    /// Not after it was sent.
+    pub sent: i128,
+    /// Not before its answer was there.
+    pub received: i128,
+    /// What became of it.
+    pub outcome: Outcome,
 }
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
+    /// It was let through.
     Admitted,
+    /// It was over the limit.
     Refused,
     /// It failed, and may have been charged.
     Unknown,
@@ -33,62 +38,75 @@ pub(crate) enum Outcome {
 
 /// What a key is promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Promise {
+pub struct Promise {
     /// The time for one token.
-    pub(crate) interval: Duration,
-    pub(crate) burst: u64,
+    pub interval: Duration,
+    /// How many at once.
+    pub burst: u64,
     /// How far apart the clocks of those who decide may be.
-    pub(crate) spread: Duration,
+    pub spread: Duration,
 }
 
 /// The window that comes nearest to the promise, or breaks it most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Worst {
-    pub(crate) from: i128,
-    pub(crate) to: i128,
-    pub(crate) admitted: i128,
-    pub(crate) allowed: i128,
+pub struct Worst {
+    /// When it begins.
+    pub from: i128,
+    /// When it ends.
+    pub to: i128,
+    /// What was certainly let through in it.
+    pub admitted: i128,
+    /// What may be.
+    pub allowed: i128,
 }
 
 /// What was seen of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Account {
-    pub(crate) calls: usize,
-    pub(crate) admitted: i128,
-    pub(crate) refused: i128,
+pub struct Account {
+    /// All calls.
+    pub calls: usize,
+    /// Those that were let through.
+    pub admitted: i128,
+    /// Those that were over the limit.
+    pub refused: i128,
     /// What may be let through from the first call's sending to the last one's answer.
-    pub(crate) allowed: i128,
+    pub allowed: i128,
     /// What must have been let through when the last refusal came, if the key was busy until then.
-    pub(crate) due: i128,
+    pub due: i128,
     /// What was let through by then.
-    pub(crate) by_then: i128,
-    pub(crate) worst: Option<Worst>,
+    pub by_then: i128,
+    /// The fullest window; none where nothing was let through.
+    pub worst: Option<Worst>,
     /// Refusals while no window was full.
-    pub(crate) undue: i128,
+    pub undue: i128,
 }
 
 impl Account {
     /// How many too many were let through, in the whole run or in its worst window.
-    pub(crate) fn excess(&self) -> i128 {
+    #[must_use]
+    pub fn excess(&self) -> i128 {
         let worst = self.worst.map_or(0, |worst| worst.admitted - worst.allowed);
         worst.max(self.admitted - self.allowed).max(0)
     }
 
     /// How many too few, of a key that was always busy.
-    pub(crate) fn missing(&self) -> i128 {
+    #[must_use]
+    pub fn missing(&self) -> i128 {
         (self.due - self.by_then).max(0)
     }
 }
 
 impl Promise {
     /// The most that may pass in a window of so many nanoseconds.
-    pub(crate) fn most(&self, window: i128) -> i128 {
+    #[must_use]
+    pub fn most(&self, window: i128) -> i128 {
         let interval = nanos(self.interval).max(1);
         i128::from(self.burst) + (window + nanos(self.spread)).max(0) / interval
     }
 
     /// Judges the calls of one key.
-    pub(crate) fn account(&self, calls: &[Span]) -> Account {
+    #[must_use]
+    pub fn account(&self, calls: &[Span]) -> Account {
         let of = |outcome| calls.iter().filter(move |call| call.outcome == outcome);
         let count = |outcome| of(outcome).map(|_| 1).sum::<i128>();
         let first = calls.iter().map(|call| call.sent).min().unwrap_or(0);
@@ -205,7 +223,8 @@ impl Promise {
 }
 
 /// A duration as the integer that everything here is counted in.
-pub(crate) fn nanos(duration: Duration) -> i128 {
+#[must_use]
+pub fn nanos(duration: Duration) -> i128 {
     i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX)
 }
 
@@ -231,7 +250,7 @@ mod tests {
         let account = PROMISE.account(&calls);
         assert_eq!((account.excess(), account.admitted, account.allowed), (0, 11, 25));
         let worst = account.worst.unwrap();
-        assert_eq!((worst.admitted, worst.allowed, worst.from), (5, 5, 0));
+        assert_eq!((worst.admitted, worst.allowed, worst.from, worst.to), (8, 8, 0, 300));
     }
 
     #[test]
