@@ -115,7 +115,7 @@ async fn drive(cli: Cli) -> anyhow::Result<bool> {
     verdicts.extend(judge::acts(&load, &seen));
     if let Some(local) = target.local {
         if load.name == "soak" {
-            verdicts.extend(judge::soak(&seen, local.logged()));
+            verdicts.extend(judge::soak(&load, &seen, local.logged()));
         }
         if verdicts.iter().any(|verdict| !verdict.held) {
             println!("{}", local.last_words());
