@@ -13,7 +13,7 @@ use crate::scenario::Load;
 use ::tests::bound::nanos;
 
 /// Into how many parts a run's time is cut for its plots.
-const PARTS: i128 = 120;
+const PARTS: i128 = 60;
 /// How many keys are plotted; all of them are in the table.
 const PLOTTED: usize = 3;
 
