@@ -5,6 +5,7 @@
 //! - `answers`: what a caller sees: 200, 401, 403, 429, and what the backend is told
 //! - `issuer`: signing in, and keys that rotate
 //! - `environments`: execution environments that die
+//! - `faults`: what breaks between the authorizer, its table and the issuer's keys, under load
 //! - `runtime`: the authorizer alone over the Runtime API: its log, panics, concurrency, its end
 //! - `start`: starting, refusing to start, and ending without a trace
 
@@ -18,6 +19,7 @@
 mod answers;
 mod caller;
 mod environments;
+mod faults;
 mod issuer;
 mod runtime;
 mod start;

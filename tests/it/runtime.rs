@@ -1,7 +1,7 @@
 //! The authorizer's executable over a real Runtime API: its log, panics, concurrency, its end.
 
 mod function;
-mod issuer;
+pub(crate) mod issuer;
 mod table;
 
 use std::collections::BTreeSet;

@@ -40,6 +40,16 @@ pub fn panicking() -> &'static Path {
     })
 }
 
+/// The authorizer with a clock that goes wrong: the example `skewed`.
+///
+/// # Panics
+///
+/// As [`local`].
+pub fn skewed() -> &'static Path {
+    static SKEWED: OnceLock<PathBuf> = OnceLock::new();
+    SKEWED.get_or_init(|| build(&["--package", "tests", "--example", "skewed"], "examples/skewed"))
+}
+
 /// Builds an executable as it is released, and says where it is.
 ///
 /// `arguments` tell `cargo build` which; `path` is where it is then, below the profile's folder.

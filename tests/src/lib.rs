@@ -1,7 +1,8 @@
 //! Starting the assembled system as a person would: the built executable, and what it prints.
 //!
 //! The suites are in `it/`. A new one is a module of `it/main.rs`; it starts a [`Stack`] of its
-//! own, on free ports, and drives it over real wires.
+//! own, on free ports, and drives it over real wires. [`bound`] judges what limits let through, for
+//! them and for `load/`.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,8 +11,10 @@
     reason = "it is for tests alone, and they fail loudly"
 )]
 
+pub mod bound;
 mod executable;
 mod stack;
+mod tree;
 
-pub use executable::{authorizer, local, panicking, release};
+pub use executable::{authorizer, local, panicking, release, skewed};
 pub use stack::{Client, Ended, Ready, Stack, User};
