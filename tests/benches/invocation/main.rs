@@ -27,7 +27,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use function::{Function, Setting};
-use report::{Report, median};
+use report::Report;
 use tokens::Issuer;
 
 /// Rounds of invocations, and invocations of each kind a round.
@@ -122,7 +122,6 @@ fn invocations(
             times[3].push(answer.took);
         }
     }
-    let base = median(&mut times[0].clone());
     let names = [
         "hello world",
         "authorizer, new token",
@@ -130,7 +129,7 @@ fn invocations(
         "authorizer, known token, with a table",
     ];
     for (name, times) in names.into_iter().zip(times) {
-        report.invocation(name, times, base);
+        report.invocation(name, times);
     }
 }
 

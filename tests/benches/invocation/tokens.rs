@@ -54,7 +54,8 @@ impl Issuer {
     pub(crate) fn setting_with_table(&self, url: &str) -> Setting {
         let limits = format!(
             "[throttle]\ntable = \"{TABLE}\"\nsubject = \"client_id\"\n\
-             plan = {{ default = \"free\" }}\nrefuse = \"context\"\nfailure = \"closed\"\n"
+             plan = {{ default = \"free\" }}\nrefuse = \"context\"\nfailure = \"closed\"\n\
+             timeout_ms = 5000\n"
         );
         Setting(vec![
             ("AUTHORIZER_CONFIG", format!("{}\n{limits}", self.config())),
