@@ -12,6 +12,7 @@
 //! | `ColdStarts` | 1 for an execution environment's first |
 //! | `KeyFetches`, `KeyFetchFailures` | fetches of key sets since the line before |
 //! | `KeyFetchTime` | how long each of them took |
+//! | `KeyAge` | how old the set was that the token's key was taken from |
 //! | `CacheHits`, `CacheMisses` | whether the token was known already: 1 and 0, or 0 and 1 |
 //! | `TableTime` | how long the table was asked whom to charge, and to charge it |
 //! | `TableWrites` | writes to buckets since the line before |
@@ -48,6 +49,8 @@ pub(crate) struct Measured {
     pub(crate) duration: Duration,
     /// The fetches of key sets since the last line, this request's or not.
     pub(crate) fetches: Vec<Fetch>,
+    /// How old the set was that the key of a good token was taken from.
+    pub(crate) key_age: Option<Duration>,
     /// Whether the token was known already; none where it was not looked up.
     pub(crate) cached: Option<bool>,
     /// How long the table was asked whether the token was taken back; none where that was known.
@@ -143,6 +146,9 @@ impl Measured {
             members.push(("KeyFetches", "Count", json!(self.fetches.len())));
             members.push(("KeyFetchFailures", "Count", json!(failed)));
             members.push(("KeyFetchTime", "Microseconds", Value::Array(took)));
+        }
+        if let Some(age) = self.key_age {
+            members.push(("KeyAge", "Microseconds", micros(age)));
         }
         if let Some(hit) = self.cached {
             members.push(("CacheHits", "Count", json!(u8::from(hit))));
