@@ -247,6 +247,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         trail.kid = kid;
         trail.measured.cached = Some(lookup == Lookup::Hit);
         let claims = outcome?;
+        trail.measured.key_age = self.verifier.key_age(&claims);
         trail.sub = Some(log::digest_of(claims.subject()));
         if self.config.revocation.is_some() {
             let revocations = self.revocations.as_ref();

@@ -125,6 +125,12 @@ impl<C: Clock + Clone> KeySets<C> {
         source.usable()?.set.key(kid).filter(|keys| !Arc::ptr_eq(keys, known))
     }
 
+    /// How old the set is that an issuer's keys are taken from.
+    pub(crate) fn age(&self, iss: &str) -> Option<Duration> {
+        let source = self.source(iss)?;
+        source.held().map(|held| source.age(&held))
+    }
+
     fn source(&self, iss: &str) -> Option<&Arc<Source<C>>> {
         self.sources.iter().find(|source| source.identity().iss == iss)
     }

@@ -12,6 +12,7 @@
 //! | `ColdStarts` | 1 for an execution environment's first |
 //! | `KeyFetches`, `KeyFetchFailures` | fetches of key sets since the line before |
 //! | `KeyFetchTime` | how long each of them took |
+//! | `KeyAge` | how old the set was that the token's key was taken from |
 //! | `CacheHits`, `CacheMisses` | whether the token was known already: 1 and 0, or 0 and 1 |
 //! | `TableTime` | how long the table was asked whom to charge, and to charge it |
 //! | `TableWrites` | writes to buckets since the line before |
@@ -49,6 +50,8 @@ pub(crate) struct Measured {
     pub(crate) duration: Duration,
     /// The fetches of key sets since the last line, this request's or not.
     pub(crate) fetches: Vec<Fetch>,
+    /// How old the set was that the key of a good token was taken from.
+    pub(crate) key_age: Option<Duration>,
     /// Whether the token was known already; none where it was not looked up.
     pub(crate) cached: Option<bool>,
     /// How long the table was asked whether the token was taken back; none where that was known.
@@ -211,6 +214,7 @@ impl Measured {
             count("KeyFetches", fetched(length(fetches.iter()))),
             count("KeyFetchFailures", fetched(length(failed))),
             (!fetches.is_empty()).then_some(Metric { name: "KeyFetchTime", unit, values }),
+            time("KeyAge", self.key_age),
             count("CacheHits", self.cached.map(u64::from)),
             count("CacheMisses", self.cached.map(|hit| u64::from(!hit))),
             count("RevocationHits", asked.map(|took| u64::from(took.is_none()))),

@@ -1,6 +1,7 @@
 //! From a token's text to claims that can be believed: issuer, key, signature, claims.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Client;
 use serde_json::Value;
@@ -82,6 +83,11 @@ impl<C: Clock + Clone> Verifier<C> {
     /// The fetches of key sets, for the metrics.
     pub(crate) fn fetches(&self) -> &Fetches {
         self.keys.fetches()
+    }
+
+    /// How old the set is that these claims' key was taken from, for the metrics.
+    pub(crate) fn key_age(&self, claims: &Claims) -> Option<Duration> {
+        self.keys.age(claims.text("iss")?)
     }
 
     /// Verifies one token, without `Bearer` before it.

@@ -1,14 +1,15 @@
 //! The table's shape: one key, a time to live, and the items in it.
 //!
-//! `pk` alone is the key. It says what an item is: `PLAN#id`, `KEY#digest`,
-//! `SUBJECT#subject`, `BUCKET#subject`, `REVOKED#kind#digest`. `expires_at` is the second from which DynamoDB may delete an item; one
-//! that is gone counts as unused.
+//! `pk` alone is the key. It says what an item is: `PLAN#id`, `KEY#digest`, `SUBJECT#subject`,
+//! `BUCKET#subject`, `REVOKED#kind#digest`, `NOTICE#counter#percent#subject`. `expires_at` is the
+//! second from which DynamoDB may delete an item; one that is gone counts as unused.
 
 mod assignments;
 mod buckets;
 pub(crate) mod item;
 mod items;
 mod keys;
+mod notices;
 mod offset;
 mod plans;
 mod revocations;
@@ -30,11 +31,12 @@ use crate::table::item::{EXPIRES_AT, PK};
 pub use assignments::Assignments;
 pub use buckets::{Buckets, GrantError};
 pub use item::{
-    Assignment, Attributes, BucketRecord, Digest, DigestError, Item, KeyDetails, KeyRecord,
-    Revocable, RevocableError, Revocation, RevocationKind,
+    Assignment, Attributes, BucketRecord, Digest, DigestError, Item, KeyDetails, KeyRecord, Notice,
+    NoticeId, Revocable, RevocableError, Revocation, RevocationKind,
 };
 pub use items::{Items, Page, WriteError};
 pub use keys::Keys;
+pub use notices::{Claim, Notices};
 pub use offset::clock_offset;
 pub use plans::Plans;
 pub use revocations::Revocations;

@@ -4,6 +4,7 @@ mod assignment;
 mod digest;
 mod history;
 mod key;
+mod notice;
 mod plan;
 mod revocation;
 
@@ -23,11 +24,13 @@ pub use assignment::Assignment;
 pub use digest::{Digest, DigestError};
 pub use history::BucketRecord;
 pub use key::{KeyDetails, KeyRecord};
+pub use notice::{Notice, NoticeId};
 pub use revocation::{Revocable, RevocableError, Revocation, RevocationKind};
 
 pub(crate) use digest::hex;
 pub(crate) use history::{GRANTED, GRANTS, MAX_GRANTED, granted, stale};
 pub(crate) use key::ENABLED;
+pub(crate) use notice::{CLAIMED_UNTIL, TOLD_AT};
 pub(crate) use plan::{CREATED, DELETED, PLAN};
 pub(crate) use revocation::ISSUED_BEFORE;
 

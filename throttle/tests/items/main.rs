@@ -14,6 +14,7 @@ mod common;
 mod counted;
 mod directory;
 mod keys;
+mod notices;
 mod properties;
 mod revocations;
 mod table;

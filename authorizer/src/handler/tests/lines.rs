@@ -223,13 +223,16 @@ async fn a_request_has_one_line_with_its_metrics() {
     assert_eq!(line["KeyFetches"], 1, "the one of the start");
     assert_eq!(line["KeyFetchFailures"], 0);
     assert_eq!((&line["CacheHits"], &line["CacheMisses"]), (&json!(0), &json!(1)));
+    assert_eq!(line["KeyAge"], 0);
     assert_eq!(line["TableTime"], 0, "the clock stands still");
     assert_eq!(line["TableWrites"], 1);
     assert_eq!(line["Duration"], 0);
 
     captured.clear();
+    bench.clock.advance(Duration::from_secs(5));
     bench.authorizer.handle(&event, "second").await.unwrap();
     let line = last(&captured.text());
+    assert_eq!(line["KeyAge"], 5_000_000, "since the start");
     for name in ["trace", "detail", "ColdStarts", "KeyFetches", "KeyFetchTime"] {
         assert_eq!(line.get(name), None, "{name}: {line}");
     }
@@ -242,7 +245,9 @@ async fn a_request_has_one_line_with_its_metrics() {
     let line = last(&captured.text());
     assert_eq!((&line["message"], &line["code"]), (&json!("refused"), &json!("malformed")));
     assert_eq!(line["detail"], "the token has not three parts");
-    for name in ["kid", "sub", "plan", "TableTime", "TableWrites", "TableMilliunits", "Degraded"] {
+    for name in
+        ["kid", "sub", "plan", "KeyAge", "TableTime", "TableWrites", "TableMilliunits", "Degraded"]
+    {
         assert_eq!(line.get(name), None, "{name}: {line}");
     }
 }

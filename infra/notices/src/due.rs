@@ -1,0 +1,126 @@
+//! Which notices a bucket is due: pure arithmetic.
+
+use throttle::table::{BucketRecord, NoticeId};
+use throttle::{PlanRecord, Timestamp, Window};
+
+/// The shares of a quota that are told of, in hundredths.
+pub const THRESHOLDS: [u8; 2] = [80, 100];
+
+/// A notice that is due, and what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Which one it is.
+    pub id: NoticeId,
+    /// The period.
+    pub window: Window,
+    /// How many requests of it were used.
+    pub used: u64,
+    /// How many there are, with what was granted.
+    pub limit: u64,
+}
+
+/// The notices that a bucket is due under its plan, in the periods that `now` is in.
+///
+/// A plan's quotas in turn, of each the lower share first.
+#[must_use]
+pub fn due(bucket: &BucketRecord, plan: &PlanRecord, now: Timestamp) -> Vec<Due> {
+    let mut all = Vec::new();
+    for quota in plan.plan.quotas() {
+        let window = quota.period().window(now);
+        let used = bucket.history.used(&window);
+        let left = bucket.history.remaining(plan, *quota, &window);
+        // Nobody is let past the limit, but for a plan that was lowered: all is used then.
+        let limit = used.saturating_add(left);
+        for percent in THRESHOLDS {
+            let reached = u128::from(used) * 100 >= u128::from(limit) * u128::from(percent);
+            if used > 0 && reached {
+                let subject = bucket.subject.clone();
+                let id = NoticeId { subject, counter: window.counter, percent };
+                all.push(Due { id, window, used, limit });
+            }
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use throttle::table::{Attributes, Item as _};
+    use throttle::{Plan, PlanId, Subject};
+
+    use super::*;
+
+    /// 2026-11-21T09:00:00Z.
+    const NOW: Timestamp = Timestamp::from_secs(1_795_251_600);
+
+    fn plan(quotas: &str) -> PlanRecord {
+        let plan = Plan::from_json(format!(r#"{{"quota": {quotas}}}"#)).unwrap();
+        let created = Timestamp::from_secs(1_795_000_000);
+        PlanRecord { id: PlanId::new("free").unwrap(), plan, version: 1, created }
+    }
+
+    fn used(counters: &[(&str, i64)]) -> BucketRecord {
+        let json: Vec<_> =
+            counters.iter().map(|(name, used)| format!(r#""{name}":{{"N":"{used}"}}"#)).collect();
+        let item: serde_dynamo::Item =
+            serde_json::from_str(&format!("{{{}}}", json.join(","))).unwrap();
+        let item: Attributes = item.into();
+        BucketRecord::read(Subject::new("maria").unwrap(), &item).unwrap().unwrap()
+    }
+
+    fn told(quotas: &str, counters: &[(&str, i64)]) -> Vec<(String, u8, u64, u64)> {
+        let due = due(&used(counters), &plan(quotas), NOW).into_iter();
+        due.map(|due| (due.id.counter.to_string(), due.id.percent, due.used, due.limit)).collect()
+    }
+
+    const DAILY: &str = r#"{"limit": 10, "period": "DAY"}"#;
+
+    #[test]
+    fn the_shares_are_reached_exactly() {
+        let day = "d20261121";
+        assert_eq!(told(DAILY, &[]), []);
+        assert_eq!(told(DAILY, &[(day, 7)]), []);
+        let eighty = (day.to_owned(), 80, 8, 10);
+        assert_eq!(told(DAILY, &[(day, 8)]), [eighty]);
+        let both = [(day.to_owned(), 80, 10, 10), (day.to_owned(), 100, 10, 10)];
+        assert_eq!(told(DAILY, &[(day, 10)]), both);
+    }
+
+    #[test]
+    fn another_day_and_another_period_say_nothing_of_this_one() {
+        assert_eq!(told(DAILY, &[("d20261120", 10), ("m202611", 10), ("w2026-47", 10)]), []);
+        let two = r#"[{"limit": 10, "period": "DAY"}, {"limit": 100, "period": "MONTH"}]"#;
+        let month = ("m202611".to_owned(), 80, 80, 100);
+        assert_eq!(told(two, &[("d20261121", 5), ("m202611", 80)]), [month]);
+    }
+
+    #[test]
+    fn what_was_granted_counts_as_quota() {
+        // Of ten and ten more, fifteen were used.
+        let granted = [("d20261121", 5), ("gd20261121", 10)];
+        assert_eq!(told(DAILY, &granted), []);
+        let granted = [("d20261121", 6), ("gd20261121", 10)];
+        assert_eq!(told(DAILY, &granted), [("d20261121".to_owned(), 80, 16, 20)]);
+    }
+
+    #[test]
+    fn a_plan_that_was_lowered_is_used_up() {
+        let percents: Vec<_> = told(DAILY, &[("d20261121", 5_000)])
+            .into_iter()
+            .map(|(_, percent, ..)| percent)
+            .collect();
+        assert_eq!(percents, THRESHOLDS);
+    }
+
+    proptest! {
+        #[test]
+        fn a_share_is_told_of_exactly_where_it_is_reached(limit in 1u64..10_000, used in 0u64..10_000) {
+            let quota = format!(r#"{{"limit": {limit}, "period": "DAY"}}"#);
+            let told = told(&quota, &[("d20261121", i64::try_from(used).unwrap())]);
+            let is_told = |share| told.iter().any(|(_, percent, ..)| *percent == share);
+            prop_assert_eq!(is_told(100), used >= limit);
+            prop_assert_eq!(is_told(80), used * 5 >= limit * 4 || used >= limit);
+        }
+    }
+}

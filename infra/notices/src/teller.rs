@@ -1,0 +1,131 @@
+//! From a batch of records to notices.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use throttle::table::{Claim, NoticeId, Notices, Plans};
+use throttle::{Cache, Clock, PlanId, PlanRecord, StoreError};
+
+use crate::due::{Due, due};
+use crate::record::{Bucket, bucket};
+use crate::topic::{PublishError, Topic};
+
+/// How long a plan is known before it is looked up again, as the authorizer does.
+const KEEP_PLANS: Duration = Duration::from_secs(60);
+
+/// How long it is known without asking that a notice was told.
+const KEEP_TOLD: Duration = Duration::from_secs(3_600);
+
+/// How long a claim holds: longer than an invocation lasts.
+const CLAIM: Duration = Duration::from_secs(60);
+
+/// How long after a claim it is remembered: longer than a period lasts, and its records are kept.
+const REMEMBER: Duration = Duration::from_secs(40 * 86_400);
+
+/// How many plans and notices are kept.
+const MAX_KEPT: u64 = 10_000;
+
+/// Tells what is due, once.
+pub struct Teller<C> {
+    plans: Plans,
+    notices: Notices,
+    topic: Topic,
+    clock: C,
+    kept_plans: Cache<PlanId, Option<PlanRecord>>,
+    told: Cache<NoticeId, ()>,
+}
+
+/// Why a record has to come again.
+#[derive(Clone, Debug, thiserror::Error)]
+enum Again {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error("another invocation is giving this notice")]
+    Claimed,
+}
+
+impl<C> fmt::Debug for Teller<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Teller").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+impl<C: Clock> Teller<C> {
+    /// Tells this topic what is due by this table.
+    #[must_use]
+    pub fn new(client: &throttle::dynamo::Client, table: &str, topic: Topic, clock: C) -> Self {
+        Self {
+            plans: Plans::new(client.clone(), table),
+            notices: Notices::new(client.clone(), table),
+            topic,
+            clock,
+            kept_plans: Cache::new(MAX_KEPT, KEEP_PLANS),
+            told: Cache::new(MAX_KEPT, KEEP_TOLD),
+        }
+    }
+
+    /// Tells what is due by a batch of records; answers as `ReportBatchItemFailures` wants it.
+    ///
+    /// The first record that has to come again ends the batch: Lambda hands over all from the
+    /// lowest number that is reported.
+    pub async fn tell(&self, event: &Value) -> Value {
+        let records = event.get("Records").and_then(Value::as_array);
+        for record in records.into_iter().flatten() {
+            if let Err(error) = self.record(record).await {
+                let number = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str);
+                tracing::warn!(%error, number, "a record has to come again");
+                // Without a number the whole batch is meant.
+                return json!({"batchItemFailures": [{"itemIdentifier": number.unwrap_or("")}]});
+            }
+        }
+        json!({"batchItemFailures": []})
+    }
+
+    async fn record(&self, record: &Value) -> Result<(), Again> {
+        let Bucket { record, written } = match bucket(record) {
+            Ok(Some(bucket)) => bucket,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                tracing::error!(%error, "a record can't be read, and is left");
+                return Ok(());
+            }
+        };
+        // A bucket that operators alone have written to is under no plan yet.
+        let Some(stamp) = &record.stamp else { return Ok(()) };
+        let Some(plan) = self.plan(&stamp.plan).await? else { return Ok(()) };
+        for due in due(&record, &plan, written) {
+            let tell = self.once(&due, &plan.id);
+            self.told.get(&due.id, self.clock.monotonic(), tell).await?;
+        }
+        Ok(())
+    }
+
+    async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
+        self.kept_plans.get(id, self.clock.monotonic(), self.plans.get(id)).await
+    }
+
+    /// Publishes a notice, unless that was done.
+    async fn once(&self, due: &Due, plan: &PlanId) -> Result<(), Again> {
+        let now = self.clock.now();
+        let until = now.saturating_add(CLAIM);
+        match self.notices.claim(&due.id, now, until, REMEMBER).await? {
+            Claim::Told => return Ok(()),
+            Claim::Theirs => return Err(Again::Claimed),
+            Claim::Ours => {}
+        }
+        if let Err(error) = self.topic.publish(due, plan).await {
+            if let Err(error) = self.notices.release(&due.id, until).await {
+                tracing::warn!(%error, "a claim stands until it ends");
+            }
+            return Err(error.into());
+        }
+        // Published is published: without the mark it would be again.
+        if let Err(error) = self.notices.told(&due.id, self.clock.now()).await {
+            tracing::error!(%error, "a notice may be given twice");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! The backend, event by event, over a store in memory.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use lambda_http::{Body, Request, Response, request};
+use orders::{Setting, answer};
+use serde_json::{Value, json};
+use throttle::{Clock as _, ManualClock, MemoryStore, Plan, PlanId, Throttle};
+
+const PLAN: &str = r#"{"throttle": {"rateLimit": 1, "burstLimit": 10}}"#;
+
+struct Backend {
+    throttle: Arc<Throttle<MemoryStore, ManualClock>>,
+    setting: Setting,
+}
+
+impl Backend {
+    fn new() -> Self {
+        let (store, clock) = (MemoryStore::new(), ManualClock::default());
+        let plan = PlanId::new("free").unwrap();
+        store.put_plan(plan.clone(), Plan::from_json(PLAN).unwrap(), clock.now());
+        let setting = Setting {
+            table: "tollgate".to_owned(),
+            issuer: "us-east-1_abcDEF123".to_owned(),
+            plan,
+            origin: HeaderValue::from_static("https://shop.example"),
+        };
+        Self { throttle: Arc::new(Throttle::new(store, clock)), setting }
+    }
+
+    async fn call(&self, event: Request) -> Response<Body> {
+        answer(Arc::clone(&self.throttle), self.setting.clone(), event).await.unwrap()
+    }
+}
+
+/// A REST API's event, with what the authorizer said.
+fn event(method: &str, context: &Value) -> Request {
+    let event = json!({
+        "resource": "/orders", "path": "/orders", "httpMethod": method, "headers": {},
+        "requestContext": {
+            "stage": "v1", "httpMethod": method, "resourcePath": "/orders", "identity": {},
+            "authorizer": context,
+        },
+        "isBase64Encoded": false,
+    });
+    request::from_str(&event.to_string()).unwrap()
+}
+
+fn field<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
+    response.headers().get(name).map(|value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn what_the_authorizer_counted_is_not_counted_again_but_for_the_rest() {
+    let backend = Backend::new();
+    let counted = json!({"sub": "maria", "plan": "free", "limit": "10", "remaining": "9"});
+    let listed = backend.call(event("GET", &counted)).await;
+    assert_eq!(listed.status(), 200);
+    assert_eq!(field(&listed, "access-control-allow-origin"), Some("https://shop.example"));
+    let exposed = field(&listed, "access-control-expose-headers").unwrap();
+    assert!(exposed.contains("retry-after"));
+    let made = backend.call(event("POST", &counted)).await;
+    assert_eq!(made.status(), 201);
+    // One of five was the authorizer's, so four are gone. Nobody counts these.
+    let uncounted = json!({"sub": "maria", "plan": "free"});
+    for left in (0..6).rev() {
+        let response = backend.call(event("GET", &uncounted)).await;
+        assert_eq!(response.status(), 200, "{left}");
+    }
+    let refused = backend.call(event("GET", &uncounted)).await;
+    assert_eq!(refused.status(), 429);
+    assert_eq!(field(&refused, "retry-after"), Some("1"));
+}
+
+#[tokio::test]
+async fn whom_the_authorizer_found_over_the_limits_is_told_so() {
+    let throttled = json!({"sub": "maria", "plan": "free", "limit": "10", "remaining": "0",
+        "throttled": "true", "retryAfter": "7"});
+    let refused = Backend::new().call(event("GET", &throttled)).await;
+    assert_eq!(refused.status(), 429);
+    assert_eq!(field(&refused, "retry-after"), Some("7"));
+    assert_eq!(field(&refused, "access-control-allow-origin"), Some("https://shop.example"));
+}
+
+#[tokio::test]
+async fn nobody_passes_without_an_authorizer() {
+    let refused = Backend::new().call(event("GET", &json!({}))).await;
+    assert_eq!(refused.status(), 403);
+}

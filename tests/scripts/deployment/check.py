@@ -1,0 +1,325 @@
+"""Tests that infra/template.yaml says what the code reads, asks for and emits.
+
+Usage: check.py FOLDER, with the executables `authorizer` and `tollgate` in the folder.
+"""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from template import ROOT, Stack, read
+
+BIN = pathlib.Path(sys.argv[1])
+TEMPLATE = read("infra/template.yaml")
+RESOURCES = TEMPLATE["Resources"]
+
+
+def source(path):
+    """The sources below a folder, without the tests at the end of a file."""
+    files = sorted((ROOT / path).rglob("*.rs"))
+    return "\n".join(file.read_text().split("#[cfg(test)]")[0] for file in files)
+
+
+def alarms():
+    return {name: resource["Properties"] for name, resource in RESOURCES.items()
+            if resource["Type"] == "AWS::CloudWatch::Alarm"}
+
+
+def configuration(**parameters):
+    variables = RESOURCES["Authorizer"]["Properties"]["Environment"]["Variables"]
+    return Stack(TEMPLATE, **parameters).value(variables["AUTHORIZER_CONFIG"])
+
+
+def checked(config):
+    """What the authorizer's own reading says of a configuration; nothing where it is good."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(config)
+        file.flush()
+        ran = subprocess.run([BIN / "tollgate", "policy", "check", file.name],
+                             capture_output=True, text=True, check=False)
+    return "" if ran.returncode == 0 else ran.stderr
+
+
+def started(config):
+    """The exit code and the line of an authorizer that is started with it."""
+    environment = {
+        "AUTHORIZER_CONFIG": config, "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9",
+        "AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "PATH": os.environ["PATH"],
+    }
+    ran = subprocess.run([BIN / "authorizer"], env=environment, capture_output=True, text=True,
+                         timeout=60, check=False)
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    return ran.returncode, next(line for line in lines if line["level"] == "ERROR")
+
+
+class Configuration(unittest.TestCase):
+    def test_each_choice_makes_a_configuration_that_the_authorizer_takes(self):
+        pool = {"CreateUserPool": "false", "UserPoolId": "eu-central-1_abcDEF123"}
+        for parameters in [
+            {}, {"Refusal": "context"}, {"Failure": "open", "AssignedPlans": "false"},
+            {"TableTimeoutMs": "10", "RevocationCacheSeconds": "0"},
+            {"TableTimeoutMs": "5000", "RevocationCacheSeconds": "3600"},
+            pool | {"ClientIds": "1example2"}, pool | {"ClientIds": "1example2,2example3"},
+        ]:
+            # A pool that is made has its name as its id here.
+            config = configuration(**parameters).replace('"UserPool"', '"us-east-1_abcDEF123"')
+            self.assertEqual(Stack(TEMPLATE, **parameters).refused(), [])
+            self.assertEqual(checked(config), "", config)
+            listed = parameters.get("ClientIds", "UserClient,MachineClient").split(",")
+            self.assertIn(f"clients = {json.dumps(listed)}", config)
+
+    def test_the_parameters_file_is_taken(self):
+        file = ROOT / "infra/parameters.yaml"
+        given = read("infra/parameters.yaml")
+        self.assertIn(f"file://{file.name}", (ROOT / "infra/samconfig.toml").read_text())
+        self.assertLessEqual(given.keys(), TEMPLATE["Parameters"].keys())
+        self.assertEqual(Stack(TEMPLATE, **given).refused(), [])
+        self.assertEqual(given["Rules"].strip(), TEMPLATE["Parameters"]["Rules"]["Default"].strip())
+
+    def test_the_configuration_fits_a_functions_environment(self):
+        longest = "x" * TEMPLATE["Parameters"]["Rules"]["MaxLength"]
+        config = configuration(Rules=longest, CreateUserPool="false",
+                               UserPoolId="ap-southeast-1_" + "x" * 55, DefaultPlan="p" * 64,
+                               ClientIds=",".join(["x" * 26] * 4))
+        self.assertLess(len("AUTHORIZER_CONFIG") + len(config), 4096)
+
+    def test_without_rules_clients_or_pool_it_refuses_to_start_and_says_why(self):
+        pool = {"CreateUserPool": "false", "UserPoolId": "us-east-1_abcDEF123"}
+        pattern = RESOURCES["CannotStart"]["Properties"]["FilterPattern"]
+        message = re.fullmatch(r'\{ \$\.message = "(.*)" \}', pattern)[1]
+        for parameters, said in [
+            (pool | {"ClientIds": "1example2", "Rules": ""}, "rule"),
+            (pool, "client"),
+            (pool | {"UserPoolId": "", "ClientIds": "1example2"}, "user pool"),
+        ]:
+            code, line = started(configuration(**parameters))
+            self.assertEqual((code, line["message"], line["code"]), (2, message, "config"))
+            self.assertIn(said, line["detail"])
+            self.assertIn("AUTHORIZER_CONFIG", line["detail"])
+
+    def test_what_the_authorizer_would_refuse_validation_refuses(self):
+        for name, worst in [
+            ("TableTimeoutMs", ["9", "5001"]), ("RevocationCacheSeconds", ["3601"]),
+            ("DefaultPlan", ["", 'a"b']), ("Failure", ["ajar"]), ("Refusal", ["loud"]),
+            ("AssignedPlans", ["perhaps"]),
+        ]:
+            for value in worst:
+                config = configuration(**{name: value})
+                config = config.replace('"UserPool"', '"us-east-1_abcDEF123"')
+                self.assertNotEqual(checked(config), "", value)
+                self.assertEqual(Stack(TEMPLATE, **{name: value}).refused(), [name], value)
+
+    def test_validation_refuses_what_would_fail_later(self):
+        for name, worst in [
+            ("UserPoolId", ["us-east-1", "US-east-1_x", "us-east-1_a b", 'us-east-1_a"']),
+            ("ClientIds", ["a, b", ",", "a,", 'a"]']),
+            ("StageName", ["", "v 1", "v/1", "$default"]),
+            ("AllowedOrigin", ["", "shop.example", "https://shop.example/", "'*'", "a,b"]),
+            ("StageRateLimit", ["0", "10001"]), ("StageBurstLimit", ["0", "5001"]),
+            ("Architecture", ["x86"]), ("MemorySize", ["127", "10241"]),
+            ("LogLevel", ["TRACE", "WARN"]), ("LogRetentionDays", ["2"]),
+            ("AlarmEmail", ["maria"]), ("NoticesEmail", ["a@b@c"]),
+            ("CreateUserPool", ["yes"]), ("Notices", ["1"]), ("AuthorizerType", ["COGNITO"]),
+            ("ConfigurationLayer", ["arn:aws:s3:::x"]), ("Rules", ["x" * 2801]),
+        ]:
+            for value in worst:
+                self.assertEqual(Stack(TEMPLATE, **{name: value}).refused(), [name], value)
+
+    def test_every_parameter_is_bounded(self):
+        bounds = {"AllowedValues", "AllowedPattern", "MinValue", "MaxLength"}
+        for name, spec in TEMPLATE["Parameters"].items():
+            self.assertTrue(bounds & spec.keys(), name)
+        self.assertEqual(Stack(TEMPLATE).refused(), [])
+
+
+class Functions(unittest.TestCase):
+    def test_variables_are_those_that_the_code_reads(self):
+        names = re.compile(r'"((?:AUTHORIZER|TOLLGATE|NOTICES|ALLOWED)_[A-Z_]+)"')
+        for function, crate in [("Authorizer", "authorizer/src"), ("Orders", "infra/orders/src"),
+                                ("NoticesFunction", "infra/notices/src")]:
+            variables = RESOURCES[function]["Properties"]["Environment"]["Variables"]
+            self.assertEqual(set(variables), set(names.findall(source(crate))), function)
+
+    def test_each_is_built_from_the_executable_of_its_crate(self):
+        for function in ["Authorizer", "Orders", "NoticesFunction"]:
+            resource = RESOURCES[function]
+            crate = ROOT / "infra" / resource["Properties"]["CodeUri"]
+            name = resource["Metadata"]["BuildProperties"]["Binary"]
+            self.assertIn(f'name = "{name}"', (crate / "Cargo.toml").read_text())
+            self.assertTrue((crate / "src/main.rs").exists())
+            self.assertEqual(resource["Metadata"]["BuildMethod"], "rust-cargolambda")
+
+    def test_no_right_goes_beyond_what_it_is_for(self):
+        for name, resource in RESOURCES.items():
+            if not resource["Type"].startswith("AWS::IAM::"):
+                continue
+            properties = resource["Properties"]
+            for policy in properties.get("Policies") or [properties]:
+                for statement in policy.get("PolicyDocument", {}).get("Statement", []):
+                    actions = statement["Action"]
+                    for action in actions if isinstance(actions, list) else [actions]:
+                        self.assertNotIn("*", action, name)
+                        free = action.startswith("xray:") or action == "dynamodb:ListStreams"
+                        self.assertEqual(statement["Resource"] == "*", free, (name, action))
+
+    def test_logs_are_kept_for_a_time_and_never_at_trace(self):
+        for name, resource in RESOURCES.items():
+            if resource["Type"] == "AWS::Serverless::Function":
+                group = RESOURCES[resource["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]]
+                self.assertIn("RetentionInDays", group["Properties"], name)
+        self.assertEqual(TEMPLATE["Parameters"]["LogLevel"]["AllowedValues"], ["INFO", "DEBUG"])
+
+
+class Table(unittest.TestCase):
+    def test_its_shape_is_the_codes(self):
+        constants = dict(re.findall(r'const (PK|EXPIRES_AT): &str = "(\w+)";',
+                                    (ROOT / "throttle/src/table/item.rs").read_text()))
+        table = RESOURCES["Table"]["Properties"]
+        self.assertEqual(table["KeySchema"],
+                         [{"AttributeName": constants["PK"], "KeyType": "HASH"}])
+        self.assertEqual(table["AttributeDefinitions"],
+                         [{"AttributeName": constants["PK"], "AttributeType": "S"}])
+        self.assertEqual(table["TimeToLiveSpecification"],
+                         {"AttributeName": constants["EXPIRES_AT"], "Enabled": True})
+        self.assertEqual(table["BillingMode"], "PAY_PER_REQUEST")
+
+    def test_it_outlives_the_stack(self):
+        for name in ["Table", "UserPool"]:
+            self.assertEqual(RESOURCES[name]["DeletionPolicy"], "Retain")
+            self.assertEqual(RESOURCES[name]["UpdateReplacePolicy"], "Retain")
+        table = RESOURCES["Table"]["Properties"]
+        self.assertTrue(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"])
+        self.assertTrue(table["SSESpecification"]["SSEEnabled"])
+        self.assertTrue(table["DeletionProtectionEnabled"])
+
+    def test_the_stream_hands_over_what_notices_read(self):
+        prefix = re.search(r'PREFIX: &\'static str = "(BUCKET#)"', source("throttle/src/table"))[1]
+        filters = RESOURCES["NoticesSource"]["Properties"]["FilterCriteria"]["Filters"]
+        pattern = json.loads(filters[0]["Pattern"])
+        self.assertEqual(pattern["dynamodb"]["Keys"]["pk"]["S"], [{"prefix": prefix}])
+        stream = RESOURCES["Table"]["Properties"]["StreamSpecification"]
+        self.assertEqual(Stack(TEMPLATE, Notices="true").value(stream),
+                         {"StreamViewType": "NEW_IMAGE"})
+
+
+class Api(unittest.TestCase):
+    def body(self, **parameters):
+        return Stack(TEMPLATE, **parameters).value(RESOURCES["Api"]["Properties"]["DefinitionBody"])
+
+    def test_each_method_asks_for_a_token_and_the_plans_key_but_the_preflight(self):
+        for parameters, security in [({}, {"tollgate": [], "plan": []}),
+                                     ({"Refusal": "context"}, {"tollgate": []})]:
+            for path, methods in self.body(**parameters)["paths"].items():
+                for method, operation in methods.items():
+                    expected = [] if method == "options" else [security]
+                    self.assertEqual(operation["security"], expected, (path, method))
+
+    def test_nothing_is_kept_so_that_each_call_is_counted(self):
+        scheme = self.body()["components"]["securitySchemes"]["tollgate"]
+        authorizer = scheme["x-amazon-apigateway-authorizer"]
+        self.assertEqual(authorizer["authorizerResultTtlInSeconds"], 0)
+        self.assertEqual(authorizer["type"], "token")
+        pattern = authorizer["identityValidationExpression"]
+        for good in ["Bearer a.b.c", "bearer  e30.e30.-_"]:
+            self.assertTrue(re.fullmatch(pattern, good), good)
+        for bad in ["", "a.b.c", "Bearer", "Bearer a.b", "Basic a.b.c", "Bearer a.b.c.d"]:
+            self.assertFalse(re.fullmatch(pattern, bad), bad)
+
+    def test_refusals_stay_apart_and_a_page_may_read_them(self):
+        body = self.body(AllowedOrigin="https://shop.example")
+        responses = body["x-amazon-apigateway-gateway-responses"]
+        statuses = {kind: said.get("statusCode") for kind, said in responses.items()}
+        self.assertEqual(statuses, {
+            "DEFAULT_4XX": None, "DEFAULT_5XX": None, "UNAUTHORIZED": 401, "ACCESS_DENIED": 403,
+            "INVALID_API_KEY": 429, "THROTTLED": 429,
+        })
+        for kind, said in responses.items():
+            origin = said["responseParameters"][
+                "gatewayresponse.header.Access-Control-Allow-Origin"]
+            self.assertEqual(origin, "'https://shop.example'", kind)
+
+    def test_the_authorizer_hands_out_the_usage_plans_own_key(self):
+        key = Stack(TEMPLATE).value(RESOURCES["UsageKey"]["Properties"]["Value"])
+        self.assertIn(f'api_key = "{key}"', configuration())
+        self.assertRegex(key, r"^[0-9a-f]{32}$")
+        self.assertNotIn("api_key", configuration(Refusal="context"))
+
+
+class Watching(unittest.TestCase):
+    def emitted(self):
+        """The metrics that the authorizer's sources name, and those made of its log."""
+        names = set(re.findall(r'"([A-Z][A-Za-z]+)"', source("authorizer/src")))
+        for resource in RESOURCES.values():
+            if resource["Type"] == "AWS::Logs::MetricFilter":
+                for made in resource["Properties"]["MetricTransformations"]:
+                    names.add(Stack(TEMPLATE).value(made["MetricName"]))
+        return names
+
+    def dashboard(self):
+        body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]
+        return json.loads(Stack(TEMPLATE).value(body))["widgets"]
+
+    def shown(self):
+        """Each metric on the dashboard, its short forms spelled out."""
+        for widget in self.dashboard():
+            last = []
+            for row in widget["properties"].get("metrics", []):
+                row = [entry for entry in row if isinstance(entry, str)]
+                if not row:
+                    continue
+                if row[0] == "...":
+                    row = last[:len(last) - len(row) + 1] + row[1:]
+                last = [last[at] if entry == "." else entry for at, entry in enumerate(row)]
+                yield last
+
+    def test_the_dashboard_shows_what_is_emitted(self):
+        shown = {row[1] for row in self.shown() if row[0] == "Tollgate"}
+        self.assertLessEqual(shown, self.emitted())
+        self.assertLessEqual({"Decisions", "ColdStarts", "Duration", "KeyFetches", "KeyAge",
+                              "TableTime", "Degraded", "Outages"}, shown)
+        for widget in self.dashboard():
+            self.assertLessEqual(widget["x"] + widget["width"], 24)
+
+    def test_every_code_of_a_decision_is_shown(self):
+        refusals = (ROOT / "authorizer/src/refusal.rs").read_text()
+        codes = set(re.findall(r'Self::\w+ => "(\w+)"', refusals))
+        shown = {row[5] for row in self.shown() if row[1] == "Decisions"}
+        self.assertEqual(shown, codes | {"allowed", "forbidden", "throttled"})
+
+    def test_no_alarm_is_tripped_by_a_401(self):
+        self.assertGreater(len(alarms()), 10)
+        for name, alarm in alarms().items():
+            if alarm["MetricName"] == "Errors":
+                self.assertNotIn({"Name": "FunctionName", "Value": {"Ref": "Authorizer"}},
+                                 alarm["Dimensions"], name)
+            self.assertNotEqual(alarm["MetricName"], "4XXError", name)
+            if alarm["Namespace"] == "Tollgate":
+                self.assertIn(Stack(TEMPLATE).value(alarm["MetricName"]), self.emitted(), name)
+            self.assertEqual(alarm["AlarmActions"], [{"Ref": "AlarmTopic"}])
+
+    def test_the_manual_says_what_each_alarm_means(self):
+        manual = (ROOT / "infra/README.md").read_text()
+        for name in alarms():
+            self.assertIn(f"`{name}`", manual)
+
+    def test_the_manual_names_tests_that_there_are(self):
+        manual = (ROOT / "infra/README.md").read_text()
+        tests = {name for path in ["authorizer/src", "authorizer/tests"]
+                 for file in (ROOT / path).rglob("*.rs")
+                 for name in re.findall(r"fn (\w+)\(", file.read_text())}
+        for row in re.findall(r"^\| 3\.\d+ \|.*$", manual, re.M):
+            cells = row.split("|")
+            for name in re.findall(r"`([a-z0-9_]+)`", cells[4]):
+                self.assertIn(name, tests)
+            for path in re.findall(r"`([a-z/]+\.rs)`", cells[3]):
+                self.assertTrue((ROOT / "authorizer" / path).exists(), path)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

@@ -1,0 +1,456 @@
+"""Deploys infra/template.yaml to ministack, and uses it as its callers and its operator would.
+
+What the emulator hasn't, and what is done instead:
+- Of an OpenAPI body it takes neither gateway responses nor `x-amazon-apigateway-any-method`: the
+  first are put from the deployed template's own text, by the API's calls; the other is spelled out
+  verb by verb.
+- It takes API keys from the header alone, whatever the API's key source is; so the authorizer's
+  `usageIdentifierKey` is not seen, and the header stands for it.
+- A pool's keys are at the emulator's address, which a `user_pool` can't say: the authorizer's
+  configuration has the same issuer by its URL.
+"""
+
+import base64
+import contextlib
+import http.client
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+
+import boto3
+from botocore.config import Config
+
+from proxy import Proxy
+from template import read
+
+HERE = pathlib.Path(__file__).resolve().parent
+FUNCTIONS = {"Authorizer": "authorizer", "Orders": "orders", "NoticesFunction": "notices"}
+STACK = "tollgate"
+PASSWORD = "a-Long-Password-1"
+PLAN = {"throttle": {"rateLimit": 100, "burstLimit": 100}, "quota": {"limit": 20, "period": "MONTH"}}
+PATIENCE = 60
+
+
+def check(what, expected, found):
+    if expected != found:
+        raise SystemExit(f"{what}: expected {expected!r}, found {found!r}")
+    print(f"  {what}: {found}", flush=True)
+
+
+class Emulator:
+    """A running ministack, and clients for it."""
+
+    def __init__(self, folder):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        environment = kept | {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "MINISTACK_HOST": "127.0.0.1",
+            "STATE_DIR": f"{folder}/state",
+            "TMPDIR": str(folder),
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "LOG_LEVEL": "WARNING",
+            # It would listen for devices besides.
+            "IOT_MTLS_ENABLED": "0",
+        }
+        self.log = open(f"{folder}/ministack.log", "w+b")
+        self.process = subprocess.Popen(
+            [sys.executable, HERE / "rotating.py"], env=environment,
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True,
+        )
+        wait("the emulator", self.is_ready)
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            raise SystemExit(f"the emulator ended: {self.said()}")
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.get("/_ministack/health")[0] == 200
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")[-8000:]
+
+    def client(self, service):
+        return boto3.client(
+            service, endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="test",
+            aws_secret_access_key="test", config=Config(retries={"max_attempts": 0}),
+        )
+
+    def call(self, method, path, headers=None, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+
+    def get(self, path):
+        return self.call("GET", path)
+
+    def rotate(self):
+        os.kill(self.process.pid, signal.SIGUSR1)
+
+    def end(self):
+        # Its functions run in its own session's process group.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def wait(what, condition):
+    for _ in range(PATIENCE * 10):
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise SystemExit(f"{what} is not there after {PATIENCE} s")
+
+
+class Deployment:
+    """The stack in the emulator."""
+
+    def __init__(self, emulator, folder, bootstraps):
+        self.emulator = emulator
+        self.folder = folder
+        self.bootstraps = bootstraps
+        self.cloud = emulator.client("cloudformation")
+        self.functions = emulator.client("lambda")
+        self.gateway = emulator.client("apigateway")
+        self.users = emulator.client("cognito-idp")
+        self.template = read("infra/template.yaml")
+        self.proxies = {name: Proxy(emulator.port) for name in FUNCTIONS}
+
+    def package(self):
+        """Does what `sam package` does: puts each function's zip where the template says."""
+        store = self.emulator.client("s3")
+        store.create_bucket(Bucket="packages")
+        for name, binary in FUNCTIONS.items():
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                entry = zipfile.ZipInfo("bootstrap")
+                entry.external_attr = 0o755 << 16
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, (self.bootstraps / binary).read_bytes())
+            store.put_object(Bucket="packages", Key=f"{binary}.zip", Body=packed.getvalue())
+            code = {"Bucket": "packages", "Key": f"{binary}.zip"}
+            self.template["Resources"][name]["Properties"]["CodeUri"] = code
+        paths = self.template["Resources"]["Api"]["Properties"]["DefinitionBody"]["paths"]
+        for methods in paths.values():
+            spelled = methods.pop("x-amazon-apigateway-any-method")
+            methods |= {verb: spelled for verb in ("get", "head", "post", "put", "patch", "delete")}
+        body = json.dumps(self.template)
+        store.put_object(Bucket="packages", Key="template.json", Body=body.encode())
+
+    def deploy(self, parameters, update=False):
+        act = self.cloud.update_stack if update else self.cloud.create_stack
+        act(
+            StackName=STACK,
+            TemplateURL=f"{self.emulator.url}/packages/template.json",
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+        )
+        stack = wait("the stack", self.settled)
+        expected = "UPDATE_COMPLETE" if update else "CREATE_COMPLETE"
+        if stack["StackStatus"] != expected:
+            for event in self.cloud.describe_stack_events(StackName=STACK)["StackEvents"]:
+                if "FAILED" in event["ResourceStatus"]:
+                    print(event["LogicalResourceId"], event.get("ResourceStatusReason"))
+            raise SystemExit(f"the stack is {stack['StackStatus']}")
+        self.outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+        resources = self.cloud.describe_stack_resources(StackName=STACK)["StackResources"]
+        self.ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
+        self.stage = parameters.get("StageName", "v1")
+        self.supplement()
+
+    def settled(self):
+        stack = self.cloud.describe_stacks(StackName=STACK)["Stacks"][0]
+        return None if stack["StackStatus"].endswith("IN_PROGRESS") else stack
+
+    def supplement(self):
+        """Adds what the emulator leaves out; see the head of this file."""
+        api = self.ids["Api"]
+        body = self.template["Resources"]["Api"]["Properties"]["DefinitionBody"]
+        for kind, response in body["x-amazon-apigateway-gateway-responses"].items():
+            said = json.dumps(response).replace("${AllowedOrigin}", "*")
+            response = json.loads(said, object_hook=lambda o: o.get("Fn::Sub", o))
+            extra = {"statusCode": str(response["statusCode"])} if "statusCode" in response else {}
+            self.gateway.put_gateway_response(
+                restApiId=api, responseType=kind, responseParameters=response["responseParameters"],
+                responseTemplates=response["responseTemplates"], **extra,
+            )
+        self.gateway.create_deployment(restApiId=api, stageName=self.stage)
+        for name in FUNCTIONS:
+            known = self.functions.get_function_configuration(FunctionName=self.ids[name])
+            variables = known["Environment"]["Variables"]
+            variables["AWS_ENDPOINT_URL_DYNAMODB"] = self.proxies[name].url
+            variables["AWS_ENDPOINT_URL_SNS"] = self.emulator.url
+            if name == "Authorizer":
+                pool = self.ids["UserPool"]
+                issuer = "\n".join([
+                    f'name = "{pool}"',
+                    f'url = "https://cognito-idp.us-east-1.amazonaws.com/{pool}"',
+                    f'jwks_uri = "{self.emulator.url}/{pool}/.well-known/jwks.json"',
+                ])
+                config = variables["AUTHORIZER_CONFIG"]
+                check("the authorizer's pool", 1, config.count(f'user_pool = "{pool}"'))
+                config = config.replace(f'user_pool = "{pool}"', issuer)
+                variables["AUTHORIZER_CONFIG"] = config
+            self.functions.update_function_configuration(
+                FunctionName=self.ids[name], Environment={"Variables": variables},
+            )
+
+    def call(self, method, path, token=None, headers=None):
+        headers = dict(headers or {})
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        place = f"/restapis/{self.ids['Api']}/{self.stage}/_user_request_{path}"
+        status, fields, body = self.emulator.call(method, place, headers)
+        return status, fields, body
+
+    def status(self, method, path, token=None, headers=None):
+        return self.call(method, path, token, headers)[0]
+
+    def sign_up(self, name):
+        client = self.ids["UserClient"]
+        self.users.sign_up(ClientId=client, Username=name, Password=PASSWORD)
+        pool = self.ids["UserPool"]
+        self.users.admin_confirm_sign_up(UserPoolId=pool, Username=name)
+
+    def sign_in(self, name):
+        answer = self.users.initiate_auth(
+            ClientId=self.ids["UserClient"], AuthFlow="USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": name, "PASSWORD": PASSWORD},
+        )
+        return answer["AuthenticationResult"]["AccessToken"]
+
+    def machine(self, scope):
+        client = self.users.describe_user_pool_client(
+            UserPoolId=self.ids["UserPool"], ClientId=self.ids["MachineClient"],
+        )["UserPoolClient"]
+        pair = f"{client['ClientId']}:{client['ClientSecret']}".encode()
+        status, _, body = self.emulator.call(
+            "POST", "/oauth2/token",
+            {"authorization": f"Basic {base64.b64encode(pair).decode()}",
+             "content-type": "application/x-www-form-urlencoded"},
+            f"grant_type=client_credentials&scope={scope}",
+        )
+        if status != 200:
+            raise SystemExit(f"the token endpoint answered {status}: {body!r}")
+        return json.loads(body)["access_token"]
+
+    def admin(self, *arguments, given=None):
+        environment = {
+            "PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1", "TOLLGATE_TABLE": self.outputs["TableName"],
+        }
+        command = [self.bootstraps / "tollgate", "--endpoint-url", self.emulator.url, *arguments]
+        return subprocess.run(
+            command, env=environment, input=given, text=True, check=True, capture_output=True,
+        ).stdout
+
+
+def main():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tollgate-emulator-"))
+    emulator = None
+    try:
+        emulator = Emulator(folder)
+        print(f"ministack on {emulator.url}", flush=True)
+        run(emulator, folder, pathlib.Path(sys.argv[1]))
+    except BaseException:
+        if emulator:
+            sys.stderr.write(emulator.said())
+        raise
+    finally:
+        if emulator:
+            emulator.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(emulator, folder, bootstraps):
+    deployment = Deployment(emulator, folder, bootstraps)
+    deployment.package()
+    parameters = {
+        "Architecture": "x86_64", "Refusal": "context", "Notices": "true",
+        # A machine that is busy building stalls as no data centre does.
+        "TableTimeoutMs": "5000", "RevocationCacheSeconds": "0",
+    }
+    deployment.deploy(parameters)
+    print("deployed infra/template.yaml: TOKEN, 429 from the backend", flush=True)
+    # Fails where the key or the time to live is not what the code wants.
+    deployment.admin("table", "status")
+    deployment.admin("plan", "put", "free", "-", given=json.dumps(PLAN))
+    inbox = Inbox(emulator, deployment.outputs["NoticesTopicArn"])
+
+    refused(deployment)
+    token = allowed(deployment)
+    revoked(deployment)
+    token = rotated(emulator, deployment, token)
+    limited(deployment, token)
+    noticed(inbox)
+
+    parameters |= {"AuthorizerType": "REQUEST", "Refusal": "unknown-key"}
+    deployment.deploy(parameters, update=True)
+    print("updated: REQUEST, 429 from API Gateway", flush=True)
+    by_key(emulator, deployment)
+
+    permitted(deployment)
+    failing(deployment, parameters)
+
+
+def refused(deployment):
+    for what, token in [("no token", None), ("no token's form", "nonsense"),
+                        ("a token of nobody", "e30.e30.e30")]:
+        status, fields, body = deployment.call("GET", "/orders", token)
+        check(what, 401, status)
+        check("  its body", {"message": "Unauthorized"}, json.loads(body))
+        check("  a page may read it", "*", fields.get("access-control-allow-origin"))
+    check("a browser's question before a call", 200, deployment.status("OPTIONS", "/orders"))
+
+
+def allowed(deployment):
+    deployment.sign_up("maria@example.com")
+    token = deployment.sign_in("maria@example.com")
+    status, fields, body = deployment.call("GET", "/orders", token)
+    check("a user lists orders", (200, [{"id": 1}]), (status, json.loads(body)))
+    check("  a page may read it", "*", fields.get("access-control-allow-origin"))
+    status, _, body = deployment.call("POST", "/orders", token)
+    check("a user makes an order", (403, {"message": "Forbidden"}), (status, json.loads(body)))
+    machine = deployment.machine("orders/write")
+    check("a machine makes an order", 201, deployment.status("POST", "/orders", machine))
+    check("a machine lists orders", 403, deployment.status("GET", "/orders", machine))
+    return token
+
+
+def revoked(deployment):
+    deployment.sign_up("jan@example.com")
+    token = deployment.sign_in("jan@example.com")
+    check("another user lists orders", 200, deployment.status("GET", "/orders", token))
+    pool = deployment.ids["UserPool"]
+    config = f"{deployment.folder}/tollgate.toml"
+    known = deployment.functions.get_function_configuration(
+        FunctionName=deployment.ids["Authorizer"])
+    pathlib.Path(config).write_text(known["Environment"]["Variables"]["AUTHORIZER_CONFIG"])
+    deployment.admin("revoke", "token", "-", "--config", config, given=token)
+    check(f"after it was revoked in {pool}", 401, deployment.status("GET", "/orders", token))
+
+
+def rotated(emulator, deployment, old):
+    emulator.rotate()
+    time.sleep(1)
+    new = deployment.sign_in("maria@example.com")
+    kid = lambda token: json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "=="))["kid"]
+    check("the pool's key is another", True, kid(old) != kid(new))
+    check("a token of the new key", 200, deployment.status("GET", "/orders", new))
+    check("a token of the old key", 401, deployment.status("GET", "/orders", old))
+    return new
+
+
+def limited(deployment, token):
+    statuses = [deployment.status("GET", "/orders", token) for _ in range(25)]
+    admitted = statuses.count(200)
+    # Two were used before: of the first sign-in, and of the second.
+    check("25 calls at a quota of 20, 2 of them used", (18, 7), (admitted, statuses.count(429)))
+    status, fields, body = deployment.call("GET", "/orders", token)
+    check("over the quota", (429, True), (status, int(fields["retry-after"]) > 0))
+    kind = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+    check("  its body", kind, json.loads(body)["type"])
+    used = deployment.admin("usage", "show", f"{deployment.ids['UserPool']}#{subject(token)}",
+                            "--by", "month", "--json")
+    check("  the operator sees", True, "[20,0]" in re.sub(r"\s", "", used))
+
+
+def subject(token):
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"]
+
+
+class Inbox:
+    """A queue that gets what the topic publishes."""
+
+    def __init__(self, emulator, topic):
+        self.queue = emulator.client("sqs")
+        self.url = self.queue.create_queue(QueueName="inbox")["QueueUrl"]
+        arn = self.queue.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
+        arn = arn["Attributes"]["QueueArn"]
+        emulator.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        self.notices = []
+
+    def read(self):
+        got = self.queue.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)
+        for message in got.get("Messages", []):
+            self.notices.append(json.loads(json.loads(message["Body"])["Message"]))
+            self.queue.delete_message(
+                QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return self.notices
+
+
+def noticed(inbox):
+    wait("the second notice", lambda: len(inbox.read()) >= 2)
+    time.sleep(3)
+    told = sorted((n["percent"], n["period"], n["limit"]) for n in inbox.read())
+    check("notices", [(80, "month", 20), (100, "month", 20)], told)
+
+
+def by_key(emulator, deployment):
+    deployment.sign_up("li@example.com")
+    token = deployment.sign_in("li@example.com")
+    status, fields, _ = deployment.call("GET", "/orders", token)
+    check("without the usage plan's key", (429, "1"), (status, fields.get("retry-after")))
+    key = deployment.gateway.get_api_key(apiKey=deployment.ids["UsageKey"], includeValue=True)
+    known = deployment.functions.get_function_configuration(
+        FunctionName=deployment.ids["Authorizer"])
+    config = known["Environment"]["Variables"]["AUTHORIZER_CONFIG"]
+    check("the authorizer has that key", True, f'api_key = "{key["value"]}"' in config)
+    header = {"x-api-key": key["value"]}
+    check("with it", 200, deployment.status("GET", "/orders", token, header))
+    check("without a token", 401, deployment.status("GET", "/orders", None, header))
+    check("a route of nobody's", 403, deployment.status("DELETE", "/orders/1", token, header))
+
+
+def permitted(deployment):
+    """What each function asked of the table is what its role allows, no less and no more."""
+    for name, role in [("Authorizer", "AuthorizerRole"), ("Orders", "OrdersRole"),
+                       ("NoticesFunction", "NoticesPolicy")]:
+        properties = deployment.template["Resources"][role]["Properties"]
+        policies = properties.get("Policies") or [properties]
+        allowed = set()
+        for policy in policies:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}:
+                    actions = statement["Action"]
+                    actions = actions if isinstance(actions, list) else [actions]
+                    allowed |= {action.removeprefix("dynamodb:") for action in actions}
+        check(f"{role} allows what was asked for", sorted(allowed),
+              sorted(deployment.proxies[name].actions))
+
+
+def failing(deployment, parameters):
+    """Without clients the authorizer starts for nobody, and says so."""
+    function = deployment.ids["Authorizer"]
+    known = deployment.functions.get_function_configuration(FunctionName=function)
+    variables = known["Environment"]["Variables"]
+    config = re.sub(r"clients = .*", "clients = []", variables["AUTHORIZER_CONFIG"])
+    variables["AUTHORIZER_CONFIG"] = config
+    deployment.functions.update_function_configuration(
+        FunctionName=function, Environment={"Variables": variables})
+    check("an authorizer without clients", 500,
+          deployment.status("GET", "/orders", "e30.e30.e30"))
+
+
+if __name__ == "__main__":
+    main()
