@@ -132,12 +132,14 @@ impl Talk {
                     socket.send(Message::text(answer)).await.ok()?;
                 }
                 Some(Ok(Message::Binary(_))) => return Some(CloseCode::Unsupported),
-                // The library answers a ping and a close by itself.
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                // The library answers a ping and a close by itself, while it reads on.
+                Some(Ok(
+                    Message::Ping(_) | Message::Pong(_) | Message::Frame(_) | Message::Close(_),
+                )) => {}
                 Some(Err(Error::Capacity(_))) => return Some(CloseCode::Size),
                 Some(Err(Error::Utf8(_))) => return Some(CloseCode::Invalid),
                 Some(Err(Error::Protocol(_))) => return Some(CloseCode::Protocol),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Err(_)) | None => return None,
             }
         }
     }

@@ -64,6 +64,15 @@ impl Socket {
     /// Ends it from this side, and waits for the other to agree.
     pub(crate) async fn close(mut self) {
         self.stream.close(None).await.unwrap();
+        match self.stream.next().await {
+            Some(Ok(Message::Close(_))) => {}
+            other => panic!("the other side does not agree: {other:?}"),
+        }
+        assert!(self.stream.next().await.is_none(), "and then the connection is closed");
+    }
+
+    /// Waits until the other side is gone, with or without a word.
+    pub(crate) async fn gone(mut self) {
         while let Some(Ok(_)) = self.stream.next().await {}
     }
 }
