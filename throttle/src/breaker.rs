@@ -38,7 +38,7 @@ impl<L: Lock<Circuit>> Breaker<L> {
         key: &impl Hash,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let pass = self.circuit.with(|circuit| circuit.pass(clock.monotonic()));
+        let pass = self.circuit.with(|circuit| circuit.pass(|| clock.monotonic()));
         let pass = pass.ok_or(Failure::Suspended)?;
         let mut going = Going { breaker: self, clock, pass: Some(pass) };
         let result = call.await;
@@ -52,7 +52,7 @@ impl<L: Lock<Circuit>> Breaker<L> {
         result
     }
 
-    fn finish(&self, pass: Pass, outcome: Outcome, now: Duration) {
+    fn finish(&self, pass: Pass, outcome: Outcome, now: impl FnOnce() -> Duration) {
         self.circuit.with(|circuit| circuit.finish(pass, outcome, now));
     }
 }
@@ -67,7 +67,7 @@ struct Going<'a, L: Lock<Circuit>, C: Clock> {
 impl<L: Lock<Circuit>, C: Clock> Going<'_, L, C> {
     fn finish(&mut self, outcome: Outcome) {
         if let Some(pass) = self.pass.take() {
-            self.breaker.finish(pass, outcome, self.clock.monotonic());
+            self.breaker.finish(pass, outcome, || self.clock.monotonic());
         }
     }
 }

@@ -19,17 +19,19 @@
 
 mod charge;
 mod convert;
+mod few;
 mod receipt;
 mod state;
 mod write;
 
 pub use charge::{Charge, Form, Forms, Step};
+pub use few::Few;
 pub use receipt::Receipt;
 pub use state::{Meter, Scope, Stamp, State};
 pub use write::{Count, Move, To, When, Write};
 
 pub use crate::period::Counter;
 
-pub(crate) use charge::Refusal;
+pub(crate) use charge::Refusals;
 pub(crate) use convert::Conversion;
 pub(crate) use write::MAX_COUNT;

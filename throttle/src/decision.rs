@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use crate::bucket::{Charge, Receipt, Refusal, Scope, State};
+use smallvec::SmallVec;
+
+use crate::bucket::{Charge, Receipt, Refusals, Scope, State};
 use crate::name::PlanId;
 use crate::period::Period;
 
@@ -68,8 +70,9 @@ pub struct Standing {
     pub(crate) limit: Limit,
     pub(crate) max: u64,
     pub(crate) remaining: u64,
-    pub(crate) window: Duration,
-    pub(crate) resets: Duration,
+    /// In nanoseconds, as is the next.
+    pub(crate) window: u64,
+    pub(crate) resets: u64,
 }
 
 impl Standing {
@@ -94,15 +97,18 @@ impl Standing {
     /// How long its window is: a period, or what an empty burst takes to refill.
     #[must_use]
     pub fn window(&self) -> Duration {
-        self.window
+        Duration::from_nanos(self.window)
     }
 
     /// How long until it is whole again, to the nanosecond.
     #[must_use]
     pub fn resets_after(&self) -> Duration {
-        self.resets
+        Duration::from_nanos(self.resets)
     }
 }
+
+/// How all limits of a plan stand: a rate and a quota are kept in place.
+pub(crate) type Standings = SmallVec<[Standing; 2]>;
 
 /// Whether a request fits its plan, and how each of the plan's limits stands now.
 ///
@@ -110,20 +116,25 @@ impl Standing {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decision {
     plan: PlanId,
-    standings: Vec<Standing>,
-    refusals: Vec<Refusal>,
+    pub(crate) standings: Standings,
+    refusals: Refusals,
     degraded: bool,
-    receipt: Option<Receipt>,
+    pub(crate) receipt: Option<Box<Receipt>>,
 }
 
 impl Decision {
     /// A request that fitted; `state` is the one after it.
-    pub(crate) fn allowed(charge: &Charge, state: &State, receipt: Option<Receipt>) -> Self {
-        Self { receipt, ..Self::refused(charge, state, Vec::new()) }
+    pub(crate) fn allowed(charge: &Charge, state: &State) -> Self {
+        Self::refused(charge, state, Refusals::new())
+    }
+
+    /// The same, with what to give back or settle by.
+    pub(crate) fn with(self, receipt: Receipt) -> Self {
+        Self { receipt: Some(Box::new(receipt)), ..self }
     }
 
     /// A request that didn't fit `state`.
-    pub(crate) fn refused(charge: &Charge, state: &State, refusals: Vec<Refusal>) -> Self {
+    pub(crate) fn refused(charge: &Charge, state: &State, refusals: Refusals) -> Self {
         Self {
             plan: charge.stamp.plan.clone(),
             standings: charge.standings(state),
@@ -138,18 +149,19 @@ impl Decision {
     /// What the lease still holds is left to this instance, and what was refilled since isn't
     /// known: at least as much as said remains.
     pub(crate) fn leased(plan: PlanId, standings: &[Standing], left: u32, age: Duration) -> Self {
+        let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
         let standing = |it: &Standing| Standing {
             remaining: it.remaining.saturating_add(left.into()),
             resets: it.resets.saturating_sub(age),
             ..*it
         };
         let standings = standings.iter().map(standing).collect();
-        Self { plan, standings, refusals: Vec::new(), degraded: false, receipt: None }
+        Self { plan, standings, refusals: Refusals::new(), degraded: false, receipt: None }
     }
 
     /// A request that is let through though nobody can tell whether it fits.
     pub(crate) fn unknown(plan: PlanId) -> Self {
-        let (standings, refusals) = (Vec::new(), Vec::new());
+        let (standings, refusals) = (Standings::new(), Refusals::new());
         Self { plan, standings, refusals, degraded: true, receipt: None }
     }
 
@@ -226,13 +238,13 @@ impl Decision {
     /// What to give back or settle by, once; none where nothing was charged.
     #[must_use]
     pub fn into_receipt(self) -> Option<Receipt> {
-        self.receipt
+        self.receipt.map(|receipt| *receipt)
     }
 
     /// Like `into_receipt`, and keeps the decision.
     #[must_use]
     pub fn take_receipt(&mut self) -> Option<Receipt> {
-        self.receipt.take()
+        self.receipt.take().map(|receipt| *receipt)
     }
 
     /// The limit with the least room; of two, the one that resets later.

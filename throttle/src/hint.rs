@@ -25,6 +25,8 @@ pub(crate) struct Memory {
     at: Duration,
     /// The moment that it was told for, by the wall clock.
     told: Timestamp,
+    /// Whether it has refused a request.
+    refuses: bool,
     others: Others,
 }
 
@@ -64,6 +66,16 @@ impl Memory {
         (now.saturating_sub(self.at) <= most).then_some(&self.state)
     }
 
+    /// The same, if it has refused a request: it may well refuse another.
+    pub(crate) fn refusing(&self, now: Duration, most: Duration) -> Option<&State> {
+        self.recent(now, most).filter(|_| self.refuses)
+    }
+
+    /// Notes that the state has refused a request.
+    pub(crate) fn refuses(&mut self) {
+        self.refuses = true;
+    }
+
     /// The forms that are likeliest to apply.
     pub(crate) fn forms(&self, charge: &Charge) -> Forms {
         charge.forms_by(|step| self.form(step, charge.now))
@@ -84,6 +96,9 @@ impl Memory {
         let owed = tat.saturating_since(self.told).as_nanos();
         let sunk = now.saturating_since(self.told).as_nanos();
         let still = owed.saturating_mul(WHOLE.into()) > sunk.saturating_mul(idle.into());
+        if still || load == 0 {
+            return if still { Form::Busy } else { Form::Idle };
+        }
         // Otherwise the idle form fails a share ρ of the time. So the busy one does a share 1 − ρ,
         // and less with slack: each time that the bucket is found idle, it is made to owe k tokens,
         // and is then busy for that much longer.
@@ -91,7 +106,7 @@ impl Memory {
             step.idle.saturating_since(now).as_nanos() / u128::from(step.meter.interval.get());
         let fails = u128::from(idle) * u128::from(WHOLE)
             / u128::from(load).saturating_mul(slack).saturating_add(WHOLE.into());
-        if still || fails < u128::from(load) { Form::Busy } else { Form::Idle }
+        if fails < u128::from(load) { Form::Busy } else { Form::Idle }
     }
 
     /// Takes in what the store told of a charge: `own` tokens of it came from here.
@@ -109,17 +124,17 @@ impl Memory {
             return;
         }
         self.state.clone_from(state);
-        (self.at, self.told) = (now, charge.now);
+        (self.at, self.told, self.refuses) = (now, charge.now, false);
     }
 
     /// Keeps a state that a refund left, which knows of some counters only.
     pub(crate) fn amend(&mut self, state: &State, now: Duration) {
         let mut counters = std::mem::take(&mut self.state.counters);
-        counters.extend(&state.counters);
+        counters.extend(state.counters.iter().map(|(counter, used)| (*counter, *used)));
         let mut granted = std::mem::take(&mut self.state.granted);
-        granted.extend(&state.granted);
+        granted.extend(state.granted.iter().map(|(counter, sum)| (*counter, *sum)));
         self.state = State { counters, granted, ..state.clone() };
-        self.at = now;
+        (self.at, self.refuses) = (now, false);
     }
 }
 

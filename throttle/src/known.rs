@@ -1,10 +1,13 @@
 //! Plans as they are known: looked up once a minute, remembered while they can't be.
 
 use std::future::Future;
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cache::Cache;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+
 use crate::failure::{StoreError, ThrottleError};
 use crate::name::PlanId;
 use crate::store::PlanRecord;
@@ -12,9 +15,9 @@ use crate::store::PlanRecord;
 /// The plans that a throttle knows, and those that it knows not to be there.
 #[derive(Debug)]
 pub(crate) struct KnownPlans {
-    cached: Cache<PlanId, Option<Arc<PlanRecord>>>,
+    cached: crate::cache::Cache<PlanId, Option<Arc<PlanRecord>>>,
     /// What was last told of each plan, for when it can't be looked up.
-    told: moka::future::Cache<PlanId, Told>,
+    told: Cache<PlanId, Told, UnitWeighter, RandomState>,
 }
 
 /// The answer to a look-up, and when it was asked for.
@@ -26,7 +29,20 @@ struct Told {
 
 impl KnownPlans {
     pub(crate) fn new() -> Self {
-        Self { cached: Cache::new(MAX_PLANS, KEEP), told: moka::future::Cache::new(MAX_PLANS) }
+        let (most, hasher) = (MAX_PLANS as u64, RandomState::new());
+        Self {
+            cached: crate::cache::Cache::new(most, KEEP),
+            told: Cache::with(MAX_PLANS, most, UnitWeighter, hasher, DefaultLifecycle::default()),
+        }
+    }
+
+    /// The plan as it was told within the last minute, if it was: without waiting for anybody.
+    pub(crate) fn kept(
+        &self,
+        id: &PlanId,
+        now: Duration,
+    ) -> Option<Result<Arc<PlanRecord>, ThrottleError>> {
+        Some(named(id, self.told(id, now, KEEP)?))
     }
 
     /// The plan, kept or fetched; where it can't be fetched, as it was last told.
@@ -39,7 +55,7 @@ impl KnownPlans {
         let fetch = self.noting(id, now, fetch);
         match self.cached.get(id, now, fetch).await.map_err(ThrottleError::from) {
             Err(ThrottleError::Unavailable(failure)) => {
-                let told = self.told(id, now).await;
+                let told = self.told(id, now, RECALL);
                 named(id, told.ok_or(ThrottleError::Unavailable(failure))?)
             }
             record => named(id, record?),
@@ -68,13 +84,13 @@ impl KnownPlans {
     }
 
     /// The plan as it was last told within a day, if it was there.
-    pub(crate) async fn last(&self, id: &PlanId, now: Duration) -> Option<Arc<PlanRecord>> {
-        self.told(id, now).await.flatten()
+    pub(crate) fn last(&self, id: &PlanId, now: Duration) -> Option<Arc<PlanRecord>> {
+        self.told(id, now, RECALL).flatten()
     }
 
-    async fn told(&self, id: &PlanId, now: Duration) -> Option<Option<Arc<PlanRecord>>> {
-        let told = self.told.get(id).await?;
-        (now.saturating_sub(told.asked) < RECALL).then_some(told.record)
+    fn told(&self, id: &PlanId, now: Duration, most: Duration) -> Option<Option<Arc<PlanRecord>>> {
+        let told = self.told.get(id)?;
+        (now.saturating_sub(told.asked) < most).then_some(told.record)
     }
 
     async fn noting(
@@ -84,7 +100,7 @@ impl KnownPlans {
         fetch: impl Future<Output = Result<Option<Arc<PlanRecord>>, StoreError>>,
     ) -> Result<Option<Arc<PlanRecord>>, StoreError> {
         let record = fetch.await?;
-        self.told.insert(id.clone(), Told { record: record.clone(), asked }).await;
+        self.told.insert(id.clone(), Told { record: record.clone(), asked });
         Ok(record)
     }
 }
@@ -97,7 +113,7 @@ fn named(id: &PlanId, record: Option<Arc<PlanRecord>>) -> Result<Arc<PlanRecord>
 const KEEP: Duration = Duration::from_secs(60);
 /// How long a plan is remembered while it can't be looked up: an old one is better than none.
 const RECALL: Duration = Duration::from_secs(86_400);
-const MAX_PLANS: u64 = 1_000;
+const MAX_PLANS: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
@@ -172,9 +188,9 @@ mod tests {
         assert_eq!(get(again + KEEP - MOMENT).await, Ok(4));
         assert_eq!(table.left(), 3, "kept for a minute");
         assert_eq!(get(again + RECALL - MOMENT).await, Ok(4));
-        assert!(plans.last(&id(), again + RECALL - MOMENT).await.is_some());
+        assert!(plans.last(&id(), again + RECALL - MOMENT).is_some());
         assert_eq!(get(again + RECALL).await, unavailable());
-        assert!(plans.last(&id(), again + RECALL).await.is_none());
+        assert!(plans.last(&id(), again + RECALL).is_none());
         // A clock that hasn't come as far yet knows no less.
         assert_eq!(get(start).await, Ok(4));
     }
@@ -187,7 +203,7 @@ mod tests {
         assert_eq!(get(secs(0)).await, unknown());
         assert_eq!(get(secs(59)).await, unknown());
         assert_eq!(get(KEEP).await, unknown(), "recalled");
-        assert!(plans.last(&id(), KEEP).await.is_none());
+        assert!(plans.last(&id(), KEEP).is_none());
         assert_eq!(get(KEEP).await, Ok(1));
     }
 
@@ -234,7 +250,7 @@ mod tests {
         let newer = async |least| told(plans.newer(&id(), least, secs(1), || table.fetch()).await);
         assert_eq!(newer(1).await, Ok(1));
         assert_eq!(newer(2).await, unavailable());
-        assert_eq!(plans.last(&id(), secs(1)).await.map(|it| it.version), Some(1));
+        assert_eq!(plans.last(&id(), secs(1)).map(|it| it.version), Some(1));
         // A plan that has been deleted is not there, whatever a bucket was under.
         assert_eq!(newer(2).await, unknown());
         assert_eq!(newer(2).await, unavailable());

@@ -9,11 +9,13 @@
 mod account;
 mod demand;
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::time::Duration;
+
+use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use crate::bucket::Scope;
 use crate::decision::{Limit, Standing};
@@ -73,8 +75,15 @@ pub(crate) struct Held<T, L = Mutex<Shard<T>>> {
     _terms: std::marker::PhantomData<fn() -> T>,
 }
 
-/// Some of the subjects, each with its accounts: mostly one, since mostly it has one plan.
-type Shard<T> = HashMap<Subject, Vec<(Under, Account<T>)>>;
+/// Some of the subjects. A name is hashed once, for the shard and for the place in it.
+type Shard<T> = HashTable<Holder<T>>;
+
+/// A subject with its accounts: mostly one, since mostly it has one plan.
+#[derive(Clone, Debug)]
+pub(crate) struct Holder<T> {
+    subject: Subject,
+    accounts: SmallVec<[(Under, Account<T>); 1]>,
+}
 
 /// What a subject's tokens are good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,7 +146,8 @@ impl<T, L: Lock<Shard<T>>> Held<T, L> {
 
     /// Serves a request from what is held, if that is enough.
     pub(crate) fn serve(&self, want: &Want<'_>, now: Duration) -> Option<Served<T>> {
-        self.shard(want.subject)?.with(|shard| account(shard, want)?.serve(want.cost, now))
+        let hash = self.hash(want.subject);
+        self.shard(hash)?.with(|shard| account(shard, hash, want)?.serve(want.cost, now))
     }
 
     /// What a request is to do that was not served; `standings` is how the limits stand.
@@ -148,9 +158,10 @@ impl<T, L: Lock<Shard<T>>> Held<T, L> {
         now: Duration,
         standings: &[Standing],
     ) -> Turn<'a, T, L> {
-        let Some(shard) = self.shard(want.subject) else { return Turn::Alone };
+        let hash = self.hash(want.subject);
+        let Some(shard) = self.shard(hash) else { return Turn::Alone };
         let turn = shard.with(|shard| {
-            let account = open(shard, &want, now)?;
+            let account = self.open(shard, hash, &want, now)?;
             let size = |wanted| Leases::size(wanted, standings);
             Some(account.turn(want.cost, version, now, self.life, size))
         });
@@ -164,15 +175,46 @@ impl<T, L: Lock<Shard<T>>> Held<T, L> {
         }
     }
 
-    fn shard(&self, subject: &Subject) -> Option<&L> {
-        let hash = self.hasher.hash_one(subject);
-        self.shards.get(usize::try_from(hash % SHARDS).unwrap_or_default())
+    fn hash(&self, subject: &Subject) -> u64 {
+        self.hasher.hash_one(subject)
+    }
+
+    fn shard(&self, hash: u64) -> Option<&L> {
+        // By bits from the middle: a table goes by those at the ends.
+        self.shards.get(usize::try_from((hash >> 32) % SHARDS).unwrap_or_default())
     }
 
     fn change(&self, want: &Want<'_>, change: impl FnOnce(&mut Account<T>)) {
-        if let Some(shard) = self.shard(want.subject) {
-            shard.with(|shard| account(shard, want).map(change));
+        let hash = self.hash(want.subject);
+        if let Some(shard) = self.shard(hash) {
+            shard.with(|shard| account(shard, hash, want).map(change));
         }
+    }
+
+    /// The account, opened if there is room for it.
+    fn open<'a>(
+        &self,
+        shard: &'a mut Shard<T>,
+        hash: u64,
+        want: &Want<'_>,
+        now: Duration,
+    ) -> Option<&'a mut Account<T>> {
+        let same = |holder: &Holder<T>| holder.subject == *want.subject;
+        if shard.find(hash, same).is_none() {
+            if shard.len() >= MAX_SUBJECTS_A_SHARD {
+                shard.retain(|holder| holder.forget(now));
+                if shard.len() >= MAX_SUBJECTS_A_SHARD {
+                    return None;
+                }
+            }
+            let holder = Holder { subject: want.subject.clone(), accounts: SmallVec::new() };
+            shard.insert_unique(hash, holder, |holder| self.hash(&holder.subject));
+        }
+        let holder = shard.find_mut(hash, same)?;
+        if holder.account(want).is_none() {
+            holder.open(want, now);
+        }
+        holder.account(want)
     }
 }
 
@@ -211,41 +253,38 @@ impl Waiting {
     }
 }
 
-fn account<'a, T>(shard: &'a mut Shard<T>, want: &Want<'_>) -> Option<&'a mut Account<T>> {
-    let accounts = shard.get_mut(want.subject)?;
-    let found = accounts
-        .iter_mut()
-        .find(|(under, _)| under.scope == want.scope && under.plan == *want.plan);
-    found.map(|(_, account)| account)
+fn account<'a, T>(
+    shard: &'a mut Shard<T>,
+    hash: u64,
+    want: &Want<'_>,
+) -> Option<&'a mut Account<T>> {
+    shard.find_mut(hash, |holder| holder.subject == *want.subject)?.account(want)
 }
 
-/// The account, opened if there is room for it.
-fn open<'a, T>(
-    shard: &'a mut Shard<T>,
-    want: &Want<'_>,
-    now: Duration,
-) -> Option<&'a mut Account<T>> {
-    if account(shard, want).is_none() {
-        if shard.len() >= MAX_SUBJECTS_A_SHARD {
-            shard.retain(|_, accounts| {
-                accounts.retain(|(_, account)| !account.is_spent(now));
-                !accounts.is_empty()
-            });
-            if shard.len() >= MAX_SUBJECTS_A_SHARD {
-                return None;
-            }
-        }
-        let accounts = shard.entry(want.subject.clone()).or_default();
-        if accounts.len() >= MAX_ACCOUNTS {
-            accounts.retain(|(_, account)| !account.is_spent(now));
-            if accounts.len() >= MAX_ACCOUNTS {
-                return None;
-            }
-        }
-        let under = Under { plan: want.plan.clone(), scope: want.scope };
-        accounts.push((under, Account::default()));
+impl<T> Holder<T> {
+    fn account(&mut self, want: &Want<'_>) -> Option<&mut Account<T>> {
+        let mut accounts = self.accounts.iter_mut();
+        let found =
+            accounts.find(|(under, _)| under.scope == want.scope && under.plan == *want.plan);
+        found.map(|(_, account)| account)
     }
-    account(shard, want)
+
+    /// Opens an account if there is room for one more.
+    fn open(&mut self, want: &Want<'_>, now: Duration) {
+        if self.accounts.len() >= MAX_ACCOUNTS {
+            self.forget(now);
+        }
+        if self.accounts.len() < MAX_ACCOUNTS {
+            let under = Under { plan: want.plan.clone(), scope: want.scope };
+            self.accounts.push((under, Account::default()));
+        }
+    }
+
+    /// Forgets accounts where that changes nothing; says whether any is left.
+    fn forget(&mut self, now: Duration) -> bool {
+        self.accounts.retain(|(_, account)| !account.is_spent(now));
+        !self.accounts.is_empty()
+    }
 }
 
 /// The share of what a rate has left that a lease may take: one in so many.

@@ -69,5 +69,5 @@ fn take(charge: &Charge, plan: &Plan, state: &mut State) -> Decision {
         }
     };
     write.apply(state);
-    Decision::allowed(charge, state, None)
+    Decision::allowed(charge, state)
 }

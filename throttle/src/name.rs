@@ -63,6 +63,13 @@ impl Subject {
         checked(subject.into(), 512).map(Self)
     }
 
+    /// The same of a text that is only borrowed: one copy instead of two.
+    #[cfg(feature = "layer")]
+    pub(crate) fn of(subject: &str) -> Result<Self, NameError> {
+        bounded(subject, 512)?;
+        Ok(Self(subject.into()))
+    }
+
     /// `key-` and a digest: short and printable.
     pub(crate) fn of_digest(digest: &Digest) -> Self {
         Self(format!("key-{digest}").into())
@@ -95,6 +102,11 @@ impl Debug for Subject {
 
 /// Text of at most `max` bytes, not empty, without control characters.
 pub(crate) fn checked(text: String, max: usize) -> Result<Arc<str>, NameError> {
+    bounded(&text, max)?;
+    Ok(text.into())
+}
+
+fn bounded(text: &str, max: usize) -> Result<(), NameError> {
     if text.is_empty() {
         Err(NameError::Empty)
     } else if text.len() > max {
@@ -102,7 +114,7 @@ pub(crate) fn checked(text: String, max: usize) -> Result<Arc<str>, NameError> {
     } else if text.chars().any(char::is_control) {
         Err(NameError::Control)
     } else {
-        Ok(text.into())
+        Ok(())
     }
 }
 

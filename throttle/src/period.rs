@@ -1,5 +1,6 @@
 //! The calendar periods of quotas, all in UTC.
 
+use std::cell::Cell;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
@@ -80,6 +81,63 @@ impl Window {
     #[must_use]
     pub fn contains(&self, moment: Timestamp) -> bool {
         self.start <= moment && moment < self.end
+    }
+}
+
+/// What a decision asks of the calendar: the periods that a day is in.
+///
+/// They are the same from one midnight to the next, so each thread works them out once a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Today {
+    from: Timestamp,
+    to: Timestamp,
+    day: Current,
+    week: Current,
+    month: Current,
+}
+
+/// A period that lasts, and the counter that left the history when it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Current {
+    pub(crate) window: Window,
+    pub(crate) forgotten: Counter,
+}
+
+thread_local! {
+    /// The day that was asked for last.
+    static LAST: Cell<Option<Today>> = const { Cell::new(None) };
+}
+
+impl Today {
+    /// The day that `now` is in.
+    pub(crate) fn at(now: Timestamp) -> Self {
+        match LAST.get() {
+            Some(today) if today.from <= now && now < today.to => today,
+            _ => {
+                let today = Self::worked_out(now);
+                LAST.set(Some(today));
+                today
+            }
+        }
+    }
+
+    /// The period of a kind that the day is in.
+    pub(crate) fn of(&self, period: Period) -> &Current {
+        match period {
+            Period::Day => &self.day,
+            Period::Week => &self.week,
+            Period::Month => &self.month,
+        }
+    }
+
+    fn worked_out(now: Timestamp) -> Self {
+        let current = |period: Period| Current {
+            window: period.window(now),
+            forgotten: period.forgotten(now),
+        };
+        let day = current(Period::Day);
+        let Window { start: from, end: to, .. } = day.window;
+        Self { from, to, day, week: current(Period::Week), month: current(Period::Month) }
     }
 }
 
@@ -230,6 +288,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_day_is_worked_out_once_and_right(
+            moments in prop::collection::vec((0..3u64, 0..86_400_000_000_000u64), 1..20),
+        ) {
+            // The last of three days begins another week, month and year.
+            let first = midnight(Date::constant(2028, 12, 30));
+            for (days, nanos) in moments {
+                let since = Duration::from_secs(days * 86_400) + Duration::from_nanos(nanos);
+                let now = first.saturating_add(since);
+                let today = Today::at(now);
+                for period in [Period::Day, Period::Week, Period::Month] {
+                    let current = today.of(period);
+                    prop_assert_eq!(current.window, period.window(now));
+                    prop_assert_eq!(current.forgotten, period.forgotten(now));
+                }
+            }
+        }
+
         #[test]
         fn periods_tile_the_time(nanos in 0..=u64::MAX / 2) {
             let now = Timestamp::from_nanos(nanos);

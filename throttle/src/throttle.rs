@@ -1,17 +1,21 @@
 //! The decision: which write to try, and what its answer means.
 
+mod at_once;
 mod leased;
 mod settle;
 
+use std::convert::Infallible;
 use std::fmt::{self, Debug};
+use std::hash::RandomState;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::future::Cache;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use crate::breaker::Breaker;
-use crate::bucket::{Charge, Conversion, Forms, Receipt, Refusal, Scope, State, Write};
+use crate::bucket::{Charge, Conversion, Forms, Receipt, State, Write};
 use crate::clock::Clock;
 use crate::counts::{Counts, Tallies, tick};
 use crate::decision::{Decision, Limit};
@@ -26,6 +30,7 @@ use crate::policy::FailurePolicy;
 use crate::request::Request;
 use crate::store::{Answer, PlanRecord, Store};
 use crate::table::item;
+use at_once::Known;
 use leased::{Ready, Start, Terms};
 
 pub use settle::Refund;
@@ -65,7 +70,7 @@ pub struct Throttle<S, C> {
     default_failure: FailurePolicy,
     leases: Option<Held<Terms>>,
     plans: KnownPlans,
-    seen: Cache<Subject, Arc<Seen>>,
+    seen: Cache<Subject, Arc<Seen>, UnitWeighter, RandomState>,
     breaker: Breaker,
     local: Local,
     tallies: Tallies,
@@ -77,7 +82,7 @@ struct Behind(u64);
 /// What to do about a state that is known.
 enum Next {
     Write(Write, Taking),
-    Refuse(State, Vec<Refusal>),
+    Refuse(Decision),
     Behind(u64),
 }
 
@@ -103,9 +108,15 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             default_failure: FailurePolicy::Closed,
             leases: None,
             plans: KnownPlans::new(),
-            seen: Cache::new(MAX_SUBJECTS),
+            seen: Cache::with(
+                MAX_SUBJECTS,
+                MAX_SUBJECTS as u64,
+                UnitWeighter,
+                RandomState::new(),
+                DefaultLifecycle::default(),
+            ),
             breaker: Breaker::new(),
-            local: Local::new(MAX_SUBJECTS),
+            local: Local::new(MAX_LOCAL),
             tallies: Tallies::default(),
         }
     }
@@ -164,7 +175,11 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// There is no such plan, the cost never fits it, or the store failed and the policy is
     /// closed: then the request may have been charged, and must not be let through.
     pub async fn decide(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
-        let decision = match self.decided(request).await {
+        let known = match self.at_once(request) {
+            Ok(decision) => return Ok(decision),
+            Err(known) => known,
+        };
+        let decision = match self.decided(request, known).await {
             Err(ThrottleError::Unavailable(failure)) if failure.may_pass() => {
                 self.degraded(request, failure).await
             }
@@ -182,26 +197,35 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         decision
     }
 
-    async fn decided(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
-        // Without a method there is nothing that the plan could add to what a lease is for.
-        if request.method.is_none()
-            && let Some(served) = self.leased(request, Scope::Plan)
-        {
-            return Ok(served);
-        }
-        let mut record = self.plan(request.plan).await?;
+    async fn decided(
+        &self,
+        request: &Request<'_>,
+        known: Known,
+    ) -> Result<Decision, ThrottleError> {
+        let Known { mut now, plan, seen } = known;
+        let mut record = match plan {
+            Some(kept) => kept?,
+            None => {
+                let record = self.plans.get(request.plan, now, self.fetch(request.plan)).await?;
+                now = self.clock.monotonic();
+                record
+            }
+        };
         if request.method.is_some()
-            && let Some(served) = self.leased(request, request.scope(&record))
+            && let Some(served) = self.leased(request, request.scope(&record), now)
         {
             return Ok(served);
         }
+        let seen = seen.unwrap_or_else(|| self.seen(request.subject));
         let mut calls = MAX_CALLS;
         for look_up in 0..MAX_REFRESHES {
-            match self.round(request, &record, look_up == 0, &mut calls).await? {
+            let known = (now, look_up == 0);
+            match self.round(request, &record, &seen, known, &mut calls).await? {
                 Ok(decision) => return Ok(decision),
                 Err(Behind(version)) => {
                     tick(&self.tallies.refreshed);
                     record = self.refreshed(request.plan, version).await?;
+                    now = self.clock.monotonic();
                 }
             }
         }
@@ -214,7 +238,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         request: &Request<'_>,
         failure: Failure,
     ) -> Result<Decision, ThrottleError> {
-        let record = self.plans.last(request.plan, self.clock.monotonic()).await;
+        let record = self.plans.last(request.plan, self.clock.monotonic());
         let named = record.as_ref().and_then(|record| record.plan.failure());
         let decision = match (named.unwrap_or(self.default_failure), record) {
             (FailurePolicy::Open, _) => Decision::unknown(request.plan.clone()),
@@ -230,7 +254,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Ok(decision)
     }
 
-    /// Decides under one version of the plan.
+    /// Decides under one version of the plan, by what is known at this moment of the monotonic clock.
     ///
     /// What is remembered may say that the plan is outdated only where it is `trusted`: an item
     /// that was deleted since must not keep its subject out for ever.
@@ -238,18 +262,18 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         &self,
         request: &Request<'_>,
         record: &PlanRecord,
-        trusted: bool,
+        seen: &Seen,
+        (now, trusted): (Duration, bool),
         calls: &mut u32,
     ) -> Result<Result<Decision, Behind>, ThrottleError> {
-        let seen = self.seen(request.subject).await;
         let Ready { began, mut charge, mut lease } =
-            match self.ready(request, record, &seen).await? {
+            match self.ready(request, record, seen, now).await? {
                 Start::Ready(ready) => ready,
                 Start::Served(decision) => return Ok(Ok(decision)),
             };
         let mut next = {
             let memory = seen.lock();
-            let known = memory.recent(self.clock.monotonic(), REMEMBER_REFUSAL);
+            let known = memory.recent(began, REMEMBER_REFUSAL);
             // What an empty bucket refuses, every bucket does; a remembered state only grows.
             let empty = State::default();
             let known = known.unwrap_or(&empty);
@@ -257,7 +281,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 refusals if refusals.is_empty() => {
                     first(charge, record, memory.state(), memory.forms(charge), trusted)
                 }
-                refusals => Next::Refuse(known.clone(), refusals),
+                refusals => Next::Refuse(Decision::refused(charge, known, refusals)),
             };
             let mut next = tried(&charge);
             if self.gives_up(&mut lease, &next) {
@@ -273,8 +297,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             let (write, taking) = match next {
                 Next::Write(write, taking) => (write, taking),
                 Next::Behind(version) => return Ok(Err(Behind(version))),
-                Next::Refuse(state, refusals) => {
-                    return Ok(Ok(Decision::refused(&charge, &state, refusals)));
+                Next::Refuse(decision) => {
+                    seen.lock().refuses();
+                    return Ok(Ok(decision));
                 }
             };
             let answer = match self.within(calls, request.subject, &write).await {
@@ -286,35 +311,35 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                     return Err(error);
                 }
             };
-            let (Answer::Applied(state) | Answer::Kept(state)) = &answer;
-            if let Some(meter) = charge.implausible(state) {
+            let (state, applied) = match answer {
+                Answer::Applied(state) => (state, true),
+                Answer::Kept(state) => (state, false),
+            };
+            if let Some(meter) = charge.implausible(&state) {
                 return Err(damaged(&meter.to_string(), "is more than a year ahead"));
             }
-            let applied = matches!(answer, Answer::Applied(_));
-            {
-                let own = match taking {
-                    Taking::Charge | Taking::Converted if applied => charge.cost.get(),
-                    _ => 0,
-                };
-                let now = self.clock.monotonic();
-                seen.lock().remember(&charge, state, own, now, REMEMBER_REFUSAL);
-            }
+            let own = match taking {
+                Taking::Charge | Taking::Converted if applied => charge.cost.get(),
+                _ => 0,
+            };
+            // From before the call: it may have been true no longer than since then.
+            seen.lock().remember(&charge, &state, own, began, REMEMBER_REFUSAL);
             if applied {
                 if !matches!(taking, Taking::Charge) {
                     tick(&self.tallies.converted);
                 }
                 let decision = match lease {
-                    Some(asking) => self.keep(asking, request, &charge, state, began),
+                    Some(asking) => self.keep(asking, request, &charge, &state, began),
                     None => taken(request.subject, &charge, state, taking),
                 };
                 return Ok(Ok(decision));
             }
             // It fits in the other form, at the same `now`: `tat` only grows, so a busy bucket
             // stays busy, and this ends.
-            next = self::next(&charge, record, state, charge.forms(state));
+            next = self::next(&charge, record, &state, charge.forms(&state));
             if self.gives_up(&mut lease, &next) {
                 charge = self.charge(request, record)?;
-                next = self::next(&charge, record, state, charge.forms(state));
+                next = self::next(&charge, record, &state, charge.forms(&state));
             }
         }
     }
@@ -343,16 +368,12 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Ok(if self.slack > 0 { charge.slack(self.slack) } else { charge })
     }
 
-    async fn seen(&self, subject: &Subject) -> Arc<Seen> {
-        match self.seen.get(subject).await {
-            Some(seen) => seen,
-            None => self.seen.get_with_by_ref(subject, std::future::ready(Arc::default())).await,
+    fn seen(&self, subject: &Subject) -> Arc<Seen> {
+        let fresh = || Ok::<_, Infallible>(Arc::default());
+        match self.seen.get_or_insert_with(subject, fresh) {
+            Ok(seen) => seen,
+            Err(never) => match never {},
         }
-    }
-
-    /// The plan as it is known: where it can't be looked up, as it was up to a day ago.
-    async fn plan(&self, id: &PlanId) -> Result<Arc<PlanRecord>, ThrottleError> {
-        self.plans.get(id, self.clock.monotonic(), self.fetch(id)).await
     }
 
     /// The plan in at least this version, looked up again if need be.
@@ -391,7 +412,9 @@ fn next(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms) -> Ne
         Some(stamp) if *stamp != charge.stamp => match charge.convert(&record.plan, state) {
             Conversion::Fitting(write) => Next::Write(write, Taking::Converted),
             Conversion::Refusing(write) => Next::Write(write, Taking::Nothing),
-            Conversion::Waiting { shown, refusals } => Next::Refuse(shown, refusals),
+            Conversion::Waiting { shown, refusals } => {
+                Next::Refuse(Decision::refused(charge, &shown, refusals))
+            }
         },
         _ => {
             let refusals = charge.refusals(state);
@@ -400,20 +423,20 @@ fn next(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms) -> Ne
                 charge.tidy(&mut write, state);
                 Next::Write(write, Taking::Charge)
             } else {
-                Next::Refuse(state.clone(), refusals)
+                Next::Refuse(Decision::refused(charge, state, refusals))
             }
         }
     }
 }
 
 /// The decision after a write that was applied.
-fn taken(subject: &Subject, charge: &Charge, state: &State, taking: Taking) -> Decision {
+fn taken(subject: &Subject, charge: &Charge, state: State, taking: Taking) -> Decision {
     match taking {
         Taking::Charge | Taking::Converted => {
-            let receipt = Receipt::new(subject.clone(), charge, state.clone());
-            Decision::allowed(charge, state, Some(receipt))
+            let decision = Decision::allowed(charge, &state);
+            decision.with(Receipt::new(subject.clone(), charge, state))
         }
-        Taking::Nothing => Decision::refused(charge, state, charge.refusals(state)),
+        Taking::Nothing => Decision::refused(charge, &state, charge.refusals(&state)),
     }
 }
 
@@ -453,4 +476,7 @@ const MAX_CALLS: u32 = 6;
 /// Under the plan that is cached, under the one that is looked up, and once more should that
 /// look-up have been under way before the plan was written.
 const MAX_REFRESHES: u32 = 3;
-const MAX_SUBJECTS: u64 = 100_000;
+/// More than a hundred thousand, since a shard of the cache may have more of them than another.
+const MAX_SUBJECTS: usize = 131_072;
+/// Of how many subjects this instance keeps a bucket of its own while the table fails.
+const MAX_LOCAL: u64 = 100_000;

@@ -63,17 +63,19 @@ impl Default for State {
 
 impl Circuit {
     /// Lets a call through, or none where it must fail at once.
-    pub(crate) fn pass(&mut self, now: Duration) -> Option<Pass> {
+    ///
+    /// While all is well, nobody asks for the time.
+    pub(crate) fn pass(&mut self, now: impl FnOnce() -> Duration) -> Option<Pass> {
         match self.state {
             State::Closed(_) => {}
-            State::Open { until } if until <= now => self.turn_to(State::Trying),
+            State::Open { until } if until <= now() => self.turn_to(State::Trying),
             State::Open { .. } | State::Trying => return None,
         }
         Some(Pass { turn: self.turn })
     }
 
     /// Takes note of what became of a call; each pass is handed in once.
-    pub(crate) fn finish(&mut self, pass: Pass, outcome: Outcome, now: Duration) {
+    pub(crate) fn finish(&mut self, pass: Pass, outcome: Outcome, now: impl FnOnce() -> Duration) {
         if pass.turn != self.turn {
             return;
         }
@@ -82,14 +84,14 @@ impl Circuit {
             (State::Closed(row), outcome) => {
                 row.add(outcome);
                 if row.len() >= FAILURES_TO_OPEN {
-                    self.turn_to(State::Open { until: now.saturating_add(OPEN_FOR) });
+                    self.turn_to(State::Open { until: now().saturating_add(OPEN_FOR) });
                 }
             }
             (State::Trying, Outcome::Outage) => {
-                self.turn_to(State::Open { until: now.saturating_add(OPEN_FOR) });
+                self.turn_to(State::Open { until: now().saturating_add(OPEN_FOR) });
             }
             // Nothing was learnt: the next call may try.
-            (State::Trying, Outcome::Abandoned) => self.turn_to(State::Open { until: now }),
+            (State::Trying, Outcome::Abandoned) => self.turn_to(State::Open { until: now() }),
             // A hot key is likely to be the one that tries. It must not keep all others out.
             (State::Trying, outcome @ (Outcome::Answered | Outcome::Throttled { .. })) => {
                 let mut row = Row::default();
@@ -135,7 +137,7 @@ mod tests {
     fn opened(now: Duration) -> Circuit {
         let mut circuit = Circuit::default();
         fail(&mut circuit, FAILURES_TO_OPEN, now);
-        assert_eq!(circuit.pass(now), None);
+        assert_eq!(circuit.pass(|| now), None);
         circuit
     }
 
@@ -146,8 +148,8 @@ mod tests {
     }
 
     fn call(circuit: &mut Circuit, outcome: Outcome, now: Duration) {
-        let pass = circuit.pass(now).unwrap();
-        circuit.finish(pass, outcome, now);
+        let pass = circuit.pass(|| now).unwrap();
+        circuit.finish(pass, outcome, || now);
     }
 
     #[test]
@@ -155,11 +157,11 @@ mod tests {
         let mut circuit = Circuit::default();
         let now = Duration::from_secs(7);
         fail(&mut circuit, 4, now);
-        assert!(circuit.pass(now).is_some());
+        assert!(circuit.pass(|| now).is_some());
         fail(&mut circuit, 1, now);
-        assert_eq!(circuit.pass(now), None);
-        assert_eq!(circuit.pass(now + Duration::from_secs(1) - MOMENT), None);
-        assert!(circuit.pass(now + Duration::from_secs(1)).is_some());
+        assert_eq!(circuit.pass(|| now), None);
+        assert_eq!(circuit.pass(|| now + Duration::from_secs(1) - MOMENT), None);
+        assert!(circuit.pass(|| now + Duration::from_secs(1)).is_some());
     }
 
     #[test]
@@ -169,35 +171,35 @@ mod tests {
             fail(&mut circuit, 4, Duration::ZERO);
             call(&mut circuit, Outcome::Answered, Duration::ZERO);
         }
-        assert!(circuit.pass(Duration::ZERO).is_some());
+        assert!(circuit.pass(|| Duration::ZERO).is_some());
     }
 
     #[test]
     fn one_call_tries_and_an_answer_closes_it() {
         let mut circuit = opened(Duration::ZERO);
-        let trying = circuit.pass(OPEN_FOR).unwrap();
-        assert_eq!(circuit.pass(OPEN_FOR), None);
-        assert_eq!(circuit.pass(OPEN_FOR * 100), None, "it is still on its way");
-        circuit.finish(trying, Outcome::Answered, OPEN_FOR);
+        let trying = circuit.pass(|| OPEN_FOR).unwrap();
+        assert_eq!(circuit.pass(|| OPEN_FOR), None);
+        assert_eq!(circuit.pass(|| OPEN_FOR * 100), None, "it is still on its way");
+        circuit.finish(trying, Outcome::Answered, || OPEN_FOR);
         // Closed with no failures to its name.
         fail(&mut circuit, 4, OPEN_FOR);
-        assert!(circuit.pass(OPEN_FOR).is_some());
+        assert!(circuit.pass(|| OPEN_FOR).is_some());
     }
 
     #[test]
     fn a_failed_try_opens_it_again() {
         let mut circuit = opened(Duration::ZERO);
         call(&mut circuit, Outcome::Outage, OPEN_FOR);
-        assert_eq!(circuit.pass(OPEN_FOR * 2 - MOMENT), None);
-        assert!(circuit.pass(OPEN_FOR * 2).is_some());
+        assert_eq!(circuit.pass(|| OPEN_FOR * 2 - MOMENT), None);
+        assert!(circuit.pass(|| OPEN_FOR * 2).is_some());
     }
 
     #[test]
     fn an_abandoned_try_leaves_it_to_the_next() {
         let mut circuit = opened(Duration::ZERO);
         call(&mut circuit, Outcome::Abandoned, OPEN_FOR);
-        assert!(circuit.pass(OPEN_FOR).is_some());
-        assert_eq!(circuit.pass(OPEN_FOR), None);
+        assert!(circuit.pass(|| OPEN_FOR).is_some());
+        assert_eq!(circuit.pass(|| OPEN_FOR), None);
     }
 
     #[test]
@@ -208,7 +210,7 @@ mod tests {
             call(&mut circuit, Outcome::Abandoned, Duration::ZERO);
         }
         fail(&mut circuit, 1, Duration::ZERO);
-        assert_eq!(circuit.pass(Duration::ZERO), None);
+        assert_eq!(circuit.pass(|| Duration::ZERO), None);
     }
 
     #[test]
@@ -221,9 +223,9 @@ mod tests {
         for key in 2..5 {
             call(&mut circuit, throttled(key), Duration::ZERO);
         }
-        assert!(circuit.pass(Duration::ZERO).is_some(), "four keys of which one is hot");
+        assert!(circuit.pass(|| Duration::ZERO).is_some(), "four keys of which one is hot");
         call(&mut circuit, throttled(5), Duration::ZERO);
-        assert_eq!(circuit.pass(Duration::ZERO), None, "five keys are the table");
+        assert_eq!(circuit.pass(|| Duration::ZERO), None, "five keys are the table");
         // The hot key tries first, and the others are not kept out by it.
         call(&mut circuit, throttled(1), OPEN_FOR);
         for _ in 0..1_000 {
@@ -238,22 +240,22 @@ mod tests {
         fail(&mut circuit, 3, Duration::ZERO);
         call(&mut circuit, Outcome::Throttled { key: 1 }, Duration::ZERO);
         call(&mut circuit, Outcome::Throttled { key: 2 }, Duration::ZERO);
-        assert_eq!(circuit.pass(Duration::ZERO), None);
+        assert_eq!(circuit.pass(|| Duration::ZERO), None);
     }
 
     #[test]
     fn what_was_sent_before_it_opened_changes_nothing() {
         let mut circuit = Circuit::default();
-        let slow: Vec<_> = (0..3).map(|_| circuit.pass(Duration::ZERO).unwrap()).collect();
+        let slow: Vec<_> = (0..3).map(|_| circuit.pass(|| Duration::ZERO).unwrap()).collect();
         fail(&mut circuit, FAILURES_TO_OPEN, Duration::ZERO);
-        circuit.finish(slow[0], Outcome::Answered, MOMENT);
-        assert_eq!(circuit.pass(MOMENT), None, "an old answer doesn't close it");
-        let trying = circuit.pass(OPEN_FOR).unwrap();
-        circuit.finish(slow[1], Outcome::Outage, OPEN_FOR);
-        circuit.finish(trying, Outcome::Answered, OPEN_FOR);
-        circuit.finish(slow[2], Outcome::Outage, OPEN_FOR);
+        circuit.finish(slow[0], Outcome::Answered, || MOMENT);
+        assert_eq!(circuit.pass(|| MOMENT), None, "an old answer doesn't close it");
+        let trying = circuit.pass(|| OPEN_FOR).unwrap();
+        circuit.finish(slow[1], Outcome::Outage, || OPEN_FOR);
+        circuit.finish(trying, Outcome::Answered, || OPEN_FOR);
+        circuit.finish(slow[2], Outcome::Outage, || OPEN_FOR);
         fail(&mut circuit, 4, OPEN_FOR);
-        assert!(circuit.pass(OPEN_FOR).is_some(), "an old failure doesn't count");
+        assert!(circuit.pass(|| OPEN_FOR).is_some(), "an old failure doesn't count");
     }
 
     fn outcomes() -> impl Strategy<Value = Outcome> {
@@ -277,12 +279,12 @@ mod tests {
                 now += Duration::from_millis(millis);
                 let closed = matches!(circuit.state, State::Closed(_));
                 if start {
-                    match circuit.pass(now) {
+                    match circuit.pass(|| now) {
                         Some(pass) => going.push(pass),
                         None => prop_assert!(!closed),
                     }
                 } else if !going.is_empty() {
-                    circuit.finish(going.swap_remove(which % going.len()), outcome, now);
+                    circuit.finish(going.swap_remove(which % going.len()), outcome, || now);
                 }
                 match &circuit.state {
                     State::Closed(row) => prop_assert!(row.len() < FAILURES_TO_OPEN),
@@ -295,9 +297,9 @@ mod tests {
             }
             // Whatever happened: once all calls have ended, one is let through a second later.
             for pass in going {
-                circuit.finish(pass, Outcome::Abandoned, now);
+                circuit.finish(pass, Outcome::Abandoned, || now);
             }
-            prop_assert!(circuit.pass(now + OPEN_FOR).is_some());
+            prop_assert!(circuit.pass(|| now + OPEN_FOR).is_some());
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::write::MAX_COUNT;
 use super::{Count, Counter, Meter, Move, Scope, Stamp, State, To, When, Write};
 use crate::clock::{NANOS_A_SECOND, Timestamp};
-use crate::decision::{Limit, Standing};
-use crate::period::Period;
+use crate::decision::{Limit, Standing, Standings};
+use crate::period::{Current, Period, Today};
 use crate::plan::{MAX_REFILL, MethodRate, Quota, Throttling};
 use crate::store::PlanRecord;
 
@@ -39,9 +41,9 @@ pub struct Charge {
     /// How many tokens it takes, of every rate and of every quota.
     pub cost: NonZeroU32,
     /// The plan's own rate, and the method's, where there are any.
-    pub steps: Vec<Step>,
+    pub steps: SmallVec<[Step; 2]>,
     /// What is counted in each period. Days always are: they are the history of use.
-    pub counts: Vec<Tally>,
+    pub counts: SmallVec<[Tally; 2]>,
 }
 
 /// The step of a `tat` that a request takes.
@@ -69,7 +71,8 @@ pub struct Tally {
     pub quota: Option<u64>,
     cost: u32,
     ends: Timestamp,
-    lasts: Duration,
+    /// In nanoseconds.
+    lasts: u64,
 }
 
 /// A limit that a request doesn't fit, and how long until it would.
@@ -78,6 +81,9 @@ pub(crate) struct Refusal {
     pub(crate) limit: Limit,
     pub(crate) wait: Duration,
 }
+
+/// All limits that a request doesn't fit.
+pub(crate) type Refusals = SmallVec<[Refusal; 2]>;
 
 impl Forms {
     pub(crate) fn of(self, scope: Scope) -> Form {
@@ -96,18 +102,19 @@ impl Charge {
     #[must_use]
     pub fn new(record: &PlanRecord, cost: NonZeroU32, now: Timestamp) -> Self {
         let throttle = record.plan.throttle();
-        let steps: Vec<_> = throttle
+        let steps: SmallVec<_> = throttle
             .map(|throttle| Step::new(Scope::Plan, throttle, cost, now))
             .into_iter()
             .collect();
         let quota = |period| {
             record.plan.quotas().iter().copied().find(|quota: &Quota| quota.period() == period)
         };
+        let today = Today::at(now);
         let counts = [Period::Day, Period::Week, Period::Month]
             .into_iter()
             .map(|period| (period, quota(period)))
             .filter(|(period, quota)| quota.is_some() || *period == Period::Day)
-            .map(|(period, quota)| Tally::new(period, quota, record.created, cost, now))
+            .map(|(period, quota)| Tally::new(today.of(period), quota, record.created, cost))
             .collect();
         let stamp = Stamp { plan: record.id.clone(), version: record.version };
         Self { now, stamp, cost, steps, counts }
@@ -184,7 +191,7 @@ impl Charge {
         Write {
             found: None,
             stamp: self.stamp.clone(),
-            moves: Vec::new(),
+            moves: SmallVec::new(),
             counts: self.counts.iter().map(Tally::write).collect(),
             forgotten: self.counts.iter().map(|count| count.forgotten).collect(),
             returned: None,
@@ -198,7 +205,7 @@ impl Charge {
     /// The limits that this state leaves no room in; none when the request fits.
     ///
     /// The state must be one under this charge's own plan.
-    pub(crate) fn refusals(&self, state: &State) -> Vec<Refusal> {
+    pub(crate) fn refusals(&self, state: &State) -> Refusals {
         let steps = self.steps.iter().filter(|step| step.ceiling < state.tat(step.meter));
         let steps = steps.map(|step| Refusal {
             limit: step.meter.scope.into(),
@@ -212,7 +219,7 @@ impl Charge {
     }
 
     /// How every limit stands in this state, the rates first.
-    pub(crate) fn standings(&self, state: &State) -> Vec<Standing> {
+    pub(crate) fn standings(&self, state: &State) -> Standings {
         let steps = self.steps.iter().map(|step| step.standing(state, self.now));
         let counts = self.counts.iter().filter_map(|count| count.standing(state, self.now));
         steps.chain(counts).collect()
@@ -265,39 +272,33 @@ impl Step {
     }
 
     fn standing(&self, state: &State, now: Timestamp) -> Standing {
-        let resets = state.tat(self.meter).saturating_since(now);
-        let nanos = u64::try_from(resets.as_nanos()).unwrap_or(u64::MAX);
-        let debt = nanos.div_ceil(self.meter.interval.get());
+        let resets = state.tat(self.meter).as_nanos().saturating_sub(now.as_nanos());
+        let interval = self.meter.interval.get();
+        let debt = resets.div_ceil(interval);
         Standing {
             limit: self.meter.scope.into(),
             max: self.burst,
             remaining: self.burst.saturating_sub(debt),
-            window: self.nanos(self.burst),
+            window: interval.saturating_mul(self.burst),
             resets,
         }
     }
 }
 
 impl Tally {
-    fn new(
-        period: Period,
-        quota: Option<Quota>,
-        created: Timestamp,
-        cost: NonZeroU32,
-        now: Timestamp,
-    ) -> Self {
-        let window = period.window(now);
+    fn new(current: &Current, quota: Option<Quota>, created: Timestamp, cost: NonZeroU32) -> Self {
+        let Current { window, forgotten } = *current;
         let quota = quota.map(|quota| {
             let offset = if window.contains(created) { quota.offset() } else { 0 };
             quota.limit().saturating_sub(offset)
         });
         Self {
             counter: window.counter,
-            forgotten: period.forgotten(now),
+            forgotten,
             quota,
             cost: cost.get(),
             ends: window.end,
-            lasts: window.end.saturating_since(window.start),
+            lasts: window.end.as_nanos().saturating_sub(window.start.as_nanos()),
         }
     }
 
@@ -330,7 +331,7 @@ impl Tally {
             max: quota.saturating_add(state.granted(self.counter)),
             remaining: u64::try_from(left).unwrap_or_default(),
             window: self.lasts,
-            resets: self.ends.saturating_since(now),
+            resets: self.ends.as_nanos().saturating_sub(now.as_nanos()),
         })
     }
 }

@@ -24,7 +24,9 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use super::charge::Refusal;
+use smallvec::SmallVec;
+
+use super::charge::Refusals;
 use super::write::MAX_COUNT;
 use super::{Charge, Meter, Move, Scope, State, To, When, Write};
 use crate::clock::Timestamp;
@@ -44,7 +46,7 @@ pub(crate) enum Conversion {
         /// What the state would be, with the debt cut to what may be owed.
         shown: State,
         /// What the charge doesn't fit.
-        refusals: Vec<Refusal>,
+        refusals: Refusals,
     },
 }
 
@@ -58,7 +60,7 @@ impl Charge {
         after.stamp = Some(self.stamp.clone());
         after.tats.clear();
         let mut too_long = BTreeMap::new();
-        for (meter, tat) in &state.tats {
+        for (meter, tat) in state.tats.iter() {
             let Some(debt) = tat.checked_since(now).filter(|debt| !debt.is_zero()) else {
                 continue;
             };
@@ -74,7 +76,10 @@ impl Charge {
         }
         // A charge by a clock that is behind takes from a full bucket, not from a fuller one.
         for (scope, interval) in rates {
-            after.tats.entry(Meter { scope, interval }).or_insert(now);
+            let meter = Meter { scope, interval };
+            if !after.tats.contains_key(&meter) {
+                after.tats.insert(meter, now);
+            }
         }
         let refusals = self.refusals(&after);
         if !too_long.is_empty() {
@@ -115,7 +120,7 @@ impl Charge {
     fn waiting(
         &self,
         shown: State,
-        mut refusals: Vec<Refusal>,
+        mut refusals: Refusals,
         too_long: &BTreeMap<Scope, (Meter, Timestamp)>,
     ) -> Conversion {
         for refusal in &mut refusals {
@@ -134,7 +139,7 @@ impl Charge {
 }
 
 /// The moves from one state to another, each on condition of what is there before.
-fn differences(before: &State, after: &State) -> Vec<Move> {
+fn differences(before: &State, after: &State) -> SmallVec<[Move; 2]> {
     let gone = before.tats.keys().filter(|meter| !after.tats.contains_key(meter)).copied();
     after
         .tats

@@ -14,6 +14,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::charge::expiry;
 use super::write::MAX_COUNT;
 use super::{Charge, Count, Counter, Meter, Move, Stamp, State, To, When, Write};
@@ -28,8 +30,8 @@ use crate::plan::MAX_REFILL;
 pub struct Receipt {
     pub(crate) subject: Subject,
     cost: NonZeroU32,
-    meters: Vec<Meter>,
-    counters: Vec<Counter>,
+    meters: SmallVec<[Meter; 2]>,
+    counters: SmallVec<[Counter; 2]>,
     /// The state that the charge left: its marks, and how many tokens had been returned.
     pub(crate) left: State,
 }
@@ -64,10 +66,10 @@ impl Receipt {
             return None;
         }
         let unused = unused.min(self.cost.get());
-        let moves: Vec<_> =
+        let moves: SmallVec<_> =
             self.meters.iter().filter_map(|meter| self.back(*meter, unused, state, now)).collect();
         let given = i64::from(unused);
-        let counts: Vec<_> = self
+        let counts: SmallVec<_> = self
             .counters
             .iter()
             .filter(|counter| counter.period().window(now).counter == **counter)
@@ -143,9 +145,9 @@ fn empty(stamp: &Stamp, now: Timestamp) -> Write {
     Write {
         found: Some(stamp.clone()),
         stamp: stamp.clone(),
-        moves: Vec::new(),
-        counts: Vec::new(),
-        forgotten: Vec::new(),
+        moves: SmallVec::new(),
+        counts: SmallVec::new(),
+        forgotten: SmallVec::new(),
         returned: None,
         writes: None,
         unchanged: None,

@@ -1,9 +1,9 @@
 //! What a store keeps for one subject, and how its parts are named.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::num::NonZeroU64;
 
+use super::Few;
 use crate::clock::Timestamp;
 use crate::name::PlanId;
 use crate::period::Counter;
@@ -17,11 +17,11 @@ pub struct State {
     /// The plan that the last write was made under; none in an item that never was written.
     pub stamp: Option<Stamp>,
     /// When each rate's bucket will be full again.
-    pub tats: BTreeMap<Meter, Timestamp>,
+    pub tats: Few<Meter, Timestamp>,
     /// How much was used in each period; below zero where more was granted than used.
-    pub counters: BTreeMap<Counter, i64>,
+    pub counters: Few<Counter, i64>,
     /// How much was granted for each period, beside the quota; it is off the counter already.
-    pub granted: BTreeMap<Counter, u64>,
+    pub granted: Few<Counter, u64>,
     /// How many tokens refunds have given back in all. See [`Receipt`](super::Receipt).
     pub returned: u64,
     /// How many writes were applied to it in all.

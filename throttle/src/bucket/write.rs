@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::{Counter, Meter, Stamp, State};
 use crate::clock::Timestamp;
 
@@ -13,11 +15,11 @@ pub struct Write {
     /// The stamp to leave.
     pub stamp: Stamp,
     /// What to ask and to change of rates, at most one entry a meter.
-    pub moves: Vec<Move>,
+    pub moves: SmallVec<[Move; 2]>,
     /// What to ask and to change of counters, at most one entry a counter.
-    pub counts: Vec<Count>,
+    pub counts: SmallVec<[Count; 2]>,
     /// Counters to remove, whatever they show.
-    pub forgotten: Vec<Counter>,
+    pub forgotten: SmallVec<[Counter; 2]>,
     /// How many tokens to note as returned, where the count so far is the first number.
     pub returned: Option<(u64, u64)>,
     /// How many writes were applied before, where this one is for that very state.
@@ -100,7 +102,9 @@ impl Write {
 
     /// The state afterwards: what a store's update says.
     pub fn apply(&self, state: &mut State) {
-        state.stamp = Some(self.stamp.clone());
+        if state.stamp.as_ref() != Some(&self.stamp) {
+            state.stamp = Some(self.stamp.clone());
+        }
         for change in &self.moves {
             let tat = state.tat(change.meter);
             let tat = match change.to {
@@ -116,8 +120,7 @@ impl Write {
             state.tats.insert(change.meter, tat);
         }
         for count in &self.counts {
-            let used = state.counters.entry(count.counter).or_default();
-            *used = used.saturating_add(count.add);
+            state.counters.update(count.counter, |used| *used = used.saturating_add(count.add));
         }
         for counter in &self.forgotten {
             state.counters.remove(counter);

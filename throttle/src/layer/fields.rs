@@ -9,6 +9,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use smallvec::SmallVec;
 
 use super::authorizer::Counted;
 use crate::decision::{Limit, Standing};
@@ -38,6 +39,9 @@ pub(super) struct Style {
     /// Whether there are `X-RateLimit-*` too.
     pub(super) legacy: bool,
 }
+
+/// A List on its way: two limits or three are kept in place.
+type List = SmallVec<[u8; 128]>;
 
 /// What was used beyond what was charged when the limits were looked at; negative if less.
 pub(super) type Beyond = i64;
@@ -81,7 +85,7 @@ impl Style {
             // A date, which may be any moment.
             Some(value) => value.to_str().ok().and_then(|it| it.parse().ok()).unwrap_or_default(),
         };
-        let mut policies = String::with_capacity(40 * shown.len());
+        let mut policies = List::new();
         for it in shown {
             self.item(&mut policies, it.name);
             parameter(&mut policies, ";q=", it.quota);
@@ -89,7 +93,7 @@ impl Style {
                 parameter(&mut policies, ";w=", window);
             }
         }
-        let mut limits = String::with_capacity(40 * shown.len());
+        let mut limits = List::new();
         // Who reads the first alone reads the one that matters.
         let others = shown.iter().filter(|it| it.name != tightest.name);
         for it in std::iter::once(tightest).chain(others) {
@@ -99,21 +103,18 @@ impl Style {
                 parameter(&mut limits, ";t=", after);
             }
         }
-        join(headers, RATELIMIT_POLICY, policies);
-        join(headers, RATELIMIT, limits);
+        join(headers, RATELIMIT_POLICY, &policies);
+        join(headers, RATELIMIT, &limits);
         if self.legacy {
             put_legacy(headers, tightest);
         }
     }
 
-    fn item(&self, list: &mut String, name: &str) {
-        if !list.is_empty() {
-            list.push_str(", ");
+    fn item(&self, list: &mut List, name: &str) {
+        let before: &[u8] = if list.is_empty() { b"\"" } else { b", \"" };
+        for part in [before, self.prefix.as_bytes(), name.as_bytes(), b"\""] {
+            list.extend_from_slice(part);
         }
-        list.push('"');
-        list.push_str(&self.prefix);
-        list.push_str(name);
-        list.push('"');
     }
 }
 
@@ -171,8 +172,8 @@ fn seconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_add(partial).min(MAX_INTEGER)
 }
 
-fn parameter(list: &mut String, name: &str, value: u64) {
-    list.push_str(name);
+fn parameter(list: &mut List, name: &str, value: u64) {
+    list.extend_from_slice(name.as_bytes());
     let mut digits = [b'0'; 20];
     let mut rest = value;
     let mut first = digits.len();
@@ -185,16 +186,25 @@ fn parameter(list: &mut String, name: &str, value: u64) {
             break;
         }
     }
-    list.extend(digits.iter().skip(first).copied().map(char::from));
+    list.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 /// Adds to a List what other layers may have begun.
-fn join(headers: &mut HeaderMap, name: HeaderName, list: String) {
-    let before: Vec<&str> =
-        headers.get_all(&name).iter().filter_map(|it| it.to_str().ok()).collect();
-    let list = if before.is_empty() { list } else { format!("{}, {list}", before.join(", ")) };
+fn join(headers: &mut HeaderMap, name: HeaderName, list: &List) {
+    let mut before = headers.get_all(&name).iter().filter_map(|it| it.to_str().ok()).peekable();
+    let value = if before.peek().is_none() {
+        HeaderValue::from_bytes(list)
+    } else {
+        let mut whole = List::new();
+        for part in before {
+            whole.extend_from_slice(part.as_bytes());
+            whole.extend_from_slice(b", ");
+        }
+        whole.extend_from_slice(list);
+        HeaderValue::from_bytes(&whole)
+    };
     // Printable ASCII alone.
-    if let Ok(value) = HeaderValue::try_from(list) {
+    if let Ok(value) = value {
         headers.insert(name, value);
     }
 }

@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::Answer;
-use super::gate::{Decided, Gate, Later, Passed, Refusal};
+use super::gate::{Asking, Gate, Later, Passed, Refusal};
 
 pin_project! {
     /// The response of a service, or the answer to a request that is refused.
@@ -38,7 +38,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         /// The throttle is asked, and the service behind holds itself ready.
-        Deciding { deciding: Later<Decided>, counted: u32, ready: S, request: Option<Request<B>> },
+        Deciding { deciding: Asking, counted: u32, ready: S, request: Option<Request<B>> },
         /// The service behind answers.
         Calling { #[pin] call: S::Future, passed: Option<Passed> },
         /// It has answered, and what the request has cost is put right.
@@ -62,7 +62,7 @@ where
     pub(super) fn deciding(
         gate: Arc<Gate>,
         answer: A,
-        deciding: Later<Decided>,
+        deciding: Asking,
         counted: u32,
         ready: S,
         request: Request<B>,
@@ -101,7 +101,7 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 Now::Deciding { deciding, counted, ready, request } => {
-                    let decided = ready!(deciding.as_mut().poll(cx));
+                    let decided = ready!(deciding.poll(gate, cx));
                     match (gate.then(decided, *counted), request.take()) {
                         (Ok(passed), Some(request)) => {
                             match caught(&passed, || ready.call(request)) {

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use http::{HeaderMap, request, response};
 
@@ -14,7 +15,7 @@ use super::plans::Choice;
 use super::{Authorizer, By, Plans, Refused, Report};
 use crate::bucket::Receipt;
 use crate::clock::Clock;
-use crate::decision::Decision;
+use crate::decision::{Decision, Standings};
 use crate::failure::{StoreError, ThrottleError};
 use crate::name::{PlanId, Subject};
 use crate::request::Request;
@@ -56,8 +57,10 @@ pub struct Called {
 
 /// What a throttle does, whatever its store and clock are.
 pub(super) trait Decides: Send + Sync {
+    /// Decides without waiting, where a lease is held.
+    fn at_once(&self, asked: &Asked) -> Option<Decision>;
     fn decide(self: Arc<Self>, asked: Asked) -> Later<Decided>;
-    fn settle(self: Arc<Self>, receipt: Receipt, actual: u32) -> Later<()>;
+    fn settle(self: Arc<Self>, receipt: Box<Receipt>, actual: u32) -> Later<()>;
 }
 
 /// What is asked of a throttle.
@@ -67,6 +70,12 @@ pub(super) struct Asked {
     cost: NonZeroU32,
     method: Option<Called>,
     receipt: bool,
+}
+
+/// A throttle that is asked, from the first poll on.
+pub(super) enum Asking {
+    First(Option<Asked>),
+    Waiting(Later<Decided>),
 }
 
 /// What a throttle said.
@@ -85,7 +94,7 @@ enum Undecided {
 /// What is to become of a request at first sight.
 pub(super) enum First {
     /// The throttle is asked; the authorizer has charged so many tokens.
-    Ask(Later<Decided>, u32),
+    Ask(Asking, u32),
     Pass(Box<Passed>),
     Refuse(Box<Refusal>),
 }
@@ -97,7 +106,7 @@ pub(super) struct Passed {
     /// What the authorizer has charged already.
     counted: u32,
     /// What to give back or settle by.
-    receipt: Option<Receipt>,
+    receipt: Option<Box<Receipt>>,
 }
 
 /// A request that doesn't go on.
@@ -112,35 +121,65 @@ pub(super) struct Refusal {
 enum Told {
     #[default]
     Nothing,
-    Here(Box<Decision>),
+    Here(Standings),
     Counted(Counted),
 }
 
+impl Asked {
+    fn request<'a>(&'a self, plan: &'a PlanId) -> Request<'a> {
+        let mut request = Request::new(&self.subject, plan).cost(self.cost);
+        if let Some(Called { api_id, stage, key }) = &self.method {
+            request = request.method(api_id, stage, key);
+        }
+        if self.receipt { request.with_receipt() } else { request }
+    }
+}
+
+impl Asking {
+    pub(super) fn poll(&mut self, gate: &Gate, cx: &mut Context<'_>) -> Poll<Decided> {
+        loop {
+            match self {
+                Self::Waiting(waiting) => return waiting.as_mut().poll(cx),
+                Self::First(asked) => {
+                    // Polled again after its end, which nobody does, it waits for ever.
+                    let Some(asked) = asked.take() else { return Poll::Pending };
+                    if let Some(decision) = gate.throttle.at_once(&asked) {
+                        let Asked { subject, cost, .. } = asked;
+                        return Poll::Ready(Decided { subject, cost, outcome: Ok(decision) });
+                    }
+                    *self = Self::Waiting(Arc::clone(&gate.throttle).decide(asked));
+                }
+            }
+        }
+    }
+}
+
 impl<S: Store, C: Clock> Decides for Throttle<S, C> {
-    fn decide(self: Arc<Self>, asked: Asked) -> Later<Decided> {
+    fn at_once(&self, asked: &Asked) -> Option<Decision> {
+        match &asked.plan {
+            Choice::Known(plan) => self.by_lease(&asked.request(plan)),
+            Choice::LookUp(..) => None,
+        }
+    }
+
+    fn decide(self: Arc<Self>, mut asked: Asked) -> Later<Decided> {
         Box::pin(async move {
-            let Asked { subject, plan, cost, method, receipt } = asked;
-            let outcome = match plan.plan().await {
+            let outcome = match asked.plan.plan().await {
                 Err(error) => Err(Undecided::NotLookedUp(error)),
                 Ok(plan) => {
-                    let mut request = Request::new(&subject, &plan).cost(cost);
-                    if let Some(Called { api_id, stage, key }) = &method {
-                        request = request.method(api_id, stage, key);
-                    }
-                    if receipt {
-                        request = request.with_receipt();
-                    }
+                    let request = asked.request(&plan);
                     let outcome = Throttle::decide(&self, &request).await;
                     outcome.map_err(|error| Undecided::Failed { plan, error })
                 }
             };
+            let Asked { subject, cost, .. } = asked;
             Decided { subject, cost, outcome }
         })
     }
 
-    fn settle(self: Arc<Self>, receipt: Receipt, actual: u32) -> Later<()> {
+    fn settle(self: Arc<Self>, receipt: Box<Receipt>, actual: u32) -> Later<()> {
         Box::pin(async move {
-            if let Err(error) = Throttle::settle(&self, receipt, actual).await {
+            if let Err(error) = Throttle::settle(&self, *receipt, actual).await {
                 tracing::warn!(%error, "a request keeps what it was charged at first");
             }
         })
@@ -183,7 +222,7 @@ impl Gate {
         let method = self.method.as_ref().and_then(|method| method(parts));
         let receipt = self.refunds || self.settled.is_some();
         let asked = Asked { subject, plan, cost, method, receipt };
-        First::Ask(Arc::clone(&self.throttle).decide(asked), ahead)
+        First::Ask(Asking::First(Some(asked)), ahead)
     }
 
     /// What becomes of a request by what the throttle said.
@@ -213,11 +252,11 @@ impl Gate {
             let violated = violated.iter().map(|limit| self.style.named(limit.name())).collect();
             let why = Refused::exhausted(violated, decision.retry_after_seconds());
             self.tell(Report { refused: Some(&why), ..report(&decision) });
-            return self.closed(Refusal { why, told: Told::Here(Box::new(decision)) });
+            return self.closed(Refusal { why, told: Told::Here(decision.standings) });
         }
         self.tell(report(&decision));
-        let receipt = decision.take_receipt();
-        let told = if self.shadow { Told::Nothing } else { Told::Here(Box::new(decision)) };
+        let receipt = decision.receipt.take();
+        let told = if self.shadow { Told::Nothing } else { Told::Here(decision.standings) };
         Ok(Passed { told, counted, receipt })
     }
 
@@ -285,7 +324,7 @@ impl Gate {
         passed.receipt.and_then(|receipt| self.settle(receipt, 0))
     }
 
-    fn settle(&self, receipt: Receipt, actual: u32) -> Option<Later<()>> {
+    fn settle(&self, receipt: Box<Receipt>, actual: u32) -> Option<Later<()>> {
         (actual != receipt.cost().get()).then(|| Arc::clone(&self.throttle).settle(receipt, actual))
     }
 }
@@ -310,7 +349,7 @@ impl Told {
     fn put(&self, style: &Style, headers: &mut HeaderMap, beyond: Beyond) {
         match self {
             Self::Nothing => {}
-            Self::Here(decision) => style.put(headers, decision.standings(), beyond),
+            Self::Here(standings) => style.put(headers, standings, beyond),
             Self::Counted(counted) => style.put_counted(headers, counted),
         }
     }

@@ -102,10 +102,11 @@ impl Plans {
 }
 
 impl Choice {
-    pub(super) async fn plan(self) -> Result<PlanId, StoreError> {
+    /// The plan, once.
+    pub(super) async fn plan(&mut self) -> Result<PlanId, StoreError> {
         match self {
-            Self::Known(plan) => Ok(plan),
-            Self::LookUp(look_up, default) => Ok(look_up.await?.unwrap_or(default)),
+            Self::Known(plan) => Ok(plan.clone()),
+            Self::LookUp(look_up, default) => Ok(look_up.await?.unwrap_or_else(|| default.clone())),
         }
     }
 }

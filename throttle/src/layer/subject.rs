@@ -205,7 +205,7 @@ fn only<'a>(parts: &'a Parts, name: &HeaderName) -> Result<&'a str, Fault> {
 }
 
 fn named(text: &str) -> Result<Subject, Fault> {
-    subject(text.to_owned())
+    Subject::of(text).map_err(Fault::Name)
 }
 
 fn subject(text: impl Into<String>) -> Result<Subject, Fault> {

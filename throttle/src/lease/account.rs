@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::demand::Demand;
+use super::demand::{Demand, nanos};
 
 /// The tokens that an instance holds for a subject under one plan and method.
 ///
@@ -17,15 +17,16 @@ pub(crate) struct Account<T> {
     lot: Option<Lot<T>>,
     /// Somebody is asking the store for tokens; dropping it wakes all who wait for them.
     asking: Option<Arc<watch::Sender<()>>>,
-    /// Until when nothing is leased, after an attempt that failed.
-    rests_until: Duration,
+    /// Until when nothing is leased, after an attempt that failed: in nanoseconds.
+    rests_until: u64,
 }
 
 /// Tokens that have been taken from the store and not been used yet.
 #[derive(Clone, Debug)]
 struct Lot<T> {
     left: u32,
-    until: Duration,
+    /// In nanoseconds.
+    until: u64,
     version: u64,
     terms: Arc<T>,
 }
@@ -67,14 +68,14 @@ pub(crate) struct Grant<T> {
 
 impl<T> Default for Account<T> {
     fn default() -> Self {
-        Self { demand: Demand::default(), lot: None, asking: None, rests_until: Duration::ZERO }
+        Self { demand: Demand::default(), lot: None, asking: None, rests_until: 0 }
     }
 }
 
 impl<T> Account<T> {
     /// Serves a request from what is held, if that is enough.
     pub(crate) fn serve(&mut self, cost: NonZeroU32, now: Duration) -> Option<Served<T>> {
-        let lot = self.lot.as_mut().filter(|lot| now < lot.until)?;
+        let lot = self.lot.as_mut().filter(|lot| nanos(now) < lot.until)?;
         lot.left = lot.left.checked_sub(cost.get())?;
         self.demand.add(cost, now);
         Some(Served { left: lot.left, terms: Arc::clone(&lot.terms) })
@@ -101,7 +102,7 @@ impl<T> Account<T> {
             return Turn::Wait(asking.subscribe());
         }
         self.demand.add(cost, now);
-        if now < self.rests_until {
+        if nanos(now) < self.rests_until {
             return Turn::Alone;
         }
         let wanted = self.demand.within(lasts / PART_OF_LIFE, now);
@@ -121,12 +122,12 @@ impl<T> Account<T> {
     pub(crate) fn keep(&mut self, cost: NonZeroU32, grant: Grant<T>, now: Duration) {
         self.asking = None;
         let version = grant.version;
-        let held = self.lot.take().filter(|lot| now < lot.until && lot.version == version);
+        let held = self.lot.take().filter(|lot| nanos(now) < lot.until && lot.version == version);
         // What is left of an older lot was not enough for this request: it is used up first.
         let held = held.map_or(0, |lot| lot.left);
         let from_grant = cost.get().saturating_sub(held);
         if let Some(left) = grant.tokens.checked_sub(from_grant).filter(|left| *left > 0) {
-            let Grant { until, terms, .. } = grant;
+            let (until, terms) = (nanos(grant.until), grant.terms);
             self.lot = Some(Lot { left, until, version, terms });
         }
     }
@@ -134,7 +135,7 @@ impl<T> Account<T> {
     /// Gives up asking; nothing is leased for a while.
     pub(crate) fn rest(&mut self, now: Duration) {
         self.asking = None;
-        self.rests_until = now.saturating_add(REST);
+        self.rests_until = nanos(now.saturating_add(REST));
     }
 
     /// Leaves asking to the next, as nothing is known of what came of it.
@@ -144,8 +145,11 @@ impl<T> Account<T> {
 
     /// Whether forgetting it changes nothing.
     pub(crate) fn is_spent(&self, now: Duration) -> bool {
-        let holds = self.lot.as_ref().is_some_and(|lot| lot.left > 0 && now < lot.until);
-        !holds && self.asking.is_none() && self.rests_until <= now && self.demand.is_over(now)
+        let holds = self.lot.as_ref().is_some_and(|lot| lot.left > 0 && nanos(now) < lot.until);
+        !holds
+            && self.asking.is_none()
+            && self.rests_until <= nanos(now)
+            && self.demand.is_over(now)
     }
 }
 

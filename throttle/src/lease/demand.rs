@@ -4,9 +4,11 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The tokens of this second and of the one before.
+///
+/// Moments are in nanoseconds, in half the room of a [`Duration`]: there is one a subject.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Demand {
-    began: Duration,
+    began: u64,
     current: u32,
     before: u32,
 }
@@ -25,7 +27,7 @@ impl Demand {
     pub(crate) fn within(&mut self, time: Duration, now: Duration) -> u32 {
         self.roll(now);
         let second = SECOND.as_nanos();
-        let gone = now.saturating_sub(self.began).min(SECOND).as_nanos();
+        let gone = u128::from(nanos(now).saturating_sub(self.began)).min(second);
         let before = u128::from(self.before) * (second - gone) / second;
         let a_second = before + u128::from(self.current);
         u32::try_from(a_second * time.min(SECOND).as_nanos() / second).unwrap_or(u32::MAX)
@@ -33,18 +35,24 @@ impl Demand {
 
     /// Whether nothing was asked for in the last second or two.
     pub(crate) fn is_over(&self, now: Duration) -> bool {
-        now.saturating_sub(self.began) >= SECOND * 2
+        nanos(now).saturating_sub(self.began) >= nanos(SECOND) * 2
     }
 
     fn roll(&mut self, now: Duration) {
+        let (now, second) = (nanos(now), nanos(SECOND));
         let age = now.saturating_sub(self.began);
-        if age >= SECOND * 2 {
+        if age >= second * 2 {
             *self = Self { began: now, current: 0, before: 0 };
-        } else if age >= SECOND {
-            let began = self.began.saturating_add(SECOND);
+        } else if age >= second {
+            let began = self.began.saturating_add(second);
             *self = Self { began, current: 0, before: self.current };
         }
     }
+}
+
+/// A moment of the monotonic clock in nanoseconds, which last for 584 years.
+pub(super) fn nanos(moment: Duration) -> u64 {
+    u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX)
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -91,7 +99,9 @@ mod tests {
         assert_eq!(demand.within(SECOND, millis(11_500)), 50);
         assert!(!demand.is_over(millis(11_999)));
         assert_eq!(demand.within(SECOND, millis(12_000)), 0);
-        assert!(Demand { began: millis(10_000), current: 9, before: 9 }.is_over(millis(12_000)));
+        assert!(
+            Demand { began: nanos(millis(10_000)), current: 9, before: 9 }.is_over(millis(12_000))
+        );
     }
 
     #[test]

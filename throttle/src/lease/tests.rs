@@ -13,7 +13,7 @@ use crate::lock::model::Torn;
 const ROOMY: u64 = 1_000_000;
 
 fn standing(limit: Limit, remaining: u64) -> Standing {
-    let window = Duration::from_secs(1);
+    let window = 1_000_000_000;
     Standing { limit, max: remaining, remaining, window, resets: window }
 }
 
@@ -197,16 +197,18 @@ fn accounts_are_bounded_and_spent_ones_make_room() {
 
 #[test]
 fn subjects_are_bounded_and_spent_ones_make_room() {
+    let (held, names) = (held(), names());
     let mut shard = Shard::<()>::new();
-    let names = names();
+    let at = |want: &Want<'_>| held.hash(want.subject);
     for n in 0..MAX_SUBJECTS_A_SHARD {
         let subject = Subject::new(n.to_string()).unwrap();
         let want = Want { subject: &subject, ..names.want(1) };
-        let account = open(&mut shard, &want, millis(1)).unwrap();
+        let account = held.open(&mut shard, at(&want), &want, millis(1)).unwrap();
         account.turn(cost(1), 1, millis(1), millis(1), |_| 0);
     }
-    assert!(open(&mut shard, &names.want(1), millis(1)).is_none());
-    assert!(open(&mut shard, &names.want(1), millis(2_001)).is_some());
+    let want = names.want(1);
+    assert!(held.open(&mut shard, at(&want), &want, millis(1)).is_none());
+    assert!(held.open(&mut shard, at(&want), &want, millis(2_001)).is_some());
     assert_eq!(shard.len(), 1);
 }
 

@@ -7,7 +7,7 @@ use super::{Next, REMEMBER_REFUSAL, Taking, Throttle};
 use crate::bucket::{Charge, Scope, State};
 use crate::clock::Clock;
 use crate::counts::tick;
-use crate::decision::{Decision, Standing};
+use crate::decision::{Decision, Standings};
 use crate::failure::ThrottleError;
 use crate::hint::Seen;
 use crate::lease::{Asking, Grant, Held, Served, Turn};
@@ -19,7 +19,7 @@ use crate::store::{PlanRecord, Store};
 #[derive(Debug)]
 pub(super) struct Terms {
     plan: PlanId,
-    standings: Vec<Standing>,
+    standings: Standings,
     at: Duration,
 }
 
@@ -42,11 +42,15 @@ pub(super) struct Ready<'a> {
 
 impl<S: Store, C: Clock> Throttle<S, C> {
     /// Serves a request from a lease, if one has enough tokens.
-    pub(super) fn leased(&self, request: &Request<'_>, scope: Scope) -> Option<Decision> {
+    pub(super) fn leased(
+        &self,
+        request: &Request<'_>,
+        scope: Scope,
+        now: Duration,
+    ) -> Option<Decision> {
         if request.receipt {
             return None;
         }
-        let now = self.clock.monotonic();
         let served = self.leases.as_ref()?.serve(&request.want(scope), now)?;
         Some(self.served(&served, now))
     }
@@ -63,12 +67,13 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         request: &Request<'a>,
         record: &'a PlanRecord,
         seen: &Seen,
+        now: Duration,
     ) -> Result<Start<'a>, ThrottleError> {
+        // Before the wall clock, so that a lease never lives longer than it says.
+        let mut began = now;
         let leases = self.leases.iter().filter(|_| !request.receipt);
         let leases = leases.flat_map(|held| std::iter::repeat_n(held, MAX_WAITS));
         for held in leases {
-            // Before the wall clock, so that a lease never lives longer than it says.
-            let began = self.clock.monotonic();
             let charge = self.charge(request, record)?;
             let standings = {
                 let memory = seen.lock();
@@ -79,7 +84,10 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             let want = request.want(request.scope(record));
             match held.turn(want, record.version, began, &standings) {
                 Turn::Served(served) => return Ok(Start::Served(self.served(&served, began))),
-                Turn::Wait(waiting) => waiting.ended().await,
+                Turn::Wait(waiting) => {
+                    waiting.ended().await;
+                    began = self.clock.monotonic();
+                }
                 Turn::Alone => return Ok(Start::Ready(Ready { began, charge, lease: None })),
                 Turn::Ask(asking) => {
                     let charge = self.charge(&request.cost(asking.tokens()), record)?;
@@ -87,7 +95,6 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 }
             }
         }
-        let began = self.clock.monotonic();
         let charge = self.charge(request, record)?;
         Ok(Start::Ready(Ready { began, charge, lease: None }))
     }

@@ -62,7 +62,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         receipt: &Receipt,
         draft: impl Fn(&State, Timestamp) -> Option<Write>,
     ) -> Result<Refund, ThrottleError> {
-        let seen = self.seen(&receipt.subject).await;
+        let seen = self.seen(&receipt.subject);
         let mut state = match seen.lock().state() {
             known if known.stamp.is_some() => known.clone(),
             _ => receipt.left.clone(),

@@ -77,9 +77,9 @@ impl Desk {
         let write = Write {
             found: Some(Stamp { version: 1, ..stamp.clone() }),
             stamp,
-            moves: Vec::new(),
-            counts: Vec::new(),
-            forgotten: Vec::new(),
+            moves: Default::default(),
+            counts: Default::default(),
+            forgotten: Default::default(),
             returned: None,
             writes: None,
             unchanged: None,

@@ -41,7 +41,7 @@ impl Reference {
         Self {
             stamp: state.stamp.as_ref().map(ToString::to_string),
             tats: state.tats.iter().map(|(meter, tat)| (*meter, tat.as_nanos())).collect(),
-            used: state.counters.clone(),
+            used: state.counters.iter().map(|(counter, used)| (*counter, *used)).collect(),
             changed: state.changed.as_nanos(),
         }
     }

@@ -25,36 +25,38 @@ struct Draft {
     remove: String,
     condition: String,
     names: HashMap<String, String>,
+    /// The numbers that have a placeholder: each is sent once.
+    numbers: Vec<i128>,
     values: HashMap<String, AttributeValue>,
 }
 
 impl Expression {
     pub(super) fn new(write: &Write) -> Self {
         let mut draft = Draft {
-            set: String::with_capacity(128),
+            set: String::with_capacity(160),
             remove: String::new(),
             condition: String::with_capacity(256),
-            names: HashMap::with_capacity(16),
+            names: HashMap::new(),
+            numbers: Vec::with_capacity(16),
             values: HashMap::with_capacity(16),
         };
         draft.stamp(write);
-        for (at, change) in write.moves.iter().enumerate() {
-            draft.change(at, change);
+        for change in &write.moves {
+            draft.change(change);
         }
-        for (at, count) in write.counts.iter().enumerate() {
-            draft.count(at, count);
+        for count in &write.counts {
+            draft.count(count);
         }
-        for (at, counter) in write.forgotten.iter().enumerate() {
-            let name = draft.name('f', at, counter);
+        for counter in &write.forgotten {
+            let name = draft.name(counter);
             draft.remove(&name);
         }
         if let Some((so_far, tokens)) = write.returned {
             draft.returned(so_far, tokens);
         }
         draft.writes(write);
-        draft.name('x', 0, EXPIRES_AT);
-        draft.value('x', 0, write.expires_at);
-        draft.set("#x0 = :x0");
+        let (expires, moment) = (draft.name(EXPIRES_AT), draft.number(write.expires_at));
+        draft.set(format_args!("{expires} = {moment}"));
 
         let mut update = format!("SET {}", draft.set);
         if !draft.remove.is_empty() {
@@ -67,136 +69,145 @@ impl Expression {
 
 impl Draft {
     fn stamp(&mut self, write: &Write) {
-        self.name('v', 0, PV);
-        self.value_text("v", &write.stamp);
-        self.set("#v0 = :v");
+        self.text(":v", &write.stamp);
+        self.set(format_args!("{PV} = :v"));
         match &write.found {
-            None => self.condition("attribute_not_exists(#v0)"),
+            None => self.condition(format_args!("attribute_not_exists({PV})")),
             Some(found) if *found == write.stamp => {
-                self.condition("(attribute_not_exists(#v0) OR #v0 = :v)");
+                self.condition(format_args!("(attribute_not_exists({PV}) OR {PV} = :v)"));
             }
             Some(found) => {
-                self.value_text("w", found);
-                self.condition("#v0 = :w");
+                self.text(":w", found);
+                self.condition(format_args!("{PV} = :w"));
             }
         }
     }
 
-    fn change(&mut self, at: usize, change: &Move) {
-        self.name('t', at, change.meter);
+    fn change(&mut self, change: &Move) {
+        let tat = self.name(change.meter);
         match change.when {
-            When::Absent => self.condition(&format!("attribute_not_exists(#t{at})")),
+            When::Absent => self.condition(format_args!("attribute_not_exists({tat})")),
             When::AtMost(last) => {
-                self.value('m', at, last.as_nanos());
-                self.condition(&format!("(attribute_not_exists(#t{at}) OR #t{at} <= :m{at})"));
+                let last = self.number(last.as_nanos());
+                self.condition(format_args!("(attribute_not_exists({tat}) OR {tat} <= {last})"));
             }
             When::Within(after, last) => {
-                self.value('l', at, after.as_nanos());
-                self.value('m', at, last.as_nanos());
-                self.condition(&format!("#t{at} > :l{at} AND #t{at} <= :m{at}"));
+                let (after, last) = (self.number(after.as_nanos()), self.number(last.as_nanos()));
+                self.condition(format_args!("{tat} > {after} AND {tat} <= {last}"));
             }
             When::Is(exactly) => {
-                self.value('m', at, exactly.as_nanos());
-                self.condition(&format!("#t{at} = :m{at}"));
+                let exactly = self.number(exactly.as_nanos());
+                self.condition(format_args!("{tat} = {exactly}"));
             }
         }
         match change.to {
             To::Same => {}
-            To::At(tat) => {
-                self.value('t', at, tat.as_nanos());
-                self.set(&format!("#t{at} = :t{at}"));
+            To::At(moment) => {
+                let moment = self.number(moment.as_nanos());
+                self.set(format_args!("{tat} = {moment}"));
             }
             To::Forward(by) => {
-                self.value('t', at, by.as_nanos());
-                self.set(&format!("#t{at} = #t{at} + :t{at}"));
+                let by = self.nanos(by);
+                self.set(format_args!("{tat} = {tat} + {by}"));
             }
             To::Back(by) => {
-                self.value('t', at, by.as_nanos());
-                self.set(&format!("#t{at} = #t{at} - :t{at}"));
+                let by = self.nanos(by);
+                self.set(format_args!("{tat} = {tat} - {by}"));
             }
-            To::Gone => self.remove(&format!("#t{at}")),
+            To::Gone => self.remove(&tat),
         }
     }
 
-    fn count(&mut self, at: usize, count: &Count) {
-        self.name('c', at, count.counter);
-        self.value('a', at, count.add);
-        self.value('n', at, count.at_least);
-        self.value('q', at, count.at_most);
-        self.values.entry(":zero".to_owned()).or_insert_with(|| n(0));
-        self.set(&format!("#c{at} = if_not_exists(#c{at}, :zero) + :a{at}"));
+    fn count(&mut self, count: &Count) {
+        let used = self.name(count.counter);
+        let (zero, add) = (self.number(0), self.number(count.add));
+        let (least, most) = (self.number(count.at_least), self.number(count.at_most));
+        self.set(format_args!("{used} = if_not_exists({used}, {zero}) + {add}"));
         let absent_will_do = (count.at_least..=count.at_most).contains(&0);
         // BETWEEN with its bounds the wrong way round is an error; no number is above the one
         // and below the other.
-        let within = format!("#c{at} >= :n{at} AND #c{at} <= :q{at}");
-        self.condition(&if absent_will_do {
-            format!("(attribute_not_exists(#c{at}) OR {within})")
+        let within = format_args!("{used} >= {least} AND {used} <= {most}");
+        if absent_will_do {
+            self.condition(format_args!("(attribute_not_exists({used}) OR {within})"));
         } else {
-            within
-        });
+            self.condition(within);
+        }
         if count.granted > 0 {
-            self.name('g', at, format_args!("{GRANTED}{}", count.counter));
-            self.value('g', at, count.granted);
-            self.condition(&format!("#g{at} >= :g{at}"));
+            let granted = self.name(format_args!("{GRANTED}{}", count.counter));
+            let least = self.number(count.granted);
+            self.condition(format_args!("{granted} >= {least}"));
         }
     }
 
     fn returned(&mut self, so_far: u64, tokens: u64) {
-        self.name('r', 0, RETURNED);
-        self.value('r', 0, so_far);
-        self.value('r', 1, so_far.saturating_add(tokens));
-        self.set("#r0 = :r1");
-        self.condition(if so_far == 0 {
-            "(attribute_not_exists(#r0) OR #r0 = :r0)"
-        } else {
-            "#r0 = :r0"
-        });
+        let (before, after) = (self.number(so_far), self.number(so_far.saturating_add(tokens)));
+        self.set(format_args!("{RETURNED} = {after}"));
+        self.is_still(RETURNED, so_far, &before);
     }
 
     fn writes(&mut self, write: &Write) {
-        self.name('n', 0, WRITES);
-        self.value('z', 0, 0);
-        self.value('o', 0, 1);
-        self.set("#n0 = if_not_exists(#n0, :z0) + :o0");
+        let (zero, one) = (self.number(0), self.number(1));
+        self.set(format_args!("{WRITES} = if_not_exists({WRITES}, {zero}) + {one}"));
         if let Some(writes) = write.writes {
-            self.value('w', 0, writes);
-            self.condition(if writes == 0 {
-                "(attribute_not_exists(#n0) OR #n0 = :w0)"
-            } else {
-                "#n0 = :w0"
-            });
+            let number = self.number(writes);
+            self.is_still(WRITES, writes, &number);
         }
-        if let Some(changed) = write.unchanged {
-            self.name('h', 0, CHANGED);
-            self.value('u', 0, changed.as_nanos());
-            self.condition(if changed == Timestamp::EPOCH {
-                "(attribute_not_exists(#h0) OR #h0 = :u0)"
-            } else {
-                "#h0 = :u0"
-            });
+        if let Some(changed) = write.unchanged.map(Timestamp::as_nanos) {
+            let number = self.number(changed);
+            self.is_still(CHANGED, changed, &number);
         }
         if let Some(changed) = write.changed {
-            self.name('h', 0, CHANGED);
-            self.value('h', 0, changed.as_nanos());
-            self.set("#h0 = :h0");
+            let changed = self.number(changed.as_nanos());
+            self.set(format_args!("{CHANGED} = {changed}"));
         }
     }
 
-    fn name(&mut self, letter: char, at: usize, attribute: impl Display) -> String {
-        let name = format!("#{letter}{at}");
-        self.names.insert(name.clone(), attribute.to_string());
+    /// Asks that an attribute is this number, where one that isn't there is 0.
+    fn is_still(&mut self, name: &str, number: u64, placeholder: &str) {
+        if number == 0 {
+            let condition =
+                format_args!("(attribute_not_exists({name}) OR {name} = {placeholder})");
+            self.condition(condition);
+        } else {
+            self.condition(format_args!("{name} = {placeholder}"));
+        }
+    }
+
+    /// How an attribute is written in an expression: as it is, or by a placeholder.
+    ///
+    /// None of the bucket's attributes is one of DynamoDB's reserved words. But a method's `tat` has
+    /// a `#` in its name, a week's counter a hyphen, and the expiry an underscore.
+    fn name(&mut self, attribute: impl Display) -> String {
+        let attribute = attribute.to_string();
+        if attribute.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return attribute;
+        }
+        let name = format!("#a{}", self.names.len());
+        self.names.insert(name.clone(), attribute);
         name
     }
 
-    fn value(&mut self, letter: char, at: usize, number: impl Display) {
-        self.values.insert(format!(":{letter}{at}"), n(number));
+    /// The placeholder of a number.
+    fn number(&mut self, number: impl Into<i128>) -> String {
+        let number = number.into();
+        let known = self.numbers.iter().position(|known| *known == number);
+        let name = format!(":n{}", known.unwrap_or(self.numbers.len()));
+        if known.is_none() {
+            self.numbers.push(number);
+            self.values.insert(name.clone(), n(number));
+        }
+        name
     }
 
-    fn value_text(&mut self, name: &str, text: impl Display) {
-        self.values.insert(format!(":{name}"), AttributeValue::S(text.to_string()));
+    fn nanos(&mut self, duration: std::time::Duration) -> String {
+        self.number(i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX))
     }
 
-    fn set(&mut self, action: &str) {
+    fn text(&mut self, placeholder: &str, text: impl Display) {
+        self.values.insert(placeholder.to_owned(), AttributeValue::S(text.to_string()));
+    }
+
+    fn set(&mut self, action: impl Display) {
         joined(&mut self.set, ", ", action);
     }
 
@@ -204,14 +215,14 @@ impl Draft {
         joined(&mut self.remove, ", ", name);
     }
 
-    fn condition(&mut self, condition: &str) {
+    fn condition(&mut self, condition: impl Display) {
         joined(&mut self.condition, " AND ", condition);
     }
 }
 
-fn joined(text: &mut String, between: &str, part: &str) {
+fn joined(text: &mut String, between: &str, part: impl Display) {
     if !text.is_empty() {
         text.push_str(between);
     }
-    text.push_str(part);
+    let _ = write!(text, "{part}");
 }

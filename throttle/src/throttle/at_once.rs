@@ -1,0 +1,82 @@
+//! Deciding without a call and without waiting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{REMEMBER_REFUSAL, Throttle};
+use crate::bucket::Scope;
+use crate::clock::Clock;
+use crate::counts::tick;
+use crate::decision::Decision;
+use crate::failure::ThrottleError;
+use crate::hint::Seen;
+use crate::request::Request;
+use crate::store::{PlanRecord, Store};
+
+/// What is known of a request before anybody is asked.
+pub(super) struct Known {
+    /// The moment by the monotonic clock.
+    pub(super) now: Duration,
+    /// The plan, or that there is none, if it was looked up within the last minute.
+    pub(super) plan: Option<Result<Arc<PlanRecord>, ThrottleError>>,
+    /// What is remembered of the subject.
+    pub(super) seen: Option<Arc<Seen>>,
+}
+
+impl<S: Store, C: Clock> Throttle<S, C> {
+    /// Decides by a lease, or by what the store refused a moment ago; or else says what is known.
+    pub(super) fn at_once(&self, request: &Request<'_>) -> Result<Decision, Known> {
+        let now = self.clock.monotonic();
+        if let Some(served) = self.served_at_once(request, now) {
+            return Ok(served);
+        }
+        let plan = self.plans.kept(request.plan, now);
+        let seen = self.seen.get(request.subject);
+        if let (Some(Ok(record)), Some(seen)) = (&plan, &seen)
+            && let Some(refused) = self.refused_at_once(request, record, seen, now)
+        {
+            return Ok(refused);
+        }
+        Err(Known { now, plan, seen })
+    }
+
+    /// Decides by a lease, if one is held.
+    #[cfg(feature = "layer")]
+    pub(crate) fn by_lease(&self, request: &Request<'_>) -> Option<Decision> {
+        self.leases.as_ref()?;
+        self.served_at_once(request, self.clock.monotonic())
+    }
+
+    /// With a method, the plan would have to tell what a lease is for.
+    fn served_at_once(&self, request: &Request<'_>, now: Duration) -> Option<Decision> {
+        if request.method.is_some() {
+            return None;
+        }
+        let served = self.leased(request, Scope::Plan, now)?;
+        tick(&self.tallies.allowed);
+        Some(served)
+    }
+
+    /// Where leases are on, even a request that is refused counts for their size: it goes on.
+    fn refused_at_once(
+        &self,
+        request: &Request<'_>,
+        record: &PlanRecord,
+        seen: &Seen,
+        now: Duration,
+    ) -> Option<Decision> {
+        if self.leases.is_some() {
+            return None;
+        }
+        let memory = seen.lock();
+        let state = memory.refusing(now, REMEMBER_REFUSAL)?;
+        let charge = self.charge(request, record).ok()?;
+        let refusals = charge.refusals(state);
+        if refusals.is_empty() {
+            return None;
+        }
+        tick(&self.tallies.remembered);
+        tick(&self.tallies.refused);
+        Some(Decision::refused(&charge, state, refusals))
+    }
+}
