@@ -20,13 +20,38 @@ const MAX_DEPTH: u8 = 16;
 /// `None` where the bytes are not UTF-8, not one JSON object, nest too deeply, or name a member
 /// twice. The reason is not kept: it would quote the input.
 pub(crate) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
+    object_of(bytes, |_, _| true).ok()
+}
+
+/// Why an object was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// It is none that `object` reads.
+    Malformed,
+    /// One of its members is not accepted; what follows it was not looked at.
+    Refused,
+}
+
+/// Reads exactly one JSON object, as `object` does, while its members are accepted.
+///
+/// # Errors
+///
+/// Those of `object`, and the first member of its own that `accepts` says no to.
+pub(crate) fn object_of(
+    bytes: &[u8],
+    accepts: impl Fn(&str, &Value) -> bool,
+) -> Result<Map<String, Value>, Unread> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: MAX_DEPTH }.deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok()?;
-    match value {
-        Value::Object(map) => Some(map),
-        _ => None,
+    let mut refused = false;
+    let accepting =
+        Accepting { inner: Strict { depth: MAX_DEPTH }, accepts, refused: &mut refused };
+    let members = deserializer.deserialize_map(accepting);
+    if refused {
+        return Err(Unread::Refused);
     }
+    let members = members.map_err(|_| Unread::Malformed)?;
+    deserializer.end().map_err(|_| Unread::Malformed)?;
+    Ok(members)
 }
 
 /// Reads exactly one JSON object, each of its members as the text that it is.
@@ -64,6 +89,29 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
+/// Builds a map, and stops at a member that is not accepted.
+struct Accepting<'r, F> {
+    inner: Strict,
+    accepts: F,
+    refused: &'r mut bool,
+}
+
+impl<'de, F: Fn(&str, &Value) -> bool> Visitor<'de> for Accepting<'_, F> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let Self { inner, accepts, refused } = self;
+        inner.deeper()?.members(map, |name, value| {
+            *refused = !accepts(name, value);
+            !*refused
+        })
+    }
+}
+
 /// Builds a `Value` while it counts the levels that are left.
 #[derive(Clone, Copy)]
 struct Strict {
@@ -74,6 +122,25 @@ impl Strict {
     fn deeper<E: Error>(self) -> Result<Self, E> {
         let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
         Ok(Self { depth })
+    }
+
+    /// Reads members, each of which is accepted and stands once.
+    fn members<'de, A: MapAccess<'de>>(
+        self,
+        mut map: A,
+        mut accepts: impl FnMut(&str, &Value) -> bool,
+    ) -> Result<Map<String, Value>, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let value = map.next_value_seed(self)?;
+            if !accepts(&name, &value) {
+                return Err(A::Error::custom("a member is not accepted"));
+            }
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member stands twice"));
+            }
+        }
+        Ok(members)
     }
 }
 
@@ -129,16 +196,8 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::Array(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
-        let mut members = Map::new();
-        while let Some(name) = map.next_key::<String>()? {
-            let value = map.next_value_seed(inner)?;
-            if members.insert(name, value).is_some() {
-                return Err(A::Error::custom("a member stands twice"));
-            }
-        }
-        Ok(Value::Object(members))
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
+        self.deeper()?.members(map, |_, _| true).map(Value::Object)
     }
 }
 
@@ -153,6 +212,29 @@ mod tests {
             Value::Object(map),
             serde_json::json!({"a":[1,-2,1.5,true,null,"x"],"b":{"c":{}}})
         );
+    }
+
+    #[test]
+    fn reads_no_further_than_a_member_that_is_not_accepted() {
+        let accepts = |name: &str, value: &Value| name != "iss" || value == "us";
+        let read = |text: &str| object_of(text.as_bytes(), accepts);
+        assert_eq!(read(r#"{"a":{"iss":"them"},"iss":"us"}"#).unwrap().len(), 2, "its own alone");
+        assert_eq!(read(r#"{"a":1}"#).unwrap().len(), 1);
+        for refused in [r#"{"iss":"them"}"#, r#"{"\u0069ss":null}"#, r#"{"iss":[],"a":nonsense"#] {
+            assert_eq!(read(refused), Err(Unread::Refused), "{refused}");
+        }
+        for text in [
+            r#"{"iss":"us","iss":"us"}"#,
+            r#"{"iss":"us"}{}"#,
+            r#"{"iss":"us","a":{"b":1,"b":1}}"#,
+            r#"[{"iss":"them"}]"#,
+            r#"{"iss":"us""#,
+        ] {
+            assert_eq!(read(text), Err(Unread::Malformed), "{text}");
+        }
+        let nested = |levels| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+        assert!(read(&nested(usize::from(MAX_DEPTH) - 1)).is_ok());
+        assert_eq!(read(&nested(usize::from(MAX_DEPTH))), Err(Unread::Malformed));
     }
 
     #[test]

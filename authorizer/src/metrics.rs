@@ -121,10 +121,14 @@ impl Metrics {
             directives: (
                 Directive {
                     namespace,
-                    dimensions: [["function", "code"]],
+                    dimensions: [&["function", "code"]],
                     metrics: [Definition { name: "Decisions", unit: Unit::Count }],
                 },
-                Directive { namespace, dimensions: [["function"]], metrics: Definitions(measured) },
+                Directive {
+                    namespace,
+                    dimensions: [&["function"]],
+                    metrics: Definitions(measured),
+                },
             ),
         };
         line.put("_aws", metadata);
@@ -137,18 +141,15 @@ impl Metrics {
 struct Metadata<'a> {
     timestamp: u64,
     #[serde(rename = "CloudWatchMetrics")]
-    directives: (
-        Directive<'a, [[&'static str; 2]; 1], [Definition; 1]>,
-        Directive<'a, [[&'static str; 1]; 1], Definitions<'a>>,
-    ),
+    directives: (Directive<'a, [Definition; 1]>, Directive<'a, Definitions<'a>>),
 }
 
 /// Metrics that are kept by the same dimensions.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Directive<'a, D, M> {
+struct Directive<'a, M> {
     namespace: &'a str,
-    dimensions: D,
+    dimensions: [&'static [&'static str]; 1],
     metrics: M,
 }
 

@@ -15,7 +15,7 @@ use crate::jwks::{Key, KeySets, Keys};
 use crate::log;
 use crate::metrics::Fetches;
 use crate::refusal::{Code, Refusal};
-use crate::token::{self, Unverified};
+use crate::token::{self, UNKNOWN_ISSUER, Unverified};
 
 /// Verifies tokens: whose are taken, their keys, the time, and what was verified before.
 pub struct Verifier<C> {
@@ -122,10 +122,9 @@ impl<C: Clock + Clone> Verifier<C> {
 
     /// Issuer, key, signature, claims, in this order.
     async fn check(&self, token: &Unverified<'_>) -> Result<(Claims, Arc<Key>), Refusal> {
-        let claims = token.claims()?;
-        let (issuer, identity) = self
-            .identify(claims.get("iss").and_then(Value::as_str))
-            .ok_or(Refusal::claim("the issuer is not configured"))?;
+        let claims = token.claims(|iss| self.identify(Some(iss)).is_some())?;
+        let (issuer, identity) =
+            self.identify(claims.get("iss").and_then(Value::as_str)).ok_or(UNKNOWN_ISSUER)?;
         // RFC 8725 section 3.1: which algorithms are taken is the configuration's to say.
         if !issuer.checks.algorithms.contains(&token.algorithm) {
             return Err(Refusal::header("the algorithm is not the issuer's"));

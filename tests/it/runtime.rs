@@ -44,7 +44,7 @@ fn config(issuer: &Issuer, more: &str) -> (&'static str, String) {
 fn limits(subject: &str) -> String {
     format!(
         "[throttle]\ntable = \"tollgate\"\nsubject = \"{subject}\"\nplan = {{ default = \"free\" }}\n\
-         refuse = \"deny\"\ntimeout_ms = 5000\n\
+         refuse = \"deny\"\ntimeout_ms = 5000\nregion = \"eu-west-1\"\n\
          [revocation]\ntable = \"tollgate\"\ntimeout_ms = 5000\n"
     )
 }
@@ -136,6 +136,8 @@ async fn no_level_tells_of_a_token_a_claim_or_a_key() {
             seen.extend(expected);
             must_not_tell(&ended, events, &table, level);
         }
+        let charged = [table.has_charged("eu-west-1#").await, table.has_charged("").await];
+        assert_eq!(charged, [true, false], "the Region's own bucket");
     }
     assert_eq!(seen.len(), 12, "{seen:?}");
 }

@@ -30,7 +30,6 @@ async fn duplicate_members_in_the_payload() {
     let body = good.trim_start_matches('{');
     for more in [
         r#""sub":"admin","#,
-        r#""iss":"https://evil.example","#,
         r#""exp":1,"#,
         r#""\u0073ub":"admin","#,
         r#""su\u0062":"user","#,
@@ -40,6 +39,12 @@ async fn duplicate_members_in_the_payload() {
         let token = sign(rsa(), HEADER, format!("{{{more}{body}"));
         assert_eq!(bench.code(&token).await, Some(Code::Malformed), "{more}");
     }
+    // The wrong issuer last, and first: then nothing behind it is read.
+    let evil = r#""iss":"https://evil.example""#;
+    let last = format!("{},{evil}}}", good.trim_end_matches('}'));
+    assert_eq!(bench.code(&sign(rsa(), HEADER, last)).await, Some(Code::Claim));
+    let first = format!("{{{evil},{body}");
+    assert_eq!(bench.code(&sign(rsa(), HEADER, first)).await, Some(Code::Claim));
     bench.passes(&sign(rsa(), HEADER, format!("{{\"SUB\":\"other\",{body}"))).await;
 }
 

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use throttle::dynamo::Connect;
+use throttle::dynamo::{Client, Connect};
 use throttle::{
-    Clock as _, Key, KeyDetails, Keys, Plan, PlanId, Plans, Revocable, Revocation, Revocations,
-    Subject, SystemClock, table,
+    Buckets, Clock as _, History, Key, KeyDetails, Keys, Plan, PlanId, Plans, Revocable,
+    Revocation, Revocations, Subject, SystemClock, table,
 };
 
 const TABLE: &str = "tollgate";
+
+/// Whose key the good one is.
+const HOLDER: &str = "secret-key-holder";
 
 /// The `sub` whose tokens are revoked.
 pub(crate) const REVOKED: &str = "mallory@example";
@@ -19,6 +22,7 @@ pub(crate) struct Table {
     pub(crate) good: Key,
     /// A key that was disabled.
     pub(crate) disabled: Key,
+    client: Client,
 }
 
 impl Table {
@@ -33,15 +37,22 @@ impl Table {
         Plans::new(client.clone(), TABLE).put(&id, &plan, None, now).await.unwrap();
 
         let keys = Keys::new(client.clone(), TABLE);
-        let details = KeyDetails::new(Subject::new("secret-key-holder").unwrap());
+        let details = KeyDetails::new(Subject::new(HOLDER).unwrap());
         let (good, _) = keys.create(details.clone(), now).await.unwrap();
         let (disabled, _) = keys.create(details.with_enabled(false), now).await.unwrap();
 
         let expires = now.saturating_add(Duration::from_secs(86_400));
         let revocation = Revocation::new(Revocable::user(issuer, REVOKED), now, expires);
         let revocation = revocation.with_issued_before(expires);
-        Revocations::new(client, TABLE).put(&revocation).await.unwrap();
-        Self { url, good, disabled }
+        Revocations::new(client.clone(), TABLE).put(&revocation).await.unwrap();
+        Self { url, good, disabled, client }
+    }
+
+    /// Whether the good key's holder was charged for anything in this Region.
+    pub(crate) async fn has_charged(&self, region: &str) -> bool {
+        let subject = Subject::new(format!("{region}{HOLDER}")).unwrap();
+        let buckets = Buckets::new(self.client.clone(), TABLE);
+        buckets.usage(&subject).await.unwrap() != History::default()
     }
 
     /// The variables that lead the SDK here.
