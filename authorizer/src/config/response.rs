@@ -19,10 +19,11 @@ pub enum HttpForm {
     /// An IAM policy: all that the caller may call, safe to cache for every route.
     #[default]
     Iam,
-    /// `{isAuthorized, context}`: a verdict on the one route that was asked for.
+    /// `{isAuthorized, context}`: a verdict on the one request that was asked for.
     ///
-    /// An API that caches it gives it to *all* routes, unless `$context.routeKey` is among its
-    /// identity sources. So use it with a cache time of 0, or with that identity source.
+    /// An API that caches it gives it to *all* routes; with `$context.routeKey` among its identity
+    /// sources, to all that one route takes. So use it with a cache time of 0, or with that
+    /// identity source where no route has `ANY` or a variable.
     /// It carries no IAM condition, so rules with `source_ips` or `until_exp` are refused with it.
     Simple,
 }
