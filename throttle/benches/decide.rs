@@ -57,7 +57,7 @@ fn asked() -> Vec<String> {
     let mut order: Vec<_> = (0..SUBJECTS).collect();
     order.sort_by_key(|at| spread(spread(*at)));
     let names = names();
-    order.into_iter().map(|at| names[at].clone()).collect()
+    order.into_iter().filter_map(|at| names.get(at).cloned()).collect()
 }
 
 /// A number that is far from its neighbours'.

@@ -148,14 +148,12 @@ impl Decision {
     ///
     /// What the lease still holds is left to this instance, and what was refilled since isn't
     /// known: at least as much as said remains.
-    pub(crate) fn leased(plan: PlanId, standings: &[Standing], left: u32, age: Duration) -> Self {
+    pub(crate) fn leased(plan: PlanId, mut standings: Standings, left: u32, age: Duration) -> Self {
         let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-        let standing = |it: &Standing| Standing {
-            remaining: it.remaining.saturating_add(left.into()),
-            resets: it.resets.saturating_sub(age),
-            ..*it
-        };
-        let standings = standings.iter().map(standing).collect();
+        for standing in &mut standings {
+            standing.remaining = standing.remaining.saturating_add(left.into());
+            standing.resets = standing.resets.saturating_sub(age);
+        }
         Self { plan, standings, refusals: Refusals::new(), degraded: false, receipt: None }
     }
 

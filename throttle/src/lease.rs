@@ -103,7 +103,7 @@ pub(crate) struct Want<'a> {
 
 /// What a request that no lease has served yet is to do.
 #[derive(Debug)]
-pub(crate) enum Turn<'a, T, L: Lock<Shard<T>> = Mutex<Shard<T>>> {
+pub(crate) enum Turn<'a, T: Clone, L: Lock<Shard<T>> = Mutex<Shard<T>>> {
     /// It is served by tokens that have come in the meantime.
     Served(Served<T>),
     /// Another request is asking for tokens: wait for it, and come again.
@@ -122,14 +122,14 @@ pub(crate) struct Waiting(tokio::sync::watch::Receiver<()>);
 ///
 /// Dropped without a word, as with a cancelled task, it passes to the next.
 #[derive(Debug)]
-pub(crate) struct Asking<'a, T, L: Lock<Shard<T>> = Mutex<Shard<T>>> {
+pub(crate) struct Asking<'a, T: Clone, L: Lock<Shard<T>> = Mutex<Shard<T>>> {
     held: &'a Held<T, L>,
     want: Want<'a>,
     tokens: NonZeroU32,
     ended: bool,
 }
 
-impl<T, L: Lock<Shard<T>>> Held<T, L> {
+impl<T: Clone, L: Lock<Shard<T>>> Held<T, L> {
     pub(crate) fn new(leases: Leases) -> Self {
         Self {
             life: leases.life,
@@ -218,7 +218,7 @@ impl<T, L: Lock<Shard<T>>> Held<T, L> {
     }
 }
 
-impl<T, L: Lock<Shard<T>>> Asking<'_, T, L> {
+impl<T: Clone, L: Lock<Shard<T>>> Asking<'_, T, L> {
     /// How many tokens to ask for. They pay for the request that asks, too.
     pub(crate) fn tokens(&self) -> NonZeroU32 {
         self.tokens
@@ -237,7 +237,7 @@ impl<T, L: Lock<Shard<T>>> Asking<'_, T, L> {
     }
 }
 
-impl<T, L: Lock<Shard<T>>> Drop for Asking<'_, T, L> {
+impl<T: Clone, L: Lock<Shard<T>>> Drop for Asking<'_, T, L> {
     fn drop(&mut self) {
         if !self.ended {
             self.held.change(&self.want, Account::pass_on);
@@ -253,7 +253,7 @@ impl Waiting {
     }
 }
 
-fn account<'a, T>(
+fn account<'a, T: Clone>(
     shard: &'a mut Shard<T>,
     hash: u64,
     want: &Want<'_>,
@@ -261,7 +261,7 @@ fn account<'a, T>(
     shard.find_mut(hash, |holder| holder.subject == *want.subject)?.account(want)
 }
 
-impl<T> Holder<T> {
+impl<T: Clone> Holder<T> {
     fn account(&mut self, want: &Want<'_>) -> Option<&mut Account<T>> {
         let mut accounts = self.accounts.iter_mut();
         let found =

@@ -80,6 +80,10 @@ pub struct Throttle<S, C> {
 struct Behind(u64);
 
 /// What to do about a state that is known.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, and is mostly the larger one"
+)]
 enum Next {
     Write(Write, Taking),
     Refuse(Decision),

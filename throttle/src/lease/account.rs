@@ -28,7 +28,7 @@ struct Lot<T> {
     /// In nanoseconds.
     until: u64,
     version: u64,
-    terms: Arc<T>,
+    terms: T,
 }
 
 /// A request that was served from a lease.
@@ -37,7 +37,7 @@ pub(crate) struct Served<T> {
     /// How many tokens are left in the lease.
     pub(crate) left: u32,
     /// What was decided when they were taken from the store.
-    pub(crate) terms: Arc<T>,
+    pub(crate) terms: T,
 }
 
 /// What a request that no lease has served yet is to do.
@@ -63,7 +63,7 @@ pub(crate) struct Grant<T> {
     /// The version of the plan that they were charged under.
     pub(crate) version: u64,
     /// What was decided.
-    pub(crate) terms: Arc<T>,
+    pub(crate) terms: T,
 }
 
 impl<T> Default for Account<T> {
@@ -72,13 +72,13 @@ impl<T> Default for Account<T> {
     }
 }
 
-impl<T> Account<T> {
+impl<T: Clone> Account<T> {
     /// Serves a request from what is held, if that is enough.
     pub(crate) fn serve(&mut self, cost: NonZeroU32, now: Duration) -> Option<Served<T>> {
         let lot = self.lot.as_mut().filter(|lot| nanos(now) < lot.until)?;
         lot.left = lot.left.checked_sub(cost.get())?;
         self.demand.add(cost, now);
-        Some(Served { left: lot.left, terms: Arc::clone(&lot.terms) })
+        Some(Served { left: lot.left, terms: lot.terms.clone() })
     }
 
     /// What a request is to do that was not served; `size` says how many tokens may be taken

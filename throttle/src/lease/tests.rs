@@ -42,7 +42,7 @@ impl Names {
 }
 
 fn grant(tokens: u32, until: Duration) -> Grant<()> {
-    Grant { tokens, until, version: 1, terms: Arc::new(()) }
+    Grant { tokens, until, version: 1, terms: () }
 }
 
 fn held() -> Held<()> {
@@ -247,7 +247,7 @@ proptest! {
                             admitted += n;
                             let until = now + held.life();
                             ends = ends.max(until);
-                            asking.keep(Grant { tokens, until, version, terms: Arc::new(()) }, now);
+                            asking.keep(Grant { tokens, until, version, terms: () }, now);
                         }
                     }
                 }

@@ -1,6 +1,5 @@
 //! Deciding with tokens that were taken ahead.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Next, REMEMBER_REFUSAL, Taking, Throttle};
@@ -11,14 +10,12 @@ use crate::decision::{Decision, Standings};
 use crate::failure::ThrottleError;
 use crate::hint::Seen;
 use crate::lease::{Asking, Grant, Held, Served, Turn};
-use crate::name::PlanId;
 use crate::request::Request;
 use crate::store::{PlanRecord, Store};
 
 /// What was decided when a lease was taken.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Terms {
-    plan: PlanId,
     standings: Standings,
     at: Duration,
 }
@@ -52,13 +49,13 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             return None;
         }
         let served = self.leases.as_ref()?.serve(&request.want(scope), now)?;
-        Some(self.served(&served, now))
+        Some(self.served(request, served, now))
     }
 
-    fn served(&self, served: &Served<Terms>, now: Duration) -> Decision {
+    fn served(&self, request: &Request<'_>, served: Served<Terms>, now: Duration) -> Decision {
         tick(&self.tallies.leased);
-        let Terms { plan, standings, at } = served.terms.as_ref();
-        Decision::leased(plan.clone(), standings, served.left, now.saturating_sub(*at))
+        let Served { left, terms: Terms { standings, at } } = served;
+        Decision::leased(request.plan.clone(), standings, left, now.saturating_sub(at))
     }
 
     /// The charge to make: the request's own, or a lease's, if it is this request's turn.
@@ -83,7 +80,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             };
             let want = request.want(request.scope(record));
             match held.turn(want, record.version, began, &standings) {
-                Turn::Served(served) => return Ok(Start::Served(self.served(&served, began))),
+                Turn::Served(served) => {
+                    return Ok(Start::Served(self.served(request, served, began)));
+                }
                 Turn::Wait(waiting) => {
                     waiting.ended().await;
                     began = self.clock.monotonic();
@@ -118,17 +117,17 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         began: Duration,
     ) -> Decision {
         let standings = charge.standings(state);
-        let plan = charge.stamp.plan.clone();
         let life = self.leases.as_ref().map(Held::life).unwrap_or_default();
         let tokens = charge.cost.get();
         let left = tokens.saturating_sub(request.cost.get());
-        let decision = Decision::leased(plan.clone(), &standings, left, Duration::ZERO);
+        let decision =
+            Decision::leased(request.plan.clone(), standings.clone(), left, Duration::ZERO);
         let grant = Grant {
             tokens,
             // A token is of the period that it was counted in.
             until: began.saturating_add(life.min(charge.period_left())),
             version: charge.stamp.version,
-            terms: Arc::new(Terms { plan, standings, at: began }),
+            terms: Terms { standings, at: began },
         };
         asking.keep(grant, self.clock.monotonic());
         decision
