@@ -1,5 +1,7 @@
 //! The backend, event by event, over a store in memory.
 
+#![expect(clippy::unwrap_used, reason = "tests fail loudly, in their helpers too")]
+
 use std::sync::Arc;
 
 use http::HeaderValue;

@@ -31,7 +31,7 @@ import boto3
 from botocore.config import Config
 
 from proxy import Proxy
-from template import read
+from template import ROOT, read
 
 HERE = pathlib.Path(__file__).resolve().parent
 FUNCTIONS = {"Authorizer": "authorizer", "Orders": "orders", "NoticesFunction": "notices"}
@@ -309,7 +309,8 @@ def run(emulator, folder, bootstraps):
     by_key(emulator, deployment)
 
     permitted(deployment)
-    failing(deployment, parameters)
+    imported(emulator, deployment)
+    failing(deployment)
 
 
 def refused(deployment):
@@ -439,7 +440,41 @@ def permitted(deployment):
               sorted(deployment.proxies[name].actions))
 
 
-def failing(deployment, parameters):
+def imported(emulator, deployment):
+    """API Gateway's own plans and keys come into the table, by infra/examples/import-usage-plan."""
+    plan = deployment.gateway.create_usage_plan(
+        name="gold", throttle={"rateLimit": 0.5, "burstLimit": 7},
+        quota={"limit": 1000, "period": "WEEK"})["id"]
+    value = "an-old-key-of-api-gateway"
+    key = deployment.gateway.create_api_key(name="maria", enabled=True, value=value)["id"]
+    deployment.gateway.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
+    commands = pathlib.Path(deployment.folder) / "commands"
+    commands.mkdir()
+    (commands / "aws").write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" "{HERE / "aws"}" "$@"\n')
+    (commands / "tollgate").write_text(
+        f'#!/bin/sh\nexec "{deployment.bootstraps / "tollgate"}" '
+        f'--endpoint-url {emulator.url} "$@"\n')
+    for command in commands.iterdir():
+        command.chmod(0o755)
+    environment = {
+        "PATH": f"{commands}:{os.environ['PATH']}", "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": emulator.url,
+    }
+    for _ in range(2):
+        ran = subprocess.run(
+            [ROOT / "infra/examples/import-usage-plan", deployment.outputs["TableName"]],
+            env=environment, capture_output=True, text=True, check=False)
+        check("import-usage-plan", (0, True), (ran.returncode, value not in ran.stdout + ran.stderr)
+              if ran.returncode == 0 else (ran.returncode, ran.stderr))
+    shown = deployment.admin("plan", "show", plan, "--json")
+    check("  the plan", True, '"burstLimit":7' in re.sub(r"\s", "", shown))
+    keys = json.loads(deployment.admin("key", "list", "--json"))["keys"]
+    check("  its key, and no other", [("maria", plan)], [(k["name"], k["plan"]) for k in keys])
+
+
+def failing(deployment):
     """Without clients the authorizer starts for nobody, and says so."""
     function = deployment.ids["Authorizer"]
     known = deployment.functions.get_function_configuration(FunctionName=function)

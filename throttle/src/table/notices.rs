@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 
 use crate::clock::Timestamp;
-use crate::failure::{Failure, StoreError};
+use crate::failure::StoreError;
 use crate::store::dynamo::failure;
 use crate::table::Items;
 use crate::table::item::{self, CLAIMED_UNTIL, EXPIRES_AT, Notice, NoticeId, PK, TOLD_AT, n};
@@ -55,8 +55,8 @@ impl Notices {
             .expression_attribute_values(":x", n(until.saturating_add(keep).as_secs()));
         match send(update).await? {
             Ok(()) => Ok(Claim::Ours),
-            Err(Some(notice)) if notice.told_at.is_none() => Ok(Claim::Theirs),
-            Err(_) => Ok(Claim::Told),
+            Err(Some(notice)) if notice.told_at.is_some() => Ok(Claim::Told),
+            Err(_) => Ok(Claim::Theirs),
         }
     }
 
@@ -99,14 +99,14 @@ impl Notices {
     }
 }
 
-/// Makes a conditional write, or gives what is stored instead.
+/// Makes a conditional write, or gives what is stored instead: nothing, it may be.
 async fn send(update: UpdateItemFluentBuilder) -> Result<Result<(), Option<Notice>>, StoreError> {
     match Box::pin(update.send()).await {
         Ok(_) => Ok(Ok(())),
         Err(error) => match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(kept)) => {
-                let kept = kept.item().ok_or(StoreError::Failure(Failure::Outage))?;
-                Ok(Err(item::read(kept)?))
+                let kept = kept.item().map(item::read).transpose()?;
+                Ok(Err(kept.flatten()))
             }
             _ => Err(failure(&error).into()),
         },

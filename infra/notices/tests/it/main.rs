@@ -1,11 +1,6 @@
 //! Notices over a served table and a topic that says what it was sent.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail loudly, in their helpers too"
-)]
+#![expect(clippy::unwrap_used, reason = "tests fail loudly, in their helpers too")]
 
 mod setting;
 mod tell;
