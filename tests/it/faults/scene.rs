@@ -131,7 +131,7 @@ impl Scene {
             }
         });
         let calls = timeout(RECOVERY, join_all(waits)).await;
-        calls.expect("no recovery").concat()
+        calls.unwrap_or_else(|_| panic!("no recovery in {RECOVERY:?}")).concat()
     }
 
     pub(crate) fn pids(&self) -> Vec<i32> {

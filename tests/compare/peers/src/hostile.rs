@@ -55,7 +55,7 @@ fn algorithms(issuer: &Issuer, tokens: &mut Vec<Hostile>) {
     ] {
         let header = json!({"kid": "genuine", "alg": alg}).to_string();
         let signed = issuer.unsigned(&header, &issuer.payload(&json!({})));
-        let signature = issuer.signature(*with, &signed);
+        let signature = issuer.signature(with, &signed);
         tokens.push((format!("alg {name}"), format!("{signed}.{}", encode(signature))));
     }
 }
@@ -63,10 +63,8 @@ fn algorithms(issuer: &Issuer, tokens: &mut Vec<Hostile>) {
 /// MACs, with what everybody knows as the secret.
 fn macs(issuer: &Issuer, tokens: &mut Vec<Hostile>) {
     let public = issuer.genuine.public_key();
-    let der: Vec<u8> = match public.as_der() {
-        Ok(der) => PublicKeyX509Der::as_ref(&der).to_vec(),
-        Err(_) => Vec::new(),
-    };
+    let der: Result<PublicKeyX509Der<'_>, _> = public.as_der();
+    let der = der.map(|der| der.as_ref().to_vec()).unwrap_or_default();
     let pem = STANDARD.encode(&der);
     let pem = format!("-----BEGIN PUBLIC KEY-----\n{pem}\n-----END PUBLIC KEY-----\n");
     let jwk = issuer.set()["keys"][0].to_string();
@@ -252,8 +250,8 @@ fn forgeries(issuer: &Issuer, tokens: &mut Vec<Hostile>) {
     let (signed, signature) = good.rsplit_once('.').unwrap_or_default();
     let other = issuer.unsigned(HEADER, &issuer.payload(&json!({"sub": "admin"})));
     tokens.push(("another payload under a signature".to_owned(), format!("{other}.{signature}")));
-    tokens.push(("a signature of zeros".to_owned(), format!("{signed}.{}", encode([0; 256]))));
-    tokens.push(("a short signature".to_owned(), format!("{signed}.{}", encode([1]))));
+    tokens.push(("a signature of zeros".to_owned(), format!("{signed}.{}", encode([0_u8; 256]))));
+    tokens.push(("a short signature".to_owned(), format!("{signed}.{}", encode([1_u8]))));
     let forged = issuer.forge(&issuer.payload(&json!({})));
     tokens.push(("another key under the same kid".to_owned(), forged));
 }

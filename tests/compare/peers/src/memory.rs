@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use anyhow::Context as _;
 use governor::{Quota, RateLimiter};
-use limitador::limit::{Context, Limit};
+use limitador::limit::{Context, Expression, Limit};
 use serde_json::{Value, json};
 use throttle::{
     Clock as _, MemoryStore, Plan, PlanId, Request, Subject, SystemClock, Throttle, Timestamp,
@@ -64,7 +64,7 @@ fn governor(keys: &[String]) -> anyhow::Result<u64> {
 
 fn limitador(keys: &[String]) -> anyhow::Result<u64> {
     let limiter = limitador::RateLimiter::new(u64::try_from(KEYS)? * 2);
-    let variable = "user_id".try_into().map_err(|error| anyhow::anyhow!("{error:?}"))?;
+    let variable = Expression::parse("user_id").map_err(|error| anyhow::anyhow!("{error:?}"))?;
     limiter.add_limit(Limit::new("namespace", 1_000_000_000, 3_600, Vec::new(), vec![variable]));
     let namespace = "namespace".into();
     let mut times = Vec::new();

@@ -18,7 +18,7 @@ use tokio::process::Command;
 use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::time::timeout;
 
-use crate::issuer::{CLIENT, Issuer, POOL};
+use crate::issuer::{CLIENT, ISSUER, Issuer, NO_KEYS};
 use crate::median;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +34,8 @@ struct Api {
 pub(crate) async fn run(executable: &Path, runs: usize) -> anyhow::Result<Value> {
     let issuer = Issuer::new()?;
     let config = format!(
-        "[[issuer]]\nuser_pool = \"{POOL}\"\nclients = [\"{CLIENT}\"]\ntoken_use = \"access\"\n\
+        "[[issuer]]\nurl = \"{ISSUER}\"\njwks_uri = \"{NO_KEYS}\"\n\
+         clients = [\"{CLIENT}\"]\ntoken_use = \"access\"\n\
          jwks = '{}'\n[[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n",
         issuer.set()
     );

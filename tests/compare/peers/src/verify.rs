@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use throttle::{Clock as _, SystemClock};
 
 use crate::hostile;
-use crate::issuer::{CLIENT, ISSUER, Issuer, POOL};
+use crate::issuer::{CLIENT, ISSUER, Issuer, NO_KEYS, POOL};
 use crate::median;
 
 /// How many good tokens each verifier gets in a pass; none of them twice.
@@ -49,7 +49,8 @@ async fn ours(
     hostile: &[hostile::Hostile],
 ) -> anyhow::Result<Value> {
     let text = format!(
-        "[[issuer]]\nuser_pool = \"{POOL}\"\nclients = [\"{CLIENT}\"]\ntoken_use = \"access\"\n\
+        "[[issuer]]\nurl = \"{ISSUER}\"\njwks_uri = \"{NO_KEYS}\"\n\
+         clients = [\"{CLIENT}\"]\ntoken_use = \"access\"\n\
          jwks = '{set}'\n[[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n"
     );
     let (mut first, mut again) = (Vec::new(), Vec::new());
