@@ -59,7 +59,7 @@ impl Setting {
         let subject = |n: usize| Subject::new(format!("client-{n:08x}")).unwrap();
         let cost = NonZeroU32::new(cost).unwrap();
         for subject in (0..SUBJECTS).map(subject) {
-            for _ in 0..4 {
+            for _ in 0..8 {
                 poll(&throttle, &Request::new(&subject, &plan).cost(cost));
             }
         }
