@@ -21,6 +21,7 @@ mod handler;
 mod holder;
 mod http;
 mod inspect;
+mod invocations;
 mod json;
 mod jwks;
 mod line;

@@ -13,7 +13,7 @@ use throttle::{Clock, Directory, DynamoStore, Store, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::handler::{Authorizer, Invocation};
 use crate::revocation::Revocations;
-use crate::{http, log, shutdown, verify};
+use crate::{http, invocations, log, shutdown, verify};
 
 /// The exit code of a start that failed: the deployment is wrong.
 const EXIT_MISUSE: u8 = 2;
@@ -82,7 +82,8 @@ where
     C: Clock + Clone,
 {
     log::start();
-    let runtime = match threads(std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().as_deref()) {
+    let threads = threads(std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().as_deref());
+    let runtime = match threads {
         Threads::One => tokio::runtime::Builder::new_current_thread().enable_all().build(),
         Threads::Several => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
     };
@@ -93,7 +94,7 @@ where
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(serve(start))
+    runtime.block_on(serve(start, threads))
 }
 
 /// How many threads an execution environment is worth.
@@ -112,7 +113,10 @@ fn threads(concurrency: Option<&str>) -> Threads {
     }
 }
 
-async fn serve<S, C>(start: impl Future<Output = Result<Authorizer<S, C>, StartError>>) -> ExitCode
+async fn serve<S, C>(
+    start: impl Future<Output = Result<Authorizer<S, C>, StartError>>,
+    threads: Threads,
+) -> ExitCode
 where
     S: Store,
     C: Clock + Clone,
@@ -131,17 +135,12 @@ where
     };
     let api = std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
     futures_util::future::join(authorizer.prepare(), shutdown::register(&api)).await;
-    let handler = service_fn(move |event: LambdaEvent<Value>| {
-        let authorizer = Arc::clone(&authorizer);
-        async move {
-            let LambdaEvent { payload, context } = event;
-            let invocation = Invocation {
-                request_id: &context.request_id,
-                trace: context.xray_trace_id.as_deref(),
-            };
-            authorizer.handle(&payload, invocation).await
+    let invocations = async {
+        match threads {
+            Threads::One => invocations::one_by_one(&authorizer).await.map(drop),
+            Threads::Several => several(Arc::clone(&authorizer)).await,
         }
-    });
+    };
     let ended = async {
         match shutdown::signalled() {
             Ok(mut signal) => drop(signal.recv().await),
@@ -154,7 +153,7 @@ where
             tracing::info!("the execution environment ends");
             ExitCode::SUCCESS
         }
-        outcome = lambda_runtime::Runtime::new(handler).run_concurrent() => match outcome {
+        outcome = invocations => match outcome {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 tracing::error!(code = "unavailable", %error, "the Runtime API is gone");
@@ -162,6 +161,26 @@ where
             }
         },
     }
+}
+
+/// Answers several invocations at a time, as many as Lambda sends.
+async fn several<S, C>(authorizer: Arc<Authorizer<S, C>>) -> Result<(), lambda_runtime::Error>
+where
+    S: Store,
+    C: Clock + Clone,
+{
+    let handler = service_fn(move |event: LambdaEvent<Value>| {
+        let authorizer = Arc::clone(&authorizer);
+        async move {
+            let LambdaEvent { payload, context } = event;
+            let invocation = Invocation {
+                request_id: &context.request_id,
+                trace: context.xray_trace_id.as_deref(),
+            };
+            authorizer.handle(&payload, invocation).await
+        }
+    });
+    lambda_runtime::Runtime::new(handler).run_concurrent().await
 }
 
 async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
