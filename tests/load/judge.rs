@@ -17,11 +17,6 @@ const SETTLED: [usize; 2] = [12, 4];
 const LONG: u64 = 600;
 /// Descriptors that come and go.
 const DESCRIPTORS: u64 = 16;
-/// What each invocation costs an environment for good, in bytes, beside anything of ours: for each
-/// one lambda_runtime 1.5 sets `_X_AMZN_TRACE_ID`, and glibc keeps every value that a variable ever
-/// had. A function that does nothing else grew by 141 bytes an invocation, and by none where the
-/// trace's id was always the same.
-const TRACE: u64 = 145;
 /// Lines besides those of requests: a start, and environments that say something once.
 const OTHER_LINES: u64 = 50;
 
@@ -229,14 +224,10 @@ pub(crate) fn soak(load: &Load, seen: &Seen, logged: (u64, u64, u64)) -> Vec<Ver
         let settled = samples.get(samples.len() / part);
         let (Some(settled), Some(end)) = (settled, samples.last()) else { continue };
         let is_local = name == "local";
-        let kept = if is_local { 0 } else { traces(load, seen, part) };
         verdicts.push(verdict(
             format!("{name}: memory at the end is at most 1.1 × that after 1/{part} of the time"),
-            format!(
-                "{} kB, then {} kB, {kept} kB of them kept by lambda_runtime and glibc",
-                settled.resident, end.resident
-            ),
-            end.resident.saturating_sub(kept) * 10 <= settled.resident * 11,
+            format!("{} kB, then {} kB", settled.resident, end.resident),
+            end.resident * 10 <= settled.resident * 11,
         ));
         // k6 has connections of its own to `local`: to the API and to the issuer, for each user.
         let connections = if is_local { 2 * users(seen) } else { 0 };
@@ -261,14 +252,6 @@ pub(crate) fn soak(load: &Load, seen: &Seen, logged: (u64, u64, u64)) -> Vec<Ver
         requests <= calls && requests > 0 && others <= OTHER_LINES,
     ));
     verdicts
-}
-
-/// What the invocations of one environment since it settled have cost it, in kilobytes.
-fn traces(load: &Load, seen: &Seen, part: usize) -> u64 {
-    let calls = u64::try_from(seen.calls.all.len()).unwrap_or(0);
-    let part = u64::try_from(part).unwrap_or(1).max(1);
-    let since = calls * (part - 1) / part / u64::from(load.environments.max(1));
-    since * TRACE / 1_000
 }
 
 /// How many virtual users k6 had at most.
