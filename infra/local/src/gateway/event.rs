@@ -33,7 +33,7 @@ pub(super) fn event(asked: &Asked<'_>, identity: &[String]) -> Bytes {
 }
 
 fn rest_request(asked: &Asked<'_>) -> Value {
-    let headers = headers(asked);
+    let (headers, query) = (headers(asked), query(asked));
     let path = asked.head.uri.path();
     json!({
         "type": "REQUEST",
@@ -43,8 +43,8 @@ fn rest_request(asked: &Asked<'_>) -> Value {
         "httpMethod": asked.head.method.as_str(),
         "headers": last(&headers),
         "multiValueHeaders": headers,
-        "queryStringParameters": last(&query(asked)),
-        "multiValueQueryStringParameters": query(asked),
+        "queryStringParameters": last(&query),
+        "multiValueQueryStringParameters": query,
         "pathParameters": asked.route.parameters,
         "stageVariables": asked.stage_variables(),
         "requestContext": {
@@ -141,15 +141,15 @@ fn http_v2(asked: &Asked<'_>, identity: &[String]) -> Value {
 }
 
 fn web_socket(asked: &Asked<'_>) -> Value {
-    let headers = headers(asked);
+    let (headers, query) = (headers(asked), query(asked));
     let now_ms = asked.options.now.millis();
     json!({
         "type": "REQUEST",
         "methodArn": asked.arn,
         "headers": last(&headers),
         "multiValueHeaders": headers,
-        "queryStringParameters": last(&query(asked)),
-        "multiValueQueryStringParameters": query(asked),
+        "queryStringParameters": last(&query),
+        "multiValueQueryStringParameters": query,
         "stageVariables": asked.stage_variables(),
         "requestContext": {
             "routeKey": asked.route.key,
