@@ -27,7 +27,7 @@ const MAX_KEPT: u64 = 4_096;
 pub struct Revocations<C> {
     table: table::Revocations,
     config: RevocationConfig,
-    kept: Cache<Vec<Revocable>, Answer>,
+    kept: Cache<Answer>,
     clock: C,
 }
 
@@ -122,7 +122,7 @@ impl<C: Clock> Revocations<C> {
         // The cache goes by the monotonic clock, which may stand still while the execution
         // environment is frozen; the wall clock alone can be set back.
         let stale = |answer: &Answer| self.clock.now().saturating_since(answer.asked) >= keep;
-        self.kept.again(&targets, self.clock.monotonic(), stale, ask).await
+        self.kept.again(name_of(&targets), self.clock.monotonic(), stale, ask).await
     }
 }
 
@@ -134,6 +134,13 @@ fn began(claims: &Claims) -> Option<Timestamp> {
     let signed_in = claims.members().get("auth_time").and_then(Value::as_u64);
     let issued = claims.issued_at()?;
     Some(Timestamp::from_secs(signed_in.map_or(issued, |moment| moment.min(issued))))
+}
+
+/// What stands for all of these together.
+fn name_of(targets: &[Revocable]) -> Vec<u8> {
+    let parts =
+        targets.iter().flat_map(|one| [one.kind().name().as_bytes(), one.digest().as_ref()]);
+    parts.flatten().copied().collect()
 }
 
 /// All that can revoke a token: at most four items.

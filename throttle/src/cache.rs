@@ -1,62 +1,71 @@
 //! Answers of the table, kept for a stated time.
 
+use std::any::Any;
 use std::fmt::{self, Debug};
 use std::future::Future;
-use std::hash::Hash;
+use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use moka::ops::compute::Op;
+
+use crate::failure::{Damage, StoreError};
 
 /// Keeps what was looked up for a stated time, that something isn't there too.
 ///
 /// Of several who ask for the same at once one fetches, and the others wait for it. An error is
 /// told to all of them and not kept: who asks next fetches again. Bounded; what wasn't used for
 /// longest goes first. Ages are by the caller's monotonic clock.
-pub struct Cache<K, V> {
-    kept: moka::future::Cache<K, Kept<V>>,
+///
+/// What is asked for is named by bytes: a subject's text, a key's digest.
+pub struct Cache<V> {
+    kept: moka::future::Cache<Vec<u8>, Kept>,
     keep: Duration,
+    values: PhantomData<fn() -> V>,
 }
 
 /// A value, and when it was asked for.
+///
+/// Of any kind, so that all caches are made of the same code: moka's is a tenth of a megabyte for
+/// each type that it keeps, and a Lambda that is larger starts later.
 #[derive(Clone)]
-struct Kept<V> {
-    value: V,
+struct Kept {
+    value: Arc<dyn Any + Send + Sync>,
     asked: Duration,
 }
 
-impl<K, V> Cache<K, V>
-where
-    K: Clone + Eq + Hash + Send + Sync + 'static,
-    V: Clone + Send + Sync + 'static,
-{
+impl<V: Clone + Send + Sync + 'static> Cache<V> {
     /// Keeps at most `capacity` values, each for at most `keep`.
     #[must_use]
     pub fn new(capacity: u64, keep: Duration) -> Self {
-        Self { kept: moka::future::Cache::new(capacity), keep }
+        Self { kept: moka::future::Cache::new(capacity), keep, values: PhantomData }
     }
 
-    /// The value of a key: kept, or fetched. `now` is the moment on the monotonic clock.
+    /// The value of this name: kept, or fetched. `now` is the moment on the monotonic clock.
     ///
     /// # Errors
     /// What the fetch says.
     pub async fn get<E>(
         &self,
-        key: &K,
+        name: impl AsRef<[u8]>,
         now: Duration,
-        fetch: impl Future<Output = Result<V, E>>,
+        fetch: impl Future<Output = Result<V, E>> + Send,
     ) -> Result<V, E>
     where
-        E: Clone + Send + Sync + 'static,
+        E: Clone + From<StoreError> + Send + Sync + 'static,
     {
-        let fresh = |kept: &Kept<V>| now.saturating_sub(kept.asked) < self.keep;
-        if let Some(kept) = self.kept.get(key).await.filter(fresh) {
-            return Ok(kept.value);
+        let name = name.as_ref();
+        if let Some(value) = self.young(name, now).await {
+            return Ok(value);
         }
-        self.forget(key, |kept| !fresh(kept)).await;
-        let fetch = async { Ok(Kept { value: fetch.await?, asked: now }) };
-        let kept = self.kept.try_get_with_by_ref(key, fetch).await;
-        kept.map(|kept| kept.value).map_err(|error: Arc<E>| E::clone(&error))
+        self.forget(name, &|kept| !self.is_young(kept, now)).await;
+        // In a box, so that moka's code is the same whatever is fetched.
+        let fetch: Pin<Box<dyn Future<Output = Result<Kept, E>> + Send>> =
+            Box::pin(async { Ok(Kept { value: Arc::new(fetch.await?), asked: now }) });
+        let kept = self.kept.try_get_with_by_ref(name, fetch).await;
+        let kept = kept.map_err(|error: Arc<E>| E::clone(&error))?;
+        kept.value().ok_or_else(|| E::from(StoreError::from(another_kind())))
     }
 
     /// Like `get`, but a kept value that is `stale` is fetched again, however young it is.
@@ -68,27 +77,38 @@ where
     /// What the fetch says.
     pub async fn again<E, F>(
         &self,
-        key: &K,
+        name: impl AsRef<[u8]>,
         now: Duration,
-        stale: impl Fn(&V) -> bool,
+        stale: impl Fn(&V) -> bool + Sync,
         fetch: impl Fn() -> F,
     ) -> Result<V, E>
     where
-        E: Clone + Send + Sync + 'static,
-        F: Future<Output = Result<V, E>>,
+        E: Clone + From<StoreError> + Send + Sync + 'static,
+        F: Future<Output = Result<V, E>> + Send,
     {
-        self.forget(key, |kept| stale(&kept.value)).await;
-        let value = self.get(key, now, fetch()).await?;
+        let name = name.as_ref();
+        let outdated = |kept: &Kept| kept.value().is_none_or(|value| stale(&value));
+        self.forget(name, &outdated).await;
+        let value = self.get(name, now, fetch()).await?;
         if !stale(&value) {
             return Ok(value);
         }
-        self.forget(key, |kept| stale(&kept.value)).await;
-        self.get(key, now, fetch()).await
+        self.forget(name, &outdated).await;
+        self.get(name, now, fetch()).await
+    }
+
+    /// The value of this name, if it is kept and not too old.
+    async fn young(&self, name: &[u8], now: Duration) -> Option<V> {
+        self.kept.get(name).await.filter(|kept| self.is_young(kept, now))?.value()
+    }
+
+    fn is_young(&self, kept: &Kept, now: Duration) -> bool {
+        now.saturating_sub(kept.asked) < self.keep
     }
 
     /// Removes an entry where it is stale: not one that another task has just fetched.
-    async fn forget(&self, key: &K, stale: impl Fn(&Kept<V>) -> bool) {
-        let entry = self.kept.entry_by_ref(key);
+    async fn forget(&self, name: &[u8], stale: &(dyn Fn(&Kept) -> bool + Sync)) {
+        let entry = self.kept.entry_by_ref(name);
         let _ = entry
             .and_compute_with(|entry| {
                 let stale = entry.is_some_and(|entry| stale(entry.value()));
@@ -98,7 +118,23 @@ where
     }
 }
 
-impl<K, V> Debug for Cache<K, V> {
+impl Kept {
+    /// The value, as a cache of this kind of value has put it in.
+    fn value<V: Clone + 'static>(&self) -> Option<V> {
+        self.value.downcast_ref().cloned()
+    }
+}
+
+/// A cache holds values of its one kind alone, so that nobody sees this.
+fn another_kind() -> Damage {
+    Damage {
+        item: "cached",
+        attribute: "value".to_owned(),
+        problem: "is of another kind".to_owned(),
+    }
+}
+
+impl<V> Debug for Cache<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache").field("keep", &self.keep).finish_non_exhaustive()
     }
@@ -111,6 +147,9 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
+    use crate::failure::Failure;
+
+    const BROKEN: Failure = Failure::Outage;
 
     const KEEP: Duration = Duration::from_secs(60);
 
@@ -123,12 +162,12 @@ mod tests {
     }
 
     impl Table {
-        async fn fetch(&self) -> Result<Option<u32>, String> {
+        async fn fetch(&self) -> Result<Option<u32>, StoreError> {
             self.asked.fetch_add(1, Ordering::Relaxed);
             // Those who ask at the same time come in between.
             tokio::task::yield_now().await;
             if self.broken.load(Ordering::Relaxed) {
-                return Err("broken".to_owned());
+                return Err(BROKEN.into());
             }
             Ok(Some(self.value.load(Ordering::Relaxed)).filter(|value| *value != 0))
         }
@@ -138,7 +177,7 @@ mod tests {
         }
     }
 
-    fn cache() -> (Cache<&'static str, Option<u32>>, Table) {
+    fn cache() -> (Cache<Option<u32>>, Table) {
         (Cache::new(10, KEEP), Table::default())
     }
 
@@ -149,11 +188,11 @@ mod tests {
         let start = Duration::from_secs(5);
         for (later, asked) in [(0, 1), (59_999, 0), (60_000, 1), (119_999, 0), (120_000, 1)] {
             let now = start + Duration::from_millis(later);
-            assert_eq!(cache.get(&"a", now, table.fetch()).await, Ok(Some(7)));
+            assert_eq!(cache.get("a", now, table.fetch()).await, Ok(Some(7)));
             assert_eq!(table.asked(), asked, "{later}");
         }
         // Another key is another value.
-        assert_eq!(cache.get(&"b", start, table.fetch()).await, Ok(Some(7)));
+        assert_eq!(cache.get("b", start, table.fetch()).await, Ok(Some(7)));
         assert_eq!(table.asked(), 1);
     }
 
@@ -161,7 +200,7 @@ mod tests {
     async fn that_nothing_is_there_is_kept_too() {
         let (cache, table) = cache();
         for asked in [1, 0, 0] {
-            assert_eq!(cache.get(&"a", KEEP, table.fetch()).await, Ok(None));
+            assert_eq!(cache.get("a", KEEP, table.fetch()).await, Ok(None));
             assert_eq!(table.asked(), asked);
         }
     }
@@ -171,25 +210,25 @@ mod tests {
         let (cache, table) = cache();
         table.broken.store(true, Ordering::Relaxed);
         for _ in 0..2 {
-            assert_eq!(cache.get(&"a", KEEP, table.fetch()).await, Err("broken".to_owned()));
+            assert_eq!(cache.get("a", KEEP, table.fetch()).await, Err(BROKEN.into()));
             assert_eq!(table.asked(), 1);
         }
         table.broken.store(false, Ordering::Relaxed);
-        assert_eq!(cache.get(&"a", KEEP, table.fetch()).await, Ok(None));
+        assert_eq!(cache.get("a", KEEP, table.fetch()).await, Ok(None));
         // Where a kept value is too old an error isn't hidden by it.
         table.broken.store(true, Ordering::Relaxed);
-        assert!(cache.get(&"a", KEEP * 2, table.fetch()).await.is_err());
+        assert!(cache.get("a", KEEP * 2, table.fetch()).await.is_err());
     }
 
     #[tokio::test]
     async fn many_who_ask_at_once_fetch_once() {
         let (cache, table) = cache();
-        let all = (0..50).map(|_| cache.get(&"a", KEEP, table.fetch()));
+        let all = (0..50).map(|_| cache.get("a", KEEP, table.fetch()));
         let all = join_all(all).await;
         assert!(all.iter().all(|value| *value == Ok(None)));
         assert_eq!(table.asked(), 1);
         table.broken.store(true, Ordering::Relaxed);
-        let all = join_all((0..50).map(|_| cache.get(&"b", KEEP, table.fetch()))).await;
+        let all = join_all((0..50).map(|_| cache.get("b", KEEP, table.fetch()))).await;
         assert!(all.iter().all(Result::is_err));
         // All wait for the first one's; who comes after it has failed may ask again.
         assert!(table.asked() < 50);
@@ -199,16 +238,16 @@ mod tests {
     async fn a_value_known_to_be_stale_is_fetched_again() {
         let (cache, table) = cache();
         table.value.store(1, Ordering::Relaxed);
-        cache.get(&"a", KEEP, table.fetch()).await.unwrap();
+        cache.get("a", KEEP, table.fetch()).await.unwrap();
         table.value.store(2, Ordering::Relaxed);
         let stale = |value: &Option<u32>| value.is_none_or(|value| value < 2);
         table.asked();
-        let many = (0..20).map(|_| cache.again(&"a", KEEP, stale, || table.fetch()));
+        let many = (0..20).map(|_| cache.again("a", KEEP, stale, || table.fetch()));
         assert!(join_all(many).await.iter().all(|value| *value == Ok(Some(2))));
         assert_eq!(table.asked(), 1, "for all of them");
         // It stays: for who has learnt the same a little later, and for those who know nothing.
-        assert_eq!(cache.again(&"a", KEEP, stale, || table.fetch()).await, Ok(Some(2)));
-        assert_eq!(cache.get(&"a", KEEP, table.fetch()).await, Ok(Some(2)));
+        assert_eq!(cache.again("a", KEEP, stale, || table.fetch()).await, Ok(Some(2)));
+        assert_eq!(cache.get("a", KEEP, table.fetch()).await, Ok(Some(2)));
         assert_eq!(table.asked(), 0);
     }
 
@@ -216,7 +255,7 @@ mod tests {
     async fn a_value_that_stays_stale_is_fetched_twice_at_most() {
         let (cache, table) = cache();
         table.value.store(1, Ordering::Relaxed);
-        assert_eq!(cache.again(&"a", KEEP, |_| true, || table.fetch()).await, Ok(Some(1)));
+        assert_eq!(cache.again("a", KEEP, |_| true, || table.fetch()).await, Ok(Some(1)));
         assert_eq!(table.asked(), 2);
     }
 
@@ -224,11 +263,11 @@ mod tests {
     async fn a_fetch_that_was_under_way_does_not_bring_the_old_value() {
         let (cache, table) = cache();
         table.value.store(2, Ordering::Relaxed);
-        let old = cache.get(&"a", KEEP, async {
+        let old = cache.get("a", KEEP, async {
             tokio::task::yield_now().await;
-            Ok::<_, String>(Some(1))
+            Ok::<_, StoreError>(Some(1))
         });
-        let again = cache.again(&"a", KEEP, |value| *value == Some(1), || table.fetch());
+        let again = cache.again("a", KEEP, |value| *value == Some(1), || table.fetch());
         let (old, again) = tokio::join!(old, again);
         assert_eq!((old, again), (Ok(Some(1)), Ok(Some(2))));
     }

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::failure::StoreError;
 use crate::key::Key;
 use crate::name::{PlanId, Subject};
-use crate::table::{Assignments, Digest, KeyRecord, Keys};
+use crate::table::{Assignments, KeyRecord, Keys};
 
 /// Looks up the table's keys and assignments, and keeps the answers for a stated time.
 ///
@@ -32,8 +32,8 @@ pub struct Directory<C> {
     keys: Keys,
     assignments: Assignments,
     clock: C,
-    kept_keys: Cache<Digest, Option<Arc<KeyRecord>>>,
-    kept_plans: Cache<Subject, Option<PlanId>>,
+    kept_keys: Cache<Option<Arc<KeyRecord>>>,
+    kept_plans: Cache<Option<PlanId>>,
 }
 
 impl<C: Clock> Directory<C> {
@@ -72,7 +72,7 @@ impl<C: Clock> Directory<C> {
             let assignment = self.assignments.get(subject).await?;
             Ok(assignment.map(|assignment| assignment.plan))
         };
-        self.kept_plans.get(subject, self.clock.monotonic(), fetch).await
+        self.kept_plans.get(subject.as_str(), self.clock.monotonic(), fetch).await
     }
 
     /// The plan of a key: its own, or else its subject's.

@@ -15,7 +15,7 @@ use crate::store::PlanRecord;
 /// The plans that a throttle knows, and those that it knows not to be there.
 #[derive(Debug)]
 pub(crate) struct KnownPlans {
-    cached: crate::cache::Cache<PlanId, Option<Arc<PlanRecord>>>,
+    cached: crate::cache::Cache<Option<Arc<PlanRecord>>>,
     /// What was last told of each plan, for when it can't be looked up.
     told: Cache<PlanId, Told, UnitWeighter, RandomState>,
 }
@@ -50,10 +50,10 @@ impl KnownPlans {
         &self,
         id: &PlanId,
         now: Duration,
-        fetch: impl Future<Output = Result<Option<Arc<PlanRecord>>, StoreError>>,
+        fetch: impl Future<Output = Result<Option<Arc<PlanRecord>>, StoreError>> + Send,
     ) -> Result<Arc<PlanRecord>, ThrottleError> {
         let fetch = self.noting(id, now, fetch);
-        match self.cached.get(id, now, fetch).await.map_err(ThrottleError::from) {
+        match self.cached.get(id.as_str(), now, fetch).await.map_err(ThrottleError::from) {
             Err(ThrottleError::Unavailable(failure)) => {
                 let told = self.told(id, now, RECALL);
                 named(id, told.ok_or(ThrottleError::Unavailable(failure))?)
@@ -75,12 +75,15 @@ impl KnownPlans {
         fetch: impl Fn() -> F,
     ) -> Result<Arc<PlanRecord>, ThrottleError>
     where
-        F: Future<Output = Result<Option<Arc<PlanRecord>>, StoreError>>,
+        F: Future<Output = Result<Option<Arc<PlanRecord>>, StoreError>> + Send,
     {
         let stale = |known: &Option<Arc<PlanRecord>>| {
             known.as_ref().is_none_or(|record| record.version < version)
         };
-        named(id, self.cached.again(id, now, stale, || self.noting(id, now, fetch())).await?)
+        named(
+            id,
+            self.cached.again(id.as_str(), now, stale, || self.noting(id, now, fetch())).await?,
+        )
     }
 
     /// The plan as it was last told within a day, if it was there.
@@ -97,7 +100,7 @@ impl KnownPlans {
         &self,
         id: &PlanId,
         asked: Duration,
-        fetch: impl Future<Output = Result<Option<Arc<PlanRecord>>, StoreError>>,
+        fetch: impl Future<Output = Result<Option<Arc<PlanRecord>>, StoreError>> + Send,
     ) -> Result<Option<Arc<PlanRecord>>, StoreError> {
         let record = fetch.await?;
         self.told.insert(id.clone(), Told { record: record.clone(), asked });
@@ -117,8 +120,8 @@ const MAX_PLANS: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
     use std::collections::VecDeque;
+    use std::sync::Mutex;
 
     use super::*;
     use crate::clock::Timestamp;
@@ -141,19 +144,19 @@ mod tests {
     }
 
     /// A table that gives these answers, one after the other.
-    struct Table(RefCell<VecDeque<Fetched>>);
+    struct Table(Mutex<VecDeque<Fetched>>);
 
     impl Table {
         fn of(answers: impl IntoIterator<Item = Fetched>) -> Self {
-            Self(RefCell::new(answers.into_iter().collect()))
+            Self(Mutex::new(answers.into_iter().collect()))
         }
 
         async fn fetch(&self) -> Fetched {
-            self.0.borrow_mut().pop_front().expect("asked once too often")
+            self.0.lock().unwrap().pop_front().expect("asked once too often")
         }
 
         fn left(&self) -> usize {
-            self.0.borrow().len()
+            self.0.lock().unwrap().len()
         }
     }
 

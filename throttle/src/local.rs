@@ -1,9 +1,10 @@
 //! Deciding without the table: a bucket in memory, by a share of the plan.
 
-use std::sync::{Arc, Mutex};
+use std::fmt::{self, Debug};
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
 
-use moka::future::Cache;
-use moka::policy::EvictionPolicy;
+use lru::LruCache;
 
 use crate::bucket::{Charge, Conversion, State};
 use crate::decision::Decision;
@@ -14,25 +15,32 @@ use crate::policy::Share;
 use crate::store::PlanRecord;
 
 /// The buckets of an instance that has to decide by itself.
-#[derive(Debug)]
+///
+/// The least recent goes: with another policy a newcomer may never be kept, and so find a full
+/// bucket each time.
 pub(crate) struct Local {
-    states: Cache<Subject, Arc<Mutex<State>>>,
+    states: Mutex<LruCache<Subject, State>>,
+}
+
+impl Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local").finish_non_exhaustive()
+    }
 }
 
 impl Local {
-    pub(crate) fn new(subjects: u64) -> Self {
-        // The least recent goes: with another policy a newcomer may never be kept, and so
-        // find a full bucket each time.
-        let states =
-            Cache::builder().max_capacity(subjects).eviction_policy(EvictionPolicy::lru()).build();
-        Self { states }
+    pub(crate) fn new(subjects: usize) -> Self {
+        // Room is taken as subjects come: mostly there is no outage, and none comes.
+        let mut states = LruCache::unbounded();
+        states.resize(NonZeroUsize::new(subjects).unwrap_or(NonZeroUsize::MIN));
+        Self { states: Mutex::new(states) }
     }
 
     /// Decides by this share of the plan, in this instance alone.
     ///
     /// A cost above the share of a burst is let through when that bucket is full, and paid for
     /// afterwards: what fits the plan must not be refused for ever.
-    pub(crate) async fn decide(
+    pub(crate) fn decide(
         &self,
         subject: &Subject,
         record: &PlanRecord,
@@ -41,9 +49,11 @@ impl Local {
     ) -> Decision {
         let record = PlanRecord { plan: record.plan.share(share), ..record.clone() };
         let charge = charge(&record);
-        let fresh = std::future::ready(Arc::default());
-        let state = self.states.get_with_by_ref(subject, fresh).await;
-        state.with(|state| take(&charge, &record.plan, state)).degrade()
+        let decide = |states: &mut LruCache<Subject, State>| {
+            let state = states.get_or_insert_mut_ref(subject, State::default);
+            take(&charge, &record.plan, state)
+        };
+        self.states.with(decide).degrade()
     }
 }
 

@@ -248,7 +248,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             (FailurePolicy::Open, _) => Decision::unknown(request.plan.clone()),
             (FailurePolicy::Local(share), Some(record)) => {
                 let charge = |record: &PlanRecord| request.charge(record, self.clock.now());
-                self.local.decide(request.subject, &record, share, charge).await
+                self.local.decide(request.subject, &record, share, charge)
             }
             (FailurePolicy::Closed, _) | (FailurePolicy::Local(_), None) => {
                 return Err(ThrottleError::Unavailable(failure));
@@ -483,4 +483,4 @@ const MAX_REFRESHES: u32 = 3;
 /// More than a hundred thousand, since a shard of the cache may have more of them than another.
 const MAX_SUBJECTS: usize = 131_072;
 /// Of how many subjects this instance keeps a bucket of its own while the table fails.
-const MAX_LOCAL: u64 = 100_000;
+const MAX_LOCAL: usize = 100_000;

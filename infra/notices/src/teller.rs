@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use throttle::table::{Claim, NoticeId, Notices, Plans};
+use throttle::table::{Claim, Notices, Plans};
 use throttle::{Cache, Clock, PlanId, PlanRecord, StoreError};
 
 use crate::due::{Due, due};
@@ -32,8 +32,8 @@ pub struct Teller<C> {
     notices: Notices,
     topic: Topic,
     clock: C,
-    kept_plans: Cache<PlanId, Option<PlanRecord>>,
-    told: Cache<NoticeId, ()>,
+    kept_plans: Cache<Option<PlanRecord>>,
+    told: Cache<()>,
 }
 
 /// Why a record has to come again.
@@ -98,13 +98,13 @@ impl<C: Clock> Teller<C> {
         let Some(plan) = self.plan(&stamp.plan).await? else { return Ok(()) };
         for due in due(&record, &plan, written) {
             let tell = self.once(&due, &plan.id);
-            self.told.get(&due.id, self.clock.monotonic(), tell).await?;
+            self.told.get(due.id.to_string(), self.clock.monotonic(), tell).await?;
         }
         Ok(())
     }
 
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
-        self.kept_plans.get(id, self.clock.monotonic(), self.plans.get(id)).await
+        self.kept_plans.get(id.as_str(), self.clock.monotonic(), self.plans.get(id)).await
     }
 
     /// Publishes a notice, unless that was done.

@@ -1,5 +1,7 @@
 //! That somebody was told how much of a quota is used: `NOTICE#counter#percent#subject`.
 
+use std::fmt;
+
 use super::{Attributes, EXPIRES_AT, Item, Reading, n};
 use crate::clock::Timestamp;
 use crate::failure::Damage;
@@ -30,6 +32,12 @@ pub struct Notice {
     pub(crate) expires_at: u64,
 }
 
+impl fmt::Display for NoticeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}#{}", self.counter, self.percent, self.subject.as_str())
+    }
+}
+
 impl Item for Notice {
     type Id = NoticeId;
 
@@ -41,7 +49,7 @@ impl Item for Notice {
     }
 
     fn name(id: &NoticeId) -> String {
-        format!("{}#{}#{}", id.counter, id.percent, id.subject.as_str())
+        id.to_string()
     }
 
     fn parse(name: &str) -> Option<NoticeId> {

@@ -92,6 +92,12 @@ impl Revocable {
         Self::new(RevocationKind::Client, issuer, client_id)
     }
 
+    /// What stands for the issuer and the claim's value.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
     /// Which claim it is about.
     #[must_use]
     pub fn kind(&self) -> RevocationKind {
