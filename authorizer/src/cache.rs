@@ -41,9 +41,9 @@ impl Digest {
 pub(crate) struct Known {
     pub(crate) claims: Arc<Claims>,
     /// The name of the key that verified it.
-    pub(crate) kid: String,
+    pub(crate) kid: Arc<str>,
     /// The same as it stands in the log.
-    pub(crate) kid_digest: String,
+    pub(crate) kid_digest: Arc<str>,
     /// The key itself: the entry is worth nothing when the issuer publishes another.
     pub(crate) key: Arc<Key>,
 }

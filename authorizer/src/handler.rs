@@ -1,6 +1,7 @@
 //! One request, from the event to the answer.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::FutureExt as _;
@@ -81,8 +82,8 @@ impl<'a> From<&'a str> for Invocation<'a> {
 #[derive(Default)]
 struct Trail {
     form: Option<Form>,
-    kid: Option<String>,
-    sub: Option<String>,
+    kid: Option<Arc<str>>,
+    sub: Option<Arc<str>>,
     plan: Option<PlanId>,
     measured: Measured,
 }

@@ -114,11 +114,16 @@ impl<'de, F: Fn(&str, &Value) -> bool> Visitor<'de> for Accepting<'_, F> {
 
 /// Builds a `Value` while it counts the levels that are left.
 #[derive(Clone, Copy)]
-struct Strict {
+pub(crate) struct Strict {
     depth: u8,
 }
 
 impl Strict {
+    /// What is a member of the outermost object.
+    pub(crate) const fn below_an_object() -> Self {
+        Self { depth: MAX_DEPTH - 1 }
+    }
+
     fn deeper<E: Error>(self) -> Result<Self, E> {
         let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
         Ok(Self { depth })

@@ -112,6 +112,13 @@ impl<C: Clock + Clone> KeySets<C> {
         }
     }
 
+    /// The keys of a kid, where a fresh set has them; nothing is fetched for that.
+    pub(crate) fn at_once(&self, iss: &str, kid: &str) -> Option<Arc<Keys>> {
+        let source = self.source(iss)?;
+        let held = source.held().filter(|held| source.age(held) < SOFT_AGE)?;
+        held.set.key(kid)
+    }
+
     /// The keys of a kid once more, where they may be others than `known`.
     ///
     /// For a signature that fails: the issuer may have put another key under the same name.

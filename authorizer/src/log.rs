@@ -5,6 +5,7 @@
 mod lines;
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use tracing::Subscriber;
@@ -109,13 +110,15 @@ fn targets(level: LevelFilter) -> Targets {
 }
 
 /// Eight hexadecimal digits that stand for a name in the log: enough to find equal ones.
-pub(crate) fn digest_of(name: &str) -> String {
-    const DIGITS: usize = 8;
+pub(crate) fn digest_of(name: &str) -> Arc<str> {
     let digest = digest(&SHA256, name.as_bytes());
-    let halves = digest.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let mut text = String::with_capacity(DIGITS);
-    text.extend(halves.take(DIGITS).filter_map(|half| char::from_digit(half.into(), 16)));
-    text
+    let mut halves = digest.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits: [u8; 8] = std::array::from_fn(|_| match halves.next() {
+        Some(half @ 0..10) => b'0' + half,
+        Some(half) => b'a' - 10 + half,
+        None => b'0',
+    });
+    str::from_utf8(&digits).unwrap_or_default().into()
 }
 
 /// What is logged on this thread, through the real subscriber, until it is dropped.
@@ -190,7 +193,7 @@ mod tests {
     #[test]
     fn a_digest_is_stable_and_short() {
         // printf abc | sha256sum
-        assert_eq!(digest_of("abc"), "ba7816bf");
+        assert_eq!(&*digest_of("abc"), "ba7816bf");
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! Nothing in here is verified. Two values may be used before the signature is: the issuer, to
 //! look up the configuration by its exact text, and the kid, to look up a key.
 
+mod header;
+
+use std::cell::Cell;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
@@ -10,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::algorithm::Algorithm;
 use crate::json::{self, Unread};
 use crate::refusal::Refusal;
+use header::{Header, Parameter};
 
 /// The longest token that is read, in bytes.
 ///
@@ -18,13 +23,6 @@ const MAX_TOKEN: usize = 10_240;
 
 /// The longest kid that is looked up, in bytes.
 const MAX_KID: usize = 256;
-
-/// Header parameters that change what is signed or where the key comes from.
-///
-/// `crit` names extensions that must be understood (RFC 7515 section 4.1.11), and none is; `cty`
-/// says that the payload is a token again (RFC 7519 section 5.2). `x5t` is not here: it names a
-/// certificate without bringing one, real issuers send it, and the key is found by kid alone.
-const REFUSED: [&str; 9] = ["crit", "b64", "zip", "enc", "cty", "jwk", "jku", "x5u", "x5c"];
 
 /// A compact JWS (RFC 7515 section 3.1) whose parts were decoded, but not verified.
 pub(crate) struct Unverified<'a> {
@@ -36,9 +34,15 @@ pub(crate) struct Unverified<'a> {
     pub(crate) kid: String,
     /// What was signed: the first two parts with the dot between.
     pub(crate) signed: &'a str,
-    /// The signature's bytes.
-    pub(crate) signature: Vec<u8>,
-    payload: Vec<u8>,
+    /// The signature, not yet decoded.
+    signature: &'a str,
+    payload: &'a str,
+}
+
+/// A signature's bytes.
+pub(crate) struct Signature {
+    bytes: [u8; MAX_SIGNATURE],
+    length: usize,
 }
 
 /// Takes the token out of an `Authorization` value: `Bearer`, in any case, and one token.
@@ -70,6 +74,11 @@ pub(crate) fn check_length(token: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The longest signature that is read, in bytes: RSA's with 8,192 bits.
+const MAX_SIGNATURE: usize = 1_024;
+
+const NOT_BASE64: Refusal = Refusal::malformed("a part is not strict base64url");
+
 /// The refusal of a token of somebody else's.
 pub(crate) const UNKNOWN_ISSUER: Refusal = Refusal::claim("the issuer is not configured");
 
@@ -89,12 +98,12 @@ impl<'a> Unverified<'a> {
         if payload.contains('.') {
             return Err(Refusal::malformed("the token has not three parts"));
         }
-        let header = json::object(&decode(header)?)
+        let header = decode(header)?;
+        let header = Header::read(&header)
             .ok_or(Refusal::malformed("the header is not a plain JSON object"))?;
         let algorithm = check_header(&header)?;
-        let marked = header.get("typ").and_then(Value::as_str).is_some_and(is_access);
-        let kid = kid_of(header).ok_or(Refusal::header("no usable kid"))?;
-        let (payload, signature) = (decode(payload)?, decode(signature)?);
+        let marked = header.typ.text().is_some_and(is_access);
+        let kid = kid_of(header.kid).ok_or(Refusal::header("no usable kid"))?;
         if signature.is_empty() {
             return Err(Refusal::malformed("the signature is missing"));
         }
@@ -103,44 +112,69 @@ impl<'a> Unverified<'a> {
 
     /// The payload's members. Only `iss` may be used before the signature is verified.
     ///
-    /// What stands behind an issuer that is not known is not read.
+    /// `goes_on` is told the issuer; where it says no, what stands behind the issuer is not read,
+    /// and the answer is `None`.
     ///
     /// # Errors
     ///
     /// `malformed` where the payload is not one JSON object without ambiguity; `claim` for an
-    /// issuer that is not known.
+    /// issuer that is no text.
     pub(crate) fn claims(
         &self,
-        is_known: impl Fn(&str) -> bool,
-    ) -> Result<Map<String, Value>, Refusal> {
-        let accepts =
-            |name: &str, value: &Value| name != "iss" || value.as_str().is_some_and(&is_known);
-        json::object_of(&self.payload, accepts).map_err(|unread| match unread {
-            Unread::Malformed => Refusal::malformed("the payload is not a plain JSON object"),
-            Unread::Refused => UNKNOWN_ISSUER,
-        })
+        goes_on: impl Fn(&str) -> bool,
+    ) -> Result<Option<Map<String, Value>>, Refusal> {
+        let payload = decode(self.payload)?;
+        let no_text = Cell::new(false);
+        let accepts = |name: &str, value: &Value| {
+            name != "iss" || value.as_str().map_or_else(|| !no_text.replace(true), &goes_on)
+        };
+        match json::object_of(&payload, accepts) {
+            Ok(members) => Ok(Some(members)),
+            Err(Unread::Refused) if no_text.get() => Err(UNKNOWN_ISSUER),
+            Err(Unread::Refused) => Ok(None),
+            Err(Unread::Malformed) => {
+                Err(Refusal::malformed("the payload is not a plain JSON object"))
+            }
+        }
+    }
+
+    /// The signature's bytes.
+    ///
+    /// # Errors
+    ///
+    /// `malformed` where it is not strict base64url, or longer than any.
+    pub(crate) fn signature(&self) -> Result<Signature, Refusal> {
+        let mut bytes = [0; MAX_SIGNATURE];
+        let length = URL_SAFE_NO_PAD.decode_slice(self.signature, &mut bytes);
+        Ok(Signature { bytes, length: length.map_err(|_| NOT_BASE64)? })
+    }
+}
+
+impl Signature {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::malformed("a part is not strict base64url"))
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| NOT_BASE64)
 }
 
 /// Checks each header parameter that could change how the token is read.
-fn check_header(header: &Map<String, Value>) -> Result<Algorithm, Refusal> {
+fn check_header(header: &Header<'_>) -> Result<Algorithm, Refusal> {
     // RFC 8725 sections 3.1 and 3.2: what is not known by name is refused before all else.
     let algorithm = header
-        .get("alg")
-        .and_then(Value::as_str)
+        .alg
+        .text()
         .and_then(Algorithm::of_name)
         .ok_or(Refusal::header("the algorithm is not one for signatures by public keys"))?;
-    if REFUSED.iter().any(|name| header.contains_key(*name)) {
+    if header.is_refused {
         return Err(Refusal::header("a parameter that is not allowed"));
     }
-    match header.get("typ") {
-        None => Ok(algorithm),
-        Some(Value::String(typ)) if is_type(typ) => Ok(algorithm),
-        Some(_) => Err(Refusal::header("the type is not a JWT")),
+    match &header.typ {
+        Parameter::Missing => Ok(algorithm),
+        Parameter::Text(typ) if is_type(typ) => Ok(algorithm),
+        Parameter::Text(_) | Parameter::Other => Err(Refusal::header("the type is not a JWT")),
     }
 }
 
@@ -160,14 +194,10 @@ fn is_access(typ: &str) -> bool {
     typ.rsplit('/').next().is_some_and(|short| short.eq_ignore_ascii_case("at+jwt"))
 }
 
-fn kid_of(mut header: Map<String, Value>) -> Option<String> {
-    match header.remove("kid") {
-        Some(Value::String(kid)) => {
-            let fits = !kid.is_empty() && kid.len() <= MAX_KID;
-            (fits && !kid.chars().any(char::is_control)).then_some(kid)
-        }
-        _ => None,
-    }
+fn kid_of(kid: Parameter<'_>) -> Option<String> {
+    let Parameter::Text(kid) = kid else { return None };
+    let fits = !kid.is_empty() && kid.len() <= MAX_KID && !kid.chars().any(char::is_control);
+    fits.then(|| kid.into_owned())
 }
 
 #[cfg(test)]
@@ -181,7 +211,7 @@ mod tests {
 
     fn code(token: &str) -> Option<Code> {
         Unverified::parse(token)
-            .and_then(|token| token.claims(|_| true).map(drop))
+            .and_then(|token| token.claims(|_| true).and(token.signature()).map(drop))
             .err()
             .map(Refusal::code)
     }
@@ -215,9 +245,11 @@ mod tests {
         let parsed = Unverified::parse(&text).unwrap();
         assert_eq!(parsed.kid, "k");
         assert_eq!(parsed.algorithm, Algorithm::Rs256);
-        assert_eq!(parsed.claims(|iss| iss == "i").unwrap().get("iss"), Some(&Value::from("i")));
+        let claims = parsed.claims(|iss| iss == "i").unwrap().unwrap();
+        assert_eq!(claims.get("iss"), Some(&Value::from("i")));
+        assert_eq!(parsed.claims(|iss| iss == "j"), Ok(None), "not read to its end");
         assert_eq!(format!("{}.c2ln", parsed.signed), text);
-        assert_eq!(parsed.signature, b"sig");
+        assert_eq!(parsed.signature().unwrap().as_bytes(), b"sig");
     }
 
     #[test]
@@ -286,7 +318,7 @@ mod tests {
 
     #[test]
     fn refuses_header_parameters_that_bring_keys_or_change_the_form() {
-        for name in REFUSED {
+        for name in header::REFUSED {
             for value in ["null", "true", "[]", "\"x\"", "{}"] {
                 let header = format!(r#"{{"kid":"k","alg":"RS256","{name}":{value}}}"#);
                 assert_eq!(code(&token(&header, "{}")), Some(Code::Header), "{name} {value}");

@@ -1,10 +1,10 @@
 //! From a token's text to claims that can be believed: issuer, key, signature, claims.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Client;
-use serde_json::Value;
 use throttle::Clock;
 
 use crate::cache::{Cache, Digest, Known};
@@ -35,7 +35,7 @@ impl<C> std::fmt::Debug for Verifier<C> {
 #[derive(Debug)]
 pub struct Verification {
     /// A digest of the kid, where the header could be read.
-    pub kid: Option<String>,
+    pub kid: Option<Arc<str>>,
     /// Whether the token was known, so that its signature was not verified again.
     pub lookup: Lookup,
     /// The claims, or why the token is refused.
@@ -98,7 +98,7 @@ impl<C: Clock + Clone> Verifier<C> {
         let digest = Digest::of(text);
         if let Some(known) = self.known.get(&digest) {
             if let Some(outcome) = self.check_again(&known).await {
-                let kid = Some(known.kid_digest.clone());
+                let kid = Some(Arc::clone(&known.kid_digest));
                 return Verification { kid, lookup: Lookup::Hit, outcome };
             }
             self.known.forget(&digest);
@@ -109,27 +109,41 @@ impl<C: Clock + Clone> Verifier<C> {
                 return Verification { kid: None, lookup: Lookup::Miss, outcome: Err(refusal) };
             }
         };
-        let kid_digest = log::digest_of(&token.kid);
-        let kid = Some(kid_digest.clone());
-        let outcome = self.check(&token).await.map(|(claims, key)| {
-            let claims = Arc::new(claims);
-            let known = Known { claims: Arc::clone(&claims), kid: token.kid, kid_digest, key };
-            self.known.keep(digest, known);
-            claims
-        });
-        Verification { kid, lookup: Lookup::Miss, outcome }
+        let (kid, outcome) = match self.check(&token).await {
+            Ok(known) => {
+                let (kid, claims) = (Arc::clone(&known.kid_digest), Arc::clone(&known.claims));
+                self.known.keep(digest, known);
+                (kid, Ok(claims))
+            }
+            Err(refusal) => (log::digest_of(&token.kid), Err(refusal)),
+        };
+        Verification { kid: Some(kid), lookup: Lookup::Miss, outcome }
     }
 
     /// Issuer, key, signature, claims, in this order.
-    async fn check(&self, token: &Unverified<'_>) -> Result<(Claims, Arc<Key>), Refusal> {
-        let claims = token.claims(|iss| self.identify(Some(iss)).is_some())?;
-        let (issuer, identity) =
-            self.identify(claims.get("iss").and_then(Value::as_str)).ok_or(UNKNOWN_ISSUER)?;
+    async fn check(&self, token: &Unverified<'_>) -> Result<Known, Refusal> {
+        let (found, at_once) = (Cell::new(None), Cell::new(None));
+        let claims = token.claims(|iss| {
+            found.set(self.identify(Some(iss)));
+            let keys = found.get().and_then(|(_, id)| self.keys.at_once(&id.iss, &token.kid));
+            let goes_on = keys.is_some();
+            at_once.set(keys);
+            goes_on
+        })?;
+        let (issuer, identity) = found.get().ok_or(UNKNOWN_ISSUER)?;
         // RFC 8725 section 3.1: which algorithms are taken is the configuration's to say.
         if !issuer.checks.algorithms.contains(&token.algorithm) {
             return Err(Refusal::header("the algorithm is not the issuer's"));
         }
-        let keys = self.keys.key(&identity.iss, &token.kid).await?;
+        let keys = match at_once.take() {
+            Some(keys) => keys,
+            None => self.keys.key(&identity.iss, &token.kid).await?,
+        };
+        // Read to its end only now, where the key had to be asked for.
+        let claims = match claims {
+            Some(claims) => claims,
+            None => token.claims(|_| true)?.ok_or(UNKNOWN_ISSUER)?,
+        };
         let key = match verifying(&keys, token) {
             Ok(key) => key,
             // The issuer may have put another key under the same name since, and one for another
@@ -141,7 +155,8 @@ impl<C: Clock + Clone> Verifier<C> {
         };
         let now = self.clock.now().as_secs();
         let claims = Claims::check(claims, token.marked, &identity.iss, &issuer.checks, now)?;
-        Ok((claims, key))
+        let (kid, kid_digest) = (Arc::clone(keys.kid()), Arc::clone(keys.kid_digest()));
+        Ok(Known { claims: Arc::new(claims), kid, kid_digest, key })
     }
 
     /// Checks what may have changed since a token was verified: its key, and the time.
@@ -173,7 +188,7 @@ fn verifying(keys: &Keys, token: &Unverified<'_>) -> Result<Arc<Key>, Refusal> {
     let key = keys
         .of(token.algorithm)
         .ok_or(Refusal::key("the issuer's key is not for this algorithm"))?;
-    if key.verifies(token.signed.as_bytes(), &token.signature) {
+    if key.verifies(token.signed.as_bytes(), token.signature()?.as_bytes()) {
         Ok(Arc::clone(key))
     } else {
         Err(Refusal::new(Code::Signature, "the signature is not the issuer's"))

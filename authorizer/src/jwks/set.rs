@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::key::Key;
 use crate::algorithm::Algorithm;
 use crate::json;
+use crate::log;
 
 /// How many usable keys of a set are read; Cognito publishes two, four over a rotation.
 ///
@@ -24,7 +25,12 @@ pub(super) struct KeySet {
 
 /// The keys that one kid names: at most one for each algorithm.
 #[derive(Debug)]
-pub(crate) struct Keys(Vec<Arc<Key>>);
+pub(crate) struct Keys {
+    kid: Arc<str>,
+    /// The kid as it stands in the log.
+    kid_digest: Arc<str>,
+    keys: Vec<Arc<Key>>,
+}
 
 /// Why an answer is not a key set.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,8 +66,11 @@ impl KeySet {
         let is_cut = usable.next().is_some();
         let keys: HashMap<String, Arc<Keys>> = named
             .into_iter()
-            .map(|(kid, keys)| (kid, Arc::new(Keys::of_one_kid(&keys))))
-            .filter(|(_, keys)| !keys.0.is_empty())
+            .map(|(kid, keys)| {
+                let keys = Keys::of_one_kid(&kid, &keys);
+                (kid, Arc::new(keys))
+            })
+            .filter(|(_, keys)| !keys.keys.is_empty())
             .collect();
         if keys.is_empty() { Err(SetError::NoKey) } else { Ok(Self { keys, is_cut }) }
     }
@@ -89,16 +98,27 @@ impl KeySet {
 
 impl Keys {
     /// Two keys for one algorithm: which one a token means can't be known, so neither is it.
-    fn of_one_kid(keys: &[Key]) -> Self {
+    fn of_one_kid(kid: &str, keys: &[Key]) -> Self {
         let is_alone = |key: &&Key| {
             keys.iter().filter(|other| other.algorithm() == key.algorithm()).count() == 1
         };
-        Self(keys.iter().filter(is_alone).cloned().map(Arc::new).collect())
+        let keys = keys.iter().filter(is_alone).cloned().map(Arc::new).collect();
+        Self { kid: kid.into(), kid_digest: log::digest_of(kid), keys }
+    }
+
+    /// The name that they have in common.
+    pub(crate) fn kid(&self) -> &Arc<str> {
+        &self.kid
+    }
+
+    /// The kid as it stands in the log.
+    pub(crate) fn kid_digest(&self) -> &Arc<str> {
+        &self.kid_digest
     }
 
     /// The one key for this algorithm.
     pub(crate) fn of(&self, algorithm: Algorithm) -> Option<&Arc<Key>> {
-        self.0.iter().find(|key| key.algorithm() == algorithm)
+        self.keys.iter().find(|key| key.algorithm() == algorithm)
     }
 }
 

@@ -215,8 +215,8 @@ async fn a_request_has_one_line_with_its_metrics() {
     assert_eq!(line["code"], "allowed");
     assert_eq!(line["plan"], "free");
     assert_eq!(line["level"], "INFO");
-    assert_eq!(line["kid"], log::digest_of("k"));
-    assert_eq!(line["sub"], log::digest_of("user"));
+    assert_eq!(line["kid"], *log::digest_of("k"));
+    assert_eq!(line["sub"], *log::digest_of("user"));
     assert_eq!(line["timestamp"].as_str().unwrap().len(), 27, "{line}");
     assert_eq!(line["_aws"]["Timestamp"], NOW * 1000);
     assert_eq!(line["ColdStarts"], 1);
