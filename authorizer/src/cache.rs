@@ -1,4 +1,4 @@
-//! Tokens that were verified before, by a digest of their whole text.
+//! Tokens that were verified before, by a digest of what was signed.
 //!
 //! What is kept is what a signature proved and no later time undoes. Everything that can change is
 //! asked again for each request: the times, by the clock; the key, by what the issuer publishes
@@ -10,7 +10,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{Digest, SHA256_OUTPUT_LEN};
 use serde_json::Value;
 
 use crate::claims::Claims;
@@ -22,14 +23,17 @@ const MAX_BYTES: u64 = 2 * 1024 * 1024;
 /// What an entry takes beside its claims, in bytes: the cache's own records, and the key's name.
 const ENTRY_BYTES: usize = 512;
 
-/// What stands for a token: SHA-256 of its whole text, the signature included.
+/// What stands for a token: SHA-256 of its header and payload.
+///
+/// Most signatures are made of just this, so that it is taken once for both. The signature itself
+/// is compared: see [`Known::has_signature`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Digest([u8; SHA256_OUTPUT_LEN]);
+pub(crate) struct Name([u8; SHA256_OUTPUT_LEN]);
 
-impl Digest {
-    pub(crate) fn of(token: &str) -> Self {
+impl Name {
+    /// The name by this digest, which is one of SHA-256.
+    pub(crate) fn of(digest: &Digest) -> Self {
         let mut bytes = [0; SHA256_OUTPUT_LEN];
-        let digest = digest(&SHA256, token.as_bytes());
         for (to, from) in bytes.iter_mut().zip(digest.as_ref()) {
             *to = *from;
         }
@@ -40,6 +44,8 @@ impl Digest {
 /// A token that was verified, and by what.
 pub(crate) struct Known {
     pub(crate) claims: Arc<Claims>,
+    /// The signature that was verified, in base64url.
+    pub(crate) signature: Box<str>,
     /// The name of the key that verified it.
     pub(crate) kid: Arc<str>,
     /// The same as it stands in the log.
@@ -50,7 +56,7 @@ pub(crate) struct Known {
 
 /// The tokens that were verified lately, bounded in bytes.
 pub(crate) struct Cache {
-    tokens: moka::sync::Cache<Digest, Arc<Known>>,
+    tokens: moka::sync::Cache<Name, Arc<Known>>,
 }
 
 impl fmt::Debug for Cache {
@@ -62,30 +68,37 @@ impl fmt::Debug for Cache {
 impl Cache {
     pub(crate) fn new() -> Self {
         let weight =
-            |_: &Digest, known: &Arc<Known>| u32::try_from(known.bytes()).unwrap_or(u32::MAX);
+            |_: &Name, known: &Arc<Known>| u32::try_from(known.bytes()).unwrap_or(u32::MAX);
         Self {
             tokens: moka::sync::Cache::builder().max_capacity(MAX_BYTES).weigher(weight).build(),
         }
     }
 
-    pub(crate) fn get(&self, digest: &Digest) -> Option<Arc<Known>> {
-        self.tokens.get(digest)
+    pub(crate) fn get(&self, name: &Name) -> Option<Arc<Known>> {
+        self.tokens.get(name)
     }
 
-    pub(crate) fn keep(&self, digest: Digest, known: Known) {
-        self.tokens.insert(digest, Arc::new(known));
+    pub(crate) fn keep(&self, name: Name, known: Known) {
+        self.tokens.insert(name, Arc::new(known));
     }
 
-    pub(crate) fn forget(&self, digest: &Digest) {
-        self.tokens.invalidate(digest);
+    pub(crate) fn forget(&self, name: &Name) {
+        self.tokens.invalidate(name);
     }
 }
 
 impl Known {
+    /// Whether this is the signature that was verified, as it came.
+    ///
+    /// In constant time: who has a token's payload must not find its signature out by trying.
+    pub(crate) fn has_signature(&self, signature: &str) -> bool {
+        verify_slices_are_equal(self.signature.as_bytes(), signature.as_bytes()).is_ok()
+    }
+
     /// About how much memory this takes.
     fn bytes(&self) -> usize {
         let members = self.claims.members().iter().map(|(name, value)| member_bytes(name, value));
-        members.fold(ENTRY_BYTES, usize::saturating_add)
+        members.fold(ENTRY_BYTES, usize::saturating_add).saturating_add(self.signature.len())
     }
 }
 
@@ -114,10 +127,15 @@ fn value_bytes(value: &Value) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
     use serde_json::{Map, json};
 
     use super::*;
     use crate::config::Config;
+
+    fn name(text: &str) -> Name {
+        Name::of(&digest(&SHA256, text.as_bytes()))
+    }
 
     fn known(payload: &Value) -> Known {
         let text = "[[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n\
@@ -132,15 +150,25 @@ mod tests {
         );
         let claims = Claims::check(members, false, "i", &issuer.checks, 1).unwrap();
         let key = Key::for_tests();
-        Known { claims: Arc::new(claims), kid: "k".into(), kid_digest: "d".into(), key }
+        let signature = "c2ln".into();
+        Known { claims: Arc::new(claims), signature, kid: "k".into(), kid_digest: "d".into(), key }
     }
 
     #[test]
-    fn a_digest_is_sha_256_of_the_whole_token() {
+    fn a_name_is_the_whole_digest() {
         // printf abc | sha256sum
-        assert_eq!(Digest::of("abc").0[..4], [0xba, 0x78, 0x16, 0xbf]);
-        assert_eq!(Digest::of("abc").0[28..], [0xf2, 0x00, 0x15, 0xad]);
-        assert!(Digest::of("abc") != Digest::of("abd"));
+        assert_eq!(name("abc").0[..4], [0xba, 0x78, 0x16, 0xbf]);
+        assert_eq!(name("abc").0[28..], [0xf2, 0x00, 0x15, 0xad]);
+        assert!(name("abc") != name("abd"));
+    }
+
+    #[test]
+    fn only_the_very_signature_that_was_verified_is_known() {
+        let known = known(&json!({}));
+        assert!(known.has_signature("c2ln"));
+        for other in ["", "c2l", "c2lm", "C2ln", "c2lnc2ln"] {
+            assert!(!known.has_signature(other), "{other}");
+        }
     }
 
     #[test]
@@ -160,18 +188,18 @@ mod tests {
         let cache = Cache::new();
         let large = json!({"x": "x".repeat(100_000)});
         for number in 0..100 {
-            cache.keep(Digest::of(&number.to_string()), known(&large));
+            cache.keep(name(&number.to_string()), known(&large));
             cache.tokens.run_pending_tasks();
             assert!(cache.tokens.weighted_size() <= MAX_BYTES);
         }
         assert!((10..=20).contains(&cache.tokens.entry_count()));
 
         let cache = Cache::new();
-        let digest = Digest::of("x");
-        cache.keep(digest, known(&json!({"secret": 1})));
-        assert!(cache.get(&digest).is_some() && cache.get(&Digest::of("y")).is_none());
+        let x = name("x");
+        cache.keep(x, known(&json!({"secret": 1})));
+        assert!(cache.get(&x).is_some() && cache.get(&name("y")).is_none());
         assert!(!format!("{cache:?}").contains("secret"));
-        cache.forget(&digest);
-        assert!(cache.get(&digest).is_none());
+        cache.forget(&x);
+        assert!(cache.get(&x).is_none());
     }
 }

@@ -8,7 +8,9 @@ use futures_util::FutureExt as _;
 use policy::{DocumentError, Verdict};
 use reqwest::Client;
 use serde_json::Value;
-use throttle::{Clock, Consumed, Directory, PlanId, Request, Store, Throttle, ThrottleError};
+use throttle::{
+    Clock, Consumed, Directory, PlanId, Request, Store, Throttle, ThrottleError, Timestamp,
+};
 
 use crate::claims::Claims;
 use crate::config::{Config, ThrottleConfig};
@@ -86,6 +88,14 @@ struct Trail {
     sub: Option<Arc<str>>,
     plan: Option<PlanId>,
     measured: Measured,
+}
+
+/// What the log is to say of an event that is answered.
+pub(crate) struct Untold {
+    trail: Trail,
+    end: End,
+    /// When the answer was there.
+    at: Timestamp,
 }
 
 /// How a request ended.
@@ -190,6 +200,13 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         event: &Value,
         invocation: impl Into<Invocation<'a>>,
     ) -> Result<Response, Failure> {
+        let (answer, untold) = self.decide_untold(event).await;
+        self.tell(invocation.into(), untold).await;
+        answer
+    }
+
+    /// Answers one event as `handle` does, and leaves its line to `tell`.
+    pub(crate) async fn decide_untold(&self, event: &Value) -> (Result<Response, Failure>, Untold) {
         let started = self.clock.monotonic();
         let mut trail = Trail::default();
         let answered = AssertUnwindSafe(self.answer(event, &mut trail)).catch_unwind().await;
@@ -197,19 +214,22 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             let refusal = Refusal::new(Code::Panic, "a fault in the authorizer");
             (Err(refusal.into()), End::Refused(refusal))
         });
-        let took = self.clock.monotonic().saturating_sub(started);
-        trail.measured.duration = took;
-        let invocation = invocation.into();
-        let weight = end.weight();
-        let line = self.line(invocation, trail, end);
+        trail.measured.duration = self.clock.monotonic().saturating_sub(started);
+        (answer, Untold { trail, end, at: self.clock.now() })
+    }
+
+    /// Writes an event's line in the log.
+    pub(crate) async fn tell(&self, invocation: Invocation<'_>, untold: Untold) {
+        let weight = untold.end.weight();
+        #[cfg(feature = "otel")]
+        let (at, took) = (untold.at, untold.trail.measured.duration);
+        let line = self.line(invocation, untold);
         log::request(&line, weight, self.metrics.are_on());
         #[cfg(feature = "otel")]
         if let Some(traces) = &self.traces {
-            let now = self.clock.now();
-            let start = now.checked_sub(took).unwrap_or(now);
+            let start = at.checked_sub(took).unwrap_or(at);
             traces.export(&line, invocation.trace, start, took).await;
         }
-        answer
     }
 
     /// Answers in the event's own form, also where it can't be read further.
@@ -290,7 +310,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     }
 
     /// Makes a request's line.
-    fn line(&self, invocation: Invocation<'_>, trail: Trail, end: End) -> String {
+    fn line(&self, invocation: Invocation<'_>, untold: Untold) -> String {
+        let Untold { trail, end, at } = untold;
         let Trail { form, kid, sub, plan, mut measured } = trail;
         let (message, code, detail) = match end {
             End::Decided(code) => ("decided", code, None),
@@ -317,7 +338,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             let since = self.told.since(throttle.store().consumed());
             (measured.writes, measured.milliunits) = since;
         }
-        self.metrics.embed(&mut line, &measured, self.clock.now().as_nanos() / 1_000_000);
+        self.metrics.embed(&mut line, &measured, at.as_nanos() / 1_000_000);
         line.finish()
     }
 

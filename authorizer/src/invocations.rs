@@ -19,7 +19,7 @@ use lambda_runtime_api_client::{PooledClient, build_request};
 use serde_json::Value;
 use throttle::{Clock, Store};
 
-use crate::handler::{Authorizer, Invocation};
+use crate::handler::{Authorizer, Invocation, Untold};
 use crate::refusal::{Code, Refusal};
 use crate::response::Failure;
 
@@ -57,8 +57,13 @@ where
         }
         let (parts, body) = next.into_parts();
         let body = body.collect().await?.to_bytes();
-        let answer = answer(authorizer, &parts.headers, &body).await?;
-        let status = client.call(answer).await?.status();
+        let invocation = invocation(&parts.headers)?;
+        let (answer, untold) = answer(authorizer, invocation, &parts.headers, &body).await?;
+        let posted = client.call(answer).await;
+        // The caller has the answer by now; until the next invocation is asked for, Lambda lets
+        // this one run on.
+        authorizer.tell(invocation, untold).await;
+        let status = posted?.status();
         if !status.is_success() {
             // It came too late, say: Lambda has given up this invocation, and no other.
             tracing::warn!(status = status.as_u16(), "an answer was not taken");
@@ -66,22 +71,29 @@ where
     }
 }
 
-/// Makes the request that answers one invocation.
+/// What the headers say of an invocation.
+fn invocation(headers: &HeaderMap) -> Result<Invocation<'_>, Error> {
+    let text = |name| headers.get(name).map(HeaderValue::to_str).transpose();
+    let request_id = text(REQUEST_ID)?.ok_or("an invocation came without an id")?;
+    Ok(Invocation { request_id, trace: text(TRACE_ID).ok().flatten() })
+}
+
+/// Makes the request that answers one invocation, and what the log is to say of it.
 async fn answer<S, C>(
     authorizer: &Authorizer<S, C>,
+    invocation: Invocation<'_>,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Request<Body>, Error>
+) -> Result<(Request<Body>, Untold), Error>
 where
     S: Store,
     C: Clock + Clone,
 {
-    let text = |name| headers.get(name).map(HeaderValue::to_str).transpose();
-    let request_id = text(REQUEST_ID)?.ok_or("an invocation came without an id")?;
-    let invocation = Invocation { request_id, trace: text(TRACE_ID).ok().flatten() };
+    let request_id = invocation.request_id;
     // What is no JSON is no event either, and is refused as such.
     let event = serde_json::from_slice(body).unwrap_or(Value::Null);
-    let answered = authorizer.handle(&event, invocation).await.and_then(|response| {
+    let (answered, untold) = authorizer.decide_untold(&event).await;
+    let answered = answered.and_then(|response| {
         serde_json::to_vec(&response).map_err(|_| {
             Failure::from(Refusal::new(Code::Panic, "an answer that can't be written"))
         })
@@ -98,7 +110,7 @@ where
     if let Some(id) = headers.get(INVOCATION_ID) {
         request.headers_mut().insert(INVOCATION_ID, id.clone());
     }
-    Ok(request)
+    Ok((request, untold))
 }
 
 #[cfg(test)]
@@ -128,7 +140,8 @@ mod tests {
     }
 
     async fn posted(headers: &HeaderMap, body: &[u8]) -> (String, HeaderMap, Value) {
-        let request = answer(&authorizer(), headers, body).await.unwrap();
+        let invocation = invocation(headers).unwrap();
+        let (request, _) = answer(&authorizer(), invocation, headers, body).await.unwrap();
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (parts.uri.to_string(), parts.headers, serde_json::from_slice(&body).unwrap())
@@ -167,9 +180,9 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn an_invocation_without_an_id_can_t_be_answered() {
-        let error = answer(&authorizer(), &HeaderMap::new(), b"{}").await.err().unwrap();
+    #[test]
+    fn an_invocation_without_an_id_can_t_be_answered() {
+        let error = invocation(&HeaderMap::new()).err().unwrap();
         assert_eq!(error.to_string(), "an invocation came without an id");
     }
 }

@@ -24,7 +24,18 @@ const MAX_TOKEN: usize = 10_240;
 /// The longest kid that is looked up, in bytes.
 const MAX_KID: usize = 256;
 
-/// A compact JWS (RFC 7515 section 3.1) whose parts were decoded, but not verified.
+/// The three parts of a compact JWS (RFC 7515 section 3.1), as they came.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    /// What was signed: the first two parts with the dot between.
+    pub(crate) signed: &'a str,
+    /// The signature, in base64url if it is well-formed.
+    pub(crate) signature: &'a str,
+    header: &'a str,
+    payload: &'a str,
+}
+
+/// A token whose header was read; nothing of it is verified.
 pub(crate) struct Unverified<'a> {
     /// The algorithm that the header asks for; whether it may is the configuration's to say.
     pub(crate) algorithm: Algorithm,
@@ -32,11 +43,7 @@ pub(crate) struct Unverified<'a> {
     pub(crate) marked: bool,
     /// The key that the header names.
     pub(crate) kid: String,
-    /// What was signed: the first two parts with the dot between.
-    pub(crate) signed: &'a str,
-    /// The signature, not yet decoded.
-    signature: &'a str,
-    payload: &'a str,
+    pub(crate) parts: Parts<'a>,
 }
 
 /// A signature's bytes.
@@ -82,15 +89,13 @@ const NOT_BASE64: Refusal = Refusal::malformed("a part is not strict base64url")
 /// The refusal of a token of somebody else's.
 pub(crate) const UNKNOWN_ISSUER: Refusal = Refusal::claim("the issuer is not configured");
 
-impl<'a> Unverified<'a> {
-    /// Decodes a token whose length was checked, strictly.
+impl<'a> Parts<'a> {
+    /// Splits a token whose length was checked.
     ///
     /// # Errors
     ///
-    /// `malformed` where it has not three parts, or a part is not what base64url
-    /// without padding (RFC 7515 section 2) or, in the header, JSON allows; `header` where the
-    /// header asks for something other than a signature by a named key.
-    pub(crate) fn parse(token: &'a str) -> Result<Self, Refusal> {
+    /// `malformed` where it has not three parts.
+    pub(crate) fn of(token: &'a str) -> Result<Self, Refusal> {
         let (signed, signature) =
             token.rsplit_once('.').ok_or(Refusal::malformed("the token has not three parts"))?;
         let (header, payload) =
@@ -98,16 +103,28 @@ impl<'a> Unverified<'a> {
         if payload.contains('.') {
             return Err(Refusal::malformed("the token has not three parts"));
         }
-        let header = decode(header)?;
+        Ok(Self { signed, signature, header, payload })
+    }
+}
+
+impl<'a> Unverified<'a> {
+    /// Reads a token's header, strictly.
+    ///
+    /// # Errors
+    ///
+    /// `malformed` where it is not what base64url without padding (RFC 7515 section 2) or JSON
+    /// allows; `header` where it asks for something other than a signature by a named key.
+    pub(crate) fn read(parts: Parts<'a>) -> Result<Self, Refusal> {
+        let header = decode(parts.header)?;
         let header = Header::read(&header)
             .ok_or(Refusal::malformed("the header is not a plain JSON object"))?;
         let algorithm = check_header(&header)?;
         let marked = header.typ.text().is_some_and(is_access);
         let kid = kid_of(header.kid).ok_or(Refusal::header("no usable kid"))?;
-        if signature.is_empty() {
+        if parts.signature.is_empty() {
             return Err(Refusal::malformed("the signature is missing"));
         }
-        Ok(Self { algorithm, marked, kid, signed, signature, payload })
+        Ok(Self { algorithm, marked, kid, parts })
     }
 
     /// The payload's members. Only `iss` may be used before the signature is verified.
@@ -123,7 +140,7 @@ impl<'a> Unverified<'a> {
         &self,
         goes_on: impl Fn(&str) -> bool,
     ) -> Result<Option<Map<String, Value>>, Refusal> {
-        let payload = decode(self.payload)?;
+        let payload = decode(self.parts.payload)?;
         let no_text = Cell::new(false);
         let accepts = |name: &str, value: &Value| {
             name != "iss" || value.as_str().map_or_else(|| !no_text.replace(true), &goes_on)
@@ -145,7 +162,7 @@ impl<'a> Unverified<'a> {
     /// `malformed` where it is not strict base64url, or longer than any.
     pub(crate) fn signature(&self) -> Result<Signature, Refusal> {
         let mut bytes = [0; MAX_SIGNATURE];
-        let length = URL_SAFE_NO_PAD.decode_slice(self.signature, &mut bytes);
+        let length = URL_SAFE_NO_PAD.decode_slice(self.parts.signature, &mut bytes);
         Ok(Signature { bytes, length: length.map_err(|_| NOT_BASE64)? })
     }
 }
@@ -209,8 +226,12 @@ mod tests {
         format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload))
     }
 
+    fn parse(token: &str) -> Result<Unverified<'_>, Refusal> {
+        Parts::of(token).and_then(Unverified::read)
+    }
+
     fn code(token: &str) -> Option<Code> {
-        Unverified::parse(token)
+        parse(token)
             .and_then(|token| token.claims(|_| true).and(token.signature()).map(drop))
             .err()
             .map(Refusal::code)
@@ -242,13 +263,13 @@ mod tests {
     #[test]
     fn decodes_a_token_of_cognito_s_form() {
         let text = token(HEADER, r#"{"iss":"i"}"#);
-        let parsed = Unverified::parse(&text).unwrap();
+        let parsed = parse(&text).unwrap();
         assert_eq!(parsed.kid, "k");
         assert_eq!(parsed.algorithm, Algorithm::Rs256);
         let claims = parsed.claims(|iss| iss == "i").unwrap().unwrap();
         assert_eq!(claims.get("iss"), Some(&Value::from("i")));
         assert_eq!(parsed.claims(|iss| iss == "j"), Ok(None), "not read to its end");
-        assert_eq!(format!("{}.c2ln", parsed.signed), text);
+        assert_eq!(format!("{}.c2ln", parsed.parts.signed), text);
         assert_eq!(parsed.signature().unwrap().as_bytes(), b"sig");
     }
 
@@ -358,9 +379,9 @@ mod tests {
             [("JWT", false), ("at+jwt", true), ("AT+JWT", true), ("application/at+jwt", true)]
         {
             let text = token(&format!(r#"{{"kid":"k","alg":"RS256","typ":"{typ}"}}"#), "{}");
-            assert_eq!(Unverified::parse(&text).unwrap().marked, marked, "{typ}");
+            assert_eq!(parse(&text).unwrap().marked, marked, "{typ}");
         }
-        assert!(!Unverified::parse(&token(HEADER, "{}")).unwrap().marked);
+        assert!(!parse(&token(HEADER, "{}")).unwrap().marked);
     }
 
     #[test]

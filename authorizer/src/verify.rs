@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use reqwest::Client;
 use throttle::Clock;
 
-use crate::cache::{Cache, Digest, Known};
+use crate::cache::{Cache, Known, Name};
 use crate::claims::Claims;
 use crate::config::{Identity, Issuer};
 use crate::http;
@@ -15,7 +16,7 @@ use crate::jwks::{Key, KeySets, Keys};
 use crate::log;
 use crate::metrics::Fetches;
 use crate::refusal::{Code, Refusal};
-use crate::token::{self, UNKNOWN_ISSUER, Unverified};
+use crate::token::{self, Parts, UNKNOWN_ISSUER, Unverified};
 
 /// Verifies tokens: whose are taken, their keys, the time, and what was verified before.
 pub struct Verifier<C> {
@@ -92,27 +93,32 @@ impl<C: Clock + Clone> Verifier<C> {
 
     /// Verifies one token, without `Bearer` before it.
     pub async fn verify(&self, text: &str) -> Verification {
-        if let Err(refusal) = token::check_length(text) {
-            return Verification { kid: None, lookup: Lookup::Miss, outcome: Err(refusal) };
-        }
-        let digest = Digest::of(text);
-        if let Some(known) = self.known.get(&digest) {
+        let parts = match token::check_length(text).and_then(|()| Parts::of(text)) {
+            Ok(parts) => parts,
+            Err(refusal) => {
+                return Verification { kid: None, lookup: Lookup::Miss, outcome: Err(refusal) };
+            }
+        };
+        let digest = digest(&SHA256, parts.signed.as_bytes());
+        let name = Name::of(&digest);
+        let known = self.known.get(&name);
+        if let Some(known) = known.filter(|known| known.has_signature(parts.signature)) {
             if let Some(outcome) = self.check_again(&known).await {
                 let kid = Some(Arc::clone(&known.kid_digest));
                 return Verification { kid, lookup: Lookup::Hit, outcome };
             }
-            self.known.forget(&digest);
+            self.known.forget(&name);
         }
-        let token = match Unverified::parse(text) {
+        let token = match Unverified::read(parts) {
             Ok(token) => token,
             Err(refusal) => {
                 return Verification { kid: None, lookup: Lookup::Miss, outcome: Err(refusal) };
             }
         };
-        let (kid, outcome) = match self.check(&token).await {
+        let (kid, outcome) = match self.check(&token, &digest).await {
             Ok(known) => {
                 let (kid, claims) = (Arc::clone(&known.kid_digest), Arc::clone(&known.claims));
-                self.known.keep(digest, known);
+                self.known.keep(name, known);
                 (kid, Ok(claims))
             }
             Err(refusal) => (log::digest_of(&token.kid), Err(refusal)),
@@ -121,7 +127,7 @@ impl<C: Clock + Clone> Verifier<C> {
     }
 
     /// Issuer, key, signature, claims, in this order.
-    async fn check(&self, token: &Unverified<'_>) -> Result<Known, Refusal> {
+    async fn check(&self, token: &Unverified<'_>, digest: &Digest) -> Result<Known, Refusal> {
         let (found, at_once) = (Cell::new(None), Cell::new(None));
         let claims = token.claims(|iss| {
             found.set(self.identify(Some(iss)));
@@ -144,19 +150,20 @@ impl<C: Clock + Clone> Verifier<C> {
             Some(claims) => claims,
             None => token.claims(|_| true)?.ok_or(UNKNOWN_ISSUER)?,
         };
-        let key = match verifying(&keys, token) {
+        let key = match verifying(&keys, token, digest) {
             Ok(key) => key,
             // The issuer may have put another key under the same name since, and one for another
             // algorithm as well.
             Err(refusal) => {
                 let again = self.keys.again(&identity.iss, &token.kid, &keys).await;
-                verifying(&*again.ok_or(refusal)?, token)?
+                verifying(&*again.ok_or(refusal)?, token, digest)?
             }
         };
         let now = self.clock.now().as_secs();
         let claims = Claims::check(claims, token.marked, &identity.iss, &issuer.checks, now)?;
         let (kid, kid_digest) = (Arc::clone(keys.kid()), Arc::clone(keys.kid_digest()));
-        Ok(Known { claims: Arc::new(claims), kid, kid_digest, key })
+        let signature = token.parts.signature.into();
+        Ok(Known { claims: Arc::new(claims), signature, kid, kid_digest, key })
     }
 
     /// Checks what may have changed since a token was verified: its key, and the time.
@@ -183,12 +190,12 @@ impl<C: Clock + Clone> Verifier<C> {
     }
 }
 
-/// The one of these keys that signed the token.
-fn verifying(keys: &Keys, token: &Unverified<'_>) -> Result<Arc<Key>, Refusal> {
+/// The one of these keys that signed the token; the digest is what was signed, by SHA-256.
+fn verifying(keys: &Keys, token: &Unverified<'_>, digest: &Digest) -> Result<Arc<Key>, Refusal> {
     let key = keys
         .of(token.algorithm)
         .ok_or(Refusal::key("the issuer's key is not for this algorithm"))?;
-    if key.verifies(token.signed.as_bytes(), token.signature()?.as_bytes()) {
+    if key.verifies(token.parts.signed.as_bytes(), digest, token.signature()?.as_bytes()) {
         Ok(Arc::clone(key))
     } else {
         Err(Refusal::new(Code::Signature, "the signature is not the issuer's"))

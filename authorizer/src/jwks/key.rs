@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use aws_lc_rs::digest::Digest;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
     RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
@@ -56,8 +57,21 @@ impl Key {
     }
 
     /// Whether the signature of this message is this key's.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.parsed.verify_sig(message, signature).is_ok()
+    ///
+    /// `digest` is the message's by SHA-256, which most algorithms sign: it isn't taken again.
+    pub(crate) fn verifies(&self, message: &[u8], digest: &Digest, signature: &[u8]) -> bool {
+        let verified = match self.algorithm {
+            Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => {
+                self.parsed.verify_digest_sig(digest, signature)
+            }
+            Algorithm::Rs384
+            | Algorithm::Rs512
+            | Algorithm::Ps384
+            | Algorithm::Ps512
+            | Algorithm::Es384
+            | Algorithm::EdDsa => self.parsed.verify_sig(message, signature),
+        };
+        verified.is_ok()
     }
 
     /// Some key, for tests of what holds keys.
@@ -181,6 +195,7 @@ fn is_exponent(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
     use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::signature::{
@@ -239,6 +254,10 @@ mod tests {
     fn algorithms(key: &Value) -> Vec<Algorithm> {
         let read = Key::read(key.as_object().unwrap());
         read.map_or(vec![], |(_, keys)| keys.iter().map(Key::algorithm).collect())
+    }
+
+    fn verifies(key: &Key, message: &[u8], signature: &[u8]) -> bool {
+        key.verifies(message, &digest(&SHA256, message), signature)
     }
 
     #[test]
@@ -398,19 +417,19 @@ mod tests {
             let (pair, key) = ecdsa(algorithm);
             let signature = pair.sign(&SystemRandom::new(), b"message").unwrap();
             let signature = signature.as_ref();
-            assert!(key.verifies(b"message", signature));
-            assert!(!key.verifies(b"Message", signature));
-            assert!(!key.verifies(b"message", &signature[1..]));
-            assert!(!key.verifies(b"message", &[signature, &[0]].concat()));
-            assert!(!key.verifies(b"message", &[]));
-            assert!(!key.verifies(b"message", &vec![0; signature.len()]), "r = s = 0");
+            assert!(verifies(&key, b"message", signature));
+            assert!(!verifies(&key, b"Message", signature));
+            assert!(!verifies(&key, b"message", &signature[1..]));
+            assert!(!verifies(&key, b"message", &[signature, &[0]].concat()));
+            assert!(!verifies(&key, b"message", &[]));
+            assert!(!verifies(&key, b"message", &vec![0; signature.len()]), "r = s = 0");
         }
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
         let point = pair.public_key().as_ref();
         let jwk = ec(&json!({"x": encode(&point[1..33]), "y": encode(&point[33..])}));
         let (_, keys) = Key::read(jwk.as_object().unwrap()).unwrap();
         let der = pair.sign(&SystemRandom::new(), b"message").unwrap();
-        assert!(!keys[0].verifies(b"message", der.as_ref()));
+        assert!(!verifies(&keys[0], b"message", der.as_ref()));
     }
 
     #[test]
@@ -419,8 +438,8 @@ mod tests {
         let jwk = okp(&json!({"x": encode(pair.public_key())}));
         let (kid, keys) = Key::read(jwk.as_object().unwrap()).unwrap();
         assert_eq!(kid, "k");
-        assert!(keys[0].verifies(b"message", pair.sign(b"message").as_ref()));
-        assert!(!keys[0].verifies(b"message", pair.sign(b"other").as_ref()));
+        assert!(verifies(&keys[0], b"message", pair.sign(b"message").as_ref()));
+        assert!(!verifies(&keys[0], b"message", pair.sign(b"other").as_ref()));
     }
 
     #[test]
