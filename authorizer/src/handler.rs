@@ -90,12 +90,58 @@ struct Trail {
     measured: Measured,
 }
 
-/// What the log is to say of an event that is answered.
-pub(crate) struct Untold {
+/// An event that is answered, and that the log doesn't tell of yet.
+///
+/// Dropped, it is told of all the same: a request has its line however its invocation ends.
+pub(crate) struct Untold<'a, S: Store, C: Clock + Clone> {
+    authorizer: &'a Authorizer<S, C>,
+    invocation: Invocation<'a>,
+    ended: Option<Ended>,
+}
+
+/// What the log is to say of an event.
+struct Ended {
     trail: Trail,
     end: End,
     /// When the answer was there.
     at: Timestamp,
+}
+
+impl<S: Store, C: Clock + Clone> Untold<'_, S, C> {
+    /// Writes the event's line in the log, and exports its span where that is on.
+    pub(crate) async fn tell(mut self) {
+        #[cfg(not(feature = "otel"))]
+        self.write();
+        #[cfg(feature = "otel")]
+        self.export().await;
+    }
+
+    /// Writes the line, and sends it as a span.
+    #[cfg(feature = "otel")]
+    async fn export(&mut self) {
+        let times = self.ended.as_ref().map(|ended| (ended.at, ended.trail.measured.duration));
+        let line = self.write();
+        if let (Some(traces), Some(line), Some((at, took))) = (&self.authorizer.traces, line, times)
+        {
+            let start = at.checked_sub(took).unwrap_or(at);
+            traces.export(&line, self.invocation.trace, start, took).await;
+        }
+    }
+
+    /// Writes the line, unless it is written.
+    fn write(&mut self) -> Option<String> {
+        let ended = self.ended.take()?;
+        let weight = ended.end.weight();
+        let line = self.authorizer.line(self.invocation, ended);
+        log::request(&line, weight, self.authorizer.metrics.are_on());
+        Some(line)
+    }
+}
+
+impl<S: Store, C: Clock + Clone> Drop for Untold<'_, S, C> {
+    fn drop(&mut self) {
+        self.write();
+    }
 }
 
 /// How a request ended.
@@ -200,13 +246,17 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         event: &Value,
         invocation: impl Into<Invocation<'a>>,
     ) -> Result<Response, Failure> {
-        let (answer, untold) = self.decide_untold(event).await;
-        self.tell(invocation.into(), untold).await;
+        let (answer, untold) = self.decide_untold(event, invocation.into()).await;
+        untold.tell().await;
         answer
     }
 
-    /// Answers one event as `handle` does, and leaves its line to `tell`.
-    pub(crate) async fn decide_untold(&self, event: &Value) -> (Result<Response, Failure>, Untold) {
+    /// Answers one event as `handle` does; its line can be written later.
+    pub(crate) async fn decide_untold<'a>(
+        &'a self,
+        event: &Value,
+        invocation: Invocation<'a>,
+    ) -> (Result<Response, Failure>, Untold<'a, S, C>) {
         let started = self.clock.monotonic();
         let mut trail = Trail::default();
         let answered = AssertUnwindSafe(self.answer(event, &mut trail)).catch_unwind().await;
@@ -215,21 +265,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             (Err(refusal.into()), End::Refused(refusal))
         });
         trail.measured.duration = self.clock.monotonic().saturating_sub(started);
-        (answer, Untold { trail, end, at: self.clock.now() })
-    }
-
-    /// Writes an event's line in the log.
-    pub(crate) async fn tell(&self, invocation: Invocation<'_>, untold: Untold) {
-        let weight = untold.end.weight();
-        #[cfg(feature = "otel")]
-        let (at, took) = (untold.at, untold.trail.measured.duration);
-        let line = self.line(invocation, untold);
-        log::request(&line, weight, self.metrics.are_on());
-        #[cfg(feature = "otel")]
-        if let Some(traces) = &self.traces {
-            let start = at.checked_sub(took).unwrap_or(at);
-            traces.export(&line, invocation.trace, start, took).await;
-        }
+        let ended = Ended { trail, end, at: self.clock.now() };
+        (answer, Untold { authorizer: self, invocation, ended: Some(ended) })
     }
 
     /// Answers in the event's own form, also where it can't be read further.
@@ -310,8 +347,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     }
 
     /// Makes a request's line.
-    fn line(&self, invocation: Invocation<'_>, untold: Untold) -> String {
-        let Untold { trail, end, at } = untold;
+    fn line(&self, invocation: Invocation<'_>, ended: Ended) -> String {
+        let Ended { trail, end, at } = ended;
         let Trail { form, kid, sub, plan, mut measured } = trail;
         let (message, code, detail) = match end {
             End::Decided(code) => ("decided", code, None),

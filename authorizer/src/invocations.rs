@@ -62,7 +62,7 @@ where
         let posted = client.call(answer).await;
         // The caller has the answer by now; until the next invocation is asked for, Lambda lets
         // this one run on.
-        authorizer.tell(invocation, untold).await;
+        untold.tell().await;
         let status = posted?.status();
         if !status.is_success() {
             // It came too late, say: Lambda has given up this invocation, and no other.
@@ -79,12 +79,12 @@ fn invocation(headers: &HeaderMap) -> Result<Invocation<'_>, Error> {
 }
 
 /// Makes the request that answers one invocation, and what the log is to say of it.
-async fn answer<S, C>(
-    authorizer: &Authorizer<S, C>,
-    invocation: Invocation<'_>,
+async fn answer<'a, S, C>(
+    authorizer: &'a Authorizer<S, C>,
+    invocation: Invocation<'a>,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<(Request<Body>, Untold), Error>
+) -> Result<(Request<Body>, Untold<'a, S, C>), Error>
 where
     S: Store,
     C: Clock + Clone,
@@ -92,7 +92,7 @@ where
     let request_id = invocation.request_id;
     // What is no JSON is no event either, and is refused as such.
     let event = serde_json::from_slice(body).unwrap_or(Value::Null);
-    let (answered, untold) = authorizer.decide_untold(&event).await;
+    let (answered, untold) = authorizer.decide_untold(&event, invocation).await;
     let answered = answered.and_then(|response| {
         serde_json::to_vec(&response).map_err(|_| {
             Failure::from(Refusal::new(Code::Panic, "an answer that can't be written"))
