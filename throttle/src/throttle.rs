@@ -4,15 +4,10 @@ mod at_once;
 mod leased;
 mod settle;
 
-use std::convert::Infallible;
 use std::fmt::{self, Debug};
-use std::hash::RandomState;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
-
-use quick_cache::UnitWeighter;
-use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use crate::breaker::Breaker;
 use crate::bucket::{Charge, Conversion, Forms, Receipt, State, Write};
@@ -20,7 +15,7 @@ use crate::clock::Clock;
 use crate::counts::{Counts, Tallies, tick};
 use crate::decision::{Decision, Limit};
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
-use crate::hint::Seen;
+use crate::hint::Memory;
 use crate::known::KnownPlans;
 use crate::lease::{Held, Leases};
 use crate::local::Local;
@@ -29,6 +24,7 @@ use crate::plan::MethodRate;
 use crate::policy::FailurePolicy;
 use crate::request::Request;
 use crate::store::{Answer, PlanRecord, Store};
+use crate::subjects::Subjects;
 use crate::table::item;
 use at_once::Known;
 use leased::{Ready, Start, Terms};
@@ -70,7 +66,7 @@ pub struct Throttle<S, C> {
     default_failure: FailurePolicy,
     leases: Option<Held<Terms>>,
     plans: KnownPlans,
-    seen: Cache<Subject, Arc<Seen>, UnitWeighter, RandomState>,
+    seen: Subjects<Memory>,
     breaker: Breaker,
     local: Local,
     tallies: Tallies,
@@ -112,13 +108,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             default_failure: FailurePolicy::Closed,
             leases: None,
             plans: KnownPlans::new(),
-            seen: Cache::with(
-                MAX_SUBJECTS,
-                MAX_SUBJECTS as u64,
-                UnitWeighter,
-                RandomState::new(),
-                DefaultLifecycle::default(),
-            ),
+            seen: Subjects::new(MAX_SUBJECTS),
             breaker: Breaker::new(),
             local: Local::new(MAX_LOCAL),
             tallies: Tallies::default(),
@@ -206,7 +196,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         request: &Request<'_>,
         known: Known,
     ) -> Result<Decision, ThrottleError> {
-        let Known { mut now, plan, seen } = known;
+        let Known { mut now, plan } = known;
         let mut record = match plan {
             Some(kept) => kept?,
             None => {
@@ -220,11 +210,10 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         {
             return Ok(served);
         }
-        let seen = seen.unwrap_or_else(|| self.seen(request.subject));
         let mut calls = MAX_CALLS;
         for look_up in 0..MAX_REFRESHES {
             let known = (now, look_up == 0);
-            match self.round(request, &record, &seen, known, &mut calls).await? {
+            match self.round(request, &record, known, &mut calls).await? {
                 Ok(decision) => return Ok(decision),
                 Err(Behind(version)) => {
                     tick(&self.tallies.refreshed);
@@ -266,17 +255,14 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         &self,
         request: &Request<'_>,
         record: &PlanRecord,
-        seen: &Seen,
         (now, trusted): (Duration, bool),
         calls: &mut u32,
     ) -> Result<Result<Decision, Behind>, ThrottleError> {
-        let Ready { began, mut charge, mut lease } =
-            match self.ready(request, record, seen, now).await? {
-                Start::Ready(ready) => ready,
-                Start::Served(decision) => return Ok(Ok(decision)),
-            };
-        let mut next = {
-            let memory = seen.lock();
+        let Ready { began, mut charge, mut lease } = match self.ready(request, record, now).await? {
+            Start::Ready(ready) => ready,
+            Start::Served(decision) => return Ok(Ok(decision)),
+        };
+        let mut next = self.seen.with(request.subject, |memory| {
             let known = memory.recent(began, REMEMBER_REFUSAL);
             // What an empty bucket refuses, every bucket does; a remembered state only grows.
             let empty = State::default();
@@ -295,14 +281,14 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             if matches!(next, Next::Refuse(..)) {
                 tick(&self.tallies.remembered);
             }
-            next
-        };
+            Ok::<_, ThrottleError>(next)
+        })?;
         loop {
             let (write, taking) = match next {
                 Next::Write(write, taking) => (write, taking),
                 Next::Behind(version) => return Ok(Err(Behind(version))),
                 Next::Refuse(decision) => {
-                    seen.lock().refuses();
+                    self.seen.with(request.subject, Memory::refuses);
                     return Ok(Ok(decision));
                 }
             };
@@ -327,7 +313,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 _ => 0,
             };
             // From before the call: it may have been true no longer than since then.
-            seen.lock().remember(&charge, &state, own, began, REMEMBER_REFUSAL);
+            self.seen.with(request.subject, |memory| {
+                memory.remember(&charge, &state, own, began, REMEMBER_REFUSAL);
+            });
             if applied {
                 if !matches!(taking, Taking::Charge) {
                     tick(&self.tallies.converted);
@@ -370,14 +358,6 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         check_cost(record, request.method_rate(record), request.cost)?;
         let charge = request.charge(record, self.clock.now());
         Ok(if self.slack > 0 { charge.slack(self.slack) } else { charge })
-    }
-
-    fn seen(&self, subject: &Subject) -> Arc<Seen> {
-        let fresh = || Ok::<_, Infallible>(Arc::default());
-        match self.seen.get_or_insert_with(subject, fresh) {
-            Ok(seen) => seen,
-            Err(never) => match never {},
-        }
     }
 
     /// The plan in at least this version, looked up again if need be.

@@ -9,7 +9,6 @@ use crate::clock::Clock;
 use crate::counts::tick;
 use crate::decision::Decision;
 use crate::failure::ThrottleError;
-use crate::hint::Seen;
 use crate::request::Request;
 use crate::store::{PlanRecord, Store};
 
@@ -19,8 +18,6 @@ pub(super) struct Known {
     pub(super) now: Duration,
     /// The plan, or that there is none, if it was looked up within the last minute.
     pub(super) plan: Option<Result<Arc<PlanRecord>, ThrottleError>>,
-    /// What is remembered of the subject.
-    pub(super) seen: Option<Arc<Seen>>,
 }
 
 impl<S: Store, C: Clock> Throttle<S, C> {
@@ -31,13 +28,12 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             return Ok(served);
         }
         let plan = self.plans.kept(request.plan, now);
-        let seen = self.seen.get(request.subject);
-        if let (Some(Ok(record)), Some(seen)) = (&plan, &seen)
-            && let Some(refused) = self.refused_at_once(request, record, seen, now)
+        if let Some(Ok(record)) = &plan
+            && let Some(refused) = self.refused_at_once(request, record, now)
         {
             return Ok(refused);
         }
-        Err(Known { now, plan, seen })
+        Err(Known { now, plan })
     }
 
     /// Decides by a lease, if one is held.
@@ -62,21 +58,19 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         &self,
         request: &Request<'_>,
         record: &PlanRecord,
-        seen: &Seen,
         now: Duration,
     ) -> Option<Decision> {
         if self.leases.is_some() {
             return None;
         }
-        let memory = seen.lock();
-        let state = memory.refusing(now, REMEMBER_REFUSAL)?;
-        let charge = self.charge(request, record).ok()?;
-        let refusals = charge.refusals(state);
-        if refusals.is_empty() {
-            return None;
-        }
+        let refused = self.seen.look(request.subject, |memory| {
+            let state = memory.refusing(now, REMEMBER_REFUSAL)?;
+            let charge = self.charge(request, record).ok()?;
+            let refusals = charge.refusals(state);
+            (!refusals.is_empty()).then(|| Decision::refused(&charge, state, refusals))
+        })?;
         tick(&self.tallies.remembered);
         tick(&self.tallies.refused);
-        Some(Decision::refused(&charge, state, refusals))
+        Some(refused)
     }
 }
