@@ -33,7 +33,9 @@ pub(crate) struct Sought<'a> {
 impl<'a> Sought<'a> {
     /// Hashes a name, by a key that nobody knows who chooses names.
     pub(crate) fn new(subject: &'a Subject, hasher: &impl BuildHasher) -> Self {
-        Self { hash: hasher.hash_one(subject.as_str()), subject }
+        let mut state = hasher.build_hasher();
+        state.write(subject.as_str().as_bytes());
+        Self { hash: state.finish(), subject }
     }
 
     /// Its shard of [`SHARDS`], by bits from the middle: tables go by those at the ends.

@@ -1,6 +1,7 @@
 //! The decision: which write to try, and what its answer means.
 
 mod at_once;
+mod in_place;
 mod leased;
 mod settle;
 
@@ -175,7 +176,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         };
         let decision = match self.decided(request, known).await {
             Err(ThrottleError::Unavailable(failure)) if failure.may_pass() => {
-                self.degraded(request, failure).await
+                // Boxed, as all that is rare: whoever moves the future moves every byte of it.
+                Box::pin(self.degraded(request, failure)).await
             }
             decision => decision,
         };
@@ -200,7 +202,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let mut record = match plan {
             Some(kept) => kept?,
             None => {
-                let record = self.plans.get(request.plan, now, self.fetch(request.plan)).await?;
+                let fetch = self.fetch(request.plan);
+                let record = Box::pin(self.plans.get(request.plan, now, fetch)).await?;
                 now = self.clock.monotonic();
                 record
             }
@@ -212,12 +215,15 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         }
         let mut calls = MAX_CALLS;
         for look_up in 0..MAX_REFRESHES {
+            if let Some(decision) = self.in_place(request, &record) {
+                return Ok(decision);
+            }
             let known = (now, look_up == 0);
             match self.round(request, &record, known, &mut calls).await? {
                 Ok(decision) => return Ok(decision),
                 Err(Behind(version)) => {
                     tick(&self.tallies.refreshed);
-                    record = self.refreshed(request.plan, version).await?;
+                    record = Box::pin(self.refreshed(request.plan, version)).await?;
                     now = self.clock.monotonic();
                 }
             }
@@ -354,10 +360,17 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     }
 
     /// What a request takes under a plan.
+    #[inline]
     fn charge(&self, request: &Request<'_>, record: &PlanRecord) -> Result<Charge, ThrottleError> {
-        check_cost(record, request.method_rate(record), request.cost)?;
-        let charge = request.charge(record, self.clock.now());
+        let charge = self.strict(request, record)?;
         Ok(if self.slack > 0 { charge.slack(self.slack) } else { charge })
+    }
+
+    /// The same without slack.
+    #[inline]
+    fn strict(&self, request: &Request<'_>, record: &PlanRecord) -> Result<Charge, ThrottleError> {
+        check_cost(record, request.method_rate(record), request.cost)?;
+        Ok(request.charge(record, self.clock.now()))
     }
 
     /// The plan in at least this version, looked up again if need be.
@@ -417,8 +430,9 @@ fn next(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms) -> Ne
 fn taken(subject: &Subject, charge: &Charge, state: State, taking: Taking) -> Decision {
     match taking {
         Taking::Charge | Taking::Converted => {
-            let decision = Decision::allowed(charge, &state);
-            decision.with(Receipt::new(subject.clone(), charge, state))
+            let mut decision = Decision::allowed(charge, &state);
+            decision.give(Receipt::new(subject.clone(), charge, state));
+            decision
         }
         Taking::Nothing => Decision::refused(charge, &state, charge.refusals(&state)),
     }

@@ -21,17 +21,23 @@ pub(super) struct Known {
 }
 
 impl<S: Store, C: Clock> Throttle<S, C> {
-    /// Decides by a lease, or by what the store refused a moment ago; or else says what is known.
+    /// Decides by a lease, where the bucket is, or by what the store refused a moment ago.
+    ///
+    /// Or else says what is known.
     pub(super) fn at_once(&self, request: &Request<'_>) -> Result<Decision, Known> {
         let now = self.clock.monotonic();
         if let Some(served) = self.served_at_once(request, now) {
             return Ok(served);
         }
         let plan = self.plans.kept(request.plan, now);
-        if let Some(Ok(record)) = &plan
-            && let Some(refused) = self.refused_at_once(request, record, now)
-        {
-            return Ok(refused);
+        if let Some(Ok(record)) = &plan {
+            let decision = self.in_place(request, record);
+            let decision = decision.or_else(|| self.refused_at_once(request, record, now));
+            if let Some(decision) = decision {
+                let allowed = decision.is_allowed();
+                tick(if allowed { &self.tallies.allowed } else { &self.tallies.refused });
+                return Ok(decision);
+            }
         }
         Err(Known { now, plan })
     }
@@ -70,7 +76,6 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             (!refusals.is_empty()).then(|| Decision::refused(&charge, state, refusals))
         })?;
         tick(&self.tallies.remembered);
-        tick(&self.tallies.refused);
         Some(refused)
     }
 }

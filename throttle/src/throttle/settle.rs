@@ -65,7 +65,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     ) -> Result<Refund, ThrottleError> {
         let known =
             |memory: &Memory| Some(memory.state()).filter(|state| state.stamp.is_some()).cloned();
-        let known = self.seen.look(&receipt.subject, known);
+        let current = self.store.change(&receipt.subject, |state| state.clone());
+        let known = current.or_else(|| self.seen.look(&receipt.subject, known));
         let mut state = known.unwrap_or_else(|| receipt.left.clone());
         for _ in 0..MAX_CALLS {
             let Some(write) = draft(&state, self.clock.now()) else { return Ok(Refund::Nothing) };
