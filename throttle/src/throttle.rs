@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::breaker::Breaker;
 use crate::bucket::{Charge, Conversion, Forms, Receipt, State, Write};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::counts::{Counts, Tallies, tick};
 use crate::decision::{Decision, Limit};
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
@@ -281,7 +281,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             };
             let mut next = tried(&charge);
             if self.gives_up(&mut lease, &next) {
-                charge = self.charge(request, record)?;
+                charge = self.charge(request, record, self.clock.now())?;
                 next = tried(&charge);
             }
             if matches!(next, Next::Refuse(..)) {
@@ -290,15 +290,16 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             Ok::<_, ThrottleError>(next)
         })?;
         loop {
+            // Borrowed, since whatever lives while the store is asked is part of the future.
             let (write, taking) = match next {
-                Next::Write(write, taking) => (write, taking),
+                Next::Write(ref write, taking) => (write, taking),
                 Next::Behind(version) => return Ok(Err(Behind(version))),
                 Next::Refuse(decision) => {
                     self.seen.with(request.subject, Memory::refuses);
                     return Ok(Ok(decision));
                 }
             };
-            let answer = match self.within(calls, request.subject, &write).await {
+            let answer = match self.within(calls, request.subject, write).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     if let Some(asking) = lease {
@@ -336,7 +337,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             // stays busy, and this ends.
             next = self::next(&charge, record, &state, charge.forms(&state));
             if self.gives_up(&mut lease, &next) {
-                charge = self.charge(request, record)?;
+                charge = self.charge(request, record, self.clock.now())?;
                 next = self::next(&charge, record, &state, charge.forms(&state));
             }
         }
@@ -359,18 +360,17 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         self.breaker.call(&self.clock, subject, self.store.write(subject, write)).await
     }
 
-    /// What a request takes under a plan.
+    /// What a request takes under a plan, at a moment of the wall clock.
     #[inline]
-    fn charge(&self, request: &Request<'_>, record: &PlanRecord) -> Result<Charge, ThrottleError> {
-        let charge = self.strict(request, record)?;
-        Ok(if self.slack > 0 { charge.slack(self.slack) } else { charge })
-    }
-
-    /// The same without slack.
-    #[inline]
-    fn strict(&self, request: &Request<'_>, record: &PlanRecord) -> Result<Charge, ThrottleError> {
+    fn charge(
+        &self,
+        request: &Request<'_>,
+        record: &PlanRecord,
+        now: Timestamp,
+    ) -> Result<Charge, ThrottleError> {
         check_cost(record, request.method_rate(record), request.cost)?;
-        Ok(request.charge(record, self.clock.now()))
+        let charge = request.charge(record, now);
+        Ok(if self.slack > 0 { charge.slack(self.slack) } else { charge })
     }
 
     /// The plan in at least this version, looked up again if need be.

@@ -69,9 +69,10 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         if self.leases.is_some() {
             return None;
         }
+        let moment = self.clock.now();
         let refused = self.seen.look(request.subject, |memory| {
             let state = memory.refusing(now, REMEMBER_REFUSAL)?;
-            let charge = self.charge(request, record).ok()?;
+            let charge = self.charge(request, record, moment).ok()?;
             let refusals = charge.refusals(state);
             (!refusals.is_empty()).then(|| Decision::refused(&charge, state, refusals))
         })?;

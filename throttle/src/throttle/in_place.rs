@@ -1,6 +1,6 @@
 //! Deciding where the bucket is: in a store of this process that lets it be changed in place.
 
-use super::Throttle;
+use super::{Throttle, check_cost};
 use crate::bucket::{Receipt, Stamp, State};
 use crate::clock::Clock;
 use crate::counts::tick;
@@ -18,8 +18,11 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         if self.leases.is_some() || !self.store.is_in_place() {
             return None;
         }
-        let charge = self.strict(request, record).ok()?;
+        check_cost(record, request.method_rate(record), request.cost).ok()?;
+        let now = self.clock.now();
         let decide = |state: &mut State| {
+            // Once the bucket is on its way from memory: there is time for it.
+            let charge = request.charge(record, now);
             let is_behind = |stamp: &Stamp| stamp.supersedes(&charge.stamp);
             let behind = state.stamp.as_ref().is_some_and(is_behind);
             if behind || charge.implausible(state).is_some() {

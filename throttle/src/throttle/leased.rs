@@ -76,7 +76,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let leases = self.leases.iter().filter(|_| !request.receipt);
         let leases = leases.flat_map(|held| std::iter::repeat_n(held, MAX_WAITS));
         for held in leases {
-            let charge = self.charge(request, record)?;
+            let charge = self.charge(request, record, self.clock.now())?;
             let standings = self.seen.look(request.subject, |memory| {
                 let known = memory.recent(began, REMEMBER_REFUSAL);
                 let known = known.filter(|state| state.stamp.as_ref() == Some(&charge.stamp));
@@ -94,12 +94,13 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 }
                 Turn::Alone => return Ok(Start::Ready(Ready { began, charge, lease: None })),
                 Turn::Ask(asking) => {
-                    let charge = self.charge(&request.cost(asking.tokens()), record)?;
+                    let charge =
+                        self.charge(&request.cost(asking.tokens()), record, self.clock.now())?;
                     return Ok(Start::Ready(Ready { began, charge, lease: Some(asking) }));
                 }
             }
         }
-        let charge = self.charge(request, record)?;
+        let charge = self.charge(request, record, self.clock.now())?;
         Ok(Start::Ready(Ready { began, charge, lease: None }))
     }
 
