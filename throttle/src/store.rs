@@ -46,14 +46,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether buckets are in this process, and may be changed in place. Not unless a store says so.
     ///
-    /// Then a throttle without leases decides by [`change`](Self::change) instead of by writes.
+    /// Then a throttle without leases decides by [`change`](Self::change), and writes to refund or
+    /// to settle alone.
     fn is_in_place(&self) -> bool {
         false
     }
 
     /// Changes a subject's state in place, alone; none where that isn't allowed.
     ///
-    /// It is atomic, like `write`. The closure doesn't wait for anything.
+    /// It is atomic, like `write`, and writes may come in between two of them. What the closure
+    /// leaves in a state that has no stamp may be forgotten: nothing was written to it yet.
     fn change<R>(&self, subject: &Subject, change: impl FnOnce(&mut State) -> R) -> Option<R> {
         let _ = (subject, change);
         None

@@ -140,7 +140,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// slack, one that owes up to so many tokens is taken for idle and charged as if it owed all
     /// of them. Nothing more is admitted, ever, even if other instances have no slack; but up
     /// to so many tokens of the burst are lost each time that a bucket was idle. 0 unless set; a
-    /// twentieth of the burst is plenty.
+    /// twentieth of the burst is plenty. Where buckets are changed in place nothing is guessed, and
+    /// it does nothing.
     #[must_use]
     pub fn slack(self, tokens: u32) -> Self {
         Self { slack: tokens, ..self }
@@ -162,9 +163,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     ///
     /// Mostly one write to the store, at most two while no clock is ahead of this one and no plan
     /// changes, and never more than six; and a look-up of the plan once a minute, or where it
-    /// has changed. None where what the store said within the last second
-    /// refuses already, or a lease has tokens left. While the store fails, as the plan's failure
-    /// policy says.
+    /// has changed. None where what the store said within the last second refuses already, a
+    /// lease has tokens left, or the store lets its buckets be changed in place. While the store
+    /// fails, as the plan's failure policy says.
     ///
     /// # Errors
     /// There is no such plan, the cost never fits it, or the store failed and the policy is

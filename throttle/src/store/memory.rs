@@ -47,8 +47,9 @@ impl MemoryStore {
 
     /// Lets a throttle decide where the bucket is, rather than by conditional writes. Off unless set.
     ///
-    /// It decides the same at a fraction of the time: one look-up a decision, and nothing
-    /// remembered of it. For a process by itself. What is decided so is no call: it isn't counted.
+    /// It decides the same in a third of the time: one look-up a decision, and nothing
+    /// remembered of it. What is decided so is no call, and [`consumed`](Store::consumed) doesn't
+    /// count it. Throttles with leases go on to write.
     #[must_use]
     pub fn in_place(self) -> Self {
         Self { in_place: true, ..self }
