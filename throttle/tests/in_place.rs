@@ -1,6 +1,11 @@
 //! A store that lets its buckets be changed in place: decided the same, without a call.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
 
 use std::future::Future;
 use std::num::NonZeroU32;
