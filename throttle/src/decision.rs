@@ -128,9 +128,9 @@ impl Decision {
         Self::refused(charge, state, Refusals::new())
     }
 
-    /// The same, with what to give back or settle by.
-    pub(crate) fn with(self, receipt: Receipt) -> Self {
-        Self { receipt: Some(Box::new(receipt)), ..self }
+    /// Adds what to give back or settle by.
+    pub(crate) fn give(&mut self, receipt: Receipt) {
+        self.receipt = Some(Box::new(receipt));
     }
 
     /// A request that didn't fit `state`.

@@ -8,16 +8,12 @@
 //!
 //! A wrong form costs one call more and decides nothing: a hint never admits.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::bucket::{Charge, Counter, Form, Forms, Scope, State, Step};
 use crate::clock::Timestamp;
 
 /// The last state that the store told of a subject, and what it says of the others.
-#[derive(Debug, Default)]
-pub(crate) struct Seen(Mutex<Memory>);
-
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     state: State,
@@ -46,13 +42,6 @@ struct Mark {
     counter: Counter,
     used: i64,
     own: i64,
-}
-
-impl Seen {
-    /// Nothing is awaited while it is locked.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Memory> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Memory {

@@ -9,7 +9,7 @@
 mod account;
 mod demand;
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
 use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use crate::bucket::Scope;
 use crate::decision::{Limit, Standing};
 use crate::lock::Lock;
 use crate::name::{PlanId, Subject};
+use crate::tag::{SHARDS, Sought, Tag};
 use account::Account;
 pub(crate) use account::{Grant, Served};
 
@@ -81,7 +82,7 @@ type Shard<T> = HashTable<Holder<T>>;
 /// A subject with its accounts: mostly one, since mostly it has one plan.
 #[derive(Clone, Debug)]
 pub(crate) struct Holder<T> {
-    subject: Subject,
+    tag: Tag,
     accounts: SmallVec<[(Under, Account<T>); 1]>,
 }
 
@@ -146,8 +147,9 @@ impl<T: Clone, L: Lock<Shard<T>>> Held<T, L> {
 
     /// Serves a request from what is held, if that is enough.
     pub(crate) fn serve(&self, want: &Want<'_>, now: Duration) -> Option<Served<T>> {
-        let hash = self.hash(want.subject);
-        self.shard(hash)?.with(|shard| account(shard, hash, want)?.serve(want.cost, now))
+        let sought = self.sought(want);
+        let shard = sought.shard(&self.shards)?;
+        shard.with(|shard| account(shard, &sought, want)?.serve(want.cost, now))
     }
 
     /// What a request is to do that was not served; `standings` is how the limits stand.
@@ -158,10 +160,10 @@ impl<T: Clone, L: Lock<Shard<T>>> Held<T, L> {
         now: Duration,
         standings: &[Standing],
     ) -> Turn<'a, T, L> {
-        let hash = self.hash(want.subject);
-        let Some(shard) = self.shard(hash) else { return Turn::Alone };
+        let sought = self.sought(&want);
+        let Some(shard) = sought.shard(&self.shards) else { return Turn::Alone };
         let turn = shard.with(|shard| {
-            let account = self.open(shard, hash, &want, now)?;
+            let account = open(shard, &sought, &want, now)?;
             let size = |wanted| Leases::size(wanted, standings);
             Some(account.turn(want.cost, version, now, self.life, size))
         });
@@ -175,46 +177,15 @@ impl<T: Clone, L: Lock<Shard<T>>> Held<T, L> {
         }
     }
 
-    fn hash(&self, subject: &Subject) -> u64 {
-        self.hasher.hash_one(subject)
-    }
-
-    fn shard(&self, hash: u64) -> Option<&L> {
-        // By bits from the middle: a table goes by those at the ends.
-        self.shards.get(usize::try_from((hash >> 32) % SHARDS).unwrap_or_default())
+    fn sought<'a>(&self, want: &Want<'a>) -> Sought<'a> {
+        Sought::new(want.subject, &self.hasher)
     }
 
     fn change(&self, want: &Want<'_>, change: impl FnOnce(&mut Account<T>)) {
-        let hash = self.hash(want.subject);
-        if let Some(shard) = self.shard(hash) {
-            shard.with(|shard| account(shard, hash, want).map(change));
+        let sought = self.sought(want);
+        if let Some(shard) = sought.shard(&self.shards) {
+            shard.with(|shard| account(shard, &sought, want).map(change));
         }
-    }
-
-    /// The account, opened if there is room for it.
-    fn open<'a>(
-        &self,
-        shard: &'a mut Shard<T>,
-        hash: u64,
-        want: &Want<'_>,
-        now: Duration,
-    ) -> Option<&'a mut Account<T>> {
-        let same = |holder: &Holder<T>| holder.subject == *want.subject;
-        if shard.find(hash, same).is_none() {
-            if shard.len() >= MAX_SUBJECTS_A_SHARD {
-                shard.retain(|holder| holder.forget(now));
-                if shard.len() >= MAX_SUBJECTS_A_SHARD {
-                    return None;
-                }
-            }
-            let holder = Holder { subject: want.subject.clone(), accounts: SmallVec::new() };
-            shard.insert_unique(hash, holder, |holder| self.hash(&holder.subject));
-        }
-        let holder = shard.find_mut(hash, same)?;
-        if holder.account(want).is_none() {
-            holder.open(want, now);
-        }
-        holder.account(want)
     }
 }
 
@@ -255,10 +226,35 @@ impl Waiting {
 
 fn account<'a, T: Clone>(
     shard: &'a mut Shard<T>,
-    hash: u64,
+    sought: &Sought<'_>,
     want: &Want<'_>,
 ) -> Option<&'a mut Account<T>> {
-    shard.find_mut(hash, |holder| holder.subject == *want.subject)?.account(want)
+    shard.find_mut(sought.hash, |holder| holder.tag.is(sought))?.account(want)
+}
+
+/// The account, opened if there is room for it.
+fn open<'a, T: Clone>(
+    shard: &'a mut Shard<T>,
+    sought: &Sought<'_>,
+    want: &Want<'_>,
+    now: Duration,
+) -> Option<&'a mut Account<T>> {
+    let same = |holder: &Holder<T>| holder.tag.is(sought);
+    if shard.find(sought.hash, same).is_none() {
+        if shard.len() >= MAX_SUBJECTS_A_SHARD {
+            shard.retain(|holder| holder.forget(now));
+            if shard.len() >= MAX_SUBJECTS_A_SHARD {
+                return None;
+            }
+        }
+        let holder = Holder { tag: Tag::from(sought), accounts: SmallVec::new() };
+        shard.insert_unique(sought.hash, holder, |holder| holder.tag.hash());
+    }
+    let holder = shard.find_mut(sought.hash, same)?;
+    if holder.account(want).is_none() {
+        holder.open(want, now);
+    }
+    holder.account(want)
 }
 
 impl<T: Clone> Holder<T> {
@@ -291,7 +287,6 @@ impl<T: Clone> Holder<T> {
 const SHARE_OF_RATE: u64 = 4;
 /// The same of a quota, whose end nobody gets back.
 const SHARE_OF_QUOTA: u64 = 64;
-const SHARDS: u64 = 16;
 const MAX_SUBJECTS_A_SHARD: usize = 8_192;
 /// Of one subject: by plan and method.
 const MAX_ACCOUNTS: usize = 64;

@@ -58,10 +58,10 @@ impl Local {
 }
 
 /// Takes the charge from a state that nobody else can change meanwhile.
-fn take(charge: &Charge, plan: &Plan, state: &mut State) -> Decision {
-    let write = match &state.stamp {
+pub(crate) fn take(charge: &Charge, plan: &Plan, state: &mut State) -> Decision {
+    match &state.stamp {
         Some(stamp) if *stamp != charge.stamp => match charge.convert(plan, state) {
-            Conversion::Fitting(write) => write,
+            Conversion::Fitting(write) => write.apply(state),
             Conversion::Refusing(write) => {
                 write.apply(state);
                 return Decision::refused(charge, state, charge.refusals(state));
@@ -75,9 +75,8 @@ fn take(charge: &Charge, plan: &Plan, state: &mut State) -> Decision {
             if !refusals.is_empty() {
                 return Decision::refused(charge, state, refusals);
             }
-            charge.write(charge.forms(state))
+            charge.take(state);
         }
-    };
-    write.apply(state);
+    }
     Decision::allowed(charge, state)
 }

@@ -63,6 +63,7 @@ impl<'a> Request<'a> {
         self.method_rate(record).map_or(Scope::Plan, |method| method.scope)
     }
 
+    #[inline]
     pub(crate) fn charge(&self, record: &PlanRecord, now: Timestamp) -> Charge {
         let charge = Charge::new(record, self.cost, now);
         match self.method_rate(record) {

@@ -44,6 +44,23 @@ pub trait Store: Send + Sync + 'static {
         write: &Write,
     ) -> impl Future<Output = Result<Answer, StoreError>> + Send;
 
+    /// Whether buckets are in this process, and may be changed in place. Not unless a store says so.
+    ///
+    /// Then a throttle without leases decides by [`change`](Self::change), and writes to refund or
+    /// to settle alone.
+    fn is_in_place(&self) -> bool {
+        false
+    }
+
+    /// Changes a subject's state in place, alone; none where that isn't allowed.
+    ///
+    /// It is atomic, like `write`, and writes may come in between two of them. What the closure
+    /// leaves in a state that has no stamp may be forgotten: nothing was written to it yet.
+    fn change<R>(&self, subject: &Subject, change: impl FnOnce(&mut State) -> R) -> Option<R> {
+        let _ = (subject, change);
+        None
+    }
+
     /// What was asked so far, and what it cost.
     fn consumed(&self) -> Consumed;
 
@@ -102,6 +119,14 @@ impl<S: Store> Store for Arc<S> {
 
     async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
         S::write(self, subject, write).await
+    }
+
+    fn is_in_place(&self) -> bool {
+        S::is_in_place(self)
+    }
+
+    fn change<R>(&self, subject: &Subject, change: impl FnOnce(&mut State) -> R) -> Option<R> {
+        S::change(self, subject, change)
     }
 
     fn consumed(&self) -> Consumed {

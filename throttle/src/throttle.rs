@@ -1,26 +1,22 @@
 //! The decision: which write to try, and what its answer means.
 
 mod at_once;
+mod in_place;
 mod leased;
 mod settle;
 
-use std::convert::Infallible;
 use std::fmt::{self, Debug};
-use std::hash::RandomState;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quick_cache::UnitWeighter;
-use quick_cache::sync::{Cache, DefaultLifecycle};
-
 use crate::breaker::Breaker;
 use crate::bucket::{Charge, Conversion, Forms, Receipt, State, Write};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::counts::{Counts, Tallies, tick};
 use crate::decision::{Decision, Limit};
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
-use crate::hint::Seen;
+use crate::hint::Memory;
 use crate::known::KnownPlans;
 use crate::lease::{Held, Leases};
 use crate::local::Local;
@@ -29,6 +25,7 @@ use crate::plan::MethodRate;
 use crate::policy::FailurePolicy;
 use crate::request::Request;
 use crate::store::{Answer, PlanRecord, Store};
+use crate::subjects::Subjects;
 use crate::table::item;
 use at_once::Known;
 use leased::{Ready, Start, Terms};
@@ -70,7 +67,7 @@ pub struct Throttle<S, C> {
     default_failure: FailurePolicy,
     leases: Option<Held<Terms>>,
     plans: KnownPlans,
-    seen: Cache<Subject, Arc<Seen>, UnitWeighter, RandomState>,
+    seen: Subjects<Memory>,
     breaker: Breaker,
     local: Local,
     tallies: Tallies,
@@ -112,13 +109,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             default_failure: FailurePolicy::Closed,
             leases: None,
             plans: KnownPlans::new(),
-            seen: Cache::with(
-                MAX_SUBJECTS,
-                MAX_SUBJECTS as u64,
-                UnitWeighter,
-                RandomState::new(),
-                DefaultLifecycle::default(),
-            ),
+            seen: Subjects::new(MAX_SUBJECTS),
             breaker: Breaker::new(),
             local: Local::new(MAX_LOCAL),
             tallies: Tallies::default(),
@@ -149,7 +140,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// slack, one that owes up to so many tokens is taken for idle and charged as if it owed all
     /// of them. Nothing more is admitted, ever, even if other instances have no slack; but up
     /// to so many tokens of the burst are lost each time that a bucket was idle. 0 unless set; a
-    /// twentieth of the burst is plenty.
+    /// twentieth of the burst is plenty. Where buckets are changed in place nothing is guessed, and
+    /// it does nothing.
     #[must_use]
     pub fn slack(self, tokens: u32) -> Self {
         Self { slack: tokens, ..self }
@@ -171,9 +163,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     ///
     /// Mostly one write to the store, at most two while no clock is ahead of this one and no plan
     /// changes, and never more than six; and a look-up of the plan once a minute, or where it
-    /// has changed. None where what the store said within the last second
-    /// refuses already, or a lease has tokens left. While the store fails, as the plan's failure
-    /// policy says.
+    /// has changed. None where what the store said within the last second refuses already, a
+    /// lease has tokens left, or the store lets its buckets be changed in place. While the store
+    /// fails, as the plan's failure policy says.
     ///
     /// # Errors
     /// There is no such plan, the cost never fits it, or the store failed and the policy is
@@ -185,7 +177,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         };
         let decision = match self.decided(request, known).await {
             Err(ThrottleError::Unavailable(failure)) if failure.may_pass() => {
-                self.degraded(request, failure).await
+                // Boxed, as all that is rare: whoever moves the future moves every byte of it.
+                Box::pin(self.degraded(request, failure)).await
             }
             decision => decision,
         };
@@ -206,11 +199,12 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         request: &Request<'_>,
         known: Known,
     ) -> Result<Decision, ThrottleError> {
-        let Known { mut now, plan, seen } = known;
+        let Known { mut now, plan } = known;
         let mut record = match plan {
             Some(kept) => kept?,
             None => {
-                let record = self.plans.get(request.plan, now, self.fetch(request.plan)).await?;
+                let fetch = self.fetch(request.plan);
+                let record = Box::pin(self.plans.get(request.plan, now, fetch)).await?;
                 now = self.clock.monotonic();
                 record
             }
@@ -220,15 +214,17 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         {
             return Ok(served);
         }
-        let seen = seen.unwrap_or_else(|| self.seen(request.subject));
         let mut calls = MAX_CALLS;
         for look_up in 0..MAX_REFRESHES {
+            if let Some(decision) = self.in_place(request, &record) {
+                return Ok(decision);
+            }
             let known = (now, look_up == 0);
-            match self.round(request, &record, &seen, known, &mut calls).await? {
+            match self.round(request, &record, known, &mut calls).await? {
                 Ok(decision) => return Ok(decision),
                 Err(Behind(version)) => {
                     tick(&self.tallies.refreshed);
-                    record = self.refreshed(request.plan, version).await?;
+                    record = Box::pin(self.refreshed(request.plan, version)).await?;
                     now = self.clock.monotonic();
                 }
             }
@@ -266,17 +262,14 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         &self,
         request: &Request<'_>,
         record: &PlanRecord,
-        seen: &Seen,
         (now, trusted): (Duration, bool),
         calls: &mut u32,
     ) -> Result<Result<Decision, Behind>, ThrottleError> {
-        let Ready { began, mut charge, mut lease } =
-            match self.ready(request, record, seen, now).await? {
-                Start::Ready(ready) => ready,
-                Start::Served(decision) => return Ok(Ok(decision)),
-            };
-        let mut next = {
-            let memory = seen.lock();
+        let Ready { began, mut charge, mut lease } = match self.ready(request, record, now).await? {
+            Start::Ready(ready) => ready,
+            Start::Served(decision) => return Ok(Ok(decision)),
+        };
+        let mut next = self.seen.with(request.subject, |memory| {
             let known = memory.recent(began, REMEMBER_REFUSAL);
             // What an empty bucket refuses, every bucket does; a remembered state only grows.
             let empty = State::default();
@@ -289,24 +282,25 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             };
             let mut next = tried(&charge);
             if self.gives_up(&mut lease, &next) {
-                charge = self.charge(request, record)?;
+                charge = self.charge(request, record, self.clock.now())?;
                 next = tried(&charge);
             }
             if matches!(next, Next::Refuse(..)) {
                 tick(&self.tallies.remembered);
             }
-            next
-        };
+            Ok::<_, ThrottleError>(next)
+        })?;
         loop {
+            // Borrowed, since whatever lives while the store is asked is part of the future.
             let (write, taking) = match next {
-                Next::Write(write, taking) => (write, taking),
+                Next::Write(ref write, taking) => (write, taking),
                 Next::Behind(version) => return Ok(Err(Behind(version))),
                 Next::Refuse(decision) => {
-                    seen.lock().refuses();
+                    self.seen.with(request.subject, Memory::refuses);
                     return Ok(Ok(decision));
                 }
             };
-            let answer = match self.within(calls, request.subject, &write).await {
+            let answer = match self.within(calls, request.subject, write).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     if let Some(asking) = lease {
@@ -327,7 +321,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 _ => 0,
             };
             // From before the call: it may have been true no longer than since then.
-            seen.lock().remember(&charge, &state, own, began, REMEMBER_REFUSAL);
+            self.seen.with(request.subject, |memory| {
+                memory.remember(&charge, &state, own, began, REMEMBER_REFUSAL);
+            });
             if applied {
                 if !matches!(taking, Taking::Charge) {
                     tick(&self.tallies.converted);
@@ -342,7 +338,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             // stays busy, and this ends.
             next = self::next(&charge, record, &state, charge.forms(&state));
             if self.gives_up(&mut lease, &next) {
-                charge = self.charge(request, record)?;
+                charge = self.charge(request, record, self.clock.now())?;
                 next = self::next(&charge, record, &state, charge.forms(&state));
             }
         }
@@ -365,19 +361,17 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         self.breaker.call(&self.clock, subject, self.store.write(subject, write)).await
     }
 
-    /// What a request takes under a plan.
-    fn charge(&self, request: &Request<'_>, record: &PlanRecord) -> Result<Charge, ThrottleError> {
+    /// What a request takes under a plan, at a moment of the wall clock.
+    #[inline]
+    fn charge(
+        &self,
+        request: &Request<'_>,
+        record: &PlanRecord,
+        now: Timestamp,
+    ) -> Result<Charge, ThrottleError> {
         check_cost(record, request.method_rate(record), request.cost)?;
-        let charge = request.charge(record, self.clock.now());
+        let charge = request.charge(record, now);
         Ok(if self.slack > 0 { charge.slack(self.slack) } else { charge })
-    }
-
-    fn seen(&self, subject: &Subject) -> Arc<Seen> {
-        let fresh = || Ok::<_, Infallible>(Arc::default());
-        match self.seen.get_or_insert_with(subject, fresh) {
-            Ok(seen) => seen,
-            Err(never) => match never {},
-        }
     }
 
     /// The plan in at least this version, looked up again if need be.
@@ -437,8 +431,9 @@ fn next(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms) -> Ne
 fn taken(subject: &Subject, charge: &Charge, state: State, taking: Taking) -> Decision {
     match taking {
         Taking::Charge | Taking::Converted => {
-            let decision = Decision::allowed(charge, &state);
-            decision.with(Receipt::new(subject.clone(), charge, state))
+            let mut decision = Decision::allowed(charge, &state);
+            decision.give(Receipt::new(subject.clone(), charge, state));
+            decision
         }
         Taking::Nothing => Decision::refused(charge, &state, charge.refusals(&state)),
     }

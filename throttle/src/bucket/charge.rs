@@ -100,22 +100,21 @@ impl Charge {
     /// A cost above a burst never fits; asking for one is the caller's mistake and is looked for
     /// before this.
     #[must_use]
+    #[inline]
     pub fn new(record: &PlanRecord, cost: NonZeroU32, now: Timestamp) -> Self {
-        let throttle = record.plan.throttle();
-        let steps: SmallVec<_> = throttle
-            .map(|throttle| Step::new(Scope::Plan, throttle, cost, now))
-            .into_iter()
-            .collect();
-        let quota = |period| {
-            record.plan.quotas().iter().copied().find(|quota: &Quota| quota.period() == period)
-        };
+        let mut steps = SmallVec::new();
+        if let Some(throttle) = record.plan.throttle() {
+            steps.push(Step::new(Scope::Plan, throttle, cost, now));
+        }
+        let mut counts = SmallVec::new();
         let today = Today::at(now);
-        let counts = [Period::Day, Period::Week, Period::Month]
-            .into_iter()
-            .map(|period| (period, quota(period)))
-            .filter(|(period, quota)| quota.is_some() || *period == Period::Day)
-            .map(|(period, quota)| Tally::new(today.of(period), quota, record.created, cost))
-            .collect();
+        for period in [Period::Day, Period::Week, Period::Month] {
+            let quotas = record.plan.quotas();
+            let quota = quotas.iter().copied().find(|quota| quota.period() == period);
+            if quota.is_some() || period == Period::Day {
+                counts.push(Tally::new(today.of(period), quota, record.created, cost));
+            }
+        }
         let stamp = Stamp { plan: record.id.clone(), version: record.version };
         Self { now, stamp, cost, steps, counts }
     }
@@ -171,6 +170,33 @@ impl Charge {
         }
     }
 
+    /// Takes this charge from a state that it fits: what its write makes of it.
+    pub(crate) fn take(&self, state: &mut State) {
+        let usual =
+            state.stamp.as_ref() == Some(&self.stamp) && state.tats.len() <= self.steps.len();
+        if !usual {
+            let mut write = self.write(self.forms(state));
+            self.tidy(&mut write, state);
+            return write.apply(state);
+        }
+        for step in &self.steps {
+            let tat = state.tat(step.meter);
+            let from = if tat > self.now { tat } else { step.idle };
+            state.tats.insert(step.meter, from.saturating_add(step.advance));
+        }
+        for count in &self.counts {
+            let add = |used: &mut i64| *used = used.saturating_add(count.cost.into());
+            state.counters.update(count.counter, add);
+            state.counters.remove(&count.forgotten);
+        }
+        state.writes = state.writes.saturating_add(1);
+    }
+
+    /// The part of a state that an answer to this charge's write tells.
+    pub(crate) fn part(&self, state: &State) -> State {
+        state.part(self.counts.iter().map(|count| count.counter))
+    }
+
     /// Lets a write remove what methods have left that nobody has called for an hour.
     ///
     /// Else an item would grow by every method that was ever called. Two at a time: each is a
@@ -206,23 +232,33 @@ impl Charge {
     ///
     /// The state must be one under this charge's own plan.
     pub(crate) fn refusals(&self, state: &State) -> Refusals {
-        let steps = self.steps.iter().filter(|step| step.ceiling < state.tat(step.meter));
-        let steps = steps.map(|step| Refusal {
-            limit: step.meter.scope.into(),
-            wait: state.tat(step.meter).saturating_since(step.ceiling),
-        });
-        let counts = self.counts.iter().filter(|count| !count.fits(state)).map(|count| Refusal {
-            limit: count.counter.period().into(),
-            wait: count.ends.saturating_since(self.now),
-        });
-        steps.chain(counts).collect()
+        let mut refusals = Refusals::new();
+        for step in &self.steps {
+            let tat = state.tat(step.meter);
+            if step.ceiling < tat {
+                let wait = tat.saturating_since(step.ceiling);
+                refusals.push(Refusal { limit: step.meter.scope.into(), wait });
+            }
+        }
+        for count in self.counts.iter().filter(|count| !count.fits(state)) {
+            let wait = count.ends.saturating_since(self.now);
+            refusals.push(Refusal { limit: count.counter.period().into(), wait });
+        }
+        refusals
     }
 
     /// How every limit stands in this state, the rates first.
     pub(crate) fn standings(&self, state: &State) -> Standings {
-        let steps = self.steps.iter().map(|step| step.standing(state, self.now));
-        let counts = self.counts.iter().filter_map(|count| count.standing(state, self.now));
-        steps.chain(counts).collect()
+        let mut standings = Standings::new();
+        for step in &self.steps {
+            standings.push(step.standing(state, self.now));
+        }
+        for count in &self.counts {
+            if let Some(standing) = count.standing(state, self.now) {
+                standings.push(standing);
+            }
+        }
+        standings
     }
 
     /// How long until the first of its periods ends.

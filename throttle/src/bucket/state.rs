@@ -82,6 +82,21 @@ impl State {
     pub fn used(&self, counter: Counter) -> i64 {
         self.counters.get(&counter).copied().unwrap_or_default()
     }
+
+    /// The state with no other counters than these.
+    pub(super) fn part(&self, counters: impl Iterator<Item = Counter> + Clone) -> Self {
+        let known = |counter| self.counters.get(&counter).map(|used| (counter, *used));
+        let granted = |counter| self.granted.get(&counter).map(|sum| (counter, *sum));
+        Self {
+            stamp: self.stamp.clone(),
+            tats: self.tats.clone(),
+            counters: counters.clone().filter_map(known).collect(),
+            granted: counters.filter_map(granted).collect(),
+            returned: self.returned,
+            writes: self.writes,
+            changed: self.changed,
+        }
+    }
 }
 
 impl Stamp {

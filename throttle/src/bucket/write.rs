@@ -135,19 +135,7 @@ impl Write {
     /// The part of a state that an answer to this write tells: all but counters not asked for.
     #[must_use]
     pub fn part(&self, state: &State) -> State {
-        let known =
-            |count: &Count| state.counters.get(&count.counter).map(|used| (count.counter, *used));
-        let granted =
-            |count: &Count| state.granted.get(&count.counter).map(|sum| (count.counter, *sum));
-        State {
-            stamp: state.stamp.clone(),
-            tats: state.tats.clone(),
-            counters: self.counts.iter().filter_map(known).collect(),
-            granted: self.counts.iter().filter_map(granted).collect(),
-            returned: state.returned,
-            writes: state.writes,
-            changed: state.changed,
-        }
+        state.part(self.counts.iter().map(|count| count.counter))
     }
 
     fn finds(&self, stamp: Option<&Stamp>) -> bool {

@@ -199,16 +199,15 @@ fn accounts_are_bounded_and_spent_ones_make_room() {
 fn subjects_are_bounded_and_spent_ones_make_room() {
     let (held, names) = (held(), names());
     let mut shard = Shard::<()>::new();
-    let at = |want: &Want<'_>| held.hash(want.subject);
     for n in 0..MAX_SUBJECTS_A_SHARD {
         let subject = Subject::new(n.to_string()).unwrap();
         let want = Want { subject: &subject, ..names.want(1) };
-        let account = held.open(&mut shard, at(&want), &want, millis(1)).unwrap();
+        let account = open(&mut shard, &held.sought(&want), &want, millis(1)).unwrap();
         account.turn(cost(1), 1, millis(1), millis(1), |_| 0);
     }
     let want = names.want(1);
-    assert!(held.open(&mut shard, at(&want), &want, millis(1)).is_none());
-    assert!(held.open(&mut shard, at(&want), &want, millis(2_001)).is_some());
+    assert!(open(&mut shard, &held.sought(&want), &want, millis(1)).is_none());
+    assert!(open(&mut shard, &held.sought(&want), &want, millis(2_001)).is_some());
     assert_eq!(shard.len(), 1);
 }
 

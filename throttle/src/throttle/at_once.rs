@@ -9,7 +9,6 @@ use crate::clock::Clock;
 use crate::counts::tick;
 use crate::decision::Decision;
 use crate::failure::ThrottleError;
-use crate::hint::Seen;
 use crate::request::Request;
 use crate::store::{PlanRecord, Store};
 
@@ -19,25 +18,28 @@ pub(super) struct Known {
     pub(super) now: Duration,
     /// The plan, or that there is none, if it was looked up within the last minute.
     pub(super) plan: Option<Result<Arc<PlanRecord>, ThrottleError>>,
-    /// What is remembered of the subject.
-    pub(super) seen: Option<Arc<Seen>>,
 }
 
 impl<S: Store, C: Clock> Throttle<S, C> {
-    /// Decides by a lease, or by what the store refused a moment ago; or else says what is known.
+    /// Decides by a lease, where the bucket is, or by what the store refused a moment ago.
+    ///
+    /// Or else says what is known.
     pub(super) fn at_once(&self, request: &Request<'_>) -> Result<Decision, Known> {
         let now = self.clock.monotonic();
         if let Some(served) = self.served_at_once(request, now) {
             return Ok(served);
         }
         let plan = self.plans.kept(request.plan, now);
-        let seen = self.seen.get(request.subject);
-        if let (Some(Ok(record)), Some(seen)) = (&plan, &seen)
-            && let Some(refused) = self.refused_at_once(request, record, seen, now)
-        {
-            return Ok(refused);
+        if let Some(Ok(record)) = &plan {
+            let decision = self.in_place(request, record);
+            let decision = decision.or_else(|| self.refused_at_once(request, record, now));
+            if let Some(decision) = decision {
+                let allowed = decision.is_allowed();
+                tick(if allowed { &self.tallies.allowed } else { &self.tallies.refused });
+                return Ok(decision);
+            }
         }
-        Err(Known { now, plan, seen })
+        Err(Known { now, plan })
     }
 
     /// Decides by a lease, if one is held.
@@ -62,21 +64,19 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         &self,
         request: &Request<'_>,
         record: &PlanRecord,
-        seen: &Seen,
         now: Duration,
     ) -> Option<Decision> {
         if self.leases.is_some() {
             return None;
         }
-        let memory = seen.lock();
-        let state = memory.refusing(now, REMEMBER_REFUSAL)?;
-        let charge = self.charge(request, record).ok()?;
-        let refusals = charge.refusals(state);
-        if refusals.is_empty() {
-            return None;
-        }
+        let moment = self.clock.now();
+        let refused = self.seen.look(request.subject, |memory| {
+            let state = memory.refusing(now, REMEMBER_REFUSAL)?;
+            let charge = self.charge(request, record, moment).ok()?;
+            let refusals = charge.refusals(state);
+            (!refusals.is_empty()).then(|| Decision::refused(&charge, state, refusals))
+        })?;
         tick(&self.tallies.remembered);
-        tick(&self.tallies.refused);
-        Some(Decision::refused(&charge, state, refusals))
+        Some(refused)
     }
 }

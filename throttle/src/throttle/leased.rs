@@ -8,16 +8,22 @@ use crate::clock::Clock;
 use crate::counts::tick;
 use crate::decision::{Decision, Standings};
 use crate::failure::ThrottleError;
-use crate::hint::Seen;
 use crate::lease::{Asking, Grant, Held, Served, Turn};
 use crate::request::Request;
 use crate::store::{PlanRecord, Store};
 
 /// What was decided when a lease was taken.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Terms {
     standings: Standings,
     at: Duration,
+}
+
+impl Clone for Terms {
+    fn clone(&self) -> Self {
+        // In one piece, as each request that a lease serves has them.
+        Self { standings: Standings::from_slice(&self.standings), at: self.at }
+    }
 }
 
 /// Where a round begins.
@@ -63,7 +69,6 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         &'a self,
         request: &Request<'a>,
         record: &'a PlanRecord,
-        seen: &Seen,
         now: Duration,
     ) -> Result<Start<'a>, ThrottleError> {
         // Before the wall clock, so that a lease never lives longer than it says.
@@ -71,13 +76,13 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let leases = self.leases.iter().filter(|_| !request.receipt);
         let leases = leases.flat_map(|held| std::iter::repeat_n(held, MAX_WAITS));
         for held in leases {
-            let charge = self.charge(request, record)?;
-            let standings = {
-                let memory = seen.lock();
+            let charge = self.charge(request, record, self.clock.now())?;
+            let standings = self.seen.look(request.subject, |memory| {
                 let known = memory.recent(began, REMEMBER_REFUSAL);
                 let known = known.filter(|state| state.stamp.as_ref() == Some(&charge.stamp));
-                known.map(|state| charge.standings(state)).unwrap_or_default()
-            };
+                known.map(|state| charge.standings(state))
+            });
+            let standings = standings.unwrap_or_default();
             let want = request.want(request.scope(record));
             match held.turn(want, record.version, began, &standings) {
                 Turn::Served(served) => {
@@ -89,12 +94,13 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 }
                 Turn::Alone => return Ok(Start::Ready(Ready { began, charge, lease: None })),
                 Turn::Ask(asking) => {
-                    let charge = self.charge(&request.cost(asking.tokens()), record)?;
+                    let charge =
+                        self.charge(&request.cost(asking.tokens()), record, self.clock.now())?;
                     return Ok(Start::Ready(Ready { began, charge, lease: Some(asking) }));
                 }
             }
         }
-        let charge = self.charge(request, record)?;
+        let charge = self.charge(request, record, self.clock.now())?;
         Ok(Start::Ready(Ready { began, charge, lease: None }))
     }
 

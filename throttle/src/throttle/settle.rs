@@ -5,6 +5,7 @@ use crate::bucket::{Receipt, State, Write};
 use crate::clock::{Clock, Timestamp};
 use crate::counts::tick;
 use crate::failure::{Failure, ThrottleError};
+use crate::hint::Memory;
 use crate::store::{Answer, Store};
 
 /// Whether a refund gave anything back.
@@ -62,17 +63,18 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         receipt: &Receipt,
         draft: impl Fn(&State, Timestamp) -> Option<Write>,
     ) -> Result<Refund, ThrottleError> {
-        let seen = self.seen(&receipt.subject);
-        let mut state = match seen.lock().state() {
-            known if known.stamp.is_some() => known.clone(),
-            _ => receipt.left.clone(),
-        };
+        let known =
+            |memory: &Memory| Some(memory.state()).filter(|state| state.stamp.is_some()).cloned();
+        let current = self.store.change(&receipt.subject, |state| state.clone());
+        let known = current.or_else(|| self.seen.look(&receipt.subject, known));
+        let mut state = known.unwrap_or_else(|| receipt.left.clone());
         for _ in 0..MAX_CALLS {
             let Some(write) = draft(&state, self.clock.now()) else { return Ok(Refund::Nothing) };
             let answer = self.write(&receipt.subject, &write).await?;
             let (Answer::Applied(told) | Answer::Kept(told)) = &answer;
             // It may show less use than before, and is the newer one all the same.
-            seen.lock().amend(told, self.clock.monotonic());
+            let now = self.clock.monotonic();
+            self.seen.with(&receipt.subject, |memory| memory.amend(told, now));
             match answer {
                 Answer::Applied(_) => return Ok(Refund::Made),
                 Answer::Kept(told) => state = told,

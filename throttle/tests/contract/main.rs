@@ -1,5 +1,7 @@
 //! What every store must do, written once and run against each.
 //!
+//! Against the memory store twice: decided by writes, and in place.
+//!
 //! In DynamoDB's words it runs against the embedded server, or against the one whose URL is in
 //! `DYNAMODB_ENDPOINT`: `tests/scripts/dynamodb-local cargo test -p throttle --test contract`.
 
@@ -15,44 +17,48 @@ mod quotas;
 mod rates;
 mod setting;
 
-/// Instantiates each check for each store.
-macro_rules! suite {
-    ($($of:ident { $($check:ident),* $(,)? }),* $(,)?) => {
-        mod in_memory {
-            use crate::bench::Memory;
+/// Instantiates checks for one store.
+macro_rules! checks {
+    ($store:ident as $bench:ident: $($of:ident { $($check:ident),* $(,)? }),* $(,)?) => {
+        mod $store {
+            use crate::bench::$bench;
             $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $check() { crate::$of::$check(&Memory::new().await).await; })*)*
-        }
-        mod in_dynamo {
-            use crate::bench::Dynamo;
-            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $check() { crate::$of::$check(&Dynamo::new().await).await; })*)*
+            async fn $check() { crate::$of::$check(&$bench::new().await).await; })*)*
         }
     };
 }
 
+/// Instantiates each check for each store; the last ones where what a decision asks is counted.
+macro_rules! suite {
+    ([$($all:tt)*] [$($counting:tt)*]) => {
+        checks![in_memory as Memory: $($all)*, $($counting)*];
+        checks![in_dynamo as Dynamo: $($all)*, $($counting)*];
+        checks![in_place as InPlace: $($all)*];
+    };
+}
+
 suite![
-    rates {
-        an_idle_bucket_admits_its_burst_and_no_more,
-        waiting_exactly_long_enough_succeeds,
-        idle_for_long_then_all_at_once,
-        instances_share_one_limit,
-        a_clock_that_is_behind_refuses_rather_than_admits,
-        costs_count_as_that_many,
-        subjects_do_not_share
-    },
-    quotas {
-        quotas_count_and_start_afresh,
-        several_limits_are_all_named,
-        an_offset_counts_in_the_first_period_only,
-        a_refused_request_is_not_counted
-    },
-    calls {
+    [
+        rates {
+            an_idle_bucket_admits_its_burst_and_no_more,
+            waiting_exactly_long_enough_succeeds,
+            idle_for_long_then_all_at_once,
+            instances_share_one_limit,
+            a_clock_that_is_behind_refuses_rather_than_admits,
+            costs_count_as_that_many,
+            subjects_do_not_share
+        },
+        quotas {
+            quotas_count_and_start_afresh,
+            several_limits_are_all_named,
+            an_offset_counts_in_the_first_period_only,
+            a_refused_request_is_not_counted
+        },
+        calls { what_never_fits_is_an_error, an_unknown_plan_is_an_error_and_remembered },
+        crowds { concurrent_tasks_get_exactly_the_allowed_number },
+        arithmetic { write_follows_the_arithmetic }
+    ][calls {
         an_idle_or_remembered_bucket_costs_one_call,
-        a_remembered_refusal_costs_no_call_for_a_second,
-        what_never_fits_is_an_error,
-        an_unknown_plan_is_an_error_and_remembered
-    },
-    crowds { concurrent_tasks_get_exactly_the_allowed_number },
-    arithmetic { write_follows_the_arithmetic },
+        a_remembered_refusal_costs_no_call_for_a_second
+    }]
 ];
