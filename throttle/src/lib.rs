@@ -10,7 +10,8 @@
 //!
 //! - [`guide`] says what is promised and why it holds, what it costs, and how to choose.
 //! - [`bucket`] is the arithmetic; it receives the time and does no IO.
-//! - [`store`] keeps buckets: [`MemoryStore`] and [`DynamoStore`] behave alike.
+//! - [`store`] keeps buckets: [`MemoryStore`] and [`DynamoStore`] behave alike. In one process
+//!   that shares its limits with no other, `MemoryStore::new().in_place()` is the fastest.
 //! - `layer`, behind the feature of that name, puts limits around any service of `http` requests.
 //! - [`table`] is the table's shape: creating it, checking it, and the items in it.
 //! - [`testing`] makes a store fail, to see what becomes of requests then.
