@@ -7,32 +7,20 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a bench may fail loudly")]
 
+mod clock;
+
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
+use clock::Standing;
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderName, Request, Response};
 use throttle::layer::{By, Limits, Plans};
-use throttle::{Clock, Leases, MemoryStore, Plan, PlanId, SystemClock, Throttle, Timestamp};
+use throttle::{Clock, Leases, MemoryStore, Plan, PlanId, SystemClock, Throttle};
 use tower::{Layer, Service, service_fn};
-
-/// The machine's clocks are read, and a moment is told that no lease's life ends at.
-struct Standing(SystemClock);
-
-impl Clock for Standing {
-    fn now(&self) -> Timestamp {
-        self.0.now()
-    }
-
-    fn monotonic(&self) -> Duration {
-        black_box(self.0.monotonic());
-        Duration::from_secs(10)
-    }
-}
 
 fn request() -> Request<String> {
     Request::get("/orders").header("x-client", "orders-reader").body(String::new()).unwrap()

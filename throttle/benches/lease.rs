@@ -6,33 +6,21 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a bench may fail loudly")]
 
+mod clock;
+
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
+use clock::Standing;
 use criterion::{Criterion, criterion_group, criterion_main};
 use throttle::{
     Clock, Decision, Leases, MemoryStore, Plan, PlanId, Request, Store, Subject, SystemClock,
-    Throttle, Timestamp,
+    Throttle,
 };
 
 const SUBJECTS: usize = 100_000;
-
-/// The machine's clocks are read, and a moment is told that no lease's life ends at.
-struct Standing(SystemClock);
-
-impl Clock for Standing {
-    fn now(&self) -> Timestamp {
-        self.0.now()
-    }
-
-    fn monotonic(&self) -> Duration {
-        black_box(self.0.monotonic());
-        Duration::from_secs(10)
-    }
-}
 
 fn poll(throttle: &Throttle<MemoryStore, Standing>, request: &Request<'_>) -> Decision {
     let decide = pin!(throttle.decide(request));
