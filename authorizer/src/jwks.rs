@@ -115,8 +115,9 @@ impl<C: Clock + Clone> KeySets<C> {
     /// The keys of a kid, where a fresh set has them; nothing is fetched for that.
     pub(crate) fn at_once(&self, iss: &str, kid: &str) -> Option<Arc<Keys>> {
         let source = self.source(iss)?;
-        let held = source.held().filter(|held| source.age(held) < SOFT_AGE)?;
-        held.set.key(kid)
+        let held = source.held()?;
+        let keys = held.set.key(kid)?;
+        (source.age(&held) < SOFT_AGE).then_some(keys)
     }
 
     /// The keys of a kid once more, where they may be others than `known`.
