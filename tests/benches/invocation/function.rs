@@ -62,6 +62,14 @@ impl Function {
         self.api.answers.recv_timeout(PATIENCE).unwrap()
     }
 
+    /// Hands these out, one after the other.
+    ///
+    /// Answers are looked at afterwards: a process that waits meanwhile for its next event would
+    /// be asleep when it comes, and one whose answers nobody looks at would not.
+    pub(crate) fn invoke_all(&mut self, events: &[String]) -> Vec<Answer> {
+        events.iter().map(|event| self.invoke(event)).collect()
+    }
+
     pub(crate) fn memory(&self) -> Memory {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();

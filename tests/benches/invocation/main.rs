@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use function::{Function, Setting};
 use report::Report;
+use runtime_api::Answer;
 use tokens::Issuer;
 
 /// Rounds of invocations, and invocations of each kind a round.
@@ -103,24 +104,12 @@ fn invocations(
     }
     let mut times: [Vec<Duration>; 4] = Default::default();
     for round in events.chunks(A_ROUND) {
-        for event in round {
-            times[0].push(hello.invoke(event).took);
-        }
-        for event in round {
-            let answer = plain.invoke(event);
-            answer.must_allow();
-            times[1].push(answer.took);
-        }
-        for _ in round {
-            let answer = plain.invoke(&known);
-            answer.must_allow();
-            times[2].push(answer.took);
-        }
-        for _ in round {
-            let answer = limited.invoke(&known);
-            answer.must_allow();
-            times[3].push(answer.took);
-        }
+        let again = vec![known.clone(); round.len()];
+        let [empty, new, seen, counted] = &mut times;
+        empty.extend(hello.invoke_all(round).iter().map(|answer| answer.took));
+        new.extend(allowed(&plain.invoke_all(round)));
+        seen.extend(allowed(&plain.invoke_all(&again)));
+        counted.extend(allowed(&limited.invoke_all(&again)));
     }
     let names = [
         "hello world",
@@ -131,6 +120,12 @@ fn invocations(
     for (name, times) in names.into_iter().zip(times) {
         report.invocation(name, times);
     }
+}
+
+/// The times of answers, each of which must allow its request.
+fn allowed(answers: &[Answer]) -> impl Iterator<Item = Duration> {
+    answers.iter().for_each(Answer::must_allow);
+    answers.iter().map(|answer| answer.took)
 }
 
 fn memory(report: &mut Report, authorizer: &Path, issuer: &Issuer, setting: &Setting) {
