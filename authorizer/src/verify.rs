@@ -150,13 +150,15 @@ impl<C: Clock + Clone> Verifier<C> {
             Some(claims) => claims,
             None => token.claims(|_| true)?.ok_or(UNKNOWN_ISSUER)?,
         };
-        let key = match verifying(&keys, token, digest) {
+        let signature = token.signature()?;
+        let signed = Signed { token, digest, signature: signature.as_bytes() };
+        let key = match verifying(&keys, &signed) {
             Ok(key) => key,
             // The issuer may have put another key under the same name since, and one for another
             // algorithm as well.
             Err(refusal) => {
                 let again = self.keys.again(&identity.iss, &token.kid, &keys).await;
-                verifying(&*again.ok_or(refusal)?, token, digest)?
+                verifying(&*again.ok_or(refusal)?, &signed)?
             }
         };
         let now = self.clock.now().as_secs();
@@ -190,12 +192,21 @@ impl<C: Clock + Clone> Verifier<C> {
     }
 }
 
-/// The one of these keys that signed the token; the digest is what was signed, by SHA-256.
-fn verifying(keys: &Keys, token: &Unverified<'_>, digest: &Digest) -> Result<Arc<Key>, Refusal> {
+/// A token with what its signature is made of.
+struct Signed<'a> {
+    token: &'a Unverified<'a>,
+    /// What was signed, by SHA-256.
+    digest: &'a Digest,
+    signature: &'a [u8],
+}
+
+/// The one of these keys that signed the token.
+fn verifying(keys: &Keys, signed: &Signed<'_>) -> Result<Arc<Key>, Refusal> {
+    let Signed { token, digest, signature } = signed;
     let key = keys
         .of(token.algorithm)
         .ok_or(Refusal::key("the issuer's key is not for this algorithm"))?;
-    if key.verifies(token.parts.signed.as_bytes(), digest, token.signature()?.as_bytes()) {
+    if key.verifies(token.parts.signed.as_bytes(), digest, signature) {
         Ok(Arc::clone(key))
     } else {
         Err(Refusal::new(Code::Signature, "the signature is not the issuer's"))
