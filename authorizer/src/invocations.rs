@@ -61,7 +61,8 @@ where
         let (answer, untold) = answer(authorizer, invocation, &parts.headers, &body).await?;
         let posted = client.call(answer).await;
         // The caller has the answer by now; until the next invocation is asked for, Lambda lets
-        // this one run on.
+        // this one run on (AWS Compute Blog, "Running code after returning a response from an AWS
+        // Lambda function"; not tried on AWS).
         untold.tell().await;
         let status = posted?.status();
         if !status.is_success() {
