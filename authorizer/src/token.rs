@@ -127,6 +127,12 @@ impl<'a> Unverified<'a> {
         Ok(Self { algorithm, marked, kid, parts })
     }
 
+    /// Splits and reads, for tests.
+    #[cfg(test)]
+    pub(crate) fn parse(token: &'a str) -> Result<Self, Refusal> {
+        Parts::of(token).and_then(Self::read)
+    }
+
     /// The payload's members. Only `iss` may be used before the signature is verified.
     ///
     /// `goes_on` is told the issuer; where it says no, what stands behind the issuer is not read,
@@ -226,12 +232,8 @@ mod tests {
         format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload))
     }
 
-    fn parse(token: &str) -> Result<Unverified<'_>, Refusal> {
-        Parts::of(token).and_then(Unverified::read)
-    }
-
     fn code(token: &str) -> Option<Code> {
-        parse(token)
+        Unverified::parse(token)
             .and_then(|token| token.claims(|_| true).and(token.signature()).map(drop))
             .err()
             .map(Refusal::code)
@@ -263,7 +265,7 @@ mod tests {
     #[test]
     fn decodes_a_token_of_cognito_s_form() {
         let text = token(HEADER, r#"{"iss":"i"}"#);
-        let parsed = parse(&text).unwrap();
+        let parsed = Unverified::parse(&text).unwrap();
         assert_eq!(parsed.kid, "k");
         assert_eq!(parsed.algorithm, Algorithm::Rs256);
         let claims = parsed.claims(|iss| iss == "i").unwrap().unwrap();
@@ -379,9 +381,9 @@ mod tests {
             [("JWT", false), ("at+jwt", true), ("AT+JWT", true), ("application/at+jwt", true)]
         {
             let text = token(&format!(r#"{{"kid":"k","alg":"RS256","typ":"{typ}"}}"#), "{}");
-            assert_eq!(parse(&text).unwrap().marked, marked, "{typ}");
+            assert_eq!(Unverified::parse(&text).unwrap().marked, marked, "{typ}");
         }
-        assert!(!parse(&token(HEADER, "{}")).unwrap().marked);
+        assert!(!Unverified::parse(&token(HEADER, "{}")).unwrap().marked);
     }
 
     #[test]

@@ -74,6 +74,14 @@ impl Key {
         verified.is_ok()
     }
 
+    /// The same, for tests that have the message alone.
+    #[cfg(test)]
+    pub(crate) fn verifies_alone(&self, message: &[u8], signature: &[u8]) -> bool {
+        use aws_lc_rs::digest::{SHA256, digest};
+
+        self.verifies(message, &digest(&SHA256, message), signature)
+    }
+
     /// Some key, for tests of what holds keys.
     #[cfg(test)]
     pub(crate) fn for_tests() -> std::sync::Arc<Self> {
@@ -195,7 +203,6 @@ fn is_exponent(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::digest::{SHA256, digest};
     use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::signature::{
@@ -254,10 +261,6 @@ mod tests {
     fn algorithms(key: &Value) -> Vec<Algorithm> {
         let read = Key::read(key.as_object().unwrap());
         read.map_or(vec![], |(_, keys)| keys.iter().map(Key::algorithm).collect())
-    }
-
-    fn verifies(key: &Key, message: &[u8], signature: &[u8]) -> bool {
-        key.verifies(message, &digest(&SHA256, message), signature)
     }
 
     #[test]
@@ -417,19 +420,19 @@ mod tests {
             let (pair, key) = ecdsa(algorithm);
             let signature = pair.sign(&SystemRandom::new(), b"message").unwrap();
             let signature = signature.as_ref();
-            assert!(verifies(&key, b"message", signature));
-            assert!(!verifies(&key, b"Message", signature));
-            assert!(!verifies(&key, b"message", &signature[1..]));
-            assert!(!verifies(&key, b"message", &[signature, &[0]].concat()));
-            assert!(!verifies(&key, b"message", &[]));
-            assert!(!verifies(&key, b"message", &vec![0; signature.len()]), "r = s = 0");
+            assert!(key.verifies_alone(b"message", signature));
+            assert!(!key.verifies_alone(b"Message", signature));
+            assert!(!key.verifies_alone(b"message", &signature[1..]));
+            assert!(!key.verifies_alone(b"message", &[signature, &[0]].concat()));
+            assert!(!key.verifies_alone(b"message", &[]));
+            assert!(!key.verifies_alone(b"message", &vec![0; signature.len()]), "r = s = 0");
         }
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
         let point = pair.public_key().as_ref();
         let jwk = ec(&json!({"x": encode(&point[1..33]), "y": encode(&point[33..])}));
         let (_, keys) = Key::read(jwk.as_object().unwrap()).unwrap();
         let der = pair.sign(&SystemRandom::new(), b"message").unwrap();
-        assert!(!verifies(&keys[0], b"message", der.as_ref()));
+        assert!(!keys[0].verifies_alone(b"message", der.as_ref()));
     }
 
     #[test]
@@ -438,8 +441,8 @@ mod tests {
         let jwk = okp(&json!({"x": encode(pair.public_key())}));
         let (kid, keys) = Key::read(jwk.as_object().unwrap()).unwrap();
         assert_eq!(kid, "k");
-        assert!(verifies(&keys[0], b"message", pair.sign(b"message").as_ref()));
-        assert!(!verifies(&keys[0], b"message", pair.sign(b"other").as_ref()));
+        assert!(keys[0].verifies_alone(b"message", pair.sign(b"message").as_ref()));
+        assert!(!keys[0].verifies_alone(b"message", pair.sign(b"other").as_ref()));
     }
 
     #[test]

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
@@ -14,8 +13,7 @@ use serde_json::{Map, Value, json};
 use super::key::Key;
 use super::set::KeySet;
 use crate::algorithm::Algorithm;
-use crate::refusal::Refusal;
-use crate::token::{Parts, Unverified};
+use crate::token::Unverified;
 
 const SECRET: &str = "signed with a shared secret (HMAC), which is never taken";
 const ENCRYPTED: &str = "encrypted (JWE), which is never read";
@@ -59,19 +57,11 @@ fn verifies(keys: &Value, token: &str) -> bool {
     let Ok(set) = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()) else {
         return false;
     };
-    let Ok(token) = parse(token) else { return false };
+    let Ok(token) = Unverified::parse(token) else { return false };
     let Ok(signature) = token.signature() else { return false };
     set.key(&token.kid)
         .and_then(|keys| keys.of(token.algorithm).cloned())
-        .is_some_and(|key| is_verified(&key, token.parts.signed.as_bytes(), signature.as_bytes()))
-}
-
-fn is_verified(key: &Key, message: &[u8], signature: &[u8]) -> bool {
-    key.verifies(message, &digest(&SHA256, message), signature)
-}
-
-fn parse(token: &str) -> Result<Unverified<'_>, Refusal> {
-    Parts::of(token).and_then(Unverified::read)
+        .is_some_and(|key| key.verifies_alone(token.parts.signed.as_bytes(), signature.as_bytes()))
 }
 
 /// A file's test groups.
@@ -87,7 +77,7 @@ fn cases(group: &Value) -> impl Iterator<Item = (&Value, String)> {
 }
 
 fn says_ps256(token: &str) -> bool {
-    parse(token).is_ok_and(|token| token.algorithm == Algorithm::Ps256)
+    Unverified::parse(token).is_ok_and(|token| token.algorithm == Algorithm::Ps256)
 }
 
 /// Runs a Wycheproof file of tokens.
@@ -163,7 +153,7 @@ fn signatures(file: &str, jwk: impl Fn(&Value) -> Value) -> Tally {
         let jwk = jwk(&group["publicKey"]);
         let (_, keys) = Key::read(jwk.as_object().unwrap()).unwrap();
         for (case, name) in cases(&group) {
-            let verified = is_verified(&keys[0], &bytes(&case["msg"]), &bytes(&case["sig"]));
+            let verified = keys[0].verifies_alone(&bytes(&case["msg"]), &bytes(&case["sig"]));
             // "acceptable" is what a lenient reader may take: not this one.
             tally.pass(verified == (case["result"] == "valid"), &name);
         }
@@ -274,7 +264,7 @@ fn rfc_7520_signatures() {
 fn is_signed_by(key: &Value, token: &str) -> bool {
     let (_, keys) = Key::read(key.as_object().unwrap()).unwrap();
     let (signed, signature) = token.rsplit_once('.').unwrap();
-    is_verified(&keys[0], signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap())
+    keys[0].verifies_alone(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap())
 }
 
 #[test]
@@ -332,7 +322,7 @@ fn rfc_7520_encryption() {
     for (output, reason) in
         [(&compressed["output"], COMPRESSED), (&nested["encrypt"]["output"], NESTED)]
     {
-        assert!(parse(output["compact"].as_str().unwrap()).is_err());
+        assert!(Unverified::parse(output["compact"].as_str().unwrap()).is_err());
         tally.skip(reason);
     }
     // What is nested is a signature like any other, but for the kid, which its header lacks.

@@ -253,6 +253,23 @@ async fn a_request_has_one_line_with_its_metrics() {
 }
 
 #[tokio::test]
+async fn a_request_is_told_of_once_also_where_nobody_waits_for_it() {
+    let captured = Captured::at("INFO");
+    let bench = Bench::new("").await;
+    let (event, invocation) = (token_event("Bearer x"), Invocation::from("request"));
+    captured.clear();
+    let (_, untold) = bench.authorizer.decide_untold(&event, invocation).await;
+    assert_eq!(captured.text(), "", "not before the answer");
+    drop(untold);
+    assert_eq!(last(&captured.text())["code"], "malformed");
+    assert_eq!(lines(&captured.text()).len(), 1);
+
+    let (_, untold) = bench.authorizer.decide_untold(&event, invocation).await;
+    untold.tell().await;
+    assert_eq!(lines(&captured.text()).len(), 2, "a line for each, and no more");
+}
+
+#[tokio::test]
 async fn the_level_decides_where_there_are_no_metrics() {
     for (level, metrics, expected) in [
         ("INFO", true, 1),
