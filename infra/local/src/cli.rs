@@ -57,7 +57,7 @@ pub struct Cli {
     /// Port of the DynamoDB-compatible table; 0 for a free one
     #[arg(long, default_value_t = 9402, value_name = "PORT")]
     dynamodb_port: u16,
-    /// Execution environments of the authorizer, each a process of its own: 1 to 64
+    /// Execution environments of the authorizer, one process each: 1 to 64
     #[arg(long, default_value = "2", value_name = "N", value_parser = environments)]
     environments: NonZeroUsize,
     /// Seconds for which the API keeps an authorizer's result, 0 to 3600; 0 keeps none
@@ -78,7 +78,7 @@ pub struct Cli {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// API key that an authorizer must name for an allowed caller, else the answer is 429; give the
-    /// `api_key` of a --config whose `refuse` is "unknown-key", or nobody is ever refused
+    /// `api_key` of a --config whose `refuse` is "unknown-key", or no caller is ever refused
     #[arg(long, value_name = "KEY", value_parser = api_key)]
     api_key: Option<String>,
     #[command(flatten)]
@@ -118,7 +118,7 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line, whatever the cause's own text looks like.
+            // One line, even if the cause's text has several.
             let text = format!("{error:#}");
             note(&format!("error: {}", text.split_whitespace().collect::<Vec<_>>().join(" ")));
             ExitCode::from(EXIT_MISUSE)
@@ -132,7 +132,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let options = cli.into_options(authorizer)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        // Before anything is started, so that no Ctrl-C finds nobody listening.
+        // Before anything is started, so that a Ctrl-C is never missed.
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let stack = tokio::select! {
@@ -169,7 +169,7 @@ fn announce(stack: &Stack, json: bool) -> anyhow::Result<()> {
     let text =
         if json { format!("{}\n", serde_json::to_string(&ready)?) } else { ready.to_string() };
     let mut stdout = std::io::stdout().lock();
-    // Whoever closed standard output did not want to hear it, and may still want the API.
+    // If standard output is closed, serve the API all the same.
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     Ok(())
 }

@@ -60,7 +60,7 @@ pub fn users() -> Vec<User> {
     vec![user("alice", &["admins"]), user("bob", &[])]
 }
 
-/// The authorizer's configuration for this issuer, with `api_key` for whoever is let through.
+/// The authorizer's configuration for this issuer, with `api_key` for allowed callers.
 ///
 /// All three go into TOML strings as they are, so none may hold a quote or a backslash.
 #[must_use]
@@ -70,9 +70,9 @@ pub fn config(issuer: &str, jwks_uri: &str, api_key: &str) -> String {
     format!("{rules}\n{throttle}api_key = \"{api_key}\"\n")
 }
 
-/// The same for HTTP and WebSocket APIs: whoever is over a limit is left to the backend.
+/// The same for HTTP and WebSocket APIs: the backend refuses throttled callers.
 ///
-/// Who may read may also connect, and a browser, which can't set headers on a WebSocket, has the
+/// Readers may also connect. A browser, which cannot set headers on a WebSocket, uses the
 /// subprotocol `bearer` for its token.
 #[must_use]
 pub fn http_config(issuer: &str, jwks_uri: &str, simple: bool) -> String {

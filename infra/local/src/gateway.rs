@@ -9,7 +9,7 @@
 //!  413 431    404      401         401 (its word), 500 (other)           403              429        504
 //! ```
 //!
-//! What differs from the real service, and what is absent, is listed in [`crate::differences`].
+//! [`crate::differences`] lists what differs from the real service and what is absent.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -60,11 +60,11 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const MAX_HEAD: usize = 10_240;
 /// A request's or an integration response's body, in bytes (the same page).
 const MAX_BODY: usize = 10 * 1024 * 1024;
-/// What the parser takes at most before it gives up with an answer of its own.
+/// The largest head that the HTTP parser accepts, in bytes; it answers larger ones itself.
 const PARSER_BUFFER: usize = 64 * 1024;
-/// How many connections are open at once; more wait.
+/// The number of connections that may be open at once; more wait.
 const MAX_CONNECTIONS: usize = 1024;
-/// How long a caller may take for its request's head, and again for its body.
+/// The time that a caller has for its request's head, and again for its body.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The function behind the authorizer: an event in, its output or an error out.
@@ -72,7 +72,7 @@ pub type Invoke = Arc<
     dyn Fn(Bytes) -> Pin<Box<dyn Future<Output = Result<Bytes, InvokeError>> + Send>> + Send + Sync,
 >;
 
-/// Where a request's API key is taken from: `ApiKeySourceType`.
+/// The source of a request's API key: `ApiKeySourceType`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeySource {
     /// `AUTHORIZER`: from the authorizer's `usageIdentifierKey`.
@@ -82,35 +82,35 @@ pub enum KeySource {
     Header,
 }
 
-/// How the API is set up.
+/// Settings of an API.
 #[derive(Clone)]
 pub struct Options {
-    /// Which kind of API it is.
+    /// The kind of API.
     pub kind: Kind,
     /// The authorizer's function.
     pub function: Invoke,
-    /// What a request must have, and what a result is kept by; those that fit the kind.
+    /// Parts that a request must have, and the key of the result cache; they must fit the kind.
     pub identity_sources: Vec<Source>,
     /// The stage's variables.
     pub stage_variables: BTreeMap<String, String>,
     /// The routes of an HTTP API; the other kinds have theirs.
     pub routes: Vec<Route>,
-    /// How long an authorizer's result is kept, up to an hour; zero turns the cache off.
+    /// The time that an authorizer's result is cached, up to an hour; zero turns the cache off.
     ///
-    /// A WebSocket API keeps none, for its authorizer is asked once a connection.
+    /// A WebSocket API caches none, because its authorizer is called once a connection.
     pub cache_ttl: Duration,
     /// The one API key of the stage's usage plan, which makes a key required on every method.
     ///
     /// HTTP APIs have none. Where the authorizer names the key, a REST API answers any other one
     /// with the gateway response `INVALID_API_KEY` mapped to 429.
     pub api_key: Option<String>,
-    /// Where the key of a request comes from.
+    /// The source of a request's key.
     pub api_key_source: KeySource,
     /// The rate and the quotas that API Gateway itself holds the key to.
     pub usage_plan: Option<Plan>,
     /// The HTTP service that requests are passed on to; without one they are echoed.
     pub upstream: Option<Uri>,
-    /// How long the integration may take.
+    /// The integration's time-out.
     pub integration_timeout: Duration,
     /// The wall clock, for the cache's ages and for `aws:CurrentTime`.
     pub now: Now,
@@ -174,14 +174,14 @@ impl Gateway {
     /// Serves the API on `listener` until it is shut down or dropped.
     ///
     /// # Errors
-    /// Where the listener can't tell its address.
+    /// The listener has no address.
     pub fn start(listener: TcpListener, options: Options) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(accept(listener, Arc::new(Api::new(options))));
         Ok(Self { address, accepting })
     }
 
-    /// Where the API is, without a slash at the end.
+    /// The API's address, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -224,7 +224,7 @@ async fn accept(listener: TcpListener, api: Arc<Api>) {
 async fn serve(stream: TcpStream, peer: IpAddr, api: Arc<Api>) {
     // Latency on loopback matters more than packets.
     let _ = stream.set_nodelay(true);
-    // Where a WebSocket is left that a request on this connection was upgraded to.
+    // Holds the WebSocket that a request on this connection was upgraded to.
     let upgraded = Arc::new(OnceLock::new());
     let service = service_fn(|request| {
         let (api, upgraded) = (Arc::clone(&api), Arc::clone(&upgraded));

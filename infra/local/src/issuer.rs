@@ -41,13 +41,13 @@ use pool::Pool;
 /// The largest request body that is read, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// How long requests that are under way may take once the issuer is told to stop.
+/// The time that open requests have after the issuer is asked to stop.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Where the issuer reads the time: Unix seconds.
+/// The issuer's clock, in Unix seconds.
 pub type Now = Box<dyn Fn() -> u64 + Send + Sync>;
 
-/// What a pool consists of.
+/// Settings of a user pool.
 pub struct Options {
     /// The user pool's id, like `us-east-1_LocalDemo`.
     pub pool: String,
@@ -55,9 +55,9 @@ pub struct Options {
     pub clients: Vec<AppClient>,
     /// The users; names are distinct.
     pub users: Vec<User>,
-    /// How long access and ID tokens are good for, in whole seconds.
+    /// The lifetime of access and ID tokens, in whole seconds.
     pub token_lifetime: Duration,
-    /// Where the time is read.
+    /// The clock.
     pub now: Now,
 }
 
@@ -79,9 +79,9 @@ pub struct AppClient {
     pub id: String,
     /// Its secret. Only a client with one can have tokens for itself.
     pub secret: Option<String>,
-    /// The scopes of its own tokens, like `orders/read`. Tokens of users don't have them.
+    /// The scopes of tokens for the client itself, such as `orders/read`. Tokens of users lack them.
     pub scopes: Vec<String>,
-    /// What a pre-token-generation trigger would add to access tokens, like `custom:plan`.
+    /// Extra claims in access tokens, as a pre-token-generation trigger adds them: `custom:plan`.
     pub claims: Map<String, Value>,
 }
 
@@ -103,9 +103,9 @@ pub struct User {
     pub password: String,
     /// The groups, in both tokens.
     pub groups: Vec<String>,
-    /// What the ID token says besides: `email`, `custom:*`.
+    /// Extra claims in the ID token: `email`, `custom:*`.
     pub attributes: Map<String, Value>,
-    /// What a pre-token-generation trigger would add to access tokens; over the client's.
+    /// Extra claims in access tokens; they override the client's.
     pub claims: Map<String, Value>,
 }
 
@@ -118,14 +118,14 @@ impl fmt::Debug for User {
     }
 }
 
-/// What a user has after signing in. Debug shows none of them.
+/// The tokens of a signed-in user. Debug shows none of them.
 #[derive(Clone)]
 pub struct Tokens {
-    /// The access token: what an API is called with.
+    /// The access token, for calling an API.
     pub access: String,
-    /// The ID token: who the user is, for the app.
+    /// The ID token, which describes the user to the app.
     pub id: String,
-    /// The refresh token: good for 30 days, while this issuer runs.
+    /// The refresh token, valid for 30 days while this issuer runs.
     pub refresh: String,
 }
 
@@ -135,7 +135,7 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// Why an issuer can't start or can't make a token.
+/// Errors of starting an issuer or making a token.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -143,7 +143,7 @@ pub enum Error {
     #[error("user pool id `{0}` is not of the form `us-east-1_Example`")]
     Pool(String),
     /// Two app clients or two users share a name.
-    #[error("`{0}` is there twice; give each app client and each user a name of its own")]
+    #[error("`{0}` is defined twice; give each app client and each user a different name")]
     Twice(String),
     /// An extra claim would replace one that tokens have anyway.
     #[error("claim `{claim}` of `{owner}` is set by the issuer itself; leave it out")]
@@ -176,7 +176,7 @@ pub fn url(origin: &str, pool: &str) -> String {
     format!("{origin}/{pool}")
 }
 
-/// Where the key set of an issuer is.
+/// Returns the address of an issuer's key set.
 #[must_use]
 pub fn jwks_uri(issuer: &str) -> String {
     format!("{issuer}/.well-known/jwks.json")
@@ -220,19 +220,19 @@ impl Issuer {
         &self.pool.issuer
     }
 
-    /// Where the AWS CLI and SDKs are pointed at (`--endpoint-url`).
+    /// The address for the AWS CLI and SDKs (`--endpoint-url`).
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.pool.origin
     }
 
-    /// Where the key set is.
+    /// The address of the key set.
     #[must_use]
     pub fn jwks_uri(&self) -> String {
         jwks_uri(&self.pool.issuer)
     }
 
-    /// Where clients get tokens.
+    /// The token endpoint for clients.
     #[must_use]
     pub fn token_endpoint(&self) -> String {
         format!("{}/oauth2/token", self.pool.origin)
@@ -268,7 +268,7 @@ impl Issuer {
     /// Ends the issuer; requests under way have half a second.
     pub async fn shutdown(self) {
         let Self { stop, mut server, .. } = self;
-        // Nobody listens where the server has ended already, which is what is wanted.
+        // If the server has ended already, there is nothing to stop.
         let _ = stop.send(());
         if timeout(GRACE, &mut server).await.is_err() {
             server.abort();

@@ -1,7 +1,7 @@
 //! A Lambda function on this machine: processes that poll the real Runtime API.
 //!
 //! One [`Function`] owns a queue of invocations and a fixed number of execution environments. An
-//! environment is a process of its own with a Runtime API of its own, and handles one invocation
+//! environment is one process with one Runtime API, and handles one invocation
 //! at a time:
 //!
 //! ```text
@@ -12,7 +12,7 @@
 //! The protocol is that of the Runtime API page of the Lambda developer guide; where the guide is
 //! silent (states, texts of errors) it follows Amazon's own runtime interface emulator.
 //!
-//! What is deliberately absent: extensions' events, response streaming, `SnapStart`, several
+//! Deliberately absent: extensions' events, response streaming, `SnapStart`, several
 //! invocations in one environment, and scaling. The number of environments is fixed so that a test
 //! knows how many instances share a table.
 
@@ -47,24 +47,24 @@ pub const REGION: &str = "us-east-1";
 /// The account that owns everything on this machine; no real account has this number.
 pub const ACCOUNT: &str = "123456789012";
 
-/// How a function runs.
+/// Settings of a function.
 #[derive(Clone)]
 pub struct Options {
-    /// What each execution environment runs.
+    /// The executable that each execution environment runs.
     pub executable: PathBuf,
     /// Arguments for the executable.
     pub arguments: Vec<OsString>,
     /// The function's name.
     pub name: String,
-    /// How many execution environments there are.
+    /// The number of execution environments.
     pub environments: NonZeroUsize,
-    /// Environment variables beside those that Lambda sets.
+    /// Environment variables, in addition to those that Lambda sets.
     pub variables: Vec<(String, String)>,
-    /// How long one invocation may take before its environment is killed.
+    /// The time-out of one invocation; after it the environment is killed.
     pub timeout: Duration,
-    /// How many invocations may wait for a free environment.
+    /// The number of invocations that may wait for a free environment.
     pub queue: NonZeroUsize,
-    /// How long one invocation may wait for a free environment.
+    /// The longest time that an invocation may wait for a free environment.
     pub patience: Duration,
     /// The wall clock, for deadlines and trace ids.
     pub now: Now,
@@ -102,7 +102,7 @@ impl fmt::Debug for Options {
     }
 }
 
-/// Why a function did not start.
+/// Errors of starting a function.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The function said so itself, or its process ended before it asked for an invocation.
@@ -115,13 +115,13 @@ pub enum StartError {
     },
 }
 
-/// Why an invocation has no response.
+/// Errors of an invocation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
-    /// The handler answered with an error of its own.
+    /// The handler returned an error.
     #[error("the function answered with the error `{error_type}`")]
     Function {
-        /// What the function calls it.
+        /// The function's name for the error.
         error_type: String,
         /// The function's own text, never printed here.
         error_message: String,
@@ -200,7 +200,7 @@ impl Function {
     /// Runs one invocation and gives the handler's response.
     ///
     /// # Errors
-    /// [`InvokeError`], for whatever else happened.
+    /// [`InvokeError`], the reason why no response exists.
     pub async fn invoke(&self, event: Bytes) -> Result<Bytes, InvokeError> {
         if event.len() > MAX_PAYLOAD {
             return Err(InvokeError::Payload);
@@ -223,7 +223,7 @@ impl Function {
         self.pids.iter().map(|pid| pid.load(Ordering::Acquire)).filter(|pid| *pid != 0).collect()
     }
 
-    /// Ends every process, politely first, and waits until all are gone.
+    /// Asks every process to end, kills those that do not, and waits until all have ended.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
         let mut environments = self.environments.lock().await;

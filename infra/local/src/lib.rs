@@ -25,8 +25,8 @@ pub mod ready;
 pub mod stack;
 pub mod table;
 
-/// Tells the person at the terminal one thing, on standard error.
+/// Prints one line for the person at the terminal, on standard error.
 fn note(line: &str) {
-    // A closed standard error is no reason to stop.
+    // Go on if standard error is closed.
     let _ = writeln!(std::io::stderr(), "{line}");
 }

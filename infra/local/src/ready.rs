@@ -1,4 +1,4 @@
-//! What is told when everything runs: to a program as one line, to a person as commands to paste.
+//! The output when everything runs: one line for a program, commands to paste for a person.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::demo;
 use crate::issuer;
 
-/// Where everything is, and the demonstration's callers. Their secrets are public and throwaway.
+/// Every address, and the demonstration's callers. Their secrets are public and throwaway.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ready {
     /// The REST API.
@@ -22,7 +22,7 @@ pub struct Ready {
     pub issuer: String,
     /// The issuer's key set.
     pub jwks_uri: String,
-    /// Where clients get tokens.
+    /// The token endpoint for clients.
     pub token_endpoint: String,
     /// The table's server, for any DynamoDB client.
     pub dynamodb: String,

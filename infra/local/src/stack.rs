@@ -29,10 +29,10 @@ mod parts;
 pub use options::Options;
 use parts::{demo_pool, functions, gateway_options};
 
-/// Why the stack did not start. Nothing of it is left running.
+/// Errors of starting the stack. Nothing of it is left running.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A port can't be had.
+    /// A port is taken or not allowed.
     #[error(
         "{flag}: can't listen on 127.0.0.1:{port}: {source}; name another port, or 0 for a free one"
     )]
@@ -41,7 +41,7 @@ pub enum Error {
         flag: &'static str,
         /// The port.
         port: u16,
-        /// What the operating system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The table's server.
@@ -55,7 +55,7 @@ pub enum Error {
     Plan {
         /// The plan.
         plan: &'static str,
-        /// What the table says.
+        /// The table's error.
         source: Box<WriteError>,
     },
     /// A demonstration plan that is none.
@@ -99,7 +99,7 @@ impl Stack {
             (None, Some(_)) => None,
         };
         let functions = functions(&options, &issuer, &dynamodb, api_key.as_deref())?;
-        // Each on a task of its own: one thread can't start them all at once.
+        // Separate tasks, because one thread cannot start them all at once.
         let behind = start_behind(dynamodb, functions, options.data.clone(), options.now.clone());
         let behind = tokio::spawn(behind);
         let issuer = Issuer::start(issuer, demo_pool(&options)).await;
@@ -129,7 +129,7 @@ impl Stack {
         }
     }
 
-    /// What there is to know about it, for a person or a program.
+    /// Returns the addresses and callers, for a person or a program.
     #[must_use]
     pub fn ready(&self) -> Ready {
         let url = |wanted: fn(Kind) -> bool| {

@@ -1,8 +1,8 @@
 //! The embedded table: DynamoDB's protocol over SQLite, on loopback.
 //!
 //! The server is [dynoxide](https://docs.rs/dynoxide-rs), spoken to by the real AWS SDK. It runs
-//! SQLite on the threads of its async runtime, so it has one of its own, on a thread of its own:
-//! under load it slows nobody else down.
+//! SQLite on the threads of its async runtime, so it has its own runtime on its own thread:
+//! under load it does not slow other parts down.
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::{Client, Config};
@@ -20,13 +20,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 /// The database's file in its folder.
 const FILE: &str = "table.db";
 
-/// How often items that are past their time to live are removed.
+/// The interval between removals of expired items.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// How long requests that are under way may take once the table is told to stop.
+/// The time that open requests have after the table is asked to stop.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Where the table keeps its data.
+/// The table's storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Data {
     /// In memory: gone when the table ends.
@@ -35,7 +35,7 @@ pub enum Data {
     Directory(PathBuf),
 }
 
-/// Why the table can't start.
+/// Errors of starting the table.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -44,7 +44,7 @@ pub enum Error {
     Path {
         /// The folder or file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The folder's name is not UTF-8, which SQLite's interface asks for.
@@ -55,13 +55,13 @@ pub enum Error {
     Database {
         /// The file.
         path: PathBuf,
-        /// What the database says.
+        /// The database's error.
         source: DynoxideError,
     },
-    /// No database can be had in memory.
+    /// A database in memory cannot be opened.
     #[error("can't make a database in memory: {0}")]
     Memory(DynoxideError),
-    /// The listener or the table's thread can't be had.
+    /// The listener or the table's thread fails.
     #[error("can't start the table's thread: {0}")]
     Thread(#[from] io::Error),
 }
@@ -77,7 +77,7 @@ impl Table {
     /// Opens the database and serves it on `listener`. It holds no table at first.
     ///
     /// # Errors
-    /// Where the data can't be opened, or a thread can't be had.
+    /// The data cannot be opened, or a thread cannot be started.
     pub async fn start(listener: TcpListener, data: Data) -> Result<Self, Error> {
         Self::start_sweeping(listener, data, SWEEP).await
     }
@@ -101,7 +101,7 @@ impl Table {
             };
             thread::Builder::new().name("table".to_owned()).spawn(move || {
                 run(runtime, serve(listener, database, every, stopped));
-                // Nobody waits where the `Table` was dropped.
+                // The receiver is gone if the `Table` was dropped.
                 let _ = end.send(());
             })?;
             Ok(())
@@ -111,7 +111,7 @@ impl Table {
         Ok(Self { url, stop, ended })
     }
 
-    /// Where the server listens: an endpoint for any DynamoDB client.
+    /// The server's address: an endpoint for any DynamoDB client.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -175,7 +175,7 @@ async fn serve(
     }
 }
 
-/// Removes expired items now and then, beside the requests.
+/// Removes expired items at an interval, while requests go on.
 async fn sweep(database: Database, every: Duration) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

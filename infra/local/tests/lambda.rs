@@ -138,7 +138,7 @@ impl Mark {
     }
 }
 
-/// Whether a process with this id exists, a zombie included.
+/// Returns true if a process with this id exists, a zombie included.
 fn exists(pid: u32) -> bool {
     kill(Pid::from_raw(i32::try_from(pid).unwrap()), None).is_ok()
 }

@@ -13,7 +13,7 @@ use crate::stack::Options;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "APIs")]
 pub(super) struct Apis {
-    /// How the REST API asks its authorizer
+    /// Kind of the REST API's authorizer
     #[arg(long, value_enum, default_value_t = Authorizer::Token, value_name = "TYPE")]
     authorizer: Authorizer,
     /// Serve an HTTP API too: by payload 2.0 (if nothing is given) or 1.0 and policies, or by 2.0
@@ -42,7 +42,7 @@ pub(super) struct Apis {
     /// Stage variable of every API; more than once for several
     #[arg(long, value_name = "NAME=VALUE", value_parser = stage_variable)]
     stage_variable: Vec<(String, String)>,
-    /// Where an API key comes from: the authorizer's `usageIdentifierKey` or the header x-api-key
+    /// Source of API keys: the authorizer's `usageIdentifierKey` or the header x-api-key
     #[arg(long, value_enum, default_value_t = ApiKeySource::Authorizer, value_name = "SOURCE")]
     api_key_source: ApiKeySource,
     /// Usage plan that the REST API holds the API key to by itself, and with --config a WebSocket
@@ -130,10 +130,10 @@ impl Apis {
         options.usage_plan = self.usage_plan;
         let has_key = options.api_key.is_some() || options.config.is_none();
         if !has_key && options.usage_plan.is_some() {
-            bail!("--usage-plan: with --config there is no key to hold to it: add --api-key");
+            bail!("--usage-plan: with --config it needs an API key: add --api-key");
         }
         if !has_key && options.api_key_source == KeySource::Header {
-            bail!("--api-key-source: with --config there is no key to ask for: add --api-key");
+            bail!("--api-key-source: with --config it needs an API key: add --api-key");
         }
         Ok(())
     }

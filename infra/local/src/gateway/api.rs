@@ -22,7 +22,7 @@ use super::{
 };
 use crate::note;
 
-/// What every request needs.
+/// The parts that every request needs.
 pub(super) struct Api {
     options: Options,
     cache: Cache,
@@ -92,11 +92,11 @@ impl Api {
         let response = web_socket::handshake(&head)?;
         let asked = Asked::new(&self.options, head, peer, id)?;
         let grant = self.admit(&asked).await?;
-        // Whoever is over a limit is refused by the integration of `$connect`, if not before.
+        // The integration of `$connect` refuses a throttled caller, if nothing did before.
         if grant.is_throttled() {
             return Err(Refusal::Throttled);
         }
-        // There is one upgrade to a connection, since what follows is no HTTP.
+        // A connection is upgraded at most once, because what follows is not HTTP.
         let _ = upgraded.set(Connection::new(&asked, &grant, upgrade));
         Ok(response.map(|()| Full::default()))
     }

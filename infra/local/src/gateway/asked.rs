@@ -23,7 +23,7 @@ pub(super) struct Asked<'a> {
     pub(super) peer: IpAddr,
     pub(super) id: &'a RequestId,
     pub(super) route: Matched,
-    /// What stands for this request in events and policies.
+    /// The ARN of this request in events and policies.
     pub(super) arn: String,
 }
 

@@ -1,4 +1,4 @@
-//! What an authorizer's output must look like, and what it comes to.
+//! The required form of an authorizer's output, and its meaning.
 //!
 //! A REST or WebSocket API takes a policy, and a context of strings, numbers and booleans, which
 //! integrations see as text. An HTTP API takes a policy or a verdict, whichever it was set up for,
@@ -17,7 +17,7 @@ use crate::lambda::InvokeError;
 /// Documented for WebSocket APIs alone; held to everywhere here, because one function serves all.
 const MAX_POLICY: usize = 8 * 1024;
 
-/// What the authorizer grants.
+/// An authorizer's result.
 pub(super) struct Grant {
     /// A verdict has none.
     pub(super) principal_id: Option<String>,
@@ -32,7 +32,7 @@ enum Verdict {
 }
 
 impl Grant {
-    /// What it says of one request: a policy is held against it, a verdict is for all.
+    /// Decides one request: a policy is evaluated for it, a verdict applies to every request.
     pub(super) fn decide(&self, request: &evaluate::Request<'_>) -> Decision {
         match &self.verdict {
             Verdict::Policy(policy) => policy.evaluate(request),
@@ -48,7 +48,7 @@ impl Grant {
         value.as_u64().or_else(|| value.as_str()?.parse().ok())
     }
 
-    /// Whether the authorizer let a caller over its limit through, for the backend to refuse.
+    /// True if the authorizer allowed a throttled caller so that the backend refuses it.
     pub(super) fn is_throttled(&self) -> bool {
         match self.context.get("throttled") {
             Some(Value::Bool(throttled)) => *throttled,
@@ -58,7 +58,7 @@ impl Grant {
     }
 }
 
-/// How asking the function ended.
+/// Errors of calling the authorizer's function.
 pub(super) enum Outcome {
     Grant(Grant),
     /// The error message was exactly `Unauthorized`.
@@ -131,7 +131,7 @@ fn simple(output: &[u8]) -> Result<Grant, String> {
     })
 }
 
-/// Where an output is wrong: serde's own text may quote it.
+/// The place of an error in an output, without serde's text, which may quote values.
 fn place(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     format!("it is not an authorizer's output (line {line}, column {column})")
@@ -271,7 +271,7 @@ pub(super) mod tests {
             assert!(grant.principal_id.is_none() && grant.context.is_empty());
             assert!(super::grant(Kind::Http(Payload::V2), output.as_bytes()).is_err());
         }
-        assert!(super::grant(simple, &output(|_| {})).is_err(), "a policy is no verdict");
+        assert!(super::grant(simple, &output(|_| {})).is_err(), "a policy is not a verdict");
         assert!(super::grant(simple, br#"{"isAuthorized":"true"}"#).is_err());
     }
 }

@@ -1,8 +1,8 @@
-//! What stands behind the API: an echo, or an HTTP service of one's own.
+//! The backend behind the API: an echo, or an HTTP service of the user's.
 //!
-//! As in an HTTP proxy integration of API Gateway, method, path, query, body and headers are passed
-//! on, `Authorization` with them; not passed on are the hop-by-hop headers of RFC 9110, 7.6.1, and
-//! `Host`, which becomes the service's own.
+//! Like an HTTP proxy integration of API Gateway, it passes method, path, query, body and headers
+//! on, including `Authorization`. It drops the hop-by-hop headers of RFC 9110 section 7.6.1, and
+//! replaces `Host` by the service's own.
 //!
 //! The authorizer's `principalId` and context arrive as `x-authorizer-<name>`. Headers that a caller
 //! sends under such a name are removed, with an underscore for a hyphen too: some servers make no
@@ -51,7 +51,7 @@ pub(super) struct Call<'a> {
     pub(super) grant: &'a Grant,
 }
 
-/// Where allowed requests go.
+/// The target of allowed requests.
 pub(super) enum Backend {
     Echo,
     Upstream(Box<Upstream>),
@@ -108,15 +108,15 @@ impl Upstream {
 
 /// Tells the caller what a backend would see.
 ///
-/// As a backend that minds its callers' limits does, it answers 429 where an HTTP API's authorizer
-/// let a caller through and said `throttled`: such an API can't answer that by itself.
+/// Like a backend that enforces limits, it answers 429 if an HTTP API's authorizer allowed a
+/// caller with `throttled` in the context, because such an API cannot answer 429 itself.
 fn echo(call: &Call<'_>) -> Response<Full<Bytes>> {
     let Call { asked, grant, .. } = call;
     if asked.kind().is_http() && grant.is_throttled() {
         return too_many_requests(grant);
     }
     let mut headers = serde_json::Map::new();
-    // A token or a key is not for repeating, not even to the one who sent it.
+    // Never repeat a token or a key, not even to its sender.
     let secret = |name: &HeaderName| *name == header::AUTHORIZATION || *name == super::X_API_KEY;
     for name in asked.head.headers.keys().filter(|name| !secret(name)) {
         let values: Vec<_> = asked.head.headers.get_all(name).iter().collect();
@@ -134,7 +134,7 @@ fn echo(call: &Call<'_>) -> Response<Full<Bytes>> {
     json_response(&body)
 }
 
-/// What a Lambda integration would find in the event's `requestContext`, in short.
+/// Returns a short form of the `requestContext` in a Lambda integration's event.
 fn request_context(Call { asked, grant, .. }: &Call<'_>) -> Value {
     let mut context = json!({
         "apiId": asked.kind().api_id(),

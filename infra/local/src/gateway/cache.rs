@@ -17,7 +17,7 @@ use crate::clock::Now;
 
 /// The longest time that API Gateway keeps a result.
 const MAX_TTL: Duration = Duration::from_secs(3600);
-/// How many results are kept; the least useful ones go first.
+/// The number of cached results; the least used are evicted first.
 const CAPACITY: u64 = 10_000;
 
 /// Results by identity.

@@ -5,7 +5,7 @@
 //! is any run of characters, the empty one and `/` included, and `?` is exactly one. Actions are
 //! compared without regard to case, resources with it. `NotResource` fits what none of its resources does.
 //!
-//! Whatever is not understood makes the whole policy unusable (a 500), so that a Deny is never
+//! A policy that is not understood in full is unusable (a 500), so that a Deny is never
 //! dropped by mistake. That holds for:
 //!
 //! - `NotAction`, `Principal` and every unknown member of a statement,
@@ -28,7 +28,7 @@ mod pattern;
 use condition::Condition;
 use pattern::{Pattern, Resource};
 
-/// What API Gateway asks a policy for.
+/// The action that API Gateway evaluates policies for.
 const ACTION: &str = "execute-api:invoke";
 
 /// The request that a policy is held against.
@@ -47,7 +47,7 @@ pub(super) enum Decision {
     ImplicitDeny,
 }
 
-/// Why a policy is of no use.
+/// Errors of reading a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PolicyError {
     #[error("`policyDocument.{0}` is missing or of the wrong form")]
@@ -67,7 +67,7 @@ pub(super) struct Policy {
 struct Statement {
     allow: bool,
     resources: Vec<Resource>,
-    /// Whether the resources are those that it is not about.
+    /// True for `NotResource`: the statement fits what none of its resources matches.
     negated: bool,
     conditions: Vec<Condition>,
 }

@@ -31,7 +31,7 @@ pub struct Source {
     place: Place,
 }
 
-/// Whose way of writing it is.
+/// The kind of API whose syntax the expression has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
     Rest,
@@ -78,7 +78,7 @@ const VARIABLES: [(&str, Variable); 11] = [
     ("identity.userAgent", Variable::UserAgent),
 ];
 
-/// Why a text is no identity source.
+/// Errors of parsing an identity source.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no identity source: write `method.request.header.X` (REST), `$request.header.X` \
@@ -153,7 +153,7 @@ impl Source {
         Self { text: format!("{prefix}.Authorization"), family, place }
     }
 
-    /// Whether an API of this kind can have it: a TOKEN authorizer has a header alone.
+    /// Returns true if an API of this kind can have it: a TOKEN authorizer allows only a header.
     #[must_use]
     pub fn serves(&self, kind: Kind) -> bool {
         match kind {

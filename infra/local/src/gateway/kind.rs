@@ -1,6 +1,6 @@
-//! The kinds of API, and the names that each has of its own.
+//! The kinds of API, and the names that are specific to each.
 
-/// Which kind of API is served, and how its authorizer is asked.
+/// A kind of API, with the kind of authorizer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
     /// A REST API with a TOKEN authorizer.
@@ -45,13 +45,13 @@ impl Kind {
         }
     }
 
-    /// Whether it is a REST API, of either kind.
+    /// Returns true for both kinds of REST API.
     #[must_use]
     pub const fn is_rest(self) -> bool {
         matches!(self, Self::RestToken | Self::RestRequest)
     }
 
-    /// Whether it is an HTTP API, of any kind.
+    /// Returns true for an HTTP API with any payload.
     #[must_use]
     pub const fn is_http(self) -> bool {
         matches!(self, Self::Http(_))

@@ -1,6 +1,6 @@
 //! Gateway responses: what a caller sees when API Gateway itself answers.
 //!
-//! Each kind of API has its own statuses, bodies and headers, in a file of its own. What is the
+//! Each kind of API has its own statuses, bodies and headers, in a separate file. What is the
 //! same is why a request is refused, and the ids under which a request is known.
 
 use base64::Engine;
@@ -68,7 +68,7 @@ fn short(uuid: &Uuid, from: usize) -> String {
     STANDARD.encode(bytes.unwrap_or_default())
 }
 
-/// Why a request does not reach the backend, or its answer not the caller.
+/// Reasons why a request does not reach the backend, or its response does not reach the caller.
 ///
 /// Names in capitals are those of REST APIs' gateway response types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -48,15 +48,15 @@ enum Segment {
     Greedy(String),
 }
 
-/// How well a route fits, the smallest best: full, greedy or default; parameters; `ANY`.
+/// The rank of a matching route, lower is better: full, greedy or default; parameters; `ANY`.
 type Rank = (u8, usize, bool);
 
-/// Why a text is no route.
+/// Errors of parsing a route.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no route: write `GET /orders/{{id}}`, `ANY /{{proxy+}}` or `$default`")]
+#[error("`{0}` is not a route: write `GET /orders/{{id}}`, `ANY /{{proxy+}}` or `$default`")]
 pub struct RouteError(String);
 
-/// What a request was matched to.
+/// The route that a request matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Matched {
     /// The route key; a REST API has none, so its resource stands here.
@@ -109,7 +109,7 @@ impl Route {
         Some(Matched { key: route.key.clone(), resource: resource.to_owned(), parameters })
     }
 
-    /// How well the route fits, and what its parameters are.
+    /// Returns the route's rank and its parameters, or `None` if it does not match.
     fn fit(&self, method: &Method, path: &str) -> Option<(Rank, BTreeMap<String, String>)> {
         let mut parameters = BTreeMap::new();
         let Some(target) = &self.target else { return Some(((2, 0, false), parameters)) };

@@ -23,9 +23,9 @@ pub(super) struct Meter {
 }
 
 struct Used {
-    /// What is left of the burst, in nanoseconds of refilling.
+    /// The rest of the burst, in nanoseconds of refilling.
     credit: u64,
-    /// When the credit was this.
+    /// The moment at which `credit` was computed.
     at: u64,
     counters: Vec<Counter>,
 }

@@ -31,13 +31,13 @@ use crate::clock::Now;
 const MAX_MESSAGE: usize = 128 * 1024;
 /// One frame of it, in bytes.
 const MAX_FRAME: usize = 32 * 1024;
-/// How long connections are kept.
+/// Time-outs of connections.
 const PATIENCE: Patience =
     Patience { idle: Duration::from_secs(10 * 60), lifetime: Duration::from_secs(2 * 60 * 60) };
-/// How long the other side has to agree to the end.
+/// The time that the other side has to confirm a close.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// The only route beside those that every WebSocket API can have.
+/// The only route in addition to those that every WebSocket API can have.
 const ECHO: &str = "echo";
 const DEFAULT: &str = "$default";
 
@@ -62,9 +62,9 @@ pub(super) fn handshake(head: &Parts) -> Result<Response<()>, Refusal> {
 
 #[derive(Clone, Copy)]
 struct Patience {
-    /// How long a connection may be silent.
+    /// The longest time that a connection may be silent.
     idle: Duration,
-    /// How long it lasts, whatever is said on it.
+    /// The longest life of a connection.
     lifetime: Duration,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct Connection {
     talk: Talk,
 }
 
-/// What its messages are answered with.
+/// The data that messages are answered with.
 struct Talk {
     id: String,
     peer: IpAddr,
@@ -144,7 +144,7 @@ impl Talk {
         }
     }
 
-    /// What a backend would see of a message.
+    /// Returns the event that a backend would receive for a message.
     fn answer(&self, message: &str) -> Value {
         let now_ms = self.now.millis();
         let id = RequestId::new(Kind::WebSocket);
@@ -168,7 +168,7 @@ impl Talk {
     }
 }
 
-/// What a connection is spoken over.
+/// The byte stream of a connection.
 trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
@@ -189,7 +189,7 @@ async fn part(socket: &mut WebSocketStream<impl Stream>, code: CloseCode) {
     let stream = socket.get_mut();
     let parting = async {
         stream.shutdown().await?;
-        // Bytes that nobody reads would make the end a reset, which takes the code with it.
+        // Unread bytes would turn the close into a reset, and the close code would be lost.
         tokio::io::copy(stream, &mut tokio::io::sink()).await
     };
     let _ = tokio::time::timeout(PARTING, parting).await;

@@ -1,4 +1,4 @@
-//! What Cognito's tokens say, member by member.
+//! The claims of Cognito's tokens, member by member.
 //!
 //! Sources: the developer guide's pages "Understanding user pool JSON web tokens", on the access
 //! token and on the ID token; for client credentials its page on machine identities.

@@ -1,4 +1,4 @@
-//! What the pool publishes about itself, and the operator's hand.
+//! The pool's public documents, and the operator's rotation of keys.
 
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
@@ -61,7 +61,7 @@ fn key_set(pool: &Pool) -> Response {
     }
 }
 
-/// What can only be the machine's fault; the text holds no secret.
+/// Answers 500 for a fault of this machine; the text holds no secret.
 fn failure(error: &Error) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
 }

@@ -33,7 +33,7 @@ impl Key {
     /// Makes a key. Takes tens to hundreds of milliseconds of one core.
     fn generate() -> Result<Self, Error> {
         let mut kid = [0; 32];
-        rand::fill(&mut kid).map_err(|_| Error::Crypto("random bytes can't be had"))?;
+        rand::fill(&mut kid).map_err(|_| Error::Crypto("random bytes are not available"))?;
         let pair = KeyPair::generate(KeySize::Rsa2048)
             .map_err(|_| Error::Crypto("an RSA key can't be made"))?;
         Ok(Self { kid: STANDARD.encode(kid), pair })
@@ -90,7 +90,7 @@ impl Keys {
     }
 }
 
-/// What becomes of the keys that signed until a rotation.
+/// Treatment, at a rotation, of the keys that signed until then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retired {
     /// They stay in the key set until the next rotation: tokens signed by them verify.

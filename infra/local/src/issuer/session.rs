@@ -1,4 +1,4 @@
-//! What a refresh token holds.
+//! The content of a refresh token.
 //!
 //! It is sealed instead of remembered: nothing grows with the number of sign-ins. Cognito's own
 //! refresh tokens are encrypted too, and as opaque to their holder.
@@ -18,7 +18,7 @@ pub(super) struct Session {
     pub(super) username: String,
     /// Shared by all tokens of this sign-in.
     pub(super) origin_jti: String,
-    /// When the password was given, in Unix seconds.
+    /// The time of the sign-in, in Unix seconds.
     pub(super) auth_time: u64,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Seal(RandomizedNonceKey);
 impl Seal {
     pub(super) fn generate() -> Result<Self, Error> {
         let mut key = [0; 32];
-        rand::fill(&mut key).map_err(|_| Error::Crypto("random bytes can't be had"))?;
+        rand::fill(&mut key).map_err(|_| Error::Crypto("random bytes are not available"))?;
         RandomizedNonceKey::new(&AES_256_GCM, &key)
             .map(Self)
             .map_err(|_| Error::Crypto("the key of refresh tokens can't be made"))

@@ -19,10 +19,10 @@ use super::{AppClient, Tokens};
 
 const OPERATION: &str = "AWSCognitoIdentityProviderService.InitiateAuth";
 
-/// How long a refresh token is good for: Cognito's default of 30 days, in seconds.
+/// The lifetime of a refresh token in seconds: Cognito's default of 30 days.
 const REFRESH_LIFETIME: u64 = 30 * 24 * 60 * 60;
 
-/// `POST /`, told apart by `X-Amz-Target`.
+/// `POST /`, dispatched by `X-Amz-Target`.
 pub(super) async fn initiate_auth(
     State(pool): State<Arc<Pool>>,
     headers: HeaderMap,

@@ -233,9 +233,9 @@ async fn a_wrong_pool_does_not_start() {
         assert!(matches!(Issuer::start(listener, options).await, Err(Error::Pool(_))), "{pool}");
     }
     let error = start(|options| options.clients.push(options.clients[0].clone())).await;
-    assert!(error.starts_with("`reports` is there twice"), "{error}");
+    assert!(error.starts_with("`reports` is defined twice"), "{error}");
     let error = start(|options| options.users.push(options.users[0].clone())).await;
-    assert!(error.starts_with("`ada` is there twice"), "{error}");
+    assert!(error.starts_with("`ada` is defined twice"), "{error}");
     let error = start(|options| {
         options.users[0].attributes.insert("sub".to_owned(), json!("root"));
     });

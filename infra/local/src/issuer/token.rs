@@ -104,7 +104,7 @@ struct Parameters {
 }
 
 impl Parameters {
-    /// RFC 6749 §3.2: one without a value counts as absent, one that is there twice is refused.
+    /// RFC 6749 §3.2: a parameter without a value counts as absent, a repeated one is refused.
     fn read(pairs: Vec<(String, String)>) -> Result<Self, Refusal> {
         let mut parameters = Self::default();
         for (name, value) in pairs {
@@ -134,7 +134,7 @@ fn authenticate<'a>(
         (Some(_), Some(_)) => return Err(Refusal::Request),
         (Some(value), None) => {
             let (id, secret) = value.to_str().ok().and_then(basic).ok_or(Refusal::Client)?;
-            // Clients commonly repeat their id in the body, which is no second method.
+            // Clients commonly repeat their id in the body; that is not a second method.
             if parameters.client_id.as_ref().is_some_and(|repeated| *repeated != id) {
                 return Err(Refusal::Request);
             }

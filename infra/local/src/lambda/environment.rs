@@ -22,7 +22,7 @@ use super::runtime_api::{Call, Diagnostic, Event, Refusal, RuntimeApi};
 use super::{ACCOUNT, InvokeError, Options, REGION, StartError};
 use crate::note;
 
-/// How long a process may take until it asks for its first invocation, as in Lambda.
+/// The time that a process has until it asks for its first invocation, as in Lambda.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The waits between processes that end before they ask for anything: doubled up to the last.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -63,7 +63,7 @@ impl Queue {
 pub(super) struct Environment {
     pub(super) options: Arc<Options>,
     pub(super) queue: Arc<Queue>,
-    /// Where an invocation goes back to that no process has seen.
+    /// The queue's sender, for an invocation that no process has seen.
     pub(super) jobs: mpsc::Sender<Job>,
     /// The process id, or zero while there is none.
     pub(super) pid: Arc<AtomicU32>,
@@ -73,7 +73,7 @@ pub(super) struct Environment {
 /// A process's request for its next event.
 type Waiting = oneshot::Sender<Result<Event, Refusal>>;
 
-/// Why a process is no more, or must not be.
+/// Reasons why a process has ended or must end.
 #[derive(Debug)]
 enum End {
     Stopped,
@@ -82,7 +82,7 @@ enum End {
     TimedOut,
 }
 
-/// What happens to an environment from outside.
+/// Events from outside an environment.
 enum Happening {
     Stop,
     Call(Call),
@@ -90,7 +90,7 @@ enum Happening {
 }
 
 impl Environment {
-    /// Keeps a process running until told to stop; tells once how the first one started.
+    /// Keeps a process running until it must stop; reports once how the first one started.
     pub(super) async fn run(mut self, started: oneshot::Sender<Result<(), StartError>>) {
         let mut started = Some(started);
         let mut wait = BACK_OFF.0;
@@ -132,7 +132,7 @@ impl Environment {
                 error_message: error.to_string(),
             })
         };
-        // A Runtime API of its own: what an earlier process still had under way can't reach it.
+        // A new Runtime API, so that open calls of an earlier process cannot reach it.
         let (api, mut calls) = match RuntimeApi::start().await {
             Ok(started) => started,
             Err(error) => return failed(error),
@@ -343,7 +343,7 @@ impl Environment {
     }
 }
 
-/// Gives the caller its outcome, once; a caller that has gone is no concern of the environment.
+/// Gives the caller its outcome, once. A caller that has gone is ignored.
 fn settle(
     reply: &mut Option<oneshot::Sender<Result<Bytes, InvokeError>>>,
     outcome: Result<Bytes, InvokeError>,
@@ -359,7 +359,7 @@ async fn happening(
     stop: &mut watch::Receiver<bool>,
 ) -> Happening {
     tokio::select! {
-        // In this order: what a process said before it ended still counts.
+        // In this order, because a call that a process made before it ended still counts.
         biased;
         () = stopped(stop) => Happening::Stop,
         Some(call) = calls.recv() => Happening::Call(call),
@@ -367,7 +367,7 @@ async fn happening(
     }
 }
 
-/// Completes when the function is to stop, and where nobody is left to say so.
+/// Completes when the function must stop, or when the sender is gone.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }

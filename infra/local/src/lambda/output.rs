@@ -1,4 +1,4 @@
-//! What a process prints goes to our standard error, line by line and bounded.
+//! Passes a process's output to our standard error, line by line and bounded.
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
@@ -15,7 +15,7 @@ pub(super) async fn forward(
     mut to: impl AsyncWrite + Unpin,
     mut open: watch::Receiver<bool>,
 ) {
-    // Nobody left to open it is no reason to lose what was said.
+    // If the sender is gone, show the output all the same.
     let _ = open.wait_for(|open| *open).await;
     let mut from = BufReader::new(from);
     let mut line = Vec::new();

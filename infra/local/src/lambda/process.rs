@@ -13,9 +13,9 @@ use tokio::task::JoinHandle;
 
 use super::{Options, REGION, output};
 
-/// How long a process may take to end after it was asked to, as in Lambda's shutdown phase.
+/// The time that a process has to end after SIGTERM, as in Lambda's shutdown phase.
 const GRACE: Duration = Duration::from_millis(500);
-/// How long the last lines of output are waited for; a grandchild may hold the pipe open.
+/// The wait for the last lines of output; a grandchild may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// A running process. Dropping it kills it.
@@ -23,7 +23,7 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 pub(super) struct Process {
     child: Child,
     output: Vec<JoinHandle<()>>,
-    /// Whether its lines are shown; they are held back while it starts.
+    /// True once its lines are shown; they are held back while it starts.
     shown: watch::Sender<bool>,
 }
 
@@ -37,7 +37,7 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // A Ctrl-C in the terminal is for us alone; the processes are then ended in order.
+            // A Ctrl-C in the terminal must reach only us; we then end the processes in order.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -57,7 +57,7 @@ impl Process {
         self.shown.send_replace(true);
     }
 
-    /// Drops its lines: it has said over the Runtime API what was to be said.
+    /// Drops its lines: it has reported its error over the Runtime API.
     pub(super) fn hush(&mut self) {
         for output in self.output.drain(..) {
             output.abort();
@@ -104,7 +104,7 @@ impl Process {
     }
 }
 
-/// As Lambda words it in `Runtime.ExitError`.
+/// Describes an exit status in the words of Lambda's `Runtime.ExitError`.
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("runtime exited with exit status {code}"),

@@ -1,8 +1,8 @@
 //! The Runtime API as one execution environment sees it.
 //!
-//! Each process gets a listener of its own, which is how the environments are told apart: the
-//! protocol itself has no field for it. The handlers keep no state. They turn each request into a
-//! [`Call`], and the environment, which knows what state it is in, answers it.
+//! Each process gets its own listener, which identifies the environment: the
+//! protocol has no field for it. The handlers keep no state. They turn each request into a
+//! [`Call`], and the environment, which holds the state, answers it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -21,10 +21,10 @@ use tokio::task::JoinHandle;
 
 use super::MAX_PAYLOAD;
 
-/// What one request of the process asks of its environment.
+/// One request of the process to its environment.
 #[derive(Debug)]
 pub(super) enum Call {
-    /// The next event, please.
+    /// A request for the next event.
     Next(oneshot::Sender<Result<Event, Refusal>>),
     /// The handler's response; an error where it was too large.
     Response { id: String, body: Result<Bytes, TooLarge>, answer: Answer },
@@ -34,13 +34,13 @@ pub(super) enum Call {
     InitError { error: Diagnostic, answer: Answer },
 }
 
-/// Where the outcome of a call goes.
+/// The receiver of a call's outcome.
 pub(super) type Answer = oneshot::Sender<Result<(), Refusal>>;
 
 impl Call {
     /// Tells the process that this call does not fit the `state` that it is in.
     pub(super) fn refuse(self, state: &'static str) {
-        // Where the receiver is gone, so is the process: nobody is left to tell.
+        // If the receiver is gone, so is the process.
         match self {
             Self::Next(answer) => {
                 let _ = answer.send(Err(Refusal::State { from: state, to: "Ready" }));
@@ -73,14 +73,14 @@ pub(super) struct Event {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TooLarge;
 
-/// What the function says of its error.
+/// The function's description of its error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Diagnostic {
     pub(super) error_type: String,
     pub(super) error_message: String,
 }
 
-/// Why a call was not accepted.
+/// Reasons why a call is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The request id is not that of the invocation in progress.
@@ -196,7 +196,7 @@ async fn init_error(State(calls): Calls, request: Request<Body>) -> Response {
     acknowledge(ask(&calls, Call::InitError { error, answer }, accepted).await)
 }
 
-/// Registers an extension of the function's own, which is how it is told of its end.
+/// Registers an internal extension, so that the function is notified before it ends.
 ///
 /// The Extensions API names the function and gives an identifier. Processes here get SIGTERM in
 /// any case, so that is all there is to it.

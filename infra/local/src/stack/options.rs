@@ -1,4 +1,4 @@
-//! What is started, and how.
+//! Settings of a stack.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use throttle::Plan;
 use crate::clock::Now;
 use crate::gateway::{KeySource, Kind, Payload, Route, Source};
 
-/// What is started, and how.
+/// Settings of a stack.
 #[derive(Clone)]
 pub struct Options {
     /// The REST API's port; 0 for a free one, here and below.
@@ -21,11 +21,11 @@ pub struct Options {
     pub issuer_port: u16,
     /// The table's port.
     pub dynamodb_port: u16,
-    /// How many execution environments the authorizer has.
+    /// The number of the authorizer's execution environments.
     pub environments: NonZeroUsize,
-    /// How long the API keeps an authorizer's result; zero turns its cache off.
+    /// The time that the API caches an authorizer's result; zero turns its cache off.
     pub authorizer_ttl: Duration,
-    /// How long the issuer's tokens are good for.
+    /// The lifetime of the issuer's tokens.
     pub token_lifetime: Duration,
     /// The HTTP service behind the API; without one requests are echoed.
     pub upstream: Option<Uri>,
@@ -35,14 +35,14 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// The usage plan's API key.
     ///
-    /// The demonstration needs one and has its own; with a configuration of one's own a key is
-    /// required of nobody unless it is given here.
+    /// The demonstration has its own. With the user's configuration a key is
+    /// required only if it is given here.
     pub api_key: Option<String>,
-    /// Where the API keys of requests come from.
+    /// The source of the requests' API keys.
     pub api_key_source: KeySource,
     /// The usage plan that the APIs themselves hold the key to.
     pub usage_plan: Option<Plan>,
-    /// Which REST API there is: [`Kind::RestToken`] or [`Kind::RestRequest`].
+    /// The kind of REST API: [`Kind::RestToken`] or [`Kind::RestRequest`].
     pub rest: Kind,
     /// The HTTP API, where there is one.
     pub http: Option<Payload>,
@@ -50,7 +50,7 @@ pub struct Options {
     pub http_port: u16,
     /// The HTTP API's routes; without any it takes every request.
     pub routes: Vec<Route>,
-    /// Whether there is a WebSocket API.
+    /// True to serve a WebSocket API.
     pub websocket: bool,
     /// The WebSocket API's port.
     pub websocket_port: u16,
@@ -58,7 +58,7 @@ pub struct Options {
     pub identity_sources: Vec<Source>,
     /// The variables of every stage.
     pub stage_variables: BTreeMap<String, String>,
-    /// What an execution environment runs.
+    /// The executable that an execution environment runs.
     pub authorizer: PathBuf,
     /// The arguments of that executable.
     pub authorizer_arguments: Vec<OsString>,

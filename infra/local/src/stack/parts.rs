@@ -1,4 +1,4 @@
-//! How the parts of a stack are set up, each from the same options.
+//! Settings of each part of a stack, all made from the same options.
 
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ impl Pattern {
         Self(pattern.chars().collect())
     }
 
-    /// Whether the pattern is all of `text`. Time is bounded by the product of their lengths.
+    /// Returns true if the pattern matches all of `text`, in time bounded by the product of lengths.
     pub(super) fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         let (mut at, mut seen) = (0, 0);
@@ -48,7 +48,7 @@ impl Pattern {
 pub(super) enum Resource {
     /// `*`.
     Any,
-    /// Partition, service, Region, account and the API's part, each a pattern of its own.
+    /// Partition, service, Region, account and the API's part, one pattern each.
     Arn(Vec<Pattern>),
 }
 
@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// What the pattern means, said as plainly as possible.
+    /// The pattern's meaning, as the simplest possible code.
     fn plainly(pattern: &[char], text: &[char]) -> bool {
         match (pattern.split_first(), text.split_first()) {
             (None, None) => true,

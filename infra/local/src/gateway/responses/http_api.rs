@@ -1,4 +1,4 @@
-//! What an HTTP API answers by itself: a status and one word or two, which can't be changed.
+//! Responses that an HTTP API makes itself: a status and a fixed word or two.
 //!
 //! 401, 403 and 404 are in the developer guide's pages on troubleshooting; the others are as
 //! reported from deployed APIs. Not confirmed: the 414, and what an HTTP API makes of an

@@ -1,8 +1,8 @@
-//! What a WebSocket API answers to a handshake that it refuses.
+//! Responses of a WebSocket API to a handshake that it refuses.
 //!
-//! That a refusal is a 401 or a 403 is in the developer guide's page on `$connect`, and the body is
-//! that of its errors on an open connection. Not confirmed: that a handshake's refusal has this
-//! body, and the status of a request that is no handshake.
+//! The statuses 401 and 403 are from the developer guide's page on `$connect`; the body is
+//! that of errors on an open connection. Not confirmed: that a handshake's refusal has this
+//! body, and the status of a request that is not a handshake.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
