@@ -1,4 +1,4 @@
-//! What a caller sees, and what the backend is told.
+//! The responses that a caller sees, and the context that the backend gets.
 
 use std::time::Duration;
 

@@ -59,7 +59,7 @@ impl<'a> Caller<'a> {
         keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Where AWS's tools are pointed at: the issuer without its pool.
+    /// The endpoint for AWS's tools: the issuer without its pool.
     fn endpoint(&self) -> &str {
         self.stack.ready.issuer.rsplit_once('/').unwrap().0
     }

@@ -19,7 +19,7 @@ pub(crate) struct Call {
     /// … and not before its answer was there.
     pub(crate) received: i128,
     pub(crate) micros: u64,
-    /// Which of `Calls::kids` signed its token.
+    /// The index in `Calls::kids` of the key that signed its token.
     pub(crate) kid: usize,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Calls {
     pub(crate) all: Vec<Call>,
     /// The names of the keys that signed tokens, in the order in which they were met.
     pub(crate) kids: Vec<String>,
-    /// Whatever else k6 had to say.
+    /// The rest of k6's output.
     pub(crate) remarks: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ impl Calls {
             let outcome = match call.status {
                 200 => Outcome::Admitted,
                 429 => Outcome::Refused,
-                // Refused for what they are, before any bucket is asked.
+                // Refused before any bucket is charged.
                 401 | 403 => continue,
                 _ => Outcome::Unknown,
             };
@@ -92,20 +92,20 @@ impl Calls {
         keys
     }
 
-    /// When the first call was sent and the last answer was there.
+    /// The time of the first call's sending and of the last answer.
     pub(crate) fn extent(&self) -> (i128, i128) {
         let first = self.all.iter().map(|call| call.sent).min().unwrap_or(0);
         let last = self.all.iter().map(|call| call.received).max().unwrap_or(0);
         (first, last)
     }
 
-    /// How many were answered with this status.
+    /// The number of calls that were answered with this status.
     pub(crate) fn count(&self, status: u16) -> usize {
         self.all.iter().filter(|call| call.status == status).count()
     }
 }
 
-/// The value that so many of a hundred are not above; none of nothing. Sorts what it is given.
+/// Returns a percentile, or `None` for no values. Sorts the values in place.
 pub(crate) fn percentile(values: &mut [u64], percent: usize) -> Option<u64> {
     values.sort_unstable();
     let place = (values.len() * percent).div_ceil(100).max(1) - 1;

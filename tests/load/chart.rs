@@ -8,9 +8,9 @@ const LEFT: i128 = 70;
 const RIGHT: i128 = 20;
 const TOP: i128 = 44;
 const BOTTOM: i128 = 40;
-/// How many lines of the grid there are, at most.
+/// The most lines of the grid.
 const GRID: i128 = 5;
-/// Told apart in grey, and by those who see no red or green.
+/// Colours that differ in grey, and for readers who cannot tell red from green.
 const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"];
 
 /// One line of a plot: thousandths of a second, and values.

@@ -1,4 +1,4 @@
-//! What must hold after a load, and whether it did.
+//! Conditions that must hold after a load, and their check.
 
 use serde_json::Value;
 
@@ -7,20 +7,20 @@ use crate::run::{Happened, Seen};
 use crate::scenario::{Act, Load};
 use ::tests::bound::{Account, Promise};
 
-/// How long a revocation may take, in nanoseconds: `cache_seconds` of the configuration, and the
+/// The longest delay of a revocation, in nanoseconds: `cache_seconds` of the configuration, and the
 /// second that it is dated ahead by.
 const REVOKED_WITHIN: i128 = 3_000 * MILLISECOND;
 /// The part of a run after which memory is to stay as it is: five minutes of an hour. A short run
 /// has longer to warm up.
 const SETTLED: [usize; 2] = [12, 4];
-/// From how many seconds on a run is a long one.
+/// The shortest long run, in seconds.
 const LONG: u64 = 600;
 /// Descriptors that come and go.
 const DESCRIPTORS: u64 = 16;
 /// Lines besides those of requests: a start, and environments that say something once.
 const OTHER_LINES: u64 = 50;
 
-/// One thing that was promised.
+/// One condition with its result.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) promise: String,
@@ -34,7 +34,7 @@ pub(crate) struct Judged {
     pub(crate) key: usize,
     pub(crate) promise: Promise,
     pub(crate) account: Account,
-    /// Whether its plan stayed as it was.
+    /// True if its plan stayed as it was.
     pub(crate) kept: bool,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn thresholds(seen: &Seen) -> Vec<Verdict> {
     verdicts
 }
 
-/// The limits of all keys: nobody got one too many, nor more than a hundredth too few.
+/// Checks the limits of all keys: not one call too many, and at most a hundredth too few.
 pub(crate) fn limits(load: &Load, keys: &[Judged]) -> Vec<Verdict> {
     let sum = |of: fn(&Account) -> i128| keys.iter().map(|key| of(&key.account)).sum::<i128>();
     let most = keys.iter().map(|key| key.account.excess()).max().unwrap_or(0);
@@ -102,7 +102,7 @@ pub(crate) fn limits(load: &Load, keys: &[Judged]) -> Vec<Verdict> {
     verdicts
 }
 
-/// What the acts were to bring about, and that they came about at all.
+/// Checks that each act happened and had its effect.
 pub(crate) fn acts(load: &Load, seen: &Seen) -> Vec<Verdict> {
     if load.acts.is_empty() {
         return Vec::new();
@@ -137,7 +137,7 @@ fn summary(names: &[&str]) -> String {
     counted.iter().map(|(name, n)| format!("{n} × {name}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Each rotation's key signs tokens that are taken, and only tokens of dropped keys are refused.
+/// Checks that each new key's tokens are accepted, and that only dropped keys' tokens are refused.
 fn rotations(seen: &Seen) -> Vec<Verdict> {
     let rotations: Vec<&Happened> = seen
         .happened
@@ -176,7 +176,7 @@ fn rotations(seen: &Seen) -> Vec<Verdict> {
     ]
 }
 
-/// The second key was let through more than its lower plan allows: its plans were followed.
+/// Checks that the second key got more than its lower plan allows, so its new plan applied.
 fn plans(load: &Load, seen: &Seen) -> Verdict {
     let [_, (rate, burst)] = load.limits;
     let calls = || seen.calls.all.iter().filter(|call| call.key == 1);
@@ -191,7 +191,7 @@ fn plans(load: &Load, seen: &Seen) -> Verdict {
     )
 }
 
-/// The revoked client is refused from some moment on, and the other never.
+/// Checks that the revoked client is refused from some moment on, and the other never.
 fn revocation(seen: &Seen, revoked: &Happened) -> Vec<Verdict> {
     let of = |key: bool| seen.calls.all.iter().filter(move |call| (call.key == 0) == key);
     let refused = |call: &&Call| call.status == 401;
@@ -215,7 +215,7 @@ fn revocation(seen: &Seen, revoked: &Happened) -> Vec<Verdict> {
     ]
 }
 
-/// Memory, descriptors and the log, of a long run.
+/// Checks memory, descriptors and the log of a long run.
 pub(crate) fn soak(load: &Load, seen: &Seen, logged: (u64, u64, u64)) -> Vec<Verdict> {
     let [long, short] = SETTLED;
     let part = if load.seconds < LONG { short } else { long };
@@ -254,7 +254,7 @@ pub(crate) fn soak(load: &Load, seen: &Seen, logged: (u64, u64, u64)) -> Vec<Ver
     verdicts
 }
 
-/// How many virtual users k6 had at most.
+/// The most virtual users of k6 at one time.
 fn users(seen: &Seen) -> u64 {
     seen.summary.pointer("/metrics/vus_max/values/max").and_then(Value::as_u64).unwrap_or(0)
 }

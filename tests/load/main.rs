@@ -1,9 +1,9 @@
-//! `load`: drives one of the k6 scripts here, and judges what came of it.
+//! `load`: runs one of the k6 scripts here and judges the result.
 //!
-//! k6's thresholds assert latency and that nothing failed. What they can't, this does: that no key
-//! got more than it was promised, in any window, nor much less; that what was to happen meanwhile
-//! did; and of a soak, that memory stayed. It writes a report, a page with plots, and exits with 1
-//! where something did not hold. Started by `tests/scripts/load`, which has the examples.
+//! k6's thresholds assert latency and that nothing failed. This program checks the rest: no key got
+//! more than its limits allow, in any window, nor much less; the planned acts happened; in a soak,
+//! memory stayed level. It writes a report with plots, and exits with 1 if a condition does not hold.
+//! Started by `tests/scripts/load`, which has the examples.
 
 #![expect(clippy::print_stdout, reason = "what it prints is what it is for")]
 
@@ -30,13 +30,13 @@ use run::{Order, Seen};
 use scenario::{Act, LOADS, Load};
 use target::Target;
 
-/// Drives an API with k6, and judges limits, latency, and what else was promised.
+/// Runs k6 against an API and judges limits, latency and the load's other conditions.
 #[derive(Debug, Parser)]
 #[command(name = "load")]
 struct Cli {
     /// smoke, steady, spike, soak, many-keys, hot-key, rotation or revocation
     name: String,
-    /// How long, instead of the load's own time
+    /// Duration, instead of the load's own time
     #[arg(long, value_parser = clap::value_parser!(u64).range(5..=86_400))]
     seconds: Option<u64>,
     /// … in minutes
@@ -63,7 +63,7 @@ struct Cli {
     /// The folder that the report goes to
     #[arg(long, default_value = "target/load")]
     out: PathBuf,
-    /// An API that is there already, instead of `local`
+    /// A deployed API, instead of `local`
     #[arg(long, requires = "token_endpoint", requires = "clients")]
     url: Option<String>,
     /// Its OAuth 2.0 token endpoint
@@ -72,10 +72,10 @@ struct Cli {
     /// Its clients and their plans, a JSON file
     #[arg(long)]
     clients: Option<PathBuf>,
-    /// A command that lets happen what a load has happen; its $1 says what
+    /// A command that runs the action named by its $1
     #[arg(long)]
     act: Option<String>,
-    /// How far the clocks of an API's machines may be apart, in milliseconds
+    /// Largest difference between the clocks of an API's machines, in milliseconds
     #[arg(long, default_value_t = 0)]
     spread_ms: u64,
 }
@@ -92,7 +92,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether all held.
+/// Returns true if every condition held.
 async fn drive(cli: Cli) -> anyhow::Result<bool> {
     let load = load(&cli)?;
     let target = match (&cli.url, &cli.token_endpoint, &cli.clients) {

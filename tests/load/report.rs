@@ -12,16 +12,16 @@ use crate::run::Seen;
 use crate::scenario::Load;
 use ::tests::bound::nanos;
 
-/// Into how many parts a run's time is cut for its plots.
+/// The number of parts that a run's time is cut into for its plots.
 const PARTS: i128 = 60;
-/// How many keys are plotted; all of them are in the table.
+/// The number of plotted keys; the table has all of them.
 const PLOTTED: usize = 3;
 
 const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}\
 table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.2em .6em;text-align:left}\
 .WRONG{background:#fdd}svg{max-width:100%}";
 
-/// Writes `report.html` and the plots to `folder`; says where the page is.
+/// Writes `report.html` and the plots to `folder`; returns the page's path.
 pub(crate) fn write(
     folder: &Path,
     load: &Load,
@@ -70,7 +70,7 @@ pub(crate) fn write(
     Ok(path)
 }
 
-/// Each key, with what it was let through and what it might have been.
+/// The table of keys, with the allowed calls and the most that the limits allow.
 fn table(keys: &[Judged]) -> String {
     let mut table = String::from(
         "<table><tr><th>Key</th><th>Calls</th><th>Admitted</th><th>Allowed</th>\
@@ -131,7 +131,7 @@ fn latency(seen: &Seen) -> Chart {
     Chart { title: "Latency".to_owned(), unit: "ms", lines, marks: marks(seen) }
 }
 
-/// What was admitted since the first call, beside the most that may have been.
+/// The plot of calls admitted since the first call, with the most that the limits allow.
 fn admitted(seen: &Seen, keys: &[Judged]) -> Chart {
     let (first, part) = parts(seen);
     let mut lines = Vec::new();

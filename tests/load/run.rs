@@ -1,4 +1,4 @@
-//! One run: k6, what happens meanwhile, and what was seen.
+//! One run: k6, the acts meanwhile, and the observations.
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -15,7 +15,7 @@ use crate::scenario::{Act, Load};
 use crate::target::Target;
 use crate::watch::{Samples, sample};
 
-/// How much longer than its load k6 may take, for tokens before and a summary after it.
+/// The time that k6 has in addition to its load, for tokens before and a summary after it.
 const GRACE: Duration = Duration::from_secs(180);
 
 /// Something that happened, with the wall clock before and after, in nanoseconds.
@@ -26,7 +26,7 @@ pub(crate) struct Happened {
     pub(crate) to: i128,
 }
 
-/// What was seen of a run.
+/// The observations of a run.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) calls: Calls,
@@ -37,13 +37,13 @@ pub(crate) struct Seen {
     pub(crate) samples: Samples,
 }
 
-/// What k6 is told.
+/// The settings of k6.
 #[derive(Debug)]
 pub(crate) struct Order<'a> {
     pub(crate) k6: &'a Path,
     pub(crate) scripts: &'a Path,
     pub(crate) p95_ms: u64,
-    /// A command for what happens meanwhile, to an API that is there already.
+    /// A command that performs the acts on a deployed API.
     pub(crate) act: Option<&'a str>,
 }
 
@@ -91,7 +91,7 @@ pub(crate) async fn run(order: &Order<'_>, load: &Load, target: &Target) -> anyh
     Ok(Seen { calls, summary, status, happened: happened?, samples })
 }
 
-/// Lets happen what the load has in its course.
+/// Performs the load's acts at their times.
 async fn acts(order: &Order<'_>, load: &Load, target: &Target) -> anyhow::Result<Vec<Happened>> {
     let clock = SystemClock::new();
     let mut happened = Vec::new();
@@ -117,7 +117,7 @@ async fn acts(order: &Order<'_>, load: &Load, target: &Target) -> anyhow::Result
     Ok(happened)
 }
 
-/// Samples memory until it is dropped: some 200 times in all, at most once a second.
+/// Samples memory until it is dropped: about 200 times in all, at most once a second.
 async fn watch(load: &Load, target: &Target, samples: &mut Samples) {
     let Some(local) = &target.local else { return std::future::pending().await };
     let mut ticks = interval(Duration::from_secs((load.seconds / 200).max(1)));

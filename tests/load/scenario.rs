@@ -1,4 +1,4 @@
-//! The loads: what each drives, over which limits, and what happens meanwhile.
+//! The loads: the calls, the limits and the acts of each.
 
 /// One load.
 #[derive(Clone, Copy, Debug)]
@@ -7,28 +7,28 @@ pub(crate) struct Load {
     /// Calls a second.
     pub(crate) rate: u32,
     pub(crate) seconds: u64,
-    /// Execution environments, each a process of its own.
+    /// Execution environments, one process each.
     pub(crate) environments: u32,
     /// The claim that a bucket belongs to.
     pub(crate) subject: &'static str,
-    /// The clients that call, by name. Where the subject is `jti`, each entry is a token of its own.
+    /// The clients that call, by name. If the subject is `jti`, each entry is a separate token.
     pub(crate) clients: &'static [&'static str],
     /// Of the first client, and of all others: calls a second, and at once.
     pub(crate) limits: [(u32, u64); 2],
-    /// What happens, and after how many thousandths of the time.
+    /// The acts, each with its time in thousandths of the run.
     pub(crate) acts: &'static [(u64, Act)],
-    /// Whether every key is over its rate from its first refusal to its last.
+    /// True if every key is over its rate from its first refusal to its last.
     pub(crate) busy: bool,
 }
 
 /// The shortest time between two rotations, in seconds: an authorizer fetches keys that often.
 const BETWEEN_ROTATIONS: u64 = 60;
 
-/// From how many seconds on a run has plans that change.
+/// The shortest run, in seconds, in which plans change.
 const LONG_FOR_PLANS: u64 = 600;
 
 impl Load {
-    /// What happens, and after how many milliseconds.
+    /// The acts, each with its time in milliseconds.
     ///
     /// Of a short run's rotations some are left out, and of its changes of a plan all: an authorizer
     /// looks for them once a minute.
@@ -52,7 +52,7 @@ impl Load {
     }
 }
 
-/// Something that happens while a load runs.
+/// An act while a load runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     /// The issuer signs with new keys; the old ones stay published until the next time.

@@ -1,4 +1,4 @@
-//! What is driven: `local`, started for the run, or an API that is there already.
+//! The target of a load: `local`, started for the run, or a deployed API.
 
 use std::collections::VecDeque;
 use std::net::TcpListener;
@@ -24,9 +24,9 @@ use crate::scenario::{Act, Load, READER};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The key of the stage's usage plan: throwaway, and public.
 const API_KEY: &str = "a-key-for-loads-on-loopback";
-/// What the configuration calls the issuer.
+/// The issuer's name in the configuration.
 const ISSUER: &str = "load";
-/// How many of `local`'s last lines are kept, to be shown where it fails.
+/// The number of `local`'s last lines that are shown if it fails.
 const LAST_LINES: usize = 20;
 
 /// A client that calls.
@@ -34,22 +34,22 @@ const LAST_LINES: usize = 20;
 pub(crate) struct Caller {
     pub(crate) id: String,
     pub(crate) secret: String,
-    /// Its plan: calls a second, and at once. Of an API that is there already.
+    /// Its plan on a deployed API: calls a second, and burst.
     #[serde(default, skip_serializing)]
     pub(crate) rate: Option<u32>,
     #[serde(default, skip_serializing)]
     pub(crate) burst: Option<u64>,
 }
 
-/// Where the calls go.
+/// The target of the calls.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) url: String,
     pub(crate) token_endpoint: String,
     pub(crate) callers: Vec<Caller>,
-    /// Of each caller: calls a second, and at once.
+    /// The limits of each caller: calls a second, and burst.
     pub(crate) limits: Vec<(u32, u64)>,
-    /// None for an API that is there already.
+    /// `None` for a deployed API.
     pub(crate) local: Option<Local>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct Local {
     _home: tempfile::TempDir,
 }
 
-/// What was counted of the lines on standard error.
+/// Counts of the lines on standard error.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     /// Lines of requests.
@@ -92,7 +92,7 @@ impl Target {
         })
     }
 
-    /// An API that is there already, with the clients of a file.
+    /// A deployed API, with the clients of a file.
     pub(crate) fn deployed(
         url: &str,
         token_endpoint: &str,
@@ -165,7 +165,7 @@ impl Local {
         Ok(Caller { id: client.id.clone(), secret, rate: None, burst: None })
     }
 
-    /// The processes whose memory counts, by what they are.
+    /// The processes whose memory is sampled, by role.
     pub(crate) fn processes(&self) -> Vec<(String, i32)> {
         let own = self.process.id().and_then(|pid| i32::try_from(pid).ok());
         let own = own.map(|pid| ("local".to_owned(), pid));
@@ -185,7 +185,7 @@ impl Local {
         tail(&self.log)
     }
 
-    /// Lets something happen.
+    /// Performs an act.
     pub(crate) async fn act(&self, act: Act) -> anyhow::Result<()> {
         let [_, (rate, burst)] = self.limits;
         match act {
@@ -277,7 +277,7 @@ fn tail(log: &Mutex<Log>) -> String {
     log.last.iter().cloned().collect::<Vec<_>>().join("\n")
 }
 
-/// Where Cargo puts `local`, beside this program.
+/// The path at which Cargo builds `local`, beside this program.
 pub(crate) fn beside() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     Ok(own.with_file_name("local"))

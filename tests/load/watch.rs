@@ -5,7 +5,7 @@ use std::fs;
 
 use throttle::{Clock as _, SystemClock};
 
-/// What a process had at one time.
+/// One sample of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sample {
     /// Nanoseconds of the wall clock.
@@ -15,10 +15,10 @@ pub(crate) struct Sample {
     pub(crate) descriptors: usize,
 }
 
-/// All samples, by what the process is.
+/// All samples, by the process's role.
 pub(crate) type Samples = BTreeMap<String, Vec<Sample>>;
 
-/// Takes one sample of each process that is there.
+/// Takes one sample of each running process.
 pub(crate) fn sample(processes: &[(String, i32)], samples: &mut Samples) {
     let at = i128::from(SystemClock::new().now().as_nanos());
     for (name, pid) in processes {

@@ -1,6 +1,6 @@
-//! What a key was let through, against what it was promised: exactly, in integers.
+//! Compares the calls that a key was allowed with its limits: exactly, in integers.
 //!
-//! Where a call was decided is not seen from outside, only that it was between its sending and its
+//! The moment of a decision is not visible from outside: it lies between the call's sending and its
 //! answer. Within that time the authorizer has read its clock *and* the table has committed, so the
 //! promise (the crate `throttle`, `guide`) can be checked by the clock's reading: in every window
 //! from `a` to `b` at most `burst + (b - a + S) / T` calls, where `T` is the time for one token and
@@ -21,14 +21,14 @@ pub struct Span {
     pub sent: i128,
     /// Not before its answer was there.
     pub received: i128,
-    /// What became of it.
+    /// The outcome of a call.
     pub outcome: Outcome,
 }
 
-/// What became of it.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was let through.
+    /// It was allowed.
     Admitted,
     /// It was over the limit.
     Refused,
@@ -36,60 +36,60 @@ pub enum Outcome {
     Unknown,
 }
 
-/// What a key is promised.
+/// The limits of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Promise {
     /// The time for one token.
     pub interval: Duration,
-    /// How many at once.
+    /// The burst.
     pub burst: u64,
-    /// How far apart the clocks of those who decide may be.
+    /// The largest difference between the clocks of the instances that decide.
     pub spread: Duration,
 }
 
 /// The window that comes nearest to the promise, or breaks it most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Worst {
-    /// When it begins.
+    /// Its start.
     pub from: i128,
-    /// When it ends.
+    /// Its end.
     pub to: i128,
-    /// What was certainly let through in it.
+    /// The calls that were certainly allowed in it.
     pub admitted: i128,
-    /// What may be.
+    /// The calls that the limits allow in it.
     pub allowed: i128,
 }
 
-/// What was seen of one key.
+/// The observations of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {
     /// All calls.
     pub calls: usize,
-    /// Those that were let through.
+    /// The allowed calls.
     pub admitted: i128,
-    /// Those that were over the limit.
+    /// The refused calls.
     pub refused: i128,
-    /// What may be let through from the first call's sending to the last one's answer.
+    /// The calls that the limits allow from the first call's sending to the last one's answer.
     pub allowed: i128,
-    /// What must have been let through when the last refusal came, if the key was busy until then.
+    /// The calls that must have been allowed by the last refusal, if the key was busy until then.
     pub due: i128,
-    /// What was let through by then.
+    /// The calls that were allowed by then.
     pub by_then: i128,
-    /// The fullest window; none where nothing was let through.
+    /// The fullest window; `None` if no call was allowed.
     pub worst: Option<Worst>,
     /// Refusals while no window was full.
     pub undue: i128,
 }
 
 impl Account {
-    /// How many too many were let through, in the whole run or in its worst window.
+    /// The calls above the limit, in the whole run or in its worst window.
     #[must_use]
     pub fn excess(&self) -> i128 {
         let worst = self.worst.map_or(0, |worst| worst.admitted - worst.allowed);
         worst.max(self.admitted - self.allowed).max(0)
     }
 
-    /// How many too few, of a key that was always busy.
+    /// The calls below the limit, for a key that was always busy.
     #[must_use]
     pub fn missing(&self) -> i128 {
         (self.due - self.by_then).max(0)
@@ -97,7 +97,7 @@ impl Account {
 }
 
 impl Promise {
-    /// The most that may pass in a window of so many nanoseconds.
+    /// The most calls that may pass in a window of `nanos` nanoseconds.
     #[must_use]
     pub fn most(&self, window: i128) -> i128 {
         let interval = nanos(self.interval).max(1);
@@ -201,8 +201,8 @@ impl Promise {
         undue
     }
 
-    /// What must have passed by the last refusal of a key that was full at first and busy from its
-    /// first refusal on, and what had.
+    /// The calls that must have passed by the last refusal, and those that had, for a key that was
+    /// full at first and busy from its first refusal on.
     ///
     /// At a refusal there is less than a token. So before the first one the whole burst had passed,
     /// and what came back from the first to the last one had passed too.

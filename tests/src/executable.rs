@@ -1,4 +1,4 @@
-//! Where the executables under test are.
+//! Paths of the executables under test.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +21,7 @@ pub fn local() -> &'static Path {
 ///
 /// # Panics
 ///
-/// As [`local`].
+/// The same as for [`local`].
 pub fn authorizer() -> &'static Path {
     static AUTHORIZER: OnceLock<PathBuf> = OnceLock::new();
     AUTHORIZER
@@ -32,7 +32,7 @@ pub fn authorizer() -> &'static Path {
 ///
 /// # Panics
 ///
-/// As [`local`].
+/// The same as for [`local`].
 pub fn panicking() -> &'static Path {
     static PANICKING: OnceLock<PathBuf> = OnceLock::new();
     PANICKING.get_or_init(|| {
@@ -44,15 +44,15 @@ pub fn panicking() -> &'static Path {
 ///
 /// # Panics
 ///
-/// As [`local`].
+/// The same as for [`local`].
 pub fn skewed() -> &'static Path {
     static SKEWED: OnceLock<PathBuf> = OnceLock::new();
     SKEWED.get_or_init(|| build(&["--package", "tests", "--example", "skewed"], "examples/skewed"))
 }
 
-/// Builds an executable as it is released, and says where it is.
+/// Builds an executable with the release profile and returns its path.
 ///
-/// `arguments` tell `cargo build` which; `path` is where it is then, below the profile's folder.
+/// `arguments` name it for `cargo build`; `path` is its place below the profile's folder.
 ///
 /// # Panics
 ///
@@ -71,7 +71,7 @@ pub fn release(arguments: &[&str], path: &str) -> PathBuf {
     target.join("release").join(path)
 }
 
-/// Builds what `arguments` name; `path` is where it is then, below the profile's folder.
+/// Builds the executable that `arguments` name; `path` is its place below the profile's folder.
 fn build(arguments: &[&str], path: &str) -> PathBuf {
     // target/debug/deps/it-0123 -> target/debug
     let test = std::env::current_exe().unwrap();

@@ -16,7 +16,7 @@ use crate::executable::local;
 /// Far longer than anything should take: a hang fails, a slow machine doesn't.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What `local --json` prints when it is ready.
+/// The ready line of `local --json`.
 #[derive(Debug, Deserialize)]
 pub struct Ready {
     /// The REST API's address.
@@ -62,26 +62,26 @@ pub struct User {
 /// A running `local`; killed when dropped.
 #[derive(Debug)]
 pub struct Stack {
-    /// What it printed when it was ready.
+    /// Its ready line.
     pub ready: Ready,
     process: Child,
     stdout: BufReader<ChildStdout>,
     logs: tokio::task::JoinHandle<String>,
 }
 
-/// What is left when a stack has ended.
+/// The remains of a stack that has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// How it ended.
+    /// Its exit status.
     pub status: ExitStatus,
-    /// What it printed on standard output after the ready line.
+    /// Its standard output after the ready line.
     pub stdout: String,
     /// Everything on standard error: its own lines and the environments' logs.
     pub logs: String,
 }
 
 impl Stack {
-    /// Starts `local --json` on free ports, with these arguments besides.
+    /// Starts `local --json` on free ports, with these further arguments.
     ///
     /// # Panics
     ///
@@ -105,7 +105,7 @@ impl Stack {
         Self { ready, process, stdout, logs }
     }
 
-    /// Runs `local --json` with these arguments to its end, where it is not to become ready.
+    /// Runs `local --json` with these arguments to its end, for a start that must fail.
     ///
     /// # Panics
     ///

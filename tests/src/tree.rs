@@ -3,11 +3,11 @@
 /// The numbers; each is closed, and not asked for, until it is opened.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    /// How many leaves there are: a power of two.
+    /// The number of leaves: a power of two.
     width: usize,
     /// Of each node the greatest open number below it and its place, without what is added above.
     greatest: Vec<Option<(i128, usize)>>,
-    /// What is added to everything below a node.
+    /// The sum that is added to everything below a node.
     added: Vec<i128>,
 }
 

@@ -1,27 +1,27 @@
-//! Which notices a bucket is due: pure arithmetic.
+//! The notices that a bucket makes due: pure arithmetic.
 
 use throttle::table::{BucketRecord, NoticeId};
 use throttle::{PlanRecord, Timestamp, Window};
 
-/// The shares of a quota that are told of, in hundredths.
+/// The shares of a quota that cause a notice, in hundredths.
 pub const THRESHOLDS: [u8; 2] = [80, 100];
 
-/// A notice that is due, and what it says.
+/// A due notice with its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// Which one it is.
+    /// Its identity.
     pub id: NoticeId,
     /// The period.
     pub window: Window,
-    /// How many requests of it were used.
+    /// The requests used.
     pub used: u64,
-    /// How many there are, with what was granted.
+    /// The quota, including grants.
     pub limit: u64,
 }
 
-/// The notices that a bucket is due under its plan, in the periods that `now` is in.
+/// Returns the notices that a bucket makes due under its plan, in the periods of `now`.
 ///
-/// A plan's quotas in turn, of each the lower share first.
+/// Ordered by the plan's quotas; the lower share first.
 #[must_use]
 pub fn due(bucket: &BucketRecord, plan: &PlanRecord, now: Timestamp) -> Vec<Due> {
     let mut all = Vec::new();
@@ -29,7 +29,7 @@ pub fn due(bucket: &BucketRecord, plan: &PlanRecord, now: Timestamp) -> Vec<Due>
         let window = quota.period().window(now);
         let used = bucket.history.used(&window);
         let left = bucket.history.remaining(plan, *quota, &window);
-        // Nobody is let past the limit, but for a plan that was lowered: all is used then.
+        // Use can be above the limit only if the plan was lowered.
         let limit = used.saturating_add(left);
         for percent in THRESHOLDS {
             let reached = u128::from(used) * 100 >= u128::from(limit) * u128::from(percent);

@@ -1,15 +1,15 @@
-//! Tells of callers who pass 80 % and 100 % of a quota, once a period each.
+//! Notifies about callers who pass 80 % and 100 % of a quota, once a period each.
 //!
-//! The table's stream hands over each bucket that was written. What it says that was used is
-//! compared with the plan, and what is due is claimed in the table, published, and marked as told:
+//! The table's stream delivers each bucket that was written. Its use is
+//! compared with the plan. A due notice is claimed in the table, published, and marked as sent:
 //!
 //! ```text
-//! record -> bucket -> plan (kept for a minute) -> due? -> claimed -> SNS -> told
+//! record -> bucket -> plan (cached for a minute) -> due? -> claimed -> SNS -> sent
 //! ```
 //!
-//! Lambda hands records over at least once, in order for each bucket, in batches. A record that
-//! can't be dealt with now ends its batch: it is reported with its sequence number, and comes again
-//! with all after it. One that can never be read is logged and left, or it would hold up the rest.
+//! Lambda delivers records at least once, in order for each bucket, in batches. A record that
+//! cannot be handled now ends its batch: it is reported with its sequence number, and comes again
+//! with all after it. An unreadable one is logged and skipped, or it would hold up the rest.
 
 mod due;
 mod record;

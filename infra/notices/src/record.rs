@@ -1,4 +1,4 @@
-//! What a record of the table's stream says.
+//! Records of the table's stream.
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use serde_json::Value;
@@ -8,17 +8,17 @@ use throttle::{Subject, Timestamp};
 /// A bucket as it was written, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    /// What was written.
+    /// The bucket after the write.
     pub record: BucketRecord,
-    /// When, to the second, by DynamoDB's clock.
+    /// The time of the write by DynamoDB's clock, in whole seconds.
     pub written: Timestamp,
 }
 
-/// Why a record can't be read, now or ever.
+/// Errors of reading a record; all are permanent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// It is no record of a stream. Where is not said: a subject may be near.
+    /// It is not a stream's record. The message names no place, because a subject may be near.
     #[error("is not a record of a table's stream")]
     Form,
     /// It has no image of the item.
@@ -29,7 +29,7 @@ pub enum RecordError {
     Damaged(#[from] throttle::Damage),
 }
 
-/// Reads the bucket in a record; none in a record of anything else, or of a deletion.
+/// Reads the bucket in a record; `None` for any other item, or for a deletion.
 ///
 /// # Errors
 ///

@@ -11,22 +11,22 @@ use crate::due::{Due, due};
 use crate::record::{Bucket, bucket};
 use crate::topic::{PublishError, Topic};
 
-/// How long a plan is known before it is looked up again, as the authorizer does.
+/// The time that a plan is cached, as in the authorizer.
 const KEEP_PLANS: Duration = Duration::from_secs(60);
 
-/// How long it is known without asking that a notice was told.
+/// The time that a sent notice is remembered without a look-up.
 const KEEP_TOLD: Duration = Duration::from_secs(3_600);
 
-/// How long a claim holds: longer than an invocation lasts.
+/// The life of a claim: longer than an invocation lasts.
 const CLAIM: Duration = Duration::from_secs(60);
 
-/// How long after a claim it is remembered: longer than a period lasts, and its records are kept.
+/// The time that a claim is stored: longer than a period and the retention of its records.
 const REMEMBER: Duration = Duration::from_secs(40 * 86_400);
 
-/// How many plans and notices are kept.
+/// The number of cached plans and notices.
 const MAX_KEPT: u64 = 10_000;
 
-/// Tells what is due, once.
+/// Sends due notices, once each.
 pub struct Teller<C> {
     plans: Plans,
     notices: Notices,
@@ -36,7 +36,7 @@ pub struct Teller<C> {
     told: Cache<()>,
 }
 
-/// Why a record has to come again.
+/// Reasons for a record to come again.
 #[derive(Clone, Debug, thiserror::Error)]
 enum Again {
     #[error(transparent)]
@@ -54,7 +54,7 @@ impl<C> fmt::Debug for Teller<C> {
 }
 
 impl<C: Clock> Teller<C> {
-    /// Tells this topic what is due by this table.
+    /// Sends the notices of this table to this topic.
     #[must_use]
     pub fn new(client: &throttle::dynamo::Client, table: &str, topic: Topic, clock: C) -> Self {
         Self {
@@ -67,9 +67,9 @@ impl<C: Clock> Teller<C> {
         }
     }
 
-    /// Tells what is due by a batch of records; answers as `ReportBatchItemFailures` wants it.
+    /// Sends the notices that a batch makes due; answers in the form of `ReportBatchItemFailures`.
     ///
-    /// The first record that has to come again ends the batch: Lambda hands over all from the
+    /// The first record that has to come again ends the batch: Lambda repeats all from the
     /// lowest number that is reported.
     pub async fn tell(&self, event: &Value) -> Value {
         let records = event.get("Records").and_then(Value::as_array);
@@ -77,7 +77,7 @@ impl<C: Clock> Teller<C> {
             if let Err(error) = self.record(record).await {
                 let number = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str);
                 tracing::warn!(%error, number, "a record has to come again");
-                // Without a number the whole batch is meant.
+                // Without a number, the whole batch comes again.
                 return json!({"batchItemFailures": [{"itemIdentifier": number.unwrap_or("")}]});
             }
         }
@@ -93,7 +93,7 @@ impl<C: Clock> Teller<C> {
                 return Ok(());
             }
         };
-        // A bucket that operators alone have written to is under no plan yet.
+        // A bucket that only operators have written has no plan yet.
         let Some(stamp) = &record.stamp else { return Ok(()) };
         let Some(plan) = self.plan(&stamp.plan).await? else { return Ok(()) };
         for due in due(&record, &plan, written) {
@@ -107,7 +107,7 @@ impl<C: Clock> Teller<C> {
         self.kept_plans.get(id.as_str(), self.clock.monotonic(), self.plans.get(id)).await
     }
 
-    /// Publishes a notice, unless that was done.
+    /// Publishes a notice, unless it was published before.
     async fn once(&self, due: &Due, plan: &PlanId) -> Result<(), Again> {
         let now = self.clock.now();
         let until = now.saturating_add(CLAIM);
@@ -122,7 +122,7 @@ impl<C: Clock> Teller<C> {
             }
             return Err(error.into());
         }
-        // Published is published: without the mark it would be again.
+        // Without the mark, it would be published again.
         if let Err(error) = self.notices.told(&due.id, self.clock.now()).await {
             tracing::error!(%error, "a notice may be given twice");
         }

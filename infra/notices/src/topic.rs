@@ -1,4 +1,4 @@
-//! Where notices go: an SNS topic.
+//! The target of notices: an SNS topic.
 
 use std::fmt;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub struct Topic {
     arn: String,
 }
 
-/// Why a notice was not published, or nobody knows.
+/// Errors of publishing a notice; after some of them the outcome is unknown.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("SNS has not taken the notice ({code}): check the topic and the right to publish to it")]
 pub struct PublishError {
@@ -111,7 +111,7 @@ fn period(period: Period) -> &'static str {
     }
 }
 
-/// As in RFC 3339, in UTC; nothing for what no calendar has.
+/// Formats a time as in RFC 3339, in UTC; empty if it is outside the calendar.
 fn moment(moment: Timestamp) -> Option<String> {
     let since = SignedDuration::try_from(Duration::from_secs(moment.as_secs())).ok()?;
     Moment::from_duration(since).ok().map(|moment| moment.to_string())

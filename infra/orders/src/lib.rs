@@ -1,7 +1,7 @@
 //! The example backend of `infra/template.yaml`: orders, with Tollgate's limits as a layer.
 //!
-//! The authorizer in front has counted each request once, or found that the caller is over its
-//! limits and left it to the backend to say so: then the layer answers 429. Making an order costs
+//! The authorizer in front has charged each request once, or found that the caller is over its
+//! limits and left the answer to the backend: then the layer answers 429. Making an order costs
 //! more than one request; the rest is charged here, to the same bucket.
 
 use std::env;
@@ -15,23 +15,23 @@ use throttle::layer::{Authorizer, By, Limits, Plans};
 use throttle::{Clock, PlanId, Store, Throttle};
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 
-/// What listing orders costs, and making one.
+/// The costs of listing orders and of making one.
 const LIST: u32 = 1;
 const MAKE: u32 = 5;
 
-/// What a page of another origin may read of an answer.
+/// The response headers that a page of another origin may read.
 const EXPOSED: &str = "ratelimit, ratelimit-policy, retry-after";
 
-/// What the deployment says: the template's environment variables.
+/// Settings from the template's environment variables.
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// The table with buckets and plans: `TOLLGATE_TABLE`.
     pub table: String,
     /// The issuer's name in the authorizer's configuration, the pool's id: `TOLLGATE_ISSUER`.
     pub issuer: String,
-    /// The plan of whoever has no other: `TOLLGATE_PLAN`.
+    /// The plan of callers without another: `TOLLGATE_PLAN`.
     pub plan: PlanId,
-    /// Whose pages may read the answers, `*` for everybody's: `ALLOWED_ORIGIN`.
+    /// The origin whose pages may read the answers, `*` for every origin: `ALLOWED_ORIGIN`.
     pub origin: HeaderValue,
 }
 
@@ -73,8 +73,9 @@ pub async fn answer<S: Store, C: Clock>(
     Ok(response)
 }
 
-/// What a request costs in all. Where that is one, the authorizer has charged it, and the table
-/// isn't asked again.
+/// Returns the full cost of a request.
+///
+/// The authorizer has charged one already, so a cost of one needs no further write.
 fn cost(request: &request::Parts) -> u32 {
     if request.method == Method::POST { MAKE } else { LIST }
 }

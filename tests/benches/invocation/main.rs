@@ -1,4 +1,4 @@
-//! What an invocation costs through the real Runtime API, beside a function that does nothing.
+//! The cost of an invocation through the real Runtime API, beside a function that does nothing.
 //!
 //!     cargo bench -p tests --bench invocation [-- --json]
 //!

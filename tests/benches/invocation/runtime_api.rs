@@ -19,14 +19,14 @@ pub(crate) struct RuntimeApi {
     pub(crate) answers: Receiver<Answer>,
 }
 
-/// What the process answered, and when it was told the event and when the answer was whole.
+/// The process's answer, with the times at which the event was sent and the answer was complete.
 pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     pub(crate) is_error: bool,
     pub(crate) took: Duration,
 }
 
-/// What the connections of one process share.
+/// The state that the connections of one process share.
 struct Shared {
     clock: SystemClock,
     polls: Sender<Duration>,

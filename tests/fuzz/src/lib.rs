@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 /// The time at which everything happens, in Unix seconds.
 pub const NOW: u64 = 1_800_000_000;
 
-/// What has to be there for a request to be answered.
+/// The parts that a request needs to be answered.
 ///
 /// The clock stands still, so that one kid that is not bundled has keys fetched, in vain, and no
 /// other.

@@ -32,14 +32,14 @@ pub(crate) struct Function {
     output: [JoinHandle<String>; 2],
 }
 
-/// What the process posted for one invocation.
+/// The process's post for one invocation.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) body: Value,
     pub(crate) is_error: bool,
 }
 
-/// What is left when a function has ended.
+/// The remains of a function that has ended.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     /// Standard output and standard error.

@@ -10,7 +10,7 @@ use throttle::{
 
 const TABLE: &str = "tollgate";
 
-/// Whose key the good one is.
+/// The subject of the good key.
 const HOLDER: &str = "secret-key-holder";
 
 /// The `sub` whose tokens are revoked.
@@ -48,7 +48,7 @@ impl Table {
         Self { url, good, disabled, client }
     }
 
-    /// Whether the good key's holder was charged for anything in this Region.
+    /// Returns true if the good key's subject was charged in this Region.
     pub(crate) async fn has_charged(&self, region: &str) -> bool {
         let subject = Subject::new(format!("{region}{HOLDER}")).unwrap();
         let buckets = Buckets::new(self.client.clone(), TABLE);
