@@ -1,19 +1,30 @@
-//! Plots as SVG: lines over time, in integers.
+//! Line plots over time, as SVG files that load nothing from elsewhere.
 
-use std::fmt::Write as _;
+use std::fmt::Display;
 
-const WIDTH: i128 = 760;
-const HEIGHT: i128 = 300;
-const LEFT: i128 = 70;
-const RIGHT: i128 = 20;
-const TOP: i128 = 44;
-const BOTTOM: i128 = 40;
-/// The most lines of the grid.
-const GRID: i128 = 5;
+use plotters::chart::{ChartBuilder, SeriesLabelPosition};
+use plotters::element::{PathElement, Text};
+use plotters::prelude::{Color, IntoDrawingArea, IntoFont, SVGBackend, ShapeStyle};
+use plotters::series::{DashedLineSeries, LineSeries};
+use plotters::style::RGBColor;
+
+const SIZE: (u32, u32) = (760, 320);
 /// Colours that differ in grey, and for readers who cannot tell red from green.
-const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"];
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(230, 159, 0),
+];
+const GREY: RGBColor = RGBColor(110, 110, 110);
+const FAINT: RGBColor = RGBColor(225, 225, 225);
+/// Readers with a dark screen get the same plot with its lightness inverted.
+const DARK: &str = "<style>@media (prefers-color-scheme:dark){\
+svg{filter:invert(.9) hue-rotate(180deg)}}</style>";
 
-/// One line of a plot: thousandths of a second, and values.
+/// One line of a plot. Its points are pairs of milliseconds and a value.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) name: String,
@@ -27,108 +38,82 @@ pub(crate) struct Chart {
     pub(crate) title: String,
     pub(crate) unit: &'static str,
     pub(crate) lines: Vec<Line>,
-    /// Moments to be marked, by name.
+    /// Named moments, in milliseconds.
     pub(crate) marks: Vec<(i128, String)>,
 }
 
 impl Chart {
-    /// The whole plot, without anything that is loaded from elsewhere.
-    pub(crate) fn svg(&self) -> String {
+    /// Draws the plot.
+    ///
+    /// # Errors
+    /// The plot cannot be drawn.
+    pub(crate) fn svg(&self) -> anyhow::Result<String> {
+        let mut svg = String::new();
+        self.draw(&mut svg).map_err(|error| anyhow::anyhow!("`{}`: {error}", self.title))?;
+        Ok(svg.replacen("xmlns=", "role=\"img\" xmlns=", 1).replacen(
+            ">\n",
+            &format!(">{DARK}\n"),
+            1,
+        ))
+    }
+
+    fn draw(&self, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
         let points = || self.lines.iter().flat_map(|line| &line.points);
-        let last = points().map(|(x, _)| *x).max().unwrap_or(0).max(1_000);
-        let most = points().map(|(_, y)| *y).max().unwrap_or(0).max(1);
-        let step = step(most);
-        let most = (most + step - 1) / step * step;
-        let x = |value: i128| LEFT + value * (WIDTH - LEFT - RIGHT) / last;
-        let y = |value: i128| HEIGHT - BOTTOM - value * (HEIGHT - TOP - BOTTOM) / most;
-
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-             font-family=\"sans-serif\" font-size=\"12\" role=\"img\">\n\
-             <title>{title}</title>\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n\
-             <text x=\"{LEFT}\" y=\"18\" font-size=\"14\">{title}</text>\n",
-            title = escape(&self.title),
-        );
-        let mut at = 0;
-        while at <= most {
-            let _ = writeln!(
-                svg,
-                "<path d=\"M{LEFT} {y}H{end}\" stroke=\"#ddd\"/><text x=\"{label}\" y=\"{text}\" \
-                 text-anchor=\"end\">{at} {unit}</text>",
-                y = y(at),
-                end = WIDTH - RIGHT,
-                label = LEFT - 6,
-                text = y(at) + 4,
-                unit = self.unit,
-            );
-            at += step;
-        }
-        let every = step_of_time(last);
-        let mut at = 0;
-        while at <= last {
-            let _ = writeln!(
-                svg,
-                "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\">{seconds} s</text>",
-                x = x(at),
-                y = HEIGHT - BOTTOM + 18,
-                seconds = at / 1_000,
-            );
-            at += every;
-        }
+        let last = points().map(|(at, _)| *at).max().unwrap_or(0).max(1_000);
+        let most = points().map(|(_, value)| *value).max().unwrap_or(0).max(1);
+        let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        area.fill(&RGBColor(255, 255, 255))?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(&self.title, ("sans-serif", 15))
+            .margin(12)
+            .x_label_area_size(32)
+            .y_label_area_size(68)
+            .build_cartesian_2d(0..last, 0..most + most / 20 + 1)?;
+        chart
+            .configure_mesh()
+            .bold_line_style(FAINT)
+            .light_line_style(RGBColor(255, 255, 255))
+            .x_labels(usize::try_from(last / 1_000).unwrap_or(10).clamp(2, 10))
+            .y_labels(6)
+            .x_label_formatter(&|at| format!("{} s", at / 1_000))
+            .y_label_formatter(&|value| format!("{value} {}", self.unit))
+            .draw()?;
         for (at, name) in &self.marks {
-            let _ = writeln!(
-                svg,
-                "<path d=\"M{x} {TOP}V{bottom}\" stroke=\"#999\" stroke-dasharray=\"2 3\"/>\
-                 <text x=\"{x}\" y=\"{y}\" fill=\"#666\" font-size=\"10\" \
-                 transform=\"rotate(-90 {x} {y})\" text-anchor=\"end\" dy=\"-3\">{name}</text>",
-                x = x(*at),
-                y = TOP + 2,
-                bottom = HEIGHT - BOTTOM,
-                name = escape(name),
-            );
+            let line = [(*at, 0), (*at, most)];
+            chart.draw_series(DashedLineSeries::new(line, 2, 3, GREY.stroke_width(1)))?;
+            let style = ("sans-serif", 10).into_font().color(&GREY);
+            chart.draw_series([Text::new(name.clone(), (*at, most), style)])?;
         }
-        let mut legend = LEFT;
-        for (line, colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
-            let path: Vec<String> =
-                line.points.iter().map(|(at, value)| format!("{} {}", x(*at), y(*value))).collect();
-            let dashes = if line.dashed { " stroke-dasharray=\"5 4\"" } else { "" };
-            let _ = writeln!(
-                svg,
-                "<path d=\"M{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"{dashes}/>\
-                 <path d=\"M{legend} 32h18\" stroke=\"{colour}\" stroke-width=\"2\"{dashes}/>\
-                 <text x=\"{text}\" y=\"36\">{name}</text>",
-                path = path.join("L"),
-                text = legend + 24,
-                name = escape(&line.name),
-            );
-            legend += 40 + 7 * i128::try_from(line.name.chars().count()).unwrap_or(0);
+        for (line, colour) in self.lines.iter().zip(COLOURS.into_iter().cycle()) {
+            let style = colour.stroke_width(2);
+            let points = line.points.iter().copied();
+            let drawn = if line.dashed {
+                chart.draw_series(DashedLineSeries::new(points, 6, 4, style))?
+            } else {
+                chart.draw_series(LineSeries::new(points, style))?
+            };
+            drawn.label(line.name.clone()).legend(move |(x, y)| sample(x, y, style));
         }
-        svg.push_str("</svg>\n");
-        svg
+        if !self.lines.is_empty() {
+            chart
+                .configure_series_labels()
+                .position(SeriesLabelPosition::UpperLeft)
+                .background_style(RGBColor(255, 255, 255).mix(0.85))
+                .draw()?;
+        }
+        area.present()?;
+        Ok(())
     }
 }
 
-/// 1, 2 or 5 times a power of ten, so that a few of it make the whole.
-fn step(most: i128) -> i128 {
-    let mut power = 1;
-    loop {
-        for factor in [1, 2, 5] {
-            if factor * power * GRID >= most {
-                return factor * power;
-            }
-        }
-        power *= 10;
-    }
+/// The line's sample in the legend.
+fn sample(x: i32, y: i32, style: ShapeStyle) -> PathElement<(i32, i32)> {
+    PathElement::new([(x, y), (x + 18, y)], style)
 }
 
-fn step_of_time(last: i128) -> i128 {
-    let steps = [1, 2, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 7_200];
-    let fits = steps.into_iter().find(|seconds| seconds * 1_000 * 12 >= last);
-    fits.unwrap_or(14_400) * 1_000
-}
-
-/// Text as it may stand in XML.
-pub(crate) fn escape(text: &str) -> String {
+/// Escapes text for HTML and XML.
+pub(crate) fn escape(text: impl Display) -> String {
+    let text = text.to_string();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
@@ -137,30 +122,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_a_round_number_that_makes_at_most_five_lines() {
-        for (most, wanted) in [(1, 1), (5, 1), (6, 2), (26, 10), (999, 200), (1_001, 500)] {
-            assert_eq!(step(most), wanted, "{most}");
-        }
-    }
-
-    #[test]
     fn a_plot_has_its_lines_and_loads_nothing() {
         let line = Line { name: "a < b".into(), dashed: false, points: vec![(0, 0), (2_000, 10)] };
+        let dashed = Line { name: "most".into(), dashed: true, points: vec![(0, 5), (2_000, 15)] };
         let chart = Chart {
             title: "Latency & more".into(),
             unit: "ms",
-            lines: vec![line],
+            lines: vec![line, dashed],
             marks: vec![(1_000, "rotate".into())],
         };
-        let svg = chart.svg();
-        assert!(svg.contains("M70 260L740 44"), "{svg}");
-        assert!(svg.contains("a &lt; b") && svg.contains("Latency &amp; more"), "{svg}");
-        assert_eq!(svg.matches("http").count(), 1, "the namespace alone");
+        let svg = chart.svg().unwrap();
+        for part in
+            ["a &lt; b", "most", "Latency &amp; more", "rotate", "prefers-color-scheme:dark"]
+        {
+            assert!(svg.contains(part), "{part} in {svg}");
+        }
+        assert_eq!(svg.matches("http").count(), 1, "only the namespace");
     }
 
     #[test]
-    fn a_plot_of_nothing_is_one_too() {
+    fn a_plot_without_lines_is_drawn() {
         let chart = Chart { title: String::new(), unit: "", lines: Vec::new(), marks: Vec::new() };
-        assert!(chart.svg().ends_with("</svg>\n"));
+        assert!(chart.svg().unwrap().ends_with("</svg>\n"));
     }
 }

@@ -34,8 +34,8 @@ pub(crate) fn write(
     let charts: Vec<(&str, String)> = charts
         .into_iter()
         .filter(|(_, chart)| !chart.lines.is_empty())
-        .map(|(name, chart)| (name, chart.svg()))
-        .collect();
+        .map(|(name, chart)| Ok((name, chart.svg()?)))
+        .collect::<anyhow::Result<_>>()?;
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{name}</title>\
          <style>{STYLE}</style>\n<h1>{name}</h1>\n<p>{rate} calls a second for {seconds} s, \
