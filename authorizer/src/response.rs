@@ -172,7 +172,7 @@ impl Response {
     ) -> Result<Self, DocumentError> {
         let context = Context::of(decided.claims, decided.charged);
         let refuse = match &config.throttle {
-            Some(throttle) if decided.is_throttled() => Some(throttle.refuse),
+            Some(throttle) if decided.is_throttled() => Some(how(throttle.refuse, event.form())),
             _ => None,
         };
         if is_simple(event.form(), &config.response) {
@@ -226,6 +226,18 @@ impl Response {
             context: Context::default(),
             usage_identifier_key: None,
         })))
+    }
+}
+
+/// Returns how a request of this form is refused.
+///
+/// API Gateway checks the key of a WebSocket connection only if the API selects it and the route
+/// requires it. Neither is the default, so an unknown key would let every connection through. A
+/// Deny refuses with the same 403.
+fn how(refuse: Refuse, form: Form) -> Refuse {
+    match (refuse, form) {
+        (Refuse::UnknownKey, Form::WebSocket) => Refuse::Deny,
+        _ => refuse,
     }
 }
 

@@ -187,6 +187,25 @@ async fn over_the_limit_each_form_says_so_in_its_own_way() {
     }
 }
 
+/// Whether a WebSocket API looks at keys is up to its owner, so the policy itself refuses.
+#[tokio::test]
+async fn a_web_socket_over_its_limit_is_denied_instead_of_given_an_unknown_key() {
+    for (refuse, effect) in [("unknown-key", "Deny"), ("deny", "Deny"), ("context", "Allow")] {
+        let rule = "[[rule]]\nname = \"sockets\"\nallow = [\"$connect\"]\neveryone = true";
+        let bench = Bench::new(&format!("{}\n{rule}", limits(refuse))).await;
+        let event = event(Form::WebSocket, &bench.token(&json!({})));
+        for _ in 0..2 {
+            let answer = bench.ask(&event).await.unwrap();
+            assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Allow", "{refuse}");
+        }
+        let answer = bench.ask(&event).await.unwrap();
+        assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], effect, "{refuse}");
+        assert_eq!(answer["context"]["throttled"], true, "{refuse}");
+        let key = answer.get("usageIdentifierKey").and_then(Value::as_str);
+        assert_ne!(key, Some(crate::config::UNKNOWN_KEY), "{refuse}");
+    }
+}
+
 #[tokio::test]
 async fn a_simple_answer_refuses_by_the_verdict_or_leaves_it_to_the_backend() {
     for (refuse, authorized) in [("deny", false), ("context", true)] {
