@@ -1,0 +1,188 @@
+//! Rights: what each role may do to the table, and who may invoke a function.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use serde_json::{Value, json};
+use throttle::PlanRecord;
+use throttle::table::{Assignment, BucketRecord, Item, KeyRecord, Notice, Revocation};
+
+use crate::files::{resources, root, template, templates};
+
+/// For each action on the table, the patterns of the keys that it may name.
+type Rights = BTreeMap<String, BTreeSet<String>>;
+
+fn of<T: Item>() -> String {
+    format!("{}*", T::PREFIX)
+}
+
+fn rights<const N: usize>(rights: [(&str, &[String]); N]) -> Rights {
+    rights
+        .into_iter()
+        .map(|(action, keys)| (format!("dynamodb:{action}"), keys.iter().cloned().collect()))
+        .collect()
+}
+
+/// What the authorizer asks for: `DynamoStore`, `Directory` and `Revocations`.
+fn authorizer() -> Rights {
+    rights([
+        ("GetItem", &[of::<PlanRecord>(), of::<KeyRecord>(), of::<Assignment>()]),
+        ("BatchGetItem", &[of::<Revocation>()]),
+        ("UpdateItem", &[of::<BucketRecord>()]),
+    ])
+}
+
+/// What a service with the layer asks for: `DynamoStore` alone.
+fn layer() -> Rights {
+    rights([("GetItem", &[of::<PlanRecord>()]), ("UpdateItem", &[of::<BucketRecord>()])])
+}
+
+fn notices() -> Rights {
+    rights([("GetItem", &[of::<PlanRecord>()]), ("UpdateItem", &[of::<Notice>()])])
+}
+
+fn list(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(entries) => {
+            entries.iter().map(|entry| entry.as_str().unwrap().to_owned()).collect()
+        }
+        value => vec![value.as_str().unwrap().to_owned()],
+    }
+}
+
+/// Returns every statement of a template's policies, with the resource's name.
+fn statements(content: &Value) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (name, role) in resources(content, "AWS::IAM::Role") {
+        let policies = role["Policies"].as_array().cloned().unwrap_or_default();
+        for policy in policies {
+            for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+                found.push((name.to_owned(), statement.clone()));
+            }
+        }
+    }
+    for (name, policy) in resources(content, "AWS::IAM::Policy") {
+        for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            found.push((name.to_owned(), statement.clone()));
+        }
+    }
+    found
+}
+
+/// Returns the rights on items that statements give.
+///
+/// # Panics
+/// If one gives a right without naming the keys.
+fn on_items<'a>(statements: impl Iterator<Item = &'a Value>) -> Rights {
+    let mut rights = Rights::new();
+    for statement in statements {
+        let keys = list(&statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]);
+        assert_eq!(statement["Effect"], "Allow");
+        assert_eq!(statement["Condition"].as_object().unwrap().len(), 1);
+        for action in list(&statement["Action"]) {
+            rights.entry(action).or_default().extend(keys.iter().cloned());
+        }
+    }
+    rights
+}
+
+#[test]
+fn each_role_writes_its_own_kinds_of_items_alone() {
+    let content = template("infra/template.yaml");
+    let statements = statements(&content);
+    let table = json!({"Fn::GetAtt": ["Table", "Arn"]});
+    for (role, expected) in
+        [("AuthorizerRole", authorizer()), ("OrdersRole", layer()), ("NoticesPolicy", notices())]
+    {
+        let of_role = statements.iter().filter(|(name, _)| name == role);
+        let on_table = of_role.map(|(_, statement)| statement).filter(|it| it["Resource"] == table);
+        assert_eq!(on_items(on_table), expected, "{role}");
+    }
+    let with_rights: BTreeSet<_> = statements
+        .iter()
+        .filter(|(_, statement)| statement["Resource"] == table)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(with_rights, ["AuthorizerRole", "NoticesPolicy", "OrdersRole"].into());
+}
+
+/// `ForAllValues` holds where a request names no key: what can go without one is never allowed.
+#[test]
+fn no_role_may_act_without_a_key() {
+    const KEYED: [&str; 3] = ["GetItem", "BatchGetItem", "UpdateItem"];
+    const OF_STREAMS: [&str; 4] =
+        ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
+    for template in templates() {
+        for (name, statement) in statements(&template.content) {
+            for action in list(&statement["Action"]) {
+                if let Some(action) = action.strip_prefix("dynamodb:") {
+                    let known = KEYED.contains(&action) || OF_STREAMS.contains(&action);
+                    assert!(known, "{} {name}: {action}", template.path);
+                    let is_keyed = statement["Condition"].is_object();
+                    assert_eq!(KEYED.contains(&action), is_keyed, "{} {name}", template.path);
+                }
+            }
+        }
+    }
+}
+
+/// Prefixes end in `#`, so no pattern of one kind matches a key of another.
+#[test]
+fn no_kind_of_item_is_part_of_another() {
+    let kinds = [
+        of::<PlanRecord>(),
+        of::<KeyRecord>(),
+        of::<Assignment>(),
+        of::<BucketRecord>(),
+        of::<Revocation>(),
+        of::<Notice>(),
+    ];
+    for kind in &kinds {
+        assert!(kind.ends_with("#*"), "{kind}");
+        assert_eq!(kind.matches('#').count(), 1, "{kind}");
+    }
+}
+
+#[test]
+fn every_right_names_its_action_and_its_resource() {
+    for template in templates() {
+        for (name, statement) in statements(&template.content) {
+            for action in list(&statement["Action"]) {
+                assert!(!action.contains('*'), "{} {name}: {action}", template.path);
+                // X-Ray has no resources, and a list of streams is not of one.
+                let free = action.starts_with("xray:") || action == "dynamodb:ListStreams";
+                let everything = statement["Resource"] == "*";
+                assert_eq!(everything, free, "{} {name}: {action}", template.path);
+            }
+        }
+    }
+}
+
+/// Without a source every API of every account could invoke the function.
+#[test]
+fn a_function_may_be_invoked_by_a_named_api_alone() {
+    let mut found = 0;
+    for template in templates() {
+        for (name, permission) in resources(&template.content, "AWS::Lambda::Permission") {
+            found += 1;
+            let source = permission["SourceArn"]["Fn::Sub"].as_str().unwrap();
+            let rest = source
+                .strip_prefix("arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:")
+                .unwrap();
+            assert!(rest.starts_with("${") && !rest.ends_with("}/*"), "{name}: {source}");
+            assert_eq!(permission["Principal"], "apigateway.amazonaws.com", "{name}");
+            assert_eq!(permission["Action"], "lambda:InvokeFunction", "{name}");
+        }
+    }
+    assert!(found >= 6, "{found}");
+}
+
+/// The manual gives a policy to copy, for a service of one's own that uses the layer.
+#[test]
+fn the_manual_s_policy_is_that_of_the_example_backend() {
+    let manual = fs::read_to_string(root().join("infra/README.md")).unwrap();
+    let (_, policy) = manual.split_once("```json\n").unwrap();
+    let (policy, _) = policy.split_once("```").unwrap();
+    let policy: Value = serde_json::from_str(policy).unwrap();
+    assert_eq!(on_items(policy["Statement"].as_array().unwrap().iter()), layer());
+}
