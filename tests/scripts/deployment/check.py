@@ -7,10 +7,13 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
 import unittest
+
+import jmespath
 
 from template import ROOT, Stack, read
 
@@ -229,6 +232,30 @@ class Api(unittest.TestCase):
         self.assertIn(f'api_key = "{key}"', configuration())
         self.assertRegex(key, r"^[0-9a-f]{32}$")
         self.assertNotIn("api_key", configuration(Refusal="context"))
+
+
+class Examples(unittest.TestCase):
+    def found(self, file, output, answer):
+        """What the command of an output would find in an answer of the AWS CLI."""
+        command = read(f"infra/examples/{file}")["Outputs"][output]["Value"]["Fn::Sub"]
+        return jmespath.search(shlex.split(command)[-1], answer)
+
+    def test_the_methods_that_are_open_are_listed(self):
+        method = lambda verb, kind, key: {"httpMethod": verb, "authorizationType": kind,
+                                          "apiKeyRequired": key}
+        answer = {"items": [{"path": "/"}, {"path": "/orders", "resourceMethods": {
+            "GET": method("GET", "CUSTOM", True), "POST": method("POST", "CUSTOM", False),
+            "PUT": method("PUT", "NONE", True), "OPTIONS": {"httpMethod": "OPTIONS"},
+        }}]}
+        found = self.found("rest-api.yaml", "OpenMethods", answer)
+        self.assertEqual(found, [{"path": "/orders", "open": ["POST", "PUT", "OPTIONS"]}])
+
+    def test_the_routes_that_are_open_are_listed(self):
+        answer = {"Items": [{"RouteKey": "ANY /orders", "AuthorizationType": "CUSTOM"},
+                            {"RouteKey": "$default", "AuthorizationType": "NONE"},
+                            {"RouteKey": "GET /x"}]}
+        found = self.found("http-api.yaml", "OpenRoutes", answer)
+        self.assertEqual(found, ["$default", "GET /x"])
 
 
 class Watching(unittest.TestCase):

@@ -12,7 +12,7 @@ import urllib.parse
 
 import airspeed
 
-from template import ROOT, Stack, read
+from template import mapped
 
 # Velocity keeps backslashes in string literals, and so does API Gateway.
 airspeed.StringLiteral.ESCAPED_CHAR = re.compile(r"(?!)")
@@ -70,25 +70,8 @@ def render(template, text):
     return airspeed.Template(template).merge(known)
 
 
-def mapped():
-    """Each request template of an integration, by file, path and method."""
-    found = {}
-    for file in [ROOT / "infra/template.yaml", *sorted((ROOT / "infra/examples").glob("*.yaml"))]:
-        name = str(file.relative_to(ROOT))
-        template = read(name)
-        given = {parameter: "parameter" for parameter in template["Parameters"]}
-        for resource in template["Resources"].values():
-            body = resource.get("Properties", {}).get("DefinitionBody") or {}
-            for path, methods in body.get("paths", {}).items():
-                for method, operation in methods.items():
-                    integration = operation["x-amazon-apigateway-integration"]
-                    for made in integration.get("requestTemplates", {}).values():
-                        made = Stack(template, **given).value(made)
-                        found[name.rpartition("/")[2], path, method] = made
-    return found
-
-
-MAPPED = mapped()
+MAPPED = {place: integration["requestTemplates"]["application/json"]
+          for place, integration in mapped().items()}
 
 
 def form(rendered):

@@ -1,17 +1,25 @@
-"""A proxy in front of DynamoDB that notes which actions each function asks for."""
+"""A proxy in front of DynamoDB that records which actions each function asks for, on which items."""
 
 import http.client
+import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
 
 
+def kinds(request):
+    """The kinds of items that a request names, by the prefix of their keys."""
+    tables = request.get("RequestItems", {}).values()
+    keys = [key for table in tables for key in table["Keys"]] or [request["Key"]]
+    return {key["pk"]["S"].partition("#")[0] for key in keys}
+
+
 class Proxy:
-    """Forwards to `host:port`; `actions` is what `X-Amz-Target` said so far."""
+    """Forwards to a port. `asked` has each action so far with a kind of item: ("GetItem", "PLAN")."""
 
     def __init__(self, port):
-        self.actions = set()
+        self.asked = set()
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -19,7 +27,8 @@ class Proxy:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                proxy.actions.add(self.headers["x-amz-target"].rpartition(".")[2])
+                action = self.headers["x-amz-target"].rpartition(".")[2]
+                proxy.asked |= {(action, kind) for kind in kinds(json.loads(body))}
                 upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
                 headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP}
                 upstream.request("POST", self.path, body, headers)

@@ -105,3 +105,19 @@ class Stack:
                 # Fn::Sub does not look into what it puts in.
                 return re.sub(r"\$\{([^!}]+)\}", lambda m: str(known.get(m[1], m[1])), text)
         return {name: self.value(entry) for name, entry in value.items()}
+
+
+def mapped():
+    """Each integration with request templates, by file, path and method, with its values evaluated."""
+    found = {}
+    for file in [ROOT / "infra/template.yaml", *sorted((ROOT / "infra/examples").glob("*.yaml"))]:
+        template = read(file.relative_to(ROOT))
+        stack = Stack(template, **{name: "parameter" for name in template["Parameters"]})
+        for resource in template["Resources"].values():
+            body = resource.get("Properties", {}).get("DefinitionBody") or {}
+            for path, methods in body.get("paths", {}).items():
+                for method, operation in methods.items():
+                    integration = operation["x-amazon-apigateway-integration"]
+                    if "requestTemplates" in integration:
+                        found[file.name, path, method] = stack.value(integration)
+    return found

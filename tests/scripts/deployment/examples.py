@@ -1,0 +1,156 @@
+"""Runs the mappings of infra/examples in the emulator.
+
+What the emulator hasn't, and what is done instead:
+- Of REST service integrations it has SQS alone, so a queue stands for the topic of services.yaml.
+- Of an OpenAPI body it takes no mappings: they are put by the API's calls.
+- Of an HTTP API's `$context` it has no values of a Lambda authorizer, so each is absent. That is the
+  case for which a header is removed first.
+"""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from report import check
+from template import mapped, read
+
+FORMS = ["text/plain", "text/xml", "application/x-www-form-urlencoded", "multipart/form-data"]
+BODIES = ["{}", '{"a": "o\'neil & \\"b\\""}', "a&Action=DeleteQueue", "%26Action=DeleteQueue", "+ é"]
+FORGED = "Action=SendMessage&MessageBody=forged"
+
+
+def services(emulator):
+    print("infra/examples/services.yaml", flush=True)
+    api = RestApi(emulator)
+    queue = Queue(emulator)
+    integrations = {path: integration for (file, path, _), integration in mapped().items()
+                    if file == "services.yaml"}
+    message = integrations["/messages"]
+    template = message["requestTemplates"]["application/json"]
+    expected = "Action=Publish&TopicArn=$util.urlEncode('Topic')&Message="
+    check("the message's template", expected, template[:len(expected)])
+    template = f"Action=SendMessage&MessageBody={template[len(expected):]}"
+    message |= {"uri": queue.uri, "requestTemplates": {"application/json": template}}
+    for path, integration in integrations.items():
+        api.put(path, integration)
+    api.put("/passing", message | {"passthroughBehavior": "when_no_match"})
+    api.deploy()
+
+    for path in integrations:
+        refused = {kind: api.post(path, FORGED, kind) for kind in FORMS}
+        check(f"content types without a template, {path}", {415}, set(refused.values()))
+    check("nothing was sent", [], queue.read())
+    passed = api.post("/passing", FORGED, FORMS[2])
+    check("a form, where it may pass", (200, ["forged"]), (passed, queue.read()))
+    for body in BODIES:
+        status = api.post("/messages", body, "application/json")
+        check("a body that is not a form's", (200, [body]), (status, queue.read()))
+    queue.delete()
+    check("an error of the service", 400, api.post("/messages", "{}", "application/json"))
+
+
+def http_api(emulator):
+    print("infra/examples/http-api.yaml", flush=True)
+    resources = read("infra/examples/http-api.yaml")["Resources"]
+    mapping = resources["Backend"]["Properties"]["RequestParameters"]
+    backend = Backend()
+    forged = {key.rpartition(".")[2]: "forged" for key in mapping}
+    check("headers of the caller", len(mapping) // 2, len(forged))
+    seen = backend.seen(emulator, mapping, forged)
+    check("  that arrive", [], sorted(seen & forged.keys()))
+    overwritten = {key: value for key, value in mapping.items() if key.startswith("overwrite:")}
+    seen = backend.seen(emulator, overwritten, forged)
+    check("  that would, if they were overwritten alone", sorted(forged), sorted(seen & forged.keys()))
+
+
+class RestApi:
+    """A REST API without authorizers, whose integrations are put one by one."""
+
+    def __init__(self, emulator):
+        self.emulator = emulator
+        self.gateway = emulator.client("apigateway")
+        self.id = self.gateway.create_rest_api(name="services")["id"]
+        self.root = self.gateway.get_resources(restApiId=self.id)["items"][0]["id"]
+
+    def put(self, path, integration):
+        parent = self.root
+        for part in path.strip("/").split("/"):
+            made = self.gateway.create_resource(restApiId=self.id, parentId=parent, pathPart=part)
+            parent = made["id"]
+        place = {"restApiId": self.id, "resourceId": parent, "httpMethod": "POST"}
+        self.gateway.put_method(**place, authorizationType="NONE")
+        self.gateway.put_integration(
+            **place, type="AWS", integrationHttpMethod="POST", uri=integration["uri"],
+            passthroughBehavior=integration["passthroughBehavior"].upper(),
+            requestTemplates=integration["requestTemplates"])
+        for pattern, response in integration["responses"].items():
+            self.gateway.put_method_response(**place, statusCode=response["statusCode"])
+            self.gateway.put_integration_response(
+                **place, statusCode=response["statusCode"],
+                selectionPattern="" if pattern == "default" else pattern,
+                responseTemplates=response.get("responseTemplates", {}))
+
+    def deploy(self):
+        self.gateway.create_deployment(restApiId=self.id, stageName="v1")
+
+    def post(self, path, body, kind):
+        place = f"/restapis/{self.id}/v1/_user_request_{path.replace('{name}', 'a')}"
+        return self.emulator.call("POST", place, {"content-type": kind}, body.encode())[0]
+
+
+class Queue:
+    """A queue, and what is in it."""
+
+    def __init__(self, emulator):
+        self.client = emulator.client("sqs")
+        self.url = self.client.create_queue(QueueName="messages")["QueueUrl"]
+        attributes = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
+        account = attributes["Attributes"]["QueueArn"].split(":")[4]
+        self.uri = f"arn:aws:apigateway:us-east-1:sqs:path/{account}/messages"
+
+    def read(self):
+        got = self.client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)
+        messages = got.get("Messages", [])
+        for message in messages:
+            self.client.delete_message(
+                QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return [message["Body"] for message in messages]
+
+    def delete(self):
+        self.client.delete_queue(QueueUrl=self.url)
+
+
+class Backend:
+    """An HTTP service that answers with the names of the headers that it gets."""
+
+    def __init__(self):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = json.dumps([name.lower() for name in self.headers]).encode()
+                self.send_response(200)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{server.server_port}"
+
+    def seen(self, emulator, mapping, headers):
+        """The headers that arrive through an HTTP API with this mapping."""
+        gateway = emulator.client("apigatewayv2")
+        api = gateway.create_api(Name="backend", ProtocolType="HTTP")["ApiId"]
+        integration = gateway.create_integration(
+            ApiId=api, IntegrationType="HTTP_PROXY", IntegrationMethod="ANY",
+            IntegrationUri=self.url, PayloadFormatVersion="1.0", RequestParameters=mapping)
+        target = f"integrations/{integration['IntegrationId']}"
+        gateway.create_route(ApiId=api, RouteKey="ANY /orders", Target=target)
+        gateway.create_stage(ApiId=api, StageName="v1", AutoDeploy=True)
+        place = f"/_aws/execute-api/{api}/v1/orders"
+        status, _, body = emulator.call("GET", place, headers)
+        if status != 200:
+            raise SystemExit(f"the HTTP API answered {status}: {body!r}")
+        return set(json.loads(body))

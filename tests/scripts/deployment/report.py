@@ -1,0 +1,7 @@
+"""Checks that say what they found."""
+
+
+def check(what, expected, found):
+    if expected != found:
+        raise SystemExit(f"{what}: expected {expected!r}, found {found!r}")
+    print(f"  {what}: {found}", flush=True)
