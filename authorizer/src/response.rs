@@ -229,7 +229,7 @@ impl Response {
     }
 }
 
-/// Returns how a request of this form is refused.
+/// Returns the way in which an event of this form is refused.
 ///
 /// API Gateway checks the key of a WebSocket connection only if the API selects it and the route
 /// requires it. Neither is the default, so an unknown key would let every connection through. A

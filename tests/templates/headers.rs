@@ -26,7 +26,7 @@ fn context_names() -> BTreeSet<String> {
     claims.union(&limits).cloned().collect()
 }
 
-/// A variable without a value may leave what the caller sent, so each header is removed as well.
+/// A variable without a value may leave the caller's header, so each header is removed as well.
 #[test]
 fn no_value_of_a_caller_arrives_as_the_authorizer_s() {
     let mut found = 0;
@@ -47,7 +47,7 @@ fn no_value_of_a_caller_arrives_as_the_authorizer_s() {
 }
 
 #[test]
-fn whatever_is_overwritten_is_removed_first() {
+fn every_overwritten_header_is_removed_first() {
     for template in templates() {
         for (name, integration) in resources(&template.content, "AWS::ApiGatewayV2::Integration") {
             let mapping = integration["RequestParameters"].as_object().unwrap();

@@ -1,4 +1,4 @@
-//! Integrations with templates: what a caller can send, and what becomes of errors.
+//! Integrations with templates: accepted content types, and the status of errors.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::files::templates;
 use crate::operations::operations;
 
-/// An integration that API Gateway maps both ways, and the operation that it is of.
+/// An integration with templates, and its operation.
 struct Mapped {
     of: String,
     operation: Value,
@@ -33,15 +33,15 @@ fn mapped() -> Vec<Mapped> {
     found
 }
 
-/// Without it API Gateway passes on the body of a content type that no template is for, so that
-/// the caller writes the call to the service.
+/// Otherwise API Gateway passes on a body whose content type has no template, and the caller
+/// writes the call to the service.
 #[test]
 fn a_content_type_without_a_template_is_refused() {
     for Mapped { of, integration, .. } in mapped() {
         assert_eq!(integration["passthroughBehavior"], "never", "{of}");
         let templates = integration["requestTemplates"].as_object().unwrap();
         let types: Vec<_> = templates.keys().collect();
-        // What API Gateway takes a request without a content type for.
+        // API Gateway assumes this type if a request has none.
         assert_eq!(types, ["application/json"], "{of}");
         let template = templates["application/json"].clone();
         let text = template.as_str().or_else(|| template["Fn::Sub"].as_str()).unwrap();
@@ -50,7 +50,7 @@ fn a_content_type_without_a_template_is_refused() {
 }
 
 #[test]
-fn a_proxy_has_nothing_that_it_would_ignore() {
+fn a_proxy_has_no_settings_that_it_would_ignore() {
     for template in templates() {
         for operation in operations(&template.content) {
             let integration = &operation.body["x-amazon-apigateway-integration"];
@@ -65,8 +65,7 @@ fn a_proxy_has_nothing_that_it_would_ignore() {
 
 /// Returns the status that a caller gets for a service's status.
 ///
-/// The pattern of an integration response is matched with the whole status. All patterns in the
-/// templates are one digit and `\d{2}`.
+/// A pattern must match the whole status. All patterns here are one digit and `\d{2}`.
 fn status_for(responses: &Value, of_service: u32) -> u32 {
     let responses = responses.as_object().unwrap();
     for pattern in responses.keys().filter(|pattern| *pattern != "default") {
@@ -96,7 +95,7 @@ fn an_error_of_a_service_stays_an_error() {
     }
 }
 
-/// API Gateway keeps one integration response for each status, and one needs a method response.
+/// API Gateway keeps one integration response for each status, which must be a method response.
 #[test]
 fn each_status_is_declared_and_has_one_integration_response() {
     for Mapped { of, operation, integration } in mapped() {
@@ -111,7 +110,7 @@ fn each_status_is_declared_and_has_one_integration_response() {
 
 /// The service's own text may name accounts, buckets and topics.
 #[test]
-fn an_error_has_a_text_of_its_own() {
+fn an_error_has_its_own_text() {
     for Mapped { of, integration, .. } in mapped() {
         for response in integration["responses"].as_object().unwrap().values() {
             let status: u32 = response["statusCode"].as_str().unwrap().parse().unwrap();

@@ -1,4 +1,4 @@
-//! Who may call what: every operation of every definition, and every route.
+//! Guards of every operation of every definition, and of every route.
 //!
 //! API Gateway ignores `security` at the root of a definition, and a method without its own is
 //! open to everybody.
@@ -43,7 +43,7 @@ pub(crate) fn operations(content: &Value) -> Vec<Operation<'_>> {
 }
 
 impl Operation<'_> {
-    /// Every list of requirements that the operation can have, one for each branch of a condition.
+    /// Returns the operation's lists of requirements, one for each branch of a condition.
     fn securities(&self) -> Vec<&Value> {
         match self.body.get("security") {
             None => Vec::new(),
@@ -58,7 +58,7 @@ impl Operation<'_> {
         &self.definition["components"]["securitySchemes"][name]
     }
 
-    /// Whether each alternative of each branch has the authorizer.
+    /// Returns true if each alternative of each branch has the authorizer.
     fn is_guarded(&self) -> bool {
         let securities = self.securities();
         !securities.is_empty()
@@ -74,7 +74,7 @@ impl Operation<'_> {
             })
     }
 
-    /// Whether some branch requires the usage plan's key, and every branch without a condition.
+    /// Returns true if some branch requires the usage plan's key.
     fn requires_key(&self) -> bool {
         let keyed = |security: &&Value| {
             let mut alternatives = security.as_array().unwrap().iter();
@@ -156,7 +156,7 @@ fn every_route_and_method_has_the_authorizer() {
     assert!(found >= 2, "{found}");
 }
 
-/// An API that was there before has methods and routes of its own.
+/// An existing API has methods and routes of its own.
 #[test]
 fn an_example_for_an_existing_api_lists_what_is_still_open() {
     for (path, output, filter) in [

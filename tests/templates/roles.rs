@@ -1,4 +1,4 @@
-//! Rights: what each role may do to the table, and who may invoke a function.
+//! Rights of each role on the table, and permissions to invoke a function.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,7 +9,7 @@ use throttle::table::{Assignment, BucketRecord, Item, KeyRecord, Notice, Revocat
 
 use crate::files::{resources, root, template, templates};
 
-/// For each action on the table, the patterns of the keys that it may name.
+/// Patterns of the keys that each action on the table may name.
 type Rights = BTreeMap<String, BTreeSet<String>>;
 
 fn of<T: Item>() -> String {
@@ -23,7 +23,7 @@ fn rights<const N: usize>(rights: [(&str, &[String]); N]) -> Rights {
         .collect()
 }
 
-/// What the authorizer asks for: `DynamoStore`, `Directory` and `Revocations`.
+/// Rights that the authorizer needs, for `DynamoStore`, `Directory` and `Revocations`.
 fn authorizer() -> Rights {
     rights([
         ("GetItem", &[of::<PlanRecord>(), of::<KeyRecord>(), of::<Assignment>()]),
@@ -32,11 +32,12 @@ fn authorizer() -> Rights {
     ])
 }
 
-/// What a service with the layer asks for: `DynamoStore` alone.
+/// Rights that a service with the layer needs, for `DynamoStore` alone.
 fn layer() -> Rights {
     rights([("GetItem", &[of::<PlanRecord>()]), ("UpdateItem", &[of::<BucketRecord>()])])
 }
 
+/// Rights that the function on the table's stream needs.
 fn notices() -> Rights {
     rights([("GetItem", &[of::<PlanRecord>()]), ("UpdateItem", &[of::<Notice>()])])
 }
@@ -106,7 +107,7 @@ fn each_role_writes_its_own_kinds_of_items_alone() {
     assert_eq!(with_rights, ["AuthorizerRole", "NoticesPolicy", "OrdersRole"].into());
 }
 
-/// `ForAllValues` holds where a request names no key: what can go without one is never allowed.
+/// `ForAllValues` also holds for a request without a key, so no action may go without one.
 #[test]
 fn no_role_may_act_without_a_key() {
     const KEYED: [&str; 3] = ["GetItem", "BatchGetItem", "UpdateItem"];
@@ -126,7 +127,7 @@ fn no_role_may_act_without_a_key() {
     }
 }
 
-/// Prefixes end in `#`, so no pattern of one kind matches a key of another.
+/// Each prefix ends in its only `#`, so no pattern matches a key of another kind.
 #[test]
 fn no_kind_of_item_is_part_of_another() {
     let kinds = [
@@ -149,7 +150,7 @@ fn every_right_names_its_action_and_its_resource() {
         for (name, statement) in statements(&template.content) {
             for action in list(&statement["Action"]) {
                 assert!(!action.contains('*'), "{} {name}: {action}", template.path);
-                // X-Ray has no resources, and a list of streams is not of one.
+                // X-Ray has no resources, and `ListStreams` is not about one stream.
                 let free = action.starts_with("xray:") || action == "dynamodb:ListStreams";
                 let everything = statement["Resource"] == "*";
                 assert_eq!(everything, free, "{} {name}: {action}", template.path);
@@ -158,7 +159,7 @@ fn every_right_names_its_action_and_its_resource() {
     }
 }
 
-/// Without a source every API of every account could invoke the function.
+/// Without a source, every API of every account could invoke the function.
 #[test]
 fn a_function_may_be_invoked_by_a_named_api_alone() {
     let mut found = 0;
@@ -177,9 +178,9 @@ fn a_function_may_be_invoked_by_a_named_api_alone() {
     assert!(found >= 6, "{found}");
 }
 
-/// The manual gives a policy to copy, for a service of one's own that uses the layer.
+/// The manual has a policy to copy, for a service that uses the layer.
 #[test]
-fn the_manual_s_policy_is_that_of_the_example_backend() {
+fn the_policy_in_the_manual_is_that_of_the_example_backend() {
     let manual = fs::read_to_string(root().join("infra/README.md")).unwrap();
     let (_, policy) = manual.split_once("```json\n").unwrap();
     let (policy, _) = policy.split_once("```").unwrap();

@@ -1,4 +1,4 @@
-//! Settings whose wrong value shows in no test of a request.
+//! Settings that no test of a request would show to be wrong.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn no_verdict_is_cached() {
     for template in templates() {
         for (name, authorizer) in resources(&template.content, "AWS::ApiGatewayV2::Authorizer") {
             found += 1;
-            // On a WebSocket API nothing is cached, and AWS takes no time for it.
+            // API Gateway caches nothing on a WebSocket API, and accepts no time for it.
             let is_socket = authorizer["IdentitySource"] == json!([]);
             let ttl = authorizer.get("AuthorizerResultTtlInSeconds");
             assert_eq!(ttl, (!is_socket).then_some(&json!(0)), "{} {name}", template.path);
@@ -43,7 +43,7 @@ fn logs_end_and_hold_no_requests() {
             assert_eq!(kind, "AWS::Logs::LogGroup", "{} {name}", template.path);
             assert_ne!(function["LoggingConfig"]["ApplicationLogLevel"], "TRACE", "{name}");
         }
-        // API Gateway's own execution log would have whole requests, tokens included.
+        // API Gateway's execution log would hold whole requests, tokens included.
         each_mapping(content, &mut |map| {
             for name in ["DataTraceEnabled", "LoggingLevel"] {
                 assert_eq!(map.get(name), None, "{}: {name}", template.path);
@@ -55,7 +55,7 @@ fn logs_end_and_hold_no_requests() {
     }
 }
 
-/// Outputs are shown in consoles and logs.
+/// Consoles and logs show outputs.
 #[test]
 fn no_output_is_a_secret() {
     for template in templates() {

@@ -236,7 +236,7 @@ class Api(unittest.TestCase):
 
 class Examples(unittest.TestCase):
     def found(self, file, output, answer):
-        """What the command of an output would find in an answer of the AWS CLI."""
+        """Applies the query of an output's command to an answer of the AWS CLI."""
         command = read(f"infra/examples/{file}")["Outputs"][output]["Value"]["Fn::Sub"]
         return jmespath.search(shlex.split(command)[-1], answer)
 

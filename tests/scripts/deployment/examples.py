@@ -1,10 +1,10 @@
 """Runs the mappings of infra/examples in the emulator.
 
-What the emulator hasn't, and what is done instead:
-- Of REST service integrations it has SQS alone, so a queue stands for the topic of services.yaml.
-- Of an OpenAPI body it takes no mappings: they are put by the API's calls.
-- Of an HTTP API's `$context` it has no values of a Lambda authorizer, so each is absent. That is the
-  case for which a header is removed first.
+Limits of the emulator, and substitutes:
+- Its REST APIs integrate SQS alone, so a queue replaces the topic of services.yaml.
+- It ignores mappings in an OpenAPI body: the API's calls put them.
+- It has no values of a Lambda authorizer in an HTTP API's `$context`, so each is absent. For that
+  case the example removes each header first.
 """
 
 import json
@@ -41,10 +41,10 @@ def services(emulator):
         check(f"content types without a template, {path}", {415}, set(refused.values()))
     check("nothing was sent", [], queue.read())
     passed = api.post("/passing", FORGED, FORMS[2])
-    check("a form, where it may pass", (200, ["forged"]), (passed, queue.read()))
+    check("a form without `never`", (200, ["forged"]), (passed, queue.read()))
     for body in BODIES:
         status = api.post("/messages", body, "application/json")
-        check("a body that is not a form's", (200, [body]), (status, queue.read()))
+        check("a JSON body arrives whole", (200, [body]), (status, queue.read()))
     queue.delete()
     check("an error of the service", 400, api.post("/messages", "{}", "application/json"))
 
@@ -60,11 +60,11 @@ def http_api(emulator):
     check("  that arrive", [], sorted(seen & forged.keys()))
     overwritten = {key: value for key, value in mapping.items() if key.startswith("overwrite:")}
     seen = backend.seen(emulator, overwritten, forged)
-    check("  that would, if they were overwritten alone", sorted(forged), sorted(seen & forged.keys()))
+    check("  that would arrive if they were only overwritten", sorted(forged), sorted(seen & forged.keys()))
 
 
 class RestApi:
-    """A REST API without authorizers, whose integrations are put one by one."""
+    """A REST API without authorizers; its integrations are put one by one."""
 
     def __init__(self, emulator):
         self.emulator = emulator

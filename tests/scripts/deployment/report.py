@@ -1,4 +1,4 @@
-"""Checks that say what they found."""
+"""Checks that print what they find."""
 
 
 def check(what, expected, found):

@@ -187,7 +187,7 @@ async fn over_the_limit_each_form_says_so_in_its_own_way() {
     }
 }
 
-/// Whether a WebSocket API looks at keys is up to its owner, so the policy itself refuses.
+/// A WebSocket API ignores keys unless its owner set it up otherwise, so the policy itself refuses.
 #[tokio::test]
 async fn a_web_socket_over_its_limit_is_denied_instead_of_given_an_unknown_key() {
     for (refuse, effect) in [("unknown-key", "Deny"), ("deny", "Deny"), ("context", "Allow")] {
