@@ -53,6 +53,13 @@ pub enum Reason<'r> {
         /// The claim.
         claim: &'r str,
     },
+    /// An allow is limited to the caller's own path, and the request has dots below it.
+    ///
+    /// A server might resolve them to another caller's path, so the allow comes with a deny.
+    DeniesDots {
+        /// The route that allows what is below the path.
+        route: &'r RoutePattern,
+    },
     /// An allow matches.
     Allows {
         /// The route that matches.
@@ -165,6 +172,12 @@ fn find<'r>(
             return Reason::DeniesAll { route, claim };
         }
     }
+    let mut allows = rule.allow.patterns.iter();
+    if applies == Applies::Yes
+        && let Some(route) = allows.find(|route| route.denies_dots(prefix, target, caller))
+    {
+        return Reason::DeniesDots { route };
+    }
     let could = |route: &RoutePattern| route.may_match(target);
     let Some((route, filled)) = first(&rule.allow.patterns, (prefix, target), caller, could) else {
         // A deny that would match, had the caller what the rule requires, is worth a word too.
@@ -230,6 +243,11 @@ impl fmt::Display for Reason<'_> {
                 f,
                 "denies everything: the claim `{claim}` is missing or can't stand in the path of \
                  its deny `{route}`"
+            ),
+            Self::DeniesDots { route } => write!(
+                f,
+                "denies dots below `{route}`: the path has `..`, a segment `.` or `%2e`, which a \
+                 server may resolve to another caller's path"
             ),
             Self::Allows { route } => write!(f, "allows `{route}`"),
             Self::AllowsFrom { route, source_ips } => {

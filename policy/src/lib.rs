@@ -129,6 +129,20 @@
 //! be a deny that is not there. Choose claims that callers can't choose themselves: `sub`, not
 //! `email`; [`Rules::lint`] knows Cognito's.
 //!
+//! **Dots below a caller's own path.** A server that resolves `..` reads `/users/u1/../u2/x` as another
+//! caller's path, and it is not documented whether API Gateway resolves it first. An `allow` with a
+//! claim before its `/*` therefore comes with denies, for the same methods. With P for the path up
+//! to the `/*`, the policy denies `P/*..*`, `P/*%2e*`, `P/*%2E*`, `P/*/./*`, `P/./*`, `P/*/.` and
+//! `P/.`. They hold for every caller who gets that `allow`, whatever other rules allow below P.
+//! - **Names such as `a..b` and `a%2eb` are denied too**, since IAM's patterns can't tell a name from
+//!   a segment. `a.b` and `.hidden` are allowed.
+//! - The denies cover `%2e%2e`, `.%2e`, `%2E.`, `..;` and `\..`. They do not cover what is encoded
+//!   twice (`%252e`) or in bytes that are not UTF-8 (`%c0%ae`): only servers that decode twice, or
+//!   accept such bytes, read dots there. An HTTP API decodes the path once for its backend, so a
+//!   backend of an HTTP API must not decode it again before it resolves dots.
+//! - They take seven resources for each method. With Cognito's `sub` that is about 900 bytes of the
+//!   policy for a method, and 6 KB for `ANY`: list the methods that are meant.
+//!
 //! # Conditions
 //!
 //! `when` is an expression in [CEL](https://cel.dev) over one variable, `claims`. It has literals,
@@ -178,8 +192,9 @@
 //!   trailing `/` before it does so is not documented. A spelling that an allow does not name is
 //!   refused; one that a *deny* does not name is not denied. So allow narrowly, and don't lean on
 //!   a deny that cuts a piece out of `/*`.
-//! - `GET /users/{sub}/*` also allows `/users/1/../2`: it begins as it should. A server that resolves
-//!   `..` must do so before it is asked, or refuse it.
+//! - Only below a claim are dots denied (see "A caller's own resources"). `GET /orders/*` also allows
+//!   `/orders/../admin`, and `deny = ["GET /admin/*"]` does not match that path. A server behind the
+//!   API must refuse `..`, or resolve it before the request reaches API Gateway.
 //! - **Beside a resource policy that allows, silence is an allow.** A caller who is granted nothing
 //!   is denied the whole stage explicitly. To one who is granted something, a request outside the
 //!   grants is refused by silence, and a REST API's own resource policy that allows the request
@@ -205,7 +220,7 @@ pub use arn::{ArnError, MethodArn, Target};
 pub use document::{Document, DocumentError};
 pub use evaluate::{Outcome, Policy, Request, evaluate};
 pub use explain::{Explanation, Reason, Said};
-pub use lint::{Code, Finding, KnownIssuer, Severity};
+pub use lint::{Code, Finding, KnownIssuer, Severity, lint_claim};
 pub use matrix::{Cell, Holder, Matrix, Row};
 pub use route::{RouteError, RoutePattern};
 pub use rules::{Caller, Requirement, RuleError, RuleSpec, Rules, Verdict};

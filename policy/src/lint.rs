@@ -1,6 +1,7 @@
 //! What is likely wrong with rules that compile.
 
 mod claims;
+mod dots;
 mod issuers;
 mod overlaps;
 
@@ -8,7 +9,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use self::issuers::KnownIssuer;
+pub use self::{claims::lint_claim, issuers::KnownIssuer};
 
 use crate::rules::{Rule, Rules};
 
@@ -56,12 +57,16 @@ pub enum Code {
     Contradiction,
     /// A deny cuts a piece out of `/*`, and another spelling of the path may escape it.
     EscapableDeny,
+    /// A route is written with a dot segment, which servers resolve.
+    DotSegment,
     /// A deny has a claim in its path, without which a caller is refused everything.
     ClosingDeny,
     /// A rule trusts a claim that callers can choose.
     ChosenClaim,
     /// A rule trusts a claim of which it is not known who sets it.
     UnknownClaim,
+    /// The name of a trusted claim has a dot, and names no member of an object.
+    DottedClaim,
     /// The document of a caller who meets every rule would be over the limit.
     DocumentSize,
     /// Tokens of several issuers are taken, and a rule does not say whose may meet it.
@@ -87,6 +92,7 @@ impl Rules {
         let mut findings = Vec::new();
         for rule in &self.rules {
             wide(rule, &mut findings);
+            dots::check(rule, &self.rules, &mut findings);
             never_applies(rule, &mut findings);
             claims::check(rule, &mut findings);
             untried(rule, &mut findings);
@@ -159,11 +165,18 @@ fn wide(rule: &Rule, findings: &mut Vec<Finding>) {
         } else if path.is_below() && !path.ends_in_claim() {
             let parent = route.to_string();
             let parent = parent.strip_suffix('*').unwrap_or(&parent);
+            // Below a caller's own path dots are denied.
+            let dots = if route.is_own_below() {
+                ""
+            } else {
+                ", and a server may resolve the `..` of `{parent}../x`"
+            };
+            let dots = dots.replace("{parent}", parent);
             findings.push(Finding::new(
                 Severity::Note,
                 rule,
                 Code::WidePath,
-                format!("`{route}` also matches `{parent}1/secret`: `*` crosses `/`"),
+                format!("`{route}` also matches `{parent}1/secret`: `*` crosses `/`{dots}"),
                 "list the paths that are meant, or put what is secret elsewhere",
             ));
         }
@@ -237,9 +250,11 @@ impl fmt::Display for Code {
             Self::Redundant => "redundant",
             Self::Contradiction => "contradiction",
             Self::EscapableDeny => "escapable-deny",
+            Self::DotSegment => "dot-segment",
             Self::ClosingDeny => "closing-deny",
             Self::ChosenClaim => "chosen-claim",
             Self::UnknownClaim => "unknown-claim",
+            Self::DottedClaim => "dotted-claim",
             Self::DocumentSize => "document-size",
             Self::AnyIssuer => "any-issuer",
             Self::UntriedCondition => "untried-condition",

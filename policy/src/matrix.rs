@@ -129,6 +129,7 @@ impl Rules {
             for allow in &rule.allow.patterns {
                 all |= surely && allow.covers(route) && allow.claims().next().is_none();
                 some |= allow.overlaps(route);
+                cut |= allow.may_deny_dots_of(route);
             }
         }
         match (denied, some, all && !cut) {

@@ -1,5 +1,6 @@
 //! A route as a rule writes it: `GET /orders/*`.
 
+mod dots;
 mod path;
 
 use std::{fmt, str::FromStr};
@@ -29,7 +30,7 @@ const KEYS: [&str; 2] = ["$connect", "$default"];
 /// | `ANY /orders` | GET, HEAD, OPTIONS, POST, PUT, PATCH and DELETE |
 /// | `GET /orders/*` | `/orders/`, `/orders/1` and `/orders/1/items`, not `/orders` |
 /// | `GET /*` | every path, the root included |
-/// | `GET /users/{sub}/*` | what is below the caller's own `/users/…/`, by its claim `sub` |
+/// | `GET /users/{sub}/*` | what is below the caller's own `/users/…/`, by its claim `sub`; an allow of it denies [dots](crate#rules) there |
 /// | `$connect` | the opening of a WebSocket connection |
 /// | `$default` | an HTTP API's route of that name, whatever method and path it is asked for |
 ///
@@ -169,15 +170,70 @@ impl RoutePattern {
         self.matches(target, caller)
     }
 
-    /// Refuses a path that makes a longer resource than API Gateway takes, for the longest verb.
+    /// Refuses a path of so many bytes if it makes a longer resource than API Gateway takes.
     ///
-    /// Only one with claims: what is long without them is an error of the rule or the stage.
+    /// Only one with claims: without them the rule or the stage is at fault, which is an error.
     pub(crate) fn check_length(&self, prefix: usize, path: usize) -> Result<(), Unfillable<'_>> {
-        let verb = self.parts().0.iter().map(|verb| verb.len()).max().unwrap_or_default();
         match self.claims().next() {
-            Some(claim) if prefix + verb + path > MAX_RESOURCE_BYTES => Err(Unfillable { claim }),
+            Some(claim) if prefix + self.longest_suffix(path) > MAX_RESOURCE_BYTES => {
+                Err(Unfillable { claim })
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Returns the length of the longest suffix for a path of so many bytes, dot denies included.
+    pub(crate) fn longest_suffix(&self, path: usize) -> usize {
+        let verb = self.parts().0.iter().map(|verb| verb.len()).max().unwrap_or_default();
+        let dots = if self.is_own_below() { dots::EXTRA_BYTES } else { 0 };
+        verb + path + dots
+    }
+
+    /// Returns the text that follows the stage in each resource, for a path with its claims filled.
+    pub(crate) fn suffixes(&self, path: &str) -> impl Iterator<Item = String> {
+        self.parts().0.iter().map(move |verb| [verb, path].concat())
+    }
+
+    /// Returns whether a claim limits what its `/*` matches, as in `/users/{sub}/*`.
+    pub(crate) fn is_own_below(&self) -> bool {
+        self.parts().1.is_some_and(|path| path.is_below() && path.claims().next().is_some())
+    }
+
+    /// Returns the suffixes of the denies that an allow of this route comes with: dot segments
+    /// below the caller's own path, for the same methods.
+    ///
+    /// `path` is the path with its claims filled. Other routes come with none.
+    pub(crate) fn dot_denies(&self, path: &str) -> impl Iterator<Item = String> {
+        let own = path.strip_suffix("/*").filter(|_| self.is_own_below());
+        own.into_iter().flat_map(move |own| {
+            let verbs = self.parts().0.iter();
+            verbs.flat_map(move |verb| dots::ENDINGS.map(|ending| [verb, own, ending].concat()))
+        })
+    }
+
+    /// Returns whether an allow of this route denies the request for its dots.
+    pub(crate) fn denies_dots(
+        &self,
+        prefix: usize,
+        target: &Target<'_>,
+        caller: &Caller<'_>,
+    ) -> bool {
+        let Target::Method { path: asked, .. } = target else { return false };
+        self.has_dots_below(asked) && self.matches_in(prefix, target, caller) == Ok(true)
+    }
+
+    /// Returns whether a path that matches has dots that an allow of this route denies.
+    pub(crate) fn has_dots_below(&self, path: &str) -> bool {
+        let below = self.parts().1.and_then(|own| own.below(path));
+        self.is_own_below() && below.is_some_and(dots::are_in)
+    }
+
+    /// Returns whether an allow of this route may deny requests of another route for their dots.
+    pub(crate) fn may_deny_dots_of(&self, other: &Self) -> bool {
+        let Some(path) = other.parts().1 else { return false };
+        self.is_own_below()
+            && self.overlaps(other)
+            && (path.is_below() || self.has_dots_below(&path.to_string()))
     }
 
     /// Whether a request may be one of these routes, for some caller.

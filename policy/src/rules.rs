@@ -255,7 +255,7 @@ impl Rules {
                 Some(grants) => grants.get_or_insert_with(|| self.table.none()),
                 None => &mut allow,
             };
-            rule.allow.add_fillable(grants, prefix, caller);
+            rule.allow.add_fillable(grants, &mut deny, prefix, caller);
         }
         let exp = caller.exp();
         let conditioned = self.conditions.iter().zip(conditioned).filter_map(|(condition, set)| {
@@ -297,6 +297,9 @@ impl Rules {
                 set.known.add(&routes.known);
                 set.filled.extend(routes.open.iter().flat_map(|route| suffixes(route, &filler)));
             }
+            for route in &rule.allow.open {
+                gathered.deny.filled.extend(route.dot_denies(&path(route, &filler)));
+            }
         }
         // A rule that only denies is measured beside what it denies from.
         if gathered.allow.is_empty() && gathered.conditioned.is_empty() {
@@ -329,7 +332,8 @@ impl Routes {
             if route.claims().next().is_some() {
                 open.push(route.clone());
             } else {
-                suffixes(route, "").filter_map(|s| table.place(&s)).for_each(|p| known.insert(p));
+                let places = suffixes(route, "").into_iter().filter_map(|s| table.place(&s));
+                places.for_each(|place| known.insert(place));
             }
         }
         Self { patterns, known, open }
@@ -344,43 +348,51 @@ impl Routes {
     ) -> Result<(), Unfillable<'_>> {
         set.known.add(&self.known);
         for route in &self.open {
-            fill(route, prefix, caller, &mut set.filled)?;
+            set.filled.extend(route.suffixes(&fill(route, prefix, caller)?));
         }
         Ok(())
     }
 
-    /// Adds each route whose claims can be put into it.
-    fn add_fillable(&self, set: &mut Suffixes, prefix: usize, caller: &Caller<'_>) {
-        set.known.add(&self.known);
+    /// Adds each route whose claims can be put into it, and its dot denies.
+    fn add_fillable(
+        &self,
+        allow: &mut Suffixes,
+        deny: &mut Suffixes,
+        prefix: usize,
+        caller: &Caller<'_>,
+    ) {
+        allow.known.add(&self.known);
         for route in &self.open {
-            // Not granted: what can't be written exactly is not written.
-            let _unfillable = fill(route, prefix, caller, &mut set.filled);
+            // A route that can't be written exactly is not granted.
+            let Ok(path) = fill(route, prefix, caller) else { continue };
+            allow.filled.extend(route.suffixes(&path));
+            deny.filled.extend(route.dot_denies(&path));
         }
     }
 }
 
-/// Writes a route's suffixes, once per verb; none of them where a claim can't be put into it.
+/// Returns a route's path with the caller's claims in it.
 fn fill<'r>(
     route: &'r RoutePattern,
     prefix: usize,
     caller: &Caller<'_>,
-    into: &mut Vec<String>,
-) -> Result<(), Unfillable<'r>> {
-    let (verbs, path) = route.parts();
+) -> Result<String, Unfillable<'r>> {
     let mut filled = String::new();
-    if let Some(path) = path {
+    if let Some(path) = route.parts().1 {
         path.fill(&mut filled, caller)?;
     }
     route.check_length(prefix, filled.len())?;
-    into.extend(verbs.iter().map(|verb| format!("{verb}{filled}")));
-    Ok(())
+    Ok(filled)
 }
 
-/// A route's suffixes, once per verb, with one text in the place of each claim.
-fn suffixes(route: &RoutePattern, filler: &str) -> impl Iterator<Item = String> {
-    let (verbs, path) = route.parts();
-    let path = path.map(|path| path.filled_with(filler)).unwrap_or_default();
-    verbs.iter().map(move |verb| format!("{verb}{path}"))
+/// Returns a route's path with one text in the place of each claim.
+fn path(route: &RoutePattern, filler: &str) -> String {
+    route.parts().1.map(|path| path.filled_with(filler)).unwrap_or_default()
+}
+
+/// Returns a route's suffixes with one text in the place of each claim.
+fn suffixes(route: &RoutePattern, filler: &str) -> Vec<String> {
+    route.suffixes(&path(route, filler)).collect()
 }
 
 fn condition(spec: &RuleSpec) -> Result<Condition, RuleError> {
@@ -412,8 +424,7 @@ fn check_routes(spec: &RuleSpec) -> Result<(), RuleError> {
         return Err(RuleError::NoRoutes { rule: spec.name.clone() });
     }
     for route in spec.allow.iter().chain(&spec.deny) {
-        let longest = suffixes(route, "x").map(|suffix| suffix.len()).max().unwrap_or_default();
-        let bytes = SHORTEST_PREFIX.len() + longest;
+        let bytes = SHORTEST_PREFIX.len() + route.longest_suffix(path(route, "x").len());
         if bytes > MAX_RESOURCE_BYTES {
             return Err(RuleError::LongRoute {
                 rule: spec.name.clone(),

@@ -1,7 +1,7 @@
 //! The lint's finer points: what is *not* found, and what is found once.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use policy::{Code, KnownIssuer, RuleSpec, Rules};
+use policy::{Code, KnownIssuer, RuleSpec, Rules, Severity, lint_claim};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -138,4 +138,110 @@ fn a_document_of_just_the_limit_is_no_finding() {
     assert_eq!(Rules::compile_within(rules(), bytes).unwrap().lint(), []);
     let over = Rules::compile_within(rules(), bytes - 1).unwrap().lint();
     assert_eq!(over.iter().map(|f| f.code).collect::<Vec<_>>(), [Code::DocumentSize]);
+}
+
+#[test]
+fn a_route_with_a_dot_segment_is_found() {
+    let dot = |rule: &str| (Code::DotSegment, rule.to_owned());
+    for (route, is_found) in [
+        ("/a/../b", true),
+        ("/a/.", true),
+        ("/a/%2e%2E/b", true),
+        ("/./a", true),
+        ("/users/{sub}/../x", true),
+        ("/a/.b", false),
+        ("/a..b", false),
+        ("/...", false),
+        ("/{a..b}", false),
+    ] {
+        for routes in ["allow", "deny"] {
+            let rule = format!("{routes} = [\"GET {route}\"]\neveryone = true");
+            let findings = found(&[("a", &rule)]);
+            assert_eq!(findings.contains(&dot("a")), is_found, "{rule}: {findings:?}");
+        }
+    }
+}
+
+#[test]
+fn an_allow_that_another_s_dot_denies_close_is_found() {
+    let own = ("own", "allow = [\"GET /users/{sub}/*\"]\neveryone = true");
+    let denied = (Code::Contradiction, "b".to_owned());
+    for (routes, is_found) in [
+        ("\"GET /users/{sub}/a..b\"", true),
+        ("\"GET /users/u1/v1%2e2\"", true),
+        ("\"GET /users/{sub}/a.b\"", false),
+        ("\"POST /users/{sub}/a..b\"", false),
+        ("\"GET /users/{sub}/files/*\"", false),
+        ("\"GET /teams/{sub}/a..b\"", false),
+        ("\"$default\"", false),
+    ] {
+        let rule = format!("allow = [{routes}]\neveryone = true");
+        let findings = found(&[("b", &rule), own]);
+        assert_eq!(findings.contains(&denied), is_found, "{routes}: {findings:?}");
+    }
+    let (prod, dev) = ("stages = [\"prod\"]", "stages = [\"dev\"]");
+    let own = format!("{}\n{prod}", own.1);
+    let other = format!("allow = [\"GET /users/{{sub}}/a..b\"]\neveryone = true\n{dev}");
+    assert!(!found(&[("b", &other), ("own", &own)]).contains(&denied), "they never meet");
+}
+
+#[test]
+fn a_wide_path_names_the_dots_where_they_are_not_denied() {
+    let text = |route: &str| {
+        let rule = format!("allow = [\"GET {route}\"]\neveryone = true");
+        let findings = Rules::compile(specs(&[("a", &rule)])).unwrap().lint();
+        findings.iter().find(|f| f.code == Code::WidePath).map(|f| f.text.clone())
+    };
+    let dots = "may resolve the `..` of `GET /files/../x`";
+    assert!(text("/files/*").unwrap().contains(dots), "{:?}", text("/files/*"));
+    assert!(!text("/users/{sub}/files/*").unwrap().contains(".."));
+    assert_eq!(text("/users/{sub}/*"), None);
+}
+
+#[test]
+fn a_claim_outside_the_rules_is_judged_as_one_within() {
+    for (claim, code) in [
+        ("sub", None),
+        ("client_id", None),
+        ("cognito:groups", None),
+        ("dev:plan", None),
+        ("email", Some((Code::ChosenClaim, Severity::Warning))),
+        ("name", Some((Code::ChosenClaim, Severity::Warning))),
+        ("custom:plan", Some((Code::ChosenClaim, Severity::Warning))),
+        ("custom:my.plan", Some((Code::ChosenClaim, Severity::Warning))),
+        ("username", Some((Code::ChosenClaim, Severity::Note))),
+        ("plan", Some((Code::UnknownClaim, Severity::Note))),
+        ("realm_access.roles", Some((Code::DottedClaim, Severity::Warning))),
+        ("https://app.example/roles", Some((Code::UnknownClaim, Severity::Note))),
+    ] {
+        let finding = lint_claim("`subject`", claim, "use `sub`");
+        assert_eq!(finding.as_ref().map(|f| (f.code, f.severity)), code, "{claim}");
+        let Some(finding) = finding else { continue };
+        assert_eq!(finding.rule, None);
+        let starts = format!("`subject` trusts `{claim}`, ");
+        assert!(finding.text.starts_with(&starts), "{}", finding.text);
+        assert_eq!(finding.mend == "use `sub`", finding.code != Code::DottedClaim, "{claim}");
+        // The same claim in a rule's path gets the same words.
+        let rule = format!("allow = [\"GET /u/{{{claim}}}\"]\neveryone = true");
+        if !claim.contains('/') {
+            let within = Rules::compile(specs(&[("a", &rule)])).unwrap().lint();
+            let why = finding.text.split_once(", ").unwrap().1;
+            assert!(within.iter().any(|f| f.code == finding.code && f.text.ends_with(why)));
+        }
+    }
+}
+
+#[test]
+fn a_claim_with_a_dot_in_a_rule_is_found() {
+    let dotted = (Code::DottedClaim, "a".to_owned());
+    for (rule, is_found) in [
+        ("allow = [\"GET /x\"]\nclaims = { \"realm_access.roles\" = \"admin\" }", true),
+        ("deny = [\"GET /x\"]\nclaims = { \"realm_access.roles\" = \"banned\" }", true),
+        ("allow = [\"GET /x/{a.b}\"]\neveryone = true", true),
+        ("allow = [\"GET /x\"]\nwhen = \"claims['realm_access.roles'] == 'a'\"", true),
+        ("allow = [\"GET /x\"]\nwhen = \"claims.realm_access.roles == 'a'\"", false),
+        ("allow = [\"GET /x\"]\nclaims = { \"https://a.example/roles\" = \"admin\" }", false),
+    ] {
+        assert_eq!(found(&[("a", rule)]).contains(&dotted), is_found, "{rule}");
+    }
 }

@@ -51,8 +51,8 @@ fn some_of(pool: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> 
 /// A path of a request; `u1` and `u2` are what claims may fill.
 fn asked() -> impl Strategy<Value = String> {
     let plain = select(&["a", "a:b", "", "A", "u1", "u2", "a", "u1"][..]);
-    let odd = select(&["a*", "..", "%75", "?", "a"][..]);
-    vec(prop_oneof![9 => plain, 1 => odd], 1..3)
+    let odd = select(&["a*", "..", ".", "a..b", "%2e", ".%2E", "%75", "?", "a"][..]);
+    vec(prop_oneof![9 => plain, 2 => odd], 1..4)
         .prop_map(|segments| format!("/{}", segments.join("/")))
 }
 
@@ -305,14 +305,22 @@ proptest! {
                 specs.into_iter().filter(|rule| !rule.until_exp).collect();
             let timeless = compile(&timeless);
             let left = timeless.verdict(&caller, &MethodArn::parse(&arn).unwrap());
-            prop_assert_eq!(at(EXP) == Outcome::Allow, left.is_authorized());
+            // The dot denies that an allow came with outlast it.
+            if outcome == Outcome::ExplicitDeny {
+                prop_assert_eq!(at(EXP), Outcome::ExplicitDeny);
+            } else {
+                prop_assert_eq!(at(EXP) == Outcome::Allow, left.is_authorized());
+            }
         }
         // The explanation comes to the same, and says why.
         let parsed = MethodArn::parse(&arn).unwrap();
         let explanation = rules.explain(&caller, &parsed);
         prop_assert_eq!(explanation.verdict(), verdict);
         let denies = |reason: &Reason<'_>| {
-            matches!(reason, Reason::Denies { .. } | Reason::DeniesAll { .. })
+            matches!(
+                reason,
+                Reason::Denies { .. } | Reason::DeniesAll { .. } | Reason::DeniesDots { .. }
+            )
         };
         let denying = explanation.rules().iter().find(|said| denies(said.reason()));
         let allowing =
@@ -411,8 +419,12 @@ proptest! {
                 || call.trim_end_matches("/*").contains('*')
                 || call.chars().any(|c| c.is_control() || c.is_whitespace()))
         };
-        for resource in document.allowed().map(|r| r.to_string()).chain(document.denied().map(|r| r.to_string())) {
+        for resource in document.allowed().map(|r| r.to_string()) {
             prop_assert!(!wild(&resource), "{}", resource);
+        }
+        for resource in document.denied().map(|r| r.to_string()) {
+            let own = DOTS.iter().find_map(|ending| resource.strip_suffix(ending));
+            prop_assert!(!wild(own.unwrap_or(&resource)), "{}", resource);
         }
     }
 
@@ -431,6 +443,31 @@ proptest! {
                     prop_assert!(one != other && !covers, "{} at {} covers {} at {}", one, place, other, other_place);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn nothing_that_resolves_to_another_s_path_is_allowed(
+        own in select(&["/users/{sub}/*", "/{sub}/*", "/t/{sub}/x/*", "/{sub}/{sub}/*"][..]),
+        path in vec(select(&["..", ".", "%2e", "%2E", "a", "u1", "u2", "users", "t", "x", "", "/", "/", ";", "\\", "%2f"][..]), 0..12),
+        is_under in proptest::bool::weighted(0.8),
+    ) {
+        let spec = RuleSpec {
+            name: "own".to_owned(),
+            allow: std::vec![format!("GET {own}").parse().unwrap()],
+            everyone: true,
+            ..RuleSpec::default()
+        };
+        let rules = compile(&[spec]);
+        let claims = Map::from_iter([("sub".to_owned(), Value::from("u1"))]);
+        let own = own.replace("{sub}", "u1");
+        let own = own.strip_suffix('*').unwrap();
+        let asked = format!("{}{}", if is_under { own } else { "/" }, path.concat());
+        let arn = format!("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET{asked}");
+        let caller = Caller::new(&claims);
+        let document = rules.document(&caller, &MethodArn::parse(&arn).unwrap()).unwrap();
+        if evaluate(&document, &Request::new(&arn)) == Outcome::Allow {
+            prop_assert!(resolved(&asked).starts_with(own), "{} is {}", asked, resolved(&asked));
         }
     }
 
@@ -476,6 +513,32 @@ proptest! {
             prop_assert_eq!(matrix.to_string().lines().count(), matrix.rows().len() + 1);
         }
     }
+}
+
+/// The endings of the denies below a caller's own path.
+const DOTS: [&str; 7] = ["/*..*", "/*%2e*", "/*%2E*", "/*/./*", "/./*", "/*/.", "/."];
+
+/// A path as a lenient server reads it: decoded once, `\` for `/`, parameters cut off, dots resolved.
+fn resolved(path: &str) -> String {
+    let decoded = path.replace("%2e", ".").replace("%2E", ".").replace("%2f", "/");
+    let decoded = decoded.replace('\\', "/");
+    let mut segments: Vec<&str> = Vec::new();
+    let mut parts = decoded.split('/').skip(1).peekable();
+    while let Some(part) = parts.next() {
+        let name = part.split(';').next().unwrap();
+        let is_last = parts.peek().is_none();
+        match name {
+            "." if !is_last => {}
+            ".." if !is_last => drop(segments.pop()),
+            "." => segments.push(""),
+            ".." => {
+                segments.pop();
+                segments.push("");
+            }
+            _ => segments.push(part),
+        }
+    }
+    format!("/{}", segments.join("/"))
 }
 
 const CEL_WORDS: &[&str] = &[

@@ -68,19 +68,16 @@ impl Table {
                 set.known.remove(narrow);
             }
         }
-        if set.filled.is_empty() {
-            return;
-        }
         let mut filled = std::mem::take(&mut set.filled);
         filled.sort_unstable();
         filled.dedup();
-        let covered = |suffix: &String| filled.iter().any(|f| f != suffix && is_covered(suffix, f));
-        let kept: Vec<String> = filled.iter().filter(|s| !covered(s)).cloned().collect();
-        self.subtract(set, &Suffixes { known: Bits(Vec::new()), filled: kept.clone() });
-        let kept = kept.into_iter().filter(|suffix| {
+        let wide: Vec<String> = filled.iter().filter(|f| f.ends_with('*')).cloned().collect();
+        filled.retain(|suffix| !wide.iter().any(|w| w != suffix && is_covered(suffix, w)));
+        self.drop_covered(&mut set.known, &filled);
+        filled.retain(|suffix| {
             !self.known(&set.known).any(|known| known == suffix || is_covered(suffix, known))
         });
-        set.filled = kept.collect();
+        set.filled = filled;
     }
 
     /// Drops from a set what another one has or covers.
@@ -93,17 +90,24 @@ impl Table {
                 set.known.remove(narrow);
             }
         }
-        for pattern in other.filled.iter().filter(|filled| filled.ends_with('*')) {
-            let places = set.known.clone();
-            for place in places.places() {
-                if self.suffixes.get(place).is_some_and(|suffix| is_covered(suffix, pattern)) {
-                    set.known.remove(place);
-                }
-            }
-        }
+        self.drop_covered(&mut set.known, &other.filled);
         set.filled.retain(|suffix| {
             !self.texts(other).any(|wide| wide == suffix || is_covered(suffix, wide))
         });
+    }
+
+    /// Drops from a set of places what one of the patterns covers.
+    fn drop_covered(&self, places: &mut Bits, patterns: &[String]) {
+        if patterns.is_empty() {
+            return;
+        }
+        let before = places.clone();
+        for place in before.places() {
+            let suffix = self.suffixes.get(place);
+            if suffix.is_some_and(|suffix| patterns.iter().any(|p| is_covered(suffix, p))) {
+                places.remove(place);
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who sets the claims that a rule trusts.
+//! Claims that rules and other settings trust, by who sets them.
 
 use super::{Code, Finding, Severity};
 use crate::rules::{Rule, When};
@@ -57,14 +57,19 @@ pub(super) fn check(rule: &Rule, findings: &mut Vec<Finding>) {
     let routes = rule.allow.patterns.iter().chain(&rule.deny.patterns);
     for route in routes {
         for claim in route.claims() {
-            trust(rule, claim, &format!("the path of `{route}`"), true, findings);
+            let place = format!("the path of `{route}`");
+            let mend = "use `sub`, which no caller can choose, or make sure that callers can't \
+                        write it";
+            findings.extend(trust(Some(rule), &place, claim, mend));
         }
     }
-    for claim in rule.requirements.claims.keys() {
-        trust(rule, claim, "`claims`", false, findings);
+    let mend = "use a scope or a group, or make sure that callers can't write it";
+    for claim in rule.requirements.claims.keys().filter(|claim| !is_username(claim)) {
+        findings.extend(trust(Some(rule), "`claims`", claim, mend));
     }
-    for claim in rule.requirements.when.iter().flat_map(When::claims) {
-        trust(rule, claim, "`when`", false, findings);
+    let asked = rule.requirements.when.iter().flat_map(When::claims);
+    for claim in asked.filter(|claim| !is_username(claim)) {
+        findings.extend(trust(Some(rule), "`when`", claim, mend));
     }
     for route in rule.deny.patterns.iter().filter(|route| route.claims().next().is_some()) {
         findings.push(Finding::new(
@@ -77,28 +82,61 @@ pub(super) fn check(rule: &Rule, findings: &mut Vec<Finding>) {
     }
 }
 
-fn trust(rule: &Rule, claim: &str, place: &str, in_path: bool, findings: &mut Vec<Finding>) {
-    let shown = claim.escape_debug();
-    let (severity, code, why) = if ISSUERS.contains(&claim) || claim.starts_with("dev:") {
-        return;
+/// Looks at a claim that a setting outside the rules trusts, such as the claim of a plan.
+///
+/// `place` names the setting and `mend` says what to use instead. Returns `None` for a claim that
+/// the issuer sets by itself. [`Rules::lint`](crate::Rules::lint) looks at the claims of rules.
+///
+/// ```
+/// let finding = policy::lint_claim("`subject`", "email", "use `sub`").unwrap();
+/// assert_eq!(finding.code, policy::Code::ChosenClaim);
+/// assert_eq!(policy::lint_claim("`subject`", "sub", "use `sub`"), None);
+/// ```
+#[must_use]
+pub fn lint_claim(place: &str, claim: &str, mend: &str) -> Option<Finding> {
+    trust(None, place, claim, mend)
+}
+
+fn trust(rule: Option<&Rule>, place: &str, claim: &str, mend: &str) -> Option<Finding> {
+    let (severity, code, why) = judge(claim)?;
+    let mend = match code {
+        Code::DottedClaim => {
+            "have the issuer put the value into a claim at the top level, and write its name"
+        }
+        _ => mend,
+    };
+    let text = format!("{place} trusts `{}`, {why}", claim.escape_debug());
+    let (rule, mend) = (rule.map(|rule| rule.name.clone()), mend.to_owned());
+    Some(Finding { severity, rule, code, text, mend })
+}
+
+/// Returns what is known against a claim, if anything is.
+fn judge(claim: &str) -> Option<(Severity, Code, &'static str)> {
+    Some(if ISSUERS.contains(&claim) || claim.starts_with("dev:") {
+        return None;
     } else if ATTRIBUTES.contains(&claim) || claim.starts_with("custom:") {
         let why = "an attribute that Cognito lets users change themselves, unless the client's \
                    `WriteAttributes` leave it out";
         (Severity::Warning, Code::ChosenClaim, why)
-    } else if !in_path && USERNAMES.contains(&claim) {
-        return;
-    } else if USERNAMES.contains(&claim) {
+    } else if is_username(claim) {
         let why = "a name that users pick when they sign up, and that another may have once a \
                    user is deleted";
         (Severity::Note, Code::ChosenClaim, why)
+    } else if is_dotted(claim) {
+        let why = "one claim with a dot in its name: a dot does not reach into an object";
+        (Severity::Warning, Code::DottedClaim, why)
     } else {
         (Severity::Note, Code::UnknownClaim, "a claim of which it is not known who sets it")
-    };
-    let text = format!("{place} trusts `{shown}`, {why}");
-    let mend = if in_path {
-        "use `sub`, which no caller can choose, or make sure that callers can't write it"
-    } else {
-        "use a scope or a group, or make sure that callers can't write it"
-    };
-    findings.push(Finding::new(severity, rule, code, text, mend));
+    })
+}
+
+fn is_username(claim: &str) -> bool {
+    USERNAMES.contains(&claim)
+}
+
+/// Returns whether a name looks like a path into an object, such as `realm_access.roles`.
+///
+/// A URL has dots too, and is a name: issuers put their own claims under one.
+fn is_dotted(claim: &str) -> bool {
+    claim.contains('.') && !claim.contains("://")
 }

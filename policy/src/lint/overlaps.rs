@@ -78,8 +78,8 @@ fn against_denies(rules: &[Rule], rule: &Rule, allow: &RoutePattern, findings: &
                     other,
                     Code::EscapableDeny,
                     format!(
-                        "`{deny}` cuts a piece out of `{allow}` of `{}`: another spelling, with a \
-                         trailing `/` or `%`-encoding, may escape it",
+                        "`{deny}` cuts a piece out of `{allow}` of `{}`: another spelling may \
+                         escape it, with a trailing `/`, `//`, `/./`, `/../` or `%`-encoding",
                         rule.name
                     ),
                     "allow the paths that are meant instead of `/*`",
@@ -136,7 +136,7 @@ fn is_inside(deny: &RoutePattern, allow: &RoutePattern) -> bool {
 }
 
 /// Whether a caller can meet both, as far as issuers, clients and stages tell.
-fn may_meet(a: &Requirements, b: &Requirements) -> bool {
+pub(super) fn may_meet(a: &Requirements, b: &Requirements) -> bool {
     let meet = |a: &Option<Vec<String>>, b: &Option<Vec<String>>| match (a, b) {
         (Some(a), Some(b)) => a.iter().any(|item| b.contains(item)),
         _ => true,

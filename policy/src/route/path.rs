@@ -92,6 +92,22 @@ impl PathPattern {
         })
     }
 
+    /// Returns its literal segments.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(text) => Some(text.as_str()),
+            Segment::Claim(_) => None,
+        })
+    }
+
+    /// Returns the part of a matching path that its `*` matches.
+    ///
+    /// Neither a literal nor a claim's value holds a `/`, so that counting segments is enough.
+    pub(super) fn below<'a>(&self, asked: &'a str) -> Option<&'a str> {
+        let before = 1 + self.segments.len();
+        asked.splitn(before + 1, '/').nth(before)
+    }
+
     /// Whether it ends in `/*`.
     pub(crate) fn is_below(&self) -> bool {
         self.below

@@ -98,7 +98,8 @@ impl Rules {
             if matches!(applies, Applies::No(_)) {
                 continue;
             }
-            if rule.denies(prefix, &target, caller) {
+            let dots = applies == Applies::Yes && rule.denies_dots(prefix, &target, caller);
+            if dots || rule.denies(prefix, &target, caller) {
                 denied = denied.or(Some(rule.name.as_str()));
             }
             if applies == Applies::Yes && rule.allows(prefix, &target, caller) {
@@ -123,6 +124,11 @@ impl Rule {
     fn denies(&self, prefix: usize, target: &Target<'_>, caller: &Caller<'_>) -> bool {
         let mut routes = self.deny.patterns.iter();
         routes.any(|route| !matches!(route.matches_in(prefix, target, caller), Ok(false)))
+    }
+
+    /// Whether an allow denies the request for dot segments below the caller's own path.
+    fn denies_dots(&self, prefix: usize, target: &Target<'_>, caller: &Caller<'_>) -> bool {
+        self.allow.patterns.iter().any(|route| route.denies_dots(prefix, target, caller))
     }
 
     /// Whether an allow matches that can be filled.
