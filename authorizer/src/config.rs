@@ -7,6 +7,7 @@
 
 mod issuer;
 mod limits;
+mod lint;
 mod metrics;
 mod policy;
 mod response;
@@ -16,7 +17,7 @@ mod source;
 use std::io::Read as _;
 use std::path::Path;
 
-use ::policy::{Code, Finding, KnownIssuer, RuleSpec, Rules};
+use ::policy::{Code, RuleSpec, Rules};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -295,14 +296,6 @@ impl Config {
             }
         };
         Ok(Self { issuers, rules, token, response, throttle, revocation, metrics })
-    }
-
-    /// Looks for what is likely wrong with the rules: [`Rules::lint_among`] the issuers here.
-    #[must_use]
-    pub fn lint(&self) -> Vec<Finding> {
-        let known = |issuer: &Issuer| KnownIssuer::new(&issuer.checks.issuer);
-        let issuers: Vec<KnownIssuer> = self.issuers.iter().map(known).collect();
-        self.rules.lint_among(&issuers)
     }
 }
 

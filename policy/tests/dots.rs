@@ -118,7 +118,10 @@ fn a_path_with_dots_is_denied_however_it_is_spelled() {
     };
     let text = explained("GET/users/u1/a..b");
     assert!(text.starts_with("GET/users/u1/a..b: denied by `own`\n"), "{text}");
-    assert!(text.contains("own  denies dots below `GET /users/{sub}/*`: the path has `..`"), "{text}");
+    assert!(
+        text.contains("own  denies dots below `GET /users/{sub}/*`: the path has `..`"),
+        "{text}"
+    );
 }
 
 /// The three readings of one path: as sent, percent-decoded, resolved. API Gateway might put any
@@ -198,7 +201,8 @@ fn a_caller_who_is_not_granted_the_route_gets_no_denies() {
                     [[rule]]\nname = \"own\"\nallow = [\"GET /users/{sub}/*\"]\n";
         Rules::compile(specs(&format!("{toml}{requirement}"))).unwrap()
     };
-    for requirement in ["any_group = [\"g\"]", "claims = { sub = \"u2\" }", "when = \"claims.no\""] {
+    for requirement in ["any_group = [\"g\"]", "claims = { sub = \"u2\" }", "when = \"claims.no\""]
+    {
         let rules = rule(requirement);
         assert_eq!(denied(&rules, &u1()), [""; 0], "{requirement}");
         assert_eq!(outcome(&rules, &u1(), "GET/users/u1/a..b"), Outcome::Allow, "{requirement}");
@@ -310,8 +314,7 @@ fn the_matrix_does_not_promise_what_dots_are_denied_of() {
     let own = "[[rule]]\nname = \"own\"\nallow = [\"GET /users/{sub}/*\"]\neveryone = true\n";
     let wide = "[[rule]]\nname = \"wide\"\nallow = [\"GET /*\"]\neveryone = true\n";
     let (wide_alone, both) = (specs(wide), specs(&format!("{own}{wide}")));
-    let (wide_alone, both) =
-        (Rules::compile(wide_alone).unwrap(), Rules::compile(both).unwrap());
+    let (wide_alone, both) = (Rules::compile(wide_alone).unwrap(), Rules::compile(both).unwrap());
     let cell = |rules: &Rules, route: &str| rules.cell(&Holder::Everyone, &route.parse().unwrap());
     for (route, with_own) in [
         ("GET /*", Cell::Partly),

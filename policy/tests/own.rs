@@ -391,6 +391,10 @@ fn the_readme_is_right() {
     assert!(section.contains(&format!("Allow  {}\n", allowed.join("  "))), "{allowed:?}");
     let denied: Vec<String> = document.denied().map(|r| short(r.to_string())).collect();
     assert!(section.contains(&format!("Deny   {}  ", denied[..2].join("  "))), "{denied:?}");
+    let below: Vec<&String> = denied.iter().filter(|deny| deny.contains("/users/u1/")).collect();
+    assert_eq!(below.len(), 7, "{denied:?}");
+    let shown: Vec<&str> = section.split_whitespace().collect();
+    assert!(below.iter().all(|deny| shown.contains(&deny.as_str())), "{below:?}");
 }
 
 #[test]

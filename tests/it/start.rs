@@ -7,6 +7,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tests::Stack;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::caller::Caller;
 
@@ -91,6 +93,39 @@ async fn a_configuration_of_one_s_own_is_served() {
     let token = caller.token("orders-reader").await;
     assert_eq!(caller.status("GET /only/this", &token).await, 200);
     assert_eq!(caller.status("GET /orders", &token).await, 403);
+}
+
+#[tokio::test]
+async fn dots_below_a_caller_s_own_path_are_403() {
+    let stack = own(&["GET /clients/{client_id}/*"], "").await;
+    let token = Caller::of(&stack).token("orders-reader").await;
+    for (rest, status) in [
+        ("x", 200),
+        ("a.b/.c", 200),
+        ("../orders-writer/x", 403),
+        ("%2e%2e/orders-writer/x", 403),
+        (".%2E/orders-writer/x", 403),
+        ("..;/orders-writer/x", 403),
+        ("./x", 403),
+        ("a..b", 403),
+    ] {
+        let path = format!("/clients/orders-reader/{rest}");
+        assert_eq!(as_written(&stack, &path, &token).await, status, "{path}");
+    }
+}
+
+/// The status of a GET whose path is sent as it is written. Clients resolve dots before they send.
+async fn as_written(stack: &Stack, path: &str, token: &str) -> u16 {
+    let address = stack.ready.api.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
+         connection: close\r\n\r\n"
+    );
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
 #[tokio::test]

@@ -169,7 +169,7 @@ fn lint_shows_findings_and_fails_where_it_is_told_to() {
     insta::assert_json_snapshot!(folder.json(&["lint", "tollgate.toml"]));
 
     let (code, out, err) = folder.run(&["lint", "tollgate.toml", "--deny-warnings"], "");
-    assert_eq!((code, err.as_str()), (1, "tollgate: 1 warning\n"));
+    assert_eq!((code, err.as_str()), (1, "tollgate: 2 warnings\n"));
     assert_eq!(out, folder.done(&["lint", "tollgate.toml"], ""));
     // Notes pass: the deny is gone, and with it what contradicts.
     let (mild, _) = SHOP.split_once("[[rule]]\nname = \"no exports\"").unwrap();
@@ -182,6 +182,56 @@ fn lint_shows_findings_and_fails_where_it_is_told_to() {
     let clean =
         format!("{clean}[[rule]]\nname = \"a\"\nallow = [\"GET /orders\"]\neveryone = true\n");
     assert_eq!(folder.done(&["lint", "-"], &clean), "nothing found\n");
+}
+
+/// Claims that callers can write, and a claim with a dot, in the settings beside the rules.
+const TRUSTING: &str = r#"[[issuer]]
+user_pool = "us-east-1_abcDEF123"
+clients = "any"
+token_use = "access"
+principal = "email"
+required_claims = { "custom:tier" = "gold" }
+context = { sub = "sub", mail = "email" }
+
+[[issuer]]
+name = "partner"
+url = "https://id.example"
+audiences = ["orders-api"]
+token_use = "any"
+groups_claim = "realm_access.roles"
+
+[[rule]]
+name = "own files"
+allow = ["GET /users/{custom:home}/*"]
+issuers = ["us-east-1_abcDEF123"]
+
+[throttle]
+table = "tollgate"
+subject = "username"
+plan = { claim = "custom:plan", default = "free" }
+refuse = "deny"
+"#;
+
+#[test]
+fn lint_looks_at_the_claims_that_other_settings_trust() {
+    let folder = Folder::new();
+    insta::assert_snapshot!(folder.done(&["lint", "-"], TRUSTING));
+    let (code, _, err) = folder.run(&["lint", "-", "--deny-warnings"], TRUSTING);
+    assert_eq!((code, err.as_str()), (1, "tollgate: 5 warnings\n"));
+}
+
+#[test]
+fn explain_says_why_dots_below_a_caller_s_own_path_are_denied() {
+    let folder = Folder::new();
+    let own = SHOP.replace("\"GET,PUT /users/{sub}\"", "\"GET /users/{sub}/*\"");
+    folder.write("own.toml", &own);
+    let line = |path| ["explain", "own.toml", "--route", path, "--claims", "reader.json"];
+    assert!(folder.done(&line("GET /users/u1/a.b"), "").contains("allowed by `own profile`"));
+    for path in ["GET /users/u1/a..b", "GET /users/u1/../u2/x", "GET /users/u1/%2e%2e/u2/x"] {
+        let (code, out, err) = folder.run(&line(path), "");
+        assert_eq!((code, err.as_str()), (1, "tollgate: denied by `own profile`\n"), "{path}");
+        assert!(out.contains("denies dots below `GET /users/{sub}/*`: the path has `..`"), "{out}");
+    }
 }
 
 #[test]

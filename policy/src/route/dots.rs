@@ -8,8 +8,7 @@
 ///
 /// A `..` anywhere is enough, since IAM's patterns cannot tell a segment from a name such as
 /// `a..b`. It covers `..;` and `\..`, and the encoded dots cover `%2e%2e`, `.%2e` and `%2E.`.
-pub(super) const ENDINGS: [&str; 7] =
-    ["/*..*", "/*%2e*", "/*%2E*", "/*/./*", "/./*", "/*/.", "/."];
+pub(super) const ENDINGS: [&str; 7] = ["/*..*", "/*%2e*", "/*%2E*", "/*/./*", "/./*", "/*/.", "/."];
 
 /// The bytes that the longest ending has more than `/*`.
 pub(super) const EXTRA_BYTES: usize = 4;

@@ -8,9 +8,9 @@ use crate::args::Source;
 use crate::exit::Failed;
 use crate::output::{Output, table};
 
-/// Show what is likely wrong with rules that can be read.
+/// Show likely mistakes in the rules, and in the claims that other settings trust.
 ///
-/// Exits with 0 whatever is found, unless warnings are denied.
+/// Findings outside the rules have `-` in the column RULE. Exits with 0 unless warnings are denied.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Lint {

@@ -65,6 +65,38 @@ fn resources_match_as_api_gateways_do() {
     }
 }
 
+/// The denies that an authorizer sends along with an allow below a caller's own path.
+#[test]
+fn wildcards_within_a_deny_match_dot_segments() {
+    let own = "GET/users/u1";
+    let mut statements = vec![("Allow", format!("{own}/*")), ("Allow", "GET/files/*".to_owned())];
+    for ending in ["/*..*", "/*%2e*", "/*%2E*", "/*/./*", "/./*", "/*/.", "/."] {
+        statements.push(("Deny", format!("{own}{ending}")));
+    }
+    let statements: Vec<(&str, &str)> =
+        statements.iter().map(|(effect, resource)| (*effect, resource.as_str())).collect();
+    let policy = policy(&statements);
+    for rest in [
+        "../u2/x",
+        "a/..",
+        "..;/u2",
+        r"\..\u2",
+        "%2e%2e/u2",
+        ".%2E/u2",
+        "a/./b",
+        "./a",
+        "a/.",
+        ".",
+        "a..b",
+    ] {
+        assert_eq!(decide(&policy, &format!("{own}/{rest}")), DENY, "{rest}");
+    }
+    for path in ["GET/users/u1/", "GET/users/u1/a.b/.c", "GET/users/u1/%252e", "GET/files/../x"] {
+        assert_eq!(decide(&policy, path), ALLOW, "{path}");
+    }
+    assert_eq!(decide(&policy, "GET/users/u10/a..b"), NEITHER);
+}
+
 #[test]
 fn the_fields_of_an_arn_match_one_by_one() {
     for (resource, expected) in [
