@@ -51,9 +51,14 @@ fn some_of(pool: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> 
 /// A path of a request; `u1` and `u2` are what claims may fill.
 fn asked() -> impl Strategy<Value = String> {
     let plain = select(&["a", "a:b", "", "A", "u1", "u2", "a", "u1"][..]);
-    let odd = select(&["a*", "..", ".", "a..b", "%2e", ".%2E", "%75", "?", "a"][..]);
-    vec(prop_oneof![9 => plain, 2 => odd], 1..4)
-        .prop_map(|segments| format!("/{}", segments.join("/")))
+    let odd = select(&["a*", "..", "%75", "?", "a"][..]);
+    let any = vec(prop_oneof![9 => plain, 1 => odd], 1..3)
+        .prop_map(|segments| format!("/{}", segments.join("/")));
+    // Below what a claim may fill, with dots.
+    let own = select(&["/u1", "/u2", "/a", "/a/u1", "/u1/a"][..]);
+    let dots = select(&["..", ".", "a..b", "a.b", "%2e", ".%2E", "..;", "a", ""][..]);
+    let dotted = (own, vec(dots, 1..4)).prop_map(|(own, rest)| format!("{own}/{}", rest.join("/")));
+    prop_oneof![4 => any, 1 => dotted]
 }
 
 /// A path of a rule.
@@ -72,6 +77,8 @@ fn route() -> impl Strategy<Value = String> {
     prop_oneof![
         1 => select(&["$connect", "$default"][..]).prop_map(str::to_owned),
         1 => Just("GET,POST /*".to_owned()),
+        1 => select(&["GET /{sub}/*", "GET,POST /a/{sub}/*", "ANY /{custom:t}/a/*"][..])
+            .prop_map(str::to_owned),
         9 => (methods, path).prop_map(|(methods, path)| format!("{methods} {path}")),
     ]
 }
@@ -466,7 +473,10 @@ proptest! {
         let arn = format!("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET{asked}");
         let caller = Caller::new(&claims);
         let document = rules.document(&caller, &MethodArn::parse(&arn).unwrap()).unwrap();
-        if evaluate(&document, &Request::new(&arn)) == Outcome::Allow {
+        let is_allowed = evaluate(&document, &Request::new(&arn)) == Outcome::Allow;
+        let verdict = rules.verdict(&caller, &MethodArn::parse(&arn).unwrap());
+        prop_assert_eq!(verdict.is_authorized(), is_allowed);
+        if is_allowed {
             prop_assert!(resolved(&asked).starts_with(own), "{} is {}", asked, resolved(&asked));
         }
     }
