@@ -61,7 +61,8 @@ fn denied(rules: &Rules, claims: &Map<String, Value>) -> Vec<String> {
     let arn = format!("{STAGE}/GET/x");
     let arn = MethodArn::parse(&arn).unwrap();
     let document = rules.document(&Caller::new(claims), &arn).unwrap();
-    let short = |resource: String| resource.strip_prefix(STAGE).unwrap()[1..].to_owned();
+    let stage = format!("{STAGE}/");
+    let short = |resource: String| resource.strip_prefix(&stage).unwrap().to_owned();
     document.denied().map(|resource| short(resource.to_string())).collect()
 }
 

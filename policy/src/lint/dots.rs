@@ -1,7 +1,10 @@
 //! Routes with dots in their own text.
 
 use super::{Code, Finding, Severity, overlaps::may_meet};
-use crate::{route::RoutePattern, rules::Rule};
+use crate::{
+    route::{PathPattern, RoutePattern},
+    rules::Rule,
+};
 
 pub(super) fn check(rule: &Rule, rules: &[Rule], findings: &mut Vec<Finding>) {
     for route in rule.allow.patterns.iter().chain(&rule.deny.patterns) {
@@ -43,7 +46,7 @@ fn denied_by_own(allow: &RoutePattern, rule: &Rule, rules: &[Rule], findings: &m
 }
 
 fn has_dot_segment(route: &RoutePattern) -> bool {
-    let mut literals = route.parts().1.into_iter().flat_map(|path| path.literals());
+    let mut literals = route.parts().1.into_iter().flat_map(PathPattern::literals);
     literals.any(|literal| {
         let decoded = literal.to_ascii_lowercase().replace("%2e", ".");
         decoded == "." || decoded == ".."
