@@ -39,8 +39,8 @@ pub enum Reason<'r> {
     Denies {
         /// The route that matches.
         route: &'r RoutePattern,
-        /// The requirement that can't be judged of this caller, which denies; none where all
-        /// are met.
+        /// The requirement that cannot be judged for this caller, which denies; none if all are
+        /// met.
         #[serde(skip_serializing_if = "Option::is_none")]
         unsure: Option<Requirement>,
     },
@@ -274,18 +274,31 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
-/// A requirement of which it can't be said whether a caller meets it.
+/// A requirement that cannot be judged for a caller.
 struct Unjudged<'r>(&'r Requirement);
 
 impl fmt::Display for Unjudged<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self(Requirement::Claim(claim)) => {
+        match self.0 {
+            Requirement::Claim(claim) => {
                 let claim = claim.escape_debug();
-                write!(f, "the claim `{claim}` is neither a string nor a list of strings")
+                write!(
+                    f,
+                    "the claim `{claim}` is neither a string nor a list of strings, or the token \
+                     keeps it elsewhere"
+                )
             }
-            // Nothing else is ever in doubt.
-            Self(_) => f.write_str("`when` can't be evaluated for this caller"),
+            Requirement::AnyScope | Requirement::AllScopes => {
+                f.write_str("the token's scopes cannot be understood")
+            }
+            Requirement::AnyGroup | Requirement::AllGroups => {
+                f.write_str("the token's groups cannot be understood")
+            }
+            Requirement::Clients => f.write_str("the token's client cannot be understood"),
+            // Stage and issuer are always known.
+            Requirement::Stages | Requirement::Issuers | Requirement::When => {
+                f.write_str("`when` can't be evaluated for this caller")
+            }
         }
     }
 }

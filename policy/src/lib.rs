@@ -118,10 +118,11 @@
 //! tokens of more than one are taken, name in `issuers` those who may give what a rule requires;
 //! [`Rules::lint_among`] finds rules that name none.
 //!
-//! **A claim of another form.** `claims` compares strings and lists of strings. Where the token has
-//! such a claim as a number, a Boolean, an object, null or a list with anything but strings, nothing can be
-//! said: the rule allows nothing and denies what it denies, unless another of its requirements is
-//! surely not met.
+//! **A claim that cannot be understood** never satisfies an allow and always triggers a deny, unless
+//! another requirement of the rule is surely not met. `claims` compares strings and lists of strings:
+//! a number, a Boolean, an object, null, or a list with anything but strings is not understood. The
+//! same goes for scopes, groups and a client that the verifier marks as unclear, and for every claim
+//! that the token keeps elsewhere ([`is_elsewhere`]): Entra ID leaves out more than 200 groups, say.
 //!
 //! **A caller's own resources.** `{claim}` is filled for each caller. A value that is not plain (see
 //! [`RoutePattern`]) is never put into a path. In an `allow` that route is then not granted, and the
@@ -159,10 +160,10 @@
 //! (`map` and `filter` are not there at all) and have no `+` in them, so its cost is known: at most its parts times the claims,
 //! of which it takes 512, list items counted.
 //!
-//! Where a condition can't be evaluated (a claim is missing or of another type, the result is no
-//! Boolean, there are too many claims) the rule **allows nothing and denies what it denies**: of both,
-//! the closed side. Write `has(claims.x) && …` where a claim may be missing. A condition is asked only
-//! of callers who meet the rule's other requirements.
+//! If a condition cannot be evaluated (a claim is missing, of another type or kept elsewhere, the
+//! result is not a Boolean, there are too many claims), the rule **allows nothing and denies what it
+//! denies**: in both cases it fails closed. Write `has(claims.x) && …` where a claim may be missing. A
+//! condition is evaluated only for callers who meet the rule's other requirements.
 //!
 //! # IAM conditions
 //!
@@ -223,4 +224,4 @@ pub use explain::{Explanation, Reason, Said};
 pub use lint::{Code, Finding, KnownIssuer, Severity, lint_claim};
 pub use matrix::{Cell, Holder, Matrix, Row};
 pub use route::{RouteError, RoutePattern};
-pub use rules::{Caller, Requirement, RuleError, RuleSpec, Rules, Verdict};
+pub use rules::{Caller, Requirement, RuleError, RuleSpec, Rules, Verdict, is_elsewhere};

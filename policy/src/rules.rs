@@ -11,7 +11,11 @@ mod when;
 use std::{collections::BTreeSet, iter, sync::Arc};
 
 pub use self::{
-    caller::Caller, error::RuleError, requirements::Requirement, spec::RuleSpec, verdict::Verdict,
+    caller::{Caller, is_elsewhere},
+    error::RuleError,
+    requirements::Requirement,
+    spec::RuleSpec,
+    verdict::Verdict,
 };
 pub(crate) use self::{
     requirements::{Applies, Requirements},
@@ -191,6 +195,14 @@ impl Rules {
         let field = |rule: &Rule| if rule.condition.until_exp { "until_exp" } else { "source_ips" };
         let rules = self.rules.iter().filter(|rule| !rule.condition.is_none());
         rules.map(move |rule| (rule.name.as_str(), field(rule)))
+    }
+
+    /// Returns true if a route of some rule has this claim in its path.
+    #[must_use]
+    pub fn fills(&self, claim: &str) -> bool {
+        let mut routes =
+            self.rules.iter().flat_map(|rule| rule.allow.open.iter().chain(&rule.deny.open));
+        routes.any(|route| route.claims().any(|other| other == claim))
     }
 
     /// The most bytes that a document may have as JSON.

@@ -1,4 +1,4 @@
-//! Who is calling, as far as rules care.
+//! The caller of a request, as rules see it.
 
 use std::{fmt, net::IpAddr};
 
@@ -11,24 +11,58 @@ const MAX_EXP: i64 = 253_402_300_799;
 
 /// A caller whose token has been verified, borrowed from its claims.
 ///
-/// Issuer, scopes, groups and client are given apart from the claims, since each issuer keeps them in
-/// claims of its own. Debug shows how many there are and no value.
+/// Issuer, scopes, groups and client are set separately, because each issuer keeps them in claims
+/// of its own. Client, scopes and groups that cannot be understood are *unclear*: they never
+/// satisfy an allow and always trigger a deny. Debug shows counts and no value.
 #[derive(Clone)]
 pub struct Caller<'a> {
     issuer: Option<&'a str>,
-    client: Option<&'a str>,
-    scopes: Vec<&'a str>,
-    groups: Vec<&'a str>,
+    client: Named<'a>,
+    scopes: Named<'a>,
+    groups: Named<'a>,
     claims: &'a Map<String, Value>,
     source_ip: Option<IpAddr>,
+}
+
+/// The names that a token states: scopes, groups, or its client.
+#[derive(Clone)]
+enum Named<'a> {
+    These(Vec<&'a str>),
+    /// The token states them in a form that is not understood, or keeps them elsewhere.
+    Unclear,
+}
+
+impl<'a> Named<'a> {
+    fn these(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::These(names.into_iter().collect())
+    }
+
+    fn has(&self, name: &str) -> Holds {
+        match self {
+            Self::These(names) if names.contains(&name) => Holds::Yes,
+            Self::These(_) => Holds::No,
+            Self::Unclear => Holds::Unknown,
+        }
+    }
+}
+
+/// The number of names, or `Unclear`.
+impl fmt::Debug for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::These(names) => fmt::Debug::fmt(&names.len(), f),
+            Self::Unclear => f.write_str("Unclear"),
+        }
+    }
 }
 
 impl<'a> Caller<'a> {
     /// A caller with these claims, and no issuer, client, scope, group or known address.
     #[must_use]
     pub fn new(claims: &'a Map<String, Value>) -> Self {
-        let (scopes, groups) = (Vec::new(), Vec::new());
-        Self { issuer: None, client: None, scopes, groups, claims, source_ip: None }
+        let none = || Named::These(Vec::new());
+        let (client, scopes, groups) = (none(), none(), none());
+        Self { issuer: None, client, scopes, groups, claims, source_ip: None }
     }
 
     /// Sets who issued the token, by the name that rules call it in `issuers`.
@@ -40,19 +74,37 @@ impl<'a> Caller<'a> {
     /// Sets the client that the token was issued to, where it names one.
     #[must_use]
     pub fn with_client(self, client: Option<&'a str>) -> Self {
-        Self { client, ..self }
+        Self { client: Named::these(client), ..self }
+    }
+
+    /// Marks the client as unclear: the token states several, say.
+    #[must_use]
+    pub fn with_unclear_client(self) -> Self {
+        Self { client: Named::Unclear, ..self }
     }
 
     /// Sets the scopes that the token carries, one an item.
     #[must_use]
     pub fn with_scopes(self, scopes: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { scopes: scopes.into_iter().collect(), ..self }
+        Self { scopes: Named::these(scopes), ..self }
+    }
+
+    /// Marks the scopes as unclear: the token has some, and they cannot be understood.
+    #[must_use]
+    pub fn with_unclear_scopes(self) -> Self {
+        Self { scopes: Named::Unclear, ..self }
     }
 
     /// Sets the groups that the caller is in.
     #[must_use]
     pub fn with_groups(self, groups: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { groups: groups.into_iter().collect(), ..self }
+        Self { groups: Named::these(groups), ..self }
+    }
+
+    /// Marks the groups as unclear: the token has some, and they cannot be understood.
+    #[must_use]
+    pub fn with_unclear_groups(self) -> Self {
+        Self { groups: Named::Unclear, ..self }
     }
 
     /// Sets the address that the request came from, where the event tells it.
@@ -72,8 +124,9 @@ impl<'a> Caller<'a> {
         self.claims
     }
 
+    /// The claim's value, unless the token keeps it elsewhere.
     pub(crate) fn claim(&self, claim: &str) -> Option<&'a Value> {
-        self.claims.get(claim)
+        self.claims.get(claim).filter(|_| !is_elsewhere(self.claims, claim))
     }
 
     /// The token's `exp` in whole seconds since 1970, a fraction cut off; none where it is no time.
@@ -90,22 +143,25 @@ impl<'a> Caller<'a> {
         self.issuer == Some(issuer)
     }
 
-    pub(crate) fn is_client(&self, client: &str) -> bool {
-        self.client == Some(client)
+    pub(crate) fn is_client(&self, client: &str) -> Holds {
+        self.client.has(client)
     }
 
-    pub(crate) fn has_scope(&self, scope: &str) -> bool {
-        self.scopes.contains(&scope)
+    pub(crate) fn has_scope(&self, scope: &str) -> Holds {
+        self.scopes.has(scope)
     }
 
-    pub(crate) fn in_group(&self, group: &str) -> bool {
-        self.groups.contains(&group)
+    pub(crate) fn in_group(&self, group: &str) -> Holds {
+        self.groups.has(group)
     }
 
-    /// Whether a claim is one of the values, or a list of strings with one of them in it.
+    /// Tells if a claim is one of the values, or a list of strings with one of them in it.
     ///
-    /// Of a claim that is there in any other form it is not known what it means.
+    /// A claim of any other form, or one that the token keeps elsewhere, is not understood.
     pub(crate) fn claims_one_of(&self, claim: &str, values: &[String]) -> Holds {
+        if is_elsewhere(self.claims, claim) {
+            return Holds::Unknown;
+        }
         let holds = match self.claims.get(claim) {
             None => false,
             Some(Value::String(claimed)) => values.contains(claimed),
@@ -122,12 +178,48 @@ impl fmt::Debug for Caller<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
             .field("has_issuer", &self.issuer.is_some())
-            .field("has_client", &self.client.is_some())
-            .field("scopes", &self.scopes.len())
-            .field("groups", &self.groups.len())
+            .field("clients", &self.client)
+            .field("scopes", &self.scopes)
+            .field("groups", &self.groups)
             .field("claims", &self.claims.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Returns true if the token says that this claim is kept elsewhere.
+///
+/// Its value in the token is then missing or not all of it. `_claim_names` names such claims
+/// (OpenID Connect Core 1.0 section 5.6.2). Entra ID leaves out more than 200 groups and says so
+/// by `hasgroups` or by a link such as `groups:src1`. A token that mentions other sources without
+/// naming the claims may keep any claim there.
+#[must_use]
+pub fn is_elsewhere(claims: &Map<String, Value>, claim: &str) -> bool {
+    let named = match given(claims, CLAIM_NAMES) {
+        Some(Value::Object(names)) => names.contains_key(claim),
+        Some(_) => true,
+        None => given(claims, CLAIM_SOURCES).is_some(),
+    };
+    named || claim == GROUPS && lacks_groups(claims)
+}
+
+/// Returns true if the token says that some claim is kept elsewhere.
+pub(super) fn keeps_elsewhere(claims: &Map<String, Value>) -> bool {
+    [CLAIM_NAMES, CLAIM_SOURCES].iter().any(|name| given(claims, name).is_some())
+        || lacks_groups(claims)
+}
+
+const CLAIM_NAMES: &str = "_claim_names";
+const CLAIM_SOURCES: &str = "_claim_sources";
+const GROUPS: &str = "groups";
+
+fn lacks_groups(claims: &Map<String, Value>) -> bool {
+    given(claims, "hasgroups").is_some_and(|has| *has != false)
+        || claims.keys().any(|name| name.starts_with("groups:src"))
+}
+
+/// A member that says something: null says nothing.
+fn given<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
+    claims.get(name).filter(|value| !value.is_null())
 }
 
 #[cfg(test)]
@@ -168,6 +260,42 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_is_elsewhere_if_the_token_says_so() {
+        for (token, groups, tier) in [
+            (json!({}), false, false),
+            (json!({ "groups": ["a"], "_claim_names": null, "hasgroups": null }), false, false),
+            (json!({ "hasgroups": false, "grouped": 1 }), false, false),
+            (json!({ "_claim_names": { "groups": "src1" } }), true, false),
+            (json!({ "_claim_names": { "tier": "src1" } }), false, true),
+            (json!({ "_claim_names": { "tier": null }, "_claim_sources": {} }), false, true),
+            (json!({ "_claim_names": {}, "_claim_sources": {} }), false, false),
+            (json!({ "hasgroups": true }), true, false),
+            (json!({ "hasgroups": "true" }), true, false),
+            (json!({ "groups:src1": { "endpoint": "https://graph.example" } }), true, false),
+            (json!({ "_claim_sources": { "src1": {} } }), true, true),
+            (json!({ "_claim_names": ["groups"] }), true, true),
+            (json!({ "_claim_names": "groups" }), true, true),
+        ] {
+            let token = claims(token);
+            let shown = json!(token);
+            assert_eq!(is_elsewhere(&token, "groups"), groups, "{shown}");
+            assert_eq!(is_elsewhere(&token, "tier"), tier, "{shown}");
+            let mentions = token.get("_claim_sources").is_some();
+            assert_eq!(keeps_elsewhere(&token), groups || tier || mentions, "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_claim_that_is_elsewhere_is_not_judged_and_fills_no_path() {
+        let claims =
+            claims(json!({ "tier": "gold", "sub": "u", "_claim_names": { "tier": "src1" } }));
+        let caller = Caller::new(&claims);
+        assert_eq!(caller.claims_one_of("tier", &["gold".to_owned()]), Holds::Unknown);
+        assert_eq!(caller.claim("tier"), None);
+        assert_eq!(caller.claim("sub"), Some(&json!("u")));
+    }
+
+    #[test]
     fn exp_is_a_time_in_seconds() {
         for (exp, seconds) in [
             (json!(1_763_724_000), Some(1_763_724_000)),
@@ -198,7 +326,9 @@ mod tests {
         let shown = format!("{caller:?}");
         assert_eq!(
             shown,
-            "Caller { has_issuer: true, has_client: true, scopes: 1, groups: 1, claims: 1, .. }"
+            "Caller { has_issuer: true, clients: 1, scopes: 1, groups: 1, claims: 1, .. }"
         );
+        let shown = format!("{:?}", caller.with_unclear_groups());
+        assert!(shown.contains("groups: Unclear"), "{shown}");
     }
 }

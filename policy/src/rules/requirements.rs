@@ -1,4 +1,4 @@
-//! Whom and where a rule applies to.
+//! The callers and stages that a rule applies to.
 
 use std::collections::BTreeMap;
 
@@ -58,14 +58,14 @@ pub enum Requirement {
     When,
 }
 
-/// Whether a rule applies to a caller in a stage.
+/// The outcome of a rule's requirements for a caller in a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Applies {
     Yes,
     /// The first requirement that is not met.
     No(Requirement),
-    /// None is surely not met, and of this one it can't be said: the rule allows nothing, and
-    /// denies what it denies.
+    /// Every other requirement may be met, and this one cannot be judged: the rule allows nothing
+    /// and denies what it denies.
     Unknown(Requirement),
 }
 
@@ -162,34 +162,33 @@ impl Requirements {
         self.stages.is_none() || stage.is_some_and(|stage| self.stages().any(|own| own == stage))
     }
 
-    /// Whether the rule applies to this caller in this stage.
+    /// Judges the requirements for this caller in this stage.
     ///
-    /// The condition is asked last, and only of a caller who meets the rest.
+    /// The condition comes last, and only for a caller who meets the rest.
     pub(crate) fn apply(&self, caller: &Caller<'_>, stage: &str, seen: &Seen<'_>) -> Applies {
+        let is = |holds: bool| if holds { Holds::Yes } else { Holds::No };
         let lists = [
-            (any(self.stages.as_ref(), |s| s == stage), Requirement::Stages),
-            (any(self.issuers.as_ref(), |i| caller.is_from(i)), Requirement::Issuers),
+            (any(self.stages.as_ref(), |s| is(s == stage)), Requirement::Stages),
+            (any(self.issuers.as_ref(), |i| is(caller.is_from(i))), Requirement::Issuers),
             (any(self.clients.as_ref(), |c| caller.is_client(c)), Requirement::Clients),
             (any(self.any_scope.as_ref(), |s| caller.has_scope(s)), Requirement::AnyScope),
             (all(self.all_scopes.as_ref(), |s| caller.has_scope(s)), Requirement::AllScopes),
             (any(self.any_group.as_ref(), |g| caller.in_group(g)), Requirement::AnyGroup),
             (all(self.all_groups.as_ref(), |g| caller.in_group(g)), Requirement::AllGroups),
         ];
-        for (met, requirement) in lists {
-            if !met {
-                return Applies::No(requirement);
-            }
-        }
+        let claims = self.claims.iter().map(|(claim, values)| {
+            (caller.claims_one_of(claim, values), Requirement::Claim(claim.clone()))
+        });
         let mut unknown = None;
-        for (claim, values) in &self.claims {
-            match caller.claims_one_of(claim, values) {
+        for (holds, requirement) in lists.into_iter().chain(claims) {
+            match holds {
                 Holds::Yes => {}
-                Holds::No => return Applies::No(Requirement::Claim(claim.clone())),
-                Holds::Unknown => unknown = unknown.or(Some(claim)),
+                Holds::No => return Applies::No(requirement),
+                Holds::Unknown => unknown = unknown.or(Some(requirement)),
             }
         }
-        if let Some(claim) = unknown {
-            return Applies::Unknown(Requirement::Claim(claim.clone()));
+        if let Some(requirement) = unknown {
+            return Applies::Unknown(requirement);
         }
         match self.when.as_ref().map_or(Holds::Yes, |when| when.holds(seen)) {
             Holds::Yes => Applies::Yes,
@@ -234,12 +233,16 @@ fn sorted(mut list: Vec<String>) -> Vec<String> {
     list
 }
 
-fn any(list: Option<&Vec<String>>, holds: impl Fn(&str) -> bool) -> bool {
-    list.is_none_or(|list| list.iter().any(|item| holds(item)))
+/// Holds if the list is absent or one item holds.
+fn any(list: Option<&Vec<String>>, holds: impl Fn(&str) -> Holds) -> Holds {
+    let Some(list) = list else { return Holds::Yes };
+    list.iter().map(|item| holds(item)).max().unwrap_or(Holds::No)
 }
 
-fn all(list: Option<&Vec<String>>, holds: impl Fn(&str) -> bool) -> bool {
-    list.is_none_or(|list| list.iter().all(|item| holds(item)))
+/// Holds if the list is absent or every item holds.
+fn all(list: Option<&Vec<String>>, holds: impl Fn(&str) -> Holds) -> Holds {
+    let items = list.into_iter().flatten();
+    items.map(|item| holds(item)).min().unwrap_or(Holds::Yes)
 }
 
 /// Refuses an empty list, which would mean never or always, and an empty item in one.

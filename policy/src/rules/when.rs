@@ -12,8 +12,11 @@ use std::{
 use cel::{Context, Env, Value, parser::PrattParser};
 use serde_json::{Map, Value as Json};
 
-use self::check::check;
-use crate::rules::Caller;
+use self::check::{Read, check};
+use crate::rules::{
+    Caller,
+    caller::{is_elsewhere, keeps_elsewhere},
+};
 
 /// The longest text of a condition, in bytes.
 const MAX_TEXT_BYTES: usize = 1024;
@@ -36,15 +39,17 @@ pub(crate) struct When {
     text: String,
     expression: Arc<cel::IdedExpr>,
     claims: Vec<String>,
+    reads_all: bool,
 }
 
-/// What a condition says of a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The answer to a requirement, ordered: of several the least decides `all`, the greatest `any`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Holds {
-    Yes,
     No,
-    /// It can't be said: a claim is missing or of another type, or the value is no Boolean.
+    /// Not known: a claim is missing, kept elsewhere or of another type, or a condition's value is
+    /// not a Boolean.
     Unknown,
+    Yes,
 }
 
 impl When {
@@ -71,8 +76,8 @@ impl When {
                 None => "is not CEL".to_owned(),
             }
         })?;
-        let claims = check(&expression)?;
-        Ok(Self { text: one_line(text), expression: Arc::new(expression), claims })
+        let Read { claims, all: reads_all } = check(&expression)?;
+        Ok(Self { text: one_line(text), expression: Arc::new(expression), claims, reads_all })
     }
 
     /// The condition on one line, otherwise as written.
@@ -100,6 +105,12 @@ impl When {
     ///
     /// The work is bounded by what [`check`] let pass times [`MAX_VALUES`].
     pub(crate) fn holds(&self, seen: &Seen<'_>) -> Holds {
+        // `has(claims.groups)` is false where the groups are elsewhere, which is not an answer.
+        if self.claims.iter().any(|claim| is_elsewhere(seen.claims, claim))
+            || self.reads_all && keeps_elsewhere(seen.claims)
+        {
+            return Holds::Unknown;
+        }
         let Some(context) = seen.context() else {
             return Holds::Unknown;
         };
@@ -247,6 +258,26 @@ mod tests {
             let claims = json!({ "sub": "u1", "level": 3, "list": [] });
             assert_eq!(holds(text, claims), Holds::Unknown, "{text}");
         }
+    }
+
+    #[test]
+    fn a_claim_that_is_kept_elsewhere_is_unknown() {
+        let claims = || json!({ "sub": "u", "groups": ["a"], "_claim_names": { "groups": "s" } });
+        for (text, answer) in [
+            ("'a' in claims.groups", Holds::Unknown),
+            ("has(claims.groups)", Holds::Unknown),
+            ("claims['groups'] == []", Holds::Unknown),
+            ("claims.sub == 'u' || 'b' in claims.groups", Holds::Unknown),
+            ("'groups' in claims", Holds::Unknown),
+            ("size(claims) > 1", Holds::Unknown),
+            ("claims.exists(name, name == 'groups')", Holds::Unknown),
+            ("claims[claims.sub] == 'x'", Holds::Unknown),
+            ("claims.sub == 'u'", Holds::Yes),
+            ("has(claims._claim_names)", Holds::Yes),
+        ] {
+            assert_eq!(holds(text, claims()), answer, "{text}");
+        }
+        assert_eq!(holds("'groups' in claims", json!({ "groups": [] })), Holds::Yes);
     }
 
     #[test]

@@ -42,16 +42,29 @@ const FUNCTIONS: [&str; 26] = [
 
 const CLAIMS: &str = "claims";
 
-/// Refuses what could cost more than a constant times the claims; gives the claims named.
+/// The claims that a condition reads.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// The claims that it names, sorted and each once.
+    pub(super) claims: Vec<String>,
+    /// True if it reads `claims` as a whole, or by a computed name.
+    pub(super) all: bool,
+}
+
+/// Refuses what could cost more than a constant times the claims; returns the claims read.
 ///
 /// `exists`, `all` and `exists_one` loop over a list and may not stand inside one another; `map`
 /// and `filter` would build lists, and so would `+` in a loop, or a longer one to loop over.
-pub(super) fn check(expression: &IdedExpr) -> Result<Vec<String>, String> {
-    let mut checker = Checker { parts: 0, loop_names: None, looped: false, claims: Vec::new() };
+pub(super) fn check(expression: &IdedExpr) -> Result<Read, String> {
+    let (claims, uses) = (Vec::new(), 0);
+    let mut checker = Checker { parts: 0, loop_names: None, looped: false, claims, uses };
     checker.expression(expression, 0)?;
-    checker.claims.sort_unstable();
-    checker.claims.dedup();
-    Ok(checker.claims)
+    let Checker { mut claims, uses, .. } = checker;
+    // Each use of `claims` that names one claim is in the list.
+    let all = uses > claims.len();
+    claims.sort_unstable();
+    claims.dedup();
+    Ok(Read { claims, all })
 }
 
 struct Checker<'e> {
@@ -60,7 +73,10 @@ struct Checker<'e> {
     loop_names: Option<[&'e str; 2]>,
     /// Whether this is in a loop, or what one loops over.
     looped: bool,
+    /// The claims that it names, one per use.
     claims: Vec<String>,
+    /// The number of uses of the variable `claims`.
+    uses: usize,
 }
 
 impl<'e> Checker<'e> {
@@ -78,7 +94,10 @@ impl<'e> Checker<'e> {
         match &expression.expr {
             Expr::Unspecified => Err("is not CEL".to_owned()),
             Expr::Literal(_) => Ok(()),
-            Expr::Ident(name) => self.name(name),
+            Expr::Ident(name) => {
+                self.uses += usize::from(name == CLAIMS);
+                self.name(name)
+            }
             Expr::Select(select) => {
                 self.note_claim(&select.operand, Some(&select.field));
                 self.expression(&select.operand, depth)
