@@ -35,8 +35,10 @@ pub enum Algorithm {
     /// ECDSA on P-384 with SHA-384.
     #[serde(rename = "ES384")]
     Es384,
-    /// EdDSA on Ed25519, the one curve of it that is taken.
-    #[serde(rename = "EdDSA")]
+    /// EdDSA on Ed25519, the only curve that is supported.
+    ///
+    /// RFC 9864 calls it `Ed25519`: both names mean this algorithm everywhere.
+    #[serde(rename = "EdDSA", alias = "Ed25519")]
     EdDsa,
 }
 
@@ -73,6 +75,9 @@ impl Algorithm {
     /// The algorithm of exactly this name; names are case-sensitive (RFC 7515 section 4.1.1).
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
+        if name == "Ed25519" {
+            return Some(Self::EdDsa);
+        }
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 }
@@ -98,8 +103,18 @@ mod tests {
     }
 
     #[test]
+    fn ed25519_is_another_name_of_eddsa() {
+        assert_eq!(Algorithm::of_name("Ed25519"), Some(Algorithm::EdDsa));
+        let read: Algorithm = serde_json::from_value("Ed25519".into()).unwrap();
+        assert_eq!(read, Algorithm::EdDsa);
+    }
+
+    #[test]
     fn knows_no_other_name() {
-        for name in ["none", "None", "HS256", "HS512", "ES512", "ES256K", "rs256", "RS256 ", ""] {
+        for name in [
+            "Ed448", "ed25519", "EDDSA", "none", "None", "HS256", "HS512", "ES512", "ES256K",
+            "rs256", "RS256 ", "",
+        ] {
             assert_eq!(Algorithm::of_name(name), None, "{name}");
             assert!(serde_json::from_value::<Algorithm>(name.into()).is_err(), "{name}");
         }

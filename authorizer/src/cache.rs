@@ -132,6 +132,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::token::Payload;
 
     fn name(text: &str) -> Name {
         Name::of(&digest(&SHA256, text.as_bytes()))
@@ -148,7 +149,7 @@ mod tests {
                 .unwrap()
                 .clone(),
         );
-        let claims = Claims::check(members, false, "i", &issuer.checks, 1).unwrap();
+        let claims = Claims::check(Payload::of(members), false, "i", &issuer.checks, 1).unwrap();
         let key = Key::for_tests();
         let signature = "c2ln".into();
         Known { claims: Arc::new(claims), signature, kid: "k".into(), kid_digest: "d".into(), key }

@@ -1,4 +1,4 @@
-//! What a verified token says, checked against what the configuration asks.
+//! The claims of a verified token, checked against the configuration.
 
 mod audience;
 mod caller;
@@ -7,17 +7,19 @@ mod times;
 use std::fmt;
 use std::sync::Arc;
 
-use policy::Caller;
+use policy::{Caller, is_elsewhere};
 use serde_json::{Map, Value};
 
-use crate::config::Checks;
+use crate::config::{BoundTokens, Checks};
 use crate::refusal::Refusal;
+use crate::token::Payload;
+use times::Times;
 
 pub use caller::assumed_caller;
 
-/// The longest claim that is taken as a name, in bytes: of a subject, a principal, a token.
+/// The longest principal or token name, in bytes.
 ///
-/// It becomes `principalId` and part of a table's key.
+/// The principal becomes `principalId` and part of a table's key.
 const MAX_NAME: usize = 256;
 
 /// The longest claim that is passed on to a backend, in bytes.
@@ -30,8 +32,7 @@ pub struct Claims {
     checks: Arc<Checks>,
     /// The claim that names the client.
     client: String,
-    expires_at: u64,
-    issued_at: Option<u64>,
+    times: Times,
 }
 
 /// Claims are never shown: they are personal, and what they name can be sensitive.
@@ -39,7 +40,7 @@ impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claims")
             .field("issuer", &self.checks.issuer)
-            .field("expires_at", &self.expires_at)
+            .field("expires_at", &self.expires_at())
             .finish_non_exhaustive()
     }
 }
@@ -56,26 +57,27 @@ impl Claims {
     /// `claim`, for a claim that is missing, of a type that RFC 7519 does not give it, or of a
     /// value that the configuration does not allow.
     pub(crate) fn check(
-        members: Map<String, Value>,
+        payload: Payload,
         marked: bool,
         issuer: &str,
         checks: &Arc<Checks>,
         now: u64,
     ) -> Result<Self, Refusal> {
-        if members.get("iss").and_then(Value::as_str) != Some(issuer) {
+        if payload.members.get("iss").and_then(Value::as_str) != Some(issuer) {
             return Err(Refusal::claim("the issuer is another"));
         }
-        let times = times::read(&members)?;
+        let times = times::read(&payload)?;
         times.check(checks, now)?;
+        let Payload { mut members, .. } = payload;
+        // Rules count in whole seconds: a fraction is cut off, against the caller.
+        if let Some(exp) = members.get_mut("exp") {
+            *exp = times.expires_at().into();
+        }
         let client = audience::check(&members, marked, checks)?;
+        check_binding(&members, checks)?;
         check_names(&members, checks)?;
-        let claims = Self {
-            members,
-            checks: Arc::clone(checks),
-            client: client.to_owned(),
-            expires_at: times.exp,
-            issued_at: times.iat,
-        };
+        let client = client.to_owned();
+        let claims = Self { members, checks: Arc::clone(checks), client, times };
         claims.check_rights()?;
         claims.check_required()?;
         Ok(claims)
@@ -87,7 +89,7 @@ impl Claims {
     ///
     /// `claim`: the token has expired since, say, or the clock was set back.
     pub(crate) fn check_again(&self, now: u64) -> Result<(), Refusal> {
-        times::read(&self.members)?.check(&self.checks, now)
+        self.times.check(&self.checks, now)
     }
 
     /// The issuer's short name in the configuration: a pool's id, say.
@@ -107,28 +109,33 @@ impl Claims {
         format!("{}#{name}", self.issuer())
     }
 
-    /// Who calls: the claim that the configuration says, `sub` unless it says otherwise.
+    /// The caller's name: the claim that the configuration names, `sub` by default.
     #[must_use]
     pub fn principal(&self) -> &str {
         self.text(&self.checks.principal).unwrap_or_default()
     }
 
-    /// Who the token is about: the `sub` claim.
+    /// The `sub` claim. It is present if the configuration uses it.
     #[must_use]
-    pub fn subject(&self) -> &str {
-        self.text("sub").unwrap_or_default()
+    pub fn subject(&self) -> Option<&str> {
+        self.text("sub")
     }
 
-    /// When the token ends, in Unix seconds.
+    /// The end of the token, in Unix seconds, rounded down.
     #[must_use]
     pub const fn expires_at(&self) -> u64 {
-        self.expires_at
+        self.times.expires_at()
     }
 
-    /// When the token was made, in Unix seconds, where it says so.
+    /// The time of issue, in Unix seconds, rounded down, if the token states it.
     #[must_use]
-    pub const fn issued_at(&self) -> Option<u64> {
-        self.issued_at
+    pub fn issued_at(&self) -> Option<u64> {
+        self.times.issued_at()
+    }
+
+    /// The moment that revocations compare, in Unix seconds; `None` if the token has no `iat`.
+    pub(crate) fn began(&self) -> Option<u64> {
+        self.times.began(&self.checks)
     }
 
     /// The token's own name, where it has one.
@@ -166,48 +173,47 @@ impl Claims {
         audience::client_of(&self.members, &self.client)
     }
 
-    /// The scopes, of the claim that the issuer keeps them in: a text or a list of texts.
+    /// The scopes, from the issuer's scopes claim; `None` if they cannot be understood.
     #[must_use]
-    pub fn scopes(&self) -> Vec<&str> {
+    pub fn scopes(&self) -> Option<Vec<&str>> {
         caller::scopes(&self.members, &self.checks.scopes_claim)
     }
 
-    /// The user's groups, of the claim that the issuer keeps them in.
+    /// The user's groups, from the issuer's groups claim; `None` if they cannot be understood.
     #[must_use]
-    pub fn groups(&self) -> Vec<&str> {
+    pub fn groups(&self) -> Option<Vec<&str>> {
         caller::groups(&self.members, &self.checks.groups_claim)
     }
 
     /// The caller as rules see it, at no known address.
     #[must_use]
     pub fn caller(&self) -> Caller<'_> {
-        Caller::new(&self.members)
-            .with_issuer(Some(self.issuer()))
-            .with_client(self.client())
-            .with_scopes(self.scopes())
-            .with_groups(self.groups())
+        caller::caller(&self.members, &self.checks, &self.client)
     }
 
-    /// What the backend is told of the caller: names and values, in the configured order.
+    /// The context that the backend receives: names and values, in the configured order.
     ///
-    /// Values are texts, numbers and booleans, since API Gateway answers 500 for any other. A
-    /// list of texts without spaces is joined by spaces, as scopes are. A claim that is missing,
-    /// empty, of another form, or longer than 4096 bytes is left out: cut, it would mean
-    /// something else. `client_id` is the client that was checked, whichever claim names it.
+    /// Values are texts, numbers and booleans, because API Gateway answers 500 for any other. A
+    /// list of texts without spaces is joined by spaces, and so are scopes and groups. A claim
+    /// that is missing, empty, of another form, not understood or longer than 4096 bytes is left
+    /// out: cut, it would mean something else. `client_id` is the client that was checked,
+    /// whichever claim names it.
     pub fn context(&self) -> impl Iterator<Item = (&str, Value)> {
-        self.checks.context.iter().filter_map(|(name, claim)| {
-            let value = match claim.as_str() {
-                "client_id" => self.client().map(Value::from),
+        let Checks { scopes_claim, groups_claim, .. } = &*self.checks;
+        self.checks.context.iter().filter_map(move |(name, claim)| {
+            let value = match claim {
+                claim if claim == "client_id" => self.client().map(Value::from),
+                claim if claim == scopes_claim => self.scopes().as_deref().and_then(joined),
+                claim if claim == groups_claim => self.groups().as_deref().and_then(joined),
                 claim => self.members.get(claim).and_then(flat),
             };
             value.map(|value| (name.as_str(), value))
         })
     }
 
-    /// Checks scopes and groups: their types, and what the configuration asks of them.
+    /// Checks the scopes and groups that the configuration requires.
     fn check_rights(&self) -> Result<(), Refusal> {
         let checks = &self.checks;
-        caller::check_types(&self.members, checks)?;
         if !has(|| self.scopes(), &checks.any_scope, &checks.all_scopes) {
             return Err(Refusal::claim("the token lacks a scope that every caller needs"));
         }
@@ -219,6 +225,7 @@ impl Claims {
 
     fn check_required(&self) -> Result<(), Refusal> {
         let fits = |claim: &str, allowed: &[Value]| match self.members.get(claim) {
+            _ if is_elsewhere(&self.members, claim) => false,
             Some(Value::Array(values)) => values.iter().any(|value| allowed.contains(value)),
             Some(value) => allowed.contains(value),
             None => false,
@@ -231,55 +238,73 @@ impl Claims {
     }
 }
 
-/// Whether `held` has one of `any`, where any is asked for, and every one of `all`.
-fn has<'a>(held: impl FnOnce() -> Vec<&'a str>, any: &[String], all: &[String]) -> bool {
+/// Returns true if `held` has one of `any`, unless that is empty, and every one of `all`.
+///
+/// Names that cannot be understood satisfy nothing.
+fn has<'a>(held: impl FnOnce() -> Option<Vec<&'a str>>, any: &[String], all: &[String]) -> bool {
     if any.is_empty() && all.is_empty() {
         return true;
     }
-    let held = held();
+    let Some(held) = held() else { return false };
     let holds = |name: &String| held.contains(&name.as_str());
     (any.is_empty() || any.iter().any(holds)) && all.iter().all(holds)
 }
 
-/// Checks the claims that names are made of.
+/// Checks that the token may be used by whoever bears it.
+///
+/// `cnf` binds it to a key that the caller must prove to hold (RFC 7800; DPoP, RFC 9449; mutual
+/// TLS, RFC 8705). The proof is not checked here, so such a token is accepted only by a word in
+/// the configuration.
+fn check_binding(members: &Map<String, Value>, checks: &Checks) -> Result<(), Refusal> {
+    match (members.get("cnf"), checks.bound_tokens) {
+        (None, _) | (Some(Value::Object(_)), BoundTokens::Accept) => Ok(()),
+        (Some(_), _) => Err(Refusal::claim("the token is bound to a key (`cnf`)")),
+    }
+}
+
+/// Checks the claims that names are made of; null counts as absent.
 fn check_names(members: &Map<String, Value>, checks: &Checks) -> Result<(), Refusal> {
-    let named = |claim: &str| match members.get(claim) {
-        Some(Value::String(name)) => Some(is_name(name)),
+    let named = |claim: &str, most: usize| match members.get(claim) {
+        Some(Value::String(name)) => Some(is_name(name) && name.len() <= most),
+        None | Some(Value::Null) => None,
         Some(_) => Some(false),
-        None => None,
     };
-    if named("sub") != Some(true) {
+    // Any length: only as a principal it is bounded.
+    if !named("sub", usize::MAX).unwrap_or(!checks.needs_sub) {
         return Err(Refusal::claim("`sub` is missing or not usable"));
     }
-    if named(&checks.principal) != Some(true) {
+    if named(&checks.principal, MAX_NAME) != Some(true) {
         return Err(Refusal::claim("the principal's claim is missing or not usable"));
     }
     // Of another type they could not be revoked.
-    if named("jti") == Some(false) || named("origin_jti") == Some(false) {
+    if named("jti", MAX_NAME) == Some(false) || named("origin_jti", MAX_NAME) == Some(false) {
         return Err(Refusal::claim("`jti` or `origin_jti` is not usable"));
     }
     Ok(())
 }
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control)
+    !name.is_empty() && !name.chars().any(char::is_control)
 }
 
-/// A claim as a backend can be told it.
+/// A claim in a form that the context can carry.
 fn flat(value: &Value) -> Option<Value> {
-    let flat = match value {
-        Value::String(_) | Value::Number(_) | Value::Bool(_) => value.clone(),
-        Value::Array(list) => {
-            let whole = |item: &Value| {
-                let text = item.as_str().filter(|text| !text.is_empty());
-                text.filter(|text| !text.contains(char::is_whitespace)).map(str::to_owned)
-            };
-            Value::from(list.iter().map(whole).collect::<Option<Vec<_>>>()?.join(" "))
-        }
-        Value::Null | Value::Object(_) => return None,
-    };
-    let fits = |text: &str| !text.is_empty() && text.len() <= MAX_CONTEXT;
-    flat.as_str().is_none_or(fits).then_some(flat)
+    match value {
+        Value::Number(_) | Value::Bool(_) => Some(value.clone()),
+        Value::String(text) => text_within_bounds(text.clone()),
+        Value::Array(list) => joined(&list.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?),
+        Value::Null | Value::Object(_) => None,
+    }
+}
+
+/// Names joined by spaces; `None` if one is empty or has a space in it.
+fn joined(names: &[&str]) -> Option<Value> {
+    let is_whole = |name: &&str| !name.is_empty() && !name.contains(char::is_whitespace);
+    names.iter().all(is_whole).then(|| names.join(" ")).and_then(text_within_bounds)
+}
+
+fn text_within_bounds(text: String) -> Option<Value> {
+    (!text.is_empty() && text.len() <= MAX_CONTEXT).then(|| Value::from(text))
 }
 
 #[cfg(test)]

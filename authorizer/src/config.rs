@@ -16,13 +16,14 @@ mod source;
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use ::policy::{Code, RuleSpec, Rules};
 use serde::Deserialize;
 use toml::Spanned;
 
 use issuer::IssuerSpec;
-pub use issuer::{Accepted, Checks, Identity, Issuer, TokenUse};
+pub use issuer::{Accepted, BoundTokens, Checks, Identity, Issuer, TokenUse};
 pub(crate) use limits::UNKNOWN_KEY;
 pub use limits::{PlanChoice, Refuse, ThrottleConfig};
 pub use metrics::MetricsConfig;
@@ -295,6 +296,12 @@ impl Config {
                 Some(spec.into_inner())
             }
         };
+        let needs_sub = revocation.is_some()
+            || throttle.as_ref().is_some_and(|throttle| throttle.subject == "sub")
+            || rules.fills("sub");
+        for issuer in &mut issuers {
+            Arc::make_mut(&mut issuer.checks).needs_sub = needs_sub;
+        }
         Ok(Self { issuers, rules, token, response, throttle, revocation, metrics })
     }
 }
@@ -442,9 +449,9 @@ api_key = "a-key-of-twenty-chars"
             ),
             (
                 "user_pool = \"us-east-1_abcDEF123\"",
-                "url = \"http://i.example\"\njwks_uri = \"https://i.example/j\"",
+                "url = \"https://i.example\"\njwks_uri = \"http://i.example/j\"",
                 1,
-                "must begin with https://",
+                "keys are not fetched from `http://i.example/j`",
             ),
         ] {
             assert_eq!(GOOD.matches(from).count(), 1, "`{from}` must be there once");
@@ -453,6 +460,21 @@ api_key = "a-key-of-twenty-chars"
             assert!(text.contains(says), "{to}: {text}");
             assert!(!text.contains('\n'), "{text}");
         }
+    }
+
+    #[test]
+    fn a_subject_is_needed_where_something_uses_it() {
+        let needs = |text: &str| {
+            Config::parse(text, "t").unwrap().issuers.iter().all(|issuer| issuer.checks.needs_sub)
+        };
+        assert!(!needs(GOOD), "only the principal");
+        assert!(needs(&GOOD.replace("\"client_id\"", "\"sub\"")), "a limit");
+        assert!(!needs(&GOOD.replace("\"client_id\"", "\"username\"")));
+        assert!(needs(&format!("{GOOD}[revocation]\ntable = \"t\"\n")), "a revocation");
+        assert!(needs(&GOOD.replace("\"GET /orders/*\"", "\"GET /orders/{sub}\"")), "a path");
+        assert!(!needs(&GOOD.replace("\"GET /orders/*\"", "\"GET /orders/{username}\"")));
+        let deny = GOOD.replace("any_scope", "deny = [\"GET /users/{sub}/*\"]\nany_scope");
+        assert!(needs(&deny), "a deny too");
     }
 
     #[test]

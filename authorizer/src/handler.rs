@@ -306,7 +306,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         trail.measured.cached = Some(lookup == Lookup::Hit);
         let claims = outcome?;
         trail.measured.key_age = self.verifier.key_age(&claims);
-        trail.sub = Some(log::digest_of(claims.subject()));
+        trail.sub = claims.subject().map(log::digest_of);
         if self.config.revocation.is_some() {
             let revocations = self.revocations.as_ref();
             let revocations = revocations.ok_or(Refusal::config("no table of revocations"))?;

@@ -20,6 +20,7 @@ mod download;
 mod fetch;
 mod key;
 mod set;
+mod skipped;
 mod source;
 
 use std::sync::Arc;

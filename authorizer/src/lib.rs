@@ -40,8 +40,8 @@ mod verify;
 pub use algorithm::Algorithm;
 pub use claims::{Claims, assumed_caller};
 pub use config::{
-    Accepted, Checks, Config, ConfigError, HttpForm, HttpUnauthorized, Identity, Issuer,
-    MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig, RevocationFailure,
+    Accepted, BoundTokens, Checks, Config, ConfigError, HttpForm, HttpUnauthorized, Identity,
+    Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig, RevocationFailure,
     ThrottleConfig, TokenSource, TokenUse,
 };
 pub use event::{ApiKey, Event, Form};

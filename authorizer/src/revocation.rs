@@ -1,18 +1,21 @@
-//! Tokens that were taken back before their end.
+//! Revoked tokens.
 //!
-//! A token is revoked by its own name (`jti`), by its sign-in (`origin_jti`, shared over
-//! refreshes), by its subject or by its client, the last two for what was issued before some
-//! moment. A refresh makes a new token of an old sign-in, so that what counts is the sign-in where
-//! the token tells of it (`auth_time`): who is revoked comes back by signing in, not by a refresh.
-//! All that can revoke one token is asked for in one consistent read of at most four
-//! items, and the answer is kept, revoked or not, for the configured time: within it every
-//! execution environment sees a revocation.
+//! A token is revoked by its own name (`jti`), by its sign-in (`origin_jti`, shared by refreshes),
+//! by its subject or by its client. The last two revoke every token that was issued before some
+//! moment. A refresh makes a new token of an old sign-in, so the moment of the sign-in counts
+//! where the token states it (`auth_time`): a revoked user comes back by signing in, not by a
+//! refresh. An issuer's clock may be ahead, so a token counts as ten seconds older than it states,
+//! or as `leeway_seconds` if that is more: a token issued just before a revocation is revoked, and
+//! so is a sign-in within ten seconds after it.
+//!
+//! One consistent read of at most four items asks for everything that can revoke a token. The
+//! answer, revoked or not, is cached for the configured time: within it every execution
+//! environment sees a revocation.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
 use throttle::table::RevocationKind;
 use throttle::{Cache, Clock, Revocable, Revocation, StoreError, Timestamp, table};
 
@@ -99,7 +102,7 @@ impl<C: Clock> Revocations<C> {
                 };
             }
         };
-        let (began, now) = (began(claims), self.clock.now());
+        let (began, now) = (claims.began().map(Timestamp::from_secs), self.clock.now());
         let revokes = found.iter().find(|revocation| revocation.revokes(began, now));
         Ok(revokes.map(|revocation| revocation.target().kind()))
     }
@@ -126,16 +129,6 @@ impl<C: Clock> Revocations<C> {
     }
 }
 
-/// When what a token proves began, where it says when it was issued: with its sign-in, at most.
-///
-/// An issuer that writes 0 for a sign-in that it doesn't know of has its tokens revoked, not let
-/// through.
-fn began(claims: &Claims) -> Option<Timestamp> {
-    let signed_in = claims.members().get("auth_time").and_then(Value::as_u64);
-    let issued = claims.issued_at()?;
-    Some(Timestamp::from_secs(signed_in.map_or(issued, |moment| moment.min(issued))))
-}
-
 /// What stands for all of these together.
 fn name_of(targets: &[Revocable]) -> Vec<u8> {
     let parts =
@@ -146,7 +139,8 @@ fn name_of(targets: &[Revocable]) -> Vec<u8> {
 /// All that can revoke a token: at most four items.
 fn targets(claims: &Claims) -> Vec<Revocable> {
     let issuer = claims.issuer();
-    let mut targets = vec![Revocable::user(issuer, claims.subject())];
+    let mut targets = Vec::new();
+    targets.extend(claims.subject().map(|subject| Revocable::user(issuer, subject)));
     targets.extend(claims.client().map(|client| Revocable::client(issuer, client)));
     targets.extend(claims.origin_jti().map(|origin| Revocable::session(issuer, origin)));
     targets.extend(claims.jti().map(|jti| Revocable::token(issuer, jti)));

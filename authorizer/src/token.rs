@@ -46,6 +46,13 @@ pub(crate) struct Unverified<'a> {
     pub(crate) parts: Parts<'a>,
 }
 
+/// A payload that was read, with its text.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Payload {
+    pub(crate) members: Map<String, Value>,
+    text: Vec<u8>,
+}
+
 /// A signature's bytes.
 pub(crate) struct Signature {
     bytes: [u8; MAX_SIGNATURE],
@@ -133,26 +140,26 @@ impl<'a> Unverified<'a> {
         Parts::of(token).and_then(Self::read)
     }
 
-    /// The payload's members. Only `iss` may be used before the signature is verified.
+    /// Reads the payload. Only `iss` may be used before the signature is verified.
     ///
-    /// `goes_on` is told the issuer; where it says no, what stands behind the issuer is not read,
-    /// and the answer is `None`.
+    /// `goes_on` receives the issuer. If it returns false, the rest of the payload is not read and
+    /// the result is `None`.
     ///
     /// # Errors
     ///
-    /// `malformed` where the payload is not one JSON object without ambiguity; `claim` for an
-    /// issuer that is no text.
+    /// `malformed` if the payload is not one JSON object without ambiguity; `claim` if the issuer
+    /// is not a text.
     pub(crate) fn claims(
         &self,
         goes_on: impl Fn(&str) -> bool,
-    ) -> Result<Option<Map<String, Value>>, Refusal> {
+    ) -> Result<Option<Payload>, Refusal> {
         let payload = decode(self.parts.payload)?;
         let no_text = Cell::new(false);
         let accepts = |name: &str, value: &Value| {
             name != "iss" || value.as_str().map_or_else(|| !no_text.replace(true), &goes_on)
         };
         match json::object_of(&payload, accepts) {
-            Ok(members) => Ok(Some(members)),
+            Ok(members) => Ok(Some(Payload { members, text: payload })),
             Err(Unread::Refused) if no_text.get() => Err(UNKNOWN_ISSUER),
             Err(Unread::Refused) => Ok(None),
             Err(Unread::Malformed) => {
@@ -170,6 +177,20 @@ impl<'a> Unverified<'a> {
         let mut bytes = [0; MAX_SIGNATURE];
         let length = URL_SAFE_NO_PAD.decode_slice(self.parts.signature, &mut bytes);
         Ok(Signature { bytes, length: length.map_err(|_| NOT_BASE64)? })
+    }
+}
+
+impl Payload {
+    /// Returns a member exactly as it is written: JSON numbers lose digits when they are read.
+    pub(crate) fn written(&self, name: &str) -> Option<&str> {
+        json::members(&self.text)?.get(name).map(|value| value.get())
+    }
+
+    /// A payload of these members, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(members: Map<String, Value>) -> Self {
+        let text = Value::Object(members.clone()).to_string().into_bytes();
+        Self { members, text }
     }
 }
 
@@ -269,7 +290,8 @@ mod tests {
         assert_eq!(parsed.kid, "k");
         assert_eq!(parsed.algorithm, Algorithm::Rs256);
         let claims = parsed.claims(|iss| iss == "i").unwrap().unwrap();
-        assert_eq!(claims.get("iss"), Some(&Value::from("i")));
+        assert_eq!(claims.members.get("iss"), Some(&Value::from("i")));
+        assert_eq!(claims.written("iss"), Some("\"i\""));
         assert_eq!(parsed.claims(|iss| iss == "j"), Ok(None), "not read to its end");
         assert_eq!(format!("{}.c2ln", parsed.parts.signed), text);
         assert_eq!(parsed.signature().unwrap().as_bytes(), b"sig");

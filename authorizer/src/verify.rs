@@ -52,10 +52,11 @@ pub enum Lookup {
     Miss,
 }
 
-/// Whether every key set is at an http address.
+/// Returns true if no key set is at an https address.
 pub(crate) fn are_plain(issuers: &[Issuer]) -> bool {
-    let mut identities = issuers.iter().flat_map(|issuer| &issuer.identities);
-    identities.all(|identity| identity.jwks_uri.scheme() == "http")
+    let identities = issuers.iter().flat_map(|issuer| &issuer.identities);
+    let mut addresses = identities.filter_map(|identity| identity.jwks_uri.as_ref());
+    addresses.all(|address| address.scheme() == "http")
 }
 
 impl<C: Clock + Clone> Verifier<C> {

@@ -1,5 +1,6 @@
-//! For whom a token is: its kind, the client it was issued to, and the audience it is bound to.
+//! The recipients of a token: its kind, the client it was issued to, and its audience.
 
+use policy::is_elsewhere;
 use serde_json::{Map, Value};
 
 use crate::config::{Accepted, Checks, TokenUse};
@@ -8,12 +9,12 @@ use crate::refusal::Refusal;
 /// The client of an ID token, and the resource that an access token is bound to.
 const AUDIENCE: &str = "aud";
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Access,
     Id,
-    /// The token doesn't say.
+    /// The token does not say.
     Unsaid,
 }
 
@@ -26,9 +27,9 @@ pub(super) fn check<'c>(
     let kind = kind(members, marked, checks)?;
     let client = client_claim(members, kind, checks);
     let named = client_of(members, client);
-    let fits = match (&checks.clients, members.get(client)) {
+    let fits = match (&checks.clients, member(members, client)) {
         (None | Some(Accepted::Any), None) => true,
-        // What it names is an audience then, and judged as one below.
+        // It names an audience then, and is judged as one below.
         (None, Some(_)) if client == AUDIENCE => true,
         (None, Some(_)) => named.is_some(),
         (Some(clients), _) => named.is_some_and(|name| clients.has(name)),
@@ -39,30 +40,47 @@ pub(super) fn check<'c>(
     if client == AUDIENCE && checks.clients.is_some() {
         return Ok(client);
     }
-    let audience = members.get(AUDIENCE);
-    let fits = match (&checks.audiences, audience) {
-        // RFC 7519 section 4.1.3: an audience that isn't ours must be refused; none is ours here.
-        (None, audience) => audience.is_none(),
-        (Some(Accepted::Any), None) => true,
-        (Some(Accepted::These(_)), None) => {
+    let audience = member(members, AUDIENCE);
+    // A token that marks itself as an access token, and whose audience is only the client that it
+    // was issued to, is meant for no other API.
+    let is_own = kind == Kind::Access && named.is_some() && client_of(members, AUDIENCE) == named;
+    let is_unbound = audience.is_none() || is_own;
+    let fits = match &checks.audiences {
+        // RFC 7519 section 4.1.3: an audience that is not ours must be refused; none is ours here.
+        None => is_unbound,
+        Some(accepted) if accepts(accepted, audience) => true,
+        Some(Accepted::Any) => audience.is_none(),
+        Some(Accepted::These(_)) => {
             let name = members.get(&checks.client_claim).and_then(Value::as_str);
-            kind == Kind::Access
+            is_unbound
+                && kind == Kind::Access
                 && name.is_some_and(|name| checks.unbound_clients.iter().any(|id| id == name))
         }
-        (Some(audiences), audience) => accepts(audiences, audience),
     };
     if fits { Ok(client) } else { Err(Refusal::claim("the token is for another audience")) }
 }
 
-/// What the token is, where that is what the configuration asks for.
+/// A claim that says something: an audience that is empty counts as missing.
+fn member<'m>(members: &'m Map<String, Value>, claim: &str) -> Option<&'m Value> {
+    members.get(claim).filter(|value| {
+        let is_empty = match value {
+            Value::String(text) => text.is_empty(),
+            Value::Array(list) => list.is_empty(),
+            _ => false,
+        };
+        claim != AUDIENCE || !is_empty
+    })
+}
+
+/// The kind of the token, if the configuration accepts it.
 ///
-/// Cognito says it in `token_use`. Another issuer's token may be marked as an access token by its
-/// header's `typ` (RFC 9068), or not say it at all: then it is no access token, and passes as an
-/// ID token for its audience, or where any use is accepted.
+/// Cognito states it in `token_use`. Another issuer's token may be marked as an access token by its
+/// header's `typ` (RFC 9068), or not state it at all: then it is not an access token, and passes as
+/// an ID token for its audience, or where any use is accepted.
 ///
-/// A security event (RFC 8417 section 2.2) is no token that lets anybody in, though one looks much
-/// like an ID token: the logout token of OpenID Connect's back-channel logout, say, which an
-/// issuer hands to every client.
+/// A security event (RFC 8417 section 2.2) is not a token that grants access, though some look much
+/// like an ID token: the logout token of OpenID Connect's back-channel logout, for example, which
+/// an issuer hands to every client.
 fn kind(members: &Map<String, Value>, marked: bool, checks: &Checks) -> Result<Kind, Refusal> {
     let another = Err(Refusal::claim("the token is for another use"));
     if members.get("events").is_some_and(Value::is_object) {
@@ -87,8 +105,8 @@ fn kind(members: &Map<String, Value>, marked: bool, checks: &Checks) -> Result<K
 
 /// The claim that names a token's client: the one that is checked, and the only one believed.
 ///
-/// It follows from what the token is, never from what happens to be there: an ID token with a
-/// `client_id` is still judged by its audience.
+/// It follows from the kind of the token, never from the claims that happen to be present: an ID
+/// token with a `client_id` is still judged by its audience.
 fn client_claim<'c>(members: &Map<String, Value>, kind: Kind, checks: &'c Checks) -> &'c str {
     let client = checks.client_claim.as_str();
     match kind {
@@ -98,10 +116,10 @@ fn client_claim<'c>(members: &Map<String, Value>, kind: Kind, checks: &'c Checks
     }
 }
 
-/// The one client that this claim names.
+/// The client that this claim names.
 ///
-/// An audience may say it as a list of one (RFC 7519 section 4.1.3). Of several none is believed:
-/// which one could be denied or revoked?
+/// An audience may be a list of one (RFC 7519 section 4.1.3). A list of several names no client,
+/// because it would be unclear which one to deny or revoke.
 pub(super) fn client_of<'a>(members: &'a Map<String, Value>, claim: &str) -> Option<&'a str> {
     let name = match members.get(claim)? {
         Value::String(name) => name,
@@ -114,9 +132,15 @@ pub(super) fn client_of<'a>(members: &'a Map<String, Value>, claim: &str) -> Opt
     (!name.is_empty()).then_some(name)
 }
 
-/// Whether an audience is well formed, and holds one that is accepted.
+/// Returns true if a claim names a client, or more than one, in a form that is not understood.
+pub(super) fn is_unclear(members: &Map<String, Value>, claim: &str) -> bool {
+    is_elsewhere(members, claim)
+        || client_of(members, claim).is_none() && member(members, claim).is_some()
+}
+
+/// Returns true if an audience is well formed and has an accepted entry.
 ///
-/// It may be several (RFC 7519 section 4.1.3).
+/// It may have several entries (RFC 7519 section 4.1.3).
 fn accepts(accepted: &Accepted, claim: Option<&Value>) -> bool {
     match claim {
         Some(Value::String(one)) => !one.is_empty() && accepted.has(one),

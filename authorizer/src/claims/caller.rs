@@ -1,42 +1,74 @@
 //! A token's claims as rules see them: the issuer, the client, scopes and groups apart.
 
-use policy::Caller;
+use policy::{Caller, is_elsewhere};
 use serde_json::{Map, Value};
 
+use super::audience;
 use crate::config::{Checks, Issuer};
 use crate::refusal::Refusal;
 
 /// The scopes of a token: a text with spaces between them (RFC 8693 section 4.2), or a list.
-pub(super) fn scopes<'m>(members: &'m Map<String, Value>, claim: &str) -> Vec<&'m str> {
-    match members.get(claim) {
-        Some(Value::String(scopes)) => scopes.split(' ').filter(|s| !s.is_empty()).collect(),
-        Some(Value::Array(scopes)) => scopes.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// The user's groups: a list, as Cognito puts them into `cognito:groups`.
-pub(super) fn groups<'m>(members: &'m Map<String, Value>, claim: &str) -> Vec<&'m str> {
-    match members.get(claim) {
-        Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Refuses scopes and groups of a type that their claims don't have.
 ///
-/// A type that is not understood may hold the very group that a rule denies.
-pub(super) fn check_types(members: &Map<String, Value>, checks: &Checks) -> Result<(), Refusal> {
-    let of_texts =
-        |list: &Value| list.as_array().is_some_and(|list| list.iter().all(Value::is_string));
-    let scopes = members.get(&checks.scopes_claim);
-    if scopes.is_some_and(|scopes| !scopes.is_string() && !of_texts(scopes)) {
-        return Err(Refusal::claim("the scopes are neither a text nor a list of texts"));
+/// `None` if they cannot be understood.
+pub(super) fn scopes<'m>(members: &'m Map<String, Value>, claim: &str) -> Option<Vec<&'m str>> {
+    let split = |text: &'m str| text.split(' ').filter(|scope| !scope.is_empty()).collect();
+    names(members, claim, split)
+}
+
+/// The user's groups: a list, or a text that is one group whole.
+///
+/// `None` if they cannot be understood.
+pub(super) fn groups<'m>(members: &'m Map<String, Value>, claim: &str) -> Option<Vec<&'m str>> {
+    names(members, claim, |text| if text.is_empty() { Vec::new() } else { vec![text] })
+}
+
+/// The names in a claim: none if it is missing or null, `None` if it cannot be understood.
+///
+/// The claim may be another form than a text or a list of texts, a text may be a list in another
+/// notation, and the token may keep the claim elsewhere: each may hide the very name that a rule
+/// denies.
+fn names<'m>(
+    members: &'m Map<String, Value>,
+    claim: &str,
+    of_text: impl FnOnce(&'m str) -> Vec<&'m str>,
+) -> Option<Vec<&'m str>> {
+    if is_elsewhere(members, claim) {
+        return None;
     }
-    if members.get(&checks.groups_claim).is_some_and(|groups| !of_texts(groups)) {
-        return Err(Refusal::claim("the groups are not a list of texts"));
+    match members.get(claim) {
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(Value::String(text)) if is_another_list(text) => None,
+        Some(Value::String(text)) => Some(of_text(text)),
+        Some(Value::Array(list)) => list.iter().map(Value::as_str).collect(),
+        Some(_) => None,
     }
-    Ok(())
+}
+
+/// Returns true if a text looks like a list: `a,b`, `a;b` or `["a"]`.
+fn is_another_list(text: &str) -> bool {
+    text.contains([',', ';']) || text.trim_start().starts_with('[')
+}
+
+/// The caller with these claims, whose client is named by `client_claim`.
+pub(super) fn caller<'a>(
+    members: &'a Map<String, Value>,
+    checks: &'a Checks,
+    client_claim: &str,
+) -> Caller<'a> {
+    let caller = Caller::new(members).with_issuer(Some(&checks.issuer));
+    let caller = if audience::is_unclear(members, client_claim) {
+        caller.with_unclear_client()
+    } else {
+        caller.with_client(audience::client_of(members, client_claim))
+    };
+    let caller = match scopes(members, &checks.scopes_claim) {
+        Some(scopes) => caller.with_scopes(scopes),
+        None => caller.with_unclear_scopes(),
+    };
+    match groups(members, &checks.groups_claim) {
+        Some(groups) => caller.with_groups(groups),
+        None => caller.with_unclear_groups(),
+    }
 }
 
 /// The caller that rules would see behind a good token with these claims; nothing is verified.
@@ -47,8 +79,8 @@ pub(super) fn check_types(members: &Map<String, Value>, checks: &Checks) -> Resu
 ///
 /// # Errors
 ///
-/// `claim` for an issuer whose tokens are not taken, for claims without `iss` where several are,
-/// and for scopes or groups of a type that no good token has.
+/// `claim` for an issuer that is not configured, and for claims without `iss` if several issuers
+/// are.
 pub fn assumed_caller<'a>(
     members: &'a Map<String, Value>,
     issuers: &'a [Issuer],
@@ -63,15 +95,10 @@ pub fn assumed_caller<'a>(
         }
     };
     let checks = &issuer.checks;
-    check_types(members, checks)?;
     let is_id = members.get("token_use").is_some_and(|said| said == "id");
     let client = checks.client_claim.as_str();
     let named = if is_id || !members.contains_key(client) { "aud" } else { client };
-    Ok(Caller::new(members)
-        .with_issuer(Some(&checks.issuer))
-        .with_client(super::audience::client_of(members, named))
-        .with_scopes(scopes(members, &checks.scopes_claim))
-        .with_groups(groups(members, &checks.groups_claim)))
+    Ok(caller(members, checks, named))
 }
 
 #[cfg(test)]
@@ -125,17 +152,87 @@ mod tests {
         }
     }
 
+    /// The verdict for a caller of the pool with these claims, by a rule that allows and one that
+    /// denies.
+    fn verdict(claims: &Value, requirement: &str) -> [bool; 2] {
+        let rule = |effect: &str| {
+            let text = format!("name = \"{effect}\"\n{effect} = [\"GET /x\"]\n{requirement}");
+            toml::from_str::<RuleSpec>(&text).unwrap()
+        };
+        let open: RuleSpec =
+            toml::from_str("name = \"open\"\nallow = [\"GET /x\"]\neveryone = true").unwrap();
+        let arn = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/prod/GET/x";
+        let arn = MethodArn::parse(arn).unwrap();
+        let issuers = issuers(&[POOL]);
+        let caller = assumed_caller(claims.as_object().unwrap(), &issuers).unwrap();
+        let is_allowed =
+            |rules| Rules::compile(rules).unwrap().verdict(&caller, &arn).is_authorized();
+        [is_allowed(vec![rule("allow")]), !is_allowed(vec![open, rule("deny")])]
+    }
+
     #[test]
-    fn what_no_good_token_has_is_refused() {
-        for claims in [
-            json!({"scope": ["a", 1]}),
-            json!({"scope": 1}),
-            json!({"scope": null}),
-            json!({"cognito:groups": "a"}),
-            json!({"cognito:groups": ["a", 1]}),
+    fn names_are_absent_understood_or_neither() {
+        const ABSENT: [bool; 2] = [false, false];
+        const HELD: [bool; 2] = [true, true];
+        // Never enough for an allow, always enough for a deny.
+        const UNCLEAR: [bool; 2] = [false, true];
+        let elsewhere = |claim: &str| json!({ claim: "src1" });
+        for (claim, requirement) in
+            [("cognito:groups", "any_group = [\"a\"]"), ("scope", "any_scope = [\"a\"]")]
+        {
+            for (value, expected) in [
+                (json!(null), ABSENT),
+                (json!([]), ABSENT),
+                (json!(""), ABSENT),
+                (json!("b"), ABSENT),
+                (json!(["b", "a,b"]), ABSENT),
+                (json!("a"), HELD),
+                (json!(["b", "a"]), HELD),
+                (json!("a,b"), UNCLEAR),
+                (json!("b;a"), UNCLEAR),
+                (json!("[\"a\"]"), UNCLEAR),
+                (json!(" [a]"), UNCLEAR),
+                (json!(["a", 1]), UNCLEAR),
+                (json!(["a", null]), UNCLEAR),
+                (json!([["a"]]), UNCLEAR),
+                (json!({"a": true}), UNCLEAR),
+                (json!(1), UNCLEAR),
+                (json!(true), UNCLEAR),
+            ] {
+                let claims = json!({ claim: value });
+                assert_eq!(verdict(&claims, requirement), expected, "{claims}");
+            }
+            assert_eq!(verdict(&json!({}), requirement), ABSENT, "{claim}");
+            for claims in [
+                json!({"_claim_names": elsewhere(claim), "_claim_sources": {}}),
+                json!({"_claim_names": elsewhere(claim), claim: ["a"]}),
+                json!({"_claim_sources": {"src1": {}}}),
+                json!({"_claim_names": [claim]}),
+            ] {
+                assert_eq!(verdict(&claims, requirement), UNCLEAR, "{claims}");
+            }
+        }
+        let scopes = json!({"scope": "b a"});
+        assert_eq!(verdict(&scopes, "all_scopes = [\"a\", \"b\"]"), HELD);
+        let whole = json!({"cognito:groups": "a b"});
+        assert_eq!(verdict(&whole, "any_group = [\"a\"]"), ABSENT, "a text is one group");
+        assert_eq!(verdict(&whole, "any_group = [\"a b\"]"), HELD);
+        let other = json!({"hasgroups": true, "cognito:groups": ["a"]});
+        assert_eq!(verdict(&other, "any_group = [\"a\"]"), HELD, "`hasgroups` is of `groups`");
+    }
+
+    #[test]
+    fn a_client_of_several_is_unclear() {
+        let requirement = "clients = [\"c\"]";
+        for (claims, expected) in [
+            (json!({"aud": ["c"]}), [true, true]),
+            (json!({"aud": ["d"]}), [false, false]),
+            (json!({"aud": []}), [false, false]),
+            (json!({"aud": ["c", "d"]}), [false, true]),
+            (json!({"client_id": 1}), [false, true]),
+            (json!({"client_id": "d", "_claim_names": {"client_id": "s"}}), [false, true]),
         ] {
-            let issuers = issuers(&[POOL]);
-            assert!(assumed_caller(claims.as_object().unwrap(), &issuers).is_err(), "{claims}");
+            assert_eq!(verdict(&claims, requirement), expected, "{claims}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Whose tokens are taken, and what is asked of them.
+//! The issuers whose tokens are accepted, and the checks on these tokens.
 
 mod accepted;
 mod address;
@@ -31,9 +31,10 @@ pub struct Issuer {
 pub struct Identity {
     /// The text that a token's `iss` must equal.
     pub iss: String,
-    /// Where its key set is fetched: never a URL built from a token.
-    pub jwks_uri: reqwest::Url,
-    /// Whether its keys are surely published, so that they are fetched before the first request.
+    /// The address of its key set, never a URL built from a token; `None` if its keys come from
+    /// the configuration alone.
+    pub jwks_uri: Option<reqwest::Url>,
+    /// True if its keys are surely published, so that they are fetched before the first request.
     pub prefetch: bool,
     /// The keys that are used until a fetched set replaces them.
     pub bundle: Option<Bundle>,
@@ -60,7 +61,7 @@ pub struct Checks {
     pub unbound_clients: Vec<String>,
     /// The claim that holds the scopes: a text with spaces between them, or a list of texts.
     pub scopes_claim: String,
-    /// The claim that holds the user's groups: a list of texts.
+    /// The claim that holds the user's groups: a list of texts, or one group as a text.
     pub groups_claim: String,
     /// The claim that names the client of an access token (RFC 9068 section 2.2: `client_id`).
     pub client_claim: String,
@@ -74,16 +75,31 @@ pub struct Checks {
     pub all_groups: Vec<String>,
     /// Claims that must be there, each with the values of which it must have one.
     pub required_claims: Vec<(String, Vec<Value>)>,
-    /// By how much each time may be missed. Default 0.
+    /// Clock-skew leeway for each time. Default 0.
     pub leeway: u64,
     /// The longest time from `iat` to `exp`; none: `iat` may be missing.
     pub max_lifetime: Option<u64>,
     /// The longest time since the user signed in (`auth_time`).
     pub max_age: Option<u64>,
-    /// The claim that says who calls: the policy's `principalId`.
+    /// The treatment of tokens that are bound to a key of the caller.
+    pub bound_tokens: BoundTokens,
+    /// The claim that names the caller: the policy's `principalId`.
     pub principal: String,
-    /// Which claims the backend is told: pairs of a name and a claim.
+    /// True if a revocation, a limit or a path uses `sub`: a token without it is then refused.
+    pub needs_sub: bool,
+    /// The claims that the backend receives: pairs of a name and a claim.
     pub context: Vec<(String, String)>,
+}
+
+/// The treatment of a sender-constrained token: one with the claim `cnf` (RFC 7800).
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum BoundTokens {
+    /// It is refused, because the proof that the caller holds the key is not checked.
+    #[default]
+    Refuse,
+    /// It is accepted like any other, because something in front of the API checks the proof.
+    Accept,
 }
 
 /// Which kind of token is taken: Cognito's `token_use`.

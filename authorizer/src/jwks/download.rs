@@ -1,4 +1,4 @@
-//! Fetching a key set to keep it: what a deployment bundles.
+//! Fetches a key set for a deployment to bundle.
 
 use super::fetch::{Fetch, FetchError};
 use super::set::{KeySet, SetError};
@@ -21,7 +21,7 @@ impl std::fmt::Debug for PublishedKeys {
     }
 }
 
-/// Why a key set couldn't be fetched. Says nothing of the body.
+/// The reason why a key set could not be fetched. It never quotes the body.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct KeysError(String);
@@ -36,12 +36,16 @@ impl From<FetchError> for KeysError {
 ///
 /// # Errors
 ///
-/// No answer in 1.5 seconds, another status than 200, over 150,000 bytes, or no usable key.
+/// No address, no answer in 1.5 seconds, another status than 200, over 150,000 bytes, or no usable
+/// key.
 pub async fn fetch_keys(identity: &Identity) -> Result<PublishedKeys, KeysError> {
-    let client = http::client(identity.jwks_uri.scheme() == "http")
+    let address = identity.jwks_uri.as_ref();
+    let address =
+        address.ok_or_else(|| KeysError("the keys come from the configuration".into()))?;
+    let client = http::client(address.scheme() == "http")
         .map_err(|error| KeysError(format!("no HTTP client could be made: {error}")))?;
     let fetch = Fetch::new(client);
-    let body = fetch.body(&identity.jwks_uri).await?;
+    let body = fetch.body(address).await?;
     let usable = KeySet::parse(&body).map_err(FetchError::from)?.len();
     let text = String::from_utf8(body).map_err(|_| FetchError::from(SetError::Form))?;
     Ok(PublishedKeys { text, usable })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONNECTION, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, HeaderValue};
 use reqwest::{Client, StatusCode, Url};
 
 use super::set::{KeySet, SetError};
@@ -66,7 +66,9 @@ impl Fetch {
             .get(address.clone())
             .timeout(TIMEOUT)
             .header(CONNECTION, HeaderValue::from_static("close"))
-            .header(ACCEPT, HeaderValue::from_static("application/json"));
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            // Without it any coding is acceptable (RFC 9110 section 12.5.3), and none is decoded.
+            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let mut response = request.send().await.map_err(|error| transport(&error))?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status()));

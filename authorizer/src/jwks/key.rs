@@ -93,34 +93,73 @@ impl Key {
 
     /// Reads a member of a set: its kid, and a key for each algorithm that it may verify.
     ///
-    /// Nothing where it is malformed, weak, private, or for something else than signatures.
-    pub(super) fn read(jwk: &Map<String, Value>) -> Option<(&str, Vec<Self>)> {
-        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-        let kid = text("kid").filter(|kid| !kid.is_empty())?;
-        if !is_for_verification(jwk) || PRIVATE.iter().any(|name| jwk.contains_key(*name)) {
-            return None;
+    /// An optional member that is null counts as absent.
+    ///
+    /// # Errors
+    ///
+    /// The key is malformed, weak, private, or for something other than signatures.
+    pub(super) fn read(jwk: &Map<String, Value>) -> Result<(&str, Vec<Self>), Skip> {
+        let kid = text(jwk, "kid").filter(|kid| !kid.is_empty()).ok_or(Skip::NoKid)?;
+        if !is_for_verification(jwk) {
+            return Err(Skip::Use);
         }
-        let public = Public::read(jwk)?;
+        if PRIVATE.iter().any(|name| is_given(jwk, name)) {
+            return Err(Skip::Private);
+        }
         let algorithms = match jwk.get("alg") {
-            None => Algorithm::ALL.to_vec(),
-            Some(alg) => vec![Algorithm::of_name(alg.as_str()?)?],
+            None | Some(Value::Null) => Algorithm::ALL.to_vec(),
+            Some(alg) => {
+                let known = alg.as_str().and_then(Algorithm::of_name);
+                vec![known.ok_or(Skip::Algorithm)?]
+            }
         };
+        let public = Public::read(jwk)?;
         let keys: Vec<Self> = algorithms
             .into_iter()
             .filter_map(|algorithm| Some(Self { algorithm, parsed: public.parse(algorithm)? }))
             .collect();
-        if keys.is_empty() { None } else { Some((kid, keys)) }
+        if keys.is_empty() { Err(Skip::Unfit) } else { Ok((kid, keys)) }
     }
 }
 
-/// Whether `use` and `key_ops` allow it (RFC 7517 sections 4.2 and 4.3); both may be missing.
+/// The reason why a key of a set is skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub(super) enum Skip {
+    #[error("it is not a JSON object whose members are unique")]
+    Form,
+    #[error("it has no `kid`")]
+    NoKid,
+    #[error("its `use` or `key_ops` is not for verifying signatures")]
+    Use,
+    #[error("it contains a private key")]
+    Private,
+    #[error("its `alg` is not supported")]
+    Algorithm,
+    #[error("its `kty` or `crv` is not supported")]
+    Type,
+    #[error("its numbers are missing, malformed, or out of bounds (RSA has 2048 to 8192 bits)")]
+    Numbers,
+    #[error("its `alg` is for another type of key, or its numbers are not a valid key")]
+    Unfit,
+    #[error("another key has its `kid`, and nothing tells the two apart")]
+    Ambiguous,
+}
+
+fn text<'j>(jwk: &'j Map<String, Value>, name: &str) -> Option<&'j str> {
+    jwk.get(name).and_then(Value::as_str)
+}
+
+/// Returns true for a member that says something: neither null nor an empty list.
+fn is_given(jwk: &Map<String, Value>, name: &str) -> bool {
+    jwk.get(name).is_some_and(|value| !value.is_null() && value.as_array() != Some(&Vec::new()))
+}
+
+/// Returns true if `use` and `key_ops` allow it (RFC 7517 sections 4.2 and 4.3), or are absent.
 fn is_for_verification(jwk: &Map<String, Value>) -> bool {
-    let used = jwk.get("use").is_none_or(|used| used == "sig");
-    let operates = match jwk.get("key_ops") {
-        None => true,
-        Some(Value::Array(operations)) => operations.iter().any(|one| one == "verify"),
-        Some(_) => false,
-    };
+    let used = !is_given(jwk, "use") || text(jwk, "use") == Some("sig");
+    let operations = jwk.get("key_ops").and_then(Value::as_array);
+    let operates = !is_given(jwk, "key_ops")
+        || operations.is_some_and(|operations| operations.iter().any(|one| one == "verify"));
     used && operates
 }
 
@@ -135,22 +174,27 @@ enum Public {
 }
 
 impl Public {
-    fn read(jwk: &Map<String, Value>) -> Option<Self> {
-        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-        let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();
-        match (text("kty")?, text("crv")) {
-            ("RSA", _) => {
-                let (n, e) = (bytes("n")?, bytes("e")?);
-                let good = MODULUS_BITS.contains(&bits(&n)?) && is_odd(&n) && is_exponent(&e);
+    fn read(jwk: &Map<String, Value>) -> Result<Self, Skip> {
+        let bytes = |name: &str| {
+            let bytes = text(jwk, name).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+            bytes.ok_or(Skip::Numbers)
+        };
+        let public = match (text(jwk, "kty"), text(jwk, "crv")) {
+            (Some("RSA"), _) => {
+                let n = without_leading_zeros(bytes("n")?);
+                let e = without_leading_zeros(bytes("e")?);
+                let good = MODULUS_BITS.contains(&bits(&n)) && is_odd(&n) && is_exponent(&e);
                 good.then_some(Self::Rsa(RsaPublicKeyComponents { n, e }))
             }
-            ("EC", Some("P-256")) => Some(Self::P256(point(&bytes("x")?, &bytes("y")?, 32)?)),
-            ("EC", Some("P-384")) => Some(Self::P384(point(&bytes("x")?, &bytes("y")?, 48)?)),
-            ("OKP", Some("Ed25519")) => {
-                bytes("x").filter(|x| x.len() == ED25519_LENGTH).map(Self::Ed25519)
+            (Some("EC"), Some("P-256")) => point(&bytes("x")?, &bytes("y")?, 32).map(Self::P256),
+            (Some("EC"), Some("P-384")) => point(&bytes("x")?, &bytes("y")?, 48).map(Self::P384),
+            (Some("OKP"), Some("Ed25519")) => {
+                let x = bytes("x")?;
+                (x.len() == ED25519_LENGTH).then_some(Self::Ed25519(x))
             }
-            _ => None,
-        }
+            _ => return Err(Skip::Type),
+        };
+        public.ok_or(Skip::Numbers)
     }
 
     /// The key for one algorithm; nothing where the two don't fit or the key is not a valid one.
@@ -183,22 +227,27 @@ fn point(x: &[u8], y: &[u8], length: usize) -> Option<Vec<u8>> {
     (x.len() == length && y.len() == length).then(|| [&[4], x, y].concat())
 }
 
-/// How many bits a number has; leading zeros are not RFC 7518's form (section 6.3.1.1).
-fn bits(number: &[u8]) -> Option<usize> {
-    let zeros = match number.first()?.leading_zeros() {
-        8 => return None,
-        zeros => usize::try_from(zeros).ok()?,
-    };
-    number.len().checked_mul(8)?.checked_sub(zeros)
+/// The same number in the shortest form.
+///
+/// RFC 7518 section 6.3.1.1 demands it of the writer, and warns readers of writers that put a zero
+/// byte before `n`, as Java's `BigInteger` does.
+fn without_leading_zeros(number: Vec<u8>) -> Vec<u8> {
+    number.into_iter().skip_while(|byte| *byte == 0).collect()
+}
+
+/// The number of bits of a number without leading zeros.
+fn bits(number: &[u8]) -> usize {
+    let zeros = number.first().map_or(0, |first| first.leading_zeros());
+    number.len().saturating_mul(8).saturating_sub(usize::try_from(zeros).unwrap_or_default())
 }
 
 fn is_odd(number: &[u8]) -> bool {
     number.last().is_some_and(|last| last % 2 == 1)
 }
 
-/// An odd public exponent from 3 on.
-fn is_exponent(bytes: &[u8]) -> bool {
-    is_odd(bytes) && bytes.first() != Some(&0) && bytes != [1] && bytes.len() <= MAX_EXPONENT
+/// Returns true for an odd public exponent from 3 on.
+fn is_exponent(number: &[u8]) -> bool {
+    is_odd(number) && number != [1] && number.len() <= MAX_EXPONENT
 }
 
 #[cfg(test)]
@@ -260,7 +309,7 @@ mod tests {
 
     fn algorithms(key: &Value) -> Vec<Algorithm> {
         let read = Key::read(key.as_object().unwrap());
-        read.map_or(vec![], |(_, keys)| keys.iter().map(Key::algorithm).collect())
+        read.map_or_else(|_| vec![], |(_, keys)| keys.iter().map(Key::algorithm).collect())
     }
 
     #[test]
@@ -271,6 +320,7 @@ mod tests {
         }
         assert_eq!(algorithms(&ec(&json!({}))), [Algorithm::Es256]);
         assert_eq!(algorithms(&okp(&json!({}))), [Algorithm::EdDsa]);
+        assert_eq!(algorithms(&okp(&json!({"alg": "Ed25519"}))), [Algorithm::EdDsa]);
         assert_eq!(algorithms(&rsa(&json!({"use": null}))), [Algorithm::Rs256]);
         assert_eq!(algorithms(&rsa(&json!({"key_ops": ["sign", "verify"]}))), [Algorithm::Rs256]);
     }
@@ -299,7 +349,7 @@ mod tests {
             json!({"alg": 1}),
             json!({"key_ops": ["sign"]}),
             json!({"key_ops": "verify"}),
-            json!({"key_ops": []}),
+            json!({"key_ops": [null]}),
             json!({"kid": null}),
             json!({"kid": 1}),
             json!({"kid": ""}),
@@ -311,9 +361,63 @@ mod tests {
                 assert_eq!(algorithms(&key), [], "{key}");
             }
         }
-        let mut null = rsa(&json!({}));
-        null["alg"] = Value::Null;
-        assert_eq!(algorithms(&null), [], "null is not absent");
+    }
+
+    #[test]
+    fn an_optional_member_that_is_null_is_absent() {
+        let all = Algorithm::ALL[..6].to_vec();
+        for (name, expected) in [("alg", all), ("use", vec![Algorithm::Rs256])] {
+            let mut key = rsa(&json!({}));
+            key[name] = Value::Null;
+            assert_eq!(algorithms(&key), expected, "{name}");
+        }
+        for name in PRIVATE.iter().chain(&["x5c", "x5t", "x5u", "key_ops"]) {
+            for empty in [json!(null), json!([])] {
+                for mut key in [rsa(&json!({})), ec(&json!({})), okp(&json!({}))] {
+                    key[*name] = empty.clone();
+                    assert_eq!(algorithms(&key).len(), 1, "{key}");
+                }
+            }
+        }
+        for name in ["kty", "n", "e", "kid"] {
+            let mut key = rsa(&json!({}));
+            key[name] = Value::Null;
+            assert_eq!(algorithms(&key), [], "{name} is needed");
+        }
+    }
+
+    #[test]
+    fn says_why_a_key_is_skipped() {
+        for (changes, reason) in [
+            (json!({"kid": null}), Skip::NoKid),
+            (json!({"use": "enc"}), Skip::Use),
+            (json!({"key_ops": ["encrypt"]}), Skip::Use),
+            (json!({"d": "AQAB"}), Skip::Private),
+            (json!({"alg": "RSA-OAEP"}), Skip::Algorithm),
+            (json!({"kty": "oct"}), Skip::Type),
+            (json!({"n": encode([0xc5; 128])}), Skip::Numbers),
+            (json!({"e": null}), Skip::Numbers),
+            (json!({"alg": "ES256"}), Skip::Unfit),
+        ] {
+            let key = rsa(&changes);
+            assert_eq!(Key::read(key.as_object().unwrap()).err(), Some(reason), "{changes}");
+        }
+    }
+
+    #[test]
+    fn a_leading_zero_changes_no_number() {
+        let plain = rsa(&json!({}));
+        let written = |zeros: usize| {
+            let n = [vec![0; zeros], vec![0xc5; 256]].concat();
+            rsa(&json!({"n": encode(n), "e": encode([&vec![0; zeros][..], &[1, 0, 1]].concat())}))
+        };
+        let read = |key: &Value| Key::read(key.as_object().unwrap()).unwrap().1.remove(0);
+        for zeros in [1, 2, 9] {
+            assert!(read(&written(zeros)) == read(&plain), "{zeros}");
+        }
+        // A zero is not a bit of the modulus.
+        let short = [&[0; 2][..], &[0xc5; 255]].concat();
+        assert_eq!(algorithms(&rsa(&json!({"n": encode(short)}))), []);
     }
 
     #[test]
@@ -330,8 +434,8 @@ mod tests {
             json!({"n": format!("{}=", encode([0xc5; 256]))}),
             n(&[0xc5; 128]),
             n(&[&[0x7f][..], &[0xc5; 255]].concat()),
-            n(&[&[0][..], &[0xc5; 256]].concat()),
             n(&[&[1][..], &[0xc5; 1024]].concat()),
+            n(&[0; 256]),
             with_last(0xc4),
             json!({"e": null}),
             json!({"e": 65537}),
@@ -339,7 +443,7 @@ mod tests {
             json!({"e": "AA"}),
             json!({"e": "AQ"}),
             json!({"e": "Ag"}),
-            json!({"e": "AAEAAQ"}),
+            json!({"e": "AAE"}),
             json!({"e": "AQAAAAE"}),
         ] {
             assert_eq!(algorithms(&rsa(&changes)), [], "{changes}");

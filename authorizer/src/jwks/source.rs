@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
+use reqwest::Url;
 use throttle::{Clock, Timestamp};
 
 use super::fetch::{Fetch, FetchError};
+use super::set::SetError;
+use super::skipped::SkippedLog;
 use super::{HARD_AGE, KeySet, SOFT_AGE};
 use crate::config::Identity;
 use crate::metrics::Fetches;
@@ -103,6 +106,7 @@ struct State {
     failed: Option<Duration>,
     /// When the budget for unknown kids will be full again, on the monotonic clock.
     unknown_full: Duration,
+    skipped: SkippedLog,
 }
 
 /// A fetch under way. It moves only while a request waits for it, and is here so that none is
@@ -136,7 +140,11 @@ impl<C: Clock + Clone> Source<C> {
                 bundled: true,
             })
             .map(Arc::new);
-        let (current, state) = (RwLock::new(bundle), Mutex::default());
+        let mut state = State::default();
+        if let Some(held) = &bundle {
+            state.skipped.tell(&identity.iss, held.set.skipped());
+        }
+        let (current, state) = (RwLock::new(bundle), Mutex::new(state));
         Self { identity, fetch, fetches, clock, current, state }
     }
 
@@ -154,7 +162,11 @@ impl<C: Clock + Clone> Source<C> {
         self.held().filter(|held| self.age(held) < HARD_AGE)
     }
 
+    /// The age of a set. Keys that come from the configuration alone do not age.
     pub(super) fn age(&self, held: &Held) -> Duration {
+        if self.identity.jwks_uri.is_none() {
+            return Duration::ZERO;
+        }
         self.since(held.since).saturating_add(held.head_start)
     }
 
@@ -166,7 +178,8 @@ impl<C: Clock + Clone> Source<C> {
         want: Want,
         seen: Option<&Arc<Held>>,
     ) -> Standing {
-        match self.turn(want, seen) {
+        let Some(address) = &self.identity.jwks_uri else { return Standing::Asked };
+        match self.turn(want, seen, address) {
             Turn::Leave(standing) => return standing,
             Turn::Wait(landing, None) => landing.await,
             Turn::Wait(landing, Some(budget)) => {
@@ -177,7 +190,7 @@ impl<C: Clock + Clone> Source<C> {
         if self.state().failed.is_some() { Standing::Failing } else { Standing::Asked }
     }
 
-    fn turn(self: &Arc<Self>, want: Want, seen: Option<&Arc<Held>>) -> Turn {
+    fn turn(self: &Arc<Self>, want: Want, seen: Option<&Arc<Held>>, address: &Url) -> Turn {
         let mut state = self.state();
         // Somebody else may have fetched since.
         let unchanged = match (seen, &self.held()) {
@@ -210,17 +223,16 @@ impl<C: Clock + Clone> Source<C> {
         if want == Want::Kid && !due && !state.take_unknown(now) {
             return Turn::Leave(if failing { Standing::Failing } else { Standing::Unasked });
         }
-        let landing = self.begin(&mut state);
+        let landing = self.begin(&mut state, address.clone());
         Turn::Wait(landing, budget(REFRESH_BUDGET))
     }
 
     /// Begins a fetch, which lands by itself once it is waited for long enough.
-    fn begin(self: &Arc<Self>, state: &mut State) -> Shared<BoxFuture<'static, ()>> {
+    fn begin(self: &Arc<Self>, state: &mut State, address: Url) -> Shared<BoxFuture<'static, ()>> {
         state.flights = state.flights.saturating_add(1);
         let (number, began) = (state.flights, self.now());
         // Weak: the fetch is kept in the very source that it lands in.
         let (source, fetch) = (Arc::downgrade(self), self.fetch.clone());
-        let address = self.identity.jwks_uri.clone();
         let landing = async move {
             let fetched = fetch.key_set(&address).await;
             if let Some(source) = source.upgrade() {
@@ -239,6 +251,12 @@ impl<C: Clock + Clone> Source<C> {
         let Some(flight) = state.flight.take_if(|flight| flight.number == number) else { return };
         self.fetches.note(self.since(flight.began), fetched.is_ok());
         let issuer = self.identity.iss.as_str();
+        let skipped = match &fetched {
+            Ok(set) => set.skipped(),
+            Err(FetchError::Set(SetError::NoKey(skipped))) => skipped,
+            Err(_) => &[],
+        };
+        state.skipped.tell(issuer, skipped);
         let set = match fetched {
             Ok(set) => set,
             Err(error) if error.is_absence() && self.may_be_absent() => KeySet::default(),

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
+use serde_json::{Value, json};
 use throttle::{ManualClock, Timestamp};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use super::source::{BUNDLE_TRUST, LOST, PENALTY, UNKNOWN_EVERY};
 use super::*;
+use crate::log::Captured;
 use crate::refusal::Code;
 
 fn client() -> Client {
@@ -104,7 +105,7 @@ impl Bench {
         tokio::spawn(async move { axum::serve(listener, router).await });
         let identity = Identity {
             iss: iss.clone(),
-            jwks_uri: iss.parse().unwrap(),
+            jwks_uri: Some(iss.parse().unwrap()),
             prefetch: true,
             bundle: None,
         };
@@ -628,7 +629,7 @@ async fn speaks(bytes: Vec<u8>) -> KeySets<ManualClock> {
             let _ = socket.write_all(&bytes).await;
         }
     });
-    let jwks_uri = address.parse().unwrap();
+    let jwks_uri = Some(address.parse().unwrap());
     let identity = Identity { iss: "i".into(), jwks_uri, prefetch: true, bundle: None };
     KeySets::new(vec![identity], &ManualClock::default(), client())
 }
@@ -680,6 +681,76 @@ async fn every_issuer_s_keys_are_fetched_before_the_first_request() {
 async fn a_part_of_an_answer_is_not_a_key_set() {
     let bench = Bench::new(Behaviour::Partial(vec!["a"])).await;
     assert_eq!(bench.code("a").await, Some(Code::Unavailable), "206");
+}
+
+#[tokio::test]
+async fn a_key_set_is_asked_for_without_a_coding() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (heard, headers) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let length = socket.read(&mut request).await.unwrap();
+        heard.send(String::from_utf8_lossy(&request[..length]).to_lowercase()).unwrap();
+    });
+    let jwks_uri = Some(address.parse().unwrap());
+    let identity = Identity { iss: "i".into(), jwks_uri, prefetch: true, bundle: None };
+    let keys = KeySets::new(vec![identity], &ManualClock::default(), client());
+    assert!(keys.key("i", "a").await.is_err(), "the connection is closed");
+    let headers = headers.await.unwrap();
+    assert!(headers.contains("\r\naccept-encoding: identity\r\n"), "{headers}");
+}
+
+#[tokio::test]
+async fn a_skipped_key_is_logged_once() {
+    let captured = Captured::at("INFO");
+    let lines = || {
+        let text = captured.text();
+        text.lines().filter(|line| line.contains("key skipped")).count()
+    };
+    let mut set: Value = serde_json::from_str(&set_of(&["a"])).unwrap();
+    let oct = json!({"kty": "oct", "kid": "secret-kid", "k": "c2VjcmV0LWtleQ"});
+    let enc = json!({"kty": "RSA", "use": "enc", "kid": "enc"});
+    set["keys"].as_array_mut().unwrap().extend([oct.clone(), enc]);
+    let bench = Bench::new(Behaviour::Body(set.to_string().into_bytes())).await;
+    assert_eq!(bench.code("a").await, None);
+    assert_eq!(lines(), 2, "{}", captured.text());
+    bench.clock.advance(SOFT_AGE);
+    assert_eq!(bench.code("a").await, None);
+    assert_eq!((bench.fetches(), lines()), (2, 2), "fetched again, and told before");
+
+    // Also where no key is left, which replaces no set.
+    let short = json!({"kty": "RSA", "kid": "short", "n": "AQAB", "e": "AQAB"});
+    bench.becomes(Behaviour::Body(json!({"keys": [oct, short]}).to_string().into_bytes()));
+    for _ in 0..2 {
+        bench.clock.advance(SOFT_AGE);
+        assert_eq!(bench.code("a").await, None);
+    }
+    assert_eq!((bench.fetches(), lines()), (4, 3));
+    let text = captured.text();
+    assert!(text.contains("its numbers are missing, malformed"), "{text}");
+    assert!(text.contains(&*crate::log::digest_of("secret-kid")), "{text}");
+    assert!(!text.contains("secret-kid") && !text.contains("c2VjcmV0"), "{text}");
+}
+
+#[tokio::test]
+async fn keys_of_the_configuration_alone_are_never_fetched_and_do_not_age() {
+    let bundle = Some(Bundle::of_text(&set_of(&["a"])).unwrap());
+    let identity = Identity { iss: "i".into(), jwks_uri: None, prefetch: false, bundle };
+    let clock = ManualClock::default();
+    let keys = KeySets::new(vec![identity], &clock, client());
+    keys.prefetch().await;
+    for _ in 0..3 {
+        assert!(keys.key("i", "a").await.is_ok());
+        assert!(keys.at_once("i", "a").is_some());
+        let unknown = keys.key("i", "b").await.err().map(Refusal::code);
+        assert_eq!(unknown, Some(Code::Key), "nobody else could have it");
+        let known = keys.key("i", "a").await.unwrap();
+        assert!(keys.again("i", "a", &known).await.is_none());
+        clock.advance(HARD_AGE);
+    }
+    assert_eq!(keys.age("i"), Some(Duration::ZERO));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use throttle::dynamo::{Client, Connect};
 use super::*;
 use crate::claims::checks_for_tests;
 use crate::refusal::Code;
+use crate::token::Payload;
 
 pub(crate) const TABLE: &str = "tollgate";
 const KEEP: Duration = Duration::from_secs(60);
@@ -75,7 +76,8 @@ impl Bench {
         members.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         let Value::Object(mut members) = members else { panic!("an object") };
         members.retain(|_, value| !value.is_null());
-        Claims::check(members, false, "i", &Arc::new(checks_for_tests()), now).unwrap()
+        let payload = Payload::of(members);
+        Claims::check(payload, false, "i", &Arc::new(checks_for_tests()), now).unwrap()
     }
 
     async fn check(&self, claims: &Claims) -> Result<Option<RevocationKind>, Code> {
@@ -127,11 +129,43 @@ async fn a_user_who_signs_in_again_is_let_in_again() {
     let bench = Bench::new("cache_seconds = 0").await;
     let now = bench.clock.now().as_secs();
     bench.revoke(Revocable::user(POOL, "user")).await;
-    assert_eq!(bench.check(&bench.claims(&json!({"iat": now}))).await, Ok(None));
+    let later = bench.claims(&json!({"iat": now + 10}));
+    assert_eq!(bench.check(&later).await, Ok(None));
     let old = bench.claims(&json!({"iat": now - 1}));
     assert_eq!(bench.check(&old).await, Ok(Some(RevocationKind::User)));
     bench.clock.advance(Duration::from_secs(7_200));
     assert_eq!(bench.check(&old).await, Ok(None), "expired, and not deleted yet");
+}
+
+/// A token with a time ahead was issued before it says, perhaps before the revocation.
+#[tokio::test]
+async fn a_revocation_reaches_tokens_of_an_issuer_whose_clock_is_ahead() {
+    let bench = Bench::new("cache_seconds = 0").await;
+    let now = bench.clock.now().as_secs();
+    bench.revoke(Revocable::user(POOL, "user")).await;
+    bench.clock.advance(Duration::from_secs(1));
+    for (changes, is_revoked) in [
+        (json!({"iat": now + 9}), true),
+        (json!({"iat": now as f64 + 9.999}), true),
+        (json!({"iat": now + 10}), false),
+        (json!({"iat": now + 10, "auth_time": now as f64 + 9.5}), true),
+        (json!({"iat": now + 10, "auth_time": now + 10}), false),
+        // A refresh keeps the time of the sign-in.
+        (json!({"iat": now + 10, "auth_time": now as f64 - 100.25}), true),
+    ] {
+        let expected = is_revoked.then_some(RevocationKind::User);
+        assert_eq!(bench.check(&bench.claims(&changes)).await, Ok(expected), "{changes}");
+    }
+    let mut checks = checks_for_tests();
+    checks.leeway = 30;
+    let lenient = |iat: u64| {
+        let members = json!({"sub": "user", "iss": "i", "client_id": "client",
+            "token_use": "access", "iat": iat, "exp": now + 3_600});
+        let payload = Payload::of(members.as_object().unwrap().clone());
+        Claims::check(payload, false, "i", &Arc::new(checks.clone()), now).unwrap()
+    };
+    assert_eq!(bench.check(&lenient(now + 29)).await, Ok(Some(RevocationKind::User)));
+    assert_eq!(bench.check(&lenient(now + 30)).await, Ok(None));
 }
 
 #[tokio::test]
@@ -198,7 +232,7 @@ async fn a_refresh_does_not_bring_back_who_was_revoked() {
     let bench = Bench::new("cache_seconds = 0").await;
     let now = bench.clock.now().as_secs();
     let refreshed = bench.claims(&json!({"iat": now, "auth_time": now - 100}));
-    let signed_in = bench.claims(&json!({"iat": now, "auth_time": now}));
+    let signed_in = bench.claims(&json!({"iat": now + 10, "auth_time": now + 10}));
     for (target, kind) in [
         (Revocable::user(POOL, "user"), RevocationKind::User),
         (Revocable::client(POOL, "client"), RevocationKind::Client),
@@ -225,7 +259,7 @@ async fn a_client_named_as_the_only_audience_is_revoked() {
     }) else {
         panic!("an object")
     };
-    let claims = Claims::check(members, false, "i", &Arc::new(checks), now).unwrap();
+    let claims = Claims::check(Payload::of(members), false, "i", &Arc::new(checks), now).unwrap();
     assert_eq!(bench.check(&claims).await, Ok(None));
     bench.revoke(Revocable::client(POOL, "client")).await;
     assert_eq!(bench.check(&claims).await, Ok(Some(RevocationKind::Client)));

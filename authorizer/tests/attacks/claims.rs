@@ -1,5 +1,7 @@
 //! Attacks by what a genuine signature is put under.
 
+use std::time::Duration;
+
 use authorizer::Code;
 use serde_json::{Value, json};
 
@@ -11,12 +13,12 @@ fn written(bench: &Bench, name: &str, text: &str) -> String {
     format!("{{\"{name}\":{text},{}", without.trim_start_matches('{'))
 }
 
-/// What is no time, however it is meant. The last ones would be times, were they rounded.
-const NO_TIMES: [&str; 19] = [
-    "null",
+/// Texts that are not a time within bounds.
+const NO_TIMES: [&str; 17] = [
     "true",
     "false",
     "\"1800003600\"",
+    "\"1800003600.5\"",
     "\"\"",
     "[1800003600]",
     "[]",
@@ -24,36 +26,59 @@ const NO_TIMES: [&str; 19] = [
     "-1",
     "-0",
     "-1800003600",
+    "-0.5",
     "1e19",
     "1e300",
     "18446744073709551615",
     "18446744073709551616",
     "253402300800",
-    "1800003600.5",
-    "1800003600.0",
-    "1.8000036e9",
 ];
 
 #[tokio::test]
-async fn exp_as_anything_but_a_whole_number_of_seconds() {
+async fn exp_as_anything_but_a_number_of_seconds() {
     let bench = Bench::new().await;
-    bench.passes(&sign(rsa(), HEADER, written(&bench, "exp", "1800003600"))).await;
-    for text in NO_TIMES {
+    for text in ["1800003600", "1800003600.5", "1800003600.0", "1.8000036e9"] {
+        bench.passes(&sign(rsa(), HEADER, written(&bench, "exp", text))).await;
+    }
+    for text in NO_TIMES.into_iter().chain(["null"]) {
         let token = sign(rsa(), HEADER, written(&bench, "exp", text));
         assert_eq!(bench.code(&token).await, Some(Code::Claim), "{text}");
     }
 }
 
 #[tokio::test]
-async fn nbf_or_iat_as_anything_but_a_whole_number_of_seconds() {
+async fn nbf_or_iat_as_anything_but_a_number_of_seconds() {
     let bench = Bench::new().await;
     for name in ["nbf", "iat"] {
-        bench.passes(&sign(rsa(), HEADER, written(&bench, name, "1800000000"))).await;
+        for text in ["1800000000", "1799999999.5", "1800000000.0", "1.8e9", "null"] {
+            bench.passes(&sign(rsa(), HEADER, written(&bench, name, text))).await;
+        }
         for text in NO_TIMES {
             let token = sign(rsa(), HEADER, written(&bench, name, text));
             assert_eq!(bench.code(&token).await, Some(Code::Claim), "{name} {text}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_fraction_that_is_rounded_the_caller_s_way() {
+    let bench = Bench::new().await;
+    for (name, text) in [
+        // As floats the last ones are whole: a token that ended would live, and one would begin.
+        ("exp", "1800000000.5"),
+        ("exp", "1800000000.99999999999999"),
+        ("nbf", "1800000000.5"),
+        ("nbf", "1800000000.00000000000001"),
+        ("iat", "1800000010.00000000000001"),
+        ("auth_time", "1800000010.00000000000001"),
+    ] {
+        let token = sign(rsa(), HEADER, written(&bench, name, text));
+        assert_eq!(bench.code(&token).await, Some(Code::Claim), "{name} {text}");
+    }
+    let token = sign(rsa(), HEADER, written(&bench, "exp", "1800000001.99999999999999"));
+    bench.passes(&token).await;
+    bench.clock.advance(Duration::from_secs(1));
+    assert_eq!(bench.code(&token).await, Some(Code::Claim), "known, it ends as early");
 }
 
 #[tokio::test]
@@ -67,14 +92,18 @@ async fn exp_missing_equal_to_now_or_past() {
 }
 
 #[tokio::test]
-async fn nbf_or_iat_in_the_future() {
+async fn nbf_in_the_future_or_iat_further_than_clocks_differ() {
     let bench = Bench::new().await;
-    bench.passes(&bench.token(&json!({"nbf": NOW, "iat": NOW}))).await;
-    for name in ["nbf", "iat"] {
-        for later in [NOW + 1, NOW + 86_400] {
-            let token = bench.token(&json!({name: later}));
-            assert_eq!(bench.code(&token).await, Some(Code::Claim), "{name}");
-        }
+    bench.passes(&bench.token(&json!({"nbf": NOW, "iat": NOW + 10}))).await;
+    for (name, later) in [
+        ("nbf", NOW + 1),
+        ("nbf", NOW + 86_400),
+        ("iat", NOW + 11),
+        ("iat", NOW + 86_400),
+        ("auth_time", NOW + 11),
+    ] {
+        let token = bench.token(&json!({name: later}));
+        assert_eq!(bench.code(&token).await, Some(Code::Claim), "{name}");
     }
 }
 
@@ -141,7 +170,10 @@ async fn another_client_or_another_use() {
         json!({"client_id": "client "}),
         json!({"client_id": null}),
         json!({"client_id": null, "aud": "client"}),
+        json!({"aud": ["client", "other"]}),
+        json!({"aud": "https://other.example"}),
         json!({"client_id": "other", "aud": "client"}),
+        json!({"client_id": "other", "aud": "other"}),
         json!({"client_id": "other", "azp": "client"}),
         json!({"token_use": "id"}),
         json!({"token_use": "id", "aud": "client"}),
@@ -158,11 +190,32 @@ async fn another_client_or_another_use() {
 }
 
 #[tokio::test]
-async fn a_claim_that_is_null_is_not_absent() {
+async fn a_null_where_a_claim_is_needed() {
     let bench = Bench::new().await;
-    for name in ["iss", "sub", "client_id", "token_use", "exp", "nbf", "iat"] {
+    for name in ["iss", "sub", "client_id", "token_use", "exp", "aud", "cnf"] {
         let token = sign(rsa(), HEADER, written(&bench, name, "null"));
         assert_eq!(bench.code(&token).await, Some(Code::Claim), "{name}");
+    }
+    // These say nothing where they are absent, and nothing where they are null.
+    for name in ["nbf", "iat", "auth_time", "jti", "origin_jti", "scope", "cognito:groups"] {
+        bench.passes(&sign(rsa(), HEADER, written(&bench, name, "null"))).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stolen_token_that_is_bound_to_its_owner_s_key() {
+    let bench = Bench::new().await;
+    for cnf in [
+        json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}),
+        json!({"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}),
+        json!({"jwk": rsa_jwk("x", evil())}),
+        json!({}),
+        json!([]),
+        json!(false),
+        json!(""),
+    ] {
+        let token = bench.token(&json!({ "cnf": cnf }));
+        assert_eq!(bench.code(&token).await, Some(Code::Claim), "{cnf}");
     }
 }
 

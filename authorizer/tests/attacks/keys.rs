@@ -59,11 +59,12 @@ async fn rsa_below_2048_bits_or_with_a_weak_exponent() {
 async fn a_key_for_something_else() {
     for changes in [
         json!({"use": "enc"}),
+        json!({"use": ["sig"]}),
         json!({"key_ops": ["encrypt"]}),
-        json!({"key_ops": []}),
+        json!({"key_ops": {}}),
         json!({"alg": "RSA-OAEP"}),
         json!({"alg": "PS256"}),
-        json!({"alg": null}),
+        json!({"alg": []}),
         json!({"kty": "EC"}),
         json!({"kty": "oct", "k": "AAAA"}),
         json!({"kid": 1}),
@@ -76,13 +77,15 @@ async fn a_key_for_something_else() {
 #[tokio::test]
 async fn a_private_key_that_was_published() {
     for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+        assert_eq!(code_with(changed(&json!({name: null}))).await, None, "{name} says nothing");
+        assert_eq!(code_with(changed(&json!({name: ""}))).await, Some(Code::Key), "{name}");
         assert_eq!(code_with(changed(&json!({name: "AQAB"}))).await, Some(Code::Key), "{name}");
     }
 }
 
 #[tokio::test]
 async fn two_keys_of_one_name() {
-    for pair in [[rsa(), evil()], [evil(), rsa()], [rsa(), rsa()]] {
+    for pair in [[rsa(), evil()], [evil(), rsa()]] {
         let keys = pair.map(|pair| rsa_jwk("rsa", pair));
         let good = rsa_jwk("good", rsa());
         let bench = Bench::with(RS256, &[keys[0].clone(), good, keys[1].clone()]).await;
@@ -90,6 +93,27 @@ async fn two_keys_of_one_name() {
             let token = sign(pair, HEADER, bench.payload(&json!({})));
             assert_eq!(bench.code(&token).await, Some(Code::Key), "which one is meant?");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_listed_again_hides_no_other_key() {
+    let again = |key: &Value| {
+        let mut key = key.clone();
+        key.as_object_mut().unwrap().extend([("x5c".to_owned(), json!(["MIIB"]))]);
+        key
+    };
+    let own = rsa_jwk("rsa", rsa());
+    let bench = Bench::with(RS256, &[own.clone(), again(&own)]).await;
+    bench.passes(&bench.token(&json!({}))).await;
+    let forged = sign(evil(), HEADER, bench.payload(&json!({})));
+    assert_eq!(bench.code(&forged).await, Some(Code::Signature));
+
+    let other = rsa_jwk("rsa", evil());
+    let bench = Bench::with(RS256, &[own.clone(), again(&own), other, rsa_jwk("x", rsa())]).await;
+    for pair in [rsa(), evil()] {
+        let token = sign(pair, HEADER, bench.payload(&json!({})));
+        assert_eq!(bench.code(&token).await, Some(Code::Key), "which one is meant?");
     }
 }
 

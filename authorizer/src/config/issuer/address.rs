@@ -1,38 +1,64 @@
-//! Addresses in the configuration: https, or http on the loopback alone.
+//! Addresses of keys, and the URLs that name issuers.
 
 use reqwest::Url;
 
-/// An https address, or an http one on this machine's loopback.
+/// Reads an address that keys are fetched from: https, or http on this machine's loopback.
 pub(super) fn address(text: &str) -> Result<Url, String> {
-    let shown = text.escape_debug();
-    let url = Url::parse(text).map_err(|error| format!("`{shown}`: {error}"))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("an address must not hold a user name or password".into());
-    }
+    let url = parse(text)?;
     match (url.scheme(), url.host_str()) {
         ("https", Some(_)) => Ok(url),
         ("http", Some("127.0.0.1" | "[::1]" | "localhost")) => Ok(url),
-        _ => Err(format!("`{shown}` must begin with https:// (http:// on the loopback alone)")),
+        _ => Err(format!(
+            "keys are not fetched from `{}`: set `jwks_uri` to an address that begins with \
+             https:// (or http:// on the loopback), or give the keys in `jwks_file`",
+            text.escape_debug()
+        )),
     }
+}
+
+fn parse(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("`{}`: {error}", text.escape_debug()))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("an address must not hold a user name or password".into());
+    }
+    Ok(url)
 }
 
 /// Checks that a text can be the `iss` of tokens, and is spelled as they spell it.
 ///
-/// No query and no fragment (OpenID Connect Discovery 1.0 section 3). A spelling that the parser
-/// mends (a space, a capital, `..`) could never equal the `iss` of the tokens it is meant for.
+/// It is compared byte by byte and never fetched, so http is as good as https. It has no query and
+/// no fragment (OpenID Connect Discovery 1.0 section 3). A spelling that the parser changes (a
+/// space, a capital, `..`) is refused, because it could never equal the `iss` of the tokens that it
+/// is meant for. The default port may be written: some proxies put it into `iss`.
 pub(super) fn check_issuer(url: &str) -> Result<(), String> {
-    let parsed = address(url)?;
-    let same = parsed.as_str().trim_end_matches('/') == url.trim_end_matches('/');
-    if parsed.query().is_some() || parsed.fragment().is_some() || !same {
-        let shown = url.escape_debug();
+    let parsed = parse(url)?;
+    let shown = url.escape_debug();
+    if !matches!(parsed.scheme(), "https" | "http") {
+        return Err(format!("`{shown}` is not an issuer: write its https or http URL"));
+    }
+    let plain = without_default_port(url);
+    let is_same = parsed.as_str().trim_end_matches('/') == plain.trim_end_matches('/');
+    if parsed.query().is_some() || parsed.fragment().is_some() || !is_same {
         return Err(format!(
-            "`{shown}` is not an issuer: write it as its tokens do, `{parsed}` say"
+            "`{shown}` is not an issuer: write it as its tokens do, for example `{parsed}`"
         ));
     }
     Ok(())
 }
 
-/// Where an issuer publishes its keys, unless it says otherwise.
+/// The URL without `:443` after an https host, or `:80` after an http one.
+fn without_default_port(url: &str) -> String {
+    for (scheme, port) in [("https://", ":443"), ("http://", ":80")] {
+        let Some(rest) = url.strip_prefix(scheme) else { continue };
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if let Some(host) = host.strip_suffix(port) {
+            return format!("{scheme}{host}/{path}");
+        }
+    }
+    url.to_owned()
+}
+
+/// The address where an issuer publishes its keys by default.
 pub(super) fn key_set_of(iss: &str) -> Result<Url, String> {
     address(&format!("{}/.well-known/jwks.json", iss.trim_end_matches('/')))
 }
@@ -68,7 +94,17 @@ mod tests {
 
     #[test]
     fn an_issuer_is_written_as_its_tokens_do() {
-        for good in ["https://id.example", "https://id.example/", "https://id.example/realms/A"] {
+        for good in [
+            "https://id.example",
+            "https://id.example/",
+            "https://id.example/realms/A",
+            "https://id.example:443",
+            "https://id.example:443/",
+            "https://id.example:443/realms/A",
+            "https://id.example:8443/realms/A",
+            "http://keycloak:8080/realms/A",
+            "http://id.example:80/",
+        ] {
             assert_eq!(check_issuer(good), Ok(()), "{good}");
         }
         for bad in [
@@ -76,8 +112,18 @@ mod tests {
             "https://id.example/?x",
             "https://id.example/#x",
             " https://id.example",
-            "https://id.example:443/",
+            "https://id.example:0443/",
+            "https://id.example:443:443/",
+            "https://id.example:80:443/",
+            "https://ID.example:443/",
+            "http://id.example:443:80/",
+            "https://user@id.example:443/",
+            "https://id.example:/",
             "https://id.example/a/../b",
+            "https://id.example:443/a/../b",
+            "HTTPS://id.example:443/",
+            "ftp://id.example/",
+            "urn:example:issuer",
         ] {
             assert!(check_issuer(bad).is_err(), "{bad}");
         }

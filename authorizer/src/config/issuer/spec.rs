@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::accepted::{self, Accepted, Names, Required};
 use super::context::Context;
-use super::{Checks, Identity, Issuer, TokenUse, address, pool};
+use super::{BoundTokens, Checks, Identity, Issuer, TokenUse, address, pool};
 use crate::algorithm::Algorithm;
 use crate::jwks::Bundle;
 
@@ -52,6 +52,8 @@ pub(in crate::config) struct IssuerSpec {
     leeway_seconds: u64,
     max_lifetime_seconds: Option<u64>,
     max_age_seconds: Option<u64>,
+    #[serde(default)]
+    bound_tokens: BoundTokens,
     principal: Option<String>,
     context: Option<Context>,
 }
@@ -84,6 +86,7 @@ impl IssuerSpec {
             leeway_seconds: 0,
             max_lifetime_seconds: None,
             max_age_seconds: None,
+            bound_tokens: BoundTokens::default(),
             principal: None,
             context: None,
         }
@@ -116,6 +119,9 @@ impl IssuerSpec {
             leeway: self.leeway_seconds,
             max_lifetime: self.max_lifetime_seconds,
             max_age: self.max_age_seconds,
+            bound_tokens: self.bound_tokens,
+            // Only the whole configuration tells.
+            needs_sub: true,
             principal: match self.principal {
                 Some(claim) if claim.is_empty() => return Err("`principal` names no claim".into()),
                 Some(claim) => claim,
@@ -229,7 +235,7 @@ impl IssuerSpec {
         pool::issuers(pool, replicas, suffix)?
             .into_iter()
             .map(|(iss, prefetch)| {
-                let jwks_uri = address::key_set_of(&iss)?;
+                let jwks_uri = Some(address::key_set_of(&iss)?);
                 Ok(Identity { iss, jwks_uri, prefetch, bundle: bundle.cloned() })
             })
             .collect()
@@ -246,10 +252,13 @@ impl IssuerSpec {
         }
         address::check_issuer(url)?;
         let jwks_uri = match &self.jwks_uri {
-            Some(uri) => address::address(uri)?,
-            None => address::key_set_of(url)?,
+            Some(uri) => Some(address::address(uri)?),
+            // An issuer may be named by an http URL, but keys are not fetched from one.
+            None if bundle.is_some() => address::key_set_of(url).ok(),
+            None => Some(address::key_set_of(url)?),
         };
-        Ok(Identity { iss: url.to_owned(), jwks_uri, prefetch: true, bundle })
+        let prefetch = jwks_uri.is_some();
+        Ok(Identity { iss: url.to_owned(), jwks_uri, prefetch, bundle })
     }
 
     /// The name that was given, else the pool's id, else the URL without its scheme.

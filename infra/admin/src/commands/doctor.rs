@@ -63,8 +63,15 @@ impl Doctor {
         of_table(desk, &mut findings).await;
         for issuer in config.iter().flat_map(|config| &config.issuers) {
             // The other spellings of a pool's name may have no keys, and that is no fault.
-            for identity in issuer.identities.iter().filter(|it| it.prefetch) {
-                let place = identity.jwks_uri.as_str();
+            for identity in &issuer.identities {
+                let Some(place) = &identity.jwks_uri else {
+                    let text = "they come from the configuration alone";
+                    findings.push(Finding::new("keys", State::Ok, text));
+                    continue;
+                };
+                if !identity.prefetch {
+                    continue;
+                }
                 findings.push(match fetch_keys(identity).await {
                     Ok(set) => {
                         let text = format!("usable: {} at `{place}`", set.usable);

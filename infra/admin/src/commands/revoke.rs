@@ -23,9 +23,14 @@ pub(crate) enum Revoke {
     #[command(after_help = SESSION)]
     Session(add::Add),
     /// Revoke all tokens that a user has now, by the `sub`.
+    ///
+    /// A sign-in within the next 10 seconds is revoked too, because the issuer's clock may be ahead.
     #[command(after_help = USER)]
     User(add::Add),
     /// Revoke all tokens that a client has now, by its `client_id`.
+    ///
+    /// A token issued within the next 10 seconds is revoked too, because the issuer's clock may be
+    /// ahead.
     #[command(after_help = CLIENT)]
     Client(add::Add),
     List(list::List),

@@ -116,9 +116,65 @@ fn another_issuer_is_named_by_its_url_and_finds_its_keys_where_it_is_told() {
     assert!(!issuer.checks.cognito);
     let [identity] = &issuer.identities[..] else { panic!("one name") };
     assert_eq!(identity.iss, "https://id.example/realms/a/");
-    assert_eq!(identity.jwks_uri.as_str(), "https://id.example/realms/a/.well-known/jwks.json");
+    let address = |identity: &Identity| identity.jwks_uri.as_ref().unwrap().to_string();
+    assert_eq!(address(identity), "https://id.example/realms/a/.well-known/jwks.json");
     let told = resolve(&format!("{OTHER}jwks_uri = \"https://keys.example/j\"\n")).unwrap();
-    assert_eq!(told.identities[0].jwks_uri.as_str(), "https://keys.example/j");
+    assert_eq!(address(&told.identities[0]), "https://keys.example/j");
+}
+
+#[test]
+fn an_issuer_may_be_named_by_an_http_url_where_its_keys_are_not_fetched_from_one() {
+    let issuer = |more: &str| {
+        let url = "http://keycloak:8080/realms/a";
+        resolve(&format!("url = \"{url}\"\ntoken_use = \"any\"\nclients = \"any\"\n{more}"))
+    };
+    for uri in ["https://kc.example/keys", "http://127.0.0.1:8080/keys"] {
+        let issuer = issuer(&format!("jwks_uri = \"{uri}\"")).unwrap();
+        let [identity] = &issuer.identities[..] else { panic!("one name") };
+        assert_eq!(identity.iss, "http://keycloak:8080/realms/a");
+        assert_eq!(identity.jwks_uri.as_ref().unwrap().as_str(), uri);
+        assert!(identity.prefetch);
+    }
+    let bundled = issuer(&keys()).unwrap();
+    let [identity] = &bundled.identities[..] else { panic!("one name") };
+    assert_eq!(identity.jwks_uri, None);
+    assert!(identity.bundle.is_some() && !identity.prefetch);
+    for more in ["", "jwks_uri = \"http://keycloak:8080/keys\""] {
+        let error = issuer(more).unwrap_err();
+        assert!(error.contains("keys are not fetched from") && error.contains("set `jwks_uri`"));
+    }
+    assert!(issuer(&format!("{}\njwks_uri = \"http://keycloak:8080/keys\"", keys())).is_err());
+}
+
+#[test]
+fn an_issuer_s_default_port_may_be_written() {
+    let text = "url = \"https://id.example:443/realms/a\"\ntoken_use = \"any\"\nclients = \"any\"";
+    let issuer = resolve(text).unwrap();
+    assert_eq!(issuer.identities[0].iss, "https://id.example:443/realms/a");
+    assert_eq!(
+        issuer.identities[0].jwks_uri.as_ref().unwrap().as_str(),
+        "https://id.example/realms/a/.well-known/jwks.json"
+    );
+    assert_eq!(issuer.checks.issuer, "id.example:443/realms/a");
+}
+
+#[test]
+fn ed25519_names_the_algorithm_too() {
+    let checks = checks(&format!("{POOL}algorithms = [\"Ed25519\"]"));
+    assert_eq!(checks.algorithms, [Algorithm::EdDsa]);
+    let both = resolve(&format!("{POOL}algorithms = [\"Ed25519\", \"EdDSA\"]"));
+    assert!(both.unwrap_err().contains("stands twice"));
+}
+
+#[test]
+fn bound_tokens_are_refused_by_default() {
+    assert_eq!(checks(POOL).bound_tokens, BoundTokens::Refuse);
+    let written = |value: &str| resolve(&format!("{POOL}bound_tokens = {value}"));
+    assert_eq!(written("\"accept\"").unwrap().checks.bound_tokens, BoundTokens::Accept);
+    assert_eq!(written("\"refuse\"").unwrap().checks.bound_tokens, BoundTokens::Refuse);
+    for wrong in ["\"any\"", "true", "\"\""] {
+        assert!(written(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]
@@ -192,7 +248,11 @@ fn says_what_is_wrong_and_what_to_do() {
         (POOL, "replica_regions = []", "an empty list"),
         (OTHER, "replica_regions = [\"us-west-2\"]", "goes with `user_pool`"),
         (OTHER, "domain_suffix = \"x.example\"", "goes with `user_pool`"),
-        (OTHER, "jwks_uri = \"http://k.example/\"", "must begin with https://"),
+        (
+            OTHER,
+            "jwks_uri = \"http://k.example/\"",
+            "keys are not fetched from `http://k.example/`",
+        ),
         (POOL, "name = \"\"", "can't name an issuer"),
         (POOL, "name = \"a b\"", "can't name an issuer"),
         (POOL, "name = \"a#b\"", "can't name an issuer"),

@@ -45,7 +45,10 @@ impl Fetch {
         let Some(identity) = named.or_else(|| issuer.identities.first()) else {
             return Err(Failed::refused("the issuer has no key endpoint"));
         };
-        let place = identity.jwks_uri.as_str();
+        let Some(place) = &identity.jwks_uri else {
+            return Err(Failed::refused("the issuer's keys come from the configuration alone"));
+        };
+        let place = place.as_str();
         let set = fetch_keys(identity)
             .await
             .map_err(|error| Failed::unavailable(format!("`{place}`: {error}")))?;
