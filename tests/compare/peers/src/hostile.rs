@@ -1,4 +1,4 @@
-//! Tokens that are not to be taken: each would pass, were it not for one thing.
+//! Tokens that must be refused: each would pass but for one thing.
 //!
 //! All but the forged ones are signed by the genuine key, so that only what they say can refuse
 //! them. A name tells what is wrong.
@@ -154,7 +154,7 @@ fn times(issuer: &Issuer, tokens: &mut Vec<Hostile>) {
         ("1e300", "1e300".to_owned()),
         ("above 64 bits", "18446744073709551616".to_owned()),
         ("null", "null".to_owned()),
-        ("a fraction", format!("{}.5", now + 3_600)),
+        ("a fraction that is past", format!("{}.5", now - 10)),
     ] {
         let payload = issuer.payload(&json!({"exp": null}));
         let payload = format!("{{\"exp\":{exp},{}", payload.trim_start_matches('{'));
@@ -197,6 +197,7 @@ fn identities(issuer: &Issuer, tokens: &mut Vec<Hostile>) {
         ("sub missing", json!({"sub": null})),
         ("sub a number", json!({"sub": 1})),
         ("sub with a NUL", json!({"sub": "a\u{0}b"})),
+        ("cnf, bound to a key", json!({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}})),
     ] {
         tokens.push((name.to_owned(), issuer.token(&changes)));
     }
