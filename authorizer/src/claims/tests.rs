@@ -637,6 +637,42 @@ fn scopes_and_groups_that_cannot_be_understood_satisfy_nothing() {
 }
 
 #[test]
+fn rules_deny_a_caller_whose_groups_or_scopes_cannot_be_understood() {
+    let rules = |requirement: &str| {
+        let specs = [
+            "name = \"open\"\nallow = [\"GET /x\"]\neveryone = true".to_owned(),
+            format!("name = \"closed\"\ndeny = [\"GET /x\"]\n{requirement}"),
+        ];
+        policy::Rules::compile(specs.iter().map(|spec| toml::from_str(spec).unwrap()).collect())
+    };
+    let arn = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/prod/GET/x";
+    let arn = policy::MethodArn::parse(arn).unwrap();
+    let entra = Checks { groups_claim: "groups".into(), ..checks() };
+    let is_allowed = |requirement: &str, changes: &Value| {
+        let claims = check_with(&entra, changes).unwrap();
+        rules(requirement).unwrap().verdict(&claims.caller(), &arn).is_authorized()
+    };
+    let (groups, scopes) = ("any_group = [\"banned\"]", "any_scope = [\"banned\"]");
+    for changes in [json!({}), json!({"groups": "staff"}), json!({"groups": ["a,b"]})] {
+        assert!(is_allowed(groups, &changes) && is_allowed(scopes, &changes), "{changes}");
+    }
+    for changes in [
+        json!({"groups": "banned"}),
+        json!({"groups": "staff,banned"}),
+        json!({"groups": "[\"banned\"]"}),
+        json!({"groups": {"banned": true}}),
+        json!({"hasgroups": true}),
+        json!({"groups:src1": {"endpoint": "https://graph.example/me/getMemberObjects"}}),
+        json!({"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {}}}),
+    ] {
+        assert!(!is_allowed(groups, &changes), "{changes}");
+        assert!(is_allowed(scopes, &changes), "{changes}");
+    }
+    assert!(!is_allowed(scopes, &json!({"scope": "a,banned"})));
+    assert!(!is_allowed(scopes, &json!({"scope": {"banned": true}})));
+}
+
+#[test]
 fn scopes_groups_and_the_client_are_read_where_the_issuer_keeps_them() {
     let asked = Checks {
         scopes_claim: "scp".into(),
