@@ -806,8 +806,7 @@ fn the_context_holds_texts_numbers_and_booleans_alone() {
 fn the_backend_receives_whole_names_alone() {
     let told = |changes: Value| {
         let claims = check(&changes).unwrap();
-        let found = claims.context().find(|(name, _)| *name == "groups").map(|(_, value)| value);
-        found
+        claims.context().find(|(name, _)| *name == "groups").map(|(_, value)| value)
     };
     assert_eq!(told(json!({"cognito:groups": "admins"})), Some(json!("admins")));
     // One group, which a backend would read as two.

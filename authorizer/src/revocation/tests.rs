@@ -144,14 +144,16 @@ async fn a_revocation_reaches_tokens_of_an_issuer_whose_clock_is_ahead() {
     let now = bench.clock.now().as_secs();
     bench.revoke(Revocable::user(POOL, "user")).await;
     bench.clock.advance(Duration::from_secs(1));
+    let fraction =
+        |seconds: u64, rest: &str| -> Value { format!("{seconds}.{rest}").parse().unwrap() };
     for (changes, is_revoked) in [
         (json!({"iat": now + 9}), true),
-        (json!({"iat": now as f64 + 9.999}), true),
+        (json!({"iat": fraction(now + 9, "999")}), true),
         (json!({"iat": now + 10}), false),
-        (json!({"iat": now + 10, "auth_time": now as f64 + 9.5}), true),
+        (json!({"iat": now + 10, "auth_time": fraction(now + 9, "5")}), true),
         (json!({"iat": now + 10, "auth_time": now + 10}), false),
         // A refresh keeps the time of the sign-in.
-        (json!({"iat": now + 10, "auth_time": now as f64 - 100.25}), true),
+        (json!({"iat": now + 10, "auth_time": fraction(now - 101, "75")}), true),
     ] {
         let expected = is_revoked.then_some(RevocationKind::User);
         assert_eq!(bench.check(&bench.claims(&changes)).await, Ok(expected), "{changes}");

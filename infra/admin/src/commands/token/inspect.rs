@@ -152,11 +152,15 @@ fn pretty(members: &Map<String, Value>) -> String {
     serde_json::to_string_pretty(members).unwrap_or_default()
 }
 
-/// The claims that are moments, for people.
+/// The claims that are moments, in a form that people read; a fraction is cut off.
 fn times(claims: &Map<String, Value>) -> String {
+    let seconds = |value: &Value| {
+        let number = value.as_number()?;
+        number.as_u64().or_else(|| number.to_string().split_once('.')?.0.parse().ok())
+    };
     let mut lines = String::new();
     for name in ["auth_time", "iat", "nbf", "exp"] {
-        if let Some(secs) = claims.get(name).and_then(Value::as_u64) {
+        if let Some(secs) = claims.get(name).and_then(seconds) {
             lines.push_str(&format!("\n{name:<9} is {}", moment(Timestamp::from_secs(secs))));
         }
     }
