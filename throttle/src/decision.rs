@@ -76,13 +76,18 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// A limit that refuses every request.
+    pub(crate) fn closed(limit: Limit) -> Self {
+        Self { limit, max: 0, remaining: 0, window: 0, resets: 0 }
+    }
+
     /// Which limit.
     #[must_use]
     pub fn limit(&self) -> Limit {
         self.limit
     }
 
-    /// How much it holds in all: the burst, or the quota.
+    /// The most that it holds: the burst, or the quota; 0 if it refuses every request.
     #[must_use]
     pub fn max(&self) -> u64 {
         self.max
@@ -94,7 +99,8 @@ impl Standing {
         self.remaining
     }
 
-    /// How long its window is: a period, or what an empty burst takes to refill.
+    /// Its window: a period, or the time that an empty burst takes to refill. Zero for a rate that
+    /// refuses every request.
     #[must_use]
     pub fn window(&self) -> Duration {
         Duration::from_nanos(self.window)
@@ -210,13 +216,16 @@ impl Decision {
         self.tightest().map_or(Duration::ZERO, Standing::resets_after)
     }
 
-    /// How long until the same request would fit if nobody else came, to the nanosecond.
+    /// The time until the same request would fit if nobody else came, to the nanosecond.
     ///
-    /// None when it was allowed. A nanosecond less is too early. Where several instances share
-    /// the store, what others admitted within the last second may not be in it yet.
+    /// None if it was allowed, or if a rate, burst or quota of 0 refused it: then waiting does not
+    /// help. A nanosecond less is too early. If several instances share the store, requests that
+    /// others admitted within the last second may not be in it yet.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.refusals.iter().map(|refusal| refusal.wait).max()
+        let waits = self.refusals.iter().map(|refusal| refusal.wait);
+        // Of `None` and a wait, the first is the smaller.
+        if waits.clone().min()?.is_none() { None } else { waits.max().flatten() }
     }
 
     /// Like `retry_after`, in whole seconds rounded up and at least 1: for a Retry-After header.
@@ -245,8 +254,8 @@ impl Decision {
         self.receipt.take().map(|receipt| *receipt)
     }
 
-    /// The limit with the least room; of two, the one that resets later.
+    /// The limit with the least room; of two, one of 0, then the one that resets later.
     fn tightest(&self) -> Option<&Standing> {
-        self.standings.iter().min_by_key(|it| (it.remaining, Reverse(it.resets)))
+        self.standings.iter().min_by_key(|it| (it.remaining, it.max > 0, Reverse(it.resets)))
     }
 }

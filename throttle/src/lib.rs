@@ -58,7 +58,9 @@ pub use key::{ImportError, ImportProblem, ImportedKey, Key, KeyError};
 pub use lease::Leases;
 pub use name::{NameError, PlanId, Subject};
 pub use period::{Counter, Period, Window};
-pub use plan::{ApiStage, ImportedPlans, MethodRate, Plan, PlanError, Problem, Quota, Throttling};
+pub use plan::{
+    ApiStage, ImportedPlans, MethodRate, OffsetMeans, Plan, PlanError, Problem, Quota, Throttling,
+};
 pub use policy::{FailurePolicy, Share, ShareError};
 pub use rate::{Rate, RateError};
 pub use request::Request;

@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::num::NonZeroU64;
 
-use serde::Serialize;
-
 use crate::bucket::Scope;
 use crate::name::NameError;
 use crate::period::Period;
@@ -17,12 +15,17 @@ use crate::rate::{Rate, RateError};
 
 pub use import::ImportedPlans;
 
-/// What a subject may do: a rate with a burst, and quotas.
+/// The limits of a subject: a rate with a burst, and quotas.
 ///
-/// Read from the JSON that `aws apigateway get-usage-plan` prints. Three things may be written
-/// that API Gateway doesn't know: a rate with a unit (`"100/min"`), a list of quotas with
-/// different periods instead of one, and `failure`, what happens while the table can't be
-/// asked: `"closed"`, `"open"`, or `{"local": "1/10"}`.
+/// Read from the JSON that `aws apigateway get-usage-plan` prints. API Gateway does not have:
+/// - a rate with a unit: `"100/min"`;
+/// - a list of quotas with different periods instead of one;
+/// - `offsetMeans`: `"requests"` beside a quota's `offset` ([`OffsetMeans`]);
+/// - `failure`, the policy while the table is unavailable: `"closed"`, `"open"`, or
+///   `{"local": "1/10"}`;
+/// - `"unlimited": true`, which a plan without limits needs.
+///
+/// A rate of 0, a burst of 0 or a quota of 0 refuses every request.
 ///
 /// ```
 /// use throttle::Plan;
@@ -46,20 +49,32 @@ pub struct Plan {
     failure: Option<FailurePolicy>,
 }
 
-/// A rate, and how many requests may come at once after an idle time.
+/// A rate, and the number of requests that may come at once after an idle time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Throttling {
     rate: Rate,
     burst: u64,
 }
 
-/// How many requests a calendar period may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// The number of requests that a calendar period may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     limit: u64,
-    #[serde(skip_serializing_if = "json::is_zero")]
     offset: u64,
     period: Period,
+}
+
+/// The meaning of a quota's `offset`, which AWS does not settle.
+///
+/// API Gateway's reference says "requests subtracted in the initial period". Its validation
+/// allows 0 for DAY, 0 to 6 for WEEK and 0 to 27 for MONTH, which fits days by which the period
+/// is shifted. Tollgate has no shifted periods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetMeans {
+    /// The plan's first period starts with that many requests used.
+    Requests,
+    /// Nothing: the offset is dropped.
+    Ignore,
 }
 
 /// A stage that the plan is attached to, and its methods' own rates.
@@ -97,16 +112,22 @@ pub enum Problem {
     /// No JSON, an unknown or repeated field, a missing one, or another type.
     #[error("can't be read: {0}")]
     Json(String),
-    /// Not there, and needed.
-    #[error("is missing: a plan needs a `throttle`, a `quota`, or a method's `throttle`")]
+    /// A plan without limits that does not say so.
+    #[error(
+        "is missing: a plan needs a `throttle`, a `quota`, or a method's `throttle`; write \
+         `\"unlimited\": true` for a plan without limits"
+    )]
     NoLimit,
+    /// A plan with limits that says it has none.
+    #[error("contradicts the plan's limits: remove it, or the limits")]
+    Unlimited,
     /// A plan of an export without an id.
     #[error("is missing: each plan of an export has one")]
     NoId,
     /// An id that is none.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A plan, a stage or a method a second time.
+    /// A plan, a stage or a method a second time, with other contents.
     #[error("is there twice: keep one")]
     Twice,
     /// A method that no request can have.
@@ -138,6 +159,15 @@ pub enum Problem {
     /// An offset that leaves nothing of the first period.
     #[error("must be below `limit`")]
     WholeOffset,
+    /// An offset that may count requests or days, without an [`OffsetMeans`].
+    #[error(
+        "can mean two things: AWS documents requests that the first period starts with as used, \
+         but allows only numbers that fit days by which the period is shifted"
+    )]
+    Offset,
+    /// Another meaning than `requests`.
+    #[error("must be `requests`")]
+    OffsetMeans,
 }
 
 impl Plan {
@@ -147,7 +177,7 @@ impl Plan {
         self.name.as_deref()
     }
 
-    /// The rate and burst, where there are any.
+    /// The plan's own rate and burst, if it has them.
     #[must_use]
     pub fn throttle(&self) -> Option<Throttling> {
         self.throttle
@@ -157,6 +187,22 @@ impl Plan {
     #[must_use]
     pub fn quotas(&self) -> &[Quota] {
         &self.quotas
+    }
+
+    /// Returns whether the plan has no limit at all. Its requests are still counted by day.
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        let no_method = self.api_stages.iter().all(|stage| stage.throttle.is_empty());
+        self.throttle.is_none() && self.quotas.is_empty() && no_method
+    }
+
+    /// Returns whether the plan refuses every request: by a rate, a burst or a quota of 0.
+    ///
+    /// A plan that is open may still have a method whose own rate is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.throttle.is_some_and(Throttling::is_closed)
+            || self.quotas.iter().any(|quota| quota.limit == 0)
     }
 
     /// The rate that the plan has for a method of its own, if it has one.
@@ -182,24 +228,26 @@ impl Plan {
         Some(MethodRate { scope: stage.scope(key), throttle: *throttle })
     }
 
-    /// The time that a token takes in each of the plan's rates.
+    /// The time that a token takes in each of the plan's rates that are not closed.
     pub(crate) fn intervals(&self) -> impl Iterator<Item = (Scope, NonZeroU64)> {
-        let plan = self.throttle.map(|it| (Scope::Plan, it.rate.interval_nanos()));
-        let methods = self.api_stages.iter().flat_map(|stage| {
-            stage.throttle.iter().map(|(key, it)| (stage.scope(key), it.rate.interval_nanos()))
-        });
-        plan.into_iter().chain(methods)
+        let plan = self.throttle.map(|it| (Scope::Plan, it));
+        let methods = self
+            .api_stages
+            .iter()
+            .flat_map(|stage| stage.throttle.iter().map(|(key, it)| (stage.scope(key), *it)));
+        let rates = plan.into_iter().chain(methods);
+        rates.filter_map(|(scope, it)| Some((scope, it.open_interval()?)))
     }
 
-    /// What happens while the table can't be asked, where the plan says so.
+    /// The plan's own policy while the table is unavailable, if it has one.
     #[must_use]
     pub fn failure(&self) -> Option<FailurePolicy> {
         self.failure
     }
 
-    /// A plan with this share of the rates, bursts and quotas; at least one of each.
+    /// A plan with this share of the rates, bursts and quotas: at least one of each, and 0 of 0.
     pub(crate) fn share(&self, share: Share) -> Self {
-        let at_least_one = |number| share.of(number).max(1);
+        let at_least_one = |number: u64| share.of(number).max(number.min(1));
         let throttle = |it: Throttling| Throttling {
             rate: it.rate.share(share),
             burst: at_least_one(it.burst),
@@ -224,36 +272,56 @@ impl Plan {
 }
 
 impl Throttling {
-    /// How fast the bucket refills.
+    /// The speed at which the bucket refills.
     #[must_use]
     pub fn rate(self) -> Rate {
         self.rate
     }
 
-    /// How many tokens the bucket holds.
+    /// The number of tokens that the bucket holds.
     #[must_use]
     pub fn burst(self) -> u64 {
         self.burst
     }
+
+    /// Returns whether it refuses every request: the rate or the burst is 0.
+    #[must_use]
+    pub fn is_closed(self) -> bool {
+        self.open_interval().is_none()
+    }
+
+    /// The time for one token in nanoseconds; none if it is closed.
+    pub(crate) fn open_interval(self) -> Option<NonZeroU64> {
+        self.rate.interval_nanos().filter(|_| self.burst > 0)
+    }
 }
 
 impl Quota {
-    /// How many requests a period may have.
+    /// The number of requests that a period may have.
     #[must_use]
     pub fn limit(self) -> u64 {
         self.limit
     }
 
-    /// How many of them the plan's first period starts with as used.
+    /// The number of requests that the plan's first period starts with as used.
     #[must_use]
     pub fn offset(self) -> u64 {
         self.offset
     }
 
-    /// How often it starts afresh.
+    /// The calendar period that is counted.
     #[must_use]
     pub fn period(self) -> Period {
         self.period
+    }
+
+    /// Returns whether API Gateway allows this offset, so that it may count requests or days.
+    fn is_offset_of_aws(&self) -> bool {
+        match self.period {
+            Period::Day => false,
+            Period::Week => (1..=6).contains(&self.offset),
+            Period::Month => (1..=27).contains(&self.offset),
+        }
     }
 }
 

@@ -446,6 +446,10 @@ fn check_cost(
 ) -> Result<(), ThrottleError> {
     let cost = cost.get();
     let rates = [record.plan.throttle(), method.map(MethodRate::throttle)];
+    // A closed limit refuses every cost: that is a decision, not an error.
+    if record.plan.is_closed() || method.is_some_and(|it| it.throttle().is_closed()) {
+        return Ok(());
+    }
     for throttle in rates.into_iter().flatten() {
         if u64::from(cost) > throttle.burst() {
             return Err(ThrottleError::CostAboveBurst { cost, burst: throttle.burst() });

@@ -286,6 +286,31 @@ async fn over_the_limit_the_usage_key_is_one_that_nobody_knows() {
 }
 
 #[tokio::test]
+async fn a_closed_plan_throttles_without_a_time_to_wait() {
+    let bench = Bench::new(THROTTLE).await;
+    let plan = |json: &str| {
+        let store = bench.authorizer.throttle.as_ref().unwrap().store();
+        let plan = Plan::from_json(json).unwrap();
+        store.put_plan(PlanId::new("free").unwrap(), plan, bench.clock.now());
+    };
+    let token = bench.token(&json!({}));
+    plan(r#"{"throttle":{"rateLimit":0.0,"burstLimit":0}}"#);
+    let answer = bench.call(&token, ARN).await.unwrap();
+    assert_eq!(answer["usageIdentifierKey"], crate::config::UNKNOWN_KEY);
+    let context = &answer["context"];
+    assert_eq!((&context["limit"], &context["remaining"]), (&json!(0), &json!(0)));
+    assert_eq!((&context["throttled"], context.get("retryAfter")), (&json!(true), None));
+
+    plan(r#"{"unlimited":true}"#);
+    bench.clock.advance(Duration::from_secs(61));
+    for _ in 0..20 {
+        let answer = bench.call(&token, ARN).await.unwrap();
+        assert_eq!(answer["usageIdentifierKey"], "a-key-of-twenty-chars");
+        assert_eq!(answer["context"].get("throttled"), None);
+    }
+}
+
+#[tokio::test]
 async fn a_throttled_caller_is_denied_or_told_where_that_was_chosen() {
     let without_key = |refuse: &str| {
         THROTTLE.replace("api_key = \"a-key-of-twenty-chars\"", "").replace("unknown-key", refuse)

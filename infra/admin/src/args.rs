@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use authorizer::Config;
-use clap::Args;
-use throttle::{PlanId, Subject};
+use clap::{Args, ValueEnum};
+use throttle::{OffsetMeans, PlanError, PlanId, Problem, Subject};
 
 use crate::exit::Failed;
 
@@ -14,6 +14,40 @@ pub(crate) fn plan_id(text: &str) -> Result<PlanId, String> {
 
 pub(crate) fn subject(text: &str) -> Result<Subject, String> {
     Subject::new(text).map_err(|error| error.to_string())
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Offset {
+    /// The meaning of a quota's `offset` that AWS wrote. It has no default: AWS's reference says
+    /// `requests` (the first period starts with that many used), but AWS allows only numbers that
+    /// fit days by which the period is shifted, which Tollgate does not have: `ignore` drops it.
+    #[arg(long, value_name = "MEANING")]
+    offset_means: Option<Meaning>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Meaning {
+    Requests,
+    Ignore,
+}
+
+impl Offset {
+    pub(crate) fn means(self) -> Option<OffsetMeans> {
+        self.offset_means.map(|meaning| match meaning {
+            Meaning::Requests => OffsetMeans::Requests,
+            Meaning::Ignore => OffsetMeans::Ignore,
+        })
+    }
+}
+
+/// A plan's error, with the option that fixes it.
+pub(crate) fn plan_error(error: &PlanError) -> String {
+    match error.problem() {
+        Problem::Offset => {
+            format!("{error}; add `--offset-means requests` or `--offset-means ignore`")
+        }
+        _ => error.to_string(),
+    }
 }
 
 #[derive(Args, Debug)]

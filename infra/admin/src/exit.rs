@@ -26,6 +26,32 @@ impl Failed {
         Self { code: 1, lines: reasons.into_iter().map(|it| it.to_string()).collect() }
     }
 
+    /// Some rows of a file were not imported, for these reasons; the others are stored.
+    pub(crate) fn rows(reasons: Vec<String>, total: usize, dry_run: bool) -> Self {
+        let (count, mut lines) = (reasons.len(), reasons);
+        let others = total.saturating_sub(count);
+        let was = match (dry_run, count) {
+            (true, _) => "would not be",
+            (false, 1) => "was not",
+            (false, _) => "were not",
+        };
+        let stored = match (dry_run, others) {
+            (true, _) => "would be stored",
+            (false, 1) => "is stored",
+            (false, _) => "are stored",
+        };
+        lines.push(format!(
+            "{count} of {total} rows {was} imported (see above); the other {others} {stored}."
+        ));
+        Self { code: 1, lines }
+    }
+
+    /// The same, after lines on what was wrong before.
+    pub(crate) fn following(mut self, lines: Vec<String>) -> Self {
+        self.lines.splice(..0, lines);
+        self
+    }
+
     /// What was typed can't be done.
     pub(crate) fn misuse(line: impl Into<String>) -> Self {
         Self { code: 2, lines: vec![line.into()] }
@@ -70,6 +96,32 @@ impl Failed {
             let _ = writeln!(out, "{red}tollgate:{red:#} {line}");
         }
         ExitCode::from(self.code)
+    }
+}
+
+/// A write or look-up that failed: of one row, or of the whole table.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// One item is wrong, or was changed meanwhile: the next may be written all the same.
+    Row(String),
+    /// The table is unavailable, or refuses: no other row can be written either.
+    Table(Failed),
+}
+
+impl From<WriteError> for Trouble {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Conflict { .. }
+            | WriteError::Missing { .. }
+            | WriteError::Store(StoreError::Damaged(_)) => Self::Row(error.to_string()),
+            error => Self::Table(error.into()),
+        }
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        WriteError::Store(error).into()
     }
 }
 

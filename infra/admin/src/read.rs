@@ -6,9 +6,10 @@ use std::path::Path;
 
 use crate::exit::Failed;
 
-/// Reads a file, or standard input for `-`, up to one byte more than is taken.
+/// Reads a file, or standard input for `-`, up to one byte more than `most`.
 ///
-/// Whoever parses it notices that it is too much, and the rest is never read.
+/// The parser reports that it is too long; the rest is never read. A byte order mark, which some
+/// editors and shells put first, is removed.
 pub(crate) fn read(file: &Path, most: u64) -> Result<Vec<u8>, Failed> {
     let mut content = Vec::new();
     let most = most.saturating_add(1);
@@ -18,6 +19,9 @@ pub(crate) fn read(file: &Path, most: u64) -> Result<Vec<u8>, Failed> {
         File::open(file).and_then(|file| file.take(most).read_to_end(&mut content))
     };
     read.map_err(|error| Failed::misuse(format!("can't read `{}`: {error}", file.display())))?;
+    if content.starts_with(MARK) {
+        content.drain(..MARK.len());
+    }
     Ok(content)
 }
 
@@ -40,4 +44,5 @@ pub(crate) fn place(file: &Path) -> String {
     if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
 }
 
+const MARK: &[u8] = b"\xef\xbb\xbf";
 const LONGEST: u64 = 16_384;

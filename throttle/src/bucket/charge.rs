@@ -40,8 +40,10 @@ pub struct Charge {
     pub stamp: Stamp,
     /// How many tokens it takes, of every rate and of every quota.
     pub cost: NonZeroU32,
-    /// The plan's own rate, and the method's, where there are any.
+    /// The plan's own rate, and the method's, where there are any that are not closed.
     pub steps: SmallVec<[Step; 2]>,
+    /// The rates that refuse every request: the plan's own, or the method's.
+    pub closed: SmallVec<[Limit; 2]>,
     /// What is counted in each period. Days always are: they are the history of use.
     pub counts: SmallVec<[Tally; 2]>,
 }
@@ -75,11 +77,11 @@ pub struct Tally {
     lasts: u64,
 }
 
-/// A limit that a request doesn't fit, and how long until it would.
+/// A limit that a request does not fit, and the time until it would; none if it never would.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) limit: Limit,
-    pub(crate) wait: Duration,
+    pub(crate) wait: Option<Duration>,
 }
 
 /// All limits that a request doesn't fit.
@@ -102,10 +104,6 @@ impl Charge {
     #[must_use]
     #[inline]
     pub fn new(record: &PlanRecord, cost: NonZeroU32, now: Timestamp) -> Self {
-        let mut steps = SmallVec::new();
-        if let Some(throttle) = record.plan.throttle() {
-            steps.push(Step::new(Scope::Plan, throttle, cost, now));
-        }
         let mut counts = SmallVec::new();
         let today = Today::at(now);
         for period in [Period::Day, Period::Week, Period::Month] {
@@ -116,14 +114,29 @@ impl Charge {
             }
         }
         let stamp = Stamp { plan: record.id.clone(), version: record.version };
-        Self { now, stamp, cost, steps, counts }
+        let (steps, closed) = (SmallVec::new(), SmallVec::new());
+        let charge = Self { now, stamp, cost, steps, closed, counts };
+        match record.plan.throttle() {
+            Some(throttle) => charge.rate(Scope::Plan, throttle),
+            None => charge,
+        }
+    }
+
+    fn rate(mut self, scope: Scope, throttle: Throttling) -> Self {
+        match throttle.open_interval() {
+            Some(interval) => {
+                let meter = Meter { scope, interval };
+                self.steps.push(Step::new(meter, throttle.burst(), self.cost, self.now));
+            }
+            None => self.closed.push(scope.into()),
+        }
+        self
     }
 
     /// Takes from this method's own rate too.
     #[must_use]
-    pub fn method(mut self, method: MethodRate) -> Self {
-        self.steps.push(Step::new(method.scope, method.throttle, self.cost, self.now));
-        self
+    pub fn method(self, method: MethodRate) -> Self {
+        self.rate(method.scope, method.throttle)
     }
 
     /// Lets the idle form take a bucket for idle that owes up to so many tokens.
@@ -232,16 +245,17 @@ impl Charge {
     ///
     /// The state must be one under this charge's own plan.
     pub(crate) fn refusals(&self, state: &State) -> Refusals {
-        let mut refusals = Refusals::new();
+        let closed = self.closed.iter().map(|limit| Refusal { limit: *limit, wait: None });
+        let mut refusals: Refusals = closed.collect();
         for step in &self.steps {
             let tat = state.tat(step.meter);
             if step.ceiling < tat {
-                let wait = tat.saturating_since(step.ceiling);
+                let wait = Some(tat.saturating_since(step.ceiling));
                 refusals.push(Refusal { limit: step.meter.scope.into(), wait });
             }
         }
         for count in self.counts.iter().filter(|count| !count.fits(state)) {
-            let wait = count.ends.saturating_since(self.now);
+            let wait = (count.quota != Some(0)).then(|| count.ends.saturating_since(self.now));
             refusals.push(Refusal { limit: count.counter.period().into(), wait });
         }
         refusals
@@ -249,9 +263,12 @@ impl Charge {
 
     /// How every limit stands in this state, the rates first.
     pub(crate) fn standings(&self, state: &State) -> Standings {
-        let mut standings = Standings::new();
+        let mut standings: Standings = self.closed.iter().copied().map(Standing::closed).collect();
         for step in &self.steps {
             standings.push(step.standing(state, self.now));
+        }
+        if !self.closed.is_empty() {
+            standings.sort_by_key(Standing::limit);
         }
         for count in &self.counts {
             if let Some(standing) = count.standing(state, self.now) {
@@ -279,15 +296,8 @@ impl Charge {
 }
 
 impl Step {
-    fn new(scope: Scope, throttle: Throttling, cost: NonZeroU32, now: Timestamp) -> Self {
-        let meter = Meter { scope, interval: throttle.rate().interval_nanos() };
-        let mut step = Self {
-            meter,
-            advance: Duration::ZERO,
-            ceiling: now,
-            idle: now,
-            burst: throttle.burst(),
-        };
+    fn new(meter: Meter, burst: u64, cost: NonZeroU32, now: Timestamp) -> Self {
+        let mut step = Self { meter, advance: Duration::ZERO, ceiling: now, idle: now, burst };
         step.advance = step.nanos(cost.get().into());
         let room = step.burst.saturating_sub(cost.get().into());
         step.ceiling = now.saturating_add(step.nanos(room));
@@ -344,8 +354,9 @@ impl Tally {
         quota.saturating_sub(self.cost.into())
     }
 
+    /// Returns whether there is room. A quota of 0 has none, even with granted requests.
     fn fits(&self, state: &State) -> bool {
-        state.used(self.counter) <= self.room()
+        self.quota != Some(0) && state.used(self.counter) <= self.room()
     }
 
     fn write(&self) -> Count {

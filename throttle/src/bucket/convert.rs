@@ -131,7 +131,7 @@ impl Charge {
                 // The tokens that may be owed, at the older rate.
                 let room = step.ceiling.saturating_since(self.now);
                 let room = scaled_down(room, step.meter.interval, meter.interval);
-                refusal.wait = tat.saturating_since(self.now.saturating_add(room));
+                refusal.wait = Some(tat.saturating_since(self.now.saturating_add(room)));
             }
         }
         Conversion::Waiting { shown, refusals }

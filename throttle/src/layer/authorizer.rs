@@ -26,8 +26,8 @@ pub(super) struct Counted {
     pub(super) refused: Option<RetryAfter>,
 }
 
-/// Seconds.
-pub(super) type RetryAfter = u64;
+/// Seconds; none if waiting does not help.
+pub(super) type RetryAfter = Option<u64>;
 
 impl Authorizer {
     /// In the event of a Lambda that is invoked through `lambda_http`.
@@ -63,14 +63,18 @@ impl Authorizer {
     pub(super) fn counted(&self, parts: &Parts) -> Option<Counted> {
         let number = |name| self.said(parts, name)?.parse::<u64>().ok();
         let throttled = self.said(parts, "throttled").is_some_and(|value| value == "true");
-        let remaining = number("remaining");
+        let (limit, remaining) = (number("limit"), number("remaining"));
         if remaining.is_none() && !throttled {
             return None;
         }
         Some(Counted {
-            limit: number("limit").unwrap_or_default(),
+            limit: limit.unwrap_or_default(),
             remaining: remaining.unwrap_or_default(),
-            refused: throttled.then(|| number("retryAfter").unwrap_or(1).max(1)),
+            refused: throttled.then(|| match number("retryAfter") {
+                // A limit of 0: waiting does not help.
+                None if limit == Some(0) => None,
+                seconds => Some(seconds.unwrap_or(1).max(1)),
+            }),
         })
     }
 

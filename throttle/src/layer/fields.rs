@@ -70,7 +70,8 @@ impl Style {
 
     /// Tells what the authorizer said of the tightest limit, whose name it doesn't say.
     pub(super) fn put_counted(&self, headers: &mut HeaderMap, counted: &Counted) {
-        if counted.limit > 0 {
+        // A limit of 0 is shown where it refuses: without one, an allowed request has no limit.
+        if counted.limit > 0 || counted.refused.is_some() {
             let quota = counted.limit.min(MAX_INTEGER);
             let remaining = counted.remaining.min(quota);
             self.write(headers, &[Shown { quota, remaining, name: UNNAMED, ..EMPTY }]);
@@ -78,7 +79,8 @@ impl Style {
     }
 
     fn write(&self, headers: &mut HeaderMap, shown: &[Shown]) {
-        let tightest = shown.iter().min_by_key(|it| (it.remaining, Reverse(it.more_after)));
+        let tightest =
+            shown.iter().min_by_key(|it| (it.remaining, it.quota > 0, Reverse(it.more_after)));
         let Some(tightest) = tightest else { return };
         let latest = match headers.get(RETRY_AFTER) {
             None => u64::MAX,
@@ -127,13 +129,15 @@ fn show(standing: &Standing, all: &[Standing], beyond: Beyond) -> Shown {
         true => Some(standing.resets_after()),
         false => None,
     };
+    // A limit of 0 is never whole, and its rate has no window.
+    let is_open = max > 0;
     Shown {
         name: standing.limit().name(),
         quota: max.min(MAX_INTEGER),
-        window: Some(seconds(standing.window()).max(1)),
+        window: is_open.then(|| seconds(standing.window()).max(1)),
         remaining: left.min(MAX_INTEGER),
         more_after: more_after.map(seconds),
-        whole_after: Some(seconds(standing.resets_after())),
+        whole_after: is_open.then(|| seconds(standing.resets_after())),
     }
 }
 

@@ -191,7 +191,7 @@ impl Gate {
     pub(super) fn first(&self, parts: &request::Parts) -> First {
         let counted = self.authorizer.as_ref().and_then(|it| it.counted(parts));
         if let Some(counted @ Counted { refused: Some(seconds), .. }) = counted {
-            let why = Refused::exhausted(vec![self.style.named(UNNAMED)], Some(seconds));
+            let why = Refused::exhausted(vec![self.style.named(UNNAMED)], seconds);
             let refusal = Refusal { why, told: Told::Counted(counted) };
             return self.refuse(refusal, Report::default());
         }

@@ -1,75 +1,87 @@
 //! Reading all plans that API Gateway has.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::{Plan, PlanError, Problem};
+use super::json::without_mark;
+use super::{OffsetMeans, Plan, PlanError, Problem};
 use crate::name::PlanId;
 
 /// The plans of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportedPlans {
-    /// The plans, by API Gateway's ids.
+    /// The plans, by API Gateway's ids. Those without limits are [unlimited](Plan::is_unlimited).
     pub plans: Vec<(PlanId, Plan)>,
-    /// Whether the export says that there are more than it has.
+    /// The items that are not valid plans, each by its place in the list and its field.
+    pub errors: Vec<PlanError>,
+    /// Whether the export says that there are more plans than it has.
     pub more: bool,
 }
 
 impl Plan {
-    /// Reads what `aws apigateway get-usage-plans` prints, at most 16 MiB of it.
+    /// Reads the output of `aws apigateway get-usage-plans`, at most 16 MiB of it.
     ///
-    /// The ids of the plans are API Gateway's. `productCode` and `tags` are dropped.
+    /// The ids of the plans are API Gateway's. `productCode` and `tags` are ignored. `offset` is
+    /// as in [`from_aws_json`](Self::from_aws_json).
     ///
     /// ```
     /// use throttle::Plan;
     ///
-    /// let export = r#"{"items": [{"id": "a1b2c3", "name": "Gold", "tags": {"team": "web"},
-    ///     "apiStages": [{"apiId": "x9", "stage": "prod",
-    ///         "throttle": {"/pets/GET": {"rateLimit": 0.5, "burstLimit": 2}}}]}]}"#;
-    /// let plans = Plan::import(export).unwrap().plans;
-    /// assert_eq!((plans[0].0.as_str(), plans[0].1.name()), ("a1b2c3", Some("Gold")));
-    ///
-    /// let errors = Plan::import(r#"{"items": [{"id": "a1b2c3"}]}"#).unwrap_err();
-    /// assert!(errors[0].to_string().starts_with("`items[0].throttle` is missing"));
+    /// let export = r#"{"items": [
+    ///     {"id": "a1b2c3", "name": "Gold", "tags": {"team": "web"},
+    ///      "throttle": {"rateLimit": 16.666666666666668, "burstLimit": 200}},
+    ///     {"id": "d4e5f6", "name": "Internal"},
+    ///     {"id": "g7h8i9", "throttle": {"rateLimit": -1.0, "burstLimit": 5}}]}"#;
+    /// let imported = Plan::import(export, None).unwrap();
+    /// assert_eq!((imported.plans[0].0.as_str(), imported.plans[0].1.name()), ("a1b2c3", Some("Gold")));
+    /// assert!(imported.plans[1].1.is_unlimited());
+    /// assert_eq!(
+    ///     imported.errors[0].to_string(),
+    ///     "`items[2].throttle.rateLimit` must not be negative"
+    /// );
     /// ```
     ///
     /// # Errors
-    /// Every item that can't be a plan, at most a hundred of them, by its place in the list and
-    /// its field.
-    pub fn import(json: impl AsRef<[u8]>) -> Result<ImportedPlans, Vec<PlanError>> {
+    /// The JSON is not an export. An item that is not a valid plan is one of
+    /// [`errors`](ImportedPlans::errors) instead.
+    pub fn import(
+        json: impl AsRef<[u8]>,
+        offset: Option<OffsetMeans>,
+    ) -> Result<ImportedPlans, PlanError> {
         let json = json.as_ref();
         if json.len() > MAX_EXPORT {
-            return Err(vec![PlanError::at("items", Problem::TooLong { max: MAX_EXPORT })]);
+            return Err(PlanError::at("items", Problem::TooLong { max: MAX_EXPORT }));
         }
-        let export: Export =
-            serde_json::from_slice(json).map_err(|error| vec![PlanError::json("items", &error)])?;
-        let (mut plans, mut errors, mut ids) = (Vec::new(), Vec::new(), HashSet::new());
+        let export: Export = serde_json::from_slice(without_mark(json))
+            .map_err(|error| PlanError::json("items", &error))?;
+        let (mut plans, mut errors) = (Vec::<(PlanId, Plan)>::new(), Vec::new());
+        let mut places = HashMap::new();
         for (at, raw) in export.items.iter().enumerate() {
-            let read = item(raw).and_then(|(id, plan)| {
-                let new = ids.insert(id.clone());
-                if new { Ok((id, plan)) } else { Err(PlanError::at("id", Problem::Twice)) }
+            let read = item(raw, offset).and_then(|(id, plan)| {
+                let earlier = places.get(&id).and_then(|place: &usize| plans.get(*place));
+                match earlier {
+                    None => {
+                        places.insert(id.clone(), plans.len());
+                        plans.push((id, plan));
+                        Ok(())
+                    }
+                    Some((_, earlier)) if *earlier == plan => Ok(()),
+                    Some(_) => Err(PlanError::at("id", Problem::Twice)),
+                }
             });
-            match read {
-                Ok(plan) => plans.push(plan),
-                Err(error) => errors.push(error.within(&format!("items[{at}]"))),
+            if let Err(error) = read {
+                errors.push(error.within(&format!("items[{at}]")));
             }
-            if errors.len() >= MAX_ERRORS {
-                break;
-            }
-        }
-        if !errors.is_empty() {
-            return Err(errors);
         }
         let more =
             [export.position, export.next].into_iter().flatten().any(|text| !text.is_empty());
-        Ok(ImportedPlans { plans, more })
+        Ok(ImportedPlans { plans, errors, more })
     }
 }
 
-fn item(raw: &RawValue) -> Result<(PlanId, Plan), PlanError> {
+fn item(raw: &RawValue, offset: Option<OffsetMeans>) -> Result<(PlanId, Plan), PlanError> {
     #[derive(Deserialize)]
     struct Named {
         id: Option<String>,
@@ -78,24 +90,21 @@ fn item(raw: &RawValue) -> Result<(PlanId, Plan), PlanError> {
         serde_json::from_str(raw.get()).map_err(|error| PlanError::json("plan", &error))?;
     let id = id.ok_or_else(|| PlanError::at("id", Problem::NoId))?;
     let id = PlanId::new(id).map_err(|error| PlanError::at("id", error.into()))?;
-    Ok((id, Plan::from_json(raw.get())?))
+    let (plan, _) = Plan::read(raw.get().as_bytes(), offset)?;
+    Ok((id, plan))
 }
 
-/// API Gateway says `position` where there are more; its command line `NextToken`.
+/// An export. API Gateway writes `position` where there are more plans, its command line
+/// `NextToken`. Other members are ignored.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Export {
     items: Vec<Box<RawValue>>,
     position: Option<String>,
     #[serde(rename = "NextToken")]
     next: Option<String>,
-    /// What some clients print beside the answer.
-    #[serde(rename = "ResponseMetadata")]
-    _metadata: Option<IgnoredAny>,
 }
 
 const MAX_EXPORT: usize = 16 * 1024 * 1024;
-const MAX_ERRORS: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -123,14 +132,15 @@ mod tests {
         ]
     }"#;
 
-    fn refused(json: &str) -> Vec<String> {
-        Plan::import(json).unwrap_err().iter().map(ToString::to_string).collect()
+    fn not_an_export(json: &str) -> String {
+        Plan::import(json, None).unwrap_err().to_string()
     }
 
     #[test]
     fn an_export_is_read_and_each_plan_writes_back() {
-        let imported = Plan::import(EXPORT).unwrap();
+        let imported = Plan::import(EXPORT, Some(OffsetMeans::Requests)).unwrap();
         assert!(!imported.more);
+        assert_eq!(imported.errors, []);
         let ids: Vec<_> = imported.plans.iter().map(|(id, _)| id.as_str()).collect();
         assert_eq!(ids, ["c7y23b", "glvrsr", "q"]);
         for (id, plan) in &imported.plans {
@@ -147,51 +157,63 @@ mod tests {
 
     #[test]
     fn an_export_that_isnt_whole_says_so() {
-        for more in [r#""position": "xyz""#, r#""NextToken": "xyz""#] {
-            assert!(Plan::import(format!(r#"{{"items": [], {more}}}"#)).unwrap().more);
+        let more = |json: &str| Plan::import(json, None).unwrap().more;
+        for member in [r#""position": "xyz""#, r#""NextToken": "xyz""#] {
+            assert!(more(&format!(r#"{{"items": [], {member}}}"#)));
         }
-        assert!(!Plan::import(r#"{"items": [], "position": null, "NextToken": ""}"#).unwrap().more);
+        assert!(!more(
+            r#"{"items": [], "position": null, "NextToken": "", "ResponseMetadata": {}}"#
+        ));
     }
 
     #[test]
-    fn every_wrong_item_is_named() {
-        let errors = refused(
+    fn every_wrong_item_is_named_and_the_others_are_read() {
+        let imported = Plan::import(
             r#"{"items": [
                 {"id": "a", "throttle": {"rateLimit": -1, "burstLimit": 1}},
                 {"id": "b", "quota": {"limit": 1, "period": "DAY"}},
+                {"id": "b", "quota": {"limit": 2, "period": "DAY"}},
                 {"id": "b", "quota": {"limit": 1, "period": "DAY"}},
                 {"id": "d"},
                 {"quota": {"limit": 1, "period": "DAY"}},
                 {"id": "e\n", "quota": {"limit": 1, "period": "DAY"}},
                 {"id": 5},
                 7,
-                {"id": "f", "quota": {"limit": 1, "period": "HOUR"}}
+                {"id": "f", "quota": {"limit": 1, "period": "HOUR"}},
+                {"id": "g", "quota": {"limit": 9, "offset": 3, "period": "WEEK"}},
+                {"id": "h", "unlimited": true}
             ]}"#,
+            None,
         );
+        let imported = imported.unwrap();
         let starts = [
             "`items[0].throttle.rateLimit` must not be negative",
             "`items[2].id` is there twice",
-            "`items[3].throttle` is missing",
-            "`items[4].id` is missing",
-            "`items[5].id` holds a control character",
-            "`items[6].plan` can't be read",
+            "`items[5].id` is missing",
+            "`items[6].id` holds a control character",
             "`items[7].plan` can't be read",
-            "`items[8].quota.period` must be",
+            "`items[8].plan` can't be read",
+            "`items[9].quota.period` must be",
+            "`items[10].quota.offset` can mean two things",
         ];
+        let errors: Vec<_> = imported.errors.iter().map(ToString::to_string).collect();
         assert_eq!(errors.len(), starts.len(), "{errors:#?}");
         for (error, start) in errors.iter().zip(starts) {
             assert!(error.starts_with(start), "{error}");
         }
+        let ids: Vec<_> =
+            imported.plans.iter().map(|(id, plan)| (id.as_str(), plan.is_unlimited())).collect();
+        assert_eq!(ids, [("b", false), ("d", true), ("h", true)]);
     }
 
     #[test]
-    fn what_is_no_export_is_refused() {
-        for json in ["", "[]", "{}", r#"{"items": 5}"#, r#"{"items": [], "plans": []}"#] {
-            assert_eq!(refused(json).len(), 1, "{json}");
-            assert!(refused(json)[0].starts_with("`items` can't be read"), "{json}");
+    fn what_is_not_an_export_is_refused() {
+        for json in ["", "[]", "{}", r#"{"items": 5}"#, r#"{"plans": []}"#] {
+            assert!(not_an_export(json).starts_with("`items` can't be read"), "{json}");
         }
-        assert_eq!(refused(&" ".repeat(MAX_EXPORT + 1)), ["`items` is longer than 16777216 bytes"]);
+        let long = " ".repeat(MAX_EXPORT + 1);
+        assert_eq!(not_an_export(&long), "`items` is longer than 16777216 bytes");
         let many = format!(r#"{{"items": [{}{{}}]}}"#, "{},".repeat(500));
-        assert_eq!(refused(&many).len(), MAX_ERRORS);
+        assert_eq!(Plan::import(many, None).unwrap().errors.len(), 501);
     }
 }

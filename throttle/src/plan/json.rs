@@ -1,4 +1,4 @@
-//! A plan's JSON: read with care, since anybody may have written it, and written back.
+//! A plan's JSON: read with care, because anybody may have written it, and written back.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,43 +8,72 @@ use serde::ser::{Error as _, SerializeMap};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{ApiStage, MAX_JSON, MAX_REFILL, Plan, PlanError, Problem, Quota, Throttling};
+use super::{
+    ApiStage, MAX_JSON, MAX_REFILL, OffsetMeans, Plan, PlanError, Problem, Quota, Throttling,
+};
 use crate::policy::FailurePolicy;
 use crate::rate::Rate;
 
 impl Plan {
     /// Reads a plan from API Gateway's JSON, at most 64 KiB of it.
     ///
-    /// `id`, `productCode` and `tags` are accepted, as an export has them, and dropped.
+    /// A quota's `offset` counts requests. `id`, `productCode` and `tags` are ignored.
     ///
     /// # Errors
-    /// The JSON, or a field of it, can't be a plan; the error names the field.
+    /// The JSON or a field of it is not valid for a plan; the error names the field.
     pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, PlanError> {
-        let json = json.as_ref();
+        Self::from_aws_json(json, Some(OffsetMeans::Requests))
+    }
+
+    /// Reads a plan like [`from_json`](Self::from_json), where AWS may have written the `offset`.
+    ///
+    /// `offset` is the meaning of an offset that is not 0 and has no `offsetMeans` beside it. An
+    /// offset beyond AWS's own ranges counts requests, unless it is ignored.
+    ///
+    /// # Errors
+    /// Those of `from_json`, and [`Problem::Offset`] without a meaning.
+    pub fn from_aws_json(
+        json: impl AsRef<[u8]>,
+        offset: Option<OffsetMeans>,
+    ) -> Result<Self, PlanError> {
+        let (plan, unlimited) = Self::read(json.as_ref(), offset)?;
+        if plan.is_unlimited() && !unlimited {
+            return Err(PlanError::at("throttle", Problem::NoLimit));
+        }
+        Ok(plan)
+    }
+
+    /// Reads a plan, and whether it says that it is unlimited.
+    pub(super) fn read(
+        json: &[u8],
+        offset: Option<OffsetMeans>,
+    ) -> Result<(Self, bool), PlanError> {
         if json.len() > MAX_JSON {
             return Err(PlanError::at("plan", Problem::TooLong { max: MAX_JSON }));
         }
         let wire: PlanWire =
-            serde_json::from_slice(json).map_err(|e| PlanError::json("plan", &e))?;
+            serde_json::from_slice(without_mark(json)).map_err(|e| PlanError::json("plan", &e))?;
         let throttle = wire.throttle.map(|raw| Throttling::read("throttle", &raw)).transpose()?;
-        let quotas = wire.quota.map(|raw| read_quotas(&raw)).transpose()?.unwrap_or_default();
-        let api_stages: Vec<_> = (0..)
-            .zip(wire.api_stages.unwrap_or_default())
-            .map(|(at, stage): (usize, _)| ApiStage::read(at, stage))
-            .collect::<Result<_, _>>()?;
-        let same = |a: &ApiStage, b: &ApiStage| a.api_id == b.api_id && a.stage == b.stage;
-        for (at, stage) in api_stages.iter().enumerate() {
-            if api_stages.iter().take(at).any(|earlier| same(earlier, stage)) {
-                return Err(PlanError::at(format!("apiStages[{at}]"), Problem::Twice));
+        let quotas = wire.quota.map(|raw| read_quotas(&raw, offset)).transpose()?;
+        let mut api_stages: Vec<ApiStage> = Vec::new();
+        for (at, wire) in wire.api_stages.unwrap_or_default().into_iter().enumerate() {
+            let stage = ApiStage::read(at, wire)?;
+            let same = |it: &&ApiStage| it.api_id == stage.api_id && it.stage == stage.stage;
+            match api_stages.iter().find(same) {
+                None => api_stages.push(stage),
+                Some(earlier) if *earlier == stage => {}
+                Some(_) => return Err(PlanError::at(format!("apiStages[{at}]"), Problem::Twice)),
             }
-        }
-        let no_method = api_stages.iter().all(|stage| stage.throttle.is_empty());
-        if throttle.is_none() && quotas.is_empty() && no_method {
-            return Err(PlanError::at("throttle", Problem::NoLimit));
         }
         let failure = wire.failure.map(|raw| read_failure(&raw)).transpose()?;
         let (name, description) = (wire.name, wire.description);
-        Ok(Self { name, description, throttle, quotas, api_stages, failure })
+        let quotas = quotas.unwrap_or_default();
+        let plan = Self { name, description, throttle, quotas, api_stages, failure };
+        let unlimited = wire.unlimited.unwrap_or_default();
+        if unlimited && !plan.is_unlimited() {
+            return Err(PlanError::at("unlimited", Problem::Unlimited));
+        }
+        Ok((plan, unlimited))
     }
 }
 
@@ -52,15 +81,16 @@ impl Throttling {
     fn read(field: &str, raw: &RawValue) -> Result<Self, PlanError> {
         let wire: ThrottlingWire = object(field, raw)?;
         let rate_field = format!("{field}.rateLimit");
-        // A rate is a number or a text; a text has quotes around it here.
+        // A rate is a number or a text. A text has quotes around it here.
         let text = match raw_text(&wire.rate) {
             Some(text) => text,
             None => wire.rate.get().to_owned(),
         };
         let rate = Rate::parse(&text).map_err(|e| PlanError::at(rate_field, e.into()))?;
         let burst_field = format!("{field}.burstLimit");
-        let burst = whole(&burst_field, &wire.burst, 1, MAX_BURST)?;
-        match rate.interval_nanos().get().checked_mul(burst) {
+        let burst = whole(&burst_field, &wire.burst, 0, MAX_BURST)?;
+        let refill = rate.interval_nanos().map_or(Some(0), |it| it.get().checked_mul(burst));
+        match refill {
             Some(refill) if refill <= MAX_REFILL => Ok(Self { rate, burst }),
             _ => Err(PlanError::at(burst_field, Problem::SlowBurst)),
         }
@@ -68,20 +98,35 @@ impl Throttling {
 }
 
 impl Quota {
-    fn read(field: &str, raw: &RawValue) -> Result<Self, PlanError> {
+    fn read(field: &str, raw: &RawValue, means: Option<OffsetMeans>) -> Result<Self, PlanError> {
         let wire: QuotaWire = object(field, raw)?;
-        let limit = whole(&format!("{field}.limit"), &wire.limit, 1, MAX_QUOTA)?;
+        let limit = whole(&format!("{field}.limit"), &wire.limit, 0, MAX_QUOTA)?;
         let offset_field = format!("{field}.offset");
         let offset = match wire.offset {
             Some(raw) => whole(&offset_field, &raw, 0, MAX_QUOTA)?,
             None => 0,
         };
-        if offset >= limit {
-            return Err(PlanError::at(offset_field, Problem::WholeOffset));
-        }
         let period = serde_json::from_str(wire.period.get())
             .map_err(|_| PlanError::at(format!("{field}.period"), Problem::Period))?;
-        Ok(Self { limit, offset, period })
+        let mut quota = Self { limit, offset, period };
+        let means = match wire.offset_means.as_deref() {
+            Some(REQUESTS) => Some(OffsetMeans::Requests),
+            Some(_) => {
+                return Err(PlanError::at(format!("{field}.offsetMeans"), Problem::OffsetMeans));
+            }
+            None => means,
+        };
+        match means {
+            Some(OffsetMeans::Ignore) => quota.offset = 0,
+            None if quota.is_offset_of_aws() => {
+                return Err(PlanError::at(offset_field, Problem::Offset));
+            }
+            Some(OffsetMeans::Requests) | None => {}
+        }
+        if quota.offset > 0 && quota.offset >= limit {
+            return Err(PlanError::at(offset_field, Problem::WholeOffset));
+        }
+        Ok(quota)
     }
 }
 
@@ -119,21 +164,28 @@ impl PlanError {
     }
 }
 
-fn read_quotas(raw: &RawValue) -> Result<Vec<Quota>, PlanError> {
+fn read_quotas(raw: &RawValue, means: Option<OffsetMeans>) -> Result<Vec<Quota>, PlanError> {
     if !raw.get().starts_with('[') {
-        return Ok(vec![Quota::read("quota", raw)?]);
+        return Ok(vec![Quota::read("quota", raw, means)?]);
     }
     let list: Vec<Box<RawValue>> = object("quota", raw)?;
-    let quotas = (0..)
-        .zip(list)
-        .map(|(at, raw): (usize, _)| Quota::read(&format!("quota[{at}]"), &raw))
-        .collect::<Result<Vec<_>, _>>()?;
-    for (at, quota) in quotas.iter().enumerate() {
-        if quotas.iter().take(at).any(|earlier| earlier.period == quota.period) {
-            return Err(PlanError::at(format!("quota[{at}].period"), Problem::TwoForOnePeriod));
+    let mut quotas: Vec<Quota> = Vec::new();
+    for (at, raw) in list.iter().enumerate() {
+        let quota = Quota::read(&format!("quota[{at}]"), raw, means)?;
+        match quotas.iter().find(|it| it.period == quota.period) {
+            None => quotas.push(quota),
+            Some(earlier) if *earlier == quota => {}
+            Some(_) => {
+                return Err(PlanError::at(format!("quota[{at}].period"), Problem::TwoForOnePeriod));
+            }
         }
     }
     Ok(quotas)
+}
+
+/// Removes a byte order mark, which some editors and shells put first.
+pub(super) fn without_mark(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }
 
 /// A path and a verb, as API Gateway writes them: `/pets/{id}/GET`, `//GET` for the root, `*/*`.
@@ -167,10 +219,6 @@ fn raw_text(raw: &RawValue) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
 }
 
-pub(super) fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PlanWire {
@@ -180,6 +228,7 @@ struct PlanWire {
     quota: Option<Box<RawValue>>,
     api_stages: Option<Vec<ApiStageWire>>,
     failure: Option<Box<RawValue>>,
+    unlimited: Option<bool>,
     #[serde(rename = "id")]
     _id: Option<IgnoredAny>,
     #[serde(rename = "productCode")]
@@ -202,6 +251,8 @@ struct ThrottlingWire {
 struct QuotaWire {
     limit: Box<RawValue>,
     offset: Option<Box<RawValue>>,
+    #[serde(rename = "offsetMeans")]
+    offset_means: Option<String>,
     period: Box<RawValue>,
 }
 
@@ -213,7 +264,7 @@ struct ApiStageWire {
     throttle: Option<Methods>,
 }
 
-/// A map that keeps what is there twice, so that it can be refused.
+/// A map that keeps repeated names, so that they can be refused.
 struct Methods(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Methods {
@@ -264,6 +315,9 @@ impl Serialize for Plan {
         if let Some(failure) = &self.failure {
             map.serialize_entry("failure", failure)?;
         }
+        if self.is_unlimited() {
+            map.serialize_entry("unlimited", &true)?;
+        }
         map.end()
     }
 }
@@ -283,6 +337,21 @@ impl Serialize for Throttling {
     }
 }
 
+impl Serialize for Quota {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("limit", &self.limit)?;
+        if self.offset > 0 {
+            map.serialize_entry("offset", &self.offset)?;
+        }
+        if self.is_offset_of_aws() {
+            map.serialize_entry("offsetMeans", REQUESTS)?;
+        }
+        map.serialize_entry("period", &self.period)?;
+        map.end()
+    }
+}
+
 impl Serialize for ApiStage {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -296,7 +365,9 @@ impl Serialize for ApiStage {
 }
 
 const VERBS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
-const MAX_BURST: u64 = 1_000_000_000;
+const REQUESTS: &str = "requests";
+/// API Gateway's own: its bursts are 32-bit integers.
+const MAX_BURST: u64 = 2_147_483_647;
 const MAX_QUOTA: u64 = 1_000_000_000_000_000;
 
 #[cfg(test)]
@@ -331,7 +402,7 @@ mod tests {
             written,
             concat!(
                 r#"{"name":"Gold","description":"paying","throttle":{"rateLimit":100,"burstLimit":200},"#,
-                r#""quota":{"limit":50000,"offset":10,"period":"MONTH"},"#,
+                r#""quota":{"limit":50000,"offset":10,"offsetMeans":"requests","period":"MONTH"},"#,
                 r#""apiStages":[{"apiId":"a1b2","stage":"prod","#,
                 r#""throttle":{"/pets/GET":{"rateLimit":2.5,"burstLimit":5}}}]}"#
             )
@@ -369,7 +440,14 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_a_plan_has_at_least_one_of_everything() {
+    fn a_share_of_a_plan_has_at_least_one_of_everything_and_0_of_0() {
+        let closed = Plan::from_json(
+            r#"{"throttle": {"rateLimit": 0, "burstLimit": 9}, "quota": {"limit": 0, "period": "DAY"}}"#,
+        );
+        let closed = closed.unwrap();
+        let share = closed.share("1/10".parse().unwrap());
+        assert!(share.throttle().unwrap().is_closed() && share.quotas()[0].limit() == 0);
+
         let plan = Plan::from_json(
             r#"{"throttle": {"rateLimit": 10, "burstLimit": 25},
                 "quota": [{"limit": 105, "offset": 19, "period": "DAY"}, {"limit": 9, "period": "WEEK"}],
@@ -393,19 +471,21 @@ mod tests {
         let throttle = |rate: &str, burst: &str| {
             refused(&format!(r#"{{"throttle": {{"rateLimit": {rate}, "burstLimit": {burst}}}}}"#))
         };
-        assert_eq!(throttle("0", "1"), "`throttle.rateLimit` must be above zero");
-        assert_eq!(throttle("1e999", "1"), "`throttle.rateLimit` must be at most 1000000 a second");
+        assert_eq!(
+            throttle("1e-8", "1"),
+            "`throttle.rateLimit` must be 0, or at least one in 366 days"
+        );
         assert_eq!(throttle("true", "1"), format!("`throttle.rateLimit` {}", RateError::Malformed));
         assert_eq!(throttle("null", "1"), format!("`throttle.rateLimit` {}", RateError::Malformed));
-        for burst in ["0", "-1", "1.5", "1e3", "\"9\"", "null", "18446744073709551616", "[1]"] {
+        for burst in ["-1", "1.5", "1e3", "\"9\"", "null", "2147483648", "[1]"] {
             assert_eq!(
                 throttle("1", burst),
-                "`throttle.burstLimit` must be a whole number from 1 to 1000000000"
+                "`throttle.burstLimit` must be a whole number from 0 to 2147483647"
             );
         }
         assert!(throttle("0.001", "100000000").starts_with("`throttle.burstLimit` takes longer"));
         let quota = |quota: &str| refused(&format!(r#"{{"quota": {quota}}}"#));
-        assert!(quota(r#"{"limit": 0, "period": "DAY"}"#).starts_with("`quota.limit` must be"));
+        assert!(quota(r#"{"limit": -1, "period": "DAY"}"#).starts_with("`quota.limit` must be"));
         assert!(quota(r#"{"limit": 1, "period": "HOUR"}"#).starts_with("`quota.period` must be"));
         assert!(quota(r#"{"limit": 1, "period": 5}"#).starts_with("`quota.period` must be"));
         assert_eq!(
@@ -451,11 +531,114 @@ mod tests {
         );
         assert_eq!(stages(&twice), r#"`apiStages[0].throttle["*/*"]` is there twice: keep one"#);
         let stage = r#"{"apiId": "a", "stage": "s"}"#;
-        assert_eq!(stages(&format!("{stage}, {stage}")), "`apiStages[1]` is there twice: keep one");
-        assert!(stages(stage).starts_with("`throttle` is missing"));
+        let with_rate = format!(r#"{{"apiId": "a", "stage": "s", "throttle": {{"*/*": {rate}}}}}"#);
+        let two = format!("{stage}, {with_rate}");
+        assert_eq!(stages(&two), "`apiStages[1]` is there twice: keep one");
+        // The same again is one.
+        assert!(stages(&format!("{stage}, {stage}")).starts_with("`throttle` is missing"));
         assert!(
             stages(r#"{"apiId": "a", "stage": "s", "throttle": []}"#).contains("a rate and burst")
         );
+    }
+
+    #[test]
+    fn a_plan_without_limits_says_so() {
+        let plan = Plan::from_json(r#"{"unlimited": true, "throttle": null}"#).unwrap();
+        assert!(plan.is_unlimited() && !plan.is_closed());
+        assert_eq!(serde_json::to_string(&plan).unwrap(), r#"{"unlimited":true}"#);
+        let stage = r#""apiStages": [{"apiId": "a", "stage": "s", "throttle": {}}]"#;
+        let json = format!(r#"{{"unlimited": true, {stage}, "quota": []}}"#);
+        assert!(Plan::from_json(json).unwrap().is_unlimited());
+        for limit in [
+            r#""throttle": {"rateLimit": 1, "burstLimit": 1}"#,
+            r#""quota": {"limit": 1, "period": "DAY"}"#,
+            r#""apiStages": [{"apiId": "a", "stage": "s",
+                "throttle": {"*/*": {"rateLimit": 0, "burstLimit": 0}}}]"#,
+        ] {
+            let said = refused(&format!(r#"{{"unlimited": true, {limit}}}"#));
+            assert_eq!(said, "`unlimited` contradicts the plan's limits: remove it, or the limits");
+            let json = format!(r#"{{"unlimited": false, {limit}}}"#);
+            assert!(!Plan::from_json(json).unwrap().is_unlimited(), "{limit}");
+        }
+        let said = refused(r#"{"unlimited": false}"#);
+        assert!(said.ends_with(r#"write `"unlimited": true` for a plan without limits"#), "{said}");
+    }
+
+    #[test]
+    fn zero_is_closed_and_writes_back() {
+        for json in [
+            r#"{"throttle":{"rateLimit":0,"burstLimit":9}}"#,
+            r#"{"throttle":{"rateLimit":9,"burstLimit":0}}"#,
+            r#"{"throttle":{"rateLimit":0,"burstLimit":0}}"#,
+            r#"{"quota":{"limit":0,"period":"DAY"}}"#,
+        ] {
+            let plan = Plan::from_json(json).unwrap();
+            assert!(plan.is_closed(), "{json}");
+            assert_eq!(serde_json::to_string(&plan).unwrap(), json);
+        }
+        let method = r#"{"apiStages":[{"apiId":"a","stage":"s","throttle":{"//GET":{"rateLimit":0,"burstLimit":0}}}]}"#;
+        let plan = Plan::from_json(method).unwrap();
+        assert!(!plan.is_closed() && !plan.is_unlimited());
+        assert!(plan.method("a", "s", "//GET").unwrap().throttle().is_closed());
+        assert_eq!(serde_json::to_string(&plan).unwrap(), method);
+    }
+
+    #[test]
+    fn an_offset_that_aws_allows_needs_a_meaning() {
+        let plan = |limit: u64, offset: u64, period: &str, more: &str| {
+            format!(
+                r#"{{"quota": {{"limit": {limit}, "offset": {offset}, "period": "{period}"{more}}}}}"#
+            )
+        };
+        let offset = |json: &str, means| {
+            let plan = Plan::from_aws_json(json, means).map_err(|error| error.problem().clone())?;
+            // As it is stored, it reads back whatever the meaning.
+            let stored = serde_json::to_string(&plan).unwrap();
+            for means in [None, Some(OffsetMeans::Requests), Some(OffsetMeans::Ignore)] {
+                let again = Plan::from_aws_json(&stored, means);
+                if plan.quotas()[0].is_offset_of_aws() || means != Some(OffsetMeans::Ignore) {
+                    assert_eq!(again.as_ref(), Ok(&plan), "{stored}");
+                }
+            }
+            Ok(plan.quotas()[0].offset())
+        };
+        let (requests, ignore) = (Some(OffsetMeans::Requests), Some(OffsetMeans::Ignore));
+        for (period, most) in [("WEEK", 6), ("MONTH", 27)] {
+            for number in [1, most] {
+                let json = plan(100, number, period, "");
+                assert_eq!(offset(&json, None), Err(Problem::Offset), "{json}");
+                assert_eq!(offset(&json, requests), Ok(number));
+                assert_eq!(offset(&json, ignore), Ok(0));
+                let json = plan(100, number, period, r#", "offsetMeans": "requests""#);
+                assert_eq!(
+                    [None, requests, ignore].map(|it| offset(&json, it)),
+                    [(); 3].map(|()| Ok(number))
+                );
+            }
+            // Days can't be meant.
+            let json = plan(100, most + 1, period, "");
+            assert_eq!(
+                [None, requests, ignore].map(|it| offset(&json, it)),
+                [Ok(most + 1), Ok(most + 1), Ok(0)]
+            );
+            assert_eq!(offset(&plan(100, 0, period, ""), None), Ok(0));
+        }
+        assert_eq!(offset(&plan(500, 1, "DAY", ""), None), Ok(1));
+        // AWS's own: a limit of 5 and an offset of 6.
+        assert_eq!(offset(&plan(5, 6, "WEEK", ""), None), Err(Problem::Offset));
+        assert_eq!(offset(&plan(5, 6, "WEEK", ""), requests), Err(Problem::WholeOffset));
+        assert_eq!(offset(&plan(5, 6, "WEEK", ""), ignore), Ok(0));
+        let other = plan(5, 1, "WEEK", r#", "offsetMeans": "days""#);
+        assert_eq!(refused(&other), "`quota.offsetMeans` must be `requests`");
+        // As plans are stored that were written before there was a choice.
+        assert_eq!(Plan::from_json(plan(5, 1, "WEEK", "")).unwrap().quotas()[0].offset(), 1);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        let json = "\u{feff}{\"quota\": {\"limit\": 1, \"period\": \"DAY\"}}";
+        assert!(Plan::from_json(json).is_ok());
+        assert!(refused("\u{feff}\u{feff}{}").starts_with("`plan` can't be read"));
     }
 
     #[test]

@@ -44,6 +44,38 @@ async fn a_limit_that_is_exhausted_is_429() {
 }
 
 #[tokio::test]
+async fn a_closed_plan_is_429_without_a_time_to_wait() {
+    let setting = Setting::new(
+        r#"{"throttle": {"rateLimit": 0.0, "burstLimit": 0}, "quota": {"limit": 5, "period": "DAY"}}"#,
+    );
+    let service = setting.limits().legacy_fields().layer(service_fn(yes));
+    let refused = answer(&service, request()).await;
+    assert_eq!(refused.status(), 429);
+    assert_eq!(field(&refused, "retry-after"), None);
+    let problem = problem(&refused);
+    assert_eq!(problem["violated-policies"], json!(["burst"]));
+    assert_eq!(problem["detail"], "A limit is exhausted.");
+    assert_eq!(field(&refused, "ratelimit-policy"), Some(r#""burst";q=0, "daily";q=5;w=86400"#));
+    // Of the quota nothing is left either: the rate lets nothing through until it resets.
+    assert_eq!(field(&refused, "ratelimit"), Some(r#""burst";r=0, "daily";r=0;t=86400"#));
+    assert_eq!(field(&refused, "x-ratelimit-limit"), Some("0"));
+    assert_eq!(field(&refused, "x-ratelimit-reset"), None);
+}
+
+#[tokio::test]
+async fn an_unlimited_plan_has_no_fields() {
+    let setting = Setting::new(r#"{"unlimited": true}"#);
+    let service = setting.limits().legacy_fields().layer(service_fn(yes));
+    for _ in 0..20 {
+        let allowed = answer(&service, request()).await;
+        assert_eq!(allowed.status(), 200);
+        for name in ["ratelimit", "ratelimit-policy", "retry-after", "x-ratelimit-limit"] {
+            assert_eq!(field(&allowed, name), None);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_limit_that_refuses_for_less_long_hides_no_retry_after() {
     let setting = Setting::new(
         r#"{"throttle": {"rateLimit": 1, "burstLimit": 1}, "quota": {"limit": 9, "period": "DAY"}}"#,

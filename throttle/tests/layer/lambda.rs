@@ -157,6 +157,15 @@ async fn what_the_authorizer_let_through_as_throttled_is_429() {
         let problem: Value = serde_json::from_str(body(&refused)).unwrap();
         assert_eq!(problem["violated-policies"], json!(["default"]));
         assert_eq!(setting.store.asked(), 0);
+        // A closed plan: waiting does not help.
+        let closed = json!({"limit": 0, "remaining": 0, "throttled": true});
+        let refused = answer(&limits, event(text, &closed)).await;
+        assert_eq!((refused.status().as_u16(), field(&refused, "retry-after")), (429, None));
+        assert_eq!(field(&refused, "ratelimit-policy"), Some(r#""default";q=0"#));
+        // An unlimited one, which the authorizer has counted.
+        let unlimited = answer(&limits, event(text, &json!({"limit": 0, "remaining": 0}))).await;
+        assert_eq!((unlimited.status().as_u16(), field(&unlimited, "ratelimit")), (200, None));
+        assert_eq!(setting.store.asked(), 0);
         let barely = answer(&limits, event(text, &json!({"throttled": true}))).await;
         assert_eq!((barely.status().as_u16(), field(&barely, "retry-after")), (429, Some("1")));
     }

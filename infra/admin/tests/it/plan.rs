@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{PLAN, with_table};
+use crate::proxy::Proxy;
+use crate::support::{PLAN, Tollgate, fill, serve_database, with_table};
 
 #[test]
 fn a_plan_is_put_shown_and_listed() {
@@ -180,33 +181,177 @@ fn a_plan_that_api_gateway_can_t_take_is_named() {
         ("b", r#"{"quota": [{"limit": 5, "period": "DAY"}, {"limit": 9, "period": "WEEK"}]}"#),
         ("c", r#"{"quota": {"limit": 5, "period": "DAY"}, "failure": "open"}"#),
         ("d", PLAN),
+        (
+            "e",
+            r#"{"name": "e", "quota": {"limit": 9, "offset": 1, "offsetMeans": "requests",
+            "period": "WEEK"}}"#,
+        ),
+        ("f", r#"{"name": "f", "throttle": {"rateLimit": 16.666666666666668, "burstLimit": 0}}"#),
+        ("g", r#"{"name": "g", "unlimited": true}"#),
     ] {
         tollgate.feed(&["plan", "put", id, "-"], plan).done();
     }
     let answer = tollgate.run(&["plan", "export", "--json"]);
     assert_eq!(answer.code, 0);
     insta::assert_snapshot!(answer.err, @r"
-    tollgate: API Gateway can't take the plan `a` as it is: it has a rate that is no number of requests a second
+    tollgate: API Gateway can't take the plan `a` as it is: it has a rate that is not a number of requests a second
     tollgate: API Gateway can't take the plan `b` as it is: it has several quotas
     tollgate: API Gateway can't take the plan `c` as it is: it has `failure`
+    tollgate: API Gateway can't take the plan `d` as it is: it has no name
+    tollgate: API Gateway can't take the plan `e` as it is: it has an `offset` that counts requests
     ");
 }
 
+/// Six plans, as `aws apigateway get-usage-plans` prints them.
+const SIX: &str = include_str!("../../../../tests/cases/throttle/g_get-usage-plans.json");
+
 #[test]
-fn a_wrong_export_is_not_imported_in_part() {
+fn what_aws_prints_is_imported() {
     let tollgate = with_table();
-    let wrong = EXPORT.replace("1000", "-1").replace("\"d4e5f6\"", "\"\"");
-    let answer = tollgate.feed(&["plan", "import", "-"], &wrong);
-    assert_eq!((answer.code, answer.out.as_str()), (1, ""));
-    insta::assert_snapshot!(answer.err, @r"
-    tollgate: standard input: `items[0].quota.limit` must be a whole number from 1 to 1000000000000000
-    tollgate: standard input: `items[1].id` is empty: give it at least one character
+    let import = |more: &[&str]| tollgate.feed(&[&["plan", "import", "-"], more].concat(), SIX);
+    let (dry, said) = import(&["--dry-run"]).partly();
+    assert!(dry.ends_with("nothing was done"), "{dry}");
+    assert!(said.ends_with(
+        "2 of 6 rows would not be imported (see above); the other 4 would be stored.\n"
+    ));
+    assert_eq!(tollgate.run(&["plan", "list"]).done().lines().count(), 1);
+
+    let (done, said) = import(&[]).partly();
+    insta::assert_snapshot!(done, @r"
+    PLAN    NAME           ACTION
+    glvrsr  1000 a minute  new
+    zero00  Closed method  new
+    unlim0  Internal       new     unlimited
+    uni000  Gött 🎉 plan    new
     ");
-    assert_eq!(tollgate.run(&["plan", "list"]).done().lines().count(), 1, "nothing was stored");
+    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(tollgate.run(&["plan", "list"]).done(), @r"
+    PLAN    RATE          BURST  QUOTA     VERSION
+    glvrsr  16.6666667/s  200    -         1
+    uni000  -             -      5 weekly  1
+    unlim0  unlimited     -      -         1
+    zero00  100/s         200    -         1
+    ");
+    let (done, said) = import(&["--offset-means", "requests"]).partly();
+    assert!(done.contains("\nc7y23b  Gold           new"), "{done}");
+    assert!(said.contains("`items[4].quota.offset` must be below `limit`"), "{said}");
+    assert!(said.ends_with("1 of 6 rows was not imported (see above); the other 5 are stored.\n"));
+    let json = import(&["--offset-means", "ignore", "--json"]).json();
+    let actions: Vec<_> = json["plans"].as_array().unwrap().iter().collect();
+    assert_eq!(actions[0], &json!({"plan": "c7y23b", "action": "changed"}));
+    assert_eq!(actions[3], &json!({"plan": "unlim0", "action": "same", "unlimited": true}));
+    assert_eq!(actions[4], &json!({"plan": "week06", "action": "new"}));
+
+    // The export changes nothing, here or elsewhere, and needs no option.
+    let exported = tollgate.run(&["plan", "export"]).done();
+    let same = tollgate.feed(&["plan", "import", "-", "--json"], &exported).json();
+    let plans = same["plans"].as_array().unwrap();
+    assert!(plans.len() == 6 && plans.iter().all(|plan| plan["action"] == "same"), "{same}");
+    let other = with_table();
+    other.feed(&["plan", "import", "-"], &exported).done();
+    assert_eq!(other.run(&["plan", "export"]).done(), exported);
+}
+
+#[test]
+fn a_plan_without_a_name_is_exported_and_imported_unchanged() {
+    let tollgate = with_table();
+    let plan = r#"{"throttle":{"rateLimit":10,"burstLimit":20}}"#;
+    tollgate.feed(&["plan", "put", "c7y23b", "-"], plan).done();
+    let offset = r#"{"quota": {"limit": 9, "offset": 5, "period": "MONTH"}}"#;
+    tollgate.feed(&["plan", "put", "off", "-", "--offset-means", "requests"], offset).done();
+    let exported = tollgate.run(&["plan", "export"]).out;
+    assert_eq!(
+        tollgate.feed(&["plan", "import", "-", "--dry-run", "--json"], &exported).json(),
+        json!({"dryRun": true, "plans": [
+            {"plan": "c7y23b", "action": "same"}, {"plan": "off", "action": "same"}]})
+    );
+}
+
+#[test]
+fn a_plan_is_put_as_aws_prints_it() {
+    let tollgate = with_table();
+    let put = |input: &str, more: &[&str]| {
+        tollgate.feed(&[&["plan", "put", "a", "-"], more].concat(), input)
+    };
+    let unlimited = r#"{"id": "a", "name": "Internal"}"#;
+    assert!(
+        put(unlimited, &[])
+            .failed(1)
+            .ends_with(r#"write `"unlimited": true` for a plan without limits"#)
+    );
+    put(&unlimited.replace('}', r#", "unlimited": true}"#), &[]).done();
+    let shown = tollgate.run(&["plan", "show", "a"]).done();
+    assert!(put(&shown, &[]).done().contains("is that already"), "{shown}");
+
+    let offset = r#"{"quota": {"limit": 9, "offset": 5, "period": "WEEK"}}"#;
+    let said = put(offset, &[]).failed(1);
+    assert!(said.starts_with("`quota.offset` can mean two things"), "{said}");
+    assert!(said.ends_with("; add `--offset-means requests` or `--offset-means ignore`"), "{said}");
+    put(offset, &["--offset-means", "requests"]).done();
+    let shown = tollgate.run(&["plan", "show", "a"]).done();
+    assert!(put(&shown, &[]).done().contains("is that already"), "{shown}");
+    put(offset, &["--offset-means", "ignore"]).done();
+    assert!(!tollgate.run(&["plan", "show", "a"]).done().contains("offset"));
+
+    let mark = include_str!("../../../../tests/cases/throttle/k_bom.json");
+    assert!(mark.starts_with('\u{feff}'));
+    tollgate.feed(&["plan", "import", "-"], mark).done();
+    put("\u{feff}{\"throttle\": {\"rateLimit\": 0, \"burstLimit\": 0}}", &[]).done();
+    assert!(tollgate.run(&["plan", "list"]).done().contains("a     closed  0"));
+    tollgate.run(&["subject", "assign", "maria", "a"]).done();
+    let shown = tollgate.run(&["subject", "show", "maria"]).done();
+    assert!(shown.contains("limits      closed: every request is refused"), "{shown}");
+}
+
+#[test]
+fn a_wrong_plan_does_not_stop_the_others() {
+    let tollgate = with_table();
+    let wrong = EXPORT.replace("1000", "-1");
+    let (done, said) = tollgate.feed(&["plan", "import", "-"], &wrong).partly();
+    insta::assert_snapshot!(done, @r"
+    PLAN    NAME  ACTION
+    d4e5f6  Gold  new
+    ");
+    insta::assert_snapshot!(said, @r"
+    standard input: `items[0].quota.limit` must be a whole number from 0 to 1000000000000000
+    1 of 2 rows was not imported (see above); the other 1 is stored.
+    ");
+    let all = wrong.replace("\"d4e5f6\"", "\"\"");
+    let (done, said) = tollgate.feed(&["plan", "import", "-"], &all).partly();
+    assert_eq!(done, "");
+    assert!(said.contains("`items[1].id` is empty: give it at least one character"), "{said}");
+    let not_an_export = tollgate.feed(&["plan", "import", "-"], "[]").failed(1);
+    assert!(not_an_export.starts_with("standard input: `items` can't be read"), "{not_an_export}");
     let more = r#"{"items": [], "position": "p2"}"#;
     let answer = tollgate.feed(&["plan", "import", "-"], more);
     assert_eq!((answer.code, answer.out.as_str()), (0, "the file has no plans\n"));
     assert!(answer.err.contains("more plans"), "{}", answer.err);
+}
+
+#[test]
+fn a_damaged_plan_does_not_stop_the_others_and_a_table_that_fails_does() {
+    let (url, database) = serve_database();
+    let tollgate = Tollgate::at(&url);
+    tollgate.run(&["table", "create"]).done();
+    fill(&database, [json!({"pk": "PLAN#a1b2c3", "plan": "{}", "version": 1, "created": 1})]);
+    let (done, said) = tollgate.feed(&["plan", "import", "-"], EXPORT).partly();
+    assert!(done.contains("d4e5f6  Gold  new"), "{done}");
+    assert!(said.starts_with("standard input: plan `a1b2c3`: the plan item is damaged"), "{said}");
+
+    let tollgate = with_table();
+    let proxy = Proxy::before(&tollgate.environment.last().unwrap().1, |operation, nth| {
+        (operation == "UpdateItem" && nth > 1).then_some((500, "InternalServerError"))
+    });
+    let failing = Tollgate::at(&proxy.url);
+    let wrong = EXPORT.replace("{\"items\": [", "{\"items\": [{\"id\": 5},");
+    let answer = failing.feed(&["plan", "import", "-"], &wrong);
+    assert_eq!(answer.code, 3);
+    assert!(answer.err.contains("`items[0].plan` can't be read"), "{}", answer.err);
+    assert!(
+        answer.err.contains("stored 1 of 2 plans, not `d4e5f6` and those after it"),
+        "{}",
+        answer.err
+    );
 }
 
 #[test]

@@ -73,6 +73,13 @@ impl Answer {
         serde_json::from_str(&line).unwrap()
     }
 
+    /// What a command printed that imported some rows, and its lines about the others.
+    #[track_caller]
+    pub(crate) fn partly(self) -> (String, String) {
+        assert_eq!(self.code, 1, "{}{}", self.out, self.err);
+        (self.out.trim_end().to_owned(), self.err.replace("tollgate: ", ""))
+    }
+
     /// The one line of a command that wasn't done.
     #[track_caller]
     pub(crate) fn failed(self, code: i32) -> String {

@@ -55,6 +55,9 @@ impl Meter {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let cost = self.throttling.map_or(0, interval);
         if let Some(throttling) = self.throttling {
+            if throttling.is_closed() {
+                return Err(Refusal::Throttled);
+            }
             let elapsed = now_ns.saturating_sub(used.at);
             used.credit = used.credit.saturating_add(elapsed).min(full(throttling));
             used.at = used.at.max(now_ns);
@@ -150,6 +153,22 @@ mod tests {
         // 2026-11-23 is a Monday.
         assert_eq!(meter.take(NOW + 39 * 3600 * SECOND - 1), Err(Refusal::QuotaExceeded));
         assert_eq!(meter.take(NOW + 39 * 3600 * SECOND), Ok(()));
+    }
+
+    #[test]
+    fn a_rate_burst_or_quota_of_0_refuses_everything() {
+        for (plan, refusal) in [
+            (r#"{"throttle":{"rateLimit":0,"burstLimit":5}}"#, Refusal::Throttled),
+            (r#"{"throttle":{"rateLimit":5,"burstLimit":0}}"#, Refusal::Throttled),
+            (r#"{"quota":{"limit":0,"period":"DAY"}}"#, Refusal::QuotaExceeded),
+        ] {
+            let meter = meter(plan);
+            for later in [0, SECOND, 86_400 * SECOND] {
+                assert_eq!(meter.take(NOW + later), Err(refusal), "{plan}");
+            }
+        }
+        let unlimited = meter(r#"{"unlimited":true}"#);
+        assert_eq!(admitted(&unlimited, NOW, 1_000), 1_000);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::output::{Output, note, write};
 
 /// Print all plans as `aws apigateway get-usage-plans` does. Reads the whole table.
 ///
-/// `plan import` reads it back. What API Gateway has no words for (a rate by the minute, several
-/// quotas, `failure`) is written as it is, and named on standard error.
+/// `plan import` reads it back and changes nothing. A plan that API Gateway cannot have (a rate by
+/// the minute, several quotas, `failure`) is written as it is, and named on standard error.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Export;
@@ -38,27 +38,31 @@ impl Export {
     }
 }
 
-/// A plan with its id, which stands for a name where there is none.
+/// A plan with its id. API Gateway writes a plan without limits by leaving them out.
 fn item(record: &PlanRecord) -> Value {
     let mut item = serde_json::to_value(&record.plan).unwrap_or_default();
     if let Some(members) = item.as_object_mut() {
         members.insert("id".to_owned(), record.id.as_str().into());
-        members.entry("name").or_insert_with(|| record.id.as_str().into());
+        members.remove("unlimited");
     }
     item
 }
 
-/// What API Gateway has no words for.
+/// Returns the part of a plan that API Gateway cannot have, or lacks.
 fn foreign(item: &Value) -> Option<&'static str> {
     let stages = item["apiStages"].as_array().into_iter().flatten();
     let methods = stages.flat_map(|stage| stage["throttle"].as_object().into_iter().flatten());
     let mut throttles = methods.map(|(_, throttle)| throttle).chain([&item["throttle"]]);
     if throttles.any(|throttle| throttle["rateLimit"].is_string()) {
-        Some("a rate that is no number of requests a second")
+        Some("a rate that is not a number of requests a second")
     } else if item["quota"].is_array() {
         Some("several quotas")
+    } else if item["quota"].get("offsetMeans").is_some() {
+        Some("an `offset` that counts requests")
     } else if item.get("failure").is_some() {
         Some("`failure`")
+    } else if item.get("name").is_none() {
+        Some("no name")
     } else {
         None
     }

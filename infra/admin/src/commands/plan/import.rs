@@ -3,117 +3,112 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::json;
-use throttle::{Plan, PlanId, PlanRecord};
+use serde_json::{Value, json};
+use throttle::{Plan, PlanId};
 
+use crate::args::{Offset, plan_error};
 use crate::ask::Dry;
 use crate::desk::Desk;
-use crate::exit::Failed;
+use crate::exit::{Failed, Trouble};
 use crate::output::{Output, note, table};
 use crate::progress::Progress;
 use crate::read::{place, read};
 
-/// Store all plans that `aws apigateway get-usage-plans` or `plan export` printed.
+/// Store the plans that `aws apigateway get-usage-plans` or `plan export` printed.
 ///
-/// Nothing is stored unless all of the file can be. A plan that is stored already and is another
-/// is written over. After an error the import can be run again.
+/// A plan that cannot be stored is reported, and the others are stored. A stored plan that differs
+/// is written over. A plan without limits is stored as unlimited. Can be run again.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Import {
     /// The file, or - for standard input.
     file: PathBuf,
     #[command(flatten)]
+    offset: Offset,
+    #[command(flatten)]
     dry: Dry,
 }
 
-/// What becomes of one plan of the file.
+/// A plan of the file, and the action on it.
 struct Step {
     id: PlanId,
     plan: Plan,
-    stored: Option<PlanRecord>,
-}
-
-impl Step {
-    const fn action(&self, same: bool) -> &'static str {
-        match &self.stored {
-            None => "new",
-            Some(_) if same => "same",
-            Some(_) => "changed",
-        }
-    }
-
-    fn same(&self) -> bool {
-        self.stored.as_ref().is_some_and(|stored| stored.plan == self.plan)
-    }
+    action: &'static str,
 }
 
 impl Import {
     pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
-        let Self { file, dry } = self;
-        let imported = Plan::import(read(&file, MOST)?).map_err(|errors| {
-            let place = place(&file);
-            Failed::refused_for(errors.iter().map(|error| format!("{place}: {error}")))
-        })?;
-        let steps = compare(desk, imported.plans).await?;
-        if !dry.dry_run {
-            store(desk, &steps).await?;
+        let Self { file, offset, dry } = self;
+        let place = place(&file);
+        let imported = Plan::import(read(&file, MOST)?, offset.means())
+            .map_err(|error| Failed::refused(format!("{place}: {error}")))?;
+        let errors = imported.errors.iter();
+        let mut wrong: Vec<_> =
+            errors.map(|error| format!("{place}: {}", plan_error(error))).collect();
+        let count = imported.plans.len();
+        let total = count.saturating_add(wrong.len());
+        let mut steps = Vec::with_capacity(count);
+        let mut progress = Progress::new("plans", Some(count));
+        for (id, plan) in imported.plans {
+            match step(desk, &id, &plan, dry).await {
+                Ok(action) => steps.push(Step { id, plan, action }),
+                Err(Trouble::Row(error)) => wrong.push(format!("{place}: plan `{id}`: {error}")),
+                Err(Trouble::Table(failed)) => {
+                    let done = steps.iter().filter(|step| step.action != SAME).count();
+                    let failed = failed.after(format_args!(
+                        "stored {done} of {count} plans, not `{id}` and those after it (run it \
+                         again for them)"
+                    ));
+                    return Err(failed.following(wrong));
+                }
+            }
+            progress.add(1);
         }
-        print(desk, &steps, dry)?;
+        drop(progress);
+        print(desk, &steps, total, dry)?;
         if imported.more {
             note("the file says that there are more plans than it has: import the other pages too");
         }
-        Ok(())
+        if wrong.is_empty() { Ok(()) } else { Err(Failed::rows(wrong, total, dry.dry_run)) }
     }
 }
 
-async fn compare(desk: &Desk, read: Vec<(PlanId, Plan)>) -> Result<Vec<Step>, Failed> {
+/// Stores a plan unless it is stored already.
+async fn step(desk: &Desk, id: &PlanId, plan: &Plan, dry: Dry) -> Result<&'static str, Trouble> {
     let plans = desk.plans();
-    let mut progress = Progress::new("plans compared", Some(read.len()));
-    let mut steps = Vec::with_capacity(read.len());
-    for (id, plan) in read {
-        let stored = plans.get(&id).await?;
-        steps.push(Step { id, plan, stored });
-        progress.add(1);
-    }
-    Ok(steps)
-}
-
-async fn store(desk: &Desk, steps: &[Step]) -> Result<(), Failed> {
-    let plans = desk.plans();
-    let changed: Vec<_> = steps.iter().filter(|step| !step.same()).collect();
-    let mut progress = Progress::new("plans stored", Some(changed.len()));
-    for (done, step) in changed.iter().enumerate() {
-        let replaced = step.stored.as_ref().map(|stored| stored.version);
-        let put = plans.put(&step.id, &step.plan, replaced, desk.now()).await;
-        put.map_err(|error| {
-            Failed::from(error).after(format_args!(
-                "stored {done} of {} plans, not `{}` and those after it (run it again for them)",
-                changed.len(),
-                step.id
-            ))
-        })?;
-        progress.add(1);
-    }
-    Ok(())
-}
-
-fn print(desk: &Desk, steps: &[Step], dry: Dry) -> Result<(), Failed> {
-    let mut rows = vec![["PLAN", "NAME", "ACTION"].map(str::to_owned)];
-    rows.extend(steps.iter().map(|step| {
-        let name = step.plan.name().unwrap_or("-").to_owned();
-        [step.id.to_string(), name, step.action(step.same()).to_owned()]
-    }));
-    let listed: Vec<_> = steps
-        .iter()
-        .map(|step| json!({"plan": step.id.as_str(), "action": step.action(step.same())}))
-        .collect();
-    let last = match dry.dry_run {
-        true => "\nnothing was done",
-        false => "",
+    let stored = plans.get(id).await?;
+    let action = match &stored {
+        None => NEW,
+        Some(stored) if stored.plan == *plan => return Ok(SAME),
+        Some(_) => CHANGED,
     };
+    if !dry.dry_run {
+        plans.put(id, plan, stored.map(|stored| stored.version), desk.now()).await?;
+    }
+    Ok(action)
+}
+
+fn print(desk: &Desk, steps: &[Step], total: usize, dry: Dry) -> Result<(), Failed> {
+    let row = |Step { id, plan, action }: &Step| {
+        let name = plan.name().unwrap_or("-").to_owned();
+        let limits = if plan.is_unlimited() { "unlimited" } else { "" };
+        [id.to_string(), name, (*action).to_owned(), limits.to_owned()]
+    };
+    let item = |Step { id, plan, action }: &Step| {
+        let mut item = json!({"plan": id.as_str(), "action": action});
+        if let Some(members) = item.as_object_mut().filter(|_| plan.is_unlimited()) {
+            members.insert("unlimited".to_owned(), true.into());
+        }
+        item
+    };
+    let heading = ["PLAN", "NAME", "ACTION", ""].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(heading).chain(steps.iter().map(row)).collect();
+    let listed: Vec<Value> = steps.iter().map(item).collect();
     let json = json!({"plans": listed, "dryRun": dry.dry_run});
+    let last = if dry.dry_run { "\nnothing was done" } else { "" };
     match desk.output {
-        Output::Text if steps.is_empty() => desk.output.print("the file has no plans", &json),
+        Output::Text if total == 0 => desk.output.print("the file has no plans", &json),
+        Output::Text if steps.is_empty() => Ok(()),
         output => output.print(format_args!("{}{last}", table(&rows)), &json),
     }
 }
@@ -122,7 +117,11 @@ const EXAMPLES: &str = "\
 Examples:
   aws apigateway get-usage-plans > plans.json
   tollgate plan import plans.json --dry-run
-  tollgate plan import plans.json";
+  tollgate plan import plans.json
+  tollgate plan import plans.json --offset-means ignore";
 
+const NEW: &str = "new";
+const SAME: &str = "same";
+const CHANGED: &str = "changed";
 /// The most bytes that an export may have, as `throttle` reads it.
 const MOST: u64 = 16 * 1024 * 1024;

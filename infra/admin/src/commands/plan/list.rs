@@ -61,6 +61,12 @@ fn text(plans: &[PlanRecord]) -> String {
 fn row(record: &PlanRecord) -> [String; 5] {
     let none = || "-".to_owned();
     let throttle = record.plan.throttle();
+    let rate = match throttle {
+        Some(throttle) if throttle.is_closed() => "closed".to_owned(),
+        Some(throttle) => throttle.rate().to_string(),
+        None if record.plan.is_unlimited() => "unlimited".to_owned(),
+        None => none(),
+    };
     let quotas: Vec<_> = record
         .plan
         .quotas()
@@ -69,7 +75,7 @@ fn row(record: &PlanRecord) -> [String; 5] {
         .collect();
     [
         record.id.to_string(),
-        throttle.map_or_else(none, |throttle| throttle.rate().to_string()),
+        rate,
         throttle.map_or_else(none, |throttle| throttle.burst().to_string()),
         if quotas.is_empty() { none() } else { quotas.join(", ") },
         record.version.to_string(),

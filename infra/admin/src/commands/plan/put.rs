@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 use throttle::{Plan, PlanId};
 
-use crate::args::plan_id;
+use crate::args::{Offset, plan_error, plan_id};
 use crate::ask::Dry;
 use crate::desk::Desk;
 use crate::exit::Failed;
@@ -14,7 +14,8 @@ use crate::read::read;
 
 /// Store a plan, new or over the one of its name.
 ///
-/// Where the stored plan is that already, nothing is written.
+/// A plan without limits needs `"unlimited": true`. A rate, burst or quota of 0 refuses every
+/// request. If the stored plan is the same, nothing is written.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Put {
@@ -27,13 +28,16 @@ pub(crate) struct Put {
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u64>,
     #[command(flatten)]
+    offset: Offset,
+    #[command(flatten)]
     dry: Dry,
 }
 
 impl Put {
     pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
-        let Self { id, file, if_version, dry } = self;
-        let plan = Plan::from_json(read(&file, MOST)?)?;
+        let Self { id, file, if_version, offset, dry } = self;
+        let plan = Plan::from_aws_json(read(&file, MOST)?, offset.means())
+            .map_err(|error| Failed::refused(plan_error(&error)))?;
         let plans = desk.plans();
         let old = plans.get(&id).await?;
         let stored = old.as_ref().map(|old| old.version);

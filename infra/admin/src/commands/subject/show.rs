@@ -43,6 +43,12 @@ impl Show {
             Some(id) => desk.plans().get(&id).await?,
             None => None,
         };
+        let limits = match &plan {
+            Some(plan) if plan.plan.is_unlimited() => Some("none: the plan is unlimited"),
+            Some(plan) if plan.plan.is_closed() => Some("closed: every request is refused"),
+            _ => None,
+        };
+        rows.extend(limits.map(|limits| ["limits", limits].map(str::to_owned)));
         let history = bucket.map(|bucket| bucket.history).unwrap_or_default();
         for (plan, quota) in
             plan.iter().flat_map(|it| it.plan.quotas().iter().map(move |q| (it, *q)))
