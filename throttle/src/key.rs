@@ -10,7 +10,7 @@ use crate::name::Subject;
 use crate::table::Digest;
 use crate::table::item::hex;
 
-pub use csv::{ImportError, ImportProblem, ImportedKey};
+pub use csv::{ImportError, ImportProblem, ImportedKey, ImportedKeys};
 
 /// An API key's text. It is a secret: Debug doesn't show it, and the table never holds it.
 ///

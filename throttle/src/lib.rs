@@ -54,7 +54,7 @@ pub use counts::Counts;
 pub use decision::{Decision, Limit, Standing};
 pub use directory::Directory;
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
-pub use key::{ImportError, ImportProblem, ImportedKey, Key, KeyError};
+pub use key::{ImportError, ImportProblem, ImportedKey, ImportedKeys, Key, KeyError};
 pub use lease::Leases;
 pub use name::{NameError, PlanId, Subject};
 pub use period::{Counter, Period, Window};

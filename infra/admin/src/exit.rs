@@ -21,11 +21,6 @@ impl Failed {
         Self { code: 1, lines: vec![line.into()] }
     }
 
-    /// A file is refused, for each of these reasons.
-    pub(crate) fn refused_for(reasons: impl IntoIterator<Item = impl ToString>) -> Self {
-        Self { code: 1, lines: reasons.into_iter().map(|it| it.to_string()).collect() }
-    }
-
     /// Some rows of a file were not imported, for these reasons; the others are stored.
     pub(crate) fn rows(reasons: Vec<String>, total: usize, dry_run: bool) -> Self {
         let (count, mut lines) = (reasons.len(), reasons);

@@ -1,5 +1,6 @@
-//! Reading the file that API Gateway's keys are exported and imported with.
+//! Reads the CSV file that API Gateway imports keys from.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::{self, Display};
 
@@ -7,18 +8,31 @@ use super::{Key, KeyError};
 use crate::name::{NameError, PlanId, Subject};
 use crate::table::KeyDetails;
 
-/// A key out of a file.
+/// The keys of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedKeys {
+    /// The keys, in the file's order.
+    pub keys: Vec<ImportedKey>,
+    /// The rows that are not valid keys, each by its line.
+    pub errors: Vec<ImportError>,
+}
+
+/// A key from a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportedKey {
     /// The key.
     pub key: Key,
-    /// What the file says about it; its subject is the key itself.
+    /// The details from the file. The subject is the key itself. The plan is set if the file
+    /// names exactly one.
     pub details: KeyDetails,
+    /// Every plan that the file names, once. Of several, [`KeyDetails::with_plans`] sets which
+    /// counts.
+    pub plans: Vec<PlanId>,
     /// The line of the file that it begins on, from 1.
     pub line: usize,
 }
 
-/// What is wrong with a file of keys, and where. Never holds what is in the file.
+/// An error in a file of keys, and its place. Never holds text from the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ImportError {
     line: usize,
@@ -26,7 +40,7 @@ pub struct ImportError {
     problem: ImportProblem,
 }
 
-/// What is wrong with a line or a field of a file of keys.
+/// The problem with a row or a field of a file of keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportProblem {
@@ -34,10 +48,10 @@ pub enum ImportProblem {
     #[error("is longer than {MAX_BYTES} bytes: split the file")]
     TooLong,
     /// Not UTF-8.
-    #[error("is no UTF-8 text")]
+    #[error("is not UTF-8 text: save the file as UTF-8")]
     Encoding,
-    /// A quote that isn't closed, or one in the middle of a field.
-    #[error("has a quote that isn't closed, or text beside it")]
+    /// A quote that is not closed, or text between a closing quote and the next comma.
+    #[error("has a quote that is not closed, or text beside it: double a quote within a field")]
     Quote,
     /// A column that is needed, and isn't in the first line.
     #[error("is missing: name it in the first line")]
@@ -62,11 +76,8 @@ pub enum ImportProblem {
     /// Neither true nor false.
     #[error("must be `true` or `false`")]
     Enabled,
-    /// More plans than one.
-    #[error("names more than one plan: keep one, and assign its subject the quotas of both")]
-    Plans,
-    /// A key that another line has too.
-    #[error("is the key of line {line} too: keep one")]
+    /// A key that another line has too, with other details.
+    #[error("is the key of line {line} too, with other details: keep one")]
     SameKey {
         /// The line that has it first.
         line: usize,
@@ -79,46 +90,54 @@ impl Key {
     /// The first line names the columns, in any order and case: `Name` and `Key` must be there,
     /// `Description`, `Enabled` and `UsagePlanIds` may be, others are ignored. A field with a
     /// comma in it is quoted with `"` or `'`. See "API Gateway API key file format" in its guide.
+    /// `UsagePlanIds` is a list with commas; empty and repeated entries of it are ignored.
     ///
     /// ```
     /// use throttle::Key;
     ///
     /// let file = "Name,key,description,Enabled,usageplanIds\n\
-    ///             first,apikey1234abcdefghij0123456789,,TRUE,c7y23b\n";
-    /// let keys = Key::read_csv(file).unwrap();
-    /// assert_eq!(keys[0].details.plan().unwrap().as_str(), "c7y23b");
-    ///
-    /// let errors = Key::read_csv("Name,Key\nfirst,short\n").unwrap_err();
-    /// assert_eq!(errors[0].to_string(), "line 2: `Key` has 5 characters: a key has 20 to 128");
+    ///             first,apikey1234abcdefghij0123456789,,TRUE,c7y23b\n\
+    ///             second,short,,TRUE,\n";
+    /// let imported = Key::read_csv(file).unwrap();
+    /// assert_eq!(imported.keys[0].details.plan().unwrap().as_str(), "c7y23b");
+    /// assert_eq!(
+    ///     imported.errors[0].to_string(),
+    ///     "line 3: `Key` has 5 characters: a key has 20 to 128"
+    /// );
     /// ```
     ///
     /// # Errors
-    /// Every line that is wrong, at most a hundred of them.
-    pub fn read_csv(file: impl AsRef<[u8]>) -> Result<Vec<ImportedKey>, Vec<ImportError>> {
-        let rows = rows(file.as_ref()).map_err(|error| vec![error])?;
-        let mut rows = rows.into_iter();
-        let columns =
-            rows.next().map_or_else(|| Columns::read(&[]), |row| Columns::read(&row.fields));
-        let columns = columns.map_err(|error| vec![error])?;
-        let (mut keys, mut errors, mut lines) = (Vec::new(), Vec::new(), HashMap::new());
-        for row in rows {
-            let line = row.line;
-            let read = columns.key(&row).and_then(|imported| {
-                match lines.insert(imported.key.digest(), line) {
-                    Some(line) => Err(("Key", ImportProblem::SameKey { line })),
-                    None => Ok(imported),
+    /// The file is not a file of keys. A row that is not a valid key is one of
+    /// [`errors`](ImportedKeys::errors) instead.
+    pub fn read_csv(file: impl AsRef<[u8]>) -> Result<ImportedKeys, ImportError> {
+        let text = text(file.as_ref())?;
+        let mut rows = Rows { rest: &text, line: 1 };
+        let columns = match rows.next_row(None) {
+            Some(first) => Columns::read(&first?.fields)?,
+            None => Columns::read(&[])?,
+        };
+        let (mut keys, mut errors) = (Vec::<ImportedKey>::new(), Vec::new());
+        let mut places = HashMap::new();
+        while let Some(row) = rows.next_row(Some(columns.count)) {
+            let read = row.and_then(|row| {
+                let new = columns.key(&row)?;
+                let place = places.get(&new.key.digest()).copied();
+                match place.and_then(|place: usize| keys.get(place)) {
+                    None => {
+                        places.insert(new.key.digest(), keys.len());
+                        keys.push(new);
+                    }
+                    Some(first) if first.details == new.details && first.plans == new.plans => {}
+                    Some(ImportedKey { line, .. }) => {
+                        let problem = ImportProblem::SameKey { line: *line };
+                        return Err(ImportError::new(row.line, KEY, problem));
+                    }
                 }
-                .map_err(|(column, problem)| ImportError::new(row.line, column, problem))
+                Ok(())
             });
-            match read {
-                Ok(imported) => keys.push(imported),
-                Err(error) => errors.push(error),
-            }
-            if errors.len() >= MAX_ERRORS {
-                break;
-            }
+            errors.extend(read.err());
         }
-        if errors.is_empty() { Ok(keys) } else { Err(errors) }
+        Ok(ImportedKeys { keys, errors })
     }
 }
 
@@ -129,7 +148,7 @@ impl ImportError {
         self.line
     }
 
-    /// The column, as API Gateway spells it; none where it is about the whole line.
+    /// The column, as API Gateway spells it; none for an error of the whole row.
     #[must_use]
     pub fn column(&self) -> Option<&str> {
         self.column
@@ -159,7 +178,7 @@ impl Display for ImportError {
     }
 }
 
-/// Where the file's columns are.
+/// The places of the file's columns.
 struct Columns {
     count: usize,
     name: usize,
@@ -192,12 +211,7 @@ impl Columns {
     }
 
     fn key(&self, row: &Row) -> Result<ImportedKey, ImportError> {
-        let (found, expected) = (row.fields.len(), self.count);
-        if found != expected {
-            let problem = ImportProblem::Fields { found, expected };
-            return Err(ImportError::line_of(row.line, problem));
-        }
-        // An empty field is one that isn't there.
+        // An empty field counts as missing.
         let field = |at: usize| row.fields.get(at).map_or("", |field| field.trim());
         let given = |at: Option<usize>| at.map(field).filter(|field| !field.is_empty());
         let wrong = |column| move |problem: NameError| ImportError::new(row.line, column, problem);
@@ -219,13 +233,18 @@ impl Columns {
             };
             details = details.with_enabled(enabled);
         }
-        if let Some(plan) = given(self.plans) {
-            if plan.contains(',') {
-                return Err(ImportError::new(row.line, PLANS, ImportProblem::Plans));
+        let mut plans = Vec::new();
+        let named = given(self.plans).unwrap_or_default().split(',').map(str::trim);
+        for plan in named.filter(|plan| !plan.is_empty()) {
+            let plan = PlanId::new(plan).map_err(wrong(PLANS))?;
+            if !plans.contains(&plan) {
+                plans.push(plan);
             }
-            details = details.with_plan(PlanId::new(plan).map_err(wrong(PLANS))?);
         }
-        Ok(ImportedKey { key, details, line: row.line })
+        if let [plan] = plans.as_slice() {
+            details = details.with_plan(plan.clone());
+        }
+        Ok(ImportedKey { key, details, plans, line: row.line })
     }
 }
 
@@ -234,37 +253,78 @@ struct Row {
     fields: Vec<String>,
 }
 
-/// The file's lines that aren't empty. A quoted field may go on over several.
-fn rows(file: &[u8]) -> Result<Vec<Row>, ImportError> {
+/// The file's text. Bytes that are not UTF-8 become U+FFFD, so that they spoil their row alone.
+fn text(file: &[u8]) -> Result<Cow<'_, str>, ImportError> {
     if file.len() > MAX_BYTES {
         return Err(ImportError::line_of(1, ImportProblem::TooLong));
     }
-    let text = std::str::from_utf8(file).map_err(|error| {
-        let before = file.iter().take(error.valid_up_to());
-        let line = before.filter(|byte| **byte == b'\n').count().saturating_add(1);
-        ImportError::line_of(line, ImportProblem::Encoding)
-    })?;
+    if UTF_16.iter().any(|mark| file.starts_with(mark)) {
+        return Err(ImportError::line_of(1, ImportProblem::Encoding));
+    }
     // Spreadsheets put a byte order mark first.
-    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (mut rows, mut line) = (Vec::new(), 1);
-    while !rest.is_empty() {
-        let mut row = Row { line, fields: Vec::new() };
-        loop {
-            let (field, end, after) =
-                field(rest).ok_or_else(|| ImportError::line_of(row.line, ImportProblem::Quote))?;
-            line += field.matches('\n').count();
-            row.fields.push(field);
-            rest = after;
-            if end != Some(',') {
-                break;
+    Ok(String::from_utf8_lossy(file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file)))
+}
+
+/// The rows of a text that are left to read.
+struct Rows<'a> {
+    rest: &'a str,
+    line: usize,
+}
+
+impl Rows<'_> {
+    /// Reads the next row that is not empty, with as many fields as `expected`.
+    fn next_row(&mut self, expected: Option<usize>) -> Option<Result<Row, ImportError>> {
+        while !self.rest.is_empty() {
+            let (line, text) = (self.line, self.rest);
+            let read = fields(text, expected);
+            // After a wrong row, the next line begins a new one: a quote that is not closed must
+            // not swallow the rows after it.
+            self.rest = match &read {
+                Ok((_, after)) => after,
+                Err(_) => text.split_once('\n').map_or("", |(_, after)| after),
+            };
+            let taken = text.len().saturating_sub(self.rest.len());
+            self.line += text.bytes().take(taken).filter(|byte| *byte == b'\n').count();
+            match read {
+                Ok((fields, _)) if fields.is_empty() => {}
+                Ok((fields, _)) => return Some(Ok(Row { line, fields })),
+                Err(problem) => return Some(Err(ImportError::line_of(line, problem))),
             }
         }
-        line += 1;
-        if row.fields.iter().any(|field| !field.trim().is_empty()) {
-            rows.push(row);
+        None
+    }
+}
+
+/// The fields of a text's first row, and what comes after it; no fields if all are empty.
+///
+/// A quoted field may go on over several lines.
+fn fields(text: &str, expected: Option<usize>) -> Result<(Vec<String>, &str), ImportProblem> {
+    let (mut fields, mut rest) = (Vec::new(), text);
+    loop {
+        let (field, end, after) = field(rest).ok_or(ImportProblem::Quote)?;
+        fields.push(field);
+        rest = after;
+        if end != Some(',') {
+            break;
         }
     }
-    Ok(rows)
+    let is_empty = |field: &String| field.trim().is_empty();
+    if fields.iter().all(is_empty) {
+        return Ok((Vec::new(), rest));
+    }
+    if let Some(expected) = expected {
+        // Spreadsheets fill rows up with empty fields.
+        while fields.len() > expected && fields.last().is_some_and(is_empty) {
+            fields.pop();
+        }
+        if fields.len() != expected {
+            return Err(ImportProblem::Fields { found: fields.len(), expected });
+        }
+    }
+    if fields.iter().any(|field| field.contains(char::REPLACEMENT_CHARACTER)) {
+        return Err(ImportProblem::Encoding);
+    }
+    Ok((fields, rest))
 }
 
 /// The first field of a text, what ends it (none at the end of the text), and what comes after.
@@ -309,7 +369,8 @@ const DESCRIPTION: &str = "Description";
 const ENABLED: &str = "Enabled";
 const PLANS: &str = "UsagePlanIds";
 const MAX_BYTES: usize = 16 * 1024 * 1024;
-const MAX_ERRORS: usize = 100;
+/// The byte order marks of UTF-16, as a spreadsheet's "Unicode text" begins.
+const UTF_16: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
 #[cfg(test)]
 mod tests;

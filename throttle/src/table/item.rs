@@ -149,6 +149,21 @@ impl<'a, T: Item> Reading<'a, T> {
         checked.map_err(|error| damage(T::KIND, name, error.to_string()))
     }
 
+    /// A list of texts that are checked further; empty if it is missing.
+    pub(crate) fn checked_list<V, E: Display>(
+        &self,
+        name: &str,
+        check: impl Fn(&'a str) -> Result<V, E>,
+    ) -> Result<Vec<V>, Damage> {
+        let Some(value) = self.item.get(name) else { return Ok(Vec::new()) };
+        let wrong = |_: &AttributeValue| damage(T::KIND, name, "is not a list of texts");
+        let read = |entry: &'a AttributeValue| {
+            let text = entry.as_s().map_err(wrong)?;
+            check(text).map_err(|error| damage(T::KIND, name, error.to_string()))
+        };
+        value.as_l().map_err(wrong)?.iter().map(read).collect()
+    }
+
     /// What must be there.
     pub(crate) fn needed<V>(&self, name: &str, value: Option<V>) -> Result<V, Damage> {
         value.ok_or_else(|| damage(T::KIND, name, "is missing"))

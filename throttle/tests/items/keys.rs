@@ -1,5 +1,6 @@
 //! Keys: shown once, found by their digest.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use throttle::table::WriteError;
 use throttle::{Key, KeyDetails, Keys, PlanId, StoreError, Subject};
 
@@ -30,6 +31,33 @@ async fn a_key_is_told_once_and_never_stored() {
     assert_eq!(item["expires_at"], number(after(60 + 31 * 86_400).as_secs()));
     let other = Key::generate().unwrap();
     assert_eq!(keys(&served).find(&other).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_key_on_several_plans_keeps_them_all() {
+    let served = serve_table().await;
+    let [gold, free, other] = ["gold", "free", "other"].map(|id| PlanId::new(id).unwrap());
+    let several = details().with_plans(free.clone(), [gold.clone(), free.clone(), gold.clone()]);
+    assert_eq!(several.plans(), [free.clone(), gold.clone()]);
+    let (_, record) = keys(&served).create(several, now()).await.unwrap();
+    let read = keys(&served).get(&record.digest).await.unwrap().unwrap();
+    assert_eq!(read, record);
+    assert_eq!(read.details.plan(), Some(&free));
+    // Another of them counts: it keeps the first. One from elsewhere replaces them all.
+    let switched = read.details.clone().with_plan(gold.clone());
+    assert_eq!(switched.plans(), [gold.clone(), free.clone()]);
+    assert_eq!(switched.with_plan(other.clone()).plans(), [other]);
+
+    // As items were written before a key could be on several.
+    let pk = format!("KEY#{}", record.digest);
+    edit(&served, &pk, "plan_ids", None).await;
+    let read = keys(&served).get(&record.digest).await.unwrap().unwrap();
+    assert_eq!(read.details.plans(), [free]);
+    for wrong in [text("gold"), AttributeValue::L(vec![number(5)])] {
+        edit(&served, &pk, "plan_ids", Some(wrong)).await;
+        let damaged = keys(&served).get(&record.digest).await.unwrap_err();
+        assert!(damaged.to_string().contains("`plan_ids` is not a list of texts"), "{damaged}");
+    }
 }
 
 #[tokio::test]

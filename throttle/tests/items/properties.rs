@@ -28,13 +28,14 @@ fn digest() -> impl Strategy<Value = Digest> {
 }
 
 fn key() -> impl Strategy<Value = KeyRecord> {
-    let texts = (subject(), proptest::option::of(plan_id()), proptest::option::of("\\PC{1,200}"));
+    let plans = (plan_id(), proptest::collection::vec(plan_id(), 0..3));
+    let texts = (subject(), proptest::option::of(plans), proptest::option::of("\\PC{1,200}"));
     let rest = (any::<bool>(), proptest::option::of(moment()), digest(), moment(), any::<u64>());
     (texts, rest).prop_map(
-        |((subject, plan, text), (enabled, expires, digest, created, version))| {
+        |((subject, plans, text), (enabled, expires, digest, created, version))| {
             let mut details = KeyDetails::new(subject).with_enabled(enabled);
-            if let Some(plan) = plan {
-                details = details.with_plan(plan);
+            if let Some((plan, others)) = plans {
+                details = details.with_plans(plan, others);
             }
             if let Some(text) = text {
                 details = details.with_name(text.clone()).unwrap().with_description(text).unwrap();

@@ -97,10 +97,18 @@ fn state(record: &KeyRecord, now: Timestamp) -> &'static str {
 fn text(record: &KeyRecord, now: Timestamp) -> String {
     let details = &record.details;
     let or = |text: Option<&str>, none: &str| text.unwrap_or(none).to_owned();
+    let plan = match details.plans() {
+        [] => "the subject's".to_owned(),
+        [plan] => plan.to_string(),
+        [plan, others @ ..] => {
+            let others: Vec<_> = others.iter().map(PlanId::as_str).collect();
+            format!("{plan} (also on {})", others.join(", "))
+        }
+    };
     let rows = [
         ("id", record.digest.to_string()),
         ("subject", details.subject().as_str().to_owned()),
-        ("plan", or(details.plan().map(PlanId::as_str), "the subject's")),
+        ("plan", plan),
         ("state", state(record, now).to_owned()),
         ("expires", details.expires().map_or_else(|| "never".to_owned(), moment)),
         ("name", or(details.name(), "-")),
@@ -117,6 +125,7 @@ fn json(record: &KeyRecord, now: Timestamp) -> Value {
         "id": record.digest.to_string(),
         "subject": details.subject().as_str(),
         "plan": details.plan().map(PlanId::as_str),
+        "plans": details.plans().iter().map(PlanId::as_str).collect::<Vec<_>>(),
         "state": state(record, now),
         "expires": details.expires().map(Timestamp::as_secs),
         "name": details.name(),

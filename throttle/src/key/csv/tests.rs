@@ -8,11 +8,20 @@ const ONE: &str = "apikey1234abcdefghij0123456789";
 const TWO: &str = "apikey9876abcdefghij0123456789";
 
 fn read(file: &str) -> Vec<ImportedKey> {
-    Key::read_csv(file).unwrap()
+    let imported = Key::read_csv(file).unwrap();
+    assert_eq!(imported.errors, []);
+    imported.keys
 }
 
-fn refused(file: &str) -> Vec<String> {
-    Key::read_csv(file).unwrap_err().iter().map(ToString::to_string).collect()
+/// The wrong rows, and the lines of the keys that are read.
+fn partly(file: impl AsRef<[u8]>) -> (Vec<String>, Vec<usize>) {
+    let imported = Key::read_csv(file).unwrap();
+    let errors = imported.errors.iter().map(ToString::to_string).collect();
+    (errors, imported.keys.iter().map(|key| key.line).collect())
+}
+
+fn not_a_file_of_keys(file: &str) -> String {
+    Key::read_csv(file).unwrap_err().to_string()
 }
 
 #[test]
@@ -50,13 +59,13 @@ fn quotes_are_single_or_double_and_keep_commas() {
 
 #[test]
 fn every_wrong_line_is_named() {
-    let errors = refused(&format!(
+    let (errors, lines) = partly(format!(
         "Name,Key,Enabled,UsagePlanIds\n\
          a,{ONE},maybe,\n\
          b,short,,\n\
          \n\
          c,{ONE}\n\
-         d,{ONE},true,\"p1,p2\"\n\
+         d,{ONE},true,\"p1,p\u{7}2\"\n\
          e,{ONE}é,,\n\
          f\u{7},{ONE},,\n\
          g,{TWO},,\n\
@@ -68,34 +77,97 @@ fn every_wrong_line_is_named() {
             "line 2: `Enabled` must be `true` or `false`",
             "line 3: `Key` has 5 characters: a key has 20 to 128",
             "line 5: has 2 fields, and the first line has 4",
-            "line 6: `UsagePlanIds` names more than one plan: keep one, and assign its subject the quotas of both",
+            "line 6: `UsagePlanIds` holds a control character: use printable text",
             "line 7: `Key` holds a character that no header carries: use letters, digits and signs of ASCII",
             "line 8: `Name` holds a control character: use printable text",
-            "line 10: `Key` is the key of line 9 too: keep one",
+            "line 10: `Key` is the key of line 9 too, with other details: keep one",
         ]
     );
+    assert_eq!(lines, [9]);
     assert!(errors.iter().all(|error| !error.contains("apikey")));
 }
 
 #[test]
-fn what_is_no_such_file_is_refused() {
-    assert_eq!(refused(""), ["line 1: `Name` is missing: name it in the first line"]);
-    assert_eq!(refused("Name,Schlüssel"), ["line 1: `Key` is missing: name it in the first line"]);
-    assert_eq!(refused("Name,Key,KEY"), ["line 1: `Key` is there twice: keep one"]);
-    for open in ["Name,Key\na,b\n\"c,d\n", "Name,Key\na,b\n\"c\"x,d\n", "Name,Key\na,b\nc,'"] {
-        assert_eq!(refused(open), ["line 3: has a quote that isn't closed, or text beside it"]);
+fn a_file_that_is_not_one_of_keys_is_refused() {
+    let missing = "line 1: `Name` is missing: name it in the first line";
+    assert_eq!(not_a_file_of_keys(""), missing);
+    assert_eq!(
+        not_a_file_of_keys("Name,Schlüssel"),
+        "line 1: `Key` is missing: name it in the first line"
+    );
+    assert_eq!(not_a_file_of_keys("Name,Key,KEY"), "line 1: `Key` is there twice: keep one");
+    let header = not_a_file_of_keys("Name,\"Key\nfirst,x\n");
+    assert!(header.starts_with("line 1: has a quote that is not closed"), "{header}");
+    for file in [&b"\xff\xfeN\0a\0"[..], b"\xfe\xff\0N\0a", b"Name,Key,\xff\n"] {
+        assert_eq!(Key::read_csv(file).unwrap_err().problem(), &ImportProblem::Encoding);
     }
-    let binary = Key::read_csv(b"Name,Key\n\xff").unwrap_err();
-    assert_eq!((binary[0].line(), binary[0].problem()), (2, &ImportProblem::Encoding));
     let long = Key::read_csv(vec![b'x'; MAX_BYTES + 1]).unwrap_err();
-    assert_eq!(long[0].problem(), &ImportProblem::TooLong);
-    let many = format!("Name,Key\n{}", "a,b\n".repeat(1_000));
-    assert_eq!(refused(&many).len(), MAX_ERRORS);
+    assert_eq!(long.problem(), &ImportProblem::TooLong);
+}
+
+#[test]
+fn a_wrong_row_spoils_no_other() {
+    let quote =
+        "line 2: has a quote that is not closed, or text beside it: double a quote within a field";
+    for wrong in ["\"c,d", "\"c\"x,d", "c,'", "c,\"d\" e"] {
+        let file = format!("Name,Key\n{wrong}\na,{ONE}\n\"b, \"\"c\"\"\",{TWO}\n");
+        assert_eq!(partly(file), (vec![quote.to_owned()], vec![3, 4]), "{wrong}");
+    }
+    // The quote is closed by one further down: the rows between them are still read.
+    let file = format!("Name,Key\n\"c,d\na,{ONE}\n\"b\",{TWO}\n");
+    assert_eq!(partly(file), (vec![quote.to_owned()], vec![3, 4]));
+
+    let mut latin = format!("Name,Key\na,{ONE}\n").into_bytes();
+    latin.extend_from_slice(b"Andr\xe9,apikey5555abcdefghij0123456789\n");
+    latin.extend_from_slice(format!("b,{TWO}\n").as_bytes());
+    let wrong = "line 3: is not UTF-8 text: save the file as UTF-8".to_owned();
+    assert_eq!(partly(latin), (vec![wrong], vec![2, 4]));
+
+    let many = format!("Name,Key\n{}a,{ONE}\n", "a,b\n".repeat(1_000));
+    let (errors, lines) = partly(many);
+    assert_eq!((errors.len(), lines), (1_000, vec![1_002]), "each is named");
+}
+
+#[test]
+fn empty_fields_that_a_spreadsheet_adds_are_ignored() {
+    let keys = read(&format!("Name,Key,,\na,{ONE},,\n,,,\n\nb,{TWO},,,,,\n"));
+    assert_eq!(keys.iter().map(|key| key.line).collect::<Vec<_>>(), [2, 5]);
+    let (errors, _) = partly(format!("Name,Key\na,{ONE},,x\n"));
+    assert_eq!(errors, ["line 2: has 4 fields, and the first line has 2"]);
+}
+
+#[test]
+fn a_list_of_plans_has_each_once() {
+    let plans = |list: &str| {
+        let keys = read(&format!("Name,Key,UsagePlanIds\na,{ONE},\"{list}\"\n"));
+        let ids = keys[0].plans.iter().map(ToString::to_string).collect::<Vec<_>>();
+        (ids.join("|"), keys[0].details.plan().map(ToString::to_string))
+    };
+    let one = ("c7y23b".to_owned(), Some("c7y23b".to_owned()));
+    for list in ["c7y23b", "c7y23b,c7y23b", "c7y23b,", ",c7y23b", " c7y23b , ,c7y23b"] {
+        assert_eq!(plans(list), one, "{list}");
+    }
+    for list in ["", ",", " , "] {
+        assert_eq!(plans(list), (String::new(), None), "{list}");
+    }
+    // Of several, somebody else has to say which counts.
+    for list in ["c7y23b,n371pt", "c7y23b,n371pt,,c7y23b"] {
+        assert_eq!(plans(list), ("c7y23b|n371pt".to_owned(), None), "{list}");
+    }
+}
+
+#[test]
+fn the_same_row_again_is_one_key() {
+    let row = format!("a,{ONE},\"p,q\"\n");
+    assert_eq!(read(&format!("Name,Key,UsagePlanIds\n{row}{row}")).len(), 1);
+    let (errors, lines) =
+        partly(format!("Name,Key,UsagePlanIds\n{row}a,{ONE},\"q,p\"\na,{ONE},\n"));
+    assert_eq!((errors.len(), lines), (2, vec![2]));
 }
 
 #[test]
 fn lines_are_counted_within_quotes_too() {
-    let errors = refused(&format!("Name,Key\n\"a\n\nb\",{ONE}\nc,short\n"));
+    let (errors, _) = partly(format!("Name,Key\n\"a\n\nb\",{ONE}\nc,short\n"));
     assert_eq!(errors[1], "line 5: `Key` has 5 characters: a key has 20 to 128");
 }
 

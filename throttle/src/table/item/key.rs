@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{Attributes, Digest, EXPIRES_AT, Item, Reading, VERSION, n, text};
+use super::{Attributes, Digest, EXPIRES_AT, Item, Reading, VERSION, damage, n, text};
 use crate::clock::{NANOS_A_SECOND, Timestamp};
 use crate::failure::Damage;
 use crate::name::{NameError, PlanId, Subject, checked};
 
-/// What is said about a key: whose it is, under which plan, until when.
+/// The details of a key: its subject, its plans, its expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyDetails {
     subject: Subject,
-    plan: Option<PlanId>,
+    /// The first is the one that counts.
+    plans: Vec<PlanId>,
     name: Option<String>,
     description: Option<String>,
     enabled: bool,
@@ -37,13 +38,31 @@ impl KeyDetails {
     /// A key of this subject, enabled, for ever, under the plan that the subject is assigned.
     #[must_use]
     pub fn new(subject: Subject) -> Self {
-        Self { subject, plan: None, name: None, description: None, enabled: true, expires: None }
+        let (plans, name, description, expires) = (Vec::new(), None, None, None);
+        Self { subject, plans, name, description, enabled: true, expires }
     }
 
-    /// Sets the plan, whatever the subject is assigned.
+    /// Sets the plan that counts, whatever the subject is assigned.
+    ///
+    /// If the key is on that plan already, it keeps the others; otherwise it leaves them.
     #[must_use]
     pub fn with_plan(self, plan: PlanId) -> Self {
-        Self { plan: Some(plan), ..self }
+        let plans = if self.plans.contains(&plan) { self.plans.clone() } else { Vec::new() };
+        self.with_plans(plan, plans)
+    }
+
+    /// Sets every plan that the key is on, each once; `plan` is the one that counts.
+    ///
+    /// API Gateway keeps a key under one plan for each API. Here one plan counts for them all.
+    #[must_use]
+    pub fn with_plans(self, plan: PlanId, all: impl IntoIterator<Item = PlanId>) -> Self {
+        let mut plans = vec![plan];
+        for other in all {
+            if !plans.contains(&other) {
+                plans.push(other);
+            }
+        }
+        Self { plans, ..self }
     }
 
     /// Sets what people call the key; nothing is looked up by it.
@@ -80,10 +99,16 @@ impl KeyDetails {
         &self.subject
     }
 
-    /// The plan; none if the subject's assignment says which.
+    /// The plan that counts; none if the subject's assignment decides.
     #[must_use]
     pub fn plan(&self) -> Option<&PlanId> {
-        self.plan.as_ref()
+        self.plans.first()
+    }
+
+    /// Every plan that the key is on, the one that counts first.
+    #[must_use]
+    pub fn plans(&self) -> &[PlanId] {
+        &self.plans
     }
 
     /// What people call it.
@@ -136,7 +161,7 @@ impl Item for KeyRecord {
     }
 
     fn attributes(&self) -> Result<Attributes, Damage> {
-        let KeyDetails { subject, plan, name, description, enabled, expires } = &self.details;
+        let KeyDetails { subject, plans, name, description, enabled, expires } = &self.details;
         let mut item = Attributes::from([
             (SUBJECT.to_owned(), text(subject.as_str())),
             (ENABLED.to_owned(), AttributeValue::Bool(*enabled)),
@@ -146,7 +171,9 @@ impl Item for KeyRecord {
         let mut put = |name: &str, value: Option<AttributeValue>| {
             item.extend(value.map(|value| (name.to_owned(), value)));
         };
-        put(PLAN, plan.as_ref().map(|plan| text(plan.as_str())));
+        put(PLAN, plans.first().map(|plan| text(plan.as_str())));
+        let all = || AttributeValue::L(plans.iter().map(|plan| text(plan.as_str())).collect());
+        put(PLANS, (plans.len() > 1).then(all));
         put(NAME, name.as_deref().map(text));
         put(DESCRIPTION, description.as_deref().map(text));
         put(EXPIRES, expires.map(|expires| n(expires.as_nanos())));
@@ -158,13 +185,20 @@ impl Item for KeyRecord {
     fn read(digest: Digest, item: &Attributes) -> Result<Option<Self>, Damage> {
         let item = Reading::<Self>::of(item);
         let subject = item.checked(SUBJECT, Subject::new)?;
+        let plan = item.checked(PLAN, PlanId::new)?;
+        let all = item.checked_list(PLANS, PlanId::new)?;
         let details = KeyDetails {
             subject: item.needed(SUBJECT, subject)?,
-            plan: item.checked(PLAN, PlanId::new)?,
+            plans: Vec::new(),
             name: item.checked(NAME, label)?,
             description: item.checked(DESCRIPTION, label)?,
             enabled: item.needed(ENABLED, item.flag(ENABLED)?)?,
             expires: item.moment(EXPIRES)?,
+        };
+        let details = match plan {
+            Some(plan) => details.with_plans(plan, all),
+            None if all.is_empty() => details,
+            None => return Err(damage(Self::KIND, PLAN, "is missing beside `plan_ids`")),
         };
         let created = item.needed(CREATED, item.moment(CREATED)?)?;
         let version = item.needed(VERSION, item.number(VERSION)?)?;
@@ -178,7 +212,10 @@ fn label(text: impl Into<String>) -> Result<String, NameError> {
 
 pub(crate) const ENABLED: &str = "enabled";
 const SUBJECT: &str = "subject";
+/// The plan that counts.
 const PLAN: &str = "plan_id";
+/// Every plan, if there are several.
+const PLANS: &str = "plan_ids";
 const NAME: &str = "name";
 const DESCRIPTION: &str = "description";
 const CREATED: &str = "created";

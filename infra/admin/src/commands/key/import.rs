@@ -10,31 +10,35 @@ use futures_util::StreamExt as _;
 use futures_util::stream::iter;
 use serde_json::json;
 use throttle::table::WriteError;
-use throttle::{ImportedKey, Key, PlanId};
+use throttle::{ImportedKey, Key, KeyDetails, Plan, PlanId};
 
 use crate::ask::Dry;
 use crate::desk::Desk;
-use crate::exit::Failed;
+use crate::exit::{Failed, Trouble};
 use crate::progress::Progress;
 use crate::read::{place, read};
 
 /// Store the keys of API Gateway's CSV file: their digests, never the keys.
 ///
-/// Nothing is stored unless every line is right and every plan in it is there. A key that is
-/// stored already stays as it is, so that an import that was interrupted can be run again.
+/// A row that is wrong is reported, and the others are stored. A key that is stored already stays
+/// as it is. Can be run again.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Import {
     /// The file, or - for standard input.
     file: PathBuf,
-    /// Where a key is stored already and the file says something else of it, write it over.
+    /// If a key is stored already and its row differs, write it over.
     #[arg(long)]
     replace: bool,
+    /// For a key on several plans: the one of this API counts, by the plans' `apiStages`. Add the
+    /// stage if several plans are attached to the API.
+    #[arg(long, value_name = "ID[/STAGE]")]
+    api: Option<String>,
     #[command(flatten)]
     dry: Dry,
 }
 
-/// What became of one line of the file.
+/// The outcome of one row of the file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     New,
@@ -46,30 +50,113 @@ enum Outcome {
 #[derive(Default)]
 struct Tally {
     counts: BTreeMap<Outcome, usize>,
-    /// The lines whose keys are stored already with something else said of them.
+    /// The rows whose keys are stored already with other details.
     differing: Vec<usize>,
+    /// The rows that are wrong, and why.
+    wrong: Vec<(usize, String)>,
 }
 
 impl Import {
     pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
         let place = place(&self.file);
-        let keys = Key::read_csv(read(&self.file, MOST)?).map_err(|errors| {
-            Failed::refused_for(errors.iter().map(|error| format!("{place}: {error}")))
-        })?;
-        check_plans(desk, &place, &keys).await?;
-        let (total, mut tally) = (keys.len(), Tally::default());
-        self.store(desk, keys, &mut tally).await.map_err(|failed| {
+        let imported = Key::read_csv(read(&self.file, MOST)?)
+            .map_err(|error| Failed::refused(format!("{place}: {error}")))?;
+        let total = imported.keys.len().saturating_add(imported.errors.len());
+        let mut tally = Tally::default();
+        for error in &imported.errors {
+            tally.wrong.push((error.line(), error.to_string()));
+        }
+        let keys = self.with_plans(desk, imported.keys, &mut tally).await?;
+        let count = keys.len();
+        if let Err(failed) = self.store(desk, keys, &mut tally).await {
             let done = tally.of(Outcome::New) + tally.of(Outcome::Replaced);
-            let left = total.saturating_sub(tally.counts.values().sum());
-            failed.after(format_args!(
+            let left = count.saturating_sub(tally.counts.values().sum());
+            let failed = failed.after(format_args!(
                 "{place}: {done} keys were stored before it failed, {left} are left; run it again \
                  for those"
-            ))
-        })?;
-        self.print(desk, &place, tally)
+            ));
+            return Err(failed.following(tally.lines(&place)));
+        }
+        self.print(desk, &place, total, tally)
     }
 
-    /// Stores keys, several at a time; after a failure no more are begun.
+    /// Sets the plan of each key; one without a plan that can count is wrong.
+    async fn with_plans(
+        &self,
+        desk: &Desk,
+        keys: Vec<ImportedKey>,
+        tally: &mut Tally,
+    ) -> Result<Vec<ImportedKey>, Failed> {
+        let (plans, mut found) = (desk.plans(), BTreeMap::new());
+        for plan in keys.iter().flat_map(|key| &key.plans) {
+            if !found.contains_key(plan) {
+                let stored = match plans.get(plan).await.map_err(Trouble::from) {
+                    Ok(stored) => stored.map(|stored| stored.plan),
+                    // A plan that cannot be read cannot count.
+                    Err(Trouble::Row(_)) => None,
+                    Err(Trouble::Table(failed)) => return Err(failed),
+                };
+                found.insert(plan.clone(), stored);
+            }
+        }
+        let stored = |plan: &PlanId| found.get(plan).and_then(Option::as_ref);
+        let mut right = Vec::with_capacity(keys.len());
+        for mut key in keys {
+            match self.plan(&key, stored, &desk.table) {
+                Ok(details) => {
+                    key.details = details;
+                    right.push(key);
+                }
+                Err(why) => tally.wrong.push((key.line, format!("line {}: {why}", key.line))),
+            }
+        }
+        Ok(right)
+    }
+
+    /// Returns a key's details with its plans, of which one counts.
+    fn plan<'a>(
+        &self,
+        key: &ImportedKey,
+        stored: impl Fn(&PlanId) -> Option<&'a Plan>,
+        table: &str,
+    ) -> Result<KeyDetails, String> {
+        let details = key.details.clone();
+        let missing = key.plans.iter().find(|plan| stored(plan).is_none());
+        let put_it = missing.map(|plan| {
+            format!(
+                "there is no plan `{plan}` in `{table}`: `tollgate plan import` or `plan put` it \
+                 first"
+            )
+        });
+        match (key.plans.as_slice(), &self.api) {
+            ([] | [_], _) => match put_it {
+                None => Ok(details),
+                Some(put_it) => Err(format!("`UsagePlanIds`: {put_it}")),
+            },
+            (plans, None) => Err(format!(
+                "`UsagePlanIds` names {} plans, and one must count: choose it by `--api ID`, an \
+                 API's id",
+                plans.len()
+            )),
+            (plans, Some(api)) => {
+                let of_api = |plan: &&PlanId| stored(plan).is_some_and(|it| is_on(it, api));
+                let matching: Vec<_> = plans.iter().filter(of_api).collect();
+                match matching.as_slice() {
+                    [plan] => Ok(details.with_plans((*plan).clone(), plans.iter().cloned())),
+                    [] => {
+                        let fix = put_it.unwrap_or_else(|| "choose another API".to_owned());
+                        Err(format!("none of its plans is attached to the API `{api}`: {fix}"))
+                    }
+                    several => Err(format!(
+                        "{} of its plans are attached to `{api}`: choose by `--api ID/STAGE`",
+                        several.len()
+                    )),
+                }
+            }
+        }
+    }
+
+    /// Stores keys, several at a time. After a failure of the table no more are begun.
     async fn store(
         &self,
         desk: &Desk,
@@ -85,20 +172,22 @@ impl Import {
         let mut stored = std::pin::pin!(stored);
         while let Some((line, stored)) = stored.next().await {
             match stored {
-                Ok(what) => {
-                    tally.add(line, what);
-                    progress.add(1);
+                Ok(what) => tally.add(line, what),
+                Err(Trouble::Row(error)) => {
+                    tally.wrong.push((line, format!("line {line}: {error}")));
                 }
-                Err(failed) => {
+                Err(Trouble::Table(failed)) => {
                     stop.set(true);
                     outcome = outcome.and(Err(failed));
+                    continue;
                 }
             }
+            progress.add(1);
         }
         outcome
     }
 
-    async fn store_one(&self, desk: &Desk, imported: ImportedKey) -> Result<Outcome, Failed> {
+    async fn store_one(&self, desk: &Desk, imported: ImportedKey) -> Result<Outcome, Trouble> {
         let (keys, ImportedKey { key, details, .. }) = (desk.keys(), imported);
         let stored = if self.dry.dry_run {
             match keys.find(&key).await? {
@@ -109,9 +198,11 @@ impl Import {
             match keys.import(&key, details.clone(), desk.now()).await {
                 Ok(_) => return Ok(Outcome::New),
                 // It is there already.
-                Err(WriteError::Conflict { .. }) => keys.find(&key).await?.ok_or_else(|| {
-                    Failed::refused("a key was deleted by somebody else meanwhile")
-                })?,
+                Err(WriteError::Conflict { .. }) => {
+                    let stored = keys.find(&key).await?;
+                    let gone = || Trouble::Row("the key was deleted meanwhile".to_owned());
+                    stored.ok_or_else(gone)?
+                }
                 Err(error) => return Err(error.into()),
             }
         };
@@ -124,10 +215,15 @@ impl Import {
         Ok(if self.replace { Outcome::Replaced } else { Outcome::Differs })
     }
 
-    fn print(&self, desk: &Desk, place: &str, mut tally: Tally) -> Result<(), Failed> {
-        let [new, same, replaced, differ] =
-            [Outcome::New, Outcome::Same, Outcome::Replaced, Outcome::Differs]
-                .map(|what| tally.of(what));
+    fn print(
+        &self,
+        desk: &Desk,
+        place: &str,
+        total: usize,
+        mut tally: Tally,
+    ) -> Result<(), Failed> {
+        let [new, same, replaced] =
+            [Outcome::New, Outcome::Same, Outcome::Replaced].map(|what| tally.of(what));
         let last = if self.dry.dry_run { "; nothing was done" } else { "" };
         let text = format!("keys: {new} new, {same} there already, {replaced} written over{last}");
         tally.differing.sort_unstable();
@@ -136,19 +232,26 @@ impl Import {
             "dryRun": self.dry.dry_run,
         });
         desk.output.print(text, &json)?;
-        if differ == 0 {
+        for line in &tally.differing {
+            let why = "the key is stored already with other details: it was left as it is; \
+                       --replace writes it over";
+            tally.wrong.push((*line, format!("line {line}: {why}")));
+        }
+        if tally.wrong.is_empty() {
             return Ok(());
         }
-        let lines = tally.differing.iter().take(SHOWN).map(|line| {
-            format!(
-                "{place}: line {line}: the key is stored already and something else is said of \
-                 it: it was left as it is; --replace writes it over"
-            )
-        });
-        let more = differ.saturating_sub(SHOWN);
-        let more = (more > 0).then(|| format!("{place}: the same of {more} more lines"));
-        Err(Failed::refused_for(lines.chain(more)))
+        Err(Failed::rows(tally.lines(place), total, self.dry.dry_run))
     }
+}
+
+/// Returns whether a plan is attached to an API, given by its id or by its id and stage.
+fn is_on(plan: &Plan, api: &str) -> bool {
+    let (id, stage) = match api.split_once('/') {
+        Some((id, stage)) => (id, Some(stage)),
+        None => (api, None),
+    };
+    let mut stages = plan.api_stages().iter();
+    stages.any(|it| it.api_id() == id && stage.is_none_or(|stage| it.stage() == stage))
 }
 
 impl Tally {
@@ -163,41 +266,20 @@ impl Tally {
     fn of(&self, what: Outcome) -> usize {
         self.counts.get(&what).copied().unwrap_or_default()
     }
-}
 
-/// Refuses plans that aren't there, each with the first line that names it.
-async fn check_plans(desk: &Desk, place: &str, keys: &[ImportedKey]) -> Result<(), Failed> {
-    let mut named: BTreeMap<&PlanId, usize> = BTreeMap::new();
-    for key in keys {
-        if let Some(plan) = key.details.plan() {
-            named.entry(plan).or_insert(key.line);
-        }
+    /// The reasons of the wrong rows, in the file's order.
+    fn lines(&mut self, place: &str) -> Vec<String> {
+        self.wrong.sort();
+        self.wrong.iter().map(|(_, why)| format!("{place}: {why}")).collect()
     }
-    let (plans, mut missing) = (desk.plans(), Vec::new());
-    for (plan, line) in named {
-        if plans.get(plan).await?.is_none() {
-            missing.push((line, plan));
-        }
-    }
-    if missing.is_empty() {
-        return Ok(());
-    }
-    missing.sort_unstable();
-    Err(Failed::refused_for(missing.iter().map(|(line, plan)| {
-        format!(
-            "{place}: line {line}: `UsagePlanIds` there is no plan `{plan}` in `{}`: `tollgate \
-             plan import` or `plan put` it first",
-            desk.table
-        )
-    })))
 }
 
 const EXAMPLES: &str = "\
 Examples:
   tollgate key import keys.csv --dry-run
-  tollgate key import keys.csv";
+  tollgate key import keys.csv
+  tollgate key import keys.csv --api a1b2c3d4e5";
 
 /// The most bytes that a file of keys may have, as `throttle` reads it.
 const MOST: u64 = 16 * 1024 * 1024;
 const AT_ONCE: usize = 16;
-const SHOWN: usize = 100;
