@@ -60,6 +60,8 @@
 //!
 //! A refusal may be repeated from memory for up to a second, with the wait that it told. If
 //! a refund came in between, that is wrong for as long. Nothing that is remembered admits.
+//! A rate, burst or quota of 0 refuses every request without a call, even while the table fails,
+//! and without a time to wait. Requests under a plan without limits are counted by day.
 //! Plans are read again after a minute, so that is how long an old plan may decide. A bucket
 //! that has met the new version tells every instance with the old one to read it again, at the
 //! next write. What is owed is kept, in tokens, when a plan changes.

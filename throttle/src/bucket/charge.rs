@@ -42,8 +42,8 @@ pub struct Charge {
     pub cost: NonZeroU32,
     /// The plan's own rate, and the method's, where there are any that are not closed.
     pub steps: SmallVec<[Step; 2]>,
-    /// The rates that refuse every request: the plan's own, or the method's.
-    pub closed: SmallVec<[Limit; 2]>,
+    /// The rates that refuse every request: the plan's own, and the method's.
+    pub closed: [Option<Limit>; 2],
     /// What is counted in each period. Days always are: they are the history of use.
     pub counts: SmallVec<[Tally; 2]>,
 }
@@ -114,8 +114,8 @@ impl Charge {
             }
         }
         let stamp = Stamp { plan: record.id.clone(), version: record.version };
-        let (steps, closed) = (SmallVec::new(), SmallVec::new());
-        let charge = Self { now, stamp, cost, steps, closed, counts };
+        let steps = SmallVec::new();
+        let charge = Self { now, stamp, cost, steps, closed: [None; 2], counts };
         match record.plan.throttle() {
             Some(throttle) => charge.rate(Scope::Plan, throttle),
             None => charge,
@@ -128,7 +128,11 @@ impl Charge {
                 let meter = Meter { scope, interval };
                 self.steps.push(Step::new(meter, throttle.burst(), self.cost, self.now));
             }
-            None => self.closed.push(scope.into()),
+            None => {
+                let [plan, method] = &mut self.closed;
+                let place = if scope == Scope::Plan { plan } else { method };
+                *place = Some(scope.into());
+            }
         }
         self
     }
@@ -245,7 +249,8 @@ impl Charge {
     ///
     /// The state must be one under this charge's own plan.
     pub(crate) fn refusals(&self, state: &State) -> Refusals {
-        let closed = self.closed.iter().map(|limit| Refusal { limit: *limit, wait: None });
+        let closed = self.closed.into_iter().flatten();
+        let closed = closed.map(|limit| Refusal { limit, wait: None });
         let mut refusals: Refusals = closed.collect();
         for step in &self.steps {
             let tat = state.tat(step.meter);
@@ -263,11 +268,13 @@ impl Charge {
 
     /// How every limit stands in this state, the rates first.
     pub(crate) fn standings(&self, state: &State) -> Standings {
-        let mut standings: Standings = self.closed.iter().copied().map(Standing::closed).collect();
+        let closed = self.closed.into_iter().flatten();
+        let mut standings: Standings = closed.map(Standing::closed).collect();
+        let is_closed = !standings.is_empty();
         for step in &self.steps {
             standings.push(step.standing(state, self.now));
         }
-        if !self.closed.is_empty() {
+        if is_closed {
             standings.sort_by_key(Standing::limit);
         }
         for count in &self.counts {

@@ -3,7 +3,8 @@
 //! `RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers-10: Lists
 //! (RFC 9651) of one String for each limit. `t` is when more of a limit is there, not when it
 //! is whole again; it is left out where the limit is whole, and where it would lie beyond
-//! `Retry-After` (the draft's "Server Behavior": that should not be the earlier one).
+//! `Retry-After` (the draft's "Server Behavior": that should not be the earlier one). A limit of 0
+//! has `q=0` and `r=0`, without `w` and `t`: it never opens.
 
 use std::cmp::Reverse;
 use std::time::Duration;

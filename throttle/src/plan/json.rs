@@ -53,8 +53,11 @@ impl Plan {
         }
         let wire: PlanWire =
             serde_json::from_slice(without_mark(json)).map_err(|e| PlanError::json("plan", &e))?;
-        let throttle = wire.throttle.map(|raw| Throttling::read("throttle", &raw)).transpose()?;
-        let quotas = wire.quota.map(|raw| read_quotas(&raw, offset)).transpose()?;
+        // Some services print `{}` for what a plan does not have.
+        let throttle = wire.throttle.filter(|raw| !is_empty(raw));
+        let throttle = throttle.map(|raw| Throttling::read("throttle", &raw)).transpose()?;
+        let quota = wire.quota.filter(|raw| !is_empty(raw));
+        let quotas = quota.map(|raw| read_quotas(&raw, offset)).transpose()?;
         let mut api_stages: Vec<ApiStage> = Vec::new();
         for (at, wire) in wire.api_stages.unwrap_or_default().into_iter().enumerate() {
             let stage = ApiStage::read(at, wire)?;
@@ -181,6 +184,11 @@ fn read_quotas(raw: &RawValue, means: Option<OffsetMeans>) -> Result<Vec<Quota>,
         }
     }
     Ok(quotas)
+}
+
+fn is_empty(raw: &RawValue) -> bool {
+    let members = raw.get().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    members.is_some_and(|members| members.trim().is_empty())
 }
 
 /// Removes a byte order mark, which some editors and shells put first.
@@ -547,8 +555,10 @@ mod tests {
         assert!(plan.is_unlimited() && !plan.is_closed());
         assert_eq!(serde_json::to_string(&plan).unwrap(), r#"{"unlimited":true}"#);
         let stage = r#""apiStages": [{"apiId": "a", "stage": "s", "throttle": {}}]"#;
-        let json = format!(r#"{{"unlimited": true, {stage}, "quota": []}}"#);
-        assert!(Plan::from_json(json).unwrap().is_unlimited());
+        for none in [r#""quota": []"#, r#""quota": { }, "throttle": {}"#] {
+            let json = format!(r#"{{"unlimited": true, {stage}, {none}}}"#);
+            assert!(Plan::from_json(json).unwrap().is_unlimited(), "{none}");
+        }
         for limit in [
             r#""throttle": {"rateLimit": 1, "burstLimit": 1}"#,
             r#""quota": {"limit": 1, "period": "DAY"}"#,

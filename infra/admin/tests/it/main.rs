@@ -10,6 +10,7 @@ mod issuer;
 mod key;
 mod plan;
 mod proxy;
+mod script;
 mod support;
 mod table;
 mod token;
