@@ -1,6 +1,7 @@
 //! Plans as AWS prints them, and as an export and an import leave them.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![allow(clippy::float_arithmetic, reason = "AWS prints quotients as doubles")]
 
 use proptest::collection::{btree_map, vec};
 use proptest::option;
