@@ -30,7 +30,7 @@ const MAX_KEPT: u64 = 4_096;
 pub struct Revocations<C> {
     table: table::Revocations,
     config: RevocationConfig,
-    kept: Cache<Answer>,
+    kept: Cache<Vec<Revocation>>,
     clock: C,
 }
 
@@ -46,12 +46,6 @@ pub struct Check {
     pub asked: Option<Duration>,
 }
 
-/// What the table had on one token, and when it was asked on the wall clock.
-#[derive(Clone)]
-struct Answer {
-    found: Vec<Revocation>,
-    asked: Timestamp,
-}
 
 impl<C> fmt::Debug for Revocations<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,19 +73,19 @@ impl<C: Clock> Revocations<C> {
     /// Looks up whether a token was revoked.
     pub async fn check(&self, claims: &Claims) -> Check {
         let (asked, started) = (AtomicBool::new(false), self.clock.monotonic());
-        let answer = self.answer(targets(claims), &asked).await;
+        let found = self.found(targets(claims), &asked).await;
         let took = self.clock.monotonic().saturating_sub(started);
         let asked = asked.into_inner().then_some(took);
-        Check { outcome: self.judge(claims, answer), asked }
+        Check { outcome: self.judge(claims, found), asked }
     }
 
     fn judge(
         &self,
         claims: &Claims,
-        answer: Result<Answer, StoreError>,
+        found: Result<Vec<Revocation>, StoreError>,
     ) -> Result<Option<RevocationKind>, Refusal> {
-        let found = match answer {
-            Ok(answer) => answer.found,
+        let found = match found {
+            Ok(found) => found,
             Err(error) => {
                 let passes = matches!(&error, StoreError::Failure(failure) if failure.may_pass());
                 tracing::error!(%error, "revocations can't be looked up");
@@ -107,25 +101,20 @@ impl<C: Clock> Revocations<C> {
         Ok(revokes.map(|revocation| revocation.target().kind()))
     }
 
-    /// What the table has, or had lately; notes whether it was asked for that.
-    async fn answer(
+    /// Returns the table's revocations of these, cached or read; notes whether it read them.
+    async fn found(
         &self,
         targets: Vec<Revocable>,
         noted: &AtomicBool,
-    ) -> Result<Answer, StoreError> {
-        let ask = || async {
+    ) -> Result<Vec<Revocation>, StoreError> {
+        let read = async {
             noted.store(true, Ordering::Relaxed);
-            let asked = self.clock.now();
-            Ok(Answer { found: self.table.get_many(&targets).await?, asked })
+            self.table.get_many(&targets).await
         };
-        let keep = self.config.cache();
-        if keep.is_zero() {
-            return ask().await;
+        if self.config.cache().is_zero() {
+            return read.await;
         }
-        // The cache goes by the monotonic clock, which may stand still while the execution
-        // environment is frozen; the wall clock alone can be set back.
-        let stale = |answer: &Answer| self.clock.now().saturating_since(answer.asked) >= keep;
-        self.kept.again(name_of(&targets), self.clock.monotonic(), stale, ask).await
+        self.kept.get(name_of(&targets), self.clock.moment(), read).await
     }
 }
 

@@ -10,29 +10,30 @@ use std::time::Duration;
 
 use moka::ops::compute::Op;
 
+use crate::clock::Moment;
 use crate::failure::{Damage, StoreError};
 
-/// Keeps what was looked up for a stated time, that something isn't there too.
+/// Look-up cache: keeps each answer, also that nothing was found, for a stated time.
 ///
-/// Of several who ask for the same at once one fetches, and the others wait for it. An error is
-/// told to all of them and not kept: who asks next fetches again. Bounded; what wasn't used for
-/// longest goes first. Ages are by the caller's monotonic clock.
+/// If several callers ask for the same name at once, one fetches and the others wait for it. All of
+/// them get its error; an error is not cached. The cache is bounded and evicts the least recently
+/// used entry. Ages are by both clocks: see [`Moment`].
 ///
-/// What is asked for is named by bytes: a subject's text, a key's digest.
+/// Names are bytes: a subject's text, a key's digest.
 pub struct Cache<V> {
     kept: moka::future::Cache<Vec<u8>, Kept>,
     keep: Duration,
     values: PhantomData<fn() -> V>,
 }
 
-/// A value, and when it was asked for.
+/// A value, and the moment it was asked for.
 ///
 /// Of any kind, so that all caches are made of the same code: moka's is a tenth of a megabyte for
 /// each type that it keeps, and a Lambda that is larger starts later.
 #[derive(Clone)]
 struct Kept {
     value: Arc<dyn Any + Send + Sync>,
-    asked: Duration,
+    asked: Moment,
 }
 
 impl<V: Clone + Send + Sync + 'static> Cache<V> {
@@ -42,14 +43,14 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
         Self { kept: moka::future::Cache::new(capacity), keep, values: PhantomData }
     }
 
-    /// The value of this name: kept, or fetched. `now` is the moment on the monotonic clock.
+    /// Returns the cached value of this name, or fetches it.
     ///
     /// # Errors
     /// What the fetch says.
     pub async fn get<E>(
         &self,
         name: impl AsRef<[u8]>,
-        now: Duration,
+        now: Moment,
         fetch: impl Future<Output = Result<V, E>> + Send,
     ) -> Result<V, E>
     where
@@ -78,7 +79,7 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
     pub async fn again<E, F>(
         &self,
         name: impl AsRef<[u8]>,
-        now: Duration,
+        now: Moment,
         stale: impl Fn(&V) -> bool + Sync,
         fetch: impl Fn() -> F,
     ) -> Result<V, E>
@@ -98,12 +99,12 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
     }
 
     /// The value of this name, if it is kept and not too old.
-    async fn young(&self, name: &[u8], now: Duration) -> Option<V> {
+    async fn young(&self, name: &[u8], now: Moment) -> Option<V> {
         self.kept.get(name).await.filter(|kept| self.is_young(kept, now))?.value()
     }
 
-    fn is_young(&self, kept: &Kept, now: Duration) -> bool {
-        now.saturating_sub(kept.asked) < self.keep
+    fn is_young(&self, kept: &Kept, now: Moment) -> bool {
+        now.since(kept.asked) < self.keep
     }
 
     /// Removes an entry where it is stale: not one that another task has just fetched.
@@ -147,6 +148,7 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
+    use crate::clock::{Clock, ManualClock};
     use crate::failure::Failure;
 
     const BROKEN: Failure = Failure::Outage;
@@ -177,6 +179,13 @@ mod tests {
         }
     }
 
+    /// The moment so long after the start, on both clocks.
+    fn after(time: Duration) -> Moment {
+        let clock = ManualClock::default();
+        clock.advance(time);
+        clock.moment()
+    }
+
     fn cache() -> (Cache<Option<u32>>, Table) {
         (Cache::new(10, KEEP), Table::default())
     }
@@ -187,20 +196,54 @@ mod tests {
         table.value.store(7, Ordering::Relaxed);
         let start = Duration::from_secs(5);
         for (later, asked) in [(0, 1), (59_999, 0), (60_000, 1), (119_999, 0), (120_000, 1)] {
-            let now = start + Duration::from_millis(later);
+            let now = after(start + Duration::from_millis(later));
             assert_eq!(cache.get("a", now, table.fetch()).await, Ok(Some(7)));
             assert_eq!(table.asked(), asked, "{later}");
         }
         // Another key is another value.
-        assert_eq!(cache.get("b", start, table.fetch()).await, Ok(Some(7)));
+        assert_eq!(cache.get("b", after(start), table.fetch()).await, Ok(Some(7)));
         assert_eq!(table.asked(), 1);
+    }
+
+    /// In each step a clock moves; the value is fetched again if it is then too old by either.
+    async fn ages(steps: &[(fn(&ManualClock), u32)]) {
+        let (cache, table) = cache();
+        let clock = ManualClock::default();
+        cache.get("a", clock.moment(), table.fetch()).await.unwrap();
+        table.asked();
+        for (step, (move_clock, asked)) in steps.iter().enumerate() {
+            move_clock(&clock);
+            cache.get("a", clock.moment(), table.fetch()).await.unwrap();
+            assert_eq!(table.asked(), *asked, "step {step}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_value_ages_while_the_monotonic_clock_stands_still() {
+        ages(&[
+            (|clock| clock.advance_wall(KEEP - Duration::from_nanos(1)), 0),
+            (|clock| clock.advance_wall(Duration::from_nanos(1)), 1),
+            (|_| (), 0),
+        ])
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_wall_clock_set_back_neither_keeps_a_value_nor_expires_each() {
+        ages(&[
+            (|clock| clock.set_wall_back(KEEP * 60), 0),
+            (|clock| clock.advance(KEEP - Duration::from_nanos(1)), 0),
+            (|clock| clock.advance(Duration::from_nanos(1)), 1),
+            (|clock| clock.advance(KEEP - Duration::from_nanos(1)), 0),
+        ])
+        .await;
     }
 
     #[tokio::test]
     async fn that_nothing_is_there_is_kept_too() {
         let (cache, table) = cache();
         for asked in [1, 0, 0] {
-            assert_eq!(cache.get("a", KEEP, table.fetch()).await, Ok(None));
+            assert_eq!(cache.get("a", after(KEEP), table.fetch()).await, Ok(None));
             assert_eq!(table.asked(), asked);
         }
     }
@@ -210,25 +253,25 @@ mod tests {
         let (cache, table) = cache();
         table.broken.store(true, Ordering::Relaxed);
         for _ in 0..2 {
-            assert_eq!(cache.get("a", KEEP, table.fetch()).await, Err(BROKEN.into()));
+            assert_eq!(cache.get("a", after(KEEP), table.fetch()).await, Err(BROKEN.into()));
             assert_eq!(table.asked(), 1);
         }
         table.broken.store(false, Ordering::Relaxed);
-        assert_eq!(cache.get("a", KEEP, table.fetch()).await, Ok(None));
+        assert_eq!(cache.get("a", after(KEEP), table.fetch()).await, Ok(None));
         // Where a kept value is too old an error isn't hidden by it.
         table.broken.store(true, Ordering::Relaxed);
-        assert!(cache.get("a", KEEP * 2, table.fetch()).await.is_err());
+        assert!(cache.get("a", after(KEEP * 2), table.fetch()).await.is_err());
     }
 
     #[tokio::test]
     async fn many_who_ask_at_once_fetch_once() {
         let (cache, table) = cache();
-        let all = (0..50).map(|_| cache.get("a", KEEP, table.fetch()));
+        let all = (0..50).map(|_| cache.get("a", after(KEEP), table.fetch()));
         let all = join_all(all).await;
         assert!(all.iter().all(|value| *value == Ok(None)));
         assert_eq!(table.asked(), 1);
         table.broken.store(true, Ordering::Relaxed);
-        let all = join_all((0..50).map(|_| cache.get("b", KEEP, table.fetch()))).await;
+        let all = join_all((0..50).map(|_| cache.get("b", after(KEEP), table.fetch()))).await;
         assert!(all.iter().all(Result::is_err));
         // All wait for the first one's; who comes after it has failed may ask again.
         assert!(table.asked() < 50);
@@ -238,16 +281,16 @@ mod tests {
     async fn a_value_known_to_be_stale_is_fetched_again() {
         let (cache, table) = cache();
         table.value.store(1, Ordering::Relaxed);
-        cache.get("a", KEEP, table.fetch()).await.unwrap();
+        cache.get("a", after(KEEP), table.fetch()).await.unwrap();
         table.value.store(2, Ordering::Relaxed);
         let stale = |value: &Option<u32>| value.is_none_or(|value| value < 2);
         table.asked();
-        let many = (0..20).map(|_| cache.again("a", KEEP, stale, || table.fetch()));
+        let many = (0..20).map(|_| cache.again("a", after(KEEP), stale, || table.fetch()));
         assert!(join_all(many).await.iter().all(|value| *value == Ok(Some(2))));
         assert_eq!(table.asked(), 1, "for all of them");
         // It stays: for who has learnt the same a little later, and for those who know nothing.
-        assert_eq!(cache.again("a", KEEP, stale, || table.fetch()).await, Ok(Some(2)));
-        assert_eq!(cache.get("a", KEEP, table.fetch()).await, Ok(Some(2)));
+        assert_eq!(cache.again("a", after(KEEP), stale, || table.fetch()).await, Ok(Some(2)));
+        assert_eq!(cache.get("a", after(KEEP), table.fetch()).await, Ok(Some(2)));
         assert_eq!(table.asked(), 0);
     }
 
@@ -255,7 +298,7 @@ mod tests {
     async fn a_value_that_stays_stale_is_fetched_twice_at_most() {
         let (cache, table) = cache();
         table.value.store(1, Ordering::Relaxed);
-        assert_eq!(cache.again("a", KEEP, |_| true, || table.fetch()).await, Ok(Some(1)));
+        assert_eq!(cache.again("a", after(KEEP), |_| true, || table.fetch()).await, Ok(Some(1)));
         assert_eq!(table.asked(), 2);
     }
 
@@ -263,11 +306,11 @@ mod tests {
     async fn a_fetch_that_was_under_way_does_not_bring_the_old_value() {
         let (cache, table) = cache();
         table.value.store(2, Ordering::Relaxed);
-        let old = cache.get("a", KEEP, async {
+        let old = cache.get("a", after(KEEP), async {
             tokio::task::yield_now().await;
             Ok::<_, StoreError>(Some(1))
         });
-        let again = cache.again("a", KEEP, |value| *value == Some(1), || table.fetch());
+        let again = cache.again("a", after(KEEP), |value| *value == Some(1), || table.fetch());
         let (old, again) = tokio::join!(old, again);
         assert_eq!((old, again), (Ok(Some(1)), Ok(Some(2))));
     }

@@ -84,6 +84,25 @@ impl Debug for Timestamp {
 
 pub(crate) const NANOS_A_SECOND: u64 = 1_000_000_000;
 
+/// A moment on both clocks, for ages.
+///
+/// The wall clock can be set back. The monotonic clock can stand still while a Lambda's execution
+/// environment is frozen. An age is therefore the larger of the two clocks' differences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub(crate) wall: Timestamp,
+    pub(crate) monotonic: Duration,
+}
+
+impl Moment {
+    /// Returns the time since `earlier`: the larger of both clocks' differences.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        let monotonic = self.monotonic.saturating_sub(earlier.monotonic);
+        self.wall.saturating_since(earlier.wall).max(monotonic)
+    }
+}
+
 /// A source of time that can be replaced in a test.
 ///
 /// `now` may jump, as wall clocks do; `monotonic` never goes back.
@@ -91,8 +110,13 @@ pub trait Clock: Send + Sync + 'static {
     /// The moment on the wall clock, for everything that other machines must agree on.
     fn now(&self) -> Timestamp;
 
-    /// Time since some fixed moment of this process, for ages and latencies.
+    /// Time since some fixed moment of this process, for latencies and for ages of a few seconds.
     fn monotonic(&self) -> Duration;
+
+    /// The moment on both clocks, for the age of anything that is cached.
+    fn moment(&self) -> Moment {
+        Moment { wall: self.now(), monotonic: self.monotonic() }
+    }
 }
 
 impl<C: Clock> Clock for Arc<C> {
@@ -141,7 +165,8 @@ impl Clock for SystemClock {
 
 /// A clock that moves only when told to, for tests.
 ///
-/// Clones share the time. `monotonic` starts at zero and moves with `now`.
+/// Clones share the time. `monotonic` starts at zero and moves with `now`, unless the wall clock
+/// alone is moved.
 ///
 /// ```
 /// use std::time::Duration;
@@ -156,20 +181,44 @@ impl Clock for SystemClock {
 #[derive(Clone, Debug)]
 pub struct ManualClock {
     start: Timestamp,
-    elapsed: Arc<Mutex<Duration>>,
+    hands: Arc<Mutex<Hands>>,
+}
+
+/// Time since the start, and by how much the wall clock was moved alone.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hands {
+    elapsed: Duration,
+    ahead: Duration,
+    behind: Duration,
+}
+
+impl Hands {
+    fn wall(self, start: Timestamp) -> Timestamp {
+        let ahead = start.saturating_add(self.elapsed).saturating_add(self.ahead);
+        ahead.saturating_sub(self.behind)
+    }
 }
 
 impl ManualClock {
     /// A clock that stands at `start`.
     #[must_use]
     pub fn at(start: Timestamp) -> Self {
-        Self { start, elapsed: Arc::default() }
+        Self { start, hands: Arc::default() }
     }
 
     /// Moves the time on by `duration`, for all clones.
     pub fn advance(&self, duration: Duration) {
-        let mut elapsed = self.elapsed.lock().unwrap_or_else(PoisonError::into_inner);
-        *elapsed = elapsed.saturating_add(duration);
+        self.with(|hands| hands.elapsed = hands.elapsed.saturating_add(duration));
+    }
+
+    /// Moves the wall clock alone, as while a Lambda's execution environment is frozen.
+    pub fn advance_wall(&self, duration: Duration) {
+        self.with(|hands| hands.ahead = hands.ahead.saturating_add(duration));
+    }
+
+    /// Sets the wall clock back; the monotonic clock does not move.
+    pub fn set_wall_back(&self, duration: Duration) {
+        self.with(|hands| hands.behind = hands.behind.saturating_add(duration));
     }
 
     /// Moves the time to `moment`, for all clones.
@@ -178,11 +227,14 @@ impl ManualClock {
     /// If `moment` is earlier than now: a test that does so has a mistake in it.
     #[expect(clippy::panic, reason = "a fake for tests, and the mistake is the test's")]
     pub fn set(&self, moment: Timestamp) {
-        let mut elapsed = self.elapsed.lock().unwrap_or_else(PoisonError::into_inner);
-        match moment.checked_since(self.start) {
-            Some(since) if since >= *elapsed => *elapsed = since,
-            _ => panic!("a manual clock can't move backwards to {moment:?}"),
-        }
+        self.with(|hands| match moment.checked_since(hands.wall(self.start)) {
+            Some(forward) => hands.elapsed = hands.elapsed.saturating_add(forward),
+            None => panic!("a manual clock can't move backwards to {moment:?}"),
+        });
+    }
+
+    fn with<R>(&self, change: impl FnOnce(&mut Hands) -> R) -> R {
+        change(&mut self.hands.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -195,11 +247,11 @@ impl Default for ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        self.start.saturating_add(self.monotonic())
+        self.with(|hands| hands.wall(self.start))
     }
 
     fn monotonic(&self) -> Duration {
-        *self.elapsed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.with(|hands| hands.elapsed)
     }
 }
 
@@ -232,6 +284,25 @@ mod tests {
         let clock = ManualClock::default();
         clock.advance(Duration::from_secs(2));
         clock.set(Timestamp::from_secs(1_795_251_601));
+    }
+
+    #[test]
+    fn an_age_is_the_larger_of_both_clocks_differences() {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        const MINUTE: Duration = Duration::from_secs(60);
+        let clock = ManualClock::default();
+        let start = clock.moment();
+        clock.advance(MINUTE);
+        assert_eq!(clock.moment().since(start), MINUTE);
+        clock.advance_wall(HOUR);
+        assert_eq!(clock.moment().since(start), HOUR + MINUTE, "frozen for an hour");
+        clock.set_wall_back(HOUR * 2);
+        assert_eq!(clock.moment().since(start), MINUTE, "the wall clock is before the start");
+        let later = clock.moment();
+        clock.advance(MINUTE);
+        assert_eq!(clock.moment().since(later), MINUTE);
+        assert_eq!(start.since(clock.moment()), HOUR - MINUTE * 2, "the later wall clock");
+        assert_eq!(later.since(clock.moment()), Duration::ZERO);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who sends a request, and under which plan.
+//! Look-ups of API keys and assigned plans.
 
 use std::fmt::{self, Debug};
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl<C: Clock> Directory<C> {
         let Ok(key) = Key::parse(text) else { return Ok(None) };
         let digest = key.digest();
         let fetch = async { Ok::<_, StoreError>(self.keys.get(&digest).await?.map(Arc::new)) };
-        let found = self.kept_keys.get(&digest, self.clock.monotonic(), fetch).await?;
+        let found = self.kept_keys.get(&digest, self.clock.moment(), fetch).await?;
         Ok(found.filter(|record| record.details.is_valid(self.clock.now())))
     }
 
@@ -72,7 +72,7 @@ impl<C: Clock> Directory<C> {
             let assignment = self.assignments.get(subject).await?;
             Ok(assignment.map(|assignment| assignment.plan))
         };
-        self.kept_plans.get(subject.as_str(), self.clock.monotonic(), fetch).await
+        self.kept_plans.get(subject.as_str(), self.clock.moment(), fetch).await
     }
 
     /// The plan of a key: its own, or else its subject's.

@@ -1,4 +1,4 @@
-//! Plans as they are known: looked up once a minute, remembered while they can't be.
+//! Plan cache: fresh for a minute, served for a day while the table is unavailable.
 
 use std::future::Future;
 use std::hash::RandomState;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 
+use crate::clock::Moment;
 use crate::failure::{StoreError, ThrottleError};
 use crate::name::PlanId;
 use crate::store::PlanRecord;
@@ -20,11 +21,11 @@ pub(crate) struct KnownPlans {
     told: Cache<PlanId, Told, UnitWeighter, RandomState>,
 }
 
-/// The answer to a look-up, and when it was asked for.
+/// The answer to a look-up, and the moment it was asked for.
 #[derive(Clone, Debug)]
 struct Told {
     record: Option<Arc<PlanRecord>>,
-    asked: Duration,
+    asked: Moment,
 }
 
 impl KnownPlans {
@@ -40,7 +41,7 @@ impl KnownPlans {
     pub(crate) fn kept(
         &self,
         id: &PlanId,
-        now: Duration,
+        now: Moment,
     ) -> Option<Result<Arc<PlanRecord>, ThrottleError>> {
         Some(named(id, self.told(id, now, KEEP)?))
     }
@@ -49,7 +50,7 @@ impl KnownPlans {
     pub(crate) async fn get(
         &self,
         id: &PlanId,
-        now: Duration,
+        now: Moment,
         fetch: impl Future<Output = Result<Option<Arc<PlanRecord>>, StoreError>> + Send,
     ) -> Result<Arc<PlanRecord>, ThrottleError> {
         let fetch = self.noting(id, now, fetch);
@@ -71,7 +72,7 @@ impl KnownPlans {
         &self,
         id: &PlanId,
         version: u64,
-        now: Duration,
+        now: Moment,
         fetch: impl Fn() -> F,
     ) -> Result<Arc<PlanRecord>, ThrottleError>
     where
@@ -87,19 +88,19 @@ impl KnownPlans {
     }
 
     /// The plan as it was last told within a day, if it was there.
-    pub(crate) fn last(&self, id: &PlanId, now: Duration) -> Option<Arc<PlanRecord>> {
+    pub(crate) fn last(&self, id: &PlanId, now: Moment) -> Option<Arc<PlanRecord>> {
         self.told(id, now, RECALL).flatten()
     }
 
-    fn told(&self, id: &PlanId, now: Duration, most: Duration) -> Option<Option<Arc<PlanRecord>>> {
+    fn told(&self, id: &PlanId, now: Moment, most: Duration) -> Option<Option<Arc<PlanRecord>>> {
         let told = self.told.get(id)?;
-        (now.saturating_sub(told.asked) < most).then_some(told.record)
+        (now.since(told.asked) < most).then_some(told.record)
     }
 
     async fn noting(
         &self,
         id: &PlanId,
-        asked: Duration,
+        asked: Moment,
         fetch: impl Future<Output = Result<Option<Arc<PlanRecord>>, StoreError>> + Send,
     ) -> Result<Option<Arc<PlanRecord>>, StoreError> {
         let record = fetch.await?;
@@ -124,7 +125,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::clock::Timestamp;
+    use crate::clock::{Clock, ManualClock, Timestamp};
     use crate::failure::Failure;
     use crate::plan::Plan;
 
@@ -168,6 +169,13 @@ mod tests {
         Duration::from_secs(secs)
     }
 
+    /// The moment so long after the start, on both clocks.
+    fn at(time: Duration) -> Moment {
+        let clock = ManualClock::default();
+        clock.advance(time);
+        clock.moment()
+    }
+
     fn unknown() -> Result<u64, ThrottleError> {
         Err(ThrottleError::UnknownPlan { plan: id() })
     }
@@ -182,7 +190,7 @@ mod tests {
     async fn a_plan_is_recalled_for_a_day_after_it_was_told() {
         let (plans, start) = (KnownPlans::new(), secs(100));
         let table = Table::of([version(3), down(), version(4), down(), down(), down()]);
-        let get = async |now| told(plans.get(&id(), now, table.fetch()).await);
+        let get = async |now| told(plans.get(&id(), at(now), table.fetch()).await);
         assert_eq!(get(start).await, Ok(3));
         assert_eq!(get(start + KEEP).await, Ok(3), "recalled");
         // An error isn't kept: the next one asks, and the day begins anew.
@@ -191,9 +199,9 @@ mod tests {
         assert_eq!(get(again + KEEP - MOMENT).await, Ok(4));
         assert_eq!(table.left(), 3, "kept for a minute");
         assert_eq!(get(again + RECALL - MOMENT).await, Ok(4));
-        assert!(plans.last(&id(), again + RECALL - MOMENT).is_some());
+        assert!(plans.last(&id(), at(again + RECALL - MOMENT)).is_some());
         assert_eq!(get(again + RECALL).await, unavailable());
-        assert!(plans.last(&id(), again + RECALL).is_none());
+        assert!(plans.last(&id(), at(again + RECALL)).is_none());
         // A clock that hasn't come as far yet knows no less.
         assert_eq!(get(start).await, Ok(4));
     }
@@ -202,11 +210,11 @@ mod tests {
     async fn that_a_plan_is_not_there_is_recalled_too() {
         let plans = KnownPlans::new();
         let table = Table::of([Ok(None), down(), version(1)]);
-        let get = async |now| told(plans.get(&id(), now, table.fetch()).await);
+        let get = async |now| told(plans.get(&id(), at(now), table.fetch()).await);
         assert_eq!(get(secs(0)).await, unknown());
         assert_eq!(get(secs(59)).await, unknown());
         assert_eq!(get(KEEP).await, unknown(), "recalled");
-        assert!(plans.last(&id(), KEEP).is_none());
+        assert!(plans.last(&id(), at(KEEP)).is_none());
         assert_eq!(get(KEEP).await, Ok(1));
     }
 
@@ -215,7 +223,7 @@ mod tests {
         let plans = KnownPlans::new();
         let damage = crate::table::item::damage("plan", "plan", "is odd");
         let table = Table::of([version(1), Err(damage.clone().into())]);
-        let get = async |now| told(plans.get(&id(), now, table.fetch()).await);
+        let get = async |now| told(plans.get(&id(), at(now), table.fetch()).await);
         assert_eq!(get(secs(0)).await, Ok(1));
         assert_eq!(get(KEEP).await, Err(ThrottleError::Damaged(damage)));
     }
@@ -224,12 +232,12 @@ mod tests {
     async fn a_newer_version_is_fetched_and_kept() {
         let plans = KnownPlans::new();
         let table = Table::of([version(1), version(3)]);
-        let newer = async |least| told(plans.newer(&id(), least, secs(1), || table.fetch()).await);
+        let newer = async |least| told(plans.newer(&id(), least, at(secs(1)), || table.fetch()).await);
         assert_eq!(newer(1).await, Ok(1));
         assert_eq!(newer(1).await, Ok(1), "kept");
         assert_eq!(newer(2).await, Ok(3));
         assert_eq!(newer(3).await, Ok(3));
-        assert_eq!(told(plans.get(&id(), secs(2), table.fetch()).await), Ok(3));
+        assert_eq!(told(plans.get(&id(), at(secs(2)), table.fetch()).await), Ok(3));
         assert_eq!(table.left(), 0);
     }
 
@@ -237,7 +245,7 @@ mod tests {
     async fn a_table_that_keeps_giving_an_older_version_is_asked_twice() {
         let plans = KnownPlans::new();
         let table = Table::of([version(1), version(1), version(1), version(1), version(2)]);
-        let newer = async || told(plans.newer(&id(), 2, secs(1), || table.fetch()).await);
+        let newer = async || told(plans.newer(&id(), 2, at(secs(1)), || table.fetch()).await);
         assert_eq!(newer().await, Ok(1));
         assert_eq!(table.left(), 3);
         // Who learns the same again has it looked up again.
@@ -250,12 +258,40 @@ mod tests {
     async fn an_older_version_is_not_recalled_for_a_newer_one() {
         let plans = KnownPlans::new();
         let table = Table::of([version(1), down(), Ok(None), Ok(None), down()]);
-        let newer = async |least| told(plans.newer(&id(), least, secs(1), || table.fetch()).await);
+        let newer = async |least| told(plans.newer(&id(), least, at(secs(1)), || table.fetch()).await);
         assert_eq!(newer(1).await, Ok(1));
         assert_eq!(newer(2).await, unavailable());
-        assert_eq!(plans.last(&id(), secs(1)).map(|it| it.version), Some(1));
+        assert_eq!(plans.last(&id(), at(secs(1))).map(|it| it.version), Some(1));
         // A plan that has been deleted is not there, whatever a bucket was under.
         assert_eq!(newer(2).await, unknown());
         assert_eq!(newer(2).await, unavailable());
+    }
+
+    #[tokio::test]
+    async fn a_plan_ages_by_either_clock() {
+        let plans = KnownPlans::new();
+        let table = Table::of([version(1), version(2), version(3), down(), down()]);
+        let clock = ManualClock::default();
+        let get = async || told(plans.get(&id(), clock.moment(), table.fetch()).await);
+        let kept = || plans.kept(&id(), clock.moment()).map(told);
+        assert_eq!(get().await, Ok(1));
+        // The environment was frozen.
+        clock.advance_wall(KEEP - MOMENT);
+        assert_eq!(kept(), Some(Ok(1)));
+        clock.advance_wall(MOMENT);
+        assert_eq!(kept(), None);
+        assert_eq!(get().await, Ok(2));
+        // The wall clock is set back.
+        clock.set_wall_back(RECALL * 2);
+        clock.advance(KEEP - MOMENT);
+        assert_eq!(kept(), Some(Ok(2)));
+        clock.advance(MOMENT);
+        assert_eq!(kept(), None);
+        assert_eq!(get().await, Ok(3));
+        clock.advance_wall(RECALL - MOMENT);
+        assert_eq!(get().await, Ok(3), "recalled");
+        clock.advance_wall(MOMENT);
+        assert_eq!(get().await, unavailable());
+        assert!(plans.last(&id(), clock.moment()).is_none());
     }
 }

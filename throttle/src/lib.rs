@@ -49,7 +49,7 @@ mod throttle;
 mod usage;
 
 pub use cache::Cache;
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use counts::Counts;
 pub use decision::{Decision, Limit, Standing};
 pub use directory::Directory;

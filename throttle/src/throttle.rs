@@ -204,7 +204,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             Some(kept) => kept?,
             None => {
                 let fetch = self.fetch(request.plan);
-                let record = Box::pin(self.plans.get(request.plan, now, fetch)).await?;
+                let record = Box::pin(self.plans.get(request.plan, self.clock.moment(), fetch)).await?;
                 now = self.clock.monotonic();
                 record
             }
@@ -238,7 +238,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         request: &Request<'_>,
         failure: Failure,
     ) -> Result<Decision, ThrottleError> {
-        let record = self.plans.last(request.plan, self.clock.monotonic());
+        let record = self.plans.last(request.plan, self.clock.moment());
         let named = record.as_ref().and_then(|record| record.plan.failure());
         let decision = match (named.unwrap_or(self.default_failure), record) {
             (FailurePolicy::Open, _) => Decision::unknown(request.plan.clone()),
@@ -376,7 +376,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// The plan in at least this version, looked up again if need be.
     async fn refreshed(&self, id: &PlanId, version: u64) -> Result<Arc<PlanRecord>, ThrottleError> {
-        self.plans.newer(id, version, self.clock.monotonic(), || self.fetch(id)).await
+        self.plans.newer(id, version, self.clock.moment(), || self.fetch(id)).await
     }
 
     async fn fetch(&self, id: &PlanId) -> Result<Option<Arc<PlanRecord>>, StoreError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use reqwest::Url;
-use throttle::{Clock, Timestamp};
+use throttle::{Clock, Moment};
 
 use super::fetch::{Fetch, FetchError};
 use super::set::SetError;
@@ -65,14 +65,6 @@ pub(super) struct Held {
     bundled: bool,
 }
 
-/// A moment on both clocks. The wall clock can be set back; the monotonic one can stand still
-/// while the execution environment is frozen. What is older by either is older.
-#[derive(Clone, Copy)]
-struct Moment {
-    wall: Timestamp,
-    monotonic: Duration,
-}
-
 /// Why a fetch is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
@@ -102,8 +94,8 @@ struct State {
     flight: Option<Flight>,
     /// How many fetches have begun.
     flights: u64,
-    /// When the last fetch failed, on the monotonic clock; none since one succeeded.
-    failed: Option<Duration>,
+    /// The moment of the last failed fetch; none since one succeeded.
+    failed: Option<Moment>,
     /// When the budget for unknown kids will be full again, on the monotonic clock.
     unknown_full: Duration,
     skipped: SkippedLog,
@@ -127,7 +119,7 @@ enum Turn {
 
 impl<C: Clock + Clone> Source<C> {
     pub(super) fn new(identity: Identity, fetch: Fetch, fetches: Arc<Fetches>, clock: C) -> Self {
-        let since = Moment { wall: clock.now(), monotonic: clock.monotonic() };
+        let since = clock.moment();
         let head_start = SOFT_AGE.saturating_sub(BUNDLE_TRUST);
         let bundle = identity
             .bundle
@@ -214,7 +206,7 @@ impl<C: Clock + Clone> Source<C> {
         let now = self.clock.monotonic();
         let served = matches!(want, Want::Fresher | Want::Doubt);
         let penalty = if served { PENALTY_WITH_A_SET } else { PENALTY };
-        if state.failed.is_some_and(|failed| now < failed.saturating_add(penalty)) {
+        if state.failed.is_some_and(|failed| self.since(failed) < penalty) {
             return Turn::Leave(Standing::Failing);
         }
         // An old set is fetched again anyway, and then it is a young one or the endpoint fails.
@@ -230,7 +222,7 @@ impl<C: Clock + Clone> Source<C> {
     /// Begins a fetch, which lands by itself once it is waited for long enough.
     fn begin(self: &Arc<Self>, state: &mut State, address: Url) -> Shared<BoxFuture<'static, ()>> {
         state.flights = state.flights.saturating_add(1);
-        let (number, began) = (state.flights, self.now());
+        let (number, began) = (state.flights, self.clock.moment());
         // Weak: the fetch is kept in the very source that it lands in.
         let (source, fetch) = (Arc::downgrade(self), self.fetch.clone());
         let landing = async move {
@@ -261,7 +253,7 @@ impl<C: Clock + Clone> Source<C> {
             Ok(set) => set,
             Err(error) if error.is_absence() && self.may_be_absent() => KeySet::default(),
             Err(error) => {
-                state.failed = Some(self.clock.monotonic());
+                state.failed = Some(self.clock.moment());
                 tracing::warn!(issuer, %error, "key set can't be fetched");
                 return;
             }
@@ -275,7 +267,7 @@ impl<C: Clock + Clone> Source<C> {
         let withdrawn = before.iter().flat_map(|held| held.set.kids().chain(held.withdrawn()));
         let withdrawn = withdrawn.filter(|kid| set.key(kid).is_none()).take(MAX_WITHDRAWN);
         let withdrawn = withdrawn.map(str::to_owned).collect();
-        let (since, head_start) = (self.now(), Duration::ZERO);
+        let (since, head_start) = (self.clock.moment(), Duration::ZERO);
         let held = Held { set, since, withdrawn, head_start, bundled: false };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(held));
     }
@@ -287,14 +279,8 @@ impl<C: Clock + Clone> Source<C> {
         !self.identity.prefetch && !self.held().as_ref().is_some_and(had_keys)
     }
 
-    fn now(&self) -> Moment {
-        Moment { wall: self.clock.now(), monotonic: self.clock.monotonic() }
-    }
-
     fn since(&self, moment: Moment) -> Duration {
-        let now = self.now();
-        let wall = now.wall.saturating_since(moment.wall);
-        wall.max(now.monotonic.saturating_sub(moment.monotonic))
+        self.clock.moment().since(moment)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -98,13 +98,13 @@ impl<C: Clock> Teller<C> {
         let Some(plan) = self.plan(&stamp.plan).await? else { return Ok(()) };
         for due in due(&record, &plan, written) {
             let tell = self.once(&due, &plan.id);
-            self.told.get(due.id.to_string(), self.clock.monotonic(), tell).await?;
+            self.told.get(due.id.to_string(), self.clock.moment(), tell).await?;
         }
         Ok(())
     }
 
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
-        self.kept_plans.get(id.as_str(), self.clock.monotonic(), self.plans.get(id)).await
+        self.kept_plans.get(id.as_str(), self.clock.moment(), self.plans.get(id)).await
     }
 
     /// Publishes a notice, unless it was published before.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{REMEMBER_REFUSAL, Throttle};
 use crate::bucket::Scope;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::counts::tick;
 use crate::decision::Decision;
 use crate::failure::ThrottleError;
@@ -29,7 +29,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         if let Some(served) = self.served_at_once(request, now) {
             return Ok(served);
         }
-        let plan = self.plans.kept(request.plan, now);
+        let moment = Moment { wall: self.clock.now(), monotonic: now };
+        let plan = self.plans.kept(request.plan, moment);
         if let Some(Ok(record)) = &plan {
             let decision = self.in_place(request, record);
             let decision = decision.or_else(|| self.refused_at_once(request, record, now));
