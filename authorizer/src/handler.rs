@@ -16,7 +16,7 @@ use crate::claims::Claims;
 use crate::config::{Config, ThrottleConfig};
 use crate::event::{Event, Form};
 use crate::holder::Holder;
-use crate::http;
+use crate::http::{self, ClientError};
 use crate::line::Line;
 use crate::log::{self, Weight};
 use crate::metrics::{Measured, Metrics};
@@ -168,7 +168,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     /// # Errors
     ///
     /// The HTTP client for the key sets can't be made.
-    pub fn new(config: Config, store: Option<S>, clock: C) -> Result<Self, reqwest::Error> {
+    pub fn new(config: Config, store: Option<S>, clock: C) -> Result<Self, ClientError> {
         let client = http::client(verify::are_plain(&config.issuers))?;
         Ok(Self::with_client(config, store, clock, client))
     }

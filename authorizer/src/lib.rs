@@ -46,6 +46,7 @@ pub use config::{
 };
 pub use event::{ApiKey, Event, Form};
 pub use handler::{Authorizer, Invocation};
+pub use http::ClientError;
 pub use inspect::{Decoded, decode};
 pub use jwks::{Bundle, KeysError, PublishedKeys, fetch_keys};
 pub use refusal::{Code, Refusal};

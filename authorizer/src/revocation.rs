@@ -46,7 +46,6 @@ pub struct Check {
     pub asked: Option<Duration>,
 }
 
-
 impl<C> fmt::Debug for Revocations<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Revocations").field("config", &self.config).finish_non_exhaustive()

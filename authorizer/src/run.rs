@@ -1,6 +1,5 @@
 //! Joining the authorizer to the Lambda Runtime API.
 
-use std::error::Error as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +11,9 @@ use throttle::{Clock, Directory, DynamoStore, Store, SystemClock};
 
 use crate::config::{Config, ConfigError};
 use crate::handler::{Authorizer, Invocation};
+use crate::http::{self, ClientError};
 use crate::revocation::Revocations;
-use crate::{http, invocations, log, shutdown, verify};
+use crate::{invocations, log, shutdown, verify};
 
 /// The exit code of a start that failed: the deployment is wrong.
 const EXIT_MISUSE: u8 = 2;
@@ -28,9 +28,9 @@ pub enum StartError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The machine has no root certificates, say.
-    #[error("the HTTP client for key sets can't be made ({}): check the root certificates", cause(.0))]
-    Client(#[from] reqwest::Error),
+    /// The HTTP client for key sets can't be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// The Region can't be one.
     #[error("`region` in [throttle] {0}")]
     Region(#[from] throttle::NameError),
@@ -46,11 +46,6 @@ const VARIABLES: [&str; 4] = [
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
     "AWS_LAMBDA_FUNCTION_VERSION",
 ];
-
-/// What is below reqwest's own text, which says no more than "builder error".
-fn cause(error: &reqwest::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), ToString::to_string)
-}
 
 impl StartError {
     const fn code(&self) -> &'static str {
@@ -185,12 +180,9 @@ where
 
 async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
     let config = Config::from_env()?;
-    let has_table = config.throttle.is_some() || config.revocation.is_some();
-    let plain = verify::are_plain(&config.issuers) && (!has_table || http::is_table_plain());
-    let client = http::client(plain)?;
-    let connect = |timeout| {
-        Connect::lambda().http_client(http::for_sdk(client.clone())).operation_timeout(timeout)
-    };
+    let client = http::client(verify::are_plain(&config.issuers))?;
+    let table = http::table();
+    let connect = |timeout| Connect::lambda().http_client(table.clone()).operation_timeout(timeout);
     let (store, directory) = match &config.throttle {
         Some(throttle) => {
             let client = connect(throttle.timeout()).client().await;
@@ -213,7 +205,7 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
         }
         None => None,
     };
-    let mut authorizer = Authorizer::with_client(config, store, SystemClock::new(), client.clone());
+    let mut authorizer = Authorizer::with_client(config, store, SystemClock::new(), client);
     if let Some(directory) = directory {
         authorizer = authorizer.with_directory(directory);
     }

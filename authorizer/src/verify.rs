@@ -11,7 +11,7 @@ use throttle::Clock;
 use crate::cache::{Cache, Known, Name};
 use crate::claims::Claims;
 use crate::config::{Identity, Issuer};
-use crate::http;
+use crate::http::{self, ClientError};
 use crate::jwks::{Key, KeySets, Keys};
 use crate::log;
 use crate::metrics::Fetches;
@@ -65,7 +65,7 @@ impl<C: Clock + Clone> Verifier<C> {
     /// # Errors
     ///
     /// The HTTP client for the key sets can't be made.
-    pub fn new(issuers: Vec<Issuer>, clock: C) -> Result<Self, reqwest::Error> {
+    pub fn new(issuers: Vec<Issuer>, clock: C) -> Result<Self, ClientError> {
         let client = http::client(are_plain(&issuers))?;
         Ok(Self::with_client(issuers, clock, client))
     }

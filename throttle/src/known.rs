@@ -232,7 +232,8 @@ mod tests {
     async fn a_newer_version_is_fetched_and_kept() {
         let plans = KnownPlans::new();
         let table = Table::of([version(1), version(3)]);
-        let newer = async |least| told(plans.newer(&id(), least, at(secs(1)), || table.fetch()).await);
+        let newer =
+            async |least| told(plans.newer(&id(), least, at(secs(1)), || table.fetch()).await);
         assert_eq!(newer(1).await, Ok(1));
         assert_eq!(newer(1).await, Ok(1), "kept");
         assert_eq!(newer(2).await, Ok(3));
@@ -258,7 +259,8 @@ mod tests {
     async fn an_older_version_is_not_recalled_for_a_newer_one() {
         let plans = KnownPlans::new();
         let table = Table::of([version(1), down(), Ok(None), Ok(None), down()]);
-        let newer = async |least| told(plans.newer(&id(), least, at(secs(1)), || table.fetch()).await);
+        let newer =
+            async |least| told(plans.newer(&id(), least, at(secs(1)), || table.fetch()).await);
         assert_eq!(newer(1).await, Ok(1));
         assert_eq!(newer(2).await, unavailable());
         assert_eq!(plans.last(&id(), at(secs(1))).map(|it| it.version), Some(1));

@@ -204,7 +204,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             Some(kept) => kept?,
             None => {
                 let fetch = self.fetch(request.plan);
-                let record = Box::pin(self.plans.get(request.plan, self.clock.moment(), fetch)).await?;
+                let record =
+                    Box::pin(self.plans.get(request.plan, self.clock.moment(), fetch)).await?;
                 now = self.clock.monotonic();
                 record
             }

@@ -2,20 +2,27 @@
 
 mod connect;
 mod expression;
+mod transport;
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_credential_types::provider::error::CredentialsError;
+
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     ConsumedCapacity, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
+use aws_smithy_http::endpoint::error::ResolveEndpointError;
+use aws_smithy_runtime_api::client::endpoint::error::ResolveEndpointError as UnappliedEndpointError;
 
 pub use aws_sdk_dynamodb::Client;
 pub use connect::Connect;
+pub use transport::{TlsError, Transport, tls};
 
 use crate::bucket::Write;
 use crate::failure::{Failure, StoreError};
@@ -24,11 +31,12 @@ use crate::store::{Answer, Consumed, ONE_UNIT, PlanRecord, Store, Tolls};
 use crate::table::Plans;
 use crate::table::item::{self, PK};
 use expression::Expression;
+use transport::Repeats;
 
 /// Buckets and plans in a DynamoDB table. Clones share the connections and the count.
 ///
-/// Every call has a time-out and is made once: a write whose answer is lost may have been
-/// applied, so repeating it could charge twice.
+/// Every call has a time-out. A write whose answer is lost may have been applied, and is repeated
+/// in one case only: see [`Transport`]. The repetition counts as a call of its own.
 #[derive(Clone, Debug)]
 pub struct DynamoStore {
     client: Client,
@@ -39,15 +47,15 @@ pub struct DynamoStore {
 }
 
 impl DynamoStore {
-    /// Connects as the environment says: region, credentials, endpoint.
+    /// Connects to a table with these settings.
     pub async fn connect(table: &str, connect: &Connect) -> Self {
         Self::new(connect.client().await, table)
     }
 
-    /// Uses a client that is there already.
+    /// Uses an existing client, with its own HTTP client.
     ///
     /// The SDK's own retries are turned off. A client without an operation time-out gets one
-    /// of 100 ms.
+    /// of 100 ms. A client from [`Connect`] repeats a call on a broken connection; another may not.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "it is replaced; its owner is done with it")]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
@@ -58,8 +66,9 @@ impl DynamoStore {
             Some(timeouts) => timeouts.to_builder().operation_timeout(OPERATION_TIMEOUT).build(),
             None => TimeoutConfig::builder().operation_timeout(OPERATION_TIMEOUT).build(),
         };
-        let config =
-            config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts);
+        let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::disabled);
+        let retries = retries.with_max_attempts(1);
+        let config = config.to_builder().retry_config(retries).timeout_config(timeouts);
         let client = Client::from_conf(config.build());
         let table = table.into();
         let plans = Plans::new(client.clone(), table.clone());
@@ -87,8 +96,11 @@ impl Store for DynamoStore {
     }
 
     async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
-        let mut milliunits = ONE_UNIT;
-        let answer = self.written(subject, write, &mut milliunits).await;
+        let (mut milliunits, repeats) = (ONE_UNIT, Repeats::default());
+        let answer = self.written(subject, write, &mut milliunits, &repeats).await;
+        for _ in 0..repeats.count() {
+            self.tolls.count(&Err(Failure::Outage.into()), ONE_UNIT);
+        }
         self.tolls.count(&answer, milliunits);
         answer
     }
@@ -104,6 +116,7 @@ impl DynamoStore {
         subject: &Subject,
         write: &Write,
         milliunits: &mut u64,
+        repeats: &Repeats,
     ) -> Result<Answer, StoreError> {
         let Expression { update, condition, names, values } = Expression::new(write);
         let update = self
@@ -118,6 +131,10 @@ impl DynamoStore {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let repeats = repeats.clone();
+        let update = update
+            .customize()
+            .mutate_request(move |request| request.add_extension(repeats.clone()));
         // Boxed: the SDK's futures nest so deeply that callers' own would not compile around them.
         let answer = Box::pin(update.send()).await;
         match answer {
@@ -146,17 +163,41 @@ fn thousandths(units: f64) -> Option<u64> {
     format!("{units:.3}").replacen('.', "", 1).parse().ok()
 }
 
-/// What an error of the SDK means here. Keeps DynamoDB's name for it and nothing else.
+/// Classifies an error of the SDK. Keeps DynamoDB's name for it and nothing else.
 pub(crate) fn failure<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Failure {
     match error {
         SdkError::TimeoutError(_) => Failure::TimedOut,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => Failure::TimedOut,
         SdkError::DispatchFailure(failure) if failure.is_io() => Failure::Unreachable,
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => Failure::Unconfigured,
+        SdkError::DispatchFailure(failure)
+            if failure.as_connector_error().is_some_and(has_never_left) =>
+        {
+            Failure::Unconfigured
+        }
+        SdkError::ConstructionFailure(_) => Failure::Unconfigured,
         SdkError::ServiceError(service) => named(service.err().code()),
+        // Also any other error of a connection: the request may have left and been applied.
         _ => Failure::Outage,
     }
 }
+
+/// Returns true if no byte of the request can have left: it could not be signed or addressed.
+fn has_never_left(error: &ConnectorError) -> bool {
+    let causes = || std::iter::successors(error.source(), |&cause| cause.source());
+    // To hyper a connection that its runtime dropped is the user's error too; it may have written.
+    let invalid = error.is_user() && !causes().any(|cause| cause.is::<hyper::Error>());
+    let unsigned = |cause: &(dyn Error + 'static)| {
+        cause.is::<CredentialsError>()
+            || cause.is::<ResolveEndpointError>()
+            || cause.is::<UnappliedEndpointError>()
+            // The SDK's error for a client without credentials has a private type.
+            || cause.to_string().starts_with(NO_AUTH_SCHEME)
+    };
+    invalid || causes().any(unsigned)
+}
+
+/// The begin of the SDK's message for a client that has no credentials.
+const NO_AUTH_SCHEME: &str = "failed to select an auth scheme";
 
 fn named(code: Option<&str>) -> Failure {
     match code {

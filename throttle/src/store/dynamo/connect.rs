@@ -1,19 +1,24 @@
-//! Making the SDK's client.
+//! Settings of the SDK's client.
 
 use std::time::Duration;
 
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Builder, Config, Credentials, Region, SharedHttpClient,
+    BehaviorVersion, Builder, Config, Credentials, HttpClient, Region, SharedHttpClient,
 };
 
 use super::OPERATION_TIMEOUT;
+use super::transport::{Transport, tls};
+use crate::clock::SystemClock;
 
-/// How to connect to DynamoDB.
+/// Connection settings for DynamoDB.
 ///
-/// A call takes at most 100 ms, unless it is said, and is never repeated.
+/// A call takes at most 100 ms unless set. It is repeated once, and only if a keep-alive connection
+/// breaks before any byte of the answer: see [`Transport`].
 #[derive(Clone, Debug)]
 pub struct Connect {
     place: Place,
@@ -33,8 +38,10 @@ enum Place {
 }
 
 impl Connect {
-    /// Connects as the environment says: region, credentials and endpoint are looked for where
-    /// AWS's own tools look.
+    /// Finds region, credentials and endpoint where AWS's own tools find them.
+    ///
+    /// If a proxy is set in the environment (`HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`), calls go
+    /// through the SDK's own HTTP client, which honours it and does not repeat a call.
     #[cfg(feature = "https")]
     #[must_use]
     pub fn new() -> Self {
@@ -48,12 +55,12 @@ impl Connect {
         Self { place: Place::Endpoint(url.into()), ..self }
     }
 
-    /// Connects with what Lambda gives to a function, and looks nowhere else.
+    /// Connects with the settings that Lambda gives to a function, and no others.
     ///
     /// `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`; where
     /// they are set `AWS_ENDPOINT_URL_DYNAMODB` or else `AWS_ENDPOINT_URL`,
     /// `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT`. No profile, no role to assume, no
-    /// metadata service: without their code an executable is smaller and starts sooner.
+    /// metadata service, no proxy: without their code an executable is smaller and starts sooner.
     #[must_use]
     pub fn lambda() -> Self {
         Self::to(Place::Lambda)
@@ -76,21 +83,21 @@ impl Connect {
         }
     }
 
-    /// Sends requests through this HTTP client rather than the SDK's own.
-    ///
-    /// Without the feature `https` the SDK has none, and every call fails unless one is set.
+    /// Sends requests through this HTTP client: a [`Transport`] that is shared, or one of your own.
     #[must_use]
-    pub fn http_client(self, client: SharedHttpClient) -> Self {
-        Self { http: Some(client), ..self }
+    pub fn http_client(self, client: impl HttpClient + 'static) -> Self {
+        Self { http: Some(SharedHttpClient::new(client)), ..self }
     }
 
-    /// Sets how long a call may take in all; 100 ms unless set.
+    /// Sets the time-out of a whole call, with its repetition; 100 ms unless set.
     #[must_use]
     pub fn operation_timeout(self, timeout: Duration) -> Self {
         Self { operation_timeout: timeout, ..self }
     }
 
-    /// Sets how long making a connection may take; 100 ms unless set.
+    /// Sets the time-out of making a connection; 100 ms unless set.
+    ///
+    /// An HTTP client of your own may have another.
     #[must_use]
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         Self { connect_timeout: timeout, ..self }
@@ -105,7 +112,7 @@ impl Connect {
         let bare = || {
             Config::builder()
                 .behavior_version(BehaviorVersion::v2026_01_12())
-                .retry_config(RetryConfig::disabled())
+                .retry_config(no_retries())
                 .timeout_config(timeouts.clone())
         };
         let mut config = match &self.place {
@@ -120,7 +127,7 @@ impl Connect {
             #[cfg(feature = "https")]
             Place::Environment | Place::Endpoint(_) => {
                 let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-                    .retry_config(RetryConfig::disabled())
+                    .retry_config(no_retries())
                     .timeout_config(timeouts);
                 if let Place::Endpoint(url) = &self.place {
                     loader = loader.endpoint_url(url);
@@ -128,31 +135,92 @@ impl Connect {
                 Builder::from(&loader.load().await)
             }
         };
-        if self.http.is_some() {
-            config.set_http_client(self.http.clone());
+        if let Some(http) = self.http.clone().or_else(|| self.transport()) {
+            config = config.http_client(http);
         }
         Client::from_conf(config.build())
     }
+
+    /// Makes a transport, unless a proxy has to be used.
+    fn transport(&self) -> Option<SharedHttpClient> {
+        let (plain, proxied) = match &self.place {
+            #[cfg(feature = "https")]
+            Place::Environment => (false, has_proxy()),
+            #[cfg(feature = "https")]
+            Place::Endpoint(url) => (is_plain(url), has_proxy()),
+            Place::Lambda => (endpoint().is_some_and(|url| is_plain(&url)), false),
+            Place::Emulator(url) => (is_plain(url), false),
+        };
+        if proxied {
+            return None;
+        }
+        if !plain {
+            // Reading the certificates counts as starting, not as connecting. If that fails, every
+            // connection says so.
+            let _ = tls();
+        }
+        Some(SharedHttpClient::new(Transport::new(self.connect_timeout, SystemClock::new())))
+    }
 }
 
-/// What the variables that Lambda sets say.
+/// The transport repeats what may be repeated, and drops broken connections itself.
+fn no_retries() -> RetryConfig {
+    RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections)
+}
+
+fn is_plain(url: &str) -> bool {
+    url.starts_with("http://")
+}
+
+#[cfg(feature = "https")]
+fn has_proxy() -> bool {
+    let names =
+        ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    names.iter().any(|name| variable(name).is_some())
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// The endpoint that Lambda's variables name.
+fn endpoint() -> Option<String> {
+    variable("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| variable("AWS_ENDPOINT_URL"))
+}
+
+/// Sets what Lambda's variables say.
 ///
 /// They are read once: a function's own role has the same credentials for as long as its
-/// execution environment lives. Without any each call fails, as one that can't be signed.
+/// execution environment lives. Without credentials each call fails as unconfigured.
 fn lambda(config: Builder) -> Builder {
-    let text = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
-    let flag = |name: &str| text(name).is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    let flag = |name| variable(name).is_some_and(|text| text.eq_ignore_ascii_case("true"));
     let mut config = config
         .use_fips(flag("AWS_USE_FIPS_ENDPOINT"))
         .use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT"));
-    if let (Some(id), Some(secret)) = (text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY")) {
-        let token = text("AWS_SESSION_TOKEN");
-        config = config.credentials_provider(Credentials::new(id, secret, token, None, "Lambda"));
-    }
-    config.set_region(text("AWS_REGION").map(Region::new));
-    let endpoint = text("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| text("AWS_ENDPOINT_URL"));
-    config.set_endpoint_url(endpoint);
+    let (id, secret) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"));
+    config = match (id, secret) {
+        (Some(id), Some(secret)) => {
+            let token = variable("AWS_SESSION_TOKEN");
+            config.credentials_provider(Credentials::new(id, secret, token, None, "Lambda"))
+        }
+        _ => config.credentials_provider(Missing),
+    };
+    config.set_region(variable("AWS_REGION").map(Region::new));
+    config.set_endpoint_url(endpoint());
     config
+}
+
+/// Credentials that are not set. Without a provider the SDK's error has no type of its own.
+#[derive(Debug)]
+struct Missing;
+
+impl ProvideCredentials for Missing {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded_no_source()))
+    }
 }
 
 #[cfg(feature = "https")]
