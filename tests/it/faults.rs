@@ -12,6 +12,7 @@ mod scene;
 use std::time::Duration;
 
 use tests::bound::Outcome;
+use tokio::time::sleep;
 
 use fleet::Call;
 use proxy::Mode;
@@ -115,6 +116,33 @@ async fn a_table_whose_connections_are_cut() {
 #[tokio::test]
 async fn a_table_whose_connections_are_half_closed() {
     table_fault("table: connections half-closed", Mode::HalfClose, Charge::Perhaps).await;
+}
+
+#[tokio::test]
+async fn an_environment_that_is_frozen_while_its_connection_is_reset() {
+    const ROUNDS: i128 = 15;
+    let scene = Scene::start(&[0]).await;
+    let frozen = &scene.fleet[0];
+    let mut calls = Vec::new();
+    for _ in 0..ROUNDS {
+        frozen.freeze();
+        scene.table.set(Mode::ResetIdle);
+        // Slower than the plan's rate, so that every call asks the table.
+        let thaw = async {
+            sleep(Duration::from_millis(300)).await;
+            frozen.thaw();
+        };
+        let (call, ()) = tokio::join!(scene.call(0), thaw);
+        calls.push(call);
+    }
+    let (admitted, charged) = (count(&calls, Outcome::Admitted), scene.charged().await);
+    assert_eq!(admitted, ROUNDS, "{calls:?}");
+    assert!(admitted <= charged && charged <= 2 * admitted, "{charged} charged");
+    row(
+        "an environment is frozen, its idle connection to the table reset",
+        "the next event is decided, on a new connection; at worst one token more is charged",
+        &format!("{admitted} of {ROUNDS} decided, {charged} charged"),
+    );
 }
 
 #[tokio::test]

@@ -74,6 +74,15 @@ impl Environment {
         }
     }
 
+    /// Freezes the process, as Lambda does between two invocations.
+    pub(crate) fn freeze(&self) {
+        kill(Pid::from_raw(self.pid()), Signal::SIGSTOP).unwrap();
+    }
+
+    pub(crate) fn thaw(&self) {
+        kill(Pid::from_raw(self.pid()), Signal::SIGCONT).unwrap();
+    }
+
     /// Hands out one event, and says what became of it.
     pub(crate) async fn invoke(&self, event: &Value) -> Call {
         let mut place = self.running.lock().await;

@@ -20,6 +20,8 @@ pub(crate) enum Mode {
     Cut,
     /// Requests are taken, the sending side is closed, and no answer ever comes.
     HalfClose,
+    /// Idle connections are reset; new ones pass.
+    ResetIdle,
     /// Requests are answered as DynamoDB does when it is asked for too much; none is passed on.
     Throttle,
 }
@@ -38,7 +40,8 @@ impl Proxy {
         let (mode, told) = watch::channel(Mode::Pass);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let told = told.clone();
+                let mut told = told.clone();
+                told.mark_unchanged();
                 tokio::spawn(async move {
                     if let Ok(server) = TcpStream::connect(to).await {
                         let _ = client.set_nodelay(true);
@@ -57,16 +60,24 @@ impl Proxy {
 }
 
 /// One connection; requests and answers take turns on it.
-async fn pass(mut client: TcpStream, mut server: TcpStream, told: watch::Receiver<Mode>) {
+async fn pass(mut client: TcpStream, mut server: TcpStream, mut told: watch::Receiver<Mode>) {
     let (mut request, mut answer) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
     let mut refused = Vec::new();
     loop {
         let held = tokio::select! {
+            // Its sender is never dropped: the scene has it.
+            Ok(()) = told.changed() => {
+                if *told.borrow_and_update() == Mode::ResetIdle {
+                    let _ = client.set_zero_linger();
+                    return;
+                }
+                continue;
+            }
             read = client.read(&mut request) => {
                 let Ok(read @ 1..) = read else { return };
                 let mode = *told.borrow();
                 match mode {
-                    Mode::Pass | Mode::LateAnswers(_) => {}
+                    Mode::Pass | Mode::LateAnswers(_) | Mode::ResetIdle => {}
                     Mode::LateRequests(time) => sleep(time).await,
                     Mode::Cut => return,
                     Mode::HalfClose => {
