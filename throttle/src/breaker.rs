@@ -10,9 +10,8 @@ mod circuit;
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Mutex;
-use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::failure::{Failure, StoreError};
 use crate::lock::Lock;
 use circuit::{Circuit, Outcome, Pass};
@@ -38,7 +37,7 @@ impl<L: Lock<Circuit>> Breaker<L> {
         key: &impl Hash,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let pass = self.circuit.with(|circuit| circuit.pass(|| clock.monotonic()));
+        let pass = self.circuit.with(|circuit| circuit.pass(|| clock.moment()));
         let pass = pass.ok_or(Failure::Suspended)?;
         let mut going = Going { breaker: self, clock, pass: Some(pass) };
         let result = call.await;
@@ -52,7 +51,7 @@ impl<L: Lock<Circuit>> Breaker<L> {
         result
     }
 
-    fn finish(&self, pass: Pass, outcome: Outcome, now: impl FnOnce() -> Duration) {
+    fn finish(&self, pass: Pass, outcome: Outcome, now: impl FnOnce() -> Moment) {
         self.circuit.with(|circuit| circuit.finish(pass, outcome, now));
     }
 }
@@ -67,7 +66,7 @@ struct Going<'a, L: Lock<Circuit>, C: Clock> {
 impl<L: Lock<Circuit>, C: Clock> Going<'_, L, C> {
     fn finish(&mut self, outcome: Outcome) {
         if let Some(pass) = self.pass.take() {
-            self.breaker.finish(pass, outcome, || self.clock.monotonic());
+            self.breaker.finish(pass, outcome, || self.clock.moment());
         }
     }
 }

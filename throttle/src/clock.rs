@@ -90,11 +90,25 @@ pub(crate) const NANOS_A_SECOND: u64 = 1_000_000_000;
 /// environment is frozen. An age is therefore the larger of the two clocks' differences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    pub(crate) wall: Timestamp,
-    pub(crate) monotonic: Duration,
+    wall: Timestamp,
+    monotonic: Duration,
 }
 
 impl Moment {
+    /// A moment from a reading of each clock.
+    #[must_use]
+    pub const fn new(wall: Timestamp, monotonic: Duration) -> Self {
+        Self { wall, monotonic }
+    }
+
+    pub(crate) const fn wall(self) -> Timestamp {
+        self.wall
+    }
+
+    pub(crate) const fn monotonic(self) -> Duration {
+        self.monotonic
+    }
+
     /// Returns the time since `earlier`: the larger of both clocks' differences.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -115,7 +129,7 @@ pub trait Clock: Send + Sync + 'static {
 
     /// The moment on both clocks, for the age of anything that is cached.
     fn moment(&self) -> Moment {
-        Moment { wall: self.now(), monotonic: self.monotonic() }
+        Moment::new(self.now(), self.monotonic())
     }
 }
 

@@ -69,11 +69,12 @@ pub enum Failure {
     /// No answer in time. A write may have been applied, and counts as charged.
     #[error("the table didn't answer in time")]
     TimedOut,
-    /// No connection.
+    /// No connection could be made, or it was reset.
     #[error("the table can't be reached: check the endpoint and the network")]
     Unreachable,
-    /// The service failed, or what answers is no DynamoDB. A write may have been applied.
-    #[error("the endpoint failed, or is no DynamoDB")]
+    /// The service failed, the connection broke, or the answer is not DynamoDB's. A write may have
+    /// been applied.
+    #[error("the endpoint failed or broke the connection, or is not DynamoDB")]
     Outage,
     /// More was asked than the table serves.
     #[error("the table is throttled: raise its capacity, or spread the load")]
@@ -87,7 +88,7 @@ pub enum Failure {
         /// DynamoDB's name for the error.
         code: String,
     },
-    /// The SDK has no region, no credentials, or an endpoint that is no URL.
+    /// The SDK has no region, no credentials, or an endpoint that is not a URL. Nothing was sent.
     #[error("no request could be made: set a region, credentials, and an endpoint that is a URL")]
     Unconfigured,
     /// The service refused what was sent.

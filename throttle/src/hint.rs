@@ -11,14 +11,14 @@
 use std::time::Duration;
 
 use crate::bucket::{Charge, Counter, Form, Forms, Scope, State, Step};
-use crate::clock::Timestamp;
+use crate::clock::{Moment, Timestamp};
 
 /// The last state that the store told of a subject, and what it says of the others.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     state: State,
-    /// When it was told, by the monotonic clock.
-    at: Duration,
+    /// The moment it was told; none before.
+    at: Option<Moment>,
     /// The moment that it was told for, by the wall clock.
     told: Timestamp,
     /// Whether it has refused a request.
@@ -50,13 +50,13 @@ impl Memory {
         &self.state
     }
 
-    /// The state, unless it was told longer ago than `most`.
-    pub(crate) fn recent(&self, now: Duration, most: Duration) -> Option<&State> {
-        (now.saturating_sub(self.at) <= most).then_some(&self.state)
+    /// Returns the state, unless it was told longer ago than `most`.
+    pub(crate) fn recent(&self, now: Moment, most: Duration) -> Option<&State> {
+        self.at.is_some_and(|at| now.since(at) <= most).then_some(&self.state)
     }
 
     /// The same, if it has refused a request: it may well refuse another.
-    pub(crate) fn refusing(&self, now: Duration, most: Duration) -> Option<&State> {
+    pub(crate) fn refusing(&self, now: Moment, most: Duration) -> Option<&State> {
         self.recent(now, most).filter(|_| self.refuses)
     }
 
@@ -104,26 +104,26 @@ impl Memory {
         charge: &Charge,
         state: &State,
         own: u32,
-        now: Duration,
+        now: Moment,
         most: Duration,
     ) {
-        self.others.measure(charge, state, own, now);
+        self.others.measure(charge, state, own, now.monotonic());
         // Answers may overtake each other; what has been used tells their order.
         if self.recent(now, most).is_some_and(|known| is_earlier(state, known)) {
             return;
         }
         self.state.clone_from(state);
-        (self.at, self.told, self.refuses) = (now, charge.now, false);
+        (self.at, self.told, self.refuses) = (Some(now), charge.now, false);
     }
 
     /// Keeps a state that a refund left, which knows of some counters only.
-    pub(crate) fn amend(&mut self, state: &State, now: Duration) {
+    pub(crate) fn amend(&mut self, state: &State, now: Moment) {
         let mut counters = std::mem::take(&mut self.state.counters);
         counters.extend(state.counters.iter().map(|(counter, used)| (*counter, *used)));
         let mut granted = std::mem::take(&mut self.state.granted);
         granted.extend(state.granted.iter().map(|(counter, sum)| (*counter, *sum)));
         self.state = State { counters, granted, ..state.clone() };
-        (self.at, self.refuses) = (now, false);
+        (self.at, self.refuses) = (Some(now), false);
     }
 }
 
@@ -174,18 +174,19 @@ const SPAN: u128 = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::{Clock, ManualClock};
 
     #[test]
     fn what_a_refund_does_not_tell_stays_known() {
         let [day, week] = ["d20261121", "w2026-47"].map(|name| Counter::parse(name).unwrap());
-        let mut memory = Memory::default();
+        let (mut memory, now) = (Memory::default(), ManualClock::default().moment());
         let told = |counter, used, granted| State {
             counters: [(counter, used)].into(),
             granted: [(counter, granted)].into(),
             ..State::default()
         };
-        memory.amend(&told(week, -3, 7), Duration::ZERO);
-        memory.amend(&told(day, 4, 1), Duration::ZERO);
+        memory.amend(&told(week, -3, 7), now);
+        memory.amend(&told(day, 4, 1), now);
         let state = memory.state();
         assert_eq!([state.used(week), state.used(day)], [-3, 4]);
         assert_eq!([state.granted(week), state.granted(day)], [7, 1]);

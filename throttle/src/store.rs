@@ -26,7 +26,8 @@ use crate::plan::Plan;
 ///   doesn't ask about.
 /// - `Applied` means that the change is durable. An error means that it may or may not have
 ///   happened; it must be treated as charged.
-/// - `write` makes one call to whatever keeps the state, and never repeats it by itself.
+/// - `write` makes one call to whatever keeps the state. It repeats it once at most, only if a
+///   connection that was used before breaks before any byte of an answer, and counts it twice.
 /// - What can't be read as a state is an error, never an empty bucket.
 /// - `plan` tells what was put last: once a version has been told, no older one is.
 /// - A store doesn't read the time: what a write holds is all it knows of it.
@@ -64,7 +65,7 @@ pub trait Store: Send + Sync + 'static {
     /// What was asked so far, and what it cost.
     fn consumed(&self) -> Consumed;
 
-    /// How many times `write` was called: each costs at least one write unit.
+    /// How many calls `write` made: each costs at least one write unit.
     fn calls(&self) -> u64 {
         self.consumed().calls
     }
@@ -74,7 +75,7 @@ pub trait Store: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Consumed {
-    /// How many times `write` was called.
+    /// How many calls `write` made: one each, and one more where a connection broke.
     pub calls: u64,
     /// How many of them were applied.
     pub applied: u64,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::breaker::Breaker;
 use crate::bucket::{Charge, Conversion, Forms, Receipt, State, Write};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Moment, Timestamp};
 use crate::counts::{Counts, Tallies, tick};
 use crate::decision::{Decision, Limit};
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
@@ -270,8 +270,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             Start::Ready(ready) => ready,
             Start::Served(decision) => return Ok(Ok(decision)),
         };
+        let at = Moment::new(charge.now, began);
         let mut next = self.seen.with(request.subject, |memory| {
-            let known = memory.recent(began, REMEMBER_REFUSAL);
+            let known = memory.recent(at, REMEMBER_REFUSAL);
             // What an empty bucket refuses, every bucket does; a remembered state only grows.
             let empty = State::default();
             let known = known.unwrap_or(&empty);
@@ -323,7 +324,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             };
             // From before the call: it may have been true no longer than since then.
             self.seen.with(request.subject, |memory| {
-                memory.remember(&charge, &state, own, began, REMEMBER_REFUSAL);
+                memory.remember(&charge, &state, own, at, REMEMBER_REFUSAL);
             });
             if applied {
                 if !matches!(taking, Taking::Charge) {

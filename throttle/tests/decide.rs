@@ -284,3 +284,15 @@ async fn what_is_remembered_for_longer_than_a_second_refuses_nothing() {
     assert!(it.decide().await.unwrap().is_allowed());
     assert_eq!(it.tried(), [Form::Busy]);
 }
+
+#[tokio::test]
+async fn what_is_remembered_ages_while_the_monotonic_clock_stands_still() {
+    let it = Setting::new([kept(15_000), taken(1_000)]);
+    assert!(!it.decide().await.unwrap().is_allowed());
+    it.clock.advance_wall(Duration::from_secs(1));
+    assert!(!it.decide().await.unwrap().is_allowed());
+    assert_eq!((it.tried().len(), it.throttle.counts().remembered), (1, 1));
+    it.clock.advance_wall(Duration::from_nanos(1));
+    assert!(it.decide().await.unwrap().is_allowed());
+    assert_eq!(it.tried(), [Form::Busy]);
+}

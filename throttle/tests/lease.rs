@@ -134,6 +134,20 @@ async fn ten_a_second_cost_exactly_what_they_do_without() {
 }
 
 #[tokio::test]
+async fn a_lease_ends_while_the_monotonic_clock_stands_still() {
+    let it = Setting::new(&rate(10_000, 10_000));
+    let throttle = it.leasing();
+    it.run(&throttle, 500).await;
+    let (leased, calls) = (throttle.counts().leased, it.memory.calls());
+    assert!(it.run(&throttle, 10).await == 10 && throttle.counts().leased > leased, "there is one");
+    let (leased, frozen) = (throttle.counts().leased, it.memory.calls());
+    assert!(frozen <= calls + 2);
+    it.clock.advance_wall(Duration::from_millis(1_001));
+    assert!(it.decide(&throttle).await.is_allowed());
+    assert_eq!((throttle.counts().leased, it.memory.calls()), (leased, frozen + 1));
+}
+
+#[tokio::test]
 async fn they_are_off_unless_asked_for() {
     let it = Setting::new(&rate(10_000, 10_000));
     let throttle = it.instance();

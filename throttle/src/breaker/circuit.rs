@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::clock::Moment;
+
 /// How many failures in a row open the circuit.
 pub(crate) const FAILURES_TO_OPEN: usize = 5;
 /// How long the circuit stays open before one call is let through to try.
@@ -18,8 +20,9 @@ pub(crate) struct Circuit {
 #[derive(Clone, Debug)]
 enum State {
     Closed(Row),
+    /// No call is let through for a second after this moment; none: the next one may try.
     Open {
-        until: Duration,
+        since: Option<Moment>,
     },
     /// One call is on its way to try; all others fail.
     Trying,
@@ -65,17 +68,19 @@ impl Circuit {
     /// Lets a call through, or none where it must fail at once.
     ///
     /// While all is well, nobody asks for the time.
-    pub(crate) fn pass(&mut self, now: impl FnOnce() -> Duration) -> Option<Pass> {
+    pub(crate) fn pass(&mut self, now: impl FnOnce() -> Moment) -> Option<Pass> {
         match self.state {
             State::Closed(_) => {}
-            State::Open { until } if until <= now() => self.turn_to(State::Trying),
+            State::Open { since } if since.is_none_or(|since| now().since(since) >= OPEN_FOR) => {
+                self.turn_to(State::Trying);
+            }
             State::Open { .. } | State::Trying => return None,
         }
         Some(Pass { turn: self.turn })
     }
 
     /// Takes note of what became of a call; each pass is handed in once.
-    pub(crate) fn finish(&mut self, pass: Pass, outcome: Outcome, now: impl FnOnce() -> Duration) {
+    pub(crate) fn finish(&mut self, pass: Pass, outcome: Outcome, now: impl FnOnce() -> Moment) {
         if pass.turn != self.turn {
             return;
         }
@@ -84,14 +89,14 @@ impl Circuit {
             (State::Closed(row), outcome) => {
                 row.add(outcome);
                 if row.len() >= FAILURES_TO_OPEN {
-                    self.turn_to(State::Open { until: now().saturating_add(OPEN_FOR) });
+                    self.turn_to(State::Open { since: Some(now()) });
                 }
             }
             (State::Trying, Outcome::Outage) => {
-                self.turn_to(State::Open { until: now().saturating_add(OPEN_FOR) });
+                self.turn_to(State::Open { since: Some(now()) });
             }
             // Nothing was learnt: the next call may try.
-            (State::Trying, Outcome::Abandoned) => self.turn_to(State::Open { until: now() }),
+            (State::Trying, Outcome::Abandoned) => self.turn_to(State::Open { since: None }),
             // A hot key is likely to be the one that tries. It must not keep all others out.
             (State::Trying, outcome @ (Outcome::Answered | Outcome::Throttled { .. })) => {
                 let mut row = Row::default();
@@ -131,13 +136,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::clock::{Clock, ManualClock};
 
     const MOMENT: Duration = Duration::from_nanos(1);
+
+    /// The moment so long after the start, on both clocks.
+    fn at(time: Duration) -> Moment {
+        let clock = ManualClock::default();
+        clock.advance(time);
+        clock.moment()
+    }
 
     fn opened(now: Duration) -> Circuit {
         let mut circuit = Circuit::default();
         fail(&mut circuit, FAILURES_TO_OPEN, now);
-        assert_eq!(circuit.pass(|| now), None);
+        assert_eq!(circuit.pass(|| at(now)), None);
         circuit
     }
 
@@ -148,8 +161,8 @@ mod tests {
     }
 
     fn call(circuit: &mut Circuit, outcome: Outcome, now: Duration) {
-        let pass = circuit.pass(|| now).unwrap();
-        circuit.finish(pass, outcome, || now);
+        let pass = circuit.pass(|| at(now)).unwrap();
+        circuit.finish(pass, outcome, || at(now));
     }
 
     #[test]
@@ -157,11 +170,33 @@ mod tests {
         let mut circuit = Circuit::default();
         let now = Duration::from_secs(7);
         fail(&mut circuit, 4, now);
-        assert!(circuit.pass(|| now).is_some());
+        assert!(circuit.pass(|| at(now)).is_some());
         fail(&mut circuit, 1, now);
-        assert_eq!(circuit.pass(|| now), None);
-        assert_eq!(circuit.pass(|| now + Duration::from_secs(1) - MOMENT), None);
-        assert!(circuit.pass(|| now + Duration::from_secs(1)).is_some());
+        assert_eq!(circuit.pass(|| at(now)), None);
+        assert_eq!(circuit.pass(|| at(now + Duration::from_secs(1) - MOMENT)), None);
+        assert!(circuit.pass(|| at(now + Duration::from_secs(1))).is_some());
+    }
+
+    #[test]
+    fn it_is_open_for_a_second_by_either_clock() {
+        let clock = ManualClock::default();
+        let moves: [(&str, fn(&ManualClock)); 2] = [
+            ("frozen", |clock| clock.advance_wall(OPEN_FOR)),
+            ("set back", |clock| {
+                clock.set_wall_back(OPEN_FOR * 100);
+                clock.advance(OPEN_FOR);
+            }),
+        ];
+        for (name, step) in moves {
+            let mut circuit = Circuit::default();
+            for _ in 0..FAILURES_TO_OPEN {
+                let pass = circuit.pass(|| clock.moment()).unwrap();
+                circuit.finish(pass, Outcome::Outage, || clock.moment());
+            }
+            assert_eq!(circuit.pass(|| clock.moment()), None, "{name}");
+            step(&clock);
+            assert!(circuit.pass(|| clock.moment()).is_some(), "{name}");
+        }
     }
 
     #[test]
@@ -171,35 +206,35 @@ mod tests {
             fail(&mut circuit, 4, Duration::ZERO);
             call(&mut circuit, Outcome::Answered, Duration::ZERO);
         }
-        assert!(circuit.pass(|| Duration::ZERO).is_some());
+        assert!(circuit.pass(|| at(Duration::ZERO)).is_some());
     }
 
     #[test]
     fn one_call_tries_and_an_answer_closes_it() {
         let mut circuit = opened(Duration::ZERO);
-        let trying = circuit.pass(|| OPEN_FOR).unwrap();
-        assert_eq!(circuit.pass(|| OPEN_FOR), None);
-        assert_eq!(circuit.pass(|| OPEN_FOR * 100), None, "it is still on its way");
-        circuit.finish(trying, Outcome::Answered, || OPEN_FOR);
+        let trying = circuit.pass(|| at(OPEN_FOR)).unwrap();
+        assert_eq!(circuit.pass(|| at(OPEN_FOR)), None);
+        assert_eq!(circuit.pass(|| at(OPEN_FOR * 100)), None, "it is still on its way");
+        circuit.finish(trying, Outcome::Answered, || at(OPEN_FOR));
         // Closed with no failures to its name.
         fail(&mut circuit, 4, OPEN_FOR);
-        assert!(circuit.pass(|| OPEN_FOR).is_some());
+        assert!(circuit.pass(|| at(OPEN_FOR)).is_some());
     }
 
     #[test]
     fn a_failed_try_opens_it_again() {
         let mut circuit = opened(Duration::ZERO);
         call(&mut circuit, Outcome::Outage, OPEN_FOR);
-        assert_eq!(circuit.pass(|| OPEN_FOR * 2 - MOMENT), None);
-        assert!(circuit.pass(|| OPEN_FOR * 2).is_some());
+        assert_eq!(circuit.pass(|| at(OPEN_FOR * 2 - MOMENT)), None);
+        assert!(circuit.pass(|| at(OPEN_FOR * 2)).is_some());
     }
 
     #[test]
     fn an_abandoned_try_leaves_it_to_the_next() {
         let mut circuit = opened(Duration::ZERO);
         call(&mut circuit, Outcome::Abandoned, OPEN_FOR);
-        assert!(circuit.pass(|| OPEN_FOR).is_some());
-        assert_eq!(circuit.pass(|| OPEN_FOR), None);
+        assert!(circuit.pass(|| at(OPEN_FOR)).is_some());
+        assert_eq!(circuit.pass(|| at(OPEN_FOR)), None);
     }
 
     #[test]
@@ -210,7 +245,7 @@ mod tests {
             call(&mut circuit, Outcome::Abandoned, Duration::ZERO);
         }
         fail(&mut circuit, 1, Duration::ZERO);
-        assert_eq!(circuit.pass(|| Duration::ZERO), None);
+        assert_eq!(circuit.pass(|| at(Duration::ZERO)), None);
     }
 
     #[test]
@@ -223,9 +258,9 @@ mod tests {
         for key in 2..5 {
             call(&mut circuit, throttled(key), Duration::ZERO);
         }
-        assert!(circuit.pass(|| Duration::ZERO).is_some(), "four keys of which one is hot");
+        assert!(circuit.pass(|| at(Duration::ZERO)).is_some(), "four keys of which one is hot");
         call(&mut circuit, throttled(5), Duration::ZERO);
-        assert_eq!(circuit.pass(|| Duration::ZERO), None, "five keys are the table");
+        assert_eq!(circuit.pass(|| at(Duration::ZERO)), None, "five keys are the table");
         // The hot key tries first, and the others are not kept out by it.
         call(&mut circuit, throttled(1), OPEN_FOR);
         for _ in 0..1_000 {
@@ -240,22 +275,22 @@ mod tests {
         fail(&mut circuit, 3, Duration::ZERO);
         call(&mut circuit, Outcome::Throttled { key: 1 }, Duration::ZERO);
         call(&mut circuit, Outcome::Throttled { key: 2 }, Duration::ZERO);
-        assert_eq!(circuit.pass(|| Duration::ZERO), None);
+        assert_eq!(circuit.pass(|| at(Duration::ZERO)), None);
     }
 
     #[test]
     fn what_was_sent_before_it_opened_changes_nothing() {
         let mut circuit = Circuit::default();
-        let slow: Vec<_> = (0..3).map(|_| circuit.pass(|| Duration::ZERO).unwrap()).collect();
+        let slow: Vec<_> = (0..3).map(|_| circuit.pass(|| at(Duration::ZERO)).unwrap()).collect();
         fail(&mut circuit, FAILURES_TO_OPEN, Duration::ZERO);
-        circuit.finish(slow[0], Outcome::Answered, || MOMENT);
-        assert_eq!(circuit.pass(|| MOMENT), None, "an old answer doesn't close it");
-        let trying = circuit.pass(|| OPEN_FOR).unwrap();
-        circuit.finish(slow[1], Outcome::Outage, || OPEN_FOR);
-        circuit.finish(trying, Outcome::Answered, || OPEN_FOR);
-        circuit.finish(slow[2], Outcome::Outage, || OPEN_FOR);
+        circuit.finish(slow[0], Outcome::Answered, || at(MOMENT));
+        assert_eq!(circuit.pass(|| at(MOMENT)), None, "an old answer doesn't close it");
+        let trying = circuit.pass(|| at(OPEN_FOR)).unwrap();
+        circuit.finish(slow[1], Outcome::Outage, || at(OPEN_FOR));
+        circuit.finish(trying, Outcome::Answered, || at(OPEN_FOR));
+        circuit.finish(slow[2], Outcome::Outage, || at(OPEN_FOR));
         fail(&mut circuit, 4, OPEN_FOR);
-        assert!(circuit.pass(|| OPEN_FOR).is_some(), "an old failure doesn't count");
+        assert!(circuit.pass(|| at(OPEN_FOR)).is_some(), "an old failure doesn't count");
     }
 
     fn outcomes() -> impl Strategy<Value = Outcome> {
@@ -279,16 +314,18 @@ mod tests {
                 now += Duration::from_millis(millis);
                 let closed = matches!(circuit.state, State::Closed(_));
                 if start {
-                    match circuit.pass(|| now) {
+                    match circuit.pass(|| at(now)) {
                         Some(pass) => going.push(pass),
                         None => prop_assert!(!closed),
                     }
                 } else if !going.is_empty() {
-                    circuit.finish(going.swap_remove(which % going.len()), outcome, || now);
+                    circuit.finish(going.swap_remove(which % going.len()), outcome, || at(now));
                 }
                 match &circuit.state {
                     State::Closed(row) => prop_assert!(row.len() < FAILURES_TO_OPEN),
-                    State::Open { until } => prop_assert!(*until <= now + OPEN_FOR),
+                    State::Open { .. } => {
+                        prop_assert!(circuit.clone().pass(|| at(now + OPEN_FOR)).is_some());
+                    }
                     State::Trying => {
                         let trying = going.iter().filter(|pass| pass.turn == circuit.turn);
                         prop_assert_eq!(trying.count(), 1);
@@ -297,9 +334,9 @@ mod tests {
             }
             // Whatever happened: once all calls have ended, one is let through a second later.
             for pass in going {
-                circuit.finish(pass, Outcome::Abandoned, || now);
+                circuit.finish(pass, Outcome::Abandoned, || at(now));
             }
-            prop_assert!(circuit.pass(|| now + OPEN_FOR).is_some());
+            prop_assert!(circuit.pass(|| at(now + OPEN_FOR)).is_some());
         }
     }
 }

@@ -98,8 +98,8 @@ fn one_tries<L: Lock<Circuit> + 'static>(threads: usize, answer: fn() -> Answer)
     let clock = ManualClock::default();
     let breaker = Arc::new(Breaker::<L>::new());
     for _ in 0..FAILURES_TO_OPEN {
-        let pass = breaker.circuit.with(|circuit| circuit.pass(|| clock.monotonic()));
-        breaker.finish(pass.unwrap(), Outcome::Outage, || clock.monotonic());
+        let pass = breaker.circuit.with(|circuit| circuit.pass(|| clock.moment()));
+        breaker.finish(pass.unwrap(), Outcome::Outage, || clock.moment());
     }
     clock.advance(OPEN_FOR);
     let start = || {
@@ -111,7 +111,7 @@ fn one_tries<L: Lock<Circuit> + 'static>(threads: usize, answer: fn() -> Answer)
     let going: Vec<_> = (0..threads).map(|_| start()).collect();
     let results = going.into_iter().map(|thread| thread.join().unwrap());
     let through = results.filter(|result| *result != failed(Failure::Suspended)).count();
-    let next = breaker.circuit.with(|circuit| circuit.pass(|| clock.monotonic()));
+    let next = breaker.circuit.with(|circuit| circuit.pass(|| clock.moment()));
     if answer().is_err() {
         assert_eq!(through, 1, "a failed try opens it again");
         assert_eq!(next, None);

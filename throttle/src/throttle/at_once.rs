@@ -29,11 +29,11 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         if let Some(served) = self.served_at_once(request, now) {
             return Ok(served);
         }
-        let moment = Moment { wall: self.clock.now(), monotonic: now };
+        let moment = Moment::new(self.clock.now(), now);
         let plan = self.plans.kept(request.plan, moment);
         if let Some(Ok(record)) = &plan {
             let decision = self.in_place(request, record);
-            let decision = decision.or_else(|| self.refused_at_once(request, record, now));
+            let decision = decision.or_else(|| self.refused_at_once(request, record, moment));
             if let Some(decision) = decision {
                 let allowed = decision.is_allowed();
                 tick(if allowed { &self.tallies.allowed } else { &self.tallies.refused });
@@ -65,15 +65,14 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         &self,
         request: &Request<'_>,
         record: &PlanRecord,
-        now: Duration,
+        now: Moment,
     ) -> Option<Decision> {
         if self.leases.is_some() {
             return None;
         }
-        let moment = self.clock.now();
         let refused = self.seen.look(request.subject, |memory| {
             let state = memory.refusing(now, REMEMBER_REFUSAL)?;
-            let charge = self.charge(request, record, moment).ok()?;
+            let charge = self.charge(request, record, now.wall()).ok()?;
             let refusals = charge.refusals(state);
             (!refusals.is_empty()).then(|| Decision::refused(&charge, state, refusals))
         })?;

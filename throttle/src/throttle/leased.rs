@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Next, REMEMBER_REFUSAL, Taking, Throttle};
 use crate::bucket::{Charge, Scope, State};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::counts::tick;
 use crate::decision::{Decision, Standings};
 use crate::failure::ThrottleError;
@@ -16,13 +16,15 @@ use crate::store::{PlanRecord, Store};
 #[derive(Debug)]
 pub(super) struct Terms {
     standings: Standings,
-    at: Duration,
+    at: Moment,
+    lasts: Duration,
 }
 
 impl Clone for Terms {
     fn clone(&self) -> Self {
         // In one piece, as each request that a lease serves has them.
-        Self { standings: Standings::from_slice(&self.standings), at: self.at }
+        let Self { standings, at, lasts } = self;
+        Self { standings: Standings::from_slice(standings), at: *at, lasts: *lasts }
     }
 }
 
@@ -55,13 +57,25 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             return None;
         }
         let served = self.leases.as_ref()?.serve(&request.want(scope), now)?;
-        Some(self.served(request, served, now))
+        self.served(request, served, now)
     }
 
-    fn served(&self, request: &Request<'_>, served: Served<Terms>, now: Duration) -> Decision {
+    /// Returns nothing if the lease has ended by the wall clock.
+    ///
+    /// A lease ends by the monotonic clock, which may stand still while this process is frozen.
+    fn served(
+        &self,
+        request: &Request<'_>,
+        served: Served<Terms>,
+        now: Duration,
+    ) -> Option<Decision> {
+        let Served { left, terms: Terms { standings, at, lasts } } = served;
+        let age = Moment::new(self.clock.now(), now).since(at);
+        if age > lasts {
+            return None;
+        }
         tick(&self.tallies.leased);
-        let Served { left, terms: Terms { standings, at } } = served;
-        Decision::leased(request.plan.clone(), standings, left, now.saturating_sub(at))
+        Some(Decision::leased(request.plan.clone(), standings, left, age))
     }
 
     /// The charge to make: the request's own, or a lease's, if it is this request's turn.
@@ -78,16 +92,18 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         for held in leases {
             let charge = self.charge(request, record, self.clock.now())?;
             let standings = self.seen.look(request.subject, |memory| {
-                let known = memory.recent(began, REMEMBER_REFUSAL);
+                let at = Moment::new(charge.now, began);
+                let known = memory.recent(at, REMEMBER_REFUSAL);
                 let known = known.filter(|state| state.stamp.as_ref() == Some(&charge.stamp));
                 known.map(|state| charge.standings(state))
             });
             let standings = standings.unwrap_or_default();
             let want = request.want(request.scope(record));
             match held.turn(want, record.version, began, &standings) {
-                Turn::Served(served) => {
-                    return Ok(Start::Served(self.served(request, served, began)));
-                }
+                Turn::Served(served) => match self.served(request, served, began) {
+                    Some(decision) => return Ok(Start::Served(decision)),
+                    None => return Ok(Start::Ready(Ready { began, charge, lease: None })),
+                },
                 Turn::Wait(waiting) => {
                     waiting.ended().await;
                     began = self.clock.monotonic();
@@ -128,12 +144,13 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let left = tokens.saturating_sub(request.cost.get());
         let decision =
             Decision::leased(request.plan.clone(), standings.clone(), left, Duration::ZERO);
+        // A token is of the period that it was counted in.
+        let lasts = life.min(charge.period_left());
         let grant = Grant {
             tokens,
-            // A token is of the period that it was counted in.
-            until: began.saturating_add(life.min(charge.period_left())),
+            until: began.saturating_add(lasts),
             version: charge.stamp.version,
-            terms: Terms { standings, at: began },
+            terms: Terms { standings, at: Moment::new(charge.now, began), lasts },
         };
         asking.keep(grant, self.clock.monotonic());
         decision

@@ -73,7 +73,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             let answer = self.write(&receipt.subject, &write).await?;
             let (Answer::Applied(told) | Answer::Kept(told)) = &answer;
             // It may show less use than before, and is the newer one all the same.
-            let now = self.clock.monotonic();
+            let now = self.clock.moment();
             self.seen.with(&receipt.subject, |memory| memory.amend(told, now));
             match answer {
                 Answer::Applied(_) => return Ok(Refund::Made),

@@ -10,9 +10,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod server;
+mod tls;
 
 use std::time::Duration;
 
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
@@ -234,6 +237,19 @@ async fn without_a_connection_the_table_is_unreachable() {
     }
 }
 
+/// Has no credentials, for this reason.
+#[derive(Debug)]
+struct Without(std::sync::Mutex<Option<CredentialsError>>);
+
+impl ProvideCredentials for Without {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(self.0.lock().unwrap().take().unwrap()))
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_have_left_is_unconfigured() {
     let served = serve_table().await;
@@ -251,6 +267,17 @@ async fn what_cannot_have_left_is_unconfigured() {
     let mut config = sdk(None, true).config().to_builder();
     config.set_region(None);
     clients.push(Client::from_conf(config.build()));
+    for error in [
+        CredentialsError::not_loaded_no_source(),
+        CredentialsError::invalid_configuration("no such profile"),
+        CredentialsError::provider_timed_out(PATIENCE),
+        CredentialsError::provider_error("no answer"),
+    ] {
+        let config = sdk(Some(&server.url()), true).config().to_builder();
+        let error = std::sync::Mutex::new(Some(error));
+        let config = config.credentials_provider(Without(error));
+        clients.push(Client::from_conf(config.build()));
+    }
     for client in clients {
         let endpoint = format!("{:?}", client.config());
         let store = DynamoStore::new(client, TABLE);

@@ -200,14 +200,14 @@ impl Shared {
 }
 
 /// Closes a connection with RST instead of FIN.
-fn reset(client: TcpStream) {
+pub(crate) fn reset(client: TcpStream) {
     let client = tokio::net::TcpSocket::from_std_stream(client);
     client.set_zero_linger().unwrap();
     drop(client);
 }
 
 /// Reads one request or answer, by its `content-length`; none at the end.
-fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
+pub(crate) fn message(stream: &mut impl Read) -> Option<Vec<u8>> {
     let (mut whole, mut part) = (Vec::new(), [0; 4096]);
     loop {
         let read = stream.read(&mut part).ok().filter(|read| *read > 0)?;

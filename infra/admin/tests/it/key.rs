@@ -274,7 +274,7 @@ fn an_import_that_is_interrupted_says_what_was_done_and_goes_on_when_run_again()
     assert_eq!(
         said,
         "standard input: 100 keys were stored before it failed, 200 are left; run it again for \
-         those: the endpoint failed, or is no DynamoDB"
+         those: the endpoint failed or broke the connection, or is not DynamoDB"
     );
     assert!(proxy.calls("PutItem") < 130, "no more are begun once one has failed");
     assert_eq!(
