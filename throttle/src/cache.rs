@@ -205,8 +205,10 @@ mod tests {
         assert_eq!(table.asked(), 1);
     }
 
+    type Step = fn(&ManualClock);
+
     /// In each step a clock moves; the value is fetched again if it is then too old by either.
-    async fn ages(steps: &[(fn(&ManualClock), u32)]) {
+    async fn ages(steps: &[(Step, u32)]) {
         let (cache, table) = cache();
         let clock = ManualClock::default();
         cache.get("a", clock.moment(), table.fetch()).await.unwrap();

@@ -179,8 +179,9 @@ mod tests {
 
     #[test]
     fn it_is_open_for_a_second_by_either_clock() {
+        type Step = fn(&ManualClock);
         let clock = ManualClock::default();
-        let moves: [(&str, fn(&ManualClock)); 2] = [
+        let moves: [(&str, Step); 2] = [
             ("frozen", |clock| clock.advance_wall(OPEN_FOR)),
             ("set back", |clock| {
                 clock.set_wall_back(OPEN_FOR * 100);

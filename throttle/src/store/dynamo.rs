@@ -185,7 +185,7 @@ pub(crate) fn failure<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Fai
 fn has_never_left(error: &ConnectorError) -> bool {
     let causes = || std::iter::successors(error.source(), |&cause| cause.source());
     // To hyper a connection that its runtime dropped is the user's error too; it may have written.
-    let invalid = error.is_user() && !causes().any(|cause| cause.is::<hyper::Error>());
+    let invalid = error.is_user() && !causes().any(<dyn Error>::is::<hyper::Error>);
     let unsigned = |cause: &(dyn Error + 'static)| {
         cause.is::<CredentialsError>()
             || cause.is::<ResolveEndpointError>()

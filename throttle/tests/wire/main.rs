@@ -384,13 +384,14 @@ async fn a_connection_is_idle_for_twenty_seconds_at_most_by_either_clock() {
     const IDLE: Duration = Duration::from_secs(20);
     const LESS: Duration = Duration::from_millis(19_999);
     const HOUR: Duration = Duration::from_secs(3_600);
+    type Step = fn(&ManualClock);
     let served = serve_table().await;
     let server = Server::before(&served.url);
     let clock = ManualClock::default();
     let transport = Transport::new(PATIENCE, clock.clone());
     let client = connect(&server.url()).http_client(transport).client().await;
     let store = DynamoStore::new(client, TABLE);
-    let steps: [(&str, fn(&ManualClock), usize); 9] = [
+    let steps: [(&str, Step, usize); 9] = [
         ("the first", |_| (), 1),
         ("both", |clock| clock.advance(LESS), 0),
         ("both", |clock| clock.advance(IDLE), 1),
