@@ -27,8 +27,10 @@ mod jwks;
 mod line;
 mod log;
 mod metrics;
+mod moment;
 #[cfg(feature = "otel")]
 mod otel;
+mod plans;
 mod refusal;
 mod response;
 mod revocation;

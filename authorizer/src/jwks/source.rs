@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
-use throttle::{Clock, Timestamp};
+use throttle::Clock;
 
 use super::fetch::{Fetch, FetchError};
 use super::{HARD_AGE, KeySet, SOFT_AGE};
 use crate::config::Identity;
 use crate::metrics::Fetches;
+use crate::moment::Moment;
 
 /// How long a failed fetch keeps the next one away.
 pub(super) const PENALTY: Duration = Duration::from_secs(1);
@@ -19,9 +20,13 @@ pub(super) const PENALTY: Duration = Duration::from_secs(1);
 /// The same while an older set is served: each try may cost its request some time.
 const PENALTY_WITH_A_SET: Duration = Duration::from_secs(30);
 
-/// Fetches for unknown kids: one in this time, and at most `UNKNOWN_BURST` at once.
+/// A set that is younger has every kid of its issuer: a kid that it lacks is refused without a
+/// fetch. Unknown kids therefore cause at most one fetch in this time.
 pub(super) const UNKNOWN_EVERY: Duration = Duration::from_secs(10);
-const UNKNOWN_BURST: u32 = 4;
+
+/// After this many failed fetches in a row an unknown kid causes one fetch in `UNKNOWN_EVERY`;
+/// before, one in `PENALTY`.
+const UNKNOWN_TRIES: u32 = 4;
 
 /// How many kids that were taken back are remembered.
 const MAX_WITHDRAWN: usize = 100;
@@ -62,14 +67,6 @@ pub(super) struct Held {
     bundled: bool,
 }
 
-/// A moment on both clocks. The wall clock can be set back; the monotonic one can stand still
-/// while the execution environment is frozen. What is older by either is older.
-#[derive(Clone, Copy)]
-struct Moment {
-    wall: Timestamp,
-    monotonic: Duration,
-}
-
 /// Why a fetch is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
@@ -83,15 +80,13 @@ pub(super) enum Want {
     Doubt,
 }
 
-/// What a set that is held says of a kid that it doesn't have, after a request has asked.
+/// The state of the set in use after a request wanted a fetch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// The endpoint was asked, for this request or since it began: there is no such key.
+    /// The set is as new as the request needs: a kid that it lacks is not the issuer's.
     Asked,
-    /// The endpoint fails, just now, or so recently that it was left alone: nobody knows.
+    /// The last fetch failed, so a kid that the set lacks may be the issuer's.
     Failing,
-    /// The budget for unknown kids is used up, so that it was not asked: nobody knows.
-    Unasked,
 }
 
 #[derive(Default)]
@@ -99,10 +94,16 @@ struct State {
     flight: Option<Flight>,
     /// How many fetches have begun.
     flights: u64,
-    /// When the last fetch failed, on the monotonic clock; none since one succeeded.
-    failed: Option<Duration>,
-    /// When the budget for unknown kids will be full again, on the monotonic clock.
-    unknown_full: Duration,
+    /// The failed fetches since one succeeded.
+    failed: Option<Failed>,
+}
+
+/// Failed fetches in a row.
+#[derive(Clone, Copy)]
+struct Failed {
+    /// The moment of the last one.
+    last: Moment,
+    count: u32,
 }
 
 /// A fetch under way. It moves only while a request waits for it, and is here so that none is
@@ -123,7 +124,7 @@ enum Turn {
 
 impl<C: Clock + Clone> Source<C> {
     pub(super) fn new(identity: Identity, fetch: Fetch, fetches: Arc<Fetches>, clock: C) -> Self {
-        let since = Moment { wall: clock.now(), monotonic: clock.monotonic() };
+        let since = Moment::now(&clock);
         let head_start = SOFT_AGE.saturating_sub(BUNDLE_TRUST);
         let bundle = identity
             .bundle
@@ -155,7 +156,7 @@ impl<C: Clock + Clone> Source<C> {
     }
 
     pub(super) fn age(&self, held: &Held) -> Duration {
-        self.since(held.since).saturating_add(held.head_start)
+        held.since.age(&self.clock).saturating_add(held.head_start)
     }
 
     /// Fetches a set where that is allowed now; leaves the old one where it fails.
@@ -188,27 +189,29 @@ impl<C: Clock + Clone> Source<C> {
         if !unchanged {
             return Turn::Leave(Standing::Asked);
         }
+        if want == Want::Kid && seen.is_some_and(|held| self.age(held) < UNKNOWN_EVERY) {
+            return Turn::Leave(Standing::Asked);
+        }
         let budget = |budget| (want == Want::Fresher).then_some(budget);
         if let Some(flight) = &state.flight {
-            if self.since(flight.began) < LOST {
+            let took = flight.began.age(&self.clock);
+            if took < LOST {
                 return Turn::Wait(flight.landing.clone(), budget(JOIN_BUDGET));
             }
             let issuer = self.identity.iss.as_str();
             tracing::warn!(issuer, "a fetch of a key set was lost, and is begun again");
-            self.fetches.note(self.since(flight.began), false);
+            self.fetches.note(took, false);
             state.flight = None;
         }
-        let now = self.clock.monotonic();
-        let served = matches!(want, Want::Fresher | Want::Doubt);
-        let penalty = if served { PENALTY_WITH_A_SET } else { PENALTY };
-        if state.failed.is_some_and(|failed| now < failed.saturating_add(penalty)) {
-            return Turn::Leave(Standing::Failing);
-        }
-        // An old set is fetched again anyway, and then it is a young one or the endpoint fails.
-        let failing = state.failed.is_some();
-        let due = !failing && seen.is_some_and(|held| self.age(held) >= SOFT_AGE);
-        if want == Want::Kid && !due && !state.take_unknown(now) {
-            return Turn::Leave(if failing { Standing::Failing } else { Standing::Unasked });
+        if let Some(Failed { last, count }) = state.failed {
+            let penalty = match want {
+                Want::Fresher | Want::Doubt => PENALTY_WITH_A_SET,
+                Want::Kid if count >= UNKNOWN_TRIES => UNKNOWN_EVERY,
+                Want::Kid | Want::Set => PENALTY,
+            };
+            if last.age(&self.clock) < penalty {
+                return Turn::Leave(Standing::Failing);
+            }
         }
         let landing = self.begin(&mut state);
         Turn::Wait(landing, budget(REFRESH_BUDGET))
@@ -217,7 +220,7 @@ impl<C: Clock + Clone> Source<C> {
     /// Begins a fetch, which lands by itself once it is waited for long enough.
     fn begin(self: &Arc<Self>, state: &mut State) -> Shared<BoxFuture<'static, ()>> {
         state.flights = state.flights.saturating_add(1);
-        let (number, began) = (state.flights, self.now());
+        let (number, began) = (state.flights, Moment::now(&self.clock));
         // Weak: the fetch is kept in the very source that it lands in.
         let (source, fetch) = (Arc::downgrade(self), self.fetch.clone());
         let address = self.identity.jwks_uri.clone();
@@ -237,13 +240,14 @@ impl<C: Clock + Clone> Source<C> {
         let mut state = self.state();
         // One that was given up has been told of, and a later one knows better.
         let Some(flight) = state.flight.take_if(|flight| flight.number == number) else { return };
-        self.fetches.note(self.since(flight.began), fetched.is_ok());
+        self.fetches.note(flight.began.age(&self.clock), fetched.is_ok());
         let issuer = self.identity.iss.as_str();
         let set = match fetched {
             Ok(set) => set,
             Err(error) if error.is_absence() && self.may_be_absent() => KeySet::default(),
             Err(error) => {
-                state.failed = Some(self.clock.monotonic());
+                let count = state.failed.map_or(0, |failed| failed.count).saturating_add(1);
+                state.failed = Some(Failed { last: Moment::now(&self.clock), count });
                 tracing::warn!(issuer, %error, "key set can't be fetched");
                 return;
             }
@@ -257,7 +261,7 @@ impl<C: Clock + Clone> Source<C> {
         let withdrawn = before.iter().flat_map(|held| held.set.kids().chain(held.withdrawn()));
         let withdrawn = withdrawn.filter(|kid| set.key(kid).is_none()).take(MAX_WITHDRAWN);
         let withdrawn = withdrawn.map(str::to_owned).collect();
-        let (since, head_start) = (self.now(), Duration::ZERO);
+        let (since, head_start) = (Moment::now(&self.clock), Duration::ZERO);
         let held = Held { set, since, withdrawn, head_start, bundled: false };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(held));
     }
@@ -267,16 +271,6 @@ impl<C: Clock + Clone> Source<C> {
     fn may_be_absent(&self) -> bool {
         let had_keys = |held: &Arc<Held>| held.set.len() > 0 && !held.bundled;
         !self.identity.prefetch && !self.held().as_ref().is_some_and(had_keys)
-    }
-
-    fn now(&self) -> Moment {
-        Moment { wall: self.clock.now(), monotonic: self.clock.monotonic() }
-    }
-
-    fn since(&self, moment: Moment) -> Duration {
-        let now = self.now();
-        let wall = now.wall.saturating_since(moment.wall);
-        wall.max(now.monotonic.saturating_sub(moment.monotonic))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -293,17 +287,5 @@ impl Held {
     /// Whether a set before had this kid: its issuer has taken the key back.
     pub(super) fn has_withdrawn(&self, kid: &str) -> bool {
         self.withdrawn.contains(kid)
-    }
-}
-
-impl State {
-    /// Takes one fetch out of the budget for unknown kids (GCRA), where there is one left.
-    fn take_unknown(&mut self, now: Duration) -> bool {
-        let full = self.unknown_full.max(now).saturating_add(UNKNOWN_EVERY);
-        if full > now.saturating_add(UNKNOWN_EVERY.saturating_mul(UNKNOWN_BURST)) {
-            return false;
-        }
-        self.unknown_full = full;
-        true
     }
 }

@@ -3,6 +3,7 @@
 use authorizer::{Config, Issuer, ThrottleConfig};
 use clap::Args;
 use serde_json::{Value, json};
+use throttle::PlanId;
 
 use crate::args::Source;
 use crate::exit::Failed;
@@ -33,8 +34,9 @@ fn text(config: &Config) -> String {
         let assigned = config.plan.assigned.then(|| "the subject's assignment".to_owned());
         let claim = config.plan.claim.as_ref();
         let claim = claim.map(|claim| format!("the claim `{}`", shown(claim)));
-        let default = format!("`{}`", config.plan.default);
-        assigned.into_iter().chain(claim).chain([default]).collect::<Vec<_>>().join(", else ")
+        let default =
+            config.plan.default.as_ref().map(|plan| format!("`{}`", shown(plan.as_str())));
+        assigned.into_iter().chain(claim).chain(default).collect::<Vec<_>>().join(", else ")
     };
     let subject = |config: &ThrottleConfig| match config.counts_by_api_key() {
         true => "by the API key".to_owned(),
@@ -91,7 +93,7 @@ fn json(config: &Config) -> Value {
             "plan": {
                 "assigned": throttle.plan.assigned,
                 "claim": throttle.plan.claim,
-                "default": throttle.plan.default.as_str(),
+                "default": throttle.plan.default.as_ref().map(PlanId::as_str),
             },
         })),
         "metrics": config.metrics.enabled.then_some(&config.metrics.namespace),
