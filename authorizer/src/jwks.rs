@@ -5,9 +5,10 @@
 //! waits for that no longer than a quarter of a second, and what it leaves behind is taken up by
 //! the next one. While the endpoint is down the old set is served until it is two hours old.
 //!
-//! A kid that the set lacks causes a fetch, unless the set was fetched within the last ten seconds:
-//! then the kid is refused. Random kids therefore cause at most one fetch in ten seconds, and delay a
-//! rotation by ten seconds at most. If the fetch fails, the kid may be the issuer's and the keys are
+//! A kid that the set lacks costs a fetch from a budget: four at once, and one in ten seconds. Random
+//! kids can use it up, but each of their fetches brings whatever has rotated, so they delay a
+//! rotation by ten seconds at most. A kid that is absent from a set fetched within the last ten
+//! seconds is refused. If the set cannot be fetched, the kid may be the issuer's and the keys are
 //! unavailable, except for a kid that an earlier set had: that key was withdrawn, and is refused.
 //!
 //! A signature that fails under a known kid costs a fetch
@@ -36,7 +37,7 @@ use fetch::Fetch;
 pub(crate) use key::Key;
 use set::KeySet;
 pub(crate) use set::Keys;
-use source::{Source, Standing, Want};
+use source::{Source, Standing, UNKNOWN_EVERY, Want};
 
 /// After this age a key set is fetched again by the request that meets it.
 const SOFT_AGE: Duration = Duration::from_secs(10 * 60);
@@ -102,7 +103,12 @@ impl<C: Clock + Clone> KeySets<C> {
         match held.set.key(kid) {
             Some(keys) => Ok(keys),
             // The key may have come with a rotation that cannot be seen now.
-            None if standing == Standing::Failing && !held.has_withdrawn(kid) => Err(unavailable),
+            None if standing == Standing::Failing
+                && source.age(&held) >= UNKNOWN_EVERY
+                && !held.has_withdrawn(kid) =>
+            {
+                Err(unavailable)
+            }
             None => Err(Refusal::key("the issuer publishes no such key")),
         }
     }

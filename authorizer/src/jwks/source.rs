@@ -1,6 +1,6 @@
 //! One issuer's key set, and the one fetch of it that may be under way.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ pub(super) const PENALTY: Duration = Duration::from_secs(1);
 /// The same while an older set is served: each try may cost its request some time.
 const PENALTY_WITH_A_SET: Duration = Duration::from_secs(30);
 
-/// A set that is younger has every kid of its issuer: a kid that it lacks is refused without a
-/// fetch. Unknown kids therefore cause at most one fetch in this time.
+/// Unknown kids cause one fetch in this time, and up to `UNKNOWN_BURST` at once after a pause. A set
+/// that is younger counts as complete.
 pub(super) const UNKNOWN_EVERY: Duration = Duration::from_secs(10);
+const UNKNOWN_BURST: usize = 4;
 
-/// After this many failed fetches in a row an unknown kid causes one fetch in `UNKNOWN_EVERY`;
-/// before, one in `PENALTY`.
-const UNKNOWN_TRIES: u32 = 4;
+/// The time after which the whole burst is available again.
+const UNKNOWN_PAUSE: Duration = Duration::from_secs(40);
 
 /// How many kids that were taken back are remembered.
 const MAX_WITHDRAWN: usize = 100;
@@ -94,16 +94,10 @@ struct State {
     flight: Option<Flight>,
     /// How many fetches have begun.
     flights: u64,
-    /// The failed fetches since one succeeded.
-    failed: Option<Failed>,
-}
-
-/// Failed fetches in a row.
-#[derive(Clone, Copy)]
-struct Failed {
-    /// The moment of the last one.
-    last: Moment,
-    count: u32,
+    /// The last failed fetch; none since one succeeded.
+    failed: Option<Moment>,
+    /// The last fetches for unknown kids, at most `UNKNOWN_BURST`, the oldest first.
+    unknown: VecDeque<Moment>,
 }
 
 /// A fetch under way. It moves only while a request waits for it, and is here so that none is
@@ -189,9 +183,6 @@ impl<C: Clock + Clone> Source<C> {
         if !unchanged {
             return Turn::Leave(Standing::Asked);
         }
-        if want == Want::Kid && seen.is_some_and(|held| self.age(held) < UNKNOWN_EVERY) {
-            return Turn::Leave(Standing::Asked);
-        }
         let budget = |budget| (want == Want::Fresher).then_some(budget);
         if let Some(flight) = &state.flight {
             let took = flight.began.age(&self.clock);
@@ -203,15 +194,17 @@ impl<C: Clock + Clone> Source<C> {
             self.fetches.note(took, false);
             state.flight = None;
         }
-        if let Some(Failed { last, count }) = state.failed {
-            let penalty = match want {
-                Want::Fresher | Want::Doubt => PENALTY_WITH_A_SET,
-                Want::Kid if count >= UNKNOWN_TRIES => UNKNOWN_EVERY,
-                Want::Kid | Want::Set => PENALTY,
-            };
-            if last.age(&self.clock) < penalty {
-                return Turn::Leave(Standing::Failing);
-            }
+        let served = matches!(want, Want::Fresher | Want::Doubt);
+        let penalty = if served { PENALTY_WITH_A_SET } else { PENALTY };
+        if state.failed.is_some_and(|failed| failed.age(&self.clock) < penalty) {
+            return Turn::Leave(Standing::Failing);
+        }
+        // An old set is fetched again anyway, and then it is a young one or the endpoint fails.
+        let failing = state.failed.is_some();
+        let due = !failing && seen.is_some_and(|held| self.age(held) >= SOFT_AGE);
+        if want == Want::Kid && !due && !state.take_unknown(&self.clock) {
+            // Without a failure since, the last fetch for an unknown kid has brought a young set.
+            return Turn::Leave(if failing { Standing::Failing } else { Standing::Asked });
         }
         let landing = self.begin(&mut state);
         Turn::Wait(landing, budget(REFRESH_BUDGET))
@@ -246,8 +239,7 @@ impl<C: Clock + Clone> Source<C> {
             Ok(set) => set,
             Err(error) if error.is_absence() && self.may_be_absent() => KeySet::default(),
             Err(error) => {
-                let count = state.failed.map_or(0, |failed| failed.count).saturating_add(1);
-                state.failed = Some(Failed { last: Moment::now(&self.clock), count });
+                state.failed = Some(Moment::now(&self.clock));
                 tracing::warn!(issuer, %error, "key set can't be fetched");
                 return;
             }
@@ -287,5 +279,22 @@ impl Held {
     /// Whether a set before had this kid: its issuer has taken the key back.
     pub(super) fn has_withdrawn(&self, kid: &str) -> bool {
         self.withdrawn.contains(kid)
+    }
+}
+
+impl State {
+    /// Takes one fetch out of the budget for unknown kids, if there is one left.
+    fn take_unknown(&mut self, clock: &impl Clock) -> bool {
+        let is_due = self.unknown.back().is_none_or(|last| last.age(clock) >= UNKNOWN_EVERY);
+        let has_burst = self.unknown.len() < UNKNOWN_BURST
+            || self.unknown.front().is_some_and(|first| first.age(clock) >= UNKNOWN_PAUSE);
+        if !is_due && !has_burst {
+            return false;
+        }
+        if self.unknown.len() >= UNKNOWN_BURST {
+            self.unknown.pop_front();
+        }
+        self.unknown.push_back(Moment::now(clock));
+        true
     }
 }
