@@ -82,17 +82,13 @@ impl Doctor {
     }
 
     fn configuration(&self, desk: &Desk, findings: &mut Vec<Finding>) -> Option<Config> {
-        let asked = self.config.config.is_some()
-            || ["AUTHORIZER_CONFIG", "USER_POOL_ID", "CLIENT_IDS"]
-                .iter()
-                .any(|name| std::env::var_os(name).is_some());
-        if !asked {
-            let text = "none is named: give one by `--config`, or set AUTHORIZER_CONFIG";
-            findings.push(Finding::new("configuration", State::Skipped, text));
-            return None;
-        }
-        let config = match self.config.read() {
-            Ok(config) => config,
+        let config = match self.config.read_if_named() {
+            Ok(Some(config)) => config,
+            Ok(None) => {
+                let text = "none is named: give one by `--config`, or set AUTHORIZER_CONFIG";
+                findings.push(Finding::new("configuration", State::Skipped, text));
+                return None;
+            }
             Err(failed) => {
                 findings.push(Finding::new("configuration", State::Wrong, failed.line()));
                 return None;
