@@ -24,9 +24,10 @@ pub mod lambda;
 pub mod ready;
 pub mod stack;
 pub mod table;
+mod terminal;
 
 /// Tells the person at the terminal one thing, on standard error.
 fn note(line: &str) {
     // A closed standard error is no reason to stop.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", terminal::escaped(line));
 }

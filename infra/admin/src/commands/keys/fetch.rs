@@ -43,7 +43,10 @@ impl Fetch {
         let set = fetch_keys(identity)
             .await
             .map_err(|error| Failed::unavailable(format!("`{place}`: {error}")))?;
-        let Some(file) = &self.out else { return write(format_args!("{}\n", set.text.trim_end())) };
+        let Some(file) = &self.out else {
+            // A carriage return can only stand between JSON's values, where no escape can.
+            return write(format_args!("{}\n", set.text.trim_end().replace('\r', "")));
+        };
         std::fs::write(file, &set.text).map_err(|error| {
             Failed::misuse(format!("can't write `{}`: {error}", file.display()))
         })?;

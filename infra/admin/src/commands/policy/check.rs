@@ -28,24 +28,25 @@ fn text(config: &Config) -> String {
     let rules = &config.rules;
     let (greatest, limit) = (rules.greatest_document(), rules.document_limit());
     let mut sizes = vec![["RULE", "POLICY"].map(str::to_owned)];
-    sizes.extend(rules.sizes().map(|(rule, bytes)| [shown(rule), format!("about {bytes} bytes")]));
+    sizes.extend(
+        rules.sizes().map(|(rule, bytes)| [rule.to_owned(), format!("about {bytes} bytes")]),
+    );
 
     let plan = |config: &ThrottleConfig| {
         let assigned = config.plan.assigned.then(|| "the subject's assignment".to_owned());
         let claim = config.plan.claim.as_ref();
-        let claim = claim.map(|claim| format!("the claim `{}`", shown(claim)));
-        let default =
-            config.plan.default.as_ref().map(|plan| format!("`{}`", shown(plan.as_str())));
+        let claim = claim.map(|claim| format!("the claim `{}`", claim));
+        let default = config.plan.default.as_ref().map(|plan| format!("`{}`", plan.as_str()));
         assigned.into_iter().chain(claim).chain(default).collect::<Vec<_>>().join(", else ")
     };
     let subject = |config: &ThrottleConfig| match config.counts_by_api_key() {
         true => "by the API key".to_owned(),
-        false => format!("by the claim `{}`", shown(&config.subject)),
+        false => format!("by the claim `{}`", &config.subject),
     };
     let limits = match &config.throttle {
         Some(throttle) => format!(
             "table `{}`, {}, plan by {}",
-            shown(&throttle.table),
+            &throttle.table,
             subject(throttle),
             plan(throttle)
         ),
@@ -70,8 +71,7 @@ fn text(config: &Config) -> String {
 }
 
 fn one_issuer(issuer: &Issuer) -> String {
-    let names: Vec<_> =
-        issuer.identities.iter().map(|it| format!("`{}`", shown(&it.iss))).collect();
+    let names: Vec<_> = issuer.identities.iter().map(|it| format!("`{}`", &it.iss)).collect();
     names.join(", ")
 }
 
@@ -98,9 +98,4 @@ fn json(config: &Config) -> Value {
         })),
         "metrics": config.metrics.enabled.then_some(&config.metrics.namespace),
     })
-}
-
-/// A text of the file without what would move a terminal's cursor.
-fn shown(text: &str) -> String {
-    text.escape_debug().to_string()
 }

@@ -69,20 +69,8 @@ impl Add {
         if length.is_zero() {
             return Err(Failed::misuse("`--for` must be more than no time: give `24h`, say"));
         }
-        let issuer = match (issuer, name) {
-            (Some(issuer), _) => issuer.checks.issuer.clone(),
-            (None, name) => {
-                note("the issuer's name is not checked: name a configuration by `--config`");
-                name.unwrap_or_default()
-            }
-        };
-        if length < needed {
-            note(format!(
-                "tokens of this {} can be accepted until {}, after the revocation ends",
-                kind.name(),
-                moment(now.saturating_add(needed))
-            ));
-        }
+        let is_checked = issuer.is_some();
+        let issuer = issuer.map(|issuer| issuer.checks.issuer.clone()).or(name).unwrap_or_default();
         let until = now.saturating_add(length);
         let target = Revocable::new(kind, &issuer, &id);
         let mut revocation = Revocation::new(target, now, until);
@@ -93,18 +81,34 @@ impl Add {
         }
         if dry.dry_run {
             let what = format!("revoke {target} until {}", moment(revocation.expires()));
-            return desk.would(&what);
+            desk.would(&what)?;
+        } else {
+            revoke(desk, &revocation).await?;
         }
-        let stored = desk.revocations().put(&revocation).await?;
-        let text = format!("revoked {target} until {}", moment(stored.expires()));
-        let json = json!({
-            "id": target.to_string(),
-            "issuedBefore": stored.issued_before().map(Timestamp::as_secs),
-            "expires": stored.expires().as_secs(),
-            "reason": stored.reason(),
-        });
-        desk.output.print(text, &json)
+        if !is_checked {
+            note("the issuer's name is not checked: name a configuration by `--config`");
+        }
+        if length < needed {
+            let end = moment(now.saturating_add(needed));
+            let kind = kind.name();
+            note(format!("tokens of this {kind} can last until {end}, after the revocation ends"));
+        }
+        Ok(())
     }
+}
+
+/// Stores a revocation, and prints what is stored then.
+async fn revoke(desk: &Desk, revocation: &Revocation) -> Result<(), Failed> {
+    let stored = desk.revocations().put(revocation).await?;
+    let target = stored.target();
+    let text = format!("revoked {target} until {}", moment(stored.expires()));
+    let json = json!({
+        "id": target.to_string(),
+        "issuedBefore": stored.issued_before().map(Timestamp::as_secs),
+        "expires": stored.expires().as_secs(),
+        "reason": stored.reason(),
+    });
+    desk.output.print(text, &json)
 }
 
 /// Returns the time until no token can be accepted of what is revoked.
