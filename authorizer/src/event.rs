@@ -135,10 +135,24 @@ impl<'a> Event<'a> {
     ///
     /// # Errors
     ///
-    /// `malformed` where there is none, more than one, or anything around it; `config` where an
-    /// HTTP API would cache the answer under something else than this token.
+    /// `malformed` where there is none, more than one, or anything around it.
     pub fn token(&self, source: &TokenSource) -> Result<&'a str, Refusal> {
         credential::token(self.form, self.members, source)
+    }
+
+    /// Checks that an HTTP API which caches the answer caches it by the token.
+    ///
+    /// To be asked only after the token was verified: before, a caller could cause the error.
+    ///
+    /// # Errors
+    ///
+    /// `config` if the token's header is not among the API's identity sources.
+    pub(crate) fn check_cache_key(&self, source: &TokenSource) -> Result<(), Refusal> {
+        if credential::is_cached_by_token(self.form, self.members, source) {
+            Ok(())
+        } else {
+            Err(Refusal::config("the token's header is not the API's identity source: make it one"))
+        }
     }
 
     /// The address that the request came from, where the form has one and it can be read.

@@ -5,21 +5,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::FutureExt as _;
-use policy::{DocumentError, Verdict};
+use policy::Verdict;
 use reqwest::Client;
 use serde_json::Value;
 use throttle::{
-    Clock, Consumed, Directory, PlanId, Request, Store, Throttle, ThrottleError, Timestamp,
+    Clock, Consumed, Decision, Directory, PlanId, Request, Store, Subject, Throttle, ThrottleError,
+    Timestamp,
 };
 
 use crate::claims::Claims;
 use crate::config::{Config, ThrottleConfig};
 use crate::event::{Event, Form};
-use crate::holder::Holder;
+use crate::holder::{Holder, Named};
 use crate::http::{self, ClientError};
 use crate::line::Line;
 use crate::log::{self, Weight};
 use crate::metrics::{Measured, Metrics};
+use crate::plans::ClaimedPlans;
 use crate::refusal::{Code, Refusal};
 use crate::response::{Charged, Decided, Failure, Response};
 use crate::revocation::Revocations;
@@ -32,6 +34,7 @@ pub struct Authorizer<S, C> {
     throttle: Option<Throttle<S, C>>,
     directory: Option<Directory<C>>,
     revocations: Option<Revocations<C>>,
+    claimed: ClaimedPlans,
     clock: C,
     metrics: Metrics,
     #[cfg(feature = "otel")]
@@ -154,7 +157,7 @@ enum End {
 impl End {
     const fn weight(self) -> Weight {
         match self {
-            Self::Refused(refusal) if refusal.is_outage() => Weight::Error,
+            Self::Refused(refusal) if !refusal.code().is_callers_fault() => Weight::Error,
             Self::Decided(_) | Self::Refused(_) => Weight::Info,
         }
     }
@@ -186,6 +189,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             throttle,
             directory: None,
             revocations: None,
+            claimed: ClaimedPlans::default(),
             clock,
             metrics,
             #[cfg(feature = "otel")]
@@ -218,7 +222,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     pub async fn prepare(&self) {
         let plan = async {
             if let (Some(throttle), Some(config)) = (&self.throttle, &self.config.throttle)
-                && let Err(error) = throttle.store().plan(&config.plan.default).await
+                && let Some(default) = &config.plan.default
+                && let Err(error) = throttle.store().plan(default).await
             {
                 tracing::warn!(%error, "the table can't be read ahead");
             }
@@ -305,6 +310,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         trail.kid = kid;
         trail.measured.cached = Some(lookup == Lookup::Hit);
         let claims = outcome?;
+        event.check_cache_key(&self.config.token)?;
         trail.measured.key_age = self.verifier.key_age(&claims);
         trail.sub = claims.subject().map(log::digest_of);
         if self.config.revocation.is_some() {
@@ -326,9 +332,28 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             Verdict::Conditional { .. } => true,
             Verdict::Denied { .. } => false,
         };
-        let charged = match &self.config.throttle {
+        let policy = Response::has_policy(event.form(), &self.config.response)
+            .then(|| self.config.rules.document(&caller, event.arn()))
+            .transpose();
+        let policy = match policy {
+            Ok(policy) => policy,
+            // The caller's claims make it too long. A policy that is cut would be another.
+            Err(error) => {
+                // The error names routes of the configuration, and nothing of the caller.
+                tracing::info!(%error, "the caller's policy is over a bound");
+                return Ok((Response::denied(event, &self.config, &claims), "long_policy"));
+            }
+        };
+        let limited = match &self.config.throttle {
             Some(config) => self.limit(config, event, &claims, allowed, trail).await?,
-            None => None,
+            None => Limited::Uncounted,
+        };
+        let charged = match limited {
+            Limited::Uncounted => None,
+            Limited::Charged(charged) => Some(charged),
+            Limited::WithoutPlan => {
+                return Ok((Response::denied(event, &self.config, &claims), "no_plan"));
+            }
         };
         let code = match &charged {
             _ if !allowed => "forbidden",
@@ -336,14 +361,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             _ => "allowed",
         };
         let decided = Decided { claims: &claims, allowed, charged: charged.as_ref() };
-        let policy = || self.config.rules.document(&caller, event.arn());
-        let response = Response::decided(event, &self.config, &decided, policy);
-        let response = response.map_err(|error: DocumentError| {
-            // It names routes of the configuration, and nothing of the caller.
-            tracing::error!(%error, "no policy");
-            Refusal::config("the caller's policy is over a bound")
-        })?;
-        Ok((response, code))
+        Ok((Response::decided(event, &self.config, &decided, policy), code))
     }
 
     /// Makes a request's line.
@@ -379,7 +397,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         line.finish()
     }
 
-    /// Charges a request to its holder's bucket, if the rules allow it.
+    /// Charges a request to its subject's bucket, if the rules allow it.
     async fn limit(
         &self,
         config: &ThrottleConfig,
@@ -387,54 +405,113 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         claims: &Claims,
         allowed: bool,
         trail: &mut Trail,
-    ) -> Result<Option<Charged>, Refusal> {
+    ) -> Result<Limited, Refusal> {
         // A key is a credential: it is looked at for a route that is forbidden too, since the
         // policy may be cached for another.
         if !allowed && !config.counts_by_api_key() {
-            return Ok(None);
+            return Ok(Limited::Uncounted);
         }
         let asked = self.clock.monotonic();
         let outcome = async {
             let holder = Holder::of(event, claims, config, self.directory.as_ref()).await?;
             // API Gateway refuses a forbidden call by the policy; it is not charged to the caller.
-            if allowed { self.charge(event, holder).await.map(Some) } else { Ok(None) }
+            if !allowed {
+                return Ok(Limited::Uncounted);
+            }
+            self.charge(config, event, holder, trail).await
         };
         let outcome = outcome.await;
         trail.measured.table = Some(self.clock.monotonic().saturating_sub(asked));
-        let charged = outcome?;
-        if let Some(Charged { decision, .. }) = &charged {
-            trail.plan = Some(decision.plan().clone());
-            trail.measured.degraded = decision.is_degraded();
-        }
-        Ok(charged)
+        outcome
     }
 
-    async fn charge(&self, event: &Event<'_>, holder: Holder) -> Result<Charged, Refusal> {
-        let throttle = self.throttle.as_ref().ok_or(Refusal::config("limits without a store"))?;
-        let Holder { subject, plan } = holder;
+    /// Charges a request under the plan that was named, or under the default plan.
+    ///
+    /// A plan that a claim names and the table does not have is the caller's: the default applies.
+    /// A missing plan that the table or the configuration names is the operator's: an error.
+    async fn charge(
+        &self,
+        config: &ThrottleConfig,
+        event: &Event<'_>,
+        holder: Holder,
+        trail: &mut Trail,
+    ) -> Result<Limited, Refusal> {
+        let Holder { subject, plan: named } = holder;
+        if let Named::Claimed(plan) = &named
+            && self.claimed.may_look_up(plan, &self.clock)
+        {
+            match self.decision(event, &subject, plan).await {
+                Err(ThrottleError::UnknownPlan { .. }) => {
+                    self.claimed.is_missing(plan, &self.clock);
+                }
+                Ok(decision) => {
+                    if !decision.is_degraded() {
+                        self.claimed.exists(plan);
+                    }
+                    // Else it may be any text of the caller's, which is not logged.
+                    trail.plan = self.claimed.is_known(plan).then(|| plan.clone());
+                    trail.measured.degraded = decision.is_degraded();
+                    return Ok(Limited::Charged(Charged { subject, decision }));
+                }
+                Err(error) => return Err(undecided(&error, "")),
+            }
+        }
+        let default = config.plan.default.as_ref();
+        let (plan, missing) = match &named {
+            Named::Assigned(plan) => {
+                (Some(plan), "the plan of the key or the subject is not in the table: put it there")
+            }
+            _ => (default, "the default plan is not in the table: put it there"),
+        };
+        trail.measured.unknown_plan = matches!(named, Named::Claimed(_) | Named::Unusable);
+        let Some(plan) = plan else { return Ok(Limited::WithoutPlan) };
+        let decision = self.decision(event, &subject, plan).await;
+        let decision = decision.map_err(|error| undecided(&error, missing))?;
+        trail.plan = Some(plan.clone());
+        trail.measured.degraded = decision.is_degraded();
+        Ok(Limited::Charged(Charged { subject, decision }))
+    }
+
+    async fn decision(
+        &self,
+        event: &Event<'_>,
+        subject: &Subject,
+        plan: &PlanId,
+    ) -> Result<Decision, ThrottleError> {
+        let throttle = self.throttle.as_ref();
+        let throttle =
+            throttle.ok_or(ThrottleError::Unavailable(throttle::Failure::Unconfigured))?;
         let (arn, method) = (event.arn(), event.method());
-        let request = Request::new(&subject, &plan);
+        let request = Request::new(subject, plan);
         let request = match &method {
             Some(method) => request.method(arn.api(), arn.stage(), method),
             None => request,
         };
-        let outcome = throttle.decide(&request).await;
-        let decision = outcome.map_err(|error| match error {
-            // Not logged with its plan: that can be a claim's text.
-            ThrottleError::UnknownPlan { .. } => {
-                Refusal::config("the plan is not in the table: put it there")
-            }
-            error => {
-                tracing::error!(%error, "no decision");
-                match error {
-                    ThrottleError::Unavailable(failure) if !failure.may_pass() => {
-                        Refusal::config("the table can't be used")
-                    }
-                    _ => Refusal::unavailable("the table can't be had"),
-                }
-            }
-        })?;
-        Ok(Charged { subject, decision })
+        throttle.decide(&request).await
+    }
+}
+
+/// The outcome of the limits.
+enum Limited {
+    /// The request is not counted: there are no limits, or the rules forbid it.
+    Uncounted,
+    /// It was counted, and is allowed or over its limit.
+    Charged(Charged),
+    /// No plan applies to the caller, so it may call nothing.
+    WithoutPlan,
+}
+
+/// The refusal for a request without a decision; `missing` says which plan the table lacks.
+fn undecided(error: &ThrottleError, missing: &'static str) -> Refusal {
+    if matches!(error, ThrottleError::UnknownPlan { .. }) {
+        return Refusal::config(missing);
+    }
+    tracing::error!(%error, "no decision");
+    match error {
+        ThrottleError::Unavailable(failure) if !failure.may_pass() => {
+            Refusal::config("the table can't be used")
+        }
+        _ => Refusal::unavailable("the table can't be had"),
     }
 }
 

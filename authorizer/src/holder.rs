@@ -7,10 +7,22 @@ use crate::config::ThrottleConfig;
 use crate::event::{Event, Form};
 use crate::refusal::{Code, Refusal};
 
-/// Who is charged for a request: a bucket's owner, and the plan that it is filled by.
+/// The subject that a request is charged to, and the plan that was named for it.
 pub(crate) struct Holder {
     pub(crate) subject: Subject,
-    pub(crate) plan: PlanId,
+    pub(crate) plan: Named,
+}
+
+/// The source that named a plan.
+pub(crate) enum Named {
+    /// The table, for the key or the subject.
+    Assigned(PlanId),
+    /// A claim. The table may have no such plan.
+    Claimed(PlanId),
+    /// A claim of a form that no plan's name has.
+    Unusable,
+    /// Nothing: the default plan applies.
+    Nothing,
 }
 
 impl Holder {
@@ -28,15 +40,15 @@ impl Holder {
         Ok(())
     }
 
-    /// Finds the holder: by the claim that is configured, or by the API key of the event.
+    /// Finds the subject by the configured claim or by the event's API key, and its plan.
     ///
     /// The plan is the key's own, else the subject's in the table, else the claim's, else the
     /// default.
     ///
     /// # Errors
     ///
-    /// `claim` or `api_key` where the caller does not say who it is; `unavailable` or `config`
-    /// where the table can't be asked.
+    /// `claim` or `api_key` if the caller does not say who it is; `unavailable` or `config` if the
+    /// table cannot be asked.
     pub(crate) async fn of<C: Clock>(
         event: &Event<'_>,
         claims: &Claims,
@@ -62,8 +74,8 @@ impl Holder {
             _ => (claimed(claims, config)?, None),
         };
         let plan = match found {
-            Some(plan) => plan,
-            None => named(claims, config)?.unwrap_or_else(|| config.plan.default.clone()),
+            Some(plan) => Named::Assigned(plan),
+            None => named(claims, config),
         };
         Ok(Self { subject, plan })
     }
@@ -77,12 +89,16 @@ fn claimed(claims: &Claims, config: &ThrottleConfig) -> Result<Subject, Refusal>
         .ok_or(Refusal::claim("the claim that limits are kept by is missing"))
 }
 
-/// The plan that a claim names, where the token has it.
-fn named(claims: &Claims, config: &ThrottleConfig) -> Result<Option<PlanId>, Refusal> {
+/// The plan that a claim names; null counts as absent.
+fn named(claims: &Claims, config: &ThrottleConfig) -> Named {
     let claim = config.plan.claim.as_deref().and_then(|claim| claims.members().get(claim));
-    let Some(value) = claim else { return Ok(None) };
-    let plan = value.as_str().and_then(|text| PlanId::new(text).ok());
-    plan.map(Some).ok_or(Refusal::config("the token's plan is not a plan's name"))
+    match claim.filter(|value| !value.is_null()) {
+        None => Named::Nothing,
+        Some(value) => {
+            let plan = value.as_str().and_then(|text| PlanId::new(text).ok());
+            plan.map_or(Named::Unusable, Named::Claimed)
+        }
+    }
 }
 
 /// The key that the event came with, as the table knows it.

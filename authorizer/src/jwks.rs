@@ -5,12 +5,11 @@
 //! waits for that no longer than a quarter of a second, and what it leaves behind is taken up by
 //! the next one. While the endpoint is down the old set is served until it is two hours old.
 //!
-//! A kid that the set doesn't have costs a fetch from a budget of its own: random kids can use
-//! that budget up, but each fetch that they cause brings whatever has rotated, so they delay a
-//! genuine rotation by ten seconds at most. Within them nobody knows whether a kid is the
-//! issuer's, so the answer is an error, as it is while the endpoint is down: a refusal would be
-//! kept by API Gateway, for a token that may be good. A kid that an earlier set had is known to be
-//! withdrawn, and refused.
+//! A kid that the set lacks costs a fetch from a budget: four at once, and one in ten seconds. Random
+//! kids can use it up, but each of their fetches brings whatever has rotated, so they delay a
+//! rotation by ten seconds at most. A kid that is absent from a set fetched within the last ten
+//! seconds is refused. If the set cannot be fetched, the kid may be the issuer's and the keys are
+//! unavailable, except for a kid that an earlier set had: that key was withdrawn, and is refused.
 //!
 //! A signature that fails under a known kid costs a fetch
 //! where the set is a minute old, since the issuer may have put another key under the name.
@@ -39,7 +38,7 @@ use fetch::Fetch;
 pub(crate) use key::Key;
 use set::KeySet;
 pub(crate) use set::Keys;
-use source::{Source, Standing, Want};
+use source::{Source, Standing, UNKNOWN_EVERY, Want};
 
 /// After this age a key set is fetched again by the request that meets it.
 const SOFT_AGE: Duration = Duration::from_secs(10 * 60);
@@ -86,9 +85,9 @@ impl<C: Clock + Clone> KeySets<C> {
     ///
     /// # Errors
     ///
-    /// `claim` for an issuer that is not configured, `key` for a kid that the issuer doesn't
-    /// publish, `unavailable` where no set that is young enough can be had, or where the issuer
-    /// can't be asked now for a kid that may be new.
+    /// `claim` for an issuer that is not configured, `key` for a kid that the issuer does not
+    /// publish, `unavailable` if the set cannot be fetched and the one in use is too old or lacks
+    /// the kid.
     pub(crate) async fn key(&self, iss: &str, kid: &str) -> Result<Arc<Keys>, Refusal> {
         let source = self.source(iss).ok_or(Refusal::claim("the issuer is not configured"))?;
         let held = source.held();
@@ -104,12 +103,14 @@ impl<C: Clock + Clone> KeySets<C> {
         let held = source.usable().ok_or(unavailable)?;
         match held.set.key(kid) {
             Some(keys) => Ok(keys),
-            None if standing == Standing::Asked || held.has_withdrawn(kid) => {
-                Err(Refusal::key("the issuer publishes no such key"))
+            // The key may have come with a rotation that cannot be seen now.
+            None if standing == Standing::Failing
+                && source.age(&held) >= UNKNOWN_EVERY
+                && !held.has_withdrawn(kid) =>
+            {
+                Err(unavailable)
             }
-            // The key may have come with a rotation that can't be seen now.
-            None if standing == Standing::Failing => Err(unavailable),
-            None => Err(Refusal::unasked()),
+            None => Err(Refusal::key("the issuer publishes no such key")),
         }
     }
 

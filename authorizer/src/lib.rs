@@ -29,6 +29,7 @@ mod log;
 mod metrics;
 #[cfg(feature = "otel")]
 mod otel;
+mod plans;
 mod refusal;
 mod response;
 mod revocation;

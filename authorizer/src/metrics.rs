@@ -18,6 +18,7 @@
 //! | `TableWrites` | writes to buckets since the line before |
 //! | `TableMilliunits` | write units that those consumed, in thousandths |
 //! | `Degraded` | 1 for a decision without the table, as a plan's failure policy says |
+//! | `UnknownPlans` | 1 for a token whose plan claim names no plan in the table |
 //!
 //! Times are in microseconds, and a metric without an occasion is left out.
 
@@ -64,6 +65,8 @@ pub(crate) struct Measured {
     pub(crate) milliunits: u64,
     /// Whether the decision was made without the table.
     pub(crate) degraded: bool,
+    /// Whether the token's plan claim names no plan in the table.
+    pub(crate) unknown_plan: bool,
 }
 
 /// One fetch of a key set.
@@ -225,6 +228,7 @@ impl Measured {
             count("TableWrites", wrote(self.writes)),
             count("TableMilliunits", wrote(self.milliunits)),
             flag("Degraded", self.degraded),
+            flag("UnknownPlans", self.unknown_plan),
         ]
         .into_iter()
         .flatten()

@@ -11,8 +11,6 @@ use std::fmt;
 pub struct Refusal {
     code: Code,
     detail: &'static str,
-    /// Whether it says nothing of this side's health.
-    routine: bool,
 }
 
 /// The stable codes of a refusal.
@@ -76,7 +74,7 @@ impl Code {
 
 impl Refusal {
     pub(crate) const fn new(code: Code, detail: &'static str) -> Self {
-        Self { code, detail, routine: false }
+        Self { code, detail }
     }
 
     pub(crate) const fn malformed(detail: &'static str) -> Self {
@@ -101,23 +99,6 @@ impl Refusal {
 
     pub(crate) const fn config(detail: &'static str) -> Self {
         Self::new(Code::Config, detail)
-    }
-
-    /// A key that is not known, of an issuer that was asked too lately to be asked again.
-    ///
-    /// Nobody knows whether it is the issuer's, so that this is no fault of the caller's; and
-    /// whoever sends random kids gets it, so that it is no outage either.
-    pub(crate) const fn unasked() -> Self {
-        let detail = "the key is not known, and its issuer was asked a moment ago";
-        Self { routine: true, ..Self::unavailable(detail) }
-    }
-
-    /// Whether an operator has to look: something on this side is out of order.
-    ///
-    /// A failure that callers can cause by themselves, as often as they like, is none.
-    #[must_use]
-    pub const fn is_outage(self) -> bool {
-        !self.code.is_callers_fault() && !self.routine
     }
 
     /// The stable code.

@@ -19,7 +19,7 @@ mod context;
 use std::fmt;
 
 use lambda_runtime::Diagnostic;
-use policy::{Document, DocumentError, MethodArn};
+use policy::{Document, MethodArn};
 use serde::{Serialize, Serializer, ser};
 use serde_json::value::RawValue;
 use throttle::{Decision, Subject};
@@ -159,29 +159,31 @@ impl Response {
         Ok(())
     }
 
-    /// The answer to a caller who is known; `policy` is all that the rules let it call.
-    ///
-    /// # Errors
-    ///
-    /// Those of `policy`, where it is needed, and of a policy that closes the stage.
+    /// Returns whether the answer is a policy: all but payload 2.0's simple form.
+    pub(crate) fn has_policy(form: Form, config: &ResponseConfig) -> bool {
+        !(form == Form::Http2 && config.http == HttpForm::Simple)
+    }
+
+    /// The answer to a caller who is known; `policy` is all that the rules let it call, where the
+    /// answer has one.
     pub(crate) fn decided(
         event: &Event<'_>,
         config: &Config,
         decided: &Decided<'_>,
-        policy: impl FnOnce() -> Result<Document, DocumentError>,
-    ) -> Result<Self, DocumentError> {
+        policy: Option<Document>,
+    ) -> Self {
         let context = Context::of(decided.claims, decided.charged);
         let refuse = match &config.throttle {
             Some(throttle) if decided.is_throttled() => Some(how(throttle.refuse, event.form())),
             _ => None,
         };
-        if is_simple(event.form(), &config.response) {
+        let Some(policy) = policy else {
             let is_authorized = decided.allowed && refuse.is_none_or(|how| how == Refuse::Context);
-            return Ok(Self(Body::Verdict(Verdict { is_authorized, context })));
-        }
+            return Self(Body::Verdict(Verdict { is_authorized, context }));
+        };
         let policy_document = match refuse {
-            Some(Refuse::Deny) => Document::deny_all(event.arn())?,
-            _ => policy()?,
+            Some(Refuse::Deny) => closed(Some(event.arn())),
+            _ => policy,
         };
         // There for a route that is forbidden too: the policy may be cached for another.
         let usage_identifier_key = match &config.throttle {
@@ -191,12 +193,26 @@ impl Response {
             },
             _ => None,
         };
-        Ok(Self(Body::Policy(Policy {
+        Self(Body::Policy(Policy {
             principal_id: decided.claims.principal().to_owned(),
             policy_document,
             context,
             usage_identifier_key: usage_identifier_key.map(str::to_owned),
-        })))
+        }))
+    }
+
+    /// The answer to a caller who is known and may call nothing: 403 for every form.
+    pub(crate) fn denied(event: &Event<'_>, config: &Config, claims: &Claims) -> Self {
+        let context = Context::of(claims, None);
+        if !Self::has_policy(event.form(), &config.response) {
+            return Self(Body::Verdict(Verdict { is_authorized: false, context }));
+        }
+        Self(Body::Policy(Policy {
+            principal_id: claims.principal().to_owned(),
+            policy_document: closed(Some(event.arn())),
+            context,
+            usage_identifier_key: None,
+        }))
     }
 
     /// The answer to a request that is refused before its caller is known, or that fails.
@@ -214,15 +230,13 @@ impl Response {
         if !refusal.code().is_callers_fault() || !says_so {
             return Err(refusal.into());
         }
-        if is_simple(form, config) {
+        if !Self::has_policy(form, config) {
             let context = Context::default();
             return Ok(Self(Body::Verdict(Verdict { is_authorized: false, context })));
         }
-        let policy_document =
-            arn.and_then(|arn| Document::deny_all(arn).ok()).ok_or(Failure::from(refusal))?;
         Ok(Self(Body::Policy(Policy {
             principal_id: NOBODY.to_owned(),
-            policy_document,
+            policy_document: closed(arn),
             context: Context::default(),
             usage_identifier_key: None,
         })))
@@ -241,14 +255,16 @@ fn how(refuse: Refuse, form: Form) -> Refuse {
     }
 }
 
+/// The policy that denies the whole stage, or everything if the ARN cannot be read: the path in it
+/// is the caller's.
+fn closed(arn: Option<&MethodArn<'_>>) -> Document {
+    arn.and_then(|arn| Document::deny_all(arn).ok()).unwrap_or_else(Document::deny_everything)
+}
+
 /// Writes a document as the text that it makes by itself: less work than member by member.
 fn as_text<S: Serializer>(document: &Document, serializer: S) -> Result<S::Ok, S::Error> {
     let text = RawValue::from_string(document.to_json()).map_err(ser::Error::custom)?;
     text.serialize(serializer)
-}
-
-fn is_simple(form: Form, config: &ResponseConfig) -> bool {
-    form == Form::Http2 && config.http == HttpForm::Simple
 }
 
 #[cfg(test)]

@@ -164,6 +164,19 @@ impl Document {
         Self::new(&table, arn.resource_prefix(), gathered, usize::MAX)
     }
 
+    /// The document that denies everything: for a request whose ARN cannot be read.
+    #[must_use]
+    pub fn deny_everything() -> Self {
+        let table = Table::new(Vec::new());
+        let gathered = Gathered {
+            allow: table.none(),
+            conditioned: Vec::new(),
+            deny: table.none(),
+            deny_rest: false,
+        };
+        Self::merged(&table, "", gathered)
+    }
+
     /// What the document allows, under whatever condition, where nothing denied says otherwise.
     pub fn allowed(&self) -> impl Iterator<Item = impl fmt::Display> {
         self.resources(true)

@@ -7,6 +7,7 @@ mod pool;
 mod spec;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,7 +25,35 @@ pub struct Issuer {
     pub identities: Vec<Identity>,
     /// What a token of this issuer must satisfy.
     pub checks: Arc<Checks>,
+    /// The longest life of its refresh tokens, in days.
+    pub refresh_token_days: u64,
 }
+
+impl Issuer {
+    /// The longest life of a refresh token unless the configuration states it: Cognito's default.
+    pub const REFRESH_TOKEN_DAYS: u64 = 30;
+
+    /// The longest life of a token if `max_lifetime_seconds` does not bound it: Cognito's maximum.
+    pub const TOKEN_LIFETIME: Duration = Duration::from_secs(DAY);
+
+    /// Returns the longest time for which a token that exists now is accepted.
+    #[must_use]
+    pub fn longest_token(&self) -> Duration {
+        let lifetime = self.checks.max_lifetime.map_or(Self::TOKEN_LIFETIME, Duration::from_secs);
+        lifetime.saturating_add(Duration::from_secs(self.checks.leeway))
+    }
+
+    /// Returns the longest time for which a sign-in that exists now can bring tokens: its refresh
+    /// token may be used until its last moment, for a token that lives on.
+    #[must_use]
+    pub fn longest_sign_in(&self) -> Duration {
+        let refresh = Duration::from_secs(self.refresh_token_days.saturating_mul(DAY));
+        refresh.saturating_add(self.longest_token())
+    }
+}
+
+/// The seconds of a day.
+const DAY: u64 = 86_400;
 
 /// One exact `iss` and the address of its key set.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -95,9 +95,9 @@ pub struct PlanChoice {
     pub assigned: bool,
     /// The claim that names the plan.
     pub claim: Option<String>,
-    /// The plan of whoever has none by the others.
-    #[serde(deserialize_with = "plan_id")]
-    pub default: throttle::PlanId,
+    /// The plan of every other caller, and of one whose claim names no plan. `None`: they get 403.
+    #[serde(default, deserialize_with = "plan_id")]
+    pub default: Option<throttle::PlanId>,
 }
 
 /// How a REST API is told that a caller is over its limit; an authorizer can't choose a status.
@@ -125,6 +125,9 @@ pub(super) fn check(spec: &ThrottleConfig) -> Result<(), String> {
             "`timeout_ms` must be 10 to 5000: API Gateway itself waits for ten seconds".into()
         );
     }
+    if spec.plan.default.is_none() && spec.plan.claim.is_none() && !spec.looks_up() {
+        return Err("`plan` names no plan, so nobody may call anything: set `default`".into());
+    }
     match (&spec.refuse, &spec.api_key) {
         (Refuse::UnknownKey, None) => {
             Err("`refuse = \"unknown-key\"` needs `api_key`, the key of \
@@ -150,8 +153,11 @@ fn is_region(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_REGION && text.bytes().all(plain)
 }
 
-fn plan_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<throttle::PlanId, D::Error> {
+fn plan_id<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<throttle::PlanId>, D::Error> {
     let text = String::deserialize(deserializer)?;
     throttle::PlanId::new(text)
+        .map(Some)
         .map_err(|error| de::Error::custom(format!("`default` is not a plan's name: {error}")))
 }

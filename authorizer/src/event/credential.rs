@@ -21,38 +21,34 @@ pub(super) fn token<'a>(
 ) -> Result<&'a str, Refusal> {
     match form {
         Form::RestToken => bearer(members.text("authorizationToken").ok_or(NONE)?),
-        Form::RestRequest => bearer(members.header(source.header())?.ok_or(NONE)?),
-        Form::Http1 | Form::Http2 => {
-            let value = members.header(source.header())?.ok_or(NONE)?;
-            check_cache_key(members, value)?;
-            bearer(value)
+        Form::RestRequest | Form::Http1 | Form::Http2 => {
+            bearer(members.header(source.header())?.ok_or(NONE)?)
         }
         Form::WebSocket => of_web_socket(members, source),
     }
 }
 
-/// Checks that an HTTP API caches the answer under this token, where it caches at all.
+/// Returns whether an HTTP API caches its answer by the token, if it caches at all.
 ///
-/// `identitySource` is what the answer is cached by. An API that names another header than the
-/// configured one would give one caller's answer to the next who shares that other header.
-fn check_cache_key(members: Members<'_>, value: &str) -> Result<(), Refusal> {
-    let is_value = |source: &str| {
-        // Payload 1.0 joins several sources by commas; a header with one in it is no token.
-        source.split(',').any(|one| one.trim() == value.trim())
-    };
-    let holds = match members.get("identitySource") {
-        // Without an identity source an HTTP API can't cache.
+/// `identitySource` holds the values that the answer is cached by. An API that names another
+/// header would give one caller's answer to the next caller with the same value there.
+///
+/// Only for a token that was verified: the values then hold no comma of the caller's.
+pub(super) fn is_cached_by_token(form: Form, members: Members<'_>, source: &TokenSource) -> bool {
+    if !form.is_http() {
+        return true;
+    }
+    let Ok(Some(value)) = members.header(source.header()) else { return false };
+    let is_value = |source: &str| source.trim() == value.trim();
+    match members.get("identitySource") {
+        // Without an identity source an HTTP API cannot cache.
         None => true,
         Some(Value::Array(sources)) => {
             sources.is_empty() || sources.iter().filter_map(Value::as_str).any(is_value)
         }
-        Some(Value::String(source)) => source.is_empty() || is_value(source),
+        // Payload 1.0 joins several sources by commas.
+        Some(Value::String(source)) => source.is_empty() || source.split(',').any(is_value),
         Some(_) => false,
-    };
-    if holds {
-        Ok(())
-    } else {
-        Err(Refusal::config("the token's header is not the API's identity source: make it one"))
     }
 }
 

@@ -182,33 +182,67 @@ fn finds_the_token_in_aws_s_own_examples() {
     assert_eq!(token(&event).as_deref(), Ok("t"));
 }
 
+/// Checks the identity source of an event whose token is `t`.
+fn cache_key(event: &Value, source: &TokenSource) -> Result<(), Code> {
+    let event = Event::read(Form::of(event).unwrap(), event).unwrap();
+    assert_eq!(event.token(source), Ok("t"));
+    event.check_cache_key(source).map_err(Refusal::code)
+}
+
 #[test]
 fn an_example_s_identity_source_must_be_the_token_s() {
     let header = source("header = \"header1\"");
     let mut event = example!("v2-custom-authorizer-v2-request");
     event["headers"]["Header1"] = json!("Bearer t");
-    assert_eq!(token_in(&event, &header), Err(Code::Config));
+    assert_eq!(cache_key(&event, &header), Err(Code::Config));
     event["identitySource"] = json!(["user1", "Bearer t"]);
-    assert_eq!(token_in(&event, &header).as_deref(), Ok("t"));
+    assert_eq!(cache_key(&event, &header), Ok(()));
 
     let header = source("header = \"headerauth1\"");
     let mut event = example!("v2-custom-authorizer-v1-request");
     event["headers"]["HeaderAuth1"] = json!("Bearer t");
-    assert_eq!(token_in(&event, &header), Err(Code::Config));
+    assert_eq!(cache_key(&event, &header), Err(Code::Config));
     event["identitySource"] = json!("user1,Bearer t");
-    assert_eq!(token_in(&event, &header).as_deref(), Ok("t"));
+    assert_eq!(cache_key(&event, &header), Ok(()));
 }
 
 #[test]
 fn an_http_api_without_a_cache_key_can_t_cache_the_wrong_one() {
-    let headers = json!({"authorization": "Bearer t"});
+    let (headers, source) = (json!({"authorization": "Bearer t"}), TokenSource::default());
     for nothing in [json!(null), json!([]), json!("")] {
         let event = http(&json!({"headers": headers, "identitySource": nothing}));
-        assert_eq!(token(&event).as_deref(), Ok("t"), "{event}");
+        assert_eq!(cache_key(&event, &source), Ok(()), "{event}");
     }
     for other in [json!(["x"]), json!("x"), json!("Bearer tt"), json!(1), json!({}), json!([1])] {
         let event = http(&json!({"headers": headers, "identitySource": other}));
-        assert_eq!(token(&event), Err(Code::Config), "{event}");
+        assert_eq!(cache_key(&event, &source), Err(Code::Config), "{event}");
+        let rest = with(event, &json!({"version": null, "methodArn": ARN}));
+        assert_eq!(cache_key(&rest, &source), Ok(()), "a REST API's event does not say");
+    }
+}
+
+#[test]
+fn a_header_that_holds_no_bearer_token_is_the_caller_s_fault() {
+    for value in [
+        "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/execute-api/aws4_request, Signature=a",
+        "Digest username=\"u\", realm=\"r\"",
+        "Bearer a.b.c,Bearer d.e.f",
+        "Bearer a.b.c, d",
+        ",",
+        "",
+        "Bearer",
+        "Basic dTpw",
+    ] {
+        for sources in [json!([value]), json!(value), json!(["x", value]), json!("x")] {
+            let event =
+                http(&json!({"headers": {"authorization": value}, "identitySource": sources}));
+            // A comma is no part of a token, and is found where the token is read.
+            let found = token(&event);
+            assert!(
+                matches!(found.as_deref(), Err(Code::Malformed) | Ok("a.b.c,Bearer")),
+                "{event}"
+            );
+        }
     }
 }
 

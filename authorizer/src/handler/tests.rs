@@ -1,5 +1,6 @@
 //! The authorizer as a whole: real keys, a real key endpoint, a store in memory, a set clock.
 
+mod callers;
 mod forms;
 mod holders;
 mod issuers;
@@ -337,15 +338,6 @@ async fn a_request_that_the_rules_forbid_is_not_charged() {
     }
     let answer = bench.call(&token, ARN).await.unwrap();
     assert_eq!(answer["context"]["remaining"], 1);
-}
-
-#[tokio::test]
-async fn a_plan_that_does_not_exist_lets_nobody_through() {
-    let bench = Bench::new(THROTTLE).await;
-    for plan in [json!("gold"), json!(""), json!(1), json!(["free"]), json!("a\nb")] {
-        let outcome = bench.call(&bench.token(&json!({"custom:plan": plan})), ARN).await;
-        assert_eq!(outcome, Err(Failure::Internal { code: "config" }), "{plan}");
-    }
 }
 
 #[tokio::test]

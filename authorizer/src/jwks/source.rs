@@ -1,6 +1,6 @@
 //! One issuer's key set, and the one fetch of it that may be under way.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -22,9 +22,13 @@ pub(super) const PENALTY: Duration = Duration::from_secs(1);
 /// The same while an older set is served: each try may cost its request some time.
 const PENALTY_WITH_A_SET: Duration = Duration::from_secs(30);
 
-/// Fetches for unknown kids: one in this time, and at most `UNKNOWN_BURST` at once.
+/// Unknown kids cause one fetch in this time, and up to `UNKNOWN_BURST` at once after a pause. A set
+/// that is younger counts as complete.
 pub(super) const UNKNOWN_EVERY: Duration = Duration::from_secs(10);
-const UNKNOWN_BURST: u32 = 4;
+const UNKNOWN_BURST: usize = 4;
+
+/// The time after which the whole burst is available again.
+const UNKNOWN_PAUSE: Duration = Duration::from_secs(40);
 
 /// How many kids that were taken back are remembered.
 const MAX_WITHDRAWN: usize = 100;
@@ -78,15 +82,13 @@ pub(super) enum Want {
     Doubt,
 }
 
-/// What a set that is held says of a kid that it doesn't have, after a request has asked.
+/// The state of the set in use after a request wanted a fetch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// The endpoint was asked, for this request or since it began: there is no such key.
+    /// The set is as new as the request needs: a kid that it lacks is not the issuer's.
     Asked,
-    /// The endpoint fails, just now, or so recently that it was left alone: nobody knows.
+    /// The last fetch failed, so a kid that the set lacks may be the issuer's.
     Failing,
-    /// The budget for unknown kids is used up, so that it was not asked: nobody knows.
-    Unasked,
 }
 
 #[derive(Default)]
@@ -94,10 +96,10 @@ struct State {
     flight: Option<Flight>,
     /// How many fetches have begun.
     flights: u64,
-    /// The moment of the last failed fetch; none since one succeeded.
+    /// The last failed fetch; none since one succeeded.
     failed: Option<Moment>,
-    /// When the budget for unknown kids will be full again, on the monotonic clock.
-    unknown_full: Duration,
+    /// The last fetches for unknown kids, at most `UNKNOWN_BURST`, the oldest first.
+    unknown: VecDeque<Moment>,
     skipped: SkippedLog,
 }
 
@@ -195,15 +197,15 @@ impl<C: Clock + Clone> Source<C> {
         }
         let budget = |budget| (want == Want::Fresher).then_some(budget);
         if let Some(flight) = &state.flight {
-            if self.since(flight.began) < LOST {
+            let took = self.since(flight.began);
+            if took < LOST {
                 return Turn::Wait(flight.landing.clone(), budget(JOIN_BUDGET));
             }
             let issuer = self.identity.iss.as_str();
             tracing::warn!(issuer, "a fetch of a key set was lost, and is begun again");
-            self.fetches.note(self.since(flight.began), false);
+            self.fetches.note(took, false);
             state.flight = None;
         }
-        let now = self.clock.monotonic();
         let served = matches!(want, Want::Fresher | Want::Doubt);
         let penalty = if served { PENALTY_WITH_A_SET } else { PENALTY };
         if state.failed.is_some_and(|failed| self.since(failed) < penalty) {
@@ -212,8 +214,9 @@ impl<C: Clock + Clone> Source<C> {
         // An old set is fetched again anyway, and then it is a young one or the endpoint fails.
         let failing = state.failed.is_some();
         let due = !failing && seen.is_some_and(|held| self.age(held) >= SOFT_AGE);
-        if want == Want::Kid && !due && !state.take_unknown(now) {
-            return Turn::Leave(if failing { Standing::Failing } else { Standing::Unasked });
+        if want == Want::Kid && !due && !state.take_unknown(self.clock.moment()) {
+            // Without a failure since, the last fetch for an unknown kid has brought a young set.
+            return Turn::Leave(if failing { Standing::Failing } else { Standing::Asked });
         }
         let landing = self.begin(&mut state, address.clone());
         Turn::Wait(landing, budget(REFRESH_BUDGET))
@@ -301,13 +304,18 @@ impl Held {
 }
 
 impl State {
-    /// Takes one fetch out of the budget for unknown kids (GCRA), where there is one left.
-    fn take_unknown(&mut self, now: Duration) -> bool {
-        let full = self.unknown_full.max(now).saturating_add(UNKNOWN_EVERY);
-        if full > now.saturating_add(UNKNOWN_EVERY.saturating_mul(UNKNOWN_BURST)) {
+    /// Takes one fetch out of the budget for unknown kids, if there is one left.
+    fn take_unknown(&mut self, now: Moment) -> bool {
+        let is_due = self.unknown.back().is_none_or(|last| now.since(*last) >= UNKNOWN_EVERY);
+        let has_burst = self.unknown.len() < UNKNOWN_BURST
+            || self.unknown.front().is_some_and(|first| now.since(*first) >= UNKNOWN_PAUSE);
+        if !is_due && !has_burst {
             return false;
         }
-        self.unknown_full = full;
+        if self.unknown.len() >= UNKNOWN_BURST {
+            self.unknown.pop_front();
+        }
+        self.unknown.push_back(now);
         true
     }
 }

@@ -30,6 +30,7 @@ fn everything() -> Measured {
         writes: 2,
         milliunits: 2_500,
         degraded: true,
+        unknown_plan: true,
     }
 }
 
@@ -104,6 +105,7 @@ fn cloud_watch_finds_each_metric_once() {
             count("TableWrites", 2),
             count("TableMilliunits", 2_500),
             count("Degraded", 1),
+            count("UnknownPlans", 1),
         ]
     );
 }

@@ -8,7 +8,8 @@ use crate::claims::Claims;
 
 /// The context of an answer: strings, numbers and booleans alone.
 ///
-/// A nested value, or null, makes API Gateway answer 500, so there is no way to put one in.
+/// A nested value, or null, makes API Gateway answer 500, so there is no way to put one in. A text
+/// with a control character is left out too: an integration that puts it into a header fails.
 #[derive(Default, Serialize)]
 #[serde(transparent)]
 pub(super) struct Context(Map<String, Value>);
@@ -38,6 +39,7 @@ impl Context {
 
     fn put(&mut self, name: &str, value: Option<impl Into<Value>>) {
         match value.map(Into::into) {
+            Some(Value::String(text)) if text.contains(char::is_control) => {}
             Some(value @ (Value::String(_) | Value::Number(_) | Value::Bool(_))) => {
                 self.0.insert(name.to_owned(), value);
             }

@@ -91,11 +91,18 @@ fn an_outage_or_fault_is_an_error_on_every_form_and_no_401() {
 }
 
 #[test]
-fn without_an_arn_there_is_no_policy_to_refuse_by() {
+fn without_an_arn_everything_is_denied() {
     let refusal = Refusal::malformed("x");
     let config = ResponseConfig::default();
-    let outcome = Response::refused(Form::Http2, None, refusal, &config).unwrap_err();
-    assert_eq!(outcome, Failure::Unauthorized);
+    for form in [Form::Http1, Form::Http2] {
+        let answer = Response::refused(form, None, refusal, &config).unwrap();
+        let answer = serde_json::to_value(answer).unwrap();
+        let statement = &answer["policyDocument"]["Statement"][0];
+        assert_eq!(
+            (&statement["Effect"], &statement["Resource"][0]),
+            (&"Deny".into(), &"*".into())
+        );
+    }
     let config = toml::from_str("http = \"simple\"").unwrap();
     let outcome = Response::refused(Form::Http2, None, refusal, &config).unwrap();
     assert_eq!(serde_json::to_value(outcome).unwrap(), serde_json::json!({"isAuthorized": false}));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use authorizer::Config;
+use authorizer::{Config, Issuer};
 use clap::{Args, ValueEnum};
 use throttle::{OffsetMeans, PlanError, PlanId, Problem, Subject};
 
@@ -69,6 +69,15 @@ pub(crate) struct ConfigFile {
 }
 
 impl ConfigFile {
+    /// Reads the configuration if the command line or the environment names one.
+    pub(crate) fn read_if_named(&self) -> Result<Option<Config>, Failed> {
+        let is_named = self.config.is_some()
+            || ["AUTHORIZER_CONFIG", "USER_POOL_ID", "CLIENT_IDS"]
+                .iter()
+                .any(|name| std::env::var_os(name).is_some());
+        if is_named { self.read().map(Some) } else { Ok(None) }
+    }
+
     pub(crate) fn read(&self) -> Result<Config, Failed> {
         match &self.config {
             Some(file) => config(file),
@@ -76,4 +85,16 @@ impl ConfigFile {
                 .map_err(|error| Failed::misuse(format!("{error}; or give a file by `--config`"))),
         }
     }
+}
+
+/// Finds an issuer of a configuration by its short name or one of its `iss`.
+pub(crate) fn issuer<'a>(config: &'a Config, name: &str) -> Result<&'a Issuer, Failed> {
+    let is_named = |issuer: &&Issuer| {
+        issuer.checks.issuer == name || issuer.identities.iter().any(|it| it.iss == name)
+    };
+    config.issuers.iter().find(is_named).ok_or_else(|| {
+        let names = config.issuers.iter().map(|issuer| format!("`{}`", issuer.checks.issuer));
+        let names = names.collect::<Vec<_>>().join(", ");
+        Failed::refused(format!("the configuration has no issuer `{name}`: name one of {names}"))
+    })
 }

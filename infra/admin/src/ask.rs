@@ -1,10 +1,11 @@
 //! Asking before what can't be undone.
 
-use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
+use std::io::{BufRead, IsTerminal, Read, stdin};
 
 use clap::Args;
 
 use crate::exit::Failed;
+use crate::output::question;
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Dry {
@@ -39,8 +40,7 @@ impl Sure {
                 "to {what} can't be undone: add --yes to do it, or --dry-run to see what it does"
             )));
         }
-        // Nobody is asked if this fails, and nobody answers.
-        let _ = write!(stderr(), "To {what} can't be undone. Type yes to do it: ");
+        question(&format!("To {what} can't be undone. Type yes to do it: "));
         let mut answer = String::new();
         let read = stdin().lock().take(LONGEST).read_line(&mut answer);
         match read {

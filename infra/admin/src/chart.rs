@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::output;
+
 /// What was used in one period.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -133,10 +135,10 @@ pub(crate) fn html(title: &str, sections: &[(String, Vec<Row>)]) -> String {
     out
 }
 
-/// A text as XML and HTML have it: subjects come from tokens.
+/// Escapes a text for XML and HTML: subjects come from tokens.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in output::escaped(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
@@ -197,6 +199,7 @@ mod tests {
         assert!(!picture.contains("<script>"), "{picture}");
         assert!(picture.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; co"));
         assert!(picture.contains("5 used, 5 left") && picture.contains("0 used<"));
+        assert!(svg("a\u{202e}b\u{7f}", &[]).contains("a\\u202eb\\u007f"));
         let page = html("\"<b>", &[("a".to_owned(), vec![row(1, None)])]);
         assert!(page.contains("<h1>&quot;&lt;b&gt;</h1>") && page.ends_with("</html>\n"));
     }

@@ -1,12 +1,12 @@
 //! Why a command ends without having done its work, and with which exit code.
 
 use std::fmt::Display;
-use std::io::Write;
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
 use throttle::table::{GrantError, TableError, WriteError};
 use throttle::{Failure, PlanError, StoreError};
+
+use crate::output::complain;
 
 /// A command that wasn't done: its exit code, and a line for people for each thing that is wrong.
 #[derive(Debug)]
@@ -82,13 +82,8 @@ impl Failed {
 
     /// Writes the lines to standard error.
     pub(crate) fn report(self) -> ExitCode {
-        let mut out = anstream::stderr().lock();
-        let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
         for line in &self.lines {
-            // Whatever is in it, it stays one line.
-            let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            // Nobody is left to tell if this fails.
-            let _ = writeln!(out, "{red}tollgate:{red:#} {line}");
+            complain(line);
         }
         ExitCode::from(self.code)
     }

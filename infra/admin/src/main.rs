@@ -17,8 +17,20 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match cli::Cli::parse().run() {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            output::misused(&error.render().to_string());
+            return ExitCode::from(MISUSED);
+        }
+        // Help or a version, which quotes nothing.
+        Err(error) => error.exit(),
+    };
+    match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => failed.report(),
     }
 }
+
+/// The exit code of a wrong command line.
+const MISUSED: u8 = 2;

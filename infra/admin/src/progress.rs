@@ -1,9 +1,11 @@
 //! How far long work has got, on a terminal, and only once it has become long.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use throttle::{Clock, SystemClock};
+
+use crate::output::{clear_line, overwrite};
 
 /// A line on standard error that is written over, from two seconds on.
 #[derive(Debug)]
@@ -35,8 +37,7 @@ impl<C: Clock> Progress<C> {
         self.done = self.done.saturating_add(steps);
         if let Some(line) = self.line() {
             self.shown = true;
-            // Nobody is left to tell if this fails.
-            let _ = write!(std::io::stderr(), "\r{line}");
+            overwrite(&line);
         }
     }
 
@@ -56,8 +57,7 @@ impl<C: Clock> Progress<C> {
 impl<C: Clock> Drop for Progress<C> {
     fn drop(&mut self) {
         if self.shown {
-            // Back to the line's start, and clear it (ECMA-48 EL).
-            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
+            clear_line();
         }
     }
 }

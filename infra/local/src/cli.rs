@@ -16,6 +16,7 @@ use crate::clock::Now;
 use crate::differences;
 use crate::note;
 use crate::stack::{Options, Stack};
+use crate::terminal;
 
 mod apis;
 
@@ -114,7 +115,15 @@ fn api_key(text: &str) -> Result<String, String> {
 /// Reads the command line, runs the stack until a signal ends it, and says how that went.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            // It may quote the command line.
+            note(error.render().to_string().trim_end());
+            return ExitCode::from(EXIT_MISUSE);
+        }
+        Err(error) => error.exit(),
+    };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -170,6 +179,7 @@ fn announce(stack: &Stack, json: bool) -> anyhow::Result<()> {
         if json { format!("{}\n", serde_json::to_string(&ready)?) } else { ready.to_string() };
     let mut stdout = std::io::stdout().lock();
     // If standard output is closed, serve the API all the same.
+    let text = terminal::escaped(&text);
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     Ok(())
 }

@@ -24,9 +24,10 @@ pub mod lambda;
 pub mod ready;
 pub mod stack;
 pub mod table;
+mod terminal;
 
 /// Prints one line for the person at the terminal, on standard error.
 fn note(line: &str) {
     // Go on if standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", terminal::escaped(line));
 }

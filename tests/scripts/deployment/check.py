@@ -297,7 +297,8 @@ class Watching(unittest.TestCase):
         refusals = (ROOT / "authorizer/src/refusal.rs").read_text()
         codes = set(re.findall(r'Self::\w+ => "(\w+)"', refusals))
         shown = {row[5] for row in self.shown() if row[1] == "Decisions"}
-        self.assertEqual(shown, codes | {"allowed", "forbidden", "throttled"})
+        decided = {"allowed", "forbidden", "throttled", "no_plan", "long_policy"}
+        self.assertEqual(shown, codes | decided)
 
     def test_no_alarm_is_tripped_by_a_401(self):
         self.assertGreater(len(alarms()), 10)

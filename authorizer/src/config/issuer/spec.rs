@@ -17,6 +17,9 @@ const MAX_LEEWAY: u64 = 300;
 /// tokens may live.
 const MAX_SPAN: u64 = 315_360_000;
 
+/// The longest life of a refresh token, in days: ten years, Cognito's maximum.
+const MAX_REFRESH_DAYS: u64 = 3_650;
+
 /// The longest name of an issuer, in bytes: it is part of a table's keys.
 const MAX_NAME: usize = 128;
 
@@ -54,6 +57,7 @@ pub(in crate::config) struct IssuerSpec {
     max_age_seconds: Option<u64>,
     #[serde(default)]
     bound_tokens: BoundTokens,
+    refresh_token_days: Option<u64>,
     principal: Option<String>,
     context: Option<Context>,
 }
@@ -87,6 +91,7 @@ impl IssuerSpec {
             max_lifetime_seconds: None,
             max_age_seconds: None,
             bound_tokens: BoundTokens::default(),
+            refresh_token_days: None,
             principal: None,
             context: None,
         }
@@ -135,7 +140,8 @@ impl IssuerSpec {
             groups_claim,
             client_claim,
         };
-        Ok(Issuer { identities, checks: Arc::new(checks) })
+        let refresh_token_days = self.refresh_token_days.unwrap_or(Issuer::REFRESH_TOKEN_DAYS);
+        Ok(Issuer { identities, checks: Arc::new(checks), refresh_token_days })
     }
 
     /// The claims of scopes, groups and the client: Cognito's, where others are not written.
@@ -179,6 +185,11 @@ impl IssuerSpec {
                     "`{field}` must be 1 to {MAX_SPAN}; without it there is no bound"
                 ));
             }
+        }
+        if self.refresh_token_days.is_some_and(|days| days > MAX_REFRESH_DAYS) {
+            return Err(format!(
+                "`refresh_token_days` is in days, at most {MAX_REFRESH_DAYS} (ten years)"
+            ));
         }
         Ok(())
     }

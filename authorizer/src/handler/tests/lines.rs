@@ -85,7 +85,6 @@ fn refusals(bench: &Bench) -> Vec<(&'static str, Value, Vec<String>)> {
         ("claim", token(json!({"exp": NOW}))),
         ("claim", token(json!({"iss": "https://alice@example/"}))),
         ("claim", token(json!({"client_id": "secret-client-id"}))),
-        ("config", token(json!({"custom:plan": "secret-plan"}))),
     ];
     let mut events = Vec::new();
     for (code, token) in tokens {
@@ -114,6 +113,8 @@ fn refusals(bench: &Bench) -> Vec<(&'static str, Value, Vec<String>)> {
     ] {
         events.push(("malformed", event, told(&good)));
     }
+    let planned = token(json!({"custom:plan": "secret-plan"}));
+    events.push(("allowed", token_event(&format!("Bearer {planned}")), told(&planned)));
     events.push(("config", json!({"type": good}), told(&good)));
     events
 }
@@ -140,7 +141,7 @@ async fn no_refusal_at_any_level_tells_of_a_token_a_claim_or_a_key() {
             captured.clear();
         }
     }
-    assert_eq!(seen.len(), 6, "{seen:?}");
+    assert_eq!(seen.len(), 7, "{seen:?}");
 }
 
 #[tokio::test]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use authorizer::{Config, fetch_keys};
+use authorizer::{Config, HttpForm, HttpUnauthorized, fetch_keys};
 use clap::Args;
 use serde_json::json;
 use throttle::table::TableError;
-use throttle::{Failure, table};
+use throttle::{Failure, Plan, Quota, table};
 
 use crate::args::ConfigFile;
 use crate::desk::Desk;
@@ -35,6 +35,7 @@ struct Finding {
 enum State {
     Ok,
     Skipped,
+    Warning,
     Wrong,
     Unavailable,
 }
@@ -44,6 +45,7 @@ impl State {
         match self {
             Self::Ok => "ok",
             Self::Skipped => "skipped",
+            Self::Warning => "warning",
             Self::Wrong => "WRONG",
             Self::Unavailable => "UNAVAILABLE",
         }
@@ -61,6 +63,10 @@ impl Doctor {
         let mut findings = Vec::new();
         let config = self.configuration(desk, &mut findings);
         of_table(desk, &mut findings).await;
+        if let Some(config) = &config {
+            of_plans(desk, config, &mut findings).await;
+            findings.extend(of_cached_denials(config));
+        }
         for issuer in config.iter().flat_map(|config| &config.issuers) {
             // The other spellings of a pool's name may have no keys, and that is no fault.
             for identity in &issuer.identities {
@@ -89,17 +95,13 @@ impl Doctor {
     }
 
     fn configuration(&self, desk: &Desk, findings: &mut Vec<Finding>) -> Option<Config> {
-        let asked = self.config.config.is_some()
-            || ["AUTHORIZER_CONFIG", "USER_POOL_ID", "CLIENT_IDS"]
-                .iter()
-                .any(|name| std::env::var_os(name).is_some());
-        if !asked {
-            let text = "none is named: give one by `--config`, or set AUTHORIZER_CONFIG";
-            findings.push(Finding::new("configuration", State::Skipped, text));
-            return None;
-        }
-        let config = match self.config.read() {
-            Ok(config) => config,
+        let config = match self.config.read_if_named() {
+            Ok(Some(config)) => config,
+            Ok(None) => {
+                let text = "none is named: give one by `--config`, or set AUTHORIZER_CONFIG";
+                findings.push(Finding::new("configuration", State::Skipped, text));
+                return None;
+            }
             Err(failed) => {
                 findings.push(Finding::new("configuration", State::Wrong, failed.line()));
                 return None;
@@ -178,6 +180,77 @@ async fn of_table(desk: &Desk, findings: &mut Vec<Finding>) {
     });
 }
 
+/// Checks the default plan against the table's other plans.
+async fn of_plans(desk: &Desk, config: &Config, findings: &mut Vec<Finding>) {
+    let Some(limits) = config.throttle.as_ref().filter(|it| it.table == desk.table) else { return };
+    let Some(default) = &limits.plan.default else { return };
+    let mut plans = Vec::new();
+    let mut from = None;
+    loop {
+        match desk.plans().list(from.as_deref()).await {
+            Ok(page) => {
+                plans.extend(page.items);
+                match page.next {
+                    Some(next) => from = Some(next),
+                    None => break,
+                }
+            }
+            // Why is said of the table.
+            Err(_) => return,
+        }
+    }
+    let Some(record) = plans.iter().find(|record| record.id == *default) else {
+        let text =
+            format!("the default plan `{default}` is missing: `tollgate plan put {default} FILE`");
+        findings.push(Finding::new("plans", State::Wrong, text));
+        return;
+    };
+    // A caller whose claim names no plan is under the default plan.
+    let stricter = plans
+        .iter()
+        .filter(|other| limits.plan.claim.is_some() && exceeds(&record.plan, &other.plan));
+    let stricter: Vec<_> = stricter.map(|other| format!("`{}`", other.id)).collect();
+    findings.push(if stricter.is_empty() {
+        Finding::new("plans", State::Ok, format!("the default plan is `{default}`"))
+    } else {
+        let text = format!(
+            "the default plan `{default}` is more generous than {}: a caller whose claim names no \
+             plan gets more; make the strictest plan the default",
+            stricter.join(", ")
+        );
+        Finding::new("plans", State::Warning, text)
+    });
+}
+
+/// Returns whether a plan allows more than another: at once, over time, or in any period.
+fn exceeds(plan: &Plan, other: &Plan) -> bool {
+    let rate = match (plan.throttle(), other.throttle()) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(plan), Some(other)) => {
+            plan.burst() > other.burst() || plan.rate().interval() < other.rate().interval()
+        }
+    };
+    let quota = |other: &Quota| {
+        let same = plan.quotas().iter().find(|quota| quota.period() == other.period());
+        same.is_none_or(|quota| quota.limit() > other.limit())
+    };
+    rate || other.quotas().iter().any(quota)
+}
+
+/// Warns of an HTTP API that may cache a denial for longer than it is true.
+fn of_cached_denials(config: &Config) -> Option<Finding> {
+    let response = &config.response;
+    let denies =
+        response.http == HttpForm::Simple && response.http_unauthorized == HttpUnauthorized::Deny;
+    denies.then(|| {
+        let text = "if the HTTP API caches results, a token of a key that was published less than \
+                    ten seconds ago can be denied until the cache time ends: set the cache time to \
+                    0, or publish keys before they sign";
+        Finding::new("cached denials", State::Warning, text)
+    })
+}
+
 fn print(desk: &Desk, findings: &[Finding]) -> Result<(), Failed> {
     let rows: Vec<_> = findings
         .iter()
@@ -194,7 +267,7 @@ fn print(desk: &Desk, findings: &[Finding]) -> Result<(), Failed> {
     match worst {
         State::Unavailable => Err(Failed::unavailable(format!("checks that failed: {wrong}"))),
         State::Wrong => Err(Failed::refused(format!("checks that failed: {wrong}"))),
-        State::Ok | State::Skipped => Ok(()),
+        State::Ok | State::Skipped | State::Warning => Ok(()),
     }
 }
 

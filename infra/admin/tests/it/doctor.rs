@@ -74,6 +74,55 @@ fn the_doctor_names_each_fault_and_its_remedy() {
 }
 
 #[test]
+fn the_doctor_compares_the_default_plan_with_the_others() {
+    let (tollgate, issuer) = (with_table(), Issuer::start());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let doctor = |plan: &str| {
+        let limits = format!(
+            "[throttle]\ntable = \"tollgate\"\nsubject = \"sub\"\nrefuse = \"context\"\n\
+             plan = {{ {plan} }}\n[response]\nhttp = \"simple\"\n"
+        );
+        std::fs::write(&file, format!("{}{limits}", issuer.config())).unwrap();
+        let answer = tollgate.run(&["doctor", "--config", file.path().to_str().unwrap()]);
+        let line = answer.out.lines().find(|line| line.starts_with("plans")).unwrap_or_default();
+        assert!(answer.out.contains("cached denials  warning"), "{}", answer.out);
+        (answer.code, line.split_whitespace().skip(1).collect::<Vec<_>>().join(" "))
+    };
+    let named = "claim = \"custom:plan\", default = \"free\"";
+    let missing = "WRONG the default plan `free` is missing: `tollgate plan put free FILE`";
+    assert_eq!(doctor(named), (1, missing.to_owned()));
+    tollgate.feed(&["plan", "put", "free", "-"], PLAN).done();
+    assert_eq!(doctor(named), (0, "ok the default plan is `free`".to_owned()));
+    for (other, is_stricter) in [
+        (
+            r#"{"throttle": {"rateLimit": 0.5, "burstLimit": 9}, "quota": {"limit": 1000, "period": "MONTH"}}"#,
+            true,
+        ),
+        (
+            r#"{"throttle": {"rateLimit": 0.4, "burstLimit": 10}, "quota": {"limit": 1000, "period": "MONTH"}}"#,
+            true,
+        ),
+        (
+            r#"{"throttle": {"rateLimit": 0.5, "burstLimit": 10}, "quota": {"limit": 999, "period": "MONTH"}}"#,
+            true,
+        ),
+        (r#"{"quota": {"limit": 1000000, "period": "DAY"}}"#, true),
+        (r#"{"throttle": {"rateLimit": 1, "burstLimit": 10}}"#, false),
+        (
+            r#"{"throttle": {"rateLimit": 9, "burstLimit": 90}, "quota": {"limit": 1001, "period": "MONTH"}}"#,
+            false,
+        ),
+    ] {
+        tollgate.run(&["plan", "delete", "other", "--force", "--yes"]);
+        tollgate.feed(&["plan", "put", "other", "-"], other).done();
+        let (code, line) = doctor(named);
+        assert_eq!((code, line.starts_with("warning")), (0, is_stricter), "{other}: {line}");
+        // Without a claim nobody falls back to the default.
+        assert!(doctor("default = \"free\"").1.starts_with("ok"), "{other}");
+    }
+}
+
+#[test]
 fn without_permission_each_command_is_refused_and_nothing_is_done() {
     let url = serve();
     Tollgate::at(&url).run(&["table", "create"]).done();

@@ -6,6 +6,7 @@
 
 mod confirm;
 mod doctor;
+mod hostile;
 mod issuer;
 mod key;
 mod plan;

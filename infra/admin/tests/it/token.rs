@@ -1,6 +1,7 @@
 //! Tokens: inspected, revoked; key sets fetched.
 
 use serde_json::{Value, json};
+use throttle::{Clock, SystemClock};
 
 use crate::issuer::Issuer;
 use crate::support::{Tollgate, serve, with_table};
@@ -104,7 +105,8 @@ fn a_key_set_is_fetched_to_be_bundled() {
     std::fs::write(&file, bundled).unwrap();
     tollgate.run(&["policy", "check", path(&file)]).done();
     let other = [&line[..], &["--issuer", "other"]].concat();
-    assert_eq!(tollgate.run(&other).failed(1), "the configuration has no such issuer");
+    let said = tollgate.run(&other).failed(1);
+    assert_eq!(said, "the configuration has no issuer `other`: name one of `acme`");
 }
 
 #[test]
@@ -141,12 +143,98 @@ fn what_is_revoked_no_longer_counts() {
     let by = |line: &[&str]| {
         tollgate.run(&[&["revoke", "user", "maria", "--json"], line].concat()).json()["id"].clone()
     };
-    let id = by(&["--issuer", "acme"]);
+    let unchecked = tollgate.run(&["revoke", "user", "maria", "--json", "--issuer", "acme"]);
+    let said = "tollgate: the issuer's name is not checked: name a configuration by `--config`\n";
+    assert_eq!((unchecked.code, unchecked.err.as_str()), (0, said));
+    let id = serde_json::from_str::<Value>(&unchecked.out).unwrap()["id"].clone();
     assert_eq!(by(&["--config", path(&file)]), id);
     assert_eq!(by(&["--config", path(&file), "--issuer", &issuer.url]), id);
     let listed = tollgate.run(&["revoke", "list"]).done();
     assert_eq!(listed.lines().count(), 2, "{listed}");
     assert!(!listed.contains("maria"), "{listed}");
+}
+
+#[test]
+fn a_revocation_outlasts_every_token_that_it_is_about() {
+    const DAY: u64 = 86_400;
+    let (tollgate, issuer, file) = with_issuer();
+    let token = issuer.token(&json!({}));
+    let long = issuer.token(&json!({"exp": 4_000_000_000_u64}));
+    let lasts = |line: &[&str], token: &str| {
+        let now = SystemClock::new().now().as_secs();
+        let answer = tollgate.feed(&[&["revoke"], line, &["--json"]].concat(), token);
+        assert_eq!(answer.code, 0, "{}", answer.err);
+        let json: Value = serde_json::from_str(&answer.out).unwrap();
+        tollgate.run(&["revoke", "undo", json["id"].as_str().unwrap()]).done();
+        let lasts = json["expires"].as_u64().unwrap() - now;
+        // The clock goes on, and an end is rounded up.
+        (lasts - lasts % 60, answer.err.contains("after the revocation ends"))
+    };
+    let configured = |more: &str| {
+        let text = issuer.config().replace("token_use", &format!("{more}\ntoken_use"));
+        std::fs::write(&file, text).unwrap();
+        ["--config", path(&file)]
+    };
+    for (more, days, token_lasts) in [
+        ("", 31, DAY),
+        ("refresh_token_days = 3650", 3_651, DAY),
+        ("refresh_token_days = 0", 1, DAY),
+        ("refresh_token_days = 90\nmax_lifetime_seconds = 3600", 90, 3_600),
+        ("max_lifetime_seconds = 3600\nleeway_seconds = 300", 30, 3_900),
+    ] {
+        let config = configured(more);
+        for kind in ["user", "client", "session"] {
+            let sign_in = if token_lasts < DAY { days * DAY + token_lasts } else { days * DAY };
+            assert_eq!(
+                lasts(&[&[kind, "x"], &config[..]].concat(), ""),
+                (sign_in, false),
+                "{more}"
+            );
+            assert_eq!(lasts(&[&[kind, "-"], &config[..]].concat(), &token), (sign_in, false));
+        }
+        for id in ["x", "-"] {
+            let line = [&["token", id], &config[..]].concat();
+            assert_eq!(lasts(&line, &token), (token_lasts, false), "{more}");
+        }
+        // A token that lives longer than its issuer's should is revoked to its end.
+        let (left, _) = lasts(&[&["token", "-"], &config[..]].concat(), &long);
+        assert!(left > 365 * DAY, "{left}");
+        for (kind, short) in
+            [("user", "23h"), ("client", "23h"), ("session", "23h"), ("token", "1m")]
+        {
+            let line = [&[kind, "x", "--for", short], &config[..]].concat();
+            assert!(lasts(&line, "").1, "a warning: {kind} {short} {more}");
+        }
+        let line = [&["user", "x", "--for", "4000d"], &config[..]].concat();
+        assert_eq!(lasts(&line, ""), (4_000 * DAY, false), "{more}");
+    }
+    // Without a configuration Cognito's defaults count.
+    for (kind, days) in [("user", 31), ("client", 31), ("session", 31), ("token", 1)] {
+        assert_eq!(lasts(&[kind, "x", "--issuer", "acme"], ""), (days * DAY, false), "{kind}");
+        let short = [kind, "x", "--issuer", "acme", "--for", "23h"];
+        assert_eq!(lasts(&short, ""), (23 * 3_600, true), "{kind}");
+    }
+}
+
+#[test]
+fn an_issuer_that_is_not_configured_is_not_revoked() {
+    let (mut tollgate, issuer, file) = with_issuer();
+    let other = "[[issuer]]\nname = \"other\"\nurl = \"https://id.example\"\nclients = \"any\"\n\
+                 token_use = \"any\"\n";
+    std::fs::write(&file, format!("{other}{}", issuer.config())).unwrap();
+    let says = "the configuration has no issuer `acne`: name one of `other`, `acme`";
+    for kind in ["user", "client", "session", "token"] {
+        let line = ["revoke", kind, "x", "--issuer", "acne"];
+        let with_file = [&line[..], &["--config", path(&file)]].concat();
+        assert_eq!(tollgate.run(&with_file).failed(1), says, "{kind}");
+        // Named by the environment, the configuration counts as well.
+        tollgate.environment.push(("AUTHORIZER_CONFIG", path(&file).to_owned()));
+        assert_eq!(tollgate.run(&line).failed(1), says, "{kind}");
+        tollgate.run(&["revoke", kind, "x", "--issuer", "acme"]).done();
+        let said = tollgate.run(&["revoke", kind, "x"]).failed(2);
+        assert!(said.contains("has several issuers"), "{said}");
+        tollgate.environment.pop();
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
 
+use crate::terminal::escaped;
+
 /// The longest line that is passed on whole, in bytes; the rest of a longer one is dropped.
 const MAX_LINE: usize = 16 * 1024;
 
@@ -39,8 +41,11 @@ pub(super) async fn forward(
 
 async fn print(line: &mut Vec<u8>, to: &mut (impl AsyncWrite + Unpin)) {
     line.push(b'\n');
+    // A log line can hold what a caller sent.
+    let shown = String::from_utf8_lossy(line);
+    let shown = escaped(&shown);
     // A closed standard error must not stop the process whose lines these are.
-    let _ = to.write_all(line).await;
+    let _ = to.write_all(shown.as_bytes()).await;
     let _ = to.flush().await;
     line.clear();
 }
@@ -78,6 +83,7 @@ mod tests {
         assert_eq!(forwarded(b"one\ntwo").await, b"one\ntwo\n");
         assert_eq!(forwarded(b"\n\n").await, b"\n\n");
         assert_eq!(forwarded(b"").await, b"");
+        assert_eq!(forwarded(b"a\x1b[2J\xff\r\n").await, "a\\u001b[2J\u{fffd}\\u000d\n".as_bytes());
         let mut long = vec![b'a'; MAX_LINE * 3];
         long.extend(b"\nnext\n");
         let cut = forwarded(&long).await;

@@ -280,3 +280,17 @@ fn an_issuer_s_address_must_be_safe() {
         assert!(resolve(&text).is_err(), "{url}");
     }
 }
+
+#[test]
+fn a_sign_in_lasts_as_long_as_its_refresh_token_and_the_token_after_it() {
+    let days = |more: &str| {
+        let issuer = resolve(&format!("{POOL}{more}")).unwrap();
+        (issuer.longest_token().as_secs(), issuer.longest_sign_in().as_secs())
+    };
+    assert_eq!(days(""), (86_400, 31 * 86_400), "Cognito's default and maximum");
+    assert_eq!(days("refresh_token_days = 3650\n").1, 3_651 * 86_400);
+    let bounded = "refresh_token_days = 0\nmax_lifetime_seconds = 600\nleeway_seconds = 5\n";
+    assert_eq!(days(bounded), (605, 605));
+    let error = resolve(&format!("{POOL}refresh_token_days = 3651\n")).unwrap_err();
+    assert!(error.contains("at most 3650"), "{error}");
+}

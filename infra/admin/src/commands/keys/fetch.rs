@@ -6,7 +6,7 @@ use authorizer::fetch_keys;
 use clap::Args;
 use serde_json::json;
 
-use crate::args::ConfigFile;
+use crate::args::{ConfigFile, issuer};
 use crate::exit::Failed;
 use crate::output::{Output, write};
 
@@ -29,15 +29,9 @@ pub(crate) struct Fetch {
 impl Fetch {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failed> {
         let config = self.config.read()?;
-        let mut fits = config.issuers.iter().filter(|issuer| match &self.issuer {
-            Some(name) => {
-                issuer.checks.issuer == *name || issuer.identities.iter().any(|it| it.iss == *name)
-            }
-            None => true,
-        });
-        let issuer = match (fits.next(), fits.next()) {
-            (Some(issuer), None) => issuer,
-            (None, _) => return Err(Failed::refused("the configuration has no such issuer")),
+        let issuer = match (&self.issuer, config.issuers.as_slice()) {
+            (Some(name), _) => issuer(&config, name)?,
+            (None, [only]) => only,
             _ => return Err(Failed::misuse("there are several issuers: name one by `--issuer`")),
         };
         // The other spellings of a pool's name have the same keys, where they have any.
@@ -52,7 +46,10 @@ impl Fetch {
         let set = fetch_keys(identity)
             .await
             .map_err(|error| Failed::unavailable(format!("`{place}`: {error}")))?;
-        let Some(file) = &self.out else { return write(format_args!("{}\n", set.text.trim_end())) };
+        let Some(file) = &self.out else {
+            // A carriage return can only stand between JSON's values, where no escape can.
+            return write(format_args!("{}\n", set.text.trim_end().replace('\r', "")));
+        };
         std::fs::write(file, &set.text).map_err(|error| {
             Failed::misuse(format!("can't write `{}`: {error}", file.display()))
         })?;

@@ -3,6 +3,7 @@
 use authorizer::{Config, Issuer, ThrottleConfig};
 use clap::Args;
 use serde_json::{Value, json};
+use throttle::PlanId;
 
 use crate::args::Source;
 use crate::exit::Failed;
@@ -27,23 +28,25 @@ fn text(config: &Config) -> String {
     let rules = &config.rules;
     let (greatest, limit) = (rules.greatest_document(), rules.document_limit());
     let mut sizes = vec![["RULE", "POLICY"].map(str::to_owned)];
-    sizes.extend(rules.sizes().map(|(rule, bytes)| [shown(rule), format!("about {bytes} bytes")]));
+    sizes.extend(
+        rules.sizes().map(|(rule, bytes)| [rule.to_owned(), format!("about {bytes} bytes")]),
+    );
 
     let plan = |config: &ThrottleConfig| {
         let assigned = config.plan.assigned.then(|| "the subject's assignment".to_owned());
         let claim = config.plan.claim.as_ref();
-        let claim = claim.map(|claim| format!("the claim `{}`", shown(claim)));
-        let default = format!("`{}`", config.plan.default);
-        assigned.into_iter().chain(claim).chain([default]).collect::<Vec<_>>().join(", else ")
+        let claim = claim.map(|claim| format!("the claim `{}`", claim));
+        let default = config.plan.default.as_ref().map(|plan| format!("`{}`", plan.as_str()));
+        assigned.into_iter().chain(claim).chain(default).collect::<Vec<_>>().join(", else ")
     };
     let subject = |config: &ThrottleConfig| match config.counts_by_api_key() {
         true => "by the API key".to_owned(),
-        false => format!("by the claim `{}`", shown(&config.subject)),
+        false => format!("by the claim `{}`", &config.subject),
     };
     let limits = match &config.throttle {
         Some(throttle) => format!(
             "table `{}`, {}, plan by {}",
-            shown(&throttle.table),
+            &throttle.table,
             subject(throttle),
             plan(throttle)
         ),
@@ -68,8 +71,7 @@ fn text(config: &Config) -> String {
 }
 
 fn one_issuer(issuer: &Issuer) -> String {
-    let names: Vec<_> =
-        issuer.identities.iter().map(|it| format!("`{}`", shown(&it.iss))).collect();
+    let names: Vec<_> = issuer.identities.iter().map(|it| format!("`{}`", &it.iss)).collect();
     names.join(", ")
 }
 
@@ -91,14 +93,9 @@ fn json(config: &Config) -> Value {
             "plan": {
                 "assigned": throttle.plan.assigned,
                 "claim": throttle.plan.claim,
-                "default": throttle.plan.default.as_str(),
+                "default": throttle.plan.default.as_ref().map(PlanId::as_str),
             },
         })),
         "metrics": config.metrics.enabled.then_some(&config.metrics.namespace),
     })
-}
-
-/// A text of the file without what would move a terminal's cursor.
-fn shown(text: &str) -> String {
-    text.escape_debug().to_string()
 }

@@ -89,8 +89,7 @@ fn arn(route: &str, stage: &str) -> Result<String, Failed> {
         None if route.starts_with('$') && !route.contains('/') => route.to_owned(),
         _ => {
             return Err(Failed::misuse(format!(
-                "`--route` must be a method and a path, `GET /orders/1` say, or `$connect`: `{}`",
-                route.escape_debug()
+                "`--route` must be a method and a path, `GET /orders/1` say, or `$connect`: `{route}`"
             )));
         }
     };

@@ -43,7 +43,7 @@ fn text(findings: &[Finding]) -> String {
     }
     let mut rows = vec![["SEVERITY", "CODE", "RULE", "WHAT; AND WHAT TO DO"].map(str::to_owned)];
     rows.extend(findings.iter().map(|Finding { severity, rule, code, text, mend }| {
-        let rule = rule.as_deref().unwrap_or("-").escape_debug().to_string();
+        let rule = rule.as_deref().unwrap_or("-").to_owned();
         [severity.to_string(), code.to_string(), rule, format!("{text}; {mend}")]
     }));
     table(&rows)

@@ -1,18 +1,18 @@
 //! `tollgate revoke token`, `session`, `user` and `client`: they differ in the claim alone.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use authorizer::{Config, decode};
+use authorizer::{Config, Issuer, decode};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use throttle::table::RevocationKind;
 use throttle::{Revocable, Revocation, Timestamp};
 
-use crate::args::config;
+use crate::args::{ConfigFile, issuer};
 use crate::ask::Dry;
 use crate::desk::Desk;
 use crate::exit::Failed;
+use crate::output::note;
 use crate::read::secret;
 use crate::time::{moment, parse_length};
 
@@ -20,14 +20,16 @@ use crate::time::{moment, parse_length};
 pub(crate) struct Add {
     /// The claim's value, or - to read a token from standard input and take it from there.
     id: String,
-    /// The issuer's short name in the configuration: a user pool's id, say.
-    #[arg(long, value_name = "NAME", required_unless_present = "config")]
+    /// The issuer's short name in the configuration: a user pool's id, say. Needed without a
+    /// configuration, and with one of several issuers.
+    #[arg(long, value_name = "NAME")]
     issuer: Option<String>,
-    /// The authorizer's configuration, to find the issuer's short name in.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// For how long: until every token that is meant has expired. A day unless given, 30 days for
-    /// a session.
+    #[command(flatten)]
+    config: ConfigFile,
+    /// How long the revocation lasts. By default until no token can come of what is revoked: for a
+    /// user, a client or a session the issuer's `refresh_token_days` (30) plus the longest life of
+    /// a token (`max_lifetime_seconds`, else 24 hours); for a token that life alone. A shorter
+    /// time gives a warning, because a refresh token then brings the user back.
     #[arg(long = "for", value_name = "LENGTH", value_parser = parse_length)]
     length: Option<Duration>,
     /// Why, for whoever lists revocations.
@@ -39,18 +41,22 @@ pub(crate) struct Add {
 
 impl Add {
     pub(crate) async fn run(self, desk: &Desk, kind: RevocationKind) -> Result<(), Failed> {
-        let Self { id, issuer, config: file, length, reason, dry } = self;
-        let config = file.as_deref().map(config).transpose()?;
+        let Self { id, issuer: name, config, length, reason, dry } = self;
+        let config = config.read_if_named()?;
         let claims = match id.as_str() {
             "-" => Some(token()?),
             _ => None,
         };
-        let issuer = match issuer {
-            Some(issuer) => short_name(config.as_ref(), issuer)?,
-            None => find(config.as_ref(), claims.as_ref())?,
+        let issuer = match (&config, &name) {
+            (Some(config), Some(name)) => Some(issuer(config, name)?),
+            (Some(config), None) => Some(find(config, claims.as_ref())?),
+            (None, Some(_)) => None,
+            (None, None) => {
+                return Err(Failed::misuse("no issuer is named: give `--issuer` or `--config`"));
+            }
         };
         let id = match &claims {
-            Some(claims) => claim(claims, kind, client_claim(config.as_ref(), &issuer))?,
+            Some(claims) => claim(claims, kind, client_claim(issuer))?,
             None => id,
         };
         if id.is_empty() {
@@ -58,13 +64,13 @@ impl Add {
         }
 
         let now = desk.now();
-        let length = length.unwrap_or(match kind {
-            RevocationKind::Session => MONTH,
-            _ => DAY,
-        });
+        let needed = needed(kind, issuer, claims.as_ref(), now);
+        let length = length.unwrap_or(needed);
         if length.is_zero() {
             return Err(Failed::misuse("`--for` must be more than no time: give `24h`, say"));
         }
+        let is_checked = issuer.is_some();
+        let issuer = issuer.map(|issuer| issuer.checks.issuer.clone()).or(name).unwrap_or_default();
         let until = now.saturating_add(length);
         let target = Revocable::new(kind, &issuer, &id);
         let mut revocation = Revocation::new(target, now, until);
@@ -75,18 +81,63 @@ impl Add {
         }
         if dry.dry_run {
             let what = format!("revoke {target} until {}", moment(revocation.expires()));
-            return desk.would(&what);
+            desk.would(&what)?;
+        } else {
+            revoke(desk, &revocation).await?;
         }
-        let stored = desk.revocations().put(&revocation).await?;
-        let text = format!("revoked {target} until {}", moment(stored.expires()));
-        let json = json!({
-            "id": target.to_string(),
-            "issuedBefore": stored.issued_before().map(Timestamp::as_secs),
-            "expires": stored.expires().as_secs(),
-            "reason": stored.reason(),
-        });
-        desk.output.print(text, &json)
+        if !is_checked {
+            note("the issuer's name is not checked: name a configuration by `--config`");
+        }
+        if length < needed {
+            let end = moment(now.saturating_add(needed));
+            let kind = kind.name();
+            note(format!("tokens of this {kind} can last until {end}, after the revocation ends"));
+        }
+        Ok(())
     }
+}
+
+/// Stores a revocation, and prints what is stored then.
+async fn revoke(desk: &Desk, revocation: &Revocation) -> Result<(), Failed> {
+    let stored = desk.revocations().put(revocation).await?;
+    let target = stored.target();
+    let text = format!("revoked {target} until {}", moment(stored.expires()));
+    let json = json!({
+        "id": target.to_string(),
+        "issuedBefore": stored.issued_before().map(Timestamp::as_secs),
+        "expires": stored.expires().as_secs(),
+        "reason": stored.reason(),
+    });
+    desk.output.print(text, &json)
+}
+
+/// Returns the time until no token can be accepted of what is revoked.
+///
+/// Without a configuration Cognito's defaults count.
+fn needed(
+    kind: RevocationKind,
+    issuer: Option<&Issuer>,
+    claims: Option<&Map<String, Value>>,
+    now: Timestamp,
+) -> Duration {
+    if kind != RevocationKind::Token {
+        return issuer.map_or_else(sign_in, Issuer::longest_sign_in);
+    }
+    let longest = issuer.map_or(Issuer::TOKEN_LIFETIME, Issuer::longest_token);
+    // Nothing bounds the life of some issuers' tokens, but this token states its own.
+    let leeway = issuer.map_or(0, |issuer| issuer.checks.leeway);
+    let exp = claims.and_then(|claims| claims.get("exp")).and_then(Value::as_f64);
+    let left = exp.filter(|exp| (0.0..LAST).contains(exp)).map(|exp| {
+        let end = Duration::from_secs_f64(exp).saturating_add(Duration::from_secs(leeway));
+        end.saturating_sub(Duration::from_nanos(now.as_nanos()))
+    });
+    left.map_or(longest, |left| left.max(longest))
+}
+
+/// The time for which a sign-in can bring tokens by Cognito's defaults.
+fn sign_in() -> Duration {
+    DAY.saturating_mul(u32::try_from(Issuer::REFRESH_TOKEN_DAYS).unwrap_or(u32::MAX))
+        .saturating_add(Issuer::TOKEN_LIFETIME)
 }
 
 /// The claims of a token on standard input; nothing is verified.
@@ -114,41 +165,27 @@ fn claim(
 }
 
 /// The claim in which an issuer's tokens name their client.
-fn client_claim<'a>(config: Option<&'a Config>, issuer: &str) -> &'a str {
-    let issuers = config.map(|config| config.issuers.as_slice()).unwrap_or_default();
-    let known = issuers.iter().find(|known| known.checks.issuer == issuer);
-    known.map_or("client_id", |known| &known.checks.client_claim)
+fn client_claim(issuer: Option<&Issuer>) -> &str {
+    issuer.map_or("client_id", |issuer| &issuer.checks.client_claim)
 }
 
-/// The short name of an issuer, which may be given by one of its `iss` where it is configured.
-fn short_name(config: Option<&Config>, given: String) -> Result<String, Failed> {
-    let Some(config) = config else { return Ok(given) };
-    let known = config.issuers.iter().find(|issuer| {
-        issuer.checks.issuer == given || issuer.identities.iter().any(|it| it.iss == given)
-    });
-    known
-        .map(|issuer| issuer.checks.issuer.clone())
-        .ok_or_else(|| Failed::refused(format!("the configuration has no issuer `{given}`")))
-}
-
-/// The issuer of the token, or the only one that there is.
-fn find(config: Option<&Config>, claims: Option<&Map<String, Value>>) -> Result<String, Failed> {
-    let issuers = config.map(|config| config.issuers.as_slice()).unwrap_or_default();
-    let iss = claims.and_then(|claims| claims.get("iss")).and_then(Value::as_str);
-    let mut fits = issuers.iter().filter(|issuer| match claims {
-        Some(_) => issuer.identities.iter().any(|it| Some(it.iss.as_str()) == iss),
-        None => true,
-    });
-    match (fits.next(), fits.next(), claims) {
-        (Some(issuer), None, _) => Ok(issuer.checks.issuer.clone()),
-        (None, _, Some(_)) => Err(Failed::refused(
+/// The issuer of the token, or the only one of the configuration.
+fn find<'a>(config: &'a Config, claims: Option<&Map<String, Value>>) -> Result<&'a Issuer, Failed> {
+    let several = "the configuration has several issuers: name one by `--issuer`";
+    let Some(claims) = claims else {
+        let [only] = config.issuers.as_slice() else { return Err(Failed::misuse(several)) };
+        return Ok(only);
+    };
+    let iss = claims.get("iss").and_then(Value::as_str);
+    let is_its = |issuer: &&Issuer| issuer.identities.iter().any(|it| Some(it.iss.as_str()) == iss);
+    config.issuers.iter().find(is_its).ok_or_else(|| {
+        Failed::refused(
             "the token's issuer is not configured: no authorizer with this configuration takes it",
-        )),
-        _ => Err(Failed::misuse("the configuration has several issuers: name one by `--issuer`")),
-    }
+        )
+    })
 }
 
-/// As long as a token of Cognito's may last.
 const DAY: Duration = Duration::from_secs(86_400);
-/// As long as a session of Cognito's lasts unless it is configured.
-const MONTH: Duration = Duration::from_secs(30 * 86_400);
+
+/// The end of the year 9999, the last time of a token, in Unix seconds.
+const LAST: f64 = 253_402_300_800.0;

@@ -9,7 +9,7 @@ use crate::args::{plan_id, subject};
 use crate::chart::{Row, bar, html, longest, svg};
 use crate::desk::Desk;
 use crate::exit::Failed;
-use crate::output::{Output, table};
+use crate::output::{Output, escaped, table, write_styled};
 
 /// Show what a subject used, with a bar for each period.
 ///
@@ -64,24 +64,33 @@ impl Show {
             Output::Json => {
                 desk.output.print("", &serde_json::to_value(&report).unwrap_or_default())
             }
-            Output::Text => desk.output.print(text(name, &plan, &rows), &json!(null)),
+            Output::Text => write_styled(&text(name, &plan, &rows)),
         }
     }
 }
 
+/// The answer for people, escaped, with coloured bars.
 fn text(name: &str, plan: &PlanRecord, rows: &[Row]) -> String {
     let most = longest(rows);
-    let mut cells = vec![["PERIOD", "USED", "LEFT", "GRANTED", ""].map(str::to_owned)];
+    // The last column keeps the width of each line.
+    let mut cells = vec![["PERIOD", "USED", "LEFT", "GRANTED", "|"].map(str::to_owned)];
     cells.extend(rows.iter().map(|row| {
         [
             row.label.clone(),
             row.used.to_string(),
             row.left.map_or_else(|| "-".to_owned(), |left| left.to_string()),
             if row.granted > 0 { row.granted.to_string() } else { "-".to_owned() },
-            bar(row, most),
+            "|".to_owned(),
         ]
     }));
-    format!("{name}, plan {}\n\n{}", plan.id, table(&cells))
+    let bars = std::iter::once(String::new()).chain(rows.iter().map(|row| bar(row, most)));
+    let table = table(&cells);
+    let lines = table.lines().zip(bars).map(|(line, bar)| {
+        let line = format!("{}{bar}", line.trim_end_matches('|'));
+        line.trim_end().to_owned()
+    });
+    let heading = escaped(&format!("{name}, plan {}", plan.id)).into_owned();
+    format!("{heading}\n\n{}\n", lines.collect::<Vec<_>>().join("\n"))
 }
 
 const EXAMPLES: &str = "\
