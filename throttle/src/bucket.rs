@@ -20,6 +20,7 @@
 mod charge;
 mod convert;
 mod few;
+mod guest;
 mod receipt;
 mod state;
 mod write;
@@ -32,6 +33,6 @@ pub use write::{Count, Move, To, When, Write};
 
 pub use crate::period::Counter;
 
-pub(crate) use charge::Refusals;
-pub(crate) use convert::Conversion;
+pub(crate) use charge::{Refusal, Refusals};
+pub(crate) use guest::{Foreign, SOON};
 pub(crate) use write::MAX_COUNT;

@@ -38,6 +38,8 @@ pub struct Charge {
     pub now: Timestamp,
     /// The plan that it is made under.
     pub stamp: Stamp,
+    /// The stamp of the plan that the bucket is under, if that is another: see [`Charge::guest`].
+    pub(crate) host: Option<Stamp>,
     /// How many tokens it takes, of every rate and of every quota.
     pub cost: NonZeroU32,
     /// The plan's own rate, and the method's, where there are any.
@@ -58,6 +60,8 @@ pub struct Step {
     /// The latest `tat` that the idle form takes for idle: `now`, or later where there is slack.
     pub idle: Timestamp,
     burst: u64,
+    /// Whether the `tat` must be there already, because a guest may not add one.
+    present: bool,
 }
 
 /// What a request adds to a period's counter.
@@ -116,7 +120,7 @@ impl Charge {
             }
         }
         let stamp = Stamp { plan: record.id.clone(), version: record.version };
-        Self { now, stamp, cost, steps, counts }
+        Self { now, stamp, host: None, cost, steps, counts }
     }
 
     /// Takes from this method's own rate too.
@@ -164,7 +168,7 @@ impl Charge {
     pub fn write(&self, forms: Forms) -> Write {
         let step = |step: &Step| step.write(forms.of(step.meter.scope), self.now);
         Write {
-            found: Some(self.stamp.clone()),
+            found: Some(self.bucket_stamp().clone()),
             moves: self.steps.iter().map(step).collect(),
             ..self.empty()
         }
@@ -172,8 +176,8 @@ impl Charge {
 
     /// Takes this charge from a state that it fits: what its write makes of it.
     pub(crate) fn take(&self, state: &mut State) {
-        let usual =
-            state.stamp.as_ref() == Some(&self.stamp) && state.tats.len() <= self.steps.len();
+        let usual = state.stamp.as_ref() == Some(self.bucket_stamp())
+            && state.tats.len() <= self.steps.len();
         if !usual {
             let mut write = self.write(self.forms(state));
             self.tidy(&mut write, state);
@@ -202,7 +206,7 @@ impl Charge {
     /// Else an item would grow by every method that was ever called. Two at a time: each is a
     /// condition that may fail.
     pub(crate) fn tidy(&self, write: &mut Write, state: &State) {
-        let old = self.now.saturating_sub(HOUR);
+        let old = self.idle_since();
         let used = |meter: Meter| self.steps.iter().any(|step| step.meter == meter);
         let left = state.tats.iter().filter(|(meter, tat)| **tat <= old && !used(**meter));
         write.moves.extend(left.take(2).map(|(meter, _)| Move {
@@ -212,11 +216,21 @@ impl Charge {
         }));
     }
 
+    /// The stamp that the bucket has before and after this charge.
+    pub(crate) fn bucket_stamp(&self) -> &Stamp {
+        self.host.as_ref().unwrap_or(&self.stamp)
+    }
+
+    /// A `tat` no later than this has been of no use for an hour, and may go.
+    pub(super) fn idle_since(&self) -> Timestamp {
+        self.now.saturating_sub(HOUR)
+    }
+
     /// A write that takes the quotas' part of this charge, and nothing of the rates.
     pub(super) fn empty(&self) -> Write {
         Write {
             found: None,
-            stamp: self.stamp.clone(),
+            stamp: self.bucket_stamp().clone(),
             moves: SmallVec::new(),
             counts: self.counts.iter().map(Tally::write).collect(),
             forgotten: self.counts.iter().map(|count| count.forgotten).collect(),
@@ -230,7 +244,7 @@ impl Charge {
 
     /// The limits that this state leaves no room in; none when the request fits.
     ///
-    /// The state must be one under this charge's own plan.
+    /// The state must be under this charge's plan, or under its host.
     pub(crate) fn refusals(&self, state: &State) -> Refusals {
         let mut refusals = Refusals::new();
         for step in &self.steps {
@@ -280,18 +294,39 @@ impl Charge {
 
 impl Step {
     fn new(scope: Scope, throttle: Throttling, cost: NonZeroU32, now: Timestamp) -> Self {
-        let meter = Meter { scope, interval: throttle.rate().interval_nanos() };
-        let mut step = Self {
-            meter,
+        let (interval, burst) = (throttle.rate().interval_nanos(), throttle.burst());
+        let step = Self {
+            meter: Meter { scope, interval },
             advance: Duration::ZERO,
             ceiling: now,
             idle: now,
-            burst: throttle.burst(),
+            burst,
+            present: false,
         };
-        step.advance = step.nanos(cost.get().into());
-        let room = step.burst.saturating_sub(cost.get().into());
-        step.ceiling = now.saturating_add(step.nanos(room));
-        step
+        step.counted_by(step.meter, cost, now)
+    }
+
+    /// The step that takes as many tokens from another meter.
+    fn counted_by(mut self, meter: Meter, cost: NonZeroU32, now: Timestamp) -> Self {
+        let slack = self.idle.saturating_since(now).as_nanos();
+        let slack = slack / u128::from(self.meter.interval.get());
+        self.meter = meter;
+        self.advance = self.nanos(cost.get().into());
+        let room = self.nanos(self.burst.saturating_sub(cost.get().into()));
+        // Only for a guest of a slow plan can this be the smaller one.
+        let most = Duration::from_nanos(MAX_REFILL).saturating_sub(self.advance);
+        self.ceiling = now.saturating_add(room.min(most));
+        let slack = self.nanos(u64::try_from(slack).unwrap_or(u64::MAX));
+        self.idle = now.saturating_add(slack).min(self.ceiling);
+        self
+    }
+
+    /// The step of a guest: it moves the only meter that the state has for the scope.
+    pub(super) fn guest(self, state: &State, charge: &Charge) -> Option<Self> {
+        let mut meters = state.tats.keys().filter(|meter| meter.scope == self.meter.scope);
+        let (meter, None) = (*meters.next()?, meters.next()) else { return None };
+        let step = Self { present: true, ..self.counted_by(meter, charge.cost, charge.now) };
+        (step.advance <= Duration::from_nanos(MAX_REFILL)).then_some(step)
     }
 
     /// How long so many tokens take. No overflow for a burst, which takes at most 366 days.
@@ -301,7 +336,14 @@ impl Step {
 
     fn write(&self, form: Form, now: Timestamp) -> Move {
         let (when, to) = match form {
-            Form::Idle => (When::AtMost(self.idle), To::At(self.idle.saturating_add(self.advance))),
+            Form::Idle => {
+                let idle = if self.present {
+                    When::Within(Timestamp::EPOCH, self.idle)
+                } else {
+                    When::AtMost(self.idle)
+                };
+                (idle, To::At(self.idle.saturating_add(self.advance)))
+            }
             Form::Busy => (When::Within(now, self.ceiling), To::Forward(self.advance)),
         };
         Move { meter: self.meter, when, to }
