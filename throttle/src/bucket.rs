@@ -21,6 +21,7 @@ mod charge;
 mod convert;
 mod few;
 mod guest;
+mod past;
 mod receipt;
 mod state;
 mod write;
@@ -35,4 +36,5 @@ pub use crate::period::Counter;
 
 pub(crate) use charge::{Refusal, Refusals};
 pub(crate) use guest::{Foreign, SOON};
+pub(crate) use past::removable;
 pub(crate) use write::MAX_COUNT;

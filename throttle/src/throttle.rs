@@ -337,6 +337,10 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 if !matches!(taking, Taking::Charge) {
                     tick(&self.tallies.converted);
                 }
+                if let Some(sweep) = made.sweep(&state).filter(|_| *calls > 0) {
+                    // The decision stands, whatever becomes of this.
+                    let _ = self.within(calls, request.subject, &sweep).await;
+                }
                 let decision = match lease {
                     Some(asking) => self.keep(asking, request, &charge, &state, began),
                     None => taken(request.subject, &made, state, taking),
@@ -435,8 +439,10 @@ fn next(
         Some(stamp) if stamp.supersedes(&charge.stamp) => Next::Behind(stamp.version),
         Some(stamp) if *stamp != charge.stamp => match charge.foreign(&record.plan, state, lost) {
             Foreign::Guest(guest) => take(&guest),
-            Foreign::Change { write, takes: true } => Next::Write(write, Taking::Converted),
-            Foreign::Change { write, takes: false } => Next::Write(write, Taking::Nothing),
+            Foreign::Change { mut write, takes } => {
+                charge.forget(&mut write, state);
+                Next::Write(write, if takes { Taking::Converted } else { Taking::Nothing })
+            }
             Foreign::Refuse(charge, shown, refusals) => {
                 Next::Refuse(Decision::refused(&charge, &shown, refusals))
             }

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::write::MAX_COUNT;
 use super::{Count, Counter, Meter, Move, Scope, Stamp, State, To, When, Write};
-use crate::clock::{NANOS_A_SECOND, Timestamp};
+use crate::clock::Timestamp;
 use crate::decision::{Limit, Standing, Standings};
 use crate::period::{Current, Period, Today};
 use crate::plan::{MAX_REFILL, MethodRate, Quota, Throttling};
@@ -69,8 +69,6 @@ pub struct Step {
 pub struct Tally {
     /// The counter of the current period.
     pub counter: Counter,
-    /// The counter of a period so long past that the write removes it.
-    pub forgotten: Counter,
     /// The most that the counter may show afterwards, where the plan has a quota for it.
     pub quota: Option<u64>,
     cost: u32,
@@ -189,31 +187,21 @@ impl Charge {
             state.tats.insert(step.meter, from.saturating_add(step.advance));
         }
         for count in &self.counts {
+            let is_new = !state.counters.contains_key(&count.counter);
             let add = |used: &mut i64| *used = used.saturating_add(count.cost.into());
             state.counters.update(count.counter, add);
-            state.counters.remove(&count.forgotten);
+            if is_new {
+                for counter in state.removable(self.now) {
+                    state.forget(counter);
+                }
+            }
         }
         state.writes = state.writes.saturating_add(1);
     }
 
     /// The part of a state that an answer to this charge's write tells.
     pub(crate) fn part(&self, state: &State) -> State {
-        state.part(self.counts.iter().map(|count| count.counter))
-    }
-
-    /// Lets a write remove what methods have left that nobody has called for an hour.
-    ///
-    /// Else an item would grow by every method that was ever called. Two at a time: each is a
-    /// condition that may fail.
-    pub(crate) fn tidy(&self, write: &mut Write, state: &State) {
-        let old = self.idle_since();
-        let used = |meter: Meter| self.steps.iter().any(|step| step.meter == meter);
-        let left = state.tats.iter().filter(|(meter, tat)| **tat <= old && !used(**meter));
-        write.moves.extend(left.take(2).map(|(meter, _)| Move {
-            meter: *meter,
-            when: When::AtMost(self.now),
-            to: To::Gone,
-        }));
+        state.part(self.counts.iter().map(|count| count.counter), self.now)
     }
 
     /// The stamp that the bucket has before and after this charge.
@@ -233,12 +221,12 @@ impl Charge {
             stamp: self.bucket_stamp().clone(),
             moves: SmallVec::new(),
             counts: self.counts.iter().map(Tally::write).collect(),
-            forgotten: self.counts.iter().map(|count| count.forgotten).collect(),
+            forgotten: SmallVec::new(),
             returned: None,
             writes: None,
             unchanged: None,
             changed: None,
-            expires_at: expiry(self.now),
+            now: self.now,
         }
     }
 
@@ -365,14 +353,13 @@ impl Step {
 
 impl Tally {
     fn new(current: &Current, quota: Option<Quota>, created: Timestamp, cost: NonZeroU32) -> Self {
-        let Current { window, forgotten } = *current;
+        let window = current.window;
         let quota = quota.map(|quota| {
             let offset = if window.contains(created) { quota.offset() } else { 0 };
             quota.limit().saturating_sub(offset)
         });
         Self {
             counter: window.counter,
-            forgotten,
             quota,
             cost: cost.get(),
             ends: window.end,
@@ -414,15 +401,5 @@ impl Tally {
     }
 }
 
-/// The second from which deleting the item changes no decision.
-///
-/// No rate is owed for longer than 366 days, by whatever plan or method, and no period that counts
-/// lasts as long. With 400 days the twelve months of history last too, and a clock that is behind
-/// brings nothing forward that matters.
-pub(super) fn expiry(now: Timestamp) -> u64 {
-    now.saturating_add(KEEP).as_nanos().div_ceil(NANOS_A_SECOND)
-}
-
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
-const KEEP: Duration = Duration::from_secs(400 * 86_400);

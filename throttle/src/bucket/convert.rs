@@ -6,10 +6,9 @@
 //! a rate that the new plan doesn't have stays as it is until it is paid, for another plan that
 //! has it. Counters belong to periods, not to plans, and stay.
 //!
-//! So two plans that take turns (two tokens of one subject with different claims) admit no more
-//! than the larger of the two alone would: no change makes the debt smaller in tokens, each
-//! rate pays back no faster than itself, and a request is admitted only where the debt with it
-//! is within the burst of its own plan. In every window w, admitted <= max burst + max rate·w.
+//! So no change makes the debt smaller in tokens, and plans that take turns admit no more than
+//! the largest of them would alone: see [`guest`](super::guest), which also says when a plan is
+//! changed.
 //!
 //! The write is conditional on the very state that it was made from, and on that state's plan.
 //! Of several that try, one succeeds, and no write under the older plan succeeds afterwards. That
@@ -67,11 +66,12 @@ impl Charge {
         after.tats.clear();
         let mut too_long = BTreeMap::new();
         for (meter, tat) in state.tats.iter() {
+            if *tat <= self.idle_since() {
+                continue;
+            }
             let Some(interval) = rates.get(&meter.scope).copied() else {
                 // Another plan has this rate. Its requests are guests while the `tat` is here.
-                if *tat > self.idle_since() {
-                    after.tats.insert(*meter, *tat);
-                }
+                after.tats.insert(*meter, *tat);
                 continue;
             };
             let debt = scaled(tat.saturating_since(now), meter.interval, interval);

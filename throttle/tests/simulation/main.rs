@@ -226,14 +226,3 @@ fn decisions(run: &Run) -> impl Iterator<Item = (u64, u64, String)> {
     let told = |outcome: &Outcome| format!("{:?}", outcome.result);
     run.outcomes.iter().map(move |outcome| (outcome.asked, outcome.answered, told(outcome)))
 }
-
-#[test]
-fn debug_law() {
-    let mut all = BTreeMap::<u32, u32>::new();
-    for seed in 0..60 {
-        for found in judge(&Run::new(seed, CROWDED, Law::BucketPerPlan)) {
-            *all.entry(found.invariant).or_default() += 1;
-        }
-    }
-    eprintln!("{all:?}");
-}

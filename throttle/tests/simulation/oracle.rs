@@ -179,8 +179,16 @@ fn i01_windows_of(scope: Scope, steps: &[Step<'_>]) -> Option<Violation> {
             let bound = (i128::from(burst) * i128::from(interval) + window) * SCALE;
             if (i128::from(taken) * SCALE - given) * i128::from(interval) > bound {
                 return violation(
-                    if refunds { 7 } else if several { 14 } else { 1 },
-                    format!("{taken} tokens within {window} ns, S included, of {burst} and {interval} ns"),
+                    if refunds {
+                        7
+                    } else if several {
+                        14
+                    } else {
+                        1
+                    },
+                    format!(
+                        "{taken} tokens within {window} ns, S included, of {burst} and {interval} ns"
+                    ),
                 );
             }
         }
@@ -352,7 +360,8 @@ fn i05_refusals(run: &Run, outcome: &Outcome) -> Option<Violation> {
         return None;
     }
     let judge = |record| {
-        let of = move |guest| Ask { record, method: outcome.method, now, cost: outcome.cost, guest };
+        let of =
+            move |guest| Ask { record, method: outcome.method, now, cost: outcome.cost, guest };
         let judge = move |state| [false, true].map(|guest| Reference::of(state).judge(of(guest)));
         states.iter().flat_map(judge)
     };

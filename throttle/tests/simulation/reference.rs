@@ -56,9 +56,13 @@ impl Reference {
             return;
         }
         // An instance whose clock is behind the last change goes by that change.
+        let useful = now - HOUR;
         let now = now.max(self.changed);
         self.changed = now;
         for (meter, tat) in std::mem::take(&mut self.tats) {
+            if tat <= useful {
+                continue;
+            }
             let rate = rates_of(&to.plan).find(|(scope, _)| *scope == meter.scope);
             let Some((_, throttle)) = rate else {
                 self.tats.insert(meter, tat);
@@ -166,6 +170,9 @@ pub(crate) fn limit(record: &PlanRecord, period: Period, now: u64) -> Option<i64
     let first = period.window(Timestamp::from_nanos(now)).contains(record.created);
     Some((quota.limit() - if first { quota.offset() } else { 0 }) as i64)
 }
+
+/// What was full for so long is full by any clock.
+const HOUR: u64 = 3_600_000_000_000;
 
 /// When the last period that a request at `now` may count in ends.
 pub(crate) fn last_end(now: u64) -> u64 {

@@ -311,8 +311,7 @@ impl Scenario {
             self.events.push((at, Event::Jump { instance: self.instance(random), by }));
         }
         if profile.replans && random.chance(200) {
-            let replan =
-                Event::Replan { plan: self.any_plan(random), to: plan(random, profile) };
+            let replan = Event::Replan { plan: self.any_plan(random), to: plan(random, profile) };
             self.events.push((at, replan));
         }
         if profile.kills && random.chance(200) {

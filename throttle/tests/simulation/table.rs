@@ -112,7 +112,7 @@ impl Table {
             after.counters.clear();
         }
         let answer = Answer::Applied(write.part(&after));
-        let expires_at = write.expires_at;
+        let expires_at = write.expires_at();
         let commit = Commit { task, subject: subject.clone(), at, before, after, expires_at };
         match self.law {
             Law::ReadThenWrite => return (answer, Some(commit)),
