@@ -20,6 +20,8 @@
 mod charge;
 mod convert;
 mod few;
+mod guest;
+mod past;
 mod receipt;
 mod state;
 mod write;
@@ -32,6 +34,7 @@ pub use write::{Count, Move, To, When, Write};
 
 pub use crate::period::Counter;
 
-pub(crate) use charge::Refusals;
-pub(crate) use convert::Conversion;
+pub(crate) use charge::{Refusal, Refusals};
+pub(crate) use guest::{Foreign, SOON};
+pub(crate) use past::removable;
 pub(crate) use write::MAX_COUNT;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::bucket::{Charge, Receipt, Refusals, Scope, State};
+use crate::bucket::{Charge, Receipt, Refusal, Refusals, SOON, Scope, State};
 use crate::name::PlanId;
 use crate::period::Period;
 
@@ -23,10 +23,15 @@ pub enum Limit {
     Weekly,
     /// The quota of a month.
     Monthly,
+    /// No limit of the plan: more requests of the subject came at once than its item can serve.
+    ///
+    /// Others changed the item at each try, or DynamoDB throttles this one item. Nothing was
+    /// charged, and the wait is at most a second.
+    Contention,
 }
 
 impl Limit {
-    /// The name: `burst`, `method`, `daily`, `weekly` or `monthly`.
+    /// The name: `burst`, `method`, `daily`, `weekly`, `monthly` or `contention`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -35,6 +40,7 @@ impl Limit {
             Self::Daily => "daily",
             Self::Weekly => "weekly",
             Self::Monthly => "monthly",
+            Self::Contention => "contention",
         }
     }
 }
@@ -150,6 +156,13 @@ impl Decision {
         }
     }
 
+    /// A request that is refused because its item is in too much demand. Nothing was charged.
+    pub(crate) fn contended(plan: PlanId) -> Self {
+        let refusal = Refusal { limit: Limit::Contention, wait: SOON };
+        let refusals = std::iter::once(refusal).collect();
+        Self { plan, standings: Standings::new(), refusals, degraded: false, receipt: None }
+    }
+
     /// A request that was served from a lease, `age` after that was taken.
     ///
     /// What the lease still holds is left to this instance, and what was refilled since isn't
@@ -218,9 +231,10 @@ impl Decision {
 
     /// The time until the same request would fit if nobody else came, to the nanosecond.
     ///
-    /// None if it was allowed, or if a rate, burst or quota of 0 refused it: then waiting does not
+    /// `None` if it was allowed, or if a rate, burst or quota of 0 refused it: then waiting does not
     /// help. A nanosecond less is too early. If several instances share the store, requests that
-    /// others admitted within the last second may not be in it yet.
+    /// others admitted within the last second may not be in it yet. A refusal by
+    /// [`Limit::Contention`] has a wait of one second, which is no promise.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         let waits = self.refusals.iter().map(|refusal| refusal.wait);

@@ -79,6 +79,11 @@ pub enum Failure {
     /// More was asked than the table serves.
     #[error("the table is throttled: raise its capacity, or spread the load")]
     Throttled,
+    /// More was asked of one item than DynamoDB serves of it. Nothing was charged.
+    ///
+    /// A decision is then a refusal by [`Limit::Contention`], under every failure policy.
+    #[error("one item is throttled: spread the load over more subjects, or use leases")]
+    HotKey,
     /// There is no such table.
     #[error("the table doesn't exist: create it, or correct its name and region")]
     NoTable,
@@ -100,7 +105,9 @@ pub enum Failure {
     /// The table failed again and again, so it isn't asked for a moment. Nothing was charged.
     #[error("the table has just failed several times in a row: it is asked again within a second")]
     Suspended,
-    /// Others changed the item at each try.
+    /// Others changed the item at each try. Nothing was changed.
+    ///
+    /// No decision fails like this: it is then a refusal by [`Limit::Contention`].
     #[error("the item changed at each of {calls} tries: spread the load over more subjects")]
     Contended {
         /// How often it was tried.
@@ -117,6 +124,7 @@ impl Failure {
             | Self::Unreachable
             | Self::Outage
             | Self::Throttled
+            | Self::HotKey
             | Self::Suspended
             | Self::Contended { .. } => true,
             Self::NoTable | Self::Denied { .. } | Self::Unconfigured | Self::Rejected { .. } => {
@@ -134,6 +142,7 @@ impl Failure {
             // A connection can also break after the request has left.
             Self::TimedOut | Self::Unreachable | Self::Outage => true,
             Self::Throttled
+            | Self::HotKey
             | Self::NoTable
             | Self::Denied { .. }
             | Self::Unconfigured
@@ -151,6 +160,7 @@ impl Failure {
         match self {
             Self::TimedOut | Self::Unreachable | Self::Outage => true,
             Self::Throttled
+            | Self::HotKey
             | Self::NoTable
             | Self::Denied { .. }
             | Self::Unconfigured

@@ -47,6 +47,18 @@
 //! is admitted in a window of w was charged within the window of w + L that ends with it, and
 //! I1 for that window is the bound. Tokens that nobody used were charged all the same.
 //!
+//! **I14, with several plans of one subject.** Two keys, or two tokens with different claims, can
+//! give one subject several plans. They share its bucket, and the bound is b + r·(w + S) with the
+//! largest burst and the largest rate of them. The bucket is under one plan at a time. A request
+//! under another plan takes the bucket over if that plan was changed more than ten seconds ago,
+//! or if it is refused and its own rate is the faster one. Otherwise it is charged as a guest: it
+//! moves the `tat` that is there, at the rate that is there, and must fit its own burst. What is
+//! owed is one number of tokens, which each admission raises by its cost and which sinks no faster
+//! than the largest rate. A change keeps that number, rounded up.
+//!
+//! So after a downgrade, what is owed sinks at the old rate until the first request is admitted
+//! under the new plan. After a new version of a plan it sinks at the new rate at once.
+//!
 //! # What a skewed clock does
 //!
 //! An instance whose clock is *behind* refuses what would fit, by as much as it is behind. One
@@ -65,6 +77,17 @@
 //! Plans are read again after a minute, so that is how long an old plan may decide. A bucket
 //! that has met the new version tells every instance with the old one to read it again, at the
 //! next write. What is owed is kept, in tokens, when a plan changes.
+//!
+//! # What the table keeps
+//!
+//! A bucket's item shows the use of the current day and of 31 days, 12 weeks and 12 months before
+//! it. Each answer names the counters that are older, and the next write removes them. So that a
+//! write never costs more than one unit, the item stays below 1 KB: if long names, many methods or
+//! large counts need the room, the oldest counters of the history go too. If an instance that knows
+//! nothing finds the item nearly full, it makes one more write to clean up, which is about one
+//! write in eight days for a subject that comes once a day. A subject's name of more than 128 bytes
+//! is replaced in the key by its SHA-256 and its last 40 bytes, such as `sha256-ba78…~user-7`, which
+//! is what listings show.
 //!
 //! # What it costs
 //!
@@ -109,7 +132,11 @@
 //! wasn't applied, and isn't repeated either: it would add to what the item has too much of. After
 //! five failures in a row the table is left alone for a second, so that requests fail at once
 //! instead of after 100 ms, and then one call tries. A single throttled subject doesn't count
-//! again and again: a hot key is no outage.
+//! again and again: a hot key is not an outage.
+//!
+//! If DynamoDB says that it throttles this one item (`…KeyRangeThroughputExceeded`), or if the item
+//! changed at each of six tries, the subject itself is in too much demand. Its request is refused
+//! under every policy, by [`Limit::Contention`](crate::Limit::Contention), with a wait of one second.
 //!
 //! A plan says what is answered then ([`FailurePolicy`](crate::FailurePolicy)):
 //! - `closed`, the default: no decision. Choose it where what lies behind must be protected.

@@ -61,6 +61,8 @@ impl Leases {
         let shares = standings.iter().map(|standing| match standing.limit() {
             Limit::Burst | Limit::Method => standing.remaining() / SHARE_OF_RATE,
             Limit::Daily | Limit::Weekly | Limit::Monthly => standing.remaining() / SHARE_OF_QUOTA,
+            // It has no standing.
+            Limit::Contention => 0,
         });
         let least = shares.min().unwrap_or_default();
         wanted.min(u32::try_from(least).unwrap_or(u32::MAX))

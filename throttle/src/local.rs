@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use lru::LruCache;
 
-use crate::bucket::{Charge, Conversion, State};
+use crate::bucket::{Charge, Foreign, State};
 use crate::decision::Decision;
 use crate::lock::Lock;
 use crate::name::Subject;
@@ -60,14 +60,18 @@ impl Local {
 /// Takes the charge from a state that nobody else can change meanwhile.
 pub(crate) fn take(charge: &Charge, plan: &Plan, state: &mut State) -> Decision {
     match &state.stamp {
-        Some(stamp) if *stamp != charge.stamp => match charge.convert(plan, state) {
-            Conversion::Fitting(write) => write.apply(state),
-            Conversion::Refusing(write) => {
+        Some(stamp) if *stamp != charge.stamp => match charge.foreign(plan, state, false) {
+            Foreign::Change { write, takes: true } => write.apply(state),
+            Foreign::Change { write, takes: false } => {
                 write.apply(state);
                 return Decision::refused(charge, state, charge.refusals(state));
             }
-            Conversion::Waiting { shown, refusals } => {
-                return Decision::refused(charge, &shown, refusals);
+            Foreign::Guest(guest) => {
+                guest.take(state);
+                return Decision::allowed(&guest, state);
+            }
+            Foreign::Refuse(charge, shown, refusals) => {
+                return Decision::refused(&charge, &shown, refusals);
             }
         },
         _ => {

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use jiff::ToSpan;
-use jiff::civil::Date;
+use jiff::civil::{Date, ISOWeekDate, Weekday};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -64,6 +64,27 @@ impl Counter {
     pub fn period(self) -> Period {
         self.period
     }
+
+    /// Returns true if both count periods of one kind, and this one's came first.
+    pub(crate) fn is_before(self, other: Self) -> bool {
+        self.period == other.period && self.number < other.number
+    }
+
+    /// The last day of its period; `None` if there is no such period.
+    pub(crate) fn last_day(self) -> Option<Date> {
+        let part = |number: u32| i8::try_from(number % 100).ok();
+        let (rest, last) = (self.number / 100, part(self.number)?);
+        match self.period {
+            Period::Day => Date::new(i16::try_from(rest / 100).ok()?, part(rest)?, last).ok(),
+            Period::Week => {
+                let year = i16::try_from(rest).ok()?;
+                Some(ISOWeekDate::new(year, last, Weekday::Sunday).ok()?.date())
+            }
+            Period::Month => {
+                Some(Date::new(i16::try_from(rest).ok()?, last, 1).ok()?.last_of_month())
+            }
+        }
+    }
 }
 
 impl Display for Counter {
@@ -96,11 +117,14 @@ pub(crate) struct Today {
     month: Current,
 }
 
-/// A period that lasts, and the counter that left the history when it began.
+/// A period that lasts, and the ones before it that matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Current {
     pub(crate) window: Window,
-    pub(crate) forgotten: Counter,
+    /// The counter of the period before, which a clock that is behind still counts in.
+    pub(crate) before: Counter,
+    /// The oldest counter of the history.
+    pub(crate) oldest: Counter,
 }
 
 thread_local! {
@@ -133,7 +157,8 @@ impl Today {
     fn worked_out(now: Timestamp) -> Self {
         let current = |period: Period| Current {
             window: period.window(now),
-            forgotten: period.forgotten(now),
+            before: period.back(now, 1),
+            oldest: period.oldest(now),
         };
         let day = current(Period::Day);
         let Window { start: from, end: to, .. } = day.window;
@@ -160,17 +185,22 @@ impl Period {
         Window { counter: self.counter(today), start: midnight(first), end: midnight(next) }
     }
 
-    /// The counter that leaves the kept history when `now`'s period begins.
+    /// The oldest counter of the history: 31 days, 12 weeks or 12 months before the current one.
     ///
-    /// Kept are the current period and the 31 days, 12 weeks or 12 months before it,
-    /// which together stay under the kilobyte that one write unit pays for.
+    /// Older counters are removed. Counters of the history are removed too if the bucket's item
+    /// would otherwise pass the kilobyte that one write unit pays for, the oldest first.
     #[must_use]
-    pub fn forgotten(self, now: Timestamp) -> Counter {
+    pub fn oldest(self, now: Timestamp) -> Counter {
+        self.back(now, if self == Self::Day { 31 } else { 12 })
+    }
+
+    /// The counter of the period that is so many before the current one.
+    fn back(self, now: Timestamp, periods: i32) -> Counter {
         let today = date(now);
         self.counter(match self {
-            Self::Day => today.saturating_sub(32.days()),
-            Self::Week => today.saturating_sub(13.weeks()),
-            Self::Month => today.first_of_month().saturating_sub(13.months()),
+            Self::Day => today.saturating_sub(periods.days()),
+            Self::Week => today.saturating_sub(periods.weeks()),
+            Self::Month => today.first_of_month().saturating_sub(periods.months()),
         })
     }
 
@@ -264,10 +294,25 @@ mod tests {
 
     #[test]
     fn the_history_keeps_31_days_12_weeks_and_12_months() {
-        assert_eq!(Period::Day.forgotten(noon(2026, 11, 21)).to_string(), "d20261020");
-        assert_eq!(Period::Week.forgotten(noon(2026, 11, 21)).to_string(), "w2026-34");
-        assert_eq!(Period::Month.forgotten(noon(2026, 11, 30)).to_string(), "m202510");
-        assert_eq!(Period::Month.forgotten(noon(2026, 1, 31)).to_string(), "m202412");
+        assert_eq!(Period::Day.oldest(noon(2026, 11, 21)).to_string(), "d20261021");
+        assert_eq!(Period::Week.oldest(noon(2026, 11, 21)).to_string(), "w2026-35");
+        assert_eq!(Period::Month.oldest(noon(2026, 11, 30)).to_string(), "m202511");
+        assert_eq!(Period::Month.oldest(noon(2026, 1, 31)).to_string(), "m202501");
+    }
+
+    #[test]
+    fn a_counters_last_day_is_its_periods() {
+        let last_day = |name| Counter::parse(name).unwrap().last_day().map(|day| day.to_string());
+        for (name, day) in [
+            ("d20280229", Some("2028-02-29")),
+            ("w2026-53", Some("2027-01-03")),
+            ("m202602", Some("2026-02-28")),
+            ("d20260229", None),
+            ("w2027-53", None),
+            ("m202600", None),
+        ] {
+            assert_eq!(last_day(name), day.map(str::to_owned), "{name}");
+        }
     }
 
     #[test]
@@ -307,7 +352,9 @@ mod tests {
                 for period in [Period::Day, Period::Week, Period::Month] {
                     let current = today.of(period);
                     prop_assert_eq!(current.window, period.window(now));
-                    prop_assert_eq!(current.forgotten, period.forgotten(now));
+                    prop_assert_eq!(current.oldest, period.oldest(now));
+                    let before = current.window.start.saturating_sub(Duration::from_nanos(1));
+                    prop_assert_eq!(current.before, period.window(before).counter);
                 }
             }
         }

@@ -24,6 +24,8 @@ pub enum Fault {
     Outage,
     /// The service refuses to serve so much.
     Throttled,
+    /// The service refuses to serve so much of one item.
+    HotKey,
     /// The table isn't there.
     NoTable,
     /// It is applied after so long, by tokio's clock.
@@ -121,6 +123,7 @@ impl<S> Faulty<S> {
             Some(Fault::Unreachable) => Failure::Unreachable,
             Some(Fault::Outage) => Failure::Outage,
             Some(Fault::Throttled) => Failure::Throttled,
+            Some(Fault::HotKey) => Failure::HotKey,
             Some(Fault::NoTable) => Failure::NoTable,
         };
         Err(failure.into())

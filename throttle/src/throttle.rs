@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::breaker::Breaker;
-use crate::bucket::{Charge, Conversion, Forms, Receipt, State, Write};
+use crate::bucket::{Charge, Foreign, Forms, Receipt, State, Write};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::counts::{Counts, Tallies, tick};
 use crate::decision::{Decision, Limit};
@@ -161,11 +161,14 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// Decides one request, and counts it if it is allowed.
     ///
-    /// Mostly one write to the store, at most two while no clock is ahead of this one and no plan
-    /// changes, and never more than six; and a look-up of the plan once a minute, or where it
-    /// has changed. None where what the store said within the last second refuses already, a
-    /// lease has tokens left, or the store lets its buckets be changed in place. While the store
-    /// fails, as the plan's failure policy says.
+    /// Mostly one write to the store, and never more than six. It is at most two while no clock is
+    /// ahead of this one, and no plan changes. The plan is looked up once a minute, or when it has
+    /// changed. No call is made if the store's answer of the last second refuses already, if a lease
+    /// has tokens left, or if the store's buckets can be changed in place.
+    ///
+    /// If the store fails, the plan's failure policy decides. If so many requests of one subject
+    /// come at once that the calls are used up, or that DynamoDB throttles the subject's item, the
+    /// request is refused by [`Limit::Contention`] under every policy.
     ///
     /// # Errors
     /// There is no such plan, the cost never fits it, or the store failed and the policy is
@@ -176,6 +179,10 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             Err(known) => known,
         };
         let decision = match self.decided(request, known).await {
+            // The caller's own item is in too much demand: that opens no limit.
+            Err(ThrottleError::Unavailable(Failure::Contended { .. } | Failure::HotKey)) => {
+                Ok(Decision::contended(request.plan.clone()))
+            }
             Err(ThrottleError::Unavailable(failure)) if failure.may_pass() => {
                 // Boxed, as all that is rare: whoever moves the future moves every byte of it.
                 Box::pin(self.degraded(request, failure)).await
@@ -271,16 +278,15 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             Start::Served(decision) => return Ok(Ok(decision)),
         };
         let at = Moment::new(charge.now, began);
+        let mut lost = false;
         let mut next = self.seen.with(request.subject, |memory| {
             let known = memory.recent(at, REMEMBER_REFUSAL);
             // What an empty bucket refuses, every bucket does; a remembered state only grows.
             let empty = State::default();
             let known = known.unwrap_or(&empty);
-            let tried = |charge: &Charge| match charge.refusals(known) {
-                refusals if refusals.is_empty() => {
-                    first(charge, record, memory.state(), memory.forms(charge), trusted)
-                }
-                refusals => Next::Refuse(Decision::refused(charge, known, refusals)),
+            let tried = |charge: &Charge| match refusal(charge, record, known, false) {
+                Some(decision) => Next::Refuse(decision),
+                None => first(charge, record, memory, trusted),
             };
             let mut next = tried(&charge);
             if self.gives_up(&mut lease, &next) {
@@ -318,30 +324,38 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             if let Some(meter) = charge.implausible(&state) {
                 return Err(damaged(&meter.to_string(), "is more than a year ahead"));
             }
+            // A change that others came before is tried once.
+            lost |= !applied && !matches!(taking, Taking::Charge);
+            let made = charge.clone().taken_from(&state);
             let own = match taking {
                 Taking::Charge | Taking::Converted if applied => charge.cost.get(),
                 _ => 0,
             };
             // From before the call: it may have been true no longer than since then.
             self.seen.with(request.subject, |memory| {
-                memory.remember(&charge, &state, own, at, REMEMBER_REFUSAL);
+                memory.remember(&made, &state, own, at, REMEMBER_REFUSAL);
             });
             if applied {
                 if !matches!(taking, Taking::Charge) {
                     tick(&self.tallies.converted);
                 }
+                if let Some(sweep) = made.sweep(&state).filter(|_| *calls > 0) {
+                    // The decision stands, whatever becomes of this.
+                    let _ = self.within(calls, request.subject, &sweep).await;
+                }
                 let decision = match lease {
                     Some(asking) => self.keep(asking, request, &charge, &state, began),
-                    None => taken(request.subject, &charge, state, taking),
+                    None => taken(request.subject, &made, state, taking),
                 };
                 return Ok(Ok(decision));
             }
             // It fits in the other form, at the same `now`: `tat` only grows, so a busy bucket
             // stays busy, and this ends.
-            next = self::next(&charge, record, &state, charge.forms(&state));
+            let forms = |charge: &Charge| charge.forms(&state);
+            next = self::next(&charge, record, &state, forms, lost);
             if self.gives_up(&mut lease, &next) {
                 charge = self.charge(request, record, self.clock.now())?;
-                next = self::next(&charge, record, &state, charge.forms(&state));
+                next = self::next(&charge, record, &state, forms, lost);
             }
         }
     }
@@ -396,35 +410,66 @@ impl<S: Debug, C: Debug> Debug for Throttle<S, C> {
     }
 }
 
-/// What to try first, by a state that may be long past: nothing is refused by it.
-fn first(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms, trusted: bool) -> Next {
-    match next(charge, record, state, forms) {
+/// The first thing to try, by a state that may be long past: it refuses nothing.
+fn first(charge: &Charge, record: &PlanRecord, memory: &Memory, trusted: bool) -> Next {
+    let state = memory.state();
+    match next(charge, record, state, |charge| memory.forms(charge), false) {
         Next::Behind(version) if trusted => Next::Behind(version),
         Next::Write(write, taking) => Next::Write(write, taking),
-        Next::Behind(_) | Next::Refuse(..) => Next::Write(charge.write(forms), Taking::Charge),
+        Next::Behind(_) => Next::Write(charge.write(memory.forms(charge)), Taking::Charge),
+        Next::Refuse(..) => {
+            let charge = charge.clone().taken_from(state);
+            Next::Write(charge.write(memory.forms(&charge)), Taking::Charge)
+        }
     }
 }
 
-/// What to do about a bucket in this very state; in these forms, if it is under the same plan.
-fn next(charge: &Charge, record: &PlanRecord, state: &State, forms: Forms) -> Next {
+/// What to do about a bucket in this very state; `forms` chooses those of a charge that fits.
+fn next(
+    charge: &Charge,
+    record: &PlanRecord,
+    state: &State,
+    forms: impl Fn(&Charge) -> Forms,
+    lost: bool,
+) -> Next {
+    let take = |charge: &Charge| {
+        let mut write = charge.write(forms(charge));
+        charge.tidy(&mut write, state);
+        Next::Write(write, Taking::Charge)
+    };
     match &state.stamp {
         Some(stamp) if stamp.supersedes(&charge.stamp) => Next::Behind(stamp.version),
-        Some(stamp) if *stamp != charge.stamp => match charge.convert(&record.plan, state) {
-            Conversion::Fitting(write) => Next::Write(write, Taking::Converted),
-            Conversion::Refusing(write) => Next::Write(write, Taking::Nothing),
-            Conversion::Waiting { shown, refusals } => {
-                Next::Refuse(Decision::refused(charge, &shown, refusals))
+        Some(stamp) if *stamp != charge.stamp => match charge.foreign(&record.plan, state, lost) {
+            Foreign::Guest(guest) => take(&guest),
+            Foreign::Change { mut write, takes } => {
+                charge.forget(&mut write, state);
+                Next::Write(write, if takes { Taking::Converted } else { Taking::Nothing })
+            }
+            Foreign::Refuse(charge, shown, refusals) => {
+                Next::Refuse(Decision::refused(&charge, &shown, refusals))
             }
         },
+        _ => match charge.refusals(state) {
+            refusals if refusals.is_empty() => take(charge),
+            refusals => Next::Refuse(Decision::refused(charge, state, refusals)),
+        },
+    }
+}
+
+/// The refusal that a state of the last second already tells.
+fn refusal(charge: &Charge, record: &PlanRecord, state: &State, lost: bool) -> Option<Decision> {
+    match &state.stamp {
+        Some(stamp) if *stamp != charge.stamp && !stamp.supersedes(&charge.stamp) => {
+            match charge.foreign(&record.plan, state, lost) {
+                Foreign::Refuse(charge, shown, refusals) => {
+                    Some(Decision::refused(&charge, &shown, refusals))
+                }
+                Foreign::Guest(_) | Foreign::Change { .. } => None,
+            }
+        }
         _ => {
             let refusals = charge.refusals(state);
-            if refusals.is_empty() {
-                let mut write = charge.write(forms);
-                charge.tidy(&mut write, state);
-                Next::Write(write, Taking::Charge)
-            } else {
-                Next::Refuse(Decision::refused(charge, state, refusals))
-            }
+            (!refusals.is_empty()).then(|| Decision::refused(charge, state, refusals))
         }
     }
 }

@@ -122,8 +122,12 @@ async fn what_no_plan_may_owe_sinks_at_the_old_rate() {
     desk.put("fast", &rate("1000000/s", 1_000_000));
     desk.put("slow", &rate("1/d", 10));
     desk.decide(&desk.instance(), "fast", 1_000_000).await;
-    // Who asks too early, but late enough, waits for the rest at the new rate.
+    // A request that comes too early waits for the rest at the old rate, which is the faster one.
     desk.clock.advance(wait - Duration::from_nanos(1));
     let refused = desk.decide(&desk.instance(), "slow", 1).await;
-    assert_eq!(refused.retry_after(), Some(Duration::from_millis(86_400)));
+    assert_eq!(refused.retry_after(), Some(Duration::from_nanos(1)));
+    desk.advance(1);
+    let instance = desk.instance();
+    assert!(desk.decide(&instance, "slow", 1).await.is_allowed());
+    assert_eq!(instance.counts().converted, 1);
 }

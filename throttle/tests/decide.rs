@@ -10,8 +10,8 @@ use std::time::Duration;
 use throttle::bucket::{Form, Meter, Move, Scope, Stamp, State, To, When, Write};
 use throttle::store::Answer;
 use throttle::{
-    Clock, Consumed, Decision, Failure, ManualClock, Plan, PlanId, PlanRecord, Request, Store,
-    StoreError, Subject, Throttle, ThrottleError, Timestamp,
+    Clock, Consumed, Decision, Failure, Limit, ManualClock, Plan, PlanId, PlanRecord, Request,
+    Store, StoreError, Subject, Throttle, ThrottleError, Timestamp,
 };
 
 /// Answers from a list, and tells what was tried.
@@ -159,8 +159,9 @@ async fn an_answer_that_refuses_ends_it() {
 #[tokio::test]
 async fn an_item_that_always_changes_is_given_up() {
     let it = Setting::new([500, -1, 500, -1, 500, -1].map(kept));
-    let contended = Failure::Contended { calls: 6 };
-    assert_eq!(it.decide().await, Err(ThrottleError::Unavailable(contended)));
+    let refused = it.decide().await.unwrap();
+    assert_eq!(refused.refused_by(), [Limit::Contention]);
+    assert_eq!(refused.retry_after(), Some(Duration::from_secs(1)));
     assert_eq!(it.tried().len(), 6);
 }
 

@@ -95,7 +95,11 @@ async fn a_change_of_plans_keeps_what_methods_owe() {
     desk.put("plan", &PLAN.replace(r#""rateLimit": 2"#, r#""rateLimit": 1"#));
     let refused = desk.call(&desk.instance(), "plan", 1, "/pets/GET").await;
     assert_eq!(refused.refused_by(), [Limit::Method]);
-    assert_eq!(refused.retry_after(), Some(Duration::from_secs(1)));
+    // The bucket is still under the plan in between, where the debt sinks at 2/s.
+    assert_eq!(refused.retry_after(), Some(Duration::from_millis(500)));
+    desk.advance(500_000_000);
+    let admitted = desk.call(&desk.instance(), "plan", 1, "/pets/GET").await;
+    assert_eq!(admitted.standings()[1].resets_after(), Duration::from_millis(1_500));
 }
 
 #[tokio::test]

@@ -1,6 +1,11 @@
 //! The table as DynamoDB has it: its shape, its plans, and what can be wrong with both.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
 
 mod common;
 
@@ -17,8 +22,8 @@ use common::{Served, TABLE, serve, serve_table};
 use throttle::dynamo::Connect;
 use throttle::table::{self, TableError, WriteError};
 use throttle::{
-    Clock, DynamoStore, Failure, ManualClock, Plan, PlanId, Plans, Request, Store, StoreError,
-    Subject, SystemClock, Throttle, ThrottleError, Timestamp,
+    Clock, DynamoStore, Failure, Limit, ManualClock, Plan, PlanId, Plans, Request, Store,
+    StoreError, Subject, SystemClock, Throttle, ThrottleError, Timestamp,
 };
 
 const PLAN: &str = r#"{"throttle": {"rateLimit": 1, "burstLimit": 5},
@@ -227,6 +232,72 @@ async fn an_endpoint_that_is_no_dynamodb_is_unavailable() {
     serving.abort();
 }
 
+/// A DynamoDB that knows the plan `free`, and throttles every write with these reasons.
+async fn throttling(code: &str, reasons: &[&str]) -> (String, tokio::task::JoinHandle<()>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let reasons = reasons.iter().map(|reason| {
+        format!(r#"{{"reason": "{reason}", "resource": "arn:aws:dynamodb:eu-west-1:1:table/t"}}"#)
+    });
+    let throttled = format!(
+        r#"{{"__type": "com.amazonaws.dynamodb.v20120810#{code}", "message": "throttled",
+            "{}": [{}]}}"#,
+        if code == "ThrottlingException" { "throttlingReasons" } else { "ThrottlingReasons" },
+        reasons.collect::<Vec<_>>().join(", ")
+    );
+    let plan = PLAN.replace('"', "\\\"").replace('\n', " ");
+    let found = format!(
+        r#"{{"Item": {{"pk": {{"S": "PLAN#free"}}, "plan": {{"S": "{plan}"}},
+            "version": {{"N": "1"}}, "created": {{"N": "1"}}}}}}"#
+    );
+    let serving = tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 16_384];
+            let read = socket.read(&mut request).await.unwrap();
+            let request = String::from_utf8_lossy(&request[..read]).to_lowercase();
+            let (status, body) = if request.contains("updateitem") {
+                ("400 Bad Request", &throttled)
+            } else {
+                ("200 OK", &found)
+            };
+            let head = "content-type: application/x-amz-json-1.0\r\nconnection: close";
+            let length = body.len();
+            let answer =
+                format!("HTTP/1.1 {status}\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}");
+            let _ = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    (url, serving)
+}
+
+#[tokio::test]
+async fn a_hot_key_is_told_from_a_throttled_table() {
+    const HOT: &str = "TableWriteKeyRangeThroughputExceeded";
+    const TABLES: &str = "TableWriteMaxOnDemandThroughputExceeded";
+    for code in ["ThrottlingException", "ProvisionedThroughputExceededException"] {
+        for (reasons, hot) in [
+            (&[HOT][..], true),
+            (&[TABLES], false),
+            (&["TableWriteAccountLimitExceeded"], false),
+            (&[HOT, TABLES], false),
+            (&[], false),
+        ] {
+            let (url, serving) = throttling(code, reasons).await;
+            let store = DynamoStore::new(common::connect(&url).client().await, TABLE);
+            let decided = decide(store).await;
+            if hot {
+                assert_eq!(decided.unwrap().refused_by(), [Limit::Contention], "{code}");
+            } else {
+                let throttled = Err(ThrottleError::Unavailable(Failure::Throttled));
+                assert_eq!(decided, throttled, "{code} {reasons:?}");
+            }
+            serving.abort();
+        }
+    }
+}
+
 /// The attribute of one token a second.
 const TAT: &str = "t3b9aca00";
 
@@ -317,21 +388,35 @@ async fn damaged_plans_are_refused() {
 async fn a_bucket_is_one_small_item_that_expires() {
     let served = serve_table().await;
     put_free(&served).await;
-    let forgotten = ("d20261020", AttributeValue::N("9".to_owned()));
-    let kept = ("d20261021", AttributeValue::N("8".to_owned()));
+    let number = |number: &str| AttributeValue::N(number.to_owned());
+    let old = ["d20261020", "d20250101", "gd20250101", "id20250102", "w2026-34", "m202510"];
+    let kept = [("d20261021", number("8")), ("w2026-35", number("8")), ("m202511", number("8"))];
     let key = ("pk", AttributeValue::S("BUCKET#client".to_owned()));
-    put_raw(&served, [key.clone(), forgotten, kept]).await;
-    decide(DynamoStore::new(served.client.clone(), TABLE)).await.unwrap();
+    put_raw(
+        &served,
+        old.map(|name| (name, number("9"))).into_iter().chain(kept).chain([key.clone()]),
+    )
+    .await;
+    let subject = Subject::new("client").unwrap();
+    let store = DynamoStore::new(served.client.clone(), TABLE);
+    let throttle = Throttle::new(store, ManualClock::default());
+    // The answer to the first write tells what the second one removes.
+    for _ in 0..2 {
+        assert!(throttle.decide(&Request::new(&subject, &free())).await.unwrap().is_allowed());
+    }
+    assert_eq!(throttle.store().calls(), 2);
     let (_, key) = key;
     let answer = served.client.get_item().table_name(TABLE).key("pk", key).send().await.unwrap();
     let item = answer.item.unwrap();
     let mut names: Vec<_> = item.keys().map(String::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["d20261021", "d20261121", "expires_at", "pk", "pv", TAT, "wn"]);
+    let names_left =
+        ["d20261021", "d20261121", "expires_at", "m202511", "pk", "pv", TAT, "w2026-35", "wn"];
+    assert_eq!(names, names_left);
     let now = ManualClock::default().now();
     let number = |name: &str| item.get(name).unwrap().as_n().unwrap().parse::<u64>().unwrap();
-    assert_eq!(number(TAT), now.as_nanos() + 1_000_000_000);
-    assert_eq!(number("d20261121"), 1);
+    assert_eq!(number(TAT), now.as_nanos() + 2_000_000_000);
+    assert_eq!(number("d20261121"), 2);
     assert_eq!(item.get("pv"), Some(&AttributeValue::S("1.free".to_owned())));
     assert_eq!(number("expires_at"), now.as_secs() + 400 * 86_400);
 }

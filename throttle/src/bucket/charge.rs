@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::write::MAX_COUNT;
 use super::{Count, Counter, Meter, Move, Scope, Stamp, State, To, When, Write};
-use crate::clock::{NANOS_A_SECOND, Timestamp};
+use crate::clock::Timestamp;
 use crate::decision::{Limit, Standing, Standings};
 use crate::period::{Current, Period, Today};
 use crate::plan::{MAX_REFILL, MethodRate, Quota, Throttling};
@@ -38,6 +38,8 @@ pub struct Charge {
     pub now: Timestamp,
     /// The plan that it is made under.
     pub stamp: Stamp,
+    /// The stamp of the plan that the bucket is under, if that is another: see [`Charge::guest`].
+    pub(crate) host: Option<Stamp>,
     /// How many tokens it takes, of every rate and of every quota.
     pub cost: NonZeroU32,
     /// The plan's own rate, and the method's, where there are any that are not closed.
@@ -60,6 +62,8 @@ pub struct Step {
     /// The latest `tat` that the idle form takes for idle: `now`, or later where there is slack.
     pub idle: Timestamp,
     burst: u64,
+    /// Whether the `tat` must be there already, because a guest may not add one.
+    present: bool,
 }
 
 /// What a request adds to a period's counter.
@@ -67,8 +71,6 @@ pub struct Step {
 pub struct Tally {
     /// The counter of the current period.
     pub counter: Counter,
-    /// The counter of a period so long past that the write removes it.
-    pub forgotten: Counter,
     /// The most that the counter may show afterwards, where the plan has a quota for it.
     pub quota: Option<u64>,
     cost: u32,
@@ -115,7 +117,7 @@ impl Charge {
         }
         let stamp = Stamp { plan: record.id.clone(), version: record.version };
         let steps = SmallVec::new();
-        let charge = Self { now, stamp, cost, steps, closed: [None; 2], counts };
+        let charge = Self { now, stamp, host: None, cost, steps, closed: [None; 2], counts };
         match record.plan.throttle() {
             Some(throttle) => charge.rate(Scope::Plan, throttle),
             None => charge,
@@ -181,7 +183,7 @@ impl Charge {
     pub fn write(&self, forms: Forms) -> Write {
         let step = |step: &Step| step.write(forms.of(step.meter.scope), self.now);
         Write {
-            found: Some(self.stamp.clone()),
+            found: Some(self.bucket_stamp().clone()),
             moves: self.steps.iter().map(step).collect(),
             ..self.empty()
         }
@@ -189,8 +191,8 @@ impl Charge {
 
     /// Takes this charge from a state that it fits: what its write makes of it.
     pub(crate) fn take(&self, state: &mut State) {
-        let usual =
-            state.stamp.as_ref() == Some(&self.stamp) && state.tats.len() <= self.steps.len();
+        let usual = state.stamp.as_ref() == Some(self.bucket_stamp())
+            && state.tats.len() <= self.steps.len();
         if !usual {
             let mut write = self.write(self.forms(state));
             self.tidy(&mut write, state);
@@ -202,52 +204,52 @@ impl Charge {
             state.tats.insert(step.meter, from.saturating_add(step.advance));
         }
         for count in &self.counts {
+            let is_new = !state.counters.contains_key(&count.counter);
             let add = |used: &mut i64| *used = used.saturating_add(count.cost.into());
             state.counters.update(count.counter, add);
-            state.counters.remove(&count.forgotten);
+            if is_new {
+                for counter in state.removable(self.now) {
+                    state.forget(counter);
+                }
+            }
         }
         state.writes = state.writes.saturating_add(1);
     }
 
     /// The part of a state that an answer to this charge's write tells.
     pub(crate) fn part(&self, state: &State) -> State {
-        state.part(self.counts.iter().map(|count| count.counter))
+        state.part(self.counts.iter().map(|count| count.counter), self.now)
     }
 
-    /// Lets a write remove what methods have left that nobody has called for an hour.
-    ///
-    /// Else an item would grow by every method that was ever called. Two at a time: each is a
-    /// condition that may fail.
-    pub(crate) fn tidy(&self, write: &mut Write, state: &State) {
-        let old = self.now.saturating_sub(HOUR);
-        let used = |meter: Meter| self.steps.iter().any(|step| step.meter == meter);
-        let left = state.tats.iter().filter(|(meter, tat)| **tat <= old && !used(**meter));
-        write.moves.extend(left.take(2).map(|(meter, _)| Move {
-            meter: *meter,
-            when: When::AtMost(self.now),
-            to: To::Gone,
-        }));
+    /// The stamp that the bucket has before and after this charge.
+    pub(crate) fn bucket_stamp(&self) -> &Stamp {
+        self.host.as_ref().unwrap_or(&self.stamp)
+    }
+
+    /// A `tat` no later than this has been of no use for an hour, and may go.
+    pub(super) fn idle_since(&self) -> Timestamp {
+        self.now.saturating_sub(HOUR)
     }
 
     /// A write that takes the quotas' part of this charge, and nothing of the rates.
     pub(super) fn empty(&self) -> Write {
         Write {
             found: None,
-            stamp: self.stamp.clone(),
+            stamp: self.bucket_stamp().clone(),
             moves: SmallVec::new(),
             counts: self.counts.iter().map(Tally::write).collect(),
-            forgotten: self.counts.iter().map(|count| count.forgotten).collect(),
+            forgotten: SmallVec::new(),
             returned: None,
             writes: None,
             unchanged: None,
             changed: None,
-            expires_at: expiry(self.now),
+            now: self.now,
         }
     }
 
     /// The limits that this state leaves no room in; none when the request fits.
     ///
-    /// The state must be one under this charge's own plan.
+    /// The state must be under this charge's plan, or under its host.
     pub(crate) fn refusals(&self, state: &State) -> Refusals {
         let closed = self.closed.into_iter().flatten();
         let closed = closed.map(|limit| Refusal { limit, wait: None });
@@ -304,11 +306,32 @@ impl Charge {
 
 impl Step {
     fn new(meter: Meter, burst: u64, cost: NonZeroU32, now: Timestamp) -> Self {
-        let mut step = Self { meter, advance: Duration::ZERO, ceiling: now, idle: now, burst };
-        step.advance = step.nanos(cost.get().into());
-        let room = step.burst.saturating_sub(cost.get().into());
-        step.ceiling = now.saturating_add(step.nanos(room));
-        step
+        let (advance, present) = (Duration::ZERO, false);
+        let step = Self { meter, advance, ceiling: now, idle: now, burst, present };
+        step.counted_by(meter, cost, now)
+    }
+
+    /// The step that takes as many tokens from another meter.
+    fn counted_by(mut self, meter: Meter, cost: NonZeroU32, now: Timestamp) -> Self {
+        let slack = self.idle.saturating_since(now).as_nanos();
+        let slack = slack / u128::from(self.meter.interval.get());
+        self.meter = meter;
+        self.advance = self.nanos(cost.get().into());
+        let room = self.nanos(self.burst.saturating_sub(cost.get().into()));
+        // Only for a guest of a slow plan can this be the smaller one.
+        let most = Duration::from_nanos(MAX_REFILL).saturating_sub(self.advance);
+        self.ceiling = now.saturating_add(room.min(most));
+        let slack = self.nanos(u64::try_from(slack).unwrap_or(u64::MAX));
+        self.idle = now.saturating_add(slack).min(self.ceiling);
+        self
+    }
+
+    /// The step of a guest: it moves the only meter that the state has for the scope.
+    pub(super) fn guest(self, state: &State, charge: &Charge) -> Option<Self> {
+        let mut meters = state.tats.keys().filter(|meter| meter.scope == self.meter.scope);
+        let (meter, None) = (*meters.next()?, meters.next()) else { return None };
+        let step = Self { present: true, ..self.counted_by(meter, charge.cost, charge.now) };
+        (step.advance <= Duration::from_nanos(MAX_REFILL)).then_some(step)
     }
 
     /// How long so many tokens take. No overflow for a burst, which takes at most 366 days.
@@ -318,7 +341,14 @@ impl Step {
 
     fn write(&self, form: Form, now: Timestamp) -> Move {
         let (when, to) = match form {
-            Form::Idle => (When::AtMost(self.idle), To::At(self.idle.saturating_add(self.advance))),
+            Form::Idle => {
+                let idle = if self.present {
+                    When::Within(Timestamp::EPOCH, self.idle)
+                } else {
+                    When::AtMost(self.idle)
+                };
+                (idle, To::At(self.idle.saturating_add(self.advance)))
+            }
             Form::Busy => (When::Within(now, self.ceiling), To::Forward(self.advance)),
         };
         Move { meter: self.meter, when, to }
@@ -340,14 +370,13 @@ impl Step {
 
 impl Tally {
     fn new(current: &Current, quota: Option<Quota>, created: Timestamp, cost: NonZeroU32) -> Self {
-        let Current { window, forgotten } = *current;
+        let window = current.window;
         let quota = quota.map(|quota| {
             let offset = if window.contains(created) { quota.offset() } else { 0 };
             quota.limit().saturating_sub(offset)
         });
         Self {
             counter: window.counter,
-            forgotten,
             quota,
             cost: cost.get(),
             ends: window.end,
@@ -390,15 +419,5 @@ impl Tally {
     }
 }
 
-/// The second from which deleting the item changes no decision.
-///
-/// No rate is owed for longer than 366 days, by whatever plan or method, and no period that counts
-/// lasts as long. With 400 days the twelve months of history last too, and a clock that is behind
-/// brings nothing forward that matters.
-pub(super) fn expiry(now: Timestamp) -> u64 {
-    now.saturating_add(KEEP).as_nanos().div_ceil(NANOS_A_SECOND)
-}
-
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
-const KEEP: Duration = Duration::from_secs(400 * 86_400);

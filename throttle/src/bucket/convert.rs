@@ -6,10 +6,9 @@
 //! a rate that the new plan doesn't have stays as it is until it is paid, for another plan that
 //! has it. Counters belong to periods, not to plans, and stay.
 //!
-//! So two plans that take turns (two tokens of one subject with different claims) admit no more
-//! than the larger of the two alone would: no change makes the debt smaller in tokens, each
-//! rate pays back no faster than itself, and a request is admitted only where the debt with it
-//! is within the burst of its own plan. In every window w, admitted <= max burst + max rate·w.
+//! So no change makes the debt smaller in tokens, and plans that take turns admit no more than
+//! the largest of them would alone: see [`guest`](super::guest), which also says when a plan is
+//! changed.
 //!
 //! The write is conditional on the very state that it was made from, and on that state's plan.
 //! Of several that try, one succeeds, and no write under the older plan succeeds afterwards. That
@@ -26,33 +25,39 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::charge::Refusals;
+use super::charge::{Refusal, Refusals};
 use super::write::MAX_COUNT;
 use super::{Charge, Meter, Move, Scope, State, To, When, Write};
 use crate::clock::Timestamp;
+use crate::decision::Limit;
 use crate::plan::{MAX_REFILL, Plan};
 
-/// How a charge stands to a bucket that another plan, or an older version, has left.
+/// A change of a bucket's plan.
 #[derive(Debug)]
-pub(crate) enum Conversion {
-    /// Write this, which takes the charge too.
-    Fitting(Write),
-    /// Write this; the charge doesn't fit the state after it.
-    Refusing(Write),
-    /// No plan may owe so long. Nothing is written, and the debt sinks at its own rate.
-    ///
-    /// Cutting the debt instead would give the tokens back to a subject that changes to and fro.
-    Waiting {
-        /// What the state would be, with the debt cut to what may be owed.
-        shown: State,
-        /// What the charge doesn't fit.
-        refusals: Refusals,
-    },
+pub(crate) struct Change {
+    /// The write. It takes the charge too, if that fits.
+    pub(crate) write: Write,
+    /// The state after the write.
+    pub(crate) after: State,
+    /// The limits that the charge doesn't fit after the change; none if it is taken.
+    pub(crate) refusals: Refusals,
+}
+
+/// A debt that takes longer to pay back under the new plan than any plan allows.
+///
+/// The plan can't be changed then. The debt is not cut, because that would give tokens back to a
+/// subject that changes to and fro.
+#[derive(Debug)]
+pub(crate) struct TooLong {
+    /// The state after the change, with the debt cut to what a plan allows.
+    pub(crate) shown: State,
+    /// The limits that refuse until the debt has sunk, at the rate that it has now.
+    pub(crate) refusals: Refusals,
 }
 
 impl Charge {
     /// The change of a state to this charge's plan, together with the charge if it fits.
-    pub(crate) fn convert(&self, plan: &Plan, state: &State) -> Conversion {
+    pub(crate) fn convert(&self, plan: &Plan, state: &State) -> Result<Change, TooLong> {
         // Changes by clocks that differ, to and fro, must not repay the same stretch of time twice.
         let now = self.now.max(state.changed.min(self.now.saturating_add(MOST_AHEAD)));
         let rates: BTreeMap<_, _> = plan.intervals().collect();
@@ -61,29 +66,28 @@ impl Charge {
         after.tats.clear();
         let mut too_long = BTreeMap::new();
         for (meter, tat) in state.tats.iter() {
-            let Some(debt) = tat.checked_since(now).filter(|debt| !debt.is_zero()) else {
+            if *tat <= self.idle_since() {
+                continue;
+            }
+            let Some(interval) = rates.get(&meter.scope).copied() else {
+                // Another plan has this rate. Its requests are guests while the `tat` is here.
+                after.tats.insert(*meter, *tat);
                 continue;
             };
-            let interval = rates.get(&meter.scope).copied().unwrap_or(meter.interval);
-            let debt = scaled(debt, meter.interval, interval);
+            let debt = scaled(tat.saturating_since(now), meter.interval, interval);
             // There is one debt a scope, unless somebody has edited the item: then all count.
             let meter_after = Meter { scope: meter.scope, interval };
             let sum = after.tat(meter_after).saturating_since(now).saturating_add(debt);
             if sum > LONGEST {
                 too_long.insert(meter.scope, (*meter, *tat));
             }
+            // A charge by a clock that is behind takes from a full bucket, not from a fuller one.
             after.tats.insert(meter_after, now.saturating_add(sum.min(LONGEST)));
-        }
-        // A charge by a clock that is behind takes from a full bucket, not from a fuller one.
-        for (scope, interval) in rates {
-            let meter = Meter { scope, interval };
-            if !after.tats.contains_key(&meter) {
-                after.tats.insert(meter, now);
-            }
         }
         let refusals = self.refusals(&after);
         if !too_long.is_empty() {
-            return self.waiting(after, refusals, &too_long);
+            let refusals = self.until_paid(&rates, &too_long, refusals);
+            return Err(TooLong { shown: after, refusals });
         }
         let fits = refusals.is_empty();
         if fits {
@@ -105,36 +109,34 @@ impl Charge {
             changed: Some(now),
             ..self.empty()
         };
-        if fits {
-            Conversion::Fitting(write)
-        } else {
+        if !fits {
             // Asked, so that the answer tells them, and not moved.
             for count in &mut write.counts {
                 (count.at_most, count.add) = (MAX_COUNT, 0);
             }
-            Conversion::Refusing(write)
         }
+        Ok(Change { write, after, refusals })
     }
 
-    /// A refusal until the charge fits, while what is owed sinks at the rate that it has now.
-    fn waiting(
+    /// The refusals while a debt is too long: it sinks at the rate that it has now.
+    fn until_paid(
         &self,
-        shown: State,
-        mut refusals: Refusals,
+        rates: &BTreeMap<Scope, NonZeroU64>,
         too_long: &BTreeMap<Scope, (Meter, Timestamp)>,
-    ) -> Conversion {
-        for refusal in &mut refusals {
-            let step = self.steps.iter().find(|step| refusal.limit == step.meter.scope.into());
-            if let Some((step, (meter, tat))) =
-                step.and_then(|step| Some((step, too_long.get(&step.meter.scope)?)))
-            {
-                // The tokens that may be owed, at the older rate.
-                let room = step.ceiling.saturating_since(self.now);
-                let room = scaled_down(room, step.meter.interval, meter.interval);
-                refusal.wait = Some(tat.saturating_since(self.now.saturating_add(room)));
-            }
+        mut refusals: Refusals,
+    ) -> Refusals {
+        for (scope, (meter, tat)) in too_long {
+            let step = self.steps.iter().find(|step| step.meter.scope == *scope);
+            let room = step.map_or(LONGEST, |step| step.ceiling.saturating_since(self.now));
+            // The tokens that may be owed, at the older rate.
+            let interval = rates.get(scope).copied().unwrap_or(meter.interval);
+            let room = scaled_down(room, interval, meter.interval);
+            let wait = tat.saturating_since(self.now.saturating_add(room));
+            let limit = Limit::from(*scope);
+            refusals.retain(|refusal| refusal.limit != limit);
+            refusals.push(Refusal { limit, wait: Some(wait) });
         }
-        Conversion::Waiting { shown, refusals }
+        refusals
     }
 }
 
@@ -191,10 +193,8 @@ mod tests {
         let stamp = Some(Stamp { plan: id.clone(), version: 1 });
         let record = PlanRecord { id, plan: plan.clone(), version: 2, created: now };
         let state = State { stamp, changed: before, ..State::default() };
-        match Charge::new(&record, NonZeroU32::MIN, now).convert(&plan, &state) {
-            Conversion::Fitting(write) | Conversion::Refusing(write) => write.changed,
-            Conversion::Waiting { .. } => None,
-        }
+        let change = Charge::new(&record, NonZeroU32::MIN, now).convert(&plan, &state);
+        change.ok().and_then(|change| change.write.changed)
     }
 
     #[test]

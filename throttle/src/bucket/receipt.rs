@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::charge::expiry;
 use super::write::MAX_COUNT;
 use super::{Charge, Count, Counter, Meter, Move, Stamp, State, To, When, Write};
 use crate::clock::Timestamp;
@@ -152,7 +151,7 @@ fn empty(stamp: &Stamp, now: Timestamp) -> Write {
         writes: None,
         unchanged: None,
         changed: None,
-        expires_at: expiry(now),
+        now,
     }
 }
 

@@ -3,7 +3,10 @@
 use std::fmt::{self, Display};
 use std::num::NonZeroU64;
 
+use smallvec::SmallVec;
+
 use super::Few;
+use super::past::{Past, removable};
 use crate::clock::Timestamp;
 use crate::name::PlanId;
 use crate::period::Counter;
@@ -28,6 +31,10 @@ pub struct State {
     pub writes: u64,
     /// The moment of the last change of plan; no later change is taken for an earlier one.
     pub changed: Timestamp,
+    /// In an answer: counters of long ago that the next write may remove, oldest first.
+    pub past: SmallVec<[Counter; 2]>,
+    /// In an answer: the size of the item in bytes; 0 if the store has no bound on it.
+    pub size: u32,
 }
 
 /// A plan in one of its versions: the attribute `pv`, such as `3.free`.
@@ -83,10 +90,28 @@ impl State {
         self.counters.get(&counter).copied().unwrap_or_default()
     }
 
-    /// The state with no other counters than these.
-    pub(super) fn part(&self, counters: impl Iterator<Item = Counter> + Clone) -> Self {
+    /// Removes a counter, and what was granted for its period.
+    pub(super) fn forget(&mut self, counter: Counter) {
+        self.counters.remove(&counter);
+        self.granted.remove(&counter);
+    }
+
+    /// The counters that may go.
+    pub(super) fn removable(&self, now: Timestamp) -> Past {
+        removable(self.counters.keys().map(|counter| (*counter, 0)), self.size, now)
+    }
+
+    /// The state with no other counters than these, as an answer tells it.
+    pub(super) fn part(
+        &self,
+        counters: impl Iterator<Item = Counter> + Clone,
+        now: Timestamp,
+    ) -> Self {
         let known = |counter| self.counters.get(&counter).map(|used| (counter, *used));
         let granted = |counter| self.granted.get(&counter).map(|sum| (counter, *sum));
+        let asked = counters.clone();
+        let others = self.counters.keys().copied();
+        let others = others.filter(|counter| !asked.clone().any(|it| it == *counter));
         Self {
             stamp: self.stamp.clone(),
             tats: self.tats.clone(),
@@ -95,6 +120,8 @@ impl State {
             returned: self.returned,
             writes: self.writes,
             changed: self.changed,
+            past: removable(others.map(|counter| (counter, 0)), self.size, now),
+            size: self.size,
         }
     }
 }
@@ -107,6 +134,12 @@ impl Stamp {
         let stamp = Self { plan: PlanId::new(plan).ok()?, version: version.parse().ok()? };
         // Conditions compare the text, so there must be only one for each stamp.
         (stamp.to_string() == text).then_some(stamp)
+    }
+
+    /// How long it is as text.
+    pub(super) fn text_len(&self) -> usize {
+        let digits = self.version.checked_ilog10().unwrap_or_default();
+        self.plan.as_str().len().saturating_add(2).saturating_add(digits as usize)
     }
 
     /// Whether this is the same plan in a later version.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::{Counter, Meter, Stamp, State};
-use crate::clock::Timestamp;
+use crate::clock::{NANOS_A_SECOND, Timestamp};
 
 /// Conditions on a subject's state, and the changes to make if all of them hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Write {
     pub moves: SmallVec<[Move; 2]>,
     /// What to ask and to change of counters, at most one entry a counter.
     pub counts: SmallVec<[Count; 2]>,
-    /// Counters to remove, whatever they show.
+    /// Counters to remove, whatever they show, and the grants for their periods.
     pub forgotten: SmallVec<[Counter; 2]>,
     /// How many tokens to note as returned, where the count so far is the first number.
     pub returned: Option<(u64, u64)>,
@@ -28,8 +28,8 @@ pub struct Write {
     pub unchanged: Option<Timestamp>,
     /// The moment to note as that of a change of plan.
     pub changed: Option<Timestamp>,
-    /// The second from which the item holds nothing any more that a decision needs.
-    pub expires_at: u64,
+    /// The moment that it is made for. What a store tells of the past, it tells for this moment.
+    pub now: Timestamp,
 }
 
 /// What a write asks of a `tat`, and what it makes of it.
@@ -123,7 +123,7 @@ impl Write {
             state.counters.update(count.counter, |used| *used = used.saturating_add(count.add));
         }
         for counter in &self.forgotten {
-            state.counters.remove(counter);
+            state.forget(*counter);
         }
         if let Some((so_far, tokens)) = self.returned {
             state.returned = so_far.saturating_add(tokens);
@@ -132,10 +132,22 @@ impl Write {
         state.changed = self.changed.unwrap_or(state.changed);
     }
 
-    /// The part of a state that an answer to this write tells: all but counters not asked for.
+    /// The part of a state that an answer to this write tells.
+    ///
+    /// Of counters not asked for, it tells which may go.
     #[must_use]
     pub fn part(&self, state: &State) -> State {
-        state.part(self.counts.iter().map(|count| count.counter))
+        state.part(self.counts.iter().map(|count| count.counter), self.now)
+    }
+
+    /// The second from which deleting the item changes no decision.
+    ///
+    /// No rate is owed for longer than 366 days, whatever the plan or method, and no period that
+    /// counts lasts as long. With 400 days the twelve months of history last too, and it doesn't
+    /// matter if a clock is behind.
+    #[must_use]
+    pub fn expires_at(&self) -> u64 {
+        self.now.saturating_add(KEEP).as_nanos().div_ceil(NANOS_A_SECOND)
     }
 
     fn finds(&self, stamp: Option<&Stamp>) -> bool {
@@ -170,6 +182,8 @@ impl Count {
             && self.granted <= state.granted(self.counter)
     }
 }
+
+const KEEP: Duration = Duration::from_secs(400 * 86_400);
 
 /// The most that a counter may be away from zero, either way: beyond it is damage.
 ///

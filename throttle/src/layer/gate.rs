@@ -15,7 +15,7 @@ use super::plans::Choice;
 use super::{Authorizer, By, Plans, Refused, Report};
 use crate::bucket::Receipt;
 use crate::clock::Clock;
-use crate::decision::{Decision, Standings};
+use crate::decision::{Decision, Limit, Standings};
 use crate::failure::{StoreError, ThrottleError};
 use crate::name::{PlanId, Subject};
 use crate::request::Request;
@@ -248,8 +248,10 @@ impl Gate {
             ..report
         };
         if !decision.is_allowed() {
-            let violated = decision.refused_by();
-            let violated = violated.iter().map(|limit| self.style.named(limit.name())).collect();
+            // `RateLimit-Policy` has no entry for contention.
+            let violated = decision.refused_by().into_iter();
+            let violated = violated.filter(|limit| *limit != Limit::Contention);
+            let violated = violated.map(|limit| self.style.named(limit.name())).collect();
             let why = Refused::exhausted(violated, decision.retry_after_seconds());
             self.tell(Report { refused: Some(&why), ..report(&decision) });
             return self.closed(Refusal { why, told: Told::Here(decision.standings) });

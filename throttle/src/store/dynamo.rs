@@ -16,6 +16,7 @@ use aws_sdk_dynamodb::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     ConsumedCapacity, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    ThrottlingReason,
 };
 use aws_smithy_http::endpoint::error::ResolveEndpointError;
 use aws_smithy_runtime_api::client::endpoint::error::ResolveEndpointError as UnappliedEndpointError;
@@ -151,10 +152,25 @@ impl DynamoStore {
                     let found = kept.item().map(|item| item::bucket::state(item, write));
                     Ok(Answer::Kept(found.transpose()?.unwrap_or_default()))
                 }
+                Some(error) if is_hot_key(error) => Err(Failure::HotKey.into()),
                 _ => Err(failure(&error).into()),
             },
         }
     }
+}
+
+/// Whether a throttled write met the bound of one item's partition, not the table's or account's.
+fn is_hot_key(error: &UpdateItemError) -> bool {
+    let reasons = match error {
+        UpdateItemError::ThrottlingException(it) => it.throttling_reasons(),
+        UpdateItemError::ProvisionedThroughputExceededException(it) => it.throttling_reasons(),
+        _ => return false,
+    };
+    // Such as `TableWriteKeyRangeThroughputExceeded`. If the table is throttled too, that decides.
+    let is_key_range = |reason: &ThrottlingReason| {
+        reason.reason().is_some_and(|text| text.ends_with("KeyRangeThroughputExceeded"))
+    };
+    !reasons.is_empty() && reasons.iter().all(is_key_range)
 }
 
 /// A decimal number in thousandths, rounded; none if it is no number of this size.

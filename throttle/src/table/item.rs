@@ -1,12 +1,14 @@
 //! The kinds of items in the table: one definition each, to and from DynamoDB's types.
 
 mod assignment;
+pub(crate) mod bucket;
 mod digest;
 mod history;
 mod key;
 mod notice;
 mod plan;
 mod revocation;
+mod size;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -15,10 +17,8 @@ use std::str::FromStr;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::bucket::{Counter, MAX_COUNT, Meter, Stamp, State, Write};
 use crate::clock::Timestamp;
 use crate::failure::Damage;
-use crate::name::Subject;
 
 pub use assignment::Assignment;
 pub use digest::{Digest, DigestError};
@@ -28,7 +28,7 @@ pub use notice::{Notice, NoticeId};
 pub use revocation::{Revocable, RevocableError, Revocation, RevocationKind};
 
 pub(crate) use digest::hex;
-pub(crate) use history::{GRANTED, GRANTS, MAX_GRANTED, granted, stale};
+pub(crate) use history::{GRANTED, GRANTS, MAX_GRANTED, stale};
 pub(crate) use key::ENABLED;
 pub(crate) use notice::{CLAIMED_UNTIL, TOLD_AT};
 pub(crate) use plan::{CREATED, DELETED, PLAN};
@@ -167,70 +167,6 @@ impl<'a, T: Item> Reading<'a, T> {
     /// What must be there.
     pub(crate) fn needed<V>(&self, name: &str, value: Option<V>) -> Result<V, Damage> {
         value.ok_or_else(|| damage(T::KIND, name, "is missing"))
-    }
-}
-
-/// A subject's bucket: `BUCKET#subject`.
-///
-/// `pv`, the plan and version it was last written under; a `tat` in nanoseconds for each rate,
-/// a counter for each period used, by names that [`Meter`] and [`Counter`] write; `rt`, the
-/// tokens returned, where any were; `wn`, how many writes it had; `ch`, when its plan was
-/// changed last, in nanoseconds; `expires_at`. Other attributes are left alone.
-///
-/// With 31 days, 12 weeks and 12 months of history, counts below a hundred million, names of
-/// subject and plan of 64 bytes together and five methods it stays below the kilobyte that one
-/// write unit pays for. Larger ones work, at another unit for each kilobyte begun.
-pub(crate) mod bucket {
-    use super::{
-        AttributeValue, Attributes, Counter, Damage, MAX_COUNT, Meter, Stamp, State, Subject,
-        Timestamp, Write, damage, granted, number,
-    };
-
-    pub(crate) const PV: &str = "pv";
-    pub(crate) const RETURNED: &str = "rt";
-    pub(crate) const WRITES: &str = "wn";
-    pub(crate) const CHANGED: &str = "ch";
-    pub(crate) const KIND: &str = "bucket";
-
-    /// The key: `BUCKET#subject`, or `BUCKET#region#subject` where each Region has its own.
-    pub(crate) fn key(region: Option<&str>, subject: &Subject) -> AttributeValue {
-        AttributeValue::S(match region {
-            None => format!("BUCKET#{}", subject.as_str()),
-            Some(region) => format!("BUCKET#{region}#{}", subject.as_str()),
-        })
-    }
-
-    /// The part of the item's state that a write tells. What isn't there counts as unused.
-    pub(crate) fn state(item: &Attributes, write: &Write) -> Result<State, Damage> {
-        let mut state = State::default();
-        if let Some(stamp) = item.get(PV) {
-            let stamp = stamp.as_s().ok().and_then(|text| Stamp::parse(text));
-            state.stamp = Some(stamp.ok_or_else(|| damage(KIND, PV, "names no plan's version"))?);
-        }
-        for name in item.keys() {
-            if let Some(meter) = Meter::parse(name)
-                && let Some(tat) = number(KIND, item, name)?
-            {
-                state.tats.insert(meter, Timestamp::from_nanos(tat));
-            } else if let Some(counter) = Counter::parse(name)
-                && write.counts.iter().any(|count| count.counter == counter)
-                && let Some(used) = number::<i64>(KIND, item, name)?
-            {
-                if used.unsigned_abs() > MAX_COUNT.unsigned_abs() {
-                    return Err(damage(KIND, name, "is out of range"));
-                }
-                let granted = granted(KIND, item, name, used)?;
-                state.counters.insert(counter, used);
-                if granted > 0 {
-                    state.granted.insert(counter, granted);
-                }
-            }
-        }
-        state.returned = number(KIND, item, RETURNED)?.unwrap_or_default();
-        state.writes = number(KIND, item, WRITES)?.unwrap_or_default();
-        let changed = number(KIND, item, CHANGED)?.unwrap_or_default();
-        state.changed = Timestamp::from_nanos(changed);
-        Ok(state)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{REMEMBER_REFUSAL, Throttle};
+use super::{REMEMBER_REFUSAL, Throttle, refusal};
 use crate::bucket::Scope;
 use crate::clock::{Clock, Moment};
 use crate::counts::tick;
@@ -73,8 +73,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let refused = self.seen.look(request.subject, |memory| {
             let state = memory.refusing(now, REMEMBER_REFUSAL)?;
             let charge = self.charge(request, record, now.wall()).ok()?;
-            let refusals = charge.refusals(state);
-            (!refusals.is_empty()).then(|| Decision::refused(&charge, state, refusals))
+            // A change of plan that would shorten the wait was tried when the state refused.
+            refusal(&charge, record, state, true)
         })?;
         tick(&self.tallies.remembered);
         Some(refused)

@@ -34,6 +34,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 tick(&self.tallies.converted);
             }
             if decision.is_allowed() {
+                let charge = charge.taken_from(state);
                 let left = charge.part(state);
                 decision.give(Receipt::new(request.subject.clone(), &charge, left));
             } else {

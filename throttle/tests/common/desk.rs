@@ -9,6 +9,7 @@ use throttle::bucket::{Receipt, Stamp, State, Write};
 use throttle::store::Answer;
 use throttle::{
     Clock, Decision, ManualClock, MemoryStore, Plan, PlanId, Request, Store, Subject, Throttle,
+    Timestamp,
 };
 
 pub(crate) type Instance = Throttle<MemoryStore, ManualClock>;
@@ -84,7 +85,7 @@ impl Desk {
             writes: None,
             unchanged: None,
             changed: None,
-            expires_at: 0,
+            now: Timestamp::EPOCH,
         };
         let answer = self.store.write(&self.subject, &write).await.unwrap();
         let (Answer::Kept(state) | Answer::Applied(state)) = answer;

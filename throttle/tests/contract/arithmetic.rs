@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use throttle::bucket::{Charge, Form, Forms, State};
+use throttle::bucket::{Charge, Form, Forms, Stamp, State};
 use throttle::store::Answer;
-use throttle::{Clock, ManualClock, Plan, PlanId, PlanRecord, Store, Subject};
+use throttle::{Clock, ManualClock, Period, Plan, PlanId, PlanRecord, Store, Subject};
 
 use crate::bench::Bench;
 
@@ -26,7 +26,11 @@ pub(crate) async fn write_follows_the_arithmetic(bench: &impl Bench) {
         let charge = Charge::new(&record, NonZeroU32::new(cost).unwrap(), now);
         let form = if random.below(2) == 0 { Form::Idle } else { Form::Busy };
         let write = charge.write(Forms { plan: form, method: form });
-        let answer = store.write(&subject, &write).await.unwrap();
+        let answer = match store.write(&subject, &write).await.unwrap() {
+            // A model has no size.
+            Answer::Applied(state) => Answer::Applied(State { size: 0, ..state }),
+            Answer::Kept(state) => Answer::Kept(State { size: 0, ..state }),
+        };
         let expected = if write.applies(&model) {
             write.apply(&mut model);
             Answer::Applied(write.part(&model))
@@ -40,6 +44,59 @@ pub(crate) async fn write_follows_the_arithmetic(bench: &impl Bench) {
     let consumed = store.consumed();
     assert_eq!((consumed.calls, consumed.applied + consumed.kept), (400, 400));
     assert_eq!(consumed.milliunits, 400_000);
+}
+
+/// Guests' writes, changes to another plan, and the removal of counters.
+pub(crate) async fn guests_and_sweeps_follow_the_arithmetic(bench: &impl Bench) {
+    let store = bench.store();
+    let mut random = Random(0x0bad_cafe);
+    let subject = Subject::new("hosts and guests").unwrap();
+    let (clock, mut model) = (ManualClock::default(), State::default());
+    let record = |name: &str, plan: &str| {
+        let id = PlanId::new(name).unwrap();
+        PlanRecord { id, plan: Plan::from_json(plan).unwrap(), version: 1, created: clock.now() }
+    };
+    let plans = [
+        record("host", r#"{"throttle": {"rateLimit": 2, "burstLimit": 6}}"#),
+        record("guest", r#"{"throttle": {"rateLimit": 5, "burstLimit": 9}}"#),
+        record("free", r#"{"quota": {"limit": 30, "period": "WEEK"}}"#),
+    ];
+    let mut applied = 0;
+    for step in 0..400 {
+        let cost = u32::try_from(random.below(5)).unwrap() + 1;
+        let record = &plans[usize::try_from(random.below(3)).unwrap()];
+        let charge = Charge::new(record, NonZeroU32::new(cost).unwrap(), clock.now());
+        let charge = charge.guest(&model).unwrap_or(charge);
+        let form = if random.below(2) == 0 { Form::Idle } else { Form::Busy };
+        let mut write = charge.write(Forms { plan: form, method: form });
+        // As if it had been told of them: those that are there, and some that aren't.
+        if random.below(4) == 0 {
+            let old = clock.now().saturating_sub(Duration::from_secs(86_400 * random.below(9)));
+            write.forgotten.push(Period::Week.window(old).counter);
+            write.forgotten.retain(|counter| write.counts.iter().all(|it| it.counter != *counter));
+        }
+        if random.below(40) == 0 {
+            let stamp = model.stamp.clone();
+            write.found = stamp;
+            write.stamp = Stamp { plan: record.id.clone(), version: 1 };
+            write.writes = Some(model.writes);
+        }
+        let answer = match store.write(&subject, &write).await.unwrap() {
+            Answer::Applied(state) => Answer::Applied(State { size: 0, ..state }),
+            Answer::Kept(state) => Answer::Kept(State { size: 0, ..state }),
+        };
+        let expected = if write.applies(&model) {
+            write.apply(&mut model);
+            applied += 1;
+            Answer::Applied(write.part(&model))
+        } else {
+            Answer::Kept(write.part(&model))
+        };
+        assert_eq!(answer, expected, "step {step}: {form:?} of {charge:?}");
+        let pause = if random.below(60) == 0 { 86_400_000 } else { random.below(900) };
+        clock.advance(Duration::from_millis(pause));
+    }
+    assert!((50..350).contains(&applied), "{applied} of 400");
 }
 
 /// A small generator of numbers (xorshift), so that a failing step can be run again.

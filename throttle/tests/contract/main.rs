@@ -13,6 +13,7 @@ mod calls;
 #[path = "../common/mod.rs"]
 mod common;
 mod crowds;
+mod plans;
 mod quotas;
 mod rates;
 mod setting;
@@ -56,7 +57,12 @@ suite![
         },
         calls { what_never_fits_is_an_error, an_unknown_plan_is_an_error_and_remembered },
         crowds { concurrent_tasks_get_exactly_the_allowed_number },
-        arithmetic { write_follows_the_arithmetic }
+        plans {
+            a_guest_is_charged_at_the_hosts_rate,
+            a_guest_adds_no_rate,
+            several_plans_in_a_crowd_share_one_bucket
+        },
+        arithmetic { write_follows_the_arithmetic, guests_and_sweeps_follow_the_arithmetic }
     ][calls {
         an_idle_or_remembered_bucket_costs_one_call,
         a_remembered_refusal_costs_no_call_for_a_second

@@ -13,6 +13,7 @@ mod buckets;
 mod common;
 mod counted;
 mod directory;
+mod earlier;
 mod keys;
 mod notices;
 mod properties;

@@ -16,6 +16,7 @@
 //! | I11 | `i11_many_instances_decide_as_one_reference` | here |
 //! | I12 | `i12_each_sabotage_is_caught` | here |
 //! | I13 | `i13_calls_stay_within_the_budget` | here |
+//! | I14 | `i14_several_plans_of_one_subject_share_one_bucket` | here |
 
 #![allow(
     clippy::unwrap_used,
@@ -45,7 +46,7 @@ use std::time::Duration;
 use crate::oracle::judge;
 use crate::reference::{Ask, Reference};
 use crate::run::{Outcome, Run};
-use crate::scenario::{CALM, Profile, STORMY};
+use crate::scenario::{CALM, CROWDED, Profile, STORMY};
 use crate::seeds::{hold, hold_also};
 use crate::table::Law;
 
@@ -139,7 +140,7 @@ fn i11_many_instances_decide_as_one_reference() {
             let reference = references.entry(&outcome.subject).or_default();
             let record = run.table.plan(&outcome.plan).unwrap();
             let (method, now, cost) = (outcome.method, outcome.asked, outcome.cost);
-            let ask = Ask { record: &record, method, now, cost };
+            let ask = Ask { record: &record, method, now, cost, guest: false };
             let verdict = reference.judge(ask);
             let Some(Ok(answer)) = &outcome.result else { continue };
             let wait = answer.retry_after().unwrap_or_default().as_nanos();
@@ -175,6 +176,9 @@ fn i12_each_sabotage_is_caught() {
         (Law::NaiveRefund, STORMY, 7),
         (Law::DebtForgiven, STORMY, 8),
         (Law::AnyPlan, STORMY, 8),
+        (Law::DebtForgiven, CROWDED, 14),
+        (Law::BucketPerPlan, CROWDED, 14),
+        (Law::RefusedAsError, CROWDED, 14),
     ] {
         // Most are caught by one of the first few; none needs the second hundred.
         let caught = (0..200).find(|seed| {
@@ -190,6 +194,23 @@ fn i13_calls_stay_within_the_budget() {
         let calls: usize = run.outcomes.iter().map(|outcome| outcome.calls).sum();
         (calls > run.outcomes.len()).then(|| format!("{calls} calls, {}", run.outcomes.len()))
     });
+}
+
+/// Every pair of admissions lies in a window that is looked at: see the oracle's I1.
+#[test]
+fn i14_several_plans_of_one_subject_share_one_bucket() {
+    let (guests, changes) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    hold_also("i14", CROWDED, |run| {
+        for commit in &run.table.commits {
+            let (before, after) = (&commit.before.stamp, &commit.after.stamp);
+            let plan = &run.outcomes[commit.task].plan;
+            let is_guest = after.as_ref().is_some_and(|stamp| stamp.plan != *plan);
+            guests.set(guests.get() + u32::from(is_guest));
+            changes.set(changes.get() + u32::from(before.is_some() && before != after));
+        }
+        None
+    });
+    assert!(guests.get() > 0 && changes.get() > 0, "{guests:?} guests, {changes:?} changes");
 }
 
 /// A run is its seed and nothing else: no hash, no thread and no real time decides in it.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use throttle::bucket::{Counter, Meter, Scope};
-use throttle::{PlanRecord, Subject, Timestamp};
+use throttle::{Failure, Limit, PlanRecord, Subject, ThrottleError, Timestamp};
 
 use crate::reference::{Ask, Reference, STAGE, counters, limit, rates_of};
 use crate::run::{Kind, LEASE, Outcome, Run};
@@ -46,6 +46,7 @@ pub(crate) fn judge(run: &Run) -> Vec<Violation> {
         found.extend(i04_admitted_is_charged(run, task, outcome));
         found.extend(i05_refusals(run, outcome));
         found.extend(i13_calls(outcome));
+        found.extend(i14_contention(outcome));
     }
     found
 }
@@ -54,8 +55,10 @@ pub(crate) fn judge(run: &Run) -> Vec<Violation> {
 struct Step<'a> {
     commit: &'a Commit,
     outcome: &'a Outcome,
-    /// The plan that it was made under.
+    /// The plan that the bucket is under afterwards.
     record: &'a PlanRecord,
+    /// The versions of the request's plan that it may have been made under.
+    own: Vec<&'a PlanRecord>,
     /// What the clock said to whoever made it.
     reading: u64,
     /// Whether it took what a request costs.
@@ -74,12 +77,21 @@ impl<'a> Step<'a> {
                 .filter(today)
                 .any(|counter| commit.after.used(*counter) > commit.before.used(*counter));
         let reading = outcome.reading.expect("it read its clock");
-        Self { commit, outcome, record: run.table.plan_of(&commit.after), reading, charges }
+        let record = run.table.plan_of(&commit.after);
+        let own = plans(run, outcome, outcome.asked.saturating_sub(PLAN_KEPT + PATIENCE));
+        Self { commit, outcome, record, own, reading, charges }
     }
 
-    fn ask(&self) -> Ask<'a> {
+    /// The request as it was made under this version of its plan.
+    fn ask(&self, record: &'a PlanRecord) -> Ask<'a> {
         let Outcome { method, cost, .. } = *self.outcome;
-        Ask { record: self.record, method, now: self.reading, cost }
+        let guest = (&record.id, record.version) != (&self.record.id, self.record.version);
+        Ask { record, method, now: self.reading, cost, guest }
+    }
+
+    /// Whether the bucket stays under a plan that isn't the request's.
+    fn is_guest(&self) -> bool {
+        self.record.id != self.outcome.plan
     }
 
     /// The method that was called.
@@ -110,12 +122,13 @@ fn violation(invariant: u32, told: impl Into<String>) -> Option<Violation> {
 ///
 /// Of the plan's own rate and of each method's. A window is from one commit to another, in true
 /// time. S is exactly how far the readings of the commits in it are apart from the moments of
-/// their commits: clocks that differ, and the time from reading the clock to the commit. Where
-/// plans change, the largest burst and the fastest rate of those in the window count. What was
-/// given back (I7) counts as never taken in the windows that hold both.
+/// their commits: clocks that differ, and the time from reading the clock to the commit. If
+/// there are several plans (I14), the largest burst and the fastest rate of those in the window
+/// count. What was given back (I7) counts as never taken in the windows that hold both.
 fn i01_windows(steps: &[Step<'_>]) -> Option<Violation> {
+    let plans = steps.iter().flat_map(|step| step.own.iter().chain([&step.record]));
     let scopes: BTreeSet<_> =
-        steps.iter().flat_map(|step| rates_of(&step.record.plan)).map(|(scope, _)| scope).collect();
+        plans.flat_map(|record| rates_of(&record.plan)).map(|(scope, _)| scope).collect();
     scopes.into_iter().find_map(|scope| i01_windows_of(scope, steps))
 }
 
@@ -125,37 +138,57 @@ fn i01_windows_of(scope: Scope, steps: &[Step<'_>]) -> Option<Violation> {
         // In nanoseconds of the fastest rate, since the length of a token changes with the plan.
         let (mut taken, mut given) = (0, 0);
         let (mut burst, mut interval) = (0, u64::MAX);
-        let mut own = BTreeSet::new();
-        let mut refunds = false;
+        let mut charged = BTreeSet::new();
+        let (mut refunds, mut several) = (false, false);
         for last in &steps[from..] {
-            let rate = rates_of(&last.record.plan).find(|(of, _)| *of == scope);
-            let Some((_, rate)) = rate else { break };
-            let token = u64::try_from(rate.rate().interval().as_nanos()).unwrap();
-            (burst, interval) = (burst.max(rate.burst()), interval.min(token));
+            let Commit { before, after, .. } = last.commit;
+            several |= last.is_guest() || last.record.id != first.record.id;
             (least, most) = (least.min(last.off()), most.max(last.off()));
+            let there = before.tats.keys().chain(after.tats.keys());
+            for meter in there.filter(|meter| meter.scope == scope) {
+                interval = interval.min(meter.interval.get());
+            }
             if scope != Scope::Plan && last.scope() != Some(scope) {
                 continue;
             }
-            if last.charges {
-                own.insert(last.commit.task);
+            let Some(meter) = after.tats.keys().find(|meter| meter.scope == scope) else {
+                continue;
+            };
+            // A change of the bucket's plan tells the version that it was made under.
+            let changes = before.stamp != after.stamp && !last.is_guest();
+            let own = if changes { std::slice::from_ref(&last.record) } else { &last.own[..] };
+            let rates = own.iter().flat_map(|own| rates_of(&own.plan));
+            let rates = rates.filter(|(of, _)| *of == scope);
+            let Some(largest) = rates.map(|(_, rate)| rate.burst()).max() else { continue };
+            // A version of the request's plan may have this rate, and the one that counted not.
+            let moved = before.stamp != after.stamp || before.tat(*meter) != after.tat(*meter);
+            if last.charges && moved {
+                burst = burst.max(largest);
+                charged.insert(last.commit.task);
                 taken += last.outcome.cost;
             } else if last.gives_back() {
                 refunds = true;
                 // What a window's own charge got back, not what an earlier one did.
-                if last.outcome.of.is_some_and(|of| own.contains(&of)) {
-                    let meter = Meter { scope, interval: token.try_into().unwrap() };
-                    let (before, after) = (&last.commit.before, &last.commit.after);
-                    let back = before.tat(meter).saturating_since(after.tat(meter));
-                    given +=
-                        i128::try_from(back.as_nanos()).unwrap() * SCALE / i128::from(token) + 1;
+                if last.outcome.of.is_some_and(|of| charged.contains(&of)) {
+                    let back = before.tat(*meter).saturating_since(after.tat(*meter));
+                    let token = i128::from(meter.interval.get());
+                    given += i128::try_from(back.as_nanos()).unwrap() * SCALE / token + 1;
                 }
             }
             let window = i128::from(last.commit.at - first.commit.at) + most - least;
             let bound = (i128::from(burst) * i128::from(interval) + window) * SCALE;
             if (i128::from(taken) * SCALE - given) * i128::from(interval) > bound {
                 return violation(
-                    if refunds { 7 } else { 1 },
-                    format!("{taken} tokens within {window} ns, S included, of {rate:?}"),
+                    if refunds {
+                        7
+                    } else if several {
+                        14
+                    } else {
+                        1
+                    },
+                    format!(
+                        "{taken} tokens within {window} ns, S included, of {burst} and {interval} ns"
+                    ),
                 );
             }
         }
@@ -227,8 +260,12 @@ fn i03_periods(steps: &[Step<'_>]) -> Option<Violation> {
             let moved = shown - before.used(*counter);
             let expected = match step.outcome.kind {
                 Kind::Decision if step.charges => {
-                    let counts = counters(&step.record.plan, step.reading).contains(counter);
-                    i64::from(counts) * step.outcome.cost as i64
+                    let counts = |own: &&PlanRecord| {
+                        counters(&own.plan, step.reading).contains(counter) == (moved != 0)
+                    };
+                    // By one of the versions that the request's plan had, it moves or it doesn't.
+                    let moves = if step.own.iter().any(counts) { moved != 0 } else { moved == 0 };
+                    i64::from(moves) * step.outcome.cost as i64
                 }
                 Kind::Decision => 0,
                 // A refund may find nothing to give back any more.
@@ -245,12 +282,12 @@ fn i03_periods(steps: &[Step<'_>]) -> Option<Violation> {
             if sum != shown {
                 return violation(3, format!("{sum} in {counter}, and it shows {shown}"));
             }
-            let limit = limit(step.record, counter.period(), step.reading);
-            if expected > 0
-                && step.outcome.kind == Kind::Decision
-                && limit.is_some_and(|limit| *shown > limit)
-            {
-                return violation(3, format!("{shown} of {limit:?} in {counter}"));
+            let above = |own: &&PlanRecord| {
+                let limit = limit(own, counter.period(), step.reading);
+                limit.is_some_and(|limit| *shown > limit)
+            };
+            if expected > 0 && step.outcome.kind == Kind::Decision && step.own.iter().all(above) {
+                return violation(3, format!("{shown} in {counter} are above the quota"));
             }
         }
     }
@@ -268,7 +305,7 @@ fn i08_plans(steps: &[Step<'_>]) -> Option<Violation> {
         let mut debt = Reference::of(&step.commit.before);
         debt.change(step.record, step.reading);
         if step.charges {
-            debt.take(step.ask());
+            debt.take(step.ask(step.record));
         }
         if step.outcome.kind == Kind::Decision
             && step.commit.before.stamp != step.commit.after.stamp
@@ -319,9 +356,14 @@ fn i05_refusals(run: &Run, outcome: &Outcome) -> Option<Violation> {
     let since = outcome.asked.saturating_sub(REMEMBERED + PATIENCE);
     let states = run.table.states(&outcome.subject, since, outcome.answered);
     let plans = plans(run, outcome, since.saturating_sub(PLAN_KEPT + PATIENCE));
+    if answer.refused_by() == [Limit::Contention] {
+        return None;
+    }
     let judge = |record| {
-        let ask = Ask { record, method: outcome.method, now, cost: outcome.cost };
-        states.iter().map(move |state| Reference::of(state).judge(ask))
+        let of =
+            move |guest| Ask { record, method: outcome.method, now, cost: outcome.cost, guest };
+        let judge = move |state| [false, true].map(|guest| Reference::of(state).judge(of(guest)));
+        states.iter().flat_map(judge)
     };
     let verdicts: Vec<_> = plans.into_iter().flat_map(judge).collect();
     let right = verdicts.iter().any(|verdict| {
@@ -344,7 +386,8 @@ fn plans<'a>(run: &'a Run, outcome: &Outcome, since: u64) -> Vec<&'a PlanRecord>
 /// I10: an item is kept until its buckets are full and its periods have ended.
 fn i10_expiry(steps: &[Step<'_>]) -> Option<Violation> {
     for step in steps {
-        let ends = counters(&step.record.plan, step.reading);
+        let ends = step.own.iter().flat_map(|own| counters(&own.plan, step.reading));
+        let ends: Vec<_> = ends.collect();
         let ends = ends.iter().map(|counter| {
             let now = Timestamp::from_nanos(step.reading);
             counter.period().window(now).end
@@ -362,19 +405,45 @@ fn i10_expiry(steps: &[Step<'_>]) -> Option<Violation> {
 /// I11: in the order of their commits, all instances together do as one reference does.
 fn i11_one_reference(steps: &[Step<'_>]) -> Option<Violation> {
     for step in steps.iter().filter(|step| step.charges) {
-        let mut reference = Reference::of(&step.commit.before);
-        let verdict = reference.judge(step.ask());
-        if !verdict.refused_by.is_empty() {
-            return violation(11, format!("the reference refuses by {:?}", verdict.refused_by));
-        }
-        reference.take(step.ask());
-        let reference = reference.without_the_past(step.reading);
         let after = Reference::of(&step.commit.after).without_the_past(step.reading);
-        if reference != after {
-            return violation(11, format!("{after:?}, where the reference has {reference:?}"));
+        let wrong = |own: &&PlanRecord| {
+            let mut reference = Reference::of(&step.commit.before);
+            let verdict = reference.judge(step.ask(own));
+            if !verdict.refused_by.is_empty() {
+                return Some(format!("the reference refuses by {:?}", verdict.refused_by));
+            }
+            reference.take(step.ask(own));
+            let reference = reference.without_the_past(step.reading);
+            (reference != after)
+                .then(|| format!("{after:?}, where the reference has {reference:?}"))
+        };
+        let wrong: Option<Vec<_>> = step.own.iter().map(wrong).collect();
+        if let Some(told) = wrong.and_then(|wrong| wrong.into_iter().next_back()) {
+            return violation(11, told);
         }
     }
     None
+}
+
+/// I14: too much demand for one item is no error, and is refused for a second at most.
+///
+/// It is refused only after all calls were used up, or because DynamoDB throttled the item.
+fn i14_contention(outcome: &Outcome) -> Option<Violation> {
+    match outcome.result.as_ref()? {
+        Err(ThrottleError::Unavailable(Failure::Contended { .. } | Failure::HotKey)) => {
+            violation(14, "contention became an error")
+        }
+        Ok(answer) if answer.is_degraded() => violation(14, "it was decided without the table"),
+        Ok(answer) if answer.refused_by() == [Limit::Contention] => {
+            let wait = answer.retry_after().unwrap_or_default().as_nanos();
+            let (used_up, hot) = (outcome.calls >= 6, outcome.calls > 0 && outcome.hot);
+            if !(used_up || hot) || wait == 0 || wait > 1_000_000_000 {
+                return violation(14, format!("{} calls, to wait {wait} ns", outcome.calls));
+            }
+            None
+        }
+        _ => None,
+    }
 }
 
 /// I13: never more calls than the documented six.

@@ -26,6 +26,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) method: Option<&'a str>,
     pub(crate) now: u64,
     pub(crate) cost: u64,
+    /// Whether the bucket stays under the plan that it is under, and counts by its rates.
+    pub(crate) guest: bool,
 }
 
 /// An answer: the limits that refuse, and how long until none does.
@@ -53,33 +55,35 @@ impl Reference {
         if before.is_none() || before == Some(stamp) {
             return;
         }
-        // Whoever's clock is behind the last one that changed it goes by that.
+        // An instance whose clock is behind the last change goes by that change.
+        let useful = now - HOUR;
         let now = now.max(self.changed);
         self.changed = now;
-        let tats = std::mem::take(&mut self.tats).into_iter().filter(|(_, tat)| *tat > now);
-        for (meter, tat) in tats {
-            let interval = rates_of(&to.plan).find(|(scope, _)| *scope == meter.scope);
-            let interval = interval.map_or(meter.interval, |(_, throttle)| {
-                u64::try_from(throttle.rate().interval().as_nanos()).unwrap().try_into().unwrap()
-            });
-            let debt = u128::from(tat - now) * u128::from(interval.get());
+        for (meter, tat) in std::mem::take(&mut self.tats) {
+            if tat <= useful {
+                continue;
+            }
+            let rate = rates_of(&to.plan).find(|(scope, _)| *scope == meter.scope);
+            let Some((_, throttle)) = rate else {
+                self.tats.insert(meter, tat);
+                continue;
+            };
+            let interval = u64::try_from(throttle.rate().interval().as_nanos()).unwrap();
+            let debt = u128::from(tat.saturating_sub(now)) * u128::from(interval);
             let debt = debt.div_ceil(u128::from(meter.interval.get()));
             let tat = now + u64::try_from(debt).unwrap();
-            self.tats.insert(Meter { interval, ..meter }, tat);
-        }
-        for (scope, throttle) in rates_of(&to.plan) {
-            let interval = u64::try_from(throttle.rate().interval().as_nanos()).unwrap();
-            let meter = Meter { scope, interval: interval.try_into().unwrap() };
-            self.tats.entry(meter).or_insert(now);
+            self.tats.insert(Meter { interval: interval.try_into().unwrap(), ..meter }, tat);
         }
     }
 
     /// Whether a request fits, once the plan is its own.
     pub(crate) fn judge(&self, ask: Ask<'_>) -> Verdict {
         let mut moved = self.clone();
-        moved.change(ask.record, ask.now);
+        if !ask.guest {
+            moved.change(ask.record, ask.now);
+        }
         let mut verdict = Verdict::default();
-        for (meter, burst) in ask.meters() {
+        for (meter, burst) in ask.meters(&moved) {
             let interval = meter.interval.get();
             let full = ask.now + burst * interval;
             let tat = moved.tats.get(&meter).copied().unwrap_or(0);
@@ -102,8 +106,10 @@ impl Reference {
 
     /// Takes what a request costs, whether it fits or not.
     pub(crate) fn take(&mut self, ask: Ask<'_>) {
-        self.change(ask.record, ask.now);
-        for (meter, _) in ask.meters() {
+        if !ask.guest {
+            self.change(ask.record, ask.now);
+        }
+        for (meter, _) in ask.meters(self) {
             let tat = self.tats.entry(meter).or_default();
             *tat = (*tat).max(ask.now) + ask.cost * meter.interval.get();
         }
@@ -123,13 +129,16 @@ impl Reference {
 
 impl Ask<'_> {
     /// The rates that the request takes from, and their bursts.
-    fn meters(&self) -> Vec<(Meter, u64)> {
+    fn meters(&self, state: &Reference) -> Vec<(Meter, u64)> {
         let scope = self.method.map(|method| Scope::method(STAGE.0, STAGE.1, method));
         rates_of(&self.record.plan)
             .filter(|(of, _)| *of == Scope::Plan || Some(*of) == scope)
             .map(|(scope, throttle)| {
                 let interval = u64::try_from(throttle.rate().interval().as_nanos()).unwrap();
-                (Meter { scope, interval: interval.try_into().unwrap() }, throttle.burst())
+                let own = Meter { scope, interval: interval.try_into().unwrap() };
+                let mut there = state.tats.keys().filter(|meter| meter.scope == scope);
+                let host = there.next().filter(|_| self.guest).copied();
+                (host.unwrap_or(own), throttle.burst())
             })
             .collect()
     }
@@ -161,6 +170,9 @@ pub(crate) fn limit(record: &PlanRecord, period: Period, now: u64) -> Option<i64
     let first = period.window(Timestamp::from_nanos(now)).contains(record.created);
     Some((quota.limit() - if first { quota.offset() } else { 0 }) as i64)
 }
+
+/// What was full for so long is full by any clock.
+const HOUR: u64 = 3_600_000_000_000;
 
 /// When the last period that a request at `now` may count in ends.
 pub(crate) fn last_end(now: u64) -> u64 {

@@ -44,6 +44,8 @@ pub(crate) struct Outcome {
     pub(crate) reading: Option<u64>,
     /// How many writes it asked for.
     pub(crate) calls: usize,
+    /// Whether the table throttled its item.
+    pub(crate) hot: bool,
     /// None where the instance was killed before it had one.
     pub(crate) result: Option<Result<Decision, ThrottleError>>,
 }
@@ -61,7 +63,7 @@ pub(crate) enum Kind {
 struct Stage {
     world: Arc<World>,
     table: Arc<Mutex<Table>>,
-    plans: [PlanId; 2],
+    plans: Vec<PlanId>,
     weather: Weather,
     leases: bool,
     inner: Mutex<Inner>,
@@ -90,7 +92,8 @@ impl Run {
     pub(crate) fn of(scenario: Scenario, law: Law) -> Self {
         let mut random = Random::new(!scenario.seed);
         let world = World::new(scenario.start, random.fork());
-        let plans = ["free", "pro"].map(|id| PlanId::new(id).unwrap());
+        let plans = ["free", "pro", "gold", "team", "trial"].map(|id| PlanId::new(id).unwrap());
+        let plans = plans.into_iter().take(scenario.plans.len()).collect();
         let stage = Arc::new(Stage {
             world: Arc::clone(&world),
             table: Arc::new(Mutex::new(Table::new(law))),
@@ -175,6 +178,7 @@ impl Stage {
             answered: now,
             reading: None,
             calls: 0,
+            hot: false,
             result: None,
         });
         let instance = &mut inner.instances[arrival.instance];
@@ -322,6 +326,7 @@ impl Instance {
     fn note(&self, task: usize, outcome: &mut Outcome) {
         outcome.reading = self.clock.told(task);
         outcome.calls = self.wire.calls_of(task);
+        outcome.hot = self.wire.was_hot(task);
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct Profile {
     pub(crate) epilogue: bool,
     /// The most instances there are.
     pub(crate) instances: u64,
+    /// How many plans each subject has at once; 1 if it has one and seldom changes to another.
+    pub(crate) plans: u64,
 }
 
 /// Everything at once.
@@ -53,7 +55,11 @@ pub(crate) const STORMY: Profile = Profile {
     days: true,
     epilogue: false,
     instances: 64,
+    plans: 1,
 };
+
+/// Crowds of requests under several plans of one subject, and whatever else can go wrong.
+pub(crate) const CROWDED: Profile = Profile { plans: 5, days: false, kills: false, ..STORMY };
 
 /// Nothing goes wrong, and nothing takes any time.
 pub(crate) const CALM: Profile = Profile {
@@ -70,6 +76,7 @@ pub(crate) const CALM: Profile = Profile {
     days: true,
     epilogue: false,
     instances: 64,
+    plans: 1,
 };
 
 #[derive(Clone, Debug)]
@@ -80,7 +87,7 @@ pub(crate) struct Scenario {
     pub(crate) weather: Weather,
     /// How far each clock is ahead, and how many millionths it is too fast.
     pub(crate) clocks: Vec<(i64, i64)>,
-    /// The plans that subjects are under at the start: mostly the first.
+    /// The plans at the start. Subjects are mostly under the first, or under all in a crowd.
     pub(crate) plans: Vec<Plan>,
     pub(crate) created: u64,
     pub(crate) subjects: usize,
@@ -132,7 +139,10 @@ pub(crate) enum Then {
 impl Scenario {
     pub(crate) fn new(seed: u64, profile: Profile) -> Self {
         let random = &mut Random::new(seed);
-        let plans = vec![plan(random, profile), plan(random, profile)];
+        let mut plans = vec![plan(random, profile), plan(random, profile)];
+        for _ in 2..(if profile.plans > 1 { random.between(2, profile.plans) } else { 2 }) {
+            plans.push(plan(random, profile));
+        }
         let most = if random.chance(700) { profile.instances.min(6) } else { profile.instances };
         let instances = random.between(1, most);
         let clock = |random: &mut Random| match (profile.skew, random.below(4)) {
@@ -174,7 +184,8 @@ impl Scenario {
         let mut at = 0;
         let mut arrivals = random.between(20, 150);
         while arrivals > 0 {
-            let many = random.between(1, (3 * burst).min(60)).min(arrivals);
+            let crowd = if profile.plans > 1 { 60 } else { (3 * burst).min(60) };
+            let many = random.between(1, crowd).min(arrivals);
             match random.below(5) {
                 // All at once, over all instances or at one.
                 0 | 1 => {
@@ -270,7 +281,11 @@ impl Scenario {
         let subject = if self.subjects == 1 { 0 } else { random.below(3) as usize };
         let largest = if random.chance(850) { 1 } else { burst.min(8) };
         let cost = u32::try_from(random.between(1, largest)).unwrap();
-        let plan = usize::from(profile.replans && random.chance(100));
+        let plan = if profile.plans > 1 {
+            random.below(self.plans.len() as u64) as usize
+        } else {
+            usize::from(profile.replans && random.chance(100))
+        };
         let method = *random.pick(&[None, None, Some("/a/GET"), Some("/b/POST")]);
         // Mostly less than it was charged, now and then more.
         let costs = u64::from(if random.chance(200) { 2 * cost + 1 } else { cost });
@@ -296,8 +311,7 @@ impl Scenario {
             self.events.push((at, Event::Jump { instance: self.instance(random), by }));
         }
         if profile.replans && random.chance(200) {
-            let replan =
-                Event::Replan { plan: random.below(2) as usize, to: plan(random, profile) };
+            let replan = Event::Replan { plan: self.any_plan(random), to: plan(random, profile) };
             self.events.push((at, replan));
         }
         if profile.kills && random.chance(200) {
@@ -309,6 +323,10 @@ impl Scenario {
         }
     }
 
+    fn any_plan(&self, random: &mut Random) -> usize {
+        random.below(self.plans.len() as u64) as usize
+    }
+
     fn instance(&self, random: &mut Random) -> usize {
         random.below(self.clocks.len() as u64) as usize
     }
@@ -317,7 +335,7 @@ impl Scenario {
 fn plan(random: &mut Random, profile: Profile) -> Plan {
     let mut parts = Vec::new();
     if !(profile.only_quotas || profile.quotas && random.chance(100)) {
-        parts.push(format!(r#""throttle": {}"#, throttle(random)));
+        parts.push(format!(r#""throttle": {}"#, throttle(random, profile)));
     }
     let mut quotas = Vec::new();
     for period in ["DAY", "WEEK", "MONTH"] {
@@ -332,7 +350,7 @@ fn plan(random: &mut Random, profile: Profile) -> Plan {
         parts.push(format!(r#""quota": [{}]"#, quotas.join(", ")));
     }
     if random.chance(400) {
-        let (a, b) = (throttle(random), throttle(random));
+        let (a, b) = (throttle(random, profile), throttle(random, profile));
         let methods = format!(r#"{{"/a/GET": {a}, "/b/POST": {b}}}"#);
         let (api, stage) = STAGE;
         parts.push(format!(
@@ -342,8 +360,11 @@ fn plan(random: &mut Random, profile: Profile) -> Plan {
     Plan::from_json(format!("{{{}}}", parts.join(", "))).unwrap()
 }
 
-fn throttle(random: &mut Random) -> String {
-    let rate = *random.pick(&["1000/s", "100/s", "7/s", "3/s", "1/s", "0.2/s", "90/min", "7/h"]);
+fn throttle(random: &mut Random, profile: Profile) -> String {
+    let rates = ["1000/s", "100/s", "7/s", "3/s", "1/s", "0.2/s", "90/min", "7/h"];
+    // The fastest of several plans makes the bound of all: a fast one would allow anything.
+    let rates = if profile.plans > 1 { &rates[3..] } else { &rates };
+    let rate = *random.pick(rates);
     let burst = random.between(1, 40);
     format!(r#"{{"rateLimit": "{rate}", "burstLimit": {burst}}}"#)
 }
@@ -360,6 +381,7 @@ fn weather(random: &mut Random, profile: Profile) -> Weather {
         lost_answer: if profile.losses { 400 } else { rarely(150) },
         late: rarely(80),
         throttled: rarely(100),
+        hot: if profile.plans > 1 { rarely(50) } else { 0 },
         outage: rarely(100),
     }
 }

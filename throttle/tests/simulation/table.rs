@@ -30,6 +30,10 @@ pub(crate) enum Law {
     DebtForgiven,
     /// Sabotage: a write doesn't ask under which plan the item is.
     AnyPlan,
+    /// Sabotage: each plan of a subject has a bucket of its own.
+    BucketPerPlan,
+    /// Sabotage: a write that others came before is an error.
+    RefusedAsError,
 }
 
 /// One write that changed an item.
@@ -48,7 +52,7 @@ pub(crate) struct Commit {
 
 #[derive(Debug)]
 pub(crate) struct Table {
-    law: Law,
+    pub(crate) law: Law,
     pub(crate) items: HashMap<Subject, (State, u64)>,
     /// Every version of every plan, with the true time from which it stood.
     pub(crate) plans: Vec<(u64, PlanRecord)>,
@@ -90,7 +94,14 @@ impl Table {
         subject: &Subject,
         write: &Write,
     ) -> (Answer, Option<Commit>) {
-        let before = self.items.get(subject).map(|item| item.0.clone()).unwrap_or_default();
+        let mut before = self.items.get(subject).map(|item| item.0.clone()).unwrap_or_default();
+        if self.law == Law::BucketPerPlan {
+            let last = self.commits.iter().rev().find(|commit| {
+                let stamp = commit.after.stamp.as_ref();
+                commit.subject == *subject && stamp.is_some_and(|it| it.plan == write.stamp.plan)
+            });
+            before = last.map(|commit| commit.after.clone()).unwrap_or_default();
+        }
         let write = self.bent(write, &before, at);
         if !write.applies(&before) {
             return (Answer::Kept(write.part(&before)), None);
@@ -101,7 +112,7 @@ impl Table {
             after.counters.clear();
         }
         let answer = Answer::Applied(write.part(&after));
-        let expires_at = write.expires_at;
+        let expires_at = write.expires_at();
         let commit = Commit { task, subject: subject.clone(), at, before, after, expires_at };
         match self.law {
             Law::ReadThenWrite => return (answer, Some(commit)),
@@ -141,7 +152,12 @@ impl Table {
         let converts = write.found.as_ref().is_some_and(|found| *found != write.stamp);
         let refunded = write.counts.iter().map(|count| -count.add).max().filter(|add| *add > 0);
         match self.law {
-            Law::Conditional | Law::ReadThenWrite | Law::ForgetfulCounter | Law::Phantom => {}
+            Law::Conditional
+            | Law::ReadThenWrite
+            | Law::ForgetfulCounter
+            | Law::Phantom
+            | Law::BucketPerPlan
+            | Law::RefusedAsError => {}
             Law::FixedWindow => self.count_in_fixed_windows(&mut write, before, at),
             Law::NoLowerBound => {
                 for change in &mut write.moves {

@@ -7,7 +7,7 @@ use throttle::store::{Answer, Consumed};
 use throttle::{Failure, PlanId, PlanRecord, Store, StoreError, Subject};
 
 use crate::random::Random;
-use crate::table::Table;
+use crate::table::{Law, Table};
 use crate::world::{Slot, World};
 
 /// How long an instance waits for an answer: 100 ms.
@@ -26,6 +26,8 @@ pub(crate) struct Weather {
     pub(crate) late: u64,
     /// The table is asked too much, and does nothing.
     pub(crate) throttled: u64,
+    /// The table is asked too much of one item, and does nothing.
+    pub(crate) hot: u64,
     /// The table does what was asked, and says that it failed.
     pub(crate) outage: u64,
 }
@@ -45,6 +47,7 @@ enum Fate {
     LostAnswer,
     Late,
     Throttled,
+    Hot,
     Outage,
 }
 
@@ -56,6 +59,7 @@ pub(crate) struct Wire {
     weather: Weather,
     chance: Arc<Mutex<Random>>,
     calls: Arc<Mutex<Vec<usize>>>,
+    hot: Arc<Mutex<Vec<usize>>>,
 }
 
 impl Wire {
@@ -66,7 +70,13 @@ impl Wire {
         chance: Random,
     ) -> Self {
         let (world, table) = (Arc::clone(world), Arc::clone(table));
-        Self { world, table, weather, chance: Arc::new(Mutex::new(chance)), calls: Arc::default() }
+        let chance = Arc::new(Mutex::new(chance));
+        Self { world, table, weather, chance, calls: Arc::default(), hot: Arc::default() }
+    }
+
+    /// Whether a task was told that its item is in too much demand.
+    pub(crate) fn was_hot(&self, task: usize) -> bool {
+        self.hot.lock().unwrap().contains(&task)
     }
 
     /// How many writes a task has asked for.
@@ -84,11 +94,15 @@ impl Wire {
             let (world, table, slot) =
                 (Arc::clone(&self.world), Arc::clone(&self.table), Arc::clone(&slot));
             self.world.after(way.there, move || {
-                let answer = if way.fate == Fate::Throttled {
-                    Err(Failure::Throttled.into())
-                } else {
-                    let done = act(&mut table.lock().unwrap(), world.now());
-                    if way.fate == Fate::Outage { Err(Failure::Outage.into()) } else { Ok(done) }
+                let act = || act(&mut table.lock().unwrap(), world.now());
+                let answer = match way.fate {
+                    Fate::Throttled => Err(Failure::Throttled.into()),
+                    Fate::Hot => Err(Failure::HotKey.into()),
+                    Fate::Outage => {
+                        act();
+                        Err(Failure::Outage.into())
+                    }
+                    _ => Ok(act()),
                 };
                 if way.fate != Fate::LostAnswer {
                     world.after(way.back, move || slot.fill(answer));
@@ -110,6 +124,7 @@ impl Wire {
             (weather.lost_answer, Fate::LostAnswer),
             (weather.late, Fate::Late),
             (weather.throttled, Fate::Throttled),
+            (weather.hot, Fate::Hot),
             (weather.outage, Fate::Outage),
         ] {
             if drawn < likely {
@@ -127,7 +142,11 @@ impl Wire {
 impl Store for Wire {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
         let id = id.clone();
-        self.ask(move |table, _| table.plan(&id)).await
+        match self.ask(move |table, _| table.plan(&id)).await {
+            // A plan's item is nobody's own.
+            Err(StoreError::Failure(Failure::HotKey)) => Err(Failure::Throttled.into()),
+            answer => answer,
+        }
     }
 
     async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
@@ -135,7 +154,7 @@ impl Store for Wire {
         self.calls.lock().unwrap().push(task);
         let (subject, write) = (subject.clone(), write.clone());
         let (world, shared) = (Arc::clone(&self.world), Arc::clone(&self.table));
-        self.ask(move |table, at| {
+        let answer = self.ask(move |table, at| {
             let (answer, left) = table.write(task, at, &subject, &write);
             if let Some(mut commit) = left {
                 let later = Arc::clone(&world);
@@ -145,8 +164,16 @@ impl Store for Wire {
                 });
             }
             answer
-        })
-        .await
+        });
+        let mut answer = answer.await;
+        let errs = self.table.lock().unwrap().law == Law::RefusedAsError;
+        if errs && matches!(answer, Ok(Answer::Kept(_))) && task.is_multiple_of(3) {
+            answer = Err(Failure::Contended { calls: 1 }.into());
+        }
+        if answer == Err(Failure::HotKey.into()) {
+            self.hot.lock().unwrap().push(task);
+        }
+        answer
     }
 
     fn consumed(&self) -> Consumed {

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::bucket::{Count, Move, To, When, Write};
 use crate::clock::Timestamp;
 use crate::table::item::bucket::{CHANGED, PV, RETURNED, WRITES};
-use crate::table::item::{EXPIRES_AT, GRANTED, n};
+use crate::table::item::{EXPIRES_AT, GRANTED, GRANTS, n};
 
 /// The update and the condition of one write: [`Write::apply`] and [`Write::applies`].
 #[derive(Debug)]
@@ -48,14 +48,16 @@ impl Expression {
             draft.count(count);
         }
         for counter in &write.forgotten {
-            let name = draft.name(counter);
-            draft.remove(&name);
+            for prefix in ["", GRANTED, GRANTS] {
+                let name = draft.name(format_args!("{prefix}{counter}"));
+                draft.remove(&name);
+            }
         }
         if let Some((so_far, tokens)) = write.returned {
             draft.returned(so_far, tokens);
         }
         draft.writes(write);
-        let (expires, moment) = (draft.name(EXPIRES_AT), draft.number(write.expires_at));
+        let (expires, moment) = (draft.name(EXPIRES_AT), draft.number(write.expires_at()));
         draft.set(format_args!("{expires} = {moment}"));
 
         let mut update = format!("SET {}", draft.set);

@@ -1,6 +1,6 @@
 //! The part of a bucket that operators read and grant: its counters.
 
-use super::bucket::PV;
+use super::bucket::{PV, is_short, short};
 use super::{Attributes, Item, Reading, damage, n, number, text};
 use crate::bucket::Stamp;
 use crate::failure::Damage;
@@ -34,8 +34,10 @@ impl Item for BucketRecord {
         &self.subject
     }
 
+    /// A long name is replaced by its digest. A listing tells it so, and finds it again by that.
     fn name(subject: &Subject) -> String {
-        subject.as_str().to_owned()
+        let name = subject.as_str();
+        if is_short(name) { name.to_owned() } else { short(name).into_owned() }
     }
 
     fn parse(name: &str) -> Option<Subject> {
