@@ -158,7 +158,7 @@ impl Decision {
 
     /// A request that is refused because its item is in too much demand. Nothing was charged.
     pub(crate) fn contended(plan: PlanId) -> Self {
-        let refusal = Refusal { limit: Limit::Contention, wait: SOON };
+        let refusal = Refusal { limit: Limit::Contention, wait: Some(SOON) };
         let refusals = std::iter::once(refusal).collect();
         Self { plan, standings: Standings::new(), refusals, degraded: false, receipt: None }
     }

@@ -103,14 +103,15 @@ impl Charge {
     }
 }
 
-/// How long until none of these limits refuses.
+/// The time until none of these limits refuses. A limit of 0 refuses for ever.
 fn wait(refusals: &Refusals) -> Duration {
-    refusals.iter().map(|refusal| refusal.wait).max().unwrap_or_default()
+    let waits = refusals.iter().map(|refusal| refusal.wait.unwrap_or(Duration::MAX));
+    waits.max().unwrap_or_default()
 }
 
 /// The same refusals, with a wait of at most a second.
 fn soon(refusals: Refusals) -> Refusals {
-    let soon = |it: Refusal| Refusal { wait: it.wait.min(SOON), ..it };
+    let soon = |it: Refusal| Refusal { wait: it.wait.map(|wait| wait.min(SOON)), ..it };
     refusals.into_iter().map(soon).collect()
 }
 
