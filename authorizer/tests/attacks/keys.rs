@@ -143,18 +143,18 @@ async fn a_key_that_is_ambiguous_or_bottomless_does_not_spoil_the_set() {
 }
 
 #[tokio::test]
-async fn a_flood_of_random_kids_does_not_make_a_rotation_a_401() {
+async fn a_flood_of_random_kids_delays_a_rotation_by_at_most_ten_seconds() {
     let bench = Bench::new().await;
     bench.passes(&bench.token(&json!({}))).await;
     for number in 0..100 {
         let header = json!({"kid": format!("random-{number}"), "alg": "RS256"}).to_string();
         let code =
             bench.code(&format!("{}.c2ln", unsigned(header, bench.payload(&json!({}))))).await;
-        assert!(matches!(code, Some(Code::Key | Code::Unavailable)), "{code:?}");
+        assert_eq!(code, Some(Code::Key), "keys can be fetched");
     }
     bench.endpoint.publish(&[rsa_jwk("new", rsa())]);
     let genuine = sign(rsa(), r#"{"kid":"new","alg":"RS256"}"#, bench.payload(&json!({})));
-    assert_eq!(bench.code(&genuine).await, Some(Code::Unavailable), "not known yet is not refused");
+    assert_eq!(bench.code(&genuine).await, Some(Code::Key), "the set is younger than ten seconds");
     bench.clock.advance(Duration::from_secs(10));
     bench.passes(&genuine).await;
 }
