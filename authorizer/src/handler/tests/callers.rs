@@ -221,6 +221,36 @@ async fn a_policy_that_claims_make_too_long_is_a_403_and_not_charged() {
 }
 
 #[tokio::test]
+async fn a_claim_with_a_control_character_is_not_passed_on() {
+    let bench = Bench::with_keys("").await;
+    for (scope, is_there) in [("orders/read", true), ("orders/read a\nb", false)] {
+        let answer = bench.call(&bench.token(&json!({"scope": scope})), ARN).await.unwrap();
+        assert_eq!(answer["context"].get("scope").is_some(), is_there, "{scope:?}");
+        assert_eq!(answer["context"]["sub"], "user", "the others are");
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_only_a_token_names_is_not_logged() {
+    let captured = Captured::at("INFO");
+    let bench = Bench::with_keys("").await;
+    let limits = THROTTLE.replace("failure = \"closed\"", "failure = \"open\"");
+    let config = with_these_limits(&bench.iss, &limits);
+    let broken = Broken(throttle::Failure::TimedOut);
+    let authorizer = Authorizer::new(config, Some(broken), bench.clock.clone()).unwrap();
+    for (claim, logged) in [(json!("secret-plan"), Value::Null), (json!(null), json!("free"))] {
+        let token = bench.token(&json!({"custom:plan": claim}));
+        let event = json!({"type": "TOKEN", "methodArn": ARN,
+            "authorizationToken": format!("Bearer {token}")});
+        authorizer.handle(&event, "request").await.unwrap();
+        let line = last(&captured);
+        assert_eq!((&line["code"], &line["Degraded"]), (&json!("allowed"), &json!(1)), "{line}");
+        assert_eq!(line["plan"], logged, "{line}");
+    }
+    assert!(!captured.text().contains("secret-plan"), "{}", captured.text());
+}
+
+#[tokio::test]
 async fn a_flood_of_random_kids_is_a_flood_of_401s_at_info() {
     let captured = Captured::at("INFO");
     let bench = Bench::new("").await;
