@@ -41,12 +41,22 @@
 //! |---|---|---|
 //! | allowed | the service's | `RateLimit-Policy`, `RateLimit` |
 //! | over a limit | 429 | these and `Retry-After` |
-//! | costs more than a limit ever holds | 429 | none: waiting doesn't help |
-//! | it can't be told whose it is | 403 | none |
+//! | costs more than a limit ever holds | 422, `"code": "cost-above-limit"` | none: waiting doesn't help |
+//! | has no subject | 403 | none |
 //! | no decision, and the failure policy is closed | 503 | `Retry-After` where it may pass by itself |
 //!
-//! A refusal's body is an RFC 9457 problem, in JSON. [`Limits::answer`] makes something else of it.
-//! The service behind is not called for a request that is refused.
+//! The fields describe the limits at the response, after refunds and settlements, as far as this
+//! process knows them. A refusal's body is an RFC 9457 problem, in JSON; [`Limits::answer`] changes
+//! it. The service behind is not called for a request that is refused.
+//!
+//! A caller can't cause a 503 or a line at ERROR: a request without a subject, a cost that never
+//! fits, and a claimed plan that is not stored are logged at INFO. What the service itself sets is
+//! its own mistake: a plan of [`Plans::fixed`] or [`Plans::function`] that is not stored is a 503,
+//! and [`Throttle::decide`] with a cost that never fits is an error.
+//!
+//! A refused request never counts, so a caller that goes on after a 429 waits no longer than one
+//! that stops. There is no penalty and no ban. To build one, count refusals in
+//! [`Limits::report`], under a plan of their own.
 //!
 //! # With an authorizer in front
 //!
@@ -74,6 +84,7 @@
 //! fields. The outermost decides first, and what it has charged stays charged when one further in
 //! refuses, unless it refunds on error.
 
+mod address;
 mod answer;
 mod authorizer;
 #[cfg(feature = "lambda")]
@@ -135,7 +146,9 @@ impl Limits {
 }
 
 impl<A> Limits<A> {
-    /// Sets what a request costs, in tokens; 1 unless set. What costs 0 passes uncounted.
+    /// Sets what a request costs, in tokens; 1 unless set. A request that costs 0 passes uncounted.
+    ///
+    /// A cost that the caller chooses may be above what a limit ever holds: that is a 422.
     #[must_use]
     pub fn cost(mut self, cost: impl Fn(&request::Parts) -> u32 + Send + Sync + 'static) -> Self {
         self.gate.cost = Some(Arc::new(cost));
@@ -144,10 +157,11 @@ impl<A> Limits<A> {
 
     /// Sets what a request has cost in all, by its response.
     ///
-    /// What was charged beforehand is corrected: the rest is given back, or charged even where it
-    /// doesn't fit, and later requests wait for it. `RateLimit` tells how it stands then. A request
-    /// whose service fails with an error, and has no response, stays charged. Where the two differ,
-    /// that is a second write: let [`cost`](Self::cost) say what most requests come to.
+    /// The charge is corrected before the response: the rest is given back, or charged even where it
+    /// doesn't fit, and later requests wait for it. The response's fields describe the limits after
+    /// that; if the correction fails, as they are without it. A request whose service fails with an
+    /// error, and has no response, stays charged. Where the two costs differ, that is a second
+    /// write: let [`cost`](Self::cost) return what most requests come to.
     #[must_use]
     pub fn settled(
         mut self,

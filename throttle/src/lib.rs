@@ -40,6 +40,7 @@ mod plan;
 mod policy;
 mod rate;
 mod request;
+mod steady;
 pub mod store;
 mod subjects;
 pub mod table;

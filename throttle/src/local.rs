@@ -1,25 +1,29 @@
-//! Deciding without the table: a bucket in memory, by a share of the plan.
+//! Decisions without the table: a bucket in memory, by a share of the plan.
 
 use std::fmt::{self, Debug};
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use lru::LruCache;
 
 use crate::bucket::{Charge, Foreign, State};
+use crate::clock::Timestamp;
 use crate::decision::Decision;
 use crate::lock::Lock;
 use crate::name::Subject;
 use crate::plan::Plan;
 use crate::policy::Share;
+use crate::steady::Steady;
 use crate::store::PlanRecord;
 
 /// The buckets of an instance that has to decide by itself.
 ///
-/// The least recent goes: with another policy a newcomer may never be kept, and so find a full
-/// bucket each time.
+/// The least recently used bucket is evicted: with another policy a newcomer might never be stored,
+/// and so find a full bucket each time.
 pub(crate) struct Local {
     states: Mutex<LruCache<Subject, State>>,
+    clock: Steady,
 }
 
 impl Debug for Local {
@@ -30,16 +34,21 @@ impl Debug for Local {
 
 impl Local {
     pub(crate) fn new(subjects: usize) -> Self {
-        // Room is taken as subjects come: mostly there is no outage, and none comes.
+        // Memory is allocated as subjects come, because mostly there is no outage.
         let mut states = LruCache::unbounded();
         states.resize(NonZeroUsize::new(subjects).unwrap_or(NonZeroUsize::MIN));
-        Self { states: Mutex::new(states) }
+        Self { states: Mutex::new(states), clock: Steady::default() }
+    }
+
+    /// Returns the moment that these buckets go by, for readings of both clocks.
+    pub(crate) fn moment(&self, wall: Timestamp, monotonic: Duration) -> Timestamp {
+        self.clock.moment(wall, monotonic)
     }
 
     /// Decides by this share of the plan, in this instance alone.
     ///
     /// A cost above the share of a burst is let through when that bucket is full, and paid for
-    /// afterwards: what fits the plan must not be refused for ever.
+    /// afterwards: a request that fits the plan must not be refused for ever.
     pub(crate) fn decide(
         &self,
         subject: &Subject,

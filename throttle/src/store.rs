@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::failure::StoreError;
 use crate::name::{PlanId, Subject};
 use crate::plan::Plan;
+pub use crate::steady::Steady;
 
 /// Keeps buckets and plans for any number of instances that share it.
 ///
@@ -30,7 +31,7 @@ use crate::plan::Plan;
 ///   connection that was used before breaks before any byte of an answer, and counts it twice.
 /// - What can't be read as a state is an error, never an empty bucket.
 /// - `plan` tells what was put last: once a version has been told, no older one is.
-/// - A store doesn't read the time: what a write holds is all it knows of it.
+/// - A store doesn't read the time: it knows what a write holds.
 pub trait Store: Send + Sync + 'static {
     /// Looks up a plan; none if there is no such plan.
     fn plan(
@@ -59,6 +60,13 @@ pub trait Store: Send + Sync + 'static {
     /// leaves in a state that has no stamp may be forgotten: nothing was written to it yet.
     fn change<R>(&self, subject: &Subject, change: impl FnOnce(&mut State) -> R) -> Option<R> {
         let _ = (subject, change);
+        None
+    }
+
+    /// Returns a clock for buckets that no other process shares; none if they may be shared.
+    ///
+    /// A throttle then goes by that, and not by the wall clock, which somebody may set.
+    fn steady(&self) -> Option<Steady> {
         None
     }
 
@@ -128,6 +136,10 @@ impl<S: Store> Store for Arc<S> {
 
     fn change<R>(&self, subject: &Subject, change: impl FnOnce(&mut State) -> R) -> Option<R> {
         S::change(self, subject, change)
+    }
+
+    fn steady(&self) -> Option<Steady> {
+        S::steady(self)
     }
 
     fn consumed(&self) -> Consumed {

@@ -24,7 +24,7 @@ use crate::name::{PlanId, Subject};
 use crate::plan::MethodRate;
 use crate::policy::FailurePolicy;
 use crate::request::Request;
-use crate::store::{Answer, PlanRecord, Store};
+use crate::store::{Answer, PlanRecord, Steady, Store};
 use crate::subjects::Subjects;
 use crate::table::item;
 use at_once::Known;
@@ -63,6 +63,8 @@ pub use settle::Refund;
 pub struct Throttle<S, C> {
     store: S,
     clock: C,
+    /// The clock of the store's buckets, if it has one of its own.
+    steady: Option<Steady>,
     slack: u32,
     default_failure: FailurePolicy,
     leases: Option<Held<Terms>>,
@@ -103,6 +105,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     #[must_use]
     pub fn new(store: S, clock: C) -> Self {
         Self {
+            steady: store.steady(),
             store,
             clock,
             slack: 0,
@@ -251,7 +254,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let decision = match (named.unwrap_or(self.default_failure), record) {
             (FailurePolicy::Open, _) => Decision::unknown(request.plan.clone()),
             (FailurePolicy::Local(share), Some(record)) => {
-                let charge = |record: &PlanRecord| request.charge(record, self.clock.now());
+                let now = self.local.moment(self.clock.now(), self.clock.monotonic());
+                let charge = |record: &PlanRecord| request.charge(record, now);
                 self.local.decide(request.subject, &record, share, charge)
             }
             (FailurePolicy::Closed, _) | (FailurePolicy::Local(_), None) => {
@@ -290,7 +294,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             };
             let mut next = tried(&charge);
             if self.gives_up(&mut lease, &next) {
-                charge = self.charge(request, record, self.clock.now())?;
+                charge = self.charge(request, record, self.now())?;
                 next = tried(&charge);
             }
             if matches!(next, Next::Refuse(..)) {
@@ -354,7 +358,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             let forms = |charge: &Charge| charge.forms(&state);
             next = self::next(&charge, record, &state, forms, lost);
             if self.gives_up(&mut lease, &next) {
-                charge = self.charge(request, record, self.clock.now())?;
+                charge = self.charge(request, record, self.now())?;
                 next = self::next(&charge, record, &state, forms, lost);
             }
         }
@@ -388,6 +392,12 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         check_cost(record, request.method_rate(record), request.cost)?;
         let charge = request.charge(record, now);
         Ok(if self.slack > 0 { charge.slack(self.slack) } else { charge })
+    }
+
+    /// The moment that the store's buckets go by.
+    fn now(&self) -> Timestamp {
+        let wall = self.clock.now();
+        self.steady.as_ref().map_or(wall, |steady| steady.moment(wall, self.clock.monotonic()))
     }
 
     /// The plan in at least this version, looked up again if need be.

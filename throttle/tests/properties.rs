@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use throttle::testing::Faulty;
 use throttle::{
     Clock, Decision, ManualClock, MemoryStore, Period, Plan, PlanId, Request, Store, Subject,
     Throttle, Timestamp,
@@ -24,25 +25,35 @@ struct Arrival {
 
 /// Instances on one store, whose clocks are behind the true one by a fixed time each.
 struct Fleet {
-    store: MemoryStore,
+    memory: MemoryStore,
+    /// Without a fault: the store of several machines, which go by their wall clocks.
+    store: Faulty<MemoryStore>,
     truth: ManualClock,
-    instances: Vec<(ManualClock, Throttle<MemoryStore, ManualClock>)>,
+    instances: Vec<(ManualClock, Throttle<Faulty<MemoryStore>, ManualClock>)>,
     plan: PlanId,
     subject: Subject,
 }
 
 impl Fleet {
     fn new(plan: &str, behind: &[u64]) -> Self {
-        let (store, truth) = (MemoryStore::new(), ManualClock::default());
+        let (memory, truth) = (MemoryStore::new(), ManualClock::default());
         let id = PlanId::new("plan").unwrap();
-        store.put_plan(id.clone(), Plan::from_json(plan).unwrap(), Timestamp::EPOCH);
+        memory.put_plan(id.clone(), Plan::from_json(plan).unwrap(), Timestamp::EPOCH);
+        let store = Faulty::new(memory.clone());
         let instance = |behind: &u64| {
             let start = truth.now().saturating_sub(Duration::from_nanos(*behind));
             let clock = ManualClock::at(start);
             (clock.clone(), Throttle::new(store.clone(), clock))
         };
         let instances = behind.iter().map(instance).collect();
-        Self { store, truth, instances, plan: id, subject: Subject::new("subject").unwrap() }
+        Self {
+            memory,
+            store,
+            truth,
+            instances,
+            plan: id,
+            subject: Subject::new("subject").unwrap(),
+        }
     }
 
     fn slack(mut self, slacks: &[u32]) -> Self {
@@ -217,7 +228,7 @@ proptest! {
         let fleet = Fleet::new(&plan(bursts.0, rates.0), &[0, 0, 0]);
         let other = PlanId::new("other").unwrap();
         let json = plan(bursts.1, rates.1);
-        fleet.store.put_plan(other.clone(), Plan::from_json(json).unwrap(), Timestamp::EPOCH);
+        fleet.memory.put_plan(other.clone(), Plan::from_json(json).unwrap(), Timestamp::EPOCH);
         let plans = [fleet.plan.clone(), other];
         let mut admitted = Vec::new();
         for (gap, cost, of, instance) in turns {

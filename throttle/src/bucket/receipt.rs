@@ -19,7 +19,11 @@ use smallvec::SmallVec;
 use super::write::MAX_COUNT;
 use super::{Charge, Count, Counter, Meter, Move, Stamp, State, To, When, Write};
 use crate::clock::Timestamp;
+#[cfg(feature = "layer")]
+use crate::decision::{Standing, Standings};
 use crate::name::Subject;
+#[cfg(feature = "layer")]
+use crate::period::Today;
 use crate::plan::MAX_REFILL;
 
 /// What a request was charged, to be given back or settled once.
@@ -96,22 +100,26 @@ impl Receipt {
     ///
     /// Every rate goes on owing them, at most 366 days ahead, and every counter shows them, in
     /// the periods that the request was counted in. Whatever plan the state is under now: what
-    /// is owed is owed in tokens. None if the state is that of an item that was deleted.
+    /// is owed is owed in tokens. A bucket that was deleted or forgotten owes them from now on, under
+    /// the plan of the charge.
     pub(crate) fn surcharge(&self, beyond: u32, state: &State, now: Timestamp) -> Option<Write> {
-        let stamp = state.stamp.as_ref()?;
+        let stamp = state.stamp.as_ref().or(self.left.stamp.as_ref())?;
         let owes = |meter: &Meter| {
-            let (meter, tat) = state.tats.iter().find(|(found, _)| found.scope == meter.scope)?;
+            let (meter, tat) = match state.stamp {
+                Some(_) => state.tats.iter().find(|(found, _)| found.scope == meter.scope)?,
+                None => (meter, &Timestamp::EPOCH),
+            };
             let advance = meter.interval.get().saturating_mul(beyond.into());
             let advance = Duration::from_nanos(advance);
             let latest = now.saturating_add(Duration::from_nanos(MAX_REFILL));
             let owed = (*tat).max(now).saturating_add(advance);
-            let (when, to) = if owed > latest {
+            let (when, to) = if *tat <= now {
+                (When::AtMost(now), To::At(owed.min(latest)))
+            } else if owed > latest {
                 // Never earlier than it is, should it already be later than may be owed.
                 (When::Is(*tat), To::At(latest.max(*tat)))
-            } else if *tat > now {
-                (When::Within(now, latest.saturating_sub(advance)), To::Forward(advance))
             } else {
-                (When::AtMost(now), To::At(owed))
+                (When::Within(now, latest.saturating_sub(advance)), To::Forward(advance))
             };
             Some(Move { meter: *meter, when, to })
         };
@@ -127,7 +135,47 @@ impl Receipt {
         Some(Write { moves, counts, ..empty(stamp, now) })
     }
 
-    /// What of a charge can be taken out of the queue again.
+    /// The standings of its limits in this state, where they stood so right after the charge.
+    ///
+    /// A state under another plan says nothing of these limits: then the state after the charge
+    /// counts, and the time since.
+    #[cfg(feature = "layer")]
+    pub(crate) fn standings(
+        &self,
+        before: &[Standing],
+        state: &State,
+        now: Timestamp,
+    ) -> Standings {
+        let state = if state.stamp == self.left.stamp { state } else { &self.left };
+        before.iter().map(|standing| self.standing(*standing, state, now)).collect()
+    }
+
+    #[cfg(feature = "layer")]
+    fn standing(&self, before: Standing, state: &State, now: Timestamp) -> Standing {
+        let limit = before.limit;
+        if let Some(meter) = self.meters.iter().find(|meter| limit == meter.scope.into()) {
+            let resets = state.tat(*meter).as_nanos().saturating_sub(now.as_nanos());
+            let remaining = before.max.saturating_sub(resets.div_ceil(meter.interval.get()));
+            return Standing { remaining, resets, ..before };
+        }
+        let Some(counter) = self.counters.iter().find(|it| limit == it.period().into()) else {
+            return before;
+        };
+        let window = Today::at(now).of(counter.period()).window;
+        let states = [state, &self.left];
+        let used = states.iter().find_map(|state| state.counters.get(&window.counter));
+        let granted = states.iter().find_map(|state| state.granted.get(&window.counter));
+        let (used, granted) = (used.copied().unwrap_or_default(), granted.copied());
+        let quota = before.max.saturating_sub(self.left.granted(*counter));
+        Standing {
+            max: quota.saturating_add(granted.unwrap_or_default()),
+            remaining: quota.saturating_add_signed(used.saturating_neg()),
+            resets: window.end.as_nanos().saturating_sub(now.as_nanos()),
+            ..before
+        }
+    }
+
+    /// The part of a charge that can be taken out of the queue again.
     fn back(&self, meter: Meter, unused: u32, state: &State, now: Timestamp) -> Option<Move> {
         let tat = *state.tats.get(&meter)?;
         let nanos = |tokens: u64| Duration::from_nanos(meter.interval.get().saturating_mul(tokens));

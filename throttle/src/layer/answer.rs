@@ -1,4 +1,4 @@
-//! What is answered to a request that is refused.
+//! The answer to a request that is refused.
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Unidentified;
 use crate::failure::{StoreError, ThrottleError};
 
-/// Why a request is refused, and what its answer says of it.
+/// A refused request: the cause, and the parts of its answer.
 ///
 /// It is in the extensions of the answer, for layers further out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,36 +17,36 @@ pub struct Refused {
     retry_after: Option<u64>,
 }
 
-/// Why a request is refused.
+/// The cause of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
     /// A limit is exhausted: 429.
     Exhausted,
-    /// It costs more than a limit ever holds: 429, and waiting doesn't help.
+    /// It costs more than a limit ever holds: 422. Waiting doesn't help.
     TooCostly,
-    /// It can't be told whose it is: 403.
+    /// It has no subject: 403.
     Unidentified(Unidentified),
     /// There is no decision, and the failure policy is closed: 503.
     Failed(ThrottleError),
-    /// The plan's name is none: 503.
-    Unnamed,
 }
 
 impl Refused {
-    /// Why.
+    /// The cause.
     #[must_use]
     pub fn cause(&self) -> &Cause {
         &self.cause
     }
 
-    /// The status: 429, 403 or 503.
+    /// The status: 429, 422, 403 or 503.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self.cause {
-            Cause::Exhausted | Cause::TooCostly => StatusCode::TOO_MANY_REQUESTS,
+            Cause::Exhausted => StatusCode::TOO_MANY_REQUESTS,
+            // Not 429: clients repeat that by themselves.
+            Cause::TooCostly => StatusCode::UNPROCESSABLE_ENTITY,
             Cause::Unidentified(_) => StatusCode::FORBIDDEN,
-            Cause::Failed(_) | Cause::Unnamed => StatusCode::SERVICE_UNAVAILABLE,
+            Cause::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -56,7 +56,7 @@ impl Refused {
         &self.violated
     }
 
-    /// The seconds after which it may fit; none where waiting alone won't help.
+    /// The seconds after which it may fit; `None` where waiting alone doesn't help.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         self.retry_after
@@ -70,11 +70,7 @@ impl Refused {
         Self { cause: Cause::Unidentified(why), violated: Vec::new(), retry_after: None }
     }
 
-    pub(super) fn unnamed() -> Self {
-        Self { cause: Cause::Unnamed, violated: Vec::new(), retry_after: None }
-    }
-
-    /// The answer where there is no decision; `named` tells a limit's name on the wire.
+    /// The answer where there is no decision; `named` gives a limit's name on the wire.
     pub(super) fn failed(error: ThrottleError, named: impl Fn(&str) -> String) -> Self {
         let too_costly = |limit: &str| {
             let violated = vec![named(limit)];
@@ -97,27 +93,22 @@ impl Refused {
         Self::failed(error.into(), str::to_owned)
     }
 
-    /// What happened, for the log: nothing of the caller's, and nothing that a claim may say.
+    /// Logs the refusal, without anything that the caller sent.
+    ///
+    /// A caller can't cause more than a line at INFO.
     pub(super) fn log(&self) {
         match &self.cause {
             Cause::Exhausted => {}
-            Cause::TooCostly => {
-                tracing::warn!(
-                    violated = ?self.violated,
-                    "a request costs more than a limit ever holds: lower its cost, or raise the limit"
-                );
-            }
-            Cause::Unidentified(why) => {
-                tracing::warn!(%why, "it can't be told whose a request is");
-            }
-            // Not with its name: that can be a claim's text.
+            Cause::TooCostly => tracing::info!(
+                violated = ?self.violated,
+                "a request costs more than a limit ever holds"
+            ),
+            Cause::Unidentified(why) => tracing::info!(%why, "a request has no subject"),
+            // Not with its name: that can be a caller's text.
             Cause::Failed(ThrottleError::UnknownPlan { .. }) => {
                 tracing::error!("a request's plan is not in the table: put it there");
             }
             Cause::Failed(error) => tracing::error!(%error, "there is no decision"),
-            Cause::Unnamed => {
-                tracing::error!("what should name a request's plan is not a plan's name");
-            }
         }
     }
 
@@ -125,12 +116,18 @@ impl Refused {
     pub(super) fn response(&self) -> Response<String> {
         let status = self.status();
         let mut body = match self.cause {
-            Cause::Exhausted | Cause::TooCostly => json!({
+            Cause::Exhausted => json!({
                 "type": QUOTA_EXCEEDED,
                 "title": "Quota Exceeded",
                 "violated-policies": self.violated,
             }),
-            Cause::Failed(_) | Cause::Unnamed => json!({
+            Cause::TooCostly => json!({
+                "type": "about:blank",
+                "title": "Unprocessable Content",
+                "code": COST_ABOVE_LIMIT,
+                "violated-policies": self.violated,
+            }),
+            Cause::Failed(_) => json!({
                 "type": REDUCED_CAPACITY,
                 "title": "Temporary Reduced Capacity",
                 "violated-policies": self.violated,
@@ -159,20 +156,20 @@ impl Refused {
                 format!("The same request may be made in {seconds} seconds.")
             }
             (Cause::Exhausted, None) => "A limit is exhausted.".to_owned(),
-            (Cause::TooCostly, _) => "The request asks for more than is ever allowed.".to_owned(),
+            (Cause::TooCostly, _) => {
+                "The request costs more than a limit ever allows: ask for less.".to_owned()
+            }
             (Cause::Unidentified(_), _) => {
                 "The request doesn't say whose it is, or not in the expected form.".to_owned()
             }
-            (Cause::Failed(_) | Cause::Unnamed, _) => {
-                "The limits can't be looked up at the moment.".to_owned()
-            }
+            (Cause::Failed(_), _) => "The limits can't be looked up at the moment.".to_owned(),
         }
     }
 }
 
 /// Makes an answer's body of the kind that a service has.
 pub trait Answer<B> {
-    /// The answer: `response` has all of it already, its body as text.
+    /// Returns the answer: `response` has all of it already, its body as text.
     fn answer(&self, refused: &Refused, response: Response<String>) -> Response<B>;
 }
 
@@ -186,7 +183,7 @@ impl<B: From<String>> Answer<B> for Problem {
     }
 }
 
-/// Answers with what a function makes of the problem.
+/// Answers with a function's result for the problem.
 #[derive(Clone, Copy)]
 pub struct Shaped<F>(pub(super) F);
 
@@ -204,6 +201,8 @@ impl<B, F: Fn(&Refused, Response<String>) -> Response<B>> Answer<B> for Shaped<F
 
 /// "Quota Exceeded" of draft-ietf-httpapi-ratelimit-headers-10.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
-/// "Temporary Reduced Capacity" of the same.
+/// The `code` of a problem for which there is no registered type.
+const COST_ABOVE_LIMIT: &str = "cost-above-limit";
+/// "Temporary Reduced Capacity" of the same draft.
 const REDUCED_CAPACITY: &str =
     "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";

@@ -1,13 +1,13 @@
-//! What an authorizer in front said of a request.
+//! The context that an authorizer in front has given a request.
 
 use std::borrow::Cow;
 
 use http::request::Parts;
 
-/// Where the context of the authorizer in front arrives.
+/// The place where the context of the authorizer in front arrives.
 ///
-/// Tollgate's authorizer tells the caller's claims there and, where it keeps limits, `plan`,
-/// `limit`, `remaining`, and for a request that is over them `throttled` and `retryAfter`.
+/// Tollgate's authorizer writes the caller's claims there and, where it keeps limits, `subject`,
+/// `plan`, `limit`, `remaining`, and for a request that is over them `throttled` and `retryAfter`.
 #[derive(Clone, Debug)]
 pub struct Authorizer(Place);
 
@@ -28,6 +28,12 @@ pub(super) struct Counted {
 
 /// Seconds; none if waiting does not help.
 pub(super) type RetryAfter = Option<u64>;
+
+/// A value is there, and is not one line of printable ASCII: it must not count as absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+type Found<'a> = Result<Option<Cow<'a, str>>, Unreadable>;
 
 impl Authorizer {
     /// In the event of a Lambda that is invoked through `lambda_http`.
@@ -51,26 +57,30 @@ impl Authorizer {
     }
 
     /// A value of the context, or a claim; numbers and booleans as text.
-    pub(super) fn value<'a>(&self, parts: &'a Parts, name: &str) -> Option<Cow<'a, str>> {
+    pub(super) fn value<'a>(&self, parts: &'a Parts, name: &str) -> Found<'a> {
         match &self.0 {
             #[cfg(feature = "lambda")]
-            Place::Event => super::event::value(parts, name),
+            Place::Event => Ok(super::event::value(parts, name)),
             Place::Headers(_) => self.said(parts, name),
         }
     }
 
-    /// What the authorizer said of limits, if it has counted the request.
+    /// The limits in the context, if the authorizer has counted the request.
+    ///
+    /// `None` if a value of them can't be read: then the request is counted here.
     pub(super) fn counted(&self, parts: &Parts) -> Option<Counted> {
-        let number = |name| self.said(parts, name)?.parse::<u64>().ok();
-        let throttled = self.said(parts, "throttled").is_some_and(|value| value == "true");
-        let (limit, remaining) = (number("limit"), number("remaining"));
+        let said = |name| self.said(parts, name).ok();
+        let number = |name| Some(said(name)?.and_then(|value| value.parse::<u64>().ok()));
+        let throttled = said("throttled")?.is_some_and(|value| value == "true");
+        let (limit, remaining) = (number("limit")?, number("remaining")?);
+        let retry_after = number("retryAfter")?;
         if remaining.is_none() && !throttled {
             return None;
         }
         Some(Counted {
             limit: limit.unwrap_or_default(),
             remaining: remaining.unwrap_or_default(),
-            refused: throttled.then(|| match number("retryAfter") {
+            refused: throttled.then(|| match retry_after {
                 // A limit of 0: waiting does not help.
                 None if limit == Some(0) => None,
                 seconds => Some(seconds.unwrap_or(1).max(1)),
@@ -79,15 +89,18 @@ impl Authorizer {
     }
 
     /// A value that the authorizer itself has put into the context.
-    fn said<'a>(&self, parts: &'a Parts, name: &str) -> Option<Cow<'a, str>> {
+    pub(super) fn said<'a>(&self, parts: &'a Parts, name: &str) -> Found<'a> {
         match &self.0 {
             #[cfg(feature = "lambda")]
-            Place::Event => super::event::said(parts, name),
+            Place::Event => Ok(super::event::said(parts, name)),
             Place::Headers(prefix) => {
                 let name = format!("{prefix}{}", name.to_ascii_lowercase());
                 let mut values = parts.headers.get_all(name).iter();
-                let value = values.next()?.to_str().ok()?;
-                values.next().is_none().then_some(Cow::Borrowed(value))
+                let Some(value) = values.next() else { return Ok(None) };
+                match (value.to_str(), values.next()) {
+                    (Ok(value), None) => Ok(Some(Cow::Borrowed(value))),
+                    _ => Err(Unreadable),
+                }
             }
         }
     }

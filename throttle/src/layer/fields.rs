@@ -1,4 +1,4 @@
-//! What a response's fields tell of the limits.
+//! The fields of a response that describe the limits, as they stand at the response.
 //!
 //! `RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers-10: Lists
 //! (RFC 9651) of one String for each limit. `t` is when more of a limit is there, not when it
@@ -44,9 +44,6 @@ pub(super) struct Style {
 /// A List on its way: two limits or three are kept in place.
 type List = SmallVec<[u8; 128]>;
 
-/// What was used beyond what was charged when the limits were looked at; negative if less.
-pub(super) type Beyond = i64;
-
 impl Style {
     /// Sets a layer's name. What isn't a letter, digit, `-`, `_` or `.` becomes `_`.
     pub(super) fn name(&mut self, name: &str) {
@@ -60,11 +57,11 @@ impl Style {
         format!("{}{limit}", self.prefix)
     }
 
-    /// Tells how a plan's limits stand.
-    pub(super) fn put(&self, headers: &mut HeaderMap, standings: &[Standing], beyond: Beyond) {
+    /// Writes the standings of a plan's limits.
+    pub(super) fn put(&self, headers: &mut HeaderMap, standings: &[Standing]) {
         let mut shown = [EMPTY; MAX_SHOWN];
         let places = shown.iter_mut();
-        let count = places.zip(standings).map(|(place, it)| *place = show(it, standings, beyond));
+        let count = places.zip(standings).map(|(place, it)| *place = show(it, standings));
         let count = count.count();
         self.write(headers, shown.get(..count).unwrap_or_default());
     }
@@ -121,9 +118,9 @@ impl Style {
     }
 }
 
-fn show(standing: &Standing, all: &[Standing], beyond: Beyond) -> Shown {
+fn show(standing: &Standing, all: &[Standing]) -> Shown {
     let max = standing.max();
-    let left = reachable(standing, all).saturating_add_signed(beyond.saturating_neg()).min(max);
+    let left = reachable(standing, all);
     let is_rate = matches!(standing.limit(), Limit::Burst | Limit::Method);
     let more_after = match left < max {
         true if is_rate => Some(until_next(standing)),

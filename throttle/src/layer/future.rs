@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use super::Answer;
 use super::gate::{Asking, Gate, Later, Passed, Refusal};
+use crate::decision::Standings;
 
 pin_project! {
     /// The response of a service, or the answer to a request that is refused.
@@ -41,8 +42,8 @@ pin_project! {
         Deciding { deciding: Asking, counted: u32, ready: S, request: Option<Request<B>> },
         /// The service behind answers.
         Calling { #[pin] call: S::Future, passed: Option<Passed> },
-        /// It has answered, and what the request has cost is put right.
-        Settling { settling: Later<()>, end: Option<End<S::Response, S::Error>> },
+        /// It has answered, and the charge is corrected.
+        Settling { settling: Later<Option<Standings>>, end: Option<End<S::Response, S::Error>> },
         /// Nothing is left to be done but this.
         Ending { end: Option<End<S::Response, S::Error>> },
         Refused { refusal: Box<Refusal> },
@@ -125,8 +126,16 @@ where
                     ended(gate, passed.take().unwrap_or_default(), end)
                 }
                 Now::Settling { settling, end } => {
-                    ready!(settling.as_mut().poll(cx));
-                    State::Ending { end: end.take() }
+                    let standings = ready!(settling.as_mut().poll(cx));
+                    let end = end.take().map(|end| match end {
+                        End::Answered(Ok(response)) => {
+                            let (mut parts, body) = response.into_parts();
+                            gate.put(standings.as_ref(), &mut parts);
+                            End::Answered(Ok(Response::from_parts(parts, body)))
+                        }
+                        end => end,
+                    });
+                    State::Ending { end }
                 }
                 Now::Ending { end } => {
                     return match end.take() {
@@ -152,7 +161,7 @@ fn caught<T>(passed: &Passed, act: impl FnOnce() -> T) -> Result<T, Box<dyn Any 
     if passed.is_charged() { catch_unwind(AssertUnwindSafe(act)) } else { Ok(act()) }
 }
 
-/// Tells a response how the limits stand, and puts right what its request has cost.
+/// Writes the limits into a response, once its request's charge is corrected.
 fn ended<S, B, R>(gate: &Gate, passed: Passed, end: End<Response<R>, S::Error>) -> State<S, B>
 where
     S: Service<Request<B>, Response = Response<R>>,

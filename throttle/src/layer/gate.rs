@@ -1,4 +1,4 @@
-//! Whether a request goes on: everything but the service behind.
+//! The decision on a request: everything but the service behind.
 
 use std::fmt::{self, Debug};
 use std::future::Future;
@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 use http::{HeaderMap, request, response};
 
 use super::authorizer::Counted;
-use super::fields::{Beyond, Style, UNNAMED};
-use super::plans::Choice;
+use super::fields::{Style, UNNAMED};
+use super::plans::{Choice, NO_PLAN};
 use super::{Authorizer, By, Plans, Refused, Report};
 use crate::bucket::Receipt;
 use crate::clock::Clock;
-use crate::decision::{Decision, Limit, Standings};
+use crate::decision::{Decision, Limit, Standing, Standings};
 use crate::failure::{StoreError, ThrottleError};
 use crate::name::{PlanId, Subject};
 use crate::request::Request;
@@ -55,15 +55,23 @@ pub struct Called {
     pub key: String,
 }
 
-/// What a throttle does, whatever its store and clock are.
+/// A throttle, whatever its store and clock are.
 pub(super) trait Decides: Send + Sync {
     /// Decides without waiting, where a lease is held.
     fn at_once(&self, asked: &Asked) -> Option<Decision>;
     fn decide(self: Arc<Self>, asked: Asked) -> Later<Decided>;
-    fn settle(self: Arc<Self>, receipt: Box<Receipt>, actual: u32) -> Later<()>;
+    /// Returns the standings at this moment, as far as this process can tell.
+    fn standings(&self, receipt: &Receipt, before: &[Standing]) -> Standings;
+    /// Settles a request, and returns its standings afterwards if it had any before.
+    fn settle(
+        self: Arc<Self>,
+        receipt: Box<Receipt>,
+        actual: u32,
+        before: Option<Standings>,
+    ) -> Later<Option<Standings>>;
 }
 
-/// What is asked of a throttle.
+/// A request to decide.
 pub(super) struct Asked {
     subject: Subject,
     plan: Choice,
@@ -78,20 +86,20 @@ pub(super) enum Asking {
     Waiting(Later<Decided>),
 }
 
-/// What a throttle said.
+/// A throttle's answer.
 pub(super) struct Decided {
     subject: Subject,
     cost: NonZeroU32,
     outcome: Result<Decision, Undecided>,
 }
 
-/// Why it said nothing.
+/// The reason why there is no decision.
 enum Undecided {
     NotLookedUp(StoreError),
     Failed { plan: PlanId, error: ThrottleError },
 }
 
-/// What is to become of a request at first sight.
+/// The next step of a request at first sight.
 pub(super) enum First {
     /// The throttle is asked; the authorizer has charged so many tokens.
     Ask(Asking, u32),
@@ -99,13 +107,13 @@ pub(super) enum First {
     Refuse(Box<Refusal>),
 }
 
-/// What a request that goes on has cost, and what its response is told.
+/// A request that goes on: its charge, and the limits for its response.
 #[derive(Debug, Default)]
 pub(super) struct Passed {
     told: Told,
     /// What the authorizer has charged already.
     counted: u32,
-    /// What to give back or settle by.
+    /// To refund or settle by.
     receipt: Option<Box<Receipt>>,
 }
 
@@ -116,7 +124,7 @@ pub(super) struct Refusal {
     told: Told,
 }
 
-/// What is known of the limits.
+/// The limits to write into a response.
 #[derive(Debug, Default)]
 enum Told {
     #[default]
@@ -157,37 +165,55 @@ impl Asking {
 impl<S: Store, C: Clock> Decides for Throttle<S, C> {
     fn at_once(&self, asked: &Asked) -> Option<Decision> {
         match &asked.plan {
-            Choice::Known(plan) => self.by_lease(&asked.request(plan)),
+            Choice::Known(plan) | Choice::Claimed(plan, _) => self.by_lease(&asked.request(plan)),
             Choice::LookUp(..) => None,
         }
     }
 
     fn decide(self: Arc<Self>, mut asked: Asked) -> Later<Decided> {
         Box::pin(async move {
+            let mut instead = asked.plan.instead();
             let outcome = match asked.plan.plan().await {
                 Err(error) => Err(Undecided::NotLookedUp(error)),
-                Ok(plan) => {
+                Ok(mut plan) => loop {
                     let request = asked.request(&plan);
-                    let outcome = Throttle::decide(&self, &request).await;
-                    outcome.map_err(|error| Undecided::Failed { plan, error })
-                }
+                    match (Throttle::decide(&self, &request).await, instead.take()) {
+                        (Err(ThrottleError::UnknownPlan { .. }), Some(default)) => {
+                            tracing::info!("{NO_PLAN}");
+                            plan = default;
+                        }
+                        (outcome, _) => {
+                            break outcome.map_err(|error| Undecided::Failed { plan, error });
+                        }
+                    }
+                },
             };
             let Asked { subject, cost, .. } = asked;
             Decided { subject, cost, outcome }
         })
     }
 
-    fn settle(self: Arc<Self>, receipt: Box<Receipt>, actual: u32) -> Later<()> {
+    fn standings(&self, receipt: &Receipt, before: &[Standing]) -> Standings {
+        self.standings_now(receipt, before)
+    }
+
+    fn settle(
+        self: Arc<Self>,
+        receipt: Box<Receipt>,
+        actual: u32,
+        before: Option<Standings>,
+    ) -> Later<Option<Standings>> {
         Box::pin(async move {
-            if let Err(error) = Throttle::settle(&self, *receipt, actual).await {
-                tracing::warn!(%error, "a request keeps what it was charged at first");
+            if let Err(error) = self.settle_by(&receipt, actual).await {
+                tracing::warn!(%error, "a request keeps its first charge");
             }
+            before.map(|before| self.standings_now(&receipt, &before))
         })
     }
 }
 
 impl Gate {
-    /// Looks at a request: what the throttle needs not be asked for is known at once.
+    /// Resolves requests that need no throttle call.
     pub(super) fn first(&self, parts: &request::Parts) -> First {
         let counted = self.authorizer.as_ref().and_then(|it| it.counted(parts));
         if let Some(counted @ Counted { refused: Some(seconds), .. }) = counted {
@@ -214,18 +240,14 @@ impl Gate {
                 return self.refuse(refusal, Report { cost: cost.get(), ..Report::default() });
             }
         };
-        let Ok(plan) = self.plans.choose(parts, &subject) else {
-            let refusal = Refusal { why: Refused::unnamed(), told: Told::Nothing };
-            let report = Report { subject: Some(&subject), cost: cost.get(), ..Report::default() };
-            return self.refuse(refusal, report);
-        };
+        let plan = self.plans.choose(parts, &subject);
         let method = self.method.as_ref().and_then(|method| method(parts));
         let receipt = self.refunds || self.settled.is_some();
         let asked = Asked { subject, plan, cost, method, receipt };
         First::Ask(Asking::First(Some(asked)), ahead)
     }
 
-    /// What becomes of a request by what the throttle said.
+    /// Lets a request pass or refuses it, by the throttle's answer.
     pub(super) fn then(&self, decided: Decided, counted: u32) -> Result<Passed, Box<Refusal>> {
         let Decided { subject, cost, outcome } = decided;
         let report = Report { subject: Some(&subject), cost: cost.get(), ..Report::default() };
@@ -293,46 +315,53 @@ impl Gate {
 }
 
 impl Gate {
-    /// What a response is told, and what its request still has to be charged or given back.
+    /// Writes the limits into a response, or returns the correction of the charge that comes first.
     pub(super) fn response(
         &self,
         passed: Passed,
         parts: &mut response::Parts,
-    ) -> Option<Later<()>> {
+    ) -> Option<Later<Option<Standings>>> {
         let Passed { told, counted, receipt } = passed;
+        let Some(receipt) = receipt else {
+            told.put(&self.style, &mut parts.headers);
+            return None;
+        };
+        let before = match told {
+            Told::Here(before) => Some(before),
+            Told::Nothing | Told::Counted(_) => None,
+        };
         let failed = self.refunds
             && (parts.status.is_server_error() || parts.extensions.get::<Refused>().is_some());
-        let charged = receipt.as_ref().map_or(0, |receipt| receipt.cost().get());
+        let charged = receipt.cost().get();
         let actual = match &self.settled {
             _ if failed => 0,
             Some(settled) => settled(parts).saturating_sub(counted),
             None => charged,
         };
-        if !self.shadow {
-            let beyond = match receipt {
-                Some(_) => Beyond::from(actual).saturating_sub(charged.into()),
-                None => 0,
-            };
-            told.put(&self.style, &mut parts.headers, beyond);
+        if actual != charged {
+            return Some(Arc::clone(&self.throttle).settle(receipt, actual, before));
         }
-        receipt.and_then(|receipt| self.settle(receipt, actual))
+        let now = before.map(|before| self.throttle.standings(&receipt, &before));
+        self.put(now.as_ref(), parts);
+        None
     }
 
-    /// What a request is given back that ended without a response.
-    pub(super) fn error(&self, passed: Passed) -> Option<Later<()>> {
-        if !self.refunds {
-            return None;
-        }
-        passed.receipt.and_then(|receipt| self.settle(receipt, 0))
+    /// Returns the refund of a request that ended without a response.
+    pub(super) fn error(&self, passed: Passed) -> Option<Later<Option<Standings>>> {
+        let receipt = passed.receipt.filter(|_| self.refunds)?;
+        Some(Arc::clone(&self.throttle).settle(receipt, 0, None))
     }
 
-    fn settle(&self, receipt: Box<Receipt>, actual: u32) -> Option<Later<()>> {
-        (actual != receipt.cost().get()).then(|| Arc::clone(&self.throttle).settle(receipt, actual))
+    /// Writes the standings into a response.
+    pub(super) fn put(&self, standings: Option<&Standings>, parts: &mut response::Parts) {
+        if let Some(standings) = standings {
+            self.style.put(&mut parts.headers, standings);
+        }
     }
 }
 
 impl Passed {
-    /// Whether there is something that could be given back.
+    /// Returns whether something could be given back.
     pub(super) fn is_charged(&self) -> bool {
         self.receipt.is_some()
     }
@@ -342,16 +371,16 @@ impl Refusal {
     /// The answer, its body as text.
     pub(super) fn response(&self, style: &Style) -> http::Response<String> {
         let mut response = self.why.response();
-        self.told.put(style, response.headers_mut(), 0);
+        self.told.put(style, response.headers_mut());
         response
     }
 }
 
 impl Told {
-    fn put(&self, style: &Style, headers: &mut HeaderMap, beyond: Beyond) {
+    fn put(&self, style: &Style, headers: &mut HeaderMap) {
         match self {
             Self::Nothing => {}
-            Self::Here(standings) => style.put(headers, standings, beyond),
+            Self::Here(standings) => style.put(headers, standings),
             Self::Counted(counted) => style.put_counted(headers, counted),
         }
     }

@@ -1,4 +1,4 @@
-//! Whose request it is.
+//! The subject of a request.
 
 use std::fmt::{self, Debug};
 use std::net::IpAddr;
@@ -8,13 +8,15 @@ use std::sync::Arc;
 use http::HeaderName;
 use http::request::Parts;
 
-use super::Authorizer;
+use super::authorizer::Unreadable;
+use super::{Authorizer, address};
 use crate::key::Key;
 use crate::name::{NameError, Subject};
+use crate::table::Digest;
 
-/// Tells by a request whose it is.
+/// Finds the subject of a request.
 ///
-/// There is no default, and who can't be told is refused, unless a fallback is named:
+/// There is no default. A request without a subject is refused, unless a fallback is named:
 ///
 /// ```
 /// use http::HeaderName;
@@ -22,15 +24,56 @@ use crate::name::{NameError, Subject};
 ///
 /// let by = By::header(HeaderName::from_static("x-client")).or_anonymous();
 /// ```
+///
+/// # Addresses
+///
+/// [`peer_address`](Self::peer_address), [`forwarded_for`](Self::forwarded_for),
+/// [`address_header`](Self::address_header) and `source_address` name a subject by an address:
+/// `address-192.0.2.1`, or `address-2001:db8:1:2::/64` for all of an IPv6 network, because one
+/// subscriber commonly has 2^64 addresses ([`ipv6_prefix`](Self::ipv6_prefix) sets another size).
+/// An IPv4 address in an IPv6 one (`::ffff:192.0.2.1`) is the IPv4 address. A port and brackets
+/// are stripped. An address with a zone (`fe80::1%eth0`) in a header is malformed.
+///
+/// # Names never collide
+///
+/// A caller may be called `anonymous`, `address-192.0.2.1`, or `key-` and a digest. It does not
+/// share the bucket of anonymous callers, of that address or of that key: such a name from a
+/// header, an extension, a function or an authorizer's context is escaped by a `~` in front. So is
+/// a name that begins with an issuer and `#`, where another source of the same `By` names its
+/// subjects so ([`of_issuer`](Self::of_issuer)). All other names are taken as they are. In the
+/// value `subject` of an authorizer's context, keys and issuers are not escaped: there Tollgate's
+/// authorizer writes the bucket's own name.
 #[derive(Clone)]
 pub struct By {
     source: Arc<str>,
     find: Arc<Find>,
+    /// The issuers that it puts in front of names.
+    issuers: Vec<String>,
+    prefix: Option<u8>,
 }
 
-type Find = dyn Fn(&Parts) -> Result<Subject, Fault> + Send + Sync;
+type Find = dyn Fn(&Parts, Naming<'_>) -> Result<Subject, Fault> + Send + Sync;
 
-/// What is wrong with the place where a subject should be.
+/// How names are made of what a source finds.
+#[derive(Clone, Copy)]
+struct Naming<'a> {
+    /// The bits of an IPv6 address that count, if set.
+    prefix: Option<u8>,
+    /// The issuers that other names begin with.
+    issuers: &'a [String],
+    texts: Texts,
+}
+
+/// How a text that a caller may have chosen becomes a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Texts {
+    /// What could be another source's name is escaped.
+    Escaped,
+    /// It is used as it is, because an issuer is put in front of it.
+    Plain,
+}
+
+/// The fault of the place where a subject should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Missing,
@@ -38,22 +81,22 @@ enum Fault {
     Name(NameError),
 }
 
-/// Why it can't be told whose a request is. Names the place, never what was found there.
+/// The reason why a request has no subject. Names the place, never what was found there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unidentified {
     /// Nothing is there.
     #[error("{place} is missing")]
     Missing {
-        /// Where the subject should be.
+        /// The place of the subject.
         place: String,
     },
     /// What is there can't name a subject.
     #[error("{place} can't name a subject: it {problem}")]
     Malformed {
-        /// Where the subject should be.
+        /// The place of the subject.
         place: String,
-        /// What is wrong with it.
+        /// The problem with it.
         problem: String,
     },
 }
@@ -61,37 +104,42 @@ pub enum Unidentified {
 impl By {
     /// By a header: its value is the subject. Two of that name are malformed.
     ///
-    /// Only for a header that callers can't set as they like: one that a proxy sets.
+    /// Only for a header that callers can't set as they like: one that a proxy sets. For a header
+    /// that holds an address there is [`address_header`](Self::address_header).
     #[must_use]
     pub fn header(name: HeaderName) -> Self {
         let source = format!("the header `{name}`");
-        Self::new(source, move |parts| named(only(parts, &name)?))
+        Self::new(source, move |parts, naming| naming.text(only(parts, &name)?))
     }
 
-    /// By an API key in a header: the subject is its digest, as [`Digest`](crate::Digest) tells.
+    /// By an API key in a header: the subject is its digest, as in [`Digest`](crate::Digest).
     ///
-    /// The key itself is stored nowhere. Whether it was ever given out is not looked at: every
-    /// text that can be a key has a bucket.
+    /// The key itself is not stored, and is not looked up: every text of a key's form has a bucket.
     #[must_use]
     pub fn api_key(name: HeaderName) -> Self {
         let source = format!("the API key in the header `{name}`");
-        Self::new(source, move |parts| {
+        Self::new(source, move |parts, _| {
             let key = Key::parse(only(parts, &name)?).map_err(|_| Fault::Malformed)?;
             Ok(key.digest().subject())
         })
     }
 
-    /// By what an authorizer said of the caller, under this name in its context.
+    /// By a value of this name in an authorizer's context.
     ///
     /// Tollgate's authorizer keeps a caller's limits by `issuer#claim`: to share them, have it
-    /// put that claim into the context, and say [`of_issuer`](Self::of_issuer).
+    /// put that claim into the context, and say [`of_issuer`](Self::of_issuer). Where it counts
+    /// requests itself, it puts the bucket's own name there as `subject`.
     #[must_use]
     pub fn authorizer(authorizer: Authorizer, name: &str) -> Self {
         let source = format!("`{name}` in the authorizer's context");
         let name = name.to_owned();
-        Self::new(source, move |parts| {
-            let value = authorizer.value(parts, &name).ok_or(Fault::Missing)?;
-            named(&value)
+        Self::new(source, move |parts, naming| {
+            if name == BUCKETS_NAME
+                && let Some(said) = authorizer.said(parts, &name)?
+            {
+                return naming.bucket(&said);
+            }
+            naming.text(&authorizer.value(parts, &name)?.ok_or(Fault::Missing)?)
         })
     }
 
@@ -102,73 +150,120 @@ impl By {
         T: Send + Sync + 'static,
         N: Into<String>,
     {
-        let source = format!("the extension `{}`", std::any::type_name::<T>());
-        Self::new(source, move |parts| {
+        Self::new(extension_of::<T>(), move |parts, naming| {
             let extension = parts.extensions.get().ok_or(Fault::Missing)?;
-            subject(name(extension))
+            naming.text(&name(extension).into())
         })
     }
 
-    /// By whatever a function makes of a request; `None` where it can't be told.
+    /// By whatever a function makes of a request; `None` where it has no subject.
     #[must_use]
     pub fn function(find: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self::new("the subject".to_owned(), move |parts| {
-            subject(find(parts).ok_or(Fault::Missing)?)
+        Self::new("the subject".to_owned(), move |parts, naming| {
+            naming.text(&find(parts).ok_or(Fault::Missing)?)
         })
     }
 
     /// By the address that an API Gateway event says the request came from.
-    ///
-    /// Of an IPv6 address the first 64 bits count, which one subscriber commonly has.
     #[cfg(feature = "lambda")]
     #[must_use]
     pub fn source_address() -> Self {
-        Self::new("the event's source address".to_owned(), |parts| {
+        Self::new("the event's source address".to_owned(), |parts, naming| {
             let address = super::event::source_ip(parts).ok_or(Fault::Missing)?;
-            address_of(address)
+            naming.address(address::parse(address.as_bytes()))
         })
     }
 
-    /// By the address in `X-Forwarded-For` that the outermost of so many proxies has put there.
+    /// By the address of the connection's other end, which an extension of the request holds.
+    ///
+    /// For a server without a proxy in front. Behind one, all requests have the proxy's address.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use axum::extract::ConnectInfo;
+    /// use throttle::layer::By;
+    ///
+    /// // Served by `router.into_make_service_with_connect_info::<SocketAddr>()`.
+    /// let by = By::peer_address(|peer: &ConnectInfo<SocketAddr>| peer.0.ip());
+    /// ```
+    #[must_use]
+    pub fn peer_address<T>(address: impl Fn(&T) -> IpAddr + Send + Sync + 'static) -> Self
+    where
+        T: Send + Sync + 'static,
+    {
+        Self::new(extension_of::<T>(), move |parts, naming| {
+            naming.address(Some(address(parts.extensions.get().ok_or(Fault::Missing)?)))
+        })
+    }
+
+    /// By the one address in a header, such as `X-Real-IP` or `CF-Connecting-IP`.
+    ///
+    /// Only for a header that the proxy in front overwrites: else a caller chooses its address. A
+    /// list of addresses is malformed, as are two such headers.
+    #[must_use]
+    pub fn address_header(name: HeaderName) -> Self {
+        let source = format!("the address in the header `{name}`");
+        Self::new(source, move |parts, naming| {
+            naming.address(address::parse(only(parts, &name)?.as_bytes()))
+        })
+    }
+
+    /// By the address in `X-Forwarded-For` that the outermost of so many proxies has appended.
     ///
     /// Each proxy appends the address that it was called from; what a caller sends comes before
     /// all of them. So 1 is right behind one load balancer, and too large a number lets callers
-    /// choose. Of an IPv6 address the first 64 bits count.
+    /// choose. Hops are counted from the right, over all header lines. If one of them is not an
+    /// address, the request has no subject: no other hop takes its place.
     #[must_use]
     pub fn forwarded_for(proxies: NonZeroUsize) -> Self {
-        Self::new("the address in `x-forwarded-for`".to_owned(), move |parts| {
-            let lines = parts.headers.get_all("x-forwarded-for").iter();
-            let lines: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
-            let mut hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
-            let hop = hops.nth(proxies.get().saturating_sub(1)).ok_or(Fault::Missing)?;
-            address_of(hop.trim())
+        Self::new("the address in `x-forwarded-for`".to_owned(), move |parts, naming| {
+            let hop = address::forwarded(&parts.headers, proxies.get()).ok_or(Fault::Missing)?;
+            naming.address(hop)
         })
+    }
+
+    /// Sets how many bits of an IPv6 address name a subject; 64 unless set, at most 128.
+    ///
+    /// Applies to all sources so far that have no prefix of their own. Another prefix means other
+    /// names, and so new buckets.
+    #[must_use]
+    pub fn ipv6_prefix(self, bits: u8) -> Self {
+        Self { prefix: self.prefix.or(Some(bits)), ..self }
     }
 
     /// Puts an issuer in front: `issuer#name`, as Tollgate's authorizer names its subjects.
     #[must_use]
     pub fn of_issuer(self, issuer: &str) -> Self {
+        let (source, issuers) = (Arc::clone(&self.source), vec![issuer.to_owned()]);
         let issuer = issuer.to_owned();
-        let find = self.find;
-        let find = move |parts: &Parts| subject(format!("{issuer}#{}", find(parts)?.as_str()));
-        Self { source: self.source, find: Arc::new(find) }
+        let find = move |parts: &Parts, naming: Naming<'_>| {
+            let name = self.look(parts, Naming { texts: Texts::Plain, ..naming })?;
+            subject(format!("{issuer}#{}", name.as_str()))
+        };
+        Self { source, find: Arc::new(find), issuers, prefix: None }
     }
 
     /// By something else where this is missing or malformed.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let source = format!("{}, or else {}", self.source, other.source);
-        Self::new(source, move |parts| (self.find)(parts).or_else(|_| (other.find)(parts)))
+        let issuers = [self.issuers.clone(), other.issuers.clone()].concat();
+        let by = Self::new(source, move |parts, naming| {
+            let naming = Naming { texts: Texts::Escaped, ..naming };
+            self.look(parts, naming).or_else(|_| other.look(parts, naming))
+        });
+        Self { issuers, ..by }
     }
 
     /// As `anonymous`, all in one bucket, where this is missing or malformed.
     #[must_use]
     pub fn or_anonymous(self) -> Self {
-        self.or(Self::new("`anonymous`".to_owned(), |_| named("anonymous")))
+        self.or(Self::new(format!("`{ANONYMOUS}`"), |_, _| subject(ANONYMOUS)))
     }
 
     pub(super) fn find(&self, parts: &Parts) -> Result<Subject, Unidentified> {
-        (self.find)(parts).map_err(|fault| {
+        let naming = Naming { prefix: None, issuers: &self.issuers, texts: Texts::Escaped };
+        self.look(parts, naming).map_err(|fault| {
             let place = self.source.to_string();
             match fault {
                 Fault::Missing => Unidentified::Missing { place },
@@ -180,11 +275,16 @@ impl By {
         })
     }
 
+    fn look(&self, parts: &Parts, naming: Naming<'_>) -> Result<Subject, Fault> {
+        (self.find)(parts, Naming { prefix: self.prefix.or(naming.prefix), ..naming })
+    }
+
     fn new(
         source: String,
-        find: impl Fn(&Parts) -> Result<Subject, Fault> + Send + Sync + 'static,
+        find: impl Fn(&Parts, Naming<'_>) -> Result<Subject, Fault> + Send + Sync + 'static,
     ) -> Self {
-        Self { source: source.into(), find: Arc::new(find) }
+        let (source, find) = (source.into(), Arc::new(find));
+        Self { source, find, issuers: Vec::new(), prefix: None }
     }
 }
 
@@ -192,6 +292,50 @@ impl Debug for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "By({})", self.source)
     }
+}
+
+impl From<Unreadable> for Fault {
+    fn from(_: Unreadable) -> Self {
+        Self::Malformed
+    }
+}
+
+impl Naming<'_> {
+    fn address(self, address: Option<IpAddr>) -> Result<Subject, Fault> {
+        let address = address.ok_or(Fault::Malformed)?;
+        subject(address::name(address, self.prefix.unwrap_or(address::PREFIX)))
+    }
+
+    /// A text that is a name; escaped if another source could have made it.
+    fn text(self, text: &str) -> Result<Subject, Fault> {
+        let of_issuer = |issuer: &String| {
+            plain(text).strip_prefix(issuer.as_str()).is_some_and(|rest| rest.starts_with('#'))
+        };
+        let is_key =
+            || plain(text).strip_prefix("key-").is_some_and(|key| key.parse::<Digest>().is_ok());
+        self.escaped(text, is_key() || self.issuers.iter().any(of_issuer))
+    }
+
+    /// A text that may be the name of a key's bucket, or of an issuer's.
+    fn bucket(self, text: &str) -> Result<Subject, Fault> {
+        self.escaped(text, false)
+    }
+
+    fn escaped(self, text: &str, collides: bool) -> Result<Subject, Fault> {
+        let name = plain(text);
+        let collides = collides || name == ANONYMOUS || address::is_name(name);
+        if collides && self.texts == Texts::Escaped {
+            return subject(format!("{ESCAPE}{text}"));
+        }
+        Subject::of(text).map_err(Fault::Name)
+    }
+}
+
+/// A name without what escapes it.
+///
+/// An escaped name that a caller chooses is escaped again, so that no two names become one.
+fn plain(name: &str) -> &str {
+    name.trim_start_matches(ESCAPE)
 }
 
 /// The value of a header that is there once.
@@ -204,25 +348,18 @@ fn only<'a>(parts: &'a Parts, name: &HeaderName) -> Result<&'a str, Fault> {
     value.to_str().map_err(|_| Fault::Malformed)
 }
 
-fn named(text: &str) -> Result<Subject, Fault> {
-    Subject::of(text).map_err(Fault::Name)
+fn extension_of<T>() -> String {
+    format!("the extension `{}`", std::any::type_name::<T>())
 }
 
 fn subject(text: impl Into<String>) -> Result<Subject, Fault> {
     Subject::new(text).map_err(Fault::Name)
 }
 
-/// `address-` and an address: whoever may choose its name can't choose another's address.
-fn address_of(text: &str) -> Result<Subject, Fault> {
-    let address: IpAddr = text.parse().map_err(|_| Fault::Malformed)?;
-    match address.to_canonical() {
-        IpAddr::V4(address) => subject(format!("address-{address}")),
-        IpAddr::V6(address) => {
-            let network = u128::from(address) >> 64 << 64;
-            subject(format!("address-{}/64", std::net::Ipv6Addr::from(network)))
-        }
-    }
-}
+const ANONYMOUS: &str = "anonymous";
+/// The value of an authorizer's context that is a bucket's name.
+const BUCKETS_NAME: &str = "subject";
+const ESCAPE: char = '~';
 
 #[cfg(test)]
 mod tests {

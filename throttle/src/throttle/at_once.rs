@@ -70,9 +70,10 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         if self.leases.is_some() {
             return None;
         }
+        let moment = self.now();
         let refused = self.seen.look(request.subject, |memory| {
             let state = memory.refusing(now, REMEMBER_REFUSAL)?;
-            let charge = self.charge(request, record, now.wall()).ok()?;
+            let charge = self.charge(request, record, moment).ok()?;
             // A change of plan that would shorten the wait was tried when the state refused.
             refusal(&charge, record, state, true)
         })?;

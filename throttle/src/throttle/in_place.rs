@@ -19,7 +19,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             return None;
         }
         check_cost(record, request.method_rate(record), request.cost).ok()?;
-        let now = self.clock.now();
+        let now = self.now();
         let decide = |state: &mut State| {
             // Once the bucket is on its way from memory: there is time for it.
             let charge = request.charge(record, now);

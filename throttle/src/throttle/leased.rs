@@ -90,7 +90,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let leases = self.leases.iter().filter(|_| !request.receipt);
         let leases = leases.flat_map(|held| std::iter::repeat_n(held, MAX_WAITS));
         for held in leases {
-            let charge = self.charge(request, record, self.clock.now())?;
+            let charge = self.charge(request, record, self.now())?;
             let standings = self.seen.look(request.subject, |memory| {
                 let at = Moment::new(charge.now, began);
                 let known = memory.recent(at, REMEMBER_REFUSAL);
@@ -110,13 +110,12 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 }
                 Turn::Alone => return Ok(Start::Ready(Ready { began, charge, lease: None })),
                 Turn::Ask(asking) => {
-                    let charge =
-                        self.charge(&request.cost(asking.tokens()), record, self.clock.now())?;
+                    let charge = self.charge(&request.cost(asking.tokens()), record, self.now())?;
                     return Ok(Start::Ready(Ready { began, charge, lease: Some(asking) }));
                 }
             }
         }
-        let charge = self.charge(request, record, self.clock.now())?;
+        let charge = self.charge(request, record, self.now())?;
         Ok(Start::Ready(Ready { began, charge, lease: None }))
     }
 

@@ -1,9 +1,11 @@
-//! Giving back what a request didn't use, and taking what it used beyond.
+//! Refunds and settlements: a request's charge is corrected to its real cost.
 
 use super::{MAX_CALLS, Throttle};
 use crate::bucket::{Receipt, State, Write};
 use crate::clock::{Clock, Timestamp};
 use crate::counts::tick;
+#[cfg(feature = "layer")]
+use crate::decision::{Standing, Standings};
 use crate::failure::{Failure, ThrottleError};
 use crate::hint::Memory;
 use crate::store::{Answer, Store};
@@ -29,11 +31,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// # Errors
     /// The store failed. The refund may have been made, and is not tried again.
     pub async fn refund(&self, receipt: Receipt, unused: u32) -> Result<Refund, ThrottleError> {
-        let refund = self.amend(&receipt, |state, now| receipt.refund(unused, state, now)).await?;
-        if refund == Refund::Made {
-            tick(&self.tallies.refunded);
-        }
-        Ok(refund)
+        self.give_back(&receipt, unused).await
     }
 
     /// Makes a request cost what it came to in the end: a refund, or a charge of the rest.
@@ -46,15 +44,48 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// # Errors
     /// The store failed. The rest may have been charged, and is not tried again.
     pub async fn settle(&self, receipt: Receipt, actual: u32) -> Result<(), ThrottleError> {
+        self.settle_by(&receipt, actual).await
+    }
+
+    /// Settles, and leaves the receipt to tell the standings afterwards. To be called once.
+    pub(crate) async fn settle_by(
+        &self,
+        receipt: &Receipt,
+        actual: u32,
+    ) -> Result<(), ThrottleError> {
         let charged = receipt.cost().get();
         match actual.checked_sub(charged) {
-            None => self.refund(receipt, charged.saturating_sub(actual)).await.map(|_| ()),
+            None => self.give_back(receipt, charged.saturating_sub(actual)).await.map(|_| ()),
             Some(0) => Ok(()),
             Some(rest) => {
-                self.amend(&receipt, |state, now| receipt.surcharge(rest, state, now)).await?;
+                self.amend(receipt, |state, now| receipt.surcharge(rest, state, now)).await?;
                 Ok(())
             }
         }
+    }
+
+    /// Returns the standings of a receipt's limits now, by the last state that is known here.
+    #[cfg(feature = "layer")]
+    pub(crate) fn standings_now(&self, receipt: &Receipt, before: &[Standing]) -> Standings {
+        let state = self.known(receipt);
+        let state = state.as_ref().unwrap_or(&receipt.left);
+        receipt.standings(before, state, self.now())
+    }
+
+    async fn give_back(&self, receipt: &Receipt, unused: u32) -> Result<Refund, ThrottleError> {
+        let refund = self.amend(receipt, |state, now| receipt.refund(unused, state, now)).await?;
+        if refund == Refund::Made {
+            tick(&self.tallies.refunded);
+        }
+        Ok(refund)
+    }
+
+    /// Returns the last state of a receipt's bucket that is known without a call.
+    fn known(&self, receipt: &Receipt) -> Option<State> {
+        let current = self.store.change(&receipt.subject, |state| state.clone());
+        let remembered =
+            || self.seen.look(&receipt.subject, |memory: &Memory| Some(memory.state().clone()));
+        current.or_else(remembered).filter(|state| state.stamp.is_some())
     }
 
     /// Writes what `draft` makes of a receipt's bucket; nothing when it makes nothing of it.
@@ -63,13 +94,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         receipt: &Receipt,
         draft: impl Fn(&State, Timestamp) -> Option<Write>,
     ) -> Result<Refund, ThrottleError> {
-        let known =
-            |memory: &Memory| Some(memory.state()).filter(|state| state.stamp.is_some()).cloned();
-        let current = self.store.change(&receipt.subject, |state| state.clone());
-        let known = current.or_else(|| self.seen.look(&receipt.subject, known));
-        let mut state = known.unwrap_or_else(|| receipt.left.clone());
+        let mut state = self.known(receipt).unwrap_or_else(|| receipt.left.clone());
         for _ in 0..MAX_CALLS {
-            let Some(write) = draft(&state, self.clock.now()) else { return Ok(Refund::Nothing) };
+            let Some(write) = draft(&state, self.now()) else { return Ok(Refund::Nothing) };
             let answer = self.write(&receipt.subject, &write).await?;
             let (Answer::Applied(told) | Answer::Kept(told)) = &answer;
             // It may show less use than before, and is the newer one all the same.

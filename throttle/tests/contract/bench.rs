@@ -3,7 +3,12 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use throttle::{DynamoStore, MemoryStore, Plan, PlanId, Plans, Store, Timestamp, table};
+use throttle::bucket::{State, Write};
+use throttle::store::Answer;
+use throttle::{
+    Consumed, DynamoStore, MemoryStore, Plan, PlanId, PlanRecord, Plans, Store, StoreError,
+    Subject, Timestamp, table,
+};
 
 use crate::common;
 
@@ -25,10 +30,10 @@ impl Memory {
 }
 
 impl Bench for Memory {
-    type Store = MemoryStore;
+    type Store = Shared;
 
-    fn store(&self) -> MemoryStore {
-        self.0.clone()
+    fn store(&self) -> Shared {
+        Shared(self.0.clone())
     }
 
     async fn put(&self, id: &PlanId, plan: Plan, now: Timestamp) {
@@ -46,14 +51,40 @@ impl InPlace {
 }
 
 impl Bench for InPlace {
-    type Store = MemoryStore;
+    type Store = Shared;
 
-    fn store(&self) -> MemoryStore {
-        self.0.clone()
+    fn store(&self) -> Shared {
+        Shared(self.0.clone())
     }
 
     async fn put(&self, id: &PlanId, plan: Plan, now: Timestamp) {
         self.0.put_plan(id.clone(), plan, now);
+    }
+}
+
+/// A store in memory for instances whose clocks differ, as a table has them.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared(MemoryStore);
+
+impl Store for Shared {
+    async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
+        self.0.plan(id).await
+    }
+
+    async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
+        self.0.write(subject, write).await
+    }
+
+    fn is_in_place(&self) -> bool {
+        self.0.is_in_place()
+    }
+
+    fn change<R>(&self, subject: &Subject, change: impl FnOnce(&mut State) -> R) -> Option<R> {
+        self.0.change(subject, change)
+    }
+
+    fn consumed(&self) -> Consumed {
+        self.0.consumed()
     }
 }
 

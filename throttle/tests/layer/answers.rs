@@ -1,8 +1,9 @@
 //! What callers see of refusals and failures, and what operators do.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use throttle::layer::{Authorizer, By, Cause, Limits, Plans, Report};
 use throttle::testing::Fault;
@@ -156,19 +157,73 @@ async fn who_is_not_known_is_refused_unless_a_fallback_is_named() {
 }
 
 #[tokio::test]
-async fn a_plan_that_is_none_lets_nobody_through() {
+async fn a_claim_that_names_no_plan_gets_the_default() {
     let setting = Setting::burst(10);
+    setting.put("gold", r#"{"throttle": {"rateLimit": 1, "burstLimit": 100}}"#);
     let plans = Plans::authorizer(Authorizer::headers("x-authorizer-"), "plan", plan("free"));
     let limits = Limits::new(Arc::clone(&setting.throttle), client(), plans);
     let service = limits.layer(service_fn(yes));
-    let with = |plan: &str| {
-        let request = Request::get("/").header("x-client", "maria");
-        request.header("x-authorizer-plan", plan).body(String::new()).unwrap()
+    let with = |plans: &[&[u8]]| {
+        let mut request = request();
+        for plan in plans {
+            let plan = HeaderValue::from_bytes(plan).unwrap();
+            request.headers_mut().append("x-authorizer-plan", plan);
+        }
+        request
     };
-    for (plan, status) in [("free", 200), ("other", 503), ("", 503), (&"x".repeat(129), 503)] {
-        assert_eq!(answer(&service, with(plan)).await.status(), status, "{plan}");
+    let long = "x".repeat(129);
+    let claims: [(&[&[u8]], u32); 8] = [
+        (&[b"gold"], 100),
+        (&[b"free"], 10),
+        (&[], 10),
+        (&[b"other"], 10),
+        (&[b""], 10),
+        (&[long.as_bytes()], 10),
+        (&["gold\u{e9}".as_bytes()], 10),
+        (&[b"gold", b"gold"], 10),
+    ];
+    for (plans, burst) in claims {
+        let response = answer(&service, with(plans)).await;
+        let policy = format!(r#""burst";q={burst};w={burst}"#);
+        assert_eq!(field(&response, "ratelimit-policy"), Some(policy.as_str()), "{plans:?}");
     }
-    assert_eq!(status(&service).await, 200);
+    // The default is the service's own word.
+    let plans = Plans::authorizer(Authorizer::headers("x-authorizer-"), "plan", plan("none"));
+    let limits = Limits::new(Arc::clone(&setting.throttle), client(), plans);
+    assert_eq!(answer(&limits.layer(service_fn(yes)), with(&[b"other"])).await.status(), 503);
+}
+
+#[tokio::test]
+async fn a_cost_that_never_fits_is_the_callers() {
+    let setting = Setting::new(
+        r#"{"throttle": {"rateLimit": 1, "burstLimit": 9}, "quota": {"limit": 7, "period": "DAY"}}"#,
+    );
+    let cost = |parts: &http::request::Parts| {
+        parts.uri.query().and_then(|query| query.parse().ok()).unwrap_or(1)
+    };
+    let service = setting.limits().cost(cost).name("search").layer(service_fn(yes));
+    let asks = |cost: u32| {
+        let request = Request::get(format!("/?{cost}")).header("x-client", "maria");
+        request.body(String::new()).unwrap()
+    };
+    for (cost, violated) in [(8, "search-daily"), (10, "search-burst"), (u32::MAX, "search-burst")]
+    {
+        let refused = answer(&service, asks(cost)).await;
+        assert_eq!(refused.status(), 422);
+        assert_eq!(field(&refused, "retry-after"), None);
+        assert_eq!(
+            problem(&refused),
+            json!({
+                "type": "about:blank",
+                "title": "Unprocessable Content",
+                "status": 422,
+                "detail": "The request costs more than a limit ever allows: ask for less.",
+                "code": "cost-above-limit",
+                "violated-policies": [violated],
+            })
+        );
+    }
+    assert_eq!(answer(&service, asks(7)).await.status(), 200);
 }
 
 #[tokio::test]
@@ -250,7 +305,7 @@ async fn shadow_mode_refuses_nothing_and_reports() {
     let mut answers = vec![answer(&service, request()).await, answer(&service, request()).await];
     answers.push(answer(&service, nobody).await);
     setting.store.fail_with(Fault::NoTable);
-    setting.clock.advance(std::time::Duration::from_secs(2));
+    setting.clock.advance(Duration::from_secs(2));
     answers.push(answer(&service, request()).await);
     for response in answers {
         assert_eq!((response.status().as_u16(), response.body().as_str()), (200, "yes"));
@@ -334,22 +389,48 @@ async fn what_lets_nobody_through_is_logged_without_what_a_caller_sent() {
     let two = Request::builder().header("x-client", "maria-1").header("x-client", "maria-2");
     answer(&service, two.body(String::new()).unwrap()).await;
     let by = By::function(|_| Some("maria-3\n".to_owned()));
+    answer(&setting.limits_by(by).layer(service_fn(yes)), request()).await;
+    let claimed = Plans::authorizer(Authorizer::headers("x-authorizer-"), "plan", plan("free"));
+    let limits = Limits::new(Arc::clone(&setting.throttle), client(), claimed);
+    for claim in ["secret-claim", ""] {
+        let mut request = request();
+        request.headers_mut().insert("x-authorizer-plan", claim.parse().unwrap());
+        answer(&limits.layer(service_fn(yes)), request).await;
+    }
+    let costly = setting.limits().cost(|_| 2).layer(service_fn(yes));
+    answer(&costly, request()).await;
+    let by_callers = std::mem::take(&mut *lines.0.lock().unwrap());
+
     let plans = Plans::function(|_| Some(plan("secret-plan")), plan("free"));
     let limits = Limits::new(Arc::clone(&setting.throttle), client(), plans);
     answer(&limits.layer(service_fn(yes)), request()).await;
-    answer(&setting.limits_by(by).layer(service_fn(yes)), request()).await;
     setting.store.fail_with(Fault::NoTable);
+    setting.clock.advance(Duration::from_secs(2));
     status(&service).await;
+    let by_the_service = lines.0.lock().unwrap().clone();
 
-    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    for expected in [
-        "the header `x-client` is missing",
-        "the header `x-client` can't name a subject",
-        "the subject can't name a subject: it holds a control character",
-        "plan is not in the table",
-        "the table doesn't exist",
-    ] {
-        assert!(log.contains(expected), "{expected}: {log}");
+    let expected: [(Vec<u8>, &str, &[&str]); 2] = [
+        (
+            by_callers,
+            " INFO ",
+            &[
+                "the header `x-client` is missing",
+                "the header `x-client` can't name a subject",
+                "the subject can't name a subject: it holds a control character",
+                "names no plan that is stored",
+                "costs more than a limit ever holds",
+            ],
+        ),
+        (by_the_service, " ERROR ", &["plan is not in the table", "the table doesn't exist"]),
+    ];
+    for (log, level, expected) in expected {
+        let log = String::from_utf8(log).unwrap();
+        // Other tests of this process write lines too, while this one runs.
+        for expected in expected {
+            let line = log.lines().find(|line| line.contains(expected));
+            let line = line.unwrap_or_else(|| panic!("{expected}: {log}"));
+            assert!(line.contains(level), "{line}");
+        }
+        assert!(!log.contains("maria") && !log.contains("secret"), "{log}");
     }
-    assert!(!log.contains("maria") && !log.contains("secret-plan"), "{log}");
 }

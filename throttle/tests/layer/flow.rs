@@ -11,10 +11,10 @@ use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use throttle::layer::{By, Limits, Plans};
 use throttle::testing::Fault;
-use throttle::{Leases, Throttle};
+use throttle::{Leases, ManualClock, Throttle, Timestamp};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use crate::setting::{Setting, answer, field, plan, request, status, yes};
+use crate::setting::{Setting, answer, asked, field, plan, request, status, yes};
 
 /// A service that counts its calls, and insists on being polled ready before each.
 #[derive(Debug, Default)]
@@ -171,29 +171,130 @@ async fn a_request_costs_what_the_closure_says() {
     let response = answer(&service, to("/everything")).await;
     assert_eq!(
         (response.status(), field(&response, "retry-after")),
-        (StatusCode::TOO_MANY_REQUESTS, None)
+        (StatusCode::UNPROCESSABLE_ENTITY, None)
     );
     assert!(response.body().contains(r#""violated-policies":["burst"]"#), "{}", response.body());
     assert_eq!(setting.left("maria").await, 3);
 }
 
-#[tokio::test]
-async fn usage_is_settled_once_it_is_known() {
-    for (used, left) in [(0, 10), (1, 9), (3, 7), (8, 2)] {
-        let setting = Setting::burst(10);
-        let inner = service_fn(move |_: Request<String>| async move {
+/// A service that takes so many seconds, and says what it has used.
+fn uses(
+    clock: &ManualClock,
+    seconds: u64,
+    used: u32,
+) -> impl Service<Request<String>, Response = Response<String>, Error = Infallible, Future: Send> + Clone
+{
+    let clock = clock.clone();
+    service_fn(move |_: Request<String>| {
+        clock.advance(Duration::from_secs(seconds));
+        async move {
             let response = Response::builder().header("x-used", used).body(String::new());
-            Ok::<_, Infallible>(response.unwrap())
-        });
-        let limits = setting
-            .limits()
-            .cost(|_| 3)
-            .settled(|parts| parts.headers["x-used"].to_str().unwrap().parse().unwrap());
-        let response = answer(&limits.layer(inner), request()).await;
+            Ok(response.unwrap())
+        }
+    })
+}
+
+fn used(parts: &http::response::Parts) -> u32 {
+    parts.headers["x-used"].to_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn fields_describe_the_state_after_a_settlement() {
+    // A token every ten seconds; three are charged, and the service takes 15 seconds.
+    for (actual, reset, expected) in [
+        (0, "0", r#""burst";r=10, "daily";r=100"#),
+        (1, "0", r#""burst";r=10, "daily";r=99;t=86385"#),
+        (2, "5", r#""burst";r=9;t=5, "daily";r=98;t=86385"#),
+        (3, "15", r#""burst";r=8;t=5, "daily";r=97;t=86385"#),
+        (4, "25", r#""burst";r=7;t=5, "daily";r=96;t=86385"#),
+        (8, "65", r#""burst";r=3;t=5, "daily";r=92;t=86385"#),
+        (20, "185", r#""burst";r=0;t=95, "daily";r=80;t=86385"#),
+    ] {
+        let setting = Setting::new(
+            r#"{"throttle": {"rateLimit": "6/min", "burstLimit": 10},
+                "quota": {"limit": 100, "period": "DAY"}}"#,
+        );
+        let limits = setting.limits().cost(|_| 3).settled(used).legacy_fields();
+        let service = limits.layer(uses(&setting.clock, 15, actual));
+        let response = answer(&service, request()).await;
         let told = field(&response, "ratelimit").unwrap();
-        assert!(told.starts_with(&format!(r#""burst";r={left}"#)), "{told}");
-        assert_eq!(setting.left("maria").await, left);
+        assert_eq!(told, expected, "{actual}");
+        assert_eq!(field(&response, "x-ratelimit-reset"), Some(reset), "{actual}");
+        // And the throttle agrees.
+        let now = setting.throttle.decide(&asked()).await.unwrap();
+        let seen = match now.retry_after_seconds() {
+            Some(seconds) => format!(r#""burst";r=0;t={seconds},"#),
+            None => format!(r#""burst";r={}"#, now.remaining() + 1),
+        };
+        assert!(told.starts_with(&seen), "{told} {seen}");
     }
+}
+
+#[tokio::test]
+async fn fields_describe_the_state_after_a_refund() {
+    let setting = Setting::new(
+        r#"{"throttle": {"rateLimit": "6/min", "burstLimit": 10},
+            "quota": {"limit": 100, "period": "DAY"}}"#,
+    );
+    let limits = setting.limits().cost(|_| 5).refund_on_error().legacy_fields();
+    let clock = setting.clock.clone();
+    let fails = limits.layer(service_fn(move |_: Request<String>| {
+        clock.advance(Duration::from_secs(15));
+        async { Ok::<_, Infallible>(Response::builder().status(500).body(String::new()).unwrap()) }
+    }));
+    let response = answer(&fails, request()).await;
+    assert_eq!(field(&response, "ratelimit"), Some(r#""burst";r=10, "daily";r=100"#));
+    assert_eq!(field(&response, "x-ratelimit-reset"), Some("0"));
+    // Of the second, what was charged by others meanwhile stays.
+    let (clock, throttle) = (setting.clock.clone(), Arc::clone(&setting.throttle));
+    let fails = limits.layer(service_fn(move |_: Request<String>| {
+        let (clock, throttle) = (clock.clone(), Arc::clone(&throttle));
+        async move {
+            clock.advance(Duration::from_secs(15));
+            for _ in 0..2 {
+                assert!(throttle.decide(&asked()).await.unwrap().is_allowed());
+            }
+            Ok::<_, Infallible>(Response::builder().status(500).body(String::new()).unwrap())
+        }
+    }));
+    let response = answer(&fails, request()).await;
+    let told = field(&response, "ratelimit").unwrap();
+    assert_eq!(told, r#""burst";r=8;t=10, "daily";r=98;t=86370"#);
+    assert_eq!(field(&response, "x-ratelimit-reset"), Some("20"));
+}
+
+#[tokio::test]
+async fn fields_describe_the_state_at_the_response_without_either() {
+    let json = r#"{"throttle": {"rateLimit": 1, "burstLimit": 10},
+        "quota": {"limit": 100, "period": "DAY"}}"#;
+    let day = Timestamp::from_secs(86_400);
+    for (start, seconds, burst, daily) in [
+        (day, 0, r#""burst";r=6;t=1"#, r#""daily";r=96;t=86400"#),
+        (day, 3, r#""burst";r=9;t=1"#, r#""daily";r=96;t=86397"#),
+        (day, 9, r#""burst";r=10"#, r#""daily";r=96;t=86391"#),
+        // Over midnight.
+        (day.saturating_sub(Duration::from_secs(2)), 3, r#""burst";r=9;t=1"#, r#""daily";r=100"#),
+    ] {
+        let setting = Setting::at(json, start);
+        let limits = setting.limits().cost(|_| 4);
+        let response = answer(&limits.layer(uses(&setting.clock, seconds, 0)), request()).await;
+        let told = field(&response, "ratelimit").unwrap();
+        assert_eq!(told, format!("{burst}, {daily}"));
+    }
+}
+
+#[tokio::test]
+async fn a_settlement_that_can_not_be_written_leaves_the_fields_as_they_are() {
+    let setting = Setting::burst(10);
+    let store = setting.store.clone();
+    let inner = service_fn(move |_: Request<String>| {
+        store.fail_once(Fault::Outage);
+        async { Ok::<_, Infallible>(Response::new(String::new())) }
+    });
+    let service = setting.limits().cost(|_| 5).settled(|_| 1).layer(inner);
+    let response = answer(&service, request()).await;
+    assert_eq!(field(&response, "ratelimit"), Some(r#""burst";r=5;t=1"#));
+    assert_eq!(setting.left("maria").await, 5);
 }
 
 #[tokio::test]
@@ -201,9 +302,25 @@ async fn more_than_fits_is_owed() {
     let setting = Setting::burst(10);
     let service = setting.limits().settled(|_| 15).layer(service_fn(yes));
     let response = answer(&service, request()).await;
-    assert!(field(&response, "ratelimit").unwrap().starts_with(r#""burst";r=0"#));
+    assert_eq!(field(&response, "ratelimit"), Some(r#""burst";r=0;t=6"#));
     let refused = answer(&service, request()).await;
     assert_eq!(field(&refused, "retry-after"), Some("6"));
+}
+
+#[tokio::test]
+async fn a_refused_request_never_counts() {
+    let setting = Setting::burst(2);
+    let service = setting.limits().cost(|_| 1).settled(|_| 5).layer(service_fn(yes));
+    let plain = setting.limits().layer(service_fn(yes));
+    let mut seen = Vec::new();
+    for _ in 0..6 {
+        seen.push(status(&plain).await.as_u16());
+    }
+    assert_eq!(seen, [200, 200, 429, 429, 429, 429]);
+    assert_eq!(status(&service).await, 429);
+    // Nobody is kept out for longer than if the refused requests had not come.
+    setting.clock.advance(Duration::from_secs(2));
+    assert_eq!(setting.left("maria").await, 2);
 }
 
 /// Ends in each of the ways in which a service can fail.

@@ -2,6 +2,7 @@
 //!
 //! - `flow`: readiness, cancellation, costs, refunds and settlements, several layers
 //! - `answers`: refusals, failures, shadow mode, reports, the fields' style
+//! - `callers`: the subjects of requests, and addresses as they arrive
 //! - `fields`: the fields parsed as structured fields, and what must hold of them
 //! - `lambda`: events of API Gateway and load balancers through `lambda_http`
 //! - `loopback`: axum over real connections, many clients at once
@@ -14,6 +15,7 @@
 )]
 
 mod answers;
+mod callers;
 mod fields;
 mod flow;
 mod lambda;

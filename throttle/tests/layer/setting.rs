@@ -1,7 +1,7 @@
 //! What most of these tests begin with.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::{HeaderName, Request, Response, StatusCode};
 use throttle::layer::{By, Limits, Plans};
@@ -77,6 +77,13 @@ pub(crate) fn plan(id: &str) -> PlanId {
 /// A request of maria's.
 pub(crate) fn request() -> Request<String> {
     Request::get("/orders").header("x-client", "maria").body(String::new()).unwrap()
+}
+
+/// The same request, as a throttle is asked.
+pub(crate) fn asked() -> throttle::Request<'static> {
+    static ASKED: LazyLock<(Subject, PlanId)> =
+        LazyLock::new(|| (Subject::new("maria").unwrap(), plan("free")));
+    throttle::Request::new(&ASKED.0, &ASKED.1)
 }
 
 /// A service that says yes.

@@ -1,0 +1,121 @@
+//! The clock of buckets that one process keeps for itself.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::lock::Lock;
+
+/// The wall clock without its steps back: no bucket must owe the hour that a clock is set back.
+///
+/// It goes by the monotonic clock, which nobody sets. That clock may stand still while a process is
+/// frozen or a machine sleeps. So if the wall clock has gone a second or more further, the wall
+/// clock counts. A wall clock that is set forward looks the same: buckets refill early, once.
+#[derive(Debug, Default)]
+pub struct Steady {
+    base: Mutex<Option<Base>>,
+    latest: Latest,
+}
+
+/// The latest moment of all clocks of a store: none of them is behind it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Latest(Arc<AtomicU64>);
+
+/// Both clocks at a moment of this one.
+#[derive(Clone, Copy, Debug)]
+struct Base {
+    wall: Timestamp,
+    monotonic: Duration,
+    moment: Timestamp,
+}
+
+impl Steady {
+    pub(crate) fn new(latest: Latest) -> Self {
+        Self { base: Mutex::default(), latest }
+    }
+
+    /// Returns the moment for readings of both clocks. The first is the wall clock's.
+    pub(crate) fn moment(&self, wall: Timestamp, monotonic: Duration) -> Timestamp {
+        let moment = self.base.with(|base| {
+            let moment = wall.max(self.latest.get());
+            let base = base.get_or_insert(Base { wall, monotonic, moment });
+            let ran = monotonic.saturating_sub(base.monotonic);
+            let moment = base.moment.saturating_add(ran);
+            let expected = base.wall.saturating_add(ran);
+            let (ahead, behind) =
+                (wall.saturating_since(expected), expected.saturating_since(wall));
+            if ahead < STEP && behind < STEP {
+                return moment;
+            }
+            let moment = if ahead >= STEP { moment.saturating_add(ahead) } else { moment };
+            *base = Base { wall, monotonic, moment };
+            moment
+        });
+        let latest = self.latest.0.fetch_max(moment.as_nanos(), Ordering::Relaxed);
+        moment.max(Timestamp::from_nanos(latest))
+    }
+}
+
+impl Latest {
+    /// Returns the moment; the epoch if no clock has been read.
+    pub(crate) fn get(&self) -> Timestamp {
+        Timestamp::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Less may be the time between the two readings.
+const STEP: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seconds of the steady clock for readings of the wall clock and the monotonic one.
+    fn moments(readings: &[(u64, u64)]) -> Vec<u64> {
+        let steady = Steady::default();
+        let moment = |(wall, monotonic): &(u64, u64)| {
+            let millis = Duration::from_millis;
+            let wall = Timestamp::EPOCH.saturating_add(millis(*wall));
+            steady.moment(wall, millis(*monotonic)).as_nanos() / 1_000_000
+        };
+        readings.iter().map(moment).collect()
+    }
+
+    #[test]
+    fn it_goes_with_clocks_that_agree() {
+        assert_eq!(moments(&[(5_000, 70), (5_010, 80), (9_000, 4_070)]), [5_000, 5_010, 9_000]);
+    }
+
+    #[test]
+    fn it_does_not_go_back_with_the_wall_clock() {
+        let readings = [(9_000_000, 0), (9_001_000, 1_000), (5_401_500, 1_500), (5_403_500, 3_500)];
+        assert_eq!(moments(&readings), [9_000_000, 9_001_000, 9_001_500, 9_003_500]);
+    }
+
+    #[test]
+    fn it_goes_on_while_the_process_is_frozen() {
+        // A minute at once, then a third of a second at a time; after a step back, too.
+        let readings = [(0, 0), (60_000, 0), (60_400, 0), (60_800, 0), (61_200, 0), (61_300, 100)];
+        assert_eq!(moments(&readings), [0, 60_000, 60_000, 60_000, 61_200, 61_300]);
+        let readings = [(9_000_000, 0), (5_000_000, 0), (5_060_000, 0)];
+        assert_eq!(moments(&readings), [9_000_000, 9_000_000, 9_060_000]);
+    }
+
+    #[test]
+    fn clocks_of_one_store_agree() {
+        let (latest, secs) = (Latest::default(), Timestamp::from_secs);
+        let (first, second) = (Steady::new(latest.clone()), Steady::new(latest));
+        assert_eq!(first.moment(secs(9_000), Duration::ZERO), secs(9_000));
+        assert_eq!(second.moment(secs(5_400), Duration::from_secs(70)), secs(9_000));
+        assert_eq!(second.moment(secs(5_401), Duration::from_secs(71)), secs(9_001));
+        assert_eq!(first.moment(secs(5_400), Duration::ZERO), secs(9_001));
+    }
+
+    #[test]
+    fn readings_that_are_a_moment_apart_add_up_to_nothing() {
+        let readings: Vec<_> = (1..1_000).map(|n| (n * 100 + n % 7 * 140, n * 100)).collect();
+        let last = *moments(&readings).last().unwrap();
+        assert!((99_900..=101_000).contains(&last), "{last}");
+    }
+}
