@@ -492,6 +492,10 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
 }
 
 /// The outcome of the limits.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, and is mostly the larger one"
+)]
 enum Limited {
     /// The request is not counted: there are no limits, or the rules forbid it.
     Uncounted,

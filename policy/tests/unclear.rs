@@ -32,7 +32,7 @@ fn may(rules: &Rules, caller: &Caller<'_>, path: &str) -> bool {
     allowed
 }
 
-fn claims(value: Value) -> Map<String, Value> {
+fn claims(value: &Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
@@ -62,7 +62,7 @@ fn what_is_unclear_never_satisfies_an_allow_and_always_triggers_a_deny() {
 
 #[test]
 fn a_requirement_that_is_surely_not_met_decides_before_an_unclear_one() {
-    let token = claims(json!({ "kind": "machine" }));
+    let token = claims(&json!({ "kind": "machine" }));
     let rules = rules("any_group = [\"g\"]\nclaims = { kind = \"user\" }");
     let caller = Caller::new(&token).with_unclear_groups();
     assert!(may(&rules, &caller, "no") && !may(&rules, &caller, "only"));
@@ -86,7 +86,7 @@ fn a_claim_that_the_token_keeps_elsewhere_is_unclear() {
             // A condition on `claims` as a whole reads whatever is elsewhere.
             let whole = requirement.contains("in claims &&");
             if !whole || token == json!({}) {
-                let token = claims(token);
+                let token = claims(&token);
                 assert!(may(&rules, &Caller::new(&token), "no"), "{requirement}: {token:?}");
             }
         }
@@ -96,7 +96,7 @@ fn a_claim_that_the_token_keeps_elsewhere_is_unclear() {
             json!({ "_claim_sources": { "src1": {} } }),
             json!({ "hasgroups": true, "_claim_names": { claim: "src1" } }),
         ] {
-            let token = claims(token);
+            let token = claims(&token);
             let caller = Caller::new(&token);
             for (path, allowed) in [("no", false), ("only", false), ("open", true)] {
                 assert_eq!(may(&rules, &caller, path), allowed, "{requirement}: {token:?}");
@@ -113,7 +113,7 @@ fn a_claim_in_a_path_that_is_kept_elsewhere_is_missing() {
     .unwrap();
     let rules = Rules::compile(file.rule).unwrap();
     assert!(rules.fills("sub") && !rules.fills("open"));
-    let token = claims(json!({ "sub": "u1", "_claim_names": { "sub": "src1" } }));
+    let token = claims(&json!({ "sub": "u1", "_claim_names": { "sub": "src1" } }));
     let caller = Caller::new(&token);
     assert!(may(&rules, &caller, "open") && !may(&rules, &caller, "u1"));
 }

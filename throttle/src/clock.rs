@@ -101,10 +101,6 @@ impl Moment {
         Self { wall, monotonic }
     }
 
-    pub(crate) const fn wall(self) -> Timestamp {
-        self.wall
-    }
-
     pub(crate) const fn monotonic(self) -> Duration {
         self.monotonic
     }

@@ -1,6 +1,7 @@
 //! Several plans on one subject, in bursts, over a table that takes 8 ms a call.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![allow(clippy::disallowed_methods, reason = "the clock of these tests is tokio's paused one")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -57,7 +57,7 @@ pub(crate) struct TooLong {
 
 impl Charge {
     /// The change of a state to this charge's plan, together with the charge if it fits.
-    pub(crate) fn convert(&self, plan: &Plan, state: &State) -> Result<Change, TooLong> {
+    pub(crate) fn convert(&self, plan: &Plan, state: &State) -> Result<Change, Box<TooLong>> {
         // Changes by clocks that differ, to and fro, must not repay the same stretch of time twice.
         let now = self.now.max(state.changed.min(self.now.saturating_add(MOST_AHEAD)));
         let rates: BTreeMap<_, _> = plan.intervals().collect();
@@ -87,7 +87,7 @@ impl Charge {
         let refusals = self.refusals(&after);
         if !too_long.is_empty() {
             let refusals = self.until_paid(&rates, &too_long, refusals);
-            return Err(TooLong { shown: after, refusals });
+            return Err(Box::new(TooLong { shown: after, refusals }));
         }
         let fits = refusals.is_empty();
         if fits {

@@ -24,6 +24,7 @@ use crate::plan::Plan;
 
 /// How to decide a request in a bucket that is under another plan.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives for a moment, and a box would cost more")]
 pub(crate) enum Foreign {
     /// Take this charge, which fits.
     Guest(Charge),

@@ -29,6 +29,10 @@ impl Clone for Terms {
 }
 
 /// Where a round begins.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, and is mostly the larger one"
+)]
 pub(super) enum Start<'a> {
     /// By asking the store.
     Ready(Ready<'a>),

@@ -21,7 +21,7 @@ fn is_active(c: char) -> bool {
 
 /// What a command printed, checked for anything that acts on a terminal.
 #[track_caller]
-fn harmless(answer: Answer) -> String {
+fn harmless(answer: &Answer) -> String {
     let all = format!("{}{}", answer.out, answer.err);
     assert!(!all.contains(is_active), "{all:?}");
     all
@@ -83,9 +83,9 @@ fn names_in_the_table_do_not_act_on_the_terminal() {
         let plain = |part: &&str| part.chars().all(|c| c.is_ascii_graphic());
         let shown: Vec<_> = line.iter().map(|part| if plain(part) { *part } else { "…" }).collect();
         let shown = shown.join(" ");
-        let printed = harmless(tollgate.run(&line));
+        let printed = harmless(&tollgate.run(&line));
         writeln!(text, "$ tollgate {shown}\n{}", printed.trim_end()).unwrap();
-        harmless(tollgate.run(&[&line[..], &["--json"]].concat()));
+        harmless(&tollgate.run(&[&line[..], &["--json"]].concat()));
     }
     insta::assert_snapshot!(text);
 }
@@ -118,14 +118,14 @@ fn a_token_that_nobody_verified_does_not_act_on_the_terminal() {
         let token = issuer.token(&claims);
         for more in [&[][..], &["--json"]] {
             let inspect = [&["token", "inspect", "--config", path][..], more].concat();
-            let shown = harmless(tollgate.feed(&inspect, &token));
+            let shown = harmless(&tollgate.feed(&inspect, &token));
             assert!(
                 shown.contains("a\\u202eb\\u2066c\\u200fd\\u061ce\\u001b[2Jf\\u009b31mg\\u007f")
             );
             let explain = ["policy", "explain", path, "--token", "--route", "GET /orders"];
-            harmless(tollgate.feed(&[&explain[..], more].concat(), &token));
+            harmless(&tollgate.feed(&[&explain[..], more].concat(), &token));
             let revoke = ["revoke", "session", "-", "--config", path, "--dry-run"];
-            harmless(tollgate.feed(&[&revoke[..], more].concat(), &token));
+            harmless(&tollgate.feed(&[&revoke[..], more].concat(), &token));
         }
     }
 }

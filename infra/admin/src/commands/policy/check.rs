@@ -35,7 +35,7 @@ fn text(config: &Config) -> String {
     let plan = |config: &ThrottleConfig| {
         let assigned = config.plan.assigned.then(|| "the subject's assignment".to_owned());
         let claim = config.plan.claim.as_ref();
-        let claim = claim.map(|claim| format!("the claim `{}`", claim));
+        let claim = claim.map(|claim| format!("the claim `{claim}`"));
         let default = config.plan.default.as_ref().map(|plan| format!("`{}`", plan.as_str()));
         assigned.into_iter().chain(claim).chain(default).collect::<Vec<_>>().join(", else ")
     };
