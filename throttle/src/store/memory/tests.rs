@@ -150,6 +150,39 @@ async fn a_settlement_finds_a_bucket_that_was_forgotten() {
     }
 }
 
+#[tokio::test]
+async fn a_receipt_for_a_forgotten_bucket_gives_nothing_back_to_the_next() {
+    let (store, clock) = setting(r#"{"throttle": {"rateLimit": 1, "burstLimit": 200}}"#);
+    let throttle = Throttle::new(store.clone(), clock.clone());
+    let (subject, plan, slow) = (address(1), plan(), PlanId::new("slow").unwrap());
+    put(&store, &slow, r#"{"throttle": {"rateLimit": "1/min", "burstLimit": 9}}"#, &clock);
+    let ask = async |plan: &PlanId, cost: u32| {
+        let request = Request::new(&subject, plan).cost(NonZeroU32::new(cost).unwrap());
+        throttle.decide(&request).await.unwrap()
+    };
+    // Both would be paid in 200 seconds; the first gives all of its part back.
+    let [first, second] = [ask(&plan, 100).await, ask(&plan, 100).await];
+    throttle.settle(first.into_receipt().unwrap(), 0).await.unwrap();
+    clock.advance(Duration::from_secs(170));
+    look(&store, &clock);
+    assert_eq!(store.buckets(), 0);
+    assert_eq!(ask(&plan, 20).await.remaining(), 180);
+    throttle.settle(second.into_receipt().unwrap(), 0).await.unwrap();
+    assert_eq!(ask(&plan, 1).await.remaining(), 179);
+
+    // It would be paid in nine minutes; under another plan it is in nine seconds.
+    clock.advance(Duration::from_secs(3_600));
+    look(&store, &clock);
+    let third = ask(&slow, 9).await;
+    ask(&plan, 1).await;
+    clock.advance(Duration::from_secs(100));
+    look(&store, &clock);
+    assert_eq!(store.buckets(), 0);
+    assert_eq!(ask(&slow, 1).await.remaining(), 8);
+    throttle.settle(third.into_receipt().unwrap(), 0).await.unwrap();
+    assert_eq!(ask(&slow, 1).await.remaining(), 7);
+}
+
 /// One thing that happens to a subject.
 #[derive(Clone, Debug)]
 enum Step {
