@@ -319,7 +319,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             let check = revocations.check(&claims).await;
             trail.measured.revocations = Some(check.asked);
             if check.outcome?.is_some() {
-                return Err(Refusal::new(Code::Revoked, "the token was taken back"));
+                return Err(Refusal::new(Code::Revoked, "the token is revoked"));
             }
         }
 

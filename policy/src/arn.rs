@@ -32,7 +32,7 @@ pub struct MethodArn<'a> {
     resource_prefix: &'a str,
 }
 
-/// What is called within a stage.
+/// The target of a call within a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Target<'a> {
     /// A method of a REST or HTTP API, written `GET/orders/1` in the ARN.
@@ -46,7 +46,7 @@ pub enum Target<'a> {
     RouteKey(&'a str),
 }
 
-/// Why a text is not a method ARN.
+/// Errors of parsing a method ARN.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ArnError {
@@ -71,7 +71,7 @@ pub enum ArnError {
     /// A part before the verb is empty, or holds something other than `A-Z a-z 0-9 - _ . $`.
     #[error("{part} `{}` of the method ARN is empty or holds a character that none has", text.escape_debug())]
     Part {
-        /// Which part.
+        /// The name of the part.
         part: &'static str,
         /// The part as found.
         text: String,
@@ -85,7 +85,7 @@ pub enum ArnError {
 }
 
 impl<'a> MethodArn<'a> {
-    /// Reads a method ARN, of whatever partition.
+    /// Parses a method ARN of any partition.
     ///
     /// # Errors
     /// When the text is over 1600 bytes, holds a control character or has not the parts of a
@@ -153,13 +153,13 @@ impl<'a> MethodArn<'a> {
         self.stage
     }
 
-    /// What is called within the stage.
+    /// The target of the call within the stage.
     #[must_use]
     pub fn target(&self) -> Target<'a> {
         self.target
     }
 
-    /// What every resource of this stage begins with: the ARN up to the `/` after the stage.
+    /// The prefix of every resource of this stage: the ARN up to the `/` after the stage.
     ///
     /// It holds nothing of the verb or the path, so a policy built on it fits every route.
     #[must_use]
@@ -200,7 +200,7 @@ impl fmt::Display for Target<'_> {
     }
 }
 
-/// Whether a text can be a partition, Region, account, API id or stage.
+/// Returns true if a text can be a partition, Region, account, API id or stage.
 ///
 /// A list of what is allowed, since each goes into resources as it is: no `*`, `?`, `${`, and
 /// nothing that JSON would escape, so that a document's size is a sum of lengths.

@@ -32,27 +32,27 @@ pub struct Document {
     statements: Vec<Statement>,
 }
 
-/// What one statement says, its resources without their common prefix.
+/// One statement, its resources without their common prefix.
 #[derive(Clone)]
 struct Statement {
     allow: bool,
     resources: Suffixes,
-    /// Whether it is about everything but these: IAM's `NotResource`.
+    /// True if it applies to everything but these: IAM's `NotResource`.
     rest: bool,
     condition: Option<Dated>,
 }
 
-/// What rules gathered for a caller: a document before it is merged and measured.
+/// The resources gathered for a caller: a document before it is merged and measured.
 pub(crate) struct Gathered {
     /// Without a condition.
     pub(crate) allow: Suffixes,
     pub(crate) conditioned: Vec<(Dated, Suffixes)>,
     pub(crate) deny: Suffixes,
-    /// Whether what is not allowed is denied explicitly.
+    /// True to deny explicitly what is not allowed.
     pub(crate) deny_rest: bool,
 }
 
-/// Why a caller's policy can't be given to API Gateway.
+/// Reasons why a caller's policy cannot be given to API Gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DocumentError {
@@ -62,7 +62,7 @@ pub enum DocumentError {
          shorten the route or the stage's name"
     )]
     LongResource {
-        /// What follows the stage in the resource; `{…}` where a claim made it too long.
+        /// The resource after the stage; `{…}` in place of a claim that made it too long.
         route: String,
         /// The resource's length.
         bytes: usize,
@@ -177,12 +177,12 @@ impl Document {
         Self::merged(&table, "", gathered)
     }
 
-    /// What the document allows, under whatever condition, where nothing denied says otherwise.
+    /// The resources of Allow statements, with or without conditions. A Deny may still win.
     pub fn allowed(&self) -> impl Iterator<Item = impl fmt::Display> {
         self.resources(true)
     }
 
-    /// What the document denies by name; not the rest, where it denies that too.
+    /// The resources that are denied by name, without those of a `NotResource`.
     pub fn denied(&self) -> impl Iterator<Item = impl fmt::Display> {
         self.resources(false)
     }

@@ -1,4 +1,4 @@
-//! What API Gateway makes of a policy.
+//! An evaluator of policies, as API Gateway evaluates them.
 
 mod pattern;
 
@@ -12,7 +12,7 @@ use crate::{document::Document, rules::Block};
 /// The action that a caller of an API performs.
 const INVOKE: &str = "execute-api:Invoke";
 
-/// What a policy says of one request.
+/// A policy's decision on one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A statement that allows matches, and none that denies.
@@ -170,7 +170,7 @@ struct Before {
     current_time: Vec<Parsed<jiff::Timestamp>>,
 }
 
-/// What is read from a string.
+/// A document parsed from JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Parsed<T>(T);
 

@@ -1,4 +1,4 @@
-//! Which rule lets a caller call a route, or why none does.
+//! Explanations of a decision: the rule that allows a call, or the reason why none does.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::{
     rules::{Applies, Caller, Met, Requirement, Rule, Rules, Seen, Verdict},
 };
 
-/// What each rule says of one request, and what comes of it.
+/// Every rule's answer to one request, and the decision.
 ///
 /// Display is a table for a terminal. It names rules, routes and claims, and no claim's value;
 /// the request's path is shown as it was asked for.
@@ -22,7 +22,7 @@ pub struct Explanation<'r> {
     rules: Vec<Said<'r>>,
 }
 
-/// What one rule says of the request.
+/// One rule's answer to the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Said<'r> {
     rule: &'r str,
@@ -30,7 +30,7 @@ pub struct Said<'r> {
     reason: Reason<'r>,
 }
 
-/// Why a rule allows or denies a request, or says nothing of it.
+/// The reason why a rule allows or denies a request, or does not apply to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -105,13 +105,13 @@ pub enum Reason<'r> {
 }
 
 impl Explanation<'_> {
-    /// What comes of all rules together, as [`Rules::verdict`] gives it.
+    /// The decision of all rules together, the same as [`Rules::verdict`].
     #[must_use]
     pub fn verdict(&self) -> Verdict<'_> {
         self.verdict
     }
 
-    /// What each rule says, in the order of the rules' names.
+    /// Each rule's answer, in the order of the rules' names.
     #[must_use]
     pub fn rules(&self) -> &[Said<'_>] {
         &self.rules
@@ -125,7 +125,7 @@ impl Said<'_> {
         self.rule
     }
 
-    /// What it says.
+    /// Its answer.
     #[must_use]
     pub fn reason(&self) -> &Reason<'_> {
         &self.reason

@@ -1,4 +1,4 @@
-//! What a caller may call, as an IAM policy for Amazon API Gateway.
+//! Rules that become a caller's IAM policy for Amazon API Gateway.
 //!
 //! A Lambda authorizer answers API Gateway with a policy, and API Gateway keeps that policy for
 //! up to an hour and evaluates it again for *every* route that the same token asks for. A policy

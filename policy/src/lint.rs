@@ -1,4 +1,4 @@
-//! What is likely wrong with rules that compile.
+//! Findings about rules that load but are likely wrong.
 
 mod claims;
 mod dots;
@@ -16,19 +16,19 @@ use crate::rules::{Rule, Rules};
 /// One thing that a reader of the rules should know.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Finding {
-    /// How much it matters.
+    /// Its severity.
     pub severity: Severity,
     /// The rule's name; none for what all of them make together.
     pub rule: Option<String>,
-    /// What was found, the same for the same mistake in every version.
+    /// Its code, the same for the same mistake in every version.
     pub code: Code,
-    /// What is the matter.
+    /// The problem.
     pub text: String,
-    /// What to do about it.
+    /// The fix.
     pub mend: String,
 }
 
-/// How much a finding matters.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -38,7 +38,7 @@ pub enum Severity {
     Note,
 }
 
-/// What was found; stable, for scripts that let some findings pass.
+/// The kind of a finding; stable, so that scripts can ignore some of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -78,7 +78,7 @@ pub enum Code {
 impl Rules {
     /// Looks for what is likely wrong: warnings first, then by rule and code.
     ///
-    /// Where it is known whose tokens are taken, [`Self::lint_among`] finds more.
+    /// With the issuers at hand, [`Self::lint_among`] finds more.
     #[must_use]
     pub fn lint(&self) -> Vec<Finding> {
         self.lint_among(&[])

@@ -9,7 +9,7 @@ use crate::{
     rules::{Requirements, Rule, Rules},
 };
 
-/// Whom a column of a [`Matrix`] is about: a caller of whom one thing is known.
+/// The caller of a column of a [`Matrix`], described by one group or scope.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(tag = "kind", content = "name", rename_all = "snake_case")]
 pub enum Holder {
@@ -21,7 +21,7 @@ pub enum Holder {
     Group(String),
 }
 
-/// What a holder may do with a route.
+/// The access of a holder to a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cell {
@@ -37,7 +37,7 @@ pub enum Cell {
 
 /// Every group and scope that rules name against every route that they name.
 ///
-/// What hangs on an issuer, a client, a claim, a condition, a stage or an address is [`Cell::Partly`].
+/// [`Cell::Partly`]: depends on an issuer, a client, a claim, a condition, a stage or an address.
 /// Display is a table for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Matrix {
@@ -52,7 +52,7 @@ pub struct Row {
     cells: Vec<Cell>,
 }
 
-/// Whether a rule is for a holder.
+/// The extent to which a rule is for a holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum For {
     Always,
@@ -81,7 +81,7 @@ impl Row {
         &self.route
     }
 
-    /// What each holder may do with it, in the order of [`Matrix::holders`].
+    /// The access of each holder, in the order of [`Matrix::holders`].
     #[must_use]
     pub fn cells(&self) -> &[Cell] {
         &self.cells
@@ -89,7 +89,7 @@ impl Row {
 }
 
 impl Rules {
-    /// Who may call what: each group and scope named by a rule against each route named by one.
+    /// Tabulates access: each group and scope named by a rule against each route named by one.
     #[must_use]
     pub fn matrix(&self) -> Matrix {
         let mut holders = BTreeSet::from([Holder::Everyone]);
@@ -110,7 +110,7 @@ impl Rules {
         Matrix { holders, rows }
     }
 
-    /// What a caller of whom nothing but this is known may do with a route.
+    /// The access to a route of a caller that has only this group or scope.
     #[must_use]
     pub fn cell(&self, holder: &Holder, route: &RoutePattern) -> Cell {
         let (mut all, mut some, mut denied, mut cut) = (false, false, false, false);

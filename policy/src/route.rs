@@ -11,7 +11,7 @@ use thiserror::Error;
 pub(crate) use self::path::{PathPattern, Unfillable};
 use crate::{arn::Target, document::MAX_RESOURCE_BYTES, rules::Caller};
 
-/// What API Gateway routes by; `ANY` stands for all of them.
+/// The methods that API Gateway routes by; `ANY` stands for all of them.
 const VERBS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
 /// The route keys that API Gateway asks an authorizer about, beside methods and paths.
@@ -64,7 +64,7 @@ enum Pattern {
     Key([&'static str; 1]),
 }
 
-/// Why a text is not a route.
+/// Errors of parsing a route.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RouteError {
@@ -137,7 +137,7 @@ pub enum RouteError {
 }
 
 impl RoutePattern {
-    /// Whether a request is one of these routes, for a caller whose claims fill the path.
+    /// Returns true if a request matches, with this caller's claims in the path.
     pub(crate) fn matches<'p>(
         &'p self,
         target: &Target<'_>,
@@ -236,7 +236,7 @@ impl RoutePattern {
             && (path.is_below() || self.has_dots_below(&path.to_string()))
     }
 
-    /// Whether a request may be one of these routes, for some caller.
+    /// Returns true if a request matches for some caller.
     pub(crate) fn may_match(&self, target: &Target<'_>) -> bool {
         match (&self.0, target) {
             (Pattern::Method { verbs, path }, Target::Method { verb, path: asked }) => {
@@ -247,7 +247,7 @@ impl RoutePattern {
         }
     }
 
-    /// What follows the stage in a resource, once per verb: the verb, and its path if it has one.
+    /// The resource after the stage, once per verb: the verb, and its path if it has one.
     ///
     /// A route key is its own verb without a path.
     pub(crate) fn parts(&self) -> (&[&'static str], Option<&PathPattern>) {
@@ -262,7 +262,7 @@ impl RoutePattern {
         self.parts().1.into_iter().flat_map(PathPattern::claims)
     }
 
-    /// Whether every request of `other` is one of this, whatever the claims are.
+    /// Returns true if every request of `other` matches this, for any claims.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -275,7 +275,7 @@ impl RoutePattern {
         }
     }
 
-    /// Whether a request may be one of both, for some claims.
+    /// Returns true if a request can match both, for some claims.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -288,7 +288,7 @@ impl RoutePattern {
         }
     }
 
-    /// Whether it is written with `ANY`, or with all the methods that `ANY` stands for.
+    /// Returns true if it is written with `ANY`, or with all the methods that `ANY` stands for.
     pub(crate) fn is_any_method(&self) -> bool {
         matches!(&self.0, Pattern::Method { verbs, .. } if *verbs == VERBS)
     }

@@ -45,20 +45,20 @@ const SHORTEST_PREFIX: &str = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3
 /// An ordinary text in front of a route, for what can only be guessed before a request is there.
 const USUAL_PREFIX: &str = "arn:aws:execute-api:ap-southeast-2:123456789012:a1b2c3d4e5/production/";
 
-/// What a claim in a path usually takes: Cognito's `sub` is a UUID.
+/// The usual length of a claim in a path: Cognito's `sub` is a UUID.
 const USUAL_CLAIM_BYTES: usize = 36;
 
 /// Every rule, checked and made ready.
 ///
-/// What no rule allows is denied, and a deny wins over every allow. The order in which rules are
-/// written changes nothing.
+/// A call that no rule allows is denied, and a deny wins over every allow. The order of the rules
+/// changes nothing.
 ///
 /// See the [crate](crate) for an example.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// By name, so that the order of writing can't show anywhere.
     pub(crate) rules: Vec<Rule>,
-    /// What follows the stage in each resource of any rule, where no claim is in it.
+    /// The resources of every rule after the stage, for routes without a claim.
     table: Arc<Table>,
     /// Sorted, each once; what [`Rule::condition`] counts in.
     conditions: Vec<Arc<Condition>>,
@@ -211,7 +211,7 @@ impl Rules {
         self.document_limit
     }
 
-    /// How long the document of a caller who meets every rule would be, in bytes.
+    /// The estimated length of the document of a caller who meets every rule, in bytes.
     ///
     /// A guess, for the stage's name and the claims in paths are not known before a request:
     /// it counts ten letters for the one and 36 for each of the others.

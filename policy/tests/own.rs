@@ -294,7 +294,7 @@ fn loading_names_the_rule_the_text_and_the_mend() {
         (&long, "makes a resource of at least 517 bytes, over IAM's 512: shorten it"),
         (
             &format!("{allow}source_ips = [\"10.0.0.1/8\"]"),
-            "source `10.0.0.1/8` of rule `r` is no block of addresses: set the bits",
+            "source `10.0.0.1/8` of rule `r` is not a block of addresses: set the bits",
         ),
         (&format!("{allow}source_ips = [\"home\"]"), "write an address or a block"),
         (&format!("{allow}source_ips = []"), "`source_ips` of rule `r` is empty"),

@@ -346,5 +346,5 @@ fn rules_that_can_not_mean_what_they_say_are_refused() {
     }
     let twice = "[[rule]]\nname = \"r\"\nallow = [\"GET /\"]\neveryone = true\n".repeat(2);
     let refused = Rules::compile(specs(&twice)).unwrap_err().to_string();
-    assert_eq!(refused, "rule `r` is there twice: give each rule a name of its own");
+    assert_eq!(refused, "rule `r` is defined twice: give each rule a different name");
 }

@@ -24,7 +24,7 @@ pub(crate) struct Sure {
 }
 
 impl Sure {
-    /// Whether nothing is to be done.
+    /// Returns true for `--dry-run`.
     pub(crate) const fn dry_run(self) -> bool {
         self.dry.dry_run
     }

@@ -1,4 +1,4 @@
-//! What was used, as bars: on a terminal, and in a report.
+//! Bars of usage, on a terminal and in a report.
 
 use std::fmt::Write as _;
 
@@ -6,24 +6,24 @@ use anstyle::{AnsiColor, Style};
 
 use crate::output;
 
-/// What was used in one period.
+/// The usage of one period.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Row {
     /// The period: `2026-11-21`, `2026-W47`, `2026-11`.
     pub(crate) label: String,
     pub(crate) used: u64,
-    /// What was left of the quota, where the plan has one to be left of.
+    /// The rest of the quota, if the plan has one.
     pub(crate) left: Option<u64>,
     pub(crate) granted: u64,
 }
 
 impl Row {
-    /// How much could have been used in all.
+    /// The quota with grants, or the usage without a quota.
     fn whole(&self) -> u64 {
         self.used.saturating_add(self.left.unwrap_or(0))
     }
 
-    /// In hundredths of what could have been used; none where there is no bound.
+    /// The usage in percent of the quota; `None` without a quota.
     fn percent(&self) -> Option<u64> {
         self.left?;
         Some(scaled(self.used, self.whole(), 100))
@@ -38,7 +38,7 @@ impl Row {
     }
 }
 
-/// How much of a quota was used: what a bar's colour says.
+/// The level of usage, shown by a bar's colour.
 #[derive(Clone, Copy)]
 enum Level {
     Low,
@@ -121,7 +121,7 @@ pub(crate) fn svg(title: &str, rows: &[Row]) -> String {
     out
 }
 
-/// A page that needs nothing beside itself: a heading, and a picture for each section.
+/// A self-contained page: a heading, and a picture for each section.
 pub(crate) fn html(title: &str, sections: &[(String, Vec<Row>)]) -> String {
     let title = escaped(title);
     let mut out = format!(

@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command line.
 
 use std::future::Future;
 
@@ -38,7 +38,7 @@ pub(crate) struct Common {
     /// The table's name.
     #[arg(long, global = true, env = "TOLLGATE_TABLE", default_value = "tollgate")]
     pub(crate) table: String,
-    /// Where DynamoDB is, such as http://127.0.0.1:8000; the region's own unless set.
+    /// DynamoDB endpoint, such as http://127.0.0.1:8000; by default the region's.
     #[arg(long, global = true, value_name = "URL", value_parser = endpoint)]
     pub(crate) endpoint_url: Option<String>,
     /// Print one line of JSON.
@@ -47,7 +47,7 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// How the answer is wanted.
+    /// The format of the answer.
     pub(crate) fn output(&self) -> Output {
         if self.json { Output::Json } else { Output::Text }
     }

@@ -1,4 +1,4 @@
-//! What every command at the table works with.
+//! The context of every command at the table.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Why a command ends without having done its work, and with which exit code.
+//! Errors of commands, with their exit codes.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ pub(crate) struct Failed {
 }
 
 impl Failed {
-    /// What was asked for is refused, or isn't there.
+    /// The request is refused, or its object does not exist.
     pub(crate) fn refused(line: impl Into<String>) -> Self {
         Self { code: 1, lines: vec![line.into()] }
     }
@@ -47,17 +47,17 @@ impl Failed {
         self
     }
 
-    /// What was typed can't be done.
+    /// The command line or a file is wrong.
     pub(crate) fn misuse(line: impl Into<String>) -> Self {
         Self { code: 2, lines: vec![line.into()] }
     }
 
-    /// The table can't be had, or the answer can't be given.
+    /// The table is unavailable, or the answer cannot be printed.
     pub(crate) fn unavailable(line: impl Into<String>) -> Self {
         Self { code: 3, lines: vec![line.into()] }
     }
 
-    /// Whoever reads the answer has seen enough: nothing went wrong, and nothing is left to do.
+    /// The reader closed the pipe: not an error, and nothing is left to do.
     pub(crate) fn unheard() -> Self {
         Self { code: 0, lines: Vec::new() }
     }
@@ -75,7 +75,7 @@ impl Failed {
         self.code
     }
 
-    /// What it says, in one line.
+    /// The message, in one line.
     pub(crate) fn line(&self) -> String {
         self.lines.join("; ")
     }

@@ -55,10 +55,10 @@ fn emit(text: &str) -> Result<(), Failed> {
     }
 }
 
-/// Prints a line beside the answer, on standard error.
+/// Prints a line on standard error, separate from the answer.
 pub(crate) fn note(line: impl Display) {
     let line = line.to_string();
-    // Nobody is left to tell if this fails.
+    // If this fails, there is nowhere to report it.
     let _ = writeln!(anstream::stderr().lock(), "tollgate: {}", one_line(&line));
 }
 

@@ -1,4 +1,4 @@
-//! How far long work has got, on a terminal, and only once it has become long.
+//! Progress of long work, on a terminal, after its first seconds.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub(crate) struct Progress<C: Clock = SystemClock> {
     what: &'static str,
     total: Option<usize>,
     done: usize,
-    /// When it is shown next, on the monotonic clock; never where nobody looks.
+    /// The time of the next update, on the monotonic clock; `None` without a terminal.
     next: Option<Duration>,
     shown: bool,
 }
@@ -41,7 +41,7 @@ impl<C: Clock> Progress<C> {
         }
     }
 
-    /// What is to be shown now, if anything is.
+    /// Returns the line to show now, if one is due.
     fn line(&mut self) -> Option<String> {
         let now = self.clock.monotonic();
         self.next.filter(|next| now >= *next)?;

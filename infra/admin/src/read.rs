@@ -39,7 +39,7 @@ pub(crate) fn secret(what: &str) -> Result<String, Failed> {
     Ok(text.to_owned())
 }
 
-/// What a file is called in a message.
+/// The name of a file in a message.
 pub(crate) fn place(file: &Path) -> String {
     if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
 }

@@ -38,7 +38,7 @@ pub(crate) fn parse_length(text: &str) -> Result<Duration, String> {
     if length > LONGEST { Err(wrong().to_owned()) } else { Ok(length) }
 }
 
-/// When something ends: at a moment, or after a length of time.
+/// An end: a moment, or a length of time from now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Until {
     At(Timestamp),
@@ -54,7 +54,7 @@ pub(crate) fn parse_until(text: &str) -> Result<Until, String> {
 }
 
 impl Until {
-    /// The moment that is meant; one that is over is misuse.
+    /// The moment; one in the past is misuse.
     pub(crate) fn after(self, now: Timestamp) -> Result<Timestamp, Failed> {
         let end = match self {
             Self::At(moment) => moment,

@@ -1,4 +1,4 @@
-//! What IAM checks again for each request while it keeps an Allow.
+//! The conditions of an Allow, which IAM checks for each request.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What follows the stage in resources, known before any caller is.
+//! The resources after the stage, computed when rules are loaded.
 
 use std::sync::Arc;
 
@@ -159,7 +159,7 @@ impl Suffixes {
     }
 }
 
-/// Whether a pattern that ends in `*` matches all that a suffix does.
+/// Returns true if the pattern `by`, which ends in `*`, matches everything that `suffix` does.
 fn is_covered(suffix: &str, by: &str) -> bool {
     by.strip_suffix('*').is_some_and(|prefix| suffix.starts_with(prefix))
 }

@@ -1,6 +1,6 @@
 //! IAM's wildcards.
 
-/// Whether a text matches a pattern of `*` and `?`, in at most |pattern| × |text| steps.
+/// Returns true if a text matches a pattern of `*` and `?`, in at most |pattern| × |text| steps.
 ///
 /// Only the last `*` met is ever tried again with a longer match: whatever an earlier one could
 /// still take, the last can take as well.

@@ -1,4 +1,4 @@
-//! Whose tokens may meet a rule.
+//! Findings about the issuers whose tokens may meet a rule.
 
 use super::{Code, Finding, Severity};
 use crate::rules::Rule;

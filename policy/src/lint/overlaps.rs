@@ -127,7 +127,7 @@ fn escapes_by_default(
     }
 }
 
-/// Whether a deny is a part of what an allow with `/*` lets pass.
+/// Returns true if a deny is part of an allow with `/*`.
 fn is_inside(deny: &RoutePattern, allow: &RoutePattern) -> bool {
     match (allow.parts().1, deny.parts().1) {
         (Some(allowed), Some(denied)) => allowed.is_below() && !denied.covers(allowed),
@@ -135,7 +135,7 @@ fn is_inside(deny: &RoutePattern, allow: &RoutePattern) -> bool {
     }
 }
 
-/// Whether a caller can meet both, as far as issuers, clients and stages tell.
+/// Returns true if a caller can meet both, by issuers, clients and stages.
 pub(super) fn may_meet(a: &Requirements, b: &Requirements) -> bool {
     let meet = |a: &Option<Vec<String>>, b: &Option<Vec<String>>| match (a, b) {
         (Some(a), Some(b)) => a.iter().any(|item| b.contains(item)),

@@ -13,7 +13,7 @@ const MAX_CLAIM_NAME_BYTES: usize = 128;
 /// The longest value that fills a segment, in bytes: an address of e-mail has up to 254.
 const MAX_SEGMENT_BYTES: usize = 256;
 
-/// What a claim's value may hold, beside letters and digits, for it to fill a segment.
+/// The characters, in addition to letters and digits, of a claim that may fill a segment.
 ///
 /// RFC 3986's unreserved characters and those that tokens' issuers put into subjects. A list of
 /// what is allowed: `*`, `?`, `${` mean something to IAM; `/`, `\` and control characters change
@@ -22,11 +22,11 @@ const SEGMENT_PUNCTUATION: &str = "-._~:@+=,|";
 
 /// A path: `/orders`, `/orders/*`, `/users/{sub}/*`.
 ///
-/// What stands between slashes is kept apart, so that two patterns can be compared.
+/// The text between slashes is stored separately, so that two patterns can be compared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct PathPattern {
     segments: Vec<Segment>,
-    /// Whether everything after the segments and one more `/` belongs to it.
+    /// True if it ends in `/*`: it matches everything after the segments and one more `/`.
     below: bool,
 }
 
@@ -39,7 +39,7 @@ enum Segment {
 /// A claim that is missing, or that can't stand in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unfillable<'p> {
-    /// The claim's name; its value is never told.
+    /// The claim's name; its value is never shown.
     pub(crate) claim: &'p str,
 }
 
@@ -108,17 +108,17 @@ impl PathPattern {
         asked.splitn(before + 1, '/').nth(before)
     }
 
-    /// Whether it ends in `/*`.
+    /// Returns true if it ends in `/*`.
     pub(crate) fn is_below(&self) -> bool {
         self.below
     }
 
-    /// Whether it is `/*`: every path that there is.
+    /// Returns true for `/*`: every path.
     pub(crate) fn is_everything(&self) -> bool {
         self.below && self.segments.is_empty()
     }
 
-    /// Whether the last segment written is a claim, as in `/users/{sub}/*`.
+    /// Returns true if the last segment is a claim, as in `/users/{sub}/*`.
     pub(crate) fn ends_in_claim(&self) -> bool {
         matches!(self.segments.last(), Some(Segment::Claim(_)))
     }
@@ -139,7 +139,7 @@ impl PathPattern {
         Ok(())
     }
 
-    /// How long the path is with the caller's claims in their places, in bytes.
+    /// The length of the path with the caller's claims in it, in bytes.
     pub(crate) fn filled_bytes(&self, caller: &Caller<'_>) -> Result<usize, Unfillable<'_>> {
         let mut bytes = if self.below { "/*".len() } else { 0 };
         for segment in &self.segments {
@@ -148,7 +148,7 @@ impl PathPattern {
         Ok(bytes)
     }
 
-    /// Whether the path asked for is one of these, for this caller.
+    /// Returns true if the requested path matches for this caller.
     pub(crate) fn matches<'p>(
         &'p self,
         asked: &str,
@@ -168,24 +168,24 @@ impl PathPattern {
         })
     }
 
-    /// Whether the path asked for may be one of these, for some caller.
+    /// Returns true if the requested path matches for some caller.
     pub(crate) fn may_match(&self, asked: &str) -> bool {
         let segments = asked.split('/').skip(1).map(|text| Segment::Literal(text.to_owned()));
         self.overlaps(&Self { segments: segments.collect(), below: false })
     }
 
-    /// Whether every path of `other` is one of this, whatever the claims are.
+    /// Returns true if every path of `other` matches this, for any claims.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         // An exact path relates to what is below a shorter one alone, so it covers nothing below.
         self.relates(other, PartialEq::eq) && self.segments.len() <= other.segments.len()
     }
 
-    /// Whether a path may be one of both, for some claims.
+    /// Returns true if a path can match both, for some claims.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.relates(other, Segment::may_equal)
     }
 
-    /// Whether the segments that both have agree, and their lengths let a path be of both.
+    /// Returns true if the common segments agree, and the lengths allow a path of both.
     fn relates(&self, other: &Self, agree: fn(&Segment, &Segment) -> bool) -> bool {
         let (mine, theirs) = (self.segments.len(), other.segments.len());
         let lengths = match (self.below, other.below) {

@@ -1,11 +1,11 @@
-//! What is wrong with rules, found when they are loaded.
+//! Errors in rules, found when they are loaded.
 
 use thiserror::Error;
 
 use super::MAX_NAME_BYTES;
 use crate::{document::MAX_RESOURCE_BYTES, route::RoutePattern};
 
-/// Why rules can't be used; each message names the rule and the mend.
+/// Errors in rules; each message names the rule and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RuleError {
@@ -22,7 +22,7 @@ pub enum RuleError {
         name: String,
     },
     /// Two rules share a name.
-    #[error("rule `{rule}` is there twice: give each rule a name of its own")]
+    #[error("rule `{rule}` is defined twice: give each rule a different name")]
     Duplicate {
         /// The name.
         rule: String,
@@ -110,17 +110,17 @@ pub enum RuleError {
         rule: String,
         /// The condition as written, on one line, its first 120 characters.
         condition: String,
-        /// What is wrong and how to mend it.
+        /// The problem and the fix.
         message: String,
     },
     /// A source address is none.
-    #[error("source `{}` of rule `{rule}` is no block of addresses: {mend}", source_ip.escape_debug())]
+    #[error("source `{}` of rule `{rule}` is not a block of addresses: {mend}", source_ip.escape_debug())]
     SourceIp {
         /// The rule's name.
         rule: String,
         /// The address as written.
         source_ip: String,
-        /// What to write.
+        /// The fix.
         mend: &'static str,
     },
     /// A deny has an IAM condition, which would not deny where API Gateway can't tell.
@@ -134,7 +134,7 @@ pub enum RuleError {
         /// The condition's field.
         field: &'static str,
     },
-    /// What is not allowed is to be denied, and a rule allows only under an IAM condition.
+    /// `deny_rest` is set, and a rule allows only under an IAM condition.
     #[error(
         "rule `{rule}` has `{field}`, and what is not allowed is to be denied (`deny_rest`): where \
          the condition does not hold, nothing would deny; remove one of the two"
@@ -158,7 +158,7 @@ pub enum RuleError {
         /// The limit in force.
         limit: usize,
     },
-    /// Rules for everyone together make a document over the limit, so that nobody gets one.
+    /// Rules for everyone together make a document over the limit, so that no caller gets one.
     #[error(
         "the rules for everyone{} together make a policy of at least {bytes} bytes, over the limit \
          of {limit}, and `{rule}` most of it: write fewer or wider routes, or fewer methods",

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// How much of a condition an error shows, in characters.
+/// The longest part of a condition that an error shows, in characters.
 const MAX_SHOWN_CONDITION: usize = 120;
 
 /// A rule's requirements, checked; each that is absent holds for everyone.
@@ -144,7 +144,7 @@ impl Requirements {
         })
     }
 
-    /// Whether every caller meets them, in the stages where the rule applies.
+    /// Returns true if every caller meets them, in the stages where the rule applies.
     pub(crate) fn is_everyone(&self) -> bool {
         let Self { any_scope, all_scopes, any_group, all_groups, issuers, clients, .. } = self;
         [any_scope, all_scopes, any_group, all_groups, issuers, clients].iter().all(|l| l.is_none())
@@ -157,7 +157,7 @@ impl Requirements {
         self.stages.iter().flatten().map(String::as_str)
     }
 
-    /// Whether the rule applies in a stage, or in one that no rule names.
+    /// Returns true if the rule applies in a stage, or for `None` in one that no rule names.
     pub(crate) fn is_for_stage(&self, stage: Option<&str>) -> bool {
         self.stages.is_none() || stage.is_some_and(|stage| self.stages().any(|own| own == stage))
     }
@@ -197,7 +197,7 @@ impl Requirements {
         }
     }
 
-    /// Whether every caller who meets `other` meets these, as far as can be told from the text.
+    /// Returns true if every caller who meets `other` surely meets these.
     pub(crate) fn weaker_than(&self, other: &Self) -> bool {
         let any = |mine: &Option<Vec<String>>, theirs: &Option<Vec<String>>| match (mine, theirs) {
             (None, _) => true,

@@ -28,15 +28,15 @@ use crate::route::RoutePattern;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSpec {
-    /// What the rule is called in messages and logs; no two share a name.
+    /// The unique name of the rule in messages and logs.
     pub name: String,
-    /// What callers may call.
+    /// The routes that callers may call.
     #[serde(default)]
     pub allow: Vec<RoutePattern>,
-    /// What callers may not call, whatever any other rule allows.
+    /// The routes that callers may not call, even if another rule allows them.
     #[serde(default)]
     pub deny: Vec<RoutePattern>,
-    /// Whether the rule is for every caller with a valid token.
+    /// True for a rule that applies to every caller with a valid token.
     #[serde(default)]
     pub everyone: bool,
     /// At least one of these scopes.
@@ -62,7 +62,7 @@ pub struct RuleSpec {
     pub stages: Option<Vec<String>>,
     /// The addresses from which `allow` holds, each `192.0.2.7` or `10.0.0.0/8`.
     pub source_ips: Option<Vec<String>>,
-    /// Whether `allow` holds only until the token's `exp`, however long API Gateway keeps it.
+    /// True to limit `allow` to the token's `exp`, even if API Gateway caches it for longer.
     #[serde(default)]
     pub until_exp: bool,
 }

@@ -1,4 +1,4 @@
-//! What the rules say of one request, without a document.
+//! The decision on one request, without a document.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::{
     document::condition::Condition,
 };
 
-/// What the rules say of one request.
+/// The rules' decision on one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict<'r> {
@@ -55,7 +55,7 @@ impl fmt::Display for Verdict<'_> {
     }
 }
 
-/// What an allow's conditions come to, as far as it is known.
+/// The result of an allow's conditions, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Met {
     Yes,
@@ -64,7 +64,7 @@ pub(crate) enum Met {
 }
 
 impl Condition {
-    /// Whether the conditions hold for a caller whose token has been verified just now.
+    /// Evaluates the conditions for a caller whose token was just verified.
     ///
     /// Being verified, the token has not expired: of `until_exp` it is left to see that there is
     /// a time at all.
@@ -84,7 +84,7 @@ impl Condition {
 }
 
 impl Rules {
-    /// What the rules say of the very request that `arn` names, without a document.
+    /// Decides the request that `arn` names, without a document.
     ///
     /// For answers that API Gateway does not keep for other routes: simple responses whose
     /// identity sources include the route, and explanations. A document's limits don't count.
@@ -120,18 +120,18 @@ impl Rules {
 }
 
 impl Rule {
-    /// Whether a deny matches, or one is there that can't be filled and so denies everything.
+    /// Returns true if a deny matches, or if one cannot be filled and so denies everything.
     fn denies(&self, prefix: usize, target: &Target<'_>, caller: &Caller<'_>) -> bool {
         let mut routes = self.deny.patterns.iter();
         routes.any(|route| !matches!(route.matches_in(prefix, target, caller), Ok(false)))
     }
 
-    /// Whether an allow denies the request for dot segments below the caller's own path.
+    /// Returns true if an allow denies the request because of dot segments below the caller's path.
     fn denies_dots(&self, prefix: usize, target: &Target<'_>, caller: &Caller<'_>) -> bool {
         self.allow.patterns.iter().any(|route| route.denies_dots(prefix, target, caller))
     }
 
-    /// Whether an allow matches that can be filled.
+    /// Returns true if an allow matches and can be filled.
     fn allows(&self, prefix: usize, target: &Target<'_>, caller: &Caller<'_>) -> bool {
         let mut routes = self.allow.patterns.iter();
         routes.any(|route| matches!(route.matches_in(prefix, target, caller), Ok(true)))

@@ -21,13 +21,13 @@ use crate::rules::{
 /// The longest text of a condition, in bytes.
 const MAX_TEXT_BYTES: usize = 1024;
 
-/// How deep the parser may go into brackets and calls; deeper is refused before it costs stack.
+/// The deepest nesting of brackets and calls; deeper ones are refused before they cost stack.
 const MAX_PARSE_DEPTH: u16 = 24;
 
 /// The most claims that a condition is evaluated over, list items and members counted one by one.
 const MAX_VALUES: usize = 512;
 
-/// How deep claims may be nested.
+/// The deepest nesting of claims.
 const MAX_VALUE_DEPTH: usize = 16;
 
 /// CEL's standard functions; what of them a condition may call is [`check`]'s to say.
@@ -90,7 +90,7 @@ impl When {
         &self.claims
     }
 
-    /// What it says where it says the same of every caller: `true`, `1 == 2`.
+    /// The result, if it is the same for every caller: `true`, `1 == 2`.
     pub(crate) fn constant(&self) -> Option<bool> {
         if !self.claims.is_empty() {
             return None;

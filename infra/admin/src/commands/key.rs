@@ -76,7 +76,7 @@ impl Which {
     }
 }
 
-/// There is no such key. The id isn't repeated: somebody may have typed a key for it.
+/// The key does not exist. The message omits the id, because it may be a key typed by mistake.
 fn missing(desk: &Desk) -> Failed {
     let table = &desk.table;
     Failed::refused(format!(
@@ -85,7 +85,7 @@ fn missing(desk: &Desk) -> Failed {
     ))
 }
 
-/// Whether a key may be used.
+/// The state of a key, in one word.
 fn state(record: &KeyRecord, now: Timestamp) -> &'static str {
     match (record.details.enabled(), record.details.is_valid(now)) {
         (false, _) => "disabled",
@@ -135,7 +135,7 @@ fn json(record: &KeyRecord, now: Timestamp) -> Value {
     })
 }
 
-/// Shows a new key, this once. A key that nobody has seen is deleted again.
+/// Shows a new key once. If it cannot be shown, it is deleted again.
 async fn reveal(
     desk: &Desk,
     secret: &Secret,

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use crate::desk::Desk;
 use crate::exit::Failed;
 
-/// Whose requests are counted: which plan they are under, and what is left of it.
+/// Show and change the subjects whose requests are counted: their plan and usage.
 ///
 /// The subjects of an authorizer are its issuer's short name, `#`, and the claim's value, such as
 /// `us-east-1_abcDEF123#client1`; `usage export` lists those that have used a plan.

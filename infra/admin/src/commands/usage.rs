@@ -15,7 +15,7 @@ use crate::desk::Desk;
 use crate::exit::Failed;
 use crate::time::{day, parse_day};
 
-/// What was used, by day, week or month, and granting more.
+/// Show usage by day, week or month, and grant more.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Usage {
     Show(show::Show),
@@ -33,7 +33,7 @@ impl Usage {
     }
 }
 
-/// How often a quota starts afresh, in the words of a command line.
+/// A quota's period on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum By {
     Day,
@@ -53,7 +53,7 @@ impl From<By> for Period {
 
 #[derive(Args, Clone, Copy, Debug)]
 struct Span {
-    /// What each line is of.
+    /// Period of each line.
     #[arg(long, value_enum, default_value_t = By::Day)]
     by: By,
     /// The first day, in UTC; 14 days, or 13 weeks or months, unless given. A bucket remembers 31

@@ -127,7 +127,7 @@ fn what_is_revoked_no_longer_counts() {
         assert!(id.starts_with(&format!("{kind}#")), "{id}");
         let answer = inspect();
         assert_eq!(answer.code, 1, "{kind}");
-        let says = format!("refused, revoked: the token was taken back, by its {kind}\n");
+        let says = format!("refused, revoked: the token is revoked, by its {kind}\n");
         assert!(answer.err.ends_with(&says), "{}", answer.err);
         let listed = tollgate.run(&["revoke", "list", "--json"]).json();
         assert_eq!(listed["revocations"].as_array().unwrap().len(), 1);

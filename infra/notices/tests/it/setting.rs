@@ -28,7 +28,7 @@ pub(crate) struct Setting {
 #[derive(Default)]
 struct Sent {
     messages: Mutex<Vec<Value>>,
-    /// How many of the next messages are refused.
+    /// The number of next messages that are refused.
     failing: Mutex<usize>,
 }
 
@@ -74,7 +74,7 @@ impl Setting {
         *self.sent.failing.lock().unwrap() = times;
     }
 
-    /// Who was told of, and of which share, since this was asked last.
+    /// The subjects and shares of the notices since the last call.
     pub(crate) fn told(&self) -> Vec<(String, u64)> {
         let messages = self.messages();
         let told = messages.iter().map(|message| {

@@ -1,12 +1,12 @@
-//! What of CEL a condition may use, so that its cost is known before it runs.
+//! The part of CEL that a condition may use, so that its cost is known before it runs.
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 
-/// How deep a condition may be nested; evaluating it goes as deep, at up to 50 KiB of stack each
+/// The deepest nesting of a condition. Each level of evaluation takes up to 50 KiB of stack
 /// in a debug build.
 const MAX_DEPTH: usize = 20;
 
-/// How many names, literals, operators and calls a condition may have.
+/// The most names, literals, operators and calls of a condition.
 const MAX_PARTS: usize = 256;
 
 /// Operators and functions whose cost is at most the length of what they are given.
@@ -71,7 +71,7 @@ struct Checker<'e> {
     parts: usize,
     /// The names that the loop around brings, where there is one.
     loop_names: Option<[&'e str; 2]>,
-    /// Whether this is in a loop, or what one loops over.
+    /// True within a loop or its range.
     looped: bool,
     /// The claims that it names, one per use.
     claims: Vec<String>,
@@ -152,7 +152,7 @@ impl<'e> Checker<'e> {
         }
     }
 
-    /// Whether this is the `count + 1` that `exists_one` becomes: of numbers, so nothing grows.
+    /// Returns true for the `count + 1` that `exists_one` becomes: of numbers, so nothing grows.
     fn counts(&self, call: &CallExpr) -> bool {
         let one = |part: &IdedExpr| match &part.expr {
             Expr::Literal(LiteralValue::Int(number)) => *number.inner() == 1,

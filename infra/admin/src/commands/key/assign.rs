@@ -9,7 +9,7 @@ use crate::ask::Dry;
 use crate::desk::Desk;
 use crate::exit::Failed;
 
-/// Put a key under a plan of its own, whatever its subject is assigned.
+/// Put a key under its own plan, in place of its subject's assignment.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Assign {

@@ -14,16 +14,16 @@ use crate::time::{Until, parse_until};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Create {
-    /// Whose requests are counted; the key itself unless given.
+    /// Subject whose requests are counted; by default the key itself.
     #[arg(long, value_parser = subject)]
     subject: Option<Subject>,
     /// The plan; the one that the subject is assigned unless given.
     #[arg(long, value_parser = plan_id)]
     plan: Option<PlanId>,
-    /// What people call the key.
+    /// Name of the key, for people.
     #[arg(long)]
     name: Option<String>,
-    /// What people say about it.
+    /// Description, for people.
     #[arg(long)]
     description: Option<String>,
     /// From when on it may no longer be used: a day in UTC, or a length of time.

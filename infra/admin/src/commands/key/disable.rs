@@ -8,7 +8,7 @@ use crate::ask::Dry;
 use crate::desk::Desk;
 use crate::exit::Failed;
 
-/// Disable a key: from then on nobody is let in by it.
+/// Disable a key: it is refused from then on.
 ///
 /// Authorizers notice within the time for which they keep keys, a minute unless configured.
 #[derive(Args, Debug)]

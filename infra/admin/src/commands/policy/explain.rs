@@ -22,7 +22,7 @@ use crate::read::{place, read, secret};
 pub(crate) struct Explain {
     #[command(flatten)]
     source: Source,
-    /// What is called: "GET /orders/1", or a route key, '$connect' say.
+    /// Call to explain: "GET /orders/1", or a route key such as '$connect'.
     #[arg(long)]
     route: String,
     /// The stage that it is called in.
@@ -105,7 +105,7 @@ const EXAMPLES: &str = r#"Examples:
 /// The most bytes of claims that are read; no token that API Gateway passes on has more.
 const MOST: usize = 64 * 1024;
 
-/// What API Gateway routes by.
+/// The methods that API Gateway routes by.
 const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Reads the claims; nothing of them is in an error, for they may be a token after all.

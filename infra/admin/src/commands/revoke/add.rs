@@ -32,7 +32,7 @@ pub(crate) struct Add {
     /// time gives a warning, because a refresh token then brings the user back.
     #[arg(long = "for", value_name = "LENGTH", value_parser = parse_length)]
     length: Option<Duration>,
-    /// Why, for whoever lists revocations.
+    /// Reason, shown in lists of revocations.
     #[arg(long)]
     reason: Option<String>,
     #[command(flatten)]
@@ -146,7 +146,7 @@ fn token() -> Result<Map<String, Value>, Failed> {
     Ok(decode(&secret("token")?).map_err(refused)?.claims)
 }
 
-/// What the token says that is revoked of it.
+/// Returns the token's claim that the revocation names.
 fn claim(
     claims: &Map<String, Value>,
     kind: RevocationKind,

@@ -13,7 +13,7 @@ use crate::exit::Failed;
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Assign {
-    /// Whose requests are counted.
+    /// Subject whose requests are counted.
     #[arg(value_parser = subject)]
     subject: Subject,
     /// The plan's name.

@@ -16,7 +16,7 @@ use crate::exit::Failed;
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Reset {
-    /// Whose requests are counted.
+    /// Subject whose requests are counted.
     #[arg(value_parser = subject)]
     subject: Subject,
     #[command(flatten)]

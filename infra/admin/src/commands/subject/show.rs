@@ -13,7 +13,7 @@ use crate::output::table;
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate subject show 'us-east-1_abcDEF123#client1'")]
 pub(crate) struct Show {
-    /// Whose requests are counted.
+    /// Subject whose requests are counted.
     #[arg(value_parser = subject)]
     subject: Subject,
 }

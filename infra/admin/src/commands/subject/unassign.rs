@@ -9,11 +9,11 @@ use crate::ask::Dry;
 use crate::desk::Desk;
 use crate::exit::Failed;
 
-/// End a subject's assignment. Its keys without a plan of their own let nobody in from then on.
+/// End a subject's assignment. Its keys without their own plan are refused from then on.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate subject unassign maria")]
 pub(crate) struct Unassign {
-    /// Whose requests are counted.
+    /// Subject whose requests are counted.
     #[arg(value_parser = subject)]
     subject: Subject,
     #[command(flatten)]

@@ -23,7 +23,7 @@ pub(crate) struct Inspect {
     config: ConfigFile,
 }
 
-/// What became of a token, check by check.
+/// The result of each check of a token.
 struct Findings {
     checks: Vec<(&'static str, String)>,
     /// The authorizer's code and words for what failed.
@@ -116,7 +116,7 @@ async fn verify(
     match Revocations::new(revocations, revocation, clock).check(&claims).await.outcome {
         Ok(None) => Ok(Findings::good("ok")),
         Ok(Some(kind)) => {
-            let detail = format!("the token was taken back, by its {}", kind.name());
+            let detail = format!("the token is revoked, by its {}", kind.name());
             Ok(Findings::failing("revocation", Code::Revoked, &detail))
         }
         Err(refusal) => Ok(Findings::failing("revocation", refusal.code(), refusal.detail())),

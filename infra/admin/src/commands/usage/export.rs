@@ -34,14 +34,14 @@ pub(crate) struct Export {
     picture: Picture,
 }
 
-/// Where the rows go.
+/// The target of the rows.
 enum To {
     Csv,
     Json { first: bool },
     Picture(Summary),
 }
 
-/// What a report shows: all subjects together, and those that used most.
+/// The content of a report: all subjects together, and those that used most.
 #[derive(Default)]
 struct Summary {
     total: BTreeMap<String, u64>,
@@ -206,5 +206,5 @@ Examples:
   tollgate usage export free --by month --html usage.html
   tollgate usage export free --from 2026-11-01 --to 2026-11-30 --json";
 
-/// How many subjects a report shows one by one.
+/// The number of subjects that a report shows one by one.
 const SHOWN: usize = 20;

@@ -13,18 +13,18 @@ use crate::ask::Dry;
 use crate::desk::Desk;
 use crate::exit::Failed;
 
-/// Give a subject more requests beside its quota, for the current day, week or month.
+/// Give a subject more requests than its quota, for the current day, week or month.
 ///
-/// What it doesn't use lapses when the period ends. Authorizers notice within a second.
+/// The unused rest lapses when the period ends. Authorizers apply a grant within a second.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Grant {
-    /// Whose requests are counted.
+    /// Subject whose requests are counted.
     #[arg(value_parser = subject)]
     subject: Subject,
-    /// How many requests.
+    /// Number of requests.
     extra: NonZeroU64,
-    /// Which quota they are beside.
+    /// Quota that they are added to.
     #[arg(long, value_enum)]
     by: By,
     /// What this grant is called. One of the same name is made once in its period, however often

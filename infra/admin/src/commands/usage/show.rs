@@ -17,7 +17,7 @@ use crate::output::{Output, escaped, table, write_styled};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Show {
-    /// Whose requests are counted.
+    /// Subject whose requests are counted.
     #[arg(value_parser = subject)]
     subject: Subject,
     #[command(flatten)]
