@@ -7,6 +7,9 @@
     reason = "a test may fail loudly"
 )]
 
+#[path = "common/shared.rs"]
+mod shared;
+
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::pin::pin;
@@ -22,6 +25,8 @@ use throttle::{
     Clock, Decision, Leases, ManualClock, MemoryStore, Plan, PlanId, Request, Store, Subject,
     Throttle, ThrottleError, Timestamp,
 };
+
+use shared::Shared;
 
 /// What is done with two stores alike.
 #[derive(Clone, Debug)]
@@ -57,7 +62,7 @@ const PLANS: [&str; 4] = [
 struct Side {
     store: MemoryStore,
     clock: ManualClock,
-    throttle: Throttle<MemoryStore, ManualClock>,
+    throttle: Throttle<Shared, ManualClock>,
     /// Whether nothing is remembered from one decision to the next: neither state nor refusal.
     forgets: bool,
     receipts: Vec<Receipt>,
@@ -69,7 +74,7 @@ impl Side {
         for (at, plan) in PLANS.iter().enumerate() {
             store.put_plan(id(at), Plan::from_json(plan).unwrap(), clock.now());
         }
-        let throttle = Throttle::new(store.clone(), clock.clone());
+        let throttle = Throttle::new(Shared(store.clone()), clock.clone());
         Self { store, clock, throttle, forgets: false, receipts: Vec::new() }
     }
 
@@ -104,7 +109,7 @@ impl Side {
     /// What the step comes to, in words that can be compared.
     fn make(&mut self, step: &Step) -> String {
         if self.forgets {
-            self.throttle = Throttle::new(self.store.clone(), self.clock.clone());
+            self.throttle = Throttle::new(Shared(self.store.clone()), self.clock.clone());
         }
         match *step {
             Step::Wait(nanos) => {
@@ -147,7 +152,7 @@ fn subject() -> Subject {
 }
 
 fn decide<C: Clock>(
-    throttle: &Throttle<MemoryStore, C>,
+    throttle: &Throttle<Shared, C>,
     plan: usize,
     method: bool,
     cost: u32,
@@ -214,7 +219,8 @@ fn it_is_no_call_but_for_leases() {
     let counts = side.throttle.counts();
     assert_eq!((counts.allowed, counts.refused, counts.remembered), (6, 2, 2));
     // Leases are taken by writes.
-    let leasing = Throttle::new(side.store.clone(), side.clock.clone()).leases(Leases::adaptive());
+    let leasing =
+        Throttle::new(Shared(side.store.clone()), side.clock.clone()).leases(Leases::adaptive());
     for _ in 0..2 {
         assert!(!decide(&leasing, 0, false, 1).unwrap().is_allowed());
     }
@@ -224,12 +230,12 @@ fn it_is_no_call_but_for_leases() {
 #[test]
 fn an_instance_with_an_older_plan_looks_it_up() {
     let side = Side::new(MemoryStore::new().in_place());
-    let other = Throttle::new(side.store.clone(), side.clock.clone());
+    let other = Throttle::new(Shared(side.store.clone()), side.clock.clone());
     for throttle in [&side.throttle, &other] {
         assert!(decide(throttle, 0, false, 1).unwrap().is_allowed());
     }
     side.store.put_plan(id(0), Plan::from_json(PLANS[1]).unwrap(), side.clock.now());
-    let newer = Throttle::new(side.store.clone(), side.clock.clone());
+    let newer = Throttle::new(Shared(side.store.clone()), side.clock.clone());
     assert_eq!(decide(&newer, 0, false, 1).unwrap().limit(), 9);
     assert_eq!(decide(&other, 0, false, 1).unwrap().limit(), 9);
     assert_eq!(other.counts().refreshed, 1);

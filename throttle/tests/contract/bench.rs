@@ -3,14 +3,10 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use throttle::bucket::{State, Write};
-use throttle::store::Answer;
-use throttle::{
-    Consumed, DynamoStore, MemoryStore, Plan, PlanId, PlanRecord, Plans, Store, StoreError,
-    Subject, Timestamp, table,
-};
+use throttle::{DynamoStore, MemoryStore, Plan, PlanId, Plans, Store, Timestamp, table};
 
 use crate::common;
+use crate::shared::Shared;
 
 /// A store under test, and how a plan gets into it.
 pub(crate) trait Bench: Sync {
@@ -59,32 +55,6 @@ impl Bench for InPlace {
 
     async fn put(&self, id: &PlanId, plan: Plan, now: Timestamp) {
         self.0.put_plan(id.clone(), plan, now);
-    }
-}
-
-/// A store in memory for instances whose clocks differ, as a table has them.
-#[derive(Clone, Debug)]
-pub(crate) struct Shared(MemoryStore);
-
-impl Store for Shared {
-    async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
-        self.0.plan(id).await
-    }
-
-    async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
-        self.0.write(subject, write).await
-    }
-
-    fn is_in_place(&self) -> bool {
-        self.0.is_in_place()
-    }
-
-    fn change<R>(&self, subject: &Subject, change: impl FnOnce(&mut State) -> R) -> Option<R> {
-        self.0.change(subject, change)
-    }
-
-    fn consumed(&self) -> Consumed {
-        self.0.consumed()
     }
 }
 

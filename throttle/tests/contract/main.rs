@@ -17,6 +17,8 @@ mod plans;
 mod quotas;
 mod rates;
 mod setting;
+#[path = "../common/shared.rs"]
+mod shared;
 
 /// Instantiates checks for one store.
 macro_rules! checks {
