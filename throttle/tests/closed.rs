@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use desk::{Desk, Instance, rate};
 use throttle::testing::{Fault, Faulty};
-use throttle::{Leases, Limit, Plan, PlanId, Request, Standing, Store, Throttle, ThrottleError};
+use throttle::{
+    Clock, Leases, Limit, Period, Plan, PlanId, Request, Standing, Store, Throttle, ThrottleError,
+};
 
 const CLOSED: [(&str, Limit); 4] = [
     (r#"{"throttle": {"rateLimit": 0.0, "burstLimit": 0}}"#, Limit::Burst),
@@ -87,9 +89,24 @@ async fn a_closed_limit_is_the_tightest() {
     desk.put("plan", &format!("{{{quota}}}"));
     desk.charge(&desk.instance(), "plan", 1).await;
     desk.put("plan", &format!(r#"{{"throttle": {{"rateLimit": 0, "burstLimit": 9}}, {quota}}}"#));
-    let refused = desk.decide(&desk.instance(), "plan", 1).await;
-    assert_eq!((refused.limit(), refused.remaining()), (0, 0));
-    assert_eq!(refused.reset_after(), Duration::ZERO);
+    // The instance in place sees the used quota, which has no room either.
+    for instance in instances(&desk) {
+        let refused = desk.decide(&instance, "plan", 1).await;
+        assert_eq!((refused.limit(), refused.remaining()), (0, 0));
+        assert_eq!(refused.reset_after(), Duration::ZERO);
+    }
+}
+
+#[tokio::test]
+async fn granted_requests_do_not_open_a_quota_of_0() {
+    let desk = Desk::new();
+    desk.put("plan", CLOSED[3].0);
+    let store = desk.store.clone().in_place();
+    let today = Period::Day.window(desk.clock.now()).counter;
+    store.change(&desk.subject, |state| state.counters.insert(today, -5));
+    let instance = Throttle::new(store, desk.clock.clone());
+    let refused = desk.decide(&instance, "plan", 1).await;
+    assert_eq!((refused.refused_by(), refused.retry_after()), (vec![Limit::Daily], None));
 }
 
 #[tokio::test]
