@@ -438,11 +438,11 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     ) -> Result<Limited, Refusal> {
         let Holder { subject, plan: named } = holder;
         if let Named::Claimed(plan) = &named
-            && self.claimed.may_look_up(plan, &self.clock)
+            && self.claimed.may_look_up(plan, &subject, &self.clock)
         {
             match self.decision(event, &subject, plan).await {
                 Err(ThrottleError::UnknownPlan { .. }) => {
-                    self.claimed.is_missing(plan, &self.clock);
+                    self.claimed.is_missing(plan, &subject, &self.clock);
                 }
                 Ok(decision) => {
                     if !decision.is_degraded() {

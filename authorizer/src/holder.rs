@@ -89,9 +89,14 @@ fn claimed(claims: &Claims, config: &ThrottleConfig) -> Result<Subject, Refusal>
         .ok_or(Refusal::claim("the claim that limits are kept by is missing"))
 }
 
-/// The plan that a claim names; null counts as absent.
+/// The plan that a claim names; null counts as absent. A claim that the token keeps elsewhere
+/// (`_claim_names`) names none.
 fn named(claims: &Claims, config: &ThrottleConfig) -> Named {
-    let claim = config.plan.claim.as_deref().and_then(|claim| claims.members().get(claim));
+    let name = config.plan.claim.as_deref();
+    if name.is_some_and(|name| policy::is_elsewhere(claims.members(), name)) {
+        return Named::Unusable;
+    }
+    let claim = name.and_then(|name| claims.members().get(name));
     match claim.filter(|value| !value.is_null()) {
         None => Named::Nothing,
         Some(value) => {

@@ -7,13 +7,20 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use throttle::{Clock, Moment, PlanId};
+use throttle::{Clock, Moment, PlanId, Subject};
 
 /// The time for which a name without a plan is not looked up again.
 const KEEP: Duration = Duration::from_secs(60);
 
-/// The most names without a plan that are looked up within `KEEP`.
+/// The most names without a plan that one subject may have looked up within `KEEP`.
+const MAX_MISSING_OF_ONE: usize = 3;
+
+/// The number of names without a plan within `KEEP` after which a subject with one of them has no
+/// further name looked up. Other subjects are not held up by them.
 const MAX_MISSING: usize = 60;
+
+/// The most misses that are remembered; beyond them nothing unknown is looked up.
+const MAX_REMEMBERED: usize = 10_000;
 
 /// The most plans that are remembered.
 const MAX_KNOWN: usize = 1_000;
@@ -25,20 +32,29 @@ pub(crate) struct ClaimedPlans(Mutex<Names>);
 #[derive(Default)]
 struct Names {
     known: HashSet<PlanId>,
-    missing: HashMap<PlanId, Moment>,
+    missing: HashMap<PlanId, Miss>,
+}
+
+/// A name without a plan.
+struct Miss {
+    /// The subject that had it looked up.
+    subject: Subject,
+    at: Moment,
 }
 
 impl ClaimedPlans {
-    /// Returns whether this name may be looked up: it is known, or the budget for names without a
-    /// plan is not used up and it is not among them.
-    pub(crate) fn may_look_up(&self, plan: &PlanId, clock: &impl Clock) -> bool {
+    /// Returns whether a subject may have this name looked up: it is known, or it is not among the
+    /// names without a plan, and the subject's budget for those is not used up.
+    pub(crate) fn may_look_up(&self, plan: &PlanId, subject: &Subject, clock: &impl Clock) -> bool {
         let mut names = self.names();
         if names.known.contains(plan) {
             return true;
         }
         let now = clock.moment();
-        names.missing.retain(|_, noted| now.since(*noted) < KEEP);
-        names.missing.len() < MAX_MISSING && !names.missing.contains_key(plan)
+        names.missing.retain(|_, miss| now.since(miss.at) < KEEP);
+        let own = names.missing.values().filter(|miss| miss.subject == *subject).count();
+        let most = if names.missing.len() < MAX_MISSING { MAX_MISSING_OF_ONE } else { 1 };
+        own < most && names.missing.len() < MAX_REMEMBERED && !names.missing.contains_key(plan)
     }
 
     /// Notes that the table has this plan.
@@ -50,10 +66,11 @@ impl ClaimedPlans {
     }
 
     /// Notes that the table does not have this plan.
-    pub(crate) fn is_missing(&self, plan: &PlanId, clock: &impl Clock) {
+    pub(crate) fn is_missing(&self, plan: &PlanId, subject: &Subject, clock: &impl Clock) {
         let mut names = self.names();
         names.known.remove(plan);
-        names.missing.insert(plan.clone(), clock.moment());
+        let miss = Miss { subject: subject.clone(), at: clock.moment() };
+        names.missing.insert(plan.clone(), miss);
     }
 
     /// Returns whether the table is known to have this plan. Other names are a caller's own words.
@@ -76,28 +93,55 @@ mod tests {
         PlanId::new(format!("plan-{number}")).unwrap()
     }
 
+    fn subject(number: usize) -> Subject {
+        Subject::new(format!("subject-{number}")).unwrap()
+    }
+
+    /// Names a plan for a subject that the table does not have; true if it was looked up.
+    fn misses(names: &ClaimedPlans, clock: &ManualClock, number: usize, by: usize) -> bool {
+        let asks = names.may_look_up(&plan(number), &subject(by), clock);
+        if asks {
+            names.is_missing(&plan(number), &subject(by), clock);
+        }
+        asks
+    }
+
     #[test]
-    fn random_names_cost_a_bounded_number_of_look_ups() {
+    fn random_names_of_one_subject_cost_a_bounded_number_of_look_ups() {
         let (names, clock) = (ClaimedPlans::default(), ManualClock::default());
         names.exists(&plan(0));
         let asked = |from: usize| {
-            let asks = |number: &usize| {
-                let asks = names.may_look_up(&plan(*number), &clock);
-                if asks {
-                    names.is_missing(&plan(*number), &clock);
-                }
-                asks
-            };
-            (from..from + 1_000).filter(asks).count()
+            (from..from + 1_000).filter(|number| misses(&names, &clock, *number, 1)).count()
         };
-        assert_eq!((asked(1), asked(1), asked(2_000)), (MAX_MISSING, 0, 0));
-        assert!(names.may_look_up(&plan(0), &clock), "a plan that exists has no budget");
+        assert_eq!((asked(1), asked(1), asked(2_000)), (MAX_MISSING_OF_ONE, 0, 0));
+        assert!(names.may_look_up(&plan(0), &subject(1), &clock), "a plan that exists is free");
         clock.advance(KEEP);
-        assert_eq!(asked(1), MAX_MISSING);
+        assert_eq!(asked(1), MAX_MISSING_OF_ONE);
         // A plan that was deleted becomes one of the missing, and may come back.
-        names.is_missing(&plan(0), &clock);
-        assert!(!names.may_look_up(&plan(0), &clock) && !names.is_known(&plan(0)));
+        names.is_missing(&plan(0), &subject(1), &clock);
+        assert!(!names.may_look_up(&plan(0), &subject(2), &clock) && !names.is_known(&plan(0)));
         clock.advance(KEEP);
-        assert!(names.may_look_up(&plan(0), &clock));
+        assert!(names.may_look_up(&plan(0), &subject(2), &clock));
+    }
+
+    #[test]
+    fn random_names_of_many_subjects_do_not_hold_up_others() {
+        let (names, clock) = (ClaimedPlans::default(), ManualClock::default());
+        let asked = (0..100).filter(|by| misses(&names, &clock, 1_000 + by, *by)).count();
+        assert_eq!(asked, 100, "each has one name");
+        let again = (0..100).filter(|by| misses(&names, &clock, 2_000 + by, *by)).count();
+        assert_eq!(again, 0, "there are more than enough");
+        assert!(names.may_look_up(&plan(1), &subject(200), &clock), "one who has named no other");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (names, clock) = (ClaimedPlans::default(), ManualClock::default());
+        for number in 0..MAX_REMEMBERED {
+            names.is_missing(&plan(number), &subject(number), &clock);
+        }
+        assert!(!names.may_look_up(&plan(20_000), &subject(20_000), &clock));
+        clock.advance(KEEP);
+        assert!(names.may_look_up(&plan(20_000), &subject(20_000), &clock));
     }
 }

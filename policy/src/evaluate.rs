@@ -1,6 +1,6 @@
 //! An evaluator of policies, as API Gateway evaluates them.
 
-mod pattern;
+pub(crate) mod pattern;
 
 use std::{borrow::Cow, net::IpAddr};
 

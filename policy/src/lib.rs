@@ -142,7 +142,9 @@
 //!   accept such bytes, read dots there. An HTTP API decodes the path once for its backend, so a
 //!   backend of an HTTP API must not decode it again before it resolves dots.
 //! - They take seven resources for each method. With Cognito's `sub` that is about 900 bytes of the
-//!   policy for a method, and 6 KB for `ANY`: list the methods that are meant.
+//!   policy for a method. `ANY` is written as one `*`, so it takes no more than one method. That `*`
+//!   also matches a method with the start of a path: with `ANY /users/{sub}/*`, `/x/users/u1/a..b`
+//!   is denied too.
 //!
 //! # Conditions
 //!
@@ -224,4 +226,6 @@ pub use explain::{Explanation, Reason, Said};
 pub use lint::{Code, Finding, KnownIssuer, Severity, lint_claim};
 pub use matrix::{Cell, Holder, Matrix, Row};
 pub use route::{RouteError, RoutePattern};
-pub use rules::{Caller, Requirement, RuleError, RuleSpec, Rules, Verdict, is_elsewhere};
+pub use rules::{
+    Caller, Requirement, RuleError, RuleSpec, Rules, Verdict, is_elsewhere, looks_like_list,
+};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 pub(crate) use self::path::{PathPattern, Unfillable};
-use crate::{arn::Target, document::MAX_RESOURCE_BYTES, rules::Caller};
+use crate::{arn::Target, document::MAX_RESOURCE_BYTES, evaluate::pattern, rules::Caller};
 
 /// The methods that API Gateway routes by; `ANY` stands for all of them.
 const VERBS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
@@ -202,11 +202,14 @@ impl RoutePattern {
     /// Returns the suffixes of the denies that an allow of this route comes with: dot segments
     /// below the caller's own path, for the same methods.
     ///
-    /// `path` is the path with its claims filled. Other routes come with none.
+    /// `path` is the path with its claims filled. Other routes come with none. `ANY` is written as
+    /// one `*`, because seven methods would fill most of a policy. That `*` also matches a method
+    /// with a path, so `/x/users/u1/a..b` is denied too.
     pub(crate) fn dot_denies(&self, path: &str) -> impl Iterator<Item = String> {
         let own = path.strip_suffix("/*").filter(|_| self.is_own_below());
+        let verbs = if self.is_any_method() { &["*"] } else { self.parts().0 };
         own.into_iter().flat_map(move |own| {
-            let verbs = self.parts().0.iter();
+            let verbs = verbs.iter();
             verbs.flat_map(move |verb| dots::ENDINGS.map(|ending| [verb, own, ending].concat()))
         })
     }
@@ -218,8 +221,15 @@ impl RoutePattern {
         target: &Target<'_>,
         caller: &Caller<'_>,
     ) -> bool {
-        let Target::Method { path: asked, .. } = target else { return false };
-        self.has_dots_below(asked) && self.matches_in(prefix, target, caller) == Ok(true)
+        let (Target::Method { verb, path: asked }, Some(own)) = (target, self.parts().1) else {
+            return false;
+        };
+        let mut path = String::new();
+        let is_granted = self.is_own_below()
+            && own.fill(&mut path, caller).is_ok()
+            && self.check_length(prefix, path.len()).is_ok();
+        let suffix = [verb, *asked].concat();
+        is_granted && self.dot_denies(&path).any(|deny| pattern::matches(&deny, &suffix))
     }
 
     /// Returns whether a path that matches has dots that an allow of this route denies.
@@ -229,6 +239,8 @@ impl RoutePattern {
     }
 
     /// Returns whether an allow of this route may deny requests of another route for their dots.
+    ///
+    /// For `ANY` this ignores longer paths that end like the own path.
     pub(crate) fn may_deny_dots_of(&self, other: &Self) -> bool {
         let Some(path) = other.parts().1 else { return false };
         self.is_own_below()

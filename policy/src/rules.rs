@@ -11,7 +11,7 @@ mod when;
 use std::{collections::BTreeSet, iter, sync::Arc};
 
 pub use self::{
-    caller::{Caller, is_elsewhere},
+    caller::{Caller, is_elsewhere, looks_like_list},
     error::RuleError,
     requirements::Requirement,
     spec::RuleSpec,

@@ -69,6 +69,25 @@ fn a_requirement_that_is_surely_not_met_decides_before_an_unclear_one() {
 }
 
 #[test]
+fn a_claim_that_looks_like_a_list_in_a_text_is_unclear() {
+    let rules = rules("claims = { tier = [\"banned\", \"a, b\"] }");
+    for (tier, only, no) in [
+        ("free", false, true),
+        ("banned", true, false),
+        ("a, b", true, false),
+        ("[banned]", false, false),
+        ("[free]", false, false),
+        ("banned,x", false, false),
+        ("x;banned", false, false),
+    ] {
+        let token = claims(&json!({ "tier": tier }));
+        let caller = Caller::new(&token);
+        assert_eq!(may(&rules, &caller, "only"), only, "{tier}");
+        assert_eq!(may(&rules, &caller, "no"), no, "{tier}");
+    }
+}
+
+#[test]
 fn a_claim_that_the_token_keeps_elsewhere_is_unclear() {
     for (requirement, claim) in [
         ("claims = { tier = \"gold\" }", "tier"),

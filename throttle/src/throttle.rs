@@ -343,12 +343,17 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 if !matches!(taking, Taking::Charge) {
                     tick(&self.tallies.converted);
                 }
+                if matches!(taking, Taking::Nothing) && made.refusals(&state).is_empty() {
+                    // An operator has granted requests meanwhile: now the charge fits, so take it.
+                    next = self::next(&charge, record, &state, |it| it.forms(&state), lost);
+                    continue;
+                }
                 if let Some(sweep) = made.sweep(&state).filter(|_| *calls > 0) {
                     // The decision stands, whatever becomes of this.
                     let _ = self.within(calls, request.subject, &sweep).await;
                 }
                 let decision = match lease {
-                    Some(asking) => self.keep(asking, request, &charge, &state, began),
+                    Some(asking) => self.keep(asking, request, &made, &state, began),
                     None => taken(request.subject, &made, state, taking),
                 };
                 return Ok(Ok(decision));
@@ -468,6 +473,11 @@ fn next(
 
 /// The refusal that a state of the last second already tells.
 fn refusal(charge: &Charge, record: &PlanRecord, state: &State, lost: bool) -> Option<Decision> {
+    let refusals = charge.refusals(state);
+    if refusals.iter().any(|refusal| refusal.wait.is_none()) {
+        // A limit of 0 refuses in every state.
+        return Some(Decision::refused(charge, state, refusals));
+    }
     match &state.stamp {
         Some(stamp) if *stamp != charge.stamp && !stamp.supersedes(&charge.stamp) => {
             match charge.foreign(&record.plan, state, lost) {
@@ -477,10 +487,7 @@ fn refusal(charge: &Charge, record: &PlanRecord, state: &State, lost: bool) -> O
                 Foreign::Guest(_) | Foreign::Change { .. } => None,
             }
         }
-        _ => {
-            let refusals = charge.refusals(state);
-            (!refusals.is_empty()).then(|| Decision::refused(charge, state, refusals))
-        }
+        _ => (!refusals.is_empty()).then(|| Decision::refused(charge, state, refusals)),
     }
 }
 

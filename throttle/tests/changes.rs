@@ -8,7 +8,7 @@ mod desk;
 use std::time::Duration;
 
 use desk::{Desk, rate};
-use throttle::{Limit, Store};
+use throttle::{Clock, Limit, Period, Store};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -32,6 +32,27 @@ async fn a_new_version_keeps_what_is_owed_in_tokens() {
     assert_eq!((old.counts().refreshed, old.counts().converted), (1, 0));
     desk.advance(8 * SECOND);
     assert_eq!(desk.decide(&old, "plan", 9).await.remaining(), 0);
+}
+
+/// The change of plan is made from a state that was told before an operator granted requests.
+#[tokio::test]
+async fn a_request_that_fits_because_of_a_grant_is_charged() {
+    let desk = Desk::new();
+    let plan = |limit| format!(r#"{{"quota": {{"limit": {limit}, "period": "DAY"}}}}"#);
+    desk.put("plan", &plan(100));
+    let instance = desk.instance();
+    desk.charge(&instance, "plan", 100).await;
+    desk.advance(120 * SECOND);
+    let day = Period::Day.window(desk.clock.now()).counter;
+    desk.store.clone().in_place().change(&desk.subject, |state| {
+        state.counters.insert(day, 50);
+        state.granted.insert(day, 50);
+    });
+    desk.put("plan", &plan(99));
+    let decision = desk.decide(&instance, "plan", 1).await;
+    assert!(decision.is_allowed());
+    assert_eq!(decision.remaining(), 48);
+    assert_eq!(desk.store.clone().in_place().change(&desk.subject, |it| it.used(day)), Some(51));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A token's claims as rules see them: the issuer, the client, scopes and groups apart.
 
-use policy::{Caller, is_elsewhere};
+use policy::{Caller, is_elsewhere, looks_like_list};
 use serde_json::{Map, Value};
 
 use super::audience;
@@ -37,16 +37,11 @@ fn names<'m>(
     }
     match members.get(claim) {
         None | Some(Value::Null) => Some(Vec::new()),
-        Some(Value::String(text)) if is_another_list(text) => None,
+        Some(Value::String(text)) if looks_like_list(text) => None,
         Some(Value::String(text)) => Some(of_text(text)),
         Some(Value::Array(list)) => list.iter().map(Value::as_str).collect(),
         Some(_) => None,
     }
-}
-
-/// Returns true if a text looks like a list: `a,b`, `a;b` or `["a"]`.
-fn is_another_list(text: &str) -> bool {
-    text.contains([',', ';']) || text.trim_start().starts_with('[')
 }
 
 /// The caller with these claims, whose client is named by `client_claim`.

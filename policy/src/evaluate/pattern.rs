@@ -4,7 +4,7 @@
 ///
 /// Only the last `*` met is ever tried again with a longer match: whatever an earlier one could
 /// still take, the last can take as well.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
     // What follows the last star, and the text from where that star's match ends.
     let mut last_star = None;

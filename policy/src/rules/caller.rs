@@ -157,14 +157,17 @@ impl<'a> Caller<'a> {
 
     /// Tells if a claim is one of the values, or a list of strings with one of them in it.
     ///
-    /// A claim of any other form, or one that the token keeps elsewhere, is not understood.
+    /// A claim of any other form, a text that looks like a list, or a claim that the token keeps
+    /// elsewhere, is not understood.
     pub(crate) fn claims_one_of(&self, claim: &str, values: &[String]) -> Holds {
         if is_elsewhere(self.claims, claim) {
             return Holds::Unknown;
         }
         let holds = match self.claims.get(claim) {
             None => false,
-            Some(Value::String(claimed)) => values.contains(claimed),
+            Some(Value::String(claimed)) if values.contains(claimed) => true,
+            Some(Value::String(claimed)) if looks_like_list(claimed) => return Holds::Unknown,
+            Some(Value::String(_)) => false,
             Some(Value::Array(list)) if list.iter().all(Value::is_string) => {
                 list.iter().filter_map(Value::as_str).any(|c| values.iter().any(|v| v == c))
             }
@@ -184,6 +187,14 @@ impl fmt::Debug for Caller<'_> {
             .field("claims", &self.claims.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Returns true if a text looks like a list: `a,b`, `a;b` or `["a"]`.
+///
+/// Cognito writes lists of a SAML provider as `[a, b]` into one attribute, for example.
+#[must_use]
+pub fn looks_like_list(text: &str) -> bool {
+    text.contains([',', ';']) || text.trim_start().starts_with('[')
 }
 
 /// Returns true if the token says that this claim is kept elsewhere.

@@ -76,7 +76,10 @@ impl Charge {
         // Those that the answer told were not old when it did.
         for counter in state.past.iter().chain(state.counters.keys()) {
             let is_old = counter.is_before(today.of(counter.period()).oldest);
-            if is_old || size > FULL && state.past.contains(counter) {
+            // An expression may name each attribute once.
+            let is_named = write.counts.iter().any(|count| count.counter == *counter)
+                || write.forgotten.contains(counter);
+            if !is_named && (is_old || size > FULL && state.past.contains(counter)) {
                 write.forgotten.push(*counter);
                 size = size.saturating_sub(LEAST);
             }

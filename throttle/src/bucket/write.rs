@@ -132,6 +132,12 @@ impl Write {
         state.changed = self.changed.unwrap_or(state.changed);
     }
 
+    /// Returns true if the write gives nothing back, so that applying it twice admits no more.
+    pub(crate) fn only_takes(&self) -> bool {
+        let gives = self.moves.iter().any(|change| matches!(change.to, To::Back(_)));
+        !gives && self.returned.is_none() && self.counts.iter().all(|count| count.add >= 0)
+    }
+
     /// The part of a state that an answer to this write tells.
     ///
     /// Of counters not asked for, it tells which may go.

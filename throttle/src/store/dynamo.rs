@@ -132,10 +132,13 @@ impl DynamoStore {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let repeats = repeats.clone();
-        let update = update
-            .customize()
-            .mutate_request(move |request| request.add_extension(repeats.clone()));
+        // A refund that is applied twice would give tokens back twice.
+        let repeats = write.only_takes().then(|| repeats.clone());
+        let update = update.customize().mutate_request(move |request| {
+            if let Some(repeats) = &repeats {
+                request.add_extension(repeats.clone());
+            }
+        });
         // Boxed: the SDK's futures nest so deeply that callers' own would not compile around them.
         let answer = Box::pin(update.send()).await;
         match answer {

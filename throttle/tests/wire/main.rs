@@ -317,6 +317,21 @@ async fn a_reused_connection_that_breaks_before_an_answer_is_tried_once_more() {
 }
 
 #[tokio::test]
+async fn a_refund_is_never_tried_again() {
+    let bench = Bench::new(Http::Own).await;
+    for how in Break::ALL.into_iter().filter(|how| how.is_before_answer()) {
+        bench.reused().await;
+        let receipt = bench.decide(&bench.closed).await.unwrap().into_receipt().unwrap();
+        let charged = bench.charged().await;
+        bench.server.next([Act::Applied(how)]);
+        let refunded = bench.closed.refund(receipt, 1).await;
+        let failure = class(Http::Own, how);
+        assert_eq!(refunded, Err(ThrottleError::Unavailable(failure)), "{how:?}");
+        assert_eq!(charged - bench.charged().await, 1, "{how:?}: given back once");
+    }
+}
+
+#[tokio::test]
 async fn it_is_never_tried_a_third_time() {
     let bench = Bench::new(Http::Own).await;
     for how in [Break::Close, Break::Reset, Break::HalfClose] {

@@ -224,6 +224,9 @@ async fn of_plans(desk: &Desk, config: &Config, findings: &mut Vec<Finding>) {
 
 /// Returns whether a plan allows more than another: at once, over time, or in any period.
 fn exceeds(plan: &Plan, other: &Plan) -> bool {
+    if plan.is_closed() {
+        return false;
+    }
     let rate = match (plan.throttle(), other.throttle()) {
         (_, None) => false,
         (None, Some(_)) => true,

@@ -34,8 +34,10 @@ pub use tls::{TlsError, tls};
 /// HTTP/1.1 client for the SDK. Clones share its connections.
 ///
 /// It reads no proxy from the environment and follows no redirect. If a reused connection breaks
-/// before any byte of an answer, it makes the call once more, on a new connection. The first call
-/// may have been applied, so a write may be charged twice; it never goes uncharged.
+/// before any byte of an answer, it makes a read or a charge once more, on a new connection. The
+/// first call may have been applied, so a request may be charged twice; it never goes uncharged. Any
+/// other write fails, because a second one could give tokens back twice or report a conflict with
+/// the first.
 #[derive(Clone)]
 pub struct Transport(Arc<Shared>);
 
@@ -54,7 +56,7 @@ struct Pool {
     used: Moment,
 }
 
-/// Counts the repeated calls of one request, as an extension of that request.
+/// Allows a write to be repeated and counts the repetitions, as an extension of its request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Repeats(Arc<AtomicU64>);
 
@@ -80,9 +82,10 @@ impl Transport {
         let body = body.bytes().map(Bytes::copy_from_slice);
         let body = body.ok_or_else(|| never_left("the request's body is a stream".into()))?;
         let request = || http::Request::from_parts(head.clone(), Full::new(body.clone()));
+        let may_repeat = repeats.is_some() || is_read(&head.headers);
         let (client, number) = self.0.pool();
         let answer = match self.0.call(&client, request()).await {
-            Err(error) if error.on_reused_before_answer() => {
+            Err(error) if may_repeat && error.on_reused_before_answer() => {
                 if let Some(Repeats(count)) = repeats {
                     count.fetch_add(1, Ordering::Relaxed);
                 }
@@ -185,6 +188,13 @@ impl From<Broken> for ConnectorError {
     }
 }
 
+/// Returns true for DynamoDB's operations that change nothing.
+fn is_read(headers: &http::HeaderMap) -> bool {
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    let operation = target.and_then(|target| target.rsplit('.').next());
+    operation.is_some_and(|operation| READS.contains(&operation))
+}
+
 fn never_left(error: Box<dyn Error + Send + Sync>) -> ConnectorError {
     ConnectorError::user(error)
 }
@@ -213,5 +223,7 @@ impl Debug for Transport {
     }
 }
 
+const READS: [&str; 6] =
+    ["GetItem", "BatchGetItem", "Query", "Scan", "DescribeTable", "DescribeTimeToLive"];
 /// The longest time that a connection is kept without a request, by both clocks.
 const MAX_IDLE: Duration = Duration::from_secs(20);

@@ -47,8 +47,11 @@ impl Add {
             "-" => Some(token()?),
             _ => None,
         };
+        if let Some(config) = &config {
+            check_table(config, desk)?;
+        }
         let issuer = match (&config, &name) {
-            (Some(config), Some(name)) => Some(issuer(config, name)?),
+            (Some(config), Some(name)) => Some(named(config, name, claims.as_ref())?),
             (Some(config), None) => Some(find(config, claims.as_ref())?),
             (None, Some(_)) => None,
             (None, None) => {
@@ -94,6 +97,36 @@ impl Add {
             note(format!("tokens of this {kind} can last until {end}, after the revocation ends"));
         }
         Ok(())
+    }
+}
+
+/// Refuses to write a revocation to a table that authorizers with this configuration do not read.
+fn check_table(config: &Config, desk: &Desk) -> Result<(), Failed> {
+    match &config.revocation {
+        Some(revocation) if revocation.table == desk.table => Ok(()),
+        Some(revocation) => Err(Failed::misuse(format!(
+            "the configuration's table of revocations is `{}`, not `{}`: add `--table {}`",
+            revocation.table, desk.table, revocation.table
+        ))),
+        None => {
+            note("the configuration has no `[revocation]`: authorizers with it look none up");
+            Ok(())
+        }
+    }
+}
+
+/// The issuer of this name. A token on standard input must be one of its tokens.
+fn named<'a>(
+    config: &'a Config,
+    name: &str,
+    claims: Option<&Map<String, Value>>,
+) -> Result<&'a Issuer, Failed> {
+    let named = issuer(config, name)?;
+    match claims.and_then(|claims| claims.get("iss")).and_then(Value::as_str) {
+        Some(iss) if named.identities.iter().all(|it| it.iss != iss) => {
+            Err(Failed::misuse(format!("the token is not one of the issuer `{name}`")))
+        }
+        _ => Ok(named),
     }
 }
 
