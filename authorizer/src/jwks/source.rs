@@ -213,11 +213,10 @@ impl<C: Clock + Clone> Source<C> {
         }
         // An old set is fetched again anyway, and then it is a young one or the endpoint fails.
         let failing = state.failed.is_some();
-        // After a failure the penalty alone bounds the fetches, so that the set is soon known again.
-        let due = failing || seen.is_some_and(|held| self.age(held) >= SOFT_AGE);
+        let due = !failing && seen.is_some_and(|held| self.age(held) >= SOFT_AGE);
         if want == Want::Kid && !due && !state.take_unknown(self.clock.moment()) {
-            // The last fetch for an unknown kid has brought a young set.
-            return Turn::Leave(Standing::Asked);
+            // Without a failure since, the last fetch for an unknown kid has brought a young set.
+            return Turn::Leave(if failing { Standing::Failing } else { Standing::Asked });
         }
         let landing = self.begin(&mut state, address.clone());
         Turn::Wait(landing, budget(REFRESH_BUDGET))
