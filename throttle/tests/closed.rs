@@ -100,7 +100,10 @@ async fn a_closed_limit_is_the_tightest() {
 #[tokio::test]
 async fn granted_requests_do_not_open_a_quota_of_0() {
     let desk = Desk::new();
+    desk.put("plan", &rate("5/s", 5));
+    desk.charge(&desk.instance(), "plan", 1).await;
     desk.put("plan", CLOSED[3].0);
+    desk.advance(60_000_000_000);
     let store = desk.store.clone().in_place();
     let today = Period::Day.window(desk.clock.now()).counter;
     store.change(&desk.subject, |state| state.counters.insert(today, -5));
