@@ -1,13 +1,10 @@
 //! An evaluator of policies, as API Gateway evaluates them.
 
-pub(crate) mod pattern;
-
 use std::{borrow::Cow, net::IpAddr};
 
 use serde::{Deserialize, Deserializer, de};
 
-use self::pattern::matches;
-use crate::{document::Document, rules::Block};
+use crate::{document::Document, rules::Block, wildcard::matches};
 
 /// The action that a caller of an API performs.
 const INVOKE: &str = "execute-api:Invoke";

@@ -218,6 +218,7 @@ mod lint;
 mod matrix;
 mod route;
 mod rules;
+mod wildcard;
 
 pub use arn::{ArnError, MethodArn, Target};
 pub use document::{Document, DocumentError};

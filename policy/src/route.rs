@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 pub(crate) use self::path::{PathPattern, Unfillable};
-use crate::{arn::Target, document::MAX_RESOURCE_BYTES, evaluate::pattern, rules::Caller};
+use crate::{arn::Target, document::MAX_RESOURCE_BYTES, rules::Caller, wildcard};
 
 /// The methods that API Gateway routes by; `ANY` stands for all of them.
 const VERBS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
@@ -229,7 +229,7 @@ impl RoutePattern {
             && own.fill(&mut path, caller).is_ok()
             && self.check_length(prefix, path.len()).is_ok();
         let suffix = [verb, *asked].concat();
-        is_granted && self.dot_denies(&path).any(|deny| pattern::matches(&deny, &suffix))
+        is_granted && self.dot_denies(&path).any(|deny| wildcard::matches(&deny, &suffix))
     }
 
     /// Returns whether a path that matches has dots that an allow of this route denies.
