@@ -228,8 +228,10 @@ impl RoutePattern {
         let is_granted = self.is_own_below()
             && own.fill(&mut path, caller).is_ok()
             && self.check_length(prefix, path.len()).is_ok();
-        let suffix = [verb, *asked].concat();
-        is_granted && self.dot_denies(&path).any(|deny| wildcard::matches(&deny, &suffix))
+        is_granted && {
+            let suffix = [verb, *asked].concat();
+            self.dot_denies(&path).any(|deny| wildcard::matches(&deny, &suffix))
+        }
     }
 
     /// Returns whether a path that matches has dots that an allow of this route denies.
