@@ -65,7 +65,7 @@ pub(crate) struct Measured {
     pub(crate) milliunits: u64,
     /// Whether the decision was made without the table.
     pub(crate) degraded: bool,
-    /// Whether the token's plan claim names no plan in the table.
+    /// True if the token's plan claim names no plan in the table.
     pub(crate) unknown_plan: bool,
 }
 

@@ -38,7 +38,7 @@ fn u1() -> Map<String, Value> {
     claims(json!({ "sub": "u1", "tenant": "t1", "exp": 1_800_000_000 }))
 }
 
-/// What the document says of a call. Verdict and explanation must agree with it.
+/// Returns the document's decision on a call. Verdict and explanation must agree with it.
 fn outcome(rules: &Rules, claims: &Map<String, Value>, call: &str) -> Outcome {
     let arn = format!("{STAGE}/{call}");
     let parsed = MethodArn::parse(&arn).unwrap();

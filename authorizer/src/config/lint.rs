@@ -94,7 +94,7 @@ mod tests {
 
     const LIMITS: &str = "[throttle]\ntable = \"t\"\nrefuse = \"deny\"\n";
 
-    /// What is found outside the rules, in a configuration with these lines.
+    /// Returns the findings outside the rules, for a configuration with these lines.
     fn found(issuer: &str, limits: &str) -> Vec<(Severity, Code, String)> {
         let text = format!("{ISSUER}{issuer}\n{RULE}{limits}");
         let findings = Config::parse(&text, "test").unwrap().lint();

@@ -62,7 +62,7 @@ pub struct Step {
     /// The latest `tat` that the idle form takes for idle: `now`, or later where there is slack.
     pub idle: Timestamp,
     burst: u64,
-    /// Whether the `tat` must be there already, because a guest may not add one.
+    /// True if the `tat` must be there already, because a guest may not add one.
     present: bool,
 }
 

@@ -22,7 +22,7 @@ use super::charge::{Refusal, Refusals};
 use super::{Charge, State, Write};
 use crate::plan::Plan;
 
-/// How to decide a request in a bucket that is under another plan.
+/// The way to decide a request in a bucket that is under another plan.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "it lives for a moment, and a box would cost more")]
 pub(crate) enum Foreign {
@@ -32,7 +32,7 @@ pub(crate) enum Foreign {
     Change {
         /// The write.
         write: Write,
-        /// Whether it takes the charge too. If not, the charge doesn't fit the state after it.
+        /// True if it takes the charge too. If not, the charge doesn't fit the state after it.
         takes: bool,
     },
     /// Refuse. The limits stand as in this state for this charge.
@@ -93,7 +93,7 @@ impl Charge {
         }
     }
 
-    /// Whether the last change is long enough ago.
+    /// Returns true if the last change is long enough ago.
     ///
     /// Each change makes every request that is under way try again. A moment far ahead is of a
     /// clock that was wrong, and must not forbid all changes until then.
@@ -116,7 +116,7 @@ fn soon(refusals: Refusals) -> Refusals {
     refusals.into_iter().map(soon).collect()
 }
 
-/// How long a bucket stays under a plan before another takes it over.
+/// The time that a bucket stays under a plan before another takes it over.
 const SETTLED: Duration = Duration::from_secs(10);
 /// The longest wait of a request that was refused because others changed its item meanwhile.
 pub(crate) const SOON: Duration = Duration::from_secs(1);

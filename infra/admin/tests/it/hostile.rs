@@ -19,7 +19,7 @@ fn is_active(c: char) -> bool {
     (c.is_control() && c != '\n') || turns
 }
 
-/// What a command printed, checked for anything that acts on a terminal.
+/// Returns a command's output after a check that nothing in it acts on a terminal.
 #[track_caller]
 fn harmless(answer: &Answer) -> String {
     let all = format!("{}{}", answer.out, answer.err);

@@ -73,7 +73,7 @@ impl Answer {
         serde_json::from_str(&line).unwrap()
     }
 
-    /// What a command printed that imported some rows, and its lines about the others.
+    /// Returns the output of a command that imported some rows, and its lines about the others.
     #[track_caller]
     pub(crate) fn partly(self) -> (String, String) {
         assert_eq!(self.code, 1, "{}{}", self.out, self.err);
