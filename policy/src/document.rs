@@ -80,6 +80,14 @@ pub enum DocumentError {
     },
 }
 
+impl Gathered {
+    /// No resource: the document of it denies everything.
+    fn nothing(table: &Table) -> Self {
+        let (allow, deny) = (table.none(), table.none());
+        Self { allow, conditioned: Vec::new(), deny, deny_rest: false }
+    }
+}
+
 impl Document {
     /// Makes the document of what rules gathered.
     ///
@@ -155,26 +163,14 @@ impl Document {
     /// When the stage's resource is over 512 bytes; refuse the request then.
     pub fn deny_all(arn: &MethodArn<'_>) -> Result<Self, DocumentError> {
         let table = Table::new(Vec::new());
-        let gathered = Gathered {
-            allow: table.none(),
-            conditioned: Vec::new(),
-            deny: table.none(),
-            deny_rest: false,
-        };
-        Self::new(&table, arn.resource_prefix(), gathered, usize::MAX)
+        Self::new(&table, arn.resource_prefix(), Gathered::nothing(&table), usize::MAX)
     }
 
     /// The document that denies everything: for a request whose ARN cannot be read.
     #[must_use]
     pub fn deny_everything() -> Self {
         let table = Table::new(Vec::new());
-        let gathered = Gathered {
-            allow: table.none(),
-            conditioned: Vec::new(),
-            deny: table.none(),
-            deny_rest: false,
-        };
-        Self::merged(&table, "", gathered)
+        Self::merged(&table, "", Gathered::nothing(&table))
     }
 
     /// The resources of Allow statements, with or without conditions. A Deny may still win.
