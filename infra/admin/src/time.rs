@@ -24,7 +24,7 @@ pub(crate) fn day(of: Timestamp) -> String {
 pub(crate) fn parse_day(text: &str) -> Result<Timestamp, String> {
     let wrong = || "must be a day from 1970 on, `2026-11-21` say".to_owned();
     let date: Date = text.parse().map_err(|_| wrong())?;
-    let start = date.to_zoned(TimeZone::UTC).map_err(|_| wrong())?;
+    let start = date.to_zoned_datetime(TimeZone::UTC).map_err(|_| wrong())?;
     let secs = u64::try_from(start.timestamp().as_second()).map_err(|_| wrong())?;
     Ok(Timestamp::from_secs(secs))
 }

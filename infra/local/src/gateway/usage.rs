@@ -98,7 +98,7 @@ fn number(period: Period, now_ns: u64) -> i64 {
         Period::Week => days.saturating_add(3) / 7,
         Period::Month => {
             let moment = jiff::Timestamp::from_nanosecond(now_ns.into()).unwrap_or_default();
-            let date = moment.to_zoned(jiff::tz::TimeZone::UTC).date();
+            let date = moment.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
             i64::from(date.year()) * 12 + i64::from(date.month())
         }
     }
