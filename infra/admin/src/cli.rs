@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::completion::Completion;
 use crate::commands::doctor::Doctor;
@@ -16,14 +16,13 @@ use crate::commands::subject::Subject;
 use crate::commands::table::Table;
 use crate::commands::token::Token;
 use crate::commands::usage::Usage;
-use crate::desk::Desk;
+use crate::desk::{Common, Desk};
 use crate::exit::Failed;
-use crate::output::Output;
 
-/// Looks after Tollgate: its table, plans, keys, usage and revocations, and a configuration's rules.
+/// Manages Tollgate's table, plans, keys, usage and revocations, and checks configurations.
 ///
-/// Region and credentials are the AWS SDK's (AWS_REGION, AWS_PROFILE, ...). Exits with 0 when
-/// done, 1 when refused or not found, 2 when misused, 3 when the table can't be had.
+/// Region and credentials are the AWS SDK's (AWS_REGION, AWS_PROFILE, ...). Exit codes: 0 done, 1
+/// refused or not found, 2 wrong command line or file, 3 table unavailable.
 #[derive(Debug, Parser)]
 #[command(name = "tollgate", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -31,26 +30,6 @@ pub(crate) struct Cli {
     common: Common,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Common {
-    /// The table's name.
-    #[arg(long, global = true, env = "TOLLGATE_TABLE", default_value = "tollgate")]
-    pub(crate) table: String,
-    /// DynamoDB endpoint, such as http://127.0.0.1:8000; by default the region's.
-    #[arg(long, global = true, value_name = "URL", value_parser = endpoint)]
-    pub(crate) endpoint_url: Option<String>,
-    /// Print one line of JSON.
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-}
-
-impl Common {
-    /// The format of the answer.
-    pub(crate) fn output(&self) -> Output {
-        if self.json { Output::Json } else { Output::Text }
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,14 +58,14 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what was typed.
+    /// Runs the command.
     pub(crate) fn run(self) -> Result<(), Failed> {
         let Self { common, command } = self;
         let output = common.output();
         match command {
             Command::Policy(it) => it.run(output),
-            Command::Completion(it) => it.run(),
-            Command::Man(it) => it.run(output),
+            Command::Completion(it) => it.run(Self::command()),
+            Command::Man(it) => it.run(Self::command(), output),
             Command::Keys(it) => wait(it.run(output)),
             command => wait(async { command.at(&Desk::open(&common).await).await }),
         }
@@ -94,7 +73,7 @@ impl Cli {
 }
 
 impl Command {
-    /// Does what needs the table.
+    /// Runs a command that needs the table.
     async fn at(self, desk: &Desk) -> Result<(), Failed> {
         match self {
             Self::Table(it) => it.run(desk).await,
@@ -105,7 +84,7 @@ impl Command {
             Self::Revoke(it) => it.run(desk).await,
             Self::Token(it) => it.run(desk).await,
             Self::Doctor(it) => it.run(desk).await,
-            // These need none, and were done before.
+            // These need no table: `run` has handled them.
             Self::Policy(_) | Self::Keys(_) | Self::Completion(_) | Self::Man(_) => Ok(()),
         }
     }
@@ -115,16 +94,6 @@ fn wait(work: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failed::unavailable(format!("can't start: {error}")))?;
     runtime.block_on(work)
-}
-
-fn endpoint(text: &str) -> Result<String, String> {
-    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    match host {
-        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => {
-            Ok(text.to_owned())
-        }
-        _ => Err("write a URL such as http://127.0.0.1:8000".to_owned()),
-    }
 }
 
 const EXAMPLES: &str = "\

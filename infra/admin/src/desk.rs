@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::json;
 use throttle::dynamo::{Client, Connect};
 use throttle::table::{Item, Items};
@@ -10,11 +11,30 @@ use throttle::{
     Timestamp,
 };
 
-use crate::cli::Common;
 use crate::exit::Failed;
 use crate::output::Output;
 
-/// The table that a command works on, and how it answers.
+#[derive(Args, Debug)]
+pub(crate) struct Common {
+    /// The table's name.
+    #[arg(long, global = true, env = "TOLLGATE_TABLE", default_value = "tollgate")]
+    pub(crate) table: String,
+    /// DynamoDB endpoint, such as http://127.0.0.1:8000; by default the region's.
+    #[arg(long, global = true, value_name = "URL", value_parser = endpoint)]
+    pub(crate) endpoint_url: Option<String>,
+    /// Print one line of JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+impl Common {
+    /// The format of the answer.
+    pub(crate) fn output(&self) -> Output {
+        if self.json { Output::Json } else { Output::Text }
+    }
+}
+
+/// The table that a command works on, and the form of its output.
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) client: Client,
@@ -80,6 +100,16 @@ impl Desk {
 
     fn items<T: Item>(&self) -> Items<T> {
         Items::new(self.client.clone(), self.table.clone())
+    }
+}
+
+fn endpoint(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => {
+            Ok(text.to_owned())
+        }
+        _ => Err("write a URL such as http://127.0.0.1:8000".to_owned()),
     }
 }
 

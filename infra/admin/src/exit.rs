@@ -1,12 +1,9 @@
 //! Errors of commands, with their exit codes.
 
 use std::fmt::Display;
-use std::process::ExitCode;
 
 use throttle::table::{GrantError, TableError, WriteError};
 use throttle::{Failure, PlanError, StoreError};
-
-use crate::output::complain;
 
 /// A command that wasn't done: its exit code, and a line for people for each thing that is wrong.
 #[derive(Debug)]
@@ -80,12 +77,9 @@ impl Failed {
         self.lines.join("; ")
     }
 
-    /// Writes the lines to standard error.
-    pub(crate) fn report(self) -> ExitCode {
-        for line in &self.lines {
-            complain(line);
-        }
-        ExitCode::from(self.code)
+    /// The messages, one a line.
+    pub(crate) fn lines(&self) -> &[String] {
+        &self.lines
     }
 }
 

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failed) => failed.report(),
+        Err(failed) => output::report(&failed),
     }
 }
 

@@ -7,8 +7,12 @@
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use comfy_table::ColumnConstraint::LowerBoundary;
+use comfy_table::presets::NOTHING;
+use comfy_table::{Table, Width};
 use serde_json::Value;
 
 use crate::exit::Failed;
@@ -62,8 +66,13 @@ pub(crate) fn note(line: impl Display) {
     let _ = writeln!(anstream::stderr().lock(), "tollgate: {}", one_line(&line));
 }
 
-/// Prints a reason for which a command was not done, on standard error.
-pub(crate) fn complain(line: &str) {
+/// Prints why a command was not done, on standard error, and returns its exit code.
+pub(crate) fn report(failed: &Failed) -> ExitCode {
+    failed.lines().iter().for_each(|line| complain(line));
+    ExitCode::from(failed.code())
+}
+
+fn complain(line: &str) {
     let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
     let line = one_line(line);
     let _ = writeln!(anstream::stderr().lock(), "{red}tollgate:{red:#} {line}");
@@ -78,16 +87,6 @@ pub(crate) fn question(text: &str) {
 /// Prints the parser's answer to a wrong command line, which may quote it.
 pub(crate) fn misused(text: &str) {
     let _ = write!(anstream::stderr().lock(), "{}", escape(text, &['\n', '\t']));
-}
-
-/// Writes over the line of standard error that the cursor is in.
-pub(crate) fn overwrite(line: &str) {
-    let _ = write!(std::io::stderr(), "\r{line}");
-}
-
-/// Clears the line of standard error that the cursor is in (ECMA-48 EL).
-pub(crate) fn clear_line() {
-    let _ = write!(std::io::stderr(), "\r\u{1b}[K");
 }
 
 /// Escapes a text that is to stay within a line or a cell.
@@ -129,25 +128,33 @@ fn is_active(c: char) -> bool {
 
 /// Formats rows with columns as wide as their widest cell, escaped; no line break at the end.
 pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let mut widths = [0; N];
-    lines(rows, &mut widths).join("\n")
+    let rows: Vec<_> = rows.iter().map(escaped_row).collect();
+    table_styled(&rows)
 }
 
-/// The rows as lines, with columns that are at least as wide as `widths`, which grow with them.
-fn lines<const N: usize>(rows: &[[String; N]], widths: &mut [usize; N]) -> Vec<String> {
-    let rows: Vec<[String; N]> =
-        rows.iter().map(|row| row.each_ref().map(|cell| escaped(cell).into_owned())).collect();
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(*widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
+/// Formats rows whose foreign parts are escaped already, for [`write_styled`].
+pub(crate) fn table_styled<const N: usize>(rows: &[[String; N]]) -> String {
+    columns(rows, &mut [0; N]).trim_fmt()
 }
+
+fn escaped_row<const N: usize>(row: &[String; N]) -> [String; N] {
+    row.each_ref().map(|cell| escaped(cell).into_owned())
+}
+
+/// Rows in columns that are at least as wide as `widths`, which grow with them.
+fn columns<const N: usize>(rows: &[[String; N]], widths: &mut [u16; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).add_rows(rows);
+    let widest = table.column_max_content_widths();
+    for ((column, width), widest) in table.column_iter_mut().zip(widths).zip(widest) {
+        *width = widest.saturating_add(GAP).max(*width);
+        column.set_padding((0, GAP)).set_constraint(LowerBoundary(Width::Fixed(*width)));
+    }
+    table
+}
+
+/// Spaces between two columns.
+const GAP: u16 = 2;
 
 /// A list that is printed page by page, so that a long one needs no more memory than a page.
 #[derive(Debug)]
@@ -155,7 +162,7 @@ pub(crate) struct Listing<const N: usize> {
     output: Output,
     name: &'static str,
     headings: [&'static str; N],
-    widths: [usize; N],
+    widths: [u16; N],
     begun: bool,
     count: u64,
     damaged: Vec<String>,
@@ -211,12 +218,10 @@ impl<const N: usize> Listing<N> {
             }
             Output::Text => {
                 let headings = begins.then(|| self.headings.map(str::to_owned));
-                let rows = rows.iter().map(|(cells, _)| cells.clone());
+                let rows = rows.iter().map(|(cells, _)| escaped_row(cells));
                 let cells: Vec<_> = headings.into_iter().chain(rows).collect();
-                for line in lines(&cells, &mut self.widths) {
-                    text.push_str(&line);
-                    text.push('\n');
-                }
+                text = columns(&cells, &mut self.widths).trim_fmt();
+                text.push('\n');
             }
         }
         write(text)
@@ -277,7 +282,7 @@ mod tests {
         assert!(found.len() > 40);
         for file in found.iter().filter(|file| !file.ends_with("output.rs")) {
             let text = std::fs::read_to_string(file).unwrap();
-            let text = text.replace("stderr().is_terminal()", "").replace("use_stderr()", "");
+            let text = text.replace("DrawTarget::stderr()", "").replace("use_stderr()", "");
             for word in ["println!", "print!(", "dbg!", "stdout()", "stderr()"] {
                 assert!(!text.contains(word), "{word} in {}", file.display());
             }

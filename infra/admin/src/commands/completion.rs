@@ -1,9 +1,8 @@
 //! `tollgate completion`.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
-use crate::cli::Cli;
 use crate::exit::Failed;
 use crate::output::write;
 
@@ -17,9 +16,9 @@ pub(crate) struct Completion {
 }
 
 impl Completion {
-    pub(crate) fn run(self) -> Result<(), Failed> {
+    pub(crate) fn run(self, mut command: Command) -> Result<(), Failed> {
         let mut script = Vec::new();
-        generate(self.shell, &mut Cli::command(), "tollgate", &mut script);
+        generate(self.shell, &mut command, "tollgate", &mut script);
         write(String::from_utf8_lossy(&script))
     }
 }

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::{Man as Page, generate_to};
 use serde_json::json;
 
-use crate::cli::Cli;
 use crate::exit::Failed;
 use crate::output::{Output, write};
 
@@ -20,16 +19,16 @@ pub(crate) struct Man {
 }
 
 impl Man {
-    pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
+    pub(crate) fn run(self, command: Command, output: Output) -> Result<(), Failed> {
         let Some(dir) = &self.dir else {
             let mut page = Vec::new();
-            Page::new(Cli::command())
+            Page::new(command)
                 .render(&mut page)
                 .map_err(|error| Failed::unavailable(format!("can't make the page: {error}")))?;
             return write(String::from_utf8_lossy(&page));
         };
         let shown = dir.display().to_string();
-        generate_to(Cli::command(), dir).map_err(|error| {
+        generate_to(command, dir).map_err(|error| {
             Failed::misuse(format!("can't write into `{shown}`: {error}; name a folder"))
         })?;
         output.print(format!("wrote the pages into `{shown}`"), &json!({"dir": shown}))

@@ -224,7 +224,7 @@ fn what_aws_prints_is_imported() {
     glvrsr  1000 a minute  new
     zero00  Closed method  new
     unlim0  Internal       new     unlimited
-    uni000  Gött 🎉 plan    new
+    uni000  Gött 🎉 plan   new
     ");
     insta::assert_snapshot!(said);
     insta::assert_snapshot!(tollgate.run(&["plan", "list"]).done(), @r"

@@ -163,7 +163,7 @@ impl Import {
         keys: Vec<ImportedKey>,
         tally: &mut Tally,
     ) -> Result<(), Failed> {
-        let mut progress = Progress::new("keys imported", Some(keys.len()));
+        let progress = Progress::new("keys imported", Some(keys.len()));
         let (stop, mut outcome) = (Cell::new(false), Ok(()));
         let stored = iter(keys)
             .take_while(|_| ready(!stop.get()))

@@ -31,7 +31,7 @@ impl List {
         let (keys, now) = (desk.keys(), desk.now());
         let headings = ["ID", "STATE", "EXPIRES", "PLAN", "SUBJECT", "NAME"];
         let mut listing = Listing::new(desk.output, "keys", headings);
-        let mut progress = Progress::new("keys", None);
+        let progress = Progress::new("keys", None);
         let mut from = None;
         loop {
             let mut page = keys.list(from.as_deref()).await?;

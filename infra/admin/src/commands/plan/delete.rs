@@ -55,9 +55,9 @@ impl Delete {
 
 /// Refuses a plan that is assigned to someone.
 async fn check_unused(desk: &Desk, id: &PlanId) -> Result<(), Failed> {
-    let mut progress = Progress::new("items", None);
-    let keys = count(&desk.keys(), &mut progress, |key| key.details.plan() == Some(id)).await?;
-    let subjects = count(&desk.assignments(), &mut progress, |it| it.plan == *id).await?;
+    let progress = Progress::new("items", None);
+    let keys = count(&desk.keys(), &progress, |key| key.details.plan() == Some(id)).await?;
+    let subjects = count(&desk.assignments(), &progress, |it| it.plan == *id).await?;
     if keys == 0 && subjects == 0 {
         return Ok(());
     }
@@ -69,7 +69,7 @@ async fn check_unused(desk: &Desk, id: &PlanId) -> Result<(), Failed> {
 
 async fn count<T: Item>(
     items: &Items<T>,
-    progress: &mut Progress,
+    progress: &Progress,
     wanted: impl Fn(&T) -> bool,
 ) -> Result<usize, Failed> {
     let (mut count, mut from) = (0_usize, None);

@@ -48,7 +48,7 @@ impl Import {
         let count = imported.plans.len();
         let total = count.saturating_add(wrong.len());
         let mut steps = Vec::with_capacity(count);
-        let mut progress = Progress::new("plans", Some(count));
+        let progress = Progress::new("plans", Some(count));
         for (id, plan) in imported.plans {
             match step(desk, &id, &plan, dry).await {
                 Ok(action) => steps.push(Step { id, plan, action }),

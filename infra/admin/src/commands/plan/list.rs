@@ -26,7 +26,7 @@ impl List {
 /// All plans, by name, and the names of those that can't be read.
 pub(super) async fn all(desk: &Desk) -> Result<(Vec<PlanRecord>, Vec<String>), Failed> {
     let plans = desk.plans();
-    let mut progress = Progress::new("plans", None);
+    let progress = Progress::new("plans", None);
     let (mut found, mut damaged, mut from) = (Vec::new(), Vec::new(), None);
     loop {
         let page = plans.list(from.as_deref()).await?;

@@ -20,7 +20,7 @@ impl List {
         let (revocations, now) = (desk.revocations(), desk.now());
         let headings = ["ID", "ISSUED BEFORE", "REVOKED", "UNTIL", "REASON"];
         let mut listing = Listing::new(desk.output, "revocations", headings);
-        let mut progress = Progress::new("revocations", None);
+        let progress = Progress::new("revocations", None);
         let mut from = None;
         loop {
             let mut page = revocations.list(from.as_deref()).await?;

@@ -54,7 +54,7 @@ impl Export {
         let plan = desk.plan(&self.plan).await?;
         let (mut to, windows) = self.begin(desk, &plan)?;
         let (buckets, mut damaged, mut from) = (desk.buckets(), Vec::new(), None);
-        let mut progress = Progress::new("subjects", None);
+        let progress = Progress::new("subjects", None);
         loop {
             let Page { items, damaged: bad, next, .. } = buckets.list(from.as_deref()).await?;
             progress.add(items.len());

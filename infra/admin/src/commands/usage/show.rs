@@ -9,7 +9,7 @@ use crate::args::{plan_id, subject};
 use crate::chart::{Row, bar, html, longest, svg};
 use crate::desk::Desk;
 use crate::exit::Failed;
-use crate::output::{Output, escaped, table, write_styled};
+use crate::output::{Output, escaped, table_styled, write_styled};
 
 /// Show what a subject used, with a bar for each period.
 ///
@@ -72,25 +72,15 @@ impl Show {
 /// The answer for people, escaped, with coloured bars.
 fn text(name: &str, plan: &PlanRecord, rows: &[Row]) -> String {
     let most = longest(rows);
-    // The last column keeps the width of each line.
-    let mut cells = vec![["PERIOD", "USED", "LEFT", "GRANTED", "|"].map(str::to_owned)];
+    let or_dash = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |it| it.to_string());
+    let mut cells = vec![["PERIOD", "USED", "LEFT", "GRANTED", ""].map(str::to_owned)];
     cells.extend(rows.iter().map(|row| {
-        [
-            row.label.clone(),
-            row.used.to_string(),
-            row.left.map_or_else(|| "-".to_owned(), |left| left.to_string()),
-            if row.granted > 0 { row.granted.to_string() } else { "-".to_owned() },
-            "|".to_owned(),
-        ]
+        let granted = Some(row.granted).filter(|granted| *granted > 0);
+        let used = row.used.to_string();
+        [row.label.clone(), used, or_dash(row.left), or_dash(granted), bar(row, most)]
     }));
-    let bars = std::iter::once(String::new()).chain(rows.iter().map(|row| bar(row, most)));
-    let table = table(&cells);
-    let lines = table.lines().zip(bars).map(|(line, bar)| {
-        let line = format!("{}{bar}", line.trim_end_matches('|'));
-        line.trim_end().to_owned()
-    });
     let heading = escaped(&format!("{name}, plan {}", plan.id)).into_owned();
-    format!("{heading}\n\n{}\n", lines.collect::<Vec<_>>().join("\n"))
+    format!("{heading}\n\n{}\n", table_styled(&cells))
 }
 
 const EXAMPLES: &str = "\
