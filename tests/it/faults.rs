@@ -18,7 +18,7 @@ use fleet::Call;
 use proxy::Mode;
 use scene::{CEILING, Scene};
 
-/// How long a fault lasts for one connection: far longer than anybody should wait.
+/// Length of a fault of one connection, far above every time-out.
 const LONG: Duration = Duration::from_secs(30);
 /// Past the time-out, and still while the load runs.
 const LATE: Duration = Duration::from_millis(2_500);
@@ -38,12 +38,12 @@ fn count(calls: &[Call], outcome: Outcome) -> i128 {
     calls.iter().filter(|call| call.span.outcome == outcome).map(|_| 1).sum()
 }
 
-/// What a fault of the table's is to leave behind.
+/// Charges that a fault of the table may leave.
 #[derive(Clone, Copy, PartialEq)]
 enum Charge {
-    /// What failed may have been charged.
+    /// A failed request may have been charged.
     Perhaps,
-    /// What failed was certainly not.
+    /// A failed request was not charged.
     Never,
 }
 

@@ -1,4 +1,4 @@
-//! Asking before what can't be undone.
+//! Confirmation of commands that cannot be undone.
 
 use std::io::{BufRead, IsTerminal, Read, stdin};
 
@@ -29,8 +29,7 @@ impl Sure {
         self.dry.dry_run
     }
 
-    /// Lets on only where it was said, or is typed now, that this is to be done: `what` with a
-    /// verb, `delete the plan`.
+    /// Requires `--yes` or interactive confirmation; `what` begins with a verb: `delete the plan`.
     pub(crate) fn ask(self, what: &str) -> Result<(), Failed> {
         if self.yes {
             return Ok(());

@@ -1,6 +1,6 @@
 //! Everything that a command prints. No other module writes to standard output or standard error.
 //!
-//! Much of it was written by others: tokens that nobody verified, names in the table, arguments that
+//! Much of it was written by others: unverified tokens, names in the table, arguments that
 //! were pasted. A control character could act on the terminal, and a bidirectional one could show a
 //! text in another order, so all of it is escaped here.
 

@@ -315,11 +315,11 @@ fn claims_that_can_not_be_read_are_not_shown() {
     let folder = Folder::new();
     let line = ["explain", "tollgate.toml", "--route", "GET /orders"];
     for (claims, code, says) in [
-        ("", 2, "standard input: the claims are no JSON, at line 1, column 0"),
-        ("eyJzZWNyZXQ.secret.secret", 2, "the claims are no JSON"),
-        ("\"secret\"", 2, "the claims are no JSON object"),
-        ("[\"secret\"]", 2, "the claims are no JSON object"),
-        ("{\"sub\": \"secret\"", 2, "the claims are no JSON"),
+        ("", 2, "standard input: the claims are not JSON, at line 1, column 0"),
+        ("eyJzZWNyZXQ.secret.secret", 2, "the claims are not JSON"),
+        ("\"secret\"", 2, "the claims are not a JSON object"),
+        ("[\"secret\"]", 2, "the claims are not a JSON object"),
+        ("{\"sub\": \"secret\"", 2, "the claims are not JSON"),
         ("{\"iss\": \"secret\"}", 1, "`iss` names no issuer whose tokens are taken"),
     ] {
         let said = folder.failed(code, &line, claims);
@@ -329,7 +329,7 @@ fn claims_that_can_not_be_read_are_not_shown() {
     let long = format!("{{\"sub\": \"{}\"}}", "x".repeat(70_000));
     assert!(folder.failed(2, &line, &long).contains("longer than 65536 bytes"));
     let nested = "[".repeat(60_000);
-    assert!(folder.failed(2, &line, &nested).contains("the claims are no JSON"));
+    assert!(folder.failed(2, &line, &nested).contains("the claims are not JSON"));
     let said = folder.failed(2, &[&line[..], &["--claims", "none.json"]].concat(), "");
     assert!(said.starts_with("can't read `none.json`: "), "{said}");
     let both = ["explain", "-", "--route", "GET /orders"];

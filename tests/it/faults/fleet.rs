@@ -143,7 +143,7 @@ pub(crate) fn now() -> i128 {
     SystemClock::new().now().as_nanos().into()
 }
 
-/// What an answer says: a policy that allows, one that denies for the limit, or an error.
+/// The outcome of a response: a policy that allows, one that denies by the limit, or an error.
 fn outcome((is_error, body): (bool, Value)) -> (Outcome, Option<String>) {
     let effect = body.pointer("/policyDocument/Statement/0/Effect").and_then(Value::as_str);
     let throttled = body.pointer("/context/throttled").is_some();

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// What becomes of what passes.
+/// Treatment of the bytes that pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Pass,
@@ -114,13 +114,13 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, mut told: watch::Rec
     }
 }
 
-/// What DynamoDB answers where a table is asked for more than it serves.
+/// DynamoDB's response while a table is throttled.
 const THROTTLED: &str = "HTTP/1.1 400 Bad Request\r\n\
     content-type: application/x-amz-json-1.0\r\ncontent-length: 105\r\n\r\n\
     {\"__type\":\"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException\",\
     \"message\":\"too much\"}";
 
-/// Whether this is all of a request, by its `content-length`.
+/// Returns true for a complete request, by its `content-length`.
 fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request).to_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };

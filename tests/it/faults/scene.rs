@@ -21,9 +21,9 @@ const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/prod/GET
 /// The plan: calls a second, and at once.
 const RATE: u64 = 5;
 const BURST: u64 = 10;
-/// What one call to the table, and a connection to it, may take each.
+/// Time-out of one call to the table, and of a connection to it.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
-/// What one call of the authorizer's may take: a connection and a call to the table, a key set's
+/// Longest call of the authorizer: a connection and a call to the table, a key set's
 /// 1.5 s, and a busy machine's pauses. A fault lasts far longer.
 pub(crate) const CEILING: Duration = Duration::from_secs(10);
 /// Within this time all is as before: the circuit's second, a key set's penalty, and pauses.
@@ -40,7 +40,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// As many environments as there are offsets of their clocks, in milliseconds.
+    /// Starts one environment for each clock offset, in milliseconds.
     pub(crate) async fn start(offsets: &[i64]) -> Self {
         let issuer = Issuer::start().await;
         let url = serve();
@@ -147,7 +147,7 @@ impl Scene {
         Promise { spread: Duration::ZERO, ..self.promise }.account(&spans(calls))
     }
 
-    /// What the table says was charged this month.
+    /// The requests that the table has charged this month.
     pub(crate) async fn charged(&self) -> i128 {
         let history = Buckets::new(self.client.clone(), TABLE).usage(&subject()).await.unwrap();
         history.used(&Period::Month.window(SystemClock::new().now())).into()

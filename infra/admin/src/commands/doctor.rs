@@ -16,7 +16,7 @@ use crate::output;
 /// Check configuration, credentials, table, clock and key endpoints, each with a remedy.
 ///
 /// Without a configuration, in a file or in the environment, only the table's side is checked.
-/// Exits with 1 where something is wrong, with 3 where something can't be had.
+/// Exits with 1 if something is wrong, with 3 if something is unavailable.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Doctor {
@@ -68,7 +68,7 @@ impl Doctor {
             findings.extend(of_cached_denials(config));
         }
         for issuer in config.iter().flat_map(|config| &config.issuers) {
-            // The other spellings of a pool's name may have no keys, and that is no fault.
+            // The other spellings of a pool's name may have no keys; that is not an error.
             for identity in &issuer.identities {
                 let Some(place) = &identity.jwks_uri else {
                     let text = "they come from the configuration alone";

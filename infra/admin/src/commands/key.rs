@@ -155,10 +155,10 @@ async fn reveal(
     let Err(failed) = desk.output.print(said, &json) else { return Ok(()) };
     let left = match desk.keys().delete(&record.digest).await {
         Ok(_) => "it was deleted again",
-        Err(_) => "it is left in the table, and nobody knows it",
+        Err(_) => "it is still in the table, and its text is lost",
     };
     let why = match failed.line() {
-        line if line.is_empty() => "nobody reads the answer".to_owned(),
+        line if line.is_empty() => "the output was closed".to_owned(),
         line => line,
     };
     Err(Failed::unavailable(format!("the key couldn't be shown, so {left}: {why}")))

@@ -1,4 +1,4 @@
-//! What can't be undone is asked about, on a terminal.
+//! Confirmation on a terminal of commands that cannot be undone.
 
 use std::fs::File;
 use std::io::{Read, Write};

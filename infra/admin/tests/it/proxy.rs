@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-/// What becomes of a call: none for passing it on, else the status and the error's name.
+/// Fate of a call: none for passing it on, else the status and the error's name.
 type Fault = Option<(u16, &'static str)>;
 /// Says so by the operation, `PutItem` say, and by how many of it there were, from 1.
 type Judge = dyn Fn(&str, usize) -> Fault + Send + Sync;
@@ -50,7 +50,7 @@ impl Proxy {
         Self { url: format!("http://{}", told.recv().unwrap()), calls }
     }
 
-    /// How many calls of an operation there were.
+    /// The number of calls of an operation.
     pub(crate) fn calls(&self, operation: &str) -> usize {
         self.calls.lock().unwrap().get(operation).copied().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What all of these tests start from: a server, and the executable.
+//! The server and the executable of all these tests.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -49,7 +49,7 @@ pub(crate) fn fill(database: &Database, items: impl IntoIterator<Item = Value>) 
     database.import_items("tollgate", items, ImportOptions::default()).unwrap();
 }
 
-/// What a command answered.
+/// The outcome of a command.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) code: i32,
@@ -58,7 +58,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// What a command that was done printed.
+    /// Returns the output of a command that succeeded.
     #[track_caller]
     pub(crate) fn done(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (0, ""), "{}", self.out);

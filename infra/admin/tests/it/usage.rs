@@ -1,4 +1,4 @@
-//! What was used: shown, exported, granted and forgotten; and who is under which plan.
+//! Usage: shown, exported, granted and reset; and the plans of subjects.
 
 use serde_json::{Value, json};
 use throttle::{Clock, Period, SystemClock};

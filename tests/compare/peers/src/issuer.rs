@@ -10,7 +10,7 @@ use throttle::{Clock as _, SystemClock};
 
 pub(crate) const POOL: &str = "us-east-1_abcDEF";
 pub(crate) const ISSUER: &str = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abcDEF";
-/// Where nothing answers: the keys are bundled, and no part of a comparison leaves this machine.
+/// An address without a server: the keys are bundled, so a comparison never leaves this machine.
 pub(crate) const NO_KEYS: &str = "http://127.0.0.1:9/keys";
 pub(crate) const CLIENT: &str = "1example23456789exampleclient";
 pub(crate) const HEADER: &str = r#"{"kid":"genuine","alg":"RS256"}"#;

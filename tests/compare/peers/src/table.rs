@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::{interval, sleep};
 
 const TABLE: &str = "tollgate";
-/// What both limiters are asked; `zae.py` has the same numbers.
+/// The load of both limiters; `zae.py` has the same numbers.
 const BURST: u64 = 100;
 const RATE: u64 = 10;
 const CROWD: usize = 300;
@@ -81,7 +81,7 @@ async fn idle(limits: &Limits, plan: &PlanId) -> anyhow::Result<(usize, u64)> {
     Ok((admitted, BURST + clock.monotonic().as_secs() * RATE + tenths(&clock)))
 }
 
-/// What came back within the last second, at ten a second.
+/// Tokens refilled within the last second, at ten a second.
 fn tenths(clock: &SystemClock) -> u64 {
     u64::from(clock.monotonic().subsec_millis()) * RATE / 1_000
 }

@@ -17,7 +17,7 @@ use crate::hostile;
 use crate::issuer::{CLIENT, ISSUER, Issuer, NO_KEYS, POOL};
 use crate::median;
 
-/// How many good tokens each verifier gets in a pass; none of them twice.
+/// Number of good tokens that each verifier gets in a pass, all different.
 const TOKENS: usize = 400;
 const PASSES: usize = 7;
 

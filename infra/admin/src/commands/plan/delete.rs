@@ -14,8 +14,8 @@ use crate::progress::Progress;
 
 /// Delete a plan that no key and no subject is assigned to. Reads the whole table.
 ///
-/// Whoever is under a plan that is gone is refused, until it is stored again. Who is put under it
-/// by a configuration or a claim can't be known here.
+/// Callers of a deleted plan are refused until it is stored again. The command cannot find callers
+/// that get the plan from a configuration or a claim.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Delete {

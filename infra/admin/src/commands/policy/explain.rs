@@ -121,9 +121,11 @@ fn read_claims(file: &Path) -> Result<Map<String, Value>, Failed> {
     }
     match serde_json::from_slice(&text) {
         Ok(Value::Object(claims)) => Ok(claims),
-        Ok(_) => Err(wrong("the claims are no JSON object: write `{\"scope\": \"…\"}`".to_owned())),
+        Ok(_) => {
+            Err(wrong("the claims are not a JSON object: write `{\"scope\": \"…\"}`".to_owned()))
+        }
         Err(error) => Err(wrong(format!(
-            "the claims are no JSON, at line {}, column {}: give a token's payload, decoded",
+            "the claims are not JSON, at line {}, column {}: give a token's payload, decoded",
             error.line(),
             error.column()
         ))),

@@ -26,10 +26,10 @@ pub(crate) struct Add {
     issuer: Option<String>,
     #[command(flatten)]
     config: ConfigFile,
-    /// How long the revocation lasts. By default until no token can come of what is revoked: for a
-    /// user, a client or a session the issuer's `refresh_token_days` (30) plus the longest life of
-    /// a token (`max_lifetime_seconds`, else 24 hours); for a token that life alone. A shorter
-    /// time gives a warning, because a refresh token then brings the user back.
+    /// Length of the revocation. The default outlasts every token that it is about: for a user, a
+    /// client or a session the issuer's `refresh_token_days` (30) plus the longest life of a token
+    /// (`max_lifetime_seconds`, else 24 hours); for a token that life alone. A shorter length gives
+    /// a warning, because a refresh token then brings the user back.
     #[arg(long = "for", value_name = "LENGTH", value_parser = parse_length)]
     length: Option<Duration>,
     /// Reason, shown in lists of revocations.

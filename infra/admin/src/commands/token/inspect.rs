@@ -12,10 +12,10 @@ use crate::output;
 use crate::read::secret;
 use crate::time::moment;
 
-/// Decode a token from standard input, verify it as the authorizer does, and say what fails.
+/// Decode a token from standard input, verify it as the authorizer does, and report what fails.
 ///
-/// Shows the token's claims. Exits with 0 for a good token, 1 for one that is refused, 3 where
-/// the issuer's keys or the table of revocations can't be had.
+/// Shows the token's claims. Exits with 0 for a good token, 1 for one that is refused, 3 if the
+/// issuer's keys or the table of revocations are unavailable.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Inspect {

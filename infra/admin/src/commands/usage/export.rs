@@ -18,7 +18,7 @@ use crate::progress::Progress;
 
 /// Export what every subject used of a plan, as CSV. Reads the whole table, page by page.
 ///
-/// A subject that begins like a formula of a spreadsheet has a `'` before it.
+/// Subjects that start with `=`, `+`, `-` or `@` are prefixed with `'`.
 ///
 /// With --json in the shape of API Gateway's GetUsage. A subject counts for the plan that its
 /// last request was under.
@@ -182,7 +182,7 @@ impl Summary {
     }
 }
 
-/// A name that no spreadsheet takes for a formula: it is whatever a caller's token said.
+/// Prefixes a name that a spreadsheet would read as a formula; it comes from a caller's token.
 fn plain(name: &str) -> Cow<'_, str> {
     if name.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         Cow::Owned(format!("'{name}"))

@@ -27,8 +27,8 @@ pub(crate) struct Grant {
     /// Quota that they are added to.
     #[arg(long, value_enum)]
     by: By,
-    /// What this grant is called. One of the same name is made once in its period, however often
-    /// it is asked for; a name is made up unless given.
+    /// Name of this grant; random unless given. A second grant of the same name and period changes
+    /// nothing.
     #[arg(long)]
     id: Option<String>,
     #[command(flatten)]
