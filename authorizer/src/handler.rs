@@ -9,7 +9,7 @@ use policy::Verdict;
 use reqwest::Client;
 use serde_json::Value;
 use throttle::{
-    Clock, Consumed, Decision, Directory, PlanId, Request, Store, Subject, Throttle, ThrottleError,
+    Clock, Consumed, Decision, KeyLookup, PlanId, Request, Store, Subject, Throttle, ThrottleError,
     Timestamp,
 };
 
@@ -32,7 +32,7 @@ pub struct Authorizer<S, C> {
     config: Config,
     verifier: Verifier<C>,
     throttle: Option<Throttle<S, C>>,
-    directory: Option<Directory<C>>,
+    key_lookup: Option<KeyLookup<C>>,
     revocations: Option<Revocations<C>>,
     claimed: ClaimedPlans,
     clock: C,
@@ -187,7 +187,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             config,
             verifier,
             throttle,
-            directory: None,
+            key_lookup: None,
             revocations: None,
             claimed: ClaimedPlans::default(),
             clock,
@@ -211,8 +211,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     ///
     /// Without this such a configuration lets nobody through.
     #[must_use]
-    pub fn with_directory(self, directory: Directory<C>) -> Self {
-        Self { directory: Some(directory), ..self }
+    pub fn with_key_lookup(self, key_lookup: KeyLookup<C>) -> Self {
+        Self { key_lookup: Some(key_lookup), ..self }
     }
 
     /// Fetches what the first request will need; a failure is left to that request.
@@ -413,7 +413,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         }
         let asked = self.clock.monotonic();
         let outcome = async {
-            let holder = Holder::of(event, claims, config, self.directory.as_ref()).await?;
+            let holder = Holder::of(event, claims, config, self.key_lookup.as_ref()).await?;
             // API Gateway refuses a forbidden call by the policy; it is not charged to the caller.
             if !allowed {
                 return Ok(Limited::Uncounted);

@@ -1,6 +1,6 @@
 //! Whose limits a request is counted against, and on which plan.
 
-use throttle::{Clock, Directory, KeyRecord, PlanId, StoreError, Subject};
+use throttle::{ApiKey, Clock, KeyLookup, PlanId, StoreError, Subject};
 
 use crate::claims::Claims;
 use crate::config::ThrottleConfig;
@@ -53,22 +53,22 @@ impl Holder {
         event: &Event<'_>,
         claims: &Claims,
         config: &ThrottleConfig,
-        directory: Option<&Directory<C>>,
+        lookup: Option<&KeyLookup<C>>,
     ) -> Result<Self, Refusal> {
-        let directory = match directory {
-            Some(directory) => Some(directory),
+        let lookup = match lookup {
+            Some(lookup) => Some(lookup),
             None if config.looks_up() => return Err(Refusal::config("no table of keys and plans")),
             None => None,
         };
-        let (subject, found) = match directory {
-            Some(directory) if config.counts_by_api_key() => {
-                let key = key(event, directory).await?;
-                let plan = directory.plan_of_key(&key).await.map_err(|error| refused(&error))?;
-                (key.details.subject().clone(), plan)
+        let (subject, found) = match lookup {
+            Some(lookup) if config.counts_by_api_key() => {
+                let key = key(event, lookup).await?;
+                let plan = lookup.plan_of_key(&key).await.map_err(|error| refused(&error))?;
+                (key.subject.clone(), plan)
             }
-            Some(directory) if config.plan.assigned => {
+            Some(lookup) if config.plan.assigned => {
                 let subject = claimed(claims, config)?;
-                let plan = directory.plan_of(&subject).await.map_err(|error| refused(&error))?;
+                let plan = lookup.plan_of(&subject).await.map_err(|error| refused(&error))?;
                 (subject, plan)
             }
             _ => (claimed(claims, config)?, None),
@@ -109,11 +109,11 @@ fn named(claims: &Claims, config: &ThrottleConfig) -> Named {
 /// The key that the event came with, as the table knows it.
 async fn key<C: Clock>(
     event: &Event<'_>,
-    directory: &Directory<C>,
-) -> Result<std::sync::Arc<KeyRecord>, Refusal> {
+    lookup: &KeyLookup<C>,
+) -> Result<std::sync::Arc<ApiKey>, Refusal> {
     let refusal = |detail| Refusal::new(Code::ApiKey, detail);
     let sent = event.api_key().ok_or(refusal("the request has not one API key"))?;
-    let found = directory.key(sent.expose()).await.map_err(|error| refused(&error))?;
+    let found = lookup.key(sent.expose()).await.map_err(|error| refused(&error))?;
     // What of the three it is, nobody is told who tries keys.
     found.ok_or(refusal("the API key is unknown, disabled or expired"))
 }

@@ -6,8 +6,7 @@
 use std::time::Duration;
 
 use reqwest::{Client, redirect};
-use throttle::SystemClock;
-use throttle::dynamo::{TlsError, Transport, tls};
+use table::connect::{TlsError, Transport, tls};
 
 /// Time-out of making a connection. Each use has a shorter or equal one for the whole call.
 const CONNECT: Duration = Duration::from_millis(1500);
@@ -46,7 +45,7 @@ pub(crate) fn client(plain: bool) -> Result<Client, ClientError> {
 
 /// Makes the client for the table.
 pub(crate) fn table() -> Transport {
-    Transport::new(CONNECT, SystemClock::new())
+    Transport::new(CONNECT)
 }
 
 #[cfg(test)]
@@ -54,7 +53,7 @@ mod tests {
     use axum::Router;
     use axum::http::{HeaderMap, StatusCode};
     use axum::routing::any;
-    use throttle::dynamo::Connect;
+    use table::Connect;
     use throttle::{DynamoStore, Failure, PlanId, Store, StoreError};
     use tokio::net::TcpListener;
 

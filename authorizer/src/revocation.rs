@@ -16,8 +16,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use throttle::table::RevocationKind;
-use throttle::{Cache, Clock, Revocable, Revocation, StoreError, Timestamp, table};
+use table::{Revocable, Revocation, RevocationKind};
+use throttle::{Cache, Clock, StoreError, Timestamp};
 
 use crate::claims::Claims;
 use crate::config::{RevocationConfig, RevocationFailure};
@@ -66,7 +66,7 @@ impl<C: Clock> Revocations<C> {
     ///
     /// The table can't be asked now; a request that needs it will ask again.
     pub async fn warm(&self) -> Result<(), StoreError> {
-        self.table.get_many(&[Revocable::token("", "")]).await.map(drop)
+        Ok(self.table.get_many(&[Revocable::token("", "")]).await.map(drop)?)
     }
 
     /// Looks up whether a token was revoked.
@@ -108,7 +108,7 @@ impl<C: Clock> Revocations<C> {
     ) -> Result<Vec<Revocation>, StoreError> {
         let read = async {
             noted.store(true, Ordering::Relaxed);
-            self.table.get_many(&targets).await
+            Ok(self.table.get_many(&targets).await?)
         };
         if self.config.cache().is_zero() {
             return read.await;

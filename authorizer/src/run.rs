@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use throttle::dynamo::Connect;
-use throttle::{Clock, Directory, DynamoStore, Store, SystemClock};
+use table::Connect;
+use throttle::{Clock, DynamoStore, KeyLookup, Store, SystemClock};
 
 use crate::config::{Config, ConfigError};
 use crate::handler::{Authorizer, Invocation};
@@ -183,31 +183,31 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
     let client = http::client(verify::are_plain(&config.issuers))?;
     let table = http::table();
     let connect = |timeout| Connect::lambda().http_client(table.clone()).operation_timeout(timeout);
-    let (store, directory) = match &config.throttle {
+    let (store, lookup) = match &config.throttle {
         Some(throttle) => {
             let client = connect(throttle.timeout()).client().await;
             let clock = SystemClock::new();
-            let directory = Directory::new(&client, &throttle.table, clock, KEEP_LOOK_UPS);
+            let lookup = KeyLookup::new(&client, &throttle.table, clock, KEEP_LOOK_UPS);
             let store = DynamoStore::new(client, &throttle.table);
             let store = match &throttle.region {
                 Some(region) => store.region(region)?,
                 None => store,
             };
-            (Some(store), Some(directory))
+            (Some(store), Some(lookup))
         }
         None => (None, None),
     };
     let revocations = match &config.revocation {
         Some(revocation) => {
             let client = connect(revocation.timeout()).client().await;
-            let table = throttle::Revocations::new(client, &revocation.table);
+            let table = table::Revocations::new(client, &revocation.table);
             Some(Revocations::new(table, revocation.clone(), SystemClock::new()))
         }
         None => None,
     };
     let mut authorizer = Authorizer::with_client(config, store, SystemClock::new(), client);
-    if let Some(directory) = directory {
-        authorizer = authorizer.with_directory(directory);
+    if let Some(lookup) = lookup {
+        authorizer = authorizer.with_key_lookup(lookup);
     }
     if let Some(revocations) = revocations {
         authorizer = authorizer.with_revocations(revocations);

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use authorizer::{Authorizer, Config};
-use throttle::dynamo::{Connect, DynamoStore};
-use throttle::{Clock, SystemClock, Timestamp};
+use table::Connect;
+use throttle::{Clock, DynamoStore, SystemClock, Timestamp};
 
 #[derive(Clone)]
 struct Skewed {

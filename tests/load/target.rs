@@ -11,9 +11,9 @@ use anyhow::{Context as _, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
+use table::{Connect, Revocable, Revocation, Revocations};
 use tests::Ready;
-use throttle::dynamo::Connect;
-use throttle::{Clock as _, Plan, PlanId, Plans, Revocable, Revocation, Revocations, SystemClock};
+use throttle::{Clock as _, Plan, PlanId, Plans, SystemClock};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -223,7 +223,7 @@ impl Local {
         Ok(())
     }
 
-    async fn client(&self) -> throttle::dynamo::Client {
+    async fn client(&self) -> table::Client {
         Connect::emulator(&self.ready.dynamodb).operation_timeout(PATIENCE).client().await
     }
 

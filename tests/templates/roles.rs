@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::{Value, json};
-use throttle::PlanRecord;
-use throttle::table::{Assignment, BucketRecord, Item, KeyRecord, Notice, Revocation};
+use table::{Assignment, Item, KeyRecord, Notice, Revocation, StoredPlan};
+use throttle::BucketRecord;
 
 use crate::files::{resources, root, template, templates};
 
@@ -23,10 +23,10 @@ fn rights<const N: usize>(rights: [(&str, &[String]); N]) -> Rights {
         .collect()
 }
 
-/// Rights that the authorizer needs, for `DynamoStore`, `Directory` and `Revocations`.
+/// Rights that the authorizer needs, for `DynamoStore`, `KeyLookup` and `Revocations`.
 fn authorizer() -> Rights {
     rights([
-        ("GetItem", &[of::<PlanRecord>(), of::<KeyRecord>(), of::<Assignment>()]),
+        ("GetItem", &[of::<StoredPlan>(), of::<KeyRecord>(), of::<Assignment>()]),
         ("BatchGetItem", &[of::<Revocation>()]),
         ("UpdateItem", &[of::<BucketRecord>()]),
     ])
@@ -34,12 +34,12 @@ fn authorizer() -> Rights {
 
 /// Rights that a service with the layer needs, for `DynamoStore` alone.
 fn layer() -> Rights {
-    rights([("GetItem", &[of::<PlanRecord>()]), ("UpdateItem", &[of::<BucketRecord>()])])
+    rights([("GetItem", &[of::<StoredPlan>()]), ("UpdateItem", &[of::<BucketRecord>()])])
 }
 
 /// Rights that the function on the table's stream needs.
 fn notices() -> Rights {
-    rights([("GetItem", &[of::<PlanRecord>()]), ("UpdateItem", &[of::<Notice>()])])
+    rights([("GetItem", &[of::<StoredPlan>()]), ("UpdateItem", &[of::<Notice>()])])
 }
 
 fn list(value: &Value) -> Vec<String> {
@@ -131,7 +131,7 @@ fn no_role_may_act_without_a_key() {
 #[test]
 fn no_kind_of_item_is_part_of_another() {
     let kinds = [
-        of::<PlanRecord>(),
+        of::<StoredPlan>(),
         of::<KeyRecord>(),
         of::<Assignment>(),
         of::<BucketRecord>(),

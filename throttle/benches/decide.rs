@@ -31,7 +31,7 @@ use aws_sdk_dynamodb::types::{
 use clock::Standing;
 use criterion::{Criterion, criterion_group, criterion_main};
 use governor::{Quota, RateLimiter};
-use throttle::dynamo::Client;
+use table::Client;
 use throttle::{
     Clock, DynamoStore, MemoryStore, Plan, PlanId, Plans, Request, Subject, SystemClock, Throttle,
     Timestamp,

@@ -17,7 +17,7 @@ use axum::Router;
 use axum::routing::get;
 use http::request::Parts;
 use http::{Method, StatusCode};
-use throttle::dynamo::Connect;
+use table::Connect;
 use throttle::layer::{Authorizer, By, Limits, Plans};
 use throttle::{DynamoStore, PlanId, SystemClock, Throttle};
 

@@ -76,6 +76,19 @@ impl Timestamp {
     }
 }
 
+impl From<Timestamp> for SystemTime {
+    fn from(timestamp: Timestamp) -> Self {
+        UNIX_EPOCH + Duration::from_nanos(timestamp.0)
+    }
+}
+
+/// A time before the epoch becomes the epoch, one after 2554 the last moment.
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self::EPOCH.saturating_add(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+}
+
 impl Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:09}s", self.as_secs(), self.0 % NANOS_A_SECOND)
@@ -164,8 +177,7 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
     fn now(&self) -> Timestamp {
         // A clock before 1970 reads as the epoch: every bucket then looks full of debt, so it refuses.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::EPOCH.saturating_add(since)
+        SystemTime::now().into()
     }
 
     fn monotonic(&self) -> Duration {

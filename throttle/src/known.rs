@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, ManualClock, Timestamp};
-    use crate::failure::Failure;
+    use crate::failure::{Damage, Failure};
     use crate::plan::Plan;
 
     type Fetched = Result<Option<Arc<PlanRecord>>, StoreError>;
@@ -221,7 +221,8 @@ mod tests {
     #[tokio::test]
     async fn damage_is_told_whatever_is_remembered() {
         let plans = KnownPlans::new();
-        let damage = crate::table::item::damage("plan", "plan", "is odd");
+        let damage =
+            Damage { item: "plan", attribute: "plan".to_owned(), problem: "is odd".to_owned() };
         let table = Table::of([version(1), Err(damage.clone().into())]);
         let get = async |now| told(plans.get(&id(), at(now), table.fetch()).await);
         assert_eq!(get(secs(0)).await, Ok(1));

@@ -13,7 +13,7 @@
 //! - [`store`] keeps buckets: [`MemoryStore`] and [`DynamoStore`] behave alike. In one process
 //!   that shares its limits with no other, `MemoryStore::new().in_place()` is the fastest.
 //! - `layer`, behind the feature of that name, puts limits around any service of `http` requests.
-//! - [`table`] is the table's shape: creating it, checking it, and the items in it.
+//! - The crate `table` has the table's schema and its other items: keys, assignments, revocations.
 //! - [`testing`] makes a store fail, to see what becomes of requests then.
 //! - [`clock`] is the only place that reads the time.
 
@@ -23,11 +23,10 @@ mod cache;
 pub mod clock;
 mod counts;
 mod decision;
-mod directory;
 mod failure;
 pub mod guide;
 mod hint;
-mod key;
+mod key_lookup;
 mod known;
 #[cfg(feature = "layer")]
 pub mod layer;
@@ -43,7 +42,6 @@ mod request;
 mod steady;
 pub mod store;
 mod subjects;
-pub mod table;
 mod tag;
 pub mod testing;
 mod throttle;
@@ -53,9 +51,8 @@ pub use cache::Cache;
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use counts::Counts;
 pub use decision::{Decision, Limit, Standing};
-pub use directory::Directory;
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
-pub use key::{ImportError, ImportProblem, ImportedKey, ImportedKeys, Key, KeyError};
+pub use key_lookup::{ApiKey, KeyLookup};
 pub use lease::Leases;
 pub use name::{NameError, PlanId, Subject};
 pub use period::{Counter, Period, Window};
@@ -65,12 +62,8 @@ pub use plan::{
 pub use policy::{FailurePolicy, Share, ShareError};
 pub use rate::{Rate, RateError};
 pub use request::Request;
-pub use store::dynamo::{self, DynamoStore};
+pub use store::dynamo::{BucketRecord, Buckets, DynamoStore, GrantError, Plans};
 pub use store::memory::MemoryStore;
 pub use store::{Consumed, PlanRecord, Store};
-pub use table::{
-    Assignment, Assignments, Buckets, Digest, KeyDetails, KeyRecord, Keys, Plans, Revocable,
-    Revocation, Revocations,
-};
 pub use throttle::{Refund, Throttle};
 pub use usage::{History, Usage, UsageError};

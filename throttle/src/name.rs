@@ -3,8 +3,6 @@
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
 
-use crate::table::Digest;
-
 /// The name of a plan, such as `free`.
 ///
 /// 1 to 128 bytes of printable text. Cheap to clone.
@@ -68,11 +66,6 @@ impl Subject {
     pub(crate) fn of(subject: &str) -> Result<Self, NameError> {
         bounded(subject, 512)?;
         Ok(Self(subject.into()))
-    }
-
-    /// `key-` and a digest: short and printable.
-    pub(crate) fn of_digest(digest: &Digest) -> Self {
-        Self(format!("key-{digest}").into())
     }
 
     /// The name as text. Keep it out of logs.

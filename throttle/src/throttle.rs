@@ -26,7 +26,6 @@ use crate::policy::FailurePolicy;
 use crate::request::Request;
 use crate::store::{Answer, PlanRecord, Steady, Store};
 use crate::subjects::Subjects;
-use crate::table::item;
 use at_once::Known;
 use leased::{Ready, Start, Terms};
 
@@ -240,7 +239,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 }
             }
         }
-        Err(damaged(item::bucket::PV, "is of a later version than the plan in the table is"))
+        Err(damaged("pv", "is of a later version than the plan in the table is"))
     }
 
     /// Decides without the store, as the plan's failure policy says.
@@ -530,7 +529,7 @@ fn check_cost(
 
 fn damaged(attribute: &str, problem: &str) -> ThrottleError {
     ThrottleError::Damaged(Damage {
-        item: item::bucket::KIND,
+        item: "bucket",
         attribute: attribute.to_owned(),
         problem: problem.to_owned(),
     })

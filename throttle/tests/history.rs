@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use common::{Served, TABLE, serve_table};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
-use throttle::table::{BucketRecord, Item};
+use table::Digest;
 use throttle::{
     Buckets, Clock, DynamoStore, ManualClock, Period, Plan, PlanId, Plans, Request, Store, Subject,
     Throttle,
@@ -123,7 +123,15 @@ fn size(item: &HashMap<String, AttributeValue>) -> usize {
 }
 
 async fn raw(served: &Served, subject: &Subject) -> HashMap<String, AttributeValue> {
-    let key = AttributeValue::S(format!("BUCKET#{}", BucketRecord::name(subject)));
+    let name = subject.as_str();
+    let key = match name.len().checked_sub(40) {
+        // A long name is keyed by its digest and its last 40 bytes.
+        Some(from) if name.len() > 128 => {
+            format!("BUCKET#sha256-{}~{}", Digest::of(&[name.as_bytes()]), &name[from..])
+        }
+        _ => format!("BUCKET#{name}"),
+    };
+    let key = AttributeValue::S(key);
     let answer = served.client.get_item().table_name(TABLE).key("pk", key).send().await.unwrap();
     answer.item.unwrap()
 }

@@ -19,11 +19,10 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType,
 };
 use common::{Served, TABLE, serve, serve_table};
-use throttle::dynamo::Connect;
-use throttle::table::{self, TableError, WriteError};
+use table::{Connect, Error, SchemaError, WriteError};
 use throttle::{
-    Clock, DynamoStore, Failure, Limit, ManualClock, Plan, PlanId, Plans, Request, Store,
-    StoreError, Subject, SystemClock, Throttle, ThrottleError, Timestamp,
+    Clock, DynamoStore, Failure, Limit, ManualClock, Plan, PlanId, Plans, Request, Store, Subject,
+    SystemClock, Throttle, ThrottleError, Timestamp,
 };
 
 const PLAN: &str = r#"{"throttle": {"rateLimit": 1, "burstLimit": 5},
@@ -54,7 +53,7 @@ async fn decide<S: Store>(store: S) -> Result<throttle::Decision, ThrottleError>
 #[tokio::test]
 async fn a_table_is_created_once() {
     let served = serve().await;
-    let missing = TableError::Missing { table: TABLE.to_owned() };
+    let missing = SchemaError::Missing { table: TABLE.to_owned() };
     assert_eq!(table::check(&served.client, TABLE).await, Err(missing));
     assert_eq!(table::create(&served.client, TABLE).await, Ok(true));
     assert_eq!(table::create(&served.client, TABLE).await, Ok(false));
@@ -82,7 +81,7 @@ async fn a_table_of_another_shape_is_refused() {
             .await
             .unwrap();
         let created = table::create(&served.client, name).await;
-        assert!(matches!(created, Err(TableError::Schema { .. })), "{created:?}");
+        assert!(matches!(created, Err(SchemaError::Schema { .. })), "{created:?}");
     }
 }
 
@@ -380,7 +379,7 @@ async fn damaged_plans_are_refused() {
             other => panic!("a damaged {attribute} gave {other:?}"),
         }
         let got = Plans::new(served.client.clone(), TABLE).get(&free()).await;
-        assert!(matches!(got, Err(StoreError::Damaged(_))));
+        assert!(matches!(got, Err(Error::Damaged(_))));
     }
 }
 

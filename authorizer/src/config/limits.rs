@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+use table::connect::OPERATION_TIMEOUT;
 use throttle::FailurePolicy;
-use throttle::dynamo::OPERATION_TIMEOUT;
 
 /// What `subject` says where keys are looked up, and no claim.
 const API_KEY: &str = "api_key";

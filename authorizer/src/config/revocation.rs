@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use throttle::dynamo::OPERATION_TIMEOUT;
+use table::connect::OPERATION_TIMEOUT;
 
 /// The longest time that an answer may be kept, in seconds.
 const MAX_CACHE: u64 = 3_600;

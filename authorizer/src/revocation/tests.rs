@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use table::{Client, Connect};
 use throttle::ManualClock;
-use throttle::dynamo::{Client, Connect};
 
 use super::*;
 use crate::claims::checks_for_tests;

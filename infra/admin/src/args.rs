@@ -12,6 +12,11 @@ pub(crate) fn plan_id(text: &str) -> Result<PlanId, String> {
     PlanId::new(text).map_err(|error| error.to_string())
 }
 
+/// The name of a plan that an assignment holds.
+pub(crate) fn stored_plan_id(text: &str) -> Result<PlanId, Failed> {
+    plan_id(text).map_err(|error| Failed::refused(format!("the assigned plan's name {error}")))
+}
+
 pub(crate) fn subject(text: &str) -> Result<Subject, String> {
     Subject::new(text).map_err(|error| error.to_string())
 }

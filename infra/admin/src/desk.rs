@@ -4,12 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
-use throttle::dynamo::{Client, Connect};
-use throttle::table::{Item, Items};
-use throttle::{
-    Assignments, Buckets, Clock, Keys, PlanId, PlanRecord, Plans, Revocations, SystemClock,
-    Timestamp,
-};
+use table::{Assignments, Client, Connect, Items, Keys, Revocations};
+use throttle::{Buckets, Clock, PlanId, PlanRecord, Plans, SystemClock, Timestamp};
 
 use crate::exit::Failed;
 use crate::output::Output;
@@ -63,23 +59,23 @@ impl Desk {
     }
 
     pub(crate) fn plans(&self) -> Plans {
-        self.items()
+        Plans::new(self.client.clone(), &self.table)
     }
 
     pub(crate) fn keys(&self) -> Keys {
-        self.items()
+        Items::new(self.client.clone(), &self.table)
     }
 
     pub(crate) fn assignments(&self) -> Assignments {
-        self.items()
+        Items::new(self.client.clone(), &self.table)
     }
 
     pub(crate) fn buckets(&self) -> Buckets {
-        self.items()
+        Buckets::new(self.client.clone(), &self.table)
     }
 
     pub(crate) fn revocations(&self) -> Revocations {
-        self.items()
+        Items::new(self.client.clone(), &self.table)
     }
 
     /// The plan of this name, which must be there.
@@ -96,10 +92,6 @@ impl Desk {
     pub(crate) fn would(&self, what: &str) -> Result<(), Failed> {
         let text = format!("would {what}; nothing was done");
         self.output.print(text, &json!({"dryRun": true, "would": what}))
-    }
-
-    fn items<T: Item>(&self) -> Items<T> {
-        Items::new(self.client.clone(), self.table.clone())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-use throttle::table::{GrantError, TableError, WriteError};
-use throttle::{Failure, PlanError, StoreError};
+use table::{Error, Failure, SchemaError, WriteError};
+use throttle::{GrantError, PlanError};
 
 /// A command that wasn't done: its exit code, and a line for people for each thing that is wrong.
 #[derive(Debug)]
@@ -95,17 +95,17 @@ pub(crate) enum Trouble {
 impl From<WriteError> for Trouble {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Conflict { .. }
-            | WriteError::Missing { .. }
-            | WriteError::Store(StoreError::Damaged(_)) => Self::Row(error.to_string()),
+            WriteError::Conflict { .. } | WriteError::Missing { .. } | WriteError::Damaged(_) => {
+                Self::Row(error.to_string())
+            }
             error => Self::Table(error.into()),
         }
     }
 }
 
-impl From<StoreError> for Trouble {
-    fn from(error: StoreError) -> Self {
-        WriteError::Store(error).into()
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        WriteError::from(error).into()
     }
 }
 
@@ -115,20 +115,20 @@ impl From<PlanError> for Failed {
     }
 }
 
-impl From<TableError> for Failed {
-    fn from(error: TableError) -> Self {
+impl From<SchemaError> for Failed {
+    fn from(error: SchemaError) -> Self {
         match error {
-            TableError::Failure(failure) => failure.into(),
-            TableError::NotReady { .. } => Self::unavailable(error.to_string()),
+            SchemaError::Failure(failure) => failure.into(),
+            SchemaError::NotReady { .. } => Self::unavailable(error.to_string()),
             _ => Self::refused(error.to_string()),
         }
     }
 }
 
-impl From<StoreError> for Failed {
-    fn from(error: StoreError) -> Self {
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
         match error {
-            StoreError::Failure(failure) => failure.into(),
+            Error::Failure(failure) => failure.into(),
             _ => Self::refused(error.to_string()),
         }
     }
@@ -137,7 +137,7 @@ impl From<StoreError> for Failed {
 impl From<WriteError> for Failed {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Store(error) => error.into(),
+            WriteError::Failure(failure) => failure.into(),
             _ => Self::refused(error.to_string()),
         }
     }
@@ -146,7 +146,7 @@ impl From<WriteError> for Failed {
 impl From<GrantError> for Failed {
     fn from(error: GrantError) -> Self {
         match error {
-            GrantError::Store(error) => error.into(),
+            GrantError::Table(error) => error.into(),
             GrantError::Id(_) => Self::misuse(error.to_string()),
             _ => Self::refused(error.to_string()),
         }

@@ -10,9 +10,14 @@ use throttle::Timestamp;
 use crate::exit::Failed;
 
 /// A moment in UTC to the second, `2026-11-21T09:00:00Z`.
-pub(crate) fn moment(moment: Timestamp) -> String {
-    let secs = i64::try_from(moment.as_secs()).unwrap_or(i64::MAX);
+pub(crate) fn moment(moment: impl Into<Timestamp>) -> String {
+    let secs = i64::try_from(seconds(moment)).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(secs).unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
+/// A moment in whole seconds since the Unix epoch.
+pub(crate) fn seconds(moment: impl Into<Timestamp>) -> u64 {
+    moment.into().as_secs()
 }
 
 /// A moment's day in UTC, `2026-11-21`.

@@ -11,8 +11,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use throttle::table::{Plans, TableError, WriteError};
-use throttle::{Plan, PlanError, PlanId};
+use ::table::{SchemaError, WriteError};
+use throttle::{Plan, PlanError, PlanId, Plans};
 use tokio::net::TcpListener;
 
 use crate::clock::Now;
@@ -49,7 +49,7 @@ pub enum Error {
     Table(#[from] table::Error),
     /// Making the table.
     #[error(transparent)]
-    Create(#[from] TableError),
+    Create(#[from] SchemaError),
     /// Writing a demonstration plan.
     #[error("can't write the plan `{plan}`: {source}")]
     Plan {
@@ -253,7 +253,7 @@ async fn start_table(
 
 async fn fill(table: &Table, now: &Now) -> Result<(), Error> {
     let client = table.client();
-    throttle::table::create(&client, demo::TABLE).await?;
+    ::table::create(&client, demo::TABLE).await?;
     let plans = Plans::new(client, demo::TABLE);
     for (name, json) in demo::PLANS {
         let failed = |source: WriteError| Error::Plan { plan: name, source: Box::new(source) };

@@ -1,7 +1,7 @@
 //! The notices that a bucket makes due: pure arithmetic.
 
-use throttle::table::{BucketRecord, NoticeId};
-use throttle::{PlanRecord, Timestamp, Window};
+use table::NoticeId;
+use throttle::{BucketRecord, PlanRecord, Timestamp, Window};
 
 /// The shares of a quota that cause a notice, in hundredths.
 pub const THRESHOLDS: [u8; 2] = [80, 100];
@@ -34,8 +34,8 @@ pub fn due(bucket: &BucketRecord, plan: &PlanRecord, now: Timestamp) -> Vec<Due>
         for percent in THRESHOLDS {
             let reached = u128::from(used) * 100 >= u128::from(limit) * u128::from(percent);
             if used > 0 && reached {
-                let subject = bucket.subject.clone();
-                let id = NoticeId { subject, counter: window.counter, percent };
+                let subject = bucket.subject.as_str().to_owned();
+                let id = NoticeId { subject, counter: window.counter.to_string(), percent };
                 all.push(Due { id, window, used, limit });
             }
         }
@@ -46,8 +46,8 @@ pub fn due(bucket: &BucketRecord, plan: &PlanRecord, now: Timestamp) -> Vec<Due>
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use throttle::table::{Attributes, Item as _};
-    use throttle::{Plan, PlanId, Subject};
+    use table::{Attributes, Item as _};
+    use throttle::{Plan, PlanId};
 
     use super::*;
 
@@ -66,12 +66,12 @@ mod tests {
         let item: serde_dynamo::Item =
             serde_json::from_str(&format!("{{{}}}", json.join(","))).unwrap();
         let item: Attributes = item.into();
-        BucketRecord::read(Subject::new("maria").unwrap(), &item).unwrap().unwrap()
+        BucketRecord::read("maria", &item).unwrap().unwrap()
     }
 
     fn told(quotas: &str, counters: &[(&str, i64)]) -> Vec<(String, u8, u64, u64)> {
         let due = due(&used(counters), &plan(quotas), NOW).into_iter();
-        due.map(|due| (due.id.counter.to_string(), due.id.percent, due.used, due.limit)).collect()
+        due.map(|due| (due.id.counter, due.id.percent, due.used, due.limit)).collect()
     }
 
     const DAILY: &str = r#"{"limit": 10, "period": "DAY"}"#;

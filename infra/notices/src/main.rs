@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use notices::{Teller, Topic};
 use serde_json::Value;
+use table::Connect;
 use throttle::SystemClock;
-use throttle::dynamo::Connect;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -2,8 +2,8 @@
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use serde_json::Value;
-use throttle::table::{Attributes, BucketRecord, Item as _};
-use throttle::{Subject, Timestamp};
+use table::{Attributes, Item as _};
+use throttle::{BucketRecord, Timestamp};
 
 /// A bucket as it was written, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum RecordError {
     NoImage,
     /// The bucket in it is damaged.
     #[error(transparent)]
-    Damaged(#[from] throttle::Damage),
+    Damaged(#[from] table::Damage),
 }
 
 /// Reads the bucket in a record; `None` for any other item, or for a deletion.
@@ -45,14 +45,13 @@ pub fn bucket(record: &Value) -> Result<Option<Bucket>, RecordError> {
     if record.event_name == "REMOVE" {
         return Ok(None);
     }
-    let subject: Subject = BucketRecord::parse(name).ok_or(RecordError::Form)?;
     let written = record.change.approximate_creation_date_time.timestamp();
     let written = u64::try_from(written).map_err(|_| RecordError::Form)?;
     let image: Attributes = record.change.new_image.into();
     if image.is_empty() {
         return Err(RecordError::NoImage);
     }
-    let record = BucketRecord::read(subject, &image)?;
+    let record = BucketRecord::read(name, &image)?;
     Ok(record.map(|record| Bucket { record, written: Timestamp::from_secs(written) }))
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use throttle::table::{Claim, Notices, Plans};
-use throttle::{Cache, Clock, PlanId, PlanRecord, StoreError};
+use table::{Claim, Notices};
+use throttle::{Cache, Clock, PlanId, PlanRecord, Plans, StoreError};
 
 use crate::due::{Due, due};
 use crate::record::{Bucket, bucket};
@@ -40,7 +40,7 @@ pub struct Teller<C> {
 #[derive(Clone, Debug, thiserror::Error)]
 enum Again {
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Table(#[from] StoreError),
     #[error(transparent)]
     Publish(#[from] PublishError),
     #[error("another invocation is giving this notice")]
@@ -56,7 +56,7 @@ impl<C> fmt::Debug for Teller<C> {
 impl<C: Clock> Teller<C> {
     /// Sends the notices of this table to this topic.
     #[must_use]
-    pub fn new(client: &throttle::dynamo::Client, table: &str, topic: Topic, clock: C) -> Self {
+    pub fn new(client: &table::Client, table: &str, topic: Topic, clock: C) -> Self {
         Self {
             plans: Plans::new(client.clone(), table),
             notices: Notices::new(client.clone(), table),
@@ -104,15 +104,17 @@ impl<C: Clock> Teller<C> {
     }
 
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
-        self.kept_plans.get(id.as_str(), self.clock.moment(), self.plans.get(id)).await
+        let read = async { Ok(self.plans.get(id).await?) };
+        self.kept_plans.get(id.as_str(), self.clock.moment(), read).await
     }
 
     /// Publishes a notice, unless it was published before.
     async fn once(&self, due: &Due, plan: &PlanId) -> Result<(), Again> {
         let now = self.clock.now();
         let until = now.saturating_add(CLAIM);
-        match self.notices.claim(&due.id, now, until, REMEMBER).await? {
-            Claim::Told => return Ok(()),
+        let claim = self.notices.claim(&due.id, now, until, REMEMBER).await;
+        match claim.map_err(StoreError::from)? {
+            Claim::Sent => return Ok(()),
             Claim::Theirs => return Err(Again::Claimed),
             Claim::Ours => {}
         }
@@ -123,7 +125,7 @@ impl<C: Clock> Teller<C> {
             return Err(error.into());
         }
         // Without the mark, it would be published again.
-        if let Err(error) = self.notices.told(&due.id, self.clock.now()).await {
+        if let Err(error) = self.notices.sent(&due.id, self.clock.now()).await {
             tracing::error!(%error, "a notice may be given twice");
         }
         Ok(())

@@ -63,9 +63,9 @@ impl Topic {
     /// SNS has not taken it, or its answer was lost.
     pub async fn publish(&self, due: &Due, plan: &PlanId) -> Result<(), PublishError> {
         let Due { id, window, used, limit } = due;
-        let period = period(id.counter.period());
+        let period = period(window.counter.period());
         let message = json!({
-            "subject": id.subject.as_str(),
+            "subject": id.subject,
             "plan": plan.as_str(),
             "percent": id.percent,
             "used": used,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lambda_http::{Error, Request, service_fn};
 use orders::{Setting, answer};
-use throttle::dynamo::Connect;
+use table::Connect;
 use throttle::{DynamoStore, SystemClock, Throttle};
 
 #[tokio::main(flavor = "current_thread")]

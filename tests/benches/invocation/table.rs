@@ -2,8 +2,8 @@
 
 use std::sync::mpsc;
 
-use throttle::dynamo::Connect;
-use throttle::{Clock, Plan, PlanId, Plans, SystemClock, table};
+use table::Connect;
+use throttle::{Clock, Plan, PlanId, Plans, SystemClock};
 
 pub(crate) const TABLE: &str = "tollgate";
 

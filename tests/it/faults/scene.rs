@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use table::{Client, Connect};
 use tests::bound::{Account, Outcome, Promise, Span};
 use tests::{authorizer, skewed};
-use throttle::dynamo::{Client, Connect};
-use throttle::{
-    Buckets, Clock as _, Period, Plan, PlanId, Plans, Rate, Subject, SystemClock, table,
-};
+use throttle::{Buckets, Clock as _, Period, Plan, PlanId, Plans, Rate, Subject, SystemClock};
 use tokio::time::{sleep, timeout};
 
 use super::fleet::{Call, Environment, now};

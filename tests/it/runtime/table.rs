@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use throttle::dynamo::{Client, Connect};
-use throttle::{
-    Buckets, Clock as _, History, Key, KeyDetails, Keys, Plan, PlanId, Plans, Revocable,
-    Revocation, Revocations, Subject, SystemClock, table,
-};
+use table::{Client, Connect, Key, KeyDetails, Keys, Revocable, Revocation, Revocations};
+use throttle::{Buckets, Clock as _, History, Plan, PlanId, Plans, Subject, SystemClock};
 
 const TABLE: &str = "tollgate";
 
@@ -37,9 +34,11 @@ impl Table {
         Plans::new(client.clone(), TABLE).put(&id, &plan, None, now).await.unwrap();
 
         let keys = Keys::new(client.clone(), TABLE);
-        let details = KeyDetails::new(Subject::new(HOLDER).unwrap());
-        let (good, _) = keys.create(details.clone(), now).await.unwrap();
-        let (disabled, _) = keys.create(details.with_enabled(false), now).await.unwrap();
+        let details = KeyDetails::new(HOLDER);
+        let [good, disabled] = [(); 2].map(|()| Key::generate().unwrap());
+        keys.put(&good, details.clone(), now).await.unwrap();
+        let details = KeyDetails { enabled: false, ..details };
+        keys.put(&disabled, details, now).await.unwrap();
 
         let expires = now.saturating_add(Duration::from_secs(86_400));
         let revocation = Revocation::new(Revocable::user(issuer, REVOKED), now, expires);

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use http::{Response, StatusCode, response};
 use lambda_http::{Body, Error, Request};
-use throttle::dynamo::Connect;
+use table::Connect;
 use throttle::layer::{Authorizer, By, Limits, Plans};
 use throttle::{DynamoStore, PlanId, SystemClock, Throttle};
 use tower::ServiceBuilder;

@@ -9,8 +9,8 @@ use http::request::Parts;
 
 use super::Authorizer;
 use crate::clock::Clock;
-use crate::directory::Directory;
 use crate::failure::StoreError;
+use crate::key_lookup::KeyLookup;
 use crate::name::{PlanId, Subject};
 
 /// Chooses the plan of a request.
@@ -67,10 +67,10 @@ impl Plans {
 
     /// The plan that the table assigns to a subject; the default where it assigns none.
     #[must_use]
-    pub fn assigned<C: Clock>(directory: Arc<Directory<C>>, default: PlanId) -> Self {
+    pub fn assigned<C: Clock>(lookup: Arc<KeyLookup<C>>, default: PlanId) -> Self {
         let look_up = move |subject: Subject| {
-            let directory = Arc::clone(&directory);
-            async move { directory.plan_of(&subject).await }
+            let lookup = Arc::clone(&lookup);
+            async move { lookup.plan_of(&subject).await }
         };
         Self::looked_up(look_up, default)
     }

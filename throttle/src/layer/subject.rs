@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use http::request::Parts;
+use table::{Digest, Key};
 
 use super::authorizer::Unreadable;
 use super::{Authorizer, address};
-use crate::key::Key;
 use crate::name::{NameError, Subject};
-use crate::table::Digest;
 
 /// Finds the subject of a request.
 ///
@@ -112,7 +111,7 @@ impl By {
         Self::new(source, move |parts, naming| naming.text(only(parts, &name)?))
     }
 
-    /// By an API key in a header: the subject is its digest, as in [`Digest`](crate::Digest).
+    /// By an API key in a header: the subject is its digest, as in [`Digest::subject`].
     ///
     /// The key itself is not stored, and is not looked up: every text of a key's form has a bucket.
     #[must_use]
@@ -120,7 +119,7 @@ impl By {
         let source = format!("the API key in the header `{name}`");
         Self::new(source, move |parts, _| {
             let key = Key::parse(only(parts, &name)?).map_err(|_| Fault::Malformed)?;
-            Ok(key.digest().subject())
+            subject(key.digest().subject())
         })
     }
 

@@ -1,43 +1,38 @@
 //! A store in a DynamoDB table: one conditional UpdateItem a decision.
 
-mod connect;
+mod buckets;
 mod expression;
-mod transport;
+mod history;
+mod item;
+mod plans;
+mod size;
 
-use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
-
-use aws_credential_types::provider::error::CredentialsError;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     ConsumedCapacity, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
     ThrottlingReason,
 };
-use aws_smithy_http::endpoint::error::ResolveEndpointError;
-use aws_smithy_runtime_api::client::endpoint::error::ResolveEndpointError as UnappliedEndpointError;
+use table::connect::{OPERATION_TIMEOUT, Repeats};
+use table::{Client, Connect, PK};
 
-pub use aws_sdk_dynamodb::Client;
-pub use connect::Connect;
-pub use transport::{TlsError, Transport, tls};
+pub use buckets::{Buckets, GrantError};
+pub use history::BucketRecord;
+pub use plans::Plans;
 
 use crate::bucket::Write;
-use crate::failure::{Failure, StoreError};
+use crate::failure::{Damage, Failure, StoreError};
 use crate::name::{NameError, PlanId, Subject, checked};
 use crate::store::{Answer, Consumed, ONE_UNIT, PlanRecord, Store, Tolls};
-use crate::table::Plans;
-use crate::table::item::{self, PK};
 use expression::Expression;
-use transport::Repeats;
 
 /// Buckets and plans in a DynamoDB table. Clones share the connections and the count.
 ///
 /// Every call has a time-out. A write whose answer is lost may have been applied, and is repeated
-/// in one case only: see [`Transport`]. The repetition counts as a call of its own.
+/// in one case only: see [`Transport`](table::connect::Transport). The repetition counts as a call of its own.
 #[derive(Clone, Debug)]
 pub struct DynamoStore {
     client: Client,
@@ -93,7 +88,7 @@ impl DynamoStore {
 
 impl Store for DynamoStore {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
-        self.plans.get(id).await
+        Ok(self.plans.get(id).await?)
     }
 
     async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
@@ -124,7 +119,7 @@ impl DynamoStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(PK, item::bucket::key(self.region.as_deref(), subject))
+            .key(PK, item::key(self.region.as_deref(), subject))
             .update_expression(update)
             .condition_expression(condition)
             .set_expression_attribute_names(Some(names))
@@ -148,15 +143,16 @@ impl DynamoStore {
                 *milliunits = units.and_then(thousandths).unwrap_or(ONE_UNIT);
                 // Without what it wrote there is no telling whether it did.
                 let written = answer.attributes.ok_or(Failure::Outage)?;
-                Ok(Answer::Applied(item::bucket::state(&written, write)?))
+                Ok(Answer::Applied(item::state(&written, write).map_err(Damage::from)?))
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(kept)) => {
-                    let found = kept.item().map(|item| item::bucket::state(item, write));
-                    Ok(Answer::Kept(found.transpose()?.unwrap_or_default()))
+                    let found = kept.item().map(|item| item::state(item, write));
+                    let found = found.transpose().map_err(Damage::from)?;
+                    Ok(Answer::Kept(found.unwrap_or_default()))
                 }
                 Some(error) if is_hot_key(error) => Err(Failure::HotKey.into()),
-                _ => Err(failure(&error).into()),
+                _ => Err(Failure::from(table::Failure::from(error)).into()),
             },
         }
     }
@@ -182,67 +178,35 @@ fn thousandths(units: f64) -> Option<u64> {
     format!("{units:.3}").replacen('.', "", 1).parse().ok()
 }
 
-/// Classifies an error of the SDK. Keeps DynamoDB's name for it and nothing else.
-pub(crate) fn failure<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Failure {
-    match error {
-        SdkError::TimeoutError(_) => Failure::TimedOut,
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => Failure::TimedOut,
-        SdkError::DispatchFailure(failure) if failure.is_io() => Failure::Unreachable,
-        SdkError::DispatchFailure(failure)
-            if failure.as_connector_error().is_some_and(has_never_left) =>
-        {
-            Failure::Unconfigured
+impl From<table::Failure> for Failure {
+    fn from(failure: table::Failure) -> Self {
+        match failure {
+            table::Failure::TimedOut => Self::TimedOut,
+            table::Failure::Unreachable => Self::Unreachable,
+            table::Failure::Throttled => Self::Throttled,
+            table::Failure::NoTable => Self::NoTable,
+            table::Failure::Denied { code } => Self::Denied { code },
+            table::Failure::Unconfigured => Self::Unconfigured,
+            table::Failure::Rejected { code } => Self::Rejected { code },
+            table::Failure::Contended { calls } => Self::Contended { calls },
+            _ => Self::Outage,
         }
-        SdkError::ConstructionFailure(_) => Failure::Unconfigured,
-        SdkError::ServiceError(service) => named(service.err().code()),
-        // Also any other error of a connection: the request may have left and been applied.
-        _ => Failure::Outage,
     }
 }
 
-/// Returns true if no byte of the request can have left: it could not be signed or addressed.
-fn has_never_left(error: &ConnectorError) -> bool {
-    let causes = || std::iter::successors(error.source(), |&cause| cause.source());
-    // To hyper a connection that its runtime dropped is the user's error too; it may have written.
-    let invalid = error.is_user() && !causes().any(<dyn Error>::is::<hyper::Error>);
-    let unsigned = |cause: &(dyn Error + 'static)| {
-        cause.is::<CredentialsError>()
-            || cause.is::<ResolveEndpointError>()
-            || cause.is::<UnappliedEndpointError>()
-            // The SDK's error for a client without credentials has a private type.
-            || cause.to_string().starts_with(NO_AUTH_SCHEME)
-    };
-    invalid || causes().any(unsigned)
-}
-
-/// The begin of the SDK's message for a client that has no credentials.
-const NO_AUTH_SCHEME: &str = "failed to select an auth scheme";
-
-fn named(code: Option<&str>) -> Failure {
-    match code {
-        Some(
-            "ProvisionedThroughputExceededException"
-            | "RequestLimitExceeded"
-            | "ThrottlingException"
-            | "TransactionConflictException",
-        ) => Failure::Throttled,
-        Some("ResourceNotFoundException") => Failure::NoTable,
-        Some(
-            code @ ("AccessDeniedException"
-            | "ExpiredTokenException"
-            | "IncompleteSignatureException"
-            | "InvalidSignatureException"
-            | "MissingAuthenticationTokenException"
-            | "UnrecognizedClientException"),
-        ) => Failure::Denied { code: code.to_owned() },
-        Some("InternalServerError" | "ServiceUnavailable" | "InternalFailure") | None => {
-            Failure::Outage
-        }
-        Some(code) => Failure::Rejected { code: code.chars().take(100).collect() },
+impl From<table::Damage> for Damage {
+    fn from(damage: table::Damage) -> Self {
+        let table::Damage { item, attribute, problem } = damage;
+        Self { item, attribute, problem }
     }
 }
 
-/// How long one call may take in all, unless it is said.
-///
-/// A decision is worth waiting this long for, and no longer.
-pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(100);
+impl From<table::Error> for StoreError {
+    fn from(error: table::Error) -> Self {
+        match error {
+            table::Error::Damaged(damage) => Self::Damaged(damage.into()),
+            table::Error::Failure(failure) => Self::Failure(failure.into()),
+            _ => Self::Failure(Failure::Outage),
+        }
+    }
+}

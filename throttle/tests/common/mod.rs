@@ -5,8 +5,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use throttle::dynamo::{Client, Connect};
-use throttle::table;
+use table::{Client, Connect};
 
 /// A server in memory with a table in it; it ends with the test's process.
 pub(crate) struct Served {

@@ -2,10 +2,10 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 
-use throttle::table::GrantError;
+use table::{Error, TextError};
 use throttle::{
-    Buckets, DynamoStore, Limit, ManualClock, NameError, Period, Plan, PlanId, Plans, Refund,
-    Request, Store, StoreError, Subject, Throttle, ThrottleError, Usage,
+    Buckets, DynamoStore, GrantError, Limit, ManualClock, NameError, Period, Plan, PlanId, Plans,
+    Refund, Request, Store, Subject, Throttle, ThrottleError, Usage,
 };
 
 use crate::common::{Served, TABLE, serve_table};
@@ -309,11 +309,11 @@ async fn grants_are_bounded() {
     assert!(grant(most, "a").await.is_ok());
     assert_eq!(grant(1, "b").await, Err(GrantError::TooMuch));
     assert!(grant(1, "a").await.is_ok(), "made already");
-    assert_eq!(grant(1, "").await, Err(GrantError::Id(NameError::Empty)));
-    assert_eq!(grant(1, "a\n").await, Err(GrantError::Id(NameError::Control)));
+    assert_eq!(grant(1, "").await, Err(GrantError::Id(TextError::Empty)));
+    assert_eq!(grant(1, "a\n").await, Err(GrantError::Id(TextError::Control)));
     let long = "x".repeat(65);
     let long = buckets.grant(&maria(), Period::Day, some(1), &long, now()).await;
-    assert_eq!(long, Err(GrantError::Id(NameError::TooLong { bytes: 65, max: 64 })));
+    assert_eq!(long, Err(GrantError::Id(TextError::TooLong { bytes: 65, max: 64 })));
 }
 
 #[tokio::test]
@@ -353,15 +353,15 @@ async fn damaged_buckets_are_neither_read_nor_granted() {
         buckets.reset(&maria()).await.unwrap();
         buckets.grant(&maria(), Period::Day, some(10), "a", now()).await.unwrap();
         edit(&served, "BUCKET#maria", attribute, Some(value.clone())).await;
-        let damaged = |error: Option<StoreError>| match error {
-            Some(StoreError::Damaged(damage)) => {
-                assert_eq!((damage.item(), damage.attribute()), ("bucket", attribute));
+        let damaged = |error: Option<Error>| match error {
+            Some(Error::Damaged(damage)) => {
+                assert_eq!((damage.item, damage.attribute.as_str()), ("bucket", attribute));
             }
             other => panic!("{attribute} = {value:?}: {other:?}"),
         };
         damaged(buckets.usage(&maria()).await.err());
         match buckets.grant(&maria(), Period::Day, some(1), "a", now()).await {
-            Err(GrantError::Store(error)) => damaged(Some(error)),
+            Err(GrantError::Table(error)) => damaged(Some(error)),
             other => panic!("{attribute} = {value:?}: {other:?}"),
         }
     }

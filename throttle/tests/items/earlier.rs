@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use throttle::table::{NoticeId, Notices, RevocationKind};
+use table::{Assignments, Key, Keys, NoticeId, Notices, Revocable, RevocationKind, Revocations};
 use throttle::{
-    Assignments, Buckets, DynamoStore, FailurePolicy, Key, Keys, Limit, ManualClock, Period,
-    PlanId, Plans, Request, Revocable, Revocations, Subject, Throttle,
+    Buckets, DynamoStore, FailurePolicy, Limit, ManualClock, Period, PlanId, Plans, Request,
+    Subject, Throttle,
 };
 
 use crate::common::{Served, TABLE, serve_table};
@@ -64,13 +64,13 @@ async fn what_operators_stored_is_read() {
     let keys = Keys::new(client(), TABLE);
     let key = |number| Key::parse(format!("throwaway-key-for-tests-{number:04}")).unwrap();
     let first = keys.find(&key(1)).await.unwrap().unwrap().details;
-    assert_eq!((first.subject(), first.plan()), (&subject("maria"), Some(&id("gold"))));
-    assert_eq!((first.name(), first.expires()), (Some("first"), Some(after(86_400))));
-    assert!(!keys.find(&key(2)).await.unwrap().unwrap().details.enabled());
+    assert_eq!((first.subject.as_str(), first.plan()), ("maria", Some("gold")));
+    assert_eq!((first.name.as_deref(), first.expires), (Some("first"), Some(after(86_400).into())));
+    assert!(!keys.find(&key(2)).await.unwrap().unwrap().details.enabled);
 
     let assignments = Assignments::new(client(), TABLE);
-    let assigned = assignments.get(&subject("maria")).await.unwrap().unwrap();
-    assert_eq!((assigned.plan, assigned.version), (id("gold"), 2));
+    let assigned = assignments.get("maria").await.unwrap().unwrap();
+    assert_eq!((assigned.plan.as_str(), assigned.version), ("gold", 2));
 
     let targets = [
         (RevocationKind::Token, "jti-1"),
@@ -81,13 +81,16 @@ async fn what_operators_stored_is_read() {
     let targets = targets.map(|(kind, name)| Revocable::new(kind, "https://issuer.example", name));
     let found = Revocations::new(client(), TABLE).get_many(&targets).await.unwrap();
     assert_eq!(found.len(), 4);
-    assert!(found.iter().all(|it| it.expires() == after(3_600) && it.reason() == Some("a test")));
+    assert!(
+        found.iter().all(|it| it.expires() == after(3_600).into() && it.reason() == Some("a test"))
+    );
 
     let notices = Notices::new(client(), TABLE);
-    let counter = Period::Day.window(now()).counter;
-    let notice = |percent| NoticeId { subject: subject("maria"), counter, percent };
-    assert_eq!(notices.get(&notice(80)).await.unwrap().unwrap().told_at, Some(after(1)));
-    assert_eq!(notices.get(&notice(100)).await.unwrap().unwrap().told_at, None);
+    let counter = Period::Day.window(now()).counter.to_string();
+    let notice =
+        |percent| NoticeId { subject: "maria".to_owned(), counter: counter.clone(), percent };
+    assert_eq!(notices.get(&notice(80)).await.unwrap().unwrap().sent_at, Some(after(1).into()));
+    assert_eq!(notices.get(&notice(100)).await.unwrap().unwrap().sent_at, None);
 }
 
 #[tokio::test]

@@ -1,8 +1,7 @@
 //! Keys: shown once, found by their digest.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use throttle::table::WriteError;
-use throttle::{Key, KeyDetails, Keys, PlanId, StoreError, Subject};
+use table::{Error, Key, KeyDetails, KeyRecord, Keys, WriteError};
 
 use crate::common::{Served, TABLE, serve_table};
 use crate::counted::Counted;
@@ -12,17 +11,34 @@ fn keys(served: &Served) -> Keys {
     Keys::new(served.client.clone(), TABLE)
 }
 
+async fn create(keys: &Keys, details: KeyDetails) -> (Key, KeyRecord) {
+    let key = Key::generate().unwrap();
+    let record = keys.put(&key, details, now()).await.unwrap();
+    (key, record)
+}
+
+fn expiring(secs: u64) -> KeyDetails {
+    KeyDetails { expires: Some(after(secs).into()), ..details() }
+}
+
+fn named(name: &str) -> KeyDetails {
+    KeyDetails { name: Some(name.to_owned()), ..details() }
+}
+
 fn details() -> KeyDetails {
-    KeyDetails::new(Subject::new("maria").unwrap())
+    KeyDetails::new("maria")
 }
 
 #[tokio::test]
 async fn a_key_is_told_once_and_never_stored() {
     let served = serve_table().await;
-    let details = details().with_plan(PlanId::new("gold").unwrap()).with_expiry(after(60));
-    let details = details.with_name("laptop").unwrap().with_description("at home").unwrap();
-    let (key, record) = keys(&served).create(details, now()).await.unwrap();
-    assert_eq!((record.version, record.created), (1, now()));
+    let details = KeyDetails {
+        name: Some("laptop".to_owned()),
+        description: Some("at home".to_owned()),
+        ..expiring(60).with_plan("gold")
+    };
+    let (key, record) = create(&keys(&served), details).await;
+    assert_eq!((record.version, record.created), (1, now().into()));
     assert_eq!(keys(&served).find(&key).await.unwrap(), Some(record.clone()));
     assert_eq!(keys(&served).get(&record.digest).await.unwrap(), Some(record.clone()));
     let item = raw(&served, &format!("KEY#{}", record.digest)).await.unwrap();
@@ -36,23 +52,23 @@ async fn a_key_is_told_once_and_never_stored() {
 #[tokio::test]
 async fn a_key_on_several_plans_keeps_them_all() {
     let served = serve_table().await;
-    let [gold, free, other] = ["gold", "free", "other"].map(|id| PlanId::new(id).unwrap());
+    let [gold, free, other] = ["gold", "free", "other"].map(str::to_owned);
     let several = details().with_plans(free.clone(), [gold.clone(), free.clone(), gold.clone()]);
-    assert_eq!(several.plans(), [free.clone(), gold.clone()]);
-    let (_, record) = keys(&served).create(several, now()).await.unwrap();
+    assert_eq!(several.plans, [free.clone(), gold.clone()]);
+    let (_, record) = create(&keys(&served), several).await;
     let read = keys(&served).get(&record.digest).await.unwrap().unwrap();
     assert_eq!(read, record);
-    assert_eq!(read.details.plan(), Some(&free));
+    assert_eq!(read.details.plan(), Some("free"));
     // Another of them counts: it keeps the first. One from elsewhere replaces them all.
     let switched = read.details.clone().with_plan(gold.clone());
-    assert_eq!(switched.plans(), [gold.clone(), free.clone()]);
-    assert_eq!(switched.with_plan(other.clone()).plans(), [other]);
+    assert_eq!(switched.plans, [gold.clone(), free.clone()]);
+    assert_eq!(switched.with_plan(other.clone()).plans, [other]);
 
     // As items were written before a key could be on several.
     let pk = format!("KEY#{}", record.digest);
     edit(&served, &pk, "plan_ids", None).await;
     let read = keys(&served).get(&record.digest).await.unwrap().unwrap();
-    assert_eq!(read.details.plans(), [free]);
+    assert_eq!(read.details.plans, [free]);
     for wrong in [text("gold"), AttributeValue::L(vec![number(5)])] {
         edit(&served, &pk, "plan_ids", Some(wrong)).await;
         let damaged = keys(&served).get(&record.digest).await.unwrap_err();
@@ -62,17 +78,17 @@ async fn a_key_on_several_plans_keeps_them_all() {
 
 #[tokio::test]
 async fn a_key_is_valid_while_enabled_and_not_expired() {
-    let details = details().with_expiry(after(60));
+    let details = expiring(60);
     assert!(details.is_valid(after(59)) && !details.is_valid(after(60)));
-    assert!(!details.with_enabled(false).is_valid(now()));
+    assert!(!KeyDetails { enabled: false, ..details }.is_valid(now()));
 }
 
 #[tokio::test]
 async fn a_key_from_elsewhere_is_stored_once() {
     let served = serve_table().await;
     let key = Key::parse("apikey1234abcdefghij0123456789").unwrap();
-    let record = keys(&served).import(&key, details(), now()).await.unwrap();
-    let again = keys(&served).import(&key, details().with_enabled(false), now()).await;
+    let record = keys(&served).put(&key, details(), now()).await.unwrap();
+    let again = keys(&served).put(&key, KeyDetails { enabled: false, ..details() }, now()).await;
     assert_eq!(again, Err(WriteError::Conflict { item: "key" }));
     assert_eq!(keys(&served).find(&key).await.unwrap(), Some(record));
 }
@@ -81,16 +97,16 @@ async fn a_key_from_elsewhere_is_stored_once() {
 async fn disabling_succeeds_whoever_else_writes() {
     let served = serve_table().await;
     let keys = keys(&served);
-    let (key, record) = keys.create(details(), now()).await.unwrap();
-    let disabled = keys.disable(&record.digest).await.unwrap();
-    assert_eq!((disabled.version, disabled.details.enabled()), (2, false));
+    let (key, record) = create(&keys, details()).await;
+    let disabled = keys.set_enabled(&record.digest, false).await.unwrap();
+    assert_eq!((disabled.version, disabled.details.enabled), (2, false));
     assert_eq!(keys.find(&key).await.unwrap(), Some(disabled.clone()));
     // Who read it before can't enable it by the way.
-    let stale = keys.update(&record, details().with_name("new").unwrap()).await;
+    let stale = keys.update(&record, named("new")).await;
     assert_eq!(stale, Err(WriteError::Conflict { item: "key" }));
-    assert!(keys.enable(&record.digest).await.unwrap().details.enabled());
+    assert!(keys.set_enabled(&record.digest, true).await.unwrap().details.enabled);
     let missing = Key::generate().unwrap().digest();
-    assert_eq!(keys.disable(&missing).await, Err(WriteError::Missing { item: "key" }));
+    assert_eq!(keys.set_enabled(&missing, false).await, Err(WriteError::Missing { item: "key" }));
     assert_eq!(raw(&served, &format!("KEY#{missing}")).await, None);
 }
 
@@ -98,18 +114,20 @@ async fn disabling_succeeds_whoever_else_writes() {
 async fn a_rotated_key_is_valid_for_a_while() {
     let served = serve_table().await;
     let keys = keys(&served);
-    let (old, record) = keys.create(details().with_name("laptop").unwrap(), now()).await.unwrap();
-    let (new, rotated) = keys.rotate(&record.digest, after(3_600), after(1)).await.unwrap();
+    let (old, record) = create(&keys, named("laptop")).await;
+    let new = Key::generate().unwrap();
+    let rotated = keys.rotate(&record.digest, &new, after(3_600), after(1)).await.unwrap();
     assert_ne!(old, new);
-    assert_eq!((&rotated.details, rotated.created), (&record.details, after(1)));
+    assert_eq!((&rotated.details, rotated.created), (&record.details, after(1).into()));
     assert_eq!(keys.find(&new).await.unwrap(), Some(rotated));
     let limited = keys.find(&old).await.unwrap().unwrap();
-    assert_eq!((limited.details.expires(), limited.version), (Some(after(3_600)), 2));
+    assert_eq!((limited.details.expires, limited.version), (Some(after(3_600).into()), 2));
     // A second rotation doesn't prolong it.
-    keys.rotate(&record.digest, after(7_200), after(2)).await.unwrap();
-    assert_eq!(keys.find(&old).await.unwrap().unwrap().details.expires(), Some(after(3_600)));
+    let newer = Key::generate().unwrap();
+    keys.rotate(&record.digest, &newer, after(7_200), after(2)).await.unwrap();
+    assert_eq!(keys.find(&old).await.unwrap().unwrap().details.expires, Some(after(3_600).into()));
     let missing = Key::generate().unwrap().digest();
-    let rotated = keys.rotate(&missing, after(1), now()).await;
+    let rotated = keys.rotate(&missing, &newer, after(1), now()).await;
     assert_eq!(rotated, Err(WriteError::Missing { item: "key" }));
 }
 
@@ -117,9 +135,10 @@ async fn a_rotated_key_is_valid_for_a_while() {
 async fn of_two_who_rotate_at_once_one_does() {
     let served = serve_table().await;
     let keys = keys(&served);
-    let (_, record) = keys.create(details(), now()).await.unwrap();
-    let rotate = || keys.rotate(&record.digest, after(60), now());
-    let (one, other) = tokio::join!(rotate(), rotate());
+    let (_, record) = create(&keys, details()).await;
+    let new = [(); 2].map(|()| Key::generate().unwrap());
+    let rotate = |new| keys.rotate(&record.digest, new, after(60), now());
+    let (one, other) = tokio::join!(rotate(&new[0]), rotate(&new[1]));
     let conflict = WriteError::Conflict { item: "key" };
     let lost = [one, other].into_iter().filter(|rotated| rotated.as_ref().err() == Some(&conflict));
     assert_eq!(lost.count(), 1);
@@ -130,7 +149,7 @@ async fn of_two_who_rotate_at_once_one_does() {
 #[tokio::test]
 async fn a_deleted_key_is_unknown() {
     let served = serve_table().await;
-    let (key, record) = keys(&served).create(details(), now()).await.unwrap();
+    let (key, record) = create(&keys(&served), details()).await;
     assert_eq!(keys(&served).delete(&record.digest).await, Ok(true));
     assert_eq!(keys(&served).delete(&record.digest).await, Ok(false));
     assert_eq!(keys(&served).find(&key).await.unwrap(), None);
@@ -141,11 +160,11 @@ async fn a_look_up_is_one_call() {
     let served = serve_table().await;
     let counted = Counted::default();
     let keys = Keys::new(counted.client(&served.client), TABLE);
-    let (key, record) = keys.create(details(), now()).await.unwrap();
+    let (key, record) = create(&keys, details()).await;
     assert_eq!(counted.take().calls, 1);
     keys.find(&key).await.unwrap();
     assert_eq!(counted.take().calls, 1);
-    keys.disable(&record.digest).await.unwrap();
+    keys.set_enabled(&record.digest, false).await.unwrap();
     assert_eq!(counted.take().calls, 1);
 }
 
@@ -170,11 +189,11 @@ async fn damaged_keys_are_refused() {
         ("version", None),
         ("version", Some(number(1_i128 << 64))),
     ] {
-        let (key, record) = keys.create(details(), now()).await.unwrap();
+        let (key, record) = create(&keys, details()).await;
         edit(&served, &format!("KEY#{}", record.digest), attribute, value).await;
         match keys.find(&key).await {
-            Err(StoreError::Damaged(damage)) => {
-                assert_eq!((damage.item(), damage.attribute()), ("key", attribute));
+            Err(Error::Damaged(damage)) => {
+                assert_eq!((damage.item, damage.attribute.as_str()), ("key", attribute));
                 assert!(!damage.to_string().contains("maria"));
             }
             other => panic!("{attribute}: {other:?}"),

@@ -12,8 +12,8 @@ mod buckets;
 #[path = "../common/mod.rs"]
 mod common;
 mod counted;
-mod directory;
 mod earlier;
+mod key_lookup;
 mod keys;
 mod notices;
 mod properties;
@@ -58,7 +58,7 @@ async fn edit(served: &Served, pk: &str, attribute: &str, value: Option<Attribut
 }
 
 /// The attributes of an item, as they are stored.
-async fn raw(served: &Served, pk: &str) -> Option<throttle::table::Attributes> {
+async fn raw(served: &Served, pk: &str) -> Option<::table::Attributes> {
     let read = served.client.get_item().table_name(TABLE).key("pk", text(pk));
     read.send().await.unwrap().item
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use throttle::table::{Claim, NoticeId, Notices};
-use throttle::{Counter, Failure, StoreError, Subject};
+use table::{Claim, Error, Failure, NoticeId, Notices};
 
 use crate::common::{TABLE, serve_table};
 use crate::{after, edit, now, raw, text};
@@ -11,8 +10,8 @@ use crate::{after, edit, now, raw, text};
 const KEEP: Duration = Duration::from_secs(1_000);
 
 fn id(percent: u8) -> NoticeId {
-    let counter = Counter::parse("d20261121").unwrap();
-    NoticeId { subject: Subject::new("pool#maria").unwrap(), counter, percent }
+    let counter = "d20261121".to_owned();
+    NoticeId { subject: "pool#maria".to_owned(), counter, percent }
 }
 
 #[tokio::test]
@@ -22,13 +21,13 @@ async fn a_notice_is_claimed_by_one_and_told_once() {
     assert_eq!(notices.claim(&id(80), now(), after(60), KEEP).await, Ok(Claim::Ours));
     assert_eq!(notices.claim(&id(80), after(59), after(119), KEEP).await, Ok(Claim::Theirs));
     assert_eq!(notices.claim(&id(100), now(), after(60), KEEP).await, Ok(Claim::Ours), "another");
-    notices.told(&id(80), after(1)).await.unwrap();
+    notices.sent(&id(80), after(1)).await.unwrap();
     for later in [1, 60, 61, 100_000] {
         let claim = notices.claim(&id(80), after(later), after(later + 60), KEEP).await;
-        assert_eq!(claim, Ok(Claim::Told), "{later}");
+        assert_eq!(claim, Ok(Claim::Sent), "{later}");
     }
     let stored = notices.get(&id(80)).await.unwrap().unwrap();
-    assert_eq!((stored.claimed_until, stored.told_at), (after(60), Some(after(1))));
+    assert_eq!((stored.claimed_until, stored.sent_at), (after(60).into(), Some(after(1).into())));
     let item = raw(&served, "NOTICE#d20261121#80#pool#maria").await.unwrap();
     let expires = after(1_060).as_secs().to_string();
     assert_eq!(item["expires_at"].as_n().unwrap(), &expires);
@@ -46,7 +45,7 @@ async fn a_claim_ends_by_itself_or_is_given_back_by_its_owner() {
     notices.release(&id(80), after(120)).await.unwrap();
     assert_eq!(notices.claim(&id(80), after(62), after(122), KEEP).await, Ok(Claim::Ours));
     // What was deleted meanwhile is not made again by saying that it was told.
-    notices.told(&id(100), now()).await.unwrap();
+    notices.sent(&id(100), now()).await.unwrap();
     assert_eq!(notices.get(&id(100)).await, Ok(None));
 }
 
@@ -58,13 +57,13 @@ async fn damaged_notices_and_a_table_that_is_gone_are_errors() {
     edit(&served, "NOTICE#d20261121#80#pool#maria", "claimed_until", Some(text("soon"))).await;
     let claim = notices.claim(&id(80), after(100), after(160), KEEP).await;
     match claim {
-        Err(StoreError::Damaged(damage)) => {
-            assert_eq!((damage.item(), damage.attribute()), ("notice", "claimed_until"));
+        Err(Error::Damaged(damage)) => {
+            assert_eq!((damage.item, damage.attribute.as_str()), ("notice", "claimed_until"));
         }
         other => panic!("{other:?}"),
     }
     served.client.delete_table().table_name(TABLE).send().await.unwrap();
-    let gone = Err(StoreError::Failure(Failure::NoTable));
+    let gone = Err(Error::Failure(Failure::NoTable));
     assert_eq!(notices.claim(&id(80), now(), after(60), KEEP).await, gone);
-    assert_eq!(notices.told(&id(80), now()).await, Err(StoreError::Failure(Failure::NoTable)));
+    assert_eq!(notices.sent(&id(80), now()).await, Err(Error::Failure(Failure::NoTable)));
 }

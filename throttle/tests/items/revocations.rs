@@ -1,7 +1,7 @@
 //! What was revoked, and when it counts.
 
-use throttle::table::RevocationKind;
-use throttle::{Failure, Revocable, Revocation, Revocations, StoreError, Timestamp};
+use table::{Error, Failure, Revocable, Revocation, RevocationKind, Revocations};
+use throttle::Timestamp;
 
 use crate::common::{Served, TABLE, serve, serve_table};
 use crate::counted::{Counted, Counts};
@@ -78,12 +78,18 @@ async fn a_revocation_is_not_weakened_by_another() {
     // Shorter, and of more tokens: what is stored is of more tokens, and as long as before.
     let wide = Revocation::new(user, after(10), after(60));
     let both = revocations.put(&wide).await.unwrap();
-    assert_eq!((both.issued_before(), both.expires()), (Some(after(10)), after(3_600)));
+    assert_eq!(
+        (both.issued_before(), both.expires()),
+        (Some(after(10).into()), after(3_600).into())
+    );
     assert_eq!(revocations.get(&user).await.unwrap(), Some(both.clone()));
     // Weaker in both: nothing changes that counts.
     let weak = Revocation::new(user, after(11), after(60)).with_issued_before(now());
     let stored = revocations.put(&weak).await.unwrap();
-    assert_eq!((stored.issued_before(), stored.expires()), (Some(after(10)), after(3_600)));
+    assert_eq!(
+        (stored.issued_before(), stored.expires()),
+        (Some(after(10).into()), after(3_600).into())
+    );
     // What no longer counts doesn't count here either.
     let fresh = Revocation::new(user, after(3_600), after(3_660)).with_issued_before(now());
     assert_eq!(revocations.put(&fresh).await.unwrap(), fresh);
@@ -100,7 +106,10 @@ async fn two_who_revoke_at_once_both_do() {
     one.unwrap();
     other.unwrap();
     let stored = revocations.get(&client).await.unwrap().unwrap();
-    assert_eq!((stored.issued_before(), stored.expires()), (Some(after(5)), after(3_600)));
+    assert_eq!(
+        (stored.issued_before(), stored.expires()),
+        (Some(after(5).into()), after(3_600).into())
+    );
 }
 
 #[tokio::test]
@@ -119,12 +128,9 @@ async fn a_table_that_cannot_be_had_is_a_failure() {
     let served = serve().await;
     let revocations = revocations(&served);
     let token = Revocable::token(ISSUER, "jti-1");
-    let missing = Err(StoreError::Failure(Failure::NoTable));
+    let missing = Err(Error::Failure(Failure::NoTable));
     assert_eq!(revocations.get_many(&[token]).await, missing);
-    assert_eq!(
-        revocations.get(&token).await.map(|_| ()),
-        Err(StoreError::Failure(Failure::NoTable))
-    );
+    assert_eq!(revocations.get(&token).await.map(|_| ()), Err(Error::Failure(Failure::NoTable)));
     assert!(revocations.put(&Revocation::new(token, now(), after(9))).await.is_err());
     assert!(revocations.delete(&token).await.is_err());
 }
@@ -134,7 +140,7 @@ async fn more_than_dynamodb_reads_at_once_is_a_failure() {
     let served = serve_table().await;
     let many: Vec<_> = (0..101).map(|n| Revocable::token(ISSUER, &n.to_string())).collect();
     let got = revocations(&served).get_many(&many).await;
-    assert!(matches!(got, Err(StoreError::Failure(Failure::Rejected { .. }))), "{got:?}");
+    assert!(matches!(got, Err(Error::Failure(Failure::Rejected { .. }))), "{got:?}");
     assert!(revocations(&served).get_many(&many[..100]).await.is_ok());
 }
 
@@ -154,9 +160,9 @@ async fn damaged_items_are_refused_and_can_be_deleted() {
         let target = Revocable::new(kind, ISSUER, "x");
         revocations.put(&Revocation::new(target, now(), after(60))).await.unwrap();
         edit(&served, &format!("REVOKED#{target}"), attribute, value).await;
-        let damage = |error: Option<StoreError>| match error {
-            Some(StoreError::Damaged(damage)) => {
-                assert_eq!((damage.item(), damage.attribute()), ("revocation", attribute));
+        let damage = |error: Option<Error>| match error {
+            Some(Error::Damaged(damage)) => {
+                assert_eq!((damage.item, damage.attribute.as_str()), ("revocation", attribute));
             }
             other => panic!("{attribute}: {other:?}"),
         };
@@ -170,5 +176,5 @@ async fn damaged_items_are_refused_and_can_be_deleted() {
     revocations.put(&Revocation::new(token, now(), after(60))).await.unwrap();
     edit(&served, &format!("REVOKED#{token}"), "expires_at", Some(number(u64::MAX))).await;
     let found = revocations.get_many(&[token]).await.unwrap();
-    assert_eq!(found[0].expires(), Timestamp::from_nanos(u64::MAX));
+    assert_eq!(found[0].expires(), Timestamp::from_nanos(u64::MAX).into());
 }

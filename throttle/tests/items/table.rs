@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use futures_util::future::join_all;
-use throttle::table::{Attributes, Item, WriteError};
-use throttle::{
-    Assignment, Assignments, Failure, Key, KeyDetails, KeyRecord, Keys, Plan, PlanId, Plans,
-    Revocable, Revocations, StoreError, Subject,
+use table::{
+    Assignment, Assignments, Attributes, Error, Failure, Item, Key, KeyDetails, KeyRecord, Keys,
+    Revocable, Revocations, WriteError,
 };
+use throttle::{Plan, PlanId, Plans};
 
 use crate::common::{self, Served, TABLE, serve_table};
 use crate::counted::Counted;
@@ -21,8 +21,8 @@ async fn fill(served: &Served) {
     let mut items = Vec::new();
     for at in 0..KEYS {
         let key = Key::parse(format!("a-key-that-is-long-enough-{at}")).unwrap();
-        let details = KeyDetails::new(Subject::new(format!("subject-{at}")).unwrap());
-        let record = KeyRecord { digest: key.digest(), details, created: now(), version: 1 };
+        let details = KeyDetails::new(format!("subject-{at}"));
+        let record = KeyRecord { digest: key.digest(), details, created: now().into(), version: 1 };
         items.push(whole(&record));
         for bucket in [2 * at, 2 * at + 1] {
             let pk = ("pk".to_owned(), text(&format!("BUCKET#{bucket}")));
@@ -30,10 +30,9 @@ async fn fill(served: &Served) {
             items.push(HashMap::from([pk, tat, ("x".to_owned(), text(&"x".repeat(300)))]));
         }
     }
-    let plan = PlanId::new("free").unwrap();
     for at in 0..10 {
-        let subject = Subject::new(format!("subject-{at}")).unwrap();
-        items.push(whole(&Assignment { subject, plan: plan.clone(), version: 1 }));
+        let (subject, plan) = (format!("subject-{at}"), "free".to_owned());
+        items.push(whole(&Assignment { subject, plan, version: 1 }));
     }
     for some in items.chunks(25) {
         let puts = some.iter().map(|item| {
@@ -46,8 +45,8 @@ async fn fill(served: &Served) {
 }
 
 fn whole<T: Item>(item: &T) -> Attributes {
-    let mut attributes = item.attributes().unwrap();
-    attributes.insert("pk".to_owned(), text(&format!("{}{}", T::PREFIX, T::name(item.id()))));
+    let mut attributes = item.attributes();
+    attributes.insert("pk".to_owned(), text(&format!("{}{}", T::PREFIX, item.id())));
     attributes
 }
 
@@ -66,8 +65,7 @@ async fn thousands_are_listed_page_by_page_at_the_price_of_a_scan() {
         assert_eq!(counts.calls, 1);
         assert!((1..=1_290).contains(&counts.tenths), "{counts:?}");
         assert!(page.items.len() < 2_000 && page.damaged.is_empty());
-        subjects
-            .extend(page.items.into_iter().map(|key| key.details.subject().as_str().to_owned()));
+        subjects.extend(page.items.into_iter().map(|key| key.details.subject));
         from = page.next;
         if from.is_none() {
             break;
@@ -93,7 +91,6 @@ async fn thousands_are_listed_page_by_page_at_the_price_of_a_scan() {
 async fn of_many_who_write_one_item_at_once_one_wins() {
     let served = serve_table().await;
     let conflict = |item| Some(WriteError::Conflict { item });
-    let subject = Subject::new("maria").unwrap();
     let ids: Vec<_> = (0..20).map(|id| PlanId::new(format!("plan {id}")).unwrap()).collect();
     let lost = |errors: Vec<Option<WriteError>>, item| {
         assert_eq!(errors.iter().filter(|error| error.is_none()).count(), 1, "{item}");
@@ -102,11 +99,11 @@ async fn of_many_who_write_one_item_at_once_one_wins() {
 
     let assignments = Assignments::new(served.client.clone(), TABLE);
     for replaced in [None, Some(1), Some(2)] {
-        let all = ids.iter().map(|id| assignments.put(&subject, id, replaced));
+        let all = ids.iter().map(|id| assignments.put("maria", id.as_str(), replaced));
         let errors = join_all(all).await.into_iter().map(Result::err).collect();
         lost(errors, "assignment");
     }
-    assert_eq!(assignments.get(&subject).await.unwrap().unwrap().version, 3);
+    assert_eq!(assignments.get("maria").await.unwrap().unwrap().version, 3);
 
     let plans = Plans::new(served.client.clone(), TABLE);
     for (replaced, limit) in [(None, 1), (Some(1), 2), (Some(2), 3)] {
@@ -120,9 +117,9 @@ async fn of_many_who_write_one_item_at_once_one_wins() {
     lost(join_all(all).await.into_iter().map(Result::err).collect(), "plan");
 
     let keys = Keys::new(served.client.clone(), TABLE);
-    let details = KeyDetails::new(subject);
-    let (_, record) = keys.create(details.clone(), now()).await.unwrap();
-    let all = ids.iter().map(|id| keys.update(&record, details.clone().with_plan(id.clone())));
+    let details = KeyDetails::new("maria");
+    let record = keys.put(&Key::generate().unwrap(), details.clone(), now()).await.unwrap();
+    let all = ids.iter().map(|id| keys.update(&record, details.clone().with_plan(id.as_str())));
     lost(join_all(all).await.into_iter().map(Result::err).collect(), "key");
 }
 
@@ -152,12 +149,12 @@ async fn half_an_answer_is_none() {
         "UnprocessedKeys": {"tollgate": {"Keys": [{"pk": {"S": "REVOKED#token#0"}}]}}}"#;
     let served = answering(half).await;
     let got = Revocations::new(served.client, TABLE).get_many(&[token]).await;
-    assert_eq!(got, Err(StoreError::Failure(Failure::Throttled)));
+    assert_eq!(got, Err(Error::Failure(Failure::Throttled)));
     // Nothing left to do is a whole answer.
     let served = answering(r#"{"Responses": {"tollgate": []}, "UnprocessedKeys": {}}"#).await;
     assert_eq!(Revocations::new(served.client, TABLE).get_many(&[token]).await, Ok(Vec::new()));
     // An answer without the table in it isn't about what was asked.
     let served = answering("{}").await;
     let got = Revocations::new(served.client, TABLE).get_many(&[token]).await;
-    assert_eq!(got, Err(StoreError::Failure(Failure::Outage)));
+    assert_eq!(got, Err(Error::Failure(Failure::Outage)));
 }

@@ -21,7 +21,8 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use common::{TABLE, serve_table};
 use server::{Act, Break, Server};
-use throttle::dynamo::{Client, Connect, Transport};
+use table::connect::{Moment, Transport};
+use table::{Client, Connect};
 use throttle::{
     Buckets, Clock as _, Decision, DynamoStore, Failure, FailurePolicy, ManualClock, Period, Plan,
     PlanId, Plans, Request, Store, Subject, SystemClock, Throttle, ThrottleError,
@@ -403,7 +404,9 @@ async fn a_connection_is_idle_for_twenty_seconds_at_most_by_either_clock() {
     let served = serve_table().await;
     let server = Server::before(&served.url);
     let clock = ManualClock::default();
-    let transport = Transport::new(PATIENCE, clock.clone());
+    let clocks = clock.clone();
+    let now = move || Moment { wall: clocks.now().into(), monotonic: clocks.monotonic() };
+    let transport = Transport::with_clock(PATIENCE, now);
     let client = connect(&server.url()).http_client(transport).client().await;
     let store = DynamoStore::new(client, TABLE);
     let steps: [(&str, Step, usize); 9] = [

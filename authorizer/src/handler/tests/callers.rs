@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
-use throttle::{Assignments, Directory, Key, KeyDetails, Keys};
+use table::{Assignments, Key, KeyDetails, Keys};
+use throttle::KeyLookup;
 
 use super::*;
 use crate::log::Captured;
@@ -186,11 +187,11 @@ async fn a_plan_that_the_operator_names_and_the_table_lacks_is_an_error() {
     let client = serve().await;
     let mut bench =
         Bench::with_keys(&denying("plan = { assigned = true, default = \"free\" }")).await;
-    let directory = Directory::new(&client, TABLE, bench.clock.clone(), Duration::from_secs(60));
-    bench.authorizer = bench.authorizer.with_directory(directory);
+    let lookup = KeyLookup::new(&client, TABLE, bench.clock.clone(), Duration::from_secs(60));
+    bench.authorizer = bench.authorizer.with_key_lookup(lookup);
     let subject = format!("{}#client", bench.iss.trim_start_matches("http://"));
     let (subject, gone) = (Subject::new(subject).unwrap(), PlanId::new("gone").unwrap());
-    Assignments::new(client, TABLE).put(&subject, &gone, None).await.unwrap();
+    Assignments::new(client, TABLE).put(subject.as_str(), gone.as_str(), None).await.unwrap();
     let outcome = bench.call(&bench.token(&json!({})), ARN).await;
     assert_eq!(outcome, Err(Failure::Internal { code: "config" }));
     let detail = last(&captured)["detail"].clone();
@@ -452,13 +453,13 @@ fn configurations() -> [String; 4] {
 async fn hostile_bench(text: &str) -> Bench {
     let client = serve().await;
     let mut bench = Bench::new(text).await;
-    let directory = Directory::new(&client, TABLE, bench.clock.clone(), Duration::from_secs(60));
+    let lookup = KeyLookup::new(&client, TABLE, bench.clock.clone(), Duration::from_secs(60));
     let key = Key::parse("a-known-key-of-the-table").unwrap();
-    let details = KeyDetails::new(Subject::new("tenant").unwrap());
-    Keys::new(client.clone(), TABLE).import(&key, details, bench.clock.now()).await.unwrap();
-    bench.authorizer = bench.authorizer.with_directory(directory);
+    let details = KeyDetails::new("tenant");
+    Keys::new(client.clone(), TABLE).put(&key, details, bench.clock.now()).await.unwrap();
+    bench.authorizer = bench.authorizer.with_key_lookup(lookup);
     if let Some(asked) = bench.authorizer.config.revocation.clone() {
-        let table = throttle::Revocations::new(client, TABLE);
+        let table = table::Revocations::new(client, TABLE);
         let read = Revocations::new(table, asked, bench.clock.clone());
         bench.authorizer = bench.authorizer.with_revocations(read);
     }

@@ -1,6 +1,7 @@
 //! Whose limits count: by the API key of a request, and by what the table says of a subject.
 
-use throttle::{Assignments, Directory, Key, KeyDetails, Keys};
+use table::{Assignments, Key, KeyDetails, Keys};
+use throttle::KeyLookup;
 
 use super::*;
 use crate::revocation::tests::{TABLE, connect, serve};
@@ -18,8 +19,8 @@ impl Table {
     async fn new(throttle: &str) -> Self {
         let client = serve().await;
         let mut bench = Bench::with_keys(throttle).await;
-        let directory = Directory::new(&client, TABLE, bench.clock.clone(), KEEP);
-        bench.authorizer = bench.authorizer.with_directory(directory);
+        let lookup = KeyLookup::new(&client, TABLE, bench.clock.clone(), KEEP);
+        bench.authorizer = bench.authorizer.with_key_lookup(lookup);
         let store = bench.authorizer.throttle.as_ref().unwrap().store();
         let plan = Plan::from_json(r#"{"throttle":{"rateLimit":1,"burstLimit":7}}"#).unwrap();
         for id in ["gold", "silver"] {
@@ -39,12 +40,13 @@ impl Table {
     }
 
     async fn key(&self, details: KeyDetails) -> Key {
-        self.keys.create(details, self.bench.clock.now()).await.unwrap().0
+        let key = Key::generate().unwrap();
+        self.keys.put(&key, details, self.bench.clock.now()).await.unwrap();
+        key
     }
 
     async fn assign(&self, subject: &str, plan: &str) {
-        let (subject, plan) = (Subject::new(subject).unwrap(), PlanId::new(plan).unwrap());
-        self.assignments.put(&subject, &plan, None).await.unwrap();
+        self.assignments.put(subject, plan, None).await.unwrap();
     }
 
     async fn call(&self, arn: &str, key: Option<&str>) -> Result<Value, Failure> {
@@ -62,7 +64,7 @@ fn event(token: &str, arn: &str, key: Option<&str>) -> Value {
 }
 
 fn details(subject: &str) -> KeyDetails {
-    KeyDetails::new(Subject::new(subject).unwrap())
+    KeyDetails::new(subject)
 }
 
 #[tokio::test]
@@ -70,8 +72,8 @@ async fn a_key_says_whose_bucket_counts_and_on_which_plan() {
     let table = Table::by_key().await;
     let gold = PlanId::new("gold").unwrap();
     let [one, other, silver, free] = [
-        table.key(details("tenant").with_plan(gold.clone())).await,
-        table.key(details("tenant").with_plan(gold)).await,
+        table.key(details("tenant").with_plan(gold.as_str())).await,
+        table.key(details("tenant").with_plan(gold.as_str())).await,
         table.key(details("assigned")).await,
         table.key(details("nobody's")).await,
     ];
@@ -98,7 +100,7 @@ async fn a_key_says_whose_bucket_counts_and_on_which_plan() {
 #[tokio::test]
 async fn each_form_that_has_headers_is_counted_by_its_key() {
     let table = Table::by_key().await;
-    let key = table.key(details("tenant").with_plan(PlanId::new("gold").unwrap())).await;
+    let key = table.key(details("tenant").with_plan("gold")).await;
     let authorization = format!("Bearer {}", table.bench.token(&json!({})));
     let headers = json!({"authorization": authorization, "X-Api-Key": key.expose()});
     let identity = json!({"identity": {"apiKey": key.expose()}});
@@ -125,8 +127,8 @@ async fn a_key_that_is_not_good_is_refused_as_a_bad_token_is() {
     let captured = crate::log::Captured::at("TRACE");
     let table = Table::by_key().await;
     let expiry = table.bench.clock.now().saturating_add(Duration::from_secs(30));
-    let good = table.key(details("tenant").with_expiry(expiry)).await;
-    let disabled = table.key(details("tenant").with_enabled(false)).await;
+    let good = table.key(KeyDetails { expires: Some(expiry.into()), ..details("tenant") }).await;
+    let disabled = table.key(KeyDetails { enabled: false, ..details("tenant") }).await;
     let unknown = Key::generate().unwrap();
     let forbidden = ARN.replace("GET/orders", "POST/orders");
     for key in [
@@ -223,8 +225,8 @@ async fn what_is_said_of_a_key_is_seen_within_the_stated_time() {
     let unknown = Key::generate().unwrap();
     assert!(table.call(ARN, Some(key.expose())).await.is_ok());
     assert!(table.call(ARN, Some(unknown.expose())).await.is_err());
-    table.keys.disable(&key.digest()).await.unwrap();
-    table.keys.import(&unknown, details("tenant"), table.bench.clock.now()).await.unwrap();
+    table.keys.set_enabled(&key.digest(), false).await.unwrap();
+    table.keys.put(&unknown, details("tenant"), table.bench.clock.now()).await.unwrap();
     table.bench.clock.advance(KEEP - Duration::from_secs(1));
     assert!(table.call(ARN, Some(key.expose())).await.is_ok(), "known, so not asked for");
     assert!(table.call(ARN, Some(unknown.expose())).await.is_err(), "nor one known to be none");
@@ -276,12 +278,12 @@ async fn a_table_without_an_answer_is_no_401() {
         for (client, name, code) in
             [(unreachable.clone(), TABLE, "unavailable"), (serve().await, "another", "config")]
         {
-            let directory = Directory::new(&client, name, clock.clone(), KEEP);
-            table.bench.authorizer = table.bench.authorizer.with_directory(directory);
+            let lookup = KeyLookup::new(&client, name, clock.clone(), KEEP);
+            table.bench.authorizer = table.bench.authorizer.with_key_lookup(lookup);
             let outcome = table.call(ARN, event).await;
             assert_eq!(outcome, Err(Failure::Internal { code }), "{name}");
         }
-        table.bench.authorizer.directory = None;
+        table.bench.authorizer.key_lookup = None;
         let outcome = table.call(ARN, event).await;
         assert_eq!(outcome, Err(Failure::Internal { code: "config" }), "without a table");
     }

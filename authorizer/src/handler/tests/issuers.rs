@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use throttle::table::{Revocable, Revocation};
+use table::{Revocable, Revocation};
 
 use super::*;
 use crate::revocation::tests::serve;
@@ -70,7 +70,7 @@ async fn a_token_that_was_taken_back_is_unauthorized() {
     let mut bench = Bench::new("").await;
     let revocation = "[revocation]\ntable = \"tollgate\"\ncache_seconds = 0\n";
     let config = config(&bench, &[""], revocation);
-    let table = throttle::Revocations::new(serve().await, "tollgate");
+    let table = table::Revocations::new(serve().await, "tollgate");
     let asked = config.revocation.clone().unwrap();
     let read = Revocations::new(table.clone(), asked, bench.clock.clone());
     let authorizer = Authorizer::new(config, None, bench.clock.clone()).unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use authorizer::{Config, HttpForm, HttpUnauthorized, fetch_keys};
 use clap::Args;
 use serde_json::json;
-use throttle::table::TableError;
-use throttle::{Failure, Plan, Quota, table};
+use table::{Failure, SchemaError};
+use throttle::{Plan, Quota};
 
 use crate::args::ConfigFile;
 use crate::desk::Desk;
@@ -145,7 +145,7 @@ async fn of_table(desk: &Desk, findings: &mut Vec<Finding>) {
                 ),
             });
         }
-        Err(TableError::Failure(failure)) => {
+        Err(SchemaError::Failure(failure)) => {
             let (check, state) = match &failure {
                 Failure::Denied { .. } | Failure::Unconfigured => ("credentials", State::Wrong),
                 failure if failure.may_pass() => ("table", State::Unavailable),
@@ -157,7 +157,7 @@ async fn of_table(desk: &Desk, findings: &mut Vec<Finding>) {
         Err(error) => {
             findings.push(answered("DynamoDB takes them"));
             let mut text = error.to_string();
-            if matches!(error, TableError::Missing { .. }) {
+            if matches!(error, SchemaError::Missing { .. }) {
                 text.push_str(" (`tollgate table create`)");
             }
             findings.push(Finding::new("table", State::Wrong, text));

@@ -2,6 +2,7 @@
 
 mod assign;
 mod create;
+mod csv;
 mod disable;
 mod enable;
 mod import;
@@ -11,13 +12,14 @@ mod show;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use throttle::{Digest, Key as Secret, KeyRecord, PlanId, Timestamp};
+use table::{Digest, Key as Secret, KeyRecord};
+use throttle::Timestamp;
 
 use crate::desk::Desk;
 use crate::exit::Failed;
 use crate::output::table;
 use crate::read::secret;
-use crate::time::moment;
+use crate::time::{moment, seconds};
 
 /// API keys. The table knows them by their digests: a key is shown once, and never again.
 #[derive(Debug, Subcommand)]
@@ -87,7 +89,7 @@ fn missing(desk: &Desk) -> Failed {
 
 /// The state of a key, in one word.
 fn state(record: &KeyRecord, now: Timestamp) -> &'static str {
-    match (record.details.enabled(), record.details.is_valid(now)) {
+    match (record.details.enabled, record.details.is_valid(now)) {
         (false, _) => "disabled",
         (true, true) => "enabled",
         (true, false) => "expired",
@@ -96,23 +98,20 @@ fn state(record: &KeyRecord, now: Timestamp) -> &'static str {
 
 fn text(record: &KeyRecord, now: Timestamp) -> String {
     let details = &record.details;
-    let or = |text: Option<&str>, none: &str| text.unwrap_or(none).to_owned();
-    let plan = match details.plans() {
+    let or_dash = |text: &Option<String>| text.as_deref().unwrap_or("-").to_owned();
+    let plan = match details.plans.as_slice() {
         [] => "the subject's".to_owned(),
-        [plan] => plan.to_string(),
-        [plan, others @ ..] => {
-            let others: Vec<_> = others.iter().map(PlanId::as_str).collect();
-            format!("{plan} (also on {})", others.join(", "))
-        }
+        [plan] => plan.clone(),
+        [plan, others @ ..] => format!("{plan} (also on {})", others.join(", ")),
     };
     let rows = [
         ("id", record.digest.to_string()),
-        ("subject", details.subject().as_str().to_owned()),
+        ("subject", details.subject.clone()),
         ("plan", plan),
         ("state", state(record, now).to_owned()),
-        ("expires", details.expires().map_or_else(|| "never".to_owned(), moment)),
-        ("name", or(details.name(), "-")),
-        ("description", or(details.description(), "-")),
+        ("expires", details.expires.map_or_else(|| "never".to_owned(), moment)),
+        ("name", or_dash(&details.name)),
+        ("description", or_dash(&details.description)),
         ("created", moment(record.created)),
         ("version", record.version.to_string()),
     ];
@@ -123,14 +122,14 @@ fn json(record: &KeyRecord, now: Timestamp) -> Value {
     let details = &record.details;
     json!({
         "id": record.digest.to_string(),
-        "subject": details.subject().as_str(),
-        "plan": details.plan().map(PlanId::as_str),
-        "plans": details.plans().iter().map(PlanId::as_str).collect::<Vec<_>>(),
+        "subject": details.subject,
+        "plan": details.plan(),
+        "plans": details.plans,
         "state": state(record, now),
-        "expires": details.expires().map(Timestamp::as_secs),
-        "name": details.name(),
-        "description": details.description(),
-        "created": record.created.as_secs(),
+        "expires": details.expires.map(seconds),
+        "name": details.name,
+        "description": details.description,
+        "created": seconds(record.created),
         "version": record.version,
     })
 }

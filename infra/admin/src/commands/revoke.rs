@@ -5,7 +5,7 @@ mod list;
 mod undo;
 
 use clap::Subcommand;
-use throttle::table::RevocationKind;
+use table::RevocationKind;
 
 use crate::desk::Desk;
 use crate::exit::Failed;

@@ -10,8 +10,8 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use notices::{Teller, Topic};
 use serde_json::{Value, json};
-use throttle::dynamo::{Client, Connect};
-use throttle::{ManualClock, Plan, PlanId, Plans, table};
+use table::{Client, Connect};
+use throttle::{ManualClock, Plan, PlanId, Plans};
 
 pub(crate) const TABLE: &str = "tollgate";
 const ARN: &str = "arn:aws:sns:us-east-1:123456789012:quotas";

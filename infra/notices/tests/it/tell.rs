@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use throttle::table::{Claim, Notice, NoticeId, Notices};
+use table::{Claim, Notice, NoticeId, Notices};
 use throttle::{Clock as _, Period, Subject};
 
 use crate::setting::{Setting, TABLE, again, batch, record};
@@ -117,8 +117,8 @@ async fn a_claim_of_one_who_died_ends() {
     let setting = Setting::start().await;
     let notices = Notices::new(setting.client.clone(), TABLE);
     let id = NoticeId {
-        subject: Subject::new("maria").unwrap(),
-        counter: Period::Day.window(setting.clock.now()).counter,
+        subject: "maria".to_owned(),
+        counter: Period::Day.window(setting.clock.now()).counter.to_string(),
         percent: 80,
     };
     let now = setting.clock.now();
@@ -133,7 +133,7 @@ async fn a_claim_of_one_who_died_ends() {
     assert_eq!(again(&teller.tell(&records).await), None);
     assert_eq!(setting.told(), told(&[("maria", 80)]));
     let stored: Notice = notices.get(&id).await.unwrap().unwrap();
-    assert_eq!(stored.told_at, Some(setting.clock.now()));
+    assert_eq!(stored.sent_at, Some(setting.clock.now().into()));
     // Whoever claimed it first gives nothing back that is another's by now.
     notices.release(&id, until).await.unwrap();
     assert_eq!(notices.get(&id).await.unwrap(), Some(stored));

@@ -7,9 +7,7 @@ use anyhow::Context as _;
 use governor::{Quota, RateLimiter};
 use limitador::limit::{Context, Expression, Limit};
 use serde_json::{Value, json};
-use throttle::{
-    Clock as _, MemoryStore, Plan, PlanId, Request, Subject, SystemClock, Throttle, Timestamp,
-};
+use throttle::{Clock as _, MemoryStore, Plan, PlanId, Request, Subject, SystemClock, Throttle, Timestamp};
 
 use crate::median;
 

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use throttle::dynamo::Connect;
-use throttle::{
-    Clock as _, DynamoStore, Plan, PlanId, Plans, Request, Subject, SystemClock, Throttle, table,
-};
+use table::Connect;
+use throttle::{Clock as _, DynamoStore, Plan, PlanId, Plans, Request, Subject, SystemClock, Throttle};
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{interval, sleep};
 

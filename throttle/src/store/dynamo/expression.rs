@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::fmt::{Display, Write as _};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use table::{EXPIRES_AT, number as n};
 
+use super::history::{GRANTED, GRANTS};
+use super::item::{CHANGED, PV, RETURNED, WRITES};
 use crate::bucket::{Count, Move, To, When, Write};
 use crate::clock::Timestamp;
-use crate::table::item::bucket::{CHANGED, PV, RETURNED, WRITES};
-use crate::table::item::{EXPIRES_AT, GRANTED, GRANTS, n};
 
 /// The update and the condition of one write: [`Write::apply`] and [`Write::applies`].
 #[derive(Debug)]

@@ -28,14 +28,14 @@ impl Assign {
         let record = which.record(desk).await?;
         desk.plan(&plan).await?;
         let id = record.digest;
-        if record.details.plan() == Some(&plan) {
+        if record.details.plan() == Some(plan.as_str()) {
             let text = format!("the key `{id}` is under `{plan}` already");
             return desk.output.print(text, &json(&record, desk.now()));
         }
         if dry.dry_run {
             return desk.would(&format!("put the key under `{plan}`"));
         }
-        let details = record.details.clone().with_plan(plan.clone());
+        let details = record.details.clone().with_plan(plan.as_str());
         let record = desk.keys().update(&record, details).await?;
         let text = format!("the key `{id}` is under `{plan}`");
         desk.output.print(text, &json(&record, desk.now()))

@@ -1,7 +1,8 @@
 //! `tollgate key create`.
 
 use clap::Args;
-use throttle::{Key, KeyDetails, NameError, PlanId, Subject};
+use table::{Key, KeyDetails, check_text};
+use throttle::{PlanId, Subject};
 
 use super::reveal;
 use crate::args::{plan_id, subject};
@@ -40,30 +41,35 @@ impl Create {
     pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
         let now = desk.now();
         let key = Key::generate().map_err(|error| Failed::unavailable(error.to_string()))?;
-        let owner = self.subject.unwrap_or_else(|| key.digest().subject());
-        let mut details = KeyDetails::new(owner).with_enabled(!self.disabled);
+        let own = || key.digest().subject();
+        let subject = self.subject.map_or_else(own, |subject| subject.as_str().to_owned());
+        let mut details = KeyDetails {
+            name: label("--name", self.name)?,
+            description: label("--description", self.description)?,
+            enabled: !self.disabled,
+            ..KeyDetails::new(subject)
+        };
         if let Some(plan) = self.plan {
             desk.plan(&plan).await?;
-            details = details.with_plan(plan);
-        }
-        let wrong = |flag: &'static str| {
-            move |error: NameError| Failed::misuse(format!("`{flag}` {error}"))
-        };
-        if let Some(name) = self.name {
-            details = details.with_name(name).map_err(wrong("--name"))?;
-        }
-        if let Some(description) = self.description {
-            details = details.with_description(description).map_err(wrong("--description"))?;
+            details = details.with_plan(plan.as_str());
         }
         if let Some(expires) = self.expires {
-            details = details.with_expiry(expires.after(now)?);
+            details.expires = Some(expires.after(now)?.into());
         }
         if self.dry.dry_run {
             return desk.would("make a key");
         }
-        let record = desk.keys().import(&key, details, now).await?;
+        let record = desk.keys().put(&key, details, now).await?;
         reveal(desk, &key, &record, "").await
     }
+}
+
+/// Checks a text for people.
+fn label(flag: &str, text: Option<String>) -> Result<Option<String>, Failed> {
+    text.as_deref()
+        .map_or(Ok(()), |text| check_text(text, KeyDetails::MAX_LABEL))
+        .map_err(|error| Failed::misuse(format!("`{flag}` {error}")))?;
+    Ok(text)
 }
 
 const EXAMPLES: &str = "\

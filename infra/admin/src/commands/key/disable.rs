@@ -1,7 +1,7 @@
 //! `tollgate key disable`.
 
 use clap::Args;
-use throttle::table::WriteError;
+use table::WriteError;
 
 use super::{Which, json, missing};
 use crate::ask::Dry;
@@ -27,10 +27,11 @@ impl Disable {
             let there = desk.keys().get(&digest).await?.is_some();
             return if there { desk.would("disable the key") } else { Err(missing(desk)) };
         }
-        let record = desk.keys().disable(&digest).await.map_err(|error| match error {
-            WriteError::Missing { .. } => missing(desk),
-            error => error.into(),
-        })?;
+        let record =
+            desk.keys().set_enabled(&digest, false).await.map_err(|error| match error {
+                WriteError::Missing { .. } => missing(desk),
+                error => error.into(),
+            })?;
         let text = format!("the key `{digest}` is disabled");
         desk.output.print(text, &json(&record, desk.now()))
     }

@@ -1,7 +1,7 @@
 //! `tollgate key enable`.
 
 use clap::Args;
-use throttle::table::WriteError;
+use table::WriteError;
 
 use super::{Which, json, missing};
 use crate::ask::Dry;
@@ -27,7 +27,7 @@ impl Enable {
             let there = desk.keys().get(&digest).await?.is_some();
             return if there { desk.would("enable the key") } else { Err(missing(desk)) };
         }
-        let record = desk.keys().enable(&digest).await.map_err(|error| match error {
+        let record = desk.keys().set_enabled(&digest, true).await.map_err(|error| match error {
             WriteError::Missing { .. } => missing(desk),
             error => error.into(),
         })?;

@@ -9,9 +9,10 @@ use clap::Args;
 use futures_util::StreamExt as _;
 use futures_util::stream::iter;
 use serde_json::json;
-use throttle::table::WriteError;
-use throttle::{ImportedKey, Key, KeyDetails, Plan, PlanId};
+use table::{KeyDetails, WriteError};
+use throttle::{Plan, PlanId};
 
+use super::csv::{ImportedKey, read_csv};
 use crate::ask::Dry;
 use crate::desk::Desk;
 use crate::exit::{Failed, Trouble};
@@ -59,7 +60,7 @@ struct Tally {
 impl Import {
     pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
         let place = place(&self.file);
-        let imported = Key::read_csv(read(&self.file, MOST)?)
+        let imported = read_csv(read(&self.file, MOST)?)
             .map_err(|error| Failed::refused(format!("{place}: {error}")))?;
         let total = imported.keys.len().saturating_add(imported.errors.len());
         let mut tally = Tally::default();
@@ -142,7 +143,10 @@ impl Import {
                 let of_api = |plan: &&PlanId| stored(plan).is_some_and(|it| is_on(it, api));
                 let matching: Vec<_> = plans.iter().filter(of_api).collect();
                 match matching.as_slice() {
-                    [plan] => Ok(details.with_plans((*plan).clone(), plans.iter().cloned())),
+                    [plan] => {
+                        let all = plans.iter().map(ToString::to_string);
+                        Ok(details.with_plans(plan.as_str(), all))
+                    }
                     [] => {
                         let fix = put_it.unwrap_or_else(|| "choose another API".to_owned());
                         Err(format!("none of its plans is attached to the API `{api}`: {fix}"))
@@ -195,7 +199,7 @@ impl Import {
                 Some(stored) => stored,
             }
         } else {
-            match keys.import(&key, details.clone(), desk.now()).await {
+            match keys.put(&key, details.clone(), desk.now()).await {
                 Ok(_) => return Ok(Outcome::New),
                 // It is there already.
                 Err(WriteError::Conflict { .. }) => {

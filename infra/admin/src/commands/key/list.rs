@@ -1,7 +1,8 @@
 //! `tollgate key list`.
 
 use clap::Args;
-use throttle::{KeyRecord, PlanId, Subject, Timestamp};
+use table::KeyRecord;
+use throttle::{PlanId, Subject, Timestamp};
 
 use super::{json, state};
 use crate::args::{plan_id, subject};
@@ -51,8 +52,8 @@ impl List {
 
     fn wants(&self, record: &KeyRecord, now: Timestamp) -> bool {
         let details = &record.details;
-        self.subject.as_ref().is_none_or(|subject| details.subject() == subject)
-            && self.plan.as_ref().is_none_or(|plan| details.plan() == Some(plan))
+        self.subject.as_ref().is_none_or(|subject| details.subject == subject.as_str())
+            && self.plan.as_ref().is_none_or(|plan| details.plan() == Some(plan.as_str()))
             && (!self.usable || details.is_valid(now))
     }
 }
@@ -63,10 +64,10 @@ fn row(record: &KeyRecord, now: Timestamp) -> [String; 6] {
     [
         record.digest.to_string(),
         state(record, now).to_owned(),
-        details.expires().map_or_else(|| "never".to_owned(), moment),
-        or_dash(details.plan().map(PlanId::as_str)),
-        details.subject().as_str().to_owned(),
-        or_dash(details.name()),
+        details.expires.map_or_else(|| "never".to_owned(), moment),
+        or_dash(details.plan()),
+        details.subject.clone(),
+        or_dash(details.name.as_deref()),
     ]
 }
 

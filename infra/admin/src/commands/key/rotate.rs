@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use throttle::table::WriteError;
+use table::{Key, WriteError};
 
 use super::{Which, missing, reveal};
 use crate::ask::Sure;
@@ -39,8 +39,9 @@ impl Rotate {
         if self.overlap.is_zero() {
             self.sure.ask("end the old key at once")?;
         }
-        let rotated = desk.keys().rotate(&digest, until, now).await;
-        let (key, record) = rotated.map_err(|error| match error {
+        let key = Key::generate().map_err(|error| Failed::unavailable(error.to_string()))?;
+        let rotated = desk.keys().rotate(&digest, &key, until, now).await;
+        let record = rotated.map_err(|error| match error {
             WriteError::Missing { .. } => missing(desk),
             error => error.into(),
         })?;

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use serde_json::json;
+use table::{Item, Items};
 use throttle::PlanId;
-use throttle::table::{Item, Items};
 
 use super::put::check_version;
 use crate::args::plan_id;
@@ -56,8 +56,8 @@ impl Delete {
 /// Refuses a plan that is assigned to someone.
 async fn check_unused(desk: &Desk, id: &PlanId) -> Result<(), Failed> {
     let progress = Progress::new("items", None);
-    let keys = count(&desk.keys(), &progress, |key| key.details.plan() == Some(id)).await?;
-    let subjects = count(&desk.assignments(), &progress, |it| it.plan == *id).await?;
+    let keys = count(&desk.keys(), &progress, |key| key.details.plan() == Some(id.as_str())).await?;
+    let subjects = count(&desk.assignments(), &progress, |it| it.plan == id.as_str()).await?;
     if keys == 0 && subjects == 0 {
         return Ok(());
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use authorizer::{Config, Issuer, decode};
 use clap::Args;
 use serde_json::{Map, Value, json};
-use throttle::table::RevocationKind;
-use throttle::{Revocable, Revocation, Timestamp};
+use table::{Revocable, Revocation, RevocationKind};
+use throttle::Timestamp;
 
 use crate::args::{ConfigFile, issuer};
 use crate::ask::Dry;
@@ -14,7 +14,7 @@ use crate::desk::Desk;
 use crate::exit::Failed;
 use crate::output::note;
 use crate::read::secret;
-use crate::time::{moment, parse_length};
+use crate::time::{moment, parse_length, seconds};
 
 #[derive(Args, Debug)]
 pub(crate) struct Add {
@@ -137,8 +137,8 @@ async fn revoke(desk: &Desk, revocation: &Revocation) -> Result<(), Failed> {
     let text = format!("revoked {target} until {}", moment(stored.expires()));
     let json = json!({
         "id": target.to_string(),
-        "issuedBefore": stored.issued_before().map(Timestamp::as_secs),
-        "expires": stored.expires().as_secs(),
+        "issuedBefore": stored.issued_before().map(seconds),
+        "expires": seconds(stored.expires()),
         "reason": stored.reason(),
     });
     desk.output.print(text, &json)

@@ -2,13 +2,13 @@
 
 use clap::Args;
 use serde_json::{Value, json};
-use throttle::{Revocation, Timestamp};
+use table::Revocation;
 
 use crate::desk::Desk;
 use crate::exit::Failed;
 use crate::output::Listing;
 use crate::progress::Progress;
-use crate::time::moment;
+use crate::time::{moment, seconds};
 
 /// List the revocations that still count, page by page. Reads the whole table.
 #[derive(Args, Debug)]
@@ -52,9 +52,9 @@ fn json(revocation: &Revocation) -> Value {
     json!({
         "id": revocation.target().to_string(),
         "kind": revocation.target().kind().name(),
-        "issuedBefore": revocation.issued_before().map(Timestamp::as_secs),
-        "revoked": revocation.revoked_at().as_secs(),
-        "expires": revocation.expires().as_secs(),
+        "issuedBefore": revocation.issued_before().map(seconds),
+        "revoked": seconds(revocation.revoked_at()),
+        "expires": seconds(revocation.expires()),
         "reason": revocation.reason(),
     })
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use throttle::Revocable;
+use table::Revocable;
 
 use crate::ask::Dry;
 use crate::desk::Desk;

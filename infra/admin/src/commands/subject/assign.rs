@@ -32,7 +32,7 @@ impl Assign {
         let Self { subject, plan, if_version, dry } = self;
         desk.plan(&plan).await?;
         let assignments = desk.assignments();
-        let stored = assignments.get(&subject).await?;
+        let stored = assignments.get(subject.as_str()).await?;
         let version = stored.as_ref().map(|stored| stored.version);
         if if_version.is_some_and(|seen| seen != version.unwrap_or(0)) {
             return Err(Failed::refused(format!(
@@ -41,14 +41,14 @@ impl Assign {
             )));
         }
         let name = subject.as_str();
-        let same = stored.is_some_and(|stored| stored.plan == plan);
+        let same = stored.is_some_and(|stored| stored.plan == plan.as_str());
         if dry.dry_run && !same {
             return desk.would(&format!("put `{name}` under `{plan}`"));
         }
         let (text, version) = if same {
             (format!("`{name}` is under `{plan}` already"), version)
         } else {
-            let written = assignments.put(&subject, &plan, version).await?;
+            let written = assignments.put(subject.as_str(), plan.as_str(), version).await?;
             (format!("`{name}` is under `{plan}`"), Some(written.version))
         };
         let json =

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use serde_json::json;
-use throttle::{Limit, PlanId, Subject};
+use throttle::{Limit, Subject};
 
-use crate::args::subject;
+use crate::args::{stored_plan_id, subject};
 use crate::desk::Desk;
 use crate::exit::Failed;
 use crate::output::table;
@@ -21,7 +21,7 @@ pub(crate) struct Show {
 impl Show {
     pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
         let name = self.subject.as_str();
-        let assignment = desk.assignments().get(&self.subject).await?;
+        let assignment = desk.assignments().get(name).await?;
         let bucket = desk.buckets().get(&self.subject).await?;
         if assignment.is_none() && bucket.is_none() {
             return Err(Failed::refused(format!(
@@ -30,16 +30,18 @@ impl Show {
             )));
         }
         let last = bucket.as_ref().and_then(|bucket| bucket.stamp.clone()).map(|it| it.plan);
-        let assigned = assignment.as_ref().map(|it| it.plan.clone());
+        let assigned = assignment.as_ref().map(|it| it.plan.as_str());
         let now = desk.now();
         let mut rows = vec![
             ["subject".to_owned(), name.to_owned()],
-            ["assigned".to_owned(), assigned.as_ref().map_or("-".into(), ToString::to_string)],
+            ["assigned".to_owned(), assigned.unwrap_or("-").to_owned()],
             ["last under".to_owned(), last.as_ref().map_or("-".into(), ToString::to_string)],
         ];
         let mut quotas = Vec::new();
         // A plan that was deleted has no quotas left.
-        let plan = match last.or_else(|| assigned.clone()) {
+        let plan = match last
+            .map_or_else(|| assigned.map(stored_plan_id).transpose(), |id| Ok(Some(id)))?
+        {
             Some(id) => desk.plans().get(&id).await?,
             None => None,
         };
@@ -66,8 +68,8 @@ impl Show {
         }
         let json = json!({
             "subject": name,
-            "assigned": assigned.as_ref().map(PlanId::as_str),
-            "version": assignment.map(|it| it.version),
+            "assigned": assigned,
+            "version": assignment.as_ref().map(|it| it.version),
             "plan": plan.map(|plan| plan.id.to_string()),
             "quotas": quotas,
         });

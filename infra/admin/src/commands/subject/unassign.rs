@@ -25,10 +25,10 @@ impl Unassign {
         let name = self.subject.as_str();
         let missing = || Failed::refused(format!("`{name}` is assigned no plan"));
         if self.dry.dry_run {
-            let stored = desk.assignments().get(&self.subject).await?.ok_or_else(missing)?;
+            let stored = desk.assignments().get(name).await?.ok_or_else(missing)?;
             return desk.would(&format!("take `{name}` from under `{}`", stored.plan));
         }
-        if !desk.assignments().delete(&self.subject).await? {
+        if !desk.assignments().delete(name).await? {
             return Err(missing());
         }
         let json = json!({"subject": name, "plan": null});

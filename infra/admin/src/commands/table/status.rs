@@ -1,7 +1,6 @@
 //! `tollgate table status`.
 
 use serde_json::json;
-use throttle::table;
 
 use crate::desk::Desk;
 use crate::exit::Failed;

@@ -3,7 +3,7 @@
 use authorizer::{Code, Config, Decoded, Revocations, Verifier, decode};
 use clap::Args;
 use serde_json::{Map, Value, json};
-use throttle::{SystemClock, Timestamp, table};
+use throttle::{SystemClock, Timestamp};
 
 use crate::args::ConfigFile;
 use crate::desk::Desk;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use serde_json::{Value, json};
-use throttle::table::{BucketRecord, Page};
-use throttle::{PlanId, PlanRecord, Window};
+use table::Page;
+use throttle::{BucketRecord, PlanId, PlanRecord, Window};
 
 use super::{Picture, Span, label, rows, save};
 use crate::args::plan_id;

@@ -5,7 +5,7 @@ use serde_json::json;
 use throttle::{PlanId, PlanRecord, Subject};
 
 use super::{Picture, Span, rows, save};
-use crate::args::{plan_id, subject};
+use crate::args::{plan_id, stored_plan_id, subject};
 use crate::chart::{Row, bar, html, longest, svg};
 use crate::desk::Desk;
 use crate::exit::Failed;
@@ -37,12 +37,15 @@ impl Show {
         let last = bucket.as_ref().and_then(|bucket| bucket.stamp.clone()).map(|it| it.plan);
         let plan = match plan.or(last) {
             Some(plan) => plan,
-            None => desk.assignments().get(&subject).await?.map(|it| it.plan).ok_or_else(|| {
-                Failed::refused(format!(
-                    "`{name}` has used nothing, and is assigned no plan: name one by --plan, or \
-                     correct the subject"
-                ))
-            })?,
+            None => match desk.assignments().get(name).await? {
+                Some(assignment) => stored_plan_id(&assignment.plan)?,
+                None => {
+                    return Err(Failed::refused(format!(
+                        "`{name}` has used nothing, and is assigned no plan: name one by --plan, \
+                         or correct the subject"
+                    )));
+                }
+            },
         };
         let plan = desk.plan(&plan).await?;
         let history = bucket.map(|bucket| bucket.history).unwrap_or_default();

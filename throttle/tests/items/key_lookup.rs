@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use throttle::{
-    Assignments, Directory, Failure, Key, KeyDetails, Keys, ManualClock, PlanId, StoreError,
-    Subject,
-};
+use table::{Assignments, Key, KeyDetails, KeyRecord, Keys};
+use throttle::{Failure, KeyLookup, ManualClock, PlanId, StoreError, Subject};
 
 use crate::common::{Served, TABLE, serve, serve_table};
 use crate::counted::Counted;
@@ -14,7 +12,7 @@ use crate::{after, edit, now};
 const KEEP: Duration = Duration::from_secs(60);
 
 struct Desk {
-    directory: Directory<ManualClock>,
+    lookup: KeyLookup<ManualClock>,
     clock: ManualClock,
     counted: Counted,
     keys: Keys,
@@ -25,7 +23,7 @@ fn desk(served: &Served) -> Desk {
     let (clock, counted) = (ManualClock::default(), Counted::default());
     let client = counted.client(&served.client);
     Desk {
-        directory: Directory::new(&client, TABLE, clock.clone(), KEEP),
+        lookup: KeyLookup::new(&client, TABLE, clock.clone(), KEEP),
         clock,
         counted,
         keys: Keys::new(served.client.clone(), TABLE),
@@ -33,26 +31,33 @@ fn desk(served: &Served) -> Desk {
     }
 }
 
+async fn create(keys: &Keys, details: KeyDetails) -> (Key, KeyRecord) {
+    let key = Key::generate().unwrap();
+    let record = keys.put(&key, details, now()).await.unwrap();
+    (key, record)
+}
+
 fn details() -> KeyDetails {
-    KeyDetails::new(Subject::new("maria").unwrap())
+    KeyDetails::new("maria")
 }
 
 #[tokio::test]
 async fn a_key_is_looked_up_once_a_minute() {
     let served = serve_table().await;
     let desk = desk(&served);
-    let (key, record) = desk.keys.create(details(), now()).await.unwrap();
+    let (key, record) = create(&desk.keys, details()).await;
     for calls in [1, 0, 0] {
-        let found = desk.directory.key(key.expose()).await.unwrap().unwrap();
-        assert_eq!(*found, record);
+        let found = desk.lookup.key(key.expose()).await.unwrap().unwrap();
+        assert_eq!(found.record, record);
+        assert_eq!((found.subject.as_str(), &found.plan), ("maria", &None));
         assert_eq!(desk.counted.take().calls, calls);
     }
     // Disabled meanwhile: noticed when the minute is over.
-    desk.keys.disable(&record.digest).await.unwrap();
+    desk.keys.set_enabled(&record.digest, false).await.unwrap();
     desk.clock.advance(KEEP - Duration::from_nanos(1));
-    assert!(desk.directory.key(key.expose()).await.unwrap().is_some());
+    assert!(desk.lookup.key(key.expose()).await.unwrap().is_some());
     desk.clock.advance(Duration::from_nanos(1));
-    assert_eq!(desk.directory.key(key.expose()).await, Ok(None));
+    assert_eq!(desk.lookup.key(key.expose()).await, Ok(None));
     assert_eq!(desk.counted.take().calls, 1);
 }
 
@@ -60,11 +65,12 @@ async fn a_key_is_looked_up_once_a_minute() {
 async fn a_kept_key_expires_to_the_nanosecond() {
     let served = serve_table().await;
     let desk = desk(&served);
-    let (key, _) = desk.keys.create(details().with_expiry(after(30)), now()).await.unwrap();
+    let expiring = KeyDetails { expires: Some(after(30).into()), ..details() };
+    let (key, _) = create(&desk.keys, expiring).await;
     desk.clock.advance(Duration::from_secs(30) - Duration::from_nanos(1));
-    assert!(desk.directory.key(key.expose()).await.unwrap().is_some());
+    assert!(desk.lookup.key(key.expose()).await.unwrap().is_some());
     desk.clock.advance(Duration::from_nanos(1));
-    assert_eq!(desk.directory.key(key.expose()).await, Ok(None));
+    assert_eq!(desk.lookup.key(key.expose()).await, Ok(None));
     assert_eq!(desk.counted.take().calls, 1, "kept");
 }
 
@@ -74,11 +80,11 @@ async fn an_unknown_key_is_looked_up_once_and_none_that_cannot_be_one() {
     let desk = desk(&served);
     let unknown = Key::generate().unwrap();
     for calls in [1, 0] {
-        assert_eq!(desk.directory.key(unknown.expose()).await, Ok(None));
+        assert_eq!(desk.lookup.key(unknown.expose()).await, Ok(None));
         assert_eq!(desk.counted.take().calls, calls);
     }
     for text in ["", "short", &"x".repeat(129), "apikey1234 with a space in it", "\0"] {
-        assert_eq!(desk.directory.key(text).await, Ok(None));
+        assert_eq!(desk.lookup.key(text).await, Ok(None));
     }
     assert_eq!(desk.counted.take().calls, 0);
 }
@@ -89,15 +95,18 @@ async fn a_plan_is_the_keys_or_the_subjects() {
     let desk = desk(&served);
     let [free, gold] = ["free", "gold"].map(|plan| PlanId::new(plan).unwrap());
     let maria = Subject::new("maria").unwrap();
-    let plain = desk.keys.create(details(), now()).await.unwrap().1;
-    let own = desk.keys.create(details().with_plan(gold.clone()), now()).await.unwrap().1;
-    assert_eq!(desk.directory.plan_of_key(&own).await, Ok(Some(gold)));
+    let plain = create(&desk.keys, details()).await.0;
+    let own = create(&desk.keys, details().with_plan(gold.as_str())).await.0;
+    let plain = desk.lookup.key(plain.expose()).await.unwrap().unwrap();
+    let own = desk.lookup.key(own.expose()).await.unwrap().unwrap();
+    assert_eq!(desk.counted.take().calls, 2);
+    assert_eq!(desk.lookup.plan_of_key(&own).await, Ok(Some(gold)));
     assert_eq!(desk.counted.take().calls, 0);
-    assert_eq!(desk.directory.plan_of_key(&plain).await, Ok(None));
-    desk.assignments.put(&maria, &free, None).await.unwrap();
-    assert_eq!(desk.directory.plan_of(&maria).await, Ok(None), "kept");
+    assert_eq!(desk.lookup.plan_of_key(&plain).await, Ok(None));
+    desk.assignments.put("maria", "free", None).await.unwrap();
+    assert_eq!(desk.lookup.plan_of(&maria).await, Ok(None), "kept");
     desk.clock.advance(KEEP);
-    assert_eq!(desk.directory.plan_of_key(&plain).await, Ok(Some(free)));
+    assert_eq!(desk.lookup.plan_of_key(&plain).await, Ok(Some(free)));
     assert_eq!(desk.counted.take().calls, 2);
 }
 
@@ -108,8 +117,8 @@ async fn what_cannot_be_looked_up_is_an_error_each_time() {
     let key = Key::generate().unwrap();
     for _ in 0..2 {
         let failed = StoreError::Failure(Failure::NoTable);
-        assert_eq!(desk.directory.key(key.expose()).await, Err(failed.clone()));
-        assert_eq!(desk.directory.plan_of(&Subject::new("maria").unwrap()).await, Err(failed));
+        assert_eq!(desk.lookup.key(key.expose()).await, Err(failed.clone()));
+        assert_eq!(desk.lookup.plan_of(&Subject::new("maria").unwrap()).await, Err(failed));
         assert_eq!(desk.counted.take().calls, 2);
     }
 }
@@ -118,7 +127,7 @@ async fn what_cannot_be_looked_up_is_an_error_each_time() {
 async fn a_damaged_key_lets_nobody_through() {
     let served = serve_table().await;
     let desk = desk(&served);
-    let (key, record) = desk.keys.create(details(), now()).await.unwrap();
+    let (key, record) = create(&desk.keys, details()).await;
     edit(&served, &format!("KEY#{}", record.digest), "enabled", None).await;
-    assert!(matches!(desk.directory.key(key.expose()).await, Err(StoreError::Damaged(_))));
+    assert!(matches!(desk.lookup.key(key.expose()).await, Err(StoreError::Damaged(_))));
 }

@@ -1,9 +1,9 @@
 //! The part of a bucket that operators read and grant: its counters.
 
-use super::bucket::{PV, is_short, short};
-use super::{Attributes, Item, Reading, damage, n, number, text};
+use table::{Attributes, Damage, Deletable, Item, PK, Reader, number, text};
+
+use super::item::{PV, stamp};
 use crate::bucket::Stamp;
-use crate::failure::Damage;
 use crate::name::Subject;
 use crate::usage::{History, Use};
 
@@ -25,44 +25,35 @@ pub struct BucketRecord {
 }
 
 impl Item for BucketRecord {
-    type Id = Subject;
+    type Id = str;
 
     const KIND: &'static str = "bucket";
     const PREFIX: &'static str = "BUCKET#";
 
-    fn id(&self) -> &Subject {
-        &self.subject
+    fn id(&self) -> &str {
+        self.subject.as_str()
     }
 
-    /// A long name is replaced by its digest. A listing tells it so, and finds it again by that.
-    fn name(subject: &Subject) -> String {
-        let name = subject.as_str();
-        if is_short(name) { name.to_owned() } else { short(name).into_owned() }
-    }
-
-    fn parse(name: &str) -> Option<Subject> {
-        Subject::new(name).ok()
-    }
-
-    fn attributes(&self) -> Result<Attributes, Damage> {
+    fn attributes(&self) -> Attributes {
         let mut item = Attributes::new();
         item.extend(self.stamp.as_ref().map(|stamp| (PV.to_owned(), text(&stamp.to_string()))));
         for (name, Use { counter, granted }) in &self.history.periods {
-            item.insert(name.clone(), n(*counter));
+            item.insert(name.clone(), number(*counter));
             if *granted > 0 {
-                item.insert(format!("{GRANTED}{name}"), n(*granted));
+                item.insert(format!("{GRANTED}{name}"), number(*granted));
             }
         }
-        Ok(item)
+        item
     }
 
-    fn read(subject: Subject, item: &Attributes) -> Result<Option<Self>, Damage> {
-        let stamp = Reading::<Self>::of(item)
-            .checked(PV, |text| Stamp::parse(text).ok_or("names no plan's version"))?;
+    fn read(id: &str, item: &Attributes) -> Result<Option<Self>, Damage> {
+        let reader = Reader::new::<Self>(item);
+        let subject = Subject::new(id).map_err(|_| reader.damage(PK, "is no key of this kind"))?;
+        let stamp = stamp(reader)?;
         let mut history = History::default();
         for name in item.keys().filter(|name| is_counter(name)) {
-            let Some(counter) = number::<i64>(Self::KIND, item, name)? else { continue };
-            let granted = granted(Self::KIND, item, name, counter)?;
+            let counter = reader.required(name)?;
+            let granted = granted(reader, name, counter)?;
             history.periods.insert(name.clone(), Use { counter, granted });
         }
         Ok(Some(Self { subject, stamp, history }))
@@ -70,22 +61,19 @@ impl Item for BucketRecord {
 }
 
 /// What was granted for the period of a counter, which is no lower than that explains.
-pub(crate) fn granted(
-    kind: &'static str,
-    item: &Attributes,
-    name: &str,
-    counter: i64,
-) -> Result<u64, Damage> {
+pub(super) fn granted(reader: Reader<'_>, name: &str, counter: i64) -> Result<u64, Damage> {
     let granted_name = format!("{GRANTED}{name}");
-    let granted: u64 = number(kind, item, &granted_name)?.unwrap_or_default();
+    let granted: u64 = reader.optional(&granted_name)?.unwrap_or_default();
     if granted > MAX_GRANTED {
-        return Err(damage(kind, &granted_name, "is more than can be granted"));
+        return Err(reader.damage(&granted_name, "is more than can be granted"));
     }
     if granted.checked_add_signed(counter).is_none() {
-        return Err(damage(kind, name, "is lower than what was granted explains"));
+        return Err(reader.damage(name, "is lower than what was granted explains"));
     }
     Ok(granted)
 }
+
+impl Deletable for BucketRecord {}
 
 /// Whether an attribute counts a period: `d20261121`, `w2026-47`, `m202611`.
 fn is_counter(name: &str) -> bool {
@@ -96,7 +84,7 @@ fn is_counter(name: &str) -> bool {
 /// The attributes of grants whose period is no longer counted: they may go.
 ///
 /// Ids are needed only while the period lasts that they were granted for.
-pub(crate) fn stale<'a>(item: &'a Attributes, current: &'a str) -> impl Iterator<Item = &'a str> {
+pub(super) fn stale<'a>(item: &'a Attributes, current: &'a str) -> impl Iterator<Item = &'a str> {
     item.keys().map(String::as_str).filter(move |name| {
         if let Some(counter) = name.strip_prefix(GRANTED) {
             is_counter(counter) && counter != current && !item.contains_key(counter)
@@ -109,11 +97,11 @@ pub(crate) fn stale<'a>(item: &'a Attributes, current: &'a str) -> impl Iterator
 }
 
 /// What an attribute's name begins with that holds the sum of a period's grants.
-pub(crate) const GRANTED: &str = "g";
+pub(super) const GRANTED: &str = "g";
 /// What an attribute's name begins with that holds the ids of a period's grants.
-pub(crate) const GRANTS: &str = "i";
+pub(super) const GRANTS: &str = "i";
 /// As much as the largest quota.
-pub(crate) const MAX_GRANTED: u64 = 1_000_000_000_000_000;
+pub(super) const MAX_GRANTED: u64 = 1_000_000_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -146,7 +134,7 @@ mod tests {
             "gpv",
             "pv",
         ];
-        let item: Attributes = names.into_iter().map(|name| (name.to_owned(), n(1))).collect();
+        let item: Attributes = names.into_iter().map(|name| (name.to_owned(), number(1))).collect();
         let mut stale: Vec<_> = stale(&item, "d20261121").collect();
         stale.sort_unstable();
         assert_eq!(stale, ["gd20261120", "id20261119", "id20261120", "im202611"]);

@@ -1,4 +1,4 @@
-//! SHA-256, as the table's keys have it.
+//! SHA-256 of texts that the table must not hold.
 
 use std::fmt::{self, Debug, Display};
 use std::str::FromStr;
@@ -7,18 +7,19 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 /// A SHA-256, written as 64 hexadecimal digits.
 ///
-/// Stands in the table for what must not be read there: a key, an id out of a token.
+/// Replaces a text that the table must not hold: an API key, or an id from a token.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// Why a text is no digest.
+/// Error of a text that is not a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is no digest: give 64 hexadecimal digits in lower case")]
 pub struct DigestError;
 
 impl Digest {
-    /// The digest of these parts, one after the other.
-    pub(crate) fn of(parts: &[&[u8]]) -> Self {
+    /// Returns the digest of these parts, concatenated.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Self {
         let mut context = Context::new(&SHA256);
         for part in parts {
             context.update(part);
@@ -71,7 +72,7 @@ impl FromStr for Digest {
     }
 }
 
-/// One spelling alone, so that one digest is one item.
+/// Accepts one spelling only, so that one digest is one item.
 fn nibble(digit: u8) -> Result<u8, DigestError> {
     match digit {
         b'0'..=b'9' => Ok(digit - b'0'),

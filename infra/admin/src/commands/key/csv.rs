@@ -4,37 +4,36 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::{self, Display};
 
-use super::{Key, KeyError};
-use crate::name::{NameError, PlanId, Subject};
-use crate::table::KeyDetails;
+use table::{Key, KeyDetails, KeyError, TextError, check_text};
+use throttle::{NameError, PlanId};
 
 /// The keys of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImportedKeys {
+pub(crate) struct ImportedKeys {
     /// The keys, in the file's order.
-    pub keys: Vec<ImportedKey>,
+    pub(crate) keys: Vec<ImportedKey>,
     /// The rows that are not valid keys, each by its line.
-    pub errors: Vec<ImportError>,
+    pub(crate) errors: Vec<ImportError>,
 }
 
 /// A key from a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImportedKey {
+pub(crate) struct ImportedKey {
     /// The key.
-    pub key: Key,
+    pub(crate) key: Key,
     /// The details from the file. The subject is the key itself. The plan is set if the file
     /// names exactly one.
-    pub details: KeyDetails,
+    pub(crate) details: KeyDetails,
     /// Every plan that the file names, once. Of several, [`KeyDetails::with_plans`] sets which
     /// counts.
-    pub plans: Vec<PlanId>,
+    pub(crate) plans: Vec<PlanId>,
     /// The line of the file that it begins on, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
 }
 
 /// An error in a file of keys, and its place. Never holds text from the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct ImportError {
+pub(crate) struct ImportError {
     line: usize,
     column: Option<&'static str>,
     problem: ImportProblem,
@@ -43,7 +42,7 @@ pub struct ImportError {
 /// The problem with a row or a field of a file of keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ImportProblem {
+pub(crate) enum ImportProblem {
     /// More than a file of keys ever has.
     #[error("is longer than {MAX_BYTES} bytes: split the file")]
     TooLong,
@@ -70,9 +69,12 @@ pub enum ImportProblem {
     /// No key.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// No name, description or plan.
+    /// Invalid name or description.
     #[error(transparent)]
-    Name(#[from] NameError),
+    Text(#[from] TextError),
+    /// Invalid name of a plan.
+    #[error(transparent)]
+    Plan(#[from] NameError),
     /// Neither true nor false.
     #[error("must be `true` or `false`")]
     Enabled,
@@ -84,79 +86,63 @@ pub enum ImportProblem {
     },
 }
 
-impl Key {
-    /// Reads the CSV file that API Gateway imports keys from, at most 16 MiB of it.
-    ///
-    /// The first line names the columns, in any order and case: `Name` and `Key` must be there,
-    /// `Description`, `Enabled` and `UsagePlanIds` may be, others are ignored. A field with a
-    /// comma in it is quoted with `"` or `'`. See "API Gateway API key file format" in its guide.
-    /// `UsagePlanIds` is a list with commas; empty and repeated entries of it are ignored.
-    ///
-    /// ```
-    /// use throttle::Key;
-    ///
-    /// let file = "Name,key,description,Enabled,usageplanIds\n\
-    ///             first,apikey1234abcdefghij0123456789,,TRUE,c7y23b\n\
-    ///             second,short,,TRUE,\n";
-    /// let imported = Key::read_csv(file).unwrap();
-    /// assert_eq!(imported.keys[0].details.plan().unwrap().as_str(), "c7y23b");
-    /// assert_eq!(
-    ///     imported.errors[0].to_string(),
-    ///     "line 3: `Key` has 5 characters: a key has 20 to 128"
-    /// );
-    /// ```
-    ///
-    /// # Errors
-    /// The file is not a file of keys. A row that is not a valid key is one of
-    /// [`errors`](ImportedKeys::errors) instead.
-    pub fn read_csv(file: impl AsRef<[u8]>) -> Result<ImportedKeys, ImportError> {
-        let text = text(file.as_ref())?;
-        let mut rows = Rows { rest: &text, line: 1 };
-        let columns = match rows.next_row(None) {
-            Some(first) => Columns::read(&first?.fields)?,
-            None => Columns::read(&[])?,
-        };
-        let (mut keys, mut errors) = (Vec::<ImportedKey>::new(), Vec::new());
-        let mut places = HashMap::new();
-        while let Some(row) = rows.next_row(Some(columns.count)) {
-            let read = row.and_then(|row| {
-                let new = columns.key(&row)?;
-                let place = places.get(&new.key.digest()).copied();
-                match place.and_then(|place: usize| keys.get(place)) {
-                    None => {
-                        places.insert(new.key.digest(), keys.len());
-                        keys.push(new);
-                    }
-                    Some(first) if first.details == new.details && first.plans == new.plans => {}
-                    Some(ImportedKey { line, .. }) => {
-                        let problem = ImportProblem::SameKey { line: *line };
-                        return Err(ImportError::new(row.line, KEY, problem));
-                    }
+/// Reads the CSV file that API Gateway imports keys from, at most 16 MiB of it.
+///
+/// The first line names the columns, in any order and case: `Name` and `Key` must be there,
+/// `Description`, `Enabled` and `UsagePlanIds` may be, others are ignored. A field with a
+/// comma in it is quoted with `"` or `'`. See "API Gateway API key file format" in its guide.
+/// `UsagePlanIds` is a list with commas; empty and repeated entries of it are ignored.
+///
+/// # Errors
+/// The file is not a file of keys. A row that is not a valid key is one of
+/// [`errors`](ImportedKeys::errors) instead.
+pub(crate) fn read_csv(file: impl AsRef<[u8]>) -> Result<ImportedKeys, ImportError> {
+    let text = text(file.as_ref())?;
+    let mut rows = Rows { rest: &text, line: 1 };
+    let columns = match rows.next_row(None) {
+        Some(first) => Columns::read(&first?.fields)?,
+        None => Columns::read(&[])?,
+    };
+    let (mut keys, mut errors) = (Vec::<ImportedKey>::new(), Vec::new());
+    let mut places = HashMap::new();
+    while let Some(row) = rows.next_row(Some(columns.count)) {
+        let read = row.and_then(|row| {
+            let new = columns.key(&row)?;
+            let place = places.get(&new.key.digest()).copied();
+            match place.and_then(|place: usize| keys.get(place)) {
+                None => {
+                    places.insert(new.key.digest(), keys.len());
+                    keys.push(new);
                 }
-                Ok(())
-            });
-            errors.extend(read.err());
-        }
-        Ok(ImportedKeys { keys, errors })
+                Some(first) if first.details == new.details && first.plans == new.plans => {}
+                Some(ImportedKey { line, .. }) => {
+                    let problem = ImportProblem::SameKey { line: *line };
+                    return Err(ImportError::new(row.line, KEY, problem));
+                }
+            }
+            Ok(())
+        });
+        errors.extend(read.err());
     }
+    Ok(ImportedKeys { keys, errors })
 }
 
 impl ImportError {
     /// The line of the file, from 1.
     #[must_use]
-    pub fn line(&self) -> usize {
+    pub(crate) fn line(&self) -> usize {
         self.line
     }
 
     /// The column, as API Gateway spells it; none for an error of the whole row.
     #[must_use]
-    pub fn column(&self) -> Option<&str> {
+    pub(crate) fn column(&self) -> Option<&str> {
         self.column
     }
 
     /// What is wrong.
     #[must_use]
-    pub fn problem(&self) -> &ImportProblem {
+    pub(crate) fn problem(&self) -> &ImportProblem {
         &self.problem
     }
 
@@ -214,35 +200,36 @@ impl Columns {
         // An empty field counts as missing.
         let field = |at: usize| row.fields.get(at).map_or("", |field| field.trim());
         let given = |at: Option<usize>| at.map(field).filter(|field| !field.is_empty());
-        let wrong = |column| move |problem: NameError| ImportError::new(row.line, column, problem);
+        let label = |at: Option<usize>, column| {
+            let text = given(at);
+            text.map_or(Ok(()), |text| check_text(text, KeyDetails::MAX_LABEL))
+                .map_err(|problem| ImportError::new(row.line, column, problem))?;
+            Ok(text.map(str::to_owned))
+        };
 
         let key = Key::parse(field(self.key))
             .map_err(|problem| ImportError::new(row.line, KEY, problem))?;
-        let mut details = KeyDetails::new(Subject::of_digest(&key.digest()));
-        if let Some(name) = given(Some(self.name)) {
-            details = details.with_name(name).map_err(wrong(NAME))?;
-        }
-        if let Some(description) = given(self.description) {
-            details = details.with_description(description).map_err(wrong(DESCRIPTION))?;
-        }
+        let mut details = KeyDetails::new(key.digest().subject());
+        details.name = label(Some(self.name), NAME)?;
+        details.description = label(self.description, DESCRIPTION)?;
         if let Some(enabled) = given(self.enabled) {
-            let enabled = match enabled.to_ascii_lowercase().as_str() {
+            details.enabled = match enabled.to_ascii_lowercase().as_str() {
                 "true" => true,
                 "false" => false,
                 _ => return Err(ImportError::new(row.line, ENABLED, ImportProblem::Enabled)),
             };
-            details = details.with_enabled(enabled);
         }
         let mut plans = Vec::new();
         let named = given(self.plans).unwrap_or_default().split(',').map(str::trim);
         for plan in named.filter(|plan| !plan.is_empty()) {
-            let plan = PlanId::new(plan).map_err(wrong(PLANS))?;
+            let plan =
+                PlanId::new(plan).map_err(|problem| ImportError::new(row.line, PLANS, problem))?;
             if !plans.contains(&plan) {
                 plans.push(plan);
             }
         }
         if let [plan] = plans.as_slice() {
-            details = details.with_plan(plan.clone());
+            details = details.with_plan(plan.as_str());
         }
         Ok(ImportedKey { key, details, plans, line: row.line })
     }

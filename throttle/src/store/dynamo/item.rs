@@ -19,20 +19,18 @@
 use std::borrow::Cow;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use table::{Attributes, Damage, Digest, Reader};
 
-use super::history::{GRANTED, GRANTS, granted};
+use super::history::{BucketRecord, GRANTED, GRANTS, granted};
 use super::size::{attribute, size};
-use super::{Attributes, Digest, damage, number};
 use crate::bucket::{Counter, MAX_COUNT, Meter, Stamp, State, Write, removable};
 use crate::clock::Timestamp;
-use crate::failure::Damage;
 use crate::name::Subject;
 
 pub(crate) const PV: &str = "pv";
 pub(crate) const RETURNED: &str = "rt";
 pub(crate) const WRITES: &str = "wn";
 pub(crate) const CHANGED: &str = "ch";
-pub(crate) const KIND: &str = "bucket";
 
 /// The key: `BUCKET#subject`, or `BUCKET#region#subject` where each Region has its own.
 pub(crate) fn key(region: Option<&str>, subject: &Subject) -> AttributeValue {
@@ -65,27 +63,24 @@ pub(crate) fn is_short(name: &str) -> bool {
 
 /// The part of the item's state that a write tells. A counter that isn't there counts as unused.
 pub(crate) fn state(item: &Attributes, write: &Write) -> Result<State, Damage> {
-    let mut state = State { size: size(item), ..State::default() };
-    if let Some(stamp) = item.get(PV) {
-        let stamp = stamp.as_s().ok().and_then(|text| Stamp::parse(text));
-        state.stamp = Some(stamp.ok_or_else(|| damage(KIND, PV, "names no plan's version"))?);
-    }
+    let reader = Reader::new::<BucketRecord>(item);
+    let mut state = State { size: size(item), stamp: stamp(reader)?, ..State::default() };
     let mut others = Vec::new();
     for (name, value) in item {
         if let Some(meter) = Meter::parse(name) {
-            if let Some(tat) = number(KIND, item, name)? {
+            if let Some(tat) = reader.optional(name)? {
                 state.tats.insert(meter, Timestamp::from_nanos(tat));
             }
         } else if let Some(counter) = counter(name) {
             if !write.counts.iter().any(|count| count.counter == counter) {
                 others.push((counter, attribute(name, value)));
             } else if counter.to_string() == *name
-                && let Some(used) = number::<i64>(KIND, item, name)?
+                && let Some(used) = reader.optional::<i64>(name)?
             {
                 if used.unsigned_abs() > MAX_COUNT.unsigned_abs() {
-                    return Err(damage(KIND, name, "is out of range"));
+                    return Err(reader.damage(name, "is out of range"));
                 }
-                let granted = granted(KIND, item, name, used)?;
+                let granted = granted(reader, name, used)?;
                 state.counters.insert(counter, used);
                 if granted > 0 {
                     state.granted.insert(counter, granted);
@@ -94,11 +89,17 @@ pub(crate) fn state(item: &Attributes, write: &Write) -> Result<State, Damage> {
         }
     }
     state.past = removable(merged(others).into_iter(), state.size, write.now);
-    state.returned = number(KIND, item, RETURNED)?.unwrap_or_default();
-    state.writes = number(KIND, item, WRITES)?.unwrap_or_default();
-    let changed = number(KIND, item, CHANGED)?.unwrap_or_default();
+    state.returned = reader.optional(RETURNED)?.unwrap_or_default();
+    state.writes = reader.optional(WRITES)?.unwrap_or_default();
+    let changed = reader.optional(CHANGED)?.unwrap_or_default();
     state.changed = Timestamp::from_nanos(changed);
     Ok(state)
+}
+
+/// The plan and the version that the bucket is under.
+pub(super) fn stamp(reader: Reader<'_>) -> Result<Option<Stamp>, Damage> {
+    let Some(text) = reader.optional::<String>(PV)? else { return Ok(None) };
+    Stamp::parse(&text).map(Some).ok_or_else(|| reader.damage(PV, "names no plan's version"))
 }
 
 /// The counter that an attribute is, or that it is a grant of.

@@ -8,20 +8,20 @@ const ONE: &str = "apikey1234abcdefghij0123456789";
 const TWO: &str = "apikey9876abcdefghij0123456789";
 
 fn read(file: &str) -> Vec<ImportedKey> {
-    let imported = Key::read_csv(file).unwrap();
+    let imported = read_csv(file).unwrap();
     assert_eq!(imported.errors, []);
     imported.keys
 }
 
 /// The wrong rows, and the lines of the keys that are read.
 fn partly(file: impl AsRef<[u8]>) -> (Vec<String>, Vec<usize>) {
-    let imported = Key::read_csv(file).unwrap();
+    let imported = read_csv(file).unwrap();
     let errors = imported.errors.iter().map(ToString::to_string).collect();
     (errors, imported.keys.iter().map(|key| key.line).collect())
 }
 
 fn not_a_file_of_keys(file: &str) -> String {
-    Key::read_csv(file).unwrap_err().to_string()
+    read_csv(file).unwrap_err().to_string()
 }
 
 #[test]
@@ -33,18 +33,21 @@ fn every_column_is_read() {
     let (key, details) = (&keys[0].key, &keys[0].details);
     assert_eq!(key.expose(), ONE);
     assert_eq!(keys[0].line, 2);
-    assert_eq!(details.name(), Some("first"));
-    assert_eq!(details.description(), Some("An imported key"));
-    assert!(!details.enabled());
-    assert_eq!(details.plan().unwrap().as_str(), "c7y23b");
-    assert_eq!(details.subject(), &key.digest().subject());
+    assert_eq!(details.name.as_deref(), Some("first"));
+    assert_eq!(details.description.as_deref(), Some("An imported key"));
+    assert!(!details.enabled);
+    assert_eq!(details.plan().unwrap(), "c7y23b");
+    assert_eq!(details.subject, key.digest().subject());
 }
 
 #[test]
 fn columns_come_in_any_order_and_case_and_others_are_ignored() {
     let keys = read(&format!("\u{feff}COLOUR,Key , nAmE\r\nred,{ONE},first\r\n\r\nblue,{TWO},\n"));
-    assert_eq!((keys[0].details.name(), keys[1].details.name()), (Some("first"), None));
-    assert!(keys[0].details.enabled());
+    assert_eq!(
+        (keys[0].details.name.as_deref(), keys[1].details.name.as_deref()),
+        (Some("first"), None)
+    );
+    assert!(keys[0].details.enabled);
     assert_eq!(keys[0].details.plan(), None);
     assert_eq!(keys[1].key.expose(), TWO);
 }
@@ -52,8 +55,8 @@ fn columns_come_in_any_order_and_case_and_others_are_ignored() {
 #[test]
 fn quotes_are_single_or_double_and_keep_commas() {
     let keys = read(&format!("Name,Key,Description\n\"a, \"\"b\"\"\", '{ONE}' ,'it''s'"));
-    assert_eq!(keys[0].details.name(), Some("a, \"b\""));
-    assert_eq!(keys[0].details.description(), Some("it's"));
+    assert_eq!(keys[0].details.name.as_deref(), Some("a, \"b\""));
+    assert_eq!(keys[0].details.description.as_deref(), Some("it's"));
     assert_eq!(read("Name,Key\n").len(), 0);
 }
 
@@ -99,9 +102,9 @@ fn a_file_that_is_not_one_of_keys_is_refused() {
     let header = not_a_file_of_keys("Name,\"Key\nfirst,x\n");
     assert!(header.starts_with("line 1: has a quote that is not closed"), "{header}");
     for file in [&b"\xff\xfeN\0a\0"[..], b"\xfe\xff\0N\0a", b"Name,Key,\xff\n"] {
-        assert_eq!(Key::read_csv(file).unwrap_err().problem(), &ImportProblem::Encoding);
+        assert_eq!(read_csv(file).unwrap_err().problem(), &ImportProblem::Encoding);
     }
-    let long = Key::read_csv(vec![b'x'; MAX_BYTES + 1]).unwrap_err();
+    let long = read_csv(vec![b'x'; MAX_BYTES + 1]).unwrap_err();
     assert_eq!(long.problem(), &ImportProblem::TooLong);
 }
 
@@ -141,7 +144,7 @@ fn a_list_of_plans_has_each_once() {
     let plans = |list: &str| {
         let keys = read(&format!("Name,Key,UsagePlanIds\na,{ONE},\"{list}\"\n"));
         let ids = keys[0].plans.iter().map(ToString::to_string).collect::<Vec<_>>();
-        (ids.join("|"), keys[0].details.plan().map(ToString::to_string))
+        (ids.join("|"), keys[0].details.plan().map(str::to_owned))
     };
     let one = ("c7y23b".to_owned(), Some("c7y23b".to_owned()));
     for list in ["c7y23b", "c7y23b,c7y23b", "c7y23b,", ",c7y23b", " c7y23b , ,c7y23b"] {
@@ -174,7 +177,7 @@ fn lines_are_counted_within_quotes_too() {
 proptest! {
     #[test]
     fn no_file_ends_the_process(file in "(Name|Key|[,\"'\n\r a]|[a-z]{20}|.){0,60}") {
-        let _ = Key::read_csv(file);
+        let _ = read_csv(file);
     }
 
     #[test]
@@ -182,6 +185,6 @@ proptest! {
         let file = format!("Name,Key\n\"{}\",{ONE}", name.replace('"', "\"\""));
         let name = Some(name.trim()).filter(|name| !name.is_empty());
         let keys = read(&file);
-        prop_assert_eq!(keys[0].details.name(), name);
+        prop_assert_eq!(keys[0].details.name.as_deref(), name);
     }
 }

@@ -1,8 +1,7 @@
 //! The size of an item, by DynamoDB's rules: one write unit pays for 1,024 bytes.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-
-use super::Attributes;
+use table::Attributes;
 
 /// The size of an item in bytes.
 pub(crate) fn size(item: &Attributes) -> u32 {

@@ -1,4 +1,8 @@
-//! Settings of the SDK's client.
+//! Connections to DynamoDB: settings, time-outs and HTTP client.
+
+mod connector;
+mod tls;
+mod transport;
 
 use std::time::Duration;
 
@@ -11,9 +15,8 @@ use aws_sdk_dynamodb::config::{
     BehaviorVersion, Builder, Config, Credentials, HttpClient, Region, SharedHttpClient,
 };
 
-use super::OPERATION_TIMEOUT;
-use super::transport::{Transport, tls};
-use crate::clock::SystemClock;
+pub use tls::{TlsError, tls};
+pub use transport::{Moment, Repeats, Transport};
 
 /// Connection settings for DynamoDB.
 ///
@@ -159,7 +162,7 @@ impl Connect {
             // connection says so.
             let _ = tls();
         }
-        Some(SharedHttpClient::new(Transport::new(self.connect_timeout, SystemClock::new())))
+        Some(SharedHttpClient::new(Transport::new(self.connect_timeout)))
     }
 }
 
@@ -230,4 +233,6 @@ impl Default for Connect {
     }
 }
 
+/// The time-out of a whole call unless set. A decision is not worth waiting longer.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(100);
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(100);

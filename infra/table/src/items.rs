@@ -7,58 +7,33 @@ use std::marker::PhantomData;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
-use crate::failure::{Failure, StoreError};
-use crate::key::KeyError;
-use crate::store::dynamo::failure;
-use crate::table::item::{self, Item, PK, VERSION};
+use crate::error::{Error, Failure, WriteError};
+use crate::item::{self, Attributes, Deletable, Item, PK, VERSION};
 
 /// The items of one kind in a table.
 ///
 /// Clones share the connections. Every call is made once, with the client's time-outs.
 pub struct Items<T> {
-    pub(crate) client: Client,
-    pub(crate) table: String,
+    client: Client,
+    table: String,
     kind: PhantomData<fn() -> T>,
 }
 
-/// Some of a table's items of one kind.
+/// A page of a table's items of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The items, in no order.
+    /// The items, unordered.
     pub items: Vec<T>,
-    /// The keys, without the kind's prefix, of items that can't be read.
+    /// The keys of damaged items, without the kind's prefix.
     pub damaged: Vec<String>,
-    /// Where the next page starts; none after the last.
+    /// The start of the next page; `None` after the last.
     pub next: Option<String>,
 }
 
-/// Why an item wasn't written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// Somebody else has written or deleted it meanwhile, or it is there already.
-    #[error("the {item} was changed meanwhile: look at it, and write it again")]
-    Conflict {
-        /// The kind of item.
-        item: &'static str,
-    },
-    /// There is none.
-    #[error("there is no such {item}")]
-    Missing {
-        /// The kind of item.
-        item: &'static str,
-    },
-    /// A new key couldn't be made.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The table has no answer, or holds something that can't be trusted.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// A condition on the stored item, in DynamoDB's words.
+/// A condition on the stored item, as a DynamoDB expression.
 #[derive(Debug, Default)]
 pub(crate) struct Condition {
     expression: String,
@@ -66,12 +41,12 @@ pub(crate) struct Condition {
     values: Vec<(&'static str, AttributeValue)>,
 }
 
-/// What became of a conditional write.
+/// Outcome of a conditional write.
 #[derive(Debug)]
 pub(crate) enum Written<T> {
-    /// It was made.
+    /// The item was written.
     Done,
-    /// It wasn't, because of what is stored: none if nothing is.
+    /// The condition does not hold for the stored item; `None` if there is none.
     Kept(Option<T>),
 }
 
@@ -82,32 +57,51 @@ impl<T: Item> Items<T> {
         Self { client, table: table.into(), kind: PhantomData }
     }
 
-    /// Reads one; none if it isn't there. The read is consistent.
+    /// Returns the client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Returns the table's name.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// Reads an item; `None` if it does not exist. The read is consistent.
     ///
     /// # Errors
-    /// The table has no answer, or the item is damaged.
-    pub async fn get(&self, id: &T::Id) -> Result<Option<T>, StoreError> {
+    /// The table is unavailable, or the item is damaged.
+    pub async fn get(&self, id: &T::Id) -> Result<Option<T>, Error> {
+        let item = self.get_raw(id).await?;
+        Ok(item.as_ref().map(item::read_item).transpose()?.flatten())
+    }
+
+    /// Reads an item's attributes, of any kind and damaged or not.
+    ///
+    /// # Errors
+    /// The table is unavailable.
+    pub async fn get_raw(&self, id: &T::Id) -> Result<Option<Attributes>, Failure> {
         let read = self
             .client
             .get_item()
             .table_name(&self.table)
-            .key(PK, item::key::<T>(id))
+            .key(PK, item::item_key::<T>(id))
             .consistent_read(true);
-        // Boxed, like the bucket's write: a decision may wait for this too.
-        let answer = Box::pin(read.send()).await.map_err(|error| failure(&error))?;
-        let read = answer.item.as_ref().map(item::read).transpose()?;
-        Ok(read.flatten())
+        // Boxed: the SDK's futures nest so deeply that callers' own would not compile around them.
+        Ok(Box::pin(read.send()).await?.item)
     }
 
-    /// Lists them, a page at a time; `from` is the `next` of the page before.
+    /// Lists the items page by page. `from` is the `next` of the page before.
     ///
-    /// Scans the table, a megabyte of it a page at most, so a page may be empty and not the last.
-    /// A megabyte costs 128 read units, whatever is in it: listing is for operators, and an index
-    /// would cost a write with every key. What is written meanwhile may be missed.
+    /// Scans at most one megabyte of the table for a page, so a page may be empty and not the last.
+    /// A megabyte costs 128 read units, whatever it holds. Listing is for operators: an index would
+    /// make every write more expensive. An item that is written meanwhile may be missed.
     ///
     /// # Errors
-    /// The table has no answer.
-    pub async fn list(&self, from: Option<&str>) -> Result<Page<T>, StoreError> {
+    /// The table is unavailable.
+    pub async fn list(&self, from: Option<&str>) -> Result<Page<T>, Failure> {
         let start = from.map(|from| [(PK.to_owned(), item::text(from))].into());
         let answer = self
             .client
@@ -118,14 +112,13 @@ impl<T: Item> Items<T> {
             .expression_attribute_values(":prefix", item::text(T::PREFIX))
             .set_exclusive_start_key(start)
             .send()
-            .await
-            .map_err(|error| failure(&error))?;
+            .await?;
         let mut page = Page { items: Vec::new(), damaged: Vec::new(), next: None };
         for item in answer.items() {
-            match item::read(item) {
+            match item::read_item(item) {
                 Ok(read) => page.items.extend(read),
                 Err(_) => {
-                    page.damaged.push(item::name::<T>(item).unwrap_or_default().to_owned());
+                    page.damaged.push(item::id_text::<T>(item).unwrap_or_default().to_owned());
                 }
             }
         }
@@ -134,12 +127,14 @@ impl<T: Item> Items<T> {
         Ok(page)
     }
 
-    /// Writes a whole item, where the condition holds for what is stored.
-    pub(crate) async fn write(
-        &self,
-        item: &T,
-        condition: Condition,
-    ) -> Result<Written<T>, StoreError> {
+    /// Begins a change of an item's attributes.
+    #[must_use]
+    pub fn update_item(&self, id: &T::Id) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).key(PK, item::item_key::<T>(id))
+    }
+
+    /// Writes a whole item if the condition holds for the stored one.
+    pub(crate) async fn write(&self, item: &T, condition: Condition) -> Result<Written<T>, Error> {
         let put = self
             .client
             .put_item()
@@ -153,20 +148,20 @@ impl<T: Item> Items<T> {
             Ok(_) => Ok(Written::Done),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(kept)) => {
-                    let kept = kept.item().map(item::read).transpose()?;
+                    let kept = kept.item().map(item::read_item).transpose()?;
                     Ok(Written::Kept(kept.flatten()))
                 }
-                _ => Err(failure(&error).into()),
+                _ => Err(Failure::from(error).into()),
             },
         }
     }
 
-    /// Writes a whole item over the one with the version `replaced`; none if there must be none.
+    /// Writes a whole item over the version `replaced`; `None` for a new item.
     pub(crate) async fn replace(&self, item: &T, replaced: Option<u64>) -> Result<(), WriteError> {
         let condition = match replaced {
             None => Condition::new("attribute_not_exists(#k)").name("#k", PK),
             Some(version) => {
-                Condition::new("#v = :v").name("#v", VERSION).value(":v", item::n(version))
+                Condition::new("#v = :v").name("#v", VERSION).value(":v", item::number(version))
             }
         };
         match self.write(item, condition).await? {
@@ -174,28 +169,28 @@ impl<T: Item> Items<T> {
             Written::Kept(_) => Err(WriteError::Conflict { item: T::KIND }),
         }
     }
+}
 
-    /// Deletes an item; says whether there was one, damaged or not.
-    pub(crate) async fn remove(&self, id: &T::Id) -> Result<bool, StoreError> {
+impl<T: Deletable> Items<T> {
+    /// Deletes an item, damaged or not; returns false if it does not exist.
+    ///
+    /// # Errors
+    /// The table is unavailable.
+    pub async fn delete(&self, id: &T::Id) -> Result<bool, Failure> {
         let delete = self
             .client
             .delete_item()
             .table_name(&self.table)
-            .key(PK, item::key::<T>(id))
+            .key(PK, item::item_key::<T>(id))
             .condition_expression("attribute_exists(#k)")
             .expression_attribute_names("#k", PK);
         match Box::pin(delete.send()).await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(failure(&error).into()),
+                _ => Err(error.into()),
             },
         }
-    }
-
-    /// After `calls` tries that each met another writer.
-    pub(crate) fn contended(calls: u32) -> StoreError {
-        Failure::Contended { calls }.into()
     }
 }
 
@@ -219,7 +214,7 @@ fn owned<V, W: From<V>>(pairs: Vec<(&str, V)>) -> HashMap<String, W> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
-/// DynamoDB refuses an empty list of values.
+/// DynamoDB rejects an empty map of values.
 fn some<V>(map: HashMap<String, V>) -> Option<HashMap<String, V>> {
     (!map.is_empty()).then_some(map)
 }

@@ -4,14 +4,11 @@
 //! environment was frozen. So connections stay idle for at most 20 seconds by both clocks, and a
 //! call whose reused connection breaks before any byte of its answer is made once more.
 
-mod connector;
-mod tls;
-
 use std::error::Error;
 use std::fmt::{self, Debug};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_dynamodb::config::http::{HttpRequest, HttpResponse};
 use aws_sdk_dynamodb::config::{HttpClient, RuntimeComponents};
@@ -26,10 +23,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::clock::{Clock, Moment};
-use connector::{Connector, Progress};
-
-pub use tls::{TlsError, tls};
+use super::connector::{self, Connector, Progress};
 
 /// HTTP/1.1 client for the SDK. Clones share its connections.
 ///
@@ -43,7 +37,7 @@ pub struct Transport(Arc<Shared>);
 
 struct Shared {
     connector: Connector,
-    clock: Box<dyn Clock>,
+    clock: Box<dyn Fn() -> Moment + Send + Sync>,
     pool: Mutex<Pool>,
 }
 
@@ -56,12 +50,33 @@ struct Pool {
     used: Moment,
 }
 
-/// Allows a write to be repeated and counts the repetitions, as an extension of its request.
+/// A reading of both clocks.
+///
+/// The wall clock can be set back. The monotonic clock can stop while a Lambda's execution
+/// environment is frozen. So the time since an earlier reading is the larger of both differences.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The wall clock.
+    pub wall: SystemTime,
+    /// Time since a fixed moment of this process, on the monotonic clock.
+    pub monotonic: Duration,
+}
+
+impl Moment {
+    fn since(self, earlier: Self) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        wall.max(self.monotonic.saturating_sub(earlier.monotonic))
+    }
+}
+
+/// Permission to repeat a write, as an extension of its request. Counts the repetitions.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Repeats(Arc<AtomicU64>);
+pub struct Repeats(Arc<AtomicU64>);
 
 impl Repeats {
-    pub(crate) fn count(&self) -> u64 {
+    /// Returns the number of repetitions.
+    #[must_use]
+    pub fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -69,9 +84,24 @@ impl Repeats {
 impl Transport {
     /// Makes a client without a connection. `connect_timeout` bounds name look-up, TCP and TLS.
     #[must_use]
-    pub fn new(connect_timeout: Duration, clock: impl Clock) -> Self {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place of this crate that reads the time"
+    )]
+    pub fn new(connect_timeout: Duration) -> Self {
+        let start = Instant::now();
+        let now = move || Moment { wall: SystemTime::now(), monotonic: start.elapsed() };
+        Self::with_clock(connect_timeout, now)
+    }
+
+    /// Makes a client that reads the time from `clock`, for tests.
+    #[must_use]
+    pub fn with_clock(
+        connect_timeout: Duration,
+        clock: impl Fn() -> Moment + Send + Sync + 'static,
+    ) -> Self {
         let connector = Connector::new(connect_timeout);
-        let pool = Pool { client: client(&connector), number: 0, used: clock.moment() };
+        let pool = Pool { client: client(&connector), number: 0, used: clock() };
         Self(Arc::new(Shared { connector, clock: Box::new(clock), pool: Mutex::new(pool) }))
     }
 
@@ -110,14 +140,14 @@ impl Shared {
         if let Some(progress) = head.extensions.get::<Progress>() {
             progress.answered();
         }
-        self.lock().used = self.clock.moment();
+        self.lock().used = (self.clock)();
         let answer = http::Response::from_parts(head, SdkBody::from(body));
         HttpResponse::try_from(answer).map_err(|error| Broken::Answer(error.into()))
     }
 
     /// Returns the connections, or none of them if they may have been idle for too long.
     fn pool(&self) -> (Client, u64) {
-        let now = self.clock.moment();
+        let now = (self.clock)();
         let mut pool = self.lock();
         if now.since(pool.used) >= MAX_IDLE {
             pool.renew(&self.connector);

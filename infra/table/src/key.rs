@@ -1,21 +1,15 @@
-//! An API key: shown once, and then known by its digest.
-
-mod csv;
+//! API key: shown once, and stored as its digest.
 
 use std::fmt::{self, Debug};
 
 use aws_lc_rs::rand;
 
-use crate::name::Subject;
-use crate::table::Digest;
-use crate::table::item::hex;
+use crate::digest::{Digest, hex};
 
-pub use csv::{ImportError, ImportProblem, ImportedKey, ImportedKeys};
-
-/// An API key's text. It is a secret: Debug doesn't show it, and the table never holds it.
+/// The text of an API key. It is a secret: `Debug` does not show it, and the table never holds it.
 ///
 /// ```
-/// use throttle::Key;
+/// use table::Key;
 ///
 /// let key = Key::generate().unwrap();
 /// assert_eq!(key.expose().len(), 64);
@@ -25,20 +19,20 @@ pub use csv::{ImportError, ImportProblem, ImportedKey, ImportedKeys};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key(String);
 
-/// Why there is no key. Never holds the text.
+/// Error of a text that is not a key. Never holds the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// Fewer or more characters than API Gateway's keys have.
+    /// The text is shorter or longer than API Gateway's keys.
     #[error("has {length} characters: a key has {MIN} to {MAX}")]
     Length {
-        /// How many it has.
+        /// The number of characters.
         length: usize,
     },
-    /// A space, a control character, or a letter beyond ASCII.
+    /// The text has a space, a control character, or a character beyond ASCII.
     #[error("holds a character that no header carries: use letters, digits and signs of ASCII")]
     Character,
-    /// The machine gives no random numbers.
+    /// The system has no random numbers.
     #[error("no key could be made: the system gives no random numbers")]
     Random,
 }
@@ -47,7 +41,7 @@ impl Key {
     /// Makes a key of 256 random bits, as 64 hexadecimal digits.
     ///
     /// # Errors
-    /// The system gives no random numbers.
+    /// The system has no random numbers.
     pub fn generate() -> Result<Self, KeyError> {
         let mut bits = [0; 32];
         rand::fill(&mut bits).map_err(|_| KeyError::Random)?;
@@ -56,10 +50,10 @@ impl Key {
         Ok(Self(text))
     }
 
-    /// Takes a key from elsewhere: 20 to 128 visible ASCII characters, as API Gateway's are.
+    /// Parses an existing key: 20 to 128 visible ASCII characters, as API Gateway's are.
     ///
     /// # Errors
-    /// It is shorter or longer, or holds other characters.
+    /// The text is shorter or longer, or has other characters.
     pub fn parse(text: impl Into<String>) -> Result<Self, KeyError> {
         let text = text.into();
         if !(MIN..=MAX).contains(&text.len()) {
@@ -72,13 +66,14 @@ impl Key {
         }
     }
 
-    /// The text, to be shown once or sent. Keep it out of logs.
+    /// Returns the text, to be shown once or sent. Keep it out of logs.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// What the table knows the key by: its SHA-256, without a salt, since it must be found by it.
+    /// Returns the SHA-256 by which the table identifies the key. It has no salt, so that the key can be
+    /// found by it.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(&[self.0.as_bytes()])
@@ -86,10 +81,10 @@ impl Key {
 }
 
 impl Digest {
-    /// The subject of a key that belongs to nobody else: `key-` and the digest.
+    /// Returns the subject of a key that is counted by itself: `key-` and the digest.
     #[must_use]
-    pub fn subject(&self) -> Subject {
-        Subject::of_digest(self)
+    pub fn subject(&self) -> String {
+        format!("key-{self}")
     }
 }
 
@@ -131,6 +126,6 @@ mod tests {
         let key = Key::parse("a-secret-that-nobody-sees").unwrap();
         assert!(!format!("{key:?}").contains("secret"));
         // printf a-secret-that-nobody-sees | sha256sum
-        assert_eq!(key.digest().subject().as_str().len(), 68);
+        assert_eq!(key.digest().subject().len(), 68);
     }
 }

@@ -1,0 +1,179 @@
+//! Buckets as operators see them.
+
+use std::borrow::Cow;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+
+use table::{
+    Attributes, Client, EXPIRES_AT, Error, Failure, Items, Page, TextError, check_text, number,
+    read_item, text,
+};
+
+use super::history::{BucketRecord, GRANTED, GRANTS, MAX_GRANTED, stale};
+use super::item::{is_short, short};
+use crate::clock::{NANOS_A_SECOND, Timestamp};
+use crate::name::Subject;
+use crate::period::Period;
+use crate::usage::History;
+
+/// The buckets of a table, for operators: usage, grants and resets.
+#[derive(Clone, Debug)]
+pub struct Buckets(Items<BucketRecord>);
+
+/// Error of a grant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GrantError {
+    /// The id is invalid.
+    #[error("the grant's id {0}")]
+    Id(#[source] TextError),
+    /// The grants of the period would be more than [`MAX_GRANTED`].
+    #[error("at most {MAX_GRANTED} can be granted for one period, and less is left of it")]
+    TooMuch,
+    /// The table is unavailable, or the bucket is damaged.
+    #[error(transparent)]
+    Table(#[from] Error),
+}
+
+impl Buckets {
+    /// The buckets of this table.
+    #[must_use]
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self(Items::new(client, table))
+    }
+
+    /// Reads a subject's bucket; `None` if it has none.
+    ///
+    /// # Errors
+    /// The table is unavailable, or the bucket is damaged.
+    pub async fn get(&self, subject: &Subject) -> Result<Option<BucketRecord>, Error> {
+        self.0.get(&id(subject)).await
+    }
+
+    /// Lists the buckets page by page, as [`Items::list`].
+    ///
+    /// # Errors
+    /// The table is unavailable.
+    pub async fn list(&self, from: Option<&str>) -> Result<Page<BucketRecord>, Failure> {
+        self.0.list(from).await
+    }
+
+    /// Returns a subject's usage; empty if it has no bucket.
+    ///
+    /// # Errors
+    /// The table is unavailable, or the bucket is damaged.
+    pub async fn usage(&self, subject: &Subject) -> Result<History, Error> {
+        Ok(self.get(subject).await?.map(|bucket| bucket.history).unwrap_or_default())
+    }
+
+    /// Grants a subject `extra` requests beside its quota, for the period of `now`.
+    ///
+    /// An unused rest lapses when the period ends. A grant for a period without a quota has no
+    /// effect. Within its period a grant with the same `id` is made once, so repeat it with the same
+    /// `id` after an error. Returns the usage afterwards.
+    ///
+    /// Makes one read, to find the attributes of old grants, and one conditional write. Instances
+    /// that remember a refusal apply the grant within a second.
+    ///
+    /// # Errors
+    /// The id is empty, longer than 64 bytes, or has control characters; the grants of the period
+    /// would exceed the largest quota; the bucket is damaged; or the table is unavailable.
+    pub async fn grant(
+        &self,
+        subject: &Subject,
+        period: Period,
+        extra: NonZeroU64,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<History, GrantError> {
+        check_text(id, 64).map_err(GrantError::Id)?;
+        let room = MAX_GRANTED.checked_sub(extra.get()).ok_or(GrantError::TooMuch)?;
+        let counter = period.window(now).counter.to_string();
+        let bucket = self::id(subject);
+        // Attributes of grants of other periods, which are needed no longer.
+        let old = self.0.get_raw(&bucket).await.map_err(Error::from)?.unwrap_or_default();
+        let mut remove = Vec::new();
+        let mut update = self
+            .0
+            .update_item(&bucket)
+            .condition_expression(
+                "(attribute_not_exists(#i) OR NOT contains(#i, :id)) \
+                 AND (attribute_not_exists(#g) OR #g BETWEEN :zero AND :room)",
+            )
+            .expression_attribute_names("#c", &counter)
+            .expression_attribute_names("#g", format!("{GRANTED}{counter}"))
+            .expression_attribute_names("#i", format!("{GRANTS}{counter}"))
+            .expression_attribute_names("#x", EXPIRES_AT)
+            .expression_attribute_values(":n", number(extra.get()))
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":room", number(room))
+            .expression_attribute_values(":id", text(id))
+            .expression_attribute_values(":ids", AttributeValue::Ss(vec![id.to_string()]))
+            .expression_attribute_values(":x", number(expiry(now)))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        for (at, name) in stale(&old, &counter).enumerate() {
+            remove.push(format!("#s{at}"));
+            update = update.expression_attribute_names(format!("#s{at}"), name);
+        }
+        let remove = if remove.is_empty() {
+            String::new()
+        } else {
+            format!(" REMOVE {}", remove.join(", "))
+        };
+        let update = update.update_expression(format!(
+            "SET #c = if_not_exists(#c, :zero) - :n, #g = if_not_exists(#g, :zero) + :n, #x = :x \
+             ADD #i :ids{remove}"
+        ));
+        match Box::pin(update.send()).await {
+            Ok(answer) => {
+                let written = answer.attributes.ok_or(Error::Failure(Failure::Outage))?;
+                Ok(history(&written)?)
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(kept)) => {
+                    let kept = kept.item().ok_or(Error::Failure(Failure::Outage))?;
+                    let ids = kept.get(&format!("{GRANTS}{counter}"));
+                    let ids = ids.and_then(|ids| ids.as_ss().ok());
+                    let history = history(kept)?;
+                    if ids.is_some_and(|ids| ids.iter().any(|known| known == id)) {
+                        Ok(history)
+                    } else {
+                        Err(GrantError::TooMuch)
+                    }
+                }
+                _ => Err(Error::from(Failure::from(error)).into()),
+            },
+        }
+    }
+
+    /// Deletes a subject's bucket with its debt, usage and grants; returns false if it has none.
+    ///
+    /// # Errors
+    /// The table is unavailable.
+    pub async fn reset(&self, subject: &Subject) -> Result<bool, Failure> {
+        self.0.delete(&id(subject)).await
+    }
+}
+
+/// The key of a bucket after the prefix. A listing shows the digest of a long name, which is a
+/// subject too.
+fn id(subject: &Subject) -> Cow<'_, str> {
+    let name = subject.as_str();
+    if is_short(name) { name.into() } else { short(name) }
+}
+
+fn history(item: &Attributes) -> Result<History, Error> {
+    let bucket: Option<BucketRecord> = read_item(item)?;
+    Ok(bucket.map(|bucket| bucket.history).unwrap_or_default())
+}
+
+/// The same expiry as a decision sets.
+fn expiry(now: Timestamp) -> u64 {
+    now.saturating_add(KEEP).as_nanos().div_ceil(NANOS_A_SECOND)
+}
+
+const KEEP: Duration = Duration::from_secs(400 * 86_400);
