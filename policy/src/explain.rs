@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use crate::{
     arn::{MethodArn, Target},
+    caller::Caller,
     route::{RoutePattern, Unfillable},
-    rules::{Applies, Caller, Met, Requirement, Rule, Rules, Seen, Verdict},
+    rules::{Applies, Met, Requirement, Rule, Rules, Seen, Verdict},
 };
 
 /// Every rule's answer to one request, and the decision.

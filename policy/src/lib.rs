@@ -211,9 +211,11 @@
 //! the same bytes. Verifying the token comes before; throttling is another crate's.
 
 mod arn;
+mod caller;
+mod cidr;
 mod document;
-mod evaluate;
 mod explain;
+mod iam;
 mod lint;
 mod matrix;
 mod route;
@@ -221,12 +223,11 @@ mod rules;
 mod wildcard;
 
 pub use arn::{ArnError, MethodArn, Target};
+pub use caller::{Caller, is_elsewhere, looks_like_list};
 pub use document::{Document, DocumentError};
-pub use evaluate::{Outcome, Policy, Request, evaluate};
 pub use explain::{Explanation, Reason, Said};
+pub use iam::{Outcome, Policy, Request, evaluate};
 pub use lint::{Code, Finding, KnownIssuer, Severity, lint_claim};
 pub use matrix::{Cell, Holder, Matrix, Row};
 pub use route::{RouteError, RoutePattern};
-pub use rules::{
-    Caller, Requirement, RuleError, RuleSpec, Rules, Verdict, is_elsewhere, looks_like_list,
-};
+pub use rules::{Requirement, RuleError, RuleSpec, Rules, Verdict};

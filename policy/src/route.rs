@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 pub(crate) use self::path::{PathPattern, Unfillable};
-use crate::{arn::Target, document::MAX_RESOURCE_BYTES, rules::Caller, wildcard};
+use crate::{arn::Target, caller::Caller, document::MAX_RESOURCE_BYTES, wildcard};
 
 /// The methods that API Gateway routes by; `ANY` stands for all of them.
 const VERBS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];

@@ -1,30 +1,23 @@
 //! The rules, compiled once and asked for every caller.
 
-mod caller;
+mod cel;
 mod error;
+mod evaluation;
 mod requirements;
-mod source;
 mod spec;
-mod verdict;
-mod when;
 
 use std::{collections::BTreeSet, iter, sync::Arc};
 
-pub use self::{
-    caller::{Caller, is_elsewhere, looks_like_list},
-    error::RuleError,
-    requirements::Requirement,
-    spec::RuleSpec,
-    verdict::Verdict,
-};
 pub(crate) use self::{
+    cel::{Seen, When},
+    evaluation::Met,
     requirements::{Applies, Requirements},
-    source::Block,
-    verdict::Met,
-    when::{Seen, When},
 };
+pub use self::{error::RuleError, evaluation::Verdict, requirements::Requirement, spec::RuleSpec};
 use crate::{
     arn::MethodArn,
+    caller::Caller,
+    cidr::Block,
     document::{
         Document, DocumentError, Gathered, MAX_RESOURCE_BYTES,
         condition::{Condition, Dated},

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::rules::Block;
+use crate::cidr::Block;
 
 pub(crate) const SOURCE_IP: &str = "aws:SourceIp";
 pub(crate) const CURRENT_TIME: &str = "aws:CurrentTime";

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::RouteError;
-use crate::rules::Caller;
+use crate::caller::Caller;
 
 /// The longest name of a claim in a path, in bytes; names that are URLs are long, not endless.
 const MAX_CLAIM_NAME_BYTES: usize = 128;

@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use crate::{
     arn,
+    caller::{Caller, Holds},
     rules::{
         RuleError,
-        caller::Caller,
+        cel::{self, Seen, When},
         spec::RuleSpec,
-        when::{self, Holds, Seen, When},
     },
 };
 
@@ -101,7 +101,7 @@ impl Requirements {
                 given = Some("when");
                 Some(When::compile(text).map_err(|message| RuleError::When {
                     rule: rule.to_owned(),
-                    condition: when::one_line(text).chars().take(MAX_SHOWN_CONDITION).collect(),
+                    condition: cel::one_line(text).chars().take(MAX_SHOWN_CONDITION).collect(),
                     message,
                 })?)
             }

@@ -4,10 +4,18 @@ use std::{fmt, net::IpAddr};
 
 use serde_json::{Map, Value};
 
-use super::when::Holds;
-
 /// The last second of the year 9999: what a date of four digits can say.
 const MAX_EXP: i64 = 253_402_300_799;
+
+/// The answer to a requirement, ordered: of several the least decides `all`, the greatest `any`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Holds {
+    No,
+    /// Not known: a claim is missing, kept elsewhere or of another type, or a condition's value is
+    /// not a Boolean.
+    Unknown,
+    Yes,
+}
 
 /// A caller whose token has been verified, borrowed from its claims.
 ///
@@ -214,7 +222,7 @@ pub fn is_elsewhere(claims: &Map<String, Value>, claim: &str) -> bool {
 }
 
 /// Returns true if the token says that some claim is kept elsewhere.
-pub(super) fn keeps_elsewhere(claims: &Map<String, Value>) -> bool {
+pub(crate) fn keeps_elsewhere(claims: &Map<String, Value>) -> bool {
     [CLAIM_NAMES, CLAIM_SOURCES].iter().any(|name| given(claims, name).is_some())
         || lacks_groups(claims)
 }

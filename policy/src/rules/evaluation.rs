@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Applies, Caller, Rule, Rules, Seen};
+use super::{Applies, Rule, Rules, Seen};
 use crate::{
     arn::{MethodArn, Target},
+    caller::Caller,
     document::condition::Condition,
 };
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, net::IpAddr};
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{document::Document, rules::Block, wildcard::matches};
+use crate::{cidr::Block, document::Document, wildcard::matches};
 
 /// The action that a caller of an API performs.
 const INVOKE: &str = "execute-api:Invoke";

@@ -13,10 +13,7 @@ use cel::{Context, Env, Value, parser::PrattParser};
 use serde_json::{Map, Value as Json};
 
 use self::check::{Read, check};
-use crate::rules::{
-    Caller,
-    caller::{is_elsewhere, keeps_elsewhere},
-};
+use crate::caller::{Caller, Holds, is_elsewhere, keeps_elsewhere};
 
 /// The longest text of a condition, in bytes.
 const MAX_TEXT_BYTES: usize = 1024;
@@ -40,16 +37,6 @@ pub(crate) struct When {
     expression: Arc<cel::IdedExpr>,
     claims: Vec<String>,
     reads_all: bool,
-}
-
-/// The answer to a requirement, ordered: of several the least decides `all`, the greatest `any`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Holds {
-    No,
-    /// Not known: a claim is missing, kept elsewhere or of another type, or a condition's value is
-    /// not a Boolean.
-    Unknown,
-    Yes,
 }
 
 impl When {
