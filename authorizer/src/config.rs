@@ -530,7 +530,11 @@ api_key = "a-key-of-twenty-chars"
                 let claims = serde_json::Map::new();
                 let caller = ::policy::Caller::new(&claims);
                 let caller = caller.with_scopes(["orders/read"]).with_issuer(Some(issuer));
-                assert_eq!(rules.verdict(&caller, &arn).is_authorized(), expected, "{written}");
+                assert_eq!(
+                    rules.evaluate(&caller, &arn).verdict.is_authorized(),
+                    expected,
+                    "{written}"
+                );
             }
         }
         let text = error(&with("issuers = [\"https://i.example/\"]"));
@@ -548,7 +552,7 @@ api_key = "a-key-of-twenty-chars"
             [("", false), ("deny_rest = false", false), ("deny_rest = true", true)]
         {
             let config = Config::parse(&format!("{GOOD}[policy]\n{said}\n"), "x").unwrap();
-            let document = config.rules.document(&caller, &arn).unwrap().to_json();
+            let document = config.rules.evaluate(&caller, &arn).document.unwrap().to_json();
             assert_eq!(document.contains("NotResource"), is_denied, "{said}");
         }
         let dated = GOOD.replace("any_scope =", "until_exp = true\nany_scope =");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::FutureExt as _;
-use policy::Verdict;
+use policy::{Evaluation, Verdict};
 use reqwest::Client;
 use serde_json::Value;
 use throttle::{
@@ -324,7 +324,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         }
 
         let caller = claims.caller().with_source_ip(event.source_ip());
-        let allowed = match self.config.rules.verdict(&caller, event.arn()) {
+        let Evaluation { verdict, document, .. } = self.config.rules.evaluate(&caller, event.arn());
+        let allowed = match verdict {
             Verdict::Allowed { .. } => true,
             // The event has no address, or none that can be read. API Gateway, which has it, decides
             // by the policy and may well let the request pass, so it is charged. Simple answers,
@@ -333,7 +334,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             Verdict::Denied { .. } => false,
         };
         let policy = Response::has_policy(event.form(), &self.config.response)
-            .then(|| self.config.rules.document(&caller, event.arn()))
+            .then_some(document)
             .transpose();
         let policy = match policy {
             Ok(policy) => policy,

@@ -20,8 +20,7 @@ use std::fmt;
 
 use lambda_runtime::Diagnostic;
 use policy::{Document, MethodArn};
-use serde::{Serialize, Serializer, ser};
-use serde_json::value::RawValue;
+use serde::Serialize;
 use throttle::{Decision, Subject};
 
 use crate::claims::Claims;
@@ -54,7 +53,6 @@ enum Body {
 #[serde(rename_all = "camelCase")]
 struct Policy {
     principal_id: String,
-    #[serde(serialize_with = "as_text")]
     policy_document: Document,
     #[serde(skip_serializing_if = "Context::is_empty")]
     context: Context,
@@ -259,12 +257,6 @@ fn how(refuse: Refuse, form: Form) -> Refuse {
 /// is the caller's.
 fn closed(arn: Option<&MethodArn<'_>>) -> Document {
     arn.and_then(|arn| Document::deny_all(arn).ok()).unwrap_or_else(Document::deny_everything)
-}
-
-/// Writes a document as the text that it makes by itself: less work than member by member.
-fn as_text<S: Serializer>(document: &Document, serializer: S) -> Result<S::Ok, S::Error> {
-    let text = RawValue::from_string(document.to_json()).map_err(ser::Error::custom)?;
-    text.serialize(serializer)
 }
 
 #[cfg(test)]

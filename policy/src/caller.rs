@@ -1,17 +1,17 @@
-//! The caller of a request, as rules see it.
+//! The caller of a request, as rules use it.
 
 use std::{fmt, net::IpAddr};
 
 use serde_json::{Map, Value};
 
-/// The last second of the year 9999: what a date of four digits can say.
+/// The last second of the year 9999, the latest date with a year of four digits.
 const MAX_EXP: i64 = 253_402_300_799;
 
-/// The answer to a requirement, ordered: of several the least decides `all`, the greatest `any`.
+/// The result of a requirement. Of several, the least decides `all` and the greatest `any`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Holds {
     No,
-    /// Not known: a claim is missing, kept elsewhere or of another type, or a condition's value is
+    /// Undecided: a claim is missing, kept elsewhere or of another type, or a condition's value is
     /// not a Boolean.
     Unknown,
     Yes,
@@ -19,9 +19,9 @@ pub(crate) enum Holds {
 
 /// A caller whose token has been verified, borrowed from its claims.
 ///
-/// Issuer, scopes, groups and client are set separately, because each issuer keeps them in claims
-/// of its own. Client, scopes and groups that cannot be understood are *unclear*: they never
-/// satisfy an allow and always trigger a deny. Debug shows counts and no value.
+/// Issuer, scopes, groups and client are set separately, because each issuer keeps them in
+/// different claims. Client, scopes and groups that cannot be understood are *unclear*: they never
+/// satisfy an allow and always trigger a deny. Debug shows counts and no values.
 #[derive(Clone)]
 pub struct Caller<'a> {
     issuer: Option<&'a str>,
@@ -36,7 +36,7 @@ pub struct Caller<'a> {
 #[derive(Clone)]
 enum Named<'a> {
     These(Vec<&'a str>),
-    /// The token states them in a form that is not understood, or keeps them elsewhere.
+    /// The token has them in an unexpected type, or keeps them elsewhere.
     Unclear,
 }
 
@@ -65,7 +65,7 @@ impl fmt::Debug for Named<'_> {
 }
 
 impl<'a> Caller<'a> {
-    /// A caller with these claims, and no issuer, client, scope, group or known address.
+    /// Makes a caller with these claims, and no issuer, client, scope, group or known address.
     #[must_use]
     pub fn new(claims: &'a Map<String, Value>) -> Self {
         let none = || Named::These(Vec::new());
@@ -73,31 +73,31 @@ impl<'a> Caller<'a> {
         Self { issuer: None, client, scopes, groups, claims, source_ip: None }
     }
 
-    /// Sets who issued the token, by the name that rules call it in `issuers`.
+    /// Sets the token's issuer, by its name in the rules' `issuers`.
     #[must_use]
     pub fn with_issuer(self, issuer: Option<&'a str>) -> Self {
         Self { issuer, ..self }
     }
 
-    /// Sets the client that the token was issued to, where it names one.
+    /// Sets the client that the token was issued to, if it names one.
     #[must_use]
     pub fn with_client(self, client: Option<&'a str>) -> Self {
         Self { client: Named::these(client), ..self }
     }
 
-    /// Marks the client as unclear: the token states several, say.
+    /// Marks the client as unclear, for example because the token names several.
     #[must_use]
     pub fn with_unclear_client(self) -> Self {
         Self { client: Named::Unclear, ..self }
     }
 
-    /// Sets the scopes that the token carries, one an item.
+    /// Sets the token's scopes, one per item.
     #[must_use]
     pub fn with_scopes(self, scopes: impl IntoIterator<Item = &'a str>) -> Self {
         Self { scopes: Named::these(scopes), ..self }
     }
 
-    /// Marks the scopes as unclear: the token has some, and they cannot be understood.
+    /// Marks the scopes as unclear: the token has scopes that cannot be understood.
     #[must_use]
     pub fn with_unclear_scopes(self) -> Self {
         Self { scopes: Named::Unclear, ..self }
@@ -109,16 +109,16 @@ impl<'a> Caller<'a> {
         Self { groups: Named::these(groups), ..self }
     }
 
-    /// Marks the groups as unclear: the token has some, and they cannot be understood.
+    /// Marks the groups as unclear: the token has groups that cannot be understood.
     #[must_use]
     pub fn with_unclear_groups(self) -> Self {
         Self { groups: Named::Unclear, ..self }
     }
 
-    /// Sets the address that the request came from, where the event tells it.
+    /// Sets the address that the request came from, if the event has it.
     ///
-    /// Only [`Rules::verdict`](crate::Rules::verdict) looks at it; in a document the address is a
-    /// condition, since API Gateway keeps the document for requests from elsewhere too.
+    /// Only the [`Verdict`](crate::Verdict) depends on it. In a document the address is a condition,
+    /// because API Gateway caches the document for requests from other addresses too.
     #[must_use]
     pub fn with_source_ip(self, source_ip: Option<IpAddr>) -> Self {
         Self { source_ip, ..self }
@@ -132,16 +132,16 @@ impl<'a> Caller<'a> {
         self.claims
     }
 
-    /// The claim's value, unless the token keeps it elsewhere.
+    /// Returns the claim's value, unless the token keeps it elsewhere.
     pub(crate) fn claim(&self, claim: &str) -> Option<&'a Value> {
         self.claims.get(claim).filter(|_| !is_elsewhere(self.claims, claim))
     }
 
-    /// The token's `exp` in whole seconds since 1970, a fraction cut off; none where it is no time.
+    /// Returns the token's `exp` in whole seconds since 1970; `None` if it is not a valid time.
     pub(crate) fn exp(&self) -> Option<i64> {
         let exp = self.claim("exp")?;
         let seconds = exp.as_i64().or_else(|| {
-            // RFC 7519 allows a fraction: the digits before it, since floats are not for counting.
+            // RFC 7519 allows a fraction. It is cut off as text, without floats.
             exp.as_number()?.to_string().split_once('.')?.0.parse().ok()
         })?;
         (0..=MAX_EXP).contains(&seconds).then_some(seconds)
@@ -163,10 +163,10 @@ impl<'a> Caller<'a> {
         self.groups.has(group)
     }
 
-    /// Tells if a claim is one of the values, or a list of strings with one of them in it.
+    /// Checks that a claim is one of the values, or a list of strings that contains one of them.
     ///
-    /// A claim of any other form, a text that looks like a list, or a claim that the token keeps
-    /// elsewhere, is not understood.
+    /// The result is unknown for a claim of another type, a text that looks like a list, and a claim
+    /// that the token keeps elsewhere.
     pub(crate) fn claims_one_of(&self, claim: &str, values: &[String]) -> Holds {
         if is_elsewhere(self.claims, claim) {
             return Holds::Unknown;
@@ -207,7 +207,7 @@ pub fn looks_like_list(text: &str) -> bool {
 
 /// Returns true if the token says that this claim is kept elsewhere.
 ///
-/// Its value in the token is then missing or not all of it. `_claim_names` names such claims
+/// The token then has no value of it, or only a part. `_claim_names` names such claims
 /// (OpenID Connect Core 1.0 section 5.6.2). Entra ID leaves out more than 200 groups and says so
 /// by `hasgroups` or by a link such as `groups:src1`. A token that mentions other sources without
 /// naming the claims may keep any claim there.
@@ -236,7 +236,7 @@ fn lacks_groups(claims: &Map<String, Value>) -> bool {
         || claims.keys().any(|name| name.starts_with("groups:src"))
 }
 
-/// A member that says something: null says nothing.
+/// Returns a member that is not null.
 fn given<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
     claims.get(name).filter(|value| !value.is_null())
 }
@@ -250,7 +250,7 @@ mod tests {
     fn claims(value: Value) -> Map<String, Value> {
         match value {
             Value::Object(claims) => claims,
-            other => panic!("{other} is no object"),
+            other => panic!("{other} is not an object"),
         }
     }
 

@@ -1,80 +1,32 @@
-//! Source addresses as a rule writes them.
+//! Address ranges in CIDR notation, as rules and IAM conditions write them.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::net::IpAddr;
 
-use serde::{Serialize, Serializer};
+use ipnet::IpNet;
 
-/// A block of addresses, `10.0.0.0/8` or a single address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Block {
-    first: IpAddr,
-    prefix: u8,
-}
+/// The advice for a text that is not an address range.
+const SHAPE: &str = "write an address or a block, `10.0.0.0/8` or `2001:db8::/32`";
 
-impl Block {
-    pub(crate) fn contains(&self, address: IpAddr) -> bool {
-        match (self.first, address) {
-            (IpAddr::V4(first), IpAddr::V4(address)) => {
-                kept(u128::from(first.to_bits()) << 96, self.prefix)
-                    == kept(u128::from(address.to_bits()) << 96, self.prefix)
-            }
-            (IpAddr::V6(first), IpAddr::V6(address)) => {
-                kept(first.to_bits(), self.prefix) == kept(address.to_bits(), self.prefix)
-            }
-            _ => false,
-        }
+/// Parses an address range such as `10.0.0.0/8`, or a single address.
+///
+/// # Errors
+/// If the text is not an address range, or if it has bits after its prefix; the error says how to
+/// fix it.
+pub(crate) fn parse(text: &str) -> Result<IpNet, &'static str> {
+    let Some((address, prefix)) = text.split_once('/') else {
+        return text.parse::<IpAddr>().map(IpNet::from).map_err(|_| SHAPE);
+    };
+    let address: IpAddr = address.parse().map_err(|_| SHAPE)?;
+    let bits: u8 = prefix.parse().map_err(|_| SHAPE)?;
+    let range = IpNet::new(address, bits).map_err(|_| SHAPE)?;
+    // Neither `+8` nor `08`.
+    if bits.to_string() != prefix {
+        return Err(SHAPE);
     }
-}
-
-/// The leading bits of an address that is moved to the top.
-fn kept(bits: u128, prefix: u8) -> u128 {
-    let dropped = 128_u32.saturating_sub(u32::from(prefix));
-    bits.checked_shr(dropped).unwrap_or(0)
-}
-
-impl FromStr for Block {
-    /// The mend.
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        const SHAPE: &str = "write an address or a block, `10.0.0.0/8` or `2001:db8::/32`";
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let first: IpAddr = address.parse().map_err(|_| SHAPE)?;
-        let bits = if first.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            None => bits,
-            Some(prefix) => prefix
-                .parse::<u8>()
-                .ok()
-                // Neither `+8` nor `08`.
-                .filter(|parsed| *parsed <= bits && parsed.to_string() == prefix)
-                .ok_or(SHAPE)?,
-        };
-        let block = Self { first, prefix };
-        let top = match first {
-            IpAddr::V4(first) => u128::from(first.to_bits()) << 96,
-            IpAddr::V6(first) => first.to_bits(),
-        };
-        if prefix < 128 && top << prefix != 0 {
-            return Err("set the bits after the prefix to zero, as in `10.0.0.0/8`");
-        }
-        Ok(block)
+    if range.trunc() != range {
+        return Err("set the bits after the prefix to zero, as in `10.0.0.0/8`");
     }
-}
-
-impl fmt::Display for Block {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.first, self.prefix)
-    }
-}
-
-impl Serialize for Block {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
+    Ok(range)
 }
 
 #[cfg(test)]
@@ -91,7 +43,7 @@ mod tests {
             ("::1", "::1/128"),
             ("::/0", "::/0"),
         ] {
-            assert_eq!(text.parse::<Block>().unwrap().to_string(), shown);
+            assert_eq!(parse(text).unwrap().to_string(), shown);
         }
         for text in [
             "",
@@ -111,7 +63,7 @@ mod tests {
             " 10.0.0.1",
             "128.0.0.0/0",
         ] {
-            assert!(text.parse::<Block>().is_err(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
         }
     }
 
@@ -135,8 +87,9 @@ mod tests {
             ("::1", "::1", true),
             ("::1", "::2", false),
         ] {
-            let block: Block = block.parse().unwrap();
-            assert_eq!(block.contains(address.parse().unwrap()), contains, "{block} {address}");
+            let block = parse(block).unwrap();
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(block.contains(&address), contains, "{block} {address}");
         }
     }
 }

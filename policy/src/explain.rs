@@ -1,34 +1,39 @@
-//! Explanations of a decision: the rule that allows a call, or the reason why none does.
+//! Explanations of a decision: the rule that allows a request, or the reason why none does.
 
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::{
-    arn::{MethodArn, Target},
-    caller::Caller,
-    route::{RoutePattern, Unfillable},
-    rules::{Applies, Met, Requirement, Rule, Rules, Seen, Verdict},
+    arn::MethodArn,
+    caller::{Caller, Holds},
+    route::{Filled, RoutePattern, Unfillable},
+    rules::{Applies, Claims, Requirement, Rule, Rules, Verdict},
 };
 
-/// Every rule's answer to one request, and the decision.
+/// The decision on one request, and every rule's part in it.
 ///
-/// Display is a table for a terminal. It names rules, routes and claims, and no claim's value;
-/// the request's path is shown as it was asked for.
+/// Display is a table for a terminal. It shows names of rules, routes and claims, but no claim's
+/// value. The request's path is shown as it came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation<'r> {
-    request: String,
+    /// The request, without the stage.
+    pub request: String,
+    /// The decision of all rules together, as [`Rules::evaluate`] gives it.
     #[serde(flatten)]
-    verdict: Verdict<'r>,
-    rules: Vec<Said<'r>>,
+    pub verdict: Verdict<'r>,
+    /// Each rule's part, sorted by the rules' names.
+    pub rules: Vec<Said<'r>>,
 }
 
-/// One rule's answer to the request.
+/// One rule's part in the decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Said<'r> {
-    rule: &'r str,
+    /// The rule's name.
+    pub rule: &'r str,
+    /// The reason for its part.
     #[serde(flatten)]
-    reason: Reason<'r>,
+    pub reason: Reason<'r>,
 }
 
 /// The reason why a rule allows or denies a request, or does not apply to it.
@@ -40,16 +45,15 @@ pub enum Reason<'r> {
     Denies {
         /// The route that matches.
         route: &'r RoutePattern,
-        /// The requirement that cannot be judged for this caller, which denies; none if all are
-        /// met.
+        /// The requirement that is unknown for this caller; `None` if all are met.
         #[serde(skip_serializing_if = "Option::is_none")]
         unsure: Option<Requirement>,
     },
-    /// A deny has a claim in its path that the caller lacks or that can't stand there.
+    /// A deny has a claim in its path that the caller lacks or that is not plain.
     ///
-    /// It denies every request, since the deny itself can't be written.
+    /// It denies every request, because the deny itself cannot be written.
     DeniesAll {
-        /// The route that can't be written.
+        /// The route that cannot be written.
         route: &'r RoutePattern,
         /// The claim.
         claim: &'r str,
@@ -58,7 +62,7 @@ pub enum Reason<'r> {
     ///
     /// A server might resolve them to another caller's path, so the allow comes with a deny.
     DeniesDots {
-        /// The route that allows what is below the path.
+        /// The route with the caller's own path.
         route: &'r RoutePattern,
     },
     /// An allow matches.
@@ -66,7 +70,7 @@ pub enum Reason<'r> {
         /// The route that matches.
         route: &'r RoutePattern,
     },
-    /// An allow matches from addresses of which the caller's may be one: it is not known.
+    /// An allow matches from some addresses, and the caller's address is unknown.
     AllowsFrom {
         /// The route that matches.
         route: &'r RoutePattern,
@@ -80,9 +84,9 @@ pub enum Reason<'r> {
         /// The field that does not hold.
         field: &'static str,
     },
-    /// An allow would match, had the caller a claim that can stand in its path.
+    /// An allow would match if the caller had a plain claim for its path.
     Unfillable {
-        /// The route that can't be written.
+        /// The route that cannot be written.
         route: &'r RoutePattern,
         /// The claim.
         claim: &'r str,
@@ -94,7 +98,7 @@ pub enum Reason<'r> {
         /// The first requirement that is not met.
         requirement: Requirement,
     },
-    /// An allow matches, but a requirement can't be judged, which allows nothing.
+    /// An allow matches, but a requirement is unknown, so that the rule allows nothing.
     Unsure {
         /// The route that matches.
         route: &'r RoutePattern,
@@ -105,121 +109,100 @@ pub enum Reason<'r> {
     Elsewhere,
 }
 
-impl Explanation<'_> {
-    /// The decision of all rules together, the same as [`Rules::verdict`].
-    #[must_use]
-    pub fn verdict(&self) -> Verdict<'_> {
-        self.verdict
-    }
-
-    /// Each rule's answer, in the order of the rules' names.
-    #[must_use]
-    pub fn rules(&self) -> &[Said<'_>] {
-        &self.rules
-    }
-}
-
-impl Said<'_> {
-    /// The rule's name.
-    #[must_use]
-    pub fn rule(&self) -> &str {
-        self.rule
-    }
-
-    /// Its answer.
-    #[must_use]
-    pub fn reason(&self) -> &Reason<'_> {
-        &self.reason
-    }
-}
-
 impl Rules {
-    /// Explains what the rules say of the very request that `arn` names.
+    /// Explains the decision on the request that `arn` names, rule by rule.
     #[must_use]
-    pub fn explain(&self, caller: &Caller<'_>, arn: &MethodArn<'_>) -> Explanation<'_> {
-        let (target, seen) = (arn.target(), Seen::new(caller));
-        let prefix = arn.resource_prefix().len();
-        let said = |rule| {
-            let reason = find(rule, caller, arn.stage(), (prefix, &target), &seen);
-            Said { rule: &rule.name, reason }
-        };
+    pub fn explain<'s>(&'s self, caller: &Caller<'_>, arn: &MethodArn<'_>) -> Explanation<'s> {
+        let asked = Asked { caller, arn, target: arn.target().to_string() };
+        let claims = Claims::new(caller);
+        let said = |rule: &'s Rule| Said { rule: &rule.name, reason: asked.reason(rule, &claims) };
         Explanation {
-            request: target.to_string(),
-            verdict: self.verdict(caller, arn),
+            verdict: self.evaluate(caller, arn).verdict,
             rules: self.rules.iter().map(said).collect(),
+            request: asked.target,
         }
     }
 }
 
-fn find<'r>(
-    rule: &'r Rule,
-    caller: &Caller<'_>,
-    stage: &str,
-    (prefix, target): (usize, &Target<'_>),
-    seen: &Seen<'_>,
-) -> Reason<'r> {
-    let applies = rule.requirements.apply(caller, stage, seen);
-    let denying = first(&rule.deny.patterns, (prefix, target), caller, |_| true);
-    match (&applies, denying) {
-        (Applies::No(_), _) | (_, None) => {}
-        (_, Some((route, Ok(())))) => {
-            let unsure = match applies {
-                Applies::Unknown(requirement) => Some(requirement),
-                Applies::Yes | Applies::No(_) => None,
+/// A request to explain.
+struct Asked<'a> {
+    caller: &'a Caller<'a>,
+    arn: &'a MethodArn<'a>,
+    target: String,
+}
+
+impl Asked<'_> {
+    fn reason<'r>(&self, rule: &'r Rule, claims: &Claims<'_>) -> Reason<'r> {
+        let Self { caller, arn, target } = self;
+        let applies = rule.requirements.apply(caller, arn.stage(), claims);
+        let denying = self.first(&rule.deny, |_| true);
+        if let (Applies::Yes | Applies::Unknown(_), Some((route, matches))) = (&applies, denying) {
+            return match (matches, applies) {
+                (Err(Unfillable { claim }), _) => Reason::DeniesAll { route, claim },
+                (Ok(()), Applies::Unknown(unsure)) => {
+                    Reason::Denies { route, unsure: Some(unsure) }
+                }
+                (Ok(()), _) => Reason::Denies { route, unsure: None },
             };
-            return Reason::Denies { route, unsure };
         }
-        (_, Some((route, Err(Unfillable { claim })))) => {
-            return Reason::DeniesAll { route, claim };
+        let mut allows = rule.allow.iter();
+        if applies == Applies::Yes
+            && let Some(route) =
+                allows.find(|route| self.fill(route).is_ok_and(|f| f.denies_dots(target)))
+        {
+            return Reason::DeniesDots { route };
         }
-    }
-    let mut allows = rule.allow.patterns.iter();
-    if applies == Applies::Yes
-        && let Some(route) = allows.find(|route| route.denies_dots(prefix, target, caller))
-    {
-        return Reason::DeniesDots { route };
-    }
-    let could = |route: &RoutePattern| route.may_match(target);
-    let Some((route, filled)) = first(&rule.allow.patterns, (prefix, target), caller, could) else {
-        // A deny that would match, had the caller what the rule requires, is worth a word too.
-        return match (applies, denying) {
-            (Applies::No(requirement), Some((route, Ok(())))) => {
-                Reason::Unmet { route, requirement }
-            }
-            _ => Reason::Elsewhere,
+        let could_match = |route: &RoutePattern| route.may_match(&arn.target());
+        let Some((route, matches)) = self.first(&rule.allow, could_match) else {
+            // A deny that would match if the caller met the requirements is shown as well.
+            return match (applies, denying) {
+                (Applies::No(requirement), Some((route, Ok(())))) => {
+                    Reason::Unmet { route, requirement }
+                }
+                _ => Reason::Elsewhere,
+            };
         };
-    };
-    match (applies, filled) {
-        (Applies::No(requirement), _) => Reason::Unmet { route, requirement },
-        (Applies::Unknown(requirement), _) => Reason::Unsure { route, requirement },
-        (Applies::Yes, Err(Unfillable { claim })) => Reason::Unfillable { route, claim },
-        (Applies::Yes, Ok(())) => match rule.condition.met_by(caller) {
-            Met::Yes => Reason::Allows { route },
-            Met::Unknown => {
-                let source_ips = rule.condition.source_ips.iter().map(ToString::to_string);
-                Reason::AllowsFrom { route, source_ips: source_ips.collect() }
-            }
-            Met::No => {
-                let timeless = rule.condition.until_exp && caller.exp().is_none();
-                let field = if timeless { "until_exp" } else { "source_ips" };
-                Reason::Conditioned { route, field }
-            }
-        },
+        match (applies, matches) {
+            (Applies::No(requirement), _) => Reason::Unmet { route, requirement },
+            (Applies::Unknown(requirement), _) => Reason::Unsure { route, requirement },
+            (Applies::Yes, Err(Unfillable { claim })) => Reason::Unfillable { route, claim },
+            (Applies::Yes, Ok(())) => match rule.condition.holds(caller) {
+                Holds::Yes => Reason::Allows { route },
+                Holds::Unknown => {
+                    let source_ips = rule.condition.source_ips.iter().map(ToString::to_string);
+                    Reason::AllowsFrom { route, source_ips: source_ips.collect() }
+                }
+                Holds::No => {
+                    let timeless = rule.condition.until_exp && caller.exp().is_none();
+                    let field = if timeless { "until_exp" } else { "source_ips" };
+                    Reason::Conditioned { route, field }
+                }
+            },
+        }
     }
-}
 
-/// The first route that matches, else the first of some that can't be filled.
-fn first<'r>(
-    routes: &'r [RoutePattern],
-    (prefix, target): (usize, &Target<'_>),
-    caller: &Caller<'_>,
-    counts: impl Fn(&RoutePattern) -> bool,
-) -> Option<(&'r RoutePattern, Result<(), Unfillable<'r>>)> {
-    let asked = || routes.iter().map(|route| (route, route.matches_in(prefix, target, caller)));
-    let matching =
-        asked().find(|(_, answer)| *answer == Ok(true)).map(|(route, _)| (route, Ok(())));
-    let mut unfillable = asked().filter(|(route, _)| counts(route));
-    matching.or_else(|| unfillable.find_map(|(route, answer)| Some((route, Err(answer.err()?)))))
+    fn fill<'r>(&self, route: &'r RoutePattern) -> Result<Filled, Unfillable<'r>> {
+        route.fill(self.arn.resource_prefix().len(), self.caller)
+    }
+
+    /// Returns the first route that matches, or else the first of some that cannot be filled.
+    fn first<'r>(
+        &self,
+        routes: &'r [RoutePattern],
+        counts: impl Fn(&RoutePattern) -> bool,
+    ) -> Option<(&'r RoutePattern, Result<(), Unfillable<'r>>)> {
+        let mut unfillable = None;
+        for route in routes {
+            match self.fill(route) {
+                Ok(filled) if filled.matches(&self.target) => return Some((route, Ok(()))),
+                Err(error) if counts(route) => {
+                    unfillable = unfillable.or(Some((route, Err(error))))
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        unfillable
+    }
 }
 
 impl fmt::Display for Explanation<'_> {
@@ -275,7 +258,7 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
-/// A requirement that cannot be judged for a caller.
+/// A requirement that is unknown for a caller.
 struct Unjudged<'r>(&'r Requirement);
 
 impl fmt::Display for Unjudged<'_> {

@@ -1,10 +1,13 @@
-//! An evaluator of policies, as API Gateway evaluates them.
+//! An evaluator of finished policies that works as API Gateway does, for tests.
+//!
+//! It reads a policy's JSON and knows nothing of rules.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::net::IpAddr;
 
-use serde::{Deserialize, Deserializer, de};
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer};
 
-use crate::{cidr::Block, document::Document, wildcard::matches};
+use crate::{cidr, document::Document, wildcard::matches};
 
 /// The action that a caller of an API performs.
 const INVOKE: &str = "execute-api:Invoke";
@@ -12,11 +15,11 @@ const INVOKE: &str = "execute-api:Invoke";
 /// A policy's decision on one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// A statement that allows matches, and none that denies.
+    /// An Allow matches, and no Deny.
     Allow,
-    /// A statement that denies matches.
+    /// A Deny matches.
     ExplicitDeny,
-    /// No statement matches: refused, unless a resource policy of the API allows.
+    /// No statement matches: denied, unless a resource policy of the API allows it.
     ImplicitDeny,
 }
 
@@ -29,19 +32,19 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// A request by its method ARN, taken as it is, at an unknown time from an unknown address.
+    /// Makes a request from its method ARN, at an unknown time from an unknown address.
     #[must_use]
     pub fn new(arn: &'a str) -> Self {
         Self { arn, source_ip: None, time: None }
     }
 
-    /// Sets the address that it comes from: `aws:SourceIp`.
+    /// Sets its source address: `aws:SourceIp`.
     #[must_use]
     pub fn from(self, source_ip: IpAddr) -> Self {
         Self { source_ip: Some(source_ip), ..self }
     }
 
-    /// Sets the time of it in seconds since 1970: `aws:CurrentTime`.
+    /// Sets its time, in seconds since 1970: `aws:CurrentTime`.
     #[must_use]
     pub fn at(self, time: i64) -> Self {
         Self { time: Some(time), ..self }
@@ -50,12 +53,12 @@ impl<'a> Request<'a> {
 
 /// An IAM policy as API Gateway reads one from an authorizer, of this crate or another.
 ///
-/// It knows what this crate emits and what is needed to read others': one or several statements,
-/// actions, resources or `NotResource`, and the conditions `IpAddress` on `aws:SourceIp` and `DateLessThan` on
-/// `aws:CurrentTime`. Whatever else a policy says is refused when it is read, never skipped.
+/// It supports what this crate emits, and what policies of other authorizers need: one or several
+/// statements, actions, resources or `NotResource`, and the conditions `IpAddress` on `aws:SourceIp`
+/// and `DateLessThan` on `aws:CurrentTime`. Parsing refuses everything else.
 ///
 /// ```
-/// use policy::{Outcome, Policy, Request};
+/// use policy::iam::{Outcome, Policy, Request};
 ///
 /// let policy: Policy = serde_json::from_str(
 ///     r#"{"Version": "2012-10-17", "Statement": {
@@ -88,7 +91,7 @@ enum Version {
 struct Statement {
     effect: Effect,
     action: Vec<String>,
-    /// The resources that it is about, or that it is not about.
+    /// The resources that it applies to, or does not apply to.
     resources: Vec<Pattern>,
     is_about_the_rest: bool,
     condition: Option<Condition>,
@@ -131,7 +134,7 @@ enum Effect {
     Deny,
 }
 
-/// A resource; one with a variable is refused, since IAM would put something else in its place.
+/// A resource; one with a variable is refused, because IAM would replace the variable.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 struct Pattern(String);
@@ -157,28 +160,41 @@ struct Condition {
 #[serde(deny_unknown_fields)]
 struct SourceIps {
     #[serde(rename = "aws:SourceIp", deserialize_with = "one_or_many")]
-    source_ip: Vec<Parsed<Block>>,
+    source_ip: Vec<Range>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Before {
     #[serde(rename = "aws:CurrentTime", deserialize_with = "one_or_many")]
-    current_time: Vec<Parsed<jiff::Timestamp>>,
+    current_time: Vec<Time>,
 }
 
-/// A document parsed from JSON.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Parsed<T>(T);
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Range(IpNet);
 
-impl<'de, T: std::str::FromStr<Err: std::fmt::Display>> Deserialize<'de> for Parsed<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(from)?;
-        text.parse().map(Self).map_err(de::Error::custom)
+impl TryFrom<String> for Range {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        cidr::parse(&text).map(Self)
     }
 }
 
-/// IAM takes one thing for a list of one.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Time(jiff::Timestamp);
+
+impl TryFrom<String> for Time {
+    type Error = jiff::Error;
+
+    fn try_from(text: String) -> Result<Self, jiff::Error> {
+        text.parse().map(Self)
+    }
+}
+
+/// Reads one item as a list of one, as IAM does.
 fn one_or_many<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -208,9 +224,9 @@ impl Policy {
     /// Evaluates the policy for a request, as API Gateway does with one that it has cached.
     ///
     /// A Deny wins over an Allow. A statement matches where an action, a resource and every
-    /// condition do. `*` stands for any text, the empty one and `/` included, and `?` for any one
-    /// character; actions are compared without case, resources in their own. A condition on what
-    /// is unknown of the request does not hold.
+    /// condition do. `*` matches any text, also empty text and `/`; `?` matches any one character.
+    /// Actions are compared without case, resources with case. A condition on an unknown property
+    /// of the request does not hold.
     #[must_use]
     pub fn evaluate(&self, request: &Request<'_>) -> Outcome {
         let says = |effect| {
@@ -241,17 +257,21 @@ impl Statement {
 impl Condition {
     fn holds(&self, request: &Request<'_>) -> bool {
         self.ip_address.as_ref().is_none_or(|SourceIps { source_ip }| {
-            request.source_ip.is_some_and(|ip| source_ip.iter().any(|b| b.0.contains(ip)))
+            request
+                .source_ip
+                .is_some_and(|ip| source_ip.iter().any(|Range(range)| range.contains(&ip)))
         }) && self.date_less_than.as_ref().is_none_or(|Before { current_time }| {
-            request.time.is_some_and(|now| current_time.iter().any(|t| now < t.0.as_second()))
+            request
+                .time
+                .is_some_and(|now| current_time.iter().any(|Time(time)| now < time.as_second()))
         })
     }
 }
 
 /// Evaluates a document for a request; see [`Policy::evaluate`].
 ///
-/// It goes by the JSON that the document becomes and knows nothing of the rules behind it. A
-/// document that could not be read again would deny.
+/// It reads the document's JSON and does not use the rules behind it. A document that [`Policy`]
+/// cannot read denies.
 #[must_use]
 pub fn evaluate(document: &Document, request: &Request<'_>) -> Outcome {
     match serde_json::from_str::<Policy>(&document.to_json()) {

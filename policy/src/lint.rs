@@ -1,4 +1,4 @@
-//! Findings about rules that load but are likely wrong.
+//! Likely mistakes in rules that load.
 
 mod claims;
 mod dots;
@@ -9,18 +9,18 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use self::{claims::lint_claim, issuers::KnownIssuer};
+pub use self::claims::lint_claim;
 
 use crate::rules::{Rule, Rules};
 
-/// One thing that a reader of the rules should know.
+/// A likely mistake in the rules.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Finding {
     /// Its severity.
     pub severity: Severity,
-    /// The rule's name; none for what all of them make together.
+    /// The rule's name; `None` for a finding about all rules together.
     pub rule: Option<String>,
-    /// Its code, the same for the same mistake in every version.
+    /// Its code. The same mistake has the same code in every version.
     pub code: Code,
     /// The problem.
     pub text: String,
@@ -32,9 +32,9 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// The rules likely don't do what they were written for.
+    /// The rules likely do not do what was intended.
     Warning,
-    /// They do, and something about it is easily overlooked.
+    /// The rules work, but have an effect that is easily overlooked.
     Note,
 }
 
@@ -49,9 +49,9 @@ pub enum Code {
     AnyMethod,
     /// No caller can meet the requirements.
     NeverApplies,
-    /// A deny for the same callers takes all of an allow back.
+    /// A deny for the same callers cancels an allow entirely.
     Shadowed,
-    /// Another route for the same callers says all of this already.
+    /// Another route for the same callers already covers this one.
     Redundant,
     /// One rule allows what another denies to some of the same callers.
     Contradiction,
@@ -59,36 +59,29 @@ pub enum Code {
     EscapableDeny,
     /// A route is written with a dot segment, which servers resolve.
     DotSegment,
-    /// A deny has a claim in its path, without which a caller is refused everything.
+    /// A deny has a claim in its path; a caller without that claim is denied everything.
     ClosingDeny,
     /// A rule trusts a claim that callers can choose.
     ChosenClaim,
-    /// A rule trusts a claim of which it is not known who sets it.
+    /// A rule trusts a claim, and the party that sets it is unknown.
     UnknownClaim,
-    /// The name of a trusted claim has a dot, and names no member of an object.
+    /// The name of a trusted claim has a dot, which does not select a member of an object.
     DottedClaim,
     /// The document of a caller who meets every rule would be over the limit.
     DocumentSize,
-    /// Tokens of several issuers are taken, and a rule does not say whose may meet it.
+    /// Tokens of several issuers are accepted, and a rule does not name its issuers.
     AnyIssuer,
-    /// A rule leans on an IAM condition, which was not tried on AWS.
+    /// A rule depends on an IAM condition, which was not tried on AWS.
     UntriedCondition,
 }
 
 impl Rules {
-    /// Looks for what is likely wrong: warnings first, then by rule and code.
+    /// Finds likely mistakes: warnings first, then by rule and code.
     ///
-    /// With the issuers at hand, [`Self::lint_among`] finds more.
+    /// `issuers` names the issuers whose tokens are accepted, as rules name them in `issuers`. An
+    /// empty list finds no mistakes about issuers.
     #[must_use]
-    pub fn lint(&self) -> Vec<Finding> {
-        self.lint_among(&[])
-    }
-
-    /// Looks for what is likely wrong where tokens of these issuers are taken and no others.
-    ///
-    /// Without any issuer nothing is looked for that hangs on them.
-    #[must_use]
-    pub fn lint_among(&self, issuers: &[KnownIssuer]) -> Vec<Finding> {
+    pub fn lint(&self, issuers: &[&str]) -> Vec<Finding> {
         let mut findings = Vec::new();
         for rule in &self.rules {
             wide(rule, &mut findings);
@@ -132,7 +125,7 @@ impl Finding {
 }
 
 fn wide(rule: &Rule, findings: &mut Vec<Finding>) {
-    for route in &rule.allow.patterns {
+    for route in &rule.allow {
         if route.is_any_method() {
             findings.push(Finding::new(
                 Severity::Note,
@@ -142,8 +135,8 @@ fn wide(rule: &Rule, findings: &mut Vec<Finding>) {
                 "list the methods that are meant, as in `GET,HEAD`",
             ));
         }
-        let (_, Some(path)) = route.parts() else {
-            if route.parts().0 == ["$default"] {
+        let Some(path) = route.path() else {
+            if route.is_default() {
                 findings.push(Finding::new(
                     Severity::Note,
                     rule,
@@ -233,31 +226,12 @@ impl fmt::Display for Finding {
 
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Warning => "warning",
-            Self::Note => "note",
-        })
+        self.serialize(f)
     }
 }
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::WidePath => "wide-path",
-            Self::AnyMethod => "any-method",
-            Self::NeverApplies => "never-applies",
-            Self::Shadowed => "shadowed",
-            Self::Redundant => "redundant",
-            Self::Contradiction => "contradiction",
-            Self::EscapableDeny => "escapable-deny",
-            Self::DotSegment => "dot-segment",
-            Self::ClosingDeny => "closing-deny",
-            Self::ChosenClaim => "chosen-claim",
-            Self::UnknownClaim => "unknown-claim",
-            Self::DottedClaim => "dotted-claim",
-            Self::DocumentSize => "document-size",
-            Self::AnyIssuer => "any-issuer",
-            Self::UntriedCondition => "untried-condition",
-        })
+        self.serialize(f)
     }
 }

@@ -1,19 +1,20 @@
-//! Groups and scopes against routes: who may call what, before anybody calls.
+//! The routes that each group and scope may call.
 
 use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 
 use crate::{
+    caller::Holds,
     route::RoutePattern,
-    rules::{Requirements, Rule, Rules},
+    rules::{Requirements, Rules},
 };
 
 /// The caller of a column of a [`Matrix`], described by one group or scope.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(tag = "kind", content = "name", rename_all = "snake_case")]
 pub enum Holder {
-    /// Every caller with a valid token, whatever else it has.
+    /// Every caller with a valid token.
     Everyone,
     /// A caller with this scope and no other.
     Scope(String),
@@ -27,7 +28,7 @@ pub enum Holder {
 pub enum Cell {
     /// All of the route is allowed.
     Allowed,
-    /// Some of it is allowed, or all of it under a requirement that the column does not know.
+    /// A part is allowed, or all of it under a requirement outside the column.
     Partly,
     /// All of it is denied by a rule.
     Denied,
@@ -41,51 +42,19 @@ pub enum Cell {
 /// Display is a table for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Matrix {
-    holders: Vec<Holder>,
-    rows: Vec<Row>,
+    /// The columns: everyone first, then scopes, then groups, by name.
+    pub holders: Vec<Holder>,
+    /// The rows, sorted by route.
+    pub rows: Vec<Row>,
 }
 
 /// One route, and a cell for each holder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row {
-    route: RoutePattern,
-    cells: Vec<Cell>,
-}
-
-/// The extent to which a rule is for a holder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum For {
-    Always,
-    Perhaps,
-    Never,
-}
-
-impl Matrix {
-    /// The columns: everyone first, then scopes, then groups, by name.
-    #[must_use]
-    pub fn holders(&self) -> &[Holder] {
-        &self.holders
-    }
-
-    /// The rows, by route.
-    #[must_use]
-    pub fn rows(&self) -> &[Row] {
-        &self.rows
-    }
-}
-
-impl Row {
     /// The route.
-    #[must_use]
-    pub fn route(&self) -> &RoutePattern {
-        &self.route
-    }
-
+    pub route: RoutePattern,
     /// The access of each holder, in the order of [`Matrix::holders`].
-    #[must_use]
-    pub fn cells(&self) -> &[Cell] {
-        &self.cells
-    }
+    pub cells: Vec<Cell>,
 }
 
 impl Rules {
@@ -94,12 +63,13 @@ impl Rules {
     pub fn matrix(&self) -> Matrix {
         let mut holders = BTreeSet::from([Holder::Everyone]);
         let mut routes = BTreeSet::new();
-        for Rule { requirements, allow, deny, .. } in &self.rules {
+        for rule in &self.rules {
+            let requirements = &rule.requirements;
             let scopes = requirements.any_scope.iter().chain(&requirements.all_scopes).flatten();
             holders.extend(scopes.cloned().map(Holder::Scope));
             let groups = requirements.any_group.iter().chain(&requirements.all_groups).flatten();
             holders.extend(groups.cloned().map(Holder::Group));
-            routes.extend(allow.patterns.iter().chain(&deny.patterns).cloned());
+            routes.extend(rule.routes().cloned());
         }
         let holders: Vec<Holder> = holders.into_iter().collect();
         let row = |route: RoutePattern| {
@@ -110,23 +80,23 @@ impl Rules {
         Matrix { holders, rows }
     }
 
-    /// The access to a route of a caller that has only this group or scope.
+    /// Returns the access to a route of a caller that has only this group or scope.
     #[must_use]
     pub fn cell(&self, holder: &Holder, route: &RoutePattern) -> Cell {
         let (mut all, mut some, mut denied, mut cut) = (false, false, false, false);
         for rule in &self.rules {
             let is_for = is_for(&rule.requirements, holder);
-            if is_for == For::Never {
+            if is_for == Holds::No {
                 continue;
             }
-            let surely = is_for == For::Always;
-            for deny in &rule.deny.patterns {
+            let surely = is_for == Holds::Yes;
+            for deny in &rule.deny {
                 denied |= surely && deny.covers(route);
-                // A claim in a deny that can't be filled denies everything.
+                // A claim in a deny that cannot be filled denies everything.
                 cut |= deny.overlaps(route) || deny.claims().next().is_some();
             }
-            let surely = surely && rule.condition.is_none();
-            for allow in &rule.allow.patterns {
+            let surely = surely && rule.condition.field().is_none();
+            for allow in &rule.allow {
                 all |= surely && allow.covers(route) && allow.claims().next().is_none();
                 some |= allow.overlaps(route);
                 cut |= allow.may_deny_dots_of(route);
@@ -141,7 +111,8 @@ impl Rules {
     }
 }
 
-fn is_for(requirements: &Requirements, holder: &Holder) -> For {
+/// Evaluates the requirements for a caller of whom only the group or scope is known.
+fn is_for(requirements: &Requirements, holder: &Holder) -> Holds {
     let Requirements { any_scope, all_scopes, any_group, all_groups, .. } = requirements;
     let (scope, group) = match holder {
         Holder::Everyone => (None, None),
@@ -164,9 +135,9 @@ fn is_for(requirements: &Requirements, holder: &Holder) -> For {
         && requirements.when.is_none()
         && requirements.stages.is_none();
     match (met, known) {
-        (false, _) => For::Never,
-        (true, false) => For::Perhaps,
-        (true, true) => For::Always,
+        (false, _) => Holds::No,
+        (true, false) => Holds::Unknown,
+        (true, true) => Holds::Yes,
     }
 }
 

@@ -1,4 +1,4 @@
-//! A route as a rule writes it: `GET /orders/*`.
+//! Routes, as rules write them: `GET /orders/*`.
 
 mod dots;
 mod path;
@@ -9,16 +9,20 @@ use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 pub(crate) use self::path::{PathPattern, Unfillable};
-use crate::{arn::Target, caller::Caller, document::MAX_RESOURCE_BYTES, wildcard};
+use crate::{
+    arn::{MAX_RESOURCE_BYTES, Target},
+    caller::Caller,
+    document::Suffix,
+};
 
 /// The methods that API Gateway routes by; `ANY` stands for all of them.
 const VERBS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
-/// The route keys that API Gateway asks an authorizer about, beside methods and paths.
+/// The route keys that API Gateway sends to an authorizer instead of a method and a path.
 ///
-/// `$connect` is a WebSocket API's. `$default` is an HTTP API's for whatever no other route takes;
-/// it is `{stage}/$default` in the ARN of an integration's invocation, and was not tried on AWS in
-/// an authorizer's.
+/// `$connect` belongs to WebSocket APIs. `$default` is an HTTP API's route for every request that no
+/// other route matches. It is `{stage}/$default` in the ARN of an integration's invocation; in an
+/// authorizer's ARN it was not tried on AWS.
 const KEYS: [&str; 2] = ["$connect", "$default"];
 
 /// A set of routes: one or more methods and a path, or a route key.
@@ -30,19 +34,20 @@ const KEYS: [&str; 2] = ["$connect", "$default"];
 /// | `ANY /orders` | GET, HEAD, OPTIONS, POST, PUT, PATCH and DELETE |
 /// | `GET /orders/*` | `/orders/`, `/orders/1` and `/orders/1/items`, not `/orders` |
 /// | `GET /*` | every path, the root included |
-/// | `GET /users/{sub}/*` | what is below the caller's own `/users/…/`, by its claim `sub`; an allow of it denies [dots](crate#rules) there |
+/// | `GET /users/{sub}/*` | everything below the caller's own `/users/…/`, by its claim `sub`; an allow of it denies [dots](crate#rules) there |
 /// | `$connect` | the opening of a WebSocket connection |
-/// | `$default` | an HTTP API's route of that name, whatever method and path it is asked for |
+/// | `$default` | an HTTP API's route of that name, with any method and path |
 ///
-/// A trailing `*` is API Gateway's: it matches any text, the empty one and `/` included. It can
-/// stand nowhere else, and for no method: `*` there would match through the path as well.
-/// Paths are compared as they are spelled: case, a trailing `/` and percent-encoding count.
+/// A trailing `*` is API Gateway's: it matches any text, also empty text and `/`. It is allowed
+/// nowhere else. As a method it would match the path as well. Paths are compared as they are
+/// spelled: case, a trailing `/` and percent-encoding matter.
 ///
-/// `{claim}` is a whole segment, filled with that claim of the caller's token: any name, such as
-/// `{custom:tenant}`. The value must be a string of 1 to 256 letters, digits and
-/// `- . _ ~ : @ + = , |`, and neither `.` nor `..`. A value with anything else (`*`, `?`, `${`, `/`, `%`, a space, a control
-/// character), an empty one, one that makes a resource of over 512 bytes, a number, a list or none at all is never put into a path: an allow is
-/// then not made, and a deny refuses the caller everything.
+/// `{claim}` is a whole segment. It is filled with that claim of the caller's token, of any name,
+/// such as `{custom:tenant}`. The value must be a string of 1 to 256 letters, digits and
+/// `- . _ ~ : @ + = , |`, and neither `.` nor `..`. Anything else is never put into a path: a value
+/// with `*`, `?`, `${`, `/`, `%`, a space or a control character, an empty value, a value that makes
+/// a resource of over 512 bytes, a number, a list, or a missing claim. An allow is then not made,
+/// and a deny denies the caller everything.
 ///
 /// ```
 /// use policy::RoutePattern;
@@ -64,6 +69,34 @@ enum Pattern {
     Key([&'static str; 1]),
 }
 
+/// The resources of a route for one caller.
+#[derive(Debug)]
+pub(crate) struct Filled {
+    /// One for each method.
+    pub(crate) resources: Vec<Suffix>,
+    /// The denies that an allow of the route brings: dot segments below the caller's own path, for
+    /// the same methods. Routes without such a path have none.
+    pub(crate) dot_denies: Vec<Suffix>,
+}
+
+impl Filled {
+    /// Returns true if a request matches.
+    pub(crate) fn matches(&self, target: &str) -> bool {
+        self.resources.iter().any(|suffix| suffix.matches(target))
+    }
+
+    /// Returns true if an allow of the route denies a request for its dots.
+    pub(crate) fn denies_dots(&self, target: &str) -> bool {
+        self.dot_denies.iter().any(|suffix| suffix.matches(target))
+    }
+
+    /// Returns the length of the longest resource after the stage, dot denies included.
+    pub(crate) fn longest(&self) -> usize {
+        let all = self.resources.iter().chain(&self.dot_denies);
+        all.map(|suffix| suffix.text.len()).max().unwrap_or_default()
+    }
+}
+
 /// Errors of parsing a route.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -83,7 +116,7 @@ pub enum RouteError {
     Method {
         /// The route as written.
         text: String,
-        /// The method that is none.
+        /// The unknown method.
         method: String,
     },
     /// The path does not start with `/`.
@@ -92,7 +125,7 @@ pub enum RouteError {
         /// The route as written.
         text: String,
     },
-    /// A `*` stands where it would match more than it seems to.
+    /// A `*` is not the whole last segment, so it would match more than it seems to.
     #[error(
         "`*` in route `{}` is not the whole last segment: write `/orders/*`, \
          which matches everything below `/orders/`",
@@ -102,7 +135,7 @@ pub enum RouteError {
         /// The route as written.
         text: String,
     },
-    /// A brace in the path is not around a claim that is a whole segment.
+    /// A brace in the path does not enclose a claim that is a whole segment.
     #[error(
         "`{{` or `}}` in route `{}` is not around the name of a claim that is a whole segment: \
          write `/users/{{sub}}`, and `/*` at the end for whatever else varies",
@@ -112,7 +145,7 @@ pub enum RouteError {
         /// The route as written.
         text: String,
     },
-    /// The path holds a character that has no place there.
+    /// The path contains a character that is not allowed.
     #[error(
         "character `{}` in the path of route `{}` is not allowed: write it percent-encoded, \
          and `/*` at the end for whatever varies",
@@ -137,117 +170,60 @@ pub enum RouteError {
 }
 
 impl RoutePattern {
-    /// Returns true if a request matches, with this caller's claims in the path.
-    pub(crate) fn matches<'p>(
-        &'p self,
-        target: &Target<'_>,
-        caller: &Caller<'_>,
-    ) -> Result<bool, Unfillable<'p>> {
-        match (&self.0, target) {
-            (Pattern::Method { verbs, path }, Target::Method { verb, path: asked }) => {
-                Ok(path.matches(asked, caller)? && verbs.contains(verb))
-            }
-            (Pattern::Method { path, .. }, Target::RouteKey(_)) => {
-                path.matches("", caller).map(|_| false)
-            }
-            (Pattern::Key(own), Target::RouteKey(key)) => Ok(own.contains(key)),
-            (Pattern::Key(_), Target::Method { .. }) => Ok(false),
-        }
-    }
-
-    /// The same in a stage: a resource that the claims make too long can't be filled either.
+    /// Returns the route's resources with this caller's claims in the path.
     ///
-    /// `prefix` is the length of what stands in front of a route in a resource.
-    pub(crate) fn matches_in<'p>(
-        &'p self,
-        prefix: usize,
-        target: &Target<'_>,
-        caller: &Caller<'_>,
-    ) -> Result<bool, Unfillable<'p>> {
-        if let Some(path) = self.parts().1 {
-            self.check_length(prefix, path.filled_bytes(caller)?)?;
-        }
-        self.matches(target, caller)
-    }
-
-    /// Refuses a path of so many bytes if it makes a longer resource than API Gateway takes.
+    /// `prefix` is the length of the text before the method in a resource.
     ///
-    /// Only one with claims: without them the rule or the stage is at fault, which is an error.
-    pub(crate) fn check_length(&self, prefix: usize, path: usize) -> Result<(), Unfillable<'_>> {
-        match self.claims().next() {
-            Some(claim) if prefix + self.longest_suffix(path) > MAX_RESOURCE_BYTES => {
-                Err(Unfillable { claim })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Returns the length of the longest suffix for a path of so many bytes, dot denies included.
-    pub(crate) fn longest_suffix(&self, path: usize) -> usize {
-        let verb = self.parts().0.iter().map(|verb| verb.len()).max().unwrap_or_default();
-        let dots = if self.is_own_below() { dots::EXTRA_BYTES } else { 0 };
-        verb + path + dots
-    }
-
-    /// Returns the text that follows the stage in each resource, for a path with its claims filled.
-    pub(crate) fn suffixes(&self, path: &str) -> impl Iterator<Item = String> {
-        self.parts().0.iter().map(move |verb| [verb, path].concat())
-    }
-
-    /// Returns whether a claim limits what its `/*` matches, as in `/users/{sub}/*`.
-    pub(crate) fn is_own_below(&self) -> bool {
-        self.parts().1.is_some_and(|path| path.is_below() && path.claims().next().is_some())
-    }
-
-    /// Returns the suffixes of the denies that an allow of this route comes with: dot segments
-    /// below the caller's own path, for the same methods.
-    ///
-    /// `path` is the path with its claims filled. Other routes come with none. `ANY` is written as
-    /// one `*`, because seven methods would fill most of a policy. That `*` also matches a method
-    /// with a path, so `/x/users/u1/a..b` is denied too.
-    pub(crate) fn dot_denies(&self, path: &str) -> impl Iterator<Item = String> {
-        let own = path.strip_suffix("/*").filter(|_| self.is_own_below());
-        let verbs = if self.is_any_method() { &["*"] } else { self.parts().0 };
-        own.into_iter().flat_map(move |own| {
-            let verbs = verbs.iter();
-            verbs.flat_map(move |verb| dots::ENDINGS.map(|ending| [verb, own, ending].concat()))
-        })
-    }
-
-    /// Returns whether an allow of this route denies the request for its dots.
-    pub(crate) fn denies_dots(
+    /// # Errors
+    /// If a claim is missing, cannot stand in a path, or makes a resource too long for API Gateway.
+    pub(crate) fn fill(
         &self,
         prefix: usize,
-        target: &Target<'_>,
         caller: &Caller<'_>,
-    ) -> bool {
-        let (Target::Method { verb, path: asked }, Some(own)) = (target, self.parts().1) else {
-            return false;
-        };
-        let mut path = String::new();
-        let is_granted = self.is_own_below()
-            && own.fill(&mut path, caller).is_ok()
-            && self.check_length(prefix, path.len()).is_ok();
-        is_granted && {
-            let suffix = [verb, *asked].concat();
-            self.dot_denies(&path).any(|deny| wildcard::matches(&deny, &suffix))
+    ) -> Result<Filled, Unfillable<'_>> {
+        let filled = self.fill_with(|claim| caller.claim(claim).and_then(path::as_segment))?;
+        match self.claims().next() {
+            // Without a claim the rule or the stage is at fault, which is an error elsewhere.
+            Some(claim) if prefix + filled.longest() > MAX_RESOURCE_BYTES => {
+                Err(Unfillable { claim })
+            }
+            _ => Ok(filled),
         }
     }
 
-    /// Returns whether a path that matches has dots that an allow of this route denies.
-    pub(crate) fn has_dots_below(&self, path: &str) -> bool {
-        let below = self.parts().1.and_then(|own| own.below(path));
-        self.is_own_below() && below.is_some_and(dots::are_in)
+    /// Returns the route's resources with the text that `value` gives for each claim.
+    pub(crate) fn fill_with<'t>(
+        &self,
+        value: impl Fn(&str) -> Option<&'t str>,
+    ) -> Result<Filled, Unfillable<'_>> {
+        let path = self.path().map(|path| path.fill(value)).transpose()?.unwrap_or_default();
+        let has_claim = self.claims().next().is_some();
+        let suffix = |parts: &[&str]| Suffix { has_claim, text: parts.concat() };
+        let resources = self.verbs().iter().map(|verb| suffix(&[verb, &path])).collect();
+        let mut dot_denies = Vec::new();
+        if let Some(own) = path.strip_suffix("/*").filter(|_| self.is_own_below()) {
+            // `ANY` is one `*`, because seven methods would fill most of a policy. That `*` also
+            // matches a method with a path, so `/x/users/u1/a..b` is denied too.
+            let verbs = if self.is_any_method() { &["*"] } else { self.verbs() };
+            for verb in verbs {
+                dot_denies.extend(dots::ENDINGS.map(|ending| suffix(&[verb, own, ending])));
+            }
+        }
+        Ok(Filled { resources, dot_denies })
     }
 
-    /// Returns whether an allow of this route may deny requests of another route for their dots.
+    /// Returns true if a claim limits what its `/*` matches, as in `/users/{sub}/*`.
+    pub(crate) fn is_own_below(&self) -> bool {
+        self.path().is_some_and(|path| path.is_below() && path.claims().next().is_some())
+    }
+
+    /// Returns true if an allow of this route may deny requests of another route for their dots.
     ///
     /// For `ANY` this ignores longer paths that end like the own path.
     pub(crate) fn may_deny_dots_of(&self, other: &Self) -> bool {
-        let Some(path) = other.parts().1 else { return false };
-        self.is_own_below()
-            && self.overlaps(other)
-            && (path.is_below() || self.has_dots_below(&path.to_string()))
+        let (Some(own), Some(path)) = (self.path(), other.path()) else { return false };
+        let has_dots = || own.below(&path.to_string()).is_some_and(dots::are_in);
+        self.is_own_below() && self.overlaps(other) && (path.is_below() || has_dots())
     }
 
     /// Returns true if a request matches for some caller.
@@ -261,24 +237,34 @@ impl RoutePattern {
         }
     }
 
-    /// The resource after the stage, once per verb: the verb, and its path if it has one.
-    ///
-    /// A route key is its own verb without a path.
-    pub(crate) fn parts(&self) -> (&[&'static str], Option<&PathPattern>) {
+    /// Returns its methods, or its route key.
+    pub(crate) fn verbs(&self) -> &[&'static str] {
         match &self.0 {
-            Pattern::Method { verbs, path } => (verbs, Some(path)),
-            Pattern::Key(key) => (key, None),
+            Pattern::Method { verbs, .. } => verbs,
+            Pattern::Key(key) => key,
         }
     }
 
-    /// The claims that fill its path, in the order of writing.
-    pub fn claims(&self) -> impl Iterator<Item = &str> {
-        self.parts().1.into_iter().flat_map(PathPattern::claims)
+    /// Returns its path; a route key has none.
+    pub(crate) fn path(&self) -> Option<&PathPattern> {
+        match &self.0 {
+            Pattern::Method { path, .. } => Some(path),
+            Pattern::Key(_) => None,
+        }
+    }
+
+    /// Returns true for an HTTP API's `$default`.
+    pub(crate) fn is_default(&self) -> bool {
+        matches!(self.0, Pattern::Key(["$default"]))
+    }
+
+    /// Returns the claims that fill its path, in the order of writing.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = &str> {
+        self.path().into_iter().flat_map(PathPattern::claims)
     }
 
     /// Returns true if every request of `other` matches this, for any claims.
-    #[must_use]
-    pub fn covers(&self, other: &Self) -> bool {
+    pub(crate) fn covers(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Pattern::Key(key), Pattern::Key(other)) => key == other,
             (
@@ -290,8 +276,7 @@ impl RoutePattern {
     }
 
     /// Returns true if a request can match both, for some claims.
-    #[must_use]
-    pub fn overlaps(&self, other: &Self) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Pattern::Key(key), Pattern::Key(other)) => key == other,
             (
@@ -328,7 +313,7 @@ impl FromStr for RoutePattern {
     }
 }
 
-/// The verbs of `GET,POST` or `ANY`; `text` is the whole route, for messages.
+/// Parses `GET,POST` or `ANY`; `text` is the whole route, for messages.
 fn verbs(text: &str, methods: &str) -> Result<Vec<&'static str>, RouteError> {
     let methods: Vec<&str> = methods.split(',').collect();
     if let Some(method) = methods.iter().find(|m| **m != "ANY" && !VERBS.contains(m)) {
@@ -372,17 +357,16 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn filled(route: &RoutePattern) -> Filled {
+        route.fill(0, &Caller::new(&Map::new())).unwrap()
+    }
+
     fn matches(route: &RoutePattern, target: &Target<'_>) -> bool {
-        route.matches(target, &Caller::new(&Map::new())).unwrap()
+        filled(route).matches(&target.to_string())
     }
 
     fn suffixes(route: &str) -> Vec<String> {
-        let route = self::route(route);
-        let (verbs, path) = route.parts();
-        verbs
-            .iter()
-            .map(|v| format!("{v}{}", path.map_or(String::new(), ToString::to_string)))
-            .collect()
+        filled(&self::route(route)).resources.into_iter().map(|suffix| suffix.text).collect()
     }
 
     fn refusal(text: &str) -> String {
@@ -401,7 +385,6 @@ mod tests {
             assert!(!matches(&orders, &get(other)), "{other}");
         }
         assert!(!matches(&orders, &Target::Method { verb: "POST", path: "/orders" }));
-        assert!(!matches(&orders, &Target::RouteKey("GET/orders")));
     }
 
     #[test]

@@ -1,60 +1,54 @@
-//! The rules, compiled once and asked for every caller.
+//! The rules, compiled once and evaluated for every request.
 
 mod cel;
+mod condition;
 mod error;
 mod evaluation;
 mod requirements;
 mod spec;
 
-use std::{collections::BTreeSet, iter, sync::Arc};
+use std::{collections::BTreeSet, iter};
 
 pub(crate) use self::{
-    cel::{Seen, When},
-    evaluation::Met,
+    cel::{Claims, Expression},
+    condition::Condition,
     requirements::{Applies, Requirements},
 };
-pub use self::{error::RuleError, evaluation::Verdict, requirements::Requirement, spec::RuleSpec};
+pub use self::{
+    error::RuleError,
+    evaluation::{Evaluation, Verdict},
+    requirements::Requirement,
+    spec::RuleSpec,
+};
 use crate::{
-    arn::MethodArn,
-    caller::Caller,
-    cidr::Block,
-    document::{
-        Document, DocumentError, Gathered, MAX_RESOURCE_BYTES,
-        condition::{Condition, Dated},
-        table::{Bits, Suffixes, Table},
-    },
-    route::{RoutePattern, Unfillable},
+    arn::MAX_RESOURCE_BYTES,
+    document::{Grants, Suffix},
+    route::{Filled, RoutePattern},
 };
 
-/// The longest name of a rule, in bytes; a name is for a line of a log.
+/// The longest name of a rule, in bytes, because names are in log lines.
 const MAX_NAME_BYTES: usize = 64;
 
-/// API Gateway's bound on a policy, in bytes; documented for WebSocket APIs, kept for all.
+/// API Gateway's limit on a policy, in bytes; documented for WebSocket APIs, applied to all.
 const DOCUMENT_LIMIT: usize = 8192;
 
-/// The shortest text in front of a route in a resource, the stage's name being one letter.
+/// The shortest text before the route in a resource: the stage's name is one letter.
 const SHORTEST_PREFIX: &str = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/s/";
 
-/// An ordinary text in front of a route, for what can only be guessed before a request is there.
+/// A usual text before the route in a resource, for estimates.
 const USUAL_PREFIX: &str = "arn:aws:execute-api:ap-southeast-2:123456789012:a1b2c3d4e5/production/";
 
 /// The usual length of a claim in a path: Cognito's `sub` is a UUID.
 const USUAL_CLAIM_BYTES: usize = 36;
 
-/// Every rule, checked and made ready.
+/// Every rule, checked and compiled.
 ///
-/// A call that no rule allows is denied, and a deny wins over every allow. The order of the rules
-/// changes nothing.
-///
-/// See the [crate](crate) for an example.
+/// A request that no rule allows is denied, and a deny wins over every allow. The order of the
+/// rules changes nothing. See the [crate](crate) for an example.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// By name, so that the order of writing can't show anywhere.
+    /// Sorted by name, so that the order of writing changes nothing.
     pub(crate) rules: Vec<Rule>,
-    /// The resources of every rule after the stage, for routes without a claim.
-    table: Arc<Table>,
-    /// Sorted, each once; what [`Rule::condition`] counts in.
-    conditions: Vec<Arc<Condition>>,
     document_limit: usize,
     deny_rest: bool,
 }
@@ -63,38 +57,27 @@ pub struct Rules {
 pub(crate) struct Rule {
     pub(crate) name: String,
     pub(crate) requirements: Requirements,
-    pub(crate) allow: Routes,
-    pub(crate) deny: Routes,
-    pub(crate) condition: Arc<Condition>,
-    /// The place of the condition, where there is one.
-    place: Option<usize>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Routes {
-    pub(crate) patterns: Vec<RoutePattern>,
-    /// Of the patterns, those without a claim, as places in [`Rules::table`].
-    known: Bits,
-    /// Of the patterns, those with claims.
-    open: Vec<RoutePattern>,
+    pub(crate) allow: Vec<RoutePattern>,
+    pub(crate) deny: Vec<RoutePattern>,
+    pub(crate) condition: Condition,
 }
 
 impl Rules {
-    /// Checks rules and makes them ready; no rules at all deny everything.
+    /// Checks and compiles rules; an empty list denies everything.
     ///
     /// A document may have up to 8192 bytes as JSON; [`Self::compile_within`] sets another limit.
     ///
     /// # Errors
-    /// For the first rule that can't mean what it says; the message names it.
+    /// If a rule is invalid; the message names the first one.
     pub fn compile(specs: Vec<RuleSpec>) -> Result<Self, RuleError> {
         Self::compile_within(specs, DOCUMENT_LIMIT)
     }
 
-    /// Checks rules and makes them ready, for documents of at most so many bytes as JSON.
+    /// Checks and compiles rules, for documents of at most `bytes` bytes as JSON.
     ///
     /// # Errors
-    /// As [`Self::compile`]; also for a rule that makes a longer document all by itself, and for
-    /// rules for everyone that make one together.
+    /// As [`Self::compile`]; also if a rule alone makes a longer document, or if the rules for
+    /// everyone together do.
     pub fn compile_within(specs: Vec<RuleSpec>, bytes: usize) -> Result<Self, RuleError> {
         let mut names = BTreeSet::new();
         for (spec, position) in specs.iter().zip(1..) {
@@ -104,75 +87,54 @@ impl Rules {
             }
             check_routes(spec)?;
         }
-        let routes = specs.iter().flat_map(|spec| spec.allow.iter().chain(&spec.deny));
-        let closed = routes.filter(|route| route.claims().next().is_none());
-        let table = Table::new(closed.flat_map(|route| suffixes(route, "")).collect());
-        let mut rules = specs
-            .into_iter()
-            .map(|spec| Rule::compile(spec, &table))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut rules = specs.into_iter().map(Rule::compile).collect::<Result<Vec<_>, _>>()?;
         rules.sort_by(|a, b| a.name.cmp(&b.name));
-        let conditions: BTreeSet<Arc<Condition>> = rules
-            .iter()
-            .filter(|rule| !rule.condition.is_none())
-            .map(|rule| Arc::clone(&rule.condition))
-            .collect();
-        let conditions: Vec<Arc<Condition>> = conditions.into_iter().collect();
-        for rule in &mut rules {
-            rule.place = conditions.binary_search(&rule.condition).ok();
-        }
-        let rules = Self { rules, table, conditions, document_limit: bytes, deny_rest: false };
-        rules.measure()?;
+        let rules = Self { rules, document_limit: bytes, deny_rest: false };
+        rules.check_lengths()?;
         Ok(rules)
     }
 
-    /// Has documents deny all that they don't allow, by a Deny with `NotResource`.
+    /// Makes documents deny everything that they do not allow, by a Deny with `NotResource`.
     ///
     /// Otherwise a request outside a caller's grants is refused by silence, which a resource policy
-    /// of a REST API that allows it overrides. That API Gateway honours `NotResource` in an
-    /// authorizer's policy is said by users of it and was not tried on AWS. A document gets nearly
+    /// of a REST API overrides if it allows the request. Users report that API Gateway honours
+    /// `NotResource` in an authorizer's policy; it was not tried on AWS. A document gets nearly
     /// twice as long.
     ///
     /// # Errors
-    /// For a rule with `source_ips` or `until_exp`: where they don't hold, the document would be
-    /// silent after all. Also for rules that make too long a document now.
+    /// If a rule has `source_ips` or `until_exp`: where they do not hold, the document would be
+    /// silent after all. Also if a document is too long now.
     pub fn denying_rest(mut self) -> Result<Self, RuleError> {
         if let Some((rule, field)) = self.conditioned().next() {
             return Err(RuleError::ConditionalRest { rule: rule.to_owned(), field });
         }
         self.deny_rest = true;
-        self.measure()?;
+        self.check_lengths()?;
         Ok(self)
     }
 
-    /// Refuses rules of which it is known now that nobody who meets them gets a document.
-    fn measure(&self) -> Result<(), RuleError> {
+    /// Refuses rules if it is already certain that every document with them is too long: a rule
+    /// alone, or the rules for everyone together in some stage.
+    fn check_lengths(&self) -> Result<(), RuleError> {
         let limit = self.document_limit;
+        let least = |rules: &[&Rule]| self.document_bytes(rules, SHORTEST_PREFIX, "x");
         for rule in &self.rules {
-            let bytes = self.document_of([rule], SHORTEST_PREFIX, 1).json_bytes();
+            let bytes = least(&[rule]);
             if bytes > limit {
                 let rule = rule.name.clone();
                 return Err(RuleError::LongRule { rule, bytes, limit });
             }
         }
-        self.check_everyone()
-    }
-
-    /// Refuses rules for everyone that together are too long for anyone, in some stage.
-    fn check_everyone(&self) -> Result<(), RuleError> {
-        let limit = self.document_limit;
         let stages: BTreeSet<&str> =
             self.rules.iter().flat_map(|rule| rule.requirements.stages()).collect();
-        // Where no rule names the stage, and in each that one names.
+        // Each stage that a rule names, and one that none names.
         for stage in iter::once(None).chain(stages.into_iter().map(Some)) {
             let met = |rule: &&Rule| {
                 rule.requirements.is_everyone() && rule.requirements.is_for_stage(stage)
             };
             let rules: Vec<&Rule> = self.rules.iter().filter(met).collect();
-            let bytes = self.document_of(rules.iter().copied(), SHORTEST_PREFIX, 1).json_bytes();
-            let longest = rules
-                .iter()
-                .max_by_key(|rule| self.document_of([**rule], SHORTEST_PREFIX, 1).json_bytes());
+            let bytes = least(&rules);
+            let longest = rules.iter().max_by_key(|rule| least(&[**rule]));
             if let Some(rule) = longest.filter(|_| bytes > limit) {
                 let (rule, stage) = (rule.name.clone(), stage.map(str::to_owned));
                 return Err(RuleError::LongTogether { rule, stage, bytes, limit });
@@ -181,239 +143,86 @@ impl Rules {
         Ok(())
     }
 
-    /// The names of the rules that lean on an IAM condition, each with the field that says so.
+    /// Returns the names of the rules with an IAM condition, each with the field that sets it.
     ///
-    /// Only a document carries them: an answer that API Gateway keeps without one loses them.
+    /// Only a document carries such a condition; a simple response loses it.
     pub fn conditioned(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        let field = |rule: &Rule| if rule.condition.until_exp { "until_exp" } else { "source_ips" };
-        let rules = self.rules.iter().filter(|rule| !rule.condition.is_none());
-        rules.map(move |rule| (rule.name.as_str(), field(rule)))
+        self.rules.iter().filter_map(|rule| Some((rule.name.as_str(), rule.condition.field()?)))
     }
 
     /// Returns true if a route of some rule has this claim in its path.
     #[must_use]
     pub fn fills(&self, claim: &str) -> bool {
-        let mut routes =
-            self.rules.iter().flat_map(|rule| rule.allow.open.iter().chain(&rule.deny.open));
+        let mut routes = self.rules.iter().flat_map(Rule::routes);
         routes.any(|route| route.claims().any(|other| other == claim))
     }
 
-    /// The most bytes that a document may have as JSON.
+    /// Returns the most bytes that a document may have as JSON.
     #[must_use]
     pub fn document_limit(&self) -> usize {
         self.document_limit
     }
 
-    /// The estimated length of the document of a caller who meets every rule, in bytes.
+    /// Estimates the length of the document of a caller who meets every rule, in bytes.
     ///
-    /// A guess, for the stage's name and the claims in paths are not known before a request:
-    /// it counts ten letters for the one and 36 for each of the others.
+    /// The stage's name and the claims in paths are unknown before a request. The estimate counts
+    /// ten letters for the stage and 36 for each claim.
     #[must_use]
     pub fn greatest_document(&self) -> usize {
-        self.document_of(&self.rules, USUAL_PREFIX, USUAL_CLAIM_BYTES).json_bytes()
+        self.usual_bytes(&self.rules.iter().collect::<Vec<_>>())
     }
 
-    /// Each rule's name, and how long the document of a caller who meets it alone would be.
+    /// Returns each rule's name with the length of the document of a caller who meets only it.
     ///
-    /// In bytes, by the name's order; a guess as [`Self::greatest_document`] is one.
+    /// In bytes, sorted by name; an estimate like [`Self::greatest_document`].
     pub fn sizes(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.rules.iter().map(|rule| {
-            let document = self.document_of([rule], USUAL_PREFIX, USUAL_CLAIM_BYTES);
-            (rule.name.as_str(), document.json_bytes())
-        })
+        self.rules.iter().map(|rule| (rule.name.as_str(), self.usual_bytes(&[rule])))
     }
 
-    /// All that a caller may call in the stage of `arn`, as a policy.
-    ///
-    /// Of `arn` only what precedes the verb is used: API Gateway caches the policy and evaluates
-    /// it for other routes, so it must not depend on the route that happened to ask. A caller
-    /// who is granted nothing gets an explicit Deny of the whole stage, and so does one who has a
-    /// deny with a claim in its path that can't be filled.
-    ///
-    /// # Errors
-    /// When a resource is over 512 bytes or the document over its limit; refuse the request then.
-    pub fn document(
-        &self,
-        caller: &Caller<'_>,
-        arn: &MethodArn<'_>,
-    ) -> Result<Document, DocumentError> {
-        // A deny that can't be written is not left out: the caller is refused everything.
-        let gathered = self.gather(caller, arn).unwrap_or_else(|_| self.nothing());
-        Document::new(&self.table, arn.resource_prefix(), gathered, self.document_limit)
+    fn usual_bytes(&self, rules: &[&Rule]) -> usize {
+        self.document_bytes(rules, USUAL_PREFIX, &"x".repeat(USUAL_CLAIM_BYTES))
     }
 
-    fn gather(&self, caller: &Caller<'_>, arn: &MethodArn<'_>) -> Result<Gathered, Unfillable<'_>> {
-        let prefix = arn.resource_prefix().len();
-        let (mut allow, mut deny) = (self.table.none(), self.table.none());
-        let mut conditioned: Vec<Option<Suffixes>> = vec![None; self.conditions.len()];
-        let seen = Seen::new(caller);
-        for rule in &self.rules {
-            let applies = rule.requirements.apply(caller, arn.stage(), &seen);
-            if matches!(applies, Applies::No(_)) {
-                continue;
-            }
-            rule.deny.add_all(&mut deny, prefix, caller)?;
-            if applies != Applies::Yes {
-                continue;
-            }
-            let grants = match rule.place.and_then(|place| conditioned.get_mut(place)) {
-                Some(grants) => grants.get_or_insert_with(|| self.table.none()),
-                None => &mut allow,
-            };
-            rule.allow.add_fillable(grants, &mut deny, prefix, caller);
-        }
-        let exp = caller.exp();
-        let conditioned = self.conditions.iter().zip(conditioned).filter_map(|(condition, set)| {
-            // Without a time to tell, an Allow until that time is not made.
-            Some((Dated::new(condition, exp)?, set?))
-        });
-        let (conditioned, deny_rest) = (conditioned.collect(), self.deny_rest);
-        Ok(Gathered { allow, conditioned, deny, deny_rest })
-    }
-
-    fn nothing(&self) -> Gathered {
-        let (allow, deny) = (self.table.none(), self.table.none());
-        Gathered { allow, conditioned: Vec::new(), deny, deny_rest: self.deny_rest }
-    }
-
-    /// The document of some rules, with a text of so many bytes in the place of each claim.
-    fn document_of<'r>(
-        &'r self,
-        rules: impl IntoIterator<Item = &'r Rule>,
-        prefix: &str,
-        claim_bytes: usize,
-    ) -> Document {
-        let mut gathered = self.nothing();
-        let filler = "x".repeat(claim_bytes);
+    /// Returns the length of the document of some rules, with one text for each claim.
+    fn document_bytes(&self, rules: &[&Rule], prefix: &str, claim: &str) -> usize {
+        let filled = |routes: &[RoutePattern]| -> Vec<Filled> {
+            routes.iter().filter_map(|route| route.fill_with(|_| Some(claim)).ok()).collect()
+        };
+        let mut grants = Grants::default();
         for rule in rules {
-            let allow = match Dated::new(&rule.condition, Some(0)) {
-                Some(dated) if rule.place.is_some() => {
-                    let place = gathered.conditioned.iter().position(|(other, _)| *other == dated);
-                    let place = place.unwrap_or_else(|| {
-                        gathered.conditioned.push((dated, self.table.none()));
-                        gathered.conditioned.len() - 1
-                    });
-                    gathered.conditioned.get_mut(place).map(|(_, set)| set)
+            for route in filled(&rule.allow) {
+                if let Some(condition) = rule.condition.for_exp(Some(0)) {
+                    grants.allow(condition, route.resources);
                 }
-                _ => Some(&mut gathered.allow),
-            };
-            for (routes, set) in [(&rule.allow, allow), (&rule.deny, Some(&mut gathered.deny))] {
-                let Some(set) = set else { continue };
-                set.known.add(&routes.known);
-                set.filled.extend(routes.open.iter().flat_map(|route| suffixes(route, &filler)));
+                grants.deny(route.dot_denies);
             }
-            for route in &rule.allow.open {
-                gathered.deny.filled.extend(route.dot_denies(&path(route, &filler)));
-            }
+            filled(&rule.deny).into_iter().for_each(|route| grants.deny(route.resources));
         }
-        // A rule that only denies is measured beside what it denies from.
-        if gathered.allow.is_empty() && gathered.conditioned.is_empty() {
-            gathered.allow.filled.push("$connect".to_owned());
+        // A rule that only denies needs another that allows something.
+        if grants.allows_nothing() {
+            let allow = Suffix { has_claim: false, text: "$connect".to_owned() };
+            grants.allow(Default::default(), vec![allow]);
         }
-        Document::merged(&self.table, prefix, gathered)
+        grants.into_document(prefix, self.deny_rest).to_json().len()
     }
 }
 
 impl Rule {
-    fn compile(mut spec: RuleSpec, table: &Table) -> Result<Self, RuleError> {
-        let allow = Routes::compile(std::mem::take(&mut spec.allow), table);
-        let deny = Routes::compile(std::mem::take(&mut spec.deny), table);
+    fn compile(mut spec: RuleSpec) -> Result<Self, RuleError> {
+        let (allow, deny) = (std::mem::take(&mut spec.allow), std::mem::take(&mut spec.deny));
         let name = spec.name.clone();
-        let condition = Arc::new(condition(&spec)?);
-        if !deny.patterns.is_empty() && !condition.is_none() {
-            let field = if condition.until_exp { "until_exp" } else { "source_ips" };
+        let condition = Condition::compile(&spec)?;
+        if let Some(field) = condition.field().filter(|_| !deny.is_empty()) {
             return Err(RuleError::ConditionalDeny { rule: name, field });
         }
         let requirements = Requirements::compile(spec)?;
-        Ok(Self { name, requirements, allow, deny, condition, place: None })
-    }
-}
-
-impl Routes {
-    fn compile(patterns: Vec<RoutePattern>, table: &Table) -> Self {
-        let mut known = table.none().known;
-        let mut open = Vec::new();
-        for route in &patterns {
-            if route.claims().next().is_some() {
-                open.push(route.clone());
-            } else {
-                let places = suffixes(route, "").into_iter().filter_map(|s| table.place(&s));
-                places.for_each(|place| known.insert(place));
-            }
-        }
-        Self { patterns, known, open }
+        Ok(Self { name, requirements, allow, deny, condition })
     }
 
-    /// Adds every route, or says which claim can't be put into one.
-    fn add_all(
-        &self,
-        set: &mut Suffixes,
-        prefix: usize,
-        caller: &Caller<'_>,
-    ) -> Result<(), Unfillable<'_>> {
-        set.known.add(&self.known);
-        for route in &self.open {
-            set.filled.extend(route.suffixes(&fill(route, prefix, caller)?));
-        }
-        Ok(())
+    /// Returns its routes, first those that it allows.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = &RoutePattern> {
+        self.allow.iter().chain(&self.deny)
     }
-
-    /// Adds each route whose claims can be put into it, and its dot denies.
-    fn add_fillable(
-        &self,
-        allow: &mut Suffixes,
-        deny: &mut Suffixes,
-        prefix: usize,
-        caller: &Caller<'_>,
-    ) {
-        allow.known.add(&self.known);
-        for route in &self.open {
-            // A route that can't be written exactly is not granted.
-            let Ok(path) = fill(route, prefix, caller) else { continue };
-            allow.filled.extend(route.suffixes(&path));
-            deny.filled.extend(route.dot_denies(&path));
-        }
-    }
-}
-
-/// Returns a route's path with the caller's claims in it.
-fn fill<'r>(
-    route: &'r RoutePattern,
-    prefix: usize,
-    caller: &Caller<'_>,
-) -> Result<String, Unfillable<'r>> {
-    let mut filled = String::new();
-    if let Some(path) = route.parts().1 {
-        path.fill(&mut filled, caller)?;
-    }
-    route.check_length(prefix, filled.len())?;
-    Ok(filled)
-}
-
-/// Returns a route's path with one text in the place of each claim.
-fn path(route: &RoutePattern, filler: &str) -> String {
-    route.parts().1.map(|path| path.filled_with(filler)).unwrap_or_default()
-}
-
-/// Returns a route's suffixes with one text in the place of each claim.
-fn suffixes(route: &RoutePattern, filler: &str) -> Vec<String> {
-    route.suffixes(&path(route, filler)).collect()
-}
-
-fn condition(spec: &RuleSpec) -> Result<Condition, RuleError> {
-    let mut blocks = BTreeSet::new();
-    if let Some(sources) = &spec.source_ips {
-        requirements::check_list(&spec.name, "source_ips", sources)?;
-        for source in sources {
-            let block = source.parse::<Block>().map_err(|mend| RuleError::SourceIp {
-                rule: spec.name.clone(),
-                source_ip: source.clone(),
-                mend,
-            })?;
-            blocks.insert(block);
-        }
-    }
-    Ok(Condition { source_ips: blocks.into_iter().collect(), until_exp: spec.until_exp })
 }
 
 fn check_name(spec: &RuleSpec, position: usize) -> Result<(), RuleError> {
@@ -429,13 +238,11 @@ fn check_routes(spec: &RuleSpec) -> Result<(), RuleError> {
         return Err(RuleError::NoRoutes { rule: spec.name.clone() });
     }
     for route in spec.allow.iter().chain(&spec.deny) {
-        let bytes = SHORTEST_PREFIX.len() + route.longest_suffix(path(route, "x").len());
+        let filled = route.fill_with(|_| Some("x"));
+        let bytes = SHORTEST_PREFIX.len() + filled.map_or(0, |filled| filled.longest());
         if bytes > MAX_RESOURCE_BYTES {
-            return Err(RuleError::LongRoute {
-                rule: spec.name.clone(),
-                route: route.clone(),
-                bytes,
-            });
+            let (rule, route) = (spec.name.clone(), route.clone());
+            return Err(RuleError::LongRoute { rule, route, bytes });
         }
     }
     Ok(())

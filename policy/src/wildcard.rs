@@ -2,11 +2,11 @@
 
 /// Returns true if a text matches a pattern of `*` and `?`, in at most |pattern| × |text| steps.
 ///
-/// Only the last `*` met is ever tried again with a longer match: whatever an earlier one could
-/// still take, the last can take as well.
+/// Only the last `*` is retried with a longer match, because it can match everything that an
+/// earlier one could.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
-    // What follows the last star, and the text from where that star's match ends.
+    // The pattern after the last star, and the text after that star's match.
     let mut last_star = None;
     loop {
         let fits = match pattern.next() {

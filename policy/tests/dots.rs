@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 use policy::{
-    Caller, Cell, Code, Holder, MethodArn, Outcome, Reason, Request, RuleError, RuleSpec, Rules,
-    Verdict, evaluate,
+    Caller, Cell, Code, Holder, MethodArn, Reason, RuleError, RuleSpec, Rules, Verdict,
+    iam::{Outcome, Request, evaluate},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -43,8 +43,9 @@ fn outcome(rules: &Rules, claims: &Map<String, Value>, call: &str) -> Outcome {
     let arn = format!("{STAGE}/{call}");
     let parsed = MethodArn::parse(&arn).unwrap();
     let caller = Caller::new(claims);
-    let outcome = evaluate(&rules.document(&caller, &parsed).unwrap(), &Request::new(&arn));
-    let verdict = rules.verdict(&caller, &parsed);
+    let outcome =
+        evaluate(&rules.evaluate(&caller, &parsed).document.unwrap(), &Request::new(&arn));
+    let verdict = rules.evaluate(&caller, &parsed).verdict;
     let expected = match verdict {
         Verdict::Allowed { .. } => Outcome::Allow,
         Verdict::Denied { rule: Some(_) } => Outcome::ExplicitDeny,
@@ -52,7 +53,7 @@ fn outcome(rules: &Rules, claims: &Map<String, Value>, call: &str) -> Outcome {
     };
     assert_eq!(outcome, expected, "{call}: {verdict}");
     let explanation = rules.explain(&caller, &parsed);
-    let dots = explanation.rules().iter().any(|s| matches!(s.reason(), Reason::DeniesDots { .. }));
+    let dots = explanation.rules.iter().any(|s| matches!(s.reason, Reason::DeniesDots { .. }));
     assert_eq!(dots, outcome == Outcome::ExplicitDeny, "{call}: {explanation}");
     outcome
 }
@@ -60,7 +61,7 @@ fn outcome(rules: &Rules, claims: &Map<String, Value>, call: &str) -> Outcome {
 fn denied(rules: &Rules, claims: &Map<String, Value>) -> Vec<String> {
     let arn = format!("{STAGE}/GET/x");
     let arn = MethodArn::parse(&arn).unwrap();
-    let document = rules.document(&Caller::new(claims), &arn).unwrap();
+    let document = rules.evaluate(&Caller::new(claims), &arn).document.unwrap();
     let stage = format!("{STAGE}/");
     let short = |resource: String| resource.strip_prefix(&stage).unwrap().to_owned();
     document.denied().map(|resource| short(resource.to_string())).collect()
@@ -276,7 +277,7 @@ fn the_denies_are_counted_when_rules_are_loaded() {
     let x = claims(json!({ "sub": "x" }));
     let size = |toml: &str| {
         let rules = Rules::compile(specs(toml)).unwrap();
-        rules.document(&Caller::new(&x), &shortest).unwrap().json_bytes()
+        rules.evaluate(&Caller::new(&x), &shortest).document.unwrap().to_json().len()
     };
     let (alone, both) = (size(&own), size(&format!("{own}{other}")));
     let load = |toml: &str, limit| Rules::compile_within(specs(toml), limit).map(|_| ());
@@ -296,12 +297,12 @@ fn the_denies_are_counted_by_the_lint() {
     let toml = allowing("\"GET,PUT /users/{sub}/*\"");
     let uuid = claims(json!({ "sub": "x".repeat(36) }));
     let rules = Rules::compile(specs(&toml)).unwrap();
-    let bytes = rules.document(&Caller::new(&uuid), &usual).unwrap().json_bytes();
+    let bytes = rules.evaluate(&Caller::new(&uuid), &usual).document.unwrap().to_json().len();
     assert_eq!(rules.greatest_document(), bytes);
     assert_eq!(rules.sizes().collect::<Vec<_>>(), [("own", bytes)]);
     let codes = |limit| {
         let rules = Rules::compile_within(specs(&toml), limit).unwrap();
-        rules.lint().iter().map(|finding| finding.code).collect::<Vec<_>>()
+        rules.lint(&[]).iter().map(|finding| finding.code).collect::<Vec<_>>()
     };
     assert_eq!(codes(bytes), []);
     assert_eq!(codes(bytes - 1), [Code::DocumentSize]);

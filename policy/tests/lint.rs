@@ -1,7 +1,7 @@
 //! The lint's finer points: what is *not* found, and what is found once.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use policy::{Code, KnownIssuer, RuleSpec, Rules, Severity, lint_claim};
+use policy::{Code, RuleSpec, Rules, Severity, lint_claim};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -15,7 +15,7 @@ fn specs(rules: &[(&str, &str)]) -> Vec<RuleSpec> {
 }
 
 fn found(rules: &[(&str, &str)]) -> Vec<(Code, String)> {
-    let findings = Rules::compile(specs(rules)).unwrap().lint();
+    let findings = Rules::compile(specs(rules)).unwrap().lint(&[]);
     findings.into_iter().map(|f| (f.code, f.rule.unwrap_or_default())).collect()
 }
 
@@ -54,8 +54,7 @@ fn an_allow_from_some_addresses_says_nothing_that_one_from_all_does_not() {
 }
 
 fn among(issuers: &[&str], rule: &str) -> Vec<Code> {
-    let issuers: Vec<KnownIssuer> = issuers.iter().copied().map(KnownIssuer::new).collect();
-    let findings = Rules::compile(specs(&[("a", rule)])).unwrap().lint_among(&issuers);
+    let findings = Rules::compile(specs(&[("a", rule)])).unwrap().lint(issuers);
     findings.into_iter().map(|finding| finding.code).collect()
 }
 
@@ -135,8 +134,8 @@ fn each_rule_has_its_size() {
 fn a_document_of_just_the_limit_is_no_finding() {
     let rules = || specs(&[("a", "allow = [\"GET /a\", \"GET /b\"]\neveryone = true")]);
     let bytes = Rules::compile(rules()).unwrap().greatest_document();
-    assert_eq!(Rules::compile_within(rules(), bytes).unwrap().lint(), []);
-    let over = Rules::compile_within(rules(), bytes - 1).unwrap().lint();
+    assert_eq!(Rules::compile_within(rules(), bytes).unwrap().lint(&[]), []);
+    let over = Rules::compile_within(rules(), bytes - 1).unwrap().lint(&[]);
     assert_eq!(over.iter().map(|f| f.code).collect::<Vec<_>>(), [Code::DocumentSize]);
 }
 
@@ -189,7 +188,7 @@ fn an_allow_that_another_s_dot_denies_close_is_found() {
 fn a_wide_path_names_the_dots_where_they_are_not_denied() {
     let text = |route: &str| {
         let rule = format!("allow = [\"GET {route}\"]\neveryone = true");
-        let findings = Rules::compile(specs(&[("a", &rule)])).unwrap().lint();
+        let findings = Rules::compile(specs(&[("a", &rule)])).unwrap().lint(&[]);
         findings.iter().find(|f| f.code == Code::WidePath).map(|f| f.text.clone())
     };
     let dots = "may resolve the `..` of `GET /files/../x`";
@@ -224,7 +223,7 @@ fn a_claim_outside_the_rules_is_judged_as_one_within() {
         // The same claim in a rule's path gets the same words.
         let rule = format!("allow = [\"GET /u/{{{claim}}}\"]\neveryone = true");
         if !claim.contains('/') {
-            let within = Rules::compile(specs(&[("a", &rule)])).unwrap().lint();
+            let within = Rules::compile(specs(&[("a", &rule)])).unwrap().lint(&[]);
             let why = finding.text.split_once(", ").unwrap().1;
             assert!(within.iter().any(|f| f.code == finding.code && f.text.ends_with(why)));
         }

@@ -9,7 +9,7 @@ struct File {
     rule: Vec<RuleSpec>,
 }
 
-/// What a holder may do with `GET /x`, by these rules.
+/// Returns the access of a holder to `GET /x`, by these rules.
 fn cell(holder: &Holder, rules: &[&str]) -> Cell {
     let rule = |(n, rest): (usize, &&str)| format!("[[rule]]\nname = \"{n}\"\n{rest}\n");
     let text: String = rules.iter().enumerate().map(rule).collect();

@@ -1,7 +1,10 @@
 //! A caller's own resources, and what is refused rather than guessed.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-use policy::{Caller, MethodArn, Outcome, Request, RuleSpec, Rules, Verdict, evaluate};
+use policy::{
+    Caller, MethodArn, RuleSpec, Rules, Verdict,
+    iam::{Outcome, Request, evaluate},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -28,14 +31,18 @@ fn claims(value: Value) -> Map<String, Value> {
     }
 }
 
-/// What the document and the verdict say, which must agree.
+/// Returns the document's decision, which must agree with the verdict.
 fn outcome(rules: &Rules, claims: &Map<String, Value>, call: &str) -> Outcome {
     let arn = format!("{STAGE}/{call}");
     let arn = MethodArn::parse(&arn).unwrap();
     let caller = Caller::new(claims);
-    let document = rules.document(&caller, &arn).unwrap();
+    let document = rules.evaluate(&caller, &arn).document.unwrap();
     let outcome = evaluate(&document, &Request::new(&arn.to_string()));
-    assert_eq!(rules.verdict(&caller, &arn).is_authorized(), outcome == Outcome::Allow, "{call}");
+    assert_eq!(
+        rules.evaluate(&caller, &arn).verdict.is_authorized(),
+        outcome == Outcome::Allow,
+        "{call}"
+    );
     outcome
 }
 
@@ -125,7 +132,7 @@ fn a_deny_that_can_not_be_written_denies_everything() {
             assert_eq!(outcome(&rules, &bad, call), Outcome::ExplicitDeny, "{bad:?} {call}");
         }
         let arn = format!("{STAGE}/GET/anything");
-        let verdict = rules.verdict(&Caller::new(&bad), &MethodArn::parse(&arn).unwrap());
+        let verdict = rules.evaluate(&Caller::new(&bad), &MethodArn::parse(&arn).unwrap()).verdict;
         assert_eq!(verdict, Verdict::Denied { rule: Some("not-your-own-invoice") });
     }
 }
@@ -242,7 +249,7 @@ fn conditions_go_into_the_policy() {
     let arn = |call: &str| format!("{STAGE}/{call}");
     let asked = arn("GET/a");
     let asked = MethodArn::parse(&asked).unwrap();
-    let document = rules.document(&Caller::new(&token), &asked).unwrap();
+    let document = rules.evaluate(&Caller::new(&token), &asked).document.unwrap();
     let (inside, outside) = ("10.9.9.9".parse().unwrap(), "198.51.100.1".parse().unwrap());
     for (call, source, time, expected) in [
         ("GET/a", Some(inside), None, true),
@@ -267,7 +274,7 @@ fn conditions_go_into_the_policy() {
     let verdict = |call: &str, source| {
         let arn = arn(call);
         let caller = Caller::new(&token).with_source_ip(source);
-        let verdict = rules.verdict(&caller, &MethodArn::parse(&arn).unwrap());
+        let verdict = rules.evaluate(&caller, &MethodArn::parse(&arn).unwrap()).verdict;
         verdict.to_string()
     };
     assert_eq!(verdict("GET/a", Some(inside)), "allowed by `office`");
@@ -277,7 +284,7 @@ fn conditions_go_into_the_policy() {
     // Without a time to tell, an Allow until that time is not made.
     for odd in [json!({}), json!({ "exp": "1795300000" }), json!({ "exp": -1 })] {
         let odd = claims(odd);
-        let json = rules.document(&Caller::new(&odd), &asked).unwrap().to_json();
+        let json = rules.evaluate(&Caller::new(&odd), &asked).document.unwrap().to_json();
         assert!(!json.contains("GET/b\""), "{json}");
         assert!(!json.contains("DateLessThan"), "{json}");
     }
@@ -361,14 +368,14 @@ fn an_error_never_tells_a_claim() {
     let claims = secret(256);
     let arn = format!("{STAGE}/GET/a");
     let arn = MethodArn::parse(&arn).unwrap();
-    let document = rules.document(&Caller::new(&claims), &arn).unwrap();
+    let document = rules.evaluate(&Caller::new(&claims), &arn).document.unwrap();
     assert_eq!(document.allowed().count(), 0, "over 512 bytes");
     // Longer than any name there is: that route is not granted.
     let longer = secret(257);
-    let document = rules.document(&Caller::new(&longer), &arn).unwrap();
+    let document = rules.evaluate(&Caller::new(&longer), &arn).document.unwrap();
     assert_eq!(document.allowed().count(), 0);
     let fits = secret(200);
-    let document = rules.document(&Caller::new(&fits), &arn).unwrap();
+    let document = rules.evaluate(&Caller::new(&fits), &arn).document.unwrap();
     assert_eq!(document.allowed().count(), 1);
     assert!(!format!("{document:?}").contains("sss"), "{document:?}");
     let explained = rules.explain(&Caller::new(&claims), &arn);
@@ -385,7 +392,7 @@ fn the_readme_is_right() {
     let claims = claims(json!({ "sub": "u1", "level": 3 }));
     let caller = Caller::new(&claims).with_groups(["support"]);
     let arn = format!("{STAGE}/GET/anything");
-    let document = rules.document(&caller, &MethodArn::parse(&arn).unwrap()).unwrap();
+    let document = rules.evaluate(&caller, &MethodArn::parse(&arn).unwrap()).document.unwrap();
     let short = |resource: String| resource.replace(STAGE, "…/prod");
     let allowed: Vec<String> = document.allowed().map(|r| short(r.to_string())).collect();
     assert!(section.contains(&format!("Allow  {}\n", allowed.join("  "))), "{allowed:?}");
@@ -405,7 +412,8 @@ fn an_unconditioned_allow_covers_a_conditioned_one() {
     );
     let none = Map::new();
     let arn = format!("{STAGE}/GET/x");
-    let document = rules.document(&Caller::new(&none), &MethodArn::parse(&arn).unwrap()).unwrap();
+    let document =
+        rules.evaluate(&Caller::new(&none), &MethodArn::parse(&arn).unwrap()).document.unwrap();
     assert!(!document.to_json().contains("Condition"), "{}", document.to_json());
 }
 
@@ -420,7 +428,8 @@ fn the_rest_is_denied_where_it_is_asked_for() {
     assert_eq!(outcome(&closed, &token, "GET/z"), Outcome::ExplicitDeny);
     assert_eq!(outcome(&closed, &token, "GET/a"), Outcome::Allow);
     let arn = format!("{STAGE}/GET/z");
-    let document = closed.document(&Caller::new(&token), &MethodArn::parse(&arn).unwrap()).unwrap();
+    let document =
+        closed.evaluate(&Caller::new(&token), &MethodArn::parse(&arn).unwrap()).document.unwrap();
     assert_eq!(
         serde_json::to_value(&document).unwrap()["Statement"][2],
         json!({
@@ -444,5 +453,5 @@ fn the_rest_is_denied_where_it_is_asked_for() {
 fn a_policy_with_a_variable_is_not_read() {
     let policy = r#"{"Version": "2012-10-17", "Statement": {"Action": "*", "Effect": "Allow",
         "Resource": "arn:aws:execute-api:*:*:*/prod/GET/${aws:userid}"}}"#;
-    assert!(serde_json::from_str::<policy::Policy>(policy).is_err());
+    assert!(serde_json::from_str::<policy::iam::Policy>(policy).is_err());
 }

@@ -31,13 +31,16 @@ fn claims(value: Value) -> Map<String, Value> {
 
 fn document(rules: &Rules, caller: &Caller<'_>, call: &str) -> Value {
     let arn = format!("{STAGE}/{call}");
-    let document = rules.document(caller, &MethodArn::parse(&arn).unwrap()).unwrap();
+    let document = rules.evaluate(caller, &MethodArn::parse(&arn).unwrap()).document.unwrap();
     serde_json::to_value(document).unwrap()
 }
 
 fn allowed(rules: &Rules, caller: &Caller<'_>, call: &str) -> bool {
     let arn = format!("{STAGE}/{call}");
-    matches!(rules.verdict(caller, &MethodArn::parse(&arn).unwrap()), Verdict::Allowed { .. })
+    matches!(
+        rules.evaluate(caller, &MethodArn::parse(&arn).unwrap()).verdict,
+        Verdict::Allowed { .. }
+    )
 }
 
 #[test]
@@ -130,7 +133,8 @@ fn a_document_keeps_the_partition_and_stage_of_the_request() {
     ] {
         // The colons of the path must not move where the resource is cut.
         let asked = format!("{stage}/DELETE/at/10:30:00//x");
-        let document = rules.document(&Caller::new(&none), &MethodArn::parse(&asked).unwrap());
+        let document =
+            rules.evaluate(&Caller::new(&none), &MethodArn::parse(&asked).unwrap()).document;
         let allowed: Vec<_> = document.unwrap().allowed().map(|r| r.to_string()).collect();
         assert_eq!(allowed, [format!("{stage}/GET/*")]);
     }
@@ -186,7 +190,7 @@ fn every_requirement_must_be_met() {
     let met = caller("s4 s3 s2", "g3 g4 g1", "c2");
     for (stage, expected) in [("prod", true), ("test", true), ("dev", false), ("Prod", false)] {
         let arn = format!("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/{stage}/GET/a");
-        let verdict = rules.verdict(&met, &MethodArn::parse(&arn).unwrap());
+        let verdict = rules.evaluate(&met, &MethodArn::parse(&arn).unwrap()).verdict;
         assert_eq!(verdict == Verdict::Allowed { rule: "all" }, expected, "{stage}");
     }
 }
@@ -221,7 +225,7 @@ fn a_verdict_names_the_first_rule_by_name() {
     ] {
         let arn = format!("{STAGE}/{call}");
         let arn = MethodArn::parse(&arn).unwrap();
-        assert_eq!(rules.verdict(&Caller::new(&none), &arn), verdict, "{call}");
+        assert_eq!(rules.evaluate(&Caller::new(&none), &arn).verdict, verdict, "{call}");
     }
 }
 
@@ -237,11 +241,11 @@ fn a_document_over_its_limit_is_an_error() {
     let both = Caller::new(&none).with_scopes(["one", "two"]);
     let arn = format!("{STAGE}/GET/orders/1");
     let arn = MethodArn::parse(&arn).unwrap();
-    let refused = rules(&toml).document(&both, &arn).unwrap_err();
+    let refused = rules(&toml).evaluate(&both, &arn).document.unwrap_err();
     assert!(matches!(refused, DocumentError::LongDocument { limit: 8192, .. }), "{refused}");
     let DocumentError::LongDocument { bytes, .. } = refused else { panic!("{refused}") };
     let wider = Rules::compile_within(specs(&toml), bytes).unwrap();
-    let document = wider.document(&both, &arn).unwrap();
+    let document = wider.evaluate(&both, &arn).document.unwrap();
     assert_eq!(serde_json::to_vec(&document).unwrap().len(), bytes);
     // Of one rule alone it is known when it is loaded.
     let refused = Rules::compile(specs(&rule("many", 0..150))).unwrap_err().to_string();

@@ -75,7 +75,7 @@ fn documents_stay_as_they_are() {
             "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/orders",
         ),
     ] {
-        let document = rules.document(&caller, &MethodArn::parse(arn).unwrap()).unwrap();
+        let document = rules.evaluate(&caller, &MethodArn::parse(arn).unwrap()).document.unwrap();
         insta::assert_json_snapshot!(name, document);
     }
 }

@@ -1,7 +1,10 @@
 //! Callers whose scopes, groups, client or claims cannot be understood.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly, its helpers too")]
 
-use policy::{Caller, MethodArn, Outcome, Request, RuleSpec, Rules, evaluate};
+use policy::{
+    Caller, MethodArn, RuleSpec, Rules,
+    iam::{Outcome, Request, evaluate},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -26,9 +29,9 @@ fn rules(requirement: &str) -> Rules {
 fn may(rules: &Rules, caller: &Caller<'_>, path: &str) -> bool {
     let arn = format!("{STAGE}/GET/{path}");
     let parsed = MethodArn::parse(&arn).unwrap();
-    let document = rules.document(caller, &parsed).unwrap();
+    let document = rules.evaluate(caller, &parsed).document.unwrap();
     let allowed = evaluate(&document, &Request::new(&arn)) == Outcome::Allow;
-    assert_eq!(rules.verdict(caller, &parsed).is_authorized(), allowed, "{path}");
+    assert_eq!(rules.evaluate(caller, &parsed).verdict.is_authorized(), allowed, "{path}");
     allowed
 }
 

@@ -143,7 +143,7 @@ mod tests {
             } else {
                 Verdict::Denied { rule: None }
             };
-            assert_eq!(rules.verdict(&caller, &arn), expected, "{claims}");
+            assert_eq!(rules.evaluate(&caller, &arn).verdict, expected, "{claims}");
         }
     }
 
@@ -161,7 +161,7 @@ mod tests {
         let issuers = issuers(&[POOL]);
         let caller = assumed_caller(claims.as_object().unwrap(), &issuers).unwrap();
         let is_allowed =
-            |rules| Rules::compile(rules).unwrap().verdict(&caller, &arn).is_authorized();
+            |rules| Rules::compile(rules).unwrap().evaluate(&caller, &arn).verdict.is_authorized();
         [is_allowed(vec![rule("allow")]), !is_allowed(vec![open, rule("deny")])]
     }
 
@@ -264,7 +264,7 @@ mod tests {
             ),
         ] {
             let caller = assumed_caller(claims.as_object().unwrap(), &both).unwrap();
-            assert_eq!(rules.verdict(&caller, &arn).is_authorized(), is_met, "{claims}");
+            assert_eq!(rules.evaluate(&caller, &arn).verdict.is_authorized(), is_met, "{claims}");
         }
         for claims in [
             json!({}),

@@ -650,7 +650,7 @@ fn rules_deny_a_caller_whose_groups_or_scopes_cannot_be_understood() {
     let entra = Checks { groups_claim: "groups".into(), ..checks() };
     let is_allowed = |requirement: &str, changes: &Value| {
         let claims = check_with(&entra, changes).unwrap();
-        rules(requirement).unwrap().verdict(&claims.caller(), &arn).is_authorized()
+        rules(requirement).unwrap().evaluate(&claims.caller(), &arn).verdict.is_authorized()
     };
     let (groups, scopes) = ("any_group = [\"banned\"]", "any_scope = [\"banned\"]");
     for changes in [json!({}), json!({"groups": "staff"}), json!({"groups": ["a,b"]})] {

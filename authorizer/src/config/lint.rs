@@ -1,6 +1,6 @@
 //! Likely mistakes in a configuration that can be read.
 
-use ::policy::{Code, Finding, KnownIssuer, Severity, lint_claim};
+use ::policy::{Code, Finding, Severity, lint_claim};
 
 use super::{Checks, Config, Issuer, ThrottleConfig};
 
@@ -29,9 +29,8 @@ impl Config {
     /// Warnings come first. A finding outside the rules has no rule, and its text names the setting.
     #[must_use]
     pub fn lint(&self) -> Vec<Finding> {
-        let known = |issuer: &Issuer| KnownIssuer::new(&issuer.checks.issuer);
-        let issuers: Vec<KnownIssuer> = self.issuers.iter().map(known).collect();
-        let mut findings = self.rules.lint_among(&issuers);
+        let issuers: Vec<&str> = self.issuers.iter().map(|it| it.checks.issuer.as_str()).collect();
+        let mut findings = self.rules.lint(&issuers);
         findings.extend(self.issuers.iter().flat_map(|issuer| of_issuer(&issuer.checks)));
         findings.extend(self.throttle.iter().flat_map(of_limits));
         findings.sort();

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use policy::{Outcome, Policy, Request};
+use policy::iam::{Outcome, Policy, Request};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;

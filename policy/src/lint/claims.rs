@@ -1,9 +1,9 @@
-//! Claims that rules and other settings trust, by who sets them.
+//! Claims that rules and other settings trust, by the party that sets them.
 
 use super::{Code, Finding, Severity};
-use crate::rules::{Rule, When};
+use crate::rules::{Expression, Rule};
 
-/// Claims that an issuer sets by itself.
+/// Claims that only the issuer sets.
 const ISSUERS: [&str; 18] = [
     "aud",
     "auth_time",
@@ -54,7 +54,7 @@ const ATTRIBUTES: [&str; 18] = [
 const USERNAMES: [&str; 2] = ["username", "cognito:username"];
 
 pub(super) fn check(rule: &Rule, findings: &mut Vec<Finding>) {
-    let routes = rule.allow.patterns.iter().chain(&rule.deny.patterns);
+    let routes = rule.routes();
     for route in routes {
         for claim in route.claims() {
             let place = format!("the path of `{route}`");
@@ -67,11 +67,11 @@ pub(super) fn check(rule: &Rule, findings: &mut Vec<Finding>) {
     for claim in rule.requirements.claims.keys().filter(|claim| !is_username(claim)) {
         findings.extend(trust(Some(rule), "`claims`", claim, mend));
     }
-    let asked = rule.requirements.when.iter().flat_map(When::claims);
+    let asked = rule.requirements.when.iter().flat_map(Expression::claims);
     for claim in asked.filter(|claim| !is_username(claim)) {
         findings.extend(trust(Some(rule), "`when`", claim, mend));
     }
-    for route in rule.deny.patterns.iter().filter(|route| route.claims().next().is_some()) {
+    for route in rule.deny.iter().filter(|route| route.claims().next().is_some()) {
         findings.push(Finding::new(
             Severity::Note,
             rule,
@@ -82,10 +82,10 @@ pub(super) fn check(rule: &Rule, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Looks at a claim that a setting outside the rules trusts, such as the claim of a plan.
+/// Checks a claim that a setting outside the rules trusts, such as the claim of a plan.
 ///
-/// `place` names the setting and `mend` says what to use instead. Returns `None` for a claim that
-/// the issuer sets by itself. [`Rules::lint`](crate::Rules::lint) looks at the claims of rules.
+/// `place` names the setting and `mend` the alternative. Returns `None` for a claim that only the
+/// issuer sets. [`Rules::lint`](crate::Rules::lint) checks the claims of rules.
 ///
 /// ```
 /// let finding = policy::lint_claim("`subject`", "email", "use `sub`").unwrap();
@@ -110,7 +110,7 @@ fn trust(rule: Option<&Rule>, place: &str, claim: &str, mend: &str) -> Option<Fi
     Some(Finding { severity, rule, code, text, mend })
 }
 
-/// Returns what is known against a claim, if anything is.
+/// Returns the reason not to trust a claim, if there is one.
 fn judge(claim: &str) -> Option<(Severity, Code, &'static str)> {
     Some(if ISSUERS.contains(&claim) || claim.starts_with("dev:") {
         return None;
@@ -134,7 +134,7 @@ fn is_username(claim: &str) -> bool {
     USERNAMES.contains(&claim)
 }
 
-/// Returns whether a name looks like a path into an object, such as `realm_access.roles`.
+/// Returns true if a name looks like a path into an object, such as `realm_access.roles`.
 ///
 /// A URL has dots too, and is a name: issuers put their own claims under one.
 fn is_dotted(claim: &str) -> bool {

@@ -7,7 +7,7 @@ use crate::{
 };
 
 pub(super) fn check(rule: &Rule, rules: &[Rule], findings: &mut Vec<Finding>) {
-    for route in rule.allow.patterns.iter().chain(&rule.deny.patterns) {
+    for route in rule.routes() {
         if has_dot_segment(route) {
             findings.push(Finding::new(
                 Severity::Warning,
@@ -21,16 +21,16 @@ pub(super) fn check(rule: &Rule, rules: &[Rule], findings: &mut Vec<Finding>) {
             ));
         }
     }
-    for allow in &rule.allow.patterns {
+    for allow in &rule.allow {
         denied_by_own(allow, rule, rules, findings);
     }
 }
 
 /// Reports an allow whose own text has the dots that another allow's dot denies match.
 fn denied_by_own(allow: &RoutePattern, rule: &Rule, rules: &[Rule], findings: &mut Vec<Finding>) {
-    let exact = allow.parts().1.is_some_and(|path| !path.is_below());
+    let exact = allow.path().is_some_and(|path| !path.is_below());
     for other in rules.iter().filter(|other| may_meet(&rule.requirements, &other.requirements)) {
-        for own in other.allow.patterns.iter().filter(|own| exact && own.may_deny_dots_of(allow)) {
+        for own in other.allow.iter().filter(|own| exact && own.may_deny_dots_of(allow)) {
             findings.push(Finding::new(
                 Severity::Warning,
                 rule,
@@ -46,7 +46,7 @@ fn denied_by_own(allow: &RoutePattern, rule: &Rule, rules: &[Rule], findings: &m
 }
 
 fn has_dot_segment(route: &RoutePattern) -> bool {
-    let mut literals = route.parts().1.into_iter().flat_map(PathPattern::literals);
+    let mut literals = route.path().into_iter().flat_map(PathPattern::literals);
     literals.any(|literal| {
         let decoded = literal.to_ascii_lowercase().replace("%2e", ".");
         decoded == "." || decoded == ".."

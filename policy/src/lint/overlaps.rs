@@ -1,4 +1,4 @@
-//! Routes that meet: in one rule, or in two.
+//! Routes that overlap, in one rule or in two.
 
 use super::{Code, Finding, Severity};
 use crate::{
@@ -8,18 +8,18 @@ use crate::{
 
 pub(super) fn check(rules: &[Rule], findings: &mut Vec<Finding>) {
     for rule in rules {
-        for (place, allow) in rule.allow.patterns.iter().enumerate() {
+        for (place, allow) in rule.allow.iter().enumerate() {
             against_denies(rules, rule, allow, findings);
             escapes_by_default(rules, rule, allow, findings);
             let others = rules.iter().flat_map(|other| {
-                let allows = other.allow.patterns.iter().enumerate();
+                let allows = other.allow.iter().enumerate();
                 allows.map(move |(place, route)| (other, place, route))
             });
             redundant(others, (rule, place, allow), findings);
         }
-        for (place, deny) in rule.deny.patterns.iter().enumerate() {
+        for (place, deny) in rule.deny.iter().enumerate() {
             let others = rules.iter().flat_map(|other| {
-                let denies = other.deny.patterns.iter().enumerate();
+                let denies = other.deny.iter().enumerate();
                 denies.map(move |(place, route)| (other, place, route))
             });
             redundant(others, (rule, place, deny), findings);
@@ -41,9 +41,9 @@ fn redundant<'r>(
         let implied = |of: &Rule, a: &RoutePattern, by: &Rule, b: &RoutePattern| {
             b.covers(a)
                 && by.requirements.weaker_than(&of.requirements)
-                && (by.condition.is_none() || by.condition == of.condition)
+                && (by.condition.field().is_none() || by.condition == of.condition)
         };
-        // Of two that say the same, the second is the one too many.
+        // Of two equal routes, the second is redundant.
         me != it
             && implied(rule, route, other, wider)
             && (it < me || !implied(other, wider, rule, route))
@@ -61,7 +61,7 @@ fn redundant<'r>(
 
 fn against_denies(rules: &[Rule], rule: &Rule, allow: &RoutePattern, findings: &mut Vec<Finding>) {
     for other in rules.iter().filter(|other| may_meet(&rule.requirements, &other.requirements)) {
-        for deny in other.deny.patterns.iter().filter(|deny| deny.overlaps(allow)) {
+        for deny in other.deny.iter().filter(|deny| deny.overlaps(allow)) {
             let name = &other.name;
             let all_callers = other.requirements.weaker_than(&rule.requirements);
             if deny.covers(allow) && all_callers {
@@ -100,18 +100,18 @@ fn against_denies(rules: &[Rule], rule: &Rule, allow: &RoutePattern, findings: &
     }
 }
 
-/// A deny of paths does not reach what `$default` takes, whose ARN has no path.
+/// Reports a deny of paths that does not apply to `$default`, because its ARN has no path.
 fn escapes_by_default(
     rules: &[Rule],
     rule: &Rule,
     allow: &RoutePattern,
     findings: &mut Vec<Finding>,
 ) {
-    if allow.parts().0 != ["$default"] {
+    if !allow.is_default() {
         return;
     }
     for other in rules.iter().filter(|other| may_meet(&rule.requirements, &other.requirements)) {
-        for deny in other.deny.patterns.iter().filter(|deny| deny.parts().1.is_some()) {
+        for deny in other.deny.iter().filter(|deny| deny.path().is_some()) {
             findings.push(Finding::new(
                 Severity::Warning,
                 other,
@@ -129,13 +129,13 @@ fn escapes_by_default(
 
 /// Returns true if a deny is part of an allow with `/*`.
 fn is_inside(deny: &RoutePattern, allow: &RoutePattern) -> bool {
-    match (allow.parts().1, deny.parts().1) {
+    match (allow.path(), deny.path()) {
         (Some(allowed), Some(denied)) => allowed.is_below() && !denied.covers(allowed),
         _ => false,
     }
 }
 
-/// Returns true if a caller can meet both, by issuers, clients and stages.
+/// Returns true if a caller can meet both requirements, by issuers, clients and stages.
 pub(super) fn may_meet(a: &Requirements, b: &Requirements) -> bool {
     let meet = |a: &Option<Vec<String>>, b: &Option<Vec<String>>| match (a, b) {
         (Some(a), Some(b)) => a.iter().any(|item| b.contains(item)),

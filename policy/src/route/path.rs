@@ -5,19 +5,18 @@ use std::fmt;
 use serde_json::Value;
 
 use super::RouteError;
-use crate::caller::Caller;
 
-/// The longest name of a claim in a path, in bytes; names that are URLs are long, not endless.
+/// The longest name of a claim in a path, in bytes. A name may be a URL.
 const MAX_CLAIM_NAME_BYTES: usize = 128;
 
-/// The longest value that fills a segment, in bytes: an address of e-mail has up to 254.
+/// The longest value that fills a segment, in bytes. An e-mail address has up to 254.
 const MAX_SEGMENT_BYTES: usize = 256;
 
 /// The characters, in addition to letters and digits, of a claim that may fill a segment.
 ///
-/// RFC 3986's unreserved characters and those that tokens' issuers put into subjects. A list of
-/// what is allowed: `*`, `?`, `${` mean something to IAM; `/`, `\` and control characters change
-/// the path; `%`, `;`, `#` and everything outside ASCII change what a server makes of it.
+/// These are RFC 3986's unreserved characters and those that issuers put into subjects. Others are
+/// refused: `*`, `?` and `${` have a meaning in IAM; `/`, `\` and control characters change the
+/// path; servers may decode `%`, `;`, `#` and text outside ASCII.
 const SEGMENT_PUNCTUATION: &str = "-._~:@+=,|";
 
 /// A path: `/orders`, `/orders/*`, `/users/{sub}/*`.
@@ -36,10 +35,10 @@ enum Segment {
     Claim(String),
 }
 
-/// A claim that is missing, or that can't stand in a path.
+/// A claim that is missing or not plain, so that a path cannot be filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unfillable<'p> {
-    /// The claim's name; its value is never shown.
+    /// The claim's name. Its value is never shown.
     pub(crate) claim: &'p str,
 }
 
@@ -84,7 +83,7 @@ impl PathPattern {
         }
     }
 
-    /// The claims that fill its segments, in the order of writing.
+    /// Returns the claims that fill its segments, in the order of writing.
     pub(crate) fn claims(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(|segment| match segment {
             Segment::Claim(claim) => Some(claim.as_str()),
@@ -123,49 +122,23 @@ impl PathPattern {
         matches!(self.segments.last(), Some(Segment::Claim(_)))
     }
 
-    /// Writes the path with the caller's claims in their places.
-    pub(crate) fn fill<'p>(
-        &'p self,
-        into: &mut String,
-        caller: &Caller<'_>,
-    ) -> Result<(), Unfillable<'p>> {
+    /// Returns the path with the text that `value` gives for each claim.
+    pub(super) fn fill<'t>(
+        &self,
+        value: impl Fn(&str) -> Option<&'t str>,
+    ) -> Result<String, Unfillable<'_>> {
+        let mut path = String::new();
         for segment in &self.segments {
-            into.push('/');
-            into.push_str(segment.text(caller)?);
+            path.push('/');
+            path.push_str(match segment {
+                Segment::Literal(text) => text,
+                Segment::Claim(claim) => value(claim).ok_or(Unfillable { claim })?,
+            });
         }
         if self.below {
-            into.push_str("/*");
+            path.push_str("/*");
         }
-        Ok(())
-    }
-
-    /// The length of the path with the caller's claims in it, in bytes.
-    pub(crate) fn filled_bytes(&self, caller: &Caller<'_>) -> Result<usize, Unfillable<'_>> {
-        let mut bytes = if self.below { "/*".len() } else { 0 };
-        for segment in &self.segments {
-            bytes += "/".len() + segment.text(caller)?.len();
-        }
-        Ok(bytes)
-    }
-
-    /// Returns true if the requested path matches for this caller.
-    pub(crate) fn matches<'p>(
-        &'p self,
-        asked: &str,
-        caller: &Caller<'_>,
-    ) -> Result<bool, Unfillable<'p>> {
-        // All claims are looked at even where a segment before them differs: whether a pattern
-        // can be filled must not depend on the request.
-        let mut rest = Some(asked);
-        for segment in &self.segments {
-            let text = segment.text(caller)?;
-            rest = rest.and_then(|rest| rest.strip_prefix('/')?.strip_prefix(text));
-        }
-        Ok(match rest {
-            Some(rest) if self.below => rest.starts_with('/'),
-            Some(rest) => rest.is_empty(),
-            None => false,
-        })
+        Ok(path)
     }
 
     /// Returns true if the requested path matches for some caller.
@@ -196,37 +169,9 @@ impl PathPattern {
         };
         lengths && self.segments.iter().zip(&other.segments).all(|(a, b)| agree(a, b))
     }
-
-    /// The path with one text in the place of each claim.
-    pub(crate) fn filled_with(&self, filler: &str) -> String {
-        let mut path = String::new();
-        for segment in &self.segments {
-            path.push('/');
-            path.push_str(match segment {
-                Segment::Literal(text) => text,
-                Segment::Claim(_) => filler,
-            });
-        }
-        if self.below {
-            path.push_str("/*");
-        }
-        path
-    }
 }
 
 impl Segment {
-    fn text<'p, 't>(&'p self, caller: &Caller<'t>) -> Result<&'t str, Unfillable<'p>>
-    where
-        'p: 't,
-    {
-        match self {
-            Self::Literal(text) => Ok(text),
-            Self::Claim(claim) => {
-                caller.claim(claim).and_then(as_segment).ok_or(Unfillable { claim })
-            }
-        }
-    }
-
     fn may_equal(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Literal(a), Self::Literal(b)) => a == b,
@@ -238,13 +183,13 @@ impl Segment {
     }
 }
 
-/// A claim's value as one segment of a path; none where it can't be one, exactly as it is.
-fn as_segment(value: &Value) -> Option<&str> {
+/// Returns a claim's value if it is plain, so that it can be one segment of a path.
+pub(super) fn as_segment(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| is_segment(text))
 }
 
 fn is_segment(text: &str) -> bool {
-    // `.` and `..` are steps in the path, not names, to whatever resolves it.
+    // A server that resolves paths takes `.` and `..` for steps, not for names.
     (1..=MAX_SEGMENT_BYTES).contains(&text.len())
         && text != "."
         && text != ".."
@@ -256,7 +201,7 @@ fn is_claim_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_CLAIM_NAME_BYTES && !name.chars().any(misplaced)
 }
 
-/// Refuses what can't stand in a path as it is.
+/// Refuses text that is not allowed in a path.
 fn check_literal(text: &str, segment: &str) -> Result<(), RouteError> {
     // A brace within a segment: a placeholder that is not alone, or an IAM variable `${…}`, which
     // IAM would replace. `"` and `\`: no path has them bare, and JSON would have to escape them.
@@ -290,6 +235,7 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
+    use crate::{caller::Caller, route::RoutePattern};
 
     fn path(text: &str) -> PathPattern {
         PathPattern::parse(text, text).unwrap()
@@ -337,21 +283,17 @@ mod tests {
         ] {
             let claims = Map::from_iter([("sub".to_owned(), value.clone())]);
             let caller = Caller::new(&claims);
-            let mut filled = String::new();
-            let pattern = path("/users/{sub}/*");
-            let result = pattern.fill(&mut filled, &caller);
-            assert_eq!(result.is_ok(), fills, "{value}");
-            if let Some(text) = value.as_str().filter(|_| fills) {
-                assert_eq!(filled, format!("/users/{text}/*"));
-                assert_eq!(pattern.matches(&format!("/users/{text}/x"), &caller), Ok(true));
-                assert_eq!(pattern.matches(&format!("/users/{text}"), &caller), Ok(false));
-                assert_eq!(pattern.matches(&format!("/users/{text}x/"), &caller), Ok(false));
-            } else {
-                assert_eq!(
-                    pattern.matches("/users/u1/x", &caller),
-                    Err(Unfillable { claim: "sub" })
-                );
-                assert_eq!(pattern.matches("/other", &caller), Err(Unfillable { claim: "sub" }));
+            let route: RoutePattern = "GET /users/{sub}/*".parse().unwrap();
+            let filled = route.fill(0, &caller);
+            assert_eq!(filled.is_ok(), fills, "{value}");
+            match (filled, value.as_str()) {
+                (Ok(filled), Some(text)) => {
+                    assert_eq!(filled.resources[0].text, format!("GET/users/{text}/*"));
+                    assert!(filled.matches(&format!("GET/users/{text}/x")));
+                    assert!(!filled.matches(&format!("GET/users/{text}")));
+                    assert!(!filled.matches(&format!("GET/users/{text}x/")));
+                }
+                (filled, _) => assert_eq!(filled.err(), Some(Unfillable { claim: "sub" })),
             }
         }
     }

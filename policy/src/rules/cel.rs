@@ -18,7 +18,7 @@ use crate::caller::{Caller, Holds, is_elsewhere, keeps_elsewhere};
 /// The longest text of a condition, in bytes.
 const MAX_TEXT_BYTES: usize = 1024;
 
-/// The deepest nesting of brackets and calls; deeper ones are refused before they cost stack.
+/// The deepest nesting of brackets and calls; the parser refuses deeper ones to save stack.
 const MAX_PARSE_DEPTH: u16 = 24;
 
 /// The most claims that a condition is evaluated over, list items and members counted one by one.
@@ -27,23 +27,23 @@ const MAX_VALUES: usize = 512;
 /// The deepest nesting of claims.
 const MAX_VALUE_DEPTH: usize = 16;
 
-/// CEL's standard functions; what of them a condition may call is [`check`]'s to say.
+/// CEL's standard functions; [`check`] allows some of them.
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 /// A condition, parsed and checked once.
 #[derive(Clone)]
-pub(crate) struct When {
+pub(crate) struct Expression {
     text: String,
     expression: Arc<cel::IdedExpr>,
     claims: Vec<String>,
     reads_all: bool,
 }
 
-impl When {
+impl Expression {
     /// Parses a condition.
     ///
     /// # Errors
-    /// What is wrong with it and what to do about it, to follow "the condition … of rule …".
+    /// The problem and the fix, as the continuation of "condition … of rule …".
     pub(crate) fn compile(text: &str) -> Result<Self, String> {
         if text.len() > MAX_TEXT_BYTES {
             let bytes = text.len();
@@ -67,17 +67,17 @@ impl When {
         Ok(Self { text: one_line(text), expression: Arc::new(expression), claims, reads_all })
     }
 
-    /// The condition on one line, otherwise as written.
+    /// Returns the condition on one line, otherwise as written.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// The claims that it names, sorted and each once.
+    /// Returns the claims that it names, sorted and without duplicates.
     pub(crate) fn claims(&self) -> &[String] {
         &self.claims
     }
 
-    /// The result, if it is the same for every caller: `true`, `1 == 2`.
+    /// Returns the result if it is the same for every caller: `true`, `1 == 2`.
     pub(crate) fn constant(&self) -> Option<bool> {
         if !self.claims.is_empty() {
             return None;
@@ -91,37 +91,37 @@ impl When {
     /// Evaluates it for a caller.
     ///
     /// The work is bounded by what [`check`] let pass times [`MAX_VALUES`].
-    pub(crate) fn holds(&self, seen: &Seen<'_>) -> Holds {
-        // `has(claims.groups)` is false where the groups are elsewhere, which is not an answer.
-        if self.claims.iter().any(|claim| is_elsewhere(seen.claims, claim))
-            || self.reads_all && keeps_elsewhere(seen.claims)
+    pub(crate) fn holds(&self, claims: &Claims<'_>) -> Holds {
+        // `has(claims.groups)` would be false if the groups are kept elsewhere.
+        if self.claims.iter().any(|claim| is_elsewhere(claims.claims, claim))
+            || self.reads_all && keeps_elsewhere(claims.claims)
         {
             return Holds::Unknown;
         }
-        let Some(context) = seen.context() else {
+        let Some(context) = claims.context() else {
             return Holds::Unknown;
         };
         match Value::resolve(&self.expression, context) {
             Ok(Value::Bool(true)) => Holds::Yes,
             Ok(Value::Bool(false)) => Holds::No,
-            // The error may quote a claim, so it goes nowhere.
+            // The error may quote a claim, so it is dropped.
             Ok(_) | Err(_) => Holds::Unknown,
         }
     }
 }
 
-/// The claims of one caller as conditions see them, made when the first condition asks.
-pub(crate) struct Seen<'c> {
+/// The claims of one caller in CEL's types, converted when the first condition needs them.
+pub(crate) struct Claims<'c> {
     claims: &'c Map<String, Json>,
     context: OnceCell<Option<Context<'static, 'static>>>,
 }
 
-impl<'c> Seen<'c> {
+impl<'c> Claims<'c> {
     pub(crate) fn new(caller: &Caller<'c>) -> Self {
         Self { claims: caller.claims(), context: OnceCell::new() }
     }
 
-    /// None where there are more claims than a condition may cost.
+    /// Returns `None` if there are more claims than a condition may use.
     fn context(&self) -> Option<&Context<'static, 'static>> {
         let make = || {
             let mut left = MAX_VALUES;
@@ -137,14 +137,14 @@ impl<'c> Seen<'c> {
     }
 }
 
-/// A condition for a message: on one line, quotes as they are.
+/// Formats a condition for a message: on one line, with quotes unescaped.
 pub(crate) fn one_line(text: &str) -> String {
     let shown =
         |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
     text.chars().map(shown).collect()
 }
 
-/// A claim as CEL sees it; none where there is more of it than a condition may cost.
+/// Converts a claim to CEL's types; `None` if it is larger than a condition may use.
 fn value(claim: &Json, depth: usize, left: &mut usize) -> Option<Value> {
     *left = left.checked_sub(1)?;
     let depth = depth.checked_sub(1)?;
@@ -171,9 +171,9 @@ fn value(claim: &Json, depth: usize, left: &mut usize) -> Option<Value> {
     })
 }
 
-impl fmt::Debug for When {
+impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("When").field(&self.text).finish()
+        f.debug_tuple("Expression").field(&self.text).finish()
     }
 }
 
@@ -184,12 +184,12 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        When::compile(text).unwrap_err()
+        Expression::compile(text).unwrap_err()
     }
 
     fn holds(text: &str, claims: Json) -> Holds {
         let Json::Object(claims) = claims else { panic!("no object") };
-        When::compile(text).unwrap().holds(&Seen::new(&Caller::new(&claims)))
+        Expression::compile(text).unwrap().holds(&Claims::new(&Caller::new(&claims)))
     }
 
     #[test]
@@ -281,7 +281,7 @@ mod tests {
     fn refusals_say_what_to_do() {
         let long = format!("'{}' == ''", "a".repeat(1024));
         let longest = format!("'{}' == ''", "a".repeat(1024 - 8));
-        assert!(When::compile(&longest).is_ok());
+        assert!(Expression::compile(&longest).is_ok());
         for (text, says) in [
             ("", "is not CEL, at line 1"),
             ("claims.sub ==", "is not CEL, at line 1, column"),
@@ -318,9 +318,9 @@ mod tests {
 
     #[test]
     fn bounds_are_where_they_are_said_to_be() {
-        let passes = |text: &str| When::compile(text).is_ok();
+        let passes = |text: &str| Expression::compile(text).is_ok();
         for (most, text) in [
-            // Three parts beside the items: the operator, the item sought, the list.
+            // Three parts in addition to the items: the operator, the item sought, the list.
             (253, (|n| format!("1 in [{}1]", "1,".repeat(n - 1))) as fn(usize) -> String),
             (20, |n| format!("1{}", "+1".repeat(n))),
             (20, |n| format!("claims{}", ".a".repeat(n))),
@@ -348,9 +348,9 @@ mod tests {
                 format!("claims{} == 1", ".a".repeat(18)),
                 format!("claims.a.exists(x, {}x{} == [])", "[".repeat(13), "]".repeat(13)),
             ] {
-                let when = When::compile(&text).unwrap();
+                let when = Expression::compile(&text).unwrap();
                 let claims = Map::from_iter([("a".to_owned(), json!([1, 2]))]);
-                when.holds(&Seen::new(&Caller::new(&claims)));
+                when.holds(&Claims::new(&Caller::new(&claims)));
             }
         };
         let thread = std::thread::Builder::new().stack_size(1024 * 1024).spawn(worst).unwrap();
@@ -365,10 +365,10 @@ mod tests {
             ("claims.address.country == 'CH'", &["address"]),
             ("true", &[]),
         ] {
-            assert_eq!(When::compile(text).unwrap().claims(), claims, "{text}");
+            assert_eq!(Expression::compile(text).unwrap().claims(), claims, "{text}");
         }
-        assert_eq!(When::compile("1 == 2").unwrap().constant(), Some(false));
-        assert_eq!(When::compile("claims.a").unwrap().constant(), None);
-        assert_eq!(When::compile("1 + 1").unwrap().constant(), None);
+        assert_eq!(Expression::compile("1 == 2").unwrap().constant(), Some(false));
+        assert_eq!(Expression::compile("claims.a").unwrap().constant(), None);
+        assert_eq!(Expression::compile("1 + 1").unwrap().constant(), None);
     }
 }

@@ -3,20 +3,20 @@
 use thiserror::Error;
 
 use super::MAX_NAME_BYTES;
-use crate::{document::MAX_RESOURCE_BYTES, route::RoutePattern};
+use crate::{arn::MAX_RESOURCE_BYTES, route::RoutePattern};
 
 /// Errors in rules; each message names the rule and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RuleError {
-    /// A rule's name is empty, too long for a log line, or holds a control character.
+    /// A rule's name is empty, too long for a log line, or has a control character.
     #[error(
         "name `{}` of rule {position} is not 1 to {MAX_NAME_BYTES} bytes without control \
          characters: give it a short name",
         name.escape_debug()
     )]
     Name {
-        /// The rule's place, counted from 1.
+        /// The rule's position, counted from 1.
         position: usize,
         /// The name as written.
         name: String,
@@ -33,7 +33,7 @@ pub enum RuleError {
         /// The rule's name.
         rule: String,
     },
-    /// A rule does not say for whom it is.
+    /// A rule has no requirement and not `everyone = true`.
     #[error(
         "rule `{rule}` requires nothing of the caller: give it `any_scope`, `all_scopes`, \
          `any_group`, `all_groups`, `issuers`, `clients`, `claims` or `when`, or write \
@@ -43,7 +43,7 @@ pub enum RuleError {
         /// The rule's name.
         rule: String,
     },
-    /// A rule is for everyone and for some.
+    /// A rule has both `everyone = true` and a requirement.
     #[error("rule `{rule}` has both `everyone = true` and `{requirement}`: remove one of the two")]
     Everyone {
         /// The rule's name.
@@ -67,7 +67,7 @@ pub enum RuleError {
         /// The field, such as `any_scope` or `claims.tier`.
         requirement: String,
     },
-    /// A scope holds a space, which no scope does (RFC 6749, section 3.3).
+    /// A scope contains a space, which RFC 6749, section 3.3 does not allow.
     #[error(
         "scope `{}` of rule `{rule}` holds a space: list each scope by itself",
         scope.escape_debug()
@@ -78,7 +78,7 @@ pub enum RuleError {
         /// The scope as written.
         scope: String,
     },
-    /// A stage has a name that none can have.
+    /// A stage's name is invalid.
     #[error(
         "stage `{}` of rule `{rule}` can't be: a stage's name has `A-Z a-z 0-9 - _` alone, \
          or is `$default`; list each stage by its name",
@@ -103,7 +103,7 @@ pub enum RuleError {
         /// The length of the resource with the shortest prefix that an API has.
         bytes: usize,
     },
-    /// A condition is not CEL, or more of it than is bounded.
+    /// A condition is not valid CEL, or over a limit.
     #[error("condition `{condition}` of rule `{rule}` {message}")]
     When {
         /// The rule's name.
@@ -113,7 +113,7 @@ pub enum RuleError {
         /// The problem and the fix.
         message: String,
     },
-    /// A source address is none.
+    /// A source address is invalid.
     #[error("source `{}` of rule `{rule}` is not a block of addresses: {mend}", source_ip.escape_debug())]
     SourceIp {
         /// The rule's name.
@@ -123,7 +123,7 @@ pub enum RuleError {
         /// The fix.
         mend: &'static str,
     },
-    /// A deny has an IAM condition, which would not deny where API Gateway can't tell.
+    /// A deny has an IAM condition, and would not deny if API Gateway could not evaluate it.
     #[error(
         "rule `{rule}` has both `deny` and `{field}`: a condition that can't be told would let \
          the caller pass, so write the deny in a rule of its own"
@@ -158,7 +158,7 @@ pub enum RuleError {
         /// The limit in force.
         limit: usize,
     },
-    /// Rules for everyone together make a document over the limit, so that no caller gets one.
+    /// The rules for everyone together make a document over the limit, so no caller gets one.
     #[error(
         "the rules for everyone{} together make a policy of at least {bytes} bytes, over the limit \
          of {limit}, and `{rule}` most of it: write fewer or wider routes, or fewer methods",
@@ -167,7 +167,7 @@ pub enum RuleError {
     LongTogether {
         /// The name of the rule that takes most of it.
         rule: String,
-        /// The stage, where it hangs on one.
+        /// The stage, if the limit is exceeded only in one.
         stage: Option<String>,
         /// The least that their routes take.
         bytes: usize,
@@ -177,7 +177,7 @@ pub enum RuleError {
 }
 
 impl RuleError {
-    /// The name of the rule that is wrong, as written: where to look for it.
+    /// Returns the name of the invalid rule, as written.
     #[must_use]
     pub fn rule(&self) -> &str {
         match self {

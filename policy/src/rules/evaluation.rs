@@ -1,15 +1,29 @@
-//! The decision on one request, without a document.
+//! One evaluation of the rules, for one request.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::{Applies, Rule, Rules, Seen};
+use super::{Applies, Claims, Rules};
 use crate::{
-    arn::{MethodArn, Target},
-    caller::Caller,
-    document::condition::Condition,
+    arn::MethodArn,
+    caller::{Caller, Holds},
+    document::{Document, DocumentError, Grants},
 };
+
+/// The result of the rules for one request.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Evaluation<'r> {
+    /// The decision on the request itself.
+    ///
+    /// Simple responses and explanations use it alone, so that a document's limits do not count.
+    pub verdict: Verdict<'r>,
+    /// The policy for every route of the stage.
+    ///
+    /// An error if API Gateway would not accept the policy; refuse the request then.
+    pub document: Result<Document, DocumentError>,
+}
 
 /// The rules' decision on one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -17,28 +31,28 @@ use crate::{
 pub enum Verdict<'r> {
     /// The request is allowed.
     Allowed {
-        /// The rule that allows it, the first by name where there are several.
+        /// The rule that allows it, the first by name if there are several.
         rule: &'r str,
     },
-    /// The request is allowed from some addresses, and the caller's is not known here.
+    /// The request is allowed from some addresses, and the caller's address is unknown here.
     ///
     /// API Gateway knows it and decides by the document.
     Conditional {
-        /// The rule that allows it so, the first by name where there are several.
+        /// The rule that allows it so, the first by name if there are several.
         rule: &'r str,
     },
     /// The request is denied.
     Denied {
-        /// The rule that denies it, the first by name; none where no rule allows it.
+        /// The rule that denies it, the first by name; `None` if no rule allows it.
         rule: Option<&'r str>,
     },
 }
 
 impl Verdict<'_> {
-    /// The answer for the one route that asked: `isAuthorized` of an HTTP API's simple response.
+    /// Returns true if the request is allowed: `isAuthorized` of an HTTP API's simple response.
     ///
-    /// API Gateway keeps that answer for *every* route of the same identity, unless
-    /// `$context.routeKey` is one of the identity sources; see [`Rules::verdict`].
+    /// API Gateway caches that response for *every* route of the same identity, unless
+    /// `$context.routeKey` is one of the identity sources.
     #[must_use]
     pub fn is_authorized(&self) -> bool {
         matches!(self, Self::Allowed { .. })
@@ -56,85 +70,63 @@ impl fmt::Display for Verdict<'_> {
     }
 }
 
-/// The result of an allow's conditions, as far as it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Met {
-    Yes,
-    No,
-    Unknown,
-}
-
-impl Condition {
-    /// Evaluates the conditions for a caller whose token was just verified.
-    ///
-    /// Being verified, the token has not expired: of `until_exp` it is left to see that there is
-    /// a time at all.
-    pub(crate) fn met_by(&self, caller: &Caller<'_>) -> Met {
-        if self.until_exp && caller.exp().is_none() {
-            return Met::No;
-        }
-        match caller.source_ip() {
-            _ if self.source_ips.is_empty() => Met::Yes,
-            None => Met::Unknown,
-            Some(address) if self.source_ips.iter().any(|block| block.contains(address)) => {
-                Met::Yes
-            }
-            Some(_) => Met::No,
-        }
-    }
-}
-
 impl Rules {
-    /// Decides the request that `arn` names, without a document.
+    /// Evaluates the rules for one request: the decision on it, and the policy for its stage.
     ///
-    /// For answers that API Gateway does not keep for other routes: simple responses whose
-    /// identity sources include the route, and explanations. A document's limits don't count.
+    /// The policy depends on the part of `arn` before the verb alone, because API Gateway caches
+    /// it and evaluates it for other routes. A caller who is granted nothing gets an explicit Deny
+    /// of the whole stage, and so does one who has a deny with a claim in its path that cannot be
+    /// filled.
     #[must_use]
-    pub fn verdict(&self, caller: &Caller<'_>, arn: &MethodArn<'_>) -> Verdict<'_> {
-        let (target, prefix) = (arn.target(), arn.resource_prefix().len());
-        let seen = Seen::new(caller);
+    pub fn evaluate(&self, caller: &Caller<'_>, arn: &MethodArn<'_>) -> Evaluation<'_> {
+        let (prefix, target) = (arn.resource_prefix(), arn.target().to_string());
+        let claims = Claims::new(caller);
+        let mut grants = Grants::default();
+        let mut denies_stage = false;
         let (mut denied, mut allowed, mut conditional) = (None, None, None);
         for rule in &self.rules {
-            let applies = rule.requirements.apply(caller, arn.stage(), &seen);
+            let applies = rule.requirements.apply(caller, arn.stage(), &claims);
             if matches!(applies, Applies::No(_)) {
                 continue;
             }
-            let dots = applies == Applies::Yes && rule.denies_dots(prefix, &target, caller);
-            if dots || rule.denies(prefix, &target, caller) {
-                denied = denied.or(Some(rule.name.as_str()));
-            }
-            if applies == Applies::Yes && rule.allows(prefix, &target, caller) {
-                match rule.condition.met_by(caller) {
-                    Met::Yes => allowed = allowed.or(Some(rule.name.as_str())),
-                    Met::Unknown => conditional = conditional.or(Some(rule.name.as_str())),
-                    Met::No => {}
+            let (mut denies, mut allows) = (false, false);
+            for route in &rule.deny {
+                match route.fill(prefix.len(), caller) {
+                    Ok(filled) => {
+                        denies |= filled.matches(&target);
+                        grants.deny(filled.resources);
+                    }
+                    // A deny that cannot be written is not left out: it denies everything.
+                    Err(_) => (denies, denies_stage) = (true, true),
                 }
             }
+            // A route that cannot be written is not granted.
+            let allow = if applies == Applies::Yes { rule.allow.as_slice() } else { &[] };
+            for filled in allow.iter().filter_map(|route| route.fill(prefix.len(), caller).ok()) {
+                denies |= filled.denies_dots(&target);
+                allows |= filled.matches(&target);
+                grants.deny(filled.dot_denies);
+                if let Some(condition) = rule.condition.for_exp(caller.exp()) {
+                    grants.allow(condition, filled.resources);
+                }
+            }
+            let name = Some(rule.name.as_str());
+            match rule.condition.holds(caller) {
+                _ if denies => denied = denied.or(name),
+                Holds::Yes if allows => allowed = allowed.or(name),
+                Holds::Unknown if allows => conditional = conditional.or(name),
+                _ => {}
+            }
         }
-        match (denied, allowed, conditional) {
+        let verdict = match (denied, allowed, conditional) {
             (Some(rule), _, _) => Verdict::Denied { rule: Some(rule) },
             (None, Some(rule), _) => Verdict::Allowed { rule },
             (None, None, Some(rule)) => Verdict::Conditional { rule },
             (None, None, None) => Verdict::Denied { rule: None },
-        }
-    }
-}
-
-impl Rule {
-    /// Returns true if a deny matches, or if one cannot be filled and so denies everything.
-    fn denies(&self, prefix: usize, target: &Target<'_>, caller: &Caller<'_>) -> bool {
-        let mut routes = self.deny.patterns.iter();
-        routes.any(|route| !matches!(route.matches_in(prefix, target, caller), Ok(false)))
-    }
-
-    /// Returns true if an allow denies the request because of dot segments below the caller's path.
-    fn denies_dots(&self, prefix: usize, target: &Target<'_>, caller: &Caller<'_>) -> bool {
-        self.allow.patterns.iter().any(|route| route.denies_dots(prefix, target, caller))
-    }
-
-    /// Returns true if an allow matches and can be filled.
-    fn allows(&self, prefix: usize, target: &Target<'_>, caller: &Caller<'_>) -> bool {
-        let mut routes = self.allow.patterns.iter();
-        routes.any(|route| matches!(route.matches_in(prefix, target, caller), Ok(true)))
+        };
+        let grants = if denies_stage { Grants::default() } else { grants };
+        let document = grants.into_document(prefix, self.deny_rest);
+        let checked = document.check(prefix, self.document_limit);
+        Evaluation { verdict, document: checked.map(|()| document) }
     }
 }

@@ -1,4 +1,4 @@
-//! The callers and stages that a rule applies to.
+//! Requirements of a rule on the caller and the stage.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::{
     caller::{Caller, Holds},
     rules::{
         RuleError,
-        cel::{self, Seen, When},
+        cel::{self, Claims, Expression},
         spec::RuleSpec,
     },
 };
@@ -29,11 +29,11 @@ pub(crate) struct Requirements {
     pub(crate) issuers: Option<Vec<String>>,
     pub(crate) clients: Option<Vec<String>>,
     pub(crate) claims: BTreeMap<String, Vec<String>>,
-    pub(crate) when: Option<When>,
+    pub(crate) when: Option<Expression>,
     pub(crate) stages: Option<Vec<String>>,
 }
 
-/// A requirement, by the field that says it.
+/// A requirement, named after its field.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -64,13 +64,13 @@ pub(crate) enum Applies {
     Yes,
     /// The first requirement that is not met.
     No(Requirement),
-    /// Every other requirement may be met, and this one cannot be judged: the rule allows nothing
-    /// and denies what it denies.
+    /// This requirement is unknown and no other one fails: the rule allows nothing and denies what
+    /// it denies.
     Unknown(Requirement),
 }
 
 impl Requirements {
-    /// Takes the requirements out of a rule, and refuses those that could not mean what they say.
+    /// Checks and compiles the requirements of a rule.
     pub(crate) fn compile(spec: RuleSpec) -> Result<Self, RuleError> {
         let rule = spec.name.as_str();
         let lists = [
@@ -99,7 +99,7 @@ impl Requirements {
             None => None,
             Some(text) => {
                 given = Some("when");
-                Some(When::compile(text).map_err(|message| RuleError::When {
+                Some(Expression::compile(text).map_err(|message| RuleError::When {
                     rule: rule.to_owned(),
                     condition: cel::one_line(text).chars().take(MAX_SHOWN_CONDITION).collect(),
                     message,
@@ -152,7 +152,7 @@ impl Requirements {
             && self.when.is_none()
     }
 
-    /// The stages that the rule names.
+    /// Returns the stages that the rule names.
     pub(crate) fn stages(&self) -> impl Iterator<Item = &str> {
         self.stages.iter().flatten().map(String::as_str)
     }
@@ -162,10 +162,10 @@ impl Requirements {
         self.stages.is_none() || stage.is_some_and(|stage| self.stages().any(|own| own == stage))
     }
 
-    /// Judges the requirements for this caller in this stage.
+    /// Evaluates the requirements for this caller in this stage.
     ///
-    /// The condition comes last, and only for a caller who meets the rest.
-    pub(crate) fn apply(&self, caller: &Caller<'_>, stage: &str, seen: &Seen<'_>) -> Applies {
+    /// The CEL condition is last, and evaluated only for a caller who meets the rest.
+    pub(crate) fn apply(&self, caller: &Caller<'_>, stage: &str, claims: &Claims<'_>) -> Applies {
         let is = |holds: bool| if holds { Holds::Yes } else { Holds::No };
         let lists = [
             (any(self.stages.as_ref(), |s| is(s == stage)), Requirement::Stages),
@@ -176,11 +176,11 @@ impl Requirements {
             (any(self.any_group.as_ref(), |g| caller.in_group(g)), Requirement::AnyGroup),
             (all(self.all_groups.as_ref(), |g| caller.in_group(g)), Requirement::AllGroups),
         ];
-        let claims = self.claims.iter().map(|(claim, values)| {
+        let named = self.claims.iter().map(|(claim, values)| {
             (caller.claims_one_of(claim, values), Requirement::Claim(claim.clone()))
         });
         let mut unknown = None;
-        for (holds, requirement) in lists.into_iter().chain(claims) {
+        for (holds, requirement) in lists.into_iter().chain(named) {
             match holds {
                 Holds::Yes => {}
                 Holds::No => return Applies::No(requirement),
@@ -190,14 +190,14 @@ impl Requirements {
         if let Some(requirement) = unknown {
             return Applies::Unknown(requirement);
         }
-        match self.when.as_ref().map_or(Holds::Yes, |when| when.holds(seen)) {
+        match self.when.as_ref().map_or(Holds::Yes, |when| when.holds(claims)) {
             Holds::Yes => Applies::Yes,
             Holds::No => Applies::No(Requirement::When),
             Holds::Unknown => Applies::Unknown(Requirement::When),
         }
     }
 
-    /// Returns true if every caller who meets `other` surely meets these.
+    /// Returns true if every caller who meets `other` also meets these.
     pub(crate) fn weaker_than(&self, other: &Self) -> bool {
         let any = |mine: &Option<Vec<String>>, theirs: &Option<Vec<String>>| match (mine, theirs) {
             (None, _) => true,
@@ -245,7 +245,7 @@ fn all(list: Option<&Vec<String>>, holds: impl Fn(&str) -> Holds) -> Holds {
     items.map(|item| holds(item)).min().unwrap_or(Holds::Yes)
 }
 
-/// Refuses an empty list, which would mean never or always, and an empty item in one.
+/// Refuses an empty list, which would mean never or always, and an empty item.
 pub(super) fn check_list<'s>(
     rule: &str,
     requirement: &str,

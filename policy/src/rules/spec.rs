@@ -1,4 +1,4 @@
-//! A rule as it is written in the configuration.
+//! A rule, as the configuration writes it.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,13 @@ use serde::{Deserialize, Deserializer};
 
 use crate::route::RoutePattern;
 
-/// One `[[rule]]` of the configuration, not yet checked.
+/// One `[[rule]]` of the configuration, before it is checked.
 ///
 /// A rule applies to a caller who meets **every** requirement given: `any_scope`, `all_scopes`,
 /// `any_group`, `all_groups`, `issuers`, `clients`, `claims` and `when`. A rule with none of these must say
-/// `everyone = true`. `stages` limits where the rule applies and is no requirement on the caller.
-/// The [crate](crate#rules) has an example of each field.
+/// `everyone = true`. `stages` limits where the rule applies; it is not a requirement on the
+/// caller.
+/// The [crate](crate#rules) has an example of every field.
 ///
 /// ```
 /// let rule: policy::RuleSpec = toml::from_str(

@@ -2,7 +2,7 @@
 
 use policy::{RuleSpec, Rules};
 
-/// What is in front of the method in each resource.
+/// The prefix of each resource, up to the stage.
 pub(crate) const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod";
 
 /// So many rules, of which a caller with the scope `even` meets every second.

@@ -67,7 +67,7 @@ impl Explain {
         let json = serde_json::to_value(&explanation).unwrap_or_default();
         let json = json!({"stage": stage, "explanation": json});
         output.print(explanation.to_string().trim_end(), &json)?;
-        match explanation.verdict() {
+        match explanation.verdict {
             Verdict::Allowed { .. } => Ok(()),
             verdict @ Verdict::Conditional { .. } => {
                 Err(Failed::refused(format!("{verdict}: say which by `--source-ip`")))
