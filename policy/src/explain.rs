@@ -196,7 +196,7 @@ impl Asked<'_> {
             match self.fill(route) {
                 Ok(filled) if filled.matches(&self.target) => return Some((route, Ok(()))),
                 Err(error) if counts(route) => {
-                    unfillable = unfillable.or(Some((route, Err(error))))
+                    unfillable = unfillable.or(Some((route, Err(error))));
                 }
                 Ok(_) | Err(_) => {}
             }

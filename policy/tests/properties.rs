@@ -432,10 +432,10 @@ proptest! {
                 || call.trim_end_matches("/*").contains('*')
                 || call.chars().any(|c| c.is_control() || c.is_whitespace()))
         };
-        for resource in document.allowed().map(|r| r.to_string()) {
+        for resource in document.allowed().map(ToString::to_string) {
             prop_assert!(!wild(&resource), "{}", resource);
         }
-        for resource in document.denied().map(|r| r.to_string()) {
+        for resource in document.denied().map(ToString::to_string) {
             let own = DOTS.iter().find_map(|ending| resource.strip_suffix(ending));
             // The denies of `ANY` have one `*` for the method.
             let own = own.map(|own| own.replacen(&format!("{stage}*/"), &format!("{stage}GET/"), 1));

@@ -1,5 +1,4 @@
 //! Rules that the README shows.
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly, its helpers too")]
 
 use policy::{RuleSpec, Rules};
 use serde::Deserialize;

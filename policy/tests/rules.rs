@@ -135,7 +135,7 @@ fn a_document_keeps_the_partition_and_stage_of_the_request() {
         let asked = format!("{stage}/DELETE/at/10:30:00//x");
         let document =
             rules.evaluate(&Caller::new(&none), &MethodArn::parse(&asked).unwrap()).document;
-        let allowed: Vec<_> = document.unwrap().allowed().map(|r| r.to_string()).collect();
+        let allowed: Vec<_> = document.unwrap().allowed().map(ToString::to_string).collect();
         assert_eq!(allowed, [format!("{stage}/GET/*")]);
     }
 }
