@@ -13,7 +13,6 @@
 //! (`throttle` does), and reads the time through [`throttle::Clock`] alone.
 
 mod algorithm;
-mod cache;
 mod claims;
 mod config;
 mod event;
@@ -36,6 +35,7 @@ mod revocation;
 mod run;
 mod shutdown;
 mod token;
+mod token_cache;
 mod verify;
 
 pub use algorithm::Algorithm;

@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{Digest, SHA256, digest};
 use reqwest::Client;
 use throttle::Clock;
 
-use crate::cache::{Cache, Known, Name};
+use crate::token_cache::{Cache, Known, Name};
 use crate::claims::Claims;
 use crate::config::{Identity, Issuer};
 use crate::http::{self, ClientError};
