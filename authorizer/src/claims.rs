@@ -6,6 +6,7 @@ mod times;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use policy::{Caller, is_elsewhere};
 use serde_json::{Map, Value};
@@ -48,32 +49,31 @@ impl fmt::Debug for Claims {
 impl Claims {
     /// Checks the payload of a token whose signature was verified.
     ///
-    /// `marked` says whether the header's `typ` is an access token's (RFC 9068 section 2.1).
-    /// `issuer` is the configured text that the token's `iss` was looked up by; `now` is in Unix
-    /// seconds. A time equal to `now` has expired (RFC 7519 section 4.1.4: "on or after").
+    /// `is_access_token` is true if the header's `typ` marks one. `issuer` is the configured text
+    /// by which the token's `iss` was found, `now` the time since the Unix epoch.
     ///
     /// # Errors
     ///
-    /// `claim`, for a claim that is missing, of a type that RFC 7519 does not give it, or of a
-    /// value that the configuration does not allow.
+    /// `claim` for a claim that is missing, of a type that RFC 7519 does not allow, or of a value
+    /// that the configuration does not allow.
     pub(crate) fn check(
         payload: Payload,
-        marked: bool,
+        is_access_token: bool,
         issuer: &str,
         checks: &Arc<Checks>,
-        now: u64,
+        now: Duration,
     ) -> Result<Self, Refusal> {
-        if payload.members.get("iss").and_then(Value::as_str) != Some(issuer) {
+        if payload.issuer()? != issuer {
             return Err(Refusal::claim("the issuer is another"));
         }
-        let times = times::read(&payload)?;
+        let times = Times::read(&payload.text)?;
         times.check(checks, now)?;
-        let Payload { mut members, .. } = payload;
+        let mut members = payload.members;
         // Rules count in whole seconds: a fraction is cut off, against the caller.
         if let Some(exp) = members.get_mut("exp") {
             *exp = times.expires_at().into();
         }
-        let client = audience::check(&members, marked, checks)?;
+        let client = audience::check(&members, is_access_token, checks)?;
         check_binding(&members, checks)?;
         check_names(&members, checks)?;
         let client = client.to_owned();
@@ -83,12 +83,12 @@ impl Claims {
         Ok(claims)
     }
 
-    /// Checks again what the passing of time can change.
+    /// Checks again the times, the only part that the passing of time can change.
     ///
     /// # Errors
     ///
-    /// `claim`: the token has expired since, say, or the clock was set back.
-    pub(crate) fn check_again(&self, now: u64) -> Result<(), Refusal> {
+    /// `claim` if the token has expired since, or the clock was set back.
+    pub(crate) fn check_again(&self, now: Duration) -> Result<(), Refusal> {
         self.times.check(&self.checks, now)
     }
 
@@ -226,7 +226,9 @@ impl Claims {
     fn check_required(&self) -> Result<(), Refusal> {
         let fits = |claim: &str, allowed: &[Value]| match self.members.get(claim) {
             _ if is_elsewhere(&self.members, claim) => false,
-            Some(Value::Array(values)) => values.iter().any(|value| allowed.contains(value)),
+            Some(Value::Array(values)) => {
+                is_uniform(values) && values.iter().any(|value| allowed.contains(value))
+            }
             Some(value) => allowed.contains(value),
             None => false,
         };
@@ -236,6 +238,13 @@ impl Claims {
             Err(Refusal::claim("a claim that every caller needs is missing or another"))
         }
     }
+}
+
+/// Returns true if all values are texts, or all numbers, or all booleans.
+fn is_uniform(values: &[Value]) -> bool {
+    values.iter().all(Value::is_string)
+        || values.iter().all(Value::is_number)
+        || values.iter().all(Value::is_boolean)
 }
 
 /// Returns true if `held` has one of `any`, unless that is empty, and every one of `all`.

@@ -22,12 +22,12 @@
 //!
 //! Times are in microseconds, and a metric without an occasion is left out.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
 use crate::config::MetricsConfig;
+use crate::jwks::Fetch;
 use crate::line::Line;
 
 /// How many values one metric may have in one line.
@@ -67,34 +67,6 @@ pub(crate) struct Measured {
     pub(crate) degraded: bool,
     /// True if the token's plan claim names no plan in the table.
     pub(crate) unknown_plan: bool,
-}
-
-/// One fetch of a key set.
-#[derive(Clone, Copy)]
-pub(crate) struct Fetch {
-    /// How long it took.
-    pub(crate) took: Duration,
-    /// Whether a set came of it.
-    pub(crate) succeeded: bool,
-}
-
-/// The fetches that no line has told of yet; at most a hundred, the oldest are kept.
-#[derive(Default)]
-pub(crate) struct Fetches(Mutex<Vec<Fetch>>);
-
-impl Fetches {
-    /// Notes one more.
-    pub(crate) fn note(&self, took: Duration, succeeded: bool) {
-        let mut fetches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if fetches.len() < MAX_VALUES {
-            fetches.push(Fetch { took, succeeded });
-        }
-    }
-
-    /// Hands them over, once.
-    pub(crate) fn take(&self) -> Vec<Fetch> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 impl Metrics {

@@ -1,65 +1,64 @@
-//! A token as it arrives: bounded, decoded strictly, and not yet believed.
+//! A token before its signature is verified: its form, its header and its payload.
 //!
-//! Nothing in here is verified. Two values may be used before the signature is: the issuer, to
-//! look up the configuration by its exact text, and the kid, to look up a key.
-
-mod header;
-
-use std::cell::Cell;
+//! Nothing here is verified. Before the signature is, only the issuer may be used, to find the
+//! configured issuer of exactly that name, and the kid, to find a key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::algorithm::Algorithm;
-use crate::json::{self, Unread};
+use crate::json;
 use crate::refusal::Refusal;
-use header::{Header, Parameter};
 
-/// The longest token that is read, in bytes.
+/// Longest token that is read, in bytes.
 ///
-/// API Gateway bounds the request line and all headers together to 10,240 bytes.
+/// API Gateway limits the request line and all headers together to 10,240 bytes.
 const MAX_TOKEN: usize = 10_240;
 
-/// The longest kid that is looked up, in bytes.
+/// Longest kid that is looked up, in bytes.
 const MAX_KID: usize = 256;
 
-/// The three parts of a compact JWS (RFC 7515 section 3.1), as they came.
-#[derive(Clone, Copy)]
-pub(crate) struct Parts<'a> {
-    /// What was signed: the first two parts with the dot between.
+/// Most parameters in a header; Cognito's has two, RFC 7515 defines eleven.
+const MAX_PARAMETERS: usize = 16;
+
+/// Header parameters that are refused: they change the signed content or bring their own key.
+///
+/// `crit` names extensions that must be understood (RFC 7515 section 4.1.11), and none is; `cty`
+/// says that the payload is another token (RFC 7519 section 5.2). `x5t` is allowed: it names a
+/// certificate without bringing one, real issuers send it, and the kid alone selects the key.
+const REFUSED_PARAMETERS: [&str; 9] =
+    ["crit", "b64", "zip", "enc", "cty", "jwk", "jku", "x5u", "x5c"];
+
+/// A compact JWS (RFC 7515 section 3.1): bounded and split, not decoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Compact<'a> {
+    /// The signed text: header and payload with the dot between.
     pub(crate) signed: &'a str,
-    /// The signature, in base64url if it is well-formed.
-    pub(crate) signature: &'a str,
     header: &'a str,
     payload: &'a str,
+    signature: &'a str,
 }
 
-/// A token whose header was read; nothing of it is verified.
-pub(crate) struct Unverified<'a> {
-    /// The algorithm that the header asks for; whether it may is the configuration's to say.
-    pub(crate) algorithm: Algorithm,
-    /// Whether the header's type is an access token's (RFC 9068 section 2.1).
-    pub(crate) marked: bool,
-    /// The key that the header names.
-    pub(crate) kid: String,
-    pub(crate) parts: Parts<'a>,
-}
-
-/// A payload that was read, with its text.
+/// A header that passed all checks.
 #[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Header {
+    /// Algorithm of the signature.
+    pub(crate) algorithm: Algorithm,
+    /// Name of the key.
+    pub(crate) kid: String,
+    /// True if `typ` marks an access token (RFC 9068 section 2.1).
+    pub(crate) is_access_token: bool,
+}
+
+/// A payload's members, and its text: JSON numbers lose digits when they are read.
+#[derive(Clone, PartialEq)]
 pub(crate) struct Payload {
     pub(crate) members: Map<String, Value>,
-    text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
 }
 
-/// A signature's bytes.
-pub(crate) struct Signature {
-    bytes: [u8; MAX_SIGNATURE],
-    length: usize,
-}
-
-/// Takes the token out of an `Authorization` value: `Bearer`, in any case, and one token.
+/// Takes the token from an `Authorization` value: `Bearer`, in any case, and one token.
 ///
 /// # Errors
 ///
@@ -76,172 +75,127 @@ pub(crate) fn bearer(value: &str) -> Result<&str, Refusal> {
     Ok(token)
 }
 
-/// Checks a token's length: before it is decoded, and before its digest is taken.
-///
-/// # Errors
-///
-/// `malformed` for a token over the bound.
-pub(crate) fn check_length(token: &str) -> Result<(), Refusal> {
-    if token.len() > MAX_TOKEN {
-        return Err(Refusal::malformed("the token is too long"));
-    }
-    Ok(())
-}
-
-/// The longest signature that is read, in bytes: RSA's with 8,192 bits.
-const MAX_SIGNATURE: usize = 1_024;
-
-const NOT_BASE64: Refusal = Refusal::malformed("a part is not strict base64url");
-
-/// The refusal of a token of somebody else's.
-pub(crate) const UNKNOWN_ISSUER: Refusal = Refusal::claim("the issuer is not configured");
-
-impl<'a> Parts<'a> {
-    /// Splits a token whose length was checked.
+impl<'a> Compact<'a> {
+    /// Splits a token.
     ///
     /// # Errors
     ///
-    /// `malformed` where it has not three parts.
-    pub(crate) fn of(token: &'a str) -> Result<Self, Refusal> {
-        let (signed, signature) =
-            token.rsplit_once('.').ok_or(Refusal::malformed("the token has not three parts"))?;
-        let (header, payload) =
-            signed.split_once('.').ok_or(Refusal::malformed("the token has not three parts"))?;
-        if payload.contains('.') {
-            return Err(Refusal::malformed("the token has not three parts"));
+    /// `malformed` if it is too long or does not have three parts.
+    pub(crate) fn split(token: &'a str) -> Result<Self, Refusal> {
+        if token.len() > MAX_TOKEN {
+            return Err(Refusal::malformed("the token is too long"));
         }
-        Ok(Self { signed, signature, header, payload })
+        let three_parts = Refusal::malformed("the token does not have three parts");
+        let (signed, signature) = token.rsplit_once('.').ok_or(three_parts)?;
+        let (header, payload) = signed.split_once('.').ok_or(three_parts)?;
+        if payload.contains('.') {
+            return Err(three_parts);
+        }
+        Ok(Self { signed, header, payload, signature })
     }
-}
 
-impl<'a> Unverified<'a> {
-    /// Reads a token's header, strictly.
+    /// Decodes the header's members.
     ///
     /// # Errors
     ///
-    /// `malformed` where it is not what base64url without padding (RFC 7515 section 2) or JSON
-    /// allows; `header` where it asks for something other than a signature by a named key.
-    pub(crate) fn read(parts: Parts<'a>) -> Result<Self, Refusal> {
-        let header = decode(parts.header)?;
-        let header = Header::read(&header)
-            .ok_or(Refusal::malformed("the header is not a plain JSON object"))?;
-        let algorithm = check_header(&header)?;
-        let marked = header.typ.text().is_some_and(is_access);
-        let kid = kid_of(header.kid).ok_or(Refusal::header("no usable kid"))?;
-        if parts.signature.is_empty() {
+    /// `malformed` if it is not one strict JSON object in strict base64url.
+    pub(crate) fn header(&self) -> Result<Map<String, Value>, Refusal> {
+        json::object(&decode(self.header)?)
+            .ok_or(Refusal::malformed("the header is not a plain JSON object"))
+    }
+
+    /// Decodes the payload.
+    ///
+    /// # Errors
+    ///
+    /// `malformed` if it is not one strict JSON object in strict base64url.
+    pub(crate) fn payload(&self) -> Result<Payload, Refusal> {
+        let text = decode(self.payload)?;
+        let members = json::object(&text)
+            .ok_or(Refusal::malformed("the payload is not a plain JSON object"))?;
+        Ok(Payload { members, text })
+    }
+
+    /// Returns the signature, in base64url.
+    ///
+    /// # Errors
+    ///
+    /// `malformed` if it is empty or not strict base64url.
+    pub(crate) fn signature(&self) -> Result<&'a str, Refusal> {
+        if decode(self.signature)?.is_empty() {
             return Err(Refusal::malformed("the signature is missing"));
         }
-        Ok(Self { algorithm, marked, kid, parts })
+        Ok(self.signature)
     }
+}
 
-    /// Splits and reads, for tests.
-    #[cfg(test)]
-    pub(crate) fn parse(token: &'a str) -> Result<Self, Refusal> {
-        Parts::of(token).and_then(Self::read)
-    }
+/// Decodes base64url without padding (RFC 7515 section 2), in its only canonical spelling.
+fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
+    let decoded = URL_SAFE_NO_PAD.decode(part);
+    decoded.map_err(|_| Refusal::malformed("a part is not strict base64url"))
+}
 
-    /// Reads the payload. Only `iss` may be used before the signature is verified.
-    ///
-    /// `goes_on` receives the issuer. If it returns false, the rest of the payload is not read and
-    /// the result is `None`.
+impl Header {
+    /// Checks every parameter that could change how the token is read.
     ///
     /// # Errors
     ///
-    /// `malformed` if the payload is not one JSON object without ambiguity; `claim` if the issuer
-    /// is not a text.
-    pub(crate) fn claims(
-        &self,
-        goes_on: impl Fn(&str) -> bool,
-    ) -> Result<Option<Payload>, Refusal> {
-        let payload = decode(self.parts.payload)?;
-        let no_text = Cell::new(false);
-        let accepts = |name: &str, value: &Value| {
-            name != "iss" || value.as_str().map_or_else(|| !no_text.replace(true), &goes_on)
-        };
-        match json::object_of(&payload, accepts) {
-            Ok(members) => Ok(Some(Payload { members, text: payload })),
-            Err(Unread::Refused) if no_text.get() => Err(UNKNOWN_ISSUER),
-            Err(Unread::Refused) => Ok(None),
-            Err(Unread::Malformed) => {
-                Err(Refusal::malformed("the payload is not a plain JSON object"))
-            }
+    /// `malformed` for too many parameters; `header` if the token asks for anything but a
+    /// signature by a named public key.
+    pub(crate) fn check(parameters: &Map<String, Value>) -> Result<Self, Refusal> {
+        if parameters.len() > MAX_PARAMETERS {
+            return Err(Refusal::malformed("the header has too many parameters"));
         }
+        // RFC 8725 sections 3.1 and 3.2: an unknown algorithm is refused before all else.
+        let algorithm = parameters.get("alg").and_then(Value::as_str).and_then(Algorithm::of_name);
+        let algorithm = algorithm
+            .ok_or(Refusal::header("the algorithm is not one for signatures by public keys"))?;
+        if REFUSED_PARAMETERS.iter().any(|name| parameters.contains_key(*name)) {
+            return Err(Refusal::header("a parameter that is not allowed"));
+        }
+        let is_access_token = match parameters.get("typ").map(Value::as_str) {
+            None => false,
+            Some(typ) => is_access_token(typ.unwrap_or_default())
+                .ok_or(Refusal::header("the type is not a JWT"))?,
+        };
+        let kid = parameters.get("kid").and_then(Value::as_str).filter(|kid| {
+            !kid.is_empty() && kid.len() <= MAX_KID && !kid.chars().any(char::is_control)
+        });
+        let kid = kid.ok_or(Refusal::header("no usable kid"))?.to_owned();
+        Ok(Self { algorithm, kid, is_access_token })
     }
+}
 
-    /// The signature's bytes.
-    ///
-    /// # Errors
-    ///
-    /// `malformed` where it is not strict base64url, or longer than any.
-    pub(crate) fn signature(&self) -> Result<Signature, Refusal> {
-        let mut bytes = [0; MAX_SIGNATURE];
-        let length = URL_SAFE_NO_PAD.decode_slice(self.parts.signature, &mut bytes);
-        Ok(Signature { bytes, length: length.map_err(|_| NOT_BASE64)? })
+/// Returns true for an access token's `typ` (RFC 9068 section 2.1), false for a plain JWT's, and
+/// `None` for any other.
+///
+/// It is a media type in any case, and may omit `application/` (RFC 7515 section 4.1.9).
+fn is_access_token(typ: &str) -> Option<bool> {
+    let typ = typ.to_ascii_lowercase();
+    match typ.strip_prefix("application/").unwrap_or(&typ) {
+        "jwt" => Some(false),
+        "at+jwt" => Some(true),
+        _ => None,
     }
 }
 
 impl Payload {
-    /// Returns a member exactly as it is written: JSON numbers lose digits when they are read.
-    pub(crate) fn written(&self, name: &str) -> Option<&str> {
-        json::members(&self.text)?.get(name).map(|value| value.get())
+    /// Returns `iss`, the one claim that may be used before the signature is verified.
+    ///
+    /// # Errors
+    ///
+    /// `claim` if it is missing or not a string.
+    pub(crate) fn issuer(&self) -> Result<&str, Refusal> {
+        let issuer = self.members.get("iss").and_then(Value::as_str);
+        issuer.ok_or(Refusal::claim("the issuer is missing or not a text"))
     }
 
-    /// A payload of these members, for tests.
+    /// Makes a payload of these members.
     #[cfg(test)]
     pub(crate) fn of(members: Map<String, Value>) -> Self {
         let text = Value::Object(members.clone()).to_string().into_bytes();
         Self { members, text }
     }
-}
-
-impl Signature {
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
-}
-
-fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| NOT_BASE64)
-}
-
-/// Checks each header parameter that could change how the token is read.
-fn check_header(header: &Header<'_>) -> Result<Algorithm, Refusal> {
-    // RFC 8725 sections 3.1 and 3.2: what is not known by name is refused before all else.
-    let algorithm = header
-        .alg
-        .text()
-        .and_then(Algorithm::of_name)
-        .ok_or(Refusal::header("the algorithm is not one for signatures by public keys"))?;
-    if header.is_refused {
-        return Err(Refusal::header("a parameter that is not allowed"));
-    }
-    match &header.typ {
-        Parameter::Missing => Ok(algorithm),
-        Parameter::Text(typ) if is_type(typ) => Ok(algorithm),
-        Parameter::Text(_) | Parameter::Other => Err(Refusal::header("the type is not a JWT")),
-    }
-}
-
-/// Whether a `typ` is a JWT's or an access token's (RFC 9068 section 2.1).
-///
-/// A media type, in any case; `application/` may be left out (RFC 7515 section 4.1.9).
-fn is_type(typ: &str) -> bool {
-    let short = match typ.split_at_checked("application/".len()) {
-        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
-        _ => typ,
-    };
-    short.eq_ignore_ascii_case("JWT") || short.eq_ignore_ascii_case("at+jwt")
-}
-
-/// Whether a type that is taken is an access token's.
-fn is_access(typ: &str) -> bool {
-    typ.rsplit('/').next().is_some_and(|short| short.eq_ignore_ascii_case("at+jwt"))
-}
-
-fn kid_of(kid: Parameter<'_>) -> Option<String> {
-    let Parameter::Text(kid) = kid else { return None };
-    let fits = !kid.is_empty() && kid.len() <= MAX_KID && !kid.chars().any(char::is_control);
-    fits.then(|| kid.into_owned())
 }
 
 #[cfg(test)]
@@ -253,11 +207,18 @@ mod tests {
         format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload))
     }
 
+    fn header(token: &str) -> Result<Header, Refusal> {
+        Header::check(&Compact::split(token)?.header()?)
+    }
+
     fn code(token: &str) -> Option<Code> {
-        Unverified::parse(token)
-            .and_then(|token| token.claims(|_| true).and(token.signature()).map(drop))
-            .err()
-            .map(Refusal::code)
+        let read = || {
+            header(token)?;
+            let token = Compact::split(token)?;
+            token.payload()?;
+            token.signature()
+        };
+        read().err().map(Refusal::code)
     }
 
     const HEADER: &str = r#"{"kid":"k","alg":"RS256"}"#;
@@ -286,15 +247,24 @@ mod tests {
     #[test]
     fn decodes_a_token_of_cognito_s_form() {
         let text = token(HEADER, r#"{"iss":"i"}"#);
-        let parsed = Unverified::parse(&text).unwrap();
+        let parsed = header(&text).unwrap();
         assert_eq!(parsed.kid, "k");
-        assert_eq!(parsed.algorithm, Algorithm::Rs256);
-        let claims = parsed.claims(|iss| iss == "i").unwrap().unwrap();
-        assert_eq!(claims.members.get("iss"), Some(&Value::from("i")));
-        assert_eq!(claims.written("iss"), Some("\"i\""));
-        assert_eq!(parsed.claims(|iss| iss == "j"), Ok(None), "not read to its end");
-        assert_eq!(format!("{}.c2ln", parsed.parts.signed), text);
-        assert_eq!(parsed.signature().unwrap().as_bytes(), b"sig");
+        assert_eq!(parsed.algorithm, Algorithm::RS256);
+        let token = Compact::split(&text).unwrap();
+        let payload = token.payload().unwrap();
+        assert_eq!(payload.issuer(), Ok("i"));
+        assert_eq!(payload.text, br#"{"iss":"i"}"#);
+        assert_eq!(format!("{}.c2ln", token.signed), text);
+        assert_eq!(token.signature(), Ok("c2ln"));
+    }
+
+    #[test]
+    fn an_issuer_is_a_text() {
+        for payload in ["{}", r#"{"iss":null}"#, r#"{"iss":["i"]}"#, r#"{"iss":1}"#] {
+            let text = token(HEADER, payload);
+            let payload = Compact::split(&text).unwrap().payload().unwrap();
+            assert_eq!(payload.issuer().map_err(Refusal::code), Err(Code::Claim));
+        }
     }
 
     #[test]
@@ -332,8 +302,12 @@ mod tests {
 
     #[test]
     fn refuses_a_token_over_the_bound_before_it_decodes() {
-        assert_eq!(check_length(&"A".repeat(MAX_TOKEN)), Ok(()));
-        let refused = check_length(&"A".repeat(MAX_TOKEN + 1));
+        let of_length = |length: usize| {
+            let text = format!("..{}", "A".repeat(length - 2));
+            Compact::split(&text).map(drop)
+        };
+        assert_eq!(of_length(MAX_TOKEN), Ok(()));
+        let refused = of_length(MAX_TOKEN + 1);
         assert_eq!(refused, Err(Refusal::malformed("the token is too long")));
     }
 
@@ -363,7 +337,7 @@ mod tests {
 
     #[test]
     fn refuses_header_parameters_that_bring_keys_or_change_the_form() {
-        for name in header::REFUSED {
+        for name in REFUSED_PARAMETERS {
             for value in ["null", "true", "[]", "\"x\"", "{}"] {
                 let header = format!(r#"{{"kid":"k","alg":"RS256","{name}":{value}}}"#);
                 assert_eq!(code(&token(&header, "{}")), Some(Code::Header), "{name} {value}");
@@ -403,9 +377,9 @@ mod tests {
             [("JWT", false), ("at+jwt", true), ("AT+JWT", true), ("application/at+jwt", true)]
         {
             let text = token(&format!(r#"{{"kid":"k","alg":"RS256","typ":"{typ}"}}"#), "{}");
-            assert_eq!(Unverified::parse(&text).unwrap().marked, marked, "{typ}");
+            assert_eq!(header(&text).unwrap().is_access_token, marked, "{typ}");
         }
-        assert!(!Unverified::parse(&token(HEADER, "{}")).unwrap().marked);
+        assert!(!header(&token(HEADER, "{}")).unwrap().is_access_token);
     }
 
     #[test]
@@ -426,6 +400,40 @@ mod tests {
         let twice = r#"{"kid":"k","alg":"none","alg":"RS256"}"#;
         assert_eq!(code(&token(twice, "{}")), Some(Code::Malformed));
         assert_eq!(code(&token(HEADER, r#"{"iss":"a","iss":"b"}"#)), Some(Code::Malformed));
+    }
+
+    #[test]
+    fn refuses_a_header_that_is_ambiguous_deep_large_or_not_one_object() {
+        let code = |header: &str| code(&token(header, "{}"));
+        let with = |more: &str| format!(r#"{{"kid":"k","alg":"RS256"{more}}}"#);
+        let many = |count: usize| {
+            with(&(2..count).map(|number| format!(",\"{number}\":0")).collect::<String>())
+        };
+        let deep = |levels| with(&format!(",\"a\":{}{}", "[".repeat(levels), "]".repeat(levels)));
+        for good in [with(r#","x5t":["x",{"a":1}]"#), many(MAX_PARAMETERS), deep(15)] {
+            assert_eq!(code(&good), None, "{good}");
+        }
+        for bad in [
+            &with(r#","alg":"RS256""#),
+            &with(r#","\u0061lg":"none""#),
+            &with(r#","x":{"a":1,"a":2}"#),
+            &with(r#","x":[{"a":1,"a":2}]"#),
+            "{}{}",
+            "{",
+            "[]",
+            "null",
+            "",
+            &many(MAX_PARAMETERS + 1),
+            &deep(16),
+            &deep(1_000),
+        ] {
+            assert_eq!(code(bad), Some(Code::Malformed), "{bad}");
+        }
+        assert_eq!(code(r#"{"kid":"k","alg":"RS256","\u006awk":null}"#), Some(Code::Header));
+        let escaped = token(r#"{"kid":"a\u0062","alg":"RS256"}"#, "{}");
+        assert_eq!(header(&escaped).unwrap().kid, "ab");
+        let not_utf8 = format!("{}.e30.c2ln", URL_SAFE_NO_PAD.encode(b"{\"a\":\"\xff\"}"));
+        assert_eq!(super::tests::code(&not_utf8), Some(Code::Malformed));
     }
 
     proptest::proptest! {

@@ -1,54 +1,58 @@
-//! From a token's text to claims that can be believed: issuer, key, signature, claims.
+//! Verification of a token, one check after the other.
 
-use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{Digest, SHA256, digest};
+use futures_util::future::join_all;
 use reqwest::Client;
 use throttle::Clock;
 
-use crate::token_cache::{Cache, Known, Name};
 use crate::claims::Claims;
-use crate::config::{Identity, Issuer};
+use crate::config::{Checks, Issuer};
 use crate::http::{self, ClientError};
-use crate::jwks::{Key, KeySets, Keys};
+use crate::jwks::{Fetches, KeySource, Keys};
 use crate::log;
-use crate::metrics::Fetches;
 use crate::refusal::{Code, Refusal};
-use crate::token::{self, Parts, UNKNOWN_ISSUER, Unverified};
+use crate::token::{Compact, Header};
+use crate::token_cache::{self, TokenCache, Verified};
 
-/// Verifies tokens: whose are taken, their keys, the time, and what was verified before.
+/// Verifies tokens of the configured issuers.
 pub struct Verifier<C> {
-    issuers: Vec<Issuer>,
-    keys: KeySets<C>,
-    known: Cache,
+    issuers: Vec<Trusted<C>>,
+    fetches: Arc<Fetches>,
+    cache: TokenCache,
     clock: C,
+}
+
+/// One name of a configured issuer: its keys, and the checks on its tokens.
+struct Trusted<C> {
+    keys: Arc<KeySource<C>>,
+    checks: Arc<Checks>,
 }
 
 impl<C> std::fmt::Debug for Verifier<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Verifier").field("issuers", &self.issuers).finish_non_exhaustive()
+        f.debug_struct("Verifier").finish_non_exhaustive()
     }
 }
 
-/// What became of one token, and what may be told of it.
+/// The outcome for one token, and what may be logged of it.
 #[derive(Debug)]
 pub struct Verification {
-    /// A digest of the kid, where the header could be read.
+    /// Digest of the kid, if the header could be read.
     pub kid: Option<Arc<str>>,
-    /// Whether the token was known, so that its signature was not verified again.
+    /// Result of the look-up in the token cache.
     pub lookup: Lookup,
-    /// The claims, or why the token is refused.
+    /// The claims, or the reason to refuse the token.
     pub outcome: Result<Arc<Claims>, Refusal>,
 }
 
-/// Whether a token was found among those that were verified before.
+/// Result of the look-up in the cache of verified tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// It was, and by a key that its issuer still publishes.
+    /// The token is cached, and its issuer still publishes the key.
     Hit,
-    /// It was not, or its key has changed since.
+    /// The token is not cached, or its key has changed since.
     Miss,
 }
 
@@ -64,7 +68,7 @@ impl<C: Clock + Clone> Verifier<C> {
     ///
     /// # Errors
     ///
-    /// The HTTP client for the key sets can't be made.
+    /// The HTTP client for the key sets cannot be made.
     pub fn new(issuers: Vec<Issuer>, clock: C) -> Result<Self, ClientError> {
         let client = http::client(are_plain(&issuers))?;
         Ok(Self::with_client(issuers, clock, client))
@@ -72,143 +76,136 @@ impl<C: Clock + Clone> Verifier<C> {
 
     /// Like `new`, with keys fetched by this client.
     pub(crate) fn with_client(issuers: Vec<Issuer>, clock: C, client: Client) -> Self {
-        let identities = issuers.iter().flat_map(|issuer| issuer.identities.clone()).collect();
-        let keys = KeySets::new(identities, &clock, client);
-        Self { issuers, keys, known: Cache::new(), clock }
+        // Without a choice `jsonwebtoken` panics in a build that has both of its providers.
+        let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+        let fetches = Arc::<Fetches>::default();
+        let trusted = |(identity, checks)| {
+            let fetches = Arc::clone(&fetches);
+            Trusted {
+                keys: KeySource::new(identity, client.clone(), fetches, clock.clone()),
+                checks,
+            }
+        };
+        let named = issuers.into_iter().flat_map(|issuer| {
+            let checks = issuer.checks;
+            issuer.identities.into_iter().map(move |identity| (identity, Arc::clone(&checks)))
+        });
+        let issuers = named.map(trusted).collect();
+        Self { issuers, fetches, cache: token_cache::new(), clock }
     }
 
     /// Fetches the keys that the first token will need; a failure is left to that token.
     pub async fn prepare(&self) {
-        self.keys.prefetch().await;
+        join_all(self.issuers.iter().map(|issuer| issuer.keys.prefetch())).await;
     }
 
-    /// The fetches of key sets, for the metrics.
+    /// The finished fetches of key sets, for the metrics.
     pub(crate) fn fetches(&self) -> &Fetches {
-        self.keys.fetches()
+        &self.fetches
     }
 
-    /// How old the set is that these claims' key was taken from, for the metrics.
+    /// Age of the key set of these claims' issuer, for the metrics.
     pub(crate) fn key_age(&self, claims: &Claims) -> Option<Duration> {
-        self.keys.age(claims.text("iss")?)
+        self.issuer(claims.text("iss")?).ok()?.keys.age()
     }
 
     /// Verifies one token, without `Bearer` before it.
     pub async fn verify(&self, text: &str) -> Verification {
-        let parts = match token::check_length(text).and_then(|()| Parts::of(text)) {
-            Ok(parts) => parts,
-            Err(refusal) => {
-                return Verification { kid: None, lookup: Lookup::Miss, outcome: Err(refusal) };
-            }
-        };
-        let digest = digest(&SHA256, parts.signed.as_bytes());
-        let name = Name::of(&digest);
-        let known = self.known.get(&name);
-        if let Some(known) = known.filter(|known| known.has_signature(parts.signature)) {
-            if let Some(outcome) = self.check_again(&known).await {
-                let kid = Some(Arc::clone(&known.kid_digest));
-                return Verification { kid, lookup: Lookup::Hit, outcome };
-            }
-            self.known.forget(&name);
-        }
-        let token = match Unverified::read(parts) {
-            Ok(token) => token,
-            Err(refusal) => {
-                return Verification { kid: None, lookup: Lookup::Miss, outcome: Err(refusal) };
-            }
-        };
-        let (kid, outcome) = match self.check(&token, &digest).await {
-            Ok(known) => {
-                let (kid, claims) = (Arc::clone(&known.kid_digest), Arc::clone(&known.claims));
-                self.known.keep(name, known);
-                (kid, Ok(claims))
-            }
-            Err(refusal) => (log::digest_of(&token.kid), Err(refusal)),
-        };
-        Verification { kid: Some(kid), lookup: Lookup::Miss, outcome }
+        let mut seen = Seen { kid: None, lookup: Lookup::Miss };
+        let outcome = self.check(text, &mut seen).await;
+        Verification { kid: seen.kid, lookup: seen.lookup, outcome }
     }
 
-    /// Issuer, key, signature, claims, in this order.
-    async fn check(&self, token: &Unverified<'_>, digest: &Digest) -> Result<Known, Refusal> {
-        let (found, at_once) = (Cell::new(None), Cell::new(None));
-        let claims = token.claims(|iss| {
-            found.set(self.identify(Some(iss)));
-            let keys = found.get().and_then(|(_, id)| self.keys.at_once(&id.iss, &token.kid));
-            let goes_on = keys.is_some();
-            at_once.set(keys);
-            goes_on
-        })?;
-        let (issuer, identity) = found.get().ok_or(UNKNOWN_ISSUER)?;
-        // RFC 8725 section 3.1: which algorithms are taken is the configuration's to say.
-        if !issuer.checks.algorithms.contains(&token.algorithm) {
+    /// Runs the checks: form, header, issuer, key, signature, claims.
+    async fn check(&self, text: &str, seen: &mut Seen) -> Result<Arc<Claims>, Refusal> {
+        let token = Compact::split(text)?;
+        let cache_key = token_cache::key_of(text);
+        if let Some(claims) = self.cached(&cache_key, seen).await? {
+            return Ok(claims);
+        }
+
+        let header = Header::check(&token.header()?)?;
+        seen.kid = Some(log::digest_of(&header.kid));
+        let signature = token.signature()?;
+        let payload = token.payload()?;
+
+        let issuer = self.issuer(payload.issuer()?)?;
+        // RFC 8725 section 3.1: the configuration chooses the algorithms, not the token.
+        if !issuer.checks.algorithms.contains(&header.algorithm) {
             return Err(Refusal::header("the algorithm is not the issuer's"));
         }
-        let keys = match at_once.take() {
-            Some(keys) => keys,
-            None => self.keys.key(&identity.iss, &token.kid).await?,
-        };
-        // Read to its end only now, where the key had to be asked for.
-        let claims = match claims {
-            Some(claims) => claims,
-            None => token.claims(|_| true)?.ok_or(UNKNOWN_ISSUER)?,
-        };
-        let signature = token.signature()?;
-        let signed = Signed { token, digest, signature: signature.as_bytes() };
-        let key = match verifying(&keys, &signed) {
-            Ok(key) => key,
-            // The issuer may have put another key under the same name since, and one for another
-            // algorithm as well.
-            Err(refusal) => {
-                let again = self.keys.again(&identity.iss, &token.kid, &keys).await;
-                verifying(&*again.ok_or(refusal)?, &signed)?
-            }
-        };
-        let now = self.clock.now().as_secs();
-        let claims = Claims::check(claims, token.marked, &identity.iss, &issuer.checks, now)?;
-        let (kid, kid_digest) = (Arc::clone(keys.kid()), Arc::clone(keys.kid_digest()));
-        let signature = token.parts.signature.into();
-        Ok(Known { claims: Arc::new(claims), signature, kid, kid_digest, key })
+
+        let mut keys = issuer.keys.key(&header.kid).await?;
+        if let Err(refusal) = check_signature(&keys, &header, &token, signature) {
+            // The issuer may have published another key under this kid since.
+            keys = issuer.keys.again(&header.kid, &keys).await.ok_or(refusal)?;
+            check_signature(&keys, &header, &token, signature)?;
+        }
+
+        let (iss, now) = (&issuer.keys.identity().iss, self.now());
+        let claims = Claims::check(payload, header.is_access_token, iss, &issuer.checks, now)?;
+        let claims = Arc::new(claims);
+        let Header { kid, algorithm, .. } = header;
+        let verified =
+            Verified { claims: Arc::clone(&claims), kid, keys, algorithm, length: text.len() };
+        self.cache.insert(cache_key, Arc::new(verified));
+        Ok(claims)
     }
 
-    /// Checks what may have changed since a token was verified: its key, and the time.
+    /// Returns the claims of a cached token, and checks again what may have changed.
     ///
-    /// The key is asked for as for any token, so that known tokens too see a set refreshed,
-    /// dropped for its age, or without the key. Nothing where the issuer now has another key of
-    /// that name: what the old one proved says nothing of the new one.
-    async fn check_again(&self, known: &Known) -> Option<Result<Arc<Claims>, Refusal>> {
-        let (_, identity) = self.identify(known.claims.text("iss"))?;
-        let keys = match self.keys.key(&identity.iss, &known.kid).await {
-            Ok(keys) => keys,
-            Err(refusal) => return Some(Err(refusal)),
-        };
-        let same = keys.of(known.key.algorithm()).is_some_and(|key| **key == *known.key);
-        let now = self.clock.now().as_secs();
-        same.then(|| known.claims.check_again(now).map(|()| Arc::clone(&known.claims)))
+    /// Returns `None` if another key has its kid now, because the signature says nothing about
+    /// that key. The key is requested as for any token, so that cached tokens too refresh a set.
+    async fn cached(
+        &self,
+        cache_key: &[u8; 32],
+        seen: &mut Seen,
+    ) -> Result<Option<Arc<Claims>>, Refusal> {
+        let Some(verified) = self.cache.get(cache_key) else { return Ok(None) };
+        let Verified { claims, kid, keys, algorithm, .. } = &*verified;
+        *seen = Seen { kid: Some(log::digest_of(kid)), lookup: Lookup::Hit };
+        let issuer = self.issuer(claims.text("iss").unwrap_or_default())?;
+        let current = issuer.keys.key(kid).await?;
+        if current.of(*algorithm) != keys.of(*algorithm) {
+            self.cache.invalidate(cache_key);
+            seen.lookup = Lookup::Miss;
+            return Ok(None);
+        }
+        claims.check_again(self.now())?;
+        Ok(Some(Arc::clone(claims)))
     }
 
-    fn identify(&self, iss: Option<&str>) -> Option<(&Issuer, &Identity)> {
-        let iss = iss?;
-        self.issuers.iter().find_map(|issuer| {
-            issuer.identities.iter().find(|known| known.iss == iss).map(|found| (issuer, found))
-        })
+    /// Time since the Unix epoch.
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.clock.now().as_nanos())
+    }
+
+    /// Finds the issuer of exactly this name.
+    fn issuer(&self, iss: &str) -> Result<&Trusted<C>, Refusal> {
+        let mut issuers = self.issuers.iter();
+        issuers
+            .find(|issuer| issuer.keys.identity().iss == iss)
+            .ok_or(Refusal::claim("the issuer is not configured"))
     }
 }
 
-/// A token with what its signature is made of.
-struct Signed<'a> {
-    token: &'a Unverified<'a>,
-    /// What was signed, by SHA-256.
-    digest: &'a Digest,
-    signature: &'a [u8],
+/// What is logged of a token, whatever the outcome.
+struct Seen {
+    kid: Option<Arc<str>>,
+    lookup: Lookup,
 }
 
-/// The one of these keys that signed the token.
-fn verifying(keys: &Keys, signed: &Signed<'_>) -> Result<Arc<Key>, Refusal> {
-    let Signed { token, digest, signature } = signed;
-    let key = keys
-        .of(token.algorithm)
-        .ok_or(Refusal::key("the issuer's key is not for this algorithm"))?;
-    if key.verifies(token.parts.signed.as_bytes(), digest, signature) {
-        Ok(Arc::clone(key))
+/// Checks a signature by the one of these keys that is for the token's algorithm.
+fn check_signature(
+    keys: &Keys,
+    header: &Header,
+    token: &Compact<'_>,
+    signature: &str,
+) -> Result<(), Refusal> {
+    let key = keys.of(header.algorithm);
+    let key = key.ok_or(Refusal::key("the issuer's key is not for this algorithm"))?;
+    if key.verifies(header.algorithm, token.signed.as_bytes(), signature) {
+        Ok(())
     } else {
         Err(Refusal::new(Code::Signature, "the signature is not the issuer's"))
     }

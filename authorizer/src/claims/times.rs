@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::config::Checks;
 use crate::refusal::Refusal;
-use crate::token::Payload;
 
 /// The latest time that is accepted, the end of the year 9999, in Unix seconds.
 pub(super) const MAX_TIME: u64 = 253_402_300_799;
@@ -40,7 +40,8 @@ pub(super) struct Times {
 
 impl Date {
     /// Whole Unix seconds.
-    pub(super) const fn of(seconds: u64) -> Self {
+    #[cfg(test)]
+    const fn of(seconds: u64) -> Self {
         Self { cut: Duration::from_secs(seconds), has_more: false }
     }
 
@@ -96,27 +97,14 @@ impl Date {
     }
 }
 
-/// Reads the times of a payload; `exp` must be present.
-pub(super) fn read(payload: &Payload) -> Result<Times, Refusal> {
-    Ok(Times {
-        exp: date(payload, "exp")?.ok_or(Refusal::claim("`exp` is missing"))?,
-        nbf: date(payload, "nbf")?,
-        iat: date(payload, "iat")?,
-        auth_time: date(payload, "auth_time")?,
-    })
-}
-
-/// Reads one time; null counts as absent.
-fn date(payload: &Payload, name: &str) -> Result<Option<Date>, Refusal> {
-    let date = match payload.members.get(name) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::Number(number)) => match number.as_u64() {
-            Some(seconds) => (seconds <= MAX_TIME).then_some(Date::of(seconds)),
-            None => payload.written(name).and_then(Date::parse),
-        },
-        Some(_) => None,
-    };
-    date.map(Some).ok_or(Refusal::claim("a time is not a number of seconds"))
+/// The times of a payload exactly as written. Null counts as absent.
+#[derive(Deserialize)]
+struct Written<'a> {
+    #[serde(borrow)]
+    exp: Option<&'a RawValue>,
+    nbf: Option<&'a RawValue>,
+    iat: Option<&'a RawValue>,
+    auth_time: Option<&'a RawValue>,
 }
 
 /// The number of seconds by which a time in a token's past may seem to be in the future.
@@ -125,6 +113,26 @@ fn ahead(checks: &Checks) -> u64 {
 }
 
 impl Times {
+    /// Reads the times from the text of a payload that was read before.
+    ///
+    /// # Errors
+    ///
+    /// `claim` if `exp` is missing, or a time is not a number from 1970 to 9999.
+    pub(super) fn read(payload: &[u8]) -> Result<Self, Refusal> {
+        let wrong = Refusal::claim("a time is not a number of seconds");
+        let written: Written<'_> = serde_json::from_slice(payload).map_err(|_| wrong)?;
+        let date = |time: Option<&RawValue>| match time {
+            Some(text) => Date::parse(text.get()).map(Some).ok_or(wrong),
+            None => Ok(None),
+        };
+        Ok(Self {
+            exp: date(written.exp)?.ok_or(Refusal::claim("`exp` is missing"))?,
+            nbf: date(written.nbf)?,
+            iat: date(written.iat)?,
+            auth_time: date(written.auth_time)?,
+        })
+    }
+
     /// The end of the token, in Unix seconds, rounded down.
     pub(super) const fn expires_at(self) -> u64 {
         self.exp.floor()
@@ -146,16 +154,19 @@ impl Times {
         Some(began.saturating_sub(ahead(checks)))
     }
 
-    /// Checks all times against `now`, in Unix seconds, which is rounded down.
+    /// Checks all times against `now`, the time since the Unix epoch.
     ///
-    /// A fraction is rounded against the caller. Leeway moves each bound between two machines'
-    /// clocks, and no length: the lifetime is a difference of the issuer's own times, and exact.
-    pub(super) fn check(self, checks: &Checks, now: u64) -> Result<(), Refusal> {
-        if self.exp.floor().saturating_add(checks.leeway) <= now {
+    /// `exp`, `nbf` and `iat` are compared in whole seconds, rounded against the caller; a time
+    /// equal to `exp` is too late (RFC 7519 section 4.1.4: "on or after"). Leeway moves each
+    /// bound between two machines' clocks. It does not extend the lifetime, which is a difference
+    /// of the issuer's own times.
+    pub(super) fn check(self, checks: &Checks, now: Duration) -> Result<(), Refusal> {
+        let seconds = now.as_secs();
+        if self.exp.floor().saturating_add(checks.leeway) <= seconds {
             return Err(Refusal::claim("the token has expired"));
         }
         let after = |time: Option<Date>, leeway: u64| {
-            time.is_some_and(|time| time.ceil() > now.saturating_add(leeway))
+            time.is_some_and(|time| time.ceil() > seconds.saturating_add(leeway))
         };
         if after(self.nbf, checks.leeway) {
             return Err(Refusal::claim("the token is not valid yet"));
@@ -174,7 +185,8 @@ impl Times {
         }
         if let Some(oldest) = checks.max_age {
             let signed_in = self.auth_time.ok_or(Refusal::claim("`auth_time` is missing"))?;
-            if now.saturating_sub(signed_in.floor()) > oldest.saturating_add(checks.leeway) {
+            let oldest = Duration::from_secs(oldest.saturating_add(checks.leeway));
+            if now.saturating_sub(signed_in.cut) > oldest {
                 return Err(Refusal::claim("the user signed in too long ago"));
             }
         }
@@ -192,12 +204,13 @@ mod tests {
     const NANOS: i128 = 1_000_000_000;
 
     /// The same in wide arithmetic, as the RFC's sentences say it; times in nanoseconds.
-    fn model(times: Times, checks: &Checks, now: u64) -> bool {
+    fn model(times: Times, checks: &Checks, now: Duration) -> bool {
         let wide = i128::from;
         let nanos = |time: Date| i128::try_from(time.cut.as_nanos()).unwrap();
         let down = |time: Date| nanos(time) / NANOS;
         let up = |time: Date| (nanos(time) + NANOS - 1) / NANOS;
-        let (now, leeway) = (wide(now), wide(checks.leeway));
+        let (exact, leeway) = (i128::try_from(now.as_nanos()).unwrap(), wide(checks.leeway));
+        let now = exact / NANOS;
         let started = |time: Option<Date>, by: i128| time.is_none_or(|time| up(time) - by <= now);
         down(times.exp) + leeway > now
             && started(times.nbf, leeway)
@@ -208,7 +221,8 @@ mod tests {
                 times.iat.is_some_and(|iat| nanos(times.exp) - nanos(iat) <= longest)
             })
             && checks.max_age.is_none_or(|oldest| {
-                times.auth_time.is_some_and(|at| now - down(at) <= wide(oldest) + leeway)
+                let oldest = (wide(oldest) + leeway) * NANOS;
+                times.auth_time.is_some_and(|at| exact - nanos(at) <= oldest)
             })
     }
 
@@ -237,8 +251,9 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
         #[test]
         fn the_bounds_are_those_of_a_model_that_can_t_wrap(
-            (times, now, leeway, max_lifetime, max_age) in case()
+            (times, now, leeway, max_lifetime, max_age) in case(), nanos in 0..1_000_000_000_u32
         ) {
+            let now = Duration::new(now, nanos);
             let checks = Checks { leeway, max_lifetime, max_age, ..checks() };
             prop_assert_eq!(times.check(&checks, now).is_ok(), model(times, &checks, now));
         }
@@ -252,7 +267,7 @@ mod tests {
             let date = |seconds| Date { has_more, ..Date::of(seconds) };
             let (iat, auth_time) = (iat.map(date), auth_time.map(date));
             let times = Times { exp: date(exp), nbf: iat, iat, auth_time };
-            let _ = (times.check(&checks, now), times.began(&checks), times.expires_at());
+            let _ = (times.check(&checks, Duration::from_secs(now)), times.began(&checks), times.expires_at());
         }
 
         #[test]
@@ -280,8 +295,17 @@ mod tests {
             let checks = Checks { leeway, max_lifetime, max_age, ..checks() };
             let cut = Duration::new(exp, times.exp.cut.subsec_nanos());
             let times = Times { exp: Date { cut, has_more: true }, ..times };
-            prop_assert!(exp + leeway > now || times.check(&checks, now).is_err());
+            prop_assert!(exp + leeway > now || times.check(&checks, Duration::from_secs(now)).is_err());
         }
+    }
+
+    #[test]
+    fn the_time_since_a_sign_in_is_exact() {
+        let auth_time = Some(Date { cut: Duration::new(100, 500_000_000), has_more: false });
+        let times = Times { exp: Date::of(1_000), nbf: None, iat: None, auth_time };
+        let checks = Checks { max_age: Some(10), ..checks() };
+        assert!(times.check(&checks, Duration::new(110, 500_000_000)).is_ok());
+        assert!(times.check(&checks, Duration::new(110, 500_000_001)).is_err());
     }
 
     #[test]

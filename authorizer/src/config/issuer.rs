@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::algorithm::Algorithm;
-use crate::jwks::Bundle;
 
+pub use crate::jwks::Identity;
 pub use accepted::Accepted;
 pub(super) use spec::IssuerSpec;
 
@@ -54,20 +54,6 @@ impl Issuer {
 
 /// The seconds of a day.
 const DAY: u64 = 86_400;
-
-/// One exact `iss` and the address of its key set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The text that a token's `iss` must equal.
-    pub iss: String,
-    /// The address of its key set, never a URL built from a token; `None` if its keys come from
-    /// the configuration alone.
-    pub jwks_uri: Option<reqwest::Url>,
-    /// True if its keys are surely published, so that they are fetched before the first request.
-    pub prefetch: bool,
-    /// The keys that are used until a fetched set replaces them.
-    pub bundle: Option<Bundle>,
-}
 
 /// What a token must satisfy besides its signature, and what is read from it.
 ///

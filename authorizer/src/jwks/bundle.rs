@@ -1,4 +1,4 @@
-//! A key set that is part of the configuration, so that a cold start needs no network.
+//! A key set in the configuration, so that a cold start needs no network.
 
 use std::fmt;
 use std::io::Read as _;
@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::fetch::MAX_BODY;
 use super::set::KeySet;
 
-/// A key set's text that is known to hold a usable key.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Bundle(Arc<str>);
+/// A key set from the configuration, with at least one usable key.
+#[derive(Clone)]
+pub struct Bundle(pub(super) Arc<KeySet>);
 
-/// Keys are never shown.
+/// Hides the keys.
 impl fmt::Debug for Bundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Bundle(…)")
@@ -19,36 +19,31 @@ impl fmt::Debug for Bundle {
 }
 
 impl Bundle {
-    /// Takes a key set's text.
+    /// Reads a key set from a text.
     ///
     /// # Errors
     ///
-    /// It is longer than a fetched one may be, or no key in it is usable.
+    /// It is longer than a fetched one may be, or has no usable key.
     pub(crate) fn of_text(text: &str) -> Result<Self, String> {
         if text.len() > MAX_BODY {
             return Err(format!("longer than {MAX_BODY} bytes"));
         }
-        KeySet::parse(text.as_bytes()).map_err(|error| error.to_string())?;
-        Ok(Self(text.into()))
+        let set = KeySet::parse(text.as_bytes()).map_err(|error| error.to_string())?;
+        Ok(Self(Arc::new(set)))
     }
 
     /// Reads a key set from a file.
     ///
     /// # Errors
     ///
-    /// It can't be read, or is not such a text.
+    /// The file cannot be read, or those of `of_text`.
     pub(crate) fn of_file(path: &str) -> Result<Self, String> {
         let mut text = String::new();
-        // One byte more than is allowed, which is then refused; a device has no end.
+        // One byte more than is allowed, which is then refused: a device has no end.
         let unreadable = |error: std::io::Error| format!("can't be read: {error}");
         let file = std::fs::File::open(path).map_err(unreadable)?;
         file.take(MAX_BODY as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
         Self::of_text(&text)
-    }
-
-    /// The keys; none can't be, since the text was read once before.
-    pub(super) fn keys(&self) -> KeySet {
-        KeySet::parse(self.0.as_bytes()).unwrap_or_default()
     }
 }
 

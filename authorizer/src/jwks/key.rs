@@ -1,128 +1,53 @@
-//! One key of a set (RFC 7517), parsed once: a verification must not pay for that again.
+//! One key of a set (RFC 7517): parsed by `jsonwebtoken`, checked here.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use aws_lc_rs::digest::Digest;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
-    RsaPublicKeyComponents, VerificationAlgorithm,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey, VerificationAlgorithm,
 };
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{AlgorithmParameters, CommonParameters, EllipticCurve, Jwk};
+use jsonwebtoken::{DecodingKey, DecodingKeyKind, crypto};
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::algorithm::Algorithm;
 
-/// RSA moduli in bits: 2048 at least (RFC 7518 section 3.3), and AWS-LC's most.
+/// RSA moduli in bits: at least 2048 (RFC 7518 section 3.3), at most as AWS-LC accepts.
 const MODULUS_BITS: RangeInclusive<usize> = 2048..=8192;
 
-/// The longest public exponent in bytes; AWS-LC takes 33 bits.
+/// Longest public exponent in bytes; AWS-LC accepts 33 bits.
 const MAX_EXPONENT: usize = 4;
 
-/// The length of an Ed25519 public key in bytes (RFC 8032 section 5.1.5).
+/// Length of an Ed25519 public key in bytes (RFC 8032 section 5.1.5).
 const ED25519_LENGTH: usize = 32;
 
-/// The members that make a key a private or a secret one.
+/// Members that make a key a private or a secret one.
 ///
-/// A private key that was published is everybody's: signatures by it prove nothing.
+/// Anyone can sign with a private key that was published, so its signatures prove nothing.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// A public key for one algorithm, ready to verify.
+/// A public key and the algorithms it may verify.
 #[derive(Clone)]
 pub(crate) struct Key {
-    algorithm: Algorithm,
-    parsed: ParsedPublicKey,
+    pub(super) algorithms: Vec<Algorithm>,
+    key: DecodingKey,
 }
 
-/// Two keys are equal when they verify the same signatures.
+/// Two keys are equal if they verify the same signatures.
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.algorithm == other.algorithm && self.parsed.as_ref() == other.parsed.as_ref()
+        self.algorithms == other.algorithms && self.has_numbers_of(other)
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("algorithm", &self.algorithm).finish_non_exhaustive()
+        f.debug_struct("Key").field("algorithms", &self.algorithms).finish_non_exhaustive()
     }
 }
 
-impl Key {
-    /// The algorithm that this key verifies, and the only one.
-    pub(crate) const fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    /// Whether the signature of this message is this key's.
-    ///
-    /// `digest` is the message's by SHA-256, which most algorithms sign: it isn't taken again.
-    pub(crate) fn verifies(&self, message: &[u8], digest: &Digest, signature: &[u8]) -> bool {
-        let verified = match self.algorithm {
-            Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => {
-                self.parsed.verify_digest_sig(digest, signature)
-            }
-            Algorithm::Rs384
-            | Algorithm::Rs512
-            | Algorithm::Ps384
-            | Algorithm::Ps512
-            | Algorithm::Es384
-            | Algorithm::EdDsa => self.parsed.verify_sig(message, signature),
-        };
-        verified.is_ok()
-    }
-
-    /// The same, for tests that have the message alone.
-    #[cfg(test)]
-    pub(crate) fn verifies_alone(&self, message: &[u8], signature: &[u8]) -> bool {
-        use aws_lc_rs::digest::{SHA256, digest};
-
-        self.verifies(message, &digest(&SHA256, message), signature)
-    }
-
-    /// Some key, for tests of what holds keys.
-    #[cfg(test)]
-    pub(crate) fn for_tests() -> std::sync::Arc<Self> {
-        let modulus = URL_SAFE_NO_PAD.encode([0xc5; 256]);
-        let jwk = serde_json::json!({"kty": "RSA", "kid": "k", "n": modulus, "e": "AQAB"});
-        let (_, keys) = Self::read(jwk.as_object().unwrap()).unwrap();
-        std::sync::Arc::new(keys[0].clone())
-    }
-
-    /// Reads a member of a set: its kid, and a key for each algorithm that it may verify.
-    ///
-    /// An optional member that is null counts as absent.
-    ///
-    /// # Errors
-    ///
-    /// The key is malformed, weak, private, or for something other than signatures.
-    pub(super) fn read(jwk: &Map<String, Value>) -> Result<(&str, Vec<Self>), Skip> {
-        let kid = text(jwk, "kid").filter(|kid| !kid.is_empty()).ok_or(Skip::NoKid)?;
-        if !is_for_verification(jwk) {
-            return Err(Skip::Use);
-        }
-        if PRIVATE.iter().any(|name| is_given(jwk, name)) {
-            return Err(Skip::Private);
-        }
-        let algorithms = match jwk.get("alg") {
-            None | Some(Value::Null) => Algorithm::ALL.to_vec(),
-            Some(alg) => {
-                let known = alg.as_str().and_then(Algorithm::of_name);
-                vec![known.ok_or(Skip::Algorithm)?]
-            }
-        };
-        let public = Public::read(jwk)?;
-        let keys: Vec<Self> = algorithms
-            .into_iter()
-            .filter_map(|algorithm| Some(Self { algorithm, parsed: public.parse(algorithm)? }))
-            .collect();
-        if keys.is_empty() { Err(Skip::Unfit) } else { Ok((kid, keys)) }
-    }
-}
-
-/// The reason why a key of a set is skipped.
+/// Reason to skip a key of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub(super) enum Skip {
     #[error("it is not a JSON object whose members are unique")]
@@ -139,100 +64,145 @@ pub(super) enum Skip {
     Type,
     #[error("its numbers are missing, malformed, or out of bounds (RSA has 2048 to 8192 bits)")]
     Numbers,
-    #[error("its `alg` is for another type of key, or its numbers are not a valid key")]
+    #[error("its `alg` is for another type of key")]
     Unfit,
-    #[error("another key has its `kid`, and nothing tells the two apart")]
+    #[error("another key has the same `kid` and algorithm")]
     Ambiguous,
+}
+
+impl Key {
+    /// Reads a member of a set. An optional member that is null counts as absent.
+    ///
+    /// # Errors
+    ///
+    /// The key is malformed, weak, private, or not for signatures.
+    pub(super) fn read(jwk: &Map<String, Value>) -> Result<(&str, Self), Skip> {
+        let kid = text(jwk, "kid").filter(|kid| !kid.is_empty()).ok_or(Skip::NoKid)?;
+        if !is_for_verification(jwk) {
+            return Err(Skip::Use);
+        }
+        if PRIVATE.iter().any(|name| given(jwk, name).is_some_and(|value| !is_empty_list(value))) {
+            return Err(Skip::Private);
+        }
+        let mut algorithms = algorithms(jwk)?;
+        if let Some(alg) = given(jwk, "alg") {
+            let alg = alg.as_str().and_then(Algorithm::of_name).ok_or(Skip::Algorithm)?;
+            algorithms.retain(|algorithm| *algorithm == alg);
+        }
+        if algorithms.is_empty() {
+            return Err(Skip::Unfit);
+        }
+        Ok((kid, Self { algorithms, key: decoding_key(jwk).ok_or(Skip::Numbers)? }))
+    }
+
+    /// Returns true if a signature, in strict base64url, is this key's signature of the message.
+    ///
+    /// `algorithm` is one of the key's.
+    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &str) -> bool {
+        let verified = crypto::verify(signature, message, &self.key, algorithm.inner());
+        self.algorithms.contains(&algorithm) && verified.unwrap_or(false)
+    }
+
+    /// Verifies a signature's bytes by the key's only algorithm.
+    #[cfg(test)]
+    pub(crate) fn verifies_alone(&self, message: &[u8], signature: &[u8]) -> bool {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+        let [algorithm] = self.algorithms[..] else { panic!("one algorithm") };
+        self.verifies(algorithm, message, &URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// Returns true if both have the same modulus and exponent, or the same point.
+    pub(super) fn has_numbers_of(&self, other: &Self) -> bool {
+        match (self.key.kind(), other.key.kind()) {
+            (DecodingKeyKind::SecretOrDer(one), DecodingKeyKind::SecretOrDer(two)) => one == two,
+            (
+                DecodingKeyKind::RsaModulusExponent { n, e },
+                DecodingKeyKind::RsaModulusExponent { n: other_n, e: other_e },
+            ) => n == other_n && e == other_e,
+            _ => false,
+        }
+    }
+}
+
+fn given<'j>(jwk: &'j Map<String, Value>, name: &str) -> Option<&'j Value> {
+    jwk.get(name).filter(|value| !value.is_null())
 }
 
 fn text<'j>(jwk: &'j Map<String, Value>, name: &str) -> Option<&'j str> {
     jwk.get(name).and_then(Value::as_str)
 }
 
-/// Returns true for a member that says something: neither null nor an empty list.
-fn is_given(jwk: &Map<String, Value>, name: &str) -> bool {
-    jwk.get(name).is_some_and(|value| !value.is_null() && value.as_array() != Some(&Vec::new()))
+fn is_empty_list(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty)
 }
 
-/// Returns true if `use` and `key_ops` allow it (RFC 7517 sections 4.2 and 4.3), or are absent.
+/// Returns true if `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3) are absent or allow it.
 fn is_for_verification(jwk: &Map<String, Value>) -> bool {
-    let used = !is_given(jwk, "use") || text(jwk, "use") == Some("sig");
-    let operations = jwk.get("key_ops").and_then(Value::as_array);
-    let operates = !is_given(jwk, "key_ops")
-        || operations.is_some_and(|operations| operations.iter().any(|one| one == "verify"));
+    let used = given(jwk, "use").is_none_or(|usage| usage == "sig");
+    let operates = given(jwk, "key_ops").is_none_or(|operations| match operations {
+        Value::Array(operations) => {
+            operations.is_empty() || operations.iter().any(|operation| operation == "verify")
+        }
+        _ => false,
+    });
     used && operates
 }
 
-/// The public part of a key, of the type and curve that it says it is.
-enum Public {
-    Rsa(RsaPublicKeyComponents<Vec<u8>>),
-    /// An uncompressed point (SEC 1 section 2.3.3) on P-256.
-    P256(Vec<u8>),
-    /// The same on P-384.
-    P384(Vec<u8>),
-    Ed25519(Vec<u8>),
+/// Returns all algorithms of the key's type and curve.
+fn algorithms(jwk: &Map<String, Value>) -> Result<Vec<Algorithm>, Skip> {
+    let names: &[&str] = match (text(jwk, "kty"), text(jwk, "crv")) {
+        (Some("RSA"), _) => &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+        (Some("EC"), Some("P-256")) => &["ES256"],
+        (Some("EC"), Some("P-384")) => &["ES384"],
+        (Some("OKP"), Some("Ed25519")) => &["EdDSA"],
+        _ => return Err(Skip::Type),
+    };
+    Ok(names.iter().filter_map(|name| Algorithm::of_name(name)).collect())
 }
 
-impl Public {
-    fn read(jwk: &Map<String, Value>) -> Result<Self, Skip> {
-        let bytes = |name: &str| {
-            let bytes = text(jwk, name).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-            bytes.ok_or(Skip::Numbers)
-        };
-        let public = match (text(jwk, "kty"), text(jwk, "crv")) {
-            (Some("RSA"), _) => {
-                let n = without_leading_zeros(bytes("n")?);
-                let e = without_leading_zeros(bytes("e")?);
-                let good = MODULUS_BITS.contains(&bits(&n)) && is_odd(&n) && is_exponent(&e);
-                good.then_some(Self::Rsa(RsaPublicKeyComponents { n, e }))
-            }
-            (Some("EC"), Some("P-256")) => point(&bytes("x")?, &bytes("y")?, 32).map(Self::P256),
-            (Some("EC"), Some("P-384")) => point(&bytes("x")?, &bytes("y")?, 48).map(Self::P384),
-            (Some("OKP"), Some("Ed25519")) => {
-                let x = bytes("x")?;
-                (x.len() == ED25519_LENGTH).then_some(Self::Ed25519(x))
-            }
-            _ => return Err(Skip::Type),
-        };
-        public.ok_or(Skip::Numbers)
-    }
-
-    /// The key for one algorithm; nothing where the two don't fit or the key is not a valid one.
-    fn parse(&self, algorithm: Algorithm) -> Option<ParsedPublicKey> {
-        let rsa = |parameters: &'static RsaParameters| match self {
-            Self::Rsa(components) => components.to_parsed_public_key(parameters).ok(),
-            _ => None,
-        };
-        let other = |algorithm: &'static dyn VerificationAlgorithm, bytes: &[u8]| {
-            ParsedPublicKey::new(algorithm, bytes).ok()
-        };
-        match (algorithm, self) {
-            (Algorithm::Rs256, _) => rsa(&RSA_PKCS1_2048_8192_SHA256),
-            (Algorithm::Rs384, _) => rsa(&RSA_PKCS1_2048_8192_SHA384),
-            (Algorithm::Rs512, _) => rsa(&RSA_PKCS1_2048_8192_SHA512),
-            (Algorithm::Ps256, _) => rsa(&RSA_PSS_2048_8192_SHA256),
-            (Algorithm::Ps384, _) => rsa(&RSA_PSS_2048_8192_SHA384),
-            (Algorithm::Ps512, _) => rsa(&RSA_PSS_2048_8192_SHA512),
-            // The signature is r and s, each of the curve's length (RFC 7518 section 3.4).
-            (Algorithm::Es256, Self::P256(point)) => other(&ECDSA_P256_SHA256_FIXED, point),
-            (Algorithm::Es384, Self::P384(point)) => other(&ECDSA_P384_SHA384_FIXED, point),
-            (Algorithm::EdDsa, Self::Ed25519(bytes)) => other(&ED25519, bytes),
-            _ => None,
+/// Parses the numbers of a key, and returns `None` if they are not those of a strong, valid key.
+fn decoding_key(jwk: &Map<String, Value>) -> Option<DecodingKey> {
+    let algorithm = AlgorithmParameters::deserialize(jwk).ok()?;
+    let jwk = Jwk { common: CommonParameters::default(), algorithm };
+    let key = DecodingKey::from_jwk(&jwk).ok()?;
+    match (&jwk.algorithm, key.kind()) {
+        (AlgorithmParameters::RSA(_), DecodingKeyKind::RsaModulusExponent { n, e }) => {
+            let (n, e) = (without_leading_zeros(n), without_leading_zeros(e));
+            let is_good = MODULUS_BITS.contains(&bits(n)) && is_odd(n) && is_exponent(e);
+            is_good.then(|| DecodingKey::from_rsa_raw_components(n, e))
         }
+        (AlgorithmParameters::EllipticCurve(ec), DecodingKeyKind::SecretOrDer(point)) => {
+            // Both coordinates have the curve's full length (RFC 7518 section 6.2.1.2).
+            (ec.x.len() == ec.y.len() && is_on_curve(&ec.curve, point)).then_some(key)
+        }
+        (AlgorithmParameters::OctetKeyPair(_), DecodingKeyKind::SecretOrDer(x)) => {
+            (x.len() == ED25519_LENGTH).then_some(key)
+        }
+        _ => None,
     }
 }
 
-/// The point with these coordinates, each of the curve's full length (RFC 7518 section 6.2.1.2).
-fn point(x: &[u8], y: &[u8], length: usize) -> Option<Vec<u8>> {
-    (x.len() == length && y.len() == length).then(|| [&[4], x, y].concat())
+/// Returns true for an uncompressed point (SEC 1 section 2.3.3) on this curve.
+///
+/// `jsonwebtoken` checks it with each signature only, and would keep an invalid key.
+fn is_on_curve(curve: &EllipticCurve, point: &[u8]) -> bool {
+    let (length, curve): (_, &'static dyn VerificationAlgorithm) = match curve {
+        EllipticCurve::P256 => (65, &ECDSA_P256_SHA256_FIXED),
+        EllipticCurve::P384 => (97, &ECDSA_P384_SHA384_FIXED),
+        _ => return false,
+    };
+    point.len() == length && ParsedPublicKey::new(curve, point).is_ok()
 }
 
-/// The same number in the shortest form.
+/// Returns the same number in its shortest form.
 ///
-/// RFC 7518 section 6.3.1.1 demands it of the writer, and warns readers of writers that put a zero
-/// byte before `n`, as Java's `BigInteger` does.
-fn without_leading_zeros(number: Vec<u8>) -> Vec<u8> {
-    number.into_iter().skip_while(|byte| *byte == 0).collect()
+/// RFC 7518 section 6.3.1.1 requires that form, and warns of writers that put a zero byte before
+/// `n`, as Java's `BigInteger` does.
+fn without_leading_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
 }
 
 /// The number of bits of a number without leading zeros.
@@ -260,6 +230,9 @@ mod tests {
         KeyPair as _,
     };
     use serde_json::json;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
 
@@ -307,30 +280,36 @@ mod tests {
         changed(key, changes)
     }
 
+    const RSA: [&str; 6] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+
+    fn of(names: &[&str]) -> Vec<Algorithm> {
+        names.iter().map(|name| Algorithm::of_name(name).unwrap()).collect()
+    }
+
     fn algorithms(key: &Value) -> Vec<Algorithm> {
         let read = Key::read(key.as_object().unwrap());
-        read.map_or_else(|_| vec![], |(_, keys)| keys.iter().map(Key::algorithm).collect())
+        read.map_or_else(|_| vec![], |(_, key)| key.algorithms)
     }
 
     #[test]
     fn takes_a_key_for_the_algorithm_that_it_names() {
-        assert_eq!(algorithms(&rsa(&json!({}))), [Algorithm::Rs256]);
+        assert_eq!(algorithms(&rsa(&json!({}))), of(&["RS256"]));
         for alg in ["RS384", "RS512", "PS256", "PS384", "PS512"] {
-            assert_eq!(algorithms(&rsa(&json!({"alg": alg}))), [Algorithm::of_name(alg).unwrap()]);
+            assert_eq!(algorithms(&rsa(&json!({"alg": alg}))), of(&[alg]));
         }
-        assert_eq!(algorithms(&ec(&json!({}))), [Algorithm::Es256]);
-        assert_eq!(algorithms(&okp(&json!({}))), [Algorithm::EdDsa]);
-        assert_eq!(algorithms(&okp(&json!({"alg": "Ed25519"}))), [Algorithm::EdDsa]);
-        assert_eq!(algorithms(&rsa(&json!({"use": null}))), [Algorithm::Rs256]);
-        assert_eq!(algorithms(&rsa(&json!({"key_ops": ["sign", "verify"]}))), [Algorithm::Rs256]);
+        assert_eq!(algorithms(&ec(&json!({}))), of(&["ES256"]));
+        assert_eq!(algorithms(&okp(&json!({}))), of(&["EdDSA"]));
+        assert_eq!(algorithms(&okp(&json!({"alg": "Ed25519"}))), of(&["EdDSA"]));
+        assert_eq!(algorithms(&rsa(&json!({"use": null}))), of(&["RS256"]));
+        assert_eq!(algorithms(&rsa(&json!({"key_ops": ["sign", "verify"]}))), of(&["RS256"]));
     }
 
     #[test]
     fn takes_a_key_that_names_none_for_all_that_its_type_and_curve_fit() {
         let none = json!({"alg": null});
-        assert_eq!(algorithms(&rsa(&none)), Algorithm::ALL[..6]);
-        assert_eq!(algorithms(&ec(&none)), [Algorithm::Es256]);
-        assert_eq!(algorithms(&okp(&none)), [Algorithm::EdDsa]);
+        assert_eq!(algorithms(&rsa(&none)), of(&RSA));
+        assert_eq!(algorithms(&ec(&none)), of(&["ES256"]));
+        assert_eq!(algorithms(&okp(&none)), of(&["EdDSA"]));
     }
 
     #[test]
@@ -342,6 +321,7 @@ mod tests {
             json!({"use": "enc"}),
             json!({"use": "SIG"}),
             json!({"use": 1}),
+            json!({"use": []}),
             json!({"alg": "HS256"}),
             json!({"alg": "none"}),
             json!({"alg": "RSA-OAEP"}),
@@ -365,8 +345,8 @@ mod tests {
 
     #[test]
     fn an_optional_member_that_is_null_is_absent() {
-        let all = Algorithm::ALL[..6].to_vec();
-        for (name, expected) in [("alg", all), ("use", vec![Algorithm::Rs256])] {
+        let all = of(&RSA);
+        for (name, expected) in [("alg", all), ("use", of(&["RS256"]))] {
             let mut key = rsa(&json!({}));
             key[name] = Value::Null;
             assert_eq!(algorithms(&key), expected, "{name}");
@@ -411,7 +391,7 @@ mod tests {
             let n = [vec![0; zeros], vec![0xc5; 256]].concat();
             rsa(&json!({"n": encode(n), "e": encode([&vec![0; zeros][..], &[1, 0, 1]].concat())}))
         };
-        let read = |key: &Value| Key::read(key.as_object().unwrap()).unwrap().1.remove(0);
+        let read = |key: &Value| Key::read(key.as_object().unwrap()).unwrap().1;
         for zeros in [1, 2, 9] {
             assert!(read(&written(zeros)) == read(&plain), "{zeros}");
         }
@@ -457,7 +437,7 @@ mod tests {
             json!({"e": "Aw"}),
             json!({"e": "_____w"}),
         ] {
-            assert_eq!(algorithms(&rsa(&good)), [Algorithm::Rs256], "{good}");
+            assert_eq!(algorithms(&rsa(&good)), of(&["RS256"]), "{good}");
         }
     }
 
@@ -514,8 +494,7 @@ mod tests {
         let (crv, alg) = if x.len() == 32 { ("P-256", "ES256") } else { ("P-384", "ES384") };
         let jwk = json!({"kty": "EC", "crv": crv, "alg": alg, "kid": "k",
             "x": encode(x), "y": encode(y)});
-        let (_, mut keys) = Key::read(jwk.as_object().unwrap()).unwrap();
-        (pair, keys.remove(0))
+        (pair, Key::read(jwk.as_object().unwrap()).unwrap().1)
     }
 
     #[test]
@@ -534,29 +513,29 @@ mod tests {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
         let point = pair.public_key().as_ref();
         let jwk = ec(&json!({"x": encode(&point[1..33]), "y": encode(&point[33..])}));
-        let (_, keys) = Key::read(jwk.as_object().unwrap()).unwrap();
+        let (_, key) = Key::read(jwk.as_object().unwrap()).unwrap();
         let der = pair.sign(&SystemRandom::new(), b"message").unwrap();
-        assert!(!keys[0].verifies_alone(b"message", der.as_ref()));
+        assert!(!key.verifies_alone(b"message", der.as_ref()));
     }
 
     #[test]
     fn verifies_ed25519() {
         let pair = Ed25519KeyPair::generate().unwrap();
         let jwk = okp(&json!({"x": encode(pair.public_key())}));
-        let (kid, keys) = Key::read(jwk.as_object().unwrap()).unwrap();
+        let (kid, key) = Key::read(jwk.as_object().unwrap()).unwrap();
         assert_eq!(kid, "k");
-        assert!(keys[0].verifies_alone(b"message", pair.sign(b"message").as_ref()));
-        assert!(!keys[0].verifies_alone(b"message", pair.sign(b"other").as_ref()));
+        assert!(key.verifies_alone(b"message", pair.sign(b"message").as_ref()));
+        assert!(!key.verifies_alone(b"message", pair.sign(b"other").as_ref()));
     }
 
     #[test]
     fn keys_are_equal_by_algorithm_and_bytes_and_their_debug_shows_none() {
-        let read = |jwk: Value| Key::read(jwk.as_object().unwrap()).unwrap().1.remove(0);
+        let read = |jwk: Value| Key::read(jwk.as_object().unwrap()).unwrap().1;
         let key = read(rsa(&json!({})));
         assert!(key == read(rsa(&json!({"kid": "other"}))));
         assert!(key != read(rsa(&json!({"alg": "RS384"}))));
         assert!(key != read(rsa(&json!({"n": encode([0xc7; 256])}))));
         assert!(key != read(rsa(&json!({"e": "Aw"}))));
-        assert_eq!(format!("{key:?}"), "Key { algorithm: Rs256, .. }");
+        assert_eq!(format!("{key:?}"), "Key { algorithms: [Algorithm(RS256)], .. }");
     }
 }

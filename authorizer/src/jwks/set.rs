@@ -10,9 +10,9 @@ use crate::algorithm::Algorithm;
 use crate::json;
 use crate::log;
 
-/// The number of usable keys of a set that are read; Cognito publishes two, four over a rotation.
+/// Most usable keys that are read of a set; Cognito publishes two, and four during a rotation.
 ///
-/// Those that are listed later are ignored: one name too many must not take all the others away.
+/// Keys beyond that are ignored: one key too many must not disable all others.
 const MAX_KEYS: usize = 100;
 
 /// The usable keys of one issuer at one time.
@@ -23,26 +23,21 @@ pub(super) struct KeySet {
     is_cut: bool,
 }
 
-/// A key of a set that is not used, and why.
+/// The keys of one kid: at most one for each algorithm.
+#[derive(Debug)]
+pub(crate) struct Keys(Vec<Key>);
+
+/// A key of a set that is not used, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Skipped {
-    /// The digest of the key's text.
+    /// Digest of the key's text.
     pub(super) key: Arc<str>,
-    /// The digest of its kid, if it has one.
+    /// Digest of its kid, if it has one.
     pub(super) kid: Option<Arc<str>>,
     pub(super) reason: Skip,
 }
 
-/// The keys that one kid names: at most one for each algorithm.
-#[derive(Debug)]
-pub(crate) struct Keys {
-    kid: Arc<str>,
-    /// The kid as it stands in the log.
-    kid_digest: Arc<str>,
-    keys: Vec<Arc<Key>>,
-}
-
-/// The reason why an answer is not a key set.
+/// Reason why a response is not a key set.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SetError {
     #[error("not a JSON object with a list `keys`")]
@@ -56,62 +51,86 @@ fn first_reason(skipped: &[Skipped]) -> String {
     first.map(|key| format!(" (the first is skipped: {})", key.reason)).unwrap_or_default()
 }
 
+/// A usable key, and the digest of its text in the set.
+struct Listed {
+    key: Key,
+    digest: Arc<str>,
+}
+
 impl KeySet {
-    /// Reads a set; a key that is malformed or for something else is skipped, not fatal.
+    /// Reads a set key by key, and skips each key that is malformed or for something else.
     ///
-    /// A key that is listed more than once counts once. The set itself must be unambiguous: no two
-    /// of its own members have one name.
+    /// A key that is listed more than once counts once. The set's own members must be unique.
     ///
     /// # Errors
     ///
     /// No key is usable: an empty set or an error page must not replace a good set.
     pub(super) fn parse(body: &[u8]) -> Result<Self, SetError> {
         let members = json::members(body).ok_or(SetError::Form)?;
-        let listed = members.get("keys").ok_or(SetError::Form)?;
-        let listed: Vec<&RawValue> =
-            serde_json::from_str(listed.get()).map_err(|_| SetError::Form)?;
+        let texts = members.get("keys").ok_or(SetError::Form)?;
+        let texts: Vec<&RawValue> =
+            serde_json::from_str(texts.get()).map_err(|_| SetError::Form)?;
 
-        let mut named: HashMap<String, Vec<Listed>> = HashMap::new();
-        let (mut skipped, mut read, mut is_cut) = (Vec::new(), 0_usize, false);
-        for text in listed {
+        let mut by_kid: HashMap<String, Vec<Listed>> = HashMap::new();
+        let (mut set, mut usable) = (Self::default(), 0_usize);
+        for text in texts {
             let text = text.get();
             let jwk = json::object(text.as_bytes());
-            let key = jwk.as_ref().ok_or(Skip::Form).and_then(Key::read);
-            match key {
-                Ok((kid, keys)) => {
-                    let same = named.entry(kid.to_owned()).or_default();
-                    let is_new = |key: &Key| same.iter().all(|other| other.key != *key);
-                    let new: Vec<Key> = keys.into_iter().filter(is_new).collect();
-                    if new.is_empty() {
-                        continue;
-                    }
-                    if read == MAX_KEYS {
-                        is_cut = true;
-                        break;
-                    }
-                    read += 1;
-                    let digest = log::digest_of(text);
-                    same.extend(new.into_iter().map(|key| Listed { key, digest: digest.clone() }));
-                }
-                Err(reason) if skipped.len() < MAX_KEYS => {
+            let (kid, key) = match jwk.as_ref().ok_or(Skip::Form).and_then(Key::read) {
+                Ok(read) => read,
+                Err(reason) => {
                     let kid = jwk.as_ref().and_then(|jwk| jwk.get("kid")?.as_str());
-                    let (key, kid) = (log::digest_of(text), kid.map(log::digest_of));
-                    skipped.push(Skipped { key, kid, reason });
+                    set.skip(log::digest_of(text), kid, reason);
+                    continue;
                 }
-                Err(_) => {}
+            };
+            let same_kid = by_kid.entry(kid.to_owned()).or_default();
+            let listed = same_kid.iter_mut().find(|listed| listed.key.has_numbers_of(&key));
+            if let Some(Listed { key: known, .. }) = listed {
+                let is_new = |algorithm: &Algorithm| !known.algorithms.contains(algorithm);
+                let new: Vec<Algorithm> = key.algorithms.into_iter().filter(is_new).collect();
+                known.algorithms.extend(new);
+                continue;
+            }
+            if usable == MAX_KEYS {
+                set.is_cut = true;
+                break;
+            }
+            usable += 1;
+            same_kid.push(Listed { key, digest: log::digest_of(text) });
+        }
+        for (kid, listed) in by_kid {
+            let keys = set.distinct(&kid, listed);
+            if !keys.is_empty() {
+                set.keys.insert(kid, Arc::new(Keys(keys)));
             }
         }
-        let mut keys = HashMap::new();
-        for (kid, listed) in named {
-            let of_kid = Keys::of_one_kid(&kid, listed, &mut skipped);
-            if !of_kid.keys.is_empty() {
-                keys.insert(kid, Arc::new(of_kid));
+        if set.keys.is_empty() { Err(SetError::NoKey(set.skipped)) } else { Ok(set) }
+    }
+
+    /// Returns the keys of one kid without the algorithms that two of them share.
+    ///
+    /// It is unknown which of the two a token of such an algorithm means.
+    fn distinct(&mut self, kid: &str, mut listed: Vec<Listed>) -> Vec<Key> {
+        let all: Vec<Algorithm> =
+            listed.iter().flat_map(|listed| listed.key.algorithms.iter().copied()).collect();
+        let is_shared = |one: &Algorithm| all.iter().filter(|other| *other == one).count() > 1;
+        for Listed { key, digest } in &mut listed {
+            let before = key.algorithms.len();
+            key.algorithms.retain(|algorithm| !is_shared(algorithm));
+            if key.algorithms.len() < before {
+                self.skip(digest.clone(), Some(kid), Skip::Ambiguous);
             }
         }
-        if keys.is_empty() {
-            return Err(SetError::NoKey(skipped));
+        let keys = listed.into_iter().map(|listed| listed.key);
+        keys.filter(|key| !key.algorithms.is_empty()).collect()
+    }
+
+    /// Adds a skipped key, up to a bound.
+    fn skip(&mut self, key: Arc<str>, kid: Option<&str>, reason: Skip) {
+        if self.skipped.len() < MAX_KEYS {
+            self.skipped.push(Skipped { key, kid: kid.map(log::digest_of), reason });
         }
-        Ok(Self { keys, skipped, is_cut })
     }
 
     /// The keys that are not used.
@@ -119,12 +138,12 @@ impl KeySet {
         &self.skipped
     }
 
-    /// The keys of this kid.
+    /// Returns the keys of this kid.
     pub(super) fn key(&self, kid: &str) -> Option<Arc<Keys>> {
         self.keys.get(kid).cloned()
     }
 
-    /// Whether it lists more usable keys than are read.
+    /// Returns true if the set lists more usable keys than are read.
     pub(super) const fn is_cut(&self) -> bool {
         self.is_cut
     }
@@ -134,56 +153,22 @@ impl KeySet {
         self.keys.keys().map(String::as_str)
     }
 
-    /// How many kids have a usable key.
+    /// The number of kids that have a usable key.
     pub(super) fn len(&self) -> usize {
         self.keys.len()
     }
 }
 
-/// A key for one algorithm, and the digest of its text in the set.
-struct Listed {
-    key: Key,
-    digest: Arc<str>,
-}
-
 impl Keys {
-    /// The keys of one kid. Of two different keys for one algorithm neither is used, because it is
-    /// unknown which one a token means.
-    fn of_one_kid(kid: &str, listed: Vec<Listed>, skipped: &mut Vec<Skipped>) -> Self {
-        let kid_digest = log::digest_of(kid);
-        let count = |algorithm: Algorithm| {
-            listed.iter().filter(|other| other.key.algorithm() == algorithm).count()
-        };
-        let is_alone: Vec<bool> =
-            listed.iter().map(|one| count(one.key.algorithm()) == 1).collect();
-        let mut keys = Vec::new();
-        for (Listed { key, digest }, is_alone) in listed.into_iter().zip(is_alone) {
-            if is_alone {
-                keys.push(Arc::new(key));
-                continue;
-            }
-            let (kid, reason) = (Some(kid_digest.clone()), Skip::Ambiguous);
-            let ambiguous = Skipped { key: digest, kid, reason };
-            if !skipped.contains(&ambiguous) {
-                skipped.push(ambiguous);
-            }
-        }
-        Self { kid: kid.into(), kid_digest, keys }
+    /// An empty list, for tests of code that stores keys.
+    #[cfg(test)]
+    pub(crate) const fn none() -> Self {
+        Self(Vec::new())
     }
 
-    /// The name that they have in common.
-    pub(crate) fn kid(&self) -> &Arc<str> {
-        &self.kid
-    }
-
-    /// The kid as it stands in the log.
-    pub(crate) fn kid_digest(&self) -> &Arc<str> {
-        &self.kid_digest
-    }
-
-    /// The one key for this algorithm.
-    pub(crate) fn of(&self, algorithm: Algorithm) -> Option<&Arc<Key>> {
-        self.keys.iter().find(|key| key.algorithm() == algorithm)
+    /// Returns the only key for this algorithm.
+    pub(crate) fn of(&self, algorithm: Algorithm) -> Option<&Key> {
+        self.0.iter().find(|key| key.algorithms.contains(&algorithm))
     }
 }
 
@@ -194,6 +179,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    fn alg(name: &str) -> Algorithm {
+        Algorithm::of_name(name).unwrap()
+    }
 
     fn key(changes: &Value) -> Value {
         let mut key = json!({
@@ -225,7 +214,7 @@ mod tests {
         assert_eq!(set.len(), 2);
         assert!(set.key("k").is_some() && set.key("k2").is_some() && set.key("K").is_none());
         let keys = set.key("k").unwrap();
-        assert!(keys.of(Algorithm::Rs256).is_some() && keys.of(Algorithm::Ps256).is_none());
+        assert!(keys.of(alg("RS256")).is_some() && keys.of(alg("PS256")).is_none());
     }
 
     #[test]
@@ -297,7 +286,7 @@ mod tests {
             for keys in [[key(&json!({})), again.clone()], [again.clone(), key(&json!({}))]] {
                 let set = parse(&keys).unwrap();
                 let keys = set.key("k").unwrap();
-                assert!(keys.of(Algorithm::Rs256).is_some(), "{again}");
+                assert!(keys.of(alg("RS256")).is_some(), "{again}");
                 assert_eq!(set.skipped(), [], "{again}");
             }
         }
@@ -306,7 +295,7 @@ mod tests {
             json!({"kty": "OKP", "crv": "Ed25519", "kid": "o", "x": x, "alg": alg})
         };
         let set = parse(&[okp("EdDSA"), okp("Ed25519")]).unwrap();
-        assert!(set.key("o").unwrap().of(Algorithm::EdDsa).is_some());
+        assert!(set.key("o").unwrap().of(alg("EdDSA")).is_some());
         let mut many = vec![key(&json!({})); MAX_KEYS + 1];
         many.push(key(&json!({"kid": "last"})));
         let set = parse(&many).unwrap();
@@ -317,7 +306,7 @@ mod tests {
     fn a_use_tells_two_keys_apart() {
         let other = URL_SAFE_NO_PAD.encode([0xc7; 256]);
         let set = parse(&[key(&json!({})), key(&json!({"use": "enc", "n": other}))]).unwrap();
-        assert!(set.key("k").unwrap().of(Algorithm::Rs256).is_some());
+        assert!(set.key("k").unwrap().of(alg("RS256")).is_some());
         let [skipped] = set.skipped() else { panic!("one is skipped") };
         assert_eq!(skipped.reason, Skip::Use);
         assert_eq!(skipped.kid, Some(log::digest_of("k")));
@@ -341,13 +330,13 @@ mod tests {
     fn a_kid_may_name_one_key_for_each_algorithm() {
         let set = parse(&[key(&json!({})), key(&json!({"alg": "PS256"}))]).unwrap();
         let keys = set.key("k").unwrap();
-        assert!(keys.of(Algorithm::Rs256).is_some() && keys.of(Algorithm::Ps256).is_some());
+        assert!(keys.of(alg("RS256")).is_some() && keys.of(alg("PS256")).is_some());
 
         let other = URL_SAFE_NO_PAD.encode([0xc7; 256]);
         let set = parse(&[key(&json!({})), key(&json!({"alg": null, "n": other}))]).unwrap();
         let keys = set.key("k").unwrap();
-        assert!(keys.of(Algorithm::Rs256).is_none(), "both fit");
-        assert!(keys.of(Algorithm::Rs384).is_some(), "one fits");
+        assert!(keys.of(alg("RS256")).is_none(), "both fit");
+        assert!(keys.of(alg("RS384")).is_some(), "one fits");
     }
 
     #[test]

@@ -1,199 +1,263 @@
-//! One issuer's key set, and the one fetch of it that may be under way.
+//! One issuer's key set, and the one fetch of it that may be in flight.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
-use reqwest::Url;
+use reqwest::{Client, Url};
 use throttle::{Clock, Moment};
 
-use super::fetch::{Fetch, FetchError};
-use super::set::SetError;
-use super::skipped::SkippedLog;
-use super::{HARD_AGE, KeySet, SOFT_AGE};
-use crate::config::Identity;
-use crate::metrics::Fetches;
+use super::Identity;
+use super::fetch::{self, FetchError, Fetches};
+use super::set::{KeySet, Keys, SetError, Skipped};
+use crate::refusal::Refusal;
 
-/// How long a failed fetch keeps the next one away.
+/// Age from which the next request refreshes a set.
+pub(super) const SOFT_AGE: Duration = Duration::from_secs(10 * 60);
+
+/// Age from which a set is not served any more.
+pub(super) const HARD_AGE: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Age from which a failed signature makes the set be fetched again.
+pub(super) const DOUBT_AGE: Duration = Duration::from_secs(60);
+
+/// Pause after a failed fetch.
 pub(super) const PENALTY: Duration = Duration::from_secs(1);
 
-/// The same while an older set is served: each try may cost its request some time.
+/// The same while an older set is served, because each attempt may delay its request.
 const PENALTY_WITH_A_SET: Duration = Duration::from_secs(30);
 
-/// Unknown kids cause one fetch in this time, and up to `UNKNOWN_BURST` at once after a pause. A set
-/// that is younger counts as complete.
+/// Interval of fetches for unknown kids. A set that is younger counts as complete.
 pub(super) const UNKNOWN_EVERY: Duration = Duration::from_secs(10);
+
+/// Fetches for unknown kids that are possible at once after a pause.
 const UNKNOWN_BURST: usize = 4;
 
-/// The time after which the whole burst is available again.
+/// Time after which the whole burst is available again.
 const UNKNOWN_PAUSE: Duration = Duration::from_secs(40);
 
-/// How many kids that were taken back are remembered.
+/// Most withdrawn kids that are remembered.
 const MAX_WITHDRAWN: usize = 100;
 
-/// How long a request that has its key waits for the refresh that it begins.
+/// Most skipped keys that are logged for one issuer.
+const MAX_LOGGED: usize = 200;
+
+/// Longest wait of a request that has its key for a refresh that it starts.
 const REFRESH_BUDGET: Duration = Duration::from_millis(250);
 
-/// How long it waits for one that another request has begun: enough to take up what has arrived.
+/// Longest such wait for a refresh that another request started: enough to receive a response
+/// that has arrived.
 const JOIN_BUDGET: Duration = Duration::from_millis(25);
 
-/// From this age on a fetch under way is given up: it froze with the execution environment, and
-/// whatever it waits for is gone. Twice the longest time that a fetch takes.
+/// Age from which a fetch in flight is abandoned: it froze with the execution environment, and its
+/// connection is dead. Twice the longest duration of a fetch.
 pub(super) const LOST: Duration = Duration::from_secs(3);
 
-/// How long bundled keys are served before the first refresh. They are as old as the deployment,
-/// so that a key which was withdrawn since may be among them.
+/// Time for which bundled keys are served before the first refresh. They are as old as the
+/// deployment, so a key that was withdrawn since may be among them.
 pub(super) const BUNDLE_TRUST: Duration = Duration::from_secs(60);
 
-/// One issuer's key set and what is known of its endpoint.
-pub(super) struct Source<C> {
+/// One issuer's key set, with the state of its endpoint.
+pub(crate) struct KeySource<C> {
     identity: Identity,
-    fetch: Fetch,
+    client: Client,
     fetches: Arc<Fetches>,
     clock: C,
-    /// The set in use. Held for the moment of a copy alone, never over an await.
-    current: RwLock<Option<Arc<Held>>>,
+    /// Never held over an await.
     state: Mutex<State>,
 }
 
-/// A set, and since when it is held.
-pub(super) struct Held {
-    pub(super) set: KeySet,
+/// A set in use.
+struct Held {
+    set: Arc<KeySet>,
     since: Moment,
-    /// The kids that the sets before had, and this one has not.
+    /// The kids of earlier sets that this one lacks.
     withdrawn: HashSet<String>,
-    /// How old it counts as when it comes.
+    /// Age of the set when it came.
     head_start: Duration,
     bundled: bool,
 }
 
-/// Why a fetch is wanted.
+/// Reason to want a fetch.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Want {
+enum Want {
     /// There is no set that may be served.
     Set,
-    /// The key is there, but its set is old; it is served all the same.
+    /// The set has the key but is old; it is served in any case.
     Fresher,
-    /// The set may be served, but has no such kid.
+    /// The set may be served but lacks the kid.
     Kid,
-    /// The key is there, but a signature by it failed.
+    /// The set has the key, but a signature failed.
     Doubt,
 }
 
-/// The state of the set in use after a request wanted a fetch.
+/// State of the set after a request wanted a fetch.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// The set is as new as the request needs: a kid that it lacks is not the issuer's.
-    Asked,
+enum Standing {
+    /// The set is as new as the request needs, so a kid that it lacks is not the issuer's.
+    Complete,
     /// The last fetch failed, so a kid that the set lacks may be the issuer's.
     Failing,
 }
 
 #[derive(Default)]
 struct State {
+    held: Option<Arc<Held>>,
     flight: Option<Flight>,
-    /// How many fetches have begun.
+    /// The number of fetches so far.
     flights: u64,
-    /// The last failed fetch; none since one succeeded.
+    /// Time of the last fetch if it failed.
     failed: Option<Moment>,
     /// The last fetches for unknown kids, at most `UNKNOWN_BURST`, the oldest first.
     unknown: VecDeque<Moment>,
-    skipped: SkippedLog,
+    logged: HashSet<Skipped>,
 }
 
-/// A fetch under way. It moves only while a request waits for it, and is here so that none is
-/// lost when a request stops waiting: the next one takes it up where it is.
+/// A fetch in flight.
+///
+/// It advances only while a request waits for it. It is stored here so that the next request can
+/// continue it if this one stops waiting.
 struct Flight {
     number: u64,
     began: Moment,
-    landing: Shared<BoxFuture<'static, ()>>,
+    landing: Landing,
 }
 
-/// What a request that wants a fetch may do.
+type Landing = Shared<BoxFuture<'static, ()>>;
+
+/// The next step of a request that wants a fetch.
 enum Turn {
-    /// Wait for this one, for so long at most.
-    Wait(Shared<BoxFuture<'static, ()>>, Option<Duration>),
-    /// Go on without.
+    /// Wait for this fetch, if there is a bound for at most that time.
+    Wait(Landing, Option<Duration>),
+    /// Go on without a fetch.
     Leave(Standing),
 }
 
-impl<C: Clock + Clone> Source<C> {
-    pub(super) fn new(identity: Identity, fetch: Fetch, fetches: Arc<Fetches>, clock: C) -> Self {
-        let since = clock.moment();
-        let head_start = SOFT_AGE.saturating_sub(BUNDLE_TRUST);
-        let bundle = identity
-            .bundle
-            .as_ref()
-            .map(|bundle| Held {
-                set: bundle.keys(),
-                since,
-                withdrawn: HashSet::new(),
-                head_start,
-                bundled: true,
-            })
-            .map(Arc::new);
+impl<C: Clock + Clone> KeySource<C> {
+    /// Prepares a key set that `client` will fetch. Finished fetches are added to `fetches`.
+    pub(crate) fn new(
+        identity: Identity,
+        client: Client,
+        fetches: Arc<Fetches>,
+        clock: C,
+    ) -> Arc<Self> {
         let mut state = State::default();
-        if let Some(held) = &bundle {
-            state.skipped.tell(&identity.iss, held.set.skipped());
+        if let Some(bundle) = &identity.bundle {
+            state.log_skipped(&identity.iss, bundle.0.skipped());
+            state.held = Some(Arc::new(Held {
+                set: Arc::clone(&bundle.0),
+                since: clock.moment(),
+                withdrawn: HashSet::new(),
+                head_start: SOFT_AGE.saturating_sub(BUNDLE_TRUST),
+                bundled: true,
+            }));
         }
-        let (current, state) = (RwLock::new(bundle), Mutex::new(state));
-        Self { identity, fetch, fetches, clock, current, state }
+        Arc::new(Self { identity, client, fetches, clock, state: Mutex::new(state) })
     }
 
-    pub(super) const fn identity(&self) -> &Identity {
+    /// The issuer's name and the source of its keys.
+    pub(crate) const fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// The set in use, however old.
-    pub(super) fn held(&self) -> Option<Arc<Held>> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Fetches the set if the first token will surely need it; a failure is left to that token.
+    ///
+    /// Bundled keys are a set already.
+    pub(crate) async fn prefetch(self: &Arc<Self>) {
+        if self.identity.prefetch {
+            self.refresh(Want::Set, None).await;
+        }
     }
 
-    /// The set in use, where it may be served.
-    pub(super) fn usable(&self) -> Option<Arc<Held>> {
-        self.held().filter(|held| self.age(held) < HARD_AGE)
+    /// Returns the keys of a kid, and fetches the set first if that is due.
+    ///
+    /// # Errors
+    ///
+    /// `key` for a kid that the issuer does not publish; `unavailable` if the set cannot be
+    /// fetched and the one in use is too old or lacks the kid.
+    pub(crate) async fn key(self: &Arc<Self>, kid: &str) -> Result<Arc<Keys>, Refusal> {
+        let held = self.held();
+        let want = match held.as_ref().map(|held| (self.age_of(held), held.set.key(kid))) {
+            Some((age, Some(keys))) if age < SOFT_AGE => return Ok(keys),
+            Some((age, Some(_))) if age < HARD_AGE => Want::Fresher,
+            Some((age, None)) if age < HARD_AGE => Want::Kid,
+            _ => Want::Set,
+        };
+        let standing = self.refresh(want, held.as_ref()).await;
+
+        let unavailable = Refusal::unavailable("the issuer's keys are unavailable");
+        let held = self.usable().ok_or(unavailable)?;
+        if let Some(keys) = held.set.key(kid) {
+            return Ok(keys);
+        }
+        // The key may have come with a rotation that cannot be seen now.
+        let may_exist = standing == Standing::Failing
+            && self.age_of(&held) >= UNKNOWN_EVERY
+            && !held.withdrawn.contains(kid);
+        Err(if may_exist { unavailable } else { Refusal::key("the issuer publishes no such key") })
     }
 
-    /// The age of a set. Keys that come from the configuration alone do not age.
-    pub(super) fn age(&self, held: &Held) -> Duration {
+    /// Returns the keys of a kid again if they may differ from `failed`, whose signature failed.
+    ///
+    /// `None` if the set is young, cannot be fetched, or was not replaced.
+    pub(crate) async fn again(
+        self: &Arc<Self>,
+        kid: &str,
+        failed: &Arc<Keys>,
+    ) -> Option<Arc<Keys>> {
+        let held = self.held()?;
+        if self.age_of(&held) >= DOUBT_AGE {
+            self.refresh(Want::Doubt, Some(&held)).await;
+        }
+        self.usable()?.set.key(kid).filter(|keys| !Arc::ptr_eq(keys, failed))
+    }
+
+    /// Age of the set in use.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.held().map(|held| self.age_of(&held))
+    }
+
+    fn held(&self) -> Option<Arc<Held>> {
+        self.state().held.clone()
+    }
+
+    /// The set in use, if it may be served.
+    fn usable(&self) -> Option<Arc<Held>> {
+        self.held().filter(|held| self.age_of(held) < HARD_AGE)
+    }
+
+    /// Age of a set. Keys that come from the configuration alone do not age.
+    fn age_of(&self, held: &Held) -> Duration {
         if self.identity.jwks_uri.is_none() {
             return Duration::ZERO;
         }
         self.since(held.since).saturating_add(held.head_start)
     }
 
-    /// Fetches a set where that is allowed now; leaves the old one where it fails.
+    /// Fetches a set if that is allowed now, and keeps the old one if it fails.
     ///
-    /// `seen` is the set that didn't do.
-    pub(super) async fn refresh(
-        self: &Arc<Self>,
-        want: Want,
-        seen: Option<&Arc<Held>>,
-    ) -> Standing {
-        let Some(address) = &self.identity.jwks_uri else { return Standing::Asked };
+    /// `seen` is the set that did not suffice.
+    async fn refresh(self: &Arc<Self>, want: Want, seen: Option<&Arc<Held>>) -> Standing {
+        let Some(address) = &self.identity.jwks_uri else { return Standing::Complete };
         match self.turn(want, seen, address) {
             Turn::Leave(standing) => return standing,
             Turn::Wait(landing, None) => landing.await,
             Turn::Wait(landing, Some(budget)) => {
-                // Out of time: the old set is served, and the fetch stays where it is.
+                // Out of time: the old set is served, and the fetch stays in flight.
                 let _ = tokio::time::timeout(budget, landing).await;
             }
         }
-        if self.state().failed.is_some() { Standing::Failing } else { Standing::Asked }
+        if self.state().failed.is_some() { Standing::Failing } else { Standing::Complete }
     }
 
+    /// Decides between starting a fetch, joining one, and going on without.
     fn turn(self: &Arc<Self>, want: Want, seen: Option<&Arc<Held>>, address: &Url) -> Turn {
         let mut state = self.state();
-        // Somebody else may have fetched since.
-        let unchanged = match (seen, &self.held()) {
-            (None, None) => true,
-            (Some(seen), Some(held)) => Arc::ptr_eq(seen, held),
-            _ => false,
-        };
-        if !unchanged {
-            return Turn::Leave(Standing::Asked);
+        if seen.map(Arc::as_ptr) != state.held.as_ref().map(Arc::as_ptr) {
+            // Another request has replaced the set since.
+            return Turn::Leave(Standing::Complete);
         }
         let budget = |budget| (want == Want::Fresher).then_some(budget);
         if let Some(flight) = &state.flight {
@@ -202,7 +266,7 @@ impl<C: Clock + Clone> Source<C> {
                 return Turn::Wait(flight.landing.clone(), budget(JOIN_BUDGET));
             }
             let issuer = self.identity.iss.as_str();
-            tracing::warn!(issuer, "a fetch of a key set was lost, and is begun again");
+            tracing::warn!(issuer, "a fetch of a key set was lost and is started again");
             self.fetches.note(took, false);
             state.flight = None;
         }
@@ -211,25 +275,25 @@ impl<C: Clock + Clone> Source<C> {
         if state.failed.is_some_and(|failed| self.since(failed) < penalty) {
             return Turn::Leave(Standing::Failing);
         }
-        // An old set is fetched again anyway, and then it is a young one or the endpoint fails.
+        // An old set is due for a fetch without the budget, unless the endpoint fails.
         let failing = state.failed.is_some();
-        let due = !failing && seen.is_some_and(|held| self.age(held) >= SOFT_AGE);
+        let due = !failing && seen.is_some_and(|held| self.age_of(held) >= SOFT_AGE);
         if want == Want::Kid && !due && !state.take_unknown(self.clock.moment()) {
-            // Without a failure since, the last fetch for an unknown kid has brought a young set.
-            return Turn::Leave(if failing { Standing::Failing } else { Standing::Asked });
+            // If it does not fail, the last fetch for an unknown kid has brought a young set.
+            return Turn::Leave(if failing { Standing::Failing } else { Standing::Complete });
         }
-        let landing = self.begin(&mut state, address.clone());
+        let landing = self.start(&mut state, address.clone());
         Turn::Wait(landing, budget(REFRESH_BUDGET))
     }
 
-    /// Begins a fetch, which lands by itself once it is waited for long enough.
-    fn begin(self: &Arc<Self>, state: &mut State, address: Url) -> Shared<BoxFuture<'static, ()>> {
+    /// Starts a fetch, which stores its own result.
+    fn start(self: &Arc<Self>, state: &mut State, address: Url) -> Landing {
         state.flights = state.flights.saturating_add(1);
         let (number, began) = (state.flights, self.clock.moment());
-        // Weak: the fetch is kept in the very source that it lands in.
-        let (source, fetch) = (Arc::downgrade(self), self.fetch.clone());
+        // Weak, because the source stores the fetch.
+        let (source, client) = (Arc::downgrade(self), self.client.clone());
         let landing = async move {
-            let fetched = fetch.key_set(&address).await;
+            let fetched = fetch::key_set(&client, &address).await;
             if let Some(source) = source.upgrade() {
                 source.land(number, fetched);
             }
@@ -239,10 +303,10 @@ impl<C: Clock + Clone> Source<C> {
         landing
     }
 
-    /// Takes what a fetch brought.
+    /// Stores the result of a fetch.
     fn land(&self, number: u64, fetched: Result<KeySet, FetchError>) {
         let mut state = self.state();
-        // One that was given up has been told of, and a later one knows better.
+        // The result of an abandoned fetch is ignored.
         let Some(flight) = state.flight.take_if(|flight| flight.number == number) else { return };
         self.fetches.note(self.since(flight.began), fetched.is_ok());
         let issuer = self.identity.iss.as_str();
@@ -251,10 +315,10 @@ impl<C: Clock + Clone> Source<C> {
             Err(FetchError::Set(SetError::NoKey(skipped))) => skipped,
             Err(_) => &[],
         };
-        state.skipped.tell(issuer, skipped);
+        state.log_skipped(issuer, skipped);
         let set = match fetched {
             Ok(set) => set,
-            Err(error) if error.is_absence() && self.may_be_absent() => KeySet::default(),
+            Err(error) if error.is_absence() && self.may_be_absent(&state) => KeySet::default(),
             Err(error) => {
                 state.failed = Some(self.clock.moment());
                 tracing::warn!(issuer, %error, "key set can't be fetched");
@@ -266,20 +330,24 @@ impl<C: Clock + Clone> Source<C> {
         if set.is_cut() {
             tracing::warn!(issuer, "the key set has more keys than are read: the last are unknown");
         }
-        let before = self.held();
-        let withdrawn = before.iter().flat_map(|held| held.set.kids().chain(held.withdrawn()));
-        let withdrawn = withdrawn.filter(|kid| set.key(kid).is_none()).take(MAX_WITHDRAWN);
-        let withdrawn = withdrawn.map(str::to_owned).collect();
-        let (since, head_start) = (self.clock.moment(), Duration::ZERO);
-        let held = Held { set, since, withdrawn, head_start, bundled: false };
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(held));
+        let before = state.held.iter();
+        let kids = before
+            .flat_map(|held| held.set.kids().chain(held.withdrawn.iter().map(String::as_str)));
+        let withdrawn = kids.filter(|kid| set.key(kid).is_none()).take(MAX_WITHDRAWN);
+        state.held = Some(Arc::new(Held {
+            withdrawn: withdrawn.map(str::to_owned).collect(),
+            set: Arc::new(set),
+            since: self.clock.moment(),
+            head_start: Duration::ZERO,
+            bundled: false,
+        }));
     }
 
-    /// Whether nobody may have switched to this name of the issuer: then it has no keys, which is
-    /// no outage. Where it had keys once, their absence is one.
-    fn may_be_absent(&self) -> bool {
-        let had_keys = |held: &Arc<Held>| held.set.len() > 0 && !held.bundled;
-        !self.identity.prefetch && !self.held().as_ref().is_some_and(had_keys)
+    /// Returns true if the issuer may not have switched to this name yet: it then has no keys,
+    /// which is not an outage. If it had keys before, their absence is an outage.
+    fn may_be_absent(&self, state: &State) -> bool {
+        let had_keys = state.held.as_ref().is_some_and(|held| held.set.len() > 0 && !held.bundled);
+        !self.identity.prefetch && !had_keys
     }
 
     fn since(&self, moment: Moment) -> Duration {
@@ -291,20 +359,8 @@ impl<C: Clock + Clone> Source<C> {
     }
 }
 
-impl Held {
-    /// The kids that were taken back.
-    fn withdrawn(&self) -> impl Iterator<Item = &str> {
-        self.withdrawn.iter().map(String::as_str)
-    }
-
-    /// Whether a set before had this kid: its issuer has taken the key back.
-    pub(super) fn has_withdrawn(&self, kid: &str) -> bool {
-        self.withdrawn.contains(kid)
-    }
-}
-
 impl State {
-    /// Takes one fetch out of the budget for unknown kids, if there is one left.
+    /// Takes one fetch from the budget for unknown kids, if one is left.
     fn take_unknown(&mut self, now: Moment) -> bool {
         let is_due = self.unknown.back().is_none_or(|last| now.since(*last) >= UNKNOWN_EVERY);
         let has_burst = self.unknown.len() < UNKNOWN_BURST
@@ -317,5 +373,16 @@ impl State {
         }
         self.unknown.push_back(now);
         true
+    }
+
+    /// Logs each skipped key once.
+    fn log_skipped(&mut self, issuer: &str, skipped: &[Skipped]) {
+        for one in skipped {
+            if self.logged.len() >= MAX_LOGGED || !self.logged.insert(one.clone()) {
+                continue;
+            }
+            let (key, reason) = (&*one.key, one.reason);
+            tracing::info!(issuer, key, kid = one.kid.as_deref(), %reason, "key skipped");
+        }
     }
 }

@@ -135,7 +135,7 @@ fn turned_off_there_are_none() {
 
 #[test]
 fn more_fetches_than_a_line_holds_are_not_told() {
-    let fetches = Fetches::default();
+    let fetches = crate::jwks::Fetches::default();
     for _ in 0..=MAX_VALUES {
         fetches.note(Duration::from_millis(1), true);
     }

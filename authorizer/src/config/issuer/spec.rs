@@ -299,7 +299,7 @@ fn listed(names: Option<Names>) -> Vec<String> {
 }
 
 fn algorithms(written: Option<Vec<Algorithm>>) -> Result<Vec<Algorithm>, String> {
-    let algorithms = written.unwrap_or_else(|| vec![Algorithm::default()]);
+    let algorithms = written.unwrap_or_else(|| vec![Algorithm::RS256]);
     if algorithms.is_empty() {
         return Err("an empty list of `algorithms` lets nobody in: name one, or remove it".into());
     }
