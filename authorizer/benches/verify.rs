@@ -1,9 +1,9 @@
-//! What does a token cost, beside the signature that nobody can do without?
+//! Cost of a token, beside a bare signature and plain `jsonwebtoken`.
 //!
-//! `bare AWS-LC` is the limit: RSA-2048 with SHA-256 by a parsed key, over what was signed. Against
-//! it stand a plain `jsonwebtoken::decode` and the verifier itself, with the system's clock: a
-//! token that it has not seen, one that it has, and some that it refuses before the signature.
-//! The token is one of Cognito's for a machine client in form and length.
+//! `bare AWS-LC` is the lower limit: RSA-2048 with SHA-256 by a parsed key. Plain
+//! `jsonwebtoken::decode` parses the key for each token, and so does the verifier. The verifier
+//! runs with the system's clock on a new token, a cached one, and some that it refuses before the
+//! signature. The token has the form and length of Cognito's for a machine client.
 //!
 //! `cargo bench -p authorizer --bench verify`
 
@@ -28,7 +28,7 @@ use throttle::{Clock, ManualClock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-/// How many tokens are signed: none is shown to a verifier twice.
+/// Number of signed tokens: a verifier sees none twice.
 const TOKENS: usize = 500;
 
 const KID: &str = "tR2MBvx0mHMWxKkUtmUUfZ6uyzlyq4tVvN9iDmLdJAw=";

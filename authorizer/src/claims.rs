@@ -100,10 +100,10 @@ impl Claims {
         &self.checks.issuer
     }
 
-    /// A name of this token's, told apart from the same name of another issuer: `issuer#name`.
+    /// Returns `issuer#name`, which differs from the same name of another issuer.
     ///
-    /// Buckets and revocations are kept by such names, so that two issuers' equal subjects share
-    /// neither. An issuer's name holds no `#`, so that no two pairs make one text.
+    /// Buckets and revocations have such names, so two issuers' equal subjects share neither. An
+    /// issuer's name never contains `#`.
     #[must_use]
     pub fn qualified(&self, name: &str) -> String {
         format!("{}#{name}", self.issuer())
@@ -138,7 +138,7 @@ impl Claims {
         self.times.began(&self.checks)
     }
 
-    /// The token's own name, where it has one.
+    /// The token's own name, if it has one.
     #[must_use]
     pub fn jti(&self) -> Option<&str> {
         self.text("jti")
@@ -259,11 +259,10 @@ fn has<'a>(held: impl FnOnce() -> Option<Vec<&'a str>>, any: &[String], all: &[S
     (any.is_empty() || any.iter().any(holds)) && all.iter().all(holds)
 }
 
-/// Checks that the token may be used by whoever bears it.
+/// Refuses a token that is bound to a key, unless the configuration accepts it.
 ///
-/// `cnf` binds it to a key that the caller must prove to hold (RFC 7800; DPoP, RFC 9449; mutual
-/// TLS, RFC 8705). The proof is not checked here, so such a token is accepted only by a word in
-/// the configuration.
+/// `cnf` names the key, and the caller must prove to hold it (RFC 7800; DPoP, RFC 9449; mutual TLS,
+/// RFC 8705). This proof is not checked here.
 fn check_binding(members: &Map<String, Value>, checks: &Checks) -> Result<(), Refusal> {
     match (members.get("cnf"), checks.bound_tokens) {
         (None, _) | (Some(Value::Object(_)), BoundTokens::Accept) => Ok(()),
@@ -271,7 +270,7 @@ fn check_binding(members: &Map<String, Value>, checks: &Checks) -> Result<(), Re
     }
 }
 
-/// Checks the claims that names are made of; null counts as absent.
+/// Checks the claims that become names; null counts as absent.
 fn check_names(members: &Map<String, Value>, checks: &Checks) -> Result<(), Refusal> {
     let named = |claim: &str, most: usize| match members.get(claim) {
         Some(Value::String(name)) => Some(is_name(name) && name.len() <= most),

@@ -177,7 +177,8 @@ impl Config {
         if clients.is_empty() {
             return Err(error("an empty client list lets nobody in: name a client".into()));
         }
-        let issuer = IssuerSpec::of_pool(pool, clients).resolve().map_err(error)?;
+        let issuer =
+            IssuerSpec::of_pool(pool, clients).and_then(IssuerSpec::resolve).map_err(error)?;
         let rule: RuleSpec =
             toml::from_str(OPEN_RULE).map_err(|found| error(one_line(found.message())))?;
         let rules = Rules::compile(vec![rule]).map_err(|found| error(found.to_string()))?;

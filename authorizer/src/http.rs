@@ -66,7 +66,7 @@ mod tests {
         url
     }
 
-    /// What the SDK makes of a look-up that is sent by this client.
+    /// Looks up a plan through the SDK by this client.
     async fn look_up(url: &str) -> Result<bool, StoreError> {
         let connect = Connect::emulator(url).http_client(table());
         let connect = connect.operation_timeout(Duration::from_millis(500));

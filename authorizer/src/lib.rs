@@ -15,6 +15,7 @@
 mod algorithm;
 mod claims;
 mod config;
+mod digest;
 mod event;
 mod handler;
 mod holder;

@@ -5,9 +5,7 @@
 mod lines;
 
 use std::str::FromStr as _;
-use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
@@ -15,6 +13,7 @@ use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+pub(crate) use crate::digest::digest_of;
 use lines::{Lines, REQUEST};
 
 /// Sends logs to standard output as JSON; the level is `AWS_LAMBDA_LOG_LEVEL`, else INFO.
@@ -107,18 +106,6 @@ fn targets(level: LevelFilter) -> Targets {
         .with_targets(["authorizer", "policy", "throttle"].map(|name| (name, level)))
         // Whether a request's line is wanted is known where it is made.
         .with_target(REQUEST, LevelFilter::ERROR)
-}
-
-/// Eight hexadecimal digits that stand for a name in the log: enough to find equal ones.
-pub(crate) fn digest_of(name: &str) -> Arc<str> {
-    let digest = digest(&SHA256, name.as_bytes());
-    let mut halves = digest.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let digits: [u8; 8] = std::array::from_fn(|_| match halves.next() {
-        Some(half @ 0..10) => b'0' + half,
-        Some(half) => b'a' - 10 + half,
-        None => b'0',
-    });
-    str::from_utf8(&digits).unwrap_or_default().into()
 }
 
 /// What is logged on this thread, through the real subscriber, until it is dropped.

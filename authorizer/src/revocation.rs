@@ -23,10 +23,10 @@ use crate::claims::Claims;
 use crate::config::{RevocationConfig, RevocationFailure};
 use crate::refusal::Refusal;
 
-/// How many tokens' answers are kept.
+/// Most tokens whose answers are cached.
 const MAX_KEPT: u64 = 4_096;
 
-/// Looks up whether tokens were revoked.
+/// Looks up the revocations of tokens.
 pub struct Revocations<C> {
     table: table::Revocations,
     config: RevocationConfig,
@@ -34,15 +34,15 @@ pub struct Revocations<C> {
     clock: C,
 }
 
-/// What was found out about one token, and at what cost.
+/// The result of one look-up, and its duration.
 #[derive(Debug)]
 pub struct Check {
-    /// By what the token was revoked, if it was.
+    /// The kind of revocation, if the token is revoked.
     ///
-    /// `unavailable` or `config` where the table can't be asked and `failure` is `closed`; what
-    /// can't pass by itself (no such table, no right to read it, a damaged item) closes always.
+    /// `unavailable` if the table is unavailable and `failure` is `closed`; `config` for an error
+    /// that does not pass by itself (no such table, no permission, a damaged item).
     pub outcome: Result<Option<RevocationKind>, Refusal>,
-    /// How long the table was asked; none where an answer was kept, or another request asked.
+    /// Duration of the call to the table; `None` if the answer was cached or shared.
     pub asked: Option<Duration>,
 }
 
@@ -60,16 +60,16 @@ impl<C: Clock> Revocations<C> {
         Self { table, config, kept, clock }
     }
 
-    /// Opens the connection to the table: one consistent read of an item that isn't there.
+    /// Opens the connection to the table by reading an item that does not exist.
     ///
     /// # Errors
     ///
-    /// The table can't be asked now; a request that needs it will ask again.
+    /// The table is unavailable; a request that needs it will try again.
     pub async fn warm(&self) -> Result<(), StoreError> {
         Ok(self.table.get_many(&[Revocable::token("", "")]).await.map(drop)?)
     }
 
-    /// Looks up whether a token was revoked.
+    /// Looks up the revocations of a token.
     pub async fn check(&self, claims: &Claims) -> Check {
         let (asked, started) = (AtomicBool::new(false), self.clock.monotonic());
         let found = self.found(targets(claims), &asked).await;
@@ -117,14 +117,14 @@ impl<C: Clock> Revocations<C> {
     }
 }
 
-/// What stands for all of these together.
+/// Returns the cache key of all of these together.
 fn name_of(targets: &[Revocable]) -> Vec<u8> {
     let parts =
         targets.iter().flat_map(|one| [one.kind().name().as_bytes(), one.digest().as_ref()]);
     parts.flatten().copied().collect()
 }
 
-/// All that can revoke a token: at most four items.
+/// Returns all that can revoke a token: at most four items.
 fn targets(claims: &Claims) -> Vec<Revocable> {
     let issuer = claims.issuer();
     let mut targets = Vec::new();

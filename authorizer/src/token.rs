@@ -85,7 +85,7 @@ impl<'a> Compact<'a> {
         if token.len() > MAX_TOKEN {
             return Err(Refusal::malformed("the token is too long"));
         }
-        let three_parts = Refusal::malformed("the token does not have three parts");
+        let three_parts = Refusal::malformed("the token has not three parts");
         let (signed, signature) = token.rsplit_once('.').ok_or(three_parts)?;
         let (header, payload) = signed.split_once('.').ok_or(three_parts)?;
         if payload.contains('.') {

@@ -9,9 +9,9 @@ use throttle::Clock;
 
 use crate::claims::Claims;
 use crate::config::{Checks, Issuer};
+use crate::digest::digest_of;
 use crate::http::{self, ClientError};
 use crate::jwks::{Fetches, KeySource, Keys};
-use crate::log;
 use crate::refusal::{Code, Refusal};
 use crate::token::{Compact, Header};
 use crate::token_cache::{self, TokenCache, Verified};
@@ -125,7 +125,7 @@ impl<C: Clock + Clone> Verifier<C> {
         }
 
         let header = Header::check(&token.header()?)?;
-        seen.kid = Some(log::digest_of(&header.kid));
+        seen.kid = Some(digest_of(&header.kid));
         let signature = token.signature()?;
         let payload = token.payload()?;
 
@@ -163,7 +163,7 @@ impl<C: Clock + Clone> Verifier<C> {
     ) -> Result<Option<Arc<Claims>>, Refusal> {
         let Some(verified) = self.cache.get(cache_key) else { return Ok(None) };
         let Verified { claims, kid, keys, algorithm, .. } = &*verified;
-        *seen = Seen { kid: Some(log::digest_of(kid)), lookup: Lookup::Hit };
+        *seen = Seen { kid: Some(digest_of(kid)), lookup: Lookup::Hit };
         let issuer = self.issuer(claims.text("iss").unwrap_or_default())?;
         let current = issuer.keys.key(kid).await?;
         if current.of(*algorithm) != keys.of(*algorithm) {
@@ -189,7 +189,7 @@ impl<C: Clock + Clone> Verifier<C> {
     }
 }
 
-/// What is logged of a token, whatever the outcome.
+/// The part of a [`Verification`] that is known before the outcome.
 struct Seen {
     kid: Option<Arc<str>>,
     lookup: Lookup,

@@ -21,15 +21,15 @@ enum Kind {
 /// Checks the kind, the client and the audience; returns the claim that names the client.
 pub(super) fn check<'c>(
     members: &Map<String, Value>,
-    marked: bool,
+    is_access_token: bool,
     checks: &'c Checks,
 ) -> Result<&'c str, Refusal> {
-    let kind = kind(members, marked, checks)?;
+    let kind = kind(members, is_access_token, checks)?;
     let client = client_claim(members, kind, checks);
     let named = client_of(members, client);
     let fits = match (&checks.clients, member(members, client)) {
         (None | Some(Accepted::Any), None) => true,
-        // It names an audience then, and is judged as one below.
+        // The claim names an audience, which is checked below.
         (None, Some(_)) if client == AUDIENCE => true,
         (None, Some(_)) => named.is_some(),
         (Some(clients), _) => named.is_some_and(|name| clients.has(name)),
@@ -46,7 +46,7 @@ pub(super) fn check<'c>(
     let is_own = kind == Kind::Access && named.is_some() && client_of(members, AUDIENCE) == named;
     let is_unbound = audience.is_none() || is_own;
     let fits = match &checks.audiences {
-        // RFC 7519 section 4.1.3: an audience that is not ours must be refused; none is ours here.
+        // RFC 7519 section 4.1.3: any other audience must be refused, and none is configured.
         None => is_unbound,
         Some(accepted) if accepts(accepted, audience) => true,
         Some(Accepted::Any) => audience.is_none(),
@@ -81,17 +81,21 @@ fn member<'m>(members: &'m Map<String, Value>, claim: &str) -> Option<&'m Value>
 /// A security event (RFC 8417 section 2.2) is not a token that grants access, though some look much
 /// like an ID token: the logout token of OpenID Connect's back-channel logout, for example, which
 /// an issuer hands to every client.
-fn kind(members: &Map<String, Value>, marked: bool, checks: &Checks) -> Result<Kind, Refusal> {
+fn kind(
+    members: &Map<String, Value>,
+    is_access_token: bool,
+    checks: &Checks,
+) -> Result<Kind, Refusal> {
     let another = Err(Refusal::claim("the token is for another use"));
     if members.get("events").is_some_and(Value::is_object) {
         return another;
     }
     let kind = match members.get("token_use") {
         Some(said) if said == "access" => Kind::Access,
-        Some(said) if said == "id" && !marked => Kind::Id,
+        Some(said) if said == "id" && !is_access_token => Kind::Id,
         Some(_) => return another,
         None if checks.cognito => return another,
-        None if marked => Kind::Access,
+        None if is_access_token => Kind::Access,
         None => Kind::Unsaid,
     };
     match (checks.token_use, kind) {

@@ -1,4 +1,4 @@
-//! A token's claims as rules see them: the issuer, the client, scopes and groups apart.
+//! The caller that rules see: issuer, client, scopes and groups of a token.
 
 use policy::{Caller, is_elsewhere, looks_like_list};
 use serde_json::{Map, Value};
@@ -66,11 +66,11 @@ pub(super) fn caller<'a>(
     }
 }
 
-/// The caller that rules would see behind a good token with these claims; nothing is verified.
+/// Returns the caller that rules would see in a valid token with these claims.
 ///
-/// For an operator who asks what rules say of somebody, never for a request. The issuer is the
-/// one that `iss` names; without `iss` it is the only one that there is. The client is what the
-/// issuer's `client_claim` says, or `aud` of an ID token and of claims without the other.
+/// Nothing is verified: this is for operators who test their rules, never for a request. Without
+/// `iss` the only configured issuer is assumed. The client is in the issuer's `client_claim`, or
+/// in `aud` for an ID token and for claims without a `client_claim`.
 ///
 /// # Errors
 ///

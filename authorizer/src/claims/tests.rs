@@ -615,6 +615,11 @@ fn claims_can_be_asked_for() {
         (json!(true), json!("free"), false),
         (json!(true), json!("1"), false),
         (json!(true), json!([["gold"]]), false),
+        (json!(true), json!(["gold", ["x"]]), false),
+        (json!(true), json!(["gold", {"not": "gold"}]), false),
+        (json!(true), json!(["gold", null]), false),
+        (json!(true), json!(["gold", 1]), false),
+        (json!(true), json!([1, 2]), true),
         (json!(true), json!({"gold": 1}), false),
         (json!(true), json!(null), false),
     ] {

@@ -23,7 +23,7 @@ pub(super) use spec::IssuerSpec;
 pub struct Issuer {
     /// Each spelling of `iss` that is taken, with its key set. A Cognito pool has two or more.
     pub identities: Vec<Identity>,
-    /// What a token of this issuer must satisfy.
+    /// The checks on its tokens.
     pub checks: Arc<Checks>,
     /// The longest life of its refresh tokens, in days.
     pub refresh_token_days: u64,
@@ -55,22 +55,22 @@ impl Issuer {
 /// The seconds of a day.
 const DAY: u64 = 86_400;
 
-/// What a token must satisfy besides its signature, and what is read from it.
+/// The checks on a token besides its signature, and the claims to read from it.
 ///
 /// Times are in seconds.
 #[derive(Clone, Debug)]
 pub struct Checks {
-    /// The issuer's own short name, which is part of every name that is made from its tokens.
+    /// The issuer's short name, which is part of every name that is made from its tokens.
     pub issuer: String,
-    /// Whether the issuer is a Cognito pool, whose tokens all say what they are for.
+    /// True for a Cognito pool, whose tokens all state their use.
     pub cognito: bool,
     /// The algorithms that it may sign with; never empty.
     pub algorithms: Vec<Algorithm>,
-    /// Which kind of token is taken.
+    /// The kinds of token that are accepted.
     pub token_use: TokenUse,
-    /// Which applications' tokens are taken; none: `audiences` alone decides.
+    /// The applications whose tokens are accepted; `None`: `audiences` alone decides.
     pub clients: Option<Accepted>,
-    /// Which audiences' tokens are taken; none: only tokens that are bound to no audience.
+    /// The audiences whose tokens are accepted; `None`: only tokens without an audience.
     pub audiences: Option<Accepted>,
     /// The clients whose access tokens may have no audience where `audiences` asks for one.
     pub unbound_clients: Vec<String>,
@@ -117,7 +117,7 @@ pub enum BoundTokens {
     Accept,
 }
 
-/// Which kind of token is taken: Cognito's `token_use`.
+/// Kind of token that is accepted: Cognito's `token_use`.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenUse {
@@ -125,6 +125,6 @@ pub enum TokenUse {
     Access,
     /// ID tokens.
     Id,
-    /// Both, and tokens of issuers whose tokens don't say what they are for.
+    /// Both, and tokens that do not state their use.
     Any,
 }

@@ -1,36 +1,36 @@
-//! The `[revocation]` table: where it is kept which tokens were taken back.
+//! The `[revocation]` table: the DynamoDB table of revoked tokens.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 use table::connect::OPERATION_TIMEOUT;
 
-/// The longest time that an answer may be kept, in seconds.
+/// Longest time that an answer may be cached, in seconds.
 const MAX_CACHE: u64 = 3_600;
 
-/// What `timeout_ms` may be: less is never met, and more outlasts the caller's patience.
+/// Bounds of `timeout_ms`: a call never takes less, and callers do not wait longer.
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=5_000;
 
-/// The `[revocation]` table; where it is absent, nothing is looked up.
+/// The `[revocation]` table. Without it nothing is looked up.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevocationConfig {
     /// The DynamoDB table's name.
     pub table: String,
-    /// What happens while the table can't be reached.
+    /// Treatment of tokens while the table is unavailable.
     #[serde(default)]
     pub failure: RevocationFailure,
-    /// How long an answer is kept, revoked or not, in seconds. Default 60; 0 keeps none.
+    /// Time for which an answer is cached, in seconds. Default 60; 0 caches none.
     cache_seconds: Option<u64>,
-    /// How long one call to the table may take, and as long again to connect first; milliseconds.
+    /// Time-out of one call to the table, and of connecting, in milliseconds.
     timeout_ms: Option<u64>,
 }
 
-/// What happens while the table can't be reached.
+/// Treatment of tokens while the table is unavailable.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum RevocationFailure {
-    /// The request fails, and not as the caller's fault.
+    /// The request fails with 500.
     #[default]
     Closed,
     /// The token counts as not revoked.
@@ -38,13 +38,13 @@ pub enum RevocationFailure {
 }
 
 impl RevocationConfig {
-    /// How long an answer is kept: within this time every environment sees a revocation.
+    /// Time for which an answer is cached; after it every environment sees a revocation.
     #[must_use]
     pub fn cache(&self) -> Duration {
         Duration::from_secs(self.cache_seconds.unwrap_or(60))
     }
 
-    /// How long one call to the table may take; making a connection may take as long.
+    /// Time-out of one call to the table; connecting may take as long again.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout_ms.map_or(OPERATION_TIMEOUT, Duration::from_millis)
@@ -56,8 +56,8 @@ impl RevocationConfig {
         }
         if self.cache_seconds.is_some_and(|seconds| seconds > MAX_CACHE) {
             return Err(format!(
-                "`cache_seconds` must be at most {MAX_CACHE}: so long a token \
-                                that was taken back still passes"
+                "`cache_seconds` must be at most {MAX_CACHE}: a revoked token passes for \
+                 that time"
             ));
         }
         if self.timeout_ms.is_some_and(|timeout| !TIMEOUT_MS.contains(&timeout)) {

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::key::{Key, Skip};
 use crate::algorithm::Algorithm;
+use crate::digest::digest_of;
 use crate::json;
-use crate::log;
 
 /// Most usable keys that are read of a set; Cognito publishes two, and four during a rotation.
 ///
@@ -80,7 +80,7 @@ impl KeySet {
                 Ok(read) => read,
                 Err(reason) => {
                     let kid = jwk.as_ref().and_then(|jwk| jwk.get("kid")?.as_str());
-                    set.skip(log::digest_of(text), kid, reason);
+                    set.skip(digest_of(text), kid, reason);
                     continue;
                 }
             };
@@ -97,7 +97,7 @@ impl KeySet {
                 break;
             }
             usable += 1;
-            same_kid.push(Listed { key, digest: log::digest_of(text) });
+            same_kid.push(Listed { key, digest: digest_of(text) });
         }
         for (kid, listed) in by_kid {
             let keys = set.distinct(&kid, listed);
@@ -129,7 +129,7 @@ impl KeySet {
     /// Adds a skipped key, up to a bound.
     fn skip(&mut self, key: Arc<str>, kid: Option<&str>, reason: Skip) {
         if self.skipped.len() < MAX_KEYS {
-            self.skipped.push(Skipped { key, kid: kid.map(log::digest_of), reason });
+            self.skipped.push(Skipped { key, kid: kid.map(digest_of), reason });
         }
     }
 
@@ -309,7 +309,7 @@ mod tests {
         assert!(set.key("k").unwrap().of(alg("RS256")).is_some());
         let [skipped] = set.skipped() else { panic!("one is skipped") };
         assert_eq!(skipped.reason, Skip::Use);
-        assert_eq!(skipped.kid, Some(log::digest_of("k")));
+        assert_eq!(skipped.kid, Some(digest_of("k")));
     }
 
     #[test]
@@ -317,7 +317,7 @@ mod tests {
         let bad = json!({"kty": "oct", "kid": "secret-kid", "k": "c2VjcmV0LWtleQ"});
         let set = parse(&[bad.clone(), key(&json!({})), json!(1)]).unwrap();
         let [first, second] = set.skipped() else { panic!("two are skipped") };
-        assert_eq!(first.key, log::digest_of(&bad.to_string()));
+        assert_eq!(first.key, digest_of(&bad.to_string()));
         assert_eq!((second.kid.as_ref(), second.reason), (None, Skip::Form));
         let error = parse(&[bad]).unwrap_err().to_string();
         assert!(error.contains("(the first is skipped: it contains a private key)"), "{error}");

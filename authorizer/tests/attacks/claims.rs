@@ -111,6 +111,7 @@ async fn nbf_in_the_future_or_iat_further_than_clocks_differ() {
 async fn issuer_by_suffix_userinfo_case_slash_or_array() {
     let bench = Bench::new().await;
     bench.passes(&bench.token(&json!({}))).await;
+    let asked = bench.endpoint.asked();
     let iss = bench.iss.as_str();
     let host = iss.trim_start_matches("http://");
     for other in [
@@ -143,6 +144,7 @@ async fn issuer_by_suffix_userinfo_case_slash_or_array() {
         let forged = sign(evil(), HEADER, bench.payload(&json!({"iss": other})));
         assert_eq!(bench.code(&forged).await, Some(Code::Claim), "{other}");
     }
+    assert_eq!(bench.endpoint.asked(), asked, "an issuer that is not configured costs no fetch");
 }
 
 #[tokio::test]

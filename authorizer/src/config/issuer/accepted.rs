@@ -1,4 +1,4 @@
-//! Lists of names in an issuer's table: never empty, and "any" only where it is spelled out.
+//! Lists of names in an issuer's table: never empty, and `"any"` only if it is written.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 
-/// How many names one list may hold.
+/// Most names in one list.
 const MAX_NAMES: usize = 1_000;
 
-/// Which clients or audiences are accepted.
+/// The clients or audiences that are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// These; never an empty list.
@@ -19,7 +19,7 @@ pub enum Accepted {
 }
 
 impl Accepted {
-    /// Whether this name is accepted, by its exact text.
+    /// Returns true if exactly this name is accepted.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         match self {
@@ -69,7 +69,7 @@ impl<'de> Visitor<'de> for AcceptedVisitor {
     }
 }
 
-/// A list of names of which none is empty and none stands twice.
+/// A list of distinct names, none of them empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Names(pub(super) Vec<String>);
 
@@ -117,7 +117,7 @@ fn names<'de, A: SeqAccess<'de>>(mut seq: A, noun: &str) -> Result<Vec<String>, 
     Ok(names)
 }
 
-/// Claims that must be there, each with the values of which it must have one.
+/// Required claims, each with the values of which it must have one.
 pub(super) type Required = BTreeMap<String, Vec<Value>>;
 
 /// Reads `{ claim = value }` or `{ claim = [values] }`; texts, whole numbers and booleans.

@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-/// Reads an address that keys are fetched from: https, or http on this machine's loopback.
+/// Parses the address of a key set: https, or http on this machine's loopback.
 pub(super) fn address(text: &str) -> Result<Url, String> {
     let url = parse(text)?;
     match (url.scheme(), url.host_str()) {

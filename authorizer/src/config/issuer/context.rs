@@ -1,11 +1,11 @@
-//! Which claims a backend is told, and under what names.
+//! The claims that a backend receives, and their names there.
 
 use std::collections::BTreeMap;
 
 use serde::de::{self, Deserialize, Deserializer};
 use toml::Spanned;
 
-/// Names that the answer or API Gateway itself gives a meaning.
+/// Names that the response or API Gateway gives a meaning.
 const RESERVED: [&str; 10] = [
     "principalId",
     "integrationLatency",
@@ -19,22 +19,22 @@ const RESERVED: [&str; 10] = [
     "reason",
 ];
 
-/// How many claims may be passed on.
+/// Most claims that may be passed on.
 const MAX_ENTRIES: usize = 32;
 
 /// The longest name of an entry, in bytes.
 const MAX_NAME: usize = 64;
 
-/// The claims that are passed on: pairs of a name and a claim, in the order of the file.
+/// The claims to pass on: pairs of a name and a claim, in the order of the file.
 ///
-/// Each claim stands once at most, so that all values together are no longer than the token.
+/// No claim is duplicated, so all values together are at most as long as the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Context(pub(super) Vec<(String, String)>);
 
 impl Context {
-    /// What a backend is told unless the configuration says otherwise.
+    /// Returns the default context.
     ///
-    /// The issuer is part of it: another's equal `sub` is somebody else.
+    /// It includes the issuer, because the same `sub` of another issuer is another user.
     pub(super) fn of(scopes_claim: &str, groups_claim: &str) -> Self {
         let entries = [
             ("issuer", "iss"),

@@ -1,6 +1,6 @@
-//! A Cognito user pool: the names that its tokens' issuer goes by.
+//! The names of a Cognito user pool as an issuer.
 
-/// The issuers of a pool, and whether each one's keys are surely published.
+/// Returns the issuers of a pool, each with true if its keys are surely published.
 ///
 /// The original form names the Region that issued the token: the pool's own, and each Region
 /// that it is replicated to. The updated form names the pool's own Region always. Only pools that
@@ -34,7 +34,7 @@ pub(super) fn issuers(
     Ok(issuers)
 }
 
-/// Whether a text can be the end of a host's name, such as `amazonaws.com`.
+/// Returns true if a text can be the end of a host's name, such as `amazonaws.com`.
 pub(super) fn is_domain(text: &str) -> bool {
     text.len() <= 200
         && text.split('.').all(|label| {
@@ -45,7 +45,7 @@ pub(super) fn is_domain(text: &str) -> bool {
         })
 }
 
-/// The Region in a pool's id, where the id is of Cognito's form.
+/// Returns the Region in a pool's id, if the id has Cognito's form.
 fn region_of(pool: &str) -> Option<&str> {
     let (region, name) = pool.split_once('_')?;
     let named = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());

@@ -1,4 +1,4 @@
-//! An `[[issuer]]` table as it is written, and what it comes to.
+//! An `[[issuer]]` table as it is written, and its checks.
 
 use std::sync::Arc;
 
@@ -63,41 +63,16 @@ pub(in crate::config) struct IssuerSpec {
 }
 
 impl IssuerSpec {
-    /// What stands for a pool that the environment names: access tokens of these clients.
-    pub(in crate::config) fn of_pool(pool: &str, clients: Vec<String>) -> Self {
-        Self {
-            name: None,
-            user_pool: Some(pool.to_owned()),
-            replica_regions: None,
-            domain_suffix: None,
-            url: None,
-            jwks_uri: None,
-            jwks: None,
-            jwks_file: None,
-            algorithms: None,
-            token_use: TokenUse::Access,
-            clients: Some(Accepted::These(clients)),
-            audiences: None,
-            unbound_clients: None,
-            scopes_claim: None,
-            groups_claim: None,
-            client_claim: None,
-            any_scope: None,
-            all_scopes: None,
-            any_group: None,
-            all_groups: None,
-            required_claims: Required::new(),
-            leeway_seconds: 0,
-            max_lifetime_seconds: None,
-            max_age_seconds: None,
-            bound_tokens: BoundTokens::default(),
-            refresh_token_days: None,
-            principal: None,
-            context: None,
-        }
+    /// Makes the table of a pool that the environment names: access tokens of these clients.
+    pub(in crate::config) fn of_pool(pool: &str, clients: Vec<String>) -> Result<Self, String> {
+        let mut table = toml::Table::new();
+        table.insert("user_pool".into(), pool.into());
+        table.insert("token_use".into(), "access".into());
+        table.insert("clients".into(), clients.into());
+        table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
     }
 
-    /// Works out the issuer's names and addresses.
+    /// Checks the table, and derives the issuer's names and addresses.
     pub(in crate::config) fn resolve(self) -> Result<Issuer, String> {
         self.check_times()?;
         self.check_audiences()?;
