@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn reads_both_parts_and_shows_neither() {
-        // {"alg":"none"} and {"sub":"maria"}: what nobody would let in can be looked at.
+        // {"alg":"none"} and {"sub":"maria"}: an operator can look at a token that would be refused.
         let decoded = decode("eyJhbGciOiJub25lIn0.eyJzdWIiOiJtYXJpYSJ9.").unwrap();
         assert_eq!(decoded.header["alg"], "none");
         assert_eq!(decoded.claims["sub"], "maria");

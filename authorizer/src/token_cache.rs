@@ -17,7 +17,7 @@ use crate::jwks::Keys;
 /// Capacity in bytes: about eight hundred of Cognito's tokens.
 const MAX_BYTES: u64 = 2 * 1024 * 1024;
 
-/// Bytes of an entry besides its claims.
+/// Bytes of an entry without its claims.
 const ENTRY_BYTES: usize = 512;
 
 /// Bytes that claims take for each byte of their token.

@@ -41,8 +41,7 @@ pub(super) fn check<'c>(
         return Ok(client);
     }
     let audience = member(members, AUDIENCE);
-    // A token that marks itself as an access token, and whose audience is only the client that it
-    // was issued to, is meant for no other API.
+    // An access token whose only audience is its own client is for no other API.
     let is_own = kind == Kind::Access && named.is_some() && client_of(members, AUDIENCE) == named;
     let is_unbound = audience.is_none() || is_own;
     let fits = match &checks.audiences {

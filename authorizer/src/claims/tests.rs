@@ -13,7 +13,7 @@ use crate::token::Compact;
 const NOW: u64 = 1_800_000_000;
 const ISSUER: &str = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abc";
 
-/// What is asked of a pool's access tokens.
+/// Checks of a pool's access tokens.
 pub(crate) fn checks() -> Checks {
     let pair = |name: &str, claim: &str| (name.to_owned(), claim.to_owned());
     Checks {
@@ -55,12 +55,12 @@ fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// What is asked of a pool's ID tokens.
+/// Checks of a pool's ID tokens.
 fn for_id() -> Checks {
     Checks { token_use: TokenUse::Id, ..checks() }
 }
 
-/// What is asked of the tokens of an issuer that is not Cognito.
+/// Checks of the tokens of an issuer that is not Cognito.
 fn for_other(token_use: TokenUse) -> Checks {
     Checks { cognito: false, token_use, ..checks() }
 }

@@ -55,7 +55,7 @@ impl Issuer {
 /// The seconds of a day.
 const DAY: u64 = 86_400;
 
-/// The checks on a token besides its signature, and the claims to read from it.
+/// The checks on a token after its signature, and the claims to read from it.
 ///
 /// Times are in seconds.
 #[derive(Clone, Debug)]

@@ -33,8 +33,8 @@ pub(super) enum FetchError {
 }
 
 impl FetchError {
-    /// Returns true if the endpoint answered that there is no key set, as Cognito's updated one
-    /// does for a pool that has not switched.
+    /// Returns true if the endpoint denies having a key set, as Cognito's updated one does for a
+    /// pool that has not switched.
     pub(super) fn is_absence(&self) -> bool {
         matches!(self, Self::Status(StatusCode::FORBIDDEN | StatusCode::NOT_FOUND))
     }

@@ -96,11 +96,9 @@ impl Key {
     }
 
     /// Returns true if a signature, in strict base64url, is this key's signature of the message.
-    ///
-    /// `algorithm` is one of the key's.
     pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &str) -> bool {
-        let verified = crypto::verify(signature, message, &self.key, algorithm.inner());
-        self.algorithms.contains(&algorithm) && verified.unwrap_or(false)
+        self.algorithms.contains(&algorithm)
+            && crypto::verify(signature, message, &self.key, algorithm.inner()).unwrap_or(false)
     }
 
     /// Verifies a signature's bytes by the key's first algorithm.

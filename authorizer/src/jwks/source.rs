@@ -83,7 +83,7 @@ struct Held {
 /// Reason to want a fetch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Want {
-    /// There is no set that may be served.
+    /// No set may be served.
     Set,
     /// The set has the key but is old; it is served in any case.
     Fresher,

@@ -1,4 +1,4 @@
-//! Key sets under a set clock, fetched from a real HTTP server that behaves as it is told.
+//! Key sets under a manual clock, fetched from a real HTTP server that the test controls.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ fn client() -> Client {
     crate::http::client(true).unwrap()
 }
 
-/// What the key endpoint does with the next requests.
+/// Response of the key endpoint to the next requests.
 #[derive(Clone)]
 enum Behaviour {
     Keys(Vec<&'static str>),

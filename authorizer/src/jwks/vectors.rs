@@ -1,4 +1,4 @@
-//! Public test vectors, every case of them: through our reading of keys, choice and verification.
+//! Public test vectors, every case of them, through the product's own code.
 //!
 //! Project Wycheproof's files for JSON Web Signatures, RSA and ECDSA, and the examples of RFC 7520
 //! (with those of RFC 8037 and RFC 7797). What can't apply is counted by its reason, and the
@@ -25,7 +25,7 @@ const JSON_FORM: &str = "only in the JSON serialization, which is never read";
 const ANOTHER: &str = "called valid, though its key says PS256 and its token PS384: refused";
 const ROCA: &str = "made by a known faulty chip: its issuer is trusted with making keys";
 
-/// What became of the cases of one file.
+/// Outcomes of the cases of one file.
 #[derive(Debug, Default, PartialEq)]
 struct Tally {
     passed: usize,
@@ -53,7 +53,7 @@ impl Tally {
     }
 }
 
-/// Whether a token verifies by one of these keys, as a request's token does.
+/// Returns true if a token verifies by one of these keys, as a request's token does.
 fn verifies(keys: &Value, token: &str) -> bool {
     let Ok(set) = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()) else {
         return false;
@@ -190,7 +190,7 @@ fn wycheproof_ecdsa_secp256r1_sha256_p1363() {
     signatures(file, jwk).is("ecdsa_secp256r1_sha256_p1363", 262, &[]);
 }
 
-/// What of an example's key is published.
+/// Returns the public members of an example's key.
 fn public(key: &Value) -> Value {
     const PUBLIC: [&str; 9] = ["kty", "kid", "use", "alg", "crv", "n", "e", "x", "y"];
     let members = key.as_object().unwrap().iter();
@@ -266,7 +266,7 @@ fn rfc_7520_signatures() {
     tally.is("RFC 7520 signatures", 3, &[(JSON_FORM, 1), (P521, 1), (SECRET, 6)]);
 }
 
-/// Whether the only key that this can be read as signed the token, whatever its header says.
+/// Returns true if this key signed the token, whatever its header says.
 fn is_signed_by(key: &Value, token: &str) -> bool {
     let (_, key) = Key::read(key.as_object().unwrap()).unwrap();
     let (signed, signature) = token.rsplit_once('.').unwrap();

@@ -60,7 +60,7 @@ pub(crate) fn ec_jwk(kid: &str) -> Value {
     })
 }
 
-/// What is signed: header and payload as these very bytes.
+/// Returns the signed text of exactly these bytes of header and payload.
 pub(crate) fn unsigned(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     format!("{}.{}", encode(header), encode(payload))
 }
@@ -112,7 +112,7 @@ impl Endpoint {
         Self { address, asked, set }
     }
 
-    /// How often it was asked.
+    /// The number of requests so far.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
@@ -165,12 +165,12 @@ impl Bench {
         sign(rsa(), HEADER, self.payload(changes))
     }
 
-    /// Why a token is refused; nothing where it passes.
+    /// Returns the code by which a token is refused, or `None` if it passes.
     pub(crate) async fn code(&self, token: &str) -> Option<Code> {
         code(&self.verifier, token).await
     }
 
-    /// Whether a token passes, and whether it was known.
+    /// Returns the result of the cache look-up, and the code if the token is refused.
     pub(crate) async fn lookup(&self, token: &str) -> (Lookup, Option<Code>) {
         let verification = self.verifier.verify(token).await;
         (verification.lookup, verification.outcome.err().map(Refusal::code))

@@ -1,4 +1,4 @@
-//! Attacks with tokens that were good once, and are remembered.
+//! Attacks with tokens that were good once, and are cached.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::issuer::{Bench, HEADER, NOW, ec_jwk, encode, evil, rsa, rsa_jwk, sign, sign_ec};
 
-/// From when on a signature that fails makes the set be fetched again.
+/// Age from which a failed signature makes the set be fetched again.
 const DOUBT_AGE: Duration = Duration::from_secs(60);
 
-/// When a key set is refreshed, and when it is not served any more.
+/// Ages from which a key set is refreshed, and is not served any more.
 const SOFT_AGE: Duration = Duration::from_secs(10 * 60);
 const HARD_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 

@@ -91,7 +91,7 @@ impl Case {
     }
 }
 
-/// What API Gateway makes of an answer.
+/// Returns API Gateway's reaction to a response.
 fn outcome(event: &Value, answer: Result<Response, Failure>) -> &'static str {
     let answer = match answer {
         Ok(answer) => serde_json::to_value(answer).unwrap(),

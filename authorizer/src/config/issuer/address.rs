@@ -28,8 +28,7 @@ fn parse(text: &str) -> Result<Url, String> {
 ///
 /// It is compared byte by byte and never fetched, so http is as good as https. It has no query and
 /// no fragment (OpenID Connect Discovery 1.0 section 3). A spelling that the parser changes (a
-/// space, a capital, `..`) is refused, because it could never equal the `iss` of the tokens that it
-/// is meant for. The default port may be written: some proxies put it into `iss`.
+/// space, a capital, `..`) is refused, because it could never equal the `iss` of such tokens. The default port may be written: some proxies put it into `iss`.
 pub(super) fn check_issuer(url: &str) -> Result<(), String> {
     let parsed = parse(url)?;
     let shown = url.escape_debug();

@@ -1,4 +1,4 @@
-//! What an `[[issuer]]` table comes to, and what is wrong with one.
+//! The checks that an `[[issuer]]` table becomes, and its mistakes.
 
 use serde_json::json;
 
