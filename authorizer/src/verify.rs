@@ -79,11 +79,11 @@ impl<C: Clock + Clone> Verifier<C> {
         // Without a choice `jsonwebtoken` panics in a build that has both of its providers.
         let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         let fetches = Arc::<Fetches>::default();
-        let trusted = |(identity, checks)| {
-            let fetches = Arc::clone(&fetches);
-            Trusted {
-                keys: KeySource::new(identity, client.clone(), fetches, clock.clone()),
-                checks,
+        let trusted = {
+            let (fetches, clock) = (Arc::clone(&fetches), clock.clone());
+            move |(identity, checks)| {
+                let (client, fetches) = (client.clone(), Arc::clone(&fetches));
+                Trusted { keys: KeySource::new(identity, client, fetches, clock.clone()), checks }
             }
         };
         let named = issuers.into_iter().flat_map(|issuer| {

@@ -107,7 +107,9 @@ impl Key {
         use base64::Engine as _;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-        self.verifies(self.algorithms[0], message, &URL_SAFE_NO_PAD.encode(signature))
+        let signature = URL_SAFE_NO_PAD.encode(signature);
+        let first = self.algorithms.first();
+        first.is_some_and(|algorithm| self.verifies(*algorithm, message, &signature))
     }
 
     /// Returns true if both have the same modulus and exponent, or the same point.

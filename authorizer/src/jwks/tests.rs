@@ -99,8 +99,9 @@ struct KeySets<C> {
 impl<C: Clock + Clone> KeySets<C> {
     fn new(identities: Vec<Identity>, clock: &C, client: Client) -> Self {
         let fetches = Arc::<Fetches>::default();
-        let source = |identity| {
-            KeySource::new(identity, client.clone(), Arc::clone(&fetches), clock.clone())
+        let shared = Arc::clone(&fetches);
+        let source = move |identity| {
+            KeySource::new(identity, client.clone(), Arc::clone(&shared), clock.clone())
         };
         let sources = identities.into_iter().map(source).collect();
         Self { sources, fetches }
