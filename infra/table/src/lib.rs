@@ -1,4 +1,4 @@
-//! Items of Tollgate's DynamoDB table: plans, keys, assignments, revocations and notices.
+#![doc = include_str!("../README.md")]
 
 mod assignments;
 mod clock_offset;

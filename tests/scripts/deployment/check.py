@@ -162,7 +162,7 @@ class Functions(unittest.TestCase):
 class Table(unittest.TestCase):
     def test_its_shape_is_the_codes(self):
         constants = dict(re.findall(r'const (PK|EXPIRES_AT): &str = "(\w+)";',
-                                    (ROOT / "throttle/src/table/item.rs").read_text()))
+                                    (ROOT / "infra/table/src/item.rs").read_text()))
         table = RESOURCES["Table"]["Properties"]
         self.assertEqual(table["KeySchema"],
                          [{"AttributeName": constants["PK"], "KeyType": "HASH"}])
@@ -182,7 +182,7 @@ class Table(unittest.TestCase):
         self.assertTrue(table["DeletionProtectionEnabled"])
 
     def test_the_stream_hands_over_what_notices_read(self):
-        prefix = re.search(r'PREFIX: &\'static str = "(BUCKET#)"', source("throttle/src/table"))[1]
+        prefix = re.search(r'PREFIX: &\'static str = "(BUCKET#)"', source("throttle/src/store/dynamo"))[1]
         filters = RESOURCES["NoticesSource"]["Properties"]["FilterCriteria"]["Filters"]
         pattern = json.loads(filters[0]["Pattern"])
         self.assertEqual(pattern["dynamodb"]["Keys"]["pk"]["S"], [{"prefix": prefix}])

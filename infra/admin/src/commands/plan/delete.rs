@@ -56,7 +56,8 @@ impl Delete {
 /// Refuses a plan that is assigned to someone.
 async fn check_unused(desk: &Desk, id: &PlanId) -> Result<(), Failed> {
     let progress = Progress::new("items", None);
-    let keys = count(&desk.keys(), &progress, |key| key.details.plan() == Some(id.as_str())).await?;
+    let keys =
+        count(&desk.keys(), &progress, |key| key.details.plan() == Some(id.as_str())).await?;
     let subjects = count(&desk.assignments(), &progress, |it| it.plan == id.as_str()).await?;
     if keys == 0 && subjects == 0 {
         return Ok(());
