@@ -2,7 +2,7 @@
 
 use ::policy::{Code, Finding, Severity, lint_claim};
 
-use super::{Checks, Config, Issuer, ThrottleConfig};
+use super::{Checks, Config, ThrottleConfig};
 
 /// Advice for a claim that names the caller.
 const CALLER: &str = "use `sub` or `client_id`, which no caller can choose, or make sure that \

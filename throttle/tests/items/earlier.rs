@@ -82,7 +82,7 @@ async fn what_operators_stored_is_read() {
     let found = Revocations::new(client(), TABLE).get_many(&targets).await.unwrap();
     assert_eq!(found.len(), 4);
     assert!(
-        found.iter().all(|it| it.expires() == after(3_600).into() && it.reason() == Some("a test"))
+        found.iter().all(|it| it.expires() == std::time::SystemTime::from(after(3_600)) && it.reason() == Some("a test"))
     );
 
     let notices = Notices::new(client(), TABLE);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use table::{Claim, Notice, NoticeId, Notices};
-use throttle::{Clock as _, Period, Subject};
+use throttle::{Clock as _, Period};
 
 use crate::setting::{Setting, TABLE, again, batch, record};
 
