@@ -142,7 +142,7 @@ fn wide(rule: &Rule, findings: &mut Vec<Finding>) {
                     rule,
                     Code::WidePath,
                     format!("`{route}` is every method and path that no other route takes"),
-                    "give the API a route for each path that is meant",
+                    "give the API a route for each intended path",
                 ));
             }
             continue;
@@ -192,7 +192,7 @@ fn never_applies(rule: &Rule, findings: &mut Vec<Finding>) {
         && when.claims().is_empty()
         && when.constant() != Some(true)
     {
-        never(format!("the condition `{}` holds for nobody", when.text()));
+        never(format!("the condition `{}` never holds", when.text()));
     }
 }
 

@@ -93,7 +93,7 @@ fn against_denies(rules: &[Rule], rule: &Rule, allow: &RoutePattern, findings: &
                         "`{allow}` is allowed here, and `{deny}` denied by `{name}`: who meets \
                          both rules is denied"
                     ),
-                    "make sure that this is meant, or narrow one of the two",
+                    "confirm that this is intended, or narrow one of the two",
                 ));
             }
         }
@@ -121,7 +121,7 @@ fn escapes_by_default(
                      no path, so a path without a route of its own passes",
                     rule.name
                 ),
-                "give the API a route for each path that is meant, and don't allow `$default`",
+                "give the API a route for each intended path, and do not allow `$default`",
             ));
         }
     }
