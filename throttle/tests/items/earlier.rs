@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use table::{Assignments, Key, Keys, NoticeId, Notices, Revocable, RevocationKind, Revocations};
 use throttle::{
@@ -82,7 +82,10 @@ async fn what_operators_stored_is_read() {
     let found = Revocations::new(client(), TABLE).get_many(&targets).await.unwrap();
     assert_eq!(found.len(), 4);
     assert!(
-        found.iter().all(|it| it.expires() == std::time::SystemTime::from(after(3_600)) && it.reason() == Some("a test"))
+        found
+            .iter()
+            .all(|it| it.expires() == SystemTime::from(after(3_600))
+                && it.reason() == Some("a test"))
     );
 
     let notices = Notices::new(client(), TABLE);

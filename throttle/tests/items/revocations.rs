@@ -1,5 +1,7 @@
 //! What was revoked, and when it counts.
 
+use std::time::SystemTime;
+
 use table::{Error, Failure, Revocable, Revocation, RevocationKind, Revocations};
 use throttle::Timestamp;
 
@@ -176,5 +178,5 @@ async fn damaged_items_are_refused_and_can_be_deleted() {
     revocations.put(&Revocation::new(token, now(), after(60))).await.unwrap();
     edit(&served, &format!("REVOKED#{token}"), "expires_at", Some(number(u64::MAX))).await;
     let found = revocations.get_many(&[token]).await.unwrap();
-    assert_eq!(found[0].expires(), std::time::SystemTime::from(Timestamp::from_nanos(u64::MAX)));
+    assert_eq!(found[0].expires(), SystemTime::from(Timestamp::from_nanos(u64::MAX)));
 }

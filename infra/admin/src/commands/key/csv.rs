@@ -41,7 +41,6 @@ pub(crate) struct ImportError {
 
 /// The problem with a row or a field of a file of keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub(crate) enum ImportProblem {
     /// More than a file of keys ever has.
     #[error("is longer than {MAX_BYTES} bytes: split the file")]
@@ -132,18 +131,6 @@ impl ImportError {
     #[must_use]
     pub(crate) fn line(&self) -> usize {
         self.line
-    }
-
-    /// The column, as API Gateway spells it; none for an error of the whole row.
-    #[must_use]
-    pub(crate) fn column(&self) -> Option<&str> {
-        self.column
-    }
-
-    /// What is wrong.
-    #[must_use]
-    pub(crate) fn problem(&self) -> &ImportProblem {
-        &self.problem
     }
 
     fn new(line: usize, column: &'static str, problem: impl Into<ImportProblem>) -> Self {

@@ -102,10 +102,10 @@ fn a_file_that_is_not_one_of_keys_is_refused() {
     let header = not_a_file_of_keys("Name,\"Key\nfirst,x\n");
     assert!(header.starts_with("line 1: has a quote that is not closed"), "{header}");
     for file in [&b"\xff\xfeN\0a\0"[..], b"\xfe\xff\0N\0a", b"Name,Key,\xff\n"] {
-        assert_eq!(read_csv(file).unwrap_err().problem(), &ImportProblem::Encoding);
+        assert_eq!(read_csv(file).unwrap_err().problem, ImportProblem::Encoding);
     }
     let long = read_csv(vec![b'x'; MAX_BYTES + 1]).unwrap_err();
-    assert_eq!(long.problem(), &ImportProblem::TooLong);
+    assert_eq!(long.problem, ImportProblem::TooLong);
 }
 
 #[test]
