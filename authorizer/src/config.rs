@@ -6,13 +6,14 @@
 //! on unless it is turned off by name, and a check that is forgotten is an error.
 
 mod issuer;
-mod limits;
+
 mod lint;
 mod metrics;
 mod policy;
 mod response;
 mod revocation;
 mod source;
+mod throttle;
 
 use std::io::Read as _;
 use std::path::Path;
@@ -24,13 +25,13 @@ use toml::Spanned;
 
 use issuer::IssuerSpec;
 pub use issuer::{Accepted, BoundTokens, Checks, Identity, Issuer, TokenUse};
-pub(crate) use limits::UNKNOWN_KEY;
-pub use limits::{PlanChoice, Refuse, ThrottleConfig};
 pub use metrics::MetricsConfig;
 use policy::PolicyConfig;
 pub use response::{HttpForm, HttpUnauthorized, ResponseConfig};
 pub use revocation::{RevocationConfig, RevocationFailure};
 pub use source::TokenSource;
+pub(crate) use throttle::UNKNOWN_KEY;
+pub use throttle::{PlanChoice, Refuse, ThrottleConfig};
 
 /// The longest configuration that is read, in bytes.
 const MAX_CONFIG: usize = 256 * 1024;
@@ -285,7 +286,7 @@ impl Config {
                                    are taken: name another claim, `sub` say";
                     return Err(error(Some(at), message.into()));
                 }
-                limits::check(&spec).map_err(|message| error(Some(at), message))?;
+                throttle::check(&spec).map_err(|message| error(Some(at), message))?;
                 Some(spec)
             }
         };
@@ -393,7 +394,7 @@ api_key = "a-key-of-twenty-chars"
         let throttle = config.throttle.unwrap();
         assert_eq!(
             (throttle.refuse, throttle.failure),
-            (Refuse::UnknownKey, throttle::FailurePolicy::Closed)
+            (Refuse::UnknownKey, ::throttle::FailurePolicy::Closed)
         );
         assert_eq!(throttle.timeout(), Duration::from_millis(100), "unless it is said");
         assert!(!format!("{throttle:?}").contains("a-key-of-twenty-chars"));

@@ -13,10 +13,10 @@ use throttle::{
     Timestamp,
 };
 
+use crate::bucket_owner::{BucketOwner, Named};
 use crate::claims::Claims;
 use crate::config::{Config, ThrottleConfig};
 use crate::event::{Event, Form};
-use crate::holder::{Holder, Named};
 use crate::http::{self, ClientError};
 use crate::line::Line;
 use crate::log::{self, Weight};
@@ -303,7 +303,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     ) -> Result<(Response, &'static str), Refusal> {
         if let Some(throttle) = &self.config.throttle {
             Response::check(event.form(), throttle)?;
-            Holder::check(event.form(), throttle)?;
+            BucketOwner::check(event.form(), throttle)?;
         }
         let token = event.token(&self.config.token)?;
         let Verification { kid, lookup, outcome } = self.verifier.verify(token).await;
@@ -414,12 +414,12 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         }
         let asked = self.clock.monotonic();
         let outcome = async {
-            let holder = Holder::of(event, claims, config, self.key_lookup.as_ref()).await?;
+            let owner = BucketOwner::of(event, claims, config, self.key_lookup.as_ref()).await?;
             // API Gateway refuses a forbidden call by the policy; it is not charged to the caller.
             if !allowed {
                 return Ok(Limited::Uncounted);
             }
-            self.charge(config, event, holder, trail).await
+            self.charge(config, event, owner, trail).await
         };
         let outcome = outcome.await;
         trail.measured.table = Some(self.clock.monotonic().saturating_sub(asked));
@@ -434,10 +434,10 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         &self,
         config: &ThrottleConfig,
         event: &Event<'_>,
-        holder: Holder,
+        owner: BucketOwner,
         trail: &mut Trail,
     ) -> Result<Limited, Refusal> {
-        let Holder { subject, plan: named } = holder;
+        let BucketOwner { subject, plan: named } = owner;
         if let Named::Claimed(plan) = &named
             && self.claimed.may_look_up(plan, &subject, &self.clock)
         {

@@ -13,15 +13,15 @@
 //! (`throttle` does), and reads the time through [`throttle::Clock`] alone.
 
 mod algorithm;
+mod bootstrap;
+mod bucket_owner;
 mod claims;
 mod config;
 mod digest;
 mod event;
 mod handler;
-mod holder;
 mod http;
 mod inspect;
-mod invocations;
 mod json;
 mod jwks;
 mod line;
@@ -33,13 +33,14 @@ mod plans;
 mod refusal;
 mod response;
 mod revocation;
-mod run;
+mod runtime;
 mod shutdown;
 mod token;
 mod token_cache;
 mod verify;
 
 pub use algorithm::Algorithm;
+pub use bootstrap::{StartError, main, run};
 pub use claims::{Claims, assumed_caller};
 pub use config::{
     Accepted, BoundTokens, Checks, Config, ConfigError, HttpForm, HttpUnauthorized, Identity,
@@ -54,5 +55,5 @@ pub use jwks::{Bundle, KeysError, PublishedKeys, fetch_keys};
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use revocation::{Check, Revocations};
-pub use run::{StartError, main, run};
+
 pub use verify::{Lookup, Verification, Verifier};

@@ -1,8 +1,8 @@
 //! The authorizer as a whole: real keys, a real key endpoint, a store in memory, a set clock.
 
+mod bucket_owners;
 mod callers;
 mod forms;
-mod holders;
 mod issuers;
 mod lines;
 #[cfg(feature = "otel")]

@@ -13,7 +13,7 @@ use crate::config::{Config, ConfigError};
 use crate::handler::{Authorizer, Invocation};
 use crate::http::{self, ClientError};
 use crate::revocation::Revocations;
-use crate::{invocations, log, shutdown, verify};
+use crate::{log, runtime, shutdown, verify};
 
 /// The exit code of a start that failed: the deployment is wrong.
 const EXIT_MISUSE: u8 = 2;
@@ -132,7 +132,7 @@ where
     futures_util::future::join(authorizer.prepare(), shutdown::register(&api)).await;
     let invocations = async {
         match threads {
-            Threads::One => invocations::one_by_one(&authorizer).await.map(drop),
+            Threads::One => runtime::one_by_one(&authorizer).await.map(drop),
             Threads::Several => several(Arc::clone(&authorizer)).await,
         }
     };

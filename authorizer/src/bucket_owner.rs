@@ -8,7 +8,7 @@ use crate::event::{Event, Form};
 use crate::refusal::{Code, Refusal};
 
 /// The subject that a request is charged to, and the plan that was named for it.
-pub(crate) struct Holder {
+pub(crate) struct BucketOwner {
     pub(crate) subject: Subject,
     pub(crate) plan: Named,
 }
@@ -25,7 +25,7 @@ pub(crate) enum Named {
     Nothing,
 }
 
-impl Holder {
+impl BucketOwner {
     /// Whether such an event can say who is to be charged at all.
     ///
     /// # Errors
