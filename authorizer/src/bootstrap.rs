@@ -1,37 +1,39 @@
-//! Joining the authorizer to the Lambda Runtime API.
+//! The start of the executable: configuration, connections, and the Lambda Runtime API.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime_api_client::{PooledClient, build_request};
 use serde_json::{Value, json};
 use table::Connect;
 use throttle::{Clock, DynamoStore, KeyLookup, Store, SystemClock};
 
 use crate::config::{Config, ConfigError};
-use crate::handler::{Authorizer, Invocation};
+use crate::handler::Authorizer;
 use crate::http::{self, ClientError};
+use crate::record::Invocation;
 use crate::revocation::Revocations;
-use crate::{log, runtime, shutdown, verify};
+use crate::{record, runtime, verify};
 
 /// The exit code of a start that failed: the deployment is wrong.
 const EXIT_MISUSE: u8 = 2;
 
-/// How long a key or an assignment is known before it is looked up again, as a plan is.
-const KEEP_LOOK_UPS: Duration = Duration::from_secs(60);
+/// Cache time of keys and assigned plans, the same as for plans.
+const LOOK_UP_AGE: Duration = Duration::from_secs(60);
 
-/// Why the authorizer can't start.
+/// Errors of the start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The configuration is wrong.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The HTTP client for key sets can't be made.
+    /// The HTTP client for key sets cannot be made.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The Region can't be one.
+    /// The Region is invalid.
     #[error("`region` in [throttle] {0}")]
     Region(#[from] throttle::NameError),
     /// A variable that Lambda sets is missing.
@@ -39,7 +41,7 @@ pub enum StartError {
     Environment(&'static str),
 }
 
-/// What `lambda_runtime` reads, and panics without.
+/// Variables that `lambda_runtime` requires.
 const VARIABLES: [&str; 4] = [
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_LAMBDA_FUNCTION_NAME",
@@ -59,58 +61,48 @@ impl StartError {
 /// Runs the authorizer until its execution environment ends.
 ///
 /// Reads the configuration that the environment names (`AUTHORIZER_CONFIG`, or `USER_POOL_ID` and
-/// `CLIENT_IDS`). What is wrong with it is posted to the Runtime API as an initialisation error
-/// and logged, so that Lambda's own log shows it; the exit code is then 2.
+/// `CLIENT_IDS`). An error in it is logged and posted to the Runtime API as an initialisation error;
+/// the exit code is then 2.
 #[must_use]
 pub fn main() -> ExitCode {
     run(start())
 }
 
-/// Runs an authorizer that is made in another way than [`main`] does: with another store, say.
+/// Runs an authorizer with another store or clock than [`main`] uses.
 ///
-/// `start` is awaited once, before the first invocation is asked for. Its error is posted and
-/// logged as `main`'s is. What `main` logs, how it ends and what a panic costs is the same.
+/// `start` makes it, before the first invocation. Its errors are handled as in `main`.
 #[must_use]
 pub fn run<S, C>(start: impl Future<Output = Result<Authorizer<S, C>, StartError>>) -> ExitCode
 where
     S: Store,
     C: Clock + Clone,
 {
-    log::start();
-    let threads = threads(std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().as_deref());
-    let runtime = match threads {
-        Threads::One => tokio::runtime::Builder::new_current_thread().enable_all().build(),
-        Threads::Several => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+    record::start();
+    let is_concurrent = is_concurrent(std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().as_deref());
+    // One request at a time mostly waits: more threads would only make the start slower.
+    let runtime = if is_concurrent {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    } else {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()
     };
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!(code = "unavailable", %error, "the runtime can't start");
+            tracing::error!(code = "unavailable", %error, "the async runtime cannot start");
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(serve(start, threads))
+    runtime.block_on(serve(start, is_concurrent))
 }
 
-/// How many threads an execution environment is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Threads {
-    /// One request at a time, mostly waiting: more threads would only cost start-up time.
-    One,
-    /// Several requests at a time (Lambda Managed Instances): as many as there are cores.
-    Several,
-}
-
-fn threads(concurrency: Option<&str>) -> Threads {
-    match concurrency.and_then(|text| text.trim().parse::<u32>().ok()) {
-        None | Some(0 | 1) => Threads::One,
-        Some(_) => Threads::Several,
-    }
+/// Returns true if Lambda sends several requests at a time (Lambda Managed Instances).
+fn is_concurrent(limit: Option<&str>) -> bool {
+    limit.and_then(|text| text.trim().parse::<u32>().ok()).is_some_and(|limit| limit > 1)
 }
 
 async fn serve<S, C>(
     start: impl Future<Output = Result<Authorizer<S, C>, StartError>>,
-    threads: Threads,
+    is_concurrent: bool,
 ) -> ExitCode
 where
     S: Store,
@@ -128,33 +120,18 @@ where
             return ExitCode::from(EXIT_MISUSE);
         }
     };
-    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
-    futures_util::future::join(authorizer.prepare(), shutdown::register(&api)).await;
-    let invocations = async {
-        match threads {
-            Threads::One => runtime::one_by_one(&authorizer).await.map(drop),
-            Threads::Several => several(Arc::clone(&authorizer)).await,
-        }
+    authorizer.prepare().await;
+    let outcome = if is_concurrent {
+        several(authorizer).await
+    } else {
+        runtime::one_by_one(&authorizer).await.map(drop)
     };
-    let ended = async {
-        match shutdown::signalled() {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(code = "unavailable", %error, "the Runtime API failed");
+            ExitCode::FAILURE
         }
-    };
-    tokio::select! {
-        // Nothing is left to be done: an invocation that runs has been given up by Lambda.
-        () = ended => {
-            tracing::info!("the execution environment ends");
-            ExitCode::SUCCESS
-        }
-        outcome = invocations => match outcome {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                tracing::error!(code = "unavailable", %error, "the Runtime API is gone");
-                ExitCode::FAILURE
-            }
-        },
     }
 }
 
@@ -187,7 +164,7 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
         Some(throttle) => {
             let client = connect(throttle.timeout()).client().await;
             let clock = SystemClock::new();
-            let lookup = KeyLookup::new(&client, &throttle.table, clock, KEEP_LOOK_UPS);
+            let lookup = KeyLookup::new(&client, &throttle.table, clock, LOOK_UP_AGE);
             let store = DynamoStore::new(client, &throttle.table);
             let store = match &throttle.region {
                 Some(region) => store.region(region)?,
@@ -215,21 +192,24 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
     Ok(authorizer)
 }
 
-/// Posts an initialisation error, so that whoever waits for this environment learns why.
-///
-/// The Runtime API's `init/error`; without one, or without an answer, the log has to do.
+/// Posts an initialisation error to the Runtime API, which shows it to the caller of the function.
 async fn report(error: &StartError) {
-    let Ok(api) = std::env::var("AWS_LAMBDA_RUNTIME_API") else { return };
+    if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
+        return;
+    }
     let body = json!({ "errorType": error.code(), "errorMessage": error.to_string() });
-    let Ok(client) = shutdown::client() else { return };
-    let request = client
-        .post(format!("http://{api}/2018-06-01/runtime/init/error"))
+    let request = build_request()
+        .method("POST")
+        .uri("/2018-06-01/runtime/init/error")
         .header("Lambda-Runtime-Function-Error-Type", error.code())
         .header("Content-Type", "application/json")
-        .timeout(Duration::from_secs(1))
-        .body(body.to_string());
-    if let Err(error) = request.send().await {
-        tracing::warn!(%error, "the initialisation error can't be reported");
+        .body(body.to_string().into());
+    let Ok(request) = request else { return };
+    let posted = PooledClient::builder().build().call(request);
+    match tokio::time::timeout(Duration::from_secs(1), posted).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the initialisation error cannot be reported"),
+        Err(_) => tracing::warn!("the initialisation error cannot be reported: no answer"),
     }
 }
 
@@ -240,8 +220,8 @@ mod tests {
     #[test]
     fn one_request_at_a_time_needs_one_thread() {
         for one in [None, Some(""), Some("0"), Some("1"), Some("-1"), Some("many")] {
-            assert_eq!(threads(one), Threads::One, "{one:?}");
+            assert!(!is_concurrent(one), "{one:?}");
         }
-        assert_eq!(threads(Some("2")), Threads::Several);
+        assert!(is_concurrent(Some("2")));
     }
 }

@@ -1,13 +1,13 @@
-//! Whose limits a request is counted against, and on which plan.
+//! The subject whose bucket is charged, and the plan that is named for it.
 
 use throttle::{ApiKey, Clock, KeyLookup, PlanId, StoreError, Subject};
 
 use crate::claims::Claims;
 use crate::config::ThrottleConfig;
-use crate::event::{Event, Form};
+use crate::event::Event;
 use crate::refusal::{Code, Refusal};
 
-/// The subject that a request is charged to, and the plan that was named for it.
+/// The subject that a request is charged to, and its plan.
 pub(crate) struct BucketOwner {
     pub(crate) subject: Subject,
     pub(crate) plan: Named,
@@ -19,27 +19,13 @@ pub(crate) enum Named {
     Assigned(PlanId),
     /// A claim. The table may have no such plan.
     Claimed(PlanId),
-    /// A claim of a form that no plan's name has.
+    /// A claim that cannot be a plan's name.
     Unusable,
     /// Nothing: the default plan applies.
     Nothing,
 }
 
 impl BucketOwner {
-    /// Whether such an event can say who is to be charged at all.
-    ///
-    /// # Errors
-    ///
-    /// `config` for a TOKEN event, which brings no API key, where keys are what is counted by.
-    pub(crate) fn check(form: Form, config: &ThrottleConfig) -> Result<(), Refusal> {
-        if config.counts_by_api_key() && form == Form::RestToken {
-            return Err(Refusal::config(
-                "a TOKEN event brings no API key: make it a REQUEST authorizer",
-            ));
-        }
-        Ok(())
-    }
-
     /// Finds the subject by the configured claim or by the event's API key, and its plan.
     ///
     /// The plan is the key's own, else the subject's in the table, else the claim's, else the
@@ -81,16 +67,16 @@ impl BucketOwner {
     }
 }
 
-/// The subject that a claim names.
+/// Returns the subject that a claim names.
 fn claimed(claims: &Claims, config: &ThrottleConfig) -> Result<Subject, Refusal> {
     claims
         .text(&config.subject)
         .and_then(|text| Subject::new(claims.qualified(text)).ok())
-        .ok_or(Refusal::claim("the claim that limits are kept by is missing"))
+        .ok_or(Refusal::claim("the claim of the limits' subject is missing"))
 }
 
-/// The plan that a claim names; null counts as absent. A claim that the token keeps elsewhere
-/// (`_claim_names`) names none.
+/// Returns the plan that a claim names. Null counts as absent. A claim that is outside the token
+/// (`_claim_names`) names no plan.
 fn named(claims: &Claims, config: &ThrottleConfig) -> Named {
     let name = config.plan.claim.as_deref();
     if name.is_some_and(|name| policy::is_elsewhere(claims.members(), name)) {
@@ -106,25 +92,25 @@ fn named(claims: &Claims, config: &ThrottleConfig) -> Named {
     }
 }
 
-/// The key that the event came with, as the table knows it.
+/// Returns the event's API key from the table.
 async fn key<C: Clock>(
     event: &Event<'_>,
     lookup: &KeyLookup<C>,
 ) -> Result<std::sync::Arc<ApiKey>, Refusal> {
     let refusal = |detail| Refusal::new(Code::ApiKey, detail);
-    let sent = event.api_key().ok_or(refusal("the request has not one API key"))?;
+    let sent = event.api_key().ok_or(refusal("the request does not have exactly one API key"))?;
     let found = lookup.key(sent.expose()).await.map_err(|error| refused(&error))?;
-    // What of the three it is, nobody is told who tries keys.
+    // Does not reveal which of the three, so keys cannot be probed.
     found.ok_or(refusal("the API key is unknown, disabled or expired"))
 }
 
-/// What a table that has no answer does to a request.
+/// Returns the refusal for a request whose key or plan cannot be looked up.
 fn refused(error: &StoreError) -> Refusal {
-    tracing::error!(%error, "keys and plans can't be looked up");
+    tracing::error!(%error, "keys and plans cannot be looked up");
     match error {
         StoreError::Failure(failure) if failure.may_pass() => {
-            Refusal::unavailable("keys and plans can't be looked up")
+            Refusal::unavailable("keys and plans cannot be looked up")
         }
-        _ => Refusal::config("the table of keys and plans can't be used"),
+        _ => Refusal::config("the table of keys and plans cannot be used"),
     }
 }

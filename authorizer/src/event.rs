@@ -1,57 +1,55 @@
-//! What API Gateway sends, read leniently: what can't be read must still be answered.
-//!
-//! One function serves every kind of API, so the form is worked out first, from `type` and
-//! `version` alone, and everything else is looked up in the way of that form:
-//!
-//! | `type` | `version` | form | ARN | token |
-//! |---|---|---|---|---|
-//! | `TOKEN` | – | REST API, TOKEN authorizer | `methodArn` | `authorizationToken` |
-//! | `REQUEST` | `2.0` | HTTP API, payload 2.0 | `routeArn` | the configured header |
-//! | `REQUEST` | `1.0` | HTTP API, payload 1.0 | `methodArn` | the configured header |
-//! | `REQUEST` | any other | WebSocket API where the ARN ends in a route key, else REST API | `methodArn` | the configured header; for WebSocket a query parameter or subprotocol too |
-//!
-//! The forms are those of "Input to an API Gateway Lambda authorizer" and "Control access to HTTP
-//! APIs with AWS Lambda authorizers". A member that a form does not have is passed over, a map may
-//! be null or missing, and a member of a wrong type is a missing one, unless it holds the token.
+//! Events of API Gateway: the method that is called, and the caller's credentials.
 
-mod api_key;
 mod credential;
-mod members;
-mod method;
+mod payload;
 
+use std::fmt;
 use std::net::IpAddr;
 
 use policy::{MethodArn, Target};
+use serde::Serialize;
 use serde_json::Value;
-
-pub use api_key::ApiKey;
 
 use crate::config::TokenSource;
 use crate::refusal::Refusal;
-use members::Members;
+use payload::Payload;
 
-/// The kind of API that asks, and the payload that it asks with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
+/// The header that API Gateway reads API keys from.
+const API_KEY: &str = "x-api-key";
+
+/// The longest API key that API Gateway has, in bytes.
+const MAX_KEY: usize = 128;
+
+/// The longest path of a method that is looked up, in bytes: the longest method ARN.
+const MAX_PATH: usize = 1_600;
+
+/// The kind of API that sent an event, and its payload format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub(crate) enum EventKind {
     /// A REST API's TOKEN authorizer: a token and an ARN, nothing else.
+    #[serde(rename = "rest-token")]
     RestToken,
     /// A REST API's REQUEST authorizer.
+    #[serde(rename = "rest-request")]
     RestRequest,
     /// An HTTP API with payload format 1.0.
+    #[serde(rename = "http-1.0")]
     Http1,
     /// An HTTP API with payload format 2.0.
+    #[serde(rename = "http-2.0")]
     Http2,
-    /// A WebSocket API's REQUEST authorizer, which is asked for `$connect` alone.
+    /// A WebSocket API's REQUEST authorizer, which is called for `$connect` only.
+    #[serde(rename = "websocket")]
     WebSocket,
 }
 
-impl Form {
-    /// Works out the form of an event.
+impl EventKind {
+    /// Returns the kind of an event.
     ///
     /// # Errors
     ///
-    /// `config` where it is not an authorizer's event: the function is attached to something else.
-    pub fn of(event: &Value) -> Result<Self, Refusal> {
+    /// `config` if it is not an authorizer's event: the function is attached to something else.
+    pub(crate) fn of(event: &Value) -> Result<Self, Refusal> {
         let text = |name: &str| event.get(name).and_then(Value::as_str);
         match (text("type"), text("version")) {
             (Some("TOKEN"), _) => Ok(Self::RestToken),
@@ -68,123 +66,142 @@ impl Form {
         }
     }
 
-    /// The form's name in the log and in metrics.
+    /// Returns true for an HTTP API, which has neither usage plans nor API keys.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RestToken => "rest-token",
-            Self::RestRequest => "rest-request",
-            Self::Http1 => "http-1.0",
-            Self::Http2 => "http-2.0",
-            Self::WebSocket => "websocket",
-        }
-    }
-
-    /// Whether the API is an HTTP API, which knows neither usage plans nor API keys.
-    #[must_use]
-    pub const fn is_http(self) -> bool {
+    pub(crate) const fn is_http(self) -> bool {
         matches!(self, Self::Http1 | Self::Http2)
     }
 }
 
-/// One event: what is called, and where its credentials are.
-///
-/// Nothing of it is shown by Debug but the form.
-#[derive(Clone, Copy)]
-pub struct Event<'a> {
-    form: Form,
+/// One event. Debug shows its kind only.
+pub(crate) struct Event<'a> {
+    kind: EventKind,
     arn: MethodArn<'a>,
-    members: Members<'a>,
+    payload: Payload,
+    identity_source: Option<&'a Value>,
 }
 
-impl std::fmt::Debug for Event<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Event").field("form", &self.form).finish_non_exhaustive()
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
 impl<'a> Event<'a> {
-    /// Reads an event of this form.
+    /// Reads an event of this kind.
     ///
     /// # Errors
     ///
-    /// `malformed` where there is no ARN of what is called, or it is not one.
-    pub fn read(form: Form, event: &'a Value) -> Result<Self, Refusal> {
-        let members = Members::new(event);
-        let name = if form == Form::Http2 { "routeArn" } else { "methodArn" };
-        let arn = members
-            .text(name)
+    /// `malformed` if the ARN of the called method is missing or invalid, or if the event cannot be
+    /// read as its kind.
+    pub(crate) fn read(kind: EventKind, event: &'a Value) -> Result<Self, Refusal> {
+        let name = if kind == EventKind::Http2 { "routeArn" } else { "methodArn" };
+        let arn = event.get(name).and_then(Value::as_str);
+        let arn = arn
             .and_then(|arn| MethodArn::parse(arn).ok())
-            .ok_or(Refusal::malformed("the event has no ARN of what is called"))?;
-        Ok(Self { form, arn, members })
+            .ok_or(Refusal::malformed("the event has no valid ARN of the called method"))?;
+        let payload = Payload::read(kind, event)?;
+        let identity_source = event.get("identitySource").filter(|source| !source.is_null());
+        Ok(Self { kind, arn, payload, identity_source })
     }
 
-    /// The event's form.
+    /// The event's kind.
     #[must_use]
-    pub const fn form(&self) -> Form {
-        self.form
+    pub(crate) const fn kind(&self) -> EventKind {
+        self.kind
     }
 
-    /// What is called.
+    /// The ARN of the called method.
     #[must_use]
-    pub const fn arn(&self) -> &MethodArn<'a> {
+    pub(crate) const fn arn(&self) -> &MethodArn<'a> {
         &self.arn
     }
 
-    /// The token, without `Bearer` before it.
+    /// Returns the token, without `Bearer` before it.
     ///
     /// # Errors
     ///
-    /// `malformed` where there is none, more than one, or anything around it.
-    pub fn token(&self, source: &TokenSource) -> Result<&'a str, Refusal> {
-        credential::token(self.form, self.members, source)
+    /// `malformed` if there is no token, more than one, or anything around it.
+    pub(crate) fn token(&self, source: &TokenSource) -> Result<&str, Refusal> {
+        credential::token(self.kind, &self.payload, source)
     }
 
-    /// Checks that an HTTP API which caches the answer caches it by the token.
+    /// Checks that an HTTP API caches its responses by the token, if it caches any.
     ///
-    /// To be asked only after the token was verified: before, a caller could cause the error.
+    /// Call this only after the token is verified: before, a caller could cause the error.
     ///
     /// # Errors
     ///
     /// `config` if the token's header is not among the API's identity sources.
     pub(crate) fn check_cache_key(&self, source: &TokenSource) -> Result<(), Refusal> {
-        if credential::is_cached_by_token(self.form, self.members, source) {
-            Ok(())
-        } else {
-            Err(Refusal::config("the token's header is not the API's identity source: make it one"))
+        let token = self.payload.header(source.header());
+        if !self.kind.is_http() || credential::is_cached_by(token, self.identity_source) {
+            return Ok(());
         }
+        Err(Refusal::config("the token's header is not the API's identity source: make it one"))
     }
 
-    /// The address that the request came from, where the form has one and it can be read.
+    /// Returns the caller's address, if the event has one that can be parsed.
     ///
-    /// API Gateway puts it into `requestContext`, under `http` for payload 2.0 and under
-    /// `identity` else; it is the peer's, and no header of the caller's is believed.
+    /// API Gateway writes it into `requestContext`. It is the peer's address; no header is trusted.
     #[must_use]
-    pub fn source_ip(&self) -> Option<IpAddr> {
-        let holder = match self.form {
-            Form::RestToken => return None,
-            Form::Http2 => "http",
-            Form::RestRequest | Form::Http1 | Form::WebSocket => "identity",
+    pub(crate) fn source_ip(&self) -> Option<IpAddr> {
+        self.payload.source_ip()?.parse().ok()
+    }
+
+    /// Returns the called method as a usage plan writes it: `/orders/{id}/GET`.
+    ///
+    /// The path is the API's resource with its parameters' names. A TOKEN event has only the path
+    /// that was called, which is the same for a resource without parameters. `None` for a WebSocket
+    /// and for an HTTP API's `$default` route.
+    #[must_use]
+    pub(crate) fn method(&self) -> Option<String> {
+        let (path, verb) = match &self.payload {
+            _ if self.kind == EventKind::WebSocket => return None,
+            Payload::Token(_) => match self.arn.target() {
+                Target::Method { verb, path } => (path, verb),
+                Target::RouteKey(_) => return None,
+            },
+            Payload::Request(event) => {
+                (event.resource.as_deref()?, event.http_method.as_ref()?.as_str())
+            }
+            Payload::Http2(event) => {
+                let (verb, path) = event.route_key.as_deref()?.split_once(' ')?;
+                (path, verb)
+            }
         };
-        let context = self.members.get("requestContext")?;
-        context.get(holder)?.get("sourceIp")?.as_str()?.parse().ok()
+        (path.starts_with('/') && path.len() <= MAX_PATH).then(|| format!("{path}/{verb}"))
     }
 
-    /// The method that is called, as a usage plan writes it: `/orders/{id}/GET`.
+    /// Returns the request's API key, if there is exactly one.
     ///
-    /// The resource is the API's own, with its parameters' names, where the form tells it. A TOKEN
-    /// event has the path that was called alone, which is the same for a resource without any.
+    /// It is in the header `x-api-key`, or where API Gateway copies it: `requestContext.identity`.
     #[must_use]
-    pub fn method(&self) -> Option<String> {
-        method::of(self.form, self.members, self.arn.target())
+    pub(crate) fn api_key(&self) -> Option<ApiKey<'_>> {
+        let sent = self.payload.header(API_KEY).ok()?;
+        let key = match (sent, self.payload.api_key()) {
+            (Some(sent), Some(copied)) if sent != copied => return None,
+            (sent, copied) => sent.or(copied)?,
+        };
+        (!key.is_empty() && key.len() <= MAX_KEY).then_some(ApiKey(key))
     }
+}
 
-    /// The API key that the request came with, where there is exactly one.
-    ///
-    /// The `x-api-key` header, or what API Gateway took it for in `requestContext.identity`.
+/// An API key as the caller sent it. Debug does not show it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ApiKey<'a>(&'a str);
+
+impl<'a> ApiKey<'a> {
+    /// Returns the key itself, to look up its digest. Do not log it.
     #[must_use]
-    pub fn api_key(&self) -> Option<ApiKey<'a>> {
-        api_key::of(self.members)
+    pub(crate) const fn expose(self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Debug for ApiKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(_)")
     }
 }
 

@@ -1,16 +1,17 @@
 //! The Lambda authorizer: a token in, an IAM policy out.
 //!
 //! ```text
-//! event -> bearer token -> issuer, key, signature, claims -> rules: all that this caller may
-//! call -> plan and bucket -> the answer, in the event's own form
+//! event -> event kind -> token -> verified caller -> revoked? -> rules -> plan and bucket
+//!       -> response in the event's form -> record
 //! ```
 //!
-//! [`Config`] is read once; [`Authorizer`] answers events; [`main`] joins both to the Lambda
-//! Runtime API. What is refused is refused with a stable [`Code`], logged with digests alone, and
-//! becomes 401, 403, 429 or 500 in `response.rs` and nowhere else.
+//! `handler.rs` has this path from top to bottom. [`Config`] is read once, [`Authorizer`] answers
+//! events, and [`main`] connects both to the Lambda Runtime API. Every refusal has a stable
+//! [`Code`]; `response.rs` alone turns it into 401, 403, 429 or 500. Each request has one record:
+//! its log line, its metrics and its span.
 //!
-//! What this crate does not do: it has no opinion on routes (`policy` has), keeps no counts
-//! (`throttle` does), and reads the time through [`throttle::Clock`] alone.
+//! Deliberately absent: rules for routes (crate `policy`) and counters (crate `throttle`). The time
+//! is read through [`throttle::Clock`] only.
 
 mod algorithm;
 mod bootstrap;
@@ -24,17 +25,15 @@ mod http;
 mod inspect;
 mod json;
 mod jwks;
-mod line;
-mod log;
-mod metrics;
+mod limits;
 #[cfg(feature = "otel")]
 mod otel;
 mod plans;
+mod record;
 mod refusal;
 mod response;
 mod revocation;
 mod runtime;
-mod shutdown;
 mod token;
 mod token_cache;
 mod verify;
@@ -47,11 +46,12 @@ pub use config::{
     Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig, RevocationFailure,
     ThrottleConfig, TokenSource, TokenUse,
 };
-pub use event::{ApiKey, Event, Form};
-pub use handler::{Authorizer, Invocation};
+
+pub use handler::Authorizer;
 pub use http::ClientError;
 pub use inspect::{Decoded, decode};
 pub use jwks::{Bundle, KeysError, PublishedKeys, fetch_keys};
+pub use record::Invocation;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use revocation::{Check, Revocations};

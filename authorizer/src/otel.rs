@@ -1,13 +1,11 @@
-//! A span for each request, sent over OTLP before the answer goes out.
+//! A span for each request, sent over OTLP before the response.
 //!
-//! The span is made of the request's line in the log and of nothing else, so it holds what the
-//! line holds: digests and codes. No events of other crates get into it, and nothing is
-//! propagated. It belongs to X-Ray's trace where Lambda names one, and is left out where that
-//! trace is not sampled.
+//! The span has the members of the request's record and nothing else: digests, codes and times. It
+//! belongs to X-Ray's trace if Lambda names one, and is left out if that trace is not sampled.
+//! Nothing is propagated.
 //!
-//! An execution environment freezes after its answer, so the span is sent before it: each request
-//! waits for the collector, at most half a second. A collector beside the function, on the
-//! loopback, is what this is for.
+//! An execution environment freezes after its response, so each request waits for the collector, at
+//! most 500 ms. Use a collector in the same environment, on the loopback.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -22,13 +20,13 @@ use reqwest::redirect;
 use serde_json::{Map, Value};
 use throttle::Timestamp;
 
-/// How long a request may wait for the collector.
+/// Time-out of sending a span.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The variables that name the collector; without one there are no spans.
+/// The variables that name the collector. Spans are sent if one of them is set.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 
-/// Where spans are sent.
+/// The exporter of spans.
 pub(crate) struct Traces {
     exporter: SpanExporter,
 }
@@ -41,7 +39,7 @@ struct Parent {
 }
 
 impl Traces {
-    /// Sends spans where OpenTelemetry's own variables say; none where they say nothing.
+    /// Sends spans to the collector that OpenTelemetry's own variables name, if they name one.
     pub(crate) fn from_env() -> Option<Self> {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         if !ENDPOINTS.into_iter().any(is_set) {
@@ -49,7 +47,7 @@ impl Traces {
         }
         let traces = Self::to(None);
         if let Err(error) = &traces {
-            tracing::warn!(%error, "no spans can be sent");
+            tracing::warn!(%error, "spans cannot be sent");
         }
         traces.ok()
     }
@@ -81,7 +79,7 @@ impl Traces {
         Ok(Self { exporter })
     }
 
-    /// Sends the span of a request that began at `start`; a failure is told and nothing more.
+    /// Sends the span of a request that began at `start`. A failure is only logged.
     pub(crate) async fn export(
         &self,
         line: &str,
@@ -95,9 +93,9 @@ impl Traces {
         }
         let line: Map<String, Value> = serde_json::from_str(line).unwrap_or_default();
         let span = span(&line, parent(header), start, took);
-        // What the error says is a stranger's text.
+        // The error is not logged: it can quote the collector's answer.
         if self.exporter.export(vec![span]).await.is_err() {
-            tracing::warn!("the request's span can't be sent");
+            tracing::warn!("the request's span cannot be sent");
         }
     }
 }
@@ -132,10 +130,10 @@ fn span(
     }
 }
 
-/// A member of the line as an attribute; lists and objects have no place in one.
+/// Returns a member of the record as an attribute, unless it is a list or an object.
 fn attribute((name, value): (&String, &Value)) -> Option<KeyValue> {
     let name = match name.as_str() {
-        "level" | "message" => return None,
+        "timestamp" | "level" | "message" => return None,
         "request_id" => "faas.invocation_id".to_owned(),
         name => format!("tollgate.{name}"),
     };
@@ -146,16 +144,16 @@ fn attribute((name, value): (&String, &Value)) -> Option<KeyValue> {
     }
 }
 
-/// The trace of X-Ray's header: `Root=1-{8}-{24};Parent={16}`, as hexadecimal digits.
+/// Parses X-Ray's header: `Root=1-{8}-{24};Parent={16}`, in hexadecimal digits.
 fn parent(header: &str) -> Option<Parent> {
-    let root = crate::log::trace_root(header)?;
+    let root = crate::record::trace_root(header)?;
     let trace: String = root.split('-').skip(1).collect();
     let span = header.split(';').find_map(|part| part.trim().strip_prefix("Parent="));
     let span = span.filter(|span| span.len() == 16).and_then(|span| SpanId::from_hex(span).ok());
     Some(Parent { trace: TraceId::from_hex(&trace).ok()?, span: span.unwrap_or(SpanId::INVALID) })
 }
 
-/// Random bytes for an id; zeros, which no collector takes, where there are none to be had.
+/// Returns random bytes for an id; zeros, an invalid id, if the system has none.
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     let _ = aws_lc_rs::rand::fill(&mut bytes);

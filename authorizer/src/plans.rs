@@ -1,7 +1,7 @@
 //! Plans that tokens name, which may not exist.
 //!
 //! The throttle caches each plan for a minute. Tokens with random names would cost one look-up for
-//! each name, so this remembers the names without a plan and bounds how many there may be.
+//! each name, so names without a plan are cached and their number is bounded.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use throttle::{Clock, Moment, PlanId, Subject};
 
-/// The time for which a name without a plan is not looked up again.
+/// Cache time of a name without a plan.
 const KEEP: Duration = Duration::from_secs(60);
 
 /// The most names without a plan that one subject may have looked up within `KEEP`.
 const MAX_MISSING_OF_ONE: usize = 3;
 
-/// The number of names without a plan within `KEEP` after which a subject with one of them has no
-/// further name looked up. Other subjects are not held up by them.
+/// From this number of names without a plan within `KEEP` on, each subject may have only one
+/// looked up. Subjects that named none are not affected.
 const MAX_MISSING: usize = 60;
 
-/// The most misses that are remembered; beyond them nothing unknown is looked up.
+/// The most names without a plan in the cache. If it is full, no unknown name is looked up.
 const MAX_REMEMBERED: usize = 10_000;
 
-/// The most plans that are remembered.
+/// The most plans in the cache.
 const MAX_KNOWN: usize = 1_000;
 
 /// The plans that tokens named.
@@ -57,7 +57,7 @@ impl ClaimedPlans {
         own < most && names.missing.len() < MAX_REMEMBERED && !names.missing.contains_key(plan)
     }
 
-    /// Notes that the table has this plan.
+    /// Caches that the table has this plan.
     pub(crate) fn exists(&self, plan: &PlanId) {
         let mut names = self.names();
         if names.known.len() < MAX_KNOWN && !names.known.contains(plan) {
@@ -65,7 +65,7 @@ impl ClaimedPlans {
         }
     }
 
-    /// Notes that the table does not have this plan.
+    /// Caches that the table lacks this plan.
     pub(crate) fn is_missing(&self, plan: &PlanId, subject: &Subject, clock: &impl Clock) {
         let mut names = self.names();
         names.known.remove(plan);

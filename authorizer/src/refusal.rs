@@ -1,12 +1,11 @@
-//! Why a request was refused, as a stable code that is safe to log.
+//! Refusals and failures, as stable codes that are safe to log.
 
 use std::fmt;
 
-/// Why the authorizer refused or failed a request.
+/// The reason for a refusal or failure.
 ///
-/// The code is stable: dashboards and alarms are built on it. The detail is a constant of this
-/// program, never a part of the request, so that no token, claim or key can reach a log.
-/// What a caller sees is decided elsewhere, in `response.rs` alone.
+/// The code is stable: dashboards and alarms use it. The detail is a constant of this program, so no
+/// token, claim or key can reach a log. Only `response.rs` decides what the caller sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     code: Code,
@@ -16,30 +15,30 @@ pub struct Refusal {
 /// The stable codes of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// The event or the token is not of a form that can be read.
+    /// The event or the token cannot be parsed.
     Malformed,
-    /// The token's header asks for something that is not allowed.
+    /// The token's header has a parameter that is not allowed.
     Header,
-    /// No key of the issuer fits the token.
+    /// The issuer has no key for the token.
     Key,
     /// The signature is not the issuer's.
     Signature,
-    /// A claim is missing, of a wrong type, or not for this API at this time.
+    /// A claim is missing, has a wrong type or value, or the token has expired.
     Claim,
-    /// The token was taken back before its end.
+    /// The token is revoked.
     Revoked,
-    /// The request's API key is missing, or none that the table has and holds valid.
+    /// The request's API key is missing, unknown, disabled or expired.
     ApiKey,
-    /// The keys or the table can't be had: not the caller's fault.
+    /// The issuer's keys or the table are unavailable: not the caller's fault.
     Unavailable,
-    /// The deployment is wrong: a plan that is not in the table, an event that can't be served.
+    /// The deployment is wrong: for example a plan is not in the table, or the event is not supported.
     Config,
-    /// The authorizer itself is wrong: it panicked, which costs this request and no other.
+    /// The authorizer panicked. Only this request fails.
     Panic,
 }
 
 impl Code {
-    /// The code as it stands in logs and metrics.
+    /// The code in logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -56,7 +55,7 @@ impl Code {
         }
     }
 
-    /// Whether the caller is at fault (401), rather than this side (500).
+    /// Returns true if the caller is at fault (401), false if this side is (500).
     #[must_use]
     pub const fn is_callers_fault(self) -> bool {
         match self {
@@ -107,7 +106,7 @@ impl Refusal {
         self.code
     }
 
-    /// What exactly was wrong, in words that hold nothing of the request.
+    /// The exact reason, a constant text.
     #[must_use]
     pub const fn detail(self) -> &'static str {
         self.detail

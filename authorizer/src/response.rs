@@ -1,18 +1,18 @@
-//! What a caller sees: the one place where a decision becomes an answer.
+//! Responses: the only place that decides what a caller sees.
 //!
-//! An authorizer can't choose a status. What it can say, and what becomes of it:
+//! An authorizer cannot choose a status. API Gateway chooses it by the response:
 //!
-//! | said | REST and WebSocket API | HTTP API |
+//! | response | REST and WebSocket API | HTTP API |
 //! |---|---|---|
 //! | a policy or verdict that allows | the request goes on | the request goes on |
-//! | a policy or verdict that refuses | 403 | 403 |
+//! | a policy or verdict that denies | 403 | 403 |
 //! | the error `Unauthorized` | 401 | not documented; reported to be 401 |
 //! | any other error | 500 | 500 |
 //!
-//! So a token that is not good is an error where a 401 can be had by one alone, and a refusal
-//! elsewhere, which Lambda does not count among the function's errors. Keys or a table that can't
-//! be had are an error everywhere: a refusal would blame the caller, and be cached. None of them
-//! is a 429: `Refuse` in the configuration says how that is done.
+//! An invalid token is an error if only an error gives 401. Otherwise it is a Deny, which Lambda
+//! does not count as an error. Unavailable keys or an unavailable table are an error for every API:
+//! a Deny would blame the caller and could be cached. No response gives 429 by itself;
+//! [`Refuse`] lists the ways.
 
 mod context;
 
@@ -27,16 +27,16 @@ use crate::claims::Claims;
 use crate::config::{
     Config, HttpForm, HttpUnauthorized, Refuse, ResponseConfig, ThrottleConfig, UNKNOWN_KEY,
 };
-use crate::event::{Event, Form};
+use crate::event::{Event, EventKind};
 use crate::refusal::Refusal;
 use context::Context;
 
-/// The principal of an answer that refuses a caller who is not known.
+/// The principal of a response to a caller who is not verified.
 const NOBODY: &str = "anonymous";
 
-/// The answer to an event, in API Gateway's form.
+/// The response to an event, in API Gateway's form.
 ///
-/// Members without a value are left out: API Gateway does not take `null` for "absent".
+/// Members without a value are left out, because API Gateway does not accept `null`.
 #[derive(Serialize)]
 #[serde(transparent)]
 pub struct Response(Body);
@@ -48,7 +48,7 @@ enum Body {
     Verdict(Verdict),
 }
 
-/// The answer to all forms: all that the caller may call.
+/// A policy: all routes that the caller may call.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Policy {
@@ -60,7 +60,7 @@ struct Policy {
     usage_identifier_key: Option<String>,
 }
 
-/// The simple answer to payload 2.0: whether this one request may go on.
+/// The simple response to payload 2.0: a verdict on this request.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Verdict {
@@ -69,7 +69,8 @@ struct Verdict {
     context: Context,
 }
 
-/// The principal and the context say who calls, and the usage key is a secret: none is shown.
+/// Shows neither the principal nor the context, which identify the caller, nor the usage key, which
+/// is a secret.
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Response");
@@ -81,10 +82,10 @@ impl fmt::Debug for Response {
     }
 }
 
-/// The error that becomes API Gateway's 401 or 500.
+/// An error that API Gateway answers with 401 or 500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// 401: the message must be this very word, and nothing more.
+    /// 401: the message must be this word exactly.
     Unauthorized,
     /// 500: not the caller's fault.
     Internal {
@@ -118,142 +119,137 @@ impl From<Failure> for Diagnostic {
     }
 }
 
-/// What was decided about a caller who is known.
+/// The outcome for a verified caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Allowed,
+    /// The rules do not allow the route.
+    Forbidden,
+    /// The caller is over its limit.
+    Throttled,
+    /// The caller has no plan, so it may call nothing.
+    NoPlan,
+    /// The caller's claims make its policy too long, so it may call nothing.
+    LongPolicy,
+}
+
+impl Outcome {
+    /// The outcome's code in logs and metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Forbidden => "forbidden",
+            Self::Throttled => "throttled",
+            Self::NoPlan => "no_plan",
+            Self::LongPolicy => "long_policy",
+        }
+    }
+}
+
+/// The decision on a request of a verified caller.
 pub(crate) struct Decided<'a> {
-    /// Who calls.
     pub(crate) claims: &'a Claims,
-    /// Whether the rules allow the route that was asked for.
-    pub(crate) allowed: bool,
-    /// What the caller's plan says, where there are limits and the request was counted.
+    pub(crate) outcome: Outcome,
+    /// The rules' policy; `None` if it is too long.
+    pub(crate) policy: Option<Document>,
+    /// The charge, if the request was charged.
     pub(crate) charged: Option<&'a Charged>,
 }
 
-/// A request that was counted.
+/// A charged request.
 pub(crate) struct Charged {
-    /// Whose bucket it was charged to.
+    /// The subject whose bucket was charged.
     pub(crate) subject: Subject,
-    /// What came of it.
     pub(crate) decision: Decision,
 }
 
-impl Decided<'_> {
-    fn is_throttled(&self) -> bool {
-        self.charged.is_some_and(|charged| !charged.decision.is_allowed())
-    }
-}
-
 impl Response {
-    /// Whether this kind of answer can be given to such an event at all.
-    ///
-    /// # Errors
-    ///
-    /// `config` for an HTTP API, which has no usage plans, where a refusal is to be said by a key.
-    pub(crate) fn check(form: Form, throttle: &ThrottleConfig) -> Result<(), Refusal> {
-        if form.is_http() && throttle.refuse == Refuse::UnknownKey {
-            return Err(Refusal::config(
-                "an HTTP API has no usage plans: set `refuse` to \"deny\" or \"context\"",
-            ));
-        }
-        Ok(())
+    /// Returns true if the response to this kind of event has a policy: all but payload 2.0's
+    /// simple form.
+    pub(crate) fn has_policy(kind: EventKind, config: &ResponseConfig) -> bool {
+        !(kind == EventKind::Http2 && config.http == HttpForm::Simple)
     }
 
-    /// Returns whether the answer is a policy: all but payload 2.0's simple form.
-    pub(crate) fn has_policy(form: Form, config: &ResponseConfig) -> bool {
-        !(form == Form::Http2 && config.http == HttpForm::Simple)
-    }
-
-    /// The answer to a caller who is known; `policy` is all that the rules let it call, where the
-    /// answer has one.
-    pub(crate) fn decided(
-        event: &Event<'_>,
-        config: &Config,
-        decided: &Decided<'_>,
-        policy: Option<Document>,
-    ) -> Self {
-        let context = Context::of(decided.claims, decided.charged);
-        let refuse = match &config.throttle {
-            Some(throttle) if decided.is_throttled() => Some(how(throttle.refuse, event.form())),
-            _ => None,
-        };
-        let Some(policy) = policy else {
-            let is_authorized = decided.allowed && refuse.is_none_or(|how| how == Refuse::Context);
+    /// The response to a verified caller.
+    pub(crate) fn decided(event: &Event<'_>, config: &Config, decided: Decided<'_>) -> Self {
+        let Decided { claims, outcome, policy, charged } = decided;
+        let context = Context::of(claims, charged);
+        let throttle = config.throttle.as_ref();
+        let refuse = throttle.map(|throttle| how(throttle.refuse, event.kind()));
+        if !Self::has_policy(event.kind(), &config.response) {
+            let is_authorized = match outcome {
+                Outcome::Allowed => true,
+                Outcome::Throttled => refuse == Some(Refuse::Context),
+                Outcome::Forbidden | Outcome::NoPlan | Outcome::LongPolicy => false,
+            };
             return Self(Body::Verdict(Verdict { is_authorized, context }));
+        }
+        let policy = match outcome {
+            // A forbidden route too: the policy may be cached for another route.
+            Outcome::Allowed | Outcome::Forbidden => policy,
+            Outcome::Throttled => policy.filter(|_| refuse != Some(Refuse::Deny)),
+            Outcome::NoPlan | Outcome::LongPolicy => None,
         };
-        let policy_document = match refuse {
-            Some(Refuse::Deny) => closed(Some(event.arn())),
-            _ => policy,
-        };
-        // There for a route that is forbidden too: the policy may be cached for another.
-        let usage_identifier_key = match &config.throttle {
-            Some(throttle) if !event.form().is_http() => match refuse {
-                Some(Refuse::UnknownKey) => Some(UNKNOWN_KEY),
-                _ => throttle.api_key(),
-            },
-            _ => None,
+        let usage_identifier_key = match outcome {
+            _ if event.kind().is_http() => None,
+            Outcome::NoPlan | Outcome::LongPolicy => None,
+            Outcome::Throttled if refuse == Some(Refuse::UnknownKey) => Some(UNKNOWN_KEY),
+            Outcome::Allowed | Outcome::Forbidden | Outcome::Throttled => {
+                throttle.and_then(ThrottleConfig::api_key)
+            }
         };
         Self(Body::Policy(Policy {
-            principal_id: decided.claims.principal().to_owned(),
-            policy_document,
+            principal_id: claims.principal().to_owned(),
+            policy_document: policy.unwrap_or_else(|| closed(Some(event.arn()))),
             context,
             usage_identifier_key: usage_identifier_key.map(str::to_owned),
         }))
     }
 
-    /// The answer to a caller who is known and may call nothing: 403 for every form.
-    pub(crate) fn denied(event: &Event<'_>, config: &Config, claims: &Claims) -> Self {
-        let context = Context::of(claims, None);
-        if !Self::has_policy(event.form(), &config.response) {
-            return Self(Body::Verdict(Verdict { is_authorized: false, context }));
-        }
-        Self(Body::Policy(Policy {
-            principal_id: claims.principal().to_owned(),
-            policy_document: closed(Some(event.arn())),
-            context,
-            usage_identifier_key: None,
-        }))
-    }
-
-    /// The answer to a request that is refused before its caller is known, or that fails.
+    /// The response to a request that is refused before its caller is verified, or that fails.
     ///
     /// # Errors
     ///
-    /// What API Gateway makes a 401 or a 500 of.
+    /// The failures that API Gateway answers with 401 or 500.
     pub(crate) fn refused(
-        form: Form,
+        kind: Option<EventKind>,
         arn: Option<&MethodArn<'_>>,
         refusal: Refusal,
         config: &ResponseConfig,
     ) -> Result<Self, Failure> {
-        let says_so = form.is_http() && config.http_unauthorized == HttpUnauthorized::Deny;
-        if !refusal.code().is_callers_fault() || !says_so {
+        let denies = config.http_unauthorized == HttpUnauthorized::Deny;
+        let Some(kind) = kind.filter(|kind| kind.is_http() && denies) else {
+            return Err(refusal.into());
+        };
+        if !refusal.code().is_callers_fault() {
             return Err(refusal.into());
         }
-        if !Self::has_policy(form, config) {
-            let context = Context::default();
+        let context = Context::default();
+        if !Self::has_policy(kind, config) {
             return Ok(Self(Body::Verdict(Verdict { is_authorized: false, context })));
         }
         Ok(Self(Body::Policy(Policy {
             principal_id: NOBODY.to_owned(),
             policy_document: closed(arn),
-            context: Context::default(),
+            context,
             usage_identifier_key: None,
         })))
     }
 }
 
-/// Returns the way in which an event of this form is refused.
+/// Returns the way to refuse an event of this kind.
 ///
 /// API Gateway checks the key of a WebSocket connection only if the API selects it and the route
 /// requires it. Neither is the default, so an unknown key would let every connection through. A
 /// Deny refuses with the same 403.
-fn how(refuse: Refuse, form: Form) -> Refuse {
-    match (refuse, form) {
-        (Refuse::UnknownKey, Form::WebSocket) => Refuse::Deny,
+fn how(refuse: Refuse, kind: EventKind) -> Refuse {
+    match (refuse, kind) {
+        (Refuse::UnknownKey, EventKind::WebSocket) => Refuse::Deny,
         _ => refuse,
     }
 }
 
-/// The policy that denies the whole stage, or everything if the ARN cannot be read: the path in it
+/// Returns the policy that denies the whole stage, or everything if the ARN cannot be read: its path
 /// is the caller's.
 fn closed(arn: Option<&MethodArn<'_>>) -> Document {
     arn.and_then(|arn| Document::deny_all(arn).ok()).unwrap_or_else(Document::deny_everything)

@@ -1,12 +1,10 @@
-//! Invocations one after the other, which leave nothing behind.
+//! The loop over the Lambda Runtime API, for one invocation at a time.
 //!
-//! `lambda_runtime` could hand them out too, as it does where several run at once. But one at a time
-//! it sets the variable `_X_AMZN_TRACE_ID` for each, and glibc keeps every value that a variable
-//! ever had: an execution environment would grow by some 140 bytes with each invocation, and be
-//! out of its 128 MB within a million. The authorizer is told the trace's id with the invocation.
+//! `lambda_runtime` has this loop too, but it sets the variable `_X_AMZN_TRACE_ID` for each
+//! invocation, and glibc keeps every value that a variable ever had: 140 bytes an invocation, until
+//! the execution environment is out of memory.
 //!
-//! The paths and headers are those of AWS's page "Using the Lambda runtime API for custom
-//! runtimes".
+//! Paths and headers are those of AWS's page "Using the Lambda runtime API for custom runtimes".
 
 use std::convert::Infallible;
 
@@ -19,26 +17,27 @@ use lambda_runtime_api_client::{PooledClient, build_request};
 use serde_json::Value;
 use throttle::{Clock, Store};
 
-use crate::handler::{Authorizer, Invocation, Untold};
+use crate::handler::Authorizer;
+use crate::record::Invocation;
 use crate::refusal::{Code, Refusal};
 use crate::response::Failure;
 
 const API: &str = "/2018-06-01/runtime/invocation";
 
-/// The invocation's id, which its answer is posted under.
+/// The invocation's id, which is in the path of its response.
 const REQUEST_ID: &str = "lambda-runtime-aws-request-id";
 
 /// X-Ray's header.
 const TRACE_ID: &str = "lambda-runtime-trace-id";
 
-/// Tells an attempt from another with the same id; where it comes it goes back with the answer.
+/// Identifies one attempt of an invocation. The response must return it.
 const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invocation-id");
 
-/// Answers invocations until the Runtime API is gone.
+/// Answers invocations until the Runtime API fails.
 ///
 /// # Errors
 ///
-/// The Runtime API does not answer, or not as it is documented.
+/// The Runtime API does not answer, or not as documented.
 ///
 /// # Panics
 ///
@@ -58,45 +57,40 @@ where
         let (parts, body) = next.into_parts();
         let body = body.collect().await?.to_bytes();
         let invocation = invocation(&parts.headers)?;
-        let (answer, untold) = answer(authorizer, invocation, &parts.headers, &body).await?;
-        let posted = client.call(answer).await;
-        // The caller has the answer by now; until the next invocation is asked for, Lambda lets
-        // this one run on (AWS Compute Blog, "Running code after returning a response from an AWS
-        // Lambda function"; not tried on AWS).
-        untold.tell().await;
-        let status = posted?.status();
+        let answer = answer(authorizer, invocation, &parts.headers, &body).await?;
+        let status = client.call(answer).await?.status();
         if !status.is_success() {
-            // It came too late, say: Lambda has given up this invocation, and no other.
-            tracing::warn!(status = status.as_u16(), "an answer was not taken");
+            // For example after the time-out: Lambda has given up this invocation only.
+            tracing::warn!(status = status.as_u16(), "the Runtime API rejected the response");
         }
     }
 }
 
-/// What the headers say of an invocation.
+/// Returns the invocation that the headers identify.
 fn invocation(headers: &HeaderMap) -> Result<Invocation<'_>, Error> {
     let text = |name| headers.get(name).map(HeaderValue::to_str).transpose();
     let request_id = text(REQUEST_ID)?.ok_or("an invocation came without an id")?;
     Ok(Invocation { request_id, trace: text(TRACE_ID).ok().flatten() })
 }
 
-/// Makes the request that answers one invocation, and what the log is to say of it.
-async fn answer<'a, S, C>(
-    authorizer: &'a Authorizer<S, C>,
-    invocation: Invocation<'a>,
+/// Answers one invocation and returns the request that posts the answer.
+async fn answer<S, C>(
+    authorizer: &Authorizer<S, C>,
+    invocation: Invocation<'_>,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<(Request<Body>, Untold<'a, S, C>), Error>
+) -> Result<Request<Body>, Error>
 where
     S: Store,
     C: Clock + Clone,
 {
     let request_id = invocation.request_id;
-    // What is no JSON is no event either, and is refused as such.
+    // Invalid JSON is refused like any other value that is not an event.
     let event = serde_json::from_slice(body).unwrap_or(Value::Null);
-    let (answered, untold) = authorizer.decide_untold(&event, invocation).await;
+    let answered = authorizer.handle(&event, invocation).await;
     let answered = answered.and_then(|response| {
         serde_json::to_vec(&response).map_err(|_| {
-            Failure::from(Refusal::new(Code::Panic, "an answer that can't be written"))
+            Failure::from(Refusal::new(Code::Panic, "the response cannot be serialized"))
         })
     });
     let request = build_request().method(Method::POST);
@@ -111,7 +105,7 @@ where
     if let Some(id) = headers.get(INVOCATION_ID) {
         request.headers_mut().insert(INVOCATION_ID, id.clone());
     }
-    Ok((request, untold))
+    Ok(request)
 }
 
 #[cfg(test)]
@@ -142,7 +136,7 @@ mod tests {
 
     async fn posted(headers: &HeaderMap, body: &[u8]) -> (String, HeaderMap, Value) {
         let invocation = invocation(headers).unwrap();
-        let (request, _) = answer(&authorizer(), invocation, headers, body).await.unwrap();
+        let request = answer(&authorizer(), invocation, headers, body).await.unwrap();
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (parts.uri.to_string(), parts.headers, serde_json::from_slice(&body).unwrap())

@@ -21,8 +21,6 @@ async fn ends_with_ctrl_c_and_leaves_nothing_behind() {
         let ended = stack.end(signal).await;
         assert!(ended.status.success(), "{signal}: {:?}", ended.status);
         assert_eq!(ended.stdout, "", "one line on standard output, and no more");
-        let told = ended.logs.matches("the execution environment ends").count();
-        assert_eq!(told, 3, "each ends in order: {}", ended.logs);
         for environment in environments {
             assert_eq!(kill(Pid::from_raw(environment), None), Err(Errno::ESRCH), "{signal}");
         }

@@ -1,9 +1,9 @@
-//! Where an event's token is: exactly one, in exactly one place.
+//! The token of an event: exactly one, in exactly one place.
 
 use serde_json::Value;
 
-use super::Form;
-use super::members::Members;
+use super::EventKind;
+use super::payload::Payload;
 use crate::config::TokenSource;
 use crate::refusal::Refusal;
 use crate::token::bearer;
@@ -13,54 +13,56 @@ const SUBPROTOCOLS: &str = "sec-websocket-protocol";
 
 const NONE: Refusal = Refusal::malformed("the event has no token");
 
-/// Finds the token of an event, without the scheme before it.
+/// Returns the token of an event, without the scheme before it.
 pub(super) fn token<'a>(
-    form: Form,
-    members: Members<'a>,
+    kind: EventKind,
+    payload: &'a Payload,
     source: &TokenSource,
 ) -> Result<&'a str, Refusal> {
-    match form {
-        Form::RestToken => bearer(members.text("authorizationToken").ok_or(NONE)?),
-        Form::RestRequest | Form::Http1 | Form::Http2 => {
-            bearer(members.header(source.header())?.ok_or(NONE)?)
+    match kind {
+        EventKind::RestToken => bearer(payload.authorization_token().ok_or(NONE)?),
+        EventKind::RestRequest | EventKind::Http1 | EventKind::Http2 => {
+            bearer(payload.header(source.header())?.ok_or(NONE)?)
         }
-        Form::WebSocket => of_web_socket(members, source),
+        EventKind::WebSocket => of_web_socket(payload, source),
     }
 }
 
-/// Returns whether an HTTP API caches its answer by the token, if it caches at all.
+/// Returns true if an HTTP API caches its responses by the token, or cannot cache them.
 ///
-/// `identitySource` holds the values that the answer is cached by. An API that names another
-/// header would give one caller's answer to the next caller with the same value there.
+/// `identity_source` holds the values of the cache key. An API with another header there would give
+/// one caller's response to the next caller with the same value in that header.
 ///
-/// Only for a token that was verified: the values then hold no comma of the caller's.
-pub(super) fn is_cached_by_token(form: Form, members: Members<'_>, source: &TokenSource) -> bool {
-    if !form.is_http() {
-        return true;
-    }
-    let Ok(Some(value)) = members.header(source.header()) else { return false };
-    let is_value = |source: &str| source.trim() == value.trim();
-    match members.get("identitySource") {
+/// The token must be verified: only then `token` has no comma that the caller wrote.
+pub(super) fn is_cached_by(
+    token: Result<Option<&str>, Refusal>,
+    identity_source: Option<&Value>,
+) -> bool {
+    let Ok(Some(token)) = token else { return false };
+    let is_token = |value: &str| value.trim() == token.trim();
+    match identity_source {
         // Without an identity source an HTTP API cannot cache.
         None => true,
-        Some(Value::Array(sources)) => {
-            sources.is_empty() || sources.iter().filter_map(Value::as_str).any(is_value)
+        Some(Value::Array(values)) => {
+            values.is_empty() || values.iter().filter_map(Value::as_str).any(is_token)
         }
         // Payload 1.0 joins several sources by commas.
-        Some(Value::String(source)) => source.is_empty() || source.split(',').any(is_value),
+        Some(Value::String(values)) => values.is_empty() || values.split(',').any(is_token),
         Some(_) => false,
     }
 }
 
-/// A browser can't set headers on a WebSocket, so there are two places more, where configured.
-fn of_web_socket<'a>(members: Members<'a>, source: &TokenSource) -> Result<&'a str, Refusal> {
-    let header = members.header(source.header())?.map(bearer).transpose()?;
+/// Returns the token of a WebSocket, from the header or from the two other configured places.
+///
+/// A browser cannot set headers on a WebSocket.
+fn of_web_socket<'a>(payload: &'a Payload, source: &TokenSource) -> Result<&'a str, Refusal> {
+    let header = payload.header(source.header())?.map(bearer).transpose()?;
     let parameter = match source.query() {
-        Some(name) => members.parameter(name)?,
+        Some(name) => payload.parameter(name)?,
         None => None,
     };
     let subprotocol = match source.subprotocol() {
-        Some(name) => after(name, members.header(SUBPROTOCOLS)?.unwrap_or_default())?,
+        Some(name) => after(name, payload.header(SUBPROTOCOLS)?.unwrap_or_default())?,
         None => None,
     };
     let mut found = [header, parameter, subprotocol].into_iter().flatten();
@@ -74,7 +76,7 @@ fn of_web_socket<'a>(members: Members<'a>, source: &TokenSource) -> Result<&'a s
     }
 }
 
-/// The offer that stands after the one of that name: `bearer, eyJ…`.
+/// Returns the subprotocol that is offered after the one of this name: `bearer, eyJ…`.
 fn after<'a>(name: &str, offers: &'a str) -> Result<Option<&'a str>, Refusal> {
     let mut offers = offers.split(',').map(str::trim);
     if !offers.by_ref().any(|offer| offer == name) {

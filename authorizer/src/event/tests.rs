@@ -27,8 +27,8 @@ fn source(text: &str) -> TokenSource {
 /// The token of an event, or the code of its refusal.
 fn token_in(event: &Value, source: &TokenSource) -> Result<String, Code> {
     let read = || {
-        let form = Form::of(event)?;
-        Event::read(form, event)?.token(source).map(str::to_owned)
+        let kind = EventKind::of(event)?;
+        Event::read(kind, event)?.token(source).map(str::to_owned)
     };
     read().map_err(Refusal::code)
 }
@@ -56,7 +56,7 @@ fn socket(changes: &Value) -> Value {
 
 /// The method that an event calls, as a plan writes it.
 fn method(event: &Value) -> Option<String> {
-    Event::read(Form::of(event).unwrap(), event).unwrap().method()
+    Event::read(EventKind::of(event).unwrap(), event).unwrap().method()
 }
 
 #[test]
@@ -102,21 +102,21 @@ fn reads_aws_s_own_examples() {
     // Its ARN has `*` for a stage, which no request has.
     let mut token = example!("custom-auth-request");
     token["methodArn"] = json!(token["methodArn"].as_str().unwrap().replace("/*/", "/test/"));
-    for (event, form, arn) in [
-        (token, Form::RestToken, "methodArn"),
-        (example!("custom-auth-request-type-request"), Form::RestRequest, "methodArn"),
-        (example!("v2-custom-authorizer-v1-request"), Form::Http1, "methodArn"),
-        (example!("v2-custom-authorizer-v2-request"), Form::Http2, "routeArn"),
-        (example!("v2-custom-authorizer-v2-request-without-cookies"), Form::Http2, "routeArn"),
+    for (event, kind, arn) in [
+        (token, EventKind::RestToken, "methodArn"),
+        (example!("custom-auth-request-type-request"), EventKind::RestRequest, "methodArn"),
+        (example!("v2-custom-authorizer-v1-request"), EventKind::Http1, "methodArn"),
+        (example!("v2-custom-authorizer-v2-request"), EventKind::Http2, "routeArn"),
+        (example!("v2-custom-authorizer-v2-request-without-cookies"), EventKind::Http2, "routeArn"),
         (
             example!("v2-custom-authorizer-v2-request-without-identity-source"),
-            Form::Http2,
+            EventKind::Http2,
             "routeArn",
         ),
-        (example!("v2-custom-authorizer-websocket-request"), Form::WebSocket, "methodArn"),
+        (example!("v2-custom-authorizer-websocket-request"), EventKind::WebSocket, "methodArn"),
     ] {
-        assert_eq!(Form::of(&event).map_err(Refusal::code), Ok(form), "{event}");
-        let read = Event::read(form, &event).unwrap();
+        assert_eq!(EventKind::of(&event).map_err(Refusal::code), Ok(kind), "{event}");
+        let read = Event::read(kind, &event).unwrap();
         assert_eq!(read.arn().to_string(), event[arn].as_str().unwrap());
     }
 }
@@ -124,8 +124,8 @@ fn reads_aws_s_own_examples() {
 #[test]
 fn finds_the_address_where_the_form_has_it() {
     let address = |event: &Value| {
-        let form = Form::of(event).unwrap();
-        Event::read(form, event).unwrap().source_ip().map(|ip| ip.to_string())
+        let kind = EventKind::of(event).unwrap();
+        Event::read(kind, event).unwrap().source_ip().map(|ip| ip.to_string())
     };
     for event in [
         example!("custom-auth-request-type-request"),
@@ -184,7 +184,7 @@ fn finds_the_token_in_aws_s_own_examples() {
 
 /// Checks the identity source of an event whose token is `t`.
 fn cache_key(event: &Value, source: &TokenSource) -> Result<(), Code> {
-    let event = Event::read(Form::of(event).unwrap(), event).unwrap();
+    let event = Event::read(EventKind::of(event).unwrap(), event).unwrap();
     assert_eq!(event.token(source), Ok("t"));
     event.check_cache_key(source).map_err(Refusal::code)
 }
@@ -252,21 +252,21 @@ fn type_and_version_decide_whatever_else_is_there() {
         "authorizationToken": "Bearer a", "methodArn": ARN, "routeArn": ARN,
         "headers": {"authorization": "Bearer b"}, "x": {"y": null},
     });
-    for (kind, form, found) in [
-        (json!({"type": "TOKEN"}), Form::RestToken, "a"),
-        (json!({"type": "TOKEN", "version": "2.0"}), Form::RestToken, "a"),
-        (json!({"type": "REQUEST"}), Form::RestRequest, "b"),
-        (json!({"type": "REQUEST", "version": null}), Form::RestRequest, "b"),
-        (json!({"type": "REQUEST", "version": 2}), Form::RestRequest, "b"),
-        (json!({"type": "REQUEST", "version": "1.0"}), Form::Http1, "b"),
-        (json!({"type": "REQUEST", "version": "2.0"}), Form::Http2, "b"),
+    for (changes, kind, found) in [
+        (json!({"type": "TOKEN"}), EventKind::RestToken, "a"),
+        (json!({"type": "TOKEN", "version": "2.0"}), EventKind::RestToken, "a"),
+        (json!({"type": "REQUEST"}), EventKind::RestRequest, "b"),
+        (json!({"type": "REQUEST", "version": null}), EventKind::RestRequest, "b"),
+        (json!({"type": "REQUEST", "version": 2}), EventKind::RestRequest, "b"),
+        (json!({"type": "REQUEST", "version": "1.0"}), EventKind::Http1, "b"),
+        (json!({"type": "REQUEST", "version": "2.0"}), EventKind::Http2, "b"),
     ] {
-        let event = with(both.clone(), &kind);
-        assert_eq!(Form::of(&event).unwrap(), form, "{event}");
+        let event = with(both.clone(), &changes);
+        assert_eq!(EventKind::of(&event).unwrap(), kind, "{event}");
         assert_eq!(token(&event).as_deref(), Ok(found), "{event}");
     }
     let event = with(both, &json!({"type": "REQUEST", "methodArn": SOCKET}));
-    assert_eq!(Form::of(&event).unwrap(), Form::WebSocket);
+    assert_eq!(EventKind::of(&event).unwrap(), EventKind::WebSocket);
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn answers_what_is_no_authorizer_s_event() {
         json!({"type": "token"}),
         json!({"version": "2.0", "routeArn": ARN}),
     ] {
-        assert_eq!(Form::of(&event).map_err(Refusal::code), Err(Code::Config), "{event}");
+        assert_eq!(EventKind::of(&event).map_err(Refusal::code), Err(Code::Config), "{event}");
     }
 }
 
@@ -343,6 +343,28 @@ fn takes_the_header_exactly_once() {
 }
 
 #[test]
+fn only_used_members_can_refuse_an_event() {
+    let used = json!({"headers": {"Authorization": "Bearer t", "cookie": ["a", "b"]}});
+    for unused in [
+        json!({"cookies": null, "stageVariables": 1, "pathParameters": [null]}),
+        json!({"requestContext": {"identity": {"clientCert": {}}, "httpMethod": "G T"}}),
+        json!({"requestContext": {"http": {"method": 1}, "timeEpoch": "x", "authentication": 1}}),
+        json!({"queryStringParameters": {"a": 1}, "path": {}, "authorizationToken": []}),
+    ] {
+        for event in [request(&used), http(&used), socket(&used)] {
+            let event = with(event, &unused);
+            assert_eq!(token(&event).as_deref(), Ok("t"), "{event}");
+        }
+    }
+    for (name, value) in [("x y", "z"), ("x", "a\nb"), ("", "z")] {
+        let headers = json!({"headers": {"Authorization": "Bearer t", name: value}});
+        for event in [request(&headers), http(&headers), socket(&headers)] {
+            assert_eq!(token(&event), Err(Code::Malformed), "no HTTP server passes it on: {event}");
+        }
+    }
+}
+
+#[test]
 fn a_web_socket_s_token_is_where_it_was_configured_to_be() {
     let everywhere = source("query = \"access_token\"\nsubprotocol = \"bearer\"");
     let query = |value: &str| json!({"queryStringParameters": {"access_token": value}});
@@ -386,7 +408,7 @@ fn a_web_socket_s_token_is_where_it_was_configured_to_be() {
 #[test]
 fn finds_the_api_key_and_never_shows_it() {
     let key = |event: &Value| {
-        let event = Event::read(Form::of(event).unwrap(), event).unwrap();
+        let event = Event::read(EventKind::of(event).unwrap(), event).unwrap();
         event.api_key().map(|key| key.expose().to_owned())
     };
     let identity = |key: Value| json!({"requestContext": {"identity": {"apiKey": key}}});
@@ -410,9 +432,9 @@ fn finds_the_api_key_and_never_shows_it() {
         assert_eq!(key(&none), None, "{none}");
     }
     let event = request(&json!({"headers": {"x-api-key": "k1", "authorization": "Bearer t1"}}));
-    let read = Event::read(Form::RestRequest, &event).unwrap();
+    let read = Event::read(EventKind::RestRequest, &event).unwrap();
     assert_eq!(format!("{:?}", read.api_key().unwrap()), "ApiKey(_)");
-    assert_eq!(format!("{read:?}"), "Event { form: RestRequest, .. }");
+    assert_eq!(format!("{read:?}"), "Event { kind: RestRequest, .. }");
 }
 
 /// Any JSON, with the names and texts that an event has more often than by chance.
@@ -476,11 +498,11 @@ proptest! {
         ];
         let mut events = vec![event.clone(), extra];
         if event.is_object() {
-            events.extend(forced.iter().map(|kind| with(event.clone(), kind)));
+            events.extend(forced.iter().map(|changes| with(event.clone(), changes)));
         }
         for event in &events {
-            let Ok(form) = Form::of(event) else { continue };
-            let Ok(read) = Event::read(form, event) else { continue };
+            let Ok(kind) = EventKind::of(event) else { continue };
+            let Ok(read) = Event::read(kind, event) else { continue };
             let _ = read.api_key();
             if let Ok(token) = read.token(&source) {
                 assert!(!token.is_empty() && !token.contains(char::is_whitespace));
@@ -498,13 +520,13 @@ proptest! {
         }
         event.insert("headers".into(), json!({name: format!("{scheme} t")}));
         let event = Value::Object(event);
-        for kind in [
+        for changes in [
             json!({"type": "REQUEST", "version": null, "methodArn": ARN}),
             json!({"type": "REQUEST", "version": null, "methodArn": SOCKET}),
             json!({"type": "REQUEST", "version": "1.0", "methodArn": ARN}),
             json!({"type": "REQUEST", "version": "2.0", "routeArn": ARN}),
         ] {
-            assert_eq!(token(&with(event.clone(), &kind)).as_deref(), Ok("t"));
+            assert_eq!(token(&with(event.clone(), &changes)).as_deref(), Ok("t"));
         }
     }
 }

@@ -2,13 +2,14 @@
 
 mod bucket_owners;
 mod callers;
-mod forms;
+mod event_kinds;
 mod issuers;
 mod lines;
 #[cfg(feature = "otel")]
 mod spans;
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -44,7 +45,7 @@ fn sign(header: &Value, payload: &Value) -> String {
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// An authorizer, what it believes in, and the clock.
+/// An authorizer with its issuer and its clock.
 struct Bench {
     authorizer: Authorizer<MemoryStore, ManualClock>,
     clock: ManualClock,
@@ -52,12 +53,12 @@ struct Bench {
 }
 
 impl Bench {
-    /// Its keys are fetched by whoever needs them first.
+    /// Keys are fetched by the first request.
     async fn new(throttle: &str) -> Self {
         Self::made(throttle, false).await
     }
 
-    /// Its keys are bundled: where only the table is of interest, a slow fetch must not be.
+    /// Keys are bundled, so that a slow fetch cannot disturb tests of the table.
     async fn with_keys(throttle: &str) -> Self {
         Self::made(throttle, true).await
     }
@@ -290,7 +291,7 @@ async fn over_the_limit_the_usage_key_is_one_that_nobody_knows() {
 async fn a_closed_plan_throttles_without_a_time_to_wait() {
     let bench = Bench::new(THROTTLE).await;
     let plan = |json: &str| {
-        let store = bench.authorizer.throttle.as_ref().unwrap().store();
+        let store = bench.authorizer.store();
         let plan = Plan::from_json(json).unwrap();
         store.put_plan(PlanId::new("free").unwrap(), plan, bench.clock.now());
     };
@@ -347,7 +348,7 @@ async fn a_token_without_the_subject_of_the_limits_is_refused() {
     assert!(bench.call(&bench.token(&json!({"tenant": "t"})), ARN).await.is_ok());
 }
 
-/// A store whose table can't be asked.
+/// A store whose table is unavailable.
 struct Broken(throttle::Failure);
 
 impl Store for Broken {
@@ -365,6 +366,50 @@ impl Store for Broken {
 
     fn consumed(&self) -> throttle::Consumed {
         throttle::Consumed::default()
+    }
+}
+
+/// A store in memory that counts the plans that are read from it.
+struct Counting {
+    memory: MemoryStore,
+    plans: AtomicUsize,
+}
+
+impl Counting {
+    fn new(memory: MemoryStore) -> Self {
+        Self { memory, plans: AtomicUsize::new(0) }
+    }
+
+    fn plans(&self) -> usize {
+        self.plans.load(Ordering::Relaxed)
+    }
+}
+
+impl Store for Counting {
+    async fn plan(
+        &self,
+        id: &PlanId,
+    ) -> Result<Option<throttle::PlanRecord>, throttle::StoreError> {
+        self.plans.fetch_add(1, Ordering::Relaxed);
+        self.memory.plan(id).await
+    }
+
+    async fn write(
+        &self,
+        subject: &Subject,
+        write: &throttle::bucket::Write,
+    ) -> Result<throttle::store::Answer, throttle::StoreError> {
+        self.memory.write(subject, write).await
+    }
+
+    fn consumed(&self) -> throttle::Consumed {
+        self.memory.consumed()
+    }
+}
+
+impl<S: Store> Authorizer<S, ManualClock> {
+    fn store(&self) -> &S {
+        self.limits.as_ref().unwrap().throttle.as_ref().unwrap().store()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the backend learns of the caller.
+//! The context of a response: the caller's claims and limits, for the backend.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -6,23 +6,23 @@ use serde_json::{Map, Value};
 use super::Charged;
 use crate::claims::Claims;
 
-/// The context of an answer: strings, numbers and booleans alone.
+/// The context of a response: strings, numbers and booleans only.
 ///
-/// A nested value, or null, makes API Gateway answer 500, so there is no way to put one in. A text
-/// with a control character is left out too: an integration that puts it into a header fails.
+/// A nested value or null makes API Gateway answer 500, so both are left out. A text with a control
+/// character is left out too, because an integration that copies it into a header fails.
 #[derive(Default, Serialize)]
 #[serde(transparent)]
 pub(super) struct Context(Map<String, Value>);
 
 impl Context {
-    /// What a caller's claims and plan say; what they don't is left out.
+    /// Makes the context from a caller's claims and charge. Missing values are left out.
     pub(super) fn of(claims: &Claims, charged: Option<&Charged>) -> Self {
         let mut context = Self::default();
         for (name, value) in claims.context() {
             context.put(name, Some(value));
         }
         if let Some(Charged { subject, decision }) = charged {
-            // Whoever counts behind the authorizer can name the same bucket by it.
+            // A backend that charges requests too finds the same bucket by its subject.
             context.put("subject", Some(subject.as_str()));
             context.put("plan", Some(decision.plan().as_str()));
             context.put("limit", Some(decision.limit()));

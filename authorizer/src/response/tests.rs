@@ -11,29 +11,34 @@ const CALLERS: [Code; 7] = [
     Code::ApiKey,
 ];
 const OURS: [Code; 3] = [Code::Unavailable, Code::Config, Code::Panic];
-const FORMS: [Form; 5] =
-    [Form::RestToken, Form::RestRequest, Form::Http1, Form::Http2, Form::WebSocket];
+const KINDS: [EventKind; 5] = [
+    EventKind::RestToken,
+    EventKind::RestRequest,
+    EventKind::Http1,
+    EventKind::Http2,
+    EventKind::WebSocket,
+];
 
 fn arn() -> MethodArn<'static> {
     MethodArn::parse("arn:aws:execute-api:us-east-1:123456789012:abc/prod/GET/x").unwrap()
 }
 
-fn refused(form: Form, code: Code, text: &str) -> Result<serde_json::Value, Failure> {
+fn refused(kind: EventKind, code: Code, text: &str) -> Result<serde_json::Value, Failure> {
     let config: ResponseConfig = toml::from_str(text).unwrap();
     let refusal = Refusal::new(code, "x");
-    let response = Response::refused(form, Some(&arn()), refusal, &config)?;
+    let response = Response::refused(Some(kind), Some(&arn()), refusal, &config)?;
     Ok(serde_json::to_value(response).unwrap())
 }
 
 #[test]
 fn a_caller_s_fault_is_exactly_unauthorized_where_it_is_an_error() {
     for code in CALLERS {
-        for form in [Form::RestToken, Form::RestRequest, Form::WebSocket] {
-            assert_eq!(refused(form, code, ""), Err(Failure::Unauthorized), "{form:?}");
+        for kind in [EventKind::RestToken, EventKind::RestRequest, EventKind::WebSocket] {
+            assert_eq!(refused(kind, code, ""), Err(Failure::Unauthorized), "{kind:?}");
         }
-        for form in [Form::Http1, Form::Http2] {
-            let outcome = refused(form, code, "http_unauthorized = \"error\"");
-            assert_eq!(outcome, Err(Failure::Unauthorized), "{form:?}");
+        for kind in [EventKind::Http1, EventKind::Http2] {
+            let outcome = refused(kind, code, "http_unauthorized = \"error\"");
+            assert_eq!(outcome, Err(Failure::Unauthorized), "{kind:?}");
         }
     }
     let diagnostic = Diagnostic::from(Failure::Unauthorized);
@@ -50,12 +55,14 @@ fn an_http_api_s_caller_is_denied_in_the_form_that_the_api_wants() {
         }]},
     });
     for code in CALLERS {
-        for (form, config) in
-            [(Form::Http1, ""), (Form::Http2, ""), (Form::Http1, "http = \"simple\"")]
-        {
-            assert_eq!(refused(form, code, config).unwrap(), denial, "{form:?} {config}");
+        for (kind, config) in [
+            (EventKind::Http1, ""),
+            (EventKind::Http2, ""),
+            (EventKind::Http1, "http = \"simple\""),
+        ] {
+            assert_eq!(refused(kind, code, config).unwrap(), denial, "{kind:?} {config}");
         }
-        let simple = refused(Form::Http2, code, "http = \"simple\"").unwrap();
+        let simple = refused(EventKind::Http2, code, "http = \"simple\"").unwrap();
         assert_eq!(simple, serde_json::json!({"isAuthorized": false}));
     }
 }
@@ -64,7 +71,8 @@ fn an_http_api_s_caller_is_denied_in_the_form_that_the_api_wants() {
 fn an_answer_is_one_text_in_this_order() {
     let refusal = Refusal::new(Code::Claim, "x");
     let config = ResponseConfig::default();
-    let response = Response::refused(Form::Http2, Some(&arn()), refusal, &config).unwrap();
+    let response =
+        Response::refused(Some(EventKind::Http2), Some(&arn()), refusal, &config).unwrap();
     assert_eq!(
         serde_json::to_string(&response).unwrap(),
         concat!(
@@ -78,10 +86,10 @@ fn an_answer_is_one_text_in_this_order() {
 #[test]
 fn an_outage_or_fault_is_an_error_on_every_form_and_no_401() {
     for code in OURS {
-        for form in FORMS {
+        for kind in KINDS {
             for config in ["", "http = \"simple\"", "http_unauthorized = \"error\""] {
-                let failure = refused(form, code, config).unwrap_err();
-                assert_eq!(failure, Failure::Internal { code: code.as_str() }, "{form:?}");
+                let failure = refused(kind, code, config).unwrap_err();
+                assert_eq!(failure, Failure::Internal { code: code.as_str() }, "{kind:?}");
             }
         }
         let diagnostic = Diagnostic::from(Failure::from(Refusal::new(code, "x")));
@@ -94,8 +102,8 @@ fn an_outage_or_fault_is_an_error_on_every_form_and_no_401() {
 fn without_an_arn_everything_is_denied() {
     let refusal = Refusal::malformed("x");
     let config = ResponseConfig::default();
-    for form in [Form::Http1, Form::Http2] {
-        let answer = Response::refused(form, None, refusal, &config).unwrap();
+    for kind in [EventKind::Http1, EventKind::Http2] {
+        let answer = Response::refused(Some(kind), None, refusal, &config).unwrap();
         let answer = serde_json::to_value(answer).unwrap();
         let statement = &answer["policyDocument"]["Statement"][0];
         assert_eq!(
@@ -104,6 +112,6 @@ fn without_an_arn_everything_is_denied() {
         );
     }
     let config = toml::from_str("http = \"simple\"").unwrap();
-    let outcome = Response::refused(Form::Http2, None, refusal, &config).unwrap();
+    let outcome = Response::refused(Some(EventKind::Http2), None, refusal, &config).unwrap();
     assert_eq!(serde_json::to_value(outcome).unwrap(), serde_json::json!({"isAuthorized": false}));
 }

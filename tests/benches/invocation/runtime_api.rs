@@ -1,5 +1,4 @@
-//! The Runtime API for one process: events in, answers and their times out; and as much of the
-//! Extensions API as the authorizer registers itself with.
+//! The Runtime API for one process: events in, answers and their times out.
 
 use std::io::BufReader;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -69,10 +68,6 @@ impl Shared {
                 let Ok(event) = self.events.lock().unwrap().recv() else { return };
                 *self.handed_out.lock().unwrap() = self.clock.monotonic();
                 http::write(&mut stream, "200 OK", NEXT, event.as_bytes());
-            } else if request.target.ends_with("/extension/register") {
-                http::write(&mut stream, "200 OK", "Lambda-Extension-Identifier: an-id\r\n", b"{}");
-            } else if request.target.ends_with("/extension/event/next") {
-                // Never answered: no process is told of its end here.
             } else {
                 let took = now.saturating_sub(*self.handed_out.lock().unwrap());
                 let is_error = request.target.ends_with("/error");

@@ -115,8 +115,6 @@ impl Environment {
         let router = Router::new()
             .route(&format!("{invocation}/next"), get(next))
             .route(&format!("{invocation}/{{id}}/{{outcome}}"), post(outcome_posted))
-            .route("/2020-01-01/extension/register", post(register))
-            .route("/2020-01-01/extension/event/next", get(std::future::pending::<StatusCode>))
             .with_state(Arc::clone(&api));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let process = Command::new(&self.executable)
@@ -183,8 +181,4 @@ async fn outcome_posted(
         let _ = waiting.send((outcome == "error", body));
     }
     StatusCode::ACCEPTED
-}
-
-async fn register() -> impl IntoResponse {
-    ([("Lambda-Extension-Identifier", "an-identifier")], "{}")
 }

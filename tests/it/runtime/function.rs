@@ -46,12 +46,11 @@ pub(crate) struct Ended {
     pub(crate) text: String,
 }
 
-/// The Runtime API's and the Extensions API's state.
+/// The Runtime API's state.
 struct Api {
     events: Mutex<mpsc::UnboundedReceiver<(String, String)>>,
     waiting: Shared<HashMap<String, oneshot::Sender<Answer>>>,
     polls: Semaphore,
-    registered: Shared<Vec<String>>,
     /// So many invocations must be in progress at once before any of their answers is taken.
     together: Barrier,
 }
@@ -70,15 +69,12 @@ impl Function {
             events: Mutex::new(queue),
             waiting: Shared::default(),
             polls: Semaphore::new(0),
-            registered: Shared::default(),
             together: Barrier::new(usize::try_from(concurrency).unwrap()),
         });
         let invocation = "/2018-06-01/runtime/invocation";
         let router = Router::new()
             .route(&format!("{invocation}/next"), get(next))
             .route(&format!("{invocation}/{{id}}/{{outcome}}"), post(outcome))
-            .route("/2020-01-01/extension/register", post(register))
-            .route("/2020-01-01/extension/event/next", get(std::future::pending::<StatusCode>))
             .with_state(Arc::clone(&api));
         tokio::spawn(async move { axum::serve(listener, router).await });
 
@@ -110,11 +106,6 @@ impl Function {
         self.events.send((id.to_owned(), event.to_string())).unwrap();
         let answered = timeout(PATIENCE, answered).await;
         answered.unwrap_or_else(|_| panic!("no answer to `{id}`")).unwrap()
-    }
-
-    /// The extensions that it registered.
-    pub(crate) fn registered(&self) -> Vec<String> {
-        self.api.registered.lock().unwrap().clone()
     }
 
     /// Its resident memory, in kilobytes.
@@ -184,9 +175,4 @@ async fn outcome(
         Some(Ok(())) => StatusCode::ACCEPTED,
         Some(Err(_)) | None => StatusCode::BAD_REQUEST,
     }
-}
-
-async fn register(State(api): State<Arc<Api>>, body: String) -> impl IntoResponse {
-    api.registered.lock().unwrap().push(body);
-    ([("Lambda-Extension-Identifier", "an-identifier")], "{}")
 }

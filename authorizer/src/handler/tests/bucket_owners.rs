@@ -1,4 +1,4 @@
-//! Whose limits count: by the API key of a request, and by what the table says of a subject.
+//! Subjects by API key and by claim, and their plans in the table.
 
 use table::{Assignments, Key, KeyDetails, Keys};
 use throttle::KeyLookup;
@@ -21,7 +21,7 @@ impl Table {
         let mut bench = Bench::with_keys(throttle).await;
         let lookup = KeyLookup::new(&client, TABLE, bench.clock.clone(), KEEP);
         bench.authorizer = bench.authorizer.with_key_lookup(lookup);
-        let store = bench.authorizer.throttle.as_ref().unwrap().store();
+        let store = bench.authorizer.store();
         let plan = Plan::from_json(r#"{"throttle":{"rateLimit":1,"burstLimit":7}}"#).unwrap();
         for id in ["gold", "silver"] {
             store.put_plan(PlanId::new(id).unwrap(), plan.clone(), bench.clock.now());
@@ -124,7 +124,7 @@ async fn each_form_that_has_headers_is_counted_by_its_key() {
 
 #[tokio::test]
 async fn a_key_that_is_not_good_is_refused_as_a_bad_token_is() {
-    let captured = crate::log::Captured::at("TRACE");
+    let captured = crate::record::Captured::at("TRACE");
     let table = Table::by_key().await;
     let expiry = table.bench.clock.now().saturating_add(Duration::from_secs(30));
     let good = table.key(KeyDetails { expires: Some(expiry.into()), ..details("tenant") }).await;
@@ -174,7 +174,7 @@ async fn a_method_s_own_rate_counts_where_the_event_names_the_method() {
         "apiId": "abcdef1234", "stage": "prod",
         "throttle": {"/orders/{id}/GET": {"rateLimit": 1, "burstLimit": 1}}
     }]}"#;
-    let store = bench.authorizer.throttle.as_ref().unwrap().store();
+    let store = bench.authorizer.store();
     let plan = Plan::from_json(plan).unwrap();
     store.put_plan(PlanId::new("free").unwrap(), plan, bench.clock.now());
     let authorization = format!("Bearer {}", bench.token(&json!({})));
@@ -283,7 +283,7 @@ async fn a_table_without_an_answer_is_no_401() {
             let outcome = table.call(ARN, event).await;
             assert_eq!(outcome, Err(Failure::Internal { code }), "{name}");
         }
-        table.bench.authorizer.key_lookup = None;
+        table.bench.authorizer.limits.as_mut().unwrap().key_lookup = None;
         let outcome = table.call(ARN, event).await;
         assert_eq!(outcome, Err(Failure::Internal { code: "config" }), "without a table");
     }

@@ -1,6 +1,4 @@
-//! Whatever callers send: 401, 403 or 429 at INFO, and never a 500.
-
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! Hostile requests: 401, 403 or 429 at INFO, and never a 500.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
@@ -8,7 +6,7 @@ use table::{Assignments, Key, KeyDetails, Keys};
 use throttle::KeyLookup;
 
 use super::*;
-use crate::log::Captured;
+use crate::record::Captured;
 use crate::revocation::tests::{TABLE, serve};
 
 const SOCKET: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/prod/$connect";
@@ -80,7 +78,7 @@ async fn a_claim_that_names_no_plan_is_the_default_plan_and_counted() {
     let captured = Captured::at("INFO");
     let bench =
         Bench::with_keys(&THROTTLE.replace("subject = \"client_id\"", "subject = \"sub\"")).await;
-    let store = bench.authorizer.throttle.as_ref().unwrap().store();
+    let store = bench.authorizer.store();
     let gold = Plan::from_json(r#"{"throttle":{"rateLimit":1,"burstLimit":9}}"#).unwrap();
     store.put_plan(PlanId::new("gold").unwrap(), gold, bench.clock.now());
     for (user, (claim, plan, is_unknown)) in [
@@ -126,31 +124,6 @@ async fn without_a_default_plan_a_caller_without_a_plan_is_forbidden() {
 
 #[tokio::test]
 async fn random_plan_names_cost_a_bounded_number_of_look_ups() {
-    /// A store that counts the plans that it is asked for.
-    struct Counting(MemoryStore, AtomicUsize);
-
-    impl Store for Counting {
-        async fn plan(
-            &self,
-            id: &PlanId,
-        ) -> Result<Option<throttle::PlanRecord>, throttle::StoreError> {
-            self.1.fetch_add(1, Ordering::Relaxed);
-            self.0.plan(id).await
-        }
-
-        async fn write(
-            &self,
-            subject: &Subject,
-            write: &throttle::bucket::Write,
-        ) -> Result<throttle::store::Answer, throttle::StoreError> {
-            self.0.write(subject, write).await
-        }
-
-        fn consumed(&self) -> throttle::Consumed {
-            self.0.consumed()
-        }
-    }
-
     let bench = Bench::with_keys("").await;
     let memory = MemoryStore::new();
     let plan = Plan::from_json(r#"{"throttle":{"rateLimit":1,"burstLimit":2}}"#).unwrap();
@@ -158,7 +131,7 @@ async fn random_plan_names_cost_a_bounded_number_of_look_ups() {
         memory.put_plan(PlanId::new(id).unwrap(), plan.clone(), bench.clock.now());
     }
     let config = with_limits(&bench.iss);
-    let store = Counting(memory, AtomicUsize::new(0));
+    let store = Counting::new(memory);
     let authorizer = Authorizer::new(config, Some(store), bench.clock.clone()).unwrap();
     let call = async |plan: &str| {
         let token = bench.token(&json!({"custom:plan": plan}));
@@ -172,8 +145,11 @@ async fn random_plan_names_cost_a_bounded_number_of_look_ups() {
         assert_eq!(call(&format!("random-{number}")).await, "free");
     }
     assert_eq!(call("gold").await, "gold", "a plan that was seen is still used");
-    let asked = authorizer.throttle.as_ref().unwrap().store().1.load(Ordering::Relaxed);
-    assert_eq!(asked, 2 + 3, "two plans, and the subject's budget of a minute");
+    assert_eq!(
+        authorizer.store().plans(),
+        2 + 3,
+        "two plans, and the subject's budget of a minute"
+    );
 }
 
 #[tokio::test]
@@ -208,8 +184,8 @@ async fn a_policy_that_claims_make_too_long_is_a_403_and_not_charged() {
     ))
     .await;
     let long = bench.token(&json!({"tenant": "t".repeat(200)}));
-    for (form, arn) in [("1.0", "methodArn"), ("2.0", "routeArn"), ("", "methodArn")] {
-        let event = json!({"type": "REQUEST", "version": form, arn: ARN,
+    for (kind, arn) in [("1.0", "methodArn"), ("2.0", "routeArn"), ("", "methodArn")] {
+        let event = json!({"type": "REQUEST", "version": kind, arn: ARN,
             "headers": {"authorization": format!("Bearer {long}")}});
         let answer = bench.ask(&event).await.unwrap();
         assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Deny", "{event}");
@@ -350,7 +326,7 @@ struct Sent {
     verb: String,
     key: Option<String>,
     more: Vec<(String, Value)>,
-    form: usize,
+    kind: usize,
 }
 
 fn sent() -> impl Strategy<Value = Sent> {
@@ -380,7 +356,7 @@ fn sent() -> impl Strategy<Value = Sent> {
         0..2,
     );
     (header, claims, prop::bool::weighted(0.9), raw, path, verb, key, more, 0_usize..5).prop_map(
-        |(header, claims, is_signed, raw, path, verb, key, more, form)| Sent {
+        |(header, claims, is_signed, raw, path, verb, key, more, kind)| Sent {
             header,
             claims,
             is_signed,
@@ -389,7 +365,7 @@ fn sent() -> impl Strategy<Value = Sent> {
             verb,
             key,
             more,
-            form,
+            kind,
         },
     )
 }
@@ -410,7 +386,7 @@ impl Sent {
             token.push('A');
         }
         let authorization = self.raw.clone().unwrap_or_else(|| format!("Bearer {token}"));
-        let arn = match self.form {
+        let arn = match self.kind {
             4 => SOCKET.to_owned(),
             _ => ARN.replace("GET/orders", &format!("{}{}", self.verb, self.path)),
         };
@@ -418,7 +394,7 @@ impl Sent {
             Some(key) => json!({"authorization": authorization, "x-api-key": key}),
             None => json!({"authorization": authorization}),
         };
-        let mut event = match self.form {
+        let mut event = match self.kind {
             0 => json!({"type": "TOKEN", "authorizationToken": authorization, "methodArn": arn}),
             1 | 4 => json!({"type": "REQUEST", "methodArn": arn, "headers": headers}),
             2 => json!({"type": "REQUEST", "version": "1.0", "methodArn": arn, "headers": headers,
@@ -476,7 +452,7 @@ fn nothing_that_a_caller_sends_is_a_500_or_an_error_line() {
         let bench = runtime.block_on(hostile_bench(&text));
         let mut runner = TestRunner::new(Cases { cases: 200, ..Cases::default() });
         let outcome = runner.run(&sent(), |sent| {
-            if by_key && sent.form == 0 {
+            if by_key && sent.kind == 0 {
                 return Ok(());
             }
             captured.clear();

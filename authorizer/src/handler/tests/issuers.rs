@@ -1,4 +1,4 @@
-//! Several issuers, keys that change under their names, and tokens that are taken back.
+//! Several issuers, keys that change under their names, and revoked tokens.
 
 use std::sync::{Arc, Mutex};
 

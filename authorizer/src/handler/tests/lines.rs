@@ -1,14 +1,13 @@
-//! What the log says of a request, through the real subscriber, at every level.
+//! Records of requests in the log, through the real subscriber, at every level.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::*;
-use crate::log::Captured;
+use crate::record::Captured;
 
 const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 
-/// Texts that stand in tokens, keys and claims of these tests, and must not stand in a log.
+/// Texts in tokens, keys and claims of these tests that must not be in a log.
 const SECRETS: [&str; 8] = [
     "alice@example",
     "staff-group",
@@ -39,7 +38,7 @@ fn token_event(authorization: &str) -> Value {
     json!({"type": "TOKEN", "authorizationToken": authorization, "methodArn": ARN})
 }
 
-/// A store that panics, or fails, with a text that must not be told.
+/// A store that panics with a text that must not be logged.
 struct Faulty;
 
 impl Store for Faulty {
@@ -60,7 +59,7 @@ impl Store for Faulty {
     }
 }
 
-/// Every event that is refused, with the code that it is refused by, and what it must not leak.
+/// Events with the code that each ends with and the texts that its record must not have.
 fn refusals(bench: &Bench) -> Vec<(&'static str, Value, Vec<String>)> {
     let rich = json!({
         "sub": "alice@example", "cognito:groups": ["staff-group"], "tenant": "secret-tenant",
@@ -212,12 +211,12 @@ async fn a_request_has_one_line_with_its_metrics() {
     assert_eq!(line["request_id"], "first");
     assert_eq!(line["trace"], "1-5759e988-bd862e3fe1be46a994272793");
     assert_eq!(line["message"], "decided");
-    assert_eq!(line["form"], "rest-token");
+    assert_eq!(line["kind"], "rest-token");
     assert_eq!(line["code"], "allowed");
     assert_eq!(line["plan"], "free");
     assert_eq!(line["level"], "INFO");
-    assert_eq!(line["kid"], *log::digest_of("k"));
-    assert_eq!(line["sub"], *log::digest_of("user"));
+    assert_eq!(line["kid"], *digest_of("k"));
+    assert_eq!(line["sub"], *digest_of("user"));
     assert_eq!(line["timestamp"].as_str().unwrap().len(), 27, "{line}");
     assert_eq!(line["_aws"]["Timestamp"], NOW * 1000);
     assert_eq!(line["ColdStarts"], 1);
@@ -251,23 +250,6 @@ async fn a_request_has_one_line_with_its_metrics() {
     {
         assert_eq!(line.get(name), None, "{name}: {line}");
     }
-}
-
-#[tokio::test]
-async fn a_request_is_told_of_once_also_where_nobody_waits_for_it() {
-    let captured = Captured::at("INFO");
-    let bench = Bench::new("").await;
-    let (event, invocation) = (token_event("Bearer x"), Invocation::from("request"));
-    captured.clear();
-    let (_, untold) = bench.authorizer.decide_untold(&event, invocation).await;
-    assert_eq!(captured.text(), "", "not before the answer");
-    drop(untold);
-    assert_eq!(last(&captured.text())["code"], "malformed");
-    assert_eq!(lines(&captured.text()).len(), 1);
-
-    let (_, untold) = bench.authorizer.decide_untold(&event, invocation).await;
-    untold.tell().await;
-    assert_eq!(lines(&captured.text()).len(), 2, "a line for each, and no more");
 }
 
 #[tokio::test]
@@ -323,39 +305,13 @@ async fn a_decision_without_the_table_is_told_to_be_one() {
     assert_eq!(line["plan"], "free");
 }
 
-/// A store that notes who asks for plans.
-struct Watched(Arc<MemoryStore>, Arc<std::sync::atomic::AtomicU32>);
-
-impl Store for Watched {
-    async fn plan(
-        &self,
-        id: &PlanId,
-    ) -> Result<Option<throttle::PlanRecord>, throttle::StoreError> {
-        self.1.fetch_add(1, Ordering::Relaxed);
-        self.0.plan(id).await
-    }
-
-    async fn write(
-        &self,
-        subject: &Subject,
-        write: &throttle::bucket::Write,
-    ) -> Result<throttle::store::Answer, throttle::StoreError> {
-        self.0.write(subject, write).await
-    }
-
-    fn consumed(&self) -> throttle::Consumed {
-        self.0.consumed()
-    }
-}
-
 #[tokio::test]
 async fn the_table_is_asked_before_the_first_request() {
     let bench = Bench::new("").await;
-    let asked = Arc::default();
-    let store = Watched(Arc::new(MemoryStore::new()), Arc::clone(&asked));
+    let store = Counting::new(MemoryStore::new());
     let config = with_limits(&bench.iss);
     let authorizer = Authorizer::new(config, Some(store), bench.clock.clone()).unwrap();
-    assert_eq!(asked.load(Ordering::Relaxed), 0);
+    assert_eq!(authorizer.store().plans(), 0);
     authorizer.prepare().await;
-    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    assert_eq!(authorizer.store().plans(), 1);
 }

@@ -1,32 +1,34 @@
-//! JSON logs on standard output, without anything that a caller sent.
-//!
-//! Each request has one line, with its metrics. Everything else that is told is told besides.
-
-mod lines;
+//! JSON logs on standard output.
 
 use std::str::FromStr as _;
 
-use tracing::Subscriber;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::JsonFields;
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
+use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-pub(crate) use crate::digest::digest_of;
-use lines::{Lines, REQUEST};
+use super::Level;
 
-/// Sends logs to standard output as JSON; the level is `AWS_LAMBDA_LOG_LEVEL`, else INFO.
+/// Target of records, whose message is a line of JSON.
+const RECORD: &str = "authorizer::record::line";
+
+/// Target of records with metrics: enabled at every level, because CloudWatch reads the metrics
+/// from the line.
+const METRICS: &str = "authorizer::record::line::metrics";
+
+/// Sends logs to standard output as JSON. The level is `AWS_LAMBDA_LOG_LEVEL`, by default INFO.
 ///
-/// The level goes for this project's own crates. Others may log what they were given, headers
-/// and bodies say, so of them only warnings are taken, and of the runtime's report of each
-/// handler error nothing: the request's own line has said it.
+/// The level applies to this project's crates. Other crates may log headers and bodies, so only
+/// their warnings are logged. The runtime's report of each handler error is left out, because the
+/// request's record has the error.
 pub(crate) fn start() {
     let level = level(std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref());
-    // A second subscriber in one process is a test's; the first one stays.
+    // Tests start several authorizers in one process; the first subscriber stays.
     let _ = subscriber(level, std::io::stdout).try_init();
 
-    // A panic's message can quote what was being read, so the place alone is told.
+    // A panic's message can quote a request, so only its place is logged.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(code = "panic", place, "the authorizer panicked");
@@ -35,63 +37,37 @@ pub(crate) fn start() {
 
 fn subscriber<W>(level: LevelFilter, writer: W) -> impl Subscriber + Send + Sync
 where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    W: for<'a> MakeWriter<'a> + Clone + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt::layer()
-        .event_format(Lines::new())
-        .fmt_fields(JsonFields::new())
-        .with_writer(writer);
-    tracing_subscriber::registry().with(targets(level)).with(lines)
+    let is_record = |event: &Metadata<'_>| event.target().starts_with(RECORD);
+    // A record is a whole line of JSON, because an event's fields cannot be nested as metrics are.
+    let records = fmt::layer()
+        .with_ansi(false)
+        .without_time()
+        .with_level(false)
+        .with_target(false)
+        .with_writer(writer.clone())
+        .with_filter(filter_fn(is_record));
+    let others = fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_writer(writer)
+        .with_filter(filter_fn(move |event| !is_record(event)));
+    tracing_subscriber::registry().with(targets(level)).with(records).with(others)
 }
 
-/// How much a request's line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Weight {
-    /// A request that was decided, or refused by the caller's own fault.
-    Info,
-    /// A request that failed on this side.
-    Error,
-}
-
-impl Weight {
-    /// The level's name, as the other lines have it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "INFO",
-            Self::Error => "ERROR",
-        }
+/// Writes a record's line, if its level is enabled or it has metrics.
+pub(super) fn write(line: &str, level: Level, has_metrics: bool) {
+    match level {
+        _ if has_metrics => tracing::info!(target: METRICS, "{line}"),
+        Level::Info => tracing::info!(target: RECORD, "{line}"),
+        Level::Error => tracing::error!(target: RECORD, "{line}"),
     }
 }
 
-/// Writes a request's line, a JSON object; `always` where it has metrics, which are lost otherwise.
-pub(crate) fn request(line: &str, weight: Weight, always: bool) {
-    let wanted = match weight {
-        Weight::Info => tracing::enabled!(tracing::Level::INFO),
-        Weight::Error => tracing::enabled!(tracing::Level::ERROR),
-    };
-    if wanted || always {
-        tracing::error!(target: REQUEST, line);
-    }
-}
-
-/// The part of a trace's header that is safe to log: its root, where it is of X-Ray's form.
-///
-/// The header can come from the caller ("Tracing header" in the X-Ray developer guide), so a
-/// text of any other form is passed over.
-pub(crate) fn trace_root(header: &str) -> Option<&str> {
-    let root = header.split(';').find_map(|part| part.trim().strip_prefix("Root="))?;
-    let mut parts = root.split('-');
-    let is_hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
-    let fits = parts.next() == Some("1")
-        && parts.next().is_some_and(|time| is_hex(time, 8))
-        && parts.next().is_some_and(|id| is_hex(id, 24))
-        && parts.next().is_none();
-    fits.then_some(root)
-}
-
-/// The level of that name; Lambda's FATAL is above all that is logged here but errors.
+/// The level of this name. Lambda's FATAL includes errors here.
 fn level(name: Option<&str>) -> LevelFilter {
     match name {
         Some(name) if name.eq_ignore_ascii_case("FATAL") => LevelFilter::ERROR,
@@ -104,11 +80,10 @@ fn targets(level: LevelFilter) -> Targets {
         .with_default(level.min(LevelFilter::WARN))
         .with_target("lambda_runtime::layers::panic", LevelFilter::OFF)
         .with_targets(["authorizer", "policy", "throttle"].map(|name| (name, level)))
-        // Whether a request's line is wanted is known where it is made.
-        .with_target(REQUEST, LevelFilter::ERROR)
+        .with_target(METRICS, LevelFilter::INFO)
 }
 
-/// What is logged on this thread, through the real subscriber, until it is dropped.
+/// Captures the log of this thread, through the real subscriber, until it is dropped.
 #[cfg(test)]
 pub(crate) struct Captured {
     text: std::sync::Arc<std::sync::Mutex<Vec<u8>>>,
@@ -132,8 +107,8 @@ impl Captured {
             }
         }
 
-        /// Where one subscriber is registered alone, a callsite that another thread meets first
-        /// is asked of that thread's subscriber, which is none, and stays silent on this one too.
+        /// With a single registered subscriber, the thread that meets a callsite first decides for
+        /// all threads whether it is enabled. Two more subscribers prevent that.
         static OTHERS: std::sync::OnceLock<[tracing::Dispatch; 2]> = std::sync::OnceLock::new();
 
         OTHERS.get_or_init(|| [(); 2].map(|()| tracing_subscriber::registry().into()));
@@ -144,7 +119,7 @@ impl Captured {
         Self { text, _subscribed: tracing::subscriber::set_default(subscriber) }
     }
 
-    /// All that was written since the start, or since it was cleared.
+    /// The text that was written since the start or since `clear`.
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.text.lock().unwrap().clone()).unwrap()
     }
@@ -178,12 +153,6 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_stable_and_short() {
-        // printf abc | sha256sum
-        assert_eq!(&*digest_of("abc"), "ba7816bf");
-    }
-
-    #[test]
     fn a_foreign_crate_s_events_never_reach_the_log_below_a_warning() {
         let captured = Captured::at("TRACE");
         // As lambda_runtime logs the raw event, and each error of a handler.
@@ -210,36 +179,11 @@ mod tests {
     #[test]
     fn a_line_is_one_object_on_one_line() {
         let captured = Captured::at("INFO");
-        request(r#"{"message":"decided","level":"ERROR"}"#, Weight::Error, false);
+        write(r#"{"message":"decided","level":"ERROR"}"#, crate::record::Level::Error, false);
         let text = captured.text();
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&read["message"], &read["level"]), (&"decided".into(), &"ERROR".into()));
-        assert_eq!(read.as_object().unwrap().len(), 3, "{read}");
-    }
-
-    #[test]
-    fn a_trace_is_told_only_in_x_ray_s_own_form() {
-        let root = "1-5759e988-bd862e3fe1be46a994272793";
-        for header in [
-            format!("Root={root}"),
-            format!("Root={root};Parent=53995c3f42cd8ad8;Sampled=0"),
-            format!("Self=1-x; Root={root};Lineage=a:0"),
-        ] {
-            assert_eq!(trace_root(&header), Some(root), "{header}");
-        }
-        for header in [
-            "",
-            root,
-            "Root=",
-            "Root=eyJhbGciOiJSUzI1NiJ9",
-            "Root=1-5759e988",
-            "Root=2-5759e988-bd862e3fe1be46a994272793",
-            "Root=1-5759e98-bd862e3fe1be46a994272793",
-            "Root=1-5759e988-bd862e3fe1be46a99427279g",
-            "Root=1-5759e988-bd862e3fe1be46a994272793-x",
-        ] {
-            assert_eq!(trace_root(header), None, "{header}");
-        }
+        assert_eq!(read.as_object().unwrap().len(), 2, "{read}");
     }
 }

@@ -1,4 +1,4 @@
-//! Every form of event, and the answer in its own form.
+//! Every kind of event, and the response in its form.
 
 use super::*;
 
@@ -15,38 +15,38 @@ fn limits(refuse: &str) -> String {
 }
 
 /// An event of each form with the same token.
-fn events(token: &str) -> [(Form, Value); 5] {
+fn events(token: &str) -> [(EventKind, Value); 5] {
     let authorization = format!("Bearer {token}");
     let headers = json!({"Authorization": authorization});
     [
         (
-            Form::RestToken,
+            EventKind::RestToken,
             json!({
                 "type": "TOKEN", "authorizationToken": authorization, "methodArn": ARN,
             }),
         ),
         (
-            Form::RestRequest,
+            EventKind::RestRequest,
             json!({
                 "type": "REQUEST", "methodArn": ARN, "headers": headers, "pathParameters": null,
             }),
         ),
         (
-            Form::Http1,
+            EventKind::Http1,
             json!({
                 "type": "REQUEST", "version": "1.0", "methodArn": ARN, "headers": headers,
                 "identitySource": authorization, "authorizationToken": authorization,
             }),
         ),
         (
-            Form::Http2,
+            EventKind::Http2,
             json!({
                 "type": "REQUEST", "version": "2.0", "routeArn": ARN, "cookies": null,
                 "headers": {"authorization": authorization}, "identitySource": [authorization],
             }),
         ),
         (
-            Form::WebSocket,
+            EventKind::WebSocket,
             json!({
                 "type": "REQUEST", "methodArn": SOCKET, "headers": headers,
             }),
@@ -54,8 +54,8 @@ fn events(token: &str) -> [(Form, Value); 5] {
     ]
 }
 
-fn event(form: Form, token: &str) -> Value {
-    let event = events(token).into_iter().find(|(known, _)| *known == form);
+fn event(kind: EventKind, token: &str) -> Value {
+    let event = events(token).into_iter().find(|(known, _)| *known == kind);
     event.map(|(_, event)| event).unwrap()
 }
 
@@ -65,11 +65,11 @@ async fn one_authorizer_answers_every_form_with_the_same_policy() {
     let token = bench.token(&json!({}));
     let [(_, first), ..] = events(&token);
     let first = bench.ask(&first).await.unwrap();
-    for (form, event) in events(&token) {
+    for (kind, event) in events(&token) {
         let answer = bench.ask(&event).await.unwrap();
-        assert_eq!(answer["principalId"], "user", "{form:?}");
-        if form != Form::WebSocket {
-            assert_eq!(answer, first, "{form:?}");
+        assert_eq!(answer["principalId"], "user", "{kind:?}");
+        if kind != EventKind::WebSocket {
+            assert_eq!(answer, first, "{kind:?}");
         }
     }
 }
@@ -78,18 +78,18 @@ async fn one_authorizer_answers_every_form_with_the_same_policy() {
 async fn a_token_that_is_not_good_is_an_error_or_a_refusal_by_form() {
     let bench = Bench::new("").await;
     let token = bench.token(&json!({"exp": NOW}));
-    for (form, event) in events(&token) {
+    for (kind, event) in events(&token) {
         let outcome = bench.ask(&event).await;
-        if form.is_http() {
+        if kind.is_http() {
             let answer = outcome.unwrap();
             let [statement] = &answer["policyDocument"]["Statement"].as_array().unwrap()[..] else {
                 panic!("one statement: {answer}")
             };
-            assert_eq!(statement["Effect"], "Deny", "{form:?}");
-            assert_eq!(answer["principalId"], "anonymous", "whoever it says it is: {form:?}");
+            assert_eq!(statement["Effect"], "Deny", "{kind:?}");
+            assert_eq!(answer["principalId"], "anonymous", "whoever it says it is: {kind:?}");
             assert_eq!(answer.get("context"), None, "and nothing of what it says");
         } else {
-            assert_eq!(outcome, Err(Failure::Unauthorized), "{form:?}");
+            assert_eq!(outcome, Err(Failure::Unauthorized), "{kind:?}");
         }
     }
 }
@@ -102,9 +102,9 @@ async fn aws_s_own_types_read_the_answer_of_every_form() {
     };
 
     let bench = Bench::new("").await;
-    for (form, event) in events(&bench.token(&json!({}))) {
+    for (kind, event) in events(&bench.token(&json!({}))) {
         let answer = bench.ask(&event).await.unwrap();
-        if form == Form::Http2 {
+        if kind == EventKind::Http2 {
             let read: ApiGatewayV2CustomAuthorizerIamPolicyResponse =
                 serde_json::from_value(answer).unwrap();
             assert_eq!(read.principal_id.as_deref(), Some("user"));
@@ -114,7 +114,7 @@ async fn aws_s_own_types_read_the_answer_of_every_form() {
         }
     }
     let bench = Bench::new("[response]\nhttp = \"simple\"").await;
-    let answer = bench.ask(&event(Form::Http2, &bench.token(&json!({})))).await.unwrap();
+    let answer = bench.ask(&event(EventKind::Http2, &bench.token(&json!({})))).await.unwrap();
     let read: ApiGatewayV2CustomAuthorizerSimpleResponse = serde_json::from_value(answer).unwrap();
     assert!(read.is_authorized);
 }
@@ -123,20 +123,20 @@ async fn aws_s_own_types_read_the_answer_of_every_form() {
 async fn a_simple_answer_is_about_the_one_route() {
     let bench = Bench::new("[response]\nhttp = \"simple\"").await;
     let token = bench.token(&json!({}));
-    let answer = bench.ask(&event(Form::Http2, &token)).await.unwrap();
+    let answer = bench.ask(&event(EventKind::Http2, &token)).await.unwrap();
     let issuer = &answer["context"]["issuer"];
     let context =
         json!({"issuer": issuer, "sub": "user", "clientId": "client", "scope": "orders/read"});
     assert_eq!(answer, json!({"isAuthorized": true, "context": context}));
 
-    let mut other = event(Form::Http2, &token);
+    let mut other = event(EventKind::Http2, &token);
     other["routeArn"] = json!(ARN.replace("GET/orders", "POST/orders"));
     let answer = bench.ask(&other).await.unwrap();
     assert_eq!(answer, json!({"isAuthorized": false, "context": context}));
 
-    let expired = event(Form::Http2, &bench.token(&json!({"exp": NOW})));
+    let expired = event(EventKind::Http2, &bench.token(&json!({"exp": NOW})));
     assert_eq!(bench.ask(&expired).await.unwrap(), json!({"isAuthorized": false}));
-    let answer = bench.ask(&event(Form::Http1, &token)).await.unwrap();
+    let answer = bench.ask(&event(EventKind::Http1, &token)).await.unwrap();
     assert!(answer["policyDocument"].is_object(), "payload 1.0 knows policies alone: {answer}");
 }
 
@@ -152,9 +152,9 @@ async fn keys_that_can_t_be_had_are_an_error_on_every_form() {
     for simple in ["", "[response]\nhttp = \"simple\"\n"] {
         let config = Config::parse(&format!("{text}{simple}"), "test").unwrap();
         bench.authorizer = Authorizer::new(config, None, bench.clock.clone()).unwrap();
-        for (form, event) in events(&bench.token(&json!({}))) {
+        for (kind, event) in events(&bench.token(&json!({}))) {
             let outcome = bench.ask(&event).await;
-            assert_eq!(outcome, Err(Failure::Internal { code: "unavailable" }), "{form:?}");
+            assert_eq!(outcome, Err(Failure::Internal { code: "unavailable" }), "{kind:?}");
         }
     }
 }
@@ -162,27 +162,29 @@ async fn keys_that_can_t_be_had_are_an_error_on_every_form() {
 #[tokio::test]
 async fn over_the_limit_each_form_says_so_in_its_own_way() {
     for refuse in ["unknown-key", "deny", "context"] {
-        for form in [Form::RestToken, Form::RestRequest, Form::Http1, Form::Http2] {
-            if form.is_http() && refuse == "unknown-key" {
+        for kind in
+            [EventKind::RestToken, EventKind::RestRequest, EventKind::Http1, EventKind::Http2]
+        {
+            if kind.is_http() && refuse == "unknown-key" {
                 continue;
             }
             let bench = Bench::new(&limits(refuse)).await;
-            let event = event(form, &bench.token(&json!({})));
+            let event = event(kind, &bench.token(&json!({})));
             for _ in 0..2 {
                 let answer = bench.ask(&event).await.unwrap();
                 assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Allow");
                 assert_eq!(answer["context"].get("throttled"), None);
                 let key = answer.get("usageIdentifierKey").is_some();
-                assert_eq!(key, refuse == "unknown-key", "{form:?} {refuse}");
+                assert_eq!(key, refuse == "unknown-key", "{kind:?} {refuse}");
             }
             let answer = bench.ask(&event).await.unwrap();
-            assert_eq!(answer["context"]["throttled"], true, "{form:?} {refuse}");
+            assert_eq!(answer["context"]["throttled"], true, "{kind:?} {refuse}");
             assert_eq!(answer["context"]["retryAfter"], 1);
             let effect = &answer["policyDocument"]["Statement"][0]["Effect"];
             assert_eq!(effect, if refuse == "deny" { "Deny" } else { "Allow" });
             let key = answer.get("usageIdentifierKey").and_then(Value::as_str);
             let unknown = (refuse == "unknown-key").then_some(crate::config::UNKNOWN_KEY);
-            assert_eq!(key, unknown, "{form:?} {refuse}");
+            assert_eq!(key, unknown, "{kind:?} {refuse}");
         }
     }
 }
@@ -193,7 +195,7 @@ async fn a_web_socket_over_its_limit_is_denied_instead_of_given_an_unknown_key()
     for (refuse, effect) in [("unknown-key", "Deny"), ("deny", "Deny"), ("context", "Allow")] {
         let rule = "[[rule]]\nname = \"sockets\"\nallow = [\"$connect\"]\neveryone = true";
         let bench = Bench::new(&format!("{}\n{rule}", limits(refuse))).await;
-        let event = event(Form::WebSocket, &bench.token(&json!({})));
+        let event = event(EventKind::WebSocket, &bench.token(&json!({})));
         for _ in 0..2 {
             let answer = bench.ask(&event).await.unwrap();
             assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Allow", "{refuse}");
@@ -211,7 +213,7 @@ async fn a_simple_answer_refuses_by_the_verdict_or_leaves_it_to_the_backend() {
     for (refuse, authorized) in [("deny", false), ("context", true)] {
         let text = format!("{}\n[response]\nhttp = \"simple\"", limits(refuse));
         let bench = Bench::new(&text).await;
-        let event = event(Form::Http2, &bench.token(&json!({})));
+        let event = event(EventKind::Http2, &bench.token(&json!({})));
         for _ in 0..2 {
             assert_eq!(bench.ask(&event).await.unwrap()["isAuthorized"], true);
         }
@@ -225,13 +227,13 @@ async fn a_simple_answer_refuses_by_the_verdict_or_leaves_it_to_the_backend() {
 async fn an_http_api_can_t_be_refused_by_a_key_and_says_so_before_it_counts() {
     let bench = Bench::new(&limits("unknown-key")).await;
     let token = bench.token(&json!({}));
-    for form in [Form::Http1, Form::Http2] {
+    for kind in [EventKind::Http1, EventKind::Http2] {
         for _ in 0..3 {
-            let outcome = bench.ask(&event(form, &token)).await;
-            assert_eq!(outcome, Err(Failure::Internal { code: "config" }), "{form:?}");
+            let outcome = bench.ask(&event(kind, &token)).await;
+            assert_eq!(outcome, Err(Failure::Internal { code: "config" }), "{kind:?}");
         }
     }
-    let answer = bench.ask(&event(Form::RestRequest, &token)).await.unwrap();
+    let answer = bench.ask(&event(EventKind::RestRequest, &token)).await.unwrap();
     assert_eq!(answer["context"]["remaining"], 1, "nothing was charged");
 }
 
@@ -271,28 +273,28 @@ async fn what_hangs_on_an_address_is_decided_by_the_event_s_own() {
                   source_ips = [\"10.0.0.0/8\"]\n";
     let bench = Bench::new(&format!("{office}{}", limits("context"))).await;
     let token = bench.token(&json!({}));
-    let from = |form, ip: &str| {
-        let mut event = event(form, &token);
-        let holder = if form == Form::Http2 { "http" } else { "identity" };
+    let from = |kind, ip: &str| {
+        let mut event = event(kind, &token);
+        let holder = if kind == EventKind::Http2 { "http" } else { "identity" };
         event["requestContext"] = json!({ holder: { "sourceIp": ip } });
-        let arn = if form == Form::Http2 { "routeArn" } else { "methodArn" };
+        let arn = if kind == EventKind::Http2 { "routeArn" } else { "methodArn" };
         event[arn] = json!(ARN.replace("GET/orders", "POST/orders"));
         event
     };
-    for (form, ip, allowed) in [
-        (Form::Http2, "10.1.2.3", true),
-        (Form::Http2, "192.0.2.1", false),
+    for (kind, ip, allowed) in [
+        (EventKind::Http2, "10.1.2.3", true),
+        (EventKind::Http2, "192.0.2.1", false),
         // API Gateway may know what can't be read here, and let the call through by the policy.
-        (Form::Http2, "unknown", true),
-        (Form::RestRequest, "unknown", true),
-        (Form::RestRequest, "10.1.2.3", true),
-        (Form::RestRequest, "192.0.2.1", false),
+        (EventKind::Http2, "unknown", true),
+        (EventKind::RestRequest, "unknown", true),
+        (EventKind::RestRequest, "10.1.2.3", true),
+        (EventKind::RestRequest, "192.0.2.1", false),
         // It has no address: what is there is not believed, and the policy decides.
-        (Form::RestToken, "192.0.2.1", true),
+        (EventKind::RestToken, "192.0.2.1", true),
     ] {
-        let answer = bench.ask(&from(form, ip)).await.unwrap();
+        let answer = bench.ask(&from(kind, ip)).await.unwrap();
         let charged = answer["context"].get("remaining").is_some();
-        assert_eq!(charged, allowed, "{form:?} {ip}: {answer}");
+        assert_eq!(charged, allowed, "{kind:?} {ip}: {answer}");
         bench.clock.advance(Duration::from_secs(1));
     }
 }

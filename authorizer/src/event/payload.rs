@@ -1,0 +1,170 @@
+//! Payloads of events, read with the types of `aws_lambda_events`.
+//!
+//! These types refuse an event for any member of an unexpected type, and their header maps keep
+//! one of several spellings of a name. So they get only the members that are used, each if it has
+//! the documented type, and every header with all of its values.
+
+use std::collections::BTreeMap;
+
+use aws_lambda_events::apigw::{
+    ApiGatewayCustomAuthorizerRequest, ApiGatewayCustomAuthorizerRequestTypeRequest,
+    ApiGatewayV2CustomAuthorizerV2Request,
+};
+use serde_json::{Value, from_value, json};
+
+use super::EventKind;
+use crate::refusal::Refusal;
+
+/// The used members of an event.
+pub(super) enum Payload {
+    Token(ApiGatewayCustomAuthorizerRequest),
+    /// REST REQUEST, WebSocket, and payload 1.0: the type of the latter lacks `multiValueHeaders`.
+    Request(ApiGatewayCustomAuthorizerRequestTypeRequest),
+    Http2(ApiGatewayV2CustomAuthorizerV2Request),
+}
+
+impl Payload {
+    /// Reads an event of this kind.
+    ///
+    /// # Errors
+    ///
+    /// `malformed` if a header or the method is invalid.
+    pub(super) fn read(kind: EventKind, event: &Value) -> Result<Self, Refusal> {
+        let text = |path: &str| event.pointer(path).filter(|value| value.is_string());
+        let headers = || merged(event, "headers", "multiValueHeaders", str::to_ascii_lowercase);
+        let read = match kind {
+            EventKind::RestToken => {
+                from_value(json!({ "authorizationToken": text("/authorizationToken") }))
+                    .map(Self::Token)
+            }
+            EventKind::RestRequest | EventKind::Http1 | EventKind::WebSocket => {
+                let several = "multiValueQueryStringParameters";
+                from_value(json!({
+                    "resource": text("/resource"),
+                    "httpMethod": text("/httpMethod"),
+                    "multiValueHeaders": headers(),
+                    several: merged(event, "queryStringParameters", several, str::to_owned),
+                    "requestContext": {"identity": {
+                        "apiKey": text("/requestContext/identity/apiKey"),
+                        "sourceIp": text("/requestContext/identity/sourceIp"),
+                    }},
+                }))
+                .map(Self::Request)
+            }
+            EventKind::Http2 => {
+                from_value(json!({
+                    "routeKey": text("/routeKey"),
+                    "headers": headers(),
+                    // The type requires a method, which is not used.
+                    "requestContext": {"http": {
+                        "method": "GET",
+                        "sourceIp": text("/requestContext/http/sourceIp"),
+                    }},
+                }))
+                .map(Self::Http2)
+            }
+        };
+        read.map_err(|_| Refusal::malformed("the event has an invalid header or method"))
+    }
+
+    /// The value of a TOKEN event's header.
+    pub(super) fn authorization_token(&self) -> Option<&str> {
+        match self {
+            Self::Token(event) => event.authorization_token.as_deref(),
+            Self::Request(_) | Self::Http2(_) => None,
+        }
+    }
+
+    /// Returns the one value of a header.
+    ///
+    /// # Errors
+    ///
+    /// `malformed` if it has several values, or one that is not ASCII text.
+    pub(super) fn header(&self, name: &str) -> Result<Option<&str>, Refusal> {
+        let headers = match self {
+            Self::Token(_) => return Ok(None),
+            Self::Request(event) => &event.multi_value_headers,
+            Self::Http2(event) => &event.headers,
+        };
+        let values = headers.get_all(name).iter().map(|value| value.to_str().ok());
+        at_most_one(values)
+    }
+
+    /// Returns the one value of a query parameter.
+    ///
+    /// # Errors
+    ///
+    /// `malformed` if it has several values.
+    pub(super) fn parameter(&self, name: &str) -> Result<Option<&str>, Refusal> {
+        match self {
+            Self::Request(event) => {
+                let values = event.multi_value_query_string_parameters.all(name);
+                at_most_one(values.into_iter().flatten().map(Some))
+            }
+            Self::Token(_) | Self::Http2(_) => Ok(None),
+        }
+    }
+
+    /// The caller's address as text.
+    pub(super) fn source_ip(&self) -> Option<&str> {
+        match self {
+            Self::Token(_) => None,
+            Self::Request(event) => event.request_context.identity.as_ref()?.source_ip.as_deref(),
+            Self::Http2(event) => event.request_context.http.source_ip.as_deref(),
+        }
+    }
+
+    /// The API key that API Gateway found.
+    pub(super) fn api_key(&self) -> Option<&str> {
+        match self {
+            Self::Request(event) => event.request_context.identity.as_ref()?.api_key.as_deref(),
+            Self::Token(_) | Self::Http2(_) => None,
+        }
+    }
+}
+
+/// The values of each name.
+type Values = BTreeMap<String, Vec<String>>;
+
+/// Returns all values of each name in a map of values and a map of lists of values.
+///
+/// API Gateway writes every name into both maps, so equal values count once. Values that differ
+/// all stay, and so do the values of several spellings of one name.
+fn merged(event: &Value, single: &str, several: &str, key: fn(&str) -> String) -> Values {
+    let mut all = values(event.get(single), key);
+    for (name, values) in values(event.get(several), key) {
+        let known = all.entry(name).or_default();
+        if *known != values {
+            known.extend(values);
+        }
+    }
+    all
+}
+
+/// Returns the values of each name in a map, without nulls.
+///
+/// A value of another type than text becomes its JSON text, so that it still counts as a value.
+fn values(map: Option<&Value>, key: fn(&str) -> String) -> Values {
+    let mut all = Values::new();
+    for (name, value) in map.and_then(Value::as_object).into_iter().flatten() {
+        let list = match value {
+            Value::Array(list) => list.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let texts = list.iter().filter(|value| !value.is_null());
+        let texts = texts.map(|value| value.as_str().map_or_else(|| value.to_string(), Into::into));
+        all.entry(key(name)).or_default().extend(texts);
+    }
+    all
+}
+
+fn at_most_one<'a>(
+    mut values: impl Iterator<Item = Option<&'a str>>,
+) -> Result<Option<&'a str>, Refusal> {
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Some(one)), None) => Ok(Some(one)),
+        (Some(None), None) => Err(Refusal::malformed("a value is not ASCII text")),
+        (_, Some(_)) => Err(Refusal::malformed("a value is there more than once")),
+    }
+}

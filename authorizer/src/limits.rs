@@ -1,0 +1,187 @@
+//! The plan and the bucket of a request.
+
+use throttle::{
+    Clock, Decision, FailurePolicy, KeyLookup, PlanId, Request, Store, Subject, Throttle,
+    ThrottleError,
+};
+
+use crate::bucket_owner::{BucketOwner, Named};
+use crate::claims::Claims;
+use crate::config::{Refuse, ThrottleConfig};
+use crate::event::{Event, EventKind};
+use crate::plans::ClaimedPlans;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::response::{Charged, Outcome};
+
+/// Limits of an authorizer: their configuration, the buckets, and the plans that were seen.
+pub(crate) struct Limits<S, C> {
+    pub(crate) config: ThrottleConfig,
+    pub(crate) throttle: Option<Throttle<S, C>>,
+    pub(crate) key_lookup: Option<KeyLookup<C>>,
+    claimed: ClaimedPlans,
+    clock: C,
+}
+
+impl<S: Store, C: Clock + Clone> Limits<S, C> {
+    /// Makes limits whose buckets are in this store. Without a store every request fails.
+    pub(crate) fn new(config: ThrottleConfig, store: Option<S>, clock: C) -> Self {
+        let failure: FailurePolicy = config.failure;
+        let throttle = store.map(|store| Throttle::new(store, clock.clone()));
+        let throttle = throttle.map(|throttle| throttle.default_failure(failure));
+        Self { config, throttle, key_lookup: None, claimed: ClaimedPlans::default(), clock }
+    }
+
+    /// Checks that these limits fit an event of this kind.
+    ///
+    /// # Errors
+    ///
+    /// `config` for an HTTP API, which has no usage plans, if `refuse` is `unknown-key`; and for a
+    /// TOKEN event, which has no API key, if requests are counted by API key.
+    pub(crate) fn check(&self, kind: EventKind) -> Result<(), Refusal> {
+        if kind.is_http() && self.config.refuse == Refuse::UnknownKey {
+            return Err(Refusal::config(
+                "an HTTP API has no usage plans: set `refuse` to \"deny\" or \"context\"",
+            ));
+        }
+        if kind == EventKind::RestToken && self.config.counts_by_api_key() {
+            return Err(Refusal::config(
+                "a TOKEN event has no API key: make it a REQUEST authorizer",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Reads the default plan, which opens the connection to the table.
+    pub(crate) async fn prepare(&self) {
+        if let (Some(throttle), Some(default)) = (&self.throttle, &self.config.plan.default)
+            && let Err(error) = throttle.store().plan(default).await
+        {
+            tracing::warn!(%error, "the default plan cannot be read ahead");
+        }
+    }
+
+    /// Charges a request to its subject's bucket, unless the rules forbid it.
+    ///
+    /// Returns the outcome of rules and limits, and the charge. API Gateway refuses a forbidden request by the policy, so it is not charged.
+    ///
+    /// # Errors
+    ///
+    /// `claim` or `api_key` if the caller does not identify a subject; `unavailable` or `config` if
+    /// the table cannot be used.
+    pub(crate) async fn charge(
+        &self,
+        event: &Event<'_>,
+        claims: &Claims,
+        ruled: Outcome,
+        record: &mut Record<'_>,
+    ) -> Result<(Outcome, Option<Charged>), Refusal> {
+        let is_forbidden = ruled == Outcome::Forbidden;
+        // An API key is a credential: it is checked for a forbidden route too, because the policy
+        // may be cached for another route.
+        if is_forbidden && !self.config.counts_by_api_key() {
+            return Ok((ruled, None));
+        }
+        let started = self.clock.monotonic();
+        let owner = BucketOwner::of(event, claims, &self.config, self.key_lookup.as_ref()).await;
+        let charge = match owner {
+            Ok(_) if is_forbidden => Ok((ruled, None)),
+            Ok(owner) => self.charge_owner(event, owner, record).await,
+            Err(refusal) => Err(refusal),
+        };
+        record.metrics.time("TableTime", self.clock.monotonic().saturating_sub(started));
+        charge
+    }
+
+    /// Charges a request under the plan that was named for its subject, or the default plan.
+    ///
+    /// A claimed plan that the table lacks is the caller's mistake: the default plan applies. An
+    /// assigned or default plan that the table lacks is the operator's mistake: an error.
+    async fn charge_owner(
+        &self,
+        event: &Event<'_>,
+        owner: BucketOwner,
+        record: &mut Record<'_>,
+    ) -> Result<(Outcome, Option<Charged>), Refusal> {
+        let BucketOwner { subject, plan: named } = owner;
+        if let Named::Claimed(plan) = &named
+            && self.claimed.may_look_up(plan, &subject, &self.clock)
+        {
+            match self.decide(event, &subject, plan).await {
+                Err(ThrottleError::UnknownPlan { .. }) => {
+                    self.claimed.is_missing(plan, &subject, &self.clock);
+                }
+                Err(error) => return Err(undecided(&error, "")),
+                Ok(decision) => {
+                    if !decision.is_degraded() {
+                        self.claimed.exists(plan);
+                    }
+                    // Any other name may be the caller's own text, which is not logged.
+                    let known = self.claimed.is_known(plan).then_some(plan);
+                    return Ok(charged(subject, decision, known, record));
+                }
+            }
+        }
+        let default = self.config.plan.default.as_ref();
+        let (plan, missing) = match &named {
+            Named::Assigned(plan) => {
+                (Some(plan), "the plan of the key or the subject is not in the table: put it there")
+            }
+            _ => (default, "the default plan is not in the table: put it there"),
+        };
+        if matches!(named, Named::Claimed(_) | Named::Unusable) {
+            record.metrics.count("UnknownPlans", 1);
+        }
+        let Some(plan) = plan else { return Ok((Outcome::NoPlan, None)) };
+        let decision = self.decide(event, &subject, plan).await;
+        let decision = decision.map_err(|error| undecided(&error, missing))?;
+        Ok(charged(subject, decision, Some(plan), record))
+    }
+
+    async fn decide(
+        &self,
+        event: &Event<'_>,
+        subject: &Subject,
+        plan: &PlanId,
+    ) -> Result<Decision, ThrottleError> {
+        let throttle = self.throttle.as_ref();
+        let throttle =
+            throttle.ok_or(ThrottleError::Unavailable(throttle::Failure::Unconfigured))?;
+        let (arn, method) = (event.arn(), event.method());
+        let request = Request::new(subject, plan);
+        let request = match &method {
+            Some(method) => request.method(arn.api(), arn.stage(), method),
+            None => request,
+        };
+        throttle.decide(&request).await
+    }
+}
+
+/// Records a decision under this plan, and returns its outcome.
+fn charged(
+    subject: Subject,
+    decision: Decision,
+    plan: Option<&PlanId>,
+    record: &mut Record<'_>,
+) -> (Outcome, Option<Charged>) {
+    record.plan = plan.map(|plan| plan.as_str().to_owned());
+    if decision.is_degraded() {
+        record.metrics.count("Degraded", 1);
+    }
+    let outcome = if decision.is_allowed() { Outcome::Allowed } else { Outcome::Throttled };
+    (outcome, Some(Charged { subject, decision }))
+}
+
+/// Returns the refusal for a request without a decision; `missing` names the plan that is missing.
+fn undecided(error: &ThrottleError, missing: &'static str) -> Refusal {
+    if matches!(error, ThrottleError::UnknownPlan { .. }) {
+        return Refusal::config(missing);
+    }
+    tracing::error!(%error, "no decision");
+    match error {
+        ThrottleError::Unavailable(failure) if !failure.may_pass() => {
+            Refusal::config("the table cannot be used")
+        }
+        _ => Refusal::unavailable("the table is unavailable"),
+    }
+}
