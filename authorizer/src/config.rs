@@ -1,9 +1,9 @@
 //! The configuration: one TOML file, or two environment variables.
 //!
-//! `reference.toml` beside this crate's sources has every field, and is tested to.
-//! `AUTHORIZER_CONFIG` is a path or the text itself; `USER_POOL_ID` and `CLIENT_IDS` alone make a
-//! working authorizer that lets every valid access token of these clients through. A check is
-//! on unless it is turned off by name, and a check that is forgotten is an error.
+//! `reference.toml` of this crate has every field, and a test checks that.
+//! `AUTHORIZER_CONFIG` is a path or the text itself. `USER_POOL_ID` and `CLIENT_IDS` alone make an
+//! authorizer that accepts every valid access token of these clients. Every check is on unless it
+//! is turned off by name; a required check that is missing is an error.
 
 mod issuer;
 
@@ -33,39 +33,39 @@ pub use source::TokenSource;
 pub(crate) use throttle::UNKNOWN_KEY;
 pub use throttle::{PlanChoice, Refuse, ThrottleConfig};
 
-/// The longest configuration that is read, in bytes.
+/// The longest configuration, in bytes.
 const MAX_CONFIG: usize = 256 * 1024;
 
-/// What a pool named by the environment alone lets its callers do: what API Gateway's own Cognito
-/// authorizer would.
+/// The rule of a pool that only the environment names: the same as API Gateway's own Cognito
+/// authorizer.
 const OPEN_RULE: &str = r#"
 name = "every valid token"
 allow = ["ANY /*"]
 everyone = true
 "#;
 
-/// What an authorizer needs to know before it serves.
+/// The configuration of an authorizer.
 #[derive(Debug)]
 pub struct Config {
-    /// Whose tokens are taken.
+    /// Issuers whose tokens are accepted.
     pub issuers: Vec<Issuer>,
-    /// Who may call what.
+    /// Rules that allow and deny routes.
     pub rules: Rules,
-    /// Where the token is in a request.
+    /// The place of the token in a request.
     pub token: TokenSource,
-    /// What an HTTP API is answered.
+    /// The form of responses to HTTP APIs.
     pub response: ResponseConfig,
-    /// Rate limits and quotas, where there are any.
+    /// Rate limits and quotas; `None` for no limits.
     pub throttle: Option<ThrottleConfig>,
-    /// Where revocations are looked up; none: a token counts until its end.
+    /// The table of revocations; `None` if tokens are valid until they expire.
     pub revocation: Option<RevocationConfig>,
-    /// The metrics in the log.
+    /// Metrics in the log.
     pub metrics: MetricsConfig,
 }
 
-/// What is wrong with a configuration, and where.
+/// A mistake in a configuration, and its place.
 ///
-/// Displayed as one line: `place:line: what is wrong and what to do`.
+/// Displayed as one line: `place:line: mistake and fix`.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}: {message}")]
 pub struct ConfigError {
@@ -73,7 +73,7 @@ pub struct ConfigError {
     message: String,
 }
 
-/// The file as it is written.
+/// The configuration file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -94,14 +94,14 @@ struct File {
 impl Config {
     /// Reads the configuration that the environment names.
     ///
-    /// A rule that every one of several issuers can meet is told in the log.
+    /// Logs a warning for each rule that tokens of every one of several issuers can meet.
     ///
     /// # Errors
     ///
-    /// Nothing is named, the file can't be read, or what it says is wrong.
+    /// No configuration is named, the file cannot be read, or it has a mistake.
     pub fn from_env() -> Result<Self, ConfigError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        // Set to nothing is set by mistake: it must not open the door that the file would close.
+        // An empty AUTHORIZER_CONFIG is a mistake: the pool's open rule must not replace the file.
         let source = std::env::var("AUTHORIZER_CONFIG").ok();
         let config = match (source, variable("USER_POOL_ID"), variable("CLIENT_IDS")) {
             (Some(source), None, None) => Self::from_source(&source),
@@ -111,7 +111,7 @@ impl Config {
                 message: match source {
                     Some(_) => {
                         "both AUTHORIZER_CONFIG and USER_POOL_ID or CLIENT_IDS are set: \
-                                keep one, the others would say nothing"
+                                keep one, because the others would be ignored"
                     }
                     None => {
                         "no configuration: set AUTHORIZER_CONFIG to a TOML file or its text, \
@@ -129,11 +129,11 @@ impl Config {
 
     /// Reads a configuration from a path, or from the text itself.
     ///
-    /// What has a line break or a table's bracket in it is text.
+    /// A text with a line break or a bracket is a configuration, any other a path.
     ///
     /// # Errors
     ///
-    /// The file can't be read, or what it says is wrong.
+    /// The file cannot be read, or it has a mistake.
     pub fn from_source(source: &str) -> Result<Self, ConfigError> {
         if source.is_empty() {
             return Err(ConfigError {
@@ -151,7 +151,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The file can't be read, or what it says is wrong.
+    /// The file cannot be read, or it has a mistake.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let place = path.display().to_string().escape_debug().to_string();
         match read(path) {
@@ -166,7 +166,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The pool's id is not one, or there is no client.
+    /// The pool's id is invalid, or there is no client.
     pub fn from_pool(pool: &str, clients: &str) -> Result<Self, ConfigError> {
         let error =
             |message: String| ConfigError { place: "USER_POOL_ID and CLIENT_IDS".into(), message };
@@ -194,123 +194,154 @@ impl Config {
         })
     }
 
-    /// Reads a configuration's text; `place` stands before the line in an error.
+    /// Reads a configuration's text. Errors begin with `place` and the line.
     ///
     /// # Errors
     ///
-    /// Anything that is unknown, missing, doubled or out of bounds, with its line.
+    /// Any unknown, missing, duplicate or out-of-bounds field, with its line.
     pub fn parse(text: &str, place: &str) -> Result<Self, ConfigError> {
-        let error = |offset: Option<usize>, message: String| ConfigError {
-            place: match offset {
+        let error = |Wrong { at, message }: Wrong| ConfigError {
+            place: match at {
                 Some(offset) => format!("{place}:{}", line_of(text, offset)),
                 None => place.to_owned(),
             },
             message,
         };
         if text.len() > MAX_CONFIG {
-            return Err(error(None, format!("longer than {MAX_CONFIG} bytes")));
+            return Err(error(Wrong::file(format!("longer than {MAX_CONFIG} bytes"))));
         }
-        let File { issuer, rule, policy, token, response, metrics, throttle, revocation } =
-            toml::from_str(text).map_err(|found| {
-                error(found.span().map(|span| span.start), one_line(found.message()))
-            })?;
-
-        if issuer.is_empty() {
-            return Err(error(None, "no issuer: add an [[issuer]] table".into()));
-        }
-        let mut issuers: Vec<Issuer> = Vec::with_capacity(issuer.len());
-        for spec in issuer {
-            let at = spec.span().start;
-            let issuer = spec.into_inner().resolve().map_err(|message| error(Some(at), message))?;
-            for identity in &issuer.identities {
-                let known = |other: &Issuer| other.identities.iter().any(|i| i.iss == identity.iss);
-                if issuers.iter().any(known) {
-                    let message = format!("the issuer `{}` stands twice: remove one", identity.iss);
-                    return Err(error(Some(at), message));
-                }
-            }
-            let name = &issuer.checks.issuer;
-            if issuers.iter().any(|other| other.checks.issuer == *name) {
-                let message = format!(
-                    "the name `{name}` stands twice, and callers of both would share limits: \
-                     give one another `name`"
-                );
-                return Err(error(Some(at), message));
-            }
-            issuers.push(issuer);
-        }
-
-        if rule.is_empty() {
-            let message = "no rule, so nobody may call anything: add a [[rule]] table";
-            return Err(error(None, message.into()));
-        }
-        let places: Vec<(String, usize)> =
-            rule.iter().map(|spec| (spec.as_ref().name.clone(), spec.span().start)).collect();
-        let mut specs = Vec::with_capacity(rule.len());
-        for spec in rule {
-            let at = spec.span().start;
-            let mut spec = spec.into_inner();
-            name_issuers(&mut spec, &issuers).map_err(|message| error(Some(at), message))?;
-            specs.push(spec);
-        }
-        let rules = Rules::compile_within(specs, policy.document_limit);
-        let rules =
-            rules.and_then(|rules| if policy.deny_rest { rules.denying_rest() } else { Ok(rules) });
-        let rules = rules.map_err(|found| {
-            // Of two rules with one name the second is meant: the first was there already.
-            let wrong = places.iter().rfind(|(name, _)| name == found.rule());
-            error(wrong.map(|(_, at)| *at), one_line(&found.to_string()))
+        let file: File = toml::from_str(text).map_err(|found| {
+            let at = found.span().map(|span| span.start);
+            error(Wrong { at, message: one_line(found.message()) })
         })?;
+        file.judge().map_err(error)
+    }
+}
 
-        if response.http == HttpForm::Simple
-            && let Some((name, field)) = rules.conditioned().next()
-        {
-            let wrong = places.iter().find(|(other, _)| other == name);
-            let message = format!(
-                "rule `{}` has `{field}`, which a simple answer that API Gateway keeps would lose: \
-                 set `http = \"iam\"` in [response], or remove `{field}`",
-                name.escape_debug()
-            );
-            return Err(error(wrong.map(|(_, at)| *at), message));
-        }
+/// A mistake in a file, and its byte offset if it has one.
+struct Wrong {
+    at: Option<usize>,
+    message: String,
+}
 
-        let throttle = match throttle {
-            None => None,
-            Some(spec) => {
-                let at = spec.span().start;
-                let spec = spec.into_inner();
-                let id_tokens_alone =
-                    issuers.iter().all(|issuer| issuer.checks.token_use == TokenUse::Id);
-                if spec.subject == "client_id" && id_tokens_alone {
-                    let message = "`subject = \"client_id\"` is not in ID tokens, and no others \
-                                   are taken: name another claim, `sub` say";
-                    return Err(error(Some(at), message.into()));
-                }
-                throttle::check(&spec).map_err(|message| error(Some(at), message))?;
-                Some(spec)
+impl Wrong {
+    fn file(message: impl Into<String>) -> Self {
+        Self { at: None, message: message.into() }
+    }
+
+    fn at(offset: usize) -> impl FnOnce(String) -> Self {
+        move |message| Self { at: Some(offset), message }
+    }
+}
+
+impl File {
+    /// Checks the tables, each by itself and then together.
+    fn judge(self) -> Result<Config, Wrong> {
+        let Self { issuer, rule, policy, token, response, metrics, throttle, revocation } = self;
+        let mut issuers = issuers(issuer)?;
+        let rules = rules(rule, policy, response.http, &issuers)?;
+        let throttle = checked(throttle, |table| {
+            let ids_only = issuers.iter().all(|issuer| issuer.checks.token_use == TokenUse::Id);
+            if table.subject == "client_id" && ids_only {
+                return Err(
+                    "`subject = \"client_id\"` is not in ID tokens, and only ID tokens are \
+                            accepted: name another claim, for example `sub`"
+                        .into(),
+                );
             }
-        };
-        let revocation = match revocation {
-            None => None,
-            Some(spec) => {
-                let at = spec.span().start;
-                spec.as_ref().check().map_err(|message| error(Some(at), message))?;
-                Some(spec.into_inner())
-            }
-        };
+            throttle::check(table)
+        })?;
+        let revocation = checked(revocation, RevocationConfig::check)?;
         let needs_sub = revocation.is_some()
             || throttle.as_ref().is_some_and(|throttle| throttle.subject == "sub")
             || rules.fills("sub");
         for issuer in &mut issuers {
             Arc::make_mut(&mut issuer.checks).needs_sub = needs_sub;
         }
-        Ok(Self { issuers, rules, token, response, throttle, revocation, metrics })
+        Ok(Config { issuers, rules, token, response, throttle, revocation, metrics })
     }
 }
 
-/// Puts issuers' names in the place of their URLs in a rule.
+/// Checks a table, if it is there.
+fn checked<T>(
+    table: Option<Spanned<T>>,
+    check: impl FnOnce(&T) -> Result<(), String>,
+) -> Result<Option<T>, Wrong> {
+    let Some(table) = table else { return Ok(None) };
+    check(table.as_ref()).map_err(Wrong::at(table.span().start))?;
+    Ok(Some(table.into_inner()))
+}
+
+/// Checks the issuers: each by itself, and that no two share a URL or a name.
+fn issuers(specs: Vec<Spanned<IssuerSpec>>) -> Result<Vec<Issuer>, Wrong> {
+    if specs.is_empty() {
+        return Err(Wrong::file("no issuer: add an [[issuer]] table"));
+    }
+    let mut issuers: Vec<Issuer> = Vec::with_capacity(specs.len());
+    for spec in specs {
+        let at = spec.span().start;
+        let issuer = spec.into_inner().resolve().map_err(Wrong::at(at))?;
+        let mut known = issuers.iter().flat_map(|other| &other.identities);
+        if let Some(twice) = known.find(|one| issuer.identities.iter().any(|i| i.iss == one.iss)) {
+            let message = format!("duplicate issuer `{}`: remove one", twice.iss);
+            return Err(Wrong::at(at)(message));
+        }
+        let name = &issuer.checks.issuer;
+        if issuers.iter().any(|other| other.checks.issuer == *name) {
+            return Err(Wrong::at(at)(format!(
+                "duplicate issuer name `{name}`: callers of both would share limits; give one \
+                 another `name`"
+            )));
+        }
+        issuers.push(issuer);
+    }
+    Ok(issuers)
+}
+
+/// Compiles the rules.
+fn rules(
+    specs: Vec<Spanned<RuleSpec>>,
+    policy: PolicyConfig,
+    http: HttpForm,
+    issuers: &[Issuer],
+) -> Result<Rules, Wrong> {
+    if specs.is_empty() {
+        return Err(Wrong::file("no rule, so no caller may call anything: add a [[rule]] table"));
+    }
+    let places: Vec<(String, usize)> =
+        specs.iter().map(|spec| (spec.as_ref().name.clone(), spec.span().start)).collect();
+    let mut named = Vec::with_capacity(specs.len());
+    for spec in specs {
+        let at = spec.span().start;
+        let mut spec = spec.into_inner();
+        name_issuers(&mut spec, issuers).map_err(Wrong::at(at))?;
+        named.push(spec);
+    }
+    let rules = Rules::compile_within(named, policy.document_limit);
+    let rules =
+        rules.and_then(|rules| if policy.deny_rest { rules.denying_rest() } else { Ok(rules) });
+    let rules = rules.map_err(|found| {
+        // Of two rules with one name the second is wrong.
+        let wrong = places.iter().rfind(|(name, _)| name == found.rule());
+        Wrong { at: wrong.map(|(_, at)| *at), message: one_line(&found.to_string()) }
+    })?;
+    if http == HttpForm::Simple
+        && let Some((name, field)) = rules.conditioned().next()
+    {
+        let wrong = places.iter().find(|(other, _)| other == name);
+        let message = format!(
+            "rule `{}` has `{field}`, which a cached simple response would lose: set \
+             `http = \"iam\"` in [response], or remove `{field}`",
+            name.escape_debug()
+        );
+        return Err(Wrong { at: wrong.map(|(_, at)| *at), message });
+    }
+    Ok(rules)
+}
+
+/// Replaces issuers' URLs in a rule by their names.
 ///
-/// A pool has several URLs: a rule that holds for one of them must hold for all.
+/// A pool has several URLs: a rule for one of them must apply to all.
 fn name_issuers(rule: &mut RuleSpec, issuers: &[Issuer]) -> Result<(), String> {
     for written in rule.issuers.iter_mut().flatten() {
         let name = |issuer: &&Issuer| issuer.checks.issuer == *written;
@@ -319,7 +350,7 @@ fn name_issuers(rule: &mut RuleSpec, issuers: &[Issuer]) -> Result<(), String> {
             let names: Vec<String> =
                 issuers.iter().map(|issuer| format!("`{}`", issuer.checks.issuer)).collect();
             return Err(format!(
-                "`{}` in `issuers` of rule `{}` is no [[issuer]] here: write {}, or its URL",
+                "`{}` in `issuers` of rule `{}` is not an [[issuer]] here: write {}, or its URL",
                 written.escape_debug(),
                 rule.name.escape_debug(),
                 names.join(", ")
@@ -339,7 +370,7 @@ fn read(path: &Path) -> Result<String, String> {
     Ok(text)
 }
 
-/// The line, from 1, that a byte offset is on.
+/// Returns the line of a byte offset, from 1.
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
@@ -486,7 +517,10 @@ api_key = "a-key-of-twenty-chars"
              clients = \"any\"\ntoken_use = \"any\"\n"
         );
         let text = error(&twice);
-        assert!(text.starts_with("tollgate.toml:19: ") && text.contains("stands twice"), "{text}");
+        assert!(
+            text.starts_with("tollgate.toml:19: ") && text.contains("duplicate issuer `"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -583,7 +617,7 @@ api_key = "a-key-of-twenty-chars"
         assert!(error("rule = []").contains("missing field `issuer`"));
         let no_rules = GOOD.split("[[rule]]").next().unwrap();
         assert!(error(no_rules).contains("missing field `rule`"));
-        assert!(error(&format!("rule = []\n{no_rules}")).contains("nobody may call"));
+        assert!(error(&format!("rule = []\n{no_rules}")).contains("no caller may call"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Likely mistakes in a configuration that can be read.
+//! Likely mistakes in a valid configuration.
 
 use ::policy::{Code, Finding, Severity, lint_claim};
 
@@ -12,19 +12,19 @@ const CALLER: &str = "use `sub` or `client_id`, which no caller can choose, or m
 const PLAN: &str =
     "assign plans in the table (`assigned = true`), or make sure that callers can't write it";
 
-/// Advice for a claim that every token must have, in words of the rules' own.
+/// Advice for a required claim, in the same words as for rules.
 const REQUIRED: &str = "use a scope or a group, or make sure that callers can't write it";
 
 /// Advice for a claim of scopes, groups or the client.
 const RIGHTS: &str =
     "use a claim that only the issuer sets, or make sure that callers can't write it";
 
-/// Advice for a claim that the backend is told.
+/// Advice for a claim in the context.
 const CONTEXT: &str =
     "let the backend decide nothing by it, or make sure that callers can't write it";
 
 impl Config {
-    /// Looks for likely mistakes: in the rules, and in the claims that other settings trust.
+    /// Returns likely mistakes in the rules and in the claims that other settings trust.
     ///
     /// Warnings come first. A finding outside the rules has no rule, and its text names the setting.
     #[must_use]
@@ -47,7 +47,7 @@ fn of_issuer(checks: &Checks) -> Vec<Finding> {
     for (claim, _) in &checks.required_claims {
         findings.extend(look("required_claims", claim, REQUIRED));
     }
-    // Every issuer but Cognito keeps these in claims of its own, so that an unknown name is usual.
+    // Every issuer but Cognito has other names for these claims, so an unknown name is usual.
     let rights = [
         ("scopes_claim", &checks.scopes_claim),
         ("groups_claim", &checks.groups_claim),
@@ -60,7 +60,7 @@ fn of_issuer(checks: &Checks) -> Vec<Finding> {
         if rights.iter().any(|(_, right)| *right == claim) {
             continue;
         }
-        // Telling the backend an attribute is usual. Deciding by it is the backend's mistake.
+        // Passing an attribute on is usual. Only a backend that decides by it has a problem.
         findings.extend(look("context", claim, CONTEXT).filter(is_warning).map(|finding| {
             let chosen = finding.code == Code::ChosenClaim;
             let severity = if chosen { Severity::Note } else { finding.severity };

@@ -1,17 +1,17 @@
-//! The `[metrics]` table: metrics in the log, for CloudWatch to find.
+//! The `[metrics]` table: metrics in the log, for CloudWatch.
 
 use serde::{Deserialize, Deserializer, de};
 
 /// The longest name of a namespace, in characters (CloudWatch, `PutMetricData`).
 const MAX_NAMESPACE: usize = 255;
 
-/// Whether each request's line in the log carries metrics, and under which namespace.
+/// The `[metrics]` table.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MetricsConfig {
-    /// Whether there are metrics. They are on unless turned off, and cost what CloudWatch asks.
+    /// Adds metrics to each request's log line. Default true; CloudWatch charges for them.
     pub enabled: bool,
-    /// The namespace that they are found under.
+    /// The metrics' namespace in CloudWatch. Default `Tollgate`.
     #[serde(deserialize_with = "namespace")]
     pub namespace: String,
 }

@@ -1,21 +1,21 @@
-//! The `[policy]` table: what is asked of the document that rules make.
+//! The `[policy]` table: bounds of the policies that rules make.
 
 use serde::{Deserialize, Deserializer, de};
 
 /// API Gateway's bound on a policy, in bytes; documented for WebSocket APIs, kept for all.
 const DOCUMENT_LIMIT: usize = 8_192;
 
-/// What `document_limit` may be: less holds no grant, and a hundred KB are no policy any more.
+/// Bounds of `document_limit`: less has no room for an Allow, more is not a usable policy.
 const DOCUMENT_LIMITS: std::ops::RangeInclusive<usize> = 512..=102_400;
 
-/// Bounds on the policy that a caller is answered with.
+/// The `[policy]` table.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct PolicyConfig {
-    /// The most bytes that a policy may have as JSON; a longer one is refused, never cut.
+    /// The longest policy as JSON, in bytes. A longer one is refused, never shortened.
     #[serde(deserialize_with = "document_limit")]
     pub(super) document_limit: usize,
-    /// Whether a policy ends with a Deny of all that it does not allow.
+    /// Ends a policy with a Deny of everything that it does not allow.
     pub(super) deny_rest: bool,
 }
 

@@ -1,42 +1,42 @@
-//! The `[response]` table: what an HTTP API is answered, which the event does not say.
+//! The `[response]` table: the form of responses to HTTP APIs, which the event does not state.
 
 use serde::Deserialize;
 
-/// How HTTP APIs are answered. REST and WebSocket APIs know one form each.
+/// The `[response]` table. REST and WebSocket APIs have one form each.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResponseConfig {
-    /// The form of an answer to payload 2.0; it must be the one that the API was set up for.
+    /// The form of responses to payload 2.0. It must be the form that the API is set up for.
     pub http: HttpForm,
-    /// What an HTTP API is answered where the token is not good.
+    /// The response of an HTTP API to an invalid token.
     pub http_unauthorized: HttpUnauthorized,
 }
 
-/// The form of an answer to payload format 2.0. Payload 1.0 is always answered with a policy.
+/// The form of responses to payload format 2.0. Payload 1.0 always gets a policy.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum HttpForm {
-    /// An IAM policy: all that the caller may call, safe to cache for every route.
+    /// An IAM policy: all routes that the caller may call, safe to cache.
     #[default]
     Iam,
-    /// `{isAuthorized, context}`: a verdict on the one request that was asked for.
+    /// `{isAuthorized, context}`: a verdict on this request.
     ///
-    /// An API that caches it gives it to *all* routes; with `$context.routeKey` among its identity
-    /// sources, to all that one route takes. So use it with a cache time of 0, or with that
-    /// identity source where no route has `ANY` or a variable.
-    /// It carries no IAM condition, so rules with `source_ips` or `until_exp` are refused with it.
+    /// An API that caches it applies it to *all* routes. With `$context.routeKey` among its identity
+    /// sources, it applies it to all requests of one route. So use a cache time of 0, or that
+    /// identity source if no route has `ANY` or a variable.
+    /// It has no IAM condition, so rules with `source_ips` or `until_exp` are an error with it.
     Simple,
 }
 
-/// What an HTTP API is answered where the token is not good.
+/// The response of an HTTP API to an invalid token.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum HttpUnauthorized {
     /// A refusal: 403, and no error among the function's metrics.
     #[default]
     Deny,
-    /// The error `Unauthorized`, as for a REST API, where it is a 401.
+    /// The error `Unauthorized`, which is a 401 on a REST API.
     ///
-    /// That an HTTP API makes a 401 of it too is not documented, and was not tried on AWS.
+    /// HTTP APIs are reported to answer 401 too. This is not documented and was not tried on AWS.
     Error,
 }

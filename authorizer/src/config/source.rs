@@ -1,11 +1,11 @@
-//! The `[token]` table: where in a request its token is.
+//! The `[token]` table: the place of the token in a request.
 
 use serde::{Deserialize, Deserializer, de};
 
-/// Where the token is in a request, unless the event carries it by itself.
+/// The place of the token in a request.
 ///
-/// A TOKEN event has the value of whatever header API Gateway was told of, so this is for the
-/// others.
+/// A TOKEN event states its token, whichever header API Gateway reads it from. This is for the
+/// other kinds of events.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokenSource {
@@ -24,19 +24,19 @@ impl Default for TokenSource {
 }
 
 impl TokenSource {
-    /// The header that the token comes in, after `Bearer`; in lower case.
+    /// The header that has the token after `Bearer`; in lower case.
     #[must_use]
     pub fn header(&self) -> &str {
         &self.header
     }
 
-    /// The query parameter that a WebSocket's token may come in instead.
+    /// The query parameter that may have a WebSocket's token instead.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()
     }
 
-    /// The subprotocol that announces a WebSocket's token: the token is the one offered next.
+    /// The subprotocol before a WebSocket's token: the token is the subprotocol offered next.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
@@ -67,7 +67,7 @@ fn subprotocol<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stri
     Ok(Some(name))
 }
 
-/// What HTTP calls a token (RFC 9110 section 5.6.2), as names of headers and subprotocols are.
+/// Returns true for a token of HTTP (RFC 9110 section 5.6.2): a name of a header or subprotocol.
 fn is_http_token(text: &str) -> bool {
     !text.is_empty()
         && text

@@ -1,4 +1,4 @@
-//! The `[throttle]` table: who is counted, on which plan, and how a refusal is said.
+//! The `[throttle]` table: subject, plan, and the response over the limit.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,63 +7,63 @@ use serde::{Deserialize, Deserializer, de};
 use table::connect::OPERATION_TIMEOUT;
 use throttle::FailurePolicy;
 
-/// What `subject` says where keys are looked up, and no claim.
+/// The value of `subject` for API keys instead of a claim.
 const API_KEY: &str = "api_key";
 
-/// The key value that says "throttled" to API Gateway: no usage plan knows it.
+/// The API key that no usage plan has: API Gateway refuses it, which stands for "throttled".
 pub(crate) const UNKNOWN_KEY: &str = "tollgate-throttled-unknown-key";
 
 /// API Gateway's bounds on the value of an API key, in characters.
 const API_KEY_LENGTH: std::ops::RangeInclusive<usize> = 20..=128;
 
-/// What `timeout_ms` may be: less is never met, and more outlasts the caller's patience.
+/// Bounds of `timeout_ms`: no call takes less, and API Gateway gives up after ten seconds.
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=5_000;
 
 /// The longest name of a Region, in bytes.
 const MAX_REGION: usize = 64;
 
-/// The `[throttle]` table: where limits are kept, and how a refusal is said.
+/// The `[throttle]` table.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ThrottleConfig {
     /// The DynamoDB table's name.
     pub table: String,
-    /// The Region whose own budgets count, where several share the table.
+    /// This Region, if several Regions share the table: each has its own buckets.
     pub region: Option<String>,
-    /// The claim whose text a bucket belongs to, or `api_key`: whoever holds the request's key.
+    /// The claim that names the subject, or `api_key` for the subject of the request's API key.
     pub subject: String,
-    /// Which plan a caller is on.
+    /// The plan of a caller.
     pub plan: PlanChoice,
-    /// How API Gateway is told to answer 429.
+    /// The response to a caller over its limit.
     pub refuse: Refuse,
-    /// What happens while the table fails, where the plan doesn't say.
+    /// The failure policy of plans that have none.
     #[serde(default)]
     pub failure: FailurePolicy,
-    /// How long one call to the table may take, and as long again to connect first; milliseconds.
+    /// Time-out of a call to the table, and of connecting to it; milliseconds. Default 100.
     timeout_ms: Option<u64>,
-    /// The API key of the usage plan that an allowed caller is put on; for `unknown-key`.
+    /// The API key of the usage plan of allowed callers; for `unknown-key`.
     api_key: Option<String>,
 }
 
 impl ThrottleConfig {
-    /// How long one call to the table may take; making a connection may take as long.
+    /// Time-out of a call to the table, and of connecting to it.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout_ms.map_or(OPERATION_TIMEOUT, Duration::from_millis)
     }
 
-    /// Whether the API key of a request says who is counted, and no claim.
+    /// Returns true if the request's API key names the subject.
     #[must_use]
     pub fn counts_by_api_key(&self) -> bool {
         self.subject == API_KEY
     }
 
-    /// Whether keys or assignments are looked up in the table.
+    /// Returns true if keys or assigned plans are looked up in the table.
     pub(crate) fn looks_up(&self) -> bool {
         self.counts_by_api_key() || self.plan.assigned
     }
 
-    /// The API key that stands for "allowed"; present where `refuse` is `unknown-key`.
+    /// The API key of allowed callers; present if `refuse` is `unknown-key`.
     #[must_use]
     pub fn api_key(&self) -> Option<&str> {
         self.api_key.as_deref()
@@ -84,23 +84,23 @@ impl fmt::Debug for ThrottleConfig {
     }
 }
 
-/// Which plan a caller is on: the first of these that names one.
+/// The sources of a caller's plan, in order of precedence.
 ///
-/// An API key's own plan goes before all of them.
+/// An API key's own plan precedes all of them.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlanChoice {
-    /// Whether the table is asked which plan the subject is assigned; of a key it always is.
+    /// Looks up the subject's assigned plan in the table. For API keys it is always looked up.
     #[serde(default)]
     pub assigned: bool,
     /// The claim that names the plan.
     pub claim: Option<String>,
-    /// The plan of every other caller, and of one whose claim names no plan. `None`: they get 403.
+    /// The plan of all other callers, and of callers whose claim names no plan. `None`: 403.
     #[serde(default, deserialize_with = "plan_id")]
     pub default: Option<throttle::PlanId>,
 }
 
-/// How a REST API is told that a caller is over its limit; an authorizer can't choose a status.
+/// The response to a caller over its limit. An authorizer cannot choose the status.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refuse {
@@ -112,13 +112,13 @@ pub enum Refuse {
     Context,
 }
 
-/// Checks what no single field can say of itself.
+/// Checks a table's fields together.
 pub(super) fn check(spec: &ThrottleConfig) -> Result<(), String> {
     if spec.subject.is_empty() || spec.table.is_empty() {
         return Err("`table` and `subject` must not be empty".into());
     }
     if spec.region.as_deref().is_some_and(|region| !is_region(region)) {
-        return Err("`region` is not a Region's name: write one as `eu-west-1`".into());
+        return Err("`region` is not a Region's name: write it like `eu-west-1`".into());
     }
     if spec.timeout_ms.is_some_and(|timeout| !TIMEOUT_MS.contains(&timeout)) {
         return Err(
@@ -126,7 +126,7 @@ pub(super) fn check(spec: &ThrottleConfig) -> Result<(), String> {
         );
     }
     if spec.plan.default.is_none() && spec.plan.claim.is_none() && !spec.looks_up() {
-        return Err("`plan` names no plan, so nobody may call anything: set `default`".into());
+        return Err("`plan` names no plan, so no caller may call anything: set `default`".into());
     }
     match (&spec.refuse, &spec.api_key) {
         (Refuse::UnknownKey, None) => {
@@ -141,13 +141,13 @@ pub(super) fn check(spec: &ThrottleConfig) -> Result<(), String> {
             Err("`api_key` is the key that stands for \"throttled\": choose another".into())
         }
         (Refuse::Deny | Refuse::Context, Some(_)) => {
-            Err("`api_key` is used with `refuse = \"unknown-key\"` alone: remove it".into())
+            Err("`api_key` is used with `refuse = \"unknown-key\"` only: remove it".into())
         }
         _ => Ok(()),
     }
 }
 
-/// Whether a text has the form of Regions' names: a bucket's key begins with it.
+/// Returns true for a text in the form of a Region's name. A bucket's key begins with it.
 fn is_region(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && text.len() <= MAX_REGION && text.bytes().all(plain)
