@@ -158,7 +158,7 @@ impl Shared {
 
     /// Returns connections that are newer than those of this number.
     ///
-    /// What broke one idle connection broke the others too.
+    /// The cause that broke one idle connection broke the others too.
     fn pool_after(&self, number: u64) -> Client {
         let mut pool = self.lock();
         if pool.number == number {
@@ -188,7 +188,7 @@ fn client(connector: &Connector) -> Client {
 
 /// An error of one call.
 enum Broken {
-    /// There is no head of an answer.
+    /// The answer has no head.
     Call(legacy::Error),
     /// The answer is incomplete or unreadable.
     Answer(Box<dyn Error + Send + Sync>),

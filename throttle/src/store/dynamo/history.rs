@@ -1,4 +1,4 @@
-//! The part of a bucket that operators read and grant: its counters.
+//! Usage in a bucket: the counters that operators read and add grants to.
 
 use table::{Attributes, Damage, Deletable, Item, PK, Reader, number, text};
 
@@ -7,20 +7,19 @@ use crate::bucket::Stamp;
 use crate::name::Subject;
 use crate::usage::{History, Use};
 
-/// What a subject used, as its bucket tells.
+/// Usage of a subject, as its bucket holds it.
 ///
-/// Beside each counter, `d20261121` say, there may be `gd20261121`, the sum of what was granted
-/// for that period, and `id20261121`, the ids of these grants. A grant is taken off the counter,
-/// so that the condition of a decision stays one comparison: then
-/// `counter + granted = admitted + unreturned + unknown`, and `counter <= limit`. A counter may be
-/// below zero, and never by more than was granted.
+/// Beside a counter such as `d20261121` there may be `gd20261121`, the sum of the period's grants,
+/// and `id20261121`, the ids of these grants. A grant is subtracted from the counter, so that the
+/// condition of a decision stays one comparison: `counter + granted = admitted + unreturned +
+/// unknown`, and `counter <= limit`. A counter may be below zero, but not below minus its grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketRecord {
-    /// Whose requests were counted.
+    /// The subject.
     pub subject: Subject,
-    /// The plan that they were counted under last, and its version; none before the first.
+    /// The plan of the last request and its version; `None` before the first request.
     pub stamp: Option<Stamp>,
-    /// What was counted.
+    /// The usage.
     pub history: History,
 }
 
@@ -60,7 +59,7 @@ impl Item for BucketRecord {
     }
 }
 
-/// What was granted for the period of a counter, which is no lower than that explains.
+/// Reads the grants of a counter's period. A counter below minus its grants is damaged.
 pub(super) fn granted(reader: Reader<'_>, name: &str, counter: i64) -> Result<u64, Damage> {
     let granted_name = format!("{GRANTED}{name}");
     let granted: u64 = reader.optional(&granted_name)?.unwrap_or_default();
@@ -75,15 +74,15 @@ pub(super) fn granted(reader: Reader<'_>, name: &str, counter: i64) -> Result<u6
 
 impl Deletable for BucketRecord {}
 
-/// Whether an attribute counts a period: `d20261121`, `w2026-47`, `m202611`.
+/// Returns true for the name of a counter: `d20261121`, `w2026-47`, `m202611`.
 fn is_counter(name: &str) -> bool {
     let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     matches!(shape.as_str(), "d00000000" | "w0000-00" | "m000000")
 }
 
-/// The attributes of grants whose period is no longer counted: they may go.
+/// Returns the attributes of grants that are needed no longer, because their period has no counter.
 ///
-/// Ids are needed only while the period lasts that they were granted for.
+/// The ids of grants are needed only in the current period.
 pub(super) fn stale<'a>(item: &'a Attributes, current: &'a str) -> impl Iterator<Item = &'a str> {
     item.keys().map(String::as_str).filter(move |name| {
         if let Some(counter) = name.strip_prefix(GRANTED) {
@@ -96,11 +95,11 @@ pub(super) fn stale<'a>(item: &'a Attributes, current: &'a str) -> impl Iterator
     })
 }
 
-/// What an attribute's name begins with that holds the sum of a period's grants.
+/// Prefix of the attribute with the sum of a period's grants.
 pub(super) const GRANTED: &str = "g";
-/// What an attribute's name begins with that holds the ids of a period's grants.
+/// Prefix of the attribute with the ids of a period's grants.
 pub(super) const GRANTS: &str = "i";
-/// As much as the largest quota.
+/// The largest sum of a period's grants, which is the largest quota.
 pub(super) const MAX_GRANTED: u64 = 1_000_000_000_000_000;
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! A subject's bucket, as decisions read it.
+//! Item of a subject's bucket, as decisions read it.
 //!
 //! The key is `BUCKET#subject`. The attributes are:
-//! - `pv`, the plan and the version that the bucket is under;
+//! - `pv`, the plan of the last charge and its version;
 //! - a `tat` in nanoseconds for each rate, by the names that [`Meter`] writes;
-//! - a counter for each period with use, by the names that [`Counter`] writes, and what was
-//!   granted for the period beside it;
-//! - `rt`, the tokens that were returned, if any were;
+//! - a counter for each period with usage, by the names that [`Counter`] writes, and the period's
+//!   grants beside it;
+//! - `rt`, the returned tokens, if there are any;
 //! - `wn`, the number of writes;
-//! - `ch`, the moment of the last change of plan in nanoseconds;
+//! - `ch`, the time of the last change of plan in nanoseconds;
 //! - `expires_at`.
 //!
-//! Other attributes are left alone.
+//! Unknown attributes are ignored.
 //!
 //! An item stays below the kilobyte that one write unit pays for. With 31 days, 12 weeks and 12
 //! months of history, counts below ten thousand, names of subject and plan of 64 bytes together and
@@ -41,10 +41,10 @@ pub(crate) fn key(region: Option<&str>, subject: &Subject) -> AttributeValue {
     AttributeValue::S(format!("BUCKET#{}", short(&name)))
 }
 
-/// A name as it is in a key: a long one is replaced by its SHA-256 and its last characters.
+/// Returns a name as a key has it: a long one is replaced by its SHA-256 and its last characters.
 ///
-/// Such as `sha256-ba7816…~the-end-of-the-name`. A bucket of an earlier version that has a long
-/// name in its key is not found any more: its subject starts again with a full bucket, once.
+/// For example `sha256-ba7816…~the-end-of-the-name`. Earlier versions wrote long names as they are.
+/// Such a bucket is not found any more, so its subject starts once with a full bucket.
 pub(crate) fn short(name: &str) -> Cow<'_, str> {
     if name.len() <= LONGEST && !is_short(name) {
         return name.into();
@@ -55,13 +55,13 @@ pub(crate) fn short(name: &str) -> Cow<'_, str> {
     format!("{SHORT}{}~{ending}", Digest::of(&[name.as_bytes()])).into()
 }
 
-/// Whether a name looks like a long one in a key.
+/// Returns true if a name has the form of a long name in a key.
 pub(crate) fn is_short(name: &str) -> bool {
     let rest = name.strip_prefix(SHORT).and_then(|rest| rest.split_once('~'));
     rest.is_some_and(|(digest, _)| digest.parse::<Digest>().is_ok())
 }
 
-/// The part of the item's state that a write tells. A counter that isn't there counts as unused.
+/// Reads the part of the state that a write needs. A missing counter is 0.
 pub(crate) fn state(item: &Attributes, write: &Write) -> Result<State, Damage> {
     let reader = Reader::new::<BucketRecord>(item);
     let mut state = State { size: size(item), stamp: stamp(reader)?, ..State::default() };
@@ -102,13 +102,13 @@ pub(super) fn stamp(reader: Reader<'_>) -> Result<Option<Stamp>, Damage> {
     Stamp::parse(&text).map(Some).ok_or_else(|| reader.damage(PV, "names no plan's version"))
 }
 
-/// The counter that an attribute is, or that it is a grant of.
+/// Returns the counter that an attribute is, or whose grants it holds.
 fn counter(name: &str) -> Option<Counter> {
     let granted = || name.strip_prefix(GRANTED).or_else(|| name.strip_prefix(GRANTS));
     Counter::parse(name).or_else(|| Counter::parse(granted()?))
 }
 
-/// Each counter once, with the size of all that goes with it.
+/// Returns each counter once, with the size of all its attributes.
 fn merged(mut counters: Vec<(Counter, u32)>) -> Vec<(Counter, u32)> {
     counters.sort_unstable();
     counters.dedup_by(|next, kept| {
@@ -122,9 +122,9 @@ fn merged(mut counters: Vec<(Counter, u32)>) -> Vec<(Counter, u32)> {
 }
 
 const SHORT: &str = "sha256-";
-/// The longest name that a key has as it is, in bytes.
+/// The longest name that a key has unchanged, in bytes.
 const LONGEST: usize = 128;
-/// How many bytes of a long name's end a key shows.
+/// The number of bytes of a long name's end in a key.
 const ENDING: usize = 40;
 
 #[cfg(test)]
