@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 
 use super::source::{BUNDLE_TRUST, DOUBT_AGE, HARD_AGE, LOST, PENALTY, SOFT_AGE, UNKNOWN_EVERY};
 use super::*;
-use crate::log::Captured;
+use crate::record::Captured;
 use crate::refusal::{Code, Refusal};
 
 fn client() -> Client {
