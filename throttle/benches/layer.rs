@@ -47,7 +47,7 @@ fn layer(criterion: &mut Criterion) {
     store.put_plan(free.clone(), Plan::from_json(plan).unwrap(), clock.now());
     let throttle = Throttle::new(store, Standing(clock)).leases(Leases::adaptive());
     let throttle = Arc::new(throttle);
-    let by = By::header(HeaderName::from_static("x-client"));
+    let by = By::header("x-client");
     let limits = Limits::new(Arc::clone(&throttle), by, Plans::fixed(free));
 
     let mut bare = service_fn(|_: Request<String>| async {

@@ -1,58 +1,23 @@
-//! Limits around any service of `http` requests: axum, hyper, tonic, or a Lambda by `lambda_http`.
+//! A tower layer that limits any service of `http` requests: axum, hyper, tonic, or a Lambda by
+//! `lambda_http`. The crate's front page has complete examples.
 //!
-//! Three lines: a throttle, whose requests are counted under which plan, and the service. This
-//! runs on a store in memory; in production it is a [`DynamoStore`](crate::DynamoStore), which
-//! any number of instances share.
-//!
-//! ```
-//! # use std::convert::Infallible;
-//! # use std::sync::Arc;
-//! # use http::{HeaderName, Request, Response};
-//! # use tower::{ServiceBuilder, ServiceExt};
-//! use throttle::layer::{By, Limits, Plans};
-//! use throttle::{Clock, MemoryStore, Plan, PlanId, SystemClock, Throttle};
-//!
-//! # async fn orders(_: Request<String>) -> Result<Response<String>, Infallible> {
-//! #     Ok(Response::new("[]".to_owned()))
-//! # }
-//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! # let (store, clock, free) = (MemoryStore::new(), SystemClock::new(), PlanId::new("free").unwrap());
-//! # let plan = Plan::from_json(r#"{"throttle": {"rateLimit": 1, "burstLimit": 2}}"#).unwrap();
-//! # store.put_plan(free.clone(), plan, clock.now());
-//! # let client = HeaderName::from_static("x-client");
-//! let throttle = Arc::new(Throttle::new(store, SystemClock::new()));
-//! let limits = Limits::new(throttle, By::header(client), Plans::fixed(free));
-//! let service = ServiceBuilder::new().layer(limits).service_fn(orders);
-//!
-//! # let request = || Request::get("/orders").header("x-client", "maria").body(String::new()).unwrap();
-//! let response = service.clone().oneshot(request()).await.unwrap();
-//! assert_eq!(response.headers()["ratelimit-policy"], r#""burst";q=2;w=2"#);
-//! assert_eq!(response.headers()["ratelimit"], r#""burst";r=1;t=1"#);
-//! # service.clone().oneshot(request()).await.unwrap();
-//! let response = service.oneshot(request()).await.unwrap();
-//! assert_eq!(response.status(), 429);
-//! assert_eq!(response.headers()["retry-after"], "1");
-//! # });
-//! ```
-//!
-//! # What a caller sees
+//! # Responses
 //!
 //! | | status | fields |
 //! |---|---|---|
 //! | allowed | the service's | `RateLimit-Policy`, `RateLimit` |
 //! | over a limit | 429 | these and `Retry-After` |
-//! | costs more than a limit ever holds | 422, `"code": "cost-above-limit"` | none: waiting doesn't help |
+//! | costs more than a limit ever holds | 422, `"code": "cost-above-limit"` | none: waiting does not help |
 //! | has no subject | 403 | none |
-//! | no decision, and the failure policy is closed | 503 | `Retry-After` where it may pass by itself |
+//! | no decision, and the failure policy is closed | 503 | `Retry-After` if it may pass by itself |
 //!
 //! The fields describe the limits at the response, after refunds and settlements, as far as this
 //! process knows them. A refusal's body is an RFC 9457 problem, in JSON; [`Limits::answer`] changes
-//! it. The service behind is not called for a request that is refused.
+//! it. The service behind is not called for a refused request.
 //!
-//! A caller can't cause a 503 or a line at ERROR: a request without a subject, a cost that never
-//! fits, and a claimed plan that is not stored are logged at INFO. What the service itself sets is
-//! its own mistake: a plan of [`Plans::fixed`] or [`Plans::function`] that is not stored is a 503,
-//! and [`Throttle::decide`] with a cost that never fits is an error.
+//! A caller cannot cause a 503 or a line at ERROR: a request without a subject, a cost that never
+//! fits, and a claimed plan that is not stored are logged at INFO. A plan of [`Plans::fixed`] or
+//! [`Plans::function`] that is not stored is the service's own mistake: a 503.
 //!
 //! A refused request never counts, so a caller that goes on after a 429 waits no longer than one
 //! that stops. There is no penalty and no ban. To build one, count refusals in
@@ -60,29 +25,29 @@
 //!
 //! # With an authorizer in front
 //!
-//! Tollgate's authorizer and this layer share a subject's state where they share a table and name
+//! Tollgate's authorizer and this layer share a subject's bucket if they share a table and name
 //! the subject alike (`By::authorizer(…).of_issuer(…)`). There are two set-ups:
 //!
-//! - **The authorizer counts** (it has a `[throttle]`, and API Gateway keeps its results for 0
-//!   seconds). Say [`Limits::counted_by`]: what its context says was counted isn't counted again, a
-//!   request that it let through with `throttled` (`refuse = "context"`) is answered with 429, and
-//!   of a request that costs more than 1 here the rest is charged.
-//! - **The layer counts** (no `[throttle]`, and results are kept for as long as you like). The
-//!   authorizer says who calls, and its context names the subject and the plan.
+//! - **The authorizer counts** (it has a `[throttle]`, and API Gateway caches its results for 0
+//!   seconds). Call [`Limits::counted_by`]: what it has counted, according to its context, is not
+//!   counted again. A request that it let through with `throttled` (`refuse = "context"`) gets a
+//!   429. Of a request that costs more than 1 here, the rest is charged.
+//! - **The layer counts** (no `[throttle]`; results may be cached). The authorizer identifies the
+//!   caller, and its context names the subject and the plan.
 //!
-//! Don't say `counted_by` where API Gateway keeps results: it repeats a kept context for requests
-//! that nobody has counted.
+//! Do not call `counted_by` if API Gateway caches results: it repeats a cached context for requests
+//! that were not counted.
 //!
 //! # Costs, refunds, several layers
 //!
-//! [`Limits::cost`] sets what a request costs before it is let through, and [`Limits::settled`]
-//! what it came to, once the response is there. With [`Limits::refund_on_error`] a request that
-//! fails costs nothing. The response waits until that is written; so does nothing else.
-//! A layer with either takes no tokens from leases, which have no receipts.
+//! [`Limits::cost`] sets the cost of a request before it is let through, and [`Limits::settled`]
+//! its final cost, by the response. With [`Limits::refund_on_error`] a request that fails costs
+//! nothing. Only the response waits for that write. A layer with either takes no tokens from
+//! leases, which have no receipts.
 //!
-//! Layers compose: give each a [`name`](Limits::name), and their limits stand side by side in the
-//! fields. The outermost decides first, and what it has charged stays charged when one further in
-//! refuses, unless it refunds on error.
+//! Layers compose: give each a [`name`](Limits::name), and the fields list the limits of all. The
+//! outermost decides first. Its charge stays when one further in refuses, unless it refunds on
+//! error.
 
 mod address;
 mod answer;
@@ -90,7 +55,6 @@ mod authorizer;
 #[cfg(feature = "lambda")]
 mod event;
 mod fields;
-mod future;
 mod gate;
 mod plans;
 mod report;
@@ -102,10 +66,8 @@ use std::sync::Arc;
 
 use http::{Response, request, response};
 
-pub use answer::{Answer, Cause, Problem, Refused, Shaped};
+pub use answer::{Answer, Cause, Problem, Refused};
 pub use authorizer::Authorizer;
-pub use future::ResponseFuture;
-pub use gate::Called;
 pub use plans::Plans;
 pub use report::Report;
 pub use service::Limited;
@@ -124,8 +86,16 @@ pub struct Limits<A = Problem> {
     answer: A,
 }
 
+/// A method of an API's stage, for plans that have rates of their own for methods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodKey {
+    api_id: String,
+    stage: String,
+    key: String,
+}
+
 impl Limits {
-    /// Limits by this throttle: whose requests they are, and under which plan.
+    /// Limits requests of these subjects under these plans, by this throttle.
     #[must_use]
     pub fn new<S: Store, C: Clock>(throttle: Arc<Throttle<S, C>>, by: By, plans: Plans) -> Self {
         let gate = Gate {
@@ -146,7 +116,7 @@ impl Limits {
 }
 
 impl<A> Limits<A> {
-    /// Sets what a request costs, in tokens; 1 unless set. A request that costs 0 passes uncounted.
+    /// Sets the cost of a request in tokens; 1 by default. A request that costs 0 is not counted.
     ///
     /// A cost that the caller chooses may be above what a limit ever holds: that is a 422.
     #[must_use]
@@ -155,13 +125,13 @@ impl<A> Limits<A> {
         self
     }
 
-    /// Sets what a request has cost in all, by its response.
+    /// Sets the final cost of a request, by its response.
     ///
-    /// The charge is corrected before the response: the rest is given back, or charged even where it
-    /// doesn't fit, and later requests wait for it. The response's fields describe the limits after
+    /// The charge is corrected before the response: the rest is refunded, or charged even if it
+    /// does not fit, and later requests wait for it. The response's fields describe the limits after
     /// that; if the correction fails, as they are without it. A request whose service fails with an
-    /// error, and has no response, stays charged. Where the two costs differ, that is a second
-    /// write: let [`cost`](Self::cost) return what most requests come to.
+    /// error, and has no response, stays charged. If the two costs differ, that is a second
+    /// write: let [`cost`](Self::cost) return the most common final cost.
     #[must_use]
     pub fn settled(
         mut self,
@@ -173,46 +143,46 @@ impl<A> Limits<A> {
 
     /// Charges nothing for a request that fails.
     ///
-    /// That is one whose service ends with an error, panics, or answers with a status of 500 or
-    /// more; and one that a layer further in refuses. Not one whose caller hangs up.
+    /// That is a request whose service ends with an error, panics, or answers with a status of 500
+    /// or more, and one that a layer further in refuses. It is not one whose caller hangs up.
     #[must_use]
     pub fn refund_on_error(mut self) -> Self {
         self.gate.refunds = true;
         self
     }
 
-    /// Refuses nothing, and tells callers nothing. Requests are counted all the same.
+    /// Refuses nothing, and adds no fields to responses. Requests are still counted.
     ///
-    /// What would have been refused is logged, or told to [`report`](Self::report). A request that
-    /// would be is not counted, as it would not be.
+    /// A refusal is only logged, or passed to [`report`](Self::report). As it would without shadow
+    /// mode, it does not count.
     #[must_use]
     pub fn shadow(mut self) -> Self {
         self.gate.shadow = true;
         self
     }
 
-    /// Sets who is told of each request that is decided.
+    /// Sets a function that is called with each decided request.
     #[must_use]
     pub fn report(mut self, hook: impl Fn(&Report<'_>) + Send + Sync + 'static) -> Self {
         self.gate.report = Some(Arc::new(hook));
         self
     }
 
-    /// Believes the authorizer that it has counted what its context says it has.
+    /// Does not count again what the authorizer counted, according to its context.
     ///
-    /// Only where API Gateway keeps no results of it: a kept context is repeated for requests that
-    /// nobody has counted. What it didn't count is counted here.
+    /// Use it only if API Gateway does not cache the authorizer's results: a cached context is
+    /// repeated for requests that were not counted. Other requests are counted here.
     #[must_use]
     pub fn counted_by(mut self, authorizer: Authorizer) -> Self {
         self.gate.authorizer = Some(authorizer);
         self
     }
 
-    /// Sets which method of an API is called, for plans with rates of their own for methods.
+    /// Sets the method of an API that a request calls, for plans with rates of their own for it.
     #[must_use]
     pub fn method(
         mut self,
-        method: impl Fn(&request::Parts) -> Option<Called> + Send + Sync + 'static,
+        method: impl Fn(&request::Parts) -> Option<MethodKey> + Send + Sync + 'static,
     ) -> Self {
         self.gate.method = Some(Arc::new(method));
         self
@@ -220,7 +190,7 @@ impl<A> Limits<A> {
 
     /// Puts a name before those of the limits: `"search-burst"`, to tell several layers apart.
     ///
-    /// What isn't a letter, a digit, `-`, `_` or `.` becomes `_`.
+    /// A character other than a letter, a digit, `-`, `_` or `.` becomes `_`.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         self.gate.style.name(name);
@@ -236,16 +206,16 @@ impl<A> Limits<A> {
         self
     }
 
-    /// Sets what is answered to a request that is refused.
+    /// Sets the response to a refused request.
     ///
-    /// The function gets the whole answer, its body as text, and makes of it one with a body of the
-    /// service's kind: for bodies that can't be made from a `String`, and for answers of one's own.
+    /// The function gets the complete response, its body as text, and returns one with a body of
+    /// the service's type: for body types that are not made from a `String`, and for other answers.
     #[must_use]
-    pub fn answer<B, F>(self, answer: F) -> Limits<Shaped<F>>
+    pub fn answer<B, F>(self, answer: F) -> Limits<F>
     where
         F: Fn(&Refused, Response<String>) -> Response<B> + Clone,
     {
-        Limits { gate: self.gate, answer: Shaped(answer) }
+        Limits { gate: self.gate, answer }
     }
 }
 
@@ -254,6 +224,18 @@ impl<S, A: Clone> tower_layer::Layer<S> for Limits<A> {
 
     fn layer(&self, inner: S) -> Self::Service {
         Limited::new(inner, Arc::new(self.gate.clone()), self.answer.clone())
+    }
+}
+
+impl MethodKey {
+    /// A method as a usage plan writes it, such as `/pets/{id}/GET`, of an API's stage.
+    #[must_use]
+    pub fn new(
+        api_id: impl Into<String>,
+        stage: impl Into<String>,
+        key: impl Into<String>,
+    ) -> Self {
+        Self { api_id: api_id.into(), stage: stage.into(), key: key.into() }
     }
 }
 

@@ -61,13 +61,6 @@ impl Subject {
         checked(subject.into(), 512).map(Self)
     }
 
-    /// The same of a text that is only borrowed: one copy instead of two.
-    #[cfg(feature = "layer")]
-    pub(crate) fn of(subject: &str) -> Result<Self, NameError> {
-        bounded(subject, 512)?;
-        Ok(Self(subject.into()))
-    }
-
     /// The name as text. Keep it out of logs.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -95,11 +88,6 @@ impl Debug for Subject {
 
 /// Text of at most `max` bytes, not empty, without control characters.
 pub(crate) fn checked(text: String, max: usize) -> Result<Arc<str>, NameError> {
-    bounded(&text, max)?;
-    Ok(text.into())
-}
-
-fn bounded(text: &str, max: usize) -> Result<(), NameError> {
     if text.is_empty() {
         Err(NameError::Empty)
     } else if text.len() > max {
@@ -107,7 +95,7 @@ fn bounded(text: &str, max: usize) -> Result<(), NameError> {
     } else if text.chars().any(char::is_control) {
         Err(NameError::Control)
     } else {
-        Ok(())
+        Ok(text.into())
     }
 }
 

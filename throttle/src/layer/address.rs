@@ -1,4 +1,4 @@
-//! Addresses as requests tell them, and the names of subjects that are made of them.
+//! Addresses in requests, and the names of subjects made of them.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -8,10 +8,10 @@ use http::HeaderMap;
 pub(super) const PREFIX: u8 = 64;
 const BITS: u8 = 128;
 
-/// The address in `X-Forwarded-For`, so many hops from the right.
+/// The address in `X-Forwarded-For`, this number of hops from the right.
 ///
 /// `None` if there are fewer hops, `Some(None)` if that hop or one after it is not an address: then
-/// the trusted proxies didn't write the list, and no other hop may take its place.
+/// the trusted proxies did not write the list, and no other hop may take its place.
 pub(super) fn forwarded(headers: &HeaderMap, hops: usize) -> Option<Option<IpAddr>> {
     let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
     // Proxies also append bytes to lines that are not text, so a line is split before it is read.
@@ -60,7 +60,7 @@ pub(super) fn name(address: IpAddr, prefix: u8) -> String {
     }
 }
 
-/// Whether a text may be what [`name`] makes of an address.
+/// Returns true if [`name`] may have made the text.
 pub(super) fn is_name(text: &str) -> bool {
     let Some(address) = text.strip_prefix("address-") else { return false };
     let is_network = |(network, bits): (&str, &str)| {

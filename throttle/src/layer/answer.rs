@@ -1,15 +1,16 @@
-//! The answer to a request that is refused.
+//! The response to a refused request.
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use super::Unidentified;
-use crate::failure::{StoreError, ThrottleError};
+use super::fields::Style;
+use crate::failure::ThrottleError;
 
-/// A refused request: the cause, and the parts of its answer.
+/// A refused request: the cause, and the parts of its response.
 ///
-/// It is in the extensions of the answer, for layers further out.
+/// It is in the extensions of the response, for layers further out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     cause: Cause,
@@ -23,12 +24,19 @@ pub struct Refused {
 pub enum Cause {
     /// A limit is exhausted: 429.
     Exhausted,
-    /// It costs more than a limit ever holds: 422. Waiting doesn't help.
+    /// It costs more than a limit ever holds: 422. Waiting does not help.
     TooCostly,
     /// It has no subject: 403.
     Unidentified(Unidentified),
     /// There is no decision, and the failure policy is closed: 503.
     Failed(ThrottleError),
+}
+
+/// A refused request and its response, before a service gives it a body of its own type.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) refused: Refused,
+    pub(super) response: Response<String>,
 }
 
 impl Refused {
@@ -50,13 +58,13 @@ impl Refused {
         }
     }
 
-    /// The limits that the request doesn't fit, by their names in `RateLimit-Policy`.
+    /// The limits that the request does not fit, by their names in `RateLimit-Policy`.
     #[must_use]
     pub fn violated(&self) -> &[String] {
         &self.violated
     }
 
-    /// The seconds after which it may fit; `None` where waiting alone doesn't help.
+    /// The seconds after which it may fit; `None` if waiting alone does not help.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         self.retry_after
@@ -66,36 +74,29 @@ impl Refused {
         Self { cause: Cause::Exhausted, violated, retry_after }
     }
 
-    pub(super) fn unidentified(why: Unidentified) -> Self {
-        Self { cause: Cause::Unidentified(why), violated: Vec::new(), retry_after: None }
+    pub(super) fn unidentified(reason: Unidentified) -> Self {
+        Self { cause: Cause::Unidentified(reason), violated: Vec::new(), retry_after: None }
     }
 
-    /// The answer where there is no decision; `named` gives a limit's name on the wire.
-    pub(super) fn failed(error: ThrottleError, named: impl Fn(&str) -> String) -> Self {
-        let too_costly = |limit: &str| {
-            let violated = vec![named(limit)];
-            Self { cause: Cause::TooCostly, violated, retry_after: None }
-        };
-        match error {
-            // The rate of the plan or of the method: the error doesn't say.
-            ThrottleError::CostAboveBurst { .. } => too_costly("burst"),
-            ThrottleError::CostAboveQuota { limit, .. } => too_costly(limit.name()),
-            error => {
+    /// A request without a decision.
+    pub(super) fn failed(error: ThrottleError, style: &Style) -> Self {
+        let limit = match &error {
+            // The rate of the plan or of the method: the error does not tell them apart.
+            ThrottleError::CostAboveBurst { .. } => "burst",
+            ThrottleError::CostAboveQuota { limit, .. } => limit.name(),
+            _ => {
                 let passes =
                     matches!(&error, ThrottleError::Unavailable(failure) if failure.may_pass());
-                let retry_after = passes.then_some(1);
-                Self { cause: Cause::Failed(error), violated: Vec::new(), retry_after }
+                let cause = Cause::Failed(error);
+                return Self { cause, violated: Vec::new(), retry_after: passes.then_some(1) };
             }
-        }
-    }
-
-    pub(super) fn not_looked_up(error: StoreError) -> Self {
-        Self::failed(error.into(), str::to_owned)
+        };
+        Self { cause: Cause::TooCostly, violated: vec![style.named(limit)], retry_after: None }
     }
 
     /// Logs the refusal, without anything that the caller sent.
     ///
-    /// A caller can't cause more than a line at INFO.
+    /// A caller cannot cause more than a line at INFO.
     pub(super) fn log(&self) {
         match &self.cause {
             Cause::Exhausted => {}
@@ -104,7 +105,7 @@ impl Refused {
                 "a request costs more than a limit ever holds"
             ),
             Cause::Unidentified(why) => tracing::info!(%why, "a request has no subject"),
-            // Not with its name: that can be a caller's text.
+            // Without the plan's name, which can be a caller's text.
             Cause::Failed(ThrottleError::UnknownPlan { .. }) => {
                 tracing::error!("a request's plan is not in the table: put it there");
             }
@@ -112,31 +113,18 @@ impl Refused {
         }
     }
 
-    /// The answer: an RFC 9457 problem with its status, and `Retry-After` where waiting helps.
+    /// The response: an RFC 9457 problem with its status, and `Retry-After` if waiting helps.
     pub(super) fn response(&self) -> Response<String> {
         let status = self.status();
-        let mut body = match self.cause {
-            Cause::Exhausted => json!({
-                "type": QUOTA_EXCEEDED,
-                "title": "Quota Exceeded",
-                "violated-policies": self.violated,
-            }),
-            Cause::TooCostly => json!({
-                "type": "about:blank",
-                "title": "Unprocessable Content",
-                "code": COST_ABOVE_LIMIT,
-                "violated-policies": self.violated,
-            }),
-            Cause::Failed(_) => json!({
-                "type": REDUCED_CAPACITY,
-                "title": "Temporary Reduced Capacity",
-                "violated-policies": self.violated,
-            }),
-            Cause::Unidentified(_) => json!({"type": "about:blank", "title": "Forbidden"}),
-        };
-        if let Some(body) = body.as_object_mut() {
-            body.insert("status".to_owned(), status.as_u16().into());
-            body.insert("detail".to_owned(), self.detail().into());
+        let (kind, title, detail) = self.problem();
+        let mut body = json!({
+            "type": kind, "title": title, "status": status.as_u16(), "detail": detail,
+        });
+        if !matches!(self.cause, Cause::Unidentified(_)) {
+            body["violated-policies"] = json!(self.violated);
+        }
+        if self.cause == Cause::TooCostly {
+            body["code"] = json!(COST_ABOVE_LIMIT);
         }
         let mut response = Response::new(body.to_string());
         *response.status_mut() = status;
@@ -149,31 +137,42 @@ impl Refused {
         response
     }
 
-    fn detail(&self) -> String {
-        match (&self.cause, self.retry_after) {
-            (Cause::Exhausted, Some(1)) => "The same request may be made in 1 second.".to_owned(),
-            (Cause::Exhausted, Some(seconds)) => {
-                format!("The same request may be made in {seconds} seconds.")
+    /// The problem's type, title and detail.
+    fn problem(&self) -> (&'static str, &'static str, String) {
+        match &self.cause {
+            Cause::Exhausted => {
+                let detail = match self.retry_after {
+                    Some(1) => "The same request may be made in 1 second.".to_owned(),
+                    Some(seconds) => format!("The same request may be made in {seconds} seconds."),
+                    None => "A limit is exhausted.".to_owned(),
+                };
+                (QUOTA_EXCEEDED, "Quota Exceeded", detail)
             }
-            (Cause::Exhausted, None) => "A limit is exhausted.".to_owned(),
-            (Cause::TooCostly, _) => {
-                "The request costs more than a limit ever allows: ask for less.".to_owned()
+            Cause::TooCostly => {
+                let detail = "The request costs more than a limit ever allows: ask for less.";
+                (UNREGISTERED, "Unprocessable Content", detail.to_owned())
             }
-            (Cause::Unidentified(_), _) => {
-                "The request doesn't say whose it is, or not in the expected form.".to_owned()
+            Cause::Unidentified(_) => {
+                let detail = "The request doesn't say whose it is, or not in the expected form.";
+                (UNREGISTERED, "Forbidden", detail.to_owned())
             }
-            (Cause::Failed(_), _) => "The limits can't be looked up at the moment.".to_owned(),
+            Cause::Failed(_) => {
+                let detail = "The limits can't be looked up at the moment.";
+                (REDUCED_CAPACITY, "Temporary Reduced Capacity", detail.to_owned())
+            }
         }
     }
 }
 
-/// Makes an answer's body of the kind that a service has.
+/// Turns a refusal's response into one with the body type of a service.
+///
+/// Functions of these arguments implement it; [`Limits::answer`](super::Limits::answer) takes one.
 pub trait Answer<B> {
-    /// Returns the answer: `response` has all of it already, its body as text.
+    /// Returns the response. `response` is complete, with its body as text.
     fn answer(&self, refused: &Refused, response: Response<String>) -> Response<B>;
 }
 
-/// Answers with an RFC 9457 problem, as JSON.
+/// Answers with an RFC 9457 problem, in JSON.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Problem;
 
@@ -183,26 +182,17 @@ impl<B: From<String>> Answer<B> for Problem {
     }
 }
 
-/// Answers with a function's result for the problem.
-#[derive(Clone, Copy)]
-pub struct Shaped<F>(pub(super) F);
-
-impl<F> std::fmt::Debug for Shaped<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Shaped")
-    }
-}
-
-impl<B, F: Fn(&Refused, Response<String>) -> Response<B>> Answer<B> for Shaped<F> {
+impl<B, F: Fn(&Refused, Response<String>) -> Response<B>> Answer<B> for F {
     fn answer(&self, refused: &Refused, response: Response<String>) -> Response<B> {
-        (self.0)(refused, response)
+        self(refused, response)
     }
 }
 
 /// "Quota Exceeded" of draft-ietf-httpapi-ratelimit-headers-10.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
-/// The `code` of a problem for which there is no registered type.
-const COST_ABOVE_LIMIT: &str = "cost-above-limit";
 /// "Temporary Reduced Capacity" of the same draft.
 const REDUCED_CAPACITY: &str =
     "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
+const UNREGISTERED: &str = "about:blank";
+/// The `code` of a problem for which there is no registered type.
+const COST_ABOVE_LIMIT: &str = "cost-above-limit";

@@ -1,13 +1,12 @@
 //! The context that an authorizer in front has given a request.
 
-use std::borrow::Cow;
-
 use http::request::Parts;
 
 /// The place where the context of the authorizer in front arrives.
 ///
-/// Tollgate's authorizer writes the caller's claims there and, where it keeps limits, `subject`,
+/// Tollgate's authorizer writes the caller's claims there and, if it keeps limits, `subject`,
 /// `plan`, `limit`, `remaining`, and for a request that is over them `throttled` and `retryAfter`.
+/// A request that it let through without a limit has `counted` instead of `limit` and `remaining`.
 #[derive(Clone, Debug)]
 pub struct Authorizer(Place);
 
@@ -18,63 +17,78 @@ enum Place {
     Headers(String),
 }
 
-/// A request that the authorizer has counted, and how the tightest limit stood then.
+/// A request that the authorizer has counted, and the tightest limit at that time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Counted {
     pub(super) limit: u64,
     pub(super) remaining: u64,
-    pub(super) refused: Option<RetryAfter>,
+    /// For a refused request, the seconds to wait; `None` inside if waiting does not help.
+    pub(super) refused: Option<Option<u64>>,
 }
 
-/// Seconds; none if waiting does not help.
-pub(super) type RetryAfter = Option<u64>;
-
-/// A value is there, and is not one line of printable ASCII: it must not count as absent.
+/// The value is not one line of printable ASCII, so it must not count as absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
-type Found<'a> = Result<Option<Cow<'a, str>>, Unreadable>;
+type Found = Result<Option<String>, Unreadable>;
 
 impl Authorizer {
-    /// In the event of a Lambda that is invoked through `lambda_http`.
+    /// Reads the event of a Lambda that is invoked through `lambda_http`.
     ///
-    /// Of REST and HTTP APIs, payloads 1.0 and 2.0. Values are looked for in what a Lambda
-    /// authorizer said, and then in the claims of API Gateway's own JWT and Cognito authorizers.
-    /// A caller can't write there.
+    /// Events of REST and HTTP APIs, payloads 1.0 and 2.0. A value is looked for in the context of
+    /// a Lambda authorizer, and then in the claims of API Gateway's own JWT and Cognito authorizers.
+    /// A caller cannot write there.
     #[cfg(feature = "lambda")]
     #[must_use]
     pub fn event() -> Self {
         Self(Place::Event)
     }
 
-    /// In headers of this prefix, followed by the value's name, such as `x-authorizer-clientid`.
+    /// Reads headers of this prefix, followed by the value's name, such as `x-authorizer-clientid`.
     ///
-    /// For services behind an HTTP integration that maps the context to headers. Only where the
-    /// gateway removes such headers from what callers send: else a caller writes its own.
+    /// For services behind an HTTP integration that maps the context to headers. Use it only if the
+    /// gateway removes such headers from its callers' requests: otherwise callers write their own.
     #[must_use]
     pub fn headers(prefix: &str) -> Self {
         Self(Place::Headers(prefix.to_ascii_lowercase()))
     }
 
     /// A value of the context, or a claim; numbers and booleans as text.
-    pub(super) fn value<'a>(&self, parts: &'a Parts, name: &str) -> Found<'a> {
+    pub(super) fn value(&self, parts: &Parts, name: &str) -> Found {
         match &self.0 {
             #[cfg(feature = "lambda")]
             Place::Event => Ok(super::event::value(parts, name)),
-            Place::Headers(_) => self.said(parts, name),
+            Place::Headers(_) => self.own(parts, name),
+        }
+    }
+
+    /// A value that the authorizer itself has put into the context.
+    pub(super) fn own(&self, parts: &Parts, name: &str) -> Found {
+        match &self.0 {
+            #[cfg(feature = "lambda")]
+            Place::Event => Ok(super::event::own(parts, name)),
+            Place::Headers(prefix) => {
+                let mut values = parts.headers.get_all(format!("{prefix}{name}")).iter();
+                let Some(value) = values.next() else { return Ok(None) };
+                match (value.to_str(), values.next()) {
+                    (Ok(value), None) => Ok(Some(value.to_owned())),
+                    _ => Err(Unreadable),
+                }
+            }
         }
     }
 
     /// The limits in the context, if the authorizer has counted the request.
     ///
-    /// `None` if a value of them can't be read: then the request is counted here.
+    /// `None` if one of the values cannot be read: then the request is counted here.
     pub(super) fn counted(&self, parts: &Parts) -> Option<Counted> {
-        let said = |name| self.said(parts, name).ok();
-        let number = |name| Some(said(name)?.and_then(|value| value.parse::<u64>().ok()));
-        let throttled = said("throttled")?.is_some_and(|value| value == "true");
+        let own = |name| self.own(parts, name).ok();
+        let number = |name| Some(own(name)?.and_then(|value| value.parse::<u64>().ok()));
+        let flag = |name| Some(own(name)?.is_some_and(|value| value == "true"));
+        let (throttled, uncounted) = (flag("throttled")?, !flag("counted")?);
         let (limit, remaining) = (number("limit")?, number("remaining")?);
         let retry_after = number("retryAfter")?;
-        if remaining.is_none() && !throttled {
+        if remaining.is_none() && !throttled && uncounted {
             return None;
         }
         Some(Counted {
@@ -86,22 +100,5 @@ impl Authorizer {
                 seconds => Some(seconds.unwrap_or(1).max(1)),
             }),
         })
-    }
-
-    /// A value that the authorizer itself has put into the context.
-    pub(super) fn said<'a>(&self, parts: &'a Parts, name: &str) -> Found<'a> {
-        match &self.0 {
-            #[cfg(feature = "lambda")]
-            Place::Event => Ok(super::event::said(parts, name)),
-            Place::Headers(prefix) => {
-                let name = format!("{prefix}{}", name.to_ascii_lowercase());
-                let mut values = parts.headers.get_all(name).iter();
-                let Some(value) = values.next() else { return Ok(None) };
-                match (value.to_str(), values.next()) {
-                    (Ok(value), None) => Ok(Some(Cow::Borrowed(value))),
-                    _ => Err(Unreadable),
-                }
-            }
-        }
     }
 }

@@ -1,28 +1,26 @@
-//! What the events of API Gateway say, as `lambda_http` reads them.
-
-use std::borrow::Cow;
+//! Values of API Gateway's events, as `lambda_http` reads them.
 
 use http::request::Parts;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayRequestAuthorizer;
 use lambda_http::request::RequestContext;
+use serde_json::Value;
 
-use super::Called;
+use super::MethodKey;
 
 /// A value that a Lambda authorizer has put into its context.
-pub(super) fn said<'a>(parts: &'a Parts, name: &str) -> Option<Cow<'a, str>> {
+pub(super) fn own(parts: &Parts, name: &str) -> Option<String> {
     text(authorizer(parts)?.fields.get(name)?)
 }
 
 /// A value of the context, or else a claim of API Gateway's own authorizers.
-pub(super) fn value<'a>(parts: &'a Parts, name: &str) -> Option<Cow<'a, str>> {
+pub(super) fn value(parts: &Parts, name: &str) -> Option<String> {
     let authorizer = authorizer(parts)?;
     let claims = authorizer.fields.get("claims");
-    let said = authorizer.fields.get(name).or_else(|| claims?.get(name)).and_then(text);
-    let jwt = || Some(Cow::Borrowed(authorizer.jwt.as_ref()?.claims.get(name)?.as_str()));
-    said.or_else(jwt)
+    let own = authorizer.fields.get(name).or_else(|| claims?.get(name)).and_then(text);
+    own.or_else(|| authorizer.jwt.as_ref()?.claims.get(name).cloned())
 }
 
-/// The address that API Gateway was called from. The events of load balancers don't say it.
+/// The address that API Gateway was called from. Load balancers' events do not have it.
 pub(super) fn source_ip(parts: &Parts) -> Option<&str> {
     match parts.extensions.get()? {
         RequestContext::ApiGatewayV1(context) => context.identity.source_ip.as_deref(),
@@ -31,8 +29,8 @@ pub(super) fn source_ip(parts: &Parts) -> Option<&str> {
     }
 }
 
-impl Called {
-    /// The method that an API Gateway event says is called; none in a load balancer's.
+impl MethodKey {
+    /// Reads the method of an API Gateway event; `None` for a load balancer's.
     #[must_use]
     pub fn by_event(parts: &Parts) -> Option<Self> {
         let (api_id, stage, path, verb) = match parts.extensions.get()? {
@@ -41,14 +39,13 @@ impl Called {
                 (&context.apiid, &context.stage, path, context.http_method.as_str())
             }
             RequestContext::ApiGatewayV2(context) => {
-                // `GET /orders/{id}`; `$default` is no method.
+                // `GET /orders/{id}`; `$default` is not a method.
                 let (verb, path) = context.route_key.as_deref()?.split_once(' ')?;
                 (&context.apiid, &context.stage, path, verb)
             }
             _ => return None,
         };
-        let (api_id, stage) = (api_id.clone()?, stage.clone()?);
-        Some(Self { api_id, stage, key: format!("{path}/{verb}") })
+        Some(Self::new(api_id.clone()?, stage.clone()?, format!("{path}/{verb}")))
     }
 }
 
@@ -56,14 +53,12 @@ fn authorizer(parts: &Parts) -> Option<&ApiGatewayRequestAuthorizer> {
     parts.extensions.get::<RequestContext>()?.authorizer()
 }
 
-/// A value as REST APIs tell it, which make text of everything; HTTP APIs don't.
-fn text(value: &serde_json::Value) -> Option<Cow<'_, str>> {
+/// A value as text. REST APIs make text of every value; HTTP APIs do not.
+fn text(value: &Value) -> Option<String> {
     match value {
-        serde_json::Value::String(text) => Some(Cow::Borrowed(text)),
-        serde_json::Value::Number(number) => Some(Cow::Owned(number.to_string())),
-        serde_json::Value::Bool(value) => Some(Cow::Owned(value.to_string())),
-        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
-            None
-        }
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }

@@ -1,11 +1,10 @@
-//! What a layer tells of each request that it has decided.
+//! Reports of decided requests.
 
+use super::Refused;
 use crate::decision::Decision;
 use crate::name::{PlanId, Subject};
 
-use super::Refused;
-
-/// One request, as it was decided.
+/// One decided request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Report<'a> {
     pub(super) subject: Option<&'a Subject>,
@@ -17,37 +16,37 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// Whose request it is, where it was decided here. It may identify a person.
+    /// The subject, if the request was decided here. It may identify a person.
     #[must_use]
     pub fn subject(&self) -> Option<&'a Subject> {
         self.subject
     }
 
-    /// The plan that it was decided under; none where it wasn't decided here, or not at all.
+    /// The plan of the decision; `None` if the request was not decided here.
     #[must_use]
     pub fn plan(&self) -> Option<&'a PlanId> {
         self.plan
     }
 
-    /// What it was to be charged here, in tokens; 0 where the authorizer has counted it.
+    /// The tokens to charge here; 0 if the authorizer has charged them all.
     #[must_use]
     pub fn cost(&self) -> u32 {
         self.cost
     }
 
-    /// The decision, where there is one.
+    /// The decision, if there is one.
     #[must_use]
     pub fn decision(&self) -> Option<&'a Decision> {
         self.decision
     }
 
-    /// Why the request is refused, or in shadow mode would be; none for one that is let through.
+    /// The refusal, also one that shadow mode ignores; `None` for a request that is let through.
     #[must_use]
     pub fn refused(&self) -> Option<&'a Refused> {
         self.refused
     }
 
-    /// Whether it goes on all the same: the layer is in shadow mode.
+    /// Returns true if the layer is in shadow mode: the request goes on in any case.
     #[must_use]
     pub fn is_shadow(&self) -> bool {
         self.shadow

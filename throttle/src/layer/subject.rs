@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use http::HeaderName;
 use http::request::Parts;
 use table::{Digest, Key};
 
@@ -13,15 +12,14 @@ use super::authorizer::Unreadable;
 use super::{Authorizer, address};
 use crate::name::{NameError, Subject};
 
-/// Finds the subject of a request.
+/// The source of a request's subject.
 ///
 /// There is no default. A request without a subject is refused, unless a fallback is named:
 ///
 /// ```
-/// use http::HeaderName;
 /// use throttle::layer::By;
 ///
-/// let by = By::header(HeaderName::from_static("x-client")).or_anonymous();
+/// let by = By::header("x-client").or_anonymous();
 /// ```
 ///
 /// # Addresses
@@ -38,111 +36,92 @@ use crate::name::{NameError, Subject};
 /// A caller may be called `anonymous`, `address-192.0.2.1`, or `key-` and a digest. It does not
 /// share the bucket of anonymous callers, of that address or of that key: such a name from a
 /// header, an extension, a function or an authorizer's context is escaped by a `~` in front. So is
-/// a name that begins with an issuer and `#`, where another source of the same `By` names its
+/// a name that begins with an issuer and `#`, if another source of the same `By` names its
 /// subjects so ([`of_issuer`](Self::of_issuer)). All other names are taken as they are. In the
-/// value `subject` of an authorizer's context, keys and issuers are not escaped: there Tollgate's
-/// authorizer writes the bucket's own name.
+/// value `subject` of an authorizer's context, keys and issuers are not escaped, because Tollgate's
+/// authorizer writes the bucket's own name there.
 #[derive(Clone)]
 pub struct By {
-    source: Arc<str>,
+    place: Arc<str>,
     find: Arc<Find>,
-    /// The issuers that it puts in front of names.
+    /// The issuers in front of its names.
     issuers: Vec<String>,
     prefix: Option<u8>,
 }
 
 type Find = dyn Fn(&Parts, Naming<'_>) -> Result<Subject, Fault> + Send + Sync;
 
-/// How names are made of what a source finds.
+/// Rules for names that callers may have chosen.
 #[derive(Clone, Copy)]
 struct Naming<'a> {
     /// The bits of an IPv6 address that count, if set.
     prefix: Option<u8>,
     /// The issuers that other names begin with.
     issuers: &'a [String],
-    texts: Texts,
+    /// Escapes a name that another source could have made. Off directly behind an issuer.
+    escape: bool,
 }
 
-/// How a text that a caller may have chosen becomes a name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Texts {
-    /// What could be another source's name is escaped.
-    Escaped,
-    /// It is used as it is, because an issuer is put in front of it.
-    Plain,
-}
-
-/// The fault of the place where a subject should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A missing or malformed subject.
 enum Fault {
     Missing,
     Malformed,
     Name(NameError),
 }
 
-/// The reason why a request has no subject. Names the place, never what was found there.
+/// The reason why a request has no subject. Names the place, never the value found there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unidentified {
-    /// Nothing is there.
-    #[error("{place} is missing")]
-    Missing {
-        /// The place of the subject.
-        place: String,
-    },
-    /// What is there can't name a subject.
-    #[error("{place} can't name a subject: it {problem}")]
-    Malformed {
-        /// The place of the subject.
-        place: String,
-        /// The problem with it.
-        problem: String,
-    },
+#[error("{place} {problem}")]
+pub struct Unidentified {
+    place: Arc<str>,
+    problem: String,
 }
 
 impl By {
     /// By a header: its value is the subject. Two of that name are malformed.
     ///
-    /// Only for a header that callers can't set as they like: one that a proxy sets. For a header
-    /// that holds an address there is [`address_header`](Self::address_header).
+    /// Use it only for a header that a proxy sets and callers cannot. For a header that holds an
+    /// address there is [`address_header`](Self::address_header).
     #[must_use]
-    pub fn header(name: HeaderName) -> Self {
-        let source = format!("the header `{name}`");
-        Self::new(source, move |parts, naming| naming.text(only(parts, &name)?))
+    pub fn header(name: impl AsRef<str>) -> Self {
+        let name = name.as_ref().to_owned();
+        Self::new(format!("the header `{name}`"), move |parts, naming| {
+            naming.text(only(parts, &name)?)
+        })
     }
 
-    /// By an API key in a header: the subject is its digest, as in [`Digest::subject`].
+    /// By an API key in a header: the subject is the key's digest.
     ///
-    /// The key itself is not stored, and is not looked up: every text of a key's form has a bucket.
+    /// The key itself is not stored and not looked up: every text in a key's form has a bucket.
     #[must_use]
-    pub fn api_key(name: HeaderName) -> Self {
-        let source = format!("the API key in the header `{name}`");
-        Self::new(source, move |parts, _| {
+    pub fn api_key(name: impl AsRef<str>) -> Self {
+        let name = name.as_ref().to_owned();
+        Self::new(format!("the API key in the header `{name}`"), move |parts, _| {
             let key = Key::parse(only(parts, &name)?).map_err(|_| Fault::Malformed)?;
-            subject(key.digest().subject())
+            subject(&key.digest().subject())
         })
     }
 
     /// By a value of this name in an authorizer's context.
     ///
-    /// Tollgate's authorizer keeps a caller's limits by `issuer#claim`: to share them, have it
-    /// put that claim into the context, and say [`of_issuer`](Self::of_issuer). Where it counts
-    /// requests itself, it puts the bucket's own name there as `subject`.
+    /// Tollgate's authorizer keeps a caller's limits by `issuer#claim`. To share them, configure it
+    /// to put that claim into the context, and call [`of_issuer`](Self::of_issuer). An authorizer
+    /// that counts requests itself writes the bucket's own name as `subject`.
     #[must_use]
     pub fn authorizer(authorizer: Authorizer, name: &str) -> Self {
-        let source = format!("`{name}` in the authorizer's context");
+        let place = format!("`{name}` in the authorizer's context");
         let name = name.to_owned();
-        Self::new(source, move |parts, naming| {
-            if name == BUCKETS_NAME
-                && let Some(said) = authorizer.said(parts, &name)?
+        Self::new(place, move |parts, naming| {
+            if name == BUCKET
+                && let Some(bucket) = authorizer.own(parts, &name)?
             {
-                return naming.bucket(&said);
+                return naming.name(&bucket, false);
             }
             naming.text(&authorizer.value(parts, &name)?.ok_or(Fault::Missing)?)
         })
     }
 
-    /// By an extension of the request, such as one that an outer layer has put there.
+    /// By an extension of the request, such as one from an outer layer.
     #[must_use]
     pub fn extension<T, N>(name: impl Fn(&T) -> N + Send + Sync + 'static) -> Self
     where
@@ -150,12 +129,11 @@ impl By {
         N: Into<String>,
     {
         Self::new(extension_of::<T>(), move |parts, naming| {
-            let extension = parts.extensions.get().ok_or(Fault::Missing)?;
-            naming.text(&name(extension).into())
+            naming.text(&name(parts.extensions.get().ok_or(Fault::Missing)?).into())
         })
     }
 
-    /// By whatever a function makes of a request; `None` where it has no subject.
+    /// By the result of a function; `None` if a request has no subject.
     #[must_use]
     pub fn function(find: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static) -> Self {
         Self::new("the subject".to_owned(), move |parts, naming| {
@@ -163,7 +141,7 @@ impl By {
         })
     }
 
-    /// By the address that an API Gateway event says the request came from.
+    /// By the caller's address in an API Gateway event.
     #[cfg(feature = "lambda")]
     #[must_use]
     pub fn source_address() -> Self {
@@ -173,7 +151,7 @@ impl By {
         })
     }
 
-    /// By the address of the connection's other end, which an extension of the request holds.
+    /// By the address of the connection's other end, from an extension of the request.
     ///
     /// For a server without a proxy in front. Behind one, all requests have the proxy's address.
     ///
@@ -197,22 +175,22 @@ impl By {
 
     /// By the one address in a header, such as `X-Real-IP` or `CF-Connecting-IP`.
     ///
-    /// Only for a header that the proxy in front overwrites: else a caller chooses its address. A
-    /// list of addresses is malformed, as are two such headers.
+    /// Use it only for a header that the proxy in front overwrites: otherwise callers choose their
+    /// addresses. A list of addresses is malformed, as are two such headers.
     #[must_use]
-    pub fn address_header(name: HeaderName) -> Self {
-        let source = format!("the address in the header `{name}`");
-        Self::new(source, move |parts, naming| {
+    pub fn address_header(name: impl AsRef<str>) -> Self {
+        let name = name.as_ref().to_owned();
+        Self::new(format!("the address in the header `{name}`"), move |parts, naming| {
             naming.address(address::parse(only(parts, &name)?.as_bytes()))
         })
     }
 
-    /// By the address in `X-Forwarded-For` that the outermost of so many proxies has appended.
+    /// By the address in `X-Forwarded-For` that the outermost of this number of proxies appended.
     ///
-    /// Each proxy appends the address that it was called from; what a caller sends comes before
-    /// all of them. So 1 is right behind one load balancer, and too large a number lets callers
-    /// choose. Hops are counted from the right, over all header lines. If one of them is not an
-    /// address, the request has no subject: no other hop takes its place.
+    /// Each proxy appends the address that called it, behind the caller's own text. So 1 is
+    /// right behind one load balancer, and too large a number lets callers choose. Hops are
+    /// counted from the right, over all header lines. If one of them is not an address, the
+    /// request has no subject: no other hop takes its place.
     #[must_use]
     pub fn forwarded_for(proxies: NonZeroUsize) -> Self {
         Self::new("the address in `x-forwarded-for`".to_owned(), move |parts, naming| {
@@ -221,7 +199,7 @@ impl By {
         })
     }
 
-    /// Sets how many bits of an IPv6 address name a subject; 64 unless set, at most 128.
+    /// Sets the number of bits of an IPv6 address that name a subject; 64 by default, at most 128.
     ///
     /// Applies to all sources so far that have no prefix of their own. Another prefix means other
     /// names, and so new buckets.
@@ -233,44 +211,43 @@ impl By {
     /// Puts an issuer in front: `issuer#name`, as Tollgate's authorizer names its subjects.
     #[must_use]
     pub fn of_issuer(self, issuer: &str) -> Self {
-        let (source, issuers) = (Arc::clone(&self.source), vec![issuer.to_owned()]);
+        let place = Arc::clone(&self.place);
+        let issuers = [self.issuers.clone(), vec![issuer.to_owned()]].concat();
         let issuer = issuer.to_owned();
         let find = move |parts: &Parts, naming: Naming<'_>| {
-            let name = self.look(parts, Naming { texts: Texts::Plain, ..naming })?;
-            subject(format!("{issuer}#{}", name.as_str()))
+            let name = self.look(parts, Naming { escape: false, ..naming })?;
+            subject(&format!("{issuer}#{}", name.as_str()))
         };
-        Self { source, find: Arc::new(find), issuers, prefix: None }
+        Self { place, find: Arc::new(find), issuers, prefix: None }
     }
 
-    /// By something else where this is missing or malformed.
+    /// By another source if this one is missing or malformed.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        let source = format!("{}, or else {}", self.source, other.source);
+        let place = format!("{}, or else {}", self.place, other.place);
         let issuers = [self.issuers.clone(), other.issuers.clone()].concat();
-        let by = Self::new(source, move |parts, naming| {
-            let naming = Naming { texts: Texts::Escaped, ..naming };
+        let by = Self::new(place, move |parts, naming| {
+            let naming = Naming { escape: true, ..naming };
             self.look(parts, naming).or_else(|_| other.look(parts, naming))
         });
         Self { issuers, ..by }
     }
 
-    /// As `anonymous`, all in one bucket, where this is missing or malformed.
+    /// As `anonymous`, all in one bucket, if this source is missing or malformed.
     #[must_use]
     pub fn or_anonymous(self) -> Self {
         self.or(Self::new(format!("`{ANONYMOUS}`"), |_, _| subject(ANONYMOUS)))
     }
 
     pub(super) fn find(&self, parts: &Parts) -> Result<Subject, Unidentified> {
-        let naming = Naming { prefix: None, issuers: &self.issuers, texts: Texts::Escaped };
+        let naming = Naming { prefix: None, issuers: &self.issuers, escape: true };
         self.look(parts, naming).map_err(|fault| {
-            let place = self.source.to_string();
-            match fault {
-                Fault::Missing => Unidentified::Missing { place },
-                Fault::Malformed => {
-                    Unidentified::Malformed { place, problem: "is of another form".to_owned() }
-                }
-                Fault::Name(error) => Unidentified::Malformed { place, problem: error.to_string() },
-            }
+            let problem = match fault {
+                Fault::Missing => "is missing".to_owned(),
+                Fault::Malformed => "can't name a subject: it is of another form".to_owned(),
+                Fault::Name(error) => format!("can't name a subject: it {error}"),
+            };
+            Unidentified { place: Arc::clone(&self.place), problem }
         })
     }
 
@@ -279,17 +256,16 @@ impl By {
     }
 
     fn new(
-        source: String,
+        place: String,
         find: impl Fn(&Parts, Naming<'_>) -> Result<Subject, Fault> + Send + Sync + 'static,
     ) -> Self {
-        let (source, find) = (source.into(), Arc::new(find));
-        Self { source, find, issuers: Vec::new(), prefix: None }
+        Self { place: place.into(), find: Arc::new(find), issuers: Vec::new(), prefix: None }
     }
 }
 
 impl Debug for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "By({})", self.source)
+        write!(f, "By({})", self.place)
     }
 }
 
@@ -302,43 +278,36 @@ impl From<Unreadable> for Fault {
 impl Naming<'_> {
     fn address(self, address: Option<IpAddr>) -> Result<Subject, Fault> {
         let address = address.ok_or(Fault::Malformed)?;
-        subject(address::name(address, self.prefix.unwrap_or(address::PREFIX)))
+        subject(&address::name(address, self.prefix.unwrap_or(address::PREFIX)))
     }
 
-    /// A text that is a name; escaped if another source could have made it.
+    /// A name that a caller may have chosen.
     fn text(self, text: &str) -> Result<Subject, Fault> {
+        let name = unescaped(text);
+        let is_key = name.strip_prefix("key-").is_some_and(|key| key.parse::<Digest>().is_ok());
         let of_issuer = |issuer: &String| {
-            plain(text).strip_prefix(issuer.as_str()).is_some_and(|rest| rest.starts_with('#'))
+            name.strip_prefix(issuer.as_str()).is_some_and(|rest| rest.starts_with('#'))
         };
-        let is_key =
-            || plain(text).strip_prefix("key-").is_some_and(|key| key.parse::<Digest>().is_ok());
-        self.escaped(text, is_key() || self.issuers.iter().any(of_issuer))
+        self.name(text, is_key || self.issuers.iter().any(of_issuer))
     }
 
-    /// A text that may be the name of a key's bucket, or of an issuer's.
-    fn bucket(self, text: &str) -> Result<Subject, Fault> {
-        self.escaped(text, false)
-    }
-
-    fn escaped(self, text: &str, collides: bool) -> Result<Subject, Fault> {
-        let name = plain(text);
+    /// A name; escaped if another source could have made it.
+    fn name(self, text: &str, collides: bool) -> Result<Subject, Fault> {
+        let name = unescaped(text);
         let collides = collides || name == ANONYMOUS || address::is_name(name);
-        if collides && self.texts == Texts::Escaped {
-            return subject(format!("{ESCAPE}{text}"));
-        }
-        Subject::of(text).map_err(Fault::Name)
+        if self.escape && collides { subject(&format!("{ESCAPE}{text}")) } else { subject(text) }
     }
 }
 
 /// A name without what escapes it.
 ///
 /// An escaped name that a caller chooses is escaped again, so that no two names become one.
-fn plain(name: &str) -> &str {
+fn unescaped(name: &str) -> &str {
     name.trim_start_matches(ESCAPE)
 }
 
 /// The value of a header that is there once.
-fn only<'a>(parts: &'a Parts, name: &HeaderName) -> Result<&'a str, Fault> {
+fn only<'a>(parts: &'a Parts, name: &str) -> Result<&'a str, Fault> {
     let mut values = parts.headers.get_all(name).iter();
     let value = values.next().ok_or(Fault::Missing)?;
     if values.next().is_some() {
@@ -351,13 +320,13 @@ fn extension_of<T>() -> String {
     format!("the extension `{}`", std::any::type_name::<T>())
 }
 
-fn subject(text: impl Into<String>) -> Result<Subject, Fault> {
-    Subject::new(text).map_err(Fault::Name)
+fn subject(name: &str) -> Result<Subject, Fault> {
+    Subject::new(name).map_err(Fault::Name)
 }
 
 const ANONYMOUS: &str = "anonymous";
 /// The value of an authorizer's context that is a bucket's name.
-const BUCKETS_NAME: &str = "subject";
+const BUCKET: &str = "subject";
 const ESCAPE: char = '~';
 
 #[cfg(test)]
@@ -375,7 +344,7 @@ mod tests {
     }
 
     fn client() -> By {
-        By::header(HeaderName::from_static("x-client"))
+        By::header("x-client")
     }
 
     #[test]
@@ -393,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_key_is_known_by_its_digest() {
-        let by = By::api_key(HeaderName::from_static("x-api-key"));
+        let by = By::api_key("x-api-key");
         let with = |key: &str| Request::builder().header("x-api-key", key);
         let subject = found(&by, with("0123456789abcdefghij")).unwrap();
         assert!(subject.starts_with("key-") && !subject.contains("abcdefghij"), "{subject}");
@@ -451,5 +420,22 @@ mod tests {
         let by = client().of_issuer("https://issuer.example");
         let request = Request::builder().header("x-client", "maria");
         assert_eq!(found(&by, request).as_deref(), Ok("https://issuer.example#maria"));
+    }
+
+    #[test]
+    fn a_second_issuer_does_not_hide_the_first() {
+        let by = client().of_issuer("a").or(By::header("x-user")).of_issuer("b");
+        let first = found(&by, Request::builder().header("x-client", "maria"));
+        let second = found(&by, Request::builder().header("x-user", "a#maria"));
+        assert_eq!(first.as_deref(), Ok("b#a#maria"));
+        assert_eq!(second.as_deref(), Ok("b#~a#maria"));
+    }
+
+    #[test]
+    fn a_name_that_is_not_a_headers_finds_nothing() {
+        let request = || Request::builder().header("x-client", "maria");
+        assert_eq!(found(&By::header("X-Client"), request()).as_deref(), Ok("maria"));
+        let missing = Err("the header `x client` is missing".to_owned());
+        assert_eq!(found(&By::header("x client"), request()), missing);
     }
 }

@@ -43,13 +43,6 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Err(Known { now, plan })
     }
 
-    /// Decides by a lease, if one is held.
-    #[cfg(feature = "layer")]
-    pub(crate) fn by_lease(&self, request: &Request<'_>) -> Option<Decision> {
-        self.leases.as_ref()?;
-        self.served_at_once(request, self.clock.monotonic())
-    }
-
     /// With a method, the plan would have to tell what a lease is for.
     fn served_at_once(&self, request: &Request<'_>, now: Duration) -> Option<Decision> {
         if request.method.is_some() {

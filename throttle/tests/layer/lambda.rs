@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 use lambda_http::{Body, Error, Request, request};
 use serde_json::{Value, json};
-use throttle::layer::{Authorizer, By, Called, Limited, Limits, Plans};
+use throttle::layer::{Authorizer, By, Limited, Limits, MethodKey, Plans};
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::setting::{Setting, field, plan};
@@ -214,12 +214,13 @@ async fn an_event_says_which_method_is_called() {
                 "{api_id}", "stage": "{stage}", "throttle": {{"/orders/{{id}}/GET":
                 {{"rateLimit": 1, "burstLimit": 2}}}}}}]}}"#
         ));
-        let limits = setting.limits_by(caller()).method(Called::by_event);
+        let limits = setting.limits_by(caller()).method(MethodKey::by_event);
         let response = answer(&limits, event(text, &json!({}))).await;
         assert_eq!(field(&response, "ratelimit"), Some(r#""method";r=1;t=1, "burst";r=9;t=1"#));
     }
     let setting = Setting::burst(10);
-    let limits = setting.limits_by(By::forwarded_for(NonZeroUsize::MIN)).method(Called::by_event);
+    let limits =
+        setting.limits_by(By::forwarded_for(NonZeroUsize::MIN)).method(MethodKey::by_event);
     assert_eq!(answer(&limits, request::from_str(ALB).unwrap()).await.status(), 200);
 }
 

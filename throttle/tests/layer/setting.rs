@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
 
-use http::{HeaderName, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use throttle::layer::{By, Limits, Plans};
 use throttle::testing::Faulty;
 use throttle::{
@@ -67,7 +67,7 @@ impl Setting {
 }
 
 pub(crate) fn client() -> By {
-    By::header(HeaderName::from_static("x-client"))
+    By::header("x-client")
 }
 
 pub(crate) fn plan(id: &str) -> PlanId {
