@@ -29,10 +29,11 @@ mod write;
 pub use charge::{Charge, Form, Forms, Step};
 pub use few::Few;
 pub use receipt::Receipt;
-pub use state::{Meter, Scope, Stamp, State};
+pub use state::{Meter, Stamp, State};
 pub use write::{Count, Move, To, When, Write};
 
 pub use crate::period::Counter;
+pub use crate::plan::Scope;
 
 pub(crate) use charge::{Refusal, Refusals};
 pub(crate) use guest::{Foreign, SOON};

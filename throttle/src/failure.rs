@@ -1,6 +1,6 @@
 //! What can go wrong. Being refused is not among it: that is a decision.
 
-use crate::decision::Limit;
+use crate::limit::Limit;
 use crate::name::PlanId;
 
 /// Why there is no decision. The caller must not be let through.

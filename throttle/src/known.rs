@@ -11,7 +11,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use crate::clock::Moment;
 use crate::failure::{StoreError, ThrottleError};
 use crate::name::PlanId;
-use crate::store::PlanRecord;
+use crate::plan::PlanRecord;
 
 /// The plans that a throttle knows, and those that it knows not to be there.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use crate::bucket::Scope;
-use crate::decision::{Limit, Standing};
+use crate::limit::{Limit, Standing};
 use crate::lock::Lock;
 use crate::name::{PlanId, Subject};
 use crate::tag::{SHARDS, Sought, Tag};

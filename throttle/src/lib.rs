@@ -31,6 +31,7 @@ mod known;
 #[cfg(feature = "layer")]
 pub mod layer;
 mod lease;
+mod limit;
 mod local;
 mod lock;
 mod name;
@@ -50,20 +51,22 @@ mod usage;
 pub use cache::Cache;
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use counts::Counts;
-pub use decision::{Decision, Limit, Standing};
+pub use decision::Decision;
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use key_lookup::{ApiKey, KeyLookup};
 pub use lease::Leases;
+pub use limit::{Limit, Standing};
 pub use name::{NameError, PlanId, Subject};
 pub use period::{Counter, Period, Window};
 pub use plan::{
-    ApiStage, ImportedPlans, MethodRate, OffsetMeans, Plan, PlanError, Problem, Quota, Throttling,
+    ApiStage, ImportedPlans, MethodRate, OffsetMeans, Plan, PlanError, PlanRecord, Problem, Quota,
+    Throttling,
 };
 pub use policy::{FailurePolicy, Share, ShareError};
 pub use rate::{Rate, RateError};
 pub use request::Request;
 pub use store::dynamo::{BucketRecord, Buckets, DynamoStore, GrantError, Plans};
 pub use store::memory::MemoryStore;
-pub use store::{Consumed, PlanRecord, Store};
+pub use store::{Consumed, Store};
 pub use throttle::{Refund, Throttle};
 pub use usage::{History, Usage, UsageError};

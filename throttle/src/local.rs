@@ -13,9 +13,9 @@ use crate::decision::Decision;
 use crate::lock::Lock;
 use crate::name::Subject;
 use crate::plan::Plan;
+use crate::plan::PlanRecord;
 use crate::policy::Share;
 use crate::steady::Steady;
-use crate::store::PlanRecord;
 
 /// The buckets of an instance that has to decide by itself.
 ///

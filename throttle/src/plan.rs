@@ -2,18 +2,21 @@
 
 mod import;
 mod json;
+mod record;
+mod scope;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::num::NonZeroU64;
 
-use crate::bucket::Scope;
 use crate::name::NameError;
 use crate::period::Period;
 use crate::policy::{FailurePolicy, Share};
 use crate::rate::{Rate, RateError};
 
 pub use import::ImportedPlans;
+pub use record::PlanRecord;
+pub use scope::Scope;
 
 /// The limits of a subject: a rate with a burst, and quotas.
 ///

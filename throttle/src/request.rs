@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::lease::Want;
 use crate::name::{PlanId, Subject};
 use crate::plan::MethodRate;
-use crate::store::PlanRecord;
+use crate::plan::PlanRecord;
 
 /// One request, to be counted.
 #[derive(Clone, Copy, Debug)]

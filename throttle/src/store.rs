@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::bucket::{State, Write};
-use crate::clock::Timestamp;
 use crate::failure::StoreError;
 use crate::name::{PlanId, Subject};
-use crate::plan::Plan;
+use crate::plan::PlanRecord;
 pub use crate::steady::Steady;
 
 /// Keeps buckets and plans for any number of instances that share it.
@@ -106,19 +105,6 @@ pub enum Answer {
     Applied(State),
     /// The conditions didn't hold; the state is unchanged, and this is it.
     Kept(State),
-}
-
-/// A plan as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlanRecord {
-    /// Its name in the store.
-    pub id: PlanId,
-    /// What it says.
-    pub plan: Plan,
-    /// How many times it has been written; 1 for a new one.
-    pub version: u64,
-    /// When it was first written: a quota's offset is for the period of this moment.
-    pub created: Timestamp,
 }
 
 impl<S: Store> Store for Arc<S> {

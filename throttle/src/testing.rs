@@ -8,7 +8,8 @@ use crate::bucket::Write;
 use crate::failure::{Failure, StoreError};
 use crate::lock::Lock;
 use crate::name::{PlanId, Subject};
-use crate::store::{Answer, Consumed, PlanRecord, Store};
+use crate::plan::PlanRecord;
+use crate::store::{Answer, Consumed, Store};
 
 /// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::period::{Period, Window};
+use crate::plan::PlanRecord;
 use crate::plan::Quota;
-use crate::store::PlanRecord;
 
 /// What a subject used of each period, and what it was granted beside its quota.
 ///

@@ -8,10 +8,10 @@ use smallvec::SmallVec;
 use super::write::MAX_COUNT;
 use super::{Count, Counter, Meter, Move, Scope, Stamp, State, To, When, Write};
 use crate::clock::Timestamp;
-use crate::decision::{Limit, Standing, Standings};
+use crate::limit::{Limit, Standing, Standings};
 use crate::period::{Current, Period, Today};
+use crate::plan::PlanRecord;
 use crate::plan::{MAX_REFILL, MethodRate, Quota, Throttling};
-use crate::store::PlanRecord;
 
 /// Which of the two ways of moving a `tat` a write tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,7 +29,7 @@ use super::charge::{Refusal, Refusals};
 use super::write::MAX_COUNT;
 use super::{Charge, Meter, Move, Scope, State, To, When, Write};
 use crate::clock::Timestamp;
-use crate::decision::Limit;
+use crate::limit::Limit;
 use crate::plan::{MAX_REFILL, Plan};
 
 /// A change of a bucket's plan.
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
     use crate::bucket::Stamp;
     use crate::name::PlanId;
-    use crate::store::PlanRecord;
+    use crate::plan::PlanRecord;
 
     const HOUR: Duration = Duration::from_secs(3_600);
 

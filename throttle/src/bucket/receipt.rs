@@ -20,7 +20,7 @@ use super::write::MAX_COUNT;
 use super::{Charge, Count, Counter, Meter, Move, Stamp, State, To, When, Write};
 use crate::clock::Timestamp;
 #[cfg(feature = "layer")]
-use crate::decision::{Standing, Standings};
+use crate::limit::{Standing, Standings};
 use crate::name::Subject;
 #[cfg(feature = "layer")]
 use crate::period::Today;
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
     use crate::name::PlanId;
     use crate::plan::Plan;
-    use crate::store::PlanRecord;
+    use crate::plan::PlanRecord;
 
     fn secs(secs: u64) -> Duration {
         Duration::from_secs(secs)

@@ -1,4 +1,4 @@
-//! What a store keeps for one subject, and how its parts are named.
+//! A subject's state, and the names of its parts.
 
 use std::fmt::{self, Display};
 use std::num::NonZeroU64;
@@ -10,6 +10,7 @@ use super::past::{Past, removable};
 use crate::clock::Timestamp;
 use crate::name::PlanId;
 use crate::period::Counter;
+use crate::plan::Scope;
 
 /// What a store keeps for one subject.
 ///
@@ -60,15 +61,6 @@ pub struct Meter {
     pub scope: Scope,
     /// Nanoseconds for one token.
     pub interval: NonZeroU64,
-}
-
-/// Which rate of a plan: the plan's own, or a method's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// The plan's own rate.
-    Plan,
-    /// The rate of one method of one stage: a digest of 48 bits of its name.
-    Method(u64),
 }
 
 impl State {
@@ -179,22 +171,5 @@ impl Display for Meter {
             Scope::Plan => Ok(()),
             Scope::Method(digest) => write!(f, "#{digest:012x}"),
         }
-    }
-}
-
-impl Scope {
-    /// The scope of a method: by its API, its stage, and its key in the plan.
-    ///
-    /// The digest is FNV-1a (RFC 9923), cut to 48 bits: it must be the same in every build, and
-    /// only plans choose what goes in. Two methods with one digest would share a bucket, which
-    /// is stricter.
-    #[must_use]
-    pub fn method(api_id: &str, stage: &str, method: &str) -> Self {
-        const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-        const PRIME: u64 = 0x0100_0000_01b3;
-        let parts = [api_id, stage, method];
-        let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-        let digest = bytes.fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
-        Self::Method((digest >> 16) ^ (digest & 0xffff))
     }
 }

@@ -26,7 +26,8 @@ pub use plans::Plans;
 use crate::bucket::Write;
 use crate::failure::{Damage, Failure, StoreError};
 use crate::name::{NameError, PlanId, Subject, checked};
-use crate::store::{Answer, Consumed, ONE_UNIT, PlanRecord, Store, Tolls};
+use crate::plan::PlanRecord;
+use crate::store::{Answer, Consumed, ONE_UNIT, Store, Tolls};
 use expression::Expression;
 
 /// Buckets and plans in a DynamoDB table. Clones share the connections and the count.

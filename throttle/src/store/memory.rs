@@ -14,8 +14,9 @@ use crate::lock::Lock;
 use crate::name::{PlanId, Subject};
 use crate::period::{Period, Today};
 use crate::plan::Plan;
+use crate::plan::PlanRecord;
 use crate::steady::Latest;
-use crate::store::{Answer, Consumed, ONE_UNIT, PlanRecord, Steady, Store, Tolls};
+use crate::store::{Answer, Consumed, ONE_UNIT, Steady, Store, Tolls};
 use crate::tag::{SHARDS, Sought, Tag};
 
 /// Buckets and plans in memory, for tests and for one process by itself. Clones share them.

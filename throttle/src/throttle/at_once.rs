@@ -9,8 +9,9 @@ use crate::clock::{Clock, Moment};
 use crate::counts::tick;
 use crate::decision::Decision;
 use crate::failure::ThrottleError;
+use crate::plan::PlanRecord;
 use crate::request::Request;
-use crate::store::{PlanRecord, Store};
+use crate::store::Store;
 
 /// What is known of a request before anybody is asked.
 pub(super) struct Known {

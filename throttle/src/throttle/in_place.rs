@@ -6,8 +6,9 @@ use crate::clock::Clock;
 use crate::counts::tick;
 use crate::decision::Decision;
 use crate::local::take;
+use crate::plan::PlanRecord;
 use crate::request::Request;
-use crate::store::{PlanRecord, Store};
+use crate::store::Store;
 
 impl<S: Store, C: Clock> Throttle<S, C> {
     /// Decides without a write, if the store allows it; nothing is to be remembered then.

@@ -6,26 +6,20 @@ use super::{Next, REMEMBER_REFUSAL, Taking, Throttle};
 use crate::bucket::{Charge, Scope, State};
 use crate::clock::{Clock, Moment};
 use crate::counts::tick;
-use crate::decision::{Decision, Standings};
+use crate::decision::Decision;
 use crate::failure::ThrottleError;
 use crate::lease::{Asking, Grant, Held, Served, Turn};
+use crate::limit::Standings;
+use crate::plan::PlanRecord;
 use crate::request::Request;
-use crate::store::{PlanRecord, Store};
+use crate::store::Store;
 
 /// What was decided when a lease was taken.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Terms {
     standings: Standings,
     at: Moment,
     lasts: Duration,
-}
-
-impl Clone for Terms {
-    fn clone(&self) -> Self {
-        // In one piece, as each request that a lease serves has them.
-        let Self { standings, at, lasts } = self;
-        Self { standings: Standings::from_slice(standings), at: *at, lasts: *lasts }
-    }
 }
 
 /// Where a round begins.

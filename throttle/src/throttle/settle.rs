@@ -4,10 +4,10 @@ use super::{MAX_CALLS, Throttle};
 use crate::bucket::{Receipt, State, Write};
 use crate::clock::{Clock, Timestamp};
 use crate::counts::tick;
-#[cfg(feature = "layer")]
-use crate::decision::{Standing, Standings};
 use crate::failure::{Failure, ThrottleError};
 use crate::hint::Memory;
+#[cfg(feature = "layer")]
+use crate::limit::{Standing, Standings};
 use crate::store::{Answer, Store};
 
 /// Whether a refund gave anything back.

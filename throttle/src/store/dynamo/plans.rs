@@ -5,7 +5,7 @@ use table::{Client, Damage, Error, Failure, Page, StoredPlan, WriteError};
 use crate::clock::Timestamp;
 use crate::name::PlanId;
 use crate::plan::Plan;
-use crate::store::PlanRecord;
+use crate::plan::PlanRecord;
 
 /// The plans of a table.
 #[derive(Clone, Debug)]
