@@ -24,6 +24,7 @@ pub mod clock;
 mod counts;
 mod decision;
 mod failure;
+mod failure_policy;
 pub mod guide;
 mod hint;
 mod key_lookup;
@@ -37,7 +38,6 @@ mod lock;
 mod name;
 mod period;
 mod plan;
-mod policy;
 mod rate;
 mod request;
 mod steady;
@@ -53,6 +53,7 @@ pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use counts::Counts;
 pub use decision::Decision;
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
+pub use failure_policy::{FailurePolicy, Share, ShareError};
 pub use key_lookup::{ApiKey, KeyLookup};
 pub use lease::Leases;
 pub use limit::{Limit, Standing};
@@ -62,7 +63,6 @@ pub use plan::{
     ApiStage, ImportedPlans, MethodRate, OffsetMeans, Plan, PlanError, PlanRecord, Problem, Quota,
     Throttling,
 };
-pub use policy::{FailurePolicy, Share, ShareError};
 pub use rate::{Rate, RateError};
 pub use request::Request;
 pub use store::dynamo::{BucketRecord, Buckets, DynamoStore, GrantError, Plans};

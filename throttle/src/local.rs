@@ -10,11 +10,11 @@ use lru::LruCache;
 use crate::bucket::{Charge, Foreign, State};
 use crate::clock::Timestamp;
 use crate::decision::Decision;
+use crate::failure_policy::Share;
 use crate::lock::Lock;
 use crate::name::Subject;
 use crate::plan::Plan;
 use crate::plan::PlanRecord;
-use crate::policy::Share;
 use crate::steady::Steady;
 
 /// The buckets of an instance that has to decide by itself.

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::num::NonZeroU64;
 
+use crate::failure_policy::{FailurePolicy, Share};
 use crate::name::NameError;
 use crate::period::Period;
-use crate::policy::{FailurePolicy, Share};
 use crate::rate::{Rate, RateError};
 
 pub use import::ImportedPlans;

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::clock::NANOS_A_SECOND;
-use crate::policy::Share;
+use crate::failure_policy::Share;
 
 /// Tokens over time. No float is involved.
 ///

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::{
     ApiStage, MAX_JSON, MAX_REFILL, OffsetMeans, Plan, PlanError, Problem, Quota, Throttling,
 };
-use crate::policy::FailurePolicy;
+use crate::failure_policy::FailurePolicy;
 use crate::rate::Rate;
 
 impl Plan {
