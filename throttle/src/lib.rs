@@ -60,8 +60,8 @@ pub use limit::{Limit, Standing};
 pub use name::{NameError, PlanId, Subject};
 pub use period::{Counter, Period, Window};
 pub use plan::{
-    ApiStage, ImportedPlans, MethodRate, OffsetMeans, Plan, PlanError, PlanRecord, Problem, Quota,
-    Throttling,
+    ApiStage, ImportedPlans, MethodRate, OffsetMeans, Plan, PlanBuilder, PlanError, PlanRecord,
+    Problem, Quota, Throttling,
 };
 pub use rate::{Rate, RateError};
 pub use request::Request;

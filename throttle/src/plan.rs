@@ -1,5 +1,6 @@
-//! A usage plan, in API Gateway's own JSON shape.
+//! Usage plans.
 
+mod builder;
 mod import;
 mod json;
 mod record;
@@ -14,21 +15,34 @@ use crate::name::NameError;
 use crate::period::Period;
 use crate::rate::{Rate, RateError};
 
-pub use import::ImportedPlans;
+pub use builder::PlanBuilder;
+pub use import::{ImportedPlans, OffsetMeans};
 pub use record::PlanRecord;
 pub use scope::Scope;
 
-/// The limits of a subject: a rate with a burst, and quotas.
+/// The limits of a subject: a rate with a burst, quotas, and rates of methods.
 ///
-/// Read from the JSON that `aws apigateway get-usage-plan` prints. API Gateway does not have:
+/// ```
+/// use throttle::Plan;
+///
+/// // 10 requests a second, 20 at once after an idle time, 1,000 a day.
+/// let plan = Plan::per_second(10).burst(20).per_day(1_000).build()?;
+/// assert_eq!(plan.throttle().unwrap().burst(), 20);
+/// # Ok::<(), throttle::PlanError>(())
+/// ```
+///
+/// A rate of 0, a burst of 0 or a quota of 0 refuses every request.
+///
+/// # JSON
+///
+/// [`from_json`](Self::from_json) reads what `aws apigateway get-usage-plan` prints. API Gateway
+/// does not have:
 /// - a rate with a unit: `"100/min"`;
 /// - a list of quotas with different periods instead of one;
-/// - `offsetMeans`: `"requests"` beside a quota's `offset` ([`OffsetMeans`]);
+/// - `offsetMeans`: `"requests"` next to a quota's `offset` ([`OffsetMeans`]);
 /// - `failure`, the policy while the table is unavailable: `"closed"`, `"open"`, or
 ///   `{"local": "1/10"}`;
 /// - `"unlimited": true`, which a plan without limits needs.
-///
-/// A rate of 0, a burst of 0 or a quota of 0 refuses every request.
 ///
 /// ```
 /// use throttle::Plan;
@@ -59,25 +73,12 @@ pub struct Throttling {
     burst: u64,
 }
 
-/// The number of requests that a calendar period may have.
+/// The number of requests in a calendar period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     limit: u64,
     offset: u64,
     period: Period,
-}
-
-/// The meaning of a quota's `offset`, which AWS does not settle.
-///
-/// API Gateway's reference says "requests subtracted in the initial period". Its validation
-/// allows 0 for DAY, 0 to 6 for WEEK and 0 to 27 for MONTH, which fits days by which the period
-/// is shifted. Tollgate has no shifted periods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OffsetMeans {
-    /// The plan's first period starts with that many requests used.
-    Requests,
-    /// Nothing: the offset is dropped.
-    Ignore,
 }
 
 /// A stage that the plan is attached to, and its methods' own rates.
@@ -88,63 +89,64 @@ pub struct ApiStage {
     throttle: BTreeMap<String, Throttling>,
 }
 
-/// A rate that a plan has for one method.
+/// A plan's rate for one method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MethodRate {
     pub(crate) scope: Scope,
     pub(crate) throttle: Throttling,
 }
 
-/// What is wrong with a plan, and where.
+/// A wrong field of a plan, and the problem with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct PlanError {
     field: String,
     problem: Problem,
 }
 
-/// What is wrong with a field of a plan.
+/// The problem with a field of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// More text than a plan ever has.
+    /// Longer than any plan.
     #[error("is longer than {max} bytes")]
     TooLong {
-        /// How long it may be.
+        /// The most bytes that are read.
         max: usize,
     },
-    /// No JSON, an unknown or repeated field, a missing one, or another type.
+    /// Not JSON, an unknown, repeated or missing field, or a field of another type.
     #[error("can't be read: {0}")]
     Json(String),
-    /// A plan without limits that does not say so.
+    /// A plan without limits, and without `unlimited`.
     #[error(
         "is missing: a plan needs a `throttle`, a `quota`, or a method's `throttle`; write \
          `\"unlimited\": true` for a plan without limits"
     )]
     NoLimit,
-    /// A plan with limits that says it has none.
+    /// An unlimited plan with limits.
     #[error("contradicts the plan's limits: remove it, or the limits")]
     Unlimited,
+    /// A burst without a rate.
+    #[error("is missing: a burst needs a rate")]
+    NoRate,
     /// A plan of an export without an id.
     #[error("is missing: each plan of an export has one")]
     NoId,
-    /// An id that is none.
+    /// An invalid id.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A plan, a stage or a method a second time, with other contents.
+    /// A second plan, stage or method of one name, with other contents.
     #[error("is there twice: keep one")]
     Twice,
     /// A method that no request can have.
     #[error("must be a path and a verb, such as `/pets/GET` or `/pets/ANY`, or `*/*`")]
     Method,
-    /// A rate that is none.
+    /// An invalid rate.
     #[error(transparent)]
     Rate(#[from] RateError),
     /// Not a whole number within the range.
-    #[error("must be a whole number from {min} to {max}")]
+    #[error("must be a whole number from 0 to {max}")]
     Range {
-        /// The least it may be.
-        min: u64,
-        /// The most it may be.
+        /// The largest number.
         max: u64,
     },
     /// Neither DAY, WEEK nor MONTH.
@@ -156,7 +158,7 @@ pub enum Problem {
     /// A burst that takes longer than a year to refill.
     #[error("takes longer than 366 days to refill at this rate: lower it, or raise the rate")]
     SlowBurst,
-    /// No failure policy.
+    /// An invalid failure policy.
     #[error("must be `closed`, `open`, or a share such as `{{\"local\": \"1/10\"}}` of at most 1")]
     Failure,
     /// An offset that leaves nothing of the first period.
@@ -174,7 +176,7 @@ pub enum Problem {
 }
 
 impl Plan {
-    /// What people call the plan; nothing is looked up by it.
+    /// The plan's name for people. Look-ups use its id instead.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -192,34 +194,54 @@ impl Plan {
         &self.quotas
     }
 
-    /// Returns whether the plan has no limit at all. Its requests are still counted by day.
+    /// The policy while the table is unavailable, if the plan has its own.
+    #[must_use]
+    pub fn failure(&self) -> Option<FailurePolicy> {
+        self.failure
+    }
+
+    /// The stages that an imported plan was attached to.
+    #[must_use]
+    pub fn api_stages(&self) -> &[ApiStage] {
+        &self.api_stages
+    }
+
+    /// Returns true if the plan has no limit at all. Its requests are still counted by day.
     #[must_use]
     pub fn is_unlimited(&self) -> bool {
         let no_method = self.api_stages.iter().all(|stage| stage.throttle.is_empty());
         self.throttle.is_none() && self.quotas.is_empty() && no_method
     }
 
-    /// Returns whether the plan refuses every request: by a rate, a burst or a quota of 0.
+    /// Returns true if the plan refuses every request: by a rate, a burst or a quota of 0.
     ///
-    /// A plan that is open may still have a method whose own rate is closed.
+    /// An open plan may still have a method whose own rate is closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.throttle.is_some_and(Throttling::is_closed)
             || self.quotas.iter().any(|quota| quota.limit == 0)
     }
 
-    /// The rate that the plan has for a method of its own, if it has one.
+    /// The plan's own rate for a method, if it has one.
     ///
     /// `method` is written as API Gateway does: the resource's path and the verb,
     /// `/pets/{id}/GET`. The first of these keys that the plan has for the stage counts: the
-    /// method itself, `/pets/{id}/ANY`, `*/*`. All methods that one key stands for share its
-    /// bucket.
+    /// method itself, `/pets/{id}/ANY`, `*/*`. All methods of one key share its bucket.
     ///
-    /// A request takes from the method's rate *and* from the plan's. API Gateway's documentation
-    /// says that a limit "can be set at the API or API method level", and not whether the one
+    /// A request is charged at the method's rate *and* at the plan's. API Gateway's documentation
+    /// says that a limit "can be set at the API or API method level", but not if the one
     /// replaces the other: both is the stricter reading \[not confirmed on AWS\].
     #[must_use]
-    pub fn method(&self, api_id: &str, stage: &str, method: &str) -> Option<MethodRate> {
+    pub fn method(&self, api_id: &str, stage: &str, method: &str) -> Option<Throttling> {
+        self.method_rate(api_id, stage, method).map(|it| it.throttle)
+    }
+
+    pub(crate) fn method_rate(
+        &self,
+        api_id: &str,
+        stage: &str,
+        method: &str,
+    ) -> Option<MethodRate> {
         let mut stages = self.api_stages.iter();
         let stage = stages.find(|it| it.api_id == api_id && it.stage == stage)?;
         let (path, _) = method.rsplit_once('/')?;
@@ -231,7 +253,7 @@ impl Plan {
         Some(MethodRate { scope: stage.scope(key), throttle: *throttle })
     }
 
-    /// The time that a token takes in each of the plan's rates that are not closed.
+    /// The interval of each of the plan's rates that are not closed.
     pub(crate) fn intervals(&self) -> impl Iterator<Item = (Scope, NonZeroU64)> {
         let plan = self.throttle.map(|it| (Scope::Plan, it));
         let methods = self
@@ -240,12 +262,6 @@ impl Plan {
             .flat_map(|stage| stage.throttle.iter().map(|(key, it)| (stage.scope(key), *it)));
         let rates = plan.into_iter().chain(methods);
         rates.filter_map(|(scope, it)| Some((scope, it.open_interval()?)))
-    }
-
-    /// The plan's own policy while the table is unavailable, if it has one.
-    #[must_use]
-    pub fn failure(&self) -> Option<FailurePolicy> {
-        self.failure
     }
 
     /// A plan with this share of the rates, bursts and quotas: at least one of each, and 0 of 0.
@@ -266,41 +282,59 @@ impl Plan {
         }
         plan
     }
-
-    /// The stages that an imported plan was attached to.
-    #[must_use]
-    pub fn api_stages(&self) -> &[ApiStage] {
-        &self.api_stages
-    }
 }
 
 impl Throttling {
-    /// The speed at which the bucket refills.
+    /// Checks a burst against its rate; `field` names them in an error.
+    fn new(field: &str, rate: Rate, burst: u64) -> Result<Self, PlanError> {
+        let wrong = |problem| Err(PlanError::at(format!("{field}.burstLimit"), problem));
+        if burst > MAX_BURST {
+            return wrong(Problem::Range { max: MAX_BURST });
+        }
+        match rate.interval_nanos().map_or(Some(0), |it| it.get().checked_mul(burst)) {
+            Some(refill) if refill <= MAX_REFILL => Ok(Self { rate, burst }),
+            _ => wrong(Problem::SlowBurst),
+        }
+    }
+
+    /// The rate at which the bucket refills.
     #[must_use]
     pub fn rate(self) -> Rate {
         self.rate
     }
 
-    /// The number of tokens that the bucket holds.
+    /// The number of tokens in a full bucket.
     #[must_use]
     pub fn burst(self) -> u64 {
         self.burst
     }
 
-    /// Returns whether it refuses every request: the rate or the burst is 0.
+    /// Returns true if it refuses every request: the rate or the burst is 0.
     #[must_use]
     pub fn is_closed(self) -> bool {
         self.open_interval().is_none()
     }
 
-    /// The time for one token in nanoseconds; none if it is closed.
+    /// The time for one token in nanoseconds; `None` if it is closed.
     pub(crate) fn open_interval(self) -> Option<NonZeroU64> {
         self.rate.interval_nanos().filter(|_| self.burst > 0)
     }
 }
 
 impl Quota {
-    /// The number of requests that a period may have.
+    /// Checks a quota; `field` names it in an error.
+    fn new(field: &str, limit: u64, offset: u64, period: Period) -> Result<Self, PlanError> {
+        if limit > MAX_QUOTA {
+            let problem = Problem::Range { max: MAX_QUOTA };
+            return Err(PlanError::at(format!("{field}.limit"), problem));
+        }
+        if offset > 0 && offset >= limit {
+            return Err(PlanError::at(format!("{field}.offset"), Problem::WholeOffset));
+        }
+        Ok(Self { limit, offset, period })
+    }
+
+    /// The number of requests in a period.
     #[must_use]
     pub fn limit(self) -> u64 {
         self.limit
@@ -312,27 +346,10 @@ impl Quota {
         self.offset
     }
 
-    /// The calendar period that is counted.
+    /// The calendar period.
     #[must_use]
     pub fn period(self) -> Period {
         self.period
-    }
-
-    /// Returns whether API Gateway allows this offset, so that it may count requests or days.
-    fn is_offset_of_aws(&self) -> bool {
-        match self.period {
-            Period::Day => false,
-            Period::Week => (1..=6).contains(&self.offset),
-            Period::Month => (1..=27).contains(&self.offset),
-        }
-    }
-}
-
-impl MethodRate {
-    /// Its rate and burst.
-    #[must_use]
-    pub fn throttle(self) -> Throttling {
-        self.throttle
     }
 }
 
@@ -361,13 +378,22 @@ impl ApiStage {
 }
 
 impl PlanError {
-    /// The field that is wrong, such as `throttle.rateLimit`.
+    fn at(field: impl Into<String>, problem: Problem) -> Self {
+        Self { field: field.into(), problem }
+    }
+
+    /// The same, of a plan that is part of something else.
+    fn within(self, place: &str) -> Self {
+        Self { field: format!("{place}.{}", self.field), ..self }
+    }
+
+    /// The wrong field, such as `throttle.rateLimit`.
     #[must_use]
     pub fn field(&self) -> &str {
         &self.field
     }
 
-    /// What is wrong with it.
+    /// The problem with it.
     #[must_use]
     pub fn problem(&self) -> &Problem {
         &self.problem
@@ -380,6 +406,31 @@ impl Display for PlanError {
     }
 }
 
-const MAX_JSON: usize = 64 * 1024;
+/// Adds a quota, unless the plan has one of its period.
+fn add_quota(quotas: &mut Vec<Quota>, field: &str, quota: Quota) -> Result<(), PlanError> {
+    match quotas.iter().find(|it| it.period == quota.period) {
+        None => quotas.push(quota),
+        Some(earlier) if *earlier == quota => {}
+        Some(_) => {
+            return Err(PlanError::at(format!("{field}.period"), Problem::TwoForOnePeriod));
+        }
+    }
+    Ok(())
+}
+
+/// Returns true for a path and a verb as API Gateway writes them: `/pets/{id}/GET`, `//GET` for
+/// the root, `*/*`.
+fn is_method(method: &str) -> bool {
+    let Some((path, verb)) = method.rsplit_once('/') else { return false };
+    match verb {
+        "*" => path == "*",
+        _ => path.starts_with('/') && VERBS.contains(&verb),
+    }
+}
+
+const VERBS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+/// API Gateway's own: its bursts are 32-bit integers.
+const MAX_BURST: u64 = 2_147_483_647;
+const MAX_QUOTA: u64 = 1_000_000_000_000_000;
 /// 366 days in nanoseconds: the longest that a bucket may take from empty to full.
 pub(crate) const MAX_REFILL: u64 = 366 * 86_400 * 1_000_000_000;

@@ -1,4 +1,4 @@
-//! The speed at which a bucket refills, as a whole interval between two tokens.
+//! Rates, as a whole interval between two tokens.
 
 use std::fmt::{self, Display};
 use std::hash::{Hash, Hasher};
@@ -29,13 +29,13 @@ use crate::failure_policy::Share;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
-    /// Nanoseconds for one token; none for a rate of 0.
+    /// Nanoseconds for one token; `None` for a rate of 0.
     interval: Option<NonZeroU64>,
-    /// The unit that it was written in, to write it back in.
+    /// The unit for writing it back.
     unit: Unit,
 }
 
-/// Why a text is not a rate.
+/// An error in the text of a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RateError {
@@ -54,6 +54,35 @@ pub enum RateError {
 }
 
 impl Rate {
+    /// A rate of so many tokens a second.
+    #[must_use]
+    pub fn per_second(tokens: u64) -> Self {
+        Self::of(tokens, Unit::Second)
+    }
+
+    /// A rate of so many tokens a minute.
+    #[must_use]
+    pub fn per_minute(tokens: u64) -> Self {
+        Self::of(tokens, Unit::Minute)
+    }
+
+    /// A rate of so many tokens an hour.
+    #[must_use]
+    pub fn per_hour(tokens: u64) -> Self {
+        Self::of(tokens, Unit::Hour)
+    }
+
+    /// A rate of so many tokens a day.
+    #[must_use]
+    pub fn per_day(tokens: u64) -> Self {
+        Self::of(tokens, Unit::Day)
+    }
+
+    fn of(tokens: u64, unit: Unit) -> Self {
+        let interval = unit.nanos().checked_div(tokens).map(|_| unit.nanos().div_ceil(tokens));
+        Self { interval: interval.and_then(NonZeroU64::new), unit }
+    }
+
     /// Reads a rate from its decimal text, with or without a unit.
     ///
     /// Digits beyond the 21st are ignored. A double has at most 17.
@@ -65,7 +94,7 @@ impl Rate {
             Some((number, unit)) => (number, Unit::parse(unit).ok_or(RateError::Unit)?),
             None => (text, Unit::Second),
         };
-        let interval = Decimal::parse(number)?.interval(unit.nanos())?;
+        let interval = Decimal::parse(number)?.interval(unit.nanos().into())?;
         Ok(Self { interval, unit })
     }
 
@@ -75,7 +104,7 @@ impl Rate {
         self.interval.map_or(Duration::MAX, |nanos| Duration::from_nanos(nanos.get()))
     }
 
-    /// Returns whether the rate is 0.
+    /// Returns true if the rate is 0.
     #[must_use]
     pub fn is_zero(self) -> bool {
         self.interval.is_none()
@@ -100,7 +129,7 @@ impl Rate {
         let Some(interval) = self.interval else { return "0".to_owned() };
         let interval = u128::from(interval.get());
         for places in 0..MAX_PLACES {
-            let scaled = self.unit.nanos() * 10_u128.pow(places);
+            let scaled = u128::from(self.unit.nanos()) * 10_u128.pow(places);
             let digits = scaled.div_ceil(interval);
             // It rounds up to this interval, not to a shorter one.
             if digits * (interval - 1) < scaled {
@@ -111,10 +140,10 @@ impl Rate {
         "0".to_owned()
     }
 
-    /// The number of tokens a second where the rate was written as one: API Gateway's form.
+    /// The number of tokens a second, if the rate was written as one: API Gateway's form.
     ///
-    /// None where it needs more than the 15 digits that a double keeps for certain.
-    pub(crate) fn per_second(self) -> Option<String> {
+    /// `None` if it needs more than the 15 digits that a double keeps for certain.
+    pub(crate) fn per_second_text(self) -> Option<String> {
         let number = (self.unit == Unit::Second).then(|| self.number())?;
         let digits = number.replace('.', "");
         (digits.trim_start_matches('0').len() <= DOUBLE_DIGITS).then_some(number)
@@ -164,14 +193,14 @@ impl Unit {
         }
     }
 
-    fn nanos(self) -> u128 {
+    fn nanos(self) -> u64 {
         let seconds = match self {
             Self::Second => 1,
             Self::Minute => 60,
             Self::Hour => 3_600,
             Self::Day => 86_400,
         };
-        u128::from(NANOS_A_SECOND) * seconds
+        NANOS_A_SECOND * seconds
     }
 }
 
@@ -395,10 +424,10 @@ mod tests {
         ] {
             assert_eq!(Rate::parse(text).unwrap().to_string(), written, "{text}");
         }
-        assert_eq!(Rate::parse("7/d").unwrap().per_second(), None);
-        assert_eq!(Rate::parse("0.50").unwrap().per_second().as_deref(), Some("0.5"));
+        assert_eq!(Rate::parse("7/d").unwrap().per_second_text(), None);
+        assert_eq!(Rate::parse("0.50").unwrap().per_second_text().as_deref(), Some("0.5"));
         // A double may not tell this interval from the next.
-        assert_eq!(Rate::parse("3.1623153207852669e-08").unwrap().per_second(), None);
+        assert_eq!(Rate::parse("3.1623153207852669e-08").unwrap().per_second_text(), None);
     }
 
     proptest! {
@@ -413,7 +442,7 @@ mod tests {
             if let Ok(rate) = Rate::parse(&text) {
                 // interval · digits / 10^places >= unit, and one nanosecond less is too short.
                 let interval = u128::from(rate.interval_nanos().unwrap().get());
-                let (tokens, nanos) = (u128::from(digits), unit.nanos() * 10_u128.pow(places));
+                let (tokens, nanos) = (u128::from(digits), u128::from(unit.nanos()) * 10_u128.pow(places));
                 prop_assert!(interval * tokens >= nanos);
                 prop_assert!((interval - 1) * tokens < nanos);
             }
@@ -429,7 +458,7 @@ mod tests {
             let interval = NonZeroU64::new((fill >> (63 - bits)).clamp(1, MAX_INTERVAL));
             let rate = Rate { interval, unit };
             prop_assert_eq!(Rate::parse(&rate.to_string()), Ok(rate), "{}", rate);
-            if let Some(number) = rate.per_second() {
+            if let Some(number) = rate.per_second_text() {
                 // The same through a double, as most JSON readers have numbers.
                 let double: f64 = number.parse().unwrap();
                 prop_assert_eq!(Rate::parse(&format!("{double:e}")), Ok(rate), "{}", number);

@@ -56,7 +56,7 @@ impl<'a> Request<'a> {
 
     /// The rate of the request's method, where the plan has one.
     pub(crate) fn method_rate(&self, record: &PlanRecord) -> Option<MethodRate> {
-        self.method.and_then(|it| record.plan.method(it.api_id, it.stage, it.key))
+        self.method.and_then(|it| record.plan.method_rate(it.api_id, it.stage, it.key))
     }
 
     pub(crate) fn scope(&self, record: &PlanRecord) -> Scope {

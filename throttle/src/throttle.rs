@@ -510,9 +510,9 @@ fn check_cost(
     cost: NonZeroU32,
 ) -> Result<(), ThrottleError> {
     let cost = cost.get();
-    let rates = [record.plan.throttle(), method.map(MethodRate::throttle)];
+    let rates = [record.plan.throttle(), method.map(|it| it.throttle)];
     // A closed limit refuses every cost: that is a decision, not an error.
-    if record.plan.is_closed() || method.is_some_and(|it| it.throttle().is_closed()) {
+    if record.plan.is_closed() || method.is_some_and(|it| it.throttle.is_closed()) {
         return Ok(());
     }
     for throttle in rates.into_iter().flatten() {

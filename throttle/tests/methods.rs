@@ -8,7 +8,7 @@ mod desk;
 use std::time::Duration;
 
 use desk::Desk;
-use throttle::{Limit, Plan, PlanId, Request, Standing, Store, ThrottleError};
+use throttle::{Limit, Plan, PlanId, Request, Standing, Store, ThrottleError, Throttling};
 
 const PLAN: &str = r#"{
     "throttle": {"rateLimit": 1, "burstLimit": 10},
@@ -117,7 +117,7 @@ async fn a_cost_above_a_methods_burst_is_an_error() {
 #[test]
 fn the_most_exact_key_counts() {
     let plan = Plan::from_json(PLAN).unwrap();
-    let burst = |method| plan.method("api", "prod", method).map(|it| it.throttle().burst());
+    let burst = |method| plan.method("api", "prod", method).map(Throttling::burst);
     assert_eq!(burst("/pets/GET"), Some(3));
     assert_eq!(burst("/pets/{id}/GET"), Some(2));
     assert_eq!(burst("/pets/POST"), Some(4));

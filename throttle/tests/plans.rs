@@ -28,7 +28,7 @@ fn what_aws_prints_is_read() {
     // 1000 a minute.
     assert_eq!(plan("glvrsr").throttle().unwrap().rate().interval().as_millis(), 60);
     let method = plan("zero00").method("a1b2c3d4e5", "prod", "/ServiceManager.svc/GET");
-    assert!(method.unwrap().throttle().is_closed());
+    assert!(method.unwrap().is_closed());
     assert!(!plan("zero00").is_closed());
     assert!(plan("unlim0").is_unlimited());
     assert_eq!(plan("uni000").name(), Some("Gött 🎉 plan"));

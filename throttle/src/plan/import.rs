@@ -1,4 +1,4 @@
-//! Reading all plans that API Gateway has.
+//! Import of API Gateway's plans.
 
 use std::collections::HashMap;
 
@@ -6,8 +6,21 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::without_mark;
-use super::{OffsetMeans, Plan, PlanError, Problem};
+use super::{Plan, PlanError, Problem};
 use crate::name::PlanId;
+
+/// The meaning of a quota's `offset`, which AWS does not settle.
+///
+/// API Gateway's reference says "requests subtracted in the initial period". Its validation
+/// allows 0 for DAY, 0 to 6 for WEEK and 0 to 27 for MONTH, which fits days by which the period
+/// is shifted. Tollgate has no shifted periods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetMeans {
+    /// The plan's first period starts with that many requests used.
+    Requests,
+    /// Nothing: the offset is dropped.
+    Ignore,
+}
 
 /// The plans of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +29,7 @@ pub struct ImportedPlans {
     pub plans: Vec<(PlanId, Plan)>,
     /// The items that are not valid plans, each by its place in the list and its field.
     pub errors: Vec<PlanError>,
-    /// Whether the export says that there are more plans than it has.
+    /// True if the export has a marker of another page.
     pub more: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A plan's JSON: read with care, because anybody may have written it, and written back.
+//! The JSON of plans. It is read strictly, because operators write it by hand.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,9 +9,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    ApiStage, MAX_JSON, MAX_REFILL, OffsetMeans, Plan, PlanError, Problem, Quota, Throttling,
+    ApiStage, MAX_BURST, MAX_QUOTA, OffsetMeans, Plan, PlanError, Problem, Quota, Throttling,
+    add_quota, is_method,
 };
 use crate::failure_policy::FailurePolicy;
+use crate::period::Period;
 use crate::rate::Rate;
 
 impl Plan {
@@ -57,7 +59,7 @@ impl Plan {
         let throttle = wire.throttle.filter(|raw| !is_empty(raw));
         let throttle = throttle.map(|raw| Throttling::read("throttle", &raw)).transpose()?;
         let quota = wire.quota.filter(|raw| !is_empty(raw));
-        let quotas = quota.map(|raw| read_quotas(&raw, offset)).transpose()?;
+        let quotas = quota.map(|raw| Quota::read_all(&raw, offset)).transpose()?;
         let mut api_stages: Vec<ApiStage> = Vec::new();
         for (at, wire) in wire.api_stages.unwrap_or_default().into_iter().enumerate() {
             let stage = ApiStage::read(at, wire)?;
@@ -83,53 +85,52 @@ impl Plan {
 impl Throttling {
     fn read(field: &str, raw: &RawValue) -> Result<Self, PlanError> {
         let wire: ThrottlingWire = object(field, raw)?;
-        let rate_field = format!("{field}.rateLimit");
         // A rate is a number or a text. A text has quotes around it here.
-        let text = match raw_text(&wire.rate) {
-            Some(text) => text,
-            None => wire.rate.get().to_owned(),
-        };
-        let rate = Rate::parse(&text).map_err(|e| PlanError::at(rate_field, e.into()))?;
-        let burst_field = format!("{field}.burstLimit");
-        let burst = whole(&burst_field, &wire.burst, 0, MAX_BURST)?;
-        let refill = rate.interval_nanos().map_or(Some(0), |it| it.get().checked_mul(burst));
-        match refill {
-            Some(refill) if refill <= MAX_REFILL => Ok(Self { rate, burst }),
-            _ => Err(PlanError::at(burst_field, Problem::SlowBurst)),
-        }
+        let text = serde_json::from_str(wire.rate.get());
+        let text: String = text.unwrap_or_else(|_| wire.rate.get().to_owned());
+        let rate = Rate::parse(&text)
+            .map_err(|error| PlanError::at(format!("{field}.rateLimit"), error.into()))?;
+        let burst = whole(&format!("{field}.burstLimit"), &wire.burst, MAX_BURST)?;
+        Self::new(field, rate, burst)
     }
 }
 
 impl Quota {
+    /// Reads one quota or a list of them.
+    fn read_all(raw: &RawValue, means: Option<OffsetMeans>) -> Result<Vec<Self>, PlanError> {
+        if !raw.get().starts_with('[') {
+            return Ok(vec![Self::read("quota", raw, means)?]);
+        }
+        let list: Vec<Box<RawValue>> = object("quota", raw)?;
+        let mut quotas = Vec::new();
+        for (at, raw) in list.iter().enumerate() {
+            let field = format!("quota[{at}]");
+            add_quota(&mut quotas, &field, Self::read(&field, raw, means)?)?;
+        }
+        Ok(quotas)
+    }
+
     fn read(field: &str, raw: &RawValue, means: Option<OffsetMeans>) -> Result<Self, PlanError> {
         let wire: QuotaWire = object(field, raw)?;
-        let limit = whole(&format!("{field}.limit"), &wire.limit, 0, MAX_QUOTA)?;
-        let offset_field = format!("{field}.offset");
-        let offset = match wire.offset {
-            Some(raw) => whole(&offset_field, &raw, 0, MAX_QUOTA)?,
-            None => 0,
-        };
+        let wrong = |name: &str, problem| PlanError::at(format!("{field}.{name}"), problem);
+        let limit = whole(&format!("{field}.limit"), &wire.limit, MAX_QUOTA)?;
+        let offset = wire.offset.map(|raw| whole(&format!("{field}.offset"), &raw, MAX_QUOTA));
+        let offset = offset.transpose()?.unwrap_or_default();
         let period = serde_json::from_str(wire.period.get())
-            .map_err(|_| PlanError::at(format!("{field}.period"), Problem::Period))?;
-        let mut quota = Self { limit, offset, period };
+            .map_err(|_| wrong("period", Problem::Period))?;
         let means = match wire.offset_means.as_deref() {
             Some(REQUESTS) => Some(OffsetMeans::Requests),
-            Some(_) => {
-                return Err(PlanError::at(format!("{field}.offsetMeans"), Problem::OffsetMeans));
-            }
+            Some(_) => return Err(wrong("offsetMeans", Problem::OffsetMeans)),
             None => means,
         };
-        match means {
-            Some(OffsetMeans::Ignore) => quota.offset = 0,
-            None if quota.is_offset_of_aws() => {
-                return Err(PlanError::at(offset_field, Problem::Offset));
+        let offset = match means {
+            Some(OffsetMeans::Ignore) => 0,
+            None if is_offset_of_aws(offset, period) => {
+                return Err(wrong("offset", Problem::Offset));
             }
-            Some(OffsetMeans::Requests) | None => {}
-        }
-        if quota.offset > 0 && quota.offset >= limit {
-            return Err(PlanError::at(offset_field, Problem::WholeOffset));
-        }
-        Ok(quota)
+            Some(OffsetMeans::Requests) | None => offset,
+        };
+        Self::new(field, limit, offset, period)
     }
 }
 
@@ -153,37 +154,18 @@ impl ApiStage {
 }
 
 impl PlanError {
-    pub(super) fn at(field: impl Into<String>, problem: Problem) -> Self {
-        Self { field: field.into(), problem }
-    }
-
-    /// The same, of a plan that is part of something else.
-    pub(super) fn within(self, place: &str) -> Self {
-        Self { field: format!("{place}.{}", self.field), ..self }
-    }
-
     pub(super) fn json(field: &str, error: &serde_json::Error) -> Self {
         Self::at(field, Problem::Json(error.to_string()))
     }
 }
 
-fn read_quotas(raw: &RawValue, means: Option<OffsetMeans>) -> Result<Vec<Quota>, PlanError> {
-    if !raw.get().starts_with('[') {
-        return Ok(vec![Quota::read("quota", raw, means)?]);
+/// Returns true if API Gateway allows this offset, so that it may count requests or days.
+fn is_offset_of_aws(offset: u64, period: Period) -> bool {
+    match period {
+        Period::Day => false,
+        Period::Week => (1..=6).contains(&offset),
+        Period::Month => (1..=27).contains(&offset),
     }
-    let list: Vec<Box<RawValue>> = object("quota", raw)?;
-    let mut quotas: Vec<Quota> = Vec::new();
-    for (at, raw) in list.iter().enumerate() {
-        let quota = Quota::read(&format!("quota[{at}]"), raw, means)?;
-        match quotas.iter().find(|it| it.period == quota.period) {
-            None => quotas.push(quota),
-            Some(earlier) if *earlier == quota => {}
-            Some(_) => {
-                return Err(PlanError::at(format!("quota[{at}].period"), Problem::TwoForOnePeriod));
-            }
-        }
-    }
-    Ok(quotas)
 }
 
 fn is_empty(raw: &RawValue) -> bool {
@@ -196,15 +178,6 @@ pub(super) fn without_mark(json: &[u8]) -> &[u8] {
     json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }
 
-/// A path and a verb, as API Gateway writes them: `/pets/{id}/GET`, `//GET` for the root, `*/*`.
-fn is_method(method: &str) -> bool {
-    let Some((path, verb)) = method.rsplit_once('/') else { return false };
-    match verb {
-        "*" => path == "*",
-        _ => path.starts_with('/') && VERBS.contains(&verb),
-    }
-}
-
 fn read_failure(raw: &RawValue) -> Result<FailurePolicy, PlanError> {
     serde_json::from_str(raw.get()).map_err(|_| PlanError::at("failure", Problem::Failure))
 }
@@ -213,18 +186,13 @@ fn object<T: DeserializeOwned>(field: &str, raw: &RawValue) -> Result<T, PlanErr
     serde_json::from_str(raw.get()).map_err(|error| PlanError::json(field, &error))
 }
 
-/// A whole number within a range; `10.0`, as some tools print it, is one too.
-fn whole(field: &str, raw: &RawValue, min: u64, max: u64) -> Result<u64, PlanError> {
+/// Reads a whole number of at most `max`; `10.0`, as some tools print it, is one too.
+fn whole(field: &str, raw: &RawValue, max: u64) -> Result<u64, PlanError> {
     let text = raw.get();
-    let digits = text.strip_suffix(".0").unwrap_or(text);
-    match digits.parse() {
-        Ok(number) if (min..=max).contains(&number) => Ok(number),
-        _ => Err(PlanError::at(field, Problem::Range { min, max })),
+    match text.strip_suffix(".0").unwrap_or(text).parse() {
+        Ok(number) if number <= max => Ok(number),
+        _ => Err(PlanError::at(field, Problem::Range { max })),
     }
-}
-
-fn raw_text(raw: &RawValue) -> Option<String> {
-    serde_json::from_str(raw.get()).ok()
 }
 
 #[derive(Deserialize)]
@@ -333,7 +301,7 @@ impl Serialize for Plan {
 impl Serialize for Throttling {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2))?;
-        match self.rate.per_second() {
+        match self.rate.per_second_text() {
             Some(number) => {
                 let raw = RawValue::from_string(number).map_err(S::Error::custom)?;
                 map.serialize_entry("rateLimit", &raw)?;
@@ -352,7 +320,7 @@ impl Serialize for Quota {
         if self.offset > 0 {
             map.serialize_entry("offset", &self.offset)?;
         }
-        if self.is_offset_of_aws() {
+        if is_offset_of_aws(self.offset, self.period) {
             map.serialize_entry("offsetMeans", REQUESTS)?;
         }
         map.serialize_entry("period", &self.period)?;
@@ -372,16 +340,12 @@ impl Serialize for ApiStage {
     }
 }
 
-const VERBS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 const REQUESTS: &str = "requests";
-/// API Gateway's own: its bursts are 32-bit integers.
-const MAX_BURST: u64 = 2_147_483_647;
-const MAX_QUOTA: u64 = 1_000_000_000_000_000;
+const MAX_JSON: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::period::Period;
     use crate::rate::RateError;
 
     fn refused(json: &str) -> String {
@@ -589,7 +553,7 @@ mod tests {
         let method = r#"{"apiStages":[{"apiId":"a","stage":"s","throttle":{"//GET":{"rateLimit":0,"burstLimit":0}}}]}"#;
         let plan = Plan::from_json(method).unwrap();
         assert!(!plan.is_closed() && !plan.is_unlimited());
-        assert!(plan.method("a", "s", "//GET").unwrap().throttle().is_closed());
+        assert!(plan.method("a", "s", "//GET").unwrap().is_closed());
         assert_eq!(serde_json::to_string(&plan).unwrap(), method);
     }
 
@@ -606,7 +570,9 @@ mod tests {
             let stored = serde_json::to_string(&plan).unwrap();
             for means in [None, Some(OffsetMeans::Requests), Some(OffsetMeans::Ignore)] {
                 let again = Plan::from_aws_json(&stored, means);
-                if plan.quotas()[0].is_offset_of_aws() || means != Some(OffsetMeans::Ignore) {
+                if is_offset_of_aws(plan.quotas()[0].offset, plan.quotas()[0].period)
+                    || means != Some(OffsetMeans::Ignore)
+                {
                     assert_eq!(again.as_ref(), Ok(&plan), "{stored}");
                 }
             }

@@ -1,0 +1,273 @@
+//! Plans from numbers.
+
+use super::{ApiStage, Plan, PlanError, Problem, Quota, Throttling, add_quota, is_method};
+use crate::failure_policy::FailurePolicy;
+use crate::period::Period;
+use crate::rate::Rate;
+
+/// Builds a [`Plan`] from numbers, and checks them in [`build`](Self::build).
+///
+/// ```
+/// use throttle::{FailurePolicy, Plan, Rate};
+///
+/// let plan = Plan::per_minute(100)
+///     .burst(20)
+///     .per_day(10_000)
+///     .per_month(200_000)
+///     .method("a1b2c3d4e5", "prod", "/orders/POST", Rate::per_second(1), 5)
+///     .on_failure(FailurePolicy::Open)
+///     .build()?;
+/// assert_eq!(plan.quotas().len(), 2);
+///
+/// let error = Plan::per_hour(1).burst(1_000_000).build().unwrap_err();
+/// assert!(error.to_string().starts_with("`throttle.burstLimit` takes longer than 366 days"));
+/// # Ok::<(), throttle::PlanError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "call `build`"]
+pub struct PlanBuilder {
+    name: Option<String>,
+    rate: Option<Rate>,
+    burst: Option<u64>,
+    quotas: Vec<(u64, Period)>,
+    methods: Vec<Method>,
+    failure: Option<FailurePolicy>,
+}
+
+#[derive(Clone, Debug)]
+struct Method {
+    api_id: String,
+    stage: String,
+    key: String,
+    rate: Rate,
+    burst: u64,
+}
+
+impl Plan {
+    /// Starts a plan with a rate of so many requests a second, and a burst of as many.
+    pub fn per_second(requests: u64) -> PlanBuilder {
+        Self::with_rate(Rate::per_second(requests)).burst(requests)
+    }
+
+    /// Starts a plan with a rate of so many requests a minute, and a burst of as many.
+    pub fn per_minute(requests: u64) -> PlanBuilder {
+        Self::with_rate(Rate::per_minute(requests)).burst(requests)
+    }
+
+    /// Starts a plan with a rate of so many requests an hour, and a burst of as many.
+    pub fn per_hour(requests: u64) -> PlanBuilder {
+        Self::with_rate(Rate::per_hour(requests)).burst(requests)
+    }
+
+    /// Starts a plan with any rate, and a burst of 1.
+    pub fn with_rate(rate: Rate) -> PlanBuilder {
+        PlanBuilder { rate: Some(rate), ..PlanBuilder::default() }
+    }
+
+    /// Starts a plan with a quota of so many requests a calendar day.
+    pub fn per_day(requests: u64) -> PlanBuilder {
+        PlanBuilder::default().per_day(requests)
+    }
+
+    /// Starts a plan with a quota of so many requests a week, from Monday.
+    pub fn per_week(requests: u64) -> PlanBuilder {
+        PlanBuilder::default().per_week(requests)
+    }
+
+    /// Starts a plan with a quota of so many requests a calendar month.
+    pub fn per_month(requests: u64) -> PlanBuilder {
+        PlanBuilder::default().per_month(requests)
+    }
+
+    /// A plan without limits. Its requests are still counted by day.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self {
+            name: None,
+            description: None,
+            throttle: None,
+            quotas: Vec::new(),
+            api_stages: Vec::new(),
+            failure: None,
+        }
+    }
+}
+
+impl PlanBuilder {
+    /// Sets the plan's name for people.
+    pub fn name(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// Sets the number of requests that may come at once after an idle time.
+    pub fn burst(self, requests: u64) -> Self {
+        Self { burst: Some(requests), ..self }
+    }
+
+    /// Adds a quota of a calendar day, in UTC.
+    pub fn per_day(self, requests: u64) -> Self {
+        self.quota(requests, Period::Day)
+    }
+
+    /// Adds a quota of a week, from Monday, in UTC.
+    pub fn per_week(self, requests: u64) -> Self {
+        self.quota(requests, Period::Week)
+    }
+
+    /// Adds a quota of a calendar month, in UTC.
+    pub fn per_month(self, requests: u64) -> Self {
+        self.quota(requests, Period::Month)
+    }
+
+    /// Adds a rate for one method of an API's stage, such as `/pets/{id}/GET` or `*/*`.
+    pub fn method(
+        mut self,
+        api_id: impl Into<String>,
+        stage: impl Into<String>,
+        method: impl Into<String>,
+        rate: Rate,
+        burst: u64,
+    ) -> Self {
+        let (api_id, stage, key) = (api_id.into(), stage.into(), method.into());
+        self.methods.push(Method { api_id, stage, key, rate, burst });
+        self
+    }
+
+    /// Sets the policy while the table is unavailable.
+    pub fn on_failure(self, policy: FailurePolicy) -> Self {
+        Self { failure: Some(policy), ..self }
+    }
+
+    fn quota(mut self, limit: u64, period: Period) -> Self {
+        self.quotas.push((limit, period));
+        self
+    }
+
+    /// Checks the numbers, and returns the plan.
+    ///
+    /// # Errors
+    /// A number is out of range, a burst has no rate or takes longer than 366 days to refill, a
+    /// period or a method is there twice, or a method has an invalid form.
+    pub fn build(self) -> Result<Plan, PlanError> {
+        let throttle = match (self.rate, self.burst) {
+            (Some(rate), burst) => Some(Throttling::new("throttle", rate, burst.unwrap_or(1))?),
+            (None, Some(_)) => return Err(PlanError::at("throttle.rateLimit", Problem::NoRate)),
+            (None, None) => None,
+        };
+        let mut quotas = Vec::new();
+        for (limit, period) in self.quotas {
+            add_quota(&mut quotas, "quota", Quota::new("quota", limit, 0, period)?)?;
+        }
+        let mut api_stages: Vec<ApiStage> = Vec::new();
+        for Method { api_id, stage, key, rate, burst } in self.methods {
+            let field = format!("method {key:?}");
+            if !is_method(&key) {
+                return Err(PlanError::at(field, Problem::Method));
+            }
+            let throttling = Throttling::new(&field, rate, burst)?;
+            let same = |it: &&mut ApiStage| it.api_id == api_id && it.stage == stage;
+            let earlier = match api_stages.iter_mut().find(same) {
+                Some(stage) => stage.throttle.insert(key, throttling),
+                None => {
+                    let throttle = [(key, throttling)].into();
+                    api_stages.push(ApiStage { api_id, stage, throttle });
+                    None
+                }
+            };
+            if earlier.is_some() {
+                return Err(PlanError::at(field, Problem::Twice));
+            }
+        }
+        let (name, failure) = (self.name, self.failure);
+        Ok(Plan { name, description: None, throttle, quotas, api_stages, failure })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(builder: PlanBuilder) -> String {
+        serde_json::to_string(&builder.build().unwrap()).unwrap()
+    }
+
+    fn refused(builder: PlanBuilder) -> String {
+        builder.build().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_plan_is_the_same_from_numbers_and_from_json() {
+        let half = Rate::parse("0.5").unwrap();
+        for (builder, expected) in [
+            (
+                Plan::per_second(10).burst(20).per_day(1_000),
+                r#"{"throttle":{"rateLimit":10,"burstLimit":20},"quota":{"limit":1000,"period":"DAY"}}"#,
+            ),
+            (Plan::with_rate(half), r#"{"throttle":{"rateLimit":0.5,"burstLimit":1}}"#),
+            (Plan::per_minute(90), r#"{"throttle":{"rateLimit":"90/min","burstLimit":90}}"#),
+            (Plan::per_hour(5), r#"{"throttle":{"rateLimit":"5/h","burstLimit":5}}"#),
+            (
+                Plan::per_week(9).per_month(20),
+                r#"{"quota":[{"limit":9,"period":"WEEK"},{"limit":20,"period":"MONTH"}]}"#,
+            ),
+            (
+                Plan::per_day(9)
+                    .name("Gold")
+                    .method("a", "s", "*/*", Rate::per_second(2), 3)
+                    .method("a", "s", "/x/GET", Rate::per_day(2), 1)
+                    .on_failure(FailurePolicy::Open),
+                concat!(
+                    r#"{"name":"Gold","quota":{"limit":9,"period":"DAY"},"#,
+                    r#""apiStages":[{"apiId":"a","stage":"s","throttle":{"#,
+                    r#""*/*":{"rateLimit":2,"burstLimit":3},"#,
+                    r#""/x/GET":{"rateLimit":"2/d","burstLimit":1}}}],"failure":"open"}"#
+                ),
+            ),
+        ] {
+            assert_eq!(json(builder.clone()), expected);
+            assert_eq!(Plan::from_json(expected), builder.build());
+        }
+        assert_eq!(serde_json::to_string(&Plan::unlimited()).unwrap(), r#"{"unlimited":true}"#);
+    }
+
+    #[test]
+    fn a_plan_of_0_refuses_everything() {
+        for builder in [Plan::per_second(0), Plan::per_second(1).burst(0), Plan::per_day(0)] {
+            assert!(builder.build().unwrap().is_closed());
+        }
+    }
+
+    #[test]
+    fn a_wrong_number_is_named() {
+        let of_method =
+            |key: &str, burst| Plan::per_day(1).method("a", "s", key, Rate::per_day(1), burst);
+        for (builder, said) in [
+            (Plan::per_day(1).burst(1), "`throttle.rateLimit` is missing: a burst needs a rate"),
+            (
+                Plan::per_second(1).burst(1 << 31),
+                "`throttle.burstLimit` must be a whole number from 0 to 2147483647",
+            ),
+            (
+                Plan::per_day(u64::MAX),
+                "`quota.limit` must be a whole number from 0 to 1000000000000000",
+            ),
+            (Plan::per_day(1).per_day(2), "`quota.period` has two quotas for one period: keep one"),
+            (
+                of_method("/x/GET", 367),
+                "`method \"/x/GET\".burstLimit` takes longer than 366 days to refill at this \
+                 rate: lower it, or raise the rate",
+            ),
+            (
+                of_method("/x", 1),
+                "`method \"/x\"` must be a path and a verb, such as `/pets/GET` or `/pets/ANY`, \
+                 or `*/*`",
+            ),
+            (
+                of_method("*/*", 1).method("a", "s", "*/*", Rate::per_day(1), 1),
+                "`method \"*/*\"` is there twice: keep one",
+            ),
+        ] {
+            assert_eq!(refused(builder), said);
+        }
+    }
+}
