@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use authorizer::{Authorizer, Config};
-use throttle::bucket::Write;
-use throttle::store::Answer;
+use throttle::internal::Answer;
+use throttle::internal::Write;
 use throttle::{
     Clock as _, Consumed, MemoryStore, Plan, PlanId, PlanRecord, Store, StoreError, Subject,
     SystemClock,
@@ -15,6 +15,8 @@ struct Panicking {
     memory: MemoryStore,
     writes: AtomicU32,
 }
+
+impl throttle::internal::Sealed for Panicking {}
 
 impl Store for Panicking {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {

@@ -1,4 +1,4 @@
-//! What does the layer add to a service, while a lease is held? Budget: 1 µs.
+//! Measures the layer around a service while a lease is held.
 //!
 //! One subject, named by a header, under a plan with a rate and a quota; a service that answers at
 //! once with an empty body; the clock is the machine's. `bare` is that service by itself, and

@@ -1,4 +1,4 @@
-//! How many calls to the table a decision costs, as a table.
+//! Prints the number of calls to the table that a decision costs.
 //!
 //! ```sh
 //! cargo run --release -p throttle --example calls

@@ -1,4 +1,4 @@
-//! Where the time comes from. Everything else receives `now`.
+//! Clocks: the only place that reads the time. All other code receives `now`.
 
 use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A moment: nanoseconds since the Unix epoch, on the wall clock.
 ///
-/// Holds moments until the year 2554. Arithmetic either says that it overflowed
-/// (`checked_…`) or stops at the edge (`saturating_…`); it never wraps.
+/// Holds moments until the year 2554. Arithmetic stops at the edge (`saturating_…`) or returns
+/// `None` (`checked_…`); it never wraps.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
@@ -21,7 +21,7 @@ impl Timestamp {
         Self(nanos)
     }
 
-    /// A moment from whole seconds since the epoch; the last moment if it doesn't fit.
+    /// A moment from whole seconds since the epoch; the last moment if that is too late.
     #[must_use]
     pub const fn from_secs(secs: u64) -> Self {
         Self(secs.saturating_mul(NANOS_A_SECOND))
@@ -39,13 +39,12 @@ impl Timestamp {
         self.0 / NANOS_A_SECOND
     }
 
-    /// This moment plus a duration, or none if it doesn't fit.
-    #[must_use]
-    pub fn checked_add(self, duration: Duration) -> Option<Self> {
+    /// This moment plus a duration; `None` if that is too late.
+    fn checked_add(self, duration: Duration) -> Option<Self> {
         u64::try_from(duration.as_nanos()).ok().and_then(|n| self.0.checked_add(n)).map(Self)
     }
 
-    /// This moment minus a duration, or none if it is before the epoch.
+    /// This moment minus a duration; `None` if that is before the epoch.
     #[must_use]
     pub fn checked_sub(self, duration: Duration) -> Option<Self> {
         u64::try_from(duration.as_nanos()).ok().and_then(|n| self.0.checked_sub(n)).map(Self)
@@ -63,13 +62,12 @@ impl Timestamp {
         self.checked_sub(duration).unwrap_or(Self::EPOCH)
     }
 
-    /// How long after `earlier` this is, or none if it is before it.
-    #[must_use]
-    pub fn checked_since(self, earlier: Self) -> Option<Duration> {
+    /// The time since `earlier`; `None` if this is before it.
+    fn checked_since(self, earlier: Self) -> Option<Duration> {
         self.0.checked_sub(earlier.0).map(Duration::from_nanos)
     }
 
-    /// How long after `earlier` this is, or zero if it is before it.
+    /// The time since `earlier`; zero if this is before it.
     #[must_use]
     pub fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -185,7 +183,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when told to, for tests.
+/// A clock that is moved by hand, for tests.
 ///
 /// Clones share the time. `monotonic` starts at zero and moves with `now`, unless the wall clock
 /// alone is moved.

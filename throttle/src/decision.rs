@@ -1,4 +1,4 @@
-//! The answer to a request.
+//! Decisions on requests.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::bucket::{Charge, Receipt, Refusal, Refusals, SOON, State};
 use crate::limit::{Limit, Standing, Standings};
 use crate::name::PlanId;
 
-/// Whether a request fits its plan, and how each of the plan's limits stands now.
+/// The decision on a request, and the standing of each of the plan's limits.
 ///
 /// The tightest limit is the one with the least room; of two, the one that resets later.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,8 +50,8 @@ impl Decision {
 
     /// A request that was served from a lease, `age` after that was taken.
     ///
-    /// What the lease still holds is left to this instance, and what was refilled since isn't
-    /// known: at least as much as said remains.
+    /// The tokens left in the lease belong to this instance. Refills since then are unknown, so at
+    /// least the stated number remains.
     pub(crate) fn leased(plan: PlanId, mut standings: Standings, left: u32, age: Duration) -> Self {
         let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
         for standing in &mut standings {
@@ -61,7 +61,7 @@ impl Decision {
         Self { plan, standings, refusals: Refusals::new(), degraded: false, receipt: None }
     }
 
-    /// A request that is let through though nobody can tell whether it fits.
+    /// A request that is let through unchecked.
     pub(crate) fn unknown(plan: PlanId) -> Self {
         let (standings, refusals) = (Standings::new(), Refusals::new());
         Self { plan, standings, refusals, degraded: true, receipt: None }
@@ -72,54 +72,56 @@ impl Decision {
         Self { degraded: true, ..self }
     }
 
-    /// Whether the request may go on. If so it has been counted.
+    /// Returns true if the request may go on. It has then been counted.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         self.refusals.is_empty()
     }
 
-    /// Whether the decision was made without the store, as the plan's failure policy says.
+    /// Returns true if the decision was made without the store, by the plan's failure policy.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         self.degraded
     }
 
-    /// The plan that decided.
+    /// The plan of the decision.
     #[must_use]
     pub fn plan(&self) -> &PlanId {
         &self.plan
     }
 
-    /// How every limit stands after this request: the plan's rate, the method's, the quotas.
+    /// The standing of every limit after this request: the plan's rate, the method's, the quotas.
+    ///
+    /// Empty for a plan without limits.
     #[must_use]
     pub fn standings(&self) -> &[Standing] {
         &self.standings
     }
 
-    /// How much the tightest limit holds in all: the burst, or the quota.
+    /// The size of the tightest limit: the burst, or the quota; 0 without limits.
     #[must_use]
     pub fn limit(&self) -> u64 {
         self.tightest().map_or(0, Standing::max)
     }
 
-    /// How much of the tightest limit is left after this request.
+    /// The rest of the tightest limit after this request; 0 without limits.
     #[must_use]
     pub fn remaining(&self) -> u64 {
         self.tightest().map_or(0, Standing::remaining)
     }
 
-    /// How long until the tightest limit is whole again, to the nanosecond.
+    /// The time until the tightest limit is whole again, to the nanosecond.
     #[must_use]
     pub fn reset_after(&self) -> Duration {
         self.tightest().map_or(Duration::ZERO, Standing::resets_after)
     }
 
-    /// The time until the same request would fit if nobody else came, to the nanosecond.
+    /// The time until the same request would fit without any other request, to the nanosecond.
     ///
     /// `None` if it was allowed, or if a rate, burst or quota of 0 refused it: then waiting does not
     /// help. A nanosecond less is too early. If several instances share the store, requests that
     /// others admitted within the last second may not be in it yet. A refusal by
-    /// [`Limit::Contention`] has a wait of one second, which is no promise.
+    /// [`Limit::Contention`] has a wait of one second, which is only a suggestion.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         let waits = self.refusals.iter().map(|refusal| refusal.wait);
@@ -135,13 +137,13 @@ impl Decision {
         Some(wait.as_secs().saturating_add(partial).max(1))
     }
 
-    /// All limits that the request didn't fit; empty when it was allowed.
+    /// All limits that the request did not fit; empty if it was allowed.
     #[must_use]
     pub fn refused_by(&self) -> Vec<Limit> {
         self.refusals.iter().map(|refusal| refusal.limit).collect()
     }
 
-    /// What to give back or settle by, once; none where nothing was charged.
+    /// The receipt to refund or settle by, once; `None` if nothing was charged.
     #[must_use]
     pub fn into_receipt(self) -> Option<Receipt> {
         self.receipt.map(|receipt| *receipt)

@@ -1,24 +1,24 @@
-//! What can go wrong. Being refused is not among it: that is a decision.
+//! Errors. A refusal is a decision, not an error.
 
 use crate::limit::Limit;
 use crate::name::PlanId;
 
-/// Why there is no decision. The caller must not be let through.
+/// An error instead of a decision. The caller must not be let through.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ThrottleError {
-    /// No plan of this name is stored.
+    /// The store has no plan of this name.
     #[error("there is no plan `{plan}`: store it, or correct the name")]
     UnknownPlan {
-        /// The plan that was asked for.
+        /// The requested plan.
         plan: PlanId,
     },
     /// The request asks for more than the bucket ever holds.
     #[error("a cost of {cost} never fits a burst of {burst}: lower the cost, or raise the burst")]
     CostAboveBurst {
-        /// What was asked for.
+        /// The request's cost.
         cost: u32,
-        /// What the bucket holds.
+        /// The bucket's size.
         burst: u64,
     },
     /// The request asks for more than a quota ever holds.
@@ -26,29 +26,29 @@ pub enum ThrottleError {
         "a cost of {cost} never fits a {limit} quota of {quota}: lower the cost, or raise the quota"
     )]
     CostAboveQuota {
-        /// Which quota.
+        /// The quota's name.
         limit: Limit,
-        /// What was asked for.
+        /// The request's cost.
         cost: u32,
-        /// What the quota holds.
+        /// The quota's size.
         quota: u64,
     },
-    /// The store gave no answer that counts. The request may have been charged.
+    /// The store is unavailable. The request may have been charged.
     #[error("the limits can't be looked up: {0}")]
     Unavailable(#[source] Failure),
-    /// The store holds something that can't be trusted.
+    /// An item in the store is damaged.
     #[error(transparent)]
     Damaged(#[from] Damage),
 }
 
-/// Why a store has no answer.
+/// An error of a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// It couldn't be asked, or didn't answer.
+    /// The store is unavailable.
     #[error(transparent)]
     Failure(#[from] Failure),
-    /// It holds something that can't be trusted.
+    /// An item is damaged.
     #[error(transparent)]
     Damaged(#[from] Damage),
 }
@@ -62,7 +62,7 @@ impl From<StoreError> for ThrottleError {
     }
 }
 
-/// How asking the table failed. Holds nothing that a caller sent.
+/// A failed call to the table. Holds nothing that a caller sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -76,15 +76,15 @@ pub enum Failure {
     /// been applied.
     #[error("the endpoint failed or broke the connection, or is not DynamoDB")]
     Outage,
-    /// More was asked than the table serves.
+    /// The load is above the table's capacity.
     #[error("the table is throttled: raise its capacity, or spread the load")]
     Throttled,
-    /// More was asked of one item than DynamoDB serves of it. Nothing was charged.
+    /// The load is above DynamoDB's limit for one item. Nothing was charged.
     ///
     /// A decision is then a refusal by [`Limit::Contention`], under every failure policy.
     #[error("one item is throttled: spread the load over more subjects, or use leases")]
     HotKey,
-    /// There is no such table.
+    /// The table does not exist.
     #[error("the table doesn't exist: create it, or correct its name and region")]
     NoTable,
     /// The credentials are missing, wrong, or don't allow it.
@@ -102,21 +102,21 @@ pub enum Failure {
         /// DynamoDB's name for the error.
         code: String,
     },
-    /// The table failed again and again, so it isn't asked for a moment. Nothing was charged.
+    /// The circuit breaker is open: the table failed several times in a row. Nothing was charged.
     #[error("the table has just failed several times in a row: it is asked again within a second")]
     Suspended,
     /// Others changed the item at each try. Nothing was changed.
     ///
-    /// No decision fails like this: it is then a refusal by [`Limit::Contention`].
+    /// A decision does not fail like this: it is then a refusal by [`Limit::Contention`].
     #[error("the item changed at each of {calls} tries: spread the load over more subjects")]
     Contended {
-        /// How often it was tried.
+        /// The number of tries.
         calls: u32,
     },
 }
 
 impl Failure {
-    /// Whether trying again later may help, without anybody changing the set-up.
+    /// Returns true if a later try may succeed without a change of the set-up.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
@@ -133,7 +133,7 @@ impl Failure {
         }
     }
 
-    /// Whether a write that failed like this may have been applied all the same.
+    /// Returns true if a write that failed like this may have been applied.
     ///
     /// It counts as charged, and repeating it could charge twice.
     #[must_use]
@@ -152,7 +152,7 @@ impl Failure {
         }
     }
 
-    /// Whether the table as a whole gave no answer: what opens the circuit breaker.
+    /// Returns true if the table as a whole gave no answer, which opens the circuit breaker.
     ///
     /// A table that refuses is there. One that throttles may do so for one subject alone.
     #[must_use]
@@ -171,7 +171,7 @@ impl Failure {
     }
 }
 
-/// An item that can't be trusted. Names the attribute, never its value or the subject.
+/// A damaged item. Names the attribute, never its value or the subject.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {item} item is damaged: `{attribute}` {problem}; repair or delete it")]
 pub struct Damage {
@@ -187,7 +187,7 @@ impl Damage {
         self.item
     }
 
-    /// The attribute that is wrong.
+    /// The damaged attribute.
     #[must_use]
     pub fn attribute(&self) -> &str {
         &self.attribute

@@ -1,4 +1,4 @@
-//! What happens to requests while the table can't be asked.
+//! Failure policies: decisions while the table is unavailable.
 
 use std::fmt::{self, Display};
 use std::num::NonZeroU32;
@@ -7,26 +7,26 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What is answered while the table fails: nothing, yes, or what this instance may say alone.
+/// The decision while the table fails: an error, an allowance, or one by this instance alone.
 ///
 /// In a plan's JSON: `"failure": "closed"`, `"open"`, or `{"local": "1/10"}`. It applies to
-/// failures that may pass by themselves. A table that doesn't exist, or that refuses access, is
-/// an error under every policy: it would otherwise go unnoticed that nothing is limited. So is
-/// an item that is damaged.
+/// failures that may pass by themselves. A table that does not exist, or that denies access, is
+/// an error under every policy: without one, nobody would notice that nothing is limited. So is
+/// a damaged item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailurePolicy {
-    /// There is no decision, and the request isn't let through: 503.
+    /// An error: the request is not let through (503).
     #[default]
     Closed,
-    /// The request is let through, and counted nowhere.
+    /// The request is let through and not counted.
     Open,
     /// This instance decides by itself, by this share of the plan's rates and quotas.
     ///
-    /// Each instance has a bucket of its own, full at first, of the rate times the share and
-    /// the burst times the share, rounded down, but of one token at least. Of each quota it has
-    /// the share, counted by calendar periods over all outages. With n instances and a share of
-    /// 1/n, together they admit what the plan says. Nothing of it is charged to the table
-    /// afterwards. The buckets of the 100,000 subjects that came last are kept.
+    /// Each instance has its own bucket, full at first, with this share of the rate and of the
+    /// burst, rounded down, but at least one token. Of each quota it has the share, counted by
+    /// calendar periods over all outages. With n instances and a share of 1/n, together they admit
+    /// as much as the plan. Nothing is charged to the table afterwards. Buckets of the last
+    /// 100,000 subjects are kept.
     Local(Share),
 }
 
@@ -37,13 +37,13 @@ pub struct Share {
     whole: NonZeroU32,
 }
 
-/// Why a text is no share.
+/// An error in the text of a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write a share as a fraction above zero and at most one, such as `1/10` or `1`")]
 pub struct ShareError;
 
 impl Share {
-    /// So many of so many; none if that is more than all.
+    /// The share `part`/`whole`; `None` if that is more than 1.
     #[must_use]
     pub fn new(part: NonZeroU32, whole: NonZeroU32) -> Option<Self> {
         (part <= whole).then_some(Self { part, whole })

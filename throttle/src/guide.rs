@@ -1,8 +1,8 @@
-//! What the limits promise, what they cost, and how to choose.
+//! Promises, their proof, costs, and how to choose.
 //!
 //! Documentation alone: there is nothing in this module to call.
 //!
-//! # What is promised
+//! # Promises
 //!
 //! Let a plan have a rate of r tokens a second and a burst of b. Let S be the greatest
 //! difference between the clocks of any two instances at one moment, plus the longest time
@@ -13,16 +13,16 @@
 //! |---|---|
 //! | as it is by default | <= b + r·(w + S) |
 //! | with leases of life L | <= b + r·(w + L + S), and in all never more than was charged |
-//! | with a policy of `{"local": "p"}`, while the table fails, n instances | <= n·max(1, p·b) + n·p·r·w, besides |
+//! | with a policy of `{"local": "p"}`, while the table fails, n instances | in addition, <= n·max(1, p·b) + n·p·r·w |
 //! | with a policy of `"open"`, while the table fails | unbounded |
 //!
 //! With S = 0 that is b + r·w: what one bucket in one process would let through. It holds
 //! after any idle time, and for any pattern of arrivals. A quota of a period is a counter in
-//! the same write: after no write does it show more than the limit, whatever the clocks do; what
-//! operators [grant](crate::Buckets::grant) is taken off the counter, and so adds to the limit. A
+//! the same write: it never exceeds the limit, even if clocks are wrong. Operators'
+//! grants, [grant](crate::Buckets::grant) is taken off the counter, and so adds to the limit. A
 //! [settlement](crate::Throttle::settle) beyond what was charged is the exception, and says so.
 //!
-//! # Why it holds
+//! # Proof
 //!
 //! **I1, without leases.** All of a rate's state is `tat`, the moment at which the bucket will
 //! be full again; T = 1/r, rounded up. A write that admits a request of cost c at the moment n,
@@ -40,12 +40,12 @@
 //! A write can't compute a maximum and condition on it at once, so there are two forms: *idle*
 //! (`tat <= n`, sets n + cT) and *busy* (`n < tat <= n + (b − c)T`, adds cT). Their conditions
 //! exclude each other, and together they say what is said above. Without the lower bound of
-//! the second, time that nobody used long ago would be given out again, on top of the burst.
+//! the second, unused time of long ago would be given out again, on top of the burst.
 //!
 //! **I2, with leases.** A lease of k tokens is one charge of k, so I1 holds for charges. Each
 //! token is used once, by one lock, within L of a moment before its charge was sent. So what
 //! is admitted in a window of w was charged within the window of w + L that ends with it, and
-//! I1 for that window is the bound. Tokens that nobody used were charged all the same.
+//! I1 for that window is the bound. Unused tokens were charged all the same.
 //!
 //! **I14, with several plans of one subject.** Two keys, or two tokens with different claims, can
 //! give one subject several plans. They share its bucket, and the bound is b + r·(w + S) with the
@@ -59,7 +59,7 @@
 //! So after a downgrade, what is owed sinks at the old rate until the first request is admitted
 //! under the new plan. After a new version of a plan it sinks at the new rate at once.
 //!
-//! # What a skewed clock does
+//! # Skewed clocks
 //!
 //! An instance whose clock is *behind* refuses what would fit, by as much as it is behind. One
 //! that is *ahead* by s can admit r·s tokens early: they are missing afterwards, so it is a
@@ -68,9 +68,9 @@
 //! instance that decides; its counter is named after the period, so two instances that
 //! disagree about midnight count into two counters, and neither exceeds its limit.
 //!
-//! # What is remembered
+//! # Remembered state
 //!
-//! A refusal may be repeated from memory for up to a second, with the wait that it told. If
+//! A refusal may be repeated from memory for up to a second, with its wait. If
 //! a refund came in between, that is wrong for as long. Nothing that is remembered admits.
 //! A rate, burst or quota of 0 refuses every request without a call, even while the table fails,
 //! and without a time to wait. Requests under a plan without limits are counted by day.
@@ -78,7 +78,7 @@
 //! that has met the new version tells every instance with the old one to read it again, at the
 //! next write. What is owed is kept, in tokens, when a plan changes.
 //!
-//! # What the table keeps
+//! # The table's items
 //!
 //! A bucket's item shows the use of the current day and of 31 days, 12 weeks and 12 months before
 //! it. Each answer names the counters that are older, and the next write removes them. So that a
@@ -89,7 +89,7 @@
 //! is replaced in the key by its SHA-256 and its last 40 bytes, such as `sha256-ba78…~user-7`, which
 //! is what listings show.
 //!
-//! # What it costs
+//! # Costs
 //!
 //! A call is one UpdateItem of an item below 1 KB: one write unit, also when its condition fails.
 //! A decision takes about one. On demand, a million write units cost $0.625 in us-east-1 (AWS's
@@ -115,10 +115,10 @@
 //!
 //! # When to lease
 //!
-//! Where instances are few and busy, the subject's limits are far above what one instance is
-//! asked for in a second, and a request that comes up to L late is no harm. Not where a burst is
-//! below a few dozen tokens (there is nothing to take a quarter of), or where each token of a
-//! quota is paid for (up to a lease of it is lost each time that an instance falls idle or ends).
+//! Use leases if instances are few and busy, if the subject's limits are far above one instance's
+//! requests per second, and if a request may come up to L late. Do not use them if a burst is
+//! below a few dozen tokens (a quarter of it is too little), or if each token of a quota is paid
+//! for (an instance that falls idle or ends loses up to a lease of it).
 //! Lambda runs one request at a time in each instance, so an instance seldom sees 32 a second
 //! for one subject; there leases do nothing, and cost nothing. See [`Leases`](crate::Leases).
 //!

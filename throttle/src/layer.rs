@@ -143,8 +143,8 @@ impl<A> Limits<A> {
 
     /// Charges nothing for a request that fails.
     ///
-    /// That is a request whose service ends with an error, panics, or answers with a status of 500
-    /// or more, and one that a layer further in refuses. It is not one whose caller hangs up.
+    /// A request fails if its service ends with an error, panics, or answers with a status of 500
+    /// or more, and if a layer further in refuses it. It does not fail if its caller hangs up.
     #[must_use]
     pub fn refund_on_error(mut self) -> Self {
         self.gate.refunds = true;

@@ -1,4 +1,4 @@
-//! What is asked of a throttle.
+//! Requests to a throttle.
 
 use std::num::NonZeroU32;
 
@@ -9,7 +9,7 @@ use crate::name::{PlanId, Subject};
 use crate::plan::MethodRate;
 use crate::plan::PlanRecord;
 
-/// One request, to be counted.
+/// One request, to be decided and counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     pub(crate) subject: &'a Subject,
@@ -34,13 +34,13 @@ impl<'a> Request<'a> {
         Self { subject, plan, cost: NonZeroU32::MIN, method: None, receipt: false }
     }
 
-    /// Sets how many tokens the request takes, of every rate and of every quota.
+    /// Sets the number of tokens that the request takes of every rate and every quota.
     #[must_use]
     pub fn cost(self, cost: NonZeroU32) -> Self {
         Self { cost, ..self }
     }
 
-    /// Sets the method that is called, as a plan writes it: `/pets/{id}/GET`.
+    /// Sets the called method, as a plan writes it: `/pets/{id}/GET`.
     ///
     /// If the plan has a rate for it on this stage, the request takes from that too.
     #[must_use]
@@ -48,13 +48,13 @@ impl<'a> Request<'a> {
         Self { method: Some(Method { api_id, stage, key }), ..self }
     }
 
-    /// Asks for a receipt, to settle or refund by: the request is not served from a lease.
+    /// Asks for a receipt to settle or refund by. The request is then not served from a lease.
     #[must_use]
     pub fn with_receipt(self) -> Self {
         Self { receipt: true, ..self }
     }
 
-    /// The rate of the request's method, where the plan has one.
+    /// The rate of the request's method, if the plan has one.
     pub(crate) fn method_rate(&self, record: &PlanRecord) -> Option<MethodRate> {
         self.method.and_then(|it| record.plan.method_rate(it.api_id, it.stage, it.key))
     }

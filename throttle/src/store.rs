@@ -15,6 +15,8 @@ pub use crate::steady::Steady;
 
 /// Keeps buckets and plans for any number of instances that share it.
 ///
+/// Sealed: only this workspace implements it.
+///
 /// The contract, which the suite in `tests/contract/` checks of every store:
 ///
 /// - `write` is atomic. Between looking at a subject's state and changing it, nobody else
@@ -31,7 +33,7 @@ pub use crate::steady::Steady;
 /// - What can't be read as a state is an error, never an empty bucket.
 /// - `plan` tells what was put last: once a version has been told, no older one is.
 /// - A store doesn't read the time: it knows what a write holds.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Sealed + Send + Sync + 'static {
     /// Looks up a plan; none if there is no such plan.
     fn plan(
         &self,
@@ -77,6 +79,11 @@ pub trait Store: Send + Sync + 'static {
         self.consumed().calls
     }
 }
+
+/// Keeps other crates from implementing [`Store`].
+pub trait Sealed {}
+
+impl<S: Store> Sealed for Arc<S> {}
 
 /// What was asked of a store, and what it cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! A store that fails when it is told to, for tests of what uses a throttle.
+//! A store that fails on demand, for tests of the code around a throttle.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -9,31 +9,31 @@ use crate::failure::{Failure, StoreError};
 use crate::lock::Lock;
 use crate::name::{PlanId, Subject};
 use crate::plan::PlanRecord;
-use crate::store::{Answer, Consumed, Store};
+use crate::store::{Answer, Consumed, Sealed, Store};
 
-/// What goes wrong with a call.
+/// A fault of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
     /// The request never arrives; the caller sees a time-out.
     Lost,
-    /// It is applied, and the answer never arrives; the caller sees a time-out.
+    /// The write is applied, but its answer never arrives; the caller sees a time-out.
     AnswerLost,
-    /// There is no connection.
+    /// The connection is refused.
     Unreachable,
     /// The service fails before anything is applied.
     Outage,
-    /// The service refuses to serve so much.
+    /// The service throttles the table.
     Throttled,
-    /// The service refuses to serve so much of one item.
+    /// The service throttles one item.
     HotKey,
-    /// The table isn't there.
+    /// The table does not exist.
     NoTable,
-    /// It is applied after so long, by tokio's clock.
+    /// The call succeeds after this delay, by tokio's clock.
     Late(Duration),
 }
 
-/// A store with faults. Clones share them.
+/// A store with faults. Clones share the faults.
 ///
 /// ```
 /// use throttle::testing::{Fault, Faulty};
@@ -43,8 +43,7 @@ pub enum Fault {
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let (memory, clock) = (MemoryStore::new(), ManualClock::default());
 /// let free = PlanId::new("free").unwrap();
-/// let plan = Plan::from_json(r#"{"quota": {"limit": 5, "period": "DAY"}}"#).unwrap();
-/// memory.put_plan(free.clone(), plan, clock.now());
+/// memory.put_plan(free.clone(), Plan::per_day(5).build().unwrap(), clock.now());
 /// let store = Faulty::new(memory);
 /// let throttle = Throttle::new(store.clone(), clock);
 ///
@@ -72,18 +71,18 @@ struct Faults {
 }
 
 impl<S> Faulty<S> {
-    /// A store without faults as yet.
+    /// Wraps a store, without faults at first.
     #[must_use]
     pub fn new(store: S) -> Self {
         Self { store, faults: Arc::default() }
     }
 
-    /// Lets one more of the calls to come fail like this, after those that were named before.
+    /// Adds a fault of one call to the queue of faults.
     pub fn fail_once(&self, fault: Fault) {
         self.faults.with(|faults| faults.next.push_back(fault));
     }
 
-    /// Lets every call fail like this from now on.
+    /// Lets every call fail like this from now on, once the queue is empty.
     pub fn fail_with(&self, fault: Fault) {
         self.faults.with(|faults| faults.lasting = Some(fault));
     }
@@ -96,7 +95,7 @@ impl<S> Faulty<S> {
         });
     }
 
-    /// How many calls there were: failed ones and look-ups of plans too.
+    /// The number of calls so far, including failed ones and look-ups of plans.
     #[must_use]
     pub fn asked(&self) -> u64 {
         self.faults.with(|faults| faults.asked)
@@ -130,6 +129,8 @@ impl<S> Faulty<S> {
         Err(failure.into())
     }
 }
+
+impl<S: Store> Sealed for Faulty<S> {}
 
 impl<S: Store> Store for Faulty<S> {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {

@@ -1,4 +1,4 @@
-//! How much was used, in the shape of API Gateway's GetUsage.
+//! Usage reports, in the shape of API Gateway's GetUsage.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,30 +11,30 @@ use crate::period::{Period, Window};
 use crate::plan::PlanRecord;
 use crate::plan::Quota;
 
-/// What a subject used of each period, and what it was granted beside its quota.
+/// The use and the grants of a subject, by period.
 ///
-/// As far back as its bucket remembers: 31 days, 12 weeks, 12 months.
+/// It goes back as far as the bucket: 31 days, 12 weeks, 12 months.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     pub(crate) periods: BTreeMap<String, Use>,
 }
 
-/// What became of one period.
+/// The use and the grant of one period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Use {
-    /// What was used less what was granted: the counter that quotas are compared with.
+    /// The use minus the grant: the counter that quotas are compared with.
     pub(crate) counter: i64,
     pub(crate) granted: u64,
 }
 
 /// Usage as API Gateway's GetUsage reports it.
 ///
-/// Each entry is `[used, remaining]`, or `[used]` where the plan has no quota to remain of. An
-/// entry is a day; where weeks or months are asked for, `period` says so. Of a plan whose quota
-/// is longer than a day, a day's `remaining` is what was left of it when the day ended.
+/// Each entry is `[used, remaining]`, or `[used]` if the plan has no quota. An entry is a day,
+/// unless `period` names weeks or months. If the plan's quota is longer than a day, a day's
+/// `remaining` is the rest of the quota at the end of that day.
 ///
-/// What is granted counts as quota. A quota's `offset` is off the period in which the plan was
-/// made, and off no other.
+/// Grants count as quota. A quota's `offset` is taken off the period in which the plan was made,
+/// and off no other.
 ///
 /// ```
 /// use throttle::Usage;
@@ -53,31 +53,31 @@ pub struct Usage {
     pub start_date: String,
     /// The last day.
     pub end_date: String,
-    /// What an entry is of, where it isn't of a day.
+    /// The period of an entry, unless it is a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<Period>,
-    /// Where the next page starts; none after the last.
+    /// The start of the next page; `None` on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<String>,
-    /// An entry a period, for each subject. The AWS command line calls them `items`.
+    /// The entries of each subject, one a period. The AWS command line calls them `items`.
     #[serde(alias = "items")]
     pub values: BTreeMap<String, Vec<Vec<u64>>>,
 }
 
-/// Why there is no usage to report.
+/// An error in the range of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UsageError {
     /// The last moment is before the first.
     #[error("the end is before the start: give the earlier date first")]
     Backwards,
-    /// More periods than a bucket remembers.
+    /// More periods than a report holds.
     #[error("is of more than {MAX_PERIODS} periods: ask for fewer at a time")]
     TooLong,
 }
 
 impl History {
-    /// How much was used in a period.
+    /// The tokens used in a period.
     #[must_use]
     pub fn used(&self, window: &Window) -> u64 {
         let Use { counter, granted } = self.of(window);
@@ -85,13 +85,13 @@ impl History {
         granted.saturating_add_signed(counter)
     }
 
-    /// How much was granted for a period, beside its quota.
+    /// The tokens granted for a period on top of its quota.
     #[must_use]
     pub fn granted(&self, window: &Window) -> u64 {
         self.of(window).granted
     }
 
-    /// How much of a plan's quota is left in a period, with what was granted.
+    /// The rest of a plan's quota in a period, grants included.
     #[must_use]
     pub fn remaining(&self, plan: &PlanRecord, quota: Quota, window: &Window) -> u64 {
         self.left(plan, quota, window, self.used(window))

@@ -6,8 +6,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use throttle::bucket::Write;
-use throttle::store::Answer;
+use throttle::internal::Answer;
+use throttle::internal::Write;
 use throttle::testing::{Fault, Faulty};
 use throttle::{
     Clock, Consumed, Decision, Failure, Limit, ManualClock, MemoryStore, Plan, PlanId, PlanRecord,
@@ -47,6 +47,8 @@ impl Slow {
         tokio::time::sleep(Duration::from_micros(micros)).await;
     }
 }
+
+impl throttle::internal::Sealed for Slow {}
 
 impl Store for Slow {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use throttle::bucket::{Form, Meter, Move, Scope, Stamp, State, To, When, Write};
-use throttle::store::Answer;
+use throttle::internal::Answer;
+use throttle::internal::{Form, Meter, Move, Scope, Stamp, State, To, When, Write};
 use throttle::{
     Clock, Consumed, Decision, Failure, Limit, ManualClock, Plan, PlanId, PlanRecord, Request,
     Store, StoreError, Subject, Throttle, ThrottleError, Timestamp,
@@ -22,6 +22,8 @@ struct Script {
     tried: Mutex<Vec<Write>>,
     reads: AtomicU64,
 }
+
+impl throttle::internal::Sealed for Script {}
 
 impl Store for Script {
     async fn plan(&self, _: &PlanId) -> Result<Option<PlanRecord>, StoreError> {

@@ -19,8 +19,9 @@ use std::time::Duration;
 use allocation_counter::measure;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use throttle::bucket::{Charge, Meter, Move, Receipt, Scope, State, To, When};
-use throttle::store::Answer;
+use throttle::Receipt;
+use throttle::internal::Answer;
+use throttle::internal::{Charge, Meter, Move, Scope, State, To, When};
 use throttle::{
     Clock, Decision, Leases, ManualClock, MemoryStore, Plan, PlanId, Request, Store, Subject,
     Throttle, ThrottleError, Timestamp,

@@ -10,8 +10,8 @@ use std::time::Duration;
 use common::{TABLE, serve_table};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use throttle::bucket::{Count, Counter, Meter, Move, Scope, Stamp, State, To, When, Write};
-use throttle::store::Answer;
+use throttle::internal::Answer;
+use throttle::internal::{Count, Counter, Meter, Move, Scope, Stamp, State, To, When, Write};
 use throttle::{DynamoStore, MemoryStore, PlanId, Store, Subject, Timestamp};
 
 fn stamp() -> impl Strategy<Value = Stamp> {

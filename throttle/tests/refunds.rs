@@ -10,7 +10,7 @@ use std::time::Duration;
 use desk::{Desk, rate};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use throttle::bucket::Receipt;
+use throttle::Receipt;
 use throttle::testing::Faulty;
 use throttle::{Clock, Limit, ManualClock, Refund, Standing, Store, Throttle};
 

@@ -308,7 +308,9 @@ async fn a_closed_plan_throttles_without_a_time_to_wait() {
     for _ in 0..20 {
         let answer = bench.call(&token, ARN).await.unwrap();
         assert_eq!(answer["usageIdentifierKey"], "a-key-of-twenty-chars");
-        assert_eq!(answer["context"].get("throttled"), None);
+        let context = &answer["context"];
+        assert_eq!((context.get("throttled"), &context["counted"]), (None, &json!(true)));
+        assert_eq!((context.get("limit"), context.get("remaining")), (None, None));
     }
 }
 
@@ -351,6 +353,8 @@ async fn a_token_without_the_subject_of_the_limits_is_refused() {
 /// A store whose table is unavailable.
 struct Broken(throttle::Failure);
 
+impl throttle::internal::Sealed for Broken {}
+
 impl Store for Broken {
     async fn plan(&self, _: &PlanId) -> Result<Option<throttle::PlanRecord>, throttle::StoreError> {
         Err(self.0.clone().into())
@@ -359,8 +363,8 @@ impl Store for Broken {
     async fn write(
         &self,
         _: &Subject,
-        _: &throttle::bucket::Write,
-    ) -> Result<throttle::store::Answer, throttle::StoreError> {
+        _: &throttle::internal::Write,
+    ) -> Result<throttle::internal::Answer, throttle::StoreError> {
         Err(self.0.clone().into())
     }
 

@@ -25,8 +25,11 @@ impl Context {
             // A backend that charges requests too finds the same bucket by its subject.
             context.put("subject", Some(subject.as_str()));
             context.put("plan", Some(decision.plan().as_str()));
-            context.put("limit", Some(decision.limit()));
-            context.put("remaining", Some(decision.remaining()));
+            // An unlimited plan, or an open one while the table fails, has no limit to show.
+            let limited = !decision.standings().is_empty();
+            context.put("limit", limited.then(|| decision.limit()));
+            context.put("remaining", limited.then(|| decision.remaining()));
+            context.put("counted", (!limited && decision.is_allowed()).then_some(true));
             context.put("retryAfter", decision.retry_after_seconds());
             context.put("throttled", (!decision.is_allowed()).then_some(true));
         }

@@ -18,7 +18,7 @@ use throttle::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-/// What is between those who call and the function.
+/// The gateway between callers and the function.
 struct Gateway {
     events: mpsc::Sender<(u64, Value)>,
     due: Mutex<mpsc::Receiver<(u64, Value)>>,
@@ -104,7 +104,7 @@ async fn invoke(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     })
 }
 
-/// The response that a function's answer describes; none if it is no such answer.
+/// The response that a function's answer describes; `None` if it has another form.
 fn response(answer: &Value) -> Option<Response> {
     let status = u16::try_from(answer.get("statusCode")?.as_u64()?).ok()?;
     let mut response = Response::builder().status(status);
@@ -148,7 +148,7 @@ async fn failed(State(gateway): State<Arc<Gateway>>, Path(id): Path<u64>) -> Sta
 
 async fn end(gateway: &Gateway, id: u64, answer: Value) -> StatusCode {
     match gateway.waiting.lock().await.remove(&id) {
-        // Whoever asked may have gone.
+        // The caller may have hung up.
         Some(tell) => {
             let _ = tell.send(answer);
             StatusCode::ACCEPTED

@@ -41,7 +41,7 @@ async fn main() -> Result<(), Error> {
     lambda_http::run(ServiceBuilder::new().layer(limits).service_fn(orders)).await
 }
 
-/// What a request has used, as its response says.
+/// The tokens that a request has used, in its response's extensions.
 #[derive(Clone, Copy)]
 struct Used(u32);
 

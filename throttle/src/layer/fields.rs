@@ -135,8 +135,8 @@ fn reachable(standing: &Standing, all: &[Standing]) -> u64 {
 
 /// The time until a rate has one token more than it has now.
 ///
-/// What is owed is `resets_after`; one more than `remaining` is there once that has come down to
-/// the other tokens.
+/// The debt is `resets_after`; one more than `remaining` is there once it has come down to the
+/// other tokens.
 fn until_next(rate: &Standing) -> Duration {
     let interval = rate.window().as_nanos().checked_div(rate.max().into()).unwrap_or_default();
     let others = rate.max().saturating_sub(rate.remaining()).saturating_sub(1);
@@ -167,8 +167,8 @@ fn append(headers: &mut HeaderMap, name: HeaderName, items: impl Iterator<Item =
     }
 }
 
-/// Writes `X-RateLimit-*`, which many clients know and nobody specified: of the tightest limit of
-/// all layers, with the seconds until it is whole again.
+/// Writes `X-RateLimit-*`, which many clients know and no standard defines: of the tightest limit
+/// of all layers, with the seconds until it is whole again.
 fn put_legacy(headers: &mut HeaderMap, tightest: &Shown) {
     let inner = headers.get(LEGACY_REMAINING).and_then(|value| value.to_str().ok()?.parse().ok());
     if inner.is_some_and(|remaining: u64| remaining <= tightest.remaining) {

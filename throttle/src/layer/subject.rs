@@ -233,7 +233,7 @@ impl By {
         Self { issuers, ..by }
     }
 
-    /// As `anonymous`, all in one bucket, if this source is missing or malformed.
+    /// By `anonymous`, one bucket for all, if this source is missing or malformed.
     #[must_use]
     pub fn or_anonymous(self) -> Self {
         self.or(Self::new(format!("`{ANONYMOUS}`"), |_, _| subject(ANONYMOUS)))

@@ -123,7 +123,7 @@ const MAX_EXPORT: usize = 16 * 1024 * 1024;
 mod tests {
     use super::*;
 
-    /// As the command line prints two pages' worth, with what may be null or absent.
+    /// Output of the command line, with null and absent members.
     const EXPORT: &str = r#"{
         "items": [
             {

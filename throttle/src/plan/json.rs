@@ -29,7 +29,7 @@ impl Plan {
 
     /// Reads a plan like [`from_json`](Self::from_json), where AWS may have written the `offset`.
     ///
-    /// `offset` is the meaning of an offset that is not 0 and has no `offsetMeans` beside it. An
+    /// `offset` is the meaning of an offset that is not 0 and has no `offsetMeans` next to it. An
     /// offset beyond AWS's own ranges counts requests, unless it is ignored.
     ///
     /// # Errors
@@ -566,7 +566,7 @@ mod tests {
         };
         let offset = |json: &str, means| {
             let plan = Plan::from_aws_json(json, means).map_err(|error| error.problem().clone())?;
-            // As it is stored, it reads back whatever the meaning.
+            // The stored form reads back under every meaning.
             let stored = serde_json::to_string(&plan).unwrap();
             for means in [None, Some(OffsetMeans::Requests), Some(OffsetMeans::Ignore)] {
                 let again = Plan::from_aws_json(&stored, means);

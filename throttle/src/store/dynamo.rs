@@ -87,6 +87,8 @@ impl DynamoStore {
     }
 }
 
+impl crate::store::Sealed for DynamoStore {}
+
 impl Store for DynamoStore {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
         Ok(self.plans.get(id).await?)

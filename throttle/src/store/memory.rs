@@ -108,6 +108,8 @@ impl MemoryStore {
     }
 }
 
+impl crate::store::Sealed for MemoryStore {}
+
 impl Store for MemoryStore {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
         Ok(self.inner.plans.with(|plans| plans.records.get(id).cloned()))

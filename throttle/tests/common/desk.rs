@@ -5,8 +5,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use throttle::bucket::{Receipt, Stamp, State, Write};
-use throttle::store::Answer;
+use throttle::Receipt;
+use throttle::internal::Answer;
+use throttle::internal::{Stamp, State, Write};
 use throttle::{
     Clock, Decision, ManualClock, MemoryStore, Plan, PlanId, Request, Store, Subject, Throttle,
     Timestamp,

@@ -1,11 +1,13 @@
 //! A store in memory for instances whose clocks differ, as a table has them. It forgets nothing.
 
-use throttle::bucket::{State, Write};
-use throttle::store::Answer;
+use throttle::internal::Answer;
+use throttle::internal::{State, Write};
 use throttle::{Consumed, MemoryStore, PlanId, PlanRecord, Store, StoreError, Subject};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Shared(pub MemoryStore);
+
+impl throttle::internal::Sealed for Shared {}
 
 impl Store for Shared {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {

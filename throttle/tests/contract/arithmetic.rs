@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use throttle::bucket::{Charge, Form, Forms, Stamp, State};
-use throttle::store::Answer;
+use throttle::internal::Answer;
+use throttle::internal::{Charge, Form, Forms, Stamp, State};
 use throttle::{Clock, ManualClock, Period, Plan, PlanId, PlanRecord, Store, Subject};
 
 use crate::bench::Bench;

@@ -1,4 +1,4 @@
-//! What callers see of refusals and failures, and what operators do.
+//! Responses to refusals and failures, and reports to operators.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -267,7 +267,7 @@ async fn a_name_can_not_break_the_fields() {
     assert_eq!(field(&response, "ratelimit"), Some(r#""a___q_1__-burst";r=1;t=1"#));
 }
 
-/// What a report said.
+/// The contents of a report.
 #[derive(Debug, PartialEq)]
 struct Told {
     subject: Option<Subject>,

@@ -31,7 +31,7 @@ fn items(response: &Response<String>, name: &str) -> BTreeMap<String, BTreeMap<S
     items
 }
 
-/// What must hold of every response; tells `Retry-After`.
+/// Checks the rules of every response; returns `Retry-After`.
 fn check(response: &Response<String>) -> Option<i64> {
     let (policies, limits) = (items(response, "ratelimit-policy"), items(response, "ratelimit"));
     assert!(policies.keys().eq(limits.keys()), "{policies:?} {limits:?}");

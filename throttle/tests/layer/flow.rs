@@ -1,4 +1,4 @@
-//! How a request goes through: readiness, cancellation, costs, refunds, several layers.
+//! The way of a request: readiness, cancellation, costs, refunds, several layers.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -323,7 +323,7 @@ async fn fail(request: Request<String>) -> Result<Response<String>, &'static str
     }
 }
 
-/// What is left of 10 after a request to a service that fails.
+/// The rest of 10 tokens after a request to a service that fails.
 async fn left_after(layer: impl Fn(Limits) -> Limits, path: &str) -> u64 {
     let setting = Setting::burst(10);
     let service = layer(setting.limits()).layer(service_fn(fail));

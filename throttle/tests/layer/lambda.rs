@@ -163,9 +163,11 @@ async fn what_the_authorizer_let_through_as_throttled_is_429() {
         let refused = answer(&limits, event(text, &closed)).await;
         assert_eq!((refused.status().as_u16(), field(&refused, "retry-after")), (429, None));
         assert_eq!(field(&refused, "ratelimit-policy"), Some(r#""default";q=0"#));
-        // An unlimited one, which the authorizer has counted.
-        let unlimited = answer(&limits, event(text, &json!({"limit": 0, "remaining": 0}))).await;
-        assert_eq!((unlimited.status().as_u16(), field(&unlimited, "ratelimit")), (200, None));
+        // An unlimited one, which the authorizer has counted; the second form is of older versions.
+        for unlimited in [json!({"counted": true}), json!({"limit": 0, "remaining": 0})] {
+            let response = answer(&limits, event(text, &unlimited)).await;
+            assert_eq!((response.status().as_u16(), field(&response, "ratelimit")), (200, None));
+        }
         assert_eq!(setting.store.asked(), 0);
         let barely = answer(&limits, event(text, &json!({"throttled": true}))).await;
         assert_eq!((barely.status().as_u16(), field(&barely, "retry-after")), (429, Some("1")));
@@ -226,7 +228,7 @@ async fn an_event_says_which_method_is_called() {
 
 #[tokio::test]
 async fn a_lambda_takes_it_and_waits_no_longer_than_it_must() {
-    /// What `lambda_http::run` and `run_concurrent` ask of a handler.
+    /// The bounds of `lambda_http::run` and `run_concurrent` on a handler.
     fn runs<S>(service: S) -> S
     where
         S: tower::Service<Request, Response = Response<Body>, Error = Error>

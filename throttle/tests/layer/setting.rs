@@ -1,4 +1,4 @@
-//! What most of these tests begin with.
+//! The common setting of these tests.
 
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
@@ -55,7 +55,7 @@ impl Setting {
         Limits::new(Arc::clone(&self.throttle), by, Plans::fixed(plan("free")))
     }
 
-    /// What a subject has left under `free`, at the price of one token.
+    /// The tokens left to a subject under `free`; takes one.
     pub(crate) async fn left(&self, subject: &str) -> u64 {
         self.ask(subject).await.remaining() + 1
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use throttle::bucket::{Counter, Meter, Scope};
+use throttle::internal::{Counter, Meter, Scope};
 use throttle::{Failure, Limit, PlanRecord, Subject, ThrottleError, Timestamp};
 
 use crate::reference::{Ask, Reference, STAGE, counters, limit, rates_of};

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use throttle::bucket::{Counter, Meter, Scope, State};
+use throttle::internal::{Counter, Meter, Scope, State};
 use throttle::{Limit, Period, Plan, PlanRecord, Throttling, Timestamp};
 
 /// The stage whose methods a scenario's plans have rates for.

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use throttle::bucket::Receipt;
+use throttle::Receipt;
 use throttle::{
     Decision, Leases, Plan, PlanId, PlanRecord, Request, Subject, Throttle, ThrottleError,
     Timestamp,

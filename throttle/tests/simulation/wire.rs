@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use throttle::bucket::Write;
-use throttle::store::{Answer, Consumed};
+use throttle::Consumed;
+use throttle::internal::Answer;
+use throttle::internal::Write;
 use throttle::{Failure, PlanId, PlanRecord, Store, StoreError, Subject};
 
 use crate::random::Random;
@@ -138,6 +139,8 @@ impl Wire {
         Way { there, back: chance.between(0, weather.delay), fate }
     }
 }
+
+impl throttle::internal::Sealed for Wire {}
 
 impl Store for Wire {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {

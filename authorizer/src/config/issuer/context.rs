@@ -6,7 +6,7 @@ use serde::de::{self, Deserialize, Deserializer};
 use toml::Spanned;
 
 /// Names that the response or API Gateway gives a meaning.
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 11] = [
     "principalId",
     "integrationLatency",
     "claims",
@@ -16,6 +16,7 @@ const RESERVED: [&str; 10] = [
     "remaining",
     "retryAfter",
     "throttled",
+    "counted",
     "reason",
 ];
 

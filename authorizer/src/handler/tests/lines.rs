@@ -41,6 +41,8 @@ fn token_event(authorization: &str) -> Value {
 /// A store that panics with a text that must not be logged.
 struct Faulty;
 
+impl throttle::internal::Sealed for Faulty {}
+
 impl Store for Faulty {
     async fn plan(&self, _: &PlanId) -> Result<Option<throttle::PlanRecord>, throttle::StoreError> {
         panic!("panic-text of {}", "alice@example");
@@ -49,8 +51,8 @@ impl Store for Faulty {
     async fn write(
         &self,
         _: &Subject,
-        _: &throttle::bucket::Write,
-    ) -> Result<throttle::store::Answer, throttle::StoreError> {
+        _: &throttle::internal::Write,
+    ) -> Result<throttle::internal::Answer, throttle::StoreError> {
         panic!("panic-text");
     }
 
