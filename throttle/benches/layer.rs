@@ -17,7 +17,7 @@ use std::task::{Context, Poll, Waker};
 
 use clock::Standing;
 use criterion::{Criterion, criterion_group, criterion_main};
-use http::{HeaderName, Request, Response};
+use http::{Request, Response};
 use throttle::layer::{By, Limits, Plans};
 use throttle::{Clock, Leases, MemoryStore, Plan, PlanId, SystemClock, Throttle};
 use tower::{Layer, Service, service_fn};

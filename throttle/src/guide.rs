@@ -35,7 +35,7 @@
 //! c₁ + … + cₖ <= b + (nₖ − n₁)/T. Of two readings whose writes commit within w of each other,
 //! one is later than the other by at most w + S. A refund takes out no more than what is
 //! still waiting to be served in front of its own mark: `tat` is then no earlier than if that
-//! part had never been charged ([`Receipt`](crate::bucket::Receipt)).
+//! part had never been charged ([`Receipt`](crate::Receipt)).
 //!
 //! A write can't compute a maximum and condition on it at once, so there are two forms: *idle*
 //! (`tat <= n`, sets n + cT) and *busy* (`n < tat <= n + (b − c)T`, adds cT). Their conditions

@@ -10,6 +10,7 @@ mod failure;
 mod failure_policy;
 pub mod guide;
 mod hint;
+#[cfg(feature = "dynamodb")]
 mod key_lookup;
 mod known;
 #[cfg(feature = "layer")]
@@ -38,6 +39,7 @@ pub use counts::Counts;
 pub use decision::Decision;
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use failure_policy::{FailurePolicy, Share, ShareError};
+#[cfg(feature = "dynamodb")]
 pub use key_lookup::{ApiKey, KeyLookup};
 pub use lease::Leases;
 pub use limit::{Limit, Standing};
@@ -49,6 +51,7 @@ pub use plan::{
 };
 pub use rate::{Rate, RateError};
 pub use request::Request;
+#[cfg(feature = "dynamodb")]
 pub use store::dynamo::{BucketRecord, Buckets, DynamoStore, GrantError, Plans};
 pub use store::memory::MemoryStore;
 pub use store::{Consumed, Store};

@@ -1,5 +1,6 @@
 //! Where buckets and plans are kept.
 
+#[cfg(feature = "dynamodb")]
 pub mod dynamo;
 pub mod memory;
 

@@ -389,6 +389,8 @@ impl Counting {
     }
 }
 
+impl throttle::internal::Sealed for Counting {}
+
 impl Store for Counting {
     async fn plan(
         &self,
@@ -401,8 +403,8 @@ impl Store for Counting {
     async fn write(
         &self,
         subject: &Subject,
-        write: &throttle::bucket::Write,
-    ) -> Result<throttle::store::Answer, throttle::StoreError> {
+        write: &throttle::internal::Write,
+    ) -> Result<throttle::internal::Answer, throttle::StoreError> {
         self.memory.write(subject, write).await
     }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use super::Authorizer;
-use crate::clock::Clock;
 use crate::failure::StoreError;
+#[cfg(feature = "dynamodb")]
 use crate::key_lookup::KeyLookup;
 use crate::name::{PlanId, Subject};
 
@@ -66,8 +66,9 @@ impl Plans {
     }
 
     /// Uses the plan that the table assigns to a subject; the default if it assigns none.
+    #[cfg(feature = "dynamodb")]
     #[must_use]
-    pub fn assigned<C: Clock>(lookup: Arc<KeyLookup<C>>, default: PlanId) -> Self {
+    pub fn assigned<C: crate::Clock>(lookup: Arc<KeyLookup<C>>, default: PlanId) -> Self {
         let look_up = move |subject: Subject| {
             let lookup = Arc::clone(&lookup);
             async move { lookup.plan_of(&subject).await }
