@@ -1,8 +1,8 @@
 //! Where buckets and plans are kept.
 
 #[cfg(feature = "dynamodb")]
-pub mod dynamo;
-pub mod memory;
+pub(crate) mod dynamo;
+pub(crate) mod memory;
 
 use std::future::Future;
 use std::sync::Arc;
