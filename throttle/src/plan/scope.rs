@@ -1,6 +1,6 @@
-//! The rates of a plan, told apart.
+//! The identity of each rate of a plan.
 
-/// Which rate of a plan: the plan's own, or a method's.
+/// A rate of a plan: the plan's own, or a method's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// The plan's own rate.
