@@ -105,7 +105,8 @@ impl<'a> Reader<'a> {
         check_text(text, max).map_err(|error| self.damage(name, error.to_string()))
     }
 
-    /// A problem with an attribute.
+    /// Makes the error of an attribute.
+    #[must_use]
     pub fn damage(self, name: &str, problem: impl Into<String>) -> Damage {
         Damage { item: self.kind, attribute: name.to_owned(), problem: problem.into() }
     }

@@ -30,7 +30,7 @@ pub enum GrantError {
     /// The id is invalid.
     #[error("the grant's id {0}")]
     Id(#[source] TextError),
-    /// The grants of the period would be more than [`MAX_GRANTED`].
+    /// The grants of the period would be more than the largest quota.
     #[error("at most {MAX_GRANTED} can be granted for one period, and less is left of it")]
     TooMuch,
     /// The table is unavailable, or the bucket is damaged.
