@@ -56,7 +56,7 @@ fn layer(criterion: &mut Criterion) {
     let mut limited = limits.layer(bare);
     criterion.bench_function("bare", |bencher| bencher.iter(|| call(&mut bare)));
     criterion.bench_function("layer", |bencher| bencher.iter(|| call(&mut limited)));
-    let counts = throttle.counts();
+    let counts = throttle.stats();
     assert!(counts.leased * 10 > counts.allowed * 9, "{counts:?}");
     println!("{counts:?}");
 }

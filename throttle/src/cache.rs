@@ -1,38 +1,30 @@
-//! Answers of the table, kept for a stated time.
+//! Look-up cache for items of the table.
 
-use std::any::Any;
 use std::fmt::{self, Debug};
 use std::future::Future;
-use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use moka::ops::compute::Op;
 
 use crate::clock::Moment;
-use crate::failure::{Damage, StoreError};
 
 /// Look-up cache: keeps each answer, also that nothing was found, for a stated time.
 ///
 /// If several callers ask for the same name at once, one fetches and the others wait for it. All of
-/// them get its error; an error is not cached. The cache is bounded and evicts the least recently
-/// used entry. Ages are by both clocks: see [`Moment`].
+/// them get its error; an error is not cached. The cache is bounded. A full cache may drop any entry
+/// at once, which costs a fetch. Ages are by both clocks: see [`Moment`].
 ///
 /// Names are bytes: a subject's text, a key's digest.
 pub struct Cache<V> {
-    kept: moka::future::Cache<Vec<u8>, Kept>,
+    cached: moka::future::Cache<Vec<u8>, Cached<V>>,
     keep: Duration,
-    values: PhantomData<fn() -> V>,
 }
 
-/// A value, and the moment it was asked for.
-///
-/// Of any kind, so that all caches are made of the same code: moka's is a tenth of a megabyte for
-/// each type that it keeps, and a Lambda that is larger starts later.
+/// A value, and the moment of the look-up.
 #[derive(Clone)]
-struct Kept {
-    value: Arc<dyn Any + Send + Sync>,
+struct Cached<V> {
+    value: V,
     asked: Moment,
 }
 
@@ -40,13 +32,13 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
     /// Keeps at most `capacity` values, each for at most `keep`.
     #[must_use]
     pub fn new(capacity: u64, keep: Duration) -> Self {
-        Self { kept: moka::future::Cache::new(capacity), keep, values: PhantomData }
+        Self { cached: moka::future::Cache::new(capacity), keep }
     }
 
     /// Returns the cached value of this name, or fetches it.
     ///
     /// # Errors
-    /// What the fetch says.
+    /// The error of the fetch.
     pub async fn get<E>(
         &self,
         name: impl AsRef<[u8]>,
@@ -54,28 +46,27 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
         fetch: impl Future<Output = Result<V, E>> + Send,
     ) -> Result<V, E>
     where
-        E: Clone + From<StoreError> + Send + Sync + 'static,
+        E: Clone + Send + Sync + 'static,
     {
         let name = name.as_ref();
-        if let Some(value) = self.young(name, now).await {
-            return Ok(value);
+        let cached = self.cached.get(name).await;
+        if let Some(cached) = cached.filter(|cached| self.is_young(cached, now)) {
+            return Ok(cached.value);
         }
-        self.forget(name, &|kept| !self.is_young(kept, now)).await;
-        // In a box, so that moka's code is the same whatever is fetched.
-        let fetch: Pin<Box<dyn Future<Output = Result<Kept, E>> + Send>> =
-            Box::pin(async { Ok(Kept { value: Arc::new(fetch.await?), asked: now }) });
-        let kept = self.kept.try_get_with_by_ref(name, fetch).await;
-        let kept = kept.map_err(|error: Arc<E>| E::clone(&error))?;
-        kept.value().ok_or_else(|| E::from(StoreError::from(another_kind())))
+        self.forget(name, |cached| !self.is_young(cached, now)).await;
+        // Boxed, so that moka's code is compiled once for all fetches.
+        let fetch = Box::pin(async { Ok(Cached { value: fetch.await?, asked: now }) });
+        let cached = self.cached.try_get_with_by_ref(name, fetch).await;
+        cached.map(|cached| cached.value).map_err(|error: Arc<E>| E::clone(&error))
     }
 
-    /// Like `get`, but a kept value that is `stale` is fetched again, however young it is.
+    /// Returns the cached value of this name unless it is `stale`, or fetches it.
     ///
-    /// For one who has learnt that there is a newer one. A fetch that was under way already may
-    /// bring the old value once more: then it is fetched a second time, and not a third.
+    /// For callers that know of a newer value. A fetch under way may bring the old value once more:
+    /// then it is fetched a second time, but not a third.
     ///
     /// # Errors
-    /// What the fetch says.
+    /// The error of the fetch.
     pub async fn again<E, F>(
         &self,
         name: impl AsRef<[u8]>,
@@ -84,54 +75,32 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
         fetch: impl Fn() -> F,
     ) -> Result<V, E>
     where
-        E: Clone + From<StoreError> + Send + Sync + 'static,
+        E: Clone + Send + Sync + 'static,
         F: Future<Output = Result<V, E>> + Send,
     {
         let name = name.as_ref();
-        let outdated = |kept: &Kept| kept.value().is_none_or(|value| stale(&value));
-        self.forget(name, &outdated).await;
+        self.forget(name, |cached| stale(&cached.value)).await;
         let value = self.get(name, now, fetch()).await?;
         if !stale(&value) {
             return Ok(value);
         }
-        self.forget(name, &outdated).await;
+        self.forget(name, |cached| stale(&cached.value)).await;
         self.get(name, now, fetch()).await
     }
 
-    /// The value of this name, if it is kept and not too old.
-    async fn young(&self, name: &[u8], now: Moment) -> Option<V> {
-        self.kept.get(name).await.filter(|kept| self.is_young(kept, now))?.value()
+    fn is_young(&self, cached: &Cached<V>, now: Moment) -> bool {
+        now.since(cached.asked) < self.keep
     }
 
-    fn is_young(&self, kept: &Kept, now: Moment) -> bool {
-        now.since(kept.asked) < self.keep
-    }
-
-    /// Removes an entry where it is stale: not one that another task has just fetched.
-    async fn forget(&self, name: &[u8], stale: &(dyn Fn(&Kept) -> bool + Sync)) {
-        let entry = self.kept.entry_by_ref(name);
+    /// Removes a stale entry, but not one that another task has just fetched.
+    async fn forget(&self, name: &[u8], stale: impl Fn(&Cached<V>) -> bool) {
+        let entry = self.cached.entry_by_ref(name);
         let _ = entry
             .and_compute_with(|entry| {
                 let stale = entry.is_some_and(|entry| stale(entry.value()));
                 std::future::ready(if stale { Op::Remove } else { Op::Nop })
             })
             .await;
-    }
-}
-
-impl Kept {
-    /// The value, as a cache of this kind of value has put it in.
-    fn value<V: Clone + 'static>(&self) -> Option<V> {
-        self.value.downcast_ref().cloned()
-    }
-}
-
-/// A cache holds values of its one kind alone, so that nobody sees this.
-fn another_kind() -> Damage {
-    Damage {
-        item: "cached",
-        attribute: "value".to_owned(),
-        problem: "is of another kind".to_owned(),
     }
 }
 
@@ -149,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, ManualClock};
-    use crate::failure::Failure;
+    use crate::failure::{Failure, StoreError};
 
     const BROKEN: Failure = Failure::Outage;
 

@@ -4,38 +4,36 @@ mod breaker;
 mod bucket;
 mod cache;
 mod clock;
-mod counts;
 mod decision;
 mod failure;
 mod failure_policy;
+mod form_predictor;
 pub mod guide;
-mod hint;
 #[cfg(feature = "dynamodb")]
 mod key_lookup;
-mod known;
 #[cfg(feature = "layer")]
 pub mod layer;
 mod lease;
 mod limit;
-mod local;
+mod local_fallback;
 mod lock;
 mod name;
 mod period;
 mod plan;
+mod plan_cache;
 mod rate;
+mod receipt;
+mod recent;
 mod request;
+mod stats;
 mod steady;
 mod store;
-mod subjects;
-mod tag;
 pub mod testing;
 mod throttle;
 mod usage;
 
-pub use bucket::Receipt;
 pub use cache::Cache;
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
-pub use counts::Counts;
 pub use decision::Decision;
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use failure_policy::{FailurePolicy, Share, ShareError};
@@ -50,7 +48,9 @@ pub use plan::{
     Throttling,
 };
 pub use rate::{Rate, RateError};
+pub use receipt::Receipt;
 pub use request::Request;
+pub use stats::Stats;
 #[cfg(feature = "dynamodb")]
 pub use store::dynamo::{BucketRecord, Buckets, DynamoStore, GrantError, Plans};
 pub use store::memory::MemoryStore;
@@ -62,7 +62,7 @@ pub use usage::{History, Usage, UsageError};
 #[doc(hidden)]
 pub mod internal {
     pub use crate::bucket::{
-        Charge, Count, Counter, Few, Form, Forms, Meter, Move, Scope, Stamp, State, Step, To, When,
+        Charge, Count, Counter, Form, Forms, Meter, Move, Scope, Stamp, State, Step, To, When,
         Write,
     };
     pub use crate::plan::MethodRate;

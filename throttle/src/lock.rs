@@ -1,61 +1,21 @@
-//! Changing a value that tasks share, and nothing else.
+//! The mutex of everything that tasks share: the standard library's, or shuttle's in model tests.
+//!
+//! Shuttle runs a test under every interleaving of its threads. It takes the place of the standard
+//! mutex in `throttle`'s unit tests under `--cfg shuttle`:
+//!
+//! ```text
+//! RUSTFLAGS="--cfg shuttle" cargo test -p throttle --lib model
+//! ```
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
-/// A value that one task at a time may change, for as long as a closure runs.
-///
-/// Nothing is awaited with it in hand. A trait, so that a model of the threads can take the
-/// mutex's place in a test and try every order in which they may run.
-pub(crate) trait Lock<T>: Send + Sync {
-    /// Wraps a value.
-    fn guarding(value: T) -> Self;
+#[cfg(all(test, shuttle))]
+pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+#[cfg(not(all(test, shuttle)))]
+pub(crate) use std::sync::{Mutex, MutexGuard};
 
-    /// Runs `change` on the value, alone.
-    fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R;
-}
-
-impl<T: Send> Lock<T> for Mutex<T> {
-    fn guarding(value: T) -> Self {
-        Self::new(value)
-    }
-
-    fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
-        // What is guarded here has no state between two assignments that can't be lived with.
-        change(&mut self.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod model {
-    //! Locks for running under shuttle, which tries the orders that threads may run in.
-
-    use super::{Lock, PoisonError};
-
-    impl<T: Send> Lock<T> for shuttle::sync::Mutex<T> {
-        fn guarding(value: T) -> Self {
-            Self::new(value)
-        }
-
-        fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
-            change(&mut self.lock().unwrap_or_else(PoisonError::into_inner))
-        }
-    }
-
-    /// A lock that doesn't: it looks, lets go, and writes what it made of what it had seen.
-    ///
-    /// Whatever a model promises must break with it, or the model proves nothing.
-    pub(crate) struct Torn<T>(shuttle::sync::Mutex<T>);
-
-    impl<T: Clone + Send> Lock<T> for Torn<T> {
-        fn guarding(value: T) -> Self {
-            Self(Lock::guarding(value))
-        }
-
-        fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
-            let mut seen = self.0.with(|value| value.clone());
-            let result = change(&mut seen);
-            self.0.with(|value| *value = seen);
-            result
-        }
-    }
+/// Locks a value. The guard is not `Send`, so no task can hold it while it awaits.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic leaves none of these values in a state that later readers could not use.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

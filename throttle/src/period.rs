@@ -1,6 +1,5 @@
 //! The calendar periods of quotas, all in UTC.
 
-use std::cell::Cell;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 
-/// How often a quota starts afresh: API Gateway's three periods.
+/// The period of a quota: one of API Gateway's three.
 ///
 /// Days start at midnight UTC, weeks on Monday, months on the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,7 +23,7 @@ pub enum Period {
     Month,
 }
 
-/// Where the use of one particular period is counted.
+/// The counter of one particular period.
 ///
 /// As an attribute: `d20261121`, `w2026-47` or `m202611`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,10 +33,10 @@ pub struct Counter {
     number: u32,
 }
 
-/// One particular period: its counter, and from when to when it lasts.
+/// One particular period: its counter, its start and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Where its use is counted.
+    /// The counter of its use.
     pub counter: Counter,
     /// The first moment inside.
     pub start: Timestamp,
@@ -46,7 +45,7 @@ pub struct Window {
 }
 
 impl Counter {
-    /// Reads an attribute's name; none if it was not written by [`Display`].
+    /// Reads an attribute's name; `None` if it was not written by [`Display`].
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let (period, digits) = match name.split_at_checked(1)? {
@@ -59,7 +58,7 @@ impl Counter {
         (counter.to_string() == name).then_some(counter)
     }
 
-    /// Which kind of period it is.
+    /// The kind of period.
     #[must_use]
     pub fn period(self) -> Period {
         self.period
@@ -98,71 +97,10 @@ impl Display for Counter {
 }
 
 impl Window {
-    /// Whether `moment` is inside.
+    /// Returns true if `moment` is inside.
     #[must_use]
     pub fn contains(&self, moment: Timestamp) -> bool {
         self.start <= moment && moment < self.end
-    }
-}
-
-/// What a decision asks of the calendar: the periods that a day is in.
-///
-/// They are the same from one midnight to the next, so each thread works them out once a day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Today {
-    from: Timestamp,
-    to: Timestamp,
-    day: Current,
-    week: Current,
-    month: Current,
-}
-
-/// A period that lasts, and the ones before it that matter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Current {
-    pub(crate) window: Window,
-    /// The counter of the period before, which a clock that is behind still counts in.
-    pub(crate) before: Counter,
-    /// The oldest counter of the history.
-    pub(crate) oldest: Counter,
-}
-
-thread_local! {
-    /// The day that was asked for last.
-    static LAST: Cell<Option<Today>> = const { Cell::new(None) };
-}
-
-impl Today {
-    /// The day that `now` is in.
-    pub(crate) fn at(now: Timestamp) -> Self {
-        match LAST.get() {
-            Some(today) if today.from <= now && now < today.to => today,
-            _ => {
-                let today = Self::worked_out(now);
-                LAST.set(Some(today));
-                today
-            }
-        }
-    }
-
-    /// The period of a kind that the day is in.
-    pub(crate) fn of(&self, period: Period) -> &Current {
-        match period {
-            Period::Day => &self.day,
-            Period::Week => &self.week,
-            Period::Month => &self.month,
-        }
-    }
-
-    fn worked_out(now: Timestamp) -> Self {
-        let current = |period: Period| Current {
-            window: period.window(now),
-            before: period.back(now, 1),
-            oldest: period.oldest(now),
-        };
-        let day = current(Period::Day);
-        let Window { start: from, end: to, .. } = day.window;
-        Self { from, to, day, week: current(Period::Week), month: current(Period::Month) }
     }
 }
 
@@ -194,7 +132,12 @@ impl Period {
         self.back(now, if self == Self::Day { 31 } else { 12 })
     }
 
-    /// The counter of the period that is so many before the current one.
+    /// The counter of the previous period, which a clock that is behind still counts in.
+    pub(crate) fn previous(self, now: Timestamp) -> Counter {
+        self.back(now, 1)
+    }
+
+    /// The counter this many periods before the current one.
     fn back(self, now: Timestamp, periods: i32) -> Counter {
         let today = date(now);
         self.counter(match self {
@@ -332,33 +275,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&Period::Week).unwrap(), r#""WEEK""#);
     }
 
-    /// Nanoseconds since midnight, often the first or the last.
-    fn time_of_day() -> impl Strategy<Value = u64> {
-        const DAY: u64 = 86_400_000_000_000;
-        prop_oneof![Just(0), Just(DAY - 1), 0..DAY]
-    }
-
     proptest! {
-        #[test]
-        fn a_day_is_worked_out_once_and_right(
-            moments in prop::collection::vec((0..3u64, time_of_day()), 1..20),
-        ) {
-            // The last of three days begins another week, month and year.
-            let first = midnight(Date::constant(2028, 12, 30));
-            for (days, nanos) in moments {
-                let since = Duration::from_secs(days * 86_400) + Duration::from_nanos(nanos);
-                let now = first.saturating_add(since);
-                let today = Today::at(now);
-                for period in [Period::Day, Period::Week, Period::Month] {
-                    let current = today.of(period);
-                    prop_assert_eq!(current.window, period.window(now));
-                    prop_assert_eq!(current.oldest, period.oldest(now));
-                    let before = current.window.start.saturating_sub(Duration::from_nanos(1));
-                    prop_assert_eq!(current.before, period.window(before).counter);
-                }
-            }
-        }
-
         #[test]
         fn periods_tile_the_time(nanos in 0..=u64::MAX / 2) {
             let now = Timestamp::from_nanos(nanos);
@@ -367,6 +284,9 @@ mod tests {
                 prop_assert!(window.start < window.end);
                 // The first week began before the epoch, where timestamps begin.
                 prop_assert!(window.contains(now));
+                if let Some(before) = window.start.checked_sub(Duration::from_nanos(1)) {
+                    prop_assert_eq!(period.previous(now), period.window(before).counter);
+                }
                 let next = period.window(window.end);
                 prop_assert_eq!(next.start, window.end);
                 prop_assert_ne!(next.counter, window.counter);

@@ -2,12 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use crate::bucket::{Charge, Scope};
-use crate::clock::Timestamp;
-use crate::lease::Want;
 use crate::name::{PlanId, Subject};
-use crate::plan::MethodRate;
-use crate::plan::PlanRecord;
+use crate::plan::{MethodRate, PlanRecord, Scope};
 
 /// One request, to be decided and counted.
 #[derive(Clone, Copy, Debug)]
@@ -61,18 +57,5 @@ impl<'a> Request<'a> {
 
     pub(crate) fn scope(&self, record: &PlanRecord) -> Scope {
         self.method_rate(record).map_or(Scope::Plan, |method| method.scope)
-    }
-
-    #[inline]
-    pub(crate) fn charge(&self, record: &PlanRecord, now: Timestamp) -> Charge {
-        let charge = Charge::new(record, self.cost, now);
-        match self.method_rate(record) {
-            Some(method) => charge.method(method),
-            None => charge,
-        }
-    }
-
-    pub(crate) fn want(&self, scope: Scope) -> Want<'a> {
-        Want { subject: self.subject, plan: self.plan, scope, cost: self.cost }
     }
 }

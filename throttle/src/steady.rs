@@ -1,16 +1,16 @@
-//! The clock of buckets that one process keeps for itself.
+//! The clock of buckets that one process does not share.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::lock::Lock;
+use crate::clock::{Clock, Timestamp};
+use crate::lock::{Mutex, lock};
 
-/// The wall clock without its steps back: no bucket must owe the hour that a clock is set back.
+/// The wall clock without its steps back, so that a clock set back adds no debt to buckets.
 ///
-/// It goes by the monotonic clock, which nobody sets. That clock may stand still while a process is
-/// frozen or a machine sleeps. So if the wall clock has gone a second or more further, the wall
+/// It follows the monotonic clock, which nobody sets. That clock may stand still while a process is
+/// frozen or a machine sleeps. So if the wall clock has advanced a second or more further, the wall
 /// clock counts. A wall clock that is set forward looks the same: buckets refill early, once.
 #[derive(Debug, Default)]
 pub struct Steady {
@@ -35,23 +35,38 @@ impl Steady {
         Self { base: Mutex::default(), latest }
     }
 
-    /// Returns the moment for readings of both clocks. The first is the wall clock's.
-    pub(crate) fn moment(&self, wall: Timestamp, monotonic: Duration) -> Timestamp {
-        let moment = self.base.with(|base| {
-            let moment = wall.max(self.latest.get());
-            let base = base.get_or_insert(Base { wall, monotonic, moment });
-            let ran = monotonic.saturating_sub(base.monotonic);
-            let moment = base.moment.saturating_add(ran);
-            let expected = base.wall.saturating_add(ran);
-            let (ahead, behind) =
-                (wall.saturating_since(expected), expected.saturating_since(wall));
-            if ahead < STEP && behind < STEP {
-                return moment;
+    /// Returns the moment of this clock.
+    ///
+    /// A thread may stall between the readings of the two clocks. Such a pair would look like a
+    /// step of the wall clock, so they are read again.
+    pub(crate) fn moment(&self, clock: &impl Clock) -> Timestamp {
+        let mut before = clock.monotonic();
+        let (mut wall, mut after) = (clock.now(), clock.monotonic());
+        for _ in 0..MAX_STALLS {
+            if after.saturating_sub(before) < STEP / 2 {
+                break;
             }
-            let moment = if ahead >= STEP { moment.saturating_add(ahead) } else { moment };
+            before = after;
+            (wall, after) = (clock.now(), clock.monotonic());
+        }
+        self.at(wall, after)
+    }
+
+    /// Returns the moment for readings of both clocks. The first moment is the wall clock's.
+    fn at(&self, wall: Timestamp, monotonic: Duration) -> Timestamp {
+        let mut base = lock(&self.base);
+        let start = Base { wall, monotonic, moment: wall.max(self.latest.get()) };
+        let base = base.get_or_insert(start);
+        let ran = monotonic.saturating_sub(base.monotonic);
+        let expected = base.wall.saturating_add(ran);
+        let (ahead, behind) = (wall.saturating_since(expected), expected.saturating_since(wall));
+        let mut moment = base.moment.saturating_add(ran);
+        if ahead >= STEP {
+            moment = moment.saturating_add(ahead);
+        }
+        if ahead >= STEP || behind >= STEP {
             *base = Base { wall, monotonic, moment };
-            moment
-        });
+        }
         let latest = self.latest.0.fetch_max(moment.as_nanos(), Ordering::Relaxed);
         moment.max(Timestamp::from_nanos(latest))
     }
@@ -64,11 +79,14 @@ impl Latest {
     }
 }
 
-/// Less may be the time between the two readings.
+/// A smaller difference may be the time between two readings.
 const STEP: Duration = Duration::from_secs(1);
+const MAX_STALLS: u32 = 3;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
 
     /// Seconds of the steady clock for readings of the wall clock and the monotonic one.
@@ -77,7 +95,7 @@ mod tests {
         let moment = |(wall, monotonic): &(u64, u64)| {
             let millis = Duration::from_millis;
             let wall = Timestamp::EPOCH.saturating_add(millis(*wall));
-            steady.moment(wall, millis(*monotonic)).as_nanos() / 1_000_000
+            steady.at(wall, millis(*monotonic)).as_nanos() / 1_000_000
         };
         readings.iter().map(moment).collect()
     }
@@ -106,10 +124,46 @@ mod tests {
     fn clocks_of_one_store_agree() {
         let (latest, secs) = (Latest::default(), Timestamp::from_secs);
         let (first, second) = (Steady::new(latest.clone()), Steady::new(latest));
-        assert_eq!(first.moment(secs(9_000), Duration::ZERO), secs(9_000));
-        assert_eq!(second.moment(secs(5_400), Duration::from_secs(70)), secs(9_000));
-        assert_eq!(second.moment(secs(5_401), Duration::from_secs(71)), secs(9_001));
-        assert_eq!(first.moment(secs(5_400), Duration::ZERO), secs(9_001));
+        assert_eq!(first.at(secs(9_000), Duration::ZERO), secs(9_000));
+        assert_eq!(second.at(secs(5_400), Duration::from_secs(70)), secs(9_000));
+        assert_eq!(second.at(secs(5_401), Duration::from_secs(71)), secs(9_001));
+        assert_eq!(first.at(secs(5_400), Duration::ZERO), secs(9_001));
+    }
+
+    /// The machine's clocks for a thread that stalls for two seconds now and then.
+    struct Stalling(std::sync::Mutex<(Duration, VecDeque<u64>)>);
+
+    impl Stalling {
+        fn time(&self) -> Duration {
+            let (time, stalls) = &mut *self.0.lock().unwrap();
+            *time += Duration::from_secs(stalls.pop_front().unwrap_or_default());
+            *time
+        }
+    }
+
+    impl Clock for Stalling {
+        fn now(&self) -> Timestamp {
+            Timestamp::EPOCH.saturating_add(self.time())
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.time()
+        }
+    }
+
+    #[test]
+    fn a_thread_that_stalls_between_the_readings_gains_no_time() {
+        for stalls in
+            [[0, 2, 0, 0, 0, 0], [0, 0, 2, 0, 0, 0], [0, 0, 0, 0, 2, 0], [0, 2, 0, 0, 0, 2]]
+        {
+            let clock = Stalling(std::sync::Mutex::new((Duration::ZERO, stalls.into())));
+            let steady = Steady::default();
+            for _ in 0..5 {
+                let moment = steady.moment(&clock);
+                assert!(moment <= clock.now(), "{stalls:?}");
+            }
+            assert_eq!(steady.moment(&clock), clock.now(), "{stalls:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where buckets and plans are kept.
+//! Stores of buckets and plans.
 
 #[cfg(feature = "dynamodb")]
 pub(crate) mod dynamo;
@@ -6,7 +6,6 @@ pub(crate) mod memory;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::bucket::{State, Write};
 use crate::failure::StoreError;
@@ -14,28 +13,26 @@ use crate::name::{PlanId, Subject};
 use crate::plan::PlanRecord;
 pub use crate::steady::Steady;
 
-/// Keeps buckets and plans for any number of instances that share it.
+/// A store of buckets and plans, shared by any number of instances.
 ///
 /// Sealed: only this workspace implements it.
 ///
-/// The contract, which the suite in `tests/contract/` checks of every store:
+/// The contract, which the suite in `tests/contract/` checks for every store:
 ///
-/// - `write` is atomic. Between looking at a subject's state and changing it, nobody else
-///   changes it.
-/// - `write` changes the state if, and only if, `write.applies(&state)` holds for the state that
-///   it finds, and then to what `write.apply(&mut state)` makes of it. A subject that was never
-///   written to has the default state.
-/// - Its answer tells at least `write.part(&state)`: everything but counters that the write
-///   doesn't ask about.
+/// - `write` is atomic: the state does not change between its condition and its update.
+/// - `write` changes the state if, and only if, `write.applies(&state)` holds, and then as
+///   `write.apply(&mut state)` does. A subject that was never written to has the default state.
+/// - Its answer holds at least `write.part(&state)`: everything except counters that the write
+///   does not count.
 /// - `Applied` means that the change is durable. An error means that it may or may not have
 ///   happened; it must be treated as charged.
-/// - `write` makes one call to whatever keeps the state. It repeats it once at most, only if a
-///   connection that was used before breaks before any byte of an answer, and counts it twice.
-/// - What can't be read as a state is an error, never an empty bucket.
-/// - `plan` tells what was put last: once a version has been told, no older one is.
-/// - A store doesn't read the time: it knows what a write holds.
+/// - `write` makes one call. It repeats the call once at most, only if a reused connection breaks
+///   before any byte of an answer, and counts it twice.
+/// - An unreadable state is an error, never an empty bucket.
+/// - `plan` returns the last version put: after a version, it never returns an older one.
+/// - A store does not read the time: it uses the moment in the write.
 pub trait Store: Sealed + Send + Sync + 'static {
-    /// Looks up a plan; none if there is no such plan.
+    /// Looks up a plan; `None` if there is no such plan.
     fn plan(
         &self,
         id: &PlanId,
@@ -48,34 +45,17 @@ pub trait Store: Sealed + Send + Sync + 'static {
         write: &Write,
     ) -> impl Future<Output = Result<Answer, StoreError>> + Send;
 
-    /// Whether buckets are in this process, and may be changed in place. Not unless a store says so.
+    /// Returns a clock for buckets that no other process shares; `None` if they may be shared.
     ///
-    /// Then a throttle without leases decides by [`change`](Self::change), and writes to refund or
-    /// to settle alone.
-    fn is_in_place(&self) -> bool {
-        false
-    }
-
-    /// Changes a subject's state in place, alone; none where that isn't allowed.
-    ///
-    /// It is atomic, like `write`, and writes may come in between two of them. What the closure
-    /// leaves in a state that has no stamp may be forgotten: nothing was written to it yet.
-    fn change<R>(&self, subject: &Subject, change: impl FnOnce(&mut State) -> R) -> Option<R> {
-        let _ = (subject, change);
-        None
-    }
-
-    /// Returns a clock for buckets that no other process shares; none if they may be shared.
-    ///
-    /// A throttle then goes by that, and not by the wall clock, which somebody may set.
+    /// A throttle then follows that clock, and not the wall clock, which somebody may set.
     fn steady(&self) -> Option<Steady> {
         None
     }
 
-    /// What was asked so far, and what it cost.
+    /// The calls so far, and their cost.
     fn consumed(&self) -> Consumed;
 
-    /// How many calls `write` made: each costs at least one write unit.
+    /// The number of calls of `write`: each costs at least one write unit.
     fn calls(&self) -> u64 {
         self.consumed().calls
     }
@@ -86,27 +66,27 @@ pub trait Sealed {}
 
 impl<S: Store> Sealed for Arc<S> {}
 
-/// What was asked of a store, and what it cost.
+/// The calls of a store, and their cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Consumed {
-    /// How many calls `write` made: one each, and one more where a connection broke.
+    /// Calls of `write`: one each, and one more if a connection broke.
     pub calls: u64,
-    /// How many of them were applied.
+    /// Calls that were applied.
     pub applied: u64,
-    /// How many of them found that the conditions don't hold.
+    /// Calls whose conditions did not hold.
     pub kept: u64,
-    /// How many of them had no answer that counts.
+    /// Calls that failed.
     pub failed: u64,
-    /// How many of them found an item that can't be trusted.
+    /// Calls that found a damaged item.
     pub damaged: u64,
-    /// The write units that they consumed, in thousandths of a unit.
+    /// The write units of all calls, in thousandths of a unit.
     ///
-    /// As DynamoDB tells; where it doesn't, which is when the conditions don't hold, one each.
+    /// DynamoDB does not report them if the conditions do not hold: then one unit each.
     pub milliunits: u64,
 }
 
-/// What a store found when it was asked to write.
+/// A store's answer to a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The conditions held; the state is the one afterwards.
@@ -124,14 +104,6 @@ impl<S: Store> Store for Arc<S> {
         S::write(self, subject, write).await
     }
 
-    fn is_in_place(&self) -> bool {
-        S::is_in_place(self)
-    }
-
-    fn change<R>(&self, subject: &Subject, change: impl FnOnce(&mut State) -> R) -> Option<R> {
-        S::change(self, subject, change)
-    }
-
     fn steady(&self) -> Option<Steady> {
         S::steady(self)
     }
@@ -141,37 +113,20 @@ impl<S: Store> Store for Arc<S> {
     }
 }
 
-/// The counts of a store, that many tasks add to.
-#[derive(Debug, Default)]
-pub(crate) struct Tolls {
-    applied: AtomicU64,
-    kept: AtomicU64,
-    failed: AtomicU64,
-    damaged: AtomicU64,
-    milliunits: AtomicU64,
-}
-
-impl Tolls {
+impl Consumed {
     /// Counts one call by its outcome.
-    pub(crate) fn count(&self, outcome: &Result<Answer, StoreError>, milliunits: u64) {
-        let counter = match outcome {
-            Ok(Answer::Applied(_)) => &self.applied,
-            Ok(Answer::Kept(_)) => &self.kept,
-            Err(StoreError::Failure(_)) => &self.failed,
-            Err(StoreError::Damaged(_)) => &self.damaged,
+    pub(crate) fn count(&mut self, outcome: &Result<Answer, StoreError>, milliunits: u64) {
+        let count = match outcome {
+            Ok(Answer::Applied(_)) => &mut self.applied,
+            Ok(Answer::Kept(_)) => &mut self.kept,
+            Err(StoreError::Failure(_)) => &mut self.failed,
+            Err(StoreError::Damaged(_)) => &mut self.damaged,
         };
-        counter.fetch_add(1, Ordering::Relaxed);
-        self.milliunits.fetch_add(milliunits, Ordering::Relaxed);
-    }
-
-    pub(crate) fn consumed(&self) -> Consumed {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (applied, kept) = (read(&self.applied), read(&self.kept));
-        let (failed, damaged) = (read(&self.failed), read(&self.damaged));
-        let calls = applied.saturating_add(kept).saturating_add(failed).saturating_add(damaged);
-        Consumed { calls, applied, kept, failed, damaged, milliunits: read(&self.milliunits) }
+        *count = count.saturating_add(1);
+        self.calls = self.calls.saturating_add(1);
+        self.milliunits = self.milliunits.saturating_add(milliunits);
     }
 }
 
-/// What a write of a small item costs.
+/// The cost of writing a small item, in thousandths of a unit.
 pub(crate) const ONE_UNIT: u64 = 1_000;

@@ -1,12 +1,12 @@
 //! A store that fails on demand, for tests of the code around a throttle.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bucket::Write;
 use crate::failure::{Failure, StoreError};
-use crate::lock::Lock;
+use crate::lock::{Mutex, lock};
 use crate::name::{PlanId, Subject};
 use crate::plan::PlanRecord;
 use crate::store::{Answer, Consumed, Sealed, Store};
@@ -79,36 +79,36 @@ impl<S> Faulty<S> {
 
     /// Adds a fault of one call to the queue of faults.
     pub fn fail_once(&self, fault: Fault) {
-        self.faults.with(|faults| faults.next.push_back(fault));
+        lock(&self.faults).next.push_back(fault);
     }
 
     /// Lets every call fail like this from now on, once the queue is empty.
     pub fn fail_with(&self, fault: Fault) {
-        self.faults.with(|faults| faults.lasting = Some(fault));
+        lock(&self.faults).lasting = Some(fault);
     }
 
     /// Ends all faults.
     pub fn recover(&self) {
-        self.faults.with(|faults| {
-            faults.next.clear();
-            faults.lasting = None;
-        });
+        let mut faults = lock(&self.faults);
+        faults.next.clear();
+        faults.lasting = None;
     }
 
     /// The number of calls so far, including failed ones and look-ups of plans.
     #[must_use]
     pub fn asked(&self) -> u64 {
-        self.faults.with(|faults| faults.asked)
+        lock(&self.faults).asked
     }
 
     async fn suffer<T>(
         &self,
         call: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        let fault = self.faults.with(|faults| {
+        let fault = {
+            let mut faults = lock(&self.faults);
             faults.asked = faults.asked.saturating_add(1);
             faults.next.pop_front().or(faults.lasting)
-        });
+        };
         let failure = match fault {
             None => return call.await,
             Some(Fault::Late(by)) => {

@@ -24,14 +24,9 @@ const CLOSED: [(&str, Limit); 4] = [
     ),
 ];
 
-/// Instances that decide in different ways: by writes, in place, by leases.
-fn instances(desk: &Desk) -> [Instance; 3] {
-    let clock = || desk.clock.clone();
-    [
-        desk.instance(),
-        Throttle::new(desk.store.clone().in_place(), clock()),
-        Throttle::new(desk.store.clone(), clock()).leases(Leases::adaptive()),
-    ]
+/// Instances that decide in different ways: without leases, and with them.
+fn instances(desk: &Desk) -> [Instance; 2] {
+    [desk.instance(), desk.instance().leases(Leases::adaptive())]
 }
 
 #[tokio::test]
@@ -61,8 +56,8 @@ async fn a_method_may_be_closed_alone_and_keeps_the_order_of_limits() {
         "apiStages": [{"apiId": "api", "stage": "prod", "throttle": {
             "/ServiceManager.svc/ANY": {"burstLimit": 0, "rateLimit": 0.0}}}]}"#;
     desk.put("plan", closed);
-    let [open, in_place, leases] = instances(&desk);
-    for instance in [&open, &in_place, &leases] {
+    let [open, leases] = instances(&desk);
+    for instance in [&open, &leases] {
         let refused = desk.call(instance, "plan", 9, "/ServiceManager.svc/GET").await;
         assert_eq!(refused.refused_by(), [Limit::Method]);
         assert_eq!(refused.retry_after(), None);
@@ -89,7 +84,6 @@ async fn a_closed_limit_is_the_tightest() {
     desk.put("plan", &format!("{{{quota}}}"));
     desk.charge(&desk.instance(), "plan", 1).await;
     desk.put("plan", &format!(r#"{{"throttle": {{"rateLimit": 0, "burstLimit": 9}}, {quota}}}"#));
-    // The instance in place sees the used quota, which has no room either.
     for instance in instances(&desk) {
         let refused = desk.decide(&instance, "plan", 1).await;
         assert_eq!((refused.limit(), refused.remaining()), (0, 0));
@@ -104,10 +98,8 @@ async fn granted_requests_do_not_open_a_quota_of_0() {
     desk.charge(&desk.instance(), "plan", 1).await;
     desk.put("plan", CLOSED[3].0);
     desk.advance(60_000_000_000);
-    let store = desk.store.clone().in_place();
-    let today = Period::Day.window(desk.clock.now()).counter;
-    store.change(&desk.subject, |state| state.counters.insert(today, -5));
-    let instance = Throttle::new(store, desk.clock.clone());
+    desk.store.grant(&desk.subject, Period::Day, 6, desk.clock.now());
+    let instance = desk.instance();
     let refused = desk.decide(&instance, "plan", 1).await;
     assert_eq!((refused.refused_by(), refused.retry_after()), (vec![Limit::Daily], None));
 }

@@ -231,7 +231,7 @@ impl Seen {
     }
 
     fn converted(&self) -> u64 {
-        self.instances.iter().map(|instance| instance.counts().converted).sum()
+        self.instances.iter().map(|instance| instance.stats().converted).sum()
     }
 
     /// One more request, at an instance that has seen the crowd.
@@ -385,7 +385,7 @@ async fn a_hot_key_is_refused_under_every_policy() {
             assert_eq!(refused.retry_after(), Some(Duration::from_secs(1)));
             assert!(!refused.is_degraded() && refused.plan() == &id);
         }
-        let counts = throttle.counts();
+        let counts = throttle.stats();
         assert_eq!((counts.refused, counts.failed, counts.degraded), (20, 0, 0));
         // Twenty in a row, and the table is still asked.
         store.recover();

@@ -243,7 +243,7 @@ async fn a_bucket_ahead_of_the_table_is_refused_until_it_is_repaired() {
         Err(ThrottleError::Damaged(damage)) => assert_eq!(damage.attribute(), "pv"),
         other => panic!("{other:?}"),
     }
-    assert_eq!(it.throttle.counts().failed, 1);
+    assert_eq!(it.throttle.stats().failed, 1);
     // It is deleted: nobody goes by what is remembered of it.
     let deleted = [Ok(Answer::Kept(State::default())), taken(1_000)];
     it.script.answers.lock().unwrap().extend(deleted);
@@ -258,7 +258,7 @@ async fn a_newer_bucket_makes_the_plan_be_looked_up_once() {
     let applied = State { stamp: Some(Stamp { plan: id(), version: 2 }), ..ahead(1_500) };
     it.script.answers.lock().unwrap().push_back(Ok(Answer::Applied(applied)));
     assert!(it.decide().await.unwrap().is_allowed());
-    assert_eq!((it.reads(), it.throttle.counts().refreshed), (2, 1));
+    assert_eq!((it.reads(), it.throttle.stats().refreshed), (2, 1));
     let tried = it.script.tried.lock().unwrap();
     assert!(tried.iter().all(|write| write.found.as_ref() == Some(&write.stamp)), "no write back");
 }
@@ -282,7 +282,7 @@ async fn what_is_remembered_for_longer_than_a_second_refuses_nothing() {
     assert!(!it.decide().await.unwrap().is_allowed());
     it.clock.advance(Duration::from_secs(1));
     assert!(!it.decide().await.unwrap().is_allowed());
-    assert_eq!((it.tried().len(), it.throttle.counts().remembered), (1, 1));
+    assert_eq!((it.tried().len(), it.throttle.stats().remembered), (1, 1));
     it.clock.advance(Duration::from_nanos(1));
     assert!(it.decide().await.unwrap().is_allowed());
     assert_eq!(it.tried(), [Form::Busy]);
@@ -294,7 +294,7 @@ async fn what_is_remembered_ages_while_the_monotonic_clock_stands_still() {
     assert!(!it.decide().await.unwrap().is_allowed());
     it.clock.advance_wall(Duration::from_secs(1));
     assert!(!it.decide().await.unwrap().is_allowed());
-    assert_eq!((it.tried().len(), it.throttle.counts().remembered), (1, 1));
+    assert_eq!((it.tried().len(), it.throttle.stats().remembered), (1, 1));
     it.clock.advance_wall(Duration::from_nanos(1));
     assert!(it.decide().await.unwrap().is_allowed());
     assert_eq!(it.tried(), [Form::Busy]);

@@ -96,7 +96,7 @@ async fn closed_unless_said() {
             it.store.fail_once(fault);
             assert_eq!(it.decide().await, failed(failure));
         }
-        assert_eq!(it.throttle.counts().degraded, 0);
+        assert_eq!(it.throttle.stats().degraded, 0);
     }
 }
 
@@ -121,7 +121,7 @@ async fn open_lets_through_and_says_so() {
         assert_eq!((decision.plan(), decision.standings()), (&it.plan, [].as_slice()));
         assert_eq!(decision.into_receipt(), None);
     }
-    assert_eq!(it.throttle.counts().degraded, 100);
+    assert_eq!(it.throttle.stats().degraded, 100);
     // Nothing of it was charged.
     it.store.recover();
     it.advance_secs(1);

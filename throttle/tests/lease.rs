@@ -138,13 +138,13 @@ async fn a_lease_ends_while_the_monotonic_clock_stands_still() {
     let it = Setting::new(&rate(10_000, 10_000));
     let throttle = it.leasing();
     it.run(&throttle, 500).await;
-    let (leased, calls) = (throttle.counts().leased, it.memory.calls());
-    assert!(it.run(&throttle, 10).await == 10 && throttle.counts().leased > leased, "there is one");
-    let (leased, frozen) = (throttle.counts().leased, it.memory.calls());
+    let (leased, calls) = (throttle.stats().leased, it.memory.calls());
+    assert!(it.run(&throttle, 10).await == 10 && throttle.stats().leased > leased, "there is one");
+    let (leased, frozen) = (throttle.stats().leased, it.memory.calls());
     assert!(frozen <= calls + 2);
     it.clock.advance_wall(Duration::from_millis(1_001));
     assert!(it.decide(&throttle).await.is_allowed());
-    assert_eq!((throttle.counts().leased, it.memory.calls()), (leased, frozen + 1));
+    assert_eq!((throttle.stats().leased, it.memory.calls()), (leased, frozen + 1));
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn they_are_off_unless_asked_for() {
     let throttle = it.instance();
     assert_eq!(it.run(&throttle, 500).await, 500);
     assert_eq!(it.memory.calls(), 500);
-    assert_eq!(throttle.counts().leased, 0);
+    assert_eq!(throttle.stats().leased, 0);
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn a_leased_decision_tells_at_least_what_is_left() {
         assert!(decision.is_allowed() && !decision.is_degraded());
         assert_eq!((decision.limit(), decision.remaining()), (1_000, 1_000 - n));
     }
-    let counts = throttle.counts();
+    let counts = throttle.stats();
     assert!(counts.leased > 200);
     assert_eq!((counts.allowed, counts.leased + it.memory.calls()), (300, 300));
     // Leased requests have no receipt, nor does the one that took the lease.
@@ -195,13 +195,13 @@ async fn the_end_of_a_quota_is_decided_one_by_one() {
     let throttle = it.leasing();
     // 64 · 8 = 512 are left for everybody.
     assert_eq!(it.run(&throttle, 1_400).await, 1_400);
-    let leased = throttle.counts().leased;
+    let leased = throttle.stats().leased;
     assert!(leased > 1_000);
     assert_eq!(it.run(&throttle, 200).await, 200);
-    let leased = throttle.counts().leased;
+    let leased = throttle.stats().leased;
     let calls = it.memory.calls();
     assert_eq!(it.run(&throttle, 300).await, 300);
-    assert_eq!((throttle.counts().leased, it.memory.calls()), (leased, calls + 300));
+    assert_eq!((throttle.stats().leased, it.memory.calls()), (leased, calls + 300));
     let other = it.instance();
     assert!(it.run(&other, 300).await >= 60, "the others find what is left");
 }
@@ -229,16 +229,16 @@ async fn no_token_outlives_its_period() {
     );
     let throttle = it.leasing();
     it.run(&throttle, 499).await;
-    let leased = throttle.counts().leased;
+    let leased = throttle.stats().leased;
     assert!(leased > 400);
     it.clock.set(midnight.saturating_sub(Duration::from_nanos(1)));
-    while throttle.counts().leased == leased {
+    while throttle.stats().leased == leased {
         it.decide(&throttle).await;
     }
-    let leased = throttle.counts().leased;
+    let leased = throttle.stats().leased;
     it.clock.advance(Duration::from_nanos(1));
     assert_eq!(it.decide(&throttle).await.remaining(), 99_999);
-    assert_eq!(throttle.counts().leased, leased);
+    assert_eq!(throttle.stats().leased, leased);
 }
 
 #[tokio::test]
@@ -265,7 +265,7 @@ async fn an_instance_that_learns_of_a_change_drops_what_it_holds() {
     let it = Setting::new(&rate(1_000, 1_000));
     let throttle = it.leasing();
     it.run(&throttle, 400).await;
-    let leased = throttle.counts().leased;
+    let leased = throttle.stats().leased;
     it.put(&rate(1_000, 500));
     // Another instance brings the bucket under the new version.
     it.decide(&it.instance()).await;
@@ -275,7 +275,7 @@ async fn an_instance_that_learns_of_a_change_drops_what_it_holds() {
         decision = it.decide(&throttle).await;
     }
     assert_eq!(decision.limit(), 500);
-    assert!(throttle.counts().leased < leased + 260);
+    assert!(throttle.stats().leased < leased + 260);
 }
 
 #[tokio::test]
@@ -294,12 +294,12 @@ async fn methods_have_leases_of_their_own() {
     }
     assert_eq!(admitted, 100);
     // A method without a rate of its own takes from the plan's lease.
-    let leased = throttle.counts().leased;
+    let leased = throttle.stats().leased;
     for _ in 0..40 {
         let request = it.request().method("api", "prod", "/b/GET");
         assert!(throttle.decide(&request).await.unwrap().is_allowed());
     }
-    assert!(throttle.counts().leased > leased + 30);
+    assert!(throttle.stats().leased > leased + 30);
 }
 
 #[tokio::test]
@@ -379,7 +379,7 @@ async fn what_is_remembered_never_refuses_for_a_lease() {
     let calls = it.memory.calls();
     clock.ahead.lock().unwrap().push_back(Duration::from_secs(400));
     assert!(throttle.decide(&it.request()).await.unwrap().is_allowed());
-    assert_eq!((it.memory.calls(), throttle.counts().remembered), (calls + 1, 0));
+    assert_eq!((it.memory.calls(), throttle.stats().remembered), (calls + 1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

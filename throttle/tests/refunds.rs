@@ -29,7 +29,7 @@ async fn a_refund_at_once_gives_all_of_it_back() {
     let decision = desk.decide(&instance, "plan", 8).await;
     let left: Vec<_> = decision.standings().iter().map(Standing::remaining).collect();
     assert_eq!(left, [0, 10, 20]);
-    assert_eq!(instance.counts().refunded, 1);
+    assert_eq!(instance.stats().refunded, 1);
 }
 
 #[tokio::test]

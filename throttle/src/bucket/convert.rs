@@ -1,13 +1,13 @@
-//! What becomes of a bucket when its subject's plan changes.
+//! The change of a bucket to another plan.
 //!
-//! What is owed is kept in tokens. A rate that made `tat` lie d nanoseconds ahead at T1 for a
+//! Debt is kept in tokens. A rate that made `tat` lie d nanoseconds ahead at T1 for a
 //! token is followed by one at T2 with `tat` ⌈d·T2/T1⌉ ahead, even if that is more than its
 //! burst: then nothing fits until enough has been paid back, at the new rate. What is owed under
 //! a rate that the new plan doesn't have stays as it is until it is paid, for another plan that
 //! has it. Counters belong to periods, not to plans, and stay.
 //!
 //! So no change makes the debt smaller in tokens, and plans that take turns admit no more than
-//! the largest of them would alone: see [`guest`](super::guest), which also says when a plan is
+//! the largest of them would alone: see [`next`](super::next), which also says when a plan is
 //! changed.
 //!
 //! The write is conditional on the very state that it was made from, and on that state's plan.
@@ -22,8 +22,6 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::time::Duration;
-
-use smallvec::SmallVec;
 
 use super::charge::{Refusal, Refusals};
 use super::write::MAX_COUNT;
@@ -104,10 +102,11 @@ impl Charge {
         }
         let mut write = Write {
             found: state.stamp.clone(),
+            stamp: self.stamp.clone(),
             moves: differences(state, &after),
             writes: Some(state.writes),
             changed: Some(now),
-            ..self.empty()
+            ..self.write(self.forms(&after))
         };
         if !fits {
             // Asked, so that the answer tells them, and not moved.
@@ -141,7 +140,7 @@ impl Charge {
 }
 
 /// The moves from one state to another, each on condition of what is there before.
-fn differences(before: &State, after: &State) -> SmallVec<[Move; 2]> {
+fn differences(before: &State, after: &State) -> Vec<Move> {
     let gone = before.tats.keys().filter(|meter| !after.tats.contains_key(meter)).copied();
     after
         .tats

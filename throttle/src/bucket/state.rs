@@ -1,125 +1,87 @@
 //! A subject's state, and the names of its parts.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::num::NonZeroU64;
 
-use smallvec::SmallVec;
-
-use super::Few;
-use super::past::{Past, removable};
 use crate::clock::Timestamp;
 use crate::name::PlanId;
 use crate::period::Counter;
 use crate::plan::Scope;
 
-/// What a store keeps for one subject.
+/// The state of one subject's bucket.
 ///
-/// What is not there counts as nothing used. Under one stamp everything only grows, but for
+/// A missing part counts as nothing used. Under one stamp everything only grows, except by
 /// refunds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// The plan that the last write was made under; none in an item that never was written.
     pub stamp: Option<Stamp>,
-    /// When each rate's bucket will be full again.
-    pub tats: Few<Meter, Timestamp>,
-    /// How much was used in each period; below zero where more was granted than used.
-    pub counters: Few<Counter, i64>,
-    /// How much was granted for each period, beside the quota; it is off the counter already.
-    pub granted: Few<Counter, u64>,
-    /// How many tokens refunds have given back in all. See [`Receipt`](super::Receipt).
+    /// The moment at which each rate's bucket is full again.
+    pub tats: BTreeMap<Meter, Timestamp>,
+    /// The use of each period; below zero if more was granted than used.
+    pub counters: BTreeMap<Counter, i64>,
+    /// The requests granted for each period, beside the quota; already subtracted from the counter.
+    pub granted: BTreeMap<Counter, u64>,
+    /// The tokens that refunds have given back in all. See [`Receipt`](crate::Receipt).
     pub returned: u64,
-    /// How many writes were applied to it in all.
+    /// The number of writes applied to it.
     pub writes: u64,
-    /// The moment of the last change of plan; no later change is taken for an earlier one.
+    /// The moment of the last change of plan; a later change is never dated before it.
     pub changed: Timestamp,
-    /// In an answer: counters of long ago that the next write may remove, oldest first.
-    pub past: SmallVec<[Counter; 2]>,
+    /// In an answer: old counters that the next write may remove, oldest first.
+    pub past: Vec<Counter>,
     /// In an answer: the size of the item in bytes; 0 if the store has no bound on it.
     pub size: u32,
 }
 
 /// A plan in one of its versions: the attribute `pv`, such as `3.free`.
 ///
-/// It is in the condition of each write, so that a write made under an older version, or
-/// under another plan, can't be taken for one under this.
+/// Each write has it in its condition, so a write under an older version or another plan cannot
+/// pass for one under this.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// The plan.
     pub plan: PlanId,
-    /// How many times it had been written.
+    /// The number of times that the plan had been written.
     pub version: u64,
 }
 
-/// Where a rate's `tat` is kept: by its scope, and by the time that one token takes.
+/// The name of a rate's `tat`: its scope, and the time per token.
 ///
 /// As an attribute: `t5f5e100` for a plan's rate of ten a second, `t5f5e100#0123456789ab` for
-/// a method's. Since the interval is in the name, what is owed under an older rate can be told
-/// in tokens from the item alone.
+/// a method's. The interval is in the name, so the item alone gives a debt under an older rate
+/// in tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Meter {
-    /// Which rate of the plan.
+    /// The rate of the plan.
     pub scope: Scope,
     /// Nanoseconds for one token.
     pub interval: NonZeroU64,
 }
 
 impl State {
-    /// When a rate's bucket will be full again; the epoch, if it never was used.
+    /// The moment at which a rate's bucket is full again; the epoch if it was never used.
     #[must_use]
     pub fn tat(&self, meter: Meter) -> Timestamp {
         self.tats.get(&meter).copied().unwrap_or_default()
     }
 
-    /// How much was granted for a period, beside the quota.
+    /// The requests granted for a period, beside the quota.
     #[must_use]
     pub fn granted(&self, counter: Counter) -> u64 {
         self.granted.get(&counter).copied().unwrap_or_default()
     }
 
-    /// How much of a period was used, less what was granted for it.
+    /// The use of a period, less the requests granted for it.
     #[must_use]
     pub fn used(&self, counter: Counter) -> i64 {
         self.counters.get(&counter).copied().unwrap_or_default()
     }
-
-    /// Removes a counter, and what was granted for its period.
-    pub(super) fn forget(&mut self, counter: Counter) {
-        self.counters.remove(&counter);
-        self.granted.remove(&counter);
-    }
-
-    /// The counters that may go.
-    pub(super) fn removable(&self, now: Timestamp) -> Past {
-        removable(self.counters.keys().map(|counter| (*counter, 0)), self.size, now)
-    }
-
-    /// The state with no other counters than these, as an answer tells it.
-    pub(super) fn part(
-        &self,
-        counters: impl Iterator<Item = Counter> + Clone,
-        now: Timestamp,
-    ) -> Self {
-        let known = |counter| self.counters.get(&counter).map(|used| (counter, *used));
-        let granted = |counter| self.granted.get(&counter).map(|sum| (counter, *sum));
-        let asked = counters.clone();
-        let others = self.counters.keys().copied();
-        let others = others.filter(|counter| !asked.clone().any(|it| it == *counter));
-        Self {
-            stamp: self.stamp.clone(),
-            tats: self.tats.clone(),
-            counters: counters.clone().filter_map(known).collect(),
-            granted: counters.filter_map(granted).collect(),
-            returned: self.returned,
-            writes: self.writes,
-            changed: self.changed,
-            past: removable(others.map(|counter| (counter, 0)), self.size, now),
-            size: self.size,
-        }
-    }
 }
 
 impl Stamp {
-    /// Reads an attribute; none if it was not written by [`Display`].
+    /// Reads an attribute; `None` if it was not written by [`Display`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (version, plan) = text.split_once('.')?;
@@ -128,13 +90,13 @@ impl Stamp {
         (stamp.to_string() == text).then_some(stamp)
     }
 
-    /// How long it is as text.
+    /// The length as text.
     pub(super) fn text_len(&self) -> usize {
         let digits = self.version.checked_ilog10().unwrap_or_default();
         self.plan.as_str().len().saturating_add(2).saturating_add(digits as usize)
     }
 
-    /// Whether this is the same plan in a later version.
+    /// Returns true if this is the same plan in a later version.
     #[must_use]
     pub fn supersedes(&self, other: &Self) -> bool {
         self.plan == other.plan && self.version > other.version
@@ -148,7 +110,7 @@ impl Display for Stamp {
 }
 
 impl Meter {
-    /// Reads an attribute's name; none if it was not written by [`Display`].
+    /// Reads an attribute's name; `None` if it was not written by [`Display`].
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let rest = name.strip_prefix('t')?;

@@ -1,10 +1,8 @@
-//! A conditional write: all that a store has to understand of a bucket.
+//! A conditional write: the only thing that a store must understand of a bucket.
 
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
-use super::{Counter, Meter, Stamp, State};
+use super::{Counter, Meter, Stamp, State, removable};
 use crate::clock::{NANOS_A_SECOND, Timestamp};
 
 /// Conditions on a subject's state, and the changes to make if all of them hold.
@@ -14,36 +12,36 @@ pub struct Write {
     pub found: Option<Stamp>,
     /// The stamp to leave.
     pub stamp: Stamp,
-    /// What to ask and to change of rates, at most one entry a meter.
-    pub moves: SmallVec<[Move; 2]>,
-    /// What to ask and to change of counters, at most one entry a counter.
-    pub counts: SmallVec<[Count; 2]>,
-    /// Counters to remove, whatever they show, and the grants for their periods.
-    pub forgotten: SmallVec<[Counter; 2]>,
-    /// How many tokens to note as returned, where the count so far is the first number.
+    /// Conditions and changes of rates, at most one entry per meter.
+    pub moves: Vec<Move>,
+    /// Conditions and changes of counters, at most one entry per counter.
+    pub counts: Vec<Count>,
+    /// Counters to remove, at any count, with the grants for their periods.
+    pub forgotten: Vec<Counter>,
+    /// The count of returned tokens so far, which is a condition, and the tokens to add to it.
     pub returned: Option<(u64, u64)>,
-    /// How many writes were applied before, where this one is for that very state.
+    /// The number of writes before this one, if it is for that very state.
     pub writes: Option<u64>,
-    /// When the plan was changed last before, where it must not have been changed since.
+    /// The moment of the last change of plan, if the plan must not have changed since.
     pub unchanged: Option<Timestamp>,
     /// The moment to note as that of a change of plan.
     pub changed: Option<Timestamp>,
-    /// The moment that it is made for. What a store tells of the past, it tells for this moment.
+    /// The moment of the write. A store reports old counters as of this moment.
     pub now: Timestamp,
 }
 
-/// What a write asks of a `tat`, and what it makes of it.
+/// A condition on a `tat`, and its change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Move {
-    /// Which one.
+    /// The rate.
     pub meter: Meter,
-    /// What must hold before.
+    /// The condition.
     pub when: When,
-    /// What it becomes.
+    /// The change.
     pub to: To,
 }
 
-/// What must hold of a `tat`.
+/// The condition on a `tat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// It isn't there.
@@ -56,7 +54,7 @@ pub enum When {
     Is(Timestamp),
 }
 
-/// What becomes of a `tat`.
+/// The change of a `tat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
     /// It stays.
@@ -71,25 +69,41 @@ pub enum To {
     Gone,
 }
 
-/// What a write asks of a counter, and what it adds to it.
+/// A condition on a counter, and the amount to add to it.
 ///
 /// A counter that isn't there shows 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// Which one.
+    /// The counter.
     pub counter: Counter,
     /// The least that it may show before.
     pub at_least: i64,
     /// The most that it may show before.
     pub at_most: i64,
-    /// How far it moves.
+    /// The amount to add.
     pub add: i64,
     /// The least that must have been granted for its period.
     pub granted: u64,
 }
 
 impl Write {
-    /// Whether it applies to this state: what a store's condition says.
+    /// A write that finds and leaves this stamp, and changes nothing else yet.
+    pub(super) fn new(stamp: &Stamp, now: Timestamp) -> Self {
+        Self {
+            found: Some(stamp.clone()),
+            stamp: stamp.clone(),
+            moves: Vec::new(),
+            counts: Vec::new(),
+            forgotten: Vec::new(),
+            returned: None,
+            writes: None,
+            unchanged: None,
+            changed: None,
+            now,
+        }
+    }
+
+    /// Returns true if it applies to this state: a store's condition.
     #[must_use]
     pub fn applies(&self, state: &State) -> bool {
         self.finds(state.stamp.as_ref())
@@ -100,11 +114,9 @@ impl Write {
             && self.unchanged.is_none_or(|changed| state.changed == changed)
     }
 
-    /// The state afterwards: what a store's update says.
+    /// Applies it to the state: a store's update.
     pub fn apply(&self, state: &mut State) {
-        if state.stamp.as_ref() != Some(&self.stamp) {
-            state.stamp = Some(self.stamp.clone());
-        }
+        state.stamp = Some(self.stamp.clone());
         for change in &self.moves {
             let tat = state.tat(change.meter);
             let tat = match change.to {
@@ -120,10 +132,12 @@ impl Write {
             state.tats.insert(change.meter, tat);
         }
         for count in &self.counts {
-            state.counters.update(count.counter, |used| *used = used.saturating_add(count.add));
+            let used = state.counters.entry(count.counter).or_default();
+            *used = used.saturating_add(count.add);
         }
         for counter in &self.forgotten {
-            state.forget(*counter);
+            state.counters.remove(counter);
+            state.granted.remove(counter);
         }
         if let Some((so_far, tokens)) = self.returned {
             state.returned = so_far.saturating_add(tokens);
@@ -138,12 +152,18 @@ impl Write {
         !gives && self.returned.is_none() && self.counts.iter().all(|count| count.add >= 0)
     }
 
-    /// The part of a state that an answer to this write tells.
+    /// The part of a state that an answer to this write reports.
     ///
-    /// Of counters not asked for, it tells which may go.
+    /// It leaves out the counters that the write does not count, and names those that may go.
     #[must_use]
     pub fn part(&self, state: &State) -> State {
-        state.part(self.counts.iter().map(|count| count.counter), self.now)
+        let mut part = state.clone();
+        let is_counted = |counter: &Counter| self.counts.iter().any(|it| it.counter == *counter);
+        part.counters.retain(|counter, _| is_counted(counter));
+        part.granted.retain(|counter, _| is_counted(counter));
+        let others = state.counters.keys().filter(|counter| !is_counted(counter));
+        part.past = removable(others.map(|counter| (*counter, 0)), state.size, self.now);
+        part
     }
 
     /// The second from which deleting the item changes no decision.
@@ -163,7 +183,7 @@ impl Write {
         }
     }
 
-    /// Whether an item without a stamp will do.
+    /// Returns true if it applies to an item without a stamp.
     #[must_use]
     pub fn admits_unstamped(&self) -> bool {
         self.found.as_ref().is_none_or(|found| *found == self.stamp)

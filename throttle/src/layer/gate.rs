@@ -13,7 +13,7 @@ use super::authorizer::Counted;
 use super::fields::{Style, UNNAMED};
 use super::plans::{Choice, NO_PLAN};
 use super::{Authorizer, By, MethodKey, Plans, Refused, Report};
-use crate::bucket::Receipt;
+use crate::receipt::Receipt;
 use crate::clock::Clock;
 use crate::decision::Decision;
 use crate::failure::ThrottleError;

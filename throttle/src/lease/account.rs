@@ -1,88 +1,79 @@
-//! What an instance holds for one subject: pure, it receives the time.
+//! The tokens that an instance holds for one subject: pure, it receives the time.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::demand::{Demand, nanos};
+use super::Terms;
+use super::demand::Demand;
 
 /// The tokens that an instance holds for a subject under one plan and method.
-///
-/// `T` is what was decided with them, for the requests that they serve.
-#[derive(Clone, Debug)]
-pub(crate) struct Account<T> {
+#[derive(Debug, Default)]
+pub(crate) struct Account {
     demand: Demand,
-    lot: Option<Lot<T>>,
-    /// Somebody is asking the store for tokens; dropping it wakes all who wait for them.
-    asking: Option<Arc<watch::Sender<()>>>,
-    /// Until when nothing is leased, after an attempt that failed: in nanoseconds.
-    rests_until: u64,
+    lot: Option<Lot>,
+    /// A request is taking a lease; dropping this wakes all that wait for it.
+    asking: Option<watch::Sender<()>>,
+    /// After a failed attempt, nothing is leased until then.
+    rests_until: Duration,
 }
 
-/// Tokens that have been taken from the store and not been used yet.
-#[derive(Clone, Debug)]
-struct Lot<T> {
+/// Tokens that were charged and not used yet.
+#[derive(Debug)]
+struct Lot {
     left: u32,
-    /// In nanoseconds.
-    until: u64,
+    until: Duration,
     version: u64,
-    terms: T,
+    terms: Terms,
 }
 
 /// A request that was served from a lease.
 #[derive(Debug)]
-pub(crate) struct Served<T> {
-    /// How many tokens are left in the lease.
+pub(crate) struct Served {
+    /// The tokens left in the lease.
     pub(crate) left: u32,
-    /// What was decided when they were taken from the store.
-    pub(crate) terms: T,
+    /// The limits when the lease was taken.
+    pub(crate) terms: Terms,
 }
 
-/// What a request that no lease has served yet is to do.
+/// The next step of a request.
 #[derive(Debug)]
-pub(crate) enum Turn<T> {
-    /// It is served by tokens that have come in the meantime.
-    Served(Served<T>),
-    /// Another request is asking for tokens: wait until this channel closes, and come again.
+pub(super) enum Turn {
+    /// It is served from held tokens.
+    Served(Served),
+    /// Another request is taking a lease: wait until this channel closes, and come again.
     Wait(watch::Receiver<()>),
-    /// Ask the store for this many tokens, and say what came of it.
+    /// Take a lease of this many tokens.
     Ask(NonZeroU32),
-    /// Ask the store for this request alone.
+    /// Charge this request alone.
     Alone,
 }
 
-/// Tokens as the store has granted them.
+/// The tokens of a new lease.
 #[derive(Debug)]
-pub(crate) struct Grant<T> {
-    /// How many were charged.
+pub(crate) struct Grant {
+    /// The number of tokens charged.
     pub(crate) tokens: u32,
-    /// Until when they may be used.
+    /// The end of their use.
     pub(crate) until: Duration,
-    /// The version of the plan that they were charged under.
+    /// The version of the plan of the charge.
     pub(crate) version: u64,
-    /// What was decided.
-    pub(crate) terms: T,
+    /// The limits.
+    pub(crate) terms: Terms,
 }
 
-impl<T> Default for Account<T> {
-    fn default() -> Self {
-        Self { demand: Demand::default(), lot: None, asking: None, rests_until: 0 }
-    }
-}
-
-impl<T: Clone> Account<T> {
+impl Account {
     /// Serves a request from what is held, if that is enough.
-    pub(crate) fn serve(&mut self, cost: NonZeroU32, now: Duration) -> Option<Served<T>> {
-        let lot = self.lot.as_mut().filter(|lot| nanos(now) < lot.until)?;
+    pub(super) fn serve(&mut self, cost: NonZeroU32, now: Duration) -> Option<Served> {
+        let lot = self.lot.as_mut().filter(|lot| now < lot.until)?;
         lot.left = lot.left.checked_sub(cost.get())?;
         self.demand.add(cost, now);
         Some(Served { left: lot.left, terms: lot.terms.clone() })
     }
 
-    /// What a request is to do that was not served; `size` says how many tokens may be taken
-    /// from the store where so many are wanted.
+    /// The next step of a request; `size` returns the tokens that a lease may take of the wanted
+    /// number.
     pub(crate) fn turn(
         &mut self,
         cost: NonZeroU32,
@@ -90,8 +81,8 @@ impl<T: Clone> Account<T> {
         now: Duration,
         lasts: Duration,
         size: impl FnOnce(u32) -> u32,
-    ) -> Turn<T> {
-        // A plan that was changed has other limits: what was taken under the older is let go.
+    ) -> Turn {
+        // A changed plan has other limits, so tokens of the older version are dropped.
         if self.lot.as_ref().is_some_and(|lot| lot.version != version) {
             self.lot = None;
         }
@@ -102,7 +93,7 @@ impl<T: Clone> Account<T> {
             return Turn::Wait(asking.subscribe());
         }
         self.demand.add(cost, now);
-        if nanos(now) < self.rests_until {
+        if now < self.rests_until {
             return Turn::Alone;
         }
         let wanted = self.demand.within(lasts / PART_OF_LIFE, now);
@@ -111,45 +102,42 @@ impl<T: Clone> Account<T> {
         }
         match NonZeroU32::new(size(wanted)) {
             Some(tokens) if tokens.get() >= LEAST && tokens > cost => {
-                self.asking = Some(Arc::new(watch::Sender::new(())));
+                self.asking = Some(watch::Sender::new(()));
                 Turn::Ask(tokens)
             }
             _ => Turn::Alone,
         }
     }
 
-    /// Keeps what the store has granted, but for what the request that asked for it costs.
-    pub(crate) fn keep(&mut self, cost: NonZeroU32, grant: Grant<T>, now: Duration) {
+    /// Keeps the granted tokens, less the cost of the request that took them.
+    pub(crate) fn keep(&mut self, cost: NonZeroU32, grant: Grant, now: Duration) {
         self.asking = None;
         let version = grant.version;
-        let held = self.lot.take().filter(|lot| nanos(now) < lot.until && lot.version == version);
+        let held = self.lot.take().filter(|lot| now < lot.until && lot.version == version);
         // What is left of an older lot was not enough for this request: it is used up first.
         let held = held.map_or(0, |lot| lot.left);
         let from_grant = cost.get().saturating_sub(held);
         if let Some(left) = grant.tokens.checked_sub(from_grant).filter(|left| *left > 0) {
-            let (until, terms) = (nanos(grant.until), grant.terms);
+            let (until, terms) = (grant.until, grant.terms);
             self.lot = Some(Lot { left, until, version, terms });
         }
     }
 
-    /// Gives up asking; nothing is leased for a while.
+    /// Gives up; nothing is leased for a while.
     pub(crate) fn rest(&mut self, now: Duration) {
         self.asking = None;
-        self.rests_until = nanos(now.saturating_add(REST));
+        self.rests_until = now.saturating_add(REST);
     }
 
-    /// Leaves asking to the next, as nothing is known of what came of it.
+    /// Leaves the attempt to the next request, because its outcome is unknown.
     pub(crate) fn pass_on(&mut self) {
         self.asking = None;
     }
 
-    /// Whether forgetting it changes nothing.
+    /// Returns true if the account can be dropped without an effect.
     pub(crate) fn is_spent(&self, now: Duration) -> bool {
-        let holds = self.lot.as_ref().is_some_and(|lot| lot.left > 0 && nanos(now) < lot.until);
-        !holds
-            && self.asking.is_none()
-            && self.rests_until <= nanos(now)
-            && self.demand.is_over(now)
+        let holds = self.lot.as_ref().is_some_and(|lot| lot.left > 0 && now < lot.until);
+        !holds && self.asking.is_none() && self.rests_until <= now && self.demand.is_over(now)
     }
 }
 
@@ -157,5 +145,5 @@ impl<T: Clone> Account<T> {
 const PART_OF_LIFE: u32 = 4;
 /// Leases of fewer tokens are not taken.
 pub(crate) const LEAST: u32 = 8;
-/// How long nothing is leased after an attempt that failed.
+/// The time without leases after a failed attempt.
 pub(crate) const REST: Duration = Duration::from_secs(1);

@@ -1,14 +1,12 @@
-//! How many tokens a second are asked for, counted in whole numbers.
+//! The demand for tokens per second, counted in whole numbers.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The tokens of this second and of the one before.
-///
-/// Moments are in nanoseconds, in half the room of a [`Duration`]: there is one a subject.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Demand {
-    began: u64,
+    began: Duration,
     current: u32,
     before: u32,
 }
@@ -20,39 +18,32 @@ impl Demand {
         self.current = self.current.saturating_add(cost.get());
     }
 
-    /// How many tokens a time of this length is likely to ask for: at most a second.
+    /// The number of tokens that a time of this length is likely to ask for: at most a second's.
     ///
-    /// The second before counts for the part that is within a second of now. Where nothing is
-    /// known of it, it counts for nothing.
+    /// The second before counts for the part that is within a second of now.
     pub(crate) fn within(&mut self, time: Duration, now: Duration) -> u32 {
         self.roll(now);
         let second = SECOND.as_nanos();
-        let gone = u128::from(nanos(now).saturating_sub(self.began)).min(second);
+        let gone = now.saturating_sub(self.began).as_nanos().min(second);
         let before = u128::from(self.before) * (second - gone) / second;
         let a_second = before + u128::from(self.current);
         u32::try_from(a_second * time.min(SECOND).as_nanos() / second).unwrap_or(u32::MAX)
     }
 
-    /// Whether nothing was asked for in the last second or two.
+    /// Returns true if there was no demand in the last second or two.
     pub(crate) fn is_over(&self, now: Duration) -> bool {
-        nanos(now).saturating_sub(self.began) >= nanos(SECOND) * 2
+        now.saturating_sub(self.began) >= SECOND * 2
     }
 
     fn roll(&mut self, now: Duration) {
-        let (now, second) = (nanos(now), nanos(SECOND));
         let age = now.saturating_sub(self.began);
-        if age >= second * 2 {
+        if age >= SECOND * 2 {
             *self = Self { began: now, current: 0, before: 0 };
-        } else if age >= second {
-            let began = self.began.saturating_add(second);
+        } else if age >= SECOND {
+            let began = self.began.saturating_add(SECOND);
             *self = Self { began, current: 0, before: self.current };
         }
     }
-}
-
-/// A moment of the monotonic clock in nanoseconds, which last for 584 years.
-pub(super) fn nanos(moment: Duration) -> u64 {
-    u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX)
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -99,9 +90,7 @@ mod tests {
         assert_eq!(demand.within(SECOND, millis(11_500)), 50);
         assert!(!demand.is_over(millis(11_999)));
         assert_eq!(demand.within(SECOND, millis(12_000)), 0);
-        assert!(
-            Demand { began: nanos(millis(10_000)), current: 9, before: 9 }.is_over(millis(12_000))
-        );
+        assert!(Demand { began: millis(10_000), current: 9, before: 9 }.is_over(millis(12_000)));
     }
 
     #[test]

@@ -25,9 +25,10 @@ pub use plans::Plans;
 
 use crate::bucket::Write;
 use crate::failure::{Damage, Failure, StoreError};
+use crate::lock::{Mutex, lock};
 use crate::name::{NameError, PlanId, Subject, checked};
 use crate::plan::PlanRecord;
-use crate::store::{Answer, Consumed, ONE_UNIT, Store, Tolls};
+use crate::store::{Answer, Consumed, ONE_UNIT, Store};
 use expression::Expression;
 
 /// Buckets and plans in a DynamoDB table. Clones share the connections and the count.
@@ -40,7 +41,7 @@ pub struct DynamoStore {
     table: String,
     region: Option<Arc<str>>,
     plans: Plans,
-    tolls: Arc<Tolls>,
+    consumed: Arc<Mutex<Consumed>>,
 }
 
 impl DynamoStore {
@@ -69,7 +70,7 @@ impl DynamoStore {
         let client = Client::from_conf(config.build());
         let table = table.into();
         let plans = Plans::new(client.clone(), table.clone());
-        Self { client, table, region: None, plans, tolls: Arc::default() }
+        Self { client, table, region: None, plans, consumed: Arc::default() }
     }
 
     /// Gives this Region budgets of its own, in a table that Regions share. Off unless set.
@@ -97,15 +98,16 @@ impl Store for DynamoStore {
     async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
         let (mut milliunits, repeats) = (ONE_UNIT, Repeats::default());
         let answer = self.written(subject, write, &mut milliunits, &repeats).await;
+        let mut consumed = lock(&self.consumed);
         for _ in 0..repeats.count() {
-            self.tolls.count(&Err(Failure::Outage.into()), ONE_UNIT);
+            consumed.count(&Err(Failure::Outage.into()), ONE_UNIT);
         }
-        self.tolls.count(&answer, milliunits);
+        consumed.count(&answer, milliunits);
         answer
     }
 
     fn consumed(&self) -> Consumed {
-        self.tolls.consumed()
+        *lock(&self.consumed)
     }
 }
 
@@ -161,11 +163,13 @@ impl DynamoStore {
     }
 }
 
-/// Whether a throttled write met the bound of one item's partition, not the table's or account's.
+/// Returns true if a write failed because its own item is in too much demand.
 fn is_hot_key(error: &UpdateItemError) -> bool {
     let reasons = match error {
         UpdateItemError::ThrottlingException(it) => it.throttling_reasons(),
         UpdateItemError::ProvisionedThroughputExceededException(it) => it.throttling_reasons(),
+        // Another Region of a strongly consistent global table is writing the same item.
+        UpdateItemError::ReplicatedWriteConflictException(_) => return true,
         _ => return false,
     };
     // Such as `TableWriteKeyRangeThroughputExceeded`. If the table is throttled too, that decides.

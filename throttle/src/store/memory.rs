@@ -1,48 +1,36 @@
-//! A store in this process: the reference that others are measured by.
+//! A store in this process: the reference for other stores.
 
-use std::collections::HashMap;
-use std::hash::RandomState;
-use std::sync::{Arc, Mutex};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashTable;
-
-use crate::bucket::{State, Write};
+use crate::bucket::{Counter, State, Write};
 use crate::clock::Timestamp;
 use crate::failure::StoreError;
-use crate::lock::Lock;
+use crate::lock::{Mutex, lock};
 use crate::name::{PlanId, Subject};
-use crate::period::{Period, Today};
-use crate::plan::Plan;
-use crate::plan::PlanRecord;
+use crate::period::Period;
+use crate::plan::{Plan, PlanRecord};
 use crate::steady::Latest;
-use crate::store::{Answer, Consumed, ONE_UNIT, Steady, Store, Tolls};
-use crate::tag::{SHARDS, Sought, Tag};
+use crate::store::{Answer, Consumed, ONE_UNIT, Steady, Store};
 
-/// Buckets and plans in memory, for tests and for one process by itself. Clones share them.
+/// Buckets and plans in memory, for tests and for a single process. Clones share them.
 ///
-/// **Time.** Its buckets go by the monotonic clock, so a wall clock that is set back locks nobody
-/// out. The first throttle's wall clock tells where to begin. From then on a step back has no
-/// effect, neither on rates nor on when a quota's period begins; a step forward, or a time in which
-/// the process was frozen, counts in full. All throttles of a store go by one time.
+/// **Time.** Its buckets follow the monotonic clock, so a wall clock that is set back locks nobody
+/// out. The first throttle's wall clock is the start. From then on a step back has no effect,
+/// neither on rates nor on the start of a quota's period. A step forward, or a time in which the
+/// process was frozen, counts in full. All throttles of a store have one time.
 ///
-/// **Memory.** A bucket is forgotten a minute after it is full again, unless it counts a running
-/// period that some plan has a quota for. Use under plans without such a quota is forgotten with it,
-/// and is not counted if a plan gets a quota later in the same period. Each request looks at a few
-/// buckets, so there is neither a thread nor a long pause; no request, no forgetting.
+/// **Memory.** A bucket is dropped a minute after it is full again, unless it counts a current
+/// period that some plan has a quota for. Use under plans without such a quota is dropped with it,
+/// and is not counted if a plan gets a quota later in the same period. Each write looks at a few
+/// buckets, so there is neither a thread nor a long pause; without writes, nothing is dropped.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    inner: Arc<Inner>,
-    in_place: bool,
-}
-
-#[derive(Debug)]
-struct Inner {
-    plans: Mutex<Plans>,
-    hasher: RandomState,
-    shards: Vec<Mutex<Shard>>,
+    plans: Arc<Mutex<Plans>>,
+    buckets: Arc<Mutex<Buckets>>,
     latest: Latest,
-    tolls: Tolls,
+    consumed: Arc<Mutex<Consumed>>,
 }
 
 #[derive(Debug, Default)]
@@ -53,21 +41,14 @@ struct Plans {
 }
 
 #[derive(Debug, Default)]
-struct Shard {
-    buckets: HashTable<Bucket>,
-    /// The state of a new bucket: empty, but later than all that were forgotten.
+struct Buckets {
+    states: HashMap<Subject, State>,
+    /// All subjects with a bucket, in the order in which they are looked at next.
+    queue: VecDeque<Subject>,
+    /// The state of a new bucket: empty, but later than all dropped ones.
     ///
-    /// So no receipt for a forgotten bucket is taken for one for the bucket that came after it.
+    /// So a receipt for a dropped bucket is never used on the bucket that came after it.
     new: State,
-    /// The number of requests, and the place that the next look begins at.
-    turns: u64,
-    next: usize,
-}
-
-#[derive(Debug)]
-struct Bucket {
-    tag: Tag,
-    state: State,
 }
 
 impl MemoryStore {
@@ -77,34 +58,43 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// Lets a throttle decide where the bucket is, rather than by conditional writes. Off unless set.
-    ///
-    /// The decisions are the same, in a third of the time: one look-up each, and nothing is
-    /// cached. They are not calls, and [`consumed`](Store::consumed) doesn't count them. Throttles
-    /// with leases go on to write.
-    #[must_use]
-    pub fn in_place(self) -> Self {
-        Self { in_place: true, ..self }
-    }
-
     /// Stores a plan, over an older one of the same name; `now` counts for a new one.
     pub fn put_plan(&self, id: PlanId, plan: Plan, now: Timestamp) {
-        self.inner.plans.with(|Plans { records, quotas }| {
-            let periods = plan.quotas().iter().map(|quota| quota.period());
-            quotas.extend(periods);
-            quotas.sort_unstable();
-            quotas.dedup();
-            let old = records.get(&id);
-            let (version, created) =
-                old.map_or((1, now), |old| (old.version.saturating_add(1), old.created));
-            records.insert(id.clone(), PlanRecord { id, plan, version, created });
-        });
+        let Plans { records, quotas } = &mut *lock(&self.plans);
+        quotas.extend(plan.quotas().iter().map(|quota| quota.period()));
+        quotas.sort_unstable();
+        quotas.dedup();
+        let old = records.get(&id);
+        let (version, created) =
+            old.map_or((1, now), |old| (old.version.saturating_add(1), old.created));
+        records.insert(id.clone(), PlanRecord { id, plan, version, created });
+    }
+
+    /// Grants a subject requests beside its quota, for the period that `now` is in.
+    ///
+    /// Unused ones lapse when the period ends. Without a bucket, nothing is granted.
+    pub fn grant(&self, subject: &Subject, period: Period, extra: u32, now: Timestamp) {
+        if let Some(state) = lock(&self.buckets).states.get_mut(subject) {
+            let counter = period.window(now).counter;
+            let used = state.counters.entry(counter).or_default();
+            *used = used.saturating_sub(extra.into());
+            let granted = state.granted.entry(counter).or_default();
+            *granted = granted.saturating_add(extra.into());
+        }
     }
 
     /// Returns the number of buckets in memory.
     #[must_use]
     pub fn buckets(&self) -> usize {
-        self.inner.shards.iter().map(|shard| shard.with(|shard| shard.buckets.len())).sum()
+        lock(&self.buckets).states.len()
+    }
+
+    fn drop_full(&self, buckets: &mut Buckets, looks: usize) {
+        // The latest moment that a throttle has used; before the first one, nothing is dropped.
+        let Some(now) = self.latest.get().checked_sub(GRACE) else { return };
+        let current = |period: &Period| period.window(now).counter;
+        let quotas: Vec<_> = lock(&self.plans).quotas.iter().map(current).collect();
+        buckets.drop_full(now, &quotas, looks);
     }
 }
 
@@ -112,119 +102,87 @@ impl crate::store::Sealed for MemoryStore {}
 
 impl Store for MemoryStore {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
-        Ok(self.inner.plans.with(|plans| plans.records.get(id).cloned()))
+        Ok(lock(&self.plans).records.get(id).cloned())
     }
 
     async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
-        let answer = Ok(self.inner.written(subject, write));
-        self.inner.tolls.count(&answer, ONE_UNIT);
+        let answer = {
+            let mut buckets = lock(&self.buckets);
+            self.drop_full(&mut buckets, LOOKS);
+            Ok(buckets.write(subject, write))
+        };
+        lock(&self.consumed).count(&answer, ONE_UNIT);
         answer
     }
 
-    fn is_in_place(&self) -> bool {
-        self.in_place
-    }
-
-    fn change<R>(&self, subject: &Subject, change: impl FnOnce(&mut State) -> R) -> Option<R> {
-        self.in_place.then(|| self.inner.with(subject, change))
-    }
-
     fn steady(&self) -> Option<Steady> {
-        Some(Steady::new(self.inner.latest.clone()))
+        Some(Steady::new(self.latest.clone()))
     }
 
     fn consumed(&self) -> Consumed {
-        self.inner.tolls.consumed()
+        *lock(&self.consumed)
     }
 }
 
-impl Inner {
-    fn written(&self, subject: &Subject, write: &Write) -> Answer {
-        self.with(subject, |state| {
-            if !write.applies(state) {
-                return Answer::Kept(write.part(state));
-            }
+impl Buckets {
+    fn write(&mut self, subject: &Subject, write: &Write) -> Answer {
+        let state = self.states.get_mut(subject);
+        let found = state.as_deref().unwrap_or(&self.new);
+        if !write.applies(found) {
+            return Answer::Kept(write.part(found));
+        }
+        if let Some(state) = state {
             write.apply(state);
-            Answer::Applied(write.part(state))
-        })
+            return Answer::Applied(write.part(state));
+        }
+        let mut state = self.new.clone();
+        write.apply(&mut state);
+        let part = write.part(&state);
+        self.states.insert(subject.clone(), state);
+        self.queue.push_back(subject.clone());
+        Answer::Applied(part)
     }
 
-    /// Changes a subject's state, alone.
-    fn with<R>(&self, subject: &Subject, change: impl FnOnce(&mut State) -> R) -> R {
-        let sought = Sought::new(subject, &self.hasher);
-        let Some(shard) = sought.shard(&self.shards) else { return change(&mut State::default()) };
-        shard.with(|shard| {
-            shard.turns = shard.turns.wrapping_add(1);
-            if shard.turns.is_multiple_of(TURNS) {
-                self.forget(shard);
-            }
-            let known = shard.buckets.find_mut(sought.hash, |bucket| bucket.tag.is(&sought));
-            if let Some(bucket) = known {
-                return change(&mut bucket.state);
-            }
-            let mut state = shard.new.clone();
-            let result = change(&mut state);
-            if state.stamp.is_some() {
-                let bucket = Bucket { tag: Tag::from(&sought), state };
-                shard.buckets.insert_unique(sought.hash, bucket, |bucket| bucket.tag.hash());
-            }
-            result
-        })
-    }
-
-    /// Looks at the next buckets of a shard, and forgets those that no decision needs.
-    fn forget(&self, shard: &mut Shard) {
-        // Where no throttle has told the time, nothing is forgotten.
-        let Some(now) = self.latest.get().checked_sub(GRACE) else { return };
-        let (today, quotas) = (Today::at(now), self.plans.with(|plans| plans.quotas.clone()));
-        let end = shard.next.saturating_add(LOOKS).min(shard.buckets.num_buckets());
-        for at in shard.next..end {
-            if let Ok(bucket) = shard.buckets.get_bucket_entry(at)
-                && is_full(&bucket.get().state, now, &today, &quotas)
-            {
-                let (Bucket { state, .. }, _) = bucket.remove();
-                shard.new.returned = shard.new.returned.max(state.returned);
-                shard.new.writes = shard.new.writes.max(state.writes);
-                shard.new.changed = shard.new.changed.max(state.changed);
+    /// Looks at the next buckets, and drops those that no decision needs.
+    ///
+    /// `quotas` are the counters of the current periods with a quota.
+    fn drop_full(&mut self, now: Timestamp, quotas: &[Counter], looks: usize) {
+        for _ in 0..looks.min(self.queue.len()) {
+            let Some(subject) = self.queue.pop_front() else { return };
+            match self.states.get(&subject) {
+                Some(state) if is_full(state, now, quotas) => {
+                    self.new.returned = self.new.returned.max(state.returned);
+                    self.new.writes = self.new.writes.max(state.writes);
+                    self.new.changed = self.new.changed.max(state.changed);
+                    self.states.remove(&subject);
+                }
+                _ => self.queue.push_back(subject),
             }
         }
-        shard.next = if end < shard.buckets.num_buckets() { end } else { 0 };
-        let room = shard.buckets.len().saturating_mul(2).max(FEW);
-        if shard.buckets.capacity() > room.saturating_mul(2) {
-            shard.buckets.shrink_to(room, |bucket| bucket.tag.hash());
+        let room = self.states.len().saturating_mul(2).max(FEW);
+        if self.states.capacity() > room.saturating_mul(2) {
+            self.states.shrink_to(room);
+            self.queue.shrink_to(room);
         }
     }
 }
 
-/// Whether a new bucket would decide the same: nothing is owed, and no quota counts it.
-fn is_full(state: &State, now: Timestamp, today: &Today, quotas: &[Period]) -> bool {
+/// Returns true if a new bucket would decide the same: no debt, and no use of a current quota.
+fn is_full(state: &State, now: Timestamp, quotas: &[Counter]) -> bool {
     let mut counters = state.counters.keys().chain(state.granted.keys());
     state.tats.values().all(|tat| *tat <= now)
         && counters.all(|counter| {
-            let period = counter.period();
-            !quotas.contains(&period) || *counter < today.of(period).window.counter
+            let mut current = quotas.iter().filter(|quota| quota.period() == counter.period());
+            current.all(|quota| counter.is_before(*quota))
         })
 }
 
-impl Default for Inner {
-    fn default() -> Self {
-        Self {
-            plans: Mutex::default(),
-            hasher: RandomState::new(),
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            latest: Latest::default(),
-            tolls: Tolls::default(),
-        }
-    }
-}
-
-/// A request that was delayed for longer than this finds a full bucket where it was charged.
+/// A request that is delayed for longer than this finds a full bucket where it was charged.
 const GRACE: Duration = Duration::from_secs(60);
-/// Each so many requests of a shard look at so many places: 16 a request.
-const TURNS: u64 = 64;
-const LOOKS: usize = 1_024;
-/// A shard keeps the room for so many buckets.
-const FEW: usize = 64;
+/// The number of buckets that each write looks at.
+const LOOKS: usize = 8;
+/// The room that is always kept.
+const FEW: usize = 1_024;
 
 #[cfg(test)]
 mod tests;

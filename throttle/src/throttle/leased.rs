@@ -1,158 +1,98 @@
-//! Deciding with tokens that were taken ahead.
+//! Leases around decisions: a request is served from held tokens, or takes more of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Next, REMEMBER_REFUSAL, Taking, Throttle};
-use crate::bucket::{Charge, Scope, State};
+use super::Throttle;
+use super::decide::{Calls, Outcome};
 use crate::clock::{Clock, Moment};
-use crate::counts::tick;
 use crate::decision::Decision;
 use crate::failure::ThrottleError;
-use crate::lease::{Asking, Grant, Held, Served, Turn};
+use crate::lease::{Grant, HeldLeases, Served, Terms, Turn, Want};
 use crate::limit::Standings;
 use crate::plan::PlanRecord;
 use crate::request::Request;
+use crate::stats::add;
 use crate::store::Store;
 
-/// What was decided when a lease was taken.
-#[derive(Clone, Debug)]
-pub(super) struct Terms {
-    standings: Standings,
-    at: Moment,
-    lasts: Duration,
-}
-
-/// Where a round begins.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for a moment, and is mostly the larger one"
-)]
-pub(super) enum Start<'a> {
-    /// By asking the store.
-    Ready(Ready<'a>),
-    /// It is over: there were tokens after all.
-    Served(Decision),
-}
-
-/// What to ask the store for.
-pub(super) struct Ready<'a> {
-    /// When this was made up, by the monotonic clock.
-    pub(super) began: Duration,
-    pub(super) charge: Charge,
-    /// Whether the charge is for a lease.
-    pub(super) lease: Option<Asking<'a, Terms>>,
-}
-
 impl<S: Store, C: Clock> Throttle<S, C> {
-    /// Serves a request from a lease, if one has enough tokens.
-    pub(super) fn leased(
-        &self,
-        request: &Request<'_>,
-        scope: Scope,
-        now: Duration,
-    ) -> Option<Decision> {
-        if request.receipt {
-            return None;
-        }
-        let served = self.leases.as_ref()?.serve(&request.want(scope), now)?;
-        self.served(request, served, now)
-    }
-
-    /// Returns nothing if the lease has ended by the wall clock.
+    /// Decides a request from a lease, or takes a lease for it, or charges it alone.
     ///
-    /// A lease ends by the monotonic clock, which may stand still while this process is frozen.
-    fn served(
+    /// A lease is for an even flow. If its charge is refused, the request is charged alone.
+    pub(super) async fn leased(
         &self,
+        held: &HeldLeases,
         request: &Request<'_>,
-        served: Served<Terms>,
-        now: Duration,
-    ) -> Option<Decision> {
-        let Served { left, terms: Terms { standings, at, lasts } } = served;
-        let age = Moment::new(self.clock.now(), now).since(at);
-        if age > lasts {
-            return None;
-        }
-        tick(&self.tallies.leased);
-        Some(Decision::leased(request.plan.clone(), standings, left, age))
-    }
-
-    /// The charge to make: the request's own, or a lease's, if it is this request's turn.
-    pub(super) async fn ready<'a>(
-        &'a self,
-        request: &Request<'a>,
-        record: &'a PlanRecord,
-        now: Duration,
-    ) -> Result<Start<'a>, ThrottleError> {
-        // Before the wall clock, so that a lease never lives longer than it says.
-        let mut began = now;
-        let leases = self.leases.iter().filter(|_| !request.receipt);
-        let leases = leases.flat_map(|held| std::iter::repeat_n(held, MAX_WAITS));
-        for held in leases {
-            let charge = self.charge(request, record, self.now())?;
-            let standings = self.seen.look(request.subject, |memory| {
-                let at = Moment::new(charge.now, began);
-                let known = memory.recent(at, REMEMBER_REFUSAL);
-                let known = known.filter(|state| state.stamp.as_ref() == Some(&charge.stamp));
-                known.map(|state| charge.standings(state))
-            });
-            let standings = standings.unwrap_or_default();
-            let want = request.want(request.scope(record));
-            match held.turn(want, record.version, began, &standings) {
-                Turn::Served(served) => match self.served(request, served, began) {
-                    Some(decision) => return Ok(Start::Served(decision)),
-                    None => return Ok(Start::Ready(Ready { began, charge, lease: None })),
-                },
-                Turn::Wait(waiting) => {
-                    waiting.ended().await;
-                    began = self.clock.monotonic();
+        record: Arc<PlanRecord>,
+    ) -> Result<Outcome, ThrottleError> {
+        let mut calls = Calls::default();
+        for _ in 0..MAX_WAITS {
+            // Before the charge, so that a lease never lives longer than its life.
+            let at = self.clock.moment();
+            let standings = self.recent_standings(request, &record, at)?;
+            let Request { subject, plan, cost, .. } = *request;
+            let want = Want { subject, plan, scope: request.scope(&record), cost };
+            match held.turn(want, record.version, at.monotonic(), &standings) {
+                Turn::Served(Served { left, terms }) => {
+                    // The monotonic clock may have stood still while the process was frozen.
+                    let age = at.since(terms.at);
+                    if age > terms.lasts {
+                        break;
+                    }
+                    add(&mut self.stats_mut().leased);
+                    let decision = Decision::leased(plan.clone(), terms.standings, left, age);
+                    return Ok(Outcome::Decided(decision));
                 }
-                Turn::Alone => return Ok(Start::Ready(Ready { began, charge, lease: None })),
+                Turn::Wait(waiting) => waiting.ended().await,
+                Turn::Alone => break,
                 Turn::Ask(asking) => {
-                    let charge = self.charge(&request.cost(asking.tokens()), record, self.now())?;
-                    return Ok(Start::Ready(Ready { began, charge, lease: Some(asking) }));
+                    let lease = request.cost(asking.tokens());
+                    match self.charged(&lease, Arc::clone(&record), &mut calls).await {
+                        Ok(Outcome::Taken { charge, state }) => {
+                            let standings = charge.standings(&state);
+                            // A token is of the period that it was counted in.
+                            let lasts = held.life().min(charge.period_left());
+                            let grant = Grant {
+                                tokens: charge.cost.get(),
+                                until: at.monotonic().saturating_add(lasts),
+                                version: charge.stamp.version,
+                                terms: Terms {
+                                    standings: standings.clone(),
+                                    at: Moment::new(charge.now, at.monotonic()),
+                                    lasts,
+                                },
+                            };
+                            asking.keep(grant, self.clock.monotonic());
+                            let left = charge.cost.get().saturating_sub(cost.get());
+                            let plan = plan.clone();
+                            let decision = Decision::leased(plan, standings, left, Duration::ZERO);
+                            return Ok(Outcome::Decided(decision));
+                        }
+                        refused => {
+                            asking.rest(self.clock.monotonic());
+                            refused?;
+                            break;
+                        }
+                    }
                 }
             }
         }
-        let charge = self.charge(request, record, self.now())?;
-        Ok(Start::Ready(Ready { began, charge, lease: None }))
+        self.charged(request, record, &mut calls).await
     }
 
-    /// Whether a lease is given up, so that the request is decided alone.
-    ///
-    /// A lease is for an even flow. It must not refuse a request that fits by itself, nor change
-    /// a bucket's plan.
-    pub(super) fn gives_up(&self, lease: &mut Option<Asking<'_, Terms>>, next: &Next) -> bool {
-        let given_up = lease.take_if(|_| !matches!(next, Next::Write(_, Taking::Charge)));
-        given_up.map(|asking| asking.rest(self.clock.monotonic())).is_some()
-    }
-
-    /// Keeps what a lease's charge has brought, and serves the request that made it.
-    pub(super) fn keep(
+    /// The standings by the last second's state; none if the bucket is under another plan.
+    fn recent_standings(
         &self,
-        asking: Asking<'_, Terms>,
         request: &Request<'_>,
-        charge: &Charge,
-        state: &State,
-        began: Duration,
-    ) -> Decision {
-        let standings = charge.standings(state);
-        let life = self.leases.as_ref().map(Held::life).unwrap_or_default();
-        let tokens = charge.cost.get();
-        let left = tokens.saturating_sub(request.cost.get());
-        let decision =
-            Decision::leased(request.plan.clone(), standings.clone(), left, Duration::ZERO);
-        // A token is of the period that it was counted in.
-        let lasts = life.min(charge.period_left());
-        let grant = Grant {
-            tokens,
-            until: began.saturating_add(lasts),
-            version: charge.stamp.version,
-            terms: Terms { standings, at: Moment::new(charge.now, began), lasts },
-        };
-        asking.keep(grant, self.clock.monotonic());
-        decision
+        record: &PlanRecord,
+        at: Moment,
+    ) -> Result<Standings, ThrottleError> {
+        let charge = self.charge(request, record)?;
+        let last = self.predictor.last(request.subject);
+        let state = last.recent(at).filter(|state| state.stamp.as_ref() == Some(&charge.stamp));
+        Ok(state.map(|state| charge.standings(state)).unwrap_or_default())
     }
 }
 
-/// How often a request waits for a lease that another asks for, before it goes alone.
+/// The number of times that a request waits for another one's lease before it is charged alone.
 const MAX_WAITS: usize = 3;

@@ -1,7 +1,6 @@
 //! A store in memory for instances whose clocks differ, as a table has them. It forgets nothing.
 
-use throttle::internal::Answer;
-use throttle::internal::{State, Write};
+use throttle::internal::{Answer, Write};
 use throttle::{Consumed, MemoryStore, PlanId, PlanRecord, Store, StoreError, Subject};
 
 #[derive(Clone, Debug)]
@@ -16,14 +15,6 @@ impl Store for Shared {
 
     async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
         self.0.write(subject, write).await
-    }
-
-    fn is_in_place(&self) -> bool {
-        self.0.is_in_place()
-    }
-
-    fn change<R>(&self, subject: &Subject, change: impl FnOnce(&mut State) -> R) -> Option<R> {
-        self.0.change(subject, change)
     }
 
     fn consumed(&self) -> Consumed {

@@ -37,27 +37,6 @@ impl Bench for Memory {
     }
 }
 
-/// The same, where buckets are changed in place.
-pub(crate) struct InPlace(MemoryStore);
-
-impl InPlace {
-    pub(crate) async fn new() -> Self {
-        Self(MemoryStore::new().in_place())
-    }
-}
-
-impl Bench for InPlace {
-    type Store = Shared;
-
-    fn store(&self) -> Shared {
-        Shared(self.0.clone())
-    }
-
-    async fn put(&self, id: &PlanId, plan: Plan, now: Timestamp) {
-        self.0.put_plan(id.clone(), plan, now);
-    }
-}
-
 /// A table of its own: embedded, or at the endpoint that the environment names.
 pub(crate) struct Dynamo {
     store: DynamoStore,

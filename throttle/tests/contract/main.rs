@@ -1,7 +1,5 @@
 //! What every store must do, written once and run against each.
 //!
-//! Against the memory store twice: decided by writes, and in place.
-//!
 //! In DynamoDB's words it runs against the embedded server, or against the one whose URL is in
 //! `DYNAMODB_ENDPOINT`: `tests/scripts/dynamodb-local cargo test -p throttle --test contract`.
 
@@ -31,42 +29,41 @@ macro_rules! checks {
     };
 }
 
-/// Instantiates each check for each store; the last ones where what a decision asks is counted.
+/// Instantiates each check for each store.
 macro_rules! suite {
-    ([$($all:tt)*] [$($counting:tt)*]) => {
-        checks![in_memory as Memory: $($all)*, $($counting)*];
-        checks![in_dynamo as Dynamo: $($all)*, $($counting)*];
-        checks![in_place as InPlace: $($all)*];
+    ($($all:tt)*) => {
+        checks![in_memory as Memory: $($all)*];
+        checks![in_dynamo as Dynamo: $($all)*];
     };
 }
 
 suite![
-    [
-        rates {
-            an_idle_bucket_admits_its_burst_and_no_more,
-            waiting_exactly_long_enough_succeeds,
-            idle_for_long_then_all_at_once,
-            instances_share_one_limit,
-            a_clock_that_is_behind_refuses_rather_than_admits,
-            costs_count_as_that_many,
-            subjects_do_not_share
-        },
-        quotas {
-            quotas_count_and_start_afresh,
-            several_limits_are_all_named,
-            an_offset_counts_in_the_first_period_only,
-            a_refused_request_is_not_counted
-        },
-        calls { what_never_fits_is_an_error, an_unknown_plan_is_an_error_and_remembered },
-        crowds { concurrent_tasks_get_exactly_the_allowed_number },
-        plans {
-            a_guest_is_charged_at_the_hosts_rate,
-            a_guest_adds_no_rate,
-            several_plans_in_a_crowd_share_one_bucket
-        },
-        arithmetic { write_follows_the_arithmetic, guests_and_sweeps_follow_the_arithmetic }
-    ][calls {
+    rates {
+        an_idle_bucket_admits_its_burst_and_no_more,
+        waiting_exactly_long_enough_succeeds,
+        idle_for_long_then_all_at_once,
+        instances_share_one_limit,
+        a_clock_that_is_behind_refuses_rather_than_admits,
+        costs_count_as_that_many,
+        subjects_do_not_share
+    },
+    quotas {
+        quotas_count_and_start_afresh,
+        several_limits_are_all_named,
+        an_offset_counts_in_the_first_period_only,
+        a_refused_request_is_not_counted
+    },
+    calls {
+        what_never_fits_is_an_error,
+        an_unknown_plan_is_an_error_and_remembered,
         an_idle_or_remembered_bucket_costs_one_call,
         a_remembered_refusal_costs_no_call_for_a_second
-    }]
+    },
+    crowds { concurrent_tasks_get_exactly_the_allowed_number },
+    plans {
+        a_guest_is_charged_at_the_hosts_rate,
+        a_guest_adds_no_rate,
+        several_plans_in_a_crowd_share_one_bucket
+    },
+    arithmetic { write_follows_the_arithmetic, guests_and_sweeps_follow_the_arithmetic }
 ];

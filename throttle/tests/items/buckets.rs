@@ -138,7 +138,7 @@ async fn a_grant_outlives_a_change_of_plans() {
         allowed += u32::from(instance.decide(&request).await.unwrap().is_allowed());
     }
     // Six a day and three, less the two before.
-    assert_eq!((allowed, fresh.counts().converted), (7, 1));
+    assert_eq!((allowed, fresh.stats().converted), (7, 1));
     // Another plan of four has been used up by those nine: two more must be granted for one.
     let four = PlanId::new("four").unwrap();
     plans.put(&four, &daily(4), None, now()).await.unwrap();
@@ -231,7 +231,7 @@ async fn a_counter_below_what_was_granted_is_not_trusted() {
         Err(ThrottleError::Damaged(damage)) => assert_eq!(damage.attribute(), "d20261121"),
         other => panic!("{other:?}"),
     }
-    let counts = throttle.counts();
+    let counts = throttle.stats();
     assert_eq!((counts.failed, counts.damaged), (1, 1));
     assert_eq!(throttle.store().consumed().damaged, 1);
 }

@@ -187,7 +187,7 @@ async fn a_lease_that_is_held_is_told_as_left() {
         let request = throttle::Request::new(&subject, &plan).cost(NonZeroU32::MIN);
         assert!(throttle.decide(&request).await.unwrap().is_allowed());
     }
-    assert!(throttle.counts().leased > 0);
+    assert!(throttle.stats().leased > 0);
     let limits = throttle::layer::Limits::new(
         std::sync::Arc::new(throttle),
         crate::setting::client(),

@@ -408,16 +408,16 @@ async fn leases_do_not_keep_what_is_to_be_given_back() {
     for _ in 0..200 {
         status(&plain).await;
     }
-    assert!(throttle.counts().leased > 100, "{:?}", throttle.counts());
+    assert!(throttle.stats().leased > 100, "{:?}", throttle.stats());
     let before = setting.left("maria").await;
-    let leased = throttle.counts().leased;
+    let leased = throttle.stats().leased;
     let refunding = limits(Arc::clone(&throttle)).refund_on_error().layer(service_fn(fail));
     for _ in 0..20 {
         let request = Request::get("/500").header("x-client", "maria").body(String::new());
         refunding.clone().oneshot(request.unwrap()).await.unwrap();
     }
     assert_eq!(setting.left("maria").await, before - 1);
-    assert_eq!(throttle.counts().leased, leased, "a leased request has no receipt");
+    assert_eq!(throttle.stats().leased, leased, "a leased request has no receipt");
 }
 
 #[tokio::test]

@@ -183,11 +183,11 @@ async fn a_broken_connection_is_an_outage_that_may_have_charged() {
             // Or else the circuit breaker opens.
             bench.decide(&bench.open).await.unwrap();
             bench.fresh().await;
-            let degraded = bench.open.counts().degraded;
+            let degraded = bench.open.stats().degraded;
             bench.server.next([Act::Lost(how)]);
             let decision = bench.decide(&bench.open).await.unwrap();
             assert!(decision.is_allowed() && decision.is_degraded(), "{name}");
-            assert_eq!(bench.open.counts().degraded, degraded + 1, "{name}");
+            assert_eq!(bench.open.stats().degraded, degraded + 1, "{name}");
             assert_eq!(bench.server.requests(), ["UpdateItem"], "{name}");
         }
     }

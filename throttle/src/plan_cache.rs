@@ -1,73 +1,66 @@
 //! Plan cache: fresh for a minute, served for a day while the table is unavailable.
 
 use std::future::Future;
-use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quick_cache::UnitWeighter;
-use quick_cache::sync::{Cache, DefaultLifecycle};
-
+use crate::cache::Cache;
 use crate::clock::Moment;
 use crate::failure::{StoreError, ThrottleError};
+use crate::lock::{Mutex, lock};
 use crate::name::PlanId;
 use crate::plan::PlanRecord;
+use crate::recent::Recent;
 
-/// The plans that a throttle knows, and those that it knows not to be there.
+/// The result of a look-up: the plan, or `None` if there is no such plan.
+type Found = Option<Arc<PlanRecord>>;
+
+/// The plans of a throttle, and the names without a plan.
 #[derive(Debug)]
-pub(crate) struct KnownPlans {
-    cached: crate::cache::Cache<Option<Arc<PlanRecord>>>,
-    /// What was last told of each plan, for when it can't be looked up.
-    told: Cache<PlanId, Told, UnitWeighter, RandomState>,
+pub(crate) struct PlanCache {
+    /// Makes one look-up of many at the same time.
+    fetched: Cache<Found>,
+    /// The last answer for each plan, for when it cannot be looked up.
+    last: Mutex<Recent<PlanId, Option<Answer>>>,
 }
 
-/// The answer to a look-up, and the moment it was asked for.
+/// The answer to a look-up, and the moment of the question.
 #[derive(Clone, Debug)]
-struct Told {
-    record: Option<Arc<PlanRecord>>,
+struct Answer {
+    found: Found,
     asked: Moment,
 }
 
-impl KnownPlans {
+impl PlanCache {
     pub(crate) fn new() -> Self {
-        let (most, hasher) = (MAX_PLANS as u64, RandomState::new());
         Self {
-            cached: crate::cache::Cache::new(most, KEEP),
-            told: Cache::with(MAX_PLANS, most, UnitWeighter, hasher, DefaultLifecycle::default()),
+            fetched: Cache::new(MAX_PLANS as u64, KEEP),
+            last: Mutex::new(Recent::new(MAX_PLANS)),
         }
     }
 
-    /// The plan as it was told within the last minute, if it was: without waiting for anybody.
-    pub(crate) fn kept(
-        &self,
-        id: &PlanId,
-        now: Moment,
-    ) -> Option<Result<Arc<PlanRecord>, ThrottleError>> {
-        Some(named(id, self.told(id, now, KEEP)?))
-    }
-
-    /// The plan, kept or fetched; where it can't be fetched, as it was last told.
+    /// Returns the cached plan, or fetches it. If it cannot be fetched, returns the last answer.
     pub(crate) async fn get(
         &self,
         id: &PlanId,
         now: Moment,
-        fetch: impl Future<Output = Result<Option<Arc<PlanRecord>>, StoreError>> + Send,
+        fetch: impl Future<Output = Result<Found, StoreError>> + Send,
     ) -> Result<Arc<PlanRecord>, ThrottleError> {
-        let fetch = self.noting(id, now, fetch);
-        match self.cached.get(id.as_str(), now, fetch).await.map_err(ThrottleError::from) {
-            Err(ThrottleError::Unavailable(failure)) => {
-                let told = self.told(id, now, RECALL);
-                named(id, told.ok_or(ThrottleError::Unavailable(failure))?)
-            }
-            record => named(id, record?),
+        if let Some(found) = self.last_within(id, now, KEEP) {
+            return known(id, found);
+        }
+        let fetched = self.fetched.get(id.as_str(), now, self.noting(id, now, fetch)).await;
+        match (fetched, self.last_within(id, now, RECALL)) {
+            (Err(StoreError::Failure(_)), Some(found)) => known(id, found),
+            (fetched, _) => known(id, fetched?),
         }
     }
 
-    /// The plan in at least this version, fetched again if need be.
+    /// Returns the plan in at least this version, fetched again if need be.
     ///
-    /// What is remembered of an older version never takes the place of a failed look-up here. A
-    /// table that keeps giving an older version is asked twice, and what it gave is the answer:
-    /// the bucket that was under the newer one will say so, and the decision ends as damaged.
+    /// A failed look-up is an error here. A table that keeps returning an older version is asked
+    /// twice, and that version is returned: the bucket under the newer one will be found again, and
+    /// the decision ends as damaged.
     pub(crate) async fn newer<F>(
         &self,
         id: &PlanId,
@@ -76,53 +69,49 @@ impl KnownPlans {
         fetch: impl Fn() -> F,
     ) -> Result<Arc<PlanRecord>, ThrottleError>
     where
-        F: Future<Output = Result<Option<Arc<PlanRecord>>, StoreError>> + Send,
+        F: Future<Output = Result<Found, StoreError>> + Send,
     {
-        let stale = |known: &Option<Arc<PlanRecord>>| {
-            known.as_ref().is_none_or(|record| record.version < version)
-        };
-        named(
-            id,
-            self.cached.again(id.as_str(), now, stale, || self.noting(id, now, fetch())).await?,
-        )
+        let stale = |found: &Found| found.as_ref().is_none_or(|record| record.version < version);
+        let fetch = || self.noting(id, now, fetch());
+        known(id, self.fetched.again(id.as_str(), now, stale, fetch).await?)
     }
 
-    /// The plan as it was last told within a day, if it was there.
-    pub(crate) fn last(&self, id: &PlanId, now: Moment) -> Option<Arc<PlanRecord>> {
-        self.told(id, now, RECALL).flatten()
+    /// Returns the last answer of the last day, if it was a plan.
+    pub(crate) fn last(&self, id: &PlanId, now: Moment) -> Found {
+        self.last_within(id, now, RECALL).flatten()
     }
 
-    fn told(&self, id: &PlanId, now: Moment, most: Duration) -> Option<Option<Arc<PlanRecord>>> {
-        let told = self.told.get(id)?;
-        (now.since(told.asked) < most).then_some(told.record)
+    fn last_within(&self, id: &PlanId, now: Moment, most: Duration) -> Option<Found> {
+        let last = lock(&self.last);
+        let answer = last.peek(id)?.as_ref()?;
+        (now.since(answer.asked) < most).then(|| answer.found.clone())
     }
 
     async fn noting(
         &self,
         id: &PlanId,
         asked: Moment,
-        fetch: impl Future<Output = Result<Option<Arc<PlanRecord>>, StoreError>> + Send,
-    ) -> Result<Option<Arc<PlanRecord>>, StoreError> {
-        let record = fetch.await?;
-        self.told.insert(id.clone(), Told { record: record.clone(), asked });
-        Ok(record)
+        fetch: impl Future<Output = Result<Found, StoreError>> + Send,
+    ) -> Result<Found, StoreError> {
+        let found = fetch.await?;
+        *lock(&self.last).entry(id) = Some(Answer { found: found.clone(), asked });
+        Ok(found)
     }
 }
 
-fn named(id: &PlanId, record: Option<Arc<PlanRecord>>) -> Result<Arc<PlanRecord>, ThrottleError> {
-    record.ok_or_else(|| ThrottleError::UnknownPlan { plan: id.clone() })
+fn known(id: &PlanId, found: Found) -> Result<Arc<PlanRecord>, ThrottleError> {
+    found.ok_or_else(|| ThrottleError::UnknownPlan { plan: id.clone() })
 }
 
-/// How long a plan is used without looking it up again.
+/// The age up to which a plan is used without a look-up.
 const KEEP: Duration = Duration::from_secs(60);
-/// How long a plan is remembered while it can't be looked up: an old one is better than none.
+/// The age up to which a plan is used while look-ups fail: an old plan is better than none.
 const RECALL: Duration = Duration::from_secs(86_400);
 const MAX_PLANS: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::sync::Mutex;
 
     use super::*;
     use crate::clock::{Clock, ManualClock, Timestamp};
@@ -153,11 +142,11 @@ mod tests {
         }
 
         async fn fetch(&self) -> Fetched {
-            self.0.lock().unwrap().pop_front().expect("asked once too often")
+            lock(&self.0).pop_front().expect("asked once too often")
         }
 
         fn left(&self) -> usize {
-            self.0.lock().unwrap().len()
+            lock(&self.0).len()
         }
     }
 
@@ -188,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_plan_is_recalled_for_a_day_after_it_was_told() {
-        let (plans, start) = (KnownPlans::new(), secs(100));
+        let (plans, start) = (PlanCache::new(), secs(100));
         let table = Table::of([version(3), down(), version(4), down(), down(), down()]);
         let get = async |now| told(plans.get(&id(), at(now), table.fetch()).await);
         assert_eq!(get(start).await, Ok(3));
@@ -208,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn that_a_plan_is_not_there_is_recalled_too() {
-        let plans = KnownPlans::new();
+        let plans = PlanCache::new();
         let table = Table::of([Ok(None), down(), version(1)]);
         let get = async |now| told(plans.get(&id(), at(now), table.fetch()).await);
         assert_eq!(get(secs(0)).await, unknown());
@@ -220,7 +209,7 @@ mod tests {
 
     #[tokio::test]
     async fn damage_is_told_whatever_is_remembered() {
-        let plans = KnownPlans::new();
+        let plans = PlanCache::new();
         let damage =
             Damage { item: "plan", attribute: "plan".to_owned(), problem: "is odd".to_owned() };
         let table = Table::of([version(1), Err(damage.clone().into())]);
@@ -231,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_newer_version_is_fetched_and_kept() {
-        let plans = KnownPlans::new();
+        let plans = PlanCache::new();
         let table = Table::of([version(1), version(3)]);
         let newer =
             async |least| told(plans.newer(&id(), least, at(secs(1)), || table.fetch()).await);
@@ -245,7 +234,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_table_that_keeps_giving_an_older_version_is_asked_twice() {
-        let plans = KnownPlans::new();
+        let plans = PlanCache::new();
         let table = Table::of([version(1), version(1), version(1), version(1), version(2)]);
         let newer = async || told(plans.newer(&id(), 2, at(secs(1)), || table.fetch()).await);
         assert_eq!(newer().await, Ok(1));
@@ -258,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_older_version_is_not_recalled_for_a_newer_one() {
-        let plans = KnownPlans::new();
+        let plans = PlanCache::new();
         let table = Table::of([version(1), down(), Ok(None), Ok(None), down()]);
         let newer =
             async |least| told(plans.newer(&id(), least, at(secs(1)), || table.fetch()).await);
@@ -272,22 +261,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_plan_ages_by_either_clock() {
-        let plans = KnownPlans::new();
+        let plans = PlanCache::new();
         let table = Table::of([version(1), version(2), version(3), down(), down()]);
         let clock = ManualClock::default();
         let get = async || told(plans.get(&id(), clock.moment(), table.fetch()).await);
-        let kept = || plans.kept(&id(), clock.moment()).map(told);
+        let kept = || {
+            let found = plans.last_within(&id(), clock.moment(), KEEP);
+            found.map(|found| found.map(|record| record.version))
+        };
         assert_eq!(get().await, Ok(1));
         // The environment was frozen.
         clock.advance_wall(KEEP - MOMENT);
-        assert_eq!(kept(), Some(Ok(1)));
+        assert_eq!(kept(), Some(Some(1)));
         clock.advance_wall(MOMENT);
         assert_eq!(kept(), None);
         assert_eq!(get().await, Ok(2));
         // The wall clock is set back.
         clock.set_wall_back(RECALL * 2);
         clock.advance(KEEP - MOMENT);
-        assert_eq!(kept(), Some(Ok(2)));
+        assert_eq!(kept(), Some(Some(2)));
         clock.advance(MOMENT);
         assert_eq!(kept(), None);
         assert_eq!(get().await, Ok(3));

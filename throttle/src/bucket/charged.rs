@@ -1,49 +1,39 @@
-//! Giving back what a request didn't use, or taking what it used beyond.
+//! Refunds of unused tokens, and charges of tokens used beyond the first charge.
 //!
-//! The naive refund, `tat = tat − unused·T`, breaks the bound: part of what was charged has been
-//! refilled meanwhile, and would be there twice. Think of a bucket's debt as a queue that is
-//! served at the rate. A charge stands in it up to its *mark*, the `tat` that it left. What of it
-//! has not been served yet is at most mark − now, and only that can be taken out again without
-//! anybody having more than if the charge had never been made.
+//! The naive refund, `tat = tat − unused·T`, breaks the bound: part of the charge has been
+//! refilled meanwhile, and would exist twice. Think of a bucket's debt as a queue that is
+//! served at the rate. A charge stands in it up to its *mark*, the `tat` that it left. The part of
+//! it that is not served yet is at most mark − now. Only that part can be taken out again without
+//! more tokens than if the charge had never been made.
 //!
-//! An earlier refund moves everything behind it forward, and the marks of other receipts are
-//! too late by as much. So the item notes how many tokens were `returned` in all; a receipt
-//! notes how many had been at its time, and counts its mark earlier by the tokens returned since.
-//! That may be too much (what was returned may have stood behind), which is against the caller.
+//! An earlier refund moves everything behind it forward, so the marks of other charges are too
+//! late by as much. The item notes the number of tokens `returned` in all. A charge notes the
+//! number at its time, and moves its mark back by the tokens returned since. That may be too much
+//! (the refund may have stood behind), which is against the caller.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use super::write::MAX_COUNT;
-use super::{Charge, Count, Counter, Meter, Move, Stamp, State, To, When, Write};
+use super::{Charge, Count, Counter, Meter, Move, State, To, When, Write};
 use crate::clock::Timestamp;
 #[cfg(feature = "layer")]
 use crate::limit::{Standing, Standings};
-use crate::name::Subject;
-#[cfg(feature = "layer")]
-use crate::period::Today;
 use crate::plan::MAX_REFILL;
 
-/// What a request was charged, to be given back or settled once.
-///
-/// It can't be copied: what was charged once can be given back once.
+/// A charge that was taken: its meters, its counters, and the state that it left.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Receipt {
-    pub(crate) subject: Subject,
-    cost: NonZeroU32,
-    meters: SmallVec<[Meter; 2]>,
-    counters: SmallVec<[Counter; 2]>,
-    /// The state that the charge left: its marks, and how many tokens had been returned.
+pub(crate) struct Charged {
+    pub(crate) cost: NonZeroU32,
+    meters: Vec<Meter>,
+    counters: Vec<Counter>,
+    /// The state that the charge left: its marks, and the tokens returned before it.
     pub(crate) left: State,
 }
 
-impl Receipt {
-    /// The receipt of a charge that left this state.
-    pub(crate) fn new(subject: Subject, charge: &Charge, left: State) -> Self {
+impl Charged {
+    pub(crate) fn new(charge: &Charge, left: State) -> Self {
         Self {
-            subject,
             cost: charge.cost,
             meters: charge.steps.iter().map(|step| step.meter).collect(),
             counters: charge.counts.iter().map(|count| count.counter).collect(),
@@ -51,13 +41,7 @@ impl Receipt {
         }
     }
 
-    /// How many tokens were charged.
-    #[must_use]
-    pub fn cost(&self) -> NonZeroU32 {
-        self.cost
-    }
-
-    /// The write that gives tokens back to this state; none if nothing can be given back.
+    /// The write that gives tokens back to this state; `None` if nothing can be given back.
     ///
     /// Of each rate, at most min(unused·T, mark − now, tat − now). Of a counter, only while its
     /// period lasts and where it shows as much. Nothing once the plan has changed,
@@ -69,10 +53,10 @@ impl Receipt {
             return None;
         }
         let unused = unused.min(self.cost.get());
-        let moves: SmallVec<_> =
+        let moves: Vec<_> =
             self.meters.iter().filter_map(|meter| self.back(*meter, unused, state, now)).collect();
         let given = i64::from(unused);
-        let counts: SmallVec<_> = self
+        let counts: Vec<_> = self
             .counters
             .iter()
             .filter(|counter| counter.period().window(now).counter == **counter)
@@ -93,21 +77,26 @@ impl Receipt {
         }
         let returned = (!moves.is_empty()).then_some((state.returned, unused.into()));
         let unchanged = Some(state.changed);
-        Some(Write { moves, counts, returned, unchanged, ..empty(stamp, now) })
+        Some(Write { moves, counts, returned, unchanged, ..Write::new(stamp, now) })
     }
 
-    /// The write that takes tokens beyond what was charged, whether they fit or not.
+    /// The write that takes tokens beyond the charge, even if they do not fit.
     ///
-    /// Every rate goes on owing them, at most 366 days ahead, and every counter shows them, in
-    /// the periods that the request was counted in. Whatever plan the state is under now: what
-    /// is owed is owed in tokens. A bucket that was deleted or forgotten owes them from now on, under
-    /// the plan of the charge.
+    /// Every rate owes them, at most 366 days ahead, and every counter shows them, in the periods
+    /// that the request was counted in. The debt is in tokens, so any plan of the state will do. A
+    /// bucket or a rate that was removed meanwhile owes them from now on, under the plan of the
+    /// charge.
     pub(crate) fn surcharge(&self, beyond: u32, state: &State, now: Timestamp) -> Option<Write> {
         let stamp = state.stamp.as_ref().or(self.left.stamp.as_ref())?;
         let owes = |meter: &Meter| {
-            let (meter, tat) = match state.stamp {
-                Some(_) => state.tats.iter().find(|(found, _)| found.scope == meter.scope)?,
-                None => (meter, &Timestamp::EPOCH),
+            let found = state.tats.iter().find(|(found, _)| found.scope == meter.scope);
+            let (meter, tat) = match found {
+                Some(found) => found,
+                // It was removed because it was idle, or with the whole bucket.
+                None if state.stamp.is_none() || state.stamp == self.left.stamp => {
+                    (meter, &Timestamp::EPOCH)
+                }
+                None => return None,
             };
             let advance = meter.interval.get().saturating_mul(beyond.into());
             let advance = Duration::from_nanos(advance);
@@ -132,13 +121,12 @@ impl Receipt {
         };
         let moves = self.meters.iter().filter_map(owes).collect();
         let counts = self.counters.iter().map(count).collect();
-        Some(Write { moves, counts, ..empty(stamp, now) })
+        Some(Write { moves, counts, ..Write::new(stamp, now) })
     }
 
-    /// The standings of its limits in this state, where they stood so right after the charge.
+    /// The standings of its limits in this state, from the standings right after the charge.
     ///
-    /// A state under another plan says nothing of these limits: then the state after the charge
-    /// counts, and the time since.
+    /// If the state is under another plan, the state after the charge and the time since count.
     #[cfg(feature = "layer")]
     pub(crate) fn standings(
         &self,
@@ -161,7 +149,7 @@ impl Receipt {
         let Some(counter) = self.counters.iter().find(|it| limit == it.period().into()) else {
             return before;
         };
-        let window = Today::at(now).of(counter.period()).window;
+        let window = counter.period().window(now);
         let states = [state, &self.left];
         let used = states.iter().find_map(|state| state.counters.get(&window.counter));
         let granted = states.iter().find_map(|state| state.granted.get(&window.counter));
@@ -188,21 +176,6 @@ impl Receipt {
     }
 }
 
-fn empty(stamp: &Stamp, now: Timestamp) -> Write {
-    Write {
-        found: Some(stamp.clone()),
-        stamp: stamp.clone(),
-        moves: SmallVec::new(),
-        counts: SmallVec::new(),
-        forgotten: SmallVec::new(),
-        returned: None,
-        writes: None,
-        unchanged: None,
-        changed: None,
-        now,
-    }
-}
-
 const TICK: Duration = Duration::from_nanos(1);
 const END: Timestamp = Timestamp::from_nanos(u64::MAX);
 
@@ -217,25 +190,25 @@ mod tests {
         Duration::from_secs(secs)
     }
 
-    /// A receipt of five tokens, a second each, from a bucket that was full at `now`.
-    fn receipt(now: Timestamp) -> (Receipt, State) {
+    /// A charge of five tokens, a second each, from a bucket that was full at `now`.
+    fn charged(now: Timestamp) -> (Charged, State) {
         let plan = Plan::from_json(r#"{"throttle": {"rateLimit": 1, "burstLimit": 9}}"#).unwrap();
         let id = PlanId::new("plan").unwrap();
         let record = PlanRecord { id, plan, version: 1, created: now };
         let charge = Charge::new(&record, NonZeroU32::new(5).unwrap(), now);
         let mut state = State::default();
         charge.write(charge.forms(&state)).apply(&mut state);
-        (Receipt::new(Subject::new("subject").unwrap(), &charge, state.clone()), state)
+        (Charged::new(&charge, state.clone()), state)
     }
 
     #[test]
     fn no_more_is_given_back_than_is_owed_to_a_bucket_that_was_reset() {
         let now = Timestamp::from_secs(1_000_000);
-        let (receipt, mut state) = receipt(now);
+        let (charged, mut state) = charged(now);
         for tat in state.tats.values_mut() {
             *tat = now.saturating_add(secs(2));
         }
-        let write = receipt.refund(4, &state, now).unwrap();
+        let write = charged.refund(4, &state, now).unwrap();
         assert_eq!(write.moves[0].to, To::Back(secs(2)));
         assert!(write.applies(&state));
         write.apply(&mut state);
@@ -245,13 +218,13 @@ mod tests {
     #[test]
     fn what_was_granted_is_part_of_what_was_used() {
         let now = Timestamp::from_secs(1_000_000);
-        let (receipt, mut state) = receipt(now);
+        let (charged, mut state) = charged(now);
         let later = now.saturating_add(secs(10));
-        let counter = receipt.counters[0];
+        let counter = charged.counters[0];
         state.counters.insert(counter, 2);
-        assert_eq!(receipt.refund(3, &state, later), None, "it shows less than was used");
+        assert_eq!(charged.refund(3, &state, later), None, "it shows less than was used");
         state.granted.insert(counter, 1);
-        let write = receipt.refund(3, &state, later).unwrap();
+        let write = charged.refund(3, &state, later).unwrap();
         assert!(write.applies(&state));
         // Granted away meanwhile, or reset: then it is looked at again.
         for (used, granted) in [(1, 1), (2, 0), (0, 0)] {
@@ -259,5 +232,22 @@ mod tests {
             state.granted.insert(counter, granted);
             assert!(!write.applies(&state), "{used} {granted}");
         }
+    }
+
+    #[test]
+    fn a_rate_that_was_removed_because_it_was_idle_owes_a_surcharge() {
+        let now = Timestamp::from_secs(1_000_000);
+        let (charged, mut state) = charged(now);
+        let later = now.saturating_add(secs(7_200));
+        let meter = charged.meters[0];
+        state.tats.clear();
+        let write = charged.surcharge(3, &state, later).unwrap();
+        assert!(write.applies(&state));
+        write.apply(&mut state);
+        assert_eq!(state.tat(meter), later.saturating_add(secs(3)));
+        // Another plan may have no such rate.
+        state.tats.clear();
+        state.stamp.as_mut().unwrap().version += 1;
+        assert!(charged.surcharge(3, &state, later).unwrap().moves.is_empty());
     }
 }

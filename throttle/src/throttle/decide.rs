@@ -1,0 +1,321 @@
+//! The decision: plan, remembered refusal, charge, write, decision.
+
+use std::sync::Arc;
+
+use super::Throttle;
+use crate::bucket::{Charge, Charged, Next, Refused, State, Write};
+use crate::clock::{Clock, Moment, Timestamp};
+use crate::decision::Decision;
+use crate::failure::{Damage, Failure, StoreError, ThrottleError};
+use crate::limit::Limit;
+use crate::name::{PlanId, Subject};
+use crate::plan::PlanRecord;
+use crate::failure_policy::FailurePolicy;
+use crate::receipt::Receipt;
+use crate::request::Request;
+use crate::stats::add;
+use crate::store::{Answer, Store};
+
+/// The outcome of one request, before it is counted.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, and is mostly the larger one"
+)]
+pub(super) enum Outcome {
+    /// The charge was taken and left this state.
+    Taken { charge: Charge, state: State },
+    /// The request was refused, or served from a lease.
+    Decided(Decision),
+    /// The request was refused by a remembered state, without a call.
+    Remembered(Decision),
+}
+
+/// The calls that one decision may still make.
+pub(super) struct Calls(u32);
+
+impl<S: Store, C: Clock> Throttle<S, C> {
+    /// Decides one request, and charges it if it is allowed.
+    ///
+    /// Takes mostly one write to the store, and never more than six: at most two while no clock is
+    /// ahead of this one and no plan changes. The plan is looked up once a minute, or when it has
+    /// changed. No call is made if the store's answer of the last second refuses already, or if a
+    /// lease has tokens left.
+    ///
+    /// If the store fails, the plan's failure policy decides. If so many requests of one subject
+    /// come at once that the calls are used up, or that DynamoDB throttles the subject's item, the
+    /// request is refused by [`Limit::Contention`] under every policy.
+    ///
+    /// # Errors
+    /// The plan does not exist, the cost never fits it, or the store failed and the policy is
+    /// closed: then the request may have been charged, and must not be let through.
+    pub async fn decide(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
+        let decision = match self.decided(request).await {
+            // The caller's own item is in too much demand: that never opens a limit.
+            Err(ThrottleError::Unavailable(Failure::Contended { .. } | Failure::HotKey)) => {
+                Ok(Decision::contended(request.plan.clone()))
+            }
+            Err(ThrottleError::Unavailable(failure)) if failure.may_pass() => {
+                self.without_table(request, failure)
+            }
+            decision => decision,
+        };
+        self.stats_mut().count(&decision);
+        decision
+    }
+
+    async fn decided(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
+        let now = self.clock.moment();
+        let record = self.plans.get(request.plan, now, self.fetch(request.plan)).await?;
+        let outcome = match &self.leases {
+            Some(held) if !request.receipt => self.leased(held, request, record).await?,
+            _ => self.charged(request, record, &mut Calls::default()).await?,
+        };
+        Ok(match outcome {
+            Outcome::Taken { charge, state } => {
+                let mut decision = Decision::allowed(&charge, &state);
+                let charged = Charged::new(&charge, state);
+                decision.give(Receipt { subject: request.subject.clone(), charged });
+                decision
+            }
+            Outcome::Decided(decision) => decision,
+            Outcome::Remembered(decision) => {
+                add(&mut self.stats_mut().remembered);
+                decision
+            }
+        })
+    }
+
+    /// Charges a request under this plan, or under a later version that its bucket is under.
+    pub(super) async fn charged(
+        &self,
+        request: &Request<'_>,
+        mut record: Arc<PlanRecord>,
+        calls: &mut Calls,
+    ) -> Result<Outcome, ThrottleError> {
+        for refreshes in 0..MAX_REFRESHES {
+            match self.charged_under(request, &record, refreshes == 0, calls).await? {
+                Ok(outcome) => return Ok(outcome),
+                Err(Outdated { version }) => {
+                    add(&mut self.stats_mut().refreshed);
+                    let (id, now) = (request.plan, self.clock.moment());
+                    record = self.plans.newer(id, version, now, || self.fetch(id)).await?;
+                }
+            }
+        }
+        Err(damaged("pv", "is of a later version than the plan in the table is"))
+    }
+
+    /// Charges a request under one version of the plan.
+    ///
+    /// A remembered state may say that the plan is outdated only if it is `trusted`: an item that
+    /// was deleted since must not keep its subject out for ever.
+    async fn charged_under(
+        &self,
+        request: &Request<'_>,
+        record: &PlanRecord,
+        trusted: bool,
+        calls: &mut Calls,
+    ) -> Result<Result<Outcome, Outdated>, ThrottleError> {
+        let (subject, plan) = (request.subject, &record.plan);
+        // Before the wall clock, so that a remembered state is never taken for younger than it is.
+        let began = self.clock.monotonic();
+        let charge = self.charge(request, record)?;
+        let at = Moment::new(charge.now, began);
+
+        // The refusal that a state of the last second proves. An empty bucket proves one too, if a
+        // limit is 0.
+        let last = self.predictor.last(subject);
+        let empty = State::default();
+        let recent = last.recent(at).unwrap_or(&empty);
+        if let Some(refused) = charge.refused_by(plan, recent, last.has_refused()) {
+            return Ok(Ok(Outcome::Remembered(self.refuse(subject, refused))));
+        }
+
+        // The first step, by a state that may be old: it refuses nothing.
+        let mut state = last.state().clone();
+        let mut next = match charge.newer_version(&state) {
+            Some(version) if trusted => return Ok(Err(Outdated { version })),
+            Some(_) => Next::Take(charge.clone()),
+            None => match charge.next(plan, &state, false) {
+                Next::Refuse(_) => Next::Take(charge.under(&state)),
+                next => next,
+            },
+        };
+        let mut prediction = Some(last);
+        let mut lost = false;
+        loop {
+            // `takes` says that the write takes the charge, `changes` that it changes the plan.
+            let (write, takes, changes) = match next {
+                Next::Take(charge) => {
+                    let forms = match prediction.take() {
+                        Some(last) => last.forms(&charge),
+                        None => charge.forms(&state),
+                    };
+                    let mut write = charge.write(forms);
+                    charge.tidy(&mut write, &state);
+                    (write, true, false)
+                }
+                Next::Change { write, takes } => (write, takes, true),
+                Next::Refuse(refused) => {
+                    return Ok(Ok(Outcome::Decided(self.refuse(subject, refused))));
+                }
+            };
+            let applied;
+            (state, applied) = match self.write_within(calls, subject, &write).await? {
+                Answer::Applied(state) => (state, true),
+                Answer::Kept(state) => (state, false),
+            };
+            if let Some(meter) = charge.implausible(&state) {
+                return Err(damaged(&meter.to_string(), "is more than a year ahead"));
+            }
+            let made = charge.under(&state);
+            let own = if applied && takes { charge.cost.get() } else { 0 };
+            self.predictor.note(subject, &made, &state, own, at);
+            if applied && changes {
+                add(&mut self.stats_mut().converted);
+            }
+            if applied && takes {
+                if let Some(sweep) = made.sweep(&state).filter(|_| calls.0 > 0) {
+                    // The decision stands, whatever becomes of this.
+                    let _ = self.write_within(calls, subject, &sweep).await;
+                }
+                return Ok(Ok(Outcome::Taken { charge: made, state }));
+            }
+
+            // The next step, by the state now. This ends: at the same `now` a `tat` only grows, so
+            // a busy bucket stays busy, and a change of plan that others came before is not retried.
+            prediction = None;
+            lost |= changes && !applied;
+            if let Some(version) = charge.newer_version(&state) {
+                return Ok(Err(Outdated { version }));
+            }
+            next = charge.next(plan, &state, lost);
+        }
+    }
+
+    /// The charge of a request, at this moment of the store's clock.
+    pub(super) fn charge(
+        &self,
+        request: &Request<'_>,
+        record: &PlanRecord,
+    ) -> Result<Charge, ThrottleError> {
+        check_cost(request, record)?;
+        Ok(charge(request, record, self.now()).slack(self.slack))
+    }
+
+    /// The moment of the clock that the store's buckets follow.
+    pub(super) fn now(&self) -> Timestamp {
+        self.steady.as_ref().map_or_else(|| self.clock.now(), |steady| steady.moment(&self.clock))
+    }
+
+    fn refuse(&self, subject: &Subject, refused: Refused) -> Decision {
+        self.predictor.note_refusal(subject);
+        Decision::refused(&refused.charge, &refused.state, refused.refusals)
+    }
+
+    /// Decides without the store, by the plan's failure policy.
+    fn without_table(
+        &self,
+        request: &Request<'_>,
+        failure: Failure,
+    ) -> Result<Decision, ThrottleError> {
+        let record = self.plans.last(request.plan, self.clock.moment());
+        let named = record.as_ref().and_then(|record| record.plan.failure());
+        let decision = match (named.unwrap_or(self.default_failure), record) {
+            (FailurePolicy::Open, _) => Decision::unknown(request.plan.clone()),
+            (FailurePolicy::Local(share), Some(record)) => {
+                let share = PlanRecord { plan: record.plan.share(share), ..(*record).clone() };
+                let charge = charge(request, &share, self.local.moment(&self.clock));
+                self.local.decide(request.subject, &share.plan, &charge)
+            }
+            (FailurePolicy::Closed, _) | (FailurePolicy::Local(_), None) => {
+                return Err(ThrottleError::Unavailable(failure));
+            }
+        };
+        add(&mut self.stats_mut().degraded);
+        Ok(decision)
+    }
+
+    /// Writes once, if the decision has calls left.
+    async fn write_within(
+        &self,
+        calls: &mut Calls,
+        subject: &Subject,
+        write: &Write,
+    ) -> Result<Answer, ThrottleError> {
+        let contended = ThrottleError::Unavailable(Failure::Contended { calls: MAX_CALLS });
+        calls.0 = calls.0.checked_sub(1).ok_or(contended)?;
+        Ok(self.write(subject, write).await?)
+    }
+
+    /// Writes once, unless the circuit breaker is open.
+    pub(super) async fn write(
+        &self,
+        subject: &Subject,
+        write: &Write,
+    ) -> Result<Answer, StoreError> {
+        self.breaker.call(&self.clock, subject, self.store.write(subject, write)).await
+    }
+
+    async fn fetch(&self, id: &PlanId) -> Result<Option<Arc<PlanRecord>>, StoreError> {
+        let record = self.breaker.call(&self.clock, id, self.store.plan(id)).await?;
+        Ok(record.map(Arc::new))
+    }
+}
+
+/// The bucket is under this later version of the plan.
+struct Outdated {
+    version: u64,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self(MAX_CALLS)
+    }
+}
+
+/// The charge of a request under a plan: every charge is made here.
+fn charge(request: &Request<'_>, record: &PlanRecord, now: Timestamp) -> Charge {
+    let charge = Charge::new(record, request.cost, now);
+    match request.method_rate(record) {
+        Some(method) => charge.method(method),
+        None => charge,
+    }
+}
+
+/// Returns an error if the cost of a request never fits its plan.
+///
+/// A closed limit refuses every cost: that is a decision, not an error.
+fn check_cost(request: &Request<'_>, record: &PlanRecord) -> Result<(), ThrottleError> {
+    let method = request.method_rate(record).map(|method| method.throttle());
+    if record.plan.is_closed() || method.is_some_and(|throttle| throttle.is_closed()) {
+        return Ok(());
+    }
+    let cost = request.cost.get();
+    for throttle in [record.plan.throttle(), method].into_iter().flatten() {
+        if u64::from(cost) > throttle.burst() {
+            return Err(ThrottleError::CostAboveBurst { cost, burst: throttle.burst() });
+        }
+    }
+    for quota in record.plan.quotas() {
+        if u64::from(cost) > quota.limit() {
+            let limit = Limit::from(quota.period());
+            return Err(ThrottleError::CostAboveQuota { limit, cost, quota: quota.limit() });
+        }
+    }
+    Ok(())
+}
+
+fn damaged(attribute: &str, problem: &str) -> ThrottleError {
+    ThrottleError::Damaged(Damage {
+        item: "bucket",
+        attribute: attribute.to_owned(),
+        problem: problem.to_owned(),
+    })
+}
+
+/// One try, the other form, once more for a clock that is ahead; as many for a plan that changes.
+pub(super) const MAX_CALLS: u32 = 6;
+/// Under the cached plan, under the plan looked up, and once more if that look-up was under way
+/// before the plan was written.
+const MAX_REFRESHES: u32 = 3;
