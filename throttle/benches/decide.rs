@@ -1,9 +1,7 @@
 //! What a decision costs this process, beside the best of its kind.
 //!
-//! - From memory: a remembered refusal among 100,000 subjects. Budget: 300 ns.
-//! - By the memory store, among 100,000 subjects, beside governor's keyed check of the same
-//!   names. Budget: twice governor's, where it decides in place; by conditional writes, as a
-//!   table would, it costs more.
+//! - From memory: a remembered refusal, and a decision by the memory store, among 100,000 subjects,
+//!   beside governor's keyed check of the same names.
 //! - Through the SDK to an embedded server, beside the SDK's own UpdateItem with a condition of
 //!   the same kind. Budget: a tenth more. Between them, an UpdateItem by hand in the very words
 //!   that a decision has: what it costs more than the bare one is the server's work.

@@ -3,6 +3,7 @@
 mod decide;
 mod leased;
 mod settle;
+mod without_table;
 
 use std::fmt::{self, Debug};
 

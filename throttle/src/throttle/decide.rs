@@ -10,17 +10,13 @@ use crate::failure::{Damage, Failure, StoreError, ThrottleError};
 use crate::limit::Limit;
 use crate::name::{PlanId, Subject};
 use crate::plan::PlanRecord;
-use crate::failure_policy::FailurePolicy;
 use crate::receipt::Receipt;
 use crate::request::Request;
 use crate::stats::add;
 use crate::store::{Answer, Store};
 
 /// The outcome of one request, before it is counted.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for a moment, and is mostly the larger one"
-)]
+#[expect(clippy::large_enum_variant, reason = "it lives for a moment")]
 pub(super) enum Outcome {
     /// The charge was taken and left this state.
     Taken { charge: Charge, state: State },
@@ -213,29 +209,6 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Decision::refused(&refused.charge, &refused.state, refused.refusals)
     }
 
-    /// Decides without the store, by the plan's failure policy.
-    fn without_table(
-        &self,
-        request: &Request<'_>,
-        failure: Failure,
-    ) -> Result<Decision, ThrottleError> {
-        let record = self.plans.last(request.plan, self.clock.moment());
-        let named = record.as_ref().and_then(|record| record.plan.failure());
-        let decision = match (named.unwrap_or(self.default_failure), record) {
-            (FailurePolicy::Open, _) => Decision::unknown(request.plan.clone()),
-            (FailurePolicy::Local(share), Some(record)) => {
-                let share = PlanRecord { plan: record.plan.share(share), ..(*record).clone() };
-                let charge = charge(request, &share, self.local.moment(&self.clock));
-                self.local.decide(request.subject, &share.plan, &charge)
-            }
-            (FailurePolicy::Closed, _) | (FailurePolicy::Local(_), None) => {
-                return Err(ThrottleError::Unavailable(failure));
-            }
-        };
-        add(&mut self.stats_mut().degraded);
-        Ok(decision)
-    }
-
     /// Writes once, if the decision has calls left.
     async fn write_within(
         &self,
@@ -275,7 +248,7 @@ impl Default for Calls {
 }
 
 /// The charge of a request under a plan: every charge is made here.
-fn charge(request: &Request<'_>, record: &PlanRecord, now: Timestamp) -> Charge {
+pub(super) fn charge(request: &Request<'_>, record: &PlanRecord, now: Timestamp) -> Charge {
     let charge = Charge::new(record, request.cost, now);
     match request.method_rate(record) {
         Some(method) => charge.method(method),

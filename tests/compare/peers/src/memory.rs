@@ -27,7 +27,7 @@ pub(crate) async fn run() -> anyhow::Result<Value> {
 }
 
 async fn ours(keys: &[String]) -> anyhow::Result<u64> {
-    let store = MemoryStore::new().in_place();
+    let store = MemoryStore::new();
     let id = PlanId::new("plan")?;
     let plan = r#"{"throttle": {"rateLimit": 1000000, "burstLimit": 1000000000}}"#;
     store.put_plan(id.clone(), Plan::from_json(plan)?, Timestamp::EPOCH);
