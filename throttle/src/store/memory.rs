@@ -21,7 +21,7 @@ use crate::store::{Answer, Consumed, ONE_UNIT, Steady, Store};
 /// neither on rates nor on the start of a quota's period. A step forward, or a time in which the
 /// process was frozen, counts in full. All throttles of a store have one time.
 ///
-/// **Memory.** A bucket is dropped a minute after it is full again, unless it counts a current
+/// **Memory.** A bucket is dropped a minute after it is full again (or was created), unless it counts a current
 /// period that some plan has a quota for. Use under plans without such a quota is dropped with it,
 /// and is not counted if a plan gets a quota later in the same period. Each write looks at a few
 /// buckets, so there is neither a thread nor a long pause; without writes, nothing is dropped.
@@ -43,8 +43,8 @@ struct Plans {
 #[derive(Debug, Default)]
 struct Buckets {
     states: HashMap<Subject, State>,
-    /// All subjects with a bucket, in the order in which they are looked at next.
-    queue: VecDeque<Subject>,
+    /// All subjects with a bucket and its creation, in the order of the next looks.
+    queue: VecDeque<(Subject, Timestamp)>,
     /// The state of a new bucket: empty, but later than all dropped ones.
     ///
     /// So a receipt for a dropped bucket is never used on the bucket that came after it.
@@ -108,8 +108,9 @@ impl Store for MemoryStore {
     async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
         let answer = {
             let mut buckets = lock(&self.buckets);
+            let answer = buckets.write(subject, write, self.latest.get());
             self.drop_full(&mut buckets, LOOKS);
-            Ok(buckets.write(subject, write))
+            Ok(answer)
         };
         lock(&self.consumed).count(&answer, ONE_UNIT);
         answer
@@ -125,7 +126,7 @@ impl Store for MemoryStore {
 }
 
 impl Buckets {
-    fn write(&mut self, subject: &Subject, write: &Write) -> Answer {
+    fn write(&mut self, subject: &Subject, write: &Write, now: Timestamp) -> Answer {
         let state = self.states.get_mut(subject);
         let found = state.as_deref().unwrap_or(&self.new);
         if !write.applies(found) {
@@ -139,7 +140,7 @@ impl Buckets {
         write.apply(&mut state);
         let part = write.part(&state);
         self.states.insert(subject.clone(), state);
-        self.queue.push_back(subject.clone());
+        self.queue.push_back((subject.clone(), now));
         Answer::Applied(part)
     }
 
@@ -148,15 +149,15 @@ impl Buckets {
     /// `quotas` are the counters of the current periods with a quota.
     fn drop_full(&mut self, now: Timestamp, quotas: &[Counter], looks: usize) {
         for _ in 0..looks.min(self.queue.len()) {
-            let Some(subject) = self.queue.pop_front() else { return };
+            let Some((subject, created)) = self.queue.pop_front() else { return };
             match self.states.get(&subject) {
-                Some(state) if is_full(state, now, quotas) => {
+                Some(state) if created <= now && is_full(state, now, quotas) => {
                     self.new.returned = self.new.returned.max(state.returned);
                     self.new.writes = self.new.writes.max(state.writes);
                     self.new.changed = self.new.changed.max(state.changed);
                     self.states.remove(&subject);
                 }
-                _ => self.queue.push_back(subject),
+                _ => self.queue.push_back((subject, created)),
             }
         }
         let room = self.states.len().saturating_mul(2).max(FEW);
