@@ -9,12 +9,12 @@ use std::fmt::{self, Debug};
 
 use crate::breaker::Breaker;
 use crate::clock::Clock;
+use crate::failure_policy::FailurePolicy;
 use crate::form_predictor::FormPredictor;
 use crate::lease::{HeldLeases, Leases};
 use crate::local_fallback::LocalFallback;
 use crate::lock::{Mutex, MutexGuard, lock};
 use crate::plan_cache::PlanCache;
-use crate::failure_policy::FailurePolicy;
 use crate::stats::Stats;
 use crate::store::{Steady, Store};
 

@@ -260,7 +260,7 @@ pub(super) fn charge(request: &Request<'_>, record: &PlanRecord, now: Timestamp)
 ///
 /// A closed limit refuses every cost: that is a decision, not an error.
 fn check_cost(request: &Request<'_>, record: &PlanRecord) -> Result<(), ThrottleError> {
-    let method = request.method_rate(record).map(|method| method.throttle());
+    let method = request.method_rate(record).map(|method| method.throttle);
     if record.plan.is_closed() || method.is_some_and(|throttle| throttle.is_closed()) {
         return Ok(());
     }
