@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::bucket::{Charge, Refusal, Refusals, SOON, State};
+use crate::id::PlanId;
 use crate::limit::{Limit, Standing, Standings};
-use crate::name::PlanId;
 use crate::receipt::Receipt;
 
 /// The decision on a request, and the standing of each of the plan's limits.

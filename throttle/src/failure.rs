@@ -1,7 +1,7 @@
 //! Errors. A refusal is a decision, not an error.
 
+use crate::id::PlanId;
 use crate::limit::Limit;
-use crate::name::PlanId;
 
 /// An error instead of a decision. The caller must not be let through.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

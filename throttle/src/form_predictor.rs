@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use crate::bucket::{Charge, Counter, Form, Forms, Scope, State, Step};
 use crate::clock::{Moment, Timestamp};
+use crate::id::Subject;
 use crate::lock::{Mutex, lock};
-use crate::name::Subject;
 use crate::recent::Recent;
 
 /// The last known state of each subject.

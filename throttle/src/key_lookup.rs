@@ -9,7 +9,7 @@ use table::{Assignments, Client, Key, KeyRecord, Keys};
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::failure::{Damage, StoreError};
-use crate::name::{NameError, PlanId, Subject};
+use crate::id::{NameError, PlanId, Subject};
 
 /// Looks up the table's keys and assignments, and caches the answers for a stated time.
 ///

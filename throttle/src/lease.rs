@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use crate::bucket::Scope;
 use crate::clock::Moment;
+use crate::id::{PlanId, Subject};
 use crate::limit::{Limit, Standing, Standings};
 use crate::lock::{Mutex, lock};
-use crate::name::{PlanId, Subject};
 use account::Account;
 pub(crate) use account::{Grant, Served};
 

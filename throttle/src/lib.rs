@@ -9,6 +9,7 @@ mod failure;
 mod failure_policy;
 mod form_predictor;
 pub mod guide;
+mod id;
 #[cfg(feature = "dynamodb")]
 mod key_lookup;
 #[cfg(feature = "layer")]
@@ -17,7 +18,6 @@ mod lease;
 mod limit;
 mod local_fallback;
 mod lock;
-mod name;
 mod period;
 mod plan;
 mod plan_cache;
@@ -37,11 +37,11 @@ pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use decision::Decision;
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use failure_policy::{FailurePolicy, Share, ShareError};
+pub use id::{NameError, PlanId, Subject};
 #[cfg(feature = "dynamodb")]
 pub use key_lookup::{ApiKey, KeyLookup};
 pub use lease::Leases;
 pub use limit::{Limit, Standing};
-pub use name::{NameError, PlanId, Subject};
 pub use period::{Counter, Period, Window};
 pub use plan::{
     ApiStage, ImportedPlans, OffsetMeans, Plan, PlanBuilder, PlanError, PlanRecord, Problem, Quota,

@@ -3,8 +3,8 @@
 use crate::bucket::{Charge, Next, State};
 use crate::clock::{Clock, Timestamp};
 use crate::decision::Decision;
+use crate::id::Subject;
 use crate::lock::{Mutex, lock};
-use crate::name::Subject;
 use crate::plan::Plan;
 use crate::recent::Recent;
 use crate::steady::Steady;

@@ -11,7 +11,7 @@ use std::fmt::{self, Display};
 use std::num::NonZeroU64;
 
 use crate::failure_policy::{FailurePolicy, Share};
-use crate::name::NameError;
+use crate::id::NameError;
 use crate::period::Period;
 use crate::rate::{Rate, RateError};
 

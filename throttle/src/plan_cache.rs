@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::cache::Cache;
 use crate::clock::Moment;
 use crate::failure::{StoreError, ThrottleError};
+use crate::id::PlanId;
 use crate::lock::{Mutex, lock};
-use crate::name::PlanId;
 use crate::plan::PlanRecord;
 use crate::recent::Recent;
 

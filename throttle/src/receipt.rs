@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::bucket::Charged;
-use crate::name::Subject;
+use crate::id::Subject;
 
 /// A receipt of a request's charge, to refund or settle once.
 ///

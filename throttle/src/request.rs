@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::name::{PlanId, Subject};
+use crate::id::{PlanId, Subject};
 use crate::plan::{MethodRate, PlanRecord, Scope};
 
 /// One request, to be decided and counted.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::bucket::{State, Write};
 use crate::failure::StoreError;
-use crate::name::{PlanId, Subject};
+use crate::id::{PlanId, Subject};
 use crate::plan::PlanRecord;
 pub use crate::steady::Steady;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::bucket::Write;
 use crate::failure::{Failure, StoreError};
+use crate::id::{PlanId, Subject};
 use crate::lock::{Mutex, lock};
-use crate::name::{PlanId, Subject};
 use crate::plan::PlanRecord;
 use crate::store::{Answer, Consumed, Sealed, Store};
 

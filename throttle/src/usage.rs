@@ -187,7 +187,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::name::PlanId;
+    use crate::id::PlanId;
     use crate::plan::Plan;
 
     const DAY: u64 = 86_400;

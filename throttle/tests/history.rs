@@ -127,7 +127,11 @@ async fn raw(served: &Served, subject: &Subject) -> HashMap<String, AttributeVal
     let key = match name.len().checked_sub(40) {
         // A long name is keyed by its digest and its last 40 bytes.
         Some(from) if name.len() > 128 => {
-            format!("BUCKET#sha256-{}~{}", Digest::of(&[name.as_bytes()]), &name[from..])
+            format!(
+                "BUCKET#sha256-{}~{}",
+                Digest::of(&[name.as_bytes()]),
+                name.get(from..).unwrap()
+            )
         }
         _ => format!("BUCKET#{name}"),
     };

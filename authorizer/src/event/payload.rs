@@ -16,6 +16,7 @@ use super::EventKind;
 use crate::refusal::Refusal;
 
 /// The used members of an event.
+#[expect(clippy::large_enum_variant, reason = "one event is read at a time, and not moved often")]
 pub(super) enum Payload {
     Token(ApiGatewayCustomAuthorizerRequest),
     /// REST REQUEST, WebSocket, and payload 1.0: the type of the latter lacks `multiValueHeaders`.

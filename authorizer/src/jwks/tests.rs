@@ -112,7 +112,7 @@ impl<C: Clock + Clone> KeySets<C> {
     }
 
     async fn prefetch(&self) {
-        join_all(self.sources.iter().map(|source| source.prefetch())).await;
+        join_all(self.sources.iter().map(KeySource::prefetch)).await;
     }
 
     async fn key(&self, iss: &str, kid: &str) -> Result<Arc<Keys>, Refusal> {

@@ -182,7 +182,7 @@ const END: Timestamp = Timestamp::from_nanos(u64::MAX);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::PlanId;
+    use crate::id::PlanId;
     use crate::plan::Plan;
     use crate::plan::PlanRecord;
 

@@ -63,7 +63,7 @@ impl Charge {
         after.stamp = Some(self.stamp.clone());
         after.tats.clear();
         let mut too_long = BTreeMap::new();
-        for (meter, tat) in state.tats.iter() {
+        for (meter, tat) in &state.tats {
             if *tat <= self.idle_since() {
                 continue;
             }
@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
     use crate::bucket::Stamp;
-    use crate::name::PlanId;
+    use crate::id::PlanId;
     use crate::plan::PlanRecord;
 
     const HOUR: Duration = Duration::from_secs(3_600);

@@ -24,7 +24,6 @@ use crate::plan::Plan;
 
 /// The next step for a request.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it lives for a moment, and a box would cost more")]
 pub(crate) enum Next {
     /// Take this charge, which fits.
     Take(Charge),

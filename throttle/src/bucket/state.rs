@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use std::num::NonZeroU64;
 
 use crate::clock::Timestamp;
-use crate::name::PlanId;
+use crate::id::PlanId;
 use crate::period::Counter;
 use crate::plan::Scope;
 

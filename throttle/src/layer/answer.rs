@@ -2,7 +2,7 @@
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::Unidentified;
 use super::fields::Style;
@@ -117,16 +117,18 @@ impl Refused {
     pub(super) fn response(&self) -> Response<String> {
         let status = self.status();
         let (kind, title, detail) = self.problem();
-        let mut body = json!({
-            "type": kind, "title": title, "status": status.as_u16(), "detail": detail,
-        });
+        let mut body = Map::new();
+        body.insert("type".to_owned(), json!(kind));
+        body.insert("title".to_owned(), json!(title));
+        body.insert("status".to_owned(), json!(status.as_u16()));
+        body.insert("detail".to_owned(), json!(detail));
         if !matches!(self.cause, Cause::Unidentified(_)) {
-            body["violated-policies"] = json!(self.violated);
+            body.insert("violated-policies".to_owned(), json!(self.violated));
         }
         if self.cause == Cause::TooCostly {
-            body["code"] = json!(COST_ABOVE_LIMIT);
+            body.insert("code".to_owned(), json!(COST_ABOVE_LIMIT));
         }
-        let mut response = Response::new(body.to_string());
+        let mut response = Response::new(Value::Object(body).to_string());
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

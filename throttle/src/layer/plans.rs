@@ -9,9 +9,9 @@ use http::request::Parts;
 
 use super::Authorizer;
 use crate::failure::StoreError;
+use crate::id::{PlanId, Subject};
 #[cfg(feature = "dynamodb")]
 use crate::key_lookup::KeyLookup;
-use crate::name::{PlanId, Subject};
 
 /// The source of a request's plan, and a default for requests that it names none for.
 #[derive(Clone)]
@@ -20,10 +20,13 @@ pub struct Plans {
     default: PlanId,
 }
 
+/// A function from a request to its plan.
+type PlanOf = dyn Fn(&Parts) -> Option<PlanId> + Send + Sync;
+
 #[derive(Clone)]
 enum Source {
     Fixed,
-    Function(Arc<dyn Fn(&Parts) -> Option<PlanId> + Send + Sync>),
+    Function(Arc<PlanOf>),
     Authorizer(Authorizer, Arc<str>),
     LookUp(Arc<dyn Fn(Subject) -> LookUp + Send + Sync>),
 }

@@ -2,7 +2,7 @@
 
 use super::Refused;
 use crate::decision::Decision;
-use crate::name::{PlanId, Subject};
+use crate::id::{PlanId, Subject};
 
 /// One decided request.
 #[derive(Clone, Copy, Debug, Default)]

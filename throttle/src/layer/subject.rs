@@ -11,7 +11,7 @@ use table::Key;
 
 use super::authorizer::Unreadable;
 use super::{Authorizer, address};
-use crate::name::{NameError, Subject};
+use crate::id::{NameError, Subject};
 
 /// The source of a request's subject.
 ///

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::json::without_mark;
 use super::{Plan, PlanError, Problem};
-use crate::name::PlanId;
+use crate::id::PlanId;
 
 /// The meaning of a quota's `offset`, which AWS does not settle.
 ///

@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::clock::Timestamp;
-use crate::name::PlanId;
+use crate::id::PlanId;
 
 /// A plan as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,8 +25,8 @@ pub use plans::Plans;
 
 use crate::bucket::Write;
 use crate::failure::{Damage, Failure, StoreError};
+use crate::id::{NameError, PlanId, Subject, checked};
 use crate::lock::{Mutex, lock};
-use crate::name::{NameError, PlanId, Subject, checked};
 use crate::plan::PlanRecord;
 use crate::store::{Answer, Consumed, ONE_UNIT, Store};
 use expression::Expression;

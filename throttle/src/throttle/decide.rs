@@ -7,9 +7,9 @@ use crate::bucket::{Charge, Charged, Next, Refused, State, Write};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::decision::Decision;
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
+use crate::id::{PlanId, Subject};
 use crate::limit::Limit;
-use crate::name::{PlanId, Subject};
-use crate::plan::PlanRecord;
+use crate::plan::{PlanRecord, Throttling};
 use crate::receipt::Receipt;
 use crate::request::Request;
 use crate::stats::add;
@@ -261,7 +261,7 @@ pub(super) fn charge(request: &Request<'_>, record: &PlanRecord, now: Timestamp)
 /// A closed limit refuses every cost: that is a decision, not an error.
 fn check_cost(request: &Request<'_>, record: &PlanRecord) -> Result<(), ThrottleError> {
     let method = request.method_rate(record).map(|method| method.throttle);
-    if record.plan.is_closed() || method.is_some_and(|throttle| throttle.is_closed()) {
+    if record.plan.is_closed() || method.is_some_and(Throttling::is_closed) {
         return Ok(());
     }
     let cost = request.cost.get();

@@ -256,7 +256,7 @@ fn i03_periods(steps: &[Step<'_>]) -> Option<Violation> {
     let mut sums = BTreeMap::<Counter, i64>::new();
     for step in steps {
         let (before, after) = (&step.commit.before, &step.commit.after);
-        for (counter, shown) in after.counters.iter() {
+        for (counter, shown) in &after.counters {
             let moved = shown - before.used(*counter);
             let expected = match step.outcome.kind {
                 Kind::Decision if step.charges => {

@@ -15,7 +15,7 @@ use table::{
 use super::history::{BucketRecord, GRANTED, GRANTS, MAX_GRANTED, stale};
 use super::item::{is_short, short};
 use crate::clock::{NANOS_A_SECOND, Timestamp};
-use crate::name::Subject;
+use crate::id::Subject;
 use crate::period::Period;
 use crate::usage::History;
 

@@ -4,7 +4,7 @@ use table::{Attributes, Damage, Deletable, Item, PK, Reader, number, text};
 
 use super::item::{PV, stamp};
 use crate::bucket::Stamp;
-use crate::name::Subject;
+use crate::id::Subject;
 use crate::usage::{History, Use};
 
 /// Usage of a subject, as its bucket holds it.

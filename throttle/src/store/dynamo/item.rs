@@ -25,7 +25,7 @@ use super::history::{BucketRecord, GRANTED, GRANTS, granted};
 use super::size::{attribute, size};
 use crate::bucket::{Counter, MAX_COUNT, Meter, Stamp, State, Write, removable};
 use crate::clock::Timestamp;
-use crate::name::Subject;
+use crate::id::Subject;
 
 pub(crate) const PV: &str = "pv";
 pub(crate) const RETURNED: &str = "rt";

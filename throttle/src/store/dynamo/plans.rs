@@ -3,7 +3,7 @@
 use table::{Client, Damage, Error, Failure, Page, StoredPlan, WriteError};
 
 use crate::clock::Timestamp;
-use crate::name::PlanId;
+use crate::id::PlanId;
 use crate::plan::Plan;
 use crate::plan::PlanRecord;
 
