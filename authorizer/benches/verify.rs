@@ -5,14 +5,13 @@
 //! runs with the system's clock on a new token, a cached one, and some that it refuses before the
 //! signature. The token has the form and length of Cognito's for a machine client.
 //!
-//! `cargo bench -p authorizer --bench verify`
+//! `cargo bench -p tollgate-authorizer --bench verify`
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails loudly")]
 
 use std::hint::black_box;
 use std::sync::Arc;
 
-use authorizer::{Code, Config, Lookup, Verification, Verifier};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{
@@ -27,6 +26,7 @@ use serde_json::{Value, json};
 use throttle::{Clock, ManualClock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tollgate_authorizer::{Code, Config, Lookup, Verification, Verifier};
 
 /// Number of signed tokens: a verifier sees none twice.
 const TOKENS: usize = 500;
@@ -154,7 +154,7 @@ fn benchmarks(criterion: &mut Criterion) {
         for _ in 0..10 {
             last = runtime.block_on(current.verify(&token)).outcome.err();
         }
-        assert_eq!(last.map(authorizer::Refusal::code), Some(code), "{name}");
+        assert_eq!(last.map(tollgate_authorizer::Refusal::code), Some(code), "{name}");
         criterion.bench_function(name, |bencher| {
             bencher.iter(|| verify(&current, black_box(&token)));
         });

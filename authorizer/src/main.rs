@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    authorizer::main()
+    tollgate_authorizer::main()
 }

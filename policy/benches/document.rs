@@ -9,8 +9,8 @@ mod shop;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use policy::{Caller, MethodArn};
 use serde_json::{Map, json};
+use tollgate_policy::{Caller, MethodArn};
 
 fn evaluate(criterion: &mut Criterion) {
     let claims =

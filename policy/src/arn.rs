@@ -18,12 +18,12 @@ pub(crate) const MAX_RESOURCE_BYTES: usize = 512;
 /// most six parts on `:` and then into at most four on `/`.
 ///
 /// ```
-/// use policy::{MethodArn, Target};
+/// use tollgate_policy::{MethodArn, Target};
 ///
 /// let arn = MethodArn::parse("arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod/GET/at/10:30")?;
 /// assert_eq!(arn.stage(), "prod");
 /// assert_eq!(arn.target(), Target::Method { verb: "GET", path: "/at/10:30" });
-/// # Ok::<(), policy::ArnError>(())
+/// # Ok::<(), tollgate_policy::ArnError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MethodArn<'a> {

@@ -58,7 +58,7 @@ impl<'a> Request<'a> {
 /// and `DateLessThan` on `aws:CurrentTime`. Parsing refuses everything else.
 ///
 /// ```
-/// use policy::iam::{Outcome, Policy, Request};
+/// use tollgate_policy::iam::{Outcome, Policy, Request};
 ///
 /// let policy: Policy = serde_json::from_str(
 ///     r#"{"Version": "2012-10-17", "Statement": {

@@ -50,12 +50,12 @@ const KEYS: [&str; 2] = ["$connect", "$default"];
 /// and a deny denies the caller everything.
 ///
 /// ```
-/// use policy::RoutePattern;
+/// use tollgate_policy::RoutePattern;
 ///
 /// let route: RoutePattern = "POST,GET /orders/*".parse()?;
 /// assert_eq!(route.to_string(), "GET,POST /orders/*");
 /// assert!("* /orders".parse::<RoutePattern>().is_err());
-/// # Ok::<(), policy::RouteError>(())
+/// # Ok::<(), tollgate_policy::RouteError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]

@@ -1,12 +1,12 @@
 //! Dot segments below a caller's own path: `/users/u1/../u2/x`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-use policy::{
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tollgate_policy::{
     Caller, Cell, Code, Holder, MethodArn, Reason, RuleError, RuleSpec, Rules, Verdict,
     iam::{Outcome, Request, evaluate},
 };
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
 
 const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod";
 

@@ -1,8 +1,8 @@
 //! The lint's finer points: what is *not* found, and what is found once.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use policy::{Code, RuleSpec, Rules, Severity, lint_claim};
 use serde::Deserialize;
+use tollgate_policy::{Code, RuleSpec, Rules, Severity, lint_claim};
 
 #[derive(Deserialize)]
 struct File {

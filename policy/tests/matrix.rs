@@ -1,8 +1,8 @@
 //! The cells of the matrix: what a column can't know is never shown as certain.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use policy::{Cell, Holder, RuleSpec, Rules};
 use serde::Deserialize;
+use tollgate_policy::{Cell, Holder, RuleSpec, Rules};
 
 #[derive(Deserialize)]
 struct File {

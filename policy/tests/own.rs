@@ -1,12 +1,12 @@
 //! A caller's own resources, and what is refused rather than guessed.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-use policy::{
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tollgate_policy::{
     Caller, MethodArn, RuleSpec, Rules, Verdict,
     iam::{Outcome, Request, evaluate},
 };
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
 
 const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod";
 
@@ -453,5 +453,5 @@ fn the_rest_is_denied_where_it_is_asked_for() {
 fn a_policy_with_a_variable_is_not_read() {
     let policy = r#"{"Version": "2012-10-17", "Statement": {"Action": "*", "Effect": "Allow",
         "Resource": "arn:aws:execute-api:*:*:*/prod/GET/${aws:userid}"}}"#;
-    assert!(serde_json::from_str::<policy::iam::Policy>(policy).is_err());
+    assert!(serde_json::from_str::<tollgate_policy::iam::Policy>(policy).is_err());
 }

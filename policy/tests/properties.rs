@@ -5,10 +5,6 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use policy::{
-    Caller, Document, MethodArn, Reason, RuleSpec, Rules, Verdict,
-    iam::{Outcome, Policy, Request, evaluate},
-};
 use proptest::{
     collection::{btree_map, vec},
     option,
@@ -18,6 +14,10 @@ use proptest::{
     test_runner::TestRunner,
 };
 use serde_json::{Map, Value};
+use tollgate_policy::{
+    Caller, Document, MethodArn, Reason, RuleSpec, Rules, Verdict,
+    iam::{Outcome, Policy, Request, evaluate},
+};
 
 const CASES: u32 = 2_500;
 
@@ -269,14 +269,14 @@ proptest! {
         if let Ok(arn) = MethodArn::parse(&text) {
             prop_assert_eq!(arn.to_string(), &*text);
         }
-        if let Ok(route) = text.parse::<policy::RoutePattern>() {
+        if let Ok(route) = text.parse::<tollgate_policy::RoutePattern>() {
             prop_assert_eq!(route.to_string().parse(), Ok(route));
         }
     }
 
     #[test]
     fn a_route_reads_as_it_is_written(route in route()) {
-        let route: policy::RoutePattern = route.parse().unwrap();
+        let route: tollgate_policy::RoutePattern = route.parse().unwrap();
         prop_assert_eq!(route.to_string().parse(), Ok(route));
     }
 

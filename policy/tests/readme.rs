@@ -1,7 +1,7 @@
 //! Rules that the README shows.
 
-use policy::{RuleSpec, Rules};
 use serde::Deserialize;
+use tollgate_policy::{RuleSpec, Rules};
 
 #[derive(Deserialize)]
 struct File {

@@ -1,11 +1,11 @@
 //! Reports for operators: explanations, the matrix, the lint's findings.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-use policy::{
-    Caller, Cell, Code, Holder, MethodArn, Reason, Requirement, RuleSpec, Rules, Severity,
-};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tollgate_policy::{
+    Caller, Cell, Code, Holder, MethodArn, Reason, Requirement, RuleSpec, Rules, Severity,
+};
 
 const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod";
 

@@ -2,9 +2,9 @@
 //! documents that they become.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
-use policy::{Caller, DocumentError, MethodArn, RuleSpec, Rules, Verdict};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tollgate_policy::{Caller, DocumentError, MethodArn, RuleSpec, Rules, Verdict};
 
 const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod";
 

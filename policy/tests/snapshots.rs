@@ -1,8 +1,8 @@
 //! Documents as they are sent, kept so that a change of a byte is seen.
 
-use policy::{Caller, MethodArn, RuleSpec, Rules};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tollgate_policy::{Caller, MethodArn, RuleSpec, Rules};
 
 #[derive(Deserialize)]
 struct File {

@@ -1,12 +1,12 @@
 //! Callers whose scopes, groups, client or claims cannot be understood.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly, its helpers too")]
 
-use policy::{
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tollgate_policy::{
     Caller, MethodArn, RuleSpec, Rules,
     iam::{Outcome, Request, evaluate},
 };
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
 
 const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/prod";
 

@@ -30,7 +30,7 @@ use clock::Standing;
 use criterion::{Criterion, criterion_group, criterion_main};
 use governor::{Quota, RateLimiter};
 use table::Client;
-use throttle::{
+use tollgate_throttle::{
     Clock, DynamoStore, MemoryStore, Plan, PlanId, Plans, Request, Subject, SystemClock, Throttle,
     Timestamp,
 };

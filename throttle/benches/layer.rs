@@ -18,8 +18,8 @@ use std::task::{Context, Poll, Waker};
 use clock::Standing;
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{Request, Response};
-use throttle::layer::{By, Limits, Plans};
-use throttle::{Clock, Leases, MemoryStore, Plan, PlanId, SystemClock, Throttle};
+use tollgate_throttle::layer::{By, Limits, Plans};
+use tollgate_throttle::{Clock, Leases, MemoryStore, Plan, PlanId, SystemClock, Throttle};
 use tower::{Layer, Service, service_fn};
 
 fn request() -> Request<String> {

@@ -1,7 +1,7 @@
 //! Prints the number of calls to the table that a decision costs.
 //!
 //! ```sh
-//! cargo run --release -p throttle --example calls
+//! cargo run --release -p tollgate-throttle --example calls
 //! ```
 //!
 //! Poisson arrivals at a share of the rate, at instances that share one subject, on the memory

@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run -p local -- --upstream http://127.0.0.1:3000
-//! cargo run -p throttle --example orders_axum
+//! cargo run -p tollgate-throttle --example orders_axum
 //! ```
 //!
 //! Then the commands that `local` prints. The authorizer counts each request once; an export costs
@@ -18,8 +18,8 @@ use axum::routing::get;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use table::Connect;
-use throttle::layer::{Authorizer, By, Limits, Plans};
-use throttle::{DynamoStore, PlanId, SystemClock, Throttle};
+use tollgate_throttle::layer::{Authorizer, By, Limits, Plans};
+use tollgate_throttle::{DynamoStore, PlanId, SystemClock, Throttle};
 
 const TABLE_URL: &str = "http://127.0.0.1:9402";
 const ISSUER: &str = "http://127.0.0.1:9401/us-east-1_LocalDemo";

@@ -190,7 +190,7 @@ impl Clock for SystemClock {
 ///
 /// ```
 /// use std::time::Duration;
-/// use throttle::{Clock, ManualClock, Timestamp};
+/// use tollgate_throttle::{Clock, ManualClock, Timestamp};
 ///
 /// let clock = ManualClock::at(Timestamp::from_secs(1_000));
 /// let other = clock.clone();

@@ -94,7 +94,7 @@
 //! A call is one UpdateItem of an item below 1 KB: one write unit, also when its condition fails.
 //! A decision takes about one. On demand, a million write units cost $0.625 in us-east-1 (AWS's
 //! price list as read in November 2026; storage and the function's own time come on top). The
-//! calls are those that `cargo run --release -p throttle --example calls` counts: Poisson
+//! calls are those that `cargo run --release -p tollgate-throttle --example calls` counts: Poisson
 //! arrivals at so much of a rate of 10 a second, on a clock that is moved by hand.
 //!
 //! | one subject | calls a decision | $ a million decisions |

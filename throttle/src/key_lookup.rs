@@ -18,9 +18,9 @@ use crate::id::{NameError, PlanId, Subject};
 ///
 /// ```
 /// use std::time::Duration;
-/// use throttle::{KeyLookup, SystemClock};
+/// use tollgate_throttle::{KeyLookup, SystemClock};
 ///
-/// # async fn example(client: table::Client, header: &str) -> Result<(), throttle::StoreError> {
+/// # async fn example(client: table::Client, header: &str) -> Result<(), tollgate_throttle::StoreError> {
 /// let lookup = KeyLookup::new(&client, "tollgate", SystemClock::new(), Duration::from_secs(60));
 /// if let Some(key) = lookup.key(header).await? {
 ///     let plan = lookup.plan_of_key(&key).await?;

@@ -4,7 +4,7 @@
 //! mutex in `throttle`'s unit tests under `--cfg shuttle`:
 //!
 //! ```text
-//! RUSTFLAGS="--cfg shuttle" cargo test -p throttle --lib model
+//! RUSTFLAGS="--cfg shuttle" cargo test -p tollgate-throttle --lib model
 //! ```
 
 use std::sync::PoisonError;

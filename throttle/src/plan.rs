@@ -23,12 +23,12 @@ pub use scope::Scope;
 /// The limits of a subject: a rate with a burst, quotas, and rates of methods.
 ///
 /// ```
-/// use throttle::Plan;
+/// use tollgate_throttle::Plan;
 ///
 /// // 10 requests a second, 20 at once after an idle time, 1,000 a day.
 /// let plan = Plan::per_second(10).burst(20).per_day(1_000).build()?;
 /// assert_eq!(plan.throttle().unwrap().burst(), 20);
-/// # Ok::<(), throttle::PlanError>(())
+/// # Ok::<(), tollgate_throttle::PlanError>(())
 /// ```
 ///
 /// A rate of 0, a burst of 0 or a quota of 0 refuses every request.
@@ -45,7 +45,7 @@ pub use scope::Scope;
 /// - `"unlimited": true`, which a plan without limits needs.
 ///
 /// ```
-/// use throttle::Plan;
+/// use tollgate_throttle::Plan;
 ///
 /// let plan = Plan::from_json(
 ///     r#"{"throttle": {"rateLimit": 0.5, "burstLimit": 10}, "quota": {"limit": 1000, "period": "DAY"}}"#,

@@ -19,7 +19,7 @@ use crate::failure_policy::Share;
 ///
 /// ```
 /// use std::time::Duration;
-/// use throttle::Rate;
+/// use tollgate_throttle::Rate;
 ///
 /// let rate = Rate::parse("100/min").unwrap();
 /// assert_eq!(rate.interval(), Duration::from_millis(600));

@@ -36,9 +36,9 @@ pub enum Fault {
 /// A store with faults. Clones share the faults.
 ///
 /// ```
-/// use throttle::testing::{Fault, Faulty};
-/// use throttle::{Clock, Failure, ManualClock, MemoryStore, Plan, PlanId, Request, Subject};
-/// use throttle::{Throttle, ThrottleError};
+/// use tollgate_throttle::testing::{Fault, Faulty};
+/// use tollgate_throttle::{Clock, Failure, ManualClock, MemoryStore, Plan, PlanId, Request, Subject};
+/// use tollgate_throttle::{Throttle, ThrottleError};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let (memory, clock) = (MemoryStore::new(), ManualClock::default());

@@ -27,7 +27,7 @@ pub use settle::Refund;
 /// which their clocks differ. Plans are cached for up to a minute, and so are missing plans.
 ///
 /// ```
-/// use throttle::{ManualClock, Clock, MemoryStore, Plan, PlanId, Request, Subject, Throttle};
+/// use tollgate_throttle::{ManualClock, Clock, MemoryStore, Plan, PlanId, Request, Subject, Throttle};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let (store, clock) = (MemoryStore::new(), ManualClock::default());

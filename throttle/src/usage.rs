@@ -37,7 +37,7 @@ pub(crate) struct Use {
 /// and off no other.
 ///
 /// ```
-/// use throttle::Usage;
+/// use tollgate_throttle::Usage;
 ///
 /// let json = r#"{"usagePlanId":"a1b2c3","startDate":"2026-11-20","endDate":"2026-11-21","values":{"maria":[[0,100],[10,90]]}}"#;
 /// let usage: Usage = serde_json::from_str(json).unwrap();

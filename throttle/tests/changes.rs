@@ -8,7 +8,7 @@ mod desk;
 use std::time::Duration;
 
 use desk::{Desk, rate};
-use throttle::{Clock, Limit, Period, Store};
+use tollgate_throttle::{Clock, Limit, Period, Store};
 
 const SECOND: u64 = 1_000_000_000;
 

@@ -9,8 +9,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use desk::{Desk, Instance, rate};
-use throttle::testing::{Fault, Faulty};
-use throttle::{
+use tollgate_throttle::testing::{Fault, Faulty};
+use tollgate_throttle::{
     Clock, Leases, Limit, Period, Plan, PlanId, Request, Standing, Store, Throttle, ThrottleError,
 };
 

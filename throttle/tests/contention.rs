@@ -6,10 +6,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use throttle::internal::Answer;
-use throttle::internal::Write;
-use throttle::testing::{Fault, Faulty};
-use throttle::{
+use tollgate_throttle::internal::Answer;
+use tollgate_throttle::internal::Write;
+use tollgate_throttle::testing::{Fault, Faulty};
+use tollgate_throttle::{
     Clock, Consumed, Decision, Failure, Limit, ManualClock, MemoryStore, Plan, PlanId, PlanRecord,
     Request, Store, StoreError, Subject, Throttle, ThrottleError, Timestamp,
 };
@@ -48,7 +48,7 @@ impl Slow {
     }
 }
 
-impl throttle::internal::Sealed for Slow {}
+impl tollgate_throttle::internal::Sealed for Slow {}
 
 impl Store for Slow {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use throttle::internal::Answer;
-use throttle::internal::{Form, Meter, Move, Scope, Stamp, State, To, When, Write};
-use throttle::{
+use tollgate_throttle::internal::Answer;
+use tollgate_throttle::internal::{Form, Meter, Move, Scope, Stamp, State, To, When, Write};
+use tollgate_throttle::{
     Clock, Consumed, Decision, Failure, Limit, ManualClock, Plan, PlanId, PlanRecord, Request,
     Store, StoreError, Subject, Throttle, ThrottleError, Timestamp,
 };
@@ -23,7 +23,7 @@ struct Script {
     reads: AtomicU64,
 }
 
-impl throttle::internal::Sealed for Script {}
+impl tollgate_throttle::internal::Sealed for Script {}
 
 impl Store for Script {
     async fn plan(&self, _: &PlanId) -> Result<Option<PlanRecord>, StoreError> {

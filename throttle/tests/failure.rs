@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use throttle::testing::{Fault, Faulty};
-use throttle::{
+use tollgate_throttle::testing::{Fault, Faulty};
+use tollgate_throttle::{
     Clock, Decision, Failure, FailurePolicy, Limit, ManualClock, MemoryStore, Plan, PlanId,
     Request, Subject, Throttle, ThrottleError,
 };
@@ -347,7 +347,7 @@ proptest! {
             let quota = r#"{"throttle": {"rateLimit": 500, "burstLimit": 500},
                 "quota": {"limit": 1000000, "period": "MONTH"}}"#;
             let it = Setting::with(quota, |throttle| {
-                if leases { throttle.leases(throttle::Leases::adaptive()) } else { throttle }
+                if leases { throttle.leases(tollgate_throttle::Leases::adaptive()) } else { throttle }
             });
             let mut admitted = 0;
             for (gap, fault) in steps {

@@ -19,7 +19,7 @@ use common::{Served, TABLE, serve_table};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
 use table::Digest;
-use throttle::{
+use tollgate_throttle::{
     Buckets, Clock, DynamoStore, ManualClock, Period, Plan, PlanId, Plans, Request, Store, Subject,
     Throttle,
 };

@@ -8,8 +8,8 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use throttle::testing::{Fault, Faulty};
-use throttle::{
+use tollgate_throttle::testing::{Fault, Faulty};
+use tollgate_throttle::{
     Clock, Decision, Leases, ManualClock, MemoryStore, Plan, PlanId, Request, Store, Subject,
     Throttle, Timestamp,
 };

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use throttle::testing::{Fault, Faulty};
-use throttle::{
+use tollgate_throttle::testing::{Fault, Faulty};
+use tollgate_throttle::{
     Clock, Decision, Leases, Limit, ManualClock, MemoryStore, Plan, PlanId, Rate, Request, Store,
     Subject, Throttle, Timestamp,
 };

@@ -8,7 +8,7 @@ mod desk;
 use std::time::Duration;
 
 use desk::Desk;
-use throttle::{Limit, Plan, PlanId, Request, Standing, Store, ThrottleError, Throttling};
+use tollgate_throttle::{Limit, Plan, PlanId, Request, Standing, Store, ThrottleError, Throttling};
 
 const PLAN: &str = r#"{
     "throttle": {"rateLimit": 1, "burstLimit": 10},

@@ -8,7 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
-use throttle::{OffsetMeans, Plan, Problem};
+use tollgate_throttle::{OffsetMeans, Plan, Problem};
 
 const SIX: &str = include_str!("../../tests/cases/throttle/g_get-usage-plans.json");
 const MARK: &[u8] = include_bytes!("../../tests/cases/throttle/k_bom.json");

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use throttle::testing::Faulty;
-use throttle::{
+use tollgate_throttle::testing::Faulty;
+use tollgate_throttle::{
     Clock, Decision, ManualClock, MemoryStore, Period, Plan, PlanId, Request, Store, Subject,
     Throttle, Timestamp,
 };
@@ -122,7 +122,7 @@ fn bursts_and_schedules() -> impl Strategy<Value = (u32, Vec<Arrival>)> {
 
 /// Asserts that no window holds more than the burst and what the rate refills in it.
 fn assert_bound(admitted: &[(u64, u64)], burst: u32, rate: &str, spread: u64) {
-    let interval = throttle::Rate::parse(rate).unwrap().interval().as_nanos();
+    let interval = tollgate_throttle::Rate::parse(rate).unwrap().interval().as_nanos();
     for (from, (start, _)) in admitted.iter().enumerate() {
         let mut taken = 0u128;
         for (end, cost) in admitted.iter().skip(from) {
@@ -242,7 +242,7 @@ proptest! {
                 admitted.push((fleet.truth.now().as_nanos(), u64::from(cost)));
             }
         }
-        let interval = |rate| throttle::Rate::parse(rate).unwrap().interval();
+        let interval = |rate| tollgate_throttle::Rate::parse(rate).unwrap().interval();
         let faster = if interval(rates.0) < interval(rates.1) { rates.0 } else { rates.1 };
         assert_bound(&admitted, bursts.0.max(bursts.1), faster, 0);
     }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use desk::{Desk, rate};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use throttle::Receipt;
-use throttle::testing::Faulty;
-use throttle::{Clock, Limit, ManualClock, Refund, Standing, Store, Throttle};
+use tollgate_throttle::Receipt;
+use tollgate_throttle::testing::Faulty;
+use tollgate_throttle::{Clock, Limit, ManualClock, Refund, Standing, Store, Throttle};
 
 const SECOND: u64 = 1_000_000_000;
 const PLAN: &str = r#"{"throttle": {"rateLimit": 1, "burstLimit": 10},

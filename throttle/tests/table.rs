@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::types::{
 };
 use common::{Served, TABLE, serve, serve_table};
 use table::{Connect, Error, SchemaError, WriteError};
-use throttle::{
+use tollgate_throttle::{
     Clock, DynamoStore, Failure, Limit, ManualClock, Plan, PlanId, Plans, Request, Store, Subject,
     SystemClock, Throttle, ThrottleError, Timestamp,
 };
@@ -42,7 +42,7 @@ async fn put_free(served: &Served) -> Plans {
     plans
 }
 
-async fn decide<S: Store>(store: S) -> Result<throttle::Decision, ThrottleError> {
+async fn decide<S: Store>(store: S) -> Result<tollgate_throttle::Decision, ThrottleError> {
     let subject = Subject::new("client").unwrap();
     let throttle = Throttle::new(store, ManualClock::default());
     throttle.decide(&Request::new(&subject, &free())).await

@@ -12,11 +12,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::Level;
 
 /// Target of records, whose message is a line of JSON.
-const RECORD: &str = "authorizer::record::line";
+const RECORD: &str = "tollgate_authorizer::record::line";
 
 /// Target of records with metrics: enabled at every level, because CloudWatch reads the metrics
 /// from the line.
-const METRICS: &str = "authorizer::record::line::metrics";
+const METRICS: &str = "tollgate_authorizer::record::line::metrics";
 
 /// Sends logs to standard output as JSON. The level is `AWS_LAMBDA_LOG_LEVEL`, by default INFO.
 ///
@@ -79,7 +79,10 @@ fn targets(level: LevelFilter) -> Targets {
     Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_target("lambda_runtime::layers::panic", LevelFilter::OFF)
-        .with_targets(["authorizer", "policy", "throttle"].map(|name| (name, level)))
+        .with_targets(
+            ["tollgate_authorizer", "tollgate_policy", "tollgate_throttle", "tollgate_table"]
+                .map(|name| (name, level)),
+        )
         .with_target(METRICS, LevelFilter::INFO)
 }
 
@@ -145,10 +148,14 @@ mod tests {
                 assert!(targets.would_enable(other, &Level::WARN), "{name:?} {other}");
             }
             assert!(!targets.would_enable("lambda_runtime::layers::panic", &Level::ERROR));
-            assert!(targets.would_enable("authorizer::handler", &Level::INFO), "{name:?}");
+            assert!(targets.would_enable("tollgate_authorizer::handler", &Level::INFO), "{name:?}");
         }
-        assert!(targets(level(Some("TRACE"))).would_enable("authorizer::jwks", &Level::TRACE));
-        assert!(!targets(level(Some("FATAL"))).would_enable("authorizer::jwks", &Level::WARN));
+        assert!(
+            targets(level(Some("TRACE"))).would_enable("tollgate_authorizer::jwks", &Level::TRACE)
+        );
+        assert!(
+            !targets(level(Some("FATAL"))).would_enable("tollgate_authorizer::jwks", &Level::WARN)
+        );
         assert!(!targets(LevelFilter::OFF).would_enable("reqwest", &Level::ERROR));
     }
 
@@ -162,14 +169,14 @@ mod tests {
         tracing::error!(target: "lambda_runtime::layers::panic", "the-token");
         assert_eq!(captured.text(), "");
         tracing::warn!(target: "reqwest", "a warning");
-        tracing::trace!(target: "authorizer::jwks", "ours");
+        tracing::trace!(target: "tollgate_authorizer::jwks", "ours");
         assert_eq!(captured.text().lines().count(), 2);
     }
 
     #[test]
     fn what_another_thread_met_first_is_captured_here() {
         let captured = Captured::at("TRACE");
-        let tell = || tracing::error!(target: "authorizer::log", "told");
+        let tell = || tracing::error!(target: "tollgate_authorizer::log", "told");
         std::thread::spawn(tell).join().unwrap();
         assert_eq!(captured.text(), "", "nothing of another thread's");
         tell();

@@ -1,6 +1,5 @@
 //! Attacks on the choice of the algorithm.
 
-use authorizer::Code;
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
@@ -12,6 +11,7 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
+use tollgate_authorizer::Code;
 
 use crate::issuer::{
     Bench, HEADER, ec_jwk, encode, rsa, rsa_jwk, rsa_signature, sign, sign_ec, unsigned,

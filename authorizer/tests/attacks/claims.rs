@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use authorizer::Code;
 use serde_json::{Value, json};
+use tollgate_authorizer::Code;
 
 use crate::issuer::{Bench, Endpoint, HEADER, NOW, evil, payload, rsa, rsa_jwk, sign};
 

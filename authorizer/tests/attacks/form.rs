@@ -1,7 +1,7 @@
 //! Attacks on how a token is written down.
 
-use authorizer::Code;
 use serde_json::json;
+use tollgate_authorizer::Code;
 
 use crate::issuer::{Bench, HEADER, encode, evil, rsa, sign, unsigned};
 

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use authorizer::{Code, Config, Lookup, Refusal, Verifier};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{
@@ -15,6 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use throttle::{ManualClock, Timestamp};
 use tokio::net::TcpListener;
+use tollgate_authorizer::{Code, Config, Lookup, Refusal, Verifier};
 
 pub(crate) const NOW: u64 = 1_800_000_000;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use authorizer::Code;
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
+use tollgate_authorizer::Code;
 
 use crate::issuer::{Bench, HEADER, encode, evil, rsa, rsa_jwk, sign, unsigned};
 

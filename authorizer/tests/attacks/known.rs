@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use authorizer::{Code, Lookup};
 use serde_json::json;
+use tollgate_authorizer::{Code, Lookup};
 
 use crate::issuer::{Bench, HEADER, NOW, ec_jwk, encode, evil, rsa, rsa_jwk, sign, sign_ec};
 

@@ -1,6 +1,6 @@
 //! Attacks on tokens that are known to have worked somewhere, each a test named after it.
 //!
-//! Every token here is made with real keys and verified by [`authorizer::Verifier`] as it is
+//! Every token here is made with real keys and verified by [`tollgate_authorizer::Verifier`] as it is
 //! configured, its keys fetched from a real endpoint. Where an attack is about what a token says,
 //! the token is signed by its genuine issuer, so that nothing but the attack can refuse it.
 

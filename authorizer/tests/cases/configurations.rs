@@ -1,7 +1,7 @@
 //! Configurations of earlier versions, which must still be read and mean the same.
 
-use authorizer::{Accepted, Config, Refuse, TokenUse};
 use throttle::FailurePolicy;
+use tollgate_authorizer::{Accepted, Config, Refuse, TokenUse};
 
 use crate::{files, stem};
 

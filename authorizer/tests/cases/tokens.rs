@@ -3,7 +3,6 @@
 //! Each file has a configuration, a key set that is served on the loopback, events, and the
 //! expected outcome of each event. Nothing is replaced but the clock.
 
-use authorizer::{Authorizer, Config, Failure, Response};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
@@ -15,6 +14,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use throttle::{ManualClock, MemoryStore, Timestamp};
 use tokio::net::TcpListener;
+use tollgate_authorizer::{Authorizer, Config, Failure, Response};
 
 use crate::{files, stem};
 

@@ -9,7 +9,7 @@ use crate::digest::{Digest, hex};
 /// The text of an API key. It is a secret: `Debug` does not show it, and the table never holds it.
 ///
 /// ```
-/// use table::Key;
+/// use tollgate_table::Key;
 ///
 /// let key = Key::generate().unwrap();
 /// assert_eq!(key.expose().len(), 64);

@@ -34,7 +34,7 @@ pub struct KeyRecord {
 /// Details of a key: its subject, its plans, its expiry.
 ///
 /// ```
-/// use table::KeyDetails;
+/// use tollgate_table::KeyDetails;
 ///
 /// let details = KeyDetails { name: Some("laptop".to_owned()), ..KeyDetails::new("maria") };
 /// assert_eq!(details.with_plan("gold").plan(), Some("gold"));

@@ -138,7 +138,7 @@ impl FromStr for Revocable {
 /// ```
 /// use std::time::Duration;
 /// use std::time::UNIX_EPOCH;
-/// use table::{Revocable, Revocation};
+/// use tollgate_table::{Revocable, Revocation};
 ///
 /// let at = |secs| UNIX_EPOCH + Duration::from_secs(secs);
 /// let user = Revocable::user("https://issuer", "maria");

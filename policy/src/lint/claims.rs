@@ -88,9 +88,9 @@ pub(super) fn check(rule: &Rule, findings: &mut Vec<Finding>) {
 /// issuer sets. [`Rules::lint`](crate::Rules::lint) checks the claims of rules.
 ///
 /// ```
-/// let finding = policy::lint_claim("`subject`", "email", "use `sub`").unwrap();
-/// assert_eq!(finding.code, policy::Code::ChosenClaim);
-/// assert_eq!(policy::lint_claim("`subject`", "sub", "use `sub`"), None);
+/// let finding = tollgate_policy::lint_claim("`subject`", "email", "use `sub`").unwrap();
+/// assert_eq!(finding.code, tollgate_policy::Code::ChosenClaim);
+/// assert_eq!(tollgate_policy::lint_claim("`subject`", "sub", "use `sub`"), None);
 /// ```
 #[must_use]
 pub fn lint_claim(place: &str, claim: &str, mend: &str) -> Option<Finding> {

@@ -15,7 +15,7 @@ use crate::route::RoutePattern;
 /// The [crate](crate#rules) has an example of every field.
 ///
 /// ```
-/// let rule: policy::RuleSpec = toml::from_str(
+/// let rule: tollgate_policy::RuleSpec = toml::from_str(
 ///     r#"
 ///     name = "readers"
 ///     allow = ["GET /orders", "GET /orders/*"]

@@ -1,6 +1,6 @@
 //! Rules as a shop might have them, for what is measured.
 
-use policy::{RuleSpec, Rules};
+use tollgate_policy::{RuleSpec, Rules};
 
 /// The prefix of each resource, up to the stage.
 pub(crate) const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod";

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use throttle::{Clock, SystemClock, Timestamp};
+use tollgate_throttle::{Clock, SystemClock, Timestamp};
 
 /// The machine's clocks are read, and a moment is told that nothing ends at: a lease, a memory.
 pub(crate) struct Standing(pub(crate) SystemClock);

@@ -14,9 +14,9 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use lambda_http::Error;
 use serde_json::{Map, Value, json};
-use throttle::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tollgate_throttle::{Clock, SystemClock};
 
 /// The gateway between callers and the function.
 struct Gateway {

@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run -p local -- --upstream http://127.0.0.1:3000
-//! cargo run -p throttle --example orders_lambda
+//! cargo run -p tollgate-throttle --example orders_lambda
 //! ```
 //!
 //! Then the commands that `local` prints. In Lambda the program is the function and nothing else;
@@ -20,8 +20,8 @@ use std::sync::Arc;
 use http::{Response, StatusCode, response};
 use lambda_http::{Body, Error, Request};
 use table::Connect;
-use throttle::layer::{Authorizer, By, Limits, Plans};
-use throttle::{DynamoStore, PlanId, SystemClock, Throttle};
+use tollgate_throttle::layer::{Authorizer, By, Limits, Plans};
+use tollgate_throttle::{DynamoStore, PlanId, SystemClock, Throttle};
 use tower::ServiceBuilder;
 
 const ISSUER: &str = "http://127.0.0.1:9401/us-east-1_LocalDemo";

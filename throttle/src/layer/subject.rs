@@ -18,7 +18,7 @@ use crate::id::{NameError, Subject};
 /// There is no default. A request without a subject is refused, unless a fallback is named:
 ///
 /// ```
-/// use throttle::layer::By;
+/// use tollgate_throttle::layer::By;
 ///
 /// let by = By::header("x-client").or_anonymous();
 /// ```
@@ -160,7 +160,7 @@ impl By {
     /// ```
     /// use std::net::SocketAddr;
     /// use axum::extract::ConnectInfo;
-    /// use throttle::layer::By;
+    /// use tollgate_throttle::layer::By;
     ///
     /// // Served by `router.into_make_service_with_connect_info::<SocketAddr>()`.
     /// let by = By::peer_address(|peer: &ConnectInfo<SocketAddr>| peer.0.ip());

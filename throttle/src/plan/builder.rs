@@ -8,7 +8,7 @@ use crate::rate::Rate;
 /// Builds a [`Plan`] from numbers, and checks them in [`build`](Self::build).
 ///
 /// ```
-/// use throttle::{FailurePolicy, Plan, Rate};
+/// use tollgate_throttle::{FailurePolicy, Plan, Rate};
 ///
 /// let plan = Plan::per_minute(100)
 ///     .burst(20)
@@ -21,7 +21,7 @@ use crate::rate::Rate;
 ///
 /// let error = Plan::per_hour(1).burst(1_000_000).build().unwrap_err();
 /// assert!(error.to_string().starts_with("`throttle.burstLimit` takes longer than 366 days"));
-/// # Ok::<(), throttle::PlanError>(())
+/// # Ok::<(), tollgate_throttle::PlanError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "call `build`"]

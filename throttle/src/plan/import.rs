@@ -40,7 +40,7 @@ impl Plan {
     /// as in [`from_aws_json`](Self::from_aws_json).
     ///
     /// ```
-    /// use throttle::Plan;
+    /// use tollgate_throttle::Plan;
     ///
     /// let export = r#"{"items": [
     ///     {"id": "a1b2c3", "name": "Gold", "tags": {"team": "web"},

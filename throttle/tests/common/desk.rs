@@ -5,10 +5,10 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use throttle::Receipt;
-use throttle::internal::Answer;
-use throttle::internal::{Stamp, State, Write};
-use throttle::{
+use tollgate_throttle::Receipt;
+use tollgate_throttle::internal::Answer;
+use tollgate_throttle::internal::{Stamp, State, Write};
+use tollgate_throttle::{
     Clock, Decision, ManualClock, MemoryStore, Plan, PlanId, Request, Store, Subject, Throttle,
     Timestamp,
 };

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use throttle::{
+use tollgate_throttle::{
     ManualClock, MemoryStore, Plan, PlanId, Request, Store, Subject, Throttle, Timestamp,
 };
 

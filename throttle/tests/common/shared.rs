@@ -1,12 +1,12 @@
 //! A store in memory for instances whose clocks differ, as a table has them. It forgets nothing.
 
-use throttle::internal::{Answer, Write};
-use throttle::{Consumed, MemoryStore, PlanId, PlanRecord, Store, StoreError, Subject};
+use tollgate_throttle::internal::{Answer, Write};
+use tollgate_throttle::{Consumed, MemoryStore, PlanId, PlanRecord, Store, StoreError, Subject};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Shared(pub MemoryStore);
 
-impl throttle::internal::Sealed for Shared {}
+impl tollgate_throttle::internal::Sealed for Shared {}
 
 impl Store for Shared {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {

@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use throttle::internal::Answer;
-use throttle::internal::{Charge, Form, Forms, Stamp, State};
-use throttle::{Clock, ManualClock, Period, Plan, PlanId, PlanRecord, Store, Subject};
+use tollgate_throttle::internal::Answer;
+use tollgate_throttle::internal::{Charge, Form, Forms, Stamp, State};
+use tollgate_throttle::{Clock, ManualClock, Period, Plan, PlanId, PlanRecord, Store, Subject};
 
 use crate::bench::Bench;
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use throttle::{DynamoStore, MemoryStore, Plan, PlanId, Plans, Store, Timestamp};
+use tollgate_throttle::{DynamoStore, MemoryStore, Plan, PlanId, Plans, Store, Timestamp};
 
 use crate::common;
 use crate::shared::Shared;

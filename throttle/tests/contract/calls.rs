@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use throttle::{Clock, Limit, Plan, PlanId, Request, ThrottleError};
+use tollgate_throttle::{Clock, Limit, Plan, PlanId, Request, ThrottleError};
 
 use crate::bench::Bench;
 use crate::setting::{Setting, quota, rate, rate_and_quota};

@@ -1,7 +1,7 @@
 //! What every store must do, written once and run against each.
 //!
 //! In DynamoDB's words it runs against the embedded server, or against the one whose URL is in
-//! `DYNAMODB_ENDPOINT`: `tests/scripts/dynamodb-local cargo test -p throttle --test contract`.
+//! `DYNAMODB_ENDPOINT`: `tests/scripts/dynamodb-local cargo test -p tollgate-throttle --test contract`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 

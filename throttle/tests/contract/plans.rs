@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use throttle::{Clock, Limit, Plan, PlanId, Request};
+use tollgate_throttle::{Clock, Limit, Plan, PlanId, Request};
 
 use crate::bench::Bench;
 use crate::setting::{Setting, rate};

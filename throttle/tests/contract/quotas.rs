@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use throttle::Limit;
+use tollgate_throttle::Limit;
 
 use crate::bench::Bench;
 use crate::setting::{Setting, quota, rate_and_quota};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use throttle::{Clock, Limit, ManualClock, Request, Subject, Throttle};
+use tollgate_throttle::{Clock, Limit, ManualClock, Request, Subject, Throttle};
 
 use crate::bench::Bench;
 use crate::setting::{Setting, rate, rate_and_quota};

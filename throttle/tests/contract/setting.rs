@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use throttle::{Clock, ManualClock, Plan, PlanId, Request, Store, Subject, Throttle};
+use tollgate_throttle::{Clock, ManualClock, Plan, PlanId, Request, Store, Subject, Throttle};
 
 use crate::bench::Bench;
 
@@ -45,11 +45,11 @@ impl<S: Store + Clone> Setting<S> {
         Request::new(&self.subject, &self.plan)
     }
 
-    pub(crate) async fn decide(&self) -> throttle::Decision {
+    pub(crate) async fn decide(&self) -> tollgate_throttle::Decision {
         self.throttle.decide(&self.request()).await.unwrap()
     }
 
-    pub(crate) async fn decide_cost(&self, cost: u32) -> throttle::Decision {
+    pub(crate) async fn decide_cost(&self, cost: u32) -> tollgate_throttle::Decision {
         let request = self.request().cost(NonZeroU32::new(cost).unwrap());
         self.throttle.decide(&request).await.unwrap()
     }

@@ -3,7 +3,7 @@
 use std::num::{NonZeroU32, NonZeroU64};
 
 use table::{Error, TextError};
-use throttle::{
+use tollgate_throttle::{
     Buckets, DynamoStore, GrantError, Limit, ManualClock, NameError, Period, Plan, PlanId, Plans,
     Refund, Request, Store, Subject, Throttle, ThrottleError, Usage,
 };

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime};
 
 use table::{Assignments, Key, Keys, NoticeId, Notices, Revocable, RevocationKind, Revocations};
-use throttle::{
+use tollgate_throttle::{
     Buckets, DynamoStore, FailurePolicy, Limit, ManualClock, Period, PlanId, Plans, Request,
     Subject, Throttle,
 };

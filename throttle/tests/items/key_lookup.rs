@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use table::{Assignments, Key, KeyDetails, KeyRecord, Keys};
-use throttle::{Failure, KeyLookup, ManualClock, PlanId, StoreError, Subject};
+use tollgate_throttle::{Failure, KeyLookup, ManualClock, PlanId, StoreError, Subject};
 
 use crate::common::{Served, TABLE, serve, serve_table};
 use crate::counted::Counted;

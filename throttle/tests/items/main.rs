@@ -23,7 +23,7 @@ mod table;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use throttle::{Clock, ManualClock, Timestamp};
+use tollgate_throttle::{Clock, ManualClock, Timestamp};
 
 use common::{Served, TABLE};
 

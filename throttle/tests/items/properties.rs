@@ -10,7 +10,7 @@ use table::{
     Assignment, Attributes, Digest, Item, Key, KeyDetails, KeyRecord, Revocable, Revocation,
     RevocationKind, StoredPlan,
 };
-use throttle::{BucketRecord, Timestamp};
+use tollgate_throttle::{BucketRecord, Timestamp};
 
 fn subject() -> impl Strategy<Value = String> {
     "\\PC{1,100}"

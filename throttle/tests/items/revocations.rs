@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use table::{Error, Failure, Revocable, Revocation, RevocationKind, Revocations};
-use throttle::Timestamp;
+use tollgate_throttle::Timestamp;
 
 use crate::common::{Served, TABLE, serve, serve_table};
 use crate::counted::{Counted, Counts};

@@ -8,7 +8,7 @@ use table::{
     Assignment, Assignments, Attributes, Error, Failure, Item, Key, KeyDetails, KeyRecord, Keys,
     Revocable, Revocations, WriteError,
 };
-use throttle::{Plan, PlanId, Plans};
+use tollgate_throttle::{Plan, PlanId, Plans};
 
 use crate::common::{self, Served, TABLE, serve_table};
 use crate::counted::Counted;

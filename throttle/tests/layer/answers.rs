@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::{Value, json};
-use throttle::layer::{Authorizer, By, Cause, Limits, Plans, Report};
-use throttle::testing::Fault;
-use throttle::{Decision, PlanId, Subject};
+use tollgate_throttle::layer::{Authorizer, By, Cause, Limits, Plans, Report};
+use tollgate_throttle::testing::Fault;
+use tollgate_throttle::{Decision, PlanId, Subject};
 use tower::{Layer, service_fn};
 
 use crate::setting::{Setting, answer, client, field, plan, request, status, yes};
@@ -285,7 +285,7 @@ impl Told {
             plan: report.plan().cloned(),
             cost: report.cost(),
             allowed: report.decision().map(Decision::is_allowed),
-            status: report.refused().map(throttle::layer::Refused::status),
+            status: report.refused().map(tollgate_throttle::layer::Refused::status),
             shadow: report.is_shadow(),
         }
     }

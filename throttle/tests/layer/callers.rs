@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::ConnectInfo;
 use http::{HeaderName, HeaderValue, Request};
-use throttle::layer::{Authorizer, By};
+use tollgate_throttle::layer::{Authorizer, By};
 use tower::{Layer, service_fn};
 
 use crate::setting::{Setting, answer, client, yes};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use proptest::prelude::*;
 use sfv::{BareItem, Item, List, ListEntry, Parser};
-use throttle::{Subject, Timestamp};
+use tollgate_throttle::{Subject, Timestamp};
 use tower::{Layer, service_fn};
 
 use crate::setting::{Setting, answer, field, plan, yes};
@@ -180,18 +180,18 @@ async fn numbers_fit_structured_fields() {
 #[tokio::test]
 async fn a_lease_that_is_held_is_told_as_left() {
     let setting = Setting::new(r#"{"throttle": {"rateLimit": 1000, "burstLimit": 1000}}"#);
-    let throttle = throttle::Throttle::new(setting.store.clone(), setting.clock.clone());
-    let throttle = throttle.leases(throttle::Leases::adaptive());
+    let throttle = tollgate_throttle::Throttle::new(setting.store.clone(), setting.clock.clone());
+    let throttle = throttle.leases(tollgate_throttle::Leases::adaptive());
     let (subject, plan) = (Subject::new("maria").unwrap(), plan("free"));
     for _ in 0..300 {
-        let request = throttle::Request::new(&subject, &plan).cost(NonZeroU32::MIN);
+        let request = tollgate_throttle::Request::new(&subject, &plan).cost(NonZeroU32::MIN);
         assert!(throttle.decide(&request).await.unwrap().is_allowed());
     }
     assert!(throttle.stats().leased > 0);
-    let limits = throttle::layer::Limits::new(
+    let limits = tollgate_throttle::layer::Limits::new(
         std::sync::Arc::new(throttle),
         crate::setting::client(),
-        throttle::layer::Plans::fixed(plan),
+        tollgate_throttle::layer::Plans::fixed(plan),
     );
     let request = Request::get("/").header("x-client", "maria").body(String::new()).unwrap();
     let response = answer(&limits.layer(service_fn(yes)), request).await;

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
-use throttle::layer::{By, Limits, Plans};
-use throttle::testing::Fault;
-use throttle::{Leases, ManualClock, Throttle, Timestamp};
+use tollgate_throttle::layer::{By, Limits, Plans};
+use tollgate_throttle::testing::Fault;
+use tollgate_throttle::{Leases, ManualClock, Throttle, Timestamp};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::setting::{Setting, answer, asked, field, plan, request, status, yes};
@@ -469,12 +469,14 @@ async fn plans_are_chosen_and_looked_up() {
     assert_eq!(answer(&service, request("/of/none")).await.status(), 503);
 
     let assigned = Plans::looked_up(
-        |subject: throttle::Subject| async move {
+        |subject: tollgate_throttle::Subject| async move {
             tokio::task::yield_now().await;
             match subject.as_str() {
                 "maria" => Ok(Some(plan("gold"))),
                 "paul" => Ok(None),
-                _ => Err(throttle::StoreError::Failure(throttle::Failure::TimedOut)),
+                _ => Err(tollgate_throttle::StoreError::Failure(
+                    tollgate_throttle::Failure::TimedOut,
+                )),
             }
         },
         plan("free"),
@@ -496,7 +498,7 @@ async fn methods_have_rates_of_their_own() {
     );
     let called = |parts: &http::request::Parts| {
         let key = format!("{}/{}", parts.uri.path(), parts.method);
-        Some(throttle::layer::MethodKey::new("a1", "prod", key))
+        Some(tollgate_throttle::layer::MethodKey::new("a1", "prod", key))
     };
     let service = setting.limits().method(called).layer(service_fn(yes));
     let response = answer(&service, request()).await;

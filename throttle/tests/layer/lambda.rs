@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 use lambda_http::{Body, Error, Request, request};
 use serde_json::{Value, json};
-use throttle::layer::{Authorizer, By, Limited, Limits, MethodKey, Plans};
+use tollgate_throttle::layer::{Authorizer, By, Limited, Limits, MethodKey, Plans};
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::setting::{Setting, field, plan};

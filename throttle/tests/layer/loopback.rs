@@ -13,8 +13,8 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use throttle::layer::{By, Limits, Plans};
-use throttle::{Throttle, testing::Fault};
+use tollgate_throttle::layer::{By, Limits, Plans};
+use tollgate_throttle::{Throttle, testing::Fault};
 
 use crate::setting::{Setting, client, plan};
 

@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
 
 use http::{Request, Response, StatusCode};
-use throttle::layer::{By, Limits, Plans};
-use throttle::testing::Faulty;
-use throttle::{
+use tollgate_throttle::layer::{By, Limits, Plans};
+use tollgate_throttle::testing::Faulty;
+use tollgate_throttle::{
     Clock, Decision, ManualClock, MemoryStore, Plan, PlanId, Subject, Throttle, Timestamp,
 };
 use tower::{Service, ServiceExt};
@@ -62,7 +62,7 @@ impl Setting {
 
     pub(crate) async fn ask(&self, subject: &str) -> Decision {
         let (subject, plan) = (Subject::new(subject).unwrap(), plan("free"));
-        self.throttle.decide(&throttle::Request::new(&subject, &plan)).await.unwrap()
+        self.throttle.decide(&tollgate_throttle::Request::new(&subject, &plan)).await.unwrap()
     }
 }
 
@@ -80,10 +80,10 @@ pub(crate) fn request() -> Request<String> {
 }
 
 /// The same request, as a throttle is asked.
-pub(crate) fn asked() -> throttle::Request<'static> {
+pub(crate) fn asked() -> tollgate_throttle::Request<'static> {
     static ASKED: LazyLock<(Subject, PlanId)> =
         LazyLock::new(|| (Subject::new("maria").unwrap(), plan("free")));
-    throttle::Request::new(&ASKED.0, &ASKED.1)
+    tollgate_throttle::Request::new(&ASKED.0, &ASKED.1)
 }
 
 /// A service that says yes.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use throttle::{Clock, Moment, Timestamp};
+use tollgate_throttle::{Clock, Moment, Timestamp};
 
 use crate::world::World;
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use throttle::internal::{Counter, Meter, Scope};
-use throttle::{Failure, Limit, PlanRecord, Subject, ThrottleError, Timestamp};
+use tollgate_throttle::internal::{Counter, Meter, Scope};
+use tollgate_throttle::{Failure, Limit, PlanRecord, Subject, ThrottleError, Timestamp};
 
 use crate::reference::{Ask, Reference, STAGE, counters, limit, rates_of};
 use crate::run::{Kind, LEASE, Outcome, Run};
@@ -68,7 +68,7 @@ struct Step<'a> {
 impl<'a> Step<'a> {
     fn new(run: &'a Run, commit: &'a Commit) -> Self {
         let outcome = &run.outcomes[commit.task];
-        let today = |counter: &&Counter| counter.period() == throttle::Period::Day;
+        let today = |counter: &&Counter| counter.period() == tollgate_throttle::Period::Day;
         let charges = outcome.kind == Kind::Decision
             && commit
                 .after
@@ -228,7 +228,7 @@ fn i02_leases(run: &Run) -> Option<Violation> {
     let mut debits = run.table.commits.iter().map(|commit| {
         let moved = |counter: &Counter| commit.after.used(*counter) - commit.before.used(*counter);
         let days = commit.after.counters.keys();
-        let days = days.filter(|counter| counter.period() == throttle::Period::Day);
+        let days = days.filter(|counter| counter.period() == tollgate_throttle::Period::Day);
         (commit.at, days.map(moved).sum::<i64>() as u64)
     });
     let (mut used, mut debited, mut next) = (0, 0, debits.next());
@@ -242,7 +242,7 @@ fn i02_leases(run: &Run) -> Option<Violation> {
             return violation(2, format!("{used} admitted, {debited} debited"));
         }
     }
-    let limit = limit(record, throttle::Period::Day, run.scenario.start);
+    let limit = limit(record, tollgate_throttle::Period::Day, run.scenario.start);
     let shown = run.table.commits.iter().flat_map(|commit| commit.after.counters.values());
     let most = shown.copied().max().unwrap_or(0);
     if limit.is_some_and(|limit| most > limit) {

@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use throttle::Receipt;
-use throttle::{
+use tollgate_throttle::Receipt;
+use tollgate_throttle::{
     Decision, Leases, Plan, PlanId, PlanRecord, Request, Subject, Throttle, ThrottleError,
     Timestamp,
 };

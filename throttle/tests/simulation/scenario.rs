@@ -1,6 +1,6 @@
 //! What a seed stands for: plans, clocks, a network, and a day in the life of some instances.
 
-use throttle::{Period, Plan, Throttling, Timestamp};
+use tollgate_throttle::{Period, Plan, Throttling, Timestamp};
 
 use crate::clock::MOST_SKEW;
 use crate::random::Random;

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use throttle::internal::Answer;
-use throttle::internal::{Move, State, To, When, Write};
-use throttle::{PlanId, PlanRecord, Subject, Timestamp};
+use tollgate_throttle::internal::Answer;
+use tollgate_throttle::internal::{Move, State, To, When, Write};
+use tollgate_throttle::{PlanId, PlanRecord, Subject, Timestamp};
 
 /// How a write is done: rightly, or in one of the ways that look right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,7 +182,7 @@ impl Table {
             Law::NaiveRefund => {
                 if let Some(unused) = refunded {
                     let unused = u64::try_from(unused).unwrap();
-                    let back = |meter: throttle::internal::Meter| Move {
+                    let back = |meter: tollgate_throttle::internal::Meter| Move {
                         meter,
                         when: When::Within(Timestamp::EPOCH, Timestamp::from_nanos(u64::MAX)),
                         to: To::Back(Duration::from_nanos(meter.interval.get() * unused)),
@@ -192,7 +192,7 @@ impl Table {
             }
             Law::DebtForgiven => {
                 if converts {
-                    let forgiven = |meter: &throttle::internal::Meter| Move {
+                    let forgiven = |meter: &tollgate_throttle::internal::Meter| Move {
                         meter: *meter,
                         when: When::AtMost(Timestamp::from_nanos(u64::MAX)),
                         to: To::Gone,

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use throttle::Consumed;
-use throttle::internal::Answer;
-use throttle::internal::Write;
-use throttle::{Failure, PlanId, PlanRecord, Store, StoreError, Subject};
+use tollgate_throttle::Consumed;
+use tollgate_throttle::internal::Answer;
+use tollgate_throttle::internal::Write;
+use tollgate_throttle::{Failure, PlanId, PlanRecord, Store, StoreError, Subject};
 
 use crate::random::Random;
 use crate::table::{Law, Table};
@@ -140,7 +140,7 @@ impl Wire {
     }
 }
 
-impl throttle::internal::Sealed for Wire {}
+impl tollgate_throttle::internal::Sealed for Wire {}
 
 impl Store for Wire {
     async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {

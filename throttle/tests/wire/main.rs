@@ -23,7 +23,7 @@ use common::{TABLE, serve_table};
 use server::{Act, Break, Server};
 use table::connect::{Moment, Transport};
 use table::{Client, Connect};
-use throttle::{
+use tollgate_throttle::{
     Buckets, Clock as _, Decision, DynamoStore, Failure, FailurePolicy, ManualClock, Period, Plan,
     PlanId, Plans, Request, Store, Subject, SystemClock, Throttle, ThrottleError,
 };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use throttle::{DynamoStore, Failure, PlanId, Store as _};
+use tollgate_throttle::{DynamoStore, Failure, PlanId, Store as _};
 
 use super::common::{TABLE, serve_table};
 use super::server::{Act, Break, Server, message, reset};
