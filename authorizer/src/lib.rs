@@ -1,17 +1,4 @@
-//! The Lambda authorizer: a token in, an IAM policy out.
-//!
-//! ```text
-//! event -> event kind -> token -> verified caller -> revoked? -> rules -> plan and bucket
-//!       -> response in the event's form -> record
-//! ```
-//!
-//! `handler.rs` has this path from top to bottom. [`Config`] is read once, [`Authorizer`] answers
-//! events, and [`main`] connects both to the Lambda Runtime API. Every refusal has a stable
-//! [`Code`]; `response.rs` alone turns it into 401, 403, 429 or 500. Each request has one record:
-//! its log line, its metrics and its span.
-//!
-//! Deliberately absent: rules for routes (crate `policy`) and counters (crate `throttle`). The time
-//! is read through [`throttle::Clock`] only.
+#![doc = include_str!("../README.md")]
 
 mod algorithm;
 mod bootstrap;
