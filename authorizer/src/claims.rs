@@ -1,6 +1,5 @@
 //! The claims of a verified token, checked against the configuration.
 
-mod audience;
 mod caller;
 mod times;
 
@@ -73,7 +72,7 @@ impl Claims {
         if let Some(exp) = members.get_mut("exp") {
             *exp = times.expires_at().into();
         }
-        let client = audience::check(&members, is_access_token, checks)?;
+        let client = caller::check(&members, is_access_token, checks)?;
         check_binding(&members, checks)?;
         check_names(&members, checks)?;
         let client = client.to_owned();
@@ -170,7 +169,7 @@ impl Claims {
     /// client.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
-        audience::client_of(&self.members, &self.client)
+        caller::client_of(&self.members, &self.client)
     }
 
     /// The scopes, from the issuer's scopes claim; `None` if they cannot be understood.

@@ -11,7 +11,6 @@ use throttle::{Clock, KeyLookup, Store};
 
 use crate::claims::Claims;
 use crate::config::Config;
-use crate::digest::digest_of;
 use crate::event::{Event, EventKind};
 use crate::http::{self, ClientError};
 use crate::limits::Limits;
@@ -19,6 +18,7 @@ use crate::record::{Invocation, Record, Recorder};
 use crate::refusal::{Code, Refusal};
 use crate::response::{Decided, Failure, Outcome, Response};
 use crate::revocation::Revocations;
+use crate::token::digest_of;
 use crate::verify::{self, Lookup, Verification, Verifier};
 
 /// The authorizer: its configuration, and its state between requests.

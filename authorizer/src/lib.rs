@@ -5,7 +5,6 @@ mod bootstrap;
 mod bucket_owner;
 mod claims;
 mod config;
-mod digest;
 mod event;
 mod handler;
 mod http;

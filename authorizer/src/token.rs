@@ -3,6 +3,9 @@
 //! Nothing here is verified. Before the signature is, only the issuer may be used, to find the
 //! configured issuer of exactly that name, and the kid, to find a key.
 
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
@@ -126,6 +129,13 @@ impl<'a> Compact<'a> {
         }
         Ok(self.signature)
     }
+}
+
+/// Returns the first 32 bits of a name's SHA-256 in hexadecimal, as `sha256sum | cut -c 1-8` does.
+pub(crate) fn digest_of(name: &str) -> Arc<str> {
+    let digest = digest(&SHA256, name.as_bytes());
+    let digits: String = digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    digits.into()
 }
 
 /// Decodes base64url without padding (RFC 7515 section 2), in its only canonical spelling.

@@ -9,11 +9,10 @@ use throttle::Clock;
 
 use crate::claims::Claims;
 use crate::config::{Checks, Issuer};
-use crate::digest::digest_of;
 use crate::http::{self, ClientError};
 use crate::jwks::{Fetches, KeySource, Keys};
 use crate::refusal::{Code, Refusal};
-use crate::token::{Compact, Header};
+use crate::token::{Compact, Header, digest_of};
 use crate::token_cache::{self, TokenCache, Verified};
 
 /// Verifies tokens of the configured issuers.

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::key::{Key, Skip};
 use crate::algorithm::Algorithm;
-use crate::digest::digest_of;
 use crate::json;
+use crate::token::digest_of;
 
 /// Most usable keys that are read of a set; Cognito publishes two, and four during a rotation.
 ///

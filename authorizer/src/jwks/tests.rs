@@ -778,7 +778,7 @@ async fn a_skipped_key_is_logged_once() {
     assert_eq!((bench.fetches(), lines()), (4, 3));
     let text = captured.text();
     assert!(text.contains("its numbers are missing, malformed"), "{text}");
-    assert!(text.contains(&*crate::digest::digest_of("secret-kid")), "{text}");
+    assert!(text.contains(&*crate::token::digest_of("secret-kid")), "{text}");
     assert!(!text.contains("secret-kid") && !text.contains("c2VjcmV0"), "{text}");
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::digest::digest_of;
 use crate::jwks::Fetches;
+use crate::token::digest_of;
 
 const NOW: u64 = 1_800_000_000_123;
 

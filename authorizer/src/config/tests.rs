@@ -1,0 +1,263 @@
+//! Configurations as they are written, and their mistakes.
+
+use std::time::Duration;
+
+use super::*;
+
+const GOOD: &str = r#"[[issuer]]
+user_pool = "us-east-1_abcDEF123"
+clients = ["client1"]
+token_use = "access"
+
+[[rule]]
+name = "readers"
+allow = ["GET /orders", "GET /orders/*"]
+any_scope = ["orders/read"]
+
+[throttle]
+table = "tollgate"
+subject = "client_id"
+plan = { claim = "custom:plan", default = "free" }
+refuse = "unknown-key"
+failure = "closed"
+api_key = "a-key-of-twenty-chars"
+"#;
+
+fn error(text: &str) -> String {
+    Config::parse(text, "tollgate.toml").unwrap_err().to_string()
+}
+
+#[test]
+fn reads_the_shape_of_the_documentation() {
+    let config = Config::parse(GOOD, "tollgate.toml").unwrap();
+    let names: Vec<_> = config.issuers[0].identities.iter().map(|i| i.iss.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abcDEF123",
+            "https://issuer-cognito-idp.us-east-1.amazonaws.com/us-east-1_abcDEF123",
+        ]
+    );
+    let throttle = config.throttle.unwrap();
+    assert_eq!(
+        (throttle.refuse, throttle.failure),
+        (Refuse::UnknownKey, ::throttle::FailurePolicy::Closed)
+    );
+    assert_eq!(throttle.timeout(), Duration::from_millis(100), "unless it is said");
+    assert!(!format!("{throttle:?}").contains("a-key-of-twenty-chars"));
+}
+
+#[test]
+fn names_the_line_of_each_mistake() {
+    for (from, to, line, says) in [
+        ("token_use", "tokenuse", 4, "unknown field `tokenuse`"),
+        ("[\"client1\"]", "[]", 3, "an empty client list"),
+        ("[\"client1\"]", "\"all\"", 3, "clients = \"any\""),
+        ("clients = [\"client1\"]\n", "", 1, "missing field `clients`"),
+        ("token_use = \"access\"\n", "", 1, "missing field `token_use`"),
+        ("\"access\"", "\"refresh\"", 4, "unknown variant `refresh`"),
+        ("us-east-1_abcDEF123", "us-east-1", 1, "`us-east-1` is not a user pool's id"),
+        ("\"GET /orders\"", "\"GET orders\"", 8, "GET orders"),
+        ("any_scope", "any_scopes", 9, "unknown field `any_scopes`"),
+        ("\"unknown-key\"", "\"429\"", 15, "unknown variant `429`"),
+        ("\"free\"", "\"\"", 14, "not a plan's name"),
+        ("any_scope = [\"orders/read\"]\n", "", 6, "`readers` requires nothing"),
+        ("api_key = \"a-key-of-twenty-chars\"\n", "", 11, "needs `api_key`"),
+        ("a-key-of-twenty-chars", "short", 11, "20 to 128"),
+        ("\"closed\"", "\"ajar\"", 16, "unknown variant `ajar`"),
+        ("[throttle]", "[throttle", 11, ""),
+        ("[throttle]", "[throttle]\ntimeout_ms = 9", 11, "10 to 5000"),
+        ("[throttle]", "[throttle]\nregion = \"\"", 11, "not a Region's name"),
+        ("[throttle]", "[throttle]\nregion = \"eu west\"", 11, "not a Region's name"),
+        ("[throttle]", "[throttle]\ntimeout_ms = 5001", 11, "10 to 5000"),
+        ("[throttle]", "[throttle]\ntimeout_ms = 0.5", 12, "invalid type"),
+        ("\"access\"", "\"id\"", 11, "is not in ID tokens"),
+        ("a-key-of-twenty-chars", UNKNOWN_KEY, 11, "choose another"),
+        ("\"unknown-key\"", "\"deny\"", 11, "remove it"),
+        ("\"client_id\"", "\"\"", 11, "must not be empty"),
+        ("\"tollgate\"", "\"\"", 11, "must not be empty"),
+        ("[\"client1\"]", "[\"\"]", 3, "an empty client id"),
+        ("token_use = \"access\"", "token_use = \"access\"\nleeway_seconds = 301", 1, "in seconds"),
+        ("user_pool", "jwks_uri = \"https://k.example/\"\nuser_pool", 1, "goes with `url`"),
+        (
+            "user_pool = \"us-east-1_abcDEF123\"",
+            "url = \"https://i.example/?x\"",
+            1,
+            "not an issuer",
+        ),
+        ("user_pool = \"us-east-1_abcDEF123\"", "url = \" https://i.example\"", 1, "not an issuer"),
+        (
+            "user_pool = \"us-east-1_abcDEF123\"",
+            "url = \"https://i.example\"\njwks_uri = \"http://i.example/j\"",
+            1,
+            "keys are not fetched from `http://i.example/j`",
+        ),
+    ] {
+        assert_eq!(GOOD.matches(from).count(), 1, "`{from}` must be there once");
+        let text = error(&GOOD.replace(from, to));
+        assert!(text.starts_with(&format!("tollgate.toml:{line}: ")), "{to}: {text}");
+        assert!(text.contains(says), "{to}: {text}");
+        assert!(!text.contains('\n'), "{text}");
+    }
+}
+
+#[test]
+fn a_subject_is_needed_where_something_uses_it() {
+    let needs = |text: &str| {
+        Config::parse(text, "t").unwrap().issuers.iter().all(|issuer| issuer.checks.needs_sub)
+    };
+    assert!(!needs(GOOD), "only the principal");
+    assert!(needs(&GOOD.replace("\"client_id\"", "\"sub\"")), "a limit");
+    assert!(!needs(&GOOD.replace("\"client_id\"", "\"username\"")));
+    assert!(needs(&format!("{GOOD}[revocation]\ntable = \"t\"\n")), "a revocation");
+    assert!(needs(&GOOD.replace("\"GET /orders/*\"", "\"GET /orders/{sub}\"")), "a path");
+    assert!(!needs(&GOOD.replace("\"GET /orders/*\"", "\"GET /orders/{username}\"")));
+    let deny = GOOD.replace("any_scope", "deny = [\"GET /users/{sub}/*\"]\nany_scope");
+    assert!(needs(&deny), "a deny too");
+}
+
+#[test]
+fn refuses_an_issuer_that_stands_twice() {
+    let twice = format!(
+        "{GOOD}\n[[issuer]]\nurl = \"https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abcDEF123\"\n\
+         clients = \"any\"\ntoken_use = \"any\"\n"
+    );
+    let text = error(&twice);
+    assert!(
+        text.starts_with("tollgate.toml:19: ") && text.contains("duplicate issuer `"),
+        "{text}"
+    );
+}
+
+#[test]
+fn refuses_a_name_that_two_issuers_share() {
+    let other = "[[issuer]]\nurl = \"https://i.example\"\nclients = \"any\"\n\
+                 token_use = \"any\"\n";
+    assert!(Config::parse(&format!("{GOOD}\n{other}"), "x").is_ok());
+    let text = error(&format!("{GOOD}\n{other}name = \"us-east-1_abcDEF123\"\n"));
+    assert!(text.starts_with("tollgate.toml:19: ") && text.contains("share limits"), "{text}");
+}
+
+#[test]
+fn rules_name_issuers_by_name_or_url() {
+    let other = "[[issuer]]\nname = \"partner\"\nurl = \"https://i.example\"\n\
+                 clients = \"any\"\ntoken_use = \"any\"\n";
+    let with = |issuers: &str| {
+        format!("{GOOD}\n{other}").replace(
+            "any_scope = [\"orders/read\"]\n",
+            &format!("any_scope = [\"orders/read\"]\n{issuers}\n"),
+        )
+    };
+    let any_issuer = |text: &str| {
+        let findings = Config::parse(text, "x").unwrap().lint();
+        findings.iter().any(|finding| finding.code == Code::AnyIssuer)
+    };
+    assert!(any_issuer(&with("")) && !any_issuer(GOOD));
+    for (written, is_pool, is_partner) in [
+        ("\"us-east-1_abcDEF123\"", true, false),
+        ("\"https://issuer-cognito-idp.us-east-1.amazonaws.com/us-east-1_abcDEF123\"", true, false),
+        ("\"partner\"", false, true),
+        ("\"https://i.example\", \"us-east-1_abcDEF123\"", true, true),
+    ] {
+        let text = with(&format!("issuers = [{written}]"));
+        assert!(!any_issuer(&text), "{written}");
+        let rules = Config::parse(&text, "x").unwrap().rules;
+        let arn = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/prod/GET/orders";
+        let arn = ::policy::MethodArn::parse(arn).unwrap();
+        for (issuer, expected) in [("us-east-1_abcDEF123", is_pool), ("partner", is_partner)] {
+            let claims = serde_json::Map::new();
+            let caller = ::policy::Caller::new(&claims);
+            let caller = caller.with_scopes(["orders/read"]).with_issuer(Some(issuer));
+            assert_eq!(
+                rules.evaluate(&caller, &arn).verdict.is_authorized(),
+                expected,
+                "{written}"
+            );
+        }
+    }
+    let text = error(&with("issuers = [\"https://i.example/\"]"));
+    assert!(text.starts_with("tollgate.toml:6: `https://i.example/` in `issuers`"), "{text}");
+    assert!(text.contains("write `us-east-1_abcDEF123`, `partner`, or its URL"), "{text}");
+}
+
+#[test]
+fn the_rest_is_denied_where_the_file_says_so() {
+    let arn = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/prod/GET/orders";
+    let arn = ::policy::MethodArn::parse(arn).unwrap();
+    let claims = serde_json::Map::new();
+    let caller = ::policy::Caller::new(&claims).with_scopes(["orders/read"]);
+    for (said, is_denied) in [("", false), ("deny_rest = false", false), ("deny_rest = true", true)]
+    {
+        let config = Config::parse(&format!("{GOOD}[policy]\n{said}\n"), "x").unwrap();
+        let document = config.rules.evaluate(&caller, &arn).document.unwrap().to_json();
+        assert_eq!(document.contains("NotResource"), is_denied, "{said}");
+    }
+    let dated = GOOD.replace("any_scope =", "until_exp = true\nany_scope =");
+    let text = error(&format!("{dated}[policy]\ndeny_rest = true\n"));
+    assert!(text.starts_with("tollgate.toml:6: rule `readers` has `until_exp`"), "{text}");
+}
+
+#[test]
+fn refuses_conditions_that_a_simple_answer_would_lose() {
+    for field in ["until_exp = true", "source_ips = [\"10.0.0.0/8\"]"] {
+        let rule = format!(
+            "\n[[rule]]\nname = \"office\"\nallow = [\"GET /x\"]\neveryone = true\n{field}\n"
+        );
+        let (name, _) = field.split_once(" = ").unwrap();
+        assert!(Config::parse(&format!("{GOOD}{rule}"), "x").is_ok(), "{field}");
+        let text = error(&format!("{GOOD}{rule}[response]\nhttp = \"simple\"\n"));
+        assert!(text.starts_with("tollgate.toml:19: rule `office` has"), "{text}");
+        assert!(text.contains(&format!("or remove `{name}`")), "{text}");
+    }
+    assert!(Config::parse(&format!("{GOOD}[response]\nhttp = \"simple\"\n"), "x").is_ok());
+}
+
+#[test]
+fn refuses_a_file_without_issuers_or_rules() {
+    assert!(error("rule = []\nissuer = []").contains("no issuer"));
+    assert!(error("rule = []").contains("missing field `issuer`"));
+    let no_rules = GOOD.split("[[rule]]").next().unwrap();
+    assert!(error(no_rules).contains("missing field `rule`"));
+    assert!(error(&format!("rule = []\n{no_rules}")).contains("no caller may call"));
+}
+
+#[test]
+fn a_pool_and_its_clients_alone_suffice() {
+    let config = Config::from_pool("eu-west-1_Ab9", "one, two").unwrap();
+    let Some(Accepted::These(clients)) = &config.issuers[0].checks.clients else { panic!("any") };
+    assert_eq!(clients, &["one", "two"]);
+    assert_eq!(config.issuers[0].checks.token_use, TokenUse::Access);
+    for (pool, clients) in [
+        ("eu-west-1_Ab9", ""),
+        ("eu-west-1_Ab9", " , "),
+        ("nonsense", "one"),
+        ("eu-west-1_A\"\nx = 1", "one"),
+    ] {
+        let text = Config::from_pool(pool, clients).unwrap_err().to_string();
+        assert!(text.starts_with("USER_POOL_ID and CLIENT_IDS"), "{text}");
+    }
+}
+
+#[test]
+fn tells_a_path_from_a_text() {
+    assert!(Config::from_source(GOOD).is_ok());
+    assert!(Config::from_source("").unwrap_err().to_string().contains("is empty"));
+    let missing = Config::from_source("/nowhere/tollgate.toml").unwrap_err().to_string();
+    assert!(missing.starts_with("/nowhere/tollgate.toml: can't be read"), "{missing}");
+}
+
+#[test]
+fn names_the_second_of_two_rules_with_one_name() {
+    let twice =
+        format!("{GOOD}\n[[rule]]\nname = \"readers\"\nallow = [\"GET /x\"]\neveryone = true\n");
+    let text = error(&twice);
+    assert!(text.starts_with("tollgate.toml:19: "), "{text}");
+}
+
+#[test]
+fn bounds_what_it_reads() {
+    let endless = Config::from_source("/dev/zero").unwrap_err().to_string();
+    assert!(endless.contains("longer than"), "{endless}");
+    let text = format!("{GOOD}{}", "#".repeat(MAX_CONFIG));
+    assert!(error(&text).contains("longer than"));
+}
