@@ -72,11 +72,9 @@ pub fn main() -> ExitCode {
 ///
 /// `start` makes it, before the first invocation. Its errors are handled as in `main`.
 #[must_use]
-pub fn run<S, C>(start: impl Future<Output = Result<Authorizer<S, C>, StartError>>) -> ExitCode
-where
-    S: Store,
-    C: Clock + Clone,
-{
+pub fn run<S: Store, C: Clock + Clone>(
+    start: impl Future<Output = Result<Authorizer<S, C>, StartError>>,
+) -> ExitCode {
     record::start();
     let is_concurrent = is_concurrent(std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().as_deref());
     // One request at a time mostly waits: more threads would only make the start slower.
@@ -100,14 +98,10 @@ fn is_concurrent(limit: Option<&str>) -> bool {
     limit.and_then(|text| text.trim().parse::<u32>().ok()).is_some_and(|limit| limit > 1)
 }
 
-async fn serve<S, C>(
+async fn serve<S: Store, C: Clock + Clone>(
     start: impl Future<Output = Result<Authorizer<S, C>, StartError>>,
     is_concurrent: bool,
-) -> ExitCode
-where
-    S: Store,
-    C: Clock + Clone,
-{
+) -> ExitCode {
     let started = match VARIABLES.into_iter().find(|name| std::env::var_os(name).is_none()) {
         Some(name) => Err(StartError::Environment(name)),
         None => start.await,
@@ -136,11 +130,9 @@ where
 }
 
 /// Answers several invocations at a time, as many as Lambda sends.
-async fn several<S, C>(authorizer: Arc<Authorizer<S, C>>) -> Result<(), lambda_runtime::Error>
-where
-    S: Store,
-    C: Clock + Clone,
-{
+async fn several<S: Store, C: Clock + Clone>(
+    authorizer: Arc<Authorizer<S, C>>,
+) -> Result<(), lambda_runtime::Error> {
     let handler = service_fn(move |event: LambdaEvent<Value>| {
         let authorizer = Arc::clone(&authorizer);
         async move {
@@ -160,28 +152,21 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
     let client = http::client(verify::are_plain(&config.issuers))?;
     let table = http::table();
     let connect = |timeout| Connect::lambda().http_client(table.clone()).operation_timeout(timeout);
-    let (store, lookup) = match &config.throttle {
-        Some(throttle) => {
-            let client = connect(throttle.timeout()).client().await;
-            let clock = SystemClock::new();
-            let lookup = KeyLookup::new(&client, &throttle.table, clock, LOOK_UP_AGE);
-            let store = DynamoStore::new(client, &throttle.table);
-            let store = match &throttle.region {
-                Some(region) => store.region(region)?,
-                None => store,
-            };
-            (Some(store), Some(lookup))
-        }
-        None => (None, None),
-    };
-    let revocations = match &config.revocation {
-        Some(revocation) => {
-            let client = connect(revocation.timeout()).client().await;
-            let table = table::Revocations::new(client, &revocation.table);
-            Some(Revocations::new(table, revocation.clone(), SystemClock::new()))
-        }
-        None => None,
-    };
+    let (mut store, mut lookup, mut revocations) = (None, None, None);
+    if let Some(throttle) = &config.throttle {
+        let client = connect(throttle.timeout()).client().await;
+        lookup = Some(KeyLookup::new(&client, &throttle.table, SystemClock::new(), LOOK_UP_AGE));
+        let made = DynamoStore::new(client, &throttle.table);
+        store = Some(match &throttle.region {
+            Some(region) => made.region(region)?,
+            None => made,
+        });
+    }
+    if let Some(revocation) = &config.revocation {
+        let client = connect(revocation.timeout()).client().await;
+        let table = table::Revocations::new(client, &revocation.table);
+        revocations = Some(Revocations::new(table, revocation.clone(), SystemClock::new()));
+    }
     let mut authorizer = Authorizer::with_client(config, store, SystemClock::new(), client);
     if let Some(lookup) = lookup {
         authorizer = authorizer.with_key_lookup(lookup);

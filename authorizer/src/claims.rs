@@ -94,8 +94,7 @@ impl Claims {
     /// The issuer's short name in the configuration: a pool's id, say.
     ///
     /// It is stable over the issuer's several spellings and Regions.
-    #[must_use]
-    pub fn issuer(&self) -> &str {
+    pub(crate) fn issuer(&self) -> &str {
         &self.checks.issuer
     }
 
@@ -103,33 +102,23 @@ impl Claims {
     ///
     /// Buckets and revocations have such names, so two issuers' equal subjects share neither. An
     /// issuer's name never contains `#`.
-    #[must_use]
-    pub fn qualified(&self, name: &str) -> String {
+    pub(crate) fn qualified(&self, name: &str) -> String {
         format!("{}#{name}", self.issuer())
     }
 
     /// The caller's name: the claim that the configuration names, `sub` by default.
-    #[must_use]
-    pub fn principal(&self) -> &str {
+    pub(crate) fn principal(&self) -> &str {
         self.text(&self.checks.principal).unwrap_or_default()
     }
 
     /// The `sub` claim. It is present if the configuration uses it.
-    #[must_use]
-    pub fn subject(&self) -> Option<&str> {
+    pub(crate) fn subject(&self) -> Option<&str> {
         self.text("sub")
     }
 
     /// The end of the token, in Unix seconds, rounded down.
-    #[must_use]
-    pub const fn expires_at(&self) -> u64 {
+    pub(crate) const fn expires_at(&self) -> u64 {
         self.times.expires_at()
-    }
-
-    /// The time of issue, in Unix seconds, rounded down, if the token states it.
-    #[must_use]
-    pub fn issued_at(&self) -> Option<u64> {
-        self.times.issued_at()
     }
 
     /// The moment that revocations compare, in Unix seconds; `None` if the token has no `iat`.
@@ -138,26 +127,22 @@ impl Claims {
     }
 
     /// The token's own name, if it has one.
-    #[must_use]
-    pub fn jti(&self) -> Option<&str> {
+    pub(crate) fn jti(&self) -> Option<&str> {
         self.text("jti")
     }
 
     /// The name of the sign-in that the token comes from; the same over refreshes (Cognito).
-    #[must_use]
-    pub fn origin_jti(&self) -> Option<&str> {
+    pub(crate) fn origin_jti(&self) -> Option<&str> {
         self.text("origin_jti")
     }
 
     /// All members of the payload.
-    #[must_use]
-    pub const fn members(&self) -> &Map<String, Value> {
+    pub(crate) const fn members(&self) -> &Map<String, Value> {
         &self.members
     }
 
     /// A claim's text; `None` where it is missing or not a string.
-    #[must_use]
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.members.get(name).and_then(Value::as_str)
     }
 
@@ -167,26 +152,22 @@ impl Claims {
     /// audience of an ID token and of a token that names its client nowhere else. An audience of
     /// several is taken only where audiences are configured and clients are not; it names no
     /// client.
-    #[must_use]
-    pub fn client(&self) -> Option<&str> {
+    pub(crate) fn client(&self) -> Option<&str> {
         caller::client_of(&self.members, &self.client)
     }
 
     /// The scopes, from the issuer's scopes claim; `None` if they cannot be understood.
-    #[must_use]
-    pub fn scopes(&self) -> Option<Vec<&str>> {
+    pub(crate) fn scopes(&self) -> Option<Vec<&str>> {
         caller::scopes(&self.members, &self.checks.scopes_claim)
     }
 
     /// The user's groups, from the issuer's groups claim; `None` if they cannot be understood.
-    #[must_use]
-    pub fn groups(&self) -> Option<Vec<&str>> {
+    pub(crate) fn groups(&self) -> Option<Vec<&str>> {
         caller::groups(&self.members, &self.checks.groups_claim)
     }
 
     /// The caller as rules see it, at no known address.
-    #[must_use]
-    pub fn caller(&self) -> Caller<'_> {
+    pub(crate) fn caller(&self) -> Caller<'_> {
         caller::caller(&self.members, &self.checks, &self.client)
     }
 
@@ -197,7 +178,7 @@ impl Claims {
     /// that is missing, empty, of another form, not understood or longer than 4096 bytes is left
     /// out: cut, it would mean something else. `client_id` is the client that was checked,
     /// whichever claim names it.
-    pub fn context(&self) -> impl Iterator<Item = (&str, Value)> {
+    pub(crate) fn context(&self) -> impl Iterator<Item = (&str, Value)> {
         let Checks { scopes_claim, groups_claim, .. } = &*self.checks;
         self.checks.context.iter().filter_map(move |(name, claim)| {
             let value = match claim {

@@ -154,7 +154,7 @@ impl Config {
     /// The file cannot be read, or it has a mistake.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let place = path.display().to_string().escape_debug().to_string();
-        match read(path) {
+        match read(path, MAX_CONFIG) {
             Ok(text) => Self::parse(&text, &place),
             Err(message) => Err(ConfigError { place, message }),
         }
@@ -361,12 +361,14 @@ fn name_issuers(rule: &mut RuleSpec, issuers: &[Issuer]) -> Result<(), String> {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<String, String> {
+/// Reads a file of at most `most` bytes, and one byte more than that of a longer one.
+///
+/// The caller then refuses it as too long; a device has no end.
+fn read(path: &Path, most: usize) -> Result<String, String> {
     let unreadable = |error: std::io::Error| format!("can't be read: {error}");
     let mut text = String::new();
-    // One byte more than is allowed, which `parse` then refuses; a device has no end.
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(MAX_CONFIG as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
+    file.take(most as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
     Ok(text)
 }
 

@@ -72,7 +72,6 @@ impl EventKind {
     }
 
     /// Returns true for an HTTP API, which has neither usage plans nor API keys.
-    #[must_use]
     pub(crate) const fn is_http(self) -> bool {
         matches!(self, Self::Http1 | Self::Http2)
     }
@@ -111,13 +110,11 @@ impl<'a> Event<'a> {
     }
 
     /// The event's kind.
-    #[must_use]
     pub(crate) const fn kind(&self) -> EventKind {
         self.kind
     }
 
     /// The ARN of the called method.
-    #[must_use]
     pub(crate) const fn arn(&self) -> &MethodArn<'a> {
         &self.arn
     }
@@ -149,7 +146,6 @@ impl<'a> Event<'a> {
     /// Returns the caller's address, if the event has one that can be parsed.
     ///
     /// API Gateway writes it into `requestContext`. It is the peer's address; no header is trusted.
-    #[must_use]
     pub(crate) fn source_ip(&self) -> Option<IpAddr> {
         self.payload.source_ip()?.parse().ok()
     }
@@ -159,7 +155,6 @@ impl<'a> Event<'a> {
     /// The path is the API's resource with its parameters' names. A TOKEN event has only the path
     /// that was called, which is the same for a resource without parameters. `None` for a WebSocket
     /// and for an HTTP API's `$default` route.
-    #[must_use]
     pub(crate) fn method(&self) -> Option<String> {
         let (path, verb) = match &self.payload {
             _ if self.kind == EventKind::WebSocket => return None,
@@ -181,32 +176,14 @@ impl<'a> Event<'a> {
     /// Returns the request's API key, if there is exactly one.
     ///
     /// It is in the header `x-api-key`, or where API Gateway copies it: `requestContext.identity`.
-    #[must_use]
-    pub(crate) fn api_key(&self) -> Option<ApiKey<'_>> {
+    /// Look up its digest and do not log it.
+    pub(crate) fn api_key(&self) -> Option<&str> {
         let sent = self.payload.header(API_KEY).ok()?;
         let key = match (sent, self.payload.api_key()) {
             (Some(sent), Some(copied)) if sent != copied => return None,
             (sent, copied) => sent.or(copied)?,
         };
-        (!key.is_empty() && key.len() <= MAX_KEY).then_some(ApiKey(key))
-    }
-}
-
-/// An API key as the caller sent it. Debug does not show it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ApiKey<'a>(&'a str);
-
-impl<'a> ApiKey<'a> {
-    /// Returns the key itself, to look up its digest. Do not log it.
-    #[must_use]
-    pub(crate) const fn expose(self) -> &'a str {
-        self.0
-    }
-}
-
-impl fmt::Debug for ApiKey<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey(_)")
+        (!key.is_empty() && key.len() <= MAX_KEY).then_some(key)
     }
 }
 
@@ -251,11 +228,11 @@ fn is_cached_by(token: Result<Option<&str>, Refusal>, identity_source: Option<&V
 /// A browser cannot set headers on a WebSocket.
 fn of_web_socket<'a>(payload: &'a Payload, source: &TokenSource) -> Result<&'a str, Refusal> {
     let header = payload.header(source.header())?.map(bearer).transpose()?;
-    let parameter = match source.query() {
+    let parameter = match &source.query {
         Some(name) => payload.parameter(name)?,
         None => None,
     };
-    let subprotocol = match source.subprotocol() {
+    let subprotocol = match &source.subprotocol {
         Some(name) => after(name, payload.header(SUBPROTOCOLS)?.unwrap_or_default())?,
         None => None,
     };

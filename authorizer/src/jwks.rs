@@ -21,7 +21,7 @@ mod set;
 mod source;
 
 pub use bundle::Bundle;
-pub(crate) use fetch::{Fetch, Fetches};
+pub(crate) use fetch::{Fetch, Fetches, MAX_BODY};
 pub use fetch::{KeysError, PublishedKeys, fetch_keys};
 pub(crate) use set::Keys;
 pub(crate) use source::KeySource;

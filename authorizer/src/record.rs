@@ -28,9 +28,9 @@ const NAMELESS: &str = "authorizer";
 #[derive(Clone, Copy, Debug)]
 pub struct Invocation<'a> {
     /// Lambda's request id.
-    pub request_id: &'a str,
+    pub(crate) request_id: &'a str,
     /// X-Ray's header, unchanged.
-    pub trace: Option<&'a str>,
+    pub(crate) trace: Option<&'a str>,
 }
 
 impl<'a> From<&'a str> for Invocation<'a> {

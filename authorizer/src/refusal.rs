@@ -58,16 +58,7 @@ impl Code {
     /// Returns true if the caller is at fault (401), false if this side is (500).
     #[must_use]
     pub const fn is_callers_fault(self) -> bool {
-        match self {
-            Self::Malformed
-            | Self::Header
-            | Self::Key
-            | Self::Signature
-            | Self::Claim
-            | Self::Revoked
-            | Self::ApiKey => true,
-            Self::Unavailable | Self::Config | Self::Panic => false,
-        }
+        !matches!(self, Self::Unavailable | Self::Config | Self::Panic)
     }
 }
 

@@ -42,11 +42,9 @@ const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invoca
 /// # Panics
 ///
 /// `AWS_LAMBDA_RUNTIME_API` is not set.
-pub(crate) async fn one_by_one<S, C>(authorizer: &Authorizer<S, C>) -> Result<Infallible, Error>
-where
-    S: Store,
-    C: Clock + Clone,
-{
+pub(crate) async fn one_by_one<S: Store, C: Clock + Clone>(
+    authorizer: &Authorizer<S, C>,
+) -> Result<Infallible, Error> {
     let client = PooledClient::builder().build();
     loop {
         let next = build_request().method(Method::GET).uri(format!("{API}/next"));
@@ -74,16 +72,12 @@ fn invocation(headers: &HeaderMap) -> Result<Invocation<'_>, Error> {
 }
 
 /// Answers one invocation and returns the request that posts the answer.
-async fn answer<S, C>(
+async fn answer<S: Store, C: Clock + Clone>(
     authorizer: &Authorizer<S, C>,
     invocation: Invocation<'_>,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Request<Body>, Error>
-where
-    S: Store,
-    C: Clock + Clone,
-{
+) -> Result<Request<Body>, Error> {
     let request_id = invocation.request_id;
     // Invalid JSON is refused like any other value that is not an event.
     let event = serde_json::from_slice(body).unwrap_or(Value::Null);

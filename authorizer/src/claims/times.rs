@@ -138,11 +138,6 @@ impl Times {
         self.exp.floor()
     }
 
-    /// The time of issue, in Unix seconds, rounded down.
-    pub(super) fn issued_at(self) -> Option<u64> {
-        self.iat.map(Date::floor)
-    }
-
     /// The moment that revocations compare, in Unix seconds; `None` if the token has no `iat`.
     ///
     /// It is the sign-in, if the token states it, and never later than `iat`. It is moved back by

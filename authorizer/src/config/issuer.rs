@@ -26,7 +26,7 @@ pub struct Issuer {
     /// The checks on its tokens.
     pub checks: Arc<Checks>,
     /// The longest life of its refresh tokens, in days.
-    pub refresh_token_days: u64,
+    pub(crate) refresh_token_days: u64,
 }
 
 impl Issuer {
@@ -63,33 +63,33 @@ pub struct Checks {
     /// The issuer's short name, which is part of every name that is made from its tokens.
     pub issuer: String,
     /// True for a Cognito pool, whose tokens all state their use.
-    pub cognito: bool,
+    pub(crate) cognito: bool,
     /// The algorithms that it may sign with; never empty.
-    pub algorithms: Vec<Algorithm>,
+    pub(crate) algorithms: Vec<Algorithm>,
     /// The kinds of token that are accepted.
     pub token_use: TokenUse,
     /// The applications whose tokens are accepted; `None`: `audiences` alone decides.
     pub clients: Option<Accepted>,
     /// The audiences whose tokens are accepted; `None`: only tokens without an audience.
-    pub audiences: Option<Accepted>,
+    pub(crate) audiences: Option<Accepted>,
     /// The clients whose access tokens may have no audience where `audiences` asks for one.
-    pub unbound_clients: Vec<String>,
+    pub(crate) unbound_clients: Vec<String>,
     /// The claim that holds the scopes: a text with spaces between them, or a list of texts.
-    pub scopes_claim: String,
+    pub(crate) scopes_claim: String,
     /// The claim that holds the user's groups: a list of texts, or one group as a text.
-    pub groups_claim: String,
+    pub(crate) groups_claim: String,
     /// The claim that names the client of an access token (RFC 9068 section 2.2: `client_id`).
-    pub client_claim: String,
+    pub(crate) client_claim: String,
     /// Scopes of which a token must have at least one; empty: none is asked for.
-    pub any_scope: Vec<String>,
+    pub(crate) any_scope: Vec<String>,
     /// Scopes that a token must have.
-    pub all_scopes: Vec<String>,
+    pub(crate) all_scopes: Vec<String>,
     /// Groups of which a token's user must be in at least one; empty: none is asked for.
-    pub any_group: Vec<String>,
+    pub(crate) any_group: Vec<String>,
     /// Groups that a token's user must be in.
-    pub all_groups: Vec<String>,
+    pub(crate) all_groups: Vec<String>,
     /// Claims that must be there, each with the values of which it must have one.
-    pub required_claims: Vec<(String, Vec<Value>)>,
+    pub(crate) required_claims: Vec<(String, Vec<Value>)>,
     /// Clock-skew leeway for each time. Default 0.
     pub leeway: u64,
     /// The longest time from `iat` to `exp`; none: `iat` may be missing.
@@ -97,13 +97,13 @@ pub struct Checks {
     /// The longest time since the user signed in (`auth_time`).
     pub max_age: Option<u64>,
     /// The treatment of tokens that are bound to a key of the caller.
-    pub bound_tokens: BoundTokens,
+    pub(crate) bound_tokens: BoundTokens,
     /// The claim that names the caller: the policy's `principalId`.
-    pub principal: String,
+    pub(crate) principal: String,
     /// True if a revocation, a limit or a path uses `sub`: a token without it is then refused.
-    pub needs_sub: bool,
+    pub(crate) needs_sub: bool,
     /// The claims that the backend receives: pairs of a name and a claim.
-    pub context: Vec<(String, String)>,
+    pub(crate) context: Vec<(String, String)>,
 }
 
 /// The treatment of a sender-constrained token: one with the claim `cnf` (RFC 7800).

@@ -19,7 +19,7 @@ pub struct RevocationConfig {
     pub table: String,
     /// Treatment of tokens while the table is unavailable.
     #[serde(default)]
-    pub failure: RevocationFailure,
+    pub(crate) failure: RevocationFailure,
     /// Time for which an answer is cached, in seconds. Default 60; 0 caches none.
     cache_seconds: Option<u64>,
     /// Time-out of one call to the table, and of connecting, in milliseconds.

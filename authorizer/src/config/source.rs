@@ -11,10 +11,12 @@ use serde::{Deserialize, Deserializer, de};
 pub struct TokenSource {
     #[serde(deserialize_with = "header")]
     header: String,
+    /// The query parameter that may have a WebSocket's token instead.
     #[serde(deserialize_with = "parameter")]
-    query: Option<String>,
+    pub(crate) query: Option<String>,
+    /// The subprotocol before a WebSocket's token: the token is the subprotocol offered next.
     #[serde(deserialize_with = "subprotocol")]
-    subprotocol: Option<String>,
+    pub(crate) subprotocol: Option<String>,
 }
 
 impl Default for TokenSource {
@@ -28,18 +30,6 @@ impl TokenSource {
     #[must_use]
     pub fn header(&self) -> &str {
         &self.header
-    }
-
-    /// The query parameter that may have a WebSocket's token instead.
-    #[must_use]
-    pub fn query(&self) -> Option<&str> {
-        self.query.as_deref()
-    }
-
-    /// The subprotocol before a WebSocket's token: the token is the subprotocol offered next.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
     }
 }
 

@@ -1,7 +1,6 @@
 //! A key set in the configuration, so that a cold start needs no network.
 
 use std::fmt;
-use std::io::Read as _;
 use std::sync::Arc;
 
 use super::fetch::MAX_BODY;
@@ -31,20 +30,6 @@ impl Bundle {
         let set = KeySet::parse(text.as_bytes()).map_err(|error| error.to_string())?;
         Ok(Self(Arc::new(set)))
     }
-
-    /// Reads a key set from a file.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be read, or those of `of_text`.
-    pub(crate) fn of_file(path: &str) -> Result<Self, String> {
-        let mut text = String::new();
-        // One byte more than is allowed, which is then refused: a device has no end.
-        let unreadable = |error: std::io::Error| format!("can't be read: {error}");
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(MAX_BODY as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
-        Self::of_text(&text)
-    }
 }
 
 #[cfg(test)]
@@ -60,8 +45,6 @@ mod tests {
         let error = |outcome: Result<Bundle, String>| outcome.unwrap_err();
         assert!(error(Bundle::of_text(&padded(MAX_BODY + 1))).contains("longer than"));
         assert!(error(Bundle::of_text("{}")).contains("not a JSON object"));
-        assert!(error(Bundle::of_file("/dev/zero")).contains("longer than"));
-        assert!(error(Bundle::of_file("/nowhere")).contains("can't be read"));
         let shown = format!("{:?}", Bundle::of_text(&set).unwrap());
         assert!(!shown.contains(&modulus));
     }

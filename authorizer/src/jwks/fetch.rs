@@ -11,7 +11,7 @@ use super::set::{KeySet, SetError};
 use crate::http;
 
 /// Longest key set that is read, in bytes: API Gateway's own bound for its JWT authorizer.
-pub(super) const MAX_BODY: usize = 150_000;
+pub(crate) const MAX_BODY: usize = 150_000;
 
 /// Time-out of a whole fetch: API Gateway's own bound for its JWT authorizer.
 const TIMEOUT: Duration = Duration::from_millis(1500);

@@ -1,5 +1,6 @@
 //! An `[[issuer]]` table as it is written, and its checks.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -8,7 +9,7 @@ use super::accepted::{self, Accepted, Names, Required};
 use super::context::Context;
 use super::{BoundTokens, Checks, Identity, Issuer, TokenUse, address, pool};
 use crate::algorithm::Algorithm;
-use crate::jwks::Bundle;
+use crate::jwks::{Bundle, MAX_BODY};
 
 /// The largest leeway that makes sense, in seconds; more is a mistake in the unit.
 const MAX_LEEWAY: u64 = 300;
@@ -196,7 +197,8 @@ impl IssuerSpec {
             (Some(text), None) => {
                 Bundle::of_text(text).map(Some).map_err(|e| format!("`jwks`: {e}"))
             }
-            (None, Some(path)) => Bundle::of_file(path)
+            (None, Some(path)) => crate::config::read(Path::new(path), MAX_BODY)
+                .and_then(|text| Bundle::of_text(&text))
                 .map(Some)
                 .map_err(|error| format!("`jwks_file` `{}`: {error}", path.escape_debug())),
             (Some(_), Some(_)) => Err("an issuer has either `jwks` or `jwks_file`".into()),

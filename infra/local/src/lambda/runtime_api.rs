@@ -142,8 +142,6 @@ impl RuntimeApi {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
-            .route("/2020-01-01/extension/register", post(register))
-            .route("/2020-01-01/extension/event/next", get(next_extension_event))
             .with_state(calls);
         let server = tokio::spawn(async move {
             // `serve` ends only when this task is aborted.
@@ -194,26 +192,6 @@ async fn init_error(State(calls): Calls, request: Request<Body>) -> Response {
     let error = diagnostic(request).await;
     let (answer, accepted) = oneshot::channel();
     acknowledge(ask(&calls, Call::InitError { error, answer }, accepted).await)
-}
-
-/// Registers an internal extension, so that the function is notified before it ends.
-///
-/// The Extensions API names the function and gives an identifier. Processes here get SIGTERM in
-/// any case, so that is all there is to it.
-async fn register(headers: HeaderMap) -> Response {
-    if !headers.contains_key("Lambda-Extension-Name") {
-        let body = json!({ "errorMessage": "no name", "errorType": "Extension.InvalidName" });
-        return json_response(StatusCode::BAD_REQUEST, &body);
-    }
-    let identifier = uuid::Uuid::new_v4().to_string();
-    let body = json!({ "functionVersion": "$LATEST", "handler": "bootstrap" });
-    ([("Lambda-Extension-Identifier", identifier)], axum::Json(body)).into_response()
-}
-
-/// The next event of an extension. INVOKE and SHUTDOWN are for those that asked for them, which
-/// an internal extension can't ask the second of; so none comes.
-async fn next_extension_event() -> Response {
-    std::future::pending().await
 }
 
 /// Hands a call to the environment and waits for what it says.

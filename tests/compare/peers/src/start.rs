@@ -67,8 +67,6 @@ async fn once(
     let router = Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
         .route("/2018-06-01/runtime/invocation/{id}/response", post(answer))
-        .route("/2020-01-01/extension/event/next", get(std::future::pending::<StatusCode>))
-        .fallback(any(|| async { ([("Lambda-Extension-Identifier", "an-id")], "{}") }))
         .with_state(Arc::clone(&api));
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
 
