@@ -166,7 +166,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The pool's id is invalid, or there is no client.
+    /// The pool's id is invalid, or `clients` names none.
     pub fn from_pool(pool: &str, clients: &str) -> Result<Self, ConfigError> {
         let error =
             |message: String| ConfigError { place: "USER_POOL_ID and CLIENT_IDS".into(), message };

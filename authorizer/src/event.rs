@@ -123,7 +123,7 @@ impl<'a> Event<'a> {
     ///
     /// # Errors
     ///
-    /// `malformed` if there is no token, more than one, or anything around it.
+    /// `malformed` without a token, for more than one, or for anything around it.
     pub(crate) fn token(&self, source: &TokenSource) -> Result<&str, Refusal> {
         token(self.kind, &self.payload, source)
     }

@@ -42,7 +42,7 @@ impl<S, C> std::fmt::Debug for Authorizer<S, C> {
 impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     /// Makes an authorizer. `store` has the buckets, if the configuration has limits.
     ///
-    /// If the configuration has limits and there is no store, every request fails.
+    /// If the configuration has limits, every request fails without a store.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
 
     /// Reads revocations from this table.
     ///
-    /// If the configuration has revocations and there is no table, every request fails.
+    /// If the configuration has revocations, every request fails without this table.
     #[must_use]
     pub fn with_revocations(self, revocations: Revocations<C>) -> Self {
         Self { revocations: Some(revocations), ..self }
@@ -80,8 +80,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
 
     /// Reads API keys and assigned plans from this table.
     ///
-    /// If the configuration has API keys or assigned plans and there is no table, every request
-    /// fails.
+    /// If the configuration has API keys or assigned plans, every request fails without this table.
     #[must_use]
     pub fn with_key_lookup(mut self, key_lookup: KeyLookup<C>) -> Self {
         if let Some(limits) = &mut self.limits {

@@ -200,7 +200,7 @@ mod tests {
         let failed = json!({"level": "ERROR"});
         let other = super::span(failed.as_object().unwrap(), None, start, took);
         assert_eq!(other.status, Status::error(""));
-        assert!(other.span_context.is_valid(), "a trace of its own");
+        assert!(other.span_context.is_valid(), "its own trace");
         assert_ne!(other.span_context.span_id(), span.span_context.span_id());
     }
 }

@@ -12,9 +12,9 @@
 //! The protocol is that of the Runtime API page of the Lambda developer guide; where the guide is
 //! silent (states, texts of errors) it follows Amazon's own runtime interface emulator.
 //!
-//! Deliberately absent: extensions, response streaming, `SnapStart`, several
-//! invocations in one environment, and scaling. The number of environments is fixed so that a test
-//! knows how many instances share a table.
+//! Deliberately absent: extensions, response streaming, `SnapStart`, several invocations in one
+//! environment, and scaling. The number of environments is fixed so that a test knows how many
+//! instances share a table.
 
 use std::ffi::OsString;
 use std::fmt;
