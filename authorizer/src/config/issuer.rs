@@ -79,7 +79,7 @@ pub struct Checks {
     /// The claim that holds the user's groups: a list of texts, or one group as a text.
     pub(crate) groups_claim: String,
     /// The claim that names the client of an access token (RFC 9068 section 2.2: `client_id`).
-    pub(crate) client_claim: String,
+    pub client_claim: String,
     /// Scopes of which a token must have at least one; empty: none is asked for.
     pub(crate) any_scope: Vec<String>,
     /// Scopes that a token must have.
