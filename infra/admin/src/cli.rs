@@ -16,7 +16,7 @@ use crate::commands::subject::Subject;
 use crate::commands::table::Table;
 use crate::commands::token::Token;
 use crate::commands::usage::Usage;
-use crate::desk::{Common, Desk};
+use crate::context::{Common, Context};
 use crate::exit::Failed;
 
 /// Manages Tollgate's table, plans, keys, usage and revocations, and checks configurations.
@@ -67,23 +67,23 @@ impl Cli {
             Command::Completion(it) => it.run(Self::command()),
             Command::Man(it) => it.run(Self::command(), output),
             Command::Keys(it) => wait(it.run(output)),
-            command => wait(async { command.at(&Desk::open(&common).await).await }),
+            command => wait(async { command.at(&Context::open(&common).await).await }),
         }
     }
 }
 
 impl Command {
     /// Runs a command that needs the table.
-    async fn at(self, desk: &Desk) -> Result<(), Failed> {
+    async fn at(self, context: &Context) -> Result<(), Failed> {
         match self {
-            Self::Table(it) => it.run(desk).await,
-            Self::Plan(it) => it.run(desk).await,
-            Self::Key(it) => it.run(desk).await,
-            Self::Subject(it) => it.run(desk).await,
-            Self::Usage(it) => it.run(desk).await,
-            Self::Revoke(it) => it.run(desk).await,
-            Self::Token(it) => it.run(desk).await,
-            Self::Doctor(it) => it.run(desk).await,
+            Self::Table(it) => it.run(context).await,
+            Self::Plan(it) => it.run(context).await,
+            Self::Key(it) => it.run(context).await,
+            Self::Subject(it) => it.run(context).await,
+            Self::Usage(it) => it.run(context).await,
+            Self::Revoke(it) => it.run(context).await,
+            Self::Token(it) => it.run(context).await,
+            Self::Doctor(it) => it.run(context).await,
             // These need no table: `run` has handled them.
             Self::Policy(_) | Self::Keys(_) | Self::Completion(_) | Self::Man(_) => Ok(()),
         }

@@ -5,7 +5,7 @@ mod ask;
 mod chart;
 mod cli;
 mod commands;
-mod desk;
+mod context;
 mod exit;
 mod output;
 mod progress;

@@ -9,7 +9,7 @@ use table::{Failure, SchemaError};
 use throttle::{Plan, Quota};
 
 use crate::args::ConfigFile;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::output;
 
@@ -59,12 +59,12 @@ impl Finding {
 }
 
 impl Doctor {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let mut findings = Vec::new();
-        let config = self.configuration(desk, &mut findings);
-        of_table(desk, &mut findings).await;
+        let config = self.configuration(context, &mut findings);
+        of_table(context, &mut findings).await;
         if let Some(config) = &config {
-            of_plans(desk, config, &mut findings).await;
+            of_plans(context, config, &mut findings).await;
             findings.extend(of_cached_denials(config));
         }
         for issuer in config.iter().flat_map(|config| &config.issuers) {
@@ -91,10 +91,10 @@ impl Doctor {
                 });
             }
         }
-        print(desk, &findings)
+        print(context, &findings)
     }
 
-    fn configuration(&self, desk: &Desk, findings: &mut Vec<Finding>) -> Option<Config> {
+    fn configuration(&self, context: &Context, findings: &mut Vec<Finding>) -> Option<Config> {
         let config = match self.config.read_if_named() {
             Ok(Some(config)) => config,
             Ok(None) => {
@@ -111,10 +111,10 @@ impl Doctor {
         let text =
             format!("issuers: {}; findings of `policy lint`: {warnings}", config.issuers.len());
         findings.push(Finding::new("configuration", State::Ok, text));
-        if let Some(throttle) = config.throttle.as_ref().filter(|it| it.table != desk.table) {
+        if let Some(throttle) = config.throttle.as_ref().filter(|it| it.table != context.table) {
             let text = format!(
                 "the configuration's table is `{}`, and `{}` is looked at: add `--table`",
-                throttle.table, desk.table
+                throttle.table, context.table
             );
             findings.push(Finding::new("table's name", State::Wrong, text));
         }
@@ -122,13 +122,13 @@ impl Doctor {
     }
 }
 
-async fn of_table(desk: &Desk, findings: &mut Vec<Finding>) {
-    let status = table::check(&desk.client, &desk.table).await;
+async fn of_table(context: &Context, findings: &mut Vec<Finding>) {
+    let status = table::check(&context.client, &context.table).await;
     let answered = |text: &str| Finding::new("credentials", State::Ok, text);
     match status {
         Ok(status) => {
             findings.push(answered("DynamoDB takes them"));
-            let name = &desk.table;
+            let name = &context.table;
             findings.push(match (status.active, status.expiring) {
                 (true, true) => {
                     Finding::new("table", State::Ok, format!("`{name}` is there and right"))
@@ -163,7 +163,7 @@ async fn of_table(desk: &Desk, findings: &mut Vec<Finding>) {
             findings.push(Finding::new("table", State::Wrong, text));
         }
     }
-    findings.push(match table::clock_offset(&desk.client, desk.now()).await {
+    findings.push(match table::clock_offset(&context.client, context.now()).await {
         Ok(Some(offset)) if offset <= MOST_OFF => {
             let text = format!("within {} s of DynamoDB's", offset.as_secs());
             Finding::new("clock", State::Ok, text)
@@ -181,13 +181,15 @@ async fn of_table(desk: &Desk, findings: &mut Vec<Finding>) {
 }
 
 /// Checks the default plan against the table's other plans.
-async fn of_plans(desk: &Desk, config: &Config, findings: &mut Vec<Finding>) {
-    let Some(limits) = config.throttle.as_ref().filter(|it| it.table == desk.table) else { return };
+async fn of_plans(context: &Context, config: &Config, findings: &mut Vec<Finding>) {
+    let Some(limits) = config.throttle.as_ref().filter(|it| it.table == context.table) else {
+        return;
+    };
     let Some(default) = &limits.plan.default else { return };
     let mut plans = Vec::new();
     let mut from = None;
     loop {
-        match desk.plans().list(from.as_deref()).await {
+        match context.plans().list(from.as_deref()).await {
             Ok(page) => {
                 plans.extend(page.items);
                 match page.next {
@@ -254,7 +256,7 @@ fn of_cached_denials(config: &Config) -> Option<Finding> {
     })
 }
 
-fn print(desk: &Desk, findings: &[Finding]) -> Result<(), Failed> {
+fn print(context: &Context, findings: &[Finding]) -> Result<(), Failed> {
     let rows: Vec<_> = findings
         .iter()
         .map(|it| [it.check.clone(), it.state.text().to_owned(), it.text.clone()])
@@ -265,7 +267,7 @@ fn print(desk: &Desk, findings: &[Finding]) -> Result<(), Failed> {
         .map(|it| json!({"check": it.check, "state": it.state.text().to_lowercase(), "text": it.text}))
         .collect();
     let json = json!({"well": worst < State::Wrong, "checks": listed});
-    desk.output.print(output::table(&rows), &json)?;
+    context.output.print(output::table(&rows), &json)?;
     let wrong = findings.iter().filter(|it| it.state >= State::Wrong).count();
     match worst {
         State::Unavailable => Err(Failed::unavailable(format!("checks that failed: {wrong}"))),

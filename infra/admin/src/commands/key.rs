@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use table::{Digest, Key as Secret, KeyRecord};
 use throttle::Timestamp;
 
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::output::table;
 use crate::read::secret;
@@ -35,16 +35,16 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         match self {
-            Self::Create(it) => it.run(desk).await,
-            Self::List(it) => it.run(desk).await,
-            Self::Show(it) => it.run(desk).await,
-            Self::Disable(it) => it.run(desk).await,
-            Self::Enable(it) => it.run(desk).await,
-            Self::Rotate(it) => it.run(desk).await,
-            Self::Assign(it) => it.run(desk).await,
-            Self::Import(it) => it.run(desk).await,
+            Self::Create(it) => it.run(context).await,
+            Self::List(it) => it.run(context).await,
+            Self::Show(it) => it.run(context).await,
+            Self::Disable(it) => it.run(context).await,
+            Self::Enable(it) => it.run(context).await,
+            Self::Rotate(it) => it.run(context).await,
+            Self::Assign(it) => it.run(context).await,
+            Self::Import(it) => it.run(context).await,
         }
     }
 }
@@ -72,15 +72,15 @@ impl Which {
         })
     }
 
-    async fn record(&self, desk: &Desk) -> Result<KeyRecord, Failed> {
-        let found = desk.keys().get(&self.digest()?).await?;
-        found.ok_or_else(|| missing(desk))
+    async fn record(&self, context: &Context) -> Result<KeyRecord, Failed> {
+        let found = context.keys().get(&self.digest()?).await?;
+        found.ok_or_else(|| missing(context))
     }
 }
 
 /// The key does not exist. The message omits the id, because it may be a key typed by mistake.
-fn missing(desk: &Desk) -> Failed {
-    let table = &desk.table;
+fn missing(context: &Context) -> Failed {
+    let table = &context.table;
     Failed::refused(format!(
         "there is no such key in `{table}`: `tollgate key list` shows the ids; give - to read a \
          key itself from standard input"
@@ -136,12 +136,12 @@ fn json(record: &KeyRecord, now: Timestamp) -> Value {
 
 /// Shows a new key once. If it cannot be shown, it is deleted again.
 async fn reveal(
-    desk: &Desk,
+    context: &Context,
     secret: &Secret,
     record: &KeyRecord,
     more: &str,
 ) -> Result<(), Failed> {
-    let now = desk.now();
+    let now = context.now();
     let said = format!(
         "key          {}\n{}\n\n{more}The key is shown this once and stored nowhere: hand it on now.",
         secret.expose(),
@@ -151,8 +151,8 @@ async fn reveal(
     if let Some(members) = json.as_object_mut() {
         members.insert("key".to_owned(), secret.expose().into());
     }
-    let Err(failed) = desk.output.print(said, &json) else { return Ok(()) };
-    let left = match desk.keys().delete(&record.digest).await {
+    let Err(failed) = context.output.print(said, &json) else { return Ok(()) };
+    let left = match context.keys().delete(&record.digest).await {
         Ok(_) => "it was deleted again",
         Err(_) => "it is still in the table, and its text is lost",
     };

@@ -9,7 +9,7 @@ mod show;
 
 use clap::Subcommand;
 
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// Usage plans, in API Gateway's own JSON.
@@ -24,14 +24,14 @@ pub(crate) enum Plan {
 }
 
 impl Plan {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         match self {
-            Self::Put(it) => it.run(desk).await,
-            Self::Show(it) => it.run(desk).await,
-            Self::List(it) => it.run(desk).await,
-            Self::Delete(it) => it.run(desk).await,
-            Self::Import(it) => it.run(desk).await,
-            Self::Export(it) => it.run(desk).await,
+            Self::Put(it) => it.run(context).await,
+            Self::Show(it) => it.run(context).await,
+            Self::List(it) => it.run(context).await,
+            Self::Delete(it) => it.run(context).await,
+            Self::Import(it) => it.run(context).await,
+            Self::Export(it) => it.run(context).await,
         }
     }
 }

@@ -7,7 +7,7 @@ mod undo;
 use clap::Subcommand;
 use table::RevocationKind;
 
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// Revoke tokens before their end, and list revocations.
@@ -43,14 +43,14 @@ pub(crate) enum Revoke {
 }
 
 impl Revoke {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         match self {
-            Self::Token(it) => it.run(desk, RevocationKind::Token).await,
-            Self::Session(it) => it.run(desk, RevocationKind::Session).await,
-            Self::User(it) => it.run(desk, RevocationKind::User).await,
-            Self::Client(it) => it.run(desk, RevocationKind::Client).await,
-            Self::List(it) => it.run(desk).await,
-            Self::Undo(it) => it.run(desk).await,
+            Self::Token(it) => it.run(context, RevocationKind::Token).await,
+            Self::Session(it) => it.run(context, RevocationKind::Session).await,
+            Self::User(it) => it.run(context, RevocationKind::User).await,
+            Self::Client(it) => it.run(context, RevocationKind::Client).await,
+            Self::List(it) => it.run(context).await,
+            Self::Undo(it) => it.run(context).await,
         }
     }
 }

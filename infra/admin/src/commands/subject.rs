@@ -7,7 +7,7 @@ mod unassign;
 
 use clap::Subcommand;
 
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// Show and change the subjects whose requests are counted: their plan and usage.
@@ -23,12 +23,12 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         match self {
-            Self::Assign(it) => it.run(desk).await,
-            Self::Unassign(it) => it.run(desk).await,
-            Self::Show(it) => it.run(desk).await,
-            Self::Reset(it) => it.run(desk).await,
+            Self::Assign(it) => it.run(context).await,
+            Self::Unassign(it) => it.run(context).await,
+            Self::Show(it) => it.run(context).await,
+            Self::Reset(it) => it.run(context).await,
         }
     }
 }

@@ -5,7 +5,7 @@ mod status;
 
 use clap::Subcommand;
 
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// The table itself.
@@ -20,10 +20,10 @@ pub(crate) enum Table {
 }
 
 impl Table {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         match self {
-            Self::Create => create::run(desk).await,
-            Self::Status => status::run(desk).await,
+            Self::Create => create::run(context).await,
+            Self::Status => status::run(context).await,
         }
     }
 }

@@ -4,7 +4,7 @@ mod inspect;
 
 use clap::Subcommand;
 
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// Tokens, as the authorizer sees them.
@@ -14,9 +14,9 @@ pub(crate) enum Token {
 }
 
 impl Token {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         match self {
-            Self::Inspect(it) => it.run(desk).await,
+            Self::Inspect(it) => it.run(context).await,
         }
     }
 }

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use throttle::{History, Period, PlanRecord, Timestamp, Usage as Report, Window};
 
 use crate::chart::Row;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::time::{day, parse_day};
 
@@ -24,11 +24,11 @@ pub(crate) enum Usage {
 }
 
 impl Usage {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         match self {
-            Self::Show(it) => it.run(desk).await,
-            Self::Export(it) => it.run(desk).await,
-            Self::Grant(it) => it.run(desk).await,
+            Self::Show(it) => it.run(context).await,
+            Self::Export(it) => it.run(context).await,
+            Self::Grant(it) => it.run(context).await,
         }
     }
 }
@@ -86,11 +86,11 @@ impl Span {
     /// A report of these subjects, and its periods.
     fn report<'a>(
         self,
-        desk: &Desk,
+        context: &Context,
         plan: &PlanRecord,
         subjects: impl IntoIterator<Item = (&'a str, &'a History)>,
     ) -> Result<(Report, Vec<Window>), Failed> {
-        let (period, (from, to)) = (self.period(), self.bounds(desk.now()));
+        let (period, (from, to)) = (self.period(), self.bounds(context.now()));
         let report = Report::report(plan, period, (from, to), subjects)
             .map_err(|error| Failed::misuse(format!("`--from` and `--to`: {error}")))?;
         let mut windows = vec![period.window(from)];

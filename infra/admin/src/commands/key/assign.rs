@@ -6,7 +6,7 @@ use throttle::PlanId;
 use super::{Which, json};
 use crate::args::plan_id;
 use crate::ask::Dry;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// Put a key under its own plan, in place of its subject's assignment.
@@ -23,22 +23,22 @@ pub(crate) struct Assign {
 }
 
 impl Assign {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let Self { which, plan, dry } = self;
-        let record = which.record(desk).await?;
-        desk.plan(&plan).await?;
+        let record = which.record(context).await?;
+        context.plan(&plan).await?;
         let id = record.digest;
         if record.details.plan() == Some(plan.as_str()) {
             let text = format!("the key `{id}` is under `{plan}` already");
-            return desk.output.print(text, &json(&record, desk.now()));
+            return context.output.print(text, &json(&record, context.now()));
         }
         if dry.dry_run {
-            return desk.would(&format!("put the key under `{plan}`"));
+            return context.would(&format!("put the key under `{plan}`"));
         }
         let details = record.details.clone().with_plan(plan.as_str());
-        let record = desk.keys().update(&record, details).await?;
+        let record = context.keys().update(&record, details).await?;
         let text = format!("the key `{id}` is under `{plan}`");
-        desk.output.print(text, &json(&record, desk.now()))
+        context.output.print(text, &json(&record, context.now()))
     }
 }
 

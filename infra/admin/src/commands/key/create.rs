@@ -7,7 +7,7 @@ use throttle::{PlanId, Subject};
 use super::reveal;
 use crate::args::{plan_id, subject};
 use crate::ask::Dry;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::time::{Until, parse_until};
 
@@ -38,8 +38,8 @@ pub(crate) struct Create {
 }
 
 impl Create {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
-        let now = desk.now();
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+        let now = context.now();
         let key = Key::generate().map_err(|error| Failed::unavailable(error.to_string()))?;
         let own = || key.digest().subject();
         let subject = self.subject.map_or_else(own, |subject| subject.as_str().to_owned());
@@ -50,17 +50,17 @@ impl Create {
             ..KeyDetails::new(subject)
         };
         if let Some(plan) = self.plan {
-            desk.plan(&plan).await?;
+            context.plan(&plan).await?;
             details = details.with_plan(plan.as_str());
         }
         if let Some(expires) = self.expires {
             details.expires = Some(expires.after(now)?.into());
         }
         if self.dry.dry_run {
-            return desk.would("make a key");
+            return context.would("make a key");
         }
-        let record = desk.keys().put(&key, details, now).await?;
-        reveal(desk, &key, &record, "").await
+        let record = context.keys().put(&key, details, now).await?;
+        reveal(context, &key, &record, "").await
     }
 }
 

@@ -5,7 +5,7 @@ use table::WriteError;
 
 use super::{Which, json, missing};
 use crate::ask::Dry;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// Disable a key: it is refused from then on.
@@ -21,19 +21,19 @@ pub(crate) struct Disable {
 }
 
 impl Disable {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let digest = self.which.digest()?;
         if self.dry.dry_run {
-            let there = desk.keys().get(&digest).await?.is_some();
-            return if there { desk.would("disable the key") } else { Err(missing(desk)) };
+            let there = context.keys().get(&digest).await?.is_some();
+            return if there { context.would("disable the key") } else { Err(missing(context)) };
         }
         let record =
-            desk.keys().set_enabled(&digest, false).await.map_err(|error| match error {
-                WriteError::Missing { .. } => missing(desk),
+            context.keys().set_enabled(&digest, false).await.map_err(|error| match error {
+                WriteError::Missing { .. } => missing(context),
                 error => error.into(),
             })?;
         let text = format!("the key `{digest}` is disabled");
-        desk.output.print(text, &json(&record, desk.now()))
+        context.output.print(text, &json(&record, context.now()))
     }
 }
 

@@ -5,7 +5,7 @@ use table::WriteError;
 
 use super::{Which, json, missing};
 use crate::ask::Dry;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// Enable a key that was disabled.
@@ -21,18 +21,19 @@ pub(crate) struct Enable {
 }
 
 impl Enable {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let digest = self.which.digest()?;
         if self.dry.dry_run {
-            let there = desk.keys().get(&digest).await?.is_some();
-            return if there { desk.would("enable the key") } else { Err(missing(desk)) };
+            let there = context.keys().get(&digest).await?.is_some();
+            return if there { context.would("enable the key") } else { Err(missing(context)) };
         }
-        let record = desk.keys().set_enabled(&digest, true).await.map_err(|error| match error {
-            WriteError::Missing { .. } => missing(desk),
-            error => error.into(),
-        })?;
+        let record =
+            context.keys().set_enabled(&digest, true).await.map_err(|error| match error {
+                WriteError::Missing { .. } => missing(context),
+                error => error.into(),
+            })?;
         let text = format!("the key `{digest}` is enabled");
-        desk.output.print(text, &json(&record, desk.now()))
+        context.output.print(text, &json(&record, context.now()))
     }
 }
 

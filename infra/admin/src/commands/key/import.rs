@@ -14,7 +14,7 @@ use throttle::{Plan, PlanId};
 
 use super::csv::{ImportedKey, read_csv};
 use crate::ask::Dry;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::{Failed, Trouble};
 use crate::progress::Progress;
 use crate::read::{place, read};
@@ -58,7 +58,7 @@ struct Tally {
 }
 
 impl Import {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let place = place(&self.file);
         let imported = read_csv(read(&self.file, MOST)?)
             .map_err(|error| Failed::refused(format!("{place}: {error}")))?;
@@ -67,9 +67,9 @@ impl Import {
         for error in &imported.errors {
             tally.wrong.push((error.line(), error.to_string()));
         }
-        let keys = self.with_plans(desk, imported.keys, &mut tally).await?;
+        let keys = self.with_plans(context, imported.keys, &mut tally).await?;
         let count = keys.len();
-        if let Err(failed) = self.store(desk, keys, &mut tally).await {
+        if let Err(failed) = self.store(context, keys, &mut tally).await {
             let done = tally.of(Outcome::New) + tally.of(Outcome::Replaced);
             let left = count.saturating_sub(tally.counts.values().sum());
             let failed = failed.after(format_args!(
@@ -78,17 +78,17 @@ impl Import {
             ));
             return Err(failed.following(tally.lines(&place)));
         }
-        self.print(desk, &place, total, tally)
+        self.print(context, &place, total, tally)
     }
 
     /// Sets the plan of each key; one without a plan that can count is wrong.
     async fn with_plans(
         &self,
-        desk: &Desk,
+        context: &Context,
         keys: Vec<ImportedKey>,
         tally: &mut Tally,
     ) -> Result<Vec<ImportedKey>, Failed> {
-        let (plans, mut found) = (desk.plans(), BTreeMap::new());
+        let (plans, mut found) = (context.plans(), BTreeMap::new());
         for plan in keys.iter().flat_map(|key| &key.plans) {
             if !found.contains_key(plan) {
                 let stored = match plans.get(plan).await.map_err(Trouble::from) {
@@ -103,7 +103,7 @@ impl Import {
         let stored = |plan: &PlanId| found.get(plan).and_then(Option::as_ref);
         let mut right = Vec::with_capacity(keys.len());
         for mut key in keys {
-            match self.plan(&key, stored, &desk.table) {
+            match self.plan(&key, stored, &context.table) {
                 Ok(details) => {
                     key.details = details;
                     right.push(key);
@@ -163,7 +163,7 @@ impl Import {
     /// Stores keys, several at a time. After a failure of the table no more are begun.
     async fn store(
         &self,
-        desk: &Desk,
+        context: &Context,
         keys: Vec<ImportedKey>,
         tally: &mut Tally,
     ) -> Result<(), Failed> {
@@ -171,7 +171,7 @@ impl Import {
         let (stop, mut outcome) = (Cell::new(false), Ok(()));
         let stored = iter(keys)
             .take_while(|_| ready(!stop.get()))
-            .map(|key| async move { (key.line, self.store_one(desk, key).await) })
+            .map(|key| async move { (key.line, self.store_one(context, key).await) })
             .buffer_unordered(AT_ONCE);
         let mut stored = std::pin::pin!(stored);
         while let Some((line, stored)) = stored.next().await {
@@ -191,15 +191,19 @@ impl Import {
         outcome
     }
 
-    async fn store_one(&self, desk: &Desk, imported: ImportedKey) -> Result<Outcome, Trouble> {
-        let (keys, ImportedKey { key, details, .. }) = (desk.keys(), imported);
+    async fn store_one(
+        &self,
+        context: &Context,
+        imported: ImportedKey,
+    ) -> Result<Outcome, Trouble> {
+        let (keys, ImportedKey { key, details, .. }) = (context.keys(), imported);
         let stored = if self.dry.dry_run {
             match keys.find(&key).await? {
                 None => return Ok(Outcome::New),
                 Some(stored) => stored,
             }
         } else {
-            match keys.put(&key, details.clone(), desk.now()).await {
+            match keys.put(&key, details.clone(), context.now()).await {
                 Ok(_) => return Ok(Outcome::New),
                 // It is there already.
                 Err(WriteError::Conflict { .. }) => {
@@ -221,7 +225,7 @@ impl Import {
 
     fn print(
         &self,
-        desk: &Desk,
+        context: &Context,
         place: &str,
         total: usize,
         mut tally: Tally,
@@ -235,7 +239,7 @@ impl Import {
             "new": new, "same": same, "replaced": replaced, "differ": tally.differing,
             "dryRun": self.dry.dry_run,
         });
-        desk.output.print(text, &json)?;
+        context.output.print(text, &json)?;
         for line in &tally.differing {
             let why = "the key is stored already with other details: it was left as it is; \
                        --replace writes it over";

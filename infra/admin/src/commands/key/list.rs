@@ -6,7 +6,7 @@ use throttle::{PlanId, Subject, Timestamp};
 
 use super::{json, state};
 use crate::args::{plan_id, subject};
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::output::Listing;
 use crate::progress::Progress;
@@ -28,10 +28,10 @@ pub(crate) struct List {
 }
 
 impl List {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
-        let (keys, now) = (desk.keys(), desk.now());
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+        let (keys, now) = (context.keys(), context.now());
         let headings = ["ID", "STATE", "EXPIRES", "PLAN", "SUBJECT", "NAME"];
-        let mut listing = Listing::new(desk.output, "keys", headings);
+        let mut listing = Listing::new(context.output, "keys", headings);
         let progress = Progress::new("keys", None);
         let mut from = None;
         loop {

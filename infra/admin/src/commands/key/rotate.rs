@@ -7,7 +7,7 @@ use table::{Key, WriteError};
 
 use super::{Which, missing, reveal};
 use crate::ask::Sure;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::time::{moment, parse_length};
 
@@ -27,26 +27,26 @@ pub(crate) struct Rotate {
 }
 
 impl Rotate {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let digest = self.which.digest()?;
-        let now = desk.now();
+        let now = context.now();
         let until = now.saturating_add(self.overlap);
         if self.sure.dry_run() {
-            let there = desk.keys().get(&digest).await?.is_some();
+            let there = context.keys().get(&digest).await?.is_some();
             let what = format!("make a new key, and let the old one expire at {}", moment(until));
-            return if there { desk.would(&what) } else { Err(missing(desk)) };
+            return if there { context.would(&what) } else { Err(missing(context)) };
         }
         if self.overlap.is_zero() {
             self.sure.ask("end the old key at once")?;
         }
         let key = Key::generate().map_err(|error| Failed::unavailable(error.to_string()))?;
-        let rotated = desk.keys().rotate(&digest, &key, until, now).await;
+        let rotated = context.keys().rotate(&digest, &key, until, now).await;
         let record = rotated.map_err(|error| match error {
-            WriteError::Missing { .. } => missing(desk),
+            WriteError::Missing { .. } => missing(context),
             error => error.into(),
         })?;
         let more = format!("The old key is good until {}, or its own end.\n", moment(until));
-        reveal(desk, &key, &record, &more).await.map_err(|failed| {
+        reveal(context, &key, &record, &more).await.map_err(|failed| {
             failed.after(format_args!("the old key expires at {} all the same", moment(until)))
         })
     }

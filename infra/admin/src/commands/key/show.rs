@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Which, json, text};
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// Show what is said about a key: never the key.
@@ -15,9 +15,9 @@ pub(crate) struct Show {
 }
 
 impl Show {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
-        let (record, now) = (self.which.record(desk).await?, desk.now());
-        desk.output.print(text(&record, now), &json(&record, now))
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+        let (record, now) = (self.which.record(context).await?, context.now());
+        context.output.print(text(&record, now), &json(&record, now))
     }
 }
 

@@ -8,7 +8,7 @@ use throttle::PlanId;
 use super::put::check_version;
 use crate::args::plan_id;
 use crate::ask::Sure;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::progress::Progress;
 
@@ -33,32 +33,34 @@ pub(crate) struct Delete {
 }
 
 impl Delete {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let Self { id, if_version, force, sure } = self;
-        let record = desk.plan(&id).await?;
+        let record = context.plan(&id).await?;
         let version = record.version;
         check_version(&id, if_version, Some(version))?;
         if !force {
-            check_unused(desk, &id).await?;
+            check_unused(context, &id).await?;
         }
         let done = !sure.dry_run();
         let text = if done {
             sure.ask(&format!("delete the plan `{id}`, version {version},"))?;
-            desk.plans().delete(&id, version, desk.now()).await?;
+            context.plans().delete(&id, version, context.now()).await?;
             format!("deleted the plan `{id}`, version {version}")
         } else {
             format!("would delete the plan `{id}`, version {version}; nothing was done")
         };
-        desk.output.print(text, &json!({"plan": id.as_str(), "version": version, "deleted": done}))
+        context
+            .output
+            .print(text, &json!({"plan": id.as_str(), "version": version, "deleted": done}))
     }
 }
 
 /// Refuses a plan that is assigned to someone.
-async fn check_unused(desk: &Desk, id: &PlanId) -> Result<(), Failed> {
+async fn check_unused(context: &Context, id: &PlanId) -> Result<(), Failed> {
     let progress = Progress::new("items", None);
     let keys =
-        count(&desk.keys(), &progress, |key| key.details.plan() == Some(id.as_str())).await?;
-    let subjects = count(&desk.assignments(), &progress, |it| it.plan == id.as_str()).await?;
+        count(&context.keys(), &progress, |key| key.details.plan() == Some(id.as_str())).await?;
+    let subjects = count(&context.assignments(), &progress, |it| it.plan == id.as_str()).await?;
     if keys == 0 && subjects == 0 {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use throttle::PlanRecord;
 
 use super::list::{all, whole};
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::output::{Output, note, write};
 
@@ -18,11 +18,11 @@ use crate::output::{Output, note, write};
 pub(crate) struct Export;
 
 impl Export {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
-        let (plans, damaged) = all(desk).await?;
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+        let (plans, damaged) = all(context).await?;
         let items: Vec<_> = plans.iter().map(item).collect();
         let export = json!({ "items": &items });
-        match desk.output {
+        match context.output {
             Output::Json => write(format_args!("{export}\n"))?,
             Output::Text => write(format_args!("{export:#}\n"))?,
         }

@@ -8,7 +8,7 @@ use throttle::{Plan, PlanId};
 
 use crate::args::{Offset, plan_error};
 use crate::ask::Dry;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::{Failed, Trouble};
 use crate::output::{Output, note, table};
 use crate::progress::Progress;
@@ -37,7 +37,7 @@ struct Step {
 }
 
 impl Import {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let Self { file, offset, dry } = self;
         let place = place(&file);
         let imported = Plan::import(read(&file, MOST)?, offset.means())
@@ -50,7 +50,7 @@ impl Import {
         let mut steps = Vec::with_capacity(count);
         let progress = Progress::new("plans", Some(count));
         for (id, plan) in imported.plans {
-            match step(desk, &id, &plan, dry).await {
+            match step(context, &id, &plan, dry).await {
                 Ok(action) => steps.push(Step { id, plan, action }),
                 Err(Trouble::Row(error)) => wrong.push(format!("{place}: plan `{id}`: {error}")),
                 Err(Trouble::Table(failed)) => {
@@ -65,7 +65,7 @@ impl Import {
             progress.add(1);
         }
         drop(progress);
-        print(desk, &steps, total, dry)?;
+        print(context, &steps, total, dry)?;
         if imported.more {
             note("the file says that there are more plans than it has: import the other pages too");
         }
@@ -74,8 +74,13 @@ impl Import {
 }
 
 /// Stores a plan unless it is stored already.
-async fn step(desk: &Desk, id: &PlanId, plan: &Plan, dry: Dry) -> Result<&'static str, Trouble> {
-    let plans = desk.plans();
+async fn step(
+    context: &Context,
+    id: &PlanId,
+    plan: &Plan,
+    dry: Dry,
+) -> Result<&'static str, Trouble> {
+    let plans = context.plans();
     let stored = plans.get(id).await?;
     let action = match &stored {
         None => NEW,
@@ -83,12 +88,12 @@ async fn step(desk: &Desk, id: &PlanId, plan: &Plan, dry: Dry) -> Result<&'stati
         Some(_) => CHANGED,
     };
     if !dry.dry_run {
-        plans.put(id, plan, stored.map(|stored| stored.version), desk.now()).await?;
+        plans.put(id, plan, stored.map(|stored| stored.version), context.now()).await?;
     }
     Ok(action)
 }
 
-fn print(desk: &Desk, steps: &[Step], total: usize, dry: Dry) -> Result<(), Failed> {
+fn print(context: &Context, steps: &[Step], total: usize, dry: Dry) -> Result<(), Failed> {
     let row = |Step { id, plan, action }: &Step| {
         let name = plan.name().unwrap_or("-").to_owned();
         let limits = if plan.is_unlimited() { "unlimited" } else { "" };
@@ -106,8 +111,8 @@ fn print(desk: &Desk, steps: &[Step], total: usize, dry: Dry) -> Result<(), Fail
     let listed: Vec<Value> = steps.iter().map(item).collect();
     let json = json!({"plans": listed, "dryRun": dry.dry_run});
     let last = if dry.dry_run { "\nnothing was done" } else { "" };
-    match desk.output {
-        Output::Text if total == 0 => desk.output.print("the file has no plans", &json),
+    match context.output {
+        Output::Text if total == 0 => context.output.print("the file has no plans", &json),
         Output::Text if steps.is_empty() => Ok(()),
         output => output.print(format_args!("{}{last}", table(&rows)), &json),
     }

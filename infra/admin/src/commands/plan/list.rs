@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 use throttle::{Limit, PlanRecord};
 
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::output::table;
 use crate::progress::Progress;
@@ -15,17 +15,17 @@ use crate::progress::Progress;
 pub(crate) struct List;
 
 impl List {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
-        let (found, damaged) = all(desk).await?;
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+        let (found, damaged) = all(context).await?;
         let listed: Vec<_> = found.iter().map(json_row).collect();
-        desk.output.print(text(&found), &json!({"plans": listed, "damaged": damaged}))?;
+        context.output.print(text(&found), &json!({"plans": listed, "damaged": damaged}))?;
         whole(&damaged)
     }
 }
 
 /// All plans, by name, and the names of those that can't be read.
-pub(super) async fn all(desk: &Desk) -> Result<(Vec<PlanRecord>, Vec<String>), Failed> {
-    let plans = desk.plans();
+pub(super) async fn all(context: &Context) -> Result<(Vec<PlanRecord>, Vec<String>), Failed> {
+    let plans = context.plans();
     let progress = Progress::new("plans", None);
     let (mut found, mut damaged, mut from) = (Vec::new(), Vec::new(), None);
     loop {

@@ -8,7 +8,7 @@ use throttle::{Plan, PlanId};
 
 use crate::args::{Offset, plan_error, plan_id};
 use crate::ask::Dry;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::read::read;
 
@@ -34,11 +34,11 @@ pub(crate) struct Put {
 }
 
 impl Put {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let Self { id, file, if_version, offset, dry } = self;
         let plan = Plan::from_aws_json(read(&file, MOST)?, offset.means())
             .map_err(|error| Failed::refused(plan_error(&error)))?;
-        let plans = desk.plans();
+        let plans = context.plans();
         let old = plans.get(&id).await?;
         let stored = old.as_ref().map(|old| old.version);
         check_version(&id, if_version, stored)?;
@@ -46,7 +46,7 @@ impl Put {
         let version = match stored {
             Some(version) if same => version,
             _ if dry.dry_run => stored.unwrap_or(0).saturating_add(1),
-            _ => plans.put(&id, &plan, stored, desk.now()).await?.version,
+            _ => plans.put(&id, &plan, stored, context.now()).await?.version,
         };
         let text = match (same, dry.dry_run) {
             (true, _) => format!("the plan `{id}` is that already, version {version}"),
@@ -62,7 +62,7 @@ impl Put {
             members.remove("version");
             members.insert("changed".to_owned(), (!same).into());
         }
-        desk.output.print(text, &json)
+        context.output.print(text, &json)
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use throttle::PlanId;
 
 use crate::args::plan_id;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// Print a plan as API Gateway's JSON.
@@ -18,8 +18,8 @@ pub(crate) struct Show {
 }
 
 impl Show {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
-        let record = desk.plan(&self.id).await?;
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+        let record = context.plan(&self.id).await?;
         let text = serde_json::to_string_pretty(&record.plan);
         let text =
             text.map_err(|error| Failed::refused(format!("can't show the plan: {error}")))?;
@@ -29,6 +29,6 @@ impl Show {
             "created": record.created.as_secs(),
             "plan": serde_json::to_value(&record.plan).unwrap_or_default(),
         });
-        desk.output.print(text, &json)
+        context.output.print(text, &json)
     }
 }

@@ -10,7 +10,7 @@ use throttle::Timestamp;
 
 use crate::args::{ConfigFile, issuer};
 use crate::ask::Dry;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::output::note;
 use crate::read::secret;
@@ -40,7 +40,7 @@ pub(crate) struct Add {
 }
 
 impl Add {
-    pub(crate) async fn run(self, desk: &Desk, kind: RevocationKind) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context, kind: RevocationKind) -> Result<(), Failed> {
         let Self { id, issuer: name, config, length, reason, dry } = self;
         let config = config.read_if_named()?;
         let claims = match id.as_str() {
@@ -48,7 +48,7 @@ impl Add {
             _ => None,
         };
         if let Some(config) = &config {
-            check_table(config, desk)?;
+            check_table(config, context)?;
         }
         let issuer = match (&config, &name) {
             (Some(config), Some(name)) => Some(named(config, name, claims.as_ref())?),
@@ -66,7 +66,7 @@ impl Add {
             return Err(Failed::misuse(format!("no {} is named: give its id", kind.name())));
         }
 
-        let now = desk.now();
+        let now = context.now();
         let needed = needed(kind, issuer, claims.as_ref(), now);
         let length = length.unwrap_or(needed);
         if length.is_zero() {
@@ -84,9 +84,9 @@ impl Add {
         }
         if dry.dry_run {
             let what = format!("revoke {target} until {}", moment(revocation.expires()));
-            desk.would(&what)?;
+            context.would(&what)?;
         } else {
-            revoke(desk, &revocation).await?;
+            revoke(context, &revocation).await?;
         }
         if !is_checked {
             note("the issuer's name is not checked: name a configuration by `--config`");
@@ -101,12 +101,12 @@ impl Add {
 }
 
 /// Refuses to write a revocation to a table that authorizers with this configuration do not read.
-fn check_table(config: &Config, desk: &Desk) -> Result<(), Failed> {
+fn check_table(config: &Config, context: &Context) -> Result<(), Failed> {
     match &config.revocation {
-        Some(revocation) if revocation.table == desk.table => Ok(()),
+        Some(revocation) if revocation.table == context.table => Ok(()),
         Some(revocation) => Err(Failed::misuse(format!(
             "the configuration's table of revocations is `{}`, not `{}`: add `--table {}`",
-            revocation.table, desk.table, revocation.table
+            revocation.table, context.table, revocation.table
         ))),
         None => {
             note("the configuration has no `[revocation]`: authorizers with it look none up");
@@ -131,8 +131,8 @@ fn named<'a>(
 }
 
 /// Stores a revocation, and prints what is stored then.
-async fn revoke(desk: &Desk, revocation: &Revocation) -> Result<(), Failed> {
-    let stored = desk.revocations().put(revocation).await?;
+async fn revoke(context: &Context, revocation: &Revocation) -> Result<(), Failed> {
+    let stored = context.revocations().put(revocation).await?;
     let target = stored.target();
     let text = format!("revoked {target} until {}", moment(stored.expires()));
     let json = json!({
@@ -141,7 +141,7 @@ async fn revoke(desk: &Desk, revocation: &Revocation) -> Result<(), Failed> {
         "expires": seconds(stored.expires()),
         "reason": stored.reason(),
     });
-    desk.output.print(text, &json)
+    context.output.print(text, &json)
 }
 
 /// Returns the time until no token can be accepted of what is revoked.

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use table::Revocation;
 
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::output::Listing;
 use crate::progress::Progress;
@@ -16,10 +16,10 @@ use crate::time::{moment, seconds};
 pub(crate) struct List;
 
 impl List {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
-        let (revocations, now) = (desk.revocations(), desk.now());
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+        let (revocations, now) = (context.revocations(), context.now());
         let headings = ["ID", "ISSUED BEFORE", "REVOKED", "UNTIL", "REASON"];
-        let mut listing = Listing::new(desk.output, "revocations", headings);
+        let mut listing = Listing::new(context.output, "revocations", headings);
         let progress = Progress::new("revocations", None);
         let mut from = None;
         loop {

@@ -5,7 +5,7 @@ use serde_json::json;
 use table::Revocable;
 
 use crate::ask::Dry;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// Take a revocation back: what it revoked counts again, until its own end.
@@ -19,20 +19,20 @@ pub(crate) struct Undo {
 }
 
 impl Undo {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let id = self.id;
         let missing = || {
             Failed::refused(format!("{id} is not revoked: `tollgate revoke list` shows what is"))
         };
         if self.dry.dry_run {
-            desk.revocations().get(&id).await?.ok_or_else(missing)?;
-            return desk.would(&format!("take the revocation of {id} back"));
+            context.revocations().get(&id).await?.ok_or_else(missing)?;
+            return context.would(&format!("take the revocation of {id} back"));
         }
-        if !desk.revocations().delete(&id).await? {
+        if !context.revocations().delete(&id).await? {
             return Err(missing());
         }
         let json = json!({"id": id.to_string(), "revoked": false});
-        desk.output.print(format!("{id} is no longer revoked"), &json)
+        context.output.print(format!("{id} is no longer revoked"), &json)
     }
 }
 

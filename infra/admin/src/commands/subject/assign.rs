@@ -6,7 +6,7 @@ use throttle::{PlanId, Subject};
 
 use crate::args::{plan_id, subject};
 use crate::ask::Dry;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// Put a subject under a plan; for those whose keys have none of their own.
@@ -28,10 +28,10 @@ pub(crate) struct Assign {
 }
 
 impl Assign {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let Self { subject, plan, if_version, dry } = self;
-        desk.plan(&plan).await?;
-        let assignments = desk.assignments();
+        context.plan(&plan).await?;
+        let assignments = context.assignments();
         let stored = assignments.get(subject.as_str()).await?;
         let version = stored.as_ref().map(|stored| stored.version);
         if if_version.is_some_and(|seen| seen != version.unwrap_or(0)) {
@@ -43,7 +43,7 @@ impl Assign {
         let name = subject.as_str();
         let same = stored.is_some_and(|stored| stored.plan == plan.as_str());
         if dry.dry_run && !same {
-            return desk.would(&format!("put `{name}` under `{plan}`"));
+            return context.would(&format!("put `{name}` under `{plan}`"));
         }
         let (text, version) = if same {
             (format!("`{name}` is under `{plan}` already"), version)
@@ -53,7 +53,7 @@ impl Assign {
         };
         let json =
             json!({"subject": name, "plan": plan.as_str(), "version": version, "changed": !same});
-        desk.output.print(text, &json)
+        context.output.print(text, &json)
     }
 }
 

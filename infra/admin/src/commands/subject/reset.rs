@@ -6,7 +6,7 @@ use throttle::Subject;
 
 use crate::args::subject;
 use crate::ask::Sure;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// Forget all that a subject used, owes and was granted: its history too.
@@ -24,19 +24,19 @@ pub(crate) struct Reset {
 }
 
 impl Reset {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let name = self.subject.as_str();
         let missing = || Failed::refused(format!("`{name}` has used nothing"));
         if self.sure.dry_run() {
-            desk.buckets().get(&self.subject).await?.ok_or_else(missing)?;
-            return desk.would(&format!("forget all that `{name}` used"));
+            context.buckets().get(&self.subject).await?.ok_or_else(missing)?;
+            return context.would(&format!("forget all that `{name}` used"));
         }
         self.sure.ask(&format!("forget all that `{name}` used"))?;
-        if !desk.buckets().reset(&self.subject).await? {
+        if !context.buckets().reset(&self.subject).await? {
             return Err(missing());
         }
         let json = json!({"subject": name, "reset": true});
-        desk.output.print(format!("forgot all that `{name}` used"), &json)
+        context.output.print(format!("forgot all that `{name}` used"), &json)
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use throttle::{Limit, Subject};
 
 use crate::args::{stored_plan_id, subject};
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::output::table;
 
@@ -19,10 +19,10 @@ pub(crate) struct Show {
 }
 
 impl Show {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let name = self.subject.as_str();
-        let assignment = desk.assignments().get(name).await?;
-        let bucket = desk.buckets().get(&self.subject).await?;
+        let assignment = context.assignments().get(name).await?;
+        let bucket = context.buckets().get(&self.subject).await?;
         if assignment.is_none() && bucket.is_none() {
             return Err(Failed::refused(format!(
                 "nothing is known of `{name}`: it is assigned no plan and has used nothing; \
@@ -31,7 +31,7 @@ impl Show {
         }
         let last = bucket.as_ref().and_then(|bucket| bucket.stamp.clone()).map(|it| it.plan);
         let assigned = assignment.as_ref().map(|it| it.plan.as_str());
-        let now = desk.now();
+        let now = context.now();
         let mut rows = vec![
             ["subject".to_owned(), name.to_owned()],
             ["assigned".to_owned(), assigned.unwrap_or("-").to_owned()],
@@ -42,7 +42,7 @@ impl Show {
         let plan = match last
             .map_or_else(|| assigned.map(stored_plan_id).transpose(), |id| Ok(Some(id)))?
         {
-            Some(id) => desk.plans().get(&id).await?,
+            Some(id) => context.plans().get(&id).await?,
             None => None,
         };
         let limits = match &plan {
@@ -73,6 +73,6 @@ impl Show {
             "plan": plan.map(|plan| plan.id.to_string()),
             "quotas": quotas,
         });
-        desk.output.print(table(&rows), &json)
+        context.output.print(table(&rows), &json)
     }
 }

@@ -6,7 +6,7 @@ use throttle::Subject;
 
 use crate::args::subject;
 use crate::ask::Dry;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// End a subject's assignment. Its keys without their own plan are refused from then on.
@@ -21,17 +21,17 @@ pub(crate) struct Unassign {
 }
 
 impl Unassign {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let name = self.subject.as_str();
         let missing = || Failed::refused(format!("`{name}` is assigned no plan"));
         if self.dry.dry_run {
-            let stored = desk.assignments().get(name).await?.ok_or_else(missing)?;
-            return desk.would(&format!("take `{name}` from under `{}`", stored.plan));
+            let stored = context.assignments().get(name).await?.ok_or_else(missing)?;
+            return context.would(&format!("take `{name}` from under `{}`", stored.plan));
         }
-        if !desk.assignments().delete(name).await? {
+        if !context.assignments().delete(name).await? {
             return Err(missing());
         }
         let json = json!({"subject": name, "plan": null});
-        desk.output.print(format!("`{name}` is assigned no plan now"), &json)
+        context.output.print(format!("`{name}` is assigned no plan now"), &json)
     }
 }

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
-pub(crate) async fn run(desk: &Desk) -> Result<(), Failed> {
-    let name = &desk.table;
-    let status = table::check(&desk.client, name).await?;
+pub(crate) async fn run(context: &Context) -> Result<(), Failed> {
+    let name = &context.table;
+    let status = table::check(&context.client, name).await?;
     let state = if status.active { "active" } else { "not active" };
     let expiry = if status.expiring { "on" } else { "off: run `tollgate table create`" };
     let text = format!(
@@ -20,5 +20,5 @@ pub(crate) async fn run(desk: &Desk) -> Result<(), Failed> {
         "expiring": status.expiring,
         "items": status.items,
     });
-    desk.output.print(text, &json)
+    context.output.print(text, &json)
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use throttle::{SystemClock, Timestamp};
 
 use crate::args::ConfigFile;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::output;
 use crate::read::secret;
@@ -31,12 +31,12 @@ struct Findings {
 }
 
 impl Inspect {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let config = self.config.read()?;
         let token = secret("token")?;
         let decoded = decode(&token)
             .map_err(|refusal| Failed::refused(format!("refused, {refusal}: it can't be shown")))?;
-        let findings = verify(desk, config, &token, &decoded).await?;
+        let findings = verify(context, config, &token, &decoded).await?;
 
         let rows: Vec<_> = findings
             .checks
@@ -64,7 +64,7 @@ impl Inspect {
             "header": decoded.header,
             "claims": decoded.claims,
         });
-        desk.output.print(text, &json)?;
+        context.output.print(text, &json)?;
         match findings.refusal {
             None => Ok(()),
             Some((code, detail)) if code.is_callers_fault() => {
@@ -79,7 +79,7 @@ impl Inspect {
 }
 
 async fn verify(
-    desk: &Desk,
+    context: &Context,
     config: Config,
     token: &str,
     decoded: &Decoded,
@@ -112,7 +112,7 @@ async fn verify(
     let Some(revocation) = config.revocation else {
         return Ok(Findings::good("not configured"));
     };
-    let revocations = table::Revocations::new(desk.client.clone(), revocation.table.clone());
+    let revocations = table::Revocations::new(context.client.clone(), revocation.table.clone());
     match Revocations::new(revocations, revocation, clock).check(&claims).await.outcome {
         Ok(None) => Ok(Findings::good("ok")),
         Ok(Some(kind)) => {

@@ -11,7 +11,7 @@ use throttle::{BucketRecord, PlanId, PlanRecord, Window};
 use super::{Picture, Span, label, rows, save};
 use crate::args::plan_id;
 use crate::chart::{Row, html, svg};
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::output::{Output, write};
 use crate::progress::Progress;
@@ -50,22 +50,22 @@ struct Summary {
 }
 
 impl Export {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
-        let plan = desk.plan(&self.plan).await?;
-        let (mut to, windows) = self.begin(desk, &plan)?;
-        let (buckets, mut damaged, mut from) = (desk.buckets(), Vec::new(), None);
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+        let plan = context.plan(&self.plan).await?;
+        let (mut to, windows) = self.begin(context, &plan)?;
+        let (buckets, mut damaged, mut from) = (context.buckets(), Vec::new(), None);
         let progress = Progress::new("subjects", None);
         loop {
             let Page { items, damaged: bad, next, .. } = buckets.list(from.as_deref()).await?;
             progress.add(items.len());
             damaged.extend(bad);
-            self.page(desk, &plan, items, &mut to)?;
+            self.page(context, &plan, items, &mut to)?;
             match next {
                 Some(next) => from = Some(next),
                 None => break,
             }
         }
-        self.end(desk, &plan, to, &windows, damaged.len())?;
+        self.end(context, &plan, to, &windows, damaged.len())?;
         match damaged.len() {
             0 => Ok(()),
             // They are not named: a subject may be a person.
@@ -76,11 +76,11 @@ impl Export {
         }
     }
 
-    fn begin(&self, desk: &Desk, plan: &PlanRecord) -> Result<(To, Vec<Window>), Failed> {
-        let (report, windows) = self.span.report(desk, plan, [])?;
+    fn begin(&self, context: &Context, plan: &PlanRecord) -> Result<(To, Vec<Window>), Failed> {
+        let (report, windows) = self.span.report(context, plan, [])?;
         let to = if self.picture.html.is_some() || self.picture.svg.is_some() {
             To::Picture(Summary::default())
-        } else if desk.output == Output::Json {
+        } else if context.output == Output::Json {
             let mut head = serde_json::to_string(&report).unwrap_or_default();
             // What follows is the inside of `values`, which comes last.
             head.truncate(head.trim_end_matches("}}").len());
@@ -95,7 +95,7 @@ impl Export {
 
     fn page(
         &self,
-        desk: &Desk,
+        context: &Context,
         plan: &PlanRecord,
         mut items: Vec<BucketRecord>,
         to: &mut To,
@@ -103,7 +103,7 @@ impl Export {
         items.retain(|item| item.stamp.as_ref().is_some_and(|stamp| stamp.plan == plan.id));
         items.sort_by(|a, b| a.subject.cmp(&b.subject));
         let subjects = items.iter().map(|item| (item.subject.as_str(), &item.history));
-        let (report, windows) = self.span.report(desk, plan, subjects)?;
+        let (report, windows) = self.span.report(context, plan, subjects)?;
         let mut text = String::new();
         for item in &items {
             let name = item.subject.as_str();
@@ -132,7 +132,7 @@ impl Export {
 
     fn end(
         &self,
-        desk: &Desk,
+        context: &Context,
         plan: &PlanRecord,
         to: To,
         windows: &[Window],
@@ -158,7 +158,7 @@ impl Export {
         save(file, &text)?;
         let file = file.display().to_string();
         let json: Value = json!({"file": file, "subjects": summary.subjects, "damaged": damaged});
-        desk.output.print(format!("wrote `{file}`: {} subjects", summary.subjects), &json)
+        context.output.print(format!("wrote `{file}`: {} subjects", summary.subjects), &json)
     }
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{By, label};
 use crate::args::subject;
 use crate::ask::Dry;
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 
 /// Give a subject more requests than its quota, for the current day, week or month.
@@ -36,16 +36,16 @@ pub(crate) struct Grant {
 }
 
 impl Grant {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let Self { subject, extra, by, id, dry } = self;
-        let (period, now, name) = (Period::from(by), desk.now(), subject.as_str());
+        let (period, now, name) = (Period::from(by), context.now(), subject.as_str());
         let window = period.window(now);
         let at = label(&window);
         if dry.dry_run {
-            return desk.would(&format!("grant `{name}` {extra} requests for {at}"));
+            return context.would(&format!("grant `{name}` {extra} requests for {at}"));
         }
         let id = id.unwrap_or_else(|| Uuid::new_v4().to_string());
-        let granted = desk.buckets().grant(&subject, period, extra, &id, now).await;
+        let granted = context.buckets().grant(&subject, period, extra, &id, now).await;
         let history = granted.map_err(|error| {
             let failed = Failed::from(error);
             // It may have been made all the same.
@@ -62,7 +62,7 @@ impl Grant {
             "subject": name, "period": period, "of": at, "extra": extra, "granted": total,
             "used": history.used(&window), "id": id,
         });
-        desk.output.print(text, &json)
+        context.output.print(text, &json)
     }
 }
 

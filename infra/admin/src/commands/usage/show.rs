@@ -7,7 +7,7 @@ use throttle::{PlanId, PlanRecord, Subject};
 use super::{Picture, Span, rows, save};
 use crate::args::{plan_id, stored_plan_id, subject};
 use crate::chart::{Row, bar, html, longest, svg};
-use crate::desk::Desk;
+use crate::context::Context;
 use crate::exit::Failed;
 use crate::output::{Output, escaped, table_styled, write_styled};
 
@@ -30,14 +30,14 @@ pub(crate) struct Show {
 }
 
 impl Show {
-    pub(crate) async fn run(self, desk: &Desk) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let Self { subject, span, plan, picture } = self;
         let name = subject.as_str();
-        let bucket = desk.buckets().get(&subject).await?;
+        let bucket = context.buckets().get(&subject).await?;
         let last = bucket.as_ref().and_then(|bucket| bucket.stamp.clone()).map(|it| it.plan);
         let plan = match plan.or(last) {
             Some(plan) => plan,
-            None => match desk.assignments().get(name).await? {
+            None => match context.assignments().get(name).await? {
                 Some(assignment) => stored_plan_id(&assignment.plan)?,
                 None => {
                     return Err(Failed::refused(format!(
@@ -47,9 +47,9 @@ impl Show {
                 }
             },
         };
-        let plan = desk.plan(&plan).await?;
+        let plan = context.plan(&plan).await?;
         let history = bucket.map(|bucket| bucket.history).unwrap_or_default();
-        let (report, windows) = span.report(desk, &plan, [(name, &history)])?;
+        let (report, windows) = span.report(context, &plan, [(name, &history)])?;
         let entries = report.values.get(name).map(Vec::as_slice).unwrap_or_default();
         let rows = rows(&history, entries, &windows);
         let title = format!("{name}, plan {}", plan.id);
@@ -61,11 +61,11 @@ impl Show {
         if let Some((file, text)) = saved {
             save(file, &text)?;
             let file = file.display().to_string();
-            return desk.output.print(format!("wrote `{file}`"), &json!({"file": file}));
+            return context.output.print(format!("wrote `{file}`"), &json!({"file": file}));
         }
-        match desk.output {
+        match context.output {
             Output::Json => {
-                desk.output.print("", &serde_json::to_value(&report).unwrap_or_default())
+                context.output.print("", &serde_json::to_value(&report).unwrap_or_default())
             }
             Output::Text => write_styled(&text(name, &plan, &rows)),
         }

@@ -32,14 +32,14 @@ impl Common {
 
 /// The table that a command works on, and the form of its output.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct Context {
     pub(crate) client: Client,
     pub(crate) table: String,
     pub(crate) output: Output,
     clock: SystemClock,
 }
 
-impl Desk {
+impl Context {
     pub(crate) async fn open(common: &Common) -> Self {
         let mut connect =
             Connect::new().operation_timeout(PATIENCE).connect_timeout(CONNECT_PATIENCE);
