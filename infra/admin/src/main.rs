@@ -1,10 +1,10 @@
 //! `tollgate`: the operator's command line.
 
 mod args;
-mod ask;
 mod chart;
 mod cli;
 mod commands;
+mod confirm;
 mod context;
 mod exit;
 mod output;

@@ -5,7 +5,7 @@ use throttle::PlanId;
 
 use super::{Which, json};
 use crate::args::plan_id;
-use crate::ask::Dry;
+use crate::confirm::Dry;
 use crate::context::Context;
 use crate::exit::Failed;
 

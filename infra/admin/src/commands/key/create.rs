@@ -6,7 +6,7 @@ use throttle::{PlanId, Subject};
 
 use super::reveal;
 use crate::args::{plan_id, subject};
-use crate::ask::Dry;
+use crate::confirm::Dry;
 use crate::context::Context;
 use crate::exit::Failed;
 use crate::time::{Until, parse_until};

@@ -4,7 +4,7 @@ use clap::Args;
 use table::WriteError;
 
 use super::{Which, json, missing};
-use crate::ask::Dry;
+use crate::confirm::Dry;
 use crate::context::Context;
 use crate::exit::Failed;
 

@@ -13,7 +13,7 @@ use table::{KeyDetails, WriteError};
 use throttle::{Plan, PlanId};
 
 use super::csv::{ImportedKey, read_csv};
-use crate::ask::Dry;
+use crate::confirm::Dry;
 use crate::context::Context;
 use crate::exit::{Failed, Trouble};
 use crate::progress::Progress;

@@ -6,7 +6,7 @@ use clap::Args;
 use table::{Key, WriteError};
 
 use super::{Which, missing, reveal};
-use crate::ask::Sure;
+use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::exit::Failed;
 use crate::time::{moment, parse_length};
@@ -23,7 +23,7 @@ pub(crate) struct Rotate {
     #[arg(long, value_name = "LENGTH", default_value = "1d", value_parser = parse_length)]
     overlap: Duration,
     #[command(flatten)]
-    sure: Sure,
+    confirm: Confirm,
 }
 
 impl Rotate {
@@ -31,13 +31,13 @@ impl Rotate {
         let digest = self.which.digest()?;
         let now = context.now();
         let until = now.saturating_add(self.overlap);
-        if self.sure.dry_run() {
+        if self.confirm.dry_run() {
             let there = context.keys().get(&digest).await?.is_some();
             let what = format!("make a new key, and let the old one expire at {}", moment(until));
             return if there { context.would(&what) } else { Err(missing(context)) };
         }
         if self.overlap.is_zero() {
-            self.sure.ask("end the old key at once")?;
+            self.confirm.confirm("end the old key at once")?;
         }
         let key = Key::generate().map_err(|error| Failed::unavailable(error.to_string()))?;
         let rotated = context.keys().rotate(&digest, &key, until, now).await;

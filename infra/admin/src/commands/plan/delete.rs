@@ -7,7 +7,7 @@ use throttle::PlanId;
 
 use super::put::check_version;
 use crate::args::plan_id;
-use crate::ask::Sure;
+use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::exit::Failed;
 use crate::progress::Progress;
@@ -29,21 +29,21 @@ pub(crate) struct Delete {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    sure: Sure,
+    confirm: Confirm,
 }
 
 impl Delete {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
-        let Self { id, if_version, force, sure } = self;
+        let Self { id, if_version, force, confirm } = self;
         let record = context.plan(&id).await?;
         let version = record.version;
         check_version(&id, if_version, Some(version))?;
         if !force {
             check_unused(context, &id).await?;
         }
-        let done = !sure.dry_run();
+        let done = !confirm.dry_run();
         let text = if done {
-            sure.ask(&format!("delete the plan `{id}`, version {version},"))?;
+            confirm.confirm(&format!("delete the plan `{id}`, version {version},"))?;
             context.plans().delete(&id, version, context.now()).await?;
             format!("deleted the plan `{id}`, version {version}")
         } else {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use throttle::{Plan, PlanId};
 
 use crate::args::{Offset, plan_error};
-use crate::ask::Dry;
+use crate::confirm::Dry;
 use crate::context::Context;
 use crate::exit::{Failed, Trouble};
 use crate::output::{Output, note, table};

@@ -7,7 +7,7 @@ use serde_json::json;
 use throttle::{Plan, PlanId};
 
 use crate::args::{Offset, plan_error, plan_id};
-use crate::ask::Dry;
+use crate::confirm::Dry;
 use crate::context::Context;
 use crate::exit::Failed;
 use crate::read::read;

@@ -9,7 +9,7 @@ use table::{Revocable, Revocation, RevocationKind};
 use throttle::Timestamp;
 
 use crate::args::{ConfigFile, issuer};
-use crate::ask::Dry;
+use crate::confirm::Dry;
 use crate::context::Context;
 use crate::exit::Failed;
 use crate::output::note;

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 use table::Revocable;
 
-use crate::ask::Dry;
+use crate::confirm::Dry;
 use crate::context::Context;
 use crate::exit::Failed;
 

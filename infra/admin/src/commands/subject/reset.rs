@@ -5,7 +5,7 @@ use serde_json::json;
 use throttle::Subject;
 
 use crate::args::subject;
-use crate::ask::Sure;
+use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::exit::Failed;
 
@@ -20,18 +20,18 @@ pub(crate) struct Reset {
     #[arg(value_parser = subject)]
     subject: Subject,
     #[command(flatten)]
-    sure: Sure,
+    confirm: Confirm,
 }
 
 impl Reset {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
         let name = self.subject.as_str();
         let missing = || Failed::refused(format!("`{name}` has used nothing"));
-        if self.sure.dry_run() {
+        if self.confirm.dry_run() {
             context.buckets().get(&self.subject).await?.ok_or_else(missing)?;
             return context.would(&format!("forget all that `{name}` used"));
         }
-        self.sure.ask(&format!("forget all that `{name}` used"))?;
+        self.confirm.confirm(&format!("forget all that `{name}` used"))?;
         if !context.buckets().reset(&self.subject).await? {
             return Err(missing());
         }

@@ -5,7 +5,7 @@ use serde_json::json;
 use throttle::Subject;
 
 use crate::args::subject;
-use crate::ask::Dry;
+use crate::confirm::Dry;
 use crate::context::Context;
 use crate::exit::Failed;
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{By, label};
 use crate::args::subject;
-use crate::ask::Dry;
+use crate::confirm::Dry;
 use crate::context::Context;
 use crate::exit::Failed;
 

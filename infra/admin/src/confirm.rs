@@ -15,7 +15,7 @@ pub(crate) struct Dry {
 }
 
 #[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Sure {
+pub(crate) struct Confirm {
     /// Don't ask whether to do it.
     #[arg(long, short)]
     yes: bool,
@@ -23,14 +23,14 @@ pub(crate) struct Sure {
     dry: Dry,
 }
 
-impl Sure {
+impl Confirm {
     /// Returns true for `--dry-run`.
     pub(crate) const fn dry_run(self) -> bool {
         self.dry.dry_run
     }
 
     /// Requires `--yes` or interactive confirmation; `what` begins with a verb: `delete the plan`.
-    pub(crate) fn ask(self, what: &str) -> Result<(), Failed> {
+    pub(crate) fn confirm(self, what: &str) -> Result<(), Failed> {
         if self.yes {
             return Ok(());
         }
