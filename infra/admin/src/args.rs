@@ -6,15 +6,15 @@ use authorizer::{Config, Issuer};
 use clap::{Args, ValueEnum};
 use throttle::{OffsetMeans, PlanError, PlanId, Problem, Subject};
 
-use crate::exit::Failed;
+use crate::error::Error;
 
 pub(crate) fn plan_id(text: &str) -> Result<PlanId, String> {
     PlanId::new(text).map_err(|error| error.to_string())
 }
 
 /// The name of a plan that an assignment holds.
-pub(crate) fn stored_plan_id(text: &str) -> Result<PlanId, Failed> {
-    plan_id(text).map_err(|error| Failed::refused(format!("the assigned plan's name {error}")))
+pub(crate) fn stored_plan_id(text: &str) -> Result<PlanId, Error> {
+    plan_id(text).map_err(|error| Error::refused(format!("the assigned plan's name {error}")))
 }
 
 pub(crate) fn subject(text: &str) -> Result<Subject, String> {
@@ -62,8 +62,8 @@ pub(crate) struct Source {
 }
 
 /// Reads the authorizer's configuration from a file.
-pub(crate) fn config(file: &Path) -> Result<Config, Failed> {
-    Config::read(file).map_err(|error| Failed::misuse(error.to_string()))
+pub(crate) fn config(file: &Path) -> Result<Config, Error> {
+    Config::read(file).map_err(|error| Error::misuse(error.to_string()))
 }
 
 #[derive(Args, Debug)]
@@ -75,7 +75,7 @@ pub(crate) struct ConfigFile {
 
 impl ConfigFile {
     /// Reads the configuration if the command line or the environment names one.
-    pub(crate) fn read_if_named(&self) -> Result<Option<Config>, Failed> {
+    pub(crate) fn read_if_named(&self) -> Result<Option<Config>, Error> {
         let is_named = self.config.is_some()
             || ["AUTHORIZER_CONFIG", "USER_POOL_ID", "CLIENT_IDS"]
                 .iter()
@@ -83,23 +83,23 @@ impl ConfigFile {
         if is_named { self.read().map(Some) } else { Ok(None) }
     }
 
-    pub(crate) fn read(&self) -> Result<Config, Failed> {
+    pub(crate) fn read(&self) -> Result<Config, Error> {
         match &self.config {
             Some(file) => config(file),
             None => Config::from_env()
-                .map_err(|error| Failed::misuse(format!("{error}; or give a file by `--config`"))),
+                .map_err(|error| Error::misuse(format!("{error}; or give a file by `--config`"))),
         }
     }
 }
 
 /// Finds an issuer of a configuration by its short name or one of its `iss`.
-pub(crate) fn issuer<'a>(config: &'a Config, name: &str) -> Result<&'a Issuer, Failed> {
+pub(crate) fn issuer<'a>(config: &'a Config, name: &str) -> Result<&'a Issuer, Error> {
     let is_named = |issuer: &&Issuer| {
         issuer.checks.issuer == name || issuer.identities.iter().any(|it| it.iss == name)
     };
     config.issuers.iter().find(is_named).ok_or_else(|| {
         let names = config.issuers.iter().map(|issuer| format!("`{}`", issuer.checks.issuer));
         let names = names.collect::<Vec<_>>().join(", ");
-        Failed::refused(format!("the configuration has no issuer `{name}`: name one of {names}"))
+        Error::refused(format!("the configuration has no issuer `{name}`: name one of {names}"))
     })
 }

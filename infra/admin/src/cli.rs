@@ -17,7 +17,7 @@ use crate::commands::table::Table;
 use crate::commands::token::Token;
 use crate::commands::usage::Usage;
 use crate::context::{Common, Context};
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Manages Tollgate's table, plans, keys, usage and revocations, and checks configurations.
 ///
@@ -59,7 +59,7 @@ enum Command {
 
 impl Cli {
     /// Runs the command.
-    pub(crate) fn run(self) -> Result<(), Failed> {
+    pub(crate) fn run(self) -> Result<(), Error> {
         let Self { common, command } = self;
         let output = common.output();
         match command {
@@ -74,7 +74,7 @@ impl Cli {
 
 impl Command {
     /// Runs a command that needs the table.
-    async fn at(self, context: &Context) -> Result<(), Failed> {
+    async fn at(self, context: &Context) -> Result<(), Error> {
         match self {
             Self::Table(it) => it.run(context).await,
             Self::Plan(it) => it.run(context).await,
@@ -90,9 +90,9 @@ impl Command {
     }
 }
 
-fn wait(work: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+fn wait(work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failed::unavailable(format!("can't start: {error}")))?;
+    let runtime = runtime.map_err(|error| Error::unavailable(format!("can't start: {error}")))?;
     runtime.block_on(work)
 }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Read, stdin};
 
 use clap::Args;
 
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::question;
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -30,12 +30,12 @@ impl Confirm {
     }
 
     /// Requires `--yes` or interactive confirmation; `what` begins with a verb: `delete the plan`.
-    pub(crate) fn confirm(self, what: &str) -> Result<(), Failed> {
+    pub(crate) fn require(self, what: &str) -> Result<(), Error> {
         if self.yes {
             return Ok(());
         }
         if !stdin().is_terminal() {
-            return Err(Failed::misuse(format!(
+            return Err(Error::misuse(format!(
                 "to {what} can't be undone: add --yes to do it, or --dry-run to see what it does"
             )));
         }
@@ -44,7 +44,7 @@ impl Confirm {
         let read = stdin().lock().take(LONGEST).read_line(&mut answer);
         match read {
             Ok(_) if answer.trim() == "yes" => Ok(()),
-            _ => Err(Failed::refused("not confirmed: nothing was done")),
+            _ => Err(Error::refused("not confirmed: nothing was done")),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use table::{Assignments, Client, Connect, Items, Keys, Revocations};
 use throttle::{Buckets, Clock, PlanId, PlanRecord, Plans, SystemClock, Timestamp};
 
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::Output;
 
 #[derive(Args, Debug)]
@@ -79,17 +79,17 @@ impl Context {
     }
 
     /// The plan of this name, which must be there.
-    pub(crate) async fn plan(&self, id: &PlanId) -> Result<PlanRecord, Failed> {
+    pub(crate) async fn plan(&self, id: &PlanId) -> Result<PlanRecord, Error> {
         self.plans().get(id).await?.ok_or_else(|| {
             let table = &self.table;
-            Failed::refused(format!(
+            Error::refused(format!(
                 "there is no plan `{id}` in `{table}`: `tollgate plan list` shows those there are"
             ))
         })
     }
 
     /// Answers a dry run: what would be done.
-    pub(crate) fn would(&self, what: &str) -> Result<(), Failed> {
+    pub(crate) fn would(&self, what: &str) -> Result<(), Error> {
         let text = format!("would {what}; nothing was done");
         self.output.print(text, &json!({"dryRun": true, "would": what}))
     }

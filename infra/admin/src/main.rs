@@ -6,7 +6,7 @@ mod cli;
 mod commands;
 mod confirm;
 mod context;
-mod exit;
+mod error;
 mod output;
 mod progress;
 mod read;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failed) => output::report(&failed),
+        Err(error) => output::report(&error),
     }
 }
 

@@ -15,7 +15,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Table, Width};
 use serde_json::Value;
 
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) enum Output {
 
 impl Output {
     /// Prints the answer in the wanted form.
-    pub(crate) fn print(self, text: impl Display, json: &Value) -> Result<(), Failed> {
+    pub(crate) fn print(self, text: impl Display, json: &Value) -> Result<(), Error> {
         match self {
             Self::Text => write(format_args!("{text}\n")),
             Self::Json => write(format_args!("{json}\n")),
@@ -39,22 +39,22 @@ impl Output {
 /// Writes to standard output, escaped except for line breaks and tabs.
 ///
 /// The escapes are those of JSON, so that JSON stays JSON and means the same.
-pub(crate) fn write(text: impl Display) -> Result<(), Failed> {
+pub(crate) fn write(text: impl Display) -> Result<(), Error> {
     emit(&escape(&text.to_string(), &['\n', '\t']))
 }
 
 /// Writes to standard output as it is, without colours where it is not a terminal.
 ///
 /// Only for texts whose foreign parts are escaped already.
-pub(crate) fn write_styled(text: &str) -> Result<(), Failed> {
+pub(crate) fn write_styled(text: &str) -> Result<(), Error> {
     emit(text)
 }
 
-fn emit(text: &str) -> Result<(), Failed> {
+fn emit(text: &str) -> Result<(), Error> {
     let mut out = anstream::stdout().lock();
     match write!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failed::unheard()),
-        Err(error) => Err(Failed::unavailable(format!("can't write the answer: {error}"))),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Error::unheard()),
+        Err(error) => Err(Error::unavailable(format!("can't write the answer: {error}"))),
         Ok(()) => Ok(()),
     }
 }
@@ -67,9 +67,9 @@ pub(crate) fn note(line: impl Display) {
 }
 
 /// Prints why a command was not done, on standard error, and returns its exit code.
-pub(crate) fn report(failed: &Failed) -> ExitCode {
-    failed.lines().iter().for_each(|line| complain(line));
-    ExitCode::from(failed.code())
+pub(crate) fn report(error: &Error) -> ExitCode {
+    error.lines().iter().for_each(|line| complain(line));
+    ExitCode::from(error.code())
 }
 
 fn complain(line: &str) {
@@ -179,13 +179,13 @@ impl<const N: usize> Listing<N> {
         &mut self,
         rows: &[([String; N], Value)],
         damaged: Vec<String>,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), Error> {
         self.damaged.extend(damaged);
         if rows.is_empty() { Ok(()) } else { self.rows(rows) }
     }
 
     /// Ends the list; items that can't be read make the command fail.
-    pub(crate) fn end(mut self, kind: &str) -> Result<(), Failed> {
+    pub(crate) fn end(mut self, kind: &str) -> Result<(), Error> {
         if !self.begun {
             self.rows(&[])?;
         }
@@ -197,10 +197,10 @@ impl<const N: usize> Listing<N> {
             return Ok(());
         }
         let names = self.damaged.join("`, `");
-        Err(Failed::refused(format!("damaged {kind}, to be deleted in the table: `{names}`")))
+        Err(Error::refused(format!("damaged {kind}, to be deleted in the table: `{names}`")))
     }
 
-    fn rows(&mut self, rows: &[([String; N], Value)]) -> Result<(), Failed> {
+    fn rows(&mut self, rows: &[([String; N], Value)]) -> Result<(), Error> {
         let begins = !std::mem::replace(&mut self.begun, true);
         let mut text = String::new();
         match self.output {

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{Read, stdin};
 use std::path::Path;
 
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Reads a file, or standard input for `-`, up to one byte more than `most`.
 ///
 /// The parser reports that it is too long; the rest is never read. A byte order mark, which some
 /// editors and shells put first, is removed.
-pub(crate) fn read(file: &Path, most: u64) -> Result<Vec<u8>, Failed> {
+pub(crate) fn read(file: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let mut content = Vec::new();
     let most = most.saturating_add(1);
     let read = if file == Path::new("-") {
@@ -18,7 +18,7 @@ pub(crate) fn read(file: &Path, most: u64) -> Result<Vec<u8>, Failed> {
     } else {
         File::open(file).and_then(|file| file.take(most).read_to_end(&mut content))
     };
-    read.map_err(|error| Failed::misuse(format!("can't read `{}`: {error}", file.display())))?;
+    read.map_err(|error| Error::misuse(format!("can't read `{}`: {error}", file.display())))?;
     if content.starts_with(MARK) {
         content.drain(..MARK.len());
     }
@@ -29,8 +29,8 @@ pub(crate) fn read(file: &Path, most: u64) -> Result<Vec<u8>, Failed> {
 ///
 /// A secret that is typed as an argument stays in the shell's history and in the list of
 /// processes.
-pub(crate) fn secret(what: &str) -> Result<String, Failed> {
-    let wrong = || Failed::misuse(format!("standard input holds no {what}: pipe one in, alone"));
+pub(crate) fn secret(what: &str) -> Result<String, Error> {
+    let wrong = || Error::misuse(format!("standard input holds no {what}: pipe one in, alone"));
     let text = String::from_utf8(read(Path::new("-"), LONGEST)?).map_err(|_| wrong())?;
     let text = text.trim();
     if text.is_empty() || text.len() > 16_384 || text.contains(char::is_whitespace) {

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo};
 use throttle::Timestamp;
 
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// A moment in UTC to the second, `2026-11-21T09:00:00Z`.
 pub(crate) fn moment(moment: impl Into<Timestamp>) -> String {
@@ -60,7 +60,7 @@ pub(crate) fn parse_until(text: &str) -> Result<Until, String> {
 
 impl Until {
     /// The moment; one in the past is misuse.
-    pub(crate) fn after(self, now: Timestamp) -> Result<Timestamp, Failed> {
+    pub(crate) fn after(self, now: Timestamp) -> Result<Timestamp, Error> {
         let end = match self {
             Self::At(moment) => moment,
             Self::In(length) => now.saturating_add(length),
@@ -68,7 +68,7 @@ impl Until {
         if end > now {
             Ok(end)
         } else {
-            Err(Failed::misuse(format!("{} is over: name a later moment", moment(end))))
+            Err(Error::misuse(format!("{} is over: name a later moment", moment(end))))
         }
     }
 }

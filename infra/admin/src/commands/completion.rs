@@ -3,7 +3,7 @@
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::write;
 
 /// Print a script that completes commands in a shell.
@@ -16,7 +16,7 @@ pub(crate) struct Completion {
 }
 
 impl Completion {
-    pub(crate) fn run(self, mut command: Command) -> Result<(), Failed> {
+    pub(crate) fn run(self, mut command: Command) -> Result<(), Error> {
         let mut script = Vec::new();
         generate(self.shell, &mut command, "tollgate", &mut script);
         write(String::from_utf8_lossy(&script))

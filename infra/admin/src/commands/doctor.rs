@@ -10,7 +10,7 @@ use throttle::{Plan, Quota};
 
 use crate::args::ConfigFile;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output;
 
 /// Check configuration, credentials, table, clock and key endpoints, each with a remedy.
@@ -59,7 +59,7 @@ impl Finding {
 }
 
 impl Doctor {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let mut findings = Vec::new();
         let config = self.configuration(context, &mut findings);
         of_table(context, &mut findings).await;
@@ -102,8 +102,8 @@ impl Doctor {
                 findings.push(Finding::new("configuration", State::Skipped, text));
                 return None;
             }
-            Err(failed) => {
-                findings.push(Finding::new("configuration", State::Wrong, failed.line()));
+            Err(error) => {
+                findings.push(Finding::new("configuration", State::Wrong, error.line()));
                 return None;
             }
         };
@@ -256,7 +256,7 @@ fn of_cached_denials(config: &Config) -> Option<Finding> {
     })
 }
 
-fn print(context: &Context, findings: &[Finding]) -> Result<(), Failed> {
+fn print(context: &Context, findings: &[Finding]) -> Result<(), Error> {
     let rows: Vec<_> = findings
         .iter()
         .map(|it| [it.check.clone(), it.state.text().to_owned(), it.text.clone()])
@@ -270,8 +270,8 @@ fn print(context: &Context, findings: &[Finding]) -> Result<(), Failed> {
     context.output.print(output::table(&rows), &json)?;
     let wrong = findings.iter().filter(|it| it.state >= State::Wrong).count();
     match worst {
-        State::Unavailable => Err(Failed::unavailable(format!("checks that failed: {wrong}"))),
-        State::Wrong => Err(Failed::refused(format!("checks that failed: {wrong}"))),
+        State::Unavailable => Err(Error::unavailable(format!("checks that failed: {wrong}"))),
+        State::Wrong => Err(Error::refused(format!("checks that failed: {wrong}"))),
         State::Ok | State::Skipped | State::Warning => Ok(()),
     }
 }

@@ -16,7 +16,7 @@ use table::{Digest, Key as Secret, KeyRecord};
 use throttle::Timestamp;
 
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::table;
 use crate::read::secret;
 use crate::time::{moment, seconds};
@@ -35,7 +35,7 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         match self {
             Self::Create(it) => it.run(context).await,
             Self::List(it) => it.run(context).await,
@@ -58,30 +58,30 @@ struct Which {
 }
 
 impl Which {
-    fn digest(&self) -> Result<Digest, Failed> {
+    fn digest(&self) -> Result<Digest, Error> {
         if self.key == "-" {
             let key = Secret::parse(secret("key")?)
-                .map_err(|error| Failed::misuse(format!("the key on standard input {error}")))?;
+                .map_err(|error| Error::misuse(format!("the key on standard input {error}")))?;
             return Ok(key.digest());
         }
         self.key.parse().map_err(|_| {
-            Failed::misuse(
+            Error::misuse(
                 "that is no key's id: give the 64 digits that `tollgate key list` shows, or - to \
                  read the key itself from standard input",
             )
         })
     }
 
-    async fn record(&self, context: &Context) -> Result<KeyRecord, Failed> {
+    async fn record(&self, context: &Context) -> Result<KeyRecord, Error> {
         let found = context.keys().get(&self.digest()?).await?;
         found.ok_or_else(|| missing(context))
     }
 }
 
 /// The key does not exist. The message omits the id, because it may be a key typed by mistake.
-fn missing(context: &Context) -> Failed {
+fn missing(context: &Context) -> Error {
     let table = &context.table;
-    Failed::refused(format!(
+    Error::refused(format!(
         "there is no such key in `{table}`: `tollgate key list` shows the ids; give - to read a \
          key itself from standard input"
     ))
@@ -140,7 +140,7 @@ async fn reveal(
     secret: &Secret,
     record: &KeyRecord,
     more: &str,
-) -> Result<(), Failed> {
+) -> Result<(), Error> {
     let now = context.now();
     let said = format!(
         "key          {}\n{}\n\n{more}The key is shown this once and stored nowhere: hand it on now.",
@@ -151,14 +151,14 @@ async fn reveal(
     if let Some(members) = json.as_object_mut() {
         members.insert("key".to_owned(), secret.expose().into());
     }
-    let Err(failed) = context.output.print(said, &json) else { return Ok(()) };
+    let Err(error) = context.output.print(said, &json) else { return Ok(()) };
     let left = match context.keys().delete(&record.digest).await {
         Ok(_) => "it was deleted again",
         Err(_) => "it is still in the table, and its text is lost",
     };
-    let why = match failed.line() {
+    let why = match error.line() {
         line if line.is_empty() => "the output was closed".to_owned(),
         line => line,
     };
-    Err(Failed::unavailable(format!("the key couldn't be shown, so {left}: {why}")))
+    Err(Error::unavailable(format!("the key couldn't be shown, so {left}: {why}")))
 }

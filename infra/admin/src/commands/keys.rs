@@ -4,7 +4,7 @@ mod fetch;
 
 use clap::Subcommand;
 
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::Output;
 
 /// The issuers' public keys, by which tokens are verified.
@@ -14,7 +14,7 @@ pub(crate) enum Keys {
 }
 
 impl Keys {
-    pub(crate) async fn run(self, output: Output) -> Result<(), Failed> {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Error> {
         match self {
             Self::Fetch(it) => it.run(output).await,
         }

@@ -6,7 +6,7 @@ use clap::{Args, Command};
 use clap_mangen::{Man as Page, generate_to};
 use serde_json::json;
 
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::{Output, write};
 
 /// Print the manual page, or write one for every command.
@@ -19,17 +19,17 @@ pub(crate) struct Man {
 }
 
 impl Man {
-    pub(crate) fn run(self, command: Command, output: Output) -> Result<(), Failed> {
+    pub(crate) fn run(self, command: Command, output: Output) -> Result<(), Error> {
         let Some(dir) = &self.dir else {
             let mut page = Vec::new();
             Page::new(command)
                 .render(&mut page)
-                .map_err(|error| Failed::unavailable(format!("can't make the page: {error}")))?;
+                .map_err(|error| Error::unavailable(format!("can't make the page: {error}")))?;
             return write(String::from_utf8_lossy(&page));
         };
         let shown = dir.display().to_string();
         generate_to(command, dir).map_err(|error| {
-            Failed::misuse(format!("can't write into `{shown}`: {error}; name a folder"))
+            Error::misuse(format!("can't write into `{shown}`: {error}; name a folder"))
         })?;
         output.print(format!("wrote the pages into `{shown}`"), &json!({"dir": shown}))
     }

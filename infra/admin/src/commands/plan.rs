@@ -10,7 +10,7 @@ mod show;
 use clap::Subcommand;
 
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Usage plans, in API Gateway's own JSON.
 #[derive(Debug, Subcommand)]
@@ -24,7 +24,7 @@ pub(crate) enum Plan {
 }
 
 impl Plan {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         match self {
             Self::Put(it) => it.run(context).await,
             Self::Show(it) => it.run(context).await,

@@ -11,7 +11,7 @@ use authorizer::{Config, ConfigError};
 use clap::Subcommand;
 
 use crate::args::Source;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::Output;
 use crate::read::read;
 
@@ -25,7 +25,7 @@ pub(crate) enum Policy {
 }
 
 impl Policy {
-    pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
+    pub(crate) fn run(self, output: Output) -> Result<(), Error> {
         match self {
             Self::Check(it) => it.run(output),
             Self::Lint(it) => it.run(output),
@@ -40,13 +40,13 @@ const MOST: u64 = 256 * 1024;
 
 impl Source {
     /// Reads the configuration; what is wrong with it is misuse, on a line with its place.
-    pub(crate) fn config(&self) -> Result<Config, Failed> {
-        let wrong = |error: ConfigError| Failed::misuse(error.to_string());
+    pub(crate) fn config(&self) -> Result<Config, Error> {
+        let wrong = |error: ConfigError| Error::misuse(error.to_string());
         if self.file != Path::new("-") {
             return Config::read(&self.file).map_err(wrong);
         }
         let text = String::from_utf8(read(&self.file, MOST)?)
-            .map_err(|_| Failed::misuse("standard input is not UTF-8: save the file as UTF-8"))?;
+            .map_err(|_| Error::misuse("standard input is not UTF-8: save the file as UTF-8"))?;
         Config::parse(&text, "standard input").map_err(wrong)
     }
 }

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use table::RevocationKind;
 
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Revoke tokens before their end, and list revocations.
 ///
@@ -43,7 +43,7 @@ pub(crate) enum Revoke {
 }
 
 impl Revoke {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         match self {
             Self::Token(it) => it.run(context, RevocationKind::Token).await,
             Self::Session(it) => it.run(context, RevocationKind::Session).await,

@@ -8,7 +8,7 @@ mod unassign;
 use clap::Subcommand;
 
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Show and change the subjects whose requests are counted: their plan and usage.
 ///
@@ -23,7 +23,7 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         match self {
             Self::Assign(it) => it.run(context).await,
             Self::Unassign(it) => it.run(context).await,

@@ -6,7 +6,7 @@ mod status;
 use clap::Subcommand;
 
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// The table itself.
 #[derive(Debug, Subcommand)]
@@ -20,7 +20,7 @@ pub(crate) enum Table {
 }
 
 impl Table {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         match self {
             Self::Create => create::run(context).await,
             Self::Status => status::run(context).await,

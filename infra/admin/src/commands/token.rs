@@ -5,7 +5,7 @@ mod inspect;
 use clap::Subcommand;
 
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Tokens, as the authorizer sees them.
 #[derive(Debug, Subcommand)]
@@ -14,7 +14,7 @@ pub(crate) enum Token {
 }
 
 impl Token {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         match self {
             Self::Inspect(it) => it.run(context).await,
         }

@@ -12,7 +12,7 @@ use throttle::{History, Period, PlanRecord, Timestamp, Usage as Report, Window};
 
 use crate::chart::Row;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::time::{day, parse_day};
 
 /// Show usage by day, week or month, and grant more.
@@ -24,7 +24,7 @@ pub(crate) enum Usage {
 }
 
 impl Usage {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         match self {
             Self::Show(it) => it.run(context).await,
             Self::Export(it) => it.run(context).await,
@@ -89,10 +89,10 @@ impl Span {
         context: &Context,
         plan: &PlanRecord,
         subjects: impl IntoIterator<Item = (&'a str, &'a History)>,
-    ) -> Result<(Report, Vec<Window>), Failed> {
+    ) -> Result<(Report, Vec<Window>), Error> {
         let (period, (from, to)) = (self.period(), self.bounds(context.now()));
         let report = Report::report(plan, period, (from, to), subjects)
-            .map_err(|error| Failed::misuse(format!("`--from` and `--to`: {error}")))?;
+            .map_err(|error| Error::misuse(format!("`--from` and `--to`: {error}")))?;
         let mut windows = vec![period.window(from)];
         while let Some(last) = windows.last()
             && last.end <= to
@@ -134,7 +134,7 @@ struct Picture {
     svg: Option<PathBuf>,
 }
 
-fn save(file: &Path, text: &str) -> Result<(), Failed> {
+fn save(file: &Path, text: &str) -> Result<(), Error> {
     std::fs::write(file, text)
-        .map_err(|error| Failed::misuse(format!("can't write `{}`: {error}", file.display())))
+        .map_err(|error| Error::misuse(format!("can't write `{}`: {error}", file.display())))
 }

@@ -7,7 +7,7 @@ use super::{Which, json};
 use crate::args::plan_id;
 use crate::confirm::Dry;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Put a key under its own plan, in place of its subject's assignment.
 #[derive(Args, Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Assign {
 }
 
 impl Assign {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let Self { which, plan, dry } = self;
         let record = which.record(context).await?;
         context.plan(&plan).await?;

@@ -8,7 +8,7 @@ use super::reveal;
 use crate::args::{plan_id, subject};
 use crate::confirm::Dry;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::time::{Until, parse_until};
 
 /// Make a key and show it, this once.
@@ -38,9 +38,9 @@ pub(crate) struct Create {
 }
 
 impl Create {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let now = context.now();
-        let key = Key::generate().map_err(|error| Failed::unavailable(error.to_string()))?;
+        let key = Key::generate().map_err(|error| Error::unavailable(error.to_string()))?;
         let own = || key.digest().subject();
         let subject = self.subject.map_or_else(own, |subject| subject.as_str().to_owned());
         let mut details = KeyDetails {
@@ -65,10 +65,10 @@ impl Create {
 }
 
 /// Checks a text for people.
-fn label(flag: &str, text: Option<String>) -> Result<Option<String>, Failed> {
+fn label(flag: &str, text: Option<String>) -> Result<Option<String>, Error> {
     text.as_deref()
         .map_or(Ok(()), |text| check_text(text, KeyDetails::MAX_LABEL))
-        .map_err(|error| Failed::misuse(format!("`{flag}` {error}")))?;
+        .map_err(|error| Error::misuse(format!("`{flag}` {error}")))?;
     Ok(text)
 }
 

@@ -6,7 +6,7 @@ use table::WriteError;
 use super::{Which, json, missing};
 use crate::confirm::Dry;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Disable a key: it is refused from then on.
 ///
@@ -21,7 +21,7 @@ pub(crate) struct Disable {
 }
 
 impl Disable {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let digest = self.which.digest()?;
         if self.dry.dry_run {
             let there = context.keys().get(&digest).await?.is_some();

@@ -6,7 +6,7 @@ use table::WriteError;
 use super::{Which, json, missing};
 use crate::confirm::Dry;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Enable a key that was disabled.
 ///
@@ -21,7 +21,7 @@ pub(crate) struct Enable {
 }
 
 impl Enable {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let digest = self.which.digest()?;
         if self.dry.dry_run {
             let there = context.keys().get(&digest).await?.is_some();

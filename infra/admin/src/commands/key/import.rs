@@ -15,7 +15,7 @@ use throttle::{Plan, PlanId};
 use super::csv::{ImportedKey, read_csv};
 use crate::confirm::Dry;
 use crate::context::Context;
-use crate::exit::{Failed, Trouble};
+use crate::error::{Error, RowError};
 use crate::progress::Progress;
 use crate::read::{place, read};
 
@@ -58,10 +58,10 @@ struct Tally {
 }
 
 impl Import {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let place = place(&self.file);
         let imported = read_csv(read(&self.file, MOST)?)
-            .map_err(|error| Failed::refused(format!("{place}: {error}")))?;
+            .map_err(|error| Error::refused(format!("{place}: {error}")))?;
         let total = imported.keys.len().saturating_add(imported.errors.len());
         let mut tally = Tally::default();
         for error in &imported.errors {
@@ -69,14 +69,14 @@ impl Import {
         }
         let keys = self.with_plans(context, imported.keys, &mut tally).await?;
         let count = keys.len();
-        if let Err(failed) = self.store(context, keys, &mut tally).await {
+        if let Err(error) = self.store(context, keys, &mut tally).await {
             let done = tally.of(Outcome::New) + tally.of(Outcome::Replaced);
             let left = count.saturating_sub(tally.counts.values().sum());
-            let failed = failed.after(format_args!(
+            let error = error.after(format_args!(
                 "{place}: {done} keys were stored before it failed, {left} are left; run it again \
                  for those"
             ));
-            return Err(failed.following(tally.lines(&place)));
+            return Err(error.following(tally.lines(&place)));
         }
         self.print(context, &place, total, tally)
     }
@@ -87,15 +87,15 @@ impl Import {
         context: &Context,
         keys: Vec<ImportedKey>,
         tally: &mut Tally,
-    ) -> Result<Vec<ImportedKey>, Failed> {
+    ) -> Result<Vec<ImportedKey>, Error> {
         let (plans, mut found) = (context.plans(), BTreeMap::new());
         for plan in keys.iter().flat_map(|key| &key.plans) {
             if !found.contains_key(plan) {
-                let stored = match plans.get(plan).await.map_err(Trouble::from) {
+                let stored = match plans.get(plan).await.map_err(RowError::from) {
                     Ok(stored) => stored.map(|stored| stored.plan),
                     // A plan that cannot be read cannot count.
-                    Err(Trouble::Row(_)) => None,
-                    Err(Trouble::Table(failed)) => return Err(failed),
+                    Err(RowError::Row(_)) => None,
+                    Err(RowError::Table(error)) => return Err(error),
                 };
                 found.insert(plan.clone(), stored);
             }
@@ -166,7 +166,7 @@ impl Import {
         context: &Context,
         keys: Vec<ImportedKey>,
         tally: &mut Tally,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), Error> {
         let progress = Progress::new("keys imported", Some(keys.len()));
         let (stop, mut outcome) = (Cell::new(false), Ok(()));
         let stored = iter(keys)
@@ -177,12 +177,12 @@ impl Import {
         while let Some((line, stored)) = stored.next().await {
             match stored {
                 Ok(what) => tally.add(line, what),
-                Err(Trouble::Row(error)) => {
+                Err(RowError::Row(error)) => {
                     tally.wrong.push((line, format!("line {line}: {error}")));
                 }
-                Err(Trouble::Table(failed)) => {
+                Err(RowError::Table(error)) => {
                     stop.set(true);
-                    outcome = outcome.and(Err(failed));
+                    outcome = outcome.and(Err(error));
                     continue;
                 }
             }
@@ -195,7 +195,7 @@ impl Import {
         &self,
         context: &Context,
         imported: ImportedKey,
-    ) -> Result<Outcome, Trouble> {
+    ) -> Result<Outcome, RowError> {
         let (keys, ImportedKey { key, details, .. }) = (context.keys(), imported);
         let stored = if self.dry.dry_run {
             match keys.find(&key).await? {
@@ -208,7 +208,7 @@ impl Import {
                 // It is there already.
                 Err(WriteError::Conflict { .. }) => {
                     let stored = keys.find(&key).await?;
-                    let gone = || Trouble::Row("the key was deleted meanwhile".to_owned());
+                    let gone = || RowError::Row("the key was deleted meanwhile".to_owned());
                     stored.ok_or_else(gone)?
                 }
                 Err(error) => return Err(error.into()),
@@ -229,7 +229,7 @@ impl Import {
         place: &str,
         total: usize,
         mut tally: Tally,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), Error> {
         let [new, same, replaced] =
             [Outcome::New, Outcome::Same, Outcome::Replaced].map(|what| tally.of(what));
         let last = if self.dry.dry_run { "; nothing was done" } else { "" };
@@ -248,7 +248,7 @@ impl Import {
         if tally.wrong.is_empty() {
             return Ok(());
         }
-        Err(Failed::rows(tally.lines(place), total, self.dry.dry_run))
+        Err(Error::rows(tally.lines(place), total, self.dry.dry_run))
     }
 }
 

@@ -7,7 +7,7 @@ use throttle::{PlanId, Subject, Timestamp};
 use super::{json, state};
 use crate::args::{plan_id, subject};
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::Listing;
 use crate::progress::Progress;
 use crate::time::moment;
@@ -28,7 +28,7 @@ pub(crate) struct List {
 }
 
 impl List {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let (keys, now) = (context.keys(), context.now());
         let headings = ["ID", "STATE", "EXPIRES", "PLAN", "SUBJECT", "NAME"];
         let mut listing = Listing::new(context.output, "keys", headings);

@@ -8,7 +8,7 @@ use table::{Key, WriteError};
 use super::{Which, missing, reveal};
 use crate::confirm::Confirm;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::time::{moment, parse_length};
 
 /// Make a new key in place of an old one, which expires after an overlap.
@@ -27,7 +27,7 @@ pub(crate) struct Rotate {
 }
 
 impl Rotate {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let digest = self.which.digest()?;
         let now = context.now();
         let until = now.saturating_add(self.overlap);
@@ -37,17 +37,17 @@ impl Rotate {
             return if there { context.would(&what) } else { Err(missing(context)) };
         }
         if self.overlap.is_zero() {
-            self.confirm.confirm("end the old key at once")?;
+            self.confirm.require("end the old key at once")?;
         }
-        let key = Key::generate().map_err(|error| Failed::unavailable(error.to_string()))?;
+        let key = Key::generate().map_err(|error| Error::unavailable(error.to_string()))?;
         let rotated = context.keys().rotate(&digest, &key, until, now).await;
         let record = rotated.map_err(|error| match error {
             WriteError::Missing { .. } => missing(context),
             error => error.into(),
         })?;
         let more = format!("The old key is good until {}, or its own end.\n", moment(until));
-        reveal(context, &key, &record, &more).await.map_err(|failed| {
-            failed.after(format_args!("the old key expires at {} all the same", moment(until)))
+        reveal(context, &key, &record, &more).await.map_err(|error| {
+            error.after(format_args!("the old key expires at {} all the same", moment(until)))
         })
     }
 }

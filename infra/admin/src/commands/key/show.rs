@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Which, json, text};
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Show what is said about a key: never the key.
 #[derive(Args, Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Show {
 }
 
 impl Show {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let (record, now) = (self.which.record(context).await?, context.now());
         context.output.print(text(&record, now), &json(&record, now))
     }

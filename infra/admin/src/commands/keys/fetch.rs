@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::args::{ConfigFile, issuer};
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::{Output, write};
 
 /// Fetch an issuer's key set, to bundle it with a deployment (`jwks_file` in the configuration).
@@ -27,32 +27,31 @@ pub(crate) struct Fetch {
 }
 
 impl Fetch {
-    pub(crate) async fn run(self, output: Output) -> Result<(), Failed> {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Error> {
         let config = self.config.read()?;
         let issuer = match (&self.issuer, config.issuers.as_slice()) {
             (Some(name), _) => issuer(&config, name)?,
             (None, [only]) => only,
-            _ => return Err(Failed::misuse("there are several issuers: name one by `--issuer`")),
+            _ => return Err(Error::misuse("there are several issuers: name one by `--issuer`")),
         };
         // The other spellings of a pool's name have the same keys, where they have any.
         let named = issuer.identities.iter().find(|it| self.issuer.as_ref() == Some(&it.iss));
         let Some(identity) = named.or_else(|| issuer.identities.first()) else {
-            return Err(Failed::refused("the issuer has no key endpoint"));
+            return Err(Error::refused("the issuer has no key endpoint"));
         };
         let Some(place) = &identity.jwks_uri else {
-            return Err(Failed::refused("the issuer's keys come from the configuration alone"));
+            return Err(Error::refused("the issuer's keys come from the configuration alone"));
         };
         let place = place.as_str();
         let set = fetch_keys(identity)
             .await
-            .map_err(|error| Failed::unavailable(format!("`{place}`: {error}")))?;
+            .map_err(|error| Error::unavailable(format!("`{place}`: {error}")))?;
         let Some(file) = &self.out else {
             // A carriage return can only stand between JSON's values, where no escape can.
             return write(format_args!("{}\n", set.text.trim_end().replace('\r', "")));
         };
-        std::fs::write(file, &set.text).map_err(|error| {
-            Failed::misuse(format!("can't write `{}`: {error}", file.display()))
-        })?;
+        std::fs::write(file, &set.text)
+            .map_err(|error| Error::misuse(format!("can't write `{}`: {error}", file.display())))?;
         let file = file.display().to_string();
         output.print(
             format!("wrote the key set of `{place}` to `{file}`, usable keys: {}", set.usable),

@@ -9,7 +9,7 @@ use super::put::check_version;
 use crate::args::plan_id;
 use crate::confirm::Confirm;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::progress::Progress;
 
 /// Delete a plan that no key and no subject is assigned to. Reads the whole table.
@@ -33,7 +33,7 @@ pub(crate) struct Delete {
 }
 
 impl Delete {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let Self { id, if_version, force, confirm } = self;
         let record = context.plan(&id).await?;
         let version = record.version;
@@ -43,7 +43,7 @@ impl Delete {
         }
         let done = !confirm.dry_run();
         let text = if done {
-            confirm.confirm(&format!("delete the plan `{id}`, version {version},"))?;
+            confirm.require(&format!("delete the plan `{id}`, version {version},"))?;
             context.plans().delete(&id, version, context.now()).await?;
             format!("deleted the plan `{id}`, version {version}")
         } else {
@@ -56,7 +56,7 @@ impl Delete {
 }
 
 /// Refuses a plan that is assigned to someone.
-async fn check_unused(context: &Context, id: &PlanId) -> Result<(), Failed> {
+async fn check_unused(context: &Context, id: &PlanId) -> Result<(), Error> {
     let progress = Progress::new("items", None);
     let keys =
         count(&context.keys(), &progress, |key| key.details.plan() == Some(id.as_str())).await?;
@@ -64,7 +64,7 @@ async fn check_unused(context: &Context, id: &PlanId) -> Result<(), Failed> {
     if keys == 0 && subjects == 0 {
         return Ok(());
     }
-    Err(Failed::refused(format!(
+    Err(Error::refused(format!(
         "the plan `{id}` is assigned to {keys} keys and {subjects} subjects: assign them another \
          (`tollgate key assign`, `tollgate subject assign`), or delete it with --force"
     )))
@@ -74,7 +74,7 @@ async fn count<T: Item>(
     items: &Items<T>,
     progress: &Progress,
     wanted: impl Fn(&T) -> bool,
-) -> Result<usize, Failed> {
+) -> Result<usize, Error> {
     let (mut count, mut from) = (0_usize, None);
     loop {
         let page = items.list(from.as_deref()).await?;

@@ -6,7 +6,7 @@ use throttle::PlanRecord;
 
 use super::list::{all, whole};
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::{Output, note, write};
 
 /// Print all plans as `aws apigateway get-usage-plans` does. Reads the whole table.
@@ -18,7 +18,7 @@ use crate::output::{Output, note, write};
 pub(crate) struct Export;
 
 impl Export {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let (plans, damaged) = all(context).await?;
         let items: Vec<_> = plans.iter().map(item).collect();
         let export = json!({ "items": &items });

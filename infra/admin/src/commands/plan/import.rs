@@ -9,7 +9,7 @@ use throttle::{Plan, PlanId};
 use crate::args::{Offset, plan_error};
 use crate::confirm::Dry;
 use crate::context::Context;
-use crate::exit::{Failed, Trouble};
+use crate::error::{Error, RowError};
 use crate::output::{Output, note, table};
 use crate::progress::Progress;
 use crate::read::{place, read};
@@ -37,11 +37,11 @@ struct Step {
 }
 
 impl Import {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let Self { file, offset, dry } = self;
         let place = place(&file);
         let imported = Plan::import(read(&file, MOST)?, offset.means())
-            .map_err(|error| Failed::refused(format!("{place}: {error}")))?;
+            .map_err(|error| Error::refused(format!("{place}: {error}")))?;
         let errors = imported.errors.iter();
         let mut wrong: Vec<_> =
             errors.map(|error| format!("{place}: {}", plan_error(error))).collect();
@@ -52,14 +52,14 @@ impl Import {
         for (id, plan) in imported.plans {
             match step(context, &id, &plan, dry).await {
                 Ok(action) => steps.push(Step { id, plan, action }),
-                Err(Trouble::Row(error)) => wrong.push(format!("{place}: plan `{id}`: {error}")),
-                Err(Trouble::Table(failed)) => {
+                Err(RowError::Row(error)) => wrong.push(format!("{place}: plan `{id}`: {error}")),
+                Err(RowError::Table(error)) => {
                     let done = steps.iter().filter(|step| step.action != SAME).count();
-                    let failed = failed.after(format_args!(
+                    let error = error.after(format_args!(
                         "stored {done} of {count} plans, not `{id}` and those after it (run it \
                          again for them)"
                     ));
-                    return Err(failed.following(wrong));
+                    return Err(error.following(wrong));
                 }
             }
             progress.add(1);
@@ -69,7 +69,7 @@ impl Import {
         if imported.more {
             note("the file says that there are more plans than it has: import the other pages too");
         }
-        if wrong.is_empty() { Ok(()) } else { Err(Failed::rows(wrong, total, dry.dry_run)) }
+        if wrong.is_empty() { Ok(()) } else { Err(Error::rows(wrong, total, dry.dry_run)) }
     }
 }
 
@@ -79,7 +79,7 @@ async fn step(
     id: &PlanId,
     plan: &Plan,
     dry: Dry,
-) -> Result<&'static str, Trouble> {
+) -> Result<&'static str, RowError> {
     let plans = context.plans();
     let stored = plans.get(id).await?;
     let action = match &stored {
@@ -93,7 +93,7 @@ async fn step(
     Ok(action)
 }
 
-fn print(context: &Context, steps: &[Step], total: usize, dry: Dry) -> Result<(), Failed> {
+fn print(context: &Context, steps: &[Step], total: usize, dry: Dry) -> Result<(), Error> {
     let row = |Step { id, plan, action }: &Step| {
         let name = plan.name().unwrap_or("-").to_owned();
         let limits = if plan.is_unlimited() { "unlimited" } else { "" };

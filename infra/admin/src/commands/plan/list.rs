@@ -5,7 +5,7 @@ use serde_json::json;
 use throttle::{Limit, PlanRecord};
 
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::table;
 use crate::progress::Progress;
 
@@ -15,7 +15,7 @@ use crate::progress::Progress;
 pub(crate) struct List;
 
 impl List {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let (found, damaged) = all(context).await?;
         let listed: Vec<_> = found.iter().map(json_row).collect();
         context.output.print(text(&found), &json!({"plans": listed, "damaged": damaged}))?;
@@ -24,7 +24,7 @@ impl List {
 }
 
 /// All plans, by name, and the names of those that can't be read.
-pub(super) async fn all(context: &Context) -> Result<(Vec<PlanRecord>, Vec<String>), Failed> {
+pub(super) async fn all(context: &Context) -> Result<(Vec<PlanRecord>, Vec<String>), Error> {
     let plans = context.plans();
     let progress = Progress::new("plans", None);
     let (mut found, mut damaged, mut from) = (Vec::new(), Vec::new(), None);
@@ -43,12 +43,12 @@ pub(super) async fn all(context: &Context) -> Result<(Vec<PlanRecord>, Vec<Strin
 }
 
 /// Fails where some plans can't be read.
-pub(super) fn whole(damaged: &[String]) -> Result<(), Failed> {
+pub(super) fn whole(damaged: &[String]) -> Result<(), Error> {
     if damaged.is_empty() {
         return Ok(());
     }
     let names = damaged.join("`, `");
-    Err(Failed::refused(format!("damaged plans, to be deleted in the table: `{names}`")))
+    Err(Error::refused(format!("damaged plans, to be deleted in the table: `{names}`")))
 }
 
 /// A line a plan under a line of headings.

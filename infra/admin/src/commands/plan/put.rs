@@ -9,7 +9,7 @@ use throttle::{Plan, PlanId};
 use crate::args::{Offset, plan_error, plan_id};
 use crate::confirm::Dry;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::read::read;
 
 /// Store a plan, new or over the one of its name.
@@ -34,10 +34,10 @@ pub(crate) struct Put {
 }
 
 impl Put {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let Self { id, file, if_version, offset, dry } = self;
         let plan = Plan::from_aws_json(read(&file, MOST)?, offset.means())
-            .map_err(|error| Failed::refused(plan_error(&error)))?;
+            .map_err(|error| Error::refused(plan_error(&error)))?;
         let plans = context.plans();
         let old = plans.get(&id).await?;
         let stored = old.as_ref().map(|old| old.version);
@@ -71,14 +71,14 @@ pub(super) fn check_version(
     id: &PlanId,
     seen: Option<u64>,
     stored: Option<u64>,
-) -> Result<(), Failed> {
+) -> Result<(), Error> {
     match (seen, stored) {
         (None, _) | (Some(0), None) => Ok(()),
         (Some(seen), Some(stored)) if seen == stored => Ok(()),
-        (Some(_), Some(stored)) => Err(Failed::refused(format!(
+        (Some(_), Some(stored)) => Err(Error::refused(format!(
             "the plan `{id}` has version {stored}: somebody has changed it; look at it again"
         ))),
-        (Some(_), None) => Err(Failed::refused(format!(
+        (Some(_), None) => Err(Error::refused(format!(
             "there is no plan `{id}`: somebody has deleted it, or its name is another"
         ))),
     }

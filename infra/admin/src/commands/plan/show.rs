@@ -6,7 +6,7 @@ use throttle::PlanId;
 
 use crate::args::plan_id;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Print a plan as API Gateway's JSON.
 #[derive(Args, Debug)]
@@ -18,11 +18,10 @@ pub(crate) struct Show {
 }
 
 impl Show {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let record = context.plan(&self.id).await?;
         let text = serde_json::to_string_pretty(&record.plan);
-        let text =
-            text.map_err(|error| Failed::refused(format!("can't show the plan: {error}")))?;
+        let text = text.map_err(|error| Error::refused(format!("can't show the plan: {error}")))?;
         let json = json!({
             "id": record.id.as_str(),
             "version": record.version,

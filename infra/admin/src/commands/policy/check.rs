@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use throttle::PlanId;
 
 use crate::args::Source;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::{Output, table};
 
 /// Read a whole configuration, and show what is in it and how long its policies get.
@@ -18,7 +18,7 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
+    pub(crate) fn run(self, output: Output) -> Result<(), Error> {
         let config = self.source.config()?;
         output.print(text(&config), &json(&config))
     }

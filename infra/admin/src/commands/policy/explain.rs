@@ -9,7 +9,7 @@ use policy::{MethodArn, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::args::Source;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::Output;
 use crate::read::{place, read, secret};
 
@@ -40,26 +40,26 @@ pub(crate) struct Explain {
 }
 
 impl Explain {
-    pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
+    pub(crate) fn run(self, output: Output) -> Result<(), Error> {
         let Self { source, route, stage, claims, token, source_ip } = self;
         if source.file == Path::new("-") && claims == Path::new("-") {
-            return Err(Failed::misuse(
+            return Err(Error::misuse(
                 "standard input can't be both configuration and claims: give `--claims` a file",
             ));
         }
         let arn = arn(&route, &stage)?;
         let arn = MethodArn::parse(&arn)
-            .map_err(|error| Failed::misuse(format!("`--route` and `--stage`: {error}")))?;
+            .map_err(|error| Error::misuse(format!("`--route` and `--stage`: {error}")))?;
         let config = source.config()?;
         let claims = if token {
             let refused =
-                |refusal| Failed::misuse(format!("standard input holds no token: {refusal}"));
+                |refusal| Error::misuse(format!("standard input holds no token: {refusal}"));
             decode(&secret("token")?).map_err(refused)?.claims
         } else {
             read_claims(&claims)?
         };
         let caller = assumed_caller(&claims, &config.issuers).map_err(|refusal| {
-            Failed::refused(format!("no token with these claims is good: {}", refusal.detail()))
+            Error::refused(format!("no token with these claims is good: {}", refusal.detail()))
         })?;
         let caller = caller.with_source_ip(source_ip);
 
@@ -70,17 +70,17 @@ impl Explain {
         match explanation.verdict {
             Verdict::Allowed { .. } => Ok(()),
             verdict @ Verdict::Conditional { .. } => {
-                Err(Failed::refused(format!("{verdict}: say which by `--source-ip`")))
+                Err(Error::refused(format!("{verdict}: say which by `--source-ip`")))
             }
-            verdict @ Verdict::Denied { .. } => Err(Failed::refused(verdict.to_string())),
+            verdict @ Verdict::Denied { .. } => Err(Error::refused(verdict.to_string())),
         }
     }
 }
 
 /// The ARN of a call in an API of no account: only stage, method and path matter to rules.
-fn arn(route: &str, stage: &str) -> Result<String, Failed> {
+fn arn(route: &str, stage: &str) -> Result<String, Error> {
     if stage.is_empty() || stage.contains(['/', ':']) {
-        return Err(Failed::misuse("`--stage` must be a stage's name, `prod` say"));
+        return Err(Error::misuse("`--stage` must be a stage's name, `prod` say"));
     }
     let target = match route.split_once(' ') {
         Some((method, path)) if path.starts_with('/') && METHODS.contains(&method) => {
@@ -88,7 +88,7 @@ fn arn(route: &str, stage: &str) -> Result<String, Failed> {
         }
         None if route.starts_with('$') && !route.contains('/') => route.to_owned(),
         _ => {
-            return Err(Failed::misuse(format!(
+            return Err(Error::misuse(format!(
                 "`--route` must be a method and a path, `GET /orders/1` say, or `$connect`: `{route}`"
             )));
         }
@@ -109,12 +109,12 @@ const MOST: usize = 64 * 1024;
 const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Reads the claims; nothing of them is in an error, for they may be a token after all.
-fn read_claims(file: &Path) -> Result<Map<String, Value>, Failed> {
+fn read_claims(file: &Path) -> Result<Map<String, Value>, Error> {
     let place = match file {
         file if file == Path::new("-") => place(file),
         file => format!("`{}`", place(file)),
     };
-    let wrong = |what: String| Failed::misuse(format!("{place}: {what}"));
+    let wrong = |what: String| Error::misuse(format!("{place}: {what}"));
     let text = read(file, MOST as u64)?;
     if text.len() > MOST {
         return Err(wrong(format!("longer than {MOST} bytes: give the claims of one token")));

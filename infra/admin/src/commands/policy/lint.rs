@@ -5,7 +5,7 @@ use policy::{Finding, Severity};
 use serde_json::json;
 
 use crate::args::Source;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::{Output, table};
 
 /// Show likely mistakes in the rules, and in the claims that other settings trust.
@@ -22,7 +22,7 @@ pub(crate) struct Lint {
 }
 
 impl Lint {
-    pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
+    pub(crate) fn run(self, output: Output) -> Result<(), Error> {
         let findings = self.source.config()?.lint();
         let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
         let (warnings, notes) = (count(Severity::Warning), count(Severity::Note));
@@ -31,8 +31,8 @@ impl Lint {
         match warnings {
             _ if !self.deny_warnings => Ok(()),
             0 => Ok(()),
-            1 => Err(Failed::refused("1 warning")),
-            _ => Err(Failed::refused(format!("{warnings} warnings"))),
+            1 => Err(Error::refused("1 warning")),
+            _ => Err(Error::refused(format!("{warnings} warnings"))),
         }
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::args::Source;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::Output;
 
 /// Show who may call what: each scope and group that a rule names against each route.
@@ -18,7 +18,7 @@ pub(crate) struct Matrix {
 }
 
 impl Matrix {
-    pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
+    pub(crate) fn run(self, output: Output) -> Result<(), Error> {
         let matrix = self.source.config()?.rules.matrix();
         let json = serde_json::to_value(&matrix).unwrap_or_default();
         output.print(matrix.to_string().trim_end(), &json)

@@ -11,7 +11,7 @@ use throttle::Timestamp;
 use crate::args::{ConfigFile, issuer};
 use crate::confirm::Dry;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::note;
 use crate::read::secret;
 use crate::time::{moment, parse_length, seconds};
@@ -40,7 +40,7 @@ pub(crate) struct Add {
 }
 
 impl Add {
-    pub(crate) async fn run(self, context: &Context, kind: RevocationKind) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context, kind: RevocationKind) -> Result<(), Error> {
         let Self { id, issuer: name, config, length, reason, dry } = self;
         let config = config.read_if_named()?;
         let claims = match id.as_str() {
@@ -55,7 +55,7 @@ impl Add {
             (Some(config), None) => Some(find(config, claims.as_ref())?),
             (None, Some(_)) => None,
             (None, None) => {
-                return Err(Failed::misuse("no issuer is named: give `--issuer` or `--config`"));
+                return Err(Error::misuse("no issuer is named: give `--issuer` or `--config`"));
             }
         };
         let id = match &claims {
@@ -63,14 +63,14 @@ impl Add {
             None => id,
         };
         if id.is_empty() {
-            return Err(Failed::misuse(format!("no {} is named: give its id", kind.name())));
+            return Err(Error::misuse(format!("no {} is named: give its id", kind.name())));
         }
 
         let now = context.now();
         let needed = needed(kind, issuer, claims.as_ref(), now);
         let length = length.unwrap_or(needed);
         if length.is_zero() {
-            return Err(Failed::misuse("`--for` must be more than no time: give `24h`, say"));
+            return Err(Error::misuse("`--for` must be more than no time: give `24h`, say"));
         }
         let is_checked = issuer.is_some();
         let issuer = issuer.map(|issuer| issuer.checks.issuer.clone()).or(name).unwrap_or_default();
@@ -80,7 +80,7 @@ impl Add {
         if let Some(reason) = reason {
             revocation = revocation
                 .with_reason(reason)
-                .map_err(|error| Failed::misuse(format!("`--reason` {error}")))?;
+                .map_err(|error| Error::misuse(format!("`--reason` {error}")))?;
         }
         if dry.dry_run {
             let what = format!("revoke {target} until {}", moment(revocation.expires()));
@@ -101,10 +101,10 @@ impl Add {
 }
 
 /// Refuses to write a revocation to a table that authorizers with this configuration do not read.
-fn check_table(config: &Config, context: &Context) -> Result<(), Failed> {
+fn check_table(config: &Config, context: &Context) -> Result<(), Error> {
     match &config.revocation {
         Some(revocation) if revocation.table == context.table => Ok(()),
-        Some(revocation) => Err(Failed::misuse(format!(
+        Some(revocation) => Err(Error::misuse(format!(
             "the configuration's table of revocations is `{}`, not `{}`: add `--table {}`",
             revocation.table, context.table, revocation.table
         ))),
@@ -120,18 +120,18 @@ fn named<'a>(
     config: &'a Config,
     name: &str,
     claims: Option<&Map<String, Value>>,
-) -> Result<&'a Issuer, Failed> {
+) -> Result<&'a Issuer, Error> {
     let named = issuer(config, name)?;
     match claims.and_then(|claims| claims.get("iss")).and_then(Value::as_str) {
         Some(iss) if named.identities.iter().all(|it| it.iss != iss) => {
-            Err(Failed::misuse(format!("the token is not one of the issuer `{name}`")))
+            Err(Error::misuse(format!("the token is not one of the issuer `{name}`")))
         }
         _ => Ok(named),
     }
 }
 
 /// Stores a revocation, and prints what is stored then.
-async fn revoke(context: &Context, revocation: &Revocation) -> Result<(), Failed> {
+async fn revoke(context: &Context, revocation: &Revocation) -> Result<(), Error> {
     let stored = context.revocations().put(revocation).await?;
     let target = stored.target();
     let text = format!("revoked {target} until {}", moment(stored.expires()));
@@ -174,17 +174,13 @@ fn sign_in() -> Duration {
 }
 
 /// The claims of a token on standard input; nothing is verified.
-fn token() -> Result<Map<String, Value>, Failed> {
-    let refused = |refusal| Failed::misuse(format!("standard input holds no token: {refusal}"));
+fn token() -> Result<Map<String, Value>, Error> {
+    let refused = |refusal| Error::misuse(format!("standard input holds no token: {refusal}"));
     Ok(decode(&secret("token")?).map_err(refused)?.claims)
 }
 
 /// Returns the token's claim that the revocation names.
-fn claim(
-    claims: &Map<String, Value>,
-    kind: RevocationKind,
-    client: &str,
-) -> Result<String, Failed> {
+fn claim(claims: &Map<String, Value>, kind: RevocationKind, client: &str) -> Result<String, Error> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let (name, found) = match kind {
         RevocationKind::Token => ("jti", text("jti")),
@@ -193,7 +189,7 @@ fn claim(
         RevocationKind::Client => (client, text(client).or_else(|| text("aud"))),
     };
     found.ok_or_else(|| {
-        Failed::refused(format!("the token has no `{name}`: revoke it by another of its claims"))
+        Error::refused(format!("the token has no `{name}`: revoke it by another of its claims"))
     })
 }
 
@@ -203,16 +199,16 @@ fn client_claim(issuer: Option<&Issuer>) -> &str {
 }
 
 /// The issuer of the token, or the only one of the configuration.
-fn find<'a>(config: &'a Config, claims: Option<&Map<String, Value>>) -> Result<&'a Issuer, Failed> {
+fn find<'a>(config: &'a Config, claims: Option<&Map<String, Value>>) -> Result<&'a Issuer, Error> {
     let several = "the configuration has several issuers: name one by `--issuer`";
     let Some(claims) = claims else {
-        let [only] = config.issuers.as_slice() else { return Err(Failed::misuse(several)) };
+        let [only] = config.issuers.as_slice() else { return Err(Error::misuse(several)) };
         return Ok(only);
     };
     let iss = claims.get("iss").and_then(Value::as_str);
     let is_its = |issuer: &&Issuer| issuer.identities.iter().any(|it| Some(it.iss.as_str()) == iss);
     config.issuers.iter().find(is_its).ok_or_else(|| {
-        Failed::refused(
+        Error::refused(
             "the token's issuer is not configured: no authorizer with this configuration takes it",
         )
     })

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use table::Revocation;
 
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::Listing;
 use crate::progress::Progress;
 use crate::time::{moment, seconds};
@@ -16,7 +16,7 @@ use crate::time::{moment, seconds};
 pub(crate) struct List;
 
 impl List {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let (revocations, now) = (context.revocations(), context.now());
         let headings = ["ID", "ISSUED BEFORE", "REVOKED", "UNTIL", "REASON"];
         let mut listing = Listing::new(context.output, "revocations", headings);

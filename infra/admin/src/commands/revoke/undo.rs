@@ -6,7 +6,7 @@ use table::Revocable;
 
 use crate::confirm::Dry;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Take a revocation back: what it revoked counts again, until its own end.
 #[derive(Args, Debug)]
@@ -19,11 +19,10 @@ pub(crate) struct Undo {
 }
 
 impl Undo {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let id = self.id;
-        let missing = || {
-            Failed::refused(format!("{id} is not revoked: `tollgate revoke list` shows what is"))
-        };
+        let missing =
+            || Error::refused(format!("{id} is not revoked: `tollgate revoke list` shows what is"));
         if self.dry.dry_run {
             context.revocations().get(&id).await?.ok_or_else(missing)?;
             return context.would(&format!("take the revocation of {id} back"));

@@ -7,7 +7,7 @@ use throttle::{PlanId, Subject};
 use crate::args::{plan_id, subject};
 use crate::confirm::Dry;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Put a subject under a plan; for those whose keys have none of their own.
 #[derive(Args, Debug)]
@@ -28,14 +28,14 @@ pub(crate) struct Assign {
 }
 
 impl Assign {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let Self { subject, plan, if_version, dry } = self;
         context.plan(&plan).await?;
         let assignments = context.assignments();
         let stored = assignments.get(subject.as_str()).await?;
         let version = stored.as_ref().map(|stored| stored.version);
         if if_version.is_some_and(|seen| seen != version.unwrap_or(0)) {
-            return Err(Failed::refused(format!(
+            return Err(Error::refused(format!(
                 "the assignment has version {}: somebody has changed it; look at it again",
                 version.unwrap_or(0)
             )));

@@ -7,7 +7,7 @@ use throttle::Subject;
 use crate::args::subject;
 use crate::confirm::Confirm;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Forget all that a subject used, owes and was granted: its history too.
 ///
@@ -24,14 +24,14 @@ pub(crate) struct Reset {
 }
 
 impl Reset {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let name = self.subject.as_str();
-        let missing = || Failed::refused(format!("`{name}` has used nothing"));
+        let missing = || Error::refused(format!("`{name}` has used nothing"));
         if self.confirm.dry_run() {
             context.buckets().get(&self.subject).await?.ok_or_else(missing)?;
             return context.would(&format!("forget all that `{name}` used"));
         }
-        self.confirm.confirm(&format!("forget all that `{name}` used"))?;
+        self.confirm.require(&format!("forget all that `{name}` used"))?;
         if !context.buckets().reset(&self.subject).await? {
             return Err(missing());
         }

@@ -6,7 +6,7 @@ use throttle::{Limit, Subject};
 
 use crate::args::{stored_plan_id, subject};
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::table;
 
 /// Show which plan a subject is under, and what is left of its quotas now.
@@ -19,12 +19,12 @@ pub(crate) struct Show {
 }
 
 impl Show {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let name = self.subject.as_str();
         let assignment = context.assignments().get(name).await?;
         let bucket = context.buckets().get(&self.subject).await?;
         if assignment.is_none() && bucket.is_none() {
-            return Err(Failed::refused(format!(
+            return Err(Error::refused(format!(
                 "nothing is known of `{name}`: it is assigned no plan and has used nothing; \
                  `tollgate usage export PLAN` lists who has"
             )));

@@ -7,7 +7,7 @@ use throttle::Subject;
 use crate::args::subject;
 use crate::confirm::Dry;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// End a subject's assignment. Its keys without their own plan are refused from then on.
 #[derive(Args, Debug)]
@@ -21,9 +21,9 @@ pub(crate) struct Unassign {
 }
 
 impl Unassign {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let name = self.subject.as_str();
-        let missing = || Failed::refused(format!("`{name}` is assigned no plan"));
+        let missing = || Error::refused(format!("`{name}` is assigned no plan"));
         if self.dry.dry_run {
             let stored = context.assignments().get(name).await?.ok_or_else(missing)?;
             return context.would(&format!("take `{name}` from under `{}`", stored.plan));

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
-pub(crate) async fn run(context: &Context) -> Result<(), Failed> {
+pub(crate) async fn run(context: &Context) -> Result<(), Error> {
     let name = &context.table;
     let created = table::create(&context.client, name).await?;
     let text = if created {

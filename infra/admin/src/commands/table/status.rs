@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
-pub(crate) async fn run(context: &Context) -> Result<(), Failed> {
+pub(crate) async fn run(context: &Context) -> Result<(), Error> {
     let name = &context.table;
     let status = table::check(&context.client, name).await?;
     let state = if status.active { "active" } else { "not active" };

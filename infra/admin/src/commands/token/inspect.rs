@@ -7,7 +7,7 @@ use throttle::{SystemClock, Timestamp};
 
 use crate::args::ConfigFile;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output;
 use crate::read::secret;
 use crate::time::moment;
@@ -31,11 +31,11 @@ struct Findings {
 }
 
 impl Inspect {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let config = self.config.read()?;
         let token = secret("token")?;
         let decoded = decode(&token)
-            .map_err(|refusal| Failed::refused(format!("refused, {refusal}: it can't be shown")))?;
+            .map_err(|refusal| Error::refused(format!("refused, {refusal}: it can't be shown")))?;
         let findings = verify(context, config, &token, &decoded).await?;
 
         let rows: Vec<_> = findings
@@ -68,11 +68,11 @@ impl Inspect {
         match findings.refusal {
             None => Ok(()),
             Some((code, detail)) if code.is_callers_fault() => {
-                Err(Failed::refused(format!("refused, {}: {detail}", code.as_str())))
+                Err(Error::refused(format!("refused, {}: {detail}", code.as_str())))
             }
             Some((code, detail)) => {
                 let code = code.as_str();
-                Err(Failed::unavailable(format!("can't be verified, {code}: {detail}")))
+                Err(Error::unavailable(format!("can't be verified, {code}: {detail}")))
             }
         }
     }
@@ -83,7 +83,7 @@ async fn verify(
     config: Config,
     token: &str,
     decoded: &Decoded,
-) -> Result<Findings, Failed> {
+) -> Result<Findings, Error> {
     let known = |iss: &str| {
         config.issuers.iter().any(|issuer| issuer.identities.iter().any(|it| it.iss == iss))
     };
@@ -91,7 +91,7 @@ async fn verify(
     let stranger = !iss.is_some_and(known);
     let clock = SystemClock::new();
     let verifier = Verifier::new(config.issuers, clock).map_err(|error| {
-        Failed::unavailable(format!("no client for key sets could be made: {error}"))
+        Error::unavailable(format!("no client for key sets could be made: {error}"))
     })?;
     let outcome = verifier.verify(token).await.outcome;
     let claims = match outcome {

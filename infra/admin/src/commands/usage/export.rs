@@ -12,7 +12,7 @@ use super::{Picture, Span, label, rows, save};
 use crate::args::plan_id;
 use crate::chart::{Row, html, svg};
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::{Output, write};
 use crate::progress::Progress;
 
@@ -50,7 +50,7 @@ struct Summary {
 }
 
 impl Export {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let plan = context.plan(&self.plan).await?;
         let (mut to, windows) = self.begin(context, &plan)?;
         let (buckets, mut damaged, mut from) = (context.buckets(), Vec::new(), None);
@@ -69,14 +69,14 @@ impl Export {
         match damaged.len() {
             0 => Ok(()),
             // They are not named: a subject may be a person.
-            count => Err(Failed::refused(format!(
+            count => Err(Error::refused(format!(
                 "damaged buckets were left out: {count}; `tollgate subject reset` each, or repair \
                  them in the table"
             ))),
         }
     }
 
-    fn begin(&self, context: &Context, plan: &PlanRecord) -> Result<(To, Vec<Window>), Failed> {
+    fn begin(&self, context: &Context, plan: &PlanRecord) -> Result<(To, Vec<Window>), Error> {
         let (report, windows) = self.span.report(context, plan, [])?;
         let to = if self.picture.html.is_some() || self.picture.svg.is_some() {
             To::Picture(Summary::default())
@@ -99,7 +99,7 @@ impl Export {
         plan: &PlanRecord,
         mut items: Vec<BucketRecord>,
         to: &mut To,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), Error> {
         items.retain(|item| item.stamp.as_ref().is_some_and(|stamp| stamp.plan == plan.id));
         items.sort_by(|a, b| a.subject.cmp(&b.subject));
         let subjects = items.iter().map(|item| (item.subject.as_str(), &item.history));
@@ -137,7 +137,7 @@ impl Export {
         to: To,
         windows: &[Window],
         damaged: usize,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), Error> {
         let summary = match to {
             To::Csv => return Ok(()),
             To::Json { .. } => return write("}}\n"),
@@ -192,8 +192,8 @@ fn plain(name: &str) -> Cow<'_, str> {
 }
 
 /// One line of CSV (RFC 4180).
-fn line(cells: &[&str]) -> Result<String, Failed> {
-    let wrong = |what: String| Failed::unavailable(format!("can't write CSV: {what}"));
+fn line(cells: &[&str]) -> Result<String, Error> {
+    let wrong = |what: String| Error::unavailable(format!("can't write CSV: {what}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(cells).map_err(|error| wrong(error.to_string()))?;
     let bytes = writer.into_inner().map_err(|error| wrong(error.to_string()))?;

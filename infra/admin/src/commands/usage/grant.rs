@@ -11,7 +11,7 @@ use super::{By, label};
 use crate::args::subject;
 use crate::confirm::Dry;
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 
 /// Give a subject more requests than its quota, for the current day, week or month.
 ///
@@ -36,7 +36,7 @@ pub(crate) struct Grant {
 }
 
 impl Grant {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let Self { subject, extra, by, id, dry } = self;
         let (period, now, name) = (Period::from(by), context.now(), subject.as_str());
         let window = period.window(now);
@@ -47,13 +47,13 @@ impl Grant {
         let id = id.unwrap_or_else(|| Uuid::new_v4().to_string());
         let granted = context.buckets().grant(&subject, period, extra, &id, now).await;
         let history = granted.map_err(|error| {
-            let failed = Failed::from(error);
+            let error = Error::from(error);
             // It may have been made all the same.
-            match failed.code() {
+            match error.code() {
                 3 => {
-                    failed.after(format_args!("ask again with `--id {id}`, so that it counts once"))
+                    error.after(format_args!("ask again with `--id {id}`, so that it counts once"))
                 }
-                _ => failed,
+                _ => error,
             }
         })?;
         let total = history.granted(&window);

@@ -8,7 +8,7 @@ use super::{Picture, Span, rows, save};
 use crate::args::{plan_id, stored_plan_id, subject};
 use crate::chart::{Row, bar, html, longest, svg};
 use crate::context::Context;
-use crate::exit::Failed;
+use crate::error::Error;
 use crate::output::{Output, escaped, table_styled, write_styled};
 
 /// Show what a subject used, with a bar for each period.
@@ -30,7 +30,7 @@ pub(crate) struct Show {
 }
 
 impl Show {
-    pub(crate) async fn run(self, context: &Context) -> Result<(), Failed> {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let Self { subject, span, plan, picture } = self;
         let name = subject.as_str();
         let bucket = context.buckets().get(&subject).await?;
@@ -40,7 +40,7 @@ impl Show {
             None => match context.assignments().get(name).await? {
                 Some(assignment) => stored_plan_id(&assignment.plan)?,
                 None => {
-                    return Err(Failed::refused(format!(
+                    return Err(Error::refused(format!(
                         "`{name}` has used nothing, and is assigned no plan: name one by --plan, \
                          or correct the subject"
                     )));

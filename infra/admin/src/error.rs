@@ -2,17 +2,17 @@
 
 use std::fmt::Display;
 
-use table::{Error, Failure, SchemaError, WriteError};
+use table::{Failure, SchemaError, WriteError};
 use throttle::{GrantError, PlanError};
 
-/// A command that wasn't done: its exit code, and a line for people for each thing that is wrong.
+/// Error of a command: its exit code, and its messages for people.
 #[derive(Debug)]
-pub(crate) struct Failed {
+pub(crate) struct Error {
     code: u8,
     lines: Vec<String>,
 }
 
-impl Failed {
+impl Error {
     /// The request is refused, or its object does not exist.
     pub(crate) fn refused(line: impl Into<String>) -> Self {
         Self { code: 1, lines: vec![line.into()] }
@@ -83,16 +83,16 @@ impl Failed {
     }
 }
 
-/// A write or look-up that failed: of one row, or of the whole table.
+/// Error of a write or look-up: of one row, or of the whole table.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum RowError {
     /// One item is wrong, or was changed meanwhile: the next may be written all the same.
     Row(String),
     /// The table is unavailable, or refuses: no other row can be written either.
-    Table(Failed),
+    Table(Error),
 }
 
-impl From<WriteError> for Trouble {
+impl From<WriteError> for RowError {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Conflict { .. } | WriteError::Missing { .. } | WriteError::Damaged(_) => {
@@ -103,19 +103,19 @@ impl From<WriteError> for Trouble {
     }
 }
 
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
+impl From<table::Error> for RowError {
+    fn from(error: table::Error) -> Self {
         WriteError::from(error).into()
     }
 }
 
-impl From<PlanError> for Failed {
+impl From<PlanError> for Error {
     fn from(error: PlanError) -> Self {
         Self::refused(error.to_string())
     }
 }
 
-impl From<SchemaError> for Failed {
+impl From<SchemaError> for Error {
     fn from(error: SchemaError) -> Self {
         match error {
             SchemaError::Failure(failure) => failure.into(),
@@ -125,16 +125,16 @@ impl From<SchemaError> for Failed {
     }
 }
 
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
+impl From<table::Error> for Error {
+    fn from(error: table::Error) -> Self {
         match error {
-            Error::Failure(failure) => failure.into(),
+            table::Error::Failure(failure) => failure.into(),
             _ => Self::refused(error.to_string()),
         }
     }
 }
 
-impl From<WriteError> for Failed {
+impl From<WriteError> for Error {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Failure(failure) => failure.into(),
@@ -143,7 +143,7 @@ impl From<WriteError> for Failed {
     }
 }
 
-impl From<GrantError> for Failed {
+impl From<GrantError> for Error {
     fn from(error: GrantError) -> Self {
         match error {
             GrantError::Table(error) => error.into(),
@@ -153,7 +153,7 @@ impl From<GrantError> for Failed {
     }
 }
 
-impl From<Failure> for Failed {
+impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let line = failure.to_string();
         match failure {
