@@ -8,6 +8,7 @@ mod confirm;
 mod context;
 mod error;
 mod output;
+mod pages;
 mod progress;
 mod read;
 mod time;

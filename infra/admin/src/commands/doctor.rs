@@ -9,6 +9,7 @@ use table::{Failure, SchemaError};
 use throttle::{Plan, Quota};
 
 use crate::args::ConfigFile;
+use crate::commands::plan::all;
 use crate::context::Context;
 use crate::error::Error;
 use crate::output;
@@ -186,21 +187,8 @@ async fn of_plans(context: &Context, config: &Config, findings: &mut Vec<Finding
         return;
     };
     let Some(default) = &limits.plan.default else { return };
-    let mut plans = Vec::new();
-    let mut from = None;
-    loop {
-        match context.plans().list(from.as_deref()).await {
-            Ok(page) => {
-                plans.extend(page.items);
-                match page.next {
-                    Some(next) => from = Some(next),
-                    None => break,
-                }
-            }
-            // Why is said of the table.
-            Err(_) => return,
-        }
-    }
+    // If the plans cannot be read, the finding on the table says why.
+    let Ok((plans, _)) = all(context).await else { return };
     let Some(record) = plans.iter().find(|record| record.id == *default) else {
         let text =
             format!("the default plan `{default}` is missing: `tollgate plan put {default} FILE`");

@@ -3,12 +3,11 @@
 mod assign;
 mod create;
 mod csv;
-mod disable;
-mod enable;
 mod import;
 mod list;
 mod rotate;
 mod show;
+mod switch;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -27,8 +26,16 @@ pub(crate) enum Key {
     Create(create::Create),
     List(list::List),
     Show(show::Show),
-    Disable(disable::Disable),
-    Enable(enable::Enable),
+    /// Disable a key: it is refused from then on.
+    ///
+    /// Authorizers notice within the time for which they cache keys, a minute unless configured.
+    #[command(after_help = DISABLE)]
+    Disable(switch::Switch),
+    /// Enable a key that was disabled.
+    ///
+    /// Authorizers notice within the time for which they cache keys, a minute unless configured.
+    #[command(after_help = ENABLE)]
+    Enable(switch::Switch),
     Rotate(rotate::Rotate),
     Assign(assign::Assign),
     Import(import::Import),
@@ -40,8 +47,8 @@ impl Key {
             Self::Create(it) => it.run(context).await,
             Self::List(it) => it.run(context).await,
             Self::Show(it) => it.run(context).await,
-            Self::Disable(it) => it.run(context).await,
-            Self::Enable(it) => it.run(context).await,
+            Self::Disable(it) => it.run(context, false).await,
+            Self::Enable(it) => it.run(context, true).await,
             Self::Rotate(it) => it.run(context).await,
             Self::Assign(it) => it.run(context).await,
             Self::Import(it) => it.run(context).await,
@@ -162,3 +169,12 @@ async fn reveal(
     };
     Err(Error::unavailable(format!("the key couldn't be shown, so {left}: {why}")))
 }
+
+const DISABLE: &str = "\
+Examples:
+  tollgate key disable 55ddd3ecfee1e15f04ac4a1c79b5e6ef9fb7d2f15d8c3f4d7cb7d9db3f7ce5b4
+  printenv API_KEY | tollgate key disable -";
+const ENABLE: &str = "\
+Examples:
+  tollgate key enable 55ddd3ecfee1e15f04ac4a1c79b5e6ef9fb7d2f15d8c3f4d7cb7d9db3f7ce5b4
+  printenv API_KEY | tollgate key enable -";

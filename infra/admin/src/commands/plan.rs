@@ -9,6 +9,8 @@ mod show;
 
 use clap::Subcommand;
 
+pub(crate) use list::all;
+
 use crate::context::Context;
 use crate::error::Error;
 

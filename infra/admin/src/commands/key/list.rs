@@ -9,7 +9,7 @@ use crate::args::{plan_id, subject};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::Listing;
-use crate::progress::Progress;
+use crate::pages::each_page;
 use crate::time::moment;
 
 /// List keys, page by page. Reads the whole table.
@@ -32,21 +32,18 @@ impl List {
         let (keys, now) = (context.keys(), context.now());
         let headings = ["ID", "STATE", "EXPIRES", "PLAN", "SUBJECT", "NAME"];
         let mut listing = Listing::new(context.output, "keys", headings);
-        let progress = Progress::new("keys", None);
-        let mut from = None;
-        loop {
-            let mut page = keys.list(from.as_deref()).await?;
-            progress.add(page.items.len());
-            page.items.retain(|record| self.wants(record, now));
-            page.items.sort_by_key(|record| record.digest);
-            let rows: Vec<_> =
-                page.items.iter().map(|record| (row(record, now), json(record, now))).collect();
-            listing.page(&rows, page.damaged)?;
-            match page.next {
-                Some(next) => from = Some(next),
-                None => break,
-            }
-        }
+        each_page(
+            "keys",
+            async |from| keys.list(from.as_deref()).await,
+            |mut page| {
+                page.items.retain(|record| self.wants(record, now));
+                page.items.sort_by_key(|record| record.digest);
+                let rows: Vec<_> =
+                    page.items.iter().map(|record| (row(record, now), json(record, now))).collect();
+                listing.page(&rows, page.damaged)
+            },
+        )
+        .await?;
         listing.end("keys")
     }
 

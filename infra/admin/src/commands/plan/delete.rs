@@ -10,7 +10,7 @@ use crate::args::plan_id;
 use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::error::Error;
-use crate::progress::Progress;
+use crate::pages::each_page;
 
 /// Delete a plan that no key and no subject is assigned to. Reads the whole table.
 ///
@@ -57,10 +57,8 @@ impl Delete {
 
 /// Refuses a plan that is assigned to someone.
 async fn check_unused(context: &Context, id: &PlanId) -> Result<(), Error> {
-    let progress = Progress::new("items", None);
-    let keys =
-        count(&context.keys(), &progress, |key| key.details.plan() == Some(id.as_str())).await?;
-    let subjects = count(&context.assignments(), &progress, |it| it.plan == id.as_str()).await?;
+    let keys = count(&context.keys(), |key| key.details.plan() == Some(id.as_str())).await?;
+    let subjects = count(&context.assignments(), |it| it.plan == id.as_str()).await?;
     if keys == 0 && subjects == 0 {
         return Ok(());
     }
@@ -70,21 +68,18 @@ async fn check_unused(context: &Context, id: &PlanId) -> Result<(), Error> {
     )))
 }
 
-async fn count<T: Item>(
-    items: &Items<T>,
-    progress: &Progress,
-    wanted: impl Fn(&T) -> bool,
-) -> Result<usize, Error> {
-    let (mut count, mut from) = (0_usize, None);
-    loop {
-        let page = items.list(from.as_deref()).await?;
-        progress.add(page.items.len());
-        count = count.saturating_add(page.items.iter().filter(|item| wanted(item)).count());
-        match page.next {
-            Some(next) => from = Some(next),
-            None => return Ok(count),
-        }
-    }
+async fn count<T: Item>(items: &Items<T>, wanted: impl Fn(&T) -> bool) -> Result<usize, Error> {
+    let mut count = 0_usize;
+    each_page(
+        "items",
+        async |from| items.list(from.as_deref()).await,
+        |page| {
+            count = count.saturating_add(page.items.iter().filter(|item| wanted(item)).count());
+            Ok(())
+        },
+    )
+    .await?;
+    Ok(count)
 }
 
 const EXAMPLES: &str = "\

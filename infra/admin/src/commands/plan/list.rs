@@ -7,7 +7,7 @@ use throttle::{Limit, PlanRecord};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::table;
-use crate::progress::Progress;
+use crate::pages::each_page;
 
 /// List all plans. Reads the whole table.
 #[derive(Args, Debug)]
@@ -24,20 +24,19 @@ impl List {
 }
 
 /// All plans, by name, and the names of those that can't be read.
-pub(super) async fn all(context: &Context) -> Result<(Vec<PlanRecord>, Vec<String>), Error> {
+pub(crate) async fn all(context: &Context) -> Result<(Vec<PlanRecord>, Vec<String>), Error> {
     let plans = context.plans();
-    let progress = Progress::new("plans", None);
-    let (mut found, mut damaged, mut from) = (Vec::new(), Vec::new(), None);
-    loop {
-        let page = plans.list(from.as_deref()).await?;
-        progress.add(page.items.len());
-        found.extend(page.items);
-        damaged.extend(page.damaged);
-        match page.next {
-            Some(next) => from = Some(next),
-            None => break,
-        }
-    }
+    let (mut found, mut damaged) = (Vec::new(), Vec::new());
+    each_page(
+        "plans",
+        async |from| plans.list(from.as_deref()).await,
+        |page| {
+            found.extend(page.items);
+            damaged.extend(page.damaged);
+            Ok(())
+        },
+    )
+    .await?;
     found.sort_by(|a, b| a.id.cmp(&b.id));
     Ok((found, damaged))
 }

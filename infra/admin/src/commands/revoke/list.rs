@@ -7,7 +7,7 @@ use table::Revocation;
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::Listing;
-use crate::progress::Progress;
+use crate::pages::each_page;
 use crate::time::{moment, seconds};
 
 /// List the revocations that still count, page by page. Reads the whole table.
@@ -20,20 +20,17 @@ impl List {
         let (revocations, now) = (context.revocations(), context.now());
         let headings = ["ID", "ISSUED BEFORE", "REVOKED", "UNTIL", "REASON"];
         let mut listing = Listing::new(context.output, "revocations", headings);
-        let progress = Progress::new("revocations", None);
-        let mut from = None;
-        loop {
-            let mut page = revocations.list(from.as_deref()).await?;
-            progress.add(page.items.len());
-            page.items.retain(|revocation| revocation.is_live(now));
-            page.items.sort_by_key(|revocation| (revocation.revoked_at(), revocation.target()));
-            let rows: Vec<_> = page.items.iter().map(|it| (row(it), json(it))).collect();
-            listing.page(&rows, page.damaged)?;
-            match page.next {
-                Some(next) => from = Some(next),
-                None => break,
-            }
-        }
+        each_page(
+            "revocations",
+            async |from| revocations.list(from.as_deref()).await,
+            |mut page| {
+                page.items.retain(|revocation| revocation.is_live(now));
+                page.items.sort_by_key(|revocation| (revocation.revoked_at(), revocation.target()));
+                let rows: Vec<_> = page.items.iter().map(|it| (row(it), json(it))).collect();
+                listing.page(&rows, page.damaged)
+            },
+        )
+        .await?;
         listing.end("revocations")
     }
 }

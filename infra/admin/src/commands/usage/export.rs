@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use serde_json::{Value, json};
-use table::Page;
 use throttle::{BucketRecord, PlanId, PlanRecord, Window};
 
 use super::{Picture, Span, label, rows, save};
@@ -14,7 +13,7 @@ use crate::chart::{Row, html, svg};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::{Output, write};
-use crate::progress::Progress;
+use crate::pages::each_page;
 
 /// Export what every subject used of a plan, as CSV. Reads the whole table, page by page.
 ///
@@ -53,18 +52,16 @@ impl Export {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let plan = context.plan(&self.plan).await?;
         let (mut to, windows) = self.begin(context, &plan)?;
-        let (buckets, mut damaged, mut from) = (context.buckets(), Vec::new(), None);
-        let progress = Progress::new("subjects", None);
-        loop {
-            let Page { items, damaged: bad, next, .. } = buckets.list(from.as_deref()).await?;
-            progress.add(items.len());
-            damaged.extend(bad);
-            self.page(context, &plan, items, &mut to)?;
-            match next {
-                Some(next) => from = Some(next),
-                None => break,
-            }
-        }
+        let (buckets, mut damaged) = (context.buckets(), Vec::new());
+        each_page(
+            "subjects",
+            async |from| buckets.list(from.as_deref()).await,
+            |page| {
+                damaged.extend(page.damaged);
+                self.page(context, &plan, page.items, &mut to)
+            },
+        )
+        .await?;
         self.end(context, &plan, to, &windows, damaged.len())?;
         match damaged.len() {
             0 => Ok(()),
