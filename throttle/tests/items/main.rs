@@ -7,17 +7,14 @@
     reason = "a test may fail loudly"
 )]
 
-mod assignments;
 mod buckets;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../../../infra/table/tests/items/counted.rs"]
 mod counted;
 mod earlier;
 mod key_lookup;
-mod keys;
-mod notices;
 mod properties;
-mod revocations;
 mod table;
 
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use table::{Claim, Error, Failure, NoticeId, Notices};
 
 use crate::common::{TABLE, serve_table};
-use crate::{after, edit, now, raw, text};
+use crate::{after, edit, now, raw, since_epoch, text};
 
 const KEEP: Duration = Duration::from_secs(1_000);
 
@@ -27,9 +27,9 @@ async fn a_notice_is_claimed_by_one_and_told_once() {
         assert_eq!(claim, Ok(Claim::Sent), "{later}");
     }
     let stored = notices.get(&id(80)).await.unwrap().unwrap();
-    assert_eq!((stored.claimed_until, stored.sent_at), (after(60).into(), Some(after(1).into())));
+    assert_eq!((stored.claimed_until, stored.sent_at), (after(60), Some(after(1))));
     let item = raw(&served, "NOTICE#d20261121#80#pool#maria").await.unwrap();
-    let expires = after(1_060).as_secs().to_string();
+    let expires = since_epoch(after(1_060)).as_secs().to_string();
     assert_eq!(item["expires_at"].as_n().unwrap(), &expires);
 }
 

@@ -5,7 +5,7 @@ use table::{Error, Key, KeyDetails, KeyRecord, Keys, WriteError};
 
 use crate::common::{Served, TABLE, serve_table};
 use crate::counted::Counted;
-use crate::{after, edit, now, number, raw, text};
+use crate::{after, edit, now, number, raw, since_epoch, text};
 
 fn keys(served: &Served) -> Keys {
     Keys::new(served.client.clone(), TABLE)
@@ -18,7 +18,7 @@ async fn create(keys: &Keys, details: KeyDetails) -> (Key, KeyRecord) {
 }
 
 fn expiring(secs: u64) -> KeyDetails {
-    KeyDetails { expires: Some(after(secs).into()), ..details() }
+    KeyDetails { expires: Some(after(secs)), ..details() }
 }
 
 fn named(name: &str) -> KeyDetails {
@@ -38,13 +38,13 @@ async fn a_key_is_told_once_and_never_stored() {
         ..expiring(60).with_plan("gold")
     };
     let (key, record) = create(&keys(&served), details).await;
-    assert_eq!((record.version, record.created), (1, now().into()));
+    assert_eq!((record.version, record.created), (1, now()));
     assert_eq!(keys(&served).find(&key).await.unwrap(), Some(record.clone()));
     assert_eq!(keys(&served).get(&record.digest).await.unwrap(), Some(record.clone()));
     let item = raw(&served, &format!("KEY#{}", record.digest)).await.unwrap();
     assert!(!format!("{item:?}").contains(key.expose()));
     // What expired stays to be seen for 31 days.
-    assert_eq!(item["expires_at"], number(after(60 + 31 * 86_400).as_secs()));
+    assert_eq!(item["expires_at"], number(since_epoch(after(60 + 31 * 86_400)).as_secs()));
     let other = Key::generate().unwrap();
     assert_eq!(keys(&served).find(&other).await.unwrap(), None);
 }
@@ -118,14 +118,14 @@ async fn a_rotated_key_is_valid_for_a_while() {
     let new = Key::generate().unwrap();
     let rotated = keys.rotate(&record.digest, &new, after(3_600), after(1)).await.unwrap();
     assert_ne!(old, new);
-    assert_eq!((&rotated.details, rotated.created), (&record.details, after(1).into()));
+    assert_eq!((&rotated.details, rotated.created), (&record.details, after(1)));
     assert_eq!(keys.find(&new).await.unwrap(), Some(rotated));
     let limited = keys.find(&old).await.unwrap().unwrap();
-    assert_eq!((limited.details.expires, limited.version), (Some(after(3_600).into()), 2));
+    assert_eq!((limited.details.expires, limited.version), (Some(after(3_600)), 2));
     // A second rotation doesn't prolong it.
     let newer = Key::generate().unwrap();
     keys.rotate(&record.digest, &newer, after(7_200), after(2)).await.unwrap();
-    assert_eq!(keys.find(&old).await.unwrap().unwrap().details.expires, Some(after(3_600).into()));
+    assert_eq!(keys.find(&old).await.unwrap().unwrap().details.expires, Some(after(3_600)));
     let missing = Key::generate().unwrap().digest();
     let rotated = keys.rotate(&missing, &newer, after(1), now()).await;
     assert_eq!(rotated, Err(WriteError::Missing { item: "key" }));
