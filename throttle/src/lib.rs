@@ -5,6 +5,8 @@ mod bucket;
 mod cache;
 mod clock;
 mod decision;
+#[cfg(feature = "dynamodb")]
+mod dynamo;
 mod failure;
 mod failure_policy;
 mod form_predictor;
@@ -18,6 +20,7 @@ mod lease;
 mod limit;
 mod local_fallback;
 mod lock;
+mod memory;
 mod period;
 mod plan;
 mod plan_cache;
@@ -35,6 +38,8 @@ mod usage;
 pub use cache::Cache;
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use decision::Decision;
+#[cfg(feature = "dynamodb")]
+pub use dynamo::{BucketRecord, Buckets, DynamoStore, GrantError, Plans};
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use failure_policy::{FailurePolicy, Share, ShareError};
 pub use id::{NameError, PlanId, Subject};
@@ -42,6 +47,7 @@ pub use id::{NameError, PlanId, Subject};
 pub use key_lookup::{ApiKey, KeyLookup};
 pub use lease::Leases;
 pub use limit::{Limit, Standing};
+pub use memory::MemoryStore;
 pub use period::{Counter, Period, Window};
 pub use plan::{
     ApiStage, ImportedPlans, OffsetMeans, Plan, PlanBuilder, PlanError, PlanRecord, Problem, Quota,
@@ -51,9 +57,6 @@ pub use rate::{Rate, RateError};
 pub use receipt::Receipt;
 pub use request::Request;
 pub use stats::Stats;
-#[cfg(feature = "dynamodb")]
-pub use store::dynamo::{BucketRecord, Buckets, DynamoStore, GrantError, Plans};
-pub use store::memory::MemoryStore;
 pub use store::{Consumed, Store};
 pub use throttle::{Refund, Throttle};
 pub use usage::{History, Usage, UsageError};

@@ -1,9 +1,5 @@
 //! Stores of buckets and plans.
 
-#[cfg(feature = "dynamodb")]
-pub(crate) mod dynamo;
-pub(crate) mod memory;
-
 use std::future::Future;
 use std::sync::Arc;
 

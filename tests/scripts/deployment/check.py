@@ -182,7 +182,7 @@ class Table(unittest.TestCase):
         self.assertTrue(table["DeletionProtectionEnabled"])
 
     def test_the_stream_hands_over_what_notices_read(self):
-        prefix = re.search(r'PREFIX: &\'static str = "(BUCKET#)"', source("throttle/src/store/dynamo"))[1]
+        prefix = re.search(r'PREFIX: &\'static str = "(BUCKET#)"', source("throttle/src/dynamo"))[1]
         filters = RESOURCES["NoticesSource"]["Properties"]["FilterCriteria"]["Filters"]
         pattern = json.loads(filters[0]["Pattern"])
         self.assertEqual(pattern["dynamodb"]["Keys"]["pk"]["S"], [{"prefix": prefix}])
