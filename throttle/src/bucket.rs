@@ -18,22 +18,15 @@
 //!   by attribute.
 
 mod charge;
-mod charged;
-mod convert;
-mod next;
-mod past;
+mod other_plan;
 mod state;
-mod write;
 
 pub use charge::{Charge, Form, Forms, Step};
-pub use state::{Meter, Stamp, State};
-pub use write::{Count, Move, To, When, Write};
+pub use state::{Count, Meter, Move, Stamp, State, To, When, Write};
 
 pub use crate::period::Counter;
 pub use crate::plan::Scope;
 
-pub(crate) use charge::{Refusal, Refusals};
-pub(crate) use charged::Charged;
-pub(crate) use next::{Next, Refused, SOON};
-pub(crate) use past::removable;
-pub(crate) use write::MAX_COUNT;
+pub(crate) use charge::{Next, Refusal, Refusals, Refused};
+pub(crate) use other_plan::SOON;
+pub(crate) use state::{MAX_COUNT, removable};

@@ -35,7 +35,9 @@ impl LocalFallback {
         let state = states.entry(subject);
         let decision = match charge.next(share, state, false) {
             Next::Take(charge) => {
-                charge.take(state);
+                let mut write = charge.write(charge.forms(state));
+                write.tidy(state);
+                write.apply(state);
                 Decision::allowed(&charge, state)
             }
             Next::Change { write, takes } => {

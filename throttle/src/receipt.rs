@@ -1,9 +1,26 @@
-//! The receipt of a charge, for a refund or a settlement.
+//! Receipts: refunds of unused tokens, and charges of tokens used beyond the first charge.
+//!
+//! The naive refund, `tat = tat − unused·T`, breaks the bound: part of the charge has been
+//! refilled meanwhile, and would exist twice. Think of a bucket's debt as a queue that is
+//! served at the rate. A charge stands in it up to its *mark*, the `tat` that it left. The part of
+//! it that is not served yet is at most mark − now. Only that part can be taken out again without
+//! more tokens than if the charge had never been made.
+//!
+//! An earlier refund moves everything behind it forward, so the marks of other charges are too
+//! late by as much. The item notes the number of tokens `returned` in all. A charge notes the
+//! number at its time, and moves its mark back by the tokens returned since. That may be too much
+//! (the refund may have stood behind), which is against the caller.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
-use crate::bucket::Charged;
+use crate::bucket::{Charge, Count, MAX_COUNT, Meter, Move, State, To, When, Write};
+use crate::clock::Timestamp;
 use crate::id::Subject;
+#[cfg(feature = "layer")]
+use crate::limit::{Standing, Standings};
+use crate::period::Counter;
+use crate::plan::MAX_REFILL;
 
 /// A receipt of a request's charge, to refund or settle once.
 ///
@@ -11,13 +28,230 @@ use crate::id::Subject;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Receipt {
     pub(crate) subject: Subject,
-    pub(crate) charged: Charged,
+    pub(crate) charge: Charge,
+    /// The state that the charge left: its marks, and the tokens returned before it.
+    pub(crate) left: State,
 }
 
 impl Receipt {
     /// The number of tokens that were charged.
     #[must_use]
     pub fn cost(&self) -> NonZeroU32 {
-        self.charged.cost
+        self.charge.cost
+    }
+
+    /// The write that gives tokens back to this state; `None` if nothing can be given back.
+    ///
+    /// Of each rate, at most min(unused·T, mark − now, tat − now). Of a counter, only while its
+    /// period lasts and where it shows as much. Nothing once the plan has changed,
+    /// even to another and back.
+    pub(crate) fn refund(&self, unused: u32, state: &State, now: Timestamp) -> Option<Write> {
+        let stamp = state.stamp.as_ref()?;
+        // Under another plan, from which it may have come back, the debt was paid at another rate.
+        if self.left.stamp.as_ref() != Some(stamp) || self.left.changed != state.changed {
+            return None;
+        }
+        let unused = unused.min(self.cost().get());
+        let moves: Vec<_> =
+            self.meters().filter_map(|it| self.back(it, unused, state, now)).collect();
+        let given = i64::from(unused);
+        let count = |counter: Counter| {
+            // The counter shows the use, less what was granted; both only grow.
+            let granted = state.granted(counter);
+            let at_least = given.saturating_sub_unsigned(granted);
+            let is_current = counter.period().window(now).counter == counter;
+            (is_current && given > 0 && state.used(counter) >= at_least).then_some(Count {
+                counter,
+                at_least,
+                at_most: MAX_COUNT,
+                add: -given,
+                granted,
+            })
+        };
+        let counts: Vec<_> = self.counters().filter_map(count).collect();
+        if moves.is_empty() && counts.is_empty() {
+            return None;
+        }
+        let returned = (!moves.is_empty()).then_some((state.returned, unused.into()));
+        let unchanged = Some(state.changed);
+        Some(Write { moves, counts, returned, unchanged, ..Write::new(stamp, now) })
+    }
+
+    /// The write that takes tokens beyond the charge, even if they do not fit.
+    ///
+    /// Every rate owes them, at most 366 days ahead, and every counter shows them, in the periods
+    /// that the request was counted in. The debt is in tokens, so any plan of the state will do. A
+    /// bucket or a rate that was removed meanwhile owes them from now on, under the plan of the
+    /// charge.
+    pub(crate) fn surcharge(&self, beyond: u32, state: &State, now: Timestamp) -> Option<Write> {
+        let stamp = state.stamp.as_ref().or(self.left.stamp.as_ref())?;
+        let owes = |meter: Meter| {
+            let found = state.tats.iter().find(|(found, _)| found.scope == meter.scope);
+            let (meter, tat) = match found {
+                Some((meter, tat)) => (*meter, *tat),
+                // It was removed because it was idle, or with the whole bucket.
+                None if state.stamp.is_none() || state.stamp == self.left.stamp => {
+                    (meter, Timestamp::EPOCH)
+                }
+                None => return None,
+            };
+            let advance = meter.time_for(beyond.into());
+            let latest = now.saturating_add(Duration::from_nanos(MAX_REFILL));
+            let owed = tat.max(now).saturating_add(advance);
+            let (when, to) = if tat <= now {
+                (When::AtMost(now), To::At(owed.min(latest)))
+            } else if owed > latest {
+                // Never earlier than it is, should it already be later than may be owed.
+                (When::Is(tat), To::At(latest.max(tat)))
+            } else {
+                (When::Within(now, latest.saturating_sub(advance)), To::Forward(advance))
+            };
+            Some(Move { meter, when, to })
+        };
+        let count = |counter| Count {
+            counter,
+            at_least: -MAX_COUNT,
+            at_most: MAX_COUNT.saturating_sub(beyond.into()),
+            add: beyond.into(),
+            granted: 0,
+        };
+        let moves = self.meters().filter_map(owes).collect();
+        let counts = self.counters().map(count).collect();
+        Some(Write { moves, counts, ..Write::new(stamp, now) })
+    }
+
+    /// The standings of its limits in this state, from the standings right after the charge.
+    ///
+    /// If the state is under another plan, the state after the charge and the time since count.
+    #[cfg(feature = "layer")]
+    pub(crate) fn standings(
+        &self,
+        before: &[Standing],
+        state: &State,
+        now: Timestamp,
+    ) -> Standings {
+        let state = if state.stamp == self.left.stamp { state } else { &self.left };
+        before.iter().map(|standing| self.standing(*standing, state, now)).collect()
+    }
+
+    #[cfg(feature = "layer")]
+    fn standing(&self, before: Standing, state: &State, now: Timestamp) -> Standing {
+        let limit = before.limit;
+        if let Some(meter) = self.meters().find(|meter| limit == meter.scope.into()) {
+            let resets = state.tat(meter).as_nanos().saturating_sub(now.as_nanos());
+            let remaining = before.max.saturating_sub(resets.div_ceil(meter.interval.get()));
+            return Standing { remaining, resets, ..before };
+        }
+        let Some(counter) = self.counters().find(|it| limit == it.period().into()) else {
+            return before;
+        };
+        let window = counter.period().window(now);
+        let states = [state, &self.left];
+        let used = states.iter().find_map(|state| state.counters.get(&window.counter));
+        let granted = states.iter().find_map(|state| state.granted.get(&window.counter));
+        let (used, granted) = (used.copied().unwrap_or_default(), granted.copied());
+        let quota = before.max.saturating_sub(self.left.granted(counter));
+        Standing {
+            max: quota.saturating_add(granted.unwrap_or_default()),
+            remaining: quota.saturating_add_signed(used.saturating_neg()),
+            resets: window.end.as_nanos().saturating_sub(now.as_nanos()),
+            ..before
+        }
+    }
+
+    /// The part of a charge that can be taken out of the queue again.
+    fn back(&self, meter: Meter, unused: u32, state: &State, now: Timestamp) -> Option<Move> {
+        let tat = *state.tats.get(&meter)?;
+        let since = meter.time_for(state.returned.saturating_sub(self.left.returned));
+        let unserved = self.left.tat(meter).saturating_sub(since).saturating_since(now);
+        let back = meter.time_for(unused.into()).min(unserved).min(tat.saturating_since(now));
+        // `tat` may have grown meanwhile, never less than it was unless tokens were returned.
+        let when = When::Within(now.saturating_add(back).saturating_sub(TICK), END);
+        (!back.is_zero()).then_some(Move { meter, when, to: To::Back(back) })
+    }
+
+    fn meters(&self) -> impl Iterator<Item = Meter> {
+        self.charge.steps.iter().map(|step| step.meter)
+    }
+
+    fn counters(&self) -> impl Iterator<Item = Counter> {
+        self.charge.counts.iter().map(|count| count.counter)
+    }
+}
+
+const TICK: Duration = Duration::from_nanos(1);
+const END: Timestamp = Timestamp::from_nanos(u64::MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::PlanId;
+    use crate::plan::Plan;
+    use crate::plan::PlanRecord;
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    /// A charge of five tokens, a second each, from a bucket that was full at `now`.
+    fn charged(now: Timestamp) -> (Receipt, State) {
+        let plan = Plan::from_json(r#"{"throttle": {"rateLimit": 1, "burstLimit": 9}}"#).unwrap();
+        let id = PlanId::new("plan").unwrap();
+        let record = PlanRecord { id, plan, version: 1, created: now };
+        let charge = Charge::new(&record, NonZeroU32::new(5).unwrap(), now);
+        let mut state = State::default();
+        charge.write(charge.forms(&state)).apply(&mut state);
+        let subject = Subject::new("subject").unwrap();
+        (Receipt { subject, charge, left: state.clone() }, state)
+    }
+
+    #[test]
+    fn no_more_is_given_back_than_is_owed_to_a_bucket_that_was_reset() {
+        let now = Timestamp::from_secs(1_000_000);
+        let (charged, mut state) = charged(now);
+        for tat in state.tats.values_mut() {
+            *tat = now.saturating_add(secs(2));
+        }
+        let write = charged.refund(4, &state, now).unwrap();
+        assert_eq!(write.moves[0].to, To::Back(secs(2)));
+        assert!(write.applies(&state));
+        write.apply(&mut state);
+        assert_eq!(state.tats.values().copied().collect::<Vec<_>>(), [now]);
+    }
+
+    #[test]
+    fn what_was_granted_is_part_of_what_was_used() {
+        let now = Timestamp::from_secs(1_000_000);
+        let (charged, mut state) = charged(now);
+        let later = now.saturating_add(secs(10));
+        let counter = charged.charge.counts[0].counter;
+        state.counters.insert(counter, 2);
+        assert_eq!(charged.refund(3, &state, later), None, "it shows less than was used");
+        state.granted.insert(counter, 1);
+        let write = charged.refund(3, &state, later).unwrap();
+        assert!(write.applies(&state));
+        // Granted away meanwhile, or reset: then it is looked at again.
+        for (used, granted) in [(1, 1), (2, 0), (0, 0)] {
+            state.counters.insert(counter, used);
+            state.granted.insert(counter, granted);
+            assert!(!write.applies(&state), "{used} {granted}");
+        }
+    }
+
+    #[test]
+    fn a_rate_that_was_removed_because_it_was_idle_owes_a_surcharge() {
+        let now = Timestamp::from_secs(1_000_000);
+        let (charged, mut state) = charged(now);
+        let later = now.saturating_add(secs(7_200));
+        let meter = charged.charge.steps[0].meter;
+        state.tats.clear();
+        let write = charged.surcharge(3, &state, later).unwrap();
+        assert!(write.applies(&state));
+        write.apply(&mut state);
+        assert_eq!(state.tat(meter), later.saturating_add(secs(3)));
+        // Another plan may have no such rate.
+        state.tats.clear();
+        state.stamp.as_mut().unwrap().version += 1;
+        assert!(charged.surcharge(3, &state, later).unwrap().moves.is_empty());
     }
 }

@@ -3,12 +3,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::write::MAX_COUNT;
+use super::state::MAX_COUNT;
 use super::{Count, Counter, Meter, Move, Scope, Stamp, State, To, When, Write};
 use crate::clock::Timestamp;
 use crate::limit::{Limit, Standing, Standings};
 use crate::period::{Period, Window};
-use crate::plan::{MAX_REFILL, MethodRate, PlanRecord, Quota, Throttling};
+use crate::plan::{MAX_REFILL, MethodRate, Plan, PlanRecord, Quota, Throttling};
 
 /// One of the two ways to move a `tat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,31 @@ pub(crate) struct Refusal {
 /// All limits that a request does not fit.
 pub(crate) type Refusals = Vec<Refusal>;
 
+/// The next step for a request.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Take this charge, which fits.
+    Take(Charge),
+    /// Change the bucket's plan by this write.
+    Change {
+        /// The write.
+        write: Write,
+        /// True if it takes the charge too. If not, the charge does not fit the state after it.
+        takes: bool,
+    },
+    /// Refuse.
+    Refuse(Refused),
+}
+
+/// A charge that does not fit.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) charge: Charge,
+    /// The state by which its limits stand.
+    pub(crate) state: State,
+    pub(crate) refusals: Refusals,
+}
+
 impl Charge {
     /// The charge of a request of this cost under a plan.
     ///
@@ -132,7 +157,7 @@ impl Charge {
     #[must_use]
     pub fn slack(mut self, tokens: u32) -> Self {
         for step in &mut self.steps {
-            let slack = step.nanos(tokens.into());
+            let slack = step.meter.time_for(tokens.into());
             step.idle = step.idle.saturating_add(slack).min(step.ceiling);
         }
         self
@@ -170,21 +195,9 @@ impl Charge {
         write
     }
 
-    /// Takes this charge from a state that it fits.
-    pub(crate) fn take(&self, state: &mut State) {
-        let mut write = self.write(self.forms(state));
-        self.tidy(&mut write, state);
-        write.apply(state);
-    }
-
     /// The stamp of the bucket before and after this charge.
     pub(crate) fn bucket_stamp(&self) -> &Stamp {
         self.host.as_ref().unwrap_or(&self.stamp)
-    }
-
-    /// The moment an hour ago: an earlier `tat` has no use any more.
-    pub(super) fn idle_since(&self) -> Timestamp {
-        self.now.saturating_sub(HOUR)
     }
 
     /// The limits that this state leaves no room in; empty if the request fits.
@@ -206,6 +219,50 @@ impl Charge {
             refusals.push(Refusal { limit: count.counter.period().into(), wait });
         }
         refusals
+    }
+
+    /// The charge as this state's plan takes it: as a guest if that is another plan.
+    pub(crate) fn under(&self, state: &State) -> Self {
+        let own = state.stamp.as_ref().is_none_or(|stamp| *stamp == self.stamp);
+        if own { self.clone() } else { self.guest(state).unwrap_or_else(|| self.clone()) }
+    }
+
+    /// The version of the plan in this state, if it is later than the charge's.
+    pub(crate) fn newer_version(&self, state: &State) -> Option<u64> {
+        let stamp = state.stamp.as_ref().filter(|stamp| stamp.supersedes(&self.stamp));
+        stamp.map(|stamp| stamp.version)
+    }
+
+    /// The next step for this request in a bucket in this state.
+    ///
+    /// `lost` says that a change was tried a moment ago, and that another write came first.
+    pub(crate) fn next(&self, plan: &Plan, state: &State, lost: bool) -> Next {
+        if state.stamp.as_ref().is_some_and(|stamp| *stamp != self.stamp) {
+            return self.foreign(plan, state, lost);
+        }
+        let refusals = self.refusals(state);
+        if refusals.is_empty() {
+            Next::Take(self.clone())
+        } else {
+            Next::Refuse(self.refused(state, refusals))
+        }
+    }
+
+    /// The refusal that this state already proves, although it may have grown since.
+    pub(crate) fn refused_by(&self, plan: &Plan, state: &State, lost: bool) -> Option<Refused> {
+        let refusals = self.refusals(state);
+        // A limit of 0 refuses in every state.
+        let is_closed = refusals.iter().any(|refusal| refusal.wait.is_none());
+        let is_foreign = state.stamp.as_ref().is_some_and(|stamp| *stamp != self.stamp);
+        if is_foreign && !is_closed && self.newer_version(state).is_none() {
+            let Next::Refuse(refused) = self.foreign(plan, state, lost) else { return None };
+            return Some(refused);
+        }
+        (!refusals.is_empty()).then(|| self.refused(state, refusals))
+    }
+
+    pub(super) fn refused(&self, state: &State, refusals: Refusals) -> Refused {
+        Refused { charge: self.clone(), state: state.clone(), refusals }
     }
 
     /// The standings of all limits in this state, the rates first.
@@ -246,12 +303,12 @@ impl Step {
         let slack = self.idle.saturating_since(now).as_nanos();
         let slack = slack / u128::from(self.meter.interval.get());
         self.meter = meter;
-        self.advance = self.nanos(cost.get().into());
-        let room = self.nanos(self.burst.saturating_sub(cost.get().into()));
+        self.advance = self.meter.time_for(cost.get().into());
+        let room = self.meter.time_for(self.burst.saturating_sub(cost.get().into()));
         // Only for a guest of a slow plan can this be the smaller one.
         let most = Duration::from_nanos(MAX_REFILL).saturating_sub(self.advance);
         self.ceiling = now.saturating_add(room.min(most));
-        let slack = self.nanos(u64::try_from(slack).unwrap_or(u64::MAX));
+        let slack = self.meter.time_for(u64::try_from(slack).unwrap_or(u64::MAX));
         self.idle = now.saturating_add(slack).min(self.ceiling);
         self
     }
@@ -262,11 +319,6 @@ impl Step {
         let (meter, None) = (*meters.next()?, meters.next()) else { return None };
         let step = Self { present: true, ..self.counted_by(meter, charge.cost, charge.now) };
         (step.advance <= Duration::from_nanos(MAX_REFILL)).then_some(step)
-    }
-
-    /// The time that this many tokens take. A burst does not overflow: it takes at most 366 days.
-    fn nanos(&self, tokens: u64) -> Duration {
-        Duration::from_nanos(self.meter.interval.get().saturating_mul(tokens))
     }
 
     fn write(&self, form: Form, now: Timestamp) -> Move {
@@ -343,5 +395,4 @@ impl Tally {
     }
 }
 
-const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);

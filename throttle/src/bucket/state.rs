@@ -1,10 +1,17 @@
-//! A subject's state, and the names of its parts.
+//! A subject's state, and the conditional writes that change it: all that a store must understand.
+//!
+//! A subject may come at any time, so a write alone cannot know the counters of old periods. Each
+//! answer shows the whole item. It names the counters that may go, oldest first: those older than
+//! the history, and more if the next writes could take the item over the kilobyte that one write
+//! unit pays for. The next write of the instance removes them. If the item is large already, a
+//! write for just that follows at once.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::num::NonZeroU64;
+use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::clock::{NANOS_A_SECOND, Timestamp};
 use crate::id::PlanId;
 use crate::period::Counter;
 use crate::plan::Scope;
@@ -90,12 +97,6 @@ impl Stamp {
         (stamp.to_string() == text).then_some(stamp)
     }
 
-    /// The length as text.
-    pub(super) fn text_len(&self) -> usize {
-        let digits = self.version.checked_ilog10().unwrap_or_default();
-        self.plan.as_str().len().saturating_add(2).saturating_add(digits as usize)
-    }
-
     /// Returns true if this is the same plan in a later version.
     #[must_use]
     pub fn supersedes(&self, other: &Self) -> bool {
@@ -124,6 +125,11 @@ impl Meter {
             Self { scope, interval: NonZeroU64::new(u64::from_str_radix(interval, 16).ok()?)? };
         (meter.to_string() == name).then_some(meter)
     }
+
+    /// The time that this many tokens take.
+    pub(crate) fn time_for(self, tokens: u64) -> Duration {
+        Duration::from_nanos(self.interval.get().saturating_mul(tokens))
+    }
 }
 
 impl Display for Meter {
@@ -135,3 +141,293 @@ impl Display for Meter {
         }
     }
 }
+
+/// Conditions on a subject's state, and the changes to make if all of them hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The stamp to find; where it is the one to leave, an item without a stamp will do too.
+    pub found: Option<Stamp>,
+    /// The stamp to leave.
+    pub stamp: Stamp,
+    /// Conditions and changes of rates, at most one entry per meter.
+    pub moves: Vec<Move>,
+    /// Conditions and changes of counters, at most one entry per counter.
+    pub counts: Vec<Count>,
+    /// Counters to remove, at any count, with the grants for their periods.
+    pub forgotten: Vec<Counter>,
+    /// The count of returned tokens so far, which is a condition, and the tokens to add to it.
+    pub returned: Option<(u64, u64)>,
+    /// The number of writes before this one, if it is for that very state.
+    pub writes: Option<u64>,
+    /// The moment of the last change of plan, if the plan must not have changed since.
+    pub unchanged: Option<Timestamp>,
+    /// The moment to note as that of a change of plan.
+    pub changed: Option<Timestamp>,
+    /// The moment of the write. A store reports old counters as of this moment.
+    pub now: Timestamp,
+}
+
+/// A condition on a `tat`, and its change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The rate.
+    pub meter: Meter,
+    /// The condition.
+    pub when: When,
+    /// The change.
+    pub to: To,
+}
+
+/// The condition on a `tat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// It isn't there.
+    Absent,
+    /// It isn't there, or is no later than this.
+    AtMost(Timestamp),
+    /// It is later than the first, and no later than the second.
+    Within(Timestamp, Timestamp),
+    /// It is exactly this.
+    Is(Timestamp),
+}
+
+/// The change of a `tat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// It stays.
+    Same,
+    /// It is this.
+    At(Timestamp),
+    /// It moves on by so much. It must be there.
+    Forward(Duration),
+    /// It moves back by so much. It must be there.
+    Back(Duration),
+    /// It is removed.
+    Gone,
+}
+
+/// A condition on a counter, and the amount to add to it.
+///
+/// A counter that isn't there shows 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// The counter.
+    pub counter: Counter,
+    /// The least that it may show before.
+    pub at_least: i64,
+    /// The most that it may show before.
+    pub at_most: i64,
+    /// The amount to add.
+    pub add: i64,
+    /// The least that must have been granted for its period.
+    pub granted: u64,
+}
+
+impl Write {
+    /// A write that finds and leaves this stamp, and changes nothing else yet.
+    pub(crate) fn new(stamp: &Stamp, now: Timestamp) -> Self {
+        Self {
+            found: Some(stamp.clone()),
+            stamp: stamp.clone(),
+            moves: Vec::new(),
+            counts: Vec::new(),
+            forgotten: Vec::new(),
+            returned: None,
+            writes: None,
+            unchanged: None,
+            changed: None,
+            now,
+        }
+    }
+
+    /// Returns true if it applies to this state: a store's condition.
+    #[must_use]
+    pub fn applies(&self, state: &State) -> bool {
+        self.finds(state.stamp.as_ref())
+            && self.moves.iter().all(|change| change.when.holds(state.tats.get(&change.meter)))
+            && self.counts.iter().all(|count| count.holds(state))
+            && self.returned.is_none_or(|(so_far, _)| state.returned == so_far)
+            && self.writes.is_none_or(|writes| state.writes == writes)
+            && self.unchanged.is_none_or(|changed| state.changed == changed)
+    }
+
+    /// Applies it to the state: a store's update.
+    pub fn apply(&self, state: &mut State) {
+        state.stamp = Some(self.stamp.clone());
+        for change in &self.moves {
+            let tat = state.tat(change.meter);
+            let tat = match change.to {
+                To::Same => continue,
+                To::At(tat) => tat,
+                To::Forward(by) => tat.saturating_add(by),
+                To::Back(by) => tat.saturating_sub(by),
+                To::Gone => {
+                    state.tats.remove(&change.meter);
+                    continue;
+                }
+            };
+            state.tats.insert(change.meter, tat);
+        }
+        for count in &self.counts {
+            let used = state.counters.entry(count.counter).or_default();
+            *used = used.saturating_add(count.add);
+        }
+        for counter in &self.forgotten {
+            state.counters.remove(counter);
+            state.granted.remove(counter);
+        }
+        if let Some((so_far, tokens)) = self.returned {
+            state.returned = so_far.saturating_add(tokens);
+        }
+        state.writes = state.writes.saturating_add(1);
+        state.changed = self.changed.unwrap_or(state.changed);
+    }
+
+    /// Returns true if the write gives nothing back, so that applying it twice admits no more.
+    pub(crate) fn only_takes(&self) -> bool {
+        let gives = self.moves.iter().any(|change| matches!(change.to, To::Back(_)));
+        !gives && self.returned.is_none() && self.counts.iter().all(|count| count.add >= 0)
+    }
+
+    /// The part of a state that an answer to this write reports.
+    ///
+    /// It leaves out the counters that the write does not count, and names those that may go.
+    #[must_use]
+    pub fn part(&self, state: &State) -> State {
+        let mut part = state.clone();
+        part.counters.retain(|counter, _| self.is_counted(*counter));
+        part.granted.retain(|counter, _| self.is_counted(*counter));
+        let others = state.counters.keys().filter(|counter| !self.is_counted(**counter));
+        part.past = removable(others.map(|counter| (*counter, 0)), state.size, self.now);
+        part
+    }
+
+    /// Adds the removal of old counters, and of rates without use for an hour.
+    ///
+    /// Otherwise an item would grow by every period and by every method that was ever called. Of
+    /// rates at most two go at a time, because each is a condition that may fail.
+    pub(crate) fn tidy(&mut self, state: &State) {
+        let crowded = state.size > FULL;
+        let old = self.now.saturating_sub(if crowded { MINUTE } else { IDLE });
+        let is_moved = |meter| self.moves.iter().any(|change| change.meter == meter);
+        let unused = state.tats.iter().filter(|(meter, tat)| **tat <= old && !is_moved(**meter));
+        let unused: Vec<_> = unused.take(if crowded { 8 } else { 2 }).collect();
+        let gone = |meter| Move { meter, when: When::AtMost(self.now), to: To::Gone };
+        self.moves.extend(unused.into_iter().map(|(meter, _)| gone(*meter)));
+        self.forget(state);
+    }
+
+    /// Adds the removal of old counters.
+    pub(super) fn forget(&mut self, state: &State) {
+        let text_len = |stamp: &Stamp| stamp.to_string().len();
+        let before = state.stamp.as_ref().map_or(0, text_len);
+        let grows = text_len(&self.stamp).saturating_sub(before);
+        let mut size = state.size.saturating_add(u32::try_from(grows).unwrap_or(u32::MAX));
+        // The answer's own counters were not old at that time.
+        for counter in state.past.iter().chain(state.counters.keys()) {
+            let is_old = counter.is_before(counter.period().oldest(self.now));
+            // An expression may name each attribute once.
+            let is_named = self.is_counted(*counter) || self.forgotten.contains(counter);
+            if !is_named && (is_old || size > FULL && state.past.contains(counter)) {
+                self.forgotten.push(*counter);
+                size = size.saturating_sub(LEAST);
+            }
+        }
+    }
+
+    /// The write that makes a large item small again, and changes no decision.
+    pub(crate) fn sweep(stamp: &Stamp, state: &State, now: Timestamp) -> Option<Self> {
+        if state.size <= FULL {
+            return None;
+        }
+        let mut write = Self::new(stamp, now);
+        write.tidy(state);
+        (!write.moves.is_empty() || !write.forgotten.is_empty()).then_some(write)
+    }
+
+    fn is_counted(&self, counter: Counter) -> bool {
+        self.counts.iter().any(|count| count.counter == counter)
+    }
+
+    /// The second from which deleting the item changes no decision.
+    ///
+    /// No rate is owed for longer than 366 days, whatever the plan or method, and no period that
+    /// counts lasts as long. With 400 days the twelve months of history last too, and it doesn't
+    /// matter if a clock is behind.
+    #[must_use]
+    pub fn expires_at(&self) -> u64 {
+        self.now.saturating_add(KEEP).as_nanos().div_ceil(NANOS_A_SECOND)
+    }
+
+    fn finds(&self, stamp: Option<&Stamp>) -> bool {
+        let found = self.found.as_ref();
+        found == stamp || stamp.is_none() && found == Some(&self.stamp)
+    }
+}
+
+impl When {
+    fn holds(self, tat: Option<&Timestamp>) -> bool {
+        match (self, tat) {
+            (Self::Absent | Self::AtMost(_), None) => true,
+            (Self::Within(..) | Self::Is(_), None) | (Self::Absent, Some(_)) => false,
+            (Self::AtMost(last), Some(tat)) => *tat <= last,
+            (Self::Within(before, last), Some(tat)) => before < *tat && *tat <= last,
+            (Self::Is(exactly), Some(tat)) => *tat == exactly,
+        }
+    }
+}
+
+impl Count {
+    fn holds(&self, state: &State) -> bool {
+        (self.at_least..=self.at_most).contains(&state.used(self.counter))
+            && self.granted <= state.granted(self.counter)
+    }
+}
+
+/// The counters that may go from an item of this size in bytes, by their own sizes.
+///
+/// Never those of the current period and of the one before, which decisions need.
+pub(crate) fn removable(
+    present: impl Iterator<Item = (Counter, u32)>,
+    size: u32,
+    now: Timestamp,
+) -> Vec<Counter> {
+    let (mut past, mut rest) = (Vec::new(), Vec::new());
+    for (counter, bytes) in present {
+        if counter.is_before(counter.period().oldest(now)) {
+            past.push((counter, bytes));
+        } else if size > ROOMY && counter.is_before(counter.period().previous(now)) {
+            rest.push((counter, bytes));
+        }
+    }
+    past.sort_by_key(|(counter, _)| counter.last_day());
+    rest.sort_by_key(|(counter, _)| counter.last_day());
+    let gone: u32 = past.iter().map(|(_, bytes)| bytes).fold(0, |sum, it| sum.saturating_add(*it));
+    let mut left = size.saturating_sub(gone);
+    let more = rest.into_iter().take_while(|(_, bytes)| {
+        let crowded = left > ROOMY;
+        left = left.saturating_sub(*bytes);
+        crowded
+    });
+    past.into_iter().chain(more).map(|(counter, _)| counter).take(MOST_AT_ONCE).collect()
+}
+
+const KEEP: Duration = Duration::from_secs(400 * 86_400);
+
+/// The most that a counter may be away from zero, either way: beyond it is damage.
+///
+/// Four times the largest quota; a counter that has been granted as much is below zero.
+pub(crate) const MAX_COUNT: i64 = 4_000_000_000_000_000;
+
+/// One write unit pays for 1,024 bytes. A charge adds at most a counter for each period, a rate's
+/// `tat` and a method's: 104 bytes.
+const FULL: u32 = 920;
+/// A change of plan adds a plan's name too, of up to 128 bytes.
+const ROOMY: u32 = FULL - 150;
+/// No counter takes less: a month's, with a number of one or two digits.
+const LEAST: u32 = 9;
+/// A grant belongs to a counter too, so this is up to 96 attributes in one expression.
+const MOST_AT_ONCE: usize = 32;
+const MINUTE: Duration = Duration::from_secs(60);
+/// A `tat` that is older has no use any more.
+pub(super) const IDLE: Duration = Duration::from_secs(3_600);

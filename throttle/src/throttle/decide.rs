@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Throttle;
-use crate::bucket::{Charge, Charged, Next, Refused, State, Write};
+use crate::bucket::{Charge, Next, Refused, State, Write};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::decision::Decision;
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
@@ -69,8 +69,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Ok(match outcome {
             Outcome::Taken { charge, state } => {
                 let mut decision = Decision::allowed(&charge, &state);
-                let charged = Charged::new(&charge, state);
-                decision.give(Receipt { subject: request.subject.clone(), charged });
+                decision.give(Receipt { subject: request.subject.clone(), charge, left: state });
                 decision
             }
             Outcome::Decided(decision) => decision,
@@ -148,7 +147,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                         None => charge.forms(&state),
                     };
                     let mut write = charge.write(forms);
-                    charge.tidy(&mut write, &state);
+                    write.tidy(&state);
                     (write, true, false)
                 }
                 Next::Change { write, takes } => (write, takes, true),
@@ -171,7 +170,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 add(&mut self.stats_mut().converted);
             }
             if applied && takes {
-                if let Some(sweep) = made.sweep(&state).filter(|_| calls.0 > 0) {
+                let sweep = Write::sweep(made.bucket_stamp(), &state, made.now);
+                if let Some(sweep) = sweep.filter(|_| calls.0 > 0) {
                     // The decision stands, whatever becomes of this.
                     let _ = self.write_within(calls, subject, &sweep).await;
                 }

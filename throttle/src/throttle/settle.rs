@@ -61,7 +61,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let rest = actual.saturating_sub(cost);
         let mut state = self.last_state(receipt);
         for _ in 0..MAX_CALLS {
-            let write = receipt.charged.surcharge(rest, &state, self.now());
+            let write = receipt.surcharge(rest, &state, self.now());
             let Some(kept) = self.amend(receipt, write).await? else { return Ok(()) };
             state = kept;
         }
@@ -71,13 +71,13 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// Returns the current standings of a receipt's limits, by the last known state.
     #[cfg(feature = "layer")]
     pub(crate) fn standings_now(&self, receipt: &Receipt, before: &[Standing]) -> Standings {
-        receipt.charged.standings(before, &self.last_state(receipt), self.now())
+        receipt.standings(before, &self.last_state(receipt), self.now())
     }
 
     async fn give_back(&self, receipt: &Receipt, unused: u32) -> Result<Refund, ThrottleError> {
         let mut state = self.last_state(receipt);
         for _ in 0..MAX_CALLS {
-            let Some(write) = receipt.charged.refund(unused, &state, self.now()) else {
+            let Some(write) = receipt.refund(unused, &state, self.now()) else {
                 return Ok(Refund::Nothing);
             };
             let Some(kept) = self.amend(receipt, Some(write)).await? else {
@@ -108,7 +108,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// The last known state of a receipt's bucket: at least the state that its charge left.
     fn last_state(&self, receipt: &Receipt) -> State {
         let last = self.predictor.last(&receipt.subject);
-        let state = if last.state().stamp.is_some() { last.state() } else { &receipt.charged.left };
+        let state = if last.state().stamp.is_some() { last.state() } else { &receipt.left };
         state.clone()
     }
 }

@@ -1,0 +1,239 @@
+//! Requests to a bucket that is under another plan, or under an older version of the plan.
+//!
+//! # Change of plan
+//! Debt is kept in tokens. A rate that made `tat` lie d nanoseconds ahead at T1 for a token is
+//! followed by one at T2 with `tat` ⌈d·T2/T1⌉ ahead, even if that is more than its burst: then
+//! nothing fits until enough has been paid back, at the new rate. A debt under a rate that the new
+//! plan lacks stays as it is until it is paid, for another plan that has the rate. Counters belong to
+//! periods, not to plans, and stay. So no change makes the debt smaller in tokens.
+//!
+//! The write is conditional on the exact state that it was made from, which the number of writes
+//! identifies, and on that state's plan. If several try, one succeeds, and no write under the older
+//! plan succeeds afterwards.
+//!
+//! Clocks differ, and a change by one that is ahead repays what has not been refilled yet. So the
+//! item notes the moment of the change. The next change is no earlier than that, and no `tat` is.
+//! Otherwise each change to and fro would give a subject what is refilled in the spread.
+//!
+//! # Guests
+//! A change needs the exact state, which concurrent requests keep changing. So it is tried once,
+//! and at most every ten seconds. Other requests are charged as *guests*: the bucket stays under its
+//! plan, the host, and the request moves the host's `tat`.
+//!
+//! A guest of cost c with a burst of b tokens, in a host whose tokens take T, fits if
+//! max(tat, now) + cT <= now + bT, and moves `tat` to max(tat, now) + cT. That is the step of the
+//! plan itself with the host's T. So guests and hosts never wait for each other, and no guest needs
+//! the exact state. The debt is one number of tokens for all plans and sinks at the host's rate. A
+//! request is admitted only if the debt is then within the request's own burst. So in any window of
+//! w seconds, admitted <= max burst + max rate·w.
+//!
+//! A guest moves a `tat` that exists, and adds none: two guests with different rates could
+//! otherwise add two for one limit. If the bucket has no `tat` for a rate of the request, only a
+//! change of plan helps.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use super::charge::{Refusal, Refusals};
+use super::state::{IDLE, MAX_COUNT};
+use super::{Charge, Meter, Move, Next, State, To, When, Write};
+use crate::limit::Limit;
+use crate::plan::{MAX_REFILL, Plan};
+
+/// A change of a bucket to another plan.
+#[derive(Debug)]
+struct Change {
+    /// The write, which takes the charge too if that fits.
+    ///
+    /// `None` if a debt would take longer to pay back than any plan allows. It is not cut, because
+    /// that would give tokens back to a subject that changes to and fro.
+    write: Option<Write>,
+    /// The state after the write, with no debt longer than a plan allows.
+    after: State,
+    /// The limits that the charge does not fit after the change; empty if it is taken.
+    refusals: Refusals,
+}
+
+impl Charge {
+    /// This charge, taken from a bucket under another plan; `None` if the bucket lacks a `tat`.
+    #[must_use]
+    pub fn guest(&self, state: &State) -> Option<Self> {
+        let steps = self.steps.iter().map(|step| step.guest(state, self)).collect::<Option<_>>()?;
+        Some(Self { host: state.stamp.clone(), steps, ..self.clone() })
+    }
+
+    /// The next step in a bucket that another plan, or an older version of this one, has left.
+    pub(super) fn foreign(&self, plan: &Plan, state: &State, lost: bool) -> Next {
+        let guest = self.guest(state).map(|guest| {
+            let refusals = guest.refusals(state);
+            (guest, refusals)
+        });
+        let Change { write, after, refusals: later } = self.change(plan, state);
+        let takes = later.is_empty();
+        match (guest, write) {
+            (None, None) => Next::Refuse(self.refused(&after, later)),
+            (None, Some(write)) if takes || !lost => Next::Change { write, takes },
+            (None, Some(_)) => Next::Refuse(self.refused(&after, soon(later))),
+            (Some((guest, refusals)), write) => {
+                let helps = write.is_some() && wait(&later) < wait(&refusals);
+                let is_outdated =
+                    state.stamp.as_ref().is_some_and(|stamp| self.stamp.supersedes(stamp));
+                let wanted = helps || is_outdated || takes && self.may_change(state);
+                match write.filter(|_| !lost && wanted) {
+                    Some(write) => Next::Change { write, takes },
+                    None if refusals.is_empty() => Next::Take(guest),
+                    // The wait is shorter once the change succeeds.
+                    None if helps => Next::Refuse(guest.refused(state, soon(refusals))),
+                    None => Next::Refuse(guest.refused(state, refusals)),
+                }
+            }
+        }
+    }
+
+    /// Returns true if the last change is long enough ago.
+    ///
+    /// Each change makes every request under way try again. A moment far ahead comes from a clock
+    /// that was wrong, and must not forbid all changes until then.
+    fn may_change(&self, state: &State) -> bool {
+        let since = self.now.saturating_since(state.changed);
+        let until = state.changed.saturating_since(self.now);
+        since.max(until) >= SETTLED
+    }
+    /// The change of a state to this charge's plan, together with the charge if it fits.
+    fn change(&self, plan: &Plan, state: &State) -> Change {
+        // Changes by clocks that differ, to and fro, must not repay the same stretch of time twice.
+        let now = self.now.max(state.changed.min(self.now.saturating_add(MOST_AHEAD)));
+        let rates: BTreeMap<_, _> = plan.intervals().collect();
+        let mut after = State { stamp: Some(self.stamp.clone()), ..state.clone() };
+        after.tats.clear();
+        let mut too_long = BTreeMap::new();
+        for (meter, tat) in &state.tats {
+            if *tat <= self.now.saturating_sub(IDLE) {
+                continue;
+            }
+            let Some(interval) = rates.get(&meter.scope).copied() else {
+                // Another plan has this rate. Its requests are guests while the `tat` is here.
+                after.tats.insert(*meter, *tat);
+                continue;
+            };
+            let debt = scaled(tat.saturating_since(now), meter.interval, interval, u128::div_ceil);
+            // There is one debt a scope, unless somebody has edited the item: then all count.
+            let meter_after = Meter { scope: meter.scope, interval };
+            let sum = after.tat(meter_after).saturating_since(now).saturating_add(debt);
+            if sum > LONGEST {
+                // It sinks at the rate that it has now, until it is no more than may be owed.
+                let step = self.steps.iter().find(|step| step.meter.scope == meter.scope);
+                let room = step.map_or(LONGEST, |step| step.ceiling.saturating_since(self.now));
+                let room = scaled(room, interval, meter.interval, |debt, from| debt / from);
+                let wait = tat.saturating_since(self.now.saturating_add(room));
+                too_long.insert(Limit::from(meter.scope), Some(wait));
+            }
+            // A charge by a clock that is behind takes from a full bucket, not from a fuller one.
+            after.tats.insert(meter_after, now.saturating_add(sum.min(LONGEST)));
+        }
+        let mut refusals = self.refusals(&after);
+        refusals.retain(|refusal| !too_long.contains_key(&refusal.limit));
+        let fits_time = too_long.is_empty();
+        refusals.extend(too_long.into_iter().map(|(limit, wait)| Refusal { limit, wait }));
+
+        let mut write = Write {
+            found: state.stamp.clone(),
+            writes: Some(state.writes),
+            changed: Some(now),
+            ..self.write(self.forms(&after))
+        };
+        if refusals.is_empty() {
+            write.apply(&mut after);
+        } else {
+            // Named, so that the answer has them, and not changed.
+            for count in &mut write.counts {
+                (count.at_most, count.add) = (MAX_COUNT, 0);
+            }
+        }
+        write.moves = differences(state, &after);
+        write.forget(state);
+        Change { write: fits_time.then_some(write), after, refusals }
+    }
+}
+
+/// The time until none of these limits refuses. A limit of 0 refuses for ever.
+fn wait(refusals: &Refusals) -> Duration {
+    let waits = refusals.iter().map(|refusal| refusal.wait.unwrap_or(Duration::MAX));
+    waits.max().unwrap_or_default()
+}
+
+/// The same refusals, with a wait of at most a second.
+fn soon(refusals: Refusals) -> Refusals {
+    let soon = |it: Refusal| Refusal { wait: it.wait.map(|wait| wait.min(SOON)), ..it };
+    refusals.into_iter().map(soon).collect()
+}
+
+/// The moves from one state to another, each on condition of what is there before.
+fn differences(before: &State, after: &State) -> Vec<Move> {
+    let gone = before.tats.keys().filter(|meter| !after.tats.contains_key(meter)).copied();
+    after
+        .tats
+        .keys()
+        .copied()
+        .chain(gone)
+        .map(|meter| Move {
+            meter,
+            when: before.tats.get(&meter).map_or(When::Absent, |tat| When::Is(*tat)),
+            to: after.tats.get(&meter).map_or(To::Gone, |tat| To::At(*tat)),
+        })
+        .collect()
+}
+
+/// A debt at another interval, in as many tokens.
+fn scaled(
+    debt: Duration,
+    from: NonZeroU64,
+    to: NonZeroU64,
+    divided: impl FnOnce(u128, u128) -> u128,
+) -> Duration {
+    let debt = divided(debt.as_nanos().saturating_mul(to.get().into()), from.get().into());
+    Duration::from_nanos(u64::try_from(debt).unwrap_or(u64::MAX))
+}
+
+/// The time that a bucket stays under a plan before another takes it over.
+const SETTLED: Duration = Duration::from_secs(10);
+/// The longest wait of a request that was refused because others changed its item meanwhile.
+pub(crate) const SOON: Duration = Duration::from_secs(1);
+/// No clock is further ahead than this; a change noted as later is damage.
+const MOST_AHEAD: Duration = Duration::from_secs(86_400);
+const LONGEST: Duration = Duration::from_nanos(MAX_REFILL);
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::bucket::Stamp;
+    use crate::clock::Timestamp;
+    use crate::id::PlanId;
+    use crate::plan::PlanRecord;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// The moment of a change by this clock, after a change at the moment `before`.
+    fn changed(now: Timestamp, before: Timestamp) -> Option<Timestamp> {
+        let plan = Plan::from_json(r#"{"throttle": {"rateLimit": 1, "burstLimit": 9}}"#).unwrap();
+        let id = PlanId::new("plan").unwrap();
+        let stamp = Some(Stamp { plan: id.clone(), version: 1 });
+        let record = PlanRecord { id, plan: plan.clone(), version: 2, created: now };
+        let state = State { stamp, changed: before, ..State::default() };
+        let change = Charge::new(&record, NonZeroU32::MIN, now).change(&plan, &state);
+        change.write.and_then(|write| write.changed)
+    }
+
+    #[test]
+    fn no_change_is_before_the_last_unless_that_was_noted_for_far_ahead() {
+        let now = Timestamp::from_secs(1_000_000_000);
+        assert_eq!(changed(now, now.saturating_sub(HOUR)), Some(now));
+        let ahead = now.saturating_add(HOUR);
+        assert_eq!(changed(now, ahead), Some(ahead));
+        let a_year = now.saturating_add(HOUR * 24 * 365);
+        assert_eq!(changed(now, a_year), Some(now.saturating_add(MOST_AHEAD)));
+    }
+}
