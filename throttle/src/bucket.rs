@@ -29,4 +29,6 @@ pub use crate::plan::Scope;
 
 pub(crate) use charge::{Next, Refusal, Refusals, Refused};
 pub(crate) use other_plan::SOON;
+#[cfg(feature = "dynamodb")]
+pub(crate) use state::expiry;
 pub(crate) use state::{MAX_COUNT, removable};

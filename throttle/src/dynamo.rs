@@ -1,11 +1,9 @@
 //! A store in a DynamoDB table: one conditional UpdateItem a decision.
 
 mod buckets;
-mod expression;
 mod history;
 mod item;
 mod plans;
-mod size;
 
 use std::sync::Arc;
 
@@ -29,12 +27,13 @@ use crate::id::{NameError, PlanId, Subject, checked};
 use crate::lock::{Mutex, lock};
 use crate::plan::PlanRecord;
 use crate::store::{Answer, Consumed, ONE_UNIT, Store};
-use expression::Expression;
+use item::Expression;
 
 /// Buckets and plans in a DynamoDB table. Clones share the connections and the count.
 ///
 /// Every call has a time-out. A write whose answer is lost may have been applied, and is repeated
-/// in one case only: see [`Transport`](table::connect::Transport). The repetition counts as a call of its own.
+/// in one case only: see [`Transport`](table::connect::Transport). The repetition counts as a
+/// separate call.
 #[derive(Clone, Debug)]
 pub struct DynamoStore {
     client: Client,
@@ -73,13 +72,13 @@ impl DynamoStore {
         Self { client, table, region: None, plans, consumed: Arc::default() }
     }
 
-    /// Gives this Region budgets of its own, in a table that Regions share. Off unless set.
+    /// Gives this Region separate budgets in a table that Regions share. Default: off.
     ///
     /// A global table with eventual consistency keeps the last of two Regions' writes, so that
     /// a bucket they share loses the other's. With this each Region writes to its own:
     /// `BUCKET#region#subject`, which operators find as the subject `region#subject`. Plans, keys
     /// and assignments stay in common, so every Region has the plan's whole budget: divide the
-    /// plan's numbers by the Regions, or give each a plan of its own.
+    /// plan's numbers by the Regions, or give each a separate plan.
     ///
     /// # Errors
     /// The name is empty, longer than 64 bytes, or holds control characters.
@@ -146,7 +145,7 @@ impl DynamoStore {
                 let capacity = answer.consumed_capacity.as_ref();
                 let units = capacity.and_then(ConsumedCapacity::capacity_units);
                 *milliunits = units.and_then(thousandths).unwrap_or(ONE_UNIT);
-                // Without what it wrote there is no telling whether it did.
+                // Without attributes, the answer does not show that the write was applied.
                 let written = answer.attributes.ok_or(Failure::Outage)?;
                 Ok(Answer::Applied(item::state(&written, write).map_err(Damage::from)?))
             }
@@ -179,7 +178,7 @@ fn is_hot_key(error: &UpdateItemError) -> bool {
     !reasons.is_empty() && reasons.iter().all(is_key_range)
 }
 
-/// A decimal number in thousandths, rounded; none if it is no number of this size.
+/// A decimal number in thousandths, rounded; `None` if it is not a number of this size.
 fn thousandths(units: f64) -> Option<u64> {
     // By its text: nothing is calculated with floats here.
     format!("{units:.3}").replacen('.', "", 1).parse().ok()

@@ -28,7 +28,6 @@ mod rate;
 mod receipt;
 mod recent;
 mod request;
-mod stats;
 mod steady;
 mod store;
 pub mod testing;
@@ -56,9 +55,8 @@ pub use plan::{
 pub use rate::{Rate, RateError};
 pub use receipt::Receipt;
 pub use request::Request;
-pub use stats::Stats;
 pub use store::{Consumed, Store};
-pub use throttle::{Refund, Throttle};
+pub use throttle::{Refund, Stats, Throttle};
 pub use usage::{History, Usage, UsageError};
 
 /// Parts of decisions for this workspace's own tests and stores. Any release may change them.

@@ -16,13 +16,13 @@ use crate::store::{Answer, Consumed, ONE_UNIT, Steady, Store};
 
 /// Buckets and plans in memory, for tests and for a single process. Clones share them.
 ///
-/// **Time.** Its buckets follow the monotonic clock, so a wall clock that is set back locks nobody
-/// out. The first throttle's wall clock is the start. From then on a step back has no effect,
+/// **Time.** Its buckets follow the monotonic clock, so a wall clock that is set back locks no
+/// subject out. The first throttle's wall clock is the start. From then on a step back has no effect,
 /// neither on rates nor on the start of a quota's period. A step forward, or a time in which the
 /// process was frozen, counts in full. All throttles of a store have one time.
 ///
-/// **Memory.** A bucket is dropped a minute after it is full again (or was created), unless it counts a current
-/// period that some plan has a quota for. Use under plans without such a quota is dropped with it,
+/// **Memory.** A bucket is dropped a minute after it is full again (or was created), unless it
+/// counts a current period that some plan has a quota for. Use under plans without such a quota is dropped with it,
 /// and is not counted if a plan gets a quota later in the same period. Each write looks at a few
 /// buckets, so there is neither a thread nor a long pause; without writes, nothing is dropped.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +70,7 @@ impl MemoryStore {
         records.insert(id.clone(), PlanRecord { id, plan, version, created });
     }
 
-    /// Grants a subject requests beside its quota, for the period that `now` is in.
+    /// Grants a subject requests on top of its quota, for the period that `now` is in.
     ///
     /// Unused ones lapse when the period ends. Without a bucket, nothing is granted.
     pub fn grant(&self, subject: &Subject, period: Period, extra: u32, now: Timestamp) {

@@ -69,7 +69,7 @@ impl Counter {
         self.period == other.period && self.number < other.number
     }
 
-    /// The last day of its period; `None` if there is no such period.
+    /// The last day of its period; `None` if the number is not a valid date.
     pub(crate) fn last_day(self) -> Option<Date> {
         let part = |number: u32| i8::try_from(number % 100).ok();
         let (rest, last) = (self.number / 100, part(self.number)?);

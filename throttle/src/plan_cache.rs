@@ -12,7 +12,7 @@ use crate::lock::{Mutex, lock};
 use crate::plan::PlanRecord;
 use crate::recent::Recent;
 
-/// The result of a look-up: the plan, or `None` if there is no such plan.
+/// The result of a look-up: the plan, or `None` if it does not exist.
 type Found = Option<Arc<PlanRecord>>;
 
 /// The plans of a throttle, and the names without a plan.
@@ -182,7 +182,7 @@ mod tests {
         let get = async |now| told(plans.get(&id(), at(now), table.fetch()).await);
         assert_eq!(get(start).await, Ok(3));
         assert_eq!(get(start + KEEP).await, Ok(3), "recalled");
-        // An error isn't kept: the next one asks, and the day begins anew.
+        // An error is not kept: the next request asks again, and the day restarts.
         let again = start + KEEP;
         assert_eq!(get(again).await, Ok(4));
         assert_eq!(get(again + KEEP - MOMENT).await, Ok(4));
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(newer(1).await, Ok(1));
         assert_eq!(newer(2).await, unavailable());
         assert_eq!(plans.last(&id(), at(secs(1))).map(|it| it.version), Some(1));
-        // A plan that has been deleted is not there, whatever a bucket was under.
+        // A deleted plan is unknown, even if a bucket was under it.
         assert_eq!(newer(2).await, unknown());
         assert_eq!(newer(2).await, unavailable());
     }

@@ -9,7 +9,7 @@ use crate::lock::{Mutex, lock};
 
 /// The wall clock without its steps back, so that a clock set back adds no debt to buckets.
 ///
-/// It follows the monotonic clock, which nobody sets. That clock may stand still while a process is
+/// It follows the monotonic clock, which cannot be set. That clock may stand still while a process is
 /// frozen or a machine sleeps. So if the wall clock has advanced a second or more further, the wall
 /// clock counts. A wall clock that is set forward looks the same: buckets refill early, once.
 #[derive(Debug, Default)]

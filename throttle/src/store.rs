@@ -28,7 +28,7 @@ pub use crate::steady::Steady;
 /// - `plan` returns the last version put: after a version, it never returns an older one.
 /// - A store does not read the time: it uses the moment in the write.
 pub trait Store: Sealed + Send + Sync + 'static {
-    /// Looks up a plan; `None` if there is no such plan.
+    /// Looks up a plan; `None` if it does not exist.
     fn plan(
         &self,
         id: &PlanId,
@@ -43,7 +43,7 @@ pub trait Store: Sealed + Send + Sync + 'static {
 
     /// Returns a clock for buckets that no other process shares; `None` if they may be shared.
     ///
-    /// A throttle then follows that clock, and not the wall clock, which somebody may set.
+    /// A throttle then follows that clock, and not the wall clock, which may be set back.
     fn steady(&self) -> Option<Steady> {
         None
     }

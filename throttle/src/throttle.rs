@@ -9,13 +9,14 @@ use std::fmt::{self, Debug};
 
 use crate::breaker::Breaker;
 use crate::clock::Clock;
+use crate::decision::Decision;
+use crate::failure::ThrottleError;
 use crate::failure_policy::FailurePolicy;
 use crate::form_predictor::FormPredictor;
 use crate::lease::{HeldLeases, Leases};
 use crate::local_fallback::LocalFallback;
 use crate::lock::{Mutex, MutexGuard, lock};
 use crate::plan_cache::PlanCache;
-use crate::stats::Stats;
 use crate::store::{Steady, Store};
 
 pub use settle::Refund;
@@ -50,7 +51,7 @@ pub use settle::Refund;
 pub struct Throttle<S, C> {
     store: S,
     clock: C,
-    /// The clock of the store's buckets, if it has one of its own.
+    /// The clock of the store's buckets, if it has one.
     steady: Option<Steady>,
     slack: u32,
     default_failure: FailurePolicy,
@@ -92,8 +93,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// Sets the failure policy of plans without one of their own. Default: closed.
     ///
-    /// A plan is usable for a day after its last look-up. Without a plan there is no share to
-    /// decide by: `Local` then means `Closed`.
+    /// A plan is usable for a day after its last look-up. If the plan is
+    /// unknown, so is its share: `Local` then means `Closed`.
     #[must_use]
     pub fn default_failure(self, policy: FailurePolicy) -> Self {
         Self { default_failure: policy, ..self }
@@ -134,4 +135,51 @@ impl<S: Debug, C: Debug> Debug for Throttle<S, C> {
             .field("clock", &self.clock)
             .finish_non_exhaustive()
     }
+}
+
+/// Statistics of a throttle's decisions since it was created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Allowed requests.
+    pub allowed: u64,
+    /// Refused requests.
+    pub refused: u64,
+    /// Refused requests that needed no call, because of a remembered refusal.
+    pub remembered: u64,
+    /// Requests without a decision.
+    pub failed: u64,
+    /// Failed requests that found a damaged item.
+    pub damaged: u64,
+    /// Buckets changed to another plan, or another version.
+    pub converted: u64,
+    /// Plans looked up again because a bucket was under a later version.
+    pub refreshed: u64,
+    /// Refunds that gave something back.
+    pub refunded: u64,
+    /// Allowed requests that were served from a lease, without a call.
+    pub leased: u64,
+    /// Decisions made without the store, by the failure policy.
+    pub degraded: u64,
+}
+
+impl Stats {
+    /// Counts the outcome of one request.
+    fn count(&mut self, outcome: &Result<Decision, ThrottleError>) {
+        match outcome {
+            Ok(decision) if decision.is_allowed() => add(&mut self.allowed),
+            Ok(_) => add(&mut self.refused),
+            Err(error) => {
+                add(&mut self.failed);
+                if matches!(error, ThrottleError::Damaged(_)) {
+                    add(&mut self.damaged);
+                }
+            }
+        }
+    }
+}
+
+/// Adds one.
+fn add(count: &mut u64) {
+    *count = count.saturating_add(1);
 }

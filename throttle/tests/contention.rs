@@ -98,9 +98,9 @@ struct Crowd<'a> {
     bursts: u64,
     /// The time from one burst to the next.
     gap: Duration,
-    /// How many requests a burst has.
+    /// The number of requests in a burst.
     size: u64,
-    /// Whether the requests call a method that the plans may have a rate for.
+    /// True if the requests call a method that the plans may have a rate for.
     method: bool,
     /// A new version of the first plan, and when it comes.
     replan: Option<(Duration, &'static str)>,

@@ -68,7 +68,7 @@ impl Setting {
         admitted
     }
 
-    /// How much of the month's quota is used, as an instance without leases is told.
+    /// The use of the month's quota, as an instance without leases reports it.
     async fn used(&self, limit: u64) -> u64 {
         let decision = self.decide(&self.instance()).await;
         let month = decision.standings().iter().find(|it| it.limit() == Limit::Monthly).unwrap();

@@ -1,4 +1,4 @@
-//! What holds for every schedule of arrivals, by however many instances.
+//! Invariants for every schedule of arrivals, by any number of instances.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 

@@ -420,7 +420,7 @@ async fn a_bucket_is_one_small_item_that_expires() {
     assert_eq!(number("expires_at"), now.as_secs() + 400 * 86_400);
 }
 
-/// What DynamoDB counts of an item: names, texts, and numbers at a byte for two digits and one more.
+/// DynamoDB's size of an item: names, texts, and numbers at a byte for two digits and one more.
 fn size(item: &HashMap<String, AttributeValue>) -> usize {
     let value = |value: &AttributeValue| match value {
         AttributeValue::S(text) => text.len(),

@@ -151,7 +151,7 @@ impl Charge {
 
     /// Lets the idle form take a bucket that owes up to this many tokens for idle.
     ///
-    /// The charge then pays for them as if they were owed: whatever it finds, `tat` ends no earlier
+    /// The charge then pays for them as if they were owed: in any state, `tat` ends no earlier
     /// than without slack. So limits stay as strict, even if only some instances have slack, and
     /// each idle form loses up to this many tokens of the burst.
     #[must_use]

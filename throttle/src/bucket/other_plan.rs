@@ -12,7 +12,7 @@
 //! plan succeeds afterwards.
 //!
 //! Clocks differ, and a change by one that is ahead repays what has not been refilled yet. So the
-//! item notes the moment of the change. The next change is no earlier than that, and no `tat` is.
+//! item notes the moment of the change. Neither the next change nor any `tat` is earlier than that.
 //! Otherwise each change to and fro would give a subject what is refilled in the spread.
 //!
 //! # Guests
@@ -122,7 +122,7 @@ impl Charge {
             let meter_after = Meter { scope: meter.scope, interval };
             let sum = after.tat(meter_after).saturating_since(now).saturating_add(debt);
             if sum > LONGEST {
-                // It sinks at the rate that it has now, until it is no more than may be owed.
+                // It sinks at its present rate, until at most the allowed debt is left.
                 let step = self.steps.iter().find(|step| step.meter.scope == meter.scope);
                 let room = step.map_or(LONGEST, |step| step.ceiling.saturating_since(self.now));
                 let room = scaled(room, interval, meter.interval, |debt, from| debt / from);

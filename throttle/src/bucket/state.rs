@@ -28,7 +28,7 @@ pub struct State {
     pub tats: BTreeMap<Meter, Timestamp>,
     /// The use of each period; below zero if more was granted than used.
     pub counters: BTreeMap<Counter, i64>,
-    /// The requests granted for each period, beside the quota; already subtracted from the counter.
+    /// The requests granted for each period, on top of the quota; already subtracted from the counter.
     pub granted: BTreeMap<Counter, u64>,
     /// The tokens that refunds have given back in all. See [`Receipt`](crate::Receipt).
     pub returned: u64,
@@ -74,7 +74,7 @@ impl State {
         self.tats.get(&meter).copied().unwrap_or_default()
     }
 
-    /// The requests granted for a period, beside the quota.
+    /// The requests granted for a period, on top of the quota.
     #[must_use]
     pub fn granted(&self, counter: Counter) -> u64 {
         self.granted.get(&counter).copied().unwrap_or_default()
@@ -181,9 +181,9 @@ pub struct Move {
 /// The condition on a `tat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// It isn't there.
+    /// It is absent.
     Absent,
-    /// It isn't there, or is no later than this.
+    /// It is absent, or at most this.
     AtMost(Timestamp),
     /// It is later than the first, and no later than the second.
     Within(Timestamp, Timestamp),
@@ -208,7 +208,7 @@ pub enum To {
 
 /// A condition on a counter, and the amount to add to it.
 ///
-/// A counter that isn't there shows 0.
+/// A missing counter shows 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
     /// The counter.
@@ -350,13 +350,9 @@ impl Write {
     }
 
     /// The second from which deleting the item changes no decision.
-    ///
-    /// No rate is owed for longer than 366 days, whatever the plan or method, and no period that
-    /// counts lasts as long. With 400 days the twelve months of history last too, and it doesn't
-    /// matter if a clock is behind.
     #[must_use]
     pub fn expires_at(&self) -> u64 {
-        self.now.saturating_add(KEEP).as_nanos().div_ceil(NANOS_A_SECOND)
+        expiry(self.now)
     }
 
     fn finds(&self, stamp: Option<&Stamp>) -> bool {
@@ -410,6 +406,14 @@ pub(crate) fn removable(
         crowded
     });
     past.into_iter().chain(more).map(|(counter, _)| counter).take(MOST_AT_ONCE).collect()
+}
+
+/// The second from which deleting an item that was written at this moment changes no decision.
+///
+/// No rate of any plan or method is owed for longer than 366 days, and no period that counts lasts
+/// as long. 400 days also keep twelve months of history and allow for a clock that is behind.
+pub(crate) fn expiry(written: Timestamp) -> u64 {
+    written.saturating_add(KEEP).as_nanos().div_ceil(NANOS_A_SECOND)
 }
 
 const KEEP: Duration = Duration::from_secs(400 * 86_400);

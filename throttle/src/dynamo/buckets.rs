@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::num::NonZeroU64;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -14,7 +13,8 @@ use table::{
 
 use super::history::{BucketRecord, GRANTED, GRANTS, MAX_GRANTED, stale};
 use super::item::{is_short, short};
-use crate::clock::{NANOS_A_SECOND, Timestamp};
+use crate::bucket::expiry;
+use crate::clock::Timestamp;
 use crate::id::Subject;
 use crate::period::Period;
 use crate::usage::History;
@@ -69,7 +69,7 @@ impl Buckets {
         Ok(self.get(subject).await?.map(|bucket| bucket.history).unwrap_or_default())
     }
 
-    /// Grants a subject `extra` requests beside its quota, for the period of `now`.
+    /// Grants a subject `extra` requests on top of its quota, for the period of `now`.
     ///
     /// An unused rest lapses when the period ends. A grant for a period without a quota has no
     /// effect. Within its period a grant with the same `id` is made once, so repeat it with the same
@@ -170,10 +170,3 @@ fn history(item: &Attributes) -> Result<History, Error> {
     let bucket: Option<BucketRecord> = read_item(item)?;
     Ok(bucket.map(|bucket| bucket.history).unwrap_or_default())
 }
-
-/// The same expiry as a decision sets.
-fn expiry(now: Timestamp) -> u64 {
-    now.saturating_add(KEEP).as_nanos().div_ceil(NANOS_A_SECOND)
-}
-
-const KEEP: Duration = Duration::from_secs(400 * 86_400);

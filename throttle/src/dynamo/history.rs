@@ -9,7 +9,7 @@ use crate::usage::{History, Use};
 
 /// Usage of a subject, as its bucket holds it.
 ///
-/// Beside a counter such as `d20261121` there may be `gd20261121`, the sum of the period's grants,
+/// With a counter such as `d20261121` there may be `gd20261121`, the sum of the period's grants,
 /// and `id20261121`, the ids of these grants. A grant is subtracted from the counter, so that the
 /// condition of a decision stays one comparison: `counter + granted = admitted + unreturned +
 /// unknown`, and `counter <= limit`. A counter may be below zero, but not below minus its grants.

@@ -12,20 +12,12 @@ use super::demand::Demand;
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     demand: Demand,
-    lot: Option<Lot>,
+    /// The tokens that were charged and not used yet.
+    lot: Option<Grant>,
     /// A request is taking a lease; dropping this wakes all that wait for it.
     asking: Option<watch::Sender<()>>,
     /// After a failed attempt, nothing is leased until then.
     rests_until: Duration,
-}
-
-/// Tokens that were charged and not used yet.
-#[derive(Debug)]
-struct Lot {
-    left: u32,
-    until: Duration,
-    version: u64,
-    terms: Terms,
 }
 
 /// A request that was served from a lease.
@@ -50,10 +42,10 @@ pub(super) enum Turn {
     Alone,
 }
 
-/// The tokens of a new lease.
+/// The tokens of a lease.
 #[derive(Debug)]
 pub(crate) struct Grant {
-    /// The number of tokens charged.
+    /// The number of tokens that were charged and not used yet.
     pub(crate) tokens: u32,
     /// The end of their use.
     pub(crate) until: Duration,
@@ -67,9 +59,9 @@ impl Account {
     /// Serves a request from what is held, if that is enough.
     pub(super) fn serve(&mut self, cost: NonZeroU32, now: Duration) -> Option<Served> {
         let lot = self.lot.as_mut().filter(|lot| now < lot.until)?;
-        lot.left = lot.left.checked_sub(cost.get())?;
+        lot.tokens = lot.tokens.checked_sub(cost.get())?;
         self.demand.add(cost, now);
-        Some(Served { left: lot.left, terms: lot.terms.clone() })
+        Some(Served { left: lot.tokens, terms: lot.terms.clone() })
     }
 
     /// The next step of a request; `size` returns the tokens that a lease may take of the wanted
@@ -112,15 +104,13 @@ impl Account {
     /// Keeps the granted tokens, less the cost of the request that took them.
     pub(crate) fn keep(&mut self, cost: NonZeroU32, grant: Grant, now: Duration) {
         self.asking = None;
-        let version = grant.version;
-        let held = self.lot.take().filter(|lot| now < lot.until && lot.version == version);
-        // What is left of an older lot was not enough for this request: it is used up first.
-        let held = held.map_or(0, |lot| lot.left);
+        let held = self.lot.take();
+        let held = held.filter(|lot| now < lot.until && lot.version == grant.version);
+        // The rest of an older lease was not enough for this request: it is used up first.
+        let held = held.map_or(0, |lot| lot.tokens);
         let from_grant = cost.get().saturating_sub(held);
-        if let Some(left) = grant.tokens.checked_sub(from_grant).filter(|left| *left > 0) {
-            let (until, terms) = (grant.until, grant.terms);
-            self.lot = Some(Lot { left, until, version, terms });
-        }
+        let left = grant.tokens.checked_sub(from_grant).filter(|left| *left > 0);
+        self.lot = left.map(|tokens| Grant { tokens, ..grant });
     }
 
     /// Gives up; nothing is leased for a while.
@@ -136,7 +126,7 @@ impl Account {
 
     /// Returns true if the account can be dropped without an effect.
     pub(crate) fn is_spent(&self, now: Duration) -> bool {
-        let holds = self.lot.as_ref().is_some_and(|lot| lot.left > 0 && now < lot.until);
+        let holds = self.lot.as_ref().is_some_and(|lot| lot.tokens > 0 && now < lot.until);
         !holds && self.asking.is_none() && self.rests_until <= now && self.demand.is_over(now)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Throttle;
+use super::{Throttle, add};
 use crate::bucket::{Charge, Next, Refused, State, Write};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::decision::Decision;
@@ -12,7 +12,6 @@ use crate::limit::Limit;
 use crate::plan::{PlanRecord, Throttling};
 use crate::receipt::Receipt;
 use crate::request::Request;
-use crate::stats::add;
 use crate::store::{Answer, Store};
 
 /// The outcome of one request, before it is counted.
@@ -112,7 +111,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         calls: &mut Calls,
     ) -> Result<Result<Outcome, Outdated>, ThrottleError> {
         let (subject, plan) = (request.subject, &record.plan);
-        // Before the wall clock, so that a remembered state is never taken for younger than it is.
+        // Before the wall clock, so that a remembered state never looks younger than it is.
         let began = self.clock.monotonic();
         let charge = self.charge(request, record)?;
         let at = Moment::new(charge.now, began);
@@ -172,7 +171,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             if applied && takes {
                 let sweep = Write::sweep(made.bucket_stamp(), &state, made.now);
                 if let Some(sweep) = sweep.filter(|_| calls.0 > 0) {
-                    // The decision stands, whatever becomes of this.
+                    // The decision stands even if this fails.
                     let _ = self.write_within(calls, subject, &sweep).await;
                 }
                 return Ok(Ok(Outcome::Taken { charge: made, state }));

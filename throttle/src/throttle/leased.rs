@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Throttle;
 use super::decide::{Calls, Outcome};
+use super::{Throttle, add};
 use crate::clock::{Clock, Moment};
 use crate::decision::Decision;
 use crate::failure::ThrottleError;
@@ -12,7 +12,6 @@ use crate::lease::{Grant, HeldLeases, Served, Terms, Turn, Want};
 use crate::limit::Standings;
 use crate::plan::PlanRecord;
 use crate::request::Request;
-use crate::stats::add;
 use crate::store::Store;
 
 impl<S: Store, C: Clock> Throttle<S, C> {

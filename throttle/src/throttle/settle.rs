@@ -1,14 +1,13 @@
 //! Refunds and settlements: a request's charge is corrected to its real cost.
 
-use super::Throttle;
 use super::decide::MAX_CALLS;
+use super::{Throttle, add};
 use crate::bucket::{State, Write};
 use crate::clock::Clock;
 use crate::failure::{Failure, ThrottleError};
 #[cfg(feature = "layer")]
 use crate::limit::{Standing, Standings};
 use crate::receipt::Receipt;
-use crate::stats::add;
 use crate::store::{Answer, Store};
 
 /// The outcome of a refund.

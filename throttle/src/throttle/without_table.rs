@@ -1,14 +1,13 @@
 //! Decisions while the table is unavailable, by the plan's failure policy.
 
-use super::Throttle;
 use super::decide::charge;
+use super::{Throttle, add};
 use crate::clock::Clock;
 use crate::decision::Decision;
 use crate::failure::{Failure, ThrottleError};
 use crate::failure_policy::FailurePolicy;
 use crate::plan::PlanRecord;
 use crate::request::Request;
-use crate::stats::add;
 use crate::store::Store;
 
 impl<S: Store, C: Clock> Throttle<S, C> {

@@ -22,7 +22,7 @@ pub(crate) struct Load {
     pub slack: u32,
 }
 
-/// What came of it.
+/// The results of a load.
 pub(crate) struct Outcome {
     /// Calls to the store in thousandths a decision.
     pub calls: u64,

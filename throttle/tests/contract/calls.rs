@@ -1,4 +1,4 @@
-//! When the store is asked, and when it is not.
+//! The calls that decisions make to a store.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What every store must do, written once and run against each.
+//! The contract of every store, written once and run against each.
 //!
 //! In DynamoDB's words it runs against the embedded server, or against the one whose URL is in
 //! `DYNAMODB_ENDPOINT`: `tests/scripts/dynamodb-local cargo test -p tollgate-throttle --test contract`.

@@ -1,4 +1,4 @@
-//! What quotas admit.
+//! Admissions by quotas.
 
 use std::time::Duration;
 

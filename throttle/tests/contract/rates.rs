@@ -1,4 +1,4 @@
-//! What a rate and a burst admit.
+//! Admissions by a rate and a burst.
 
 use std::time::Duration;
 

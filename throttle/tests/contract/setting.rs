@@ -54,7 +54,7 @@ impl<S: Store + Clone> Setting<S> {
         self.throttle.decide(&request).await.unwrap()
     }
 
-    /// How many of so many tasks at once are let through by 25 instances.
+    /// The number of tasks that 25 instances let through, of so many at once.
     pub(crate) async fn storm(&self, tasks: usize) -> usize {
         let instances: Vec<_> = (0..25).map(|_| Arc::new(self.fresh())).collect();
         let running: Vec<_> = instances

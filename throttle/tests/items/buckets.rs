@@ -1,4 +1,4 @@
-//! What operators do with buckets: read their history, grant more, reset.
+//! Operators' work on buckets: read the history, grant more, reset.
 
 use std::num::{NonZeroU32, NonZeroU64};
 

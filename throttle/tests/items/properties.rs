@@ -1,4 +1,4 @@
-//! What holds of every kind of item, whatever is in it.
+//! Properties of every kind of item with any content.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -153,7 +153,7 @@ fn edits() -> impl Strategy<Value = Vec<(&'static str, Option<AttributeValue>)>>
     proptest::collection::vec(edit, 0..8)
 }
 
-/// What an item of the kind becomes by edits is refused, or read as what it says.
+/// An edited item is refused, or read as its content says.
 fn hostile<T: Item + PartialEq + std::fmt::Debug>(
     mut item: Attributes,
     name: &str,
@@ -177,7 +177,7 @@ fn hostile<T: Item + PartialEq + std::fmt::Debug>(
     Ok(())
 }
 
-/// What is written reads back, key and all.
+/// A written item reads back, key and all.
 fn round_trip<T: Item + PartialEq + Clone + std::fmt::Debug>(
     item: &T,
 ) -> Result<(), TestCaseError> {

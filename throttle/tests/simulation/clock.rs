@@ -20,7 +20,7 @@ pub(crate) struct Skew {
     /// Millionths by which it is too fast.
     drift: i64,
     started: u64,
-    /// What it said, and to which task.
+    /// The readings, each with the task that read it.
     said: Vec<(usize, u64)>,
 }
 
@@ -38,7 +38,7 @@ impl SkewedClock {
         self.skew.lock().unwrap().offset += by;
     }
 
-    /// What the clock shows, without being asked by the instance.
+    /// The time of the clock, without a reading by the instance.
     pub(crate) fn shows(&self) -> u64 {
         let (now, skew) = (self.world.now(), self.skew.lock().unwrap());
         let age = i128::from(now - skew.started);

@@ -93,7 +93,7 @@ fn i05_a_refusal_was_right_within_its_age() {
     hold("i05", Profile { skew: false, kills: false, ..STORMY });
 }
 
-/// When all is quiet again, whoever is told to wait is let in then, and a nanosecond earlier not.
+/// Once all is quiet, a client is admitted after exactly its wait, and not a nanosecond earlier.
 #[test]
 fn i06_waiting_exactly_as_told_succeeds() {
     hold_also("i06", Profile { epilogue: true, ..STORMY }, |run| {

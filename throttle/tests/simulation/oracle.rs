@@ -17,9 +17,9 @@ pub(crate) struct Violation {
     pub(crate) told: String,
 }
 
-/// How long a refusal may be remembered: a second.
+/// The longest time that a refusal may be remembered: a second.
 const REMEMBERED: u64 = 1_000_000_000;
-/// How long a plan may be used that can't be looked up again: a day, and it was a minute old.
+/// The longest use of a plan that cannot be looked up again: a day, and it was a minute old.
 const PLAN_KEPT: u64 = 86_460_000_000_000;
 
 /// Everything that a run shows to be wrong.
@@ -59,9 +59,9 @@ struct Step<'a> {
     record: &'a PlanRecord,
     /// The versions of the request's plan that it may have been made under.
     own: Vec<&'a PlanRecord>,
-    /// What the clock said to whoever made it.
+    /// The time on the clock of its writer.
     reading: u64,
-    /// Whether it took what a request costs.
+    /// True if it took the cost of a request.
     charges: bool,
 }
 
@@ -89,7 +89,7 @@ impl<'a> Step<'a> {
         Ask { record, method, now: self.reading, cost, guest }
     }
 
-    /// Whether the bucket stays under a plan that isn't the request's.
+    /// True if the bucket stays under a plan that is not the request's.
     fn is_guest(&self) -> bool {
         self.record.id != self.outcome.plan
     }

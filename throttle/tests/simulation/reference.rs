@@ -10,7 +10,7 @@ use tollgate_throttle::{Limit, Period, Plan, PlanRecord, Throttling, Timestamp};
 /// The stage whose methods a scenario's plans have rates for.
 pub(crate) const STAGE: (&str, &str) = ("api", "prod");
 
-/// What a subject has taken, and the answers to what it asks.
+/// The tokens that a subject has taken, and the answers to its requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reference {
     stamp: Option<String>,
@@ -19,14 +19,14 @@ pub(crate) struct Reference {
     changed: u64,
 }
 
-/// What is asked: under which plan, for which method, by which clock, at what cost.
+/// A request: its plan, its method, its clock and its cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ask<'a> {
     pub(crate) record: &'a PlanRecord,
     pub(crate) method: Option<&'a str>,
     pub(crate) now: u64,
     pub(crate) cost: u64,
-    /// Whether the bucket stays under the plan that it is under, and counts by its rates.
+    /// True if the bucket stays under its plan, and counts by that plan's rates.
     pub(crate) guest: bool,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Verdict {
 }
 
 impl Reference {
-    /// What is written in a store's state.
+    /// The parts of a store's state.
     pub(crate) fn of(state: &State) -> Self {
         Self {
             stamp: state.stamp.as_ref().map(ToString::to_string),
@@ -76,7 +76,7 @@ impl Reference {
         }
     }
 
-    /// Whether a request fits, once the plan is its own.
+    /// Returns true if a request fits, once the plan is its own.
     pub(crate) fn judge(&self, ask: Ask<'_>) -> Verdict {
         let mut moved = self.clone();
         if !ask.guest {
@@ -171,10 +171,10 @@ pub(crate) fn limit(record: &PlanRecord, period: Period, now: u64) -> Option<i64
     Some((quota.limit() - if first { quota.offset() } else { 0 }) as i64)
 }
 
-/// What was full for so long is full by any clock.
+/// A bucket that has been full for this long is full by any clock.
 const HOUR: u64 = 3_600_000_000_000;
 
-/// When the last period that a request at `now` may count in ends.
+/// The end of the last period that a request at `now` may count in.
 pub(crate) fn last_end(now: u64) -> u64 {
     let end = |period: Period| period.window(Timestamp::from_nanos(now)).end.as_nanos();
     end(Period::Week).max(end(Period::Month))

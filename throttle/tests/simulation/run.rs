@@ -42,9 +42,9 @@ pub(crate) struct Outcome {
     pub(crate) answered: u64,
     /// The last that the instance's clock said to it.
     pub(crate) reading: Option<u64>,
-    /// How many writes it asked for.
+    /// The number of writes that it asked for.
     pub(crate) calls: usize,
-    /// Whether the table throttled its item.
+    /// True if the table throttled its item.
     pub(crate) hot: bool,
     /// None where the instance was killed before it had one.
     pub(crate) result: Option<Result<Decision, ThrottleError>>,
@@ -59,7 +59,7 @@ pub(crate) enum Kind {
     },
 }
 
-/// What events act on.
+/// The objects that events act on.
 struct Stage {
     world: Arc<World>,
     table: Arc<Mutex<Table>>,
@@ -205,7 +205,7 @@ impl Stage {
         task
     }
 
-    /// What a client does about the answer.
+    /// A client's reaction to the answer.
     fn follow(
         self: &Arc<Self>,
         task: usize,
@@ -334,6 +334,6 @@ fn name(subject: usize) -> Subject {
     Subject::new(format!("subject {subject}")).unwrap()
 }
 
-/// How long a lease lives, where there are any.
+/// The life of a lease, if leases are on.
 pub(crate) const LEASE: Duration = Duration::from_millis(500);
 const DAY: Duration = Duration::from_secs(86_400);

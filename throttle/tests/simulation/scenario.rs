@@ -1,4 +1,4 @@
-//! What a seed stands for: plans, clocks, a network, and a day in the life of some instances.
+//! The scenario of a seed: plans, clocks, a network, and a day of some instances.
 
 use tollgate_throttle::{Period, Plan, Throttling, Timestamp};
 
@@ -7,7 +7,7 @@ use crate::random::Random;
 use crate::reference::STAGE;
 use crate::wire::Weather;
 
-/// What may befall the instances of a scenario.
+/// Events that may happen to the instances of a scenario.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Profile {
     /// Clocks differ, drift and jump.
@@ -32,11 +32,11 @@ pub(crate) struct Profile {
     pub(crate) only_quotas: bool,
     /// Nothing happens for days.
     pub(crate) days: bool,
-    /// When all is quiet again, it is looked whether waiting as told is enough.
+    /// Once all is quiet, checks that the stated wait is enough.
     pub(crate) epilogue: bool,
     /// The most instances there are.
     pub(crate) instances: u64,
-    /// How many plans each subject has at once; 1 if it has one and seldom changes to another.
+    /// The number of plans of each subject at once; 1 if it has one and seldom changes to another.
     pub(crate) plans: u64,
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct Scenario {
     /// The true time at which it begins.
     pub(crate) start: u64,
     pub(crate) weather: Weather,
-    /// How far each clock is ahead, and how many millionths it is too fast.
+    /// The lead of each clock, and the millionths by which it is too fast.
     pub(crate) clocks: Vec<(i64, i64)>,
     /// The plans at the start. Subjects are mostly under the first, or under all in a crowd.
     pub(crate) plans: Vec<Plan>,
@@ -93,7 +93,7 @@ pub(crate) struct Scenario {
     pub(crate) subjects: usize,
     pub(crate) epilogue: bool,
     pub(crate) leases: bool,
-    /// What happens, by nanoseconds after the start.
+    /// The events, by nanoseconds after the start.
     pub(crate) events: Vec<(u64, Event)>,
 }
 
@@ -122,13 +122,13 @@ pub(crate) struct Arrival {
     pub(crate) then: Then,
 }
 
-/// What follows a request.
+/// The steps after a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Then {
     Nothing,
-    /// Where it was refused, the client comes again when it was told to, so many times at most.
+    /// The most times that a refused client comes again, each after the stated wait.
     Patience(u32),
-    /// Where it was let through, an instance later tells what it cost in the end.
+    /// The real cost of an admitted request, which an instance reports later.
     Settle {
         after: u64,
         instance: usize,

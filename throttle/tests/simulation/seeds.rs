@@ -1,4 +1,4 @@
-//! Which seeds are run, and what becomes of one that fails.
+//! The seeds to run, and the report of one that fails.
 //!
 //! `SIMULATION_SEEDS` says how many a test runs (25 unless set), `SIMULATION_FIRST` which is the
 //! first. One that fails is printed and written to `regressions.txt`, which is run before.

@@ -7,7 +7,7 @@ use tollgate_throttle::internal::Answer;
 use tollgate_throttle::internal::{Move, State, To, When, Write};
 use tollgate_throttle::{PlanId, PlanRecord, Subject, Timestamp};
 
-/// How a write is done: rightly, or in one of the ways that look right.
+/// The way that a write is done: correctly, or in one of the ways that look correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Law {
     /// One conditional write.
@@ -39,7 +39,7 @@ pub(crate) enum Law {
 /// One write that changed an item.
 #[derive(Clone, Debug)]
 pub(crate) struct Commit {
-    /// Whose: the number of the decision, or of what followed it.
+    /// The number of the decision, or of its follow-up.
     pub(crate) task: usize,
     pub(crate) subject: Subject,
     /// The true time.
@@ -146,7 +146,7 @@ impl Table {
         before.into_iter().chain(within.map(|(_, state)| state.clone())).collect()
     }
 
-    /// What the law makes of a write.
+    /// The outcome of a write under the law.
     fn bent(&self, write: &Write, before: &State, at: u64) -> Write {
         let mut write = write.clone();
         let converts = write.found.as_ref().is_some_and(|found| *found != write.stamp);

@@ -11,10 +11,10 @@ use crate::random::Random;
 use crate::table::{Law, Table};
 use crate::world::{Slot, World};
 
-/// How long an instance waits for an answer: 100 ms.
+/// The time that an instance waits for an answer: 100 ms.
 pub(crate) const PATIENCE: u64 = 100_000_000;
 
-/// What can happen on the way, each so many times in a thousand.
+/// Faults on the way, each with its number in a thousand.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Weather {
     /// The longest way there, and the longest way back.
@@ -33,7 +33,7 @@ pub(crate) struct Weather {
     pub(crate) outage: u64,
 }
 
-/// How one call fares.
+/// The fate of one call.
 #[derive(Clone, Copy, Debug)]
 struct Way {
     there: u64,
@@ -75,12 +75,12 @@ impl Wire {
         Self { world, table, weather, chance, calls: Arc::default(), hot: Arc::default() }
     }
 
-    /// Whether a task was told that its item is in too much demand.
+    /// Returns true if a task was told that its item is in too much demand.
     pub(crate) fn was_hot(&self, task: usize) -> bool {
         self.hot.lock().unwrap().contains(&task)
     }
 
-    /// How many writes a task has asked for.
+    /// The number of writes that a task has asked for.
     pub(crate) fn calls_of(&self, task: usize) -> usize {
         self.calls.lock().unwrap().iter().filter(|call| **call == task).count()
     }

@@ -151,7 +151,7 @@ impl World {
     }
 }
 
-/// What a task waits for; the first answer stays.
+/// The answer that a task waits for; the first answer stays.
 pub(crate) struct Slot<T>(Mutex<(Option<T>, Option<Waker>)>);
 
 impl<T> Slot<T> {

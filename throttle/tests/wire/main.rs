@@ -376,7 +376,7 @@ async fn a_connection_that_was_reset_during_a_freeze_costs_no_decision() {
     }
 }
 
-/// What broke one of several idle connections broke all: the repetition uses none of them.
+/// The cause that breaks one idle connection breaks all: the repetition uses none of them.
 #[tokio::test]
 async fn several_connections_that_were_reset_during_a_freeze_cost_no_decision() {
     let bench = Bench::new(Http::Own).await;

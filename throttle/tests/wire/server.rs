@@ -55,7 +55,7 @@ impl Break {
         Self::Garbage,
     ];
 
-    /// Whether a client sees that the connection is broken, and has read no byte on it.
+    /// True if a client sees that the connection is broken, and has read no byte on it.
     pub(crate) fn is_before_answer(self) -> bool {
         matches!(self, Self::Close | Self::Reset | Self::HalfClose)
     }
@@ -152,7 +152,7 @@ impl Server {
         std::mem::take(&mut self.shared.requests.lock().unwrap())
     }
 
-    /// How many connections were made since this was called last.
+    /// The number of connections made since this was called last.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.swap(0, Ordering::SeqCst)
     }

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::operation::scan::{ScanInput, ScanOutput};
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
 use table::Client;
 
-/// What a client has done so far.
+/// The calls of a client so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counted(Arc<Mutex<Counts>>);
 
@@ -30,7 +30,7 @@ impl Counted {
         Client::from_conf(client.config().to_builder().interceptor(self.clone()).build())
     }
 
-    /// What was done since this was asked last.
+    /// The calls since this was read last.
     pub(crate) fn take(&self) -> Counts {
         std::mem::take(&mut *self.0.lock().unwrap())
     }

@@ -1,4 +1,4 @@
-//! What was revoked, and when it counts.
+//! Revocations, and the moments at which they apply.
 
 use std::time::SystemTime;
 
