@@ -200,7 +200,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-/// What can be seen of a decision.
+/// The visible parts of a decision.
 fn told(decision: &Decision) -> String {
     format!("{:?} {:?} {:?}", decision.refused_by(), decision.retry_after(), decision.standings())
 }
