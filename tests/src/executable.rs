@@ -24,8 +24,9 @@ pub fn local() -> &'static Path {
 /// The same as for [`local`].
 pub fn authorizer() -> &'static Path {
     static AUTHORIZER: OnceLock<PathBuf> = OnceLock::new();
-    AUTHORIZER
-        .get_or_init(|| build(&["--package", "authorizer", "--bin", "authorizer"], "authorizer"))
+    AUTHORIZER.get_or_init(|| {
+        build(&["--package", "tollgate-authorizer", "--bin", "authorizer"], "authorizer")
+    })
 }
 
 /// The authorizer with a store that panics: the example `panicking`.

@@ -49,7 +49,7 @@ fn main() {
     let json = std::env::args().any(|argument| argument == "--json");
     eprintln!("building the release executables");
     let hello = tests::release(&["--package", "tests", "--example", "hello"], "examples/hello");
-    let authorizer = tests::release(&["--package", "authorizer"], "authorizer");
+    let authorizer = tests::release(&["--package", "tollgate-authorizer"], "authorizer");
 
     let issuer = Issuer::start();
     let table = table::serve();
