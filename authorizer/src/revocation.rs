@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use table::{Revocable, Revocation, RevocationKind};
-use throttle::{Cache, Clock, StoreError, Timestamp};
+use throttle::internal::Cache;
+use throttle::{Clock, StoreError, Timestamp};
 
 use crate::claims::Claims;
 use crate::config::{RevocationConfig, RevocationFailure};

@@ -24,7 +24,7 @@ mod state;
 pub use charge::{Charge, Form, Forms, Step};
 pub use state::{Count, Meter, Move, Stamp, State, To, When, Write};
 
-pub use crate::period::Counter;
+pub(crate) use crate::period::Counter;
 pub use crate::plan::Scope;
 
 pub(crate) use charge::{Next, Refusal, Refusals, Refused};

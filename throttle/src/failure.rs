@@ -155,8 +155,7 @@ impl Failure {
     /// Returns true if the table as a whole gave no answer, which opens the circuit breaker.
     ///
     /// A table that refuses is there. One that throttles may do so for one subject alone.
-    #[must_use]
-    pub fn is_outage(&self) -> bool {
+    pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::TimedOut | Self::Unreachable | Self::Outage => true,
             Self::Throttled
@@ -191,5 +190,16 @@ impl Damage {
     #[must_use]
     pub fn attribute(&self) -> &str {
         &self.attribute
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hot_key_is_not_an_outage() {
+        assert!(!Failure::HotKey.is_outage());
+        assert!(Failure::Outage.is_outage() && Failure::TimedOut.is_outage());
     }
 }

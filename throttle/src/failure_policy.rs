@@ -44,8 +44,7 @@ pub struct ShareError;
 
 impl Share {
     /// The share `part`/`whole`; `None` if that is more than 1.
-    #[must_use]
-    pub fn new(part: NonZeroU32, whole: NonZeroU32) -> Option<Self> {
+    fn new(part: NonZeroU32, whole: NonZeroU32) -> Option<Self> {
         (part <= whole).then_some(Self { part, whole })
     }
 

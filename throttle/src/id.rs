@@ -9,14 +9,14 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlanId(Arc<str>);
 
-/// Whose requests are counted: a client id, a digest of a key, an address.
+/// The name of a bucket's owner: a client id, a digest of a key, an address.
 ///
 /// 1 to 512 bytes of printable text. Cheap to clone. It may identify a person, so Debug
-/// doesn't show it.
+/// does not show it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject(Arc<str>);
 
-/// Why a text can't name a plan or a subject. Never holds the text.
+/// An error in the name of a plan or a subject. Never holds the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
@@ -26,9 +26,9 @@ pub enum NameError {
     /// More bytes than fit.
     #[error("has {bytes} bytes, and at most {max} fit")]
     TooLong {
-        /// How long it is.
+        /// The length of the text.
         bytes: usize,
-        /// How long it may be.
+        /// The most bytes that fit.
         max: usize,
     },
     /// A control character: a line break, a NUL.

@@ -34,7 +34,6 @@ pub mod testing;
 mod throttle;
 mod usage;
 
-pub use cache::Cache;
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use decision::Decision;
 #[cfg(feature = "dynamodb")]
@@ -49,7 +48,7 @@ pub use limit::{Limit, Standing};
 pub use memory::MemoryStore;
 pub use period::{Counter, Period, Window};
 pub use plan::{
-    ApiStage, ImportedPlans, OffsetMeans, Plan, PlanBuilder, PlanError, PlanRecord, Problem, Quota,
+    ApiStage, ImportedPlans, OffsetMeans, Plan, PlanBuilder, PlanError, PlanRecord, Quota,
     Throttling,
 };
 pub use rate::{Rate, RateError};
@@ -59,13 +58,12 @@ pub use store::{Consumed, Store};
 pub use throttle::{Refund, Stats, Throttle};
 pub use usage::{History, Usage, UsageError};
 
-/// Parts of decisions for this workspace's own tests and stores. Any release may change them.
+/// Parts for this workspace's own crates and tests. Any release may change them.
 #[doc(hidden)]
 pub mod internal {
     pub use crate::bucket::{
-        Charge, Count, Counter, Form, Forms, Meter, Move, Scope, Stamp, State, Step, To, When,
-        Write,
+        Charge, Count, Form, Forms, Meter, Move, Scope, Stamp, State, Step, To, When, Write,
     };
-    pub use crate::plan::MethodRate;
+    pub use crate::cache::Cache;
     pub use crate::store::{Answer, Sealed, Steady};
 }

@@ -35,6 +35,7 @@ pub struct Counter {
 
 /// One particular period: its counter, its start and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Window {
     /// The counter of its use.
     pub counter: Counter,

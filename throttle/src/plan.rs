@@ -91,7 +91,7 @@ pub struct ApiStage {
 
 /// A plan's rate for one method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MethodRate {
+pub(crate) struct MethodRate {
     pub(crate) scope: Scope,
     pub(crate) throttle: Throttling,
 }
@@ -105,8 +105,7 @@ pub struct PlanError {
 
 /// The problem with a field of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Problem {
+pub(crate) enum Problem {
     /// Longer than any plan.
     #[error("is longer than {max} bytes")]
     TooLong {
@@ -393,10 +392,10 @@ impl PlanError {
         &self.field
     }
 
-    /// The problem with it.
+    /// Returns true for a quota's `offset` without an [`OffsetMeans`], which can mean two things.
     #[must_use]
-    pub fn problem(&self) -> &Problem {
-        &self.problem
+    pub fn is_ambiguous_offset(&self) -> bool {
+        self.problem == Problem::Offset
     }
 }
 

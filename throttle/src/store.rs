@@ -29,12 +29,14 @@ pub use crate::steady::Steady;
 /// - A store does not read the time: it uses the moment in the write.
 pub trait Store: Sealed + Send + Sync + 'static {
     /// Looks up a plan; `None` if it does not exist.
+    #[doc(hidden)]
     fn plan(
         &self,
         id: &PlanId,
     ) -> impl Future<Output = Result<Option<PlanRecord>, StoreError>> + Send;
 
     /// Changes a subject's state, if the conditions hold.
+    #[doc(hidden)]
     fn write(
         &self,
         subject: &Subject,
@@ -44,6 +46,7 @@ pub trait Store: Sealed + Send + Sync + 'static {
     /// Returns a clock for buckets that no other process shares; `None` if they may be shared.
     ///
     /// A throttle then follows that clock, and not the wall clock, which may be set back.
+    #[doc(hidden)]
     fn steady(&self) -> Option<Steady> {
         None
     }

@@ -11,10 +11,8 @@ use common::{TABLE, serve_table};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use tollgate_throttle::internal::Answer;
-use tollgate_throttle::internal::{
-    Count, Counter, Meter, Move, Scope, Stamp, State, To, When, Write,
-};
-use tollgate_throttle::{DynamoStore, MemoryStore, PlanId, Store, Subject, Timestamp};
+use tollgate_throttle::internal::{Count, Meter, Move, Scope, Stamp, State, To, When, Write};
+use tollgate_throttle::{Counter, DynamoStore, MemoryStore, PlanId, Store, Subject, Timestamp};
 
 fn stamp() -> impl Strategy<Value = Stamp> {
     let plan = prop_oneof![6 => Just("free"), 1 => Just("gold.er")];

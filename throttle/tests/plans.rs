@@ -8,7 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
-use tollgate_throttle::{OffsetMeans, Plan, Problem};
+use tollgate_throttle::{OffsetMeans, Plan};
 
 const SIX: &str = include_str!("../../tests/cases/throttle/g_get-usage-plans.json");
 const MARK: &[u8] = include_bytes!("../../tests/cases/throttle/k_bom.json");
@@ -18,9 +18,9 @@ fn what_aws_prints_is_read() {
     let imported = Plan::import(SIX, None).unwrap();
     let names: Vec<_> = imported.plans.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(names, ["glvrsr", "zero00", "unlim0", "uni000"]);
-    let errors: Vec<_> = imported.errors.iter().map(|it| (it.field(), it.problem())).collect();
-    let offset = |at| (at, &Problem::Offset);
-    assert_eq!(errors, [offset("items[0].quota.offset"), offset("items[4].quota.offset")]);
+    let errors: Vec<_> =
+        imported.errors.iter().map(|it| (it.field(), it.is_ambiguous_offset())).collect();
+    assert_eq!(errors, [("items[0].quota.offset", true), ("items[4].quota.offset", true)]);
 
     let all = Plan::import(SIX, Some(OffsetMeans::Ignore)).unwrap();
     assert_eq!((all.plans.len(), all.errors.len()), (6, 0));

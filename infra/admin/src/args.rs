@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use authorizer::{Config, Issuer};
 use clap::{Args, ValueEnum};
-use throttle::{OffsetMeans, PlanError, PlanId, Problem, Subject};
+use throttle::{OffsetMeans, PlanError, PlanId, Subject};
 
 use crate::error::Error;
 
@@ -47,11 +47,10 @@ impl Offset {
 
 /// A plan's error, with the option that fixes it.
 pub(crate) fn plan_error(error: &PlanError) -> String {
-    match error.problem() {
-        Problem::Offset => {
-            format!("{error}; add `--offset-means requests` or `--offset-means ignore`")
-        }
-        _ => error.to_string(),
+    if error.is_ambiguous_offset() {
+        format!("{error}; add `--offset-means requests` or `--offset-means ignore`")
+    } else {
+        error.to_string()
     }
 }
 

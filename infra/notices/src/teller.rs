@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use table::{Claim, Notices};
-use throttle::{Cache, Clock, PlanId, PlanRecord, Plans, StoreError};
+use throttle::internal::Cache;
+use throttle::{Clock, PlanId, PlanRecord, Plans, StoreError};
 
 use crate::due::{Due, due};
 use crate::record::{Bucket, bucket};

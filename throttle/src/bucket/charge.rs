@@ -42,9 +42,9 @@ pub struct Charge {
     /// The plan's own rate and the method's, without closed ones.
     pub steps: Vec<Step>,
     /// The rates that refuse every request.
-    pub closed: Vec<Limit>,
+    pub(crate) closed: Vec<Limit>,
     /// The count of each period. Days are always counted: they are the history of use.
-    pub counts: Vec<Tally>,
+    pub(crate) counts: Vec<Tally>,
 }
 
 /// The step of a `tat` that a request takes.
@@ -65,11 +65,11 @@ pub struct Step {
 
 /// The amount that a request adds to a period's counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// The counter of the current period.
-    pub counter: Counter,
+    pub(crate) counter: Counter,
     /// The most that the counter may show afterwards, if the plan has a quota for it.
-    pub quota: Option<u64>,
+    pub(crate) quota: Option<u64>,
     cost: u32,
     window: Window,
 }
@@ -134,7 +134,7 @@ impl Charge {
 
     /// Takes the tokens from this method's own rate too.
     #[must_use]
-    pub fn method(mut self, method: MethodRate) -> Self {
+    pub(crate) fn method(mut self, method: MethodRate) -> Self {
         self.rate(method.scope, method.throttle);
         self
     }
@@ -155,7 +155,7 @@ impl Charge {
     /// than without slack. So limits stay as strict, even if only some instances have slack, and
     /// each idle form loses up to this many tokens of the burst.
     #[must_use]
-    pub fn slack(mut self, tokens: u32) -> Self {
+    pub(crate) fn slack(mut self, tokens: u32) -> Self {
         for step in &mut self.steps {
             let slack = step.meter.time_for(tokens.into());
             step.idle = step.idle.saturating_add(slack).min(step.ceiling);
@@ -165,7 +165,7 @@ impl Charge {
 
     /// The forms that apply to this state if the request fits.
     #[must_use]
-    pub fn forms(&self, state: &State) -> Forms {
+    pub(crate) fn forms(&self, state: &State) -> Forms {
         self.forms_by(|step| if state.tat(step.meter) > self.now { Form::Busy } else { Form::Idle })
     }
 

@@ -284,6 +284,7 @@ impl Write {
     }
 
     /// Returns true if the write gives nothing back, so that applying it twice admits no more.
+    #[cfg(feature = "dynamodb")]
     pub(crate) fn only_takes(&self) -> bool {
         let gives = self.moves.iter().any(|change| matches!(change.to, To::Back(_)));
         !gives && self.returned.is_none() && self.counts.iter().all(|count| count.add >= 0)

@@ -33,7 +33,7 @@ impl Plan {
     /// offset beyond AWS's own ranges counts requests, unless it is ignored.
     ///
     /// # Errors
-    /// Those of `from_json`, and [`Problem::Offset`] without a meaning.
+    /// As of [`from_json`](Self::from_json), and an `offset` without a meaning.
     pub fn from_aws_json(
         json: impl AsRef<[u8]>,
         offset: Option<OffsetMeans>,
@@ -565,7 +565,7 @@ mod tests {
             )
         };
         let offset = |json: &str, means| {
-            let plan = Plan::from_aws_json(json, means).map_err(|error| error.problem().clone())?;
+            let plan = Plan::from_aws_json(json, means).map_err(|error| error.problem.clone())?;
             // The stored form reads back under every meaning.
             let stored = serde_json::to_string(&plan).unwrap();
             for means in [None, Some(OffsetMeans::Requests), Some(OffsetMeans::Ignore)] {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tollgate_throttle::internal::{Counter, Meter, Scope};
-use tollgate_throttle::{Failure, Limit, PlanRecord, Subject, ThrottleError, Timestamp};
+use tollgate_throttle::internal::{Meter, Scope};
+use tollgate_throttle::{Counter, Failure, Limit, PlanRecord, Subject, ThrottleError, Timestamp};
 
 use crate::reference::{Ask, Reference, STAGE, counters, limit, rates_of};
 use crate::run::{Kind, LEASE, Outcome, Run};

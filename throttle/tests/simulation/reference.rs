@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_throttle::internal::{Counter, Meter, Scope, State};
-use tollgate_throttle::{Limit, Period, Plan, PlanRecord, Throttling, Timestamp};
+use tollgate_throttle::internal::{Meter, Scope, State};
+use tollgate_throttle::{Counter, Limit, Period, Plan, PlanRecord, Throttling, Timestamp};
 
 /// The stage whose methods a scenario's plans have rates for.
 pub(crate) const STAGE: (&str, &str) = ("api", "prod");
