@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// In a plan's JSON: `"failure": "closed"`, `"open"`, or `{"local": "1/10"}`. It applies to
 /// failures that may pass by themselves. A table that does not exist, or that denies access, is
-/// an error under every policy: without one, nobody would notice that nothing is limited. So is
+/// an error under every policy: otherwise a wrong set-up would limit nothing unnoticed. So is
 /// a damaged item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailurePolicy {

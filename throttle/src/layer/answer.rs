@@ -28,7 +28,7 @@ pub enum Cause {
     TooCostly,
     /// It has no subject: 403.
     Unidentified(Unidentified),
-    /// There is no decision, and the failure policy is closed: 503.
+    /// The decision failed, and the failure policy is closed: 503.
     Failed(ThrottleError),
 }
 

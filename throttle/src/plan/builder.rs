@@ -147,7 +147,7 @@ impl PlanBuilder {
     ///
     /// # Errors
     /// A number is out of range, a burst has no rate or takes longer than 366 days to refill, a
-    /// period or a method is there twice, or a method has an invalid form.
+    /// period or a method is repeated, or a method has an invalid form.
     pub fn build(self) -> Result<Plan, PlanError> {
         let throttle = match (self.rate, self.burst) {
             (Some(rate), burst) => Some(Throttling::new("throttle", rate, burst.unwrap_or(1))?),
