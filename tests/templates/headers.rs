@@ -21,7 +21,7 @@ fn context_names() -> BTreeSet<String> {
     let (_, defaults) = claims.split_once("let entries = [").unwrap();
     let (defaults, _) = defaults.split_once("];").unwrap();
     let claims = names(defaults, "(\"");
-    let limits = names(&read("authorizer/src/response/context.rs"), "put(\"");
+    let limits = names(&read("authorizer/src/response.rs"), "put(\"");
     assert!(claims.contains("groups") && limits.contains("throttled"), "{claims:?} {limits:?}");
     claims.union(&limits).cloned().collect()
 }
