@@ -29,6 +29,8 @@ pub use crate::plan::Scope;
 
 pub(crate) use charge::{Next, Refusal, Refusals, Refused};
 pub(crate) use other_plan::SOON;
+pub(crate) use state::MAX_COUNT;
 #[cfg(feature = "dynamodb")]
 pub(crate) use state::expiry;
-pub(crate) use state::{MAX_COUNT, removable};
+#[cfg(feature = "dynamodb")]
+pub(crate) use state::removable;
