@@ -15,6 +15,7 @@ mod revocation;
 mod source;
 mod throttle;
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -170,11 +171,13 @@ impl Config {
     pub fn from_pool(pool: &str, clients: &str) -> Result<Self, ConfigError> {
         let error =
             |message: String| ConfigError { place: "USER_POOL_ID and CLIENT_IDS".into(), message };
-        let clients: Vec<String> = clients
+        // A set, because a variable that names a client twice is as clear as a list.
+        let clients: BTreeSet<String> = clients
             .split([',', ' '])
             .filter(|client| !client.is_empty())
             .map(str::to_owned)
             .collect();
+        let clients: Vec<String> = clients.into_iter().collect();
         if clients.is_empty() {
             return Err(error("an empty client list lets nobody in: name a client".into()));
         }

@@ -82,6 +82,7 @@ pub(crate) struct Event<'a> {
     kind: EventKind,
     arn: MethodArn<'a>,
     payload: Payload,
+    source: &'a TokenSource,
     identity_source: Option<&'a Value>,
 }
 
@@ -92,21 +93,25 @@ impl fmt::Debug for Event<'_> {
 }
 
 impl<'a> Event<'a> {
-    /// Reads an event of this kind.
+    /// Reads an event of this kind, whose token is in `source`.
     ///
     /// # Errors
     ///
     /// `malformed` if the ARN of the called method is missing or invalid, or if the event cannot be
     /// read as its kind.
-    pub(crate) fn read(kind: EventKind, event: &'a Value) -> Result<Self, Refusal> {
+    pub(crate) fn read(
+        kind: EventKind,
+        event: &'a Value,
+        source: &'a TokenSource,
+    ) -> Result<Self, Refusal> {
         let name = if kind == EventKind::Http2 { "routeArn" } else { "methodArn" };
         let arn = event.get(name).and_then(Value::as_str);
         let arn = arn
             .and_then(|arn| MethodArn::parse(arn).ok())
             .ok_or(Refusal::malformed("the event has no valid ARN of the called method"))?;
-        let payload = Payload::read(kind, event)?;
+        let payload = Payload::read(kind, event, source)?;
         let identity_source = event.get("identitySource").filter(|source| !source.is_null());
-        Ok(Self { kind, arn, payload, identity_source })
+        Ok(Self { kind, arn, payload, source, identity_source })
     }
 
     /// The event's kind.
@@ -124,8 +129,8 @@ impl<'a> Event<'a> {
     /// # Errors
     ///
     /// `malformed` without a token, for more than one, or for anything around it.
-    pub(crate) fn token(&self, source: &TokenSource) -> Result<&str, Refusal> {
-        token(self.kind, &self.payload, source)
+    pub(crate) fn token(&self) -> Result<&str, Refusal> {
+        token(self.kind, &self.payload, self.source)
     }
 
     /// Checks that an HTTP API caches its responses by the token, if it caches any.
@@ -135,8 +140,8 @@ impl<'a> Event<'a> {
     /// # Errors
     ///
     /// `config` if the token's header is not among the API's identity sources.
-    pub(crate) fn check_cache_key(&self, source: &TokenSource) -> Result<(), Refusal> {
-        let token = self.payload.header(source.header());
+    pub(crate) fn check_cache_key(&self) -> Result<(), Refusal> {
+        let token = self.payload.header(self.source.header());
         if !self.kind.is_http() || is_cached_by(token, self.identity_source) {
             return Ok(());
         }

@@ -149,7 +149,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     async fn answer(&self, event: &Value, record: &mut Record<'_>) -> Result<Response, Failure> {
         let kind = EventKind::of(event);
         record.kind = kind.ok();
-        let event = kind.and_then(|kind| Event::read(kind, event));
+        let event = kind.and_then(|kind| Event::read(kind, event, &self.config.token));
         let answer = match &event {
             Ok(event) => self.decide(event, record).await,
             Err(refusal) => Err(*refusal),
@@ -170,9 +170,9 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         if let Some(limits) = &self.limits {
             limits.check(event.kind())?;
         }
-        let token = event.token(&self.config.token)?;
+        let token = event.token()?;
         let claims = self.verify(token, record).await?;
-        event.check_cache_key(&self.config.token)?;
+        event.check_cache_key()?;
         self.check_revocation(&claims, record).await?;
 
         let caller = claims.caller().with_source_ip(event.source_ip());

@@ -75,8 +75,6 @@ impl<C: Clock + Clone> Verifier<C> {
 
     /// Like `new`, with keys fetched by this client.
     pub(crate) fn with_client(issuers: Vec<Issuer>, clock: C, client: Client) -> Self {
-        // Without a choice `jsonwebtoken` panics in a build that has both of its providers.
-        let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         let fetches = Arc::<Fetches>::default();
         let trusted = {
             let (fetches, clock) = (Arc::clone(&fetches), clock.clone());
@@ -135,18 +133,17 @@ impl<C: Clock + Clone> Verifier<C> {
         }
 
         let mut keys = issuer.keys.key(&header.kid).await?;
-        if let Err(refusal) = check_signature(&keys, &header, &token, signature) {
+        if let Err(refusal) = check_signature(&keys, &header, &token, &signature) {
             // The issuer may have published another key under this kid since.
             keys = issuer.keys.again(&header.kid, &keys).await.ok_or(refusal)?;
-            check_signature(&keys, &header, &token, signature)?;
+            check_signature(&keys, &header, &token, &signature)?;
         }
 
         let (iss, now) = (&issuer.keys.identity().iss, self.now());
         let claims = Claims::check(payload, header.is_access_token, iss, &issuer.checks, now)?;
         let claims = Arc::new(claims);
         let Header { kid, algorithm, .. } = header;
-        let verified =
-            Verified { claims: Arc::clone(&claims), kid, keys, algorithm, length: text.len() };
+        let verified = Verified { claims: Arc::clone(&claims), kid, keys, algorithm };
         self.cache.insert(cache_key, Arc::new(verified));
         Ok(claims)
     }
@@ -199,7 +196,7 @@ fn check_signature(
     keys: &Keys,
     header: &Header,
     token: &Compact<'_>,
-    signature: &str,
+    signature: &[u8],
 ) -> Result<(), Refusal> {
     let key = keys.of(header.algorithm);
     let key = key.ok_or(Refusal::key("the issuer's key is not for this algorithm"))?;

@@ -223,7 +223,7 @@ fn refuses_a_file_without_issuers_or_rules() {
 
 #[test]
 fn a_pool_and_its_clients_alone_suffice() {
-    let config = Config::from_pool("eu-west-1_Ab9", "one, two").unwrap();
+    let config = Config::from_pool("eu-west-1_Ab9", "one, two,one").unwrap();
     let Some(Accepted::These(clients)) = &config.issuers[0].checks.clients else { panic!("any") };
     assert_eq!(clients, &["one", "two"]);
     assert_eq!(config.issuers[0].checks.token_use, TokenUse::Access);

@@ -1,8 +1,8 @@
 //! Payloads of events, read with the types of `aws_lambda_events`.
 //!
 //! These types refuse an event for any member of an unexpected type, and their header maps keep
-//! one of several spellings of a name. So they get only the members that are used, each if it has
-//! the documented type, and every header with all of its values.
+//! one of several spellings of a name. So they get only the members and headers that are used: each
+//! member if it has the documented type, each header with all of its values.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use aws_lambda_events::apigw::{
 };
 use serde_json::{Value, from_value, json};
 
-use super::EventKind;
+use super::{API_KEY, EventKind, SUBPROTOCOLS};
+use crate::config::TokenSource;
 use crate::refusal::Refusal;
 
 /// The used members of an event.
@@ -29,10 +30,19 @@ impl Payload {
     ///
     /// # Errors
     ///
-    /// `malformed` if a header or the method is invalid.
-    pub(super) fn read(kind: EventKind, event: &Value) -> Result<Self, Refusal> {
+    /// `malformed` if a used header or the method is invalid.
+    pub(super) fn read(
+        kind: EventKind,
+        event: &Value,
+        source: &TokenSource,
+    ) -> Result<Self, Refusal> {
         let text = |path: &str| event.pointer(path).filter(|value| value.is_string());
-        let headers = || merged(event, "headers", "multiValueHeaders", str::to_ascii_lowercase);
+        let headers = || {
+            merged(event, "headers", "multiValueHeaders", |name| {
+                let used = [source.header(), API_KEY, SUBPROTOCOLS];
+                used.into_iter().find(|used| name.eq_ignore_ascii_case(used))
+            })
+        };
         let read = match kind {
             EventKind::RestToken => {
                 from_value(json!({ "authorizationToken": text("/authorizationToken") }))
@@ -40,11 +50,14 @@ impl Payload {
             }
             EventKind::RestRequest | EventKind::Http1 | EventKind::WebSocket => {
                 let several = "multiValueQueryStringParameters";
+                let parameters = merged(event, "queryStringParameters", several, |name| {
+                    source.query.as_deref().filter(|used| name == *used)
+                });
                 from_value(json!({
                     "resource": text("/resource"),
                     "httpMethod": text("/httpMethod"),
                     "multiValueHeaders": headers(),
-                    several: merged(event, "queryStringParameters", several, str::to_owned),
+                    several: parameters,
                     "requestContext": {"identity": {
                         "apiKey": text("/requestContext/identity/apiKey"),
                         "sourceIp": text("/requestContext/identity/sourceIp"),
@@ -125,15 +138,21 @@ impl Payload {
 }
 
 /// The values of each name.
-type Values = BTreeMap<String, Vec<String>>;
+type Values<'n> = BTreeMap<&'n str, Vec<String>>;
 
-/// Returns all values of each name in a map of values and a map of lists of values.
+/// Returns all values of each used name in a map of values and a map of lists of values.
 ///
-/// API Gateway writes every name into both maps, so equal values count once. Values that differ
-/// all stay, and so do the values of several spellings of one name.
-fn merged(event: &Value, single: &str, several: &str, key: fn(&str) -> String) -> Values {
-    let mut all = values(event.get(single), key);
-    for (name, values) in values(event.get(several), key) {
+/// `used` returns the one spelling of a name, and `None` for a name that is not used. API Gateway
+/// writes every name into both maps, so equal values count once. Values that differ all stay, and
+/// so do the values of several spellings of one name.
+fn merged<'n>(
+    event: &Value,
+    single: &str,
+    several: &str,
+    used: impl Fn(&str) -> Option<&'n str>,
+) -> Values<'n> {
+    let mut all = values(event.get(single), &used);
+    for (name, values) in values(event.get(several), &used) {
         let known = all.entry(name).or_default();
         if *known != values {
             known.extend(values);
@@ -142,19 +161,20 @@ fn merged(event: &Value, single: &str, several: &str, key: fn(&str) -> String) -
     all
 }
 
-/// Returns the values of each name in a map, without nulls.
+/// Returns the values of each used name in a map, without nulls.
 ///
 /// A value of another type than text becomes its JSON text, so that it still counts as a value.
-fn values(map: Option<&Value>, key: fn(&str) -> String) -> Values {
+fn values<'n>(map: Option<&Value>, used: &impl Fn(&str) -> Option<&'n str>) -> Values<'n> {
     let mut all = Values::new();
     for (name, value) in map.and_then(Value::as_object).into_iter().flatten() {
+        let Some(name) = used(name) else { continue };
         let list = match value {
             Value::Array(list) => list.as_slice(),
             one => std::slice::from_ref(one),
         };
         let texts = list.iter().filter(|value| !value.is_null());
         let texts = texts.map(|value| value.as_str().map_or_else(|| value.to_string(), Into::into));
-        all.entry(key(name)).or_default().extend(texts);
+        all.entry(name).or_default().extend(texts);
     }
     all
 }

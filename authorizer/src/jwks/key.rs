@@ -6,8 +6,9 @@ use std::ops::RangeInclusive;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey, VerificationAlgorithm,
 };
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use jsonwebtoken::jwk::{AlgorithmParameters, CommonParameters, EllipticCurve, Jwk};
-use jsonwebtoken::{DecodingKey, DecodingKeyKind, crypto};
+use jsonwebtoken::{DecodingKey, DecodingKeyKind};
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
@@ -95,21 +96,20 @@ impl Key {
         Ok((kid, Self { algorithms, key: decoding_key(jwk).ok_or(Skip::Numbers)? }))
     }
 
-    /// Returns true if a signature, in strict base64url, is this key's signature of the message.
-    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &str) -> bool {
+    /// Returns true if a signature is this key's signature of the message.
+    ///
+    /// Always by AWS-LC: a process that uses this crate may have chosen another provider for itself.
+    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        let verifier = (DEFAULT_PROVIDER.verifier_factory)(&algorithm.inner(), &self.key);
         self.algorithms.contains(&algorithm)
-            && crypto::verify(signature, message, &self.key, algorithm.inner()).unwrap_or(false)
+            && verifier.is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
     }
 
-    /// Verifies a signature's bytes by the key's first algorithm.
+    /// Verifies by the key's first algorithm.
     #[cfg(test)]
     pub(crate) fn verifies_alone(&self, message: &[u8], signature: &[u8]) -> bool {
-        use base64::Engine as _;
-        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-        let signature = URL_SAFE_NO_PAD.encode(signature);
         let first = self.algorithms.first();
-        first.is_some_and(|algorithm| self.verifies(*algorithm, message, &signature))
+        first.is_some_and(|algorithm| self.verifies(*algorithm, message, signature))
     }
 
     /// Returns true if both have the same modulus and exponent, or the same point.

@@ -62,7 +62,7 @@ fn verifies(keys: &Value, token: &str) -> bool {
     let Ok(signature) = token.signature() else { return false };
     set.key(&header.kid)
         .and_then(|keys| keys.of(header.algorithm).cloned())
-        .is_some_and(|key| key.verifies(header.algorithm, token.signed.as_bytes(), signature))
+        .is_some_and(|key| key.verifies(header.algorithm, token.signed.as_bytes(), &signature))
 }
 
 fn read(token: &str) -> Result<(Compact<'_>, Header), Refusal> {

@@ -184,6 +184,7 @@ impl Bench {
 
 /// A verifier that believes these issuers, each with its algorithms.
 pub(crate) fn verifier(issuers: &[(&str, &str)]) -> (Verifier<ManualClock>, ManualClock) {
+    crate::provider::choose();
     let mut text = "[[rule]]\nname = \"all\"\nallow = [\"GET /*\"]\neveryone = true\n".to_owned();
     for (iss, algorithms) in issuers {
         text.push_str(&format!(

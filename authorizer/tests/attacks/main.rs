@@ -18,3 +18,4 @@ mod header;
 mod issuer;
 mod keys;
 mod known;
+mod provider;
