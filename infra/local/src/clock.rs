@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use throttle::{Clock, Timestamp};
 
@@ -26,6 +27,16 @@ impl Now {
     #[must_use]
     pub fn millis(&self) -> u64 {
         self.moment().as_nanos() / 1_000_000
+    }
+}
+
+impl Clock for Now {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
     }
 }
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::issuer::{AppClient, User};
+use crate::issuer::{self, AppClient, User};
 
 /// The demonstration's user pool.
 pub const POOL: &str = "us-east-1_LocalDemo";
@@ -12,14 +12,25 @@ pub const POOL: &str = "us-east-1_LocalDemo";
 pub const TABLE: &str = "tollgate";
 /// The key of the stage's usage plan, unless another is given.
 pub const API_KEY: &str = "local-demo-api-key-000000";
+/// The token issuer's port unless another is given.
+pub const DEFAULT_ISSUER_PORT: u16 = 9401;
+/// The key of a caller, where a configuration counts by API keys.
+pub const CALLER_KEY: &str = "local-demo-caller-key-000000";
+/// The subject of that key.
+pub const CALLER_KEY_SUBJECT: &str = "local-caller";
 /// The public client that users sign in through.
 pub const WEB_CLIENT: &str = "orders-web";
 /// The client of the commands that are shown.
 pub const READER: &str = "orders-reader";
 
+/// The plan of callers whose token names none.
+pub const PLAN: &str = "free";
+/// The limits of a plan that is made up: slow enough that a few pasted commands meet them.
+pub const LIMITS: &str = r#"{"throttle":{"rateLimit":1,"burstLimit":10}}"#;
+
 /// The plans, as API Gateway's own JSON: their names, a rate per second and a burst.
 pub const PLANS: [(&str, &str); 2] = [
-    ("free", r#"{"name":"free","throttle":{"rateLimit":5,"burstLimit":10}}"#),
+    (PLAN, r#"{"name":"free","throttle":{"rateLimit":1,"burstLimit":10}}"#),
     ("gold", r#"{"name":"gold","throttle":{"rateLimit":100,"burstLimit":200}}"#),
 ];
 
@@ -30,6 +41,7 @@ pub fn clients() -> Vec<AppClient> {
         id: id.to_owned(),
         secret: secret.map(str::to_owned),
         scopes: scopes.iter().map(ToString::to_string).collect(),
+        is_public: secret.is_none(),
         claims: claims.as_object().cloned().unwrap_or_default(),
     };
     vec![
@@ -49,8 +61,10 @@ pub fn clients() -> Vec<AppClient> {
 pub fn users() -> Vec<User> {
     let user = |username: &str, groups: &[&str]| User {
         username: username.to_owned(),
-        password: format!("Throwaway-{username}-1!"),
+        password: password(username),
+        sub: None,
         groups: groups.iter().map(ToString::to_string).collect(),
+        scopes: Vec::new(),
         attributes: Map::from_iter([(
             "email".to_owned(),
             json!(format!("{username}@example.com")),
@@ -60,14 +74,35 @@ pub fn users() -> Vec<User> {
     vec![user("alice", &["admins"]), user("bob", &[])]
 }
 
-/// The authorizer's configuration for this issuer, with `api_key` for allowed callers.
-///
-/// All three go into TOML strings as they are, so none may hold a quote or a backslash.
+/// The password of a user for whom none is given.
 #[must_use]
-pub fn config(issuer: &str, jwks_uri: &str, api_key: &str) -> String {
-    let rules = rules(issuer, jwks_uri);
+pub fn password(username: &str) -> String {
+    format!("Throwaway-{username}-1!")
+}
+
+/// The authorizer's configuration for this issuer and its clients, with `api_key` for allowed
+/// callers.
+///
+/// Addresses and key go into TOML strings as they are, so none may hold a quote or a backslash.
+#[must_use]
+pub fn config(issuer: &str, jwks_uri: &str, clients: &[String], api_key: &str) -> String {
+    let rules = rules(issuer, jwks_uri, clients);
     let throttle = throttle("unknown-key");
     format!("{rules}\n{throttle}api_key = \"{api_key}\"\n")
+}
+
+/// The demonstration's configuration as text to start from, for an issuer on this port.
+#[must_use]
+pub fn printed(issuer_port: u16) -> String {
+    let port = if issuer_port == 0 { DEFAULT_ISSUER_PORT } else { issuer_port };
+    let issuer = issuer::url(&format!("http://127.0.0.1:{port}"), POOL);
+    let clients: Vec<String> = clients().into_iter().map(|client| client.id).collect();
+    let text = config(&issuer, &issuer::jwks_uri(&issuer), &clients, API_KEY);
+    format!(
+        "# The demonstration of `local`. Edit a copy, and start it: local --config FILE\n\
+         # The issuer is the demonstration's own; write `user_pool` or `url` for yours instead.\n\n\
+         {text}"
+    )
 }
 
 /// The same for HTTP and WebSocket APIs: the backend refuses throttled callers.
@@ -75,8 +110,8 @@ pub fn config(issuer: &str, jwks_uri: &str, api_key: &str) -> String {
 /// Readers may also connect. A browser, which cannot set headers on a WebSocket, uses the
 /// subprotocol `bearer` for its token.
 #[must_use]
-pub fn http_config(issuer: &str, jwks_uri: &str, simple: bool) -> String {
-    let rules = rules(issuer, jwks_uri);
+pub fn http_config(issuer: &str, jwks_uri: &str, clients: &[String], simple: bool) -> String {
+    let rules = rules(issuer, jwks_uri, clients);
     let throttle = throttle("context");
     let form = if simple { "simple" } else { "iam" };
     format!(
@@ -96,14 +131,12 @@ http = "{form}"
     )
 }
 
-fn rules(issuer: &str, jwks_uri: &str) -> String {
-    let clients: Vec<String> =
-        clients().iter().map(|client| format!("\"{}\"", client.id)).collect();
+fn rules(issuer: &str, jwks_uri: &str, clients: &[String]) -> String {
     format!(
         r#"[[issuer]]
 url = "{issuer}"
 jwks_uri = "{jwks_uri}"
-clients = [{clients}]
+clients = {clients:?}
 token_use = "access"
 
 [[rule]]
@@ -128,8 +161,7 @@ any_group = ["admins"]
 name = "health"
 allow = ["GET /health"]
 everyone = true
-"#,
-        clients = clients.join(", "),
+"#
     )
 }
 
@@ -149,6 +181,8 @@ timeout_ms = 1000
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use throttle::{Plan, PlanId};
 
     use super::*;
@@ -161,12 +195,15 @@ mod tests {
             assert_eq!(plan.name(), Some(name));
         }
         let free = Plan::from_json(PLANS[0].1).unwrap().throttle().unwrap();
-        assert!(free.burst() < 20, "a loop of 20 requests must meet the limit");
+        // Twenty requests, one after the other, must meet the limit on a slow machine too.
+        assert!(free.burst() <= 10 && free.rate().interval() >= Duration::from_secs(1));
+        assert_eq!(Plan::from_json(LIMITS).unwrap().throttle(), Some(free));
     }
 
     #[test]
     fn the_configuration_names_every_client_and_the_place_of_the_keys() {
-        let text = config("http://127.0.0.1:1/p", "http://127.0.0.1:1/p/jwks", API_KEY);
+        let ids: Vec<String> = clients().into_iter().map(|client| client.id).collect();
+        let text = config("http://127.0.0.1:1/p", "http://127.0.0.1:1/p/jwks", &ids, API_KEY);
         for client in clients() {
             assert!(text.contains(&format!("\"{}\"", client.id)), "{}", client.id);
         }

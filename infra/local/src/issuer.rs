@@ -1,21 +1,28 @@
-//! A token issuer in Cognito's shape: one user pool, on loopback.
+//! Token issuers on loopback: Cognito user pools and other OpenID Connect issuers.
 //!
-//! It signs real RS256 tokens with Cognito's claims, so that what verifies tokens can't tell it
-//! from a pool but by its address. It serves:
+//! Each signs real RS256 tokens with the claims of its [`Form`]. The `iss` of a token is the
+//! issuer's address here, or the one that the options name: a real pool's. Each issuer serves,
+//! below `/{pool}`:
 //!
-//! - `GET /{pool}/.well-known/jwks.json` and `/{pool}/.well-known/openid-configuration`;
+//! - `GET /.well-known/jwks.json` and `/.well-known/openid-configuration`;
 //! - `POST /oauth2/token`: client credentials;
 //! - `POST /` with the target `AWSCognitoIdentityProviderService.InitiateAuth`: passwords and
 //!   refresh tokens, for the AWS CLI and SDKs;
+//! - `GET /local/token?client=…` or `?user=…`: a token as plain text, **not part of Cognito**. It
+//!   asks for no secret and no password, so that a command to paste is short;
 //! - `POST /local/rotate`, with `?drop=true`: the operator's hand, **not part of Cognito**. New keys
 //!   sign from then on; the old ones stay published until the next rotation, or leave at once.
+//!
+//! The first issuer answers the last four at the root too, as the demonstration's pool does.
 //!
 //! Not here: signing up, challenges, the hosted pages, revocation. Passwords and secrets are held
 //! as given: this is for demonstration users on one's own machine.
 
 mod claims;
 mod discovery;
+mod form;
 mod keys;
+mod mint;
 mod pool;
 mod session;
 mod sign_in;
@@ -26,6 +33,7 @@ mod token;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use futures_util::future::try_join_all;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::Arc;
@@ -35,7 +43,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+pub use form::Form;
 pub use keys::Retired;
+pub(crate) use mint::Mint;
 use pool::Pool;
 
 /// The largest request body that is read, in bytes.
@@ -47,10 +57,14 @@ const GRACE: Duration = Duration::from_millis(500);
 /// The issuer's clock, in Unix seconds.
 pub type Now = Box<dyn Fn() -> u64 + Send + Sync>;
 
-/// Settings of a user pool.
+/// Settings of an issuer.
 pub struct Options {
-    /// The user pool's id, like `us-east-1_LocalDemo`.
+    /// The user pool's id, like `us-east-1_LocalDemo`; the first part of every path.
     pub pool: String,
+    /// The `iss` of the tokens; `None`: the address here.
+    pub iss: Option<String>,
+    /// The form of the tokens.
+    pub form: Form,
     /// The app clients; ids are distinct.
     pub clients: Vec<AppClient>,
     /// The users; names are distinct.
@@ -81,6 +95,8 @@ pub struct AppClient {
     pub secret: Option<String>,
     /// The scopes of tokens for the client itself, such as `orders/read`. Tokens of users lack them.
     pub scopes: Vec<String>,
+    /// True if users may sign in through the client without its secret.
+    pub is_public: bool,
     /// Extra claims in access tokens, as a pre-token-generation trigger adds them: `custom:plan`.
     pub claims: Map<String, Value>,
 }
@@ -101,8 +117,12 @@ pub struct User {
     pub username: String,
     /// The password, as given.
     pub password: String,
+    /// The `sub` of the tokens; `None`: a UUID that is made from pool and name.
+    pub sub: Option<String>,
     /// The groups, in both tokens.
     pub groups: Vec<String>,
+    /// The scopes of access tokens, beside those that every sign-in has.
+    pub scopes: Vec<String>,
     /// Extra claims in the ID token: `email`, `custom:*`.
     pub attributes: Map<String, Value>,
     /// Extra claims in access tokens; they override the client's.
@@ -159,6 +179,9 @@ pub enum Error {
     /// No user has this name.
     #[error("there is no user `{0}`")]
     UnknownUser(String),
+    /// A user needs an app client to sign in through.
+    #[error("there is no app client for `{0}` to sign in through; define one")]
+    NoClient(String),
     /// The listener has no address to put into the issuer's URL.
     #[error("the issuer's listener has no address")]
     Listener(#[source] std::io::Error),
@@ -176,15 +199,16 @@ pub fn url(origin: &str, pool: &str) -> String {
     format!("{origin}/{pool}")
 }
 
-/// Returns the address of an issuer's key set.
+/// Returns the key set's address of an issuer that is served at `url`.
 #[must_use]
-pub fn jwks_uri(issuer: &str) -> String {
-    format!("{issuer}/.well-known/jwks.json")
+pub fn jwks_uri(url: &str) -> String {
+    format!("{url}/.well-known/jwks.json")
 }
 
 /// A running issuer. Dropping it ends it too, without waiting for requests under way.
 pub struct Issuer {
-    pool: Arc<Pool>,
+    /// Never empty.
+    pools: Vec<Arc<Pool>>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -195,47 +219,68 @@ impl Issuer {
     /// # Errors
     /// Where `options` contradict themselves, or keys can't be made.
     pub async fn start(listener: TcpListener, options: Options) -> Result<Self, Error> {
+        Self::start_all(listener, vec![options]).await
+    }
+
+    /// The same for several issuers, each with keys of its own, and at least one.
+    ///
+    /// # Errors
+    /// As [`Issuer::start`].
+    pub async fn start_all(listener: TcpListener, all: Vec<Options>) -> Result<Self, Error> {
         let address = listener.local_addr().map_err(Error::Listener)?;
-        let pool = Arc::new(Pool::open(format!("http://{address}"), options).await?);
-        let known = format!("/{}/.well-known", pool.id);
-        let routes = Router::new()
-            .route(&format!("{known}/jwks.json"), get(discovery::jwks))
-            .route(&format!("{known}/openid-configuration"), get(discovery::configuration))
-            .route("/oauth2/token", post(token::token))
-            .route("/", post(sign_in::initiate_auth))
-            .route("/local/rotate", post(discovery::rotate))
-            .layer(DefaultBodyLimit::max(BODY_LIMIT))
-            .with_state(Arc::clone(&pool));
+        let origin = format!("http://{address}");
+        let open = |(at, options)| Pool::open(origin.clone(), at == 0, options);
+        let pools = try_join_all(all.into_iter().enumerate().map(open)).await?;
+        let pools: Vec<Arc<Pool>> = pools.into_iter().map(Arc::new).collect();
+        let mut routes = Router::new();
+        for (at, pool) in pools.iter().enumerate() {
+            let own = own_routes().with_state(Arc::clone(pool));
+            let known = format!("/{}/.well-known", pool.id);
+            let public = Router::new()
+                .route(&format!("{known}/jwks.json"), get(discovery::jwks))
+                .route(&format!("{known}/openid-configuration"), get(discovery::configuration))
+                .with_state(Arc::clone(pool));
+            if at == 0 {
+                routes = routes.merge(own.clone());
+            }
+            routes = routes.merge(public).nest(&format!("/{}", pool.id), own);
+        }
+        let routes = routes.layer(DefaultBodyLimit::max(BODY_LIMIT));
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = axum::serve(listener, routes).with_graceful_shutdown(async {
             // A dropped sender ends the issuer like one that speaks.
             drop(stopped.await);
         });
-        Ok(Self { pool, stop, server: tokio::spawn(serve.into_future()) })
+        Ok(Self { pools, stop, server: tokio::spawn(serve.into_future()) })
     }
 
-    /// The issuer's URL: the `iss` of its tokens.
+    /// The first issuer, which is always there.
+    fn first(&self) -> Option<&Pool> {
+        self.pools.first().map(Arc::as_ref)
+    }
+
+    /// The first issuer's `iss`.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.pool.issuer
+        self.first().map_or("", |pool| &pool.issuer)
     }
 
     /// The address for the AWS CLI and SDKs (`--endpoint-url`).
     #[must_use]
     pub fn endpoint(&self) -> &str {
-        &self.pool.origin
+        self.first().map_or("", |pool| &pool.base)
     }
 
-    /// The address of the key set.
+    /// The address of the first issuer's key set.
     #[must_use]
     pub fn jwks_uri(&self) -> String {
-        jwks_uri(&self.pool.issuer)
+        self.first().map(Pool::jwks_uri).unwrap_or_default()
     }
 
-    /// The token endpoint for clients.
+    /// The first issuer's token endpoint for clients.
     #[must_use]
     pub fn token_endpoint(&self) -> String {
-        format!("{}/oauth2/token", self.pool.origin)
+        self.first().map(Pool::token_endpoint).unwrap_or_default()
     }
 
     /// An access token for a client itself, with all its scopes.
@@ -243,8 +288,8 @@ impl Issuer {
     /// # Errors
     /// [`Error::UnknownClient`]; [`Error::Crypto`] where signing fails.
     pub fn access_token(&self, client_id: &str) -> Result<String, Error> {
-        let client = self.pool.client(client_id)?;
-        self.pool.machine_token(client, &client.scopes.join(" "))
+        let pool = self.of_client(client_id)?;
+        pool.mint(&Mint { client: Some(client_id.to_owned()), ..Mint::default() })
     }
 
     /// The tokens of a user who signs in through a client, without the password.
@@ -252,17 +297,33 @@ impl Issuer {
     /// # Errors
     /// [`Error::UnknownClient`], [`Error::UnknownUser`]; [`Error::Crypto`] where signing fails.
     pub fn sign_in(&self, client_id: &str, username: &str) -> Result<Tokens, Error> {
-        let client = self.pool.client(client_id)?;
-        let user = self.pool.users.get(username);
-        self.pool.sign_in(client, user.ok_or_else(|| Error::UnknownUser(username.to_owned()))?)
+        let pool = self.of_client(client_id)?;
+        pool.sign_in(pool.client(client_id)?, pool.user(username)?)
     }
 
-    /// Makes new keys, which sign from now on.
+    /// A token of the issuer at this place in the options, as `/local/token` makes it.
+    pub(crate) fn mint(&self, issuer: usize, wanted: &Mint) -> Result<String, Error> {
+        let pool = self.pools.get(issuer).ok_or_else(|| Error::Pool(issuer.to_string()))?;
+        pool.mint(wanted)
+    }
+
+    /// The address below which an issuer gives tokens.
+    pub(crate) fn base(&self, issuer: usize) -> &str {
+        self.pools.get(issuer).map_or("", |pool| &pool.base)
+    }
+
+    /// The first issuer that has this client.
+    fn of_client(&self, client_id: &str) -> Result<&Pool, Error> {
+        let pool = self.pools.iter().find(|pool| pool.clients.contains_key(client_id));
+        pool.map(Arc::as_ref).ok_or_else(|| Error::UnknownClient(client_id.to_owned()))
+    }
+
+    /// Makes new keys for every issuer, which sign from now on.
     ///
     /// # Errors
     /// [`Error::Crypto`] where no key can be made; the old ones then go on.
     pub async fn rotate(&self, retired: Retired) -> Result<(), Error> {
-        self.pool.rotate(retired).await
+        try_join_all(self.pools.iter().map(|pool| pool.rotate(retired))).await.map(drop)
     }
 
     /// Ends the issuer; requests under way have half a second.
@@ -276,8 +337,17 @@ impl Issuer {
     }
 }
 
+/// What an issuer serves beside its public documents.
+fn own_routes() -> Router<Arc<Pool>> {
+    Router::new()
+        .route("/oauth2/token", post(token::token))
+        .route("/", post(sign_in::initiate_auth))
+        .route("/local/token", get(mint::token))
+        .route("/local/rotate", post(discovery::rotate))
+}
+
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issuer").field("url", &self.pool.issuer).finish_non_exhaustive()
+        f.debug_struct("Issuer").field("url", &self.url()).finish_non_exhaustive()
     }
 }

@@ -8,9 +8,10 @@
 //! The gateway is one of four: a REST API by TOKEN or REQUEST, an HTTP API, a WebSocket API; a stack
 //! has several. [`differences`] lists what each does otherwise than API Gateway.
 //!
-//! This crate knows AWS's protocols and none of the product's decisions: it evaluates policies with
-//! its own code, so that a wrong belief about them is not held twice. It depends on the authorizer
-//! only to become it. All of it listens on 127.0.0.1 alone.
+//! The gateway knows AWS's protocols and none of the product's decisions: it evaluates policies with
+//! its own code, so that a wrong belief about them is not held twice. Only [`setup`] and the
+//! choice of examples use the authorizer's and the rules' code, to read a configuration and to find
+//! a call for each outcome. All of it listens on 127.0.0.1 alone.
 
 use std::io::Write;
 
@@ -18,10 +19,12 @@ pub mod cli;
 pub mod clock;
 pub mod demo;
 pub mod differences;
+mod examples;
 pub mod gateway;
 pub mod issuer;
 pub mod lambda;
 pub mod ready;
+pub mod setup;
 pub mod stack;
 pub mod table;
 mod terminal;

@@ -4,30 +4,34 @@
 //! them every address is known, and all parts start at the same time: the environments don't wait
 //! for the issuer's keys to be made, nor for the table.
 //!
+//! The configuration is read before anything starts, so a mistake in it costs nothing either.
+//!
 //! One function serves every API that a configuration of one's own is for. The demonstration has
 //! two: a REST API refuses by a key that no plan knows, and an HTTP API can't.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::table::{SchemaError, WriteError};
-use throttle::{Plan, PlanError, PlanId, Plans};
+use throttle::PlanError;
 use tokio::net::TcpListener;
 
-use crate::clock::Now;
-use crate::demo;
+use crate::examples::Examples;
 use crate::gateway::{Gateway, Kind};
 use crate::issuer::{self, Issuer};
 use crate::lambda::{self, Function, StartError};
-use crate::ready::Ready;
-use crate::table::{self, Data, Table};
+use crate::ready::{self, Ready};
+use crate::setup::{self, Setup};
+use crate::table::{self, Table};
 
+mod fill;
 mod options;
 mod parts;
 
+pub(crate) use fill::Filled;
+use fill::start_table;
 pub use options::Options;
-use parts::{demo_pool, functions, gateway_options};
+use parts::{functions, gateway_options, issuers};
 
 /// Errors of starting the stack. Nothing of it is left running.
 #[derive(Debug, thiserror::Error)]
@@ -50,11 +54,14 @@ pub enum Error {
     /// Making the table.
     #[error(transparent)]
     Create(#[from] SchemaError),
-    /// Writing a demonstration plan.
-    #[error("can't write the plan `{plan}`: {source}")]
-    Plan {
-        /// The plan.
-        plan: &'static str,
+    /// A file that the stack is started with.
+    #[error(transparent)]
+    Setup(#[from] setup::Error),
+    /// Writing a plan or a key.
+    #[error("can't write `{name}` to the table: {source}")]
+    Fill {
+        /// The plan or the key.
+        name: String,
         /// The table's error.
         source: Box<WriteError>,
     },
@@ -80,7 +87,7 @@ pub struct Stack {
     functions: Vec<Arc<Function>>,
     issuer: Issuer,
     table: Table,
-    api_key: Option<String>,
+    ready: Ready,
 }
 
 impl Stack {
@@ -93,26 +100,35 @@ impl Stack {
         let issuer = bind("--issuer-port", options.issuer_port).await?;
         let dynamodb = bind("--dynamodb-port", options.dynamodb_port).await?;
 
-        let api_key = match (&options.api_key, &options.config) {
-            (Some(key), _) => Some(key.clone()),
-            (None, None) => Some(demo::API_KEY.to_owned()),
-            (None, Some(_)) => None,
-        };
-        let functions = functions(&options, &issuer, &dynamodb, api_key.as_deref())?;
+        // Where the issuer will be once it has started.
+        let origin = format!("http://{}", issuer.local_addr().map_err(Error::Address)?);
+        let setup = Arc::new(Setup::read(&options, &origin)?);
+        let functions = functions(&options, &setup, &dynamodb)?;
         // Separate tasks, because one thread cannot start them all at once.
-        let behind = start_behind(dynamodb, functions, options.data.clone(), options.now.clone());
+        let behind = start_behind(dynamodb, functions, options.clone(), Arc::clone(&setup));
         let behind = tokio::spawn(behind);
-        let issuer = Issuer::start(issuer, demo_pool(&options)).await;
+        let issuer = Issuer::start_all(issuer, issuers(&options, &setup)).await;
 
         match (joined(behind).await, issuer) {
-            (Ok((table, functions)), Ok(issuer)) => {
+            (Ok((table, filled, functions)), Ok(issuer)) => {
                 let mut gateways = Vec::new();
                 for (kind, listener) in apis {
-                    let options = gateway_options(kind, &options, &functions, api_key.as_deref());
+                    let options = gateway_options(kind, &options, &setup, &functions);
                     let gateway = Gateway::start(listener, options).map_err(Error::Address)?;
                     gateways.push((kind, gateway));
                 }
-                Ok(Self { gateways, functions, issuer, table, api_key })
+                let examples = Examples::choose(&setup, &options, &issuer, &table).await;
+                let mut ready = ready::of(&setup, &options, &issuer, filled, examples);
+                let url = |wanted: fn(Kind) -> bool| {
+                    let found = gateways.iter().find(|(kind, _)| wanted(*kind));
+                    found.map(|(_, gateway): &(Kind, Gateway)| gateway.url())
+                };
+                ready.api = url(Kind::is_rest).unwrap_or_default();
+                ready.http_api = url(Kind::is_http);
+                let socket = url(|kind| kind == Kind::WebSocket);
+                ready.websocket_api = socket.map(|url| url.replacen("http://", "ws://", 1));
+                table.url().clone_into(&mut ready.dynamodb);
+                Ok(Self { gateways, functions, issuer, table, ready })
             }
             // What a person can most likely mend comes first.
             (Err(error), issuer) => {
@@ -121,7 +137,7 @@ impl Stack {
                 }
                 Err(error)
             }
-            (Ok((table, functions)), Err(error)) => {
+            (Ok((table, _, functions)), Err(error)) => {
                 end_all(&functions).await;
                 table.shutdown().await;
                 Err(error.into())
@@ -132,25 +148,9 @@ impl Stack {
     /// Returns the addresses and callers, for a person or a program.
     #[must_use]
     pub fn ready(&self) -> Ready {
-        let url = |wanted: fn(Kind) -> bool| {
-            self.gateways.iter().find(|(kind, _)| wanted(*kind)).map(|(_, gateway)| gateway.url())
-        };
-        let socket = url(|kind| kind == Kind::WebSocket);
-        Ready {
-            api: url(Kind::is_rest).unwrap_or_default(),
-            http_api: url(Kind::is_http),
-            websocket_api: socket.map(|url| url.replacen("http://", "ws://", 1)),
-            issuer: self.issuer.url().to_owned(),
-            jwks_uri: self.issuer.jwks_uri(),
-            token_endpoint: self.issuer.token_endpoint(),
-            dynamodb: self.table.url().to_owned(),
-            table: demo::TABLE.to_owned(),
-            clients: demo::clients().iter().filter_map(Into::into).collect(),
-            users: demo::users().into_iter().map(Into::into).collect(),
-            client_id: demo::WEB_CLIENT.to_owned(),
-            api_key: self.api_key.clone(),
-            environments: self.functions.iter().flat_map(|function| function.pids()).collect(),
-        }
+        let mut ready = self.ready.clone();
+        ready.environments = self.functions.iter().flat_map(|function| function.pids()).collect();
+        ready
     }
 
     /// The token issuer.
@@ -210,10 +210,10 @@ async fn joined<T>(task: tokio::task::JoinHandle<T>) -> T {
 async fn start_behind(
     listener: TcpListener,
     functions: Vec<lambda::Options>,
-    data: Option<PathBuf>,
-    now: Now,
-) -> Result<(Table, Vec<Arc<Function>>), Error> {
-    let table = start_table(listener, data, now).await?;
+    options: Options,
+    setup: Arc<Setup>,
+) -> Result<(Table, Filled, Vec<Arc<Function>>), Error> {
+    let (table, filled) = start_table(listener, &options, &setup).await?;
     let starting: Vec<_> =
         functions.into_iter().map(|options| tokio::spawn(Function::start(options))).collect();
     let mut started = Vec::new();
@@ -225,45 +225,11 @@ async fn start_behind(
         }
     }
     match failed {
-        None => Ok((table, started)),
+        None => Ok((table, filled, started)),
         Some(error) => {
             end_all(&started).await;
             table.shutdown().await;
             Err(error.into())
         }
     }
-}
-
-/// Starts the table's server and puts the demonstration's plans into it.
-async fn start_table(
-    listener: TcpListener,
-    data: Option<PathBuf>,
-    now: Now,
-) -> Result<Table, Error> {
-    let data = data.map_or(Data::Memory, Data::Directory);
-    let table = Table::start(listener, data).await?;
-    match fill(&table, &now).await {
-        Ok(()) => Ok(table),
-        Err(error) => {
-            table.shutdown().await;
-            Err(error)
-        }
-    }
-}
-
-async fn fill(table: &Table, now: &Now) -> Result<(), Error> {
-    let client = table.client();
-    ::table::create(&client, demo::TABLE).await?;
-    let plans = Plans::new(client, demo::TABLE);
-    for (name, json) in demo::PLANS {
-        let failed = |source: WriteError| Error::Plan { plan: name, source: Box::new(source) };
-        let plan = Plan::from_json(json)?;
-        let Ok(id) = PlanId::new(name) else { continue };
-        match plans.put(&id, &plan, None, now.moment()).await {
-            // A folder that was used before has its own idea of the plan, which stays.
-            Ok(_) | Err(WriteError::Conflict { .. }) => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    Ok(())
 }

@@ -128,13 +128,6 @@ impl Apis {
             ApiKeySource::Header => KeySource::Header,
         };
         options.usage_plan = self.usage_plan;
-        let has_key = options.api_key.is_some() || options.config.is_none();
-        if !has_key && options.usage_plan.is_some() {
-            bail!("--usage-plan: with --config it needs an API key: add --api-key");
-        }
-        if !has_key && options.api_key_source == KeySource::Header {
-            bail!("--api-key-source: with --config it needs an API key: add --api-key");
-        }
         Ok(())
     }
 }

@@ -109,6 +109,11 @@ impl Route {
         Some(Matched { key: route.key.clone(), resource: resource.to_owned(), parameters })
     }
 
+    /// Returns true if one of `routes` takes such a request.
+    pub(crate) fn serves(routes: &[Self], method: &str, path: &str) -> bool {
+        method.parse().is_ok_and(|method| Self::find(routes, &method, path).is_some())
+    }
+
     /// Returns the route's rank and its parameters, or `None` if it does not match.
     fn fit(&self, method: &Method, path: &str) -> Option<(Rank, BTreeMap<String, String>)> {
         let mut parameters = BTreeMap::new();

@@ -21,16 +21,16 @@ pub(super) async fn jwks(State(pool): State<Arc<Pool>>) -> Response {
 /// The authorization and user info endpoints belong to the document's form; they are not served.
 pub(super) async fn configuration(State(pool): State<Arc<Pool>>) -> Response {
     axum::Json(json!({
-        "authorization_endpoint": format!("{}/oauth2/authorize", pool.origin),
+        "authorization_endpoint": format!("{}/oauth2/authorize", pool.base),
         "id_token_signing_alg_values_supported": ["RS256"],
         "issuer": pool.issuer,
-        "jwks_uri": super::jwks_uri(&pool.issuer),
+        "jwks_uri": pool.jwks_uri(),
         "response_types_supported": ["code", "token"],
         "scopes_supported": ["openid", "email", "phone", "profile"],
         "subject_types_supported": ["public"],
-        "token_endpoint": format!("{}/oauth2/token", pool.origin),
+        "token_endpoint": pool.token_endpoint(),
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "userinfo_endpoint": format!("{}/oauth2/userInfo", pool.origin),
+        "userinfo_endpoint": format!("{}/oauth2/userInfo", pool.base),
     }))
     .into_response()
 }

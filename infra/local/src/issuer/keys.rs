@@ -11,6 +11,9 @@ use tokio::task::spawn_blocking;
 
 use super::Error;
 
+/// The `typ` of a token's header.
+pub(super) type Typ = Option<&'static str>;
+
 /// One RSA-2048 key: it signs, and the key set shows its public half.
 pub(super) struct Key {
     kid: String,
@@ -39,14 +42,16 @@ impl Key {
         Ok(Self { kid: STANDARD.encode(kid), pair })
     }
 
-    /// Signs `claims` into a compact JWS (RFC 7515 §3.1) with Cognito's header: kid and alg alone.
-    pub(super) fn sign(&self, claims: &impl Serialize) -> Result<String, Error> {
+    /// Signs `claims` into a compact JWS (RFC 7515 §3.1). Cognito's header has kid and alg alone.
+    pub(super) fn sign(&self, claims: &impl Serialize, typ: Typ) -> Result<String, Error> {
         #[derive(Serialize)]
         struct Header<'a> {
             kid: &'a str,
             alg: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            typ: Typ,
         }
-        let header = serde_json::to_vec(&Header { kid: &self.kid, alg: "RS256" })?;
+        let header = serde_json::to_vec(&Header { kid: &self.kid, alg: "RS256", typ })?;
         let claims = serde_json::to_vec(claims)?;
 
         let mut token = URL_SAFE_NO_PAD.encode(header);

@@ -7,24 +7,26 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
 use uuid::{Builder, Uuid};
 
-use super::claims::{Access, FIXED, Id, extra};
-use super::keys::{Keys, Retired, Ring};
+use super::claims::{Facts, Person};
+use super::keys::{Keys, Retired, Ring, Typ};
 use super::session::{Seal, Session};
-use super::{AppClient, Error, Options, Tokens, User};
-
-/// The scope of every access token that comes from a password instead of an OAuth 2.0 grant.
-const SIGN_IN_SCOPE: &str = "aws.cognito.signin.user.admin";
+use super::{AppClient, Error, Form, Options, Tokens, User};
 
 /// A running pool's state, shared by the issuer's handlers.
 pub(super) struct Pool {
     pub(super) id: String,
-    /// The server's address as a URL, without a path.
-    pub(super) origin: String,
-    /// The `iss` of the tokens: origin and id.
+    /// The address below which everything is served: the server's own, and the pool's id.
+    address: String,
+    /// The address of the token endpoint and of sign-ins: the server's own for the first pool.
+    pub(super) base: String,
+    /// The `iss` of the tokens: origin and id, unless the options name another.
     pub(super) issuer: String,
+    pub(super) form: Form,
     /// Of access and ID tokens, in seconds.
     pub(super) lifetime: u64,
     pub(super) clients: HashMap<String, AppClient>,
+    /// The client that users sign in through if they name none.
+    sign_in_client: Option<String>,
     pub(super) users: HashMap<String, User>,
     pub(super) seal: Seal,
     ring: RwLock<Ring>,
@@ -35,9 +37,13 @@ pub(super) struct Pool {
 
 impl Pool {
     /// Checks `options` and makes the keys.
-    pub(super) async fn open(origin: String, options: Options) -> Result<Self, Error> {
-        let Options { pool, clients, users, token_lifetime, now } = options;
-        if !is_pool_id(&pool) {
+    pub(super) async fn open(
+        origin: String,
+        is_first: bool,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let Options { pool, iss, form, clients, users, token_lifetime, now } = options;
+        if !is_path(&pool) || form.is_cognito && !is_pool_id(&pool) {
             return Err(Error::Pool(pool));
         }
         for (owner, claims) in clients
@@ -46,16 +52,22 @@ impl Pool {
             .chain(users.iter().map(|user| (&user.username, &user.claims)))
             .chain(users.iter().map(|user| (&user.username, &user.attributes)))
         {
-            if let Some(claim) = claims.keys().find(|name| FIXED.contains(&name.as_str())) {
+            if let Some(claim) = claims.keys().find(|name| form.is_fixed(name)) {
                 return Err(Error::Claim { owner: owner.clone(), claim: claim.clone() });
             }
         }
+        let public = clients.iter().find(|client| client.is_public);
+        let sign_in_client = public.or(clients.first()).map(|client| client.id.clone());
+        let address = super::url(&origin, &pool);
         Ok(Self {
-            issuer: super::url(&origin, &pool),
+            issuer: iss.unwrap_or_else(|| address.clone()),
+            form,
             id: pool,
-            origin,
+            base: if is_first { origin } else { address.clone() },
+            address,
             lifetime: token_lifetime.as_secs(),
             clients: by_name(clients, |client| &client.id)?,
+            sign_in_client,
             users: by_name(users, |user| &user.username)?,
             seal: Seal::generate()?,
             ring: RwLock::new(Ring::new(Keys::generate().await?)),
@@ -73,25 +85,47 @@ impl Pool {
         self.clients.get(id).ok_or_else(|| Error::UnknownClient(id.to_owned()))
     }
 
+    /// The user with this name, if any.
+    pub(super) fn user(&self, name: &str) -> Result<&User, Error> {
+        self.users.get(name).ok_or_else(|| Error::UnknownUser(name.to_owned()))
+    }
+
+    /// The client that a user signs in through who names none: the first public one.
+    pub(super) fn sign_in_client(&self, user: &User) -> Result<&AppClient, Error> {
+        let id = self.sign_in_client.as_deref();
+        self.client(id.ok_or_else(|| Error::NoClient(user.username.clone()))?)
+    }
+
+    /// The address of the key set.
+    pub(super) fn jwks_uri(&self) -> String {
+        super::jwks_uri(&self.address)
+    }
+
+    /// The address of the token endpoint.
+    pub(super) fn token_endpoint(&self) -> String {
+        format!("{}/oauth2/token", self.base)
+    }
+
     /// An access token for a machine: its subject is the client itself.
     pub(super) fn machine_token(&self, client: &AppClient, scope: &str) -> Result<String, Error> {
         let now = self.now();
-        self.keys().access.sign(&Access {
-            sub: &client.id,
-            groups: &[],
+        let facts = Facts {
+            form: &self.form,
             iss: &self.issuer,
-            version: 2,
-            client_id: &client.id,
-            origin_jti: None,
-            token_use: "access",
-            scope,
-            auth_time: now,
-            exp: now.saturating_add(self.lifetime),
+            sub: &client.id,
+            client: &client.id,
             iat: now,
-            jti: Uuid::new_v4().to_string(),
-            username: None,
-            extra: extra(&[&client.claims]),
-        })
+            exp: now.saturating_add(self.lifetime),
+            auth_time: now,
+            scopes: scope.to_owned(),
+            user: None,
+        };
+        self.keys().access.sign(&facts.access(&[&client.claims]), self.access_typ())
+    }
+
+    /// RFC 9068 section 2.1: the type that marks an access token; Cognito's has none.
+    fn access_typ(&self) -> Typ {
+        if self.form.is_cognito { None } else { Some("at+jwt") }
     }
 
     /// Starts a session for a user who has proved who they are.
@@ -116,38 +150,24 @@ impl Pool {
         session: &Session,
     ) -> Result<Tokens, Error> {
         let (now, keys) = (self.now(), self.keys());
-        let exp = now.saturating_add(self.lifetime);
-        let sub = self.subject(user);
-        let access = keys.access.sign(&Access {
-            sub: &sub,
-            groups: &user.groups,
+        let facts = Facts {
+            form: &self.form,
             iss: &self.issuer,
-            version: 2,
-            client_id: &client.id,
-            origin_jti: Some(&session.origin_jti),
-            token_use: "access",
-            scope: SIGN_IN_SCOPE,
-            auth_time: session.auth_time,
-            exp,
+            sub: &self.subject(user),
+            client: &client.id,
             iat: now,
-            jti: Uuid::new_v4().to_string(),
-            username: Some(&user.username),
-            extra: extra(&[&client.claims, &user.claims]),
-        })?;
-        let id = keys.id.sign(&Id {
-            sub: &sub,
-            groups: &user.groups,
-            iss: &self.issuer,
-            username: &user.username,
-            origin_jti: &session.origin_jti,
-            aud: &client.id,
-            token_use: "id",
+            exp: now.saturating_add(self.lifetime),
             auth_time: session.auth_time,
-            exp,
-            iat: now,
-            jti: Uuid::new_v4().to_string(),
-            extra: extra(&[&user.attributes]),
-        })?;
+            scopes: user.scopes.join(" "),
+            user: Some(Person {
+                username: &user.username,
+                groups: &user.groups,
+                origin_jti: &session.origin_jti,
+            }),
+        };
+        let access = facts.access(&[&client.claims, &user.claims]);
+        let access = keys.access.sign(&access, self.access_typ())?;
+        let id = keys.id.sign(&facts.id(&[&user.attributes]), None)?;
         Ok(Tokens { access, id, refresh: self.seal.seal(session)? })
     }
 
@@ -171,6 +191,9 @@ impl Pool {
     /// A user's `sub`: a UUID that is the same after a restart, so that what a kept table says of
     /// a subject still means the same user.
     fn subject(&self, user: &User) -> String {
+        if let Some(sub) = &user.sub {
+            return sub.clone();
+        }
         let name = digest(&SHA256, format!("{}/{}", self.id, user.username).as_bytes());
         let mut bytes = [0; 16];
         bytes.iter_mut().zip(name.as_ref()).for_each(|(byte, digest)| *byte = *digest);
@@ -194,6 +217,12 @@ fn is_pool_id(id: &str) -> bool {
                 && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
                 && name.bytes().all(|b| b.is_ascii_alphanumeric())
         })
+}
+
+/// Returns true for a text that can be one segment of a path as it is.
+fn is_path(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !text.is_empty() && text.bytes().all(plain)
 }
 
 fn by_name<T>(items: Vec<T>, name: impl Fn(&T) -> &String) -> Result<HashMap<String, T>, Error> {

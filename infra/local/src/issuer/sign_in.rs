@@ -172,6 +172,9 @@ fn check_hash(client: &AppClient, username: &str, hash: Option<&str>) -> Result<
         return Ok(());
     };
     let Some(hash) = hash else {
+        if client.is_public {
+            return Ok(());
+        }
         return Err(Exception::not_authorized(format!(
             "Client {} is configured with secret but SECRET_HASH was not received",
             client.id

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 mod sign_in;
 mod token;
 
-use super::{AppClient, Error, Issuer, Options, Retired, User};
+use super::{AppClient, Error, Form, Issuer, Options, Retired, User};
 
 const START: u64 = 1_800_000_000;
 const LIFETIME: u64 = 300;
@@ -28,10 +28,13 @@ fn options(time: Arc<AtomicU64>) -> Options {
         id: id.to_owned(),
         secret: secret.map(str::to_owned),
         scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+        is_public: secret.is_none(),
         claims: Map::new(),
     };
     Options {
         pool: "us-east-1_LocalDemo".to_owned(),
+        iss: None,
+        form: Form::default(),
         clients: vec![
             AppClient {
                 claims: map(&json!({"custom:plan": "free"})),
@@ -44,7 +47,9 @@ fn options(time: Arc<AtomicU64>) -> Options {
         users: vec![User {
             username: "ada".to_owned(),
             password: "Correct-1-horse".to_owned(),
+            sub: None,
             groups: vec!["editors".to_owned()],
+            scopes: Vec::new(),
             attributes: map(&json!({"email": "ada@example.com", "custom:team": "engines"})),
             claims: map(&json!({"custom:plan": "pro"})),
         }],

@@ -33,10 +33,11 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// The authorizer's configuration; without one the demonstration's.
     pub config: Option<PathBuf>,
-    /// The usage plan's API key.
+    /// App clients and users, in TOML, beside those that are made up.
+    pub users: Option<PathBuf>,
+    /// The usage plan's API key; without one, the configuration's `api_key`.
     ///
-    /// The demonstration has its own. With the user's configuration a key is
-    /// required only if it is given here.
+    /// If neither is there, no key is required.
     pub api_key: Option<String>,
     /// The source of the requests' API keys.
     pub api_key_source: KeySource,
@@ -80,6 +81,7 @@ impl Options {
             upstream: None,
             data: None,
             config: None,
+            users: None,
             api_key: None,
             api_key_source: KeySource::default(),
             usage_plan: None,
@@ -105,7 +107,7 @@ impl Options {
     }
 
     /// The demonstration's second function, where an API needs one.
-    pub(super) fn has_second_function(&self) -> bool {
+    pub(crate) fn has_second_function(&self) -> bool {
         self.config.is_none() && (self.http.is_some() || self.websocket)
     }
 }

@@ -5,38 +5,25 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::{Error, Options};
-use crate::demo;
-use crate::gateway::{self, Kind, Payload, Source};
+use crate::gateway::{self, Kind, Source};
 use crate::issuer;
 use crate::lambda::{self, Function, InvokeError};
+use crate::setup::{Configured, Played, Setup};
 
 /// The functions that there are to be: one, or the demonstration's two.
 pub(super) fn functions(
     options: &Options,
-    issuer: &TcpListener,
+    setup: &Setup,
     dynamodb: &TcpListener,
-    api_key: Option<&str>,
 ) -> Result<Vec<lambda::Options>, Error> {
-    // Where the issuer will be once it has started.
-    let issuer = issuer.local_addr().map_err(Error::Address)?;
-    let issuer = issuer::url(&format!("http://{issuer}"), demo::POOL);
-    let jwks_uri = issuer::jwks_uri(&issuer);
-    let mut configs = match &options.config {
-        Some(path) => vec![("tollgate", path.display().to_string())],
-        None => vec![("tollgate", demo::config(&issuer, &jwks_uri, api_key.unwrap_or_default()))],
-    };
-    if options.has_second_function() {
-        let simple = options.http == Some(Payload::Simple);
-        configs.push(("tollgate-http", demo::http_config(&issuer, &jwks_uri, simple)));
-    }
     let dynamodb = dynamodb.local_addr().map_err(Error::Address)?;
-    let function = |(name, config): (&str, String)| {
+    let function = |configured: &Configured| {
         let mut function =
-            lambda::Options::new(options.authorizer.clone(), name, options.now.clone());
+            lambda::Options::new(options.authorizer.clone(), configured.name, options.now.clone());
         function.arguments.clone_from(&options.authorizer_arguments);
         function.environments = options.environments;
         function.variables = vec![
-            ("AUTHORIZER_CONFIG".to_owned(), config),
+            ("AUTHORIZER_CONFIG".to_owned(), configured.text.clone()),
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), format!("http://{dynamodb}")),
         ];
         // The person who starts the stack says how much its authorizer tells.
@@ -45,15 +32,15 @@ pub(super) fn functions(
         }
         function
     };
-    Ok(configs.into_iter().map(function).collect())
+    Ok(setup.functions.iter().map(function).collect())
 }
 
 /// The API of a kind, in front of its function.
 pub(super) fn gateway_options(
     kind: Kind,
     options: &Options,
+    setup: &Setup,
     functions: &[Arc<Function>],
-    api_key: Option<&str>,
 ) -> gateway::Options {
     // The second function, where there is one, is for all but the REST API.
     let function = if kind.is_rest() { functions.first() } else { functions.last() }.cloned();
@@ -71,6 +58,8 @@ pub(super) fn gateway_options(
     let sources: Vec<Source> = sources.cloned().collect();
     if !sources.is_empty() {
         gateway.identity_sources = sources;
+    } else if let Some(source) = token_header(kind, setup) {
+        gateway.identity_sources = vec![source];
     }
     if !options.routes.is_empty() {
         gateway.routes.clone_from(&options.routes);
@@ -79,21 +68,40 @@ pub(super) fn gateway_options(
     gateway.cache_ttl = options.authorizer_ttl;
     // The demonstration's second function knows no key.
     let has_keys = kind.is_rest() || !options.has_second_function();
-    gateway.api_key = api_key.filter(|_| has_keys).map(str::to_owned);
+    gateway.api_key = setup.api_key.clone().filter(|_| has_keys);
     gateway.api_key_source = options.api_key_source;
     gateway.usage_plan.clone_from(&options.usage_plan);
     gateway.upstream.clone_from(&options.upstream);
     gateway
 }
 
-/// The demonstration's pool.
-pub(super) fn demo_pool(options: &Options) -> issuer::Options {
-    let now = options.now.clone();
-    issuer::Options {
-        pool: demo::POOL.to_owned(),
-        clients: demo::clients(),
-        users: demo::users(),
-        token_lifetime: options.token_lifetime,
-        now: Box::new(move || now.moment().as_secs()),
+/// The header that the configuration reads the token from, as the API's identity source.
+fn token_header(kind: Kind, setup: &Setup) -> Option<Source> {
+    let prefix = match kind {
+        Kind::RestToken | Kind::RestRequest => "method.request",
+        Kind::Http(_) => "$request",
+        Kind::WebSocket => return None,
+    };
+    let header = setup.of(kind)?.config.token.header();
+    if header == http::header::AUTHORIZATION.as_str() {
+        return None;
     }
+    format!("{prefix}.header.{header}").parse().ok()
+}
+
+/// The issuers, each with its callers.
+pub(super) fn issuers(options: &Options, setup: &Setup) -> Vec<issuer::Options> {
+    let issuer = |played: &Played| {
+        let now = options.now.clone();
+        issuer::Options {
+            pool: played.id.clone(),
+            iss: Some(played.iss.clone()),
+            form: played.form.clone(),
+            clients: played.clients.clone(),
+            users: played.users.clone(),
+            token_lifetime: played.lifetime,
+            now: Box::new(move || now.moment().as_secs()),
+        }
+    };
+    setup.issuers.iter().map(issuer).collect()
 }

@@ -1,0 +1,309 @@
+//! The text for a person: addresses, callers, and one command for each outcome.
+
+use std::fmt;
+
+use authorizer::Refuse;
+
+use super::{Client, Ready, User};
+use crate::examples::{Call, Examples, Limit};
+use crate::gateway::{KeySource, Kind, Payload};
+use crate::setup::Setup;
+use crate::stack::{Filled, Options};
+
+/// The most callers that are listed; a program gets all.
+const MAX_LISTED: usize = 6;
+
+/// What the text depends on beside the addresses.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown {
+    examples: Examples,
+    /// Plans that were made up.
+    made_up: Vec<String>,
+    rest: Kind,
+    http: Option<Payload>,
+    /// Seconds for which results are cached; 0 for none.
+    ttl: u64,
+    /// The key that each request must bring.
+    key: Option<String>,
+    file: Option<String>,
+    /// The header that holds the token.
+    header: String,
+    socket: Socket,
+    refuse: Option<Refuse>,
+    refuse_http: Option<Refuse>,
+    /// The APIs' own usage plan.
+    native: Option<Limit>,
+    upstream: bool,
+}
+
+/// Where a WebSocket's token goes.
+#[derive(Clone, Debug, Default)]
+enum Socket {
+    Subprotocol(String),
+    Query(String),
+    #[default]
+    Header,
+}
+
+impl Shown {
+    pub(super) fn new(
+        setup: &Setup,
+        options: &Options,
+        filled: Filled,
+        examples: Examples,
+    ) -> Self {
+        let by_header = options.api_key_source == KeySource::Header;
+        let key = setup.api_key.clone().filter(|_| by_header);
+        let first = setup.functions.first();
+        let token = setup.of(Kind::WebSocket).map(|one| one.token.clone()).unwrap_or_default();
+        let http = options.http.map(Kind::Http);
+        Self {
+            examples,
+            made_up: filled.made_up,
+            rest: options.rest,
+            http: options.http,
+            ttl: options.authorizer_ttl.as_secs(),
+            key: filled.caller_key.or(key),
+            file: setup.file.clone(),
+            header: first.map(|one| one.config.token.header().to_owned()).unwrap_or_default(),
+            socket: match (token.subprotocol, token.query) {
+                (Some(name), _) => Socket::Subprotocol(name),
+                (None, Some(name)) => Socket::Query(name),
+                (None, None) => Socket::Header,
+            },
+            refuse: setup.refuse(options.rest).filter(|refuse| {
+                // A key that the caller brings is never the authorizer's.
+                !(by_header && *refuse == Refuse::UnknownKey)
+            }),
+            refuse_http: http.and_then(|kind| setup.refuse(kind)),
+            native: options.usage_plan.as_ref().map(|plan| Limit::of("of the key", plan)),
+            upstream: options.upstream.is_some(),
+        }
+    }
+
+    /// Headers of a request with the token.
+    fn credentials(&self) -> String {
+        format!("-H \"{}: Bearer $TOKEN\"{}", title(&self.header), self.key_header())
+    }
+
+    /// The same with a token of its own for each request: a cached result is for one token.
+    fn fresh_credentials(&self) -> String {
+        if self.ttl == 0 {
+            return self.credentials();
+        }
+        let url = &self.examples.token_url;
+        let header = title(&self.header);
+        format!("-H \"{header}: Bearer $(curl -s '{url}')\"{}", self.key_header())
+    }
+
+    fn key_header(&self) -> String {
+        self.key.as_ref().map(|key| format!(" -H 'x-api-key: {key}'")).unwrap_or_default()
+    }
+}
+
+/// `authorization` as people write it.
+fn title(header: &str) -> String {
+    let part = |part: &str| {
+        let mut chars = part.chars();
+        let first = chars.next().map(|c| c.to_ascii_uppercase());
+        first.into_iter().chain(chars).collect::<String>()
+    };
+    header.split('-').map(part).collect::<Vec<_>>().join("-")
+}
+
+pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "Tollgate runs on this machine alone; Ctrl-C ends it.\n")?;
+    write_addresses(ready, shown, f)?;
+    write_callers(ready, f)?;
+    if !ready.notes.is_empty() {
+        writeln!(f, "\nNot as in your configuration:")?;
+        for note in &ready.notes {
+            writeln!(f, "  - {note}")?;
+        }
+    }
+    let Some(caller) = &shown.examples.caller else {
+        let why =
+            "No caller here has a token that is accepted: see above, and give one by --users.";
+        return writeln!(f, "\n{why}");
+    };
+    let url = &shown.examples.token_url;
+    writeln!(f, "\nPaste, in another terminal:\n")?;
+    writeln!(f, "  # a token for the {caller}; for others: ?client=…, ?user=…")?;
+    writeln!(f, "  TOKEN=$(curl -s '{url}')")?;
+    let Some(allowed) = &shown.examples.allowed else { return Ok(()) };
+    Api { url: &ready.api, name: "", shown, allowed, refuse: shown.refuse }.write(f)?;
+    if let Some(url) = &ready.http_api {
+        Api { url, name: "HTTP API, ", shown, allowed, refuse: shown.refuse_http }.write(f)?;
+    }
+    if let Some(url) = ready.websocket_api.as_deref().filter(|_| shown.examples.connects) {
+        write_socket(url, shown, f)?;
+    }
+    Ok(())
+}
+
+fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let kind = if shown.rest == Kind::RestRequest { "REQUEST" } else { "TOKEN" };
+    writeln!(f, "  REST API      {}  ({kind} authorizer)", ready.api)?;
+    if let Some(api) = &ready.http_api {
+        let form = match shown.http {
+            Some(Payload::V1) => "payload 1.0",
+            Some(Payload::Simple) => "payload 2.0, simple responses",
+            _ => "payload 2.0",
+        };
+        writeln!(f, "  HTTP API      {api}  ({form})")?;
+    }
+    if let Some(api) = &ready.websocket_api {
+        writeln!(f, "  WebSocket API {api}")?;
+    }
+    for (at, issuer) in ready.issuers.iter().enumerate() {
+        let label = if at == 0 { "token issuer" } else { "" };
+        let base = issuer.token_endpoint.trim_end_matches("/oauth2/token");
+        if issuer.iss.starts_with(base) {
+            writeln!(f, "  {label:<13} {}", issuer.iss)?;
+        } else {
+            writeln!(f, "  {label:<13} {base}  (plays {})", issuer.iss)?;
+        }
+    }
+    let tables = if ready.tables.len() == 1 { "table" } else { "tables" };
+    writeln!(f, "  DynamoDB      {}  ({tables} {})", ready.dynamodb, ready.tables.join(", "))?;
+    let pids: Vec<String> = ready.environments.iter().map(ToString::to_string).collect();
+    writeln!(f, "  authorizer    {} processes: {}", pids.len(), pids.join(" "))?;
+    match &shown.file {
+        Some(file) => writeln!(f, "  configuration {file}")?,
+        None => writeln!(f, "  configuration the demonstration's: local --print-config")?,
+    }
+    if shown.ttl > 0 {
+        writeln!(
+            f,
+            "  results       cached for {} s: a repeated token is not counted, and its 429 stays",
+            shown.ttl
+        )?;
+    }
+    for plan in &shown.made_up {
+        writeln!(f, "  plan {plan:<8} made up: 1/s, 10 at once; to change it:")?;
+        writeln!(
+            f,
+            "    tollgate plan put {plan} FILE --table {} --endpoint-url {}",
+            ready.table, ready.dynamodb
+        )?;
+    }
+    writeln!(f)
+}
+
+fn write_callers(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "Callers, all of them throwaway:")?;
+    // Some of each, whichever there are more of.
+    let clients = MAX_LISTED - ready.users.len().min(MAX_LISTED / 2);
+    let clients = clients.min(ready.clients.len());
+    for Client { id, secret, scopes, .. } in ready.clients.iter().take(clients) {
+        writeln!(f, "  client {id:<14} secret {secret:<27} {}", scopes.join(" "))?;
+    }
+    let users = (MAX_LISTED - clients).min(ready.users.len());
+    for User { username, password, groups, .. } in ready.users.iter().take(users) {
+        let groups = if groups.is_empty() { "no group".into() } else { groups.join(" ") };
+        writeln!(f, "  user   {username:<14} password {password:<25} {groups}")?;
+    }
+    let more = (ready.clients.len() + ready.users.len()).saturating_sub(clients + users);
+    if more > 0 {
+        writeln!(f, "  … and {more} more: --json has all")?;
+    }
+    Ok(())
+}
+
+/// The commands for one API that answers HTTP.
+struct Api<'a> {
+    url: &'a str,
+    name: &'a str,
+    shown: &'a Shown,
+    allowed: &'a Call,
+    refuse: Option<Refuse>,
+}
+
+impl Api<'_> {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, name, shown, allowed: Call { method, path }, .. } = self;
+        let (with, key) = (shown.credentials(), shown.key_header());
+        let verb = if method == "GET" { String::new() } else { format!("-X {method} ") };
+        let status = if shown.upstream { "what your service answers" } else { "200" };
+        writeln!(f, "\n  # {name}{status}: it may {method} {path}")?;
+        writeln!(f, "  curl -i {verb}{with} {url}{path}; echo")?;
+        writeln!(f, "  # {name}401: no token")?;
+        writeln!(f, "  curl -i {verb}{}{url}{path}; echo", pad(&key))?;
+        if let Some(Call { method, path }) = &shown.examples.denied {
+            writeln!(f, "  # {name}403: it may not {method} {path}")?;
+            writeln!(f, "  curl -i -X {method} {with} {url}{path}; echo")?;
+        } else {
+            writeln!(f, "  # {name}403: none: this caller may call everything")?;
+        }
+        self.write_limit(f, &format!("{verb}{} {url}{path}", shown.fresh_credentials()))
+    }
+
+    /// Calls until the limit is met. The last command stops at the first refusal and shows it.
+    fn write_limit(&self, f: &mut fmt::Formatter<'_>, call: &str) -> fmt::Result {
+        let Self { name, shown, .. } = self;
+        let is_rest = name.is_empty();
+        let native = shown.native.as_ref().filter(|_| is_rest);
+        let Some(limit) = native.or(shown.examples.limit.as_ref()) else {
+            return writeln!(f, "  # {name}429: none: the configuration has no limits");
+        };
+        let (status, why) = match self.refuse {
+            _ if native.is_some() => (429, "API Gateway's own usage plan"),
+            Some(Refuse::Context) if is_rest || shown.upstream => {
+                let text = "429: the backend's part; the context says `throttled`";
+                return writeln!(f, "  # {name}{text}");
+            }
+            Some(Refuse::UnknownKey) if !is_rest => {
+                return writeln!(f, "  # {name}429: none: `refuse` must be \"context\" for it");
+            }
+            None => return writeln!(f, "  # {name}429: none: no limit is in force here"),
+            Some(Refuse::Deny) => (403, "`refuse` is \"deny\""),
+            Some(Refuse::UnknownKey) => (429, ""),
+            Some(Refuse::Context) => (429, "the backend answers it"),
+        };
+        let why = if why.is_empty() { String::new() } else { format!("; {why}") };
+        let Limit { plan, text, burst, is_slow } = limit;
+        writeln!(f, "  # {name}{status}: the plan {plan} allows {text}{why}")?;
+        if !is_slow {
+            return writeln!(f, "  # (too fast to meet by hand: put a slower plan `{plan}`)");
+        }
+        let count = burst.saturating_add(10);
+        writeln!(
+            f,
+            "  for i in $(seq {count}); do curl -s -o /dev/null -w '%{{http_code}} ' {call}; done; echo"
+        )?;
+        writeln!(f, "  # {name}{status}: the first answer that is one, with its headers")?;
+        writeln!(
+            f,
+            "  for i in $(seq {count}); do A=$(curl -si {call})\n    \
+             case $A in 'HTTP/1.1 {status}'*) break; esac; done; echo \"$A\""
+        )
+    }
+}
+
+fn pad(text: &str) -> String {
+    let text = text.trim_start();
+    if text.is_empty() { String::new() } else { format!("{text} ") }
+}
+
+fn write_socket(socket: &str, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let url = socket.replacen("ws://", "http://", 1);
+    let upgrade = "--http1.1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' \\\n    \
+                   -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='";
+    writeln!(f, "\n  # WebSocket API, 401: no token")?;
+    writeln!(f, "  curl -i {upgrade} {url}/; echo")?;
+    let address = match &shown.socket {
+        Socket::Subprotocol(name) => format!("\"{socket}\", [\"{name}\", process.env.TOKEN]"),
+        Socket::Query(name) => format!("\"{socket}/?{name}=\" + process.env.TOKEN"),
+        Socket::Header => {
+            writeln!(f, "  # WebSocket API, 101: connected")?;
+            return writeln!(f, "  curl -i -m 1 {} {upgrade} {url}/; echo", shown.credentials());
+        }
+    };
+    writeln!(f, "  # WebSocket API, a message and its echo (Node 22 or newer)")?;
+    writeln!(
+        f,
+        "  TOKEN=$TOKEN node -e 'const s = new WebSocket({address});\n    \
+         s.onopen = () => s.send(JSON.stringify({{ action: \"echo\" }}));\n    \
+         s.onmessage = m => {{ console.log(m.data); s.close() }}'"
+    )
+}

@@ -1,0 +1,81 @@
+//! The table's first items: plans that a configuration names, and a key for one that counts by keys.
+
+use ::table::{Key, KeyDetails, Keys, WriteError};
+use throttle::{Plan, PlanId, Plans};
+use tokio::net::TcpListener;
+
+use super::{Error, Options};
+use crate::demo;
+use crate::setup::Setup;
+use crate::table::{Data, Table};
+
+/// What was put into the table.
+#[derive(Debug, Default)]
+pub(crate) struct Filled {
+    /// The plans that are there.
+    pub(crate) plans: Vec<String>,
+    /// Those of them that were made up now, beside the demonstration's.
+    pub(crate) made_up: Vec<String>,
+    /// The caller's key, where the configuration counts by keys.
+    pub(crate) caller_key: Option<String>,
+}
+
+/// Starts the table's server and makes each table that the configuration names.
+pub(super) async fn start_table(
+    listener: TcpListener,
+    options: &Options,
+    setup: &Setup,
+) -> Result<(Table, Filled), Error> {
+    let data = options.data.clone().map_or(Data::Memory, Data::Directory);
+    let table = Table::start(listener, data).await?;
+    match fill(&table, options, setup).await {
+        Ok(filled) => Ok((table, filled)),
+        Err(error) => {
+            table.shutdown().await;
+            Err(error)
+        }
+    }
+}
+
+async fn fill(table: &Table, options: &Options, setup: &Setup) -> Result<Filled, Error> {
+    let client = table.client();
+    for name in &setup.tables {
+        ::table::create(&client, name).await?;
+    }
+    let mut filled = Filled::default();
+    let Some(limits) = setup.tables.first() else { return Ok(filled) };
+    let plans = Plans::new(client.clone(), limits);
+    let known = demo::PLANS.map(|(name, json)| (name, json));
+    let is_known = |name: &str| known.iter().any(|(known, _)| *known == name);
+    let named = setup.plans.iter().filter(|name| !is_known(name));
+    let named = named.map(|name| (name.as_str(), demo::LIMITS));
+    for (name, json) in known.into_iter().chain(named) {
+        let plan = Plan::from_json(json)?;
+        let Ok(id) = PlanId::new(name) else { continue };
+        // A folder that was used before has its own idea of the plan, which stays.
+        let is_new = is_new(name, plans.put(&id, &plan, None, options.now.moment()).await)?;
+        if is_new && !is_known(name) {
+            filled.made_up.push(name.to_owned());
+        }
+        filled.plans.push(name.to_owned());
+    }
+    if let Some(throttle) = setup.counting_by_keys()
+        && let Ok(key) = Key::parse(demo::CALLER_KEY)
+    {
+        let plan = throttle.plan.default.as_ref().map_or(demo::PLAN, |plan| plan.as_str());
+        let details = KeyDetails::new(demo::CALLER_KEY_SUBJECT).with_plan(plan);
+        let keys = Keys::new(client, limits);
+        is_new("API key", keys.put(&key, details, options.now.moment()).await)?;
+        filled.caller_key = Some(demo::CALLER_KEY.to_owned());
+    }
+    Ok(filled)
+}
+
+/// Returns false for an item that was there.
+fn is_new<T>(name: &str, written: Result<T, WriteError>) -> Result<bool, Error> {
+    match written {
+        Ok(_) => Ok(true),
+        Err(WriteError::Conflict { .. }) => Ok(false),
+        Err(source) => Err(Error::Fill { name: name.to_owned(), source: Box::new(source) }),
+    }
+}
