@@ -131,6 +131,9 @@ async fn limits_without_their_table_let_nobody_through_and_are_no_401() {
     let throttle = "[throttle]\ntable = \"nowhere\"\nsubject = \"client_id\"\n\
                     plan = { default = \"free\" }\nrefuse = \"deny\"\n";
     let stack = own(&["GET /*"], throttle).await;
+    assert_eq!(stack.ready.table, "nowhere");
+    let client = table::Connect::emulator(&stack.ready.dynamodb).client().await;
+    client.delete_table().table_name("nowhere").send().await.unwrap();
     let caller = Caller::of(&stack);
     let token = caller.token("orders-reader").await;
     let response = caller.call("GET /orders", Some(&format!("Bearer {token}"))).await;

@@ -270,7 +270,10 @@ impl Scope<'_> {
         });
         match judged {
             Some(Err(text)) => {
-                why.get_or_insert(text);
+                // The caller that comes closest says most: `when` is judged last.
+                if why.is_none() || text.contains("`when`") {
+                    *why = Some(text);
+                }
                 false
             }
             _ => true,

@@ -81,9 +81,14 @@ impl Shown {
         }
     }
 
+    /// The header that holds the token, to be set by the shell.
+    fn token(&self, token: &str) -> String {
+        format!("\"{}: Bearer {token}\"", title(&self.header))
+    }
+
     /// Headers of a request with the token.
     fn credentials(&self) -> String {
-        format!("-H \"{}: Bearer $TOKEN\"{}", title(&self.header), self.key_header())
+        format!("-H \"$AUTH\"{}", self.key_header())
     }
 
     /// The same with a token of its own for each request: a cached result is for one token.
@@ -91,9 +96,8 @@ impl Shown {
         if self.ttl == 0 {
             return self.credentials();
         }
-        let url = &self.examples.token_url;
-        let header = title(&self.header);
-        format!("-H \"{header}: Bearer $(curl -s '{url}')\"{}", self.key_header())
+        let token = format!("$(curl -s '{}')", self.examples.token_url);
+        format!("-H {}{}", self.token(&token), self.key_header())
     }
 
     fn key_header(&self) -> String {
@@ -116,7 +120,7 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
     write_addresses(ready, shown, f)?;
     write_callers(ready, f)?;
     if !ready.notes.is_empty() {
-        writeln!(f, "\nNot as in your configuration:")?;
+        writeln!(f, "\nDifferent from your configuration, or not to be shown:")?;
         for note in &ready.notes {
             writeln!(f, "  - {note}")?;
         }
@@ -130,9 +134,11 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
     writeln!(f, "\nPaste, in another terminal:\n")?;
     writeln!(f, "  # a token for the {caller}; for others: ?client=…, ?user=…")?;
     writeln!(f, "  TOKEN=$(curl -s '{url}')")?;
+    writeln!(f, "  AUTH={}", shown.token("$TOKEN"))?;
     let Some(allowed) = &shown.examples.allowed else { return Ok(()) };
     Api { url: &ready.api, name: "", shown, allowed, refuse: shown.refuse }.write(f)?;
     if let Some(url) = &ready.http_api {
+        writeln!(f)?;
         Api { url, name: "HTTP API, ", shown, allowed, refuse: shown.refuse_http }.write(f)?;
     }
     if let Some(url) = ready.websocket_api.as_deref().filter(|_| shown.examples.connects) {
@@ -195,14 +201,21 @@ fn write_callers(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     // Some of each, whichever there are more of.
     let clients = MAX_LISTED - ready.users.len().min(MAX_LISTED / 2);
     let clients = clients.min(ready.clients.len());
-    for Client { id, secret, scopes, .. } in ready.clients.iter().take(clients) {
-        writeln!(f, "  client {id:<14} secret {secret:<27} {}", scopes.join(" "))?;
-    }
     let users = (MAX_LISTED - clients).min(ready.users.len());
-    for User { username, password, groups, .. } in ready.users.iter().take(users) {
-        let groups = if groups.is_empty() { "no group".into() } else { groups.join(" ") };
-        writeln!(f, "  user   {username:<14} password {password:<25} {groups}")?;
+    let clients = || ready.clients.iter().take(clients);
+    let users = || ready.users.iter().take(users);
+    let ids = clients().map(|client| &client.id).chain(users().map(|user| &user.username));
+    let name = ids.map(String::len).max().unwrap_or_default();
+    let secrets = clients().map(|client| &client.secret).chain(users().map(|user| &user.password));
+    let secret = secrets.map(String::len).max().unwrap_or_default();
+    for Client { id, secret: own, scopes, .. } in clients() {
+        writeln!(f, "  client {id:<name$}  secret   {own:<secret$}  {}", scopes.join(" "))?;
     }
+    for User { username, password, groups, .. } in users() {
+        let groups = if groups.is_empty() { "no group".into() } else { groups.join(" ") };
+        writeln!(f, "  user   {username:<name$}  password {password:<secret$}  {groups}")?;
+    }
+    let (clients, users) = (clients().count(), users().count());
     let more = (ready.clients.len() + ready.users.len()).saturating_sub(clients + users);
     if more > 0 {
         writeln!(f, "  … and {more} more: --json has all")?;
@@ -225,17 +238,18 @@ impl Api<'_> {
         let (with, key) = (shown.credentials(), shown.key_header());
         let verb = if method == "GET" { String::new() } else { format!("-X {method} ") };
         let status = if shown.upstream { "what your service answers" } else { "200" };
-        writeln!(f, "\n  # {name}{status}: it may {method} {path}")?;
-        writeln!(f, "  curl -i {verb}{with} {url}{path}; echo")?;
+        writeln!(f, "  API={url}\n")?;
+        writeln!(f, "  # {name}{status}: it may {method} {path}")?;
+        writeln!(f, "  curl -i {verb}{with} $API{path}; echo")?;
         writeln!(f, "  # {name}401: no token")?;
-        writeln!(f, "  curl -i {verb}{}{url}{path}; echo", pad(&key))?;
+        writeln!(f, "  curl -i {verb}{}$API{path}; echo", pad(&key))?;
         if let Some(Call { method, path }) = &shown.examples.denied {
             writeln!(f, "  # {name}403: it may not {method} {path}")?;
-            writeln!(f, "  curl -i -X {method} {with} {url}{path}; echo")?;
+            writeln!(f, "  curl -i -X {method} {with} $API{path}; echo")?;
         } else {
             writeln!(f, "  # {name}403: none: this caller may call everything")?;
         }
-        self.write_limit(f, &format!("{verb}{} {url}{path}", shown.fresh_credentials()))
+        self.write_limit(f, &format!("{verb}{} $API{path}", shown.fresh_credentials()))
     }
 
     /// Calls until the limit is met. The last command stops at the first refusal and shows it.

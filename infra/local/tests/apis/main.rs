@@ -9,6 +9,7 @@
 
 mod api;
 mod http_api;
+mod own;
 mod real;
 mod rest_request;
 mod socket;

@@ -83,3 +83,36 @@ async fn the_token_endpoint_refuses_in_cognitos_words() {
         assert_eq!(request.body(grant).send().await.unwrap().status(), 400, "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_token_is_given_by_name_alone_and_an_unknown_name_is_said() {
+    let (issuer, _) = start().await;
+    let keys = jwks(&issuer).await;
+    let get = async |query: &str| {
+        let url = format!("{}/local/token?{query}", issuer.endpoint());
+        let response = Client::new().get(url).send().await.unwrap();
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    for (query, claim, expected) in [
+        ("client=reports", "scope", "orders/read orders/write"),
+        ("client=reports&scope=orders/read", "scope", "orders/read"),
+        ("user=ada", "client_id", "app"),
+        ("user=ada&client=server", "client_id", "server"),
+        ("user=ada&use=id", "aud", "app"),
+    ] {
+        let (status, token) = get(query).await;
+        assert_eq!(status, 200, "{query}: {token}");
+        let (_, claims) = verify(token.trim_end(), &keys).unwrap();
+        assert_eq!(claims[claim], expected, "{query}");
+    }
+    for (query, says) in [
+        ("client=x", "there is no app client `x`"),
+        ("user=x", "there is no user `x`"),
+        ("user=ada&use=refresh", "unknown variant `refresh`"),
+        ("users=ada", "unknown field `users`"),
+    ] {
+        let (status, text) = get(query).await;
+        assert!(status == 400 && text.contains(says), "{query}: {text}");
+    }
+}
