@@ -137,21 +137,15 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn file(path: &Path, notes: &mut Vec<String>) -> Result<Self, Error> {
+    fn file(path: &Path) -> Result<Self, Error> {
         let place = path.display().to_string();
         let read = Config::read(path);
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        let config = match read {
-            Ok(config) => config,
+        let config = read.or_else(|error| {
             // A file that the Lambda's package has, and this machine lacks: its keys are not used.
-            Err(error) => match derive::without_key_files(&text) {
-                Some((stripped, note)) if let Ok(config) = Config::parse(&stripped, &place) => {
-                    notes.push(note);
-                    config
-                }
-                _ => return Err(error.into()),
-            },
-        };
+            let stripped = derive::without_key_files(&text);
+            stripped.and_then(|text| Config::parse(&text, &place).ok()).ok_or(error)
+        })?;
         Self::new(place, &text, config)
     }
 
@@ -179,7 +173,7 @@ impl Setup {
         };
         let own = issuer::url(origin, demo::POOL);
         let sources = match &options.config {
-            Some(path) => vec![("tollgate", Loaded::file(path, &mut notes)?)],
+            Some(path) => vec![("tollgate", Loaded::file(path)?)],
             None => demonstration(options, &own, &users)?,
         };
         let Some((_, first)) = sources.first() else { return Err(no_source()) };

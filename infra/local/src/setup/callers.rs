@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use authorizer::{Config, TokenUse};
+use authorizer::{Config, Issuer, TokenUse};
 use policy::RuleSpec;
 use serde_json::{Map, Value};
 
@@ -47,7 +47,7 @@ pub(super) fn play(view: &View, config: &Config, origin: &str, options: &Options
             None => path(&checks.issuer, &all),
         };
         let longest = checks.max_lifetime.map(std::time::Duration::from_secs);
-        let needs = Needs::new(view, config, written, &checks.issuer, &iss);
+        let needs = Needs::new(view, config, written, issuer);
         let (mut clients, mut users) = (Vec::new(), Vec::new());
         if is_demo {
             (clients, users) = (demo::clients(), demo::users());
@@ -107,16 +107,12 @@ struct Profile {
 }
 
 impl<'c> Needs<'c> {
-    fn new(
-        view: &'c View,
-        config: &'c Config,
-        written: &'c IssuerView,
-        name: &str,
-        iss: &str,
-    ) -> Self {
-        let is_for = |rule: &&RuleSpec| {
-            rule.issuers.as_ref().is_none_or(|all| all.iter().any(|one| one == name || one == iss))
+    fn new(view: &'c View, config: &'c Config, written: &'c IssuerView, issuer: &Issuer) -> Self {
+        let is_named = |name: &String| {
+            *name == issuer.checks.issuer || issuer.identities.iter().any(|one| one.iss == *name)
         };
+        let is_for =
+            |rule: &&RuleSpec| rule.issuers.as_ref().is_none_or(|all| all.iter().any(is_named));
         let rules: Vec<&RuleSpec> = view.rule.iter().filter(is_for).collect();
         let mut read: BTreeSet<&str> = written.principal.as_deref().into_iter().collect();
         let throttle = config.throttle.as_ref();

@@ -104,22 +104,22 @@ fn raise_timeout(name: &str, table: &mut Table, notes: &mut Vec<String>) {
     table.insert("timeout_ms".to_owned(), TIMEOUT_MS.into());
 }
 
-/// The text without `jwks_file` where that file is missing, and a line that says so; `None` if
-/// none is.
-pub(super) fn without_key_files(text: &str) -> Option<(String, String)> {
+/// The text without `jwks_file` where that file is missing; `None` if none is.
+pub(super) fn without_key_files(text: &str) -> Option<String> {
     let mut table: Table = text.parse().ok()?;
-    let mut note = None;
+    let mut found = false;
     for issuer in tables(&mut table, "issuer") {
-        let missing = |path: &&str| !Path::new(path).exists();
-        let file = issuer.get("jwks_file").and_then(Value::as_str).filter(missing);
-        let Some(file) = file.map(str::to_owned) else { continue };
-        note = Some(format!("`jwks_file`: there is no `{file}` here: its keys are not needed"));
+        let file = issuer.get("jwks_file").and_then(Value::as_str);
+        if file.is_none_or(|file| Path::new(file).exists()) {
+            continue;
+        }
+        found = true;
         issuer.remove("jwks_file");
         if !issuer.contains_key("user_pool") && !issuer.contains_key("jwks_uri") {
             issuer.insert("jwks_uri".to_owned(), "http://127.0.0.1/".into());
         }
     }
-    Some((toml::to_string(&table).ok()?, note?))
+    if found { toml::to_string(&table).ok() } else { None }
 }
 
 /// Names what the flags and this machine do not honour.

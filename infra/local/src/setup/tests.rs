@@ -66,7 +66,7 @@ fn each_setting_that_is_not_honoured_has_a_line() {
     for (more, says) in [
         ("replica_regions = [\"us-west-2\"]", "issuer `us-east-1_abc`: `replica_regions`"),
         ("algorithms = [\"ES256\"]", "issuer `us-east-1_abc`: `algorithms` is RS256 here"),
-        ("jwks_file = \"/var/task/jwks.json\"", "`jwks_file`: there is no `/var/task/jwks.json`"),
+        ("jwks_file = \"/var/task/jwks.json\"", "issuer `us-east-1_abc`: `jwks_file` is not used"),
         (
             "[throttle]\ntable = \"t\"\nsubject = \"client_id\"\nplan = { default = \"p\" }\n\
           refuse = \"deny\"\ntimeout_ms = 200",
@@ -79,12 +79,11 @@ fn each_setting_that_is_not_honoured_has_a_line() {
             "[throttle]: `subject = \"api_key\"` refuses every call by TOKEN",
         ),
         (
-            "[[rule]]\nname = \"s\"\nallow = [\"GET /x\"]\neveryone = true\nstages = [\"prod\"]",
+            "[[rule]]\nname = \"s\"\nallow = [\"GET /x\"]\nany_scope = [\"s\"]\nstages = [\"prod\"]",
             "rule `s`: never applies here: it is for the stage prod",
         ),
         (
-            "[[rule]]\nname = \"s\"\nallow = [\"GET /x\"]\neveryone = true\n\
-          source_ips = [\"10.0.0.0/8\"]",
+            "[[rule]]\nname = \"s\"\nallow = [\"GET /x\"]\nany_scope = [\"s\"]\nsource_ips = [\"10.0.0.0/8\"]",
             "rule `s`: `source_ips`",
         ),
     ] {
@@ -98,7 +97,7 @@ fn each_setting_that_is_not_honoured_has_a_line() {
 fn rules_name_their_issuer_by_any_of_a_pools_urls() {
     let other = "https://issuer-cognito-idp.us-east-1.amazonaws.com/us-east-1_abc";
     let rule = format!(
-        "[[rule]]\nname = \"s\"\nallow = [\"GET /y\"]\neveryone = true\nissuers = [\"{other}\"]"
+        "[[rule]]\nname = \"s\"\nallow = [\"GET /y\"]\nany_scope = [\"s\"]\nissuers = [\"{other}\"]"
     );
     let setup = read(&pool(&rule));
     let copy: Table = setup.functions[0].text.parse().unwrap();
