@@ -80,8 +80,9 @@ pub struct Cli {
     /// Configuration of the authorizer in TOML; without one the demonstration's
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Users and app clients of your own, beside those that are made up: passwords, groups, scopes,
-    /// claims; README.md of this folder has an example
+    /// Users and app clients of your own, beside those that are made up, in TOML:
+    /// [[user]] name, groups, scopes, claims, attributes; [[client]] id, secret, scopes, claims.
+    /// infra/local/users.example.toml has every field
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
     /// Print the demonstration's configuration, to start your own from, and end

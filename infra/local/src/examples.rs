@@ -3,7 +3,8 @@
 //! Each caller gets a token as anyone would, the authorizer's verifier judges it, and the rules'
 //! own evaluation finds a call that is allowed and one that is not.
 
-use authorizer::{Config, Verifier, assumed_caller, decode};
+use ::table::Assignments;
+use authorizer::{Config, PlanChoice, ThrottleConfig, Verifier, assumed_caller, decode};
 use policy::{MethodArn, Reason};
 use serde_json::{Map, Value};
 use throttle::{Plan, PlanId, Plans};
@@ -72,6 +73,9 @@ impl Examples {
         let mut examples = Self::default();
         let Some(first) = setup.functions.first() else { return examples };
         let callers = callers(setup, options, issuer, &first.config, &mut examples.notes).await;
+        if first.config.throttle.as_ref().is_some_and(needs_assignment) {
+            examples.notes.extend(assign(setup, &first.config, &callers, table).await);
+        }
         examples.name_unmet_rules(setup, options, &callers);
         let scope = Scope { setup, options };
         let shown = callers
@@ -318,6 +322,38 @@ fn sample(route: &str, claims: &Map<String, Value>) -> Option<Call> {
     Some(Call { method: method.to_owned(), path: filled })
 }
 
+/// Returns true if a caller has a plan only by an assignment.
+fn needs_assignment(throttle: &ThrottleConfig) -> bool {
+    let PlanChoice { assigned, claim, default } = &throttle.plan;
+    *assigned && claim.is_none() && default.is_none() && !throttle.counts_by_api_key()
+}
+
+/// Assigns a plan to each caller, and says so.
+async fn assign(
+    setup: &Setup,
+    config: &Config,
+    callers: &[Candidate],
+    table: &Table,
+) -> Option<String> {
+    let (throttle, limits) = (config.throttle.as_ref()?, setup.tables.first()?);
+    let assignments = Assignments::new(table.client(), limits);
+    let plan = crate::demo::PLAN;
+    for caller in callers {
+        let issuer = setup
+            .issuers
+            .iter()
+            .find(|one| caller.claims.get("iss") == Some(&one.iss.as_str().into()));
+        let name = caller.claims.get(&throttle.subject).and_then(Value::as_str);
+        if let (Some(issuer), Some(name)) = (issuer, name) {
+            // An assignment that is there stays.
+            drop(assignments.put(&format!("{}#{name}", issuer.name), plan, None).await);
+        }
+    }
+    Some(format!(
+        "[throttle]: plans are assigned: every caller here has `{plan}`; to change one: tollgate subject assign SUBJECT PLAN"
+    ))
+}
+
 /// The limits of the plan that the caller has.
 async fn limit(setup: &Setup, config: &Config, caller: &Candidate, table: &Table) -> Option<Limit> {
     let throttle = config.throttle.as_ref()?;
@@ -326,7 +362,8 @@ async fn limit(setup: &Setup, config: &Config, caller: &Candidate, table: &Table
     let default = throttle.plan.default.clone();
     let by_key = throttle.counts_by_api_key().then(|| PlanId::new(crate::demo::PLAN).ok());
     let named = claimed.filter(|_| by_key.is_none()).and_then(|name| PlanId::new(name).ok());
-    for id in [named, default, by_key.flatten()].into_iter().flatten() {
+    let assigned = needs_assignment(throttle).then(|| PlanId::new(crate::demo::PLAN).ok());
+    for id in [named, default, by_key.flatten(), assigned.flatten()].into_iter().flatten() {
         if let Ok(Some(record)) = plans.get(&id).await {
             return Some(Limit::of(id.as_str(), &record.plan));
         }
@@ -345,7 +382,7 @@ impl Limit {
         if let Some(quota) = quota {
             parts.push(format!("a quota of {quota}"));
         }
-        let burst = rate.map(|rate| rate.burst());
+        let burst = rate.map(throttle::Throttling::burst);
         let burst = [burst, quota].into_iter().flatten().min().unwrap_or(u64::MAX);
         let refills = rate.map_or(std::time::Duration::MAX, |rate| rate.rate().interval());
         // A curl takes some tens of milliseconds; a quota is met whatever the rate.

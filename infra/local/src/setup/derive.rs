@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use authorizer::{Config, HttpForm, Refuse};
+use authorizer::{Config, HttpForm, Refuse, ThrottleConfig};
 use toml::{Table, Value};
 
 use super::{Error, IssuerView, Loaded, MAX_TEXT, Played, View};
@@ -172,7 +172,7 @@ pub(super) fn name_unmet(options: &Options, view: &View, config: &Config, notes:
         notes
             .push(format!("[response]: `http` is not the form of the HTTP API: start with {form}"));
     }
-    if config.throttle.as_ref().is_some_and(|throttle| throttle.counts_by_api_key())
+    if config.throttle.as_ref().is_some_and(ThrottleConfig::counts_by_api_key)
         && options.rest == Kind::RestToken
     {
         notes.push(

@@ -218,29 +218,34 @@ async fn limits_by_api_key_have_a_caller_with_a_key() {
     stack.shutdown().await;
 }
 
-/// Pastes the banner's commands from the first one after `from`: the statuses in full answers, and
-/// those in rows.
+#[tokio::test]
+async fn callers_whose_plan_must_be_assigned_have_one() {
+    let assigned = POOL.replace("{ default = \"basic\" }", "{ assigned = true }");
+    let stack = start(&assigned, None, |_| {}).await;
+    let notes = stack.ready().notes;
+    assert!(notes.iter().any(|note| note.contains("every caller here has `free`")), "{notes:?}");
+    assert_eq!(run(&stack, "").await.0, [200, 401, 403, 429], "{}", stack.ready());
+    stack.shutdown().await;
+}
+
+/// Pastes the banner's commands from `from` on: the statuses of whole responses, and those in rows.
 async fn run(stack: &Stack, from: &str) -> (Vec<u16>, Vec<u16>) {
     let text = stack.ready().to_string();
     let (_, commands) = text.split_once("Paste, in another terminal:").unwrap();
-    let token: String =
-        commands.lines().take_while(|line| !line.contains("API=")).collect::<Vec<_>>().join("\n");
-    let at = commands.find(from).unwrap_or_else(|| panic!("no {from} in\n{text}"));
-    let script = format!("{token}\n{}", &commands[at..]);
-    let output = tokio::task::spawn_blocking(move || {
-        Command::new("bash")
-            .args(["-c", &script])
-            .env("PATH", std::env::var_os("PATH").unwrap())
-            .output()
-    });
-    let output = output.await.unwrap().expect("bash and curl are on the path");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let full =
-        text.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
+    let token: Vec<&str> = commands.lines().take_while(|line| !line.contains("API=")).collect();
+    let (_, rest) = commands.split_once(from).unwrap_or_else(|| panic!("no {from} in\n{text}"));
+    let script = format!("{}\n{from}{rest}", token.join("\n"));
+    // Both are there wherever the commands can be pasted.
+    let output =
+        tokio::task::spawn_blocking(move || Command::new("bash").args(["-c", &script]).output());
+    let text = String::from_utf8(output.await.unwrap().unwrap().stdout).unwrap();
+    let status = |line: &str| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok();
     let rows = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
     let rows = rows.flat_map(str::split_whitespace).filter_map(|status| status.parse().ok());
-    (full.collect(), rows.collect())
+    (text.lines().filter_map(status).collect(), rows.collect())
 }
+
+type Change = fn(&mut Options);
 
 #[tokio::test]
 async fn the_banner_s_commands_give_what_it_says() {
@@ -248,7 +253,7 @@ async fn the_banner_s_commands_give_what_it_says() {
         let local = env!("CARGO_BIN_EXE_local");
         Options::new(local.into(), Now::new(SystemClock::new()))
     };
-    let every: [(&str, fn(&mut Options)); 4] = [
+    let every: [(&str, Change); 4] = [
         ("plain", |_| {}),
         ("request", |options| options.rest = Kind::RestRequest),
         ("cached", |options| options.authorizer_ttl = std::time::Duration::from_secs(300)),
