@@ -350,7 +350,8 @@ async fn assign(
         }
     }
     Some(format!(
-        "[throttle]: plans are assigned: every caller here has `{plan}`; to change one: tollgate subject assign SUBJECT PLAN"
+        "[throttle]: plans are assigned: every caller here has `{plan}`; to change one: tollgate \
+         subject assign SUBJECT PLAN"
     ))
 }
 

@@ -96,8 +96,7 @@ impl Shown {
         if self.ttl == 0 {
             return self.credentials();
         }
-        let token = format!("$(curl -s '{}')", self.examples.token_url);
-        format!("-H {}{}", self.token(&token), self.key_header())
+        format!("-H {}{}", self.token("$(curl -s $TOKEN_URL)"), self.key_header())
     }
 
     fn key_header(&self) -> String {
@@ -133,6 +132,9 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
     let url = &shown.examples.token_url;
     writeln!(f, "\nPaste, in another terminal:\n")?;
     writeln!(f, "  # a token for the {caller}; for others: ?client=…, ?user=…")?;
+    if shown.ttl > 0 {
+        writeln!(f, "  TOKEN_URL='{url}'")?;
+    }
     writeln!(f, "  TOKEN=$(curl -s '{url}')")?;
     writeln!(f, "  AUTH={}", shown.token("$TOKEN"))?;
     let Some(allowed) = &shown.examples.allowed else { return Ok(()) };
@@ -238,13 +240,21 @@ impl Api<'_> {
         let (with, key) = (shown.credentials(), shown.key_header());
         let verb = if method == "GET" { String::new() } else { format!("-X {method} ") };
         let status = if shown.upstream { "what your service answers" } else { "200" };
+        // The second API's calls are the first's: one line tells them.
+        let tell = |f: &mut fmt::Formatter<'_>, text: String| match name.is_empty() {
+            true => writeln!(f, "  # {text}"),
+            false => Ok(()),
+        };
         writeln!(f, "  API={url}\n")?;
-        writeln!(f, "  # {name}{status}: it may {method} {path}")?;
+        if !name.is_empty() {
+            writeln!(f, "  # {name}{status}, 401, 403")?;
+        }
+        tell(f, format!("{status}: it may {method} {path}"))?;
         writeln!(f, "  curl -i {verb}{with} $API{path}; echo")?;
-        writeln!(f, "  # {name}401: no token")?;
+        tell(f, "401: no token".to_owned())?;
         writeln!(f, "  curl -i {verb}{}$API{path}; echo", pad(&key))?;
         if let Some(Call { method, path }) = &shown.examples.denied {
-            writeln!(f, "  # {name}403: it may not {method} {path}")?;
+            tell(f, format!("403: it may not {method} {path}"))?;
             writeln!(f, "  curl -i -X {method} {with} $API{path}; echo")?;
         } else {
             writeln!(f, "  # {name}403: none: this caller may call everything")?;
@@ -281,11 +291,14 @@ impl Api<'_> {
             return writeln!(f, "  # (too fast to meet by hand: put a slower plan `{plan}`)");
         }
         let count = burst.saturating_add(10);
-        writeln!(
-            f,
-            "  for i in $(seq {count}); do curl -s -o /dev/null -w '%{{http_code}} ' {call}; done; echo"
-        )?;
-        writeln!(f, "  # {name}{status}: the first answer that is one, with its headers")?;
+        if is_rest {
+            writeln!(
+                f,
+                "  for i in $(seq {count}); do curl -s -o /dev/null -w '%{{http_code}} ' {call}; \
+                 done; echo"
+            )?;
+            writeln!(f, "  # {status}: the first answer that is one, with its headers")?;
+        }
         writeln!(
             f,
             "  for i in $(seq {count}); do A=$(curl -si {call})\n    \

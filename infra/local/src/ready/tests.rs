@@ -119,7 +119,8 @@ fn every_flag_changes_what_is_shown() {
     let cached = |options: &mut Options| options.authorizer_ttl = std::time::Duration::from_secs(9);
     let parts = [
         "cached for 9 s: a repeated token is not counted, and its 429 stays",
-        "-H \"Authorization: Bearer $(curl -s 'http://127.0.0.1:2/local/token?client=",
+        "  TOKEN_URL='http://127.0.0.1:2/local/token?client=orders-reader'\n",
+        "-H \"Authorization: Bearer $(curl -s $TOKEN_URL)\" $API/orders",
     ];
     shows(cached, &parts, &[]);
     let header = |options: &mut Options| options.api_key_source = KeySource::Header;
