@@ -134,6 +134,33 @@ fn a_wrong_configuration_is_one_line_that_names_the_place() {
     }
 }
 
+#[test]
+fn a_mistake_among_the_users_is_one_line_that_names_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.toml");
+    std::fs::write(&path, "[[user]]\nname = \"carol\"\ngroup = [\"a\"]\n").unwrap();
+    let path = path.to_str().unwrap();
+    let line = complaint(&[&FREE[..], &["--users", path]].concat());
+    assert!(line.starts_with(&format!("error: {path}:3: unknown field `group`")), "{line}");
+}
+
+#[test]
+fn the_demonstration_s_configuration_is_printed_and_can_be_started_from() {
+    let output = run(&["--print-config"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("# ") && text.contains("[throttle]"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tollgate.toml");
+    std::fs::write(&path, text.replace("/orders", "/things")).unwrap();
+    let (child, _stdout, ready) = ready(&["--config", path.to_str().unwrap()]);
+    // Its issuer has another port here, so its callers are made up.
+    assert_eq!(ready["clients"][0]["id"], "orders-reader");
+    assert_eq!(ready["api_key"], "local-demo-api-key-000000");
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
+}
+
 /// A running executable and its ready line.
 fn ready(apis: &[&str]) -> (Child, BufReader<std::process::ChildStdout>, Value) {
     let mut child = Command::new(LOCAL)

@@ -210,12 +210,21 @@ fn write_callers(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let name = ids.map(String::len).max().unwrap_or_default();
     let secrets = clients().map(|client| &client.secret).chain(users().map(|user| &user.password));
     let secret = secrets.map(String::len).max().unwrap_or_default();
-    for Client { id, secret: own, scopes, .. } in clients() {
-        writeln!(f, "  client {id:<name$}  secret   {own:<secret$}  {}", scopes.join(" "))?;
+    // One issuer goes without saying.
+    let of = |issuer: &str| {
+        if ready.issuers.len() > 1 { format!("  of {issuer}") } else { String::new() }
+    };
+    for Client { id, secret: own, scopes, issuer } in clients() {
+        let scopes = scopes.join(" ");
+        writeln!(f, "  client {id:<name$}  secret   {own:<secret$}  {scopes}{}", of(issuer))?;
     }
-    for User { username, password, groups, .. } in users() {
+    for User { username, password, groups, issuer } in users() {
         let groups = if groups.is_empty() { "no group".into() } else { groups.join(" ") };
-        writeln!(f, "  user   {username:<name$}  password {password:<secret$}  {groups}")?;
+        writeln!(
+            f,
+            "  user   {username:<name$}  password {password:<secret$}  {groups}{}",
+            of(issuer)
+        )?;
     }
     let (clients, users) = (clients().count(), users().count());
     let more = (ready.clients.len() + ready.users.len()).saturating_sub(clients + users);
