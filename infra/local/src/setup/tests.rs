@@ -79,11 +79,13 @@ fn each_setting_that_is_not_honoured_has_a_line() {
             "[throttle]: `subject = \"api_key\"` refuses every call by TOKEN",
         ),
         (
-            "[[rule]]\nname = \"s\"\nallow = [\"GET /x\"]\nany_scope = [\"s\"]\nstages = [\"prod\"]",
+            "[[rule]]\nname = \"s\"\nallow = [\"GET /x\"]\n\
+             any_scope = [\"s\"]\nstages = [\"prod\"]",
             "rule `s`: never applies here: it is for the stage prod",
         ),
         (
-            "[[rule]]\nname = \"s\"\nallow = [\"GET /x\"]\nany_scope = [\"s\"]\nsource_ips = [\"10.0.0.0/8\"]",
+            "[[rule]]\nname = \"s\"\nallow = [\"GET /x\"]\n\
+             any_scope = [\"s\"]\nsource_ips = [\"10.0.0.0/8\"]",
             "rule `s`: `source_ips`",
         ),
     ] {
