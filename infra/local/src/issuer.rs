@@ -10,8 +10,8 @@
 //!   refresh tokens, for the AWS CLI and SDKs;
 //! - `GET /local/token?client=…` or `?user=…`: a token as plain text, **not part of Cognito**. It
 //!   asks for no secret and no password, so that a command to paste is short;
-//! - `POST /local/rotate`, with `?drop=true`: the operator's hand, **not part of Cognito**. New keys
-//!   sign from then on; the old ones stay published until the next rotation, or leave at once.
+//! - `POST /local/rotate`, with `?drop=true`: the operator's hand, **not part of Cognito**. New
+//!   keys sign from then on; the old ones stay published until the next rotation, or leave at once.
 //!
 //! The first issuer answers the last four at the root too, as the demonstration's pool does.
 //!

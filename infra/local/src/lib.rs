@@ -8,8 +8,8 @@
 //! The gateway is one of four: a REST API by TOKEN or REQUEST, an HTTP API, a WebSocket API; a stack
 //! has several. [`differences`] lists what each does otherwise than API Gateway.
 //!
-//! The gateway knows AWS's protocols and none of the product's decisions: it evaluates policies with
-//! its own code, so that a wrong belief about them is not held twice. Only [`setup`] and the
+//! The gateway knows AWS's protocols and none of the product's decisions: it evaluates policies
+//! with its own code, so that a wrong belief about them is not held twice. Only [`setup`] and the
 //! choice of examples use the authorizer's and the rules' code, to read a configuration and to find
 //! a call for each outcome. All of it listens on 127.0.0.1 alone.
 

@@ -5,7 +5,7 @@ use super::claims::{FIXED, FIXED_OIDC};
 /// The claims that an issuer writes scopes, groups and clients into.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form {
-    /// True for a Cognito user pool; false: access tokens as RFC 9068 has them, without `token_use`.
+    /// True for a Cognito user pool; false: access tokens as in RFC 9068, without `token_use`.
     pub is_cognito: bool,
     /// The claim that holds the scopes.
     pub scopes_claim: String,

@@ -1,4 +1,4 @@
-//! The table's first items: plans that a configuration names, and a key for one that counts by keys.
+//! The table's first items: plans that a configuration names, and a key if it counts by keys.
 
 use ::table::{Key, KeyDetails, Keys, WriteError};
 use throttle::{Plan, PlanId, Plans};
