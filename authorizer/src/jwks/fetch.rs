@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, DATE, HeaderValue};
 use reqwest::{Client, StatusCode, Url};
 
 use super::Identity;
@@ -44,12 +44,12 @@ impl FetchError {
 ///
 /// # Errors
 ///
-/// Those of `body`, or no usable key in it.
+/// Those of `fetch`, or no usable key in it.
 pub(super) async fn key_set(client: &Client, address: &Url) -> Result<KeySet, FetchError> {
-    Ok(KeySet::parse(&body(client, address).await?)?)
+    Ok(KeySet::parse(&fetch(client, address).await?.0)?)
 }
 
-/// Fetches the body at an address.
+/// Fetches the body at an address, and the `Date` of the answer.
 ///
 /// The connection is closed: the next fetch is minutes away, and a connection that froze with the
 /// execution environment would only be found dead by a time-out.
@@ -57,7 +57,7 @@ pub(super) async fn key_set(client: &Client, address: &Url) -> Result<KeySet, Fe
 /// # Errors
 ///
 /// No answer in time, another status than 200, or too long.
-async fn body(client: &Client, address: &Url) -> Result<Vec<u8>, FetchError> {
+async fn fetch(client: &Client, address: &Url) -> Result<(Vec<u8>, Option<String>), FetchError> {
     let request = client
         .get(address.clone())
         .timeout(TIMEOUT)
@@ -69,6 +69,8 @@ async fn body(client: &Client, address: &Url) -> Result<Vec<u8>, FetchError> {
     if response.status() != StatusCode::OK {
         return Err(FetchError::Status(response.status()));
     }
+    let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+    let date = date.map(str::to_owned);
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| transport(&error))? {
         if body.len().saturating_add(chunk.len()) > MAX_BODY {
@@ -76,7 +78,7 @@ async fn body(client: &Client, address: &Url) -> Result<Vec<u8>, FetchError> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Ok((body, date))
 }
 
 fn transport(error: &reqwest::Error) -> FetchError {
@@ -124,6 +126,8 @@ pub struct PublishedKeys {
     pub text: String,
     /// The number of kids with a key that can verify signatures.
     pub usable: usize,
+    /// The `Date` of the answer, as it was sent: the time of the endpoint's clock.
+    pub date: Option<String>,
 }
 
 /// Hides the keys.
@@ -158,8 +162,8 @@ pub async fn fetch_keys(identity: &Identity) -> Result<PublishedKeys, KeysError>
         address.ok_or_else(|| KeysError("the keys come from the configuration".into()))?;
     let client = http::client(address.scheme() == "http")
         .map_err(|error| KeysError(format!("the HTTP client can't be made: {error}")))?;
-    let body = body(&client, address).await?;
+    let (body, date) = fetch(&client, address).await?;
     let usable = KeySet::parse(&body).map_err(FetchError::from)?.len();
     let text = String::from_utf8(body).map_err(|_| FetchError::from(SetError::Form))?;
-    Ok(PublishedKeys { text, usable })
+    Ok(PublishedKeys { text, usable, date })
 }

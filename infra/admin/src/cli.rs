@@ -1,11 +1,15 @@
 //! The command line.
 
 use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use tokio::time::timeout;
 
 use crate::commands::completion::Completion;
 use crate::commands::doctor::Doctor;
+use crate::commands::init::Init;
 use crate::commands::key::Key;
 use crate::commands::keys::Keys;
 use crate::commands::man::Man;
@@ -18,6 +22,7 @@ use crate::commands::token::Token;
 use crate::commands::usage::Usage;
 use crate::context::{Common, Context};
 use crate::error::Error;
+use crate::output;
 
 /// Manages Tollgate's table, plans, keys, usage and revocations, and checks configurations.
 ///
@@ -34,6 +39,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(Init),
     #[command(subcommand)]
     Table(Table),
     #[command(subcommand)]
@@ -63,6 +69,7 @@ impl Cli {
         let Self { common, command } = self;
         let output = common.output();
         match command {
+            Command::Init(it) => it.run(&common),
             Command::Policy(it) => it.run(output),
             Command::Completion(it) => it.run(Self::command()),
             Command::Man(it) => it.run(Self::command(), output),
@@ -85,7 +92,11 @@ impl Command {
             Self::Token(it) => it.run(context).await,
             Self::Doctor(it) => it.run(context).await,
             // These need no table: `run` has handled them.
-            Self::Policy(_) | Self::Keys(_) | Self::Completion(_) | Self::Man(_) => Ok(()),
+            Self::Init(_)
+            | Self::Policy(_)
+            | Self::Keys(_)
+            | Self::Completion(_)
+            | Self::Man(_) => Ok(()),
         }
     }
 }
@@ -93,13 +104,26 @@ impl Command {
 fn wait(work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::unavailable(format!("can't start: {error}")))?;
-    runtime.block_on(work)
+    runtime.block_on(async {
+        let mut work = pin!(work);
+        match timeout(QUIET, &mut work).await {
+            Ok(done) => done,
+            Err(_) => {
+                output::still_working();
+                work.await
+            }
+        }
+    })
 }
+
+/// Nothing is silent for longer.
+const QUIET: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = "\
 Examples:
+  tollgate init
   tollgate table create
-  tollgate plan put free plan.json
+  tollgate plan put free --rate 5 --burst 10 --per-day 1000
   tollgate plan list --table tollgate-dev
   tollgate key create --plan free --name \"Maria's laptop\"
   tollgate usage show 'us-east-1_abcDEF123#client1'

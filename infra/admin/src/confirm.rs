@@ -39,14 +39,22 @@ impl Confirm {
                 "to {what} can't be undone: add --yes to do it, or --dry-run to see what it does"
             )));
         }
-        question(&format!("To {what} can't be undone. Type yes to do it: "));
-        let mut answer = String::new();
-        let read = stdin().lock().take(LONGEST).read_line(&mut answer);
-        match read {
-            Ok(_) if answer.trim() == "yes" => Ok(()),
+        match ask(&format!("To {what} can't be undone. Type yes to do it: ")) {
+            Ok(answer) if answer == "yes" => Ok(()),
             _ => Err(Error::refused("not confirmed: nothing was done")),
         }
     }
 }
 
-const LONGEST: u64 = 80;
+/// Asks on the terminal, and returns the line that is typed.
+pub(crate) fn ask(text: &str) -> Result<String, Error> {
+    question(text);
+    let mut answer = String::new();
+    match stdin().lock().take(LONGEST).read_line(&mut answer) {
+        Ok(0) => Err(Error::refused("no answer: nothing was done")),
+        Ok(_) => Ok(answer.trim().to_owned()),
+        Err(error) => Err(Error::misuse(format!("can't read the answer: {error}"))),
+    }
+}
+
+const LONGEST: u64 = 4_096;

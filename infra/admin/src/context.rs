@@ -13,7 +13,7 @@ use crate::output::Output;
 #[derive(Args, Debug)]
 pub(crate) struct Common {
     /// The table's name.
-    #[arg(long, global = true, env = "TOLLGATE_TABLE", default_value = "tollgate")]
+    #[arg(long, global = true, env = TABLE_VARIABLE, default_value = TABLE)]
     pub(crate) table: String,
     /// DynamoDB endpoint, such as http://127.0.0.1:8000; by default the region's.
     #[arg(long, global = true, value_name = "URL", value_parser = endpoint)]
@@ -36,6 +36,7 @@ pub(crate) struct Context {
     pub(crate) client: Client,
     pub(crate) table: String,
     pub(crate) output: Output,
+    endpoint: Option<String>,
     clock: SystemClock,
 }
 
@@ -50,6 +51,7 @@ impl Context {
             client: connect.client().await,
             table: common.table.clone(),
             output: common.output(),
+            endpoint: common.endpoint_url.clone(),
             clock: SystemClock::new(),
         }
     }
@@ -88,6 +90,19 @@ impl Context {
         })
     }
 
+    /// A `tollgate` command on a table at the same endpoint, to paste.
+    pub(crate) fn command(&self, table: &str, line: &str) -> String {
+        let usual = std::env::var(TABLE_VARIABLE).unwrap_or_else(|_| TABLE.to_owned());
+        let mut command = format!("tollgate {line}");
+        if table != usual {
+            command.push_str(&format!(" --table {}", quoted(table)));
+        }
+        if let Some(url) = &self.endpoint {
+            command.push_str(&format!(" --endpoint-url {}", quoted(url)));
+        }
+        command
+    }
+
     /// Answers a dry run: what would be done.
     pub(crate) fn would(&self, what: &str) -> Result<(), Error> {
         let text = format!("would {what}; nothing was done");
@@ -104,6 +119,19 @@ fn endpoint(text: &str) -> Result<String, String> {
         _ => Err("write a URL such as http://127.0.0.1:8000".to_owned()),
     }
 }
+
+/// Quotes a word for a shell, if it needs quotes.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// The table unless the command line or the environment names another.
+pub(crate) const TABLE: &str = "tollgate";
+const TABLE_VARIABLE: &str = "TOLLGATE_TABLE";
 
 /// A person waits longer than a request does.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write, stderr};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -64,6 +64,13 @@ pub(crate) fn note(line: impl Display) {
     let line = line.to_string();
     // If this fails, there is nowhere to report it.
     let _ = writeln!(anstream::stderr().lock(), "tollgate: {}", one_line(&line));
+}
+
+/// Tells a person that a command takes long; a script needs no such line.
+pub(crate) fn still_working() {
+    if stderr().is_terminal() {
+        note("still working, waiting for the table or an issuer; Ctrl-C stops it");
+    }
 }
 
 /// Prints why a command was not done, on standard error, and returns its exit code.

@@ -1,10 +1,11 @@
 //! Reading what is handed to a command.
 
 use std::fs::File;
-use std::io::{Read, stdin};
+use std::io::{IsTerminal, Read, stdin};
 use std::path::Path;
 
 use crate::error::Error;
+use crate::output::note;
 
 /// Reads a file, or standard input for `-`, up to one byte more than `most`.
 ///
@@ -14,6 +15,11 @@ pub(crate) fn read(file: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let mut content = Vec::new();
     let most = most.saturating_add(1);
     let read = if file == Path::new("-") {
+        if stdin().is_terminal() {
+            note(
+                "reading standard input: type or paste it, then press Ctrl-D on a line of its own",
+            );
+        }
         stdin().lock().take(most).read_to_end(&mut content)
     } else {
         File::open(file).and_then(|file| file.take(most).read_to_end(&mut content))

@@ -1,23 +1,27 @@
 //! `tollgate doctor`.
 
+mod plans;
+mod report;
+
 use std::time::Duration;
 
-use authorizer::{Config, HttpForm, HttpUnauthorized, fetch_keys};
+use authorizer::{Config, HttpForm, HttpUnauthorized, Refuse, fetch_keys};
 use clap::Args;
-use serde_json::json;
+use jiff::fmt::rfc2822;
+use policy::Severity;
 use table::{Failure, SchemaError};
-use throttle::{Plan, Quota};
+use throttle::Timestamp;
 
+use self::report::{Finding, Report, State};
 use crate::args::ConfigFile;
-use crate::commands::plan::all;
-use crate::context::Context;
+use crate::context::{Context, quoted};
 use crate::error::Error;
-use crate::output;
 
-/// Check configuration, credentials, table, clock and key endpoints, each with a remedy.
+/// Check what makes calls fail: configuration, credentials, table, plans, clocks and keys.
 ///
-/// Without a configuration, in a file or in the environment, only the table's side is checked.
-/// Exits with 1 if something is wrong, with 3 if something is unavailable.
+/// Each line has a result (ok, skip, warn or fail), and a command that fixes it. A configuration
+/// names the tables to check; without one, `--table` does. Exits with 1 if a check failed, with 3
+/// if the table is unavailable.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Doctor {
@@ -25,249 +29,259 @@ pub(crate) struct Doctor {
     config: ConfigFile,
 }
 
-/// One check's result.
-struct Finding {
-    check: String,
-    state: State,
-    text: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
-    Ok,
-    Skipped,
-    Warning,
-    Wrong,
-    Unavailable,
-}
-
-impl State {
-    const fn text(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Skipped => "skipped",
-            Self::Warning => "warning",
-            Self::Wrong => "WRONG",
-            Self::Unavailable => "UNAVAILABLE",
-        }
-    }
-}
-
-impl Finding {
-    fn new(check: impl Into<String>, state: State, text: impl Into<String>) -> Self {
-        Self { check: check.into(), state, text: text.into() }
-    }
-}
-
 impl Doctor {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let mut findings = Vec::new();
-        let config = self.configuration(context, &mut findings);
-        of_table(context, &mut findings).await;
+        let mut report = Report::new(context.output);
+        let config = self.configuration(context, &mut report)?;
+        let tables = tables(context, config.as_ref());
+        if tables.is_empty() {
+            report.add(Finding::new(
+                "table",
+                State::Skip,
+                "not needed: the configuration has no limits and no revocations",
+            ))?;
+        } else {
+            check_tables(context, &tables, config.as_ref(), &mut report).await?;
+        }
         if let Some(config) = &config {
-            of_plans(context, config, &mut findings).await;
-            findings.extend(of_cached_denials(config));
+            check_usage_key(config, &mut report)?;
+            check_keys(context, config, &mut report).await?;
+            check_cached_denials(config, &mut report)?;
         }
-        for issuer in config.iter().flat_map(|config| &config.issuers) {
-            // The other spellings of a pool's name may have no keys; that is not an error.
-            for identity in &issuer.identities {
-                let Some(place) = &identity.jwks_uri else {
-                    let text = "they come from the configuration alone";
-                    findings.push(Finding::new("keys", State::Ok, text));
-                    continue;
-                };
-                if !identity.prefetch {
-                    continue;
-                }
-                findings.push(match fetch_keys(identity).await {
-                    Ok(set) => {
-                        let text = format!("usable: {} at `{place}`", set.usable);
-                        Finding::new("keys", State::Ok, text)
-                    }
-                    Err(error) => {
-                        let remedy = "check the issuer in the configuration, and the network";
-                        let text = format!("`{place}`: {error}: {remedy}");
-                        Finding::new("keys", State::Unavailable, text)
-                    }
-                });
-            }
-        }
-        print(context, &findings)
+        report.end()
     }
 
-    fn configuration(&self, context: &Context, findings: &mut Vec<Finding>) -> Option<Config> {
+    fn configuration(
+        &self,
+        context: &Context,
+        report: &mut Report,
+    ) -> Result<Option<Config>, Error> {
         let config = match self.config.read_if_named() {
             Ok(Some(config)) => config,
             Ok(None) => {
-                let text = "none is named: give one by `--config`, or set AUTHORIZER_CONFIG";
-                findings.push(Finding::new("configuration", State::Skipped, text));
-                return None;
+                let finding = Finding::new("configuration", State::Skip, "none is named");
+                report.add(finding.fix("tollgate doctor --config tollgate.toml"))?;
+                return Ok(None);
             }
             Err(error) => {
-                findings.push(Finding::new("configuration", State::Wrong, error.line()));
-                return None;
+                report.add(Finding::new("configuration", State::Fail, error.line()))?;
+                return Ok(None);
             }
         };
-        let warnings = config.lint().len();
-        let text =
-            format!("issuers: {}; findings of `policy lint`: {warnings}", config.issuers.len());
-        findings.push(Finding::new("configuration", State::Ok, text));
-        if let Some(throttle) = config.throttle.as_ref().filter(|it| it.table != context.table) {
+        let (issuers, rules) = (config.issuers.len(), config.rules.sizes().count());
+        let text = format!("{}, {}", count(issuers, "issuer"), count(rules, "rule"));
+        report.add(Finding::new("configuration", State::Ok, text))?;
+        report.add(self.rules(&config))?;
+        if let Some(limits) = config.throttle.as_ref().filter(|it| it.table != context.table) {
             let text = format!(
-                "the configuration's table is `{}`, and `{}` is looked at: add `--table`",
-                throttle.table, context.table
+                "the limits are in `{}`, but commands use `{}` unless told otherwise",
+                limits.table, context.table
             );
-            findings.push(Finding::new("table's name", State::Wrong, text));
+            let fix = format!("export TOLLGATE_TABLE={}", quoted(&limits.table));
+            report.add(Finding::new("table name", State::Warn, text).fix(fix))?;
         }
-        Some(config)
+        Ok(Some(config))
+    }
+
+    /// Counts the warnings of `policy lint`: rules without callers are among them.
+    fn rules(&self, config: &Config) -> Finding {
+        let warnings = config.lint();
+        let warnings = warnings.iter().filter(|it| it.severity == Severity::Warning).count();
+        if warnings == 0 {
+            return Finding::new("rules", State::Ok, "`policy lint` has no warnings");
+        }
+        let file = self.config.config.as_ref();
+        let file = file.map_or("FILE".to_owned(), |file| quoted(&file.display().to_string()));
+        let text = format!("`policy lint` has {}", count(warnings, "warning"));
+        let fix = format!("tollgate policy lint {file}");
+        Finding::new("rules", State::Warn, text).fix(fix)
     }
 }
 
-async fn of_table(context: &Context, findings: &mut Vec<Finding>) {
-    let status = table::check(&context.client, &context.table).await;
-    let answered = |text: &str| Finding::new("credentials", State::Ok, text);
-    match status {
-        Ok(status) => {
-            findings.push(answered("DynamoDB takes them"));
-            let name = &context.table;
-            findings.push(match (status.active, status.expiring) {
-                (true, true) => {
-                    Finding::new("table", State::Ok, format!("`{name}` is there and right"))
-                }
-                (true, false) => Finding::new(
-                    "table",
-                    State::Wrong,
-                    format!("`{name}` keeps what has expired: run `tollgate table create`"),
-                ),
-                (false, _) => Finding::new(
-                    "table",
-                    State::Unavailable,
-                    format!("`{name}` is not active yet: try again in a minute"),
-                ),
-            });
+/// A number of things, in words.
+fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// A table to check.
+struct Table {
+    name: String,
+    /// Its contents.
+    holds: &'static str,
+    has_plans: bool,
+}
+
+/// The tables that the configuration names, or without a configuration the one of the command line.
+fn tables(context: &Context, config: Option<&Config>) -> Vec<Table> {
+    let table = |name: &str, holds, has_plans| Table { name: name.to_owned(), holds, has_plans };
+    let Some(config) = config else { return vec![table(&context.table, "", true)] };
+    let limits = config.throttle.as_ref().map(|limits| limits.table.as_str());
+    let revoked = config.revocation.as_ref().map(|revocation| revocation.table.as_str());
+    match (limits, revoked) {
+        (Some(name), Some(other)) if name == other => {
+            vec![table(name, " for limits and revocations", true)]
         }
-        Err(SchemaError::Failure(failure)) => {
-            let (check, state) = match &failure {
-                Failure::Denied { .. } | Failure::Unconfigured => ("credentials", State::Wrong),
-                failure if failure.may_pass() => ("table", State::Unavailable),
-                _ => ("table", State::Wrong),
-            };
-            findings.push(Finding::new(check, state, failure.to_string()));
-            return;
+        _ => {
+            let limits = limits.map(|name| table(name, " for limits", true));
+            let revoked = revoked.map(|name| table(name, " for revocations", false));
+            limits.into_iter().chain(revoked).collect()
         }
-        Err(error) => {
-            findings.push(answered("DynamoDB takes them"));
-            let mut text = error.to_string();
-            if matches!(error, SchemaError::Missing { .. }) {
-                text.push_str(" (`tollgate table create`)");
+    }
+}
+
+async fn check_tables(
+    context: &Context,
+    tables: &[Table],
+    config: Option<&Config>,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let mut told = false;
+    for table in tables {
+        let name = &table.name;
+        let create = || context.command(name, "table create");
+        let status = table::check(&context.client, name).await;
+        if let Err(SchemaError::Failure(failure)) = &status {
+            return report.add(of_failure(failure));
+        }
+        if !std::mem::replace(&mut told, true) {
+            report.add(Finding::new("credentials", State::Ok, "DynamoDB accepts them"))?;
+        }
+        let exists = status.is_ok();
+        report.add(match status {
+            Ok(status) if !status.active => {
+                let text = format!("`{name}` is not active yet: try again in a minute");
+                Finding::new("table", State::Unavailable, text)
             }
-            findings.push(Finding::new("table", State::Wrong, text));
+            Ok(status) if !status.expiring => {
+                let text = format!("`{name}` never deletes expired items");
+                Finding::new("table", State::Fail, text).fix(create())
+            }
+            Ok(_) => {
+                let text = format!("`{name}` exists{}, with the right schema", table.holds);
+                Finding::new("table", State::Ok, text)
+            }
+            Err(SchemaError::Missing { .. }) => {
+                let text = format!("there is no table `{name}` in this region and account");
+                Finding::new("table", State::Fail, text).fix(create())
+            }
+            Err(error) => Finding::new("table", State::Fail, error.to_string()),
+        })?;
+        if exists && table.has_plans {
+            let limits = config.and_then(|config| config.throttle.as_ref());
+            plans::check(context, name, limits, report).await?;
         }
     }
-    findings.push(match table::clock_offset(&context.client, context.now()).await {
-        Ok(Some(offset)) if offset <= MOST_OFF => {
-            let text = format!("within {} s of DynamoDB's", offset.as_secs());
-            Finding::new("clock", State::Ok, text)
-        }
-        Ok(Some(offset)) => {
-            let text = format!(
-                "{} s off DynamoDB's: set it by a time server, or limits are off by as much",
-                offset.as_secs()
-            );
-            Finding::new("clock", State::Wrong, text)
-        }
-        Ok(None) => Finding::new("clock", State::Skipped, "the endpoint doesn't say the time"),
-        Err(failure) => Finding::new("clock", State::Unavailable, failure.to_string()),
-    });
-}
-
-/// Checks the default plan against the table's other plans.
-async fn of_plans(context: &Context, config: &Config, findings: &mut Vec<Finding>) {
-    let Some(limits) = config.throttle.as_ref().filter(|it| it.table == context.table) else {
-        return;
-    };
-    let Some(default) = &limits.plan.default else { return };
-    // If the plans cannot be read, the finding on the table says why.
-    let Ok((plans, _)) = all(context).await else { return };
-    let Some(record) = plans.iter().find(|record| record.id == *default) else {
-        let text =
-            format!("the default plan `{default}` is missing: `tollgate plan put {default} FILE`");
-        findings.push(Finding::new("plans", State::Wrong, text));
-        return;
-    };
-    // A caller whose claim names no plan is under the default plan.
-    let stricter = plans
-        .iter()
-        .filter(|other| limits.plan.claim.is_some() && exceeds(&record.plan, &other.plan));
-    let stricter: Vec<_> = stricter.map(|other| format!("`{}`", other.id)).collect();
-    findings.push(if stricter.is_empty() {
-        Finding::new("plans", State::Ok, format!("the default plan is `{default}`"))
-    } else {
-        let text = format!(
-            "the default plan `{default}` is more generous than {}: a caller whose claim names no \
-             plan gets more; make the strictest plan the default",
-            stricter.join(", ")
-        );
-        Finding::new("plans", State::Warning, text)
-    });
-}
-
-/// Returns whether a plan allows more than another: at once, over time, or in any period.
-fn exceeds(plan: &Plan, other: &Plan) -> bool {
-    if plan.is_closed() {
-        return false;
-    }
-    let rate = match (plan.throttle(), other.throttle()) {
-        (_, None) => false,
-        (None, Some(_)) => true,
-        (Some(plan), Some(other)) => {
-            plan.burst() > other.burst() || plan.rate().interval() < other.rate().interval()
-        }
-    };
-    let quota = |other: &Quota| {
-        let same = plan.quotas().iter().find(|quota| quota.period() == other.period());
-        same.is_none_or(|quota| quota.limit() > other.limit())
-    };
-    rate || other.quotas().iter().any(quota)
-}
-
-/// Warns of an HTTP API that may cache a denial for longer than it is true.
-fn of_cached_denials(config: &Config) -> Option<Finding> {
-    let response = &config.response;
-    let denies =
-        response.http == HttpForm::Simple && response.http_unauthorized == HttpUnauthorized::Deny;
-    denies.then(|| {
-        let text = "if the HTTP API caches results, a token of a key that was published less than \
-                    ten seconds ago can be denied until the cache time ends: set the cache time to \
-                    0, or publish keys before they sign";
-        Finding::new("cached denials", State::Warning, text)
+    report.add(match table::clock_offset(&context.client, context.now()).await {
+        Ok(Some(offset)) => of_clock("DynamoDB", offset, MOST_OFF),
+        Ok(None) => Finding::new("clock", State::Skip, "the endpoint does not send its time"),
+        Err(failure) => of_failure(&failure),
     })
 }
 
-fn print(context: &Context, findings: &[Finding]) -> Result<(), Error> {
-    let rows: Vec<_> = findings
-        .iter()
-        .map(|it| [it.check.clone(), it.state.text().to_owned(), it.text.clone()])
-        .collect();
-    let worst = findings.iter().map(|it| it.state).max().unwrap_or(State::Ok);
-    let listed: Vec<_> = findings
-        .iter()
-        .map(|it| json!({"check": it.check, "state": it.state.text().to_lowercase(), "text": it.text}))
-        .collect();
-    let json = json!({"well": worst < State::Wrong, "checks": listed});
-    context.output.print(output::table(&rows), &json)?;
-    let wrong = findings.iter().filter(|it| it.state >= State::Wrong).count();
-    match worst {
-        State::Unavailable => Err(Error::unavailable(format!("checks that failed: {wrong}"))),
-        State::Wrong => Err(Error::refused(format!("checks that failed: {wrong}"))),
-        State::Ok | State::Skipped | State::Warning => Ok(()),
+fn of_failure(failure: &Failure) -> Finding {
+    let text = failure.to_string();
+    match failure {
+        Failure::Denied { .. } => {
+            Finding::new("credentials", State::Fail, text).fix("aws sts get-caller-identity")
+        }
+        Failure::Unconfigured => Finding::new("credentials", State::Fail, text)
+            .fix("export AWS_REGION=us-east-1 AWS_PROFILE=default"),
+        failure if failure.may_pass() => Finding::new("table", State::Unavailable, text),
+        _ => Finding::new("table", State::Fail, text),
     }
 }
+
+/// Compares this machine's clock with another.
+fn of_clock(whose: &str, offset: Duration, most: Duration) -> Finding {
+    let secs = offset.as_secs();
+    if offset <= most {
+        return Finding::new("clock", State::Ok, format!("within {secs} s of {whose}'s"));
+    }
+    let text = format!(
+        "{secs} s from {whose}'s, more than {} s: tokens and limits are judged at the wrong time",
+        most.as_secs()
+    );
+    Finding::new("clock", State::Fail, text).fix("sudo timedatectl set-ntp true")
+}
+
+/// The key that allowed callers are put on. Only API Gateway knows its usage plans.
+fn check_usage_key(config: &Config, report: &mut Report) -> Result<(), Error> {
+    let Some(limits) = &config.throttle else { return Ok(()) };
+    let Some(key) = limits.api_key().filter(|_| limits.refuse == Refuse::UnknownKey) else {
+        return Ok(());
+    };
+    if EXAMPLE_KEYS.contains(&key) {
+        let text = "`api_key` is the example's: on AWS every caller would get 429; set the value \
+                    of a key that is in a usage plan of your API";
+        let finding = Finding::new("usage key", State::Warn, text);
+        return report.add(finding.fix("aws apigateway get-api-key --include-value --api-key ID"));
+    }
+    let text = "only API Gateway knows if `api_key` is in a usage plan of your API; if it is not, \
+                every caller gets 429";
+    let finding = Finding::new("usage key", State::Skip, text);
+    report.add(
+        finding.fix(
+            "aws apigateway get-usage-plan-keys --usage-plan-id ID --query 'items[].[id,name]'",
+        ),
+    )
+}
+
+async fn check_keys(context: &Context, config: &Config, report: &mut Report) -> Result<(), Error> {
+    for issuer in &config.issuers {
+        let (name, leeway) = (&issuer.checks.issuer, issuer.checks.leeway);
+        // The other spellings of a pool's name may have no keys; that is not an error.
+        for identity in issuer.identities.iter().filter(|it| it.prefetch || it.jwks_uri.is_none()) {
+            let Some(place) = &identity.jwks_uri else {
+                let text = format!("`{name}`: from the configuration alone");
+                report.add(Finding::new("keys", State::Ok, text))?;
+                continue;
+            };
+            let set = match fetch_keys(identity).await {
+                Ok(set) => set,
+                Err(error) => {
+                    let text = format!("`{name}`: {error}; correct the issuer or its `jwks_uri`");
+                    let fix = format!("curl -i {}", quoted(place.as_str()));
+                    report.add(Finding::new("keys", State::Fail, text).fix(fix))?;
+                    continue;
+                }
+            };
+            let text = format!("`{name}`: {}", count(set.usable, "usable key"));
+            report.add(Finding::new("keys", State::Ok, text))?;
+            if let Some(date) = set.date.as_deref().and_then(read_date) {
+                let offset = date.max(context.now()).saturating_since(date.min(context.now()));
+                let most = MOST_OFF.max(Duration::from_secs(leeway));
+                report.add(of_clock(&format!("`{name}`"), offset, most))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads an HTTP date (RFC 9110 section 5.6.7).
+fn read_date(text: &str) -> Option<Timestamp> {
+    let secs = rfc2822::parse(text).ok()?.timestamp().as_second();
+    u64::try_from(secs).ok().map(Timestamp::from_secs)
+}
+
+/// Warns of an HTTP API that may cache a denial for longer than it is true.
+fn check_cached_denials(config: &Config, report: &mut Report) -> Result<(), Error> {
+    let response = &config.response;
+    if response.http != HttpForm::Simple || response.http_unauthorized != HttpUnauthorized::Deny {
+        return Ok(());
+    }
+    let text = "if the HTTP API caches results, a token of a key that was published less than 10 \
+                seconds ago can stay denied until the cache time ends: set the cache time to 0, or \
+                publish keys before they sign";
+    report.add(Finding::new("cached denial", State::Warn, text))
+}
+
+/// The values of `api_key` in the documents.
+const EXAMPLE_KEYS: [&str; 2] = ["a-key-of-20-to-128-chars", "the-usage-plans-api-key"];
+
+/// By how much a clock may be off: answers say whole seconds, and take a moment.
+const MOST_OFF: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = "\
 Examples:
   tollgate doctor --config tollgate.toml
   tollgate doctor --endpoint-url http://127.0.0.1:9402";
-
-/// By how much a clock may be off: answers say whole seconds, and take a moment.
-const MOST_OFF: Duration = Duration::from_secs(2);

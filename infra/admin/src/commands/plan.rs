@@ -9,8 +9,6 @@ mod show;
 
 use clap::Subcommand;
 
-pub(crate) use list::all;
-
 use crate::context::Context;
 use crate::error::Error;
 

@@ -24,7 +24,7 @@ impl List {
 }
 
 /// All plans, by name, and the names of those that can't be read.
-pub(crate) async fn all(context: &Context) -> Result<(Vec<PlanRecord>, Vec<String>), Error> {
+pub(super) async fn all(context: &Context) -> Result<(Vec<PlanRecord>, Vec<String>), Error> {
     let plans = context.plans();
     let (mut found, mut damaged) = (Vec::new(), Vec::new());
     each_page(

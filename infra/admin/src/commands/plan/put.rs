@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use throttle::{Plan, PlanId};
+use throttle::{Plan, PlanBuilder, PlanError, PlanId, Rate};
 
 use crate::args::{Offset, plan_error, plan_id};
 use crate::confirm::Dry;
@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::read::read;
 
-/// Store a plan, new or over the one of its name.
+/// Store a plan, new or over the one of its name: from limits, or from a file.
 ///
 /// A plan without limits needs `"unlimited": true`. A rate, burst or quota of 0 refuses every
 /// request. If the stored plan is the same, nothing is written.
@@ -22,8 +22,11 @@ pub(crate) struct Put {
     /// The plan's name, as tokens and configurations have it.
     #[arg(value_parser = plan_id)]
     id: PlanId,
-    /// A file of API Gateway's JSON, or - for standard input.
-    file: PathBuf,
+    /// A file of API Gateway's JSON, or - for standard input. It replaces the limits below.
+    #[arg(required_unless_present = "limits", conflicts_with = "limits")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    limits: Limits,
     /// Only where the stored plan still has this version, as `plan show --json` says; 0 for none.
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u64>,
@@ -33,11 +36,54 @@ pub(crate) struct Put {
     dry: Dry,
 }
 
+/// A plan's limits on the command line.
+#[derive(Args, Debug)]
+#[group(id = "limits", multiple = true)]
+struct Limits {
+    /// Requests a second, such as 5 or 0.5, or with a unit: 100/min, 20/h.
+    #[arg(long, requires = "burst", value_parser = Rate::parse)]
+    rate: Option<Rate>,
+    /// Requests at once after an idle time.
+    #[arg(long, value_name = "REQUESTS", requires = "rate")]
+    burst: Option<u64>,
+    /// Quota of a day, in UTC.
+    #[arg(long, value_name = "REQUESTS")]
+    per_day: Option<u64>,
+    /// Quota of a week, from Monday.
+    #[arg(long, value_name = "REQUESTS")]
+    per_week: Option<u64>,
+    /// Quota of a calendar month.
+    #[arg(long, value_name = "REQUESTS")]
+    per_month: Option<u64>,
+}
+
+impl Limits {
+    fn plan(&self) -> Result<Plan, PlanError> {
+        let mut plan = match (self.rate, self.burst) {
+            (Some(rate), Some(burst)) => Plan::with_rate(rate).burst(burst),
+            _ => PlanBuilder::default(),
+        };
+        if let Some(requests) = self.per_day {
+            plan = plan.per_day(requests);
+        }
+        if let Some(requests) = self.per_week {
+            plan = plan.per_week(requests);
+        }
+        if let Some(requests) = self.per_month {
+            plan = plan.per_month(requests);
+        }
+        plan.build()
+    }
+}
+
 impl Put {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let Self { id, file, if_version, offset, dry } = self;
-        let plan = Plan::from_aws_json(read(&file, MOST)?, offset.means())
-            .map_err(|error| Error::refused(plan_error(&error)))?;
+        let Self { id, file, limits, if_version, offset, dry } = self;
+        let plan = match file {
+            Some(file) => Plan::from_aws_json(read(&file, MOST)?, offset.means()),
+            None => limits.plan(),
+        };
+        let plan = plan.map_err(|error| Error::refused(plan_error(&error)))?;
         let plans = context.plans();
         let old = plans.get(&id).await?;
         let stored = old.as_ref().map(|old| old.version);
@@ -85,6 +131,7 @@ pub(super) fn check_version(
 }
 
 const EXAMPLES: &str = r#"Examples:
+  tollgate plan put free --rate 5 --burst 10 --per-day 1000
   tollgate plan put free plan.json
   tollgate plan put free plan.json --if-version 3
   echo '{"throttle": {"rateLimit": 10, "burstLimit": 20}}' | tollgate plan put free -
