@@ -83,7 +83,7 @@ impl Init {
             ));
         }
         let text = self.configuration(&common.table)?;
-        let config = Config::parse(&text, "the configuration would be wrong at line")
+        let config = Config::parse(&text, &self.out.display().to_string())
             .map_err(|error| Error::misuse(format!("{error}; nothing was written")))?;
         self.write(&text)?;
 
@@ -92,10 +92,11 @@ impl Init {
         let (warnings, notes) = (number(Severity::Warning), number(Severity::Note));
         let file = self.out.display().to_string();
         let next = self.next(common);
-        let lines: Vec<_> = next.iter().map(|(line, why)| format!("\n  {line}  # {why}")).collect();
+        let width = next.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
+        let lines = next.iter().map(|(line, why)| format!("\n  {line:<width$}  # {why}"));
         let said = format!(
-            "wrote `{file}`; `policy lint` has {warnings} warnings and {notes} notes\n\nNext:{}",
-            lines.concat()
+            "wrote `{file}` (`policy lint`: {warnings} warnings, {notes} notes)\n\nNext:{}",
+            lines.collect::<String>()
         );
         let json = json!({
             "file": file,
@@ -124,8 +125,10 @@ impl Init {
             return Ok(());
         }
         if !stdin().is_terminal() || self.api_key.as_deref() == Some("-") {
-            let missing = missing.join("; ");
-            return Err(Error::misuse(format!("needed, or a terminal to ask on: {missing}")));
+            let missing = missing.join(", and ");
+            return Err(Error::misuse(format!(
+                "give {missing}; on a terminal, `tollgate init` asks for them"
+            )));
         }
         if !has_issuer {
             let answer = required("Cognito user pool id, or the issuer's URL: ")?;

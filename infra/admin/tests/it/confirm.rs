@@ -9,7 +9,7 @@ use nix::pty::openpty;
 use crate::support::{PLAN, Tollgate, with_table};
 
 /// Runs a command whose standard input is a terminal on which `typed` is typed.
-fn type_to(tollgate: &Tollgate, line: &[&str], typed: &str) -> (i32, String) {
+pub(crate) fn type_to(tollgate: &Tollgate, line: &[&str], typed: &str) -> (i32, String) {
     let terminal = openpty(None, None).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
         .args(line)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use axum::Router;
+use axum::http::header::{DATE, HeaderMap, HeaderValue};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,6 +20,15 @@ pub(crate) struct Issuer {
 
 impl Issuer {
     pub(crate) fn start() -> Self {
+        Self::answering(HeaderMap::new())
+    }
+
+    /// One whose answers have this `Date`.
+    pub(crate) fn with_date(date: &'static str) -> Self {
+        Self::answering([(DATE, HeaderValue::from_static(date))].into_iter().collect())
+    }
+
+    fn answering(headers: HeaderMap) -> Self {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         // An uncompressed point (SEC 1): 4, x, y.
         let point = key.public_key().as_ref();
@@ -34,7 +44,8 @@ impl Issuer {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 tell.send(listener.local_addr().unwrap()).unwrap();
                 let set = set.to_string();
-                let way = Router::new().route("/.well-known/jwks.json", get(|| async { set }));
+                let way =
+                    Router::new().route("/.well-known/jwks.json", get(|| async { (headers, set) }));
                 axum::serve(listener, way).await.unwrap();
             });
         });

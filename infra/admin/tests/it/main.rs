@@ -7,6 +7,7 @@
 mod confirm;
 mod doctor;
 mod hostile;
+mod init;
 mod issuer;
 mod key;
 mod plan;

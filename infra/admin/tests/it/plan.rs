@@ -391,3 +391,31 @@ fn two_operators_don_t_overwrite_one_another() {
     });
     assert_eq!(tollgate.run(&["plan", "show", "FREE", "--json"]).json()["version"], 2 + done);
 }
+
+#[test]
+fn limits_on_the_command_line_make_a_plan() {
+    let tollgate = with_table();
+    let limits = ["--rate", "100/min", "--burst", "20", "--per-day", "1000", "--per-week", "5000"];
+    let line = [&["plan", "put", "free"][..], &limits, &["--per-month", "9000"]].concat();
+    assert_eq!(tollgate.run(&line).done(), "stored the plan `free`, version 1");
+    let json = r#"{"throttle": {"rateLimit": "100/min", "burstLimit": 20}, "quota": [
+        {"limit": 1000, "period": "DAY"}, {"limit": 5000, "period": "WEEK"},
+        {"limit": 9000, "period": "MONTH"}]}"#;
+    let same = tollgate.feed(&["plan", "put", "free", "-"], json).done();
+    assert_eq!(same, "the plan `free` is that already, version 1");
+    tollgate.run(&["plan", "put", "quota", "--per-day", "5"]).done();
+    let put = |more: &[&str]| tollgate.run(&[&["plan", "put", "free"], more].concat());
+    for (more, said) in [
+        (&[][..], "give limits, such as `--rate 5 --burst 10 --per-day 1000`, or a FILE"),
+        (&["--rate", "5"], "--burst <REQUESTS>"),
+        (&["--burst", "5"], "--rate <RATE>"),
+        (&["--rate", "5/y", "--burst", "5"], "the unit must be `s`, `min`, `h` or `d`"),
+        (&["-", "--per-day", "5"], "cannot be used with"),
+    ] {
+        let answer = put(more);
+        assert_eq!(answer.code, 2, "{more:?}");
+        assert!(answer.err.contains(said), "{more:?}: {}", answer.err);
+    }
+    let slow = put(&["--rate", "1/d", "--burst", "1000"]).failed(1);
+    assert!(slow.starts_with("`throttle.burstLimit` takes longer than 366 days"), "{slow}");
+}

@@ -23,7 +23,7 @@ pub(crate) struct Put {
     #[arg(value_parser = plan_id)]
     id: PlanId,
     /// A file of API Gateway's JSON, or - for standard input. It replaces the limits below.
-    #[arg(required_unless_present = "limits", conflicts_with = "limits")]
+    #[arg(conflicts_with = "limits")]
     file: Option<PathBuf>,
     #[command(flatten)]
     limits: Limits,
@@ -58,6 +58,11 @@ struct Limits {
 }
 
 impl Limits {
+    fn are_none(&self) -> bool {
+        let quotas = [self.per_day, self.per_week, self.per_month];
+        self.rate.is_none() && quotas.iter().all(Option::is_none)
+    }
+
     fn plan(&self) -> Result<Plan, PlanError> {
         let mut plan = match (self.rate, self.burst) {
             (Some(rate), Some(burst)) => Plan::with_rate(rate).burst(burst),
@@ -81,6 +86,11 @@ impl Put {
         let Self { id, file, limits, if_version, offset, dry } = self;
         let plan = match file {
             Some(file) => Plan::from_aws_json(read(&file, MOST)?, offset.means()),
+            None if limits.are_none() => {
+                return Err(Error::misuse(
+                    "give limits, such as `--rate 5 --burst 10 --per-day 1000`, or a FILE",
+                ));
+            }
             None => limits.plan(),
         };
         let plan = plan.map_err(|error| Error::refused(plan_error(&error)))?;
