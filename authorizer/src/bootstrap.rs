@@ -37,7 +37,7 @@ pub enum StartError {
     #[error("`region` in [throttle] {0}")]
     Region(#[from] throttle::NameError),
     /// A variable that Lambda sets is missing.
-    #[error("`{0}` is not set: this executable is started by Lambda, or by `cargo run -p local`")]
+    #[error("`{0}` is not set: this executable is started by Lambda, or by `local`")]
     Environment(&'static str),
 }
 
