@@ -1,4 +1,4 @@
-//! `tollgate`: the operator's command line.
+#![doc = include_str!("../README.md")]
 
 mod args;
 mod chart;

@@ -310,24 +310,27 @@ fn a_shell_gets_completions_and_a_manual() {
     assert_eq!(tollgate.run(&["man", "--dir", "/nowhere"]).code, 2);
 }
 
+/// Each group of commands.
+pub(crate) const COMMANDS: [(&str, &[&str]); 13] = [
+    ("init", &[]),
+    ("table", &["create", "status"]),
+    ("plan", &["put", "show", "list", "delete", "import", "export"]),
+    ("key", &["create", "list", "show", "disable", "enable", "rotate", "assign", "import"]),
+    ("subject", &["assign", "unassign", "show", "reset"]),
+    ("usage", &["show", "export", "grant"]),
+    ("revoke", &["token", "session", "user", "client", "list", "undo"]),
+    ("policy", &["check", "lint", "explain", "matrix"]),
+    ("token", &["inspect"]),
+    ("keys", &["fetch"]),
+    ("doctor", &[]),
+    ("completion", &[]),
+    ("man", &[]),
+];
+
 #[test]
 fn each_command_s_help_has_an_example() {
     let tollgate = Tollgate::with([]);
-    for (group, commands) in [
-        ("table", &["create", "status"][..]),
-        ("plan", &["put", "show", "list", "delete", "import", "export"]),
-        ("key", &["create", "list", "show", "disable", "enable", "rotate", "assign", "import"]),
-        ("subject", &["assign", "unassign", "show", "reset"]),
-        ("usage", &["show", "export", "grant"]),
-        ("revoke", &["token", "session", "user", "client", "list", "undo"]),
-        ("policy", &["check", "lint", "explain", "matrix"]),
-        ("token", &["inspect"]),
-        ("keys", &["fetch"]),
-        ("doctor", &[]),
-        ("init", &[]),
-        ("completion", &[]),
-        ("man", &[]),
-    ] {
+    for (group, commands) in COMMANDS {
         let lines: Vec<_> = match commands {
             [] => vec![vec![group, "--help"]],
             commands => commands.iter().map(|command| vec![group, *command, "--help"]).collect(),
@@ -338,4 +341,6 @@ fn each_command_s_help_has_an_example() {
             assert!(!help.contains('\u{1b}'), "colours are for a terminal alone");
         }
     }
+    let version = tollgate.run(&["--version"]).done();
+    assert_eq!(version, concat!("tollgate ", env!("CARGO_PKG_VERSION")));
 }

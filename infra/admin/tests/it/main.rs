@@ -12,6 +12,7 @@ mod issuer;
 mod key;
 mod plan;
 mod proxy;
+mod readme;
 mod script;
 mod support;
 mod table;
