@@ -29,7 +29,7 @@ fn steps(block: &str) -> Vec<(String, String)> {
             (Some(command), _) => steps.push((command.to_owned(), String::new())),
             (None, Some((command, _))) if goes_on => *command += &format!("\n{line}"),
             (None, Some((_, output))) => *output += &format!("{line}\n"),
-            (None, None) => panic!("output before a command: {line}"),
+            (None, None) => assert_eq!(line, "", "output before a command"),
         }
         let is_command = goes_on || line.starts_with("$ ");
         goes_on = is_command && line.ends_with(['\\', '|']);
@@ -79,7 +79,7 @@ fn normal(text: &str) -> String {
         let key = word.strip_prefix("key-");
         normal += if key.is_some() { "key-" } else { "" };
         normal += &shape(key.unwrap_or(word));
-        normal += &part[word.len()..];
+        normal.extend(part.chars().skip(word.chars().count()));
     }
     // The answer may come in the next second.
     normal.replace("within 1 s", "within 0 s")
