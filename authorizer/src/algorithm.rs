@@ -37,8 +37,8 @@ impl TryFrom<String> for Algorithm {
     fn try_from(name: String) -> Result<Self, String> {
         Self::of_name(&name).ok_or_else(|| {
             format!(
-                "unknown variant `{}`, expected one of `RS256`, `RS384`, `RS512`, `PS256`, \
-                 `PS384`, `PS512`, `ES256`, `ES384`, `EdDSA`",
+                "unknown algorithm `{}`: write RS256, RS384, RS512, PS256, PS384, PS512, ES256, \
+                 ES384 or EdDSA",
                 name.escape_debug()
             )
         })

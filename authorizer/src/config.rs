@@ -5,13 +5,14 @@
 //! authorizer that accepts every valid access token of these clients. Every check is on unless it
 //! is turned off by name; a required check that is missing is an error.
 
+mod fields;
 mod issuer;
-
 mod lint;
 mod metrics;
 mod policy;
 mod response;
 mod revocation;
+mod shape;
 mod source;
 mod throttle;
 
@@ -22,7 +23,7 @@ use std::sync::Arc;
 
 use ::policy::{Code, RuleSpec, Rules};
 use serde::Deserialize;
-use toml::Spanned;
+use toml::de::DeTable;
 
 use issuer::IssuerSpec;
 pub use issuer::{Accepted, BoundTokens, Checks, Identity, Issuer, TokenUse};
@@ -78,8 +79,8 @@ pub struct ConfigError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    issuer: Vec<Spanned<IssuerSpec>>,
-    rule: Vec<Spanned<RuleSpec>>,
+    issuer: Vec<IssuerSpec>,
+    rule: Vec<RuleSpec>,
     #[serde(default)]
     policy: PolicyConfig,
     #[serde(default)]
@@ -88,8 +89,8 @@ struct File {
     response: ResponseConfig,
     #[serde(default)]
     metrics: MetricsConfig,
-    throttle: Option<Spanned<ThrottleConfig>>,
-    revocation: Option<Spanned<RevocationConfig>>,
+    throttle: Option<ThrottleConfig>,
+    revocation: Option<RevocationConfig>,
 }
 
 impl Config {
@@ -181,8 +182,8 @@ impl Config {
         if clients.is_empty() {
             return Err(error("an empty client list lets nobody in: name a client".into()));
         }
-        let issuer =
-            IssuerSpec::of_pool(pool, clients).and_then(IssuerSpec::resolve).map_err(error)?;
+        let issuer = IssuerSpec::of_pool(pool, clients).map_err(error)?;
+        let issuer = issuer.resolve().map_err(|found| error(found.message))?;
         let rule: RuleSpec =
             toml::from_str(OPEN_RULE).map_err(|found| error(one_line(found.message())))?;
         let rules = Rules::compile(vec![rule]).map_err(|found| error(found.to_string()))?;
@@ -213,11 +214,17 @@ impl Config {
         if text.len() > MAX_CONFIG {
             return Err(error(Wrong::file(format!("longer than {MAX_CONFIG} bytes"))));
         }
-        let file: File = toml::from_str(text).map_err(|found| {
+        let unreadable = |found: toml::de::Error| {
             let at = found.span().map(|span| span.start);
             error(Wrong { at, message: one_line(found.message()) })
+        };
+        let written = DeTable::parse(text).map_err(|found| {
+            let at = found.span().map(|span| span.start);
+            error(Wrong { at, message: not_toml(text, &found) })
         })?;
-        file.judge().map_err(error)
+        shape::check(written.get_ref()).map_err(error)?;
+        let file = File::deserialize(toml::de::Deserializer::from(written.clone()));
+        file.map_err(unreadable)?.judge(written.get_ref()).map_err(error)
     }
 }
 
@@ -237,24 +244,57 @@ impl Wrong {
     }
 }
 
+/// A mistake in a table: the field, and the item of its list, that it is about.
+///
+/// Without a field it is about the whole table.
+#[derive(Debug)]
+struct Mistake {
+    field: String,
+    item: String,
+    message: String,
+}
+
+impl Mistake {
+    fn of(field: &str, message: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), item: String::new(), message: message.into() }
+    }
+
+    fn of_item(field: &str, item: &str, message: impl Into<String>) -> Self {
+        Self { item: item.to_owned(), ..Self::of(field, message) }
+    }
+
+    fn of_table(message: impl Into<String>) -> Self {
+        Self::of("", message)
+    }
+
+    /// Adds the place of the mistake in the file.
+    fn placed(self, file: &DeTable<'_>, table: (&str, usize)) -> Wrong {
+        let at = shape::place(file, table, &self.field, &self.item);
+        Wrong { at, message: self.message }
+    }
+}
+
 impl File {
     /// Checks the tables, each by itself and then together.
-    fn judge(self) -> Result<Config, Wrong> {
+    fn judge(self, file: &DeTable<'_>) -> Result<Config, Wrong> {
         let Self { issuer, rule, policy, token, response, metrics, throttle, revocation } = self;
-        let mut issuers = issuers(issuer)?;
-        let rules = rules(rule, policy, response.http, &issuers)?;
-        let throttle = checked(throttle, |table| {
+        let mut issuers = issuers(issuer, file)?;
+        let rules = rules(rule, policy, response.http, &issuers, file)?;
+        if let Some(table) = &throttle {
             let ids_only = issuers.iter().all(|issuer| issuer.checks.token_use == TokenUse::Id);
-            if table.subject == "client_id" && ids_only {
-                return Err(
+            let checked = match table.subject.as_str() {
+                "client_id" if ids_only => Err(Mistake::of(
+                    "subject",
                     "`subject = \"client_id\"` is not in ID tokens, and only ID tokens are \
-                            accepted: name another claim, for example `sub`"
-                        .into(),
-                );
-            }
-            throttle::check(table)
-        })?;
-        let revocation = checked(revocation, RevocationConfig::check)?;
+                     accepted: name another claim, for example `sub`",
+                )),
+                _ => throttle::check(table),
+            };
+            checked.map_err(|found| found.placed(file, ("throttle", 0)))?;
+        }
+        if let Some(table) = &revocation {
+            table.check().map_err(|found| found.placed(file, ("revocation", 0)))?;
+        }
         let needs_sub = revocation.is_some()
             || throttle.as_ref().is_some_and(|throttle| throttle.subject == "sub")
             || rules.fills("sub");
@@ -265,36 +305,24 @@ impl File {
     }
 }
 
-/// Checks a table, if it is there.
-fn checked<T>(
-    table: Option<Spanned<T>>,
-    check: impl FnOnce(&T) -> Result<(), String>,
-) -> Result<Option<T>, Wrong> {
-    let Some(table) = table else { return Ok(None) };
-    check(table.as_ref()).map_err(Wrong::at(table.span().start))?;
-    Ok(Some(table.into_inner()))
-}
-
 /// Checks the issuers: each by itself, and that no two share a URL or a name.
-fn issuers(specs: Vec<Spanned<IssuerSpec>>) -> Result<Vec<Issuer>, Wrong> {
-    if specs.is_empty() {
-        return Err(Wrong::file("no issuer: add an [[issuer]] table"));
-    }
+fn issuers(specs: Vec<IssuerSpec>, file: &DeTable<'_>) -> Result<Vec<Issuer>, Wrong> {
     let mut issuers: Vec<Issuer> = Vec::with_capacity(specs.len());
-    for spec in specs {
-        let at = spec.span().start;
-        let issuer = spec.into_inner().resolve().map_err(Wrong::at(at))?;
+    for (position, spec) in specs.into_iter().enumerate() {
+        let wrong = |found: Mistake| found.placed(file, ("issuer", position));
+        let issuer = spec.resolve().map_err(wrong)?;
         let mut known = issuers.iter().flat_map(|other| &other.identities);
         if let Some(twice) = known.find(|one| issuer.identities.iter().any(|i| i.iss == one.iss)) {
             let message = format!("duplicate issuer `{}`: remove one", twice.iss);
-            return Err(Wrong::at(at)(message));
+            return Err(wrong(Mistake::of_table(message)));
         }
         let name = &issuer.checks.issuer;
         if issuers.iter().any(|other| other.checks.issuer == *name) {
-            return Err(Wrong::at(at)(format!(
+            let message = format!(
                 "duplicate issuer name `{name}`: callers of both would share limits; give one \
                  another `name`"
-            )));
+            );
+            return Err(wrong(Mistake::of("name", message)));
         }
         issuers.push(issuer);
     }
@@ -303,41 +331,36 @@ fn issuers(specs: Vec<Spanned<IssuerSpec>>) -> Result<Vec<Issuer>, Wrong> {
 
 /// Compiles the rules.
 fn rules(
-    specs: Vec<Spanned<RuleSpec>>,
+    mut specs: Vec<RuleSpec>,
     policy: PolicyConfig,
     http: HttpForm,
     issuers: &[Issuer],
+    file: &DeTable<'_>,
 ) -> Result<Rules, Wrong> {
-    if specs.is_empty() {
-        return Err(Wrong::file("no rule, so no caller may call anything: add a [[rule]] table"));
+    let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
+    for (position, spec) in specs.iter_mut().enumerate() {
+        name_issuers(spec, issuers).map_err(|found| found.placed(file, ("rule", position)))?;
     }
-    let places: Vec<(String, usize)> =
-        specs.iter().map(|spec| (spec.as_ref().name.clone(), spec.span().start)).collect();
-    let mut named = Vec::with_capacity(specs.len());
-    for spec in specs {
-        let at = spec.span().start;
-        let mut spec = spec.into_inner();
-        name_issuers(&mut spec, issuers).map_err(Wrong::at(at))?;
-        named.push(spec);
-    }
-    let rules = Rules::compile_within(named, policy.document_limit);
+    let rules = Rules::compile_within(specs, policy.document_limit);
     let rules =
         rules.and_then(|rules| if policy.deny_rest { rules.denying_rest() } else { Ok(rules) });
     let rules = rules.map_err(|found| {
         // Of two rules with one name the second is wrong.
-        let wrong = places.iter().rfind(|(name, _)| name == found.rule());
-        Wrong { at: wrong.map(|(_, at)| *at), message: one_line(&found.to_string()) }
+        let position = names.iter().rposition(|name| name == found.rule()).unwrap_or(0);
+        let (field, item) = found.place();
+        let message = one_line(&found.to_string());
+        Mistake::of_item(field, item, message).placed(file, ("rule", position))
     })?;
     if http == HttpForm::Simple
         && let Some((name, field)) = rules.conditioned().next()
     {
-        let wrong = places.iter().find(|(other, _)| other == name);
+        let position = names.iter().position(|other| other == name).unwrap_or(0);
         let message = format!(
             "rule `{}` has `{field}`, which a cached simple response would lose: set \
              `http = \"iam\"` in [response], or remove `{field}`",
             name.escape_debug()
         );
-        return Err(Wrong { at: wrong.map(|(_, at)| *at), message });
+        return Err(Mistake::of(field, message).placed(file, ("rule", position)));
     }
     Ok(rules)
 }
@@ -345,19 +368,20 @@ fn rules(
 /// Replaces issuers' URLs in a rule by their names.
 ///
 /// A pool has several URLs: a rule for one of them must apply to all.
-fn name_issuers(rule: &mut RuleSpec, issuers: &[Issuer]) -> Result<(), String> {
+fn name_issuers(rule: &mut RuleSpec, issuers: &[Issuer]) -> Result<(), Mistake> {
     for written in rule.issuers.iter_mut().flatten() {
         let name = |issuer: &&Issuer| issuer.checks.issuer == *written;
         let url = |issuer: &&Issuer| issuer.identities.iter().any(|known| known.iss == *written);
         let Some(issuer) = issuers.iter().find(name).or_else(|| issuers.iter().find(url)) else {
             let names: Vec<String> =
                 issuers.iter().map(|issuer| format!("`{}`", issuer.checks.issuer)).collect();
-            return Err(format!(
+            let message = format!(
                 "`{}` in `issuers` of rule `{}` is not an [[issuer]] here: write {}, or its URL",
                 written.escape_debug(),
                 rule.name.escape_debug(),
                 names.join(", ")
-            ));
+            );
+            return Err(Mistake::of_item("issuers", written, message));
         };
         written.clone_from(&issuer.checks.issuer);
     }
@@ -368,7 +392,11 @@ fn name_issuers(rule: &mut RuleSpec, issuers: &[Issuer]) -> Result<(), String> {
 ///
 /// The caller then refuses it as too long; a device has no end.
 fn read(path: &Path, most: usize) -> Result<String, String> {
-    let unreadable = |error: std::io::Error| format!("can't be read: {error}");
+    let unreadable = |error: std::io::Error| {
+        let error = error.to_string();
+        let reason = error.split_once(" (os error").map_or(&*error, |(reason, _)| reason);
+        format!("cannot be read: {reason}")
+    };
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
     file.take(most as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
@@ -380,9 +408,26 @@ fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
+/// Returns the message for a text that is not TOML.
+fn not_toml(text: &str, found: &toml::de::Error) -> String {
+    let message = one_line(found.message());
+    let key = found.span().and_then(|span| text.get(span)).unwrap_or_default();
+    if message == "duplicate key" {
+        return format!("duplicate field `{}`: remove one", key.escape_debug());
+    }
+    let message = match message.strip_prefix("string values must be quoted") {
+        Some(_) => "a text must be in quotes",
+        None => &message,
+    };
+    format!("not TOML: {message}")
+}
+
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod mistake_tests;
 
 #[cfg(test)]
 mod reference_tests;

@@ -1,18 +1,27 @@
 //! The plan and the bucket of a request.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use throttle::{
-    Clock, Decision, FailurePolicy, KeyLookup, PlanId, Request, Store, Subject, Throttle,
+    Clock, Decision, FailurePolicy, KeyLookup, Moment, PlanId, Request, Store, Subject, Throttle,
     ThrottleError,
 };
 
 use crate::bucket_owner::{BucketOwner, Named};
 use crate::claims::Claims;
-use crate::config::{Refuse, ThrottleConfig};
+use crate::config::ThrottleConfig;
 use crate::event::{Event, EventKind};
 use crate::plans::ClaimedPlans;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::response::{Charged, Outcome};
+
+/// Time between two log lines about a missing plan.
+const LOG_AGAIN: Duration = Duration::from_secs(60);
+
+/// The table that `tollgate` uses unless it is told another.
+const DEFAULT_TABLE: &str = "tollgate";
 
 /// Limits of an authorizer: their configuration, the buckets, and the plans that were seen.
 pub(crate) struct Limits<S, C> {
@@ -20,6 +29,8 @@ pub(crate) struct Limits<S, C> {
     pub(crate) throttle: Option<Throttle<S, C>>,
     pub(crate) key_lookup: Option<KeyLookup<C>>,
     claimed: ClaimedPlans,
+    /// The last time that a missing plan was logged.
+    missing_logged: Mutex<Option<Moment>>,
     clock: C,
 }
 
@@ -29,21 +40,22 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
         let failure: FailurePolicy = config.failure;
         let throttle = store.map(|store| Throttle::new(store, clock.clone()));
         let throttle = throttle.map(|throttle| throttle.default_failure(failure));
-        Self { config, throttle, key_lookup: None, claimed: ClaimedPlans::default(), clock }
+        Self {
+            config,
+            throttle,
+            key_lookup: None,
+            claimed: ClaimedPlans::default(),
+            missing_logged: Mutex::default(),
+            clock,
+        }
     }
 
     /// Checks that these limits fit an event of this kind.
     ///
     /// # Errors
     ///
-    /// `config` for an HTTP API, which has no usage plans, if `refuse` is `unknown-key`; and for a
-    /// TOKEN event, which has no API key, if requests are counted by API key.
+    /// `config` for a TOKEN event, which has no API key, if requests are counted by API key.
     pub(crate) fn check(&self, kind: EventKind) -> Result<(), Refusal> {
-        if kind.is_http() && self.config.refuse == Refuse::UnknownKey {
-            return Err(Refusal::config(
-                "an HTTP API has no usage plans: set `refuse` to \"deny\" or \"context\"",
-            ));
-        }
         if kind == EventKind::RestToken && self.config.counts_by_api_key() {
             return Err(Refusal::config(
                 "a TOKEN event has no API key: make it a REQUEST authorizer",
@@ -54,11 +66,33 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
 
     /// Reads the default plan, which opens the connection to the table.
     pub(crate) async fn prepare(&self) {
-        if let (Some(throttle), Some(default)) = (&self.throttle, &self.config.plan.default)
-            && let Err(error) = throttle.store().plan(default).await
-        {
-            tracing::warn!(%error, "the default plan cannot be read ahead");
+        if let (Some(throttle), Some(default)) = (&self.throttle, &self.config.plan.default) {
+            match throttle.store().plan(default).await {
+                Ok(Some(_)) => {}
+                Ok(None) => self.log_missing(default),
+                Err(error) => tracing::warn!(%error, "the default plan cannot be read ahead"),
+            }
         }
+    }
+
+    /// Logs that the table lacks a plan that the operator named, at most once a minute.
+    fn log_missing(&self, plan: &PlanId) {
+        let now = self.clock.moment();
+        let mut logged = self.missing_logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.is_some_and(|logged| now.since(logged) < LOG_AGAIN) {
+            return;
+        }
+        *logged = Some(now);
+        let (table, name) = (&self.config.table, shell_word(plan.as_str()));
+        let option = match table.as_str() {
+            DEFAULT_TABLE => String::new(),
+            table => format!(" --table {}", shell_word(table)),
+        };
+        tracing::error!(
+            code = "config",
+            "no plan `{plan}` in table `{table}`; create it with `tollgate plan put {name} \
+             FILE{option}`"
+        );
     }
 
     /// Charges a request to its subject's bucket, unless the rules forbid it.
@@ -125,15 +159,18 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
         let default = self.config.plan.default.as_ref();
         let (plan, missing) = match &named {
             Named::Assigned(plan) => {
-                (Some(plan), "the plan of the key or the subject is not in the table: put it there")
+                (Some(plan), "the plan of the key or the subject is not in the table: create it")
             }
-            _ => (default, "the default plan is not in the table: put it there"),
+            _ => (default, "the default plan is not in the table: create it"),
         };
         if matches!(named, Named::Claimed(_) | Named::Unusable) {
             record.metrics.count("UnknownPlans", 1);
         }
         let Some(plan) = plan else { return Ok((Outcome::NoPlan, None)) };
         let decision = self.decide(event, &subject, plan).await;
+        if matches!(decision, Err(ThrottleError::UnknownPlan { .. })) {
+            self.log_missing(plan);
+        }
         let decision = decision.map_err(|error| undecided(&error, missing))?;
         Ok(charged(subject, decision, Some(plan), record))
     }
@@ -183,5 +220,14 @@ fn undecided(error: &ThrottleError, missing: &'static str) -> Refusal {
             Refusal::config("the table cannot be used")
         }
         _ => Refusal::unavailable("the table is unavailable"),
+    }
+}
+
+/// Quotes a name for a shell, if it needs quotes.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    match text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
     }
 }

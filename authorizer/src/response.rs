@@ -282,12 +282,14 @@ impl Context {
 
 /// Returns the way to refuse an event of this kind.
 ///
-/// API Gateway checks the key of a WebSocket connection only if the API selects it and the route
-/// requires it. Neither is the default, so an unknown key would let every connection through. A
-/// Deny refuses with the same 403.
+/// An unknown key would let every request through where API Gateway does not check keys: HTTP APIs
+/// have none, and WebSocket APIs check them only if the API selects it and the route requires it,
+/// which neither does by default. A Deny refuses there, with 403.
 fn how(refuse: Refuse, kind: EventKind) -> Refuse {
     match (refuse, kind) {
-        (Refuse::UnknownKey, EventKind::WebSocket) => Refuse::Deny,
+        (Refuse::UnknownKey, EventKind::WebSocket | EventKind::Http1 | EventKind::Http2) => {
+            Refuse::Deny
+        }
         _ => refuse,
     }
 }

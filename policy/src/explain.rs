@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     arn::MethodArn,
     caller::{Caller, Holds},
+    lint::is_like_parameter,
     route::{Filled, RoutePattern, Unfillable},
     rules::{Applies, Claims, Requirement, Rule, Rules, Verdict},
 };
@@ -243,10 +244,18 @@ impl fmt::Display for Reason<'_> {
             Self::Conditioned { route, field } => {
                 write!(f, "does not allow `{route}`: the address is not in `{field}`")
             }
-            Self::Unfillable { route, claim } => write!(
-                f,
-                "does not allow `{route}`: the claim `{claim}` is missing or can't stand in a path"
-            ),
+            Self::Unfillable { route, claim } => {
+                write!(
+                    f,
+                    "does not allow `{route}`: the claim `{claim}` is missing or can't stand in a \
+                     path"
+                )?;
+                if is_like_parameter(claim) {
+                    let wide = route.any_for(claim);
+                    write!(f, "; if `{{{claim}}}` is a path parameter, write `{wide}`")?;
+                }
+                Ok(())
+            }
             Self::Unmet { route, requirement } => {
                 write!(f, "`{route}` is not for this caller: {requirement}")
             }
@@ -280,9 +289,10 @@ impl fmt::Display for Unjudged<'_> {
             }
             Requirement::Clients => f.write_str("the token's client cannot be understood"),
             // Stage and issuer are always known.
-            Requirement::Stages | Requirement::Issuers | Requirement::When => {
-                f.write_str("`when` can't be evaluated for this caller")
-            }
+            Requirement::Stages | Requirement::Issuers | Requirement::When => f.write_str(
+                "`when` does not give true or false for this caller: a claim in it is missing, \
+                     of another type, or kept elsewhere",
+            ),
         }
     }
 }

@@ -20,4 +20,4 @@ pub use explain::{Explanation, Reason, Said};
 pub use lint::{Code, Finding, Severity, lint_claim};
 pub use matrix::{Cell, Holder, Matrix, Row};
 pub use route::{RouteError, RoutePattern};
-pub use rules::{Evaluation, Requirement, RuleError, RuleSpec, Rules, Verdict};
+pub use rules::{Evaluation, Needs, Requirement, RuleError, RuleSpec, Rules, Verdict};

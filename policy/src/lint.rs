@@ -9,9 +9,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub(crate) use self::claims::is_like_parameter;
 pub use self::claims::lint_claim;
 
-use crate::rules::{Rule, Rules};
+use crate::rules::{Expression, Requirements, Rule, Rules, written};
 
 /// A likely mistake in the rules.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -32,6 +33,8 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
+    /// A rule can never do what it says.
+    Error,
     /// The rules likely do not do what was intended.
     Warning,
     /// The rules work, but have an effect that is easily overlooked.
@@ -73,21 +76,40 @@ pub enum Code {
     AnyIssuer,
     /// A rule depends on an IAM condition, which was not tried on AWS.
     UntriedCondition,
+    /// A route has a name in braces that is likely a path parameter and not a claim.
+    PathParameter,
+    /// A condition takes a claim for a boolean, and it may be a text.
+    BareClaim,
+    /// A custom attribute of Cognito, which is a text, is compared with a number or a boolean.
+    TextClaim,
+    /// Cognito's access tokens have a claim only if a trigger adds it.
+    TriggerClaim,
+    /// No issuer accepts tokens of a client that a rule names.
+    UnknownClient,
+    /// A setting does not work on every kind of API.
+    ApiKind,
 }
 
 impl Rules {
     /// Finds likely mistakes: warnings first, then by rule and code.
     ///
     /// `issuers` names the issuers whose tokens are accepted, as rules name them in `issuers`. An
-    /// empty list finds no mistakes about issuers.
+    /// empty list finds no mistakes about issuers. `claims` names claims that tokens surely have,
+    /// because other settings read them: `{tenant}` in a route is then not taken for a path
+    /// parameter.
     #[must_use]
-    pub fn lint(&self, issuers: &[&str]) -> Vec<Finding> {
+    pub fn lint(&self, issuers: &[&str], claims: &[&str]) -> Vec<Finding> {
         let mut findings = Vec::new();
         for rule in &self.rules {
             wide(rule, &mut findings);
             dots::check(rule, &self.rules, &mut findings);
             never_applies(rule, &mut findings);
-            claims::check(rule, &mut findings);
+            claims::check(
+                rule,
+                |claim| claims.contains(&claim) || self.requires(claim),
+                &mut findings,
+            );
+            conditions(rule, &mut findings);
             untried(rule, &mut findings);
             issuers::check(rule, issuers, &mut findings);
         }
@@ -109,6 +131,17 @@ impl Rules {
         findings.sort();
         findings.dedup();
         findings
+    }
+}
+
+impl Rules {
+    /// Returns true if a rule requires something of this claim.
+    fn requires(&self, claim: &str) -> bool {
+        self.rules.iter().any(|rule| {
+            let Requirements { claims, when, .. } = &rule.requirements;
+            let mut asked = when.iter().flat_map(Expression::claims);
+            claims.contains_key(claim) || asked.any(|asked| asked == claim)
+        })
     }
 }
 
@@ -193,6 +226,37 @@ fn never_applies(rule: &Rule, findings: &mut Vec<Finding>) {
         && when.constant() != Some(true)
     {
         never(format!("the condition `{}` never holds", when.text()));
+    }
+}
+
+/// Reports claims whose type decides if a condition can hold.
+fn conditions(rule: &Rule, findings: &mut Vec<Finding>) {
+    let Some(when) = &rule.requirements.when else { return };
+    for claim in when.bare().iter().filter(|claim| !claim.ends_with("_verified")) {
+        let shown = written(claim);
+        findings.push(Finding::new(
+            Severity::Note,
+            rule,
+            Code::BareClaim,
+            format!(
+                "`when` takes `{shown}` itself for true or false: if it is a text or a number, the \
+                 rule allows nothing"
+            ),
+            format!("compare it, as in `{shown} == \"gold\"`, or `{shown} == true` for a boolean"),
+        ));
+    }
+    for claim in when.compared() {
+        let shown = written(claim);
+        findings.push(Finding::new(
+            Severity::Warning,
+            rule,
+            Code::TextClaim,
+            format!(
+                "`when` compares `{shown}` with a number or a boolean, and Cognito writes custom \
+                 attributes as text"
+            ),
+            format!("write `int({shown})` for a number, or compare it with a text"),
+        ));
     }
 }
 

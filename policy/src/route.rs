@@ -137,18 +137,32 @@ pub enum RouteError {
     },
     /// A brace in the path does not enclose a claim that is a whole segment.
     #[error(
-        "`{{` or `}}` in route `{}` is not around the name of a claim that is a whole segment: \
-         write `/users/{{sub}}`, and `/*` at the end for whatever else varies",
+        "braces in route `{}` must hold the name of a claim, as a whole segment: write \
+         `/users/{{sub}}`, or end the route with `/*` for a part that varies",
         text.escape_debug()
     )]
     Placeholder {
         /// The route as written.
         text: String,
     },
+    /// A greedy path parameter of API Gateway, such as `{proxy+}`.
+    #[error(
+        "`{{{parameter}}}` in route `{}` is a path parameter of API Gateway, and braces hold the \
+         name of a claim here: write `{}`",
+        text.escape_debug(), wide.escape_debug()
+    )]
+    Parameter {
+        /// The route as written.
+        text: String,
+        /// The parameter, without its braces.
+        parameter: String,
+        /// The route that matches every value of it.
+        wide: String,
+    },
     /// The path contains a character that is not allowed.
     #[error(
         "character `{}` in the path of route `{}` is not allowed: write it percent-encoded, \
-         and `/*` at the end for whatever varies",
+         or end the route with `/*` for a part that varies",
         character.escape_debug(), text.escape_debug()
     )]
     Character {
@@ -159,8 +173,8 @@ pub enum RouteError {
     },
     /// A route key other than `$connect` and `$default`.
     #[error(
-        "route key `{}` is never asked about: write `$connect`, the only WebSocket route that \
-         API Gateway authorizes, or an HTTP API's `$default`",
+        "route key `{}` has no authorizer: write `$connect`, the only WebSocket route that API \
+         Gateway authorizes, or an HTTP API's `$default`",
         text.escape_debug()
     )]
     RouteKey {
@@ -261,6 +275,11 @@ impl RoutePattern {
     /// Returns the claims that fill its path, in the order of writing.
     pub(crate) fn claims(&self) -> impl Iterator<Item = &str> {
         self.path().into_iter().flat_map(PathPattern::claims)
+    }
+
+    /// Returns the route that matches any text in place of this claim: `GET /orders/*`.
+    pub(crate) fn any_for(&self, claim: &str) -> String {
+        path::any_for(&self.to_string(), claim)
     }
 
     /// Returns true if every request of `other` matches this, for any claims.
@@ -431,7 +450,7 @@ mod tests {
         assert!(default.covers(&default) && !default.overlaps(&connect));
         assert_eq!(default.to_string(), "$default");
         for text in ["$disconnect", "$connect /", "$", "$connect "] {
-            assert!(refusal(text).contains("is never asked about: write `$connect`"), "{text}");
+            assert!(refusal(text).contains("has no authorizer: write `$connect`"), "{text}");
         }
     }
 
@@ -463,8 +482,10 @@ mod tests {
             ("GET /a/**", "is not the whole last segment"),
             ("GET /*/*", "is not the whole last segment"),
             ("GET /a?", "character `?` in the path of route `GET /a?` is not allowed"),
-            ("GET /${aws:x}", "is not around the name of a claim"),
-            ("GET /a-{id}", "and `/*` at the end for whatever else varies"),
+            ("GET /${aws:x}", "must hold the name of a claim, as a whole segment"),
+            ("ANY /{proxy+}", "`{proxy+}` in route `ANY /{proxy+}` is a path parameter"),
+            ("GET /o/{rest+}", "the name of a claim here: write `GET /o/*`"),
+            ("GET /a-{id}", "or end the route with `/*` for a part that varies"),
             ("GET /a b", "character ` `"),
             ("GET  /a", "character ` `"),
             ("GET /a\n", "character `\\n` in the path of route `GET /a\\n`"),

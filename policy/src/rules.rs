@@ -10,7 +10,7 @@ mod spec;
 use std::{collections::BTreeSet, iter};
 
 pub(crate) use self::{
-    cel::{Claims, Expression},
+    cel::{Claims, Expression, written},
     condition::Condition,
     requirements::{Applies, Requirements},
 };
@@ -60,6 +60,20 @@ pub(crate) struct Rule {
     pub(crate) allow: Vec<RoutePattern>,
     pub(crate) deny: Vec<RoutePattern>,
     pub(crate) condition: Condition,
+}
+
+/// The requirements of one rule that depend on the issuers of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Needs<'r> {
+    /// The rule's name.
+    pub rule: &'r str,
+    /// The issuers that it applies to; `None` for all.
+    pub issuers: Option<&'r [String]>,
+    /// The clients that it applies to; `None` for all.
+    pub clients: Option<&'r [String]>,
+    /// The claims that its routes and requirements read, each once and sorted.
+    pub claims: BTreeSet<&'r str>,
 }
 
 impl Rules {
@@ -157,6 +171,18 @@ impl Rules {
         routes.any(|route| route.claims().any(|other| other == claim))
     }
 
+    /// Returns the requirements of each rule that a configuration can check.
+    pub fn needs(&self) -> impl Iterator<Item = Needs<'_>> {
+        self.rules.iter().map(|rule| {
+            let Requirements { issuers, clients, claims, when, .. } = &rule.requirements;
+            let of_routes = rule.routes().flat_map(RoutePattern::claims);
+            let of_when = when.iter().flat_map(Expression::claims).map(String::as_str);
+            let names = of_routes.chain(claims.keys().map(String::as_str)).chain(of_when);
+            let (issuers, clients) = (issuers.as_deref(), clients.as_deref());
+            Needs { rule: &rule.name, issuers, clients, claims: names.collect() }
+        })
+    }
+
     /// Returns the most bytes that a document may have as JSON.
     #[must_use]
     pub fn document_limit(&self) -> usize {
@@ -241,7 +267,7 @@ fn check_routes(spec: &RuleSpec) -> Result<(), RuleError> {
         let filled = route.fill_with(|_| Some("x"));
         let bytes = SHORTEST_PREFIX.len() + filled.map_or(0, |filled| filled.longest());
         if bytes > MAX_RESOURCE_BYTES {
-            let (rule, route) = (spec.name.clone(), route.clone());
+            let (rule, route) = (spec.name.clone(), route.to_string());
             return Err(RuleError::LongRoute { rule, route, bytes });
         }
     }

@@ -302,7 +302,7 @@ fn the_denies_are_counted_by_the_lint() {
     assert_eq!(rules.sizes().collect::<Vec<_>>(), [("own", bytes)]);
     let codes = |limit| {
         let rules = Rules::compile_within(specs(&toml), limit).unwrap();
-        rules.lint(&[]).iter().map(|finding| finding.code).collect::<Vec<_>>()
+        rules.lint(&[], &[]).iter().map(|finding| finding.code).collect::<Vec<_>>()
     };
     assert_eq!(codes(bytes), []);
     assert_eq!(codes(bytes - 1), [Code::DocumentSize]);

@@ -15,7 +15,7 @@ fn specs(rules: &[(&str, &str)]) -> Vec<RuleSpec> {
 }
 
 fn found(rules: &[(&str, &str)]) -> Vec<(Code, String)> {
-    let findings = Rules::compile(specs(rules)).unwrap().lint(&[]);
+    let findings = Rules::compile(specs(rules)).unwrap().lint(&[], &[]);
     findings.into_iter().map(|f| (f.code, f.rule.unwrap_or_default())).collect()
 }
 
@@ -54,7 +54,7 @@ fn an_allow_from_some_addresses_says_nothing_that_one_from_all_does_not() {
 }
 
 fn among(issuers: &[&str], rule: &str) -> Vec<Code> {
-    let findings = Rules::compile(specs(&[("a", rule)])).unwrap().lint(issuers);
+    let findings = Rules::compile(specs(&[("a", rule)])).unwrap().lint(issuers, &[]);
     findings.into_iter().map(|finding| finding.code).collect()
 }
 
@@ -134,8 +134,8 @@ fn each_rule_has_its_size() {
 fn a_document_of_just_the_limit_is_no_finding() {
     let rules = || specs(&[("a", "allow = [\"GET /a\", \"GET /b\"]\neveryone = true")]);
     let bytes = Rules::compile(rules()).unwrap().greatest_document();
-    assert_eq!(Rules::compile_within(rules(), bytes).unwrap().lint(&[]), []);
-    let over = Rules::compile_within(rules(), bytes - 1).unwrap().lint(&[]);
+    assert_eq!(Rules::compile_within(rules(), bytes).unwrap().lint(&[], &[]), []);
+    let over = Rules::compile_within(rules(), bytes - 1).unwrap().lint(&[], &[]);
     assert_eq!(over.iter().map(|f| f.code).collect::<Vec<_>>(), [Code::DocumentSize]);
 }
 
@@ -188,7 +188,7 @@ fn an_allow_that_another_s_dot_denies_close_is_found() {
 fn a_wide_path_names_the_dots_where_they_are_not_denied() {
     let text = |route: &str| {
         let rule = format!("allow = [\"GET {route}\"]\neveryone = true");
-        let findings = Rules::compile(specs(&[("a", &rule)])).unwrap().lint(&[]);
+        let findings = Rules::compile(specs(&[("a", &rule)])).unwrap().lint(&[], &[]);
         findings.iter().find(|f| f.code == Code::WidePath).map(|f| f.text.clone())
     };
     let dots = "may resolve the `..` of `GET /files/../x`";
@@ -223,7 +223,7 @@ fn a_claim_outside_the_rules_is_judged_as_one_within() {
         // The same claim in a rule's path gets the same words.
         let rule = format!("allow = [\"GET /u/{{{claim}}}\"]\neveryone = true");
         if !claim.contains('/') {
-            let within = Rules::compile(specs(&[("a", &rule)])).unwrap().lint(&[]);
+            let within = Rules::compile(specs(&[("a", &rule)])).unwrap().lint(&[], &[claim]);
             let why = finding.text.split_once(", ").unwrap().1;
             assert!(within.iter().any(|f| f.code == finding.code && f.text.ends_with(why)));
         }
@@ -243,4 +243,96 @@ fn a_claim_with_a_dot_in_a_rule_is_found() {
     ] {
         assert_eq!(found(&[("a", rule)]).contains(&dotted), is_found, "{rule}");
     }
+}
+
+#[test]
+fn a_path_parameter_is_found_where_no_claim_has_its_name() {
+    let findings = |rules: &[(&str, &str)], claims: &[&str]| {
+        let findings = Rules::compile(specs(rules)).unwrap().lint(&[], claims);
+        let found = findings.into_iter().filter(|finding| finding.code == Code::PathParameter);
+        found.map(|finding| finding.to_string()).collect::<Vec<_>>()
+    };
+    let of = |route: &str| format!("allow = [\"GET {route}\"]\neveryone = true");
+    let rule = of("/orders/{id}/items");
+    assert_eq!(
+        findings(&[("readers", &rule)], &[]),
+        [
+            "warning path-parameter in `readers`: `{id}` in `GET /orders/{id}/items` is a claim's name \
+          here, not a path parameter; write `GET /orders/*`, or, if tokens have the claim `id`, \
+          name it in `required_claims` or `context` of the issuer"
+        ]
+    );
+    assert_eq!(findings(&[("readers", &rule)], &["id"]), [""; 0], "a setting reads it");
+    for claim in ["sub", "username", "client_id", "email", "oid", "custom:id", "dev:id", "a.b"] {
+        assert_eq!(findings(&[("a", &of(&format!("/u/{{{claim}}}")))], &[]), [""; 0], "{claim}");
+    }
+    for claim in ["id", "orderId", "order_id", "order-id", "tenant"] {
+        assert_eq!(findings(&[("a", &of(&format!("/u/{{{claim}}}")))], &[]).len(), 1, "{claim}");
+    }
+    for asked in ["claims = { id = \"a\" }", "when = \"has(claims.id)\""] {
+        let other = ("b", format!("allow = [\"GET /x\"]\n{asked}"));
+        assert_eq!(findings(&[("a", &rule), (other.0, &other.1)], &[]), [""; 0], "{asked}");
+    }
+    let deny = "deny = [\"GET /orders/{id}\"]\neveryone = true";
+    assert_eq!(findings(&[("a", deny)], &[]).len(), 1, "a deny too");
+}
+
+#[test]
+fn a_greedy_path_parameter_is_refused_with_the_right_form() {
+    let refused = "GET /orders/{proxy+}".parse::<tollgate_policy::RoutePattern>().unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "`{proxy+}` in route `GET /orders/{proxy+}` is a path parameter of API Gateway, and braces \
+         hold the name of a claim here: write `GET /orders/*`"
+    );
+}
+
+#[test]
+fn conditions_that_depend_on_a_claim_s_type_are_found() {
+    let findings = |when: &str| {
+        let rule = format!("allow = [\"GET /x\"]\nwhen = '{when}'");
+        let findings = Rules::compile(specs(&[("a", &rule)])).unwrap().lint(&[], &[]);
+        let types = [Code::BareClaim, Code::TextClaim];
+        let found = findings.into_iter().filter(|finding| types.contains(&finding.code));
+        found.map(|finding| finding.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        findings("claims.tier"),
+        [
+            "note bare-claim in `a`: `when` takes `claims.tier` itself for true or false: if it is a \
+          text or a number, the rule allows nothing; compare it, as in `claims.tier == \"gold\"`, \
+          or `claims.tier == true` for a boolean"
+        ]
+    );
+    assert_eq!(
+        findings("claims[\"custom:level\"] >= 3"),
+        [
+            "warning text-claim in `a`: `when` compares `claims[\"custom:level\"]` with a number or a \
+          boolean, and Cognito writes custom attributes as text; write \
+          `int(claims[\"custom:level\"])` for a number, or compare it with a text"
+        ]
+    );
+    for fine in [
+        "claims.email_verified",
+        "claims.tier == true",
+        "int(claims[\"custom:level\"]) >= 3",
+        "claims[\"custom:level\"] == \"3\"",
+    ] {
+        assert_eq!(findings(fine), [""; 0], "{fine}");
+    }
+}
+
+#[test]
+fn a_rule_says_what_it_needs() {
+    let rules = Rules::compile(specs(&[
+        ("b", "allow = [\"GET /u/{sub}\"]\nclients = [\"web\"]\nclaims = { t = \"x\" }"),
+        ("a", "allow = [\"GET /x\"]\nissuers = [\"i\"]\nwhen = \"claims.t == claims.z\""),
+    ]));
+    let rules = rules.unwrap();
+    let needs: Vec<_> = rules.needs().collect();
+    let listed = |at: usize| needs[at].claims.iter().copied().collect::<Vec<_>>();
+    assert_eq!((needs[0].rule, needs[1].rule), ("a", "b"));
+    assert_eq!((needs[0].issuers, needs[0].clients), (Some(&["i".to_owned()][..]), None));
+    assert_eq!((needs[1].issuers, needs[1].clients), (None, Some(&["web".to_owned()][..])));
+    assert_eq!((listed(0), listed(1)), (vec!["t", "z"], vec!["sub", "t"]));
 }

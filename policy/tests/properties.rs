@@ -524,7 +524,7 @@ proptest! {
     #[test]
     fn reports_never_panic(specs in rules(), limit in 200_usize..20_000) {
         if let Ok(rules) = Rules::compile_within(specs, limit) {
-            for finding in rules.lint(&[]) {
+            for finding in rules.lint(&[], &[]) {
                 prop_assert!(!finding.to_string().contains('\n'));
             }
             let matrix = rules.matrix();

@@ -266,7 +266,7 @@ fn a_matrix_is_a_table_and_json() {
 
 /// The codes and rules found, notes after warnings.
 fn found(toml: &str) -> Vec<(Code, String)> {
-    let findings = rules(toml).lint(&[]);
+    let findings = rules(toml).lint(&[], &[]);
     findings.into_iter().map(|f| (f.code, f.rule.unwrap_or_default())).collect()
 }
 
@@ -403,7 +403,7 @@ fn lint_tells_of_a_document_that_may_be_too_long() {
         format!("[[rule]]\nname = \"{name}\"\nallow = [{routes}]\nany_scope = [\"{name}\"]\n")
     };
     let rules = rules(&[rule("one", 0..75), rule("two", 75..150)].concat());
-    let findings = rules.lint(&[]);
+    let findings = rules.lint(&[], &[]);
     assert_eq!(findings.len(), 1);
     assert_eq!((findings[0].code, findings[0].severity), (Code::DocumentSize, Severity::Warning));
     let expected = format!(
@@ -418,10 +418,10 @@ fn lint_tells_of_a_document_that_may_be_too_long() {
 #[test]
 fn a_finding_is_a_line_and_json() {
     let rules = rules(SHOP);
-    let lines: Vec<String> = rules.lint(&[]).iter().map(ToString::to_string).collect();
+    let lines: Vec<String> = rules.lint(&[], &[]).iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(lines.join("\n"));
-    insta::assert_json_snapshot!(rules.lint(&[]).first());
-    for finding in rules.lint(&[]) {
+    insta::assert_json_snapshot!(rules.lint(&[], &[]).first());
+    for finding in rules.lint(&[], &[]) {
         let code = serde_json::to_value(finding.code).unwrap();
         assert_eq!(code, finding.code.to_string(), "a code reads the same everywhere");
     }

@@ -19,6 +19,8 @@ use crate::clock::Moment;
 pub struct Cache<V> {
     cached: moka::future::Cache<Vec<u8>, Cached<V>>,
     keep: Duration,
+    /// The values that are kept for less time, and that time.
+    brief: (fn(&V) -> bool, Duration),
 }
 
 /// A value, and the moment of the look-up.
@@ -32,7 +34,14 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
     /// Keeps at most `capacity` values, each for at most `keep`.
     #[must_use]
     pub fn new(capacity: u64, keep: Duration) -> Self {
-        Self { cached: moka::future::Cache::new(capacity), keep }
+        let brief: (fn(&V) -> bool, _) = (|_| false, keep);
+        Self { cached: moka::future::Cache::new(capacity), keep, brief }
+    }
+
+    /// Keeps the values that satisfy `is_brief` for this time only.
+    #[must_use]
+    pub(crate) fn briefly(self, is_brief: fn(&V) -> bool, keep: Duration) -> Self {
+        Self { brief: (is_brief, keep), ..self }
     }
 
     /// Returns the cached value of this name, or fetches it.
@@ -89,7 +98,8 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
     }
 
     fn is_young(&self, cached: &Cached<V>, now: Moment) -> bool {
-        now.since(cached.asked) < self.keep
+        let (is_brief, brief) = self.brief;
+        now.since(cached.asked) < if is_brief(&cached.value) { brief } else { self.keep }
     }
 
     /// Removes a stale entry, but not one that another task has just fetched.

@@ -1,4 +1,6 @@
 //! Plan cache: fresh for a minute, served for a day while the table is unavailable.
+//!
+//! That a plan is missing is cached for five seconds, so that a plan works soon after it is created.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -34,7 +36,7 @@ struct Answer {
 impl PlanCache {
     pub(crate) fn new() -> Self {
         Self {
-            fetched: Cache::new(MAX_PLANS as u64, KEEP),
+            fetched: Cache::new(MAX_PLANS as u64, KEEP).briefly(Option::is_none, KEEP_MISSING),
             last: Mutex::new(Recent::new(MAX_PLANS)),
         }
     }
@@ -46,7 +48,7 @@ impl PlanCache {
         now: Moment,
         fetch: impl Future<Output = Result<Found, StoreError>> + Send,
     ) -> Result<Arc<PlanRecord>, ThrottleError> {
-        if let Some(found) = self.last_within(id, now, KEEP) {
+        if let Some(found) = self.fresh(id, now) {
             return known(id, found);
         }
         let fetched = self.fetched.get(id.as_str(), now, self.noting(id, now, fetch)).await;
@@ -81,6 +83,14 @@ impl PlanCache {
         self.last_within(id, now, RECALL).flatten()
     }
 
+    /// Returns the last answer if it needs no look-up yet.
+    fn fresh(&self, id: &PlanId, now: Moment) -> Option<Found> {
+        match self.last_within(id, now, KEEP) {
+            Some(None) => self.last_within(id, now, KEEP_MISSING),
+            found => found,
+        }
+    }
+
     fn last_within(&self, id: &PlanId, now: Moment, most: Duration) -> Option<Found> {
         let last = lock(&self.last);
         let answer = last.peek(id)?.as_ref()?;
@@ -105,6 +115,8 @@ fn known(id: &PlanId, found: Found) -> Result<Arc<PlanRecord>, ThrottleError> {
 
 /// The age up to which a plan is used without a look-up.
 const KEEP: Duration = Duration::from_secs(60);
+/// The age up to which a plan counts as missing without a look-up.
+const KEEP_MISSING: Duration = Duration::from_secs(5);
 /// The age up to which a plan is used while look-ups fail: an old plan is better than none.
 const RECALL: Duration = Duration::from_secs(86_400);
 const MAX_PLANS: usize = 1_000;
@@ -112,6 +124,7 @@ const MAX_PLANS: usize = 1_000;
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
     use crate::clock::{Clock, ManualClock, Timestamp};
@@ -201,10 +214,31 @@ mod tests {
         let table = Table::of([Ok(None), down(), version(1)]);
         let get = async |now| told(plans.get(&id(), at(now), table.fetch()).await);
         assert_eq!(get(secs(0)).await, unknown());
-        assert_eq!(get(secs(59)).await, unknown());
-        assert_eq!(get(KEEP).await, unknown(), "recalled");
-        assert!(plans.last(&id(), at(KEEP)).is_none());
-        assert_eq!(get(KEEP).await, Ok(1));
+        assert_eq!(get(KEEP_MISSING - MOMENT).await, unknown());
+        assert_eq!(table.left(), 2, "cached for five seconds");
+        assert_eq!(get(KEEP_MISSING).await, unknown(), "recalled");
+        assert!(plans.last(&id(), at(KEEP_MISSING)).is_none());
+        assert_eq!(get(KEEP_MISSING).await, Ok(1));
+        assert_eq!(get(KEEP_MISSING + KEEP - MOMENT).await, Ok(1), "a plan is kept for longer");
+        assert_eq!(table.left(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_flood_for_a_missing_plan_makes_one_look_up_in_five_seconds() {
+        let plans = PlanCache::new();
+        let asked = AtomicU32::new(0);
+        let fetch = async || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok(None)
+        };
+        for (round, now) in [0, 4, 5, 9, 10].into_iter().enumerate() {
+            let id = id();
+            let all = (0..50).map(|_| plans.get(&id, at(secs(now)), fetch()));
+            let all = futures_util::future::join_all(all).await;
+            assert!(all.into_iter().all(|found| told(found) == unknown()));
+            assert_eq!(asked.load(Ordering::Relaxed), [1, 1, 2, 2, 3][round], "{now} s");
+        }
     }
 
     #[tokio::test]

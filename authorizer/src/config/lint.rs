@@ -1,8 +1,8 @@
 //! Likely mistakes in a valid configuration.
 
-use ::policy::{Code, Finding, Severity, lint_claim};
+use ::policy::{Code, Finding, Needs, Severity, lint_claim};
 
-use super::{Checks, Config, ThrottleConfig};
+use super::{Checks, Config, HttpForm, HttpUnauthorized, Issuer, Refuse, ThrottleConfig, TokenUse};
 
 /// Advice for a claim that names the caller.
 const CALLER: &str = "use `sub` or `client_id`, which no caller can choose, or make sure that \
@@ -23,20 +23,170 @@ const RIGHTS: &str =
 const CONTEXT: &str =
     "let the backend decide nothing by it, or make sure that callers can't write it";
 
+/// Advice for a custom attribute that only a trigger puts into access tokens.
+const TRIGGER: &str = "accept ID tokens (`token_use = \"id\"`), or add a pre-token-generation trigger, \
+                       V2_0 for users and V3_0 for machine clients, which needs the Essentials or \
+                       Plus feature plan";
+
+/// Advice for a plan by such an attribute.
+const TRIGGER_PLAN: &str = "assign plans in the table, with `assigned = true` and `tollgate subject \
+                            assign SUBJECT PLAN`, or add a pre-token-generation trigger, V2_0 for \
+                            users and V3_0 for machine clients, which needs the Essentials or Plus \
+                            feature plan";
+
 impl Config {
     /// Returns likely mistakes in the rules and in the claims that other settings trust.
     ///
-    /// Warnings come first. A finding outside the rules has no rule, and its text names the setting.
+    /// Errors come first, then warnings. A finding outside the rules has no rule, and its text names
+    /// the setting.
     #[must_use]
     pub fn lint(&self) -> Vec<Finding> {
         let issuers: Vec<&str> = self.issuers.iter().map(|it| it.checks.issuer.as_str()).collect();
-        let mut findings = self.rules.lint(&issuers);
+        let mut findings = self.rules.lint(&issuers, &self.declared_claims());
+        findings.extend(self.unknown_clients());
         findings.extend(self.issuers.iter().flat_map(|issuer| of_issuer(&issuer.checks)));
         findings.extend(self.throttle.iter().flat_map(of_limits));
+        findings.extend(self.trigger_claims());
+        findings.extend(self.api_kind());
         findings.sort();
         findings.dedup();
         findings
     }
+
+    /// Returns a finding for each rule with a client that no issuer accepts.
+    ///
+    /// It is an error if the rule can never apply because no issuer accepts any of its clients.
+    #[must_use]
+    pub fn unknown_clients(&self) -> Vec<Finding> {
+        let findings = self.rules.needs().filter_map(|needs| {
+            let clients = needs.clients?;
+            let is_known = |client: &&String| {
+                let accepts = |issuer: &&Issuer| {
+                    let accepted = issuer.checks.clients.as_ref();
+                    accepted.is_none_or(|accepted| accepted.has(client))
+                };
+                self.of_rule(&needs).iter().any(accepts)
+            };
+            let unknown: Vec<&String> = clients.iter().filter(|client| !is_known(client)).collect();
+            let severity = match unknown.len() {
+                0 => return None,
+                count if count == clients.len() => Severity::Error,
+                _ => Severity::Warning,
+            };
+            let names: Vec<String> =
+                unknown.iter().map(|client| format!("`{}`", client.escape_debug())).collect();
+            let effect = match severity {
+                Severity::Error => ", so the rule never applies",
+                _ => "",
+            };
+            Some(Finding {
+                severity,
+                rule: Some(needs.rule.to_owned()),
+                code: Code::UnknownClient,
+                text: format!("no issuer accepts {} of `clients`{effect}", names.join(", ")),
+                mend: "add it to `clients` of its [[issuer]], or remove it here".to_owned(),
+            })
+        });
+        findings.collect()
+    }
+
+    /// The issuers whose tokens a rule applies to.
+    fn of_rule(&self, needs: &Needs<'_>) -> Vec<&Issuer> {
+        let applies = |issuer: &&Issuer| {
+            needs.issuers.is_none_or(|names| names.contains(&issuer.checks.issuer))
+        };
+        self.issuers.iter().filter(applies).collect()
+    }
+
+    /// The claims that settings outside the rules read, so that tokens have them.
+    fn declared_claims(&self) -> Vec<&str> {
+        let of_issuers = self.issuers.iter().flat_map(|issuer| {
+            let Checks { required_claims, context, principal, client_claim, .. } = &*issuer.checks;
+            let required = required_claims.iter().map(|(claim, _)| claim);
+            let passed = context.iter().map(|(_, claim)| claim);
+            required.chain(passed).chain([principal, client_claim])
+        });
+        let of_limits = self.throttle.iter().flat_map(|throttle| {
+            let subject = Some(&throttle.subject).filter(|_| !throttle.counts_by_api_key());
+            subject.into_iter().chain(&throttle.plan.claim)
+        });
+        of_issuers.chain(of_limits).map(String::as_str).collect()
+    }
+
+    /// Finds custom attributes where only access tokens of Cognito are accepted.
+    fn trigger_claims(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let found = |rule: Option<&str>, place: &str, claim: &str, mend: &str| {
+            is_custom(claim).then(|| Finding {
+                severity: Severity::Warning,
+                rule: rule.map(str::to_owned),
+                code: Code::TriggerClaim,
+                text: format!(
+                    "{place} reads `{}`, and access tokens of Cognito have no custom attributes \
+                     unless a trigger adds them",
+                    claim.escape_debug()
+                ),
+                mend: mend.to_owned(),
+            })
+        };
+        for needs in self.rules.needs() {
+            if self.of_rule(&needs).iter().all(|issuer| has_access_only(issuer)) {
+                let claims = needs.claims.iter();
+                findings.extend(
+                    claims.filter_map(|claim| found(Some(needs.rule), "the rule", claim, TRIGGER)),
+                );
+            }
+        }
+        for issuer in self.issuers.iter().filter(|issuer| has_access_only(issuer)) {
+            let Checks { issuer, required_claims, principal, .. } = &*issuer.checks;
+            let place = |field: &str| format!("`{field}` of the issuer `{issuer}`");
+            let required = required_claims.iter();
+            findings.extend(
+                required.filter_map(|(claim, _)| {
+                    found(None, &place("required_claims"), claim, TRIGGER)
+                }),
+            );
+            findings.extend(found(None, &place("principal"), principal, TRIGGER));
+        }
+        if let Some(throttle) = &self.throttle
+            && self.issuers.iter().all(has_access_only)
+        {
+            let plan = throttle.plan.claim.as_deref().unwrap_or_default();
+            findings.extend(found(None, "`plan` of [throttle]", plan, TRIGGER_PLAN));
+            let place = "`subject` of [throttle]";
+            findings.extend(found(None, place, &throttle.subject, TRIGGER));
+        }
+        findings
+    }
+
+    /// Finds a refusal that HTTP APIs do not have, if another setting is for HTTP APIs.
+    fn api_kind(&self) -> Option<Finding> {
+        let refuse = self.throttle.as_ref()?.refuse;
+        let is_http = self.response.http == HttpForm::Simple
+            || self.response.http_unauthorized == HttpUnauthorized::Error;
+        (is_http && refuse == Refuse::UnknownKey).then(|| Finding {
+            severity: Severity::Warning,
+            rule: None,
+            code: Code::ApiKind,
+            text:
+                "`refuse = \"unknown-key\"` of [throttle] needs usage plans, and HTTP APIs, which \
+                   [response] is for, have none: a caller over its limit gets 403"
+                    .to_owned(),
+            mend: "write `refuse = \"context\"`, so that the backend answers 429, or \
+                   `refuse = \"deny\"`"
+                .to_owned(),
+        })
+    }
+}
+
+/// Returns true for a name of Cognito's custom attributes.
+fn is_custom(claim: &str) -> bool {
+    claim.starts_with("custom:")
+}
+
+/// Returns true for a Cognito pool of which only access tokens are accepted.
+fn has_access_only(issuer: &Issuer) -> bool {
+    issuer.checks.cognito && issuer.checks.token_use == TokenUse::Access
 }
 
 fn of_issuer(checks: &Checks) -> Vec<Finding> {
@@ -44,8 +194,22 @@ fn of_issuer(checks: &Checks) -> Vec<Finding> {
     let look = |field, claim: &str, advice| lint_claim(&place(field), claim, advice);
     let mut findings = Vec::new();
     findings.extend(look("principal", &checks.principal, CALLER));
-    for (claim, _) in &checks.required_claims {
+    for (claim, values) in &checks.required_claims {
         findings.extend(look("required_claims", claim, REQUIRED));
+        if is_custom(claim) && values.iter().any(|value| !value.is_string()) {
+            findings.push(Finding {
+                severity: Severity::Warning,
+                rule: None,
+                code: Code::TextClaim,
+                text: format!(
+                    "{} compares `{}` with a number or a boolean, and Cognito writes custom \
+                     attributes as text",
+                    place("required_claims"),
+                    claim.escape_debug()
+                ),
+                mend: "write the value in quotes".to_owned(),
+            });
+        }
     }
     // Every issuer but Cognito has other names for these claims, so an unknown name is usual.
     let rights = [
@@ -98,7 +262,9 @@ mod tests {
         let text = format!("{ISSUER}{issuer}\n{RULE}{limits}");
         let findings = Config::parse(&text, "test").unwrap().lint();
         assert!(findings.iter().all(|finding| finding.rule.is_none()), "{findings:?}");
-        findings.into_iter().map(|f| (f.severity, f.code, f.text)).collect()
+        // Custom attributes are also found for another reason, which has a test of its own.
+        let findings = findings.into_iter().filter(|it| it.code != Code::TriggerClaim);
+        findings.map(|f| (f.severity, f.code, f.text)).collect()
     }
 
     /// Asserts that there is one finding, of a setting and a claim; or none.
@@ -200,5 +366,116 @@ mod tests {
         let texts: Vec<&str> = findings.iter().map(|finding| finding.text.as_str()).collect();
         assert_eq!(texts.len(), 1, "{texts:?}");
         assert!(texts[0].starts_with("`principal` of the issuer `partner`"), "{texts:?}");
+    }
+
+    /// The findings of one code, as lines.
+    fn lines(text: &str, code: Code) -> Vec<String> {
+        let findings = Config::parse(text, "test").unwrap().lint();
+        findings.iter().filter(|it| it.code == code).map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_rule_for_clients_that_no_issuer_accepts_is_an_error() {
+        let issuer = ISSUER.replace("\"any\"", "[\"web\", \"app\"]");
+        let of = |clients: &str| {
+            let rule = RULE.replace("everyone = true", &format!("clients = [{clients}]"));
+            lines(&format!("{issuer}{rule}"), Code::UnknownClient)
+        };
+        assert_eq!(
+            of("\"wep\", \"old\""),
+            [
+                "error unknown-client in `r`: no issuer accepts `old`, `wep` of `clients`, so the rule \
+              never applies; add it to `clients` of its [[issuer]], or remove it here"
+            ]
+        );
+        assert_eq!(
+            of("\"web\", \"old\""),
+            ["warning unknown-client in `r`: no issuer accepts `old` of `clients`; add it to \
+              `clients` of its [[issuer]], or remove it here"]
+        );
+        assert_eq!(of("\"web\""), [""; 0]);
+        let any = RULE.replace("everyone = true", "clients = [\"x\"]");
+        assert_eq!(lines(&format!("{ISSUER}{any}"), Code::UnknownClient), [""; 0], "any client");
+        let second = "[[issuer]]\nname = \"partner\"\nurl = \"https://id.example\"\n\
+                      audiences = [\"api\"]\ntoken_use = \"any\"\n";
+        assert_eq!(lines(&format!("{issuer}{second}{any}"), Code::UnknownClient), [""; 0]);
+        let own = any.replace("clients", "issuers = [\"us-east-1_abc\"]\nclients");
+        let own = format!("{issuer}{second}{own}");
+        assert_eq!(lines(&own, Code::UnknownClient).len(), 1, "of the rule's own issuers");
+        let found = Config::parse(&own, "test").unwrap().unknown_clients();
+        assert_eq!(found.iter().map(|it| it.severity).collect::<Vec<_>>(), [Severity::Error]);
+    }
+
+    #[test]
+    fn custom_attributes_are_found_where_access_tokens_lack_them() {
+        let limits = |plan: &str| {
+            format!("{LIMITS}subject = \"sub\"\nplan = {{ claim = \"{plan}\", default = \"f\" }}\n")
+        };
+        let text = format!("{ISSUER}{RULE}{}", limits("custom:plan"));
+        assert_eq!(
+            lines(&text, Code::TriggerClaim),
+            [
+                "warning trigger-claim: `plan` of [throttle] reads `custom:plan`, and access tokens of \
+              Cognito have no custom attributes unless a trigger adds them; assign plans in the \
+              table, with `assigned = true` and `tollgate subject assign SUBJECT PLAN`, or add a \
+              pre-token-generation trigger, V2_0 for users and V3_0 for machine clients, which \
+              needs the Essentials or Plus feature plan"
+            ]
+        );
+        let rule = RULE.replace("everyone = true", "claims = { \"custom:tier\" = \"gold\" }");
+        let when = RULE.replace("everyone = true", "when = 'claims[\"custom:tier\"] == \"x\"'");
+        let path = RULE.replace("/x", "/x/{custom:tenant}");
+        let required = format!("{ISSUER}required_claims = {{ \"custom:a\" = \"b\" }}\n{RULE}");
+        let principal = format!("{ISSUER}principal = \"custom:a\"\n{RULE}");
+        for text in [
+            format!("{ISSUER}{rule}"),
+            format!("{ISSUER}{when}"),
+            format!("{ISSUER}{path}"),
+            required,
+            principal,
+        ] {
+            assert_eq!(lines(&text, Code::TriggerClaim).len(), 1, "{text}");
+            let ids = text.replace("\"access\"", "\"id\"");
+            assert_eq!(lines(&ids, Code::TriggerClaim), [""; 0], "ID tokens have them: {ids}");
+            let url = text.replace("user_pool = \"us-east-1_abc\"", "url = \"https://i.example\"");
+            assert_eq!(lines(&url, Code::TriggerClaim), [""; 0], "not Cognito: {url}");
+        }
+        let plain = format!("{ISSUER}{RULE}{}", limits("plan"));
+        assert_eq!(lines(&plain, Code::TriggerClaim), [""; 0]);
+    }
+
+    #[test]
+    fn a_custom_attribute_is_required_as_text() {
+        let of = |value: &str| {
+            let issuer = format!("{ISSUER}required_claims = {{ \"custom:level\" = {value} }}\n");
+            lines(&format!("{issuer}{RULE}"), Code::TextClaim).len()
+        };
+        assert_eq!((of("3"), of("[\"3\", true]"), of("\"3\"")), (1, 1, 0));
+    }
+
+    #[test]
+    fn a_path_parameter_is_no_claim_unless_a_setting_reads_it() {
+        let rule = RULE.replace("/x", "/x/{tenant}");
+        let of =
+            |issuer: &str| lines(&format!("{ISSUER}{issuer}\n{rule}"), Code::PathParameter).len();
+        assert_eq!(of(""), 1);
+        assert_eq!(of("context = { tenant = \"tenant\" }"), 0);
+        assert_eq!(of("required_claims = { tenant = [\"a\", \"b\"] }"), 0);
+    }
+
+    #[test]
+    fn an_unknown_key_for_an_http_api_is_found() {
+        let limits = "[throttle]\ntable = \"t\"\nsubject = \"sub\"\nplan = { default = \"f\" }\n\
+                      refuse = \"unknown-key\"\napi_key = \"a-key-of-20-to-128-chars\"\n";
+        let of = |response: &str, limits: &str| {
+            lines(&format!("{ISSUER}{RULE}{response}\n{limits}"), Code::ApiKind).len()
+        };
+        for response in ["http = \"simple\"", "http_unauthorized = \"error\""] {
+            let response = format!("[response]\n{response}");
+            assert_eq!(of(&response, limits), 1, "{response}");
+            let deny = limits.replace("unknown-key", "deny").replace("api_key", "# api_key");
+            assert_eq!(of(&response, &deny), 0, "{response}");
+        }
+        assert_eq!((of("", limits), of("[response]\nhttp = \"iam\"", limits)), (0, 0));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::fields::Table;
 use super::*;
 
 const REFERENCE: &str = include_str!("../../reference.toml");
@@ -22,10 +23,14 @@ fn with_line(number: usize, text: &str) -> String {
     lines.map(|(n, line)| format!("{}\n", if n == number { text } else { line })).collect()
 }
 
-/// The names that a table may have, as the reader of it says.
-fn known(table: &str) -> BTreeSet<String> {
-    let text = format!("{table}\nno_such_field = 1\n");
-    let error = Config::parse(&text, "test").unwrap_err().to_string();
+/// The names of a table's fields in [`fields::TABLES`].
+fn known(table: &Table) -> BTreeSet<String> {
+    table.fields.iter().map(|field| field.name.to_owned()).collect()
+}
+
+/// The names that the reader of a table knows, as its error for another name lists them.
+fn read_by<T: serde::de::DeserializeOwned>() -> BTreeSet<String> {
+    let error = toml::from_str::<T>("no_such_field = 1").map(|_| ()).unwrap_err().to_string();
     let (_, names) = error.split_once("expected").unwrap_or_else(|| panic!("{error}"));
     names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
@@ -47,30 +52,64 @@ fn the_reference_is_a_configuration() {
 
 #[test]
 fn the_reference_has_every_field_of_every_table() {
-    for table in [
-        "[[issuer]]",
-        "[[rule]]",
-        "[policy]",
-        "[token]",
-        "[response]",
-        "[metrics]",
-        "[throttle]",
-        "[revocation]",
-    ] {
-        let (known, written) = (known(table), written(table));
-        assert!(!known.is_empty(), "{table}");
+    for table in fields::TABLES {
+        let header = match table.is_list {
+            true => format!("[[{}]]", table.name),
+            false => format!("[{}]", table.name),
+        };
+        let (known, written) = (known(table), written(&header));
         let missing: Vec<_> = known.difference(&written).collect();
-        assert!(missing.is_empty(), "{table} of reference.toml lacks {missing:?}");
+        assert!(missing.is_empty(), "{header} of reference.toml lacks {missing:?}");
     }
-    for table in known("") {
-        let there = [format!("\n[{table}]\n"), format!("\n[[{table}]]\n")];
-        assert!(
-            there.iter().any(|text| REFERENCE.contains(text)),
-            "no [{table}] in reference.toml"
-        );
-    }
-    for name in known("[throttle]\ntable = \"t\"\n[throttle.plan]") {
+    for name in read_by::<PlanChoice>() {
         assert!(REFERENCE.contains(&format!("{name} = ")), "no `plan.{name}`");
+    }
+}
+
+#[test]
+fn the_fields_of_messages_are_those_that_are_read() {
+    let tables: BTreeSet<String> = fields::TABLES.iter().map(|it| it.name.to_owned()).collect();
+    assert_eq!(tables, read_by::<File>());
+    for table in fields::TABLES {
+        let read = match table.name {
+            "issuer" => read_by::<IssuerSpec>(),
+            "rule" => read_by::<RuleSpec>(),
+            "policy" => read_by::<PolicyConfig>(),
+            "token" => read_by::<TokenSource>(),
+            "response" => read_by::<ResponseConfig>(),
+            "metrics" => read_by::<MetricsConfig>(),
+            "throttle" => read_by::<ThrottleConfig>(),
+            "revocation" => read_by::<RevocationConfig>(),
+            other => panic!("{other}"),
+        };
+        assert_eq!(known(table), read, "{}", table.name);
+    }
+    let limits = fields::TABLES.iter().find(|table| table.name == "throttle").unwrap();
+    let plan = limits.fields.iter().find(|field| field.name == "plan").unwrap();
+    let fields::Kind::Table(plan, "default") = plan.kind else { panic!("no table") };
+    let plan: BTreeSet<String> = plan.iter().map(|field| field.name.to_owned()).collect();
+    assert_eq!(plan, read_by::<PlanChoice>());
+}
+
+#[test]
+fn the_examples_of_messages_are_valid() {
+    // An example in the place of a missing or wrong value is accepted or excluded by another field.
+    for table in fields::TABLES {
+        for fields::Field { name, example, .. } in table.fields {
+            if *name == "jwks" {
+                continue;
+            }
+            let line = format!("{name} = {example}");
+            let number = REFERENCE.lines().position(|it| {
+                it.starts_with(&format!("{name} = ")) || it.starts_with(&format!("# {name} = "))
+            });
+            let Err(error) = Config::parse(&with_line(number.unwrap(), &line), "test") else {
+                continue;
+            };
+            let error = error.to_string();
+            let wrong = ["must be", "unknown", "not a", "has no"];
+            assert!(!wrong.iter().any(|word| error.contains(word)), "{line}: {error}");
+        }
     }
 }
 
@@ -87,7 +126,7 @@ fn each_field_that_is_left_out_could_be_there() {
             "goes with `url`",
             "goes with a list of `audiences`",
             "`jwks`: no key",
-            "`jwks_file` `/var/task/jwks.json`: can't be read",
+            "`jwks_file` `/var/task/jwks.json`: cannot be read",
             "everyone",
         ];
         assert!(excluded.iter().any(|says| error.contains(says)), "{field}: {error}");
@@ -129,14 +168,18 @@ fn names_the_line_of_each_mistake_in_the_tables_of_a_request() {
         ("# query = \"access_token\"", "query = \"\"", "not a parameter's name"),
         ("# query = \"access_token\"", "query = \"a\\nb\"", "not a parameter's name"),
         ("# subprotocol = \"bearer\"", "subprotocol = \"a, b\"", "not a subprotocol's name"),
-        ("# subprotocol = \"bearer\"", "subprotocol = true", "invalid type"),
-        ("http = \"iam\"", "http = \"IAM\"", "unknown variant `IAM`"),
-        ("http_unauthorized = \"deny\"", "http_unauthorized = \"401\"", "unknown variant `401`"),
+        ("# subprotocol = \"bearer\"", "subprotocol = true", "must be a text in quotes"),
+        ("http = \"iam\"", "http = \"IAM\"", "did you mean \"iam\"?"),
+        (
+            "http_unauthorized = \"deny\"",
+            "http_unauthorized = \"401\"",
+            "\"deny\" or \"error\", not \"401\"",
+        ),
         ("document_limit = 8192", "document_limit = 511", "512 to 102400"),
         ("document_limit = 8192", "document_limit = 102401", "512 to 102400"),
-        ("document_limit = 8192", "document_limit = -1", "invalid value"),
+        ("document_limit = 8192", "document_limit = -1", "must not be negative"),
         ("document_limit = 8192", "document_limits = 1", "unknown field `document_limits`"),
-        ("enabled = true", "enabled = \"no\"", "invalid type"),
+        ("enabled = true", "enabled = \"no\"", "must be true or false"),
         ("namespace = \"Tollgate\"", "namespace = \"\"", "`namespace` must have"),
         ("namespace = \"Tollgate\"", "namespace = \" \"", "`namespace` must have"),
         ("namespace = \"Tollgate\"", "namespace = \"AWS/Lambda\"", "`namespace` must have"),

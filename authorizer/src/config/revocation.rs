@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use table::connect::OPERATION_TIMEOUT;
 
+use super::Mistake;
+use super::throttle::check_timeout;
+
 /// Longest time that an answer may be cached, in seconds.
 const MAX_CACHE: u64 = 3_600;
-
-/// Bounds of `timeout_ms`: a call never takes less, and callers do not wait longer.
-const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=5_000;
 
 /// The `[revocation]` table. Without it nothing is looked up.
 #[derive(Clone, Debug, Deserialize)]
@@ -50,22 +50,17 @@ impl RevocationConfig {
         self.timeout_ms.map_or(OPERATION_TIMEOUT, Duration::from_millis)
     }
 
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), Mistake> {
         if self.table.is_empty() {
-            return Err("`table` must not be empty".into());
+            return Err(Mistake::of("table", "`table` in [revocation] is empty: name the table"));
         }
         if self.cache_seconds.is_some_and(|seconds| seconds > MAX_CACHE) {
-            return Err(format!(
-                "`cache_seconds` must be at most {MAX_CACHE}: a revoked token passes for \
-                 that time"
-            ));
+            let message = format!(
+                "`cache_seconds` must be at most {MAX_CACHE}: a revoked token passes for that time"
+            );
+            return Err(Mistake::of("cache_seconds", message));
         }
-        if self.timeout_ms.is_some_and(|timeout| !TIMEOUT_MS.contains(&timeout)) {
-            return Err("`timeout_ms` must be 10 to 5000: API Gateway itself waits for ten \
-                        seconds"
-                .into());
-        }
-        Ok(())
+        check_timeout(self.timeout_ms)
     }
 }
 
@@ -75,7 +70,7 @@ mod tests {
 
     fn read(text: &str) -> Result<RevocationConfig, String> {
         let read: RevocationConfig = toml::from_str(text).map_err(|error| error.to_string())?;
-        read.check().map(|()| read)
+        read.check().map(|()| read).map_err(|found| found.message)
     }
 
     #[test]

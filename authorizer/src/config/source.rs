@@ -36,7 +36,9 @@ impl TokenSource {
 fn header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let name = String::deserialize(deserializer)?;
     if !is_http_token(&name) {
-        return Err(de::Error::custom("`header` is not a header's name, `authorization` say"));
+        return Err(de::Error::custom(
+            "`header` is not a header's name: write one such as `authorization`",
+        ));
     }
     Ok(name.to_ascii_lowercase())
 }
@@ -44,7 +46,9 @@ fn header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error
 fn parameter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let name = String::deserialize(deserializer)?;
     if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(de::Error::custom("`query` is not a parameter's name, `access_token` say"));
+        return Err(de::Error::custom(
+            "`query` is not a parameter's name: write one such as `access_token`",
+        ));
     }
     Ok(Some(name))
 }
@@ -52,7 +56,9 @@ fn parameter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String
 fn subprotocol<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let name = String::deserialize(deserializer)?;
     if !is_http_token(&name) {
-        return Err(de::Error::custom("`subprotocol` is not a subprotocol's name, `bearer` say"));
+        return Err(de::Error::custom(
+            "`subprotocol` is not a subprotocol's name: write one such as `bearer`",
+        ));
     }
     Ok(Some(name))
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 use table::connect::OPERATION_TIMEOUT;
+
+use super::Mistake;
 use throttle::FailurePolicy;
 
 /// The value of `subject` for API keys instead of a claim.
@@ -113,37 +115,58 @@ pub enum Refuse {
 }
 
 /// Checks a table's fields together.
-pub(super) fn check(spec: &ThrottleConfig) -> Result<(), String> {
-    if spec.subject.is_empty() || spec.table.is_empty() {
-        return Err("`table` and `subject` must not be empty".into());
+pub(super) fn check(spec: &ThrottleConfig) -> Result<(), Mistake> {
+    for (field, text) in [("table", &spec.table), ("subject", &spec.subject)] {
+        if text.is_empty() {
+            let noun = if field == "table" { "table" } else { "claim" };
+            let message = format!("`{field}` in [throttle] is empty: name the {noun}");
+            return Err(Mistake::of(field, message));
+        }
     }
     if spec.region.as_deref().is_some_and(|region| !is_region(region)) {
-        return Err("`region` is not a Region's name: write it like `eu-west-1`".into());
+        let message = "`region` is not a Region's name: write it like `eu-west-1`";
+        return Err(Mistake::of("region", message));
     }
-    if spec.timeout_ms.is_some_and(|timeout| !TIMEOUT_MS.contains(&timeout)) {
-        return Err(
-            "`timeout_ms` must be 10 to 5000: API Gateway itself waits for ten seconds".into()
-        );
-    }
+    check_timeout(spec.timeout_ms)?;
     if spec.plan.default.is_none() && spec.plan.claim.is_none() && !spec.looks_up() {
-        return Err("`plan` names no plan, so no caller may call anything: set `default`".into());
+        let message = "`plan` names no plan, so no caller may call anything: write \
+                       `plan = { default = \"free\" }`";
+        return Err(Mistake::of("plan", message));
+    }
+    if spec.plan.claim.as_deref() == Some("") {
+        let message = "`claim` of `plan` is empty: name the claim, or remove it";
+        return Err(Mistake::of("plan", message));
     }
     match (&spec.refuse, &spec.api_key) {
-        (Refuse::UnknownKey, None) => {
-            Err("`refuse = \"unknown-key\"` needs `api_key`, the key of \
-                                           the usage plan that allowed callers are put on"
-                .into())
-        }
+        (Refuse::UnknownKey, None) => Err(Mistake::of(
+            "refuse",
+            "`refuse = \"unknown-key\"` needs `api_key`: the API key of the usage plan for allowed \
+             callers",
+        )),
         (Refuse::UnknownKey, Some(key)) if !API_KEY_LENGTH.contains(&key.len()) => {
-            Err("`api_key` must have 20 to 128 characters, as API Gateway's keys do".into())
+            let message = "`api_key` must have 20 to 128 characters, as API Gateway's keys do";
+            Err(Mistake::of("api_key", message))
         }
         (Refuse::UnknownKey, Some(key)) if key == UNKNOWN_KEY => {
-            Err("`api_key` is the key that stands for \"throttled\": choose another".into())
+            let message = "`api_key` is the key that stands for \"throttled\": choose another";
+            Err(Mistake::of("api_key", message))
         }
         (Refuse::Deny | Refuse::Context, Some(_)) => {
-            Err("`api_key` is used with `refuse = \"unknown-key\"` only: remove it".into())
+            let message = "`api_key` is used with `refuse = \"unknown-key\"` only: remove it";
+            Err(Mistake::of("api_key", message))
         }
         _ => Ok(()),
+    }
+}
+
+/// Checks the time-out of a call to a table.
+pub(super) fn check_timeout(timeout_ms: Option<u64>) -> Result<(), Mistake> {
+    match timeout_ms.filter(|timeout| !TIMEOUT_MS.contains(timeout)) {
+        Some(_) => Err(Mistake::of(
+            "timeout_ms",
+            "`timeout_ms` must be 10 to 5000: API Gateway itself waits for ten seconds",
+        )),
+        None => Ok(()),
     }
 }
 
@@ -159,5 +182,5 @@ fn plan_id<'de, D: Deserializer<'de>>(
     let text = String::deserialize(deserializer)?;
     throttle::PlanId::new(text)
         .map(Some)
-        .map_err(|error| de::Error::custom(format!("`default` is not a plan's name: {error}")))
+        .map_err(|error| de::Error::custom(format!("`default` of `plan` {error}")))
 }

@@ -152,8 +152,8 @@ fn a_wrong_configuration_is_one_line_with_its_place() {
         let explain = ["explain", "tollgate.toml", "--route", "GET /", "--claims", "reader.json"];
         assert!(folder.failed(2, &explain, "").contains(says));
     }
-    assert!(folder.failed(2, &["check", "none.toml"], "").starts_with("none.toml: can't be read"));
-    assert!(folder.failed(2, &["check", "."], "").starts_with(".: can't be read"));
+    assert!(folder.failed(2, &["check", "none.toml"], "").starts_with("none.toml: cannot be read"));
+    assert!(folder.failed(2, &["check", "."], "").starts_with(".: cannot be read"));
     assert!(folder.failed(2, &["check", "-"], "").starts_with("standard input:1: missing field"));
     let long = "#".repeat(300_000);
     assert_eq!(

@@ -53,10 +53,29 @@ const ATTRIBUTES: [&str; 18] = [
 /// Names that a user picks when signing up; a deleted user's name can be taken by another.
 const USERNAMES: [&str; 2] = ["username", "cognito:username"];
 
-pub(super) fn check(rule: &Rule, findings: &mut Vec<Finding>) {
-    let routes = rule.routes();
-    for route in routes {
+/// Claims that other issuers set, and that are in paths more often than API Gateway's parameters of
+/// the same name.
+const OTHERS: [&str; 4] = ["oid", "org_id", "tid", "upn"];
+
+pub(super) fn check(rule: &Rule, is_declared: impl Fn(&str) -> bool, findings: &mut Vec<Finding>) {
+    for route in rule.routes() {
         for claim in route.claims() {
+            if is_like_parameter(claim) && !is_declared(claim) {
+                findings.push(Finding::new(
+                    Severity::Warning,
+                    rule,
+                    Code::PathParameter,
+                    format!(
+                        "`{{{claim}}}` in `{route}` is a claim's name here, not a path parameter"
+                    ),
+                    format!(
+                        "write `{}`, or, if tokens have the claim `{claim}`, name it in \
+                         `required_claims` or `context` of the issuer",
+                        route.any_for(claim)
+                    ),
+                ));
+                continue;
+            }
             let place = format!("the path of `{route}`");
             let mend = "use `sub`, which no caller can choose, or make sure that callers can't \
                         write it";
@@ -132,6 +151,16 @@ fn judge(claim: &str) -> Option<(Severity, Code, &'static str)> {
 
 fn is_username(claim: &str) -> bool {
     USERNAMES.contains(&claim)
+}
+
+/// Returns true for a name that API Gateway's path parameters have and no known claim has.
+pub(crate) fn is_like_parameter(claim: &str) -> bool {
+    let known = ISSUERS.contains(&claim)
+        || ATTRIBUTES.contains(&claim)
+        || OTHERS.contains(&claim)
+        || is_username(claim);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    !known && claim.bytes().all(is_plain)
 }
 
 /// Returns true if a name looks like a path into an object, such as `realm_access.roles`.

@@ -57,6 +57,13 @@ impl PathPattern {
                 let Some((claim, after)) = named.split_once('}') else {
                     return error(|text| RouteError::Placeholder { text });
                 };
+                if let Some(name) = claim.strip_suffix('+').filter(|name| is_claim_name(name)) {
+                    return Err(RouteError::Parameter {
+                        text: text.to_owned(),
+                        parameter: format!("{name}+"),
+                        wide: any_for(text, claim),
+                    });
+                }
                 if !is_claim_name(claim) || !(after.is_empty() || after.starts_with('/')) {
                     return error(|text| RouteError::Placeholder { text });
                 }
@@ -194,6 +201,12 @@ fn is_segment(text: &str) -> bool {
         && text != "."
         && text != ".."
         && text.chars().all(|c| c.is_ascii_alphanumeric() || SEGMENT_PUNCTUATION.contains(c))
+}
+
+/// Returns a route with `*` from the segment on that this claim fills.
+pub(super) fn any_for(route: &str, claim: &str) -> String {
+    let before = route.split_once(&format!("{{{claim}}}")).map_or(route, |(before, _)| before);
+    format!("{before}*")
 }
 
 fn is_claim_name(name: &str) -> bool {

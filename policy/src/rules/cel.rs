@@ -1,6 +1,7 @@
 //! A condition over the claims, in CEL.
 
 mod check;
+mod types;
 
 use std::{
     cell::OnceCell,
@@ -13,6 +14,8 @@ use cel::{Context, Env, Value, parser::PrattParser};
 use serde_json::{Map, Value as Json};
 
 use self::check::{Read, check};
+use self::types::Used;
+pub(crate) use self::types::written;
 use crate::caller::{Caller, Holds, is_elsewhere, keeps_elsewhere};
 
 /// The longest text of a condition, in bytes.
@@ -37,6 +40,8 @@ pub(crate) struct Expression {
     expression: Arc<cel::IdedExpr>,
     claims: Vec<String>,
     reads_all: bool,
+    bare: Vec<String>,
+    compared: Vec<String>,
 }
 
 impl Expression {
@@ -58,13 +63,20 @@ impl Expression {
                 Some(error) => {
                     let (line, column) = error.pos;
                     let message = error.msg.split_whitespace().collect::<Vec<_>>().join(" ");
+                    let message = match message.strip_prefix("Syntax error: ") {
+                        Some(message) if message.contains("<EOF>") => "it ends too early",
+                        Some(message) => message,
+                        None => &message,
+                    };
                     format!("is not CEL, at line {line}, column {column}: {message}")
                 }
                 None => "is not CEL".to_owned(),
             }
         })?;
         let Read { claims, all: reads_all } = check(&expression)?;
-        Ok(Self { text: one_line(text), expression: Arc::new(expression), claims, reads_all })
+        let Used { bare, compared } = types::check(&expression)?;
+        let (text, expression) = (one_line(text), Arc::new(expression));
+        Ok(Self { text, expression, claims, reads_all, bare, compared })
     }
 
     /// Returns the condition on one line, otherwise as written.
@@ -75,6 +87,16 @@ impl Expression {
     /// Returns the claims that it names, sorted and without duplicates.
     pub(crate) fn claims(&self) -> &[String] {
         &self.claims
+    }
+
+    /// Returns the claims that it takes for a boolean as they are, without a comparison.
+    pub(crate) fn bare(&self) -> &[String] {
+        &self.bare
+    }
+
+    /// Returns the custom attributes of Cognito that it compares with a number or a boolean.
+    pub(crate) fn compared(&self) -> &[String] {
+        &self.compared
     }
 
     /// Returns the result if it is the same for every caller: `true`, `1 == 2`.
@@ -232,17 +254,16 @@ mod tests {
             "claims.missing",
             "claims.missing == 'a'",
             "!claims.missing",
-            "claims.sub",
+            "claims.nick",
             "claims.level",
             "claims.sub > 1",
             "claims.sub.missing",
             "claims.list[7] == 1",
             "1 / 0 == 1",
             "9223372036854775807 + claims.level > 0",
-            "claims",
             "claims.sub.exists(c, c == 'u')",
         ] {
-            let claims = json!({ "sub": "u1", "level": 3, "list": [] });
+            let claims = json!({ "sub": "u1", "nick": "n", "level": 3, "list": [] });
             assert_eq!(holds(text, claims), Holds::Unknown, "{text}");
         }
     }
@@ -293,13 +314,13 @@ mod tests {
             (&format!("1{} == 1", "+1".repeat(400)), "deeper than"),
             (&format!("claims{} == 1", ".a".repeat(400)), "deeper than"),
             (&format!("1 in [{}1]", "1,".repeat(400)), "more than 256 parts"),
-            ("sub == 'a'", "knows no `sub`: write `claims.sub`"),
+            ("sub == 'a'", "has the unknown name `sub`: write `claims.sub`"),
             ("claims.a.matches('x')", "calls `matches`"),
             ("timestamp('2020-01-01T00:00:00Z') < timestamp(claims.t)", "calls `timestamp`"),
             ("claims.a.map(x, x) == []", "`map` and `filter`"),
             ("claims.a.filter(x, true) == []", "`map` and `filter`"),
             ("claims.a.exists(x, claims.b.exists(y, x == y))", "inside another"),
-            ("claims.a.all(x, true) && x", "knows no `x`"),
+            ("claims.a.all(x, true) && x", "has the unknown name `x`"),
             ("claims.a.all(x, (claims.b + claims.b).size() > 1)", "uses `+` in a loop"),
             ("claims.a.exists(x, x + '' == 'a')", "uses `+` in a loop"),
             ("claims.a.exists_one(x, [x] + [x] == [])", "uses `+` in a loop"),
@@ -317,12 +338,69 @@ mod tests {
     }
 
     #[test]
+    fn what_is_surely_not_a_boolean_is_refused() {
+        for (text, says) in [
+            ("claims.sub", "must be true or false, and `claims.sub` is a text: compare it"),
+            ("claims['cognito:groups']", "and `claims[\"cognito:groups\"]` is a list or a text"),
+            ("!claims.exp", "and `claims.exp` is a number"),
+            ("claims.level >= 3 && claims.scope", "and `claims.scope` is a list or a text"),
+            ("claims.level", ""),
+            ("claims['custom:flag']", ""),
+            ("claims.email_verified", ""),
+            ("claims.address.country", ""),
+            ("claims.list[0]", ""),
+            ("has(claims.sub)", ""),
+            ("has(claims.sub) && has(claims.exp)", ""),
+            ("claims", "has all claims where a comparison is needed, such as"),
+            ("'gold'", "has a text where"),
+            ("3", "has a number where"),
+            ("-claims.level", "has a number where"),
+            ("1 + 1", "has a sum where"),
+            ("[true]", "has a list where"),
+            ("null", "has `null` where"),
+            ("size(claims.groups)", "has a number where"),
+            ("string(claims.level)", "has a text where"),
+            ("claims.a ? 'x' : 'y'", "has a text where"),
+            ("claims.a ? true : claims.b", ""),
+            ("claims.sub == 'a' || 'b'", "has a text where"),
+        ] {
+            match Expression::compile(text) {
+                Ok(_) => assert_eq!(says, "", "{text} passed"),
+                Err(refusal) => {
+                    assert!(!says.is_empty() && refusal.contains(says), "{text}: {refusal}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_the_claims_whose_type_matters() {
+        for (text, bare, compared) in [
+            ("claims.tier", &["tier"][..], &[][..]),
+            ("claims.a && !claims['custom:b'] || claims.a", &["a", "custom:b"], &[]),
+            ("claims.a == true", &[], &[]),
+            ("claims['custom:level'] >= 3", &[], &["custom:level"]),
+            ("3 < claims['custom:level']", &[], &["custom:level"]),
+            ("claims['custom:level'] == -1", &[], &["custom:level"]),
+            ("has(claims.x) && (claims['custom:on'] == true)", &[], &["custom:on"]),
+            ("int(claims['custom:level']) >= 3", &[], &[]),
+            ("claims['custom:level'] == '3'", &[], &[]),
+            ("claims.level >= 3", &[], &[]),
+            ("claims.l.exists(x, claims['custom:n'] > 1)", &[], &["custom:n"]),
+        ] {
+            let read = Expression::compile(text).unwrap();
+            assert_eq!(read.bare(), bare, "{text}");
+            assert_eq!(read.compared(), compared, "{text}");
+        }
+    }
+
+    #[test]
     fn bounds_are_where_they_are_said_to_be() {
         let passes = |text: &str| Expression::compile(text).is_ok();
         for (most, text) in [
             // Three parts in addition to the items: the operator, the item sought, the list.
             (253, (|n| format!("1 in [{}1]", "1,".repeat(n - 1))) as fn(usize) -> String),
-            (20, |n| format!("1{}", "+1".repeat(n))),
+            (19, |n| format!("1{} == 1", "+1".repeat(n))),
             (20, |n| format!("claims{}", ".a".repeat(n))),
         ] {
             assert!(passes(&text(most)), "{}", text(most));
@@ -369,6 +447,5 @@ mod tests {
         }
         assert_eq!(Expression::compile("1 == 2").unwrap().constant(), Some(false));
         assert_eq!(Expression::compile("claims.a").unwrap().constant(), None);
-        assert_eq!(Expression::compile("1 + 1").unwrap().constant(), None);
     }
 }

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::MAX_NAME_BYTES;
-use crate::{arn::MAX_RESOURCE_BYTES, route::RoutePattern};
+use crate::arn::MAX_RESOURCE_BYTES;
 
 /// Errors in rules; each message names the rule and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -22,13 +22,13 @@ pub enum RuleError {
         name: String,
     },
     /// Two rules share a name.
-    #[error("rule `{rule}` is defined twice: give each rule a different name")]
+    #[error("duplicate rule name `{rule}`: give each rule a different name")]
     Duplicate {
         /// The name.
         rule: String,
     },
     /// A rule neither allows nor denies.
-    #[error("rule `{rule}` has no routes: give it `allow` or `deny`")]
+    #[error("rule `{rule}` allows and denies nothing: give it `allow` or `deny`")]
     NoRoutes {
         /// The rule's name.
         rule: String,
@@ -60,7 +60,7 @@ pub enum RuleError {
         requirement: String,
     },
     /// A requirement lists the empty text.
-    #[error("`{}` of rule `{rule}` holds an empty text: remove it", requirement.escape_debug())]
+    #[error("`{}` of rule `{rule}` has an empty text: remove it", requirement.escape_debug())]
     EmptyItem {
         /// The rule's name.
         rule: String,
@@ -69,7 +69,7 @@ pub enum RuleError {
     },
     /// A scope contains a space, which RFC 6749, section 3.3 does not allow.
     #[error(
-        "scope `{}` of rule `{rule}` holds a space: list each scope by itself",
+        "scope `{}` of rule `{rule}` has a space: list each scope by itself",
         scope.escape_debug()
     )]
     Scope {
@@ -80,8 +80,8 @@ pub enum RuleError {
     },
     /// A stage's name is invalid.
     #[error(
-        "stage `{}` of rule `{rule}` can't be: a stage's name has `A-Z a-z 0-9 - _` alone, \
-         or is `$default`; list each stage by its name",
+        "invalid stage name `{}` in rule `{rule}`: write letters, digits, `-` and `_`, or \
+         `$default`",
         stage.escape_debug()
     )]
     Stage {
@@ -99,7 +99,7 @@ pub enum RuleError {
         /// The rule's name.
         rule: String,
         /// The route.
-        route: RoutePattern,
+        route: String,
         /// The length of the resource with the shortest prefix that an API has.
         bytes: usize,
     },
@@ -125,8 +125,8 @@ pub enum RuleError {
     },
     /// A deny has an IAM condition, and would not deny if API Gateway could not evaluate it.
     #[error(
-        "rule `{rule}` has both `deny` and `{field}`: a condition that can't be told would let \
-         the caller pass, so write the deny in a rule of its own"
+        "rule `{rule}` has both `deny` and `{field}`: if API Gateway cannot evaluate the \
+         condition, nothing is denied; put the deny into a rule of its own"
     )]
     ConditionalDeny {
         /// The rule's name.
@@ -136,8 +136,8 @@ pub enum RuleError {
     },
     /// `deny_rest` is set, and a rule allows only under an IAM condition.
     #[error(
-        "rule `{rule}` has `{field}`, and what is not allowed is to be denied (`deny_rest`): where \
-         the condition does not hold, nothing would deny; remove one of the two"
+        "rule `{rule}` has `{field}`, and [policy] has `deny_rest`: where the condition does not \
+         hold, nothing would deny; remove one of the two"
     )]
     ConditionalRest {
         /// The rule's name.
@@ -197,6 +197,32 @@ impl RuleError {
             | Self::ConditionalRest { rule, .. }
             | Self::LongRule { rule, .. }
             | Self::LongTogether { rule, .. } => rule,
+        }
+    }
+
+    /// Returns the field that is wrong, and the text in it as written.
+    ///
+    /// Either is empty if the mistake is not about one. A file's reader finds the line by them.
+    #[must_use]
+    pub fn place(&self) -> (&str, &str) {
+        match self {
+            Self::Name { .. } | Self::Duplicate { .. } => ("name", ""),
+            Self::NoRoutes { .. }
+            | Self::NoRequirement { .. }
+            | Self::LongRule { .. }
+            | Self::LongTogether { .. } => ("", ""),
+            Self::Everyone { .. } => ("everyone", ""),
+            Self::EmptyList { requirement, .. } | Self::EmptyItem { requirement, .. } => {
+                (requirement.split_once('.').map_or(requirement, |(field, _)| field), "")
+            }
+            Self::Scope { scope, .. } => ("", scope),
+            Self::Stage { stage, .. } => ("stages", stage),
+            Self::LongRoute { route, .. } => ("", route),
+            Self::When { .. } => ("when", ""),
+            Self::SourceIp { source_ip, .. } => ("source_ips", source_ip),
+            Self::ConditionalDeny { field, .. } | Self::ConditionalRest { field, .. } => {
+                (field, "")
+            }
         }
     }
 }

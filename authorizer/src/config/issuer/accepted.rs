@@ -62,7 +62,7 @@ impl<'de> Visitor<'de> for AcceptedVisitor {
         let found = names(seq, noun)?;
         if found.is_empty() {
             return Err(de::Error::custom(format!(
-                "an empty {noun} list lets nobody in: name one, or write {field} = \"any\""
+                "an empty list of `{field}` accepts no token: name one, or write `{field} = \"any\"`"
             )));
         }
         Ok(Accepted::These(found))
@@ -91,9 +91,7 @@ impl<'de> Visitor<'de> for NamesVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Names, A::Error> {
         let found = names(seq, "name")?;
         if found.is_empty() {
-            return Err(de::Error::custom(
-                "an empty list asks for nothing: name one, or remove it",
-            ));
+            return Err(de::Error::custom("an empty list: add an entry, or remove the field"));
         }
         Ok(Names(found))
     }
@@ -103,11 +101,11 @@ fn names<'de, A: SeqAccess<'de>>(mut seq: A, noun: &str) -> Result<Vec<String>, 
     let mut names: Vec<String> = Vec::new();
     while let Some(name) = seq.next_element::<String>()? {
         if name.is_empty() {
-            return Err(de::Error::custom(format!("an empty {noun} id")));
+            return Err(de::Error::custom(format!("an empty {noun}: write one, or remove it")));
         }
         if names.contains(&name) {
             let shown = name.escape_debug();
-            return Err(de::Error::custom(format!("`{shown}` stands twice: remove one")));
+            return Err(de::Error::custom(format!("duplicate {noun} `{shown}`: remove one")));
         }
         if names.len() >= MAX_NAMES {
             return Err(de::Error::custom(format!("more than {MAX_NAMES} in one list")));
@@ -125,7 +123,7 @@ pub(super) fn required_claims<'de, D: Deserializer<'de>>(d: D) -> Result<Require
     let written = BTreeMap::<String, toml::Value>::deserialize(d)?;
     if written.is_empty() {
         return Err(de::Error::custom(
-            "an empty table asks for nothing: name a claim, or remove it",
+            "an empty `required_claims` requires nothing: name a claim, or remove it",
         ));
     }
     let mut required = Required::new();
@@ -133,7 +131,8 @@ pub(super) fn required_claims<'de, D: Deserializer<'de>>(d: D) -> Result<Require
         let shown = claim.escape_debug();
         let values = match values {
             toml::Value::Array(values) if values.is_empty() => {
-                let message = format!("no value of `{shown}` would do: name one, or remove it");
+                let message =
+                    format!("`{shown}` has an empty list of values: name one, or remove it");
                 return Err(de::Error::custom(message));
             }
             toml::Value::Array(values) => values,

@@ -17,9 +17,12 @@ pub(super) fn address(text: &str) -> Result<Url, String> {
 }
 
 fn parse(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("`{}`: {error}", text.escape_debug()))?;
+    let url = Url::parse(text).map_err(|_| {
+        let text = text.escape_debug();
+        format!("`{text}` is not a URL: write one such as `https://id.example`")
+    })?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("an address must not hold a user name or password".into());
+        return Err("a URL here must not have a user name or password: remove them".into());
     }
     Ok(url)
 }
@@ -38,8 +41,11 @@ pub(super) fn check_issuer(url: &str) -> Result<(), String> {
     let plain = without_default_port(url);
     let is_same = parsed.as_str().trim_end_matches('/') == plain.trim_end_matches('/');
     if parsed.query().is_some() || parsed.fragment().is_some() || !is_same {
+        let mut plain = parsed;
+        plain.set_query(None);
+        plain.set_fragment(None);
         return Err(format!(
-            "`{shown}` is not an issuer: write it as its tokens do, for example `{parsed}`"
+            "`{shown}` is not an issuer: write it as its tokens do, for example `{plain}`"
         ));
     }
     Ok(())

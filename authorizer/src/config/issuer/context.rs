@@ -69,18 +69,20 @@ fn check(entries: &[(String, String)]) -> Result<(), String> {
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if name.is_empty() || name.len() > MAX_NAME || !plain {
             return Err(format!(
-                "`{shown}` can't be a name in `context`: use up to {MAX_NAME} letters, digits, `_`"
+                "`{shown}` is not a valid name in `context`: use up to {MAX_NAME} letters, digits, `_`"
             ));
         }
         if RESERVED.contains(&name.as_str()) {
-            return Err(format!("`{shown}` in `context` has a meaning already: choose another"));
+            return Err(format!(
+                "`{shown}` in `context` is a name that Tollgate uses: choose another"
+            ));
         }
         if claim.is_empty() {
-            return Err(format!("`{shown}` in `context` names no claim"));
+            return Err(format!("`{shown}` in `context` is empty: name a claim"));
         }
         if entries.iter().take(at).any(|(_, other)| other == claim) {
             let claim = claim.escape_debug();
-            return Err(format!("`{claim}` stands twice in `context`: remove one"));
+            return Err(format!("duplicate claim `{claim}` in `context`: remove one"));
         }
     }
     Ok(())
@@ -112,17 +114,21 @@ mod tests {
     #[test]
     fn refuses_names_that_have_a_meaning_or_can_t_be_used() {
         for name in RESERVED {
-            assert!(read(&format!("{{ {name} = \"x\" }}")).unwrap_err().contains("a meaning"));
+            assert!(
+                read(&format!("{{ {name} = \"x\" }}"))
+                    .unwrap_err()
+                    .contains("a name that Tollgate uses")
+            );
         }
         let long = "n".repeat(MAX_NAME + 1);
         for name in ["\"\"", "\"a b\"", "\"a.b\"", "\"a-b\"", "\"é\"", &long] {
             assert!(
-                read(&format!("{{ {name} = \"x\" }}")).unwrap_err().contains("can't be a name")
+                read(&format!("{{ {name} = \"x\" }}")).unwrap_err().contains("is not a valid name")
             );
         }
         assert!(read(&format!("{{ {} = \"x\" }}", "n".repeat(MAX_NAME))).is_ok());
-        assert!(read("{ a = \"\" }").unwrap_err().contains("names no claim"));
-        assert!(read("{ a = \"x\", b = \"x\" }").unwrap_err().contains("stands twice"));
+        assert!(read("{ a = \"\" }").unwrap_err().contains("is empty: name a claim"));
+        assert!(read("{ a = \"x\", b = \"x\" }").unwrap_err().contains("duplicate claim"));
         assert!(read("{ a = 1 }").is_err());
     }
 

@@ -1,5 +1,7 @@
 //! The names of a Cognito user pool as an issuer.
 
+use crate::config::Mistake;
+
 /// Returns the issuers of a pool, each with true if its keys are surely published.
 ///
 /// The original form names the Region that issued the token: the pool's own, and each Region
@@ -11,9 +13,11 @@ pub(super) fn issuers(
     pool: &str,
     replica_regions: &[String],
     domain_suffix: Option<&str>,
-) -> Result<Vec<(String, bool)>, String> {
+) -> Result<Vec<(String, bool)>, Mistake> {
     let own = region_of(pool).ok_or_else(|| {
-        format!("`{}` is not a user pool's id, such as `us-east-1_abcDEF123`", pool.escape_debug())
+        let shown = pool.escape_debug();
+        let message = format!("`{shown}` is not a user pool's id, such as `us-east-1_abcDEF123`");
+        Mistake::of("user_pool", message)
     })?;
     let iss = |host: &str, region: &str| {
         let suffix = domain_suffix.unwrap_or_else(|| partition_domain(region));
@@ -24,10 +28,14 @@ pub(super) fn issuers(
     for region in replica_regions {
         if !is_region(region) {
             let shown = region.escape_debug();
-            return Err(format!("`{shown}` in `replica_regions` is not a Region's name"));
+            let message = format!(
+                "`{shown}` in `replica_regions` is not a Region's name, such as `us-west-2`"
+            );
+            return Err(Mistake::of_item("replica_regions", region, message));
         }
         if region == own {
-            return Err(format!("`{own}` is the pool's own Region: not one of `replica_regions`"));
+            let message = format!("`{own}` is the pool's own Region: remove it");
+            return Err(Mistake::of_item("replica_regions", region, message));
         }
         issuers.push((iss("cognito-idp", region), true));
     }
@@ -153,7 +161,7 @@ mod tests {
         );
         for (wrong, says) in [("us-west", "not a Region"), ("us-east-1", "own Region")] {
             let error = issuers("us-east-1_a", &[wrong.to_owned()], None).unwrap_err();
-            assert!(error.contains(says), "{error}");
+            assert!(error.message.contains(says), "{error:?}");
         }
     }
 

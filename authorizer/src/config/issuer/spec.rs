@@ -9,6 +9,7 @@ use super::accepted::{self, Accepted, Names, Required};
 use super::context::Context;
 use super::{BoundTokens, Checks, Identity, Issuer, TokenUse, address, pool};
 use crate::algorithm::Algorithm;
+use crate::config::Mistake;
 use crate::jwks::{Bundle, MAX_BODY};
 
 /// The largest leeway that makes sense, in seconds; more is a mistake in the unit.
@@ -74,7 +75,7 @@ impl IssuerSpec {
     }
 
     /// Checks the table, and derives the issuer's names and addresses.
-    pub(in crate::config) fn resolve(self) -> Result<Issuer, String> {
+    pub(in crate::config) fn resolve(self) -> Result<Issuer, Mistake> {
         self.check_times()?;
         self.check_audiences()?;
         let [scopes_claim, groups_claim, client_claim] = self.rights_claims()?;
@@ -82,7 +83,17 @@ impl IssuerSpec {
         let identities = match (&self.user_pool, &self.url) {
             (Some(pool), None) => self.pool_identities(pool, bundle.as_ref())?,
             (None, Some(url)) => vec![self.url_identity(url, bundle)?],
-            _ => return Err("an issuer has either `user_pool` or `url`".into()),
+            (Some(_), Some(_)) => {
+                return Err(Mistake::of(
+                    "url",
+                    "an issuer has either `user_pool` or `url`: remove one",
+                ));
+            }
+            (None, None) => {
+                return Err(Mistake::of_table(
+                    "the issuer has neither `user_pool` nor `url`: add one of them",
+                ));
+            }
         };
         let checks = Checks {
             issuer: self.issuer_name()?,
@@ -104,7 +115,7 @@ impl IssuerSpec {
             // Only the whole configuration tells.
             needs_sub: true,
             principal: match self.principal {
-                Some(claim) if claim.is_empty() => return Err("`principal` names no claim".into()),
+                Some(claim) if claim.is_empty() => return Err(empty_claim("principal")),
                 Some(claim) => claim,
                 None => "sub".to_owned(),
             },
@@ -121,7 +132,7 @@ impl IssuerSpec {
     }
 
     /// The claims of scopes, groups and the client: Cognito's, where others are not written.
-    fn rights_claims(&self) -> Result<[String; 3], String> {
+    fn rights_claims(&self) -> Result<[String; 3], Mistake> {
         let claims = [
             ("scopes_claim", &self.scopes_claim, "scope"),
             ("groups_claim", &self.groups_claim, "cognito:groups"),
@@ -130,78 +141,92 @@ impl IssuerSpec {
         .map(|(field, written, default)| (field, written.as_deref().unwrap_or(default)));
         for (at, (field, claim)) in claims.iter().enumerate() {
             if claim.is_empty() {
-                return Err(format!("`{field}` names no claim"));
+                return Err(empty_claim(field));
             }
             if let Some((other, _)) = claims.iter().take(at).find(|(_, other)| other == claim) {
-                return Err(format!(
-                    "`{other}` and `{field}` are both `{}`: one claim can't be both",
+                let message = format!(
+                    "`{other}` and `{field}` are both `{}`: name two different claims",
                     claim.escape_debug()
-                ));
+                );
+                return Err(Mistake::of_item("", claim, message));
             }
         }
         let [.., (_, client)] = claims;
         if client == "aud" {
-            return Err("`client_claim` is `aud`, which names for whom a token is: list those in \
-                        `audiences`"
-                .into());
+            let message = "`client_claim` is `aud`, the claim of audiences: list those in \
+                           `audiences`, and remove it";
+            return Err(Mistake::of("client_claim", message));
         }
         Ok(claims.map(|(_, claim)| claim.to_owned()))
     }
 
-    fn check_times(&self) -> Result<(), String> {
+    fn check_times(&self) -> Result<(), Mistake> {
         if self.leeway_seconds > MAX_LEEWAY {
-            return Err(format!("`leeway_seconds` is in seconds, at most {MAX_LEEWAY}"));
+            let message = format!("`leeway_seconds` must be at most {MAX_LEEWAY} seconds");
+            return Err(Mistake::of("leeway_seconds", message));
         }
         for (field, value) in [
             ("max_lifetime_seconds", self.max_lifetime_seconds),
             ("max_age_seconds", self.max_age_seconds),
         ] {
             if value.is_some_and(|seconds| !(1..=MAX_SPAN).contains(&seconds)) {
-                return Err(format!(
-                    "`{field}` must be 1 to {MAX_SPAN}; without it there is no bound"
-                ));
+                let message =
+                    format!("`{field}` must be 1 to {MAX_SPAN} seconds; remove it for no bound");
+                return Err(Mistake::of(field, message));
             }
         }
         if self.refresh_token_days.is_some_and(|days| days > MAX_REFRESH_DAYS) {
-            return Err(format!(
-                "`refresh_token_days` is in days, at most {MAX_REFRESH_DAYS} (ten years)"
-            ));
+            let message =
+                format!("`refresh_token_days` must be at most {MAX_REFRESH_DAYS} days (ten years)");
+            return Err(Mistake::of("refresh_token_days", message));
         }
         Ok(())
     }
 
-    fn check_audiences(&self) -> Result<(), String> {
+    fn check_audiences(&self) -> Result<(), Mistake> {
         if self.clients.is_none() && self.audiences.is_none() {
-            return Err("missing field `clients` or `audiences`: name those whose tokens are \
-                        taken, or write clients = \"any\""
-                .into());
+            return Err(Mistake::of_table(
+                "the issuer has neither `clients` nor `audiences`: list the app clients whose \
+                 tokens are accepted, as in `clients = [\"1example23456789\"]`, or write \
+                 `clients = \"any\"`",
+            ));
         }
         let Some(Names(unbound)) = &self.unbound_clients else { return Ok(()) };
         if !matches!(self.audiences, Some(Accepted::These(_))) {
-            return Err("`unbound_clients` goes with a list of `audiences`: without one no \
-                        token needs an audience"
-                .into());
+            return Err(Mistake::of(
+                "unbound_clients",
+                "`unbound_clients` goes with a list of `audiences`: without one no token needs an \
+                 audience",
+            ));
         }
         match unbound.iter().find(|id| self.clients.as_ref().is_some_and(|all| !all.has(id))) {
             Some(id) => {
-                let id = id.escape_debug();
-                Err(format!("`{id}` in `unbound_clients` is not one of `clients`: add it there"))
+                let shown = id.escape_debug();
+                let message =
+                    format!("`{shown}` in `unbound_clients` is not one of `clients`: add it there");
+                Err(Mistake::of_item("unbound_clients", id, message))
             }
             None => Ok(()),
         }
     }
 
-    fn bundle(&self) -> Result<Option<Bundle>, String> {
+    fn bundle(&self) -> Result<Option<Bundle>, Mistake> {
         match (&self.jwks, &self.jwks_file) {
             (None, None) => Ok(None),
-            (Some(text), None) => {
-                Bundle::of_text(text).map(Some).map_err(|e| format!("`jwks`: {e}"))
-            }
+            (Some(text), None) => Bundle::of_text(text)
+                .map(Some)
+                .map_err(|error| Mistake::of("jwks", format!("`jwks`: {error}"))),
             (None, Some(path)) => crate::config::read(Path::new(path), MAX_BODY)
                 .and_then(|text| Bundle::of_text(&text))
                 .map(Some)
-                .map_err(|error| format!("`jwks_file` `{}`: {error}", path.escape_debug())),
-            (Some(_), Some(_)) => Err("an issuer has either `jwks` or `jwks_file`".into()),
+                .map_err(|error| {
+                    let message = format!("`jwks_file` `{}`: {error}", path.escape_debug());
+                    Mistake::of("jwks_file", message)
+                }),
+            (Some(_), Some(_)) => {
+                let message = "an issuer has either `jwks` or `jwks_file`: remove one";
+                Err(Mistake::of("jwks_file", message))
+            }
         }
     }
 
@@ -209,48 +234,54 @@ impl IssuerSpec {
         &self,
         pool: &str,
         bundle: Option<&Bundle>,
-    ) -> Result<Vec<Identity>, String> {
+    ) -> Result<Vec<Identity>, Mistake> {
         if self.jwks_uri.is_some() {
-            return Err("`jwks_uri` goes with `url`: a user pool's is known".into());
+            let message = "`jwks_uri` goes with `url`: the address of a user pool's keys is known";
+            return Err(Mistake::of("jwks_uri", message));
         }
         let suffix = self.domain_suffix.as_deref();
         if suffix.is_some_and(|suffix| !pool::is_domain(suffix)) {
-            return Err(
-                "`domain_suffix` is the end of a host's name, such as `amazonaws.com`".into()
-            );
+            let message =
+                "`domain_suffix` must be the end of a host's name, such as `amazonaws.com`";
+            return Err(Mistake::of("domain_suffix", message));
         }
         let replicas = self.replica_regions.as_ref().map_or(&[][..], |Names(regions)| regions);
         pool::issuers(pool, replicas, suffix)?
             .into_iter()
             .map(|(iss, prefetch)| {
-                let jwks_uri = Some(address::key_set_of(&iss)?);
+                let wrong = |message| Mistake::of("domain_suffix", message);
+                let jwks_uri = Some(address::key_set_of(&iss).map_err(wrong)?);
                 Ok(Identity { iss, jwks_uri, prefetch, bundle: bundle.cloned() })
             })
             .collect()
     }
 
-    fn url_identity(&self, url: &str, bundle: Option<Bundle>) -> Result<Identity, String> {
+    fn url_identity(&self, url: &str, bundle: Option<Bundle>) -> Result<Identity, Mistake> {
         for (field, given) in [
             ("replica_regions", self.replica_regions.is_some()),
             ("domain_suffix", self.domain_suffix.is_some()),
         ] {
             if given {
-                return Err(format!("`{field}` goes with `user_pool`"));
+                let message = format!("`{field}` goes with `user_pool`: remove it");
+                return Err(Mistake::of(field, message));
             }
         }
-        address::check_issuer(url)?;
+        let of_url = |message| Mistake::of("url", message);
+        address::check_issuer(url).map_err(of_url)?;
         let jwks_uri = match &self.jwks_uri {
-            Some(uri) => Some(address::address(uri)?),
+            Some(uri) => {
+                Some(address::address(uri).map_err(|message| Mistake::of("jwks_uri", message))?)
+            }
             // An issuer may be named by an http URL, but keys are not fetched from one.
             None if bundle.is_some() => address::key_set_of(url).ok(),
-            None => Some(address::key_set_of(url)?),
+            None => Some(address::key_set_of(url).map_err(of_url)?),
         };
         let prefetch = jwks_uri.is_some();
         Ok(Identity { iss: url.to_owned(), jwks_uri, prefetch, bundle })
     }
 
     /// The name that was given, else the pool's id, else the URL without its scheme.
-    fn issuer_name(&self) -> Result<String, String> {
+    fn issuer_name(&self) -> Result<String, Mistake> {
         let whole = self.url.as_deref().unwrap_or_default();
         let below = whole.split_once("://").map_or(whole, |(_, rest)| rest).trim_end_matches('/');
         let name = match (&self.name, &self.user_pool) {
@@ -261,28 +292,36 @@ impl IssuerSpec {
         // `#` parts the name from what it names, in a table's keys.
         let plain = name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
         if name.is_empty() || name.len() > MAX_NAME || !plain {
-            let shown = name.escape_debug();
-            return Err(format!(
-                "`{shown}` can't name an issuer: give it a `name` of up to {MAX_NAME} ASCII \
-                 characters, without spaces and `#`"
-            ));
+            let message = format!(
+                "`{}` is not a valid name of an issuer: write `name` with 1 to {MAX_NAME} ASCII \
+                 characters, without spaces and `#`",
+                name.escape_debug()
+            );
+            return Err(Mistake::of("name", message));
         }
         Ok(name.to_owned())
     }
+}
+
+fn empty_claim(field: &str) -> Mistake {
+    Mistake::of(field, format!("`{field}` is empty: name a claim, or remove it"))
 }
 
 fn listed(names: Option<Names>) -> Vec<String> {
     names.map(|Names(names)| names).unwrap_or_default()
 }
 
-fn algorithms(written: Option<Vec<Algorithm>>) -> Result<Vec<Algorithm>, String> {
+fn algorithms(written: Option<Vec<Algorithm>>) -> Result<Vec<Algorithm>, Mistake> {
     let algorithms = written.unwrap_or_else(|| vec![Algorithm::RS256]);
+    let wrong = |message: String| Mistake::of("algorithms", message);
     if algorithms.is_empty() {
-        return Err("an empty list of `algorithms` lets nobody in: name one, or remove it".into());
+        return Err(wrong(
+            "an empty list of `algorithms` accepts no token: name one, or remove it".into(),
+        ));
     }
     for (at, algorithm) in algorithms.iter().enumerate() {
         if algorithms.iter().take(at).any(|other| other == algorithm) {
-            return Err(format!("`{algorithm}` stands twice in `algorithms`: remove one"));
+            return Err(wrong(format!("duplicate `{algorithm}` in `algorithms`: remove one")));
         }
     }
     Ok(algorithms)

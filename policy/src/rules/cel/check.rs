@@ -99,7 +99,7 @@ impl<'e> Checker<'e> {
                 self.name(name)
             }
             Expr::Select(select) => {
-                self.note_claim(&select.operand, Some(&select.field));
+                self.note_claim(claim_of(expression));
                 self.expression(&select.operand, depth)
             }
             Expr::List(list) => list.elements.iter().try_for_each(|e| self.expression(e, depth)),
@@ -119,9 +119,7 @@ impl<'e> Checker<'e> {
                             .to_owned(),
                     );
                 }
-                if let (operators::INDEX, [of, index]) = (call.func_name.as_str(), &*call.args) {
-                    self.note_claim(of, literal(index));
-                }
+                self.note_claim(claim_of(expression));
                 let mut parts = call.target.as_deref().into_iter().chain(&call.args);
                 parts.try_for_each(|part| self.expression(part, depth))
             }
@@ -172,16 +170,27 @@ impl<'e> Checker<'e> {
             return Ok(());
         }
         let name = name.escape_debug();
-        Err(format!("knows no `{name}`: write `claims.{name}`, or put a text into quotes"))
+        Err(format!(
+            "has the unknown name `{name}`: write `claims.{name}`, or put a text in quotes"
+        ))
     }
 
-    fn note_claim(&mut self, of: &IdedExpr, claim: Option<&str>) {
-        if let (Expr::Ident(name), Some(claim)) = (&of.expr, claim)
-            && name == CLAIMS
-        {
-            self.claims.push(claim.to_owned());
-        }
+    fn note_claim(&mut self, claim: Option<&str>) {
+        self.claims.extend(claim.map(str::to_owned));
     }
+}
+
+/// Returns the claim that an expression names: `claims.tier`, `claims["tier"]` or `has(claims.tier)`.
+pub(super) fn claim_of(expression: &IdedExpr) -> Option<&str> {
+    let (of, claim) = match &expression.expr {
+        Expr::Select(select) => (&*select.operand, Some(select.field.as_str())),
+        Expr::Call(call) if call.func_name == operators::INDEX => match call.args.as_slice() {
+            [of, index] => (of, literal(index)),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    claim.filter(|_| matches!(&of.expr, Expr::Ident(name) if name == CLAIMS))
 }
 
 fn literal(expression: &IdedExpr) -> Option<&str> {

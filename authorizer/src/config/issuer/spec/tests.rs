@@ -13,7 +13,7 @@ const KEYS: &str = r#"jwks = '{"keys":[{"kty":"RSA","kid":"k","e":"AQAB","n":"MO
 
 fn resolve(text: &str) -> Result<Issuer, String> {
     let spec: IssuerSpec = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-    spec.resolve()
+    spec.resolve().map_err(|found| found.message)
 }
 
 fn checks(text: &str) -> Arc<Checks> {
@@ -50,9 +50,9 @@ fn an_issuer_says_where_it_keeps_scopes_groups_and_the_client() {
     let pair = |name: &str, claim: &str| (name.to_owned(), claim.to_owned());
     assert_eq!(checks.context.get(3..), Some(&[pair("scope", "scp"), pair("groups", "roles")][..]));
     for (fields, says) in [
-        ("scopes_claim = \"\"", "`scopes_claim` names no claim"),
-        ("groups_claim = \"\"", "`groups_claim` names no claim"),
-        ("client_claim = \"\"", "`client_claim` names no claim"),
+        ("scopes_claim = \"\"", "`scopes_claim` is empty"),
+        ("groups_claim = \"\"", "`groups_claim` is empty"),
+        ("client_claim = \"\"", "`client_claim` is empty"),
         ("client_claim = \"aud\"", "list those in `audiences`"),
         ("groups_claim = \"scope\"", "`scopes_claim` and `groups_claim` are both `scope`"),
     ] {
@@ -163,7 +163,7 @@ fn ed25519_names_the_algorithm_too() {
     let checks = checks(&format!("{POOL}algorithms = [\"Ed25519\"]"));
     assert_eq!(checks.algorithms, [Algorithm::of_name("EdDSA").unwrap()]);
     let both = resolve(&format!("{POOL}algorithms = [\"Ed25519\", \"EdDSA\"]"));
-    assert!(both.unwrap_err().contains("stands twice"));
+    assert!(both.unwrap_err().contains("duplicate"));
 }
 
 #[test]
@@ -216,8 +216,12 @@ fn says_what_is_wrong_and_what_to_do() {
     let long = "n".repeat(MAX_NAME + 1);
     for (base, more, says) in [
         (POOL, "url = \"https://i.example\"", "either `user_pool` or `url`"),
-        ("token_use = \"any\"\nclients = \"any\"", "", "either `user_pool` or `url`"),
-        ("user_pool = \"us-east-1_a\"\ntoken_use = \"access\"", "", "`clients` or `audiences`"),
+        ("token_use = \"any\"\nclients = \"any\"", "", "neither `user_pool` nor `url`"),
+        (
+            "user_pool = \"us-east-1_a\"\ntoken_use = \"access\"",
+            "",
+            "neither `clients` nor `audiences`",
+        ),
         ("user_pool = \"us-east-1_a\"\nclients = [\"c\"]", "", "missing field `token_use`"),
         (POOL, "leeway_seconds = 301", "at most 300"),
         (POOL, "leeway_seconds = -1", "invalid value"),
@@ -225,23 +229,23 @@ fn says_what_is_wrong_and_what_to_do() {
         (POOL, "max_lifetime_seconds = 0", "must be 1 to"),
         (POOL, "max_age_seconds = 315360001", "must be 1 to"),
         (POOL, "algorithms = []", "an empty list of `algorithms`"),
-        (POOL, "algorithms = [\"HS256\"]", "unknown variant `HS256`"),
-        (POOL, "algorithms = [\"none\"]", "unknown variant `none`"),
-        (POOL, "algorithms = [\"RS256\", \"RS256\"]", "stands twice"),
-        (POOL, "audiences = []", "an empty audience list"),
+        (POOL, "algorithms = [\"HS256\"]", "unknown algorithm `HS256`"),
+        (POOL, "algorithms = [\"none\"]", "unknown algorithm `none`"),
+        (POOL, "algorithms = [\"RS256\", \"RS256\"]", "duplicate"),
+        (POOL, "audiences = []", "an empty list of `audiences`"),
         (POOL, "audiences = \"all\"", "audiences = \"any\""),
-        (POOL, "audiences = [\"a\", \"a\"]", "stands twice"),
+        (POOL, "audiences = [\"a\", \"a\"]", "duplicate"),
         (POOL, "any_scope = []", "an empty list"),
         (POOL, "all_groups = [\"\"]", "an empty name"),
         (POOL, "unbound_clients = [\"c\"]", "goes with a list of `audiences`"),
         (POOL, "audiences = \"any\"\nunbound_clients = [\"c\"]", "goes with a list"),
         (POOL, "audiences = [\"a\"]\nunbound_clients = [\"d\"]", "is not one of `clients`"),
-        (POOL, "required_claims = {}", "asks for nothing"),
-        (POOL, "required_claims = { a = [] }", "no value of `a`"),
+        (POOL, "required_claims = {}", "requires nothing"),
+        (POOL, "required_claims = { a = [] }", "`a` has an empty list of values"),
         (POOL, "required_claims = { a = 0.5 }", "must be a text"),
         (POOL, "required_claims = { a = [{}] }", "must be a text"),
-        (POOL, "principal = \"\"", "names no claim"),
-        (POOL, "context = { plan = \"p\" }", "has a meaning"),
+        (POOL, "principal = \"\"", "is empty: name a claim"),
+        (POOL, "context = { plan = \"p\" }", "is a name that Tollgate uses"),
         (POOL, "jwks_uri = \"https://k.example\"", "goes with `url`"),
         (POOL, "domain_suffix = \"evil.example/x\"", "the end of a host's name"),
         (POOL, "replica_regions = [\"mars\"]", "not a Region's name"),
@@ -253,11 +257,11 @@ fn says_what_is_wrong_and_what_to_do() {
             "jwks_uri = \"http://k.example/\"",
             "keys are not fetched from `http://k.example/`",
         ),
-        (POOL, "name = \"\"", "can't name an issuer"),
-        (POOL, "name = \"a b\"", "can't name an issuer"),
-        (POOL, "name = \"a#b\"", "can't name an issuer"),
-        (POOL, "name = \"é\"", "can't name an issuer"),
-        (POOL, &format!("name = \"{long}\""), "can't name an issuer"),
+        (POOL, "name = \"\"", "is not a valid name of an issuer"),
+        (POOL, "name = \"a b\"", "is not a valid name of an issuer"),
+        (POOL, "name = \"a#b\"", "is not a valid name of an issuer"),
+        (POOL, "name = \"é\"", "is not a valid name of an issuer"),
+        (POOL, &format!("name = \"{long}\""), "is not a valid name of an issuer"),
         (POOL, "jwks = '{}'", "`jwks`: not a JSON object"),
         (POOL, "jwks = '{\"keys\":[]}'", "`jwks`: no key"),
         (POOL, "jwks_file = \"/nowhere/keys.json\"", "`jwks_file` `/nowhere/keys.json`: "),
