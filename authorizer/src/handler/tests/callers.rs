@@ -158,7 +158,7 @@ async fn a_plan_that_the_operator_names_and_the_table_lacks_is_an_error() {
     let bench = Bench::with_keys(&denying("plan = { default = \"gone\" }")).await;
     let outcome = bench.call(&bench.token(&json!({})), ARN).await;
     assert_eq!(outcome, Err(Failure::Internal { code: "config" }));
-    assert_eq!(last(&captured)["detail"], "the default plan is not in the table: put it there");
+    assert_eq!(last(&captured)["detail"], "the default plan is not in the table: create it");
 
     let client = serve().await;
     let mut bench =
@@ -171,7 +171,71 @@ async fn a_plan_that_the_operator_names_and_the_table_lacks_is_an_error() {
     let outcome = bench.call(&bench.token(&json!({})), ARN).await;
     assert_eq!(outcome, Err(Failure::Internal { code: "config" }));
     let detail = last(&captured)["detail"].clone();
-    assert_eq!(detail, "the plan of the key or the subject is not in the table: put it there");
+    assert_eq!(detail, "the plan of the key or the subject is not in the table: create it");
+}
+
+/// The lines of a log about the configuration that are not records of requests.
+fn other_lines(captured: &Captured) -> Vec<Value> {
+    let text = captured.text();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line.get("request_id").is_none() && line["code"] == "config").collect()
+}
+
+#[tokio::test]
+async fn a_missing_plan_is_one_line_a_minute_and_one_look_up_in_five_seconds() {
+    let captured = Captured::at("INFO");
+    let bench = Bench::with_keys("").await;
+    let store = Counting::new(MemoryStore::new());
+    let config = with_limits(&bench.iss);
+    let authorizer = Authorizer::new(config, Some(store), bench.clock.clone()).unwrap();
+    authorizer.prepare().await;
+    let lines = other_lines(&captured);
+    assert_eq!(lines.len(), 1, "before the first request: {lines:?}");
+    assert_eq!(
+        lines[0]["message"],
+        "no plan `free` in table `tollgate`; create it with `tollgate plan put free FILE`"
+    );
+    assert_eq!((&lines[0]["level"], &lines[0]["code"]), (&json!("ERROR"), &json!("config")));
+    captured.clear();
+    let event = json!({"type": "TOKEN", "methodArn": ARN,
+        "authorizationToken": format!("Bearer {}", bench.token(&json!({})))});
+    let call = async || authorizer.handle(&event, "request").await.map(|_| ());
+    let missing = Err(Failure::Internal { code: "config" });
+
+    let many = futures_util::future::join_all((0..50).map(|_| call())).await;
+    assert!(many.iter().all(|outcome| *outcome == missing));
+    assert_eq!(authorizer.store().plans(), 1 + 1, "at the start, and for all of these");
+    assert_eq!(other_lines(&captured), [json!(null); 0], "each request has its own record only");
+    assert_eq!(last(&captured)["code"], "config");
+    for (seconds, look_ups) in [(4, 2), (1, 3), (4, 3), (1, 4)] {
+        bench.clock.advance(Duration::from_secs(seconds));
+        assert_eq!(call().await, missing);
+        assert_eq!(authorizer.store().plans(), look_ups);
+    }
+    assert_eq!(other_lines(&captured), [json!(null); 0], "ten seconds later");
+    bench.clock.advance(Duration::from_secs(50));
+    for _ in 0..3 {
+        assert_eq!(call().await, missing);
+    }
+    assert_eq!(other_lines(&captured).len(), 1, "a minute later");
+
+    let plan = Plan::from_json(r#"{"throttle":{"rateLimit":1,"burstLimit":2}}"#).unwrap();
+    authorizer.store().memory.put_plan(PlanId::new("free").unwrap(), plan, bench.clock.now());
+    bench.clock.advance(Duration::from_secs(5));
+    assert_eq!(call().await, Ok(()), "five seconds after it is created");
+}
+
+#[tokio::test]
+async fn the_line_about_a_missing_plan_names_the_command_for_its_table() {
+    let captured = Captured::at("INFO");
+    let limits = denying("plan = { default = \"a plan\" }").replace("\"tollgate\"", "\"limits\"");
+    let bench = Bench::with_keys(&limits).await;
+    bench.call(&bench.token(&json!({})), ARN).await.unwrap_err();
+    assert_eq!(
+        other_lines(&captured)[0]["message"],
+        "no plan `a plan` in table `limits`; create it with `tollgate plan put 'a plan' FILE \
+         --table limits`"
+    );
 }
 
 #[tokio::test]

@@ -224,17 +224,24 @@ async fn a_simple_answer_refuses_by_the_verdict_or_leaves_it_to_the_backend() {
 }
 
 #[tokio::test]
-async fn an_http_api_can_t_be_refused_by_a_key_and_says_so_before_it_counts() {
-    let bench = Bench::new(&limits("unknown-key")).await;
-    let token = bench.token(&json!({}));
+async fn an_http_api_over_its_limit_is_denied_instead_of_given_an_unknown_key() {
     for kind in [EventKind::Http1, EventKind::Http2] {
-        for _ in 0..3 {
-            let outcome = bench.ask(&event(kind, &token)).await;
-            assert_eq!(outcome, Err(Failure::Internal { code: "config" }), "{kind:?}");
+        let bench = Bench::new(&limits("unknown-key")).await;
+        let event = event(kind, &bench.token(&json!({})));
+        for effect in ["Allow", "Allow", "Deny"] {
+            let answer = bench.ask(&event).await.unwrap();
+            assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], effect, "{kind:?}");
+            assert_eq!(answer.get("usageIdentifierKey"), None, "{kind:?}");
+            let throttled = answer["context"].get("throttled");
+            assert_eq!(throttled.is_some(), effect == "Deny", "{kind:?}");
         }
     }
-    let answer = bench.ask(&event(EventKind::RestRequest, &token)).await.unwrap();
-    assert_eq!(answer["context"]["remaining"], 1, "nothing was charged");
+    let text = format!("{}\n[response]\nhttp = \"simple\"", limits("unknown-key"));
+    let bench = Bench::new(&text).await;
+    let event = event(EventKind::Http2, &bench.token(&json!({})));
+    for authorized in [true, true, false] {
+        assert_eq!(bench.ask(&event).await.unwrap()["isAuthorized"], authorized);
+    }
 }
 
 #[tokio::test]

@@ -10,13 +10,14 @@ use crate::output::{Output, table};
 
 /// Show likely mistakes in the rules, and in the claims that other settings trust.
 ///
-/// Findings outside the rules have `-` in the column RULE. Exits with 0 unless warnings are denied.
+/// Findings outside the rules have `-` in the column RULE. Exits with 1 if there is an error, or,
+/// with `--deny-warnings`, a warning; otherwise with 0.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Lint {
     #[command(flatten)]
     source: Source,
-    /// Exit with 1 where there is a warning; notes still pass.
+    /// Exit with 1 if there is a warning. Notes still pass.
     #[arg(long)]
     deny_warnings: bool,
 }
@@ -25,14 +26,22 @@ impl Lint {
     pub(crate) fn run(self, output: Output) -> Result<(), Error> {
         let findings = self.source.config()?.lint();
         let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
-        let (warnings, notes) = (count(Severity::Warning), count(Severity::Note));
-        let json = json!({"warnings": warnings, "notes": notes, "findings": findings});
+        let [errors, warnings, notes] =
+            [Severity::Error, Severity::Warning, Severity::Note].map(count);
+        let json = json!({
+            "errors": errors, "warnings": warnings, "notes": notes, "findings": findings,
+        });
         output.print(text(&findings), &json)?;
-        match warnings {
-            _ if !self.deny_warnings => Ok(()),
-            0 => Ok(()),
-            1 => Err(Error::refused("1 warning")),
-            _ => Err(Error::refused(format!("{warnings} warnings"))),
+        let denied = if self.deny_warnings { warnings } else { 0 };
+        let counts = [(errors, "error"), (denied, "warning")];
+        let counts: Vec<String> = counts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, noun)| format!("{count} {noun}{}", if count == 1 { "" } else { "s" }))
+            .collect();
+        match counts.is_empty() {
+            true => Ok(()),
+            false => Err(Error::refused(counts.join(", "))),
         }
     }
 }
@@ -41,7 +50,7 @@ fn text(findings: &[Finding]) -> String {
     if findings.is_empty() {
         return "nothing found".to_owned();
     }
-    let mut rows = vec![["SEVERITY", "CODE", "RULE", "WHAT; AND WHAT TO DO"].map(str::to_owned)];
+    let mut rows = vec![["SEVERITY", "CODE", "RULE", "PROBLEM; FIX"].map(str::to_owned)];
     rows.extend(findings.iter().map(|Finding { severity, rule, code, text, mend }| {
         let rule = rule.as_deref().unwrap_or("-").to_owned();
         [severity.to_string(), code.to_string(), rule, format!("{text}; {mend}")]
