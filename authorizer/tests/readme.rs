@@ -1,11 +1,21 @@
-//! The configuration that the README shows.
+//! The errors that the README shows. Its example is a test of the documentation.
 
 use tollgate_authorizer::Config;
 
 #[test]
-fn the_configuration_is_valid() {
+fn the_errors_are_those_of_the_configuration() {
     let readme = include_str!("../README.md");
-    let toml = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-    let config = Config::parse(toml, "README.md").unwrap();
-    assert_eq!(config.issuers.len(), 1);
+    let example = readme.split("r#\"\n").nth(1).unwrap().split("\"#;").next().unwrap();
+    let limits = "[throttle]\ntable = \"t\"\nsubject = \"sub\"\nplan = { default = \"free\" }\n\
+                  refuse = \"deny\"\n";
+    let text = format!("{example}\n{limits}");
+    Config::parse(&text, "tollgate.toml").unwrap();
+    for (from, to) in [
+        ("\"access\"", "\"acess\""),
+        ("any_scope", "any_scopes"),
+        ("plan = { default = \"free\" }", "plan = \"free\""),
+    ] {
+        let error = Config::parse(&text.replace(from, to), "tollgate.toml").unwrap_err();
+        assert!(readme.contains(&format!("\n{error}\n")), "{error}");
+    }
 }

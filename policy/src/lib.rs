@@ -5,6 +5,7 @@ mod caller;
 mod cidr;
 mod document;
 mod explain;
+pub mod guide;
 #[cfg(feature = "iam-evaluator")]
 pub mod iam;
 mod lint;

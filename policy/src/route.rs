@@ -34,7 +34,7 @@ const KEYS: [&str; 2] = ["$connect", "$default"];
 /// | `ANY /orders` | GET, HEAD, OPTIONS, POST, PUT, PATCH and DELETE |
 /// | `GET /orders/*` | `/orders/`, `/orders/1` and `/orders/1/items`, not `/orders` |
 /// | `GET /*` | every path, the root included |
-/// | `GET /users/{sub}/*` | everything below the caller's own `/users/…/`, by its claim `sub`; an allow of it denies [dots](crate#rules) there |
+/// | `GET /users/{sub}/*` | everything below the caller's own `/users/…/`, by its claim `sub`; an allow of it denies [dots](crate::guide#claims-and-paths) there |
 /// | `$connect` | the opening of a WebSocket connection |
 /// | `$default` | an HTTP API's route of that name, with any method and path |
 ///

@@ -296,7 +296,10 @@ fn loading_names_the_rule_the_text_and_the_mend() {
     let long = format!("allow = [\"GET /{}/{{sub}}\"]", "a".repeat(455));
     let allow = "allow = [\"GET /a\"]\n";
     for (line, says) in [
-        ("allow = [\"GET /u-{sub}\"]", "route `GET /u-{sub}` is not around the name of a claim"),
+        (
+            "allow = [\"GET /u-{sub}\"]",
+            "route `GET /u-{sub}` must hold the name of a claim, as a whole segment",
+        ),
         ("allow = [\"GET /{}\"]", "write `/users/{sub}`"),
         (&long, "makes a resource of at least 517 bytes, over IAM's 512: shorten it"),
         (
@@ -311,7 +314,7 @@ fn loading_names_the_rule_the_text_and_the_mend() {
         ),
         (
             &format!("{allow}deny = [\"GET /b\"]\nuntil_exp = true"),
-            "rule `r` has both `deny` and `until_exp`: a condition",
+            "rule `r` has both `deny` and `until_exp`: if API Gateway",
         ),
         (
             &format!("{allow}when = \"claims.a\""),
@@ -325,8 +328,8 @@ fn loading_names_the_rule_the_text_and_the_mend() {
     let refused = compile("[[rule]]\nname = \"r\"\nallow = [\"GET /a\"]\nwhen = \"sub == 'a'\"");
     assert_eq!(
         refused.unwrap_err(),
-        "condition `sub == 'a'` of rule `r` knows no `sub`: write `claims.sub`, or put a text \
-         into quotes"
+        "condition `sub == 'a'` of rule `r` has the unknown name `sub`: write `claims.sub`, or put \
+         a text in quotes"
     );
 }
 

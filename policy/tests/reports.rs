@@ -99,7 +99,7 @@ fn explains_each_rule() {
             &bare,
             "POST/orders",
             "adults",
-            "does not allow `POST /orders`: `when` can't be evaluated for this caller",
+            "does not allow `POST /orders`: `when` does not give true or false for this caller: a claim in it is missing, of another type, or kept elsewhere",
         ),
         (&staff, "DELETE/orders/1", "office", "allows `DELETE /orders/*` from 10.0.0.0/8"),
         (
@@ -170,7 +170,7 @@ fn explains_denies_that_close() {
         [
             "denies everything: the claim `sub` is missing or can't stand in the path of its deny \
              `GET /x/{sub}`",
-            "denies `GET /x`: `when` can't be evaluated for this caller",
+            "denies `GET /x`: `when` does not give true or false for this caller: a claim in it is missing, of another type, or kept elsewhere",
         ]
     );
     let fine = claims(json!({ "sub": "u", "bad": false }));

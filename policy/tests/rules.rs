@@ -296,8 +296,11 @@ fn rules_that_can_not_mean_what_they_say_are_refused() {
         ("name = \"\"\nallow = [\"GET /\"]\neveryone = true", "name `` of rule 1 is not"),
         ("name = \"a\\nb\"\nallow = [\"GET /\"]\neveryone = true", "name `a\\nb` of rule 1"),
         (&format!("name = \"{long_name}\"\nallow = [\"GET /\"]"), "is not 1 to 64 bytes"),
-        ("name = \"r\"\neveryone = true", "rule `r` has no routes: give it `allow` or `deny`"),
-        ("name = \"r\"\nallow = []\neveryone = true", "rule `r` has no routes"),
+        (
+            "name = \"r\"\neveryone = true",
+            "rule `r` allows and denies nothing: give it `allow` or `deny`",
+        ),
+        ("name = \"r\"\nallow = []\neveryone = true", "rule `r` allows and denies nothing"),
         ("name = \"r\"\nallow = [\"GET /\"]", "rule `r` requires nothing of the caller"),
         ("name = \"r\"\ndeny = [\"GET /\"]\nstages = [\"prod\"]", "or write `everyone = true`"),
         (
@@ -325,19 +328,19 @@ fn rules_that_can_not_mean_what_they_say_are_refused() {
         ),
         (
             "name = \"r\"\nallow = [\"GET /\"]\nclients = [\"\"]",
-            "`clients` of rule `r` holds an empty",
+            "`clients` of rule `r` has an empty",
         ),
         (
             "name = \"r\"\nallow = [\"GET /\"]\nclaims = { a = \"\" }",
-            "`claims.a` of rule `r` holds an empty",
+            "`claims.a` of rule `r` has an empty",
         ),
         (
             "name = \"r\"\nallow = [\"GET /\"]\nany_scope = [\"a b\"]",
-            "scope `a b` of rule `r` holds a space",
+            "scope `a b` of rule `r` has a space",
         ),
         (
             "name = \"r\"\nallow = [\"GET /\"]\neveryone = true\nstages = [\"prod*\"]",
-            "stage `prod*` of rule `r` can't be",
+            "invalid stage name `prod*` in rule `r`",
         ),
         (
             &format!("name = \"r\"\ndeny = [\"GET /{long_path}\"]\neveryone = true"),
@@ -350,5 +353,5 @@ fn rules_that_can_not_mean_what_they_say_are_refused() {
     }
     let twice = "[[rule]]\nname = \"r\"\nallow = [\"GET /\"]\neveryone = true\n".repeat(2);
     let refused = Rules::compile(specs(&twice)).unwrap_err().to_string();
-    assert_eq!(refused, "rule `r` is defined twice: give each rule a different name");
+    assert_eq!(refused, "duplicate rule name `r`: give each rule a different name");
 }

@@ -57,7 +57,7 @@ pub struct RuleSpec {
     /// Each of these claims, with one of its values: a string, or a list of strings.
     #[serde(default, deserialize_with = "claims")]
     pub claims: Option<BTreeMap<String, Vec<String>>>,
-    /// A condition over `claims`, in CEL; see [the reference](crate#conditions).
+    /// A condition over `claims`, in CEL; see [the guide](crate::guide#conditions).
     pub when: Option<String>,
     /// The stages in which the rule applies; every stage when absent.
     pub stages: Option<Vec<String>>,

@@ -50,7 +50,7 @@ fn text(findings: &[Finding]) -> String {
     if findings.is_empty() {
         return "nothing found".to_owned();
     }
-    let mut rows = vec![["SEVERITY", "CODE", "RULE", "PROBLEM; FIX"].map(str::to_owned)];
+    let mut rows = vec![["SEVERITY", "CODE", "RULE", "WHAT; AND WHAT TO DO"].map(str::to_owned)];
     rows.extend(findings.iter().map(|Finding { severity, rule, code, text, mend }| {
         let rule = rule.as_deref().unwrap_or("-").to_owned();
         [severity.to_string(), code.to_string(), rule, format!("{text}; {mend}")]
