@@ -190,7 +190,7 @@ impl<B, F: Fn(&Refused, Response<String>) -> Response<B>> Answer<B> for F {
     }
 }
 
-/// "Quota Exceeded" of draft-ietf-httpapi-ratelimit-headers-10.
+/// "Quota Exceeded" of draft-ietf-httpapi-ratelimit-headers-11.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 /// "Temporary Reduced Capacity" of the same draft.
 const REDUCED_CAPACITY: &str =

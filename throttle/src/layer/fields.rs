@@ -1,10 +1,11 @@
 //! The fields of a response that describe the limits, as they are at the response.
 //!
-//! `RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers-10: Lists
-//! (RFC 9651) of one String for each limit. `t` is the time until more of a limit is there, not
-//! until it is whole again. It is left out if the limit is whole, and if it would lie beyond
-//! `Retry-After`, which should not be the earlier one (the draft's "Server Behavior"). A limit of 0
-//! has `q=0` and `r=0`, without `w` and `t`: it never opens.
+//! `RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers-11: Lists
+//! (RFC 9651) of one String for each limit. `t` is the draft's effective window, in which no more
+//! than `r` is available: the time until more of the limit is there, not until it is whole again. It
+//! is left out if the limit is whole, and if it would lie beyond `Retry-After`, which should not be
+//! the earlier one (the draft's "Server Behavior"). A limit of 0 has `q=0` and `r=0`, without `w`
+//! and `t`: it never opens.
 
 use std::cmp::Reverse;
 use std::time::Duration;
