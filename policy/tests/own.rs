@@ -385,11 +385,11 @@ fn an_error_never_tells_a_claim() {
     assert!(!format!("{explained} {explained:?}").contains("sss"));
 }
 
-/// The rules that the README shows make the policy that it says.
+/// The rules that the guide shows make the policy that it says.
 #[test]
-fn the_readme_is_right() {
-    let readme = include_str!("../../README.md");
-    let section = readme.split("## Rules\n").nth(1).unwrap();
+fn the_guide_is_right() {
+    let guide = include_str!("../RULES.md");
+    let section = guide.split("## A caller's own resources\n").nth(1).unwrap();
     let toml = section.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let rules = rules(toml);
     let claims = claims(json!({ "sub": "u1", "level": 3 }));

@@ -4,6 +4,7 @@
 //!
 //! - `answers`: what a caller sees: 200, 401, 403, 429, and what the backend is told
 //! - `issuer`: signing in, and keys that rotate
+//! - `documents`: the commands, outputs, configurations and links of the Markdown files
 //! - `environments`: execution environments that die
 //! - `faults`: what breaks between the authorizer, its table and the issuer's keys, under load
 //! - `runtime`: the authorizer alone over the Runtime API: its log, panics, concurrency, its end
@@ -18,6 +19,7 @@
 
 mod answers;
 mod caller;
+mod documents;
 mod environments;
 mod faults;
 mod issuer;

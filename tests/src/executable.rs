@@ -17,6 +17,16 @@ pub fn local() -> &'static Path {
     LOCAL.get_or_init(|| build(&["--package", "local", "--bin", "local"], "local"))
 }
 
+/// The built `tollgate` executable, of the same profile as the running test.
+///
+/// # Panics
+///
+/// The same as for [`local`].
+pub fn tollgate() -> &'static Path {
+    static TOLLGATE: OnceLock<PathBuf> = OnceLock::new();
+    TOLLGATE.get_or_init(|| build(&["--package", "admin", "--bin", "tollgate"], "tollgate"))
+}
+
 /// The built `authorizer` executable, of the same profile as the running test.
 ///
 /// # Panics
@@ -49,6 +59,18 @@ pub fn panicking() -> &'static Path {
 pub fn skewed() -> &'static Path {
     static SKEWED: OnceLock<PathBuf> = OnceLock::new();
     SKEWED.get_or_init(|| build(&["--package", "tests", "--example", "skewed"], "examples/skewed"))
+}
+
+/// The service with limits of `throttle/SERVICE.md`: the example `service` of `throttle`.
+///
+/// # Panics
+///
+/// The same as for [`local`].
+pub fn service() -> &'static Path {
+    static SERVICE: OnceLock<PathBuf> = OnceLock::new();
+    SERVICE.get_or_init(|| {
+        build(&["--package", "tollgate-throttle", "--example", "service"], "examples/service")
+    })
 }
 
 /// Builds an executable with the release profile and returns its path.

@@ -16,5 +16,5 @@ mod executable;
 mod stack;
 mod tree;
 
-pub use executable::{authorizer, local, panicking, release, skewed};
+pub use executable::{authorizer, local, panicking, release, service, skewed, tollgate};
 pub use stack::{Client, Ended, Ready, Stack, User};

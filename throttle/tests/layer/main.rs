@@ -32,3 +32,10 @@ fn the_readme_shows_the_three_lines_that_are_run() {
         assert!(page.contains(&format!("{line}\n")), "{line}");
     }
 }
+
+/// The guide shows the program that its session runs.
+#[test]
+fn the_guide_shows_the_example_service() {
+    let guide = include_str!("../../SERVICE.md").replace("use tollgate_table::", "use table::");
+    assert!(guide.contains(include_str!("../../examples/service.rs")));
+}
