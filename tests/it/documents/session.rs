@@ -77,7 +77,7 @@ pub(super) async fn run(document: &Document) -> Vec<String> {
 /// Starts a server in place of an earlier one of that name, and shows its first output.
 const SERVE: &str = r#"exec 2>&1
 declare -A servers
-trap 'kill "${servers[@]}"; wait' EXIT
+trap '[ ${#servers[@]} = 0 ] || kill "${servers[@]}"; wait' EXIT
 serve() {
     local name=$1; shift
     [ -z "${servers[$name]}" ] || { kill "${servers[$name]}"; wait "${servers[$name]}"; }
