@@ -29,6 +29,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::clock::Now;
 use crate::lambda::InvokeError;
+use crate::log::Log;
 
 mod api;
 mod asked;
@@ -39,6 +40,7 @@ mod evaluate;
 mod event;
 mod identity;
 mod kind;
+mod report;
 mod responses;
 mod route;
 mod usage;
@@ -67,9 +69,11 @@ const MAX_CONNECTIONS: usize = 1024;
 /// The time that a caller has for its request's head, and again for its body.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The function behind the authorizer: an event in, its output or an error out.
+/// The function behind the authorizer: a new request id and an event in, its output or an error out.
 pub type Invoke = Arc<
-    dyn Fn(Bytes) -> Pin<Box<dyn Future<Output = Result<Bytes, InvokeError>> + Send>> + Send + Sync,
+    dyn Fn(String, Bytes) -> Pin<Box<dyn Future<Output = Result<Bytes, InvokeError>> + Send>>
+        + Send
+        + Sync,
 >;
 
 /// The source of a request's API key: `ApiKeySourceType`.
@@ -114,6 +118,8 @@ pub struct Options {
     pub integration_timeout: Duration,
     /// The wall clock, for the cache's ages and for `aws:CurrentTime`.
     pub now: Now,
+    /// Prints a line for each request.
+    pub log: Log,
 }
 
 impl Options {
@@ -146,6 +152,7 @@ impl Options {
             upstream: None,
             integration_timeout: Duration::from_secs(29),
             now,
+            log: Log::default(),
         }
     }
 }
@@ -254,7 +261,7 @@ mod tests {
     /// An API of this kind whose function answers nothing.
     pub(super) fn options(kind: Kind) -> Options {
         let function: Invoke =
-            Arc::new(|_| Box::pin(std::future::ready(Err(InvokeError::Stopped))));
+            Arc::new(|_, _| Box::pin(std::future::ready(Err(InvokeError::Stopped))));
         Options::of(kind, function, Now::new(ManualClock::default()))
     }
 

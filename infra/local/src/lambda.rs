@@ -29,6 +29,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Now;
+use crate::log::Log;
 
 mod environment;
 mod output;
@@ -68,6 +69,8 @@ pub struct Options {
     pub patience: Duration,
     /// The wall clock, for deadlines and trace ids.
     pub now: Now,
+    /// Prints the lines of the processes.
+    pub log: Log,
 }
 
 impl Options {
@@ -84,6 +87,7 @@ impl Options {
             queue: NonZeroUsize::MIN.saturating_add(999),
             patience: Duration::from_secs(10),
             now,
+            log: Log::default(),
         }
     }
 }
@@ -202,11 +206,19 @@ impl Function {
     /// # Errors
     /// [`InvokeError`], the reason why no response exists.
     pub async fn invoke(&self, event: Bytes) -> Result<Bytes, InvokeError> {
+        self.invoke_as(uuid::Uuid::new_v4().to_string(), event).await
+    }
+
+    /// Runs one invocation under this request id, which must be new.
+    ///
+    /// # Errors
+    /// [`InvokeError`], the reason why no response exists.
+    pub async fn invoke_as(&self, id: String, event: Bytes) -> Result<Bytes, InvokeError> {
         if event.len() > MAX_PAYLOAD {
             return Err(InvokeError::Payload);
         }
         let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(Job { event, reply }).map_err(|error| match error {
+        self.jobs.try_send(Job { id, event, reply }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => InvokeError::Throttled,
             mpsc::error::TrySendError::Closed(_) => InvokeError::Stopped,
         })?;

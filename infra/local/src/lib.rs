@@ -23,6 +23,7 @@ mod examples;
 pub mod gateway;
 pub mod issuer;
 pub mod lambda;
+pub mod log;
 pub mod ready;
 pub mod setup;
 pub mod stack;

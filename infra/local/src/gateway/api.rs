@@ -7,12 +7,15 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use throttle::Clock as _;
+use uuid::Uuid;
 
 use super::asked::Asked;
 use super::authorizer::{Grant, Outcome};
 use super::backend::{Backend, Call};
 use super::cache::Cache;
 use super::evaluate::{self, Decision};
+use super::report;
 use super::responses::{Refusal, RequestId};
 use super::usage::Meter;
 use super::web_socket::{self, Connection};
@@ -20,7 +23,7 @@ use super::{
     KeySource, Kind, MAX_BODY, MAX_HEAD, Options, RECEIVE_TIMEOUT, X_API_KEY, authorizer, event,
     identity,
 };
-use crate::note;
+use crate::log::Report;
 
 /// The parts that every request needs.
 pub(super) struct Api {
@@ -48,16 +51,25 @@ impl Api {
         peer: IpAddr,
         upgraded: &OnceLock<Connection>,
     ) -> Response<Full<Bytes>> {
+        let started = self.options.now.monotonic();
         let id = RequestId::new(self.options.kind);
+        let mut report = report::begin(&self.options, &request);
         let answer = if self.options.kind == Kind::WebSocket {
-            self.connect(request, peer, &id, upgraded).await
+            self.connect(request, peer, &id, upgraded, &mut report).await
         } else {
-            self.pass(request, peer, &id).await
+            self.pass(request, peer, &id, &mut report).await
         };
-        match answer {
+        let response = match answer {
             Ok(response) => id.mark(response),
-            Err(refusal) => refusal.respond(&id),
-        }
+            Err(refusal) => {
+                report::refuse(&mut report, refusal);
+                refusal.respond(&id)
+            }
+        };
+        report.status = response.status().as_u16();
+        report.took = self.options.now.monotonic().saturating_sub(started);
+        self.options.log.report(report);
+        response
     }
 
     async fn pass(
@@ -65,6 +77,7 @@ impl Api {
         request: Request<Incoming>,
         peer: IpAddr,
         id: &RequestId,
+        report: &mut Report,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let (head, body) = request.into_parts();
         if head_size(&head) > MAX_HEAD {
@@ -73,7 +86,7 @@ impl Api {
         // As API Gateway's front does, the body is taken in whole before anything is asked.
         let body = receive(body).await?;
         let asked = Asked::new(&self.options, head, peer, id)?;
-        let grant = self.admit(&asked).await?;
+        let grant = self.admit(&asked, report).await?;
         self.backend.call(Call { asked, body, grant: &grant }).await
     }
 
@@ -83,6 +96,7 @@ impl Api {
         peer: IpAddr,
         id: &RequestId,
         upgraded: &OnceLock<Connection>,
+        report: &mut Report,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let upgrade = hyper::upgrade::on(&mut request);
         let (head, _) = request.into_parts();
@@ -91,20 +105,28 @@ impl Api {
         }
         let response = web_socket::handshake(&head)?;
         let asked = Asked::new(&self.options, head, peer, id)?;
-        let grant = self.admit(&asked).await?;
+        let grant = self.admit(&asked, report).await?;
         // The integration of `$connect` refuses a throttled caller, if nothing did before.
         if grant.is_throttled() {
             return Err(Refusal::Throttled);
         }
         // A connection is upgraded at most once, because what follows is not HTTP.
-        let _ = upgraded.set(Connection::new(&asked, &grant, upgrade));
+        let _ = upgraded.set(Connection::new(&asked, &grant, upgrade, report));
         Ok(response.map(|()| Full::default()))
     }
 
     /// All that is asked of a caller.
-    async fn admit(&self, asked: &Asked<'_>) -> Result<Arc<Grant>, Refusal> {
-        let identity = identity::values(asked)?;
-        let grant = self.grant(asked, &identity).await?;
+    async fn admit(
+        &self,
+        asked: &Asked<'_>,
+        report: &mut Report,
+    ) -> Result<Arc<Grant>, Refusal> {
+        let identity = identity::values(asked).map_err(|source| {
+            report.reason = Some(format!("no {source}"));
+            Refusal::Unauthorized
+        })?;
+        let grant = self.grant(asked, &identity, report).await?;
+        report::grant(report, &grant);
         let now_ms = self.options.now.millis();
         let request = evaluate::Request { arn: &asked.arn, source: asked.peer, now_ms };
         match grant.decide(&request) {
@@ -119,12 +141,20 @@ impl Api {
     }
 
     /// The authorizer's result: remembered, or asked for.
-    async fn grant(&self, asked: &Asked<'_>, identity: &[String]) -> Result<Arc<Grant>, Refusal> {
+    async fn grant(
+        &self,
+        asked: &Asked<'_>,
+        identity: &[String],
+        report: &mut Report,
+    ) -> Result<Arc<Grant>, Refusal> {
         if let Some(grant) = self.cache.get(identity).await {
+            report.cached = true;
             return Ok(grant);
         }
         let event = event::event(asked, identity);
-        match authorizer::outcome(self.options.kind, (self.options.function)(event).await) {
+        let id = Uuid::new_v4().to_string();
+        report.invocation = Some(id.clone());
+        match authorizer::outcome(self.options.kind, (self.options.function)(id, event).await) {
             Outcome::Grant(grant) => {
                 let grant = Arc::new(grant);
                 self.cache.insert(identity, Arc::clone(&grant)).await;
@@ -132,14 +162,22 @@ impl Api {
             }
             Outcome::Unauthorized => Err(Refusal::Unauthorized),
             Outcome::Failure(reason) => {
-                note(&format!("the authorizer could not be asked: {reason}"));
+                self.complain(report, format!("the authorizer could not be asked: {reason}"));
                 Err(Refusal::AuthorizerFailure)
             }
             Outcome::Configuration(reason) => {
-                note(&format!("the authorizer's result is of no use: {reason}"));
+                self.complain(report, format!("the authorizer's result is of no use: {reason}"));
                 Err(Refusal::AuthorizerConfiguration)
             }
         }
+    }
+
+    /// Reports a fault of the authorizer; where no reports are printed, in a line of its own.
+    fn complain(&self, report: &mut Report, fault: String) {
+        if !self.options.log.has_reports() {
+            self.options.log.note(fault.clone());
+        }
+        report.reason = Some(fault);
     }
 
     /// Holds the request to the usage plan that its key is on.

@@ -24,7 +24,6 @@ use super::MAX_BODY;
 use super::asked::Asked;
 use super::authorizer::Grant;
 use super::responses::Refusal;
-use crate::note;
 
 const PREFIX: &str = "x-authorizer-";
 
@@ -201,7 +200,9 @@ fn forwarded(base: &Uri, call: Call<'_>) -> Result<Request<Full<Bytes>>, Refusal
     for (name, value) in principal.chain(context) {
         let header = HeaderName::try_from(format!("{PREFIX}{name}"));
         let (Ok(header), Ok(value)) = (header, HeaderValue::from_bytes(value.as_bytes())) else {
-            note(&format!("the authorizer's context can't be passed on: `{name}` makes no header"));
+            let line =
+                format!("the authorizer's context can't be passed on: `{name}` makes no header");
+            call.asked.options.log.note(line);
             return Err(Refusal::ApiConfiguration);
         };
         headers.insert(header, value);

@@ -17,7 +17,6 @@ use http::{HeaderName, header};
 
 use super::Kind;
 use super::asked::Asked;
-use super::responses::Refusal;
 use crate::lambda::ACCOUNT;
 
 /// The longest expression, in bytes.
@@ -168,6 +167,18 @@ impl Source {
         }
     }
 
+    /// The source in words.
+    fn described(&self) -> String {
+        match &self.place {
+            Place::Header(name) if *name == header::AUTHORIZATION => {
+                "Authorization header".to_owned()
+            }
+            Place::Header(name) => format!("{name} header"),
+            Place::Query(name) => format!("query parameter {name}"),
+            Place::StageVariable(_) | Place::Context(_) => self.text.clone(),
+        }
+    }
+
     fn value(&self, asked: &Asked<'_>) -> Option<String> {
         match &self.place {
             Place::Header(name) => asked.header(name),
@@ -199,10 +210,16 @@ impl Variable {
     }
 }
 
-/// The values of all sources, or a 401 where one is missing or empty.
-pub(super) fn values(asked: &Asked<'_>) -> Result<Vec<String>, Refusal> {
-    let values = asked.options.identity_sources.iter().map(|source| source.value(asked));
-    values.map(|value| value.filter(|v| !v.is_empty()).ok_or(Refusal::Unauthorized)).collect()
+/// The values of all sources.
+///
+/// # Errors
+/// The first source that is missing or empty, in words: the caller gets 401.
+pub(super) fn values(asked: &Asked<'_>) -> Result<Vec<String>, String> {
+    let value = |source: &Source| {
+        let value = source.value(asked).filter(|value| !value.is_empty());
+        value.ok_or_else(|| source.described())
+    };
+    asked.options.identity_sources.iter().map(value).collect()
 }
 
 #[cfg(test)]
@@ -286,15 +303,16 @@ mod tests {
             Ok(vec!["ANY /{proxy+}".to_owned(), "127.0.0.1".to_owned(), "$default".to_owned()])
         );
         assert_eq!(found(&[]), Ok(Vec::new()));
-        for missing in [
-            "$request.header.x-none",
-            "$request.header.x-absent",
-            "$request.querystring.none",
-            "$request.querystring.absent",
-            "$stageVariables.absent",
-            "$context.identity.userAgent",
+        for (missing, words) in [
+            ("$request.header.x-none", "x-none header"),
+            ("$request.header.Authorization", "Authorization header"),
+            ("$request.header.x-absent", "x-absent header"),
+            ("$request.querystring.none", "query parameter none"),
+            ("$request.querystring.absent", "query parameter absent"),
+            ("$stageVariables.absent", "$stageVariables.absent"),
+            ("$context.identity.userAgent", "$context.identity.userAgent"),
         ] {
-            assert_eq!(found(&["$request.header.x-one", missing]), Err(Refusal::Unauthorized));
+            assert_eq!(found(&["$request.header.x-one", missing]), Err(words.to_owned()));
         }
     }
 }

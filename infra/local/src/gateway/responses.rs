@@ -113,6 +113,31 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// The reason in the log. An authorizer's `Unauthorized` has none: its record has it.
+    pub(super) const fn reason(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Unauthorized => return None,
+            Self::AccessDenied { explicit: true } => "the rules deny it",
+            Self::AccessDenied { explicit: false } => "no rule allows it",
+            Self::InvalidApiKey { .. } => "the authorizer's key is not the API's (see --api-key)",
+            Self::Forbidden => "x-api-key is missing or not the API's key",
+            Self::Throttled => "rate of the API's own usage plan",
+            Self::QuotaExceeded => "quota of the API's own usage plan",
+            Self::AuthorizerFailure => "the authorizer failed",
+            Self::AuthorizerConfiguration => "the authorizer's result is not usable",
+            Self::ApiConfiguration => "the authorizer's context cannot be passed on",
+            Self::NoRoute => "the API has no such route",
+            Self::IntegrationFailure => "the upstream cannot be reached",
+            Self::IntegrationTimeout => "the upstream took too long",
+            Self::BadIntegration => "the upstream's response is not usable",
+            Self::BadRequest => "the request is not valid",
+            Self::BodyTooLarge => "the body is larger than 10 MB",
+            Self::HeadTooLarge => "request line and headers are larger than 10,240 bytes",
+            Self::ArnTooLong => "the path is too long",
+            Self::UpgradeRequired => "the request is not a WebSocket handshake",
+        })
+    }
+
     pub(super) fn respond(self, id: &RequestId) -> Response<Full<Bytes>> {
         match self {
             Self::BodyTooLarge => {

@@ -26,6 +26,7 @@ use super::authorizer::Grant;
 use super::responses::{Refusal, RequestId};
 use super::{Kind, event};
 use crate::clock::Now;
+use crate::log::{Caller, Log, Report};
 
 /// A message, in bytes; a longer one is the connection's end.
 const MAX_MESSAGE: usize = 128 * 1024;
@@ -81,16 +82,24 @@ struct Talk {
     authorizer: Map<String, Value>,
     connected_at: u64,
     now: Now,
+    caller: Option<Caller>,
+    log: Log,
 }
 
 impl Connection {
-    pub(super) fn new(asked: &Asked<'_>, grant: &Grant, upgrade: OnUpgrade) -> Self {
+    pub(super) fn new(
+        asked: &Asked<'_>,
+        grant: &Grant,
+        upgrade: OnUpgrade,
+        report: &Report,
+    ) -> Self {
         let mut authorizer = grant.context.clone();
         authorizer.insert("principalId".to_owned(), json!(grant.principal_id));
         let now = asked.options.now.clone();
         let connected_at = now.millis();
         let (id, peer) = (asked.id.connection(), asked.peer);
-        Self { upgrade, talk: Talk { id, peer, authorizer, connected_at, now } }
+        let (caller, log) = (report.caller.clone(), asked.options.log.clone());
+        Self { upgrade, talk: Talk { id, peer, authorizer, connected_at, now, caller, log } }
     }
 
     /// Answers messages until one side has enough.
@@ -111,9 +120,23 @@ impl Talk {
             code = self.converse(&mut socket, patience.idle) => code,
             () = tokio::time::sleep(patience.lifetime) => Some(CloseCode::Away),
         };
-        if let Some(code) = code {
-            part(&mut socket, code).await;
+        match code {
+            Some(code) => {
+                self.report("$disconnect", format!("closed with code {code}"));
+                part(&mut socket, code).await;
+            }
+            None => self.report("$disconnect", "closed by the caller".to_owned()),
         }
+    }
+
+    fn report(&self, route: &str, event: String) {
+        self.log.report(Report {
+            method: "WS".to_owned(),
+            path: route.to_owned(),
+            caller: self.caller.clone(),
+            reason: Some(event),
+            ..Report::default()
+        });
     }
 
     /// Answers one message after another; the code to part with, or none where it is over.
@@ -128,6 +151,7 @@ impl Talk {
             };
             match message {
                 Some(Ok(Message::Text(text))) => {
+                    self.report(route(&text), format!("message of {} bytes", text.len()));
                     let answer = self.answer(&text).to_string();
                     socket.send(Message::text(answer)).await.ok()?;
                 }
@@ -248,6 +272,8 @@ mod tests {
                 authorizer: Map::new(),
                 connected_at: 0,
                 now: Now::new(throttle::ManualClock::default()),
+                caller: None,
+                log: Log::default(),
             };
             let (ours, theirs) = tokio::io::duplex(1024);
             let held = tokio::spawn(async move {

@@ -20,7 +20,6 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use super::process::Process;
 use super::runtime_api::{Call, Diagnostic, Event, Refusal, RuntimeApi};
 use super::{ACCOUNT, InvokeError, Options, REGION, StartError};
-use crate::note;
 
 /// The time that a process has until it asks for its first invocation, as in Lambda.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,6 +29,8 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 /// An invocation that waits for an environment.
 #[derive(Debug)]
 pub(super) struct Job {
+    /// Lambda's request id.
+    pub(super) id: String,
     pub(super) event: Bytes,
     pub(super) reply: oneshot::Sender<Result<Bytes, InvokeError>>,
 }
@@ -102,7 +103,7 @@ impl Environment {
                         let _ = started.send(Err(StartError::Init { error_type, error_message }));
                         return;
                     }
-                    note(&format!(
+                    self.options.log.note(format!(
                         "an environment did not start: {error_type}: {error_message}; \
                          next try in {wait:?}"
                     ));
@@ -113,11 +114,12 @@ impl Environment {
                     wait = wait.saturating_mul(2).min(BACK_OFF.1);
                 }
                 End::Exited(how) => {
-                    note(&format!("an environment ended ({how}) and is replaced"));
+                    let line = format!("an environment ended ({how}) and is replaced");
+                    self.options.log.note(line);
                     wait = BACK_OFF.0;
                 }
                 End::TimedOut => {
-                    note("an environment passed its deadline and is replaced");
+                    self.options.log.note("an environment passed its deadline and is replaced");
                     wait = BACK_OFF.0;
                 }
             }
@@ -259,13 +261,13 @@ impl Environment {
         waiting: Option<Waiting>,
         job: Job,
     ) -> Result<Waiting, End> {
-        let event = self.event(job.event.clone());
-        let id = event.id.clone();
+        let id = job.id;
+        let event = self.event(id.clone(), job.event.clone());
         let mut reply = Some(job.reply);
         if waiting.is_none_or(|waiting| waiting.send(Ok(event)).is_err()) {
             // The connection broke before the event left: another environment may have it.
             if let Some(reply) = reply.take() {
-                let _ = self.jobs.try_send(Job { event: job.event, reply });
+                let _ = self.jobs.try_send(Job { id: id.clone(), event: job.event, reply });
             }
         }
         let deadline = tokio::time::sleep(self.options.timeout);
@@ -322,12 +324,12 @@ impl Environment {
         }
     }
 
-    fn event(&self, body: Bytes) -> Event {
+    fn event(&self, id: String, body: Bytes) -> Event {
         let now = self.options.now.millis();
         let timeout = u64::try_from(self.options.timeout.as_millis()).unwrap_or(u64::MAX);
         let trace = uuid::Uuid::new_v4().simple().to_string();
         Event {
-            id: uuid::Uuid::new_v4().to_string(),
+            id,
             deadline_ms: now.saturating_add(timeout),
             function_arn: format!(
                 "arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}",

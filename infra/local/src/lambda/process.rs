@@ -42,12 +42,16 @@ impl Process {
             .kill_on_drop(true)
             .spawn()?;
         let (shown, show) = watch::channel(false);
+        let print = || {
+            let log = options.log.clone();
+            move |line| log.line(line)
+        };
         let mut output = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            output.push(tokio::spawn(output::forward(stdout, tokio::io::stderr(), show.clone())));
+            output.push(tokio::spawn(output::forward(stdout, print(), show.clone())));
         }
         if let Some(stderr) = child.stderr.take() {
-            output.push(tokio::spawn(output::forward(stderr, tokio::io::stderr(), show)));
+            output.push(tokio::spawn(output::forward(stderr, print(), show)));
         }
         Ok(Self { child, output, shown })
     }

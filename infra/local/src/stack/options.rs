@@ -11,6 +11,7 @@ use throttle::Plan;
 
 use crate::clock::Now;
 use crate::gateway::{KeySource, Kind, Payload, Route, Source};
+use crate::log::Log;
 
 /// Settings of a stack.
 #[derive(Clone)]
@@ -65,6 +66,8 @@ pub struct Options {
     pub authorizer_arguments: Vec<OsString>,
     /// The wall clock.
     pub now: Now,
+    /// Prints a line for each request, and the authorizer's warnings and errors.
+    pub log: Log,
 }
 
 impl Options {
@@ -96,6 +99,7 @@ impl Options {
             authorizer,
             authorizer_arguments: Vec::new(),
             now,
+            log: Log::default(),
         }
     }
 

@@ -22,6 +22,7 @@ pub(super) fn functions(
             lambda::Options::new(options.authorizer.clone(), configured.name, options.now.clone());
         function.arguments.clone_from(&options.authorizer_arguments);
         function.environments = options.environments;
+        function.log = options.log.clone();
         function.variables = vec![
             ("AUTHORIZER_CONFIG".to_owned(), configured.text.clone()),
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), format!("http://{dynamodb}")),
@@ -44,11 +45,11 @@ pub(super) fn gateway_options(
 ) -> gateway::Options {
     // The second function, where there is one, is for all but the REST API.
     let function = if kind.is_rest() { functions.first() } else { functions.last() }.cloned();
-    let invoke: gateway::Invoke = Arc::new(move |event| {
+    let invoke: gateway::Invoke = Arc::new(move |id, event| {
         let function = function.clone();
         Box::pin(async move {
             match function {
-                Some(function) => function.invoke(event).await,
+                Some(function) => function.invoke_as(id, event).await,
                 None => Err(InvokeError::Stopped),
             }
         })
@@ -65,6 +66,7 @@ pub(super) fn gateway_options(
         gateway.routes.clone_from(&options.routes);
     }
     gateway.stage_variables.clone_from(&options.stage_variables);
+    gateway.log = options.log.clone();
     gateway.cache_ttl = options.authorizer_ttl;
     // The demonstration's second function knows no key.
     let has_keys = kind.is_rest() || !options.has_second_function();

@@ -34,7 +34,7 @@ impl Api {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let function = {
             let asked = Arc::clone(&asked);
-            Arc::new(move |event: Bytes| {
+            Arc::new(move |_, event: Bytes| {
                 asked.lock().unwrap().push(serde_json::from_slice(&event).unwrap());
                 let answer = answer.clone().map(|output| Bytes::from(output.to_string()));
                 Box::pin(std::future::ready(answer)) as _

@@ -1,0 +1,66 @@
+//! The report of a request, for the log.
+
+use http::Request;
+use hyper::body::Incoming;
+use serde_json::Value;
+
+use super::authorizer::Grant;
+use super::responses::Refusal;
+use super::{Kind, Options};
+use crate::log::{Caller, Report, Usage, caller_name};
+
+/// The principal of an authorizer's answer to a caller that it did not verify.
+const NOBODY: &str = "anonymous";
+
+/// Begins the report of a request with what the request says. Empty where none is printed.
+pub(super) fn begin(options: &Options, request: &Request<Incoming>) -> Report {
+    if !options.log.has_reports() {
+        return Report::default();
+    }
+    let (method, path) = match options.kind {
+        Kind::WebSocket => ("WS".to_owned(), "$connect".to_owned()),
+        _ => (request.method().to_string(), request.uri().path().to_owned()),
+    };
+    let caller = caller_name(request.headers(), request.uri().query());
+    Report {
+        method,
+        path,
+        caller: caller.map(|name| Caller { name, verified: false }),
+        stage: options.kind.stage(),
+        api: options.kind.is_http().then_some("HTTP API"),
+        ..Report::default()
+    }
+}
+
+/// Adds what the authorizer answered.
+pub(super) fn grant(report: &mut Report, grant: &Grant) {
+    let principal = grant.principal_id.as_deref().filter(|principal| *principal != NOBODY);
+    if !grant.context.is_empty() || principal.is_some() {
+        match &mut report.caller {
+            Some(caller) => caller.verified = true,
+            None => {
+                let name = principal.map(str::to_owned);
+                report.caller = name.map(|name| Caller { name, verified: true });
+            }
+        }
+    }
+    let text = |name: &str| grant.context.get(name).and_then(Value::as_str);
+    let number = |name: &str| {
+        let value = grant.context.get(name)?;
+        value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    };
+    report.usage = text("plan").map(|plan| Usage {
+        plan: plan.to_owned(),
+        left: number("remaining").zip(number("limit")),
+        retry_after: grant.retry_after(),
+        throttled: grant.is_throttled(),
+    });
+}
+
+/// Adds the reason of a refusal, unless a better one is there.
+pub(super) fn refuse(report: &mut Report, refusal: Refusal) {
+    report.forbidden = matches!(refusal, Refusal::AccessDenied { .. });
+    if report.reason.is_none() {
+        report.reason = refusal.reason().map(str::to_owned);
+    }
+}
