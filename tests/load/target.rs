@@ -129,7 +129,17 @@ impl Local {
         std::fs::write(&config, configuration(port, load))?;
         let (port, environments) = (port.to_string(), load.environments.to_string());
         let mut process = Command::new(executable)
-            .args(["--json", "--api-port", "0", "--dynamodb-port", "0", "--issuer-port", &port])
+            .args([
+                "--json",
+                "--log",
+                "json",
+                "--api-port",
+                "0",
+                "--dynamodb-port",
+                "0",
+                "--issuer-port",
+                &port,
+            ])
             .args(["--environments", &environments, "--api-key", API_KEY, "--config"])
             .arg(&config)
             .stdin(Stdio::null())

@@ -76,7 +76,7 @@ pub struct Ended {
     pub status: ExitStatus,
     /// Its standard output after the ready line.
     pub stdout: String,
-    /// Everything on standard error: its own lines and the environments' logs.
+    /// Everything on standard error: its own lines and the environments' logs in JSON.
     pub logs: String,
 }
 
@@ -161,7 +161,9 @@ fn command(arguments: &[&str]) -> Command {
     for argument in arguments {
         ports.remove(argument);
     }
-    command.arg("--json").args(ports.into_iter().flat_map(|(flag, port)| [flag, port]));
+    command
+        .args(["--json", "--log", "json"])
+        .args(ports.into_iter().flat_map(|(flag, port)| [flag, port]));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // The most that the authorizer can be made to log: what must not be there is looked for here.
     command.env("AWS_LAMBDA_LOG_LEVEL", "TRACE").kill_on_drop(true);

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
-use clap::Parser;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
 use http::Uri;
 use throttle::SystemClock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::clock::Now;
 use crate::demo;
 use crate::differences;
+use crate::log::{self, Format, Log};
 use crate::note;
 use crate::stack::{Options, Stack};
 use crate::terminal;
@@ -24,79 +26,89 @@ mod apis;
 /// The exit code of a start that failed, as of a wrong command line.
 const EXIT_MISUSE: u8 = 2;
 
-const EXAMPLES: &str = r#"Examples:
-  local                                    the demonstration, and commands to paste
-  local --upstream http://127.0.0.1:3000   in front of a service of your own
-  local --print-config > tollgate.toml     the demonstration's configuration, to start from
-  local --config tollgate.toml --users users.toml
-                                           your own issuers, rules and limits, and your own callers
-  local --data ./data --environments 8     a table that stays, shared by eight processes
-  local --authorizer request --stage-variable color=blue
-                                           REQUEST events, with the stage's variables
-  local --http --websocket                 an HTTP and a WebSocket API beside the REST API
-  local --http=simple --route 'GET /orders' --route 'ANY /{proxy+}' --authorizer-ttl 300 \
-        --identity-source '$request.header.Authorization' --identity-source '$context.routeKey'
-                                           verdicts, kept by token and route
-  local --usage-plan '{"throttle": {"rateLimit": 5, "burstLimit": 10}}'
-                                           API Gateway's own plan on the key, to compare with
-  local --json --api-port 0 --issuer-port 0 --dynamodb-port 0
-                                           for a script: free ports, told in one line
+const EXAMPLES: &str = "\
+Examples:
+  local                                   the demonstration, with calls to paste
+  local --config tollgate.toml            your configuration
+  local --http --websocket                an HTTP and a WebSocket API too
+  local --json --log json --api-port 0    for scripts";
 
-Set AWS_LAMBDA_LOG_LEVEL=DEBUG to hear more of the authorizer."#;
-
-/// Tollgate's whole path on this machine: APIs, the real authorizer, a table, a token issuer.
-///
-/// Everything listens on 127.0.0.1 alone and ends with Ctrl-C.
+/// API Gateway on this machine, in front of the real authorizer, with a table
+/// and a token issuer. Listens on 127.0.0.1 only. Ctrl-C ends it.
 #[derive(Debug, Parser)]
-#[command(name = "local", version, after_help = EXAMPLES,
-          after_long_help = format!("{EXAMPLES}\n\n{}", differences::LIST))]
+#[command(name = "local", version, verbatim_doc_comment)]
 pub struct Cli {
-    /// Port of the REST API; 0 for a free one
-    #[arg(long, default_value_t = 9400, value_name = "PORT")]
+    /// REST API [default: 9400]
+    #[arg(long, default_value_t = 9400, value_name = "PORT", hide_default_value = true,
+          help_heading = PORTS)]
     api_port: u16,
-    /// Port of the token issuer; 0 for a free one
-    #[arg(long, default_value_t = 9401, value_name = "PORT")]
+    /// Token issuer [default: 9401]
+    #[arg(long, default_value_t = 9401, value_name = "PORT", hide_default_value = true,
+          help_heading = PORTS)]
     issuer_port: u16,
-    /// Port of the DynamoDB-compatible table; 0 for a free one
-    #[arg(long, default_value_t = 9402, value_name = "PORT")]
+    /// DynamoDB-compatible table [default: 9402]
+    #[arg(long, default_value_t = 9402, value_name = "PORT", hide_default_value = true,
+          help_heading = PORTS)]
     dynamodb_port: u16,
-    /// Execution environments of the authorizer, one process each: 1 to 64
+    #[command(flatten)]
+    apis: apis::Apis,
+    #[command(flatten)]
+    own: Own,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// The heading of every port.
+const PORTS: &str = "Ports (0 for a free one)";
+
+/// Flags that replace parts of the demonstration.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Your own")]
+struct Own {
+    /// Authorizer configuration; default: the demo's
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Users and clients to add; README.md has an example
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
+    /// HTTP service behind the API; default: an echo
+    #[arg(long, value_name = "URL", value_parser = upstream)]
+    upstream: Option<Uri>,
+    /// Folder for the table; default: in memory
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// API key; default: the configuration's
+    #[arg(long, value_name = "KEY", value_parser = api_key)]
+    api_key: Option<String>,
+    /// Processes of the authorizer, 1 to 64
     #[arg(long, default_value = "2", value_name = "N", value_parser = environments)]
     environments: NonZeroUsize,
-    /// Seconds for which the API keeps an authorizer's result, 0 to 3600; 0 keeps none
-    #[arg(long, default_value_t = 0, value_name = "SECONDS",
-          value_parser = clap::value_parser!(u32).range(0..=3600))]
-    authorizer_ttl: u32,
-    /// Seconds for which the issuer's tokens are good, 1 to 86400
+    /// Lifetime of tokens, 1 to 86400
     #[arg(long, default_value_t = 3600, value_name = "SECONDS",
           value_parser = clap::value_parser!(u32).range(1..=86_400))]
     token_lifetime: u32,
-    /// HTTP service behind the API; without one requests are echoed
-    #[arg(long, value_name = "URL", value_parser = upstream)]
-    upstream: Option<Uri>,
-    /// Folder that keeps the table; without one it is in memory
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Configuration of the authorizer in TOML; without one the demonstration's
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Users and app clients of your own, beside those that are made up, in TOML:
-    /// [[user]] name, groups, scopes, claims, attributes; [[client]] id, secret, scopes, claims.
-    /// infra/local/users.example.toml has every field
-    #[arg(long, value_name = "FILE")]
-    users: Option<PathBuf>,
-    /// Print the demonstration's configuration, to start your own from, and end
-    #[arg(long, conflicts_with = "config")]
-    print_config: bool,
-    /// API key of the usage plan, which an authorizer must name for an allowed caller, else the
-    /// answer is 429; by default the configuration's `api_key`
-    #[arg(long, value_name = "KEY", value_parser = api_key)]
-    api_key: Option<String>,
-    #[command(flatten)]
-    apis: apis::Apis,
-    /// Print one line of JSON when ready, and nothing else on standard output
+}
+
+/// Flags about what is printed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct Output {
+    /// Lines of requests: pretty, or json for the authorizer's log
+    #[arg(long, value_enum, default_value_t = Format::Pretty, value_name = "FORM",
+          hide_default_value = true, hide_possible_values = true)]
+    log: Format,
+    /// Print only warnings, errors and requests that fail (5xx)
+    #[arg(long)]
+    quiet: bool,
+    /// Print one line of JSON on standard output when ready
     #[arg(long)]
     json: bool,
+    /// Print the demo's configuration and exit
+    #[arg(long, conflicts_with = "config")]
+    print_config: bool,
+    /// Print the differences from API Gateway and exit
+    #[arg(long)]
+    differences: bool,
 }
 
 fn environments(text: &str) -> Result<NonZeroUsize, String> {
@@ -122,10 +134,19 @@ fn api_key(text: &str) -> Result<String, String> {
     }
 }
 
+/// The command line, whose help has examples if it is the long one.
+fn command(is_long: bool) -> clap::Command {
+    let after = if is_long { EXAMPLES } else { "Examples: local --help" };
+    Cli::command().after_help(after)
+}
+
 /// Reads the command line, runs the stack until a signal ends it, and says how that went.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    // The short help has no examples.
+    let is_long = std::env::args().any(|argument| argument == "--help");
+    let command = command(is_long).try_get_matches();
+    let cli = match command.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
             // It may quote the command line.
@@ -146,15 +167,26 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    if cli.print_config {
+    if cli.output.differences {
+        print(differences::LIST);
+        return Ok(());
+    }
+    if cli.output.print_config {
         print(&demo::printed(cli.issuer_port));
         return Ok(());
     }
     let authorizer = std::env::current_exe().context("this executable can't be found")?;
-    let json = cli.json;
-    let options = cli.into_options(authorizer)?;
+    let json = cli.output.json;
+    let log = Log::start(log::Options {
+        format: cli.output.log,
+        quiet: cli.output.quiet,
+        colour: AutoStream::choice(&std::io::stderr()) != ColorChoice::Never,
+        config: cli.own.config.clone(),
+    })?;
+    let mut options = cli.into_options(authorizer)?;
+    options.log = log.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         // Before anything is started, so that a Ctrl-C is never missed.
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -166,7 +198,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         either(&mut interrupt, &mut terminate).await;
         stack.shutdown().await;
         Ok(())
-    })
+    });
+    log.finish();
+    ended
 }
 
 impl Cli {
@@ -175,14 +209,13 @@ impl Cli {
         options.api_port = self.api_port;
         options.issuer_port = self.issuer_port;
         options.dynamodb_port = self.dynamodb_port;
-        options.environments = self.environments;
-        options.authorizer_ttl = Duration::from_secs(self.authorizer_ttl.into());
-        options.token_lifetime = Duration::from_secs(self.token_lifetime.into());
-        options.upstream = self.upstream;
-        options.data = self.data;
-        options.config = self.config;
-        options.users = self.users;
-        options.api_key = self.api_key;
+        options.environments = self.own.environments;
+        options.token_lifetime = Duration::from_secs(self.own.token_lifetime.into());
+        options.upstream = self.own.upstream;
+        options.data = self.own.data;
+        options.config = self.own.config;
+        options.users = self.own.users;
+        options.api_key = self.own.api_key;
         self.apis.apply(&mut options)?;
         Ok(options)
     }
@@ -212,8 +245,6 @@ async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
     use crate::gateway::{Kind, Payload};
 
@@ -222,11 +253,25 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_sound_and_its_help_has_examples() {
+    fn the_help_fits_two_screens_of_80_columns() {
         Cli::command().debug_assert();
-        assert!(Cli::command().render_help().to_string().contains("local --upstream http://"));
-        let long = Cli::command().render_long_help().to_string();
-        assert!(long.contains("Where this differs from API Gateway"), "{long}");
+        let [short, long] = [false, true].map(|is_long| command(is_long).render_help().to_string());
+        for line in long.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert!(long.lines().count() <= 52, "{} lines", long.lines().count());
+        assert!(short.lines().count() < long.lines().count());
+        for heading in ["Ports (0 for a free one):", "APIs:", "Your own:", "Output:", "Examples:"] {
+            assert!(long.lines().any(|line| line == heading), "{heading} in\n{long}");
+        }
+    }
+
+    #[test]
+    fn the_log_is_pretty_unless_json_is_asked_for() {
+        let log = |arguments: &[&str]| parse(arguments).unwrap().output.log;
+        assert_eq!(log(&[]), Format::Pretty);
+        assert_eq!(log(&["--log", "json"]), Format::Json);
+        assert!(parse(&["--log", "text"]).is_err());
     }
 
     #[test]

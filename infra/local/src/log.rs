@@ -12,6 +12,7 @@
 //! A report of a refused request waits up to 300 ms for the authorizer's own record of it, which
 //! has the reason. Both name the same invocation.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -83,10 +84,14 @@ impl Log {
     /// # Errors
     /// The thread cannot be started.
     pub fn start(options: Options) -> std::io::Result<Self> {
+        Self::to(std::io::stderr(), options)
+    }
+
+    fn to(out: impl Write + Send + 'static, options: Options) -> std::io::Result<Self> {
         let (queue, messages) = sync_channel(QUEUE);
         let missing = Arc::new(AtomicU64::new(0));
         let reports = options.format == Format::Pretty;
-        let printer = Printer::new(std::io::stderr(), options, Arc::clone(&missing));
+        let printer = Printer::new(out, options, Arc::clone(&missing));
         std::thread::Builder::new().name("log".to_owned()).spawn(move || printer.run(&messages))?;
         Ok(Self(Some(Arc::new(Shared { queue, missing, reports }))))
     }
@@ -130,3 +135,6 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The flags that say which APIs there are, and how each asks its authorizer.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
@@ -13,40 +14,43 @@ use crate::stack::Options;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "APIs")]
 pub(super) struct Apis {
-    /// Kind of the REST API's authorizer
-    #[arg(long, value_enum, default_value_t = Authorizer::Token, value_name = "TYPE")]
+    /// Event of the REST API: token (default) or request
+    #[arg(long, value_enum, default_value_t = Authorizer::Token, value_name = "TYPE",
+          hide_default_value = true, hide_possible_values = true)]
     authorizer: Authorizer,
-    /// Serve an HTTP API too: by payload 2.0 (if nothing is given) or 1.0 and policies, or by 2.0
-    /// and simple responses
+    /// Add an HTTP API: 2.0 (default), 1.0 or simple
     #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, require_equals = true,
-          default_missing_value = "2.0")]
+          default_missing_value = "2.0", hide_possible_values = true)]
     http: Option<HttpForm>,
-    /// Port of the HTTP API; 0 for a free one
-    #[arg(long, default_value_t = 9403, value_name = "PORT")]
+    /// HTTP API [default: 9403]
+    #[arg(long, default_value_t = 9403, value_name = "PORT", hide_default_value = true,
+          help_heading = super::PORTS)]
     http_port: u16,
-    /// Route of the HTTP API, as "GET /orders/{id}", "ANY /{proxy+}" or "$default"; more than once
-    /// for several; without one there are "ANY /" and "ANY /{proxy+}"
+    /// Route of the HTTP API; may be repeated
     #[arg(long, value_name = "ROUTE", value_parser = Route::parse, requires = "http")]
     route: Vec<Route>,
-    /// Serve a WebSocket API too, whose authorizer is asked at $connect
+    /// Add a WebSocket API
     #[arg(long)]
     websocket: bool,
-    /// Port of the WebSocket API; 0 for a free one
-    #[arg(long, default_value_t = 9404, value_name = "PORT")]
+    /// WebSocket API [default: 9404]
+    #[arg(long, default_value_t = 9404, value_name = "PORT", hide_default_value = true,
+          help_heading = super::PORTS)]
     websocket_port: u16,
-    /// Identity source, as the API writes it: "method.request.header.X" (REST),
-    /// "$request.header.X" (HTTP), "route.request.header.X" (WebSocket); more than once for
-    /// several. Without one it is the header Authorization; of a WebSocket API, none
+    /// Seconds to cache results, 0 to 3600
+    #[arg(long, default_value_t = 0, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u32).range(0..=3600))]
+    authorizer_ttl: u32,
+    /// Identity source; may be repeated
     #[arg(long, value_name = "SOURCE")]
     identity_source: Vec<Source>,
-    /// Stage variable of every API; more than once for several
-    #[arg(long, value_name = "NAME=VALUE", value_parser = stage_variable)]
+    /// Stage variable; may be repeated
+    #[arg(long, value_name = "NAME=TEXT", value_parser = stage_variable)]
     stage_variable: Vec<(String, String)>,
-    /// Source of API keys: the authorizer's `usageIdentifierKey` or the header x-api-key
-    #[arg(long, value_enum, default_value_t = ApiKeySource::Authorizer, value_name = "SOURCE")]
+    /// API key from: authorizer (default) or header
+    #[arg(long, value_enum, default_value_t = ApiKeySource::Authorizer, value_name = "SOURCE",
+          hide_default_value = true, hide_possible_values = true)]
     api_key_source: ApiKeySource,
-    /// Usage plan that the REST API holds the API key to by itself, and with --config a WebSocket
-    /// API too, in API Gateway's JSON: '{"throttle": {"rateLimit": 5, "burstLimit": 10}}'
+    /// Usage plan that the API itself enforces
     #[arg(long, value_name = "JSON", value_parser = usage_plan)]
     usage_plan: Option<Plan>,
 }
@@ -102,6 +106,7 @@ impl Apis {
             HttpForm::V2 => Payload::V2,
             HttpForm::Simple => Payload::Simple,
         });
+        options.authorizer_ttl = Duration::from_secs(self.authorizer_ttl.into());
         options.http_port = self.http_port;
         options.routes = self.route;
         options.websocket = self.websocket;

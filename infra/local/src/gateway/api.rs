@@ -116,11 +116,7 @@ impl Api {
     }
 
     /// All that is asked of a caller.
-    async fn admit(
-        &self,
-        asked: &Asked<'_>,
-        report: &mut Report,
-    ) -> Result<Arc<Grant>, Refusal> {
+    async fn admit(&self, asked: &Asked<'_>, report: &mut Report) -> Result<Arc<Grant>, Refusal> {
         let identity = identity::values(asked).map_err(|source| {
             report.reason = Some(format!("no {source}"));
             Refusal::Unauthorized

@@ -89,7 +89,8 @@ impl Explain {
     /// The command for this configuration file, or for the demonstration.
     pub(super) fn of(config: Option<&Path>) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let installed = std::env::split_paths(&path).any(|folder| folder.join("tollgate").is_file());
+        let installed =
+            std::env::split_paths(&path).any(|folder| folder.join("tollgate").is_file());
         let tollgate = if installed { "tollgate" } else { "cargo run -q -p admin --" };
         let local = std::env::args().next().unwrap_or_else(|| "local".to_owned());
         let file = "tollgate.toml".to_owned();
@@ -121,12 +122,7 @@ impl Report {
 /// `record` is the authorizer's record of the same invocation. Control characters are escaped. If
 /// the line is too long, the middle of the path is left out.
 #[must_use]
-pub fn render(
-    report: &Report,
-    record: Option<&Record>,
-    explain: &Explain,
-    colour: bool,
-) -> String {
+pub fn render(report: &Report, record: Option<&Record>, explain: &Explain, colour: bool) -> String {
     let verified = record.is_none_or(|record| VERIFIED.contains(&record.code.as_str()));
     let caller = report.caller.as_ref().map(|caller| {
         let name = shortened(&caller.name, MAX_NAME);

@@ -108,9 +108,8 @@ fn a_403_names_the_command_that_explains_it() {
 
 #[test]
 fn a_limit_is_named_whatever_the_status_is() {
-    let usage = |left, retry_after| {
-        Some(Usage { plan: "free".into(), left, retry_after, throttled: true })
-    };
+    let usage =
+        |left, retry_after| Some(Usage { plan: "free".into(), left, retry_after, throttled: true });
     for (usage, status, reason) in [
         (usage(Some((0, 10)), Some(1)), 429, "limit 10 of plan free; retry in 1 s"),
         (usage(Some((0, 10)), Some(1)), 403, "limit 10 of plan free; retry in 1 s"),
