@@ -68,7 +68,7 @@ struct Own {
     /// Authorizer configuration; default: the demo's
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Users and clients to add; README.md has an example
+    /// Users and clients to add (see README.md)
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
     /// HTTP service behind the API; default: an echo
@@ -80,7 +80,7 @@ struct Own {
     /// API key; default: the configuration's
     #[arg(long, value_name = "KEY", value_parser = api_key)]
     api_key: Option<String>,
-    /// Processes of the authorizer, 1 to 64
+    /// Authorizer processes, 1 to 64
     #[arg(long, default_value = "2", value_name = "N", value_parser = environments)]
     environments: NonZeroUsize,
     /// Lifetime of tokens, 1 to 86400
@@ -93,11 +93,11 @@ struct Own {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct Output {
-    /// Lines of requests: pretty, or json for the authorizer's log
+    /// pretty (default): a line per request; json: raw log
     #[arg(long, value_enum, default_value_t = Format::Pretty, value_name = "FORM",
           hide_default_value = true, hide_possible_values = true)]
     log: Format,
-    /// Print only warnings, errors and requests that fail (5xx)
+    /// Only warnings, errors and requests that fail (5xx)
     #[arg(long)]
     quiet: bool,
     /// Print one line of JSON on standard output when ready

@@ -1,5 +1,5 @@
-//! Tollgate's whole path on one machine: a loopback API Gateway in front of the real authorizer.
-//!
+#![doc = include_str!("../README.md")]
+//! ## Inside
 //! ```text
 //! caller ──> gateway ──event──> lambda ──Runtime API──> authorizer processes ──> issuer's keys
 //!               └──> backend                                     └──> table

@@ -14,11 +14,11 @@ use crate::stack::Options;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "APIs")]
 pub(super) struct Apis {
-    /// Event of the REST API: token (default) or request
+    /// REST event: token (default) or request
     #[arg(long, value_enum, default_value_t = Authorizer::Token, value_name = "TYPE",
           hide_default_value = true, hide_possible_values = true)]
     authorizer: Authorizer,
-    /// Add an HTTP API: 2.0 (default), 1.0 or simple
+    /// HTTP API too: 2.0 (default), 1.0, simple
     #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, require_equals = true,
           default_missing_value = "2.0", hide_possible_values = true)]
     http: Option<HttpForm>,
@@ -29,14 +29,14 @@ pub(super) struct Apis {
     /// Route of the HTTP API; may be repeated
     #[arg(long, value_name = "ROUTE", value_parser = Route::parse, requires = "http")]
     route: Vec<Route>,
-    /// Add a WebSocket API
+    /// WebSocket API too
     #[arg(long)]
     websocket: bool,
     /// WebSocket API [default: 9404]
     #[arg(long, default_value_t = 9404, value_name = "PORT", hide_default_value = true,
           help_heading = super::PORTS)]
     websocket_port: u16,
-    /// Seconds to cache results, 0 to 3600
+    /// Result cache, 0 to 3600
     #[arg(long, default_value_t = 0, value_name = "SECONDS",
           value_parser = clap::value_parser!(u32).range(0..=3600))]
     authorizer_ttl: u32,
@@ -46,7 +46,7 @@ pub(super) struct Apis {
     /// Stage variable; may be repeated
     #[arg(long, value_name = "NAME=TEXT", value_parser = stage_variable)]
     stage_variable: Vec<(String, String)>,
-    /// API key from: authorizer (default) or header
+    /// Key's source: authorizer (default), header
     #[arg(long, value_enum, default_value_t = ApiKeySource::Authorizer, value_name = "SOURCE",
           hide_default_value = true, hide_possible_values = true)]
     api_key_source: ApiKeySource,
