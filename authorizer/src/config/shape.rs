@@ -43,7 +43,7 @@ pub(super) fn place(
 ) -> Option<usize> {
     let value = file.get(table)?;
     let header = match value.get_ref() {
-        DeValue::Array(tables) => tables.iter().nth(position)?,
+        DeValue::Array(tables) => tables.get(position)?,
         _ => value,
     };
     let fields = header.get_ref().as_table()?;
@@ -69,7 +69,7 @@ fn of_table(
     let (at, name) = (name.span().start, table.name);
     match value.get_ref() {
         DeValue::Array(tables) if table.is_list => {
-            for value in tables.iter() {
+            for value in tables {
                 let Some(fields) = value.get_ref().as_table() else {
                     let message = format!("`{name}` must be a table: write [[{name}]]");
                     return Err(Wrong::at(value.span().start)(message));
@@ -152,7 +152,7 @@ fn of_value(
             text.filter(|text| text.parse::<u64>().is_ok()).unwrap_or(example),
         ),
         (Kind::Texts | Kind::Routes | Kind::SomeOf(_), DeValue::Array(items)) => {
-            for item in items.iter() {
+            for item in items {
                 let at = item.span().start;
                 let Some(text) = item.get_ref().as_str() else {
                     let found = type_of(item.get_ref());
