@@ -1,4 +1,4 @@
 #![doc = include_str!("differences.md")]
 
-/// The list as text, for the end of `--help`.
+/// The list as text, for `--differences`.
 pub const LIST: &str = include_str!("differences.md");
