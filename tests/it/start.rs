@@ -65,7 +65,7 @@ async fn a_wrong_configuration_is_one_line_that_names_the_place_and_exit_code_2(
                 everyone = true\n";
     for (from, to, line, says) in [
         ("everyone", "everybody", 9, "unknown field `everybody`"),
-        ("[\"a\"]", "[]", 3, "an empty client list"),
+        ("[\"a\"]", "[]", 3, "an empty list of `clients`"),
         ("\"GET /*\"", "\"GET *\"", 8, "GET *"),
         ("[[rule]]", "[[rule]", 6, ""),
         ("everyone = true\n", "", 6, "`all` requires nothing"),
