@@ -279,6 +279,19 @@ async fn an_instance_that_learns_of_a_change_drops_what_it_holds() {
 }
 
 #[tokio::test]
+async fn a_plan_that_shrinks_below_a_lease_refuses_no_cost() {
+    let it = Setting::new(&rate(1_000, 1_000));
+    let throttle = it.leasing();
+    it.run(&throttle, 400).await;
+    let refreshed = throttle.stats().refreshed;
+    it.put(&rate(1_000, 5));
+    it.decide(&it.instance()).await;
+    // `run` fails on an error, such as one for the cost of a lease.
+    assert!(it.run(&throttle, 500).await > 0);
+    assert!(throttle.stats().refreshed > refreshed, "it learned of the new plan by a lease");
+}
+
+#[tokio::test]
 async fn methods_have_leases_of_their_own() {
     let it = Setting::new(
         r#"{"throttle": {"rateLimit": 10000, "burstLimit": 10000}, "apiStages": [{

@@ -67,10 +67,18 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                             let decision = Decision::leased(plan, standings, left, Duration::ZERO);
                             return Ok(Outcome::Decided(decision));
                         }
-                        refused => {
+                        // The plan may have shrunk below the lease; the request is charged alone.
+                        Ok(_)
+                        | Err(
+                            ThrottleError::CostAboveBurst { .. }
+                            | ThrottleError::CostAboveQuota { .. },
+                        ) => {
                             asking.rest(self.clock.monotonic());
-                            refused?;
                             break;
+                        }
+                        Err(error) => {
+                            asking.rest(self.clock.monotonic());
+                            return Err(error);
                         }
                     }
                 }
