@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::{self, Display};
 
-use csv::{ReaderBuilder, StringRecord};
 use table::{Key, KeyDetails, KeyError, TextError, check_text};
 use throttle::{NameError, PlanId};
 
@@ -52,7 +51,7 @@ pub(crate) enum ImportProblem {
     /// A quote that is not closed, or text between a closing quote and the next comma.
     #[error("has a quote that is not closed, or text beside it: double a quote within a field")]
     Quote,
-    /// A required column is not in the first line.
+    /// A column that is needed, and isn't in the first line.
     #[error("is missing: name it in the first line")]
     Missing,
     /// A column twice in the first line.
@@ -61,12 +60,12 @@ pub(crate) enum ImportProblem {
     /// More or fewer fields than the first line has.
     #[error("has {found} fields, and the first line has {expected}")]
     Fields {
-        /// The number of its fields.
+        /// How many it has.
         found: usize,
-        /// The number of fields in the first line.
+        /// How many it should have.
         expected: usize,
     },
-    /// Not a key.
+    /// No key.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// Invalid name or description.
@@ -90,7 +89,7 @@ pub(crate) enum ImportProblem {
 ///
 /// The first line names the columns, in any order and case: `Name` and `Key` must be there,
 /// `Description`, `Enabled` and `UsagePlanIds` may be, others are ignored. A field with a
-/// comma in it is quoted with `"`. See "API Gateway API key file format" in its guide.
+/// comma in it is quoted with `"` or `'`. See "API Gateway API key file format" in its guide.
 /// `UsagePlanIds` is a list with commas; empty and repeated entries of it are ignored.
 ///
 /// # Errors
@@ -249,67 +248,43 @@ struct Rows<'a> {
 impl Rows<'_> {
     /// Reads the next row that is not empty, with as many fields as `expected`.
     fn next_row(&mut self, expected: Option<usize>) -> Option<Result<Row, ImportError>> {
-        loop {
-            let blank = self.rest.find(|c| !matches!(c, '\r' | '\n'))?;
-            self.take(blank);
+        while !self.rest.is_empty() {
             let (line, text) = (self.line, self.rest);
-            let (record, length) = record(text);
-            let row = text.get(..length).unwrap_or_default();
-            if !is_well_quoted(row) {
-                // The next line begins a new row: a quote that is not closed must not swallow the
-                // rows after it.
-                self.take(text.find('\n').unwrap_or(text.len()));
-                return Some(Err(ImportError::line_of(line, ImportProblem::Quote)));
-            }
-            self.take(length);
-            match fields(&record, expected) {
-                Ok(fields) if fields.is_empty() => {}
-                Ok(fields) => return Some(Ok(Row { line, fields })),
+            let read = fields(text, expected);
+            // After a wrong row, the next line begins a new one: a quote that is not closed must
+            // not swallow the rows after it.
+            self.rest = match &read {
+                Ok((_, after)) => after,
+                Err(_) => text.split_once('\n').map_or("", |(_, after)| after),
+            };
+            let taken = text.len().saturating_sub(self.rest.len());
+            self.line += text.bytes().take(taken).filter(|byte| *byte == b'\n').count();
+            match read {
+                Ok((fields, _)) if fields.is_empty() => {}
+                Ok((fields, _)) => return Some(Ok(Row { line, fields })),
                 Err(problem) => return Some(Err(ImportError::line_of(line, problem))),
             }
         }
-    }
-
-    fn take(&mut self, length: usize) {
-        let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
-        self.line = self.line.saturating_add(taken.matches('\n').count());
-        self.rest = rest;
+        None
     }
 }
 
-/// Reads a text's first row, and returns the length of its source. A quoted field may go on over
-/// several lines.
-fn record(text: &str) -> (StringRecord, usize) {
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .buffer_capacity(ROW_BUFFER)
-        .from_reader(text.as_bytes());
-    let mut record = StringRecord::new();
-    // Reading UTF-8 from memory does not fail. An empty record would be skipped.
-    let _ = reader.read_record(&mut record);
-    (record, usize::try_from(reader.position().byte()).unwrap_or(text.len()).max(1))
-}
-
-/// Returns true if each quote of a row begins a field, ends it, or is doubled within it. The `csv`
-/// crate accepts other rows too, and guesses what they mean.
-fn is_well_quoted(row: &str) -> bool {
-    let parts: Vec<_> = row.trim_end_matches(['\r', '\n']).split('"').collect();
-    let last = parts.len().saturating_sub(1);
-    let mut outside = parts.iter().enumerate().step_by(2);
-    last.is_multiple_of(2)
-        && outside.all(|(at, part)| {
-            let (starts, ends) = (part.starts_with(','), part.ends_with(','));
-            last == 0 || part.is_empty() || ((at == 0 || starts) && (at == last || ends))
-        })
-}
-
-/// Checks the fields of a row; returns none if all are empty.
-fn fields(record: &StringRecord, expected: Option<usize>) -> Result<Vec<String>, ImportProblem> {
-    let mut fields: Vec<_> = record.iter().map(str::to_owned).collect();
+/// The fields of a text's first row, and what comes after it; no fields if all are empty.
+///
+/// A quoted field may go on over several lines.
+fn fields(text: &str, expected: Option<usize>) -> Result<(Vec<String>, &str), ImportProblem> {
+    let (mut fields, mut rest) = (Vec::new(), text);
+    loop {
+        let (field, end, after) = field(rest).ok_or(ImportProblem::Quote)?;
+        fields.push(field);
+        rest = after;
+        if end != Some(',') {
+            break;
+        }
+    }
     let is_empty = |field: &String| field.trim().is_empty();
     if fields.iter().all(is_empty) {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), rest));
     }
     if let Some(expected) = expected {
         // Spreadsheets fill rows up with empty fields.
@@ -323,11 +298,45 @@ fn fields(record: &StringRecord, expected: Option<usize>) -> Result<Vec<String>,
     if fields.iter().any(|field| field.contains(char::REPLACEMENT_CHARACTER)) {
         return Err(ImportProblem::Encoding);
     }
-    Ok(fields)
+    Ok((fields, rest))
 }
 
-/// Bytes that are read at once; most rows are shorter.
-const ROW_BUFFER: usize = 512;
+/// The first field of a text, what ends it (none at the end of the text), and what comes after.
+fn field(text: &str) -> Option<(String, Option<char>, &str)> {
+    let start = text.trim_start_matches([' ', '\t']);
+    if let Some(quote) = start.chars().next().filter(|first| matches!(first, '"' | '\'')) {
+        let mut rest = start.strip_prefix(quote)?;
+        let mut field = String::new();
+        loop {
+            let (part, after) = rest.split_once(quote)?;
+            field.push_str(part);
+            // Two quotes stand for one.
+            match after.strip_prefix(quote) {
+                Some(after) => {
+                    field.push(quote);
+                    rest = after;
+                }
+                None => {
+                    rest = after.trim_start_matches([' ', '\t', '\r']);
+                    break;
+                }
+            }
+        }
+        return match rest.chars().next() {
+            None => Some((field, None, "")),
+            Some(end @ (',' | '\n')) => Some((field, Some(end), rest.strip_prefix(end)?)),
+            Some(_) => None,
+        };
+    }
+    match text.find([',', '\n']).and_then(|at| text.split_at_checked(at)) {
+        Some((field, rest)) => {
+            let end = rest.chars().next()?;
+            Some((field.to_owned(), Some(end), rest.strip_prefix(end)?))
+        }
+        None => Some((text.to_owned(), None, "")),
+    }
+}
+
 const NAME: &str = "Name";
 const KEY: &str = "Key";
 const DESCRIPTION: &str = "Description";
