@@ -112,6 +112,16 @@ async fn two_operators_do_not_overwrite_each_other() {
 }
 
 #[tokio::test]
+async fn a_plan_that_nobody_could_read_is_not_stored() {
+    let served = serve_table().await;
+    let plans = put_free(&served).await;
+    let long = Plan::per_second(1).name("x".repeat(70_000)).build().unwrap();
+    let refused = plans.put(&free(), &long, Some(1), ManualClock::default().now()).await;
+    assert!(matches!(refused, Err(WriteError::Damaged(_))), "{refused:?}");
+    assert_eq!(plans.get(&free()).await.unwrap().unwrap().version, 1);
+}
+
+#[tokio::test]
 async fn a_version_of_a_plan_never_comes_twice() {
     let served = serve_table().await;
     let plans = put_free(&served).await;

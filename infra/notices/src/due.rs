@@ -34,9 +34,9 @@ pub fn due(bucket: &BucketRecord, plan: &PlanRecord, now: Timestamp) -> Vec<Due>
         for percent in THRESHOLDS {
             let reached = u128::from(used) * 100 >= u128::from(limit) * u128::from(percent);
             if used > 0 && reached {
-                let subject = bucket.subject.as_str().to_owned();
-                let id = NoticeId { subject, counter: window.counter.to_string(), percent };
-                all.push(Due { id, window, used, limit });
+                let counter = window.counter.to_string();
+                let id = NoticeId::new(bucket.subject.as_str(), &counter, percent);
+                all.extend(id.map(|id| Due { id, window, used, limit }));
             }
         }
     }
@@ -71,7 +71,8 @@ mod tests {
 
     fn told(quotas: &str, counters: &[(&str, i64)]) -> Vec<(String, u8, u64, u64)> {
         let due = due(&used(counters), &plan(quotas), NOW).into_iter();
-        due.map(|due| (due.id.counter, due.id.percent, due.used, due.limit)).collect()
+        due.map(|due| (due.id.counter().to_owned(), due.id.percent(), due.used, due.limit))
+            .collect()
     }
 
     const DAILY: &str = r#"{"limit": 10, "period": "DAY"}"#;

@@ -65,9 +65,9 @@ impl Topic {
         let Due { id, window, used, limit } = due;
         let period = period(window.counter.period());
         let message = json!({
-            "subject": id.subject,
+            "subject": id.subject(),
             "plan": plan.as_str(),
-            "percent": id.percent,
+            "percent": id.percent(),
             "used": used,
             "limit": limit,
             "period": period,
@@ -78,11 +78,11 @@ impl Topic {
             .client
             .publish()
             .topic_arn(&self.arn)
-            .subject(format!("Tollgate: {} % of a quota by {period} used", id.percent))
+            .subject(format!("Tollgate: {} % of a quota by {period} used", id.percent()))
             .message(message.to_string())
             .set_message_attributes(Some(
                 [
-                    ("percent".to_owned(), attribute("Number", &id.percent.to_string())?),
+                    ("percent".to_owned(), attribute("Number", &id.percent().to_string())?),
                     ("plan".to_owned(), attribute("String", plan.as_str())?),
                 ]
                 .into(),

@@ -127,7 +127,8 @@ impl<T: Item> Items<T> {
         Ok(page)
     }
 
-    /// Begins a change of an item's attributes.
+    /// Begins a change of an item's attributes, without the conditions that its kind needs.
+    #[doc(hidden)]
     #[must_use]
     pub fn update_item(&self, id: &T::Id) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.table).key(PK, item::item_key::<T>(id))

@@ -24,12 +24,9 @@ pub type Notices = Items<Notice>;
 /// Identity of a notice: one subject, one period, one share of its quota.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NoticeId {
-    /// The subject.
-    pub subject: String,
-    /// The name of the period's counter, such as `d20261121`.
-    pub counter: String,
-    /// The share of the quota, in hundredths.
-    pub percent: u8,
+    subject: String,
+    counter: String,
+    percent: u8,
 }
 
 /// A notice that is claimed or sent.
@@ -137,6 +134,40 @@ async fn send(update: UpdateItemFluentBuilder) -> Result<Result<(), Option<Notic
     }
 }
 
+impl NoticeId {
+    /// Makes an identity from a subject, the name of a period's counter, such as `d20261121`, and a
+    /// share of its quota, in hundredths.
+    ///
+    /// Returns `None` if the counter has another form, or if the subject is empty or too long.
+    #[must_use]
+    pub fn new(subject: &str, counter: &str, percent: u8) -> Option<Self> {
+        let digits = counter.strip_prefix(['d', 'w', 'm'])?;
+        let is_counter = digits.starts_with(|c: char| c.is_ascii_digit())
+            && digits.chars().all(|c| c.is_ascii_digit() || c == '-');
+        check_text(subject, MAX_SUBJECT).ok()?;
+        let (subject, counter) = (subject.to_owned(), counter.to_owned());
+        is_counter.then_some(Self { subject, counter, percent })
+    }
+
+    /// The subject.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The name of the period's counter.
+    #[must_use]
+    pub fn counter(&self) -> &str {
+        &self.counter
+    }
+
+    /// The share of the quota, in hundredths.
+    #[must_use]
+    pub const fn percent(&self) -> u8 {
+        self.percent
+    }
+}
+
 impl fmt::Display for NoticeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#{}#{}", self.counter, self.percent, self.subject)
@@ -176,12 +207,8 @@ impl Item for Notice {
 fn parse(text: &str) -> Option<NoticeId> {
     let (counter, rest) = text.split_once('#')?;
     let (percent, subject) = rest.split_once('#')?;
-    let digits = counter.strip_prefix(['d', 'w', 'm'])?;
-    let is_counter = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit() || c == '-');
-    check_text(subject, MAX_SUBJECT).ok()?;
-    let percent = percent.parse().ok()?;
-    let id = NoticeId { subject: subject.to_owned(), counter: counter.to_owned(), percent };
-    (is_counter && id.to_string() == text).then_some(id)
+    let id = NoticeId::new(subject, counter, percent.parse().ok()?)?;
+    (id.to_string() == text).then_some(id)
 }
 
 const CLAIMED_UNTIL: &str = "claimed_until";
@@ -197,7 +224,8 @@ mod tests {
             let id = parse(name).unwrap();
             assert_eq!(id.to_string(), name);
         }
-        for name in ["", "d20261121", "d20261121#80", "d20261121#80#", "x1#80#maria"] {
+        for name in ["", "d-#80#maria", "d20261121", "d20261121#80", "d20261121#80#", "x1#80#maria"]
+        {
             assert_eq!(parse(name), None, "{name}");
         }
         for name in ["d20261121#080#maria", "d20261121#+80#maria", "d20261121#256#maria"] {

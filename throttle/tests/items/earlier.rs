@@ -90,8 +90,7 @@ async fn what_operators_stored_is_read() {
 
     let notices = Notices::new(client(), TABLE);
     let counter = Period::Day.window(now()).counter.to_string();
-    let notice =
-        |percent| NoticeId { subject: "maria".to_owned(), counter: counter.clone(), percent };
+    let notice = |percent| NoticeId::new("maria", &counter, percent).unwrap();
     assert_eq!(notices.get(&notice(80)).await.unwrap().unwrap().sent_at, Some(after(1).into()));
     assert_eq!(notices.get(&notice(100)).await.unwrap().unwrap().sent_at, None);
 }

@@ -116,11 +116,8 @@ async fn what_the_topic_refuses_comes_again_from_its_own_number() {
 async fn a_claim_of_one_who_died_ends() {
     let setting = Setting::start().await;
     let notices = Notices::new(setting.client.clone(), TABLE);
-    let id = NoticeId {
-        subject: "maria".to_owned(),
-        counter: Period::Day.window(setting.clock.now()).counter.to_string(),
-        percent: 80,
-    };
+    let counter = Period::Day.window(setting.clock.now()).counter.to_string();
+    let id = NoticeId::new("maria", &counter, 80).unwrap();
     let now = setting.clock.now();
     let until = now.saturating_add(Duration::from_secs(60));
     let keep = Duration::from_secs(1_000);

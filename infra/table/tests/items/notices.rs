@@ -10,8 +10,16 @@ use crate::{after, edit, now, raw, since_epoch, text};
 const KEEP: Duration = Duration::from_secs(1_000);
 
 fn id(percent: u8) -> NoticeId {
-    let counter = "d20261121".to_owned();
-    NoticeId { subject: "pool#maria".to_owned(), counter, percent }
+    NoticeId::new("pool#maria", "d20261121", percent).unwrap()
+}
+
+#[test]
+fn one_id_is_one_item() {
+    for (subject, counter) in
+        [("", "d20261121"), ("a", "d1#80#a"), ("a", "d-"), ("a", ""), ("a", "x1"), ("a", "d1 ")]
+    {
+        assert_eq!(NoticeId::new(subject, counter, 80), None, "{subject} {counter}");
+    }
 }
 
 #[tokio::test]
