@@ -204,8 +204,8 @@ const MOST: u64 = 8 * WHOLE;
 const SPAN: u128 = 32;
 /// The age up to which a state may refuse without a call.
 const REMEMBER_REFUSAL: Duration = Duration::from_secs(1);
-/// A state that is dropped costs a call.
-const MAX_SUBJECTS: usize = 50_000;
+/// A state that is dropped costs a call. Up to twice as many are kept.
+const MAX_SUBJECTS: usize = 5_000;
 
 #[cfg(test)]
 mod tests {

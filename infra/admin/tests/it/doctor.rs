@@ -111,7 +111,7 @@ fn the_doctor_names_each_fault_and_its_fix() {
     let tollgate = with_table();
     let said = tollgate.run(&["doctor", "--config", "/nowhere.toml"]);
     assert_eq!((said.code, said.err.as_str()), (1, "tollgate: 1 of 5 checks failed (see above)\n"));
-    assert!(said.out.starts_with("fail  configuration  /nowhere.toml: can't be read"));
+    assert!(said.out.starts_with("fail  configuration  /nowhere.toml: cannot be read"));
 
     let config = config.replace("url =", "jwks_uri = \"http://127.0.0.1:1/\"\nurl =");
     let (code, wrong) = findings(&tollgate, &config, "fail");
