@@ -1,6 +1,6 @@
 //! # Rules in detail
 //!
-//! Each section answers one question about [`Rules`](crate::Rules). The [crate](crate) has an
+//! Each section answers one question about [`Rules`](crate::Rules). The [crate] has an
 //! example of every field.
 //!
 //! ## Claims and paths
