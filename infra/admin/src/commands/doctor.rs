@@ -83,18 +83,23 @@ impl Doctor {
         Ok(Some(config))
     }
 
-    /// Counts the warnings of `policy lint`: rules without callers are among them.
+    /// Counts the errors and warnings of `policy lint`. A rule that never applies is an error.
     fn rules(&self, config: &Config) -> Finding {
-        let warnings = config.lint();
-        let warnings = warnings.iter().filter(|it| it.severity == Severity::Warning).count();
-        if warnings == 0 {
-            return Finding::new("rules", State::Ok, "`policy lint` has no warnings");
-        }
+        let findings = config.lint();
+        let number = |severity| findings.iter().filter(|it| it.severity == severity).count();
+        let (errors, warnings) = (number(Severity::Error), number(Severity::Warning));
+        let counts = [(errors, "error"), (warnings, "warning")];
+        let counts = counts.into_iter().filter(|(number, _)| *number > 0);
+        let counts: Vec<String> = counts.map(|(number, thing)| count(number, thing)).collect();
+        let state = match (errors, warnings) {
+            (0, 0) => return Finding::new("rules", State::Ok, "`policy lint` has no warnings"),
+            (0, _) => State::Warn,
+            _ => State::Fail,
+        };
         let file = self.config.config.as_ref();
         let file = file.map_or("FILE".to_owned(), |file| quoted(&file.display().to_string()));
-        let text = format!("`policy lint` has {}", count(warnings, "warning"));
-        let fix = format!("tollgate policy lint {file}");
-        Finding::new("rules", State::Warn, text).fix(fix)
+        let text = format!("`policy lint` has {}", counts.join(" and "));
+        Finding::new("rules", state, text).fix(format!("tollgate policy lint {file}"))
     }
 }
 

@@ -226,6 +226,10 @@ fn the_doctor_tells_what_it_cannot_check_and_what_differs() {
     let trusting = config.replace("subject = \"sub\"", "subject = \"email\"");
     let (_, found) = findings(&tollgate, &trusting, "rules");
     assert!(found[0].starts_with("warn: `policy lint` has 1 warning | tollgate policy lint /"));
+    let unknown = trusting.replace("everyone = true", "clients = [\"wep\"]");
+    let (code, found) = findings(&tollgate, &unknown, "rules");
+    let starts = "fail: `policy lint` has 1 error and 1 warning | tollgate policy lint /";
+    assert!(code == 1 && found[0].starts_with(starts), "{found:?}");
 }
 
 #[test]

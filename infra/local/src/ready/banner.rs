@@ -285,11 +285,9 @@ impl Api<'_> {
                 let text = "429: the backend's part; the context says `throttled`";
                 return writeln!(f, "  # {name}{text}");
             }
-            Some(Refuse::UnknownKey) if !is_rest => {
-                return writeln!(f, "  # {name}429: none: `refuse` must be \"context\" for it");
-            }
             None => return writeln!(f, "  # {name}429: none: no limit is in force here"),
             Some(Refuse::Deny) => (403, "`refuse` is \"deny\""),
+            Some(Refuse::UnknownKey) if !is_rest => (403, "an HTTP API has no usage plans"),
             Some(Refuse::UnknownKey) => (429, ""),
             Some(Refuse::Context) => (429, "the backend answers it"),
         };

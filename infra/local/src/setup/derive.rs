@@ -144,8 +144,8 @@ pub(super) fn name_unmet(options: &Options, view: &View, config: &Config, notes:
     let refuse = config.throttle.as_ref().map(|throttle| throttle.refuse);
     if own && has(Kind::is_http) && refuse == Some(Refuse::UnknownKey) {
         notes.push(
-            "[throttle]: `refuse = \"unknown-key\"` fails every request of the HTTP API with 500: \
-             set \"context\" for it"
+            "[throttle]: `refuse = \"unknown-key\"` is a 403 on the HTTP API, which has no usage \
+             plans: with \"context\" the backend answers 429"
                 .to_owned(),
         );
     }

@@ -228,6 +228,16 @@ async fn callers_whose_plan_must_be_assigned_have_one() {
     stack.shutdown().await;
 }
 
+#[tokio::test]
+async fn an_http_api_denies_where_a_rest_api_names_an_unknown_key() {
+    let stack = start(POOL, None, |options| options.http = Some(Payload::V2)).await;
+    let notes = stack.ready().notes;
+    assert!(notes.iter().any(|note| note.contains("is a 403 on the HTTP API")), "{notes:?}");
+    let url = format!("API={}", stack.ready().http_api.unwrap());
+    assert_eq!(run(&stack, &url).await.0, [200, 401, 403, 403], "{}", stack.ready());
+    stack.shutdown().await;
+}
+
 /// Pastes the banner's commands from `from` on: the statuses of whole responses, and those in rows.
 async fn run(stack: &Stack, from: &str) -> (Vec<u16>, Vec<u16>) {
     let text = stack.ready().to_string();
