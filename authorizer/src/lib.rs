@@ -20,6 +20,7 @@ mod refusal;
 mod response;
 mod revocation;
 mod runtime;
+mod shell;
 mod token;
 mod token_cache;
 mod verify;
@@ -41,5 +42,6 @@ pub use record::Invocation;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use revocation::{Check, Revocations};
+pub use shell::{DEFAULT_TABLE, shell_word};
 
 pub use verify::{Lookup, Verification, Verifier};

@@ -16,12 +16,10 @@ use crate::plans::ClaimedPlans;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::response::{Charged, Outcome};
+use crate::shell::{DEFAULT_TABLE, shell_word};
 
 /// Time between two log lines about a missing plan.
 const LOG_AGAIN: Duration = Duration::from_secs(60);
-
-/// The table that `tollgate` uses unless it is told another.
-const DEFAULT_TABLE: &str = "tollgate";
 
 /// Limits of an authorizer: their configuration, the buckets, and the plans that were seen.
 pub(crate) struct Limits<S, C> {
@@ -220,14 +218,5 @@ fn undecided(error: &ThrottleError, missing: &'static str) -> Refusal {
             Refusal::config("the table cannot be used")
         }
         _ => Refusal::unavailable("the table is unavailable"),
-    }
-}
-
-/// Quotes a name for a shell, if it needs quotes.
-fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    match text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use authorizer::{DEFAULT_TABLE, shell_word};
 use clap::Args;
 use serde_json::json;
 use table::{Assignments, Client, Connect, Items, Keys, Revocations};
@@ -13,7 +14,7 @@ use crate::output::Output;
 #[derive(Args, Debug)]
 pub(crate) struct Common {
     /// The table's name.
-    #[arg(long, global = true, env = TABLE_VARIABLE, default_value = TABLE)]
+    #[arg(long, global = true, env = TABLE_VARIABLE, default_value = DEFAULT_TABLE)]
     pub(crate) table: String,
     /// DynamoDB endpoint, such as http://127.0.0.1:8000; by default the region's.
     #[arg(long, global = true, value_name = "URL", value_parser = endpoint)]
@@ -92,13 +93,13 @@ impl Context {
 
     /// A `tollgate` command on a table at the same endpoint, to paste.
     pub(crate) fn command(&self, table: &str, line: &str) -> String {
-        let usual = std::env::var(TABLE_VARIABLE).unwrap_or_else(|_| TABLE.to_owned());
+        let usual = std::env::var(TABLE_VARIABLE).unwrap_or_else(|_| DEFAULT_TABLE.to_owned());
         let mut command = format!("tollgate {line}");
         if table != usual {
-            command.push_str(&format!(" --table {}", quoted(table)));
+            command.push_str(&format!(" --table {}", shell_word(table)));
         }
         if let Some(url) = &self.endpoint {
-            command.push_str(&format!(" --endpoint-url {}", quoted(url)));
+            command.push_str(&format!(" --endpoint-url {}", shell_word(url)));
         }
         command
     }
@@ -120,17 +121,6 @@ fn endpoint(text: &str) -> Result<String, String> {
     }
 }
 
-/// Quotes a word for a shell, if it needs quotes.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-/// The table unless the command line or the environment names another.
-pub(crate) const TABLE: &str = "tollgate";
 const TABLE_VARIABLE: &str = "TOLLGATE_TABLE";
 
 /// A person waits longer than a request does.

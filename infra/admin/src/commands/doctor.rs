@@ -5,7 +5,7 @@ mod report;
 
 use std::time::Duration;
 
-use authorizer::{Config, HttpForm, HttpUnauthorized, Refuse, fetch_keys};
+use authorizer::{Config, HttpForm, HttpUnauthorized, Refuse, fetch_keys, shell_word};
 use clap::Args;
 use jiff::fmt::rfc2822;
 use policy::Severity;
@@ -14,7 +14,7 @@ use throttle::Timestamp;
 
 use self::report::{Finding, Report, State};
 use crate::args::ConfigFile;
-use crate::context::{Context, quoted};
+use crate::context::Context;
 use crate::error::Error;
 
 /// Check what makes calls fail: configuration, credentials, table, plans, clocks and keys.
@@ -77,7 +77,7 @@ impl Doctor {
                 "the limits are in `{}`, but commands use `{}` unless told otherwise",
                 limits.table, context.table
             );
-            let fix = format!("export TOLLGATE_TABLE={}", quoted(&limits.table));
+            let fix = format!("export TOLLGATE_TABLE={}", shell_word(&limits.table));
             report.add(Finding::new("table name", State::Warn, text).fix(fix))?;
         }
         Ok(Some(config))
@@ -97,7 +97,7 @@ impl Doctor {
             _ => State::Fail,
         };
         let file = self.config.config.as_ref();
-        let file = file.map_or("FILE".to_owned(), |file| quoted(&file.display().to_string()));
+        let file = file.map_or("FILE".to_owned(), |file| shell_word(&file.display().to_string()));
         let text = format!("`policy lint` has {}", counts.join(" and "));
         Finding::new("rules", state, text).fix(format!("tollgate policy lint {file}"))
     }
@@ -245,7 +245,7 @@ async fn check_keys(context: &Context, config: &Config, report: &mut Report) -> 
                 Ok(set) => set,
                 Err(error) => {
                     let text = format!("`{name}`: {error}; correct the issuer or its `jwks_uri`");
-                    let fix = format!("curl -i {}", quoted(place.as_str()));
+                    let fix = format!("curl -i {}", shell_word(place.as_str()));
                     report.add(Finding::new("keys", State::Fail, text).fix(fix))?;
                     continue;
                 }

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write as _, stdin};
 use std::path::PathBuf;
 
-use authorizer::Config;
+use authorizer::{Config, DEFAULT_TABLE, shell_word};
 use clap::{Args, ValueEnum};
 use policy::{RoutePattern, Severity};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use throttle::PlanId;
 
 use crate::args::plan_id;
 use crate::confirm::ask;
-use crate::context::{Common, TABLE, quoted};
+use crate::context::Common;
 use crate::error::Error;
 use crate::output::note;
 use crate::read::secret;
@@ -231,18 +231,18 @@ impl Init {
 
     /// The next commands, each with its purpose.
     fn next(&self, common: &Common) -> Vec<(String, &'static str)> {
-        let file = quoted(&self.out.display().to_string());
-        let table = if common.table == TABLE {
+        let file = shell_word(&self.out.display().to_string());
+        let table = if common.table == DEFAULT_TABLE {
             String::new()
         } else {
-            format!(" --table {}", quoted(&common.table))
+            format!(" --table {}", shell_word(&common.table))
         };
         let mut next = vec![
             (format!("tollgate policy lint {file}"), "check the rules"),
             (format!("local --config {file}"), "try it on this machine"),
         ];
         for plan in self.default_plan.iter().chain(&self.plans) {
-            let plan = quoted(plan.as_str());
+            let plan = shell_word(plan.as_str());
             let line = format!("tollgate plan put {plan} --rate 5 --burst 10{table}");
             next.push((line, "store the plan"));
         }

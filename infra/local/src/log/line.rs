@@ -9,6 +9,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use authorizer::shell_word;
+
 use super::record::Record;
 use crate::terminal::escaped;
 
@@ -243,16 +245,6 @@ fn command(report: &Report, explain: &Explain) -> Option<String> {
         "  why? {first}echo \"$TOKEN\" | {tollgate} policy explain {config} \\\n         \
          --token --stage {stage} --route {route}"
     ))
-}
-
-/// Quotes a text for a shell, if it needs quotes.
-fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use authorizer::ThrottleConfig;
+use authorizer::{ThrottleConfig, shell_word};
 use table::{Assignment, Failure, Items, KeyRecord, Page};
 use throttle::{Limit, Plan, PlanId, PlanRecord, Plans, Quota};
 
 use super::count;
 use super::report::{Finding, Report, State};
-use crate::context::{Context, quoted};
+use crate::context::Context;
 use crate::error::Error;
 use crate::progress::Progress;
 
@@ -63,7 +63,7 @@ pub(super) async fn check(
         }
         let is_default = default.is_some_and(|default| default.as_str() == name);
         let text = format!("there is no plan `{name}`: {}", of_users(users, is_default));
-        let fix = format!("plan put {} --rate 5 --burst 10", quoted(name));
+        let fix = format!("plan put {} --rate 5 --burst 10", shell_word(name));
         report.add(Finding::new("plans", State::Fail, text).fix(context.command(table, &fix)))?;
     }
     if missing > MOST_SHOWN {
@@ -79,7 +79,7 @@ pub(super) async fn check(
             "the plan `{}` refuses every request: a rate, burst or quota of it is 0",
             record.id
         );
-        let fix = format!("plan put {} --rate 5 --burst 10", quoted(record.id.as_str()));
+        let fix = format!("plan put {} --rate 5 --burst 10", shell_word(record.id.as_str()));
         report.add(Finding::new("plans", State::Warn, text).fix(context.command(table, &fix)))?;
     }
     let claim = limits.and_then(|limits| limits.plan.claim.as_deref());
