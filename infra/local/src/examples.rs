@@ -12,8 +12,8 @@ use throttle::{Plan, PlanId, Plans};
 use crate::gateway::{Kind, Route};
 use crate::issuer::{Issuer, Mint};
 use crate::lambda::{ACCOUNT, REGION};
+use crate::options::Options;
 use crate::setup::{Configured, Played, Setup};
-use crate::stack::Options;
 use crate::table::Table;
 
 /// The most callers of one issuer that are tried.

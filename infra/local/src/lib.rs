@@ -24,6 +24,7 @@ pub mod gateway;
 pub mod issuer;
 pub mod lambda;
 pub mod log;
+mod options;
 pub mod ready;
 pub mod setup;
 pub mod stack;

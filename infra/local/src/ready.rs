@@ -6,12 +6,23 @@ use serde::Serialize;
 
 use crate::examples::Examples;
 use crate::issuer;
+use crate::options::Options;
 use crate::setup::{Played, Setup};
-use crate::stack::{Filled, Options};
 
 mod banner;
 
 use banner::Shown;
+
+/// The table's first items.
+#[derive(Debug, Default)]
+pub(crate) struct Filled {
+    /// The plans that are there.
+    pub(crate) plans: Vec<String>,
+    /// Those of them that were made up now, beside the demonstration's.
+    pub(crate) made_up: Vec<String>,
+    /// The caller's key, where the configuration counts by keys.
+    pub(crate) caller_key: Option<String>,
+}
 
 /// Every address, and the callers. Secrets that are made up are public and throwaway.
 #[derive(Debug, Clone, Serialize)]

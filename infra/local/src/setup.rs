@@ -16,7 +16,7 @@ use toml::Table;
 use crate::demo;
 use crate::gateway::{KeySource, Kind, Payload};
 use crate::issuer::{self, AppClient, Form, User};
-use crate::stack::Options;
+use crate::options::Options;
 
 mod callers;
 mod derive;

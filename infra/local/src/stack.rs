@@ -20,17 +20,15 @@ use crate::examples::Examples;
 use crate::gateway::{Gateway, Kind};
 use crate::issuer::{self, Issuer};
 use crate::lambda::{self, Function, StartError};
-use crate::ready::{self, Ready};
+use crate::ready::{self, Filled, Ready};
 use crate::setup::{self, Setup};
 use crate::table::{self, Table};
 
 mod fill;
-mod options;
 mod parts;
 
-pub(crate) use fill::Filled;
+pub use crate::options::Options;
 use fill::start_table;
-pub use options::Options;
 use parts::{functions, gateway_options, issuers};
 
 /// Errors of starting the stack. Nothing of it is left running.

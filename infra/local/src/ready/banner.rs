@@ -4,11 +4,11 @@ use std::fmt;
 
 use authorizer::Refuse;
 
-use super::{Client, Ready, User};
+use super::{Client, Filled, Ready, User};
 use crate::examples::{Call, Examples, Limit};
 use crate::gateway::{KeySource, Kind, Payload};
+use crate::options::Options;
 use crate::setup::Setup;
-use crate::stack::{Filled, Options};
 
 /// The most callers that are listed; a program gets all.
 const MAX_LISTED: usize = 6;

@@ -13,7 +13,7 @@ use super::derive::first;
 use super::{IssuerView, Played, View};
 use crate::demo;
 use crate::issuer::{self, AppClient, Form, User};
-use crate::stack::Options;
+use crate::options::Options;
 
 /// The client of an issuer that accepts any.
 const ANY_CLIENT: &str = "local-client";

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::{Error, IssuerView, Loaded, MAX_TEXT, Played, View};
 use crate::gateway::{KeySource, Kind, Payload};
 use crate::issuer;
-use crate::stack::Options;
+use crate::options::Options;
 
 /// The least time-out of a table here, in milliseconds: a laptop that is busy building stalls as no
 /// data centre does.

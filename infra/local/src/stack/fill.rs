@@ -6,19 +6,9 @@ use tokio::net::TcpListener;
 
 use super::{Error, Options};
 use crate::demo;
+use crate::ready::Filled;
 use crate::setup::Setup;
 use crate::table::{Data, Table};
-
-/// What was put into the table.
-#[derive(Debug, Default)]
-pub(crate) struct Filled {
-    /// The plans that are there.
-    pub(crate) plans: Vec<String>,
-    /// Those of them that were made up now, beside the demonstration's.
-    pub(crate) made_up: Vec<String>,
-    /// The caller's key, where the configuration counts by keys.
-    pub(crate) caller_key: Option<String>,
-}
 
 /// Starts the table's server and makes each table that the configuration names.
 pub(super) async fn start_table(
@@ -45,11 +35,10 @@ async fn fill(table: &Table, options: &Options, setup: &Setup) -> Result<Filled,
     let mut filled = Filled::default();
     let Some(limits) = setup.tables.first() else { return Ok(filled) };
     let plans = Plans::new(client.clone(), limits);
-    let known = demo::PLANS.map(|(name, json)| (name, json));
-    let is_known = |name: &str| known.iter().any(|(known, _)| *known == name);
+    let is_known = |name: &str| demo::PLANS.iter().any(|(known, _)| *known == name);
     let named = setup.plans.iter().filter(|name| !is_known(name));
     let named = named.map(|name| (name.as_str(), demo::LIMITS));
-    for (name, json) in known.into_iter().chain(named) {
+    for (name, json) in demo::PLANS.into_iter().chain(named) {
         let plan = Plan::from_json(json)?;
         let Ok(id) = PlanId::new(name) else { continue };
         // A folder that was used before has its own idea of the plan, which stays.
