@@ -273,7 +273,7 @@ impl RoutePattern {
     }
 
     /// Returns the claims that fill its path, in the order of writing.
-    pub(crate) fn claims(&self) -> impl Iterator<Item = &str> {
+    pub fn claims(&self) -> impl Iterator<Item = &str> {
         self.path().into_iter().flat_map(PathPattern::claims)
     }
 

@@ -80,6 +80,12 @@ pub fn password(username: &str) -> String {
     format!("Throwaway-{username}-1!")
 }
 
+/// The secret of a client that is given none.
+#[must_use]
+pub fn secret(client_id: &str) -> String {
+    format!("{client_id}-secret-for-local")
+}
+
 /// The authorizer's configuration for this issuer and its clients, with `api_key` for allowed
 /// callers.
 ///

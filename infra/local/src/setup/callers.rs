@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use authorizer::{Config, Issuer, TokenUse};
-use policy::RuleSpec;
+use policy::{RoutePattern, RuleSpec};
 use serde_json::{Map, Value};
 
 use super::derive::first;
@@ -80,15 +80,14 @@ pub(super) fn play(view: &View, config: &Config, origin: &str, options: &Options
 
 /// A name as one segment of a path that no other issuer has.
 fn path(name: &str, others: &[Played]) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    let mut path: String = name.chars().map(plain).collect();
+    let mut path = plain(name);
     while others.iter().any(|other| other.id == path) {
         path.push('-');
     }
     path
 }
 
-/// What an issuer's tokens need, by its table and by the rules that are for it.
+/// The needs of an issuer's tokens, by its table and by the rules that are for it.
 struct Needs<'c> {
     written: &'c IssuerView,
     rules: Vec<&'c RuleSpec>,
@@ -150,8 +149,7 @@ impl<'c> Needs<'c> {
         }
         claims.extend(own.clone());
         let routes = self.rules.iter().flat_map(|rule| rule.allow.iter().chain(&rule.deny));
-        let in_paths: Vec<String> = routes.flat_map(|route| in_path(&route.to_string())).collect();
-        for claim in self.read.iter().copied().chain(in_paths.iter().map(String::as_str)) {
+        for claim in self.read.iter().copied().chain(routes.flat_map(RoutePattern::claims)) {
             let value = match claim {
                 "email" => format!("{name}@example.com"),
                 _ => name.to_owned(),
@@ -175,7 +173,7 @@ impl<'c> Needs<'c> {
             scopes.push(NO_SCOPE.to_owned());
         }
         let client = |id: String| AppClient {
-            secret: Some(format!("{id}-secret-for-local")),
+            secret: Some(demo::secret(&id)),
             scopes: scopes.clone(),
             is_public: true,
             claims: self.claims(form, &id, &Map::new()),
@@ -269,16 +267,15 @@ impl Profile {
         } else {
             self.groups.iter().map(String::as_str).collect()
         };
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-        let name: String = parts.join("-").chars().map(plain).collect();
+        let name = plain(&parts.join("-"));
         if name.is_empty() { PLAIN_USER.to_owned() } else { name }
     }
 }
 
-/// The claims in a route's path: `{sub}`.
-fn in_path(route: &str) -> Vec<String> {
-    let parts = route.split('{').skip(1);
-    parts.filter_map(|part| part.split_once('}').map(|(claim, _)| claim.to_owned())).collect()
+/// A name with `-` for all but letters, digits and `-_.`.
+fn plain(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    name.chars().map(plain).collect()
 }
 
 fn push(list: &mut Vec<String>, name: &String) {

@@ -14,7 +14,7 @@ use crate::options::Options;
 /// data centre does.
 const TIMEOUT_MS: i64 = 1_000;
 
-/// What an issuer's table has of its keys; the copy has `url` and `jwks_uri` instead.
+/// The fields of an issuer's name and keys, which `url` and `jwks_uri` replace in the copy.
 const REPLACED: [&str; 7] =
     ["user_pool", "replica_regions", "domain_suffix", "url", "jwks_uri", "jwks", "jwks_file"];
 

@@ -109,7 +109,7 @@ impl Users {
             clients.retain(|client| client.id != id);
             let is_public = secret.is_none();
             // A machine client needs one to get a token.
-            let secret = secret.or((!scopes.is_empty()).then(|| format!("{id}-secret-for-local")));
+            let secret = secret.or((!scopes.is_empty()).then(|| demo::secret(&id)));
             clients.insert(0, AppClient { id, secret, scopes, is_public, claims });
         }
         for spec in file.user.into_iter().rev() {
