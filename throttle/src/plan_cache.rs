@@ -1,6 +1,6 @@
 //! Plan cache: fresh for a minute, served for a day while the table is unavailable.
 //!
-//! That a plan is missing is cached for five seconds, so that a plan works soon after it is created.
+//! A missing plan is cached for five seconds, so that a new plan works soon.
 
 use std::future::Future;
 use std::sync::Arc;

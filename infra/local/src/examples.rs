@@ -48,7 +48,7 @@ pub(crate) struct Call {
 #[derive(Clone, Debug)]
 pub(crate) struct Limit {
     pub(crate) plan: String,
-    /// As `1/s, 10 at once`.
+    /// The text for a person: `1/s, 10 at once`.
     pub(crate) text: String,
     /// The requests that are admitted at once.
     pub(crate) burst: u64,

@@ -337,7 +337,7 @@ impl Issuer {
     }
 }
 
-/// What an issuer serves beside its public documents.
+/// The routes of an issuer beside its public documents.
 fn own_routes() -> Router<Arc<Pool>> {
     Router::new()
         .route("/oauth2/token", post(token::token))

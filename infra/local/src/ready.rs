@@ -64,7 +64,7 @@ pub struct Ready {
     pub api_key: Option<String>,
     /// The process ids of the execution environments.
     pub environments: Vec<u32>,
-    /// What only a person is shown.
+    /// The rest of the text for a person.
     #[serde(skip)]
     shown: Shown,
 }

@@ -121,7 +121,7 @@ struct IssuerView {
     required_claims: Table,
 }
 
-/// Where a WebSocket's token may be.
+/// The places of a WebSocket's token beside the header.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct TokenView {
     pub(crate) query: Option<String>,

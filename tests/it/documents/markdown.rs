@@ -104,7 +104,7 @@ impl Document {
         links.filter(|(_, target)| local(target) && !target.starts_with("mailto:")).collect()
     }
 
-    /// Whether GitHub gives a heading this anchor.
+    /// Returns true if GitHub gives a heading this anchor.
     pub(super) fn has_heading(&self, anchor: &str) -> bool {
         let kept = |c: &char| c.is_alphanumeric() || " -_".contains(*c);
         self.prose().filter(|(_, line)| line.starts_with('#')).any(|(_, line)| {
@@ -115,12 +115,12 @@ impl Document {
 }
 
 impl Block {
-    /// Whether the block is in this language.
+    /// Returns true if the block is in this language.
     pub(super) fn is(&self, language: &str) -> bool {
         self.info.first().is_some_and(|it| it == language)
     }
 
-    /// Whether the block is run.
+    /// Returns true if the block is run.
     pub(super) fn runs(&self) -> bool {
         self.is("console") && self.info.iter().any(|it| it == "run")
     }
@@ -157,7 +157,7 @@ impl Block {
     }
 }
 
-/// Whether a shell would read another line: after a backslash or a pipe, or within quotes.
+/// Returns true if a shell would read another line: after a backslash or a pipe, or in quotes.
 fn goes_on(text: &str) -> bool {
     let (mut quote, mut escaped) = (None, false);
     for c in text.chars() {

@@ -108,7 +108,7 @@ fn script(shown: &[Shown], ports: &Ports) -> String {
     script
 }
 
-/// Whether an output is as shown.
+/// Returns true if an output is as shown.
 fn matches(shown: &[String], actual: &[&str]) -> bool {
     match (shown.split_first(), actual.split_first()) {
         (None, rest) => rest.is_none(),

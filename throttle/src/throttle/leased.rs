@@ -67,18 +67,17 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                             let decision = Decision::leased(plan, standings, left, Duration::ZERO);
                             return Ok(Outcome::Decided(decision));
                         }
-                        // The plan may have shrunk below the lease; the request is charged alone.
-                        Ok(_)
-                        | Err(
-                            ThrottleError::CostAboveBurst { .. }
-                            | ThrottleError::CostAboveQuota { .. },
-                        ) => {
+                        refused => {
                             asking.rest(self.clock.monotonic());
+                            // A plan that shrank below the lease says nothing about the request.
+                            if !matches!(
+                                refused,
+                                Err(ThrottleError::CostAboveBurst { .. }
+                                    | ThrottleError::CostAboveQuota { .. })
+                            ) {
+                                refused?;
+                            }
                             break;
-                        }
-                        Err(error) => {
-                            asking.rest(self.clock.monotonic());
-                            return Err(error);
                         }
                     }
                 }

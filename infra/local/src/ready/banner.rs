@@ -13,7 +13,7 @@ use crate::setup::Setup;
 /// The most callers that are listed; a program gets all.
 const MAX_LISTED: usize = 6;
 
-/// What the text depends on beside the addresses.
+/// The parts of the text beside the addresses.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown {
     examples: Examples,
@@ -36,7 +36,7 @@ pub(crate) struct Shown {
     upstream: bool,
 }
 
-/// Where a WebSocket's token goes.
+/// The place of a WebSocket's token.
 #[derive(Clone, Debug, Default)]
 enum Socket {
     Subprotocol(String),

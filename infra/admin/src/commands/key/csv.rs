@@ -51,7 +51,7 @@ pub(crate) enum ImportProblem {
     /// A quote that is not closed, or text between a closing quote and the next comma.
     #[error("has a quote that is not closed, or text beside it: double a quote within a field")]
     Quote,
-    /// A column that is needed, and isn't in the first line.
+    /// A required column is not in the first line.
     #[error("is missing: name it in the first line")]
     Missing,
     /// A column twice in the first line.
@@ -60,12 +60,12 @@ pub(crate) enum ImportProblem {
     /// More or fewer fields than the first line has.
     #[error("has {found} fields, and the first line has {expected}")]
     Fields {
-        /// How many it has.
+        /// The number of its fields.
         found: usize,
-        /// How many it should have.
+        /// The number of fields in the first line.
         expected: usize,
     },
-    /// No key.
+    /// Not a key.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// Invalid name or description.
@@ -269,7 +269,7 @@ impl Rows<'_> {
     }
 }
 
-/// The fields of a text's first row, and what comes after it; no fields if all are empty.
+/// Reads the fields of a text's first row; returns them and the rest. No fields if all are empty.
 ///
 /// A quoted field may go on over several lines.
 fn fields(text: &str, expected: Option<usize>) -> Result<(Vec<String>, &str), ImportProblem> {
@@ -301,7 +301,9 @@ fn fields(text: &str, expected: Option<usize>) -> Result<(Vec<String>, &str), Im
     Ok((fields, rest))
 }
 
-/// The first field of a text, what ends it (none at the end of the text), and what comes after.
+/// Reads a text's first field; returns it, the character that ends it, and the rest.
+///
+/// At the end of the text that character is `None`. A field that is quoted badly is `None`.
 fn field(text: &str) -> Option<(String, Option<char>, &str)> {
     let start = text.trim_start_matches([' ', '\t']);
     if let Some(quote) = start.chars().next().filter(|first| matches!(first, '"' | '\'')) {

@@ -57,6 +57,10 @@ fn quotes_are_single_or_double_and_keep_commas() {
     let keys = read(&format!("Name,Key,Description\n\"a, \"\"b\"\"\", '{ONE}' ,'it''s'"));
     assert_eq!(keys[0].details.name.as_deref(), Some("a, \"b\""));
     assert_eq!(keys[0].details.description.as_deref(), Some("it's"));
+    // As API Gateway's documentation quotes several plans.
+    let keys = read(&format!("Name,Key,UsagePlanIds\na,{ONE},'c7y23b,glvrsr'"));
+    let plans: Vec<_> = keys[0].plans.iter().map(PlanId::as_str).collect();
+    assert_eq!(plans, ["c7y23b", "glvrsr"]);
     assert_eq!(read("Name,Key\n").len(), 0);
 }
 
