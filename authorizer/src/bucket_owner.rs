@@ -1,9 +1,10 @@
 //! The subject whose bucket is charged, and the plan that is named for it.
 
+use serde_json::{Map, Value};
 use throttle::{ApiKey, Clock, KeyLookup, PlanId, StoreError, Subject};
 
-use crate::claims::Claims;
-use crate::config::ThrottleConfig;
+use crate::claims::{Claims, assumed_issuer};
+use crate::config::{Config, ThrottleConfig};
 use crate::event::Event;
 use crate::refusal::{Code, Refusal};
 
@@ -69,10 +70,37 @@ impl BucketOwner {
 
 /// Returns the subject that a claim names.
 fn claimed(claims: &Claims, config: &ThrottleConfig) -> Result<Subject, Refusal> {
-    claims
-        .text(&config.subject)
-        .and_then(|text| Subject::new(claims.qualified(text)).ok())
+    subject(claims.members(), config, |text| claims.qualified(text))
+}
+
+fn subject(
+    members: &Map<String, Value>,
+    config: &ThrottleConfig,
+    qualified: impl FnOnce(&str) -> String,
+) -> Result<Subject, Refusal> {
+    let text = members.get(&config.subject).and_then(Value::as_str);
+    text.and_then(|text| Subject::new(qualified(text)).ok())
         .ok_or(Refusal::claim("the claim of the limits' subject is missing"))
+}
+
+/// Returns the subject that a valid token with these claims would be charged to.
+///
+/// Nothing is verified: this is for operators who look for a caller, never for a request. Without
+/// `iss` the only configured issuer is assumed.
+///
+/// # Errors
+///
+/// `claim` if the claims name no configured issuer, or no subject; `config` if no limits are
+/// configured, or if they count by API key.
+pub fn assumed_subject(members: &Map<String, Value>, config: &Config) -> Result<Subject, Refusal> {
+    let issuer = assumed_issuer(members, &config.issuers)?;
+    match &config.throttle {
+        None => Err(Refusal::config("the configuration has no [throttle]")),
+        Some(throttle) if throttle.counts_by_api_key() => {
+            Err(Refusal::config("the limits count by API key, not by a claim"))
+        }
+        Some(throttle) => subject(members, throttle, |text| issuer.checks.qualified(text)),
+    }
 }
 
 /// Returns the plan that a claim names. Null counts as absent. A claim that is outside the token

@@ -16,6 +16,7 @@ use crate::token::Payload;
 use times::Times;
 
 pub use caller::assumed_caller;
+pub(crate) use caller::assumed_issuer;
 
 /// The longest principal or token name, in bytes.
 ///
@@ -103,7 +104,7 @@ impl Claims {
     /// Buckets and revocations have such names, so two issuers' equal subjects share neither. An
     /// issuer's name never contains `#`.
     pub(crate) fn qualified(&self, name: &str) -> String {
-        format!("{}#{name}", self.issuer())
+        self.checks.qualified(name)
     }
 
     /// The caller's name: the claim that the configuration names, `sub` by default.

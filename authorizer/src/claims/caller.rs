@@ -228,20 +228,31 @@ pub fn assumed_caller<'a>(
     members: &'a Map<String, Value>,
     issuers: &'a [Issuer],
 ) -> Result<Caller<'a>, Refusal> {
-    let issuer = match (members.get("iss"), issuers) {
-        (None, [only]) => only,
-        (None, _) => return Err(Refusal::claim("no `iss` says which issuer's claims these are")),
-        (Some(iss), all) => {
-            let named = |issuer: &&Issuer| issuer.identities.iter().any(|known| *iss == *known.iss);
-            let unknown = Refusal::claim("`iss` names no issuer whose tokens are taken");
-            all.iter().find(named).ok_or(unknown)?
-        }
-    };
-    let checks = &issuer.checks;
+    let checks = &assumed_issuer(members, issuers)?.checks;
     let is_id = members.get("token_use").is_some_and(|said| said == "id");
     let client = checks.client_claim.as_str();
     let named = if is_id || !members.contains_key(client) { "aud" } else { client };
     Ok(caller(members, checks, named))
+}
+
+/// Returns the issuer of these claims; without `iss`, the only configured one.
+///
+/// # Errors
+///
+/// As [`assumed_caller`].
+pub(crate) fn assumed_issuer<'a>(
+    members: &Map<String, Value>,
+    issuers: &'a [Issuer],
+) -> Result<&'a Issuer, Refusal> {
+    match (members.get("iss"), issuers) {
+        (None, [only]) => Ok(only),
+        (None, _) => Err(Refusal::claim("no `iss` says which issuer's claims these are")),
+        (Some(iss), all) => {
+            let named = |issuer: &&Issuer| issuer.identities.iter().any(|known| *iss == *known.iss);
+            let unknown = Refusal::claim("`iss` names no issuer whose tokens are taken");
+            all.iter().find(named).ok_or(unknown)
+        }
+    }
 }
 
 #[cfg(test)]

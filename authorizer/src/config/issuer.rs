@@ -106,6 +106,13 @@ pub struct Checks {
     pub(crate) context: Vec<(String, String)>,
 }
 
+impl Checks {
+    /// Returns `issuer#name`, the name of a bucket or revocation.
+    pub(crate) fn qualified(&self, name: &str) -> String {
+        format!("{}#{name}", self.issuer)
+    }
+}
+
 /// The treatment of a sender-constrained token: one with the claim `cnf` (RFC 7800).
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]

@@ -29,6 +29,23 @@ impl Confirm {
         self.dry.dry_run
     }
 
+    /// Returns true for `--yes`.
+    pub(crate) const fn is_sure(self) -> bool {
+        self.yes
+    }
+
+    /// Requires `--yes` or interactive confirmation of something unlikely; `fix` says what else to
+    /// do.
+    pub(crate) fn insist(self, why: &str, fix: &str) -> Result<(), Error> {
+        if self.yes {
+            return Ok(());
+        }
+        if !stdin().is_terminal() {
+            return Err(Error::refused(format!("{why}; {fix}")));
+        }
+        confirmed(&format!("{why}. Type yes to do it all the same: "))
+    }
+
     /// Requires `--yes` or interactive confirmation; `what` begins with a verb: `delete the plan`.
     pub(crate) fn require(self, what: &str) -> Result<(), Error> {
         if self.yes {
@@ -39,10 +56,14 @@ impl Confirm {
                 "to {what} can't be undone: add --yes to do it, or --dry-run to see what it does"
             )));
         }
-        match ask(&format!("To {what} can't be undone. Type yes to do it: ")) {
-            Ok(answer) if answer == "yes" => Ok(()),
-            _ => Err(Error::refused("not confirmed: nothing was done")),
-        }
+        confirmed(&format!("To {what} can't be undone. Type yes to do it: "))
+    }
+}
+
+fn confirmed(question: &str) -> Result<(), Error> {
+    match ask(question) {
+        Ok(answer) if answer == "yes" => Ok(()),
+        _ => Err(Error::refused("not confirmed: nothing was done")),
     }
 }
 

@@ -12,6 +12,7 @@ mod pages;
 mod progress;
 mod read;
 mod time;
+mod who;
 
 use std::process::ExitCode;
 

@@ -2,20 +2,24 @@
 
 use clap::Args;
 use serde_json::json;
-use throttle::{PlanId, Subject};
+use throttle::PlanId;
 
-use crate::args::{plan_id, subject};
-use crate::confirm::Dry;
+use crate::args::plan_id;
+use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::error::Error;
+use crate::output::note;
+use crate::who::Who;
 
-/// Put a subject under a plan; for those whose keys have none of their own.
+/// Put a subject under a plan; a key's own plan precedes it.
+///
+/// A subject that has never been seen needs --yes, because it may be misspelt: one without
+/// requests, plan and keys. A token's needs none.
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_missing_positional = true)]
 pub(crate) struct Assign {
-    /// Subject whose requests are counted.
-    #[arg(value_parser = subject)]
-    subject: Subject,
+    #[command(flatten)]
+    who: Who,
     /// The plan's name.
     #[arg(value_parser = plan_id)]
     plan: PlanId,
@@ -24,13 +28,16 @@ pub(crate) struct Assign {
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u64>,
     #[command(flatten)]
-    dry: Dry,
+    confirm: Confirm,
 }
 
 impl Assign {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let Self { subject, plan, if_version, dry } = self;
+        let Self { who, plan, if_version, confirm } = self;
+        let found = who.find(context)?;
+        let subject = &found.subject;
         context.plan(&plan).await?;
+        found.require_seen(context, confirm).await?;
         let assignments = context.assignments();
         let stored = assignments.get(subject.as_str()).await?;
         let version = stored.as_ref().map(|stored| stored.version);
@@ -42,7 +49,7 @@ impl Assign {
         }
         let name = subject.as_str();
         let same = stored.is_some_and(|stored| stored.plan == plan.as_str());
-        if dry.dry_run && !same {
+        if confirm.dry_run() && !same {
             return context.would(&format!("put `{name}` under `{plan}`"));
         }
         let (text, version) = if same {
@@ -53,11 +60,17 @@ impl Assign {
         };
         let json =
             json!({"subject": name, "plan": plan.as_str(), "version": version, "changed": !same});
-        context.output.print(text, &json)
+        context.output.print(text, &json)?;
+        let throttle = found.config.as_ref().and_then(|config| config.throttle.as_ref());
+        if throttle.is_some_and(|it| !it.plan.assigned && !it.counts_by_api_key()) {
+            note("the configuration reads no assignments: write `plan = { assigned = true, … }`");
+        }
+        Ok(())
     }
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  tollgate subject assign maria gold
-  tollgate subject assign 'us-east-1_abcDEF123#client1' gold --if-version 2";
+  tollgate subject assign 'us-east-1_abcDEF123#client1' gold
+  tollgate subject assign client1 gold --config tollgate.toml --yes
+  echo \"$TOKEN\" | tollgate subject assign --token - gold --config tollgate.toml";

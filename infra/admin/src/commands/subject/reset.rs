@@ -2,12 +2,11 @@
 
 use clap::Args;
 use serde_json::json;
-use throttle::Subject;
 
-use crate::args::subject;
 use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::error::Error;
+use crate::who::Who;
 
 /// Forget all that a subject used, owes and was granted: its history too.
 ///
@@ -16,23 +15,23 @@ use crate::error::Error;
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Reset {
-    /// Subject whose requests are counted.
-    #[arg(value_parser = subject)]
-    subject: Subject,
+    #[command(flatten)]
+    who: Who,
     #[command(flatten)]
     confirm: Confirm,
 }
 
 impl Reset {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let name = self.subject.as_str();
+        let subject = self.who.find(context)?.subject;
+        let name = subject.as_str();
         let missing = || Error::refused(format!("`{name}` has used nothing"));
         if self.confirm.dry_run() {
-            context.buckets().get(&self.subject).await?.ok_or_else(missing)?;
+            context.buckets().get(&subject).await?.ok_or_else(missing)?;
             return context.would(&format!("forget all that `{name}` used"));
         }
         self.confirm.require(&format!("forget all that `{name}` used"))?;
-        if !context.buckets().reset(&self.subject).await? {
+        if !context.buckets().reset(&subject).await? {
             return Err(missing());
         }
         let json = json!({"subject": name, "reset": true});

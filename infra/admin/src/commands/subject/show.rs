@@ -2,27 +2,28 @@
 
 use clap::Args;
 use serde_json::json;
-use throttle::{Limit, Subject};
+use throttle::Limit;
 
-use crate::args::{stored_plan_id, subject};
+use crate::args::stored_plan_id;
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::table;
+use crate::who::Who;
 
 /// Show which plan a subject is under, and what is left of its quotas now.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate subject show 'us-east-1_abcDEF123#client1'")]
 pub(crate) struct Show {
-    /// Subject whose requests are counted.
-    #[arg(value_parser = subject)]
-    subject: Subject,
+    #[command(flatten)]
+    who: Who,
 }
 
 impl Show {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let name = self.subject.as_str();
+        let subject = self.who.find(context)?.subject;
+        let name = subject.as_str();
         let assignment = context.assignments().get(name).await?;
-        let bucket = context.buckets().get(&self.subject).await?;
+        let bucket = context.buckets().get(&subject).await?;
         if assignment.is_none() && bucket.is_none() {
             return Err(Error::refused(format!(
                 "nothing is known of `{name}`: it is assigned no plan and has used nothing; \

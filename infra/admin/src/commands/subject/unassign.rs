@@ -2,27 +2,26 @@
 
 use clap::Args;
 use serde_json::json;
-use throttle::Subject;
 
-use crate::args::subject;
 use crate::confirm::Dry;
 use crate::context::Context;
 use crate::error::Error;
+use crate::who::Who;
 
 /// End a subject's assignment. Its keys without their own plan are refused from then on.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate subject unassign maria")]
 pub(crate) struct Unassign {
-    /// Subject whose requests are counted.
-    #[arg(value_parser = subject)]
-    subject: Subject,
+    #[command(flatten)]
+    who: Who,
     #[command(flatten)]
     dry: Dry,
 }
 
 impl Unassign {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let name = self.subject.as_str();
+        let subject = self.who.find(context)?.subject;
+        let name = subject.as_str();
         let missing = || Error::refused(format!("`{name}` is assigned no plan"));
         if self.dry.dry_run {
             let stored = context.assignments().get(name).await?.ok_or_else(missing)?;

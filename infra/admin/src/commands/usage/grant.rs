@@ -4,24 +4,24 @@ use std::num::NonZeroU64;
 
 use clap::Args;
 use serde_json::json;
-use throttle::{Period, Subject};
+use throttle::Period;
 use uuid::Uuid;
 
 use super::{By, label};
-use crate::args::subject;
-use crate::confirm::Dry;
+use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::error::Error;
+use crate::who::Who;
 
 /// Give a subject more requests than its quota, for the current day, week or month.
 ///
-/// The unused rest lapses when the period ends. Authorizers apply a grant within a second.
+/// The unused rest lapses when the period ends. Authorizers apply a grant within a second. A
+/// subject that has never been seen needs --yes, because it may be misspelt.
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_missing_positional = true)]
 pub(crate) struct Grant {
-    /// Subject whose requests are counted.
-    #[arg(value_parser = subject)]
-    subject: Subject,
+    #[command(flatten)]
+    who: Who,
     /// Number of requests.
     extra: NonZeroU64,
     /// Quota that they are added to.
@@ -32,16 +32,19 @@ pub(crate) struct Grant {
     #[arg(long)]
     id: Option<String>,
     #[command(flatten)]
-    dry: Dry,
+    confirm: Confirm,
 }
 
 impl Grant {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let Self { subject, extra, by, id, dry } = self;
+        let Self { who, extra, by, id, confirm } = self;
+        let found = who.find(context)?;
+        found.require_seen(context, confirm).await?;
+        let subject = found.subject;
         let (period, now, name) = (Period::from(by), context.now(), subject.as_str());
         let window = period.window(now);
         let at = label(&window);
-        if dry.dry_run {
+        if confirm.dry_run() {
             return context.would(&format!("grant `{name}` {extra} requests for {at}"));
         }
         let id = id.unwrap_or_else(|| Uuid::new_v4().to_string());
@@ -69,4 +72,5 @@ impl Grant {
 const EXAMPLES: &str = "\
 Examples:
   tollgate usage grant 'us-east-1_abcDEF123#client1' 500 --by day
-  tollgate usage grant maria 10000 --by month --id ticket-4711";
+  tollgate usage grant client1 10000 --by month --id ticket-4711 --config tollgate.toml
+  echo \"$TOKEN\" | tollgate usage grant --token - 500 --by day --config tollgate.toml";

@@ -2,14 +2,15 @@
 
 use clap::Args;
 use serde_json::json;
-use throttle::{PlanId, PlanRecord, Subject};
+use throttle::{PlanId, PlanRecord};
 
 use super::{Picture, Span, rows, save};
-use crate::args::{plan_id, stored_plan_id, subject};
+use crate::args::{plan_id, stored_plan_id};
 use crate::chart::{Row, bar, html, longest, svg};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::{Output, escaped, table_styled, write_styled};
+use crate::who::Who;
 
 /// Show what a subject used, with a bar for each period.
 ///
@@ -17,9 +18,8 @@ use crate::output::{Output, escaped, table_styled, write_styled};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Show {
-    /// Subject whose requests are counted.
-    #[arg(value_parser = subject)]
-    subject: Subject,
+    #[command(flatten)]
+    who: Who,
     #[command(flatten)]
     span: Span,
     /// The plan whose quota is compared; the one of the subject's last request unless given.
@@ -31,7 +31,8 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let Self { subject, span, plan, picture } = self;
+        let Self { who, span, plan, picture } = self;
+        let subject = who.find(context)?.subject;
         let name = subject.as_str();
         let bucket = context.buckets().get(&subject).await?;
         let last = bucket.as_ref().and_then(|bucket| bucket.stamp.clone()).map(|it| it.plan);

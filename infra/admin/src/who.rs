@@ -1,0 +1,164 @@
+//! The subject that a command is about.
+
+use authorizer::{Config, assumed_subject, decode};
+use clap::Args;
+use serde_json::{Map, Value, json};
+use throttle::Subject;
+
+use crate::args::{ConfigFile, subject};
+use crate::confirm::Confirm;
+use crate::context::Context;
+use crate::error::Error;
+use crate::output::note;
+use crate::read::secret;
+
+#[derive(Args, Debug)]
+pub(crate) struct Who {
+    /// Subject whose requests are counted, such as `us-east-1_abcDEF123#client1`. With --config,
+    /// the claim's value is enough.
+    #[arg(value_parser = subject, required_unless_present = "token")]
+    subject: Option<Subject>,
+    /// Find the subject of a token on standard input (`-`), as the authorizer does, by the
+    /// configuration. Nothing is verified.
+    // A token that is typed by mistake is never repeated: it is no error of the parser.
+    #[arg(long, value_name = "-", conflicts_with = "subject")]
+    token: Option<String>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+/// A subject, and the configuration that it was found by.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) subject: Subject,
+    pub(crate) config: Option<Config>,
+    is_from_token: bool,
+}
+
+impl Who {
+    /// Finds the subject; with a configuration, checks that its limits are in this table.
+    pub(crate) fn find(self, context: &Context) -> Result<Found, Error> {
+        let Self { subject, token, config } = self;
+        let config = match (&token, &config.config) {
+            (None, None) => None,
+            _ => Some(config.read()?),
+        };
+        if let Some(config) = &config {
+            check_table(config, context)?;
+        }
+        let (is_from_token, subject) = match (token.as_deref(), subject, &config) {
+            (Some("-"), _, Some(config)) => (true, of_token(config)?),
+            (None, Some(subject), Some(config)) => (false, of_claim(config, subject)?),
+            (None, Some(subject), None) => (false, subject),
+            _ => {
+                return Err(Error::misuse(
+                    "a token is read from standard input alone: pipe it in, with `--token -`",
+                ));
+            }
+        };
+        Ok(Found { subject, config, is_from_token })
+    }
+}
+
+impl Found {
+    /// Requires confirmation for a subject that has never been seen, because it may be a typo.
+    ///
+    /// A subject from a token needs none. With `--dry-run` there is a note instead.
+    pub(crate) async fn require_seen(
+        &self,
+        context: &Context,
+        confirm: Confirm,
+    ) -> Result<(), Error> {
+        if self.is_from_token || confirm.is_sure() || is_seen(context, &self.subject).await? {
+            return Ok(());
+        }
+        let name = self.subject.as_str();
+        let mut why = format!(
+            "`{name}` has never been seen in `{}`: it has no requests, no plan and no key",
+            context.table
+        );
+        if !name.contains('#') && !name.starts_with("key-") {
+            why.push_str(" (a caller's subject is ISSUER#CLAIM)");
+        }
+        if confirm.dry_run() {
+            note(format_args!("{why}; this needs --yes"));
+            return Ok(());
+        }
+        confirm.insist(&why, "check its spelling, find it by `--token -`, or add --yes")
+    }
+}
+
+/// Refuses a table that authorizers with this configuration do not count in.
+fn check_table(config: &Config, context: &Context) -> Result<(), Error> {
+    match &config.throttle {
+        Some(throttle) if throttle.table != context.table => Err(Error::misuse(format!(
+            "the configuration's limits are in the table `{0}`, not `{1}`: add `--table {0}`",
+            throttle.table, context.table
+        ))),
+        Some(_) => Ok(()),
+        None => Err(Error::misuse(
+            "the configuration has no [throttle], so no authorizer counts by it: name the subject \
+             without `--config`",
+        )),
+    }
+}
+
+fn of_token(config: &Config) -> Result<Subject, Error> {
+    let wrong = |refusal| Error::misuse(format!("standard input holds no token: {refusal}"));
+    let claims = decode(&secret("token")?).map_err(wrong)?.claims;
+    assumed(config, &claims)
+}
+
+/// Completes a claim's value to a subject. A subject that begins with an issuer stays.
+fn of_claim(config: &Config, subject: Subject) -> Result<Subject, Error> {
+    let Some(throttle) = &config.throttle else { return Ok(subject) };
+    let names = || config.issuers.iter().map(|issuer| issuer.checks.issuer.as_str());
+    let is_whole =
+        |name: &str| subject.as_str().strip_prefix(name).is_some_and(|rest| rest.starts_with('#'));
+    if throttle.counts_by_api_key() || names().any(is_whole) {
+        return Ok(subject);
+    }
+    if config.issuers.len() > 1 {
+        let names: Vec<_> = names().map(|name| format!("`{name}#{}`", subject.as_str())).collect();
+        return Err(Error::misuse(format!(
+            "the configuration has several issuers: write {}",
+            names.join(" or ")
+        )));
+    }
+    let claims = json!({ &throttle.subject: subject.as_str() });
+    claims.as_object().map_or(Ok(subject), |claims| assumed(config, claims))
+}
+
+fn assumed(config: &Config, claims: &Map<String, Value>) -> Result<Subject, Error> {
+    assumed_subject(claims, config)
+        .map_err(|refusal| Error::refused(format!("no subject is found: {}", refusal.detail())))
+}
+
+/// Returns whether the table has a bucket, an assignment or a key of this subject.
+async fn is_seen(context: &Context, subject: &Subject) -> Result<bool, Error> {
+    let name = subject.as_str();
+    // A damaged item is one too.
+    let is_damaged = |error: &table::Error| matches!(error, table::Error::Damaged(_));
+    match context.assignments().get(name).await {
+        Ok(None) => {}
+        Err(error) if !is_damaged(&error) => return Err(error.into()),
+        _ => return Ok(true),
+    }
+    match context.buckets().get(subject).await {
+        Ok(None) => {}
+        Err(error) if !is_damaged(&error) => return Err(error.into()),
+        _ => return Ok(true),
+    }
+    let keys = context.keys();
+    let mut from = None;
+    loop {
+        let page = keys.list(from.as_deref()).await?;
+        if page.items.iter().any(|key| key.details.subject == name) {
+            return Ok(true);
+        }
+        from = page.next;
+        if from.is_none() {
+            return Ok(false);
+        }
+    }
+}
