@@ -99,6 +99,8 @@ pub(crate) struct MethodRate {
 /// A wrong field of a plan, and the problem with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct PlanError {
+    /// The plan of an export, for people: its id, and its name if it has one.
+    plan: Option<String>,
     field: String,
     problem: Problem,
 }
@@ -127,6 +129,9 @@ pub(crate) enum Problem {
     /// A burst without a rate.
     #[error("is missing: a burst needs a rate")]
     NoRate,
+    /// JSON that is neither an export nor a plan.
+    #[error("is missing: give the output of `aws apigateway get-usage-plans`")]
+    NoItems,
     /// A plan of an export without an id.
     #[error("is missing: each plan of an export has one")]
     NoId,
@@ -378,12 +383,17 @@ impl ApiStage {
 
 impl PlanError {
     fn at(field: impl Into<String>, problem: Problem) -> Self {
-        Self { field: field.into(), problem }
+        Self { plan: None, field: field.into(), problem }
     }
 
     /// The same, of a plan that is part of something else.
     fn within(self, place: &str) -> Self {
         Self { field: format!("{place}.{}", self.field), ..self }
+    }
+
+    /// The same, of this plan of an export.
+    fn of(self, plan: String) -> Self {
+        Self { plan: Some(plan), ..self }
     }
 
     /// The wrong field, such as `throttle.rateLimit`.
@@ -401,6 +411,9 @@ impl PlanError {
 
 impl Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(plan) = &self.plan {
+            write!(f, "plan {plan}: ")?;
+        }
         write!(f, "`{}` {}", self.field, self.problem)
     }
 }

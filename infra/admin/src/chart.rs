@@ -65,15 +65,16 @@ impl Level {
     }
 }
 
-/// A bar of blocks for a terminal; the longest has `WIDTH` of them.
-pub(crate) fn bar(row: &Row, longest: u64) -> String {
-    let eighths = scaled(row.used, longest, WIDTH * 8);
+/// A bar of blocks for a terminal; the longest has `room` of them.
+pub(crate) fn bar(row: &Row, longest: u64, room: usize) -> String {
+    let room = u64::try_from(room).unwrap_or(0);
+    let eighths = scaled(row.used, longest, room.saturating_mul(8));
     let whole = usize::try_from(eighths / 8).unwrap_or_default();
     let rest = usize::try_from(eighths % 8).unwrap_or_default();
     let mut bar = "█".repeat(whole);
     bar.extend(["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"].get(rest).copied());
     // What was used at all is seen.
-    if bar.is_empty() && row.used > 0 {
+    if bar.is_empty() && row.used > 0 && room > 0 {
         bar.push('▏');
     }
     if bar.is_empty() {
@@ -157,7 +158,6 @@ fn scaled(part: u64, whole: u64, size: u64) -> u64 {
     scaled.and_then(|scaled| u64::try_from(scaled).ok()).unwrap_or(0).min(size)
 }
 
-const WIDTH: u64 = 40;
 /// From one bar of a picture to the next, in pixels.
 const STEP: u64 = 20;
 
@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn plain(used: u64, longest: u64) -> String {
-        bar(&row(used, None), longest).chars().filter(|c| ('▀'..='▟').contains(c)).collect()
+        bar(&row(used, None), longest, 40).chars().filter(|c| ('▀'..='▟').contains(c)).collect()
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod commands;
 mod confirm;
 mod context;
 mod error;
+mod layout;
 mod output;
 mod pages;
 mod progress;

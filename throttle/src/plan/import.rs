@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::json::without_mark;
@@ -27,7 +29,8 @@ pub enum OffsetMeans {
 pub struct ImportedPlans {
     /// The plans, by API Gateway's ids. Those without limits are [unlimited](Plan::is_unlimited).
     pub plans: Vec<(PlanId, Plan)>,
-    /// The items that are not valid plans, each by its place in the list and its field.
+    /// The items that are not valid plans, each by its id and field; by its place in the list if it
+    /// has no valid id.
     pub errors: Vec<PlanError>,
     /// True if the export has a marker of another page.
     pub more: bool,
@@ -36,6 +39,7 @@ pub struct ImportedPlans {
 impl Plan {
     /// Reads the output of `aws apigateway get-usage-plans`, at most 16 MiB of it.
     ///
+    /// The list of its `items` alone is read too, and so is the output of `get-usage-plan`.
     /// The ids of the plans are API Gateway's. `productCode` and `tags` are ignored. `offset` is
     /// as in [`from_aws_json`](Self::from_aws_json).
     ///
@@ -52,7 +56,7 @@ impl Plan {
     /// assert!(imported.plans[1].1.is_unlimited());
     /// assert_eq!(
     ///     imported.errors[0].to_string(),
-    ///     "`items[2].throttle.rateLimit` must not be negative"
+    ///     "plan `g7h8i9`: `throttle.rateLimit` must not be negative"
     /// );
     /// ```
     ///
@@ -67,17 +71,33 @@ impl Plan {
         if json.len() > MAX_EXPORT {
             return Err(PlanError::at("items", Problem::TooLong { max: MAX_EXPORT }));
         }
-        let export: Export = serde_json::from_slice(without_mark(json))
-            .map_err(|error| PlanError::json("items", &error))?;
+        let json = without_mark(json);
+        let unreadable = |error| PlanError::json("items", &error);
+        let export = match json.trim_ascii_start().first() {
+            Some(b'[') => Export::of(serde_json::from_slice(json).map_err(unreadable)?),
+            _ => serde_json::from_slice(json).map_err(unreadable)?,
+        };
+        let items = match (export.items, export.id) {
+            (Some(items), _) => items,
+            (None, Some(_)) => vec![serde_json::from_slice(json).map_err(unreadable)?],
+            (None, None) => return Err(PlanError::at("items", Problem::NoItems)),
+        };
         let (mut plans, mut errors) = (Vec::<(PlanId, Plan)>::new(), Vec::new());
         let mut places = HashMap::new();
-        for (at, raw) in export.items.iter().enumerate() {
-            let read = item(raw, offset).and_then(|(id, plan)| {
+        for (at, raw) in items.iter().enumerate() {
+            let (id, name) = match named(raw) {
+                Ok(named) => named,
+                Err(error) => {
+                    errors.push(error.within(&format!("items[{at}]")));
+                    continue;
+                }
+            };
+            let read = Self::read(raw.get().as_bytes(), offset).and_then(|(plan, _)| {
                 let earlier = places.get(&id).and_then(|place: &usize| plans.get(*place));
                 match earlier {
                     None => {
                         places.insert(id.clone(), plans.len());
-                        plans.push((id, plan));
+                        plans.push((id.clone(), plan));
                         Ok(())
                     }
                     Some((_, earlier)) if *earlier == plan => Ok(()),
@@ -85,7 +105,8 @@ impl Plan {
                 }
             });
             if let Err(error) = read {
-                errors.push(error.within(&format!("items[{at}]")));
+                let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+                errors.push(error.of(format!("`{id}`{name}")));
             }
         }
         let more =
@@ -94,27 +115,41 @@ impl Plan {
     }
 }
 
-fn item(raw: &RawValue, offset: Option<OffsetMeans>) -> Result<(PlanId, Plan), PlanError> {
+/// Returns the id and the name of a plan of an export.
+fn named(raw: &RawValue) -> Result<(PlanId, Option<String>), PlanError> {
     #[derive(Deserialize)]
     struct Named {
         id: Option<String>,
+        #[serde(default, deserialize_with = "text")]
+        name: Option<String>,
     }
-    let Named { id } =
+    let Named { id, name } =
         serde_json::from_str(raw.get()).map_err(|error| PlanError::json("plan", &error))?;
     let id = id.ok_or_else(|| PlanError::at("id", Problem::NoId))?;
     let id = PlanId::new(id).map_err(|error| PlanError::at("id", error.into()))?;
-    let (plan, _) = Plan::read(raw.get().as_bytes(), offset)?;
-    Ok((id, plan))
+    Ok((id, name))
+}
+
+/// Reads a text; anything else is reported later, with the other fields.
+fn text<'de, D: Deserializer<'de>>(json: D) -> Result<Option<String>, D::Error> {
+    Value::deserialize(json).map(|value| value.as_str().map(str::to_owned))
 }
 
 /// An export. API Gateway writes `position` where there are more plans, its command line
-/// `NextToken`. Other members are ignored.
+/// `NextToken`. A single plan has an `id`. Other members are ignored.
 #[derive(Deserialize)]
 struct Export {
-    items: Vec<Box<RawValue>>,
+    items: Option<Vec<Box<RawValue>>>,
+    id: Option<IgnoredAny>,
     position: Option<String>,
     #[serde(rename = "NextToken")]
     next: Option<String>,
+}
+
+impl Export {
+    fn of(items: Vec<Box<RawValue>>) -> Self {
+        Self { items: Some(items), id: None, position: None, next: None }
+    }
 }
 
 const MAX_EXPORT: usize = 16 * 1024 * 1024;
@@ -183,7 +218,7 @@ mod tests {
     fn every_wrong_item_is_named_and_the_others_are_read() {
         let imported = Plan::import(
             r#"{"items": [
-                {"id": "a", "throttle": {"rateLimit": -1, "burstLimit": 1}},
+                {"id": "a", "name": "Gold", "throttle": {"rateLimit": -1, "burstLimit": 1}},
                 {"id": "b", "quota": {"limit": 1, "period": "DAY"}},
                 {"id": "b", "quota": {"limit": 2, "period": "DAY"}},
                 {"id": "b", "quota": {"limit": 1, "period": "DAY"}},
@@ -200,14 +235,14 @@ mod tests {
         );
         let imported = imported.unwrap();
         let starts = [
-            "`items[0].throttle.rateLimit` must not be negative",
-            "`items[2].id` is there twice",
+            "plan `a` (Gold): `throttle.rateLimit` must not be negative",
+            "plan `b`: `id` is there twice",
             "`items[5].id` is missing",
             "`items[6].id` holds a control character",
             "`items[7].plan` can't be read",
             "`items[8].plan` can't be read",
-            "`items[9].quota.period` must be",
-            "`items[10].quota.offset` can mean two things",
+            "plan `f`: `quota.period` must be",
+            "plan `g`: `quota.offset` can mean two things",
         ];
         let errors: Vec<_> = imported.errors.iter().map(ToString::to_string).collect();
         assert_eq!(errors.len(), starts.len(), "{errors:#?}");
@@ -220,9 +255,25 @@ mod tests {
     }
 
     #[test]
+    fn a_list_and_a_single_plan_are_exports_too() {
+        let ids = |json: &str| {
+            let plans = Plan::import(json, None).unwrap().plans;
+            plans.iter().map(|(id, _)| id.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert!(ids("[]").is_empty() && ids(r#"{"items": []}"#).is_empty());
+        assert_eq!(ids(" \n[{\"id\": \"a\"}, {\"id\": \"b\"}]"), ["a", "b"]);
+        assert_eq!(ids(r#"{"id": "a", "name": "Gold"}"#), ["a"]);
+        let wrong = Plan::import(r#"{"id": "a", "name": 5}"#, None).unwrap();
+        assert!(wrong.errors[0].to_string().starts_with("plan `a`: `plan` can't be read"));
+    }
+
+    #[test]
     fn what_is_not_an_export_is_refused() {
-        for json in ["", "[]", "{}", r#"{"items": 5}"#, r#"{"plans": []}"#] {
+        for json in ["", "5", "[", "[5", r#"{"items": 5}"#] {
             assert!(not_an_export(json).starts_with("`items` can't be read"), "{json}");
+        }
+        for json in ["{}", r#"{"items": null}"#, r#"{"plans": []}"#] {
+            assert!(not_an_export(json).starts_with("`items` is missing: give"), "{json}");
         }
         let long = " ".repeat(MAX_EXPORT + 1);
         assert_eq!(not_an_export(&long), "`items` is longer than 16777216 bytes");

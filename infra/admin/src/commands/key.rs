@@ -4,6 +4,7 @@ mod assign;
 mod create;
 mod csv;
 mod import;
+mod json;
 mod list;
 mod rotate;
 mod show;
@@ -16,7 +17,7 @@ use throttle::Timestamp;
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::output::table;
+use crate::layout::facts;
 use crate::read::secret;
 use crate::time::{moment, seconds};
 
@@ -122,7 +123,7 @@ fn text(record: &KeyRecord, now: Timestamp) -> String {
         ("created", moment(record.created)),
         ("version", record.version.to_string()),
     ];
-    table(&rows.map(|(name, value)| [name.to_owned(), value]))
+    facts(&rows.map(|(name, value)| [name.to_owned(), value]))
 }
 
 fn json(record: &KeyRecord, now: Timestamp) -> Value {

@@ -236,7 +236,7 @@ fn what_aws_prints_is_imported() {
     ");
     let (done, said) = import(&["--offset-means", "requests"]).partly();
     assert!(done.contains("\nc7y23b  Gold           new"), "{done}");
-    assert!(said.contains("`items[4].quota.offset` must be below `limit`"), "{said}");
+    assert!(said.contains("plan `week06` (few): `quota.offset` must be below `limit`"), "{said}");
     assert!(said.ends_with("1 of 6 rows was not imported (see above); the other 5 are stored.\n"));
     let json = import(&["--offset-means", "ignore", "--json"]).json();
     let actions: Vec<_> = json["plans"].as_array().unwrap().iter().collect();
@@ -315,15 +315,21 @@ fn a_wrong_plan_does_not_stop_the_others() {
     d4e5f6  Gold  new
     ");
     insta::assert_snapshot!(said, @r"
-    standard input: `items[0].quota.limit` must be a whole number from 0 to 1000000000000000
+    standard input: plan `a1b2c3` (Free): `quota.limit` must be a whole number from 0 to 1000000000000000
     1 of 2 rows was not imported (see above); the other 1 is stored.
     ");
     let all = wrong.replace("\"d4e5f6\"", "\"\"");
     let (done, said) = tollgate.feed(&["plan", "import", "-"], &all).partly();
     assert_eq!(done, "");
     assert!(said.contains("`items[1].id` is empty: give it at least one character"), "{said}");
-    let not_an_export = tollgate.feed(&["plan", "import", "-"], "[]").failed(1);
-    assert!(not_an_export.starts_with("standard input: `items` can't be read"), "{not_an_export}");
+    assert_eq!(tollgate.feed(&["plan", "import", "-"], "[]").done(), "the file has no plans");
+    assert_eq!(
+        tollgate.feed(&["plan", "import", "-"], r#"{"usagePlans": []}"#).failed(1),
+        "standard input: `items` is missing: give the output of `aws apigateway get-usage-plans`"
+    );
+    let single = r#"{"id": "single", "name": "One", "quota": {"limit": 5, "period": "DAY"}}"#;
+    let done = tollgate.feed(&["plan", "import", "-"], single).done();
+    assert!(done.ends_with("single  One   new"), "{done}");
     let more = r#"{"items": [], "position": "p2"}"#;
     let answer = tollgate.feed(&["plan", "import", "-"], more);
     assert_eq!((answer.code, answer.out.as_str()), (0, "the file has no plans\n"));

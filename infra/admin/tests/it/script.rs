@@ -151,6 +151,13 @@ fn nothing_is_moved_without_a_table_or_with_an_unknown_option() {
         assert!(String::from_utf8_lossy(&ran.stderr).contains("usage: import-usage-plan TABLE"));
         assert!(!ran.status.success());
     }
+    for help in ["-h", "--help"] {
+        let said = run(&tollgate, folder.path(), &[help]).unwrap();
+        let out = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.status.success() && out.starts_with("Moves API Gateway's"), "{out}");
+        assert!(out.contains("\nUsage: ") && out.contains("--offset-means  The meaning"), "{out}");
+        assert!(!out.contains("pipefail") && !out.contains('#'), "{out}");
+    }
     // The table is unavailable: the keys are not tried.
     let ran = run(&tollgate, folder.path(), &["tollgate"]).unwrap();
     let err = String::from_utf8_lossy(&ran.stderr).into_owned();

@@ -4,16 +4,36 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::{self, Display};
 
-use table::{Key, KeyDetails, KeyError, TextError, check_text};
+use table::{Digest, Key, KeyDetails, KeyError, TextError, check_text};
 use throttle::{NameError, PlanId};
 
 /// The keys of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ImportedKeys {
+    /// What the places of keys and errors count.
+    pub(crate) unit: Unit,
     /// The keys, in the file's order.
     pub(crate) keys: Vec<ImportedKey>,
     /// The rows that are not valid keys, each by its line.
     pub(crate) errors: Vec<ImportError>,
+    /// The places of the keys in `keys`.
+    places: HashMap<Digest, usize>,
+}
+
+/// What a file of keys counts: lines of CSV, or keys of JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Line,
+    Key,
+}
+
+impl Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Line => "line",
+            Self::Key => "key",
+        })
+    }
 }
 
 /// A key from a file.
@@ -27,13 +47,14 @@ pub(crate) struct ImportedKey {
     /// Every plan that the file names, once. Of several, [`KeyDetails::with_plans`] sets which
     /// counts.
     pub(crate) plans: Vec<PlanId>,
-    /// The line of the file that it begins on, from 1.
+    /// The line of the file that it begins on, or its place in the list, from 1.
     pub(crate) line: usize,
 }
 
 /// An error in a file of keys, and its place. Never holds text from the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) struct ImportError {
+    unit: Unit,
     line: usize,
     column: Option<&'static str>,
     problem: ImportProblem,
@@ -78,11 +99,22 @@ pub(crate) enum ImportProblem {
     #[error("must be `true` or `false`")]
     Enabled,
     /// A key that another line has too, with other details.
-    #[error("is the key of line {line} too, with other details: keep one")]
+    #[error("is the key of {unit} {line} too, with other details: keep one")]
     SameKey {
-        /// The line that has it first.
+        /// What the file counts.
+        unit: Unit,
+        /// The place that has it first.
         line: usize,
     },
+    /// Not JSON, or none that the AWS CLI prints. Never holds text of the file.
+    #[error("is not what `aws apigateway get-api-keys --include-values` prints{0}")]
+    Json(String),
+    /// A key of JSON without its value.
+    #[error("is missing: let the AWS CLI print it with `--include-values`")]
+    NoValue,
+    /// A member of JSON that has another type.
+    #[error("must be {0}")]
+    Type(&'static str),
 }
 
 /// Reads the CSV file that API Gateway imports keys from, at most 16 MiB of it.
@@ -102,28 +134,38 @@ pub(crate) fn read_csv(file: impl AsRef<[u8]>) -> Result<ImportedKeys, ImportErr
         Some(first) => Columns::read(&first?.fields)?,
         None => Columns::read(&[])?,
     };
-    let (mut keys, mut errors) = (Vec::<ImportedKey>::new(), Vec::new());
-    let mut places = HashMap::new();
+    let mut read = ImportedKeys::new(Unit::Line);
     while let Some(row) = rows.next_row(Some(columns.count)) {
-        let read = row.and_then(|row| {
-            let new = columns.key(&row)?;
-            let place = places.get(&new.key.digest()).copied();
-            match place.and_then(|place: usize| keys.get(place)) {
-                None => {
-                    places.insert(new.key.digest(), keys.len());
-                    keys.push(new);
-                }
-                Some(first) if first.details == new.details && first.plans == new.plans => {}
-                Some(ImportedKey { line, .. }) => {
-                    let problem = ImportProblem::SameKey { line: *line };
-                    return Err(ImportError::new(row.line, KEY, problem));
-                }
-            }
-            Ok(())
-        });
-        errors.extend(read.err());
+        read.add(row.and_then(|row| columns.key(&row)));
     }
-    Ok(ImportedKeys { keys, errors })
+    Ok(read)
+}
+
+impl ImportedKeys {
+    pub(super) fn new(unit: Unit) -> Self {
+        Self { unit, keys: Vec::new(), errors: Vec::new(), places: HashMap::new() }
+    }
+
+    /// Adds a key, unless the file had it before.
+    pub(super) fn add(&mut self, read: Result<ImportedKey, ImportError>) {
+        let new = match read {
+            Ok(new) => new,
+            Err(error) => return self.errors.push(error),
+        };
+        let place = self.places.get(&new.key.digest()).copied();
+        match place.and_then(|place: usize| self.keys.get(place)) {
+            None => {
+                self.places.insert(new.key.digest(), self.keys.len());
+                self.keys.push(new);
+            }
+            Some(first) if first.details == new.details && first.plans == new.plans => {}
+            Some(ImportedKey { line, .. }) => {
+                let problem = ImportProblem::SameKey { unit: self.unit, line: *line };
+                let column = if self.unit == Unit::Line { KEY } else { VALUE };
+                self.errors.push(ImportError::of(self.unit, new.line, column, problem));
+            }
+        }
+    }
 }
 
 impl ImportError {
@@ -134,19 +176,38 @@ impl ImportError {
     }
 
     fn new(line: usize, column: &'static str, problem: impl Into<ImportProblem>) -> Self {
-        Self { line, column: Some(column), problem: problem.into() }
+        Self::of(Unit::Line, line, column, problem)
+    }
+
+    pub(super) fn of(
+        unit: Unit,
+        line: usize,
+        column: &'static str,
+        problem: impl Into<ImportProblem>,
+    ) -> Self {
+        Self { unit, line, column: Some(column), problem: problem.into() }
+    }
+
+    /// The file as a whole.
+    pub(super) fn whole(problem: ImportProblem) -> Self {
+        Self { unit: Unit::Key, line: 0, column: None, problem }
     }
 
     fn line_of(line: usize, problem: ImportProblem) -> Self {
-        Self { line, column: None, problem }
+        Self { unit: Unit::Line, line, column: None, problem }
     }
 }
 
 impl Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.column {
-            Some(column) => write!(f, "line {}: `{column}` {}", self.line, self.problem),
-            None => write!(f, "line {}: {}", self.line, self.problem),
+            // The file as a whole.
+            Some(column) if self.line == 0 => write!(f, "`{column}` {}", self.problem),
+            None if self.line == 0 => write!(f, "{}", self.problem),
+            Some(column) => {
+                write!(f, "{} {}: `{column}` {}", self.unit, self.line, self.problem)
+            }
+            None => write!(f, "{} {}: {}", self.unit, self.line, self.problem),
         }
     }
 }
@@ -344,7 +405,8 @@ const KEY: &str = "Key";
 const DESCRIPTION: &str = "Description";
 const ENABLED: &str = "Enabled";
 const PLANS: &str = "UsagePlanIds";
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const VALUE: &str = "value";
+pub(super) const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// The byte order marks of UTF-16, as a spreadsheet's "Unicode text" begins.
 const UTF_16: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 

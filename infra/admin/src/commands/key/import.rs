@@ -12,17 +12,22 @@ use serde_json::json;
 use table::{KeyDetails, WriteError};
 use throttle::{Plan, PlanId};
 
-use super::csv::{ImportedKey, read_csv};
+use super::csv::{ImportedKey, ImportedKeys, Unit, read_csv};
+use super::json::{is_json, read_json};
+use crate::args::plan_id;
 use crate::confirm::Dry;
 use crate::context::Context;
 use crate::error::{Error, RowError};
+use crate::output::note;
 use crate::progress::Progress;
 use crate::read::{place, read};
 
-/// Store the keys of API Gateway's CSV file: their digests, never the keys.
+/// Store API Gateway's keys, from its CSV file or the AWS CLI's JSON: their digests, never the keys.
 ///
-/// A row that is wrong is reported, and the others are stored. A key that is stored already stays
-/// as it is. Can be run again.
+/// The JSON of `get-api-keys --include-values`, `get-usage-plan-keys` and `get-api-key
+/// --include-value` is read. It names no plans: give `--plan`, or add a list `usagePlanIds` to a
+/// key. A key that is wrong is reported, and the others are stored. A key that is stored already
+/// stays as it is. Can be run again.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Import {
@@ -31,6 +36,9 @@ pub(crate) struct Import {
     /// If a key is stored already and its row differs, write it over.
     #[arg(long)]
     replace: bool,
+    /// Plan of the keys for which the file names none.
+    #[arg(long, value_parser = plan_id)]
+    plan: Option<PlanId>,
     /// For a key on several plans: the one of this API counts, by the plans' `apiStages`. Add the
     /// stage if several plans are attached to the API.
     #[arg(long, value_name = "ID[/STAGE]")]
@@ -48,8 +56,8 @@ enum Outcome {
     Differs,
 }
 
-#[derive(Default)]
 struct Tally {
+    unit: Unit,
     counts: BTreeMap<Outcome, usize>,
     /// The rows whose keys are stored already with other details.
     differing: Vec<usize>,
@@ -60,14 +68,26 @@ struct Tally {
 impl Import {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let place = place(&self.file);
-        let imported = read_csv(read(&self.file, MOST)?)
-            .map_err(|error| Error::refused(format!("{place}: {error}")))?;
-        let total = imported.keys.len().saturating_add(imported.errors.len());
-        let mut tally = Tally::default();
-        for error in &imported.errors {
+        let file = read(&self.file, MOST)?;
+        let (imported, more) = match is_json(&file) {
+            true => read_json(&file),
+            false => read_csv(&file).map(|keys| (keys, false)),
+        }
+        .map_err(|error| Error::refused(format!("{place}: {error}")))?;
+        let ImportedKeys { unit, mut keys, errors, .. } = imported;
+        let total = keys.len().saturating_add(errors.len());
+        let mut tally = Tally { unit, counts: BTreeMap::new(), differing: vec![], wrong: vec![] };
+        for error in &errors {
             tally.wrong.push((error.line(), error.to_string()));
         }
-        let keys = self.with_plans(context, imported.keys, &mut tally).await?;
+        if let Some(plan) = &self.plan {
+            for key in keys.iter_mut().filter(|key| key.plans.is_empty()) {
+                key.plans.push(plan.clone());
+                key.details = key.details.clone().with_plan(plan.as_str());
+            }
+        }
+        let without = keys.iter().filter(|key| key.plans.is_empty()).count();
+        let keys = self.with_plans(context, keys, &mut tally).await?;
         let count = keys.len();
         if let Err(error) = self.store(context, keys, &mut tally).await {
             let done = tally.of(Outcome::New) + tally.of(Outcome::Replaced);
@@ -78,7 +98,17 @@ impl Import {
             ));
             return Err(error.following(tally.lines(&place)));
         }
-        self.print(context, &place, total, tally)
+        let printed = self.print(context, &place, total, tally);
+        if more {
+            note("the file says that there are more keys than it has: import the other pages too");
+        }
+        if unit == Unit::Key && without > 0 {
+            note(format_args!(
+                "keys without a plan of their own: {without}; put each under one by `tollgate key \
+                 assign`, or all by `--plan ID --replace`"
+            ));
+        }
+        printed
     }
 
     /// Sets the plan of each key; one without a plan that can count is wrong.
@@ -103,12 +133,18 @@ impl Import {
         let stored = |plan: &PlanId| found.get(plan).and_then(Option::as_ref);
         let mut right = Vec::with_capacity(keys.len());
         for mut key in keys {
-            match self.plan(&key, stored, &context.table) {
+            let column = match tally.unit {
+                Unit::Line => "UsagePlanIds",
+                Unit::Key => "usagePlanIds",
+            };
+            match self.plan(&key, column, stored, &context.table) {
                 Ok(details) => {
                     key.details = details;
                     right.push(key);
                 }
-                Err(why) => tally.wrong.push((key.line, format!("line {}: {why}", key.line))),
+                Err(why) => {
+                    tally.wrong.push((key.line, format!("{} {}: {why}", tally.unit, key.line)));
+                }
             }
         }
         Ok(right)
@@ -118,6 +154,7 @@ impl Import {
     fn plan<'a>(
         &self,
         key: &ImportedKey,
+        column: &str,
         stored: impl Fn(&PlanId) -> Option<&'a Plan>,
         table: &str,
     ) -> Result<KeyDetails, String> {
@@ -132,10 +169,10 @@ impl Import {
         match (key.plans.as_slice(), &self.api) {
             ([] | [_], _) => match put_it {
                 None => Ok(details),
-                Some(put_it) => Err(format!("`UsagePlanIds`: {put_it}")),
+                Some(put_it) => Err(format!("`{column}`: {put_it}")),
             },
             (plans, None) => Err(format!(
-                "`UsagePlanIds` names {} plans, and one must count: choose it by `--api ID`, an \
+                "`{column}` names {} plans, and one must count: choose it by `--api ID`, an \
                  API's id",
                 plans.len()
             )),
@@ -168,6 +205,7 @@ impl Import {
         tally: &mut Tally,
     ) -> Result<(), Error> {
         let progress = Progress::new("keys imported", Some(keys.len()));
+        let unit = tally.unit;
         let (stop, mut outcome) = (Cell::new(false), Ok(()));
         let stored = iter(keys)
             .take_while(|_| ready(!stop.get()))
@@ -178,7 +216,7 @@ impl Import {
             match stored {
                 Ok(what) => tally.add(line, what),
                 Err(RowError::Row(error)) => {
-                    tally.wrong.push((line, format!("line {line}: {error}")));
+                    tally.wrong.push((line, format!("{unit} {line}: {error}")));
                 }
                 Err(RowError::Table(error)) => {
                     stop.set(true);
@@ -243,7 +281,7 @@ impl Import {
         for line in &tally.differing {
             let why = "the key is stored already with other details: it was left as it is; \
                        --replace writes it over";
-            tally.wrong.push((*line, format!("line {line}: {why}")));
+            tally.wrong.push((*line, format!("{} {line}: {why}", tally.unit)));
         }
         if tally.wrong.is_empty() {
             return Ok(());
@@ -285,8 +323,10 @@ impl Tally {
 const EXAMPLES: &str = "\
 Examples:
   tollgate key import keys.csv --dry-run
-  tollgate key import keys.csv
-  tollgate key import keys.csv --api a1b2c3d4e5";
+  tollgate key import keys.csv --api a1b2c3d4e5
+  aws apigateway get-api-keys --include-values | tollgate key import - --plan free
+  aws apigateway get-usage-plan-keys --usage-plan-id c7y23b |
+    tollgate key import - --plan c7y23b";
 
 /// The most bytes that a file of keys may have, as `throttle` reads it.
 const MOST: u64 = 16 * 1024 * 1024;

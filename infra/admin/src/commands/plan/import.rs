@@ -10,7 +10,8 @@ use crate::args::{Offset, plan_error};
 use crate::confirm::Dry;
 use crate::context::Context;
 use crate::error::{Error, RowError};
-use crate::output::{Output, note, table};
+use crate::layout::list;
+use crate::output::{Output, note};
 use crate::progress::Progress;
 use crate::read::{place, read};
 
@@ -97,7 +98,7 @@ fn print(context: &Context, steps: &[Step], total: usize, dry: Dry) -> Result<()
     let row = |Step { id, plan, action }: &Step| {
         let name = plan.name().unwrap_or("-").to_owned();
         let limits = if plan.is_unlimited() { "unlimited" } else { "" };
-        [id.to_string(), name, (*action).to_owned(), limits.to_owned()]
+        vec![id.to_string(), name, (*action).to_owned(), limits.to_owned()]
     };
     let item = |Step { id, plan, action }: &Step| {
         let mut item = json!({"plan": id.as_str(), "action": action});
@@ -106,7 +107,7 @@ fn print(context: &Context, steps: &[Step], total: usize, dry: Dry) -> Result<()
         }
         item
     };
-    let heading = ["PLAN", "NAME", "ACTION", ""].map(str::to_owned);
+    let heading = ["PLAN", "NAME", "ACTION", ""].map(str::to_owned).to_vec();
     let rows: Vec<_> = std::iter::once(heading).chain(steps.iter().map(row)).collect();
     let listed: Vec<Value> = steps.iter().map(item).collect();
     let json = json!({"plans": listed, "dryRun": dry.dry_run});
@@ -114,7 +115,7 @@ fn print(context: &Context, steps: &[Step], total: usize, dry: Dry) -> Result<()
     match context.output {
         Output::Text if total == 0 => context.output.print("the file has no plans", &json),
         Output::Text if steps.is_empty() => Ok(()),
-        output => output.print(format_args!("{}{last}", table(&rows)), &json),
+        output => output.print(format_args!("{}{last}", list(&rows)), &json),
     }
 }
 

@@ -6,10 +6,12 @@ use throttle::{Limit, PlanRecord};
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::output::table;
+use crate::layout::list;
 use crate::pages::each_page;
 
 /// List all plans. Reads the whole table.
+///
+/// METHODS counts the methods that have a rate of their own; `plan show` has them.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate plan list --json")]
 pub(crate) struct List;
@@ -50,14 +52,33 @@ pub(super) fn whole(damaged: &[String]) -> Result<(), Error> {
     Err(Error::refused(format!("damaged plans, to be deleted in the table: `{names}`")))
 }
 
-/// A line a plan under a line of headings.
+/// A line a plan under a line of headings. Names and methods have a column if any plan has them.
 fn text(plans: &[PlanRecord]) -> String {
-    let mut rows = vec![["PLAN", "RATE", "BURST", "QUOTA", "VERSION"].map(str::to_owned)];
-    rows.extend(plans.iter().map(row));
-    table(&rows)
+    let has = |column: usize| plans.iter().any(|plan| row(plan).get(column).is_some_and(is_said));
+    let shown = HEADINGS.map(|(column, always, _)| always || has(column));
+    let cells = |row: [String; 7]| {
+        row.into_iter().zip(shown).filter_map(|(cell, shown)| shown.then_some(cell)).collect()
+    };
+    let mut rows: Vec<Vec<String>> = vec![cells(HEADINGS.map(|(_, _, name)| name.to_owned()))];
+    rows.extend(plans.iter().map(|plan| cells(row(plan))));
+    list(&rows)
 }
 
-fn row(record: &PlanRecord) -> [String; 5] {
+const HEADINGS: [(usize, bool, &str); 7] = [
+    (0, true, "PLAN"),
+    (1, true, "RATE"),
+    (2, true, "BURST"),
+    (3, true, "QUOTA"),
+    (4, false, "METHODS"),
+    (5, true, "VERSION"),
+    (6, false, "NAME"),
+];
+
+fn is_said(cell: &String) -> bool {
+    cell != "-"
+}
+
+fn row(record: &PlanRecord) -> [String; 7] {
     let none = || "-".to_owned();
     let throttle = record.plan.throttle();
     let rate = match throttle {
@@ -77,8 +98,23 @@ fn row(record: &PlanRecord) -> [String; 5] {
         rate,
         throttle.map_or_else(none, |throttle| throttle.burst().to_string()),
         if quotas.is_empty() { none() } else { quotas.join(", ") },
+        methods(record).unwrap_or_else(none),
         record.version.to_string(),
+        record.plan.name().unwrap_or("-").to_owned(),
     ]
+}
+
+/// The number of methods with a rate of their own, and of those the closed ones.
+fn methods(record: &PlanRecord) -> Option<String> {
+    let stages = record.plan.api_stages().iter();
+    let throttles: Vec<_> = stages.flat_map(|stage| stage.throttle().values()).collect();
+    let closed = throttles.iter().filter(|throttle| throttle.is_closed()).count();
+    match (throttles.len(), closed) {
+        (0, _) => None,
+        (all, 0) => Some(format!("{all} limited")),
+        (all, closed) if all == closed => Some(format!("{closed} closed")),
+        (all, closed) => Some(format!("{} limited, {closed} closed", all.saturating_sub(closed))),
+    }
 }
 
 fn json_row(record: &PlanRecord) -> serde_json::Value {

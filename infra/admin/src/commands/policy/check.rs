@@ -7,7 +7,8 @@ use throttle::PlanId;
 
 use crate::args::Source;
 use crate::error::Error;
-use crate::output::{Output, table};
+use crate::layout::{facts, list};
+use crate::output::Output;
 
 /// Read a whole configuration, and show what is in it and how long its policies get.
 #[derive(Args, Debug)]
@@ -27,9 +28,9 @@ impl Check {
 fn text(config: &Config) -> String {
     let rules = &config.rules;
     let (greatest, limit) = (rules.greatest_document(), rules.document_limit());
-    let mut sizes = vec![["RULE", "POLICY"].map(str::to_owned)];
+    let mut sizes = vec![["RULE", "POLICY"].map(str::to_owned).to_vec()];
     sizes.extend(
-        rules.sizes().map(|(rule, bytes)| [rule.to_owned(), format!("about {bytes} bytes")]),
+        rules.sizes().map(|(rule, bytes)| vec![rule.to_owned(), format!("about {bytes} bytes")]),
     );
 
     let plan = |config: &ThrottleConfig| {
@@ -56,9 +57,9 @@ fn text(config: &Config) -> String {
         true => format!("namespace `{}`", config.metrics.namespace),
         false => "off".to_owned(),
     };
-    let mut facts: Vec<_> =
+    let mut described: Vec<_> =
         config.issuers.iter().map(|issuer| ["issuer".to_owned(), one_issuer(issuer)]).collect();
-    facts.extend([
+    described.extend([
         ["token".to_owned(), format!("header `{}`", config.token.header())],
         ["limits".to_owned(), limits],
         ["metrics".to_owned(), metrics],
@@ -67,7 +68,7 @@ fn text(config: &Config) -> String {
             format!("about {greatest} bytes for who meets every rule, of {limit}"),
         ],
     ]);
-    format!("{}\n\n{}", table(&facts), table(&sizes))
+    format!("{}\n\n{}", facts(&described), list(&sizes))
 }
 
 fn one_issuer(issuer: &Issuer) -> String {

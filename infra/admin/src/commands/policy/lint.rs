@@ -6,7 +6,8 @@ use serde_json::json;
 
 use crate::args::Source;
 use crate::error::Error;
-use crate::output::{Output, table};
+use crate::layout::list;
+use crate::output::Output;
 
 /// Show likely mistakes in the rules, and in the claims that other settings trust.
 ///
@@ -50,12 +51,13 @@ fn text(findings: &[Finding]) -> String {
     if findings.is_empty() {
         return "nothing found".to_owned();
     }
-    let mut rows = vec![["SEVERITY", "CODE", "RULE", "WHAT; AND WHAT TO DO"].map(str::to_owned)];
+    let mut rows =
+        vec![["SEVERITY", "CODE", "RULE", "WHAT; AND WHAT TO DO"].map(str::to_owned).to_vec()];
     rows.extend(findings.iter().map(|Finding { severity, rule, code, text, mend }| {
         let rule = rule.as_deref().unwrap_or("-").to_owned();
-        [severity.to_string(), code.to_string(), rule, format!("{text}; {mend}")]
+        vec![severity.to_string(), code.to_string(), rule, format!("{text}; {mend}")]
     }));
-    table(&rows)
+    list(&rows)
 }
 
 const EXAMPLES: &str = "\

@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::args::Source;
 use crate::error::Error;
+use crate::layout::{list, terminal};
 use crate::output::Output;
 
 /// Show who may call what: each scope and group that a rule names against each route.
@@ -21,6 +22,21 @@ impl Matrix {
     pub(crate) fn run(self, output: Output) -> Result<(), Error> {
         let matrix = self.source.config()?.rules.matrix();
         let json = serde_json::to_value(&matrix).unwrap_or_default();
-        output.print(matrix.to_string().trim_end(), &json)
+        output.print(text(&matrix), &json)
     }
+}
+
+/// The table, in blocks if the terminal is too narrow for it.
+fn text(matrix: &policy::Matrix) -> String {
+    let text = matrix.to_string();
+    if terminal().is_none_or(|width| text.lines().all(|line| line.chars().count() <= width)) {
+        return text.trim_end().to_owned();
+    }
+    let holders = matrix.holders.iter().map(ToString::to_string);
+    let mut rows = vec![std::iter::once("ROUTE".to_owned()).chain(holders).collect()];
+    rows.extend(matrix.rows.iter().map(|row| {
+        let cells = row.cells.iter().map(ToString::to_string);
+        std::iter::once(row.route.to_string()).chain(cells).collect::<Vec<_>>()
+    }));
+    list(&rows)
 }

@@ -7,7 +7,7 @@ use throttle::Limit;
 use crate::args::stored_plan_id;
 use crate::context::Context;
 use crate::error::Error;
-use crate::output::table;
+use crate::layout::facts;
 use crate::who::Who;
 
 /// Show which plan a subject is under, and what is left of its quotas now.
@@ -74,6 +74,6 @@ impl Show {
             "plan": plan.map(|plan| plan.id.to_string()),
             "quotas": quotas,
         });
-        context.output.print(table(&rows), &json)
+        context.output.print(facts(&rows), &json)
     }
 }

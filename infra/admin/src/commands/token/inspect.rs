@@ -8,7 +8,7 @@ use throttle::{SystemClock, Timestamp};
 use crate::args::ConfigFile;
 use crate::context::Context;
 use crate::error::Error;
-use crate::output;
+use crate::layout::facts;
 use crate::read::secret;
 use crate::time::moment;
 
@@ -45,7 +45,7 @@ impl Inspect {
             .collect();
         let text = format!(
             "{}\n\nheader  {}\nclaims  {}{}",
-            output::table(&rows),
+            facts(&rows),
             pretty(&decoded.header),
             pretty(&decoded.claims),
             times(&decoded.claims)

@@ -9,7 +9,8 @@ use crate::args::{plan_id, stored_plan_id};
 use crate::chart::{Row, bar, html, longest, svg};
 use crate::context::Context;
 use crate::error::Error;
-use crate::output::{Output, escaped, table_styled, write_styled};
+use crate::layout::{list, terminal, wrap};
+use crate::output::{Output, escaped, write_styled};
 use crate::who::Who;
 
 /// Show what a subject used, with a bar for each period.
@@ -73,19 +74,34 @@ impl Show {
     }
 }
 
-/// The answer for people, escaped, with coloured bars.
+/// The answer for people, escaped, with coloured bars as long as there is room for.
 fn text(name: &str, plan: &PlanRecord, rows: &[Row]) -> String {
-    let most = longest(rows);
     let or_dash = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |it| it.to_string());
-    let mut cells = vec![["PERIOD", "USED", "LEFT", "GRANTED", ""].map(str::to_owned)];
+    let mut cells = vec![["PERIOD", "USED", "LEFT", "GRANTED"].map(str::to_owned).to_vec()];
     cells.extend(rows.iter().map(|row| {
         let granted = Some(row.granted).filter(|granted| *granted > 0);
-        let used = row.used.to_string();
-        [row.label.clone(), used, or_dash(row.left), or_dash(granted), bar(row, most)]
+        vec![row.label.clone(), row.used.to_string(), or_dash(row.left), or_dash(granted)]
     }));
+    let terminal = terminal();
     let heading = escaped(&format!("{name}, plan {}", plan.id)).into_owned();
-    format!("{heading}\n\n{}\n", table_styled(&cells))
+    let mut text = wrap(&heading, terminal.unwrap_or(usize::MAX)).join("\n");
+    text.push('\n');
+    let list = list(&cells);
+    let width = list.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    let room = terminal.map_or(LONGEST, |all| all.saturating_sub(width + GAP).min(LONGEST));
+    let most = longest(rows);
+    let bars = std::iter::once(String::new()).chain(rows.iter().map(|row| bar(row, most, room)));
+    for (line, bar) in list.lines().zip(bars) {
+        let line = if bar.is_empty() { line.to_owned() } else { format!("{line:width$}  {bar}") };
+        text.push_str(&format!("\n{line}"));
+    }
+    text.push('\n');
+    text
 }
+
+/// Columns of the longest bar, and before each bar.
+const LONGEST: usize = 40;
+const GAP: usize = 2;
 
 const EXAMPLES: &str = "\
 Examples:
