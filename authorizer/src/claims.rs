@@ -15,8 +15,8 @@ use crate::refusal::Refusal;
 use crate::token::Payload;
 use times::Times;
 
-pub use caller::assumed_caller;
 pub(crate) use caller::assumed_issuer;
+pub use caller::{assumed_caller, assumed_client};
 
 /// The longest principal or token name, in bytes.
 ///

@@ -28,7 +28,7 @@ mod verify;
 pub use algorithm::Algorithm;
 pub use bootstrap::{StartError, main, run};
 pub use bucket_owner::assumed_subject;
-pub use claims::{Claims, assumed_caller};
+pub use claims::{Claims, assumed_caller, assumed_client};
 pub use config::{
     Accepted, BoundTokens, Checks, Config, ConfigError, HttpForm, HttpUnauthorized, Identity,
     Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig, RevocationFailure,

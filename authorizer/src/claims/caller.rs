@@ -217,8 +217,8 @@ pub(super) fn caller<'a>(
 /// Returns the caller that rules would see in a valid token with these claims.
 ///
 /// Nothing is verified: this is for operators who test their rules, never for a request. Without
-/// `iss` the only configured issuer is assumed. The client is in the issuer's `client_claim`, or
-/// in `aud` for an ID token and for claims without a `client_claim`.
+/// `iss` the only configured issuer is assumed. The client is named by the claim that names it in a
+/// real token: `aud` in an ID token, else the issuer's `client_claim`.
 ///
 /// # Errors
 ///
@@ -229,10 +229,27 @@ pub fn assumed_caller<'a>(
     issuers: &'a [Issuer],
 ) -> Result<Caller<'a>, Refusal> {
     let checks = &assumed_issuer(members, issuers)?.checks;
+    Ok(caller(members, checks, assumed_client_claim(members, checks)))
+}
+
+/// Returns the client that a valid token of this issuer with these claims names.
+///
+/// Nothing is verified, as for [`assumed_caller`].
+#[must_use]
+pub fn assumed_client<'a>(members: &'a Map<String, Value>, issuer: &Issuer) -> Option<&'a str> {
+    client_of(members, assumed_client_claim(members, &issuer.checks))
+}
+
+/// The claim that names the client. Whether the header marks an access token is not known.
+fn assumed_client_claim<'c>(members: &Map<String, Value>, checks: &'c Checks) -> &'c str {
+    let kind = kind(members, false, checks).or_else(|_| kind(members, true, checks));
     let is_id = members.get("token_use").is_some_and(|said| said == "id");
-    let client = checks.client_claim.as_str();
-    let named = if is_id || !members.contains_key(client) { "aud" } else { client };
-    Ok(caller(members, checks, named))
+    match kind {
+        Ok(kind) => client_claim(members, kind, checks),
+        // The token would be refused.
+        Err(_) if is_id || !members.contains_key(&checks.client_claim) => AUDIENCE,
+        Err(_) => &checks.client_claim,
+    }
 }
 
 /// Returns the issuer of these claims; without `iss`, the only configured one.
@@ -288,6 +305,7 @@ mod tests {
             (json!({"client_id": "c", "token_use": "access", "aud": "d"}), true),
             (json!({"client_id": "c", "token_use": "id", "aud": "d"}), false),
             (json!({"token_use": "id", "aud": "c"}), true),
+            (json!({"token_use": "id", "aud": "c", "client_id": "d"}), true),
             (json!({"aud": "c"}), true),
             (json!({"client_id": "d", "aud": "c"}), false),
             (json!({"client_id": 1, "aud": "c"}), false),
@@ -304,6 +322,19 @@ mod tests {
             };
             assert_eq!(rules.evaluate(&caller, &arn).verdict, expected, "{claims}");
         }
+    }
+
+    #[test]
+    fn an_id_token_that_does_not_say_so_names_its_client_by_its_audience() {
+        let claims = json!({"aud": "c", "azp": "d", "sub": "maria"});
+        let client = |token_use: &str| {
+            let issuers =
+                issuers(&[&OTHER.replace("\"any\"\ngroups", &format!("{token_use}\ngroups"))]);
+            assumed_client(claims.as_object().unwrap(), &issuers[0]).map(str::to_owned)
+        };
+        assert_eq!(client("\"id\"").as_deref(), Some("c"));
+        assert_eq!(client("\"access\"").as_deref(), Some("d"));
+        assert_eq!(client("\"any\"").as_deref(), Some("d"));
     }
 
     /// The verdict for a caller of the pool with these claims, by a rule that allows and one that

@@ -43,6 +43,13 @@ impl Issuer {
         lifetime.saturating_add(Duration::from_secs(self.checks.leeway))
     }
 
+    /// Returns true if no token of this issuer can live longer than
+    /// [`longest_token`](Self::longest_token): `max_lifetime_seconds` bounds it, or Cognito does.
+    #[must_use]
+    pub fn bounds_token_life(&self) -> bool {
+        self.checks.max_lifetime.is_some() || self.checks.cognito
+    }
+
     /// Returns the longest time for which a sign-in that exists now can bring tokens: its refresh
     /// token may be used until its last moment, for a token that lives on.
     #[must_use]

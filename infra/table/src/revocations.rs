@@ -243,7 +243,8 @@ impl Revocation {
     }
 
     /// Joins two revocations of one target: revokes what either revokes, as long as either does.
-    fn join(self, other: &Self) -> Self {
+    #[must_use]
+    pub fn join(self, other: &Self) -> Self {
         Self {
             issued_before: self.issued_before.max(other.issued_before),
             expires_at: self.expires_at.max(other.expires_at),

@@ -18,3 +18,4 @@ mod support;
 mod table;
 mod token;
 mod usage;
+mod who;

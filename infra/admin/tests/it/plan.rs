@@ -135,7 +135,7 @@ fn a_plan_that_is_assigned_is_not_deleted_by_mistake() {
         tollgate.feed(&["plan", "put", plan, "-"], PLAN).done();
     }
     tollgate.run(&["key", "create", "--plan", "FREE", "--json"]).json();
-    tollgate.run(&["subject", "assign", "maria", "GOLD"]).done();
+    tollgate.run(&["subject", "assign", "maria", "GOLD", "--yes"]).done();
     for (plan, by) in [("FREE", "1 keys and 0 subjects"), ("GOLD", "0 keys and 1 subjects")] {
         for sure in ["--yes", "--dry-run"] {
             let said = tollgate.run(&["plan", "delete", plan, sure]).failed(1);
@@ -228,11 +228,11 @@ fn what_aws_prints_is_imported() {
     ");
     insta::assert_snapshot!(said);
     insta::assert_snapshot!(tollgate.run(&["plan", "list"]).done(), @r"
-    PLAN    RATE          BURST  QUOTA     VERSION
-    glvrsr  16.6666667/s  200    -         1
-    uni000  -             -      5 weekly  1
-    unlim0  unlimited     -      -         1
-    zero00  100/s         200    -         1
+    PLAN    RATE          BURST  QUOTA     METHODS   VERSION  NAME
+    glvrsr  16.6666667/s  200    -         -         1        1000 a minute
+    uni000  -             -      5 weekly  -         1        Gött 🎉 plan
+    unlim0  unlimited     -      -         -         1        Internal
+    zero00  100/s         200    -         1 closed  1        Closed method
     ");
     let (done, said) = import(&["--offset-means", "requests"]).partly();
     assert!(done.contains("\nc7y23b  Gold           new"), "{done}");
@@ -300,7 +300,7 @@ fn a_plan_is_put_as_aws_prints_it() {
     tollgate.feed(&["plan", "import", "-"], mark).done();
     put("\u{feff}{\"throttle\": {\"rateLimit\": 0, \"burstLimit\": 0}}", &[]).done();
     assert!(tollgate.run(&["plan", "list"]).done().contains("a     closed  0"));
-    tollgate.run(&["subject", "assign", "maria", "a"]).done();
+    tollgate.run(&["subject", "assign", "maria", "a", "--yes"]).done();
     let shown = tollgate.run(&["subject", "show", "maria"]).done();
     assert!(shown.contains("limits      closed: every request is refused"), "{shown}");
 }

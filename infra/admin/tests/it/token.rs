@@ -230,7 +230,7 @@ fn an_issuer_that_is_not_configured_is_not_revoked() {
         // Named by the environment, the configuration counts as well.
         tollgate.environment.push(("AUTHORIZER_CONFIG", path(&file).to_owned()));
         assert_eq!(tollgate.run(&line).failed(1), says, "{kind}");
-        tollgate.run(&["revoke", kind, "x", "--issuer", "acme"]).done();
+        tollgate.run(&["revoke", kind, "x", "--issuer", "acme", "--for", "90d"]).done();
         let said = tollgate.run(&["revoke", kind, "x"]).failed(2);
         assert!(said.contains("has several issuers"), "{said}");
         tollgate.environment.pop();
@@ -271,4 +271,75 @@ fn the_environment_s_configuration_is_taken_where_no_file_is_given() {
     assert!(said.contains("no configuration: set AUTHORIZER_CONFIG"), "{said}");
     tollgate.environment.push(("AUTHORIZER_CONFIG", issuer.config()));
     assert!(tollgate.run(&["keys", "fetch"]).done().contains("\"k1\""));
+}
+
+#[test]
+fn a_token_of_unbounded_life_is_revoked_for_a_day_and_that_is_said() {
+    let (tollgate, issuer, file) = with_issuer();
+    let says = "if the token lives longer than a day, it is accepted again after 20";
+    let revoke = |line: &[&str], token: &str| {
+        let line = [&["revoke", "token"], line, &["--config", path(&file)]].concat();
+        let answer = tollgate.feed(&line, token);
+        assert_eq!(answer.code, 0, "{}", answer.err);
+        answer.err
+    };
+    assert!(revoke(&["j1"], "").contains(says));
+    assert!(revoke(&["j2", "--dry-run"], "").contains(says));
+    // A token states its end, and `--for` is a choice.
+    assert_eq!(revoke(&["-"], &issuer.token(&json!({}))), "");
+    assert_eq!(revoke(&["j3", "--for", "90d"], ""), "");
+    let bounded = issuer.config().replace("token_use", "max_lifetime_seconds = 3600\ntoken_use");
+    std::fs::write(&file, bounded).unwrap();
+    assert_eq!(revoke(&["j4"], ""), "");
+    let pool = "[[issuer]]\nuser_pool = \"us-east-1_abcDEF123\"\nclients = [\"c\"]\n\
+                token_use = \"access\"\n[revocation]\ntable = \"tollgate\"\n\
+                [[rule]]\nname = \"all\"\nallow = [\"GET /orders\"]\neveryone = true\n";
+    std::fs::write(&file, pool).unwrap();
+    assert_eq!(revoke(&["j5"], ""), "", "Cognito's tokens live for a day at most");
+}
+
+#[test]
+fn a_shorter_revocation_does_not_end_a_longer_one() {
+    let (tollgate, _, file) = with_issuer();
+    let revoke = |more: &[&str]| {
+        let line = [&["revoke", "user", "maria", "--config", path(&file), "--json"], more].concat();
+        let answer = tollgate.run(&line);
+        assert_eq!(answer.code, 0, "{}", answer.err);
+        (serde_json::from_str::<Value>(&answer.out).unwrap(), answer.err)
+    };
+    let (long, said) = revoke(&["--for", "100d"]);
+    assert_eq!(said, "");
+    let id = long["id"].as_str().unwrap();
+    let kept = format!(
+        "tollgate: it is revoked for longer already, and `--for` does not shorten that: `tollgate \
+         revoke undo {id}` first\n"
+    );
+    let (dry, said) = revoke(&["--for", "1h", "--dry-run"]);
+    assert_eq!(said, kept);
+    let (short, said) = revoke(&["--for", "1h"]);
+    assert_eq!((&short["expires"], said.as_str()), (&long["expires"], kept.as_str()));
+    let would = dry["would"].as_str().unwrap().to_owned();
+    let until = tollgate.run(&["revoke", "list"]).done();
+    let until = until.lines().last().unwrap().split_whitespace().nth(3).unwrap().to_owned();
+    assert!(would.ends_with(&until), "{would}: {until}");
+}
+
+#[test]
+fn the_client_of_an_id_token_is_its_audience() {
+    let (tollgate, issuer, file) = with_issuer();
+    let id = |line: &[&str], token: &str| {
+        let line = [&["revoke", "client"], line, &["--json"]].concat();
+        let answer = tollgate.feed(&line, token);
+        assert_eq!(answer.code, 0, "{}", answer.err);
+        serde_json::from_str::<Value>(&answer.out).unwrap()["id"].clone()
+    };
+    let config = ["--config", path(&file)];
+    let web = id(&[&["web"], &config[..]].concat(), "");
+    let other = json!({"token_use": "id", "aud": "web", "client_id": "other"});
+    assert_eq!(id(&[&["-"], &config[..]].concat(), &issuer.token(&other)), web);
+    assert_eq!(id(&["-", "--issuer", "acme"], &issuer.token(&other)), web);
+    let list = json!({"token_use": "id", "aud": ["web"], "client_id": "other"});
+    assert_eq!(id(&[&["-"], &config[..]].concat(), &issuer.token(&list)), web);
+    let access = json!({"aud": "other"});
+    assert_eq!(id(&[&["-"], &config[..]].concat(), &issuer.token(&access)), web);
 }

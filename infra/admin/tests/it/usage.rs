@@ -163,8 +163,8 @@ fn a_subject_is_put_under_a_plan_and_shown() {
     let run = |line: &[&str]| tollgate.run(&[&["subject"], line].concat());
     assert!(run(&["show", "maria"]).failed(1).starts_with("nothing is known of `maria`"));
     assert!(run(&["assign", "maria", "silver"]).failed(1).contains("no plan `silver`"));
-    assert!(run(&["assign", "maria", "gold", "--dry-run"]).done().ends_with("nothing was done"));
-    assert_eq!(run(&["assign", "maria", "gold"]).done(), "`maria` is under `gold`");
+    assert!(run(&["assign", "maria", "gold", "--dry-run"]).out.ends_with("nothing was done\n"));
+    assert_eq!(run(&["assign", "maria", "gold", "--yes"]).done(), "`maria` is under `gold`");
     assert_eq!(run(&["assign", "maria", "gold"]).done(), "`maria` is under `gold` already");
     assert_eq!(
         run(&["assign", "maria", "free", "--if-version", "0"]).failed(1),

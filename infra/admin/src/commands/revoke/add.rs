@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use authorizer::{Config, Issuer, decode};
+use authorizer::{Config, Issuer, assumed_client, decode};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use table::{Revocable, Revocation, RevocationKind};
@@ -29,7 +29,8 @@ pub(crate) struct Add {
     /// Length of the revocation. The default outlasts every token that it is about: for a user, a
     /// client or a session the issuer's `refresh_token_days` (30) plus the longest life of a token
     /// (`max_lifetime_seconds`, else 24 hours); for a token that life alone. A shorter length gives
-    /// a warning, because a refresh token then brings the user back.
+    /// a warning, because a refresh token then brings the user back. It does not shorten what is
+    /// revoked for longer already.
     #[arg(long = "for", value_name = "LENGTH", value_parser = parse_length)]
     length: Option<Duration>,
     /// Reason, shown in lists of revocations.
@@ -59,7 +60,7 @@ impl Add {
             }
         };
         let id = match &claims {
-            Some(claims) => claim(claims, kind, client_claim(issuer))?,
+            Some(claims) => claim(claims, kind, issuer)?,
             None => id,
         };
         if id.is_empty() {
@@ -68,6 +69,10 @@ impl Add {
 
         let now = context.now();
         let needed = needed(kind, issuer, claims.as_ref(), now);
+        let unbound = kind == RevocationKind::Token
+            && claims.is_none()
+            && length.is_none()
+            && issuer.is_none_or(|issuer| !issuer.bounds_token_life());
         let length = length.unwrap_or(needed);
         if length.is_zero() {
             return Err(Error::misuse("`--for` must be more than no time: give `24h`, say"));
@@ -82,21 +87,60 @@ impl Add {
                 .with_reason(reason)
                 .map_err(|error| Error::misuse(format!("`--reason` {error}")))?;
         }
-        if dry.dry_run {
-            let what = format!("revoke {target} until {}", moment(revocation.expires()));
-            context.would(&what)?;
+        let stored = if dry.dry_run {
+            let joined = joined(context, revocation).await?;
+            context.would(&format!("revoke {target} until {}", moment(joined.expires())))?;
+            joined
         } else {
-            revoke(context, &revocation).await?;
+            revoke(context, &revocation).await?
+        };
+        let (asked, until) = (now.saturating_add(length), Timestamp::from(stored.expires()));
+        if until > asked.saturating_add(ROUNDED) {
+            note(format_args!(
+                "it is revoked for longer already, and `--for` does not shorten that: `tollgate \
+                 revoke undo {target}` first"
+            ));
         }
         if !is_checked {
             note("the issuer's name is not checked: name a configuration by `--config`");
         }
-        if length < needed {
-            let end = moment(now.saturating_add(needed));
+        let end = now.saturating_add(needed);
+        if until < end {
             let kind = kind.name();
-            note(format!("tokens of this {kind} can last until {end}, after the revocation ends"));
+            note(format_args!(
+                "tokens of this {kind} can last until {}, after the revocation ends",
+                moment(end)
+            ));
+        } else if unbound {
+            note(format_args!(
+                "if the token lives longer than {}, it is accepted again after {}: no \
+                 `max_lifetime_seconds` bounds its life; pipe the token in (`-`), or give `--for`",
+                days(length),
+                moment(until)
+            ));
         }
         Ok(())
+    }
+}
+
+/// What would be stored: a revocation that has not ended is never weakened.
+async fn joined(context: &Context, revocation: Revocation) -> Result<Revocation, Error> {
+    let stored = context.revocations().get(&revocation.target()).await?;
+    let stored = stored.filter(|stored| stored.is_live(revocation.revoked_at()));
+    Ok(match stored {
+        Some(stored) => revocation.join(&stored),
+        None => revocation,
+    })
+}
+
+/// A length of time in days or hours, rounded down.
+fn days(length: Duration) -> String {
+    let hours = length.as_secs() / 3_600;
+    match (hours / 24, hours) {
+        (0, 1) => "an hour".to_owned(),
+        (0, hours) => format!("{hours} hours"),
+        (1, _) => "a day".to_owned(),
+        (days, _) => format!("{days} days"),
     }
 }
 
@@ -131,7 +175,7 @@ fn named<'a>(
 }
 
 /// Stores a revocation, and prints what is stored then.
-async fn revoke(context: &Context, revocation: &Revocation) -> Result<(), Error> {
+async fn revoke(context: &Context, revocation: &Revocation) -> Result<Revocation, Error> {
     let stored = context.revocations().put(revocation).await?;
     let target = stored.target();
     let text = format!("revoked {target} until {}", moment(stored.expires()));
@@ -141,7 +185,8 @@ async fn revoke(context: &Context, revocation: &Revocation) -> Result<(), Error>
         "expires": seconds(stored.expires()),
         "reason": stored.reason(),
     });
-    context.output.print(text, &json)
+    context.output.print(text, &json)?;
+    Ok(stored)
 }
 
 /// Returns the time until no token can be accepted of what is revoked.
@@ -180,22 +225,25 @@ fn token() -> Result<Map<String, Value>, Error> {
 }
 
 /// Returns the token's claim that the revocation names.
-fn claim(claims: &Map<String, Value>, kind: RevocationKind, client: &str) -> Result<String, Error> {
-    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+fn claim(
+    claims: &Map<String, Value>,
+    kind: RevocationKind,
+    issuer: Option<&Issuer>,
+) -> Result<String, Error> {
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let (name, found) = match kind {
         RevocationKind::Token => ("jti", text("jti")),
         RevocationKind::Session => ("origin_jti", text("origin_jti")),
         RevocationKind::User => ("sub", text("sub")),
-        RevocationKind::Client => (client, text(client).or_else(|| text("aud"))),
+        RevocationKind::Client => match issuer {
+            Some(issuer) => (issuer.checks.client_claim.as_str(), assumed_client(claims, issuer)),
+            None if text("token_use") == Some("id") => ("aud", text("aud")),
+            None => ("client_id", text("client_id").or_else(|| text("aud"))),
+        },
     };
-    found.ok_or_else(|| {
+    found.map(str::to_owned).ok_or_else(|| {
         Error::refused(format!("the token has no `{name}`: revoke it by another of its claims"))
     })
-}
-
-/// The claim in which an issuer's tokens name their client.
-fn client_claim(issuer: Option<&Issuer>) -> &str {
-    issuer.map_or("client_id", |issuer| &issuer.checks.client_claim)
 }
 
 /// The issuer of the token, or the only one of the configuration.
@@ -213,6 +261,9 @@ fn find<'a>(config: &'a Config, claims: Option<&Map<String, Value>>) -> Result<&
         )
     })
 }
+
+/// A stored end is rounded up to a second.
+const ROUNDED: Duration = Duration::from_secs(1);
 
 const DAY: Duration = Duration::from_secs(86_400);
 
