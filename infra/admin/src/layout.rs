@@ -18,7 +18,7 @@ use crate::output::escaped;
 const GAP: usize = 2;
 
 /// Spaces before the lines of a block that follow its first.
-const INDENT: &str = "    ";
+pub(crate) const INDENT: &str = "    ";
 
 /// Spaces between two cells of a block.
 const BETWEEN: &str = "   ";

@@ -169,6 +169,56 @@ fn an_import_can_be_run_again() {
 }
 
 #[test]
+fn the_keys_that_the_aws_cli_prints_are_imported() {
+    let tollgate = with_plans();
+    let key = |n: u32, more: &str| {
+        format!(
+            r#"{{"id": "k{n}", "value": "apikey-number-00000{n}", "name": "key {n}",
+            "enabled": true, "stageKeys": []{more}}}"#
+        )
+    };
+    let file = |keys: &[String]| format!(r#"{{"items": [{}]}}"#, keys.join(","));
+    let import =
+        |more: &[&str], file: &str| tollgate.feed(&[&["key", "import", "-"], more].concat(), file);
+    let two = file(&[key(1, ""), key(2, "")]);
+    let answer = import(&[], &two);
+    assert_eq!(
+        (answer.code, answer.out.as_str()),
+        (0, "keys: 2 new, 0 there already, 0 written over\n")
+    );
+    assert_eq!(
+        answer.err,
+        "tollgate: keys without a plan of their own: 2; put each under one by `tollgate key \
+         assign`, or all by `--plan ID --replace`\n"
+    );
+    let done = import(&["--plan", "gold", "--replace"], &two).done();
+    assert_eq!(done, "keys: 0 new, 0 there already, 2 written over");
+    let plans = r#", "usagePlanIds": ["gold", "free"]"#;
+    let mixed = file(&[
+        key(3, plans),
+        "{\"value\": 5}".to_owned(),
+        key(4, r#", "usagePlanIds": ["none"]"#),
+    ]);
+    let (done, said) = import(&["--plan", "gold"], &mixed).partly();
+    assert_eq!(done, "keys: 0 new, 0 there already, 0 written over");
+    insta::assert_snapshot!(said, @r"
+    standard input: key 1: `usagePlanIds` names 2 plans, and one must count: choose it by `--api ID`, an API's id
+    standard input: key 2: `value` must be a text
+    standard input: key 3: `usagePlanIds`: there is no plan `none` in `tollgate`: `tollgate plan import` or `plan put` it first
+    3 of 3 rows were not imported (see above); the other 0 are stored.
+    ");
+    assert!(!said.contains("apikey"), "{said}");
+    let said = import(&[], "{\"items\": [{\"value\": \"apikey-nu").failed(1);
+    assert_eq!(
+        said,
+        "standard input: is not what `aws apigateway get-api-keys --include-values` prints: it is \
+         not JSON at line 1, column 31"
+    );
+    let more = two.replacen('{', "{\"position\": \"p2\",", 1);
+    assert!(import(&["--plan", "gold"], &more).err.contains("there are more keys than it has"));
+}
+
+#[test]
 fn a_wrong_row_does_not_stop_the_others() {
     let tollgate = with_plans();
     let file = "Name,Key,Enabled,UsagePlanIds\n\

@@ -16,6 +16,7 @@ mod readme;
 mod script;
 mod support;
 mod table;
+mod terminal;
 mod token;
 mod usage;
 mod who;

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::args::Source;
 use crate::error::Error;
-use crate::layout::list;
-use crate::output::Output;
+use crate::layout::{INDENT, list, terminal, wrap};
+use crate::output::{Output, escaped};
 
 /// Show likely mistakes in the rules, and in the claims that other settings trust.
 ///
@@ -51,6 +51,9 @@ fn text(findings: &[Finding]) -> String {
     if findings.is_empty() {
         return "nothing found".to_owned();
     }
+    if let Some(width) = terminal() {
+        return findings.iter().map(|finding| block(finding, width)).collect::<Vec<_>>().join("\n");
+    }
     let mut rows =
         vec![["SEVERITY", "CODE", "RULE", "WHAT; AND WHAT TO DO"].map(str::to_owned).to_vec()];
     rows.extend(findings.iter().map(|Finding { severity, rule, code, text, mend }| {
@@ -58,6 +61,16 @@ fn text(findings: &[Finding]) -> String {
         vec![severity.to_string(), code.to_string(), rule, format!("{text}; {mend}")]
     }));
     list(&rows)
+}
+
+/// A finding for a terminal: its code, and under it the words, wrapped.
+fn block(Finding { severity, rule, code, text, mend }: &Finding, width: usize) -> String {
+    let rule = rule.as_deref().map(|rule| format!(" in rule `{rule}`")).unwrap_or_default();
+    let mut lines = wrap(&escaped(&format!("{severity}: {code}{rule}")), width);
+    let words = format!("{text}; {mend}");
+    let words = wrap(&escaped(&words), width.saturating_sub(INDENT.len()));
+    lines.extend(words.iter().map(|line| format!("{INDENT}{line}")));
+    lines.join("\n")
 }
 
 const EXAMPLES: &str = "\
