@@ -8,8 +8,9 @@
 #![expect(clippy::print_stdout, reason = "what it prints is what it is for")]
 
 mod calls;
-mod chart;
 mod judge;
+#[path = "../../infra/admin/src/plot.rs"]
+mod plot;
 mod report;
 mod run;
 mod scenario;

@@ -4,6 +4,8 @@
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) name: &'static str,
+    /// The name for people.
+    pub(crate) title: &'static str,
     /// Calls a second.
     pub(crate) rate: u32,
     pub(crate) seconds: u64,
@@ -84,6 +86,7 @@ pub(crate) const WRITER: &str = "orders-writer";
 
 const STEADY: Load = Load {
     name: "steady",
+    title: "One caller over its rate",
     rate: 40,
     seconds: 30,
     environments: 2,
@@ -96,11 +99,12 @@ const STEADY: Load = Load {
 
 /// Every load; its script is the file of its name.
 pub(crate) const LOADS: [Load; 8] = [
-    Load { name: "smoke", seconds: 10, busy: false, ..STEADY },
+    Load { name: "smoke", title: "Each answer once", seconds: 10, busy: false, ..STEADY },
     STEADY,
-    Load { name: "spike", rate: 120, busy: false, ..STEADY },
+    Load { name: "spike", title: "Two bursts after idle times", rate: 120, busy: false, ..STEADY },
     Load {
         name: "soak",
+        title: "Two callers for an hour",
         rate: 50,
         seconds: 3_600,
         clients: &[READER, WRITER],
@@ -130,16 +134,30 @@ pub(crate) const LOADS: [Load; 8] = [
     },
     Load {
         name: "many-keys",
+        title: "40 callers, each over its rate",
         rate: 80,
         subject: "jti",
         clients: &[READER; 40],
         limits: [(1, 3); 2],
         ..STEADY
     },
-    Load { name: "hot-key", rate: 80, environments: 8, limits: [(30, 60); 2], ..STEADY },
-    Load { name: "rotation", acts: &[(300, Act::Rotate), (600, Act::RotateAndDrop)], ..STEADY },
+    Load {
+        name: "hot-key",
+        title: "One caller over many environments",
+        rate: 80,
+        environments: 8,
+        limits: [(30, 60); 2],
+        ..STEADY
+    },
+    Load {
+        name: "rotation",
+        title: "Signing keys change",
+        acts: &[(300, Act::Rotate), (600, Act::RotateAndDrop)],
+        ..STEADY
+    },
     Load {
         name: "revocation",
+        title: "A client is revoked",
         rate: 60,
         clients: &[READER, WRITER],
         acts: &[(400, Act::Revoke)],

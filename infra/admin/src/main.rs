@@ -10,6 +10,8 @@ mod error;
 mod layout;
 mod output;
 mod pages;
+#[allow(dead_code, reason = "lines are drawn by the load tests, which share this file")]
+mod plot;
 mod progress;
 mod read;
 mod time;

@@ -25,6 +25,13 @@ pub(crate) fn day(of: Timestamp) -> String {
     moment(of).chars().take_while(|c| *c != 'T').collect()
 }
 
+/// A moment's day in UTC in this form, such as `21 Nov`.
+pub(crate) fn human(of: Timestamp, form: &str) -> String {
+    let secs = i64::try_from(of.as_secs()).unwrap_or(i64::MAX);
+    let moment = jiff::Timestamp::from_second(secs).unwrap_or(jiff::Timestamp::MAX);
+    moment.strftime(form).to_string()
+}
+
 /// Reads a day, as its first moment in UTC.
 pub(crate) fn parse_day(text: &str) -> Result<Timestamp, String> {
     let wrong = || "must be a day from 1970 on, `2026-11-21` say".to_owned();

@@ -10,10 +10,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use throttle::{History, Period, PlanRecord, Timestamp, Usage as Report, Window};
 
-use crate::chart::Row;
+use crate::chart::{Row, Words};
 use crate::context::Context;
 use crate::error::Error;
-use crate::time::{day, parse_day};
+use crate::time::{day, human, parse_day};
 
 /// Show usage by day, week or month, and grant more.
 #[derive(Debug, Subcommand)]
@@ -39,6 +39,15 @@ enum By {
     Day,
     Week,
     Month,
+}
+
+/// A period in a sentence.
+const fn noun(period: Period) -> &'static str {
+    match period {
+        Period::Day => "day",
+        Period::Week => "week",
+        Period::Month => "month",
+    }
 }
 
 impl From<By> for Period {
@@ -104,14 +113,81 @@ impl Span {
 }
 
 /// One subject's entries of a report, with their periods.
-fn rows(history: &History, entries: &[Vec<u64>], windows: &[Window]) -> Vec<Row> {
-    let row = |(entry, window): (&Vec<u64>, &Window)| Row {
-        label: label(window),
-        used: entry.first().copied().unwrap_or(0),
-        left: entry.get(1).copied(),
-        granted: history.granted(window),
+fn rows(
+    history: &History,
+    plan: &PlanRecord,
+    entries: &[Vec<u64>],
+    windows: &[Window],
+    now: Timestamp,
+) -> Vec<Row> {
+    let row = |(entry, window): (&Vec<u64>, &Window)| {
+        let used = entry.first().copied().unwrap_or(0);
+        let granted = history.granted(window);
+        let mut quotas = plan.plan.quotas().iter();
+        let quota = quotas.find(|quota| quota.period() == window.counter.period());
+        Row {
+            label: label(window),
+            short: short(window),
+            used,
+            left: entry.get(1).copied(),
+            granted,
+            quota: quota.map(|quota| quota.limit().saturating_add(granted)),
+            is_known: used > 0 || granted > 0 || is_remembered(window, now),
+        }
     };
     entries.iter().zip(windows).map(row).collect()
+}
+
+/// Returns true if buckets remember this period now: it has begun, and is recent enough.
+fn is_remembered(window: &Window, now: Timestamp) -> bool {
+    let period = window.counter.period();
+    let back = match period {
+        Period::Day => 31,
+        Period::Week | Period::Month => 12,
+    };
+    let before = |first: Timestamp| period.window(first.saturating_sub(Duration::from_secs(1)));
+    let first = (0..back).fold(period.window(now).start, |first, _| before(first).start);
+    (first..=now).contains(&window.start)
+}
+
+/// A period's name on an axis: `21 Nov`, `W47`, `Nov 2026`.
+fn short(window: &Window) -> String {
+    match window.counter.period() {
+        Period::Day => human(window.start, "%-d %b"),
+        Period::Week => label(window).chars().skip(5).collect(),
+        Period::Month => human(window.start, "%b %Y"),
+    }
+}
+
+/// The words of a report's page.
+fn words(title: String, plan: &PlanRecord, span: Span, windows: &[Window]) -> Words {
+    let period = noun(span.period());
+    let day = |moment: Timestamp| human(moment, "%-d %b %Y");
+    let ends = windows.first().zip(windows.last()).map(|(first, last)| {
+        let last = last.end.saturating_sub(Duration::from_secs(1));
+        format!("{} to {}, by {period}, in UTC", day(first.start), day(last))
+    });
+    let limits: Vec<_> = plan
+        .plan
+        .quotas()
+        .iter()
+        .map(|quota| format!("{} requests a {}", quota.limit(), noun(quota.period())))
+        .collect();
+    let name = plan.plan.name().map(|name| format!(" ({name})")).unwrap_or_default();
+    let quota = if limits.is_empty() { "no quota".to_owned() } else { limits.join(", ") };
+    let about = vec![format!("Plan {}{name}: {quota}", plan.id), ends.unwrap_or_default()];
+    Words { title, about, period }
+}
+
+/// A subject's name for people: of a key, the name that it was given.
+async fn name_of(context: &Context, subject: &str) -> Result<String, Error> {
+    let digest = subject.strip_prefix("key-").and_then(|digest| digest.parse().ok());
+    let Some(digest) = digest else { return Ok(subject.to_owned()) };
+    let key = context.keys().get(&digest).await?;
+    Ok(match key.and_then(|key| key.details.name) {
+        Some(name) => format!("{name} ({}…)", subject.chars().take(12).collect::<String>()),
+        None => subject.to_owned(),
+    })
 }
 
 /// A period's name: `2026-11-21`, `2026-W47`, `2026-11`.

@@ -1,15 +1,14 @@
 //! `tollgate usage export`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use clap::Args;
 use serde_json::{Value, json};
-use throttle::{BucketRecord, PlanId, PlanRecord, Window};
+use throttle::{BucketRecord, History, PlanId, PlanRecord, Window};
 
-use super::{Picture, Span, label, rows, save};
+use super::{Picture, Span, name_of, rows, save, words};
 use crate::args::plan_id;
-use crate::chart::{Row, html, svg};
+use crate::chart::{Part, Row, plan_page, svg};
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::{Output, write};
@@ -43,7 +42,8 @@ enum To {
 /// The content of a report: all subjects together, and those that used most.
 #[derive(Default)]
 struct Summary {
-    total: BTreeMap<String, u64>,
+    /// The periods, without a quota: each subject has its own.
+    total: Vec<Row>,
     most: Vec<(u64, String, Vec<Row>)>,
     subjects: u64,
 }
@@ -62,7 +62,7 @@ impl Export {
             },
         )
         .await?;
-        self.end(context, &plan, to, &windows, damaged.len())?;
+        self.end(context, &plan, to, &windows, damaged.len()).await?;
         match damaged.len() {
             0 => Ok(()),
             // They are not named: a subject may be a person.
@@ -76,7 +76,12 @@ impl Export {
     fn begin(&self, context: &Context, plan: &PlanRecord) -> Result<(To, Vec<Window>), Error> {
         let (report, windows) = self.span.report(context, plan, [])?;
         let to = if self.picture.html.is_some() || self.picture.svg.is_some() {
-            To::Picture(Summary::default())
+            // The periods of one who used nothing.
+            let none = History::default();
+            let entries = vec![vec![0]; windows.len()];
+            let mut total = rows(&none, plan, &entries, &windows, context.now());
+            total.iter_mut().for_each(|row| row.quota = None);
+            To::Picture(Summary { total, ..Summary::default() })
         } else if context.output == Output::Json {
             let mut head = serde_json::to_string(&report).unwrap_or_default();
             // What follows is the inside of `values`, which comes last.
@@ -111,7 +116,7 @@ impl Export {
                     text.push_str(&format!("{comma}{}:{}", json!(name), json!(entries)));
                 }
                 To::Csv => {
-                    for row in rows(&item.history, entries, &windows) {
+                    for row in rows(&item.history, plan, entries, &windows, context.now()) {
                         let left = row.left.map(|left| left.to_string()).unwrap_or_default();
                         let (used, granted) = (row.used.to_string(), row.granted.to_string());
                         let name = plain(name);
@@ -120,14 +125,14 @@ impl Export {
                     }
                 }
                 To::Picture(summary) => {
-                    summary.add(name, rows(&item.history, entries, &windows));
+                    summary.add(name, rows(&item.history, plan, entries, &windows, context.now()));
                 }
             }
         }
         write(text)
     }
 
-    fn end(
+    async fn end(
         &self,
         context: &Context,
         plan: &PlanRecord,
@@ -140,16 +145,17 @@ impl Export {
             To::Json { .. } => return write("}}\n"),
             To::Picture(summary) => summary,
         };
-        let title = format!("Plan {}, {} subjects", plan.id, summary.subjects);
-        let total: Vec<_> = windows.iter().map(|window| summary.row(label(window))).collect();
+        let title = format!("Usage of plan {}", plan.plan.name().unwrap_or(plan.id.as_str()));
+        let words = words(title, plan, self.span, windows);
         let (file, text) = match (&self.picture.html, &self.picture.svg) {
             (Some(file), _) => {
-                let all = ("All subjects".to_owned(), total);
-                let most = summary.most.into_iter().map(|(_, name, rows)| (name, rows));
-                let sections: Vec<_> = std::iter::once(all).chain(most).collect();
-                (file, html(&title, &sections))
+                let mut most = Vec::new();
+                for (_, name, rows) in summary.most {
+                    most.push(Part { name: name_of(context, &name).await?, rows });
+                }
+                (file, plan_page(&words, summary.subjects, &summary.total, &most)?)
             }
-            (_, Some(file)) => (file, svg(&title, &total)),
+            (_, Some(file)) => (file, svg(&words.title, &summary.total)?),
             _ => return Ok(()),
         };
         save(file, &text)?;
@@ -165,17 +171,14 @@ impl Summary {
         let mut used = 0_u64;
         for row in &rows {
             used = used.saturating_add(row.used);
-            let total = self.total.entry(row.label.clone()).or_default();
-            *total = total.saturating_add(row.used);
+        }
+        for (total, row) in self.total.iter_mut().zip(&rows) {
+            total.used = total.used.saturating_add(row.used);
+            total.is_known |= row.is_known;
         }
         self.most.push((used, name.to_owned(), rows));
         self.most.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         self.most.truncate(SHOWN);
-    }
-
-    fn row(&self, label: String) -> Row {
-        let used = self.total.get(&label).copied().unwrap_or(0);
-        Row { label, used, left: None, granted: 0 }
     }
 }
 

@@ -4,9 +4,9 @@ use clap::Args;
 use serde_json::json;
 use throttle::{PlanId, PlanRecord};
 
-use super::{Picture, Span, rows, save};
+use super::{Picture, Span, name_of, rows, save, words};
 use crate::args::{plan_id, stored_plan_id};
-use crate::chart::{Row, bar, html, longest, svg};
+use crate::chart::{Row, bar, longest, subject_page, svg as svg_of};
 use crate::context::Context;
 use crate::error::Error;
 use crate::layout::{list, terminal, wrap};
@@ -53,12 +53,21 @@ impl Show {
         let history = bucket.map(|bucket| bucket.history).unwrap_or_default();
         let (report, windows) = span.report(context, &plan, [(name, &history)])?;
         let entries = report.values.get(name).map(Vec::as_slice).unwrap_or_default();
-        let rows = rows(&history, entries, &windows);
-        let title = format!("{name}, plan {}", plan.id);
+        let rows = rows(&history, &plan, entries, &windows, context.now());
         let saved = match (&picture.html, &picture.svg) {
-            (Some(file), _) => Some((file, html(&title, &[(title.clone(), rows.clone())]))),
-            (_, Some(file)) => Some((file, svg(&title, &rows))),
-            _ => None,
+            (None, None) => None,
+            (html, svg) => {
+                let who = name_of(context, name).await?;
+                let mut words = words(format!("Usage of {who}"), &plan, span, &windows);
+                if who != name {
+                    words.about.insert(0, format!("Subject {name}"));
+                }
+                match (html, svg) {
+                    (Some(file), _) => Some((file, subject_page(&words, &rows)?)),
+                    (_, Some(file)) => Some((file, svg_of(&words.title, &rows)?)),
+                    _ => None,
+                }
+            }
         };
         if let Some((file, text)) = saved {
             save(file, &text)?;
