@@ -22,6 +22,8 @@ const PLOTTED: usize = 3;
 const STEPS: [i128; 12] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600];
 /// The most labels of a time axis, less one.
 const TICKS: i128 = 12;
+/// The most processes whose memory is plotted.
+const PROCESSES: usize = 4;
 /// Samples of memory that are further apart than this many of the usual distances have a gap.
 const MISSING: i128 = 3;
 
@@ -299,10 +301,11 @@ fn admitted(seen: &Seen, keys: &[Judged]) -> Plot {
             1 => what.to_owned(),
             _ => format!("caller {}: {what}", judged.key + 1),
         };
-        let shape = Shape::Dashes(vec![most]);
-        series.push(Series { name: caller("most allowed"), colour, shape });
         let shape = Shape::Lines(vec![let_through]);
         series.push(Series { name: caller("admitted"), colour, shape });
+        let (shape, colour) =
+            (Shape::Dashes(vec![most]), if keys.len() == 1 { GREY } else { colour });
+        series.push(Series { name: caller("most allowed"), colour, shape });
     }
     let limits = keys.first().map_or(String::new(), |key| {
         let interval = nanos(key.promise.interval) / MILLISECOND;
@@ -311,11 +314,16 @@ fn admitted(seen: &Seen, keys: &[Judged]) -> Plot {
     plot(seen, &format!("Admitted calls and the limit{limits}"), "calls", series)
 }
 
-/// The resident memory of each process.
+/// The resident memory of each process; of many, of those with the most and the least at the end.
 fn memory(seen: &Seen) -> Plot {
     let (first, _) = seen.calls.extent();
-    let colours = [BLUE, RED, GREEN, ORANGE, PURPLE, GREY];
-    let series = seen.samples.iter().zip(colours).map(|((name, samples), colour)| {
+    let mut processes: Vec<_> = seen.samples.iter().collect();
+    if processes.len() > PROCESSES {
+        processes.sort_by_key(|(_, samples)| samples.last().map(|sample| sample.resident));
+        processes = processes.last().into_iter().chain(processes.first()).copied().collect();
+    }
+    let colours = [BLUE, ORANGE, GREEN, PURPLE];
+    let series = processes.into_iter().zip(colours).map(|((name, samples), colour)| {
         let gaps = samples.windows(2).map(|pair| pair[1].at - pair[0].at);
         let usual = gaps.min().unwrap_or(0);
         let mut points = Vec::new();

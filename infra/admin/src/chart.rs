@@ -120,8 +120,13 @@ fn plot(title: &str, rows: &[Row]) -> Plot {
             _ => quota.push(Run::new()),
         }
     }
-    let unknown = places.iter().filter(|(_, row)| !row.is_known);
-    let gaps = unknown.map(|(at, _)| (*at, at + step)).collect();
+    let mut gaps: Vec<(i128, i128)> = Vec::new();
+    for (at, _) in places.iter().filter(|(_, row)| !row.is_known) {
+        match gaps.last_mut() {
+            Some((_, end)) if end == at => *end = at + step,
+            _ => gaps.push((*at, at + step)),
+        }
+    }
     let series = |name: &str, colour, shape| Series { name: name.to_owned(), colour, shape };
     let every = rows.len().div_ceil(TICKS).max(1);
     let ticks = places.iter().step_by(every);
@@ -260,8 +265,16 @@ fn table(words: &Words, rows: &[Row]) -> String {
     out.push_str("</tr></thead>\n<tbody>\n");
     for row in rows {
         let _ = write!(out, "<tr><td>{}</td>", html(&row.label));
+        if !row.is_known {
+            let _ = writeln!(
+                out,
+                "<td class=\"n soft\">no data</td>{}</tr>",
+                "<td></td>".repeat(columns.len().saturating_sub(1))
+            );
+            continue;
+        }
         for (_, of) in &columns {
-            let cell = of(row).filter(|_| row.is_known).map_or_else(|| "–".to_owned(), number);
+            let cell = of(row).map_or_else(|| "–".to_owned(), number);
             let _ = write!(out, "<td class=\"n\">{cell}</td>");
         }
         out.push_str("</tr>\n");
@@ -376,7 +389,7 @@ mod tests {
             "<dt>Requests in all</dt><dd>1,005</dd>",
             "<dt>Busiest day</dt><dd>1,000 (21 Nov)</dd>",
             "<dt>Quota reached</dt><dd>1 of 2 days</dd>",
-            "<tr><td>2026-01-01</td><td class=\"n\">–</td>",
+            "<tr><td>2026-01-01</td><td class=\"n soft\">no data</td>",
             "<tfoot><tr><td>Total</td><td class=\"n\">1,005</td>",
         ] {
             assert!(page.contains(part), "{part} in {page}");

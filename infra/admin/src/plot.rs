@@ -134,7 +134,9 @@ impl Plot {
         let mut svg = String::new();
         let drawn = self.draw(&mut svg, with_title).map_err(|error| error.to_string());
         drawn.map_err(|error| format!("`{}` can't be drawn: {error}", self.title))?;
-        let mut style = String::from("<style>@media(prefers-color-scheme:dark){");
+        let mut style = String::from(
+            "<style>rect{shape-rendering:crispEdges}@media(prefers-color-scheme:dark){",
+        );
         for (RGBColor(r, g, b), dark) in DARK {
             let light = format!("#{r:02X}{g:02X}{b:02X}");
             style.push_str(&format!("[fill=\"{light}\"]{{fill:{dark}}}"));
@@ -152,8 +154,8 @@ impl Plot {
         let root = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
         root.fill(&PAPER)?;
         if with_title {
-            let bold = ("sans-serif", 15).into_font().color(&INK);
-            root.draw(&Text::new(self.title.clone(), (LEFT, 10), bold))?;
+            let bold = ("sans-serif", HEADING).into_font().color(&INK);
+            root.draw(&Text::new(self.title.clone(), (0, 8), bold))?;
         }
         let mut chart: Chart<'_, '_> = ChartBuilder::on(&root)
             .margin_top(top)
@@ -165,17 +167,7 @@ impl Plot {
         for it in gaps {
             draw_series(&mut chart, it, most)?;
         }
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .bold_line_style(FAINT)
-            .light_line_style(FAINT.mix(0.0))
-            .axis_style(FAINT)
-            .x_labels(0)
-            .y_labels(6)
-            .y_label_style(("sans-serif", 12).into_font().color(&GREY))
-            .y_label_formatter(&|value| number(*value))
-            .draw()?;
+        self.draw_heights(&chart, &root, most)?;
         for it in series.iter().filter(|it| !matches!(it.shape, Shape::Gaps(_))) {
             draw_series(&mut chart, it, most)?;
         }
@@ -186,9 +178,23 @@ impl Plot {
         Ok(())
     }
 
+    /// Draws a line with its number at round heights.
+    fn draw_heights(&self, chart: &Chart<'_, '_>, root: &Root<'_>, most: i128) -> Drawn {
+        let style = ("sans-serif", TEXT).into_font().color(&GREY);
+        let style = style.pos(Pos::new(HPos::Right, VPos::Center));
+        let step = round_step(most / HEIGHTS);
+        for height in (0..=most / step).map(|nth| nth * step) {
+            let (from, y) = chart.backend_coord(&(0, height));
+            let (to, _) = chart.backend_coord(&(self.end.max(1), height));
+            root.draw(&PathElement::new([(from, y), (to, y)], FAINT))?;
+            root.draw(&Text::new(number(height), (from - 8, y), style.clone()))?;
+        }
+        Ok(())
+    }
+
     /// Draws each moment as a vertical line, with its name if there is room for it.
     fn draw_marks(&self, chart: &mut Chart<'_, '_>, root: &Root<'_>, most: i128) -> Drawn {
-        let style = ("sans-serif", 11).into_font().color(&GREY);
+        let style = ("sans-serif", TEXT).into_font().color(&GREY);
         let style = style.pos(Pos::new(HPos::Left, VPos::Top));
         let mut free = i32::MIN;
         for (at, name) in &self.marks {
@@ -205,7 +211,7 @@ impl Plot {
     }
 
     fn draw_ticks(&self, chart: &Chart<'_, '_>, root: &Root<'_>) -> Drawn {
-        let style = ("sans-serif", 12).into_font().color(&GREY);
+        let style = ("sans-serif", TEXT).into_font().color(&GREY);
         let style = style.pos(Pos::new(HPos::Center, VPos::Top));
         for (at, label) in &self.ticks {
             let (x, y) = chart.backend_coord(&(*at, 0));
@@ -219,10 +225,10 @@ impl Plot {
     fn draw_legend(&self, root: &Root<'_>, series: &[&Series], top: i32) -> Drawn {
         let y = top - 18;
         let place = Pos::new(HPos::Left, VPos::Center);
-        let font = || ("sans-serif", 12).into_font();
+        let font = || ("sans-serif", TEXT).into_font();
         let (soft, ink) = (font().color(&GREY).pos(place), font().color(&INK).pos(place));
-        root.draw(&Text::new(self.unit.clone(), (8, y), soft))?;
-        let mut x = LEFT.max(8 + text_width(&self.unit) + 24);
+        root.draw(&Text::new(self.unit.clone(), (0, y), soft))?;
+        let mut x = LEFT.max(text_width(&self.unit) + 16);
         for Series { name, colour, shape } in series {
             let block = [(x, y - 5), (x + 14, y + 5)];
             let line = [(x, y), (x + 18, y)];
@@ -241,7 +247,7 @@ impl Plot {
                 }
             }
             root.draw(&Text::new(name.clone(), (x + 24, y), ink.clone()))?;
-            x += 24 + text_width(name) + 20;
+            x += 24 + text_width(name) + 16;
         }
         Ok(())
     }
@@ -275,6 +281,21 @@ fn draw_series(chart: &mut Chart<'_, '_>, series: &Series, most: i128) -> Drawn 
         }
     }
     Ok(())
+}
+
+/// The next of 1, 2, 5, 10, 20, 50, …
+fn round_step(least: i128) -> i128 {
+    let mut step = 1;
+    for factor in [2, 5, 10].into_iter().cycle() {
+        if step > least {
+            break;
+        }
+        step = match factor {
+            5 => step / 2 * 5,
+            _ => step * 2,
+        };
+    }
+    step
 }
 
 /// A page that holds everything.
@@ -318,14 +339,19 @@ fn text_width(text: &str) -> i32 {
     i32::try_from(text.chars().count()).unwrap_or(i32::MAX).saturating_mul(7)
 }
 
+/// The most lines at round heights, about.
+const HEIGHTS: i128 = 5;
 const WIDTH: u32 = 880;
 /// The height without legend and title.
-const HEIGHT: i32 = 260;
+const HEIGHT: i32 = 264;
+/// The sizes of texts, as the backend counts them: a pixel is about 1.24 of it.
+const TEXT: i32 = 15;
+const HEADING: i32 = 19;
 /// Above the plot, for the legend, and for a title.
-const HEAD: i32 = 34;
-const TITLE: i32 = 24;
+const HEAD: i32 = 38;
+const TITLE: i32 = 28;
 /// Below the plot, and at its sides, for the labels of the axes.
-const FOOT: i32 = 32;
+const FOOT: i32 = 34;
 const LEFT: i32 = 76;
 const RIGHT: i32 = 24;
 
@@ -401,6 +427,8 @@ mod tests {
         let page = page("<Usage>", &svg);
         assert_eq!(page.matches("<h1>&lt;Usage&gt;</h1>").count(), 1);
         assert!(page.ends_with("</html>\n") && !page.contains("<Usage>"));
+        let steps = [0, 1, 2, 4, 5, 10, 99, 1_000].map(round_step);
+        assert_eq!(steps, [1, 2, 5, 5, 10, 20, 100, 2_000]);
         assert_eq!(number(1_234_567), "1,234,567");
         assert_eq!(
             (number(0), number(999), number(1_000)),

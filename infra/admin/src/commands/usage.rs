@@ -13,6 +13,7 @@ use throttle::{History, Period, PlanRecord, Timestamp, Usage as Report, Window};
 use crate::chart::{Row, Words};
 use crate::context::Context;
 use crate::error::Error;
+use crate::plot::number;
 use crate::time::{day, human, parse_day};
 
 /// Show usage by day, week or month, and grant more.
@@ -171,7 +172,7 @@ fn words(title: String, plan: &PlanRecord, span: Span, windows: &[Window]) -> Wo
         .plan
         .quotas()
         .iter()
-        .map(|quota| format!("{} requests a {}", quota.limit(), noun(quota.period())))
+        .map(|quota| format!("{} requests a {}", number(quota.limit()), noun(quota.period())))
         .collect();
     let name = plan.plan.name().map(|name| format!(" ({name})")).unwrap_or_default();
     let quota = if limits.is_empty() { "no quota".to_owned() } else { limits.join(", ") };
