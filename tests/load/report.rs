@@ -208,7 +208,7 @@ fn latency(seen: &Seen) -> Plot {
     let (first, part) = parts(seen);
     let mut points = [const { Vec::new() }; 3];
     let mut calls = seen.calls.all.iter().peekable();
-    for number in 1..=PARTS + 1 {
+    for number in 1..=PARTS {
         let end = first + number * part;
         let mut micros = Vec::new();
         while let Some(call) = calls.next_if(|call| call.received <= end) {
@@ -221,7 +221,7 @@ fn latency(seen: &Seen) -> Plot {
     }
     let most = points.iter().flatten().flatten().map(|(_, micros)| *micros).max().unwrap_or(0);
     // Short ones in microseconds, because the axis has whole numbers.
-    let (unit, divisor) = if most < 20_000 { ("µs", 1) } else { ("ms", 1_000) };
+    let (unit, divisor) = if most < 5_000 { ("µs", 1) } else { ("ms", 1_000) };
     let names = [("median", BLUE), ("95 of 100 below", ORANGE), ("99 of 100 below", RED)];
     let mut series = Vec::new();
     for (points, (name, colour)) in points.into_iter().zip(names) {

@@ -23,9 +23,9 @@ pub(crate) fn subject(text: &str) -> Result<Subject, String> {
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Offset {
-    /// The meaning of a quota's `offset` that AWS wrote. It has no default: AWS's reference says
-    /// `requests` (the first period starts with that many used), but AWS allows only numbers that
-    /// fit days by which the period is shifted, which Tollgate does not have: `ignore` drops it.
+    /// Meaning of a quota's `offset`, which AWS leaves open. `requests`, as AWS's reference says:
+    /// the first period starts with that many requests used. `ignore`: nothing, because the numbers
+    /// that AWS allows fit days by which periods are shifted, which Tollgate does not have.
     #[arg(long, value_name = "MEANING")]
     offset_means: Option<Meaning>,
 }
@@ -67,7 +67,7 @@ pub(crate) fn config(file: &Path) -> Result<Config, Error> {
 
 #[derive(Args, Debug)]
 pub(crate) struct ConfigFile {
-    /// The authorizer's configuration; the environment's, as the authorizer reads it, unless given.
+    /// The authorizer's configuration; by default the environment's, as the authorizer reads it.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }

@@ -24,12 +24,12 @@ use crate::context::{Common, Context};
 use crate::error::Error;
 use crate::output;
 
-/// Manages Tollgate's table, plans, keys, usage and revocations, and checks configurations.
+/// Manages Tollgate's plans, keys, usage and revocations.
 ///
-/// Region and credentials are the AWS SDK's (AWS_REGION, AWS_PROFILE, ...). Exit codes: 0 done, 1
-/// refused or not found, 2 wrong command line or file, 3 table unavailable.
+/// Region and credentials are those of the AWS SDK (AWS_REGION, AWS_PROFILE, …). Exit codes: 0
+/// done; 1 refused or not found; 2 wrong command line or file; 3 table unavailable.
 #[derive(Debug, Parser)]
-#[command(name = "tollgate", version, after_help = EXAMPLES)]
+#[command(name = "tollgate", version, max_term_width = 80, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     common: Common,

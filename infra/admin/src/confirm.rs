@@ -9,14 +9,14 @@ use crate::output::question;
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Dry {
-    /// Say what would be done, and do nothing.
+    /// Show what would be done, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Confirm {
-    /// Don't ask whether to do it.
+    /// Do it without asking.
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]

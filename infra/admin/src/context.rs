@@ -12,9 +12,11 @@ use crate::error::Error;
 use crate::output::Output;
 
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Common {
-    /// The table's name.
-    #[arg(long, global = true, env = TABLE_VARIABLE, default_value = DEFAULT_TABLE)]
+    /// Name of the table.
+    #[arg(long, global = true, env = TABLE_VARIABLE, hide_env_values = true,
+        default_value = DEFAULT_TABLE)]
     pub(crate) table: String,
     /// DynamoDB endpoint, such as http://127.0.0.1:8000; by default the region's.
     #[arg(long, global = true, value_name = "URL", value_parser = endpoint)]

@@ -14,12 +14,11 @@ use crate::read::secret;
 
 #[derive(Args, Debug)]
 pub(crate) struct Who {
-    /// Subject whose requests are counted, such as `us-east-1_abcDEF123#client1`. With --config,
-    /// the claim's value is enough.
+    /// Subject, such as `us-east-1_abcDEF123#client1`. With `--config` the claim's value is enough.
     #[arg(value_parser = subject, required_unless_present = "token")]
     subject: Option<Subject>,
-    /// Find the subject of a token on standard input (`-`), as the authorizer does, by the
-    /// configuration. Nothing is verified.
+    /// Take the subject from a token on standard input, as the authorizer does. Nothing is
+    /// verified.
     // A token that is typed by mistake is never repeated: it is no error of the parser.
     #[arg(long, value_name = "-", conflicts_with = "subject")]
     token: Option<String>,

@@ -17,7 +17,7 @@ use crate::args::ConfigFile;
 use crate::context::Context;
 use crate::error::Error;
 
-/// Check what makes calls fail: configuration, credentials, table, plans, clocks and keys.
+/// Check configuration, credentials, table, plans, clocks and keys.
 ///
 /// Each line has a result (ok, skip, warn or fail), and a command that fixes it. A configuration
 /// names the tables to check; without one, `--table` does. Exits with 1 if a check failed, with 3

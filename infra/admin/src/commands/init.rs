@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::output::note;
 use crate::read::secret;
 
-/// Write a commented configuration, from flags or from answers on a terminal.
+/// Write a commented configuration, from flags or from answers.
 ///
 /// The file is written only if the authorizer accepts it. An existing file stays, unless `--force`
 /// is given. With limits, the file holds an API key: keep it as you keep secrets.
@@ -378,6 +378,8 @@ const EXAMPLES: &str = "\
 Examples:
   tollgate init
   tollgate init --user-pool us-east-1_abcDEF123 --client 1example23456789 \\
-    --group-rule 'admins=ANY /admin/*' --group-rule 'readers=GET /orders' --default-plan free
+    --group-rule 'admins=ANY /admin/*' --group-rule 'readers=GET /orders' \\
+    --default-plan free
   printenv KEY | tollgate init --issuer https://id.example --client web \\
-    --scope-rule 'orders/read=GET /orders' --default-plan free --api-key - --out shop.toml";
+    --scope-rule 'orders/read=GET /orders' --default-plan free \\
+    --api-key - --out shop.toml";

@@ -21,20 +21,20 @@ use crate::layout::facts;
 use crate::read::secret;
 use crate::time::{moment, seconds};
 
-/// API keys. The table knows them by their digests: a key is shown once, and never again.
+/// Create, list, rotate and import API keys. The table has only their digests.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
     Create(create::Create),
     List(list::List),
     Show(show::Show),
-    /// Disable a key: it is refused from then on.
+    /// Disable a key.
     ///
-    /// Authorizers notice within the time for which they cache keys, a minute unless configured.
+    /// Authorizers notice when their cached copy expires: after a minute, unless configured.
     #[command(after_help = DISABLE)]
     Disable(switch::Switch),
     /// Enable a key that was disabled.
     ///
-    /// Authorizers notice within the time for which they cache keys, a minute unless configured.
+    /// Authorizers notice when their cached copy expires: after a minute, unless configured.
     #[command(after_help = ENABLE)]
     Enable(switch::Switch),
     Rotate(rotate::Rotate),
@@ -59,7 +59,7 @@ impl Key {
 
 #[derive(Args, Debug)]
 struct Which {
-    /// The key's id, as `key list` shows it, or - to read the key itself from standard input.
+    /// The key's id (`key list`), or - to read the key from standard input.
     // Parsed later: an error of the command line would repeat what may be a key.
     #[arg(value_name = "ID")]
     key: String,
@@ -151,7 +151,7 @@ async fn reveal(
 ) -> Result<(), Error> {
     let now = context.now();
     let said = format!(
-        "key          {}\n{}\n\n{more}The key is shown this once and stored nowhere: hand it on now.",
+        "key          {}\n{}\n\n{more}Copy the key now: it is not stored and cannot be shown again.",
         secret.expose(),
         text(record, now)
     );
@@ -173,9 +173,9 @@ async fn reveal(
 
 const DISABLE: &str = "\
 Examples:
-  tollgate key disable 55ddd3ecfee1e15f04ac4a1c79b5e6ef9fb7d2f15d8c3f4d7cb7d9db3f7ce5b4
+  tollgate key disable 55ddd3ecfee1…
   printenv API_KEY | tollgate key disable -";
 const ENABLE: &str = "\
 Examples:
-  tollgate key enable 55ddd3ecfee1e15f04ac4a1c79b5e6ef9fb7d2f15d8c3f4d7cb7d9db3f7ce5b4
+  tollgate key enable 55ddd3ecfee1…
   printenv API_KEY | tollgate key enable -";

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use crate::error::Error;
 use crate::output::Output;
 
-/// The issuers' public keys, by which tokens are verified.
+/// Fetch an issuer's public keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
     Fetch(fetch::Fetch),

@@ -12,7 +12,7 @@ use clap::Subcommand;
 use crate::context::Context;
 use crate::error::Error;
 
-/// Usage plans, in API Gateway's own JSON.
+/// Store, list, import and export plans.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plan {
     Put(put::Put),

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::output::Output;
 use crate::read::read;
 
-/// A configuration's rules, read as the authorizer reads them. Needs no table.
+/// Check, lint and explain a configuration. Needs no table.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
     Check(check::Check),

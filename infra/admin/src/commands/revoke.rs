@@ -10,32 +10,32 @@ use table::RevocationKind;
 use crate::context::Context;
 use crate::error::Error;
 
-/// Revoke tokens before their end, and list revocations.
+/// Revoke tokens before they expire, and list revocations.
 ///
-/// Authorizers whose configuration has a table `revocation` notice within its `cache_seconds`. The
-/// table holds digests of what is revoked, never the ids themselves. A configuration, by `--config`
-/// or in the environment, checks the issuer's name and says how long a revocation must last;
-/// without one, Cognito's defaults count: 30 days for refresh tokens, 24 hours for tokens.
+/// Authorizers whose configuration has `[revocation]` notice within its `cache_seconds`. The table
+/// stores digests, never the ids. A configuration, by `--config` or in the environment, checks the
+/// issuer's name and states how long tokens live. Without one, Cognito's defaults apply: 30 days
+/// for refresh tokens, 24 hours for tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Revoke {
     /// Revoke one token, by its `jti`.
     #[command(after_help = TOKEN)]
     Token(add::Add),
-    /// Revoke all tokens of one sign-in, refreshed ones too, by their `origin_jti`.
+    /// Revoke all tokens of one sign-in, by their `origin_jti`.
     #[command(after_help = SESSION)]
     Session(add::Add),
-    /// Revoke all tokens that a user has now, by the `sub`, and those that a refresh makes of them.
+    /// Revoke all tokens of a user, and their refreshes, by the `sub`.
     ///
-    /// Signing in again brings new tokens. The sign-in counts if tokens state it (`auth_time`, as
-    /// Cognito's do); else a refresh counts as a new sign-in, so revoke at the issuer as well. A
-    /// sign-in within the next 10 seconds is revoked too, because the issuer's clock may be ahead.
+    /// The user can sign in again and gets new tokens. If tokens do not state the time of the
+    /// sign-in (`auth_time`, as Cognito's do), a refresh counts as a new sign-in: then revoke at
+    /// the issuer as well. A sign-in within the next 10 seconds is revoked too, because the
+    /// issuer's clock may be ahead.
     #[command(after_help = USER)]
     User(add::Add),
-    /// Revoke all tokens that a client has now, by its `client_id`.
+    /// Revoke all tokens of a client, by its `client_id`.
     ///
-    /// A client that can sign in, or get tokens by its secret, gets new ones: disable it at the
-    /// issuer as well. A token issued within the next 10 seconds is revoked too, because the
-    /// issuer's clock may be ahead.
+    /// The client can get new tokens, so disable it at the issuer as well. A token issued within
+    /// the next 10 seconds is revoked too, because the issuer's clock may be ahead.
     #[command(after_help = CLIENT)]
     Client(add::Add),
     List(list::List),
@@ -62,11 +62,11 @@ Examples:
 const SESSION: &str = "\
 Examples:
   echo \"$TOKEN\" | tollgate revoke session - --config tollgate.toml
-  tollgate revoke session 9a1b… --issuer us-east-1_abcDEF123 --config tollgate.toml";
+  tollgate revoke session 9a1b… --config tollgate.toml";
 const USER: &str = "\
 Examples:
   tollgate revoke user 3c44… --config tollgate.toml --reason 'left the company'
-  tollgate revoke user 3c44… --config tollgate.toml --issuer us-east-1_abcDEF123 --dry-run
+  tollgate revoke user 3c44… --config tollgate.toml --dry-run
   tollgate revoke user 3c44… --issuer us-east-1_abcDEF123 --for 3651d";
 const CLIENT: &str = "\
 Examples:

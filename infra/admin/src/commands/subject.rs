@@ -10,10 +10,11 @@ use clap::Subcommand;
 use crate::context::Context;
 use crate::error::Error;
 
-/// Show and change the subjects whose requests are counted: their plan and usage.
+/// Show, assign and reset subjects, which requests are counted under.
 ///
-/// The subjects of an authorizer are its issuer's short name, `#`, and the claim's value, such as
-/// `us-east-1_abcDEF123#client1`; `usage export` lists those that have used a plan.
+/// A caller's subject is the issuer's short name, `#` and the claim's value, such as
+/// `us-east-1_abcDEF123#client1`. A key's own subject is `key-` and its id. `usage export` lists
+/// the subjects that have used a plan.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Subject {
     Assign(assign::Assign),

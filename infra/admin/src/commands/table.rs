@@ -8,13 +8,13 @@ use clap::Subcommand;
 use crate::context::Context;
 use crate::error::Error;
 
-/// The table itself.
+/// Create and check the table.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Table {
-    /// Create the table, or check the one that is there.
+    /// Create the table, or check the one that exists.
     #[command(after_help = "Example:\n  tollgate table create --table tollgate-dev")]
     Create,
-    /// Show whether the table is there and right.
+    /// Show if the table exists and has the expected schema.
     #[command(after_help = "Example:\n  tollgate table status --json")]
     Status,
 }

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use crate::context::Context;
 use crate::error::Error;
 
-/// Tokens, as the authorizer sees them.
+/// Verify a token as the authorizer does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Token {
     Inspect(inspect::Inspect),

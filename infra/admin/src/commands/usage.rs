@@ -66,11 +66,11 @@ struct Span {
     /// Period of each line.
     #[arg(long, value_enum, default_value_t = By::Day)]
     by: By,
-    /// The first day, in UTC; 14 days, or 13 weeks or months, unless given. A bucket remembers 31
+    /// First day, in UTC; by default 14 days, 13 weeks or 13 months are shown. The table keeps 31
     /// days, 12 weeks and 12 months before the current ones.
     #[arg(long, value_name = "DAY", value_parser = parse_day)]
     from: Option<Timestamp>,
-    /// The last day, in UTC; today unless given.
+    /// Last day, in UTC; by default today.
     #[arg(long, value_name = "DAY", value_parser = parse_day)]
     to: Option<Timestamp>,
 }
@@ -203,10 +203,10 @@ fn label(window: &Window) -> String {
 #[derive(Args, Clone, Debug)]
 #[group(multiple = false)]
 struct Picture {
-    /// Write a report to this file, as a page for a browser.
+    /// Write a page for a browser to this file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write the chart to this file, as a picture.
+    /// Write the chart to this file, as SVG.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }

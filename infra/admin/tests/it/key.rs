@@ -51,7 +51,11 @@ fn a_key_is_shown_once_and_known_by_its_digest() {
         assert!(answer.contains(id) && !answer.contains(secret), "{what}: {answer}");
     }
     let said = tollgate.run(&["key", "create"]).done();
-    assert!(said.starts_with("key          ") && said.ends_with("hand it on now."), "{said}");
+    assert!(
+        said.starts_with("key          ")
+            && said.ends_with("Copy the key now: it is not stored and cannot be shown again."),
+        "{said}"
+    );
     // Its subject is the key itself.
     assert!(said.contains("subject      key-"), "{said}");
 }

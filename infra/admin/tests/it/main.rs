@@ -6,6 +6,7 @@
 
 mod confirm;
 mod doctor;
+mod help;
 mod hostile;
 mod init;
 mod issuer;

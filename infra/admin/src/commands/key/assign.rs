@@ -9,7 +9,7 @@ use crate::confirm::Dry;
 use crate::context::Context;
 use crate::error::Error;
 
-/// Put a key under its own plan, in place of its subject's assignment.
+/// Give a key a plan of its own, which precedes its subject's.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Assign {
@@ -44,5 +44,5 @@ impl Assign {
 
 const EXAMPLES: &str = "\
 Examples:
-  tollgate key assign 55ddd3ecfee1e15f04ac4a1c79b5e6ef9fb7d2f15d8c3f4d7cb7d9db3f7ce5b4 gold
+  tollgate key assign 55ddd3ecfee1… gold
   printenv API_KEY | tollgate key assign - gold";

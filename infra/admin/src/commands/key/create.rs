@@ -11,14 +11,14 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::time::{Until, parse_until};
 
-/// Make a key and show it, this once.
+/// Create a key and print it. It cannot be shown again.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Create {
-    /// Subject whose requests are counted; by default the key itself.
+    /// Subject that requests are counted under; by default the key itself.
     #[arg(long, value_parser = subject)]
     subject: Option<Subject>,
-    /// The plan; the one that the subject is assigned unless given.
+    /// Plan of the key; by default the one that its subject is assigned.
     #[arg(long, value_parser = plan_id)]
     plan: Option<PlanId>,
     /// Name of the key, for people.
@@ -27,10 +27,10 @@ pub(crate) struct Create {
     /// Description, for people.
     #[arg(long)]
     description: Option<String>,
-    /// From when on it may no longer be used: a day in UTC, or a length of time.
+    /// Expiry: a day in UTC, or a length of time such as 90d.
     #[arg(long, value_name = "DAY|LENGTH", value_parser = parse_until)]
     expires: Option<Until>,
-    /// Make it disabled: `key enable` lets it in.
+    /// Create the key disabled; `key enable` enables it.
     #[arg(long)]
     disabled: bool,
     #[command(flatten)]

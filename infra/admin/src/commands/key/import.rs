@@ -22,25 +22,25 @@ use crate::output::note;
 use crate::progress::Progress;
 use crate::read::{place, read};
 
-/// Store API Gateway's keys, from its CSV file or the AWS CLI's JSON: their digests, never the keys.
+/// Import API Gateway's keys from CSV or JSON. Stores only digests.
 ///
-/// The JSON of `get-api-keys --include-values`, `get-usage-plan-keys` and `get-api-key
-/// --include-value` is read. It names no plans: give `--plan`, or add a list `usagePlanIds` to a
-/// key. A key that is wrong is reported, and the others are stored. A key that is stored already
-/// stays as it is. Can be run again.
+/// JSON is the output of `aws apigateway get-api-keys --include-values`, `get-api-key
+/// --include-value` or `get-usage-plan-keys`. It names no plans: give `--plan`, or add a list
+/// `usagePlanIds` to each key. Invalid keys are reported and the others are stored. Stored keys
+/// stay as they are, so the command can be repeated.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Import {
     /// The file, or - for standard input.
     file: PathBuf,
-    /// If a key is stored already and its row differs, write it over.
+    /// Overwrite stored keys whose details differ.
     #[arg(long)]
     replace: bool,
     /// Plan of the keys for which the file names none.
     #[arg(long, value_parser = plan_id)]
     plan: Option<PlanId>,
-    /// For a key on several plans: the one of this API counts, by the plans' `apiStages`. Add the
-    /// stage if several plans are attached to the API.
+    /// For a key on several plans: use the plan that is attached to this API (`apiStages`). Add the
+    /// stage if several of them are.
     #[arg(long, value_name = "ID[/STAGE]")]
     api: Option<String>,
     #[command(flatten)]
@@ -324,7 +324,8 @@ const EXAMPLES: &str = "\
 Examples:
   tollgate key import keys.csv --dry-run
   tollgate key import keys.csv --api a1b2c3d4e5
-  aws apigateway get-api-keys --include-values | tollgate key import - --plan free
+  aws apigateway get-api-keys --include-values |
+    tollgate key import - --plan free
   aws apigateway get-usage-plan-keys --usage-plan-id c7y23b |
     tollgate key import - --plan c7y23b";
 

@@ -12,17 +12,17 @@ use crate::output::Listing;
 use crate::pages::each_page;
 use crate::time::moment;
 
-/// List keys, page by page. Reads the whole table.
+/// List keys. Reads the whole table.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct List {
     /// Only keys of this subject.
     #[arg(long, value_parser = subject)]
     subject: Option<Subject>,
-    /// Only keys that have this plan of their own.
+    /// Only keys that have this plan as their own.
     #[arg(long, value_parser = plan_id)]
     plan: Option<PlanId>,
-    /// Only keys that may be used now.
+    /// Only keys that are enabled and have not expired.
     #[arg(long)]
     usable: bool,
 }

@@ -11,15 +11,15 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::time::{moment, parse_length};
 
-/// Make a new key in place of an old one, which expires after an overlap.
+/// Replace a key by a new one. The old one expires after an overlap.
 ///
-/// The new key has the old one's subject, plan and expiry, and is shown this once.
+/// The new key has the old one's subject, plan and expiry. It cannot be shown again.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Rotate {
     #[command(flatten)]
     which: Which,
-    /// For how long both keys are good.
+    /// Time for which both keys are valid.
     #[arg(long, value_name = "LENGTH", default_value = "1d", value_parser = parse_length)]
     overlap: Duration,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use super::{Which, json, text};
 use crate::context::Context;
 use crate::error::Error;
 
-/// Show what is said about a key: never the key.
+/// Show a key's details, never the key.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Show {
@@ -23,5 +23,5 @@ impl Show {
 
 const EXAMPLES: &str = "\
 Examples:
-  tollgate key show 55ddd3ecfee1e15f04ac4a1c79b5e6ef9fb7d2f15d8c3f4d7cb7d9db3f7ce5b4
+  tollgate key show 55ddd3ecfee1…
   printenv API_KEY | tollgate key show -";

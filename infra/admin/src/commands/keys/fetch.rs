@@ -10,15 +10,15 @@ use crate::args::{ConfigFile, issuer};
 use crate::error::Error;
 use crate::output::{Output, write};
 
-/// Fetch an issuer's key set, to bundle it with a deployment (`jwks_file` in the configuration).
+/// Fetch an issuer's key set, to bundle it with a deployment (`jwks_file`).
 ///
-/// Bounded as the authorizer's own fetch is; a set without a usable key is refused.
+/// It has the limits of the authorizer's own fetch. A set without a usable key is refused.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Fetch {
     #[command(flatten)]
     config: ConfigFile,
-    /// The issuer, by its short name or one of its `iss`; needed where there are several.
+    /// Issuer, by its short name or its `iss`; required if there are several.
     #[arg(long, value_name = "NAME")]
     issuer: Option<String>,
     /// Write the set to this file instead of standard output.

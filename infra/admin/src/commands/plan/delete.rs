@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::pages::each_page;
 
-/// Delete a plan that no key and no subject is assigned to. Reads the whole table.
+/// Delete a plan that nothing is assigned to. Reads the whole table.
 ///
 /// Callers of a deleted plan are refused until it is stored again. The command cannot find callers
 /// that get the plan from a configuration or a claim.
@@ -22,10 +22,10 @@ pub(crate) struct Delete {
     /// The plan's name.
     #[arg(value_parser = plan_id)]
     id: PlanId,
-    /// Only where the stored plan still has this version, as `plan show --json` says.
+    /// Delete only if the stored plan has this version (`plan show --json`).
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u64>,
-    /// Even where keys or subjects are assigned to it, which are refused from then on.
+    /// Delete even if keys or subjects are assigned to it; they are then refused.
     #[arg(long)]
     force: bool,
     #[command(flatten)]

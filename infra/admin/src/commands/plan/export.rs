@@ -9,10 +9,11 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::output::{Output, note, write};
 
-/// Print all plans as `aws apigateway get-usage-plans` does. Reads the whole table.
+/// Print all plans as JSON, in API Gateway's form. Reads the whole table.
 ///
-/// `plan import` reads it back and changes nothing. A plan that API Gateway cannot have (a rate by
-/// the minute, several quotas, `failure`) is written as it is, and named on standard error.
+/// The form is that of `aws apigateway get-usage-plans`, and `plan import` reads it. A plan that
+/// API Gateway cannot have (a rate by the minute, several quotas, `failure`) is printed as it is,
+/// and named on standard error.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Export;

@@ -15,10 +15,11 @@ use crate::output::{Output, note};
 use crate::progress::Progress;
 use crate::read::{place, read};
 
-/// Store the plans that `aws apigateway get-usage-plans` or `plan export` printed.
+/// Import plans from API Gateway's JSON or from `plan export`.
 ///
-/// A plan that cannot be stored is reported, and the others are stored. A stored plan that differs
-/// is written over. A plan without limits is stored as unlimited. Can be run again.
+/// Reads the output of `aws apigateway get-usage-plans` or `get-usage-plan`. Invalid plans are
+/// reported and the others are stored. Stored plans that differ are overwritten. A plan without
+/// limits is stored as unlimited. The command can be repeated.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Import {

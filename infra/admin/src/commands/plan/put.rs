@@ -12,22 +12,23 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::read::read;
 
-/// Store a plan, new or over the one of its name: from limits, or from a file.
+/// Store a plan from limits or a file. Replaces a plan of the same name.
 ///
 /// A plan without limits needs `"unlimited": true`. A rate, burst or quota of 0 refuses every
 /// request. If the stored plan is the same, nothing is written.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Put {
-    /// The plan's name, as tokens and configurations have it.
+    /// The plan's name, as tokens and configurations write it.
     #[arg(value_parser = plan_id)]
     id: PlanId,
-    /// A file of API Gateway's JSON, or - for standard input. It replaces the limits below.
+    /// File of API Gateway's JSON, or - for standard input, instead of limits.
     #[arg(conflicts_with = "limits")]
     file: Option<PathBuf>,
     #[command(flatten)]
     limits: Limits,
-    /// Only where the stored plan still has this version, as `plan show --json` says; 0 for none.
+    /// Write only if the stored plan has this version (`plan show --json`), or, with 0, if there is
+    /// none.
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u64>,
     #[command(flatten)]
@@ -144,8 +145,9 @@ const EXAMPLES: &str = r#"Examples:
   tollgate plan put free --rate 5 --burst 10 --per-day 1000
   tollgate plan put free plan.json
   tollgate plan put free plan.json --if-version 3
-  echo '{"throttle": {"rateLimit": 10, "burstLimit": 20}}' | tollgate plan put free -
-  aws apigateway get-usage-plan --usage-plan-id abc123 | tollgate plan put gold - --dry-run"#;
+  echo '{"quota": {"limit": 9, "period": "DAY"}}' | tollgate plan put free -
+  aws apigateway get-usage-plan --usage-plan-id abc123 |
+    tollgate plan put gold - --dry-run"#;
 
 /// The most bytes that a plan may have, as `throttle` reads it.
 const MOST: u64 = 64 * 1024;

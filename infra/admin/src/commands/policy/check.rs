@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::layout::{facts, list};
 use crate::output::Output;
 
-/// Read a whole configuration, and show what is in it and how long its policies get.
+/// Check a configuration, and show its parts and policy sizes.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate policy check tollgate.toml")]
 pub(crate) struct Check {

@@ -15,8 +15,8 @@ use crate::read::{place, read, secret};
 
 /// Show which rule lets a caller call a route, or why none does.
 ///
-/// The claims are taken for those of a good token: nothing is verified (`tollgate token inspect`
-/// does). Exits with 0 where the call is allowed, with 1 where it is not.
+/// The claims are assumed to be those of a valid token; `tollgate token inspect` verifies one.
+/// Exits with 0 if the call is allowed, with 1 if it is not.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Explain {
@@ -25,16 +25,16 @@ pub(crate) struct Explain {
     /// Call to explain: "GET /orders/1", or a route key such as '$connect'.
     #[arg(long)]
     route: String,
-    /// The stage that it is called in.
+    /// Stage of the API.
     #[arg(long, default_value = "prod")]
     stage: String,
-    /// A file with the claims of the caller's token as JSON; standard input unless given.
+    /// File with the claims of the caller's token as JSON; by default standard input.
     #[arg(long, value_name = "FILE", default_value = "-", hide_default_value = true)]
     claims: PathBuf,
-    /// Read the caller's token itself from standard input, instead of its claims.
+    /// Read the caller's token from standard input instead of its claims.
     #[arg(long, conflicts_with = "claims")]
     token: bool,
-    /// The address that is called from, for rules with `source_ips`.
+    /// Address of the caller, for rules with `source_ips`.
     #[arg(long, value_name = "ADDRESS")]
     source_ip: Option<IpAddr>,
 }
@@ -97,10 +97,12 @@ fn arn(route: &str, stage: &str) -> Result<String, Error> {
 }
 
 const EXAMPLES: &str = r#"Examples:
-  tollgate policy explain tollgate.toml --route "GET /orders/1" --claims claims.json
-  echo '{"scope": "orders/read"}' | tollgate policy explain tollgate.toml --route "GET /orders/1"
-  echo "$TOKEN" | tollgate policy explain tollgate.toml --route "GET /orders/1" --token
-  tollgate policy explain tollgate.toml --route '$connect' --stage dev --claims claims.json"#;
+  tollgate policy explain FILE --route "GET /orders/1" --claims claims.json
+  echo '{"scope": "orders/read"}' |
+    tollgate policy explain tollgate.toml --route "GET /orders/1"
+  echo "$TOKEN" |
+    tollgate policy explain tollgate.toml --route "GET /orders/1" --token
+  tollgate policy explain FILE --route '$connect' --stage dev --claims a.json"#;
 
 /// The most bytes of claims that are read; no token that API Gateway passes on has more.
 const MOST: usize = 64 * 1024;

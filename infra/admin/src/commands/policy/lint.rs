@@ -9,16 +9,15 @@ use crate::error::Error;
 use crate::layout::{INDENT, list, terminal, wrap};
 use crate::output::{Output, escaped};
 
-/// Show likely mistakes in the rules, and in the claims that other settings trust.
+/// Show likely mistakes in a configuration.
 ///
-/// Findings outside the rules have `-` in the column RULE. Exits with 1 if there is an error, or,
-/// with `--deny-warnings`, a warning; otherwise with 0.
+/// Exits with 1 if there is an error, or, with `--deny-warnings`, a warning; otherwise with 0.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Lint {
     #[command(flatten)]
     source: Source,
-    /// Exit with 1 if there is a warning. Notes still pass.
+    /// Exit with 1 if there is a warning. Notes do not count.
     #[arg(long)]
     deny_warnings: bool,
 }

@@ -7,10 +7,10 @@ use crate::error::Error;
 use crate::layout::{list, terminal};
 use crate::output::Output;
 
-/// Show who may call what: each scope and group that a rule names against each route.
+/// Show which routes each scope and group may call.
 ///
-/// `partly` is what hangs on more than the column knows: a claim, a client, a stage, another
-/// scope or group.
+/// `partly`: depends on something else, such as a claim, a client, a stage, or another scope or
+/// group.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate policy matrix tollgate.toml")]
 pub(crate) struct Matrix {

@@ -18,19 +18,18 @@ use crate::time::{moment, parse_length, seconds};
 
 #[derive(Args, Debug)]
 pub(crate) struct Add {
-    /// The claim's value, or - to read a token from standard input and take it from there.
+    /// The claim's value, or - to take it from a token on standard input.
     id: String,
-    /// The issuer's short name in the configuration: a user pool's id, say. Needed without a
-    /// configuration, and with one of several issuers.
+    /// Issuer, by its short name in the configuration, such as a user pool's id. Required without a
+    /// configuration, and if it has several issuers.
     #[arg(long, value_name = "NAME")]
     issuer: Option<String>,
     #[command(flatten)]
     config: ConfigFile,
-    /// Length of the revocation. The default outlasts every token that it is about: for a user, a
-    /// client or a session the issuer's `refresh_token_days` (30) plus the longest life of a token
-    /// (`max_lifetime_seconds`, else 24 hours); for a token that life alone. A shorter length gives
-    /// a warning, because a refresh token then brings the user back. It does not shorten what is
-    /// revoked for longer already.
+    /// Length of the revocation, such as 90d. By default it outlasts every token: for `token` the
+    /// longest life of a token (`max_lifetime_seconds`, else 24 hours); for the others
+    /// `refresh_token_days` (30) plus that life. A shorter length gives a warning. It does not
+    /// shorten a longer revocation.
     #[arg(long = "for", value_name = "LENGTH", value_parser = parse_length)]
     length: Option<Duration>,
     /// Reason, shown in lists of revocations.

@@ -10,7 +10,7 @@ use crate::output::Listing;
 use crate::pages::each_page;
 use crate::time::{moment, seconds};
 
-/// List the revocations that still count, page by page. Reads the whole table.
+/// List the revocations that have not ended. Reads the whole table.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate revoke list --json | jq '.revocations[].id'")]
 pub(crate) struct List;

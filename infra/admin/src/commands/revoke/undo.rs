@@ -8,7 +8,7 @@ use crate::confirm::Dry;
 use crate::context::Context;
 use crate::error::Error;
 
-/// Take a revocation back: what it revoked counts again, until its own end.
+/// Delete a revocation: its tokens are accepted again until they expire.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Undo {
@@ -25,7 +25,7 @@ impl Undo {
             || Error::refused(format!("{id} is not revoked: `tollgate revoke list` shows what is"));
         if self.dry.dry_run {
             context.revocations().get(&id).await?.ok_or_else(missing)?;
-            return context.would(&format!("take the revocation of {id} back"));
+            return context.would(&format!("delete the revocation of {id}"));
         }
         if !context.revocations().delete(&id).await? {
             return Err(missing());
@@ -37,4 +37,4 @@ impl Undo {
 
 const EXAMPLE: &str = "\
 Example:
-  tollgate revoke undo 'user#5588ce756a29ee4f621330ca3d030e68cfb0e5c300691e31a8cfa8eede5ea6f7'";
+  tollgate revoke undo 'user#5588ce756a29…'";

@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::output::note;
 use crate::who::Who;
 
-/// Put a subject under a plan; a key's own plan precedes it.
+/// Assign a plan to a subject. A key's own plan precedes it.
 ///
-/// A subject that has never been seen needs --yes, because it may be misspelt: one without
-/// requests, plan and keys. A token's needs none.
+/// A subject that has never been seen needs `--yes`, because it may be misspelt: it has no
+/// requests, no plan and no key. With `--token` it needs none.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, allow_missing_positional = true)]
 pub(crate) struct Assign {
@@ -23,8 +23,8 @@ pub(crate) struct Assign {
     /// The plan's name.
     #[arg(value_parser = plan_id)]
     plan: PlanId,
-    /// Only where the assignment still has this version, as `subject show --json` says; 0 for
-    /// none.
+    /// Write only if the assignment has this version (`subject show --json`), or, with 0, if there
+    /// is none.
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u64>,
     #[command(flatten)]

@@ -8,10 +8,10 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::who::Who;
 
-/// Forget all that a subject used, owes and was granted: its history too.
+/// Delete a subject's usage, debt, grants and history.
 ///
-/// Its next request finds a full bucket and whole quotas. To give it more for a period and keep
-/// what is known, use `usage grant`.
+/// Its next request finds a full bucket and full quotas. To allow more in one period and keep the
+/// history, use `usage grant`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Reset {

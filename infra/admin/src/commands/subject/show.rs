@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::layout::facts;
 use crate::who::Who;
 
-/// Show which plan a subject is under, and what is left of its quotas now.
+/// Show a subject's plan and the rest of its quotas.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate subject show 'us-east-1_abcDEF123#client1'")]
 pub(crate) struct Show {

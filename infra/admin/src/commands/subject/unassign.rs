@@ -8,7 +8,9 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::who::Who;
 
-/// End a subject's assignment. Its keys without their own plan are refused from then on.
+/// Delete a subject's assignment.
+///
+/// Its keys without a plan of their own are then refused.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate subject unassign maria")]
 pub(crate) struct Unassign {
@@ -25,7 +27,8 @@ impl Unassign {
         let missing = || Error::refused(format!("`{name}` is assigned no plan"));
         if self.dry.dry_run {
             let stored = context.assignments().get(name).await?.ok_or_else(missing)?;
-            return context.would(&format!("take `{name}` from under `{}`", stored.plan));
+            return context
+                .would(&format!("delete the assignment of `{name}` to `{}`", stored.plan));
         }
         if !context.assignments().delete(name).await? {
             return Err(missing());

@@ -12,10 +12,10 @@ use crate::layout::facts;
 use crate::read::secret;
 use crate::time::moment;
 
-/// Decode a token from standard input, verify it as the authorizer does, and report what fails.
+/// Verify a token on standard input as the authorizer does.
 ///
-/// Shows the token's claims. Exits with 0 for a good token, 1 for one that is refused, 3 if the
-/// issuer's keys or the table of revocations are unavailable.
+/// Shows each check and the token's claims. Exits with 0 for a valid token, 1 for a refused one, 3
+/// if the issuer's keys or the table of revocations are unavailable.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Inspect {

@@ -14,12 +14,12 @@ use crate::error::Error;
 use crate::output::{Output, write};
 use crate::pages::each_page;
 
-/// Export what every subject used of a plan, as CSV. Reads the whole table, page by page.
+/// Export the usage of a plan's subjects as CSV. Reads the whole table.
 ///
 /// Subjects that start with `=`, `+`, `-` or `@` are prefixed with `'`.
 ///
-/// With --json in the shape of API Gateway's GetUsage. A subject counts for the plan that its
-/// last request was under.
+/// `--json` has the form of API Gateway's GetUsage. A subject belongs to the plan of its last
+/// request.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Export {

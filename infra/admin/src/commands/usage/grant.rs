@@ -13,22 +13,22 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::who::Who;
 
-/// Give a subject more requests than its quota, for the current day, week or month.
+/// Allow a subject more requests in this day, week or month.
 ///
 /// The unused rest lapses when the period ends. Authorizers apply a grant within a second. A
-/// subject that has never been seen needs --yes, because it may be misspelt.
+/// subject that has never been seen needs `--yes`, because it may be misspelt.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, allow_missing_positional = true)]
 pub(crate) struct Grant {
     #[command(flatten)]
     who: Who,
-    /// Number of requests.
+    /// Number of requests to add.
     extra: NonZeroU64,
-    /// Quota that they are added to.
+    /// Quota that the requests are added to.
     #[arg(long, value_enum)]
     by: By,
-    /// Name of this grant; random unless given. A second grant of the same name and period changes
-    /// nothing.
+    /// Name of this grant, random by default. A second grant with the same name and period changes
+    /// nothing, so it is safe to repeat.
     #[arg(long)]
     id: Option<String>,
     #[command(flatten)]
@@ -72,5 +72,5 @@ impl Grant {
 const EXAMPLES: &str = "\
 Examples:
   tollgate usage grant 'us-east-1_abcDEF123#client1' 500 --by day
-  tollgate usage grant client1 10000 --by month --id ticket-4711 --config tollgate.toml
-  echo \"$TOKEN\" | tollgate usage grant --token - 500 --by day --config tollgate.toml";
+  tollgate usage grant client1 9000 --by month --id ticket-4711 --config FILE
+  echo \"$TOKEN\" | tollgate usage grant --token - 500 --by day --config FILE";

@@ -13,9 +13,9 @@ use crate::layout::{list, terminal, wrap};
 use crate::output::{Output, escaped, write_styled};
 use crate::who::Who;
 
-/// Show what a subject used, with a bar for each period.
+/// Show a subject's usage, with a bar for each period.
 ///
-/// With --json in the shape of API Gateway's GetUsage: `[used, remaining]` a period.
+/// `--json` has the form of API Gateway's GetUsage: `[used, remaining]` for each period.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Show {
@@ -23,7 +23,7 @@ pub(crate) struct Show {
     who: Who,
     #[command(flatten)]
     span: Span,
-    /// The plan whose quota is compared; the one of the subject's last request unless given.
+    /// Plan whose quota is shown; by default that of the last request.
     #[arg(long, value_parser = plan_id)]
     plan: Option<PlanId>,
     #[command(flatten)]
