@@ -424,7 +424,7 @@ mod tests {
             "<tr class=\"wrong\"><td>WRONG</td><td class=\"name\">&lt;a&gt;</td>",
             "{&quot;b&quot;:1, &quot;c&quot;:2}",
             "rotate",
-            "10 s",
+            "9 s",
         ] {
             assert!(page.contains(part), "{part} in {page}");
         }

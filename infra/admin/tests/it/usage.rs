@@ -71,13 +71,19 @@ fn usage_is_exported() {
     let said = tollgate.run(&[&line[..], &["--html", &html]].concat()).done();
     assert_eq!(said, format!("wrote `{html}`: 3 subjects"));
     let page = std::fs::read_to_string(html).unwrap();
+    assert_eq!(page.matches("<h1>Usage of plan free</h1>").count(), 1);
+    assert!(page.contains("18 Nov 2026 to 21 Nov 2026, by day, in UTC"), "{page}");
+    assert!(page.contains("<dt>Requests in all</dt><dd>209</dd>"), "{page}");
     assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
     assert!(page.find("pool#maria") < page.find("=1+1"), "who used most comes first");
     let svg = file("usage.svg");
     tollgate.run(&[&line[..], &["--svg", &svg, "--json"]].concat()).json();
     insta::assert_snapshot!(std::fs::read_to_string(&svg).unwrap());
     tollgate.run(&november(&["usage", "show", "pool#maria", "--svg", &svg])).done();
-    assert!(std::fs::read_to_string(&svg).unwrap().contains("85 used, 15 left"));
+    let picture = std::fs::read_to_string(&svg).unwrap();
+    for part in ["Usage of pool#maria", "18 Nov", "80 % of the quota used", "quota reached"] {
+        assert!(picture.contains(part), "{part}: {picture}");
+    }
     let nowhere = ["--svg", "/nowhere/x.svg"];
     let said = tollgate.run(&[&line[..], &nowhere].concat()).failed(2);
     assert!(said.starts_with("can't write `/nowhere/x.svg`: "), "{said}");
