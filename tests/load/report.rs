@@ -49,9 +49,8 @@ pub(crate) fn write(
         failed => format!("{failed} of {} failed", verdicts.len()),
     };
     let mut micros: Vec<u64> = seen.calls.all.iter().map(|call| call.micros).collect();
-    let mut at = |percent| {
-        percentile(&mut micros, percent).map_or_else(|| "–".to_owned(), |it| milliseconds(it))
-    };
+    let mut at =
+        |percent| percentile(&mut micros, percent).map_or_else(|| "–".to_owned(), milliseconds);
     body.push_str(&numbers(&[
         ("Conditions", conditions),
         ("Calls", number(seen.calls.all.len() as i128)),
@@ -324,7 +323,7 @@ fn memory(seen: &Seen) -> Plot {
     }
     let colours = [BLUE, ORANGE, GREEN, PURPLE];
     let series = processes.into_iter().zip(colours).map(|((name, samples), colour)| {
-        let gaps = samples.windows(2).map(|pair| pair[1].at - pair[0].at);
+        let gaps = samples.iter().zip(samples.iter().skip(1)).map(|(one, next)| next.at - one.at);
         let usual = gaps.min().unwrap_or(0);
         let mut points = Vec::new();
         let mut last = None;

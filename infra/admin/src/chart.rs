@@ -240,6 +240,9 @@ pub(crate) fn plan_page(
     Ok(words.page(&body))
 }
 
+/// A column's heading, and its number of a row.
+type Column = (&'static str, fn(&Row) -> Option<u64>);
+
 /// The table of a subject's periods. Columns that say nothing are left out.
 fn table(words: &Words, rows: &[Row]) -> String {
     let heading = match words.period {
@@ -247,7 +250,7 @@ fn table(words: &Words, rows: &[Row]) -> String {
         "week" => "Week",
         _ => "Month",
     };
-    let columns: [(&str, fn(&Row) -> Option<u64>); 4] = [
+    let columns: [Column; 4] = [
         ("Requests", |row| Some(row.used)),
         ("Quota", |row| row.quota),
         ("Left", |row| row.left),

@@ -10,7 +10,7 @@ use comfy_table::ColumnConstraint::LowerBoundary;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table, Width};
 use terminal_size::terminal_size_of;
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
 
 use crate::output::escaped;
 
@@ -85,7 +85,7 @@ impl Grid {
 
     fn longest_word(&self, rows: &[Vec<String>], at: usize) -> usize {
         let cells = rows.iter().chain([&self.headings]).filter_map(|row| row.get(at));
-        cells.flat_map(|cell| cell.split(' ')).map(|word| word.width()).max().unwrap_or(0)
+        cells.flat_map(|cell| cell.split(' ')).map(UnicodeWidthStr::width).max().unwrap_or(0)
     }
 
     /// A row as a block. Cells that say nothing are left out.
@@ -199,7 +199,7 @@ mod tests {
     }
 
     fn widest(text: &str) -> usize {
-        text.lines().map(|line| line.width()).max().unwrap_or(0)
+        text.lines().map(UnicodeWidthStr::width).max().unwrap_or(0)
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn shown(tollgate: &Tollgate, columns: u16, line: &[&str]) -> String {
     let (mut screen, mut bytes, mut part) = (File::from(terminal.master), Vec::new(), [0; 4096]);
     // Once the command has ended, reading fails.
     while let Ok(count @ 1..) = screen.read(&mut part) {
-        bytes.extend(&part[..count]);
+        bytes.extend(part.iter().take(count));
     }
     child.wait().unwrap();
     let text = String::from_utf8(bytes).unwrap().replace('\r', "");

@@ -139,7 +139,7 @@ fn a_configuration_completes_a_claim_and_a_token_needs_no_confirmation() {
         config.replace("[throttle]\ntable = \"tollgate\"", "[throttle]\ntable = \"t2\"");
     for (config, line, token, says) in [
         (&several, &["subject", "show", "paul"][..], "", "write `acme#paul` or `b#paul`"),
-        (&by_key, &["subject", "show", "--token", "-"], &token[..], "count by API key"),
+        (&by_key, &["subject", "show", "--token", "-"], token.as_str(), "count by API key"),
         (&by_key, &["subject", "show", "paul"], "", "nothing is known of `paul`"),
         (
             &elsewhere,

@@ -100,7 +100,8 @@ fn row(record: &PlanRecord) -> [String; 7] {
         if quotas.is_empty() { none() } else { quotas.join(", ") },
         methods(record).unwrap_or_else(none),
         record.version.to_string(),
-        record.plan.name().unwrap_or("-").to_owned(),
+        // A name that repeats the id says nothing.
+        record.plan.name().filter(|name| *name != record.id.as_str()).unwrap_or("-").to_owned(),
     ]
 }
 
