@@ -155,7 +155,7 @@ impl Plot {
         root.fill(&PAPER)?;
         if with_title {
             let bold = ("sans-serif", HEADING).into_font().color(&INK);
-            root.draw(&Text::new(self.title.clone(), (0, 8), bold))?;
+            root.draw(&Text::new(self.title.clone(), (EDGE, 8), bold))?;
         }
         let mut chart: Chart<'_, '_> = ChartBuilder::on(&root)
             .margin_top(top)
@@ -173,7 +173,8 @@ impl Plot {
         }
         self.draw_marks(&mut chart, &root, most)?;
         self.draw_ticks(&chart, &root)?;
-        self.draw_legend(&root, &series, top)?;
+        let edge = if with_title { EDGE } else { 0 };
+        self.draw_legend(&root, &series, (edge, top - 18))?;
         root.present()?;
         Ok(())
     }
@@ -222,13 +223,12 @@ impl Plot {
     }
 
     /// The unit and the names of the series, in one line above the plot.
-    fn draw_legend(&self, root: &Root<'_>, series: &[&Series], top: i32) -> Drawn {
-        let y = top - 18;
+    fn draw_legend(&self, root: &Root<'_>, series: &[&Series], (edge, y): (i32, i32)) -> Drawn {
         let place = Pos::new(HPos::Left, VPos::Center);
         let font = || ("sans-serif", TEXT).into_font();
         let (soft, ink) = (font().color(&GREY).pos(place), font().color(&INK).pos(place));
-        root.draw(&Text::new(self.unit.clone(), (0, y), soft))?;
-        let mut x = LEFT.max(text_width(&self.unit) + 16);
+        root.draw(&Text::new(self.unit.clone(), (edge, y), soft))?;
+        let mut x = LEFT.max(edge + text_width(&self.unit) + 16);
         for Series { name, colour, shape } in series {
             let block = [(x, y - 5), (x + 14, y + 5)];
             let line = [(x, y), (x + 18, y)];
@@ -350,6 +350,8 @@ const HEADING: i32 = 19;
 /// Above the plot, for the legend, and for a title.
 const HEAD: i32 = 38;
 const TITLE: i32 = 28;
+/// At the left of a title; in a page, texts begin where the page's do.
+const EDGE: i32 = 12;
 /// Below the plot, and at its sides, for the labels of the axes.
 const FOOT: i32 = 34;
 const LEFT: i32 = 76;
