@@ -52,7 +52,8 @@ dl{display:flex;flex-wrap:wrap;gap:.75rem 2.5rem;margin:1.25rem 0}\
 dt{color:var(--soft);font-size:.85rem}dd{margin:0;font-size:1.5rem;line-height:1.2;\
 font-variant-numeric:tabular-nums}\
 svg{display:block;width:100%;height:auto}svg text{font-family:system-ui,sans-serif}\
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\
+.scroll{overflow-x:auto}\
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\
 th,td{padding:.3rem .75rem .3rem 0;text-align:left;border-bottom:1px solid var(--line);\
 vertical-align:top}th{color:var(--soft);font-weight:500;font-size:.85rem}\
 td.name{overflow-wrap:anywhere;min-width:12rem}\

@@ -151,7 +151,8 @@ async fn reveal(
 ) -> Result<(), Error> {
     let now = context.now();
     let said = format!(
-        "key          {}\n{}\n\n{more}Copy the key now: it is not stored and cannot be shown again.",
+        "key          {}\n{}\n\n{more}\
+         Copy the key now: it is not stored and cannot be shown again.",
         secret.expose(),
         text(record, now)
     );
