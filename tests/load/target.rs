@@ -290,5 +290,5 @@ fn tail(log: &Mutex<Log>) -> String {
 /// The path at which Cargo builds `local`, beside this program.
 pub(crate) fn beside() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
-    Ok(own.with_file_name("local"))
+    Ok(own.with_file_name("tollgate-local"))
 }

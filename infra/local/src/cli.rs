@@ -28,15 +28,15 @@ const EXIT_MISUSE: u8 = 2;
 
 const EXAMPLES: &str = "\
 Examples:
-  local                                   the demonstration, with calls to paste
-  local --config tollgate.toml            your configuration
-  local --http --websocket                an HTTP and a WebSocket API too
-  local --json --log json --api-port 0    for scripts";
+  tollgate-local                            the demonstration, with calls to paste
+  tollgate-local --config tollgate.toml     your configuration
+  tollgate-local --http --websocket         an HTTP and a WebSocket API too
+  tollgate-local --json --log json --api-port 0    for scripts";
 
 /// API Gateway on this machine, in front of the real authorizer, with a table
 /// and a token issuer. Listens on 127.0.0.1 only. Ctrl-C ends it.
 #[derive(Debug, Parser)]
-#[command(name = "local", version, verbatim_doc_comment)]
+#[command(name = "tollgate-local", version, verbatim_doc_comment)]
 pub struct Cli {
     /// REST API [default: 9400]
     #[arg(long, default_value_t = 9400, value_name = "PORT", hide_default_value = true,
@@ -136,7 +136,7 @@ fn api_key(text: &str) -> Result<String, String> {
 
 /// The command line, whose help has examples if it is the long one.
 fn command(is_long: bool) -> clap::Command {
-    let after = if is_long { EXAMPLES } else { "Examples: local --help" };
+    let after = if is_long { EXAMPLES } else { "Examples: tollgate-local --help" };
     Cli::command().after_help(after)
 }
 
@@ -249,7 +249,7 @@ mod tests {
     use crate::gateway::{Kind, Payload};
 
     fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(["local"].iter().chain(arguments))
+        Cli::try_parse_from(["tollgate-local"].iter().chain(arguments))
     }
 
     #[test]

@@ -105,7 +105,7 @@ pub fn printed(issuer_port: u16) -> String {
     let clients: Vec<String> = clients().into_iter().map(|client| client.id).collect();
     let text = config(&issuer, &issuer::jwks_uri(&issuer), &clients, API_KEY);
     format!(
-        "# The demonstration of `local`. Edit a copy, and start it: local --config FILE\n\
+        "# The demonstration of `local`. Edit a copy, and start it: tollgate-local --config FILE\n\
          # The issuer is the demonstration's own; write `user_pool` or `url` for yours instead.\n\n\
          {text}"
     )

@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-const LOCAL: &str = env!("CARGO_BIN_EXE_local");
+const LOCAL: &str = env!("CARGO_BIN_EXE_tollgate-local");
 const README: &str = include_str!("../README.md");
 
 /// A running executable, its ready line, and its standard error in the end.
@@ -91,7 +91,7 @@ impl Local {
 
 /// A line without what differs from run to run: times, and the executable's path.
 fn normal(line: &str) -> String {
-    let line = line.replace(LOCAL, "target/debug/local");
+    let line = line.replace(LOCAL, "target/debug/tollgate-local");
     let words: Vec<&str> = line.split(' ').collect();
     let word = |place: usize| match words.get(place + 1) {
         Some(&"ms") => "N",

@@ -17,7 +17,7 @@ use serde_json::Value;
 use throttle::SystemClock;
 use tokio::net::TcpListener;
 
-const LOCAL: &str = env!("CARGO_BIN_EXE_local");
+const LOCAL: &str = env!("CARGO_BIN_EXE_tollgate-local");
 
 fn options() -> Options {
     Options::new(LOCAL.into(), Now::new(SystemClock::new()))

@@ -52,7 +52,8 @@ impl Call {
         let own = match call.collect::<Vec<_>>()[..] {
             ["tollgate", ..] => Some((tests::tollgate(), words[1..].iter().collect())),
             ["cargo", "run", "local"] => Some((tests::local(), after("--").collect::<Vec<_>>())),
-            ["local", ..] => return Err("`local` is a word of the shell: use `cargo run`".into()),
+            ["tollgate-local", ..] => Some((tests::local(), words[1..].iter().collect())),
+            ["local", ..] => return Err("`local` is a word of the shell".into()),
             _ => None,
         };
         if let Some((path, arguments)) = own {

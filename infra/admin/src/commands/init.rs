@@ -239,7 +239,7 @@ impl Init {
         };
         let mut next = vec![
             (format!("tollgate policy lint {file}"), "check the rules"),
-            (format!("local --config {file}"), "try it on this machine"),
+            (format!("tollgate-local --config {file}"), "try it on this machine"),
         ];
         for plan in self.default_plan.iter().chain(&self.plans) {
             let plan = shell_word(plan.as_str());

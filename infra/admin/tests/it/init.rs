@@ -54,7 +54,7 @@ fn flags_make_a_configuration_that_loads_and_lints_clean() {
 
     Next:
     tollgate policy lint FILE # check the rules
-    local --config FILE # try it on this machine
+    tollgate-local --config FILE # try it on this machine
     tollgate plan put free --rate 5 --burst 10 --table shop # store the plan
     tollgate plan put gold --rate 5 --burst 10 --table shop # store the plan
     ");
@@ -71,7 +71,7 @@ fn flags_make_a_configuration_that_loads_and_lints_clean() {
     assert_eq!(refused, format!("`{file}` exists: give `--force` to replace it, or `--out`"));
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
     let said = tollgate.run(&[&line[..], &["--force", "--json"]].concat()).json();
-    assert_eq!(said["next"][1], format!("local --config {file}"));
+    assert_eq!(said["next"][1], format!("tollgate-local --config {file}"));
     let other = fs::read_to_string(&file).unwrap();
     assert_ne!(key(&other), secret);
     assert!(!said.to_string().contains(key(&other)));

@@ -94,7 +94,7 @@ impl Explain {
         let installed =
             std::env::split_paths(&path).any(|folder| folder.join("tollgate").is_file());
         let tollgate = if installed { "tollgate" } else { "cargo run -q -p admin --" };
-        let local = std::env::args().next().unwrap_or_else(|| "local".to_owned());
+        let local = std::env::args().next().unwrap_or_else(|| "tollgate-local".to_owned());
         let file = "tollgate.toml".to_owned();
         let (config, first) = match config {
             Some(path) => (path.display().to_string(), None),

@@ -178,7 +178,7 @@ fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> 
     writeln!(f, "  authorizer    {} processes: {}", pids.len(), pids.join(" "))?;
     match &shown.file {
         Some(file) => writeln!(f, "  configuration {file}")?,
-        None => writeln!(f, "  configuration the demonstration's: local --print-config")?,
+        None => writeln!(f, "  configuration the demonstration's: tollgate-local --print-config")?,
     }
     if shown.ttl > 0 {
         writeln!(

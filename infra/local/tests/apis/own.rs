@@ -12,7 +12,7 @@ use throttle::SystemClock;
 /// A stack with this configuration and these callers.
 async fn start(config: &str, users: Option<&str>, change: impl FnOnce(&mut Options)) -> Stack {
     let folder = tempfile::tempdir().unwrap();
-    let local = env!("CARGO_BIN_EXE_local");
+    let local = env!("CARGO_BIN_EXE_tollgate-local");
     let mut options = Options::new(local.into(), Now::new(SystemClock::new()));
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -260,7 +260,7 @@ type Change = fn(&mut Options);
 #[tokio::test]
 async fn the_banner_s_commands_give_what_it_says() {
     let demo = || {
-        let local = env!("CARGO_BIN_EXE_local");
+        let local = env!("CARGO_BIN_EXE_tollgate-local");
         Options::new(local.into(), Now::new(SystemClock::new()))
     };
     let every: [(&str, Change); 4] = [

@@ -11,7 +11,7 @@ use throttle::{Plan, SystemClock};
 use crate::socket::Socket;
 
 async fn start(change: impl FnOnce(&mut Options)) -> Stack {
-    let local = env!("CARGO_BIN_EXE_local");
+    let local = env!("CARGO_BIN_EXE_tollgate-local");
     let mut options = Options::new(local.into(), Now::new(SystemClock::new()));
     change(&mut options);
     Stack::start(options).await.unwrap()

@@ -80,12 +80,12 @@ fn a_403_names_the_command_that_explains_it() {
     assert_eq!(plain(&refused, Some(&forbidden)), format!("{line}\n{file}"));
     assert_eq!(plain(&refused, None), format!("{line}\n{file}"), "a cached policy has no record");
 
-    let first = Some("local --print-config > tollgate.toml".into());
+    let first = Some("tollgate-local --print-config > tollgate.toml".into());
     let tollgate = "cargo run -q -p admin --".to_owned();
     let demo = Explain { tollgate, first, ..explain() };
     assert_eq!(
         render(&refused, Some(&forbidden), &demo, false).split_once('\n').unwrap().1,
-        "  why? local --print-config > tollgate.toml\n       \
+        "  why? tollgate-local --print-config > tollgate.toml\n       \
          echo \"$TOKEN\" | cargo run -q -p admin -- policy explain tollgate.toml \\\n         \
          --token --stage local --route 'DELETE /orders/1'"
     );
