@@ -4,7 +4,7 @@
 //! own evaluation finds a call that is allowed and one that is not.
 
 use ::table::Assignments;
-use authorizer::{Config, PlanChoice, ThrottleConfig, Verifier, assumed_caller, decode};
+use authorizer::{Config, PlanChoice, ThrottleConfig, Verifier, assumed_caller, assumed_subject, decode};
 use policy::{MethodArn, Reason};
 use serde_json::{Map, Value};
 use throttle::{Plan, PlanId, Plans};
@@ -335,18 +335,13 @@ async fn assign(
     callers: &[Candidate],
     table: &Table,
 ) -> Option<String> {
-    let (throttle, limits) = (config.throttle.as_ref()?, setup.tables.first()?);
+    let limits = setup.tables.first()?;
     let assignments = Assignments::new(table.client(), limits);
     let plan = crate::demo::PLAN;
     for caller in callers {
-        let issuer = setup
-            .issuers
-            .iter()
-            .find(|one| caller.claims.get("iss") == Some(&one.iss.as_str().into()));
-        let name = caller.claims.get(&throttle.subject).and_then(Value::as_str);
-        if let (Some(issuer), Some(name)) = (issuer, name) {
+        if let Ok(subject) = assumed_subject(&caller.claims, config) {
             // An assignment that is there stays.
-            drop(assignments.put(&format!("{}#{name}", issuer.name), plan, None).await);
+            drop(assignments.put(subject.as_str(), plan, None).await);
         }
     }
     Some(format!(

@@ -54,7 +54,7 @@ fn text(findings: &[Finding]) -> String {
         return findings.iter().map(|finding| block(finding, width)).collect::<Vec<_>>().join("\n");
     }
     let mut rows =
-        vec![["SEVERITY", "CODE", "RULE", "WHAT; AND WHAT TO DO"].map(str::to_owned).to_vec()];
+        vec![["SEVERITY", "CODE", "RULE", "PROBLEM; FIX"].map(str::to_owned).to_vec()];
     rows.extend(findings.iter().map(|Finding { severity, rule, code, text, mend }| {
         let rule = rule.as_deref().unwrap_or("-").to_owned();
         vec![severity.to_string(), code.to_string(), rule, format!("{text}; {mend}")]
