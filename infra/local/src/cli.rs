@@ -28,10 +28,10 @@ const EXIT_MISUSE: u8 = 2;
 
 const EXAMPLES: &str = "\
 Examples:
-  tollgate-local                            the demonstration, with calls to paste
-  tollgate-local --config tollgate.toml     your configuration
-  tollgate-local --http --websocket         an HTTP and a WebSocket API too
-  tollgate-local --json --log json --api-port 0    for scripts";
+  tollgate-local                          the demonstration, with calls to paste
+  tollgate-local --config tollgate.toml   your configuration
+  tollgate-local --http --websocket       an HTTP and a WebSocket API too
+  tollgate-local --json --api-port 0      for scripts";
 
 /// API Gateway on this machine, in front of the real authorizer, with a table
 /// and a token issuer. Listens on 127.0.0.1 only. Ctrl-C ends it.
