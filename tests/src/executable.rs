@@ -14,7 +14,8 @@ use std::sync::OnceLock;
 /// The build fails, or the test does not run out of a target folder.
 pub fn local() -> &'static Path {
     static LOCAL: OnceLock<PathBuf> = OnceLock::new();
-    LOCAL.get_or_init(|| build(&["--package", "local", "--bin", "tollgate-local"], "tollgate-local"))
+    LOCAL
+        .get_or_init(|| build(&["--package", "local", "--bin", "tollgate-local"], "tollgate-local"))
 }
 
 /// The built `tollgate` executable, of the same profile as the running test.

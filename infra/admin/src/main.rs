@@ -8,6 +8,7 @@ mod confirm;
 mod context;
 mod error;
 mod layout;
+mod listing;
 mod output;
 mod pages;
 #[allow(dead_code, reason = "lines are drawn by the load tests, which share this file")]

@@ -4,7 +4,9 @@
 //! own evaluation finds a call that is allowed and one that is not.
 
 use ::table::Assignments;
-use authorizer::{Config, PlanChoice, ThrottleConfig, Verifier, assumed_caller, assumed_subject, decode};
+use authorizer::{
+    Config, PlanChoice, ThrottleConfig, Verifier, assumed_caller, assumed_subject, decode,
+};
 use policy::{MethodArn, Reason};
 use serde_json::{Map, Value};
 use throttle::{Plan, PlanId, Plans};

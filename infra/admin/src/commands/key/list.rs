@@ -8,7 +8,7 @@ use super::{json, state};
 use crate::args::{plan_id, subject};
 use crate::context::Context;
 use crate::error::Error;
-use crate::output::Listing;
+use crate::listing::Listing;
 use crate::pages::each_page;
 use crate::time::moment;
 

@@ -53,8 +53,7 @@ fn text(findings: &[Finding]) -> String {
     if let Some(width) = terminal() {
         return findings.iter().map(|finding| block(finding, width)).collect::<Vec<_>>().join("\n");
     }
-    let mut rows =
-        vec![["SEVERITY", "CODE", "RULE", "PROBLEM; FIX"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["SEVERITY", "CODE", "RULE", "PROBLEM; FIX"].map(str::to_owned).to_vec()];
     rows.extend(findings.iter().map(|Finding { severity, rule, code, text, mend }| {
         let rule = rule.as_deref().unwrap_or("-").to_owned();
         vec![severity.to_string(), code.to_string(), rule, format!("{text}; {mend}")]

@@ -6,7 +6,7 @@ use table::Revocation;
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::output::Listing;
+use crate::listing::Listing;
 use crate::pages::each_page;
 use crate::time::{moment, seconds};
 
