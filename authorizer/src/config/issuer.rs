@@ -50,6 +50,12 @@ impl Issuer {
         self.checks.max_lifetime.is_some() || self.checks.cognito
     }
 
+    /// Returns true for a Cognito user pool, whose users have UUIDs as `sub`.
+    #[must_use]
+    pub fn is_user_pool(&self) -> bool {
+        self.checks.cognito
+    }
+
     /// Returns the longest time for which a sign-in that exists now can bring tokens: its refresh
     /// token may be used until its last moment, for a token that lives on.
     #[must_use]

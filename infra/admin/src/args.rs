@@ -17,6 +17,14 @@ pub(crate) fn stored_plan_id(text: &str) -> Result<PlanId, Error> {
     plan_id(text).map_err(|error| Error::refused(format!("the assigned plan's name {error}")))
 }
 
+/// A file to write. `-` would be a file of that name.
+pub(crate) fn output_file(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "-" | "" => Err("give a file's name".to_owned()),
+        name => Ok(PathBuf::from(name)),
+    }
+}
+
 pub(crate) fn subject(text: &str) -> Result<Subject, String> {
     Subject::new(text).map_err(|error| error.to_string())
 }

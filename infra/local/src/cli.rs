@@ -182,6 +182,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         quiet: cli.output.quiet,
         colour: AutoStream::choice(&std::io::stderr()) != ColorChoice::Never,
         config: cli.own.config.clone(),
+        issuer_port: cli.issuer_port,
     })?;
     let mut options = cli.into_options(authorizer)?;
     options.log = log.clone();

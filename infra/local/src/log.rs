@@ -55,6 +55,8 @@ pub struct Options {
     pub colour: bool,
     /// The authorizer's configuration; without one it is the demonstration's.
     pub config: Option<PathBuf>,
+    /// The port of the token issuer, which the demonstration's configuration names.
+    pub issuer_port: u16,
 }
 
 /// A handle on the log. The default one prints nothing.

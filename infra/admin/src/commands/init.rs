@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use table::Key;
 use throttle::PlanId;
 
-use crate::args::plan_id;
+use crate::args::{output_file, plan_id};
 use crate::confirm::ask;
 use crate::context::Common;
 use crate::error::Error;
@@ -54,7 +54,8 @@ pub(crate) struct Init {
     #[arg(long, value_name = "KEY", requires = "default_plan")]
     api_key: Option<String>,
     /// The file to write.
-    #[arg(long, value_name = "FILE", default_value = "tollgate.toml")]
+    #[arg(long, value_name = "FILE", default_value = "tollgate.toml",
+        value_parser = output_file)]
     out: PathBuf,
     /// Replace an existing file.
     #[arg(long)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use throttle::{History, Period, PlanRecord, Timestamp, Usage as Report, Window};
 
+use crate::args::output_file;
 use crate::chart::{Row, Words};
 use crate::context::Context;
 use crate::error::Error;
@@ -204,10 +205,10 @@ fn label(window: &Window) -> String {
 #[group(multiple = false)]
 struct Picture {
     /// Write a page for a browser to this file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = output_file)]
     html: Option<PathBuf>,
     /// Write the chart to this file, as SVG.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = output_file)]
     svg: Option<PathBuf>,
 }
 

@@ -98,6 +98,13 @@ fn a_key_is_rotated_with_an_overlap() {
     let (created, expires) = (new["created"].as_u64().unwrap(), old["expires"].as_u64().unwrap());
     assert!((7 * 86_400 - 1..=7 * 86_400).contains(&(expires - created)));
 
+    let again = tollgate.run(&["key", "rotate", id, "--overlap", "8d"]).failed(1);
+    assert!(again.contains("use the key of that rotation"), "{again}");
+    tollgate.run(&["key", "disable", text(&new, "id")]).done();
+    let disabled = tollgate.run(&["key", "rotate", text(&new, "id")]).failed(1);
+    assert!(disabled.starts_with("the key is disabled"), "{disabled}");
+    tollgate.run(&["key", "enable", text(&new, "id")]).done();
+
     let at_once = ["key", "rotate", text(&new, "id"), "--overlap", "0s"];
     assert!(tollgate.run(&at_once).failed(2).starts_with("to end the old key at once can't be"));
     tollgate.run(&[&at_once[..], &["--yes"]].concat()).done();

@@ -299,6 +299,31 @@ fn a_token_of_unbounded_life_is_revoked_for_a_day_and_that_is_said() {
 }
 
 #[test]
+fn a_user_name_revokes_nothing_and_is_refused_for_a_user_pool() {
+    let (tollgate, _, file) = with_issuer();
+    let pool = "[[issuer]]\nuser_pool = \"us-east-1_abcDEF123\"\nclients = [\"c\"]\n\
+                token_use = \"access\"\n[revocation]\ntable = \"tollgate\"\n\
+                [[rule]]\nname = \"all\"\nallow = [\"GET /orders\"]\neveryone = true\n";
+    std::fs::write(&file, pool).unwrap();
+    let revoke = |id: &str, more: &[&str]| {
+        let line = [&["revoke", "user", id, "--config", path(&file), "--json"], more].concat();
+        tollgate.run(&line)
+    };
+    let refused = revoke("maria", &[]);
+    assert_eq!(
+        refused.failed(1),
+        "`maria` is not a `sub` of a user pool, which is a UUID; give the user's `sub`, \
+         not the user name, or add --yes"
+    );
+    assert_eq!(revoke("maria", &["--yes"]).code, 0);
+
+    let sub = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
+    let plain = revoke(sub, &[]).json()["id"].clone();
+    let by_subject = revoke(&format!("us-east-1_abcDEF123#{sub}"), &[]).json()["id"].clone();
+    assert_eq!(plain, by_subject, "a subject names the same user");
+}
+
+#[test]
 fn a_shorter_revocation_does_not_end_a_longer_one() {
     let (tollgate, _, file) = with_issuer();
     let revoke = |more: &[&str]| {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use authorizer::shell_word;
 
 use super::record::Record;
+use crate::demo::DEFAULT_ISSUER_PORT;
 use crate::terminal::escaped;
 
 /// The width that lines fit, where that is possible.
@@ -89,17 +90,22 @@ pub struct Explain {
 
 impl Explain {
     /// The command for this configuration file, or for the demonstration.
-    pub(super) fn of(config: Option<&Path>) -> Self {
+    pub(super) fn of(config: Option<&Path>, issuer_port: u16) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let installed =
             std::env::split_paths(&path).any(|folder| folder.join("tollgate").is_file());
         let tollgate = if installed { "tollgate" } else { "cargo run -q -p admin --" };
         let local = std::env::args().next().unwrap_or_else(|| "tollgate-local".to_owned());
-        let file = "tollgate.toml".to_owned();
+        // Not the name that `tollgate init` gives to a reader's own configuration.
+        let file = "demo.toml".to_owned();
         let (config, first) = match config {
             Some(path) => (path.display().to_string(), None),
             None => {
-                let first = format!("{} --print-config > {file}", shell_word(&local));
+                let port = match issuer_port {
+                    DEFAULT_ISSUER_PORT => String::new(),
+                    port => format!(" --issuer-port {port}"),
+                };
+                let first = format!("{}{port} --print-config > {file}", shell_word(&local));
                 (file, Some(first))
             }
         };

@@ -38,7 +38,7 @@ pub(super) struct Printer<W> {
 
 impl<W: Write> Printer<W> {
     pub(super) fn new(out: W, options: Options, missing: Arc<AtomicU64>) -> Self {
-        let explain = Explain::of(options.config.as_deref());
+        let explain = Explain::of(options.config.as_deref(), options.issuer_port);
         Self {
             out,
             options,

@@ -16,7 +16,7 @@ use crate::issuer::{self, AppClient, Form, User};
 use crate::options::Options;
 
 /// The client of an issuer that accepts any.
-const ANY_CLIENT: &str = "local-client";
+pub(super) const ANY_CLIENT: &str = "local-client";
 /// The user who is in no group that a rule asks for.
 const PLAIN_USER: &str = "user";
 /// A machine client must have a scope to get a token.

@@ -189,6 +189,10 @@ fn a_users_file_adds_and_replaces_and_its_example_is_right() {
     assert_eq!(carol.attributes["custom:tier"], "gold");
     let ids: Vec<&str> = issuer.clients.iter().map(|client| &*client.id).collect();
     assert_eq!(ids, ["nightly", "web", "batch"]);
+    let own = "[[client]]\nid = \"other\"\n";
+    let setup = read_with(&pool(""), Some(own)).unwrap();
+    let ids: Vec<&str> = setup.issuers[0].clients.iter().map(|client| &*client.id).collect();
+    assert_eq!(ids.last(), Some(&"other"), "users sign in through a client that is accepted");
     let own = "[[client]]\nid = \"batch\"\nscopes = [\"s\"]\n";
     let setup = read_with(&pool(""), Some(own)).unwrap();
     let batch = &setup.issuers[0].clients[0];

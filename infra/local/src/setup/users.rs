@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 
 use super::Played;
+use super::callers::ANY_CLIENT;
 use crate::demo;
 use crate::issuer::{AppClient, User};
 
@@ -106,11 +107,14 @@ impl Users {
             let ClientSpec { id, secret, scopes, claims, issuer } = spec.into_inner();
             let issuer = find(issuers, issuer.as_deref(), "client", &id, at)?;
             let Some(Played { clients, .. }) = issuers.get_mut(issuer) else { continue };
+            let is_accepted = clients.iter().any(|it| it.id == id || it.id == ANY_CLIENT);
             clients.retain(|client| client.id != id);
             let is_public = secret.is_none();
             // A machine client needs one to get a token.
             let secret = secret.or((!scopes.is_empty()).then(|| demo::secret(&id)));
-            clients.insert(0, AppClient { id, secret, scopes, is_public, claims });
+            // Users sign in through the first, so one that no configuration accepts comes last.
+            let at = if is_accepted { 0 } else { clients.len() };
+            clients.insert(at, AppClient { id, secret, scopes, is_public, claims });
         }
         for spec in file.user.into_iter().rev() {
             let at = spec.span().start;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use table::{Key, WriteError};
+use table::{Key, KeyRecord, WriteError};
+use throttle::Timestamp;
 
 use super::{Which, missing, reveal};
 use crate::confirm::Confirm;
@@ -31,10 +32,11 @@ impl Rotate {
         let digest = self.which.digest()?;
         let now = context.now();
         let until = now.saturating_add(self.overlap);
+        let old = context.keys().get(&digest).await?.ok_or_else(|| missing(context))?;
+        check(&old, until)?;
         if self.confirm.dry_run() {
-            let there = context.keys().get(&digest).await?.is_some();
             let what = format!("make a new key, and let the old one expire at {}", moment(until));
-            return if there { context.would(&what) } else { Err(missing(context)) };
+            return context.would(&what);
         }
         if self.overlap.is_zero() {
             self.confirm.require("end the old key at once")?;
@@ -45,10 +47,27 @@ impl Rotate {
             WriteError::Missing { .. } => missing(context),
             error => error.into(),
         })?;
-        let more = format!("The old key is good until {}, or its own end.\n", moment(until));
+        let more = format!("The old key is good until {}.\n", moment(until));
         reveal(context, &key, &record, &more).await.map_err(|error| {
             error.after(format_args!("the old key expires at {} all the same", moment(until)))
         })
+    }
+}
+
+/// Refuses a key whose replacement would not work as long as the old key is to.
+fn check(old: &KeyRecord, until: Timestamp) -> Result<(), Error> {
+    if !old.details.enabled {
+        return Err(Error::refused(
+            "the key is disabled, and so would the new one be: enable it, or create a key",
+        ));
+    }
+    match old.details.expires {
+        Some(expires) if Timestamp::from(expires) <= until => Err(Error::refused(format!(
+            "the key expires at {} already, as after a rotation, and so would the new one: use \
+             the key of that rotation, create a key, or give a shorter `--overlap`",
+            moment(expires)
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -7,9 +7,10 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use table::{Revocable, Revocation, RevocationKind};
 use throttle::Timestamp;
+use uuid::Uuid;
 
 use crate::args::{ConfigFile, issuer};
-use crate::confirm::Dry;
+use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::note;
@@ -36,12 +37,12 @@ pub(crate) struct Add {
     #[arg(long)]
     reason: Option<String>,
     #[command(flatten)]
-    dry: Dry,
+    confirm: Confirm,
 }
 
 impl Add {
     pub(crate) async fn run(self, context: &Context, kind: RevocationKind) -> Result<(), Error> {
-        let Self { id, issuer: name, config, length, reason, dry } = self;
+        let Self { id, issuer: name, config, length, reason, confirm } = self;
         let config = config.read_if_named()?;
         let claims = match id.as_str() {
             "-" => Some(token()?),
@@ -60,7 +61,7 @@ impl Add {
         };
         let id = match &claims {
             Some(claims) => claim(claims, kind, issuer)?,
-            None => id,
+            None => bare(id, kind, issuer, confirm)?,
         };
         if id.is_empty() {
             return Err(Error::misuse(format!("no {} is named: give its id", kind.name())));
@@ -86,7 +87,7 @@ impl Add {
                 .with_reason(reason)
                 .map_err(|error| Error::misuse(format!("`--reason` {error}")))?;
         }
-        let stored = if dry.dry_run {
+        let stored = if confirm.dry_run() {
             let joined = joined(context, revocation).await?;
             context.would(&format!("revoke {target} until {}", moment(joined.expires())))?;
             joined
@@ -107,7 +108,7 @@ impl Add {
         if until < end {
             let kind = kind.name();
             note(format_args!(
-                "tokens of this {kind} can last until {}, after the revocation ends",
+                "tokens of this {kind} can be valid until {}, and the revocation ends before",
                 moment(end)
             ));
         } else if unbound {
@@ -120,6 +121,25 @@ impl Add {
         }
         Ok(())
     }
+}
+
+/// The claim's value in what was typed. A user may also be named by the subject.
+///
+/// A user name revokes nothing, so a pool's user who is not named by a UUID needs `--yes`.
+fn bare(
+    id: String,
+    kind: RevocationKind,
+    issuer: Option<&Issuer>,
+    confirm: Confirm,
+) -> Result<String, Error> {
+    let Some(issuer) = issuer.filter(|_| kind == RevocationKind::User) else { return Ok(id) };
+    let of_subject = id.strip_prefix(&issuer.checks.issuer).and_then(|rest| rest.strip_prefix('#'));
+    let id = of_subject.map(str::to_owned).unwrap_or(id);
+    if issuer.is_user_pool() && Uuid::parse_str(&id).is_err() {
+        let why = format!("`{id}` is not a `sub` of a user pool, which is a UUID");
+        confirm.insist(&why, "give the user's `sub`, not the user name, or add --yes")?;
+    }
+    Ok(id)
 }
 
 /// What would be stored: a revocation that has not ended is never weakened.
@@ -152,7 +172,10 @@ fn check_table(config: &Config, context: &Context) -> Result<(), Error> {
             revocation.table, context.table, revocation.table
         ))),
         None => {
-            note("the configuration has no `[revocation]`: authorizers with it look none up");
+            note(
+                "this revokes nothing yet: the configuration has no `[revocation]`, so its \
+                 authorizers do not look revocations up",
+            );
             Ok(())
         }
     }

@@ -67,6 +67,15 @@ fn a_401_has_the_authorizer_s_reason_and_a_name_that_is_marked() {
 }
 
 #[test]
+fn the_demonstration_s_configuration_has_a_file_and_the_port_of_its_own() {
+    let first = |port| Explain::of(None, port).first.unwrap();
+    assert!(first(9401).ends_with(" --print-config > demo.toml"));
+    assert!(!first(9401).contains("--issuer-port"));
+    assert!(first(9501).ends_with(" --issuer-port 9501 --print-config > demo.toml"));
+    assert_eq!(Explain::of(None, 9501).config, "demo.toml");
+}
+
+#[test]
 fn a_403_names_the_command_that_explains_it() {
     let refused = Report {
         forbidden: true,
