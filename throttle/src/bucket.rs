@@ -10,7 +10,7 @@
 //! `tat > now` would carry unused time over from long ago, and admit up to twice the burst after
 //! an idle time.
 //!
-//! - [`State`] is a subject's state in a store: a [`Stamp`], a `tat` for each [`Meter`], and a
+//! - [`State`] is a subject's state in a store: a [`Stamp`], a `tat` for each [`RateId`], and a
 //!   count for each [`Counter`].
 //! - [`Charge`] is what a request takes under a plan. With a form for each of its rates it becomes
 //!   a [`Write`]. So do a change of plan, a refund, and a settlement.
@@ -21,8 +21,8 @@ mod charge;
 mod other_plan;
 mod state;
 
-pub use charge::{Charge, Form, Forms, Step};
-pub use state::{Count, Meter, Move, Stamp, State, To, When, Write};
+pub use charge::{Charge, Form, Step};
+pub use state::{Count, Move, RateId, Stamp, State, To, When, Write};
 
 pub(crate) use crate::period::Counter;
 pub use crate::plan::Scope;

@@ -44,7 +44,7 @@ impl Decision {
 
     /// A request that is refused because its item is in too much demand. Nothing was charged.
     pub(crate) fn contended(plan: PlanId) -> Self {
-        let refusal = Refusal { limit: Limit::Contention, wait: Some(SOON) };
+        let refusal = Refusal { limit: Limit::CONTENTION, wait: Some(SOON) };
         let refusals = std::iter::once(refusal).collect();
         Self { plan, standings: Standings::new(), refusals, degraded: false, receipt: None }
     }
@@ -122,7 +122,7 @@ impl Decision {
     /// `None` if it was allowed, or if a rate, burst or quota of 0 refused it: then waiting does not
     /// help. A nanosecond less is too early. If several instances share the store, requests that
     /// others admitted within the last second may not be in it yet. A refusal by
-    /// [`Limit::Contention`] has a wait of one second, which is only a suggestion.
+    /// [`Limit::CONTENTION`] has a wait of one second, which is only a suggestion.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         let waits = self.refusals.iter().map(|refusal| refusal.wait);

@@ -2,6 +2,7 @@
 
 use crate::id::PlanId;
 use crate::limit::Limit;
+use crate::meter::Meter;
 
 /// An error instead of a decision. The caller must not be let through.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,32 +14,66 @@ pub enum ThrottleError {
         /// The requested plan.
         plan: PlanId,
     },
-    /// The request asks for more than the bucket ever holds.
-    #[error("a cost of {cost} never fits a burst of {burst}: lower the cost, or raise the burst")]
+    /// The plan does not have a meter of the request. Nothing was charged.
+    #[error("the plan `{plan}` has no meter of that name: add it to the plan, or correct the name")]
+    UnknownMeter {
+        /// The requested plan.
+        plan: PlanId,
+    },
+    /// The amount of a meter is 0. Nothing was charged.
+    #[error("an amount of 0 `{meter}` can't be charged: leave the meter out, or give at least 1")]
+    NoAmount {
+        /// The meter.
+        meter: Meter,
+    },
+    /// The request asks for more than the bucket ever holds. Nothing was charged.
+    #[error(
+        "a cost of {cost}{} never fits a burst of {burst}: lower the cost, or raise the burst",
+        of(.limit.meter())
+    )]
     CostAboveBurst {
+        /// The rate.
+        limit: Limit,
         /// The request's cost.
-        cost: u32,
+        cost: u64,
         /// The bucket's size.
         burst: u64,
     },
-    /// The request asks for more than a quota ever holds.
+    /// The request asks for more than a quota ever holds. Nothing was charged.
     #[error(
-        "a cost of {cost} never fits a {limit} quota of {quota}: lower the cost, or raise the quota"
+        "a cost of {cost}{} never fits a {} quota of {quota}: lower the cost, or raise the quota",
+        of(.limit.meter()), .limit.kind().name()
     )]
     CostAboveQuota {
         /// The quota's name.
         limit: Limit,
         /// The request's cost.
-        cost: u32,
+        cost: u64,
         /// The quota's size.
         quota: u64,
     },
+    /// A settlement of an amount that no limit can hold. The reservation stays charged.
+    #[error("an amount of {amount} is more than {max}, the largest quota: correct the amount")]
+    AmountTooLarge {
+        /// The amount.
+        amount: u64,
+        /// The largest amount.
+        max: u64,
+    },
+    /// A settlement of a meter that the request did not reserve. The reservation stays charged.
+    #[error("the request reserved nothing of the meter that is settled: reserve at least 1 of it")]
+    NotReserved,
     /// The store is unavailable. The request may have been charged.
     #[error("the limits can't be looked up: {0}")]
     Unavailable(#[source] Failure),
     /// An item in the store is damaged.
     #[error(transparent)]
     Damaged(#[from] Damage),
+}
+
+/// The meter of a cost in a message; nothing for requests.
+fn of(meter: Meter) -> String {
+    if meter.is_requests() { String::new() } else { format!(" `{meter}`") }
 }
 
 /// An error of a store.
@@ -81,7 +116,7 @@ pub enum Failure {
     Throttled,
     /// The load is above DynamoDB's limit for one item. Nothing was charged.
     ///
-    /// A decision is then a refusal by [`Limit::Contention`], under every failure policy.
+    /// A decision is then a refusal by [`Limit::CONTENTION`], under every failure policy.
     #[error("one item is throttled: spread the load over more subjects, or use leases")]
     HotKey,
     /// The table does not exist.
@@ -107,7 +142,7 @@ pub enum Failure {
     Suspended,
     /// Others changed the item at each try. Nothing was changed.
     ///
-    /// A decision does not fail like this: it is then a refusal by [`Limit::Contention`].
+    /// A decision does not fail like this: it is then a refusal by [`Limit::CONTENTION`].
     #[error("the item changed at each of {calls} tries: spread the load over more subjects")]
     Contended {
         /// The number of tries.

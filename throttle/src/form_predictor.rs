@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use crate::bucket::{Charge, Counter, Form, Forms, Scope, State, Step};
+use crate::bucket::{Charge, Counter, Form, Scope, State, Step};
 use crate::clock::{Moment, Timestamp};
 use crate::id::Subject;
 use crate::lock::{Mutex, lock};
@@ -104,20 +104,16 @@ impl LastState {
         self.refused
     }
 
-    /// The forms that are most likely to apply.
-    pub(crate) fn forms(&self, charge: &Charge) -> Forms {
-        charge.forms_by(|step| self.form(step, charge.now))
-    }
-
-    fn form(&self, step: &Step, now: Timestamp) -> Form {
-        let tat = self.state.tat(step.meter);
+    /// The form that is most likely to apply.
+    pub(crate) fn form(&self, step: &Step, now: Timestamp) -> Form {
+        let tat = self.state.tat(step.rate);
         if tat > now {
             return Form::Busy;
         }
-        let load = match step.meter.scope {
-            Scope::Plan => self.others.load.unwrap_or_default().min(WHOLE),
-            // A method's part of a day's use is not known.
-            Scope::Method(_) => 0,
+        let load = match step.rate.scope {
+            Scope::PLAN => self.others.load.unwrap_or_default().min(WHOLE),
+            // A method's part of a day's use is not known, and a named meter's is not measured.
+            Scope::Meter(_) | Scope::Method(_) => 0,
         };
         let idle = WHOLE.saturating_sub(load);
         // The debt at the time of the answer, had it sunk at 1 − ρ since.
@@ -131,7 +127,7 @@ impl LastState {
         // less with slack: a bucket found idle is made to owe k tokens, and is then busy for
         // that much longer.
         let slack =
-            step.idle.saturating_since(now).as_nanos() / u128::from(step.meter.interval.get());
+            step.idle.saturating_since(now).as_nanos() / u128::from(step.rate.interval.get());
         let fails = u128::from(idle) * u128::from(WHOLE)
             / u128::from(load).saturating_mul(slack).saturating_add(WHOLE.into());
         if fails < u128::from(load) { Form::Busy } else { Form::Idle }
@@ -162,7 +158,9 @@ impl LastState {
 impl Others {
     /// Measures their load, whenever enough of the rate's time has passed.
     fn measure(&mut self, charge: &Charge, state: &State, own: u32, now: Duration) {
-        let (Some(step), Some(day)) = (charge.steps.first(), charge.counts.first()) else { return };
+        let mut steps = charge.steps.iter().filter(|step| step.rate.scope.meter().is_requests());
+        // Days are counted first, those of requests before all others.
+        let (Some(step), Some(day)) = (steps.next(), charge.counts.first()) else { return };
         let used = state.used(day.counter);
         let start = Mark { at: now, counter: day.counter, used, own: 0 };
         let Some(mark) = self.since.as_mut().filter(|mark| mark.counter == day.counter) else {
@@ -171,12 +169,12 @@ impl Others {
         };
         mark.own = mark.own.saturating_add(own.into());
         let elapsed = now.saturating_sub(mark.at).as_nanos();
-        if elapsed < u128::from(step.meter.interval.get()).saturating_mul(SPAN) {
+        if elapsed < u128::from(step.rate.interval.get()).saturating_mul(SPAN) {
             return;
         }
         let others = used.saturating_sub(mark.used).saturating_sub(mark.own);
         let others = u128::try_from(others).unwrap_or_default();
-        let busy = others.saturating_mul(step.meter.interval.get().into());
+        let busy = others.saturating_mul(step.rate.interval.get().into());
         let load = busy.saturating_mul(WHOLE.into()).checked_div(elapsed).unwrap_or_default();
         let load = u64::try_from(load).unwrap_or(u64::MAX).min(MOST);
         // A moving average, so that one crowd or lull doesn't turn it.
@@ -190,8 +188,8 @@ fn is_earlier(state: &State, than: &State) -> bool {
     let tats = || state.tats.keys().chain(than.tats.keys());
     let counters = || state.counters.keys().chain(than.counters.keys());
     state.stamp == than.stamp
-        && state.returned <= than.returned
-        && tats().all(|meter| state.tat(*meter) <= than.tat(*meter))
+        && state.returned.iter().all(|(meter, returned)| *returned <= than.returned(*meter))
+        && tats().all(|rate| state.tat(*rate) <= than.tat(*rate))
         && counters().all(|counter| state.used(*counter) <= than.used(*counter))
         && state != than
 }

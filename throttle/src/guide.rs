@@ -136,7 +136,7 @@
 //!
 //! If DynamoDB says that it throttles this one item (`…KeyRangeThroughputExceeded`), or if the item
 //! changed at each of six tries, the subject itself is in too much demand. Its request is refused
-//! under every policy, by [`Limit::Contention`](crate::Limit::Contention), with a wait of one second.
+//! under every policy, by [`Limit::CONTENTION`](crate::Limit::CONTENTION), with a wait of one second.
 //!
 //! A plan says what is answered then ([`FailurePolicy`](crate::FailurePolicy)):
 //! - `closed`, the default: no decision. Choose it where what lies behind must be protected.

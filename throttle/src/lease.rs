@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::bucket::Scope;
 use crate::clock::Moment;
 use crate::id::{PlanId, Subject};
-use crate::limit::{Limit, Standing, Standings};
+use crate::limit::{Standing, Standings};
 use crate::lock::{Mutex, lock};
 use account::Account;
 pub(crate) use account::{Grant, Served};
@@ -54,11 +54,9 @@ impl Leases {
 
     /// The number of tokens that a lease may take, if so many are wanted.
     fn size(wanted: u32, standings: &[Standing]) -> u32 {
-        let shares = standings.iter().map(|standing| match standing.limit() {
-            Limit::Burst | Limit::Method => standing.remaining() / SHARE_OF_RATE,
-            Limit::Daily | Limit::Weekly | Limit::Monthly => standing.remaining() / SHARE_OF_QUOTA,
-            // Contention has no standing.
-            Limit::Contention => 0,
+        let shares = standings.iter().map(|standing| {
+            let share = if standing.limit().is_rate() { SHARE_OF_RATE } else { SHARE_OF_QUOTA };
+            standing.remaining() / share
         });
         let least = shares.min().unwrap_or_default();
         wanted.min(u32::try_from(least).unwrap_or(u32::MAX))

@@ -21,6 +21,7 @@ mod limit;
 mod local_fallback;
 mod lock;
 mod memory;
+mod meter;
 mod period;
 mod plan;
 mod plan_cache;
@@ -28,6 +29,7 @@ mod rate;
 mod receipt;
 mod recent;
 mod request;
+mod settlement;
 mod steady;
 mod store;
 pub mod testing;
@@ -44,16 +46,18 @@ pub use id::{NameError, PlanId, Subject};
 #[cfg(feature = "dynamodb")]
 pub use key_lookup::{ApiKey, KeyLookup};
 pub use lease::Leases;
-pub use limit::{Limit, Standing};
+pub use limit::{Limit, LimitKind, Standing};
 pub use memory::MemoryStore;
+pub use meter::{Meter, MeterError};
 pub use period::{Counter, Period, Window};
 pub use plan::{
-    ApiStage, ImportedPlans, OffsetMeans, Plan, PlanBuilder, PlanError, PlanRecord, Quota,
-    Throttling,
+    ApiStage, ImportedPlans, MeterLimits, OffsetMeans, Plan, PlanBuilder, PlanError, PlanRecord,
+    Quota, Throttling,
 };
 pub use rate::{Rate, RateError};
 pub use receipt::Receipt;
 pub use request::Request;
+pub use settlement::Settlement;
 pub use store::{Consumed, Store};
 pub use throttle::{Refund, Stats, Throttle};
 pub use usage::{History, Usage, UsageError};
@@ -62,7 +66,7 @@ pub use usage::{History, Usage, UsageError};
 #[doc(hidden)]
 pub mod internal {
     pub use crate::bucket::{
-        Charge, Count, Form, Forms, Meter, Move, Scope, Stamp, State, Step, To, When, Write,
+        Charge, Count, Form, Move, RateId, Scope, Stamp, State, Step, To, When, Write,
     };
     pub use crate::cache::Cache;
     pub use crate::store::{Answer, Sealed, Steady};

@@ -3,13 +3,24 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
+use crate::meter::Meter;
 use crate::period::Period;
 use crate::plan::Scope;
 
-/// A limit of a plan, by its name on the wire.
+/// A limit of a plan: one rate or quota, on one meter.
+///
+/// Its name on the wire is that of its kind for requests, such as `burst` or `daily`, and has the
+/// meter before it otherwise: `tokens-burst`, `tokens-monthly`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Limit {
-    /// The plan's rate, with its burst.
+pub struct Limit {
+    meter: Meter,
+    kind: LimitKind,
+}
+
+/// The kind of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LimitKind {
+    /// The rate of the meter, with its burst.
     Burst,
     /// The rate of the method that was called, with its burst.
     Method,
@@ -19,14 +30,64 @@ pub enum Limit {
     Weekly,
     /// The quota of a month.
     Monthly,
-    /// No limit of the plan: more requests of the subject came at once than its item can serve.
-    ///
-    /// Others changed the item at each try, or DynamoDB throttles this one item. Nothing was
-    /// charged, and the wait is at most a second.
+    /// No limit of the plan: see [`Limit::CONTENTION`].
     Contention,
 }
 
 impl Limit {
+    /// The plan's rate of requests, with its burst.
+    pub const BURST: Self = Self::of(Meter::REQUESTS, LimitKind::Burst);
+    /// The rate of the method that was called, with its burst.
+    pub const METHOD: Self = Self::of(Meter::REQUESTS, LimitKind::Method);
+    /// The quota of requests a day.
+    pub const DAILY: Self = Self::of(Meter::REQUESTS, LimitKind::Daily);
+    /// The quota of requests a week.
+    pub const WEEKLY: Self = Self::of(Meter::REQUESTS, LimitKind::Weekly);
+    /// The quota of requests a month.
+    pub const MONTHLY: Self = Self::of(Meter::REQUESTS, LimitKind::Monthly);
+    /// No limit of the plan: more requests of the subject came at once than its item can serve.
+    ///
+    /// Others changed the item at each try, or DynamoDB throttles this one item. Nothing was
+    /// charged, and the wait is at most a second.
+    pub const CONTENTION: Self = Self::of(Meter::REQUESTS, LimitKind::Contention);
+
+    /// The limit of this kind on this meter.
+    #[must_use]
+    pub const fn of(meter: Meter, kind: LimitKind) -> Self {
+        Self { meter, kind }
+    }
+
+    /// The meter that it limits.
+    #[must_use]
+    pub fn meter(self) -> Meter {
+        self.meter
+    }
+
+    /// The kind of limit.
+    #[must_use]
+    pub fn kind(self) -> LimitKind {
+        self.kind
+    }
+
+    /// The quota of this period on this meter.
+    #[must_use]
+    pub fn quota(meter: Meter, period: Period) -> Self {
+        let kind = match period {
+            Period::Day => LimitKind::Daily,
+            Period::Week => LimitKind::Weekly,
+            Period::Month => LimitKind::Monthly,
+        };
+        Self { meter, kind }
+    }
+
+    /// Returns true for a rate with its burst: the meter's own, or a method's.
+    #[must_use]
+    pub fn is_rate(self) -> bool {
+        matches!(self.kind, LimitKind::Burst | LimitKind::Method)
+    }
+}
+
+impl LimitKind {
     /// The name: `burst`, `method`, `daily`, `weekly`, `monthly` or `contention`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -42,27 +103,27 @@ impl Limit {
 }
 
 impl From<Period> for Limit {
+    /// The quota of requests in this period.
     fn from(period: Period) -> Self {
-        match period {
-            Period::Day => Self::Daily,
-            Period::Week => Self::Weekly,
-            Period::Month => Self::Monthly,
-        }
+        Self::quota(Meter::REQUESTS, period)
     }
 }
 
 impl From<Scope> for Limit {
     fn from(scope: Scope) -> Self {
         match scope {
-            Scope::Plan => Self::Burst,
-            Scope::Method(_) => Self::Method,
+            Scope::Meter(meter) => Self::of(meter, LimitKind::Burst),
+            Scope::Method(_) => Self::METHOD,
         }
     }
 }
 
 impl Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        if !self.meter.is_requests() {
+            write!(f, "{}-", self.meter)?;
+        }
+        f.write_str(self.kind.name())
     }
 }
 

@@ -35,7 +35,7 @@ impl LocalFallback {
         let state = states.entry(subject);
         let decision = match charge.next(share, state, false) {
             Next::Take(charge) => {
-                let mut write = charge.write(charge.forms(state));
+                let mut write = charge.write_to(state);
                 write.tidy(state);
                 write.apply(state);
                 Decision::allowed(&charge, state)

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::failure::StoreError;
 use crate::id::{PlanId, Subject};
 use crate::lock::{Mutex, lock};
+use crate::meter::Meter;
 use crate::period::Period;
 use crate::plan::{Plan, PlanRecord};
 use crate::steady::Latest;
@@ -61,7 +62,8 @@ impl MemoryStore {
     /// Stores a plan, over an older one of the same name; `now` counts for a new one.
     pub fn put_plan(&self, id: PlanId, plan: Plan, now: Timestamp) {
         let Plans { records, quotas } = &mut *lock(&self.plans);
-        quotas.extend(plan.quotas().iter().map(|quota| quota.period()));
+        let all = plan.every_meter().flat_map(|(_, limits)| limits.quotas());
+        quotas.extend(all.map(|quota| quota.period()));
         quotas.sort_unstable();
         quotas.dedup();
         let old = records.get(&id);
@@ -74,8 +76,20 @@ impl MemoryStore {
     ///
     /// Unused ones lapse when the period ends. Without a bucket, nothing is granted.
     pub fn grant(&self, subject: &Subject, period: Period, extra: u32, now: Timestamp) {
+        self.grant_of(subject, Meter::REQUESTS, period, extra, now);
+    }
+
+    /// Grants a subject an amount of a meter, as [`grant`](Self::grant) does requests.
+    pub fn grant_of(
+        &self,
+        subject: &Subject,
+        meter: Meter,
+        period: Period,
+        extra: u32,
+        now: Timestamp,
+    ) {
         if let Some(state) = lock(&self.buckets).states.get_mut(subject) {
-            let counter = period.window(now).counter;
+            let counter = period.window(now).counter.of(meter);
             let used = state.counters.entry(counter).or_default();
             *used = used.saturating_sub(extra.into());
             let granted = state.granted.entry(counter).or_default();
@@ -152,7 +166,10 @@ impl Buckets {
             let Some((subject, created)) = self.queue.pop_front() else { return };
             match self.states.get(&subject) {
                 Some(state) if created <= now && is_full(state, now, quotas) => {
-                    self.new.returned = self.new.returned.max(state.returned);
+                    for (meter, returned) in &state.returned {
+                        let most = self.new.returned.entry(*meter).or_default();
+                        *most = (*most).max(*returned);
+                    }
                     self.new.writes = self.new.writes.max(state.writes);
                     self.new.changed = self.new.changed.max(state.changed);
                     self.states.remove(&subject);

@@ -8,6 +8,7 @@ use jiff::civil::{Date, ISOWeekDate, Weekday};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::meter::Meter;
 
 /// The period of a quota: one of API Gateway's three.
 ///
@@ -23,14 +24,16 @@ pub enum Period {
     Month,
 }
 
-/// The counter of one particular period.
+/// The counter of one meter in one particular period.
 ///
-/// As an attribute: `d20261121`, `w2026-47` or `m202611`.
+/// As an attribute: `d20261121`, `w2026-47` or `m202611` for requests, `m202611.tokens` for
+/// another meter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Counter {
     period: Period,
     /// Its digits: year, month and day; year and ISO week; year and month.
     number: u32,
+    meter: Meter,
 }
 
 /// One particular period: its counter, its start and its end.
@@ -48,15 +51,16 @@ pub struct Window {
 impl Counter {
     /// Reads an attribute's name; `None` if it was not written by [`Display`].
     #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
+    pub fn parse(attribute: &str) -> Option<Self> {
+        let (name, meter) = Meter::of_attribute(attribute)?;
         let (period, digits) = match name.split_at_checked(1)? {
             ("d", rest) => (Period::Day, rest.parse()),
             ("w", rest) => (Period::Week, rest.replacen('-', "", 1).parse()),
             ("m", rest) => (Period::Month, rest.parse()),
             _ => return None,
         };
-        let counter = Self { period, number: digits.ok()? };
-        (counter.to_string() == name).then_some(counter)
+        let counter = Self { period, number: digits.ok()?, meter };
+        (counter.to_string() == attribute).then_some(counter)
     }
 
     /// The kind of period.
@@ -65,7 +69,19 @@ impl Counter {
         self.period
     }
 
-    /// Returns true if both count periods of one kind, and this one's came first.
+    /// The meter.
+    #[must_use]
+    pub fn meter(self) -> Meter {
+        self.meter
+    }
+
+    /// The counter of the same period for this meter.
+    #[must_use]
+    pub fn of(self, meter: Meter) -> Self {
+        Self { meter, ..self }
+    }
+
+    /// Returns true if both count periods of one kind, of any meter, and this one's came first.
     pub(crate) fn is_before(self, other: Self) -> bool {
         self.period == other.period && self.number < other.number
     }
@@ -93,11 +109,18 @@ impl Display for Counter {
             Period::Day => write!(f, "d{:08}", self.number),
             Period::Week => write!(f, "w{:04}-{:02}", self.number / 100, self.number % 100),
             Period::Month => write!(f, "m{:06}", self.number),
-        }
+        }?;
+        self.meter.end_attribute(f)
     }
 }
 
 impl Window {
+    /// The same period of this meter.
+    #[must_use]
+    pub fn of(self, meter: Meter) -> Self {
+        Self { counter: self.counter.of(meter), ..self }
+    }
+
     /// Returns true if `moment` is inside.
     #[must_use]
     pub fn contains(&self, moment: Timestamp) -> bool {
@@ -159,7 +182,7 @@ impl Period {
             }
             Self::Month => digits(date.year()) * 100 + month,
         };
-        Counter { period: self, number }
+        Counter { period: self, number, meter: Meter::REQUESTS }
     }
 }
 
@@ -261,12 +284,24 @@ mod tests {
 
     #[test]
     fn only_a_counters_own_name_is_read() {
-        for name in ["d20261121", "w2026-47", "w0000-53", "m202611"] {
+        for name in ["d20261121", "w2026-47", "w0000-53", "m202611", "m202611.tokens"] {
             assert_eq!(Counter::parse(name).unwrap().to_string(), name);
         }
-        for name in
-            ["", "d", "d2026112", "d+0261121", "w202647", "w2026-4-7", "m2026-11", "é1", "x1"]
-        {
+        for name in [
+            "",
+            "d",
+            "d2026112",
+            "d+0261121",
+            "w202647",
+            "w2026-4-7",
+            "m2026-11",
+            "é1",
+            "x1",
+            "m202611.",
+            "m202611.requests",
+            "m202611.Tokens",
+            ".tokens",
+        ] {
             assert_eq!(Counter::parse(name), None, "{name}");
         }
     }

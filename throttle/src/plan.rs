@@ -3,6 +3,7 @@
 mod builder;
 mod import;
 mod json;
+mod meters;
 mod record;
 mod scope;
 
@@ -12,15 +13,19 @@ use std::num::NonZeroU64;
 
 use crate::failure_policy::{FailurePolicy, Share};
 use crate::id::NameError;
+use crate::meter::{Meter, MeterError};
 use crate::period::Period;
 use crate::rate::{Rate, RateError};
 
 pub use builder::PlanBuilder;
 pub use import::{ImportedPlans, OffsetMeans};
+pub(crate) use meters::MAX_METERS;
+pub use meters::MeterLimits;
+use meters::add_meter;
 pub use record::PlanRecord;
 pub use scope::Scope;
 
-/// The limits of a subject: a rate with a burst, quotas, and rates of methods.
+/// The limits of a subject: a rate with a burst, quotas, rates of methods, and named meters.
 ///
 /// ```
 /// use tollgate_throttle::Plan;
@@ -40,6 +45,8 @@ pub use scope::Scope;
 /// - a rate with a unit: `"100/min"`;
 /// - a list of quotas with different periods instead of one;
 /// - `offsetMeans`: `"requests"` next to a quota's `offset` ([`OffsetMeans`]);
+/// - `meters`: units in addition to requests, each with a rate, quotas, or both, such as
+///   `"meters": {"tokens": {"quota": {"limit": 5000000, "period": "MONTH"}}}`;
 /// - `failure`, the policy while the table is unavailable: `"closed"`, `"open"`, or
 ///   `{"local": "1/10"}`;
 /// - `"unlimited": true`, which a plan without limits needs.
@@ -60,8 +67,8 @@ pub use scope::Scope;
 pub struct Plan {
     name: Option<String>,
     description: Option<String>,
-    throttle: Option<Throttling>,
-    quotas: Vec<Quota>,
+    requests: MeterLimits,
+    meters: BTreeMap<Meter, MeterLimits>,
     api_stages: Vec<ApiStage>,
     failure: Option<FailurePolicy>,
 }
@@ -119,10 +126,33 @@ pub(crate) enum Problem {
     Json(String),
     /// A plan without limits, and without `unlimited`.
     #[error(
-        "is missing: a plan needs a `throttle`, a `quota`, or a method's `throttle`; write \
-         `\"unlimited\": true` for a plan without limits"
+        "is missing: a plan needs a `throttle`, a `quota`, `meters`, or a method's `throttle`; \
+         write `\"unlimited\": true` for a plan without limits"
     )]
     NoLimit,
+    /// An invalid name of a meter.
+    #[error(transparent)]
+    Meter(#[from] MeterError),
+    /// A meter without limits.
+    #[error("limits nothing: give it a `throttle` or a `quota`")]
+    NoMeterLimit,
+    /// A meter made from a builder with more than a rate, a burst and quotas.
+    #[error("has more than a rate, a burst and quotas")]
+    NotOfMeter,
+    /// More meters than an item has room for.
+    #[error("has more than {MAX_METERS} meters: keep at most {MAX_METERS} beside requests")]
+    TooManyMeters,
+    /// Meters whose counters take too much of a subject's item.
+    #[error(
+        "can take {bytes} bytes of a subject's item, and it has room for {max}: use fewer meters \
+         or quotas, or shorter names"
+    )]
+    LargeItem {
+        /// The bytes that they can take.
+        bytes: usize,
+        /// The room for them.
+        max: usize,
+    },
     /// An unlimited plan with limits.
     #[error("contradicts the plan's limits: remove it, or the limits")]
     Unlimited,
@@ -189,13 +219,13 @@ impl Plan {
     /// The plan's own rate and burst, if it has them.
     #[must_use]
     pub fn throttle(&self) -> Option<Throttling> {
-        self.throttle
+        self.requests.throttle
     }
 
-    /// The quotas, at most one a period.
+    /// The quotas of requests, at most one a period.
     #[must_use]
     pub fn quotas(&self) -> &[Quota] {
-        &self.quotas
+        &self.requests.quotas
     }
 
     /// The policy while the table is unavailable, if the plan has its own.
@@ -214,16 +244,15 @@ impl Plan {
     #[must_use]
     pub fn is_unlimited(&self) -> bool {
         let no_method = self.api_stages.iter().all(|stage| stage.throttle.is_empty());
-        self.throttle.is_none() && self.quotas.is_empty() && no_method
+        self.requests.is_unlimited() && self.meters.is_empty() && no_method
     }
 
     /// Returns true if the plan refuses every request: by a rate, a burst or a quota of 0.
     ///
-    /// An open plan may still have a method whose own rate is closed.
+    /// An open plan may still have a method or a named meter that is closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.throttle.is_some_and(Throttling::is_closed)
-            || self.quotas.iter().any(|quota| quota.limit == 0)
+        self.requests.is_closed()
     }
 
     /// The plan's own rate for a method, if it has one.
@@ -259,12 +288,14 @@ impl Plan {
 
     /// The interval of each of the plan's rates that are not closed.
     pub(crate) fn intervals(&self) -> impl Iterator<Item = (Scope, NonZeroU64)> {
-        let plan = self.throttle.map(|it| (Scope::Plan, it));
+        let meters = self
+            .every_meter()
+            .filter_map(|(meter, limits)| Some((Scope::Meter(meter), limits.throttle?)));
         let methods = self
             .api_stages
             .iter()
             .flat_map(|stage| stage.throttle.iter().map(|(key, it)| (stage.scope(key), *it)));
-        let rates = plan.into_iter().chain(methods);
+        let rates = meters.chain(methods);
         rates.filter_map(|(scope, it)| Some((scope, it.open_interval()?)))
     }
 
@@ -276,10 +307,12 @@ impl Plan {
             burst: at_least_one(it.burst),
         };
         let mut plan = self.clone();
-        plan.throttle = plan.throttle.map(throttle);
-        for quota in &mut plan.quotas {
-            quota.limit = at_least_one(quota.limit);
-            quota.offset = share.of(quota.offset);
+        for limits in std::iter::once(&mut plan.requests).chain(plan.meters.values_mut()) {
+            limits.throttle = limits.throttle.map(throttle);
+            for quota in &mut limits.quotas {
+                quota.limit = at_least_one(quota.limit);
+                quota.offset = share.of(quota.offset);
+            }
         }
         for rate in plan.api_stages.iter_mut().flat_map(|stage| stage.throttle.values_mut()) {
             *rate = throttle(*rate);
@@ -443,6 +476,6 @@ fn is_method(method: &str) -> bool {
 const VERBS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 /// API Gateway's own: its bursts are 32-bit integers.
 const MAX_BURST: u64 = 2_147_483_647;
-const MAX_QUOTA: u64 = 1_000_000_000_000_000;
+pub(crate) const MAX_QUOTA: u64 = 1_000_000_000_000_000;
 /// 366 days in nanoseconds: the longest that a bucket may take from empty to full.
 pub(crate) const MAX_REFILL: u64 = 366 * 86_400 * 1_000_000_000;

@@ -1,4 +1,5 @@
-//! Receipts: refunds of unused tokens, and charges of tokens used beyond the first charge.
+//! Receipts: refunds of unused tokens, and charges of tokens used beyond the first charge, for
+//! each meter of a request.
 //!
 //! The naive refund, `tat = tat − unused·T`, breaks the bound: part of the charge has been
 //! refilled meanwhile, and would exist twice. Think of a bucket's debt as a queue that is
@@ -14,13 +15,15 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::bucket::{Charge, Count, MAX_COUNT, Meter, Move, State, To, When, Write};
+use crate::bucket::{Charge, Count, MAX_COUNT, Move, RateId, State, To, When, Write};
 use crate::clock::Timestamp;
 use crate::id::Subject;
 #[cfg(feature = "layer")]
-use crate::limit::{Standing, Standings};
+use crate::limit::{Limit, Standing, Standings};
+use crate::meter::Meter;
 use crate::period::Counter;
 use crate::plan::MAX_REFILL;
+use crate::settlement::Settlement;
 
 /// A receipt of a request's charge, to refund or settle once.
 ///
@@ -34,33 +37,63 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The number of tokens that were charged.
+    /// The number of requests that were charged.
     #[must_use]
     pub fn cost(&self) -> NonZeroU32 {
         self.charge.cost
     }
 
-    /// The write that gives tokens back to this state; `None` if nothing can be given back.
+    /// The amount of a meter that was charged; 0 if the request took nothing of it.
+    #[must_use]
+    pub fn amount(&self, meter: Meter) -> u64 {
+        self.charge.amount(meter)
+    }
+
+    /// The write that corrects the charge to the real amounts in this state; `None` if nothing is
+    /// to be changed, or nothing can be.
+    ///
+    /// Each meter is refunded or surcharged by itself, and all in one write.
+    pub(crate) fn correction(
+        &self,
+        actual: &Settlement,
+        state: &State,
+        now: Timestamp,
+    ) -> Option<Write> {
+        let stamp = state.stamp.as_ref().or(self.left.stamp.as_ref())?;
+        let mut write = Write::new(stamp, now);
+        for (meter, charged) in self.charge.meters() {
+            let actual = actual.of(meter).unwrap_or(charged);
+            if actual > charged {
+                let beyond = actual.saturating_sub(charged);
+                self.surcharge(&mut write, meter, beyond, state);
+            } else {
+                self.refund(&mut write, meter, charged.saturating_sub(actual), state);
+            }
+        }
+        (!write.moves.is_empty() || !write.counts.is_empty()).then_some(write)
+    }
+
+    /// Gives back an amount of a meter, as far as that can be done.
     ///
     /// Of each rate, at most min(unused·T, mark − now, tat − now). Of a counter, only while its
     /// period lasts and where it shows as much. Nothing once the plan has changed,
     /// even to another and back.
-    pub(crate) fn refund(&self, unused: u32, state: &State, now: Timestamp) -> Option<Write> {
-        let stamp = state.stamp.as_ref()?;
+    fn refund(&self, write: &mut Write, meter: Meter, unused: u64, state: &State) {
         // Under another plan, from which it may have come back, the debt was paid at another rate.
-        if self.left.stamp.as_ref() != Some(stamp) || self.left.changed != state.changed {
-            return None;
+        let is_same = state.stamp.is_some() && self.left.stamp == state.stamp;
+        if unused == 0 || !is_same || self.left.changed != state.changed {
+            return;
         }
-        let unused = unused.min(self.cost().get());
+        let now = write.now;
         let moves: Vec<_> =
-            self.meters().filter_map(|it| self.back(it, unused, state, now)).collect();
-        let given = i64::from(unused);
+            self.rates(meter).filter_map(|it| self.back(it, unused, state, now)).collect();
+        let given = i64::try_from(unused).unwrap_or(MAX_COUNT);
         let count = |counter: Counter| {
             // The counter shows the use, less what was granted; both only grow.
             let granted = state.granted(counter);
             let at_least = given.saturating_sub_unsigned(granted);
-            let is_current = counter.period().window(now).counter == counter;
-            (is_current && given > 0 && state.used(counter) >= at_least).then_some(Count {
+            let is_current = counter.period().window(now).counter.of(meter) == counter;
+            (is_current && state.used(counter) >= at_least).then_some(Count {
                 counter,
                 at_least,
                 at_most: MAX_COUNT,
@@ -68,34 +101,36 @@ impl Receipt {
                 granted,
             })
         };
-        let counts: Vec<_> = self.counters().filter_map(count).collect();
-        if moves.is_empty() && counts.is_empty() {
-            return None;
+        let counts: Vec<_> = self.counters(meter).filter_map(count).collect();
+        if !moves.is_empty() {
+            write.returned.insert(meter, (state.returned(meter), unused));
         }
-        let returned = (!moves.is_empty()).then_some((state.returned, unused.into()));
-        let unchanged = Some(state.changed);
-        Some(Write { moves, counts, returned, unchanged, ..Write::new(stamp, now) })
+        if !moves.is_empty() || !counts.is_empty() {
+            write.unchanged = Some(state.changed);
+        }
+        write.moves.extend(moves);
+        write.counts.extend(counts);
     }
 
-    /// The write that takes tokens beyond the charge, even if they do not fit.
+    /// Takes an amount of a meter beyond the charge, even if it does not fit.
     ///
-    /// Every rate owes them, at most 366 days ahead, and every counter shows them, in the periods
+    /// Every rate owes it, at most 366 days ahead, and every counter shows it, in the periods
     /// that the request was counted in. The debt is in tokens, so any plan of the state will do. A
-    /// bucket or a rate that was removed meanwhile owes them from now on, under the plan of the
+    /// bucket or a rate that was removed meanwhile owes it from now on, under the plan of the
     /// charge.
-    pub(crate) fn surcharge(&self, beyond: u32, state: &State, now: Timestamp) -> Option<Write> {
-        let stamp = state.stamp.as_ref().or(self.left.stamp.as_ref())?;
-        let owes = |meter: Meter| {
-            let found = state.tats.iter().find(|(found, _)| found.scope == meter.scope);
-            let (meter, tat) = match found {
-                Some((meter, tat)) => (*meter, *tat),
+    fn surcharge(&self, write: &mut Write, meter: Meter, beyond: u64, state: &State) {
+        let now = write.now;
+        let owes = |rate: RateId| {
+            let found = state.tats.iter().find(|(found, _)| found.scope == rate.scope);
+            let (rate, tat) = match found {
+                Some((rate, tat)) => (*rate, *tat),
                 // It was removed because it was idle, or with the whole bucket.
                 None if state.stamp.is_none() || state.stamp == self.left.stamp => {
-                    (meter, Timestamp::EPOCH)
+                    (rate, Timestamp::EPOCH)
                 }
                 None => return None,
             };
-            let advance = meter.time_for(beyond.into());
+            let advance = rate.time_for(beyond);
             let latest = now.saturating_add(Duration::from_nanos(MAX_REFILL));
             let owed = tat.max(now).saturating_add(advance);
             let (when, to) = if tat <= now {
@@ -106,18 +141,18 @@ impl Receipt {
             } else {
                 (When::Within(now, latest.saturating_sub(advance)), To::Forward(advance))
             };
-            Some(Move { meter, when, to })
+            Some(Move { rate, when, to })
         };
+        let add = i64::try_from(beyond).unwrap_or(MAX_COUNT);
         let count = |counter| Count {
             counter,
             at_least: -MAX_COUNT,
-            at_most: MAX_COUNT.saturating_sub(beyond.into()),
-            add: beyond.into(),
+            at_most: MAX_COUNT.saturating_sub(add),
+            add,
             granted: 0,
         };
-        let moves = self.meters().filter_map(owes).collect();
-        let counts = self.counters().map(count).collect();
-        Some(Write { moves, counts, ..Write::new(stamp, now) })
+        write.moves.extend(self.rates(meter).filter_map(owes));
+        write.counts.extend(self.counters(meter).map(count));
     }
 
     /// The standings of its limits in this state, from the standings right after the charge.
@@ -137,15 +172,16 @@ impl Receipt {
     #[cfg(feature = "layer")]
     fn standing(&self, before: Standing, state: &State, now: Timestamp) -> Standing {
         let limit = before.limit;
-        if let Some(meter) = self.meters().find(|meter| limit == meter.scope.into()) {
-            let resets = state.tat(meter).as_nanos().saturating_sub(now.as_nanos());
-            let remaining = before.max.saturating_sub(resets.div_ceil(meter.interval.get()));
+        let mut rates = self.charge.steps.iter().map(|step| step.rate);
+        if let Some(rate) = rates.find(|rate| limit == rate.scope.into()) {
+            let resets = state.tat(rate).as_nanos().saturating_sub(now.as_nanos());
+            let remaining = before.max.saturating_sub(resets.div_ceil(rate.interval.get()));
             return Standing { remaining, resets, ..before };
         }
-        let Some(counter) = self.counters().find(|it| limit == it.period().into()) else {
-            return before;
-        };
-        let window = counter.period().window(now);
+        let mut counters = self.counters(limit.meter());
+        let is_limit = |it: &Counter| limit == Limit::quota(it.meter(), it.period());
+        let Some(counter) = counters.find(is_limit) else { return before };
+        let window = counter.period().window(now).of(counter.meter());
         let states = [state, &self.left];
         let used = states.iter().find_map(|state| state.counters.get(&window.counter));
         let granted = states.iter().find_map(|state| state.granted.get(&window.counter));
@@ -160,22 +196,26 @@ impl Receipt {
     }
 
     /// The part of a charge that can be taken out of the queue again.
-    fn back(&self, meter: Meter, unused: u32, state: &State, now: Timestamp) -> Option<Move> {
-        let tat = *state.tats.get(&meter)?;
-        let since = meter.time_for(state.returned.saturating_sub(self.left.returned));
-        let unserved = self.left.tat(meter).saturating_sub(since).saturating_since(now);
-        let back = meter.time_for(unused.into()).min(unserved).min(tat.saturating_since(now));
+    fn back(&self, rate: RateId, unused: u64, state: &State, now: Timestamp) -> Option<Move> {
+        let tat = *state.tats.get(&rate)?;
+        let meter = rate.scope.meter();
+        let returned = state.returned(meter).saturating_sub(self.left.returned(meter));
+        let since = rate.time_for(returned);
+        let unserved = self.left.tat(rate).saturating_sub(since).saturating_since(now);
+        let back = rate.time_for(unused).min(unserved).min(tat.saturating_since(now));
         // `tat` may have grown meanwhile, never less than it was unless tokens were returned.
         let when = When::Within(now.saturating_add(back).saturating_sub(TICK), END);
-        (!back.is_zero()).then_some(Move { meter, when, to: To::Back(back) })
+        (!back.is_zero()).then_some(Move { rate, when, to: To::Back(back) })
     }
 
-    fn meters(&self) -> impl Iterator<Item = Meter> {
-        self.charge.steps.iter().map(|step| step.meter)
+    fn rates(&self, meter: Meter) -> impl Iterator<Item = RateId> {
+        let rates = self.charge.steps.iter().map(|step| step.rate);
+        rates.filter(move |rate| rate.scope.meter() == meter)
     }
 
-    fn counters(&self) -> impl Iterator<Item = Counter> {
-        self.charge.counts.iter().map(|count| count.counter)
+    fn counters(&self, meter: Meter) -> impl Iterator<Item = Counter> {
+        let counters = self.charge.counts.iter().map(|count| count.counter);
+        counters.filter(move |counter| counter.meter() == meter)
     }
 }
 
@@ -200,7 +240,7 @@ mod tests {
         let record = PlanRecord { id, plan, version: 1, created: now };
         let charge = Charge::new(&record, NonZeroU32::new(5).unwrap(), now);
         let mut state = State::default();
-        charge.write(charge.forms(&state)).apply(&mut state);
+        charge.write_to(&state).apply(&mut state);
         let subject = Subject::new("subject").unwrap();
         (Receipt { subject, charge, left: state.clone() }, state)
     }
@@ -212,7 +252,7 @@ mod tests {
         for tat in state.tats.values_mut() {
             *tat = now.saturating_add(secs(2));
         }
-        let write = charged.refund(4, &state, now).unwrap();
+        let write = charged.correction(&Settlement::from(1), &state, now).unwrap();
         assert_eq!(write.moves[0].to, To::Back(secs(2)));
         assert!(write.applies(&state));
         write.apply(&mut state);
@@ -226,9 +266,13 @@ mod tests {
         let later = now.saturating_add(secs(10));
         let counter = charged.charge.counts[0].counter;
         state.counters.insert(counter, 2);
-        assert_eq!(charged.refund(3, &state, later), None, "it shows less than was used");
+        assert_eq!(
+            charged.correction(&Settlement::from(2), &state, later),
+            None,
+            "it shows less than was used"
+        );
         state.granted.insert(counter, 1);
-        let write = charged.refund(3, &state, later).unwrap();
+        let write = charged.correction(&Settlement::from(2), &state, later).unwrap();
         assert!(write.applies(&state));
         // Granted away meanwhile, or reset: then it is looked at again.
         for (used, granted) in [(1, 1), (2, 0), (0, 0)] {
@@ -243,15 +287,15 @@ mod tests {
         let now = Timestamp::from_secs(1_000_000);
         let (charged, mut state) = charged(now);
         let later = now.saturating_add(secs(7_200));
-        let meter = charged.charge.steps[0].meter;
+        let rate = charged.charge.steps[0].rate;
         state.tats.clear();
-        let write = charged.surcharge(3, &state, later).unwrap();
+        let write = charged.correction(&Settlement::from(8), &state, later).unwrap();
         assert!(write.applies(&state));
         write.apply(&mut state);
-        assert_eq!(state.tat(meter), later.saturating_add(secs(3)));
+        assert_eq!(state.tat(rate), later.saturating_add(secs(3)));
         // Another plan may have no such rate.
         state.tats.clear();
         state.stamp.as_mut().unwrap().version += 1;
-        assert!(charged.surcharge(3, &state, later).unwrap().moves.is_empty());
+        assert!(charged.correction(&Settlement::from(8), &state, later).unwrap().moves.is_empty());
     }
 }

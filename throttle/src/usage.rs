@@ -7,9 +7,9 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::meter::Meter;
 use crate::period::{Period, Window};
-use crate::plan::PlanRecord;
-use crate::plan::Quota;
+use crate::plan::{MeterLimits, PlanRecord, Quota};
 
 /// The use and the grants of a subject, by period.
 ///
@@ -56,6 +56,9 @@ pub struct Usage {
     /// The period of an entry, unless it is a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<Period>,
+    /// The meter, unless it is requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meter: Option<String>,
     /// The start of the next page; `None` on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<String>,
@@ -77,7 +80,8 @@ pub enum UsageError {
 }
 
 impl History {
-    /// The tokens used in a period.
+    /// The amount used in a period, of the meter of its counter: requests, unless the window is
+    /// [`of`](Window::of) another.
     #[must_use]
     pub fn used(&self, window: &Window) -> u64 {
         let Use { counter, granted } = self.of(window);
@@ -85,13 +89,13 @@ impl History {
         granted.saturating_add_signed(counter)
     }
 
-    /// The tokens granted for a period on top of its quota.
+    /// The amount granted for a period on top of its quota, of the meter of its counter.
     #[must_use]
     pub fn granted(&self, window: &Window) -> u64 {
         self.of(window).granted
     }
 
-    /// The rest of a plan's quota in a period, grants included.
+    /// The rest of a quota in a period, grants included, of the meter of its counter.
     #[must_use]
     pub fn remaining(&self, plan: &PlanRecord, quota: Quota, window: &Window) -> u64 {
         self.left(plan, quota, window, self.used(window))
@@ -110,18 +114,18 @@ impl History {
     /// One period's entry of a report.
     fn entry(&self, plan: &PlanRecord, period: Period, window: &Window) -> Vec<u64> {
         let used = self.used(window);
-        let quota = |period| {
-            plan.plan.quotas().iter().copied().find(|quota: &Quota| quota.period() == period)
-        };
+        let meter = window.counter.meter();
+        let quotas = plan.plan.meter(meter).map(MeterLimits::quotas).unwrap_or_default();
+        let quota = |period| quotas.iter().copied().find(|quota: &Quota| quota.period() == period);
         if let Some(quota) = quota(period) {
             return vec![used, self.left(plan, quota, window, used)];
         }
         let longer = [Period::Week, Period::Month].into_iter().find_map(quota);
         match longer.filter(|_| period == Period::Day) {
             Some(quota) => {
-                let whole = quota.period().window(window.start);
+                let whole = quota.period().window(window.start).of(meter);
                 let days = windows(Period::Day, whole.start, window.start);
-                let so_far = days.map(|day| self.used(&day)).fold(0, u64::saturating_add);
+                let so_far = days.map(|day| self.used(&day.of(meter))).fold(0, u64::saturating_add);
                 vec![used, self.left(plan, quota, &whole, so_far)]
             }
             None => vec![used],
@@ -130,12 +134,26 @@ impl History {
 }
 
 impl Usage {
-    /// Reports what these subjects used under a plan, from one moment's period to another's.
+    /// Reports the requests of these subjects under a plan, from one moment's period to another's.
     ///
     /// # Errors
     /// The moments are the wrong way round, or more than 400 periods apart.
     pub fn report<'a>(
         plan: &PlanRecord,
+        period: Period,
+        range: (Timestamp, Timestamp),
+        subjects: impl IntoIterator<Item = (&'a str, &'a History)>,
+    ) -> Result<Self, UsageError> {
+        Self::of_meter(plan, Meter::REQUESTS, period, range, subjects)
+    }
+
+    /// Reports what these subjects used of a meter, as [`report`](Self::report) does of requests.
+    ///
+    /// # Errors
+    /// As of [`report`](Self::report).
+    pub fn of_meter<'a>(
+        plan: &PlanRecord,
+        meter: Meter,
         period: Period,
         (from, to): (Timestamp, Timestamp),
         subjects: impl IntoIterator<Item = (&'a str, &'a History)>,
@@ -148,7 +166,8 @@ impl Usage {
             return Err(UsageError::TooLong);
         }
         let report = |history: &History| {
-            windows.iter().map(|window| history.entry(plan, period, window)).collect()
+            let entry = |window: &Window| history.entry(plan, period, &window.of(meter));
+            windows.iter().map(entry).collect()
         };
         let last = period.window(to).end.saturating_sub(Duration::from_nanos(1));
         Ok(Self {
@@ -156,6 +175,7 @@ impl Usage {
             start_date: date(period.window(from).start),
             end_date: date(last),
             period: (period != Period::Day).then_some(period),
+            meter: (!meter.is_requests()).then(|| meter.to_string()),
             position: None,
             values: subjects
                 .into_iter()
@@ -266,6 +286,33 @@ mod tests {
             ("2026-11-09", "2026-11-22")
         );
         assert!(serde_json::to_string(&usage).unwrap().contains(r#""period":"WEEK""#));
+    }
+
+    #[test]
+    fn a_meter_is_reported_by_itself() {
+        let plan = Plan::from_json(
+            r#"{"quota": {"limit": 100, "period": "DAY"}, "meters": {"tokens": {"quota":
+                [{"limit": 900, "period": "DAY"}, {"limit": 5000, "period": "MONTH"}]}}}"#,
+        );
+        let id = PlanId::new("free").unwrap();
+        let plan = PlanRecord { id, plan: plan.unwrap(), version: 1, created: moment(400) };
+        let history = history(&[
+            ("d20261121", 3, 0),
+            ("d20261120.tokens", 700, 0),
+            ("d20261121.tokens", 500, 50),
+            ("m202611.tokens", 1_200, 0),
+        ]);
+        let tokens = Meter::new("tokens").unwrap();
+        let report = |meter, period| {
+            let range = (moment(1), moment(0));
+            Usage::of_meter(&plan, meter, period, range, [("maria", &history)]).unwrap()
+        };
+        let days = report(tokens, Period::Day);
+        assert_eq!(days.values["maria"], [[700, 200], [550, 400]]);
+        assert_eq!(days.meter.as_deref(), Some("tokens"));
+        assert_eq!(report(tokens, Period::Month).values["maria"], [[1_200, 3_800]]);
+        let requests = report(Meter::REQUESTS, Period::Day);
+        assert_eq!((&requests.meter, &requests.values["maria"][1]), (&None, &vec![3, 97]));
     }
 
     #[test]

@@ -98,7 +98,7 @@ async fn a_plan_without_a_rate_keeps_what_is_owed_for_one_with() {
     desk.advance(SECOND);
     assert!(desk.decide(&instance, "quota", 1).await.is_allowed());
     assert!(desk.decide(&instance, "rate", 1).await.is_allowed());
-    assert_eq!(desk.decide(&instance, "rate", 1).await.refused_by(), [Limit::Burst]);
+    assert_eq!(desk.decide(&instance, "rate", 1).await.refused_by(), [Limit::BURST]);
     desk.put("rate", r#"{"quota": {"limit": 100, "period": "DAY"}}"#);
     let instance = desk.instance();
     assert!(desk.decide(&instance, "rate", 1).await.is_allowed());
@@ -114,7 +114,7 @@ async fn counters_outlive_a_change() {
     let instance = desk.instance();
     desk.decide(&instance, "large", 8).await;
     assert_eq!(desk.decide(&instance, "small", 2).await.remaining(), 0);
-    assert_eq!(desk.decide(&instance, "small", 1).await.refused_by(), [Limit::Monthly]);
+    assert_eq!(desk.decide(&instance, "small", 1).await.refused_by(), [Limit::MONTHLY]);
     assert_eq!(desk.decide(&instance, "large", 1).await.remaining(), 89);
 }
 
@@ -131,7 +131,7 @@ async fn what_no_plan_may_owe_sinks_at_the_old_rate() {
     assert_eq!(refused.retry_after(), Some(wait));
     assert_eq!(refused.remaining(), 0);
     assert_eq!(instance.stats().converted, 0);
-    assert_eq!(desk.decide(&instance, "fast", 1).await.refused_by(), [Limit::Burst]);
+    assert_eq!(desk.decide(&instance, "fast", 1).await.refused_by(), [Limit::BURST]);
     desk.clock.advance(wait);
     assert!(desk.decide(&instance, "slow", 1).await.is_allowed());
     assert!(!desk.decide(&instance, "slow", 1).await.is_allowed());

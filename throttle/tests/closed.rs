@@ -15,12 +15,12 @@ use tollgate_throttle::{
 };
 
 const CLOSED: [(&str, Limit); 4] = [
-    (r#"{"throttle": {"rateLimit": 0.0, "burstLimit": 0}}"#, Limit::Burst),
-    (r#"{"throttle": {"rateLimit": 0, "burstLimit": 5}}"#, Limit::Burst),
-    (r#"{"throttle": {"rateLimit": 5, "burstLimit": 0}}"#, Limit::Burst),
+    (r#"{"throttle": {"rateLimit": 0.0, "burstLimit": 0}}"#, Limit::BURST),
+    (r#"{"throttle": {"rateLimit": 0, "burstLimit": 5}}"#, Limit::BURST),
+    (r#"{"throttle": {"rateLimit": 5, "burstLimit": 0}}"#, Limit::BURST),
     (
         r#"{"throttle": {"rateLimit": 5, "burstLimit": 5}, "quota": {"limit": 0, "period": "DAY"}}"#,
-        Limit::Daily,
+        Limit::DAILY,
     ),
 ];
 
@@ -59,10 +59,10 @@ async fn a_method_may_be_closed_alone_and_keeps_the_order_of_limits() {
     let [open, leases] = instances(&desk);
     for instance in [&open, &leases] {
         let refused = desk.call(instance, "plan", 9, "/ServiceManager.svc/GET").await;
-        assert_eq!(refused.refused_by(), [Limit::Method]);
+        assert_eq!(refused.refused_by(), [Limit::METHOD]);
         assert_eq!(refused.retry_after(), None);
         let limits: Vec<_> = refused.standings().iter().map(Standing::limit).collect();
-        assert_eq!(limits, [Limit::Burst, Limit::Method]);
+        assert_eq!(limits, [Limit::BURST, Limit::METHOD]);
         assert_eq!(refused.standings()[1].max(), 0);
     }
     assert_eq!(desk.store.consumed().calls, 0);
@@ -71,7 +71,7 @@ async fn a_method_may_be_closed_alone_and_keeps_the_order_of_limits() {
     }
     // The plan's rate refuses for a time, the method for ever.
     let refused = desk.call(&open, "plan", 1, "/ServiceManager.svc/GET").await;
-    assert_eq!(refused.refused_by(), [Limit::Method, Limit::Burst]);
+    assert_eq!(refused.refused_by(), [Limit::METHOD, Limit::BURST]);
     assert_eq!(refused.retry_after(), None);
     let refused = desk.call(&open, "plan", 1, "/other/GET").await;
     assert_eq!(refused.retry_after(), Some(Duration::from_secs(1)));
@@ -101,7 +101,7 @@ async fn granted_requests_do_not_open_a_quota_of_0() {
     desk.store.grant(&desk.subject, Period::Day, 6, desk.clock.now());
     let instance = desk.instance();
     let refused = desk.decide(&instance, "plan", 1).await;
-    assert_eq!((refused.refused_by(), refused.retry_after()), (vec![Limit::Daily], None));
+    assert_eq!((refused.refused_by(), refused.retry_after()), (vec![Limit::DAILY], None));
 }
 
 #[tokio::test]

@@ -181,7 +181,7 @@ impl Crowd<'_> {
             assert!(!decision.is_degraded(), "uncharged");
             if let Some(wait) = decision.retry_after() {
                 assert!(!wait.is_zero());
-                if decision.refused_by() == [Limit::Contention] {
+                if decision.refused_by() == [Limit::CONTENTION] {
                     assert!(wait <= Duration::from_secs(1), "{wait:?}");
                 }
             }
@@ -381,7 +381,7 @@ async fn a_hot_key_is_refused_under_every_policy() {
         store.fail_with(Fault::HotKey);
         for _ in 0..20 {
             let refused = throttle.decide(&request).await.unwrap();
-            assert_eq!(refused.refused_by(), [Limit::Contention]);
+            assert_eq!(refused.refused_by(), [Limit::CONTENTION]);
             assert_eq!(refused.retry_after(), Some(Duration::from_secs(1)));
             assert!(!refused.is_degraded() && refused.plan() == &id);
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tollgate_throttle::internal::Answer;
-use tollgate_throttle::internal::{Form, Meter, Move, Scope, Stamp, State, To, When, Write};
+use tollgate_throttle::internal::{Form, Move, RateId, Scope, Stamp, State, To, When, Write};
 use tollgate_throttle::{
     Clock, Consumed, Decision, Failure, Limit, ManualClock, Plan, PlanId, PlanRecord, Request,
     Store, StoreError, Subject, Throttle, ThrottleError, Timestamp,
@@ -106,7 +106,7 @@ fn ahead(millis: i64) -> State {
     let interval = 1_000_000_000.try_into().unwrap();
     State {
         stamp: Some(Stamp { plan: id(), version: 1 }),
-        tats: [(Meter { scope: Scope::Plan, interval }, tat)].into(),
+        tats: [(RateId { scope: Scope::PLAN, interval }, tat)].into(),
         ..State::default()
     }
 }
@@ -162,7 +162,7 @@ async fn an_answer_that_refuses_ends_it() {
 async fn an_item_that_always_changes_is_given_up() {
     let it = Setting::new([500, -1, 500, -1, 500, -1].map(kept));
     let refused = it.decide().await.unwrap();
-    assert_eq!(refused.refused_by(), [Limit::Contention]);
+    assert_eq!(refused.refused_by(), [Limit::CONTENTION]);
     assert_eq!(refused.retry_after(), Some(Duration::from_secs(1)));
     assert_eq!(it.tried().len(), 6);
 }

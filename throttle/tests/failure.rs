@@ -138,7 +138,7 @@ async fn local_admits_its_share() {
     assert_eq!(it.admitted(50).await, 2);
     let refused = it.decide().await.unwrap();
     assert!(refused.is_degraded() && !refused.is_allowed());
-    assert_eq!((refused.limit(), refused.refused_by()), (2, vec![Limit::Burst]));
+    assert_eq!((refused.limit(), refused.refused_by()), (2, vec![Limit::BURST]));
     assert_eq!(refused.retry_after(), Some(Duration::from_secs(1)));
     for _ in 0..20 {
         it.clock.advance(Duration::from_secs(1) - Duration::from_nanos(1));
@@ -167,7 +167,7 @@ async fn local_counts_a_share_of_the_quotas_over_all_outages_of_a_day() {
         assert!(!it.decide().await.unwrap().is_degraded());
     }
     it.store.fail_with(Fault::Lost);
-    assert_eq!(it.decide().await.unwrap().refused_by(), [Limit::Daily]);
+    assert_eq!(it.decide().await.unwrap().refused_by(), [Limit::DAILY]);
     it.advance_secs(15 * 3_600);
     assert_eq!(it.admitted(9).await, 3);
 }
@@ -182,7 +182,7 @@ async fn local_keeps_subjects_and_methods_apart() {
     it.store.fail_with(Fault::Lost);
     assert!(it.method().await.unwrap().is_allowed());
     assert!(it.method().await.unwrap().is_allowed());
-    assert_eq!(it.method().await.unwrap().refused_by(), [Limit::Method]);
+    assert_eq!(it.method().await.unwrap().refused_by(), [Limit::METHOD]);
     assert_eq!(it.admitted(30).await, 8, "two went to the method");
     let other = Subject::new("other").unwrap();
     assert!(it.throttle.decide(&Request::new(&other, &it.plan)).await.unwrap().is_allowed());
@@ -195,7 +195,7 @@ async fn local_lets_a_big_request_through_that_fits_the_plan() {
     it.store.fail_with(Fault::Lost);
     assert!(it.cost(15).await.unwrap().is_allowed());
     assert_eq!(it.cost(15).await.unwrap().retry_after(), Some(Duration::from_secs(15)));
-    let above = ThrottleError::CostAboveBurst { cost: 21, burst: 20 };
+    let above = ThrottleError::CostAboveBurst { limit: Limit::BURST, cost: 21, burst: 20 };
     assert_eq!(it.cost(21).await, Err(above));
 }
 
@@ -364,7 +364,7 @@ proptest! {
             let other = Throttle::new(it.memory.clone(), it.clock.clone());
             it.advance_secs(60);
             let decision = other.decide(&Request::new(&it.subject, &it.plan)).await.unwrap();
-            let month = decision.standings().iter().find(|it| it.limit() == Limit::Monthly).unwrap();
+            let month = decision.standings().iter().find(|it| it.limit() == Limit::MONTHLY).unwrap();
             let charged = 1_000_000 - month.remaining() - 1;
             assert!(admitted <= charged, "{admitted} of {charged}");
         });

@@ -231,6 +231,54 @@ fn an_item_stays_below_a_kilobyte_for_years() {
     outcome.unwrap();
 }
 
+/// A plan with three meters, of which each request takes, for a year of days and weeks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_item_with_three_meters_stays_below_a_kilobyte() {
+    let served = serve_table().await;
+    let clock = ManualClock::default();
+    let quotas =
+        r#"[{"limit": 99999999, "period": "DAY"}, {"limit": 99999999, "period": "MONTH"}]"#;
+    let limits = |rate: u32| {
+        format!(
+            r#"{{"throttle": {{"rateLimit": {rate}, "burstLimit": 100000}}, "quota": {quotas}}}"#
+        )
+    };
+    let meters = format!(
+        r#", "meters": {{"tokens": {}, "images": {}, "documents": {}}}}}"#,
+        limits(1_000),
+        limits(7),
+        limits(3)
+    );
+    let json = PLAN.trim_end().trim_end_matches('}').to_owned() + &meters;
+    for (subject, plan, cold) in [(64, 30, false), (110, 64, false), (110, 64, true)] {
+        let id = PlanId::new(format!("{plan}{subject}{}", "p".repeat(plan - 5))).unwrap();
+        let plans = Plans::new(served.client.clone(), TABLE);
+        let _ = plans.put(&id, &Plan::from_json(&json).unwrap(), None, clock.now()).await;
+        let subject = Subject::new(format!("{cold:5}{}", "s".repeat(subject - 5))).unwrap();
+        let store = DynamoStore::new(served.client.clone(), TABLE);
+        let mut throttle = Throttle::new(store.clone(), clock.clone());
+        let mut random = Random(0x5eed);
+        let mut largest = 0;
+        for step in 0..120 {
+            if cold {
+                throttle = Throttle::new(store.clone(), clock.clone());
+            }
+            let method = ["/1/GET", "/2/GET", "/3/GET", "/none/GET"][random.below(4) as usize];
+            let amount = 1 + random.below(90_000);
+            let request = Request::new(&subject, &id).method("a", "s", method);
+            let request = request.meter("tokens", amount).meter("images", 9).meter("documents", 12);
+            let decision = throttle.decide(&request).await.unwrap();
+            assert!(decision.is_allowed(), "{:?}", decision.refused_by());
+            largest = largest.max(size(&raw(&served, &subject).await));
+            assert!(largest < 1_024, "{largest} bytes at step {step}");
+            clock.advance(Duration::from_secs(DAY * (1 + random.below(4) * random.below(4))));
+        }
+        let consumed = store.consumed();
+        assert_eq!(consumed.milliunits, consumed.calls * 1_000, "a unit for each");
+        println!("{} bytes at most, {consumed:?}", largest);
+    }
+}
+
 /// What a version before this one has left: years of weekdays, in an item of several kilobytes.
 #[tokio::test]
 async fn an_item_that_has_grown_large_is_made_small() {

@@ -71,7 +71,7 @@ impl Setting {
     /// The use of the month's quota, as an instance without leases reports it.
     async fn used(&self, limit: u64) -> u64 {
         let decision = self.decide(&self.instance()).await;
-        let month = decision.standings().iter().find(|it| it.limit() == Limit::Monthly).unwrap();
+        let month = decision.standings().iter().find(|it| it.limit() == Limit::MONTHLY).unwrap();
         limit - month.remaining() - 1
     }
 }

@@ -37,7 +37,7 @@ async fn a_methods_rate_is_taken_beside_the_plans() {
         assert!(decision.is_allowed());
         let standings = decision.standings();
         let limits: Vec<_> = standings.iter().map(|it| (it.limit(), it.remaining())).collect();
-        let expected = [(Limit::Burst, left + 7), (Limit::Method, left), (Limit::Daily, left + 9)];
+        let expected = [(Limit::BURST, left + 7), (Limit::METHOD, left), (Limit::DAILY, left + 9)];
         assert_eq!(limits, expected);
         let windows: Vec<_> = standings.iter().map(|it| it.window().as_millis()).collect();
         assert_eq!(windows, [10_000, 1_500, 86_400_000]);
@@ -45,14 +45,14 @@ async fn a_methods_rate_is_taken_beside_the_plans() {
     }
     assert_eq!(desk.store.consumed().calls, 3, "both rates are remembered as busy");
     let refused = desk.call(&instance, "plan", 1, "/pets/GET").await;
-    assert_eq!(refused.refused_by(), [Limit::Method]);
+    assert_eq!(refused.refused_by(), [Limit::METHOD]);
     assert_eq!(refused.retry_after(), Some(Duration::from_millis(500)));
     // Another method's are left; all count towards the plan's.
     assert_eq!(desk.call(&instance, "plan", 4, "/other/POST").await.remaining(), 0);
-    assert_eq!(desk.call(&instance, "plan", 1, "/another/PUT").await.refused_by(), [Limit::Method]);
+    assert_eq!(desk.call(&instance, "plan", 1, "/another/PUT").await.refused_by(), [Limit::METHOD]);
     assert!(desk.call(&instance, "plan", 2, "/pets/{id}/DELETE").await.is_allowed());
     let refused = desk.call(&desk.instance(), "plan", 2, "/pets/{id}/GET").await;
-    assert_eq!(refused.refused_by(), [Limit::Burst, Limit::Method]);
+    assert_eq!(refused.refused_by(), [Limit::BURST, Limit::METHOD]);
     assert_eq!(refused.retry_after(), Some(Duration::from_secs(2)));
 }
 
@@ -81,7 +81,7 @@ async fn each_rate_has_its_own_form() {
     let calls = desk.store.consumed().calls;
     assert!(desk.call(&instance, "slow", 1, "/pets/GET").await.is_allowed());
     assert_eq!(desk.store.consumed().calls, calls + 1);
-    assert_eq!(desk.call(&instance, "slow", 1, "/pets/GET").await.refused_by(), [Limit::Method]);
+    assert_eq!(desk.call(&instance, "slow", 1, "/pets/GET").await.refused_by(), [Limit::METHOD]);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_change_of_plans_keeps_what_methods_owe() {
     assert!(desk.call(&instance, "none", 1, "/pets/GET").await.is_allowed());
     desk.put("plan", &PLAN.replace(r#""rateLimit": 2"#, r#""rateLimit": 1"#));
     let refused = desk.call(&desk.instance(), "plan", 1, "/pets/GET").await;
-    assert_eq!(refused.refused_by(), [Limit::Method]);
+    assert_eq!(refused.refused_by(), [Limit::METHOD]);
     // The bucket is still under the plan in between, where the debt sinks at 2/s.
     assert_eq!(refused.retry_after(), Some(Duration::from_millis(500)));
     desk.advance(500_000_000);
@@ -109,7 +109,10 @@ async fn a_cost_above_a_methods_burst_is_an_error() {
     let request = Request::new(&desk.subject, &id).cost(cost);
     let instance = desk.instance();
     let outcome = instance.decide(&request.method("api", "prod", "/pets/GET")).await;
-    assert_eq!(outcome, Err(ThrottleError::CostAboveBurst { cost: 4, burst: 3 }));
+    assert_eq!(
+        outcome,
+        Err(ThrottleError::CostAboveBurst { limit: Limit::METHOD, cost: 4, burst: 3 })
+    );
     assert!(instance.decide(&request.method("api", "test", "/pets/GET")).await.is_ok());
     assert!(instance.decide(&request.method("other", "prod", "/pets/GET")).await.is_ok());
 }

@@ -11,8 +11,14 @@ use common::{TABLE, serve_table};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use tollgate_throttle::internal::Answer;
-use tollgate_throttle::internal::{Count, Meter, Move, Scope, Stamp, State, To, When, Write};
-use tollgate_throttle::{Counter, DynamoStore, MemoryStore, PlanId, Store, Subject, Timestamp};
+use tollgate_throttle::internal::{Count, Move, RateId, Scope, Stamp, State, To, When, Write};
+use tollgate_throttle::{
+    Counter, DynamoStore, MemoryStore, Meter, PlanId, Store, Subject, Timestamp,
+};
+
+fn meter() -> impl Strategy<Value = Meter> {
+    prop_oneof![Just(Meter::REQUESTS), Just(Meter::new("tokens").unwrap())]
+}
 
 fn stamp() -> impl Strategy<Value = Stamp> {
     let plan = prop_oneof![6 => Just("free"), 1 => Just("gold.er")];
@@ -20,11 +26,11 @@ fn stamp() -> impl Strategy<Value = Stamp> {
     (plan, version).prop_map(|(plan, version)| Stamp { plan: PlanId::new(plan).unwrap(), version })
 }
 
-/// Few stamps, meters and moments, so that conditions hold about as often as not.
+/// Few stamps, rates and moments, so that conditions hold about as often as not.
 fn change(scope: Scope) -> impl Strategy<Value = Move> {
     let moment = || (0..8u64).prop_map(|at| Timestamp::from_nanos(at * 5));
     let by = |most: u64| (0..=most).prop_map(Duration::from_nanos);
-    let meter = Meter { scope, interval: 1_000_000_007.try_into().unwrap() };
+    let rate = RateId { scope, interval: 1_000_000_007.try_into().unwrap() };
     let fixed = || prop_oneof![Just(To::Same), Just(To::Gone), moment().prop_map(To::At)];
     prop_oneof![
         fixed().prop_map(|to| (When::Absent, to)),
@@ -35,7 +41,7 @@ fn change(scope: Scope) -> impl Strategy<Value = Move> {
             by(after.as_nanos()).prop_map(move |by| (When::Within(after, last), To::Back(by)))
         }),
     ]
-    .prop_map(move |(when, to)| Move { meter, when, to })
+    .prop_map(move |(when, to)| Move { rate, when, to })
 }
 
 fn count(name: &str) -> impl Strategy<Value = Count> + use<> {
@@ -54,13 +60,17 @@ fn count(name: &str) -> impl Strategy<Value = Count> + use<> {
 fn write() -> impl Strategy<Value = Write> {
     let found = prop_oneof![2 => Just(true), 1 => Just(false)];
     let moves = (
-        prop::option::of(change(Scope::Plan)),
+        prop::option::of(change(Scope::PLAN)),
         prop::option::weighted(0.2, change(Scope::method("api", "prod", "/pets/GET"))),
+        prop::option::weighted(0.2, change(Scope::Meter(Meter::new("tokens").unwrap()))),
     );
-    let counts =
-        (prop::option::of(count("d20261121")), prop::option::weighted(0.2, count("w2026-47")));
+    let counts = (
+        prop::option::of(count("d20261121")),
+        prop::option::weighted(0.2, count("w2026-47")),
+        prop::option::weighted(0.2, count("m202611.tokens")),
+    );
     let forgotten = prop::option::of(Just(Counter::parse("m202611").unwrap()));
-    let returned = prop::option::weighted(0.2, (0..2u64, 0..2u64));
+    let returned = prop::option::weighted(0.2, (meter(), (0..2u64, 0..2u64)));
     let moment = || (0..2u64).prop_map(Timestamp::from_nanos);
     let history = (
         prop::option::weighted(0.1, 0..4u64),
@@ -80,10 +90,10 @@ fn write() -> impl Strategy<Value = Write> {
             Write {
                 found: if same { Some(stamp.clone()) } else { found },
                 stamp,
-                moves: [moves.0, moves.1].into_iter().flatten().collect(),
-                counts: [counts.0, counts.1].into_iter().flatten().collect(),
+                moves: [moves.0, moves.1, moves.2].into_iter().flatten().collect(),
+                counts: [counts.0, counts.1, counts.2].into_iter().flatten().collect(),
                 forgotten: forgotten.into_iter().collect(),
-                returned,
+                returned: returned.into_iter().collect(),
                 writes: history.0,
                 unchanged: history.1,
                 changed: history.2,

@@ -43,7 +43,7 @@ async fn what_has_been_refilled_is_not_given_back() {
     desk.charge(&instance, "plan", 10).await;
     instance.refund(receipt, 10).await.unwrap();
     let refused = desk.decide(&instance, "plan", 1).await;
-    assert_eq!(refused.refused_by(), [Limit::Burst]);
+    assert_eq!(refused.refused_by(), [Limit::BURST]);
     let left: Vec<_> = refused.standings().iter().map(Standing::remaining).collect();
     assert_eq!(left, [0, 10, 20], "the quotas are given back");
 }
@@ -143,7 +143,7 @@ async fn a_settlement_charges_what_it_came_to() {
     // Beyond what fits: all limits show it, and later requests wait for it.
     instance.settle(decision.into_receipt().unwrap(), 21).await.unwrap();
     let refused = desk.decide(&instance, "plan", 1).await;
-    assert_eq!(refused.refused_by(), [Limit::Burst, Limit::Daily]);
+    assert_eq!(refused.refused_by(), [Limit::BURST, Limit::DAILY]);
     assert_eq!(refused.standings()[0].resets_after(), Duration::from_secs(26));
     assert_eq!(refused.standings()[2].remaining(), 4);
 }

@@ -297,7 +297,7 @@ async fn a_hot_key_is_told_from_a_throttled_table() {
             let store = DynamoStore::new(common::connect(&url).client().await, TABLE);
             let decided = decide(store).await;
             if hot {
-                assert_eq!(decided.unwrap().refused_by(), [Limit::Contention], "{code}");
+                assert_eq!(decided.unwrap().refused_by(), [Limit::CONTENTION], "{code}");
             } else {
                 let throttled = Err(ThrottleError::Unavailable(Failure::Throttled));
                 assert_eq!(decided, throttled, "{code} {reasons:?}");

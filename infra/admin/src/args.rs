@@ -4,12 +4,20 @@ use std::path::{Path, PathBuf};
 
 use authorizer::{Config, Issuer};
 use clap::{Args, ValueEnum};
-use throttle::{OffsetMeans, PlanError, PlanId, Subject};
+use throttle::{Meter, OffsetMeans, PlanError, PlanId, Subject};
 
 use crate::error::Error;
 
 pub(crate) fn plan_id(text: &str) -> Result<PlanId, String> {
     PlanId::new(text).map_err(|error| error.to_string())
+}
+
+/// The name of a meter; `requests` for requests.
+pub(crate) fn meter(text: &str) -> Result<Meter, String> {
+    if text == Meter::REQUESTS.as_str() {
+        return Ok(Meter::REQUESTS);
+    }
+    Meter::new(text).map_err(|error| error.to_string())
 }
 
 /// The name of a plan that an assignment holds.

@@ -13,7 +13,7 @@ pub struct Due {
     pub id: NoticeId,
     /// The period.
     pub window: Window,
-    /// The requests used.
+    /// The amount used, of the meter of the window's counter.
     pub used: u64,
     /// The quota, including grants.
     pub limit: u64,
@@ -21,12 +21,14 @@ pub struct Due {
 
 /// Returns the notices that a bucket makes due under its plan, in the periods of `now`.
 ///
-/// Ordered by the plan's quotas; the lower share first.
+/// Ordered by the plan's meters, requests first, and their quotas; the lower share first.
 #[must_use]
 pub fn due(bucket: &BucketRecord, plan: &PlanRecord, now: Timestamp) -> Vec<Due> {
     let mut all = Vec::new();
-    for quota in plan.plan.quotas() {
-        let window = quota.period().window(now);
+    let quotas = plan.plan.every_meter();
+    let quotas = quotas.flat_map(|(meter, it)| it.quotas().iter().map(move |it| (meter, it)));
+    for (meter, quota) in quotas {
+        let window = quota.period().window(now).of(meter);
         let used = bucket.history.used(&window);
         let left = bucket.history.remaining(plan, *quota, &window);
         // Use can be above the limit only if the plan was lowered.
@@ -103,6 +105,21 @@ mod tests {
         assert_eq!(told(DAILY, &granted), []);
         let granted = [("d20261121", 6), ("gd20261121", 10)];
         assert_eq!(told(DAILY, &granted), [("d20261121".to_owned(), 80, 16, 20)]);
+    }
+
+    #[test]
+    fn each_meter_has_notices_of_its_own() {
+        let plan = Plan::from_json(
+            r#"{"quota": {"limit": 10, "period": "DAY"}, "meters": {
+                "tokens": {"quota": {"limit": 900, "period": "MONTH"}}}}"#,
+        );
+        let id = PlanId::new("free").unwrap();
+        let plan = PlanRecord { id, plan: plan.unwrap(), version: 1, created: NOW };
+        let of = |counters| due(&used(counters), &plan, NOW);
+        assert_eq!(of(&[("d20261121", 7), ("m202611", 900)]), []);
+        let due = of(&[("d20261121", 7), ("m202611.tokens", 720)]);
+        assert_eq!(due.len(), 1);
+        assert_eq!((due[0].id.counter(), due[0].used, due[0].limit), ("m202611.tokens", 720, 900));
     }
 
     #[test]

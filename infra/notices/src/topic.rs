@@ -64,7 +64,8 @@ impl Topic {
     pub async fn publish(&self, due: &Due, plan: &PlanId) -> Result<(), PublishError> {
         let Due { id, window, used, limit } = due;
         let period = period(window.counter.period());
-        let message = json!({
+        let meter = window.counter.meter();
+        let mut message = json!({
             "subject": id.subject(),
             "plan": plan.as_str(),
             "percent": id.percent(),
@@ -74,11 +75,18 @@ impl Topic {
             "from": moment(window.start),
             "to": moment(window.end),
         });
+        let mut quota = "quota".to_owned();
+        if !meter.is_requests() {
+            quota.insert_str(0, &format!("{meter} "));
+            if let Some(members) = message.as_object_mut() {
+                members.insert("meter".to_owned(), meter.as_str().into());
+            }
+        }
         let publish = self
             .client
             .publish()
             .topic_arn(&self.arn)
-            .subject(format!("Tollgate: {} % of a quota by {period} used", id.percent()))
+            .subject(format!("Tollgate: {} % of a {quota} by {period} used", id.percent()))
             .message(message.to_string())
             .set_message_attributes(Some(
                 [

@@ -141,9 +141,12 @@ impl NoticeId {
     /// Returns `None` if the counter has another form, or if the subject is empty or too long.
     #[must_use]
     pub fn new(subject: &str, counter: &str, percent: u8) -> Option<Self> {
-        let digits = counter.strip_prefix(['d', 'w', 'm'])?;
+        let (period, meter) = counter.split_once('.').unwrap_or((counter, "requests"));
+        let digits = period.strip_prefix(['d', 'w', 'm'])?;
         let is_counter = digits.starts_with(|c: char| c.is_ascii_digit())
-            && digits.chars().all(|c| c.is_ascii_digit() || c == '-');
+            && digits.chars().all(|c| c.is_ascii_digit() || c == '-')
+            && !meter.is_empty()
+            && meter.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
         check_text(subject, MAX_SUBJECT).ok()?;
         let (subject, counter) = (subject.to_owned(), counter.to_owned());
         is_counter.then_some(Self { subject, counter, percent })

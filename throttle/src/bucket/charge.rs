@@ -1,14 +1,15 @@
 //! The tokens that one request takes from its subject's bucket, and whether they fit.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use super::state::MAX_COUNT;
-use super::{Count, Counter, Meter, Move, Scope, Stamp, State, To, When, Write};
+use super::{Count, Counter, Move, RateId, Scope, Stamp, State, To, When, Write};
 use crate::clock::Timestamp;
 use crate::limit::{Limit, Standing, Standings};
+use crate::meter::Meter;
 use crate::period::{Period, Window};
-use crate::plan::{MAX_REFILL, MethodRate, Plan, PlanRecord, Quota, Throttling};
+use crate::plan::{MAX_REFILL, MeterLimits, MethodRate, Plan, PlanRecord, Quota, Throttling};
 
 /// One of the two ways to move a `tat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,16 +20,7 @@ pub enum Form {
     Busy,
 }
 
-/// A form for each rate of a charge: the plan's own, and the method's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forms {
-    /// The form for the plan's own rate; ignored if it has none.
-    pub plan: Form,
-    /// The form for the method's rate; ignored if it has none.
-    pub method: Form,
-}
-
-/// The tokens that one request, or a lease of several, takes from its subject's bucket.
+/// The amounts that one request, or a lease of several, takes from its subject's bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
     /// The moment of the decision.
@@ -37,9 +29,11 @@ pub struct Charge {
     pub stamp: Stamp,
     /// The plan of the bucket, if it is another one: see [`Charge::guest`].
     pub(crate) host: Option<Stamp>,
-    /// The number of tokens, taken from every rate and every quota.
+    /// The number of requests, taken from every rate and every quota of requests.
     pub cost: NonZeroU32,
-    /// The plan's own rate and the method's, without closed ones.
+    /// The amounts of named meters.
+    pub(crate) amounts: Vec<(Meter, NonZeroU64)>,
+    /// The rates of requests, the method's, and those of named meters, without closed ones.
     pub steps: Vec<Step>,
     /// The rates that refuse every request.
     pub(crate) closed: Vec<Limit>,
@@ -51,13 +45,14 @@ pub struct Charge {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The rate that is moved.
-    pub meter: Meter,
+    pub rate: RateId,
     /// The length of the step: the cost times the interval.
     pub advance: Duration,
     /// The latest `tat` with which the request still fits.
     pub ceiling: Timestamp,
     /// The latest `tat` that the idle form takes for idle: `now`, or later with slack.
     pub idle: Timestamp,
+    amount: u64,
     burst: u64,
     /// True if the `tat` must exist already, because a guest may not add one.
     present: bool,
@@ -70,7 +65,7 @@ pub(crate) struct Tally {
     pub(crate) counter: Counter,
     /// The most that the counter may show afterwards, if the plan has a quota for it.
     pub(crate) quota: Option<u64>,
-    cost: u32,
+    amount: u64,
     window: Window,
 }
 
@@ -116,37 +111,70 @@ impl Charge {
     /// before it makes a charge.
     #[must_use]
     pub fn new(record: &PlanRecord, cost: NonZeroU32, now: Timestamp) -> Self {
-        let mut counts = Vec::new();
-        for period in [Period::Day, Period::Week, Period::Month] {
-            let quota = record.plan.quotas().iter().copied().find(|it| it.period() == period);
-            if quota.is_some() || period == Period::Day {
-                counts.push(Tally::new(period.window(now), quota, record.created, cost));
-            }
-        }
         let stamp = Stamp { plan: record.id.clone(), version: record.version };
-        let (steps, closed) = (Vec::new(), Vec::new());
-        let mut charge = Self { now, stamp, host: None, cost, steps, closed, counts };
-        if let Some(throttle) = record.plan.throttle() {
-            charge.rate(Scope::Plan, throttle);
+        let (amounts, steps, closed, counts) = Default::default();
+        let charge = Self { now, stamp, host: None, cost, amounts, steps, closed, counts };
+        charge.meter(Meter::REQUESTS, record.plan.requests(), record.created, cost.get().into())
+    }
+
+    /// Takes this amount of a named meter too.
+    #[must_use]
+    pub(crate) fn named(mut self, record: &PlanRecord, meter: Meter, amount: NonZeroU64) -> Self {
+        self.amounts.push((meter, amount));
+        match record.plan.meters().get(&meter) {
+            Some(limits) => self.meter(meter, limits, record.created, amount.get()),
+            // The throttle has checked that the plan has the meter.
+            None => self,
         }
-        charge
     }
 
     /// Takes the tokens from this method's own rate too.
     #[must_use]
     pub(crate) fn method(mut self, method: MethodRate) -> Self {
-        self.rate(method.scope, method.throttle);
+        self.rate(method.scope, method.throttle, self.cost.get().into());
         self
     }
 
-    fn rate(&mut self, scope: Scope, throttle: Throttling) {
+    /// Takes an amount from a meter's rate and quotas.
+    fn meter(
+        mut self,
+        meter: Meter,
+        limits: &MeterLimits,
+        created: Timestamp,
+        amount: u64,
+    ) -> Self {
+        for period in [Period::Day, Period::Week, Period::Month] {
+            let quota = limits.quotas().iter().copied().find(|it| it.period() == period);
+            if quota.is_some() || period == Period::Day {
+                let window = period.window(self.now).of(meter);
+                self.counts.push(Tally::new(window, quota, created, amount));
+            }
+        }
+        if let Some(throttle) = limits.throttle() {
+            self.rate(Scope::Meter(meter), throttle, amount);
+        }
+        self
+    }
+
+    fn rate(&mut self, scope: Scope, throttle: Throttling, amount: u64) {
         match throttle.open_interval() {
             Some(interval) => {
-                let meter = Meter { scope, interval };
-                self.steps.push(Step::new(meter, throttle.burst(), self.cost, self.now));
+                let rate = RateId { scope, interval };
+                self.steps.push(Step::new(rate, throttle.burst(), amount, self.now));
             }
             None => self.closed.push(scope.into()),
         }
+    }
+
+    /// The meters that it takes from, and the amounts.
+    pub(crate) fn meters(&self) -> impl Iterator<Item = (Meter, u64)> {
+        let named = self.amounts.iter().map(|(meter, amount)| (*meter, amount.get()));
+        std::iter::once((Meter::REQUESTS, self.cost.get().into())).chain(named)
+    }
+
+    /// The amount that it takes of a meter.
+    pub(crate) fn amount(&self, meter: Meter) -> u64 {
+        self.meters().find(|(known, _)| *known == meter).map_or(0, |(_, amount)| amount)
     }
 
     /// Lets the idle form take a bucket that owes up to this many tokens for idle.
@@ -157,42 +185,27 @@ impl Charge {
     #[must_use]
     pub(crate) fn slack(mut self, tokens: u32) -> Self {
         for step in &mut self.steps {
-            let slack = step.meter.time_for(tokens.into());
+            let slack = step.rate.time_for(tokens.into());
             step.idle = step.idle.saturating_add(slack).min(step.ceiling);
         }
         self
     }
 
-    /// The forms that apply to this state if the request fits.
-    #[must_use]
-    pub(crate) fn forms(&self, state: &State) -> Forms {
-        self.forms_by(|step| if state.tat(step.meter) > self.now { Form::Busy } else { Form::Idle })
-    }
-
-    pub(crate) fn forms_by(&self, mut choose: impl FnMut(&Step) -> Form) -> Forms {
-        let mut forms = Forms { plan: Form::Idle, method: Form::Idle };
-        for step in &self.steps {
-            match step.meter.scope {
-                Scope::Plan => forms.plan = choose(step),
-                Scope::Method(_) => forms.method = choose(step),
-            }
-        }
-        forms
-    }
-
-    /// The conditional write that takes this charge in these forms.
+    /// The conditional write that takes this charge, in a form for each rate.
     ///
     /// It applies to a state only if the charge fits that state.
     #[must_use]
-    pub fn write(&self, forms: Forms) -> Write {
-        let step = |step: &Step| match step.meter.scope {
-            Scope::Plan => step.write(forms.plan, self.now),
-            Scope::Method(_) => step.write(forms.method, self.now),
-        };
+    pub fn write(&self, form: impl Fn(&Step) -> Form) -> Write {
         let mut write = Write::new(self.bucket_stamp(), self.now);
-        write.moves = self.steps.iter().map(step).collect();
+        write.moves = self.steps.iter().map(|step| step.write(form(step), self.now)).collect();
         write.counts = self.counts.iter().map(Tally::write).collect();
         write
+    }
+
+    /// The write in the forms that apply to this state if the request fits.
+    #[must_use]
+    pub(crate) fn write_to(&self, state: &State) -> Write {
+        self.write(|step| if state.tat(step.rate) > self.now { Form::Busy } else { Form::Idle })
     }
 
     /// The stamp of the bucket before and after this charge.
@@ -207,16 +220,16 @@ impl Charge {
         let closed = self.closed.iter().map(|limit| Refusal { limit: *limit, wait: None });
         let mut refusals: Refusals = closed.collect();
         for step in &self.steps {
-            let tat = state.tat(step.meter);
+            let tat = state.tat(step.rate);
             if step.ceiling < tat {
                 let wait = Some(tat.saturating_since(step.ceiling));
-                refusals.push(Refusal { limit: step.meter.scope.into(), wait });
+                refusals.push(Refusal { limit: step.rate.scope.into(), wait });
             }
         }
         for count in self.counts.iter().filter(|count| !count.fits(state)) {
             let left = count.window.end.saturating_since(self.now);
             let wait = (count.quota != Some(0)).then_some(left);
-            refusals.push(Refusal { limit: count.counter.period().into(), wait });
+            refusals.push(Refusal { limit: count.limit(), wait });
         }
         refusals
     }
@@ -284,40 +297,40 @@ impl Charge {
     ///
     /// No bucket takes longer than 366 days to fill, so a later `tat` is damage. A day is
     /// left for clocks that differ.
-    pub(crate) fn implausible(&self, state: &State) -> Option<Meter> {
+    pub(crate) fn implausible(&self, state: &State) -> Option<RateId> {
         let longest = Duration::from_nanos(MAX_REFILL).saturating_add(DAY);
         let latest = self.now.saturating_add(longest);
-        state.tats.iter().find(|(_, tat)| **tat > latest).map(|(meter, _)| *meter)
+        state.tats.iter().find(|(_, tat)| **tat > latest).map(|(rate, _)| *rate)
     }
 }
 
 impl Step {
-    fn new(meter: Meter, burst: u64, cost: NonZeroU32, now: Timestamp) -> Self {
+    fn new(rate: RateId, burst: u64, amount: u64, now: Timestamp) -> Self {
         let (advance, present) = (Duration::ZERO, false);
-        let step = Self { meter, advance, ceiling: now, idle: now, burst, present };
-        step.counted_by(meter, cost, now)
+        let step = Self { rate, advance, ceiling: now, idle: now, amount, burst, present };
+        step.counted_by(rate, now)
     }
 
-    /// The step that takes as many tokens from another meter.
-    fn counted_by(mut self, meter: Meter, cost: NonZeroU32, now: Timestamp) -> Self {
+    /// The step that takes as many tokens from another rate.
+    fn counted_by(mut self, rate: RateId, now: Timestamp) -> Self {
         let slack = self.idle.saturating_since(now).as_nanos();
-        let slack = slack / u128::from(self.meter.interval.get());
-        self.meter = meter;
-        self.advance = self.meter.time_for(cost.get().into());
-        let room = self.meter.time_for(self.burst.saturating_sub(cost.get().into()));
+        let slack = slack / u128::from(self.rate.interval.get());
+        self.rate = rate;
+        self.advance = self.rate.time_for(self.amount);
+        let room = self.rate.time_for(self.burst.saturating_sub(self.amount));
         // Only for a guest of a slow plan can this be the smaller one.
         let most = Duration::from_nanos(MAX_REFILL).saturating_sub(self.advance);
         self.ceiling = now.saturating_add(room.min(most));
-        let slack = self.meter.time_for(u64::try_from(slack).unwrap_or(u64::MAX));
+        let slack = self.rate.time_for(u64::try_from(slack).unwrap_or(u64::MAX));
         self.idle = now.saturating_add(slack).min(self.ceiling);
         self
     }
 
-    /// The step of a guest: it moves the only meter that the state has for the scope.
+    /// The step of a guest: it moves the only rate that the state has for the scope.
     pub(super) fn guest(self, state: &State, charge: &Charge) -> Option<Self> {
-        let mut meters = state.tats.keys().filter(|meter| meter.scope == self.meter.scope);
-        let (meter, None) = (*meters.next()?, meters.next()) else { return None };
-        let step = Self { present: true, ..self.counted_by(meter, charge.cost, charge.now) };
+        let mut rates = state.tats.keys().filter(|rate| rate.scope == self.rate.scope);
+        let (rate, None) = (*rates.next()?, rates.next()) else { return None };
+        let step = Self { present: true, ..self.counted_by(rate, charge.now) };
         (step.advance <= Duration::from_nanos(MAX_REFILL)).then_some(step)
     }
 
@@ -333,15 +346,15 @@ impl Step {
             }
             Form::Busy => (When::Within(now, self.ceiling), To::Forward(self.advance)),
         };
-        Move { meter: self.meter, when, to }
+        Move { rate: self.rate, when, to }
     }
 
     fn standing(&self, state: &State, now: Timestamp) -> Standing {
-        let resets = state.tat(self.meter).as_nanos().saturating_sub(now.as_nanos());
-        let interval = self.meter.interval.get();
+        let resets = state.tat(self.rate).as_nanos().saturating_sub(now.as_nanos());
+        let interval = self.rate.interval.get();
         let debt = resets.div_ceil(interval);
         Standing {
-            limit: self.meter.scope.into(),
+            limit: self.rate.scope.into(),
             max: self.burst,
             remaining: self.burst.saturating_sub(debt),
             window: interval.saturating_mul(self.burst),
@@ -351,18 +364,22 @@ impl Step {
 }
 
 impl Tally {
-    fn new(window: Window, quota: Option<Quota>, created: Timestamp, cost: NonZeroU32) -> Self {
+    fn new(window: Window, quota: Option<Quota>, created: Timestamp, amount: u64) -> Self {
         let quota = quota.map(|quota| {
             let offset = if window.contains(created) { quota.offset() } else { 0 };
             quota.limit().saturating_sub(offset)
         });
-        Self { counter: window.counter, quota, cost: cost.get(), window }
+        Self { counter: window.counter, quota, amount, window }
     }
 
     /// The most that the counter may show before.
     fn room(&self) -> i64 {
         let quota = self.quota.and_then(|quota| i64::try_from(quota).ok()).unwrap_or(MAX_COUNT);
-        quota.saturating_sub(self.cost.into())
+        quota.saturating_sub_unsigned(self.amount)
+    }
+
+    fn limit(&self) -> Limit {
+        Limit::quota(self.counter.meter(), self.counter.period())
     }
 
     /// Returns true if there is room. A quota of 0 has none, even with granted requests.
@@ -375,7 +392,7 @@ impl Tally {
             counter: self.counter,
             at_least: -MAX_COUNT,
             at_most: self.room(),
-            add: self.cost.into(),
+            add: i64::try_from(self.amount).unwrap_or(MAX_COUNT),
             granted: 0,
         }
     }
@@ -386,7 +403,7 @@ impl Tally {
             i64::try_from(quota).unwrap_or(MAX_COUNT).saturating_sub(state.used(self.counter));
         let Window { start, end, .. } = self.window;
         Some(Standing {
-            limit: self.counter.period().into(),
+            limit: self.limit(),
             max: quota.saturating_add(state.granted(self.counter)),
             remaining: u64::try_from(left).unwrap_or_default(),
             window: end.as_nanos().saturating_sub(start.as_nanos()),

@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use super::charge::{Refusal, Refusals};
 use super::state::{IDLE, MAX_COUNT};
-use super::{Charge, Meter, Move, Next, State, To, When, Write};
+use super::{Charge, Move, Next, RateId, State, To, When, Write};
 use crate::limit::Limit;
 use crate::plan::{MAX_REFILL, Plan};
 
@@ -108,29 +108,29 @@ impl Charge {
         let mut after = State { stamp: Some(self.stamp.clone()), ..state.clone() };
         after.tats.clear();
         let mut too_long = BTreeMap::new();
-        for (meter, tat) in &state.tats {
+        for (rate, tat) in &state.tats {
             if *tat <= self.now.saturating_sub(IDLE) {
                 continue;
             }
-            let Some(interval) = rates.get(&meter.scope).copied() else {
+            let Some(interval) = rates.get(&rate.scope).copied() else {
                 // Another plan has this rate. Its requests are guests while the `tat` is here.
-                after.tats.insert(*meter, *tat);
+                after.tats.insert(*rate, *tat);
                 continue;
             };
-            let debt = scaled(tat.saturating_since(now), meter.interval, interval, u128::div_ceil);
+            let debt = scaled(tat.saturating_since(now), rate.interval, interval, u128::div_ceil);
             // There is one debt a scope, unless somebody has edited the item: then all count.
-            let meter_after = Meter { scope: meter.scope, interval };
-            let sum = after.tat(meter_after).saturating_since(now).saturating_add(debt);
+            let rate_after = RateId { scope: rate.scope, interval };
+            let sum = after.tat(rate_after).saturating_since(now).saturating_add(debt);
             if sum > LONGEST {
                 // It sinks at its present rate, until at most the allowed debt is left.
-                let step = self.steps.iter().find(|step| step.meter.scope == meter.scope);
+                let step = self.steps.iter().find(|step| step.rate.scope == rate.scope);
                 let room = step.map_or(LONGEST, |step| step.ceiling.saturating_since(self.now));
-                let room = scaled(room, interval, meter.interval, |debt, from| debt / from);
+                let room = scaled(room, interval, rate.interval, |debt, from| debt / from);
                 let wait = tat.saturating_since(self.now.saturating_add(room));
-                too_long.insert(Limit::from(meter.scope), Some(wait));
+                too_long.insert(Limit::from(rate.scope), Some(wait));
             }
             // A charge by a clock that is behind takes from a full bucket, not from a fuller one.
-            after.tats.insert(meter_after, now.saturating_add(sum.min(LONGEST)));
+            after.tats.insert(rate_after, now.saturating_add(sum.min(LONGEST)));
         }
         let mut refusals = self.refusals(&after);
         refusals.retain(|refusal| !too_long.contains_key(&refusal.limit));
@@ -141,7 +141,7 @@ impl Charge {
             found: state.stamp.clone(),
             writes: Some(state.writes),
             changed: Some(now),
-            ..self.write(self.forms(&after))
+            ..self.write_to(&after)
         };
         if refusals.is_empty() {
             write.apply(&mut after);
@@ -151,8 +151,9 @@ impl Charge {
                 (count.at_most, count.add) = (MAX_COUNT, 0);
             }
         }
+        let full = write.full(&state.tats);
         write.moves = differences(state, &after);
-        write.forget(state);
+        write.forget(state, full);
         Change { write: fits_time.then_some(write), after, refusals }
     }
 }
@@ -171,16 +172,16 @@ fn soon(refusals: Refusals) -> Refusals {
 
 /// The moves from one state to another, each on condition of what is there before.
 fn differences(before: &State, after: &State) -> Vec<Move> {
-    let gone = before.tats.keys().filter(|meter| !after.tats.contains_key(meter)).copied();
+    let gone = before.tats.keys().filter(|rate| !after.tats.contains_key(rate)).copied();
     after
         .tats
         .keys()
         .copied()
         .chain(gone)
-        .map(|meter| Move {
-            meter,
-            when: before.tats.get(&meter).map_or(When::Absent, |tat| When::Is(*tat)),
-            to: after.tats.get(&meter).map_or(To::Gone, |tat| To::At(*tat)),
+        .map(|rate| Move {
+            rate,
+            when: before.tats.get(&rate).map_or(When::Absent, |tat| When::Is(*tat)),
+            to: after.tats.get(&rate).map_or(To::Gone, |tat| To::At(*tat)),
         })
         .collect()
 }

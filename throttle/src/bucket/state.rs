@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::clock::{NANOS_A_SECOND, Timestamp};
 use crate::id::PlanId;
+use crate::meter::Meter;
 use crate::period::Counter;
 use crate::plan::Scope;
 
@@ -25,13 +26,14 @@ pub struct State {
     /// The plan that the last write was made under; none in an item that never was written.
     pub stamp: Option<Stamp>,
     /// The moment at which each rate's bucket is full again.
-    pub tats: BTreeMap<Meter, Timestamp>,
+    pub tats: BTreeMap<RateId, Timestamp>,
     /// The use of each period; below zero if more was granted than used.
     pub counters: BTreeMap<Counter, i64>,
-    /// The requests granted for each period, on top of the quota; already subtracted from the counter.
+    /// The grants for each period, on top of the quota; already subtracted from the counter.
     pub granted: BTreeMap<Counter, u64>,
-    /// The tokens that refunds have given back in all. See [`Receipt`](crate::Receipt).
-    pub returned: u64,
+    /// The amounts of each meter that refunds have given back in all. See
+    /// [`Receipt`](crate::Receipt).
+    pub returned: BTreeMap<Meter, u64>,
     /// The number of writes applied to it.
     pub writes: u64,
     /// The moment of the last change of plan; a later change is never dated before it.
@@ -56,11 +58,11 @@ pub struct Stamp {
 
 /// The name of a rate's `tat`: its scope, and the time per token.
 ///
-/// As an attribute: `t5f5e100` for a plan's rate of ten a second, `t5f5e100#0123456789ab` for
-/// a method's. The interval is in the name, so the item alone gives a debt under an older rate
+/// As an attribute: `t5f5e100` for a plan's rate of ten requests a second, `t5f5e100.tokens` for
+/// ten tokens a second, `t5f5e100#0123456789ab` for a method's rate. The interval is in the name, so the item alone gives a debt under an older rate
 /// in tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Meter {
+pub struct RateId {
     /// The rate of the plan.
     pub scope: Scope,
     /// Nanoseconds for one token.
@@ -70,11 +72,17 @@ pub struct Meter {
 impl State {
     /// The moment at which a rate's bucket is full again; the epoch if it was never used.
     #[must_use]
-    pub fn tat(&self, meter: Meter) -> Timestamp {
-        self.tats.get(&meter).copied().unwrap_or_default()
+    pub fn tat(&self, rate: RateId) -> Timestamp {
+        self.tats.get(&rate).copied().unwrap_or_default()
     }
 
-    /// The requests granted for a period, on top of the quota.
+    /// The amount of a meter that refunds have given back in all.
+    #[must_use]
+    pub fn returned(&self, meter: Meter) -> u64 {
+        self.returned.get(&meter).copied().unwrap_or_default()
+    }
+
+    /// The amount granted for a period, on top of the quota.
     #[must_use]
     pub fn granted(&self, counter: Counter) -> u64 {
         self.granted.get(&counter).copied().unwrap_or_default()
@@ -110,7 +118,7 @@ impl Display for Stamp {
     }
 }
 
-impl Meter {
+impl RateId {
     /// Reads an attribute's name; `None` if it was not written by [`Display`].
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
@@ -119,11 +127,14 @@ impl Meter {
             Some((interval, digest)) => {
                 (interval, Scope::Method(u64::from_str_radix(digest, 16).ok()?))
             }
-            None => (rest, Scope::Plan),
+            None => {
+                let (interval, meter) = Meter::of_attribute(rest)?;
+                (interval, Scope::Meter(meter))
+            }
         };
-        let meter =
+        let rate =
             Self { scope, interval: NonZeroU64::new(u64::from_str_radix(interval, 16).ok()?)? };
-        (meter.to_string() == name).then_some(meter)
+        (rate.to_string() == name).then_some(rate)
     }
 
     /// The time that this many tokens take.
@@ -132,11 +143,11 @@ impl Meter {
     }
 }
 
-impl Display for Meter {
+impl Display for RateId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "t{:x}", self.interval)?;
         match self.scope {
-            Scope::Plan => Ok(()),
+            Scope::Meter(meter) => meter.end_attribute(f),
             Scope::Method(digest) => write!(f, "#{digest:012x}"),
         }
     }
@@ -149,14 +160,15 @@ pub struct Write {
     pub found: Option<Stamp>,
     /// The stamp to leave.
     pub stamp: Stamp,
-    /// Conditions and changes of rates, at most one entry per meter.
+    /// Conditions and changes of rates, at most one entry per rate.
     pub moves: Vec<Move>,
     /// Conditions and changes of counters, at most one entry per counter.
     pub counts: Vec<Count>,
     /// Counters to remove, at any count, with the grants for their periods.
     pub forgotten: Vec<Counter>,
-    /// The count of returned tokens so far, which is a condition, and the tokens to add to it.
-    pub returned: Option<(u64, u64)>,
+    /// For each meter with a refund: the amount returned so far, which is a condition, and the
+    /// amount to add to it.
+    pub returned: BTreeMap<Meter, (u64, u64)>,
     /// The number of writes before this one, if it is for that very state.
     pub writes: Option<u64>,
     /// The moment of the last change of plan, if the plan must not have changed since.
@@ -171,7 +183,7 @@ pub struct Write {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Move {
     /// The rate.
-    pub meter: Meter,
+    pub rate: RateId,
     /// The condition.
     pub when: When,
     /// The change.
@@ -232,7 +244,7 @@ impl Write {
             moves: Vec::new(),
             counts: Vec::new(),
             forgotten: Vec::new(),
-            returned: None,
+            returned: BTreeMap::new(),
             writes: None,
             unchanged: None,
             changed: None,
@@ -244,9 +256,9 @@ impl Write {
     #[must_use]
     pub fn applies(&self, state: &State) -> bool {
         self.finds(state.stamp.as_ref())
-            && self.moves.iter().all(|change| change.when.holds(state.tats.get(&change.meter)))
+            && self.moves.iter().all(|change| change.when.holds(state.tats.get(&change.rate)))
             && self.counts.iter().all(|count| count.holds(state))
-            && self.returned.is_none_or(|(so_far, _)| state.returned == so_far)
+            && self.returned.iter().all(|(meter, (so_far, _))| state.returned(*meter) == *so_far)
             && self.writes.is_none_or(|writes| state.writes == writes)
             && self.unchanged.is_none_or(|changed| state.changed == changed)
     }
@@ -255,18 +267,18 @@ impl Write {
     pub fn apply(&self, state: &mut State) {
         state.stamp = Some(self.stamp.clone());
         for change in &self.moves {
-            let tat = state.tat(change.meter);
+            let tat = state.tat(change.rate);
             let tat = match change.to {
                 To::Same => continue,
                 To::At(tat) => tat,
                 To::Forward(by) => tat.saturating_add(by),
                 To::Back(by) => tat.saturating_sub(by),
                 To::Gone => {
-                    state.tats.remove(&change.meter);
+                    state.tats.remove(&change.rate);
                     continue;
                 }
             };
-            state.tats.insert(change.meter, tat);
+            state.tats.insert(change.rate, tat);
         }
         for count in &self.counts {
             let used = state.counters.entry(count.counter).or_default();
@@ -276,8 +288,8 @@ impl Write {
             state.counters.remove(counter);
             state.granted.remove(counter);
         }
-        if let Some((so_far, tokens)) = self.returned {
-            state.returned = so_far.saturating_add(tokens);
+        for (meter, (so_far, amount)) in &self.returned {
+            state.returned.insert(*meter, so_far.saturating_add(*amount));
         }
         state.writes = state.writes.saturating_add(1);
         state.changed = self.changed.unwrap_or(state.changed);
@@ -287,7 +299,7 @@ impl Write {
     #[cfg(feature = "dynamodb")]
     pub(crate) fn only_takes(&self) -> bool {
         let gives = self.moves.iter().any(|change| matches!(change.to, To::Back(_)));
-        !gives && self.returned.is_none() && self.counts.iter().all(|count| count.add >= 0)
+        !gives && self.returned.is_empty() && self.counts.iter().all(|count| count.add >= 0)
     }
 
     /// The part of a state that an answer to this write reports.
@@ -299,7 +311,8 @@ impl Write {
         part.counters.retain(|counter, _| self.is_counted(*counter));
         part.granted.retain(|counter, _| self.is_counted(*counter));
         let others = state.counters.keys().filter(|counter| !self.is_counted(**counter));
-        part.past = removable(others.map(|counter| (*counter, 0)), state.size, self.now);
+        let full = self.full(&state.tats);
+        part.past = removable(others.map(|counter| (*counter, 0)), state.size, full, self.now);
         part
     }
 
@@ -308,18 +321,22 @@ impl Write {
     /// Otherwise an item would grow by every period and by every method that was ever called. Of
     /// rates at most two go at a time, because each is a condition that may fail.
     pub(crate) fn tidy(&mut self, state: &State) {
-        let crowded = state.size > FULL;
-        let old = self.now.saturating_sub(if crowded { MINUTE } else { IDLE });
-        let is_moved = |meter| self.moves.iter().any(|change| change.meter == meter);
-        let unused = state.tats.iter().filter(|(meter, tat)| **tat <= old && !is_moved(**meter));
-        let unused: Vec<_> = unused.take(if crowded { 8 } else { 2 }).collect();
-        let gone = |meter| Move { meter, when: When::AtMost(self.now), to: To::Gone };
-        self.moves.extend(unused.into_iter().map(|(meter, _)| gone(*meter)));
-        self.forget(state);
+        self.tidy_to(state, self.full(&state.tats));
     }
 
-    /// Adds the removal of old counters.
-    pub(super) fn forget(&mut self, state: &State) {
+    fn tidy_to(&mut self, state: &State, full: u32) {
+        let crowded = state.size > full;
+        let old = self.now.saturating_sub(if crowded { MINUTE } else { IDLE });
+        let is_moved = |rate| self.moves.iter().any(|change| change.rate == rate);
+        let unused = state.tats.iter().filter(|(rate, tat)| **tat <= old && !is_moved(**rate));
+        let unused: Vec<_> = unused.take(if crowded { 8 } else { 2 }).collect();
+        let gone = |rate| Move { rate, when: When::AtMost(self.now), to: To::Gone };
+        self.moves.extend(unused.into_iter().map(|(rate, _)| gone(*rate)));
+        self.forget(state, full);
+    }
+
+    /// Adds the removal of old counters, from an item that has no room from `full` bytes on.
+    pub(super) fn forget(&mut self, state: &State, full: u32) {
         let text_len = |stamp: &Stamp| stamp.to_string().len();
         let before = state.stamp.as_ref().map_or(0, text_len);
         let grows = text_len(&self.stamp).saturating_sub(before);
@@ -329,7 +346,7 @@ impl Write {
             let is_old = counter.is_before(counter.period().oldest(self.now));
             // An expression may name each attribute once.
             let is_named = self.is_counted(*counter) || self.forgotten.contains(counter);
-            if !is_named && (is_old || size > FULL && state.past.contains(counter)) {
+            if !is_named && (is_old || size > full && state.past.contains(counter)) {
                 self.forgotten.push(*counter);
                 size = size.saturating_sub(LEAST);
             }
@@ -337,13 +354,27 @@ impl Write {
     }
 
     /// The write that makes a large item small again, and changes no decision.
-    pub(crate) fn sweep(stamp: &Stamp, state: &State, now: Timestamp) -> Option<Self> {
-        if state.size <= FULL {
+    ///
+    /// The item is large if another write like `last` could take it over a kilobyte.
+    pub(crate) fn sweep(last: &Self, state: &State) -> Option<Self> {
+        let full = last.full(&state.tats);
+        if state.size <= full {
             return None;
         }
-        let mut write = Self::new(stamp, now);
-        write.tidy(state);
+        let mut write = Self::new(&last.stamp, last.now);
+        write.tidy_to(state, full);
         (!write.moves.is_empty() || !write.forgotten.is_empty()).then_some(write)
+    }
+
+    /// The size in bytes from which an item with these rates has no room for a write like this.
+    pub(crate) fn full(&self, tats: &BTreeMap<RateId, Timestamp>) -> u32 {
+        let counts = self.counts.iter().map(|count| (count.counter.meter(), COUNTER));
+        let new = self.moves.iter().filter(|change| !tats.contains_key(&change.rate));
+        let rates = new.map(|change| (change.rate.scope.meter(), RATE));
+        let named = counts.chain(rates).filter(|(meter, _)| !meter.is_requests());
+        let bytes = named.map(|(meter, bytes)| bytes.saturating_add(meter.as_str().len()));
+        let more = bytes.fold(0, usize::saturating_add);
+        FULL.saturating_sub(u32::try_from(more).unwrap_or(u32::MAX))
     }
 
     fn is_counted(&self, counter: Counter) -> bool {
@@ -381,19 +412,22 @@ impl Count {
     }
 }
 
-/// The counters that may go from an item of this size in bytes, by their own sizes.
+/// The counters that may go from an item of this size in bytes, by their own sizes. From `full`
+/// bytes on the item has no room for the next write.
 ///
 /// Never those of the current period and of the one before, which decisions need.
 pub(crate) fn removable(
     present: impl Iterator<Item = (Counter, u32)>,
     size: u32,
+    full: u32,
     now: Timestamp,
 ) -> Vec<Counter> {
+    let roomy = full.saturating_sub(PLAN_NAME);
     let (mut past, mut rest) = (Vec::new(), Vec::new());
     for (counter, bytes) in present {
         if counter.is_before(counter.period().oldest(now)) {
             past.push((counter, bytes));
-        } else if size > ROOMY && counter.is_before(counter.period().previous(now)) {
+        } else if size > roomy && counter.is_before(counter.period().previous(now)) {
             rest.push((counter, bytes));
         }
     }
@@ -402,7 +436,7 @@ pub(crate) fn removable(
     let gone: u32 = past.iter().map(|(_, bytes)| bytes).fold(0, |sum, it| sum.saturating_add(*it));
     let mut left = size.saturating_sub(gone);
     let more = rest.into_iter().take_while(|(_, bytes)| {
-        let crowded = left > ROOMY;
+        let crowded = left > roomy;
         left = left.saturating_sub(*bytes);
         crowded
     });
@@ -424,11 +458,15 @@ const KEEP: Duration = Duration::from_secs(400 * 86_400);
 /// Four times the largest quota; a counter that has been granted as much is below zero.
 pub(crate) const MAX_COUNT: i64 = 4_000_000_000_000_000;
 
-/// One write unit pays for 1,024 bytes. A charge adds at most a counter for each period, a rate's
-/// `tat` and a method's: 104 bytes.
+/// One write unit pays for 1,024 bytes. A charge of requests adds at most a counter for each
+/// period, a rate's `tat` and a method's: 104 bytes.
 const FULL: u32 = 920;
+/// A counter of a named meter adds at most its period's name, a dot, and a number of 16 digits.
+const COUNTER: usize = 9 + 1 + 9;
+/// A rate of a named meter adds at most its interval, a dot, and a moment.
+const RATE: usize = 15 + 1 + 11;
 /// A change of plan adds a plan's name too, of up to 128 bytes.
-const ROOMY: u32 = FULL - 150;
+const PLAN_NAME: u32 = 150;
 /// No counter takes less: a month's, with a number of one or two digits.
 const LEAST: u32 = 9;
 /// A grant belongs to a counter too, so this is up to 96 attributes in one expression.

@@ -16,6 +16,7 @@ use super::item::{is_short, short};
 use crate::bucket::expiry;
 use crate::clock::Timestamp;
 use crate::id::Subject;
+use crate::meter::Meter;
 use crate::period::Period;
 use crate::usage::History;
 
@@ -89,9 +90,25 @@ impl Buckets {
         id: &str,
         now: Timestamp,
     ) -> Result<History, GrantError> {
+        self.grant_of(subject, Meter::REQUESTS, period, extra, id, now).await
+    }
+
+    /// Grants a subject an amount of a meter, as [`grant`](Self::grant) does requests.
+    ///
+    /// # Errors
+    /// As of [`grant`](Self::grant).
+    pub async fn grant_of(
+        &self,
+        subject: &Subject,
+        meter: Meter,
+        period: Period,
+        extra: NonZeroU64,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<History, GrantError> {
         check_text(id, 64).map_err(GrantError::Id)?;
         let room = MAX_GRANTED.checked_sub(extra.get()).ok_or(GrantError::TooMuch)?;
-        let counter = period.window(now).counter.to_string();
+        let counter = period.window(now).counter.of(meter).to_string();
         let bucket = self::id(subject);
         // Attributes of grants of other periods, which are needed no longer.
         let old = self.0.get_raw(&bucket).await.map_err(Error::from)?.unwrap_or_default();

@@ -3,7 +3,7 @@
 use table::{Attributes, Damage, Deletable, Item, PK, Reader, number, text};
 
 use super::item::{PV, stamp};
-use crate::bucket::Stamp;
+use crate::bucket::{Counter, Stamp};
 use crate::id::Subject;
 use crate::usage::{History, Use};
 
@@ -74,10 +74,9 @@ pub(super) fn granted(reader: Reader<'_>, name: &str, counter: i64) -> Result<u6
 
 impl Deletable for BucketRecord {}
 
-/// Returns true for the name of a counter: `d20261121`, `w2026-47`, `m202611`.
+/// Returns true for the name of a counter: `d20261121`, `w2026-47`, `m202611`, `m202611.tokens`.
 fn is_counter(name: &str) -> bool {
-    let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    matches!(shape.as_str(), "d00000000" | "w0000-00" | "m000000")
+    Counter::parse(name).is_some()
 }
 
 /// Returns the attributes of grants that are needed no longer, because their period has no counter.
@@ -108,7 +107,7 @@ mod tests {
 
     #[test]
     fn counters_are_told_from_what_else_a_bucket_has() {
-        for name in ["d20261121", "w2026-47", "m202611"] {
+        for name in ["d20261121", "w2026-47", "m202611", "m202611.tokens"] {
             assert!(is_counter(name), "{name}");
         }
         for name in

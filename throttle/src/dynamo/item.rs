@@ -2,10 +2,10 @@
 //!
 //! The key is `BUCKET#subject`. The attributes are:
 //! - `pv`, the plan of the last charge and its version;
-//! - a `tat` in nanoseconds for each rate, by the names that [`Meter`] writes;
+//! - a `tat` in nanoseconds for each rate, by the names that [`RateId`] writes;
 //! - a counter for each period with usage, by the names that [`Counter`] writes, and the period's
 //!   grants;
-//! - `rt`, the returned tokens, if there are any;
+//! - `rt`, the returned tokens, if there are any, and `rt.tokens` of the meter `tokens`;
 //! - `wn`, the number of writes;
 //! - `ch`, the time of the last change of plan in nanoseconds;
 //! - `expires_at`.
@@ -26,10 +26,11 @@ use table::{Attributes, Damage, Digest, EXPIRES_AT, Reader, number as n};
 
 use super::history::{BucketRecord, GRANTED, GRANTS, granted};
 use crate::bucket::{
-    Count, Counter, MAX_COUNT, Meter, Move, Stamp, State, To, When, Write, removable,
+    Count, Counter, MAX_COUNT, Move, RateId, Stamp, State, To, When, Write, removable,
 };
 use crate::clock::Timestamp;
 use crate::id::Subject;
+use crate::meter::Meter;
 
 pub(crate) const PV: &str = "pv";
 const RETURNED: &str = "rt";
@@ -71,9 +72,13 @@ pub(crate) fn state(item: &Attributes, write: &Write) -> Result<State, Damage> {
     let mut state = State { size: size(item), stamp: stamp(reader)?, ..State::default() };
     let mut others = Vec::new();
     for (name, value) in item {
-        if let Some(meter) = Meter::parse(name) {
+        if let Some((RETURNED, meter)) = Meter::of_attribute(name) {
+            if let Some(amount) = reader.optional(name)? {
+                state.returned.insert(meter, amount);
+            }
+        } else if let Some(rate) = RateId::parse(name) {
             if let Some(tat) = reader.optional(name)? {
-                state.tats.insert(meter, Timestamp::from_nanos(tat));
+                state.tats.insert(rate, Timestamp::from_nanos(tat));
             }
         } else if let Some(counter) = counter(name) {
             if !write.counts.iter().any(|count| count.counter == counter) {
@@ -92,8 +97,8 @@ pub(crate) fn state(item: &Attributes, write: &Write) -> Result<State, Damage> {
             }
         }
     }
-    state.past = removable(merged(others).into_iter(), state.size, write.now);
-    state.returned = reader.optional(RETURNED)?.unwrap_or_default();
+    let full = write.full(&state.tats);
+    state.past = removable(merged(others).into_iter(), state.size, full, write.now);
     state.writes = reader.optional(WRITES)?.unwrap_or_default();
     let changed = reader.optional(CHANGED)?.unwrap_or_default();
     state.changed = Timestamp::from_nanos(changed);
@@ -194,8 +199,8 @@ impl Expression {
                 draft.remove(&name);
             }
         }
-        if let Some((so_far, tokens)) = write.returned {
-            draft.returned(so_far, tokens);
+        for (meter, (so_far, amount)) in &write.returned {
+            draft.returned(*meter, *so_far, *amount);
         }
         draft.writes(write);
         let (expires, moment) = (draft.name(EXPIRES_AT), draft.number(write.expires_at()));
@@ -227,7 +232,7 @@ impl Draft {
     }
 
     fn change(&mut self, change: &Move) {
-        let tat = self.name(change.meter);
+        let tat = self.name(change.rate);
         match change.when {
             When::Absent => self.condition(format_args!("attribute_not_exists({tat})")),
             When::AtMost(last) => {
@@ -282,10 +287,11 @@ impl Draft {
         }
     }
 
-    fn returned(&mut self, so_far: u64, tokens: u64) {
-        let (before, after) = (self.number(so_far), self.number(so_far.saturating_add(tokens)));
-        self.set(format_args!("{RETURNED} = {after}"));
-        self.is_still(RETURNED, so_far, &before);
+    fn returned(&mut self, meter: Meter, so_far: u64, amount: u64) {
+        let (before, after) = (self.number(so_far), self.number(so_far.saturating_add(amount)));
+        let name = self.name(meter.attribute(RETURNED));
+        self.set(format_args!("{name} = {after}"));
+        self.is_still(&name, so_far, &before);
     }
 
     fn writes(&mut self, write: &Write) {
@@ -319,7 +325,8 @@ impl Draft {
     /// Returns an attribute as an expression names it: as it is, or by a placeholder.
     ///
     /// None of the bucket's attributes is one of DynamoDB's reserved words. But a method's `tat` has
-    /// a `#` in its name, a week's counter a hyphen, and the expiry an underscore.
+    /// a `#` in its name, a week's counter a hyphen, the expiry an underscore, and whatever a named
+    /// meter has a dot.
     fn name(&mut self, attribute: impl Display) -> String {
         let attribute = attribute.to_string();
         if attribute.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -378,7 +385,12 @@ const ENDING: usize = 40;
 
 #[cfg(test)]
 mod tests {
+    use std::num::{NonZeroU32, NonZeroU64};
+
     use super::*;
+    use crate::bucket::{Charge, Form};
+    use crate::id::PlanId;
+    use crate::plan::{Plan, PlanRecord};
 
     #[test]
     fn sizes_are_dynamodbs() {
@@ -398,6 +410,68 @@ mod tests {
         }
         let item = Attributes::from([("pk".to_owned(), n("12")), ("a".to_owned(), n("3"))]);
         assert_eq!(size(&item), 4 + 3);
+    }
+
+    /// The expressions of a request without meters, as the versions before meters wrote them.
+    #[test]
+    fn a_plan_without_meters_writes_as_before() {
+        let json = r#"{"throttle": {"rateLimit": 1, "burstLimit": 5}, "quota": [
+            {"limit": 9, "period": "DAY"}, {"limit": 20, "period": "WEEK"}]}"#;
+        let (id, plan) = (PlanId::new("free").unwrap(), Plan::from_json(json).unwrap());
+        let now = Timestamp::from_secs(1_795_251_600);
+        let record = PlanRecord { id, plan, version: 1, created: Timestamp::EPOCH };
+        let charge = Charge::new(&record, NonZeroU32::MIN, now);
+        let written = Expression::new(&charge.write(|_| Form::Idle));
+        assert_eq!(
+            written.update,
+            "SET pv = :v, t3b9aca00 = :n1, d20261121 = if_not_exists(d20261121, :n2) + :n3, \
+             #a0 = if_not_exists(#a0, :n2) + :n3, wn = if_not_exists(wn, :n2) + :n3, #a1 = :n7"
+        );
+        assert_eq!(
+            written.condition,
+            "(attribute_not_exists(pv) OR pv = :v) AND \
+             (attribute_not_exists(t3b9aca00) OR t3b9aca00 <= :n0) AND \
+             (attribute_not_exists(d20261121) OR d20261121 >= :n4 AND d20261121 <= :n5) AND \
+             (attribute_not_exists(#a0) OR #a0 >= :n4 AND #a0 <= :n6)"
+        );
+        let names = [("#a0", "w2026-47"), ("#a1", "expires_at")];
+        assert_eq!(written.names, names.map(|(a, b)| (a.to_owned(), b.to_owned())).into());
+        let mut values: Vec<_> = written.values.into_iter().collect();
+        values.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let values: Vec<_> = values
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_n().or(value.as_s()).unwrap().as_str()))
+            .collect();
+        assert_eq!(
+            values,
+            [
+                (":n0", "1795251600000000000"),
+                (":n1", "1795251601000000000"),
+                (":n2", "0"),
+                (":n3", "1"),
+                (":n4", "-4000000000000000"),
+                (":n5", "8"),
+                (":n6", "19"),
+                (":n7", "1829811600"),
+                (":v", "1.free"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_named_meter_writes_attributes_of_its_own() {
+        let json = r#"{"throttle": {"rateLimit": 1, "burstLimit": 5}, "meters": {"tokens": {
+            "throttle": {"rateLimit": 1, "burstLimit": 900}}}}"#;
+        let (id, plan) = (PlanId::new("free").unwrap(), Plan::from_json(json).unwrap());
+        let now = Timestamp::from_secs(1_795_251_600);
+        let record = PlanRecord { id, plan, version: 1, created: Timestamp::EPOCH };
+        let (meter, amount) = (Meter::new("tokens").unwrap(), NonZeroU64::new(800).unwrap());
+        let charge = Charge::new(&record, NonZeroU32::MIN, now).named(&record, meter, amount);
+        let written = Expression::new(&charge.write(|_| Form::Idle));
+        let mut names: Vec<_> = written.names.into_values().collect();
+        names.sort();
+        assert_eq!(names, ["d20261121.tokens", "expires_at", "t3b9aca00.tokens"]);
+        assert!(written.update.contains("t3b9aca00 = :n1, #a0 = "), "{}", written.update);
     }
 
     #[test]

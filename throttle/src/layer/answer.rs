@@ -81,9 +81,8 @@ impl Refused {
     /// A request without a decision.
     pub(super) fn failed(error: ThrottleError, style: &Style) -> Self {
         let limit = match &error {
-            // The rate of the plan or of the method: the error does not tell them apart.
-            ThrottleError::CostAboveBurst { .. } => "burst",
-            ThrottleError::CostAboveQuota { limit, .. } => limit.name(),
+            ThrottleError::CostAboveBurst { limit, .. }
+            | ThrottleError::CostAboveQuota { limit, .. } => limit.to_string(),
             _ => {
                 let passes =
                     matches!(&error, ThrottleError::Unavailable(failure) if failure.may_pass());
@@ -91,7 +90,7 @@ impl Refused {
                 return Self { cause, violated: Vec::new(), retry_after: passes.then_some(1) };
             }
         };
-        Self { cause: Cause::TooCostly, violated: vec![style.named(limit)], retry_after: None }
+        Self { cause: Cause::TooCostly, violated: vec![style.named(&limit)], retry_after: None }
     }
 
     /// Logs the refusal, without anything that the caller sent.

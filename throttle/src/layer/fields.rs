@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
 use super::authorizer::Counted;
-use crate::limit::{Limit, Standing};
+use crate::limit::Standing;
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -73,12 +73,12 @@ impl Style {
     fn show(&self, standing: &Standing, all: &[Standing]) -> Shown {
         let (max, left) = (standing.max(), reachable(standing, all));
         let more_after = (left < max).then(|| {
-            if is_rate(standing) { until_next(standing) } else { standing.resets_after() }
+            if standing.limit().is_rate() { until_next(standing) } else { standing.resets_after() }
         });
         // A limit of 0 is never whole, and its rate has no window.
         let is_open = max > 0;
         Shown {
-            name: self.named(standing.limit().name()),
+            name: self.named(&standing.limit().to_string()),
             quota: max.min(MAX_INTEGER),
             window: is_open.then(|| seconds(standing.window()).max(1)),
             remaining: left.min(MAX_INTEGER),
@@ -114,16 +114,13 @@ impl Style {
     }
 }
 
-fn is_rate(standing: &Standing) -> bool {
-    matches!(standing.limit(), Limit::Burst | Limit::Method)
-}
-
-/// The rest of a limit, but no more of a quota than the rates let through before it resets.
+/// The rest of a limit, but no more of a quota than its meter's rates let through before it resets.
 ///
 /// A client that spreads `r` over `t` would otherwise come faster than the plan allows (the
 /// draft's "Resource Exhaustion").
 fn reachable(standing: &Standing, all: &[Standing]) -> u64 {
-    if is_rate(standing) {
+    let limit = standing.limit();
+    if limit.is_rate() {
         return standing.remaining();
     }
     let within = |rate: &Standing| {
@@ -131,7 +128,8 @@ fn reachable(standing: &Standing, all: &[Standing]) -> u64 {
         let refilled = refilled.checked_div(rate.window().as_nanos()).unwrap_or_default();
         rate.remaining().saturating_add(u64::try_from(refilled).unwrap_or(u64::MAX))
     };
-    all.iter().filter(|it| is_rate(it)).map(within).fold(standing.remaining(), u64::min)
+    let is_rate = |it: &&Standing| it.limit().is_rate() && it.limit().meter() == limit.meter();
+    all.iter().filter(is_rate).map(within).fold(standing.remaining(), u64::min)
 }
 
 /// The time until a rate has one token more than it has now.

@@ -19,6 +19,7 @@ use crate::failure::ThrottleError;
 use crate::limit::{Limit, Standing};
 use crate::receipt::Receipt;
 use crate::request::Request;
+use crate::settlement::Settlement;
 use crate::store::Store;
 use crate::throttle::Throttle;
 
@@ -50,7 +51,7 @@ pub(super) trait Decides: Send + Sync {
     fn settle<'a>(
         &'a self,
         receipt: &'a Receipt,
-        actual: u32,
+        actual: Settlement,
     ) -> Later<'a, Result<(), ThrottleError>>;
     /// Returns the standings now, as far as this process knows them.
     fn standings(&self, receipt: &Receipt, before: &[Standing]) -> Vec<Standing>;
@@ -64,9 +65,9 @@ impl<S: Store, C: Clock> Decides for Throttle<S, C> {
     fn settle<'a>(
         &'a self,
         receipt: &'a Receipt,
-        actual: u32,
+        actual: Settlement,
     ) -> Later<'a, Result<(), ThrottleError>> {
-        Box::pin(self.settle_by(receipt, actual))
+        Box::pin(async move { self.settle_by(receipt, &actual).await.map(|_| ()) })
     }
 
     fn standings(&self, receipt: &Receipt, before: &[Standing]) -> Vec<Standing> {
@@ -165,8 +166,8 @@ impl Gate {
             return Ok(Passed { shown, ahead, receipt });
         }
         // `RateLimit-Policy` has no entry for contention.
-        let limits = decision.refused_by().into_iter().filter(|it| *it != Limit::Contention);
-        let violated = limits.map(|limit| self.style.named(limit.name())).collect();
+        let limits = decision.refused_by().into_iter().filter(|it| *it != Limit::CONTENTION);
+        let violated = limits.map(|limit| self.style.named(&limit.to_string())).collect();
         self.refuse(Refused::exhausted(violated, decision.retry_after_seconds()), &shown, report)
     }
 
@@ -205,9 +206,9 @@ impl Gate {
             let failed = self.refunds
                 && (parts.status.is_server_error() || parts.extensions.get::<Refused>().is_some());
             let actual = match &self.settled {
-                _ if failed => 0,
-                Some(settled) => settled(parts).saturating_sub(ahead),
-                None => receipt.cost().get(),
+                _ if failed => Settlement::nothing(),
+                Some(settled) => settled(parts).saturating_sub(ahead).into(),
+                None => Settlement::default(),
             };
             self.settle(&receipt, actual).await;
             if let Shown::Decided(standings) = &mut shown {
@@ -220,11 +221,11 @@ impl Gate {
     /// Refunds a request that ended without a response.
     pub(super) async fn fail(&self, passed: Passed) {
         if let Some(receipt) = passed.receipt.filter(|_| self.refunds) {
-            self.settle(&receipt, 0).await;
+            self.settle(&receipt, Settlement::nothing()).await;
         }
     }
 
-    async fn settle(&self, receipt: &Receipt, actual: u32) {
+    async fn settle(&self, receipt: &Receipt, actual: Settlement) {
         if let Err(error) = self.throttle.settle(receipt, actual).await {
             tracing::warn!(%error, "a request keeps its first charge");
         }

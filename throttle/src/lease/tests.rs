@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::account::{LEAST, REST};
 use super::*;
 use crate::clock::Timestamp;
+use crate::limit::Limit;
 
 const ROOMY: u64 = 1_000_000;
 
@@ -14,7 +15,7 @@ fn standing(limit: Limit, remaining: u64) -> Standing {
 }
 
 fn roomy() -> [Standing; 1] {
-    [standing(Limit::Burst, ROOMY)]
+    [standing(Limit::BURST, ROOMY)]
 }
 
 fn cost(n: u32) -> NonZeroU32 {
@@ -33,7 +34,7 @@ fn names() -> Names {
 
 impl Names {
     fn want(&self, n: u32) -> Want<'_> {
-        Want { subject: &self.0, plan: &self.1, scope: Scope::Plan, cost: cost(n) }
+        Want { subject: &self.0, plan: &self.1, scope: Scope::PLAN, cost: cost(n) }
     }
 }
 
@@ -161,14 +162,14 @@ fn what_is_left_of_a_lot_goes_first() {
 #[test]
 fn ends_of_limits_are_left_to_everybody() {
     let size = |standings: &[Standing]| Leases::size(100, standings);
-    assert_eq!(size(&[standing(Limit::Burst, 400)]), 100);
-    assert_eq!(size(&[standing(Limit::Burst, 399)]), 99);
-    assert_eq!(size(&[standing(Limit::Burst, 9_999), standing(Limit::Method, 40)]), 10);
-    assert_eq!(size(&[standing(Limit::Burst, 9_999), standing(Limit::Daily, 640)]), 10);
-    assert_eq!(size(&[standing(Limit::Weekly, 64), standing(Limit::Monthly, 9_999)]), 1);
+    assert_eq!(size(&[standing(Limit::BURST, 400)]), 100);
+    assert_eq!(size(&[standing(Limit::BURST, 399)]), 99);
+    assert_eq!(size(&[standing(Limit::BURST, 9_999), standing(Limit::METHOD, 40)]), 10);
+    assert_eq!(size(&[standing(Limit::BURST, 9_999), standing(Limit::DAILY, 640)]), 10);
+    assert_eq!(size(&[standing(Limit::WEEKLY, 64), standing(Limit::MONTHLY, 9_999)]), 1);
     assert_eq!(size(&[]), 0);
     let (held, names) = (held(), names());
-    for (left, limit) in [(31, Limit::Burst), (511, Limit::Daily)] {
+    for (left, limit) in [(31, Limit::BURST), (511, Limit::DAILY)] {
         for _ in 0..1_000 {
             let turn = held.turn(names.want(1), 1, millis(1), &[standing(limit, left)]);
             assert!(matches!(turn, Turn::Alone));

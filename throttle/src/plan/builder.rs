@@ -1,7 +1,13 @@
 //! Plans from numbers.
 
-use super::{ApiStage, Plan, PlanError, Problem, Quota, Throttling, add_quota, is_method};
+use std::collections::BTreeMap;
+
+use super::{
+    ApiStage, MeterLimits, Plan, PlanError, Problem, Quota, Throttling, add_meter, add_quota,
+    is_method,
+};
 use crate::failure_policy::FailurePolicy;
+use crate::meter::Meter;
 use crate::period::Period;
 use crate::rate::Rate;
 
@@ -31,6 +37,7 @@ pub struct PlanBuilder {
     burst: Option<u64>,
     quotas: Vec<(u64, Period)>,
     methods: Vec<Method>,
+    meters: Vec<(String, PlanBuilder)>,
     failure: Option<FailurePolicy>,
 }
 
@@ -85,8 +92,8 @@ impl Plan {
         Self {
             name: None,
             description: None,
-            throttle: None,
-            quotas: Vec::new(),
+            requests: MeterLimits::default(),
+            meters: BTreeMap::new(),
             api_stages: Vec::new(),
             failure: None,
         }
@@ -133,6 +140,22 @@ impl PlanBuilder {
         self
     }
 
+    /// Adds a meter with the rate, the burst and the quotas of another builder.
+    ///
+    /// ```
+    /// use tollgate_throttle::Plan;
+    ///
+    /// // 10 requests a second; 100,000 tokens a minute and 5 million a month.
+    /// let tokens = Plan::per_minute(100_000).burst(200_000).per_month(5_000_000);
+    /// let plan = Plan::per_second(10).meter("tokens", tokens).build()?;
+    /// assert_eq!(plan.meters().len(), 1);
+    /// # Ok::<(), tollgate_throttle::PlanError>(())
+    /// ```
+    pub fn meter(mut self, name: impl Into<String>, limits: PlanBuilder) -> Self {
+        self.meters.push((name.into(), limits));
+        self
+    }
+
     /// Sets the policy while the table is unavailable.
     pub fn on_failure(self, policy: FailurePolicy) -> Self {
         Self { failure: Some(policy), ..self }
@@ -147,16 +170,18 @@ impl PlanBuilder {
     ///
     /// # Errors
     /// A number is out of range, a burst has no rate or takes longer than 366 days to refill, a
-    /// period or a method is repeated, or a method has an invalid form.
+    /// period, a method or a meter is repeated, a method or a meter has an invalid name, or the
+    /// meters take too much room in a subject's item.
     pub fn build(self) -> Result<Plan, PlanError> {
-        let throttle = match (self.rate, self.burst) {
-            (Some(rate), burst) => Some(Throttling::new("throttle", rate, burst.unwrap_or(1))?),
-            (None, Some(_)) => return Err(PlanError::at("throttle.rateLimit", Problem::NoRate)),
-            (None, None) => None,
-        };
-        let mut quotas = Vec::new();
-        for (limit, period) in self.quotas {
-            add_quota(&mut quotas, "quota", Quota::new("quota", limit, 0, period)?)?;
+        let requests = self.limits()?;
+        let mut meters = BTreeMap::new();
+        for (name, limits) in &self.meters {
+            let (meter, field) = Meter::of_plan(name)?;
+            if limits.has_more_than_limits() {
+                return Err(PlanError::at(field, Problem::NotOfMeter));
+            }
+            let limits = limits.limits().map_err(|error| error.within(&field))?;
+            add_meter(&mut meters, &field, meter, limits)?;
         }
         let mut api_stages: Vec<ApiStage> = Vec::new();
         for Method { api_id, stage, key, rate, burst } in self.methods {
@@ -179,7 +204,30 @@ impl PlanBuilder {
             }
         }
         let (name, failure) = (self.name, self.failure);
-        Ok(Plan { name, description: None, throttle, quotas, api_stages, failure })
+        let plan = Plan { name, description: None, requests, meters, api_stages, failure };
+        plan.check_meters()?;
+        Ok(plan)
+    }
+
+    /// The rate and the quotas of this builder, without its meters and methods.
+    fn limits(&self) -> Result<MeterLimits, PlanError> {
+        let throttle = match (self.rate, self.burst) {
+            (Some(rate), burst) => Some(Throttling::new("throttle", rate, burst.unwrap_or(1))?),
+            (None, Some(_)) => return Err(PlanError::at("throttle.rateLimit", Problem::NoRate)),
+            (None, None) => None,
+        };
+        let mut quotas = Vec::new();
+        for (limit, period) in &self.quotas {
+            add_quota(&mut quotas, "quota", Quota::new("quota", *limit, 0, *period)?)?;
+        }
+        Ok(MeterLimits { throttle, quotas })
+    }
+
+    fn has_more_than_limits(&self) -> bool {
+        self.name.is_some()
+            || self.failure.is_some()
+            || !self.methods.is_empty()
+            || !self.meters.is_empty()
     }
 }
 
@@ -221,6 +269,14 @@ mod tests {
                     r#""apiStages":[{"apiId":"a","stage":"s","throttle":{"#,
                     r#""*/*":{"rateLimit":2,"burstLimit":3},"#,
                     r#""/x/GET":{"rateLimit":"2/d","burstLimit":1}}}],"failure":"open"}"#
+                ),
+            ),
+            (
+                Plan::per_second(9).meter("tokens", Plan::per_minute(90).burst(7).per_month(9)),
+                concat!(
+                    r#"{"throttle":{"rateLimit":9,"burstLimit":9},"meters":{"tokens":{"#,
+                    r#""throttle":{"rateLimit":"90/min","burstLimit":7},"#,
+                    r#""quota":{"limit":9,"period":"MONTH"}}}}"#
                 ),
             ),
         ] {
@@ -265,6 +321,28 @@ mod tests {
             (
                 of_method("*/*", 1).method("a", "s", "*/*", Rate::per_day(1), 1),
                 "`method \"*/*\"` is there twice: keep one",
+            ),
+            (
+                Plan::per_day(1).meter("Tokens", Plan::per_day(1)),
+                "`meters[\"Tokens\"]` must have 1 to 16 lowercase letters, digits, `-` and `_`, \
+                 start with a letter, and not be `requests`",
+            ),
+            (
+                Plan::per_day(1).meter("tokens", Plan::per_day(u64::MAX)),
+                "`meters[\"tokens\"].quota.limit` must be a whole number from 0 to \
+                 1000000000000000",
+            ),
+            (
+                Plan::per_day(1).meter("tokens", of_method("*/*", 1)),
+                "`meters[\"tokens\"]` has more than a rate, a burst and quotas",
+            ),
+            (
+                Plan::per_day(1).meter("tokens", PlanBuilder::default()),
+                "`meters[\"tokens\"]` limits nothing: give it a `throttle` or a `quota`",
+            ),
+            (
+                Plan::per_day(1).meter("a", Plan::per_day(1)).meter("a", Plan::per_day(1)),
+                "`meters[\"a\"]` is there twice: keep one",
             ),
         ] {
             assert_eq!(refused(builder), said);

@@ -9,10 +9,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    ApiStage, MAX_BURST, MAX_QUOTA, OffsetMeans, Plan, PlanError, Problem, Quota, Throttling,
-    add_quota, is_method,
+    ApiStage, MAX_BURST, MAX_QUOTA, MeterLimits, OffsetMeans, Plan, PlanError, Problem, Quota,
+    Throttling, add_meter, add_quota, is_method,
 };
 use crate::failure_policy::FailurePolicy;
+use crate::meter::Meter;
 use crate::period::Period;
 use crate::rate::Rate;
 
@@ -55,11 +56,15 @@ impl Plan {
         }
         let wire: PlanWire =
             serde_json::from_slice(without_mark(json)).map_err(|e| PlanError::json("plan", &e))?;
-        // Some services print `{}` for what a plan does not have.
-        let throttle = wire.throttle.filter(|raw| !is_empty(raw));
-        let throttle = throttle.map(|raw| Throttling::read("throttle", &raw)).transpose()?;
-        let quota = wire.quota.filter(|raw| !is_empty(raw));
-        let quotas = quota.map(|raw| Quota::read_all(&raw, offset)).transpose()?;
+        let requests = MeterLimits::read(wire.throttle, wire.quota, offset)?;
+        let mut meters = BTreeMap::new();
+        for (name, raw) in wire.meters.map(|meters| meters.0).unwrap_or_default() {
+            let (meter, field) = Meter::of_plan(&name)?;
+            let wire: MeterWire = object(&field, &raw)?;
+            let limits = MeterLimits::read(wire.throttle, wire.quota, offset)
+                .map_err(|error| error.within(&field))?;
+            add_meter(&mut meters, &field, meter, limits)?;
+        }
         let mut api_stages: Vec<ApiStage> = Vec::new();
         for (at, wire) in wire.api_stages.unwrap_or_default().into_iter().enumerate() {
             let stage = ApiStage::read(at, wire)?;
@@ -72,13 +77,40 @@ impl Plan {
         }
         let failure = wire.failure.map(|raw| read_failure(&raw)).transpose()?;
         let (name, description) = (wire.name, wire.description);
-        let quotas = quotas.unwrap_or_default();
-        let plan = Self { name, description, throttle, quotas, api_stages, failure };
+        let plan = Self { name, description, requests, meters, api_stages, failure };
+        plan.check_meters()?;
         let unlimited = wire.unlimited.unwrap_or_default();
         if unlimited && !plan.is_unlimited() {
             return Err(PlanError::at("unlimited", Problem::Unlimited));
         }
         Ok((plan, unlimited))
+    }
+}
+
+impl MeterLimits {
+    fn read(
+        throttle: Option<Box<RawValue>>,
+        quota: Option<Box<RawValue>>,
+        offset: Option<OffsetMeans>,
+    ) -> Result<Self, PlanError> {
+        // Some services print `{}` for what a plan does not have.
+        let throttle = throttle.filter(|raw| !is_empty(raw));
+        let throttle = throttle.map(|raw| Throttling::read("throttle", &raw)).transpose()?;
+        let quota = quota.filter(|raw| !is_empty(raw));
+        let quotas = quota.map(|raw| Quota::read_all(&raw, offset)).transpose()?;
+        Ok(Self { throttle, quotas: quotas.unwrap_or_default() })
+    }
+
+    /// Writes `throttle` and `quota` into the object of a plan or a meter.
+    fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        if let Some(throttle) = &self.throttle {
+            map.serialize_entry("throttle", throttle)?;
+        }
+        match self.quotas.as_slice() {
+            [] => Ok(()),
+            [quota] => map.serialize_entry("quota", quota),
+            quotas => map.serialize_entry("quota", quotas),
+        }
     }
 }
 
@@ -202,6 +234,7 @@ struct PlanWire {
     description: Option<String>,
     throttle: Option<Box<RawValue>>,
     quota: Option<Box<RawValue>>,
+    meters: Option<Named>,
     api_stages: Option<Vec<ApiStageWire>>,
     failure: Option<Box<RawValue>>,
     unlimited: Option<bool>,
@@ -211,6 +244,13 @@ struct PlanWire {
     _product_code: Option<IgnoredAny>,
     #[serde(rename = "tags")]
     _tags: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MeterWire {
+    throttle: Option<Box<RawValue>>,
+    quota: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -237,29 +277,29 @@ struct QuotaWire {
 struct ApiStageWire {
     api_id: String,
     stage: String,
-    throttle: Option<Methods>,
+    throttle: Option<Named>,
 }
 
 /// A map that keeps repeated names, so that they can be refused.
-struct Methods(Vec<(String, Box<RawValue>)>);
+struct Named(Vec<(String, Box<RawValue>)>);
 
-impl<'de> Deserialize<'de> for Methods {
+impl<'de> Deserialize<'de> for Named {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reader;
 
         impl<'de> Visitor<'de> for Reader {
-            type Value = Methods;
+            type Value = Named;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a rate and burst for each method")
+                f.write_str("an object with a rate and burst for each name")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Methods, A::Error> {
-                let mut methods = Vec::new();
-                while let Some(method) = map.next_entry()? {
-                    methods.push(method);
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
                 }
-                Ok(Methods(methods))
+                Ok(Named(members))
             }
         }
 
@@ -277,13 +317,9 @@ impl Serialize for Plan {
         if let Some(description) = &self.description {
             map.serialize_entry("description", description)?;
         }
-        if let Some(throttle) = &self.throttle {
-            map.serialize_entry("throttle", throttle)?;
-        }
-        match self.quotas.as_slice() {
-            [] => {}
-            [quota] => map.serialize_entry("quota", quota)?,
-            quotas => map.serialize_entry("quota", quotas)?,
+        self.requests.write(&mut map)?;
+        if !self.meters.is_empty() {
+            map.serialize_entry("meters", &self.meters)?;
         }
         if !self.api_stages.is_empty() {
             map.serialize_entry("apiStages", &self.api_stages)?;
@@ -294,6 +330,20 @@ impl Serialize for Plan {
         if self.is_unlimited() {
             map.serialize_entry("unlimited", &true)?;
         }
+        map.end()
+    }
+}
+
+impl Serialize for Meter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl Serialize for MeterLimits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.write(&mut map)?;
         map.end()
     }
 }
@@ -390,6 +440,72 @@ mod tests {
         );
         let plan = Plan::from_json(json).unwrap();
         assert_eq!(serde_json::to_string(&plan).unwrap(), json);
+    }
+
+    #[test]
+    fn meters_read_and_write_back() {
+        let json = concat!(
+            r#"{"quota":{"limit":5,"period":"DAY"},"meters":{"images":{"quota":["#,
+            r#"{"limit":1,"period":"DAY"},{"limit":9,"period":"WEEK"}]},"#,
+            r#""tokens":{"throttle":{"rateLimit":"100000/min","burstLimit":200000},"#,
+            r#""quota":{"limit":5000000,"period":"MONTH"}}}}"#
+        );
+        let plan = Plan::from_json(json).unwrap();
+        assert_eq!(serde_json::to_string(&plan).unwrap(), json);
+        let tokens = plan.meter(Meter::new("tokens").unwrap()).unwrap();
+        assert_eq!(tokens.throttle().unwrap().burst(), 200_000);
+        // Named meters alone are a plan.
+        let alone = r#"{"meters":{"t":{"quota":{"limit":1,"period":"DAY"}}}}"#;
+        assert_eq!(serde_json::to_string(&Plan::from_json(alone).unwrap()).unwrap(), alone);
+    }
+
+    #[test]
+    fn a_wrong_meter_is_named() {
+        let with = |meters: &str| refused(&format!(r#"{{"meters": {meters}}}"#));
+        let one = r#"{"quota": {"limit": 1, "period": "DAY"}}"#;
+        for name in ["", "requests", "Tokens", "a b", "a.b", "abcdefghijklmnopq"] {
+            let said = with(&format!(r#"{{"{name}": {one}}}"#));
+            assert!(said.starts_with(&format!("`meters[{name:?}]` must have 1 to 16")), "{said}");
+        }
+        for (meters, said) in [
+            (r#"{"t": {}}"#.to_owned(), r#"`meters["t"]` limits nothing"#),
+            (format!(r#"{{"t": {one}, "t": {one}}}"#), r#"`meters["t"]` is there twice: keep one"#),
+            (
+                r#"{"t": {"throttle": {"rateLimit": -1, "burstLimit": 1}}}"#.to_owned(),
+                r#"`meters["t"].throttle.rateLimit` must not be negative"#,
+            ),
+            (
+                r#"{"t": {"quota": {"limit": 1e99, "period": "DAY"}}}"#.to_owned(),
+                r#"`meters["t"].quota.limit` must be a whole number"#,
+            ),
+            (r#"{"t": {"limit": 1}}"#.to_owned(), r#"`meters["t"]` can't be read: unknown field"#),
+            ("[]".to_owned(), "`plan` can't be read: invalid type: sequence"),
+            (
+                format!(r#"{{"a": {one}, "b": {one}, "c": {one}, "d": {one}}}"#),
+                "`meters` has more than 3 meters: keep at most 3 beside requests",
+            ),
+        ] {
+            assert!(with(&meters).starts_with(said), "{}", with(&meters));
+        }
+        let said = refused(&format!(r#"{{"unlimited": true, "meters": {{"t": {one}}}}}"#));
+        assert!(said.starts_with("`unlimited` contradicts"), "{said}");
+    }
+
+    #[test]
+    fn meters_that_would_not_fit_an_item_are_refused() {
+        let meter = |name: &str| {
+            format!(
+                r#""{name}": {{"throttle": {{"rateLimit": 1, "burstLimit": 1}}, "quota": [
+                    {{"limit": 1, "period": "DAY"}}, {{"limit": 1, "period": "WEEK"}},
+                    {{"limit": 1, "period": "MONTH"}}]}}"#
+            )
+        };
+        let plan =
+            |names: [&str; 3]| format!(r#"{{"meters": {{{}}}}}"#, names.map(meter).join(","));
+        assert!(Plan::from_json(plan(["tokens", "images", "io"])).is_ok());
+        let long = ["abcdefghijklmnop", "bcdefghijklmnopq", "cdefghijklmnopqr"];
+        let said = refused(&plan(long));
+        assert!(said.starts_with("`meters` can take ") && said.contains("shorter names"), "{said}");
     }
 
     #[test]

@@ -1,15 +1,28 @@
 //! The identity of each rate of a plan.
 
-/// A rate of a plan: the plan's own, or a method's.
+use crate::meter::Meter;
+
+/// A rate of a plan: a meter's, or a method's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// The plan's own rate.
-    Plan,
+    /// The rate of a meter.
+    Meter(Meter),
     /// The rate of one method of one stage: a digest of 48 bits of its name.
     Method(u64),
 }
 
 impl Scope {
+    /// The plan's own rate, of requests.
+    pub const PLAN: Self = Self::Meter(Meter::REQUESTS);
+
+    /// The meter that the rate limits. Methods limit requests.
+    pub(crate) fn meter(self) -> Meter {
+        match self {
+            Self::Meter(meter) => meter,
+            Self::Method(_) => Meter::REQUESTS,
+        }
+    }
+
     /// The scope of a method: by its API, its stage, and its key in the plan.
     ///
     /// The digest is FNV-1a (RFC 9923), cut to 48 bits: it must be the same in every build, and

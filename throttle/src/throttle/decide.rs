@@ -1,5 +1,6 @@
 //! The decision: plan, remembered refusal, charge, write, decision.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::{Throttle, add};
@@ -8,7 +9,8 @@ use crate::clock::{Clock, Moment, Timestamp};
 use crate::decision::Decision;
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
 use crate::id::{PlanId, Subject};
-use crate::limit::Limit;
+use crate::limit::{Limit, LimitKind};
+use crate::meter::Meter;
 use crate::plan::{PlanRecord, Throttling};
 use crate::receipt::Receipt;
 use crate::request::Request;
@@ -38,7 +40,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     ///
     /// If the store fails, the plan's failure policy decides. If so many requests of one subject
     /// come at once that the calls are used up, or that DynamoDB throttles the subject's item, the
-    /// request is refused by [`Limit::Contention`] under every policy.
+    /// request is refused by [`Limit::CONTENTION`] under every policy.
     ///
     /// # Errors
     /// The plan does not exist, the cost never fits it, or the store failed and the policy is
@@ -62,7 +64,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let now = self.clock.moment();
         let record = self.plans.get(request.plan, now, self.fetch(request.plan)).await?;
         let outcome = match &self.leases {
-            Some(held) if !request.receipt => self.leased(held, request, record).await?,
+            Some(held) if !request.receipt && request.amounts().next().is_none() => {
+                self.leased(held, request, record).await?
+            }
             _ => self.charged(request, record, &mut Calls::default()).await?,
         };
         Ok(match outcome {
@@ -141,11 +145,10 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             // `takes` says that the write takes the charge, `changes` that it changes the plan.
             let (write, takes, changes) = match next {
                 Next::Take(charge) => {
-                    let forms = match prediction.take() {
-                        Some(last) => last.forms(&charge),
-                        None => charge.forms(&state),
+                    let mut write = match prediction.take() {
+                        Some(last) => charge.write(|step| last.form(step, charge.now)),
+                        None => charge.write_to(&state),
                     };
-                    let mut write = charge.write(forms);
                     write.tidy(&state);
                     (write, true, false)
                 }
@@ -159,8 +162,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 Answer::Applied(state) => (state, true),
                 Answer::Kept(state) => (state, false),
             };
-            if let Some(meter) = charge.implausible(&state) {
-                return Err(damaged(&meter.to_string(), "is more than a year ahead"));
+            if let Some(rate) = charge.implausible(&state) {
+                return Err(damaged(&rate.to_string(), "is more than a year ahead"));
             }
             let made = charge.under(&state);
             let own = if applied && takes { charge.cost.get() } else { 0 };
@@ -169,7 +172,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 add(&mut self.stats_mut().converted);
             }
             if applied && takes {
-                let sweep = Write::sweep(made.bucket_stamp(), &state, made.now);
+                let sweep = Write::sweep(&write, &state);
                 if let Some(sweep) = sweep.filter(|_| calls.0 > 0) {
                     // The decision stands even if this fails.
                     let _ = self.write_within(calls, subject, &sweep).await;
@@ -194,7 +197,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         request: &Request<'_>,
         record: &PlanRecord,
     ) -> Result<Charge, ThrottleError> {
-        check_cost(request, record)?;
+        check(request, record)?;
         Ok(charge(request, record, self.now()).slack(self.slack))
     }
 
@@ -247,35 +250,61 @@ impl Default for Calls {
 }
 
 /// The charge of a request under a plan: every charge is made here.
-pub(super) fn charge(request: &Request<'_>, record: &PlanRecord, now: Timestamp) -> Charge {
-    let charge = Charge::new(record, request.cost, now);
-    match request.method_rate(record) {
-        Some(method) => charge.method(method),
-        None => charge,
-    }
-}
-
-/// Returns an error if the cost of a request never fits its plan.
 ///
-/// A closed limit refuses every cost: that is a decision, not an error.
-fn check_cost(request: &Request<'_>, record: &PlanRecord) -> Result<(), ThrottleError> {
-    let method = request.method_rate(record).map(|method| method.throttle);
-    if record.plan.is_closed() || method.is_some_and(Throttling::is_closed) {
-        return Ok(());
+/// The request has been checked against the plan.
+pub(super) fn charge(request: &Request<'_>, record: &PlanRecord, now: Timestamp) -> Charge {
+    let mut charge = Charge::new(record, request.cost, now);
+    if let Some(method) = request.method_rate(record) {
+        charge = charge.method(method);
     }
-    let cost = request.cost.get();
-    for throttle in [record.plan.throttle(), method].into_iter().flatten() {
-        if u64::from(cost) > throttle.burst() {
-            return Err(ThrottleError::CostAboveBurst { cost, burst: throttle.burst() });
+    for (name, amount) in request.amounts() {
+        if let (Ok(meter), Some(amount)) = (Meter::new(name), NonZeroU64::new(amount)) {
+            charge = charge.named(record, meter, amount);
         }
     }
-    for quota in record.plan.quotas() {
-        if u64::from(cost) > quota.limit() {
-            let limit = Limit::from(quota.period());
+    charge
+}
+
+/// Returns an error if a meter of a request is not the plan's, or if an amount never fits.
+///
+/// A closed limit refuses every amount: that is a decision, not an error.
+pub(super) fn check(request: &Request<'_>, record: &PlanRecord) -> Result<(), ThrottleError> {
+    let plan = &record.plan;
+    let mut closed = plan.is_closed();
+    let mut amounts = vec![(Meter::REQUESTS, plan.requests(), u64::from(request.cost.get()))];
+    for (name, amount) in request.amounts() {
+        let meter = Meter::new(name).ok().and_then(|meter| plan.meters().get_key_value(&meter));
+        let Some((meter, limits)) = meter else {
+            return Err(ThrottleError::UnknownMeter { plan: record.id.clone() });
+        };
+        if amount == 0 {
+            return Err(ThrottleError::NoAmount { meter: *meter });
+        }
+        closed |= limits.is_closed();
+        amounts.push((*meter, limits, amount));
+    }
+    let method = request.method_rate(record).map(|method| method.throttle);
+    if closed || method.is_some_and(Throttling::is_closed) {
+        return Ok(());
+    }
+    for (meter, limits, cost) in &amounts {
+        fits(Limit::of(*meter, LimitKind::Burst), *cost, limits.throttle())?;
+    }
+    fits(Limit::METHOD, request.cost.get().into(), method)?;
+    for (meter, limits, cost) in amounts {
+        for quota in limits.quotas().iter().filter(|quota| cost > quota.limit()) {
+            let limit = Limit::quota(meter, quota.period());
             return Err(ThrottleError::CostAboveQuota { limit, cost, quota: quota.limit() });
         }
     }
     Ok(())
+}
+
+fn fits(limit: Limit, cost: u64, throttle: Option<Throttling>) -> Result<(), ThrottleError> {
+    match throttle.map(Throttling::burst).filter(|burst| cost > *burst) {
+        Some(burst) => Err(ThrottleError::CostAboveBurst { limit, cost, burst }),
+        None => Ok(()),
+    }
 }
 
 fn damaged(attribute: &str, problem: &str) -> ThrottleError {

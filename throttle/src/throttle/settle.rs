@@ -8,6 +8,7 @@ use crate::failure::{Failure, ThrottleError};
 #[cfg(feature = "layer")]
 use crate::limit::{Standing, Standings};
 use crate::receipt::Receipt;
+use crate::settlement::Settlement;
 use crate::store::{Answer, Store};
 
 /// The outcome of a refund.
@@ -20,7 +21,7 @@ pub enum Refund {
 }
 
 impl<S: Store, C: Clock> Throttle<S, C> {
-    /// Gives back the unused tokens of a request.
+    /// Gives back the unused part of a request's cost. Other meters keep what was charged.
     ///
     /// Of each rate at most min(unused·T, mark − now, `tat` − now), with the mark for the `tat`
     /// that the request's charge left: giving back refilled tokens would give them twice. Of each
@@ -31,37 +32,51 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// # Errors
     /// The store failed. The refund may have been made, and is not retried.
     pub async fn refund(&self, receipt: Receipt, unused: u32) -> Result<Refund, ThrottleError> {
-        self.give_back(&receipt, unused).await
+        let rest = receipt.cost().get().saturating_sub(unused);
+        let made = self.settle_by(&receipt, &rest.into()).await?;
+        Ok(if made { Refund::Made } else { Refund::Nothing })
     }
 
-    /// Corrects a request's charge to its real cost: by a refund, or by a charge of the rest.
+    /// Corrects a request's charge to its real cost and amounts, in one write: each meter by a
+    /// refund, or by a charge of the rest. A number is the real cost; other meters then stay.
     ///
     /// The rest is charged even if it does not fit, because it has been used: later requests wait
-    /// until it is paid. So the bounds hold for the costs at the time of admission. A counter
+    /// until it is paid. So the bounds hold for the amounts at the time of admission. A counter
     /// may show more than its quota afterwards, and `tat` may lie up to 366 days ahead.
     ///
     /// # Errors
-    /// The store failed. The rest may have been charged, and is not retried.
-    pub async fn settle(&self, receipt: Receipt, actual: u32) -> Result<(), ThrottleError> {
-        self.settle_by(&receipt, actual).await
+    /// A meter is settled that the request did not reserve, or an amount is above the largest
+    /// quota: nothing is changed. Or the store failed: the rest may have been charged, and is not
+    /// retried.
+    pub async fn settle(
+        &self,
+        receipt: Receipt,
+        actual: impl Into<Settlement>,
+    ) -> Result<(), ThrottleError> {
+        self.settle_by(&receipt, &actual.into()).await?;
+        Ok(())
     }
 
     /// Settles, and leaves the receipt for the standings afterwards. To be called once.
+    ///
+    /// Returns true if the charge was changed.
     pub(crate) async fn settle_by(
         &self,
         receipt: &Receipt,
-        actual: u32,
-    ) -> Result<(), ThrottleError> {
-        let cost = receipt.cost().get();
-        if actual <= cost {
-            self.give_back(receipt, cost.saturating_sub(actual)).await?;
-            return Ok(());
-        }
-        let rest = actual.saturating_sub(cost);
+        actual: &Settlement,
+    ) -> Result<bool, ThrottleError> {
+        actual.check(receipt)?;
         let mut state = self.last_state(receipt);
         for _ in 0..MAX_CALLS {
-            let write = receipt.surcharge(rest, &state, self.now());
-            let Some(kept) = self.amend(receipt, write).await? else { return Ok(()) };
+            let Some(write) = receipt.correction(actual, &state, self.now()) else {
+                return Ok(false);
+            };
+            let Some(kept) = self.amend(receipt, &write).await? else {
+                if write.unchanged.is_some() {
+                    add(&mut self.stats_mut().refunded);
+                }
+                return Ok(true);
+            };
             state = kept;
         }
         Err(ThrottleError::Unavailable(Failure::Contended { calls: MAX_CALLS }))
@@ -73,29 +88,13 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         receipt.standings(before, &self.last_state(receipt), self.now())
     }
 
-    async fn give_back(&self, receipt: &Receipt, unused: u32) -> Result<Refund, ThrottleError> {
-        let mut state = self.last_state(receipt);
-        for _ in 0..MAX_CALLS {
-            let Some(write) = receipt.refund(unused, &state, self.now()) else {
-                return Ok(Refund::Nothing);
-            };
-            let Some(kept) = self.amend(receipt, Some(write)).await? else {
-                add(&mut self.stats_mut().refunded);
-                return Ok(Refund::Made);
-            };
-            state = kept;
-        }
-        Err(ThrottleError::Unavailable(Failure::Contended { calls: MAX_CALLS }))
-    }
-
     /// Writes to a receipt's bucket. Returns the state that the write did not apply to, if any.
     async fn amend(
         &self,
         receipt: &Receipt,
-        write: Option<Write>,
+        write: &Write,
     ) -> Result<Option<State>, ThrottleError> {
-        let Some(write) = write else { return Ok(None) };
-        let answer = self.write(&receipt.subject, &write).await?;
+        let answer = self.write(&receipt.subject, write).await?;
         let (state, kept) = match answer {
             Answer::Applied(state) => (state, false),
             Answer::Kept(state) => (state, true),

@@ -1,6 +1,6 @@
 //! Decisions while the table is unavailable, by the plan's failure policy.
 
-use super::decide::charge;
+use super::decide::{charge, check};
 use super::{Throttle, add};
 use crate::clock::Clock;
 use crate::decision::Decision;
@@ -22,6 +22,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let decision = match (named.unwrap_or(self.default_failure), record) {
             (FailurePolicy::Open, _) => Decision::unknown(request.plan.clone()),
             (FailurePolicy::Local(share), Some(record)) => {
+                if request.amounts().next().is_some() {
+                    check(request, &record)?;
+                }
                 let share = PlanRecord { plan: record.plan.share(share), ..(*record).clone() };
                 let charge = charge(request, &share, self.local.moment(&self.clock));
                 self.local.decide(request.subject, &share.plan, &charge)

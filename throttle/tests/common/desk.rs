@@ -82,7 +82,7 @@ impl Desk {
             moves: Default::default(),
             counts: Default::default(),
             forgotten: Default::default(),
-            returned: None,
+            returned: Default::default(),
             writes: None,
             unchanged: None,
             changed: None,

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tollgate_throttle::internal::Answer;
-use tollgate_throttle::internal::{Charge, Form, Forms, Stamp, State};
+use tollgate_throttle::internal::{Charge, Form, Stamp, State};
 use tollgate_throttle::{Clock, ManualClock, Period, Plan, PlanId, PlanRecord, Store, Subject};
 
 use crate::bench::Bench;
@@ -25,7 +25,7 @@ pub(crate) async fn write_follows_the_arithmetic(bench: &impl Bench) {
         let now = clock.now().saturating_sub(behind);
         let charge = Charge::new(&record, NonZeroU32::new(cost).unwrap(), now);
         let form = if random.below(2) == 0 { Form::Idle } else { Form::Busy };
-        let write = charge.write(Forms { plan: form, method: form });
+        let write = charge.write(|_| form);
         let answer = match store.write(&subject, &write).await.unwrap() {
             // A model has no size.
             Answer::Applied(state) => Answer::Applied(State { size: 0, ..state }),
@@ -68,7 +68,7 @@ pub(crate) async fn guests_and_sweeps_follow_the_arithmetic(bench: &impl Bench) 
         let charge = Charge::new(record, NonZeroU32::new(cost).unwrap(), clock.now());
         let charge = charge.guest(&model).unwrap_or(charge);
         let form = if random.below(2) == 0 { Form::Idle } else { Form::Busy };
-        let mut write = charge.write(Forms { plan: form, method: form });
+        let mut write = charge.write(|_| form);
         // As if it had been told of them: those that are there, and some that aren't.
         if random.below(4) == 0 {
             let old = clock.now().saturating_sub(Duration::from_secs(86_400 * random.below(9)));

@@ -43,11 +43,11 @@ pub(crate) async fn what_never_fits_is_an_error(bench: &impl Bench) {
     let cost = |cost| it.request().cost(NonZeroU32::new(cost).unwrap());
     assert_eq!(
         it.throttle.decide(&cost(11)).await,
-        Err(ThrottleError::CostAboveBurst { cost: 11, burst: 10 })
+        Err(ThrottleError::CostAboveBurst { limit: Limit::BURST, cost: 11, burst: 10 })
     );
     assert_eq!(
         it.throttle.decide(&cost(9)).await,
-        Err(ThrottleError::CostAboveQuota { limit: Limit::Weekly, cost: 9, quota: 8 })
+        Err(ThrottleError::CostAboveQuota { limit: Limit::WEEKLY, cost: 9, quota: 8 })
     );
     assert_eq!(it.calls(), 0);
 }

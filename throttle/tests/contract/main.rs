@@ -11,6 +11,7 @@ mod calls;
 #[path = "../common/mod.rs"]
 mod common;
 mod crowds;
+mod meters;
 mod plans;
 mod quotas;
 mod rates;
@@ -64,6 +65,16 @@ suite![
         a_guest_is_charged_at_the_hosts_rate,
         a_guest_adds_no_rate,
         several_plans_in_a_crowd_share_one_bucket
+    },
+    meters {
+        several_meters_are_charged_in_one_write,
+        a_refusal_names_every_limit_and_charges_nothing,
+        each_meter_opens_again_at_its_own_moment,
+        a_wrong_amount_is_an_error_before_any_call,
+        a_settlement_corrects_each_meter_in_one_write,
+        a_wrong_settlement_changes_nothing,
+        concurrent_tasks_take_exactly_what_a_meter_holds,
+        plans_with_and_without_meters_share_one_bucket
     },
     arithmetic { write_follows_the_arithmetic, guests_and_sweeps_follow_the_arithmetic }
 ];

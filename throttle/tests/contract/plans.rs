@@ -30,7 +30,7 @@ pub(crate) async fn a_guest_is_charged_at_the_hosts_rate(bench: &impl Bench) {
     let decision = it.fresh().decide(&under_fast).await.unwrap();
     assert_eq!(decision.reset_after(), Duration::from_millis(2_500));
     let refused = it.fresh().decide(&it.request()).await.unwrap();
-    assert_eq!(refused.refused_by(), [Limit::Burst]);
+    assert_eq!(refused.refused_by(), [Limit::BURST]);
     // Five are owed, three may be: one second at two a second.
     assert_eq!(refused.retry_after(), Some(SECOND));
     assert_eq!(refused.plan().as_str(), "plan");

@@ -9,9 +9,9 @@ use crate::setting::{Setting, quota, rate_and_quota};
 
 pub(crate) async fn quotas_count_and_start_afresh(bench: &impl Bench) {
     for (period, limit, seconds_left) in [
-        ("DAY", Limit::Daily, 15 * 3_600),
-        ("WEEK", Limit::Weekly, 15 * 3_600 + 86_400),
-        ("MONTH", Limit::Monthly, 15 * 3_600 + 9 * 86_400),
+        ("DAY", Limit::DAILY, 15 * 3_600),
+        ("WEEK", Limit::WEEKLY, 15 * 3_600 + 86_400),
+        ("MONTH", Limit::MONTHLY, 15 * 3_600 + 9 * 86_400),
     ] {
         // From Saturday, 2026-11-21T09:00:00Z.
         let it = Setting::named(bench, period, &quota(3, period)).await;
@@ -37,7 +37,7 @@ pub(crate) async fn several_limits_are_all_named(bench: &impl Bench) {
         assert!(it.decide().await.is_allowed());
     }
     let refused = it.decide().await;
-    assert_eq!(refused.refused_by(), [Limit::Burst, Limit::Daily, Limit::Monthly]);
+    assert_eq!(refused.refused_by(), [Limit::BURST, Limit::DAILY, Limit::MONTHLY]);
     assert_eq!(refused.retry_after().unwrap().as_secs(), 15 * 3_600 + 9 * 86_400);
     assert_eq!((refused.limit(), refused.remaining()), (3, 0));
     it.clock.advance(Duration::from_secs(10 * 86_400));
@@ -48,7 +48,7 @@ pub(crate) async fn an_offset_counts_in_the_first_period_only(bench: &impl Bench
     let plan = r#"{"quota": {"limit": 5, "offset": 3, "period": "DAY"}}"#;
     let it = Setting::new(bench, plan).await;
     assert_eq!(it.decide().await.remaining(), 1);
-    assert_eq!(it.decide_cost(4).await.refused_by(), [Limit::Daily]);
+    assert_eq!(it.decide_cost(4).await.refused_by(), [Limit::DAILY]);
     assert!(it.decide().await.is_allowed());
     assert!(!it.decide().await.is_allowed());
     it.clock.advance(Duration::from_secs(15 * 3_600));
@@ -64,5 +64,5 @@ pub(crate) async fn a_refused_request_is_not_counted(bench: &impl Bench) {
         }
         it.clock.advance(Duration::from_secs(2));
     }
-    assert_eq!(it.decide().await.refused_by(), [Limit::Daily]);
+    assert_eq!(it.decide().await.refused_by(), [Limit::DAILY]);
 }

@@ -17,7 +17,7 @@ pub(crate) async fn an_idle_bucket_admits_its_burst_and_no_more(bench: &impl Ben
     }
     let refused = it.decide().await;
     assert!(!refused.is_allowed());
-    assert_eq!(refused.refused_by(), [Limit::Burst]);
+    assert_eq!(refused.refused_by(), [Limit::BURST]);
     assert_eq!(refused.retry_after(), Some(Duration::from_millis(100)));
     assert_eq!(refused.retry_after_seconds(), Some(1));
     assert_eq!(refused.reset_after(), Duration::from_millis(500));
@@ -77,10 +77,10 @@ pub(crate) async fn costs_count_as_that_many(bench: &impl Bench) {
     let it = Setting::new(bench, &rate_and_quota("1", 10, 12, "DAY")).await;
     assert_eq!(it.decide_cost(7).await.remaining(), 3);
     let refused = it.decide_cost(4).await;
-    assert_eq!(refused.refused_by(), [Limit::Burst]);
+    assert_eq!(refused.refused_by(), [Limit::BURST]);
     assert_eq!((refused.remaining(), refused.retry_after_seconds()), (3, Some(1)));
     it.clock.advance(Duration::from_secs(7));
-    assert_eq!(it.decide_cost(6).await.refused_by(), [Limit::Daily]);
+    assert_eq!(it.decide_cost(6).await.refused_by(), [Limit::DAILY]);
     assert_eq!(it.decide_cost(5).await.remaining(), 0);
 }
 

@@ -107,7 +107,7 @@ async fn what_was_granted_first_is_used_to_the_last() {
         assert_eq!((decision.limit(), decision.remaining()), (8, left));
     }
     let refused = throttle.decide(&request).await.unwrap();
-    assert_eq!(refused.refused_by(), [Limit::Daily]);
+    assert_eq!(refused.refused_by(), [Limit::DAILY]);
     assert_eq!(refused.retry_after(), Some(today.end.saturating_since(now())));
     let history = buckets.usage(&subject).await.unwrap();
     assert_eq!((history.used(&today), history.granted(&today)), (8, 3));

@@ -111,9 +111,9 @@ async fn buckets_are_read_and_go_on() {
     let decision = throttle.decide(&Request::new(&maria, &gold).cost(five)).await.unwrap();
     let left = |limit| decision.standings().iter().find(|it| it.limit() == limit).unwrap();
     // Of a burst of 20, with five owed; of 1,000 a day, with an offset of 3 and a grant of 50.
-    assert_eq!(left(Limit::Burst).remaining(), 10);
-    assert_eq!(left(Limit::Daily).remaining(), 1_000 - 3 + 50 - 10);
-    assert_eq!(left(Limit::Weekly).remaining(), 5_000 - 6);
+    assert_eq!(left(Limit::BURST).remaining(), 10);
+    assert_eq!(left(Limit::DAILY).remaining(), 1_000 - 3 + 50 - 10);
+    assert_eq!(left(Limit::WEEKLY).remaining(), 5_000 - 6);
     let method = Request::new(&maria, &gold).method("api1", "prod", "/pets/GET");
     let decision = throttle.decide(&method).await.unwrap();
     assert_eq!(decision.standings()[1].remaining(), 1, "of 3, one was taken");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tollgate_throttle::internal::{Meter, Scope};
+use tollgate_throttle::internal::{RateId, Scope};
 use tollgate_throttle::{Counter, Failure, Limit, PlanRecord, Subject, ThrottleError, Timestamp};
 
 use crate::reference::{Ask, Reference, STAGE, counters, limit, rates_of};
@@ -145,13 +145,13 @@ fn i01_windows_of(scope: Scope, steps: &[Step<'_>]) -> Option<Violation> {
             several |= last.is_guest() || last.record.id != first.record.id;
             (least, most) = (least.min(last.off()), most.max(last.off()));
             let there = before.tats.keys().chain(after.tats.keys());
-            for meter in there.filter(|meter| meter.scope == scope) {
-                interval = interval.min(meter.interval.get());
+            for rate in there.filter(|rate| rate.scope == scope) {
+                interval = interval.min(rate.interval.get());
             }
-            if scope != Scope::Plan && last.scope() != Some(scope) {
+            if scope != Scope::PLAN && last.scope() != Some(scope) {
                 continue;
             }
-            let Some(meter) = after.tats.keys().find(|meter| meter.scope == scope) else {
+            let Some(rate) = after.tats.keys().find(|rate| rate.scope == scope) else {
                 continue;
             };
             // A change of the bucket's plan tells the version that it was made under.
@@ -161,7 +161,7 @@ fn i01_windows_of(scope: Scope, steps: &[Step<'_>]) -> Option<Violation> {
             let rates = rates.filter(|(of, _)| *of == scope);
             let Some(largest) = rates.map(|(_, rate)| rate.burst()).max() else { continue };
             // A version of the request's plan may have this rate, and the one that counted not.
-            let moved = before.stamp != after.stamp || before.tat(*meter) != after.tat(*meter);
+            let moved = before.stamp != after.stamp || before.tat(*rate) != after.tat(*rate);
             if last.charges && moved {
                 burst = burst.max(largest);
                 charged.insert(last.commit.task);
@@ -170,8 +170,8 @@ fn i01_windows_of(scope: Scope, steps: &[Step<'_>]) -> Option<Violation> {
                 refunds = true;
                 // What a window's own charge got back, not what an earlier one did.
                 if last.outcome.of.is_some_and(|of| charged.contains(&of)) {
-                    let back = before.tat(*meter).saturating_since(after.tat(*meter));
-                    let token = i128::from(meter.interval.get());
+                    let back = before.tat(*rate).saturating_since(after.tat(*rate));
+                    let token = i128::from(rate.interval.get());
                     given += i128::try_from(back.as_nanos()).unwrap() * SCALE / token + 1;
                 }
             }
@@ -321,7 +321,7 @@ fn i08_plans(steps: &[Step<'_>]) -> Option<Violation> {
     None
 }
 
-fn owed(state: &Reference, step: &Step<'_>) -> BTreeMap<Meter, u64> {
+fn owed(state: &Reference, step: &Step<'_>) -> BTreeMap<RateId, u64> {
     state.clone().without_the_past(step.reading).tats
 }
 
@@ -356,7 +356,7 @@ fn i05_refusals(run: &Run, outcome: &Outcome) -> Option<Violation> {
     let since = outcome.asked.saturating_sub(REMEMBERED + PATIENCE);
     let states = run.table.states(&outcome.subject, since, outcome.answered);
     let plans = plans(run, outcome, since.saturating_sub(PLAN_KEPT + PATIENCE));
-    if answer.refused_by() == [Limit::Contention] {
+    if answer.refused_by() == [Limit::CONTENTION] {
         return None;
     }
     let judge = |record| {
@@ -434,7 +434,7 @@ fn i14_contention(outcome: &Outcome) -> Option<Violation> {
             violation(14, "contention became an error")
         }
         Ok(answer) if answer.is_degraded() => violation(14, "it was decided without the table"),
-        Ok(answer) if answer.refused_by() == [Limit::Contention] => {
+        Ok(answer) if answer.refused_by() == [Limit::CONTENTION] => {
             let wait = answer.retry_after().unwrap_or_default().as_nanos();
             let (used_up, hot) = (outcome.calls >= 6, outcome.calls > 0 && outcome.hot);
             if !(used_up || hot) || wait == 0 || wait > 1_000_000_000 {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_throttle::internal::{Meter, Scope, State};
+use tollgate_throttle::internal::{RateId, Scope, State};
 use tollgate_throttle::{Counter, Limit, Period, Plan, PlanRecord, Throttling, Timestamp};
 
 /// The stage whose methods a scenario's plans have rates for.
@@ -14,7 +14,7 @@ pub(crate) const STAGE: (&str, &str) = ("api", "prod");
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reference {
     stamp: Option<String>,
-    pub(crate) tats: BTreeMap<Meter, u64>,
+    pub(crate) tats: BTreeMap<RateId, u64>,
     used: BTreeMap<Counter, i64>,
     changed: u64,
 }
@@ -42,7 +42,7 @@ impl Reference {
     pub(crate) fn of(state: &State) -> Self {
         Self {
             stamp: state.stamp.as_ref().map(ToString::to_string),
-            tats: state.tats.iter().map(|(meter, tat)| (*meter, tat.as_nanos())).collect(),
+            tats: state.tats.iter().map(|(rate, tat)| (*rate, tat.as_nanos())).collect(),
             used: state.counters.iter().map(|(counter, used)| (*counter, *used)).collect(),
             changed: state.changed.as_nanos(),
         }
@@ -59,20 +59,20 @@ impl Reference {
         let useful = now - HOUR;
         let now = now.max(self.changed);
         self.changed = now;
-        for (meter, tat) in std::mem::take(&mut self.tats) {
+        for (rate, tat) in std::mem::take(&mut self.tats) {
             if tat <= useful {
                 continue;
             }
-            let rate = rates_of(&to.plan).find(|(scope, _)| *scope == meter.scope);
-            let Some((_, throttle)) = rate else {
-                self.tats.insert(meter, tat);
+            let same = rates_of(&to.plan).find(|(scope, _)| *scope == rate.scope);
+            let Some((_, throttle)) = same else {
+                self.tats.insert(rate, tat);
                 continue;
             };
             let interval = u64::try_from(throttle.rate().interval().as_nanos()).unwrap();
             let debt = u128::from(tat.saturating_sub(now)) * u128::from(interval);
-            let debt = debt.div_ceil(u128::from(meter.interval.get()));
+            let debt = debt.div_ceil(u128::from(rate.interval.get()));
             let tat = now + u64::try_from(debt).unwrap();
-            self.tats.insert(Meter { interval: interval.try_into().unwrap(), ..meter }, tat);
+            self.tats.insert(RateId { interval: interval.try_into().unwrap(), ..rate }, tat);
         }
     }
 
@@ -83,13 +83,13 @@ impl Reference {
             moved.change(ask.record, ask.now);
         }
         let mut verdict = Verdict::default();
-        for (meter, burst) in ask.meters(&moved) {
-            let interval = meter.interval.get();
+        for (rate, burst) in ask.rates(&moved) {
+            let interval = rate.interval.get();
             let full = ask.now + burst * interval;
-            let tat = moved.tats.get(&meter).copied().unwrap_or(0);
+            let tat = moved.tats.get(&rate).copied().unwrap_or(0);
             let after = tat.max(ask.now) + ask.cost * interval;
             if after > full {
-                verdict.refused_by.push(meter.scope.into());
+                verdict.refused_by.push(rate.scope.into());
                 verdict.wait = verdict.wait.max(after - full);
             }
         }
@@ -109,9 +109,9 @@ impl Reference {
         if !ask.guest {
             self.change(ask.record, ask.now);
         }
-        for (meter, _) in ask.meters(self) {
-            let tat = self.tats.entry(meter).or_default();
-            *tat = (*tat).max(ask.now) + ask.cost * meter.interval.get();
+        for (rate, _) in ask.rates(self) {
+            let tat = self.tats.entry(rate).or_default();
+            *tat = (*tat).max(ask.now) + ask.cost * rate.interval.get();
         }
         for counter in counters(&ask.record.plan, ask.now) {
             *self.used.entry(counter).or_default() += ask.cost as i64;
@@ -129,14 +129,14 @@ impl Reference {
 
 impl Ask<'_> {
     /// The rates that the request takes from, and their bursts.
-    fn meters(&self, state: &Reference) -> Vec<(Meter, u64)> {
+    fn rates(&self, state: &Reference) -> Vec<(RateId, u64)> {
         let scope = self.method.map(|method| Scope::method(STAGE.0, STAGE.1, method));
         rates_of(&self.record.plan)
-            .filter(|(of, _)| *of == Scope::Plan || Some(*of) == scope)
+            .filter(|(of, _)| *of == Scope::PLAN || Some(*of) == scope)
             .map(|(scope, throttle)| {
                 let interval = u64::try_from(throttle.rate().interval().as_nanos()).unwrap();
-                let own = Meter { scope, interval: interval.try_into().unwrap() };
-                let mut there = state.tats.keys().filter(|meter| meter.scope == scope);
+                let own = RateId { scope, interval: interval.try_into().unwrap() };
+                let mut there = state.tats.keys().filter(|rate| rate.scope == scope);
                 let host = there.next().filter(|_| self.guest).copied();
                 (host.unwrap_or(own), throttle.burst())
             })
@@ -151,7 +151,7 @@ pub(crate) fn rates_of(plan: &Plan) -> impl Iterator<Item = (Scope, Throttling)>
             (Scope::method(stage.api_id(), stage.stage(), method), *throttle)
         })
     });
-    plan.throttle().map(|throttle| (Scope::Plan, throttle)).into_iter().chain(methods)
+    plan.throttle().map(|throttle| (Scope::PLAN, throttle)).into_iter().chain(methods)
 }
 
 /// The counters that a request counts in: those of quotas, and the day, for the history.

@@ -163,7 +163,7 @@ impl Table {
                 for change in &mut write.moves {
                     match (change.when, change.to) {
                         (When::AtMost(now), To::At(after))
-                            if before.tats.contains_key(&change.meter) =>
+                            if before.tats.contains_key(&change.rate) =>
                         {
                             change.to = To::Forward(after.saturating_since(now));
                         }
@@ -182,18 +182,18 @@ impl Table {
             Law::NaiveRefund => {
                 if let Some(unused) = refunded {
                     let unused = u64::try_from(unused).unwrap();
-                    let back = |meter: tollgate_throttle::internal::Meter| Move {
-                        meter,
+                    let back = |rate: tollgate_throttle::internal::RateId| Move {
+                        rate,
                         when: When::Within(Timestamp::EPOCH, Timestamp::from_nanos(u64::MAX)),
-                        to: To::Back(Duration::from_nanos(meter.interval.get() * unused)),
+                        to: To::Back(Duration::from_nanos(rate.interval.get() * unused)),
                     };
                     write.moves = before.tats.keys().copied().map(back).collect();
                 }
             }
             Law::DebtForgiven => {
                 if converts {
-                    let forgiven = |meter: &tollgate_throttle::internal::Meter| Move {
-                        meter: *meter,
+                    let forgiven = |rate: &tollgate_throttle::internal::RateId| Move {
+                        rate: *rate,
                         when: When::AtMost(Timestamp::from_nanos(u64::MAX)),
                         to: To::Gone,
                     };
@@ -222,11 +222,11 @@ impl Table {
                 (When::Within(..), To::Forward(by)) => by,
                 _ => continue,
             };
-            let width = change.meter.interval.get() * throttle.burst();
+            let width = change.rate.interval.get() * throttle.burst();
             let start = Timestamp::from_nanos(at / width * width);
             let end = start.saturating_add(Duration::from_nanos(width));
             // What is left of `tat` within the present window is what was taken in it.
-            let after = before.tat(change.meter).max(start).saturating_add(advance);
+            let after = before.tat(change.rate).max(start).saturating_add(advance);
             change.when = When::AtMost(if after <= end { end } else { Timestamp::EPOCH });
             change.to = To::At(after);
         }

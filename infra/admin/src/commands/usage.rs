@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use throttle::{History, Period, PlanRecord, Timestamp, Usage as Report, Window};
+use throttle::{
+    History, Meter, MeterLimits, Period, PlanRecord, Quota, Timestamp, Usage as Report, Window,
+};
 
-use crate::args::output_file;
+use crate::args::{meter, output_file};
 use crate::chart::{Row, Words};
 use crate::context::Context;
 use crate::error::Error;
@@ -64,6 +66,9 @@ impl From<By> for Period {
 
 #[derive(Args, Clone, Copy, Debug)]
 struct Span {
+    /// Meter of the plan, such as tokens; by default requests.
+    #[arg(long, value_parser = meter)]
+    meter: Option<Meter>,
     /// Period of each line.
     #[arg(long, value_enum, default_value_t = By::Day)]
     by: By,
@@ -102,16 +107,33 @@ impl Span {
         subjects: impl IntoIterator<Item = (&'a str, &'a History)>,
     ) -> Result<(Report, Vec<Window>), Error> {
         let (period, (from, to)) = (self.period(), self.bounds(context.now()));
-        let report = Report::report(plan, period, (from, to), subjects)
+        let meter = of_plan(plan, self.meter)?;
+        let report = Report::of_meter(plan, meter, period, (from, to), subjects)
             .map_err(|error| Error::misuse(format!("`--from` and `--to`: {error}")))?;
-        let mut windows = vec![period.window(from)];
+        let mut windows = vec![period.window(from).of(meter)];
         while let Some(last) = windows.last()
             && last.end <= to
         {
-            windows.push(period.window(last.end));
+            windows.push(period.window(last.end).of(meter));
         }
         Ok((report, windows))
     }
+}
+
+/// Returns the meter, requests by default, or an error if the plan does not have it.
+fn of_plan(plan: &PlanRecord, meter: Option<Meter>) -> Result<Meter, Error> {
+    let meter = meter.unwrap_or(Meter::REQUESTS);
+    if plan.plan.meter(meter).is_some() {
+        return Ok(meter);
+    }
+    let known: Vec<_> = plan.plan.every_meter().map(|(meter, _)| format!("`{meter}`")).collect();
+    let known = known.join(", ");
+    Err(Error::refused(format!("the plan `{}` has no meter `{meter}`: it has {known}", plan.id)))
+}
+
+/// A plan's quotas of a meter.
+fn quotas(plan: &PlanRecord, meter: Meter) -> &[Quota] {
+    plan.plan.meter(meter).map(MeterLimits::quotas).unwrap_or_default()
 }
 
 /// One subject's entries of a report, with their periods.
@@ -125,7 +147,7 @@ fn rows(
     let row = |(entry, window): (&Vec<u64>, &Window)| {
         let used = entry.first().copied().unwrap_or(0);
         let granted = history.granted(window);
-        let mut quotas = plan.plan.quotas().iter();
+        let mut quotas = quotas(plan, window.counter.meter()).iter();
         let quota = quotas.find(|quota| quota.period() == window.counter.period());
         Row {
             label: label(window),
@@ -169,11 +191,10 @@ fn words(title: String, plan: &PlanRecord, span: Span, windows: &[Window]) -> Wo
         let last = last.end.saturating_sub(Duration::from_secs(1));
         format!("{} to {}, by {period}, in UTC", day(first.start), day(last))
     });
-    let limits: Vec<_> = plan
-        .plan
-        .quotas()
+    let meter = span.meter.unwrap_or(Meter::REQUESTS);
+    let limits: Vec<_> = quotas(plan, meter)
         .iter()
-        .map(|quota| format!("{} requests a {}", number(quota.limit()), noun(quota.period())))
+        .map(|quota| format!("{} {meter} a {}", number(quota.limit()), noun(quota.period())))
         .collect();
     let name = plan.plan.name().map(|name| format!(" ({name})")).unwrap_or_default();
     let quota = if limits.is_empty() { "no quota".to_owned() } else { limits.join(", ") };
@@ -196,7 +217,10 @@ async fn name_of(context: &Context, subject: &str) -> Result<String, Error> {
 fn label(window: &Window) -> String {
     match window.counter.period() {
         Period::Day => day(window.start),
-        Period::Week => window.counter.to_string().trim_start_matches('w').replacen('-', "-W", 1),
+        Period::Week => {
+            let counter = window.counter.of(Meter::REQUESTS).to_string();
+            counter.trim_start_matches('w').replacen('-', "-W", 1)
+        }
         Period::Month => day(window.start).chars().take(7).collect(),
     }
 }

@@ -237,6 +237,24 @@ fn allows_more(plan: &Plan, other: &Plan) -> Vec<String> {
             more.push(format!("{} quota", Limit::from(theirs.period())));
         }
     }
+    for (meter, theirs) in other.meters() {
+        let Some(ours) = plan.meter(*meter) else {
+            more.push(format!("`{meter}`"));
+            continue;
+        };
+        let generous = |theirs: &Quota| {
+            let ours = ours.quotas().iter().find(|it| it.period() == theirs.period());
+            ours.is_none_or(|ours| ours.limit() > theirs.limit())
+        };
+        let rate = theirs.throttle().is_some_and(|theirs| {
+            ours.throttle().is_none_or(|ours| {
+                ours.rate().interval() < theirs.rate().interval() || ours.burst() > theirs.burst()
+            })
+        });
+        if rate || theirs.quotas().iter().any(generous) {
+            more.push(format!("`{meter}`"));
+        }
+    }
     more
 }
 

@@ -11,7 +11,8 @@ use crate::pages::each_page;
 
 /// List all plans. Reads the whole table.
 ///
-/// METHODS counts the methods that have a rate of their own; `plan show` has them.
+/// METHODS counts the methods that have a rate of their own, and METERS names the meters beside
+/// requests; `plan show` has their limits.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate plan list --json")]
 pub(crate) struct List;
@@ -52,11 +53,11 @@ pub(super) fn whole(damaged: &[String]) -> Result<(), Error> {
     Err(Error::refused(format!("damaged plans, to be deleted in the table: `{names}`")))
 }
 
-/// A line a plan under a line of headings. Names and methods have a column if any plan has them.
+/// A line a plan under a line of headings. Names, methods and meters have a column if any plan has them.
 fn text(plans: &[PlanRecord]) -> String {
     let has = |column: usize| plans.iter().any(|plan| row(plan).get(column).is_some_and(is_said));
     let shown = HEADINGS.map(|(column, always, _)| always || has(column));
-    let cells = |row: [String; 7]| {
+    let cells = |row: [String; 8]| {
         row.into_iter().zip(shown).filter_map(|(cell, shown)| shown.then_some(cell)).collect()
     };
     let mut rows: Vec<Vec<String>> = vec![cells(HEADINGS.map(|(_, _, name)| name.to_owned()))];
@@ -64,21 +65,22 @@ fn text(plans: &[PlanRecord]) -> String {
     list(&rows)
 }
 
-const HEADINGS: [(usize, bool, &str); 7] = [
+const HEADINGS: [(usize, bool, &str); 8] = [
     (0, true, "PLAN"),
     (1, true, "RATE"),
     (2, true, "BURST"),
     (3, true, "QUOTA"),
     (4, false, "METHODS"),
-    (5, true, "VERSION"),
-    (6, false, "NAME"),
+    (5, false, "METERS"),
+    (6, true, "VERSION"),
+    (7, false, "NAME"),
 ];
 
 fn is_said(cell: &String) -> bool {
     cell != "-"
 }
 
-fn row(record: &PlanRecord) -> [String; 7] {
+fn row(record: &PlanRecord) -> [String; 8] {
     let none = || "-".to_owned();
     let throttle = record.plan.throttle();
     let rate = match throttle {
@@ -93,12 +95,14 @@ fn row(record: &PlanRecord) -> [String; 7] {
         .iter()
         .map(|quota| format!("{} {}", quota.limit(), Limit::from(quota.period())))
         .collect();
+    let meters: Vec<_> = record.plan.meters().keys().map(ToString::to_string).collect();
     [
         record.id.to_string(),
         rate,
         throttle.map_or_else(none, |throttle| throttle.burst().to_string()),
         if quotas.is_empty() { none() } else { quotas.join(", ") },
         methods(record).unwrap_or_else(none),
+        if meters.is_empty() { none() } else { meters.join(", ") },
         record.version.to_string(),
         // A name that repeats the id says nothing.
         record.plan.name().filter(|name| *name != record.id.as_str()).unwrap_or("-").to_owned(),

@@ -14,6 +14,9 @@ use crate::read::read;
 
 /// Store a plan from limits or a file. Replaces a plan of the same name.
 ///
+/// A file may have `meters`: units beside requests, such as tokens, each with a `throttle`, a
+/// `quota`, or both.
+///
 /// A plan without limits needs `"unlimited": true`. A rate, burst or quota of 0 refuses every
 /// request. If the stored plan is the same, nothing is written.
 #[derive(Args, Debug)]
@@ -146,6 +149,9 @@ const EXAMPLES: &str = r#"Examples:
   tollgate plan put free plan.json
   tollgate plan put free plan.json --if-version 3
   echo '{"quota": {"limit": 9, "period": "DAY"}}' | tollgate plan put free -
+  echo '{"quota": {"limit": 9, "period": "DAY"}, "meters": {"tokens":
+    {"throttle": {"rateLimit": "100000/min", "burstLimit": 200000}}}}' |
+    tollgate plan put free -
   aws apigateway get-usage-plan --usage-plan-id abc123 |
     tollgate plan put gold - --dry-run"#;
 

@@ -53,19 +53,29 @@ impl Show {
         };
         rows.extend(limits.map(|limits| ["limits", limits].map(str::to_owned)));
         let history = bucket.map(|bucket| bucket.history).unwrap_or_default();
-        for (plan, quota) in
-            plan.iter().flat_map(|it| it.plan.quotas().iter().map(move |q| (it, *q)))
-        {
-            let window = quota.period().window(now);
+        let meters = plan.iter().flat_map(|plan| {
+            plan.plan.every_meter().map(move |(meter, limits)| (plan, meter, limits))
+        });
+        let limits = meters.flat_map(|(plan, meter, limits)| {
+            limits.quotas().iter().map(move |quota| (plan, meter, *quota))
+        });
+        for (plan, meter, quota) in limits {
+            let window = quota.period().window(now).of(meter);
             let (used, left) = (history.used(&window), history.remaining(plan, quota, &window));
             let granted = history.granted(&window);
             let more = if granted > 0 { format!(", {granted} granted") } else { String::new() };
-            let heading = Limit::from(quota.period()).to_string();
+            let heading = Limit::quota(meter, quota.period()).to_string();
             rows.push([heading, format!("{used} used, {left} left{more}")]);
-            quotas.push(json!({
+            let mut json = json!({
                 "period": quota.period(), "limit": quota.limit(),
                 "used": used, "remaining": left, "granted": granted,
-            }));
+            });
+            if !meter.is_requests()
+                && let Some(members) = json.as_object_mut()
+            {
+                members.insert("meter".to_owned(), meter.as_str().into());
+            }
+            quotas.push(json);
         }
         let json = json!({
             "subject": name,

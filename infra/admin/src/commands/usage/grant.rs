@@ -4,16 +4,17 @@ use std::num::NonZeroU64;
 
 use clap::Args;
 use serde_json::json;
-use throttle::Period;
+use throttle::{Meter, Period};
 use uuid::Uuid;
 
 use super::{By, label};
+use crate::args::meter;
 use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::error::Error;
 use crate::who::Who;
 
-/// Allow a subject more requests in this day, week or month.
+/// Allow a subject more requests, or more of a meter, in this day, week or month.
 ///
 /// The unused rest lapses when the period ends. Authorizers apply a grant within a second. A
 /// subject that has never been seen needs `--yes`, because it may be misspelt.
@@ -22,11 +23,14 @@ use crate::who::Who;
 pub(crate) struct Grant {
     #[command(flatten)]
     who: Who,
-    /// Number of requests to add.
+    /// Number of requests to add, or the amount of the meter.
     extra: NonZeroU64,
     /// Quota that the requests are added to.
     #[arg(long, value_enum)]
     by: By,
+    /// Meter of the plan that is granted, such as tokens; by default requests.
+    #[arg(long, value_parser = meter)]
+    meter: Option<Meter>,
     /// Name of this grant, random by default. A second grant with the same name and period changes
     /// nothing, so it is safe to repeat.
     #[arg(long)]
@@ -37,18 +41,20 @@ pub(crate) struct Grant {
 
 impl Grant {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let Self { who, extra, by, id, confirm } = self;
+        let Self { who, extra, by, meter, id, confirm } = self;
         let found = who.find(context)?;
         found.require_seen(context, confirm).await?;
         let subject = found.subject;
         let (period, now, name) = (Period::from(by), context.now(), subject.as_str());
-        let window = period.window(now);
+        let meter = meter.unwrap_or(Meter::REQUESTS);
+        let window = period.window(now).of(meter);
         let at = label(&window);
         if confirm.dry_run() {
-            return context.would(&format!("grant `{name}` {extra} requests for {at}"));
+            return context.would(&format!("grant `{name}` {extra} {meter} for {at}"));
         }
         let id = id.unwrap_or_else(|| Uuid::new_v4().to_string());
-        let granted = context.buckets().grant(&subject, period, extra, &id, now).await;
+        let granted = context.buckets();
+        let granted = granted.grant_of(&subject, meter, period, extra, &id, now).await;
         let history = granted.map_err(|error| {
             let error = Error::from(error);
             // It may have been made all the same.
@@ -60,11 +66,16 @@ impl Grant {
             }
         })?;
         let total = history.granted(&window);
-        let text = format!("granted `{name}` {extra} requests for {at}, {total} in all; id {id}");
-        let json = json!({
+        let text = format!("granted `{name}` {extra} {meter} for {at}, {total} in all; id {id}");
+        let mut json = json!({
             "subject": name, "period": period, "of": at, "extra": extra, "granted": total,
             "used": history.used(&window), "id": id,
         });
+        if !meter.is_requests()
+            && let Some(members) = json.as_object_mut()
+        {
+            members.insert("meter".to_owned(), meter.as_str().into());
+        }
         context.output.print(text, &json)
     }
 }
@@ -73,4 +84,5 @@ const EXAMPLES: &str = "\
 Examples:
   tollgate usage grant 'us-east-1_abcDEF123#client1' 500 --by day
   tollgate usage grant client1 9000 --by month --id ticket-4711 --config FILE
+  tollgate usage grant client1 500000 --by month --meter tokens --config FILE
   echo \"$TOKEN\" | tollgate usage grant --token - 500 --by day --config FILE";

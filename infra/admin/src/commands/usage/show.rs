@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use throttle::{PlanId, PlanRecord};
+use throttle::{Meter, PlanId, PlanRecord};
 
 use super::{Picture, Span, name_of, rows, save, words};
 use crate::args::{plan_id, stored_plan_id};
@@ -78,13 +78,13 @@ impl Show {
             Output::Json => {
                 context.output.print("", &serde_json::to_value(&report).unwrap_or_default())
             }
-            Output::Text => write_styled(&text(name, &plan, &rows)),
+            Output::Text => write_styled(&text(name, &plan, span.meter, &rows)),
         }
     }
 }
 
 /// The answer for people, escaped, with coloured bars as long as there is room for.
-fn text(name: &str, plan: &PlanRecord, rows: &[Row]) -> String {
+fn text(name: &str, plan: &PlanRecord, meter: Option<Meter>, rows: &[Row]) -> String {
     let or_dash = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |it| it.to_string());
     let mut cells = vec![["PERIOD", "USED", "LEFT", "GRANTED"].map(str::to_owned).to_vec()];
     cells.extend(rows.iter().map(|row| {
@@ -92,7 +92,9 @@ fn text(name: &str, plan: &PlanRecord, rows: &[Row]) -> String {
         vec![row.label.clone(), row.used.to_string(), or_dash(row.left), or_dash(granted)]
     }));
     let terminal = terminal();
-    let heading = escaped(&format!("{name}, plan {}", plan.id)).into_owned();
+    let meter = meter.unwrap_or(Meter::REQUESTS);
+    let of = if plan.plan.meters().is_empty() { String::new() } else { format!(", {meter}") };
+    let heading = escaped(&format!("{name}, plan {}{of}", plan.id)).into_owned();
     let mut text = wrap(&heading, terminal.unwrap_or(usize::MAX)).join("\n");
     text.push('\n');
     let list = list(&cells);
@@ -105,6 +107,11 @@ fn text(name: &str, plan: &PlanRecord, rows: &[Row]) -> String {
         text.push_str(&format!("\n{line}"));
     }
     text.push('\n');
+    let others = plan.plan.every_meter().map(|(meter, _)| meter).filter(|other| *other != meter);
+    let others: Vec<_> = others.map(|meter| format!("--meter {meter}")).collect();
+    if !others.is_empty() {
+        text.push_str(&format!("\nThe plan has other meters: {}\n", others.join(", ")));
+    }
     text
 }
 
@@ -116,4 +123,5 @@ const EXAMPLES: &str = "\
 Examples:
   tollgate usage show 'us-east-1_abcDEF123#client1'
   tollgate usage show maria --by month --html maria.html
+  tollgate usage show maria --meter tokens --by month
   tollgate usage show maria --from 2026-11-01 --to 2026-11-30 --json";

@@ -1,0 +1,68 @@
+//! Real amounts of a request, by which its charge is corrected.
+
+use crate::failure::ThrottleError;
+use crate::meter::Meter;
+use crate::plan::MAX_QUOTA;
+use crate::receipt::Receipt;
+
+/// The real amounts of a request. A meter without one keeps the amount that was charged.
+///
+/// ```
+/// use tollgate_throttle::{Meter, Settlement};
+///
+/// let tokens = Meter::new("tokens")?;
+/// let settlement = Settlement::default().meter(tokens, 1_140);
+/// # Ok::<(), tollgate_throttle::MeterError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "pass it to `Throttle::settle`"]
+pub struct Settlement {
+    amounts: Vec<(Meter, u64)>,
+    /// The amount of the other meters, if they do not keep what was charged.
+    others: Option<u64>,
+}
+
+impl Settlement {
+    /// Nothing of any meter: the whole charge is refunded, as far as that can be done.
+    pub fn nothing() -> Self {
+        Self { others: Some(0), ..Self::default() }
+    }
+
+    /// Sets the real number of requests that it counts as.
+    pub fn cost(self, cost: u32) -> Self {
+        self.meter(Meter::REQUESTS, cost.into())
+    }
+
+    /// Sets the real amount of a meter.
+    pub fn meter(mut self, meter: Meter, amount: u64) -> Self {
+        self.amounts.retain(|(known, _)| *known != meter);
+        self.amounts.push((meter, amount));
+        self
+    }
+
+    /// The real amount of a meter; `None` if the charge stays.
+    pub(crate) fn of(&self, meter: Meter) -> Option<u64> {
+        let known = self.amounts.iter().find(|(known, _)| *known == meter);
+        known.map(|(_, amount)| *amount).or(self.others)
+    }
+
+    /// Checks that the receipt has all meters, and that no amount is beyond every limit.
+    pub(crate) fn check(&self, receipt: &Receipt) -> Result<(), ThrottleError> {
+        for (meter, amount) in &self.amounts {
+            if receipt.amount(*meter) == 0 {
+                return Err(ThrottleError::NotReserved);
+            }
+            if *amount > MAX_QUOTA {
+                return Err(ThrottleError::AmountTooLarge { amount: *amount, max: MAX_QUOTA });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<u32> for Settlement {
+    /// The real number of requests; other meters keep what was charged.
+    fn from(cost: u32) -> Self {
+        Self::default().cost(cost)
+    }
+}
