@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::bucket::{Charge, Refusal, Refusals, SOON, State};
+use crate::bucket::{Charge, Next, Refusal, Refusals, SOON, State};
 use crate::id::PlanId;
 use crate::limit::{Limit, Standing, Standings};
+use crate::plan::Plan;
 use crate::receipt::Receipt;
 
 /// The decision on a request, and the standing of each of the plan's limits.
@@ -24,6 +25,24 @@ impl Decision {
     /// A request that fitted; `state` is the one after it.
     pub(crate) fn allowed(charge: &Charge, state: &State) -> Self {
         Self::refused(charge, state, Refusals::new())
+    }
+
+    /// The decision on a charge by this state alone, and the state after it.
+    pub(crate) fn by_state(charge: &Charge, plan: &Plan, state: &mut State) -> Self {
+        match charge.next(plan, state, false) {
+            Next::Take(charge) => {
+                let mut write = charge.write_to(state);
+                write.tidy(state);
+                write.apply(state);
+                Self::allowed(&charge, state)
+            }
+            Next::Change { write, takes } => {
+                write.apply(state);
+                let refusals = if takes { Vec::new() } else { charge.refusals(state) };
+                Self::refused(charge, state, refusals)
+            }
+            Next::Refuse(it) => Self::refused(&it.charge, &it.state, it.refusals),
+        }
     }
 
     /// Adds what to give back or settle by.

@@ -21,7 +21,7 @@ pub use buckets::{Buckets, GrantError};
 pub use history::BucketRecord;
 pub use plans::Plans;
 
-use crate::bucket::Write;
+use crate::bucket::{State, Write};
 use crate::failure::{Damage, Failure, StoreError};
 use crate::id::{NameError, PlanId, Subject, checked};
 use crate::lock::{Mutex, lock};
@@ -103,6 +103,19 @@ impl Store for DynamoStore {
         }
         consumed.count(&answer, milliunits);
         answer
+    }
+
+    async fn read(&self, subject: &Subject, write: &Write) -> Result<State, StoreError> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(PK, item::key(self.region.as_deref(), subject))
+            .consistent_read(true);
+        let answer = Box::pin(get.send()).await;
+        let answer = answer.map_err(|error| Failure::from(table::Failure::from(error)))?;
+        let state = answer.item.map(|item| item::state(&item, write));
+        Ok(state.transpose().map_err(Damage::from)?.unwrap_or_default())
     }
 
     fn consumed(&self) -> Consumed {

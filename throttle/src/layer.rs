@@ -38,6 +38,13 @@
 //! Do not call `counted_by` if API Gateway caches results: it repeats a cached context for requests
 //! that were not counted.
 //!
+//! # Meters
+//!
+//! [`Limits::meter`] takes an amount of a named meter from each request, such as a maximum of
+//! `tokens` that its caller asks for, and [`Limits::settled_meter`] corrects it to the amount that
+//! the response states. `RateLimit` and `RateLimit-Policy` then show `tokens-burst` and
+//! `tokens-monthly` beside the limits of requests.
+//!
 //! # Costs, refunds, several layers
 //!
 //! [`Limits::cost`] sets the cost of a request before it is let through, and [`Limits::settled`]
@@ -74,10 +81,11 @@ pub use service::Limited;
 pub use subject::{By, Unidentified};
 
 use crate::clock::Clock;
+use crate::meter::Meter;
 use crate::store::Store;
 use crate::throttle::Throttle;
 use fields::Style;
-use gate::Gate;
+use gate::{Actual, Gate, Metered};
 
 /// The layer: puts [`Limited`] around a service.
 #[derive(Clone)]
@@ -105,6 +113,7 @@ impl Limits {
             style: Style::default(),
             cost: None,
             settled: None,
+            meters: Vec::new(),
             refunds: false,
             shadow: false,
             method: None,
@@ -138,6 +147,38 @@ impl<A> Limits<A> {
         cost: impl Fn(&response::Parts) -> u32 + Send + Sync + 'static,
     ) -> Self {
         self.gate.settled = Some(Arc::new(cost));
+        self
+    }
+
+    /// Takes an amount of a meter from each request, beside its cost; nothing if it is 0.
+    ///
+    /// An amount that never fits a limit of the meter is a 422. A meter that the plan does not
+    /// have is the service's mistake: a 503.
+    #[must_use]
+    pub fn meter(
+        mut self,
+        meter: Meter,
+        amount: impl Fn(&request::Parts) -> u64 + Send + Sync + 'static,
+    ) -> Self {
+        let settled = None;
+        self.gate.meters.push(Metered { meter, amount: Arc::new(amount), settled });
+        self
+    }
+
+    /// Like [`meter`](Self::meter), and sets the real amount by the response, from a header for
+    /// example.
+    ///
+    /// The charge of `amount` is corrected before the response, in one write for all meters and
+    /// the cost: see [`settled`](Self::settled). With `None` the first charge stays.
+    #[must_use]
+    pub fn settled_meter(
+        mut self,
+        meter: Meter,
+        amount: impl Fn(&request::Parts) -> u64 + Send + Sync + 'static,
+        settled: impl Fn(&response::Parts) -> Option<u64> + Send + Sync + 'static,
+    ) -> Self {
+        let settled: Option<Arc<Actual>> = Some(Arc::new(settled));
+        self.gate.meters.push(Metered { meter, amount: Arc::new(amount), settled });
         self
     }
 

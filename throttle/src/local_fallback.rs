@@ -1,6 +1,6 @@
 //! Decisions of one instance alone while the table is unavailable, by a share of the plan.
 
-use crate::bucket::{Charge, Next, State};
+use crate::bucket::{Charge, State};
 use crate::clock::{Clock, Timestamp};
 use crate::decision::Decision;
 use crate::id::Subject;
@@ -33,21 +33,7 @@ impl LocalFallback {
     pub(crate) fn decide(&self, subject: &Subject, share: &Plan, charge: &Charge) -> Decision {
         let mut states = lock(&self.states);
         let state = states.entry(subject);
-        let decision = match charge.next(share, state, false) {
-            Next::Take(charge) => {
-                let mut write = charge.write_to(state);
-                write.tidy(state);
-                write.apply(state);
-                Decision::allowed(&charge, state)
-            }
-            Next::Change { write, takes } => {
-                write.apply(state);
-                let refusals = if takes { Vec::new() } else { charge.refusals(state) };
-                Decision::refused(charge, state, refusals)
-            }
-            Next::Refuse(it) => Decision::refused(&it.charge, &it.state, it.refusals),
-        };
-        decision.degrade()
+        Decision::by_state(charge, share, state).degrade()
     }
 }
 

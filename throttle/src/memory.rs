@@ -130,6 +130,11 @@ impl Store for MemoryStore {
         answer
     }
 
+    async fn read(&self, subject: &Subject, write: &Write) -> Result<State, StoreError> {
+        let buckets = lock(&self.buckets);
+        Ok(write.part(buckets.states.get(subject).unwrap_or(&buckets.new)))
+    }
+
     fn steady(&self) -> Option<Steady> {
         Some(Steady::new(self.latest.clone()))
     }

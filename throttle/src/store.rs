@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::bucket::{State, Write};
-use crate::failure::StoreError;
+use crate::failure::{Failure, StoreError};
 use crate::id::{PlanId, Subject};
 use crate::plan::PlanRecord;
 pub use crate::steady::Steady;
@@ -42,6 +42,18 @@ pub trait Store: Sealed + Send + Sync + 'static {
         subject: &Subject,
         write: &Write,
     ) -> impl Future<Output = Result<Answer, StoreError>> + Send;
+
+    /// Reads the part of a subject's state that an answer to this write reports.
+    ///
+    /// A store that is made for decisions alone, in a test, may leave it out.
+    #[doc(hidden)]
+    fn read(
+        &self,
+        _: &Subject,
+        _: &Write,
+    ) -> impl Future<Output = Result<State, StoreError>> + Send {
+        async { Err(Failure::Outage.into()) }
+    }
 
     /// Returns a clock for buckets that no other process shares; `None` if they may be shared.
     ///
@@ -101,6 +113,10 @@ impl<S: Store> Store for Arc<S> {
 
     async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
         S::write(self, subject, write).await
+    }
+
+    async fn read(&self, subject: &Subject, write: &Write) -> Result<State, StoreError> {
+        S::read(self, subject, write).await
     }
 
     fn steady(&self) -> Option<Steady> {

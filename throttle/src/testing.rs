@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bucket::Write;
+use crate::bucket::{State, Write};
 use crate::failure::{Failure, StoreError};
 use crate::id::{PlanId, Subject};
 use crate::lock::{Mutex, lock};
@@ -139,6 +139,10 @@ impl<S: Store> Store for Faulty<S> {
 
     async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
         self.suffer(self.store.write(subject, write)).await
+    }
+
+    async fn read(&self, subject: &Subject, write: &Write) -> Result<State, StoreError> {
+        self.suffer(self.store.read(subject, write)).await
     }
 
     fn consumed(&self) -> Consumed {

@@ -2,6 +2,7 @@
 
 mod decide;
 mod leased;
+mod peek;
 mod settle;
 mod without_table;
 

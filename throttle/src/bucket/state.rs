@@ -330,7 +330,9 @@ impl Write {
         let is_moved = |rate| self.moves.iter().any(|change| change.rate == rate);
         let unused = state.tats.iter().filter(|(rate, tat)| **tat <= old && !is_moved(**rate));
         let unused: Vec<_> = unused.take(if crowded { 8 } else { 2 }).collect();
-        let gone = |rate| Move { rate, when: When::AtMost(self.now), to: To::Gone };
+        // A named meter may have been used meanwhile, by a clock that is behind.
+        let last = |rate: RateId| if rate.scope.meter().is_requests() { self.now } else { old };
+        let gone = |rate| Move { rate, when: When::AtMost(last(rate)), to: To::Gone };
         self.moves.extend(unused.into_iter().map(|(rate, _)| gone(*rate)));
         self.forget(state, full);
     }

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::decision::Decision;
 use crate::failure::ThrottleError;
 use crate::limit::{Limit, Standing};
+use crate::meter::Meter;
 use crate::receipt::Receipt;
 use crate::request::Request;
 use crate::settlement::Settlement;
@@ -32,6 +33,7 @@ pub(super) struct Gate {
     pub(super) style: Style,
     pub(super) cost: Option<Arc<Cost>>,
     pub(super) settled: Option<Arc<Settled>>,
+    pub(super) meters: Vec<Metered>,
     pub(super) refunds: bool,
     pub(super) shadow: bool,
     pub(super) method: Option<Arc<MethodOf>>,
@@ -39,6 +41,16 @@ pub(super) struct Gate {
     pub(super) report: Option<Arc<Hook>>,
 }
 
+/// A meter that each request takes from.
+#[derive(Clone)]
+pub(super) struct Metered {
+    pub(super) meter: Meter,
+    pub(super) amount: Arc<Amount>,
+    pub(super) settled: Option<Arc<Actual>>,
+}
+
+pub(super) type Amount = dyn Fn(&request::Parts) -> u64 + Send + Sync;
+pub(super) type Actual = dyn Fn(&response::Parts) -> Option<u64> + Send + Sync;
 pub(super) type Cost = dyn Fn(&request::Parts) -> u32 + Send + Sync;
 pub(super) type Settled = dyn Fn(&response::Parts) -> u32 + Send + Sync;
 pub(super) type MethodOf = dyn Fn(&request::Parts) -> Option<MethodKey> + Send + Sync;
@@ -79,8 +91,9 @@ impl<S: Store, C: Clock> Decides for Throttle<S, C> {
 #[derive(Debug, Default)]
 pub(super) struct Passed {
     shown: Shown,
-    /// The tokens that the authorizer has charged already.
+    /// The tokens that the authorizer has charged already, and the rest that is due here.
     ahead: u32,
+    due: u32,
     receipt: Option<Receipt>,
 }
 
@@ -106,12 +119,15 @@ impl Gate {
             return Ok(Passed::default());
         }
         let ahead = u32::from(counted.is_some());
-        // A settlement needs the receipt of a charge.
-        let least = u32::from(self.settled.is_some());
-        let Some(cost) = NonZeroU32::new(whole.saturating_sub(ahead).max(least)) else {
+        let due = whole.saturating_sub(ahead);
+        let amounts: Vec<_> =
+            self.meters.iter().map(|it| (&it.meter, (it.amount)(parts))).collect();
+        // A settlement needs the receipt of a charge, and so do meters.
+        let least = self.settled.is_some() || amounts.iter().any(|(_, amount)| *amount > 0);
+        let Some(cost) = NonZeroU32::new(due.max(least.into())) else {
             self.tell(Report::default());
             let shown = counted.map_or(Shown::Nothing, Shown::Counted);
-            return Ok(Passed { shown, ahead, receipt: None });
+            return Ok(Passed { shown, ahead, due, receipt: None });
         };
         let report = Report { cost: cost.get(), ..Report::default() };
         let subject = match self.by.find(parts) {
@@ -133,6 +149,9 @@ impl Gate {
         if let Some(MethodKey { api_id, stage, key }) = &method {
             request = request.method(api_id, stage, key);
         }
+        for (meter, amount) in amounts.into_iter().filter(|(_, amount)| *amount > 0) {
+            request = request.meter(meter.as_str(), amount);
+        }
         if self.refunds || self.settled.is_some() {
             request = request.with_receipt();
         }
@@ -145,7 +164,7 @@ impl Gate {
         }
         let report = Report { plan: Some(request.plan), ..report };
         match decided {
-            Ok(decision) => self.act(decision, ahead, report),
+            Ok(decision) => self.act(decision, (ahead, due), report),
             Err(error) => self.refuse(Refused::failed(error, &self.style), &Shown::Nothing, report),
         }
     }
@@ -154,7 +173,7 @@ impl Gate {
     fn act(
         &self,
         mut decision: Decision,
-        ahead: u32,
+        (ahead, due): (u32, u32),
         report: Report<'_>,
     ) -> Result<Passed, Box<Refusal>> {
         let receipt = decision.take_receipt();
@@ -163,7 +182,7 @@ impl Gate {
         if decision.is_allowed() {
             self.tell(report);
             let shown = if self.shadow { Shown::Nothing } else { shown };
-            return Ok(Passed { shown, ahead, receipt });
+            return Ok(Passed { shown, ahead, due, receipt });
         }
         // `RateLimit-Policy` has no entry for contention.
         let limits = decision.refused_by().into_iter().filter(|it| *it != Limit::CONTENTION);
@@ -201,15 +220,18 @@ impl Gate {
 
     /// Corrects the charge by the response, and then writes the limits into it.
     pub(super) async fn finish(&self, passed: Passed, parts: &mut response::Parts) {
-        let Passed { mut shown, ahead, receipt } = passed;
+        let Passed { mut shown, ahead, due, receipt } = passed;
         if let Some(receipt) = receipt {
             let failed = self.refunds
                 && (parts.status.is_server_error() || parts.extensions.get::<Refused>().is_some());
-            let actual = match &self.settled {
-                _ if failed => Settlement::nothing(),
-                Some(settled) => settled(parts).saturating_sub(ahead).into(),
-                None => Settlement::default(),
-            };
+            let cost = self.settled.as_ref().map(|cost| cost(parts).saturating_sub(ahead));
+            let mut actual = Settlement::from(cost.unwrap_or(due));
+            for metered in self.meters.iter().filter(|it| receipt.amount(it.meter) > 0) {
+                if let Some(amount) = metered.settled.as_ref().and_then(|amount| amount(parts)) {
+                    actual = actual.meter(metered.meter, amount);
+                }
+            }
+            let actual = if failed { Settlement::nothing() } else { actual };
             self.settle(&receipt, actual).await;
             if let Shown::Decided(standings) = &mut shown {
                 *standings = self.throttle.standings(&receipt, standings);

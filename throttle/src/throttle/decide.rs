@@ -232,7 +232,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         self.breaker.call(&self.clock, subject, self.store.write(subject, write)).await
     }
 
-    async fn fetch(&self, id: &PlanId) -> Result<Option<Arc<PlanRecord>>, StoreError> {
+    pub(super) async fn fetch(&self, id: &PlanId) -> Result<Option<Arc<PlanRecord>>, StoreError> {
         let record = self.breaker.call(&self.clock, id, self.store.plan(id)).await?;
         Ok(record.map(Arc::new))
     }
@@ -307,7 +307,7 @@ fn fits(limit: Limit, cost: u64, throttle: Option<Throttling>) -> Result<(), Thr
     }
 }
 
-fn damaged(attribute: &str, problem: &str) -> ThrottleError {
+pub(super) fn damaged(attribute: &str, problem: &str) -> ThrottleError {
     ThrottleError::Damaged(Damage {
         item: "bucket",
         attribute: attribute.to_owned(),
@@ -319,4 +319,4 @@ fn damaged(attribute: &str, problem: &str) -> ThrottleError {
 pub(super) const MAX_CALLS: u32 = 6;
 /// Under the cached plan, under the plan looked up, and once more if that look-up was under way
 /// before the plan was written.
-const MAX_REFRESHES: u32 = 3;
+pub(super) const MAX_REFRESHES: u32 = 3;

@@ -155,6 +155,30 @@ pub(crate) async fn a_settlement_corrects_each_meter_in_one_write(bench: &impl B
     assert_eq!((left(&decision, "tokens-daily"), left(&decision, "images-monthly")), (3_299, 27));
 }
 
+pub(crate) async fn a_peek_tells_the_decision_and_writes_nothing(bench: &impl Bench) {
+    let it = Setting::new(bench, PLAN).await;
+    for tokens in [700, 200, 101, 100, 1] {
+        let request = it.request().meter("tokens", tokens).meter("images", 1);
+        let (calls, state) = (it.calls(), it.fresh());
+        let peeked = it.throttle.peek(&request).await.unwrap();
+        assert_eq!(state.peek(&request).await.unwrap(), peeked);
+        assert_eq!(it.calls(), calls);
+        let decided = it.throttle.decide(&request).await.unwrap();
+        assert_eq!(peeked.standings(), decided.standings(), "{tokens}");
+        assert_eq!(peeked.refused_by(), decided.refused_by());
+        assert_eq!(peeked.retry_after(), decided.retry_after());
+        assert!(peeked.into_receipt().is_none());
+    }
+    let unknown = it.throttle.peek(&it.request().meter("token", 1)).await;
+    assert_eq!(unknown, Err(ThrottleError::UnknownMeter { plan: it.plan.clone() }));
+    // Under another plan: nothing is changed to it.
+    let other = Setting::named(bench, "other", &rate("2", 5)).await;
+    let request = Request::new(&it.subject, &other.plan);
+    let peeked = other.throttle.peek(&request).await.unwrap();
+    assert!(peeked.is_allowed());
+    assert_eq!(other.throttle.peek(&request).await.unwrap(), peeked);
+}
+
 pub(crate) async fn a_wrong_settlement_changes_nothing(bench: &impl Bench) {
     let it = Setting::new(bench, PLAN).await;
     let receipt = || async {

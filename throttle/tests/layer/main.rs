@@ -20,6 +20,7 @@ mod fields;
 mod flow;
 mod lambda;
 mod loopback;
+mod meters;
 mod setting;
 
 /// The crate's front page is compiled and run, so the README shows the very same lines.

@@ -1,0 +1,41 @@
+//! Decisions without a charge.
+
+use super::Throttle;
+use super::decide::{MAX_REFRESHES, damaged};
+use crate::bucket::State;
+use crate::clock::Clock;
+use crate::decision::Decision;
+use crate::failure::ThrottleError;
+use crate::request::Request;
+use crate::store::Store;
+
+impl<S: Store, C: Clock> Throttle<S, C> {
+    /// Tells what a request would get now, without charging it.
+    ///
+    /// The standings are those after the request, if it would be allowed. The decision has no
+    /// receipt, and is not counted in [`stats`](Self::stats). Makes one consistent read of the
+    /// subject's item and no write. Leases, remembered refusals and failure policies have no part
+    /// in it. The next request may get another decision, because others may come first.
+    ///
+    /// # Errors
+    /// As of [`decide`](Self::decide), and any failure of the store.
+    pub async fn peek(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
+        let id = request.plan;
+        let mut record = self.plans.get(id, self.clock.moment(), self.fetch(id)).await?;
+        for _ in 0..MAX_REFRESHES {
+            let charge = self.charge(request, &record)?;
+            let asked = charge.write_to(&State::default());
+            let read = self.store.read(request.subject, &asked);
+            let mut state = self.breaker.call(&self.clock, request.subject, read).await?;
+            if let Some(rate) = charge.implausible(&state) {
+                return Err(damaged(&rate.to_string(), "is more than a year ahead"));
+            }
+            let Some(version) = charge.newer_version(&state) else {
+                return Ok(Decision::by_state(&charge, &record.plan, &mut state));
+            };
+            let now = self.clock.moment();
+            record = self.plans.newer(id, version, now, || self.fetch(id)).await?;
+        }
+        Err(damaged("pv", "is of a later version than the plan in the table is"))
+    }
+}
