@@ -11,7 +11,8 @@ use crate::receipt::Receipt;
 
 /// The decision on a request, and the standing of each of the plan's limits.
 ///
-/// The tightest limit is the one with the least room; of two, the one that resets later.
+/// The tightest limit is the one with the least room; of two, the one that resets later. Limits of
+/// different meters are compared by their numbers.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decision {
     plan: PlanId,

@@ -22,6 +22,10 @@
 //! grants, [grant](crate::Buckets::grant) is taken off the counter, and so adds to the limit. A
 //! [settlement](crate::Throttle::settle) beyond what was charged is the exception, and says so.
 //!
+//! The same holds for each meter of a plan by itself. With settlements after the fact, the amount
+//! in w is <= b + r·(w + S) + the overruns of requests in flight: those that were admitted in the
+//! window, and whose settlement above the reservation is still to come when it ends (I15).
+//!
 //! # Proof
 //!
 //! **I1, without leases.** All of a rate's state is `tat`, the moment at which the bucket will
@@ -36,6 +40,10 @@
 //! one is later than the other by at most w + S. A refund takes out no more than what is
 //! still waiting to be served in front of its own mark: `tat` is then no earlier than if that
 //! part had never been charged ([`Receipt`](crate::Receipt)).
+//!
+//! **I15, with settlements.** A settlement above the reservation moves `tat` on by the overrun, as a
+//! charge does, without a condition. An admission after it sees that `tat`, so in the sum above the
+//! overruns that are settled count as charges. Those of requests in flight come on top.
 //!
 //! A write can't compute a maximum and condition on it at once, so there are two forms: *idle*
 //! (`tat <= n`, sets n + cT) and *busy* (`n < tat <= n + (b − c)T`, adds cT). Their conditions
@@ -83,9 +91,10 @@
 //! A bucket's item shows the use of the current day and of 31 days, 12 weeks and 12 months before
 //! it. Each answer names the counters that are older, and the next write removes them. So that a
 //! write never costs more than one unit, the item stays below 1 KB: if long names, many methods or
-//! large counts need the room, the oldest counters of the history go too. If an instance that knows
-//! nothing finds the item nearly full, it makes one more write to clean up, which is about one
-//! write in eight days for a subject that comes once a day. A subject's name of more than 128 bytes
+//! large counts need the room, the oldest counters of the history go too. Named meters need room
+//! for counters of their own, so fewer days of history remain. If an instance that knows nothing
+//! finds the item nearly full, it makes one more write to clean up, which is about one write in
+//! eight days for a subject that comes once a day. A subject's name of more than 128 bytes
 //! is replaced in the key by its SHA-256 and its last 40 bytes, such as `sha256-ba78…~user-7`, which
 //! is what listings show.
 //!

@@ -56,6 +56,47 @@ fn usage_is_shown_with_bars() {
 }
 
 #[test]
+fn each_meter_is_shown_exported_and_granted() {
+    let (tollgate, _) = with_usage();
+    let plan = r#"{"quota": {"limit": 100, "period": "DAY"}, "meters": {
+        "tokens": {"throttle": {"rateLimit": 100, "burstLimit": 900},
+            "quota": [{"limit": 9000, "period": "DAY"}, {"limit": 50000, "period": "MONTH"}]}}}"#;
+    tollgate.feed(&["plan", "put", "free", "-"], plan).done();
+    let listed = tollgate.run(&["plan", "list"]).done();
+    assert_eq!(
+        listed,
+        "PLAN  RATE  BURST  QUOTA      METERS  VERSION\n\
+         free  -     -      100 daily  tokens  2"
+    );
+    let shown = tollgate.run(&["plan", "show", "free", "--json"]).json();
+    assert_eq!(shown["plan"], serde_json::from_str::<Value>(plan).unwrap());
+
+    let tokens = ["usage", "show", "pool#maria", "--meter", "tokens"];
+    let granted = ["usage", "grant", "pool#maria", "700", "--by", "day", "--meter", "tokens"];
+    let granted = tollgate.run(&[&granted[..], &["--id", "1"]].concat()).done();
+    let today = Period::Day.window(SystemClock::new().now()).counter.to_string();
+    assert!(granted.starts_with("granted `pool#maria` 700 tokens for "), "{granted} {today}");
+    let json = tollgate.run(&[&tokens[..], &["--json"]].concat()).json();
+    let days = json["values"]["pool#maria"].as_array().unwrap().clone();
+    assert_eq!(json["meter"], "tokens");
+    assert_eq!(days.last().unwrap(), &json!([0, 9_700]));
+
+    let requests = tollgate.run(&november(&["usage", "show", "pool#maria"])).done();
+    assert!(requests.starts_with("pool#maria, plan free, requests\n"), "{requests}");
+    assert!(requests.ends_with("The plan has other meters: --meter tokens"), "{requests}");
+    let subject = tollgate.run(&["subject", "show", "pool#maria"]).done();
+    assert!(subject.contains("tokens-monthly  0 used, 50000 left"), "{subject}");
+
+    let unknown = tollgate.run(&["usage", "show", "pool#maria", "--meter", "token"]).failed(1);
+    assert!(
+        unknown.contains("the plan `free` has no meter `token`: it has `requests`, `tokens`"),
+        "{unknown}"
+    );
+    let wrong = tollgate.run(&["usage", "show", "pool#maria", "--meter", "Tokens!"]).failed(2);
+    assert!(wrong.contains("must have 1 to 16 lowercase letters"), "{wrong}");
+}
+
+#[test]
 fn usage_is_exported() {
     let (tollgate, _) = with_usage();
     let line = november(&["usage", "export", "free"]);

@@ -12,8 +12,8 @@ use crate::output::{Output, note, write};
 /// Print all plans as JSON, in API Gateway's form. Reads the whole table.
 ///
 /// The form is that of `aws apigateway get-usage-plans`, and `plan import` reads it. A plan that
-/// API Gateway cannot have (a rate by the minute, several quotas, `failure`) is printed as it is,
-/// and named on standard error.
+/// API Gateway cannot have (a rate by the minute, several quotas, `meters`, `failure`) is
+/// printed as it is, and named on standard error.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Export;
@@ -60,6 +60,8 @@ fn foreign(item: &Value) -> Option<&'static str> {
         Some("several quotas")
     } else if item["quota"].get("offsetMeans").is_some() {
         Some("an `offset` that counts requests")
+    } else if item.get("meters").is_some() {
+        Some("`meters`")
     } else if item.get("failure").is_some() {
         Some("`failure`")
     } else if item.get("name").is_none() {
