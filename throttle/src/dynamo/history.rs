@@ -3,8 +3,9 @@
 use table::{Attributes, Damage, Deletable, Item, PK, Reader, number, text};
 
 use super::item::{PV, stamp};
-use crate::bucket::{Counter, Stamp};
+use crate::bucket::Stamp;
 use crate::id::Subject;
+use crate::meter::Meter;
 use crate::usage::{History, Use};
 
 /// Usage of a subject, as its bucket holds it.
@@ -76,7 +77,9 @@ impl Deletable for BucketRecord {}
 
 /// Returns true for the name of a counter: `d20261121`, `w2026-47`, `m202611`, `m202611.tokens`.
 fn is_counter(name: &str) -> bool {
-    Counter::parse(name).is_some()
+    let Some((period, _)) = Meter::of_attribute(name) else { return false };
+    let shape: String = period.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    matches!(shape.as_str(), "d00000000" | "w0000-00" | "m000000")
 }
 
 /// Returns the attributes of grants that are needed no longer, because their period has no counter.

@@ -92,8 +92,6 @@ fn each_meter_is_shown_exported_and_granted() {
         unknown.contains("the plan `free` has no meter `token`: it has `requests`, `tokens`"),
         "{unknown}"
     );
-    let wrong = tollgate.run(&["usage", "show", "pool#maria", "--meter", "Tokens!"]).failed(2);
-    assert!(wrong.contains("must have 1 to 16 lowercase letters"), "{wrong}");
 }
 
 #[test]
