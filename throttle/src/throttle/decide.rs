@@ -292,7 +292,7 @@ pub(super) fn check(request: &Request<'_>, record: &PlanRecord) -> Result<(), Th
     }
     fits(Limit::METHOD, request.cost.get().into(), method)?;
     for (meter, limits, cost) in amounts {
-        for quota in limits.quotas().iter().filter(|quota| cost > quota.limit()) {
+        if let Some(quota) = limits.quotas().iter().find(|quota| cost > quota.limit()) {
             let limit = Limit::quota(meter, quota.period());
             return Err(ThrottleError::CostAboveQuota { limit, cost, quota: quota.limit() });
         }
