@@ -78,7 +78,7 @@ fn subject(
     config: &ThrottleConfig,
     qualified: impl FnOnce(&str) -> String,
 ) -> Result<Subject, Refusal> {
-    let text = members.get(&config.subject).and_then(Value::as_str);
+    let text = config.subject.value(members).and_then(Value::as_str);
     text.and_then(|text| Subject::new(qualified(text)).ok())
         .ok_or(Refusal::claim("the claim of the limits' subject is missing"))
 }
@@ -99,7 +99,10 @@ pub fn assumed_subject(members: &Map<String, Value>, config: &Config) -> Result<
         Some(throttle) if throttle.counts_by_api_key() => {
             Err(Refusal::config("the limits count by API key, not by a claim"))
         }
-        Some(throttle) => subject(members, throttle, |text| issuer.checks.qualified(text)),
+        Some(throttle) => {
+            let name = issuer.checks.stored_name(members);
+            subject(members, throttle, |text| format!("{name}#{text}"))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The claims of a verified token, checked against the configuration.
 
 mod caller;
+mod paths;
 mod times;
 
 use std::fmt;
@@ -10,13 +11,14 @@ use std::time::Duration;
 use policy::{Caller, is_elsewhere};
 use serde_json::{Map, Value};
 
-use crate::config::{BoundTokens, Checks};
+use crate::config::{BoundTokens, Checks, Passed};
 use crate::refusal::Refusal;
 use crate::token::Payload;
 use times::Times;
 
 pub(crate) use caller::assumed_issuer;
 pub use caller::{assumed_caller, assumed_client};
+pub(crate) use paths::resolve as resolve_paths;
 
 /// The longest principal or token name, in bytes.
 ///
@@ -33,6 +35,8 @@ pub struct Claims {
     checks: Arc<Checks>,
     /// The claim that names the client.
     client: String,
+    /// The name that its limits and revocations are stored under.
+    issuer: String,
     times: Times,
 }
 
@@ -40,7 +44,7 @@ pub struct Claims {
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claims")
-            .field("issuer", &self.checks.issuer)
+            .field("issuer", &self.issuer)
             .field("expires_at", &self.expires_at())
             .finish_non_exhaustive()
     }
@@ -49,8 +53,8 @@ impl fmt::Debug for Claims {
 impl Claims {
     /// Checks the payload of a token whose signature was verified.
     ///
-    /// `is_access_token` is true if the header's `typ` marks one. `issuer` is the configured text
-    /// by which the token's `iss` was found, `now` the time since the Unix epoch.
+    /// `is_access_token` is true if the header's `typ` marks one. `tables` has the checks of each
+    /// table of the token's issuer, `now` is the time since the Unix epoch.
     ///
     /// # Errors
     ///
@@ -59,25 +63,25 @@ impl Claims {
     pub(crate) fn check(
         payload: Payload,
         is_access_token: bool,
-        issuer: &str,
-        checks: &Arc<Checks>,
+        tables: &[&Arc<Checks>],
         now: Duration,
     ) -> Result<Self, Refusal> {
-        if payload.issuer()? != issuer {
-            return Err(Refusal::claim("the issuer is another"));
-        }
         let times = Times::read(&payload.text)?;
-        times.check(checks, now)?;
         let mut members = payload.members;
+        if let Some(checks) = tables.first() {
+            paths::resolve(&mut members, &checks.claim_paths);
+        }
+        let (checks, client) = table_of(&members, is_access_token, tables)?;
+        times.check(checks, now)?;
         // Rules count in whole seconds: a fraction is cut off, against the caller.
         if let Some(exp) = members.get_mut("exp") {
             *exp = times.expires_at().into();
         }
-        let client = caller::check(&members, is_access_token, checks)?;
         check_binding(&members, checks)?;
         check_names(&members, checks)?;
         let client = client.to_owned();
-        let claims = Self { members, checks: Arc::clone(checks), client, times };
+        let issuer = checks.stored_name(&members);
+        let claims = Self { members, checks: Arc::clone(checks), client, issuer, times };
         claims.check_rights()?;
         claims.check_required()?;
         Ok(claims)
@@ -92,11 +96,12 @@ impl Claims {
         self.times.check(&self.checks, now)
     }
 
-    /// The issuer's short name in the configuration: a pool's id, say.
+    /// The issuer's short name in the configuration: a pool's id, say; with the tenant's id if the
+    /// issuer has many.
     ///
     /// It is stable over the issuer's several spellings and Regions.
     pub(crate) fn issuer(&self) -> &str {
-        &self.checks.issuer
+        &self.issuer
     }
 
     /// Returns `issuer#name`, which differs from the same name of another issuer.
@@ -104,12 +109,12 @@ impl Claims {
     /// Buckets and revocations have such names, so two issuers' equal subjects share neither. An
     /// issuer's name never contains `#`.
     pub(crate) fn qualified(&self, name: &str) -> String {
-        self.checks.qualified(name)
+        format!("{}#{name}", self.issuer)
     }
 
     /// The caller's name: the claim that the configuration names, `sub` by default.
     pub(crate) fn principal(&self) -> &str {
-        self.text(&self.checks.principal).unwrap_or_default()
+        self.checks.principal.value(&self.members).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The `sub` claim. It is present if the configuration uses it.
@@ -175,14 +180,15 @@ impl Claims {
     /// The context that the backend receives: names and values, in the configured order.
     ///
     /// Values are texts, numbers and booleans, because API Gateway answers 500 for any other. A
-    /// list of texts without spaces is joined by spaces, and so are scopes and groups. A claim
-    /// that is missing, empty, of another form, not understood or longer than 4096 bytes is left
+    /// list of texts without spaces is joined by spaces, and so are scopes and groups; where the
+    /// configuration asks for it, a list is passed on as JSON text. A claim that is missing, empty, of another form, not understood or longer than 4096 bytes is left
     /// out: cut, it would mean something else. `client_id` is the client that was checked,
     /// whichever claim names it.
     pub(crate) fn context(&self) -> impl Iterator<Item = (&str, Value)> {
         let Checks { scopes_claim, groups_claim, .. } = &*self.checks;
-        self.checks.context.iter().filter_map(move |(name, claim)| {
+        self.checks.context.iter().filter_map(move |Passed { name, claim, as_json }| {
             let value = match claim {
+                claim if *as_json => self.listed(claim).and_then(|list| as_text(&list)),
                 claim if claim == "client_id" => self.client().map(Value::from),
                 claim if claim == scopes_claim => self.scopes().as_deref().and_then(joined),
                 claim if claim == groups_claim => self.groups().as_deref().and_then(joined),
@@ -190,6 +196,24 @@ impl Claims {
             };
             value.map(|value| (name.as_str(), value))
         })
+    }
+
+    /// A claim as a list: of scopes or groups the names, of one value a list of it.
+    fn listed(&self, claim: &str) -> Option<Vec<Value>> {
+        let Checks { scopes_claim, groups_claim, .. } = &*self.checks;
+        let values = |names: Vec<&str>| names.into_iter().map(Value::from).collect();
+        if claim == scopes_claim {
+            return self.scopes().map(values);
+        }
+        if claim == groups_claim {
+            return self.groups().map(values);
+        }
+        match self.members.get(claim)? {
+            _ if is_elsewhere(&self.members, claim) => None,
+            Value::Array(list) => Some(list.clone()),
+            Value::Null | Value::Object(_) => None,
+            one => Some(vec![one.clone()]),
+        }
     }
 
     /// Checks the scopes and groups that the configuration requires.
@@ -219,6 +243,30 @@ impl Claims {
             Err(Refusal::claim("a claim that every caller needs is missing or another"))
         }
     }
+}
+
+/// Returns the one table that accepts the token's kind, client and audience, and the claim that
+/// names the client.
+///
+/// A token that fits two tables of its issuer is refused: their groups, say, may be in different
+/// claims, and a deny by one of them must not be lost.
+fn table_of<'c>(
+    members: &Map<String, Value>,
+    is_access_token: bool,
+    tables: &[&'c Arc<Checks>],
+) -> Result<(&'c Arc<Checks>, &'c str), Refusal> {
+    let mut found = None;
+    let mut refusal = Refusal::claim("the issuer is not configured");
+    for &checks in tables {
+        match caller::check(members, is_access_token, checks) {
+            Ok(_) if found.is_some() => {
+                return Err(Refusal::claim("the token fits two tables of its issuer"));
+            }
+            Ok(client) => found = Some((checks, client)),
+            Err(other) => refusal = other,
+        }
+    }
+    found.ok_or(refusal)
 }
 
 /// Returns true if all values are texts, or all numbers, or all booleans.
@@ -262,7 +310,8 @@ fn check_names(members: &Map<String, Value>, checks: &Checks) -> Result<(), Refu
     if !named("sub", usize::MAX).unwrap_or(!checks.needs_sub) {
         return Err(Refusal::claim("`sub` is missing or not usable"));
     }
-    if named(&checks.principal, MAX_NAME) != Some(true) {
+    let principal = checks.principal.value(members).and_then(Value::as_str);
+    if !principal.is_some_and(|name| is_name(name) && name.len() <= MAX_NAME) {
         return Err(Refusal::claim("the principal's claim is missing or not usable"));
     }
     // Of another type they could not be revoked.
@@ -284,6 +333,15 @@ fn flat(value: &Value) -> Option<Value> {
         Value::Array(list) => joined(&list.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?),
         Value::Null | Value::Object(_) => None,
     }
+}
+
+/// The JSON text of a list of texts, numbers and booleans; `None` for an empty list.
+fn as_text(list: &[Value]) -> Option<Value> {
+    let is_flat = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+    if list.is_empty() || !list.iter().all(is_flat) {
+        return None;
+    }
+    serde_json::to_string(list).ok().and_then(text_within_bounds)
 }
 
 /// Names joined by spaces; `None` if one is empty or has a space in it.

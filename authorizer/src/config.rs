@@ -5,7 +5,9 @@
 //! authorizer that accepts every valid access token of these clients. Every check is on unless it
 //! is turned off by name; a required check that is missing is an error.
 
+mod claim_paths;
 mod fields;
+mod first_of;
 mod issuer;
 mod lint;
 mod metrics;
@@ -16,7 +18,7 @@ mod shape;
 mod source;
 mod throttle;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +27,10 @@ use ::policy::{Code, RuleSpec, Rules};
 use serde::Deserialize;
 use toml::de::DeTable;
 
+pub(crate) use claim_paths::ClaimPath;
+pub use first_of::FirstOf;
 use issuer::IssuerSpec;
+pub(crate) use issuer::Passed;
 pub use issuer::{Accepted, BoundTokens, Checks, Identity, Issuer, TokenUse};
 pub use metrics::MetricsConfig;
 use policy::PolicyConfig;
@@ -53,6 +58,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// Rules that allow and deny routes.
     pub rules: Rules,
+    /// Names for claims that are inside objects.
+    pub(crate) claim_paths: Arc<[ClaimPath]>,
     /// The place of the token in a request.
     pub token: TokenSource,
     /// The form of responses to HTTP APIs.
@@ -81,6 +88,8 @@ pub struct ConfigError {
 struct File {
     issuer: Vec<IssuerSpec>,
     rule: Vec<RuleSpec>,
+    #[serde(default)]
+    claim_paths: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     policy: PolicyConfig,
     #[serde(default)]
@@ -190,12 +199,21 @@ impl Config {
         Ok(Self {
             issuers: vec![issuer],
             rules,
+            claim_paths: Arc::default(),
             token: TokenSource::default(),
             response: ResponseConfig::default(),
             throttle: None,
             revocation: None,
             metrics: MetricsConfig::default(),
         })
+    }
+
+    /// Writes the claims of `[claim_paths]` under their aliases, as the authorizer does for a token.
+    ///
+    /// For operators who look at a token: [`assumed_caller`](crate::assumed_caller) and its like
+    /// take claims in which this is done.
+    pub fn resolve_claim_paths(&self, claims: &mut serde_json::Map<String, serde_json::Value>) {
+        crate::claims::resolve_paths(claims, &self.claim_paths);
     }
 
     /// Reads a configuration's text. Errors begin with `place` and the line.
@@ -277,18 +295,32 @@ impl Mistake {
 impl File {
     /// Checks the tables, each by itself and then together.
     fn judge(self, file: &DeTable<'_>) -> Result<Config, Wrong> {
-        let Self { issuer, rule, policy, token, response, metrics, throttle, revocation } = self;
+        let Self {
+            issuer,
+            rule,
+            claim_paths,
+            policy,
+            token,
+            response,
+            metrics,
+            throttle,
+            revocation,
+        } = self;
+        let claim_paths = claim_paths::check(claim_paths)
+            .map_err(|found| found.placed(file, ("claim_paths", 0)))?;
+        let claim_paths = Arc::<[ClaimPath]>::from(claim_paths);
         let mut issuers = issuers(issuer, file)?;
         let rules = rules(rule, policy, response.http, &issuers, file)?;
         if let Some(table) = &throttle {
             let ids_only = issuers.iter().all(|issuer| issuer.checks.token_use == TokenUse::Id);
-            let checked = match table.subject.as_str() {
-                "client_id" if ids_only => Err(Mistake::of(
+            let checked = if table.subject.is("client_id") && ids_only {
+                Err(Mistake::of(
                     "subject",
                     "`subject = \"client_id\"` is not in ID tokens, and only ID tokens are \
                      accepted: name another claim, for example `sub`",
-                )),
-                _ => throttle::check(table),
+                ))
+            } else {
+                throttle::check(table)
             };
             checked.map_err(|found| found.placed(file, ("throttle", 0)))?;
         }
@@ -296,25 +328,25 @@ impl File {
             table.check().map_err(|found| found.placed(file, ("revocation", 0)))?;
         }
         let needs_sub = revocation.is_some()
-            || throttle.as_ref().is_some_and(|throttle| throttle.subject == "sub")
+            || throttle.as_ref().is_some_and(|throttle| throttle.subject.is("sub"))
             || rules.fills("sub");
         for issuer in &mut issuers {
-            Arc::make_mut(&mut issuer.checks).needs_sub = needs_sub;
+            let checks = Arc::make_mut(&mut issuer.checks);
+            checks.needs_sub = needs_sub;
+            checks.claim_paths = Arc::clone(&claim_paths);
         }
-        Ok(Config { issuers, rules, token, response, throttle, revocation, metrics })
+        Ok(Config { issuers, rules, claim_paths, token, response, throttle, revocation, metrics })
     }
 }
 
-/// Checks the issuers: each by itself, and that no two share a URL or a name.
+/// Checks the issuers: each by itself, that no two share a name, and those that share a URL.
 fn issuers(specs: Vec<IssuerSpec>, file: &DeTable<'_>) -> Result<Vec<Issuer>, Wrong> {
     let mut issuers: Vec<Issuer> = Vec::with_capacity(specs.len());
     for (position, spec) in specs.into_iter().enumerate() {
         let wrong = |found: Mistake| found.placed(file, ("issuer", position));
         let issuer = spec.resolve().map_err(wrong)?;
-        let mut known = issuers.iter().flat_map(|other| &other.identities);
-        if let Some(twice) = known.find(|one| issuer.identities.iter().any(|i| i.iss == one.iss)) {
-            let message = format!("duplicate issuer `{}`: remove one", twice.iss);
-            return Err(wrong(Mistake::of_table(message)));
+        for earlier in &issuers {
+            issuer::check_pair(earlier, &issuer).map_err(wrong)?;
         }
         let name = &issuer.checks.issuer;
         if issuers.iter().any(|other| other.checks.issuer == *name) {
@@ -369,10 +401,17 @@ fn rules(
 ///
 /// A pool has several URLs: a rule for one of them must apply to all.
 fn name_issuers(rule: &mut RuleSpec, issuers: &[Issuer]) -> Result<(), Mistake> {
-    for written in rule.issuers.iter_mut().flatten() {
+    let Some(written) = &mut rule.issuers else { return Ok(()) };
+    let mut named = Vec::new();
+    for written in written.iter() {
         let name = |issuer: &&Issuer| issuer.checks.issuer == *written;
         let url = |issuer: &&Issuer| issuer.identities.iter().any(|known| known.iss == *written);
-        let Some(issuer) = issuers.iter().find(name).or_else(|| issuers.iter().find(url)) else {
+        // A URL can have several tables, and stands for all of them.
+        let found: Vec<&Issuer> = match issuers.iter().find(name) {
+            Some(issuer) => vec![issuer],
+            None => issuers.iter().filter(url).collect(),
+        };
+        if found.is_empty() {
             let names: Vec<String> =
                 issuers.iter().map(|issuer| format!("`{}`", issuer.checks.issuer)).collect();
             let message = format!(
@@ -382,9 +421,10 @@ fn name_issuers(rule: &mut RuleSpec, issuers: &[Issuer]) -> Result<(), Mistake> 
                 names.join(", ")
             );
             return Err(Mistake::of_item("issuers", written, message));
-        };
-        written.clone_from(&issuer.checks.issuer);
+        }
+        named.extend(found.into_iter().map(|issuer| issuer.checks.issuer.clone()));
     }
+    *written = named;
     Ok(())
 }
 

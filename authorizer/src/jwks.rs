@@ -26,11 +26,15 @@ pub use fetch::{KeysError, PublishedKeys, fetch_keys};
 pub(crate) use set::Keys;
 pub(crate) use source::KeySource;
 
-/// One exact `iss` and the source of its keys.
+use crate::tenant::{self, Tenants};
+
+/// One `iss` and the source of its keys.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The text that a token's `iss` must equal.
+    /// The text that a token's `iss` must equal; with `tenants`, after `{tid}` is replaced.
     pub iss: String,
+    /// For an `iss` with `{tid}`: the tenants whose tokens are accepted.
+    pub tenants: Option<Tenants>,
     /// The address of its key set, never built from a token; `None` if the keys come from the
     /// configuration alone.
     pub jwks_uri: Option<reqwest::Url>,
@@ -38,6 +42,53 @@ pub struct Identity {
     pub prefetch: bool,
     /// Keys to use until a fetched set replaces them.
     pub bundle: Option<Bundle>,
+}
+
+impl Identity {
+    /// Returns true if this is the issuer that a token states by its `iss` and its tenant.
+    pub(crate) fn is(&self, iss: &str, tid: Option<&str>) -> bool {
+        match &self.tenants {
+            None => self.iss == iss,
+            Some(tenants) => {
+                tid.is_some_and(|tid| tenants.has(tid)) && tenant::is_name(&self.iss, tid, iss)
+            }
+        }
+    }
+
+    /// Returns true if a token can be of both.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        match (&self.tenants, &other.tenants) {
+            (None, None) => self.iss == other.iss,
+            (Some(_), None) => self.has_tenant(&other.iss),
+            (None, Some(_)) => other.has_tenant(&self.iss),
+            (Some(Tenants::These(one)), Some(all)) | (Some(all), Some(Tenants::These(one))) => {
+                self.iss == other.iss && one.iter().any(|tid| all.has(tid))
+            }
+            (Some(Tenants::Any), Some(Tenants::Any)) => self.iss == other.iss,
+        }
+    }
+
+    /// Returns true if this name of many is the issuer `iss` for one of its tenants.
+    fn has_tenant(&self, iss: &str) -> bool {
+        self.tenant_of(iss).is_some()
+    }
+
+    /// Returns the tenant whose issuer `iss` is; `None` if it is none of these.
+    pub(crate) fn tenant_of<'i>(&self, iss: &'i str) -> Option<&'i str> {
+        let (before, after) = self.iss.split_once(tenant::PLACEHOLDER)?;
+        let tid = iss.strip_prefix(before)?.strip_suffix(after)?;
+        let is_its = tenant::is_uuid(tid) && self.tenants.as_ref().is_some_and(|all| all.has(tid));
+        is_its.then_some(tid)
+    }
+
+    /// Returns true if both have the same keys, from one address or one configured set.
+    pub(crate) fn shares_keys(&self, other: &Self) -> bool {
+        match (&self.jwks_uri, &other.jwks_uri) {
+            (Some(one), Some(other)) => one == other,
+            (None, None) => self.bundle == other.bundle,
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod response;
 mod revocation;
 mod runtime;
 mod shell;
+mod tenant;
 mod token;
 mod token_cache;
 mod verify;
@@ -30,9 +31,9 @@ pub use bootstrap::{StartError, main, run};
 pub use bucket_owner::assumed_subject;
 pub use claims::{Claims, assumed_caller, assumed_client};
 pub use config::{
-    Accepted, BoundTokens, Checks, Config, ConfigError, HttpForm, HttpUnauthorized, Identity,
-    Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig, RevocationFailure,
-    ThrottleConfig, TokenSource, TokenUse,
+    Accepted, BoundTokens, Checks, Config, ConfigError, FirstOf, HttpForm, HttpUnauthorized,
+    Identity, Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig,
+    RevocationFailure, ThrottleConfig, TokenSource, TokenUse,
 };
 
 pub use handler::Authorizer;
@@ -44,5 +45,6 @@ pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use revocation::{Check, Revocations};
 pub use shell::{DEFAULT_TABLE, shell_word};
+pub use tenant::Tenants;
 
 pub use verify::{Lookup, Verification, Verifier};

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use crate::algorithm::Algorithm;
 use crate::json;
 use crate::refusal::Refusal;
+use crate::tenant;
 
 /// Longest token that is read, in bytes.
 ///
@@ -198,6 +199,11 @@ impl Payload {
     pub(crate) fn issuer(&self) -> Result<&str, Refusal> {
         let issuer = self.members.get("iss").and_then(Value::as_str);
         issuer.ok_or(Refusal::claim("the issuer is missing or not a text"))
+    }
+
+    /// Returns the tenant that the token states, which is a part of its issuer's name.
+    pub(crate) fn tid(&self) -> Option<&str> {
+        tenant::tid_of(&self.members)
     }
 
     /// Makes a payload of these members.

@@ -94,8 +94,7 @@ mod tests {
         let claims = Claims::check(
             payload,
             false,
-            "i",
-            &Arc::new(checks_for_tests()),
+            &[&Arc::new(checks_for_tests())],
             Duration::from_secs(now),
         )
         .unwrap();

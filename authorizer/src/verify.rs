@@ -5,19 +5,23 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Client;
+use serde_json::{Map, Value};
 use throttle::Clock;
 
 use crate::claims::Claims;
 use crate::config::{Checks, Issuer};
 use crate::http::{self, ClientError};
-use crate::jwks::{Fetches, KeySource, Keys};
+use crate::jwks::{Fetches, Identity, KeySource, Keys};
 use crate::refusal::{Code, Refusal};
+use crate::tenant;
 use crate::token::{Compact, Header, digest_of};
 use crate::token_cache::{self, TokenCache, Verified};
 
 /// Verifies tokens of the configured issuers.
 pub struct Verifier<C> {
     issuers: Vec<Trusted<C>>,
+    /// Each key set once, however many issuers share it.
+    sources: Vec<Arc<KeySource<C>>>,
     fetches: Arc<Fetches>,
     cache: TokenCache,
     clock: C,
@@ -25,6 +29,7 @@ pub struct Verifier<C> {
 
 /// One name of a configured issuer: its keys, and the checks on its tokens.
 struct Trusted<C> {
+    identity: Identity,
     keys: Arc<KeySource<C>>,
     checks: Arc<Checks>,
 }
@@ -76,24 +81,26 @@ impl<C: Clock + Clone> Verifier<C> {
     /// Like `new`, with keys fetched by this client.
     pub(crate) fn with_client(issuers: Vec<Issuer>, clock: C, client: Client) -> Self {
         let fetches = Arc::<Fetches>::default();
-        let trusted = {
-            let (fetches, clock) = (Arc::clone(&fetches), clock.clone());
-            move |(identity, checks)| {
-                let (client, fetches) = (client.clone(), Arc::clone(&fetches));
-                Trusted { keys: KeySource::new(identity, client, fetches, clock.clone()), checks }
+        let sources: Vec<Arc<KeySource<C>>> = key_sets(&issuers)
+            .into_iter()
+            .map(|set| KeySource::new(set, client.clone(), Arc::clone(&fetches), clock.clone()))
+            .collect();
+        let mut trusted = Vec::new();
+        for Issuer { identities, checks, .. } in issuers {
+            for identity in identities {
+                let mut known = sources.iter();
+                if let Some(keys) = known.find(|keys| keys.identity().shares_keys(&identity)) {
+                    let (keys, checks) = (Arc::clone(keys), Arc::clone(&checks));
+                    trusted.push(Trusted { identity, keys, checks });
+                }
             }
-        };
-        let named = issuers.into_iter().flat_map(|issuer| {
-            let checks = issuer.checks;
-            issuer.identities.into_iter().map(move |identity| (identity, Arc::clone(&checks)))
-        });
-        let issuers = named.map(trusted).collect();
-        Self { issuers, fetches, cache: token_cache::new(), clock }
+        }
+        Self { issuers: trusted, sources, fetches, cache: token_cache::new(), clock }
     }
 
     /// Fetches the keys that the first token will need; a failure is left to that token.
     pub async fn prepare(&self) {
-        join_all(self.issuers.iter().map(|issuer| issuer.keys.prefetch())).await;
+        join_all(self.sources.iter().map(KeySource::prefetch)).await;
     }
 
     /// The finished fetches of key sets, for the metrics.
@@ -103,7 +110,7 @@ impl<C: Clock + Clone> Verifier<C> {
 
     /// Age of the key set of these claims' issuer, for the metrics.
     pub(crate) fn key_age(&self, claims: &Claims) -> Option<Duration> {
-        self.issuer(claims.text("iss")?).ok()?.keys.age()
+        self.keys_of(claims.members())?.age()
     }
 
     /// Verifies one token, without `Bearer` before it.
@@ -126,21 +133,26 @@ impl<C: Clock + Clone> Verifier<C> {
         let signature = token.signature()?;
         let payload = token.payload()?;
 
-        let issuer = self.issuer(payload.issuer()?)?;
+        let (iss, tid) = (payload.issuer()?, payload.tid());
+        let tables: Vec<&Trusted<C>> = self.tables(iss, tid).collect();
+        let unknown = Refusal::claim("the issuer is not configured");
+        // All tables of one issuer have the same keys and algorithms.
+        let issuer = tables.first().ok_or(unknown)?;
         // RFC 8725 section 3.1: the configuration chooses the algorithms, not the token.
         if !issuer.checks.algorithms.contains(&header.algorithm) {
             return Err(Refusal::header("the algorithm is not the issuer's"));
         }
 
         let mut keys = issuer.keys.key(&header.kid).await?;
-        if let Err(refusal) = check_signature(&keys, &header, &token, &signature) {
+        let by_key = Signed { header: &header, token: &token, signature: &signature, iss, tid };
+        if let Err(refusal) = by_key.check(&keys) {
             // The issuer may have published another key under this kid since.
             keys = issuer.keys.again(&header.kid, &keys).await.ok_or(refusal)?;
-            check_signature(&keys, &header, &token, &signature)?;
+            by_key.check(&keys)?;
         }
 
-        let (iss, now) = (&issuer.keys.identity().iss, self.now());
-        let claims = Claims::check(payload, header.is_access_token, iss, &issuer.checks, now)?;
+        let checks: Vec<&Arc<Checks>> = tables.iter().map(|table| &table.checks).collect();
+        let claims = Claims::check(payload, header.is_access_token, &checks, self.now())?;
         let claims = Arc::new(claims);
         let Header { kid, algorithm, .. } = header;
         let verified = Verified { claims: Arc::clone(&claims), kid, keys, algorithm };
@@ -160,8 +172,8 @@ impl<C: Clock + Clone> Verifier<C> {
         let Some(verified) = self.cache.get(cache_key) else { return Ok(None) };
         let Verified { claims, kid, keys, algorithm, .. } = &*verified;
         *seen = Seen { kid: Some(digest_of(kid)), lookup: Lookup::Hit };
-        let issuer = self.issuer(claims.text("iss").unwrap_or_default())?;
-        let current = issuer.keys.key(kid).await?;
+        let unknown = Refusal::claim("the issuer is not configured");
+        let current = self.keys_of(claims.members()).ok_or(unknown)?.key(kid).await?;
         if current.of(*algorithm) != keys.of(*algorithm) {
             self.cache.invalidate(cache_key);
             seen.lookup = Lookup::Miss;
@@ -176,12 +188,15 @@ impl<C: Clock + Clone> Verifier<C> {
         Duration::from_nanos(self.clock.now().as_nanos())
     }
 
-    /// Finds the issuer of exactly this name.
-    fn issuer(&self, iss: &str) -> Result<&Trusted<C>, Refusal> {
-        let mut issuers = self.issuers.iter();
-        issuers
-            .find(|issuer| issuer.keys.identity().iss == iss)
-            .ok_or(Refusal::claim("the issuer is not configured"))
+    /// The tables of the issuer of exactly this name, and of this tenant if it has many.
+    fn tables(&self, iss: &str, tid: Option<&str>) -> impl Iterator<Item = &Trusted<C>> {
+        self.issuers.iter().filter(move |issuer| issuer.identity.is(iss, tid))
+    }
+
+    /// The keys of the issuer that these claims state.
+    fn keys_of(&self, members: &Map<String, Value>) -> Option<&Arc<KeySource<C>>> {
+        let iss = members.get("iss").and_then(Value::as_str)?;
+        self.tables(iss, tenant::tid_of(members)).next().map(|issuer| &issuer.keys)
     }
 }
 
@@ -191,18 +206,42 @@ struct Seen {
     lookup: Lookup,
 }
 
-/// Checks a signature by the one of these keys that is for the token's algorithm.
-fn check_signature(
-    keys: &Keys,
-    header: &Header,
-    token: &Compact<'_>,
-    signature: &[u8],
-) -> Result<(), Refusal> {
-    let key = keys.of(header.algorithm);
-    let key = key.ok_or(Refusal::key("the issuer's key is not for this algorithm"))?;
-    if key.verifies(header.algorithm, token.signed.as_bytes(), signature) {
+/// One identity for each key set: issuers with the same address share one.
+fn key_sets(issuers: &[Issuer]) -> Vec<Identity> {
+    let mut sets: Vec<Identity> = Vec::new();
+    for identity in issuers.iter().flat_map(|issuer| &issuer.identities) {
+        match sets.iter_mut().find(|set| set.shares_keys(identity)) {
+            Some(set) => {
+                set.prefetch |= identity.prefetch;
+                set.bundle = set.bundle.take().or_else(|| identity.bundle.clone());
+            }
+            None => sets.push(identity.clone()),
+        }
+    }
+    sets
+}
+
+/// A token's signature, and the issuer and tenant that the token states.
+struct Signed<'t> {
+    header: &'t Header,
+    token: &'t Compact<'t>,
+    signature: &'t [u8],
+    iss: &'t str,
+    tid: Option<&'t str>,
+}
+
+impl Signed<'_> {
+    /// Checks the signature by the one of these keys that is for the token's algorithm.
+    fn check(&self, keys: &Keys) -> Result<(), Refusal> {
+        let algorithm = self.header.algorithm;
+        let key = keys.of(algorithm);
+        let key = key.ok_or(Refusal::key("the issuer's key is not for this algorithm"))?;
+        if !key.serves(self.iss, self.tid) {
+            return Err(Refusal::key("the key is another issuer's"));
+        }
+        if !key.verifies(algorithm, self.token.signed.as_bytes(), self.signature) {
+            return Err(Refusal::new(Code::Signature, "the signature is not the issuer's"));
+        }
         Ok(())
-    } else {
-        Err(Refusal::new(Code::Signature, "the signature is not the issuer's"))
     }
 }

@@ -264,10 +264,15 @@ pub(crate) fn assumed_issuer<'a>(
     match (members.get("iss"), issuers) {
         (None, [only]) => Ok(only),
         (None, _) => Err(Refusal::claim("no `iss` says which issuer's claims these are")),
-        (Some(iss), all) => {
-            let named = |issuer: &&Issuer| issuer.identities.iter().any(|known| *iss == *known.iss);
+        (Some(_), all) => {
+            let tables: Vec<&Issuer> = all.iter().filter(|issuer| issuer.is_of(members)).collect();
+            let accepts = |issuer: &&&Issuer| {
+                [false, true]
+                    .iter()
+                    .any(|is_access| check(members, *is_access, &issuer.checks).is_ok())
+            };
             let unknown = Refusal::claim("`iss` names no issuer whose tokens are taken");
-            all.iter().find(named).ok_or(unknown)
+            tables.iter().find(accepts).or(tables.first()).copied().ok_or(unknown)
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::algorithm::Algorithm;
-use crate::config::{Accepted, TokenUse};
+use crate::config::{Accepted, FirstOf, TokenUse};
 use crate::refusal::Code;
 use crate::token::Compact;
 
@@ -15,9 +15,9 @@ const ISSUER: &str = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abc"
 
 /// Checks of a pool's access tokens.
 pub(crate) fn checks() -> Checks {
-    let pair = |name: &str, claim: &str| (name.to_owned(), claim.to_owned());
     Checks {
         issuer: "us-east-1_abc".into(),
+        has_tenants: false,
         cognito: true,
         algorithms: vec![Algorithm::RS256],
         token_use: TokenUse::Access,
@@ -37,14 +37,20 @@ pub(crate) fn checks() -> Checks {
         max_age: None,
         bound_tokens: BoundTokens::Refuse,
         needs_sub: true,
-        principal: "sub".into(),
+        principal: FirstOf::one("sub"),
         context: vec![
-            pair("sub", "sub"),
-            pair("clientId", "client_id"),
-            pair("scope", "scope"),
-            pair("groups", "cognito:groups"),
+            passed("sub", "sub", false),
+            passed("clientId", "client_id", false),
+            passed("scope", "scope", false),
+            passed("groups", "cognito:groups", false),
         ],
+        claim_paths: Arc::default(),
     }
+}
+
+/// A claim to pass on.
+fn passed(name: &str, claim: &str, as_json: bool) -> Passed {
+    Passed { name: name.into(), claim: claim.into(), as_json }
 }
 
 fn these(names: &[&str]) -> Accepted {
@@ -93,8 +99,7 @@ fn check_members(checks: &Checks, members: Map<String, Value>) -> Result<Claims,
     Claims::check(
         Payload::of(members),
         false,
-        ISSUER,
-        &Arc::new(checks.clone()),
+        &[&Arc::new(checks.clone())],
         Duration::from_secs(NOW),
     )
 }
@@ -200,7 +205,7 @@ fn check_written(checks: &Checks, name: &str, text: &str) -> Result<Claims, Refu
     let text = format!("{{\"{name}\":{text},{}", rest.trim_start_matches('{'));
     let parts = format!("eyJraWQiOiJrIiwiYWxnIjoiUlMyNTYifQ.{}.YQ", URL_SAFE_NO_PAD.encode(text));
     let payload = Compact::split(&parts).unwrap().payload().unwrap();
-    Claims::check(payload, false, ISSUER, &Arc::new(checks.clone()), Duration::from_secs(NOW))
+    Claims::check(payload, false, &[&Arc::new(checks.clone())], Duration::from_secs(NOW))
 }
 
 #[test]
@@ -331,14 +336,8 @@ fn takes_any_use_only_where_the_configuration_says_so() {
 fn another_issuer_s_access_token_is_known_by_its_type() {
     let access = Arc::new(for_other(TokenUse::Access));
     let check = |changes: &Value, marked| {
-        Claims::check(
-            Payload::of(payload(changes)),
-            marked,
-            ISSUER,
-            &access,
-            Duration::from_secs(NOW),
-        )
-        .is_ok()
+        Claims::check(Payload::of(payload(changes)), marked, &[&access], Duration::from_secs(NOW))
+            .is_ok()
     };
     assert!(check(&json!({"token_use": null}), true));
     assert!(!check(&json!({"token_use": null}), false), "it may be an ID token");
@@ -347,17 +346,16 @@ fn another_issuer_s_access_token_is_known_by_its_type() {
 
     let any = Arc::new(for_other(TokenUse::Any));
     let both = Payload::of(payload(&id(&json!({}))));
-    assert!(Claims::check(both.clone(), false, ISSUER, &any, Duration::from_secs(NOW)).is_ok());
+    assert!(Claims::check(both.clone(), false, &[&any], Duration::from_secs(NOW)).is_ok());
     assert!(
-        Claims::check(both, true, ISSUER, &any, Duration::from_secs(NOW)).is_err(),
+        Claims::check(both, true, &[&any], Duration::from_secs(NOW)).is_err(),
         "one thing or the other"
     );
 
     let id = Arc::new(for_other(TokenUse::Id));
     let aud = json!({"token_use": null, "client_id": null, "aud": "client"});
     let check = |marked| {
-        Claims::check(Payload::of(payload(&aud)), marked, ISSUER, &id, Duration::from_secs(NOW))
-            .is_ok()
+        Claims::check(Payload::of(payload(&aud)), marked, &[&id], Duration::from_secs(NOW)).is_ok()
     };
     assert!(check(false));
     assert!(!check(true), "an access token where ID is asked");
@@ -517,14 +515,8 @@ fn an_access_token_whose_audience_is_its_own_client_is_bound_to_nothing() {
     let unsaid = json!({"token_use": null, "aud": "client"});
     let outcome = |token_use, marked| {
         let checks = Arc::new(for_other(token_use));
-        Claims::check(
-            Payload::of(payload(&unsaid)),
-            marked,
-            ISSUER,
-            &checks,
-            Duration::from_secs(NOW),
-        )
-        .is_ok()
+        Claims::check(Payload::of(payload(&unsaid)), marked, &[&checks], Duration::from_secs(NOW))
+            .is_ok()
     };
     assert!(outcome(TokenUse::Any, true) && outcome(TokenUse::Access, true));
     assert!(!outcome(TokenUse::Any, false), "it may be an ID token");
@@ -755,7 +747,7 @@ fn refuses_names_that_can_t_be_used() {
 
 #[test]
 fn a_subject_that_nothing_uses_may_be_missing_or_long() {
-    let by_client = Checks { principal: "client_id".into(), ..checks() };
+    let by_client = Checks { principal: FirstOf::one("client_id"), ..checks() };
     let unused = Checks { needs_sub: false, ..by_client.clone() };
     let missing = json!({"sub": null});
     let claims = check_with(&unused, &missing).unwrap();
@@ -774,7 +766,7 @@ fn a_subject_that_nothing_uses_may_be_missing_or_long() {
 
 #[test]
 fn the_principal_is_the_claim_that_was_chosen() {
-    let by_name = Checks { principal: "username".into(), ..checks() };
+    let by_name = Checks { principal: FirstOf::one("username"), ..checks() };
     let claims = check_with(&by_name, &json!({})).unwrap();
     assert_eq!((claims.principal(), claims.subject()), ("alice", Some("user")));
     assert!(!passes(&by_name, &json!({"username": null})));
@@ -809,7 +801,7 @@ fn the_backend_is_told_who_calls() {
 
 #[test]
 fn the_context_holds_texts_numbers_and_booleans_alone() {
-    let told = Checks { context: vec![("x".into(), "x".into())], ..checks() };
+    let told = Checks { context: vec![passed("x", "x", false)], ..checks() };
     for (claim, value) in [
         (json!("a b"), Some(json!("a b"))),
         (json!(1), Some(json!(1))),
@@ -841,4 +833,74 @@ fn the_backend_receives_whole_names_alone() {
     // One group, which a backend would read as two.
     assert_eq!(told(json!({"cognito:groups": "user admins"})), None);
     assert_eq!(told(json!({"cognito:groups": ["user admins"]})), None);
+}
+
+// ------------------------------------------------------------------------- first of several claims
+
+/// Checks whose principal is the first of these.
+fn first_of(claims: &str) -> Checks {
+    #[derive(serde::Deserialize)]
+    struct File {
+        principal: FirstOf,
+    }
+    let File { principal } = toml::from_str(&format!("principal = {claims}")).unwrap();
+    Checks { principal, ..checks() }
+}
+
+#[test]
+fn the_first_claim_that_is_present_is_the_principal() {
+    let checks = first_of("[\"email\", \"username\", \"sub\"]");
+    let principal = |changes: &Value| check_with(&checks, changes).unwrap().principal().to_owned();
+    assert_eq!(principal(&json!({"email": "a@example.com"})), "a@example.com");
+    assert_eq!(principal(&json!({})), "alice");
+    assert_eq!(principal(&json!({"username": null})), "user");
+    let null = check_members(&checks, with_null("email")).unwrap();
+    assert_eq!(null.principal(), "alice", "null counts as absent");
+}
+
+#[test]
+fn a_first_claim_that_is_not_usable_is_not_passed_over() {
+    let checks = first_of("[\"email\", \"sub\"]");
+    for email in
+        [json!(""), json!(1), json!(["a"]), json!({}), json!("a\nb"), json!("x".repeat(257))]
+    {
+        assert!(!passes(&checks, &json!({"email": email})), "{email}");
+    }
+    assert!(!passes(&checks, &json!({"_claim_names": {"email": "src1"}})), "kept elsewhere");
+    assert!(passes(&checks, &json!({"_claim_names": {"other": "src1"}})));
+    let neither = first_of("[\"email\", \"upn\"]");
+    assert!(!passes(&neither, &json!({})));
+}
+
+#[test]
+fn a_list_is_passed_on_as_json_where_that_is_asked_for() {
+    let checks = Checks {
+        context: vec![
+            passed("groups", "cognito:groups", true),
+            passed("scope", "scope", true),
+            passed("x", "x", true),
+        ],
+        ..checks()
+    };
+    let told = |changes: &Value| {
+        let told = context(&checks, changes);
+        told.into_iter()
+            .map(|(name, value)| (name, value.as_str().unwrap().to_owned()))
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let groups = |value: Value| told(&json!({"cognito:groups": value})).get("groups").cloned();
+    assert_eq!(
+        groups(json!(["IT Admins", "Everyone"])).as_deref(),
+        Some(r#"["IT Admins","Everyone"]"#)
+    );
+    assert_eq!(groups(json!("IT Admins")).as_deref(), Some(r#"["IT Admins"]"#));
+    assert_eq!(groups(json!([])), None);
+    assert_eq!(groups(json!(["a", 1])), None, "not understood");
+    assert_eq!(told(&json!({}))["scope"], r#"["orders/read","orders/write"]"#);
+    let x = |value: Value| told(&json!({"x": value})).get("x").cloned();
+    assert_eq!(x(json!([1, true, "a"])).as_deref(), Some(r#"[1,true,"a"]"#));
+    assert_eq!(x(json!(7)).as_deref(), Some("[7]"));
+    for left_out in [json!({"a": 1}), json!([["a"]]), json!([{}]), json!(["x".repeat(5_000)])] {
+        assert_eq!(x(left_out.clone()), None, "{left_out}");
+    }
 }

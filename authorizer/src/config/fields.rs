@@ -7,6 +7,8 @@ pub(super) struct Table {
     pub(super) name: &'static str,
     /// True for `[[name]]`, of which there are several.
     pub(super) is_list: bool,
+    /// True if the fields have names of any kind, each with a list of texts.
+    pub(super) is_free: bool,
     /// The message if the table is missing, unless it is optional.
     pub(super) required: Option<&'static str>,
     pub(super) fields: &'static [Field],
@@ -25,6 +27,8 @@ pub(super) struct Field {
 pub(super) enum Kind {
     Text,
     Texts,
+    /// A text, or a list of texts.
+    TextOrTexts,
     /// A list of routes.
     Routes,
     /// A list of texts, or the text `any`.
@@ -38,8 +42,8 @@ pub(super) enum Kind {
     SomeOf(&'static [&'static str]),
     /// A table with these fields. A text instead is likely meant as this field.
     Table(&'static [Field], &'static str),
-    /// A table with names of any kind, each with a text.
-    Names,
+    /// A table with names of any kind, each with a text, or with a table of this one field.
+    Names(&'static str),
     /// A table with names of any kind, each with a text or a list of texts.
     Lists,
     /// A table with names of any kind and values that are checked when they are read.
@@ -68,6 +72,7 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "issuer",
         is_list: true,
+        is_free: false,
         required: Some("no issuer: add an [[issuer]] table"),
         fields: &[
             optional("name", Kind::Text, "\"main\""),
@@ -75,6 +80,8 @@ pub(super) const TABLES: &[Table] = &[
             optional("replica_regions", Kind::Texts, "[\"us-west-2\"]"),
             optional("domain_suffix", Kind::Text, "\"amazonaws.com\""),
             optional("url", Kind::Text, "\"https://id.example\""),
+            optional("iss", Kind::Text, "\"kubernetes/serviceaccount\""),
+            optional("tenants", Kind::TextsOrAny, "[\"11111111-2222-3333-4444-555555555555\"]"),
             optional("jwks_uri", Kind::Text, "\"https://id.example/keys\""),
             optional("jwks", Kind::Text, "'{\"keys\":[…]}'"),
             optional("jwks_file", Kind::Text, "\"/var/task/jwks.json\""),
@@ -96,13 +103,14 @@ pub(super) const TABLES: &[Table] = &[
             optional("max_age_seconds", Kind::Whole, "86400"),
             optional("bound_tokens", Kind::OneOf(&["refuse", "accept"]), "\"refuse\""),
             optional("refresh_token_days", Kind::Whole, "30"),
-            optional("principal", Kind::Text, "\"sub\""),
-            optional("context", Kind::Names, "{ sub = \"sub\" }"),
+            optional("principal", Kind::TextOrTexts, "\"sub\""),
+            optional("context", Kind::Names("json"), "{ sub = \"sub\" }"),
         ],
     },
     Table {
         name: "rule",
         is_list: true,
+        is_free: false,
         required: Some("no rule, so no caller may call anything: add a [[rule]] table"),
         fields: &[
             required("name", Kind::Text, "\"readers\""),
@@ -122,9 +130,11 @@ pub(super) const TABLES: &[Table] = &[
             optional("until_exp", Kind::Flag, "true"),
         ],
     },
+    Table { name: "claim_paths", is_list: false, is_free: true, required: None, fields: &[] },
     Table {
         name: "policy",
         is_list: false,
+        is_free: false,
         required: None,
         fields: &[
             optional("document_limit", Kind::Whole, "8192"),
@@ -134,6 +144,7 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "token",
         is_list: false,
+        is_free: false,
         required: None,
         fields: &[
             optional("header", Kind::Text, "\"authorization\""),
@@ -144,6 +155,7 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "response",
         is_list: false,
+        is_free: false,
         required: None,
         fields: &[
             optional("http", Kind::OneOf(&["iam", "simple"]), "\"iam\""),
@@ -153,6 +165,7 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "metrics",
         is_list: false,
+        is_free: false,
         required: None,
         fields: &[
             optional("enabled", Kind::Flag, "true"),
@@ -162,11 +175,12 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "throttle",
         is_list: false,
+        is_free: false,
         required: None,
         fields: &[
             required("table", Kind::Text, "\"tollgate\""),
             optional("region", Kind::Text, "\"eu-west-1\""),
-            required("subject", Kind::Text, "\"client_id\""),
+            required("subject", Kind::TextOrTexts, "\"client_id\""),
             required("plan", Kind::Table(PLAN, "default"), "{ default = \"free\" }"),
             required("refuse", Kind::OneOf(&["unknown-key", "deny", "context"]), "\"deny\""),
             optional("failure", Kind::OneOfOr(FAILURES, LOCAL), "\"closed\""),
@@ -177,6 +191,7 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "revocation",
         is_list: false,
+        is_free: false,
         required: None,
         fields: &[
             required("table", Kind::Text, "\"tollgate\""),

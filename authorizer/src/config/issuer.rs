@@ -5,18 +5,24 @@ mod address;
 mod context;
 mod pool;
 mod spec;
+mod tables;
+mod tenants;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::algorithm::Algorithm;
+use crate::config::{ClaimPath, FirstOf};
+use crate::tenant;
 
 pub use crate::jwks::Identity;
 pub use accepted::Accepted;
+pub(crate) use context::Passed;
 pub(super) use spec::IssuerSpec;
+pub(super) use tables::check_pair;
 
 /// One configured issuer: the names it goes by, and what its tokens must satisfy.
 #[derive(Clone, Debug)]
@@ -30,6 +36,30 @@ pub struct Issuer {
 }
 
 impl Issuer {
+    /// Returns true if a token with these claims is of this issuer.
+    #[must_use]
+    pub fn is_of(&self, claims: &Map<String, Value>) -> bool {
+        let iss = claims.get("iss").and_then(Value::as_str);
+        let is_its = |iss| self.identities.iter().any(|it| it.is(iss, tenant::tid_of(claims)));
+        iss.is_some_and(is_its)
+    }
+
+    /// Returns the name that limits and revocations are stored under, if `name` is this issuer's
+    /// short name, or one of its `iss`. Of an issuer with many tenants it is `NAME/TID`, or the
+    /// `iss` of a tenant.
+    #[must_use]
+    pub fn stored_name(&self, name: &str) -> Option<String> {
+        let short = &self.checks.issuer;
+        if !self.checks.has_tenants {
+            let is_its = short == name || self.identities.iter().any(|it| it.iss == name);
+            return is_its.then(|| short.clone());
+        }
+        let tid = name.strip_prefix(short.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        let tid = tid.filter(|tid| tenant::is_uuid(tid));
+        let tid = tid.or_else(|| self.identities.iter().find_map(|it| it.tenant_of(name)));
+        tid.map(|tid| format!("{short}/{tid}"))
+    }
+
     /// The longest life of a refresh token unless the configuration states it: Cognito's default.
     pub const REFRESH_TOKEN_DAYS: u64 = 30;
 
@@ -75,6 +105,8 @@ const DAY: u64 = 86_400;
 pub struct Checks {
     /// The issuer's short name, which is part of every name that is made from its tokens.
     pub issuer: String,
+    /// True if the issuer has many tenants, each with its own limits and revocations.
+    pub(crate) has_tenants: bool,
     /// True for a Cognito pool, whose tokens all state their use.
     pub(crate) cognito: bool,
     /// The algorithms that it may sign with; never empty.
@@ -112,17 +144,25 @@ pub struct Checks {
     /// The treatment of tokens that are bound to a key of the caller.
     pub(crate) bound_tokens: BoundTokens,
     /// The claim that names the caller: the policy's `principalId`.
-    pub(crate) principal: String,
+    pub(crate) principal: FirstOf,
     /// True if a revocation, a limit or a path uses `sub`: a token without it is then refused.
     pub(crate) needs_sub: bool,
-    /// The claims that the backend receives: pairs of a name and a claim.
-    pub(crate) context: Vec<(String, String)>,
+    /// The claims that the backend receives.
+    pub(crate) context: Vec<Passed>,
+    /// Names for claims that are inside objects.
+    pub(crate) claim_paths: Arc<[ClaimPath]>,
 }
 
 impl Checks {
-    /// Returns `issuer#name`, the name of a bucket or revocation.
-    pub(crate) fn qualified(&self, name: &str) -> String {
-        format!("{}#{name}", self.issuer)
+    /// Returns the name that limits and revocations of a token's issuer are stored under.
+    ///
+    /// Of many tenants each is an issuer of its own: `name/tid`.
+    #[must_use]
+    pub fn stored_name(&self, claims: &Map<String, Value>) -> String {
+        match tenant::tid_of(claims).filter(|_| self.has_tenants) {
+            Some(tid) => format!("{}/{tid}", self.issuer),
+            None => self.issuer.clone(),
+        }
     }
 }
 

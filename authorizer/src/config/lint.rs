@@ -2,7 +2,10 @@
 
 use ::policy::{Code, Finding, Needs, Severity, lint_claim};
 
-use super::{Checks, Config, HttpForm, HttpUnauthorized, Issuer, Refuse, ThrottleConfig, TokenUse};
+use super::{
+    Checks, ClaimPath, Config, HttpForm, HttpUnauthorized, Issuer, Passed, Refuse, ThrottleConfig,
+    TokenUse,
+};
 
 /// Advice for a claim that names the caller.
 const CALLER: &str = "use `sub` or `client_id`, which no caller can choose, or make sure that \
@@ -46,6 +49,7 @@ impl Config {
         findings.extend(self.unknown_clients());
         findings.extend(self.issuers.iter().flat_map(|issuer| of_issuer(&issuer.checks)));
         findings.extend(self.throttle.iter().flat_map(of_limits));
+        findings.extend(self.claim_paths.iter().filter_map(of_path));
         findings.extend(self.trigger_claims());
         findings.extend(self.api_kind());
         findings.sort();
@@ -102,15 +106,16 @@ impl Config {
     fn declared_claims(&self) -> Vec<&str> {
         let of_issuers = self.issuers.iter().flat_map(|issuer| {
             let Checks { required_claims, context, principal, client_claim, .. } = &*issuer.checks;
-            let required = required_claims.iter().map(|(claim, _)| claim);
-            let passed = context.iter().map(|(_, claim)| claim);
-            required.chain(passed).chain([principal, client_claim])
+            let required = required_claims.iter().map(|(claim, _)| claim.as_str());
+            let passed = context.iter().map(|passed| passed.claim.as_str());
+            required.chain(passed).chain(principal.claims()).chain([client_claim.as_str()])
         });
+        let aliases = self.claim_paths.iter().map(|path| path.alias.as_str());
         let of_limits = self.throttle.iter().flat_map(|throttle| {
-            let subject = Some(&throttle.subject).filter(|_| !throttle.counts_by_api_key());
-            subject.into_iter().chain(&throttle.plan.claim)
+            let plan = throttle.plan.claim.as_deref();
+            throttle.subject_claims().chain(plan)
         });
-        of_issuers.chain(of_limits).map(String::as_str).collect()
+        of_issuers.chain(aliases).chain(of_limits).collect()
     }
 
     /// Finds custom attributes where only access tokens of Cognito are accepted.
@@ -146,7 +151,10 @@ impl Config {
                     found(None, &place("required_claims"), claim, TRIGGER)
                 }),
             );
-            findings.extend(found(None, &place("principal"), principal, TRIGGER));
+            let principal = principal.claims();
+            findings.extend(
+                principal.filter_map(|claim| found(None, &place("principal"), claim, TRIGGER)),
+            );
         }
         if let Some(throttle) = &self.throttle
             && self.issuers.iter().all(has_access_only)
@@ -154,7 +162,8 @@ impl Config {
             let plan = throttle.plan.claim.as_deref().unwrap_or_default();
             findings.extend(found(None, "`plan` of [throttle]", plan, TRIGGER_PLAN));
             let place = "`subject` of [throttle]";
-            findings.extend(found(None, place, &throttle.subject, TRIGGER));
+            let subject = throttle.subject_claims();
+            findings.extend(subject.filter_map(|claim| found(None, place, claim, TRIGGER)));
         }
         findings
     }
@@ -193,7 +202,8 @@ fn of_issuer(checks: &Checks) -> Vec<Finding> {
     let place = |field: &str| format!("`{field}` of the issuer `{}`", checks.issuer);
     let look = |field, claim: &str, advice| lint_claim(&place(field), claim, advice);
     let mut findings = Vec::new();
-    findings.extend(look("principal", &checks.principal, CALLER));
+    let principal = checks.principal.claims();
+    findings.extend(principal.filter_map(|claim| look("principal", claim, CALLER)));
     for (claim, values) in &checks.required_claims {
         findings.extend(look("required_claims", claim, REQUIRED));
         if is_custom(claim) && values.iter().any(|value| !value.is_string()) {
@@ -220,7 +230,7 @@ fn of_issuer(checks: &Checks) -> Vec<Finding> {
     for (field, claim) in rights {
         findings.extend(look(field, claim, RIGHTS).filter(is_warning));
     }
-    for (_, claim) in &checks.context {
+    for Passed { claim, .. } in &checks.context {
         if rights.iter().any(|(_, right)| *right == claim) {
             continue;
         }
@@ -234,12 +244,18 @@ fn of_issuer(checks: &Checks) -> Vec<Finding> {
     findings
 }
 
+/// Finds a path into a claim that callers write, such as `user_metadata`.
+fn of_path(path: &ClaimPath) -> Option<Finding> {
+    let place = format!("`{}` in [claim_paths]", path.alias.escape_debug());
+    lint_claim(&place, path.root(), RIGHTS).filter(|found| found.code == Code::ChosenClaim)
+}
+
 fn of_limits(throttle: &ThrottleConfig) -> Vec<Finding> {
-    let subject = Some(&throttle.subject).filter(|_| !throttle.counts_by_api_key());
-    let subject = subject.and_then(|claim| lint_claim("`subject` of [throttle]", claim, CALLER));
+    let subject = throttle.subject_claims();
+    let subject = subject.filter_map(|claim| lint_claim("`subject` of [throttle]", claim, CALLER));
     let plan = throttle.plan.claim.as_ref();
     let plan = plan.and_then(|claim| lint_claim("`plan` of [throttle]", claim, PLAN));
-    subject.into_iter().chain(plan).collect()
+    subject.chain(plan).collect()
 }
 
 fn is_warning(finding: &Finding) -> bool {

@@ -30,8 +30,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "[throttle]",
         "[limits]",
-        "14: unknown table [limits]; there are [[issuer]], [[rule]], [policy], [token], \
-         [response], [metrics], [throttle], [revocation]",
+        "14: unknown table [limits]; there are [[issuer]], [[rule]], [claim_paths], [policy], \
+         [token], [response], [metrics], [throttle], [revocation]",
     ),
     (
         "[throttle]",

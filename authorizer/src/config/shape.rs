@@ -78,6 +78,7 @@ fn of_table(
             }
             Ok(())
         }
+        DeValue::Table(fields) if table.is_free => of_paths(name, fields),
         DeValue::Table(fields) if !table.is_list => {
             of_fields(table.fields, fields, value.span().start, &format!("[{name}]"))
         }
@@ -87,6 +88,20 @@ fn of_table(
         _ => Err(Wrong::at(at)(format!(
             "there is only one [{name}]: write it once, with one bracket on each side"
         ))),
+    }
+}
+
+/// Checks a table whose fields have names of any kind: each is a list of texts.
+fn of_paths(table: &str, written: &DeTable<'_>) -> Result<(), Wrong> {
+    let is_list = |value: &DeValue<'_>| value.as_array().is_some_and(|all| all.iter().all(is_text));
+    match written.iter().find(|(_, value)| !is_list(value.get_ref())) {
+        Some((name, value)) => Err(Wrong::at(name.span().start)(format!(
+            "`{}` in [{table}] must be a list of texts, not {}: write the names that lead to the \
+             claim, as in `[\"realm_access\", \"roles\"]`",
+            name.get_ref().escape_debug(),
+            type_of(value.get_ref())
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -135,6 +150,9 @@ fn of_value(
     match (kind, found) {
         (Kind::Text, DeValue::String(_)) | (Kind::Flag, DeValue::Boolean(_)) => Ok(()),
         (Kind::Text, _) => wrong("a text in quotes", example),
+        (Kind::TextOrTexts, DeValue::String(_)) => Ok(()),
+        (Kind::TextOrTexts, DeValue::Array(items)) if items.iter().all(is_text) => Ok(()),
+        (Kind::TextOrTexts, _) => wrong("a text or a list of texts", example),
         (Kind::Flag, _) => wrong(
             "true or false",
             text.filter(|text| matches!(*text, "true" | "false")).unwrap_or(example),
@@ -211,20 +229,26 @@ fn of_value(
             let meant = text.map(|text| format!("{{ {meant} = \"{}\" }}", text.escape_debug()));
             wrong("a table", meant.as_deref().unwrap_or(example))
         }
-        (Kind::Names | Kind::Lists, DeValue::Table(written)) => {
+        (Kind::Names(_) | Kind::Lists, DeValue::Table(written)) => {
             written.iter().try_for_each(|(entry, value)| {
                 let is_right = match value.get_ref() {
                     DeValue::Array(items) if matches!(kind, Kind::Lists) => {
                         items.iter().all(is_text)
                     }
+                    DeValue::Table(fields) => match kind {
+                        Kind::Names(form) => {
+                            fields.len() == 1 && fields.get(*form).is_some_and(is_text)
+                        }
+                        _ => false,
+                    },
                     _ => is_text(value),
                 };
                 if is_right {
                     return Ok(());
                 }
                 let wanted = match kind {
-                    Kind::Lists => "a text or a list of texts",
-                    _ => "a text",
+                    Kind::Names(form) => format!("a claim's name, or {{ {form} = \"name\" }}"),
+                    _ => "a text or a list of texts".to_owned(),
                 };
                 let entry_name = entry.get_ref().escape_debug();
                 let message = format!("`{entry_name}` in `{name}` of {place} must be {wanted}");
@@ -232,7 +256,7 @@ fn of_value(
             })
         }
         (Kind::Values, DeValue::Table(_)) => Ok(()),
-        (Kind::Names | Kind::Lists | Kind::Values, _) => wrong("a table", example),
+        (Kind::Names(_) | Kind::Lists | Kind::Values, _) => wrong("a table", example),
     }
 }
 

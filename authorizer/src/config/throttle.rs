@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 use table::connect::OPERATION_TIMEOUT;
 
-use super::Mistake;
+use super::{FirstOf, Mistake};
 use throttle::FailurePolicy;
 
 /// The value of `subject` for API keys instead of a claim.
@@ -33,7 +33,7 @@ pub struct ThrottleConfig {
     /// This Region, if several Regions share the table: each has its own buckets.
     pub region: Option<String>,
     /// The claim that names the subject, or `api_key` for the subject of the request's API key.
-    pub subject: String,
+    pub subject: FirstOf,
     /// The plan of a caller.
     pub plan: PlanChoice,
     /// The response to a caller over its limit.
@@ -57,7 +57,13 @@ impl ThrottleConfig {
     /// Returns true if the request's API key names the subject.
     #[must_use]
     pub fn counts_by_api_key(&self) -> bool {
-        self.subject == API_KEY
+        self.subject.is(API_KEY)
+    }
+
+    /// The claims that name the subject; none if the API key does.
+    pub(crate) fn subject_claims(&self) -> impl Iterator<Item = &str> {
+        let by_key = self.counts_by_api_key();
+        self.subject.claims().filter(move |_| !by_key)
     }
 
     /// Returns true if keys or assigned plans are looked up in the table.
@@ -116,12 +122,16 @@ pub enum Refuse {
 
 /// Checks a table's fields together.
 pub(super) fn check(spec: &ThrottleConfig) -> Result<(), Mistake> {
-    for (field, text) in [("table", &spec.table), ("subject", &spec.subject)] {
-        if text.is_empty() {
-            let noun = if field == "table" { "table" } else { "claim" };
-            let message = format!("`{field}` in [throttle] is empty: name the {noun}");
-            return Err(Mistake::of(field, message));
-        }
+    if spec.table.is_empty() {
+        return Err(Mistake::of("table", "`table` in [throttle] is empty: name the table"));
+    }
+    if spec.subject.claims().any(str::is_empty) {
+        return Err(Mistake::of("subject", "`subject` in [throttle] is empty: name the claim"));
+    }
+    if !spec.counts_by_api_key() && spec.subject.claims().any(|claim| claim == API_KEY) {
+        let message = "`api_key` in `subject` stands alone: write `subject = \"api_key\"`, or \
+                       list claims only";
+        return Err(Mistake::of_item("subject", API_KEY, message));
     }
     if spec.region.as_deref().is_some_and(|region| !is_region(region)) {
         let message = "`region` is not a Region's name: write it like `eu-west-1`";

@@ -3,12 +3,25 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{Digest, SHA256, digest};
+
 use super::fetch::MAX_BODY;
 use super::set::KeySet;
 
 /// A key set from the configuration, with at least one usable key.
 #[derive(Clone)]
-pub struct Bundle(pub(super) Arc<KeySet>);
+pub struct Bundle {
+    pub(super) set: Arc<KeySet>,
+    /// The SHA-256 digest of its text.
+    digest: Digest,
+}
+
+/// Two sets are equal if their texts are.
+impl PartialEq for Bundle {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest.as_ref() == other.digest.as_ref()
+    }
+}
 
 /// Hides the keys.
 impl fmt::Debug for Bundle {
@@ -28,7 +41,7 @@ impl Bundle {
             return Err(format!("longer than {MAX_BODY} bytes"));
         }
         let set = KeySet::parse(text.as_bytes()).map_err(|error| error.to_string())?;
-        Ok(Self(Arc::new(set)))
+        Ok(Self { set: Arc::new(set), digest: digest(&SHA256, text.as_bytes()) })
     }
 }
 

@@ -13,6 +13,7 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::algorithm::Algorithm;
+use crate::tenant;
 
 /// RSA moduli in bits: at least 2048 (RFC 7518 section 3.3), at most as AWS-LC accepts.
 const MODULUS_BITS: RangeInclusive<usize> = 2048..=8192;
@@ -33,12 +34,16 @@ const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 pub(crate) struct Key {
     pub(super) algorithms: Vec<Algorithm>,
     key: DecodingKey,
+    /// The only issuer that it signs for, if the set says so; perhaps with a placeholder.
+    pub(super) issuer: Option<String>,
 }
 
-/// Two keys are equal if they verify the same signatures.
+/// Two keys are equal if they verify the same signatures of the same issuer.
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.algorithms == other.algorithms && self.has_numbers_of(other)
+        self.algorithms == other.algorithms
+            && self.issuer == other.issuer
+            && self.has_numbers_of(other)
     }
 }
 
@@ -69,6 +74,8 @@ pub(super) enum Skip {
     Unfit,
     #[error("another key has the same `kid` and algorithm")]
     Ambiguous,
+    #[error("its `issuer` is not a text")]
+    Issuer,
 }
 
 impl Key {
@@ -93,7 +100,20 @@ impl Key {
         if algorithms.is_empty() {
             return Err(Skip::Unfit);
         }
-        Ok((kid, Self { algorithms, key: decoding_key(jwk).ok_or(Skip::Numbers)? }))
+        let issuer = match given(jwk, "issuer") {
+            None => None,
+            Some(Value::String(issuer)) => Some(issuer.clone()),
+            Some(_) => return Err(Skip::Issuer),
+        };
+        let key = decoding_key(jwk).ok_or(Skip::Numbers)?;
+        Ok((kid, Self { algorithms, key, issuer }))
+    }
+
+    /// Returns true if the key signs for this issuer.
+    ///
+    /// Entra ID publishes the keys of several issuers in one set and names the issuer of each.
+    pub(crate) fn serves(&self, iss: &str, tid: Option<&str>) -> bool {
+        self.issuer.as_deref().is_none_or(|name| tenant::is_name(name, tid, iss))
     }
 
     /// Returns true if a signature is this key's signature of the message.

@@ -85,7 +85,10 @@ impl KeySet {
                 }
             };
             let same_kid = by_kid.entry(kid.to_owned()).or_default();
-            let listed = same_kid.iter_mut().find(|listed| listed.key.has_numbers_of(&key));
+            let is_same = |listed: &&mut Listed| {
+                listed.key.issuer == key.issuer && listed.key.has_numbers_of(&key)
+            };
+            let listed = same_kid.iter_mut().find(is_same);
             if let Some(Listed { key: known, .. }) = listed {
                 let is_new = |algorithm: &Algorithm| !known.algorithms.contains(algorithm);
                 let new: Vec<Algorithm> = key.algorithms.into_iter().filter(is_new).collect();

@@ -1,4 +1,4 @@
-//! One issuer's key set, and the one fetch of it that may be in flight.
+//! The key set at one address, and the one fetch of it that may be in flight.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,7 +59,9 @@ pub(super) const LOST: Duration = Duration::from_secs(3);
 /// deployment, so a key that was withdrawn since may be among them.
 pub(super) const BUNDLE_TRUST: Duration = Duration::from_secs(60);
 
-/// One issuer's key set, with the state of its endpoint.
+/// One key set, with the state of its endpoint.
+///
+/// Issuers with one address share it; `identity` is the first of them, which the log names.
 pub(crate) struct KeySource<C> {
     identity: Identity,
     client: Client,
@@ -145,9 +147,9 @@ impl<C: Clock + Clone> KeySource<C> {
     ) -> Arc<Self> {
         let mut state = State::default();
         if let Some(bundle) = &identity.bundle {
-            state.log_skipped(&identity.iss, bundle.0.skipped());
+            state.log_skipped(&identity.iss, bundle.set.skipped());
             state.held = Some(Arc::new(Held {
-                set: Arc::clone(&bundle.0),
+                set: Arc::clone(&bundle.set),
                 since: clock.moment(),
                 withdrawn: HashSet::new(),
                 head_start: SOFT_AGE.saturating_sub(BUNDLE_TRUST),

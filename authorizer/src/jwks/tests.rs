@@ -142,6 +142,7 @@ impl Bench {
         tokio::spawn(async move { axum::serve(listener, router).await });
         let identity = Identity {
             iss: iss.clone(),
+            tenants: None,
             jwks_uri: Some(iss.parse().unwrap()),
             prefetch: true,
             bundle: None,
@@ -678,7 +679,8 @@ async fn speaks(bytes: Vec<u8>) -> KeySets<ManualClock> {
         }
     });
     let jwks_uri = Some(address.parse().unwrap());
-    let identity = Identity { iss: "i".into(), jwks_uri, prefetch: true, bundle: None };
+    let identity =
+        Identity { iss: "i".into(), tenants: None, jwks_uri, prefetch: true, bundle: None };
     KeySets::new(vec![identity], &ManualClock::default(), client())
 }
 
@@ -743,7 +745,8 @@ async fn a_key_set_is_asked_for_without_a_coding() {
         heard.send(String::from_utf8_lossy(&request[..length]).to_lowercase()).unwrap();
     });
     let jwks_uri = Some(address.parse().unwrap());
-    let identity = Identity { iss: "i".into(), jwks_uri, prefetch: true, bundle: None };
+    let identity =
+        Identity { iss: "i".into(), tenants: None, jwks_uri, prefetch: true, bundle: None };
     let keys = KeySets::new(vec![identity], &ManualClock::default(), client());
     assert!(keys.key("i", "a").await.is_err(), "the connection is closed");
     let headers = headers.await.unwrap();
@@ -785,7 +788,8 @@ async fn a_skipped_key_is_logged_once() {
 #[tokio::test]
 async fn keys_of_the_configuration_alone_are_never_fetched_and_do_not_age() {
     let bundle = Some(Bundle::of_text(&set_of(&["a"])).unwrap());
-    let identity = Identity { iss: "i".into(), jwks_uri: None, prefetch: false, bundle };
+    let identity =
+        Identity { iss: "i".into(), tenants: None, jwks_uri: None, prefetch: false, bundle };
     let clock = ManualClock::default();
     let keys = KeySets::new(vec![identity], &clock, client());
     keys.prefetch().await;

@@ -77,7 +77,7 @@ impl Bench {
         let Value::Object(mut members) = members else { panic!("an object") };
         members.retain(|_, value| !value.is_null());
         let payload = Payload::of(members);
-        Claims::check(payload, false, "i", &Arc::new(checks_for_tests()), Duration::from_secs(now))
+        Claims::check(payload, false, &[&Arc::new(checks_for_tests())], Duration::from_secs(now))
             .unwrap()
     }
 
@@ -165,7 +165,7 @@ async fn a_revocation_reaches_tokens_of_an_issuer_whose_clock_is_ahead() {
         let members = json!({"sub": "user", "iss": "i", "client_id": "client",
             "token_use": "access", "iat": iat, "exp": now + 3_600});
         let payload = Payload::of(members.as_object().unwrap().clone());
-        Claims::check(payload, false, "i", &Arc::new(checks.clone()), Duration::from_secs(now))
+        Claims::check(payload, false, &[&Arc::new(checks.clone())], Duration::from_secs(now))
             .unwrap()
     };
     assert_eq!(bench.check(&lenient(now + 29)).await, Ok(Some(RevocationKind::User)));
@@ -263,14 +263,9 @@ async fn a_client_named_as_the_only_audience_is_revoked() {
     }) else {
         panic!("an object")
     };
-    let claims = Claims::check(
-        Payload::of(members),
-        false,
-        "i",
-        &Arc::new(checks),
-        Duration::from_secs(now),
-    )
-    .unwrap();
+    let claims =
+        Claims::check(Payload::of(members), false, &[&Arc::new(checks)], Duration::from_secs(now))
+            .unwrap();
     assert_eq!(bench.check(&claims).await, Ok(None));
     bench.revoke(Revocable::client(POOL, "client")).await;
     assert_eq!(bench.check(&claims).await, Ok(Some(RevocationKind::Client)));

@@ -110,7 +110,9 @@ impl ConfigFile {
 /// Finds an issuer of a configuration by its short name or one of its `iss`.
 pub(crate) fn issuer<'a>(config: &'a Config, name: &str) -> Result<&'a Issuer, Error> {
     let is_named = |issuer: &&Issuer| {
-        issuer.checks.issuer == name || issuer.identities.iter().any(|it| it.iss == name)
+        issuer.checks.issuer == name
+            || issuer.stored_name(name).is_some()
+            || issuer.identities.iter().any(|it| it.iss == name)
     };
     config.issuers.iter().find(is_named).ok_or_else(|| {
         let names = config.issuers.iter().map(|issuer| format!("`{}`", issuer.checks.issuer));

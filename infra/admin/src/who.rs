@@ -104,7 +104,8 @@ fn check_table(config: &Config, context: &Context) -> Result<(), Error> {
 
 fn of_token(config: &Config) -> Result<Subject, Error> {
     let wrong = |refusal| Error::misuse(format!("standard input holds no token: {refusal}"));
-    let claims = decode(&secret("token")?).map_err(wrong)?.claims;
+    let mut claims = decode(&secret("token")?).map_err(wrong)?.claims;
+    config.resolve_claim_paths(&mut claims);
     assumed(config, &claims)
 }
 
@@ -124,7 +125,8 @@ fn of_claim(config: &Config, subject: Subject) -> Result<Subject, Error> {
             names.join(" or ")
         )));
     }
-    let claims = json!({ &throttle.subject: subject.as_str() });
+    let claim = throttle.subject.claims().next().unwrap_or_default();
+    let claims = json!({ claim: subject.as_str() });
     claims.as_object().map_or(Ok(subject), |claims| assumed(config, claims))
 }
 

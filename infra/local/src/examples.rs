@@ -152,11 +152,14 @@ async fn callers(
                 Err(refusal) => Some(refusal.detail()),
             };
             match (refusal, decode(&token)) {
-                (None, Ok(decoded)) => accepted.push(Candidate {
-                    name,
-                    token_url: format!("{}/local/token?{query}", issuer.base(at)),
-                    claims: decoded.claims,
-                }),
+                (None, Ok(mut decoded)) => {
+                    config.resolve_claim_paths(&mut decoded.claims);
+                    accepted.push(Candidate {
+                        name,
+                        token_url: format!("{}/local/token?{query}", issuer.base(at)),
+                        claims: decoded.claims,
+                    });
+                }
                 (Some(why), _) => match refused.iter_mut().find(|(other, _)| *other == why) {
                     Some((_, names)) => names.push(name),
                     None => refused.push((why, vec![name])),

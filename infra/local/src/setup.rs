@@ -4,11 +4,11 @@
 //! The user's file is never changed. In the copy each issuer keeps its name and its `iss`, so that
 //! rules, limits and revocations mean what they mean elsewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use authorizer::{Config, ConfigError, Refuse, ThrottleConfig};
+use authorizer::{Config, ConfigError, FirstOf, Refuse, ThrottleConfig};
 use policy::RuleSpec;
 use serde::Deserialize;
 use toml::Table;
@@ -98,6 +98,8 @@ struct View {
     rule: Vec<RuleSpec>,
     #[serde(default)]
     token: TokenView,
+    #[serde(default)]
+    claim_paths: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,7 +110,7 @@ struct IssuerView {
     scopes_claim: Option<String>,
     groups_claim: Option<String>,
     client_claim: Option<String>,
-    principal: Option<String>,
+    principal: Option<FirstOf>,
     #[serde(default)]
     any_scope: Vec<String>,
     #[serde(default)]

@@ -37,6 +37,10 @@ pub(super) fn audiences<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Accept
     d.deserialize_any(AcceptedVisitor { field: "audiences", noun: "audience" }).map(Some)
 }
 
+pub(super) fn tenants<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Accepted>, D::Error> {
+    d.deserialize_any(AcceptedVisitor { field: "tenants", noun: "tenant" }).map(Some)
+}
+
 struct AcceptedVisitor {
     field: &'static str,
     noun: &'static str,

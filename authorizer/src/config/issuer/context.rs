@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::{self, Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
 use toml::Spanned;
 
 /// Names that the response or API Gateway gives a meaning.
@@ -26,11 +27,28 @@ const MAX_ENTRIES: usize = 32;
 /// The longest name of an entry, in bytes.
 const MAX_NAME: usize = 64;
 
-/// The claims to pass on: pairs of a name and a claim, in the order of the file.
+/// A claim that is passed on, and its name for the backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Passed {
+    pub(crate) name: String,
+    pub(crate) claim: String,
+    /// True if it is passed on as the JSON text of a list.
+    pub(crate) as_json: bool,
+}
+
+/// A claim as it is written: its name, or its form and its name.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Plain(String),
+    Json { json: String },
+}
+
+/// The claims to pass on, in the order of the file.
 ///
 /// No claim is duplicated, so all values together are at most as long as the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Context(pub(super) Vec<(String, String)>);
+pub(super) struct Context(pub(super) Vec<Passed>);
 
 impl Context {
     /// Returns the default context.
@@ -44,27 +62,35 @@ impl Context {
             ("scope", scopes_claim),
             ("groups", groups_claim),
         ];
-        Self(entries.map(|(name, claim)| (name.to_owned(), claim.to_owned())).into())
+        let passed = |(name, claim): (&str, &str)| Passed {
+            name: name.to_owned(),
+            claim: claim.to_owned(),
+            as_json: false,
+        };
+        Self(entries.map(passed).into())
     }
 }
 
 impl<'de> Deserialize<'de> for Context {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let written = BTreeMap::<String, Spanned<String>>::deserialize(deserializer)?;
-        let mut entries: Vec<(String, Spanned<String>)> = written.into_iter().collect();
+        let written = BTreeMap::<String, Spanned<Written>>::deserialize(deserializer)?;
+        let mut entries: Vec<(String, Spanned<Written>)> = written.into_iter().collect();
         entries.sort_by_key(|(_, claim)| claim.span().start);
-        let entries: Vec<(String, String)> =
-            entries.into_iter().map(|(name, claim)| (name, claim.into_inner())).collect();
+        let passed = |(name, claim): (String, Spanned<Written>)| match claim.into_inner() {
+            Written::Plain(claim) => Passed { name, claim, as_json: false },
+            Written::Json { json } => Passed { name, claim: json, as_json: true },
+        };
+        let entries: Vec<Passed> = entries.into_iter().map(passed).collect();
         check(&entries).map_err(de::Error::custom)?;
         Ok(Self(entries))
     }
 }
 
-fn check(entries: &[(String, String)]) -> Result<(), String> {
+fn check(entries: &[Passed]) -> Result<(), String> {
     if entries.len() > MAX_ENTRIES {
         return Err(format!("more than {MAX_ENTRIES} claims in `context`"));
     }
-    for (at, (name, claim)) in entries.iter().enumerate() {
+    for (at, Passed { name, claim, .. }) in entries.iter().enumerate() {
         let shown = name.escape_debug();
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if name.is_empty() || name.len() > MAX_NAME || !plain {
@@ -80,7 +106,7 @@ fn check(entries: &[(String, String)]) -> Result<(), String> {
         if claim.is_empty() {
             return Err(format!("`{shown}` in `context` is empty: name a claim"));
         }
-        if entries.iter().take(at).any(|(_, other)| other == claim) {
+        if entries.iter().take(at).any(|other| other.claim == *claim) {
             let claim = claim.escape_debug();
             return Err(format!("duplicate claim `{claim}` in `context`: remove one"));
         }
@@ -106,7 +132,7 @@ mod tests {
     #[test]
     fn keeps_the_order_of_the_file() {
         let Context(entries) = read("{ z = \"sub\", a = \"email\", m = \"jti\" }").unwrap();
-        let names: Vec<_> = entries.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["z", "a", "m"]);
         assert_eq!(read("{}").unwrap(), Context(Vec::new()), "nothing is passed on");
     }

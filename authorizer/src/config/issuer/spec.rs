@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::accepted::{self, Accepted, Names, Required};
 use super::context::Context;
-use super::{BoundTokens, Checks, Identity, Issuer, TokenUse, address, pool};
+use super::{BoundTokens, Checks, Identity, Issuer, TokenUse, address, pool, tenants};
 use crate::algorithm::Algorithm;
-use crate::config::Mistake;
+use crate::config::{FirstOf, Mistake};
 use crate::jwks::{Bundle, MAX_BODY};
 
 /// The largest leeway that makes sense, in seconds; more is a mistake in the unit.
@@ -21,6 +21,9 @@ const MAX_SPAN: u64 = 315_360_000;
 
 /// The longest life of a refresh token, in days: ten years, Cognito's maximum.
 const MAX_REFRESH_DAYS: u64 = 3_650;
+
+/// The longest `iss` that is not a URL, in bytes.
+const MAX_ISS: usize = 256;
 
 /// The longest name of an issuer, in bytes: it is part of a table's keys.
 const MAX_NAME: usize = 128;
@@ -34,6 +37,9 @@ pub(in crate::config) struct IssuerSpec {
     replica_regions: Option<Names>,
     domain_suffix: Option<String>,
     url: Option<String>,
+    iss: Option<String>,
+    #[serde(default, deserialize_with = "accepted::tenants")]
+    tenants: Option<Accepted>,
     jwks_uri: Option<String>,
     jwks: Option<String>,
     jwks_file: Option<String>,
@@ -60,7 +66,7 @@ pub(in crate::config) struct IssuerSpec {
     #[serde(default)]
     bound_tokens: BoundTokens,
     refresh_token_days: Option<u64>,
-    principal: Option<String>,
+    principal: Option<FirstOf>,
     context: Option<Context>,
 }
 
@@ -80,23 +86,29 @@ impl IssuerSpec {
         self.check_audiences()?;
         let [scopes_claim, groups_claim, client_claim] = self.rights_claims()?;
         let bundle = self.bundle()?;
-        let identities = match (&self.user_pool, &self.url) {
-            (Some(pool), None) => self.pool_identities(pool, bundle.as_ref())?,
-            (None, Some(url)) => vec![self.url_identity(url, bundle)?],
-            (Some(_), Some(_)) => {
+        let identities = match (&self.user_pool, &self.url, &self.iss) {
+            (Some(pool), None, None) => self.pool_identities(pool, bundle.as_ref())?,
+            (None, Some(url), None) => vec![self.url_identity(url, bundle)?],
+            (None, None, Some(iss)) => vec![self.named_identity(iss, bundle)?],
+            (None, None, None) => {
+                return Err(Mistake::of_table(
+                    "the issuer has neither `user_pool` nor `url` nor `iss`: add one of them",
+                ));
+            }
+            (_, _, Some(_)) => {
+                let message = "an issuer has one of `user_pool`, `url` and `iss`: keep one";
+                return Err(Mistake::of("iss", message));
+            }
+            (Some(_), Some(_), None) => {
                 return Err(Mistake::of(
                     "url",
                     "an issuer has either `user_pool` or `url`: remove one",
                 ));
             }
-            (None, None) => {
-                return Err(Mistake::of_table(
-                    "the issuer has neither `user_pool` nor `url`: add one of them",
-                ));
-            }
         };
         let checks = Checks {
             issuer: self.issuer_name()?,
+            has_tenants: self.tenants.is_some(),
             cognito: self.user_pool.is_some(),
             algorithms: algorithms(self.algorithms)?,
             token_use: self.token_use,
@@ -114,10 +126,13 @@ impl IssuerSpec {
             bound_tokens: self.bound_tokens,
             // Only the whole configuration tells.
             needs_sub: true,
+            claim_paths: Arc::default(),
             principal: match self.principal {
-                Some(claim) if claim.is_empty() => return Err(empty_claim("principal")),
-                Some(claim) => claim,
-                None => "sub".to_owned(),
+                Some(claims) if claims.claims().any(str::is_empty) => {
+                    return Err(empty_claim("principal"));
+                }
+                Some(claims) => claims,
+                None => FirstOf::one("sub"),
             },
             context: match self.context {
                 Some(Context(written)) => written,
@@ -251,7 +266,8 @@ impl IssuerSpec {
             .map(|(iss, prefetch)| {
                 let wrong = |message| Mistake::of("domain_suffix", message);
                 let jwks_uri = Some(address::key_set_of(&iss).map_err(wrong)?);
-                Ok(Identity { iss, jwks_uri, prefetch, bundle: bundle.cloned() })
+                let bundle = bundle.cloned();
+                Ok(Identity { iss, tenants: None, jwks_uri, prefetch, bundle })
             })
             .collect()
     }
@@ -267,22 +283,66 @@ impl IssuerSpec {
             }
         }
         let of_url = |message| Mistake::of("url", message);
-        address::check_issuer(url).map_err(of_url)?;
-        let jwks_uri = match &self.jwks_uri {
-            Some(uri) => {
-                Some(address::address(uri).map_err(|message| Mistake::of("jwks_uri", message))?)
-            }
+        let tenants = tenants::check(url, self.tenants.as_ref())?;
+        address::check_issuer(&tenants::sample(url)).map_err(of_url)?;
+        let jwks_uri = match self.key_address()? {
+            Some(uri) => Some(uri),
+            // No address is built from the tenant that a token states.
+            None if tenants.is_some() && bundle.is_some() => None,
+            None if tenants.is_some() => return Err(tenants::no_keys()),
             // An issuer may be named by an http URL, but keys are not fetched from one.
             None if bundle.is_some() => address::key_set_of(url).ok(),
             None => Some(address::key_set_of(url).map_err(of_url)?),
         };
         let prefetch = jwks_uri.is_some();
-        Ok(Identity { iss: url.to_owned(), jwks_uri, prefetch, bundle })
+        Ok(Identity { iss: url.to_owned(), tenants, jwks_uri, prefetch, bundle })
+    }
+
+    /// The identity of an issuer whose name is not a URL: its keys are not found by its name.
+    fn named_identity(&self, iss: &str, bundle: Option<Bundle>) -> Result<Identity, Mistake> {
+        for (field, given) in [
+            ("replica_regions", self.replica_regions.is_some()),
+            ("domain_suffix", self.domain_suffix.is_some()),
+            ("tenants", self.tenants.is_some()),
+        ] {
+            if given {
+                return Err(Mistake::of(
+                    field,
+                    format!("`{field}` does not go with `iss`: remove it"),
+                ));
+            }
+        }
+        if iss.is_empty() || iss.len() > MAX_ISS || iss.chars().any(char::is_control) {
+            let message =
+                format!("`iss` must be the text of `iss` in the tokens, up to {MAX_ISS} bytes");
+            return Err(Mistake::of("iss", message));
+        }
+        let jwks_uri = self.key_address()?;
+        if jwks_uri.is_none() && bundle.is_none() {
+            let message =
+                "`iss` does not say where the keys are: add `jwks_uri`, `jwks` or `jwks_file`";
+            return Err(Mistake::of("iss", message));
+        }
+        let prefetch = jwks_uri.is_some();
+        Ok(Identity { iss: iss.to_owned(), tenants: None, jwks_uri, prefetch, bundle })
+    }
+
+    /// The address that `jwks_uri` states.
+    fn key_address(&self) -> Result<Option<reqwest::Url>, Mistake> {
+        let Some(uri) = &self.jwks_uri else { return Ok(None) };
+        let wrong = |message: String| Mistake::of("jwks_uri", message);
+        if uri.contains(['{', '}']) {
+            return Err(wrong(
+                "`jwks_uri` has no placeholder: write the one address of every tenant's keys"
+                    .into(),
+            ));
+        }
+        address::address(uri).map(Some).map_err(wrong)
     }
 
     /// The name that was given, else the pool's id, else the URL without its scheme.
     fn issuer_name(&self) -> Result<String, Mistake> {
-        let whole = self.url.as_deref().unwrap_or_default();
+        let whole = self.url.as_deref().or(self.iss.as_deref()).unwrap_or_default();
         let below = whole.split_once("://").map_or(whole, |(_, rest)| rest).trim_end_matches('/');
         let name = match (&self.name, &self.user_pool) {
             (Some(name), _) => name.as_str(),

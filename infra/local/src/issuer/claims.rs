@@ -76,6 +76,7 @@ impl Facts<'_> {
         {
             claims.insert("aud".to_owned(), audience.as_str().into());
         }
+        form.nest(&mut claims);
         claims
     }
 
@@ -92,6 +93,7 @@ impl Facts<'_> {
             // Some issuers write what a user may do into ID tokens too: `roles`, say.
             self.add_scopes(&mut claims);
         }
+        self.form.nest(&mut claims);
         claims
     }
 

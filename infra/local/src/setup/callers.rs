@@ -40,6 +40,7 @@ pub(super) fn play(view: &View, config: &Config, origin: &str, options: &Options
             client_claim: claim(&written.client_claim, "client_id"),
             audience: first(written.audiences.as_ref()),
             prefers_id: is_id_only,
+            claim_paths: view.claim_paths.clone(),
         };
         let id = match &written.user_pool {
             _ if is_demo => demo::POOL.to_owned(),
@@ -113,10 +114,13 @@ impl<'c> Needs<'c> {
         let is_for =
             |rule: &&RuleSpec| rule.issuers.as_ref().is_none_or(|all| all.iter().any(is_named));
         let rules: Vec<&RuleSpec> = view.rule.iter().filter(is_for).collect();
-        let mut read: BTreeSet<&str> = written.principal.as_deref().into_iter().collect();
+        let principal = written.principal.as_ref().and_then(|claims| claims.claims().next());
+        let mut read: BTreeSet<&str> = principal.into_iter().collect();
         let throttle = config.throttle.as_ref();
         read.extend(
-            throttle.filter(|limits| !limits.counts_by_api_key()).map(|t| t.subject.as_str()),
+            throttle
+                .filter(|limits| !limits.counts_by_api_key())
+                .and_then(|limits| limits.subject.claims().next()),
         );
         let plan = throttle.filter(|limits| limits.plan.default.is_none());
         let plan = plan.and_then(|throttle| throttle.plan.claim.as_deref());

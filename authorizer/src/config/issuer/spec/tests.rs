@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::config::Passed;
 
 const POOL: &str = "user_pool = \"us-east-1_abc\"\ntoken_use = \"access\"\nclients = [\"c\"]\n";
 
@@ -25,16 +26,20 @@ fn keys() -> String {
     KEYS.replace("MODULUS", &format!("{}xQ", "xcXF".repeat(85)))
 }
 
+fn passed(name: &str, claim: &str) -> Passed {
+    Passed { name: name.into(), claim: claim.into(), as_json: false }
+}
+
 #[test]
 fn what_is_not_written_has_a_strict_default() {
     let checks = checks(POOL);
     assert_eq!(checks.issuer, "us-east-1_abc");
     assert_eq!(checks.algorithms, [Algorithm::RS256]);
     assert_eq!((checks.leeway, checks.max_lifetime, checks.max_age), (0, None, None));
-    assert_eq!(checks.principal, "sub");
+    assert!(checks.principal.is("sub"));
     assert_eq!(checks.audiences, None);
     assert!(checks.cognito);
-    let names: Vec<_> = checks.context.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<_> = checks.context.iter().map(|passed| passed.name.as_str()).collect();
     assert_eq!(names, ["issuer", "sub", "clientId", "scope", "groups"]);
     let claims = [&checks.scopes_claim, &checks.groups_claim, &checks.client_claim];
     assert_eq!(claims, ["scope", "cognito:groups", "client_id"]);
@@ -47,8 +52,10 @@ fn an_issuer_says_where_it_keeps_scopes_groups_and_the_client() {
     ));
     let claims = [&checks.scopes_claim, &checks.groups_claim, &checks.client_claim];
     assert_eq!(claims, ["scp", "roles", "azp"]);
-    let pair = |name: &str, claim: &str| (name.to_owned(), claim.to_owned());
-    assert_eq!(checks.context.get(3..), Some(&[pair("scope", "scp"), pair("groups", "roles")][..]));
+    assert_eq!(
+        checks.context.get(3..),
+        Some(&[passed("scope", "scp"), passed("groups", "roles")][..])
+    );
     for (fields, says) in [
         ("scopes_claim = \"\"", "`scopes_claim` is empty"),
         ("groups_claim = \"\"", "`groups_claim` is empty"),
@@ -98,8 +105,8 @@ fn everything_that_is_written_is_taken() {
         (&["g".into()][..], &["h".into()][..])
     );
     assert_eq!((checks.leeway, checks.max_lifetime, checks.max_age), (300, Some(3600), Some(60)));
-    assert_eq!(checks.principal, "username");
-    assert_eq!(checks.context, [("who".into(), "username".into())]);
+    assert!(checks.principal.is("username"));
+    assert_eq!(checks.context, [passed("who", "username")]);
     assert_eq!(
         checks.required_claims,
         [

@@ -42,7 +42,7 @@ fn text(config: &Config) -> String {
     };
     let subject = |config: &ThrottleConfig| match config.counts_by_api_key() {
         true => "by the API key".to_owned(),
-        false => format!("by the claim `{}`", &config.subject),
+        false => format!("by the claim {}", config.subject),
     };
     let limits = match &config.throttle {
         Some(throttle) => format!(

@@ -51,13 +51,14 @@ impl Explain {
         let arn = MethodArn::parse(&arn)
             .map_err(|error| Error::misuse(format!("`--route` and `--stage`: {error}")))?;
         let config = source.config()?;
-        let claims = if token {
+        let mut claims = if token {
             let refused =
                 |refusal| Error::misuse(format!("standard input holds no token: {refusal}"));
             decode(&secret("token")?).map_err(refused)?.claims
         } else {
             read_claims(&claims)?
         };
+        config.resolve_claim_paths(&mut claims);
         let caller = assumed_caller(&claims, &config.issuers).map_err(|refusal| {
             Error::refused(format!("no token with these claims is good: {}", refusal.detail()))
         })?;

@@ -44,12 +44,15 @@ impl Add {
     pub(crate) async fn run(self, context: &Context, kind: RevocationKind) -> Result<(), Error> {
         let Self { id, issuer: name, config, length, reason, confirm } = self;
         let config = config.read_if_named()?;
-        let claims = match id.as_str() {
+        let mut claims = match id.as_str() {
             "-" => Some(token()?),
             _ => None,
         };
         if let Some(config) = &config {
             check_table(config, context)?;
+            if let Some(claims) = &mut claims {
+                config.resolve_claim_paths(claims);
+            }
         }
         let issuer = match (&config, &name) {
             (Some(config), Some(name)) => Some(named(config, name, claims.as_ref())?),
@@ -78,7 +81,10 @@ impl Add {
             return Err(Error::misuse("`--for` must be more than no time: give `24h`, say"));
         }
         let is_checked = issuer.is_some();
-        let issuer = issuer.map(|issuer| issuer.checks.issuer.clone()).or(name).unwrap_or_default();
+        let issuer = match issuer {
+            Some(issuer) => stored_name(issuer, name.as_deref(), claims.as_ref())?,
+            None => name.unwrap_or_default(),
+        };
         let until = now.saturating_add(length);
         let target = Revocable::new(kind, &issuer, &id);
         let mut revocation = Revocation::new(target, now, until);
@@ -188,12 +194,29 @@ fn named<'a>(
     claims: Option<&Map<String, Value>>,
 ) -> Result<&'a Issuer, Error> {
     let named = issuer(config, name)?;
-    match claims.and_then(|claims| claims.get("iss")).and_then(Value::as_str) {
-        Some(iss) if named.identities.iter().all(|it| it.iss != iss) => {
+    match claims {
+        Some(claims) if claims.contains_key("iss") && !named.is_of(claims) => {
             Err(Error::misuse(format!("the token is not one of the issuer `{name}`")))
         }
         _ => Ok(named),
     }
+}
+
+/// The name that the issuer's revocations are stored under.
+fn stored_name(
+    issuer: &Issuer,
+    name: Option<&str>,
+    claims: Option<&Map<String, Value>>,
+) -> Result<String, Error> {
+    if let Some(claims) = claims {
+        return Ok(issuer.checks.stored_name(claims));
+    }
+    let short = issuer.checks.issuer.as_str();
+    issuer.stored_name(name.unwrap_or(short)).ok_or_else(|| {
+        Error::misuse(format!(
+            "the issuer `{short}` has many tenants: name one by `--issuer {short}/TENANT-ID`"
+        ))
+    })
 }
 
 /// Stores a revocation, and prints what is stored then.
@@ -275,9 +298,7 @@ fn find<'a>(config: &'a Config, claims: Option<&Map<String, Value>>) -> Result<&
         let [only] = config.issuers.as_slice() else { return Err(Error::misuse(several)) };
         return Ok(only);
     };
-    let iss = claims.get("iss").and_then(Value::as_str);
-    let is_its = |issuer: &&Issuer| issuer.identities.iter().any(|it| Some(it.iss.as_str()) == iss);
-    config.issuers.iter().find(is_its).ok_or_else(|| {
+    config.issuers.iter().find(|issuer| issuer.is_of(claims)).ok_or_else(|| {
         Error::refused(
             "the token's issuer is not configured: no authorizer with this configuration takes it",
         )

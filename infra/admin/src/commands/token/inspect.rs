@@ -84,11 +84,7 @@ async fn verify(
     token: &str,
     decoded: &Decoded,
 ) -> Result<Findings, Error> {
-    let known = |iss: &str| {
-        config.issuers.iter().any(|issuer| issuer.identities.iter().any(|it| it.iss == iss))
-    };
-    let iss = decoded.claims.get("iss").and_then(Value::as_str);
-    let stranger = !iss.is_some_and(known);
+    let stranger = !config.issuers.iter().any(|issuer| issuer.is_of(&decoded.claims));
     let clock = SystemClock::new();
     let verifier = Verifier::new(config.issuers, clock).map_err(|error| {
         Error::unavailable(format!("no client for key sets could be made: {error}"))

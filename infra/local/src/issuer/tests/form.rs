@@ -2,6 +2,7 @@
 
 use reqwest::Client;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tokio::net::TcpListener;
@@ -17,6 +18,10 @@ async fn two() -> Issuer {
         client_claim: "azp".to_owned(),
         audience: Some("https://api.example".to_owned()),
         prefers_id: true,
+        claim_paths: BTreeMap::from([(
+            "roles".to_owned(),
+            vec!["realm_access".to_owned(), "roles".to_owned()],
+        )]),
     };
     let time = || Arc::new(AtomicU64::new(START));
     let mut other = Options { form, ..options(time()) };
@@ -46,7 +51,7 @@ async fn another_issuer_s_tokens_have_its_names_and_no_cognito_claims() {
     let (header, claims) =
         verify(&mint(Mint { user: Some("ada".to_owned()), ..Mint::default() }), keys).unwrap();
     assert!(header.get("typ").is_none());
-    let told = [&claims["aud"], &claims["roles"], &claims["scp"]];
+    let told = [&claims["aud"], &claims["realm_access"]["roles"], &claims["scp"]];
     assert_eq!(told, [&json!("app"), &json!(["editors"]), &json!("orders/read")]);
     assert!(claims.get("token_use").is_none());
 }
