@@ -149,7 +149,7 @@ async fn several<S: Store, C: Clock + Clone>(
 
 async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
     let config = Config::from_env()?;
-    let client = http::client(verify::are_plain(&config.issuers))?;
+    let client = verify::client(&config.issuers)?;
     let table = http::table();
     let connect = |timeout| Connect::lambda().http_client(table.clone()).operation_timeout(timeout);
     let (mut store, mut lookup, mut revocations) = (None, None, None);

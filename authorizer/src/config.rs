@@ -9,6 +9,7 @@ mod claim_paths;
 mod fields;
 mod first_of;
 mod issuer;
+mod jwks;
 mod lint;
 mod metrics;
 mod policy;
@@ -32,11 +33,12 @@ pub use first_of::FirstOf;
 use issuer::IssuerSpec;
 pub(crate) use issuer::Passed;
 pub use issuer::{Accepted, BoundTokens, Checks, Identity, Issuer, TokenUse};
+use jwks::JwksConfig;
 pub use metrics::MetricsConfig;
 use policy::PolicyConfig;
 pub use response::{HttpForm, HttpUnauthorized, ResponseConfig};
 pub use revocation::{RevocationConfig, RevocationFailure};
-pub use source::TokenSource;
+pub use source::{Scheme, TokenSource};
 pub(crate) use throttle::UNKNOWN_KEY;
 pub use throttle::{PlanChoice, Refuse, ThrottleConfig};
 
@@ -92,6 +94,8 @@ struct File {
     claim_paths: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     policy: PolicyConfig,
+    #[serde(default)]
+    jwks: JwksConfig,
     #[serde(default)]
     token: TokenSource,
     #[serde(default)]
@@ -300,6 +304,7 @@ impl File {
             rule,
             claim_paths,
             policy,
+            jwks,
             token,
             response,
             metrics,
@@ -334,6 +339,9 @@ impl File {
             let checks = Arc::make_mut(&mut issuer.checks);
             checks.needs_sub = needs_sub;
             checks.claim_paths = Arc::clone(&claim_paths);
+            for identity in &mut issuer.identities {
+                identity.proxy = jwks.proxy;
+            }
         }
         Ok(Config { issuers, rules, claim_paths, token, response, throttle, revocation, metrics })
     }
@@ -468,6 +476,9 @@ fn one_line(message: &str) -> String {
 
 #[cfg(test)]
 mod mistake_tests;
+
+#[cfg(test)]
+mod provider_tests;
 
 #[cfg(test)]
 mod reference_tests;

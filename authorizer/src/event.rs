@@ -1,6 +1,7 @@
 //! Events of API Gateway: the method that is called, and the caller's credentials.
 
 mod payload;
+mod token;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,11 +12,13 @@ use serde_json::Value;
 
 use crate::config::TokenSource;
 use crate::refusal::Refusal;
-use crate::token::bearer;
 use payload::Payload;
 
 /// The header that API Gateway reads API keys from.
 const API_KEY: &str = "x-api-key";
+
+/// The header of cookies (RFC 6265 section 5.4).
+const COOKIE: &str = "cookie";
 
 /// The header that offers subprotocols (RFC 6455 section 11.3.4).
 const SUBPROTOCOLS: &str = "sec-websocket-protocol";
@@ -82,6 +85,7 @@ pub(crate) struct Event<'a> {
     kind: EventKind,
     arn: MethodArn<'a>,
     payload: Payload,
+    cookies: Vec<String>,
     source: &'a TokenSource,
     identity_source: Option<&'a Value>,
 }
@@ -111,7 +115,11 @@ impl<'a> Event<'a> {
             .ok_or(Refusal::malformed("the event has no valid ARN of the called method"))?;
         let payload = Payload::read(kind, event, source)?;
         let identity_source = event.get("identitySource").filter(|source| !source.is_null());
-        Ok(Self { kind, arn, payload, source, identity_source })
+        let cookies = match source.cookie() {
+            Some(_) => payload::cookies(kind, event),
+            None => Vec::new(),
+        };
+        Ok(Self { kind, arn, payload, cookies, source, identity_source })
     }
 
     /// The event's kind.
@@ -130,7 +138,7 @@ impl<'a> Event<'a> {
     ///
     /// `malformed` without a token, for more than one, or for anything around it.
     pub(crate) fn token(&self) -> Result<&str, Refusal> {
-        token(self.kind, &self.payload, self.source)
+        token::find(self.kind, &self.payload, &self.cookies, self.source)
     }
 
     /// Checks that an HTTP API caches its responses by the token, if it caches any.
@@ -139,13 +147,28 @@ impl<'a> Event<'a> {
     ///
     /// # Errors
     ///
-    /// `config` if the token's header is not among the API's identity sources.
+    /// `config` if the token's header or cookie is not among the API's identity sources.
     pub(crate) fn check_cache_key(&self) -> Result<(), Refusal> {
-        let token = self.payload.header(self.source.header());
-        if !self.kind.is_http() || is_cached_by(token, self.identity_source) {
+        if !self.kind.is_http() {
             return Ok(());
         }
-        Err(Refusal::config("the token's header is not the API's identity source: make it one"))
+        let header = self.payload.header(self.source.header())?;
+        let cookie = token::cookie(&self.cookies, self.source)?;
+        let is_cached = match (header, cookie) {
+            (Some(header), _) => {
+                token::is_cached_by(self.identity_source, |value| value.trim() == header.trim())
+            }
+            (None, cookie) => token::is_cached_by(self.identity_source, |value| {
+                let value = [value.to_owned()];
+                cookie.is_some() && token::cookie(&value, self.source) == Ok(cookie)
+            }),
+        };
+        if is_cached {
+            return Ok(());
+        }
+        Err(Refusal::config(
+            "the token's header or cookie is not the API's identity source: make it one",
+        ))
     }
 
     /// Returns the caller's address, if the event has one that can be parsed.
@@ -190,79 +213,6 @@ impl<'a> Event<'a> {
         };
         (!key.is_empty() && key.len() <= MAX_KEY).then_some(key)
     }
-}
-
-/// Returns the token of an event, without the scheme before it.
-fn token<'a>(
-    kind: EventKind,
-    payload: &'a Payload,
-    source: &TokenSource,
-) -> Result<&'a str, Refusal> {
-    match kind {
-        EventKind::RestToken => bearer(payload.authorization_token().ok_or(NO_TOKEN)?),
-        EventKind::RestRequest | EventKind::Http1 | EventKind::Http2 => {
-            bearer(payload.header(source.header())?.ok_or(NO_TOKEN)?)
-        }
-        EventKind::WebSocket => of_web_socket(payload, source),
-    }
-}
-
-/// Returns true if an HTTP API caches its responses by the token, or cannot cache them.
-///
-/// `identity_source` holds the values of the cache key. An API with another header there would give
-/// one caller's response to the next caller with the same value in that header.
-///
-/// The token must be verified: only then `token` has no comma that the caller wrote.
-fn is_cached_by(token: Result<Option<&str>, Refusal>, identity_source: Option<&Value>) -> bool {
-    let Ok(Some(token)) = token else { return false };
-    let is_token = |value: &str| value.trim() == token.trim();
-    match identity_source {
-        // Without an identity source an HTTP API cannot cache.
-        None => true,
-        Some(Value::Array(values)) => {
-            values.is_empty() || values.iter().filter_map(Value::as_str).any(is_token)
-        }
-        // Payload 1.0 joins several sources by commas.
-        Some(Value::String(values)) => values.is_empty() || values.split(',').any(is_token),
-        Some(_) => false,
-    }
-}
-
-/// Returns the token of a WebSocket, from the header or from the two other configured places.
-///
-/// A browser cannot set headers on a WebSocket.
-fn of_web_socket<'a>(payload: &'a Payload, source: &TokenSource) -> Result<&'a str, Refusal> {
-    let header = payload.header(source.header())?.map(bearer).transpose()?;
-    let parameter = match &source.query {
-        Some(name) => payload.parameter(name)?,
-        None => None,
-    };
-    let subprotocol = match &source.subprotocol {
-        Some(name) => after(name, payload.header(SUBPROTOCOLS)?.unwrap_or_default())?,
-        None => None,
-    };
-    let mut found = [header, parameter, subprotocol].into_iter().flatten();
-    match (found.next(), found.next()) {
-        (Some(token), None) if token.contains(char::is_whitespace) => {
-            Err(Refusal::malformed("white space in the token"))
-        }
-        (Some(token), None) => Ok(token),
-        (None, _) => Err(NO_TOKEN),
-        (Some(_), Some(_)) => Err(Refusal::malformed("a token in more than one place")),
-    }
-}
-
-/// Returns the subprotocol that is offered after the one of this name: `bearer, eyJ…`.
-fn after<'a>(name: &str, offers: &'a str) -> Result<Option<&'a str>, Refusal> {
-    let mut offers = offers.split(',').map(str::trim);
-    if !offers.by_ref().any(|offer| offer == name) {
-        return Ok(None);
-    }
-    let token = offers.next().filter(|token| !token.is_empty()).ok_or(NO_TOKEN)?;
-    if offers.any(|offer| offer == name) {
-        return Err(Refusal::malformed("more than one token among the subprotocols"));
-    }
-    Ok(Some(token))
 }
 
 #[cfg(test)]

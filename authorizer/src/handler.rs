@@ -12,7 +12,7 @@ use throttle::{Clock, KeyLookup, Store};
 use crate::claims::Claims;
 use crate::config::Config;
 use crate::event::{Event, EventKind};
-use crate::http::{self, ClientError};
+use crate::http::ClientError;
 use crate::limits::Limits;
 use crate::record::{Invocation, Record, Recorder};
 use crate::refusal::{Code, Refusal};
@@ -48,7 +48,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     ///
     /// The HTTP client for the key sets cannot be made.
     pub fn new(config: Config, store: Option<S>, clock: C) -> Result<Self, ClientError> {
-        let client = http::client(verify::are_plain(&config.issuers))?;
+        let client = verify::client(&config.issuers)?;
         Ok(Self::with_client(config, store, clock, client))
     }
 

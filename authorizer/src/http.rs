@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, redirect};
+use reqwest::{Client, NoProxy, Proxy, redirect};
 use table::connect::{TlsError, Transport, tls};
 
 /// Time-out of making a connection. Each use has a shorter or equal one for the whole call.
@@ -21,20 +21,39 @@ pub enum ClientError {
     /// The client can't be made of them.
     #[error("the HTTP client can't be made: {0}")]
     Client(#[from] reqwest::Error),
+    /// `HTTPS_PROXY` is not the address of a proxy. It is not quoted, because it may hold a password.
+    #[error("`HTTPS_PROXY` is not a proxy's URL: write one such as `http://proxy.example:3128`")]
+    Proxy,
 }
 
 /// Makes the client for key sets. `plain`: every address is http, so that no certificate is read.
+/// `proxied`: https addresses are reached through the proxy of the environment, if it names one.
 ///
 /// # Errors
 ///
-/// The system has no root certificates that can be read.
-pub(crate) fn client(plain: bool) -> Result<Client, ClientError> {
-    // No proxy of the environment's: what is http on the loopback must not leave the machine.
+/// The system has no root certificates that can be read, or the proxy has no valid address.
+pub(crate) fn client(plain: bool, proxied: bool) -> Result<Client, ClientError> {
+    let named = |name: &&str| std::env::var(name).ok().filter(|address| !address.is_empty());
+    let proxy = ["HTTPS_PROXY", "https_proxy"].iter().find_map(|name| named(&name));
+    client_through(plain, proxy.filter(|_| proxied).as_deref())
+}
+
+/// Makes the client for key sets, which reaches https addresses through this proxy.
+fn client_through(plain: bool, proxy: Option<&str>) -> Result<Client, ClientError> {
+    // Never a proxy for http: what is on the loopback must not leave the machine.
     let client = Client::builder()
         .connect_timeout(CONNECT)
         .redirect(redirect::Policy::none())
+        // The environment's proxies are not used unasked.
         .no_proxy()
         .referer(false);
+    let client = match proxy {
+        Some(address) => {
+            let proxy = Proxy::https(address).map_err(|_| ClientError::Proxy)?;
+            client.proxy(proxy.no_proxy(NoProxy::from_env()))
+        }
+        None => client,
+    };
     let client = if plain {
         client.tls_certs_only([])
     } else {
@@ -106,6 +125,34 @@ mod tests {
         let never = || std::future::pending::<()>();
         let url = served(Router::new().fallback(any(never))).await;
         assert_eq!(look_up(&url).await, Err(Failure::TimedOut.into()));
+    }
+
+    #[tokio::test]
+    async fn keys_are_fetched_through_the_proxy_and_never_those_on_the_loopback() {
+        use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = format!("http://user:secret@{}", listener.local_addr().unwrap());
+        let asked = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (read, mut write) = stream.split();
+            let mut line = String::new();
+            BufReader::new(read).read_line(&mut line).await.unwrap();
+            write.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await.unwrap();
+            line
+        });
+        let client = client_through(false, Some(&proxy)).unwrap();
+        let here = served(Router::new().fallback(any(|| async { "keys" }))).await;
+        let answer = client.get(here).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "keys", "http goes straight there");
+        assert!(client.get("https://id.example/keys").send().await.is_err());
+        assert_eq!(asked.await.unwrap(), "CONNECT id.example:443 HTTP/1.1\r\n");
+    }
+
+    #[test]
+    fn a_proxy_s_address_is_not_quoted() {
+        let error = client_through(true, Some("http://user:secret@[")).unwrap_err().to_string();
+        assert!(error.contains("HTTPS_PROXY") && !error.contains("secret"), "{error}");
     }
 
     #[tokio::test]

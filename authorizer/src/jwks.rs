@@ -38,6 +38,8 @@ pub struct Identity {
     /// The address of its key set, never built from a token; `None` if the keys come from the
     /// configuration alone.
     pub jwks_uri: Option<reqwest::Url>,
+    /// True if the keys are fetched through the proxy of the environment.
+    pub proxy: bool,
     /// True if its keys are surely published: they are then fetched before the first request.
     pub prefetch: bool,
     /// Keys to use until a fetched set replaces them.

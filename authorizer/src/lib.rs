@@ -33,7 +33,7 @@ pub use claims::{Claims, assumed_caller, assumed_client};
 pub use config::{
     Accepted, BoundTokens, Checks, Config, ConfigError, FirstOf, HttpForm, HttpUnauthorized,
     Identity, Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig,
-    RevocationFailure, ThrottleConfig, TokenSource, TokenUse,
+    RevocationFailure, Scheme, ThrottleConfig, TokenSource, TokenUse,
 };
 
 pub use handler::Authorizer;

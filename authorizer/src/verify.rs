@@ -60,11 +60,12 @@ pub enum Lookup {
     Miss,
 }
 
-/// Returns true if no key set is at an https address.
-pub(crate) fn are_plain(issuers: &[Issuer]) -> bool {
-    let identities = issuers.iter().flat_map(|issuer| &issuer.identities);
-    let mut addresses = identities.filter_map(|identity| identity.jwks_uri.as_ref());
-    addresses.all(|address| address.scheme() == "http")
+/// Makes the client that fetches the keys of these issuers.
+pub(crate) fn client(issuers: &[Issuer]) -> Result<Client, ClientError> {
+    let identities = || issuers.iter().flat_map(|issuer| &issuer.identities);
+    let mut addresses = identities().filter_map(|identity| identity.jwks_uri.as_ref());
+    let is_plain = addresses.all(|address| address.scheme() == "http");
+    http::client(is_plain, identities().any(|identity| identity.proxy))
 }
 
 impl<C: Clock + Clone> Verifier<C> {
@@ -74,7 +75,7 @@ impl<C: Clock + Clone> Verifier<C> {
     ///
     /// The HTTP client for the key sets cannot be made.
     pub fn new(issuers: Vec<Issuer>, clock: C) -> Result<Self, ClientError> {
-        let client = http::client(are_plain(&issuers))?;
+        let client = client(&issuers)?;
         Ok(Self::with_client(issuers, clock, client))
     }
 

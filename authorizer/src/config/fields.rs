@@ -142,12 +142,21 @@ pub(super) const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "jwks",
+        is_list: false,
+        is_free: false,
+        required: None,
+        fields: &[optional("proxy", Kind::Flag, "true")],
+    },
+    Table {
         name: "token",
         is_list: false,
         is_free: false,
         required: None,
         fields: &[
             optional("header", Kind::Text, "\"authorization\""),
+            optional("scheme", Kind::OneOf(&["bearer", "none"]), "\"bearer\""),
+            optional("cookie", Kind::Text, "\"session\""),
             optional("query", Kind::Text, "\"access_token\""),
             optional("subprotocol", Kind::Text, "\"bearer\""),
         ],

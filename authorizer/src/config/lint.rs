@@ -350,7 +350,7 @@ mod tests {
             lines,
             ["warning dotted-claim: `groups_claim` of the issuer `us-east-1_abc` trusts \
               `realm_access.roles`, one claim with a dot in its name: a dot does not reach into an \
-              object; have the issuer put the value into a claim at the top level, and write its \
+              object; give the claim inside the object a name in [claim_paths], and write that \
               name"]
         );
     }

@@ -77,6 +77,7 @@ fn the_fields_of_messages_are_those_that_are_read() {
             // Its fields have names of any kind.
             "claim_paths" => continue,
             "policy" => read_by::<PolicyConfig>(),
+            "jwks" => read_by::<JwksConfig>(),
             "token" => read_by::<TokenSource>(),
             "response" => read_by::<ResponseConfig>(),
             "metrics" => read_by::<MetricsConfig>(),

@@ -11,6 +11,11 @@ use serde::{Deserialize, Deserializer, de};
 pub struct TokenSource {
     #[serde(deserialize_with = "header")]
     header: String,
+    /// The word before the token in the header.
+    scheme: Scheme,
+    /// The cookie that may have the token instead.
+    #[serde(deserialize_with = "cookie")]
+    cookie: Option<String>,
     /// The query parameter that may have a WebSocket's token instead.
     #[serde(deserialize_with = "parameter")]
     pub(crate) query: Option<String>,
@@ -19,17 +24,40 @@ pub struct TokenSource {
     pub(crate) subprotocol: Option<String>,
 }
 
+/// The word before the token in its header.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// `Bearer`, in any case (RFC 6750 section 2.1).
+    Bearer,
+    /// None: the value is the token.
+    None,
+}
+
 impl Default for TokenSource {
     fn default() -> Self {
-        Self { header: "authorization".into(), query: None, subprotocol: None }
+        let (header, scheme) = ("authorization".into(), Scheme::Bearer);
+        Self { header, scheme, cookie: None, query: None, subprotocol: None }
     }
 }
 
 impl TokenSource {
-    /// The header that has the token after `Bearer`; in lower case.
+    /// The header that has the token after its scheme; in lower case.
     #[must_use]
     pub fn header(&self) -> &str {
         &self.header
+    }
+
+    /// The word before the token in the header.
+    #[must_use]
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The cookie that may have the token instead of the header.
+    #[must_use]
+    pub fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
     }
 }
 
@@ -41,6 +69,17 @@ fn header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error
         ));
     }
     Ok(name.to_ascii_lowercase())
+}
+
+fn cookie<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    // RFC 6265 section 4.1.1: a cookie's name is a token.
+    if !is_http_token(&name) {
+        return Err(de::Error::custom(
+            "`cookie` is not a cookie's name: write one such as `session`",
+        ));
+    }
+    Ok(Some(name))
 }
 
 fn parameter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

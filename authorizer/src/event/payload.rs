@@ -12,7 +12,7 @@ use aws_lambda_events::apigw::{
 };
 use serde_json::{Value, from_value, json};
 
-use super::{API_KEY, EventKind, SUBPROTOCOLS};
+use super::{API_KEY, COOKIE, EventKind, SUBPROTOCOLS};
 use crate::config::TokenSource;
 use crate::refusal::Refusal;
 
@@ -137,14 +137,27 @@ impl Payload {
     }
 }
 
+/// Returns the texts that hold the request's cookies, each one or several.
+///
+/// Payload 2.0 has them in a list of its own. A browser may send several headers of them over
+/// HTTP/2 (RFC 9113 section 8.2.3).
+pub(super) fn cookies(kind: EventKind, event: &Value) -> Vec<String> {
+    let used = |name: &str| name.eq_ignore_ascii_case(COOKIE).then_some(COOKIE);
+    let mut texts = match event.get("cookies").filter(|_| kind == EventKind::Http2) {
+        Some(list @ Value::Array(_)) => values(Some(&json!({ COOKIE: list })), &used),
+        _ => merged(event, "headers", "multiValueHeaders", used),
+    };
+    texts.remove(COOKIE).unwrap_or_default()
+}
+
 /// The values of each name.
 type Values<'n> = BTreeMap<&'n str, Vec<String>>;
 
 /// Returns all values of each used name in a map of values and a map of lists of values.
 ///
 /// `used` returns the one spelling of a name, and `None` for a name that is not used. API Gateway
-/// writes every name into both maps, so equal values count once. Values that differ all stay, and
-/// so do the values of several spellings of one name.
+/// writes every name into both maps, the last value into the first, so values that the second has
+/// too count once. Values that differ all stay, and so do those of several spellings of one name.
 fn merged<'n>(
     event: &Value,
     single: &str,
@@ -154,7 +167,9 @@ fn merged<'n>(
     let mut all = values(event.get(single), &used);
     for (name, values) in values(event.get(several), &used) {
         let known = all.entry(name).or_default();
-        if *known != values {
+        if known.len() <= values.len() && known.iter().all(|value| values.contains(value)) {
+            *known = values;
+        } else {
             known.extend(values);
         }
     }

@@ -539,3 +539,93 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_bare_token_is_taken_only_where_the_configuration_says_so() {
+    let bare = source("header = \"cf-access-jwt-assertion\"\nscheme = \"none\"");
+    let header = |value: &str| json!({"headers": {"Cf-Access-Jwt-Assertion": value}});
+    let rest =
+        |value: &str| json!({"type": "TOKEN", "methodArn": ARN, "authorizationToken": value});
+    for make in [&request as &dyn Fn(&Value) -> Value, &http, &socket] {
+        assert_eq!(token_in(&make(&header("t")), &bare).as_deref(), Ok("t"));
+    }
+    assert_eq!(token_in(&rest("t"), &bare).as_deref(), Ok("t"));
+    for value in ["", " ", "Bearer t", "t ", " t", "t\tu", "t u"] {
+        assert_eq!(token_in(&request(&header(value)), &bare), Err(Code::Malformed), "{value:?}");
+        assert_eq!(token_in(&rest(value), &bare), Err(Code::Malformed), "{value:?}");
+    }
+    assert_eq!(token(&rest("t")), Err(Code::Malformed), "not configured");
+}
+
+#[test]
+fn a_cookie_carries_a_token_in_every_event_that_has_cookies() {
+    let cookie = source("cookie = \"session\"");
+    let read = |event: &Value| token_in(event, &cookie);
+    for text in [
+        "session=t",
+        "a=b; session=t",
+        "a=b;session=t ; c",
+        " session = t",
+        "Session=x; session=t; sessions=y; =z; session",
+    ] {
+        for make in [&request as &dyn Fn(&Value) -> Value, &socket] {
+            let event = make(&json!({"headers": {"Cookie": text}}));
+            assert_eq!(read(&event).as_deref(), Ok("t"), "{event}");
+            let both =
+                json!({"headers": {"cookie": text}, "multiValueHeaders": {"cookie": [text]}});
+            assert_eq!(read(&make(&both)).as_deref(), Ok("t"), "{both}");
+        }
+        let list: Vec<&str> = text.split(';').collect();
+        assert_eq!(read(&http(&json!({ "cookies": list }))).as_deref(), Ok("t"), "{text}");
+    }
+    // A browser may send several headers over HTTP/2, and the single value is the last of them.
+    let several = json!({
+        "headers": {"Cookie": "a=b"}, "multiValueHeaders": {"Cookie": ["session=t", "a=b"]},
+    });
+    assert_eq!(read(&request(&several)).as_deref(), Ok("t"));
+}
+
+#[test]
+fn a_token_in_two_cookies_or_two_places_is_refused() {
+    let cookie = source("cookie = \"session\"");
+    for maps in [
+        json!({"headers": {"Cookie": "session=t; session=t"}}),
+        json!({"headers": {"Cookie": "session=t; a=b; session=u"}}),
+        json!({"headers": {"Cookie": "session=t", "cookie": "session=t"}}),
+        json!({"multiValueHeaders": {"Cookie": ["session=t", "session=u"]}}),
+        json!({"headers": {"Cookie": "session=t"}, "multiValueHeaders": {"Cookie": ["session=u"]}}),
+        json!({"headers": {"Cookie": "session=t", "Authorization": "Bearer t"}}),
+        json!({"headers": {"Cookie": "session=t", "Authorization": "Basic dTpw"}}),
+        json!({"headers": {"Cookie": "session=", "Authorization": "Bearer t"}}),
+        json!({"headers": {"Cookie": "session=t u"}}),
+        json!({"headers": {"Cookie": "SESSION=t"}}),
+        json!({"headers": {"Cookie": ""}}),
+        json!({"cookies": ["session=t", "session=t"]}),
+        json!({"cookies": "session=t"}),
+        json!({"cookies": null}),
+        json!({}),
+    ] {
+        for make in [&request as &dyn Fn(&Value) -> Value, &http, &socket] {
+            assert_eq!(token_in(&make(&maps), &cookie), Err(Code::Malformed), "{maps}");
+        }
+    }
+    let plain = json!({"headers": {"Cookie": "session=t"}, "cookies": ["session=t"]});
+    assert_eq!(token(&request(&plain)), Err(Code::Malformed), "not configured");
+    assert_eq!(token(&http(&plain)), Err(Code::Malformed), "not configured");
+}
+
+#[test]
+fn an_http_api_that_caches_must_cache_by_the_cookie() {
+    let cookie = source("cookie = \"session\"");
+    let check = |identity: Value| {
+        let event = http(&json!({"cookies": ["a=b", "session=t"], "identitySource": identity}));
+        let event = Event::read(EventKind::Http2, &event, &cookie).unwrap();
+        event.check_cache_key().map_err(Refusal::code)
+    };
+    for good in [json!(null), json!([]), json!(["a=b; session=t"]), json!(["x", "session=t"])] {
+        assert_eq!(check(good.clone()), Ok(()), "{good}");
+    }
+    for other in [json!(["x"]), json!(["session=u"]), json!(["a=b"]), json!([""])] {
+        assert_eq!(check(other.clone()), Err(Code::Config), "{other}");
+    }
+}

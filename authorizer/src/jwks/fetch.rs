@@ -160,7 +160,7 @@ pub async fn fetch_keys(identity: &Identity) -> Result<PublishedKeys, KeysError>
     let address = identity.jwks_uri.as_ref();
     let address =
         address.ok_or_else(|| KeysError("the keys come from the configuration".into()))?;
-    let client = http::client(address.scheme() == "http")
+    let client = http::client(address.scheme() == "http", identity.proxy)
         .map_err(|error| KeysError(format!("the HTTP client can't be made: {error}")))?;
     let (body, date) = fetch(&client, address).await?;
     let usable = KeySet::parse(&body).map_err(FetchError::from)?.len();

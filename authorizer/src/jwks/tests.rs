@@ -25,7 +25,7 @@ use crate::record::Captured;
 use crate::refusal::{Code, Refusal};
 
 fn client() -> Client {
-    crate::http::client(true).unwrap()
+    crate::http::client(true, false).unwrap()
 }
 
 /// Response of the key endpoint to the next requests.
@@ -143,6 +143,7 @@ impl Bench {
         let identity = Identity {
             iss: iss.clone(),
             tenants: None,
+            proxy: false,
             jwks_uri: Some(iss.parse().unwrap()),
             prefetch: true,
             bundle: None,
@@ -679,8 +680,14 @@ async fn speaks(bytes: Vec<u8>) -> KeySets<ManualClock> {
         }
     });
     let jwks_uri = Some(address.parse().unwrap());
-    let identity =
-        Identity { iss: "i".into(), tenants: None, jwks_uri, prefetch: true, bundle: None };
+    let identity = Identity {
+        iss: "i".into(),
+        tenants: None,
+        proxy: false,
+        jwks_uri,
+        prefetch: true,
+        bundle: None,
+    };
     KeySets::new(vec![identity], &ManualClock::default(), client())
 }
 
@@ -745,8 +752,14 @@ async fn a_key_set_is_asked_for_without_a_coding() {
         heard.send(String::from_utf8_lossy(&request[..length]).to_lowercase()).unwrap();
     });
     let jwks_uri = Some(address.parse().unwrap());
-    let identity =
-        Identity { iss: "i".into(), tenants: None, jwks_uri, prefetch: true, bundle: None };
+    let identity = Identity {
+        iss: "i".into(),
+        tenants: None,
+        proxy: false,
+        jwks_uri,
+        prefetch: true,
+        bundle: None,
+    };
     let keys = KeySets::new(vec![identity], &ManualClock::default(), client());
     assert!(keys.key("i", "a").await.is_err(), "the connection is closed");
     let headers = headers.await.unwrap();
@@ -788,8 +801,14 @@ async fn a_skipped_key_is_logged_once() {
 #[tokio::test]
 async fn keys_of_the_configuration_alone_are_never_fetched_and_do_not_age() {
     let bundle = Some(Bundle::of_text(&set_of(&["a"])).unwrap());
-    let identity =
-        Identity { iss: "i".into(), tenants: None, jwks_uri: None, prefetch: false, bundle };
+    let identity = Identity {
+        iss: "i".into(),
+        tenants: None,
+        proxy: false,
+        jwks_uri: None,
+        prefetch: false,
+        bundle,
+    };
     let clock = ManualClock::default();
     let keys = KeySets::new(vec![identity], &clock, client());
     keys.prefetch().await;
@@ -811,4 +830,41 @@ fn ages_and_budgets_are_as_documented() {
         (600, 7_200, 1),
         "the design's numbers"
     );
+}
+
+#[test]
+fn an_issuer_is_found_by_its_exact_text_alone() {
+    let name = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abc";
+    let one = Identity {
+        iss: name.into(),
+        tenants: None,
+        jwks_uri: None,
+        proxy: false,
+        prefetch: false,
+        bundle: None,
+    };
+    assert!(one.is(name, None));
+    for other in [
+        format!("{name}/"),
+        name.to_uppercase(),
+        format!("{name}x"),
+        "https://evil.example/us-east-1_abc".into(),
+        name.replace("https://", "https://evil@"),
+        String::new(),
+    ] {
+        assert!(!one.is(&other, None), "{other}");
+    }
+    let tid = "11111111-2222-3333-4444-555555555555";
+    let many = |tenants| Identity {
+        iss: "https://id.example/{tid}".into(),
+        tenants: Some(tenants),
+        ..one.clone()
+    };
+    let iss = format!("https://id.example/{tid}");
+    let (these, any) = (many(Tenants::These(vec![tid.into()])), many(Tenants::Any));
+    assert!(these.is(&iss, Some(tid)) && any.is(&iss, Some(tid)));
+    let other = tid.replace('1', "9");
+    let theirs = format!("https://id.example/{other}");
+    assert!(!these.is(&theirs, Some(&other)), "not a listed tenant");
+    assert!(any.is(&theirs, Some(&other)) && !any.is(&theirs, Some(tid)) && !any.is(&iss, None));
 }

@@ -19,3 +19,4 @@ mod issuer;
 mod keys;
 mod known;
 mod provider;
+mod tenants;

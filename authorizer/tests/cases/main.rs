@@ -1,4 +1,4 @@
-//! Cases from files: `tests/cases` of the repository.
+//! Cases from files: `tests/cases` of the repository, and the configurations of `PROVIDERS.md`.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,6 +7,7 @@
 )]
 
 mod configurations;
+mod providers;
 mod tokens;
 
 use std::path::{Path, PathBuf};

@@ -120,7 +120,7 @@ fn trust(rule: Option<&Rule>, place: &str, claim: &str, mend: &str) -> Option<Fi
     let (severity, code, why) = judge(claim)?;
     let mend = match code {
         Code::DottedClaim => {
-            "have the issuer put the value into a claim at the top level, and write its name"
+            "give the claim inside the object a name in [claim_paths], and write that name"
         }
         _ => mend,
     };

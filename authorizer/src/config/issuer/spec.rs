@@ -267,7 +267,7 @@ impl IssuerSpec {
                 let wrong = |message| Mistake::of("domain_suffix", message);
                 let jwks_uri = Some(address::key_set_of(&iss).map_err(wrong)?);
                 let bundle = bundle.cloned();
-                Ok(Identity { iss, tenants: None, jwks_uri, prefetch, bundle })
+                Ok(Identity { iss, tenants: None, jwks_uri, proxy: false, prefetch, bundle })
             })
             .collect()
     }
@@ -295,7 +295,7 @@ impl IssuerSpec {
             None => Some(address::key_set_of(url).map_err(of_url)?),
         };
         let prefetch = jwks_uri.is_some();
-        Ok(Identity { iss: url.to_owned(), tenants, jwks_uri, prefetch, bundle })
+        Ok(Identity { iss: url.to_owned(), tenants, jwks_uri, proxy: false, prefetch, bundle })
     }
 
     /// The identity of an issuer whose name is not a URL: its keys are not found by its name.
@@ -324,7 +324,14 @@ impl IssuerSpec {
             return Err(Mistake::of("iss", message));
         }
         let prefetch = jwks_uri.is_some();
-        Ok(Identity { iss: iss.to_owned(), tenants: None, jwks_uri, prefetch, bundle })
+        Ok(Identity {
+            iss: iss.to_owned(),
+            tenants: None,
+            jwks_uri,
+            proxy: false,
+            prefetch,
+            bundle,
+        })
     }
 
     /// The address that `jwks_uri` states.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use authorizer::Refuse;
+use authorizer::{Refuse, Scheme};
 
 use super::{Client, Filled, Ready, User};
 use crate::examples::{Call, Examples, Limit};
@@ -28,6 +28,8 @@ pub(crate) struct Shown {
     file: Option<String>,
     /// The header that holds the token.
     header: String,
+    /// True if the header has no scheme before the token.
+    bare: bool,
     socket: Socket,
     refuse: Option<Refuse>,
     refuse_http: Option<Refuse>,
@@ -66,6 +68,7 @@ impl Shown {
             key: filled.caller_key.or(key),
             file: setup.file.clone(),
             header: first.map(|one| one.config.token.header().to_owned()).unwrap_or_default(),
+            bare: first.is_some_and(|one| one.config.token.scheme() == Scheme::None),
             socket: match (token.subprotocol, token.query) {
                 (Some(name), _) => Socket::Subprotocol(name),
                 (None, Some(name)) => Socket::Query(name),
@@ -83,7 +86,8 @@ impl Shown {
 
     /// The header that holds the token, to be set by the shell.
     fn token(&self, token: &str) -> String {
-        format!("\"{}: Bearer {token}\"", title(&self.header))
+        let scheme = if self.bare { "" } else { "Bearer " };
+        format!("\"{}: {scheme}{token}\"", title(&self.header))
     }
 
     /// Headers of a request with the token.

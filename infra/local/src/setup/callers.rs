@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use authorizer::{Config, Issuer, TokenUse};
+use authorizer::{Config, Issuer, Tenants, TokenUse};
 use policy::{RoutePattern, RuleSpec};
 use serde_json::{Map, Value};
 
@@ -17,6 +17,8 @@ use crate::options::Options;
 
 /// The client of an issuer that accepts any.
 pub(super) const ANY_CLIENT: &str = "local-client";
+/// The tenant of an issuer that accepts any.
+const ANY_TENANT: &str = "11111111-2222-3333-4444-555555555555";
 /// The user who is in no group that a rule asks for.
 const PLAIN_USER: &str = "user";
 /// A machine client must have a scope to get a token.
@@ -27,7 +29,10 @@ pub(super) fn play(view: &View, config: &Config, origin: &str, options: &Options
     let mut all: Vec<Played> = Vec::new();
     for (issuer, written) in config.issuers.iter().zip(&view.issuer) {
         let checks = &issuer.checks;
-        let iss = issuer.identities.first().map(|known| known.iss.clone()).unwrap_or_default();
+        let first_name = issuer.identities.first();
+        let tid = first_name.and_then(|known| known.tenants.as_ref()).map(tenant);
+        let iss = first_name.map(|known| known.iss.clone()).unwrap_or_default();
+        let iss = iss.replace("{tid}", tid.as_deref().unwrap_or("{tid}"));
         let is_demo = iss == issuer::url(origin, demo::POOL);
         let is_id_only = checks.token_use == TokenUse::Id;
         let claim = |written: &Option<String>, default: &str| {
@@ -64,6 +69,12 @@ pub(super) fn play(view: &View, config: &Config, origin: &str, options: &Options
                 users.push(user);
             }
         }
+        if let Some(tid) = &tid {
+            let claims = clients.iter_mut().map(|client| &mut client.claims);
+            for claims in claims.chain(users.iter_mut().map(|user| &mut user.claims)) {
+                claims.insert("tid".to_owned(), tid.as_str().into());
+            }
+        }
         all.push(Played {
             name: checks.issuer.clone(),
             address: issuer::url(origin, &id),
@@ -77,6 +88,15 @@ pub(super) fn play(view: &View, config: &Config, origin: &str, options: &Options
         });
     }
     all
+}
+
+/// The tenant whose tokens an issuer of many gives here: the first that is accepted.
+fn tenant(tenants: &Tenants) -> String {
+    let first = match tenants {
+        Tenants::These(tenants) => tenants.first(),
+        Tenants::Any => None,
+    };
+    first.map_or_else(|| ANY_TENANT.to_owned(), String::clone)
 }
 
 /// A name as one segment of a path that no other issuer has.

@@ -60,7 +60,7 @@ fn text(config: &Config) -> String {
     let mut described: Vec<_> =
         config.issuers.iter().map(|issuer| ["issuer".to_owned(), one_issuer(issuer)]).collect();
     described.extend([
-        ["token".to_owned(), format!("header `{}`", config.token.header())],
+        ["token".to_owned(), token(config)],
         ["limits".to_owned(), limits],
         ["metrics".to_owned(), metrics],
         [
@@ -69,6 +69,15 @@ fn text(config: &Config) -> String {
         ],
     ]);
     format!("{}\n\n{}", facts(&described), list(&sizes))
+}
+
+/// The places of the token.
+fn token(config: &Config) -> String {
+    let header = format!("header `{}`", config.token.header());
+    match config.token.cookie() {
+        Some(cookie) => format!("{header} or cookie `{cookie}`"),
+        None => header,
+    }
 }
 
 fn one_issuer(issuer: &Issuer) -> String {
