@@ -133,7 +133,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "user_pool = \"us-east-1_abcDEF123\"\n",
         "",
-        "1: the issuer has neither `user_pool` nor `url`: add one of them",
+        "1: the issuer has neither `user_pool` nor `url` nor `iss`: add one of them",
     ),
     (
         "user_pool = \"us-east-1_abcDEF123\"",
@@ -327,7 +327,9 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[[issuer]]\nuser_pool = \"us-east-1_abcDEF123\"\nclients = \"any\"\ntoken_use = \
          \"any\"\n",
         "22: duplicate issuer \
-         `https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abcDEF123`: remove one",
+         `https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abcDEF123`: remove one, or give \
+         both tables different `audiences`, `clients` or `token_use`, so that each token fits one \
+         of them",
     ),
     (
         "",

@@ -126,6 +126,7 @@ fn each_field_that_is_left_out_could_be_there() {
         let error = error.to_string();
         let excluded = [
             "has either `user_pool` or `url`",
+            "has one of `user_pool`, `url` and `iss`",
             "goes with `url`",
             "goes with a list of `audiences`",
             "`jwks`: no key",

@@ -1,6 +1,6 @@
 //! The subject that a command is about.
 
-use authorizer::{Config, assumed_subject, decode};
+use authorizer::{Config, Issuer, assumed_subject, decode};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use throttle::Subject;
@@ -113,10 +113,19 @@ fn of_token(config: &Config) -> Result<Subject, Error> {
 fn of_claim(config: &Config, subject: Subject) -> Result<Subject, Error> {
     let Some(throttle) = &config.throttle else { return Ok(subject) };
     let names = || config.issuers.iter().map(|issuer| issuer.checks.issuer.as_str());
+    let prefix = subject.as_str().split_once('#').map(|(name, _)| name.to_owned());
     let is_whole =
-        |name: &str| subject.as_str().strip_prefix(name).is_some_and(|rest| rest.starts_with('#'));
-    if throttle.counts_by_api_key() || names().any(is_whole) {
+        |issuer: &Issuer| prefix.as_deref().and_then(|it| issuer.stored_name(it)) == prefix;
+    if throttle.counts_by_api_key() || prefix.is_some() && config.issuers.iter().any(is_whole) {
         return Ok(subject);
+    }
+    let has_tenants = |issuer: &&Issuer| issuer.stored_name(&issuer.checks.issuer).is_none();
+    if let Some(issuer) = config.issuers.iter().find(has_tenants) {
+        let name = &issuer.checks.issuer;
+        return Err(Error::misuse(format!(
+            "the issuer `{name}` has many tenants: write `{name}/TENANT-ID#{}`",
+            subject.as_str()
+        )));
     }
     if config.issuers.len() > 1 {
         let names: Vec<_> = names().map(|name| format!("`{name}#{}`", subject.as_str())).collect();

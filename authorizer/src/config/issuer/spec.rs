@@ -250,6 +250,10 @@ impl IssuerSpec {
         pool: &str,
         bundle: Option<&Bundle>,
     ) -> Result<Vec<Identity>, Mistake> {
+        if self.tenants.is_some() {
+            let message = "`tenants` goes with `url`: a user pool has no tenants";
+            return Err(Mistake::of("tenants", message));
+        }
         if self.jwks_uri.is_some() {
             let message = "`jwks_uri` goes with `url`: the address of a user pool's keys is known";
             return Err(Mistake::of("jwks_uri", message));
