@@ -23,13 +23,18 @@ pub struct World {
 }
 
 impl World {
-    /// Makes the one issuer, its key bundled.
+    /// Makes one issuer, and one of many tenants with the same key, which is bundled.
     pub fn new() -> Self {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
         let x = URL_SAFE_NO_PAD.encode(pair.public_key());
         let set = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": x}]});
         let text = format!(
-            "[[issuer]]\nurl = \"http://127.0.0.1:1\"\njwks = '{set}'\nalgorithms = [\"EdDSA\"]\n\
+            "[token]\ncookie = \"session\"\n\
+             [claim_paths]\nroles = [\"realm_access\", \"roles\"]\n\
+             [[issuer]]\nurl = \"http://127.0.0.1:1\"\njwks = '{set}'\nalgorithms = [\"EdDSA\"]\n\
+             clients = [\"client\"]\ntoken_use = \"access\"\ngroups_claim = \"roles\"\n\
+             [[issuer]]\nname = \"many\"\nurl = \"https://id.example/{{tid}}\"\n\
+             tenants = \"any\"\njwks = '{set}'\nalgorithms = [\"EdDSA\"]\n\
              clients = [\"client\"]\ntoken_use = \"access\"\n\
              [[rule]]\nname = \"all\"\nallow = [\"GET /orders/*\"]\nany_scope = [\"orders/read\"]\n"
         );
