@@ -888,3 +888,16 @@ fn a_list_is_passed_on_as_json_where_that_is_asked_for() {
         assert_eq!(x(left_out.clone()), None, "{left_out}");
     }
 }
+
+// ---------------------------------------------------------------------------------------- tenants
+
+#[test]
+fn each_tenant_has_limits_and_revocations_of_its_own() {
+    let tid = "11111111-2222-3333-4444-555555555555";
+    let many = Checks { has_tenants: true, ..checks() };
+    let claims = check_with(&many, &json!({ "tid": tid })).unwrap();
+    assert_eq!(claims.issuer(), format!("us-east-1_abc/{tid}"));
+    assert_eq!(claims.qualified("user"), format!("us-east-1_abc/{tid}#user"));
+    let one = check_with(&checks(), &json!({ "tid": tid })).unwrap();
+    assert_eq!(one.qualified("user"), "us-east-1_abc#user", "an issuer of one tenant");
+}

@@ -284,7 +284,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "token_use = \"access\"",
         "token_use = \"access\"\ncontext = { age = 1 }",
-        "5: `age` in `context` of [[issuer]] must be a text",
+        "5: `age` in `context` of [[issuer]] must be a claim's name, or \
+         { json = \"name\" }",
     ),
     (
         "token_use = \"access\"",

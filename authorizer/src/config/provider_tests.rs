@@ -171,3 +171,30 @@ fn a_path_into_what_users_write_is_reported() {
     let [found] = &found[..] else { panic!("{findings:?}") };
     assert!(found.text.starts_with("`role` in [claim_paths] trusts `user_metadata`"), "{found}");
 }
+
+#[test]
+fn operators_name_a_tenant_by_its_issuer() {
+    let tid = "11111111-2222-3333-4444-555555555555";
+    let text = format!(
+        "[[issuer]]\nname = \"many\"\nurl = \"https://id.example/{{tid}}\"\ntenants = [\"{tid}\"]\n\
+         jwks_uri = \"https://id.example/keys\"\nclients = \"any\"\ntoken_use = \"any\"\n\
+         [[issuer]]\nname = \"one\"\nurl = \"https://one.example\"\nclients = \"any\"\n\
+         token_use = \"any\"\n{RULE}"
+    );
+    let config = Config::parse(&text, "t").unwrap();
+    let [many, one] = &config.issuers[..] else { panic!("two issuers") };
+    let stored = format!("many/{tid}");
+    for (name, expected) in [
+        (stored.as_str(), Some(&*stored)),
+        (&format!("https://id.example/{tid}"), Some(&*stored)),
+        ("many", None),
+        ("many/common", None),
+        ("https://id.example/{tid}", None),
+        ("https://id.example/99999999-2222-3333-4444-555555555555", None),
+    ] {
+        assert_eq!(many.stored_name(name).as_deref(), expected, "{name}");
+    }
+    assert_eq!(one.stored_name("one").as_deref(), Some("one"));
+    assert_eq!(one.stored_name("https://one.example").as_deref(), Some("one"));
+    assert_eq!(one.stored_name("many"), None);
+}

@@ -251,7 +251,7 @@ impl IssuerSpec {
         bundle: Option<&Bundle>,
     ) -> Result<Vec<Identity>, Mistake> {
         if self.tenants.is_some() {
-            let message = "`tenants` goes with `url`: a user pool has no tenants";
+            let message = "`tenants` goes with `url`: remove it, because a user pool is one tenant";
             return Err(Mistake::of("tenants", message));
         }
         if self.jwks_uri.is_some() {
