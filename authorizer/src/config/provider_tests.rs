@@ -183,10 +183,10 @@ fn operators_name_a_tenant_by_its_issuer() {
     );
     let config = Config::parse(&text, "t").unwrap();
     let [many, one] = &config.issuers[..] else { panic!("two issuers") };
-    let stored = format!("many/{tid}");
+    let (stored, url) = (format!("many/{tid}"), format!("https://id.example/{tid}"));
     for (name, expected) in [
         (stored.as_str(), Some(&*stored)),
-        (&format!("https://id.example/{tid}"), Some(&*stored)),
+        (url.as_str(), Some(&*stored)),
         ("many", None),
         ("many/common", None),
         ("https://id.example/{tid}", None),
