@@ -16,6 +16,7 @@ use crate::args::{meter, output_file};
 use crate::chart::{Row, Words};
 use crate::context::Context;
 use crate::error::Error;
+use crate::output::note;
 use crate::plot::number;
 use crate::time::{day, human, parse_day};
 
@@ -110,6 +111,14 @@ impl Span {
         let meter = of_plan(plan, self.meter)?;
         let report = Report::of_meter(plan, meter, period, (from, to), subjects)
             .map_err(|error| Error::misuse(format!("`--from` and `--to`: {error}")))?;
+        let has_quota = quotas(plan, meter).iter().any(|quota| quota.period() == period);
+        let mut used = report.values.values().flatten().filter_map(|entry| entry.first());
+        if !has_quota && used.all(|used| *used == 0) {
+            let (id, period) = (&plan.id, noun(period));
+            note(format_args!(
+                "{meter} by {period} are not counted: the plan `{id}` has no quota for a {period}"
+            ));
+        }
         let mut windows = vec![period.window(from).of(meter)];
         while let Some(last) = windows.last()
             && last.end <= to

@@ -52,6 +52,23 @@ fn usage_is_shown_with_bars() {
     let months = by("month");
     assert_eq!(months.lines().count(), 2 + 1 + 13, "{months}");
     assert!(months.lines().last().unwrap().starts_with("2026-11  182   -"), "{months}");
+    let other = [
+        "usage",
+        "show",
+        "pool#maria",
+        "--plan",
+        "free",
+        "--by",
+        "month",
+        "--from",
+        "2026-09-01",
+        "--to",
+        "2026-09-02",
+    ];
+    assert_eq!(
+        tollgate.run(&other).err,
+        "tollgate: requests by month are not counted: the plan `free` has no quota for a month\n"
+    );
     assert!(!weeks.contains('\u{1b}'), "colours are for a terminal alone");
 }
 
@@ -185,7 +202,11 @@ fn a_grant_counts_once_even_where_its_answer_was_lost() {
     assert!(grant(&tollgate, &["--dry-run"]).done().ends_with("nothing was done"));
     let json = grant(&tollgate, &["--id", "ticket-1", "--json"]).json();
     assert_eq!((&json["granted"], &json["id"]), (&json!(500), &json!("ticket-1")));
-    assert_eq!(grant(&tollgate, &["--id", "ticket-1", "--json"]).json()["granted"], 500);
+    assert_eq!(json["changed"], true);
+    let json = grant(&tollgate, &["--id", "ticket-1", "--json"]).json();
+    assert_eq!((&json["granted"], &json["changed"]), (&json!(500), &json!(false)));
+    let said = grant(&tollgate, &["--id", "ticket-1"]).done();
+    assert!(said.starts_with("`ticket-1` was granted before, so nothing changed:"), "{said}");
     assert_eq!(grant(&tollgate, &["--json"]).json()["granted"], 1000);
 
     let proxy = Proxy::before(&url, |operation, _| {

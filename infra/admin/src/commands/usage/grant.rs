@@ -52,6 +52,12 @@ impl Grant {
         if confirm.dry_run() {
             return context.would(&format!("grant `{name}` {extra} {meter} for {at}"));
         }
+        // Only a grant that is named can have been made before.
+        let before = match &id {
+            Some(_) => context.buckets().get(&subject).await?,
+            None => None,
+        };
+        let before = before.map_or(0, |bucket| bucket.history.granted(&window));
         let id = id.unwrap_or_else(|| Uuid::new_v4().to_string());
         let granted = context.buckets();
         let granted = granted.grant_of(&subject, meter, period, extra, &id, now).await;
@@ -66,10 +72,15 @@ impl Grant {
             }
         })?;
         let total = history.granted(&window);
-        let text = format!("granted `{name}` {extra} {meter} for {at}, {total} in all; id {id}");
+        let changed = total != before;
+        let text = if changed {
+            format!("granted `{name}` {extra} {meter} for {at}, {total} in all; id {id}")
+        } else {
+            format!("`{id}` was granted before, so nothing changed: `{name}` has {total} for {at}")
+        };
         let mut json = json!({
             "subject": name, "period": period, "of": at, "extra": extra, "granted": total,
-            "used": history.used(&window), "id": id,
+            "used": history.used(&window), "id": id, "changed": changed,
         });
         if !meter.is_requests()
             && let Some(members) = json.as_object_mut()
