@@ -4,18 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The built `local` executable, of the same profile as the running test.
-///
-/// Cargo gives a test the executables of its own package alone, so it is built here, once; after
-/// `cargo test --workspace` that finds everything up to date.
+/// The built `tollgate-local` executable, of the same profile as the running test.
 ///
 /// # Panics
 ///
 /// The build fails, or the test does not run out of a target folder.
 pub fn local() -> &'static Path {
-    static LOCAL: OnceLock<PathBuf> = OnceLock::new();
-    LOCAL
-        .get_or_init(|| build(&["--package", "local", "--bin", "tollgate-local"], "tollgate-local"))
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("tollgate-local"))
 }
 
 /// The built `tollgate` executable, of the same profile as the running test.
@@ -24,8 +20,8 @@ pub fn local() -> &'static Path {
 ///
 /// The same as for [`local`].
 pub fn tollgate() -> &'static Path {
-    static TOLLGATE: OnceLock<PathBuf> = OnceLock::new();
-    TOLLGATE.get_or_init(|| build(&["--package", "admin", "--bin", "tollgate"], "tollgate"))
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("tollgate"))
 }
 
 /// The built `authorizer` executable, of the same profile as the running test.
@@ -34,10 +30,8 @@ pub fn tollgate() -> &'static Path {
 ///
 /// The same as for [`local`].
 pub fn authorizer() -> &'static Path {
-    static AUTHORIZER: OnceLock<PathBuf> = OnceLock::new();
-    AUTHORIZER.get_or_init(|| {
-        build(&["--package", "tollgate-authorizer", "--bin", "authorizer"], "authorizer")
-    })
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("authorizer"))
 }
 
 /// The authorizer with a store that panics: the example `panicking`.
@@ -46,10 +40,8 @@ pub fn authorizer() -> &'static Path {
 ///
 /// The same as for [`local`].
 pub fn panicking() -> &'static Path {
-    static PANICKING: OnceLock<PathBuf> = OnceLock::new();
-    PANICKING.get_or_init(|| {
-        build(&["--package", "tests", "--example", "panicking"], "examples/panicking")
-    })
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("examples/panicking"))
 }
 
 /// The authorizer with a clock that goes wrong: the example `skewed`.
@@ -58,8 +50,8 @@ pub fn panicking() -> &'static Path {
 ///
 /// The same as for [`local`].
 pub fn skewed() -> &'static Path {
-    static SKEWED: OnceLock<PathBuf> = OnceLock::new();
-    SKEWED.get_or_init(|| build(&["--package", "tests", "--example", "skewed"], "examples/skewed"))
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("examples/skewed"))
 }
 
 /// The service with limits of `throttle/SERVICE.md`: the example `service` of `throttle`.
@@ -68,10 +60,8 @@ pub fn skewed() -> &'static Path {
 ///
 /// The same as for [`local`].
 pub fn service() -> &'static Path {
-    static SERVICE: OnceLock<PathBuf> = OnceLock::new();
-    SERVICE.get_or_init(|| {
-        build(&["--package", "tollgate-throttle", "--example", "service"], "examples/service")
-    })
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("examples/service"))
 }
 
 /// Builds an executable with the release profile and returns its path.
@@ -95,8 +85,11 @@ pub fn release(arguments: &[&str], path: &str) -> PathBuf {
     target.join("release").join(path)
 }
 
-/// Builds the executable that `arguments` name; `path` is its place below the profile's folder.
-fn build(arguments: &[&str], path: &str) -> PathBuf {
+/// Builds all executables, and returns the one at this path below the profile's folder.
+///
+/// Cargo gives a test the executables of its own package alone. Examples are built with the features
+/// that tests have, so all that `cargo test --workspace` has built is up to date.
+fn built(path: &str) -> PathBuf {
     // target/debug/deps/it-0123 -> target/debug
     let test = std::env::current_exe().unwrap();
     let folder = test.ancestors().nth(2).unwrap();
@@ -106,8 +99,7 @@ fn build(arguments: &[&str], path: &str) -> PathBuf {
         None => panic!("`{}` is not in a target folder", test.display()),
     };
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--locked"])
-        .args(arguments)
+        .args(["build", "--quiet", "--locked", "--workspace", "--bins", "--examples"])
         .args(["--profile", profile, "--target-dir"])
         .arg(folder.parent().unwrap())
         .status()
