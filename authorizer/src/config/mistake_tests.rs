@@ -536,7 +536,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "",
         "[token]\nissuer = \"x\"\n",
-        "23: unknown field `issuer` in [token]; it has `header`, `query`, `subprotocol`",
+        "23: unknown field `issuer` in [token]; it has `header`, `scheme`, `cookie`, \
+         `query`, `subprotocol`",
     ),
     (
         "",
