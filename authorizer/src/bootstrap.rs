@@ -20,7 +20,7 @@ use crate::{record, runtime, verify};
 /// The exit code of a start that failed: the deployment is wrong.
 const EXIT_MISUSE: u8 = 2;
 
-/// Cache time of keys and assigned plans, the same as for plans.
+/// Cache time of assigned plans, the same as for plans.
 const LOOK_UP_AGE: Duration = Duration::from_secs(60);
 
 /// Errors of the start.
@@ -161,6 +161,11 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
             Some(region) => made.region(region)?,
             None => made,
         });
+    }
+    // The keys' own time-out and cache time count where there are keys.
+    if let Some(keys) = &config.keys {
+        let client = connect(keys.timeout()).client().await;
+        lookup = Some(KeyLookup::new(&client, &keys.table, SystemClock::new(), keys.cache()));
     }
     if let Some(revocation) = &config.revocation {
         let client = connect(revocation.timeout()).client().await;

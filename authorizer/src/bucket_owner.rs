@@ -1,8 +1,11 @@
 //! The subject whose bucket is charged, and the plan that is named for it.
 
-use serde_json::{Map, Value};
-use throttle::{ApiKey, Clock, KeyLookup, PlanId, StoreError, Subject};
+use std::sync::Arc;
 
+use serde_json::{Map, Value};
+use throttle::{ApiKey, Clock, KeyAnswer, KeyLookup, PlanId, StoreError, Subject};
+
+use crate::caller::{KeyCaller, VerifiedCaller};
 use crate::claims::{Claims, assumed_issuer};
 use crate::config::{Config, ThrottleConfig};
 use crate::event::Event;
@@ -27,45 +30,60 @@ pub(crate) enum Named {
 }
 
 impl BucketOwner {
-    /// Finds the subject by the configured claim or by the event's API key, and its plan.
+    /// Finds the subject by the configured claim, the API key or the address, and its plan.
     ///
     /// The plan is the key's own, else the subject's in the table, else the claim's, else the
-    /// default.
+    /// default. Callers without a credential have a plan of their own, or the default.
     ///
     /// # Errors
     ///
-    /// `claim` or `api_key` if the caller does not say who it is; `unavailable` or `config` if the
+    /// `claim` or `malformed` if the caller does not say who it is; `unavailable` or `config` if the
     /// table cannot be asked.
     pub(crate) async fn of<C: Clock>(
         event: &Event<'_>,
-        claims: &Claims,
+        caller: &VerifiedCaller,
         config: &ThrottleConfig,
         lookup: Option<&KeyLookup<C>>,
     ) -> Result<Self, Refusal> {
-        let lookup = match lookup {
-            Some(lookup) => Some(lookup),
-            None if config.looks_up() => return Err(Refusal::config("no table of keys and plans")),
-            None => None,
-        };
-        let (subject, found) = match lookup {
-            Some(lookup) if config.counts_by_api_key() => {
-                let key = key(event, lookup).await?;
-                let plan = lookup.plan_of_key(&key).await.map_err(|error| refused(&error))?;
-                (key.subject.clone(), plan)
+        let lookup = || lookup.ok_or(Refusal::config("no table of keys and plans"));
+        let key = caller.key.as_ref().map(KeyCaller::key);
+        let (subject, found) = match (&caller.claims, key) {
+            (None, None) => {
+                let named = config.plan.anonymous.clone();
+                let plan = named.map_or(Named::Nothing, Named::Assigned);
+                return Ok(Self { subject: address(event)?, plan });
             }
-            Some(lookup) if config.plan.assigned => {
-                let subject = claimed(claims, config)?;
-                let plan = lookup.plan_of(&subject).await.map_err(|error| refused(&error))?;
+            (None, Some(key)) => {
+                let by_address = config.counts_by_address();
+                let subject = if by_address { address(event)? } else { key.subject.clone() };
+                (subject, lookup()?.plan_of_key(key).await)
+            }
+            (Some(_), Some(key)) if config.counts_by_api_key() => {
+                (key.subject.clone(), lookup()?.plan_of_key(key).await)
+            }
+            (Some(claims), _) => {
+                let by_address = config.counts_by_address();
+                let subject = if by_address { address(event)? } else { claimed(claims, config)? };
+                let plan = match config.plan.assigned {
+                    true => lookup()?.plan_of(&subject).await,
+                    false => Ok(None),
+                };
                 (subject, plan)
             }
-            _ => (claimed(claims, config)?, None),
         };
-        let plan = match found {
-            Some(plan) => Named::Assigned(plan),
-            None => named(claims, config),
+        let plan = match (found.map_err(|error| refused(&error))?, &caller.claims) {
+            (Some(plan), _) => Named::Assigned(plan),
+            (None, Some(claims)) => named(claims, config),
+            (None, None) => Named::Nothing,
         };
         Ok(Self { subject, plan })
     }
+}
+
+/// Returns the subject of the caller's address.
+fn address(event: &Event<'_>) -> Result<Subject, Refusal> {
+    let address = event.source_ip().map(Subject::of_address);
+    address.ok_or(Refusal::malformed("the event has no source address"))
 }
 
 /// Returns the subject that a claim names.
@@ -99,6 +117,9 @@ pub fn assumed_subject(members: &Map<String, Value>, config: &Config) -> Result<
         Some(throttle) if throttle.counts_by_api_key() => {
             Err(Refusal::config("the limits count by API key, not by a claim"))
         }
+        Some(throttle) if throttle.counts_by_address() => {
+            Err(Refusal::config("the limits count by source address, not by a claim"))
+        }
         Some(throttle) => {
             let name = issuer.checks.stored_name(members);
             subject(members, throttle, |text| format!("{name}#{text}"))
@@ -123,16 +144,31 @@ fn named(claims: &Claims, config: &ThrottleConfig) -> Named {
     }
 }
 
-/// Returns the event's API key from the table.
-async fn key<C: Clock>(
+/// Returns the API key with this text from the table, if it is accepted in the called stage.
+///
+/// # Errors
+///
+/// `api_key` if it is not accepted; `unavailable` or `config` if the table cannot be asked.
+pub(crate) async fn look_up<C: Clock>(
+    text: &str,
     event: &Event<'_>,
     lookup: &KeyLookup<C>,
-) -> Result<std::sync::Arc<ApiKey>, Refusal> {
-    let refusal = |detail| Refusal::new(Code::ApiKey, detail);
-    let sent = event.api_key().ok_or(refusal("the request does not have exactly one API key"))?;
-    let found = lookup.key(sent).await.map_err(|error| refused(&error))?;
-    // Does not reveal which of the three, so keys cannot be probed.
-    found.ok_or(refusal("the API key is unknown, disabled or expired"))
+) -> Result<Arc<ApiKey>, Refusal> {
+    let found = lookup.key(text, event.source_ip()).await.map_err(|error| refused(&error))?;
+    let detail = match found {
+        KeyAnswer::Valid(key) if !is_for_stage(&key, event) => "the API key is for another stage",
+        KeyAnswer::Valid(key) => return Ok(key),
+        KeyAnswer::Disabled => "the API key is disabled",
+        KeyAnswer::Expired => "the API key has expired",
+        KeyAnswer::Unknown => "the API key is unknown",
+        KeyAnswer::Malformed => "the API key is mistyped: it has no key's form",
+        KeyAnswer::OverBudget => "too many unknown API keys: further ones are not looked up",
+    };
+    Err(Refusal::new(Code::ApiKey, detail))
+}
+
+fn is_for_stage(key: &ApiKey, event: &Event<'_>) -> bool {
+    key.record.details.rights.is_for_stage(event.arn().stage())
 }
 
 /// Returns the refusal for a request whose key or plan cannot be looked up.

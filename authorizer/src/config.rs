@@ -5,6 +5,7 @@
 //! authorizer that accepts every valid access token of these clients. Every check is on unless it
 //! is turned off by name; a required check that is missing is an error.
 
+mod callers;
 mod claim_paths;
 mod fields;
 mod first_of;
@@ -28,11 +29,15 @@ use ::policy::{Code, RuleSpec, Rules};
 use serde::Deserialize;
 use toml::de::DeTable;
 
+use callers::CallersSpec;
+pub use callers::{CallersConfig, KeysConfig, Prefer, Require};
 pub(crate) use claim_paths::ClaimPath;
 pub use first_of::FirstOf;
 use issuer::IssuerSpec;
 pub(crate) use issuer::Passed;
-pub use issuer::{Accepted, BoundTokens, Checks, Identity, Issuer, TokenUse};
+pub use issuer::{
+    Accepted, BoundTokens, Checks, Identity, Issuer, TokenUse, is_reserved_in_context,
+};
 use jwks::JwksConfig;
 pub use metrics::MetricsConfig;
 use policy::PolicyConfig;
@@ -56,8 +61,12 @@ everyone = true
 /// The configuration of an authorizer.
 #[derive(Debug)]
 pub struct Config {
-    /// Issuers whose tokens are accepted.
+    /// Issuers whose tokens are accepted; empty if callers have only API keys.
     pub issuers: Vec<Issuer>,
+    /// The credentials that callers need.
+    pub callers: CallersConfig,
+    /// The table of API keys; `None` if keys are not looked at.
+    pub keys: Option<KeysConfig>,
     /// Rules that allow and deny routes.
     pub rules: Rules,
     /// Names for claims that are inside objects.
@@ -88,6 +97,7 @@ pub struct ConfigError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
     issuer: Vec<IssuerSpec>,
     rule: Vec<RuleSpec>,
     #[serde(default)]
@@ -102,6 +112,9 @@ struct File {
     response: ResponseConfig,
     #[serde(default)]
     metrics: MetricsConfig,
+    #[serde(default)]
+    callers: CallersSpec,
+    keys: Option<KeysConfig>,
     throttle: Option<ThrottleConfig>,
     revocation: Option<RevocationConfig>,
 }
@@ -202,6 +215,8 @@ impl Config {
         let rules = Rules::compile(vec![rule]).map_err(|found| error(found.to_string()))?;
         Ok(Self {
             issuers: vec![issuer],
+            callers: CallersConfig::default(),
+            keys: None,
             rules,
             claim_paths: Arc::default(),
             token: TokenSource::default(),
@@ -299,25 +314,16 @@ impl Mistake {
 impl File {
     /// Checks the tables, each by itself and then together.
     fn judge(self, file: &DeTable<'_>) -> Result<Config, Wrong> {
-        let Self {
-            issuer,
-            rule,
-            claim_paths,
-            policy,
-            jwks,
-            token,
-            response,
-            metrics,
-            throttle,
-            revocation,
-        } = self;
+        let Self { issuer, rule, claim_paths, policy, jwks, token, response, metrics, .. } = self;
+        let Self { callers, keys, throttle, revocation, .. } = self;
         let claim_paths = claim_paths::check(claim_paths)
             .map_err(|found| found.placed(file, ("claim_paths", 0)))?;
         let claim_paths = Arc::<[ClaimPath]>::from(claim_paths);
         let mut issuers = issuers(issuer, file)?;
         let rules = rules(rule, policy, response.http, &issuers, file)?;
         if let Some(table) = &throttle {
-            let ids_only = issuers.iter().all(|issuer| issuer.checks.token_use == TokenUse::Id);
+            let ids_only = !issuers.is_empty()
+                && issuers.iter().all(|issuer| issuer.checks.token_use == TokenUse::Id);
             let checked = if table.subject.is("client_id") && ids_only {
                 Err(Mistake::of(
                     "subject",
@@ -329,6 +335,14 @@ impl File {
             };
             checked.map_err(|found| found.placed(file, ("throttle", 0)))?;
         }
+        if let Some(table) = &keys {
+            let checked = table.check(throttle.as_ref());
+            checked.map_err(|found| found.placed(file, ("keys", 0)))?;
+        }
+        let by_key = throttle.as_ref().filter(|throttle| throttle.counts_by_api_key());
+        let keys = keys.or_else(|| by_key.map(KeysConfig::of_limits));
+        let callers = callers.resolve(&issuers, keys.is_some(), throttle.as_ref());
+        let callers = callers.map_err(|found| found.placed(file, ("callers", 0)))?;
         if let Some(table) = &revocation {
             table.check().map_err(|found| found.placed(file, ("revocation", 0)))?;
         }
@@ -343,7 +357,18 @@ impl File {
                 identity.proxy = jwks.proxy;
             }
         }
-        Ok(Config { issuers, rules, claim_paths, token, response, throttle, revocation, metrics })
+        Ok(Config {
+            issuers,
+            callers,
+            keys,
+            rules,
+            claim_paths,
+            token,
+            response,
+            throttle,
+            revocation,
+            metrics,
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::TokenSource;
-use crate::refusal::Refusal;
+use crate::refusal::{Code, Refusal};
 use payload::Payload;
 
 /// The header that API Gateway reads API keys from.
@@ -29,7 +29,8 @@ const MAX_KEY: usize = 128;
 /// The longest path of a method that is looked up, in bytes: the longest method ARN.
 const MAX_PATH: usize = 1_600;
 
-const NO_TOKEN: Refusal = Refusal::malformed("the event has no token");
+/// The refusal of an event that should have a token.
+pub(crate) const NO_TOKEN: Refusal = Refusal::malformed("the event has no token");
 
 /// The kind of API that sent an event, and its payload format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -201,17 +202,43 @@ impl<'a> Event<'a> {
         (path.starts_with('/') && path.len() <= MAX_PATH).then(|| format!("{path}/{verb}"))
     }
 
-    /// Returns the request's API key, if there is exactly one.
+    /// Returns the request's API key; `None` if it has none.
     ///
     /// It is in the header `x-api-key`, or where API Gateway copies it: `requestContext.identity`.
     /// Look up its digest and do not log it.
-    pub(crate) fn api_key(&self) -> Option<&str> {
-        let sent = self.payload.header(API_KEY).ok()?;
-        let key = match (sent, self.payload.api_key()) {
-            (Some(sent), Some(copied)) if sent != copied => return None,
-            (sent, copied) => sent.or(copied)?,
+    ///
+    /// # Errors
+    ///
+    /// `api_key` for more than one key, and for one that is empty, too long or not ASCII text.
+    pub(crate) fn api_key(&self) -> Result<Option<&str>, Refusal> {
+        let refusal = |detail| Err(Refusal::new(Code::ApiKey, detail));
+        let Ok(sent) = self.payload.header(API_KEY) else {
+            return refusal("more than one API key, or one that is not ASCII text");
         };
-        (!key.is_empty() && key.len() <= MAX_KEY).then_some(key)
+        match (sent, self.payload.api_key()) {
+            (Some(sent), Some(copied)) if sent != copied => refusal("two different API keys"),
+            (sent, copied) => match sent.or(copied) {
+                Some("") => refusal("the API key is empty"),
+                Some(key) if key.len() > MAX_KEY => refusal("the API key is too long"),
+                key => Ok(key),
+            },
+        }
+    }
+
+    /// Checks that an HTTP API caches its responses by the API key, if it caches any.
+    ///
+    /// Call this only after the key is verified.
+    ///
+    /// # Errors
+    ///
+    /// `config` if the key's header is not among the API's identity sources.
+    pub(crate) fn check_key_in_cache_key(&self) -> Result<(), Refusal> {
+        let key = self.payload.header(API_KEY)?.unwrap_or_default();
+        let is_key = |value: &str| value.trim() == key.trim();
+        if !self.kind.is_http() || token::is_cached_by(self.identity_source, is_key) {
+            return Ok(());
+        }
+        Err(Refusal::config("`x-api-key` is not the API's identity source: make it one"))
     }
 }
 

@@ -7,10 +7,13 @@ use futures_util::FutureExt as _;
 use policy::{Evaluation, Verdict};
 use reqwest::Client;
 use serde_json::Value;
-use throttle::{Clock, KeyLookup, Store};
+use throttle::{ApiKey, Clock, KeyLookup, Store};
 
+use crate::bucket_owner;
+use crate::caller::VerifiedCaller;
 use crate::claims::Claims;
 use crate::config::Config;
+use crate::credential::{self, Credentials};
 use crate::event::{Event, EventKind};
 use crate::http::ClientError;
 use crate::limits::Limits;
@@ -26,6 +29,7 @@ pub struct Authorizer<S, C> {
     config: Config,
     verifier: Verifier<C>,
     revocations: Option<Revocations<C>>,
+    key_lookup: Option<KeyLookup<C>>,
     limits: Option<Limits<S, C>>,
     recorder: Recorder,
     clock: C,
@@ -62,6 +66,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             config,
             verifier,
             revocations: None,
+            key_lookup: None,
             limits,
             recorder,
             clock,
@@ -82,11 +87,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     ///
     /// If the configuration has API keys or assigned plans, every request fails without this table.
     #[must_use]
-    pub fn with_key_lookup(mut self, key_lookup: KeyLookup<C>) -> Self {
-        if let Some(limits) = &mut self.limits {
-            limits.key_lookup = Some(key_lookup);
-        }
-        self
+    pub fn with_key_lookup(self, key_lookup: KeyLookup<C>) -> Self {
+        Self { key_lookup: Some(key_lookup), ..self }
     }
 
     /// Fetches keys and opens the connections to the table before the first request.
@@ -136,6 +138,9 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         if let Some(throttle) = self.limits.as_ref().and_then(|limits| limits.throttle.as_ref()) {
             self.recorder.add_writes(&mut record.metrics, throttle.store());
         }
+        if let Some(lookup) = &self.key_lookup {
+            self.recorder.add_reads(&mut record.metrics, lookup.reads());
+        }
         let now = self.clock.now();
         let _line = self.recorder.write(record, now);
         #[cfg(feature = "otel")]
@@ -161,7 +166,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         })
     }
 
-    /// Decides a request: token, caller, revocation, rules, plan and bucket, response.
+    /// Decides a request: credentials, caller, rules, plan and bucket, response.
     async fn decide(
         &self,
         event: &Event<'_>,
@@ -170,15 +175,19 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         if let Some(limits) = &self.limits {
             limits.check(event.kind())?;
         }
-        let token = event.token()?;
-        let claims = self.verify(token, record).await?;
-        event.check_cache_key()?;
-        self.check_revocation(&claims, record).await?;
+        let callers = &self.config.callers;
+        let has_public = self.config.rules.has_anonymous();
+        let credentials = Credentials::of(event, callers, has_public)?;
+        let caller = self.identify(event, credentials, record).await?;
 
-        let caller = claims.caller().with_source_ip(event.source_ip());
+        let seen = caller.for_rules().with_source_ip(event.source_ip());
         let Evaluation { verdict, document: policy, .. } =
-            self.config.rules.evaluate(&caller, event.arn());
+            self.config.rules.evaluate(&seen, event.arn());
         let ruled = match verdict {
+            // The route is not public: the caller must send a credential.
+            Verdict::Denied { .. } if caller.is_anonymous() => {
+                return Err(credential::missing(callers));
+            }
             Verdict::Denied { .. } => Outcome::Forbidden,
             // The event has no usable address. API Gateway, which has it, decides by the policy, so
             // the request is charged.
@@ -190,13 +199,63 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
                 tracing::info!(%error, "the caller's claims make the policy too long");
                 (Outcome::LongPolicy, None)
             }
-            (_, Some(limits)) => limits.charge(event, &claims, ruled, record).await?,
+            (_, Some(limits)) => {
+                let lookup = self.key_lookup.as_ref();
+                limits.charge(event, &caller, lookup, ruled, record).await?
+            }
             (_, None) => (ruled, None),
         };
         record.decide(outcome.as_str());
         let decided =
-            Decided { claims: &claims, outcome, policy: policy.ok(), charged: charged.as_ref() };
+            Decided { caller: &caller, outcome, policy: policy.ok(), charged: charged.as_ref() };
         Ok(Response::decided(event, &self.config, decided))
+    }
+
+    /// Verifies every credential of a request, and returns its caller.
+    ///
+    /// A bad credential is a refusal even if the other one is good.
+    async fn identify(
+        &self,
+        event: &Event<'_>,
+        credentials: Credentials<'_>,
+        record: &mut Record<'_>,
+    ) -> Result<VerifiedCaller, Refusal> {
+        let claims = match credentials.token {
+            Some(token) => {
+                let claims = self.verify(token, record).await?;
+                self.check_revocation(&claims, record).await?;
+                Some(claims)
+            }
+            None => None,
+        };
+        let key = match credentials.key {
+            Some(text) => Some(self.look_up(text, event, record).await?),
+            None => None,
+        };
+        let caller = VerifiedCaller::new(claims, key, self.config.callers.prefer);
+        match (&caller.claims, &caller.key) {
+            (Some(_), _) => event.check_cache_key()?,
+            (None, Some(_)) => event.check_key_in_cache_key()?,
+            (None, None) => {}
+        }
+        Ok(caller)
+    }
+
+    /// Looks up an API key.
+    async fn look_up(
+        &self,
+        text: &str,
+        event: &Event<'_>,
+        record: &mut Record<'_>,
+    ) -> Result<Arc<ApiKey>, Refusal> {
+        // The beginning of the key's id, which is its SHA-256.
+        record.key = Some(digest_of(text));
+        let lookup = self.key_lookup.as_ref();
+        let lookup = lookup.ok_or(Refusal::config("no table of keys"))?;
+        let started = self.clock.monotonic();
+        let found = bucket_owner::look_up(text, event, lookup).await;
+        record.metrics.time("KeyTime", self.clock.monotonic().saturating_sub(started));
+        found
     }
 
     /// Verifies a token and returns its claims.

@@ -3,8 +3,10 @@
 mod algorithm;
 mod bootstrap;
 mod bucket_owner;
+mod caller;
 mod claims;
 mod config;
+mod credential;
 mod event;
 mod handler;
 mod http;
@@ -31,9 +33,10 @@ pub use bootstrap::{StartError, main, run};
 pub use bucket_owner::assumed_subject;
 pub use claims::{Claims, assumed_caller, assumed_client};
 pub use config::{
-    Accepted, BoundTokens, Checks, Config, ConfigError, FirstOf, HttpForm, HttpUnauthorized,
-    Identity, Issuer, MetricsConfig, PlanChoice, Refuse, ResponseConfig, RevocationConfig,
-    RevocationFailure, Scheme, ThrottleConfig, TokenSource, TokenUse,
+    Accepted, BoundTokens, CallersConfig, Checks, Config, ConfigError, FirstOf, HttpForm,
+    HttpUnauthorized, Identity, Issuer, KeysConfig, MetricsConfig, PlanChoice, Prefer, Refuse,
+    Require, ResponseConfig, RevocationConfig, RevocationFailure, Scheme, ThrottleConfig,
+    TokenSource, TokenUse, is_reserved_in_context,
 };
 
 pub use handler::Authorizer;

@@ -9,7 +9,7 @@ use throttle::{
 };
 
 use crate::bucket_owner::{BucketOwner, Named};
-use crate::claims::Claims;
+use crate::caller::VerifiedCaller;
 use crate::config::ThrottleConfig;
 use crate::event::{Event, EventKind};
 use crate::plans::ClaimedPlans;
@@ -25,7 +25,6 @@ const LOG_AGAIN: Duration = Duration::from_secs(60);
 pub(crate) struct Limits<S, C> {
     pub(crate) config: ThrottleConfig,
     pub(crate) throttle: Option<Throttle<S, C>>,
-    pub(crate) key_lookup: Option<KeyLookup<C>>,
     claimed: ClaimedPlans,
     /// The last time that a missing plan was logged.
     missing_logged: Mutex<Option<Moment>>,
@@ -41,7 +40,6 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
         Self {
             config,
             throttle,
-            key_lookup: None,
             claimed: ClaimedPlans::default(),
             missing_logged: Mutex::default(),
             clock,
@@ -52,11 +50,11 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
     ///
     /// # Errors
     ///
-    /// `config` for a TOKEN event, which has no API key, if requests are counted by API key.
+    /// `config` for a TOKEN event, which has no address, if requests are counted by address.
     pub(crate) fn check(&self, kind: EventKind) -> Result<(), Refusal> {
-        if kind == EventKind::RestToken && self.config.counts_by_api_key() {
+        if kind == EventKind::RestToken && self.config.counts_by_address() {
             return Err(Refusal::config(
-                "a TOKEN event has no API key: make it a REQUEST authorizer",
+                "a TOKEN event has no source address: make it a REQUEST authorizer",
             ));
         }
         Ok(())
@@ -99,25 +97,22 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
     ///
     /// # Errors
     ///
-    /// `claim` or `api_key` if the caller does not identify a subject; `unavailable` or `config` if
+    /// `claim` or `malformed` if the caller does not identify a subject; `unavailable` or `config` if
     /// the table cannot be used.
     pub(crate) async fn charge(
         &self,
         event: &Event<'_>,
-        claims: &Claims,
+        caller: &VerifiedCaller,
+        lookup: Option<&KeyLookup<C>>,
         ruled: Outcome,
         record: &mut Record<'_>,
     ) -> Result<(Outcome, Option<Charged>), Refusal> {
-        let is_forbidden = ruled == Outcome::Forbidden;
-        // An API key is a credential: it is checked for a forbidden route too, because the policy
-        // may be cached for another route.
-        if is_forbidden && !self.config.counts_by_api_key() {
+        if ruled == Outcome::Forbidden {
             return Ok((ruled, None));
         }
         let started = self.clock.monotonic();
-        let owner = BucketOwner::of(event, claims, &self.config, self.key_lookup.as_ref()).await;
+        let owner = BucketOwner::of(event, caller, &self.config, lookup).await;
         let charge = match owner {
-            Ok(_) if is_forbidden => Ok((ruled, None)),
             Ok(owner) => self.charge_owner(event, owner, record).await,
             Err(refusal) => Err(refusal),
         };

@@ -5,7 +5,7 @@
 mod log;
 mod metrics;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -57,6 +57,9 @@ pub(crate) struct Record<'a> {
     /// Digest of the token's `kid`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) kid: Option<Arc<str>>,
+    /// The beginning of the API key's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<Arc<str>>,
     /// Digest of the token's `sub`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sub: Option<Arc<str>>,
@@ -96,6 +99,7 @@ impl<'a> Record<'a> {
             code: "",
             detail: None,
             kid: None,
+            key: None,
             sub: None,
             plan: None,
             metrics: Metrics::default(),
@@ -127,6 +131,8 @@ pub(crate) struct Recorder {
     is_warm: AtomicBool,
     /// The store's writes that were recorded.
     recorded: Mutex<Consumed>,
+    /// The look-ups of keys and plans that were recorded.
+    read: AtomicU64,
 }
 
 impl Recorder {
@@ -139,6 +145,7 @@ impl Recorder {
             function: function.unwrap_or_else(|| NAMELESS.to_owned()),
             is_warm: AtomicBool::default(),
             recorded: Mutex::default(),
+            read: AtomicU64::default(),
         }
     }
 
@@ -153,6 +160,14 @@ impl Recorder {
             metrics.count("TableMilliunits", milliunits);
         }
         *recorded = consumed;
+    }
+
+    /// Adds the look-ups of keys and plans since the record before; `reads` are those since the start.
+    pub(crate) fn add_reads(&self, metrics: &mut Metrics, reads: u64) {
+        metrics.count(
+            "TableReads",
+            reads.saturating_sub(self.read.fetch_max(reads, Ordering::Relaxed)),
+        );
     }
 
     /// Completes a record at this time, writes it to the log and returns its line.

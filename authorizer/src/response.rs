@@ -22,15 +22,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use throttle::{Decision, Subject};
 
-use crate::claims::Claims;
+use crate::caller::{NOBODY, VerifiedCaller};
 use crate::config::{
     Config, HttpForm, HttpUnauthorized, Refuse, ResponseConfig, ThrottleConfig, UNKNOWN_KEY,
 };
 use crate::event::{Event, EventKind};
 use crate::refusal::Refusal;
-
-/// The principal of a response to a caller who is not verified.
-const NOBODY: &str = "anonymous";
 
 /// The response to an event, in API Gateway's form.
 ///
@@ -146,7 +143,7 @@ impl Outcome {
 
 /// The decision on a request of a verified caller.
 pub(crate) struct Decided<'a> {
-    pub(crate) claims: &'a Claims,
+    pub(crate) caller: &'a VerifiedCaller,
     pub(crate) outcome: Outcome,
     /// The rules' policy; `None` if it is too long.
     pub(crate) policy: Option<Document>,
@@ -170,8 +167,8 @@ impl Response {
 
     /// The response to a verified caller.
     pub(crate) fn decided(event: &Event<'_>, config: &Config, decided: Decided<'_>) -> Self {
-        let Decided { claims, outcome, policy, charged } = decided;
-        let context = Context::of(claims, charged);
+        let Decided { caller, outcome, policy, charged } = decided;
+        let context = Context::of(caller, charged);
         let throttle = config.throttle.as_ref();
         let refuse = throttle.map(|throttle| how(throttle.refuse, event.kind()));
         if !Self::has_policy(event.kind(), &config.response) {
@@ -197,7 +194,7 @@ impl Response {
             }
         };
         Self(Body::Policy(Policy {
-            principal_id: claims.principal().to_owned(),
+            principal_id: caller.principal().to_owned(),
             policy_document: policy.unwrap_or_else(|| closed(Some(event.arn()))),
             context,
             usage_identifier_key: usage_identifier_key.map(str::to_owned),
@@ -244,10 +241,10 @@ impl Response {
 struct Context(Map<String, Value>);
 
 impl Context {
-    /// Makes the context from a caller's claims and charge. Missing values are left out.
-    fn of(claims: &Claims, charged: Option<&Charged>) -> Self {
+    /// Makes the context from a caller and its charge. Missing values are left out.
+    fn of(caller: &VerifiedCaller, charged: Option<&Charged>) -> Self {
         let mut context = Self::default();
-        for (name, value) in claims.context() {
+        for (name, value) in caller.context() {
             context.put(name, Some(value));
         }
         if let Some(Charged { subject, decision }) = charged {

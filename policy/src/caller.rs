@@ -1,8 +1,11 @@
 //! The caller of a request, as rules use it.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, sync::LazyLock};
 
 use serde_json::{Map, Value};
+
+/// The claims of a caller without a credential.
+static NO_CLAIMS: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
 
 /// The last second of the year 9999, the latest date with a year of four digits.
 const MAX_EXP: i64 = 253_402_300_799;
@@ -17,7 +20,7 @@ pub(crate) enum Holds {
     Yes,
 }
 
-/// A caller whose token has been verified, borrowed from its claims.
+/// A caller, borrowed from the claims of its credential, which has been verified.
 ///
 /// Issuer, scopes, groups and client are set separately, because each issuer keeps them in
 /// different claims. Client, scopes and groups that cannot be understood are *unclear*: they never
@@ -30,6 +33,7 @@ pub struct Caller<'a> {
     groups: Named<'a>,
     claims: &'a Map<String, Value>,
     source_ip: Option<IpAddr>,
+    is_anonymous: bool,
 }
 
 /// The names that a token states: scopes, groups, or its client.
@@ -70,7 +74,14 @@ impl<'a> Caller<'a> {
     pub fn new(claims: &'a Map<String, Value>) -> Self {
         let none = || Named::These(Vec::new());
         let (client, scopes, groups) = (none(), none(), none());
-        Self { issuer: None, client, scopes, groups, claims, source_ip: None }
+        let (issuer, source_ip) = (None, None);
+        Self { issuer, client, scopes, groups, claims, source_ip, is_anonymous: false }
+    }
+
+    /// Makes a caller without a credential: only rules with `anonymous = true` allow it anything.
+    #[must_use]
+    pub fn anonymous() -> Caller<'static> {
+        Caller { is_anonymous: true, ..Caller::new(&NO_CLAIMS) }
     }
 
     /// Sets the token's issuer, by its name in the rules' `issuers`.
@@ -122,6 +133,10 @@ impl<'a> Caller<'a> {
     #[must_use]
     pub fn with_source_ip(self, source_ip: Option<IpAddr>) -> Self {
         Self { source_ip, ..self }
+    }
+
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.is_anonymous
     }
 
     pub(crate) fn source_ip(&self) -> Option<IpAddr> {

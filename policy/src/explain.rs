@@ -288,6 +288,9 @@ impl fmt::Display for Unjudged<'_> {
                 f.write_str("the token's groups cannot be understood")
             }
             Requirement::Clients => f.write_str("the token's client cannot be understood"),
+            Requirement::Credential | Requirement::Anonymous => {
+                f.write_str("the request has no credential")
+            }
             // Stage and issuer are always known.
             Requirement::Stages | Requirement::Issuers | Requirement::When => f.write_str(
                 "`when` does not give true or false for this caller: a claim in it is missing, \
@@ -300,6 +303,8 @@ impl fmt::Display for Unjudged<'_> {
 impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Credential => f.write_str("the request has no credential"),
+            Self::Anonymous => f.write_str("it is for requests without a credential"),
             Self::Stages => f.write_str("the stage is not in `stages`"),
             Self::Issuers => f.write_str("the issuer is not in `issuers`"),
             Self::Clients => f.write_str("the client is not in `clients`"),

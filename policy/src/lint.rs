@@ -4,6 +4,7 @@ mod claims;
 mod dots;
 mod issuers;
 mod overlaps;
+mod public;
 
 use std::fmt;
 
@@ -88,6 +89,10 @@ pub enum Code {
     UnknownClient,
     /// A setting does not work on every kind of API.
     ApiKind,
+    /// A public route is closed to callers with a credential.
+    PublicRoute,
+    /// Keys are configured, and no caller may use one.
+    UnusedKeys,
 }
 
 impl Rules {
@@ -114,6 +119,7 @@ impl Rules {
             issuers::check(rule, issuers, &mut findings);
         }
         overlaps::check(&self.rules, &mut findings);
+        public::check(&self.rules, &mut findings);
         let (bytes, limit) = (self.greatest_document(), self.document_limit());
         if bytes > limit {
             findings.push(Finding {

@@ -14,8 +14,10 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(tag = "kind", content = "name", rename_all = "snake_case")]
 pub enum Holder {
-    /// Every caller with a valid token.
+    /// Every caller with a valid credential.
     Everyone,
+    /// A caller without a credential.
+    Anonymous,
     /// A caller with this scope and no other.
     Scope(String),
     /// A caller in this group and no other.
@@ -65,6 +67,7 @@ impl Rules {
         let mut routes = BTreeSet::new();
         for rule in &self.rules {
             let requirements = &rule.requirements;
+            holders.extend(requirements.anonymous.then_some(Holder::Anonymous));
             let scopes = requirements.any_scope.iter().chain(&requirements.all_scopes).flatten();
             holders.extend(scopes.cloned().map(Holder::Scope));
             let groups = requirements.any_group.iter().chain(&requirements.all_groups).flatten();
@@ -96,7 +99,9 @@ impl Rules {
                 cut |= deny.overlaps(route) || deny.claims().next().is_some();
             }
             let surely = surely && rule.condition.field().is_none();
-            for allow in &rule.allow {
+            // Another rule allows nothing to a caller without a credential.
+            let serves = rule.requirements.anonymous == (*holder == Holder::Anonymous);
+            for allow in rule.allow.iter().filter(|_| serves) {
                 all |= surely && allow.covers(route) && allow.claims().next().is_none();
                 some |= allow.overlaps(route);
                 cut |= allow.may_deny_dots_of(route);
@@ -115,7 +120,7 @@ impl Rules {
 fn is_for(requirements: &Requirements, holder: &Holder) -> Holds {
     let Requirements { any_scope, all_scopes, any_group, all_groups, .. } = requirements;
     let (scope, group) = match holder {
-        Holder::Everyone => (None, None),
+        Holder::Everyone | Holder::Anonymous => (None, None),
         Holder::Scope(scope) => (Some(scope), None),
         Holder::Group(group) => (None, Some(group)),
     };
@@ -125,7 +130,8 @@ fn is_for(requirements: &Requirements, holder: &Holder) -> Holds {
     let all = |list: &Option<Vec<String>>, held: Option<&String>| {
         list.as_ref().is_none_or(|list| list.iter().all(|item| Some(item) == held))
     };
-    let met = any(any_scope, scope)
+    let met = (!requirements.anonymous || *holder == Holder::Anonymous)
+        && any(any_scope, scope)
         && all(all_scopes, scope)
         && any(any_group, group)
         && all(all_groups, group);
@@ -167,6 +173,7 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Everyone => f.write_str("everyone"),
+            Self::Anonymous => f.write_str("no credential"),
             Self::Scope(scope) => write!(f, "scope:{}", scope.escape_debug()),
             Self::Group(group) => write!(f, "group:{}", group.escape_debug()),
         }

@@ -171,6 +171,12 @@ impl Rules {
         routes.any(|route| route.claims().any(|other| other == claim))
     }
 
+    /// Returns true if a rule is for callers without a credential.
+    #[must_use]
+    pub fn has_anonymous(&self) -> bool {
+        self.rules.iter().any(|rule| rule.requirements.anonymous)
+    }
+
     /// Returns the requirements of each rule that a configuration can check.
     pub fn needs(&self) -> impl Iterator<Item = Needs<'_>> {
         self.rules.iter().map(|rule| {
@@ -195,7 +201,8 @@ impl Rules {
     /// ten letters for the stage and 36 for each claim.
     #[must_use]
     pub fn greatest_document(&self) -> usize {
-        self.usual_bytes(&self.rules.iter().collect::<Vec<_>>())
+        let has_credential = |rule: &&Rule| !rule.requirements.anonymous;
+        self.usual_bytes(&self.rules.iter().filter(has_credential).collect::<Vec<_>>())
     }
 
     /// Returns each rule's name with the length of the document of a caller who meets only it.
@@ -264,6 +271,10 @@ fn check_routes(spec: &RuleSpec) -> Result<(), RuleError> {
         return Err(RuleError::NoRoutes { rule: spec.name.clone() });
     }
     for route in spec.allow.iter().chain(&spec.deny) {
+        if spec.anonymous && route.claims().next().is_some() {
+            let field = "claim for a path";
+            return Err(RuleError::Anonymous { rule: spec.name.clone(), field });
+        }
         let filled = route.fill_with(|_| Some("x"));
         let bytes = SHORTEST_PREFIX.len() + filled.map_or(0, |filled| filled.longest());
         if bytes > MAX_RESOURCE_BYTES {

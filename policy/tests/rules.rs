@@ -355,3 +355,141 @@ fn rules_that_can_not_mean_what_they_say_are_refused() {
     let refused = Rules::compile(specs(&twice)).unwrap_err().to_string();
     assert_eq!(refused, "duplicate rule name `r`: give each rule a different name");
 }
+
+/// Rules for callers with and without a credential.
+mod anonymous {
+    use serde_json::{Map, json};
+    use tollgate_policy::{Caller, Cell, Code, Holder, MethodArn, RuleSpec, Rules, Verdict};
+
+    const RULES: &str = r#"
+        [[rule]]
+        name = "public"
+        allow = ["GET /health", "OPTIONS /*", "GET /internal/*", "GET /banned"]
+        anonymous = true
+
+        [[rule]]
+        name = "members"
+        allow = ["GET /orders"]
+        everyone = true
+
+        [[rule]]
+        name = "nobody"
+        deny = ["ANY /internal/*"]
+        everyone = true
+
+        [[rule]]
+        name = "unless verified"
+        deny = ["GET /banned"]
+        when = "!claims.verified"
+    "#;
+
+    fn specs(text: &str) -> Vec<RuleSpec> {
+        #[derive(serde::Deserialize)]
+        struct File {
+            rule: Vec<RuleSpec>,
+        }
+        toml::from_str::<File>(text).unwrap().rule
+    }
+
+    fn verdict<'r>(rules: &'r Rules, caller: &Caller<'_>, target: &str) -> Verdict<'r> {
+        let arn = format!("arn:aws:execute-api:us-east-1:123456789012:abcdef1234/prod/{target}");
+        rules.evaluate(caller, &MethodArn::parse(&arn).unwrap()).verdict
+    }
+
+    #[test]
+    fn an_anonymous_rule_is_for_requests_without_a_credential_alone() {
+        let rules = Rules::compile(specs(RULES)).unwrap();
+        assert!(rules.has_anonymous());
+        let claims = Map::new();
+        let (signed_in, nobody) = (Caller::new(&claims), Caller::anonymous());
+        let public = Verdict::Allowed { rule: "public" };
+        let members = Verdict::Allowed { rule: "members" };
+        let silent = Verdict::Denied { rule: None };
+        for (target, without, with) in [
+            ("GET/health", public, silent),
+            ("OPTIONS/orders", public, silent),
+            ("GET/orders", silent, members),
+            // A deny for everyone also denies those who have no credential.
+            (
+                "GET/internal/x",
+                Verdict::Denied { rule: Some("nobody") },
+                Verdict::Denied { rule: Some("nobody") },
+            ),
+            // What a rule can't judge, it denies.
+            (
+                "GET/banned",
+                Verdict::Denied { rule: Some("unless verified") },
+                Verdict::Denied { rule: Some("unless verified") },
+            ),
+        ] {
+            assert_eq!(verdict(&rules, &nobody, target), without, "{target}");
+            assert_eq!(verdict(&rules, &signed_in, target), with, "{target}");
+        }
+        let claims = json!({"verified": true});
+        let verified = Caller::new(claims.as_object().unwrap());
+        assert_eq!(verdict(&rules, &verified, "GET/banned"), silent);
+    }
+
+    #[test]
+    fn an_anonymous_rule_asks_for_nothing_that_a_credential_has() {
+        for more in [
+            "everyone = true",
+            "any_scope = [\"a\"]",
+            "issuers = [\"a\"]",
+            "claims = { a = \"b\" }",
+            "when = \"claims.a\"",
+            "until_exp = true",
+        ] {
+            let text =
+                format!("[[rule]]\nname=\"r\"\nallow=[\"GET /x\"]\nanonymous = true\n{more}");
+            let error = Rules::compile(specs(&text)).unwrap_err();
+            assert_eq!(error.place().0, "anonymous", "{more}: {error}");
+        }
+        let text = "[[rule]]\nname=\"r\"\nallow=[\"GET /users/{sub}\"]\nanonymous = true";
+        assert!(Rules::compile(specs(text)).is_err());
+        let text = "[[rule]]\nname=\"r\"\nallow=[\"GET /x\"]\nanonymous = true\n\
+                    stages = [\"prod\"]\nsource_ips = [\"192.0.2.0/24\"]";
+        let rules = Rules::compile(specs(text)).unwrap();
+        let from = |ip: &str| Caller::anonymous().with_source_ip(Some(ip.parse().unwrap()));
+        let allowed = Verdict::Allowed { rule: "r" };
+        assert_eq!(verdict(&rules, &from("192.0.2.1"), "GET/x"), allowed);
+        assert_eq!(verdict(&rules, &from("198.51.100.1"), "GET/x"), Verdict::Denied { rule: None });
+    }
+
+    #[test]
+    fn a_public_route_that_signed_in_callers_cannot_reach_is_reported() {
+        let found = |text: &str| {
+            let rules = Rules::compile(specs(text)).unwrap();
+            let findings = rules.lint(&[], &[]).into_iter();
+            let public = findings.filter(|it| it.code == Code::PublicRoute);
+            public.map(|it| it.text).collect::<Vec<_>>()
+        };
+        assert_eq!(found(RULES).len(), 3, "{:?}", found(RULES));
+        assert!(found(RULES).iter().all(|text| !text.contains("OPTIONS")));
+        let both = format!(
+            "{RULES}\n[[rule]]\nname = \"all\"\neveryone = true\n\
+             allow = [\"GET /health\", \"GET /internal/*\"]"
+        );
+        assert_eq!(
+            found(&both),
+            [
+                "`GET /banned` is for callers without a credential alone, and no rule with `everyone` \
+              allows it to those with one"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_matrix_has_a_column_for_them_where_a_rule_is_for_them() {
+        let rules = Rules::compile(specs(RULES)).unwrap();
+        let cell = |holder: &Holder, route: &str| rules.cell(holder, &route.parse().unwrap());
+        assert!(rules.matrix().holders.contains(&Holder::Anonymous));
+        assert_eq!(cell(&Holder::Anonymous, "GET /health"), Cell::Allowed);
+        assert_eq!(cell(&Holder::Anonymous, "GET /orders"), Cell::Nothing);
+        assert_eq!(cell(&Holder::Anonymous, "GET /internal/x"), Cell::Denied);
+        assert_eq!(cell(&Holder::Everyone, "GET /health"), Cell::Nothing);
+        assert_eq!(cell(&Holder::Everyone, "GET /orders"), Cell::Allowed);
+        let others = Rules::compile(specs(&RULES.replace("anonymous = true", "everyone = true")));
+        assert!(!others.unwrap().matrix().holders.contains(&Holder::Anonymous));
+    }
+}

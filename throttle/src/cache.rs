@@ -69,6 +69,23 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
         cached.map(|cached| cached.value).map_err(|error: Arc<E>| E::clone(&error))
     }
 
+    /// Returns the cached value of this name, and whether it is still young enough to be used.
+    pub async fn peek(&self, name: impl AsRef<[u8]>, now: Moment) -> Option<(V, bool)> {
+        let cached = self.cached.get(name.as_ref()).await?;
+        let is_young = self.is_young(&cached, now);
+        Some((cached.value, is_young))
+    }
+
+    /// Caches a value that was fetched at this moment.
+    pub async fn insert(&self, name: impl AsRef<[u8]>, value: V, asked: Moment) {
+        self.cached.insert(name.as_ref().to_vec(), Cached { value, asked }).await;
+    }
+
+    /// Removes the value of this name.
+    pub async fn remove(&self, name: impl AsRef<[u8]>) {
+        self.cached.invalidate(name.as_ref()).await;
+    }
+
     /// Returns the cached value of this name unless it is `stale`, or fetches it.
     ///
     /// For callers that know of a newer value. A fetch under way may bring the old value once more:

@@ -1,6 +1,8 @@
 //! The names that requests are counted under.
 
 use std::fmt::{self, Debug, Display};
+#[cfg(feature = "dynamodb")]
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The name of a plan, such as `free`.
@@ -59,6 +61,16 @@ impl Subject {
     /// It is empty, longer than 512 bytes, or holds control characters.
     pub fn new(subject: impl Into<String>) -> Result<Self, NameError> {
         checked(subject.into(), 512).map(Self)
+    }
+
+    /// Returns the subject of a source address: `address-192.0.2.1`, or all of an IPv6 network of 64
+    /// bits, as `address-2001:db8:1:2::/64`.
+    ///
+    /// The layer's `By::source_address` names the same subject.
+    #[cfg(feature = "dynamodb")]
+    #[must_use]
+    pub fn of_address(address: IpAddr) -> Self {
+        Self(crate::network::name(address, crate::network::PREFIX).into())
     }
 
     /// The name as text. Keep it out of logs.

@@ -1,28 +1,38 @@
 //! Look-ups of API keys and assigned plans.
 
+mod budget;
+
 use std::fmt::{self, Debug};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use table::{Assignments, Client, Key, KeyRecord, Keys};
+use table::{Assignments, Client, Digest, Key, KeyRecord, Keys};
 
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::failure::{Damage, StoreError};
 use crate::id::{NameError, PlanId, Subject};
+use budget::Budget;
 
 /// Looks up the table's keys and assignments, and caches the answers for a stated time.
 ///
 /// A change in the table takes effect in every instance within that time. A key's expiry is checked
 /// at each use.
 ///
+/// Unknown keys are cached apart from known ones, so that a flood of them evicts no known key. Reads
+/// of unknown keys have a budget: ten a minute for each source address, and one each after 600 in
+/// all. A key that was found before, and one from an address that sent no unknown key, is not
+/// affected.
+///
 /// ```
 /// use std::time::Duration;
-/// use tollgate_throttle::{KeyLookup, SystemClock};
+/// use tollgate_throttle::{KeyAnswer, KeyLookup, SystemClock};
 ///
 /// # async fn example(client: table::Client, header: &str) -> Result<(), tollgate_throttle::StoreError> {
 /// let lookup = KeyLookup::new(&client, "tollgate", SystemClock::new(), Duration::from_secs(60));
-/// if let Some(key) = lookup.key(header).await? {
+/// if let KeyAnswer::Valid(key) = lookup.key(header, None).await? {
 ///     let plan = lookup.plan_of_key(&key).await?;
 /// }
 /// # Ok(())
@@ -33,7 +43,10 @@ pub struct KeyLookup<C> {
     assignments: Assignments,
     clock: C,
     cached_keys: Cache<Option<Arc<ApiKey>>>,
+    unknown_keys: Cache<()>,
+    budget: Budget,
     cached_plans: Cache<Option<PlanId>>,
+    reads: AtomicU64,
 }
 
 /// A key that was looked up.
@@ -47,6 +60,23 @@ pub struct ApiKey {
     pub record: KeyRecord,
 }
 
+/// The result of looking up a key. Only a valid one is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyAnswer {
+    /// The key is stored, enabled and not expired.
+    Valid(Arc<ApiKey>),
+    /// The key is disabled.
+    Disabled,
+    /// The key has expired.
+    Expired,
+    /// The table has no such key.
+    Unknown,
+    /// The text has no key's form, or the wrong checksum. It was not looked up.
+    Malformed,
+    /// The key may be unknown, and the budget for look-ups of unknown keys is used up.
+    OverBudget,
+}
+
 impl<C: Clock> KeyLookup<C> {
     /// Looks up this table, and caches each answer for `cached`.
     #[must_use]
@@ -56,25 +86,64 @@ impl<C: Clock> KeyLookup<C> {
             assignments: Assignments::new(client.clone(), table),
             clock,
             cached_keys: Cache::new(MAX_CACHED, cached),
+            unknown_keys: Cache::new(MAX_CACHED, cached),
+            budget: Budget::default(),
             cached_plans: Cache::new(MAX_CACHED, cached),
+            reads: AtomicU64::default(),
         }
     }
 
-    /// Returns the key with this text; `None` if it is unknown, disabled or expired.
-    ///
-    /// A text that cannot be a key is not looked up.
+    /// Looks up the key with this text, which came from this address.
     ///
     /// # Errors
     /// The table is unavailable, or the item is damaged. The caller must be refused.
-    pub async fn key(&self, text: &str) -> Result<Option<Arc<ApiKey>>, StoreError> {
-        let Ok(key) = Key::parse(text) else { return Ok(None) };
-        let digest = key.digest();
+    pub async fn key(&self, text: &str, from: Option<IpAddr>) -> Result<KeyAnswer, StoreError> {
+        let Ok(key) = Key::parse(text) else { return Ok(KeyAnswer::Malformed) };
+        let (digest, now) = (key.digest(), self.clock.moment());
+        if self.cached_keys.peek(digest, now).await.is_some() {
+            return Ok(self.judge(self.found(digest).await?));
+        }
+        if let Some(((), true)) = self.unknown_keys.peek(digest, now).await {
+            return Ok(KeyAnswer::Unknown);
+        }
+        if !self.budget.take(from, now) {
+            return Ok(KeyAnswer::OverBudget);
+        }
+        let found = self.found(digest).await;
+        if !matches!(found, Ok(None)) {
+            self.budget.put_back(from);
+        }
+        Ok(self.judge(found?))
+    }
+
+    /// Returns the stored key of this digest, cached or read.
+    async fn found(&self, digest: Digest) -> Result<Option<Arc<ApiKey>>, StoreError> {
+        let now = self.clock.moment();
         let fetch = async {
+            self.reads.fetch_add(1, Ordering::Relaxed);
             let record = self.keys.get(&digest).await?;
             Ok::<_, StoreError>(record.map(ApiKey::new).transpose()?.map(Arc::new))
         };
-        let found = self.cached_keys.get(&digest, self.clock.moment(), fetch).await?;
-        Ok(found.filter(|key| key.record.details.is_valid(self.clock.now())))
+        let found = self.cached_keys.get(digest, now, fetch).await?;
+        if found.is_none() {
+            self.unknown_keys.insert(digest, (), now).await;
+            self.cached_keys.remove(digest).await;
+        }
+        Ok(found)
+    }
+
+    fn judge(&self, found: Option<Arc<ApiKey>>) -> KeyAnswer {
+        match found {
+            None => KeyAnswer::Unknown,
+            Some(key) if !key.record.details.enabled => KeyAnswer::Disabled,
+            Some(key) if key.record.details.is_valid(self.clock.now()) => KeyAnswer::Valid(key),
+            Some(_) => KeyAnswer::Expired,
+        }
+    }
+
+    /// The number of reads of the table since the start.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// Returns the plan that a subject is assigned; `None` if it is assigned none.
@@ -83,6 +152,7 @@ impl<C: Clock> KeyLookup<C> {
     /// The table is unavailable, or the item is damaged. The caller must be refused.
     pub async fn plan_of(&self, subject: &Subject) -> Result<Option<PlanId>, StoreError> {
         let fetch = async {
+            self.reads.fetch_add(1, Ordering::Relaxed);
             let assignment = self.assignments.get(subject.as_str()).await?;
             let plan = assignment.map(|assignment| PlanId::new(assignment.plan)).transpose();
             Ok(plan.map_err(|error| damage("assignment", "plan_id", error))?)

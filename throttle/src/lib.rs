@@ -22,6 +22,8 @@ mod local_fallback;
 mod lock;
 mod memory;
 mod meter;
+#[cfg(any(feature = "dynamodb", feature = "layer"))]
+mod network;
 mod period;
 mod plan;
 mod plan_cache;
@@ -44,7 +46,7 @@ pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use failure_policy::{FailurePolicy, Share, ShareError};
 pub use id::{NameError, PlanId, Subject};
 #[cfg(feature = "dynamodb")]
-pub use key_lookup::{ApiKey, KeyLookup};
+pub use key_lookup::{ApiKey, KeyAnswer, KeyLookup};
 pub use lease::Leases;
 pub use limit::{Limit, LimitKind, Standing};
 pub use memory::MemoryStore;

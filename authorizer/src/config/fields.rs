@@ -73,7 +73,7 @@ pub(super) const TABLES: &[Table] = &[
         name: "issuer",
         is_list: true,
         is_free: false,
-        required: Some("no issuer: add an [[issuer]] table"),
+        required: Some("no issuer: add an [[issuer]] table, or [keys] for callers with API keys"),
         fields: &[
             optional("name", Kind::Text, "\"main\""),
             optional("user_pool", Kind::Text, "\"us-east-1_abcDEF123\""),
@@ -117,6 +117,7 @@ pub(super) const TABLES: &[Table] = &[
             optional("allow", Kind::Routes, "[\"GET /orders\"]"),
             optional("deny", Kind::Routes, "[\"GET /orders/export\"]"),
             optional("everyone", Kind::Flag, "true"),
+            optional("anonymous", Kind::Flag, "true"),
             optional("any_scope", Kind::Texts, "[\"orders/read\"]"),
             optional("all_scopes", Kind::Texts, "[\"orders/read\"]"),
             optional("any_group", Kind::Texts, "[\"staff\"]"),
@@ -159,6 +160,25 @@ pub(super) const TABLES: &[Table] = &[
             optional("cookie", Kind::Text, "\"session\""),
             optional("query", Kind::Text, "\"access_token\""),
             optional("subprotocol", Kind::Text, "\"bearer\""),
+        ],
+    },
+    Table {
+        name: "callers",
+        is_list: false,
+        required: None,
+        fields: &[
+            optional("require", Kind::OneOf(&["token", "key", "either", "both"]), "\"either\""),
+            optional("prefer", Kind::OneOf(&["token", "key"]), "\"token\""),
+        ],
+    },
+    Table {
+        name: "keys",
+        is_list: false,
+        required: None,
+        fields: &[
+            required("table", Kind::Text, "\"tollgate\""),
+            optional("cache_seconds", Kind::Whole, "60"),
+            optional("timeout_ms", Kind::Whole, "100"),
         ],
     },
     Table {
@@ -216,6 +236,7 @@ const PLAN: &[Field] = &[
     optional("assigned", Kind::Flag, "true"),
     optional("claim", Kind::Text, "\"plan\""),
     optional("default", Kind::Text, "\"free\""),
+    optional("anonymous", Kind::Text, "\"public\""),
 ];
 
 /// The field of a failure policy with a share.

@@ -52,6 +52,7 @@ impl Config {
         findings.extend(self.claim_paths.iter().filter_map(of_path));
         findings.extend(self.trigger_claims());
         findings.extend(self.api_kind());
+        findings.extend(self.unused_keys());
         findings.sort();
         findings.dedup();
         findings
@@ -135,7 +136,8 @@ impl Config {
             })
         };
         for needs in self.rules.needs() {
-            if self.of_rule(&needs).iter().all(|issuer| has_access_only(issuer)) {
+            let issuers = self.of_rule(&needs);
+            if !issuers.is_empty() && issuers.iter().all(|issuer| has_access_only(issuer)) {
                 let claims = needs.claims.iter();
                 findings.extend(
                     claims.filter_map(|claim| found(Some(needs.rule), "the rule", claim, TRIGGER)),
@@ -157,6 +159,7 @@ impl Config {
             );
         }
         if let Some(throttle) = &self.throttle
+            && !self.issuers.is_empty()
             && self.issuers.iter().all(has_access_only)
         {
             let plan = throttle.plan.claim.as_deref().unwrap_or_default();
@@ -166,6 +169,19 @@ impl Config {
             findings.extend(subject.filter_map(|claim| found(None, place, claim, TRIGGER)));
         }
         findings
+    }
+
+    /// Finds keys that no caller may use.
+    fn unused_keys(&self) -> Option<Finding> {
+        (self.keys.is_some() && !self.callers.takes_keys()).then(|| Finding {
+            severity: Severity::Warning,
+            rule: None,
+            code: Code::UnusedKeys,
+            text: "[keys] names a table, and callers need a token: no key is looked at".to_owned(),
+            mend:
+                "write `require = \"either\"`, \"key\" or \"both\" in [callers], or remove [keys]"
+                    .to_owned(),
+        })
     }
 
     /// Finds a refusal that HTTP APIs do not have, if another setting is for HTTP APIs.

@@ -79,6 +79,8 @@ fn the_fields_of_messages_are_those_that_are_read() {
             "policy" => read_by::<PolicyConfig>(),
             "jwks" => read_by::<JwksConfig>(),
             "token" => read_by::<TokenSource>(),
+            "callers" => read_by::<CallersSpec>(),
+            "keys" => read_by::<KeysConfig>(),
             "response" => read_by::<ResponseConfig>(),
             "metrics" => read_by::<MetricsConfig>(),
             "throttle" => read_by::<ThrottleConfig>(),

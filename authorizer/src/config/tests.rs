@@ -208,3 +208,79 @@ fn bounds_what_it_reads() {
     let text = format!("{GOOD}{}", "#".repeat(MAX_CONFIG));
     assert!(error(&text).contains("longer than"));
 }
+
+/// The credentials that a configuration asks for.
+mod callers {
+    use super::super::*;
+
+    const ISSUER: &str = "[[issuer]]\nuser_pool = \"us-east-1_abc\"\nclients = \"any\"\n\
+                          token_use = \"access\"\n";
+    const RULE: &str = "[[rule]]\nname = \"r\"\nallow = [\"GET /x\"]\neveryone = true\n";
+    const KEYS: &str = "[keys]\ntable = \"t\"\n";
+    const LIMITS: &str =
+        "[throttle]\ntable = \"t\"\nrefuse = \"deny\"\nplan = { default = \"f\" }\n";
+
+    fn read(parts: &[&str]) -> Result<CallersConfig, String> {
+        let config = Config::parse(&parts.concat(), "test");
+        config.map(|config| config.callers).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_default_follows_from_what_is_configured() {
+        let by = |subject: &str| format!("{LIMITS}subject = \"{subject}\"\n");
+        let (by_key, by_sub) = (by("api_key"), by("sub"));
+        for (parts, require) in [
+            (vec![ISSUER, RULE], Require::Token),
+            (vec![ISSUER, RULE, KEYS], Require::Token),
+            (vec![RULE, KEYS], Require::Key),
+            (vec![RULE, KEYS, &by_key], Require::Key),
+            (vec![ISSUER, RULE, &by_key], Require::Both),
+            (vec![ISSUER, RULE, KEYS, &by_sub], Require::Token),
+        ] {
+            assert_eq!(read(&parts).unwrap().require, require, "{parts:?}");
+        }
+        let implied = Config::parse(&[ISSUER, RULE, &by_key].concat(), "test").unwrap();
+        assert_eq!(implied.keys.unwrap().table, "t");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_with_its_line_and_fix() {
+        let by = |subject: &str| format!("{LIMITS}subject = \"{subject}\"\n");
+        let (by_key, by_sub) = (by("api_key"), by("sub"));
+        let callers = |text: &str| format!("[callers]\n{text}\n");
+        let (token, key, either) = (
+            callers("require = \"token\""),
+            callers("require = \"key\""),
+            callers("require = \"either\""),
+        );
+        let prefers = callers("prefer = \"token\"");
+        let elsewhere = KEYS.replace("\"t\"", "\"u\"");
+        for (parts, line, says) in [
+            (vec![RULE], None, "no issuer: add an [[issuer]] table, or [keys]"),
+            (vec![RULE, KEYS, &token], Some(8), "there is no [[issuer]]: add one"),
+            (vec![RULE, KEYS, &either], Some(8), "there is no [[issuer]]: add one"),
+            (vec![ISSUER, RULE, &either], Some(10), "there is no [keys]: add it"),
+            (vec![ISSUER, RULE, &by_key, &either], Some(15), "needs a key from every caller"),
+            (vec![ISSUER, RULE, KEYS, &by_sub, &key], Some(17), "callers have only keys"),
+            (vec![ISSUER, RULE, KEYS, &prefers], Some(12), "with `require = \"either\"` only"),
+            (vec![ISSUER, RULE, &elsewhere, &by_sub], Some(10), "must be the one in [throttle]"),
+        ] {
+            let error = read(&parts).unwrap_err();
+            assert!(error.contains(says), "{parts:?}: {error}");
+            if let Some(line) = line {
+                assert!(error.starts_with(&format!("test:{line}: ")), "{line}: {error}");
+            }
+        }
+        let error = read(&[RULE, "[keys]\ntable = \"t\"\ncache_seconds = 3601\n"]).unwrap_err();
+        assert!(error.starts_with("test:7: `cache_seconds` must be at most 3600"), "{error}");
+    }
+
+    #[test]
+    fn keys_that_no_caller_may_use_are_reported() {
+        let config = Config::parse(&[ISSUER, RULE, KEYS].concat(), "test").unwrap();
+        let found = config.lint().iter().any(|finding| finding.code == Code::UnusedKeys);
+        assert!(found);
+        let config = Config::parse(&[RULE, KEYS].concat(), "test").unwrap();
+        assert!(config.lint().is_empty(), "{:?}", config.lint());
+    }
+}

@@ -12,6 +12,9 @@ use throttle::FailurePolicy;
 /// The value of `subject` for API keys instead of a claim.
 const API_KEY: &str = "api_key";
 
+/// The value of `subject` for source addresses instead of a claim.
+const SOURCE_IP: &str = "source_ip";
+
 /// The API key that no usage plan has: API Gateway refuses it, which stands for "throttled".
 pub(crate) const UNKNOWN_KEY: &str = "tollgate-throttled-unknown-key";
 
@@ -32,7 +35,9 @@ pub struct ThrottleConfig {
     pub table: String,
     /// This Region, if several Regions share the table: each has its own buckets.
     pub region: Option<String>,
-    /// The claim that names the subject, or `api_key` for the subject of the request's API key.
+    /// The claim that names the subject, `api_key` for the subject of the request's API key, or
+    /// `source_ip` for the caller's address. Callers without a token are counted by their key, and
+    /// callers without a credential by their address, whatever this is.
     pub subject: FirstOf,
     /// The plan of a caller.
     pub plan: PlanChoice,
@@ -60,14 +65,20 @@ impl ThrottleConfig {
         self.subject.is(API_KEY)
     }
 
-    /// The claims that name the subject; none if the API key does.
-    pub(crate) fn subject_claims(&self) -> impl Iterator<Item = &str> {
-        let by_key = self.counts_by_api_key();
-        self.subject.claims().filter(move |_| !by_key)
+    /// Returns true if the caller's address names the subject.
+    #[must_use]
+    pub fn counts_by_address(&self) -> bool {
+        self.subject.is(SOURCE_IP)
     }
 
-    /// Returns true if keys or assigned plans are looked up in the table.
-    pub(crate) fn looks_up(&self) -> bool {
+    /// The claims that name the subject; none if a key or an address does.
+    pub fn subject_claims(&self) -> impl Iterator<Item = &str> {
+        let is_other = self.counts_by_api_key() || self.counts_by_address();
+        self.subject.claims().filter(move |_| !is_other)
+    }
+
+    /// Returns true if a plan is looked up in the table.
+    fn looks_up(&self) -> bool {
         self.counts_by_api_key() || self.plan.assigned
     }
 
@@ -106,6 +117,9 @@ pub struct PlanChoice {
     /// The plan of all other callers, and of callers whose claim names no plan. `None`: 403.
     #[serde(default, deserialize_with = "plan_id")]
     pub default: Option<throttle::PlanId>,
+    /// The plan of callers without a credential. `None`: the default plan.
+    #[serde(default, deserialize_with = "plan_id")]
+    pub anonymous: Option<throttle::PlanId>,
 }
 
 /// The response to a caller over its limit. An authorizer cannot choose the status.
@@ -192,5 +206,5 @@ fn plan_id<'de, D: Deserializer<'de>>(
     let text = String::deserialize(deserializer)?;
     throttle::PlanId::new(text)
         .map(Some)
-        .map_err(|error| de::Error::custom(format!("`default` of `plan` {error}")))
+        .map_err(|error| de::Error::custom(format!("a name in `plan` {error}")))
 }

@@ -418,27 +418,31 @@ fn finds_the_api_key_and_never_shows_it() {
     let key = |event: &Value| {
         let source = TokenSource::default();
         let event = Event::read(EventKind::of(event).unwrap(), event, &source).unwrap();
-        event.api_key().map(str::to_owned)
+        event.api_key().map(|key| key.map(str::to_owned)).map_err(Refusal::code)
     };
     let identity = |key: Value| json!({"requestContext": {"identity": {"apiKey": key}}});
     let sent = json!({"headers": {"X-Api-Key": "k1"}});
-    assert_eq!(key(&request(&sent)).as_deref(), Some("k1"));
-    assert_eq!(key(&http(&sent)).as_deref(), Some("k1"));
-    assert_eq!(key(&request(&identity(json!("k1")))).as_deref(), Some("k1"));
-    assert_eq!(key(&with(request(&sent), &identity(json!("k1")))).as_deref(), Some("k1"));
-    assert_eq!(key(&with(request(&sent), &identity(json!(null)))).as_deref(), Some("k1"));
-    assert_eq!(key(&example!("custom-auth-request-type-request")).as_deref(), Some("..."));
+    assert_eq!(key(&request(&sent)), Ok(Some("k1".to_owned())));
+    assert_eq!(key(&http(&sent)), Ok(Some("k1".to_owned())));
+    assert_eq!(key(&request(&identity(json!("k1")))), Ok(Some("k1".to_owned())));
+    assert_eq!(key(&with(request(&sent), &identity(json!("k1")))), Ok(Some("k1".to_owned())));
+    assert_eq!(key(&with(request(&sent), &identity(json!(null)))), Ok(Some("k1".to_owned())));
+    assert_eq!(key(&example!("custom-auth-request-type-request")), Ok(Some("...".to_owned())));
     for none in [
         request(&json!({})),
         request(&identity(json!(1))),
         request(&json!({"requestContext": null})),
         request(&json!({"requestContext": {"identity": null}})),
+    ] {
+        assert_eq!(key(&none), Ok(None), "{none}");
+    }
+    for bad in [
         with(request(&sent), &identity(json!("k2"))),
         request(&json!({"multiValueHeaders": {"x-api-key": ["k1", "k1"]}})),
         request(&json!({"headers": {"x-api-key": ""}})),
         request(&json!({"headers": {"x-api-key": "k".repeat(129)}})),
     ] {
-        assert_eq!(key(&none), None, "{none}");
+        assert_eq!(key(&bad), Err(Code::ApiKey), "{bad}");
     }
     let event = request(&json!({"headers": {"x-api-key": "k1", "authorization": "Bearer t1"}}));
     let source = TokenSource::default();

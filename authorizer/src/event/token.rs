@@ -88,7 +88,8 @@ fn after<'a>(name: &str, offers: &'a str) -> Result<Option<&'a str>, Refusal> {
     if !offers.by_ref().any(|offer| offer == name) {
         return Ok(None);
     }
-    let token = offers.next().filter(|token| !token.is_empty()).ok_or(NO_TOKEN)?;
+    let token = offers.next().filter(|token| !token.is_empty());
+    let token = token.ok_or(Refusal::malformed("no token after its subprotocol"))?;
     if offers.any(|offer| offer == name) {
         return Err(Refusal::malformed("more than one token among the subprotocols"));
     }

@@ -4,6 +4,7 @@ mod bucket_owners;
 mod callers;
 mod event_kinds;
 mod issuers;
+mod keys;
 mod lines;
 #[cfg(feature = "otel")]
 mod spans;
@@ -97,11 +98,18 @@ impl Bench {
             {throttle}
             "#
         );
-        let config = Config::parse(&text, "test").unwrap();
+        Self::of(&text, iss)
+    }
+
+    /// A bench of this configuration.
+    fn of(text: &str, iss: String) -> Self {
+        let config = Config::parse(text, "test").unwrap();
         let clock = ManualClock::at(Timestamp::from_secs(NOW));
         let store = MemoryStore::new();
         let plan = Plan::from_json(r#"{"throttle":{"rateLimit":1,"burstLimit":2}}"#).unwrap();
         store.put_plan(PlanId::new("free").unwrap(), plan, clock.now());
+        let public = Plan::from_json(r#"{"throttle":{"rateLimit":1,"burstLimit":3}}"#).unwrap();
+        store.put_plan(PlanId::new("public").unwrap(), public, clock.now());
         let store = config.throttle.is_some().then_some(store);
         let authorizer = Authorizer::new(config, store, clock.clone()).unwrap();
         Self { authorizer, clock, iss }

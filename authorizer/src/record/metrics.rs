@@ -15,7 +15,9 @@
 //! | `CacheHits`, `CacheMisses` | 1 and 0 if the token was cached, else 0 and 1 |
 //! | `RevocationHits`, `RevocationMisses` | the same for the token's revocations |
 //! | `RevocationTime` | the time of reading revocations from the table |
+//! | `KeyTime` | the time of looking up the API key |
 //! | `TableTime` | the time of finding the subject and charging it |
+//! | `TableReads` | reads of keys and assigned plans since the record before |
 //! | `TableWrites` | writes to buckets since the record before |
 //! | `TableMilliunits` | write units of these writes, in thousandths |
 //! | `Degraded` | 1 for a decision without the table, by the plan's failure policy |

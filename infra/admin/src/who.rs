@@ -116,7 +116,8 @@ fn of_claim(config: &Config, subject: Subject) -> Result<Subject, Error> {
     let prefix = subject.as_str().split_once('#').map(|(name, _)| name.to_owned());
     let is_whole =
         |issuer: &Issuer| prefix.as_deref().and_then(|it| issuer.stored_name(it)) == prefix;
-    if throttle.counts_by_api_key() || prefix.is_some() && config.issuers.iter().any(is_whole) {
+    let by_claim = throttle.subject_claims().next().is_some();
+    if !by_claim || prefix.is_some() && config.issuers.iter().any(is_whole) {
         return Ok(subject);
     }
     let has_tenants = |issuer: &&Issuer| issuer.stored_name(&issuer.checks.issuer).is_none();

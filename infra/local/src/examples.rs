@@ -3,9 +3,9 @@
 //! Each caller gets a token as anyone would, the authorizer's verifier judges it, and the rules'
 //! own evaluation finds a call that is allowed and one that is not.
 
-use ::table::Assignments;
+use ::table::{Assignments, KeyRights};
 use authorizer::{
-    Config, PlanChoice, ThrottleConfig, Verifier, assumed_caller, assumed_subject, decode,
+    Config, PlanChoice, Require, ThrottleConfig, Verifier, assumed_caller, assumed_subject, decode,
 };
 use policy::{MethodArn, Reason};
 use serde_json::{Map, Value};
@@ -63,6 +63,8 @@ struct Candidate {
     name: String,
     token_url: String,
     claims: Map<String, Value>,
+    /// The rights of a caller that has a key and no token.
+    rights: Option<KeyRights>,
 }
 
 impl Examples {
@@ -104,14 +106,15 @@ impl Examples {
         examples
     }
 
-    /// Names each rule that applies to no caller here.
+    /// Names each rule that applies to no caller here. Those for callers without a credential need
+    /// none.
     fn name_unmet_rules(&mut self, setup: &Setup, options: &Options, callers: &[Candidate]) {
         let scope = Scope { setup, options };
         let mut seen = Vec::new();
         for kind in options.kinds() {
             let Some(configured) = setup.of(kind) else { continue };
             for rule in &configured.rules {
-                if seen.contains(&&rule.name) || rule.stages.is_some() {
+                if seen.contains(&&rule.name) || rule.stages.is_some() || rule.anonymous {
                     continue;
                 }
                 seen.push(&rule.name);
@@ -139,6 +142,14 @@ async fn callers(
     config: &Config,
     notes: &mut Vec<String>,
 ) -> Vec<Candidate> {
+    if config.callers.require == Require::Key {
+        return vec![Candidate {
+            name: crate::demo::CALLER_KEY_SUBJECT.to_owned(),
+            token_url: String::new(),
+            claims: Map::new(),
+            rights: Some(setup.key_rights()),
+        }];
+    }
     let Ok(verifier) = Verifier::new(config.issuers.clone(), options.now.clone()) else {
         return Vec::new();
     };
@@ -158,6 +169,7 @@ async fn callers(
                         name,
                         token_url: format!("{}/local/token?{query}", issuer.base(at)),
                         claims: decoded.claims,
+                        rights: None,
                     });
                 }
                 (Some(why), _) => match refused.iter_mut().find(|(other, _)| *other == why) {
@@ -300,7 +312,12 @@ impl Scope<'_> {
         let (api, stage) = (kind.api_id(), kind.stage());
         let arn = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/{stage}/{resource}");
         let arn = MethodArn::parse(&arn).ok()?;
-        let seen = assumed_caller(&caller.claims, &configured.config.issuers).ok()?;
+        let seen = match &caller.rights {
+            Some(rights) => policy::Caller::new(&caller.claims)
+                .with_scopes(rights.scopes.iter().map(String::as_str))
+                .with_groups(rights.groups.iter().map(String::as_str)),
+            None => assumed_caller(&caller.claims, &configured.config.issuers).ok()?,
+        };
         let seen = seen.with_source_ip(Some(std::net::Ipv4Addr::LOCALHOST.into()));
         Some(judge(configured, &seen, &arn))
     }
@@ -329,7 +346,7 @@ fn sample(route: &str, claims: &Map<String, Value>) -> Option<Call> {
 
 /// Returns true if a caller has a plan only by an assignment.
 fn needs_assignment(throttle: &ThrottleConfig) -> bool {
-    let PlanChoice { assigned, claim, default } = &throttle.plan;
+    let PlanChoice { assigned, claim, default, .. } = &throttle.plan;
     *assigned && claim.is_none() && default.is_none() && !throttle.counts_by_api_key()
 }
 

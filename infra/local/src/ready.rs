@@ -20,7 +20,7 @@ pub(crate) struct Filled {
     pub(crate) plans: Vec<String>,
     /// Those of them that were made up now, beside the demonstration's.
     pub(crate) made_up: Vec<String>,
-    /// The caller's key, where the configuration counts by keys.
+    /// The caller's key, where callers may have one.
     pub(crate) caller_key: Option<String>,
 }
 
@@ -62,6 +62,9 @@ pub struct Ready {
     /// The API key that an allowed caller's usage is counted under, where one is required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<String>,
+    /// The API key of a caller, where callers may have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller_key: Option<String>,
     /// The process ids of the execution environments.
     pub environments: Vec<u32>,
     /// The rest of the text for a person.
@@ -148,6 +151,7 @@ pub(crate) fn of(
         users: setup.issuers.iter().flat_map(users).collect(),
         client_id: public.map(|client| client.id.clone()).unwrap_or_default(),
         api_key: setup.api_key.clone(),
+        caller_key: filled.caller_key.clone(),
         environments: Vec::new(),
         shown: Shown::new(setup, options, filled, examples),
         issuers,

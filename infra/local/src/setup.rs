@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use authorizer::{Config, ConfigError, FirstOf, Refuse, ThrottleConfig};
+use authorizer::{CallersConfig, Config, ConfigError, FirstOf, Refuse, Require};
 use policy::RuleSpec;
 use serde::Deserialize;
+use table::KeyRights;
 use toml::Table;
 
 use crate::demo;
@@ -24,6 +25,9 @@ mod users;
 
 use users::Users;
 pub use users::UsersError;
+
+/// The most scopes or groups of the key that is made here.
+const MAX_RIGHTS: usize = 100;
 
 /// The longest configuration that is passed on: one environment variable of a process holds it.
 const MAX_TEXT: usize = 120 * 1024;
@@ -94,6 +98,7 @@ pub(crate) struct Played {
 /// The fields of a configuration that are looked at here; the authorizer has checked them all.
 #[derive(Debug, Deserialize)]
 struct View {
+    #[serde(default)]
     issuer: Vec<IssuerView>,
     rule: Vec<RuleSpec>,
     #[serde(default)]
@@ -192,13 +197,15 @@ impl Setup {
         let revocation = first.config.revocation.as_ref();
         let mut tables: Vec<String> =
             throttle.map(|table| table.table.clone()).into_iter().collect();
+        tables.extend(first.config.keys.as_ref().map(|keys| keys.table.clone()));
         tables.extend(revocation.map(|revocation| revocation.table.clone()));
         if tables.is_empty() {
             tables.push(demo::TABLE.to_owned());
         }
         tables.dedup();
         let default = throttle.and_then(|throttle| throttle.plan.default.as_ref());
-        let plans = default.map(|plan| plan.as_str().to_owned()).into_iter().collect();
+        let public = throttle.and_then(|throttle| throttle.plan.anonymous.as_ref());
+        let plans = default.into_iter().chain(public).map(ToString::to_string).collect();
         derive::name_unmet(options, &first.view, &first.config, &mut notes);
         let functions = sources
             .into_iter()
@@ -218,16 +225,53 @@ impl Setup {
         if kind.is_rest() { self.functions.first() } else { self.functions.last() }
     }
 
-    /// The limits, if they are counted by API keys.
-    pub(crate) fn counting_by_keys(&self) -> Option<&ThrottleConfig> {
-        let throttle = self.functions.first()?.config.throttle.as_ref()?;
-        throttle.counts_by_api_key().then_some(throttle)
+    /// The credentials that callers need.
+    pub(crate) fn callers(&self) -> CallersConfig {
+        self.functions.first().map(|one| one.config.callers).unwrap_or_default()
+    }
+
+    /// Returns true if the APIs must call their authorizer for a request without a token.
+    pub(crate) fn serves_without_token(&self) -> bool {
+        self.functions.first().is_some_and(|one| serves_without_token(&one.config))
+    }
+
+    /// The rights of a key that meets every rule.
+    pub(crate) fn key_rights(&self) -> KeyRights {
+        let rules = || self.functions.iter().flat_map(|one| &one.rules);
+        let names = |lists: fn(&RuleSpec) -> [&Option<Vec<String>>; 2]| {
+            let all = rules().filter(|rule| !rule.allow.is_empty()).flat_map(lists);
+            let all: BTreeSet<String> = all.flatten().flatten().cloned().collect();
+            all.into_iter().take(MAX_RIGHTS).collect()
+        };
+        KeyRights {
+            scopes: names(|rule| [&rule.any_scope, &rule.all_scopes]),
+            groups: names(|rule| [&rule.any_group, &rule.all_groups]),
+            ..KeyRights::default()
+        }
     }
 
     /// The response to a caller over its limit on an API of this kind.
     pub(crate) fn refuse(&self, kind: Kind) -> Option<Refuse> {
         Some(self.of(kind)?.config.throttle.as_ref()?.refuse)
     }
+}
+
+/// Makes the REST API's authorizer one of REQUEST events if a TOKEN event cannot serve the
+/// configuration's callers.
+pub(crate) fn fit_event(options: &mut Options) -> bool {
+    let file = options.config.as_deref().filter(|_| options.rest == Kind::RestToken);
+    let changes = file
+        .and_then(|path| Loaded::file(path).ok())
+        .is_some_and(|loaded| serves_without_token(&loaded.config));
+    if changes {
+        options.rest = Kind::RestRequest;
+    }
+    changes
+}
+
+/// Returns true if a request without a token may be allowed.
+fn serves_without_token(config: &Config) -> bool {
+    matches!(config.callers.require, Require::Key | Require::Either) || config.rules.has_anonymous()
 }
 
 /// The demonstration's configurations: one for the REST API, one for the others if there are any.

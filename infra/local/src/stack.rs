@@ -31,6 +31,11 @@ pub use crate::options::Options;
 use fill::start_table;
 use parts::{functions, gateway_options, issuers};
 
+/// A note about the REST API's authorizer.
+const REQUEST_EVENTS: &str = "the REST API has a REQUEST authorizer without identity sources and \
+                              without a cache, which API Gateway calls for a request without a token \
+                              too";
+
 /// Errors of starting the stack. Nothing of it is left running.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -93,14 +98,19 @@ impl Stack {
     ///
     /// # Errors
     /// [`Error`], the first that stands in the way; what had started is ended by then.
-    pub async fn start(options: Options) -> Result<Self, Error> {
+    pub async fn start(mut options: Options) -> Result<Self, Error> {
+        let is_changed = setup::fit_event(&mut options);
         let apis = bind_apis(&options).await?;
         let issuer = bind("--issuer-port", options.issuer_port).await?;
         let dynamodb = bind("--dynamodb-port", options.dynamodb_port).await?;
 
         // Where the issuer will be once it has started.
         let origin = format!("http://{}", issuer.local_addr().map_err(Error::Address)?);
-        let setup = Arc::new(Setup::read(&options, &origin)?);
+        let mut setup = Setup::read(&options, &origin)?;
+        if is_changed {
+            setup.notes.push(REQUEST_EVENTS.to_owned());
+        }
+        let setup = Arc::new(setup);
         let functions = functions(&options, &setup, &dynamodb)?;
         // Separate tasks, because one thread cannot start them all at once.
         let behind = start_behind(dynamodb, functions, options.clone(), Arc::clone(&setup));

@@ -1,6 +1,6 @@
 //! Common to all kinds of items: their keys, and their attributes in DynamoDB's types.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::time::SystemTime;
 
@@ -158,6 +158,15 @@ impl Attribute for Vec<String> {
 
     fn read(value: &AttributeValue) -> Option<Self> {
         value.as_l().ok()?.iter().map(String::read).collect()
+    }
+}
+
+impl Attribute for BTreeMap<String, String> {
+    const PROBLEM: &'static str = "is not a map of texts";
+
+    fn read(value: &AttributeValue) -> Option<Self> {
+        let entry = |(name, value): (&String, _)| Some((name.clone(), String::read(value)?));
+        value.as_m().ok()?.iter().map(entry).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::item::{
 };
 use crate::items::Items;
 use crate::key::Key;
+use crate::key_rights::KeyRights;
 use crate::time::{later, secs_rounded_up};
 
 /// The keys of a table.
@@ -31,7 +32,7 @@ pub struct KeyRecord {
     pub version: u64,
 }
 
-/// Details of a key: its subject, its plans, its expiry.
+/// Details of a key: its subject, its plans, its rights, its expiry.
 ///
 /// ```
 /// use tollgate_table::KeyDetails;
@@ -46,6 +47,8 @@ pub struct KeyDetails {
     /// The plans that the key is on, each once. The first applies; if there is none, the subject's
     /// assignment does.
     pub plans: Vec<String>,
+    /// The rights of its callers.
+    pub rights: KeyRights,
     /// The name of the key, for people: at most 1,024 bytes.
     pub name: Option<String>,
     /// The description, for people: at most 1,024 bytes.
@@ -60,11 +63,18 @@ impl KeyDetails {
     /// The longest name and description, in bytes: API Gateway's limit for a key's name.
     pub const MAX_LABEL: usize = 1_024;
 
-    /// The details of an enabled key that never expires, under its subject's plan.
+    /// The details of an enabled key without rights that never expires, under its subject's plan.
     #[must_use]
     pub fn new(subject: impl Into<String>) -> Self {
-        let (plans, name, description, expires) = (Vec::new(), None, None, None);
-        Self { subject: subject.into(), plans, name, description, enabled: true, expires }
+        Self {
+            subject: subject.into(),
+            plans: Vec::new(),
+            rights: KeyRights::default(),
+            name: None,
+            description: None,
+            enabled: true,
+            expires: None,
+        }
     }
 
     /// Sets the plan that applies, in place of the subject's.
@@ -217,10 +227,11 @@ impl Item for KeyRecord {
     }
 
     fn attributes(&self) -> Attributes {
-        let KeyDetails { subject, plans, name, description, enabled, expires } = &self.details;
+        let KeyDetails { subject, plans, rights, name, description, enabled, expires } =
+            &self.details;
         let all = || AttributeValue::L(plans.iter().map(|plan| text(plan)).collect());
         let gone = |expires| number(secs_rounded_up(later(expires, KEEP_EXPIRED)));
-        item::attributes([
+        let mut item = item::attributes([
             (SUBJECT, Some(text(subject))),
             (PLAN, self.details.plan().map(text)),
             (PLANS, (plans.len() > 1).then(all)),
@@ -231,7 +242,9 @@ impl Item for KeyRecord {
             (EXPIRES_AT, expires.map(gone)),
             (CREATED, Some(time(self.created))),
             (VERSION, Some(number(self.version))),
-        ])
+        ]);
+        rights.write(&mut item);
+        item
     }
 
     fn read(id: &str, item: &Attributes) -> Result<Option<Self>, Damage> {
@@ -240,6 +253,7 @@ impl Item for KeyRecord {
         let mut details = KeyDetails {
             subject: item.text(SUBJECT, MAX_SUBJECT)?,
             plans: Vec::new(),
+            rights: KeyRights::read(item)?,
             name: item.optional_text(NAME, KeyDetails::MAX_LABEL)?,
             description: item.optional_text(DESCRIPTION, KeyDetails::MAX_LABEL)?,
             enabled: item.required(ENABLED)?,

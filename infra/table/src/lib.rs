@@ -8,6 +8,7 @@ mod error;
 mod item;
 mod items;
 mod key;
+mod key_rights;
 mod keys;
 mod notices;
 mod plans;
@@ -27,6 +28,7 @@ pub use item::{
 };
 pub use items::{Items, Page};
 pub use key::{Key, KeyError};
+pub use key_rights::KeyRights;
 pub use keys::{KeyDetails, KeyRecord, Keys};
 pub use notices::{Claim, Notice, NoticeId, Notices};
 pub use plans::{Plans, StoredPlan};

@@ -10,7 +10,8 @@ pub(super) fn check(rule: &Rule, issuers: &[&str], findings: &mut Vec<Finding>) 
     let requirements = &rule.requirements;
     let own = rule.allow.iter().any(|route| route.claims().next().is_some());
     let trusts = own || !requirements.is_everyone();
-    if issuers.len() < 2 || requirements.issuers.is_some() || rule.allow.is_empty() {
+    let is_trusting = requirements.issuers.is_none() && !requirements.anonymous;
+    if issuers.len() < 2 || !is_trusting || rule.allow.is_empty() {
         return;
     }
     if trusts {

@@ -135,11 +135,17 @@ fn is_inside(deny: &RoutePattern, allow: &RoutePattern) -> bool {
     }
 }
 
-/// Returns true if a caller can meet both requirements, by issuers, clients and stages.
+/// Returns true if a caller can meet both requirements, by credential, issuer, client and stage.
 pub(super) fn may_meet(a: &Requirements, b: &Requirements) -> bool {
     let meet = |a: &Option<Vec<String>>, b: &Option<Vec<String>>| match (a, b) {
         (Some(a), Some(b)) => a.iter().any(|item| b.contains(item)),
         _ => true,
     };
-    meet(&a.issuers, &b.issuers) && meet(&a.clients, &b.clients) && meet(&a.stages, &b.stages)
+    // Another rule does nothing for a caller without a credential but deny what it denies to
+    // everyone.
+    let audiences = a.anonymous == b.anonymous || a.is_everyone() || b.is_everyone();
+    audiences
+        && meet(&a.issuers, &b.issuers)
+        && meet(&a.clients, &b.clients)
+        && meet(&a.stages, &b.stages)
 }

@@ -51,6 +51,17 @@ pub enum RuleError {
         /// A requirement that it has.
         requirement: &'static str,
     },
+    /// A rule for callers without a credential asks for something that only a credential has.
+    #[error(
+        "rule `{rule}` has `anonymous = true`, and callers without a credential have no {field}: \
+         remove one of the two"
+    )]
+    Anonymous {
+        /// The rule's name.
+        rule: String,
+        /// The field that asks for it.
+        field: &'static str,
+    },
     /// A requirement lists nothing.
     #[error("`{}` of rule `{rule}` is empty: list something or remove it", requirement.escape_debug())]
     EmptyList {
@@ -186,6 +197,7 @@ impl RuleError {
             | Self::NoRoutes { rule }
             | Self::NoRequirement { rule }
             | Self::Everyone { rule, .. }
+            | Self::Anonymous { rule, .. }
             | Self::EmptyList { rule, .. }
             | Self::EmptyItem { rule, .. }
             | Self::Scope { rule, .. }
@@ -212,6 +224,7 @@ impl RuleError {
             | Self::LongRule { .. }
             | Self::LongTogether { .. } => ("", ""),
             Self::Everyone { .. } => ("everyone", ""),
+            Self::Anonymous { .. } => ("anonymous", ""),
             Self::EmptyList { requirement, .. } | Self::EmptyItem { requirement, .. } => {
                 (requirement.split_once('.').map_or(requirement, |(field, _)| field), "")
             }

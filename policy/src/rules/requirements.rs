@@ -31,6 +31,8 @@ pub(crate) struct Requirements {
     pub(crate) claims: BTreeMap<String, Vec<String>>,
     pub(crate) when: Option<Expression>,
     pub(crate) stages: Option<Vec<String>>,
+    /// True for callers without a credential, and no others.
+    pub(crate) anonymous: bool,
 }
 
 /// A requirement, named after its field.
@@ -40,6 +42,10 @@ pub(crate) struct Requirements {
 pub enum Requirement {
     /// The stage is none of `stages`.
     Stages,
+    /// The caller has no credential.
+    Credential,
+    /// The caller has a credential, and the rule is for callers without one.
+    Anonymous,
     /// The issuer is none of `issuers`.
     Issuers,
     /// The client is none of `clients`.
@@ -106,8 +112,18 @@ impl Requirements {
                 })?)
             }
         };
+        if spec.anonymous {
+            let field = match given {
+                None if spec.everyone => Some("everyone"),
+                None if spec.until_exp => Some("until_exp"),
+                given => given,
+            };
+            if let Some(field) = field {
+                return Err(RuleError::Anonymous { rule: rule.to_owned(), field });
+            }
+        }
         match given {
-            None if !spec.everyone => {
+            None if !spec.everyone && !spec.anonymous => {
                 return Err(RuleError::NoRequirement { rule: rule.to_owned() });
             }
             Some(requirement) if spec.everyone => {
@@ -141,15 +157,18 @@ impl Requirements {
                 .collect(),
             when,
             stages: spec.stages.map(sorted),
+            anonymous: spec.anonymous,
         })
     }
 
-    /// Returns true if every caller meets them, in the stages where the rule applies.
+    /// Returns true if every caller with a credential meets them, in the stages where the rule
+    /// applies.
     pub(crate) fn is_everyone(&self) -> bool {
         let Self { any_scope, all_scopes, any_group, all_groups, issuers, clients, .. } = self;
         [any_scope, all_scopes, any_group, all_groups, issuers, clients].iter().all(|l| l.is_none())
             && self.claims.is_empty()
             && self.when.is_none()
+            && !self.anonymous
     }
 
     /// Returns the stages that the rule names.
@@ -164,8 +183,20 @@ impl Requirements {
 
     /// Evaluates the requirements for this caller in this stage.
     ///
-    /// The CEL condition is last, and evaluated only for a caller who meets the rest.
+    /// A rule that is not for callers without a credential allows them nothing, and denies them
+    /// what it would deny a caller without any claim.
     pub(crate) fn apply(&self, caller: &Caller<'_>, stage: &str, claims: &Claims<'_>) -> Applies {
+        match (self.anonymous, caller.is_anonymous(), self.meets(caller, stage, claims)) {
+            (true, false, _) => Applies::No(Requirement::Anonymous),
+            (false, true, Applies::Yes | Applies::Unknown(_)) => {
+                Applies::Unknown(Requirement::Credential)
+            }
+            (_, _, applies) => applies,
+        }
+    }
+
+    /// The CEL condition is last, and evaluated only for a caller who meets the rest.
+    fn meets(&self, caller: &Caller<'_>, stage: &str, claims: &Claims<'_>) -> Applies {
         let is = |holds: bool| if holds { Holds::Yes } else { Holds::No };
         let lists = [
             (any(self.stages.as_ref(), |s| is(s == stage)), Requirement::Stages),
@@ -210,7 +241,8 @@ impl Requirements {
             (Some(_), None) => false,
         };
         let text = |requirements: &Self| requirements.when.as_ref().map(|w| w.text().to_owned());
-        any(&self.stages, &other.stages)
+        self.anonymous == other.anonymous
+            && any(&self.stages, &other.stages)
             && any(&self.issuers, &other.issuers)
             && any(&self.clients, &other.clients)
             && any(&self.any_scope, &other.any_scope)

@@ -10,7 +10,8 @@ use crate::route::RoutePattern;
 ///
 /// A rule applies to a caller who meets **every** requirement given: `any_scope`, `all_scopes`,
 /// `any_group`, `all_groups`, `issuers`, `clients`, `claims` and `when`. A rule with none of these must say
-/// `everyone = true`. `stages` limits where the rule applies; it is not a requirement on the
+/// `everyone = true`, for every caller with a credential, or `anonymous = true`, for those without
+/// one. `stages` limits where the rule applies; it is not a requirement on the
 /// caller.
 /// The [crate](crate#rules) has an example of every field.
 ///
@@ -37,9 +38,12 @@ pub struct RuleSpec {
     /// The routes that callers may not call, even if another rule allows them.
     #[serde(default)]
     pub deny: Vec<RoutePattern>,
-    /// True for a rule that applies to every caller with a valid token.
+    /// True for a rule that applies to every caller with a valid credential.
     #[serde(default)]
     pub everyone: bool,
+    /// True for a rule that applies to callers without a credential, and to no others.
+    #[serde(default)]
+    pub anonymous: bool,
     /// At least one of these scopes.
     pub any_scope: Option<Vec<String>>,
     /// All of these scopes.
@@ -110,6 +114,7 @@ mod tests {
             allow = ["GET /a", "$connect"]
             deny = ["ANY /b/*"]
             everyone = false
+            anonymous = false
             any_scope = ["s1"]
             all_scopes = ["s2"]
             any_group = ["g1"]
@@ -130,6 +135,7 @@ mod tests {
             allow: vec!["GET /a".parse().unwrap(), "$connect".parse().unwrap()],
             deny: vec!["ANY /b/*".parse().unwrap()],
             everyone: false,
+            anonymous: false,
             any_scope: list("s1"),
             all_scopes: list("s2"),
             any_group: list("g1"),

@@ -4,9 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::HeaderMap;
 
-/// The bits of an IPv6 address that name a subject, unless set otherwise.
-pub(super) const PREFIX: u8 = 64;
-const BITS: u8 = 128;
+pub(super) use crate::network::{PREFIX, name};
 
 /// The address in `X-Forwarded-For`, this number of hops from the right.
 ///
@@ -43,21 +41,6 @@ pub(super) fn parse(bytes: &[u8]) -> Option<IpAddr> {
         Some(IpAddr::V6(address.parse().ok()?))
     };
     bare().or_else(with_port).or_else(in_brackets)
-}
-
-/// The subject's name of an address: `address-192.0.2.1`, `address-2001:db8:1:2::/64`.
-///
-/// An IPv4 address in an IPv6 one (`::ffff:192.0.2.1`) is the IPv4 address.
-pub(super) fn name(address: IpAddr, prefix: u8) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => format!("address-{address}"),
-        IpAddr::V6(address) => {
-            let bits = prefix.min(BITS);
-            let mask = u128::MAX.checked_shl(BITS.saturating_sub(bits).into()).unwrap_or_default();
-            let network = Ipv6Addr::from_bits(address.to_bits() & mask);
-            format!("address-{network}/{bits}")
-        }
-    }
 }
 
 /// Returns true if [`name`] may have made the text.

@@ -1,9 +1,13 @@
 //! Look-ups for a request: kept for a while, and never too long.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use table::{Assignments, Key, KeyDetails, KeyRecord, Keys};
-use tollgate_throttle::{Failure, KeyLookup, ManualClock, PlanId, StoreError, Subject};
+use tollgate_throttle::{
+    ApiKey, Failure, KeyAnswer, KeyLookup, ManualClock, PlanId, StoreError, Subject,
+};
 
 use crate::common::{Served, TABLE, serve, serve_table};
 use crate::counted::Counted;
@@ -37,6 +41,13 @@ async fn create(keys: &Keys, details: KeyDetails) -> (Key, KeyRecord) {
     (key, record)
 }
 
+/// The key of an answer that accepts it.
+#[track_caller]
+fn valid(answer: Result<KeyAnswer, StoreError>) -> Arc<ApiKey> {
+    let Ok(KeyAnswer::Valid(key)) = answer else { panic!("{answer:?}") };
+    key
+}
+
 fn details() -> KeyDetails {
     KeyDetails::new("maria")
 }
@@ -47,7 +58,7 @@ async fn a_key_is_looked_up_once_a_minute() {
     let desk = desk(&served);
     let (key, record) = create(&desk.keys, details()).await;
     for calls in [1, 0, 0] {
-        let found = desk.lookup.key(key.expose()).await.unwrap().unwrap();
+        let found = valid(desk.lookup.key(key.expose(), None).await);
         assert_eq!(found.record, record);
         assert_eq!((found.subject.as_str(), &found.plan), ("maria", &None));
         assert_eq!(desk.counted.take().calls, calls);
@@ -55,9 +66,9 @@ async fn a_key_is_looked_up_once_a_minute() {
     // Disabled meanwhile: noticed when the minute is over.
     desk.keys.set_enabled(&record.digest, false).await.unwrap();
     desk.clock.advance(KEEP - Duration::from_nanos(1));
-    assert!(desk.lookup.key(key.expose()).await.unwrap().is_some());
+    valid(desk.lookup.key(key.expose(), None).await);
     desk.clock.advance(Duration::from_nanos(1));
-    assert_eq!(desk.lookup.key(key.expose()).await, Ok(None));
+    assert_eq!(desk.lookup.key(key.expose(), None).await, Ok(KeyAnswer::Disabled));
     assert_eq!(desk.counted.take().calls, 1);
 }
 
@@ -68,9 +79,9 @@ async fn a_kept_key_expires_to_the_nanosecond() {
     let expiring = KeyDetails { expires: Some(after(30).into()), ..details() };
     let (key, _) = create(&desk.keys, expiring).await;
     desk.clock.advance(Duration::from_secs(30) - Duration::from_nanos(1));
-    assert!(desk.lookup.key(key.expose()).await.unwrap().is_some());
+    valid(desk.lookup.key(key.expose(), None).await);
     desk.clock.advance(Duration::from_nanos(1));
-    assert_eq!(desk.lookup.key(key.expose()).await, Ok(None));
+    assert_eq!(desk.lookup.key(key.expose(), None).await, Ok(KeyAnswer::Expired));
     assert_eq!(desk.counted.take().calls, 1, "kept");
 }
 
@@ -80,11 +91,12 @@ async fn an_unknown_key_is_looked_up_once_and_none_that_cannot_be_one() {
     let desk = desk(&served);
     let unknown = Key::generate().unwrap();
     for calls in [1, 0] {
-        assert_eq!(desk.lookup.key(unknown.expose()).await, Ok(None));
+        assert_eq!(desk.lookup.key(unknown.expose(), None).await, Ok(KeyAnswer::Unknown));
         assert_eq!(desk.counted.take().calls, calls);
     }
-    for text in ["", "short", &"x".repeat(129), "apikey1234 with a space in it", "\0"] {
-        assert_eq!(desk.lookup.key(text).await, Ok(None));
+    let mistyped = format!("{}g", &unknown.expose()[..79]);
+    for text in ["", "short", &"x".repeat(129), "apikey1234 with a space in it", "\0", &mistyped] {
+        assert_eq!(desk.lookup.key(text, None).await, Ok(KeyAnswer::Malformed));
     }
     assert_eq!(desk.counted.take().calls, 0);
 }
@@ -97,8 +109,8 @@ async fn a_plan_is_the_keys_or_the_subjects() {
     let maria = Subject::new("maria").unwrap();
     let plain = create(&desk.keys, details()).await.0;
     let own = create(&desk.keys, details().with_plan(gold.as_str())).await.0;
-    let plain = desk.lookup.key(plain.expose()).await.unwrap().unwrap();
-    let own = desk.lookup.key(own.expose()).await.unwrap().unwrap();
+    let plain = valid(desk.lookup.key(plain.expose(), None).await);
+    let own = valid(desk.lookup.key(own.expose(), None).await);
     assert_eq!(desk.counted.take().calls, 2);
     assert_eq!(desk.lookup.plan_of_key(&own).await, Ok(Some(gold)));
     assert_eq!(desk.counted.take().calls, 0);
@@ -117,7 +129,7 @@ async fn what_cannot_be_looked_up_is_an_error_each_time() {
     let key = Key::generate().unwrap();
     for _ in 0..2 {
         let failed = StoreError::Failure(Failure::NoTable);
-        assert_eq!(desk.lookup.key(key.expose()).await, Err(failed.clone()));
+        assert_eq!(desk.lookup.key(key.expose(), None).await, Err(failed.clone()));
         assert_eq!(desk.lookup.plan_of(&Subject::new("maria").unwrap()).await, Err(failed));
         assert_eq!(desk.counted.take().calls, 2);
     }
@@ -129,5 +141,52 @@ async fn a_damaged_key_lets_nobody_through() {
     let desk = desk(&served);
     let (key, record) = create(&desk.keys, details()).await;
     edit(&served, &format!("KEY#{}", record.digest), "enabled", None).await;
-    assert!(matches!(desk.lookup.key(key.expose()).await, Err(StoreError::Damaged(_))));
+    assert!(matches!(desk.lookup.key(key.expose(), None).await, Err(StoreError::Damaged(_))));
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_unknown_keys_make_few_reads_and_evict_no_known_key() {
+    let served = serve_table().await;
+    let desk = desk(&served);
+    let known = create(&desk.keys, details()).await.0;
+    valid(desk.lookup.key(known.expose(), None).await);
+    assert_eq!((desk.counted.take().calls, desk.lookup.reads()), (1, 1));
+    let mut over = 0;
+    for number in 0..100_000_u32 {
+        // From a thousand addresses.
+        let from = Some(IpAddr::V4((number % 1_000).into()));
+        match desk.lookup.key(&format!("an-unknown-key-{number:06}"), from).await {
+            Ok(KeyAnswer::OverBudget) => over += 1,
+            answer => assert_eq!(answer, Ok(KeyAnswer::Unknown)),
+        }
+        if number % 1_000 == 0 {
+            valid(desk.lookup.key(known.expose(), from).await);
+        }
+    }
+    // One for each address, because together they are more than 600.
+    assert_eq!((desk.counted.take().calls, over), (1_000, 99_000));
+    assert_eq!(desk.lookup.reads(), 1_001);
+    // A key that was found before is read again from any address, and a new one from another.
+    desk.clock.advance(KEEP - Duration::from_secs(1));
+    let new = create(&desk.keys, details()).await.0;
+    let spent = Some(IpAddr::V4(0.into()));
+    assert_eq!(desk.lookup.key(new.expose(), spent).await, Ok(KeyAnswer::OverBudget));
+    valid(desk.lookup.key(new.expose(), Some(IpAddr::V4(5_000.into()))).await);
+    desk.clock.advance(Duration::from_secs(1));
+    valid(desk.lookup.key(known.expose(), spent).await);
+    assert_eq!(desk.counted.take().calls, 2);
+}
+
+#[tokio::test]
+async fn many_requests_with_one_unknown_key_at_once_read_it_once_or_not_at_all() {
+    let served = serve_table().await;
+    let desk = desk(&served);
+    let unknown = Key::generate().unwrap();
+    let all = (0..50).map(|_| desk.lookup.key(unknown.expose(), None));
+    let answers = futures_util::future::join_all(all).await;
+    let refused = |answer: &Result<KeyAnswer, _>| {
+        matches!(answer, Ok(KeyAnswer::Unknown | KeyAnswer::OverBudget))
+    };
+    assert!(answers.iter().all(refused), "{answers:?}");
+    assert_eq!(desk.counted.take().calls, 1);
 }

@@ -27,6 +27,13 @@ const MAX_ENTRIES: usize = 32;
 /// The longest name of an entry, in bytes.
 const MAX_NAME: usize = 64;
 
+/// Returns true for a name that the response or API Gateway gives a meaning, which no other value in
+/// the context may have.
+#[must_use]
+pub fn is_reserved_in_context(name: &str) -> bool {
+    RESERVED.contains(&name) || name == "keyId"
+}
+
 /// A claim that is passed on, and its name for the backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Passed {

@@ -9,16 +9,20 @@ use crate::revocation::tests::{TABLE, connect, serve};
 const KEEP: Duration = Duration::from_secs(60);
 
 /// A bench whose authorizer looks up a real table, and the items in it.
-struct Table {
-    bench: Bench,
-    keys: Keys,
+pub(super) struct Table {
+    pub(super) bench: Bench,
+    pub(super) keys: Keys,
     assignments: Assignments,
 }
 
 impl Table {
-    async fn new(throttle: &str) -> Self {
+    pub(super) async fn new(throttle: &str) -> Self {
+        Self::with(Bench::with_keys(throttle).await).await
+    }
+
+    /// A table for this bench.
+    pub(super) async fn with(mut bench: Bench) -> Self {
         let client = serve().await;
-        let mut bench = Bench::with_keys(throttle).await;
         let lookup = KeyLookup::new(&client, TABLE, bench.clock.clone(), KEEP);
         bench.authorizer = bench.authorizer.with_key_lookup(lookup);
         let store = bench.authorizer.store();
@@ -39,7 +43,7 @@ impl Table {
         Self::new(&limits).await
     }
 
-    async fn key(&self, details: KeyDetails) -> Key {
+    pub(super) async fn key(&self, details: KeyDetails) -> Key {
         let key = Key::generate().unwrap();
         self.keys.put(&key, details, self.bench.clock.now()).await.unwrap();
         key
@@ -283,7 +287,7 @@ async fn a_table_without_an_answer_is_no_401() {
             let outcome = table.call(ARN, event).await;
             assert_eq!(outcome, Err(Failure::Internal { code }), "{name}");
         }
-        table.bench.authorizer.limits.as_mut().unwrap().key_lookup = None;
+        table.bench.authorizer.key_lookup = None;
         let outcome = table.call(ARN, event).await;
         assert_eq!(outcome, Err(Failure::Internal { code: "config" }), "without a table");
     }

@@ -5,7 +5,7 @@ mod report;
 
 use std::time::Duration;
 
-use authorizer::{Config, HttpForm, HttpUnauthorized, Refuse, fetch_keys, shell_word};
+use authorizer::{Config, HttpForm, HttpUnauthorized, Refuse, Require, fetch_keys, shell_word};
 use clap::Args;
 use jiff::fmt::rfc2822;
 use policy::Severity;
@@ -38,7 +38,7 @@ impl Doctor {
             report.add(Finding::new(
                 "table",
                 State::Skip,
-                "not needed: the configuration has no limits and no revocations",
+                "not needed: the configuration has no limits, no keys and no revocations",
             ))?;
         } else {
             check_tables(context, &tables, config.as_ref(), &mut report).await?;
@@ -47,6 +47,7 @@ impl Doctor {
             check_usage_key(config, &mut report)?;
             check_keys(context, config, &mut report).await?;
             check_cached_denials(config, &mut report)?;
+            check_identity_sources(config, &mut report)?;
         }
         report.end()
     }
@@ -120,14 +121,21 @@ struct Table {
 fn tables(context: &Context, config: Option<&Config>) -> Vec<Table> {
     let table = |name: &str, holds, has_plans| Table { name: name.to_owned(), holds, has_plans };
     let Some(config) = config else { return vec![table(&context.table, "", true)] };
+    // The keys are in the limits' table, if there are limits.
     let limits = config.throttle.as_ref().map(|limits| limits.table.as_str());
+    let limits = limits.or(config.keys.as_ref().map(|keys| keys.table.as_str()));
     let revoked = config.revocation.as_ref().map(|revocation| revocation.table.as_str());
     match (limits, revoked) {
         (Some(name), Some(other)) if name == other => {
-            vec![table(name, " for limits and revocations", true)]
+            let holds = match config.throttle {
+                Some(_) => " for limits and revocations",
+                None => " for keys and revocations",
+            };
+            vec![table(name, holds, true)]
         }
         _ => {
-            let limits = limits.map(|name| table(name, " for limits", true));
+            let holds = if config.throttle.is_some() { " for limits" } else { " for keys" };
+            let limits = limits.map(|name| table(name, holds, true));
             let revoked = revoked.map(|name| table(name, " for revocations", false));
             limits.into_iter().chain(revoked).collect()
         }
@@ -278,6 +286,27 @@ fn check_cached_denials(config: &Config, report: &mut Report) -> Result<(), Erro
                 seconds ago can stay denied until the cache time ends: set the cache time to 0, or \
                 publish keys before they sign";
     report.add(Finding::new("cached denial", State::Warn, text))
+}
+
+/// Says how the API must call the authorizer. Only API Gateway knows if it does.
+fn check_identity_sources(config: &Config, report: &mut Report) -> Result<(), Error> {
+    let text = match config.callers.require {
+        _ if config.rules.has_anonymous() => {
+            "requests without a credential are served: API Gateway calls the authorizer for them \
+             only if it is of type REQUEST, has no identity source, and its cache time is 0"
+        }
+        Require::Either => {
+            "a token or an API key is a credential: API Gateway calls the authorizer for both only \
+             if it is of type REQUEST, has no identity source, and its cache time is 0"
+        }
+        Require::Key | Require::Both => {
+            "API keys are credentials: the authorizer must be of type REQUEST; if it caches, \
+             `x-api-key` must be an identity source"
+        }
+        Require::Token => return Ok(()),
+    };
+    let finding = Finding::new("sources", State::Skip, text);
+    report.add(finding.fix("aws apigateway get-authorizers --rest-api-id ID"))
 }
 
 /// The values of `api_key` in the documents.

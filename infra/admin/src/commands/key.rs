@@ -6,9 +6,11 @@ mod csv;
 mod import;
 mod json;
 mod list;
+mod rights;
 mod rotate;
 mod show;
 mod switch;
+mod update;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -21,7 +23,7 @@ use crate::layout::facts;
 use crate::read::secret;
 use crate::time::{moment, seconds};
 
-/// Create, list, rotate and import API keys. The table has only their digests.
+/// Create, list, change, rotate and import API keys. The table has only their digests.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
     Create(create::Create),
@@ -37,6 +39,7 @@ pub(crate) enum Key {
     /// Authorizers notice when their cached copy expires: after a minute, unless configured.
     #[command(after_help = ENABLE)]
     Enable(switch::Switch),
+    Update(update::Update),
     Rotate(rotate::Rotate),
     Assign(assign::Assign),
     Import(import::Import),
@@ -50,6 +53,7 @@ impl Key {
             Self::Show(it) => it.run(context).await,
             Self::Disable(it) => it.run(context, false).await,
             Self::Enable(it) => it.run(context, true).await,
+            Self::Update(it) => it.run(context).await,
             Self::Rotate(it) => it.run(context).await,
             Self::Assign(it) => it.run(context).await,
             Self::Import(it) => it.run(context).await,
@@ -112,6 +116,15 @@ fn text(record: &KeyRecord, now: Timestamp) -> String {
         [plan] => plan.clone(),
         [plan, others @ ..] => format!("{plan} (also on {})", others.join(", ")),
     };
+    let rights = &details.rights;
+    let values: Vec<String> =
+        rights.context.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let rights = [
+        ("scopes", rights.scopes.join(" ")),
+        ("groups", rights.groups.join(", ")),
+        ("context", values.join(", ")),
+        ("stages", rights.stages.join(", ")),
+    ];
     let rows = [
         ("id", record.digest.to_string()),
         ("subject", details.subject.clone()),
@@ -123,7 +136,11 @@ fn text(record: &KeyRecord, now: Timestamp) -> String {
         ("created", moment(record.created)),
         ("version", record.version.to_string()),
     ];
-    facts(&rows.map(|(name, value)| [name.to_owned(), value]))
+    // Rights that the key lacks are left out.
+    let rights = rights.into_iter().filter(|(_, value)| !value.is_empty());
+    let (head, tail) = rows.split_at(3);
+    let rows = head.iter().cloned().chain(rights).chain(tail.iter().cloned());
+    facts(&rows.map(|(name, value)| [name.to_owned(), value]).collect::<Vec<_>>())
 }
 
 fn json(record: &KeyRecord, now: Timestamp) -> Value {
@@ -133,6 +150,10 @@ fn json(record: &KeyRecord, now: Timestamp) -> Value {
         "subject": details.subject,
         "plan": details.plan(),
         "plans": details.plans,
+        "scopes": details.rights.scopes,
+        "groups": details.rights.groups,
+        "context": details.rights.context,
+        "stages": details.rights.stages,
         "state": state(record, now),
         "expires": details.expires.map(seconds),
         "name": details.name,

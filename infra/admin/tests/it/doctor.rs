@@ -76,7 +76,7 @@ fn the_doctor_finds_nothing_where_all_is_well() {
     let config = issuer.config();
     let config = config.split("[revocation]").next().unwrap();
     let (code, found) = findings(&Tollgate::at("http://127.0.0.1:1"), config, "table");
-    let text = "skip: not needed: the configuration has no limits and no revocations | -";
+    let text = "skip: not needed: the configuration has no limits, no keys and no revocations | -";
     assert_eq!((code, found), (0, vec![text.to_owned()]));
 }
 

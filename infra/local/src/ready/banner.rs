@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use authorizer::{Refuse, Scheme};
+use authorizer::{Refuse, Require, Scheme};
 
 use super::{Client, Filled, Ready, User};
 use crate::examples::{Call, Examples, Limit};
@@ -25,6 +25,10 @@ pub(crate) struct Shown {
     ttl: u64,
     /// The key that each request must bring.
     key: Option<String>,
+    /// True if callers have only keys.
+    by_key: bool,
+    /// A key that a request may bring in place of a token.
+    other_key: Option<String>,
     file: Option<String>,
     /// The header that holds the token.
     header: String,
@@ -57,6 +61,11 @@ impl Shown {
         let by_header = options.api_key_source == KeySource::Header;
         let key = setup.api_key.clone().filter(|_| by_header);
         let first = setup.functions.first();
+        let require = setup.callers().require;
+        let (needed, other_key) = match require {
+            Require::Either => (None, filled.caller_key),
+            _ => (filled.caller_key, None),
+        };
         let token = setup.of(Kind::WebSocket).map(|one| one.token.clone()).unwrap_or_default();
         let http = options.http.map(Kind::Http);
         Self {
@@ -65,7 +74,9 @@ impl Shown {
             rest: options.rest,
             http: options.http,
             ttl: options.authorizer_ttl.as_secs(),
-            key: filled.caller_key.or(key),
+            key: needed.or(key),
+            by_key: require == Require::Key,
+            other_key,
             file: setup.file.clone(),
             header: first.map(|one| one.config.token.header().to_owned()).unwrap_or_default(),
             bare: first.is_some_and(|one| one.config.token.scheme() == Scheme::None),
@@ -92,12 +103,15 @@ impl Shown {
 
     /// Headers of a request with the token.
     fn credentials(&self) -> String {
+        if self.by_key {
+            return self.key_header().trim_start().to_owned();
+        }
         format!("-H \"$AUTH\"{}", self.key_header())
     }
 
     /// The same with a token of its own for each request: a cached result is for one token.
     fn fresh_credentials(&self) -> String {
-        if self.ttl == 0 {
+        if self.ttl == 0 || self.by_key {
             return self.credentials();
         }
         format!("-H {}{}", self.token("$(curl -s $TOKEN_URL)"), self.key_header())
@@ -135,12 +149,16 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
     };
     let url = &shown.examples.token_url;
     writeln!(f, "\nPaste, in another terminal:\n")?;
-    writeln!(f, "  # a token for the {caller}; for others: ?client=…, ?user=…")?;
-    if shown.ttl > 0 {
-        writeln!(f, "  TOKEN_URL='{url}'")?;
+    if shown.by_key {
+        writeln!(f, "  # with the API key of {caller}; `tollgate key create` makes others")?;
+    } else {
+        writeln!(f, "  # a token for the {caller}; for others: ?client=…, ?user=…")?;
+        if shown.ttl > 0 {
+            writeln!(f, "  TOKEN_URL='{url}'")?;
+        }
+        writeln!(f, "  TOKEN=$(curl -s '{url}')")?;
+        writeln!(f, "  AUTH={}", shown.token("$TOKEN"))?;
     }
-    writeln!(f, "  TOKEN=$(curl -s '{url}')")?;
-    writeln!(f, "  AUTH={}", shown.token("$TOKEN"))?;
     let Some(allowed) = &shown.examples.allowed else { return Ok(()) };
     Api { url: &ready.api, name: "", shown, allowed, refuse: shown.refuse }.write(f)?;
     if let Some(url) = &ready.http_api {
@@ -204,6 +222,9 @@ fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> 
 
 fn write_callers(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "Callers, all of them throwaway:")?;
+    if let Some(key) = ready.caller_key.as_deref() {
+        writeln!(f, "  key    {}  of {}", key, crate::demo::CALLER_KEY_SUBJECT)?;
+    }
     // Some of each, whichever there are more of.
     let clients = MAX_LISTED - ready.users.len().min(MAX_LISTED / 2);
     let clients = clients.min(ready.clients.len());
@@ -264,7 +285,12 @@ impl Api<'_> {
         }
         tell(f, format!("{status}: it may {method} {path}"))?;
         writeln!(f, "  curl -i {verb}{with} $API{path}; echo")?;
-        tell(f, "401: no token".to_owned())?;
+        if let Some(key) = &shown.other_key {
+            tell(f, format!("{status}: by an API key in place of the token"))?;
+            writeln!(f, "  curl -i {verb}-H 'x-api-key: {key}' $API{path}; echo")?;
+        }
+        let (missing, key) = if shown.by_key { ("API key", String::new()) } else { ("token", key) };
+        tell(f, format!("401: no {missing}"))?;
         writeln!(f, "  curl -i {verb}{}$API{path}; echo", pad(&key))?;
         if let Some(Call { method, path }) = &shown.examples.denied {
             tell(f, format!("403: it may not {method} {path}"))?;
@@ -327,9 +353,11 @@ fn write_socket(socket: &str, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt:
     let url = socket.replacen("ws://", "http://", 1);
     let upgrade = "--http1.1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' \\\n    \
                    -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='";
-    writeln!(f, "\n  # WebSocket API, 401: no token")?;
+    let missing = if shown.by_key { "API key" } else { "token" };
+    writeln!(f, "\n  # WebSocket API, 401: no {missing}")?;
     writeln!(f, "  curl -i {upgrade} {url}/; echo")?;
-    let address = match &shown.socket {
+    let socket_place = if shown.by_key { &Socket::Header } else { &shown.socket };
+    let address = match socket_place {
         Socket::Subprotocol(name) => format!("\"{socket}\", [\"{name}\", process.env.TOKEN]"),
         Socket::Query(name) => format!("\"{socket}/?{name}=\" + process.env.TOKEN"),
         Socket::Header => {

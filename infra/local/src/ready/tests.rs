@@ -47,6 +47,7 @@ fn ready(change: impl FnOnce(&mut Options, &mut Examples)) -> Ready {
         users: setup.issuers.iter().flat_map(users).collect(),
         client_id: "orders-web".into(),
         api_key: None,
+        caller_key: None,
         environments: vec![11, 12],
         shown: Shown::new(&setup, &options, Filled::default(), examples),
     }

@@ -137,11 +137,7 @@ impl<'c> Needs<'c> {
         let principal = written.principal.as_ref().and_then(|claims| claims.claims().next());
         let mut read: BTreeSet<&str> = principal.into_iter().collect();
         let throttle = config.throttle.as_ref();
-        read.extend(
-            throttle
-                .filter(|limits| !limits.counts_by_api_key())
-                .and_then(|limits| limits.subject.claims().next()),
-        );
+        read.extend(throttle.and_then(|limits| limits.subject_claims().next()));
         let plan = throttle.filter(|limits| limits.plan.default.is_none());
         let plan = plan.and_then(|throttle| throttle.plan.claim.as_deref());
         Self { written, rules, read, plan }

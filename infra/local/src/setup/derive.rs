@@ -31,7 +31,7 @@ pub(super) fn copy(
     for rule in tables(&mut table, "rule") {
         name_issuers(rule, &loaded.config);
     }
-    for name in ["throttle", "revocation"] {
+    for name in ["throttle", "keys", "revocation"] {
         if let Some(limits) = table.get_mut(name).and_then(Value::as_table_mut) {
             raise_timeout(name, limits, notes);
         }

@@ -1,4 +1,4 @@
-//! The table's first items: plans that a configuration names, and a key if it counts by keys.
+//! The table's first items: plans that a configuration names, and a key if callers may have one.
 
 use ::table::{Key, KeyDetails, Keys, WriteError};
 use throttle::{Plan, PlanId, Plans};
@@ -48,11 +48,15 @@ async fn fill(table: &Table, options: &Options, setup: &Setup) -> Result<Filled,
         }
         filled.plans.push(name.to_owned());
     }
-    if let Some(throttle) = setup.counting_by_keys()
+    if setup.callers().takes_keys()
         && let Ok(key) = Key::parse(demo::CALLER_KEY)
     {
-        let plan = throttle.plan.default.as_ref().map_or(demo::PLAN, |plan| plan.as_str());
-        let details = KeyDetails::new(demo::CALLER_KEY_SUBJECT).with_plan(plan);
+        let throttle = setup.functions.first().and_then(|one| one.config.throttle.as_ref());
+        let default = throttle.and_then(|throttle| throttle.plan.default.as_ref());
+        let plan = default.map_or(demo::PLAN, |plan| plan.as_str());
+        let rights = setup.key_rights();
+        let details = KeyDetails { rights, ..KeyDetails::new(demo::CALLER_KEY_SUBJECT) };
+        let details = details.with_plan(plan);
         let keys = Keys::new(client, limits);
         is_new("API key", keys.put(&key, details, options.now.moment()).await)?;
         filled.caller_key = Some(demo::CALLER_KEY.to_owned());

@@ -59,6 +59,9 @@ pub(super) fn gateway_options(
     let sources: Vec<Source> = sources.cloned().collect();
     if !sources.is_empty() {
         gateway.identity_sources = sources;
+    } else if setup.serves_without_token() {
+        // API Gateway calls an authorizer for such a request only without a source.
+        gateway.identity_sources = Vec::new();
     } else if let Some(source) = token_header(kind, setup) {
         gateway.identity_sources = vec![source];
     }

@@ -1,7 +1,7 @@
 //! Keys: shown once, found by their digest.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use table::{Error, Key, KeyDetails, KeyRecord, Keys, WriteError};
+use table::{Error, Key, KeyDetails, KeyRecord, KeyRights, Keys, WriteError};
 
 use crate::common::{Served, TABLE, serve_table};
 use crate::counted::Counted;
@@ -200,5 +200,71 @@ async fn damaged_keys_are_refused() {
         }
         assert_eq!(keys.list(None).await.unwrap().damaged, [record.digest.to_string()]);
         assert_eq!(keys.delete(&record.digest).await, Ok(true));
+    }
+}
+
+fn rights() -> KeyRights {
+    KeyRights {
+        scopes: vec!["orders/read".to_owned(), "orders/write".to_owned()],
+        groups: vec!["partners of ours".to_owned()],
+        context: [("tenant".to_owned(), "acme \u{e9}".to_owned())].into(),
+        stages: vec!["prod".to_owned(), "$default".to_owned()],
+    }
+}
+
+#[tokio::test]
+async fn a_key_keeps_its_rights_and_a_rotated_one_has_them_too() {
+    let served = serve_table().await;
+    let keys = keys(&served);
+    let (_, record) = create(&keys, KeyDetails { rights: rights(), ..details() }).await;
+    assert_eq!(keys.get(&record.digest).await.unwrap().unwrap().details.rights, rights());
+    let new = Key::generate().unwrap();
+    let rotated = keys.rotate(&record.digest, &new, after(60), now()).await.unwrap();
+    assert_eq!(rotated.details.rights, rights());
+    let record = keys.get(&record.digest).await.unwrap().unwrap();
+    let none = KeyDetails { rights: KeyRights::default(), ..record.details.clone() };
+    keys.update(&record, none).await.unwrap();
+    let item = raw(&served, &format!("KEY#{}", record.digest)).await.unwrap();
+    for name in ["scopes", "groups", "context", "stages"] {
+        assert!(!item.contains_key(name), "{name}: {item:?}");
+    }
+}
+
+#[tokio::test]
+async fn rights_out_of_bounds_are_neither_written_nor_read() {
+    let served = serve_table().await;
+    let keys = keys(&served);
+    let many = |count: usize| (0..count).map(|n| format!("s{n}")).collect::<Vec<_>>();
+    let value = |name: &str, value: &str| [(name.to_owned(), value.to_owned())].into();
+    assert_eq!(rights().check(), Ok(()));
+    assert_eq!(KeyRights { scopes: many(100), ..rights() }.check(), Ok(()));
+    let mut all = (0..33).map(|n| (format!("n{n}"), "v".to_owned()));
+    for (wrong, attribute) in [
+        (KeyRights { scopes: many(101), ..rights() }, "scopes"),
+        (KeyRights { scopes: vec!["a b".to_owned()], ..rights() }, "scopes"),
+        (KeyRights { scopes: vec![String::new()], ..rights() }, "scopes"),
+        (KeyRights { scopes: vec!["a".to_owned(), "a".to_owned()], ..rights() }, "scopes"),
+        (KeyRights { groups: vec!["g".repeat(257)], ..rights() }, "groups"),
+        (KeyRights { groups: vec!["g\n".to_owned()], ..rights() }, "groups"),
+        (KeyRights { context: value("a b", "v"), ..rights() }, "context"),
+        (KeyRights { context: value("", "v"), ..rights() }, "context"),
+        (KeyRights { context: value("a", ""), ..rights() }, "context"),
+        (KeyRights { context: value("a", &"v".repeat(1_025)), ..rights() }, "context"),
+        (KeyRights { context: all.by_ref().collect(), ..rights() }, "context"),
+        (KeyRights { stages: vec!["a/b".to_owned()], ..rights() }, "stages"),
+    ] {
+        assert_eq!(wrong.check().unwrap_err().attribute, attribute, "{wrong:?}");
+        let key = Key::generate().unwrap();
+        let details = KeyDetails { rights: wrong, ..details() };
+        assert!(matches!(keys.put(&key, details, now()).await, Err(WriteError::Damaged(_))));
+    }
+    let (_, record) = create(&keys, KeyDetails { rights: rights(), ..details() }).await;
+    for wrong in [
+        AttributeValue::S("orders/read".to_owned()),
+        AttributeValue::L(vec![AttributeValue::Bool(true)]),
+        AttributeValue::L(vec![AttributeValue::S("a b".to_owned())]),
+    ] {
+        edit(&served, &format!("KEY#{}", record.digest), "scopes", Some(wrong)).await;
+        assert!(matches!(keys.get(&record.digest).await, Err(Error::Damaged(_))));
     }
 }

@@ -5,6 +5,7 @@ use table::{Key, KeyDetails, check_text};
 use throttle::{PlanId, Subject};
 
 use super::reveal;
+use super::rights::Rights;
 use crate::args::{plan_id, subject};
 use crate::confirm::Dry;
 use crate::context::Context;
@@ -12,6 +13,8 @@ use crate::error::Error;
 use crate::time::{Until, parse_until};
 
 /// Create a key and print it. It cannot be shown again.
+///
+/// It begins with `tg_live_`, by which secret scanners find it, and ends with a checksum.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Create {
@@ -34,6 +37,8 @@ pub(crate) struct Create {
     #[arg(long)]
     disabled: bool,
     #[command(flatten)]
+    rights: Rights,
+    #[command(flatten)]
     dry: Dry,
 }
 
@@ -49,6 +54,7 @@ impl Create {
             enabled: !self.disabled,
             ..KeyDetails::new(subject)
         };
+        self.rights.apply(&mut details.rights)?;
         if let Some(plan) = self.plan {
             context.plan(&plan).await?;
             details = details.with_plan(plan.as_str());
@@ -65,7 +71,7 @@ impl Create {
 }
 
 /// Checks a text for people.
-fn label(flag: &str, text: Option<String>) -> Result<Option<String>, Error> {
+pub(super) fn label(flag: &str, text: Option<String>) -> Result<Option<String>, Error> {
     text.as_deref()
         .map_or(Ok(()), |text| check_text(text, KeyDetails::MAX_LABEL))
         .map_err(|error| Error::misuse(format!("`{flag}` {error}")))?;
@@ -75,5 +81,6 @@ fn label(flag: &str, text: Option<String>) -> Result<Option<String>, Error> {
 const EXAMPLES: &str = "\
 Examples:
   tollgate key create --plan gold --name \"Maria's laptop\" --expires 90d
+  tollgate key create --scope orders/read --group partners --context tenant=acme
   tollgate key create --subject maria --expires 2027-01-01
   tollgate key create --plan free --json | jq -r .key";

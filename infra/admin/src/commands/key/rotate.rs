@@ -14,7 +14,7 @@ use crate::time::{moment, parse_length};
 
 /// Replace a key by a new one. The old one expires after an overlap.
 ///
-/// The new key has the old one's subject, plan and expiry. It cannot be shown again.
+/// The new key has the old one's subject, plan, rights and expiry. It cannot be shown again.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Rotate {

@@ -1,6 +1,6 @@
 //! `tollgate policy check`.
 
-use authorizer::{Config, Issuer, ThrottleConfig};
+use authorizer::{Config, Issuer, Require, ThrottleConfig};
 use clap::Args;
 use serde_json::{Value, json};
 use throttle::PlanId;
@@ -42,8 +42,16 @@ fn text(config: &Config) -> String {
     };
     let subject = |config: &ThrottleConfig| match config.counts_by_api_key() {
         true => "by the API key".to_owned(),
+        false if config.counts_by_address() => "by the source address".to_owned(),
         false => format!("by the claim {}", config.subject),
     };
+    let callers = match config.callers.require {
+        Require::Token => "a token",
+        Require::Key => "an API key",
+        Require::Either => "a token or an API key",
+        Require::Both => "a token and an API key",
+    };
+    let public = if config.rules.has_anonymous() { ", or none" } else { "" };
     let limits = match &config.throttle {
         Some(throttle) => format!(
             "table `{}`, {}, plan by {}",
@@ -60,6 +68,7 @@ fn text(config: &Config) -> String {
     let mut described: Vec<_> =
         config.issuers.iter().map(|issuer| ["issuer".to_owned(), one_issuer(issuer)]).collect();
     described.extend([
+        ["callers".to_owned(), format!("{callers}{public}")],
         ["token".to_owned(), token(config)],
         ["limits".to_owned(), limits],
         ["metrics".to_owned(), metrics],

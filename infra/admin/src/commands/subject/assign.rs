@@ -61,8 +61,10 @@ impl Assign {
         let json =
             json!({"subject": name, "plan": plan.as_str(), "version": version, "changed": !same});
         context.output.print(text, &json)?;
-        let throttle = found.config.as_ref().and_then(|config| config.throttle.as_ref());
-        if throttle.is_some_and(|it| !it.plan.assigned && !it.counts_by_api_key()) {
+        // The assignment of a key's subject is always read.
+        let by_token = found.config.as_ref().filter(|config| !config.callers.takes_keys());
+        let throttle = by_token.and_then(|config| config.throttle.as_ref());
+        if throttle.is_some_and(|throttle| !throttle.plan.assigned) {
             note("the configuration reads no assignments: write `plan = { assigned = true, … }`");
         }
         Ok(())
