@@ -1,5 +1,6 @@
 //! The `[callers]` and `[keys]` tables: the credentials that callers need.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -56,7 +57,7 @@ pub(super) struct CallersSpec {
 }
 
 /// The `[keys]` table: the DynamoDB table of API keys.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeysConfig {
     /// The DynamoDB table's name.
@@ -65,6 +66,16 @@ pub struct KeysConfig {
     cache_seconds: Option<u64>,
     /// Time-out of one call to the table, and of connecting, in milliseconds. Default 100.
     timeout_ms: Option<u64>,
+}
+
+impl fmt::Debug for KeysConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeysConfig")
+            .field("table", &self.table)
+            .field("cache", &self.cache())
+            .field("timeout", &self.timeout())
+            .finish()
+    }
 }
 
 impl Default for CallersConfig {

@@ -31,7 +31,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[throttle]",
         "[limits]",
         "14: unknown table [limits]; there are [[issuer]], [[rule]], [claim_paths], [policy], \
-         [jwks], [token], [response], [metrics], [throttle], [revocation]",
+         [jwks], [token], [callers], [response], [metrics], [throttle], [revocation], [keys]",
     ),
     (
         "[throttle]",

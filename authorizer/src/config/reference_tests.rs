@@ -134,6 +134,7 @@ fn each_field_that_is_left_out_could_be_there() {
             "`jwks`: no key",
             "`jwks_file` `/var/task/jwks.json`: cannot be read",
             "everyone",
+            "callers without a credential",
         ];
         assert!(excluded.iter().any(|says| error.contains(says)), "{field}: {error}");
     }

@@ -39,7 +39,8 @@ fn a_key_is_shown_once_and_known_by_its_digest() {
     let line = ["key", "create", "--plan", "gold", "--subject", "maria", "--name", "laptop"];
     let made = tollgate.run(&[&line[..], &["--expires", "90d", "--json"]].concat()).json();
     let (secret, id) = (text(&made, "key"), text(&made, "id"));
-    assert_eq!((secret.len(), id.len()), (64, 64));
+    assert!(secret.starts_with("tg_live_"), "{secret}");
+    assert_eq!((secret.len(), id.len()), (80, 64));
     assert_eq!((text(&made, "plan"), text(&made, "state")), ("gold", "enabled"));
 
     let by_id = tollgate.run(&["key", "show", id, "--json"]).json();
@@ -83,6 +84,50 @@ fn what_is_said_of_a_key_is_changed() {
         tollgate.run(&["key", "assign", id, "silver"]).failed(1),
         "there is no plan `silver` in `tollgate`: `tollgate plan list` shows those there are"
     );
+}
+
+#[test]
+fn a_key_s_rights_are_given_changed_and_rotated() {
+    let tollgate = with_plans();
+    let line = ["key", "create", "--scope", "orders/read", "--scope", "orders/write"];
+    let more = ["--group", "partners", "--context", "tenant=acme=1", "--stage", "prod", "--json"];
+    let made = tollgate.run(&[&line[..], &more].concat()).json();
+    let (id, secret) = (text(&made, "id"), text(&made, "key"));
+    assert_eq!(made["scopes"], json!(["orders/read", "orders/write"]));
+    assert_eq!((&made["groups"], &made["stages"]), (&json!(["partners"]), &json!(["prod"])));
+    assert_eq!(made["context"], json!({"tenant": "acme=1"}));
+
+    let run = |line: &[&str]| tollgate.run(&[&["key"], line, &["--json"]].concat()).json();
+    assert_eq!(run(&["update", id, "--scope", "a", "--dry-run"])["dryRun"], true);
+    let changed = run(&["update", id, "--scope", "a", "--clear", "groups,stages", "--name", "n"]);
+    assert_eq!((&changed["scopes"], &changed["groups"]), (&json!(["a"]), &json!([])));
+    assert_eq!((&changed["stages"], &changed["name"]), (&json!([]), &json!("n")));
+    assert_eq!(changed["context"], json!({"tenant": "acme=1"}), "as it was");
+    assert_eq!(run(&["update", id, "--scope", "a"]), changed, "nothing is written twice");
+    let dated = tollgate.feed(&["key", "update", "-", "--expires", "90d", "--json"], secret).json();
+    assert!(dated["expires"].is_u64() && dated.get("key").is_none(), "{dated}");
+    assert_eq!(run(&["update", id, "--clear", "expiry"])["expires"], Value::Null);
+    let rotated = run(&["rotate", id]);
+    assert_eq!(
+        (&rotated["scopes"], &rotated["context"]),
+        (&changed["scopes"], &changed["context"])
+    );
+    let shown = tollgate.run(&["key", "show", id]).done();
+    assert!(shown.contains("scopes       a\ncontext      tenant=acme=1\n"), "{shown}");
+    for (line, says) in [
+        (&["--scope", "a b"][..], "`--scope` holds white space"),
+        (&["--scope", ""], "`--scope` is empty"),
+        (&["--scope", "a", "--scope", "a"], "`--scope` holds a name twice"),
+        (&["--context", "a b=c"], "`--context` holds a name that is not"),
+        (&["--context", "plan=gold"], "`--context plan=…` is a name that Tollgate uses"),
+        (&["--stage", "a/b"], "`--stage` holds a name that no stage has"),
+    ] {
+        for command in [&["create"][..], &["update", id]] {
+            let said = tollgate.run(&[&["key"], command, line].concat()).failed(2);
+            assert!(said.starts_with(says), "{said}");
+        }
+    }
+    assert!(tollgate.run(&["key", "update", id]).failed(2).starts_with("nothing is to be changed"));
 }
 
 #[test]

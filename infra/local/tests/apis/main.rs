@@ -9,6 +9,7 @@
 
 mod api;
 mod http_api;
+mod keys;
 mod own;
 mod real;
 mod rest_request;
