@@ -24,7 +24,7 @@ mod line;
 mod printer;
 mod record;
 
-pub(crate) use caller::name as caller_name;
+pub(crate) use caller::{KEY as KEY_CALLER, name as caller_name};
 pub use line::{Caller, Explain, Report, Usage, render};
 use printer::Printer;
 pub use record::Record;

@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use proptest::prelude::*;
 use table::{
-    Assignment, Attributes, Digest, Item, Key, KeyDetails, KeyRecord, Revocable, Revocation,
-    RevocationKind, StoredPlan,
+    Assignment, Attributes, Digest, Item, Key, KeyDetails, KeyRecord, KeyRights, Revocable,
+    Revocation, RevocationKind, StoredPlan,
 };
 use tollgate_throttle::{BucketRecord, Timestamp};
 
@@ -35,14 +35,32 @@ fn key() -> impl Strategy<Value = KeyRecord> {
     (texts, rest).prop_map(
         |((subject, plans, text), (enabled, expires, digest, created, version))| {
             let (name, description) = (text.clone(), text);
-            let mut details =
-                KeyDetails { name, description, enabled, expires, ..KeyDetails::new(subject) };
+            let rights = rights(&subject);
+            let mut details = KeyDetails {
+                name,
+                description,
+                enabled,
+                expires,
+                rights,
+                ..KeyDetails::new(subject)
+            };
             if let Some((plan, others)) = plans {
                 details = details.with_plans(plan, others);
             }
             KeyRecord { digest, details, created, version }
         },
     )
+}
+
+/// Rights with a text in each field that may hold it.
+fn rights(text: &str) -> KeyRights {
+    let group = text.chars().take(60).collect::<String>();
+    KeyRights {
+        scopes: vec!["orders/read".to_owned()],
+        context: [("tenant".to_owned(), group.clone())].into(),
+        groups: vec![group],
+        stages: vec!["prod".to_owned()],
+    }
 }
 
 fn target() -> impl Strategy<Value = Revocable> {

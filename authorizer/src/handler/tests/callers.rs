@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
-use table::{Assignments, Key, KeyDetails, Keys};
+use table::{Assignments, Key, KeyDetails, KeyRights, Keys};
 use throttle::KeyLookup;
 
 use super::*;
+use crate::config::Require;
 use crate::record::Captured;
 use crate::revocation::tests::{TABLE, serve};
 
@@ -454,17 +455,28 @@ impl Sent {
             4 => SOCKET.to_owned(),
             _ => ARN.replace("GET/orders", &format!("{}{}", self.verb, self.path)),
         };
-        let headers = match &self.key {
-            Some(key) => json!({"authorization": authorization, "x-api-key": key}),
-            None => json!({"authorization": authorization}),
+        let config = &bench.authorizer.config;
+        let mut headers = json!({"authorization": authorization});
+        // Some requests have no token where they may have none.
+        if config.rules.has_anonymous() && self.path.len().is_multiple_of(2) {
+            headers = json!({});
+        }
+        if let Some(key) = &self.key {
+            headers["x-api-key"] = key.as_str().into();
+        }
+        let by_key_alone = config.callers.require == Require::Key;
+        let source = match headers.get("authorization") {
+            _ if by_key_alone => self.key.as_ref(),
+            Some(_) => Some(&authorization),
+            None => None,
         };
         let mut event = match self.kind {
             0 => json!({"type": "TOKEN", "authorizationToken": authorization, "methodArn": arn}),
             1 | 4 => json!({"type": "REQUEST", "methodArn": arn, "headers": headers}),
             2 => json!({"type": "REQUEST", "version": "1.0", "methodArn": arn, "headers": headers,
-                "identitySource": authorization}),
+                "identitySource": source}),
             _ => json!({"type": "REQUEST", "version": "2.0", "routeArn": arn, "headers": headers,
-                "identitySource": [authorization]}),
+                "identitySource": source.map(|source| [source])}),
         };
         event.as_object_mut().unwrap().extend(self.more.iter().cloned());
         event
@@ -472,7 +484,7 @@ impl Sent {
 }
 
 /// The limits under which hostile requests are sent, each with what else the configuration has.
-fn configurations() -> [String; 4] {
+fn configurations() -> [String; 6] {
     let own = "[[rule]]\nname = \"own\"\neveryone = true\n\
                allow = [\"GET /users/{sub}/*\", \"GET /tenants/{tenant}/*\"]\n\
                [[rule]]\nname = \"not these\"\nany_group = [\"blocked\"]\ndeny = [\"GET /x\"]\n";
@@ -486,6 +498,12 @@ fn configurations() -> [String; 4] {
         format!("{own}{by_key}"),
         format!("{own}{without}"),
         format!("{own}{by_claim}[response]\nhttp = \"simple\"\n"),
+        format!("{own}{by_key}[keys]\ntable = \"tollgate\"\n[callers]\nrequire = \"key\"\n"),
+        format!(
+            "{own}{by_claim}[keys]\ntable = \"tollgate\"\n[callers]\nrequire = \"either\"\n\
+             prefer = \"token\"\n[[rule]]\nname = \"public\"\nanonymous = true\n\
+             allow = [\"GET /orders\", \"OPTIONS /*\"]\n"
+        ),
     ]
 }
 
@@ -495,7 +513,9 @@ async fn hostile_bench(text: &str) -> Bench {
     let mut bench = Bench::new(text).await;
     let lookup = KeyLookup::new(&client, TABLE, bench.clock.clone(), Duration::from_secs(60));
     let key = Key::parse("a-known-key-of-the-table").unwrap();
-    let details = KeyDetails::new("tenant");
+    let scopes = vec!["orders/read".to_owned()];
+    let rights = KeyRights { scopes, ..KeyRights::default() };
+    let details = KeyDetails { rights, ..KeyDetails::new("tenant") };
     Keys::new(client.clone(), TABLE).put(&key, details, bench.clock.now()).await.unwrap();
     bench.authorizer = bench.authorizer.with_key_lookup(lookup);
     if let Some(asked) = bench.authorizer.config.revocation.clone() {

@@ -1,5 +1,7 @@
-//! The caller's name in a token that nobody verified here: for display, and for nothing else.
+//! The caller's name in a token that nobody verified here, or the beginning of its API key's id: for
+//! display, and for nothing else.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, header};
@@ -13,12 +15,22 @@ const MAX_NAME: usize = 256;
 const CLAIMS: [&str; 5] = ["cognito:username", "username", "client_id", "azp", "sub"];
 
 /// The name in the first token of a request: of the `Authorization` header, else of any other
-/// header or of the query.
+/// header or of the query. Without a token, `key` and the first digits of its API key's id.
 pub(crate) fn name(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     let authorization = headers.get_all(header::AUTHORIZATION).iter();
     let texts = authorization.chain(others(headers)).filter_map(|text| text.to_str().ok());
-    texts.chain(query).flat_map(tokens).find_map(name_in)
+    texts.chain(query).flat_map(tokens).find_map(name_in).or_else(|| key_in(headers))
 }
+
+/// The name of the caller's API key: its id is its SHA-256.
+fn key_in(headers: &HeaderMap) -> Option<String> {
+    let digest = digest(&SHA256, headers.get("x-api-key")?.as_bytes());
+    let digits = digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}"));
+    Some(format!("{KEY}{}", digits.collect::<String>()))
+}
+
+/// The beginning of the name of a caller with an API key and no token.
+pub(crate) const KEY: &str = "key ";
 
 fn others(headers: &HeaderMap) -> impl Iterator<Item = &http::HeaderValue> {
     headers.iter().filter(|(name, _)| *name != header::AUTHORIZATION).map(|(_, value)| value)
@@ -86,6 +98,18 @@ mod tests {
         ] {
             assert_eq!(found("authorization", &token(&claims)).as_deref(), expected, "{claims}");
         }
+    }
+
+    #[test]
+    fn a_key_is_named_by_the_beginning_of_its_id_unless_there_is_a_token() {
+        // printf a-key-of-20-characters | sha256sum
+        let key = "a-key-of-20-characters";
+        assert_eq!(found("x-api-key", key).as_deref(), Some("key 19c975b6"));
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", key.parse().unwrap());
+        let token = format!("Bearer {}", token(&json!({"sub": "1"})));
+        headers.insert("authorization", token.parse().unwrap());
+        assert_eq!(name(&headers, None).as_deref(), Some("1"));
     }
 
     #[test]

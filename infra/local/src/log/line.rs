@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use authorizer::shell_word;
 
+use super::KEY_CALLER;
 use super::record::Record;
 use crate::demo::DEFAULT_ISSUER_PORT;
 use crate::terminal::escaped;
@@ -247,9 +248,14 @@ fn command(report: &Report, explain: &Explain) -> Option<String> {
     let Explain { tollgate, config, first } = explain;
     let (config, route) = (shell_word(config), shell_word(&route));
     let first = first.as_ref().map(|first| format!("{first}\n       ")).unwrap_or_default();
+    let by_key = report.caller.as_ref().is_some_and(|caller| caller.name.starts_with(KEY_CALLER));
+    let (source, flag) = match by_key {
+        true => (format!("printenv API_KEY | {tollgate} key show - --json"), "key"),
+        false => ("echo \"$TOKEN\"".to_owned(), "token"),
+    };
     Some(format!(
-        "  why? {first}echo \"$TOKEN\" | {tollgate} policy explain {config} \\\n         \
-         --token --stage {stage} --route {route}"
+        "  why? {first}{source} | {tollgate} policy explain {config} \\\n         \
+         --{flag} --stage {stage} --route {route}"
     ))
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use authorizer::{assumed_caller, decode};
 use clap::Args;
-use policy::{MethodArn, Verdict};
+use policy::{Caller, MethodArn, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::args::Source;
@@ -34,6 +34,12 @@ pub(crate) struct Explain {
     /// Read the caller's token from standard input instead of its claims.
     #[arg(long, conflicts_with = "claims")]
     token: bool,
+    /// Read an API key's details, as `key show --json` prints them, instead of claims.
+    #[arg(long, conflicts_with_all = ["token", "anonymous"])]
+    key: bool,
+    /// Explain the call of a caller without a credential.
+    #[arg(long, conflicts_with_all = ["token", "claims"])]
+    anonymous: bool,
     /// Address of the caller, for rules with `source_ips`.
     #[arg(long, value_name = "ADDRESS")]
     source_ip: Option<IpAddr>,
@@ -41,8 +47,9 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) fn run(self, output: Output) -> Result<(), Error> {
-        let Self { source, route, stage, claims, token, source_ip } = self;
-        if source.file == Path::new("-") && claims == Path::new("-") {
+        let Self { source, route, stage, claims, token, key, anonymous, source_ip } = self;
+        let reads_input = claims == Path::new("-") && !anonymous;
+        if source.file == Path::new("-") && reads_input {
             return Err(Error::misuse(
                 "standard input can't be both configuration and claims: give `--claims` a file",
             ));
@@ -51,17 +58,28 @@ impl Explain {
         let arn = MethodArn::parse(&arn)
             .map_err(|error| Error::misuse(format!("`--route` and `--stage`: {error}")))?;
         let config = source.config()?;
-        let mut claims = if token {
+        let mut claims = if anonymous {
+            Map::new()
+        } else if token {
             let refused =
                 |refusal| Error::misuse(format!("standard input holds no token: {refusal}"));
             decode(&secret("token")?).map_err(refused)?.claims
         } else {
             read_claims(&claims)?
         };
-        config.resolve_claim_paths(&mut claims);
-        let caller = assumed_caller(&claims, &config.issuers).map_err(|refusal| {
-            Error::refused(format!("no token with these claims is good: {}", refusal.detail()))
-        })?;
+        if !key {
+            config.resolve_claim_paths(&mut claims);
+        }
+        let context = claims.get("context").and_then(Value::as_object).cloned().unwrap_or_default();
+        let caller = match (anonymous, key) {
+            (true, _) => Caller::anonymous(),
+            (false, true) => Caller::new(&context)
+                .with_scopes(texts(&claims, "scopes"))
+                .with_groups(texts(&claims, "groups")),
+            (false, false) => assumed_caller(&claims, &config.issuers).map_err(|refusal| {
+                Error::refused(format!("no token with these claims is good: {}", refusal.detail()))
+            })?,
+        };
         let caller = caller.with_source_ip(source_ip);
 
         let explanation = config.rules.explain(&caller, &arn);
@@ -76,6 +94,12 @@ impl Explain {
             verdict @ Verdict::Denied { .. } => Err(Error::refused(verdict.to_string())),
         }
     }
+}
+
+/// The texts of a list.
+fn texts<'m>(members: &'m Map<String, Value>, name: &str) -> impl Iterator<Item = &'m str> {
+    let list = members.get(name).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// The ARN of a call in an API of no account: only stage, method and path matter to rules.
@@ -103,6 +127,9 @@ const EXAMPLES: &str = r#"Examples:
     tollgate policy explain tollgate.toml --route "GET /orders/1"
   echo "$TOKEN" |
     tollgate policy explain tollgate.toml --route "GET /orders/1" --token
+  printenv API_KEY | tollgate key show - --json |
+    tollgate policy explain tollgate.toml --route "GET /orders/1" --key
+  tollgate policy explain tollgate.toml --route "GET /health" --anonymous
   tollgate policy explain FILE --route '$connect' --stage dev --claims a.json"#;
 
 /// The most bytes of claims that are read; no token that API Gateway passes on has more.
