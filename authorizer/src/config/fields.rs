@@ -165,20 +165,11 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "callers",
         is_list: false,
+        is_free: false,
         required: None,
         fields: &[
             optional("require", Kind::OneOf(&["token", "key", "either", "both"]), "\"either\""),
             optional("prefer", Kind::OneOf(&["token", "key"]), "\"token\""),
-        ],
-    },
-    Table {
-        name: "keys",
-        is_list: false,
-        required: None,
-        fields: &[
-            required("table", Kind::Text, "\"tollgate\""),
-            optional("cache_seconds", Kind::Whole, "60"),
-            optional("timeout_ms", Kind::Whole, "100"),
         ],
     },
     Table {
@@ -225,6 +216,17 @@ pub(super) const TABLES: &[Table] = &[
         fields: &[
             required("table", Kind::Text, "\"tollgate\""),
             optional("failure", Kind::OneOf(FAILURES), "\"closed\""),
+            optional("cache_seconds", Kind::Whole, "60"),
+            optional("timeout_ms", Kind::Whole, "100"),
+        ],
+    },
+    Table {
+        name: "keys",
+        is_list: false,
+        is_free: false,
+        required: None,
+        fields: &[
+            required("table", Kind::Text, "\"tollgate\""),
             optional("cache_seconds", Kind::Whole, "60"),
             optional("timeout_ms", Kind::Whole, "100"),
         ],
