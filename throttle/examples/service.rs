@@ -10,7 +10,7 @@ use tollgate_throttle::{DynamoStore, PlanId, SystemClock, Throttle};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Region, credentials and endpoint as the AWS CLI finds them. The time-out is 100 ms by default,
+    // Region, credentials and endpoint as the AWS CLI finds them. The time-out is 500 ms by default,
     // enough for a table in the same Region.
     let connect = Connect::new().operation_timeout(Duration::from_secs(1));
     let store = DynamoStore::connect("tollgate", &connect).await;

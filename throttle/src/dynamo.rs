@@ -52,7 +52,7 @@ impl DynamoStore {
     /// Uses an existing client, with its own HTTP client.
     ///
     /// The SDK's own retries are turned off. A client without an operation time-out gets one
-    /// of 100 ms. A client from [`Connect`] repeats a call on a broken connection; another may not.
+    /// of 500 ms. A client from [`Connect`] repeats a call on a broken connection; another may not.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "it is replaced; its owner is done with it")]
     pub fn new(client: Client, table: impl Into<String>) -> Self {

@@ -133,14 +133,14 @@
 //!
 //! # While the table fails
 //!
-//! A call has a time-out (100 ms by default). A call without an answer may have been charged:
+//! A call has a time-out (500 ms by default, connecting included). A call without an answer may have been charged:
 //! nothing is admitted that wasn't charged. Such a call is repeated once, on a new connection, only
 //! if a keep-alive connection broke before any byte of the answer. Otherwise each thaw of a Lambda
 //! could cost a request, because its connections can be reset while it is frozen. The repetition
 //! counts as a call, and the token that it may charge twice is never given back. A throttled write surely
 //! wasn't applied, and isn't repeated either: it would add to what the item has too much of. After
 //! five failures in a row the table is left alone for a second, so that requests fail at once
-//! instead of after 100 ms, and then one call tries. A single throttled subject doesn't count
+//! instead of after 500 ms, and then one call tries. A single throttled subject doesn't count
 //! again and again: a hot key is not an outage.
 //!
 //! If DynamoDB says that it throttles this one item (`…KeyRangeThroughputExceeded`), or if the item

@@ -204,7 +204,7 @@ pub(super) const TABLES: &[Table] = &[
             required("plan", Kind::Table(PLAN, "default"), "{ default = \"free\" }"),
             required("refuse", Kind::OneOf(&["unknown-key", "deny", "context"]), "\"deny\""),
             optional("failure", Kind::OneOfOr(FAILURES, LOCAL), "\"closed\""),
-            optional("timeout_ms", Kind::Whole, "100"),
+            optional("timeout_ms", Kind::Whole, "500"),
             optional("api_key", Kind::Text, "\"a-key-of-20-to-128-chars\""),
         ],
     },
@@ -217,7 +217,7 @@ pub(super) const TABLES: &[Table] = &[
             required("table", Kind::Text, "\"tollgate\""),
             optional("failure", Kind::OneOf(FAILURES), "\"closed\""),
             optional("cache_seconds", Kind::Whole, "60"),
-            optional("timeout_ms", Kind::Whole, "100"),
+            optional("timeout_ms", Kind::Whole, "500"),
         ],
     },
     Table {

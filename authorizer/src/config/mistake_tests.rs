@@ -688,7 +688,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "\"closed\"",
         "\"closed\"\ntimeout_ms = \"100ms\"",
         "21: `timeout_ms` in [throttle] must be a whole number, not a text: write `timeout_ms \
-         = 100`",
+         = 500`",
     ),
     (
         "\"closed\"",
@@ -719,7 +719,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "a-key-of-twenty-chars",
-        "tollgate-throttled-unknown-key",
+        "tollgateThrottledUnknownKey",
         "19: `api_key` is the key that stands for \"throttled\": choose another",
     ),
     (
@@ -749,7 +749,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "\"closed\"",
         "\"closed\"\ntimeout_ms = 0.5",
         "21: `timeout_ms` in [throttle] must be a whole number, not a number with a fraction: \
-         write `timeout_ms = 100`",
+         write `timeout_ms = 500`",
     ),
     (
         "\"closed\"",

@@ -158,7 +158,7 @@ fn the_reference_says_the_defaults_that_are() {
         "leeway_seconds = 0",
         "principal = \"sub\"",
         "algorithms = [\"RS256\"]",
-        "timeout_ms = 100",
+        "timeout_ms = 500",
     ] {
         let (number, _) = left_out().find(|(_, field)| *field == default).unwrap();
         let same = Config::parse(&with_line(number, default), "test").unwrap();

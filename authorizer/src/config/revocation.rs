@@ -78,7 +78,7 @@ mod tests {
         let read_one = read("table = \"t\"").unwrap();
         assert_eq!(read_one.failure, RevocationFailure::Closed);
         assert_eq!(read_one.cache(), Duration::from_secs(60));
-        assert_eq!(read_one.timeout(), Duration::from_millis(100));
+        assert_eq!(read_one.timeout(), Duration::from_millis(500));
         let other = "table = \"t\"\nfailure = \"open\"\ncache_seconds = 0\ntimeout_ms = 5000";
         let other = read(other).unwrap();
         assert_eq!(other.failure, RevocationFailure::Open);

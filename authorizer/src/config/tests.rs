@@ -43,7 +43,7 @@ fn reads_the_shape_of_the_documentation() {
         (throttle.refuse, throttle.failure),
         (Refuse::UnknownKey, ::throttle::FailurePolicy::Closed)
     );
-    assert_eq!(throttle.timeout(), Duration::from_millis(100), "unless it is said");
+    assert_eq!(throttle.timeout(), Duration::from_millis(500), "unless it is said");
     assert!(!format!("{throttle:?}").contains("a-key-of-twenty-chars"));
 }
 

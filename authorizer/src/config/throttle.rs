@@ -16,7 +16,7 @@ const API_KEY: &str = "api_key";
 const SOURCE_IP: &str = "source_ip";
 
 /// The API key that no usage plan has: API Gateway refuses it, which stands for "throttled".
-pub(crate) const UNKNOWN_KEY: &str = "tollgate-throttled-unknown-key";
+pub(crate) const UNKNOWN_KEY: &str = "tollgateThrottledUnknownKey";
 
 /// API Gateway's bounds on the value of an API key, in characters.
 const API_KEY_LENGTH: std::ops::RangeInclusive<usize> = 20..=128;

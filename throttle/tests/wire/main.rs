@@ -396,9 +396,9 @@ async fn several_connections_that_were_reset_during_a_freeze_cost_no_decision() 
 }
 
 #[tokio::test]
-async fn a_connection_is_idle_for_twenty_seconds_at_most_by_either_clock() {
-    const IDLE: Duration = Duration::from_secs(20);
-    const LESS: Duration = Duration::from_millis(19_999);
+async fn a_connection_is_idle_for_fifteen_seconds_at_most_by_either_clock() {
+    const IDLE: Duration = Duration::from_secs(15);
+    const LESS: Duration = Duration::from_millis(14_999);
     const HOUR: Duration = Duration::from_secs(3_600);
     type Step = fn(&ManualClock);
     let served = serve_table().await;

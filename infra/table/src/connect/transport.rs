@@ -1,7 +1,7 @@
 //! HTTP client of the calls to DynamoDB.
 //!
 //! A keep-alive connection can be dead without this process knowing it, after a Lambda's execution
-//! environment was frozen. So connections stay idle for at most 20 seconds by both clocks, and a
+//! environment was frozen. So connections stay idle for at most 15 seconds by both clocks, and a
 //! call whose reused connection breaks before any byte of its answer is made once more.
 
 use std::error::Error;
@@ -255,5 +255,6 @@ impl Debug for Transport {
 
 const READS: [&str; 6] =
     ["GetItem", "BatchGetItem", "Query", "Scan", "DescribeTable", "DescribeTimeToLive"];
-/// The longest time that a connection is kept without a request, by both clocks.
-const MAX_IDLE: Duration = Duration::from_secs(20);
+/// The longest time that a connection is kept without a request, by both clocks: less than the 20
+/// seconds after which DynamoDB is reported to close it.
+const MAX_IDLE: Duration = Duration::from_secs(15);
