@@ -8,10 +8,14 @@ use notices::{Teller, Topic};
 use serde_json::Value;
 use table::Connect;
 use throttle::SystemClock;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{fmt, registry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing_subscriber::fmt().json().with_max_level(tracing::Level::WARN).init();
+    log();
     let started = start().await;
     let teller = started.inspect_err(|error| tracing::error!(%error, "notices can't start"))?;
     let teller = &teller;
@@ -26,4 +30,14 @@ async fn start() -> anyhow::Result<Teller<SystemClock>> {
     let topic = env::var("NOTICES_TOPIC").context("set `NOTICES_TOPIC`")?;
     let client = Connect::lambda().client().await;
     Ok(Teller::new(&client, &table, Topic::connect(topic).await, SystemClock::new()))
+}
+
+/// Sends logs to standard output as JSON: this crate's at `AWS_LAMBDA_LOG_LEVEL`, INFO unless set.
+///
+/// Other crates may log whole requests, so only their warnings are logged.
+fn log() {
+    let level = env::var("AWS_LAMBDA_LOG_LEVEL").ok().and_then(|level| level.parse().ok());
+    let level = level.unwrap_or(LevelFilter::INFO);
+    let targets = Targets::new().with_default(LevelFilter::WARN).with_target("notices", level);
+    registry().with(fmt::layer().json().with_filter(targets)).init();
 }
