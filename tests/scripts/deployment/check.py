@@ -1,4 +1,4 @@
-"""Tests that infra/template.yaml says what the code reads, asks for and emits.
+"""Tests that infra's templates say what the code reads, asks for and emits.
 
 Usage: check.py FOLDER, with the executables `authorizer` and `tollgate` in the folder.
 """
@@ -18,8 +18,13 @@ import jmespath
 from template import ROOT, Stack, read
 
 BIN = pathlib.Path(sys.argv[1])
-TEMPLATE = read("infra/template.yaml")
+TEMPLATE = read("infra/authorizer.yaml")
 RESOURCES = TEMPLATE["Resources"]
+NOTICES = read("infra/notices.yaml")["Resources"]
+DEMO = read("infra/template.yaml")
+# A pool, as every stack of the authorizer has one.
+RULES = {"Rules": DEMO["Parameters"]["Rules"]["Default"]}
+POOL = {"UserPoolId": "eu-central-1_abcDEF123", "ClientIds": "1example2,2example3"}
 
 
 def source(path):
@@ -28,14 +33,18 @@ def source(path):
     return "\n".join(file.read_text().split("#[cfg(test)]")[0] for file in files)
 
 
+def everything():
+    return RESOURCES | NOTICES | DEMO["Resources"]
+
+
 def alarms():
-    return {name: resource["Properties"] for name, resource in RESOURCES.items()
+    return {name: resource["Properties"] for name, resource in everything().items()
             if resource["Type"] == "AWS::CloudWatch::Alarm"}
 
 
 def configuration(**parameters):
     variables = RESOURCES["Authorizer"]["Properties"]["Environment"]["Variables"]
-    return Stack(TEMPLATE, **parameters).value(variables["AUTHORIZER_CONFIG"])
+    return Stack(TEMPLATE, **RULES | POOL | parameters).value(variables["AUTHORIZER_CONFIG"])
 
 
 def checked(config):
@@ -63,43 +72,64 @@ def started(config):
 
 class Configuration(unittest.TestCase):
     def test_each_choice_makes_a_configuration_that_the_authorizer_takes(self):
-        pool = {"CreateUserPool": "false", "UserPoolId": "eu-central-1_abcDEF123"}
         for parameters in [
             {}, {"Refusal": "context"}, {"Failure": "open", "AssignedPlans": "false"},
             {"TableTimeoutMs": "10", "RevocationCacheSeconds": "0"},
-            {"TableTimeoutMs": "5000", "RevocationCacheSeconds": "3600"},
-            pool | {"ClientIds": "1example2"}, pool | {"ClientIds": "1example2,2example3"},
+            {"TableTimeoutMs": "5000", "RevocationCacheSeconds": "3600"}, {"ClientIds": "1example2"},
         ]:
-            # A pool that is made has its name as its id here.
-            config = configuration(**parameters).replace('"UserPool"', '"us-east-1_abcDEF123"')
-            self.assertEqual(Stack(TEMPLATE, **parameters).refused(), [])
+            config = configuration(**parameters)
+            self.assertEqual(Stack(TEMPLATE, **RULES | POOL | parameters).refused(), [])
             self.assertEqual(checked(config), "", config)
-            listed = parameters.get("ClientIds", "UserClient,MachineClient").split(",")
+            listed = parameters.get("ClientIds", POOL["ClientIds"]).split(",")
             self.assertIn(f"clients = {json.dumps(listed)}", config)
+
+    def test_the_demo_gives_the_authorizer_what_it_was_given(self):
+        stack = DEMO["Resources"]["Tollgate"]["Properties"]
+        self.assertEqual(stack["TemplateURL"], "authorizer.yaml")
+        made = {"Ref": "UserPool"}
+        given = stack["Parameters"]
+        self.assertEqual(given["UserPoolId"], {"Fn::If": ["MakesPool", made, {"Ref": "UserPoolId"}]})
+        clients = Stack(DEMO).value(given["ClientIds"])
+        self.assertEqual(clients, "UserClient,MachineClient")
+        for child, resource in [(TEMPLATE, "Tollgate"), (read("infra/notices.yaml"), "QuotaNotices")]:
+            given = DEMO["Resources"][resource]["Properties"]["Parameters"]
+            self.assertEqual(set(given), set(child["Parameters"]), resource)
+            for name in set(given) & set(DEMO["Parameters"]) - {"UserPoolId", "ClientIds"}:
+                self.assertEqual(given[name], {"Ref": name})
+                one, other = dict(child["Parameters"][name]), dict(DEMO["Parameters"][name])
+                one.pop("Default", None), other.pop("Default", None)
+                self.assertEqual(one, other, name)
+
+    def test_what_would_not_start_is_refused_before_anything_is_made(self):
+        layer = {"ConfigurationLayer": "arn:aws:lambda:us-east-1:123456789012:layer:tollgate:1"}
+        for parameters, accepted in [
+            (RULES | POOL, True), (layer, True), ({}, False), (POOL, False),
+            (RULES | POOL | {"UserPoolId": ""}, False), (RULES | POOL | {"ClientIds": ""}, False),
+        ]:
+            assertion, = TEMPLATE["Rules"]["Configuration"]["Assertions"]
+            held = Stack(TEMPLATE, **parameters).holds(assertion["Assert"])
+            self.assertEqual(held, accepted, parameters)
 
     def test_the_parameters_file_is_taken(self):
         file = ROOT / "infra/parameters.yaml"
         given = read("infra/parameters.yaml")
         self.assertIn(f"file://{file.name}", (ROOT / "infra/samconfig.toml").read_text())
-        self.assertLessEqual(given.keys(), TEMPLATE["Parameters"].keys())
-        self.assertEqual(Stack(TEMPLATE, **given).refused(), [])
-        self.assertEqual(given["Rules"].strip(), TEMPLATE["Parameters"]["Rules"]["Default"].strip())
+        self.assertLessEqual(given.keys(), DEMO["Parameters"].keys())
+        self.assertEqual(Stack(DEMO, **given).refused(), [])
+        self.assertEqual(given["Rules"].strip(), RULES["Rules"].strip())
 
     def test_the_configuration_fits_a_functions_environment(self):
         longest = "x" * TEMPLATE["Parameters"]["Rules"]["MaxLength"]
-        config = configuration(Rules=longest, CreateUserPool="false",
+        config = configuration(Rules=longest,
                                UserPoolId="ap-southeast-1_" + "x" * 55, DefaultPlan="p" * 64,
                                ClientIds=",".join(["x" * 26] * 4))
         self.assertLess(len("AUTHORIZER_CONFIG") + len(config), 4096)
 
     def test_without_rules_clients_or_pool_it_refuses_to_start_and_says_why(self):
-        pool = {"CreateUserPool": "false", "UserPoolId": "us-east-1_abcDEF123"}
         pattern = RESOURCES["CannotStart"]["Properties"]["FilterPattern"]
         message = re.fullmatch(r'\{ \$\.message = "(.*)" \}', pattern)[1]
         for parameters, said in [
-            (pool | {"ClientIds": "1example2", "Rules": ""}, "rule"),
-            (pool, "client"),
-            (pool | {"UserPoolId": "", "ClientIds": "1example2"}, "user pool"),
+            ({"Rules": ""}, "rule"), ({"ClientIds": ""}, "client"), ({"UserPoolId": ""}, "user pool"),
         ]:
             code, line = started(configuration(**parameters))
             self.assertEqual((code, line["message"], line["code"]), (2, message, "config"))
@@ -114,7 +144,6 @@ class Configuration(unittest.TestCase):
         ]:
             for value in worst:
                 config = configuration(**{name: value})
-                config = config.replace('"UserPool"', '"us-east-1_abcDEF123"')
                 self.assertNotEqual(checked(config), "", value)
                 self.assertEqual(Stack(TEMPLATE, **{name: value}).refused(), [name], value)
 
@@ -125,6 +154,9 @@ class Configuration(unittest.TestCase):
             ("StageName", ["", "v 1", "v/1", "$default"]),
             ("AllowedOrigin", ["", "shop.example", "https://shop.example/", "'*'", "a,b"]),
             ("StageRateLimit", ["0", "10001"]), ("StageBurstLimit", ["0", "5001"]),
+            ("WafRateLimit", ["-1"]), ("AccessLogs", ["yes"]), ("SelfSignUp", ["yes"]),
+            ("ReservedConcurrency", ["-1"]), ("Deployment", ["Sometimes"]),
+            ("KeyArn", ["alias/tollgate"]), ("Plans", ["x" * 4001]),
             ("Architecture", ["x86"]), ("MemorySize", ["127", "10241"]),
             ("LogLevel", ["TRACE", "WARN"]), ("LogRetentionDays", ["2"]),
             ("AlarmEmail", ["maria"]), ("NoticesEmail", ["a@b@c"]),
@@ -132,31 +164,50 @@ class Configuration(unittest.TestCase):
             ("ConfigurationLayer", ["arn:aws:s3:::x"]), ("Rules", ["x" * 2801]),
         ]:
             for value in worst:
-                self.assertEqual(Stack(TEMPLATE, **{name: value}).refused(), [name], value)
+                self.assertEqual(Stack(DEMO, **{name: value}).refused(), [name], value)
 
     def test_every_parameter_is_bounded(self):
         bounds = {"AllowedValues", "AllowedPattern", "MinValue", "MaxLength"}
-        for name, spec in TEMPLATE["Parameters"].items():
-            self.assertTrue(bounds & spec.keys(), name)
-        self.assertEqual(Stack(TEMPLATE).refused(), [])
+        for template in [TEMPLATE, DEMO, read("infra/notices.yaml")]:
+            for name, spec in template["Parameters"].items():
+                self.assertTrue(bounds & spec.keys(), name)
+        for template in [TEMPLATE, DEMO]:
+            self.assertEqual(Stack(template).refused(), [])
 
 
 class Functions(unittest.TestCase):
     def test_variables_are_those_that_the_code_reads(self):
         names = re.compile(r'"((?:AUTHORIZER|TOLLGATE|NOTICES|ALLOWED)_[A-Z_]+)"')
         for function, crate in [("Authorizer", "authorizer/src"), ("Orders", "infra/orders/src"),
-                                ("NoticesFunction", "infra/notices/src")]:
-            variables = RESOURCES[function]["Properties"]["Environment"]["Variables"]
+                                ("NoticesFunction", "infra/notices/src"),
+                                ("PlansFunction", "infra/plans/src")]:
+            variables = everything()[function]["Properties"]["Environment"]["Variables"]
             self.assertEqual(set(variables), set(names.findall(source(crate))), function)
 
     def test_each_is_built_from_the_executable_of_its_crate(self):
-        for function in ["Authorizer", "Orders", "NoticesFunction"]:
-            resource = RESOURCES[function]
+        for function in ["Authorizer", "Orders", "NoticesFunction", "PlansFunction"]:
+            resource = everything()[function]
             crate = ROOT / "infra" / resource["Properties"]["CodeUri"]
             name = resource["Metadata"]["BuildProperties"]["Binary"]
             self.assertIn(f'name = "{name}"', (crate / "Cargo.toml").read_text())
             self.assertTrue((crate / "src/main.rs").exists())
             self.assertEqual(resource["Metadata"]["BuildMethod"], "rust-cargolambda")
+
+    def test_the_log_level_reaches_each(self):
+        for name, resource in everything().items():
+            if resource["Type"] == "AWS::Serverless::Function":
+                level = resource["Properties"]["LoggingConfig"]["ApplicationLogLevel"]
+                self.assertEqual(level, {"Ref": "LogLevel"}, name)
+                crate = ROOT / "infra" / resource["Properties"]["CodeUri"] / "src"
+                self.assertIn('"AWS_LAMBDA_LOG_LEVEL"', source(crate), name)
+
+    def test_the_first_call_finds_its_plan(self):
+        for template in [TEMPLATE, DEMO]:
+            parameters = template["Parameters"]
+            plans = json.loads(parameters["Plans"]["Default"])
+            self.assertIn(parameters["DefaultPlan"]["Default"], plans)
+        needed = RESOURCES["StoredPlans"]["Properties"]["Needed"]
+        self.assertEqual(Stack(TEMPLATE, **POOL).value(needed), ["free"])
 
 
 class Table(unittest.TestCase):
@@ -174,26 +225,31 @@ class Table(unittest.TestCase):
 
     def test_it_outlives_the_stack(self):
         for name in ["Table", "UserPool"]:
-            self.assertEqual(RESOURCES[name]["DeletionPolicy"], "Retain")
-            self.assertEqual(RESOURCES[name]["UpdateReplacePolicy"], "Retain")
+            self.assertEqual(everything()[name]["DeletionPolicy"], "RetainExceptOnCreate")
+            self.assertEqual(everything()[name]["UpdateReplacePolicy"], "Retain")
         table = RESOURCES["Table"]["Properties"]
         self.assertTrue(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"])
-        self.assertTrue(table["SSESpecification"]["SSEEnabled"])
-        self.assertTrue(table["DeletionProtectionEnabled"])
+        key = "arn:aws:kms:us-east-1:123456789012:key/1"
+        given = Stack(TEMPLATE, KeyArn=key).value(table["SSESpecification"])
+        self.assertEqual(given, {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key})
+        # AWS's own key, which costs nothing: `SSEEnabled` alone would be a key that does.
+        self.assertEqual(Stack(TEMPLATE).value(table["SSESpecification"]), "AWS::NoValue")
+        protected = Stack(TEMPLATE, DeletionProtection="true").value(table["DeletionProtectionEnabled"])
+        self.assertTrue(protected)
 
     def test_the_stream_hands_over_what_notices_read(self):
         prefix = re.search(r'PREFIX: &\'static str = "(BUCKET#)"', source("throttle/src/dynamo"))[1]
-        filters = RESOURCES["NoticesSource"]["Properties"]["FilterCriteria"]["Filters"]
+        filters = NOTICES["NoticesSource"]["Properties"]["FilterCriteria"]["Filters"]
         pattern = json.loads(filters[0]["Pattern"])
         self.assertEqual(pattern["dynamodb"]["Keys"]["pk"]["S"], [{"prefix": prefix}])
         stream = RESOURCES["Table"]["Properties"]["StreamSpecification"]
-        self.assertEqual(Stack(TEMPLATE, Notices="true").value(stream),
+        self.assertEqual(Stack(TEMPLATE, Stream="true").value(stream),
                          {"StreamViewType": "NEW_IMAGE"})
 
 
 class Api(unittest.TestCase):
     def body(self, **parameters):
-        return Stack(TEMPLATE, **parameters).value(RESOURCES["Api"]["Properties"]["DefinitionBody"])
+        return Stack(DEMO, **parameters).value(DEMO["Resources"]["Api"]["Properties"]["DefinitionBody"])
 
     def test_each_method_asks_for_a_token_and_the_plans_key_but_the_preflight(self):
         for parameters, security in [({}, {"tollgate": [], "plan": []}),
@@ -270,7 +326,7 @@ class Watching(unittest.TestCase):
 
     def dashboard(self):
         body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]
-        return json.loads(Stack(TEMPLATE).value(body))["widgets"]
+        return json.loads(Stack(TEMPLATE, ApiName="shop").value(body))["widgets"]
 
     def shown(self):
         """Each metric on the dashboard, its short forms spelled out."""
@@ -303,13 +359,35 @@ class Watching(unittest.TestCase):
     def test_no_alarm_is_tripped_by_a_401(self):
         self.assertGreater(len(alarms()), 10)
         for name, alarm in alarms().items():
-            if alarm["MetricName"] == "Errors":
-                self.assertNotIn({"Name": "FunctionName", "Value": {"Ref": "Authorizer"}},
-                                 alarm["Dimensions"], name)
-            self.assertNotEqual(alarm["MetricName"], "4XXError", name)
-            if alarm["Namespace"] == "Tollgate":
-                self.assertIn(Stack(TEMPLATE).value(alarm["MetricName"]), self.emitted(), name)
-            self.assertEqual(alarm["AlarmActions"], [{"Ref": "AlarmTopic"}])
+            metrics = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", [])
+                       if "MetricStat" in query] or [alarm]
+            for metric in metrics:
+                if metric["MetricName"] == "Errors":
+                    self.assertNotIn({"Name": "FunctionName", "Value": {"Ref": "Authorizer"}},
+                                     metric["Dimensions"], name)
+                self.assertNotEqual(metric["MetricName"], "4XXError", name)
+                if metric["Namespace"] == "Tollgate":
+                    self.assertIn(Stack(TEMPLATE).value(metric["MetricName"]), self.emitted(), name)
+            self.assertIn(alarm["AlarmActions"], [
+                [{"Ref": "AlarmTopic"}], [{"Ref": "AlarmTopicArn"}],
+                [{"Fn::GetAtt": ["Tollgate", "Outputs.AlarmTopicArn"]}]], name)
+
+    def test_a_percentile_of_few_requests_trips_no_alarm(self):
+        for name, alarm in alarms().items():
+            if "ExtendedStatistic" in alarm:
+                self.assertEqual(alarm["EvaluateLowSampleCountPercentile"], "ignore", name)
+
+    def test_a_function_that_cannot_log_trips_an_alarm(self):
+        queries = {query["Id"]: query for query in alarms()["SilentAlarm"]["Metrics"]}
+        self.assertEqual(queries["silent"]["Expression"],
+                         "IF(FILL(recorded, 0) == 0, invocations, 0)")
+        self.assertEqual(queries["invocations"]["MetricStat"]["Metric"]["MetricName"], "Invocations")
+        self.assertEqual(queries["recorded"]["MetricStat"]["Stat"], "SampleCount")
+
+    def test_the_dashboard_does_without_an_api(self):
+        body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]
+        self.assertEqual(len(json.loads(Stack(TEMPLATE).value(body))["widgets"]),
+                         len(self.dashboard()) - 1)
 
     def test_the_manual_says_what_each_alarm_means(self):
         manual = (ROOT / "infra/README.md").read_text()

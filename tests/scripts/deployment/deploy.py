@@ -6,6 +6,7 @@ What the emulator hasn't, and what is done instead:
   verb by verb.
 - It takes API keys from the header alone, whatever the API's key source is; so the authorizer's
   `usageIdentifierKey` is not seen, and the header stands for it.
+- It has no CodeDeploy: the alias `live` moves at once.
 - A pool's keys are at the emulator's address, which a `user_pool` can't say: the authorizer's
   configuration has the same issuer by its URL.
 """
@@ -29,6 +30,7 @@ import zipfile
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 import examples
 from proxy import Proxy
@@ -36,7 +38,11 @@ from report import check
 from template import ROOT, read
 
 HERE = pathlib.Path(__file__).resolve().parent
-FUNCTIONS = {"Authorizer": "authorizer", "Orders": "orders", "NoticesFunction": "notices"}
+TEMPLATES = ["template", "authorizer", "notices"]
+FUNCTIONS = {"Authorizer": "authorizer", "Orders": "orders", "NoticesFunction": "notices",
+             "PlansFunction": "plans"}
+# Those that are called after the deployment; the fourth is a part of it.
+CALLED = ["Authorizer", "Orders", "NoticesFunction"]
 STACK = "tollgate"
 PASSWORD = "a-Long-Password-1"
 PLAN = {"throttle": {"rateLimit": 100, "burstLimit": 100}, "quota": {"limit": 20, "period": "MONTH"}}
@@ -128,11 +134,14 @@ class Deployment:
         self.functions = emulator.client("lambda")
         self.gateway = emulator.client("apigateway")
         self.users = emulator.client("cognito-idp")
-        self.template = read("infra/template.yaml")
-        self.proxies = {name: Proxy(emulator.port) for name in FUNCTIONS}
+        self.templates = {name: read(f"infra/{name}.yaml") for name in TEMPLATES}
+        self.template = self.templates["template"]
+        self.resources = {name: resource for template in self.templates.values()
+                          for name, resource in template["Resources"].items()}
+        self.proxies = {name: Proxy(emulator.port) for name in CALLED}
 
     def package(self):
-        """Does what `sam package` does: puts each function's zip where the template says."""
+        """Does what `sam package` does: puts zips and nested templates where the templates say."""
         store = self.emulator.client("s3")
         store.create_bucket(Bucket="packages")
         for name, binary in FUNCTIONS.items():
@@ -144,13 +153,19 @@ class Deployment:
                 archive.writestr(entry, (self.bootstraps / binary).read_bytes())
             store.put_object(Bucket="packages", Key=f"{binary}.zip", Body=packed.getvalue())
             code = {"Bucket": "packages", "Key": f"{binary}.zip"}
-            self.template["Resources"][name]["Properties"]["CodeUri"] = code
+            self.resources[name]["Properties"]["CodeUri"] = code
+        self.resources["Authorizer"]["Properties"].pop("DeploymentPreference")
+        for resource in self.template["Resources"].values():
+            if resource["Type"] == "AWS::CloudFormation::Stack":
+                file = resource["Properties"]["TemplateURL"].replace(".yaml", ".json")
+                resource["Properties"]["TemplateURL"] = f"{self.emulator.url}/packages/{file}"
         paths = self.template["Resources"]["Api"]["Properties"]["DefinitionBody"]["paths"]
         for methods in paths.values():
             spelled = methods.pop("x-amazon-apigateway-any-method")
             methods |= {verb: spelled for verb in ("get", "head", "post", "put", "patch", "delete")}
-        body = json.dumps(self.template)
-        store.put_object(Bucket="packages", Key="template.json", Body=body.encode())
+        for name, template in self.templates.items():
+            body = json.dumps(template).encode()
+            store.put_object(Bucket="packages", Key=f"{name}.json", Body=body)
 
     def deploy(self, parameters, update=False):
         act = self.cloud.update_stack if update else self.cloud.create_stack
@@ -163,18 +178,53 @@ class Deployment:
         stack = wait("the stack", self.settled)
         expected = "UPDATE_COMPLETE" if update else "CREATE_COMPLETE"
         if stack["StackStatus"] != expected:
-            for event in self.cloud.describe_stack_events(StackName=STACK)["StackEvents"]:
-                if "FAILED" in event["ResourceStatus"]:
-                    print(event["LogicalResourceId"], event.get("ResourceStatusReason"))
+            self.print_failures()
             raise SystemExit(f"the stack is {stack['StackStatus']}")
         self.outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
-        resources = self.cloud.describe_stack_resources(StackName=STACK)["StackResources"]
-        self.ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
+        self.ids = self.all_ids(STACK)
         self.stage = parameters.get("StageName", "v1")
         self.supplement()
 
-    def settled(self):
-        stack = self.cloud.describe_stacks(StackName=STACK)["Stacks"][0]
+    def failure(self, parameters):
+        """Makes a stack that fails, and returns the reasons of its failures."""
+        name = "wrong"
+        self.cloud.create_stack(
+            StackName=name, TemplateURL=f"{self.emulator.url}/packages/template.json",
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+        )
+        wait("the failure", lambda: self.settled(name))
+        events = self.cloud.describe_stack_events(StackName=name)["StackEvents"]
+        said = " ".join(event.get("ResourceStatusReason") or "" for event in events)
+        self.cloud.delete_stack(StackName=name)
+        wait("the deletion", lambda: self.is_gone(name))
+        return said
+
+    def is_gone(self, name):
+        with contextlib.suppress(ClientError):
+            stack = self.cloud.describe_stacks(StackName=name)["Stacks"][0]
+            return stack["StackStatus"].startswith("DELETE_") and "PROGRESS" not in stack["StackStatus"]
+        return True
+
+    def all_ids(self, stack):
+        """The physical ids of a stack's resources and of those of its nested stacks."""
+        ids = {}
+        resources = self.cloud.describe_stack_resources(StackName=stack)["StackResources"]
+        for resource in resources:
+            ids[resource["LogicalResourceId"]] = resource["PhysicalResourceId"]
+            if resource["ResourceType"] == "AWS::CloudFormation::Stack":
+                ids |= self.all_ids(resource["PhysicalResourceId"])
+        return ids
+
+    def print_failures(self):
+        for stack in self.cloud.describe_stacks()["Stacks"]:
+            events = self.cloud.describe_stack_events(StackName=stack["StackId"])
+            for event in events["StackEvents"]:
+                if "FAILED" in event["ResourceStatus"]:
+                    print(event["LogicalResourceId"], event.get("ResourceStatusReason"))
+
+    def settled(self, name=STACK):
+        stack = self.cloud.describe_stacks(StackName=name)["Stacks"][0]
         return None if stack["StackStatus"].endswith("IN_PROGRESS") else stack
 
     def supplement(self):
@@ -190,7 +240,7 @@ class Deployment:
                 responseTemplates=response["responseTemplates"], **extra,
             )
         self.gateway.create_deployment(restApiId=api, stageName=self.stage)
-        for name in FUNCTIONS:
+        for name in CALLED:
             known = self.functions.get_function_configuration(FunctionName=self.ids[name])
             variables = known["Environment"]["Variables"]
             variables["AWS_ENDPOINT_URL_DYNAMODB"] = self.proxies[name].url
@@ -221,11 +271,11 @@ class Deployment:
     def status(self, method, path, token=None, headers=None):
         return self.call(method, path, token, headers)[0]
 
-    def sign_up(self, name):
-        client = self.ids["UserClient"]
-        self.users.sign_up(ClientId=client, Username=name, Password=PASSWORD)
-        pool = self.ids["UserPool"]
-        self.users.admin_confirm_sign_up(UserPoolId=pool, Username=name)
+    def add_user(self, name):
+        """Adds a user as an operator does: by default nobody signs up in the pool."""
+        user = {"UserPoolId": self.ids["UserPool"], "Username": name}
+        self.users.admin_create_user(**user, MessageAction="SUPPRESS")
+        self.users.admin_set_user_password(**user, Password=PASSWORD, Permanent=True)
 
     def sign_in(self, name):
         answer = self.users.initiate_auth(
@@ -284,12 +334,15 @@ def run(emulator, folder, bootstraps):
         "Architecture": "x86_64", "Refusal": "context", "Notices": "true",
         # A machine that is busy building stalls as no data centre does.
         "TableTimeoutMs": "5000", "RevocationCacheSeconds": "0",
+        "Plans": json.dumps({"free": PLAN}),
     }
+    refuses(deployment, parameters)
     deployment.deploy(parameters)
     print("deployed infra/template.yaml: TOKEN, 429 from the backend", flush=True)
-    # Fails where the key or the time to live is not what the code wants.
+    # Fails if the key or the time to live is not what the code expects.
     deployment.admin("table", "status")
-    deployment.admin("plan", "put", "free", "-", given=json.dumps(PLAN))
+    stored = json.loads(deployment.admin("plan", "show", "free", "--json"))
+    check("the plan is in the table", 1, stored["version"])
     inbox = Inbox(emulator, deployment.outputs["NoticesTopicArn"])
 
     refused(deployment)
@@ -311,6 +364,17 @@ def run(emulator, folder, bootstraps):
     failing(deployment)
 
 
+def refuses(deployment, parameters):
+    """A deployment with a wrong plan, or without what the authorizer starts with, fails and says why."""
+    for wrong, said in [
+        ({"Plans": '{"free": {"throttle": {"rateLimit": -1, "burstLimit": 1}}}'}, "plan `free`"),
+        ({"DefaultPlan": "gold"}, "no plan `gold`"),
+        ({"Rules": ""}, "Give UserPoolId, ClientIds and Rules"),
+    ]:
+        check(f"a deployment with {next(iter(wrong))} that is wrong", True,
+              said in deployment.failure(parameters | wrong))
+
+
 def refused(deployment):
     for what, token in [("no token", None), ("no token's form", "nonsense"),
                         ("a token of nobody", "e30.e30.e30")]:
@@ -322,7 +386,7 @@ def refused(deployment):
 
 
 def allowed(deployment):
-    deployment.sign_up("maria@example.com")
+    deployment.add_user("maria@example.com")
     token = deployment.sign_in("maria@example.com")
     status, fields, body = deployment.call("GET", "/orders", token)
     check("a user lists orders", (200, [{"id": 1}]), (status, json.loads(body)))
@@ -336,7 +400,7 @@ def allowed(deployment):
 
 
 def revoked(deployment):
-    deployment.sign_up("jan@example.com")
+    deployment.add_user("jan@example.com")
     token = deployment.sign_in("jan@example.com")
     check("another user lists orders", 200, deployment.status("GET", "/orders", token))
     pool = deployment.ids["UserPool"]
@@ -406,7 +470,7 @@ def noticed(inbox):
 
 
 def by_key(emulator, deployment):
-    deployment.sign_up("li@example.com")
+    deployment.add_user("li@example.com")
     token = deployment.sign_in("li@example.com")
     status, fields, _ = deployment.call("GET", "/orders", token)
     check("without the usage plan's key", (429, "1"), (status, fields.get("retry-after")))
@@ -429,12 +493,12 @@ def permitted(deployment):
     for name, role, unused in [("Authorizer", "AuthorizerRole", {("GetItem", "KEY")}),
                                ("Orders", "OrdersRole", set()),
                                ("NoticesFunction", "NoticesPolicy", set())]:
-        properties = deployment.template["Resources"][role]["Properties"]
+        properties = deployment.resources[role]["Properties"]
         policies = properties.get("Policies") or [properties]
         allowed = set()
         for policy in policies:
             for statement in policy["PolicyDocument"]["Statement"]:
-                if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}:
+                if "dynamodb:LeadingKeys" in json.dumps(statement):
                     action = statement["Action"].removeprefix("dynamodb:")
                     keys = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
                     allowed |= {(action, key.removesuffix("#*")) for key in keys}

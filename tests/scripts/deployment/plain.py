@@ -1,0 +1,60 @@
+"""Makes infra/authorizer.json of infra/authorizer.yaml: plain CloudFormation, without SAM's transform.
+
+The CDK construct and the Terraform module deploy it. The functions' packages are parameters, and the
+version's name ends in `0`, which both replace by a digest: CloudFormation publishes a version only
+under a new name.
+
+Usage: plain.py [write], with the packages of .ci/sam.txt. Without `write` it fails if the file is not
+current.
+"""
+
+import json
+import logging
+import re
+import sys
+
+from samtranslator.translator.transform import transform
+
+from template import ROOT, read
+
+FILE = ROOT / "infra/authorizer.json"
+POLICY = "arn:${AWS::Partition}:iam::aws:policy/service-role/AWSCodeDeployRoleForLambda"
+PACKAGES = {"Authorizer": "AuthorizerKey", "PlansFunction": "PlansKey"}
+
+
+def parameter(description):
+    return {"Type": "String", "Description": description, "AllowedPattern": "^\\S{1,1024}$"}
+
+
+def made():
+    logging.disable(logging.WARNING)
+    template = read("infra/authorizer.yaml")
+    template.pop("Metadata")
+    template["Parameters"] |= {
+        "CodeBucket": parameter("The bucket of the functions' packages."),
+        "AuthorizerKey": parameter("The key of the package authorizer-ARCHITECTURE.zip."),
+        "PlansKey": parameter("The key of the package plans-ARCHITECTURE.zip."),
+    }
+    for function, key in PACKAGES.items():
+        resource = template["Resources"][function]
+        resource.pop("Metadata")
+        resource["Properties"]["CodeUri"] = {"Bucket": {"Ref": "CodeBucket"}, "Key": {"Ref": key}}
+    # The transform would write their values into the template.
+    values = {"Deployment": "AllAtOnce"}
+    plain = transform(template, values, type("NoPolicies", (), {"load": lambda self: {}})())
+    resources = plain["Resources"]
+    resources["AuthorizerDeploymentGroup"]["Properties"]["DeploymentConfigName"] = {
+        "Fn::Sub": "CodeDeployDefault.Lambda${Deployment}"}
+    role = resources["CodeDeployServiceRole"]["Properties"]
+    role["ManagedPolicyArns"] = [{"Fn::Sub": POLICY}]
+    text = json.dumps(plain, indent=1) + "\n"
+    version, = set(re.findall(r"AuthorizerVersion[0-9a-f]{10}", text))
+    return text.replace(version, "AuthorizerVersion0")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["write"]:
+        FILE.write_text(made())
+    elif not FILE.exists() or FILE.read_text() != made():
+        sys.exit("infra/authorizer.json is not current: run "
+                 "`tests/scripts/template plain` and commit the file")
