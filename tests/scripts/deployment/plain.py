@@ -26,8 +26,13 @@ def parameter(description):
     return {"Type": "String", "Description": description, "AllowedPattern": "^\\S{1,1024}$"}
 
 
-def made():
+def transformed(template, **parameters):
+    """What SAM makes of a template. No function has a policy by name, which it would look up."""
     logging.disable(logging.WARNING)
+    return transform(template, parameters, type("NoPolicies", (), {"load": lambda self: {}})())
+
+
+def made():
     template = read("infra/authorizer.yaml")
     template.pop("Metadata")
     template["Parameters"] |= {
@@ -39,9 +44,8 @@ def made():
         resource = template["Resources"][function]
         resource.pop("Metadata")
         resource["Properties"]["CodeUri"] = {"Bucket": {"Ref": "CodeBucket"}, "Key": {"Ref": key}}
-    # The transform would write their values into the template.
-    values = {"Deployment": "AllAtOnce"}
-    plain = transform(template, values, type("NoPolicies", (), {"load": lambda self: {}})())
+    # The transform would write its value into the template.
+    plain = transformed(template, Deployment="AllAtOnce")
     resources = plain["Resources"]
     resources["AuthorizerDeploymentGroup"]["Properties"]["DeploymentConfigName"] = {
         "Fn::Sub": "CodeDeployDefault.Lambda${Deployment}"}
@@ -49,7 +53,10 @@ def made():
     role["ManagedPolicyArns"] = [{"Fn::Sub": POLICY}]
     text = json.dumps(plain, indent=1) + "\n"
     version, = set(re.findall(r"AuthorizerVersion[0-9a-f]{10}", text))
-    return text.replace(version, "AuthorizerVersion0")
+    text = text.replace(version, "AuthorizerVersion0")
+    # Terraform sends it as the stack's body, which has at most 51,200 bytes.
+    assert len(text) < 51_000, len(text)
+    return text
 
 
 if __name__ == "__main__":
