@@ -394,6 +394,15 @@ class Watching(unittest.TestCase):
         for name in alarms():
             self.assertIn(f"`{name}`", manual)
 
+    def test_the_page_of_costs_shows_what_its_command_prints(self):
+        page = (ROOT / "infra/COSTS.md").read_text()
+        shown = re.findall(r"```console\n\$ infra/cost([^\n]*)\n(.*?)```", page, re.S)
+        self.assertEqual(len(shown), 2)
+        for options, output in shown:
+            ran = subprocess.run([ROOT / "infra/cost", *shlex.split(options)], capture_output=True,
+                                 text=True, check=True)
+            self.assertEqual(ran.stdout, output, options)
+
     def test_the_manual_names_tests_that_there_are(self):
         manual = (ROOT / "infra/README.md").read_text()
         tests = {name for path in ["authorizer/src", "authorizer/tests"]
