@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::commands::completion::Completion;
 use crate::commands::doctor::Doctor;
+use crate::commands::import::Import;
 use crate::commands::init::Init;
 use crate::commands::key::Key;
 use crate::commands::keys::Keys;
@@ -29,7 +30,7 @@ use crate::output;
 /// Region and credentials are those of the AWS SDK (AWS_REGION, AWS_PROFILE, …). Exit codes: 0
 /// done; 1 refused or not found; 2 wrong command line or file; 3 table unavailable.
 #[derive(Debug, Parser)]
-#[command(name = "tollgate", version, max_term_width = 80, after_help = EXAMPLES)]
+#[command(name = "tollgate", version = VERSION, max_term_width = 80, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     common: Common,
@@ -58,6 +59,7 @@ enum Command {
     Token(Token),
     #[command(subcommand)]
     Keys(Keys),
+    Import(Import),
     Doctor(Doctor),
     Completion(Completion),
     Man(Man),
@@ -90,6 +92,7 @@ impl Command {
             Self::Usage(it) => it.run(context).await,
             Self::Revoke(it) => it.run(context).await,
             Self::Token(it) => it.run(context).await,
+            Self::Import(it) => it.run(context).await,
             Self::Doctor(it) => it.run(context).await,
             // These need no table: `run` has handled them.
             Self::Init(_)
@@ -115,6 +118,12 @@ fn wait(work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
         }
     })
 }
+
+/// The version, with the commit if `tests/scripts/release` built it.
+const VERSION: &str = match option_env!("TOLLGATE_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
 
 /// Nothing is silent for longer.
 const QUIET: Duration = Duration::from_secs(2);

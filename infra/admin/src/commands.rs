@@ -2,6 +2,7 @@
 
 pub(crate) mod completion;
 pub(crate) mod doctor;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod keys;

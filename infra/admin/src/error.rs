@@ -44,6 +44,18 @@ impl Error {
         self
     }
 
+    /// Both errors: the code is the greater one.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.code = self.code.max(other.code);
+        self.lines.extend(other.lines);
+        self
+    }
+
+    /// Returns true if some rows were not imported, and the others are stored.
+    pub(crate) const fn is_partial(&self) -> bool {
+        self.code == 1
+    }
+
     /// The command line or a file is wrong.
     pub(crate) fn misuse(line: impl Into<String>) -> Self {
         Self { code: 2, lines: vec![line.into()] }

@@ -24,7 +24,9 @@ export interface HttpAttachOptions {
 
 const TOKEN = '^[Bb][Ee][Aa][Rr][Ee][Rr] +[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$';
 
-export function attachRest(tollgate: TollgateAuthorizer, api: RestApi, options: AttachOptions): void {
+export function attachRest(
+  tollgate: TollgateAuthorizer, api: RestApi, options: AttachOptions,
+): void {
   const within = new Construct(tollgate, `Of${api.node.addr}`);
   const type = options.type ?? 'TOKEN';
   const authorizer = new CfnAuthorizer(within, 'Authorizer', {
@@ -72,10 +74,12 @@ export function attachRest(tollgate: TollgateAuthorizer, api: RestApi, options: 
   api.latestDeployment?.addToLogicalId({tollgate: tollgate.node.addr, byKey, open: options.open});
 }
 
-export function attachHttp(tollgate: TollgateAuthorizer, api: HttpApi, options: HttpAttachOptions): void {
+export function attachHttp(
+  tollgate: TollgateAuthorizer, api: HttpApi, options: HttpAttachOptions,
+): void {
   if (tollgate.refusal !== 'context') {
-    throw new Error('an HTTP API has no usage plans: set `refusal` of the authorizer to `context`, ' +
-      'so that the backend answers 429');
+    throw new Error('an HTTP API has no usage plans: set `refusal` of the authorizer to ' +
+      '`context`, so that the backend answers 429');
   }
   const within = new Construct(tollgate, `Of${api.node.addr}`);
   const authorizer = new CfnAuthorizerV2(within, 'Authorizer', {
@@ -129,8 +133,8 @@ function guard(route: CfnRoute, authorizer: CfnAuthorizerV2): void {
 function claim(node: CfnMethod | CfnRoute, authorizer: CfnResource): void {
   const {authorizationType: type, authorizerId: id} = node;
   if ((type ?? 'NONE') !== 'NONE' && id !== authorizer.ref) {
-    throw new Error(`\`${node.node.path}\` has an authorizer of its own (${type}): remove it, or name ` +
-      'the route in `open`');
+    throw new Error(`\`${node.node.path}\` has an authorizer of its own (${type}): remove it, or ` +
+      'name the route in `open`');
   }
 }
 
@@ -148,5 +152,6 @@ function pathOf(method: CfnMethod): string {
 }
 
 function unknown(open: Set<string>): string[] {
-  return [...open].map(route => `no route \`${route}\`, which \`open\` names: correct it or remove it`);
+  return [...open].map(route =>
+    `no route \`${route}\`, which \`open\` names: correct it or remove it`);
 }

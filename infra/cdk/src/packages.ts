@@ -4,7 +4,9 @@ import {inflateRawSync} from 'node:zlib';
 import {Architecture} from 'aws-cdk-lib/aws-lambda';
 
 /** `e_machine` of an ELF executable's header. */
-const MACHINES: Record<number, string> = {0x3e: Architecture.X86_64.name, 0xb7: Architecture.ARM_64.name};
+const MACHINES: Record<number, string> = {
+  0x3e: Architecture.X86_64.name, 0xb7: Architecture.ARM_64.name,
+};
 
 /** Returns the path of a package, `NAME-arm64.zip` or `NAME-x86_64.zip`, for this architecture. */
 export function packagePath(folder: string, name: string, architecture: Architecture): string {

@@ -29,8 +29,8 @@ export function mistakes(rules: Rule[] | string): string[] {
   const text = toml(rules);
   if (text.trim() === '') found.push('no rule, so no caller may call anything: add one to `rules`');
   if (text.length > MOST) {
-    found.push(`the rules have ${text.length} characters as TOML, and at most ${MOST} fit: put the ` +
-      'configuration into a layer');
+    found.push(`the rules have ${text.length} characters as TOML, and at most ${MOST} fit: put ` +
+      'the configuration into a layer');
   }
   if (typeof rules === 'string') return found;
   const names = new Set<string>();
@@ -68,6 +68,7 @@ function written(value: unknown): string {
   if (typeof value !== 'object' || Array.isArray(value) || value === null) {
     return JSON.stringify(value);
   }
-  const members = Object.entries(value).map(([name, of]) => `${JSON.stringify(name)} = ${written(of)}`);
+  const members = Object.entries(value)
+    .map(([name, of]) => `${JSON.stringify(name)} = ${written(of)}`);
   return `{ ${members.join(', ')} }`;
 }

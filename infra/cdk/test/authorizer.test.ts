@@ -42,7 +42,9 @@ function packages(machine = ARM, architecture = 'arm64'): string {
 
 const FOLDER = packages();
 
-function made(change: Partial<TollgateAuthorizerProps> = {}): {stack: Stack; auth: TollgateAuthorizer} {
+function made(
+  change: Partial<TollgateAuthorizerProps> = {},
+): {stack: Stack; auth: TollgateAuthorizer} {
   const stack = new Stack(new App(), 'Shop');
   const userPool = new UserPool(stack, 'Pool');
   const auth = new TollgateAuthorizer(stack, 'Auth', {
@@ -80,7 +82,8 @@ test('properties become the parameters of the template', () => {
 });
 
 test('each parameter of the template has a value', () => {
-  const [stack] = Object.values(Template.fromStack(made().stack).findResources('AWS::CloudFormation::Stack'));
+  const stacks = Template.fromStack(made().stack).findResources('AWS::CloudFormation::Stack');
+  const [stack] = Object.values(stacks);
   const file = join(__dirname, '..', '..', 'authorizer.json');
   const known = Object.keys(JSON.parse(readFileSync(file, 'utf8')).Parameters);
   assert.deepEqual(Object.keys(stack.Properties.Parameters).sort(), known.sort());
@@ -112,10 +115,11 @@ test('wrong properties are refused at synth, with the fix', () => {
 test('a package that is missing, damaged or for another processor is refused', () => {
   refused({packages: '/nowhere'}, /no package `\/nowhere\/authorizer-arm64.zip`/);
   refused({packages: packages(X86)}, /is built for x86_64, not for arm64/);
-  refused({packages: packages(ARM, 'x86_64'), architecture: Architecture.X86_64}, /is built for arm64/);
-  for (const wrong of [zip(ARM, 'main'), zip(ARM, 'bootstrap', '#!/bin/sh'), Buffer.from('x')]) {
+  const wrong = packages(ARM, 'x86_64');
+  refused({packages: wrong, architecture: Architecture.X86_64}, /is built for arm64/);
+  for (const damaged of [zip(ARM, 'main'), zip(ARM, 'bootstrap', '#!/bin/sh'), Buffer.from('x')]) {
     const folder = packages();
-    writeFileSync(join(folder, 'authorizer-arm64.zip'), wrong);
+    writeFileSync(join(folder, 'authorizer-arm64.zip'), damaged);
     refused({packages: folder}, /has no executable `bootstrap`/);
   }
 });
@@ -160,7 +164,9 @@ test('every route of an HTTP API is guarded, `$default` too', () => {
   for (const route of Object.values(template.findResources('AWS::ApiGatewayV2::Route'))) {
     assert.equal(route.Properties.AuthorizationType, 'CUSTOM', route.Properties.RouteKey);
   }
-  template.hasResourceProperties('AWS::ApiGatewayV2::Authorizer', {AuthorizerResultTtlInSeconds: 0});
+  template.hasResourceProperties('AWS::ApiGatewayV2::Authorizer', {
+    AuthorizerResultTtlInSeconds: 0,
+  });
 });
 
 test('an HTTP API with a key is refused', () => {

@@ -1,8 +1,8 @@
 //! Puts the plans of a deployment into the table.
 //!
-//! CloudFormation calls it as a custom resource: the properties have `Plans`, a JSON object of plans
-//! by name, and `Needed`, names that must be in the table afterwards. Terraform and people invoke it
-//! with the same two members at the top.
+//! CloudFormation calls it as a custom resource: the properties have `Plans`, a JSON object of
+//! plans by name, and `Needed`, names that must be in the table afterwards. People invoke it with
+//! the same two members at the top.
 //!
 //! All plans are read before the first is written, so a wrong one changes nothing. A plan that is
 //! stored already is not written again. No plan is ever deleted: callers may be on it.
@@ -80,11 +80,12 @@ impl Error {
     /// Returns true if the table was unavailable, as it is until a new role's rights have spread.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        matches!(
-            self,
-            Self::Read(_, table::Error::Failure(failure)) | Self::Write(_, WriteError::Failure(failure))
-                if !matches!(failure, Failure::NoTable)
-        )
+        let failure = match self {
+            Self::Read(_, table::Error::Failure(failure))
+            | Self::Write(_, WriteError::Failure(failure)) => failure,
+            _ => return false,
+        };
+        *failure != Failure::NoTable
     }
 }
 

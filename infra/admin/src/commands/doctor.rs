@@ -2,7 +2,9 @@
 
 mod plans;
 mod report;
+mod routes;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use authorizer::{Config, HttpForm, HttpUnauthorized, Refuse, Require, fetch_keys, shell_word};
@@ -27,11 +29,22 @@ use crate::error::Error;
 pub(crate) struct Doctor {
     #[command(flatten)]
     config: ConfigFile,
+    /// List every route of a CloudFormation or SAM template that the authorizer does not guard.
+    /// Nothing else is checked, and nothing is called.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "openapi"])]
+    template: Option<PathBuf>,
+    /// The same for an OpenAPI definition, as `aws apigateway get-export` prints it.
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    openapi: Option<PathBuf>,
 }
 
 impl Doctor {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let mut report = Report::new(context.output);
+        if let Some(file) = self.template.as_ref().or(self.openapi.as_ref()) {
+            routes::check(file, self.openapi.is_some(), &mut report)?;
+            return report.end();
+        }
         let config = self.configuration(context, &mut report)?;
         let tables = tables(context, config.as_ref());
         if tables.is_empty() {
@@ -318,4 +331,6 @@ const MOST_OFF: Duration = Duration::from_secs(2);
 const EXAMPLES: &str = "\
 Examples:
   tollgate doctor --config tollgate.toml
+  tollgate doctor --template template.yaml
+  tollgate doctor --openapi api.json
   tollgate doctor --endpoint-url http://127.0.0.1:9402";

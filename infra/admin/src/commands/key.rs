@@ -3,7 +3,7 @@
 mod assign;
 mod create;
 mod csv;
-mod import;
+pub(crate) mod import;
 mod json;
 mod list;
 mod rights;

@@ -1,11 +1,11 @@
-//! `infra/examples/import-usage-plan`, with a stand-in for the AWS CLI.
+//! `infra/examples/export-usage-plans` with a stand-in for the AWS CLI, and `import --from-export`.
 
 #![allow(clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
@@ -37,8 +37,9 @@ fn account(folder: &Path) {
     plans["items"].as_array_mut().unwrap().push(own);
     // With a byte order mark, as some shells write it.
     fs::write(folder.join("get-usage-plans"), format!("\u{feff}{plans}")).unwrap();
-    for plan in plans["items"].as_array().unwrap() {
-        let id = plan["id"].as_str().unwrap();
+    let ids = plans["items"].as_array().unwrap().iter().map(|plan| plan["id"].as_str().unwrap());
+    fs::write(folder.join("ids"), ids.clone().collect::<Vec<_>>().join("\t")).unwrap();
+    for id in ids {
         let on_it = KEYS.iter().filter(|(_, _, plans)| plans.contains(&id));
         answer(id, on_it.map(|(id, ..)| json!({"id": id, "type": "API_KEY"})).collect());
     }
@@ -54,73 +55,77 @@ fn account(folder: &Path) {
              'get-api-keys --include-values') cat '{0}/get-api-keys' ;;\n\
              'get-usage-plan-keys --usage-plan-id') cat \"{0}/$4\" ;;\n\
              'get-usage-plans --output') cat '{0}/get-usage-plans' ;;\n\
+             'get-usage-plans --query') cat '{0}/ids' ;;\n\
              *) exit 9 ;;\nesac\n",
             folder.display()
         ),
     );
-    command("tollgate", &format!("#!/bin/sh\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_tollgate")));
 }
 
-/// Runs the script; none without the commands that it needs.
-fn run(tollgate: &Tollgate, folder: &Path, line: &[&str]) -> Option<Output> {
-    let has = |command: &str| {
-        let version = Command::new(command).arg("--version").stdout(Stdio::null()).status();
-        version.is_ok_and(|status| status.success())
-    };
-    if !(has("bash") && has("python3")) {
-        eprintln!("not run: the script needs bash and python3");
-        return None;
-    }
+/// Runs the script, which fills the folder `exported`.
+fn export(folder: &Path, line: &[&str]) -> Output {
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/import-usage-plan");
-    let ran = Command::new("bash")
-        .arg(script)
-        .args(line)
-        .env_clear()
-        .envs(tollgate.environment.clone())
-        .env("PATH", path)
-        .output();
-    Some(ran.unwrap())
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/export-usage-plans");
+    let ran = Command::new("bash").arg(script).args(line).env_clear().env("PATH", path).output();
+    ran.unwrap()
+}
+
+/// An exported account, and the command that imports it.
+fn exported() -> (tempfile::TempDir, [String; 3]) {
+    let folder = tempfile::tempdir().unwrap();
+    account(folder.path());
+    let exported = folder.path().join("exported").display().to_string();
+    let ran = export(folder.path(), &[&exported]);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(
+        said.contains(&format!("tollgate import --from-export {exported} --dry-run")),
+        "{said}"
+    );
+    (folder, ["import".to_owned(), "--from-export".to_owned(), exported])
 }
 
 #[test]
 fn an_account_is_moved_and_what_cannot_be_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    account(folder.path());
+    let (folder, line) = exported();
     let tollgate = with_table();
-    let Some(first) = run(&tollgate, folder.path(), &["tollgate"]) else { return };
-    let err = String::from_utf8(first.stderr).unwrap();
-    assert_eq!(first.status.code(), Some(1), "{err}");
+    let run = |more: &[&str]| {
+        let line: Vec<&str> = line.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        tollgate.run(&line)
+    };
+    let first = run(&[]);
+    assert_eq!(first.code, 1, "{}", first.err);
     for part in [
-        "left out: plan own000",
+        "left out: plan `own000`",
+        "left out: keys on no plan: 2",
         "2 of 6 rows were not imported (see above); the other 4 are stored.",
-        "left out: key k4 on no plan",
-        "left out: key k5 Tollgate's own",
-        "line 3: `UsagePlanIds` names 2 plans, and one must count: choose it by `--api ID`",
-        "line 4: `UsagePlanIds`: there is no plan `c7y23b`",
+        "key 2: `usagePlanIds` names 2 plans, and one must count: choose it by `--api ID`",
+        "key 3: `usagePlanIds`: there is no plan `c7y23b`",
         "2 of 3 rows were not imported (see above); the other 1 is stored.",
     ] {
-        assert!(err.contains(part), "{part}: {err}");
+        assert!(first.err.contains(part), "{part}: {}", first.err);
     }
-    assert!(!err.contains("a-key-of-the-account"), "{err}");
+    let shown = format!("{}{}", first.out, first.err);
+    assert!(!shown.contains("a-key-of-the-account"), "{shown}");
 
-    let all = ["tollgate", "--offset-means", "ignore", "--api", "a1b2c3d4e5"];
+    let all = ["--offset-means", "ignore", "--api", "a1b2c3d4e5"];
     // Both plans of the second key are attached to the same API and stage.
-    let ran = run(&tollgate, folder.path(), &all).unwrap();
-    let err = String::from_utf8(ran.stderr).unwrap();
-    assert_eq!(ran.status.code(), Some(1), "{err}");
-    assert!(err.contains("line 3: 2 of its plans are attached to `a1b2c3d4e5`"), "{err}");
-    let plans = fs::read_to_string(folder.path().join("get-usage-plans")).unwrap();
+    let second = run(&all);
+    assert_eq!(second.code, 1, "{}", second.err);
+    let part = "key 2: 2 of its plans are attached to `a1b2c3d4e5`";
+    assert!(second.err.contains(part), "{}", second.err);
+    let file = folder.path().join("exported/usage-plans.json");
+    let plans = fs::read_to_string(&file).unwrap();
     let other = plans.replacen(
         r#"{"apiStages":[{"apiId":"a1b2c3d4e5","stage":"prod"}],"id":"unlim0""#,
         r#"{"apiStages":[{"apiId":"z9","stage":"prod"}],"id":"unlim0""#,
         1,
     );
     assert_ne!(plans, other);
-    fs::write(folder.path().join("get-usage-plans"), other).unwrap();
+    fs::write(&file, other).unwrap();
     for _ in 0..2 {
-        let ran = run(&tollgate, folder.path(), &all).unwrap();
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        let ran = run(&all);
+        assert_eq!(ran.code, 0, "{}", ran.err);
     }
     let keys = tollgate.run(&["key", "list", "--json"]).json()["keys"].clone();
     let mut keys: Vec<_> = keys
@@ -142,24 +147,64 @@ fn an_account_is_moved_and_what_cannot_be_is_named() {
 }
 
 #[test]
-fn nothing_is_moved_without_a_table_or_with_an_unknown_option() {
+fn a_dry_run_of_an_export_says_what_would_change_and_changes_nothing() {
+    let (_folder, line) = exported();
+    let tollgate = with_table();
+    let line = line.iter().map(String::as_str);
+    let dry = ["--dry-run", "--offset-means", "ignore", "--api", "a1b2c3d4e5"];
+    let ran = tollgate.run(&line.chain(dry).collect::<Vec<_>>());
+    // The keys' plans are not in the table, and count all the same.
+    assert!(ran.out.contains("keys: 2 new"), "{}{}", ran.out, ran.err);
+    assert_eq!(tollgate.run(&["plan", "list", "--json"]).json()["plans"], json!([]));
+    assert_eq!(tollgate.run(&["key", "list", "--json"]).json()["keys"], json!([]));
+}
+
+#[test]
+fn a_folder_that_is_not_an_export_is_refused() {
+    let (folder, line) = exported();
+    let line: Vec<&str> = line.iter().map(String::as_str).collect();
+    let tollgate = with_table();
+    let linked = folder.path().join("exported/usage-plan-keys-glvrsr.json");
+    fs::remove_file(&linked).unwrap();
+    let ran = tollgate.run(&line);
+    assert_eq!(
+        (ran.code, ran.err.contains("usage-plan-keys-glvrsr.json")),
+        (2, true),
+        "{}",
+        ran.err
+    );
+    for wrong in ["", "[1]", "{\"items\": 1}", "{\"items\": ["] {
+        fs::write(&linked, wrong).unwrap();
+        let ran = tollgate.run(&line);
+        assert_eq!((ran.code, ran.err.contains("export it again")), (1, true), "{}", ran.err);
+    }
+    // A plan's id names a file: of this one none is read, in this folder or another.
+    fs::write(&linked, "{}").unwrap();
+    let plans = folder.path().join("exported/usage-plans.json");
+    fs::write(&plans, r#"{"items": [{"id": "../../etc/passwd", "throttle": {}}]}"#).unwrap();
+    assert_eq!(tollgate.run(&line).code, 0);
+    // The table is unavailable: the keys are not tried.
+    let (_folder, line) = exported();
+    let line: Vec<&str> = line.iter().map(String::as_str).collect();
+    let ran = Tollgate::at("http://127.0.0.1:9").run(&line);
+    assert_eq!((ran.code, ran.out.contains("keys:")), (3, false), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn the_script_needs_a_folder_and_keeps_others_out_of_it() {
     let folder = tempfile::tempdir().unwrap();
     account(folder.path());
-    let tollgate = Tollgate::at("http://127.0.0.1:9");
-    for line in [&["tollgate", "--all", "x"][..], &["tollgate", "--api"], &[]] {
-        let Some(ran) = run(&tollgate, folder.path(), line) else { return };
-        assert!(String::from_utf8_lossy(&ran.stderr).contains("usage: import-usage-plan TABLE"));
-        assert!(!ran.status.success());
+    for line in [&[][..], &["--help"], &["a", "b"]] {
+        let ran = export(folder.path(), line);
+        let err = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(2), "{err}");
+        assert!(err.contains("Usage: infra/examples/export-usage-plans DIR"), "{err}");
+        assert!(!err.contains("pipefail") && !err.contains('#'), "{err}");
     }
-    for help in ["-h", "--help"] {
-        let said = run(&tollgate, folder.path(), &[help]).unwrap();
-        let out = String::from_utf8_lossy(&said.stdout).into_owned();
-        assert!(said.status.success() && out.starts_with("Moves API Gateway's"), "{out}");
-        assert!(out.contains("\nUsage: ") && out.contains("--offset-means  The meaning"), "{out}");
-        assert!(!out.contains("pipefail") && !out.contains('#'), "{out}");
+    let exported = folder.path().join("exported");
+    export(folder.path(), &[exported.to_str().unwrap()]);
+    for path in [&exported, &exported.join("api-keys.json")] {
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", path.display());
     }
-    // The table is unavailable: the keys are not tried.
-    let ran = run(&tollgate, folder.path(), &["tollgate"]).unwrap();
-    let err = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert_eq!((ran.status.code(), err.contains("left out: key")), (Some(3), false), "{err}");
 }

@@ -66,12 +66,28 @@ struct Tally {
 }
 
 impl Import {
+    /// An import whose content is not a file's of its own.
+    pub(crate) fn of(api: Option<String>, replace: bool, dry: Dry) -> Self {
+        Self { file: PathBuf::new(), replace, plan: None, api, dry }
+    }
+
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
+        let content = read(&self.file, MOST)?;
         let place = place(&self.file);
-        let file = read(&self.file, MOST)?;
-        let (imported, more) = match is_json(&file) {
-            true => read_json(&file),
-            false => read_csv(&file).map(|keys| (keys, false)),
+        self.import(context, &place, &content, BTreeMap::new()).await
+    }
+
+    /// Imports the content of a file. `known` has plans that a dry run would store before.
+    pub(crate) async fn import(
+        self,
+        context: &Context,
+        place: &str,
+        content: &[u8],
+        known: BTreeMap<PlanId, Option<Plan>>,
+    ) -> Result<(), Error> {
+        let (imported, more) = match is_json(content) {
+            true => read_json(content),
+            false => read_csv(content).map(|keys| (keys, false)),
         }
         .map_err(|error| Error::refused(format!("{place}: {error}")))?;
         let ImportedKeys { unit, mut keys, errors, .. } = imported;
@@ -87,7 +103,7 @@ impl Import {
             }
         }
         let without = keys.iter().filter(|key| key.plans.is_empty()).count();
-        let keys = self.with_plans(context, keys, &mut tally).await?;
+        let keys = self.with_plans(context, keys, known, &mut tally).await?;
         let count = keys.len();
         if let Err(error) = self.store(context, keys, &mut tally).await {
             let done = tally.of(Outcome::New) + tally.of(Outcome::Replaced);
@@ -96,9 +112,9 @@ impl Import {
                 "{place}: {done} keys were stored before it failed, {left} are left; run it again \
                  for those"
             ));
-            return Err(error.following(tally.lines(&place)));
+            return Err(error.following(tally.lines(place)));
         }
-        let printed = self.print(context, &place, total, tally);
+        let printed = self.print(context, place, total, tally);
         if more {
             note("the file says that there are more keys than it has: import the other pages too");
         }
@@ -116,9 +132,10 @@ impl Import {
         &self,
         context: &Context,
         keys: Vec<ImportedKey>,
+        known: BTreeMap<PlanId, Option<Plan>>,
         tally: &mut Tally,
     ) -> Result<Vec<ImportedKey>, Error> {
-        let (plans, mut found) = (context.plans(), BTreeMap::new());
+        let (plans, mut found) = (context.plans(), known);
         for plan in keys.iter().flat_map(|key| &key.plans) {
             if !found.contains_key(plan) {
                 let stored = match plans.get(plan).await.map_err(RowError::from) {

@@ -39,10 +39,26 @@ struct Step {
 }
 
 impl Import {
+    /// An import whose content is not a file's of its own.
+    pub(crate) fn of(offset: Offset, dry: Dry) -> Self {
+        Self { file: PathBuf::new(), offset, dry }
+    }
+
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let Self { file, offset, dry } = self;
-        let place = place(&file);
-        let imported = Plan::import(read(&file, MOST)?, offset.means())
+        let content = read(&self.file, MOST)?;
+        let place = place(&self.file);
+        self.import(context, &place, &content).await
+    }
+
+    /// Imports the content of a file.
+    pub(crate) async fn import(
+        self,
+        context: &Context,
+        place: &str,
+        content: &[u8],
+    ) -> Result<(), Error> {
+        let Self { offset, dry, .. } = self;
+        let imported = Plan::import(content, offset.means())
             .map_err(|error| Error::refused(format!("{place}: {error}")))?;
         let errors = imported.errors.iter();
         let mut wrong: Vec<_> =
@@ -131,4 +147,4 @@ const NEW: &str = "new";
 const SAME: &str = "same";
 const CHANGED: &str = "changed";
 /// The most bytes that an export may have, as `throttle` reads it.
-const MOST: u64 = 16 * 1024 * 1024;
+pub(crate) const MOST: u64 = 16 * 1024 * 1024;

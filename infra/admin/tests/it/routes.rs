@@ -1,0 +1,169 @@
+//! `doctor --template` and `doctor --openapi`.
+
+#![allow(clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+use serde_json::Value;
+
+use crate::support::{Answer, Tollgate};
+
+/// Runs a doctor on a file; nothing is called, so there is no table.
+fn doctor(option: &str, content: &str) -> Answer {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, content).unwrap();
+    let tollgate = Tollgate::at("http://127.0.0.1:9");
+    tollgate.run(&["doctor", option, file.path().to_str().unwrap(), "--json"])
+}
+
+/// The findings of a state.
+fn found(answer: &Answer, state: &str) -> Vec<String> {
+    let json: Value = serde_json::from_str(&answer.out).unwrap();
+    let checks = json["checks"].as_array().unwrap().iter();
+    let wanted = checks.filter(|it| it["state"] == state);
+    wanted.map(|it| it["text"].as_str().unwrap().to_owned()).collect()
+}
+
+const SCHEMES: &str = "
+components:
+  securitySchemes:
+    tollgate:
+      {type: apiKey, name: Authorization, in: header, x-amazon-apigateway-authtype: custom,
+       x-amazon-apigateway-authorizer: {type: token, authorizerResultTtlInSeconds: 0}}
+    plan: {type: apiKey, name: x-api-key, in: header}
+";
+
+#[test]
+fn every_open_operation_of_a_definition_is_listed() {
+    let answer = doctor(
+        "--openapi",
+        &format!(
+            "openapi: 3.0.1\nsecurity: [{{tollgate: []}}]\n{SCHEMES}\npaths:\n  \
+             /orders:\n    get: {{security: [{{tollgate: [], plan: []}}]}}\n    \
+             post: {{security: [{{tollgate: []}}]}}\n    options: {{security: []}}\n  \
+             /open: {{get: {{}}}}\n  /either: {{get: {{security: [{{tollgate: []}}, {{}}]}}}}\n  \
+             /none: {{x-amazon-apigateway-any-method: {{security: []}}}}\n"
+        ),
+    );
+    assert_eq!(answer.code, 1, "{}", answer.out);
+    let failed = found(&answer, "fail");
+    for part in ["`POST /orders`", "`GET /open`", "`GET /either`", "`ANY /none`", "requires no key"]
+    {
+        assert!(failed.iter().any(|text| text.contains(part)), "{part}: {failed:?}");
+    }
+    assert_eq!(failed.len(), 4);
+    assert!(found(&answer, "skip")[0].contains("`OPTIONS /orders`"));
+    assert_eq!(found(&answer, "ok"), ["2 of 6 routes are guarded"]);
+}
+
+#[test]
+fn a_greedy_route_tells_what_a_slash_leads_to() {
+    let template = "
+Resources:
+  Api: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}
+  Orders:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {ApiId: !Ref Api, RouteKey: GET /orders, AuthorizationType: CUSTOM}
+  Rest:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {ApiId: !Ref Api, RouteKey: $default}
+  Files:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {ApiId: !Ref Api, RouteKey: 'GET /files/{path+}', AuthorizationType: JWT}
+";
+    let answer = doctor("--template", template);
+    let failed = found(&answer, "fail");
+    assert_eq!((answer.code, failed.len()), (1, 2), "{failed:?}");
+    assert!(failed.iter().any(|it| it.contains("`ANY $default`") && it.contains("`/orders/`")));
+    assert!(failed.iter().any(|it| it.contains("/files/") && !it.contains("`/orders/`")));
+    let guarded = template.replace("$default}", "$default, AuthorizationType: CUSTOM}");
+    let guarded = guarded.replace("JWT", "CUSTOM");
+    assert_eq!(doctor("--template", &guarded).code, 0);
+}
+
+#[test]
+fn methods_authorizers_and_events_of_a_template_are_read() {
+    let answer = doctor(
+        "--template",
+        "
+Resources:
+  Api: {Type: AWS::ApiGateway::RestApi}
+  Orders:
+    Type: AWS::ApiGateway::Resource
+    Properties: {RestApiId: !Ref Api, ParentId: !GetAtt Api.RootResourceId, PathPart: orders}
+  One:
+    Type: AWS::ApiGateway::Resource
+    Properties: {RestApiId: !Ref Api, ParentId: !Ref Orders, PathPart: '{id}'}
+  Get:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      {RestApiId: !Ref Api, ResourceId: !Ref One, HttpMethod: GET, AuthorizationType: CUSTOM,
+       ApiKeyRequired: true}
+  Put:
+    Type: AWS::ApiGateway::Method
+    Properties: {RestApiId: !Ref Api, ResourceId: !Ref One, HttpMethod: PUT, AuthorizationType: NONE}
+  Authorizer: {Type: AWS::ApiGateway::Authorizer, Properties: {RestApiId: !Ref Api}}
+  Shop: {Type: AWS::Serverless::HttpApi, Properties: {Auth: {DefaultAuthorizer: tollgate}}}
+  Function:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        Read: {Type: HttpApi, Properties: {ApiId: !Ref Shop, Method: get, Path: /shop}}
+        Open:
+          {Type: HttpApi, Properties: {ApiId: !Ref Shop, Method: get, Path: /open, Auth: {Authorizer: NONE}}}
+        Implicit: {Type: Api, Properties: {Method: get, Path: /implicit}}
+  Socket: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET}}
+  Connect: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Socket, RouteKey: $connect}}
+  Send: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Socket, RouteKey: send}}
+",
+    );
+    let failed = found(&answer, "fail");
+    for part in [
+        "`PUT /orders/{id}` of Api is open",
+        "`GET /open` of Shop is open",
+        "`GET /implicit` of the implicit Api is open",
+        "`ANY $connect` of Socket is open",
+        "results of `Authorizer` are cached for 300 s",
+    ] {
+        assert!(failed.iter().any(|text| text.contains(part)), "{part}: {failed:?}");
+    }
+    assert_eq!(failed.len(), 5, "{failed:?}");
+    assert_eq!(found(&answer, "ok"), ["2 of 6 routes are guarded"]);
+}
+
+#[test]
+fn the_templates_of_this_repository_are_guarded() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let tollgate = Tollgate::at("http://127.0.0.1:9");
+    for file in ["template.yaml", "examples/http-api.yaml", "examples/services.yaml"] {
+        let answer = tollgate.run(&["doctor", "--template", &format!("{root}/{file}")]);
+        assert_eq!(answer.code, 0, "{file}: {}{}", answer.out, answer.err);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_refused() {
+    let bomb = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n";
+    let deep = format!("{}{}", "[".repeat(150), "]".repeat(150));
+    let deeper = "[".repeat(5_000);
+    for (content, said) in [
+        ("", "one document"),
+        ("a: [", "not YAML"),
+        (bomb, "alias"),
+        (&deep, "nested deeper"),
+        (&deeper, "not YAML"),
+        ("Resources: {}", "no routes"),
+        ("5", "no routes"),
+        ("paths: [1]", "no routes"),
+        ("Resources: {A: {Type: AWS::ApiGateway::Method}}", "is open"),
+        ("Resources: {A: {Type: AWS::ApiGatewayV2::Route, Properties: 7}}", "is open"),
+    ] {
+        for option in ["--template", "--openapi"] {
+            let answer = doctor(option, content);
+            let shown = format!("{}{}", answer.out, answer.err);
+            let other = option == "--openapi" && said == "is open";
+            assert_eq!(answer.code, 1, "{shown}");
+            assert!(other || shown.contains(said), "{said}: {shown}");
+        }
+    }
+    let long = "#".repeat(1_048_577);
+    assert!(doctor("--template", &long).err.contains("longer than 1048576 bytes"));
+}
