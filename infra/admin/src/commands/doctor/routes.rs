@@ -21,6 +21,8 @@ struct Route {
     guarded: bool,
     /// The usage plan's key is required. HTTP APIs have none.
     keyed: bool,
+    /// What to change, if it is open.
+    fix: &'static str,
 }
 
 /// The findings in a file.
@@ -75,10 +77,7 @@ impl Found {
                 report.add(Finding::new("route", State::Skip, text))?;
                 continue;
             }
-            let mut text = format!(
-                "{name} is open: give it the authorizer. API Gateway ignores `security` at the \
-                 root of a definition"
-            );
+            let mut text = format!("{name} is open: {}", route.fix);
             let reached = self.reached(route);
             if !reached.is_empty() {
                 text.push_str(&format!(". It also takes {}", reached.join(", ")));

@@ -39,6 +39,8 @@ pub(super) fn read(api: &str, definition: &Value, found: &mut Found) {
                 keyed: branches(&operation["security"])
                     .iter()
                     .any(|it| requires(it, schemes, |scheme| scheme["name"] == "x-api-key")),
+                fix: "give the operation a `security` with the authorizer; API Gateway ignores the \
+                      one at the root",
             });
         }
     }

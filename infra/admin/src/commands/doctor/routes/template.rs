@@ -62,6 +62,7 @@ fn route(api: &str, method: &str, path: &str, properties: &Value) -> Route {
         path: path.to_owned(),
         guarded: properties["AuthorizationType"] == "CUSTOM",
         keyed: properties["ApiKeyRequired"] == true,
+        fix: "set its `AuthorizationType` to CUSTOM, and its `AuthorizerId`",
     }
 }
 
@@ -102,6 +103,7 @@ fn events(template: &Value, function: &Value, found: &mut Found) {
             path: properties["Path"].as_str().unwrap_or("$default").to_owned(),
             guarded: !authorizer.is_null() && !no_function,
             keyed: *key == true,
+            fix: "set `Auth: {Authorizer: …}` of the event, or `DefaultAuthorizer` of the API",
         });
     }
 }
