@@ -58,7 +58,7 @@ async fn a_wrong_plan_changes_nothing_and_is_named() {
         (r#"{"a": FREE, "b": {}}"#, "plan `b`: "),
         (r#"{"a": FREE, "b": {"throttle": {"rateLimit": -1, "burstLimit": 1}}}"#, "plan `b`: "),
         (r#"{"a": FREE, "b": {"throttel": {}}}"#, "plan `b`: "),
-        (r#"{"a": FREE, "b c": FREE}"#, "`b c` is not a plan's name"),
+        (r#"{"a": FREE, "": FREE}"#, "`` is not a plan's name"),
     ] {
         let error = wanted(&plans.replace("FREE", FREE), &[]).store(&table, &clock).await;
         let error = error.unwrap_err();
