@@ -275,7 +275,7 @@ async fn an_item_with_three_meters_stays_below_a_kilobyte() {
         }
         let consumed = store.consumed();
         assert_eq!(consumed.milliunits, consumed.calls * 1_000, "a unit for each");
-        println!("{} bytes at most, {consumed:?}", largest);
+        println!("{largest} bytes at most, {consumed:?}");
     }
 }
 
