@@ -55,6 +55,8 @@ pub struct Cli {
     #[command(flatten)]
     own: Own,
     #[command(flatten)]
+    strict: Strict,
+    #[command(flatten)]
     output: Output,
 }
 
@@ -87,6 +89,26 @@ struct Own {
     #[arg(long, default_value_t = 3600, value_name = "SECONDS",
           value_parser = clap::value_parser!(u32).range(1..=86_400))]
     token_lifetime: u32,
+}
+
+/// Flags that say how closely this follows the real services.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "As strict as AWS")]
+struct Strict {
+    /// Do not suspend processes between requests
+    #[arg(long)]
+    no_freeze: bool,
+    /// Memory of a process [default: 256]
+    #[arg(long, default_value_t = crate::lambda::MEMORY_MB, value_name = "MB",
+          hide_default_value = true, value_parser = clap::value_parser!(u32).range(128..=10_240))]
+    memory: u32,
+    /// Do not throttle a hot key of the table
+    #[arg(long)]
+    no_partition_limit: bool,
+    /// Removal of expired items [default: 3600]
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS", hide_default_value = true,
+          value_parser = clap::value_parser!(u32).range(1..=172_800))]
+    ttl_sweep: u32,
 }
 
 /// Flags about what is printed.
@@ -212,6 +234,10 @@ impl Cli {
         options.dynamodb_port = self.dynamodb_port;
         options.environments = self.own.environments;
         options.token_lifetime = Duration::from_secs(self.own.token_lifetime.into());
+        options.memory_mb = self.strict.memory;
+        options.freezes = !self.strict.no_freeze;
+        options.has_partition_limit = !self.strict.no_partition_limit;
+        options.ttl_sweep = Duration::from_secs(self.strict.ttl_sweep.into());
         options.upstream = self.own.upstream;
         options.data = self.own.data;
         options.config = self.own.config;
@@ -260,9 +286,10 @@ mod tests {
         for line in long.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        assert!(long.lines().count() <= 52, "{} lines", long.lines().count());
+        assert!(long.lines().count() <= 66, "{} lines", long.lines().count());
         assert!(short.lines().count() < long.lines().count());
-        for heading in ["Ports (0 for a free one):", "APIs:", "Your own:", "Output:", "Examples:"] {
+        let headings = ["Ports (0 for a free one):", "APIs:", "Your own:", "As strict as AWS:"];
+        for heading in headings.into_iter().chain(["Output:", "Examples:"]) {
             assert!(long.lines().any(|line| line == heading), "{heading} in\n{long}");
         }
     }
@@ -283,6 +310,11 @@ mod tests {
             (9400, 9401, 9402)
         );
         assert_eq!((options.environments.get(), options.authorizer_ttl), (2, Duration::ZERO));
+        assert!(options.freezes && options.has_partition_limit);
+        assert_eq!((options.memory_mb, options.ttl_sweep), (256, Duration::from_secs(3600)));
+        let given = parse(&["--no-freeze", "--no-partition-limit", "--memory", "512"]).unwrap();
+        let options = given.into_options("/x".into()).unwrap();
+        assert!(!options.freezes && !options.has_partition_limit && options.memory_mb == 512);
         let given = parse(&["--environments", "64", "--authorizer-ttl", "3600", "--api-port", "0"]);
         let options = given.unwrap().into_options("/x".into()).unwrap();
         assert_eq!((options.environments.get(), options.api_port), (64, 0));
@@ -335,6 +367,8 @@ mod tests {
         for (flag, value) in [
             ("--environments", "0"),
             ("--environments", "65"),
+            ("--memory", "127"),
+            ("--ttl-sweep", "0"),
             ("--authorizer-ttl", "3601"),
             ("--token-lifetime", "0"),
             ("--token-lifetime", "86401"),

@@ -45,6 +45,7 @@ mod responses;
 mod route;
 mod usage;
 mod web_socket;
+mod wire;
 
 use api::Api;
 pub use identity::{Source, SourceError};
@@ -62,6 +63,8 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const MAX_HEAD: usize = 10_240;
 /// A request's or an integration response's body, in bytes (the same page).
 const MAX_BODY: usize = 10 * 1024 * 1024;
+/// The number of headers that the HTTP parser accepts; they are limited by their size alone.
+const MAX_HEADERS: usize = 4096;
 /// The largest head that the HTTP parser accepts, in bytes; it answers larger ones itself.
 const PARSER_BUFFER: usize = 64 * 1024;
 /// The number of connections that may be open at once; more wait.
@@ -233,15 +236,19 @@ async fn serve(stream: TcpStream, peer: IpAddr, api: Arc<Api>) {
     let _ = stream.set_nodelay(true);
     // Holds the WebSocket that a request on this connection was upgraded to.
     let upgraded = Arc::new(OnceLock::new());
+    let heads = wire::Heads::default();
     let service = service_fn(|request| {
-        let (api, upgraded) = (Arc::clone(&api), Arc::clone(&upgraded));
-        async move { Ok::<_, std::convert::Infallible>(api.answer(request, peer, &upgraded).await) }
+        let (api, upgraded, sent) = (Arc::clone(&api), Arc::clone(&upgraded), heads.take());
+        async move {
+            Ok::<_, std::convert::Infallible>(api.answer(request, sent, peer, &upgraded).await)
+        }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(RECEIVE_TIMEOUT)
         .max_buf_size(PARSER_BUFFER)
-        .serve_connection(TokioIo::new(stream), service)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(wire::Wire::new(stream, heads.clone())), service)
         .with_upgrades()
         .await;
     // What breaks here is the caller's own connection, and hyper answered where it could.

@@ -5,33 +5,47 @@
 //! below `/{pool}`:
 //!
 //! - `GET /.well-known/jwks.json` and `/.well-known/openid-configuration`;
-//! - `POST /oauth2/token`: client credentials;
-//! - `POST /` with the target `AWSCognitoIdentityProviderService.InitiateAuth`: passwords and
-//!   refresh tokens, for the AWS CLI and SDKs;
+//! - `POST /oauth2/token`: client credentials, authorization codes with PKCE, refresh tokens; and
+//!   `/oauth2/revoke`, `/oauth2/userInfo`;
+//! - `GET /oauth2/authorize`, `/login` and `/logout`: signing in in a browser;
+//! - `POST /` with a target of `AWSCognitoIdentityProviderService`: signing in by password, SRP or
+//!   refresh token, signing up, `GetUser`, `GlobalSignOut` and `RevokeToken`, for the AWS CLI, SDKs
+//!   and Amplify;
 //! - `GET /local/token?client=…` or `?user=…`: a token as plain text, **not part of Cognito**. It
 //!   asks for no secret and no password, so that a command to paste is short;
 //! - `POST /local/rotate`, with `?drop=true`: the operator's hand, **not part of Cognito**. New
 //!   keys sign from then on; the old ones stay published until the next rotation, or leave at once.
 //!
-//! The first issuer answers the last four at the root too, as the demonstration's pool does.
+//! The first issuer answers all but the documents at the root too, as the demonstration's pool does.
+//! Pages of other origins can call everything but `/local`.
 //!
-//! Not here: signing up, challenges, the hosted pages, revocation. Passwords and secrets are held
-//! as given: this is for demonstration users on one's own machine.
+//! Not here: other challenges, devices, changes of passwords, and the implicit grant. Passwords and
+//! secrets are held as given: this is for demonstration users on one's own machine.
 
+mod account;
+mod api;
 mod claims;
+mod cors;
 mod discovery;
+mod exception;
 mod form;
+mod hosted;
 mod keys;
 mod mint;
 mod pool;
 mod session;
 mod sign_in;
+mod sign_up;
+mod srp;
 #[cfg(test)]
 mod tests;
 mod token;
+mod user_info;
+mod verify;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use futures_util::future::try_join_all;
 use serde_json::{Map, Value};
@@ -47,6 +61,7 @@ pub use form::Form;
 pub use keys::Retired;
 pub(crate) use mint::Mint;
 use pool::Pool;
+pub use sign_up::CODE;
 
 /// The largest request body that is read, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -239,6 +254,7 @@ impl Issuer {
             let public = Router::new()
                 .route(&format!("{known}/jwks.json"), get(discovery::jwks))
                 .route(&format!("{known}/openid-configuration"), get(discovery::configuration))
+                .layer(from_fn(cors::allow))
                 .with_state(Arc::clone(pool));
             if at == 0 {
                 routes = routes.merge(own.clone());
@@ -298,7 +314,7 @@ impl Issuer {
     /// [`Error::UnknownClient`], [`Error::UnknownUser`]; [`Error::Crypto`] where signing fails.
     pub fn sign_in(&self, client_id: &str, username: &str) -> Result<Tokens, Error> {
         let pool = self.of_client(client_id)?;
-        pool.sign_in(pool.client(client_id)?, pool.user(username)?)
+        pool.sign_in(pool.client(client_id)?, &pool.user(username)?)
     }
 
     /// A token of the issuer at this place in the options, as `/local/token` makes it.
@@ -339,11 +355,20 @@ impl Issuer {
 
 /// The routes of an issuer beside its public documents.
 fn own_routes() -> Router<Arc<Pool>> {
-    Router::new()
+    let open = Router::new()
+        .route("/", post(api::answer))
         .route("/oauth2/token", post(token::token))
-        .route("/", post(sign_in::initiate_auth))
+        .route("/oauth2/revoke", post(user_info::revoke))
+        .route("/oauth2/userInfo", get(user_info::user_info).post(user_info::user_info))
+        .layer(from_fn(cors::allow));
+    // A page of another origin can navigate to these, and read nothing.
+    let closed = Router::new()
+        .route("/oauth2/authorize", get(hosted::authorize))
+        .route("/login", get(hosted::page).post(hosted::login))
+        .route("/logout", get(hosted::logout))
         .route("/local/token", get(mint::token))
-        .route("/local/rotate", post(discovery::rotate))
+        .route("/local/rotate", post(discovery::rotate));
+    open.merge(closed)
 }
 
 impl fmt::Debug for Issuer {

@@ -12,9 +12,13 @@
 //! The protocol is that of the Runtime API page of the Lambda developer guide; where the guide is
 //! silent (states, texts of errors) it follows Amazon's own runtime interface emulator.
 //!
-//! Deliberately absent: extensions, response streaming, `SnapStart`, several invocations in one
-//! environment, and scaling. The number of environments is fixed so that a test knows how many
-//! instances share a table.
+//! Between its response and its next event a process is suspended, as Lambda freezes an environment:
+//! work that it left in the background stands still, and time passes meanwhile. A process that
+//! registered an extension is told to end by SIGTERM; any other is killed.
+//!
+//! Deliberately absent: events for extensions, response streaming, `SnapStart`, several invocations
+//! in one environment, and scaling. The number of environments is fixed so that a test knows how
+//! many instances share a table.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -48,6 +52,10 @@ pub const REGION: &str = "us-east-1";
 /// The account that owns everything on this machine; no real account has this number.
 pub const ACCOUNT: &str = "123456789012";
 
+/// The memory of an execution environment unless another is asked for, in megabytes: that of
+/// `infra/template.yaml`.
+pub const MEMORY_MB: u32 = 256;
+
 /// Settings of a function.
 #[derive(Clone)]
 pub struct Options {
@@ -63,6 +71,12 @@ pub struct Options {
     pub variables: Vec<(String, String)>,
     /// The time-out of one invocation; after it the environment is killed.
     pub timeout: Duration,
+    /// True to suspend a process between invocations.
+    pub freezes: bool,
+    /// The memory that a process may use, in megabytes; after more it is killed.
+    ///
+    /// Only Linux tells how much that is.
+    pub memory_mb: u32,
     /// The number of invocations that may wait for a free environment.
     pub queue: NonZeroUsize,
     /// The longest time that an invocation may wait for a free environment.
@@ -84,6 +98,8 @@ impl Options {
             environments: NonZeroUsize::MIN.saturating_add(1),
             variables: Vec::new(),
             timeout: Duration::from_secs(10),
+            freezes: true,
+            memory_mb: MEMORY_MB,
             queue: NonZeroUsize::MIN.saturating_add(999),
             patience: Duration::from_secs(10),
             now,

@@ -32,6 +32,14 @@ pub struct Options {
     pub upstream: Option<Uri>,
     /// The folder that keeps the table; without one it is in memory.
     pub data: Option<PathBuf>,
+    /// True to throttle one key of the table as DynamoDB does.
+    pub has_partition_limit: bool,
+    /// The time between removals of expired items of the table.
+    pub ttl_sweep: Duration,
+    /// True to suspend the authorizer's processes between invocations, as Lambda does.
+    pub freezes: bool,
+    /// The memory that one process of the authorizer may use, in megabytes.
+    pub memory_mb: u32,
     /// The authorizer's configuration; without one the demonstration's.
     pub config: Option<PathBuf>,
     /// App clients and users, in TOML, beside those that are made up.
@@ -83,6 +91,10 @@ impl Options {
             token_lifetime: Duration::from_secs(3600),
             upstream: None,
             data: None,
+            has_partition_limit: true,
+            ttl_sweep: crate::table::SWEEP,
+            freezes: true,
+            memory_mb: crate::lambda::MEMORY_MB,
             config: None,
             users: None,
             api_key: None,

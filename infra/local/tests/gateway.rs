@@ -16,7 +16,7 @@ use axum::http::Request;
 use axum::routing::any;
 use bytes::Bytes;
 use local::clock::Now;
-use local::gateway::{Gateway, Options};
+use local::gateway::{Gateway, Kind, Options};
 use local::lambda::InvokeError;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -170,12 +170,9 @@ async fn errors_of_the_function_are_401_for_one_word_and_500_for_the_rest() {
 
 #[tokio::test]
 async fn an_output_of_the_wrong_form_is_a_500() {
-    let mut no_principal = allow_all();
-    no_principal.as_object_mut().unwrap().remove("principalId");
     let mut no_policy = allow_all();
     no_policy.as_object_mut().unwrap().remove("policyDocument");
     for output in [
-        no_principal,
         no_policy,
         json!("text"),
         with("context", json!({"nested": {"a": 1}})),
@@ -482,7 +479,8 @@ async fn a_head_over_the_limit_is_refused_before_anything_is_asked() {
     let over = raw(&api, request(room + 1).as_bytes()).await;
     assert!(over.starts_with("HTTP/1.1 431 "), "{over}");
     assert!(over.ends_with("\r\n\r\nHTTP header is larger than 10240 bytes."), "{over}");
-    assert!(raw(&api, request(100_000).as_bytes()).await.starts_with("HTTP/1.1 431 "));
+    let far = raw(&api, request(100_000).as_bytes()).await;
+    assert!(far.starts_with("HTTP/1.1 431 "), "{far}");
     assert_eq!(api.asked().len(), 1);
 }
 
@@ -528,6 +526,46 @@ async fn odd_requests_are_answered_and_none_is_asked_about() {
     assert_eq!(api.asked(), [] as [Value; 0]);
     // And the API lives on.
     assert_eq!(api.get("/").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn requests_that_two_servers_could_read_in_two_ways_are_refused() {
+    let api = Api::start(Ok(allow_all())).await;
+    let post = "POST / HTTP/1.1\r\nAuthorization: t\r\nConnection: close\r\n";
+    for headers in [
+        "",
+        "Host: h\r\nHost: h\r\n",
+        "Host: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Host: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n",
+    ] {
+        let answer = raw(&api, format!("{post}{headers}\r\n0\r\n\r\n").as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{headers}: {answer}");
+    }
+    assert_eq!(api.asked(), [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn more_than_a_hundred_headers_pass() {
+    let api = Api::start(Ok(allow_all())).await;
+    let many: String = (0..500).map(|at| format!("x-{at}: 1\r\n")).collect();
+    let head = "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: t\r\nConnection: close\r\n";
+    let answer = raw(&api, format!("{head}{many}\r\n").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn names_of_headers_reach_the_authorizer_as_they_were_sent() {
+    let api = Api::start_with(Ok(allow_all()), |options| options.kind = Kind::RestRequest).await;
+    let one = "POST /a HTTP/1.1\r\nHost: h\r\nAuthorization: t\r\nX-OnE: 1\r\n\
+               Content-Length: 3\r\n\r\nabc";
+    let two = "GET /b HTTP/1.1\r\nHOST: h\r\nauthorization: t\r\nx-two: 2\r\n\
+               Connection: close\r\n\r\n";
+    raw(&api, format!("{one}{two}").as_bytes()).await;
+    let asked = api.asked();
+    assert_eq!(asked[0]["headers"]["X-OnE"], "1");
+    assert_eq!(asked[0]["multiValueHeaders"]["Authorization"], json!(["t"]));
+    assert_eq!((&asked[1]["headers"]["x-two"], &asked[1]["headers"]["HOST"]), (&json!("2"), &json!("h")));
+    assert_eq!(asked[1]["headers"].get("Connection"), None);
 }
 
 #[tokio::test]

@@ -42,9 +42,31 @@ fn function_process() {
                 std::process::exit(1);
             }
             "exit" => std::process::exit(3),
+            "extension" => {
+                let registered = reqwest::Client::new()
+                    .post(format!("http://{api}/2020-01-01/extension/register"))
+                    .header("Lambda-Extension-Name", "inside")
+                    .body(r#"{"events":[]}"#);
+                let answer = registered.send().await.unwrap();
+                assert!(answer.headers().contains_key("lambda-extension-identifier"));
+                tokio::spawn(mark_at_sigterm());
+                lambda_runtime::run(service_fn(handle)).await.unwrap();
+            }
+            "sigterm" => {
+                tokio::spawn(mark_at_sigterm());
+                lambda_runtime::run(service_fn(handle)).await.unwrap();
+            }
             _ => lambda_runtime::run(service_fn(handle)).await.unwrap(),
         }
     });
+}
+
+/// Leaves a mark when the process is asked to end.
+async fn mark_at_sigterm() {
+    let kind = tokio::signal::unix::SignalKind::terminate();
+    tokio::signal::unix::signal(kind).unwrap().recv().await;
+    std::fs::write(std::env::var("MARK").unwrap(), "").unwrap();
+    std::process::exit(0);
 }
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
@@ -69,6 +91,21 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
             // Tells the test that the invocation has begun.
             std::fs::write(event.payload["mark"].as_str().unwrap(), "").unwrap();
             std::future::pending().await
+        }
+        "background" => {
+            let mark = event.payload["mark"].as_str().unwrap().to_owned();
+            std::thread::spawn(move || {
+                for at in 0_u64.. {
+                    std::fs::write(&mark, at.to_string()).unwrap();
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
+            Ok(json!("begun"))
+        }
+        "memory" => {
+            let taken = vec![1_u8; 300 * 1024 * 1024];
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Ok(json!(taken.len()))
         }
         "large" => Ok(json!("a".repeat(MAX_PAYLOAD))),
         "calls" => Ok(json!(out_of_turn(&api, id).await)),
@@ -351,6 +388,64 @@ async fn free_environments_take_turns() {
         seen.insert(description["pid"].as_u64().unwrap());
     }
     assert_eq!(seen.len(), 3);
+    function.shutdown().await;
+}
+
+/// The state of a process, as `/proc` has it: `T` is stopped.
+fn state(pid: u32) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(") ").unwrap().1[..1].to_owned()
+}
+
+#[tokio::test]
+async fn a_process_stands_still_between_its_invocations() {
+    for freezes in [true, false] {
+        let mut options = options(1);
+        options.freezes = freezes;
+        let function = Function::start(options).await.unwrap();
+        let mark = Mark::new();
+        let begin = json!({"do": "background", "mark": mark.path()});
+        assert_eq!(call(&function, begin).await, Ok(json!("begun")));
+        let pid = function.pids()[0];
+        let count = || std::fs::read_to_string(mark.path()).unwrap_or_default();
+        if freezes {
+            eventually("the suspension", || state(pid) == "T").await;
+            let before = count();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert_eq!(count(), before, "nothing runs in the background");
+        } else {
+            let before = count();
+            eventually("work in the background", || count() != before).await;
+        }
+        assert_eq!(call(&function, json!(1)).await, Ok(json!(1)));
+        function.shutdown().await;
+        assert!(!exists(pid));
+    }
+}
+
+#[tokio::test]
+async fn only_a_process_with_an_extension_hears_of_its_end() {
+    for (init, hears) in [("extension", true), ("sigterm", false)] {
+        let mark = Mark::new();
+        let mut options = options(1);
+        options.variables.push(("INIT".to_owned(), init.to_owned()));
+        options.variables.push(("MARK".to_owned(), mark.path().display().to_string()));
+        let function = Function::start(options).await.unwrap();
+        assert_eq!(call(&function, json!(1)).await, Ok(json!(1)));
+        function.shutdown().await;
+        assert_eq!(mark.path().exists(), hears, "{init}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_uses_too_much_memory_is_killed_and_replaced() {
+    let function = start(1).await;
+    let before = function.pids();
+    let error = call(&function, json!({"do": "memory"})).await.unwrap_err();
+    let InvokeError::Exit(why) = error else { panic!("{error}") };
+    assert!(why.contains("more than 256 MB"), "{why}");
+    assert_eq!(call(&function, json!(1)).await, Ok(json!(1)));
+    assert_ne!(function.pids(), before);
     function.shutdown().await;
 }
 

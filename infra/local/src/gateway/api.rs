@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use throttle::Clock as _;
 use uuid::Uuid;
 
-use super::asked::Asked;
+use super::asked::{Asked, Origin};
 use super::authorizer::{Grant, Outcome};
 use super::backend::{Backend, Call};
 use super::cache::Cache;
@@ -19,6 +19,7 @@ use super::report;
 use super::responses::{Refusal, RequestId};
 use super::usage::Meter;
 use super::web_socket::{self, Connection};
+use super::wire::Sent;
 use super::{
     KeySource, Kind, MAX_BODY, MAX_HEAD, Options, RECEIVE_TIMEOUT, X_API_KEY, authorizer, event,
     identity,
@@ -48,16 +49,20 @@ impl Api {
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
+        sent: Sent,
         peer: IpAddr,
         upgraded: &OnceLock<Connection>,
     ) -> Response<Full<Bytes>> {
         let started = self.options.now.monotonic();
         let id = RequestId::new(self.options.kind);
         let mut report = report::begin(&self.options, &request);
-        let answer = if self.options.kind == Kind::WebSocket {
-            self.connect(request, peer, &id, upgraded, &mut report).await
+        let from = Origin { sent, peer, id: &id };
+        let answer = if from.sent.is_ambiguous() {
+            Err(Refusal::BadRequest)
+        } else if self.options.kind == Kind::WebSocket {
+            self.connect(request, from, upgraded, &mut report).await
         } else {
-            self.pass(request, peer, &id, &mut report).await
+            self.pass(request, from, &mut report).await
         };
         let response = match answer {
             Ok(response) => id.mark(response),
@@ -75,8 +80,7 @@ impl Api {
     async fn pass(
         &self,
         request: Request<Incoming>,
-        peer: IpAddr,
-        id: &RequestId,
+        from: Origin<'_>,
         report: &mut Report,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let (head, body) = request.into_parts();
@@ -85,7 +89,7 @@ impl Api {
         }
         // As API Gateway's front does, the body is taken in whole before anything is asked.
         let body = receive(body).await?;
-        let asked = Asked::new(&self.options, head, peer, id)?;
+        let asked = Asked::new(&self.options, head, from)?;
         let grant = self.admit(&asked, report).await?;
         self.backend.call(Call { asked, body, grant: &grant }).await
     }
@@ -93,8 +97,7 @@ impl Api {
     async fn connect(
         &self,
         mut request: Request<Incoming>,
-        peer: IpAddr,
-        id: &RequestId,
+        from: Origin<'_>,
         upgraded: &OnceLock<Connection>,
         report: &mut Report,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
@@ -104,7 +107,7 @@ impl Api {
             return Err(Refusal::HeadTooLarge);
         }
         let response = web_socket::handshake(&head)?;
-        let asked = Asked::new(&self.options, head, peer, id)?;
+        let asked = Asked::new(&self.options, head, from)?;
         let grant = self.admit(&asked, report).await?;
         // The integration of `$connect` refuses a throttled caller, if nothing did before.
         if grant.is_throttled() {

@@ -10,16 +10,25 @@ use percent_encoding::percent_decode_str;
 
 use super::responses::{Refusal, RequestId};
 use super::route::{METHODS, Matched, Route, rest_resource};
+use super::wire::Sent;
 use super::{Kind, Options};
 use crate::lambda::{ACCOUNT, REGION};
 
 /// A method's ARN with the request's path in it, in bytes (API Gateway's quotas page).
 const MAX_METHOD_ARN: usize = 1600;
 
+/// The origin of a request.
+pub(super) struct Origin<'a> {
+    pub(super) sent: Sent,
+    pub(super) peer: IpAddr,
+    pub(super) id: &'a RequestId,
+}
+
 /// One request, matched to its route.
 pub(super) struct Asked<'a> {
     pub(super) options: &'a Options,
     pub(super) head: Parts,
+    pub(super) sent: Sent,
     pub(super) peer: IpAddr,
     pub(super) id: &'a RequestId,
     pub(super) route: Matched,
@@ -32,12 +41,24 @@ impl<'a> Asked<'a> {
     pub(super) fn new(
         options: &'a Options,
         head: Parts,
-        peer: IpAddr,
-        id: &'a RequestId,
+        from: Origin<'a>,
     ) -> Result<Self, Refusal> {
         let route = route(options, &head)?;
         let arn = arn(options.kind, &head, &route)?;
-        Ok(Self { options, head, peer, id, route, arn })
+        let Origin { sent, peer, id } = from;
+        Ok(Self { options, head, sent, peer, id, route, arn })
+    }
+
+    /// The path of the request in events.
+    ///
+    /// An HTTP API decodes it, a REST API keeps what is encoded. A REST API makes one of several
+    /// slashes at its beginning. Both are seen in recordings of deployed APIs.
+    pub(super) fn path(&self) -> String {
+        let path = self.head.uri.path();
+        if self.kind().is_http() {
+            return percent_decode_str(path).decode_utf8_lossy().into_owned();
+        }
+        format!("/{}", path.trim_start_matches('/'))
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -79,6 +100,12 @@ impl<'a> Asked<'a> {
         host.parse::<Authority>().map(|host| host.host().to_owned()).unwrap_or(host)
     }
 
+    /// The port that was asked for.
+    pub(super) fn port(&self) -> u16 {
+        let host = self.header(&header::HOST).and_then(|host| host.parse::<Authority>().ok());
+        host.and_then(|host| host.port_u16()).unwrap_or(80)
+    }
+
     /// Variables of the stage.
     pub(super) fn stage_variables(&self) -> &'a BTreeMap<String, String> {
         &self.options.stage_variables
@@ -116,9 +143,10 @@ fn route(options: &Options, head: &Parts) -> Result<Matched, Refusal> {
 ///
 /// It holds the path of the request as it was received, not the resource's template: that much is
 /// reported by several who looked at deployed REST APIs, and taken to be so for HTTP APIs. Nothing
-/// was found on whether API Gateway decodes percent-encoding or drops a slash at the end, so
-/// neither is done here: `/a%2Fb` and `/a/b`, `/a` and `/a/` are four different resources, and a
-/// policy that does not name one does not allow it. Routes with a name of their own (`$default`,
+/// was found on whether API Gateway decodes percent-encoding in an ARN or drops a slash at the end,
+/// so neither is done here: `/a%2Fb` and `/a/b`, `/a` and `/a/` are four different resources, and a
+/// policy that does not name one does not allow it. For an HTTP API, which decodes the path in its
+/// events, this is unknown above all. Routes with a name of their own (`$default`,
 /// `$connect`) have that in place of method and path.
 fn arn(kind: Kind, head: &Parts, route: &Matched) -> Result<String, Refusal> {
     let stage =
@@ -144,7 +172,8 @@ mod tests {
         let mut options = options(kind);
         options.routes.push(Route::parse("GET /v").unwrap());
         let id = RequestId::new(kind);
-        Asked::new(&options, head, "127.0.0.1".parse().unwrap(), &id).map(|asked| asked.arn)
+        let from = Origin { sent: Sent::default(), peer: [127, 0, 0, 1].into(), id: &id };
+        Asked::new(&options, head, from).map(|asked| asked.arn)
     }
 
     fn rest(target: &str) -> Result<String, Refusal> {

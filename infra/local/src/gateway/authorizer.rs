@@ -19,7 +19,7 @@ const MAX_POLICY: usize = 8 * 1024;
 
 /// An authorizer's result.
 pub(super) struct Grant {
-    /// A verdict has none.
+    /// A verdict has none, and a policy may come without one.
     pub(super) principal_id: Option<String>,
     verdict: Verdict,
     pub(super) context: Map<String, Value>,
@@ -95,7 +95,8 @@ fn with_policy(kind: Kind, output: &[u8]) -> Result<Grant, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Output {
-        principal_id: String,
+        // One that is missing or a number is accepted, as users of deployed APIs report.
+        principal_id: Option<Value>,
         policy_document: Value,
         // A serializer that writes null for what is not set is common; it means absent.
         context: Option<Map<String, Value>>,
@@ -108,11 +109,20 @@ fn with_policy(kind: Kind, output: &[u8]) -> Result<Grant, String> {
     let policy = Policy::parse(&output.policy_document).map_err(|error| error.to_string())?;
     let context = output.context.unwrap_or_default();
     Ok(Grant {
-        principal_id: Some(output.principal_id),
+        principal_id: output.principal_id.and_then(principal),
         verdict: Verdict::Policy(policy),
         context: if kind.is_http() { context } else { flat(context)? },
         usage_identifier_key: output.usage_identifier_key,
     })
+}
+
+/// A principal as text.
+fn principal(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
 }
 
 fn simple(output: &[u8]) -> Result<Grant, String> {
@@ -199,6 +209,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_principal_may_be_missing_or_a_number() {
+        for (value, expected) in
+            [(Value::Null, None), (json!(7), Some("7")), (json!("a"), Some("a"))]
+        {
+            let read = super::grant(REST, &output(|output| output["principalId"] = value.clone()));
+            let grant = read.unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(grant.principal_id.as_deref(), expected, "{value}");
+        }
+        let without = output(|o| drop(o.as_object_mut().unwrap().remove("principalId")));
+        assert!(super::grant(REST, &without).is_ok());
+    }
+
+    #[test]
     fn members_that_are_null_are_absent() {
         let read = super::grant(
             REST,
@@ -215,8 +238,6 @@ pub(super) mod tests {
     #[test]
     fn a_wrong_output_is_a_configuration_error_that_tells_no_values() {
         for change in [
-            |o: &mut Value| drop(o.as_object_mut().unwrap().remove("principalId")),
-            |o: &mut Value| o["principalId"] = json!(1),
             |o: &mut Value| drop(o.as_object_mut().unwrap().remove("policyDocument")),
             |o: &mut Value| o["context"] = json!(["free"]),
             |o: &mut Value| *o = json!("secret"),

@@ -3,12 +3,14 @@
 //! The pages are "Input to an API Gateway Lambda authorizer" (REST), "Control access to HTTP APIs
 //! with AWS Lambda authorizers" and "Control access to WebSocket APIs with AWS Lambda REQUEST
 //! authorizers". What a request does not have is an empty map in the older forms, and null or absent
-//! in payload 2.0.
+//! in payload 2.0. Names of headers are as they were sent, in payload 2.0 in lower case. That, the
+//! members that the guide does not show, and what becomes of paths is from recordings of deployed
+//! APIs (LocalStack's validated tests for REST APIs, hotsock and voker for HTTP APIs).
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value, json};
 
 use super::asked::Asked;
@@ -34,12 +36,13 @@ pub(super) fn event(asked: &Asked<'_>, identity: &[String]) -> Bytes {
 
 fn rest_request(asked: &Asked<'_>) -> Value {
     let (headers, query) = (headers(asked), query(asked));
-    let path = asked.head.uri.path();
+    let now_ms = asked.options.now.millis();
+    let domain = asked.domain();
     json!({
         "type": "REQUEST",
         "methodArn": asked.arn,
         "resource": asked.route.resource,
-        "path": path,
+        "path": asked.path(),
         "httpMethod": asked.head.method.as_str(),
         "headers": last(&headers),
         "multiValueHeaders": headers,
@@ -48,11 +51,18 @@ fn rest_request(asked: &Asked<'_>) -> Value {
         "pathParameters": asked.route.parameters,
         "stageVariables": asked.stage_variables(),
         "requestContext": {
-            "path": path,
+            // The path as it was sent, unlike above.
+            "path": asked.head.uri.path(),
             "accountId": ACCOUNT,
             "resourceId": resource_id(asked),
             "stage": asked.kind().stage(),
+            "domainName": domain,
+            "domainPrefix": domain.split('.').next(),
             "requestId": asked.id.as_str(),
+            "extendedRequestId": asked.id.extended(),
+            "requestTime": time(now_ms),
+            "requestTimeEpoch": now_ms,
+            "protocol": protocol(asked),
             "identity": identity_of_caller(asked),
             "resourcePath": asked.route.resource,
             "httpMethod": asked.head.method.as_str(),
@@ -61,8 +71,12 @@ fn rest_request(asked: &Asked<'_>) -> Value {
     })
 }
 
+fn protocol(asked: &Asked<'_>) -> String {
+    format!("{:?}", asked.head.version)
+}
+
 fn http_v1(asked: &Asked<'_>, identity: &[String]) -> Value {
-    let path = asked.head.uri.path();
+    let path = asked.path();
     let mut event = json!({
         "version": "1.0",
         "type": "REQUEST",
@@ -99,7 +113,7 @@ fn http_v2(asked: &Asked<'_>, identity: &[String]) -> Value {
     let cookies = headers.remove(header::COOKIE.as_str()).unwrap_or_default();
     let now_ms = asked.options.now.millis();
     let domain = asked.domain();
-    let path = asked.head.uri.path();
+    let path = asked.path();
     let mut event = json!({
         "version": "2.0",
         "type": "REQUEST",
@@ -117,7 +131,7 @@ fn http_v2(asked: &Asked<'_>, identity: &[String]) -> Value {
             "http": {
                 "method": asked.head.method.as_str(),
                 "path": path,
-                "protocol": format!("{:?}", asked.head.version),
+                "protocol": protocol(asked),
                 "sourceIp": asked.peer,
                 "userAgent": asked.header(&header::USER_AGENT).unwrap_or_default(),
             },
@@ -177,14 +191,33 @@ fn set(event: &mut Value, name: &str, value: Value) {
 
 type Multi = BTreeMap<String, Vec<String>>;
 
+/// Headers that are for API Gateway, and in no event.
+const DROPPED: [HeaderName; 4] = [header::CONNECTION, header::EXPECT, header::TE, header::UPGRADE];
+/// The names of the headers that API Gateway adds, as it writes them.
+const ADDED: [&str; 3] = ["X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"];
+
 /// The headers with those that API Gateway adds.
 fn headers(asked: &Asked<'_>) -> Multi {
     let mut headers: HeaderMap = asked.head.headers.clone();
+    for name in DROPPED {
+        headers.remove(name);
+    }
     forwarded_for(&mut headers, asked.peer);
+    let port = asked.port().to_string();
+    if let Ok(port) = HeaderValue::from_str(&port) {
+        headers.insert("x-forwarded-port", port);
+    }
+    let is_lower = matches!(asked.kind(), Kind::Http(Payload::V2 | Payload::Simple));
+    let written = |name: &HeaderName| {
+        let lower = name.as_str();
+        let added = ADDED.into_iter().find(|added| added.eq_ignore_ascii_case(lower));
+        let sent = || asked.sent.name(lower);
+        if is_lower { lower.to_owned() } else { added.unwrap_or_else(sent).to_owned() }
+    };
     let mut all = Multi::new();
     for (name, value) in &headers {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        all.entry(name.to_string()).or_default().push(value);
+        all.entry(written(name)).or_default().push(value);
     }
     all
 }
@@ -209,10 +242,10 @@ fn or_null<K: serde::Serialize, V: serde::Serialize>(map: &BTreeMap<K, V>) -> Va
     if map.is_empty() { Value::Null } else { json!(map) }
 }
 
-/// An address; the user agent of a WebSocket's caller; the API key where a header brings it.
+/// The caller's address and user agent; the API key where a header brings it.
 fn identity_of_caller(asked: &Asked<'_>) -> Value {
     let mut identity = Map::from_iter([("sourceIp".to_owned(), json!(asked.peer))]);
-    if asked.kind() == Kind::WebSocket
+    if !asked.kind().is_http()
         && let Some(agent) = asked.header(&header::USER_AGENT)
     {
         identity.insert("userAgent".to_owned(), json!(agent));

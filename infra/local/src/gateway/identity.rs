@@ -228,6 +228,8 @@ mod tests {
 
     use super::*;
     use crate::gateway::Payload;
+    use crate::gateway::asked::Origin;
+    use crate::gateway::wire::Sent;
     use crate::gateway::responses::RequestId;
     use crate::gateway::tests::options;
 
@@ -292,7 +294,8 @@ mod tests {
             let (head, ()) = request.body(()).unwrap().into_parts();
             let id = RequestId::new(kind);
             let peer = "127.0.0.1".parse().unwrap();
-            values(&Asked::new(&options, head, peer, &id).unwrap())
+            let from = Origin { sent: Sent::default(), peer, id: &id };
+            values(&Asked::new(&options, head, from).unwrap())
         };
         assert_eq!(
             found(&["$request.header.X-One", "$request.querystring.q", "$stageVariables.v"]),

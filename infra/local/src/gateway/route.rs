@@ -134,11 +134,11 @@ impl Route {
                 Segment::Literal(_) => return None,
                 Segment::Parameter(_) | Segment::Greedy(_) if first.is_empty() => return None,
                 Segment::Parameter(name) => {
-                    parameters.insert(name.clone(), first.to_owned());
+                    parameters.insert(name.clone(), decoded(first));
                     after
                 }
                 Segment::Greedy(name) => {
-                    parameters.insert(name.clone(), whole.to_owned());
+                    parameters.insert(name.clone(), decoded(whole));
                     greedy = 1;
                     None
                 }
@@ -147,6 +147,11 @@ impl Route {
         let rank = (greedy, parameters.len(), target.method.is_none());
         rest.is_none().then_some((rank, parameters))
     }
+}
+
+/// A parameter of the path, which an HTTP API decodes like the path itself.
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 impl fmt::Display for Route {
@@ -176,8 +181,11 @@ impl Segment {
 }
 
 /// The resource of a REST API that has `/` and `/{proxy+}`.
+///
+/// The parameter has no slash at its beginning or end, as recordings of deployed APIs show.
 pub(super) fn rest_resource(path: &str) -> Matched {
-    let rest = path.strip_prefix('/').unwrap_or(path);
+    let rest = path.trim_start_matches('/');
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
     let (resource, parameters) = if rest.is_empty() {
         ("/", BTreeMap::new())
     } else {
@@ -235,7 +243,10 @@ mod tests {
         let routes = routes(&["GET /u/{a}/o/{b}"]);
         let matched = Route::find(&routes, &Method::GET, "/u/1/o/2").unwrap();
         assert_eq!(matched.parameters.values().collect::<Vec<_>>(), ["1", "2"]);
-        assert_eq!(rest_resource("/a/b").parameters["proxy"], "a/b");
+        for path in ["/a/b", "//a/b", "///a/b/"] {
+            assert_eq!(rest_resource(path).parameters["proxy"], "a/b", "{path}");
+        }
+        assert_eq!(rest_resource("//").resource, "/");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Form;
 
 /// The scope of every access token that comes from a password instead of an OAuth 2.0 grant.
-const SIGN_IN_SCOPE: &str = "aws.cognito.signin.user.admin";
+pub(super) const SIGN_IN_SCOPE: &str = "aws.cognito.signin.user.admin";
 
 /// The names that an app client's or a user's own claims can't take, with Cognito.
 pub(super) const FIXED: [&str; 15] = [
@@ -53,6 +53,10 @@ pub(super) struct Person<'a> {
     pub(super) username: &'a str,
     pub(super) groups: &'a [String],
     pub(super) origin_jti: &'a str,
+    /// The scopes that a hosted sign-in was granted.
+    pub(super) granted: Option<&'a str>,
+    /// The value that a hosted sign-in wants to see in its ID token.
+    pub(super) nonce: Option<&'a str>,
 }
 
 impl Facts<'_> {
@@ -84,8 +88,14 @@ impl Facts<'_> {
     pub(super) fn id(&self, layers: &[&Map<String, Value>]) -> Map<String, Value> {
         let mut claims = self.common(layers);
         claims.insert("aud".to_owned(), self.client.into());
+        if let Some(nonce) = self.user.as_ref().and_then(|user| user.nonce) {
+            claims.insert("nonce".to_owned(), nonce.into());
+        }
         if self.form.is_cognito {
             claims.insert("token_use".to_owned(), "id".into());
+            if claims.contains_key("email") {
+                claims.entry("email_verified").or_insert(true.into());
+            }
             if let Some(Person { username, .. }) = self.user {
                 claims.insert("cognito:username".to_owned(), username.into());
             }
@@ -119,7 +129,8 @@ impl Facts<'_> {
 
     fn add_scopes(&self, claims: &mut Map<String, Value>) {
         let is_sign_in = self.form.is_cognito && self.user.is_some();
-        let own = is_sign_in.then_some(SIGN_IN_SCOPE);
+        let granted = self.user.as_ref().and_then(|user| user.granted);
+        let own = granted.or_else(|| is_sign_in.then_some(SIGN_IN_SCOPE));
         let all = own.into_iter().chain((!self.scopes.is_empty()).then_some(&*self.scopes));
         let scopes = all.collect::<Vec<_>>().join(" ");
         if !scopes.is_empty() {

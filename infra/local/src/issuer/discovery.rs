@@ -17,15 +17,15 @@ pub(super) async fn jwks(State(pool): State<Arc<Pool>>) -> Response {
 }
 
 /// `GET /{pool}/.well-known/openid-configuration`, with the members that Cognito's has.
-///
-/// The authorization and user info endpoints belong to the document's form; they are not served.
 pub(super) async fn configuration(State(pool): State<Arc<Pool>>) -> Response {
     axum::Json(json!({
         "authorization_endpoint": format!("{}/oauth2/authorize", pool.base),
+        "end_session_endpoint": format!("{}/logout", pool.base),
         "id_token_signing_alg_values_supported": ["RS256"],
         "issuer": pool.issuer,
         "jwks_uri": pool.jwks_uri(),
-        "response_types_supported": ["code", "token"],
+        "response_types_supported": ["code"],
+        "revocation_endpoint": format!("{}/oauth2/revoke", pool.base),
         "scopes_supported": ["openid", "email", "phone", "profile"],
         "subject_types_supported": ["public"],
         "token_endpoint": pool.token_endpoint(),

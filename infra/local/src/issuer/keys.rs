@@ -128,6 +128,12 @@ impl Ring {
         };
     }
 
+    /// The public keys of access tokens, the current one first.
+    pub(super) fn access_keys(&self) -> Vec<Vec<u8>> {
+        let all = std::iter::once(&self.current).chain(&self.retired);
+        all.map(|keys| keys.access.pair.public_key().as_ref().to_vec()).collect()
+    }
+
     /// The key set as JSON text.
     pub(super) fn jwks(&self) -> Result<String, Error> {
         #[derive(Serialize)]

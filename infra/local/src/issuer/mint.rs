@@ -61,9 +61,9 @@ impl Pool {
         let user = self.user(user)?;
         let client = match &wanted.client {
             Some(id) => self.client(id)?,
-            None => self.sign_in_client(user)?,
+            None => self.sign_in_client(&user)?,
         };
-        let Tokens { access, id, .. } = self.sign_in(client, user)?;
+        let Tokens { access, id, .. } = self.sign_in(client, &user)?;
         let prefers_id = self.form.prefers_id;
         let is_id = wanted.kind.map_or(prefers_id, |kind| kind == Use::Id);
         Ok(if is_id { id } else { access })

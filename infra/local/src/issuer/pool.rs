@@ -2,15 +2,19 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
-use uuid::{Builder, Uuid};
+use uuid::Builder;
 
+use super::exception::Exception;
 use super::claims::{Facts, Person};
 use super::keys::{Keys, Retired, Ring, Typ};
-use super::session::{Seal, Session};
+use super::session::{Seal, Session, Sessions};
 use super::{AppClient, Error, Form, Options, Tokens, User};
+
+/// The number of users at which nobody can sign up any more.
+const MAX_USERS: usize = 10_000;
 
 /// A running pool's state, shared by the issuer's handlers.
 pub(super) struct Pool {
@@ -27,8 +31,13 @@ pub(super) struct Pool {
     pub(super) clients: HashMap<String, AppClient>,
     /// The client that users sign in through if they name none.
     sign_in_client: Option<String>,
-    pub(super) users: HashMap<String, User>,
+    users: RwLock<HashMap<String, User>>,
+    /// The users that signed up and did not confirm yet.
+    unconfirmed: RwLock<HashSet<String>>,
     pub(super) seal: Seal,
+    pub(super) sessions: Sessions,
+    /// Authorization codes that were used, and when they would have expired.
+    used_codes: std::sync::Mutex<HashMap<String, u64>>,
     ring: RwLock<Ring>,
     /// Making keys is work: however many ask for a rotation, one runs at a time.
     rotating: Mutex<()>,
@@ -68,8 +77,11 @@ impl Pool {
             lifetime: token_lifetime.as_secs(),
             clients: by_name(clients, |client| &client.id)?,
             sign_in_client,
-            users: by_name(users, |user| &user.username)?,
+            users: RwLock::new(by_name(users, |user| &user.username)?),
+            unconfirmed: RwLock::default(),
             seal: Seal::generate()?,
+            sessions: Sessions::default(),
+            used_codes: std::sync::Mutex::default(),
             ring: RwLock::new(Ring::new(Keys::generate().await?)),
             rotating: Mutex::new(()),
             now,
@@ -86,8 +98,47 @@ impl Pool {
     }
 
     /// The user with this name, if any.
-    pub(super) fn user(&self, name: &str) -> Result<&User, Error> {
-        self.users.get(name).ok_or_else(|| Error::UnknownUser(name.to_owned()))
+    pub(super) fn user(&self, name: &str) -> Result<User, Error> {
+        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
+        users.get(name).cloned().ok_or_else(|| Error::UnknownUser(name.to_owned()))
+    }
+
+    /// The user with this `sub`, if any.
+    pub(super) fn user_by_subject(&self, subject: &str) -> Option<User> {
+        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
+        users.values().find(|user| self.subject(user) == subject).cloned()
+    }
+
+    /// Adds a user, who cannot sign in before the name is confirmed.
+    pub(super) fn sign_up(&self, user: User) -> Result<(), Exception> {
+        let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
+        if users.contains_key(&user.username) {
+            return Err(Exception::new("UsernameExistsException", "User already exists"));
+        }
+        if users.len() >= MAX_USERS {
+            return Err(Exception::new("LimitExceededException", "the pool has too many users"));
+        }
+        let mut unconfirmed = self.unconfirmed.write().unwrap_or_else(PoisonError::into_inner);
+        unconfirmed.insert(user.username.clone());
+        users.insert(user.username.clone(), user);
+        Ok(())
+    }
+
+    /// Lets a user sign in.
+    pub(super) fn confirm(&self, name: &str) {
+        self.unconfirmed.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    pub(super) fn is_unconfirmed(&self, name: &str) -> bool {
+        self.unconfirmed.read().unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
+
+    /// Returns true if this authorization code is used for the first time.
+    pub(super) fn use_code(&self, id: &str, until: u64) -> bool {
+        let mut used = self.used_codes.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.now();
+        used.retain(|_, until| *until > now);
+        used.insert(id.to_owned(), until).is_none()
     }
 
     /// The client that a user signs in through who names none: the first public one.
@@ -130,16 +181,19 @@ impl Pool {
 
     /// Starts a session for a user who has proved who they are.
     pub(super) fn sign_in(&self, client: &AppClient, user: &User) -> Result<Tokens, Error> {
-        self.tokens(
-            client,
-            user,
-            &Session {
-                client_id: client.id.clone(),
-                username: user.username.clone(),
-                origin_jti: Uuid::new_v4().to_string(),
-                auth_time: self.now(),
-            },
-        )
+        self.tokens(client, user, &self.session(client, user))
+    }
+
+    /// A new session.
+    pub(super) fn session(&self, client: &AppClient, user: &User) -> Session {
+        Session {
+            client_id: client.id.clone(),
+            username: user.username.clone(),
+            origin_jti: self.sessions.begin(&user.username),
+            auth_time: self.now(),
+            scopes: None,
+            nonce: None,
+        }
     }
 
     /// A session's tokens, as of now.
@@ -163,12 +217,14 @@ impl Pool {
                 username: &user.username,
                 groups: &user.groups,
                 origin_jti: &session.origin_jti,
+                granted: session.scopes.as_deref(),
+                nonce: session.nonce.as_deref(),
             }),
         };
         let access = facts.access(&[&client.claims, &user.claims]);
         let access = keys.access.sign(&access, self.access_typ())?;
         let id = keys.id.sign(&facts.id(&[&user.attributes]), None)?;
-        Ok(Tokens { access, id, refresh: self.seal.seal(session)? })
+        Ok(Tokens { access, id, refresh: self.seal.refresh_token(session)? })
     }
 
     /// Makes new keys and lets them sign.
@@ -184,13 +240,18 @@ impl Pool {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).jwks()
     }
 
+    /// The public keys that tokens of this pool verify by.
+    pub(super) fn public_keys(&self) -> Vec<Vec<u8>> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).access_keys()
+    }
+
     fn keys(&self) -> Arc<Keys> {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).current()
     }
 
     /// A user's `sub`: a UUID that is the same after a restart, so that what a kept table says of
     /// a subject still means the same user.
-    fn subject(&self, user: &User) -> String {
+    pub(super) fn subject(&self, user: &User) -> String {
         if let Some(sub) = &user.sub {
             return sub.clone();
         }

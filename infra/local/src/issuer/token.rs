@@ -1,4 +1,5 @@
-//! The token endpoint: the client credentials grant (RFC 6749 §4.4).
+//! The token endpoint: the grants for client credentials, authorization codes and refresh tokens
+//! (RFC 6749 §4.4, §4.1.3 and §6).
 //!
 //! Every error has status 400, as Cognito's page "The token issuer endpoint" shows, also where
 //! RFC 6749 §5.2 would have 401.
@@ -14,23 +15,26 @@ use percent_encoding::percent_decode_str;
 use serde_json::json;
 use std::sync::Arc;
 
-use super::AppClient;
+use super::hosted::{CODE, CODE_LIFETIME, Code};
 use super::pool::{Pool, same_secret};
+use super::session::Session;
+use super::sign_in::{code_challenge, renew};
+use super::{AppClient, Tokens};
 
 /// The refusals of RFC 6749 §5.2 that this endpoint knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
+pub(super) enum Refusal {
     /// Malformed: a parameter is missing, there twice, or contradicts another.
     Request,
     /// Larger than the issuer reads.
     Size,
     /// The client is unknown, or its secret is wrong.
     Client,
-    /// The client may not have tokens for itself.
+    /// The client may not have such tokens, or its code or refresh token is of no use.
     Grant,
     /// A scope is not among the client's own.
     Scope,
-    /// A grant type that is not `client_credentials`.
+    /// Any other grant type.
     GrantType,
     /// The machine's fault, not the caller's.
     Failure,
@@ -62,12 +66,11 @@ pub(super) async fn token(
     form: Result<Form<Vec<(String, String)>>, FormRejection>,
 ) -> Response {
     match grant(&pool, &headers, form) {
-        Ok(access_token) => {
-            let answer = json!({
-                "access_token": access_token,
-                "expires_in": pool.lifetime,
-                "token_type": "Bearer",
-            });
+        Ok(tokens) => {
+            let mut answer = json!({ "expires_in": pool.lifetime, "token_type": "Bearer" });
+            if let Some(answer) = answer.as_object_mut() {
+                answer.extend(tokens.into_iter().map(|(name, token)| (name.into(), token.into())));
+            }
             (NOT_KEPT, Json(answer)).into_response()
         }
         Err(refusal) => refusal.into_response(),
@@ -78,32 +81,85 @@ fn grant(
     pool: &Pool,
     headers: &HeaderMap,
     form: Result<Form<Vec<(String, String)>>, FormRejection>,
-) -> Result<String, Refusal> {
+) -> Result<Vec<(&'static str, String)>, Refusal> {
     let Form(parameters) = form.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Refusal::Size,
         _ => Refusal::Request,
     })?;
     let parameters = Parameters::read(parameters)?;
     match parameters.grant_type.as_deref() {
-        None => return Err(Refusal::Request),
-        Some("client_credentials") => {}
-        Some(_) => return Err(Refusal::GrantType),
+        None => Err(Refusal::Request),
+        Some("client_credentials") => {
+            let client = authenticate(pool, headers, &parameters)?;
+            // Cognito wants a secret of each client that takes part in this grant.
+            if client.secret.is_none() {
+                return Err(Refusal::Grant);
+            }
+            let scope = scope(client, parameters.scope.as_deref())?;
+            let token = pool.machine_token(client, &scope).map_err(|_| Refusal::Failure)?;
+            Ok(vec![("access_token", token)])
+        }
+        Some("authorization_code") => {
+            let client = authenticate(pool, headers, &parameters)?;
+            let Tokens { access, id, refresh } = by_code(pool, client, parameters)?;
+            Ok(vec![("access_token", access), ("id_token", id), ("refresh_token", refresh)])
+        }
+        Some("refresh_token") => {
+            let client = authenticate(pool, headers, &parameters)?;
+            let token = parameters.refresh_token.ok_or(Refusal::Request)?;
+            let (_, Tokens { access, id, .. }) =
+                renew(pool, client, &token).map_err(|_| Refusal::Grant)?;
+            Ok(vec![("access_token", access), ("id_token", id)])
+        }
+        Some(_) => Err(Refusal::GrantType),
     }
-    let client = authenticate(pool, headers, &parameters)?;
-    let scope = scope(client, parameters.scope.as_deref())?;
-    pool.machine_token(client, &scope).map_err(|_| Refusal::Failure)
+}
+
+/// Exchanges a code, once, for the tokens of a new session.
+fn by_code(pool: &Pool, client: &AppClient, given: Parameters) -> Result<Tokens, Refusal> {
+    let code = given.code.ok_or(Refusal::Request)?;
+    let code: Code = pool.seal.open(CODE, &code).ok_or(Refusal::Grant)?;
+    let until = code.at.saturating_add(CODE_LIFETIME);
+    let is_proven = match (&code.challenge, &given.code_verifier) {
+        (Some(challenge), Some(verifier)) => code_challenge(verifier) == *challenge,
+        (None, None) => true,
+        _ => false,
+    };
+    let fits = code.client_id == client.id
+        && given.redirect_uri.as_ref() == Some(&code.redirect_uri)
+        && is_proven
+        && pool.now() < until;
+    if !fits || !pool.use_code(&code.id, until) {
+        return Err(Refusal::Grant);
+    }
+    let user = pool.user(&code.username).map_err(|_| Refusal::Grant)?;
+    let session = Session {
+        scopes: Some(code.scopes),
+        nonce: code.nonce,
+        ..pool.session(client, &user)
+    };
+    pool.tokens(client, &user, &session).map_err(|_| Refusal::Failure)
 }
 
 /// The parameters that the grant looks at; others are ignored (RFC 6749 §3.2).
 #[derive(Default)]
-struct Parameters {
+pub(super) struct Parameters {
     grant_type: Option<String>,
     client_id: Option<String>,
     client_secret: Option<String>,
     scope: Option<String>,
+    code: Option<String>,
+    redirect_uri: Option<String>,
+    code_verifier: Option<String>,
+    refresh_token: Option<String>,
 }
 
 impl Parameters {
+    /// A client's own parameters alone.
+    pub(super) fn of_client(client_id: Option<String>, client_secret: Option<String>) -> Self {
+        Self { client_id, client_secret, ..Self::default() }
+    }
+
     /// RFC 6749 §3.2: a parameter without a value counts as absent, a repeated one is refused.
     fn read(pairs: Vec<(String, String)>) -> Result<Self, Refusal> {
         let mut parameters = Self::default();
@@ -113,6 +169,10 @@ impl Parameters {
                 "client_id" => &mut parameters.client_id,
                 "client_secret" => &mut parameters.client_secret,
                 "scope" => &mut parameters.scope,
+                "code" => &mut parameters.code,
+                "redirect_uri" => &mut parameters.redirect_uri,
+                "code_verifier" => &mut parameters.code_verifier,
+                "refresh_token" => &mut parameters.refresh_token,
                 _ => continue,
             };
             if !value.is_empty() && slot.replace(value).is_some() {
@@ -124,7 +184,9 @@ impl Parameters {
 }
 
 /// Finds the client that proves itself by its secret, in the header or in the body.
-fn authenticate<'a>(
+///
+/// A client without a secret has nothing to prove.
+pub(super) fn authenticate<'a>(
     pool: &'a Pool,
     headers: &HeaderMap,
     parameters: &Parameters,
@@ -145,8 +207,8 @@ fn authenticate<'a>(
     let client = pool.clients.get(&id).ok_or(Refusal::Client)?;
     match (&client.secret, secret) {
         (Some(kept), Some(given)) if same_secret(&given, kept) => Ok(client),
-        // Cognito wants a secret of each client that takes part in this grant.
-        (None, None) => Err(Refusal::Grant),
+        (None, None) => Ok(client),
+        (Some(_), None) if client.is_public => Ok(client),
         _ => Err(Refusal::Client),
     }
 }

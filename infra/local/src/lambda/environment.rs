@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Any other call is answered 403 and changes nothing. A process that ends takes its invocation
-//! with it and is replaced.
+//! with it and is replaced. In `Ready` it is suspended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,6 +23,8 @@ use super::{ACCOUNT, InvokeError, Options, REGION, StartError};
 
 /// The time that a process has until it asks for its first invocation, as in Lambda.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The interval at which a running process's memory is looked at.
+const MEMORY_POLL: Duration = Duration::from_millis(50);
 /// The waits between processes that end before they ask for anything: doubled up to the last.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -81,6 +83,7 @@ enum End {
     Init(Diagnostic),
     Exited(String),
     TimedOut,
+    OutOfMemory,
 }
 
 /// Events from outside an environment.
@@ -122,6 +125,10 @@ impl Environment {
                     self.options.log.note("an environment passed its deadline and is replaced");
                     wait = BACK_OFF.0;
                 }
+                End::OutOfMemory => {
+                    self.options.log.note(format!("{} and is replaced", self.too_much_memory()));
+                    wait = BACK_OFF.0;
+                }
             }
         }
     }
@@ -148,7 +155,9 @@ impl Environment {
         let end = self.serve(&mut process, &mut calls, &mut waiting, started).await;
         self.pid.store(0, Ordering::Release);
         match end {
-            End::TimedOut => process.kill().await,
+            // Nobody would hear a SIGTERM.
+            _ if !api.has_extension() => process.kill().await,
+            End::TimedOut | End::OutOfMemory => process.kill().await,
             // A poll without an invocation is never answered: the process must end first.
             End::Stopped | End::Init(_) | End::Exited(_) => process.end().await,
         }
@@ -171,10 +180,16 @@ impl Environment {
             let _ = started.send(Ok(()));
         }
         loop {
+            if self.options.freezes {
+                process.suspend();
+            }
             let job = match self.ready(process, calls, waiting).await {
                 Ok(job) => job,
                 Err(end) => return end,
             };
+            if self.options.freezes {
+                process.resume();
+            }
             match self.perform(process, calls, waiting.take(), job).await {
                 Ok(next) => *waiting = Some(next),
                 Err(end) => return end,
@@ -272,12 +287,21 @@ impl Environment {
         }
         let deadline = tokio::time::sleep(self.options.timeout);
         tokio::pin!(deadline);
+        let mut memory = tokio::time::interval(MEMORY_POLL);
         loop {
             let happening = tokio::select! {
                 happening = happening(process, calls, &mut self.stop) => happening,
                 () = &mut deadline => {
                     settle(&mut reply, Err(InvokeError::Timeout(self.options.timeout)));
                     return Err(End::TimedOut);
+                }
+                _ = memory.tick() => {
+                    let most = u64::from(self.options.memory_mb).saturating_mul(1024);
+                    if process.memory_kb().is_some_and(|used| used > most) {
+                        settle(&mut reply, Err(InvokeError::Exit(self.too_much_memory())));
+                        return Err(End::OutOfMemory);
+                    }
+                    continue;
                 }
             };
             match happening {
@@ -322,6 +346,10 @@ impl Environment {
                 }
             }
         }
+    }
+
+    fn too_much_memory(&self) -> String {
+        format!("an environment used more than {} MB of memory (--memory)", self.options.memory_mb)
     }
 
     fn event(&self, id: String, body: Bytes) -> Event {

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -81,24 +81,51 @@ impl Process {
         }
     }
 
-    /// Ends the process at once, and reaps it.
+    /// Stops the process and its children where they are.
+    pub(super) fn suspend(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets them go on.
+    pub(super) fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// The memory that the process has written to, in kilobytes; `None` where nothing tells it.
+    ///
+    /// Files that are mapped, such as the executable, are not counted.
+    pub(super) fn memory_kb(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse().ok()
+    }
+
+    /// Ends the process and its children at once, and reaps it.
     pub(super) async fn kill(mut self) {
+        self.signal(Signal::SIGKILL);
         // An error means that it is gone already.
         let _ = self.child.kill().await;
         self.drain().await;
     }
 
-    /// Asks the process to end, kills it where it doesn't, and reaps it.
+    /// Asks the process to end, kills it if it does not, and reaps it.
     pub(super) async fn end(mut self) {
-        let pid = self.child.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(pid) = pid {
-            // It can't be another process's id: an ended child keeps its own until it is reaped.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
+        self.signal(Signal::SIGTERM);
+        self.resume();
         if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
+            self.signal(Signal::SIGKILL);
             let _ = self.child.kill().await;
         }
         self.drain().await;
+    }
+
+    /// Sends a signal to the process and its children.
+    fn signal(&self, signal: Signal) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(id) = id {
+            // It can't be another process's id: an ended child keeps its own until it is reaped.
+            let _ = killpg(Pid::from_raw(id), signal);
+        }
     }
 
     async fn drain(&mut self) {
@@ -130,7 +157,7 @@ fn variables(options: &Options, runtime_api: SocketAddr) -> Vec<(String, String)
         ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", options.name.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", options.memory_mb.to_string()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", options.name)),
         ("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[$LATEST]{}", uuid::Uuid::new_v4().simple())),

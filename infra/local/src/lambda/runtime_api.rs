@@ -5,6 +5,8 @@
 //! [`Call`], and the environment, which holds the state, answers it.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
@@ -127,6 +129,7 @@ impl IntoResponse for Refusal {
 #[derive(Debug)]
 pub(super) struct RuntimeApi {
     pub(super) address: SocketAddr,
+    has_extension: Arc<AtomicBool>,
     server: JoinHandle<()>,
 }
 
@@ -143,11 +146,22 @@ impl RuntimeApi {
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
             .with_state(calls);
+        let has_extension = Arc::new(AtomicBool::new(false));
+        let extensions = Router::new()
+            .route("/2020-01-01/extension/register", post(register))
+            .route("/2020-01-01/extension/event/next", get(std::future::pending::<()>))
+            .with_state(Arc::clone(&has_extension));
+        let app = app.merge(extensions);
         let server = tokio::spawn(async move {
             // `serve` ends only when this task is aborted.
             let _ = axum::serve(listener, app).await;
         });
-        Ok((Self { address, server }, received))
+        Ok((Self { address, has_extension, server }, received))
+    }
+
+    /// Returns true if the process registered an extension: it is told before it ends.
+    pub(super) fn has_extension(&self) -> bool {
+        self.has_extension.load(Ordering::Acquire)
     }
 }
 
@@ -155,6 +169,20 @@ impl Drop for RuntimeApi {
     fn drop(&mut self) {
         self.server.abort();
     }
+}
+
+/// Registers an extension, which gets no events here.
+async fn register(State(has_extension): State<Arc<AtomicBool>>, headers: HeaderMap) -> Response {
+    if !headers.contains_key("Lambda-Extension-Name") {
+        let error = json!({
+            "errorType": "Extension.InvalidExtensionName", "errorMessage": "Empty extension name",
+        });
+        return json_response(StatusCode::FORBIDDEN, &error);
+    }
+    has_extension.store(true, Ordering::Release);
+    let id = [("Lambda-Extension-Identifier", uuid::Uuid::new_v4().to_string())];
+    let function = json!({"functionName": "local", "functionVersion": "$LATEST", "handler": "bootstrap"});
+    (id, json_response(StatusCode::OK, &function)).into_response()
 }
 
 type Calls = State<mpsc::Sender<Call>>;

@@ -17,7 +17,11 @@ pub(super) async fn start_table(
     setup: &Setup,
 ) -> Result<(Table, Filled), Error> {
     let data = options.data.clone().map_or(Data::Memory, Data::Directory);
-    let table = Table::start(listener, data).await?;
+    let mut settings = crate::table::Options::new(options.now.clone());
+    settings.data = data;
+    settings.has_partition_limit = options.has_partition_limit;
+    settings.sweep = options.ttl_sweep;
+    let table = Table::start(listener, settings).await?;
     match fill(&table, options, setup).await {
         Ok(filled) => Ok((table, filled)),
         Err(error) => {

@@ -22,6 +22,8 @@ pub(super) fn functions(
             lambda::Options::new(options.authorizer.clone(), configured.name, options.now.clone());
         function.arguments.clone_from(&options.authorizer_arguments);
         function.environments = options.environments;
+        function.freezes = options.freezes;
+        function.memory_mb = options.memory_mb;
         function.log = options.log.clone();
         function.variables = vec![
             ("AUTHORIZER_CONFIG".to_owned(), configured.text.clone()),

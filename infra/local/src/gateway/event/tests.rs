@@ -6,6 +6,8 @@ use http::Request;
 
 use super::*;
 use crate::gateway::Options;
+use crate::gateway::asked::Origin;
+use crate::gateway::wire::Sent;
 use crate::gateway::responses::RequestId;
 use crate::gateway::tests::options;
 
@@ -21,11 +23,15 @@ fn event_of(kind: Kind, target: &str, change: impl FnOnce(&mut Options)) -> Valu
         .header("x-one", "2")
         .header("cookie", "a=1; b=2")
         .header("x-api-key", "key")
+        .header("connection", "te, upgrade")
+        .header("te", "trailers")
+        .header("expect", "100-continue")
+        .header("upgrade", "h2c")
         .header("user-agent", "agent");
     let (head, ()) = request.body(()).unwrap().into_parts();
     let id = RequestId::new(kind);
     let peer = "192.0.2.1".parse().unwrap();
-    let asked = Asked::new(&options, head, peer, &id).unwrap();
+    let asked = Asked::new(&options, head, Origin { sent: Sent::default(), peer, id: &id }).unwrap();
     let identity = crate::gateway::identity::values(&asked).unwrap();
     serde_json::from_slice(&event(&asked, &identity)).unwrap()
 }
@@ -76,9 +82,43 @@ fn a_request_event_of_a_rest_api() {
     assert_eq!(event["multiValueQueryStringParameters"]["q"], json!(["a b", "c"]));
     assert_eq!(event["pathParameters"], json!({"proxy": "orders/1"}));
     assert_eq!(event["stageVariables"], json!({"v": "stage value"}));
-    assert_eq!(event["headers"]["x-forwarded-for"], "192.0.2.1");
+    let expected = [
+        "X-Forwarded-For",
+        "X-Forwarded-Port",
+        "X-Forwarded-Proto",
+        "authorization",
+        "cookie",
+        "host",
+        "user-agent",
+        "x-api-key",
+        "x-one",
+    ];
+    assert_eq!(names(&event["headers"]), expected);
+    assert_eq!(event["headers"]["X-Forwarded-For"], "192.0.2.1");
+    assert_eq!(event["headers"]["X-Forwarded-Port"], "9400");
     let context = &event["requestContext"];
-    assert_eq!(context["identity"], json!({"apiKey": "key", "sourceIp": "192.0.2.1"}));
+    let expected = [
+        "accountId",
+        "apiId",
+        "domainName",
+        "domainPrefix",
+        "extendedRequestId",
+        "httpMethod",
+        "identity",
+        "path",
+        "protocol",
+        "requestId",
+        "requestTime",
+        "requestTimeEpoch",
+        "resourceId",
+        "resourcePath",
+        "stage",
+    ];
+    assert_eq!(names(context), expected);
+    assert_eq!(
+        context["identity"],
+        json!({"apiKey": "key", "sourceIp": "192.0.2.1", "userAgent": "agent"})
+    );
     assert_eq!(context["resourcePath"], "/{proxy+}");
     let read: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_value(event).unwrap();
     assert_eq!(read.resource.as_deref(), Some("/{proxy+}"));
@@ -91,10 +131,27 @@ fn a_request_event_of_a_rest_api() {
     }
     assert_eq!(
         names(&root["requestContext"]["identity"]),
-        ["sourceIp"],
+        ["sourceIp", "userAgent"],
         "no key where none counts"
     );
     let _: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_value(root).unwrap();
+}
+
+#[test]
+fn paths_are_decoded_by_http_apis_and_their_slashes_dropped_by_rest_apis() {
+    let target = "//a%2Fb/c%20d/";
+    let rest = event_of(Kind::RestRequest, target, |_| {});
+    assert_eq!(rest["path"], "/a%2Fb/c%20d/");
+    assert_eq!(rest["pathParameters"]["proxy"], "a%2Fb/c%20d");
+    assert_eq!(rest["requestContext"]["path"], target);
+    let target = "/a%2Fb/c%20d/";
+    let old = event_of(Kind::Http(Payload::V1), target, |_| {});
+    assert_eq!((&old["path"], &old["requestContext"]["path"]), (&json!("/a/b/c d/"), &old["path"]));
+    let new = event_of(Kind::Http(Payload::V2), target, |_| {});
+    assert_eq!(new["rawPath"], "/a/b/c d/");
+    assert_eq!(new["pathParameters"]["proxy"], "a/b/c d/");
+    assert_eq!(new["requestContext"]["http"]["path"], new["rawPath"]);
+    assert!(new["routeArn"].as_str().unwrap().ends_with("/GET/a%2Fb/c%20d/"), "unknown on AWS");
 }
 
 fn two_sources(options: &mut Options) {

@@ -48,7 +48,7 @@ async fn a_user_signs_in_and_has_cognitos_tokens() {
         "sub": access["sub"], "cognito:groups": ["editors"], "iss": issuer.url(), "aud": "app",
         "cognito:username": "ada", "origin_jti": access["origin_jti"], "token_use": "id",
         "auth_time": START, "exp": START + LIFETIME, "iat": START, "jti": id["jti"],
-        "email": "ada@example.com", "custom:team": "engines",
+        "email": "ada@example.com", "email_verified": true, "custom:team": "engines",
     });
     assert_eq!(id, expected);
 }
@@ -170,6 +170,6 @@ async fn a_sign_in_is_refused_in_cognitos_words() {
         let refused = kind(call(&issuer, "InitiateAuth", &body).await);
         assert_eq!(refused, (400, json!(expected)), "{body}");
     }
-    let unknown = kind(call(&issuer, "SignUp", &json!({})).await);
+    let unknown = kind(call(&issuer, "ChangePassword", &json!({})).await);
     assert_eq!(unknown, (400, json!("UnknownOperationException")));
 }

@@ -49,7 +49,7 @@ async fn the_token_endpoint_refuses_in_cognitos_words() {
         (Some(BASIC), "grant_type=", "invalid_request"),
         (Some(BASIC), "grant_type=client_credentials&grant_type=password", "invalid_request"),
         (Some(BASIC), "grant_type=password", "unsupported_grant_type"),
-        (Some(BASIC), "grant_type=refresh_token", "unsupported_grant_type"),
+        (Some(BASIC), "grant_type=refresh_token", "invalid_request"),
         (None, grant, "invalid_request"),
         (Some(BASIC), "grant_type=client_credentials&client_id=bare", "invalid_request"),
         (
