@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The longest line that is read here, in bytes: as long as the parser's buffer.
-const MAX_LINE: usize = super::PARSER_BUFFER;
+/// The longest line that is read here, in bytes: the parser reads somewhat past its buffer's limit.
+const MAX_LINE: usize = 4 * super::PARSER_BUFFER;
 
 /// The heads of requests that may wait to be taken.
 const MAX_AHEAD: usize = 8192;
