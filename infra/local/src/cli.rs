@@ -22,6 +22,7 @@ use crate::stack::{Options, Stack};
 use crate::terminal;
 
 mod apis;
+mod own_api;
 
 /// The exit code of a start that failed, as of a wrong command line.
 const EXIT_MISUSE: u8 = 2;
@@ -30,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   tollgate-local                          the demonstration, with calls to paste
   tollgate-local --config tollgate.toml   your configuration
+  tollgate-local --template FILE          your API
   tollgate-local --http --websocket       an HTTP and a WebSocket API too
   tollgate-local --json --api-port 0      for scripts";
 
@@ -52,6 +54,8 @@ pub struct Cli {
     dynamodb_port: u16,
     #[command(flatten)]
     apis: apis::Apis,
+    #[command(flatten)]
+    own_api: own_api::OwnApi,
     #[command(flatten)]
     own: Own,
     #[command(flatten)]
@@ -244,6 +248,7 @@ impl Cli {
         options.users = self.own.users;
         options.api_key = self.own.api_key;
         self.apis.apply(&mut options)?;
+        self.own_api.apply(&mut options)?;
         Ok(options)
     }
 }
@@ -286,7 +291,7 @@ mod tests {
         for line in long.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        assert!(long.lines().count() <= 66, "{} lines", long.lines().count());
+        assert!(long.lines().count() <= 76, "{} lines", long.lines().count());
         assert!(short.lines().count() < long.lines().count());
         let headings = ["Ports (0 for a free one):", "APIs:", "Your own:", "As strict as AWS:"];
         for heading in headings.into_iter().chain(["Output:", "Examples:"]) {

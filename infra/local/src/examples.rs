@@ -250,7 +250,8 @@ impl Scope<'_> {
 
     fn serves(&self, kind: Kind, call: &Call) -> bool {
         let routes = &self.options.routes;
-        !kind.is_http() || routes.is_empty() || Route::serves(routes, &call.method, &call.path)
+        let is_routed = kind.is_http() || self.options.template.is_some();
+        !is_routed || routes.is_empty() || Route::serves(routes, &call.method, &call.path)
     }
 
     fn allows_call(&self, kind: Kind, caller: &Candidate, call: &Call) -> bool {

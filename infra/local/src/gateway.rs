@@ -36,21 +36,24 @@ mod asked;
 mod authorizer;
 mod backend;
 mod cache;
+mod customized;
 mod evaluate;
 mod event;
 mod identity;
 mod kind;
+mod proxy;
 mod report;
 mod responses;
 mod route;
+mod served;
 mod usage;
 mod web_socket;
 mod wire;
 
-use api::Api;
 pub use identity::{Source, SourceError};
 pub use kind::{Kind, Payload};
 pub use route::{Route, RouteError};
+use served::Served;
 
 /// The REST API's id, as in its methods' ARNs.
 pub const API_ID: &str = "t0llgate00";
@@ -89,6 +92,40 @@ pub enum KeySource {
     Header,
 }
 
+/// The target of allowed requests.
+#[derive(Clone, Default)]
+pub enum Integration {
+    /// An answer that tells the caller what a backend would see.
+    #[default]
+    Echo,
+    /// A Lambda function, as a proxy.
+    Function(Invoke),
+    /// An HTTP service.
+    Http(Uri),
+    /// An answer of the gateway itself.
+    Mock {
+        /// The status.
+        status: u16,
+        /// Names and values of headers.
+        headers: Vec<(String, String)>,
+        /// The body.
+        body: String,
+    },
+    /// A 501 with the reason why the integration cannot be served here.
+    Unserved(String),
+}
+
+/// A gateway response that a REST API's definition changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GatewayResponse {
+    /// The status in place of the type's own.
+    pub status: Option<u16>,
+    /// Names of headers, and expressions for their values.
+    pub headers: Vec<(String, String)>,
+    /// The template for JSON.
+    pub body: Option<String>,
+}
+
 /// Settings of an API.
 #[derive(Clone)]
 pub struct Options {
@@ -115,8 +152,18 @@ pub struct Options {
     pub api_key_source: KeySource,
     /// The rate and the quotas that API Gateway itself holds the key to.
     pub usage_plan: Option<Plan>,
-    /// The HTTP service that requests are passed on to; without one they are echoed.
-    pub upstream: Option<Uri>,
+    /// The target of allowed requests.
+    pub integration: Integration,
+    /// True if requests need no authorizer.
+    pub is_open: bool,
+    /// The authorizer's name; routes with the same one share its cache.
+    pub authorizer: Option<String>,
+    /// The expression that the token must match before the authorizer is asked.
+    pub validation: Option<regex_lite::Regex>,
+    /// The stage's name, if it is not that of the kind.
+    pub stage: Option<String>,
+    /// The gateway responses of an API that has a definition, which then counts in all of it.
+    pub responses: Option<Arc<BTreeMap<String, GatewayResponse>>>,
     /// The integration's time-out.
     pub integration_timeout: Duration,
     /// The wall clock, for the cache's ages and for `aws:CurrentTime`.
@@ -126,6 +173,16 @@ pub struct Options {
 }
 
 impl Options {
+    /// True if the API has a definition, which then says everything.
+    pub(crate) fn is_defined(&self) -> bool {
+        self.responses.is_some()
+    }
+
+    /// The stage's name.
+    pub(crate) fn stage(&self) -> &str {
+        self.stage.as_deref().unwrap_or(self.kind.stage())
+    }
+
     /// A REST API with a TOKEN authorizer in front of an echo, as [`Options::of`] makes it.
     #[must_use]
     pub fn new(function: Invoke, now: Now) -> Self {
@@ -152,7 +209,12 @@ impl Options {
             api_key: None,
             api_key_source: KeySource::default(),
             usage_plan: None,
-            upstream: None,
+            integration: Integration::default(),
+            is_open: false,
+            authorizer: None,
+            validation: None,
+            stage: None,
+            responses: None,
             integration_timeout: Duration::from_secs(29),
             now,
             log: Log::default(),
@@ -167,7 +229,6 @@ impl fmt::Debug for Options {
             .field("identity_sources", &self.identity_sources)
             .field("cache_ttl", &self.cache_ttl)
             .field("api_key", &self.api_key.as_ref().map(|_| "…"))
-            .field("upstream", &self.upstream)
             .field("integration_timeout", &self.integration_timeout)
             .finish_non_exhaustive()
     }
@@ -187,8 +248,22 @@ impl Gateway {
     /// The listener has no address.
     pub fn start(listener: TcpListener, options: Options) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
-        let accepting = tokio::spawn(accept(listener, Arc::new(Api::new(options))));
+        let accepting = tokio::spawn(accept(listener, Arc::new(Served::one(options))));
         Ok(Self { address, accepting })
+    }
+
+    /// The same with settings for each route; `missing` is for requests that take none.
+    ///
+    /// # Errors
+    /// The listener has no address.
+    pub fn start_routed(
+        listener: TcpListener,
+        routes: Vec<Options>,
+        missing: Options,
+    ) -> std::io::Result<Self> {
+        let address = listener.local_addr()?;
+        let served = Arc::new(Served::routed(routes, missing));
+        Ok(Self { address, accepting: tokio::spawn(accept(listener, served)) })
     }
 
     /// The API's address, without a slash at the end.
@@ -212,7 +287,7 @@ impl Drop for Gateway {
 }
 
 /// Accepts connections; the set of their tasks ends with this one.
-async fn accept(listener: TcpListener, api: Arc<Api>) {
+async fn accept(listener: TcpListener, api: Arc<Served>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -231,7 +306,7 @@ async fn accept(listener: TcpListener, api: Arc<Api>) {
     }
 }
 
-async fn serve(stream: TcpStream, peer: IpAddr, api: Arc<Api>) {
+async fn serve(stream: TcpStream, peer: IpAddr, api: Arc<Served>) {
     // Latency on loopback matters more than packets.
     let _ = stream.set_nodelay(true);
     // Holds the WebSocket that a request on this connection was upgraded to.

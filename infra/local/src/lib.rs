@@ -29,6 +29,7 @@ pub mod ready;
 pub mod setup;
 pub mod stack;
 pub mod table;
+mod template;
 mod terminal;
 
 /// Prints one line for the person at the terminal, on standard error.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
@@ -12,6 +13,7 @@ use throttle::Plan;
 use crate::clock::Now;
 use crate::gateway::{KeySource, Kind, Payload, Route, Source};
 use crate::log::Log;
+use crate::template::Template;
 
 /// Settings of a stack.
 #[derive(Clone)]
@@ -28,6 +30,12 @@ pub struct Options {
     pub authorizer_ttl: Duration,
     /// The lifetime of the issuer's tokens.
     pub token_lifetime: Duration,
+    /// True to serve a REST API.
+    pub has_rest: bool,
+    /// The deployment's template, which says what the APIs are.
+    pub(crate) template: Option<Arc<Template>>,
+    /// Commands that are functions, by the functions' names.
+    pub functions: BTreeMap<String, String>,
     /// The HTTP service behind the API; without one requests are echoed.
     pub upstream: Option<Uri>,
     /// The folder that keeps the table; without one it is in memory.
@@ -70,6 +78,8 @@ pub struct Options {
     pub stage_variables: BTreeMap<String, String>,
     /// The executable that an execution environment runs.
     pub authorizer: PathBuf,
+    /// True if the executable is another authorizer than Tollgate's.
+    pub is_other_authorizer: bool,
     /// The arguments of that executable.
     pub authorizer_arguments: Vec<OsString>,
     /// The wall clock.
@@ -89,6 +99,9 @@ impl Options {
             environments: NonZeroUsize::MIN.saturating_add(1),
             authorizer_ttl: Duration::ZERO,
             token_lifetime: Duration::from_secs(3600),
+            has_rest: true,
+            template: None,
+            functions: BTreeMap::new(),
             upstream: None,
             data: None,
             has_partition_limit: true,
@@ -109,6 +122,7 @@ impl Options {
             identity_sources: Vec::new(),
             stage_variables: BTreeMap::new(),
             authorizer,
+            is_other_authorizer: false,
             authorizer_arguments: Vec::new(),
             now,
             log: Log::default(),
@@ -119,7 +133,8 @@ impl Options {
     #[must_use]
     pub fn kinds(&self) -> Vec<Kind> {
         let socket = self.websocket.then_some(Kind::WebSocket);
-        [Some(self.rest), self.http.map(Kind::Http), socket].into_iter().flatten().collect()
+        let rest = self.has_rest.then_some(self.rest);
+        [rest, self.http.map(Kind::Http), socket].into_iter().flatten().collect()
     }
 
     /// The demonstration's second function, where an API needs one.

@@ -26,9 +26,11 @@ use crate::table::{self, Table};
 
 mod fill;
 mod parts;
+mod routed;
 
 pub use crate::options::Options;
 use fill::start_table;
+use routed::Backends;
 use parts::{functions, gateway_options, issuers};
 
 /// A note about the REST API's authorizer.
@@ -88,6 +90,8 @@ pub struct Stack {
     /// One for each of [`Options::kinds`], in that order.
     gateways: Vec<(Kind, Gateway)>,
     functions: Vec<Arc<Function>>,
+    /// The functions of a template.
+    backends: Backends,
     issuer: Issuer,
     table: Table,
     ready: Ready,
@@ -119,11 +123,26 @@ impl Stack {
 
         match (joined(behind).await, issuer) {
             (Ok((table, filled, functions)), Ok(issuer)) => {
+                let backends = match Backends::start(&options, table.url()).await {
+                    Ok(backends) => backends,
+                    Err(error) => {
+                        end_all(&functions).await;
+                        issuer.shutdown().await;
+                        table.shutdown().await;
+                        return Err(error.into());
+                    }
+                };
                 let mut gateways = Vec::new();
                 for (kind, listener) in apis {
-                    let options = gateway_options(kind, &options, &setup, &functions);
-                    let gateway = Gateway::start(listener, options).map_err(Error::Address)?;
-                    gateways.push((kind, gateway));
+                    let base = |kind| gateway_options(kind, &options, &setup, &functions);
+                    let gateway = match routed::api(&options, kind) {
+                        Some(api) => {
+                            let (routes, missing) = routed::options(api, kind, &base, &backends);
+                            Gateway::start_routed(listener, routes, missing)
+                        }
+                        None => Gateway::start(listener, base(kind)),
+                    };
+                    gateways.push((kind, gateway.map_err(Error::Address)?));
                 }
                 let examples = Examples::choose(&setup, &options, &issuer, &table).await;
                 let mut ready = ready::of(&setup, &options, &issuer, filled, examples);
@@ -136,7 +155,8 @@ impl Stack {
                 let socket = url(|kind| kind == Kind::WebSocket);
                 ready.websocket_api = socket.map(|url| url.replacen("http://", "ws://", 1));
                 table.url().clone_into(&mut ready.dynamodb);
-                Ok(Self { gateways, functions, issuer, table, ready })
+                ready.notes.extend(routed::notes(&options, &backends));
+                Ok(Self { gateways, functions, backends, issuer, table, ready })
             }
             // What a person can most likely mend comes first.
             (Err(error), issuer) => {
@@ -173,6 +193,7 @@ impl Stack {
             gateway.shutdown().await;
         }
         end_all(&self.functions).await;
+        self.backends.end().await;
         self.issuer.shutdown().await;
         self.table.shutdown().await;
     }

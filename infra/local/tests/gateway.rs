@@ -16,7 +16,7 @@ use axum::http::Request;
 use axum::routing::any;
 use bytes::Bytes;
 use local::clock::Now;
-use local::gateway::{Gateway, Kind, Options};
+use local::gateway::{Gateway, Integration, Kind, Options};
 use local::lambda::InvokeError;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -341,7 +341,7 @@ async fn an_upstream_gets_the_request_and_the_context_that_no_caller_can_forge()
     let (url, _) = service().await;
     let output = with("context", json!({"plan": "free"}));
     let api = Api::start_with(Ok(output), |options| {
-        options.upstream = Some(url.parse().unwrap());
+        options.integration = Integration::Http(url.parse().unwrap());
     })
     .await;
     let response = api
@@ -396,7 +396,7 @@ async fn an_upstream_gets_the_request_and_the_context_that_no_caller_can_forge()
 async fn a_refused_request_never_reaches_the_upstream() {
     let (url, calls) = service().await;
     let api = Api::start_with(Ok(output(&[("Allow", "GET/orders")])), |options| {
-        options.upstream = Some(url.parse().unwrap());
+        options.integration = Integration::Http(url.parse().unwrap());
     })
     .await;
     assert_eq!(api.get("/admin").await.status(), StatusCode::FORBIDDEN);
@@ -425,7 +425,7 @@ async fn an_upstream_that_fails_is_a_504_or_a_502() {
         (chatty, 502, r#"{"message": "Internal server error"}"#),
     ] {
         let api = Api::start_with(Ok(allow_all()), |options| {
-            options.upstream = Some(format!("http://{address}").parse().unwrap());
+            options.integration = Integration::Http(format!("http://{address}").parse().unwrap());
             if address == quiet {
                 options.integration_timeout = Duration::from_millis(50);
             }
@@ -441,7 +441,7 @@ async fn a_context_that_makes_no_header_is_an_error_and_not_left_out() {
     let (url, calls) = service().await;
     for context in [json!({"a b": "x"}), json!({"line": "a\nb"})] {
         let api = Api::start_with(Ok(with("context", context)), |options| {
-            options.upstream = Some(url.parse().unwrap());
+            options.integration = Integration::Http(url.parse().unwrap());
         })
         .await;
         assert_eq!(api.get("/").await.status(), StatusCode::INTERNAL_SERVER_ERROR);

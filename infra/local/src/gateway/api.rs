@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use throttle::Clock as _;
@@ -21,28 +21,29 @@ use super::usage::Meter;
 use super::web_socket::{self, Connection};
 use super::wire::Sent;
 use super::{
-    KeySource, Kind, MAX_BODY, MAX_HEAD, Options, RECEIVE_TIMEOUT, X_API_KEY, authorizer, event,
-    identity,
+    KeySource, Kind, MAX_BODY, MAX_HEAD, Options, RECEIVE_TIMEOUT, X_API_KEY, authorizer,
+    customized, event, identity,
 };
 use crate::log::Report;
 
 /// The parts that every request needs.
 pub(super) struct Api {
     options: Options,
-    cache: Cache,
+    cache: Arc<Cache>,
     meter: Option<Meter>,
     backend: Backend,
 }
 
 impl Api {
-    pub(super) fn new(options: Options) -> Self {
-        let ttl =
-            if options.kind == Kind::WebSocket { Default::default() } else { options.cache_ttl };
-        let cache = Cache::new(ttl, options.now.clone());
+    pub(super) fn new(options: Options, cache: Arc<Cache>) -> Self {
         let now_ns = options.now.moment().as_nanos();
         let meter = options.usage_plan.as_ref().map(|plan| Meter::new(plan, now_ns));
-        let backend = Backend::new(options.upstream.clone(), options.integration_timeout);
+        let backend = Backend::new(&options);
         Self { options, cache, meter, backend }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.options.kind
     }
 
     /// Answers a request; a WebSocket that it becomes is left in `upgraded`.
@@ -56,19 +57,22 @@ impl Api {
         let started = self.options.now.monotonic();
         let id = RequestId::new(self.options.kind);
         let mut report = report::begin(&self.options, &request);
+        let signature = request.headers().get(header::AUTHORIZATION).cloned();
+        let mut granted = None;
         let from = Origin { sent, peer, id: &id };
         let answer = if from.sent.is_ambiguous() {
             Err(Refusal::BadRequest)
         } else if self.options.kind == Kind::WebSocket {
-            self.connect(request, from, upgraded, &mut report).await
+            self.connect(request, from, upgraded, &mut report, &mut granted).await
         } else {
-            self.pass(request, from, &mut report).await
+            self.pass(request, from, &mut report, &mut granted).await
         };
         let response = match answer {
             Ok(response) => id.mark(response),
             Err(refusal) => {
                 report::refuse(&mut report, refusal);
-                refusal.respond(&id)
+                let response = refusal.respond(&id);
+                self.changed(refusal, &id, granted.as_deref(), signature.as_ref(), response).await
             }
         };
         report.status = response.status().as_u16();
@@ -77,11 +81,36 @@ impl Api {
         response
     }
 
+    /// The response to a refusal, as the API's definition has it.
+    async fn changed(
+        &self,
+        refusal: Refusal,
+        id: &RequestId,
+        granted: Option<&Grant>,
+        signature: Option<&HeaderValue>,
+        mut response: Response<Full<Bytes>>,
+    ) -> Response<Full<Bytes>> {
+        let Some(changes) = &self.options.responses else { return response };
+        if !self.options.kind.is_rest() {
+            return response;
+        }
+        let signature = signature.and_then(|value| value.to_str().ok());
+        if refusal == Refusal::NoRoute
+            && let Some(body) = signature.and_then(customized::no_signature)
+        {
+            *response.body_mut() = Full::new(Bytes::from(body));
+            let kind = HeaderValue::from_static("IncompleteSignatureException");
+            response.headers_mut().insert("x-amzn-errortype", kind);
+        }
+        customized::change(changes, refusal, id, granted, response).await
+    }
+
     async fn pass(
         &self,
         request: Request<Incoming>,
         from: Origin<'_>,
         report: &mut Report,
+        granted: &mut Option<Arc<Grant>>,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let (head, body) = request.into_parts();
         if head_size(&head) > MAX_HEAD {
@@ -90,7 +119,7 @@ impl Api {
         // As API Gateway's front does, the body is taken in whole before anything is asked.
         let body = receive(body).await?;
         let asked = Asked::new(&self.options, head, from)?;
-        let grant = self.admit(&asked, report).await?;
+        let grant = self.admit(&asked, report, granted).await?;
         self.backend.call(Call { asked, body, grant: &grant }).await
     }
 
@@ -100,6 +129,7 @@ impl Api {
         from: Origin<'_>,
         upgraded: &OnceLock<Connection>,
         report: &mut Report,
+        granted: &mut Option<Arc<Grant>>,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let upgrade = hyper::upgrade::on(&mut request);
         let (head, _) = request.into_parts();
@@ -108,7 +138,7 @@ impl Api {
         }
         let response = web_socket::handshake(&head)?;
         let asked = Asked::new(&self.options, head, from)?;
-        let grant = self.admit(&asked, report).await?;
+        let grant = self.admit(&asked, report, granted).await?;
         // The integration of `$connect` refuses a throttled caller, if nothing did before.
         if grant.is_throttled() {
             return Err(Refusal::Throttled);
@@ -119,12 +149,30 @@ impl Api {
     }
 
     /// All that is asked of a caller.
-    async fn admit(&self, asked: &Asked<'_>, report: &mut Report) -> Result<Arc<Grant>, Refusal> {
+    async fn admit(
+        &self,
+        asked: &Asked<'_>,
+        report: &mut Report,
+        granted: &mut Option<Arc<Grant>>,
+    ) -> Result<Arc<Grant>, Refusal> {
+        if self.options.is_open {
+            let grant = Arc::new(Grant::open());
+            if !self.options.kind.is_http() {
+                self.check_key(asked, &grant)?;
+            }
+            return Ok(grant);
+        }
         let identity = identity::values(asked).map_err(|source| {
             report.reason = Some(format!("no {source}"));
             Refusal::Unauthorized
         })?;
+        let token = identity.first().map(String::as_str).unwrap_or_default();
+        if self.options.validation.as_ref().is_some_and(|pattern| !pattern.is_match(token)) {
+            report.reason = Some("the token does not match the validation expression".to_owned());
+            return Err(Refusal::Unauthorized);
+        }
         let grant = self.grant(asked, &identity, report).await?;
+        *granted = Some(Arc::clone(&grant));
         report::grant(report, &grant);
         let now_ms = self.options.now.millis();
         let request = evaluate::Request { arn: &asked.arn, source: asked.peer, now_ms };
@@ -183,6 +231,12 @@ impl Api {
     fn check_key(&self, asked: &Asked<'_>, grant: &Grant) -> Result<(), Refusal> {
         let Some(key) = &self.options.api_key else { return Ok(()) };
         match self.options.api_key_source {
+            // Without a definition that maps it, the response is the default one.
+            KeySource::Authorizer
+                if self.options.is_defined() && grant.usage_identifier_key.as_ref() != Some(key) =>
+            {
+                return Err(Refusal::Forbidden);
+            }
             KeySource::Authorizer if grant.usage_identifier_key.as_ref() != Some(key) => {
                 return Err(Refusal::InvalidApiKey { retry_after: grant.retry_after() });
             }

@@ -44,7 +44,7 @@ impl<'a> Asked<'a> {
         from: Origin<'a>,
     ) -> Result<Self, Refusal> {
         let route = route(options, &head)?;
-        let arn = arn(options.kind, &head, &route)?;
+        let arn = arn(options, &head, &route)?;
         let Origin { sent, peer, id } = from;
         Ok(Self { options, head, sent, peer, id, route, arn })
     }
@@ -132,11 +132,11 @@ fn route(options: &Options, head: &Parts) -> Result<Matched, Refusal> {
     if !path.starts_with('/') {
         return Err(Refusal::BadRequest);
     }
-    if options.kind.is_rest() {
-        Ok(rest_resource(path))
-    } else {
-        Route::find(&options.routes, &head.method, path).ok_or(Refusal::NoRoute)
+    if options.kind.is_rest() && !options.is_defined() {
+        return Ok(rest_resource(path));
     }
+    let found = Route::of_request(&options.routes, options.kind, &head.method, path);
+    found.ok_or(Refusal::NoRoute)
 }
 
 /// The ARN of a request.
@@ -148,9 +148,9 @@ fn route(options: &Options, head: &Parts) -> Result<Matched, Refusal> {
 /// policy that does not name one does not allow it. For an HTTP API, which decodes the path in its
 /// events, this is unknown above all. Routes with a name of their own (`$default`,
 /// `$connect`) have that in place of method and path.
-fn arn(kind: Kind, head: &Parts, route: &Matched) -> Result<String, Refusal> {
-    let stage =
-        format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{}/{}", kind.api_id(), kind.stage());
+fn arn(options: &Options, head: &Parts, route: &Matched) -> Result<String, Refusal> {
+    let (api, stage) = (options.kind.api_id(), options.stage());
+    let stage = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/{stage}");
     let arn = if route.key.starts_with('$') {
         format!("{stage}/{}", route.key)
     } else {

@@ -29,14 +29,31 @@ pub(super) struct Grant {
 enum Verdict {
     Policy(Policy),
     Simple { authorized: bool },
+    /// A route without an authorizer.
+    Open,
 }
 
 impl Grant {
+    /// What a route without an authorizer has.
+    pub(super) fn open() -> Self {
+        Self {
+            principal_id: None,
+            verdict: Verdict::Open,
+            context: Map::new(),
+            usage_identifier_key: None,
+        }
+    }
+
+    /// Returns true for a route without an authorizer.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.verdict, Verdict::Open)
+    }
+
     /// Decides one request: a policy is evaluated for it, a verdict applies to every request.
     pub(super) fn decide(&self, request: &evaluate::Request<'_>) -> Decision {
         match &self.verdict {
             Verdict::Policy(policy) => policy.evaluate(request),
-            Verdict::Simple { authorized: true } => Decision::Allow,
+            Verdict::Simple { authorized: true } | Verdict::Open => Decision::Allow,
             Verdict::Simple { authorized: false } => Decision::ExplicitDeny,
         }
     }

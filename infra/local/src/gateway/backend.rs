@@ -9,6 +9,7 @@
 //! difference between the two.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,10 +21,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-use super::MAX_BODY;
 use super::asked::Asked;
 use super::authorizer::Grant;
 use super::responses::Refusal;
+use super::{Integration, Invoke, MAX_BODY, Options, proxy};
 
 const PREFIX: &str = "x-authorizer-";
 
@@ -54,6 +55,9 @@ pub(super) struct Call<'a> {
 pub(super) enum Backend {
     Echo,
     Upstream(Box<Upstream>),
+    Function(Invoke),
+    /// An answer that is always the same.
+    Fixed(Response<Bytes>),
 }
 
 /// An HTTP service behind the API.
@@ -64,12 +68,21 @@ pub(super) struct Upstream {
 }
 
 impl Backend {
-    pub(super) fn new(upstream: Option<Uri>, timeout: Duration) -> Self {
-        match upstream {
-            None => Self::Echo,
-            Some(base) => {
+    pub(super) fn new(options: &Options) -> Self {
+        let timeout = options.integration_timeout;
+        match &options.integration {
+            Integration::Echo => Self::Echo,
+            Integration::Http(base) => {
                 let client = Client::builder(TokioExecutor::new()).build_http();
-                Self::Upstream(Box::new(Upstream { base, client, timeout }))
+                Self::Upstream(Box::new(Upstream { base: base.clone(), client, timeout }))
+            }
+            Integration::Function(invoke) => Self::Function(Arc::clone(invoke)),
+            Integration::Mock { status, headers, body } => {
+                Self::Fixed(fixed(*status, headers, body.clone()))
+            }
+            Integration::Unserved(reason) => {
+                let text = format!("local cannot serve this: {reason}");
+                Self::Fixed(fixed(501, &[], json!({ "message": text }).to_string()))
             }
         }
     }
@@ -80,8 +93,27 @@ impl Backend {
         match self {
             Self::Echo => Ok(echo(&call)),
             Self::Upstream(upstream) => upstream.call(call).await,
+            Self::Function(invoke) => {
+                let event = proxy::event(&call.asked, &call.body, call.grant);
+                let answer = invoke(uuid::Uuid::new_v4().to_string(), event).await;
+                proxy::response(call.asked.kind().is_http(), answer)
+            }
+            Self::Fixed(response) => Ok(response.clone().map(Full::new)),
         }
     }
+}
+
+fn fixed(status: u16, headers: &[(String, String)], body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
 }
 
 impl Upstream {
@@ -137,7 +169,7 @@ fn echo(call: &Call<'_>) -> Response<Full<Bytes>> {
 fn request_context(Call { asked, grant, .. }: &Call<'_>) -> Value {
     let mut context = json!({
         "apiId": asked.kind().api_id(),
-        "stage": asked.kind().stage(),
+        "stage": asked.options.stage(),
         "requestId": asked.id.as_str(),
     });
     let more = if asked.kind().is_http() {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{Context, SHA256};
 
 use super::authorizer::Grant;
+use super::{Kind, Options};
 use crate::clock::Now;
 
 /// The longest time that API Gateway keeps a result.
@@ -35,6 +36,13 @@ struct Remembered {
 }
 
 impl Cache {
+    /// The cache of an API; a WebSocket API's keeps nothing.
+    pub(super) fn of(options: &Options) -> Self {
+        let is_socket = options.kind == Kind::WebSocket;
+        let ttl = if is_socket { Duration::ZERO } else { options.cache_ttl };
+        Self::new(ttl, options.now.clone())
+    }
+
     /// A cache that keeps a result for `ttl`, at most an hour; zero keeps nothing.
     pub(super) fn new(ttl: Duration, now: Now) -> Self {
         let ttl = ttl.min(MAX_TTL);

@@ -34,6 +34,26 @@ pub(super) fn event(asked: &Asked<'_>, identity: &[String]) -> Bytes {
     Bytes::from(event.to_string())
 }
 
+/// The members that a backend's event shares with an authorizer's.
+pub(super) fn of_backend(asked: &Asked<'_>) -> Value {
+    let is_http = asked.kind().is_http();
+    let event = if is_http { http_v2(asked, &[]) } else { rest_request(asked) };
+    let Value::Object(mut event) = event else { return event };
+    for name in ["type", "methodArn", "routeArn"] {
+        event.remove(name);
+    }
+    if is_http {
+        event.retain(|_, value| !value.is_null());
+    } else {
+        for value in event.values_mut() {
+            if value.as_object().is_some_and(Map::is_empty) {
+                *value = Value::Null;
+            }
+        }
+    }
+    Value::Object(event)
+}
+
 fn rest_request(asked: &Asked<'_>) -> Value {
     let (headers, query) = (headers(asked), query(asked));
     let now_ms = asked.options.now.millis();
@@ -55,7 +75,7 @@ fn rest_request(asked: &Asked<'_>) -> Value {
             "path": asked.head.uri.path(),
             "accountId": ACCOUNT,
             "resourceId": resource_id(asked),
-            "stage": asked.kind().stage(),
+            "stage": asked.options.stage(),
             "domainName": domain,
             "domainPrefix": domain.split('.').next(),
             "requestId": asked.id.as_str(),
@@ -92,7 +112,7 @@ fn http_v1(asked: &Asked<'_>, identity: &[String]) -> Value {
             "path": path,
             "accountId": ACCOUNT,
             "resourceId": asked.route.key,
-            "stage": asked.kind().stage(),
+            "stage": asked.options.stage(),
             "requestId": asked.id.as_str(),
             "identity": identity_of_caller(asked),
             "resourcePath": asked.route.resource,
@@ -137,7 +157,7 @@ fn http_v2(asked: &Asked<'_>, identity: &[String]) -> Value {
             },
             "requestId": asked.id.as_str(),
             "routeKey": asked.route.key,
-            "stage": asked.kind().stage(),
+            "stage": asked.options.stage(),
             "time": time(now_ms),
             "timeEpoch": now_ms,
         },
@@ -171,7 +191,7 @@ fn web_socket(asked: &Asked<'_>) -> Value {
             "extendedRequestId": asked.id.extended(),
             "requestTime": time(now_ms),
             "messageDirection": "IN",
-            "stage": asked.kind().stage(),
+            "stage": asked.options.stage(),
             "connectedAt": now_ms,
             "requestTimeEpoch": now_ms,
             "identity": identity_of_caller(asked),

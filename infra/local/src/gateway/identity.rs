@@ -204,7 +204,7 @@ impl Variable {
             Self::ResourcePath => asked.route.resource.clone(),
             Self::RouteKey => asked.route.key.clone(),
             Self::SourceIp => asked.peer.to_string(),
-            Self::Stage => asked.kind().stage().to_owned(),
+            Self::Stage => asked.options.stage().to_owned(),
             Self::UserAgent => asked.header(&header::USER_AGENT)?,
         })
     }

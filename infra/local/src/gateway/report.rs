@@ -26,7 +26,7 @@ pub(super) fn begin(options: &Options, request: &Request<Incoming>) -> Report {
         method,
         path,
         caller: caller.map(|name| Caller { name, verified: false }),
-        stage: options.kind.stage(),
+        stage: options.stage().to_owned(),
         api: options.kind.is_http().then_some("HTTP API"),
         ..Report::default()
     }

@@ -138,6 +138,29 @@ impl Refusal {
         })
     }
 
+    /// The type of a REST API's gateway response; `None` for an answer from before the API.
+    pub(super) const fn response_type(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Unauthorized => "UNAUTHORIZED",
+            Self::AccessDenied { .. } => "ACCESS_DENIED",
+            Self::InvalidApiKey { .. } | Self::Forbidden => "INVALID_API_KEY",
+            Self::Throttled => "THROTTLED",
+            Self::QuotaExceeded => "QUOTA_EXCEEDED",
+            Self::AuthorizerFailure => "AUTHORIZER_FAILURE",
+            Self::AuthorizerConfiguration => "AUTHORIZER_CONFIGURATION_ERROR",
+            Self::ApiConfiguration => "API_CONFIGURATION_ERROR",
+            Self::NoRoute => "MISSING_AUTHENTICATION_TOKEN",
+            Self::IntegrationFailure => "INTEGRATION_FAILURE",
+            Self::IntegrationTimeout => "INTEGRATION_TIMEOUT",
+            Self::BadIntegration => "DEFAULT_5XX",
+            Self::BadRequest
+            | Self::BodyTooLarge
+            | Self::HeadTooLarge
+            | Self::ArnTooLong
+            | Self::UpgradeRequired => return None,
+        })
+    }
+
     pub(super) fn respond(self, id: &RequestId) -> Response<Full<Bytes>> {
         match self {
             Self::BodyTooLarge => {

@@ -9,6 +9,8 @@ use std::fmt;
 
 use http::Method;
 
+use super::Kind;
+
 /// The route that takes what no other does.
 const DEFAULT: &str = "$default";
 /// The longest route key, in bytes.
@@ -101,8 +103,35 @@ impl Route {
         ["ANY /", "ANY /{proxy+}"].iter().filter_map(|key| Self::parse(key).ok()).collect()
     }
 
-    /// The route that a request takes among `routes`.
+    /// The route of an API of this kind that a request takes.
+    ///
+    /// A REST API looks at a path without the slashes that it drops in events, and keeps what is
+    /// encoded in a parameter. That it takes `/orders/` for `/orders` is not confirmed.
+    pub(super) fn of_request(
+        routes: &[Self],
+        kind: Kind,
+        method: &Method,
+        path: &str,
+    ) -> Option<Matched> {
+        if !kind.is_rest() {
+            return Self::find(routes, method, path);
+        }
+        let whole = format!("/{}", path.trim_start_matches('/'));
+        let short = whole.strip_suffix('/').filter(|short| !short.is_empty());
+        let found = |path| Self::find_as_sent(routes, method, path);
+        found(&whole).or_else(|| found(short?))
+    }
+
+    /// The route that a request takes among `routes`, with its parameters decoded.
     pub(super) fn find(routes: &[Self], method: &Method, path: &str) -> Option<Matched> {
+        let mut found = Self::find_as_sent(routes, method, path)?;
+        for value in found.parameters.values_mut() {
+            *value = decoded(value);
+        }
+        Some(found)
+    }
+
+    fn find_as_sent(routes: &[Self], method: &Method, path: &str) -> Option<Matched> {
         let fitting = routes.iter().filter_map(|route| Some((route, route.fit(method, path)?)));
         let (route, (_, parameters)) = fitting.min_by_key(|(_, (rank, _))| *rank)?;
         let resource = route.key.split_once(' ').map_or(DEFAULT, |(_, path)| path);
@@ -134,11 +163,11 @@ impl Route {
                 Segment::Literal(_) => return None,
                 Segment::Parameter(_) | Segment::Greedy(_) if first.is_empty() => return None,
                 Segment::Parameter(name) => {
-                    parameters.insert(name.clone(), decoded(first));
+                    parameters.insert(name.clone(), first.to_owned());
                     after
                 }
                 Segment::Greedy(name) => {
-                    parameters.insert(name.clone(), decoded(whole));
+                    parameters.insert(name.clone(), whole.to_owned());
                     greedy = 1;
                     None
                 }

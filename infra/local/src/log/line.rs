@@ -47,7 +47,7 @@ pub struct Report {
     /// True if the policy forbids the request.
     pub forbidden: bool,
     /// The name of the stage.
-    pub stage: &'static str,
+    pub stage: String,
     /// The kind of API, if it is not a REST API.
     pub api: Option<&'static str>,
     /// The authorizer's invocation, by Lambda's request id.

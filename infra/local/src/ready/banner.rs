@@ -137,7 +137,7 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
     write_addresses(ready, shown, f)?;
     write_callers(ready, f)?;
     if !ready.notes.is_empty() {
-        writeln!(f, "\nDifferent from your configuration, or not to be shown:")?;
+        writeln!(f, "\nDifferent from your files, or not to be shown:")?;
         for note in &ready.notes {
             writeln!(f, "  - {note}")?;
         }
@@ -160,7 +160,9 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
         writeln!(f, "  AUTH={}", shown.token("$TOKEN"))?;
     }
     let Some(allowed) = &shown.examples.allowed else { return Ok(()) };
-    Api { url: &ready.api, name: "", shown, allowed, refuse: shown.refuse }.write(f)?;
+    if !ready.api.is_empty() {
+        Api { url: &ready.api, name: "", shown, allowed, refuse: shown.refuse }.write(f)?;
+    }
     if let Some(url) = &ready.http_api {
         writeln!(f)?;
         Api { url, name: "HTTP API, ", shown, allowed, refuse: shown.refuse_http }.write(f)?;
@@ -172,8 +174,10 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
 }
 
 fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let kind = if shown.rest == Kind::RestRequest { "REQUEST" } else { "TOKEN" };
-    writeln!(f, "  REST API      {}  ({kind} authorizer)", ready.api)?;
+    if !ready.api.is_empty() {
+        let kind = if shown.rest == Kind::RestRequest { "REQUEST" } else { "TOKEN" };
+        writeln!(f, "  REST API      {}  ({kind} authorizer)", ready.api)?;
+    }
     if let Some(api) = &ready.http_api {
         let form = match shown.http {
             Some(Payload::V1) => "payload 1.0",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::{Error, Options};
-use crate::gateway::{self, Kind, Source};
+use crate::gateway::{self, Integration, Kind, Source};
 use crate::issuer;
 use crate::lambda::{self, Function, InvokeError};
 use crate::setup::{Configured, Played, Setup};
@@ -22,13 +22,16 @@ pub(super) fn functions(
             lambda::Options::new(options.authorizer.clone(), configured.name, options.now.clone());
         function.arguments.clone_from(&options.authorizer_arguments);
         function.environments = options.environments;
+        if options.is_other_authorizer {
+            function.variables = super::routed::command_variables();
+        }
         function.freezes = options.freezes;
         function.memory_mb = options.memory_mb;
         function.log = options.log.clone();
-        function.variables = vec![
+        function.variables.extend([
             ("AUTHORIZER_CONFIG".to_owned(), configured.text.clone()),
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), format!("http://{dynamodb}")),
-        ];
+        ]);
         // The person who starts the stack says how much its authorizer tells.
         if let Ok(level) = std::env::var("AWS_LAMBDA_LOG_LEVEL") {
             function.variables.push(("AWS_LAMBDA_LOG_LEVEL".to_owned(), level));
@@ -75,10 +78,14 @@ pub(super) fn gateway_options(
     gateway.cache_ttl = options.authorizer_ttl;
     // The demonstration's second function knows no key.
     let has_keys = kind.is_rest() || !options.has_second_function();
-    gateway.api_key = setup.api_key.clone().filter(|_| has_keys);
+    // Another authorizer knows nothing of the configuration's key.
+    let key = if options.is_other_authorizer { &options.api_key } else { &setup.api_key };
+    gateway.api_key = key.clone().filter(|_| has_keys);
     gateway.api_key_source = options.api_key_source;
     gateway.usage_plan.clone_from(&options.usage_plan);
-    gateway.upstream.clone_from(&options.upstream);
+    if let Some(upstream) = &options.upstream {
+        gateway.integration = Integration::Http(upstream.clone());
+    }
     gateway
 }
 

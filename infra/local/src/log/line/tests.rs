@@ -13,7 +13,7 @@ fn report(call: &str, status: u16) -> Report {
         path: path.into(),
         status,
         caller: Some(Caller { name: "orders-reader".into(), verified: true }),
-        stage: "local",
+        stage: "local".to_owned(),
         invocation: Some("id".into()),
         took: Duration::from_millis(3),
         ..Report::default()

@@ -1,0 +1,122 @@
+//! The flags for an API of one's own: its template, and the commands of its functions.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::gateway::{Kind, Payload, Route};
+use crate::stack::Options;
+use crate::template::{self, Family, Template};
+
+/// Flags about the user's own API.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Your own API")]
+pub(super) struct OwnApi {
+    /// SAM or CloudFormation template, or OpenAPI
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+    /// Its parameter, or file://FILE; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter, requires = "template")]
+    parameter: Vec<Parameter>,
+    /// Function's command; may be repeated
+    #[arg(long, value_name = "NAME=CMD", value_parser = function, requires = "template")]
+    function: Vec<(String, String)>,
+    /// Authorizer in place of Tollgate's
+    #[arg(long, value_name = "CMD")]
+    authorizer_command: Option<String>,
+}
+
+/// A parameter of a template, or a file of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Parameter {
+    One(String, String),
+    File(PathBuf),
+}
+
+fn parameter(text: &str) -> Result<Parameter, String> {
+    if let Some(file) = text.strip_prefix("file://") {
+        return Ok(Parameter::File(file.into()));
+    }
+    let (name, value) = text.split_once('=').ok_or("must be like Name=value or file://FILE")?;
+    Ok(Parameter::One(name.to_owned(), value.to_owned()))
+}
+
+fn function(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, command)) if !name.is_empty() && !command.trim().is_empty() => {
+            Ok((name.to_owned(), command.to_owned()))
+        }
+        _ => Err("must be like Orders='node server.mjs'".to_owned()),
+    }
+}
+
+impl OwnApi {
+    /// Puts the flags into the options; the template says which APIs there are.
+    pub(super) fn apply(self, options: &mut Options) -> anyhow::Result<()> {
+        if let Some(command) = self.authorizer_command {
+            options.authorizer = PathBuf::from("/bin/sh");
+            options.is_other_authorizer = true;
+            options.authorizer_arguments = vec!["-c".into(), command.into()];
+        }
+        options.functions = self.function.into_iter().collect();
+        let Some(file) = self.template else { return Ok(()) };
+        let mut parameters = BTreeMap::new();
+        for parameter in self.parameter {
+            match parameter {
+                Parameter::One(name, value) => drop(parameters.insert(name, value)),
+                Parameter::File(file) => parameters.extend(template::parameters(&file)?),
+            }
+        }
+        use_template(&file, &parameters, options)
+    }
+}
+
+/// Reads a template and takes from it which APIs there are.
+fn use_template(
+    file: &Path,
+    parameters: &BTreeMap<String, String>,
+    options: &mut Options,
+) -> anyhow::Result<()> {
+    let template = Template::read(file, parameters)?;
+    (options.has_rest, options.http, options.websocket) = (false, None, false);
+    for api in &template.apis {
+        // A kind for each API: that of its first authorizer.
+        let first = api.authorizers.values().find_map(|found| found.kind.clone().ok());
+        let kind = first.unwrap_or_else(|| api.kind());
+        match (api.family, kind) {
+            (Family::Rest, kind) => {
+                options.has_rest = true;
+                options.rest = kind;
+            }
+            (Family::Http, Kind::Http(payload)) => options.http = Some(payload),
+            (Family::Http, _) => options.http = Some(Payload::V2),
+            (Family::WebSocket, _) => options.websocket = true,
+        }
+        if api.family != Family::WebSocket {
+            let routes = api.routes.iter().filter_map(|route| Route::parse(&route.key).ok());
+            options.routes.extend(routes);
+        }
+    }
+    options.template = Some(Arc::new(template));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_and_functions_are_names_with_values() {
+        let one = |name: &str, value: &str| Ok(Parameter::One(name.into(), value.into()));
+        assert_eq!(parameter("Name=a=b"), one("Name", "a=b"));
+        assert_eq!(parameter("Name="), one("Name", ""));
+        assert_eq!(parameter("file://p.yaml"), Ok(Parameter::File("p.yaml".into())));
+        assert!(parameter("Name").is_err());
+        assert_eq!(function("F=node a.mjs"), Ok(("F".into(), "node a.mjs".into())));
+        for wrong in ["F", "F=", "=node", "F= "] {
+            assert!(function(wrong).is_err(), "{wrong}");
+        }
+    }
+}

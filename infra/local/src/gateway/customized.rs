@@ -1,0 +1,184 @@
+//! Gateway responses that a REST API's definition changes: status, headers and body.
+//!
+//! Templates are plain substitution, as the developer guide's page on gateway responses says: a
+//! variable that has no value leaves nothing.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use serde_json::{Value, json};
+
+use super::GatewayResponse;
+use super::authorizer::Grant;
+use super::responses::{Refusal, RequestId};
+
+/// The changed responses, by the names of their types.
+pub(super) type Changes = BTreeMap<String, GatewayResponse>;
+
+/// Changes a response as the definition says.
+pub(super) async fn change(
+    changes: &Changes,
+    refusal: Refusal,
+    id: &RequestId,
+    grant: Option<&Grant>,
+    response: Response<Full<Bytes>>,
+) -> Response<Full<Bytes>> {
+    let Some(kind) = refusal.response_type() else { return response };
+    let default =
+        if response.status().is_client_error() { "DEFAULT_4XX" } else { "DEFAULT_5XX" };
+    let Some(change) = changes.get(kind).or_else(|| changes.get(default)) else {
+        return response;
+    };
+    let (mut head, body) = response.into_parts();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let known = Known { kind, message: message(&body), id, grant };
+    if let Some(status) = change.status.and_then(|status| StatusCode::from_u16(status).ok()) {
+        head.status = status;
+    }
+    for (name, expression) in &change.headers {
+        let value = known.parameter(expression);
+        let header = (HeaderName::try_from(name), value.as_deref().map(HeaderValue::from_str));
+        if let (Ok(name), Some(Ok(value))) = header {
+            head.headers.insert(name, value);
+        }
+    }
+    let body = change.body.as_ref().map_or(body, |template| known.fill(template).into());
+    Response::from_parts(head, Full::new(body))
+}
+
+/// The text of a default response.
+fn message(body: &[u8]) -> Value {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    body.get("message").or_else(|| body.get("Message")).cloned().unwrap_or_default()
+}
+
+/// The values of variables.
+struct Known<'a> {
+    kind: &'static str,
+    message: Value,
+    id: &'a RequestId,
+    grant: Option<&'a Grant>,
+}
+
+impl Known<'_> {
+    /// The value of a header: a text in quotes, or a variable.
+    fn parameter(&self, expression: &str) -> Option<String> {
+        if let Some(literal) = expression.strip_prefix('\'') {
+            return Some(literal.strip_suffix('\'')?.to_owned());
+        }
+        self.variable(expression.strip_prefix("context.")?)
+    }
+
+    /// Fills a template.
+    fn fill(&self, template: &str) -> String {
+        let mut filled = String::new();
+        let mut rest = template;
+        while let Some((before, after)) = rest.split_once("$context.") {
+            filled.push_str(before);
+            let end = after
+                .find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c)))
+                .unwrap_or(after.len());
+            let (name, after) = after.split_at(end);
+            // A full stop after a variable is a text's.
+            let name = name.trim_end_matches('.');
+            filled.push_str(&self.variable(name).unwrap_or_default());
+            rest = after;
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        if let Some(name) = name.strip_prefix("authorizer.") {
+            let grant = self.grant?;
+            if name == "principalId" {
+                return grant.principal_id.clone();
+            }
+            let value = grant.context.get(name)?;
+            return Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+        match name {
+            "error.message" => self.message.as_str().map(str::to_owned),
+            // The same in quotes.
+            "error.messageString" => Some(self.message.to_string()),
+            "error.responseType" => Some(self.kind.to_owned()),
+            "requestId" => Some(self.id.as_str().to_owned()),
+            "extendedRequestId" => Some(self.id.extended()),
+            _ => None,
+        }
+    }
+}
+
+/// The answer to a call of no method with an `Authorization` that is not a signature.
+///
+/// API Gateway then looks for a signature of AWS, and complains of what it found. The header itself
+/// is not repeated, only its digest, as recordings of deployed APIs show.
+pub(super) fn no_signature(value: &str) -> Option<String> {
+    use base64::Engine as _;
+    if value.starts_with("AWS4-") || value.is_empty() {
+        return None;
+    }
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, value.as_bytes());
+    let digest = base64::engine::general_purpose::STANDARD.encode(digest);
+    let text = format!(
+        "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 \
+         and encoded with Base64): '{digest}'."
+    );
+    Some(json!({ "message": text }).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::Kind;
+    use crate::gateway::authorizer::tests::grant;
+
+    #[tokio::test]
+    async fn a_response_is_changed_by_its_type_or_else_by_its_class() {
+        let change_of = |status, header: &str, body: &str| GatewayResponse {
+            status,
+            headers: vec![("X-It".to_owned(), header.to_owned())],
+            body: Some(body.to_owned()),
+        };
+        let changes = Changes::from([
+            (
+                "DEFAULT_4XX".to_owned(),
+                change_of(None, "'4xx'", r#"{"m":$context.error.messageString,"t":"$context.x."}"#),
+            ),
+            (
+                "ACCESS_DENIED".to_owned(),
+                change_of(
+                    Some(429),
+                    "context.authorizer.plan",
+                    "$context.error.responseType: $context.authorizer.plan.",
+                ),
+            ),
+        ]);
+        let seen = async |refusal: Refusal| {
+            let id = RequestId::new(Kind::RestToken);
+            let grant = grant();
+            let response = refusal.respond(&id);
+            let response = change(&changes, refusal, &id, Some(&grant), response).await;
+            let (head, body) = response.into_parts();
+            let header = head.headers.get("x-it").map(|value| value.to_str().unwrap().to_owned());
+            let body = body.collect().await.unwrap().to_bytes();
+            (head.status.as_u16(), header, String::from_utf8(body.to_vec()).unwrap())
+        };
+        let header = |text: &str| Some(text.to_owned());
+        let expected = (401, header("4xx"), r#"{"m":"Unauthorized","t":"."}"#.to_owned());
+        assert_eq!(seen(Refusal::Unauthorized).await, expected);
+        let denied = Refusal::AccessDenied { explicit: true };
+        assert_eq!(seen(denied).await, (429, header("free"), "ACCESS_DENIED: free.".to_owned()));
+        let failed = seen(Refusal::AuthorizerFailure).await;
+        assert_eq!(failed, (500, None, r#"{"message":null}"#.to_owned()));
+    }
+
+    #[test]
+    fn a_token_in_place_of_a_signature_is_named_by_its_digest() {
+        let text = no_signature("Bearer secret").unwrap();
+        assert!(text.contains("Invalid key=value pair") && !text.contains("secret"), "{text}");
+        assert_eq!(no_signature("AWS4-HMAC-SHA256 Credential=a"), None);
+    }
+}

@@ -1,0 +1,248 @@
+//! A deployment's template, as far as it defines APIs.
+//!
+//! Read are SAM and CloudFormation templates in YAML or JSON, with the APIs in resources, in SAM's
+//! events or in an OpenAPI document with API Gateway's extensions, and such a document alone.
+//! Everything that cannot be served here is named: in a note, or as the reason of a 501.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::gateway::{GatewayResponse, KeySource, Kind, Source};
+
+mod openapi;
+mod resolve;
+mod resources;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
+use resolve::{Resolver, text_of};
+
+/// Errors of reading a template.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The file cannot be read.
+    #[error("can't read `{}`: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's error.
+        source: std::io::Error,
+    },
+    /// The file is larger than a template may be.
+    #[error("`{}` is larger than 1 MB", .0.display())]
+    Size(PathBuf),
+    /// The file is not YAML or JSON.
+    #[error("`{}` is not a template: {reason}", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+    /// A parameter has no value.
+    #[error("parameter `{0}` has no value; add --parameter {0}=VALUE")]
+    Parameter(String),
+    /// A name that stands for nothing.
+    #[error("`{0}` is not a parameter, resource or condition of the template")]
+    Reference(String),
+    /// A function that is not evaluated here, or has the wrong arguments.
+    #[error("`{0}` has arguments that cannot be evaluated here")]
+    Function(String),
+    /// A resource has a mistake.
+    #[error("resource `{name}`: {reason}")]
+    Resource {
+        /// The logical id.
+        name: String,
+        /// The reason.
+        reason: String,
+    },
+    /// The template defines no API.
+    #[error("`{}` defines no API; name a file with an API, a method, a route or an authorizer", .0.display())]
+    Nothing(PathBuf),
+}
+
+/// The APIs of a template.
+#[derive(Debug, Default)]
+pub(crate) struct Template {
+    pub(crate) apis: Vec<Api>,
+    /// The functions of the template, by their logical ids.
+    pub(crate) functions: BTreeMap<String, FunctionSettings>,
+    /// One line for each thing that is not honoured here.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Settings of a function that matter here.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FunctionSettings {
+    pub(crate) memory_mb: Option<u32>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) variables: Vec<(String, String)>,
+}
+
+/// The three families of API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Rest,
+    Http,
+    WebSocket,
+}
+
+/// One API.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) name: String,
+    pub(crate) family: Family,
+    pub(crate) stage: String,
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) key_source: Option<KeySource>,
+    pub(crate) authorizers: BTreeMap<String, Authorizer>,
+    pub(crate) routes: Vec<Route>,
+    /// Of SAM's events that name none.
+    default_authorizer: Option<String>,
+    /// True if SAM's events need a key unless they say otherwise.
+    needs_key: bool,
+    /// A REST API's gateway responses, by their types.
+    pub(crate) responses: BTreeMap<String, GatewayResponse>,
+}
+
+/// An authorizer of an API.
+#[derive(Clone, Debug)]
+pub(crate) struct Authorizer {
+    /// The kind of event; or why it cannot be asked here.
+    pub(crate) kind: Result<Kind, String>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) ttl: Duration,
+    /// The expression that a TOKEN authorizer's token must match.
+    pub(crate) validation: Option<String>,
+    /// The function's name.
+    pub(crate) function: Option<String>,
+}
+
+/// One route, or a method of a resource.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    /// Such as `GET /orders/{id}`.
+    pub(crate) key: String,
+    /// The authorizer's name, if the route has one.
+    pub(crate) authorizer: Option<String>,
+    pub(crate) needs_key: bool,
+    pub(crate) integration: Integration,
+}
+
+/// The target of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Integration {
+    /// A Lambda proxy integration, by the function's name.
+    Function(String),
+    /// An HTTP service.
+    Http(String),
+    /// An answer of the gateway itself.
+    Mock { status: u16, headers: Vec<(String, String)>, body: String },
+    /// What cannot be served here, with the reason.
+    Unserved(String),
+}
+
+impl Template {
+    /// Reads a file, with values for its parameters.
+    ///
+    /// # Errors
+    /// [`Error`], the first mistake.
+    pub(crate) fn read(
+        path: &Path,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<Self, Error> {
+        let document = document(path)?;
+        let mut template = if document.get("paths").is_some() {
+            let mut template = Self::default();
+            let mut api = Api::new("OpenAPI", Family::of_document(&document), "local");
+            openapi::read(&document, &mut api, &mut template.notes);
+            template.apis.push(api);
+            template
+        } else {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            resources::read(&Resolver { template: &document, parameters }, folder)?
+        };
+        if template.apis.is_empty() {
+            return Err(Error::Nothing(path.to_owned()));
+        }
+        for api in &mut template.apis {
+            api.routes.sort_by(|one, other| one.key.cmp(&other.key));
+        }
+        Ok(template)
+    }
+}
+
+impl Family {
+    /// An OpenAPI document of an HTTP API has a payload format somewhere; no other has.
+    fn of_document(document: &Value) -> Self {
+        let text = document.to_string();
+        let is_http = text.contains("payloadFormatVersion")
+            || text.contains("authorizerPayloadFormatVersion")
+            || document.get("x-amazon-apigateway-cors").is_some();
+        if is_http { Self::Http } else { Self::Rest }
+    }
+}
+
+impl Api {
+    fn new(name: &str, family: Family, stage: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            family,
+            stage: stage.to_owned(),
+            variables: BTreeMap::new(),
+            key_source: None,
+            authorizers: BTreeMap::new(),
+            routes: Vec::new(),
+            default_authorizer: None,
+            needs_key: false,
+            responses: BTreeMap::new(),
+        }
+    }
+
+    /// The kind of API, without regard to an authorizer.
+    pub(crate) fn kind(&self) -> Kind {
+        match self.family {
+            Family::Rest => Kind::RestToken,
+            Family::Http => Kind::Http(crate::gateway::Payload::V2),
+            Family::WebSocket => Kind::WebSocket,
+        }
+    }
+}
+
+/// Reads the parameters in a file: names and values, or the AWS CLI's list of them.
+///
+/// # Errors
+/// The file cannot be read, or has another form.
+pub(crate) fn parameters(path: &Path) -> Result<BTreeMap<String, String>, Error> {
+    let wrong = || Error::Form {
+        path: path.to_owned(),
+        reason: "it must hold names and values, or a list of ParameterKey and ParameterValue"
+            .to_owned(),
+    };
+    let pair = |name: &Value, value: &Value| Some((text_of(name)?, text_of(value)?));
+    let pairs: Option<BTreeMap<String, String>> = match document(path)? {
+        Value::Object(map) => {
+            map.iter().map(|(name, value)| pair(&name.as_str().into(), value)).collect()
+        }
+        Value::Array(list) => list
+            .iter()
+            .map(|entry| pair(entry.get("ParameterKey")?, entry.get("ParameterValue")?))
+            .collect(),
+        _ => None,
+    };
+    pairs.ok_or_else(wrong)
+}
+
+fn document(path: &Path) -> Result<Value, Error> {
+    let fault = |source| Error::File { path: path.to_owned(), source };
+    let size = std::fs::metadata(path).map_err(fault)?.len();
+    if size > u64::try_from(yaml::MAX_FILE).unwrap_or(u64::MAX) {
+        return Err(Error::Size(path.to_owned()));
+    }
+    let text = std::fs::read_to_string(path).map_err(fault)?;
+    yaml::parse(&text).map_err(|reason| Error::Form { path: path.to_owned(), reason })
+}

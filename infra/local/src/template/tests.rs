@@ -1,0 +1,285 @@
+//! Templates of every form, and this repository's own.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::*;
+use crate::gateway::Payload;
+
+fn read_text(text: &str, parameters: &[(&str, &str)]) -> Result<Template, Error> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("template.yaml");
+    std::fs::write(&file, text).unwrap();
+    Template::read(&file, &given(parameters))
+}
+
+fn given(parameters: &[(&str, &str)]) -> BTreeMap<String, String> {
+    parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn infra(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+}
+
+const SAM: &str = "
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Stage: {Type: String, Default: v1}
+  Open: {Type: String, Default: 'no'}
+Conditions:
+  IsOpen: !Equals [!Ref Open, 'yes']
+Globals:
+  Function: {MemorySize: 512, Environment: {Variables: {A: global, B: global}}}
+Resources:
+  Api:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: !Ref Stage
+      Variables: {color: blue}
+      Auth:
+        DefaultAuthorizer: Mine
+        ApiKeyRequired: true
+        Authorizers:
+          Mine:
+            FunctionArn: !GetAtt Judge.Arn
+            FunctionPayloadType: REQUEST
+            Identity: {Headers: [X-One], QueryStrings: [q]}
+      GatewayResponses:
+        UNAUTHORIZED:
+          StatusCode: 418
+          ResponseParameters: {Headers: {X-It: \"'tea'\"}}
+  Orders:
+    Type: AWS::Serverless::Function
+    Properties:
+      Timeout: 7
+      Environment: {Variables: {A: own}}
+      Policies: [!ImportValue not-known-here]
+      Events:
+        List: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /orders, Method: get}}
+        Health:
+          Type: Api
+          Properties:
+            RestApiId: !Ref Api
+            Path: /health
+            Method: any
+            Auth: {Authorizer: NONE, ApiKeyRequired: false}
+        Web: {Type: HttpApi, Properties: {Path: '/web/{proxy+}', Method: POST}}
+  Judge: {Type: AWS::Serverless::Function, Properties: {}}
+  Extra:
+    Type: AWS::Serverless::Api
+    Condition: IsOpen
+    Properties: {StageName: v2}
+";
+
+#[test]
+fn sams_events_make_routes_with_the_apis_defaults() {
+    let template = read_text(SAM, &[]).unwrap();
+    let names: Vec<&str> = template.apis.iter().map(|api| api.name.as_str()).collect();
+    assert_eq!(names, ["Api", "ServerlessHttpApi"]);
+    let rest = &template.apis[0];
+    assert_eq!((rest.family, rest.stage.as_str()), (Family::Rest, "v1"));
+    assert_eq!(rest.variables["color"], "blue");
+    let seen: Vec<_> = rest
+        .routes
+        .iter()
+        .map(|route| (route.key.as_str(), route.authorizer.as_deref(), route.needs_key))
+        .collect();
+    assert_eq!(seen, [("ANY /health", None, false), ("GET /orders", Some("Mine"), true)]);
+    assert_eq!(rest.routes[1].integration, Integration::Function("Orders".to_owned()));
+    let mine = &rest.authorizers["Mine"];
+    assert_eq!((&mine.kind, mine.ttl), (&Ok(Kind::RestRequest), Duration::from_secs(300)));
+    assert_eq!(mine.function.as_deref(), Some("Judge"));
+    let sources: Vec<String> = mine.sources.iter().map(ToString::to_string).collect();
+    assert_eq!(sources, ["method.request.header.X-One", "method.request.querystring.q"]);
+    let tea = &rest.responses["UNAUTHORIZED"];
+    assert_eq!((tea.status, &tea.headers[..]), (Some(418), &[("X-It".into(), "'tea'".into())][..]));
+    assert_eq!(template.apis[1].routes[0].key, "POST /web/{proxy+}");
+
+    let orders = &template.functions["Orders"];
+    assert_eq!((orders.memory_mb, orders.timeout), (Some(512), Some(Duration::from_secs(7))));
+    let variables = [("A".to_owned(), "own".to_owned()), ("B".to_owned(), "global".to_owned())];
+    assert_eq!(orders.variables, variables);
+
+    let open = read_text(SAM, &[("Open", "yes"), ("Stage", "v9")]).unwrap();
+    assert_eq!((open.apis.len(), open.apis[0].stage.as_str()), (3, "v9"));
+}
+
+#[test]
+fn resources_of_api_gateway_are_put_together() {
+    let template = read_text(
+        "
+Resources:
+  Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: a, ApiKeySourceType: AUTHORIZER}}
+  Orders:
+    Type: AWS::ApiGateway::Resource
+    Properties: {RestApiId: !Ref Api, ParentId: !GetAtt Api.RootResourceId, PathPart: orders}
+  Order:
+    Type: AWS::ApiGateway::Resource
+    Properties: {RestApiId: !Ref Api, ParentId: !Ref Orders, PathPart: '{id}'}
+  Get:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      RestApiId: !Ref Api
+      ResourceId: !Ref Order
+      HttpMethod: GET
+      AuthorizationType: CUSTOM
+      AuthorizerId: !Ref Judge
+      ApiKeyRequired: true
+      Integration: {Type: HTTP_PROXY, Uri: 'http://127.0.0.1:3000/{id}'}
+  Options:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      RestApiId: !Ref Api
+      ResourceId: !GetAtt Api.RootResourceId
+      HttpMethod: OPTIONS
+      AuthorizationType: NONE
+      Integration:
+        Type: MOCK
+        IntegrationResponses:
+          - StatusCode: 204
+            ResponseParameters: {method.response.header.X-It: \"'yes'\"}
+  Iam:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      {RestApiId: !Ref Api, ResourceId: !Ref Orders, HttpMethod: ANY, AuthorizationType: AWS_IAM}
+  Judge:
+    Type: AWS::ApiGateway::Authorizer
+    Properties:
+      RestApiId: !Ref Api
+      Type: TOKEN
+      IdentityValidationExpression: ^Bearer .+$
+      AuthorizerResultTtlInSeconds: 0
+      AuthorizerUri: !Sub arn:aws:apigateway:x:lambda:path/functions/${Function.Arn}/invocations
+  Function: {Type: AWS::Lambda::Function, Properties: {MemorySize: 128}}
+  Stage: {Type: AWS::ApiGateway::Stage, Properties: {RestApiId: !Ref Api, StageName: prod}}
+",
+        &[],
+    )
+    .unwrap();
+    let [api] = &template.apis[..] else { panic!("{template:?}") };
+    assert_eq!((api.stage.as_str(), api.key_source), ("prod", Some(KeySource::Authorizer)));
+    let [iam, get, options] = &api.routes[..] else { panic!("{:?}", api.routes) };
+    assert_eq!((iam.key.as_str(), iam.authorizer.as_deref()), ("ANY /orders", Some("AWS_IAM")));
+    assert_eq!((get.key.as_str(), get.needs_key), ("GET /orders/{id}", true));
+    assert_eq!(get.integration, Integration::Http("http://127.0.0.1:3000/{id}".to_owned()));
+    let headers = vec![("X-It".to_owned(), "yes".to_owned())];
+    let mock = Integration::Mock { status: 204, headers, body: String::new() };
+    assert_eq!((options.key.as_str(), &options.integration), ("OPTIONS /", &mock));
+    let judge = &api.authorizers["Judge"];
+    assert_eq!((&judge.kind, judge.ttl), (&Ok(Kind::RestToken), Duration::ZERO));
+    assert_eq!(judge.validation.as_deref(), Some("^Bearer .+$"));
+    assert_eq!(judge.function.as_deref(), Some("Function"));
+}
+
+#[test]
+fn this_repositorys_templates_are_read() {
+    let demo = Template::read(&infra("template.yaml"), &BTreeMap::new()).unwrap();
+    let [api] = &demo.apis[..] else { panic!("{demo:?}") };
+    let keys: Vec<(&str, bool, bool)> = api
+        .routes
+        .iter()
+        .map(|route| (route.key.as_str(), route.authorizer.is_some(), route.needs_key))
+        .collect();
+    let expected = [
+        ("ANY /orders", true, true),
+        ("ANY /orders/{proxy+}", true, true),
+        ("OPTIONS /orders", false, false),
+        ("OPTIONS /orders/{proxy+}", false, false),
+    ];
+    for route in expected {
+        assert!(keys.contains(&route), "{route:?} in {keys:?}");
+    }
+    assert_eq!(api.key_source, Some(KeySource::Authorizer));
+    assert_eq!(api.responses["INVALID_API_KEY"].status, Some(429));
+    assert!(api.authorizers["tollgate"].validation.is_some());
+
+    let arn = "arn:aws:lambda:us-east-1:123456789012:function:tollgate";
+    let all = given(&[
+        ("AuthorizerArn", arn),
+        ("RestApiId", "abcdefghij"),
+        ("HttpApiId", "abcdefghij"),
+        ("WebSocketApiId", "abcdefghij"),
+        ("ConnectIntegrationId", "abcde"),
+        ("UsagePlanId", "abcdef"),
+        ("UsagePlanKeyId", "abcdefghij"),
+        ("BackendUrl", "https://example.com"),
+        ("FunctionArn", arn),
+    ]);
+    for (name, kind) in [
+        ("examples/rest-api.yaml", Kind::RestToken),
+        ("examples/http-api.yaml", Kind::Http(Payload::Simple)),
+        ("examples/websocket-api.yaml", Kind::WebSocket),
+        ("examples/services.yaml", Kind::RestToken),
+    ] {
+        let template = Template::read(&infra(name), &all).unwrap();
+        let [api] = &template.apis[..] else { panic!("{name}: {template:?}") };
+        let found: Vec<_> = api.authorizers.values().map(|found| found.kind.clone()).collect();
+        assert_eq!(found, [Ok(kind)], "{name}");
+    }
+    let services = Template::read(&infra("examples/services.yaml"), &all).unwrap();
+    let unserved = |key: &str| {
+        let route = services.apis[0].routes.iter().find(|route| route.key == key).unwrap();
+        matches!(route.integration, Integration::Unserved(_))
+    };
+    assert!(unserved("POST /messages") && unserved("GET /files/{name}"));
+    assert!(!unserved("POST /function"));
+}
+
+#[test]
+fn a_guard_that_is_not_known_is_never_left_out() {
+    let text = json!({
+        "openapi": "3.0.1",
+        "components": {"securitySchemes": {
+            "iam": {"type": "apiKey", "x-amazon-apigateway-authtype": "awsSigv4"},
+            "jwt": {"x-amazon-apigateway-authorizer": {"type": "jwt"}},
+            "odd": {"x-amazon-apigateway-authorizer":
+                {"type": "request", "identitySource": "method.request.body"}},
+        }},
+        "security": [{"iam": []}],
+        "paths": {"/x": {
+            "get": {"security": [{"iam": []}]}, "put": {"security": [{"jwt": []}]},
+            "post": {"security": [{"odd": []}]}, "delete": {"security": [{"nowhere": []}]},
+            "patch": {},
+        }},
+    });
+    let template = read_text(&text.to_string(), &[]).unwrap();
+    let api = &template.apis[0];
+    assert!(api.authorizers.values().all(|found| found.kind.is_err()));
+    for route in &api.routes {
+        // Security at the root is ignored, as API Gateway does.
+        assert_eq!(route.authorizer.is_none(), route.key == "PATCH /x", "{route:?}");
+    }
+}
+
+#[test]
+fn mistakes_are_named_with_the_fix() {
+    let error = |text: &str| read_text(text, &[]).unwrap_err().to_string();
+    let api = "Resources: {A: {Type: AWS::ApiGateway::RestApi, Properties: {Name: ";
+    assert_eq!(
+        error(&format!("Parameters: {{P: {{Type: String}}}}\n{api}!Ref P}}}}}}")),
+        "parameter `P` has no value; add --parameter P=VALUE"
+    );
+    let reference = error(&format!("{api}!Ref Nowhere}}}}}}"));
+    assert!(reference.starts_with("`Nowhere` is not a parameter"), "{reference}");
+    assert!(error(&format!("{api}!Cidr [a]}}}}}}")).contains("`Fn::Cidr`"));
+    assert!(error("Resources: {}").contains("defines no API"));
+    assert!(error("a: 1\na: 2").contains("`a` is defined twice"));
+    let deep = format!("Resources: {}{}", "[".repeat(100), "]".repeat(100));
+    assert!(error(&deep).contains("nested too deep"));
+    let missing = Template::read(&infra("nowhere.yaml"), &BTreeMap::new()).unwrap_err();
+    assert!(missing.to_string().contains("can't read"), "{missing}");
+}
+
+#[test]
+fn parameters_are_read_from_both_forms_of_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.yaml");
+    for text in ["A: 1\nB: x", r#"[{"ParameterKey": "A", "ParameterValue": "1"},
+        {"ParameterKey": "B", "ParameterValue": "x"}]"#] {
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(parameters(&file).unwrap(), given(&[("A", "1"), ("B", "x")]));
+    }
+    std::fs::write(&file, "text").unwrap();
+    assert!(parameters(&file).is_err());
+}

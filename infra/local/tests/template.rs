@@ -1,0 +1,191 @@
+//! The executable with a template: the user's API, and this repository's own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a helper of tests fails as loudly as they do"
+)]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+const LOCAL: &str = env!("CARGO_BIN_EXE_local");
+
+/// A running executable; it ends with this.
+struct Local {
+    child: Child,
+    ready: Value,
+    http: reqwest::Client,
+}
+
+impl Local {
+    fn start(arguments: &[&str]) -> Self {
+        let ports = ["--api-port", "--issuer-port", "--dynamodb-port", "--http-port"];
+        let mut child = Command::new(LOCAL)
+            .args(["--json", "--websocket-port", "0"])
+            .args(ports.iter().flat_map(|port| [port, "0"]))
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line}"));
+        Self { child, ready, http: reqwest::Client::new() }
+    }
+
+    async fn call(&self, route: &str, token: &str) -> Response {
+        let (method, path) = route.split_once(' ').unwrap();
+        let url = format!("{}{path}", self.ready["api"].as_str().unwrap());
+        let request = self.http.request(method.parse::<Method>().unwrap(), url).body("body");
+        let request =
+            if token.is_empty() { request } else { request.header("authorization", token) };
+        request.send().await.unwrap()
+    }
+
+    async fn token(&self, client: &str) -> String {
+        let base = self.ready["issuers"][0]["local_token"].as_str().unwrap();
+        let url = format!("{base}?client={client}");
+        let token = self.http.get(url).send().await.unwrap().text().await.unwrap();
+        format!("Bearer {}", token.trim())
+    }
+
+    fn notes(&self) -> String {
+        self.ready["notes"].to_string()
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn the_demos_template_is_served_as_it_is_deployed() {
+    let local = Local::start(&["--template", "../template.yaml"]);
+    let reader = local.token("orders-reader").await;
+    assert_eq!(local.call("GET /orders", &reader).await.status(), 200);
+    assert_eq!(local.call("GET /orders/1", &reader).await.status(), 200);
+    let denied = local.call("DELETE /orders/1", &reader).await;
+    assert_eq!((denied.status().as_u16(), denied.text().await.unwrap()), (403, r#"{"message":"Forbidden"}"#.to_owned()));
+
+    let refused = local.call("GET /orders", "").await;
+    assert_eq!(refused.status(), 401);
+    assert_eq!(refused.headers()["www-authenticate"], "Bearer");
+    assert_eq!(refused.headers()["access-control-allow-origin"], "*");
+    // The expression is held against the token before the authorizer is asked.
+    assert_eq!(local.call("GET /orders", "Basic YTpi").await.status(), 401);
+
+    let preflight = local.call("OPTIONS /orders", "").await;
+    assert_eq!(preflight.status(), 204);
+    assert_eq!(preflight.headers()["access-control-max-age"], "600");
+
+    let unknown = local.call("GET /nowhere", "").await;
+    assert_eq!(unknown.headers()["x-amzn-errortype"], "MissingAuthenticationTokenException");
+    assert_eq!(unknown.status(), 403);
+    let text = unknown.text().await.unwrap();
+    assert_eq!(text, r#"{"message":"Missing Authentication Token"}"#);
+    let signature = local.call("GET /nowhere", &reader).await;
+    assert_eq!(signature.headers()["x-amzn-errortype"], "IncompleteSignatureException");
+    assert!(!signature.text().await.unwrap().contains(&reader));
+
+    let mut limited = None;
+    for _ in 0..30 {
+        let answer = local.call("GET /orders", &reader).await;
+        if answer.status() == 429 {
+            limited = Some(answer);
+            break;
+        }
+    }
+    let limited = limited.unwrap();
+    assert_eq!(limited.headers()["retry-after"], "1");
+    assert_eq!(limited.text().await.unwrap(), r#"{"message":"Too Many Requests"}"#);
+    assert!(local.notes().contains("function `Orders` is an echo"), "{}", local.notes());
+}
+
+#[tokio::test]
+async fn functions_of_ones_own_are_commands_behind_and_in_front() {
+    let local = Local::start(&[
+        "--template",
+        "tests/functions/template.yaml",
+        "--parameter",
+        "Stage=v7",
+        "--function",
+        "Orders=python3 tests/functions/orders.py",
+        "--function",
+        "Judge=python3 tests/functions/authorizer.py",
+    ]);
+    let answer = local.call("PUT /orders/4%2F2", "allow").await;
+    assert_eq!((answer.status().as_u16(), &answer.headers()["x-mine"]), (201, &"yes".parse().unwrap()));
+    let told: Value = answer.json().await.unwrap();
+    let expected = json!({
+        "table": "orders-v7", "stage": "v7", "resource": "/orders/{id}",
+        "parameters": {"id": "4%2F2"}, "body": "body",
+        "authorizer": {
+            "principalId": "7", "stringKey": "value", "numberKey": "123", "booleanKey": "true",
+        },
+    });
+    assert_eq!(told, expected);
+    let denied = local.call("GET /orders/1", "deny").await;
+    assert_eq!((denied.status().as_u16(), &denied.headers()["x-key"]), (418, &"value".parse().unwrap()));
+    assert!(denied.text().await.unwrap().starts_with(r#"{"why":"User is not authorized"#));
+    assert_eq!(local.call("GET /orders/1", "unauthorized").await.status(), 401);
+    assert_eq!(local.call("GET /orders/1", "NOT-LOWER").await.status(), 401);
+    let open = local.call("GET /open", "").await;
+    assert_eq!(open.json::<Value>().await.unwrap()["authorizer"], Value::Null);
+    let iam = local.call("GET /iam", "allow").await;
+    assert_eq!(iam.status(), 501, "a guard that is not known is never left out");
+    assert!(local.notes().contains("GET /iam: answers 501: authorization by `AWS_IAM`"));
+}
+
+#[tokio::test]
+async fn any_authorizer_takes_the_place_of_tollgates() {
+    let local =
+        Local::start(&["--authorizer-command", "python3 tests/functions/authorizer.py"]);
+    assert_eq!(local.call("GET /anything", "allow").await.status(), 200);
+    assert_eq!(local.call("GET /anything", "deny").await.status(), 403);
+    assert_eq!(local.call("GET /anything", "unauthorized").await.status(), 401);
+}
+
+#[tokio::test]
+async fn every_example_starts() {
+    let arn = "arn:aws:lambda:us-east-1:123456789012:function:tollgate";
+    let parameters = [
+        format!("AuthorizerArn={arn}"),
+        format!("FunctionArn={arn}"),
+        "RestApiId=abcdefghij".to_owned(),
+        "HttpApiId=abcdefghij".to_owned(),
+        "WebSocketApiId=abcdefghij".to_owned(),
+        "ConnectIntegrationId=abcde".to_owned(),
+        "UsagePlanId=abcdef".to_owned(),
+        "UsagePlanKeyId=abcdefghij".to_owned(),
+        "BackendUrl=https://example.com".to_owned(),
+    ];
+    let parameters = parameters.iter().flat_map(|one| ["--parameter", one]);
+    for (name, address) in [
+        ("rest-api", "api"),
+        ("http-api", "http_api"),
+        ("websocket-api", "websocket_api"),
+        ("services", "api"),
+    ] {
+        let file = format!("../examples/{name}.yaml");
+        let arguments: Vec<&str> = ["--template", &file].into_iter().chain(parameters.clone()).collect();
+        let local = Local::start(&arguments);
+        assert!(local.ready[address].as_str().is_some_and(|url| !url.is_empty()), "{name}");
+        if name == "services" {
+            assert!(local.notes().contains("POST /messages: answers 501"), "{}", local.notes());
+            let caller = local.token("orders-reader").await;
+            // The authorizer is asked first.
+            assert_eq!(local.call("POST /messages", &caller).await.status(), 403);
+        }
+    }
+}
