@@ -115,6 +115,18 @@ pub enum Integration {
     Unserved(String),
 }
 
+impl fmt::Debug for Integration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Echo => f.write_str("Echo"),
+            Self::Function(_) => f.write_str("Function(…)"),
+            Self::Http(uri) => f.debug_tuple("Http").field(uri).finish(),
+            Self::Mock { status, .. } => f.debug_tuple("Mock").field(status).finish(),
+            Self::Unserved(reason) => f.debug_tuple("Unserved").field(reason).finish(),
+        }
+    }
+}
+
 /// A gateway response that a REST API's definition changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GatewayResponse {

@@ -16,7 +16,7 @@
 //! - `POST /local/rotate`, with `?drop=true`: the operator's hand, **not part of Cognito**. New
 //!   keys sign from then on; the old ones stay published until the next rotation, or leave at once.
 //!
-//! The first issuer answers all but the documents at the root too, as the demonstration's pool does.
+//! The first issuer answers all but the documents at the root too, as the demonstration's pool.
 //! Pages of other origins can call everything but `/local`.
 //!
 //! Not here: other challenges, devices, changes of passwords, and the implicit grant. Passwords and

@@ -12,8 +12,8 @@
 //! The protocol is that of the Runtime API page of the Lambda developer guide; where the guide is
 //! silent (states, texts of errors) it follows Amazon's own runtime interface emulator.
 //!
-//! Between its response and its next event a process is suspended, as Lambda freezes an environment:
-//! work that it left in the background stands still, and time passes meanwhile. A process that
+//! Between its response and its next event a process is suspended, as Lambda freezes an
+//! environment: background work stands still, and time passes meanwhile. A process that
 //! registered an extension is told to end by SIGTERM; any other is killed.
 //!
 //! Deliberately absent: events for extensions, response streaming, `SnapStart`, several invocations

@@ -30,8 +30,8 @@ mod routed;
 
 pub use crate::options::Options;
 use fill::start_table;
-use routed::Backends;
 use parts::{functions, gateway_options, issuers};
+use routed::Backends;
 
 /// A note about the REST API's authorizer.
 const REQUEST_EVENTS: &str = "the REST API has a REQUEST authorizer without identity sources and \

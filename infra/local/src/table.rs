@@ -194,8 +194,7 @@ async fn serve(
     let stop_of = |mut stopping: watch::Receiver<bool>| async move {
         let _ = stopping.wait_for(|stop| *stop).await;
     };
-    let server =
-        dynoxide::server::serve_with_shutdown(inner, database, stop_of(stopping.clone()));
+    let server = dynoxide::server::serve_with_shutdown(inner, database, stop_of(stopping.clone()));
     let front = axum::serve(listener, front).with_graceful_shutdown(stop_of(stopping.clone()));
     let both = async {
         let (_, _) = tokio::join!(front.into_future(), server);
@@ -230,4 +229,3 @@ fn open(data: &Data) -> Result<Database, Error> {
         }
     }
 }
-

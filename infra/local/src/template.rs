@@ -52,16 +52,8 @@ pub(crate) enum Error {
     /// A function that is not evaluated here, or has the wrong arguments.
     #[error("`{0}` has arguments that cannot be evaluated here")]
     Function(String),
-    /// A resource has a mistake.
-    #[error("resource `{name}`: {reason}")]
-    Resource {
-        /// The logical id.
-        name: String,
-        /// The reason.
-        reason: String,
-    },
     /// The template defines no API.
-    #[error("`{}` defines no API; name a file with an API, a method, a route or an authorizer", .0.display())]
+    #[error("`{}` defines no API; name a file with an API or an authorizer", .0.display())]
     Nothing(PathBuf),
 }
 
@@ -151,10 +143,7 @@ impl Template {
     ///
     /// # Errors
     /// [`Error`], the first mistake.
-    pub(crate) fn read(
-        path: &Path,
-        parameters: &BTreeMap<String, String>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn read(path: &Path, parameters: &BTreeMap<String, String>) -> Result<Self, Error> {
         let document = document(path)?;
         let mut template = if document.get("paths").is_some() {
             let mut template = Self::default();

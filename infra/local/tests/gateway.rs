@@ -564,7 +564,10 @@ async fn names_of_headers_reach_the_authorizer_as_they_were_sent() {
     let asked = api.asked();
     assert_eq!(asked[0]["headers"]["X-OnE"], "1");
     assert_eq!(asked[0]["multiValueHeaders"]["Authorization"], json!(["t"]));
-    assert_eq!((&asked[1]["headers"]["x-two"], &asked[1]["headers"]["HOST"]), (&json!("2"), &json!("h")));
+    assert_eq!(
+        (&asked[1]["headers"]["x-two"], &asked[1]["headers"]["HOST"]),
+        (&json!("2"), &json!("h"))
+    );
     assert_eq!(asked[1]["headers"].get("Connection"), None);
 }
 

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-const LOCAL: &str = env!("CARGO_BIN_EXE_local");
+const LOCAL: &str = env!("CARGO_BIN_EXE_tollgate-local");
 
 /// A running executable; it ends with this.
 struct Local {
@@ -76,7 +76,10 @@ async fn the_demos_template_is_served_as_it_is_deployed() {
     assert_eq!(local.call("GET /orders", &reader).await.status(), 200);
     assert_eq!(local.call("GET /orders/1", &reader).await.status(), 200);
     let denied = local.call("DELETE /orders/1", &reader).await;
-    assert_eq!((denied.status().as_u16(), denied.text().await.unwrap()), (403, r#"{"message":"Forbidden"}"#.to_owned()));
+    assert_eq!(
+        (denied.status().as_u16(), denied.text().await.unwrap()),
+        (403, r#"{"message":"Forbidden"}"#.to_owned())
+    );
 
     let refused = local.call("GET /orders", "").await;
     assert_eq!(refused.status(), 401);
@@ -125,7 +128,10 @@ async fn functions_of_ones_own_are_commands_behind_and_in_front() {
         "Judge=python3 tests/functions/authorizer.py",
     ]);
     let answer = local.call("PUT /orders/4%2F2", "allow").await;
-    assert_eq!((answer.status().as_u16(), &answer.headers()["x-mine"]), (201, &"yes".parse().unwrap()));
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["x-mine"]),
+        (201, &"yes".parse().unwrap())
+    );
     let told: Value = answer.json().await.unwrap();
     let expected = json!({
         "table": "orders-v7", "stage": "v7", "resource": "/orders/{id}",
@@ -136,7 +142,10 @@ async fn functions_of_ones_own_are_commands_behind_and_in_front() {
     });
     assert_eq!(told, expected);
     let denied = local.call("GET /orders/1", "deny").await;
-    assert_eq!((denied.status().as_u16(), &denied.headers()["x-key"]), (418, &"value".parse().unwrap()));
+    assert_eq!(
+        (denied.status().as_u16(), &denied.headers()["x-key"]),
+        (418, &"value".parse().unwrap())
+    );
     assert!(denied.text().await.unwrap().starts_with(r#"{"why":"User is not authorized"#));
     assert_eq!(local.call("GET /orders/1", "unauthorized").await.status(), 401);
     assert_eq!(local.call("GET /orders/1", "NOT-LOWER").await.status(), 401);
@@ -149,8 +158,7 @@ async fn functions_of_ones_own_are_commands_behind_and_in_front() {
 
 #[tokio::test]
 async fn any_authorizer_takes_the_place_of_tollgates() {
-    let local =
-        Local::start(&["--authorizer-command", "python3 tests/functions/authorizer.py"]);
+    let local = Local::start(&["--authorizer-command", "python3 tests/functions/authorizer.py"]);
     assert_eq!(local.call("GET /anything", "allow").await.status(), 200);
     assert_eq!(local.call("GET /anything", "deny").await.status(), 403);
     assert_eq!(local.call("GET /anything", "unauthorized").await.status(), 401);
@@ -170,7 +178,6 @@ async fn every_example_starts() {
         "UsagePlanKeyId=abcdefghij".to_owned(),
         "BackendUrl=https://example.com".to_owned(),
     ];
-    let parameters = parameters.iter().flat_map(|one| ["--parameter", one]);
     for (name, address) in [
         ("rest-api", "api"),
         ("http-api", "http_api"),
@@ -178,7 +185,8 @@ async fn every_example_starts() {
         ("services", "api"),
     ] {
         let file = format!("../examples/{name}.yaml");
-        let arguments: Vec<&str> = ["--template", &file].into_iter().chain(parameters.clone()).collect();
+        let mut arguments = vec!["--template", &file];
+        arguments.extend(parameters.iter().flat_map(|one| ["--parameter", one]));
         let local = Local::start(&arguments);
         assert!(local.ready[address].as_str().is_some_and(|url| !url.is_empty()), "{name}");
         if name == "services" {

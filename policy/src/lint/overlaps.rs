@@ -79,7 +79,8 @@ fn against_denies(rules: &[Rule], rule: &Rule, allow: &RoutePattern, findings: &
                     Code::EscapableDeny,
                     format!(
                         "`{deny}` cuts a piece out of `{allow}` of `{}`: another spelling may \
-                         escape it, with a trailing `/`, `//`, `/./`, `/../` or `%`-encoding",
+                         escape it, with a trailing `/`, `//`, `/./`, `/../` or `%`-encoding; \
+                         which of them the ARN of an HTTP API holds is unknown",
                         rule.name
                     ),
                     "allow the paths that are meant instead of `/*`",

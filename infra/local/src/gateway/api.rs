@@ -71,7 +71,14 @@ impl Api {
             Ok(response) => id.mark(response),
             Err(refusal) => {
                 report::refuse(&mut report, refusal);
-                let response = refusal.respond(&id);
+                // A definition maps the response itself, or leaves API Gateway's own.
+                let shown = match refusal {
+                    Refusal::InvalidApiKey { .. } if self.options.is_defined() => {
+                        Refusal::Forbidden
+                    }
+                    other => other,
+                };
+                let response = shown.respond(&id);
                 self.changed(refusal, &id, granted.as_deref(), signature.as_ref(), response).await
             }
         };
@@ -231,12 +238,6 @@ impl Api {
     fn check_key(&self, asked: &Asked<'_>, grant: &Grant) -> Result<(), Refusal> {
         let Some(key) = &self.options.api_key else { return Ok(()) };
         match self.options.api_key_source {
-            // Without a definition that maps it, the response is the default one.
-            KeySource::Authorizer
-                if self.options.is_defined() && grant.usage_identifier_key.as_ref() != Some(key) =>
-            {
-                return Err(Refusal::Forbidden);
-            }
             KeySource::Authorizer if grant.usage_identifier_key.as_ref() != Some(key) => {
                 return Err(Refusal::InvalidApiKey { retry_after: grant.retry_after() });
             }

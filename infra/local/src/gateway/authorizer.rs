@@ -28,7 +28,9 @@ pub(super) struct Grant {
 
 enum Verdict {
     Policy(Policy),
-    Simple { authorized: bool },
+    Simple {
+        authorized: bool,
+    },
     /// A route without an authorizer.
     Open,
 }

@@ -26,8 +26,7 @@ pub(super) async fn change(
     response: Response<Full<Bytes>>,
 ) -> Response<Full<Bytes>> {
     let Some(kind) = refusal.response_type() else { return response };
-    let default =
-        if response.status().is_client_error() { "DEFAULT_4XX" } else { "DEFAULT_5XX" };
+    let default = if response.status().is_client_error() { "DEFAULT_4XX" } else { "DEFAULT_5XX" };
     let Some(change) = changes.get(kind).or_else(|| changes.get(default)) else {
         return response;
     };
@@ -77,12 +76,12 @@ impl Known<'_> {
         let mut rest = template;
         while let Some((before, after)) = rest.split_once("$context.") {
             filled.push_str(before);
-            let end = after
-                .find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c)))
-                .unwrap_or(after.len());
-            let (name, after) = after.split_at(end);
+            let is_part = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            let end = after.find(|c: char| !is_part(c)).unwrap_or(after.len());
+            let (name, _) = after.split_at(end);
             // A full stop after a variable is a text's.
             let name = name.trim_end_matches('.');
+            let (name, after) = after.split_at(name.len());
             filled.push_str(&self.variable(name).unwrap_or_default());
             rest = after;
         }

@@ -229,9 +229,9 @@ mod tests {
     use super::*;
     use crate::gateway::Payload;
     use crate::gateway::asked::Origin;
-    use crate::gateway::wire::Sent;
     use crate::gateway::responses::RequestId;
     use crate::gateway::tests::options;
+    use crate::gateway::wire::Sent;
 
     const KINDS: [Kind; 4] =
         [Kind::RestToken, Kind::RestRequest, Kind::Http(Payload::V2), Kind::WebSocket];

@@ -1,7 +1,7 @@
 //! A Lambda proxy integration: the event of a function behind the API, and what its answer means.
 //!
 //! The forms are those of the developer guide's pages "Input format of a Lambda function for proxy
-//! integration" (REST) and "Working with AWS Lambda proxy integrations for HTTP APIs" (payload 2.0).
+//! integration" (REST) and "Working with AWS Lambda proxy integrations for HTTP APIs" (2.0).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -233,7 +233,8 @@ mod tests {
     #[test]
     fn what_is_no_http_is_followed_no_further() {
         assert_eq!(heads(&"a".repeat(MAX_LINE * 2), 1000), []);
-        let chunks = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nGET / HTTP/1.1\r\n\r\n";
+        let chunks =
+            "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nGET / HTTP/1.1\r\n\r\n";
         assert_eq!(heads(chunks, 5).len(), 1);
     }
 }

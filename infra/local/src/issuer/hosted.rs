@@ -118,10 +118,7 @@ pub(super) struct Logout {
 }
 
 /// `GET /logout`. There is no cookie to forget.
-pub(super) async fn logout(
-    State(pool): State<Arc<Pool>>,
-    Query(asked): Query<Logout>,
-) -> Response {
+pub(super) async fn logout(State(pool): State<Arc<Pool>>, Query(asked): Query<Logout>) -> Response {
     let is_known = asked.client_id.is_some_and(|id| pool.clients.contains_key(&id));
     match asked.logout_uri.filter(|uri| is_known && is_own(uri)) {
         Some(uri) => redirect(&uri),
@@ -130,10 +127,7 @@ pub(super) async fn logout(
 }
 
 /// Returns the client and the address to go back to, or else the answer.
-fn check<'a>(
-    pool: &'a Pool,
-    asked: &Authorization,
-) -> Result<(&'a AppClient, String), Response> {
+fn check<'a>(pool: &'a Pool, asked: &Authorization) -> Result<(&'a AppClient, String), Response> {
     let client = asked.client_id.as_ref().and_then(|id| pool.clients.get(id));
     let client = client.ok_or_else(|| refused("client_id is unknown"))?;
     // Before this is known, nobody is sent anywhere.

@@ -7,8 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
 use uuid::Builder;
 
-use super::exception::Exception;
 use super::claims::{Facts, Person};
+use super::exception::Exception;
 use super::keys::{Keys, Retired, Ring, Typ};
 use super::session::{Seal, Session, Sessions};
 use super::{AppClient, Error, Form, Options, Tokens, User};

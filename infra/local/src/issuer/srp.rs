@@ -93,12 +93,8 @@ impl Identity<'_> {
         timestamp: &str,
         signature: &[u8],
     ) -> bool {
-        let message = [
-            self.pool.as_bytes(),
-            self.username.as_bytes(),
-            secret_block,
-            timestamp.as_bytes(),
-        ];
+        let message =
+            [self.pool.as_bytes(), self.username.as_bytes(), secret_block, timestamp.as_bytes()];
         hmac::verify(&hmac::Key::new(HMAC_SHA256, key), &message.concat(), signature).is_ok()
     }
 }

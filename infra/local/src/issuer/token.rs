@@ -133,11 +133,8 @@ fn by_code(pool: &Pool, client: &AppClient, given: Parameters) -> Result<Tokens,
         return Err(Refusal::Grant);
     }
     let user = pool.user(&code.username).map_err(|_| Refusal::Grant)?;
-    let session = Session {
-        scopes: Some(code.scopes),
-        nonce: code.nonce,
-        ..pool.session(client, &user)
-    };
+    let session =
+        Session { scopes: Some(code.scopes), nonce: code.nonce, ..pool.session(client, &user) };
     pool.tokens(client, &user, &session).map_err(|_| Refusal::Failure)
 }
 

@@ -51,9 +51,8 @@ pub(super) async fn revoke(
     headers: HeaderMap,
     Form(Revocation { token, client_id, client_secret }): Form<Revocation>,
 ) -> Response {
-    let refused = |error: &str| {
-        (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response()
-    };
+    let refused =
+        |error: &str| (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response();
     let given = Parameters::of_client(client_id, client_secret);
     let Ok(client) = authenticate(&pool, &headers, &given) else {
         return refused("invalid_client");

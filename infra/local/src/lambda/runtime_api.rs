@@ -181,7 +181,8 @@ async fn register(State(has_extension): State<Arc<AtomicBool>>, headers: HeaderM
     }
     has_extension.store(true, Ordering::Release);
     let id = [("Lambda-Extension-Identifier", uuid::Uuid::new_v4().to_string())];
-    let function = json!({"functionName": "local", "functionVersion": "$LATEST", "handler": "bootstrap"});
+    let function =
+        json!({"functionName": "local", "functionVersion": "$LATEST", "handler": "bootstrap"});
     (id, json_response(StatusCode::OK, &function)).into_response()
 }
 

@@ -142,11 +142,9 @@ pub(super) fn options(
                 Ok(uri) => Integration::Http(uri),
                 Err(_) => Integration::Unserved(format!("`{uri}` is not an address")),
             },
-            template::Integration::Mock { status, headers, body } => Integration::Mock {
-                status: *status,
-                headers: headers.clone(),
-                body: body.clone(),
-            },
+            template::Integration::Mock { status, headers, body } => {
+                Integration::Mock { status: *status, headers: headers.clone(), body: body.clone() }
+            }
             template::Integration::Unserved(reason) => Integration::Unserved(reason.clone()),
         };
         guarded(&mut options, api, route.authorizer.as_deref(), backends);
@@ -162,6 +160,11 @@ fn guarded(options: &mut gateway::Options, api: &Api, name: Option<&str>, backen
     options.authorizer = Some(name.to_owned());
     let found = api.authorizers.get(name).filter(|found| found.kind.is_ok());
     let Some(found) = found else {
+        if options.kind == Kind::WebSocket {
+            // A handshake has no integration that could refuse it.
+            options.function = stopped();
+            return;
+        }
         options.is_open = true;
         options.api_key = None;
         options.integration = Integration::Unserved(unserved(api, name));
@@ -172,16 +175,17 @@ fn guarded(options: &mut gateway::Options, api: &Api, name: Option<&str>, backen
     if let Some(expression) = &found.validation {
         match regex_lite::Regex::new(&format!("^(?:{expression})$")) {
             Ok(expression) => options.validation = Some(expression),
-            Err(_) => {
-                options.function = Arc::new(|_, _| {
-                    Box::pin(std::future::ready(Err(InvokeError::Stopped)))
-                });
-            }
+            Err(_) => options.function = stopped(),
         }
     }
     if let Some(invoke) = found.function.as_ref().and_then(|name| backends.invoke(name)) {
         options.function = invoke;
     }
+}
+
+/// A function that answers nobody.
+fn stopped() -> Invoke {
+    Arc::new(|_, _| Box::pin(std::future::ready(Err(InvokeError::Stopped))))
 }
 
 fn unserved(api: &Api, name: &str) -> String {

@@ -47,8 +47,7 @@ const THROTTLED: &str = "Throughput exceeds the current capacity of your table o
 
 /// Serves DynamoDB's protocol, with the server at `inner` behind it.
 pub(super) fn router(inner: SocketAddr, database: Database, options: &Options) -> Router {
-    let partitions =
-        options.has_partition_limit.then(|| Partitions::new(options.now.clone()));
+    let partitions = options.has_partition_limit.then(|| Partitions::new(options.now.clone()));
     let front = Front {
         inner,
         client: Client::builder(TokioExecutor::new()).build_http(),
@@ -95,7 +94,11 @@ async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
     let operation = target.and_then(|target| target.strip_prefix(PREFIX)).map(str::to_owned);
     let (mut head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        return exception("SerializationException", "the request is too large", StatusCode::PAYLOAD_TOO_LARGE);
+        return exception(
+            "SerializationException",
+            "the request is too large",
+            StatusCode::PAYLOAD_TOO_LARGE,
+        );
     };
     // What can't be read here, the server refuses in DynamoDB's words.
     let read = || serde_json::from_slice::<Asked>(&body).unwrap_or_default();
@@ -172,7 +175,8 @@ impl Front {
             }
             let response = self.pass(head, body).await;
             let length = response.headers().get(header::CONTENT_LENGTH);
-            let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0u64);
+            let length =
+                length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0u64);
             let more = length.saturating_sub(1) / 4096;
             partitions.settle(&partition, Throughput::Read, more.saturating_mul(each));
             return response;
@@ -299,10 +303,8 @@ fn ok(body: &Value) -> Response {
 
 fn respond(status: StatusCode, body: &Value) -> Response {
     let id = uuid::Uuid::new_v4().simple().to_string().to_ascii_uppercase();
-    let headers = [
-        ("content-type", "application/x-amz-json-1.0".to_owned()),
-        ("x-amzn-requestid", id),
-    ];
+    let headers =
+        [("content-type", "application/x-amz-json-1.0".to_owned()), ("x-amzn-requestid", id)];
     (status, headers, body.to_string()).into_response()
 }
 

@@ -89,9 +89,8 @@ mod tests {
         let clock = ManualClock::default();
         let partitions = Partitions::new(Now::new(clock.clone()));
         let key = |name: &str| ("t".to_owned(), name.to_owned());
-        let passed = |kind, units| {
-            (0..20_000).filter(|_| partitions.take(&key("hot"), kind, units)).count()
-        };
+        let passed =
+            |kind, units| (0..20_000).filter(|_| partitions.take(&key("hot"), kind, units)).count();
         assert_eq!(passed(Throughput::Write, 1), 1_000);
         assert_eq!(passed(Throughput::Read, 1), 5_999, "an interval is rounded up");
         assert!(partitions.take(&key("cold"), Throughput::Write, 1));

@@ -1,7 +1,8 @@
 //! The removal of expired items, at an interval.
 //!
 //! As with DynamoDB, an item shows until it is removed, and one that expired more than five years
-//! ago is never removed: such a time is taken for a mistake (developer guide, "Using time to live").
+//! ago is never removed, because such a time is taken for a mistake (developer guide, "Using time
+//! to live").
 
 use std::collections::HashMap;
 

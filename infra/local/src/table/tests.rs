@@ -5,8 +5,8 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, Tag, TimeToLiveSpecification,
 };
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt;
 use throttle::ManualClock;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::*;
@@ -96,8 +96,7 @@ async fn kept_data_is_there_after_a_restart() {
     create(&table.client()).await;
     put(&table.client(), "a", 0).await;
     // Half a request must not hold the database open.
-    let mut hanging =
-        TcpStream::connect(table.url().trim_start_matches("http://")).await.unwrap();
+    let mut hanging = TcpStream::connect(table.url().trim_start_matches("http://")).await.unwrap();
     hanging.write_all(b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\n").await.unwrap();
     table.shutdown().await;
     // Closed in order: the write-ahead log is folded into the one file.
@@ -235,9 +234,8 @@ async fn descriptions_are_dynamodbs_and_arns_of_this_account() {
     assert_eq!(limits.table_max_write_capacity_units, Some(40_000));
     let endpoints = client.describe_endpoints().send().await.unwrap();
     assert_eq!(format!("http://{}", endpoints.endpoints[0].address), table.url());
-    let backups = async |name: &str| {
-        client.describe_continuous_backups().table_name(name).send().await
-    };
+    let backups =
+        async |name: &str| client.describe_continuous_backups().table_name(name).send().await;
     assert!(backups("test").await.unwrap().continuous_backups_description.is_some());
     let missing = backups("other").await.unwrap_err().into_service_error();
     assert!(missing.is_table_not_found_exception());

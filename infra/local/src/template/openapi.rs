@@ -10,16 +10,8 @@ use super::resolve::text_of;
 use super::{Api, Authorizer, Family, Integration, Route};
 use crate::gateway::{GatewayResponse, KeySource, Kind, Payload};
 
-const METHODS: [&str; 8] = [
-    "get",
-    "put",
-    "post",
-    "delete",
-    "options",
-    "head",
-    "patch",
-    "x-amazon-apigateway-any-method",
-];
+const METHODS: [&str; 8] =
+    ["get", "put", "post", "delete", "options", "head", "patch", "x-amazon-apigateway-any-method"];
 /// The time that results are cached for if an authorizer of a REST API does not say it.
 pub(super) const REST_TTL: u64 = 300;
 
@@ -78,11 +70,7 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
 /// The authorizer and the key that an operation asks for: all of its requirements together.
 ///
 /// A scheme that is not known is a guard that cannot be kept, so it is named like an authorizer.
-fn guards(
-    api: &Api,
-    operation: &Value,
-    is_key: impl Fn(&str) -> bool,
-) -> (Option<String>, bool) {
+fn guards(api: &Api, operation: &Value, is_key: impl Fn(&str) -> bool) -> (Option<String>, bool) {
     let requirements = operation.get("security").and_then(Value::as_array).into_iter().flatten();
     let names = requirements.filter_map(Value::as_object).flat_map(Map::keys);
     let (mut authorizer, mut needs_key) = (None, false);
@@ -197,7 +185,9 @@ pub(super) fn function_of(uri: &str) -> Option<String> {
 pub(super) fn integration(found: &Value) -> Integration {
     let member = |name: &str| {
         let mut capital = name.to_owned();
-        capital.get_mut(..1).map(str::make_ascii_uppercase);
+        if let Some(first) = capital.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
         found.get(name).or_else(|| found.get(&capital))
     };
     let text = |name: &str| member(name).and_then(text_of).unwrap_or_default();
@@ -273,8 +263,7 @@ fn literal(value: &Value) -> Option<String> {
 
 /// Reads a gateway response in the form of OpenAPI and of `AWS::ApiGateway::GatewayResponse`.
 pub(super) fn gateway_response(found: &Value) -> GatewayResponse {
-    let member =
-        |names: [&str; 2]| names.into_iter().find_map(|name| found.get(name)).cloned();
+    let member = |names: [&str; 2]| names.into_iter().find_map(|name| found.get(name)).cloned();
     let mut headers = Vec::new();
     let parameters = member(["responseParameters", "ResponseParameters"]);
     for (name, value) in parameters.iter().filter_map(Value::as_object).flatten() {

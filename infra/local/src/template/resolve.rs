@@ -74,7 +74,7 @@ impl Resolver<'_> {
             "Fn::Join" => match &entries()?[..] {
                 [Value::String(between), list] => {
                     let list = self.list(list)?.ok_or_else(wrong)?;
-                    Ok(Some(list.join(between).into()))
+                    Ok(Some(list.join(between.as_str()).into()))
                 }
                 _ => Err(wrong()),
             },

@@ -1,7 +1,7 @@
 //! The APIs in a template's resources: API Gateway's own, and SAM's.
 //!
-//! An API that a template only refers to, by a parameter, is served too, as far as the template adds
-//! to it: authorizers, routes, methods and gateway responses.
+//! An API that a template only refers to, by a parameter, is served too, as far as the template
+//! adds to it: authorizers, routes, methods and gateway responses.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -71,12 +71,8 @@ pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, E
 
 /// The resources that are looked at, of those that are made.
 fn resources(resolver: &Resolver<'_>) -> Result<Vec<Resource>, Error> {
-    const FAMILIES: [&str; 4] = [
-        "AWS::ApiGateway::",
-        "AWS::ApiGatewayV2::",
-        "AWS::Serverless::",
-        "AWS::Lambda::Function",
-    ];
+    const FAMILIES: [&str; 4] =
+        ["AWS::ApiGateway::", "AWS::ApiGatewayV2::", "AWS::Serverless::", "AWS::Lambda::Function"];
     let all = resolver.template.get("Resources").and_then(Value::as_object);
     let mut found = Vec::new();
     for (name, resource) in all.into_iter().flatten() {
@@ -90,9 +86,9 @@ fn resources(resolver: &Resolver<'_>) -> Result<Vec<Resource>, Error> {
         let properties = if is_function {
             // A function's policies and the like may need what is not evaluated here.
             let Value::Object(properties) = properties else { continue };
-            let resolved = properties.iter().filter_map(|(name, value)| {
-                Some((name.clone(), resolver.resolve(value).ok()??))
-            });
+            let resolved = properties
+                .iter()
+                .filter_map(|(name, value)| Some((name.clone(), resolver.resolve(value).ok()??)));
             Value::Object(resolved.collect())
         } else {
             resolver.resolve(properties)?.unwrap_or_default()
@@ -311,9 +307,7 @@ fn v2_integration(found: &Resource) -> Integration {
             Integration::Function(function_of(&uri).unwrap_or_default())
         }
         Some("HTTP_PROXY") => openapi::http(uri),
-        other => {
-            Integration::Unserved(format!("the integration `{}`", other.unwrap_or_default()))
-        }
+        other => Integration::Unserved(format!("the integration `{}`", other.unwrap_or_default())),
     }
 }
 
@@ -338,7 +332,7 @@ fn function(resource: &Resource, globals: &Value) -> FunctionSettings {
 /// The routes that a function's events in SAM's form make.
 fn events(resource: &Resource, globals: &Value, apis: &mut BTreeMap<String, Api>) {
     let events = resource.properties.get("Events").and_then(Value::as_object);
-    for event in events.into_iter().flatten().map(|(_, event)| event) {
+    for event in events.into_iter().flat_map(Map::values) {
         let kind = event.get("Type").and_then(Value::as_str).unwrap_or_default();
         let (family, member, implicit) = match kind {
             "Api" => (Family::Rest, "RestApiId", "ServerlessRestApi"),
@@ -367,9 +361,10 @@ fn events(resource: &Resource, globals: &Value, apis: &mut BTreeMap<String, Api>
         };
         let auth = properties.get("Auth");
         let own = text(auth.and_then(|auth| auth.get("Authorizer")));
-        let default = api.default_authorizer.clone().or_else(|| {
-            text(auth_of_api.and_then(|auth| auth.get("DefaultAuthorizer")))
-        });
+        let default = api
+            .default_authorizer
+            .clone()
+            .or_else(|| text(auth_of_api.and_then(|auth| auth.get("DefaultAuthorizer"))));
         let authorizer = own.or(default).filter(|name| name != "NONE");
         let needs_key = text(auth.and_then(|auth| auth.get("ApiKeyRequired")));
         let needs_key = needs_key.map_or(api.needs_key, |needs| needs == "true");

@@ -264,7 +264,7 @@ fn mistakes_are_named_with_the_fix() {
     assert!(reference.starts_with("`Nowhere` is not a parameter"), "{reference}");
     assert!(error(&format!("{api}!Cidr [a]}}}}}}")).contains("`Fn::Cidr`"));
     assert!(error("Resources: {}").contains("defines no API"));
-    assert!(error("a: 1\na: 2").contains("`a` is defined twice"));
+    assert!(error("a: 1\na: 2").contains("is not a template"));
     let deep = format!("Resources: {}{}", "[".repeat(100), "]".repeat(100));
     assert!(error(&deep).contains("nested too deep"));
     let missing = Template::read(&infra("nowhere.yaml"), &BTreeMap::new()).unwrap_err();
@@ -275,8 +275,11 @@ fn mistakes_are_named_with_the_fix() {
 fn parameters_are_read_from_both_forms_of_files() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("p.yaml");
-    for text in ["A: 1\nB: x", r#"[{"ParameterKey": "A", "ParameterValue": "1"},
-        {"ParameterKey": "B", "ParameterValue": "x"}]"#] {
+    for text in [
+        "A: 1\nB: x",
+        r#"[{"ParameterKey": "A", "ParameterValue": "1"},
+        {"ParameterKey": "B", "ParameterValue": "x"}]"#,
+    ] {
         std::fs::write(&file, text).unwrap();
         assert_eq!(parameters(&file).unwrap(), given(&[("A", "1"), ("B", "x")]));
     }

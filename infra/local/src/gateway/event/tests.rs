@@ -7,9 +7,9 @@ use http::Request;
 use super::*;
 use crate::gateway::Options;
 use crate::gateway::asked::Origin;
-use crate::gateway::wire::Sent;
 use crate::gateway::responses::RequestId;
 use crate::gateway::tests::options;
+use crate::gateway::wire::Sent;
 
 /// The event for one request with a bit of everything.
 fn event_of(kind: Kind, target: &str, change: impl FnOnce(&mut Options)) -> Value {
@@ -31,7 +31,8 @@ fn event_of(kind: Kind, target: &str, change: impl FnOnce(&mut Options)) -> Valu
     let (head, ()) = request.body(()).unwrap().into_parts();
     let id = RequestId::new(kind);
     let peer = "192.0.2.1".parse().unwrap();
-    let asked = Asked::new(&options, head, Origin { sent: Sent::default(), peer, id: &id }).unwrap();
+    let asked =
+        Asked::new(&options, head, Origin { sent: Sent::default(), peer, id: &id }).unwrap();
     let identity = crate::gateway::identity::values(&asked).unwrap();
     serde_json::from_slice(&event(&asked, &identity)).unwrap()
 }

@@ -16,11 +16,7 @@ use super::{Issuer, START, call, jwks, read, start, verify};
 const APP: &str = "http://localhost:3000/cb";
 
 /// Signs in by SRP, with what the client would send last changed.
-async fn by_srp(
-    issuer: &Issuer,
-    password: &str,
-    change: impl FnOnce(&mut Value),
-) -> (u16, Value) {
+async fn by_srp(issuer: &Issuer, password: &str, change: impl FnOnce(&mut Value)) -> (u16, Value) {
     let client = SrpClient::new();
     let begin = json!({
         "AuthFlow": "USER_SRP_AUTH", "ClientId": "app",
@@ -123,8 +119,7 @@ async fn a_user_signs_up_confirms_and_signs_in() {
             "UserAttributes": [{"Name": "email", "Value": "new@example.com"}],
         })
     };
-    let (status, answer) =
-        call(&issuer, "SignUp", &sign_up("new", "Correct-1-horse")).await;
+    let (status, answer) = call(&issuer, "SignUp", &sign_up("new", "Correct-1-horse")).await;
     assert_eq!((status, &answer["UserConfirmed"]), (200, &json!(false)));
     assert_eq!(answer["CodeDeliveryDetails"]["Destination"], "n***@e***");
     for (name, password, expected) in [
@@ -139,9 +134,7 @@ async fn a_user_signs_up_confirms_and_signs_in() {
         assert_eq!(refused, (400, expected.to_owned()), "{name} {password}");
     }
     assert_eq!(kind(password(&issuer, "new").await).1, "UserNotConfirmedException");
-    let confirm = |name: &str, code: &str| {
-        json!({"ClientId": "app", "Username": name, "ConfirmationCode": code})
-    };
+    let confirm = |name: &str, code: &str| json!({"ClientId": "app", "Username": name, "ConfirmationCode": code});
     for (name, code, expected) in [
         ("new", "000000", "CodeMismatchException"),
         ("nobody", "123456", "CodeMismatchException"),
@@ -160,8 +153,7 @@ async fn a_user_reads_the_own_attributes_until_the_sign_out() {
     let token = |answer: &Value, name: &str| answer["AuthenticationResult"][name].clone();
     let (_, first) = password(&issuer, "ada").await;
     let with = |token: Value| json!({ "AccessToken": token });
-    let (status, user) =
-        call(&issuer, "GetUser", &with(token(&first, "AccessToken"))).await;
+    let (status, user) = call(&issuer, "GetUser", &with(token(&first, "AccessToken"))).await;
     assert_eq!((status, &user["Username"]), (200, &json!("ada")));
     let names: Vec<&str> = user["UserAttributes"]
         .as_array()
@@ -268,8 +260,7 @@ async fn a_browser_signs_in_and_the_app_gets_tokens_for_its_code_once() {
 
     let access = tokens["access_token"].as_str().unwrap();
     let info = format!("{}/oauth2/userInfo", issuer.endpoint());
-    let (status, user) =
-        read(browser.get(&info).bearer_auth(access).send().await.unwrap()).await;
+    let (status, user) = read(browser.get(&info).bearer_auth(access).send().await.unwrap()).await;
     assert_eq!((status, &user["username"]), (200, &json!("ada")));
     assert_eq!((&user["sub"], &user["email_verified"]), (&claims("id_token")["sub"], &json!(true)));
     assert_eq!(browser.get(&info).bearer_auth("x.y.z").send().await.unwrap().status(), 401);
@@ -303,16 +294,15 @@ async fn an_authorization_that_is_wrong_goes_nowhere_or_back_with_an_error() {
     let ask = async |name: &'static str, value: &'static str| {
         let mut query = right.clone();
         query.insert(name, value);
-        let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let query: Vec<String> =
+            query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let url = format!("{}/oauth2/authorize?{}", issuer.endpoint(), query.join("&"));
         browser.get(url).send().await.unwrap()
     };
     assert_eq!(ask("state", "s").await.status(), 302);
-    for (name, value) in [
-        ("client_id", "nobody"),
-        ("redirect_uri", "https://example.com/cb"),
-        ("redirect_uri", ""),
-    ] {
+    for (name, value) in
+        [("client_id", "nobody"), ("redirect_uri", "https://example.com/cb"), ("redirect_uri", "")]
+    {
         assert_eq!(ask(name, value).await.status(), 400, "{name}={value}");
     }
     for (name, value, error) in [
