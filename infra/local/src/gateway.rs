@@ -36,6 +36,7 @@ mod asked;
 mod authorizer;
 mod backend;
 mod cache;
+mod cors;
 mod customized;
 mod evaluate;
 mod event;
@@ -50,6 +51,7 @@ mod usage;
 mod web_socket;
 mod wire;
 
+pub use cors::Cors;
 pub use identity::{Source, SourceError};
 pub use kind::{Kind, Payload};
 pub use route::{Route, RouteError};
@@ -174,6 +176,8 @@ pub struct Options {
     pub validation: Option<regex_lite::Regex>,
     /// The stage's name, if it is not that of the kind.
     pub stage: Option<String>,
+    /// What an HTTP API lets pages of other origins do.
+    pub cors: Option<Cors>,
     /// The gateway responses of an API that has a definition, which then counts in all of it.
     pub responses: Option<Arc<BTreeMap<String, GatewayResponse>>>,
     /// The integration's time-out.
@@ -226,6 +230,7 @@ impl Options {
             authorizer: None,
             validation: None,
             stage: None,
+            cors: None,
             responses: None,
             integration_timeout: Duration::from_secs(29),
             now,

@@ -26,7 +26,7 @@ use crate::table::{self, Table};
 
 mod fill;
 mod parts;
-mod routed;
+pub(crate) mod routed;
 
 pub use crate::options::Options;
 use fill::start_table;

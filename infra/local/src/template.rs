@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::gateway::{GatewayResponse, KeySource, Kind, Source};
+use crate::gateway::{Cors, GatewayResponse, KeySource, Kind, Source};
 
 mod openapi;
 mod resolve;
@@ -25,7 +25,7 @@ use resolve::{Resolver, text_of};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The file cannot be read.
-    #[error("can't read `{}`: {source}", path.display())]
+    #[error("can't read `{}`", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -97,6 +97,8 @@ pub(crate) struct Api {
     default_authorizer: Option<String>,
     /// True if SAM's events need a key unless they say otherwise.
     needs_key: bool,
+    /// What an HTTP API lets pages of other origins do.
+    pub(crate) cors: Option<Cors>,
     /// A REST API's gateway responses, by their types.
     pub(crate) responses: BTreeMap<String, GatewayResponse>,
 }
@@ -148,7 +150,7 @@ impl Template {
         let mut template = if document.get("paths").is_some() {
             let mut template = Self::default();
             let mut api = Api::new("OpenAPI", Family::of_document(&document), "local");
-            openapi::read(&document, &mut api, &mut template.notes);
+            openapi::read(&document, &mut api);
             template.apis.push(api);
             template
         } else {
@@ -188,6 +190,7 @@ impl Api {
             routes: Vec::new(),
             default_authorizer: None,
             needs_key: false,
+            cors: None,
             responses: BTreeMap::new(),
         }
     }

@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::gateway::{Kind, Payload, Route};
 use crate::stack::Options;
+use crate::stack::routed::shell;
 use crate::template::{self, Family, Template};
 
 /// Flags about the user's own API.
@@ -58,7 +59,7 @@ impl OwnApi {
         if let Some(command) = self.authorizer_command {
             options.authorizer = PathBuf::from("/bin/sh");
             options.is_other_authorizer = true;
-            options.authorizer_arguments = vec!["-c".into(), command.into()];
+            options.authorizer_arguments = shell(&command);
         }
         options.functions = self.function.into_iter().collect();
         let Some(file) = self.template else { return Ok(()) };

@@ -57,17 +57,22 @@ impl Api {
         let started = self.options.now.monotonic();
         let id = RequestId::new(self.options.kind);
         let mut report = report::begin(&self.options, &request);
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let cors = self.options.cors.as_ref();
+        let preflight = cors.and_then(|cors| cors.preflight(request.method(), request.headers()));
         let signature = request.headers().get(header::AUTHORIZATION).cloned();
         let mut granted = None;
         let from = Origin { sent, peer, id: &id };
         let answer = if from.sent.is_ambiguous() {
             Err(Refusal::BadRequest)
+        } else if let Some(preflight) = preflight {
+            Ok(preflight)
         } else if self.options.kind == Kind::WebSocket {
             self.connect(request, from, upgraded, &mut report, &mut granted).await
         } else {
             self.pass(request, from, &mut report, &mut granted).await
         };
-        let response = match answer {
+        let mut response = match answer {
             Ok(response) => id.mark(response),
             Err(refusal) => {
                 report::refuse(&mut report, refusal);
@@ -82,6 +87,9 @@ impl Api {
                 self.changed(refusal, &id, granted.as_deref(), signature.as_ref(), response).await
             }
         };
+        if let Some(cors) = cors {
+            cors.allow(origin.as_ref(), response.headers_mut());
+        }
         report.status = response.status().as_u16();
         report.took = self.options.now.monotonic().saturating_sub(started);
         self.options.log.report(report);

@@ -1,6 +1,7 @@
 //! The APIs of a template: the settings of each route, and the functions behind them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -57,7 +58,7 @@ fn settings(
     table: &str,
 ) -> lambda::Options {
     let mut function = lambda::Options::new(PathBuf::from("/bin/sh"), name, options.now.clone());
-    function.arguments = vec!["-c".into(), command.into()];
+    function.arguments = shell(command);
     function.environments = options.environments;
     function.freezes = options.freezes;
     function.log = options.log.clone();
@@ -70,6 +71,16 @@ fn settings(
         function.variables.extend(own.cloned());
     }
     function
+}
+
+/// The arguments of `sh` for a command.
+///
+/// A single command takes the shell's place, so that its memory is what is measured.
+pub(crate) fn shell(command: &str) -> Vec<OsString> {
+    let is_single = !command.contains(|c: char| "&|;<>()$`\n".contains(c))
+        && command.split_whitespace().next().is_some_and(|word| !word.contains('='));
+    let command = if is_single { format!("exec {command}") } else { command.to_owned() };
+    vec!["-c".into(), command.into()]
 }
 
 /// What a command needs of this process's environment to be found at all.
@@ -108,6 +119,7 @@ pub(super) fn options(
         let mut options = base(kind);
         options.responses = Some(Arc::clone(&responses));
         options.stage = Some(api.stage.clone());
+        options.cors.clone_from(&api.cors);
         options.stage_variables.extend(api.variables.clone());
         options.api_key_source = api.key_source.unwrap_or(options.api_key_source);
         options

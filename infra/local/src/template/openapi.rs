@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::resolve::text_of;
 use super::{Api, Authorizer, Family, Integration, Route};
-use crate::gateway::{GatewayResponse, KeySource, Kind, Payload};
+use crate::gateway::{Cors, GatewayResponse, KeySource, Kind, Payload};
 
 const METHODS: [&str; 8] =
     ["get", "put", "post", "delete", "options", "head", "patch", "x-amazon-apigateway-any-method"];
@@ -16,7 +16,7 @@ const METHODS: [&str; 8] =
 pub(super) const REST_TTL: u64 = 300;
 
 /// Adds what the document defines to an API.
-pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
+pub(super) fn read(document: &Value, api: &mut Api) {
     let schemes = document
         .pointer("/components/securitySchemes")
         .or_else(|| document.get("securityDefinitions"))
@@ -41,9 +41,7 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
     for (name, response) in responses.and_then(Value::as_object).into_iter().flatten() {
         api.responses.insert(name.clone(), gateway_response(response));
     }
-    if document.get("x-amazon-apigateway-cors").is_some() {
-        notes.push(format!("{}: CORS of an HTTP API is not served", api.name));
-    }
+    api.cors = document.get("x-amazon-apigateway-cors").map(cors);
     let paths = document.get("paths").and_then(Value::as_object);
     for (path, item) in paths.into_iter().flatten() {
         for method in METHODS {
@@ -215,6 +213,33 @@ pub(super) fn http(uri: String) -> Integration {
         Integration::Unserved(format!(
             "`{uri}` is not on this machine: serve it by --upstream http://…"
         ))
+    }
+}
+
+/// Reads the CORS settings of an HTTP API: `true` allows everything.
+pub(super) fn cors(found: &Value) -> Cors {
+    if text_of(found).as_deref() == Some("true") {
+        let any = || vec!["*".to_owned()];
+        return Cors { origins: any(), methods: any(), headers: any(), ..Cors::default() };
+    }
+    let member = |name: &str| {
+        let mut capital = name.to_owned();
+        if let Some(first) = capital.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        found.get(name).or_else(|| found.get(&capital))
+    };
+    let list = |name: &str| {
+        let entries = member(name).and_then(Value::as_array).into_iter().flatten();
+        entries.filter_map(text_of).collect()
+    };
+    Cors {
+        origins: list("allowOrigins"),
+        methods: list("allowMethods"),
+        headers: list("allowHeaders"),
+        exposed: list("exposeHeaders"),
+        max_age: member("maxAge").and_then(text_of).and_then(|age| age.parse().ok()),
+        credentials: member("allowCredentials").and_then(text_of).as_deref() == Some("true"),
     }
 }
 

@@ -122,7 +122,7 @@ fn api(
     let own = ["DefinitionBody", "Body"].into_iter().find_map(|name| properties.get(name));
     let file = resource.text("DefinitionUri").map(|file| document(&folder.join(file)));
     if let Some(body) = file.transpose()?.as_ref().or(own) {
-        openapi::read(body, &mut api, notes);
+        openapi::read(body, &mut api);
     }
     match resource.text("ApiKeySourceType").as_deref() {
         Some("AUTHORIZER") => api.key_source = Some(KeySource::Authorizer),
@@ -143,8 +143,11 @@ fn api(
     for (name, response) in responses.into_iter().flatten() {
         api.responses.insert(name.clone(), gateway_response(response));
     }
-    if ["Cors", "CorsConfiguration"].iter().any(|name| properties.get(*name).is_some()) {
-        notes.push(format!("{}: CORS by a property is not served: write OPTIONS", api.name));
+    if let Some(found) = properties.get("CorsConfiguration").filter(|_| family == Family::Http) {
+        api.cors = Some(openapi::cors(found));
+    }
+    if properties.get("Cors").is_some() {
+        notes.push(format!("{}: `Cors` is not served: define the method OPTIONS", api.name));
     }
     Ok(Some(api))
 }

@@ -227,6 +227,23 @@ fn this_repositorys_templates_are_read() {
 }
 
 #[test]
+fn cors_of_an_http_api_is_read_in_both_forms() {
+    let of = |settings: &str| {
+        let text = format!(
+            "Resources: {{A: {{Type: AWS::Serverless::HttpApi, Properties: {{CorsConfiguration: \
+             {settings}}}}}}}"
+        );
+        read_text(&text, &[]).unwrap().apis.remove(0).cors.unwrap()
+    };
+    let any = vec!["*".to_owned()];
+    let open = of("true");
+    assert_eq!((&open.origins, &open.methods, &open.headers), (&any, &any, &any));
+    let some = of("{AllowOrigins: ['https://a'], MaxAge: 60, AllowCredentials: true}");
+    assert_eq!((some.origins, some.max_age), (vec!["https://a".to_owned()], Some(60)));
+    assert!(some.credentials && some.methods.is_empty());
+}
+
+#[test]
 fn a_guard_that_is_not_known_is_never_left_out() {
     let text = json!({
         "openapi": "3.0.1",
@@ -268,7 +285,7 @@ fn mistakes_are_named_with_the_fix() {
     let deep = format!("Resources: {}{}", "[".repeat(100), "]".repeat(100));
     assert!(error(&deep).contains("nested too deep"));
     let missing = Template::read(&infra("nowhere.yaml"), &BTreeMap::new()).unwrap_err();
-    assert!(missing.to_string().contains("can't read"), "{missing}");
+    assert!(missing.to_string().starts_with("can't read `"), "{missing}");
 }
 
 #[test]
