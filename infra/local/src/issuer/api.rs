@@ -69,7 +69,7 @@ pub(super) fn required(value: Option<String>, name: &str) -> Result<String, Exce
 }
 
 /// The app client of a request.
-pub(super) fn client<'a>(pool: &'a Pool, id: Option<String>) -> Result<&'a AppClient, Exception> {
+pub(super) fn client(pool: &Pool, id: Option<String>) -> Result<&AppClient, Exception> {
     let id = id.ok_or_else(|| Exception::parameter("ClientId is missing"))?;
     pool.clients.get(&id).ok_or_else(|| {
         Exception::new(

@@ -59,7 +59,7 @@ pub(super) async fn authorize(
 ) -> Response {
     match check(&pool, &asked) {
         Ok(_) => redirect(&format!("{}/login?{}", pool.base, query.unwrap_or_default())),
-        Err(answer) => answer,
+        Err(answer) => *answer,
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) async fn page(
 ) -> Response {
     match check(&pool, &asked) {
         Ok(_) => form("", StatusCode::OK),
-        Err(answer) => answer,
+        Err(answer) => *answer,
     }
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn login(
 ) -> Response {
     let (client, redirect_uri) = match check(&pool, &asked) {
         Ok(checked) => checked,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let user = match check_password(&pool, &login.username, &login.password) {
         Ok(user) => user,
@@ -127,14 +127,18 @@ pub(super) async fn logout(State(pool): State<Arc<Pool>>, Query(asked): Query<Lo
 }
 
 /// Returns the client and the address to go back to, or else the answer.
-fn check<'a>(pool: &'a Pool, asked: &Authorization) -> Result<(&'a AppClient, String), Response> {
+fn check<'a>(
+    pool: &'a Pool,
+    asked: &Authorization,
+) -> Result<(&'a AppClient, String), Box<Response>> {
     let client = asked.client_id.as_ref().and_then(|id| pool.clients.get(id));
-    let client = client.ok_or_else(|| refused("client_id is unknown"))?;
+    let client = client.ok_or_else(|| Box::new(refused("client_id is unknown")))?;
     // Before this is known, nobody is sent anywhere.
     let uri = asked.redirect_uri.clone().filter(|uri| is_own(uri)).ok_or_else(|| {
-        refused("redirect_uri must be an address of this machine, like http://localhost:3000/")
+        let why = "redirect_uri must be an address of this machine, like http://localhost:3000/";
+        Box::new(refused(why))
     })?;
-    let wrong = |error| back(&uri, ("error", error), asked.state.as_deref());
+    let wrong = |error| Box::new(back(&uri, ("error", error), asked.state.as_deref()));
     if asked.response_type.as_deref() != Some("code") {
         return Err(wrong("unsupported_response_type"));
     }
