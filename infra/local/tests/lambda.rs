@@ -394,7 +394,7 @@ async fn free_environments_take_turns() {
 /// The state of a process, as `/proc` has it: `T` is stopped.
 fn state(pid: u32) -> String {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    stat.rsplit_once(") ").unwrap().1[..1].to_owned()
+    stat.rsplit_once(") ").unwrap().1.chars().take(1).collect()
 }
 
 #[tokio::test]
