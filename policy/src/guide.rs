@@ -39,13 +39,21 @@
 //!
 //! `when` is an expression in [CEL](https://cel.dev) over one variable, `claims`. It may use
 //! literals, lists, `.` and `[…]`, the operators, `size`, `contains`, `startsWith`, `endsWith`,
-//! `int`, `double`, `string`, `has`, `all`, `exists` and `exists_one`:
+//! `matches`, `split`, `int`, `double`, `string`, `has`, `all`, `exists` and `exists_one`:
 //!
 //! ```text
 //! claims.email_verified && claims.level >= 3
 //! claims["cognito:groups"].exists(g, g.startsWith("team-"))
 //! has(claims.suspended) && claims.suspended
+//! claims.email.matches("^[^@]+@example[.]com$")
+//! claims.scope.split(" ").exists(s, s.startsWith("orders/"))
 //! ```
+//!
+//! `matches` searches a text for a regular expression, which `^` and `$` bind to its ends. It takes
+//! linear time and knows ASCII classes only (the crate `regex-lite`). A condition may have four
+//! patterns of 16 KiB when compiled, and matches texts of up to 1024 bytes. `split` gives up to 512
+//! parts. The pattern and the separator are texts in quotes. In a loop both take the loop's own
+//! text, as in `x.matches("…")`.
 //!
 //! A condition is parsed once and has at most 1024 bytes, 256 parts and 20 levels. Loops cannot be
 //! nested and have no `+` in them; `map` and `filter` are not supported. The cost is therefore at
@@ -64,6 +72,14 @@
 //! caches the policy. *Neither was tried on AWS.* A rule with `until_exp` grants nothing to a
 //! token without a usable `exp`. A rule with `deny` can have neither condition: if API Gateway
 //! could not evaluate it, the deny would not deny.
+//!
+//! ## Comparing rules
+//!
+//! `access::compare` (feature `iam-evaluator`) returns the callers who gain a route if one set of
+//! rules replaces another. An empty result means that no caller gains one. It tries every kind of
+//! caller and request that the rules tell apart and judges the finished policies. A condition in CEL
+//! counts as an unknown that holds or does not hold. Documents that are refused for their length
+//! are not compared, nor are resources over 512 bytes.
 //!
 //! ## REST, HTTP and WebSocket
 //!

@@ -229,17 +229,20 @@ impl Policy {
     /// of the request does not hold.
     #[must_use]
     pub fn evaluate(&self, request: &Request<'_>) -> Outcome {
-        let says = |effect| {
-            self.statement
-                .iter()
-                .any(|statement| statement.effect == effect && statement.matches(request))
+        self.judge(request).0
+    }
+
+    /// Evaluates the policy, and returns the number of the statement that decides, from 1.
+    #[must_use]
+    pub fn judge(&self, request: &Request<'_>) -> (Outcome, Option<usize>) {
+        let first = |effect| {
+            let decides = |it: &Statement| it.effect == effect && it.matches(request);
+            self.statement.iter().position(decides).map(|position| position + 1)
         };
-        if says(Effect::Deny) {
-            Outcome::ExplicitDeny
-        } else if says(Effect::Allow) {
-            Outcome::Allow
-        } else {
-            Outcome::ImplicitDeny
+        match (first(Effect::Deny), first(Effect::Allow)) {
+            (Some(deny), _) => (Outcome::ExplicitDeny, Some(deny)),
+            (None, Some(allow)) => (Outcome::Allow, Some(allow)),
+            (None, None) => (Outcome::ImplicitDeny, None),
         }
     }
 }

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "iam-evaluator")]
+pub mod access;
 mod arn;
 mod caller;
 mod cidr;

@@ -3,6 +3,8 @@
 mod dots;
 mod path;
 
+#[cfg(feature = "iam-evaluator")]
+use std::collections::BTreeMap;
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -16,7 +18,7 @@ use crate::{
 };
 
 /// The methods that API Gateway routes by; `ANY` stands for all of them.
-const VERBS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+pub(crate) const VERBS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
 /// The route keys that API Gateway sends to an authorizer instead of a method and a path.
 ///
@@ -226,6 +228,41 @@ impl RoutePattern {
         Ok(Filled { resources, dot_denies })
     }
 
+    /// Returns its path with this caller's claims; `None` if a claim does not fit, or for a key.
+    #[cfg(feature = "iam-evaluator")]
+    pub(crate) fn fill_path(&self, caller: &Caller<'_>) -> Option<String> {
+        self.path()?.fill(|claim| caller.claim(claim).and_then(path::as_segment)).ok()
+    }
+
+    /// Returns its path with the text that `value` gives for each claim.
+    #[cfg(feature = "iam-evaluator")]
+    pub(crate) fn fill_path_with<'t>(
+        &self,
+        value: impl Fn(&str) -> Option<&'t str>,
+    ) -> Option<String> {
+        self.path()?.fill(value).ok()
+    }
+
+    /// Gives claims the values by which a path can match both routes, `other` from the segment
+    /// `offset` on; false if there are none.
+    #[cfg(feature = "iam-evaluator")]
+    pub(crate) fn meet(
+        &self,
+        other: &Self,
+        offset: usize,
+        mark: &str,
+        values: &mut BTreeMap<String, String>,
+    ) -> bool {
+        let (Some(own), Some(other)) = (self.path(), other.path()) else { return false };
+        own.meet(other, offset, mark, values)
+    }
+
+    /// Returns the number of segments in its path.
+    #[cfg(feature = "iam-evaluator")]
+    pub(crate) fn depth(&self) -> usize {
+        self.path().map_or(0, PathPattern::depth)
+    }
+
     /// Returns true if a claim limits what its `/*` matches, as in `/users/{sub}/*`.
     pub(crate) fn is_own_below(&self) -> bool {
         self.path().is_some_and(|path| path.is_below() && path.claims().next().is_some())
@@ -304,6 +341,14 @@ impl RoutePattern {
             ) => other_verbs.iter().any(|verb| verbs.contains(verb)) && path.overlaps(other_path),
             _ => false,
         }
+    }
+
+    /// Returns routes that match every request.
+    #[cfg(feature = "iam-evaluator")]
+    pub(crate) fn everything() -> Vec<Self> {
+        let any = Pattern::Method { verbs: VERBS.to_vec(), path: PathPattern::everything() };
+        let keys = KEYS.into_iter().map(|key| Self(Pattern::Key([key])));
+        std::iter::once(Self(any)).chain(keys).collect()
     }
 
     /// Returns true if it is written with `ANY`, or with all the methods that `ANY` stands for.

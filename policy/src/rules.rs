@@ -4,11 +4,15 @@ mod cel;
 mod condition;
 mod error;
 mod evaluation;
+#[cfg(feature = "iam-evaluator")]
+mod opaque;
 mod requirements;
 mod spec;
 
 use std::{collections::BTreeSet, iter};
 
+#[cfg(feature = "iam-evaluator")]
+pub(crate) use self::opaque::{is_opaque, shown_condition};
 pub(crate) use self::{
     cel::{Claims, Expression, written},
     condition::Condition,
@@ -37,6 +41,13 @@ const SHORTEST_PREFIX: &str = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3
 
 /// A usual text before the route in a resource, for estimates.
 const USUAL_PREFIX: &str = "arn:aws:execute-api:ap-southeast-2:123456789012:a1b2c3d4e5/production/";
+
+/// A long text before the stage in a resource.
+const LONGEST_API: &str = "arn:aws-us-gov:execute-api:ap-southeast-2:123456789012:a1b2c3d4e5/";
+
+/// The longest name of a stage, and the longest claim in a path, in bytes.
+const LONGEST_STAGE_BYTES: usize = 128;
+const LONGEST_CLAIM_BYTES: usize = 256;
 
 /// The usual length of a claim in a path: Cognito's `sub` is a UUID.
 const USUAL_CLAIM_BYTES: usize = 36;
@@ -210,6 +221,16 @@ impl Rules {
     /// In bytes, sorted by name; an estimate like [`Self::greatest_document`].
     pub fn sizes(&self) -> impl Iterator<Item = (&str, usize)> {
         self.rules.iter().map(|rule| (rule.name.as_str(), self.usual_bytes(&[rule])))
+    }
+
+    /// Returns true if a caller who meets every rule may get a document over the limit, and so be
+    /// refused, with the longest stage and claims that there are.
+    #[must_use]
+    pub fn may_be_too_long(&self) -> bool {
+        let rules: Vec<&Rule> = self.rules.iter().collect();
+        let claim = "x".repeat(LONGEST_CLAIM_BYTES);
+        let prefix = format!("{LONGEST_API}{}/", "s".repeat(LONGEST_STAGE_BYTES));
+        self.document_bytes(&rules, &prefix, &claim) > self.document_limit
     }
 
     fn usual_bytes(&self, rules: &[&Rule]) -> usize {

@@ -9,6 +9,7 @@ mod context;
 mod error;
 mod layout;
 mod listing;
+mod openapi;
 mod output;
 mod pages;
 #[allow(dead_code, reason = "lines are drawn by the load tests, which share this file")]

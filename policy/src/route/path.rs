@@ -1,5 +1,7 @@
 //! The path of a route: literal segments, segments that a claim fills, and perhaps all below.
 
+#[cfg(feature = "iam-evaluator")]
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
@@ -146,6 +148,52 @@ impl PathPattern {
             path.push_str("/*");
         }
         Ok(path)
+    }
+
+    /// Gives claims the values by which the common segments agree, `other` from the segment
+    /// `offset` on; false if there are none.
+    ///
+    /// A value that begins with `mark` is replaced, by every claim that has it.
+    #[cfg(feature = "iam-evaluator")]
+    pub(super) fn meet(
+        &self,
+        other: &Self,
+        offset: usize,
+        mark: &str,
+        values: &mut BTreeMap<String, String>,
+    ) -> bool {
+        for (mine, theirs) in self.segments.iter().skip(offset).zip(&other.segments) {
+            let value = |segment: &Segment| match segment {
+                Segment::Literal(text) => Some(text.clone()),
+                Segment::Claim(claim) => values.get(claim).cloned(),
+            };
+            let (Some(mine), Some(theirs)) = (value(mine), value(theirs)) else { return false };
+            let (open, given) = match (mine.starts_with(mark), theirs.starts_with(mark)) {
+                _ if mine == theirs => continue,
+                (true, _) => (mine, theirs),
+                (false, true) => (theirs, mine),
+                (false, false) => return false,
+            };
+            if !is_segment(&given) {
+                return false;
+            }
+            for value in values.values_mut().filter(|value| **value == open) {
+                value.clone_from(&given);
+            }
+        }
+        true
+    }
+
+    /// Returns `/*`.
+    #[cfg(feature = "iam-evaluator")]
+    pub(super) fn everything() -> Self {
+        Self { segments: Vec::new(), below: true }
+    }
+
+    /// Returns the number of its segments.
+    #[cfg(feature = "iam-evaluator")]
+    pub(super) fn depth(&self) -> usize {
+        self.segments.len()
     }
 
     /// Returns true if the requested path matches for some caller.

@@ -1,10 +1,11 @@
 //! A condition over the claims, in CEL.
 
 mod check;
+mod text;
 mod types;
 
 use std::{
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     collections::HashMap,
     fmt,
     sync::{Arc, LazyLock},
@@ -14,6 +15,7 @@ use cel::{Context, Env, Value, parser::PrattParser};
 use serde_json::{Map, Value as Json};
 
 use self::check::{Read, check};
+use self::text::Patterns;
 use self::types::Used;
 pub(crate) use self::types::written;
 use crate::caller::{Caller, Holds, is_elsewhere, keeps_elsewhere};
@@ -42,6 +44,7 @@ pub(crate) struct Expression {
     reads_all: bool,
     bare: Vec<String>,
     compared: Vec<String>,
+    patterns: Patterns,
 }
 
 impl Expression {
@@ -73,10 +76,11 @@ impl Expression {
                 None => "is not CEL".to_owned(),
             }
         })?;
-        let Read { claims, all: reads_all } = check(&expression)?;
+        let Read { claims, all: reads_all, patterns } = check(&expression)?;
+        let patterns = Patterns::compile(&patterns)?;
         let Used { bare, compared } = types::check(&expression)?;
         let (text, expression) = (one_line(text), Arc::new(expression));
-        Ok(Self { text, expression, claims, reads_all, bare, compared })
+        Ok(Self { text, expression, claims, reads_all, bare, compared, patterns })
     }
 
     /// Returns the condition on one line, otherwise as written.
@@ -104,7 +108,9 @@ impl Expression {
         if !self.claims.is_empty() {
             return None;
         }
-        match Value::resolve(&self.expression, &Context::with_env(Arc::clone(&ENVIRONMENT))) {
+        let mut context = empty_context();
+        self.patterns.add_to(&mut context);
+        match Value::resolve(&self.expression, &context) {
             Ok(Value::Bool(holds)) => Some(holds),
             _ => None,
         }
@@ -123,7 +129,9 @@ impl Expression {
         let Some(context) = claims.context() else {
             return Holds::Unknown;
         };
-        match Value::resolve(&self.expression, context) {
+        let mut context = context.borrow_mut();
+        self.patterns.add_to(&mut context);
+        match Value::resolve(&self.expression, &context) {
             Ok(Value::Bool(true)) => Holds::Yes,
             Ok(Value::Bool(false)) => Holds::No,
             // The error may quote a claim, so it is dropped.
@@ -135,7 +143,8 @@ impl Expression {
 /// The claims of one caller in CEL's types, converted when the first condition needs them.
 pub(crate) struct Claims<'c> {
     claims: &'c Map<String, Json>,
-    context: OnceCell<Option<Context<'static, 'static>>>,
+    /// Changes as each condition adds its own patterns.
+    context: OnceCell<Option<RefCell<Context<'static, 'static>>>>,
 }
 
 impl<'c> Claims<'c> {
@@ -144,19 +153,26 @@ impl<'c> Claims<'c> {
     }
 
     /// Returns `None` if there are more claims than a condition may use.
-    fn context(&self) -> Option<&Context<'static, 'static>> {
+    fn context(&self) -> Option<&RefCell<Context<'static, 'static>>> {
         let make = || {
             let mut left = MAX_VALUES;
             let claims = self.claims.iter().map(|(name, claim)| {
                 Some((name.clone(), value(claim, MAX_VALUE_DEPTH, &mut left)?))
             });
             let claims: HashMap<_, _> = claims.collect::<Option<_>>()?;
-            let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+            let mut context = empty_context();
             context.add_variable_from_value("claims", claims);
-            Some(context)
+            Some(RefCell::new(context))
         };
         self.context.get_or_init(make).as_ref()
     }
+}
+
+/// Returns a context with every function except `matches`.
+fn empty_context() -> Context<'static, 'static> {
+    let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+    text::add_split(&mut context);
+    context
 }
 
 /// Formats a condition for a message: on one line, with quotes unescaped.
@@ -219,6 +235,7 @@ mod tests {
         let claims = || {
             json!({
                 "sub": "u1", "email_verified": true, "level": 3, "big": u64::MAX, "half": 0.5,
+                "scope": "orders/read orders/write",
                 "cognito:groups": ["a", "b"], "address": { "country": "CH" }, "none": null,
             })
         };
@@ -242,6 +259,13 @@ mod tests {
             "claims.sub.endsWith('1') && claims.sub.contains('u') && claims.sub.size() == 2",
             "int(string(claims.level)) + 1 == 4",
             "[1].exists_one(g, g == 1) && claims.sub + 'x' == 'u1x'",
+            "claims.sub.matches('^u[0-9]+$') && matches(claims.sub, '1')",
+            "claims['cognito:groups'].exists(g, g.matches('^b$'))",
+            "claims.scope.split(' ').exists(s, s == 'orders/read')",
+            "claims.scope.split(' ')[1].split('/') == ['orders', 'write']",
+            "claims.scope.split('-') == [claims.scope] && size(claims.scope.split(' ')) == 2",
+            "!claims.scope.split(' ').exists(s, s.matches('x')) && claims.sub.matches('u')",
+            "claims.scope.split(' ').all(s, s.split('/')[0] == 'orders')",
         ] {
             assert_eq!(holds(text, claims()), Holds::Yes, "{text}");
             assert_eq!(holds(&format!("!({text})"), claims()), Holds::No, "{text}");
@@ -262,8 +286,16 @@ mod tests {
             "1 / 0 == 1",
             "9223372036854775807 + claims.level > 0",
             "claims.sub.exists(c, c == 'u')",
+            "claims.level.matches('3')",
+            "claims.missing.matches('3')",
+            "claims.list.split(',') == []",
+            "claims.long.matches('^a')",
+            "claims.commas.split(',') != []",
         ] {
-            let claims = json!({ "sub": "u1", "nick": "n", "level": 3, "list": [] });
+            let claims = json!({
+                "sub": "u1", "nick": "n", "level": 3, "list": [], "long": "a".repeat(1025),
+                "commas": ",".repeat(512),
+            });
             assert_eq!(holds(text, claims), Holds::Unknown, "{text}");
         }
     }
@@ -315,7 +347,18 @@ mod tests {
             (&format!("claims{} == 1", ".a".repeat(400)), "deeper than"),
             (&format!("1 in [{}1]", "1,".repeat(400)), "more than 256 parts"),
             ("sub == 'a'", "has the unknown name `sub`: write `claims.sub`"),
-            ("claims.a.matches('x')", "calls `matches`"),
+            ("claims.a.matches(claims.b)", "calls `matches` with something else than a text"),
+            ("claims.a.matches('(')", "has the regular expression `(`, which is invalid"),
+            ("claims.a.matches('a{1000}')", "which is too large"),
+            ("claims.a.matches('(?P<x>a)(?=b)')", "which is invalid"),
+            ("matches(claims.a)", "calls `matches` wrongly"),
+            ("claims.a.split('') == []", "calls `split` with something else than a text"),
+            ("claims.a.split(',', 2) == []", "calls `split` wrongly"),
+            ("claims.a.exists(x, claims.b.matches('y'))", "write `x.matches(\"…\")`"),
+            ("claims.a.exists(x, claims.b.split(',') == [])", "write `x.split(\"…\")`"),
+            ("claims.a.split(',')", "has a list where"),
+            (&"claims.a.matches('x') && ".repeat(5), "is not CEL"),
+            (&format!("{}true", "claims.a.matches('x') && ".repeat(5)), "more than 4 `matches`"),
             ("timestamp('2020-01-01T00:00:00Z') < timestamp(claims.t)", "calls `timestamp`"),
             ("claims.a.map(x, x) == []", "`map` and `filter`"),
             ("claims.a.filter(x, true) == []", "`map` and `filter`"),

@@ -161,6 +161,25 @@ impl Requirements {
         })
     }
 
+    /// Returns no requirements, which everyone meets everywhere.
+    #[cfg(feature = "iam-evaluator")]
+    pub(crate) fn none() -> Self {
+        let (any_scope, all_scopes, any_group, all_groups) = (None, None, None, None);
+        let (issuers, clients, claims, when, stages) = (None, None, BTreeMap::new(), None, None);
+        Self {
+            any_scope,
+            all_scopes,
+            any_group,
+            all_groups,
+            issuers,
+            clients,
+            claims,
+            when,
+            stages,
+            anonymous: false,
+        }
+    }
+
     /// Returns true if every caller with a credential meets them, in the stages where the rule
     /// applies.
     pub(crate) fn is_everyone(&self) -> bool {

@@ -128,7 +128,8 @@ impl Block {
     /// The file that the block shows, by its first line: `# name.toml`.
     pub(super) fn file(&self) -> Option<&str> {
         let name = self.text.lines().next()?.strip_prefix("# ")?.split([' ', ':']).next()?;
-        (name.ends_with(".toml") && !name.contains('/')).then_some(name)
+        let is_file = name.ends_with(".toml") || name.ends_with(".yaml");
+        (is_file && !name.contains('/')).then_some(name)
     }
 
     /// The commands of a console block.

@@ -1,6 +1,6 @@
 //! Runs the `console run` blocks of a document as one session of a shell, in a new folder.
 //!
-//! - A `toml` block that begins with `# name.toml` is a file of that name in the folder.
+//! - A block that begins with `# name.toml` or `# name.yaml` is a file of that name in the folder.
 //! - `local` starts in the background, and the session goes on once it prints something. A second
 //!   start ends the first. `cargo run` alone starts the example `service` of `throttle` likewise.
 //! - The ports 9400 to 9404 and 3000 stand for free ones, in commands, files and outputs.

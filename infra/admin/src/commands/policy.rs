@@ -1,9 +1,13 @@
 //! `tollgate policy`.
 
 mod check;
+mod diff;
+mod evaluate;
 mod explain;
+mod import;
 mod lint;
 mod matrix;
+mod operations;
 
 use std::path::Path;
 
@@ -13,15 +17,18 @@ use clap::Subcommand;
 use crate::args::Source;
 use crate::error::Error;
 use crate::output::Output;
-use crate::read::read;
+use crate::read::{place, read};
 
-/// Check, lint and explain a configuration. Needs no table.
+/// Check, compare and explain rules, and make them from an API. Needs no table.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
     Check(check::Check),
     Lint(lint::Lint),
     Explain(explain::Explain),
     Matrix(matrix::Matrix),
+    Diff(diff::Diff),
+    Import(import::Import),
+    Evaluate(evaluate::Evaluate),
 }
 
 impl Policy {
@@ -31,6 +38,9 @@ impl Policy {
             Self::Lint(it) => it.run(output),
             Self::Explain(it) => it.run(output),
             Self::Matrix(it) => it.run(output),
+            Self::Diff(it) => it.run(output),
+            Self::Import(it) => it.run(output),
+            Self::Evaluate(it) => it.run(output),
         }
     }
 }
@@ -45,8 +55,15 @@ impl Source {
         if self.file != Path::new("-") {
             return Config::read(&self.file).map_err(wrong);
         }
+        self.text_and_config().map(|(_, config)| config)
+    }
+
+    /// Reads the configuration and its text.
+    fn text_and_config(&self) -> Result<(String, Config), Error> {
+        let place = place(&self.file);
         let text = String::from_utf8(read(&self.file, MOST)?)
-            .map_err(|_| Error::misuse("standard input is not UTF-8: save the file as UTF-8"))?;
-        Config::parse(&text, "standard input").map_err(wrong)
+            .map_err(|_| Error::misuse(format!("{place} is not UTF-8: save the file as UTF-8")))?;
+        let config = Config::parse(&text, &place).map_err(|it| Error::misuse(it.to_string()))?;
+        Ok((text, config))
     }
 }

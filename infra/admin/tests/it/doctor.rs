@@ -324,7 +324,7 @@ pub(crate) const COMMANDS: [(&str, &[&str]); 13] = [
     ("subject", &["assign", "unassign", "show", "reset"]),
     ("usage", &["show", "export", "grant"]),
     ("revoke", &["token", "session", "user", "client", "list", "undo"]),
-    ("policy", &["check", "lint", "explain", "matrix"]),
+    ("policy", &["check", "lint", "explain", "matrix", "diff", "import", "evaluate"]),
     ("token", &["inspect"]),
     ("keys", &["fetch"]),
     ("doctor", &[]),

@@ -10,7 +10,7 @@ const MAX_DEPTH: usize = 20;
 const MAX_PARTS: usize = 256;
 
 /// Operators and functions whose cost is at most the length of what they are given.
-const FUNCTIONS: [&str; 26] = [
+const FUNCTIONS: [&str; 28] = [
     operators::CONDITIONAL,
     operators::LOGICAL_AND,
     operators::LOGICAL_OR,
@@ -38,7 +38,16 @@ const FUNCTIONS: [&str; 26] = [
     "int",
     "string",
     "double",
+    MATCHES,
+    SPLIT,
 ];
+
+/// Functions whose second argument is a literal, and that copy or search the first.
+const MATCHES: &str = "matches";
+const SPLIT: &str = "split";
+
+/// The most patterns of a condition.
+const MAX_PATTERNS: usize = 4;
 
 const CLAIMS: &str = "claims";
 
@@ -49,6 +58,8 @@ pub(super) struct Read {
     pub(super) claims: Vec<String>,
     /// True if it reads `claims` as a whole, or by a computed name.
     pub(super) all: bool,
+    /// The regular expressions that it matches with.
+    pub(super) patterns: Vec<String>,
 }
 
 /// Refuses what could cost more than a constant times the claims; returns the claims read.
@@ -56,15 +67,15 @@ pub(super) struct Read {
 /// `exists`, `all` and `exists_one` loop over a list and may not stand inside one another; `map`
 /// and `filter` would build lists, and so would `+` in a loop, or a longer one to loop over.
 pub(super) fn check(expression: &IdedExpr) -> Result<Read, String> {
-    let (claims, uses) = (Vec::new(), 0);
-    let mut checker = Checker { parts: 0, loop_names: None, looped: false, claims, uses };
+    let (claims, patterns, uses) = (Vec::new(), Vec::new(), 0);
+    let mut checker = Checker { parts: 0, loop_names: None, looped: false, claims, patterns, uses };
     checker.expression(expression, 0)?;
-    let Checker { mut claims, uses, .. } = checker;
+    let Checker { mut claims, patterns, uses, .. } = checker;
     // Each use of `claims` that names one claim is in the list.
     let all = uses > claims.len();
     claims.sort_unstable();
     claims.dedup();
-    Ok(Read { claims, all })
+    Ok(Read { claims, all, patterns })
 }
 
 struct Checker<'e> {
@@ -75,6 +86,8 @@ struct Checker<'e> {
     looped: bool,
     /// The claims that it names, one per use.
     claims: Vec<String>,
+    /// The regular expressions, one per use.
+    patterns: Vec<String>,
     /// The number of uses of the variable `claims`.
     uses: usize,
 }
@@ -107,8 +120,8 @@ impl<'e> Checker<'e> {
                 if !FUNCTIONS.contains(&call.func_name.as_str()) {
                     return Err(format!(
                         "calls `{}`: a condition has operators, `size`, `contains`, `startsWith`, \
-                         `endsWith`, `int`, `double`, `string`, `has`, `all`, `exists` and \
-                         `exists_one`",
+                         `endsWith`, `matches`, `split`, `int`, `double`, `string`, `has`, `all`, \
+                         `exists` and `exists_one`",
                         call.func_name.escape_debug()
                     ));
                 }
@@ -118,6 +131,9 @@ impl<'e> Checker<'e> {
                                 text and lists again and again: compare each part by itself"
                             .to_owned(),
                     );
+                }
+                if [MATCHES, SPLIT].contains(&call.func_name.as_str()) {
+                    self.text_function(call)?;
                 }
                 self.note_claim(claim_of(expression));
                 let mut parts = call.target.as_deref().into_iter().chain(&call.args);
@@ -162,6 +178,38 @@ impl<'e> Checker<'e> {
             }
             _ => false,
         }
+    }
+
+    /// Checks `text.matches("…")` and `text.split("…")`.
+    ///
+    /// In a loop the text must be the loop's own, so that together they read each text once.
+    fn text_function(&mut self, call: &CallExpr) -> Result<(), String> {
+        let name = call.func_name.as_str();
+        let mut given = call.target.as_deref().into_iter().chain(&call.args);
+        let (Some(text), Some(argument), None) = (given.next(), given.next(), given.next()) else {
+            return Err(format!("calls `{name}` wrongly: write `claims.a.{name}(\"…\")`"));
+        };
+        let Some(argument) = literal(argument).filter(|argument| !argument.is_empty()) else {
+            return Err(format!(
+                "calls `{name}` with something else than a text in quotes, which must not be \
+                 empty: write `claims.a.{name}(\"…\")`"
+            ));
+        };
+        if let Some([item, _]) = self.loop_names
+            && !matches!(&text.expr, Expr::Ident(own) if own == item)
+        {
+            return Err(format!(
+                "calls `{name}` in a loop with another text than the loop's: write \
+                 `{item}.{name}(\"…\")`"
+            ));
+        }
+        if name == MATCHES {
+            self.patterns.push(argument.to_owned());
+            if self.patterns.len() > MAX_PATTERNS {
+                return Err(format!("has more than {MAX_PATTERNS} `matches`: split the rule"));
+            }
+        }
+        Ok(())
     }
 
     fn name(&self, name: &str) -> Result<(), String> {

@@ -44,8 +44,8 @@ const COMPARISONS: [&str; 6] = [
 ];
 
 /// Other calls that give a boolean.
-const TESTS: [&str; 5] =
-    [operators::IN, operators::NOT_STRICTLY_FALSE, "contains", "startsWith", "endsWith"];
+const TESTS: [&str; 6] =
+    [operators::IN, operators::NOT_STRICTLY_FALSE, "contains", "startsWith", "endsWith", "matches"];
 
 /// Calls that give a number.
 const COUNTS: [&str; 7] = [
@@ -136,6 +136,8 @@ fn type_of(expression: &Expr) -> Option<&'static str> {
                 Some(NUMBER)
             } else if name == "string" {
                 Some(TEXT)
+            } else if name == "split" {
+                Some("a list")
             } else if name == operators::ADD {
                 Some("a sum")
             } else {

@@ -1,27 +1,42 @@
 //! `tollgate policy check`.
 
+use std::path::{Path, PathBuf};
+
 use authorizer::{Config, Issuer, Require, ThrottleConfig};
 use clap::Args;
 use serde_json::{Value, json};
 use throttle::PlanId;
 
+use super::operations;
 use crate::args::Source;
 use crate::error::Error;
 use crate::layout::{facts, list};
 use crate::output::Output;
 
 /// Check a configuration, and show its parts and policy sizes.
+///
+/// With `--openapi`, show instead which operations of an API no caller, some callers or every caller
+/// may call. `every`: each caller whose token is accepted, whose claims fit into paths.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  tollgate policy check tollgate.toml")]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Check {
     #[command(flatten)]
     source: Source,
+    /// OpenAPI 3 description of the API (YAML or JSON, one file).
+    #[arg(long, value_name = "FILE")]
+    openapi: Option<PathBuf>,
 }
 
 impl Check {
     pub(crate) fn run(self, output: Output) -> Result<(), Error> {
+        if self.source.file == Path::new("-") && self.openapi.as_deref() == Some(Path::new("-")) {
+            return Err(Error::misuse("standard input can't be both: give `--openapi` a file"));
+        }
         let config = self.source.config()?;
-        output.print(text(&config), &json(&config))
+        match &self.openapi {
+            Some(file) => operations::show(&config, file, output),
+            None => output.print(text(&config), &json(&config)),
+        }
     }
 }
 
@@ -118,3 +133,8 @@ fn json(config: &Config) -> Value {
         "metrics": config.metrics.enabled.then_some(&config.metrics.namespace),
     })
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate policy check tollgate.toml
+  tollgate policy check tollgate.toml --openapi openapi.yaml";

@@ -104,6 +104,11 @@ fn texts<'m>(members: &'m Map<String, Value>, name: &str) -> impl Iterator<Item 
 
 /// The ARN of a call in an API of no account: only stage, method and path matter to rules.
 fn arn(route: &str, stage: &str) -> Result<String, Error> {
+    arn_of(route, "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5", stage)
+}
+
+/// The ARN of a call in a stage of the API that `api` names.
+pub(super) fn arn_of(route: &str, api: &str, stage: &str) -> Result<String, Error> {
     if stage.is_empty() || stage.contains(['/', ':']) {
         return Err(Error::misuse("`--stage` must be a stage's name, `prod` say"));
     }
@@ -118,7 +123,7 @@ fn arn(route: &str, stage: &str) -> Result<String, Error> {
             )));
         }
     };
-    Ok(format!("arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/{stage}/{target}"))
+    Ok(format!("{api}/{stage}/{target}"))
 }
 
 const EXAMPLES: &str = r#"Examples:

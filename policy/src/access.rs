@@ -1,0 +1,307 @@
+//! Callers and routes by which two sets of rules differ.
+//!
+//! [`compare`] looks for callers who may call more under the new rules than under the old ones. It
+//! evaluates both for every kind of caller that the rules can tell apart, and judges the finished
+//! policies as API Gateway does.
+//!
+//! **Which callers.** A caller gains a route if a new rule allows it, and the old rules either have
+//! no allow or have a deny for it. Requirements are only ever met by more scopes, groups and claims,
+//! so it is enough to look at callers with the least that one new rule needs, and at those with the
+//! least that one new rule and one denying old rule need. Issuers, clients, stages, addresses and
+//! claims in paths exclude one another, so each of their values is tried.
+//!
+//! **Which routes.** Routes are exact paths, or all paths below one. Two requests that no route of
+//! either side tells apart have one outcome, so each path and one path below each `/*` is tried, with
+//! and without dots.
+//!
+//! A condition in CEL is an unknown: it is taken to hold or not to hold, independently of every
+//! claim. A change that depends on one is not certain.
+
+mod callers;
+mod report;
+mod targets;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+
+pub use self::report::{Change, Who};
+use self::{
+    callers::{Kind, kinds},
+    report::{Dimensions, Found, changes},
+    targets::targets,
+};
+use crate::{
+    arn::MethodArn,
+    iam::{Outcome, Policy, Request},
+    route::RoutePattern,
+    rules::Rules,
+};
+
+/// The most kinds of caller that are compared.
+const MAX_KINDS: usize = 20_000;
+
+/// The most claims in paths; each doubles the kinds of caller.
+const MAX_PATH_CLAIMS: usize = 6;
+
+/// The most requests that are judged for one kind of caller.
+const MAX_TARGETS: usize = 50_000;
+
+/// The resource prefix of an API of no account, without the stage.
+const API: &str = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/";
+
+/// The `exp` of every caller's token.
+const EXP: i64 = 1_000_000_000;
+
+/// Rules, and the tokens whose callers they are for.
+#[derive(Debug, Clone)]
+pub struct Side<'r> {
+    /// The rules.
+    pub rules: &'r Rules,
+    /// The accepted issuers; callers of others are refused.
+    pub issuers: Vec<Tokens<'r>>,
+}
+
+/// The tokens of one issuer that are accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct Tokens<'r> {
+    /// The issuer's name in rules; `None` for callers without one.
+    pub issuer: Option<&'r str>,
+    /// The accepted clients; `None` for any.
+    pub clients: Option<&'r [String]>,
+}
+
+/// An operation of an API: methods and a path whose braces hold path parameters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Operation {
+    /// The method, such as `GET`, or `ANY`.
+    pub method: String,
+    /// The path, such as `/orders/{id}` or `/files/{proxy+}`.
+    pub path: String,
+}
+
+/// The callers of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// No caller may call it.
+    Nobody,
+    /// Some callers may call it, or all of them a part of it.
+    Some(Vec<Change>),
+    /// Every caller with an accepted token may call it.
+    Everyone,
+}
+
+/// The rules tell more callers or requests apart than can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the rules tell more than {MAX_KINDS} kinds of caller, {MAX_PATH_CLAIMS} claims in paths or \
+     {MAX_TARGETS} requests apart: compare fewer rules at a time"
+)]
+pub struct TooMany;
+
+/// Returns the routes that callers gain if `new` replaces `old`; with the sides exchanged, those
+/// that they lose.
+///
+/// If the result is empty, no caller gains a route. The length of documents is not compared
+/// ([`Rules::may_be_too_long`]), and neither are resources over 512 bytes, nor settings other than
+/// the accepted issuers and clients.
+///
+/// # Errors
+/// [`TooMany`] if the comparison would take too long.
+pub fn compare(old: &Side<'_>, new: &Side<'_>) -> Result<Vec<Change>, TooMany> {
+    gains(old, new, None).map(|changes| changes.into_iter().flatten().collect())
+}
+
+/// Returns the callers of each operation.
+///
+/// # Errors
+/// [`TooMany`] if the rules tell too many callers apart.
+pub fn reach(side: &Side<'_>, operations: &[Operation]) -> Result<Vec<Reach>, TooMany> {
+    let issuers = || side.issuers.clone();
+    let (nothing, everything) = (Rules::nothing(), Rules::everything());
+    let (nothing, everything) = (
+        Side { rules: &nothing, issuers: issuers() },
+        Side { rules: &everything, issuers: issuers() },
+    );
+    let can = gains(&nothing, side, Some(operations))?;
+    let cannot = gains(side, &everything, Some(operations))?;
+    let reach =
+        |(can, cannot): (Vec<Change>, Vec<Change>)| match (can.is_empty(), cannot.is_empty()) {
+            (true, _) => Reach::Nobody,
+            (false, true) => Reach::Everyone,
+            (false, false) => Reach::Some(can),
+        };
+    Ok(can.into_iter().zip(cannot).map(reach).collect())
+}
+
+/// Returns what callers gain: for each operation, or in one list for all routes.
+fn gains(
+    old: &Side<'_>,
+    new: &Side<'_>,
+    operations: Option<&[Operation]>,
+) -> Result<Vec<Vec<Change>>, TooMany> {
+    let conditions = [old.rules, new.rules].map(Rules::with_opaque_conditions);
+    let [old_rules, new_rules] = &conditions;
+    let (old, new) = (
+        Side { rules: old_rules, issuers: old.issuers.clone() },
+        Side { rules: new_rules, issuers: new.issuers.clone() },
+    );
+    // Operations are for callers whose claims fill paths, while their tokens are valid.
+    let whole = operations.is_none();
+    let mark = mark(&old, &new);
+    let (stages, addresses) = (stages(&old, &new), addresses(&old, &new));
+    let times: &[i64] = if whole { &[EXP - 1, EXP] } else { &[EXP - 1] };
+    let kinds = kinds(&old, &new, &mark, whole)?;
+    let mut found: BTreeMap<usize, Vec<Found>> = BTreeMap::new();
+    for kind in &kinds {
+        let claims = kind.claims(EXP);
+        let caller = kind.caller(&claims);
+        let accepted = old.accepts(kind);
+        let targets = targets(&old, &new, &caller, &mark, operations);
+        if targets.len().saturating_mul(addresses.len()) > MAX_TARGETS {
+            return Err(TooMany);
+        }
+        for stage in &stages {
+            let arn = format!("{API}{stage}/GET/");
+            let Ok(arn) = MethodArn::parse(&arn) else { continue };
+            let policy = |rules: &Rules| match rules.evaluate(&caller, &arn).document {
+                Ok(document) => document.to_json(),
+                Err(_) => String::new(),
+            };
+            let before = if accepted { policy(old.rules) } else { String::new() };
+            let after = policy(new.rules);
+            if before == after {
+                continue;
+            }
+            let [before, after] =
+                [before, after].map(|text| serde_json::from_str::<Policy>(&text).ok());
+            let allows = |policy: &Option<Policy>, request: &Request<'_>| {
+                policy.as_ref().is_some_and(|it| it.evaluate(request) == Outcome::Allow)
+            };
+            for target in &targets {
+                let resource = format!("{}{}", arn.resource_prefix(), target.text);
+                for (address, time) in
+                    addresses.iter().flat_map(|it| times.iter().map(move |t| (it, t)))
+                {
+                    let mut request = Request::new(&resource).at(*time);
+                    if let Some(address) = address {
+                        request = request.from(*address);
+                    }
+                    if allows(&after, &request) && !allows(&before, &request) {
+                        let is_certain = !depends_on_condition(&old, &new, &caller, &target.text);
+                        found.entry(target.operation).or_default().push(Found {
+                            kind: kind.clone(),
+                            target: target.clone(),
+                            stage: stage.clone(),
+                            address: *address,
+                            is_late: *time >= EXP,
+                            is_certain,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    let dimensions = Dimensions {
+        stages: &stages,
+        addresses: addresses.len(),
+        clients: &new.clients(&old),
+        mark: &mark,
+    };
+    let one = |at| changes(found.remove(&at).unwrap_or_default(), &dimensions);
+    Ok((0..operations.map_or(1, <[_]>::len)).map(one).collect())
+}
+
+impl Side<'_> {
+    fn accepts(&self, kind: &Kind) -> bool {
+        self.issuers.iter().any(|tokens| {
+            let accepted = tokens.clients.is_none_or(|clients| {
+                kind.client.as_ref().is_some_and(|client| clients.contains(client))
+            });
+            tokens.issuer == kind.issuer.as_deref() && accepted
+        })
+    }
+
+    /// Returns the number of different clients of each issuer; `None` where any client is accepted.
+    fn clients(&self, old: &Self) -> BTreeMap<Option<String>, Option<usize>> {
+        let clients = |tokens: &Tokens<'_>| {
+            tokens.clients.map(|list| callers::distinct(list, tokens.issuer, old, self).len())
+        };
+        let issuers = self.issuers.iter();
+        issuers.map(|tokens| (tokens.issuer.map(str::to_owned), clients(tokens))).collect()
+    }
+
+    fn routes(&self) -> impl Iterator<Item = &RoutePattern> {
+        self.rules.rules.iter().flat_map(|rule| rule.routes())
+    }
+}
+
+/// Returns true if a rule with a condition in CEL may decide on a request.
+fn depends_on_condition(
+    old: &Side<'_>,
+    new: &Side<'_>,
+    caller: &crate::Caller<'_>,
+    target: &str,
+) -> bool {
+    let rules = old.rules.rules.iter().chain(&new.rules.rules);
+    let mut conditional = rules.filter(|rule| rule.requirements.has_opaque_condition());
+    conditional.any(|rule| {
+        rule.routes().any(|route| match route.fill(0, caller) {
+            Ok(filled) => filled.matches(target) || filled.denies_dots(target),
+            Err(_) => true,
+        })
+    })
+}
+
+/// A text that no route and no claim's value contains, so that what is made from it is new.
+fn mark(old: &Side<'_>, new: &Side<'_>) -> String {
+    let mut known: Vec<String> = Vec::new();
+    for side in [old, new] {
+        known.extend(side.routes().map(ToString::to_string));
+        let rules = side.rules.rules.iter();
+        known.extend(rules.flat_map(|rule| rule.requirements.claims.values().flatten().cloned()));
+    }
+    let mut mark = "~".to_owned();
+    while known.iter().any(|text| text.contains(&mark)) {
+        mark.push('~');
+    }
+    mark
+}
+
+/// Every stage that a rule names, and one that none names, last.
+fn stages(old: &Side<'_>, new: &Side<'_>) -> Vec<String> {
+    let rules = || old.rules.rules.iter().chain(&new.rules.rules);
+    let named: BTreeSet<String> =
+        rules().flat_map(|rule| rule.requirements.stages()).map(str::to_owned).collect();
+    let mut other = "other".to_owned();
+    while named.contains(&other) {
+        other.push('-');
+    }
+    named.into_iter().chain([other]).collect()
+}
+
+/// One address of each set that the blocks of both sides cut the addresses into.
+fn addresses(old: &Side<'_>, new: &Side<'_>) -> Vec<Option<IpAddr>> {
+    let rules = old.rules.rules.iter().chain(&new.rules.rules);
+    let blocks: BTreeSet<IpNet> =
+        rules.flat_map(|rule| rule.condition.source_ips.iter().copied()).collect();
+    if blocks.is_empty() {
+        return vec![None];
+    }
+    let mut found = BTreeSet::from([IpAddr::from([0; 4]), IpAddr::from([0; 16])]);
+    for block in blocks {
+        found.insert(block.network());
+        found.extend(next(block.broadcast()));
+    }
+    found.into_iter().map(Some).collect()
+}
+
+fn next(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(it) => u32::from(it).checked_add(1).map(|next| IpAddr::V4(next.into())),
+        IpAddr::V6(it) => u128::from(it).checked_add(1).map(|next| IpAddr::V6(next.into())),
+    }
+}
