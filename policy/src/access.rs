@@ -32,23 +32,27 @@ pub use self::report::{Change, Who};
 use self::{
     callers::{Kind, kinds},
     report::{Dimensions, Found, changes},
-    targets::targets,
+    targets::{Target, targets},
 };
 use crate::{
     arn::MethodArn,
+    caller::Caller,
     iam::{Outcome, Policy, Request},
     route::RoutePattern,
     rules::Rules,
 };
 
 /// The most kinds of caller that are compared.
-const MAX_KINDS: usize = 20_000;
+const MAX_KINDS: usize = 10_000;
 
 /// The most claims in paths; each doubles the kinds of caller.
 const MAX_PATH_CLAIMS: usize = 6;
 
-/// The most requests that are judged for one kind of caller.
-const MAX_TARGETS: usize = 50_000;
+/// The most ways to put kinds of caller together, equal ones counted again.
+const MAX_STEPS: usize = 500_000;
+
+/// The most requests that are judged, of all kinds of caller together.
+const MAX_CALLS: usize = 10_000_000;
 
 /// The resource prefix of an API of no account, without the stage.
 const API: &str = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/";
@@ -77,8 +81,8 @@ pub struct Tokens<'r> {
 /// An operation of an API: methods and a path whose braces hold path parameters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Operation {
-    /// The method, such as `GET`, or `ANY`.
-    pub method: String,
+    /// The methods, such as `GET`.
+    pub methods: Vec<String>,
     /// The path, such as `/orders/{id}` or `/files/{proxy+}`.
     pub path: String,
 }
@@ -97,8 +101,8 @@ pub enum Reach {
 /// The rules tell more callers or requests apart than can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the rules tell more than {MAX_KINDS} kinds of caller, {MAX_PATH_CLAIMS} claims in paths or \
-     {MAX_TARGETS} requests apart: compare fewer rules at a time"
+    "the rules tell too many callers or requests apart: more than {MAX_KINDS} kinds of caller, \
+     {MAX_PATH_CLAIMS} claims in paths or {MAX_CALLS} requests in all"
 )]
 pub struct TooMany;
 
@@ -143,76 +147,117 @@ fn gains(
     new: &Side<'_>,
     operations: Option<&[Operation]>,
 ) -> Result<Vec<Vec<Change>>, TooMany> {
-    let conditions = [old.rules, new.rules].map(Rules::with_opaque_conditions);
-    let [old_rules, new_rules] = &conditions;
-    let (old, new) = (
-        Side { rules: old_rules, issuers: old.issuers.clone() },
-        Side { rules: new_rules, issuers: new.issuers.clone() },
-    );
-    // Operations are for callers whose claims fill paths, while their tokens are valid.
+    let [old_rules, new_rules] = [old.rules, new.rules].map(Rules::with_opaque_conditions);
+    let old = Side { rules: &old_rules, issuers: old.issuers.clone() };
+    let new = Side { rules: &new_rules, issuers: new.issuers.clone() };
+    // Operations are for callers whose claims fit into paths, while their tokens are valid.
     let whole = operations.is_none();
     let mark = mark(&old, &new);
-    let (stages, addresses) = (stages(&old, &new), addresses(&old, &new));
-    let times: &[i64] = if whole { &[EXP - 1, EXP] } else { &[EXP - 1] };
     let kinds = kinds(&old, &new, &mark, whole)?;
+    let comparison = Comparison {
+        stages: stages(&old, &new),
+        addresses: addresses(&old, &new),
+        times: if whole { &[EXP - 1, EXP] } else { &[EXP - 1] },
+        old,
+        new,
+    };
     let mut found: BTreeMap<usize, Vec<Found>> = BTreeMap::new();
+    let mut left = MAX_CALLS;
     for kind in &kinds {
         let claims = kind.claims(EXP);
         let caller = kind.caller(&claims);
-        let accepted = old.accepts(kind);
-        let targets = targets(&old, &new, &caller, &mark, operations);
-        if targets.len().saturating_mul(addresses.len()) > MAX_TARGETS {
-            return Err(TooMany);
-        }
-        for stage in &stages {
-            let arn = format!("{API}{stage}/GET/");
-            let Ok(arn) = MethodArn::parse(&arn) else { continue };
-            let policy = |rules: &Rules| match rules.evaluate(&caller, &arn).document {
-                Ok(document) => document.to_json(),
-                Err(_) => String::new(),
-            };
-            let before = if accepted { policy(old.rules) } else { String::new() };
-            let after = policy(new.rules);
-            if before == after {
-                continue;
-            }
-            let [before, after] =
-                [before, after].map(|text| serde_json::from_str::<Policy>(&text).ok());
-            let allows = |policy: &Option<Policy>, request: &Request<'_>| {
-                policy.as_ref().is_some_and(|it| it.evaluate(request) == Outcome::Allow)
-            };
-            for target in &targets {
-                let resource = format!("{}{}", arn.resource_prefix(), target.text);
-                for (address, time) in
-                    addresses.iter().flat_map(|it| times.iter().map(move |t| (it, t)))
-                {
-                    let mut request = Request::new(&resource).at(*time);
-                    if let Some(address) = address {
-                        request = request.from(*address);
-                    }
-                    if allows(&after, &request) && !allows(&before, &request) {
-                        let is_certain = !depends_on_condition(&old, &new, &caller, &target.text);
-                        found.entry(target.operation).or_default().push(Found {
-                            kind: kind.clone(),
-                            target: target.clone(),
-                            stage: stage.clone(),
-                            address: *address,
-                            is_late: *time >= EXP,
-                            is_certain,
-                        });
-                    }
-                }
+        let Comparison { old, new, addresses, .. } = &comparison;
+        let targets = targets(old, new, &caller, &mark, operations);
+        let calls = [comparison.stages.len(), addresses.len(), comparison.times.len()];
+        let calls = calls.iter().fold(targets.len(), |calls, times| calls.saturating_mul(*times));
+        left = left.checked_sub(calls).ok_or(TooMany)?;
+        for stage in &comparison.stages {
+            for gain in comparison.of(kind, &caller, stage, &targets) {
+                found.entry(gain.target.operation).or_default().push(gain);
             }
         }
     }
     let dimensions = Dimensions {
-        stages: &stages,
-        addresses: addresses.len(),
-        clients: &new.clients(&old),
+        stages: &comparison.stages,
+        addresses: comparison.addresses.len(),
+        clients: &comparison.new.clients(&comparison.old),
         mark: &mark,
     };
     let one = |at| changes(found.remove(&at).unwrap_or_default(), &dimensions);
     Ok((0..operations.map_or(1, <[_]>::len)).map(one).collect())
+}
+
+/// Two sides, and what callers and calls are tried.
+struct Comparison<'r> {
+    old: Side<'r>,
+    new: Side<'r>,
+    stages: Vec<String>,
+    addresses: Vec<Option<IpAddr>>,
+    times: &'static [i64],
+}
+
+impl Comparison<'_> {
+    /// Returns what one caller gains in one stage.
+    fn of(&self, kind: &Kind, caller: &Caller<'_>, stage: &str, targets: &[Target]) -> Vec<Found> {
+        let mut found = Vec::new();
+        let arn = format!("{API}{stage}/GET/");
+        let Ok(arn) = MethodArn::parse(&arn) else { return found };
+        let policy = |side: &Side<'_>| {
+            let document = side.rules.evaluate(caller, &arn).document.ok();
+            document.filter(|_| side.accepts(kind)).map(|document| document.to_json())
+        };
+        let (before, after) = (policy(&self.old), policy(&self.new));
+        if before == after {
+            return found;
+        }
+        // Without a condition, address and time do not matter.
+        let has_condition = |text: &String| text.contains("\"Condition\"");
+        let conditional = before.iter().chain(&after).any(has_condition);
+        let read = |text: Option<String>| serde_json::from_str::<Policy>(&text?).ok();
+        let (before, after) = (read(before), read(after));
+        let allows = |policy: &Option<Policy>, request: &Request<'_>| {
+            policy.as_ref().is_some_and(|it| it.evaluate(request) == Outcome::Allow)
+        };
+        for target in targets {
+            let resource = format!("{}{}", arn.resource_prefix(), target.text);
+            for (address, time) in self.calls(conditional) {
+                let request = Request::new(&resource).at(time);
+                let request = address.map_or(request, |address| request.from(address));
+                if allows(&after, &request) && !allows(&before, &request) {
+                    found.push(Found {
+                        kind: kind.clone(),
+                        target: target.clone(),
+                        stage: stage.to_owned(),
+                        address,
+                        is_late: time >= EXP,
+                        is_certain: !self.depends_on_condition(caller, &target.text),
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    /// Returns the addresses and times of calls; one of no address, if they do not matter.
+    fn calls(&self, conditional: bool) -> Vec<(Option<IpAddr>, i64)> {
+        if !conditional {
+            return vec![(None, EXP - 1)];
+        }
+        let addresses = self.addresses.iter();
+        addresses.flat_map(|address| self.times.iter().map(|time| (*address, *time))).collect()
+    }
+
+    /// Returns true if a rule with a condition in CEL may decide on a request.
+    fn depends_on_condition(&self, caller: &Caller<'_>, target: &str) -> bool {
+        let rules = self.old.rules.rules.iter().chain(&self.new.rules.rules);
+        let mut conditional = rules.filter(|rule| rule.requirements.has_opaque_condition());
+        conditional.any(|rule| {
+            rule.routes().any(|route| match route.fill(0, caller) {
+                Ok(filled) => filled.matches(target) || filled.denies_dots(target),
+                Err(_) => true,
+            })
+        })
+    }
 }
 
 impl Side<'_> {
@@ -239,23 +284,6 @@ impl Side<'_> {
     }
 }
 
-/// Returns true if a rule with a condition in CEL may decide on a request.
-fn depends_on_condition(
-    old: &Side<'_>,
-    new: &Side<'_>,
-    caller: &crate::Caller<'_>,
-    target: &str,
-) -> bool {
-    let rules = old.rules.rules.iter().chain(&new.rules.rules);
-    let mut conditional = rules.filter(|rule| rule.requirements.has_opaque_condition());
-    conditional.any(|rule| {
-        rule.routes().any(|route| match route.fill(0, caller) {
-            Ok(filled) => filled.matches(target) || filled.denies_dots(target),
-            Err(_) => true,
-        })
-    })
-}
-
 /// A text that no route and no claim's value contains, so that what is made from it is new.
 fn mark(old: &Side<'_>, new: &Side<'_>) -> String {
     let mut known: Vec<String> = Vec::new();
@@ -276,7 +304,7 @@ fn stages(old: &Side<'_>, new: &Side<'_>) -> Vec<String> {
     let rules = || old.rules.rules.iter().chain(&new.rules.rules);
     let named: BTreeSet<String> =
         rules().flat_map(|rule| rule.requirements.stages()).map(str::to_owned).collect();
-    let mut other = "other".to_owned();
+    let mut other = "x".to_owned();
     while named.contains(&other) {
         other.push('-');
     }

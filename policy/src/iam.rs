@@ -5,7 +5,11 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
+use serde_json::Value;
 
 use crate::{cidr, document::Document, wildcard::matches};
 
@@ -198,24 +202,20 @@ impl TryFrom<String> for Time {
 fn one_or_many<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
-    T: Deserialize<'de>,
+    T: DeserializeOwned,
 {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either<T> {
-        One(T),
-        Many(Vec<T>),
-    }
-    Ok(match Either::deserialize(from)? {
-        Either::One(one) => vec![one],
-        Either::Many(many) => many,
-    })
+    let items = match Value::deserialize(from)? {
+        Value::Array(items) => items,
+        one => vec![one],
+    };
+    let read = |item| serde_json::from_value(item).map_err(D::Error::custom);
+    items.into_iter().map(read).collect()
 }
 
 fn one_or_many_if_there<'de, D, T>(from: D) -> Result<Option<Vec<T>>, D::Error>
 where
     D: Deserializer<'de>,
-    T: Deserialize<'de>,
+    T: DeserializeOwned,
 {
     one_or_many(from).map(Some)
 }

@@ -3,6 +3,7 @@
 mod document;
 mod security;
 
+use std::fmt;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -48,7 +49,22 @@ pub(crate) struct Operation {
     pub(crate) cost: Option<u64>,
 }
 
+/// The methods that `ANY` stands for.
+const ALL: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+
 impl Api {
+    /// Returns an operation's methods; `ANY` stands for those that its path does not name.
+    pub(crate) fn methods(&self, operation: &Operation) -> Vec<&'static str> {
+        let is_named = |method: &str| {
+            self.operations.iter().any(|it| it.path == operation.path && it.method == method)
+        };
+        let is_own = |method: &&'static str| match operation.method {
+            "ANY" => !is_named(method),
+            own => own == *method,
+        };
+        ALL.into_iter().filter(is_own).collect()
+    }
+
     /// Reads a description in YAML or JSON.
     pub(crate) fn read(file: &Path) -> Result<Self, Error> {
         let wrong = |message: String| Error::misuse(format!("{}: {message}", place(file)));
@@ -160,5 +176,12 @@ fn cost(operation: &Map<String, Value>) -> Result<Option<u64>, String> {
             Some(cost) => Ok(Some(cost)),
             None => Err("`x-tollgate-cost` is not a whole number of 0 or more".to_owned()),
         },
+    }
+}
+
+/// `GET /orders/{id}`.
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
     }
 }

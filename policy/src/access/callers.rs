@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{MAX_KINDS, MAX_PATH_CLAIMS, Side, Tokens, TooMany};
+use super::{MAX_KINDS, MAX_PATH_CLAIMS, MAX_STEPS, Side, Tokens, TooMany};
 use crate::{
     caller::Caller,
     route::RoutePattern,
@@ -71,7 +71,7 @@ pub(super) fn kinds(
     mark: &str,
     unfit: bool,
 ) -> Result<BTreeSet<Kind>, TooMany> {
-    let mut kinds = BTreeSet::new();
+    let (mut kinds, mut steps) = (BTreeSet::new(), 0);
     let path_claims: BTreeSet<&str> =
         old.routes().chain(new.routes()).flat_map(RoutePattern::claims).collect();
     if path_claims.len() > MAX_PATH_CLAIMS {
@@ -102,7 +102,8 @@ pub(super) fn kinds(
                             }
                             kind.unfit.clone_from(&unfit);
                             kinds.insert(kind);
-                            if kinds.len() > MAX_KINDS {
+                            steps += 1;
+                            if kinds.len() > MAX_KINDS || steps > MAX_STEPS {
                                 return Err(TooMany);
                             }
                         }

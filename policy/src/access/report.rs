@@ -83,7 +83,7 @@ pub(super) struct Dimensions<'a> {
 }
 
 /// A request without its caller.
-type Route = (String, Option<&'static str>, bool);
+type Route = (String, Vec<&'static str>, bool);
 
 /// Merges what was found: dimensions that do not matter are dropped, and so are callers who have
 /// more than others of the same route.
@@ -92,7 +92,7 @@ pub(super) fn changes(found: Vec<Found>, dimensions: &Dimensions<'_>) -> Vec<Cha
     let mut by_route: BTreeMap<Route, BTreeMap<Who, bool>> = BTreeMap::new();
     for Found { kind, target, stage, address, is_late, is_certain } in found {
         // Dots are reported only where the same path without them does not change.
-        let route = (target.path, target.method, target.has_dots);
+        let route = (target.path, target.methods, target.has_dots);
         let stage = stages.last().filter(|other| **other == stage).map_or(stage, |_| String::new());
         let who =
             Who { stage: Some(stage), source_ip: address, after_exp: is_late, ..who(kind, mark) };
@@ -192,11 +192,11 @@ fn least(all: &mut BTreeMap<Who, bool>) {
 fn rows(by_route: BTreeMap<Route, BTreeMap<Who, bool>>) -> Vec<Change> {
     type Row = (Who, bool, String, bool);
     let mut rows: BTreeMap<Row, BTreeSet<usize>> = BTreeMap::new();
-    for ((path, method, has_dots), who) in by_route {
-        let position = method.and_then(|method| VERBS.iter().position(|verb| *verb == method));
+    for ((path, methods, has_dots), who) in by_route {
+        let positions = || VERBS.iter().enumerate().filter(|(_, verb)| methods.contains(*verb));
         for (who, certain) in who {
-            let methods = rows.entry((who, certain, path.clone(), has_dots)).or_default();
-            methods.extend(position);
+            let row = rows.entry((who, certain, path.clone(), has_dots)).or_default();
+            row.extend(positions().map(|(at, _)| at));
         }
     }
     let known = rows.clone();

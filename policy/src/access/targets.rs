@@ -10,8 +10,8 @@ use crate::{caller::Caller, route::VERBS};
 pub(super) struct Target {
     /// The part of a resource after the stage: `GET/orders/1`.
     pub(super) text: String,
-    /// The method; none for a route key.
-    pub(super) method: Option<&'static str>,
+    /// The methods that it stands for; none for a route key.
+    pub(super) methods: Vec<&'static str>,
     /// The path as a route has it, or a route key.
     pub(super) path: String,
     /// True if dots in the path matter.
@@ -30,18 +30,20 @@ pub(super) fn targets(
 ) -> Vec<Target> {
     let patterns = patterns(old, new, caller, mark);
     let mut found = Vec::new();
-    let target = |method: &'static str, text: &str, shown: &str, has_dots, operation| Target {
-        text: format!("{method}{text}"),
-        method: Some(method),
-        path: shown.to_owned(),
-        has_dots,
-        operation,
+    let classes = method_classes(old, new);
+    // One method of each class is judged for all of it.
+    let target = |methods: Vec<&'static str>, text: &str, shown: &str, has_dots, operation| {
+        let text = format!("{}{text}", methods.first()?);
+        Some(Target { text, methods, path: shown.to_owned(), has_dots, operation })
     };
     if let Some(operations) = operations {
-        for (at, Operation { method, path }) in operations.iter().enumerate() {
+        for (at, Operation { methods, path }) in operations.iter().enumerate() {
+            let is_own = |method: &&'static str| methods.iter().any(|it| it == method);
             for text in of_operation(path, &patterns, mark) {
-                let methods = VERBS.into_iter().filter(|verb| method == "ANY" || method == verb);
-                found.extend(methods.map(|method| target(method, &text, path, false, at)));
+                found.extend(classes.iter().filter_map(|class| {
+                    let own = class.iter().copied().filter(is_own).collect();
+                    target(own, &text, path, false, at)
+                }));
             }
         }
         return found;
@@ -62,7 +64,8 @@ pub(super) fn targets(
         }
     }
     for (path, (shown, has_dots)) in &paths {
-        found.extend(VERBS.map(|method| target(method, path, shown, *has_dots, 0)));
+        let all = classes.iter().cloned();
+        found.extend(all.filter_map(|class| target(class, path, shown, *has_dots, 0)));
     }
     let mut keys: Vec<String> = old
         .routes()
@@ -73,12 +76,23 @@ pub(super) fn targets(
     keys.dedup();
     found.extend(keys.into_iter().map(|key| Target {
         text: key.clone(),
-        method: None,
+        methods: Vec::new(),
         path: key,
         has_dots: false,
         operation: 0,
     }));
     found
+}
+
+/// Returns the methods, those together that every route has together.
+fn method_classes(old: &Side<'_>, new: &Side<'_>) -> Vec<Vec<&'static str>> {
+    let mut classes: BTreeMap<Vec<bool>, Vec<&'static str>> = BTreeMap::new();
+    for method in VERBS {
+        let routes = old.routes().chain(new.routes());
+        let has = routes.map(|route| route.verbs().contains(&method)).collect();
+        classes.entry(has).or_default().push(method);
+    }
+    classes.into_values().collect()
 }
 
 /// Returns the paths of all routes with the caller's claims, each with the path as it is written.

@@ -9,9 +9,10 @@ use crate::route::RoutePattern;
 const OPAQUE: &str = "\u{0}when ";
 
 impl Rules {
-    /// Returns the rules with each `when` replaced by a claim of its own, which decides it.
+    /// Returns the rules with each `when` replaced by a claim of its own, which decides it, for
+    /// documents of any length.
     pub(crate) fn with_opaque_conditions(&self) -> Self {
-        let mut rules = self.clone();
+        let mut rules = Self { document_limit: usize::MAX, ..self.clone() };
         for rule in &mut rules.rules {
             if let Some(when) = rule.requirements.when.take() {
                 let claim = format!("{OPAQUE}{}", when.text());

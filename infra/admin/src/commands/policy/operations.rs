@@ -10,38 +10,41 @@ use serde_json::{Value, json};
 use super::diff::side;
 use crate::error::Error;
 use crate::layout::list;
-use crate::openapi::Api;
+use crate::openapi::{self, Api, Security};
 use crate::output::Output;
 
 /// Shows which operations no caller, some callers or every caller may call.
 pub(super) fn show(config: &Config, file: &Path, output: Output) -> Result<(), Error> {
     let api = Api::read(file)?;
-    let operations = api.operations.iter().map(|operation| Operation {
-        method: operation.method.to_owned(),
+    let operation = |operation: &openapi::Operation| Operation {
+        methods: api.methods(operation).into_iter().map(str::to_owned).collect(),
         path: operation.path.clone(),
-    });
-    let operations: Vec<Operation> = operations.collect();
+    };
+    let operations: Vec<Operation> = api.operations.iter().map(operation).collect();
     let reached = reach(&side(config), &operations)
         .map_err(|error| Error::refused(format!("the operations are not compared: {error}")))?;
-    let rows: Vec<_> = operations.iter().zip(&reached).collect();
+    let rows: Vec<_> = api.operations.iter().zip(&reached).collect();
     output.print(text(&rows), &json(&rows))
 }
 
-fn text(rows: &[(&Operation, &Reach)]) -> String {
+fn text(rows: &[(&openapi::Operation, &Reach)]) -> String {
     if rows.is_empty() {
         return "no operations".to_owned();
     }
     let mut table = vec![["OPERATION", "CALLERS", "WHO"].map(str::to_owned).to_vec()];
-    table.extend(rows.iter().map(|(Operation { method, path }, reach)| {
-        let who = who(reach).join("; ");
-        let who = if who.is_empty() { "-".to_owned() } else { who };
-        vec![format!("{method} {path}"), word(reach).to_owned(), who]
+    table.extend(rows.iter().map(|(operation, reach)| {
+        let who = match (reach, &operation.security) {
+            (Reach::Some(_), _) => who(reach).join("; "),
+            (Reach::Nobody, Security::Public) => "needs no credential, so no authorizer".to_owned(),
+            (Reach::Nobody | Reach::Everyone, _) => "-".to_owned(),
+        };
+        vec![operation.to_string(), word(reach).to_owned(), who]
     }));
     list(&table)
 }
 
-fn json(rows: &[(&Operation, &Reach)]) -> Value {
-    let row = |(Operation { method, path }, reach): &(&Operation, &Reach)| {
+fn json(rows: &[(&openapi::Operation, &Reach)]) -> Value {
+    let row = |(openapi::Operation { method, path, .. }, reach): &(&openapi::Operation, &Reach)| {
         let who: Vec<&Change> = match reach {
             Reach::Some(changes) => changes.iter().collect(),
             Reach::Nobody | Reach::Everyone => Vec::new(),

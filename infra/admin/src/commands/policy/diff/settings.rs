@@ -47,7 +47,7 @@ pub(super) fn changed(old: &str, new: &str) -> Result<Settings, String> {
 
 /// Compares issuers by name, or else by their pool or address.
 ///
-/// One that is new or gone is in the comparison of access, and so are the clients of each.
+/// The clients of each are in the comparison of access, and so is an issuer that is gone.
 fn issuers(old: Option<&Value>, new: Option<&Value>, undecided: &mut Vec<Setting>) {
     let tables = |list: Option<&Value>| -> Vec<Table> {
         let list = list.and_then(Value::as_array).into_iter().flatten();
@@ -60,7 +60,13 @@ fn issuers(old: Option<&Value>, new: Option<&Value>, undecided: &mut Vec<Setting
     };
     let old = tables(old);
     for after in tables(new) {
-        let Some(before) = old.iter().find(|before| name(before) == name(&after)) else { continue };
+        let Some(before) = old.iter().find(|before| name(before) == name(&after)) else {
+            undecided.push(Setting {
+                name: format!("issuer.{}", name(&after)),
+                what: "added: its tokens are accepted".to_owned(),
+            });
+            continue;
+        };
         for field in names(before, &after) {
             let (was, is) = (before.get(&field), after.get(&field));
             // Lists of clients are compared by access. "any" and none are the same there, but not

@@ -7,9 +7,6 @@ use serde_json::{Value, json};
 
 use crate::openapi::{Api, Need, Operation, Security};
 
-/// The methods that `ANY` stands for.
-const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
-
 /// The longest name of a rule, in bytes, with room for a number.
 const LONGEST_NAME: usize = 60;
 
@@ -29,7 +26,7 @@ pub(super) fn rules(api: &Api) -> (Vec<Rule>, Vec<String>) {
     let mut left_out = Vec::new();
     // Paths by need and method.
     let mut paths: BTreeMap<Need, BTreeMap<&str, BTreeSet<String>>> = BTreeMap::new();
-    let all: Vec<_> = api.operations.iter().map(|it| (it, it.methods(api))).collect();
+    let all: Vec<_> = api.operations.iter().map(|it| (it, api.methods(it))).collect();
     for (operation, own) in &all {
         let mut leave_out = |reason: String| left_out.push(format!("{operation}: {reason}"));
         operation.security.reasons().into_iter().for_each(&mut leave_out);
@@ -70,15 +67,6 @@ pub(super) fn rules(api: &Api) -> (Vec<Rule>, Vec<String>) {
 }
 
 impl Operation {
-    /// Returns its methods; `ANY` stands for those that its path does not name.
-    fn methods(&self, api: &Api) -> Vec<&'static str> {
-        let is_own = |method: &&'static str| match self.method {
-            "ANY" => !api.operations.iter().any(|it| it.path == self.path && it.method == *method),
-            own => own == *method,
-        };
-        METHODS.into_iter().filter(is_own).collect()
-    }
-
     /// Returns true if every caller who meets a need may call it.
     fn is_open_to(&self, need: &Need) -> bool {
         match &self.security {
@@ -91,14 +79,11 @@ impl Operation {
         let Security::Needs { needs, .. } = &self.security else { return "nothing".to_owned() };
         match needs.as_slice() {
             [] => "what no rule expresses".to_owned(),
-            needs => needs.iter().map(shown).collect::<Vec<_>>().join(" or "),
+            needs => {
+                let needs = needs.iter().map(|need| format!("`{}`", shown(need)));
+                needs.collect::<Vec<_>>().join(" or ")
+            }
         }
-    }
-}
-
-impl std::fmt::Display for Operation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.method, self.path)
     }
 }
 
@@ -138,9 +123,10 @@ fn routes(by_method: BTreeMap<&str, BTreeSet<String>>) -> Vec<String> {
             }
         }
     }
-    let route = |(path, methods): (String, Vec<&str>)| match methods.len() {
-        all if all == METHODS.len() => format!("ANY {path}"),
-        _ => format!("{} {path}", methods.join(",")),
+    let route = |(path, methods): (String, Vec<&str>)| {
+        let text = format!("{} {path}", methods.join(","));
+        // In the usual order of methods, or `ANY`.
+        text.parse::<RoutePattern>().map_or(text, |route| route.to_string())
     };
     by_path.into_iter().map(route).collect()
 }
