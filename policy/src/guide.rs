@@ -45,7 +45,7 @@
 //! claims.email_verified && claims.level >= 3
 //! claims["cognito:groups"].exists(g, g.startsWith("team-"))
 //! has(claims.suspended) && claims.suspended
-//! claims.email.matches("^[^@]+@example[.]com$")
+//! claims.client_id.matches("^batch-[0-9]+$")
 //! claims.scope.split(" ").exists(s, s.startsWith("orders/"))
 //! ```
 //!

@@ -392,8 +392,13 @@ impl Call {
     }
 }
 
+/// A few, because each compares thousands of callers; CASES=1000 is for a change of the comparison.
+fn cases() -> u32 {
+    std::env::var("CASES").map_or(40, |cases| cases.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     /// No caller gains a route that the comparison does not report.
     #[test]

@@ -64,7 +64,7 @@ impl Diff {
         output.print(text(&gains, &losses, &undecided), &json(&gains, &losses, &undecided))?;
         match deny_widening && widens > 0 {
             true => Err(Error::refused(format!(
-                "access widens, or may widen: {widens} (`gains`, `may gain` and `undecided`)"
+                "access widens, or may widen: {widens} of `gain`, `may gain` and `undecided`"
             ))),
             false => Ok(()),
         }

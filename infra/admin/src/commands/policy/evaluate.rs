@@ -180,4 +180,4 @@ fn resources(document: &Value) -> Vec<&str> {
 const EXAMPLES: &str = r#"Examples:
   tollgate policy evaluate policy.json --route "GET /orders/1"
   tollgate policy evaluate response.json --route '$connect' --stage dev
-  tollgate policy evaluate - --method-arn "$ARN" --source-ip 192.0.2.7 < policy.json"#;
+  tollgate policy evaluate policy.json --method-arn "$ARN" --time 1763724000"#;
