@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 use serde_json::{Map, Number, Value};
 
-/// The most values of a document, those that an alias repeats counted again.
+/// The most values of a document, those that an anchor keeps and an alias repeats counted again.
 const MOST_VALUES: usize = 500_000;
+
+/// The bytes of a text that count as one more value.
+const BYTES_OF_A_VALUE: usize = 32;
 
 /// The deepest nesting of values.
 const MOST_DEPTH: usize = 100;
@@ -61,10 +64,11 @@ impl Reader {
     fn take(&mut self, event: Event<'_>) -> Result<(), String> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                let text_values = (text.len() / BYTES_OF_A_VALUE).saturating_add(1);
                 let is_plain = style == ScalarStyle::Plain && tag.is_none();
                 let value = if is_plain { plain(&text) } else { Value::String(text.into()) };
                 let before = self.values;
-                self.count(1)?;
+                self.count(text_values)?;
                 self.add(value, anchor, before)
             }
             Event::Alias(anchor) => {
@@ -115,7 +119,10 @@ impl Reader {
     /// Adds a finished value to the collection around it.
     fn add(&mut self, value: Value, anchor: usize, before: usize) -> Result<(), String> {
         if anchor > 0 {
-            self.anchors.insert(anchor, (value.clone(), self.values.saturating_sub(before)));
+            // The copy counts too: anchors within anchors would copy their content again and again.
+            let values = self.values.saturating_sub(before);
+            self.count(values)?;
+            self.anchors.insert(anchor, (value.clone(), values));
         }
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.document = Some(value),
@@ -274,6 +281,11 @@ mod tests {
             ("values", "[a,".repeat(long)),
             ("items", format!("[{}]", "1,".repeat(long))),
             ("anchors", "&a ".repeat(long)),
+            (
+                "nested anchors",
+                format!("{}{}{}", "&a [".repeat(90), "1,".repeat(100_000), "]".repeat(90)),
+            ),
+            ("long texts", format!("- &a {}\n{}", "x".repeat(long), "- *a\n".repeat(100_000))),
             ("tags", "!".repeat(long)),
             ("quotes", format!("\"{}", "\\x41".repeat(long))),
             ("indents", (0..2000).map(|n| format!("{}a:\n", " ".repeat(n))).collect()),
