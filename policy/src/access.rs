@@ -39,7 +39,7 @@ use crate::{
     caller::Caller,
     iam::{Outcome, Policy, Request},
     route::RoutePattern,
-    rules::Rules,
+    rules::{Rule, Rules},
 };
 
 /// The most kinds of caller that are compared.
@@ -280,7 +280,7 @@ impl Side<'_> {
     }
 
     fn routes(&self) -> impl Iterator<Item = &RoutePattern> {
-        self.rules.rules.iter().flat_map(|rule| rule.routes())
+        self.rules.rules.iter().flat_map(Rule::routes)
     }
 }
 

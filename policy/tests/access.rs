@@ -75,6 +75,12 @@ fn a_change_names_the_callers_and_the_route() {
             wide.clone(),
             &["every caller  GET /a/{sub}", "no plain `sub`  GET /a/*"],
         ),
+        // A claim with the text of another route.
+        (
+            everyone("\"GET /u/{sub}\"") + &rule("d", "deny = [\"GET /u/me\"]\neveryone = true"),
+            everyone("\"GET /u/{sub}\""),
+            &["sub=me  GET /u/me"],
+        ),
         (
             rule("s", "allow = [\"GET /a\"]\neveryone = true\nstages = [\"dev\"]"),
             rule("s", "allow = [\"GET /a\"]\neveryone = true"),

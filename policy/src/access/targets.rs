@@ -70,7 +70,8 @@ pub(super) fn targets(
     let mut keys: Vec<String> = old
         .routes()
         .chain(new.routes())
-        .filter_map(|route| route.path().is_none().then(|| route.to_string()))
+        .filter(|route| route.path().is_none())
+        .map(ToString::to_string)
         .collect();
     keys.sort_unstable();
     keys.dedup();
