@@ -172,7 +172,7 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
         let table = table::Revocations::new(client, &revocation.table);
         revocations = Some(Revocations::new(table, revocation.clone(), SystemClock::new()));
     }
-    let mut authorizer = Authorizer::with_client(config, store, SystemClock::new(), client);
+    let mut authorizer = Authorizer::with_client(config, store, SystemClock::new(), &client);
     if let Some(lookup) = lookup {
         authorizer = authorizer.with_key_lookup(lookup);
     }

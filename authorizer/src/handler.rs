@@ -53,11 +53,11 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     /// The HTTP client for the key sets cannot be made.
     pub fn new(config: Config, store: Option<S>, clock: C) -> Result<Self, ClientError> {
         let client = verify::client(&config.issuers)?;
-        Ok(Self::with_client(config, store, clock, client))
+        Ok(Self::with_client(config, store, clock, &client))
     }
 
     /// Makes an authorizer that fetches keys by this client.
-    pub(crate) fn with_client(config: Config, store: Option<S>, clock: C, client: Client) -> Self {
+    pub(crate) fn with_client(config: Config, store: Option<S>, clock: C, client: &Client) -> Self {
         let verifier = Verifier::with_client(config.issuers.clone(), clock.clone(), client);
         let limits = config.throttle.clone();
         let limits = limits.map(|limits| Limits::new(limits, store, clock.clone()));

@@ -34,7 +34,7 @@ pub enum ClientError {
 /// The system has no root certificates that can be read, or the proxy has no valid address.
 pub(crate) fn client(plain: bool, proxied: bool) -> Result<Client, ClientError> {
     let named = |name: &&str| std::env::var(name).ok().filter(|address| !address.is_empty());
-    let proxy = ["HTTPS_PROXY", "https_proxy"].iter().find_map(|name| named(&name));
+    let proxy = ["HTTPS_PROXY", "https_proxy"].iter().find_map(named);
     client_through(plain, proxy.filter(|_| proxied).as_deref())
 }
 

@@ -76,11 +76,11 @@ impl<C: Clock + Clone> Verifier<C> {
     /// The HTTP client for the key sets cannot be made.
     pub fn new(issuers: Vec<Issuer>, clock: C) -> Result<Self, ClientError> {
         let client = client(&issuers)?;
-        Ok(Self::with_client(issuers, clock, client))
+        Ok(Self::with_client(issuers, clock, &client))
     }
 
     /// Like `new`, with keys fetched by this client.
-    pub(crate) fn with_client(issuers: Vec<Issuer>, clock: C, client: Client) -> Self {
+    pub(crate) fn with_client(issuers: Vec<Issuer>, clock: C, client: &Client) -> Self {
         let fetches = Arc::<Fetches>::default();
         let sources: Vec<Arc<KeySource<C>>> = key_sets(&issuers)
             .into_iter()

@@ -80,10 +80,10 @@ impl Error {
     /// Returns true if the table was unavailable, as it is until a new role's rights have spread.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        let failure = match self {
-            Self::Read(_, table::Error::Failure(failure))
-            | Self::Write(_, WriteError::Failure(failure)) => failure,
-            _ => return false,
+        let (Self::Read(_, table::Error::Failure(failure))
+        | Self::Write(_, WriteError::Failure(failure))) = self
+        else {
+            return false;
         };
         *failure != Failure::NoTable
     }

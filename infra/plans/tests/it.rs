@@ -82,7 +82,7 @@ async fn a_table_that_is_unavailable_may_be_tried_again() {
 /// The request that CloudFormation documents, and the answer that it waits for.
 #[tokio::test]
 async fn cloudformation_gets_its_answer() {
-    let got: Arc<Mutex<Vec<(Option<String>, Value)>>> = Arc::default();
+    let got = Arc::<Mutex<Vec<(Option<String>, Value)>>>::default();
     let sink = Arc::clone(&got);
     let router = Router::new().route(
         "/answer",
@@ -105,7 +105,7 @@ async fn cloudformation_gets_its_answer() {
             event["PhysicalResourceId"] = id.into();
         }
         let Event::Resource(resource) = serde_json::from_value(event).unwrap() else {
-            unreachable!("it has a request type");
+            panic!("it has a request type");
         };
         resource
     };
