@@ -41,7 +41,7 @@ mod usage;
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use decision::Decision;
 #[cfg(feature = "dynamodb")]
-pub use dynamo::{BucketRecord, Buckets, DynamoStore, GrantError, Plans};
+pub use dynamo::{BucketRecord, Buckets, DynamoStore, GrantError, Level, Plans};
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use failure_policy::{FailurePolicy, Share, ShareError};
 pub use id::{NameError, PlanId, Subject};

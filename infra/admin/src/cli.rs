@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tokio::time::timeout;
 
 use crate::commands::completion::Completion;
+use crate::commands::console::Console;
 use crate::commands::doctor::Doctor;
 use crate::commands::import::Import;
 use crate::commands::init::Init;
@@ -61,6 +62,7 @@ enum Command {
     Keys(Keys),
     Import(Import),
     Doctor(Doctor),
+    Console(Console),
     Completion(Completion),
     Man(Man),
 }
@@ -76,6 +78,7 @@ impl Cli {
             Command::Completion(it) => it.run(Self::command()),
             Command::Man(it) => it.run(Self::command(), output),
             Command::Keys(it) => wait(it.run(output)),
+            Command::Console(it) => it.run(&common),
             command => wait(async { command.at(&Context::open(&common).await).await }),
         }
     }
@@ -98,6 +101,7 @@ impl Command {
             Self::Init(_)
             | Self::Policy(_)
             | Self::Keys(_)
+            | Self::Console(_)
             | Self::Completion(_)
             | Self::Man(_) => Ok(()),
         }

@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub(crate) mod completion;
+pub(crate) mod console;
 pub(crate) mod doctor;
 pub(crate) mod import;
 pub(crate) mod init;

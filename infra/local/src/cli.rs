@@ -18,6 +18,7 @@ use crate::demo;
 use crate::differences;
 use crate::log::{self, Format, Log};
 use crate::note;
+use crate::options::ConsolePort;
 use crate::stack::{Options, Stack};
 use crate::terminal;
 
@@ -52,6 +53,9 @@ pub struct Cli {
     #[arg(long, default_value_t = 9402, value_name = "PORT", hide_default_value = true,
           help_heading = PORTS)]
     dynamodb_port: u16,
+    /// Console [default: 9405, else a free one]
+    #[arg(long, value_name = "PORT", help_heading = PORTS)]
+    console_port: Option<u16>,
     #[command(flatten)]
     apis: apis::Apis,
     #[command(flatten)]
@@ -236,6 +240,7 @@ impl Cli {
         options.api_port = self.api_port;
         options.issuer_port = self.issuer_port;
         options.dynamodb_port = self.dynamodb_port;
+        options.console = self.console_port.map_or(ConsolePort::Usual, ConsolePort::At);
         options.environments = self.own.environments;
         options.token_lifetime = Duration::from_secs(self.own.token_lifetime.into());
         options.memory_mb = self.strict.memory;

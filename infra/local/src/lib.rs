@@ -31,6 +31,7 @@ pub mod stack;
 pub mod table;
 mod template;
 mod terminal;
+pub mod watch;
 
 /// Prints one line for the person at the terminal, on standard error.
 fn note(line: &str) {

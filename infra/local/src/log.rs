@@ -19,12 +19,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
+use crate::watch::{Trace, Watch};
+
 mod caller;
 mod line;
 mod printer;
 mod record;
 
-pub(crate) use caller::{KEY as KEY_CALLER, name as caller_name};
+pub(crate) use caller::{KEY as KEY_CALLER, name as caller_name, token as caller_token};
+pub(crate) use line::is_verified;
 pub use line::{Caller, Explain, Report, Usage, render};
 use printer::Printer;
 pub use record::Record;
@@ -61,7 +64,11 @@ pub struct Options {
 
 /// A handle on the log. The default one prints nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Log(Option<Arc<Shared>>);
+pub struct Log {
+    shared: Option<Arc<Shared>>,
+    /// Shows requests in the console too.
+    watch: Watch,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -95,16 +102,30 @@ impl Log {
         let reports = options.format == Format::Pretty;
         let printer = Printer::new(out, options, Arc::clone(&missing));
         std::thread::Builder::new().name("log".to_owned()).spawn(move || printer.run(&messages))?;
-        Ok(Self(Some(Arc::new(Shared { queue, missing, reports }))))
+        let shared = Some(Arc::new(Shared { queue, missing, reports }));
+        Ok(Self { shared, watch: Watch::default() })
+    }
+
+    /// Shows requests in the console too.
+    pub(crate) fn watched(self, watch: Watch) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// Begins the trace of a request, if the console is to show it.
+    pub(crate) fn trace(&self) -> Option<Box<Trace>> {
+        self.watch.begin()
     }
 
     /// Returns true if reports are printed.
     pub(crate) fn has_reports(&self) -> bool {
-        self.0.as_ref().is_some_and(|shared| shared.reports)
+        self.shared.as_ref().is_some_and(|shared| shared.reports)
     }
 
     /// Prints the report of a request.
-    pub(crate) fn report(&self, report: Report) {
+    pub(crate) fn report(&self, mut report: Report) {
+        if let Some(trace) = report.trace.take() {
+            self.watch.answered(&report, trace);
+        }
         if self.has_reports() {
             self.send(Message::Report(Box::new(report)));
         }
@@ -112,6 +133,7 @@ impl Log {
 
     /// Prints a line of an authorizer's process.
     pub(crate) fn line(&self, line: String) {
+        self.watch.line(&line);
         self.send(Message::Line(line));
     }
 
@@ -122,7 +144,7 @@ impl Log {
 
     /// Waits until all lines are printed, but not for a terminal that takes none.
     pub fn finish(&self) {
-        let Some(shared) = &self.0 else { return };
+        let Some(shared) = &self.shared else { return };
         let (done, printed) = sync_channel(1);
         if shared.queue.try_send(Message::Flush(done)).is_ok() {
             // If the terminal takes no lines, they are lost.
@@ -131,7 +153,7 @@ impl Log {
     }
 
     fn send(&self, message: Message) {
-        let Some(shared) = &self.0 else { return };
+        let Some(shared) = &self.shared else { return };
         if shared.queue.try_send(message).is_err() {
             shared.missing.fetch_add(1, Ordering::Relaxed);
         }

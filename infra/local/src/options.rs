@@ -15,6 +15,18 @@ use crate::gateway::{KeySource, Kind, Payload, Route, Source};
 use crate::log::Log;
 use crate::template::Template;
 
+/// The port of the console.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConsolePort {
+    /// There is no console.
+    #[default]
+    Off,
+    /// 9405, or a free port if that is taken.
+    Usual,
+    /// This port; 0 for a free one.
+    At(u16),
+}
+
 /// Settings of a stack.
 #[derive(Clone)]
 pub struct Options {
@@ -72,6 +84,8 @@ pub struct Options {
     pub websocket: bool,
     /// The WebSocket API's port.
     pub websocket_port: u16,
+    /// The console's port.
+    pub console: ConsolePort,
     /// Identity sources, each for the APIs that can have it; without one, that of the kind.
     pub identity_sources: Vec<Source>,
     /// The variables of every stage.
@@ -119,6 +133,7 @@ impl Options {
             routes: Vec::new(),
             websocket: false,
             websocket_port: 0,
+            console: ConsolePort::Off,
             identity_sources: Vec::new(),
             stage_variables: BTreeMap::new(),
             authorizer,

@@ -35,6 +35,9 @@ pub struct Ready {
     /// The WebSocket API, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub websocket_api: Option<String>,
+    /// The console's page, with its token, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console: Option<String>,
     /// The `iss` of the first issuer's tokens.
     pub issuer: String,
     /// The first issuer's key set.
@@ -113,6 +116,13 @@ pub struct User {
     pub issuer: String,
 }
 
+impl Ready {
+    /// The key that each request must bring, where one is required.
+    pub(crate) fn caller_key(&self) -> Option<&str> {
+        self.shown.key.as_deref()
+    }
+}
+
 /// All that is known before the APIs have their addresses.
 pub(crate) fn of(
     setup: &Setup,
@@ -139,6 +149,7 @@ pub(crate) fn of(
         api: String::new(),
         http_api: None,
         websocket_api: None,
+        console: None,
         issuer: issuer.url().to_owned(),
         jwks_uri: issuer.jwks_uri(),
         token_endpoint: issuer.token_endpoint(),

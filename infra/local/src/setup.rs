@@ -71,6 +71,8 @@ pub(crate) struct Setup {
 #[derive(Debug)]
 pub(crate) struct Configured {
     pub(crate) name: &'static str,
+    /// The text before it was copied.
+    pub(crate) written: String,
     /// The derived copy, as text and as it was read.
     pub(crate) text: String,
     pub(crate) config: Config,
@@ -138,6 +140,7 @@ pub(crate) struct TokenView {
 /// A configuration that the authorizer accepts.
 struct Loaded {
     place: String,
+    text: String,
     table: Table,
     config: Config,
     view: View,
@@ -166,7 +169,7 @@ impl Loaded {
         let wrong = |error: toml::de::Error| Error::Text(place.clone(), error.to_string());
         let table: Table = text.parse().map_err(wrong)?;
         let view: View = table.clone().try_into().map_err(wrong)?;
-        Ok(Self { place, table, config, view })
+        Ok(Self { place, text: text.to_owned(), table, config, view })
     }
 }
 
@@ -210,10 +213,11 @@ impl Setup {
         let functions = sources
             .into_iter()
             .map(|(name, loaded)| {
-                let text = derive::copy(&loaded, &issuers, &mut notes)?;
+                let text = derive::copy(&loaded, &issuers, options, &mut notes)?;
                 let config = Config::parse(&text, &loaded.place)?;
                 let view = loaded.view;
-                Ok(Configured { name, text, config, rules: view.rule, token: view.token })
+                let (written, rules, token) = (loaded.text, view.rule, view.token);
+                Ok(Configured { name, written, text, config, rules, token })
             })
             .collect::<Result<_, Error>>()?;
         let file = options.config.as_ref().map(|path| path.display().to_string());

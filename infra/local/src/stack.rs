@@ -13,6 +13,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ::table::{SchemaError, WriteError};
+use console::{Console, Live};
 use throttle::PlanError;
 use tokio::net::TcpListener;
 
@@ -23,10 +24,12 @@ use crate::lambda::{self, Function, StartError};
 use crate::ready::{self, Filled, Ready};
 use crate::setup::{self, Setup};
 use crate::table::{self, Table};
+use crate::watch::Watch;
 
 mod fill;
 mod parts;
 pub(crate) mod routed;
+mod see;
 
 pub use crate::options::Options;
 use fill::start_table;
@@ -94,6 +97,7 @@ pub struct Stack {
     backends: Backends,
     issuer: Issuer,
     table: Table,
+    console: Option<Console>,
     ready: Ready,
 }
 
@@ -107,6 +111,12 @@ impl Stack {
         let apis = bind_apis(&options).await?;
         let issuer = bind("--issuer-port", options.issuer_port).await?;
         let dynamodb = bind("--dynamodb-port", options.dynamodb_port).await?;
+        let console = see::bind(&options).await?;
+        let live = Live::default();
+        if console.is_some() {
+            let watch = Watch::start(live.clone()).map_err(Error::Address)?;
+            options.log = options.log.clone().watched(watch);
+        }
 
         // Where the issuer will be once it has started.
         let origin = format!("http://{}", issuer.local_addr().map_err(Error::Address)?);
@@ -156,7 +166,12 @@ impl Stack {
                 ready.websocket_api = socket.map(|url| url.replacen("http://", "ws://", 1));
                 table.url().clone_into(&mut ready.dynamodb);
                 ready.notes.extend(routed::notes(&options, &backends));
-                Ok(Self { gateways, functions, backends, issuer, table, ready })
+                let console = match console {
+                    Some(listener) => Some(see::start(listener, &setup, &table, &ready, live)?),
+                    None => None,
+                };
+                ready.console = console.as_ref().map(|console| console.url().to_owned());
+                Ok(Self { gateways, functions, backends, issuer, table, console, ready })
             }
             // What a person can most likely mend comes first.
             (Err(error), issuer) => {
@@ -189,6 +204,9 @@ impl Stack {
 
     /// Ends everything, from the front to the back, and waits until it has ended.
     pub async fn shutdown(self) {
+        if let Some(console) = self.console {
+            console.shutdown().await;
+        }
         for (_, gateway) in self.gateways {
             gateway.shutdown().await;
         }

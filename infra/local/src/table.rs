@@ -7,6 +7,7 @@
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::{Client, Config};
+use axum::Router;
 use dynoxide::{Database, DynoxideError};
 use std::fs::{self, OpenOptions};
 use std::net::Ipv4Addr;
@@ -104,6 +105,7 @@ pub struct Table {
     url: String,
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<()>,
+    there: watch::Sender<bool>,
 }
 
 impl Table {
@@ -116,6 +118,7 @@ impl Table {
         let listener = listener.into_std()?;
         let (stop, stopped) = oneshot::channel();
         let (end, ended) = oneshot::channel();
+        let (there, is_there) = watch::channel(true);
         // Off the async threads: opening reads the disk, and a runtime may not be dropped on one.
         spawn_blocking(move || -> Result<(), Error> {
             let database = open(&options.data)?;
@@ -125,7 +128,7 @@ impl Table {
                 TcpListener::from_std(listener)?
             };
             thread::Builder::new().name("table".to_owned()).spawn(move || {
-                run(runtime, serve(listener, database, options, stopped));
+                run(runtime, serve(listener, database, options, stopped, is_there));
                 // The receiver is gone if the `Table` was dropped.
                 let _ = end.send(());
             })?;
@@ -133,7 +136,7 @@ impl Table {
         })
         .await
         .map_err(io::Error::other)??;
-        Ok(Self { url, stop, ended })
+        Ok(Self { url, stop, ended, there })
     }
 
     /// The server's address: an endpoint for any DynamoDB client.
@@ -153,6 +156,12 @@ impl Table {
                 .endpoint_url(&self.url)
                 .build(),
         )
+    }
+
+    /// Takes the server off its port while false is sent, with its data. Connections are refused.
+    #[must_use]
+    pub(crate) fn there(&self) -> watch::Sender<bool> {
+        self.there.clone()
     }
 
     /// Ends the server and waits until the database is closed.
@@ -184,6 +193,7 @@ async fn serve(
     database: Database,
     options: Options,
     stopped: oneshot::Receiver<()>,
+    is_there: watch::Receiver<bool>,
 ) {
     // The server itself, on a port that only the front knows.
     let Ok(inner) = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await else { return };
@@ -195,9 +205,9 @@ async fn serve(
         let _ = stopping.wait_for(|stop| *stop).await;
     };
     let server = dynoxide::server::serve_with_shutdown(inner, database, stop_of(stopping.clone()));
-    let front = axum::serve(listener, front).with_graceful_shutdown(stop_of(stopping.clone()));
+    let front = serve_while_there(listener, front, stopping, is_there);
     let both = async {
-        let (_, _) = tokio::join!(front.into_future(), server);
+        let ((), _) = tokio::join!(front, server);
     };
     tokio::select! {
         // They end with an error only if a listener does; clients then see a refused connection.
@@ -209,6 +219,40 @@ async fn serve(
             stop.send_replace(true);
             sleep(GRACE).await;
         } => {}
+    }
+}
+
+/// Serves until it is to stop, and leaves the port while the table is not to be there.
+async fn serve_while_there(
+    listener: TcpListener,
+    front: Router,
+    mut stopping: watch::Receiver<bool>,
+    mut is_there: watch::Receiver<bool>,
+) {
+    let Ok(address) = listener.local_addr() else { return };
+    let mut listener = Some(listener);
+    loop {
+        if let Some(listener) = listener.take() {
+            let (mut stopping, mut is_there) = (stopping.clone(), is_there.clone());
+            let leaving = async move {
+                tokio::select! {
+                    _ = stopping.wait_for(|stop| *stop) => {}
+                    Ok(_) = is_there.wait_for(|there| !there) => {}
+                }
+            };
+            let server = axum::serve(listener, front.clone()).with_graceful_shutdown(leaving);
+            // It ends with an error only if the listener does.
+            drop(server.await);
+        }
+        tokio::select! {
+            _ = stopping.wait_for(|stop| *stop) => return,
+            back = is_there.wait_for(|there| *there) => drop(back),
+        }
+        listener = TcpListener::bind(address).await.ok();
+        if listener.is_none() {
+            // Another program has the port.
+            sleep(GRACE).await;
+        }
     }
 }
 

@@ -1,11 +1,16 @@
 //! Usage in a bucket: the counters that operators read and add grants to.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use table::{Attributes, Damage, Deletable, Item, PK, Reader, number, text};
 
 use super::item::{PV, stamp};
-use crate::bucket::Stamp;
+use crate::bucket::{RateId, Stamp};
+use crate::clock::Timestamp;
 use crate::id::Subject;
 use crate::meter::Meter;
+use crate::plan::Scope;
 use crate::usage::{History, Use};
 
 /// Usage of a subject, as its bucket holds it.
@@ -22,6 +27,36 @@ pub struct BucketRecord {
     pub stamp: Option<Stamp>,
     /// The usage.
     pub history: History,
+    /// The moment at which each rate's bucket is full again.
+    pub(crate) tats: BTreeMap<RateId, Timestamp>,
+}
+
+/// The state of one rate of a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// The time per token.
+    pub interval: Duration,
+    /// The moment at which the bucket is full again.
+    pub full_at: Timestamp,
+    /// The meter of the plan's rate; `None` for the rate of one method.
+    pub meter: Option<Meter>,
+}
+
+impl BucketRecord {
+    /// The state of each rate that the subject has used, the plan's first.
+    ///
+    /// Rates of older plans stay until a write under the new plan converts them.
+    pub fn levels(&self) -> impl Iterator<Item = Level> {
+        let level = |(rate, full_at): (&RateId, &Timestamp)| Level {
+            interval: Duration::from_nanos(rate.interval.get()),
+            full_at: *full_at,
+            meter: match rate.scope {
+                Scope::Meter(meter) => Some(meter),
+                Scope::Method(_) => None,
+            },
+        };
+        self.tats.iter().map(level)
+    }
 }
 
 impl Item for BucketRecord {
@@ -43,6 +78,7 @@ impl Item for BucketRecord {
                 item.insert(format!("{GRANTED}{name}"), number(*granted));
             }
         }
+        item.extend(self.tats.iter().map(|(rate, tat)| (rate.to_string(), number(tat.as_nanos()))));
         item
     }
 
@@ -56,7 +92,11 @@ impl Item for BucketRecord {
             let granted = granted(reader, name, counter)?;
             history.periods.insert(name.clone(), Use { counter, granted });
         }
-        Ok(Some(Self { subject, stamp, history }))
+        let mut tats = BTreeMap::new();
+        for (name, rate) in item.keys().filter_map(|name| Some((name, RateId::parse(name)?))) {
+            tats.insert(rate, Timestamp::from_nanos(reader.required(name)?));
+        }
+        Ok(Some(Self { subject, stamp, history, tats }))
     }
 }
 

@@ -135,7 +135,12 @@ impl Api {
         let body = receive(body).await?;
         let asked = Asked::new(&self.options, head, from)?;
         let grant = self.admit(&asked, report, granted).await?;
-        self.backend.call(Call { asked, body, grant: &grant }).await
+        let started = self.options.now.monotonic();
+        let answer = self.backend.call(Call { asked, body, grant: &grant }).await;
+        if let Some(trace) = &mut report.trace {
+            trace.backend = Some(self.options.now.monotonic().saturating_sub(started));
+        }
+        answer
     }
 
     async fn connect(
@@ -170,6 +175,9 @@ impl Api {
         report: &mut Report,
         granted: &mut Option<Arc<Grant>>,
     ) -> Result<Arc<Grant>, Refusal> {
+        if let Some(trace) = &mut report.trace {
+            trace.arn.clone_from(&asked.arn);
+        }
         if self.options.is_open {
             let grant = Arc::new(Grant::open());
             if !self.options.kind.is_http() {
@@ -216,7 +224,13 @@ impl Api {
         let event = event::event(asked, identity);
         let id = Uuid::new_v4().to_string();
         report.invocation = Some(id.clone());
-        match authorizer::outcome(self.options.kind, (self.options.function)(id, event).await) {
+        let started = self.options.now.monotonic();
+        let answer = (self.options.function)(id, event).await;
+        if let Some(trace) = &mut report.trace {
+            trace.authorizer = Some(self.options.now.monotonic().saturating_sub(started));
+            trace.output = answer.as_ref().ok().cloned();
+        }
+        match authorizer::outcome(self.options.kind, answer) {
             Outcome::Grant(grant) => {
                 let grant = Arc::new(grant);
                 self.cache.insert(identity, Arc::clone(&grant)).await;

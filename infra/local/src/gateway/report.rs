@@ -7,15 +7,26 @@ use serde_json::Value;
 use super::authorizer::Grant;
 use super::responses::Refusal;
 use super::{Kind, Options};
-use crate::log::{Caller, Report, Usage, caller_name};
+use crate::log::{Caller, Report, Usage, caller_name, caller_token};
 
 /// The principal of an authorizer's answer to a caller that it did not verify.
 const NOBODY: &str = "anonymous";
 
 /// Begins the report of a request with what the request says. Empty where none is printed.
 pub(super) fn begin(options: &Options, request: &Request<Incoming>) -> Report {
-    if !options.log.has_reports() {
+    let mut trace = options.log.trace();
+    if trace.is_none() && !options.log.has_reports() {
         return Report::default();
+    }
+    if let Some(trace) = &mut trace {
+        trace.is_rest = options.kind.is_rest();
+        trace.api = match options.kind {
+            Kind::WebSocket => "WebSocket API",
+            kind if kind.is_http() => "HTTP API",
+            _ => "REST API",
+        };
+        trace.at = options.now.millis();
+        trace.token = caller_token(request.headers(), request.uri().query());
     }
     let (method, path) = match options.kind {
         Kind::WebSocket => ("WS".to_owned(), "$connect".to_owned()),
@@ -28,6 +39,7 @@ pub(super) fn begin(options: &Options, request: &Request<Incoming>) -> Report {
         caller: caller.map(|name| Caller { name, verified: false }),
         stage: options.stage().to_owned(),
         api: options.kind.is_http().then_some("HTTP API"),
+        trace,
         ..Report::default()
     }
 }

@@ -17,9 +17,19 @@ const CLAIMS: [&str; 5] = ["cognito:username", "username", "client_id", "azp", "
 /// The name in the first token of a request: of the `Authorization` header, else of any other
 /// header or of the query. Without a token, `key` and the first digits of its API key's id.
 pub(crate) fn name(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+    candidates(headers, query).find_map(name_in).or_else(|| key_in(headers))
+}
+
+/// The first token of a request that is not too long, from the same places.
+pub(crate) fn token(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+    let found = candidates(headers, query).find(|token| token.len() <= MAX_TOKEN);
+    found.map(str::to_owned)
+}
+
+fn candidates<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> impl Iterator<Item = &'a str> {
     let authorization = headers.get_all(header::AUTHORIZATION).iter();
     let texts = authorization.chain(others(headers)).filter_map(|text| text.to_str().ok());
-    texts.chain(query).flat_map(tokens).find_map(name_in).or_else(|| key_in(headers))
+    texts.chain(query).flat_map(tokens)
 }
 
 /// The name of the caller's API key: its id is its SHA-256.

@@ -15,6 +15,7 @@ use super::KEY_CALLER;
 use super::record::Record;
 use crate::demo::DEFAULT_ISSUER_PORT;
 use crate::terminal::escaped;
+use crate::watch::Trace;
 
 /// The width that lines fit, where that is possible.
 const WIDTH: usize = 80;
@@ -54,6 +55,8 @@ pub struct Report {
     pub invocation: Option<String>,
     /// The time from the request to the response.
     pub took: Duration,
+    /// The rest, if the console shows it.
+    pub trace: Option<Box<Trace>>,
 }
 
 /// The name of a caller.
@@ -132,7 +135,7 @@ impl Report {
 /// the line is too long, the middle of the path is left out.
 #[must_use]
 pub fn render(report: &Report, record: Option<&Record>, explain: &Explain, colour: bool) -> String {
-    let verified = record.is_none_or(|record| VERIFIED.contains(&record.code.as_str()));
+    let verified = record.is_none_or(|record| is_verified(&record.code));
     let caller = report.caller.as_ref().map(|caller| {
         let name = shortened(&caller.name, MAX_NAME);
         if caller.verified && verified { name } else { format!("{name} (unverified)") }
@@ -162,6 +165,11 @@ pub fn render(report: &Report, record: Option<&Record>, explain: &Explain, colou
         Some(command) => format!("{line}\n{command}"),
         None => line,
     }
+}
+
+/// Returns true for the code of an outcome whose caller was verified.
+pub(crate) fn is_verified(code: &str) -> bool {
+    VERIFIED.contains(&code)
 }
 
 /// The reason of a refusal: the limit, else the authorizer's, else the API's.

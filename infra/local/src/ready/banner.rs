@@ -24,7 +24,7 @@ pub(crate) struct Shown {
     /// Seconds for which results are cached; 0 for none.
     ttl: u64,
     /// The key that each request must bring.
-    key: Option<String>,
+    pub(super) key: Option<String>,
     /// True if callers have only keys.
     by_key: bool,
     /// A key that a request may bring in place of a token.
@@ -188,6 +188,9 @@ fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> 
     }
     if let Some(api) = &ready.websocket_api {
         writeln!(f, "  WebSocket API {api}")?;
+    }
+    if let Some(console) = &ready.console {
+        writeln!(f, "  console       {console}  (open it in a browser)")?;
     }
     for (at, issuer) in ready.issuers.iter().enumerate() {
         let label = if at == 0 { "token issuer" } else { "" };

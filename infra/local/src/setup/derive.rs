@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::{Error, IssuerView, Loaded, MAX_TEXT, Played, View};
 use crate::gateway::{KeySource, Kind, Payload};
 use crate::issuer;
-use crate::options::Options;
+use crate::options::{ConsolePort, Options};
 
 /// The least time-out of a table here, in milliseconds: a laptop that is busy building stalls as no
 /// data centre does.
@@ -22,9 +22,17 @@ const REPLACED: [&str; 7] =
 pub(super) fn copy(
     loaded: &Loaded,
     played: &[Played],
+    options: &Options,
     notes: &mut Vec<String>,
 ) -> Result<String, Error> {
     let mut table = loaded.table.clone();
+    // The console shows the times of record lines; lines that are printed as JSON stay as they are.
+    if options.console != ConsolePort::Off && options.log.has_reports() {
+        let metrics = table.entry("metrics").or_insert_with(|| Table::new().into());
+        if let Some(metrics) = metrics.as_table_mut() {
+            metrics.insert("enabled".to_owned(), true.into());
+        }
+    }
     for (issuer, played) in tables(&mut table, "issuer").zip(played) {
         place_keys(issuer, played, notes);
     }

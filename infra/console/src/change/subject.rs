@@ -1,0 +1,95 @@
+//! Changes of subjects: their assignment, and their bucket.
+
+use std::num::NonZeroU64;
+
+use authorizer::shell_word;
+use throttle::{Period, Subject};
+
+use super::{Change, Done};
+use crate::problem::Problem;
+use crate::state::State;
+
+pub(super) fn command(change: &Change, state: &State) -> Option<String> {
+    let line = match change {
+        Change::SubjectAssign { subject, plan, version } => format!(
+            "subject assign {} {} --if-version {version} --yes",
+            shell_word(subject),
+            shell_word(plan)
+        ),
+        Change::SubjectUnassign { subject } => {
+            format!("subject unassign {}", shell_word(subject))
+        }
+        Change::SubjectReset { subject } => {
+            format!("subject reset {} --yes", shell_word(subject))
+        }
+        Change::UsageGrant { subject, extra, period, id } => {
+            let by = match period {
+                Period::Day => "day",
+                Period::Week => "week",
+                Period::Month => "month",
+            };
+            let (subject, id) = (shell_word(subject), shell_word(id));
+            format!("usage grant {subject} {extra} --by {by} --id {id} --yes")
+        }
+        _ => return None,
+    };
+    Some(state.command(&line))
+}
+
+pub(super) async fn assign(
+    state: &State,
+    name: &str,
+    plan: &str,
+    version: u64,
+) -> Result<Done, Problem> {
+    let subject = subject(name)?;
+    state.plan(plan).await?;
+    let assignments = state.assignments();
+    let old = assignments.get(subject.as_str()).await?;
+    if old.as_ref().map_or(0, |old| old.version) != version {
+        return Err(Problem::conflict("assignment"));
+    }
+    let replaced = old.as_ref().map(|old| old.version);
+    let written = assignments.put(subject.as_str(), plan, replaced).await?;
+    let subject = name.to_owned();
+    let undo = match old {
+        Some(old) => Change::SubjectAssign { subject, plan: old.plan, version: written.version },
+        None => Change::SubjectUnassign { subject },
+    };
+    Ok(Done::new(format!("`{name}` is under `{plan}`"), undo))
+}
+
+pub(super) async fn unassign(state: &State, name: &str) -> Result<Done, Problem> {
+    let missing = || Problem::missing(format!("`{name}` is assigned no plan"));
+    let old = state.assignments().get(name).await?.ok_or_else(missing)?;
+    if !state.assignments().delete(name).await? {
+        return Err(missing());
+    }
+    let undo = Change::SubjectAssign { subject: name.to_owned(), plan: old.plan, version: 0 };
+    Ok(Done::new(format!("`{name}` is assigned no plan now"), undo))
+}
+
+pub(super) async fn reset(state: &State, name: &str) -> Result<Done, Problem> {
+    if !state.buckets().reset(&subject(name)?).await? {
+        return Err(Problem::missing(format!("`{name}` has used nothing")));
+    }
+    Ok(Done::new(format!("forgot all that `{name}` used"), None))
+}
+
+pub(super) async fn grant(
+    state: &State,
+    name: &str,
+    extra: u64,
+    period: Period,
+    id: &str,
+) -> Result<Done, Problem> {
+    let extra = NonZeroU64::new(extra).ok_or_else(|| Problem::wrong("grant at least 1 request"))?;
+    let now = state.now();
+    let history = state.buckets().grant(&subject(name)?, period, extra, id, now).await?;
+    let total = history.granted(&period.window(now));
+    Ok(Done::new(format!("granted `{name}` {extra} requests, {total} in all"), None))
+}
+
+fn subject(name: &str) -> Result<Subject, Problem> {
+    Subject::new(name).map_err(|error| Problem::wrong(format!("the subject {error}")))
+}

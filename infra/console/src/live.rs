@@ -1,0 +1,194 @@
+//! The latest requests, in bounded memory, and a stream of them.
+//!
+//! At most [`SHOWN`] requests a second are kept with their details. The rest are only counted, so
+//! that a load costs the gateway an addition for each request; the page says how many it shows.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{Stream, unfold};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::problem::Problem;
+use crate::state::Shared;
+
+/// The requests that are kept; the oldest goes first.
+const KEPT: usize = 500;
+/// The requests of one second that are shown.
+const SHOWN: u64 = 50;
+/// The time between two messages of the stream.
+const TICK: Duration = Duration::from_millis(150);
+
+/// A handle on the latest requests, for the gateway that answers them.
+#[derive(Clone, Debug, Default)]
+pub struct Live(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Requests answered, shown or not.
+    total: AtomicU64,
+    /// The second that `admitted` counts.
+    second: AtomicU64,
+    admitted: AtomicU64,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    requests: VecDeque<Arc<Request>>,
+    last_id: u64,
+}
+
+/// One answered request.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// Its place among all that were shown; set by [`Live::push`].
+    pub id: u64,
+    /// The time of its end, in milliseconds since the Unix epoch.
+    pub at: u64,
+    /// The method; `WS` for a WebSocket.
+    pub method: String,
+    /// The path without the query; the route of a WebSocket.
+    pub path: String,
+    /// The API, such as `REST API`.
+    pub api: String,
+    /// The status of the response.
+    pub status: u16,
+    /// The caller's name, as its token states it.
+    pub caller: Option<String>,
+    /// True if the authorizer accepted the caller.
+    pub is_verified: bool,
+    /// The plan.
+    pub plan: Option<String>,
+    /// The requests that are left.
+    pub remaining: Option<u64>,
+    /// The limit that `remaining` is about.
+    pub limit: Option<u64>,
+    /// The seconds after which the next request is allowed.
+    pub retry_after: Option<u64>,
+    /// True if the API had the authorizer's result in its cache.
+    pub is_cached: bool,
+    /// The authorizer's code, such as `allowed` or `signature`.
+    pub code: Option<String>,
+    /// The reason of a refusal.
+    pub reason: Option<String>,
+    /// The time from the request to the response, in microseconds.
+    pub took_us: u64,
+    /// The rest, for a click.
+    #[serde(skip)]
+    pub detail: Detail,
+}
+
+/// The whole way of one request.
+#[derive(Clone, Debug, Default)]
+pub struct Detail {
+    /// True for a REST API, whose configuration is the first.
+    pub is_rest: bool,
+    /// The ARN that the policy was evaluated for.
+    pub arn: String,
+    /// The token's header and claims, for display only.
+    pub token: Option<(Map<String, Value>, Map<String, Value>)>,
+    /// The authorizer's response.
+    pub output: Option<Value>,
+    /// The authorizer's record line.
+    pub record: Option<Value>,
+    /// The time of the authorizer's invocation, in microseconds.
+    pub authorizer_us: Option<u64>,
+    /// The time of the backend, in microseconds.
+    pub backend_us: Option<u64>,
+}
+
+impl Live {
+    /// Counts a request. Returns true if it is to be shown; `now` is monotonic.
+    #[must_use]
+    pub fn admit(&self, now: Duration) -> bool {
+        let inner = &self.0;
+        inner.total.fetch_add(1, Ordering::Relaxed);
+        if inner.second.swap(now.as_secs(), Ordering::Relaxed) != now.as_secs() {
+            inner.admitted.store(0, Ordering::Relaxed);
+        }
+        inner.admitted.fetch_add(1, Ordering::Relaxed) < SHOWN
+    }
+
+    /// Shows a request.
+    pub fn push(&self, mut request: Request) {
+        let mut kept = self.kept();
+        kept.last_id = kept.last_id.saturating_add(1);
+        request.id = kept.last_id;
+        if kept.requests.len() >= KEPT {
+            kept.requests.pop_front();
+        }
+        kept.requests.push_back(Arc::new(request));
+    }
+
+    /// The request of this id, if it is still kept.
+    pub(crate) fn get(&self, id: u64) -> Option<Arc<Request>> {
+        self.kept().requests.iter().find(|request| request.id == id).cloned()
+    }
+
+    fn since(&self, id: u64) -> Vec<Arc<Request>> {
+        self.kept().requests.iter().filter(|request| request.id > id).cloned().collect()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `GET /api/requests`: the kept requests, and then each new one, as server-sent events.
+pub(crate) async fn stream(
+    State(state): Shared,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let missing = || Problem::missing("requests are shown by `local` alone");
+    let live = state.live.clone().ok_or_else(missing)?;
+    let stream = unfold((live, 0, None), async |(live, last, told): (Live, u64, Option<u64>)| {
+        loop {
+            let total = live.0.total.load(Ordering::Relaxed);
+            let requests = live.since(last);
+            // A request is counted first and shown later.
+            if told != Some(total) || !requests.is_empty() {
+                let newest = requests.last().map_or(last, |request| request.id);
+                let data = json!({"total": total, "shown": newest, "requests": requests});
+                let event = Event::default().data(data.to_string());
+                tokio::time::sleep(TICK).await;
+                return Some((Ok(event), (live, newest, Some(total))));
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(5))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_is_bounded_and_the_oldest_goes_first() {
+        let live = Live::default();
+        for _ in 0..KEPT + 7 {
+            live.push(Request::default());
+        }
+        assert_eq!(live.kept().requests.len(), KEPT);
+        assert!(live.get(7).is_none() && live.get(8).is_some());
+        assert_eq!(live.since(500).len(), 7);
+    }
+
+    #[test]
+    fn a_second_shows_so_many_and_the_next_one_as_many_again() {
+        let live = Live::default();
+        let admitted = |second| {
+            let now = Duration::from_secs(second);
+            (0..1_000).filter(|_| live.admit(now)).count() as u64
+        };
+        assert_eq!((admitted(1), admitted(1), admitted(2)), (SHOWN, 0, SHOWN));
+        assert_eq!(live.0.total.load(Ordering::Relaxed), 3_000);
+    }
+}

@@ -1,0 +1,106 @@
+//! Everything that the handlers share.
+
+use std::sync::Arc;
+
+use authorizer::{DEFAULT_TABLE, shell_word};
+use table::{Assignments, Client, Items, Keys, Revocations};
+use throttle::{Buckets, Clock as _, PlanId, PlanRecord, Plans, SystemClock, Timestamp};
+
+use crate::problem::Problem;
+use crate::trial::Trial;
+use crate::{Live, Options, Source};
+
+/// The state of one console.
+pub(crate) struct State {
+    pub(crate) client: Client,
+    pub(crate) table: String,
+    pub(crate) endpoint: Option<String>,
+    /// The configurations: the one that is shown first, and last the one of HTTP and WebSocket
+    /// APIs.
+    pub(crate) sources: Vec<Source>,
+    pub(crate) writes: bool,
+    pub(crate) live: Option<Live>,
+    pub(crate) trial: Option<Trial>,
+    clock: SystemClock,
+}
+
+/// The state, as handlers receive it.
+pub(crate) type Shared = axum::extract::State<Arc<State>>;
+
+impl State {
+    pub(crate) fn new(options: Options) -> Self {
+        let Options { client, table, endpoint, sources, writes, local } = options;
+        let (live, trial) =
+            local.map_or((None, None), |local| (Some(local.live.clone()), Some(Trial::new(local))));
+        let clock = SystemClock::new();
+        Self { client, table, endpoint, sources, writes, live, trial, clock }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn plans(&self) -> Plans {
+        Plans::new(self.client.clone(), &self.table)
+    }
+
+    pub(crate) fn keys(&self) -> Keys {
+        Items::new(self.client.clone(), &self.table)
+    }
+
+    pub(crate) fn assignments(&self) -> Assignments {
+        Items::new(self.client.clone(), &self.table)
+    }
+
+    pub(crate) fn buckets(&self) -> Buckets {
+        Buckets::new(self.client.clone(), &self.table)
+    }
+
+    /// The revocations, which may have a table of their own.
+    pub(crate) fn revocations(&self) -> Revocations {
+        Items::new(self.client.clone(), self.revocation_table())
+    }
+
+    pub(crate) fn revocation_table(&self) -> &str {
+        let named = self.config().and_then(|source| source.config.revocation.as_ref());
+        named.map_or(&self.table, |revocation| &revocation.table)
+    }
+
+    /// The configuration that is shown.
+    pub(crate) fn config(&self) -> Option<&Source> {
+        self.sources.first()
+    }
+
+    /// The plan of this name, which must be there.
+    pub(crate) async fn plan(&self, name: &str) -> Result<PlanRecord, Problem> {
+        let id = plan_id(name)?;
+        let missing = || Problem::missing(format!("there is no plan `{id}` in `{}`", self.table));
+        self.plans().get(&id).await?.ok_or_else(missing)
+    }
+
+    /// A `tollgate` command on this table, to paste.
+    pub(crate) fn command(&self, line: &str) -> String {
+        self.command_at(&self.table, line)
+    }
+
+    /// The same for another table.
+    pub(crate) fn command_at(&self, table: &str, line: &str) -> String {
+        let mut command = format!("tollgate {line}");
+        if table != DEFAULT_TABLE {
+            command.push_str(&format!(" --table {}", shell_word(table)));
+        }
+        if let Some(url) = &self.endpoint {
+            command.push_str(&format!(" --endpoint-url {}", shell_word(url)));
+        }
+        command
+    }
+}
+
+pub(crate) fn plan_id(name: &str) -> Result<PlanId, Problem> {
+    PlanId::new(name).map_err(|error| Problem::wrong(format!("the plan's name {error}")))
+}
+
+/// Milliseconds since the Unix epoch, for the page's dates.
+pub(crate) fn millis(moment: impl Into<Timestamp>) -> u64 {
+    moment.into().as_nanos() / 1_000_000
+}

@@ -1,0 +1,186 @@
+//! One subject: its gauges, quotas, history, plan and keys.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use throttle::{
+    BucketRecord, History, Level, Meter, Period, PlanId, PlanRecord, Subject, Throttling,
+    Timestamp, Usage,
+};
+
+use crate::problem::Problem;
+use crate::state::{Shared, State as Console, millis, plan_id};
+
+/// Plans by their names, each read once.
+pub(crate) type PlansById = BTreeMap<PlanId, PlanRecord>;
+
+/// Reads the plans that these buckets are under.
+pub(crate) async fn plans(
+    state: &Console,
+    buckets: impl Iterator<Item = &BucketRecord>,
+) -> Result<PlansById, Problem> {
+    let mut plans = PlansById::new();
+    for stamp in buckets.filter_map(|bucket| bucket.stamp.as_ref()) {
+        if !plans.contains_key(&stamp.plan)
+            && let Some(plan) = state.plans().get(&stamp.plan).await?
+        {
+            plans.insert(stamp.plan.clone(), plan);
+        }
+    }
+    Ok(plans)
+}
+
+/// A bucket as the page shows it.
+pub(crate) fn bucket(bucket: &BucketRecord, plans: &PlansById, now: Timestamp) -> Value {
+    let stamp = bucket.stamp.as_ref();
+    let plan = stamp.and_then(|stamp| plans.get(&stamp.plan));
+    let quotas = plan.map(|plan| quotas(plan, &bucket.history, now)).unwrap_or_default();
+    json!({
+        "subject": bucket.subject.as_str(),
+        "plan": stamp.map(|stamp| stamp.plan.as_str()),
+        "version": stamp.map(|stamp| stamp.version),
+        "isPlanMissing": stamp.is_some() && plan.is_none(),
+        "gauges": gauges(bucket, plan, now),
+        "quotas": quotas,
+    })
+}
+
+/// The rates that are still owed to, and the plan's own even if it is full.
+///
+/// `intervalUs` and `fullInUs` let the page go on from here: what is owed shrinks with time.
+fn gauges(bucket: &BucketRecord, plan: Option<&PlanRecord>, now: Timestamp) -> Vec<Value> {
+    let meters = plan.iter().flat_map(|plan| plan.plan.every_meter());
+    let rates = meters.filter_map(|(meter, limits)| Some((meter, limits.throttle()?)));
+    let rates: Vec<(Meter, Throttling)> = rates.collect();
+    let owns = |level: &Level, (meter, rate): &(Meter, Throttling)| {
+        level.meter == Some(*meter) && rate.rate().interval() == level.interval
+    };
+    let levels: Vec<Level> = bucket.levels().collect();
+    let full_in = |level: &Level| level.full_at.saturating_since(now);
+    let mut gauges = Vec::new();
+    for rate in &rates {
+        let level = levels.iter().find(|level| owns(level, rate));
+        let (meter, rate) = rate;
+        let interval = rate.rate().interval();
+        let mut own = gauge(interval, level.map(full_in).unwrap_or_default(), Some(*meter));
+        own.insert("burst".to_owned(), rate.burst().into());
+        own.insert("rate".to_owned(), rate.rate().to_string().into());
+        gauges.push(own.into());
+    }
+    // Of the rate of a method, and of an older plan's, only the debt is known.
+    let others = levels.iter().filter(|level| !rates.iter().any(|rate| owns(level, rate)));
+    for level in others.filter(|level| !full_in(level).is_zero()) {
+        gauges.push(gauge(level.interval, full_in(level), level.meter).into());
+    }
+    gauges
+}
+
+fn gauge(interval: Duration, full_in: Duration, meter: Option<Meter>) -> Map<String, Value> {
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let mut gauge = Map::new();
+    gauge.insert("intervalNs".to_owned(), nanos(interval).into());
+    gauge.insert("fullInNs".to_owned(), nanos(full_in).into());
+    gauge.insert("burst".to_owned(), Value::Null);
+    gauge.insert("isMethod".to_owned(), meter.is_none().into());
+    let named = meter.filter(|meter| !meter.is_requests());
+    gauge.insert("meter".to_owned(), named.map(|meter| meter.to_string()).into());
+    gauge
+}
+
+fn quotas(plan: &PlanRecord, history: &History, now: Timestamp) -> Vec<Value> {
+    let quota = |meter: Meter, quota: &throttle::Quota| {
+        let window = quota.period().window(now).of(meter);
+        json!({
+            "meter": Some(meter).filter(|meter| !meter.is_requests()).map(|it| it.to_string()),
+            "period": quota.period(),
+            "limit": quota.limit(),
+            "used": history.used(&window),
+            "remaining": history.remaining(plan, *quota, &window),
+            "granted": history.granted(&window),
+            "ends": millis(window.end),
+        })
+    };
+    let meters = plan.plan.every_meter();
+    let quotas = meters.flat_map(|(meter, limits)| {
+        limits.quotas().iter().map(move |limit| quota(meter, limit)).collect::<Vec<_>>()
+    });
+    quotas.collect()
+}
+
+/// The query of one subject.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Which {
+    name: String,
+}
+
+/// `GET /api/subject?name=`: everything about one subject.
+pub(crate) async fn show(
+    State(state): Shared,
+    Query(Which { name }): Query<Which>,
+) -> Result<Json<Value>, Problem> {
+    let subject = Subject::new(name.as_str())
+        .map_err(|error| Problem::wrong(format!("the subject {error}")))?;
+    let found = state.buckets().get(&subject).await?;
+    let assignment = state.assignments().get(subject.as_str()).await?;
+    let now = state.now();
+    let plans = plans(&state, found.iter()).await?;
+    let last = found.as_ref().and_then(|bucket| bucket.stamp.as_ref()).map(|it| it.plan.clone());
+    let assigned = assignment.as_ref().map(|it| plan_id(&it.plan)).transpose()?;
+    let plan = match last.or(assigned) {
+        Some(id) => match plans.get(&id) {
+            Some(plan) => Some(plan.clone()),
+            None => state.plans().get(&id).await?,
+        },
+        None => None,
+    };
+    let history = found.as_ref().map(|bucket| bucket.history.clone()).unwrap_or_default();
+    let name = subject.as_str();
+    Ok(Json(json!({
+        "subject": name,
+        "bucket": found.as_ref().map(|found| bucket(found, &plans, now)),
+        "assignment": assignment.map(|it| json!({"plan": it.plan, "version": it.version})),
+        "days": plan.as_ref().map(|plan| usage(plan, Period::Day, name, &history, now)),
+        "months": plan.as_ref().map(|plan| usage(plan, Period::Month, name, &history, now)),
+        "command": state.command(&format!(
+            "subject show {}", authorizer::shell_word(name)
+        )),
+    })))
+}
+
+/// The use of each of the last 31 days or 12 months, oldest first.
+fn usage(
+    plan: &PlanRecord,
+    period: Period,
+    name: &str,
+    history: &History,
+    now: Timestamp,
+) -> Vec<Value> {
+    let mut windows = vec![period.window(now)];
+    let most = if period == Period::Day { 31 } else { 12 };
+    while windows.len() < most
+        && let Some(first) = windows.last()
+        && let Some(before) = first.start.checked_sub(Duration::from_secs(1))
+    {
+        windows.push(period.window(before));
+    }
+    windows.reverse();
+    let from = windows.first().map_or(now, |window| window.start);
+    let report = Usage::report(plan, period, (from, now), [(name, history)]);
+    let entries = report.ok().and_then(|mut report| report.values.remove(name));
+    let entries = entries.unwrap_or_default();
+    windows
+        .iter()
+        .zip(entries)
+        .map(|(window, entry)| {
+            json!({
+                "start": millis(window.start),
+                "used": entry.first(),
+                "left": entry.get(1),
+            })
+        })
+        .collect()
+}
