@@ -1,0 +1,216 @@
+//! The server without a browser: who may come in, what is written, and what is vendored.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use console::{Console, Options};
+use reqwest::{Client, Response, StatusCode, header};
+use serde_json::{Value, json};
+use table::Connect;
+use tokio::net::TcpListener;
+
+/// A console on a table of its own.
+struct Bench {
+    console: Console,
+    client: Client,
+    origin: String,
+    cookie: String,
+}
+
+impl Bench {
+    async fn start(writes: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let database = dynoxide::Database::memory().unwrap();
+        tokio::spawn(dynoxide::server::serve_on(listener, database));
+        let client = Connect::emulator(&endpoint).client().await;
+        table::create(&client, "tollgate").await.unwrap();
+        Self::on(client, &endpoint, writes).await
+    }
+
+    async fn on(client: table::Client, endpoint: &str, writes: bool) -> Self {
+        let listener = console::bind(Some(0), 0).await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let options = Options {
+            client,
+            table: "tollgate".to_owned(),
+            endpoint: Some(endpoint.to_owned()),
+            sources: Vec::new(),
+            writes,
+            local: None,
+        };
+        let console = Console::start(listener, options).unwrap();
+        let client = Client::new();
+        let page = client.get(console.url()).send().await.unwrap();
+        let cookie = page.headers()[header::SET_COOKIE].to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        Self { console, client, origin, cookie }
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let url = format!("{}/api/{path}", self.origin);
+        let answer = self.client.get(url).header(header::COOKIE, &self.cookie).send().await;
+        answer.unwrap().json().await.unwrap()
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Response {
+        let url = format!("{}/api/{path}", self.origin);
+        let request = self.client.post(url).header(header::COOKIE, &self.cookie).json(body);
+        request.header("x-tollgate-console", "1").send().await.unwrap()
+    }
+
+    async fn change(&self, change: &Value) -> (StatusCode, Value) {
+        let answer = self.post("change", &json!({"change": change})).await;
+        (answer.status(), answer.json().await.unwrap())
+    }
+}
+
+fn plan(version: u64, burst: u64) -> Value {
+    let json = format!(r#"{{"throttle":{{"rateLimit":1,"burstLimit":{burst}}}}}"#);
+    json!({"do": "plan_put", "id": "free", "json": json, "version": version})
+}
+
+#[tokio::test]
+async fn the_token_opens_and_nothing_else_does() {
+    let bench = Bench::start(true).await;
+    let url = format!("{}/api/about", bench.origin);
+    let name = bench.cookie.split('=').next().unwrap();
+    for cookie in ["", "a=b", &format!("{name}="), &format!("{name}=0"), &format!("{}0", bench.cookie)]
+    {
+        let answer = bench.client.get(&url).header(header::COOKIE, cookie).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{cookie}");
+    }
+    let known = bench.client.get(&url).header(header::COOKIE, &bench.cookie);
+    for (header, value) in [
+        (header::HOST, "evil.example"),
+        (header::HOST, "127.0.0.1:1"),
+        (header::ORIGIN, "http://evil.example"),
+        (header::ORIGIN, "null"),
+        (header::HeaderName::from_static("sec-fetch-site"), "cross-site"),
+    ] {
+        let request = known.try_clone().unwrap().header(&header, value);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{header}: {value}");
+    }
+    let own = known.try_clone().unwrap().header(header::ORIGIN, &bench.origin);
+    assert_eq!(own.send().await.unwrap().status(), StatusCode::OK);
+    for wrong in ["?token=", "?token=0", "", "?other=1"] {
+        let answer = bench.client.get(format!("{}/{wrong}", bench.origin)).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{wrong}");
+        assert!(!answer.headers().contains_key(header::SET_COOKIE));
+    }
+    bench.console.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_write_needs_its_header_and_a_console_that_writes() {
+    let bench = Bench::start(false).await;
+    let url = format!("{}/api/change", bench.origin);
+    let body = json!({"change": plan(0, 1)});
+    let plain = bench.client.post(&url).header(header::COOKIE, &bench.cookie).json(&body);
+    assert_eq!(plain.send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    let (status, answer) = bench.change(&plan(0, 1)).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(answer["error"].as_str().unwrap().contains("--allow-writes"), "{answer}");
+    assert_eq!(bench.get("plans").await["items"], json!([]));
+    // The command is shown all the same.
+    let body = json!({"change": plan(0, 1), "preview": true});
+    let shown: Value = bench.post("change", &body).await.json().await.unwrap();
+    let command = shown["command"].as_str().unwrap();
+    assert!(command.starts_with("echo '{") && command.contains("plan put free - --if-version 0"));
+}
+
+#[tokio::test]
+async fn every_change_has_an_undo_and_the_second_of_two_a_conflict() {
+    let bench = Bench::start(true).await;
+    let (status, made) = bench.change(&plan(0, 10)).await;
+    assert_eq!(status, StatusCode::OK, "{made}");
+    let (_, changed) = bench.change(&plan(1, 20)).await;
+    assert_eq!(bench.change(&plan(1, 30)).await.0, StatusCode::CONFLICT);
+    assert_eq!(bench.change(&plan(0, 30)).await.0, StatusCode::CONFLICT);
+    assert_eq!(bench.get("plans").await["items"][0]["burst"], 20);
+    let (_, undone) = bench.change(&changed["undo"]).await;
+    assert_eq!(bench.get("plans").await["items"][0]["burst"], 10, "{undone}");
+
+    let assign = json!({"do": "subject_assign", "subject": "a#b", "plan": "free", "version": 0});
+    let (_, assigned) = bench.change(&assign).await;
+    assert_eq!(bench.change(&assign).await.0, StatusCode::CONFLICT);
+    let delete = json!({"do": "plan_delete", "id": "free", "version": 3});
+    let (status, used) = bench.change(&delete).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(used["error"].as_str().unwrap().contains("assigned to 1"), "{used}");
+    bench.change(&assigned["undo"]).await;
+    assert_eq!(bench.get("assignments").await["items"], json!([]));
+    let (_, deleted) = bench.change(&delete).await;
+    assert_eq!(bench.get("plans").await["items"], json!([]));
+    bench.change(&deleted["undo"]).await;
+    assert_eq!(bench.get("plans").await["items"][0]["id"], "free");
+
+    let create = json!({"do": "key_create", "subject": null, "plan": null, "name": "n", "days": 1});
+    let (_, created) = bench.change(&create).await;
+    assert_eq!(created["key"].as_str().unwrap().len(), 64);
+    bench.change(&created["undo"]).await;
+    let keys = bench.get("keys").await;
+    assert_eq!((&keys["items"][0]["enabled"], &keys["items"][0]["name"]), (&json!(false), &json!("n")));
+    assert!(!keys.to_string().contains(created["key"].as_str().unwrap()));
+
+    let revoke = json!({"do": "revoke", "kind": "user", "issuer": "i", "id": "u", "hours": 1,
+        "reason": "left"});
+    let (_, revoked) = bench.change(&revoke).await;
+    let before = bench.get("revocations").await["items"][0].clone();
+    let (_, undone) = bench.change(&revoked["undo"]).await;
+    assert_eq!(bench.get("revocations").await["items"], json!([]));
+    bench.change(&undone["undo"]).await;
+    let after = bench.get("revocations").await["items"][0].clone();
+    for member in ["id", "reason", "issuedBefore", "expires"] {
+        assert_eq!(before[member], after[member], "{member}");
+    }
+}
+
+#[tokio::test]
+async fn hostile_input_is_refused_in_words() {
+    let bench = Bench::start(true).await;
+    let long = "x".repeat(70_000);
+    for change in [
+        json!({"do": "plan_put", "id": "", "json": "{\"unlimited\":true}", "version": 0}),
+        json!({"do": "plan_put", "id": "a\u{7}b", "json": "{\"unlimited\":true}", "version": 0}),
+        json!({"do": "plan_put", "id": "a", "json": "{", "version": 0}),
+        json!({"do": "plan_put", "id": "a", "json": long, "version": 0}),
+        json!({"do": "key_enable", "id": "../../etc"}),
+        json!({"do": "subject_assign", "subject": "a\nb", "plan": "free", "version": 0}),
+        json!({"do": "usage_grant", "subject": "a", "extra": 0, "period": "DAY", "id": "1"}),
+        json!({"do": "revoke", "kind": "planet", "issuer": "i", "id": "u", "hours": null, "reason": null}),
+        json!({"do": "revoke_undo", "id": "user#0"}),
+    ] {
+        let (status, answer) = bench.change(&change).await;
+        assert!(status.is_client_error(), "{change}: {status} {answer}");
+        assert!(answer["error"].is_string(), "{change}");
+    }
+    for body in [json!(null), json!({"change": {"do": "drop_table"}}), json!([long])] {
+        assert!(bench.post("change", &body).await.status().is_client_error());
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_is_missing_is_said_and_not_a_panic() {
+    let client = Connect::emulator("http://127.0.0.1:9").client().await;
+    let bench = Bench::on(client, "http://127.0.0.1:9", true).await;
+    for path in ["plans", "keys", "buckets", "assignments", "revocations", "subject?name=a"] {
+        let answer = bench.get(path).await;
+        assert!(answer["error"].is_string(), "{path}: {answer}");
+    }
+}
+
+#[test]
+fn the_vendored_files_are_the_ones_that_are_listed() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vendor");
+    let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    let listed = readme.lines().filter(|line| line.get(64..66) == Some("  "));
+    let mut count = 0;
+    for (sum, name) in listed.filter_map(|line| line.split_once("  ")) {
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        let found: String =
+            digest(&SHA256, &bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(found, sum, "{name}");
+        count += 1;
+    }
+    assert_eq!(count, 3);
+}

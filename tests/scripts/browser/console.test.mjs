@@ -1,0 +1,388 @@
+// The console of `tollgate-local` in a real browser.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { after, before, test } from 'node:test';
+
+import { AXE, admin, browser, call, local, open } from './stack.mjs';
+
+let stack;
+let chrome;
+
+before(async () => {
+  [stack, chrome] = await Promise.all([local(), browser()]);
+});
+
+after(async () => {
+  await chrome?.close();
+  await stack?.stop();
+});
+
+const origin = () => new URL(stack.ready.console).origin;
+const at = (view) => `${stack.ready.console}#${view}`;
+const READER = { client: 'reader' };
+
+/** Opens a view, runs the test on it, and asserts that no script failed. */
+async function on(view, options, check) {
+  const page = await open(chrome, at(view), options);
+  try {
+    await check(page);
+    assert.deepEqual(page.faults, []);
+  } finally {
+    await page.context().close();
+  }
+}
+
+/** One HTTP request with any `Host` that a browser would not let a page choose. */
+function raw(path, { headers = {}, method = 'GET', body } = {}) {
+  const url = new URL(origin());
+  return new Promise((resolve, reject) => {
+    const sent = httpRequest({ host: url.hostname, port: url.port, path, method, headers }, (answer) => {
+      let text = '';
+      answer.on('data', (data) => (text += data));
+      answer.on('end', () => resolve({ status: answer.statusCode, headers: answer.headers, text }));
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+/** The cookie that the printed address gives. */
+async function cookie() {
+  const { headers } = await raw(`/${new URL(stack.ready.console).search}`);
+  const [text] = headers['set-cookie'];
+  assert.match(text, /HttpOnly/);
+  assert.match(text, /SameSite=Strict/);
+  return text.split(';')[0];
+}
+
+test('the page loads, and its token leaves the address', async () => {
+  await on('requests', {}, async (page) => {
+    await page.getByRole('heading', { name: 'Requests', level: 1 }).waitFor();
+    assert.equal(new URL(page.url()).search, '');
+    const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
+    console.log(`# first contentful paint after ${Math.round(paint)} ms`);
+    // Another start of the page knows the cookie.
+    await page.goto(`${origin()}/#plans`);
+    await page.getByRole('heading', { name: 'Plans', level: 1 }).waitFor();
+  });
+});
+
+test('without the token there is nothing', async () => {
+  const page = await (await chrome.newContext()).newPage();
+  const answer = await page.goto(`${origin()}/`);
+  assert.equal(answer.status(), 401);
+  await page.getByText('Open the address that was printed').waitFor();
+  for (const path of ['/api/about', '/api/plans', '/api/requests', '/api/keys']) {
+    assert.equal((await raw(path)).status, 401, path);
+  }
+  const wrong = { cookie: `${(await cookie()).split('=')[0]}=0123456789` };
+  assert.equal((await raw('/api/about', { headers: wrong })).status, 401);
+});
+
+test('a foreign host, a foreign origin and a plain form are refused', async () => {
+  const known = { cookie: await cookie() };
+  assert.equal((await raw('/api/about', { headers: known })).status, 200);
+  for (const host of ['evil.example', `evil.example:${new URL(origin()).port}`, '127.0.0.1', '127.0.0.1:1']) {
+    const answer = await raw('/api/about', { headers: { ...known, host } });
+    assert.equal(answer.status, 403, host);
+    assert.equal((await raw('/', { headers: { host } })).status, 403, host);
+  }
+  for (const from of ['https://evil.example', 'null', 'http://127.0.0.1:1', `${origin()}.evil.example`]) {
+    const answer = await raw('/api/about', { headers: { ...known, origin: from } });
+    assert.equal(answer.status, 403, from);
+  }
+  const change = JSON.stringify({ change: { do: 'plan_put', id: 'x', json: '{"unlimited":true}', version: 0 } });
+  const json = { ...known, 'content-type': 'application/json' };
+  const form = await raw('/api/change', { method: 'POST', headers: json, body: change });
+  assert.equal(form.status, 403);
+  const cross = { ...json, 'x-tollgate-console': '1', 'sec-fetch-site': 'cross-site' };
+  assert.equal((await raw('/api/change', { method: 'POST', headers: cross, body: change })).status, 403);
+  const plans = JSON.parse((await raw('/api/plans', { headers: known })).text);
+  assert.ok(plans.items.every((plan) => plan.id !== 'x'), 'nothing was written');
+});
+
+test('a page of another origin can neither read nor write', async () => {
+  const page = await open(chrome, stack.ready.console);
+  // The same browser with the cookie, on a page of the API's origin.
+  await page.goto(`${stack.ready.api}/health`);
+  const seen = await page.evaluate(async (console) => {
+    const read = await fetch(`${console}/api/about`, { credentials: 'include' }).then(() => 'read', () => 'refused');
+    const written = await fetch(`${console}/api/trial/rotate`, {
+      method: 'POST',
+      credentials: 'include',
+      headers: { 'x-tollgate-console': '1', 'content-type': 'application/json' },
+      body: '{"drop":true}',
+    }).then(() => 'written', () => 'refused');
+    return [read, written];
+  }, origin());
+  assert.deepEqual(seen, ['refused', 'refused']);
+  await page.context().close();
+});
+
+test('responses have a policy without inline scripts', async () => {
+  const { headers } = await raw('/');
+  const policy = headers['content-security-policy'];
+  assert.match(policy, /script-src 'self'/);
+  assert.doesNotMatch(policy, /unsafe/);
+  assert.equal(headers['x-content-type-options'], 'nosniff');
+  assert.equal(headers['x-frame-options'], 'DENY');
+});
+
+test('a live request appears, and its detail opens with checks, rules, policy and times', async () => {
+  await on('requests', {}, async (page) => {
+    await page.getByText('Live', { exact: true }).waitFor();
+    assert.equal(await call(stack, '/orders/live', READER), 200);
+    const row = page.locator('tr', { hasText: '/orders/live' });
+    await row.waitFor({ timeout: 5000 });
+    assert.match(await row.innerText(), /200[\s\S]*reader[\s\S]*free/);
+    await row.focus();
+    await page.keyboard.press('Enter');
+    const detail = page.getByRole('dialog');
+    await detail.getByText('GET/orders/live').first().waitFor();
+    const text = await detail.innerText();
+    for (const part of ['REST TOKEN', 'revocation', 'readers', 'allowed', 'authorizer', 'for table', 'demo#']) {
+      assert.ok(text.includes(part), `${part} in\n${text}`);
+    }
+    assert.equal(await detail.locator('.policy .match.good').count(), 1);
+    assert.equal(await detail.locator('.checks .good').count(), 9);
+    assert.doesNotMatch(await detail.innerHTML(), /eyJ[\w-]+\.eyJ/, 'no token');
+    await page.keyboard.press('Escape');
+    await detail.waitFor({ state: 'detached' });
+  });
+});
+
+test('a refusal says where the checks stopped, and filters find it', async () => {
+  await on('requests', {}, async (page) => {
+    assert.equal(await call(stack, '/orders/refused', READER, 'DELETE'), 403);
+    const answer = await fetch(`${stack.ready.api}/orders/broken`, { headers: { authorization: 'Bearer eyJ.e30.x' } });
+    assert.equal(answer.status, 401);
+    await page.locator('tr', { hasText: '/orders/broken' }).waitFor();
+    await page.getByLabel('Status', { exact: true }).selectOption('403');
+    await page.locator('tr', { hasText: '/orders/broken' }).waitFor({ state: 'detached' });
+    await page.locator('tbody tr', { hasText: '/orders/refused' }).click();
+    const detail = page.getByRole('dialog');
+    await detail.locator('.checks li.bad', { hasText: 'rules' }).waitFor();
+    assert.match(await detail.locator('.rules').innerText(), /writers/);
+  });
+});
+
+test('a bucket empties and refills without a read', async () => {
+  await on('buckets', {}, async (page) => {
+    for (let sent = 0; sent < 8; sent += 1) await call(stack, '/orders/bucket', { client: 'writer' });
+    const card = page.locator('.card', { hasText: 'demo#writer' });
+    await card.waitFor();
+    await page.getByLabel('Keep reading').uncheck();
+    await page.getByRole('button', { name: 'Read again' }).click();
+    await page.waitForTimeout(300);
+    const left = async () => Number(await card.locator('[data-left]').first().getAttribute('data-left'));
+    const first = await left();
+    assert.ok(first < 9, `${first}`);
+    await page.waitForTimeout(1500);
+    const second = await left();
+    assert.ok(second > first + 1 && second < first + 3, `${first} became ${second}`);
+  });
+});
+
+test('a plan that is changed in the page is enforced, and undone', async () => {
+  await on('plans', {}, async (page) => {
+    await page.getByRole('button', { name: 'New plan…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Name').fill('once');
+    await dialog.getByLabel('JSON').fill('{"throttle":{"rateLimit":"1/h","burstLimit":1}}');
+    await dialog.getByText('tollgate plan put once - --if-version 0').waitFor();
+    await dialog.getByRole('button', { name: 'Create' }).click();
+    await page.getByRole('status').getByText('stored the plan').waitFor();
+    await page.goto(at('assignments'));
+    await page.getByRole('button', { name: 'Assign…' }).click();
+    await dialog.getByLabel('Subject').fill('demo#alice-sub');
+    await dialog.getByLabel('Plan').selectOption('once');
+    await dialog.getByRole('button', { name: 'Assign' }).click();
+    await page.getByRole('status').getByText('is under `once`').waitFor();
+    const statuses = [];
+    for (let sent = 0; sent < 3; sent += 1) statuses.push(await call(stack, '/orders', { user: 'alice' }));
+    assert.ok(statuses.includes(429), `${statuses}`);
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.getByRole('status').getByText('assigned no plan').waitFor();
+    await page.getByText('No assignments yet').waitFor();
+  });
+});
+
+test('two tabs that change one plan: the second learns of the conflict', async () => {
+  const [first, second] = [await open(chrome, at('plans')), await open(chrome, at('plans'))];
+  for (const page of [first, second]) {
+    await page.locator('tr', { hasText: 'gold' }).getByRole('button', { name: 'Change…' }).click();
+  }
+  const store = async (page, burst) => {
+    await page.getByLabel('Burst').fill(burst);
+    await page.getByRole('dialog').getByRole('button', { name: 'Store' }).click();
+  };
+  await store(first, '301');
+  await first.getByText('stored the plan `gold`').waitFor();
+  await store(second, '302');
+  await second.getByRole('alert').getByText('meanwhile').waitFor();
+  await first.getByRole('button', { name: 'Undo' }).click();
+  await first.getByText('version 3').waitFor();
+  for (const page of [first, second]) await page.context().close();
+});
+
+test('a key is shown once, and its hostile name stays text', async () => {
+  await on('keys', {}, async (page) => {
+    const hostile = '<img src=x onerror="window.hacked=1"><b>bold</b>\u202Etxt';
+    await page.getByRole('button', { name: 'New key…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Name').fill(hostile);
+    await dialog.getByRole('button', { name: 'Create' }).click();
+    const key = await page.getByTestId('new-key').innerText();
+    assert.match(key, /^[0-9a-f]{64}$/);
+    await page.keyboard.press('Escape');
+    const row = page.locator('tbody tr', { hasText: 'img src' });
+    await row.waitFor();
+    assert.ok(!(await page.content()).includes(key), 'the key is gone');
+    assert.equal(await row.locator('img, b b').count(), 0);
+    assert.match(await row.locator('bdi').first().getAttribute('title'), /\\u202etxt$/);
+    await row.getByRole('button', { name: 'Disable…' }).click();
+    await dialog.getByRole('button', { name: 'Disable' }).click();
+    await row.getByText('disabled').waitFor();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await row.getByText('enabled').waitFor();
+    assert.equal(await page.evaluate(() => window.hacked), undefined);
+  });
+});
+
+test('a hostile user, route and subject stay text', async () => {
+  await on('requests', {}, async (page) => {
+    const user = '<img src=x onerror=window.hacked=1>\u202Eevil';
+    const path = '/orders/<svg onload=window.hacked=1>%E2%80%AE';
+    assert.ok([200, 403].includes(await call(stack, encodeURI(path), { user })));
+    const row = page.locator('tbody tr', { hasText: 'onload' });
+    await row.waitFor();
+    assert.match(await row.innerText(), /\\u202eevil/);
+    await row.click();
+    await page.getByRole('dialog').getByText('Checks').waitFor();
+    await page.goto(at('buckets'));
+    const card = page.locator('.card', { hasText: 'script' });
+    await card.waitFor();
+    await card.getByRole('link').click();
+    await page.getByRole('dialog').getByText('History').waitFor();
+    assert.equal(await page.evaluate(() => window.hacked), undefined);
+    assert.equal(await page.locator('main img, main svg[onload], main script').count(), 0);
+  });
+});
+
+test('Try it: twenty requests meet the limit, and a revoked token gets 401', async () => {
+  await on('try', {}, async (page) => {
+    await page.getByLabel('Caller').selectOption({ label: 'client reader' });
+    await page.getByText(/curl -i -H "authorization: Bearer \$\(curl -s/).waitFor();
+    await page.getByRole('button', { name: 'Send twenty' }).click();
+    const statuses = page.locator('.statuses .status');
+    await statuses.nth(19).waitFor();
+    const texts = await statuses.allInnerTexts();
+    assert.ok(texts.includes('429'), texts.join(' '));
+    await page.getByLabel('Path').fill('/health');
+    await page.getByLabel('Caller').selectOption({ label: 'user alice' });
+    const send = async () => {
+      await page.getByRole('button', { name: 'Send', exact: true }).click();
+      await page.waitForTimeout(250);
+      return page.getByTestId('answer').locator('.status').first().innerText();
+    };
+    assert.equal(await send(), '200');
+    await page.getByRole('button', { name: 'Revoke this token' }).click();
+    await page.getByRole('status').getByText('revoked token#').waitFor();
+    await page.waitForTimeout(1200); // The configuration caches revocations for a second.
+    assert.equal(await send(), '401');
+    await page.getByRole('button', { name: 'Take a new token' }).click();
+    await page.getByText('has a new token').waitFor();
+    assert.equal(await send(), '200');
+  });
+});
+
+test('Try it: the keys rotate, and the table goes and comes back with its data', async () => {
+  await on('try', {}, async (page) => {
+    await page.getByRole('button', { name: 'Rotate', exact: true }).click();
+    await page.getByText('signs with new keys and still').waitFor();
+    const { json } = { json: async () => JSON.parse((await raw('/api/plans', { headers: { cookie: await cookie() } })).text) };
+    const plans = (await json()).items.length;
+    await page.getByRole('button', { name: 'Take the table away' }).click();
+    await page.getByText('requests meet the failure policies').waitFor();
+    assert.ok((await call(stack, '/orders', { client: 'writer' })) >= 500, 'closed');
+    await page.getByRole('button', { name: 'Bring the table back' }).click();
+    await page.getByText('the table is back').waitFor();
+    assert.equal((await json()).items.length, plans);
+  });
+});
+
+test('Rules: an edited copy shows what it gives, and its mistakes', async () => {
+  await on('rules', {}, async (page) => {
+    await page.getByRole('rowheader', { name: 'GET /health' }).waitFor();
+    const editor = page.getByLabel('Configuration');
+    const text = await editor.inputValue();
+    await editor.fill(text.replace('allow = ["ANY /admin/*"]\nany_group', 'allow = ["ANY /admin/*", "GET /reports"]\nany_group'));
+    const change = page.getByRole('region', { name: 'Changes' }).locator('tr', { hasText: 'GET /reports' });
+    await change.waitFor();
+    assert.match(await change.innerText(), /group:admins[\s\S]*no[\s\S]*allow/);
+    await editor.fill(text.replace('any_group', 'any_grup'));
+    await page.getByRole('alert').getByText('unknown field `any_grup`').waitFor();
+  });
+});
+
+test('a lost connection is said, and the stream comes back', async () => {
+  await on('requests', {}, async (page) => {
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.context().setOffline(true);
+    await page.getByText('Connection lost: trying again').waitFor({ timeout: 20_000 });
+    await page.context().setOffline(false);
+    await page.getByText('Live', { exact: true }).waitFor({ timeout: 20_000 });
+  });
+});
+
+test('a deployed table is read-only unless writes are allowed', async () => {
+  const reader = await admin(stack);
+  try {
+    const page = await open(chrome, `${reader.ready.console}#plans`);
+    await page.getByText('read-only').waitFor();
+    assert.equal(await page.getByRole('link', { name: 'Try it' }).count(), 0);
+    await page.locator('tr', { hasText: 'gold' }).getByRole('button', { name: 'Change…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('tollgate plan put gold -').waitFor();
+    assert.ok(await dialog.getByRole('button', { name: 'Store' }).isDisabled());
+    const refused = await page.evaluate(async () => {
+      const change = { do: 'plan_delete', id: 'gold', version: 1 };
+      const answer = await fetch('/api/change', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-tollgate-console': '1' },
+        body: JSON.stringify({ change }),
+      });
+      return [answer.status, (await answer.json()).error];
+    });
+    assert.equal(refused[0], 403);
+    assert.match(refused[1], /--allow-writes/);
+    await page.context().close();
+  } finally {
+    await reader.stop();
+  }
+});
+
+const VIEWS = ['requests', 'buckets', 'plans', 'keys', 'assignments', 'revocations', 'rules', 'try'];
+
+for (const scheme of ['light', 'dark']) {
+  for (const width of [1280, 390]) {
+    test(`every view fits ${width} pixels and has no serious fault of accessibility, ${scheme}`, async () => {
+      const axe = readFileSync(AXE, 'utf8');
+      for (const view of VIEWS) {
+        await on(view, { width, scheme }, async (page) => {
+          await page.locator('h1').waitFor();
+          await page.waitForTimeout(400);
+          const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          assert.ok(over <= 0, `${view}: ${over} pixels too wide`);
+          await page.evaluate(axe);
+          const { violations } = await page.evaluate(() => window.axe.run());
+          const serious = violations.filter((it) => ['serious', 'critical'].includes(it.impact));
+          const told = serious.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).slice(0, 3).join(' ')}`);
+          assert.deepEqual(told, [], view);
+        });
+      }
+    });
+  }
+}

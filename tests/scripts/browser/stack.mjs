@@ -1,0 +1,97 @@
+// Starts the programs and the browser, and ends them.
+
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const require = createRequire(join(process.env.CONSOLE_TOOLS, 'x.js'));
+const { chromium } = require('playwright-core');
+
+export const AXE = require.resolve('axe-core/axe.min.js');
+
+const here = dirname(fileURLToPath(import.meta.url));
+const bin = process.env.CONSOLE_BIN;
+
+/** Starts a program that prints one line of JSON when it is ready. */
+async function start(name, args, environment = {}) {
+  const child = spawn(join(bin, name), args, {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let errors = '';
+  child.stderr.on('data', (data) => (errors += data));
+  const ready = await new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line)));
+    child.once('exit', (code) => reject(new Error(`${name} ended with ${code}: ${errors}`)));
+    setTimeout(() => reject(new Error(`${name} is not ready: ${errors}`)), 60_000).unref();
+  });
+  const stop = () =>
+    new Promise((resolve) => {
+      child.removeAllListeners('exit');
+      child.once('exit', resolve);
+      child.kill('SIGTERM');
+    });
+  return { ready, stop, errors: () => errors };
+}
+
+/** Runs `tollgate-local` with the tests' configuration on free ports. */
+export function local(...more) {
+  const ports = ['api', 'issuer', 'dynamodb', 'console'].flatMap((name) => [`--${name}-port`, '0']);
+  const files = ['--config', join(here, 'tollgate.toml'), '--users', join(here, 'users.toml')];
+  return start('tollgate-local', ['--json', ...ports, ...files, ...more]);
+}
+
+/** Runs `tollgate console` on the table of a stack. */
+export function admin(stack, ...more) {
+  const args = ['console', '--json', '--port', '0', '--endpoint-url', stack.ready.dynamodb];
+  return start('tollgate', [...args, '--config', join(here, 'tollgate.toml'), ...more], {
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_REGION: 'us-east-1',
+  });
+}
+
+/** Starts the browser, which reaches the loopback alone. */
+export function browser() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+}
+
+/** A page of the console, which fails the test on any error of its scripts. */
+export async function open(chrome, url, { width = 1280, height = 860, scheme = 'light' } = {}) {
+  const context = await chrome.newContext({ viewport: { width, height }, colorScheme: scheme });
+  const page = await context.newPage();
+  page.faults = [];
+  page.on('pageerror', (error) => page.faults.push(String(error)));
+  page.on('console', (message) => {
+    const text = message.text();
+    // A refused or failed call is shown on the page; the browser notes it here too.
+    if (message.type() === 'error' && !text.startsWith('Failed to load resource')) page.faults.push(text);
+  });
+  await page.goto(url);
+  await page.locator('nav').waitFor();
+  return page;
+}
+
+/** Sends a request through the API as a caller, and returns its status. */
+export async function call(stack, path, who, method = 'GET') {
+  const [issuer] = stack.ready.issuers;
+  const headers = {};
+  if (who) {
+    const token = await (await fetch(`${issuer.local_token}?${new URLSearchParams(who)}`)).text();
+    headers.authorization = `Bearer ${token.trim()}`;
+  }
+  return (await fetch(`${stack.ready.api}${path}`, { method, headers })).status;
+}
