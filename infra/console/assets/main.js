@@ -1,6 +1,6 @@
 // The page: its views, its state, and what is said at its bottom.
 
-import { html, render, useEffect, useState } from './vendor/htm-preact.js';
+import { html, render, useEffect, useRef, useState } from './vendor/htm-preact.js';
 import { get } from './api.js';
 import { Toast } from './change.js';
 import { Empty, Fault, Name, Tag } from './parts.js';
@@ -53,25 +53,27 @@ function useTheme() {
 function Theme() {
   const [theme, setTheme] = useTheme();
   return html`
-    <label class="theme">
-      <span class="hidden">Colours</span>
-      <select value=${theme} onChange=${(event) => setTheme(event.target.value)}>
-        <option value="system">System</option>
-        <option value="light">Light</option>
-        <option value="dark">Dark</option>
-      </select>
-    </label>
+    <select class="theme" aria-label="Colours" value=${theme} onChange=${(event) => setTheme(event.target.value)}>
+      <option value="system">System colours</option>
+      <option value="light">Light</option>
+      <option value="dark">Dark</option>
+    </select>
   `;
 }
 
 function Nav({ views, current, about, live }) {
+  const list = useRef();
+  useEffect(() => {
+    // On a narrow page the list scrolls sideways.
+    list.current.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [current]);
   return html`
     <nav aria-label="Views">
       <a class="brand" href="#${views[0].id}">
         <img src="/assets/icon.svg" alt="" width="22" height="22" />
         <span>Tollgate</span>
       </a>
-      <ul>
+      <ul ref=${list}>
         ${views.map(
           ({ id, title }) => html`<li>
             <a href="#${id}" aria-current=${id === current ? 'page' : undefined}>${title}</a>
@@ -148,4 +150,6 @@ function App() {
 
 // The token is in a cookie now: keep it out of the history and of what is copied.
 if (location.search) history.replaceState(null, '', `/${location.hash}`);
-render(html`<${App} />`, document.getElementById('app'));
+const root = document.getElementById('app');
+root.textContent = '';
+render(html`<${App} />`, root);

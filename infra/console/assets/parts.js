@@ -144,7 +144,7 @@ export function Rows({ label, columns, rows, onOpen, keyOf, isOpen }) {
     <div class="scroll" tabindex="0" role="region" aria-label=${label}>
       <table class=${onOpen ? 'opens' : ''}>
         <thead>
-          <tr>${columns.map((column) => html`<th scope="col" class=${column.kind || ''}>${column.title}</th>`)}</tr>
+          <tr>${columns.map((column) => html`<th scope="col" class=${/right|actions/.exec(column.kind)?.[0] || ''}>${column.title}</th>`)}</tr>
         </thead>
         <tbody>
           ${rows.map(
@@ -165,8 +165,8 @@ export function Rows({ label, columns, rows, onOpen, keyOf, isOpen }) {
 }
 
 /** Names and values. */
-export const Facts = ({ of }) => html`
-  <dl class="facts">
+export const Facts = ({ of, kind = '' }) => html`
+  <dl class="facts ${kind}">
     ${of
       .filter((pair) => pair && pair[1] !== undefined && pair[1] !== null)
       .map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}

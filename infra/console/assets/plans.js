@@ -67,7 +67,7 @@ function Fields({ plan, onPlan }) {
 
 function Edit({ record, about, onClose, onDone }) {
   const [id, setId] = useState(record?.id || '');
-  const [text, setText] = useState(() => JSON.stringify(record?.plan || NEW, null, 2));
+  const [text, setText] = useState(() => record?.text || JSON.stringify(NEW, null, 2));
   let plan = null;
   let error = null;
   try {

@@ -137,7 +137,13 @@ export function Request({ id, onClose }) {
     get(`requests/${encodeURIComponent(id)}`).then(setDetail, setError);
   }, [id]);
   const request = detail?.request;
-  const kinds = { rest_token: 'REST TOKEN', rest_request: 'REST REQUEST', http1: 'HTTP 1.0', http2: 'HTTP 2.0' };
+  const kinds = {
+    'rest-token': 'REST TOKEN',
+    'rest-request': 'REST REQUEST',
+    'http-1.0': 'HTTP 1.0',
+    'http-2.0': 'HTTP 2.0',
+    websocket: 'WebSocket',
+  };
   return html`
     <${Dialog} title=${request ? `Request ${request.id}` : 'Request'} onClose=${onClose} wide>
       <${Fault} error=${error} />
@@ -147,6 +153,7 @@ export function Request({ id, onClose }) {
           <${Status} of=${request.status} /> <b>${request.method}</b> <${Name} of=${request.path} most=${100} />
         </p>
         <${Facts}
+          kind="two"
           of=${[
             ['time', moment(request.at)],
             ['API', request.api],

@@ -10,16 +10,22 @@ const KEPT = 500;
 /** The rows that are drawn. */
 const DRAWN = 200;
 
-/** The requests as the server sends them. The browser reconnects by itself. */
+/** The requests as the server sends them. A lost connection is tried again. */
 export function useRequests(isLocal) {
   const [state, setState] = useState({ isConnected: true, requests: [], total: 0, rate: 0, shownRate: 0 });
   const marks = useRef([]);
   useEffect(() => {
     if (!isLocal) return undefined;
-    const source = new EventSource('/api/requests');
-    source.onopen = () => setState((old) => ({ ...old, isConnected: true }));
-    source.onerror = () => setState((old) => ({ ...old, isConnected: false }));
-    source.onmessage = (event) => {
+    let source;
+    let timer;
+    const opened = () => setState((old) => ({ ...old, isConnected: true }));
+    const failed = () => {
+      setState((old) => ({ ...old, isConnected: false }));
+      // After some errors the browser does not try again by itself.
+      source.close();
+      timer = setTimeout(connect, 2000);
+    };
+    const told = (event) => {
       const { requests, total, shown } = JSON.parse(event.data);
       const now = performance.now();
       marks.current = [...marks.current.filter((mark) => now - mark.at < 2000), { at: now, total, shown }];
@@ -39,7 +45,17 @@ export function useRequests(isLocal) {
         };
       });
     };
-    return () => source.close();
+    const connect = () => {
+      source = new EventSource('/api/requests');
+      source.onopen = opened;
+      source.onerror = failed;
+      source.onmessage = told;
+    };
+    connect();
+    return () => {
+      clearTimeout(timer);
+      source.close();
+    };
   }, [isLocal]);
   return state;
 }
@@ -86,7 +102,8 @@ const COLUMNS = [
     title: 'Why',
     kind: 'wide',
     cell: (request) => html`
-      ${request.isCached && html`<${Tag}>cached<//>`}
+      ${request.isCached && html`<${Tag}>cached<//> `}
+      ${request.isThrottled && request.status < 400 && html`<${Tag} kind="warn">throttled<//>`}
       ${request.status >= 400 && html`<span class="dim">${why(request)}</span>`}
     `,
   },
@@ -145,17 +162,14 @@ export function Requests({ live, of, about }) {
       </button>
     <//>
     <div class="filters">
-      <label>
-        <span class="hidden">Status</span>
-        <select value=${filter.status} onChange=${set('status')}>
-          <option value="all">Every status</option>
-          <option value="ok">Below 400</option>
-          <option value="401">401</option>
-          <option value="403">403</option>
-          <option value="429">429</option>
-          <option value="5xx">500 and above</option>
-        </select>
-      </label>
+      <select aria-label="Status" value=${filter.status} onChange=${set('status')}>
+        <option value="all">Every status</option>
+        <option value="ok">Below 400</option>
+        <option value="401">401</option>
+        <option value="403">403</option>
+        <option value="429">429</option>
+        <option value="5xx">500 and above</option>
+      </select>
       <input type="search" aria-label="Caller" placeholder="Caller" value=${filter.caller} onInput=${set('caller')} />
       <input type="search" aria-label="Route" placeholder="Route" value=${filter.route} onInput=${set('route')} />
     </div>

@@ -97,11 +97,26 @@ export const Quotas = ({ of }) =>
     `;
   });
 
+/** Loads the charts' library when the first chart is shown. */
+function charts() {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement('script');
+    script.src = '/assets/vendor/uPlot.iife.min.js';
+    script.onload = resolve;
+    script.onerror = reject;
+    document.head.append(script);
+  });
+}
+
 /** The use of each day or month as bars. */
 function Chart({ entries, isMonth }) {
   const box = useRef();
+  const [isReady, setReady] = useState(Boolean(window.uPlot));
   useEffect(() => {
-    if (!window.uPlot || !entries.length) return undefined;
+    if (!isReady) charts().then(() => setReady(true), () => {});
+  }, []);
+  useEffect(() => {
+    if (!isReady || !entries.length) return undefined;
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
     const xs = entries.map((entry) => entry.start / 1000);
@@ -121,7 +136,7 @@ function Chart({ entries, isMonth }) {
         cursor: { drag: { x: false, y: false } },
         scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
         axes: [
-          { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map(label), space: 64 },
+          { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map(label), space: 64, size: 32 },
           { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (tick % 1 ? '' : number(tick))) },
         ],
         series: [
@@ -129,7 +144,7 @@ function Chart({ entries, isMonth }) {
           {
             label: 'used',
             fill: colour('--accent'),
-            stroke: colour('--accent'),
+            width: 0,
             paths: window.uPlot.paths.bars({ size: [0.7, 40] }),
             points: { show: false },
           },
@@ -144,7 +159,7 @@ function Chart({ entries, isMonth }) {
       size.disconnect();
       chart.destroy();
     };
-  }, [entries, isMonth]);
+  }, [JSON.stringify(entries), isMonth, isReady]);
   const most = Math.max(...entries.map((entry) => entry.used), 0);
   const sum = entries.reduce((all, entry) => all + entry.used, 0);
   const text = `${number(sum)} requests in ${entries.length} ${isMonth ? 'months' : 'days'}, at most ${number(most)} in one`;

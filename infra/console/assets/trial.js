@@ -117,7 +117,7 @@ export function Trial({ about, onDone, onAbout }) {
           <div class="row request">
             <${Field} label="Method">
               <select value=${form.method} onChange=${set('method')}>
-                ${METHODS.map((method) => html`<option>${method}</option>`)}
+                ${METHODS.map((method) => html`<option value=${method}>${method}</option>`)}
               </select>
             <//>
             <${Field} label="Path">
@@ -136,7 +136,7 @@ export function Trial({ about, onDone, onAbout }) {
           ? html`<${Answers} of=${answers} />`
           : html`<${Empty} title="No answer yet">
               Send a request. Twenty are enough to empty a small bucket: watch it under
-              <a href="#buckets"> Buckets</a>.
+              ${" "}<a href="#buckets">Buckets</a>.
             <//>`}
       </section>
       <section class="acts">

@@ -124,7 +124,7 @@ fn plan(record: &PlanRecord) -> Value {
             .collect::<Vec<_>>(),
         "isUnlimited": record.plan.is_unlimited(),
         "isClosed": record.plan.is_closed(),
-        "plan": serde_json::to_value(&record.plan).unwrap_or_default(),
+        "text": serde_json::to_string_pretty(&record.plan).unwrap_or_default(),
     })
 }
 

@@ -73,6 +73,8 @@ pub struct Request {
     pub limit: Option<u64>,
     /// The seconds after which the next request is allowed.
     pub retry_after: Option<u64>,
+    /// True if the caller is over its limit.
+    pub is_throttled: bool,
     /// True if the API had the authorizer's result in its cache.
     pub is_cached: bool,
     /// The authorizer's code, such as `allowed` or `signature`.

@@ -200,6 +200,7 @@ fn request(report: &Report, trace: &Trace, line: Option<&str>) -> Request {
         remaining: left.map(|(remaining, _)| remaining),
         limit: left.map(|(_, limit)| limit),
         retry_after: usage.and_then(|usage| usage.retry_after),
+        is_throttled: usage.is_some_and(|usage| usage.throttled),
         is_cached: report.cached,
         reason: detail.or_else(|| report.reason.clone()),
         code,

@@ -107,8 +107,14 @@ fn a_taken_port_is_one_line_that_names_flag_and_address() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let port = taken.local_addr().unwrap().port().to_string();
-    let flags =
-        ["--api-port", "--issuer-port", "--dynamodb-port", "--http-port", "--websocket-port"];
+    let flags = [
+        "--api-port",
+        "--issuer-port",
+        "--dynamodb-port",
+        "--http-port",
+        "--websocket-port",
+        "--console-port",
+    ];
     for flag in flags {
         let others =
             flags.into_iter().filter(|other| *other != flag).flat_map(|other| [other, "0"]);
