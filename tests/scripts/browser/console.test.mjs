@@ -281,8 +281,7 @@ test('Try it: twenty requests meet the limit, and a revoked token gets 401', asy
     await statuses.nth(19).waitFor();
     const texts = await statuses.allInnerTexts();
     assert.ok(texts.includes('429'), texts.join(' '));
-    await page.getByLabel('Path').fill('/health');
-    await page.getByLabel('Caller').selectOption({ label: 'user alice' });
+    await page.getByLabel('Caller').selectOption({ label: 'client spare' });
     const send = async () => {
       await page.getByRole('button', { name: 'Send', exact: true }).click();
       await page.waitForTimeout(250);
