@@ -73,7 +73,8 @@ async fn the_token_opens_and_nothing_else_does() {
     let bench = Bench::start(true).await;
     let url = format!("{}/api/about", bench.origin);
     let name = bench.cookie.split('=').next().unwrap();
-    for cookie in ["", "a=b", &format!("{name}="), &format!("{name}=0"), &format!("{}0", bench.cookie)]
+    for cookie in
+        ["", "a=b", &format!("{name}="), &format!("{name}=0"), &format!("{}0", bench.cookie)]
     {
         let answer = bench.client.get(&url).header(header::COOKIE, cookie).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{cookie}");
@@ -149,7 +150,10 @@ async fn every_change_has_an_undo_and_the_second_of_two_a_conflict() {
     assert_eq!(created["key"].as_str().unwrap().len(), 64);
     bench.change(&created["undo"]).await;
     let keys = bench.get("keys").await;
-    assert_eq!((&keys["items"][0]["enabled"], &keys["items"][0]["name"]), (&json!(false), &json!("n")));
+    assert_eq!(
+        (&keys["items"][0]["enabled"], &keys["items"][0]["name"]),
+        (&json!(false), &json!("n"))
+    );
     assert!(!keys.to_string().contains(created["key"].as_str().unwrap()));
 
     let revoke = json!({"do": "revoke", "kind": "user", "issuer": "i", "id": "u", "hours": 1,
