@@ -14,10 +14,13 @@ export function Buckets({ of, about, changes, onDone }) {
   }, [search, changes]);
   useEffect(() => {
     if (!follow) return undefined;
-    const timer = setInterval(() => {
-      // Further pages stay until the search changes.
-      if (!document.hidden && (list.items?.length ?? 0) <= 100) list.reload();
-    }, about.isLocal ? 1000 : 10_000);
+    const timer = setInterval(
+      () => {
+        // Further pages stay until the search changes.
+        if (!document.hidden && (list.items?.length ?? 0) <= 100) list.reload();
+      },
+      about.isLocal ? 1000 : 10_000,
+    );
     return () => clearInterval(timer);
   }, [follow, search, list.items?.length]);
   const items = [...(list.items || [])].sort((a, b) => a.subject.localeCompare(b.subject));
@@ -27,44 +30,54 @@ export function Buckets({ of, about, changes, onDone }) {
   return html`
     <${Head} title="Buckets" note=${note}>
       <label class="check">
-        <input type="checkbox" checked=${follow} onChange=${(event) => setFollow(event.target.checked)} />
+        <input type="checkbox" checked=${follow}
+          onChange=${(event) => setFollow(event.target.checked)} />
         Keep reading
       </label>
       <button type="button" onClick=${list.reload}>Read again</button>
     <//>
     <div class="filters"><${Search} label="Subject or plan" onSearch=${setSearch} /></div>
     <${Fault} error=${list.error} />
-    ${list.items && !items.length && !list.error
-      ? html`<${Empty} title=${search ? 'No bucket fits the search' : 'No buckets yet'}>
-          ${search
-            ? 'Search for a part of a subject or a plan.'
-            : html`A subject's first counted request makes its bucket.
-                ${about.isLocal && html` <a href="#try">Send one</a>.`}`}
+    ${
+      list.items && !items.length && !list.error
+        ? html`<${Empty} title=${search ? 'No bucket fits the search' : 'No buckets yet'}>
+          ${
+            search
+              ? 'Search for a part of a subject or a plan.'
+              : html`A subject's first counted request makes its bucket.
+                ${about.isLocal && html` <a href="#try">Send one</a>.`}`
+          }
         <//>`
-      : html`<ul class="cards" role="list">
+        : html`<ul class="cards" role="list">
           ${items.map(
             (bucket) => html`<li key=${bucket.subject} class="card">
               <h2>
-                <a href="#buckets/${encodeURIComponent(bucket.subject)}"><${Name} of=${bucket.subject} most=${44} /></a>
+                <a href="#buckets/${encodeURIComponent(bucket.subject)}"><${Name}
+                  of=${bucket.subject} most=${44} /></a>
               </h2>
               <p class="dim">
-                ${bucket.plan ? html`plan <${Name} of=${bucket.plan} most=${30} />` : 'no request yet'}
+                ${bucket.plan ? html`plan <${Name} of=${bucket.plan}
+                  most=${30} />` : 'no request yet'}
                 ${bucket.isPlanMissing && html` <span class="bad">not in the table</span>`}
               </p>
               <${Gauges} of=${bucket.gauges} />
               <${Quotas} of=${bucket.quotas} />
-              ${!bucket.gauges.length && !bucket.quotas.length && html`<p class="dim">No limits.</p>`}
+              ${!bucket.gauges.length && !bucket.quotas.length && html`<p
+                class="dim">No limits.</p>`}
             </li>`,
           )}
-        </ul>`}
+        </ul>`
+    }
     <${Tail} list=${list} what="buckets" />
-    ${of &&
-    html`<${Subject}
+    ${
+      of &&
+      html`<${Subject}
       name=${of}
       about=${about}
       changes=${changes}
       onDone=${onDone}
       onClose=${() => (location.hash = 'buckets')}
-    />`}
+    />`
+    }
   `;
 }

@@ -44,13 +44,17 @@ export function Change({ title, verb, change, about, onClose, onDone, danger = f
       <form onSubmit=${apply}>
         ${children}
         <${Fault} error=${error} />
-        ${command &&
-        html`<p class="label">The same on the command line</p>
-          <${Command} text=${command} />`}
-        ${!about.writes &&
-        html`<p class="hint">
+        ${
+          command &&
+          html`<p class="label">The same on the command line</p>
+          <${Command} text=${command} />`
+        }
+        ${
+          !about.writes &&
+          html`<p class="hint">
           This console only reads. Paste the command, or start it with <code>--allow-writes</code>.
-        </p>`}
+        </p>`
+        }
         <footer>
           <button
             type="submit"
@@ -90,7 +94,8 @@ export function Toast({ done, about, onClose, onDone }) {
       <${Dialog} title="The new key" onClose=${onClose}>
         <p>Copy the key now. It is not stored and cannot be shown again.</p>
         <div class="command key">
-          <code data-testid="new-key">${done.key}</code><${Copy} text=${done.key} label="Copy the key" />
+          <code data-testid="new-key">${done.key}</code><${Copy} text=${done.key}
+            label="Copy the key" />
         </div>
       <//>
     `;
@@ -98,9 +103,11 @@ export function Toast({ done, about, onClose, onDone }) {
   return html`
     <div class="toast" role="status">
       <span>${visible(done.text)}</span>
-      ${done.undo &&
-      about.writes &&
-      html`<button type="button" class="small" disabled=${undoing} onClick=${undo}>Undo</button>`}
+      ${
+        done.undo &&
+        about.writes &&
+        html`<button type="button" class="small" disabled=${undoing} onClick=${undo}>Undo</button>`
+      }
       <button type="button" class="small quiet" aria-label="Close" onClick=${onClose}>✕</button>
       <${Fault} error=${error} />
     </div>

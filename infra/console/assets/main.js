@@ -53,7 +53,8 @@ function useTheme() {
 function Theme() {
   const [theme, setTheme] = useTheme();
   return html`
-    <select class="theme" aria-label="Colours" value=${theme} onChange=${(event) => setTheme(event.target.value)}>
+    <select class="theme" aria-label="Colours" value=${theme}
+      onChange=${(event) => setTheme(event.target.value)}>
       <option value="system">System colours</option>
       <option value="light">Light</option>
       <option value="dark">Dark</option>
@@ -65,7 +66,9 @@ function Nav({ views, current, about, live }) {
   const list = useRef();
   useEffect(() => {
     // On a narrow page the list scrolls sideways.
-    list.current.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    list.current
+      .querySelector('[aria-current]')
+      ?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   }, [current]);
   return html`
     <nav aria-label="Views">
@@ -84,11 +87,13 @@ function Nav({ views, current, about, live }) {
         <p>Table <${Name} of=${about.table} most=${28} /></p>
         ${about.endpoint && html`<p class="dim"><${Name} of=${about.endpoint} most=${30} /></p>`}
         ${!about.writes && html`<p><${Tag}>read-only<//></p>`}
-        ${about.isLocal &&
-        html`<p class="link" role="status">
+        ${
+          about.isLocal &&
+          html`<p class="link" role="status">
           <span class="dot ${live.isConnected ? 'good' : 'bad'}"></span>
           ${live.isConnected ? 'Live' : 'Connection lost: trying again'}
-        </p>`}
+        </p>`
+        }
         <${Theme} />
       </div>
     </nav>
@@ -131,8 +136,9 @@ function App() {
     }}>Skip to the view</a>
     <${Nav} views=${views} current=${current.id} about=${about} live=${live} />
     <main id="main" tabindex="-1">
-      ${isKnown
-        ? html`<${current.view}
+      ${
+        isKnown
+          ? html`<${current.view}
             key=${current.id}
             of=${route.of}
             about=${about}
@@ -141,10 +147,13 @@ function App() {
             onDone=${told}
             onAbout=${load}
           />`
-        : html`<${Empty} title="There is no such view">Choose one from the list.<//>`}
+          : html`<${Empty} title="There is no such view">Choose one from the list.<//>`
+      }
     </main>
-    ${done &&
-    html`<${Toast} done=${done} about=${about} onClose=${() => setDone(null)} onDone=${told} />`}
+    ${
+      done &&
+      html`<${Toast} done=${done} about=${about} onClose=${() => setDone(null)} onDone=${told} />`
+    }
   `;
 }
 

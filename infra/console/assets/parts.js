@@ -17,7 +17,8 @@ export function Status({ of }) {
 }
 
 /** A small label. */
-export const Tag = ({ kind = 'plain', children }) => html`<span class="tag ${kind}">${children}</span>`;
+export const Tag = ({ kind = 'plain', children }) =>
+  html`<span class="tag ${kind}">${children}</span>`;
 
 /** An error, announced to screen readers. */
 export const Fault = ({ error }) =>
@@ -48,14 +49,16 @@ export function Copy({ text, label = 'Copy' }) {
     setDone(true);
     setTimeout(() => setDone(false), 1500);
   };
-  return html`<button type="button" class="small" onClick=${copy}>${done ? 'Copied' : label}</button>`;
+  return html`<button type="button" class="small"
+    onClick=${copy}>${done ? 'Copied' : label}</button>`;
 }
 
 /** A command to copy. */
 export const Command = ({ text }) =>
   text
     ? html`<div class="command">
-        <code tabindex="0" role="group" aria-label="Command">${visible(text)}</code><${Copy} text=${text} />
+        <code tabindex="0" role="group" aria-label="Command">${visible(text)}</code><${Copy}
+          text=${text} />
       </div>`
     : null;
 
@@ -119,7 +122,8 @@ export function Dialog({ title, onClose, children, wide = false }) {
       <div class="dialog">
         <header>
           <h2>${title}</h2>
-          <button type="button" class="quiet" aria-label="Close" onClick=${() => box.current.close()}>
+          <button type="button" class="quiet" aria-label="Close"
+            onClick=${() => box.current.close()}>
             ✕
           </button>
         </header>
@@ -144,7 +148,8 @@ export function Rows({ label, columns, rows, onOpen, keyOf, isOpen }) {
     <div class="scroll" tabindex="0" role="region" aria-label=${label}>
       <table class=${onOpen ? 'opens' : ''}>
         <thead>
-          <tr>${columns.map((column) => html`<th scope="col" class=${/right|actions/.exec(column.kind)?.[0] || ''}>${column.title}</th>`)}</tr>
+          <tr>${columns.map((column) => html`<th scope="col"
+            class=${/right|actions/.exec(column.kind)?.[0] || ''}>${column.title}</th>`)}</tr>
         </thead>
         <tbody>
           ${rows.map(
@@ -206,14 +211,18 @@ export function useList(load) {
 
 /** The end of a list: what is damaged, and a button for more. */
 export const Tail = ({ list, what }) => html`
-  ${list.damaged.length > 0 &&
-  html`<p class="fault" role="alert">
+  ${
+    list.damaged.length > 0 &&
+    html`<p class="fault" role="alert">
     ${list.damaged.length} damaged ${what} cannot be shown:
     ${list.damaged.slice(0, 3).map((id) => html` <${Name} of=${id} />`)}
-  </p>`}
-  ${list.next &&
-  html`<p class="more">
+  </p>`
+  }
+  ${
+    list.next &&
+    html`<p class="more">
     <button type="button" onClick=${list.more}>Look for more</button>
     <span class="dim">The table has more to search.</span>
-  </p>`}
+  </p>`
+  }
 `;

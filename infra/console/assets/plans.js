@@ -39,7 +39,8 @@ function Fields({ plan, onPlan }) {
         <input value=${plan.throttle?.rateLimit ?? ''} onInput=${throttle('rateLimit')} />
       <//>
       <${Field} label="Burst" hint="at once after an idle time">
-        <input type="number" min="0" value=${plan.throttle?.burstLimit ?? ''} onInput=${throttle('burstLimit')} />
+        <input type="number" min="0" value=${plan.throttle?.burstLimit ?? ''}
+          onInput=${throttle('burstLimit')} />
       <//>
     </div>
     <div class="row">
@@ -72,12 +73,14 @@ function Edit({ record, about, onClose, onDone }) {
   let error = null;
   try {
     plan = JSON.parse(text);
-    if (plan === null || typeof plan !== 'object' || Array.isArray(plan)) throw new Error('write an object: { … }');
+    if (plan === null || typeof plan !== 'object' || Array.isArray(plan))
+      throw new Error('write an object: { … }');
   } catch (problem) {
     plan = null;
     error = problem;
   }
-  const change = plan && id ? { do: 'plan_put', id, json: text, version: record?.version || 0 } : null;
+  const change =
+    plan && id ? { do: 'plan_put', id, json: text, version: record?.version || 0 } : null;
   return html`
     <${Change}
       title=${record ? `Change the plan ${record.id}` : 'New plan'}
@@ -87,11 +90,14 @@ function Edit({ record, about, onClose, onDone }) {
       onClose=${onClose}
       onDone=${onDone}
     >
-      ${!record &&
-      html`<${Field} label="Name" hint="as tokens and configurations write it">
+      ${
+        !record &&
+        html`<${Field} label="Name" hint="as tokens and configurations write it">
         <input value=${id} required onInput=${(event) => setId(event.target.value)} />
-      <//>`}
-      ${plan && html`<${Fields} plan=${plan} onPlan=${(next) => setText(JSON.stringify(next, null, 2))} />`}
+      <//>`
+      }
+      ${plan && html`<${Fields} plan=${plan}
+        onPlan=${(next) => setText(JSON.stringify(next, null, 2))} />`}
       <${Field} label="JSON" hint="API Gateway's form, with every limit">
         <textarea
           rows="9"
@@ -101,7 +107,8 @@ function Edit({ record, about, onClose, onDone }) {
         ></textarea>
       <//>
       ${error && html`<p class="fault" role="alert">not JSON: ${error.message}</p>`}
-      ${record && html`<p class="dim">Replaces version ${record.version}. What callers owe is kept.</p>`}
+      ${record && html`<p
+        class="dim">Replaces version ${record.version}. What callers owe is kept.</p>`}
     <//>
   `;
 }
@@ -126,11 +133,17 @@ export function Plans({ about, changes, onDone }) {
   const columns = [
     { title: 'Plan', cell: (plan) => html`<b><${Name} of=${plan.id} /></b> ${limits(plan)}` },
     { title: 'Rate', kind: 'right', cell: (plan) => plan.rate ?? '–' },
-    { title: 'Burst', kind: 'right', cell: (plan) => (plan.burst === null ? '–' : number(plan.burst)) },
+    {
+      title: 'Burst',
+      kind: 'right',
+      cell: (plan) => (plan.burst === null ? '–' : number(plan.burst)),
+    },
     {
       title: 'Quotas',
       cell: (plan) =>
-        plan.quotas.map((quota) => `${number(quota.limit)} a ${PERIODS[quota.period]}`).join(', ') || '–',
+        plan.quotas
+          .map((quota) => `${number(quota.limit)} a ${PERIODS[quota.period]}`)
+          .join(', ') || '–',
     },
     { title: 'Version', kind: 'right', cell: (plan) => plan.version },
     { title: 'Created', kind: 'mono dim', cell: (plan) => moment(plan.created) },
@@ -138,24 +151,33 @@ export function Plans({ about, changes, onDone }) {
       title: 'Actions',
       kind: 'actions',
       cell: (plan) => html`
-        <button type="button" class="small" onClick=${() => setOpen({ record: plan })}>Change…</button>
-        <button type="button" class="small" onClick=${() => setOpen({ deleted: plan })}>Delete…</button>
+        <button type="button" class="small"
+          onClick=${() => setOpen({ record: plan })}>Change…</button>
+        <button type="button" class="small"
+          onClick=${() => setOpen({ deleted: plan })}>Delete…</button>
       `,
     },
   ];
   const items = [...(list.items || [])].sort((a, b) => a.id.localeCompare(b.id));
   return html`
-    <${Head} title="Plans" note="A change is enforced within a minute, or with the next request of a new instance.">
-      <button type="button" class="primary" onClick=${() => setOpen({ record: null })}>New plan…</button>
+    <${Head} title="Plans"
+      note="A change is enforced within a minute, or with the next request of a new instance.">
+      <button type="button" class="primary"
+        onClick=${() => setOpen({ record: null })}>New plan…</button>
     <//>
     <${Fault} error=${list.error} />
-    ${list.items && !items.length
-      ? html`<${Empty} title="No plans yet">Create one: every counted caller needs a plan.<//>`
-      : html`<${Rows} label="Plans" columns=${columns} rows=${items} keyOf=${(plan) => plan.id} />`}
+    ${
+      list.items && !items.length
+        ? html`<${Empty} title="No plans yet">Create one: every counted caller needs a plan.<//>`
+        : html`<${Rows} label="Plans" columns=${columns} rows=${items}
+          keyOf=${(plan) => plan.id} />`
+    }
     <${Tail} list=${list} what="plans" />
-    ${open && 'record' in open && html`<${Edit} record=${open.record} about=${about} onClose=${close} onDone=${done} />`}
-    ${open?.deleted &&
-    html`<${Change}
+    ${open && 'record' in open && html`<${Edit} record=${open.record} about=${about}
+      onClose=${close} onDone=${done} />`}
+    ${
+      open?.deleted &&
+      html`<${Change}
       title="Delete the plan"
       verb="Delete"
       danger
@@ -168,6 +190,7 @@ export function Plans({ about, changes, onDone }) {
         Callers of <${Name} of=${open.deleted.id} /> are refused until it is stored again. Callers
         that get the plan from a configuration or a claim cannot be found.
       </p>
-    <//>`}
+    <//>`
+    }
   `;
 }

@@ -41,9 +41,13 @@ function Policy({ of, arn }) {
     <p class="dim">${number(of.bytes)} bytes. The resource that matches <code>${place}</code> is marked.</p>
     <ul class="policy" role="list">
       ${of.resources.map(
-        (one) => html`<li class=${one.isMatch ? `match ${one.effect === 'Allow' ? 'good' : 'bad'}` : ''}>
+        (
+          one,
+        ) => html`<li
+          class=${one.isMatch ? `match ${one.effect === 'Allow' ? 'good' : 'bad'}` : ''}>
           <span class="effect">${one.effect}${one.field === 'NotResource' ? ' rest' : ''}</span>
-          <code><${Name} of=${one.resource.split(':').slice(5).join(':') || one.resource} most=${100} /></code>
+          <code><${Name} of=${one.resource.split(':').slice(5).join(':') || one.resource}
+            most=${100} /></code>
           ${one.isMatch && html`<span class="hidden">(matches)</span>`}
           ${one.condition && html`<small>if ${JSON.stringify(one.condition)}</small>`}
         </li>`,
@@ -77,14 +81,19 @@ function Times({ of, isCold, hasMetrics }) {
           name === 'duration' ? 'authorizer, inside' : `for ${name}`,
           [us].flat().map(took).join(', '),
         ]),
-        ['start', isCold === null || !hasMetrics ? null : isCold ? 'cold: its first request' : 'warm'],
+        [
+          'start',
+          isCold === null || !hasMetrics ? null : isCold ? 'cold: its first request' : 'warm',
+        ],
       ]}
     />
-    ${hasMetrics === false &&
-    html`<p class="dim">
+    ${
+      hasMetrics === false &&
+      html`<p class="dim">
       Table time and cold starts come from the metrics of the record line, which <code>--log json</code>
       leaves as the configuration has them.
-    </p>`}
+    </p>`
+    }
   `;
 }
 
@@ -92,7 +101,10 @@ function Limits({ context, subject }) {
   const [found, setFound] = useState(null);
   useEffect(() => {
     if (subject) {
-      get(`subject?name=${encodeURIComponent(subject)}`).then((read) => setFound(read.bucket), () => {});
+      get(`subject?name=${encodeURIComponent(subject)}`).then(
+        (read) => setFound(read.bucket),
+        () => {},
+      );
     }
   }, [subject]);
   if (!context || !context.plan) return html`<p class="dim">Nothing was charged.</p>`;
@@ -101,16 +113,21 @@ function Limits({ context, subject }) {
     <${Facts}
       of=${[
         ['plan', html`<${Name} of=${context.plan} />`],
-        ['subject', html`<a href="#buckets/${encodeURIComponent(subject)}"><${Name} of=${subject} /></a>`],
+        [
+          'subject',
+          html`<a href="#buckets/${encodeURIComponent(subject)}"><${Name} of=${subject} /></a>`,
+        ],
         ['limit', context.limit],
         ['remaining', context.remaining],
         ['retry after', wait && `${wait} s`],
         ['throttled', context.throttled && 'yes'],
       ]}
     />
-    ${found &&
-    html`<p class="label">The bucket now</p>
-      <${Gauges} of=${found.gauges} /><${Quotas} of=${found.quotas} />`}
+    ${
+      found &&
+      html`<p class="label">The bucket now</p>
+      <${Gauges} of=${found.gauges} /><${Quotas} of=${found.quotas} />`
+    }
   `;
 }
 
@@ -147,10 +164,12 @@ export function Request({ id, onClose }) {
   return html`
     <${Dialog} title=${request ? `Request ${request.id}` : 'Request'} onClose=${onClose} wide>
       <${Fault} error=${error} />
-      ${detail &&
-      html`
+      ${
+        detail &&
+        html`
         <p class="line">
-          <${Status} of=${request.status} /> <b>${request.method}</b> <${Name} of=${request.path} most=${100} />
+          <${Status} of=${request.status} /> <b>${request.method}</b> <${Name} of=${request.path}
+            most=${100} />
         </p>
         <${Facts}
           kind="two"
@@ -168,17 +187,23 @@ export function Request({ id, onClose }) {
         <div class="columns">
           <section>
             <h3>Checks</h3>
-            ${detail.checks.length
-              ? html`<${Checks} of=${detail.checks} />`
-              : html`<p class="dim">
-                  ${request.isCached
-                    ? 'The authorizer was not asked.'
-                    : 'The authorizer has no record of this request.'}
-                </p>`}
+            ${
+              detail.checks.length
+                ? html`<${Checks} of=${detail.checks} />`
+                : html`<p class="dim">
+                  ${
+                    request.isCached
+                      ? 'The authorizer was not asked.'
+                      : 'The authorizer has no record of this request.'
+                  }
+                </p>`
+            }
             <h3>Rules</h3>
-            ${detail.explanation
-              ? html`<${Explanation} of=${detail.explanation} />`
-              : html`<p class="dim">No caller was found whom rules could be about.</p>`}
+            ${
+              detail.explanation
+                ? html`<${Explanation} of=${detail.explanation} />`
+                : html`<p class="dim">No caller was found whom rules could be about.</p>`
+            }
             <h3>Limits</h3>
             <${Limits} context=${detail.context} subject=${detail.subject} />
           </section>
@@ -186,23 +211,30 @@ export function Request({ id, onClose }) {
             <h3>Time</h3>
             <${Times} of=${detail.times} isCold=${detail.isCold} hasMetrics=${detail.hasMetrics} />
             <h3>Policy</h3>
-            ${detail.policy
-              ? html`<${Policy} of=${detail.policy} arn=${detail.arn} />`
-              : html`<p class="dim">The authorizer returned none.</p>`}
-            ${detail.token &&
-            html`<details>
+            ${
+              detail.policy
+                ? html`<${Policy} of=${detail.policy} arn=${detail.arn} />`
+                : html`<p class="dim">The authorizer returned none.</p>`
+            }
+            ${
+              detail.token &&
+              html`<details>
               <summary><h3>Token</h3></summary>
               <${Token} of=${detail.token} />
-            </details>`}
-            ${detail.record &&
-            html`<details>
+            </details>`
+            }
+            ${
+              detail.record &&
+              html`<details>
               <summary><h3>Record line</h3></summary>
               <${Json} of=${detail.record} label="Record line" />
-            </details>`}
+            </details>`
+            }
           </section>
         </div>
         <footer><${Copy} text=${JSON.stringify(detail, null, 2)} label="Copy as JSON" /></footer>
-      `}
+      `
+      }
     <//>
   `;
 }

@@ -12,7 +12,13 @@ const DRAWN = 200;
 
 /** The requests as the server sends them. A lost connection is tried again. */
 export function useRequests(isLocal) {
-  const [state, setState] = useState({ isConnected: true, requests: [], total: 0, rate: 0, shownRate: 0 });
+  const [state, setState] = useState({
+    isConnected: true,
+    requests: [],
+    total: 0,
+    rate: 0,
+    shownRate: 0,
+  });
   const marks = useRef([]);
   useEffect(() => {
     if (!isLocal) return undefined;
@@ -28,7 +34,10 @@ export function useRequests(isLocal) {
     const told = (event) => {
       const { requests, total, shown } = JSON.parse(event.data);
       const now = performance.now();
-      marks.current = [...marks.current.filter((mark) => now - mark.at < 2000), { at: now, total, shown }];
+      marks.current = [
+        ...marks.current.filter((mark) => now - mark.at < 2000),
+        { at: now, total, shown },
+      ];
       const first = marks.current[0];
       const seconds = Math.max(1, (now - first.at) / 1000);
       setState((old) => {
@@ -70,7 +79,11 @@ const STATUSES = {
 };
 
 function matches(request, filter) {
-  const has = (text, part) => !part || String(text ?? '').toLowerCase().includes(part.toLowerCase());
+  const has = (text, part) =>
+    !part ||
+    String(text ?? '')
+      .toLowerCase()
+      .includes(part.toLowerCase());
   return (
     STATUSES[filter.status](request) &&
     has(request.caller, filter.caller) &&
@@ -170,11 +183,14 @@ export function Requests({ live, of, about }) {
         <option value="429">429</option>
         <option value="5xx">500 and above</option>
       </select>
-      <input type="search" aria-label="Caller" placeholder="Caller" value=${filter.caller} onInput=${set('caller')} />
-      <input type="search" aria-label="Route" placeholder="Route" value=${filter.route} onInput=${set('route')} />
+      <input type="search" aria-label="Caller" placeholder="Caller" value=${filter.caller}
+        onInput=${set('caller')} />
+      <input type="search" aria-label="Route" placeholder="Route" value=${filter.route}
+        onInput=${set('route')} />
     </div>
-    ${found.length
-      ? html`<${Rows}
+    ${
+      found.length
+        ? html`<${Rows}
           label="Requests"
           columns=${COLUMNS}
           rows=${found.slice(0, DRAWN)}
@@ -182,13 +198,18 @@ export function Requests({ live, of, about }) {
           onOpen=${open}
           isOpen=${(request) => String(request.id) === of}
         />`
-      : html`<${Empty} title=${all.length ? 'No request fits the filter' : 'No requests yet'}>
-          ${all.length
-            ? 'Change the filter above.'
-            : html`Send one under <a href="#try">Try it</a>, or paste a command from the terminal.
-                Each request appears here as it is answered.`}
-        <//>`}
-    ${found.length > DRAWN && html`<p class="dim more">The latest ${DRAWN} of ${found.length} are shown.</p>`}
-    ${of && html`<${Request} id=${of} about=${about} onClose=${() => (location.hash = 'requests')} />`}
+        : html`<${Empty} title=${all.length ? 'No request fits the filter' : 'No requests yet'}>
+          ${
+            all.length
+              ? 'Change the filter above.'
+              : html`Send one under <a href="#try">Try it</a>, or paste a command from the terminal.
+                Each request appears here as it is answered.`
+          }
+        <//>`
+    }
+    ${found.length > DRAWN && html`<p
+      class="dim more">The latest ${DRAWN} of ${found.length} are shown.</p>`}
+    ${of && html`<${Request} id=${of} about=${about}
+      onClose=${() => (location.hash = 'requests')} />`}
   `;
 }

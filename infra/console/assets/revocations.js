@@ -13,23 +13,35 @@ const KINDS = {
 };
 
 function Revoke({ about, onClose, onDone }) {
-  const [form, setForm] = useState({ kind: 'user', issuer: about.issuers[0] || '', id: '', hours: '', reason: '' });
+  const [form, setForm] = useState({
+    kind: 'user',
+    issuer: about.issuers[0] || '',
+    id: '',
+    hours: '',
+    reason: '',
+  });
   const set = (name) => (event) => setForm({ ...form, [name]: event.target.value });
   const { kind, issuer, id, reason } = form;
   const hours = form.hours ? Number(form.hours) : null;
-  const change = issuer && id ? { do: 'revoke', kind, issuer, id, hours, reason: reason || null } : null;
+  const change =
+    issuer && id ? { do: 'revoke', kind, issuer, id, hours, reason: reason || null } : null;
   return html`
-    <${Change} title="Revoke" verb="Revoke" danger change=${change} about=${about} onClose=${onClose} onDone=${onDone}>
+    <${Change} title="Revoke" verb="Revoke" danger change=${change} about=${about}
+      onClose=${onClose} onDone=${onDone}>
       <${Field} label="What">
         <select value=${kind} onChange=${set('kind')}>
-          ${Object.entries(KINDS).map(([value, name]) => html`<option value=${value}>${name}</option>`)}
+          ${Object.entries(KINDS).map(([value, name]) => html`<option
+            value=${value}>${name}</option>`)}
         </select>
       <//>
-      <${Field} label="Issuer" hint=${about.hasConfig ? 'by its short name in the configuration' : 'its name is not checked: there is no configuration'}>
+      <${Field} label="Issuer"
+        hint=${about.hasConfig ? 'by its short name in the configuration' : 'its name is not checked: there is no configuration'}>
         <input value=${issuer} list="issuers" required onInput=${set('issuer')} />
-        <datalist id="issuers">${about.issuers.map((name) => html`<option value=${name}></option>`)}</datalist>
+        <datalist id="issuers">${about.issuers.map((name) => html`<option value=${name}>
+          </option>`)}</datalist>
       <//>
-      <${Field} label="Id" hint="the claim's value"><input value=${id} required onInput=${set('id')} /><//>
+      <${Field} label="Id" hint="the claim's value"><input value=${id} required
+        onInput=${set('id')} /><//>
       <div class="row">
         <${Field} label="Hours" hint="by default until no token can be accepted">
           <input type="number" min="1" value=${form.hours} onInput=${set('hours')} />
@@ -57,13 +69,18 @@ export function Revocations({ about, changes, onDone }) {
     { title: 'Id', kind: 'mono', cell: (it) => html`<${Name} of=${it.id} most=${30} />` },
     { title: 'Revoked', kind: 'mono dim', cell: (it) => moment(it.revokedAt) },
     { title: 'Until', kind: 'mono dim', cell: (it) => moment(it.expires) },
-    { title: 'Tokens issued before', kind: 'mono dim', cell: (it) => (it.issuedBefore ? moment(it.issuedBefore) : 'all') },
+    {
+      title: 'Tokens issued before',
+      kind: 'mono dim',
+      cell: (it) => (it.issuedBefore ? moment(it.issuedBefore) : 'all'),
+    },
     { title: 'Reason', cell: (it) => html`<${Name} of=${it.reason} most=${40} />` },
     {
       title: 'Actions',
       kind: 'actions',
       cell: (it) =>
-        html`<button type="button" class="small" onClick=${() => setOpen({ undone: it })}>Undo…</button>`,
+        html`<button type="button" class="small"
+          onClick=${() => setOpen({ undone: it })}>Undo…</button>`,
     },
   ];
   const items = [...(list.items || [])].sort((a, b) => b.revokedAt - a.revokedAt);
@@ -79,15 +96,19 @@ export function Revocations({ about, changes, onDone }) {
     <//>
     <div class="filters"><${Search} label="Id or reason" onSearch=${setSearch} /></div>
     <${Fault} error=${list.error} />
-    ${list.items && !items.length
-      ? html`<${Empty} title=${search ? 'No revocation fits the search' : 'Nothing is revoked'}>
+    ${
+      list.items && !items.length
+        ? html`<${Empty} title=${search ? 'No revocation fits the search' : 'Nothing is revoked'}>
           Revoke a token, a sign-in, a user or a client, and it is refused until it expires.
         <//>`
-      : html`<${Rows} label="Revocations" columns=${columns} rows=${items} keyOf=${(it) => it.id} />`}
+        : html`<${Rows} label="Revocations" columns=${columns} rows=${items}
+          keyOf=${(it) => it.id} />`
+    }
     <${Tail} list=${list} what="revocations" />
     ${open === 'revoke' && html`<${Revoke} about=${about} onClose=${close} onDone=${done} />`}
-    ${open?.undone &&
-    html`<${Change}
+    ${
+      open?.undone &&
+      html`<${Change}
       title="Undo the revocation"
       verb="Undo"
       change=${{ do: 'revoke_undo', id: open.undone.id }}
@@ -95,7 +116,9 @@ export function Revocations({ about, changes, onDone }) {
       onClose=${close}
       onDone=${done}
     >
-      <p>The tokens of <${Name} of=${open.undone.id} most=${40} /> are accepted again until they expire.</p>
-    <//>`}
+      <p>The tokens of <${Name} of=${open.undone.id}
+        most=${40} /> are accepted again until they expire.</p>
+    <//>`
+    }
   `;
 }

@@ -67,7 +67,8 @@ const Changes = ({ of }) =>
     ? html`<div class="scroll" tabindex="0" role="region" aria-label="Changes">
         <table>
           <thead>
-            <tr><th scope="col">Route</th><th scope="col">For</th><th scope="col">Was</th><th scope="col">Is</th></tr>
+            <tr><th scope="col">Route</th><th scope="col">For</th><th scope="col">Was</th><th
+              scope="col">Is</th></tr>
           </thead>
           <tbody>
             ${of.map(
@@ -101,7 +102,9 @@ export function Rules() {
       return undefined;
     }
     const timer = setTimeout(() => {
-      post('rules/check', { text }).then(setChecked, (problem) => setChecked({ error: problem.message }));
+      post('rules/check', { text }).then(setChecked, (problem) =>
+        setChecked({ error: problem.message }),
+      );
     }, 250);
     return () => clearTimeout(timer);
   }, [text]);
@@ -112,7 +115,8 @@ export function Rules() {
   }
   if (!rules) return html`<${Head} title="Rules" /><${Fault} error=${error} />`;
   const shown = checked && !checked.error ? checked : rules;
-  const note = html`<${Name} of=${rules.place} />: ${number(shown.greatest)} of ${number(shown.limit)} bytes for a
+  const note = html`<${Name}
+    of=${rules.place} />: ${number(shown.greatest)} of ${number(shown.limit)} bytes for a
     caller who meets every rule`;
   return html`
     <${Head} title="Rules" note=${note}>
@@ -136,12 +140,14 @@ export function Rules() {
         ></textarea>
         <footer class="left">
           <${Copy} text=${text} label="Copy the text" />
-          <button type="button" class="small" disabled=${!isEdited} onClick=${() => setText(rules.text)}>Start anew</button>
+          <button type="button" class="small" disabled=${!isEdited}
+            onClick=${() => setText(rules.text)}>Start anew</button>
         </footer>
       </section>
       <section aria-live="polite">
         <h3>What it changes</h3>
-        ${!isEdited && html`<p class="dim">Edit the text, and this shows at once what it gives to whom.</p>`}
+        ${!isEdited && html`<p
+          class="dim">Edit the text, and this shows at once what it gives to whom.</p>`}
         ${checked?.error && html`<p class="fault" role="alert">${visible(checked.error)}</p>`}
         ${checked?.changes && html`<${Changes} of=${checked.changes} />`}
       </section>

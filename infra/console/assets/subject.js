@@ -58,7 +58,8 @@ function Gauge({ of }) {
         <span style=${{ width: `${(100 * share).toFixed(2)}%` }}></span>
       </meter-bar>
       <span class="gauge-left" data-left=${left.toFixed(2)}>
-        ${number(Math.floor(left))} left${debt > 0 ? html`<span class="dim">, full in ${wait(debt)}</span>` : ''}
+        ${number(Math.floor(left))} left${debt > 0 ? html`<span
+          class="dim">, full in ${wait(debt)}</span>` : ''}
       </span>
     </div>
   `;
@@ -113,7 +114,11 @@ function Chart({ entries, isMonth }) {
   const box = useRef();
   const [isReady, setReady] = useState(Boolean(window.uPlot));
   useEffect(() => {
-    if (!isReady) charts().then(() => setReady(true), () => {});
+    if (!isReady)
+      charts().then(
+        () => setReady(true),
+        () => {},
+      );
   }, []);
   useEffect(() => {
     if (!isReady || !entries.length) return undefined;
@@ -126,7 +131,11 @@ function Chart({ entries, isMonth }) {
         timeZone: 'UTC',
         ...(isMonth ? { month: 'short', year: '2-digit' } : { day: 'numeric', month: 'short' }),
       });
-    const axis = { stroke: colour('--dim'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: colour('--dim'),
+      grid: { stroke: colour('--line'), width: 1 },
+      ticks: { show: false },
+    };
     const chart = new window.uPlot(
       {
         width: box.current.clientWidth,
@@ -136,8 +145,18 @@ function Chart({ entries, isMonth }) {
         cursor: { drag: { x: false, y: false } },
         scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
         axes: [
-          { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map(label), space: 64, size: 32 },
-          { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (tick % 1 ? '' : number(tick))) },
+          {
+            ...axis,
+            grid: { show: false },
+            values: (_, ticks) => ticks.map(label),
+            space: 64,
+            size: 32,
+          },
+          {
+            ...axis,
+            size: 56,
+            values: (_, ticks) => ticks.map((tick) => (tick % 1 ? '' : number(tick))),
+          },
         ],
         series: [
           {},
@@ -153,7 +172,9 @@ function Chart({ entries, isMonth }) {
       [xs, used],
       box.current,
     );
-    const size = new ResizeObserver(() => chart.setSize({ width: box.current.clientWidth, height: 180 }));
+    const size = new ResizeObserver(() =>
+      chart.setSize({ width: box.current.clientWidth, height: 180 }),
+    );
     size.observe(box.current);
     return () => {
       size.disconnect();
@@ -169,20 +190,29 @@ function Chart({ entries, isMonth }) {
   </figure>`;
 }
 
-const PERIOD_NAMES = [['DAY', 'Day'], ['WEEK', 'Week'], ['MONTH', 'Month']];
+const PERIOD_NAMES = [
+  ['DAY', 'Day'],
+  ['WEEK', 'Week'],
+  ['MONTH', 'Month'],
+];
 
 function Grant({ subject, about, onClose, onDone }) {
   const [extra, setExtra] = useState('100');
   const [period, setPeriod] = useState('DAY');
   const [id] = useState(() => crypto.randomUUID());
   const count = Number(extra);
-  const change = Number.isInteger(count) && count > 0 ? { do: 'usage_grant', subject, extra: count, period, id } : null;
+  const change =
+    Number.isInteger(count) && count > 0
+      ? { do: 'usage_grant', subject, extra: count, period, id }
+      : null;
   return html`
-    <${Change} title="Grant more requests" verb="Grant" change=${change} ...${{ about, onClose, onDone }}>
+    <${Change} title="Grant more requests" verb="Grant"
+      change=${change} ...${{ about, onClose, onDone }}>
       <p>For <${Name} of=${subject} />, on top of its quota, until the period ends.</p>
       <div class="row">
         <${Field} label="Requests">
-          <input type="number" min="1" value=${extra} onInput=${(event) => setExtra(event.target.value)} />
+          <input type="number" min="1" value=${extra}
+            onInput=${(event) => setExtra(event.target.value)} />
         <//>
         <${Field} label="Period">
           <select value=${period} onChange=${(event) => setPeriod(event.target.value)}>
@@ -214,7 +244,9 @@ export function Subject({ name, about, changes, onClose, onDone }) {
     setOpen(null);
     onDone(what);
   };
-  if (open === 'grant') return html`<${Grant} subject=${name} onClose=${() => setOpen(null)} onDone=${done} about=${about} />`;
+  if (open === 'grant')
+    return html`<${Grant} subject=${name} onClose=${() => setOpen(null)} onDone=${done}
+      about=${about} />`;
   if (open === 'reset') {
     return html`
       <${Change}
@@ -238,38 +270,55 @@ export function Subject({ name, about, changes, onClose, onDone }) {
     <${Dialog} title="Subject" onClose=${onClose} wide>
       <p class="line"><${Name} of=${name} most=${120} /></p>
       <${Fault} error=${error} />
-      ${found &&
-      html`
+      ${
+        found &&
+        html`
         <${Facts}
           of=${[
-            ['plan of the last request', bucket?.plan && html`<${Name} of=${bucket.plan} /> <span class="dim">version ${bucket.version}</span>`],
-            ['assigned plan', found.assignment ? html`<${Name} of=${found.assignment.plan} />` : 'none'],
+            [
+              'plan of the last request',
+              bucket?.plan &&
+                html`<${Name} of=${bucket.plan} /> <span
+                  class="dim">version ${bucket.version}</span>`,
+            ],
+            [
+              'assigned plan',
+              found.assignment ? html`<${Name} of=${found.assignment.plan} />` : 'none',
+            ],
           ]}
         />
-        ${bucket
-          ? html`<h3>Now</h3>
+        ${
+          bucket
+            ? html`<h3>Now</h3>
               <${Gauges} of=${bucket.gauges} /><${Quotas} of=${bucket.quotas} />
-              ${bucket.isPlanMissing && html`<p class="fault">Its plan is not in the table: requests are refused.</p>`}`
-          : html`<p class="dim">It has used nothing.</p>`}
-        ${entries &&
-        html`
+              ${bucket.isPlanMissing && html`<p
+                class="fault">Its plan is not in the table: requests are refused.</p>`}`
+            : html`<p class="dim">It has used nothing.</p>`
+        }
+        ${
+          entries &&
+          html`
           <div class="head small">
             <h3>History</h3>
             <div class="switch" role="group" aria-label="Period">
-              <button type="button" aria-pressed=${by === 'days'} onClick=${() => setBy('days')}>Days</button>
-              <button type="button" aria-pressed=${by === 'months'} onClick=${() => setBy('months')}>Months</button>
+              <button type="button" aria-pressed=${by === 'days'}
+                onClick=${() => setBy('days')}>Days</button>
+              <button type="button" aria-pressed=${by === 'months'}
+                onClick=${() => setBy('months')}>Months</button>
             </div>
           </div>
           <${Chart} entries=${entries} isMonth=${by === 'months'} />
-        `}
+        `
+        }
         <p class="label">The same on the command line</p>
         <${Command} text=${found.command} />
         <footer>
           <button type="button" onClick=${() => setOpen('grant')}>Grant more…</button>
-          ${bucket && html`<button type="button" class="danger" onClick=${() => setOpen('reset')}>Reset…</button>`}
+          ${bucket && html`<button type="button" class="danger"
+            onClick=${() => setOpen('reset')}>Reset…</button>`}
         </footer>
-      `}
+      `
+      }
     <//>
   `;
 }
-

@@ -6,16 +6,26 @@ import { Command, Empty, Facts, Fault, Field, Head, Name, Status, Tag } from './
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'];
 /** Headers that say something about limits. */
-const TELLING = ['retry-after', 'ratelimit', 'ratelimit-policy', 'x-amzn-errortype', 'content-type'];
+const TELLING = [
+  'retry-after',
+  'ratelimit',
+  'ratelimit-policy',
+  'x-amzn-errortype',
+  'content-type',
+];
 
 function Answers({ of }) {
   const last = of[of.length - 1];
   return html`
-    ${of.length > 1 &&
-    html`<p class="statuses" aria-label="Statuses">${of.map((answer) => html`<${Status} of=${answer.status} /> `)}</p>`}
+    ${
+      of.length > 1 &&
+      html`<p class="statuses" aria-label="Statuses">${of.map((answer) => html`<${Status}
+        of=${answer.status} /> `)}</p>`
+    }
     <div class="answer" data-testid="answer">
       <p class="line">
-        <${Status} of=${last.status} /> <span class="dim">${of.length > 1 ? 'the last one, ' : ''}${took(last.tookUs)}</span>
+        <${Status} of=${last.status} /> <span
+          class="dim">${of.length > 1 ? 'the last one, ' : ''}${took(last.tookUs)}</span>
       </p>
       <${Facts}
         of=${last.headers.filter(([name]) => TELLING.includes(name)).map(([name, value]) => [name, visible(value)])}
@@ -35,12 +45,18 @@ function pretty(body) {
 
 /** One action with its outcome. */
 function Act({ title, about, children }) {
-  return html`<section class="act"><h3>${title}</h3><p class="dim">${about}</p><div class="row">${children}</div></section>`;
+  return html`<section class="act"><h3>${title}</h3><p class="dim">${about}</p><div
+    class="row">${children}</div></section>`;
 }
 
 export function Trial({ about, onDone, onAbout }) {
   const { apis, callers, isTableThere } = about.trial;
-  const [form, setForm] = useState({ api: 0, caller: callers.length ? '0' : '', method: 'GET', path: '/orders' });
+  const [form, setForm] = useState({
+    api: 0,
+    caller: callers.length ? '0' : '',
+    method: 'GET',
+    path: '/orders',
+  });
   const [curl, setCurl] = useState('');
   const [answers, setAnswers] = useState(null);
   const [error, setError] = useState(null);
@@ -55,13 +71,10 @@ export function Trial({ about, onDone, onAbout }) {
   });
   useEffect(() => {
     const timer = setTimeout(() => {
-      post('trial/send', request(1, true)).then(
-        (answer) => {
-          setCurl(answer.curl);
-          setError(null);
-        },
-        setError,
-      );
+      post('trial/send', request(1, true)).then((answer) => {
+        setCurl(answer.curl);
+        setError(null);
+      }, setError);
     }, 150);
     return () => clearTimeout(timer);
   }, [JSON.stringify(form)]);
@@ -88,12 +101,14 @@ export function Trial({ about, onDone, onAbout }) {
     });
   const caller = form.caller === '' ? null : Number(form.caller);
   const button = (text, path, body, kind = '') =>
-    html`<button type="button" class=${kind} disabled=${busy || body === null} onClick=${() => act(path, body)}>${text}</button>`;
+    html`<button type="button" class=${kind} disabled=${busy || body === null}
+      onClick=${() => act(path, body)}>${text}</button>`;
   const of = (kind) => (caller === null ? null : { caller, kind });
   const isUser = caller !== null && callers[caller].kind === 'user';
   const cache = about.revocation?.cacheSeconds;
   return html`
-    <${Head} title="Try it" note="Requests go through the gateway of this machine, as any caller's do." />
+    <${Head} title="Try it"
+      note="Requests go through the gateway of this machine, as any caller's do." />
     <div class="columns trial">
       <section>
         <form
@@ -102,16 +117,20 @@ export function Trial({ about, onDone, onAbout }) {
             send(1);
           }}
         >
-          ${apis.length > 1 &&
-          html`<${Field} label="API">
+          ${
+            apis.length > 1 &&
+            html`<${Field} label="API">
             <select value=${form.api} onChange=${set('api')}>
               ${apis.map((api, at) => html`<option value=${at}>${api.name}</option>`)}
             </select>
-          <//>`}
-          <${Field} label="Caller" hint=${caller !== null && (callers[caller].grants.join(' ') || 'no scopes or groups')}>
+          <//>`
+          }
+          <${Field} label="Caller"
+            hint=${caller !== null && (callers[caller].grants.join(' ') || 'no scopes or groups')}>
             <select value=${form.caller} onChange=${set('caller')}>
               <option value="">nobody: no token</option>
-              ${callers.map((one, at) => html`<option value=${String(at)}>${one.kind} ${visible(one.name)}</option>`)}
+              ${callers.map((one, at) => html`<option
+                value=${String(at)}>${one.kind} ${visible(one.name)}</option>`)}
             </select>
           <//>
           <div class="row request">
@@ -125,43 +144,54 @@ export function Trial({ about, onDone, onAbout }) {
             <//>
           </div>
           <footer class="left">
-            <button type="submit" class="primary" disabled=${busy}>${busy ? 'Sending…' : 'Send'}</button>
+            <button type="submit" class="primary"
+              disabled=${busy}>${busy ? 'Sending…' : 'Send'}</button>
             <button type="button" disabled=${busy} onClick=${() => send(20)}>Send twenty</button>
           </footer>
         </form>
         <p class="label">The same with curl</p>
         <${Command} text=${curl} />
         <${Fault} error=${error} />
-        ${answers
-          ? html`<${Answers} of=${answers} />`
-          : html`<${Empty} title="No answer yet">
+        ${
+          answers
+            ? html`<${Answers} of=${answers} />`
+            : html`<${Empty} title="No answer yet">
               Send a request. Twenty are enough to empty a small bucket: watch it under
-              ${" "}<a href="#buckets">Buckets</a>.
-            <//>`}
+              ${' '}<a href="#buckets">Buckets</a>.
+            <//>`
+        }
       </section>
       <section class="acts">
         <h2>What can happen</h2>
-        <${Act} title="Revoke" about=${about.revocation
-          ? `The caller's next requests get 401 within ${cache} s, when each authorizer's cache has aged.`
-          : 'This configuration looks no revocations up: add [revocation] with a table.'}>
+        <${Act} title="Revoke" about=${
+          about.revocation
+            ? `The caller's next requests get 401 within ${cache} s, when each authorizer's cache has aged.`
+            : 'This configuration looks no revocations up: add [revocation] with a table.'
+        }>
           ${button('Revoke this token', 'revoke', of('token'))}
           ${isUser && button('Revoke the user', 'revoke', of('user'))}
           ${button('Take a new token', 'token', caller === null ? null : { caller })}
         <//>
-        <${Act} title="Rotate the issuer's keys" about="Tokens of old keys are accepted as long as the issuer publishes these keys, and cached keys for up to 10 minutes.">
+        <${Act} title="Rotate the issuer's keys"
+          about="Tokens of old keys are accepted as long as the issuer publishes these keys, and cached keys for up to 10 minutes.">
           ${button('Rotate', 'rotate', { drop: false })}
           ${button('Rotate and drop the old keys', 'rotate', { drop: true })}
         <//>
         <${Act}
-          title=${html`The table ${isTableThere ? html`<${Tag} kind="good">there<//>` : html`<${Tag} kind="bad">gone<//>`}`}
+          title=${html`The table ${isTableThere ? html`<${Tag} kind="good">there<//>` : html`<${Tag}
+            kind="bad">gone<//>`}`}
           about="While it is gone, connections are refused, and each plan's failure policy decides. What it holds comes back with it."
         >
-          ${isTableThere
-            ? button('Take the table away', 'table', { there: false }, 'danger')
-            : button('Bring the table back', 'table', { there: true }, 'primary')}
+          ${
+            isTableThere
+              ? button('Take the table away', 'table', { there: false }, 'danger')
+              : button('Bring the table back', 'table', { there: true }, 'primary')
+          }
         <//>
-        ${!isTableThere && html`<p class="fault" role="alert">The table is gone: lists on other pages fail too.</p>`}
-        <p class="dim">Callers, issuers and secrets here are throwaway. <${Name} of=${apis[0].url} /></p>
+        ${!isTableThere && html`<p class="fault"
+          role="alert">The table is gone: lists on other pages fail too.</p>`}
+        <p class="dim">Callers, issuers and secrets here are throwaway. <${Name}
+          of=${apis[0].url} /></p>
       </section>
     </div>
   `;

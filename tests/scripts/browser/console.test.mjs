@@ -38,11 +38,16 @@ async function on(view, options, check) {
 function raw(path, { headers = {}, method = 'GET', body } = {}) {
   const url = new URL(origin());
   return new Promise((resolve, reject) => {
-    const sent = httpRequest({ host: url.hostname, port: url.port, path, method, headers }, (answer) => {
-      let text = '';
-      answer.on('data', (data) => (text += data));
-      answer.on('end', () => resolve({ status: answer.statusCode, headers: answer.headers, text }));
-    });
+    const sent = httpRequest(
+      { host: url.hostname, port: url.port, path, method, headers },
+      (answer) => {
+        let text = '';
+        answer.on('data', (data) => (text += data));
+        answer.on('end', () =>
+          resolve({ status: answer.statusCode, headers: answer.headers, text }),
+        );
+      },
+    );
     sent.on('error', reject);
     sent.end(body);
   });
@@ -61,7 +66,9 @@ test('the page loads, and its token leaves the address', async () => {
   await on('requests', {}, async (page) => {
     await page.getByRole('heading', { name: 'Requests', level: 1 }).waitFor();
     assert.equal(new URL(page.url()).search, '');
-    const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
+    const paint = await page.evaluate(
+      () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime,
+    );
     console.log(`# first contentful paint after ${Math.round(paint)} ms`);
     // Another start of the page knows the cookie.
     await page.goto(`${origin()}/#plans`);
@@ -84,23 +91,41 @@ test('without the token there is nothing', async () => {
 test('a foreign host, a foreign origin and a plain form are refused', async () => {
   const known = { cookie: await cookie() };
   assert.equal((await raw('/api/about', { headers: known })).status, 200);
-  for (const host of ['evil.example', `evil.example:${new URL(origin()).port}`, '127.0.0.1', '127.0.0.1:1']) {
+  for (const host of [
+    'evil.example',
+    `evil.example:${new URL(origin()).port}`,
+    '127.0.0.1',
+    '127.0.0.1:1',
+  ]) {
     const answer = await raw('/api/about', { headers: { ...known, host } });
     assert.equal(answer.status, 403, host);
     assert.equal((await raw('/', { headers: { host } })).status, 403, host);
   }
-  for (const from of ['https://evil.example', 'null', 'http://127.0.0.1:1', `${origin()}.evil.example`]) {
+  for (const from of [
+    'https://evil.example',
+    'null',
+    'http://127.0.0.1:1',
+    `${origin()}.evil.example`,
+  ]) {
     const answer = await raw('/api/about', { headers: { ...known, origin: from } });
     assert.equal(answer.status, 403, from);
   }
-  const change = JSON.stringify({ change: { do: 'plan_put', id: 'x', json: '{"unlimited":true}', version: 0 } });
+  const change = JSON.stringify({
+    change: { do: 'plan_put', id: 'x', json: '{"unlimited":true}', version: 0 },
+  });
   const json = { ...known, 'content-type': 'application/json' };
   const form = await raw('/api/change', { method: 'POST', headers: json, body: change });
   assert.equal(form.status, 403);
   const cross = { ...json, 'x-tollgate-console': '1', 'sec-fetch-site': 'cross-site' };
-  assert.equal((await raw('/api/change', { method: 'POST', headers: cross, body: change })).status, 403);
+  assert.equal(
+    (await raw('/api/change', { method: 'POST', headers: cross, body: change })).status,
+    403,
+  );
   const plans = JSON.parse((await raw('/api/plans', { headers: known })).text);
-  assert.ok(plans.items.every((plan) => plan.id !== 'x'), 'nothing was written');
+  assert.ok(
+    plans.items.every((plan) => plan.id !== 'x'),
+    'nothing was written',
+  );
 });
 
 test('a page of another origin can neither read nor write', async () => {
@@ -108,13 +133,19 @@ test('a page of another origin can neither read nor write', async () => {
   // The same browser with the cookie, on a page of the API's origin.
   await page.goto(`${stack.ready.api}/health`);
   const seen = await page.evaluate(async (console) => {
-    const read = await fetch(`${console}/api/about`, { credentials: 'include' }).then(() => 'read', () => 'refused');
+    const read = await fetch(`${console}/api/about`, { credentials: 'include' }).then(
+      () => 'read',
+      () => 'refused',
+    );
     const written = await fetch(`${console}/api/trial/rotate`, {
       method: 'POST',
       credentials: 'include',
       headers: { 'x-tollgate-console': '1', 'content-type': 'application/json' },
       body: '{"drop":true}',
-    }).then(() => 'written', () => 'refused');
+    }).then(
+      () => 'written',
+      () => 'refused',
+    );
     return [read, written];
   }, origin());
   assert.deepEqual(seen, ['refused', 'refused']);
@@ -142,7 +173,15 @@ test('a live request appears, and its detail opens with checks, rules, policy an
     const detail = page.getByRole('dialog');
     await detail.getByText('GET/orders/live').first().waitFor();
     const text = await detail.innerText();
-    for (const part of ['REST TOKEN', 'revocation', 'readers', 'allowed', 'authorizer', 'for table', 'demo#']) {
+    for (const part of [
+      'REST TOKEN',
+      'revocation',
+      'readers',
+      'allowed',
+      'authorizer',
+      'for table',
+      'demo#',
+    ]) {
       assert.ok(text.includes(part), `${part} in\n${text}`);
     }
     assert.equal(await detail.locator('.policy .match.good').count(), 1);
@@ -156,7 +195,9 @@ test('a live request appears, and its detail opens with checks, rules, policy an
 test('a refusal says where the checks stopped, and filters find it', async () => {
   await on('requests', {}, async (page) => {
     assert.equal(await call(stack, '/orders/refused', READER, 'DELETE'), 403);
-    const answer = await fetch(`${stack.ready.api}/orders/broken`, { headers: { authorization: 'Bearer eyJ.e30.x' } });
+    const answer = await fetch(`${stack.ready.api}/orders/broken`, {
+      headers: { authorization: 'Bearer eyJ.e30.x' },
+    });
     assert.equal(answer.status, 401);
     await page.locator('tr', { hasText: '/orders/broken' }).waitFor();
     await page.getByLabel('Status', { exact: true }).selectOption('403');
@@ -170,13 +211,15 @@ test('a refusal says where the checks stopped, and filters find it', async () =>
 
 test('a bucket empties and refills without a read', async () => {
   await on('buckets', {}, async (page) => {
-    for (let sent = 0; sent < 8; sent += 1) await call(stack, '/orders/bucket', { client: 'writer' });
+    for (let sent = 0; sent < 8; sent += 1)
+      await call(stack, '/orders/bucket', { client: 'writer' });
     const card = page.locator('.card', { hasText: 'demo#writer' });
     await card.waitFor();
     await page.getByLabel('Keep reading').uncheck();
     await page.getByRole('button', { name: 'Read again' }).click();
     await page.waitForTimeout(300);
-    const left = async () => Number(await card.locator('[data-left]').first().getAttribute('data-left'));
+    const left = async () =>
+      Number(await card.locator('[data-left]').first().getAttribute('data-left'));
     const first = await left();
     assert.ok(first < 9, `${first}`);
     await page.waitForTimeout(1500);
@@ -201,7 +244,8 @@ test('a plan that is changed in the page is enforced, and undone', async () => {
     await dialog.getByRole('button', { name: 'Assign' }).click();
     await page.getByRole('status').getByText('is under `once`').waitFor();
     const statuses = [];
-    for (let sent = 0; sent < 3; sent += 1) statuses.push(await call(stack, '/orders', { user: 'alice' }));
+    for (let sent = 0; sent < 3; sent += 1)
+      statuses.push(await call(stack, '/orders', { user: 'alice' }));
     assert.ok(statuses.includes(429), `${statuses}`);
     await page.getByRole('button', { name: 'Undo' }).click();
     await page.getByRole('status').getByText('assigned no plan').waitFor();
@@ -261,7 +305,10 @@ test('a hostile user, route and subject stay text', async () => {
     await row.click();
     await page.getByRole('dialog').getByText('Checks').waitFor();
     assert.equal(await page.locator('dialog b', { hasText: /^bold$/ }).count(), 0);
-    assert.equal(await call(stack, '/orders', { user: '<img src=x onerror=window.hacked=1>\u202Eevil' }), 200);
+    assert.equal(
+      await call(stack, '/orders', { user: '<img src=x onerror=window.hacked=1>\u202Eevil' }),
+      200,
+    );
     await page.goto(at('buckets'));
     const card = page.locator('.card', { hasText: 'script' });
     await card.waitFor();
@@ -302,7 +349,10 @@ test('Try it: the keys rotate, and the table goes and comes back with its data',
   await on('try', {}, async (page) => {
     await page.getByRole('button', { name: 'Rotate', exact: true }).click();
     await page.getByText('signs with new keys and still').waitFor();
-    const { json } = { json: async () => JSON.parse((await raw('/api/plans', { headers: { cookie: await cookie() } })).text) };
+    const { json } = {
+      json: async () =>
+        JSON.parse((await raw('/api/plans', { headers: { cookie: await cookie() } })).text),
+    };
     const plans = (await json()).items.length;
     await page.getByRole('button', { name: 'Take the table away' }).click();
     await page.getByText('requests meet the failure policies').waitFor();
@@ -318,8 +368,15 @@ test('Rules: an edited copy shows what it gives, and its mistakes', async () => 
     await page.getByRole('rowheader', { name: 'GET /health' }).waitFor();
     const editor = page.getByLabel('Configuration');
     const text = await editor.inputValue();
-    await editor.fill(text.replace('allow = ["ANY /admin/*"]\nany_group', 'allow = ["ANY /admin/*", "GET /reports"]\nany_group'));
-    const change = page.getByRole('region', { name: 'Changes' }).locator('tr', { hasText: 'GET /reports' });
+    await editor.fill(
+      text.replace(
+        'allow = ["ANY /admin/*"]\nany_group',
+        'allow = ["ANY /admin/*", "GET /reports"]\nany_group',
+      ),
+    );
+    const change = page
+      .getByRole('region', { name: 'Changes' })
+      .locator('tr', { hasText: 'GET /reports' });
     await change.waitFor();
     assert.match(await change.innerText(), /group:admins[\s\S]*no[\s\S]*allow/);
     await editor.fill(text.replace('any_group', 'any_grup'));
@@ -372,7 +429,16 @@ test('a deployed table is read-only unless writes are allowed', async () => {
   }
 });
 
-const VIEWS = ['requests', 'buckets', 'plans', 'keys', 'assignments', 'revocations', 'rules', 'try'];
+const VIEWS = [
+  'requests',
+  'buckets',
+  'plans',
+  'keys',
+  'assignments',
+  'revocations',
+  'rules',
+  'try',
+];
 
 for (const scheme of ['light', 'dark']) {
   for (const width of [1280, 390]) {
@@ -387,7 +453,13 @@ for (const scheme of ['light', 'dark']) {
           await page.evaluate(axe);
           const { violations } = await page.evaluate(() => window.axe.run());
           const serious = violations.filter((it) => ['serious', 'critical'].includes(it.impact));
-          const told = serious.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).slice(0, 3).join(' ')}`);
+          const told = serious.map(
+            (it) =>
+              `${it.id}: ${it.nodes
+                .map((node) => node.html)
+                .slice(0, 3)
+                .join(' ')}`,
+          );
           assert.deepEqual(told, [], view);
         });
       }

@@ -38,12 +38,32 @@ try {
   const plan = { throttle: { rateLimit: 2, burstLimit: 12 }, quota: { limit: 40, period: 'DAY' } };
   await change(page, { do: 'plan_put', id: 'team', json: JSON.stringify(plan), version: 0 });
   await change(page, { do: 'subject_assign', subject: 'demo#writer', plan: 'team', version: 0 });
-  await change(page, { do: 'key_create', name: "Maria's laptop", subject: 'demo#maria', plan: 'team', days: 90 });
-  await change(page, { do: 'key_create', name: 'nightly export', subject: null, plan: 'free', days: null });
-  await change(page, { do: 'revoke', kind: 'user', issuer: 'demo', id: 'mallory', hours: 720, reason: 'left' });
+  await change(page, {
+    do: 'key_create',
+    name: "Maria's laptop",
+    subject: 'demo#maria',
+    plan: 'team',
+    days: 90,
+  });
+  await change(page, {
+    do: 'key_create',
+    name: 'nightly export',
+    subject: null,
+    plan: 'free',
+    days: null,
+  });
+  await change(page, {
+    do: 'revoke',
+    kind: 'user',
+    issuer: 'demo',
+    id: 'mallory',
+    hours: 720,
+    reason: 'left',
+  });
   await page.context().close();
   for (let sent = 0; sent < 13; sent += 1) await call(stack, '/orders', { client: 'reader' });
-  for (let sent = 0; sent < 9; sent += 1) await call(stack, `/orders/${sent}`, { client: 'writer' });
+  for (let sent = 0; sent < 9; sent += 1)
+    await call(stack, `/orders/${sent}`, { client: 'writer' });
   await call(stack, '/admin/users', { user: 'alice' });
   await call(stack, '/orders', { user: 'alice' });
   await call(stack, '/orders/7', { client: 'writer' }, 'DELETE');
@@ -62,7 +82,8 @@ try {
   await shoot('subject', 'buckets/demo%23writer');
   await shoot('plans', 'plans');
   await shoot('plan', 'plans', {}, (page) =>
-    page.locator('tr', { hasText: 'team' }).getByRole('button', { name: 'Change…' }).click());
+    page.locator('tr', { hasText: 'team' }).getByRole('button', { name: 'Change…' }).click(),
+  );
   await shoot('keys', 'keys');
   await shoot('keys-390', 'keys', { width: 390 });
   await shoot('assignments', 'assignments');

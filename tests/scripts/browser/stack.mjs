@@ -78,7 +78,8 @@ export async function open(chrome, url, { width = 1280, height = 860, scheme = '
   page.on('console', (message) => {
     const text = message.text();
     // A refused or failed call is shown on the page; the browser notes it here too.
-    if (message.type() === 'error' && !text.startsWith('Failed to load resource')) page.faults.push(text);
+    if (message.type() === 'error' && !text.startsWith('Failed to load resource'))
+      page.faults.push(text);
   });
   await page.goto(url);
   await page.locator('nav').waitFor();
