@@ -17,7 +17,8 @@ export function Buckets({ of, about, changes, onDone }) {
     const timer = setInterval(
       () => {
         // Further pages stay until the search changes.
-        if (!document.hidden && (list.items?.length ?? 0) <= 100) list.reload();
+        const isFirstPage = (list.items?.length ?? 0) <= 100;
+        if (!document.hidden && isFirstPage && list.isIdle()) list.reload();
       },
       about.isLocal ? 1000 : 10_000,
     );

@@ -190,8 +190,10 @@ const visibleLines = (text) => text.split('\n').map(visible).join('\n');
 export function useList(load) {
   const [state, setState] = useState({ items: null, damaged: [], next: null, error: null });
   const asked = useRef(0);
+  const reading = useRef(0);
   const read = async (more) => {
     asked.current += 1;
+    reading.current += 1;
     const mine = asked.current;
     try {
       const page = await load(more ? state.next : null);
@@ -204,9 +206,11 @@ export function useList(load) {
       }));
     } catch (error) {
       if (mine === asked.current) setState((old) => ({ ...old, error }));
+    } finally {
+      reading.current -= 1;
     }
   };
-  return { ...state, reload: () => read(false), more: () => read(true) };
+  return { ...state, reload: () => read(false), more: () => read(true), isIdle: () => reading.current === 0 };
 }
 
 /** The end of a list: what is damaged, and a button for more. */
