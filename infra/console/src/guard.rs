@@ -44,7 +44,8 @@ pub(crate) struct Guard {
 impl Guard {
     /// A guard with a new random token, for a server on this port.
     pub(crate) fn new(port: u16) -> Self {
-        let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        // 122 random bits.
+        let token = Uuid::new_v4().simple().to_string();
         Self {
             token,
             // Cookies do not know ports: two consoles must not replace each other's.

@@ -190,7 +190,7 @@ fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> 
         writeln!(f, "  WebSocket API {api}")?;
     }
     if let Some(console) = &ready.console {
-        writeln!(f, "  console       {console}  (open it in a browser)")?;
+        writeln!(f, "  console       {console}")?;
     }
     for (at, issuer) in ready.issuers.iter().enumerate() {
         let label = if at == 0 { "token issuer" } else { "" };

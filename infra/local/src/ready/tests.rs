@@ -64,6 +64,7 @@ fn a_program_gets_one_line_with_stable_names() {
         "api",
         "client_id",
         "clients",
+        "console",
         "dynamodb",
         "environments",
         "issuer",
@@ -87,6 +88,7 @@ fn a_person_gets_every_address_and_one_command_for_each_outcome() {
     let text = ready(|_, _| {}).to_string();
     for part in [
         "  REST API      http://127.0.0.1:1  (TOKEN authorizer)\n",
+        "  console       http://127.0.0.1:6/?token=t\n",
         "  token issuer  http://127.0.0.1:2/us-east-1_LocalDemo\n",
         "http://127.0.0.1:3  (table tollgate)",
         "2 processes: 11 12",
