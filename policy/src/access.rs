@@ -262,12 +262,14 @@ impl Comparison<'_> {
 
 impl Side<'_> {
     fn accepts(&self, kind: &Kind) -> bool {
-        self.issuers.iter().any(|tokens| {
-            let accepted = tokens.clients.is_none_or(|clients| {
-                kind.client.as_ref().is_some_and(|client| clients.contains(client))
-            });
-            tokens.issuer == kind.issuer.as_deref() && accepted
-        })
+        // Rules decide alone on callers without a credential.
+        kind.anonymous
+            || self.issuers.iter().any(|tokens| {
+                let accepted = tokens.clients.is_none_or(|clients| {
+                    kind.client.as_ref().is_some_and(|client| clients.contains(client))
+                });
+                tokens.issuer == kind.issuer.as_deref() && accepted
+            })
     }
 
     /// Returns the number of different clients of each issuer; `None` where any client is accepted.

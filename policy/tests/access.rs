@@ -45,6 +45,7 @@ fn a_change_names_the_callers_and_the_route() {
     let scope = |scope: &str| rule("s", &format!("allow = [\"GET /a\"]\nany_scope = [{scope}]"));
     let deny = |more: &str| rule("d", &format!("deny = [\"GET /a/x\"]\n{more}"));
     let wide = everyone("\"GET /a/*\"");
+    let public = rule("p", "allow = [\"GET /p\"]\nanonymous = true");
     let own = rule("o", "allow = [\"GET /u/{sub}/*\"]\neveryone = true");
     for (old, new, expected) in [
         (everyone("\"GET /a\""), everyone("\"GET /a\""), &[][..]),
@@ -52,6 +53,13 @@ fn a_change_names_the_callers_and_the_route() {
         (everyone("\"GET /a/*\""), everyone("\"GET /a/b\""), &[]),
         (everyone("\"GET /a/b\""), wide.clone(), &["every caller  GET /a/*"]),
         (scope("\"x\""), scope("\"x\", \"y\""), &["scope:y  GET /a"]),
+        (wide.clone(), wide.clone() + &public, &["no credential  GET /p"]),
+        (wide.clone() + &public, wide.clone(), &[]),
+        (
+            wide.clone() + &public + &deny("everyone = true"),
+            wide.clone() + &public.replace("/p", "/a/*"),
+            &["every caller  GET /a/x", "no credential  GET /a/*"],
+        ),
         (scope("\"x\", \"y\""), scope("\"x\""), &[]),
         (scope("\"x\""), everyone("\"GET /a\""), &["every caller  GET /a"]),
         (wide.clone() + &deny("everyone = true"), wide.clone(), &["every caller  GET /a/x"]),

@@ -40,7 +40,7 @@ fn key_of(issuer: Value) -> Value {
     key
 }
 
-fn token(tid: Value, iss: &str) -> String {
+fn token(tid: &Value, iss: &str) -> String {
     sign(rsa(), HEADER, payload(iss, &json!({ "tid": tid })))
 }
 
@@ -54,9 +54,9 @@ async fn a_tenant_is_believed_for_itself_alone() {
     let (one, _endpoint) = verifier(&format!("[\"{TID}\"]"), &keys).await;
     let (any, _endpoint) = verifier("\"any\"", &keys).await;
     for verifier in [&one, &any] {
-        assert_eq!(code(verifier, &token(json!(TID), &iss_of(TID))).await, None, "genuine");
+        assert_eq!(code(verifier, &token(&json!(TID), &iss_of(TID))).await, None, "genuine");
     }
-    let theirs = token(json!(OTHER), &iss_of(OTHER));
+    let theirs = token(&json!(OTHER), &iss_of(OTHER));
     assert_eq!(code(&one, &theirs).await, Some(Code::Claim), "a tenant that is not listed");
     assert_eq!(code(&any, &theirs).await, None);
     for (tid, iss) in [
@@ -85,7 +85,7 @@ async fn a_tenant_is_believed_for_itself_alone() {
         (json!(TID.replace('1', "\u{ff11}")), iss_of(&TID.replace('1', "\u{ff11}"))),
     ] {
         for verifier in [&one, &any] {
-            let found = code(verifier, &token(tid.clone(), &iss)).await;
+            let found = code(verifier, &token(&tid, &iss)).await;
             assert_eq!(found, Some(Code::Claim), "{tid} {iss}");
         }
     }
@@ -106,7 +106,7 @@ async fn a_key_that_names_its_issuer_serves_no_other() {
         (json!(""), Some(Code::Key)),
     ] {
         let (any, _endpoint) = verifier("\"any\"", &[key_of(issuer.clone())]).await;
-        let found = code(&any, &token(json!(TID), &iss_of(TID))).await;
+        let found = code(&any, &token(&json!(TID), &iss_of(TID))).await;
         assert_eq!(found, expected, "{issuer}");
     }
     // A key of another form is skipped, and the others are used.
@@ -115,7 +115,7 @@ async fn a_key_that_names_its_issuer_serves_no_other() {
         let mut bad = key_of(odd);
         bad["kid"] = json!("bad");
         let (any, _endpoint) = verifier("\"any\"", &[bad, good.clone()]).await;
-        assert_eq!(code(&any, &token(json!(TID), &iss_of(TID))).await, None);
+        assert_eq!(code(&any, &token(&json!(TID), &iss_of(TID))).await, None);
         let by_bad = sign(
             rsa(),
             r#"{"kid":"bad","alg":"RS256"}"#,
@@ -128,7 +128,7 @@ async fn a_key_that_names_its_issuer_serves_no_other() {
 #[tokio::test]
 async fn a_key_that_is_given_to_another_issuer_verifies_no_cached_token() {
     let (any, endpoint, clock) = clocked("\"any\"", &[key_of(json!(NAME))]).await;
-    let genuine = token(json!(TID), &iss_of(TID));
+    let genuine = token(&json!(TID), &iss_of(TID));
     for asked in [1, 1] {
         assert_eq!(code(&any, &genuine).await, None);
         assert_eq!(endpoint.asked(), asked);

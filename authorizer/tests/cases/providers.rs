@@ -130,7 +130,9 @@ impl Provider {
     }
 
     async fn check(&self) {
-        let answer = self.answer(None).await.expect(self.heading);
+        let answer = self.answer(None).await;
+        assert!(answer.is_ok(), "{}: {answer:?}", self.heading);
+        let answer = answer.unwrap();
         assert!(allows(&answer, self.path), "{}: {answer}", self.heading);
         assert_eq!(answer["principalId"], self.principal, "{}", self.heading);
         for change in self.unauthorized.as_object().unwrap() {

@@ -88,9 +88,8 @@ impl Api {
                     .to_owned(),
             );
         }
-        let paths = match document.get("paths") {
-            Some(Value::Object(paths)) => paths,
-            _ => return Err("has no `paths`: give an OpenAPI description of an API".to_owned()),
+        let Some(Value::Object(paths)) = document.get("paths") else {
+            return Err("has no `paths`: give an OpenAPI description of an API".to_owned());
         };
         let mut operations = Vec::new();
         for (path, item) in paths.iter().filter(|(path, _)| !path.starts_with("x-")) {

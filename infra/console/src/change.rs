@@ -111,7 +111,7 @@ impl Done {
     }
 
     /// The change as the page reads it.
-    pub(crate) fn json(&self, command: Option<String>) -> Value {
+    pub(crate) fn json(&self, command: Option<&str>) -> Value {
         let Self { text, undo, key } = self;
         json!({"text": text, "undo": undo, "key": key, "command": command})
     }
@@ -189,5 +189,5 @@ pub(crate) async fn change(
         ));
     }
     let done = change.apply(&state).await?;
-    Ok(Json(done.json(command)))
+    Ok(Json(done.json(command.as_deref())))
 }

@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use table::{Failure, Item, Items, KeyRecord, Page};
-use throttle::{BucketRecord, Buckets, PlanRecord, Subject, Timestamp};
+use throttle::{BucketRecord, Buckets, PlanRecord, Subject, Throttling, Timestamp};
 
 use crate::problem::Problem;
 use crate::state::{Shared, millis};
@@ -119,7 +119,7 @@ fn plan(record: &PlanRecord) -> Value {
         "version": record.version,
         "created": millis(record.created),
         "rate": throttle.map(|throttle| throttle.rate().to_string()),
-        "burst": throttle.map(|throttle| throttle.burst()),
+        "burst": throttle.map(Throttling::burst),
         "quotas": quotas.map(|quota| json!({"period": quota.period(), "limit": quota.limit()}))
             .collect::<Vec<_>>(),
         "isUnlimited": record.plan.is_unlimited(),

@@ -57,6 +57,7 @@ fn described(config: &Config) -> Value {
     let findings: BTreeSet<Finding> = findings.into_iter().collect();
     let holder = |holder: &Holder| match holder {
         Holder::Everyone => json!({"kind": "everyone", "name": "everyone"}),
+        Holder::Anonymous => json!({"kind": "anonymous", "name": "no credential"}),
         Holder::Scope(name) => json!({"kind": "scope", "name": name}),
         Holder::Group(name) => json!({"kind": "group", "name": name}),
     };

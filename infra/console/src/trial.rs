@@ -347,5 +347,5 @@ pub(crate) async fn revoke(
     let reason = Some("tried in the console".to_owned());
     let done = crate::change::revoke(&state, &kind, &issuer, id, None, reason).await?;
     let flags = format!("revoke {} {} --issuer {}", kind, shell_word(id), shell_word(&issuer));
-    Ok(Json(done.json(Some(state.command_at(state.revocation_table(), &flags)))))
+    Ok(Json(done.json(Some(&state.command_at(state.revocation_table(), &flags)))))
 }

@@ -1,5 +1,7 @@
 //! The server without a browser: who may come in, what is written, and what is vendored.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use aws_lc_rs::digest::{SHA256, digest};
 use console::{Console, Options};
 use reqwest::{Client, Response, StatusCode, header};

@@ -25,11 +25,16 @@ pub(super) struct Kind {
     pub(super) values: BTreeMap<String, BTreeSet<String>>,
     /// Claims that cannot fill a path: a list, or missing.
     pub(super) unfit: BTreeSet<String>,
+    /// True for callers without a credential, who have nothing else.
+    pub(super) anonymous: bool,
 }
 
 impl Kind {
     /// Returns its token's claims.
     pub(super) fn claims(&self, exp: i64) -> Map<String, Value> {
+        if self.anonymous {
+            return Map::new();
+        }
         let mut claims = Map::from_iter([("exp".to_owned(), exp.into())]);
         for (claim, values) in &self.values {
             let value = match values.first() {
@@ -43,6 +48,9 @@ impl Kind {
 
     /// Returns the caller, as the authorizer makes one from a verified token.
     pub(super) fn caller<'a>(&'a self, claims: &'a Map<String, Value>) -> Caller<'a> {
+        if self.anonymous {
+            return Caller::anonymous();
+        }
         Caller::new(claims)
             .with_issuer(self.issuer.as_deref())
             .with_client(self.client.as_deref())
@@ -76,6 +84,9 @@ pub(super) fn kinds(
         old.routes().chain(new.routes()).flat_map(RoutePattern::claims).collect();
     if path_claims.len() > MAX_PATH_CLAIMS {
         return Err(TooMany);
+    }
+    if old.rules.has_anonymous() || new.rules.has_anonymous() {
+        kinds.insert(Kind { anonymous: true, ..Kind::default() });
     }
     let denying = || old.rules.rules.iter().filter(|rule| rule.denies());
     for allowing in new.rules.rules.iter().filter(|rule| !rule.allow.is_empty()) {

@@ -29,6 +29,9 @@ pub struct Change {
 /// The least that a caller has, and where and when it calls; everyone if all is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Who {
+    /// True for callers without a credential.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub anonymous: bool,
     /// The issuer, if it matters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
@@ -113,8 +116,9 @@ pub(super) fn changes(found: Vec<Found>, dimensions: &Dimensions<'_>) -> Vec<Cha
 }
 
 fn who(kind: Kind, mark: &str) -> Who {
-    let Kind { issuer, client, scopes, groups, values, unfit } = kind;
-    let mut who = Who { issuer, client, scopes, groups, without: unfit, ..Who::default() };
+    let Kind { issuer, client, scopes, groups, values, unfit, anonymous } = kind;
+    let mut who =
+        Who { anonymous, issuer, client, scopes, groups, without: unfit, ..Who::default() };
     for (claim, values) in values {
         if is_opaque(&claim) {
             who.when.insert(shown_condition(&claim).to_owned());
@@ -240,7 +244,8 @@ impl Who {
         });
         let same =
             |mine: &Option<String>, theirs: &Option<String>| mine.is_none() || mine == theirs;
-        same(&self.issuer, &other.issuer)
+        self.anonymous == other.anonymous
+            && same(&self.issuer, &other.issuer)
             && same(&self.client, &other.client)
             && same(&self.stage, &other.stage)
             && self.scopes.is_subset(&other.scopes)
@@ -258,6 +263,7 @@ impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         let one = |kind: &str, name: &String| format!("{kind}:{}", name.escape_debug());
+        parts.extend(self.anonymous.then(|| "no credential".to_owned()));
         parts.extend(self.issuer.iter().map(|it| one("issuer", it)));
         parts.extend(self.client.iter().map(|it| one("client", it)));
         parts.extend(self.scopes.iter().map(|it| one("scope", it)));

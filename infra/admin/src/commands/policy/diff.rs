@@ -80,7 +80,9 @@ pub(super) fn side(config: &Config) -> Side<'_> {
             Some(Accepted::Any) | None => None,
         },
     });
-    Side { rules: &config.rules, issuers: tokens.collect() }
+    // Callers with a key alone have no issuer.
+    let keys = config.keys.iter().map(|_| Tokens { issuer: None, clients: None });
+    Side { rules: &config.rules, issuers: tokens.chain(keys).collect() }
 }
 
 fn word(change: &Change, surely: &'static str, perhaps: &'static str) -> String {

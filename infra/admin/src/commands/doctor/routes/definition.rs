@@ -9,7 +9,7 @@ const SHARED: [&str; 5] = ["parameters", "summary", "description", "servers", "$
 
 /// Adds the routes of a definition.
 pub(super) fn read(api: &str, definition: &Value, found: &mut Found) {
-    let schemes = &definition["components"]["securitySchemes"];
+    let schemes = at(definition, &["components", "securitySchemes"]);
     // OpenAPI 2 has them elsewhere.
     let schemes = if schemes.is_object() { schemes } else { &definition["securityDefinitions"] };
     for (name, scheme) in members(schemes) {
@@ -69,6 +69,11 @@ fn is_authorizer(scheme: &Value) -> bool {
     let authorizer = &scheme["x-amazon-apigateway-authorizer"];
     scheme["x-amazon-apigateway-authtype"] == "custom"
         || (authorizer.is_object() && authorizer["type"] != "jwt")
+}
+
+/// Returns the value at a path of members, or null.
+pub(super) fn at<'v>(value: &'v Value, path: &[&str]) -> &'v Value {
+    path.iter().fold(value, |value, name| value.get(name).unwrap_or(&Value::Null))
 }
 
 /// Returns the members of an object; none for another value.

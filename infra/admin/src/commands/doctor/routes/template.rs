@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::definition::{self, members};
+use super::definition::{self, at, members};
 use super::{Found, Route};
 
 /// Adds the routes of every API of a template.
@@ -31,7 +31,8 @@ pub(super) fn read(template: &Value, found: &mut Found) {
                 let key = properties["RouteKey"].as_str().unwrap_or("?");
                 let (method, path) = key.split_once(' ').unwrap_or(("ANY", key));
                 // A WebSocket API asks on `$connect` alone.
-                let kind = template["Resources"][&api]["Properties"]["ProtocolType"].as_str();
+                let kind =
+                    at(template, &["Resources", &api, "Properties", "ProtocolType"]).as_str();
                 let is_socket = kind == Some("WEBSOCKET") || matches!(key, "$disconnect");
                 if !is_socket || key == "$connect" {
                     found.routes.push(route(&api, method, path, properties));
@@ -78,11 +79,11 @@ fn events(template: &Value, function: &Value, found: &mut Found) {
         };
         let api = &properties[reference];
         let (name, of_api) = if api.is_null() {
-            (format!("the implicit {implicit}"), &template["Globals"][implicit]["Auth"])
+            (format!("the implicit {implicit}"), at(template, &["Globals", implicit, "Auth"]))
         } else {
             let name = api_of(api);
-            let auth = &template["Resources"][&name]["Properties"]["Auth"];
-            let global = &template["Globals"][implicit]["Auth"];
+            let auth = at(template, &["Resources", &name, "Properties", "Auth"]);
+            let global = at(template, &["Globals", implicit, "Auth"]);
             (name, if auth.is_object() { auth } else { global })
         };
         let own = &properties["Auth"];
@@ -128,7 +129,7 @@ fn api_of(value: &Value) -> String {
 
 /// Returns the path of a resource of a REST API.
 fn path(template: &Value, id: &Value, depth: usize) -> String {
-    let resource = &template["Resources"][api_of(id)];
+    let resource = at(template, &["Resources", &api_of(id)]);
     if depth == 0 || resource["Type"] != "AWS::ApiGateway::Resource" {
         return if id.get("Fn::GetAtt").is_some() { "/".to_owned() } else { "/?".to_owned() };
     }

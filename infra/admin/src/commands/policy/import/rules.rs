@@ -184,17 +184,15 @@ impl Rule {
 
     pub(super) fn json(&self) -> Value {
         let Need { all_scopes, any_scope } = &self.need;
-        let mut rule = json!({"name": self.name, "allow": self.allow});
-        if !all_scopes.is_empty() {
-            rule["all_scopes"] = json!(all_scopes);
-        }
-        if !any_scope.is_empty() {
-            rule["any_scope"] = json!(any_scope);
-        }
-        if all_scopes.is_empty() && any_scope.is_empty() {
-            rule["everyone"] = json!(true);
-        }
-        rule
+        let everyone = all_scopes.is_empty() && any_scope.is_empty();
+        let members = [
+            Some(("name", json!(self.name))),
+            Some(("allow", json!(self.allow))),
+            (!all_scopes.is_empty()).then(|| ("all_scopes", json!(all_scopes))),
+            (!any_scope.is_empty()).then(|| ("any_scope", json!(any_scope))),
+            everyone.then_some(("everyone", json!(true))),
+        ];
+        members.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// Returns the rule as the authorizer reads it.
