@@ -42,7 +42,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        if path.is_dir() && !name.starts_with('.') && name != "node_modules" {
+        if path.is_dir() && !name.starts_with('.') && !["node_modules", "tests"].contains(&name) {
             walk(&path, files);
         } else if name.ends_with(".yaml") || name.ends_with(".yml") {
             files.push(path);

@@ -594,7 +594,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "plan = { claim = \"plan\", default = \"free\" }",
         "plan = { fixed = \"free\" }",
-        "17: unknown field `fixed` in `plan`; it has `assigned`, `claim`, `default`",
+        "17: unknown field `fixed` in `plan`; it has `assigned`, `claim`, `default`, `anonymous`",
     ),
     (
         "plan = { claim = \"plan\", default = \"free\" }",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de};
 use table::connect::OPERATION_TIMEOUT;
 
 use super::{FirstOf, Mistake};
-use throttle::FailurePolicy;
+use throttle::{FailurePolicy, PlanId};
 
 /// The value of `subject` for API keys instead of a claim.
 const API_KEY: &str = "api_key";
@@ -115,11 +115,11 @@ pub struct PlanChoice {
     /// The claim that names the plan.
     pub claim: Option<String>,
     /// The plan of all other callers, and of callers whose claim names no plan. `None`: 403.
-    #[serde(default, deserialize_with = "plan_id")]
-    pub default: Option<throttle::PlanId>,
+    #[serde(default, deserialize_with = "default_plan")]
+    pub default: Option<PlanId>,
     /// The plan of callers without a credential. `None`: the default plan.
-    #[serde(default, deserialize_with = "plan_id")]
-    pub anonymous: Option<throttle::PlanId>,
+    #[serde(default, deserialize_with = "anonymous_plan")]
+    pub anonymous: Option<PlanId>,
 }
 
 /// The response to a caller over its limit. An authorizer cannot choose the status.
@@ -200,11 +200,16 @@ fn is_region(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_REGION && text.bytes().all(plain)
 }
 
-fn plan_id<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<throttle::PlanId>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    throttle::PlanId::new(text)
-        .map(Some)
-        .map_err(|error| de::Error::custom(format!("a name in `plan` {error}")))
+fn default_plan<'de, D: Deserializer<'de>>(of: D) -> Result<Option<PlanId>, D::Error> {
+    plan_id("default", of)
+}
+
+fn anonymous_plan<'de, D: Deserializer<'de>>(of: D) -> Result<Option<PlanId>, D::Error> {
+    plan_id("anonymous", of)
+}
+
+fn plan_id<'de, D: Deserializer<'de>>(field: &str, of: D) -> Result<Option<PlanId>, D::Error> {
+    let text = String::deserialize(of)?;
+    let wrong = |error| de::Error::custom(format!("`{field}` of `plan` {error}"));
+    PlanId::new(text).map(Some).map_err(wrong)
 }

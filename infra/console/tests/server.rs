@@ -149,7 +149,7 @@ async fn every_change_has_an_undo_and_the_second_of_two_a_conflict() {
 
     let create = json!({"do": "key_create", "subject": null, "plan": null, "name": "n", "days": 1});
     let (_, created) = bench.change(&create).await;
-    assert_eq!(created["key"].as_str().unwrap().len(), 64);
+    assert_eq!(created["key"].as_str().unwrap().len(), 80);
     bench.change(&created["undo"]).await;
     let keys = bench.get("keys").await;
     assert_eq!(

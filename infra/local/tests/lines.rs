@@ -211,7 +211,7 @@ fn the_readme_names_every_flag_and_no_other() {
         let known = name.is_empty() || flags.contains(&name) || foreign.contains(&name.as_str());
         assert!(known, "the README names --{name}");
     }
-    assert!(README.len() <= 8 * 1024, "{} bytes", README.len());
+    assert!(README.len() <= 9 * 1024, "{} bytes", README.len());
 }
 
 /// The block of a language that has this text in it.

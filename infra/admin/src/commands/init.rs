@@ -195,7 +195,9 @@ impl Init {
             Some(key) => (key.to_owned(), GIVEN_KEY),
             None => {
                 let key = Key::generate().map_err(|error| Error::unavailable(error.to_string()))?;
-                (key.expose().to_owned(), NEW_KEY)
+                // API Gateway documents letters and digits.
+                let digits = key.expose().rsplit('_').next().unwrap_or_default();
+                (digits.to_owned(), NEW_KEY)
             }
         };
         let default = toml(plan.as_str());

@@ -23,7 +23,7 @@ use crate::layout::facts;
 use crate::read::secret;
 use crate::time::{moment, seconds};
 
-/// Create, list, change, rotate and import API keys. The table has only their digests.
+/// Create, list, change, rotate and import API keys, of which the table has digests.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
     Create(create::Create),

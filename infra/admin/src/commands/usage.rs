@@ -111,9 +111,11 @@ impl Span {
         let meter = of_plan(plan, self.meter)?;
         let report = Report::of_meter(plan, meter, period, (from, to), subjects)
             .map_err(|error| Error::misuse(format!("`--from` and `--to`: {error}")))?;
-        let has_quota = quotas(plan, meter).iter().any(|quota| quota.period() == period);
+        // Days are counted whatever the quotas are.
+        let is_counted = period == Period::Day
+            || quotas(plan, meter).iter().any(|quota| quota.period() == period);
         let mut used = report.values.values().flatten().filter_map(|entry| entry.first());
-        if !has_quota && used.all(|used| *used == 0) {
+        if !is_counted && used.all(|used| *used == 0) {
             let (id, period) = (&plan.id, noun(period));
             note(format_args!(
                 "{meter} by {period} are not counted: the plan `{id}` has no quota for a {period}"

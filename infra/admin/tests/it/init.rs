@@ -60,7 +60,7 @@ fn flags_make_a_configuration_that_loads_and_lints_clean() {
     ");
     let text = fs::read_to_string(&file).unwrap();
     let secret = key(&text).to_owned();
-    assert!(secret.len() == 64 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()), "{secret}");
+    assert!(secret.len() == 72 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()), "{secret}");
     insta::assert_snapshot!(text.replace(&secret, "KEY"));
     assert!(text.lines().all(|line| line.len() <= 100), "{text}");
     let lint = tollgate.run(&["policy", "lint", "--deny-warnings", &file]).done();

@@ -168,7 +168,7 @@ fn a_revocation_outlasts_every_token_that_it_is_about() {
         tollgate.run(&["revoke", "undo", json["id"].as_str().unwrap()]).done();
         let lasts = json["expires"].as_u64().unwrap() - now;
         // The clock goes on, and an end is rounded up.
-        (lasts - lasts % 60, answer.err.contains("after the revocation ends"))
+        (lasts - lasts % 60, answer.err.contains("the revocation ends before"))
     };
     let configured = |more: &str| {
         let text = issuer.config().replace("token_use", &format!("{more}\ntoken_use"));

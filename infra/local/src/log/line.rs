@@ -106,7 +106,8 @@ impl Explain {
             Some(path) => (path.display().to_string(), None),
             None => {
                 let port = match issuer_port {
-                    DEFAULT_ISSUER_PORT => String::new(),
+                    // The configuration that is printed for 0 has the default.
+                    0 | DEFAULT_ISSUER_PORT => String::new(),
                     port => format!(" --issuer-port {port}"),
                 };
                 let first = format!("{}{port} --print-config > {file}", shell_word(&local));

@@ -163,7 +163,7 @@ fn what_no_caller_can_show_is_said() {
     for part in [
         "403: none: this caller may call everything",
         "429: none: the configuration has no limits",
-        "Different from your configuration, or not to be shown:\n  - rule `x`: applies to no",
+        "Different from your files, or not to be shown:\n  - rule `x`: applies to no",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }

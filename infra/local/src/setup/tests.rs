@@ -188,7 +188,7 @@ fn a_users_file_adds_and_replaces_and_its_example_is_right() {
     assert_eq!((carol.sub.as_deref(), &carol.claims["level"]), (Some("2d4f7f5e-carol"), &3.into()));
     assert_eq!(carol.attributes["custom:tier"], "gold");
     let ids: Vec<&str> = issuer.clients.iter().map(|client| &*client.id).collect();
-    assert_eq!(ids, ["nightly", "web", "batch"]);
+    assert_eq!(ids, ["web", "batch", "nightly"]);
     let own = "[[client]]\nid = \"other\"\n";
     let setup = read_with(&pool(""), Some(own)).unwrap();
     let ids: Vec<&str> = setup.issuers[0].clients.iter().map(|client| &*client.id).collect();

@@ -149,8 +149,7 @@ const EXAMPLES: &str = r#"Examples:
   tollgate plan put free plan.json
   tollgate plan put free plan.json --if-version 3
   echo '{"quota": {"limit": 9, "period": "DAY"}}' | tollgate plan put free -
-  echo '{"quota": {"limit": 9, "period": "DAY"}, "meters": {"tokens":
-    {"throttle": {"rateLimit": "100000/min", "burstLimit": 200000}}}}' |
+  echo '{"meters": {"tokens": {"quota": {"limit": 900000, "period": "DAY"}}}}' |
     tollgate plan put free -
   aws apigateway get-usage-plan --usage-plan-id abc123 |
     tollgate plan put gold - --dry-run"#;
