@@ -66,7 +66,7 @@ fn normal(text: &str) -> String {
         match shape.as_str() {
             "0000-00-00" => "DATE".to_owned(),
             "0000-00-00T00:00:00Z" => "TIME".to_owned(),
-            _ if word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            _ if [64, 72].contains(&word.len()) && word.bytes().all(|b| b.is_ascii_hexdigit()) => {
                 "HEX".to_owned()
             }
             _ => word.to_owned(),
