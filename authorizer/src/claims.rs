@@ -1,7 +1,6 @@
 //! The claims of a verified token, checked against the configuration.
 
 mod caller;
-mod paths;
 mod times;
 
 use std::fmt;
@@ -11,14 +10,13 @@ use std::time::Duration;
 use policy::{Caller, is_elsewhere};
 use serde_json::{Map, Value};
 
-use crate::config::{BoundTokens, Checks, Passed};
+use crate::config::{BoundTokens, Checks, Passed, resolve_claim_paths};
 use crate::refusal::Refusal;
 use crate::token::Payload;
 use times::Times;
 
 pub(crate) use caller::assumed_issuer;
 pub use caller::{assumed_caller, assumed_client};
-pub(crate) use paths::resolve as resolve_paths;
 
 /// The longest principal or token name, in bytes.
 ///
@@ -69,7 +67,7 @@ impl Claims {
         let times = Times::read(&payload.text)?;
         let mut members = payload.members;
         if let Some(checks) = tables.first() {
-            paths::resolve(&mut members, &checks.claim_paths);
+            resolve_claim_paths(&mut members, &checks.claim_paths);
         }
         let (checks, client) = table_of(&members, is_access_token, tables)?;
         times.check(checks, now)?;

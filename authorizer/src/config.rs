@@ -31,7 +31,7 @@ use toml::de::DeTable;
 
 use callers::CallersSpec;
 pub use callers::{CallersConfig, KeysConfig, Prefer, Require};
-pub(crate) use claim_paths::ClaimPath;
+pub(crate) use claim_paths::{ClaimPath, resolve as resolve_claim_paths};
 pub use first_of::FirstOf;
 use issuer::IssuerSpec;
 pub(crate) use issuer::Passed;
@@ -232,7 +232,7 @@ impl Config {
     /// For operators who look at a token: [`assumed_caller`](crate::assumed_caller) and its like
     /// take claims in which this is done.
     pub fn resolve_claim_paths(&self, claims: &mut serde_json::Map<String, serde_json::Value>) {
-        crate::claims::resolve_paths(claims, &self.claim_paths);
+        resolve_claim_paths(claims, &self.claim_paths);
     }
 
     /// Reads a configuration's text. Errors begin with `place` and the line.

@@ -17,12 +17,13 @@ use std::time::Duration;
 
 use crate::bucket::{Charge, Count, MAX_COUNT, Move, RateId, State, To, When, Write};
 use crate::clock::Timestamp;
+use crate::failure::ThrottleError;
 use crate::id::Subject;
 #[cfg(feature = "layer")]
 use crate::limit::{Limit, Standing, Standings};
 use crate::meter::Meter;
 use crate::period::Counter;
-use crate::plan::MAX_REFILL;
+use crate::plan::{MAX_QUOTA, MAX_REFILL};
 use crate::settlement::Settlement;
 
 /// A receipt of a request's charge, to refund or settle once.
@@ -41,6 +42,19 @@ impl Receipt {
     #[must_use]
     pub fn cost(&self) -> NonZeroU32 {
         self.charge.cost
+    }
+
+    /// Checks that it has all meters of a settlement, and that no amount is beyond every limit.
+    pub(crate) fn check(&self, settlement: &Settlement) -> Result<(), ThrottleError> {
+        for (meter, amount) in settlement.amounts() {
+            if self.amount(meter) == 0 {
+                return Err(ThrottleError::NotReserved);
+            }
+            if amount > MAX_QUOTA {
+                return Err(ThrottleError::AmountTooLarge { amount, max: MAX_QUOTA });
+            }
+        }
+        Ok(())
     }
 
     /// The amount of a meter that was charged; 0 if the request took nothing of it.

@@ -1,9 +1,6 @@
 //! Real amounts of a request, by which its charge is corrected.
 
-use crate::failure::ThrottleError;
 use crate::meter::Meter;
-use crate::plan::MAX_QUOTA;
-use crate::receipt::Receipt;
 
 /// The real amounts of a request. A meter without one keeps the amount that was charged.
 ///
@@ -46,17 +43,9 @@ impl Settlement {
         known.map(|(_, amount)| *amount).or(self.others)
     }
 
-    /// Checks that the receipt has all meters, and that no amount is beyond every limit.
-    pub(crate) fn check(&self, receipt: &Receipt) -> Result<(), ThrottleError> {
-        for (meter, amount) in &self.amounts {
-            if receipt.amount(*meter) == 0 {
-                return Err(ThrottleError::NotReserved);
-            }
-            if *amount > MAX_QUOTA {
-                return Err(ThrottleError::AmountTooLarge { amount: *amount, max: MAX_QUOTA });
-            }
-        }
-        Ok(())
+    /// The amounts that are set, by meter.
+    pub(crate) fn amounts(&self) -> impl Iterator<Item = (Meter, u64)> {
+        self.amounts.iter().copied()
     }
 }
 

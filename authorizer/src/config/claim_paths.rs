@@ -6,6 +6,10 @@ use serde_json::{Map, Value};
 
 use super::Mistake;
 
+mod resolve;
+
+pub(crate) use resolve::resolve;
+
 /// Most aliases: each can copy a part of the token.
 const MAX_ALIASES: usize = 32;
 

@@ -19,12 +19,13 @@ mod live;
 mod problem;
 mod requests;
 mod rules;
+mod stack;
 mod state;
 mod subject;
 mod trial;
 
 pub use live::{Detail, Live, Request};
-pub use trial::{Address, Caller, Local, Switch};
+pub use stack::{Address, Caller, Local, Switch};
 
 use guard::Guard;
 use state::State;
@@ -146,7 +147,7 @@ fn routes(state: Arc<State>, guard: Arc<Guard>) -> Router {
         .route("/api/assignments", get(lists::assignments))
         .route("/api/revocations", get(lists::revocations))
         .route("/api/change", post(change::change))
-        .route("/api/requests", get(live::stream))
+        .route("/api/requests", get(requests::stream))
         .route("/api/requests/{id}", get(requests::show))
         .route("/api/rules", get(rules::show))
         .route("/api/rules/check", post(rules::check))

@@ -1,29 +1,20 @@
-//! The latest requests, in bounded memory, and a stream of them.
+//! The latest requests, in bounded memory.
 //!
 //! At most [`SHOWN`] requests a second are kept with their details. The rest are only counted, so
 //! that a load costs the gateway an addition for each request; the page says how many it shows.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::stream::{Stream, unfold};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
-
-use crate::problem::Problem;
-use crate::state::Shared;
+use serde_json::{Map, Value};
 
 /// The requests that are kept; the oldest goes first.
 const KEPT: usize = 500;
 /// The requests of one second that are shown.
 const SHOWN: u64 = 50;
-/// The time between two messages of the stream.
-const TICK: Duration = Duration::from_millis(150);
 
 /// A handle on the latest requests, for the gateway that answers them.
 #[derive(Clone, Debug, Default)]
@@ -130,42 +121,24 @@ impl Live {
         kept.requests.push_back(Arc::new(request));
     }
 
+    /// The number of requests that were answered.
+    pub(crate) fn total(&self) -> u64 {
+        self.0.total.load(Ordering::Relaxed)
+    }
+
     /// The request of this id, if it is still kept.
     pub(crate) fn get(&self, id: u64) -> Option<Arc<Request>> {
         self.kept().requests.iter().find(|request| request.id == id).cloned()
     }
 
-    fn since(&self, id: u64) -> Vec<Arc<Request>> {
+    /// The kept requests after this id.
+    pub(crate) fn since(&self, id: u64) -> Vec<Arc<Request>> {
         self.kept().requests.iter().filter(|request| request.id > id).cloned().collect()
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// `GET /api/requests`: the kept requests, and then each new one, as server-sent events.
-pub(crate) async fn stream(
-    State(state): Shared,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let missing = || Problem::missing("requests are shown by `local` alone");
-    let live = state.live.clone().ok_or_else(missing)?;
-    let stream = unfold((live, 0, None), async |(live, last, told): (Live, u64, Option<u64>)| {
-        loop {
-            let total = live.0.total.load(Ordering::Relaxed);
-            let requests = live.since(last);
-            // A request is counted first and shown later.
-            if told != Some(total) || !requests.is_empty() {
-                let newest = requests.last().map_or(last, |request| request.id);
-                let data = json!({"total": total, "shown": newest, "requests": requests});
-                let event = Event::default().data(data.to_string());
-                tokio::time::sleep(TICK).await;
-                return Some((Ok(event), (live, newest, Some(total))));
-            }
-            tokio::time::sleep(TICK).await;
-        }
-    });
-    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(5))))
 }
 
 #[cfg(test)]

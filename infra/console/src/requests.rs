@@ -1,8 +1,13 @@
-//! One request's whole way: checks, rules, policy, limits and times.
+//! The stream of requests, and one request's whole way: checks, rules, policy, limits and times.
+
+use std::convert::Infallible;
+use std::time::Duration;
 
 use authorizer::assumed_caller;
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{Stream, unfold};
 use policy::MethodArn;
 use policy::iam::{self, Outcome};
 use serde_json::{Map, Value, json};
@@ -23,6 +28,33 @@ const TIMES: [(&str, &str); 4] = [
     ("keys", "KeyFetchTime"),
     ("duration", "Duration"),
 ];
+
+/// The time between two messages of the stream.
+const TICK: Duration = Duration::from_millis(150);
+
+/// `GET /api/requests`: the kept requests, and then each new one, as server-sent events.
+pub(crate) async fn stream(
+    State(state): Shared,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let missing = || Problem::missing("requests are shown by `local` alone");
+    let live = state.live.clone().ok_or_else(missing)?;
+    let stream = unfold((live, 0, None), async |(live, last, told): (Live, u64, Option<u64>)| {
+        loop {
+            let total = live.total();
+            let requests = live.since(last);
+            // A request is counted first and shown later.
+            if told != Some(total) || !requests.is_empty() {
+                let newest = requests.last().map_or(last, |request| request.id);
+                let data = json!({"total": total, "shown": newest, "requests": requests});
+                let event = Event::default().data(data.to_string());
+                tokio::time::sleep(TICK).await;
+                return Some((Ok(event), (live, newest, Some(total))));
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(5))))
+}
 
 /// `GET /api/requests/{id}`.
 pub(crate) async fn show(

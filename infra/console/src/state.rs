@@ -7,7 +7,7 @@ use table::{Assignments, Client, Items, Keys, Revocations};
 use throttle::{Buckets, Clock as _, PlanId, PlanRecord, Plans, SystemClock, Timestamp};
 
 use crate::problem::Problem;
-use crate::trial::Trial;
+use crate::stack::Trial;
 use crate::{Live, Options, Source};
 
 /// The state of one console.

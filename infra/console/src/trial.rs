@@ -2,138 +2,23 @@
 //!
 //! Tokens stay here: the page names a caller, and sees the response alone.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use authorizer::{assumed_client, decode, shell_word};
 use axum::Json;
 use axum::extract::State;
 use http::{Method, Uri};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use throttle::{Clock as _, SystemClock};
-use tokio::sync::Mutex;
+use throttle::Clock as _;
 
-use crate::live::Live;
 use crate::problem::Problem;
+use crate::stack::{Answer, Trial};
 use crate::state::{Shared, State as Console};
-
-mod fetch;
-
-use fetch::{Answer, Fetch};
 
 /// The most requests of one click.
 const MOST: u32 = 20;
-
-/// Takes the table away (false) or brings it back (true).
-pub type Switch =
-    Arc<dyn Fn(bool) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
-
-/// The stack of `local` around a console.
-pub struct Local {
-    /// The latest requests.
-    pub live: Live,
-    /// The APIs.
-    pub apis: Vec<Address>,
-    /// Addresses below which each issuer has `token` and `rotate`, by its name.
-    pub issuers: BTreeMap<String, String>,
-    /// The callers.
-    pub callers: Vec<Caller>,
-    /// The key that each request must bring in `x-api-key`.
-    pub api_key: Option<String>,
-    /// Takes the table away and brings it back.
-    pub switch: Switch,
-}
-
-impl fmt::Debug for Local {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Local").field("apis", &self.apis).finish_non_exhaustive()
-    }
-}
-
-/// An API of the stack.
-#[derive(Clone, Debug, Serialize)]
-pub struct Address {
-    /// Its kind, such as `REST API`.
-    pub name: String,
-    /// Its address, without a slash at the end.
-    pub url: String,
-}
-
-/// A client or a user of an issuer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Caller {
-    /// `client` or `user`.
-    pub kind: &'static str,
-    /// The client id or user name.
-    pub name: String,
-    /// The issuer's name.
-    pub issuer: String,
-    /// Its scopes or groups.
-    pub grants: Vec<String>,
-}
-
-/// The stack with the tokens that were taken for its callers.
-pub(crate) struct Trial {
-    local: Local,
-    tokens: Mutex<BTreeMap<usize, String>>,
-    is_table_there: AtomicBool,
-    fetch: Fetch,
-    clock: SystemClock,
-}
-
-impl Trial {
-    pub(crate) fn new(local: Local) -> Self {
-        Self {
-            local,
-            tokens: Mutex::default(),
-            is_table_there: AtomicBool::new(true),
-            fetch: Fetch::new(),
-            clock: SystemClock::new(),
-        }
-    }
-
-    fn caller(&self, at: usize) -> Result<&Caller, Problem> {
-        self.local.callers.get(at).ok_or_else(|| Problem::wrong("there is no such caller"))
-    }
-
-    /// The address of a caller's tokens.
-    fn token_url(&self, caller: &Caller) -> Result<String, Problem> {
-        let base = self.local.issuers.get(&caller.issuer);
-        let base = base.ok_or_else(|| Problem::wrong("there is no such issuer"))?;
-        Ok(format!("{base}/token?{}={}", caller.kind, encoded(&caller.name)))
-    }
-
-    /// The token of a caller, the same for each request until a new one is asked for.
-    async fn token(&self, at: usize) -> Result<String, Problem> {
-        let mut tokens = self.tokens.lock().await;
-        if let Some(token) = tokens.get(&at) {
-            return Ok(token.clone());
-        }
-        let url = self.token_url(self.caller(at)?)?;
-        let answer = self.fetch.send(Method::GET, &url, &[]).await?;
-        if answer.status != 200 {
-            return Err(Problem::wrong(format!("the issuer: {}", answer.body.trim())));
-        }
-        let token = answer.body.trim().to_owned();
-        tokens.insert(at, token.clone());
-        Ok(token)
-    }
-}
-
-/// Percent-encodes a query's value.
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let encode = |byte: u8| {
-        if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-    };
-    text.bytes().map(encode).collect()
-}
 
 fn trial(state: &Console) -> Result<&Trial, Problem> {
     state.trial.as_ref().ok_or_else(|| Problem::missing("requests are sent by `local` alone"))

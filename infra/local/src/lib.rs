@@ -31,7 +31,6 @@ pub mod stack;
 pub mod table;
 mod template;
 mod terminal;
-pub mod watch;
 
 /// Prints one line for the person at the terminal, on standard error.
 fn note(line: &str) {

@@ -19,18 +19,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
-use crate::watch::{Trace, Watch};
-
 mod caller;
 mod line;
 mod printer;
 mod record;
+mod watch;
 
 pub(crate) use caller::{KEY as KEY_CALLER, name as caller_name, token as caller_token};
 pub(crate) use line::is_verified;
 pub use line::{Caller, Explain, Report, Usage, render};
 use printer::Printer;
 pub use record::Record;
+pub use watch::Trace;
+pub(crate) use watch::Watch;
 
 /// The number of messages that may wait to be printed.
 const QUEUE: usize = 1024;

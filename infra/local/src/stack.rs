@@ -21,10 +21,10 @@ use crate::examples::Examples;
 use crate::gateway::{Gateway, Kind};
 use crate::issuer::{self, Issuer};
 use crate::lambda::{self, Function, StartError};
+use crate::log::Watch;
 use crate::ready::{self, Filled, Ready};
 use crate::setup::{self, Setup};
 use crate::table::{self, Table};
-use crate::watch::Watch;
 
 mod fill;
 mod parts;

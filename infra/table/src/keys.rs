@@ -13,8 +13,11 @@ use crate::item::{
 };
 use crate::items::Items;
 use crate::key::Key;
-use crate::key_rights::KeyRights;
 use crate::time::{later, secs_rounded_up};
+
+mod rights;
+
+pub use rights::KeyRights;
 
 /// The keys of a table.
 pub type Keys = Items<KeyRecord>;

@@ -8,7 +8,6 @@ mod error;
 mod item;
 mod items;
 mod key;
-mod key_rights;
 mod keys;
 mod notices;
 mod plans;
@@ -28,8 +27,7 @@ pub use item::{
 };
 pub use items::{Items, Page};
 pub use key::{Key, KeyError};
-pub use key_rights::KeyRights;
-pub use keys::{KeyDetails, KeyRecord, Keys};
+pub use keys::{KeyDetails, KeyRecord, KeyRights, Keys};
 pub use notices::{Claim, Notice, NoticeId, Notices};
 pub use plans::{Plans, StoredPlan};
 pub use revocations::{Revocable, RevocableError, Revocation, RevocationKind, Revocations};

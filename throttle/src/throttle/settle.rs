@@ -65,7 +65,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         receipt: &Receipt,
         actual: &Settlement,
     ) -> Result<bool, ThrottleError> {
-        actual.check(receipt)?;
+        receipt.check(actual)?;
         let mut state = self.last_state(receipt);
         for _ in 0..MAX_CALLS {
             let Some(write) = receipt.correction(actual, &state, self.now()) else {

@@ -13,9 +13,9 @@ use authorizer::shell_word;
 
 use super::KEY_CALLER;
 use super::record::Record;
+use super::watch::Trace;
 use crate::demo::DEFAULT_ISSUER_PORT;
 use crate::terminal::escaped;
-use crate::watch::Trace;
 
 /// The width that lines fit, where that is possible.
 const WIDTH: usize = 80;

@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::error::Damage;
 use crate::item::{Attributes, Reader, text};
-use crate::keys::KeyRecord;
+
+use super::KeyRecord;
 
 /// Rights of a key: the scopes and groups that rules see, values for rules and the backend, and the
 /// stages it works in.

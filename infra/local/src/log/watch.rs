@@ -15,7 +15,7 @@ use console::{Detail, Live, Request};
 use serde_json::Value;
 use throttle::{Clock as _, SystemClock};
 
-use crate::log::Report;
+use super::Report;
 
 /// The messages that may wait.
 const QUEUE: usize = 1024;
@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// A handle on the console's thread. The default one shows nothing.
 #[derive(Clone, Default)]
-pub struct Watch(Option<Arc<Shared>>);
+pub(crate) struct Watch(Option<Arc<Shared>>);
 
 struct Shared {
     live: Live,
@@ -186,7 +186,7 @@ fn request(report: &Report, trace: &Trace, line: Option<&str>) -> Request {
     let left = usage.and_then(|usage| usage.left);
     let decoded = trace.token.as_ref().and_then(|token| authorizer::decode(token).ok());
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    let is_refused = matches!(code.as_deref(), Some(code) if !crate::log::is_verified(code));
+    let is_refused = matches!(code.as_deref(), Some(code) if !super::is_verified(code));
     Request {
         id: 0,
         at: trace.at.saturating_add(micros(report.took) / 1_000),

@@ -17,21 +17,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MOST: usize = 64 * 1024;
 
 /// Sends requests on the loopback.
-pub(super) struct Fetch(Client<HttpConnector, Full<Bytes>>);
+pub(crate) struct Fetch(Client<HttpConnector, Full<Bytes>>);
 
 /// A response, its body as text.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Fetch {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Client::builder(TokioExecutor::new()).build_http())
     }
 
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         url: &str,

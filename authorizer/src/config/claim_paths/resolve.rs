@@ -3,7 +3,7 @@
 use policy::is_elsewhere;
 use serde_json::{Map, Value};
 
-use crate::config::ClaimPath;
+use super::ClaimPath;
 
 /// The claim that names the claims that a token keeps elsewhere.
 const CLAIM_NAMES: &str = "_claim_names";
