@@ -132,7 +132,7 @@ impl Buckets {
             .expression_attribute_values(":x", number(expiry(now)))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        for (at, name) in stale(&old, &counter).enumerate() {
+        for (at, name) in stale(&old, now).enumerate() {
             remove.push(format!("#s{at}"));
             update = update.expression_attribute_names(format!("#s{at}"), name);
         }

@@ -10,6 +10,7 @@ use crate::bucket::{RateId, Stamp};
 use crate::clock::Timestamp;
 use crate::id::Subject;
 use crate::meter::Meter;
+use crate::period::Counter;
 use crate::plan::Scope;
 use crate::usage::{History, Use};
 
@@ -124,13 +125,17 @@ fn is_counter(name: &str) -> bool {
 
 /// Returns the attributes of grants that are needed no longer, because their period has no counter.
 ///
-/// The ids of grants are needed only in the current period.
-pub(super) fn stale<'a>(item: &'a Attributes, current: &'a str) -> impl Iterator<Item = &'a str> {
+/// The ids of grants are needed only in a current period: a grant is repeated only in its own.
+pub(super) fn stale(item: &Attributes, now: Timestamp) -> impl Iterator<Item = &str> {
+    let is_current = move |counter: &str| {
+        let of_now = |known: Counter| known.period().window(now).counter.of(known.meter());
+        Counter::parse(counter).is_some_and(|known| known == of_now(known))
+    };
     item.keys().map(String::as_str).filter(move |name| {
         if let Some(counter) = name.strip_prefix(GRANTED) {
-            is_counter(counter) && counter != current && !item.contains_key(counter)
+            is_counter(counter) && !is_current(counter) && !item.contains_key(counter)
         } else if let Some(counter) = name.strip_prefix(GRANTS) {
-            is_counter(counter) && counter != current
+            is_counter(counter) && !is_current(counter)
         } else {
             false
         }
@@ -171,13 +176,16 @@ mod tests {
             "d20261119",
             "gd20261119",
             "id20261119",
+            "im202610",
             "im202611",
+            "iw2026-47.tokens",
             "gpv",
             "pv",
         ];
         let item: Attributes = names.into_iter().map(|name| (name.to_owned(), number(1))).collect();
-        let mut stale: Vec<_> = stale(&item, "d20261121").collect();
+        // Noon of 2026-11-21.
+        let mut stale: Vec<_> = stale(&item, Timestamp::from_secs(1_795_262_400)).collect();
         stale.sort_unstable();
-        assert_eq!(stale, ["gd20261120", "id20261119", "id20261120", "im202611"]);
+        assert_eq!(stale, ["gd20261120", "id20261119", "id20261120", "im202610"]);
     }
 }

@@ -118,6 +118,28 @@ async fn what_was_granted_first_is_used_to_the_last() {
 }
 
 #[tokio::test]
+async fn a_grant_counts_once_though_others_came_for_other_periods() {
+    let served = serve_table().await;
+    let buckets = buckets(&served);
+    let subject = maria();
+    let grant = async |period: Period, id: &str| {
+        buckets.grant(&subject, period, some(3), id, now()).await.unwrap()
+    };
+    grant(Period::Month, "1").await;
+    grant(Period::Day, "2").await;
+    grant(Period::Week, "3").await;
+    for period in [Period::Month, Period::Day, Period::Week] {
+        let id = match period {
+            Period::Month => "1",
+            Period::Day => "2",
+            Period::Week => "3",
+        };
+        let history = grant(period, id).await;
+        assert_eq!(history.granted(&period.window(now())), 3, "{period:?} counted twice");
+    }
+}
+
+#[tokio::test]
 async fn a_grant_outlives_a_change_of_plans() {
     let served = serve_table().await;
     let buckets = buckets(&served);
