@@ -279,7 +279,7 @@ test('a key is shown once, and its hostile name stays text', async () => {
     await dialog.getByLabel('Name').fill(hostile);
     await dialog.getByRole('button', { name: 'Create' }).click();
     const key = await page.getByTestId('new-key').innerText();
-    assert.match(key, /^[0-9a-f]{64}$/);
+    assert.match(key, /^tg_live_[0-9a-f]{72}$/);
     await page.keyboard.press('Escape');
     const row = page.locator('tbody tr', { hasText: 'img src' });
     await row.waitFor();
