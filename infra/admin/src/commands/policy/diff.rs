@@ -20,7 +20,7 @@ use crate::output::Output;
 /// Both are evaluated, as by the authorizer, for every kind of caller and request that their rules
 /// tell apart. `may gain` and `may lose` depend on a condition (`when`), which is not evaluated.
 /// `undecided` is a setting outside the rules whose effect is not compared. Limits are not access:
-/// [throttle] and [metrics] are not looked at.
+/// `[throttle]` and `[metrics]` are not looked at.
 ///
 /// With `--deny-widening` exits with 1 if a caller gains or may gain a route, or if something is
 /// undecided; otherwise with 0.
