@@ -436,7 +436,7 @@ proptest! {
         }
     }
 
-    /// What is certain is real: the reported caller exists.
+    /// A certain change is real: the reported caller exists.
     #[test]
     fn equal_rules_differ_nowhere(rules in any_rules()) {
         prop_assert_eq!(compare(&side(&rules), &side(&rules)).unwrap(), []);

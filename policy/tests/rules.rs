@@ -415,7 +415,7 @@ mod anonymous {
                 Verdict::Denied { rule: Some("nobody") },
                 Verdict::Denied { rule: Some("nobody") },
             ),
-            // What a rule can't judge, it denies.
+            // A rule denies a value that it cannot judge.
             (
                 "GET/banned",
                 Verdict::Denied { rule: Some("unless verified") },

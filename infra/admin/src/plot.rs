@@ -97,7 +97,7 @@ impl Shape {
     }
 }
 
-/// What is drawn in one colour, with its name in the legend.
+/// A series in one colour, with its name in the legend.
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
     pub(crate) name: String,
@@ -109,7 +109,7 @@ pub(crate) struct Series {
 #[derive(Clone, Debug)]
 pub(crate) struct Plot {
     pub(crate) title: String,
-    /// What the heights count, above the axis.
+    /// The unit of the heights, shown above the axis.
     pub(crate) unit: String,
     /// The end of the horizontal axis, which begins at 0.
     pub(crate) end: i128,

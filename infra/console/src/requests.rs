@@ -103,7 +103,7 @@ fn described(state: &Console, request: &Request) -> Value {
     })
 }
 
-/// What was checked, in order, and where it stopped, by the record's code.
+/// The checks in their order, and the one that failed, by the record's code.
 fn checks(request: &Request, source: Option<&Source>) -> Vec<Value> {
     let claims = request.detail.token.as_ref().map(|(_, claims)| claims);
     let iss = claims.and_then(|claims| claims.get("iss")).and_then(Value::as_str);

@@ -176,7 +176,7 @@ pub struct Options {
     pub validation: Option<regex_lite::Regex>,
     /// The stage's name, if it is not that of the kind.
     pub stage: Option<String>,
-    /// What an HTTP API lets pages of other origins do.
+    /// The CORS settings of an HTTP API.
     pub cors: Option<Cors>,
     /// The gateway responses of an API that has a definition, which then counts in all of it.
     pub responses: Option<Arc<BTreeMap<String, GatewayResponse>>>,

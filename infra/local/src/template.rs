@@ -97,7 +97,7 @@ pub(crate) struct Api {
     default_authorizer: Option<String>,
     /// True if SAM's events need a key unless they say otherwise.
     needs_key: bool,
-    /// What an HTTP API lets pages of other origins do.
+    /// The CORS settings of an HTTP API.
     pub(crate) cors: Option<Cors>,
     /// A REST API's gateway responses, by their types.
     pub(crate) responses: BTreeMap<String, GatewayResponse>,
@@ -136,7 +136,7 @@ pub(crate) enum Integration {
     Http(String),
     /// An answer of the gateway itself.
     Mock { status: u16, headers: Vec<(String, String)>, body: String },
-    /// What cannot be served here, with the reason.
+    /// The parts that cannot be served here, with the reason.
     Unserved(String),
 }
 

@@ -75,7 +75,7 @@ pub(super) struct Found {
     pub(super) is_certain: bool,
 }
 
-/// What distinguishes callers and calls, to tell if all of them are meant.
+/// The differences between callers and calls, by which it is known if all of them are meant.
 pub(super) struct Dimensions<'a> {
     /// The last is for all that no rule names.
     pub(super) stages: &'a [String],

@@ -5,7 +5,7 @@ use std::iter;
 use super::{Requirements, Rule, Rules, condition::Condition};
 use crate::route::RoutePattern;
 
-/// What the name of a claim begins with that stands for a condition. No token has such a claim.
+/// Prefix of the name of a claim that stands for a condition. No token has such a claim.
 const OPAQUE: &str = "\u{0}when ";
 
 impl Rules {

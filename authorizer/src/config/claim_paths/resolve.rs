@@ -146,7 +146,7 @@ mod tests {
         }
     }
 
-    /// Whether a rule with this requirement allows the claims, and whether it denies them.
+    /// Runs a rule with this requirement: true if it allows the claims, and true if it denies them.
     fn verdict(claims: &Value, requirement: &str, route: &str) -> [bool; 2] {
         let config = Config::parse(CONFIG, "test").unwrap();
         let members = resolved(claims);

@@ -1,4 +1,4 @@
-//! What an operation's `security` asks of a caller.
+//! Needs that an operation's `security` states.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::document::follow;
 /// The most alternatives of one operation.
 const MOST_ALTERNATIVES: usize = 16;
 
-/// What an operation asks of its caller.
+/// The needs of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Security {
     /// Nothing: it has no `security`, or an empty list.
@@ -18,7 +18,7 @@ pub(crate) enum Security {
     Needs { needs: Vec<Need>, unexpressed: Vec<String> },
 }
 
-/// What a caller with a valid token needs: all of some scopes, and one of some.
+/// The scopes that a caller with a valid token needs: all of some, and one of others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Need {
     pub(crate) all_scopes: BTreeSet<String>,

@@ -36,7 +36,7 @@ enum Verdict {
 }
 
 impl Grant {
-    /// What a route without an authorizer has.
+    /// The grant of a route without an authorizer.
     pub(super) fn open() -> Self {
         Self {
             principal_id: None,

@@ -1,4 +1,4 @@
-//! What a signed-in user can ask and do: `GetUser`, `GlobalSignOut` and `RevokeToken`.
+//! Calls of a signed-in user: `GetUser`, `GlobalSignOut` and `RevokeToken`.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -65,7 +65,7 @@ pub(super) fn revoke_token(pool: &Pool, request: Revocation) -> Result<Value, Ex
     Ok(json!({}))
 }
 
-/// What is known of a user beside the name: `sub` first, and whether the email is verified.
+/// The attributes of a user: `sub` first, and `email_verified`.
 pub(super) fn attributes(pool: &Pool, user: &User) -> Map<String, Value> {
     let mut all = Map::from_iter([("sub".to_owned(), pool.subject(user).into())]);
     if user.attributes.contains_key("email") {

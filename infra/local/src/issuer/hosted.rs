@@ -74,7 +74,7 @@ pub(super) async fn page(
     }
 }
 
-/// What the page sends.
+/// The form that the page sends.
 #[derive(Deserialize)]
 pub(super) struct Login {
     username: String,

@@ -83,7 +83,7 @@ pub(crate) fn shell(command: &str) -> Vec<OsString> {
     vec!["-c".into(), command.into()]
 }
 
-/// What a command needs of this process's environment to be found at all.
+/// The variables of this process without which a command is not found.
 pub(crate) fn command_variables() -> Vec<(String, String)> {
     ["PATH", "HOME"]
         .into_iter()

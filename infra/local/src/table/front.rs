@@ -1,4 +1,4 @@
-//! What DynamoDB does and the embedded server does not, in front of it.
+//! A front for the embedded server: it does what DynamoDB does and the server does not.
 //!
 //! - The throughput of one partition key, with DynamoDB's own error.
 //! - Time to live: no second change within an hour, no change to what is so already.
@@ -100,7 +100,7 @@ async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
             StatusCode::PAYLOAD_TOO_LARGE,
         );
     };
-    // What can't be read here, the server refuses in DynamoDB's words.
+    // The server refuses an unreadable request in DynamoDB's words.
     let read = || serde_json::from_slice::<Asked>(&body).unwrap_or_default();
     match operation.as_deref() {
         Some("GetItem" | "PutItem" | "UpdateItem" | "DeleteItem") if front.partitions.is_some() => {

@@ -32,7 +32,7 @@ pub(super) async fn run(database: Database, options: Options) {
     loop {
         ticks.tick().await;
         let (database, now) = (database.clone(), options.now.moment().as_secs());
-        // What a failed sweep leaves is the next one's.
+        // The next sweep removes what a failed one leaves.
         drop(spawn_blocking(move || sweep(&database, now)).await);
     }
 }

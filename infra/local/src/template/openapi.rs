@@ -113,7 +113,7 @@ fn authorizer(family: Family, scheme: &Value) -> Option<Authorizer> {
     ))
 }
 
-/// What a definition says of an authorizer, in whatever form.
+/// A definition's settings of an authorizer, of any form.
 #[derive(Default)]
 pub(super) struct Wanted {
     pub(super) sources: Vec<String>,

@@ -21,7 +21,7 @@ struct Route {
     guarded: bool,
     /// The usage plan's key is required. HTTP APIs have none.
     keyed: bool,
-    /// What to change, if it is open.
+    /// The change that guards it, if it is open.
     fix: &'static str,
 }
 

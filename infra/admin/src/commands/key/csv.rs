@@ -10,7 +10,7 @@ use throttle::{NameError, PlanId};
 /// The keys of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ImportedKeys {
-    /// What the places of keys and errors count.
+    /// The unit of the places of keys and errors.
     pub(crate) unit: Unit,
     /// The keys, in the file's order.
     pub(crate) keys: Vec<ImportedKey>,
@@ -20,7 +20,7 @@ pub(crate) struct ImportedKeys {
     places: HashMap<Digest, usize>,
 }
 
-/// What a file of keys counts: lines of CSV, or keys of JSON.
+/// The unit of a place in a file of keys: lines of CSV, or keys of JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     Line,
@@ -101,7 +101,7 @@ pub(crate) enum ImportProblem {
     /// A key that another line has too, with other details.
     #[error("is the key of {unit} {line} too, with other details: keep one")]
     SameKey {
-        /// What the file counts.
+        /// The unit of places in the file.
         unit: Unit,
         /// The place that has it first.
         line: usize,

@@ -148,7 +148,7 @@ fn bare(
     Ok(id)
 }
 
-/// What would be stored: a revocation that has not ended is never weakened.
+/// The revocation that would be stored: one that has not ended is never weakened.
 async fn joined(context: &Context, revocation: Revocation) -> Result<Revocation, Error> {
     let stored = context.revocations().get(&revocation.target()).await?;
     let stored = stored.filter(|stored| stored.is_live(revocation.revoked_at()));

@@ -12,7 +12,7 @@ const HARMLESS: [&str; 2] = ["throttle", "metrics"];
 pub(super) struct Setting {
     /// Its path, such as `issuer.staff.token_use`.
     pub(super) name: String,
-    /// What changed.
+    /// The change.
     pub(super) what: String,
 }
 
