@@ -79,7 +79,10 @@ impl Cli {
             Command::Man(it) => it.run(Self::command(), output),
             Command::Keys(it) => wait(it.run(output)),
             Command::Console(it) => it.run(&common),
-            command => wait(async { command.at(&Context::open(&common).await).await }),
+            command => wait(async {
+                let context = Context::open(&common).await;
+                command.at(&context).await.map_err(|error| error.in_table(&context))
+            }),
         }
     }
 }

@@ -106,6 +106,12 @@ impl Context {
         command
     }
 
+    /// The message that the table is missing, with the command that creates it.
+    pub(crate) fn no_table(&self) -> String {
+        let (table, create) = (&self.table, self.command(&self.table, "table create"));
+        format!("there is no table `{table}` in this region and account; create it with `{create}`")
+    }
+
     /// Answers a dry run: what would be done.
     pub(crate) fn would(&self, what: &str) -> Result<(), Error> {
         let text = format!("would {what}; nothing was done");

@@ -5,6 +5,8 @@ use std::fmt::Display;
 use table::{Failure, SchemaError, WriteError};
 use throttle::{GrantError, PlanError};
 
+use crate::context::Context;
+
 /// Error of a command: its exit code, and its messages for people.
 #[derive(Debug)]
 pub(crate) struct Error {
@@ -79,6 +81,15 @@ impl Error {
         self
     }
 
+    /// The same, with a missing table's name and the command that creates it.
+    pub(crate) fn in_table(mut self, context: &Context) -> Self {
+        let missing = Failure::NoTable.to_string();
+        for line in &mut self.lines {
+            *line = line.replace(&missing, &context.no_table());
+        }
+        self
+    }
+
     /// The exit code that it ends with.
     pub(crate) const fn code(&self) -> u8 {
         self.code
@@ -123,7 +134,7 @@ impl From<table::Error> for RowError {
 
 impl From<PlanError> for Error {
     fn from(error: PlanError) -> Self {
-        Self::refused(error.to_string())
+        Self::misuse(error.to_string())
     }
 }
 

@@ -294,7 +294,7 @@ fn no_table_and_a_wrong_endpoint_are_told_by_every_group() {
         &["plan", "export"],
     ] {
         assert!(nowhere.run(line).failed(3).contains("the table can't be reached"), "{line:?}");
-        assert!(empty.run(line).failed(1).contains("the table doesn't exist"), "{line:?}");
+        assert!(empty.run(line).failed(1).contains("there is no table `tollgate`"), "{line:?}");
     }
 }
 

@@ -62,6 +62,19 @@ fn a_key_is_shown_once_and_known_by_its_digest() {
 }
 
 #[test]
+fn a_key_whose_subject_has_no_plan_says_which_plan_applies() {
+    let tollgate = with_plans();
+    let note = |line: &[&str]| tollgate.run(line).err;
+    let create = ["key", "create", "--subject", "o'neil"];
+    let told = note(&create);
+    assert!(told.contains("`o'neil` is assigned no plan"), "{told}");
+    assert!(told.contains("tollgate subject assign 'o'\\''neil' PLAN"), "{told}");
+    assert_eq!(note(&["key", "create"]), "", "its own subject is new");
+    tollgate.run(&["subject", "assign", "o'neil", "free", "--yes"]).done();
+    assert_eq!(note(&create), "");
+}
+
+#[test]
 fn what_is_said_of_a_key_is_changed() {
     let tollgate = with_plans();
     let made = tollgate.run(&["key", "create", "--subject", "maria", "--json"]).json();

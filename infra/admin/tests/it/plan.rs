@@ -72,7 +72,7 @@ fn an_empty_table_lists_no_plans() {
 #[test]
 fn a_wrong_plan_names_its_field() {
     let tollgate = with_table();
-    let put = |input: &str| tollgate.feed(&["plan", "put", "FREE", "-"], input).failed(1);
+    let put = |input: &str| tollgate.feed(&["plan", "put", "FREE", "-"], input).failed(2);
     assert_eq!(
         put(r#"{"throttle": {"rateLimit": -1, "burstLimit": 5}}"#),
         "`throttle.rateLimit` must not be negative"
@@ -278,7 +278,7 @@ fn a_plan_is_put_as_aws_prints_it() {
     let unlimited = r#"{"id": "a", "name": "Internal"}"#;
     assert!(
         put(unlimited, &[])
-            .failed(1)
+            .failed(2)
             .ends_with(r#"write `"unlimited": true` for a plan without limits"#)
     );
     put(&unlimited.replace('}', r#", "unlimited": true}"#), &[]).done();
@@ -286,7 +286,7 @@ fn a_plan_is_put_as_aws_prints_it() {
     assert!(put(&shown, &[]).done().contains("is that already"), "{shown}");
 
     let offset = r#"{"quota": {"limit": 9, "offset": 5, "period": "WEEK"}}"#;
-    let said = put(offset, &[]).failed(1);
+    let said = put(offset, &[]).failed(2);
     assert!(said.starts_with("`quota.offset` can mean two things"), "{said}");
     assert!(said.ends_with("; add `--offset-means requests` or `--offset-means ignore`"), "{said}");
     put(offset, &["--offset-means", "requests"]).done();
@@ -324,7 +324,7 @@ fn a_wrong_plan_does_not_stop_the_others() {
     assert!(said.contains("`items[1].id` is empty: give it at least one character"), "{said}");
     assert_eq!(tollgate.feed(&["plan", "import", "-"], "[]").done(), "the file has no plans");
     assert_eq!(
-        tollgate.feed(&["plan", "import", "-"], r#"{"usagePlans": []}"#).failed(1),
+        tollgate.feed(&["plan", "import", "-"], r#"{"usagePlans": []}"#).failed(2),
         "standard input: `items` is missing: give the output of `aws apigateway get-usage-plans`"
     );
     let single = r#"{"id": "single", "name": "One", "quota": {"limit": 5, "period": "DAY"}}"#;
@@ -422,6 +422,6 @@ fn limits_on_the_command_line_make_a_plan() {
         assert_eq!(answer.code, 2, "{more:?}");
         assert!(answer.err.contains(said), "{more:?}: {}", answer.err);
     }
-    let slow = put(&["--rate", "1/d", "--burst", "1000"]).failed(1);
+    let slow = put(&["--rate", "1/d", "--burst", "1000"]).failed(2);
     assert!(slow.starts_with("`throttle.burstLimit` takes longer than 366 days"), "{slow}");
 }

@@ -59,14 +59,14 @@ fn what_is_typed_wrong_is_misuse() {
 }
 
 #[test]
-fn no_table_is_not_found() {
+fn a_missing_table_is_named_with_the_command_that_creates_it() {
     let tollgate = Tollgate::at(&serve());
+    let missing = "there is no table `tollgate` in this region and account; create it with \
+                   `tollgate table create`";
     for line in [&["plan", "list"][..], &["plan", "show", "FREE"]] {
-        let said = tollgate.run(line).failed(1);
-        assert!(said.starts_with("the table doesn't exist"), "{said}");
+        assert_eq!(tollgate.run(line).failed(1), missing);
     }
-    let said = tollgate.feed(&["plan", "put", "FREE", "-"], PLAN).failed(1);
-    assert!(said.starts_with("the table doesn't exist"), "{said}");
+    assert_eq!(tollgate.feed(&["plan", "put", "FREE", "-"], PLAN).failed(1), missing);
 }
 
 #[test]

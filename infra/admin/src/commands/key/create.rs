@@ -1,5 +1,6 @@
 //! `tollgate key create`.
 
+use authorizer::shell_word;
 use clap::Args;
 use table::{Key, KeyDetails, check_text};
 use throttle::{PlanId, Subject};
@@ -10,6 +11,7 @@ use crate::args::{plan_id, subject};
 use crate::confirm::Dry;
 use crate::context::Context;
 use crate::error::Error;
+use crate::output::{Output, note};
 use crate::time::{Until, parse_until};
 
 /// Create a key and print it. It cannot be shown again.
@@ -46,8 +48,8 @@ impl Create {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let now = context.now();
         let key = Key::generate().map_err(|error| Error::unavailable(error.to_string()))?;
-        let own = || key.digest().subject();
-        let subject = self.subject.map_or_else(own, |subject| subject.as_str().to_owned());
+        let shared = self.subject.as_ref().map(|subject| subject.as_str().to_owned());
+        let subject = shared.clone().unwrap_or_else(|| key.digest().subject());
         let mut details = KeyDetails {
             name: label("--name", self.name)?,
             description: label("--description", self.description)?,
@@ -66,7 +68,18 @@ impl Create {
             return context.would("make a key");
         }
         let record = context.keys().put(&key, details, now).await?;
-        reveal(context, &key, &record, "").await
+        reveal(context, &key, &record, "").await?;
+        if let (Output::Text, Some(name), None) = (context.output, &shared, record.details.plan())
+            && context.assignments().get(name).await?.is_none()
+        {
+            let line = format!("subject assign {} PLAN", shell_word(name));
+            let command = context.command(&context.table, &line);
+            note(format_args!(
+                "`{name}` is assigned no plan, so this key has the configuration's default plan; \
+                 to assign one: {command}"
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -59,7 +59,7 @@ impl Import {
     ) -> Result<(), Error> {
         let Self { offset, dry, .. } = self;
         let imported = Plan::import(content, offset.means())
-            .map_err(|error| Error::refused(format!("{place}: {error}")))?;
+            .map_err(|error| Error::misuse(format!("{place}: {error}")))?;
         let errors = imported.errors.iter();
         let mut wrong: Vec<_> =
             errors.map(|error| format!("{place}: {}", plan_error(error))).collect();

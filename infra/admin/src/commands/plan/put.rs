@@ -97,7 +97,7 @@ impl Put {
             }
             None => limits.plan(),
         };
-        let plan = plan.map_err(|error| Error::refused(plan_error(&error)))?;
+        let plan = plan.map_err(|error| Error::misuse(plan_error(&error)))?;
         let plans = context.plans();
         let old = plans.get(&id).await?;
         let stored = old.as_ref().map(|old| old.version);

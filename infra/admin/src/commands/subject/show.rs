@@ -40,9 +40,7 @@ impl Show {
         ];
         let mut quotas = Vec::new();
         // A plan that was deleted has no quotas left.
-        let plan = match last
-            .map_or_else(|| assigned.map(stored_plan_id).transpose(), |id| Ok(Some(id)))?
-        {
+        let plan = match assigned.map(stored_plan_id).transpose()?.or(last) {
             Some(id) => context.plans().get(&id).await?,
             None => None,
         };
