@@ -169,7 +169,7 @@ pub(crate) enum Problem {
     #[error(transparent)]
     Name(#[from] NameError),
     /// A second plan, stage or method of one name, with other contents.
-    #[error("is there twice: keep one")]
+    #[error("is a duplicate: keep one")]
     Twice,
     /// A method that no request can have.
     #[error("must be a path and a verb, such as `/pets/GET` or `/pets/ANY`, or `*/*`")]

@@ -36,7 +36,7 @@ export function mistakes(rules: Rule[] | string): string[] {
   const names = new Set<string>();
   for (const rule of rules) {
     const wrong = (problem: string) => found.push(`rule \`${rule.name}\`: ${problem}`);
-    if (names.has(rule.name)) wrong('is there twice: choose another name');
+    if (names.has(rule.name)) wrong('is a duplicate: choose another name');
     names.add(rule.name);
     const routes = [...rule.allow ?? [], ...rule.deny ?? []];
     if (routes.length === 0) wrong('give `allow` or `deny`');

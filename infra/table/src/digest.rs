@@ -13,7 +13,7 @@ pub struct Digest([u8; 32]);
 
 /// Error of a text that is not a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is no digest: give 64 hexadecimal digits in lower case")]
+#[error("is not a digest: give 64 hexadecimal digits in lower case")]
 pub struct DigestError;
 
 impl Digest {

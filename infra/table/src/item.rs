@@ -146,7 +146,7 @@ impl Attribute for bool {
 }
 
 impl Attribute for String {
-    const PROBLEM: &'static str = "is no text";
+    const PROBLEM: &'static str = "is not a text";
 
     fn read(value: &AttributeValue) -> Option<Self> {
         value.as_s().ok().cloned()
@@ -239,8 +239,8 @@ pub fn check_text(text: &str, max: usize) -> Result<(), TextError> {
     }
 }
 
-pub(crate) const NO_KEY: &str = "is no key of this kind";
-const WHOLE_NUMBER: &str = "is no whole number, or out of range";
+pub(crate) const NO_KEY: &str = "is not a key of this kind";
+const WHOLE_NUMBER: &str = "is not a whole number, or out of range";
 /// The longest name of a plan, in bytes.
 pub(crate) const MAX_PLAN: usize = 128;
 /// The longest name of a subject, in bytes.

@@ -67,7 +67,7 @@ pub struct Revocable {
 
 /// Error of a text that is not the target of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is no entry of a list of revocations: give it as `kind#digest`")]
+#[error("is not an entry of a list of revocations: give it as `kind#digest`")]
 pub struct RevocableError;
 
 impl Revocable {

@@ -78,7 +78,7 @@ impl Plans {
 
 fn record(stored: StoredPlan) -> Result<PlanRecord, Damage> {
     let StoredPlan { id, json, version, created } = stored;
-    let plan = Plan::from_json(json).map_err(|error| damage(format!("is no plan: {error}")))?;
+    let plan = Plan::from_json(json).map_err(|error| damage(format!("is not a plan: {error}")))?;
     let id = PlanId::new(id).map_err(|error| damage(error.to_string()))?;
     Ok(PlanRecord { id, plan, version, created: created.into() })
 }

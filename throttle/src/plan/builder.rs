@@ -320,7 +320,7 @@ mod tests {
             ),
             (
                 of_method("*/*", 1).method("a", "s", "*/*", Rate::per_day(1), 1),
-                "`method \"*/*\"` is there twice: keep one",
+                "`method \"*/*\"` is a duplicate: keep one",
             ),
             (
                 Plan::per_day(1).meter("Tokens", Plan::per_day(1)),
@@ -342,7 +342,7 @@ mod tests {
             ),
             (
                 Plan::per_day(1).meter("a", Plan::per_day(1)).meter("a", Plan::per_day(1)),
-                "`meters[\"a\"]` is there twice: keep one",
+                "`meters[\"a\"]` is a duplicate: keep one",
             ),
         ] {
             assert_eq!(refused(builder), said);

@@ -236,7 +236,7 @@ mod tests {
         let imported = imported.unwrap();
         let starts = [
             "plan `a` (Gold): `throttle.rateLimit` must not be negative",
-            "plan `b`: `id` is there twice",
+            "plan `b`: `id` is a duplicate",
             "`items[5].id` is missing",
             "`items[6].id` holds a control character",
             "`items[7].plan` can't be read",

@@ -469,7 +469,7 @@ mod tests {
         }
         for (meters, said) in [
             (r#"{"t": {}}"#.to_owned(), r#"`meters["t"]` limits nothing"#),
-            (format!(r#"{{"t": {one}, "t": {one}}}"#), r#"`meters["t"]` is there twice: keep one"#),
+            (format!(r#"{{"t": {one}, "t": {one}}}"#), r#"`meters["t"]` is a duplicate: keep one"#),
             (
                 r#"{"t": {"throttle": {"rateLimit": -1, "burstLimit": 1}}}"#.to_owned(),
                 r#"`meters["t"].throttle.rateLimit` must not be negative"#,
@@ -617,11 +617,11 @@ mod tests {
         let twice = format!(
             r#"{{"apiId": "a", "stage": "s", "throttle": {{"*/*": {rate}, "*/*": {rate}}}}}"#
         );
-        assert_eq!(stages(&twice), r#"`apiStages[0].throttle["*/*"]` is there twice: keep one"#);
+        assert_eq!(stages(&twice), r#"`apiStages[0].throttle["*/*"]` is a duplicate: keep one"#);
         let stage = r#"{"apiId": "a", "stage": "s"}"#;
         let with_rate = format!(r#"{{"apiId": "a", "stage": "s", "throttle": {{"*/*": {rate}}}}}"#);
         let two = format!("{stage}, {with_rate}");
-        assert_eq!(stages(&two), "`apiStages[1]` is there twice: keep one");
+        assert_eq!(stages(&two), "`apiStages[1]` is a duplicate: keep one");
         // The same again is one.
         assert!(stages(&format!("{stage}, {stage}")).starts_with("`throttle` is missing"));
         assert!(

@@ -163,7 +163,7 @@ fn a_damaged_bucket_is_left_out_and_told() {
     assert!(answer.out.contains("b,free,2026-11-21,7,93,0"), "{}", answer.out);
     assert!(answer.err.starts_with("tollgate: damaged buckets were left out: 1"), "{}", answer.err);
     let said = tollgate.run(&["usage", "show", "a"]).failed(1);
-    assert!(said.contains("`d20261121` is no whole number"), "{said}");
+    assert!(said.contains("`d20261121` is not a whole number"), "{said}");
 }
 
 #[test]

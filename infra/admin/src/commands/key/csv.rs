@@ -76,7 +76,7 @@ pub(crate) enum ImportProblem {
     #[error("is missing: name it in the first line")]
     Missing,
     /// A column twice in the first line.
-    #[error("is there twice: keep one")]
+    #[error("is a duplicate: keep one")]
     Twice,
     /// More or fewer fields than the first line has.
     #[error("has {found} fields, and the first line has {expected}")]

@@ -102,7 +102,7 @@ fn a_file_that_is_not_one_of_keys_is_refused() {
         not_a_file_of_keys("Name,Schlüssel"),
         "line 1: `Key` is missing: name it in the first line"
     );
-    assert_eq!(not_a_file_of_keys("Name,Key,KEY"), "line 1: `Key` is there twice: keep one");
+    assert_eq!(not_a_file_of_keys("Name,Key,KEY"), "line 1: `Key` is a duplicate: keep one");
     let header = not_a_file_of_keys("Name,\"Key\nfirst,x\n");
     assert!(header.starts_with("line 1: has a quote that is not closed"), "{header}");
     for file in [&b"\xff\xfeN\0a\0"[..], b"\xfe\xff\0N\0a", b"Name,Key,\xff\n"] {
