@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::bucket::{Charge, Next, Refusal, Refusals, SOON, State};
-use crate::id::PlanId;
+use crate::charged::Charged;
+use crate::id::{PlanId, Subject};
 use crate::limit::{Limit, Standing, Standings};
 use crate::plan::Plan;
 use crate::receipt::Receipt;
@@ -20,6 +21,8 @@ pub struct Decision {
     refusals: Refusals,
     degraded: bool,
     pub(crate) receipt: Option<Box<Receipt>>,
+    /// The decisions of the parents that were asked, nearest first.
+    parents: Vec<(Subject, Decision)>,
 }
 
 impl Decision {
@@ -46,27 +49,29 @@ impl Decision {
         }
     }
 
+    fn new(plan: PlanId, standings: Standings, refusals: Refusals) -> Self {
+        Self { plan, standings, refusals, degraded: false, receipt: None, parents: Vec::new() }
+    }
+
     /// Adds what to give back or settle by.
-    pub(crate) fn give(&mut self, receipt: Receipt) {
-        self.receipt = Some(Box::new(receipt));
+    pub(crate) fn give(&mut self, charges: Vec<Charged>) {
+        self.receipt = Receipt::of(charges).map(Box::new);
+    }
+
+    /// Adds the decision of the next parent.
+    pub(crate) fn add_parent(&mut self, subject: Subject, decision: Self) {
+        self.parents.push((subject, decision));
     }
 
     /// A request that didn't fit `state`.
     pub(crate) fn refused(charge: &Charge, state: &State, refusals: Refusals) -> Self {
-        Self {
-            plan: charge.stamp.plan.clone(),
-            standings: charge.standings(state),
-            refusals,
-            degraded: false,
-            receipt: None,
-        }
+        Self::new(charge.stamp.plan.clone(), charge.standings(state), refusals)
     }
 
     /// A request that is refused because its item is in too much demand. Nothing was charged.
     pub(crate) fn contended(plan: PlanId) -> Self {
         let refusal = Refusal { limit: Limit::CONTENTION, wait: Some(SOON) };
-        let refusals = std::iter::once(refusal).collect();
-        Self { plan, standings: Standings::new(), refusals, degraded: false, receipt: None }
+        Self::new(plan, Standings::new(), vec![refusal])
     }
 
     /// A request that was served from a lease, `age` after that was taken.
@@ -79,13 +84,12 @@ impl Decision {
             standing.remaining = standing.remaining.saturating_add(left.into());
             standing.resets = standing.resets.saturating_sub(age);
         }
-        Self { plan, standings, refusals: Refusals::new(), degraded: false, receipt: None }
+        Self::new(plan, standings, Refusals::new())
     }
 
     /// A request that is let through unchecked.
     pub(crate) fn unknown(plan: PlanId) -> Self {
-        let (standings, refusals) = (Standings::new(), Refusals::new());
-        Self { plan, standings, refusals, degraded: true, receipt: None }
+        Self::new(plan, Standings::new(), Refusals::new()).degrade()
     }
 
     /// The same, as it was made without the store.
@@ -93,45 +97,65 @@ impl Decision {
         Self { degraded: true, ..self }
     }
 
-    /// Returns true if the request may go on. It has then been counted.
+    /// Returns true if every level admits the request. It has then been counted at each.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
-        self.refusals.is_empty()
+        self.levels().all(|level| level.refusals.is_empty())
     }
 
-    /// Returns true if the decision was made without the store, by the plan's failure policy.
+    /// Returns true if a level decided without the store, by its plan's failure policy.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
-        self.degraded
+        self.levels().any(|level| level.degraded)
     }
 
-    /// The plan of the decision.
+    /// The subject's own plan.
     #[must_use]
     pub fn plan(&self) -> &PlanId {
         &self.plan
     }
 
-    /// The standing of every limit after this request: the plan's rate, the method's, the quotas.
+    /// The parents and their decisions, nearest first.
     ///
-    /// Empty for a plan without limits.
+    /// Empty for a request without parents. After a refusal, parents that were not asked are
+    /// missing.
+    #[must_use]
+    pub fn parents(&self) -> &[(Subject, Self)] {
+        &self.parents
+    }
+
+    /// The nearest parent that refused the request.
+    ///
+    /// `None` if it was allowed, or if the subject's own limits refused it.
+    #[must_use]
+    pub fn refusing_parent(&self) -> Option<&Subject> {
+        let own = !self.refusals.is_empty();
+        let mut parents = self.parents.iter().filter(|_| !own);
+        parents.find(|(_, level)| !level.is_allowed()).map(|(subject, _)| subject)
+    }
+
+    /// The standing of each of the subject's own limits after this request: the plan's rate, the
+    /// method's, the quotas.
+    ///
+    /// Empty for a plan without limits. Those of the parents are in [`parents`](Self::parents).
     #[must_use]
     pub fn standings(&self) -> &[Standing] {
         &self.standings
     }
 
-    /// The size of the tightest limit: the burst, or the quota; 0 without limits.
+    /// The size of the tightest limit of all levels: the burst, or the quota; 0 without limits.
     #[must_use]
     pub fn limit(&self) -> u64 {
         self.tightest().map_or(0, Standing::max)
     }
 
-    /// The rest of the tightest limit after this request; 0 without limits.
+    /// The rest of the tightest limit of all levels after this request; 0 without limits.
     #[must_use]
     pub fn remaining(&self) -> u64 {
         self.tightest().map_or(0, Standing::remaining)
     }
 
-    /// The time until the tightest limit is whole again, to the nanosecond.
+    /// The time until the tightest limit of all levels is whole again, to the nanosecond.
     #[must_use]
     pub fn reset_after(&self) -> Duration {
         self.tightest().map_or(Duration::ZERO, Standing::resets_after)
@@ -145,7 +169,7 @@ impl Decision {
     /// [`Limit::CONTENTION`] has a wait of one second, which is only a suggestion.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        let waits = self.refusals.iter().map(|refusal| refusal.wait);
+        let waits = self.all_refusals().map(|refusal| refusal.wait);
         // Of `None` and a wait, the first is the smaller.
         if waits.clone().min()?.is_none() { None } else { waits.max().flatten() }
     }
@@ -158,10 +182,10 @@ impl Decision {
         Some(wait.as_secs().saturating_add(partial).max(1))
     }
 
-    /// All limits that the request did not fit; empty if it was allowed.
+    /// All limits that the request did not fit, nearest level first; empty if it was allowed.
     #[must_use]
     pub fn refused_by(&self) -> Vec<Limit> {
-        self.refusals.iter().map(|refusal| refusal.limit).collect()
+        self.all_refusals().map(|refusal| refusal.limit).collect()
     }
 
     /// The receipt to refund or settle by, once; `None` if nothing was charged.
@@ -178,6 +202,17 @@ impl Decision {
 
     /// The limit with the least room; of two, one of 0, then the one that resets later.
     fn tightest(&self) -> Option<&Standing> {
-        self.standings.iter().min_by_key(|it| (it.remaining, it.max > 0, Reverse(it.resets)))
+        let standings = self.levels().flat_map(|level| &level.standings);
+        standings.min_by_key(|it| (it.remaining, it.max > 0, Reverse(it.resets)))
+    }
+
+    fn all_refusals(&self) -> impl Iterator<Item = &Refusal> + Clone {
+        self.levels().flat_map(|level| &level.refusals)
+    }
+
+    /// The decisions of all levels, the subject's own first.
+    fn levels(&self) -> impl Iterator<Item = &Self> + Clone {
+        let parents = self.parents.iter().map(|(_, decision)| decision);
+        std::iter::once(self).chain(parents)
     }
 }

@@ -18,7 +18,7 @@ use table::connect::{OPERATION_TIMEOUT, Repeats};
 use table::{Client, Connect, PK};
 
 pub use buckets::{Buckets, GrantError};
-pub use history::{BucketRecord, Level};
+pub use history::{BucketRecord, RateState};
 pub use plans::Plans;
 
 use crate::bucket::{State, Write};

@@ -26,6 +26,18 @@ pub enum ThrottleError {
         /// The meter.
         meter: Meter,
     },
+    /// The request lies within too many parents. Nothing was charged.
+    #[error("a request has at most {max} levels: leave out a parent")]
+    TooManyLevels {
+        /// The most levels, the subject's own included.
+        max: usize,
+    },
+    /// A subject is its own parent, or occurs twice among the parents. Nothing was charged.
+    #[error("a subject is its own ancestor, under the plan `{plan}`: correct its parents")]
+    OwnAncestor {
+        /// The plan of the later of the two levels.
+        plan: PlanId,
+    },
     /// The request asks for more than the bucket ever holds. Nothing was charged.
     #[error(
         "a cost of {cost}{} never fits a burst of {burst}: lower the cost, or raise the burst",

@@ -3,6 +3,7 @@
 mod breaker;
 mod bucket;
 mod cache;
+mod charged;
 mod clock;
 mod decision;
 #[cfg(feature = "dynamodb")]
@@ -41,7 +42,7 @@ mod usage;
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use decision::Decision;
 #[cfg(feature = "dynamodb")]
-pub use dynamo::{BucketRecord, Buckets, DynamoStore, GrantError, Level, Plans};
+pub use dynamo::{BucketRecord, Buckets, DynamoStore, GrantError, Plans, RateState};
 pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use failure_policy::{FailurePolicy, Share, ShareError};
 pub use id::{NameError, PlanId, Subject};
@@ -58,7 +59,7 @@ pub use plan::{
 };
 pub use rate::{Rate, RateError};
 pub use receipt::Receipt;
-pub use request::Request;
+pub use request::{Level, Request};
 pub use settlement::Settlement;
 pub use store::{Consumed, Store};
 pub use throttle::{Refund, Stats, Throttle};

@@ -1,47 +1,42 @@
-//! Receipts: refunds of unused tokens, and charges of tokens used beyond the first charge, for
-//! each meter of a request.
-//!
-//! The naive refund, `tat = tat − unused·T`, breaks the bound: part of the charge has been
-//! refilled meanwhile, and would exist twice. Think of a bucket's debt as a queue that is
-//! served at the rate. A charge stands in it up to its *mark*, the `tat` that it left. The part of
-//! it that is not served yet is at most mark − now. Only that part can be taken out again without
-//! more tokens than if the charge had never been made.
-//!
-//! An earlier refund moves everything behind it forward, so the marks of other charges are too
-//! late by as much. The item notes the number of tokens `returned` in all. A charge notes the
-//! number at its time, and moves its mark back by the tokens returned since. That may be too much
-//! (the refund may have stood behind), which is against the caller.
+//! Receipts: all that a request was charged, to correct it once.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
 
-use crate::bucket::{Charge, Count, MAX_COUNT, Move, RateId, State, To, When, Write};
-use crate::clock::Timestamp;
+use crate::charged::Charged;
 use crate::failure::ThrottleError;
-use crate::id::Subject;
-#[cfg(feature = "layer")]
-use crate::limit::{Limit, Standing, Standings};
 use crate::meter::Meter;
-use crate::period::Counter;
-use crate::plan::{MAX_QUOTA, MAX_REFILL};
+use crate::plan::MAX_QUOTA;
 use crate::settlement::Settlement;
 
-/// A receipt of a request's charge, to refund or settle once.
+/// A receipt of a request's charge, to refund or settle once, at each of its levels.
 ///
 /// It cannot be copied: a charge can be refunded once.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Receipt {
-    pub(crate) subject: Subject,
-    pub(crate) charge: Charge,
-    /// The state that the charge left: its marks, and the tokens returned before it.
-    pub(crate) left: State,
+    cost: NonZeroU32,
+    /// The charges of the levels: the subject's own first, then those of its parents.
+    pub(crate) charges: Vec<Charged>,
 }
 
 impl Receipt {
+    /// A receipt of these charges of one request; `None` if nothing was charged.
+    pub(crate) fn of(charges: Vec<Charged>) -> Option<Self> {
+        let cost = charges.first()?.charge.cost;
+        Some(Self { cost, charges })
+    }
+
     /// The number of requests that were charged.
     #[must_use]
     pub fn cost(&self) -> NonZeroU32 {
-        self.charge.cost
+        self.cost
+    }
+
+    /// The amount of a meter that was charged; 0 if the request took nothing of it.
+    #[must_use]
+    pub fn amount(&self, meter: Meter) -> u64 {
+        // The subject's own plan has every meter of the request, a parent's may not.
+        let amounts = self.charges.iter().map(|charged| charged.charge.amount(meter));
+        amounts.max().unwrap_or_default()
     }
 
     /// Checks that it has all meters of a settlement, and that no amount is beyond every limit.
@@ -55,261 +50,5 @@ impl Receipt {
             }
         }
         Ok(())
-    }
-
-    /// The amount of a meter that was charged; 0 if the request took nothing of it.
-    #[must_use]
-    pub fn amount(&self, meter: Meter) -> u64 {
-        self.charge.amount(meter)
-    }
-
-    /// The write that corrects the charge to the real amounts in this state; `None` if nothing is
-    /// to be changed, or nothing can be.
-    ///
-    /// Each meter is refunded or surcharged by itself, and all in one write.
-    pub(crate) fn correction(
-        &self,
-        actual: &Settlement,
-        state: &State,
-        now: Timestamp,
-    ) -> Option<Write> {
-        let stamp = state.stamp.as_ref().or(self.left.stamp.as_ref())?;
-        let mut write = Write::new(stamp, now);
-        for (meter, charged) in self.charge.meters() {
-            let actual = actual.of(meter).unwrap_or(charged);
-            if actual > charged {
-                let beyond = actual.saturating_sub(charged);
-                self.surcharge(&mut write, meter, beyond, state);
-            } else {
-                self.refund(&mut write, meter, charged.saturating_sub(actual), state);
-            }
-        }
-        (!write.moves.is_empty() || !write.counts.is_empty()).then_some(write)
-    }
-
-    /// Gives back an amount of a meter, as far as that can be done.
-    ///
-    /// Of each rate, at most min(unused·T, mark − now, tat − now). Of a counter, only while its
-    /// period lasts and where it shows as much. Nothing once the plan has changed,
-    /// even to another and back.
-    fn refund(&self, write: &mut Write, meter: Meter, unused: u64, state: &State) {
-        // Under another plan, from which it may have come back, the debt was paid at another rate.
-        let is_same = state.stamp.is_some() && self.left.stamp == state.stamp;
-        if unused == 0 || !is_same || self.left.changed != state.changed {
-            return;
-        }
-        let now = write.now;
-        let moves: Vec<_> =
-            self.rates(meter).filter_map(|it| self.back(it, unused, state, now)).collect();
-        let given = i64::try_from(unused).unwrap_or(MAX_COUNT);
-        let count = |counter: Counter| {
-            // The counter shows the use, less what was granted; both only grow.
-            let granted = state.granted(counter);
-            let at_least = given.saturating_sub_unsigned(granted);
-            let is_current = counter.period().window(now).counter.of(meter) == counter;
-            (is_current && state.used(counter) >= at_least).then_some(Count {
-                counter,
-                at_least,
-                at_most: MAX_COUNT,
-                add: -given,
-                granted,
-            })
-        };
-        let counts: Vec<_> = self.counters(meter).filter_map(count).collect();
-        if !moves.is_empty() {
-            write.returned.insert(meter, (state.returned(meter), unused));
-        }
-        if !moves.is_empty() || !counts.is_empty() {
-            write.unchanged = Some(state.changed);
-        }
-        write.moves.extend(moves);
-        write.counts.extend(counts);
-    }
-
-    /// Takes an amount of a meter beyond the charge, even if it does not fit.
-    ///
-    /// Every rate owes it, at most 366 days ahead, and every counter shows it, in the periods
-    /// that the request was counted in. The debt is in tokens, so any plan of the state will do. A
-    /// bucket or a rate that was removed meanwhile owes it from now on, under the plan of the
-    /// charge.
-    fn surcharge(&self, write: &mut Write, meter: Meter, beyond: u64, state: &State) {
-        let now = write.now;
-        let owes = |rate: RateId| {
-            let found = state.tats.iter().find(|(found, _)| found.scope == rate.scope);
-            let (rate, tat) = match found {
-                Some((rate, tat)) => (*rate, *tat),
-                // It was removed because it was idle, or with the whole bucket.
-                None if state.stamp.is_none() || state.stamp == self.left.stamp => {
-                    (rate, Timestamp::EPOCH)
-                }
-                None => return None,
-            };
-            let advance = rate.time_for(beyond);
-            let latest = now.saturating_add(Duration::from_nanos(MAX_REFILL));
-            let owed = tat.max(now).saturating_add(advance);
-            let (when, to) = if tat <= now {
-                (When::AtMost(now), To::At(owed.min(latest)))
-            } else if owed > latest {
-                // Never earlier than it is, should it already be later than may be owed.
-                (When::Is(tat), To::At(latest.max(tat)))
-            } else {
-                (When::Within(now, latest.saturating_sub(advance)), To::Forward(advance))
-            };
-            Some(Move { rate, when, to })
-        };
-        let add = i64::try_from(beyond).unwrap_or(MAX_COUNT);
-        let count = |counter| Count {
-            counter,
-            at_least: -MAX_COUNT,
-            at_most: MAX_COUNT.saturating_sub(add),
-            add,
-            granted: 0,
-        };
-        write.moves.extend(self.rates(meter).filter_map(owes));
-        write.counts.extend(self.counters(meter).map(count));
-    }
-
-    /// The standings of its limits in this state, from the standings right after the charge.
-    ///
-    /// If the state is under another plan, the state after the charge and the time since count.
-    #[cfg(feature = "layer")]
-    pub(crate) fn standings(
-        &self,
-        before: &[Standing],
-        state: &State,
-        now: Timestamp,
-    ) -> Standings {
-        let state = if state.stamp == self.left.stamp { state } else { &self.left };
-        before.iter().map(|standing| self.standing(*standing, state, now)).collect()
-    }
-
-    #[cfg(feature = "layer")]
-    fn standing(&self, before: Standing, state: &State, now: Timestamp) -> Standing {
-        let limit = before.limit;
-        let mut rates = self.charge.steps.iter().map(|step| step.rate);
-        if let Some(rate) = rates.find(|rate| limit == rate.scope.into()) {
-            let resets = state.tat(rate).as_nanos().saturating_sub(now.as_nanos());
-            let remaining = before.max.saturating_sub(resets.div_ceil(rate.interval.get()));
-            return Standing { remaining, resets, ..before };
-        }
-        let mut counters = self.counters(limit.meter());
-        let is_limit = |it: &Counter| limit == Limit::quota(it.meter(), it.period());
-        let Some(counter) = counters.find(is_limit) else { return before };
-        let window = counter.period().window(now).of(counter.meter());
-        let states = [state, &self.left];
-        let used = states.iter().find_map(|state| state.counters.get(&window.counter));
-        let granted = states.iter().find_map(|state| state.granted.get(&window.counter));
-        let (used, granted) = (used.copied().unwrap_or_default(), granted.copied());
-        let quota = before.max.saturating_sub(self.left.granted(counter));
-        Standing {
-            max: quota.saturating_add(granted.unwrap_or_default()),
-            remaining: quota.saturating_add_signed(used.saturating_neg()),
-            resets: window.end.as_nanos().saturating_sub(now.as_nanos()),
-            ..before
-        }
-    }
-
-    /// The part of a charge that can be taken out of the queue again.
-    fn back(&self, rate: RateId, unused: u64, state: &State, now: Timestamp) -> Option<Move> {
-        let tat = *state.tats.get(&rate)?;
-        let meter = rate.scope.meter();
-        let returned = state.returned(meter).saturating_sub(self.left.returned(meter));
-        let since = rate.time_for(returned);
-        let unserved = self.left.tat(rate).saturating_sub(since).saturating_since(now);
-        let back = rate.time_for(unused).min(unserved).min(tat.saturating_since(now));
-        // `tat` may have grown meanwhile, never less than it was unless tokens were returned.
-        let when = When::Within(now.saturating_add(back).saturating_sub(TICK), END);
-        (!back.is_zero()).then_some(Move { rate, when, to: To::Back(back) })
-    }
-
-    fn rates(&self, meter: Meter) -> impl Iterator<Item = RateId> {
-        let rates = self.charge.steps.iter().map(|step| step.rate);
-        rates.filter(move |rate| rate.scope.meter() == meter)
-    }
-
-    fn counters(&self, meter: Meter) -> impl Iterator<Item = Counter> {
-        let counters = self.charge.counts.iter().map(|count| count.counter);
-        counters.filter(move |counter| counter.meter() == meter)
-    }
-}
-
-const TICK: Duration = Duration::from_nanos(1);
-const END: Timestamp = Timestamp::from_nanos(u64::MAX);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::PlanId;
-    use crate::plan::Plan;
-    use crate::plan::PlanRecord;
-
-    fn secs(secs: u64) -> Duration {
-        Duration::from_secs(secs)
-    }
-
-    /// A charge of five tokens, a second each, from a bucket that was full at `now`.
-    fn charged(now: Timestamp) -> (Receipt, State) {
-        let plan = Plan::from_json(r#"{"throttle": {"rateLimit": 1, "burstLimit": 9}}"#).unwrap();
-        let id = PlanId::new("plan").unwrap();
-        let record = PlanRecord { id, plan, version: 1, created: now };
-        let charge = Charge::new(&record, NonZeroU32::new(5).unwrap(), now);
-        let mut state = State::default();
-        charge.write_to(&state).apply(&mut state);
-        let subject = Subject::new("subject").unwrap();
-        (Receipt { subject, charge, left: state.clone() }, state)
-    }
-
-    #[test]
-    fn no_more_is_given_back_than_is_owed_to_a_bucket_that_was_reset() {
-        let now = Timestamp::from_secs(1_000_000);
-        let (charged, mut state) = charged(now);
-        for tat in state.tats.values_mut() {
-            *tat = now.saturating_add(secs(2));
-        }
-        let write = charged.correction(&Settlement::from(1), &state, now).unwrap();
-        assert_eq!(write.moves[0].to, To::Back(secs(2)));
-        assert!(write.applies(&state));
-        write.apply(&mut state);
-        assert_eq!(state.tats.values().copied().collect::<Vec<_>>(), [now]);
-    }
-
-    #[test]
-    fn what_was_granted_is_part_of_what_was_used() {
-        let now = Timestamp::from_secs(1_000_000);
-        let (charged, mut state) = charged(now);
-        let later = now.saturating_add(secs(10));
-        let counter = charged.charge.counts[0].counter;
-        state.counters.insert(counter, 2);
-        assert_eq!(
-            charged.correction(&Settlement::from(2), &state, later),
-            None,
-            "it shows less than was used"
-        );
-        state.granted.insert(counter, 1);
-        let write = charged.correction(&Settlement::from(2), &state, later).unwrap();
-        assert!(write.applies(&state));
-        // Granted away meanwhile, or reset: then it is looked at again.
-        for (used, granted) in [(1, 1), (2, 0), (0, 0)] {
-            state.counters.insert(counter, used);
-            state.granted.insert(counter, granted);
-            assert!(!write.applies(&state), "{used} {granted}");
-        }
-    }
-
-    #[test]
-    fn a_rate_that_was_removed_because_it_was_idle_owes_a_surcharge() {
-        let now = Timestamp::from_secs(1_000_000);
-        let (charged, mut state) = charged(now);
-        let later = now.saturating_add(secs(7_200));
-        let rate = charged.charge.steps[0].rate;
-        state.tats.clear();
-        let write = charged.correction(&Settlement::from(8), &state, later).unwrap();
-        assert!(write.applies(&state));
-        write.apply(&mut state);
-        assert_eq!(state.tat(rate), later.saturating_add(secs(3)));
-        // Another plan may have no such rate.
-        state.tats.clear();
-        state.stamp.as_mut().unwrap().version += 1;
-        assert!(charged.correction(&Settlement::from(8), &state, later).unwrap().moves.is_empty());
     }
 }

@@ -2,8 +2,24 @@
 
 use std::num::NonZeroU32;
 
+use crate::failure::ThrottleError;
 use crate::id::{PlanId, Subject};
 use crate::plan::{MAX_METERS, MethodRate, PlanRecord, Scope};
+
+/// One level of a request: a subject, and the plan that limits it there.
+#[derive(Clone, Copy, Debug)]
+pub struct Level<'a> {
+    subject: &'a Subject,
+    plan: &'a PlanId,
+}
+
+impl<'a> Level<'a> {
+    /// A level of this subject under this plan.
+    #[must_use]
+    pub fn new(subject: &'a Subject, plan: &'a PlanId) -> Self {
+        Self { subject, plan }
+    }
+}
 
 /// One request, to be decided and counted.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +31,10 @@ pub struct Request<'a> {
     pub(crate) meters: [Option<(&'a str, u64)>; MAX_METERS + 1],
     pub(crate) method: Option<Method<'a>>,
     pub(crate) receipt: bool,
+    /// The levels above, nearest first. One more than there may be, so that it is found.
+    parents: [Option<Level<'a>>; MAX_PARENTS + 1],
+    /// True if this is the request as one of its parents sees it.
+    pub(crate) is_parent: bool,
 }
 
 /// A method of an API's stage, as a plan writes it.
@@ -29,8 +49,16 @@ impl<'a> Request<'a> {
     /// A request of a subject under a plan; it costs 1.
     #[must_use]
     pub fn new(subject: &'a Subject, plan: &'a PlanId) -> Self {
-        let (cost, meters) = (NonZeroU32::MIN, [None; MAX_METERS + 1]);
-        Self { subject, plan, cost, meters, method: None, receipt: false }
+        Self {
+            subject,
+            plan,
+            cost: NonZeroU32::MIN,
+            meters: [None; MAX_METERS + 1],
+            method: None,
+            receipt: false,
+            parents: [None; MAX_PARENTS + 1],
+            is_parent: false,
+        }
     }
 
     /// Sets the number of requests that it counts as, in every rate and every quota of requests.
@@ -74,6 +102,59 @@ impl<'a> Request<'a> {
         Self { receipt: true, ..self }
     }
 
+    /// Puts the request within one more parent, such as a tenant: nearest first, at most three.
+    ///
+    /// The request is admitted only if every level admits it. Each parent is charged the cost, and
+    /// the amounts of the meters that its plan has. A method's rate is of the subject's own plan.
+    ///
+    /// ```
+    /// use tollgate_throttle::{Level, PlanId, Request, Subject};
+    ///
+    /// # fn main() -> Result<(), tollgate_throttle::NameError> {
+    /// let (maria, acme, all) = (Subject::new("maria")?, Subject::new("acme")?, Subject::new("*")?);
+    /// let (user, tenant, service) =
+    ///     (PlanId::new("user")?, PlanId::new("tenant")?, PlanId::new("service")?);
+    /// let request = Request::new(&maria, &user)
+    ///     .within(&Level::new(&acme, &tenant))
+    ///     .within(&Level::new(&all, &service));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`Throttle::decide`](crate::Throttle::decide) charges nothing and returns an error if there
+    /// are more than three parents, or if a subject occurs twice.
+    #[must_use]
+    pub fn within(mut self, parent: &Level<'a>) -> Self {
+        if let Some(free) = self.parents.iter_mut().find(|slot| slot.is_none()) {
+            *free = Some(*parent);
+        }
+        self
+    }
+
+    pub(crate) fn has_parents(&self) -> bool {
+        self.parents.iter().any(Option::is_some)
+    }
+
+    /// The request as each level sees it, the subject's own first.
+    ///
+    /// # Errors
+    /// There are too many levels, or one is its own ancestor.
+    pub(crate) fn levels(&self) -> Result<Vec<Self>, ThrottleError> {
+        let none = [None; MAX_PARENTS + 1];
+        let mut levels = vec![Self { parents: none, ..*self }];
+        for Level { subject, plan } in self.parents.into_iter().flatten() {
+            if levels.iter().any(|level| level.subject == subject) {
+                return Err(ThrottleError::OwnAncestor { plan: plan.clone() });
+            }
+            let method = None;
+            levels.push(Self { subject, plan, method, parents: none, is_parent: true, ..*self });
+        }
+        if levels.len() > MAX_PARENTS + 1 {
+            return Err(ThrottleError::TooManyLevels { max: MAX_PARENTS + 1 });
+        }
+        Ok(levels)
+    }
+
     /// The rate of the request's method, if the plan has one.
     pub(crate) fn method_rate(&self, record: &PlanRecord) -> Option<MethodRate> {
         self.method.and_then(|it| record.plan.method_rate(it.api_id, it.stage, it.key))
@@ -83,3 +164,6 @@ impl<'a> Request<'a> {
         self.method_rate(record).map_or(Scope::PLAN, |method| method.scope)
     }
 }
+
+/// The most parents of a request.
+const MAX_PARENTS: usize = 3;

@@ -1,6 +1,7 @@
 //! The throttle: its settings, and what it keeps between decisions.
 
 mod decide;
+mod hierarchy;
 mod leased;
 mod peek;
 mod settle;

@@ -8,7 +8,7 @@ use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use throttle::{
-    BucketRecord, History, Level, Meter, Period, PlanId, PlanRecord, Subject, Throttling,
+    BucketRecord, History, Meter, Period, PlanId, PlanRecord, RateState, Subject, Throttling,
     Timestamp, Usage,
 };
 
@@ -56,25 +56,25 @@ fn gauges(bucket: &BucketRecord, plan: Option<&PlanRecord>, now: Timestamp) -> V
     let meters = plan.iter().flat_map(|plan| plan.plan.every_meter());
     let rates = meters.filter_map(|(meter, limits)| Some((meter, limits.throttle()?)));
     let rates: Vec<(Meter, Throttling)> = rates.collect();
-    let owns = |level: &Level, (meter, rate): &(Meter, Throttling)| {
-        level.meter == Some(*meter) && rate.rate().interval() == level.interval
+    let owns = |state: &RateState, (meter, rate): &(Meter, Throttling)| {
+        state.meter == Some(*meter) && rate.rate().interval() == state.interval
     };
-    let levels: Vec<Level> = bucket.levels().collect();
-    let full_in = |level: &Level| level.full_at.saturating_since(now);
+    let states: Vec<RateState> = bucket.rates().collect();
+    let full_in = |state: &RateState| state.full_at.saturating_since(now);
     let mut gauges = Vec::new();
     for rate in &rates {
-        let level = levels.iter().find(|level| owns(level, rate));
+        let state = states.iter().find(|state| owns(state, rate));
         let (meter, rate) = rate;
         let interval = rate.rate().interval();
-        let mut own = gauge(interval, level.map(full_in).unwrap_or_default(), Some(*meter));
+        let mut own = gauge(interval, state.map(full_in).unwrap_or_default(), Some(*meter));
         own.insert("burst".to_owned(), rate.burst().into());
         own.insert("rate".to_owned(), rate.rate().to_string().into());
         gauges.push(own.into());
     }
     // Of the rate of a method, and of an older plan's, only the debt is known.
-    let others = levels.iter().filter(|level| !rates.iter().any(|rate| owns(level, rate)));
-    for level in others.filter(|level| !full_in(level).is_zero()) {
-        gauges.push(gauge(level.interval, full_in(level), level.meter).into());
+    let others = states.iter().filter(|state| !rates.iter().any(|rate| owns(state, rate)));
+    for state in others.filter(|state| !full_in(state).is_zero()) {
+        gauges.push(gauge(state.interval, full_in(state), state.meter).into());
     }
     gauges
 }

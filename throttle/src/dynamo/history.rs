@@ -34,7 +34,7 @@ pub struct BucketRecord {
 
 /// The state of one rate of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Level {
+pub struct RateState {
     /// The time per token.
     pub interval: Duration,
     /// The moment at which the bucket is full again.
@@ -47,8 +47,8 @@ impl BucketRecord {
     /// The state of each rate that the subject has used, the plan's first.
     ///
     /// Rates of older plans stay until a write under the new plan converts them.
-    pub fn levels(&self) -> impl Iterator<Item = Level> {
-        let level = |(rate, full_at): (&RateId, &Timestamp)| Level {
+    pub fn rates(&self) -> impl Iterator<Item = RateState> {
+        let state = |(rate, full_at): (&RateId, &Timestamp)| RateState {
             interval: Duration::from_nanos(rate.interval.get()),
             full_at: *full_at,
             meter: match rate.scope {
@@ -56,7 +56,7 @@ impl BucketRecord {
                 Scope::Method(_) => None,
             },
         };
-        self.tats.iter().map(level)
+        self.tats.iter().map(state)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Throttle, add};
 use crate::bucket::{Charge, Next, Refused, State, Write};
+use crate::charged::Charged;
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::decision::Decision;
 use crate::failure::{Damage, Failure, StoreError, ThrottleError};
@@ -12,7 +13,6 @@ use crate::id::{PlanId, Subject};
 use crate::limit::{Limit, LimitKind};
 use crate::meter::Meter;
 use crate::plan::{PlanRecord, Throttling};
-use crate::receipt::Receipt;
 use crate::request::Request;
 use crate::store::{Answer, Store};
 
@@ -46,7 +46,21 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// The plan does not exist, the cost never fits it, or the store failed and the policy is
     /// closed: then the request may have been charged, and must not be let through.
     pub async fn decide(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
-        let decision = match self.decided(request).await {
+        let decision = if request.has_parents() {
+            self.decide_levels(request).await
+        } else {
+            self.decide_level(request).await
+        };
+        self.stats_mut().count(&decision);
+        decision
+    }
+
+    /// Decides one level of a request, by its plan's failure policy if the store fails.
+    pub(super) async fn decide_level(
+        &self,
+        request: &Request<'_>,
+    ) -> Result<Decision, ThrottleError> {
+        match self.decided(request).await {
             // The caller's own item is in too much demand: that never opens a limit.
             Err(ThrottleError::Unavailable(Failure::Contended { .. } | Failure::HotKey)) => {
                 Ok(Decision::contended(request.plan.clone()))
@@ -55,9 +69,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 self.without_table(request, failure)
             }
             decision => decision,
-        };
-        self.stats_mut().count(&decision);
-        decision
+        }
     }
 
     async fn decided(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
@@ -72,7 +84,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Ok(match outcome {
             Outcome::Taken { charge, state } => {
                 let mut decision = Decision::allowed(&charge, &state);
-                decision.give(Receipt { subject: request.subject.clone(), charge, left: state });
+                let subject = request.subject.clone();
+                decision.give(vec![Charged { subject, charge, left: state }]);
                 decision
             }
             Outcome::Decided(decision) => decision,
@@ -259,7 +272,10 @@ pub(super) fn charge(request: &Request<'_>, record: &PlanRecord, now: Timestamp)
     }
     for (name, amount) in request.amounts() {
         if let (Ok(meter), Some(amount)) = (Meter::new(name), NonZeroU64::new(amount)) {
-            charge = charge.named(record, meter, amount);
+            // A parent is charged for the meters that its plan has.
+            if record.plan.meters().contains_key(&meter) {
+                charge = charge.named(record, meter, amount);
+            }
         }
     }
     charge
@@ -275,6 +291,9 @@ pub(super) fn check(request: &Request<'_>, record: &PlanRecord) -> Result<(), Th
     for (name, amount) in request.amounts() {
         let meter = Meter::new(name).ok().and_then(|meter| plan.meters().get_key_value(&meter));
         let Some((meter, limits)) = meter else {
+            if request.is_parent {
+                continue;
+            }
             return Err(ThrottleError::UnknownMeter { plan: record.id.clone() });
         };
         if amount == 0 {

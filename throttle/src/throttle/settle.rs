@@ -3,9 +3,9 @@
 use super::decide::MAX_CALLS;
 use super::{Throttle, add};
 use crate::bucket::{State, Write};
+use crate::charged::Charged;
 use crate::clock::Clock;
 use crate::failure::{Failure, ThrottleError};
-#[cfg(feature = "layer")]
 use crate::limit::{Standing, Standings};
 use crate::receipt::Receipt;
 use crate::settlement::Settlement;
@@ -26,8 +26,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// Of each rate at most min(unused·T, mark − now, `tat` − now), with the mark for the `tat`
     /// that the request's charge left: giving back refilled tokens would give them twice. Of each
     /// quota the unused part, while its period lasts. Nothing if the plan has changed since. One
-    /// conditional write, two or three if others write meanwhile; no call if nothing is left to
-    /// give back.
+    /// conditional write for each level, two or three if others write meanwhile; no call if
+    /// nothing is left to give back.
     ///
     /// # Errors
     /// The store failed. The refund may have been made, and is not retried.
@@ -37,8 +37,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Ok(if made { Refund::Made } else { Refund::Nothing })
     }
 
-    /// Corrects a request's charge to its real cost and amounts, in one write: each meter by a
-    /// refund, or by a charge of the rest. A number is the real cost; other meters then stay.
+    /// Corrects a request's charge to its real cost and amounts, in one write for each level: each
+    /// meter by a refund, or by a charge of the rest. A number is the real cost; other meters then
+    /// stay.
     ///
     /// The rest is charged even if it does not fit, because it has been used: later requests wait
     /// until it is paid. So the bounds hold for the amounts at the time of admission. A counter
@@ -59,19 +60,37 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// Settles, and leaves the receipt for the standings afterwards. To be called once.
     ///
-    /// Returns true if the charge was changed.
+    /// Returns true if a charge was changed. If one level fails, the others are settled all the
+    /// same.
     pub(crate) async fn settle_by(
         &self,
         receipt: &Receipt,
         actual: &Settlement,
     ) -> Result<bool, ThrottleError> {
         receipt.check(actual)?;
-        let mut state = self.last_state(receipt);
+        let mut outcome = Ok(false);
+        for charged in &receipt.charges {
+            match (self.correct(charged, actual).await, &mut outcome) {
+                (Ok(changed), Ok(any)) => *any |= changed,
+                (Err(error), Ok(_)) => outcome = Err(error),
+                (_, Err(_)) => {}
+            }
+        }
+        outcome
+    }
+
+    /// Corrects one level's charge. Returns true if it was changed.
+    pub(super) async fn correct(
+        &self,
+        charged: &Charged,
+        actual: &Settlement,
+    ) -> Result<bool, ThrottleError> {
+        let mut state = self.last_state(charged);
         for _ in 0..MAX_CALLS {
-            let Some(write) = receipt.correction(actual, &state, self.now()) else {
+            let Some(write) = charged.correction(actual, &state, self.now()) else {
                 return Ok(false);
             };
-            let Some(kept) = self.amend(receipt, &write).await? else {
+            let Some(kept) = self.amend(charged, &write).await? else {
                 if write.unchanged.is_some() {
                     add(&mut self.stats_mut().refunded);
                 }
@@ -82,31 +101,37 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Err(ThrottleError::Unavailable(Failure::Contended { calls: MAX_CALLS }))
     }
 
-    /// Returns the current standings of a receipt's limits, by the last known state.
+    /// Returns the current standings of the subject's own limits, by the last known state.
     #[cfg(feature = "layer")]
     pub(crate) fn standings_now(&self, receipt: &Receipt, before: &[Standing]) -> Standings {
-        receipt.standings(before, &self.last_state(receipt), self.now())
+        let own = receipt.charges.first();
+        own.map(|charged| self.standings_of(charged, before)).unwrap_or_default()
     }
 
-    /// Writes to a receipt's bucket. Returns the state that the write did not apply to, if any.
+    /// Returns the current standings of a charge's limits, by the last known state.
+    pub(super) fn standings_of(&self, charged: &Charged, before: &[Standing]) -> Standings {
+        charged.standings(before, &self.last_state(charged), self.now())
+    }
+
+    /// Writes to a charge's bucket. Returns the state that the write did not apply to, if any.
     async fn amend(
         &self,
-        receipt: &Receipt,
+        charged: &Charged,
         write: &Write,
     ) -> Result<Option<State>, ThrottleError> {
-        let answer = self.write(&receipt.subject, write).await?;
+        let answer = self.write(&charged.subject, write).await?;
         let (state, kept) = match answer {
             Answer::Applied(state) => (state, false),
             Answer::Kept(state) => (state, true),
         };
-        self.predictor.note_refund(&receipt.subject, &state, self.clock.moment());
+        self.predictor.note_refund(&charged.subject, &state, self.clock.moment());
         Ok(kept.then_some(state))
     }
 
-    /// The last known state of a receipt's bucket: at least the state that its charge left.
-    fn last_state(&self, receipt: &Receipt) -> State {
-        let last = self.predictor.last(&receipt.subject);
-        let state = if last.state().stamp.is_some() { last.state() } else { &receipt.left };
+    /// The last known state of a charge's bucket: at least the state that the charge left.
+    fn last_state(&self, charged: &Charged) -> State {
+        let last = self.predictor.last(&charged.subject);
+        let state = if last.state().stamp.is_some() { last.state() } else { &charged.left };
         state.clone()
     }
 }
