@@ -15,6 +15,8 @@ mod report;
 mod run;
 mod scenario;
 mod target;
+mod tokens;
+mod uses;
 mod watch;
 
 use std::path::PathBuf;
@@ -35,7 +37,7 @@ use target::Target;
 #[derive(Debug, Parser)]
 #[command(name = "load")]
 struct Cli {
-    /// smoke, steady, spike, soak, many-keys, hot-key, rotation or revocation
+    /// smoke, steady, spike, soak, many-keys, hot-key, rotation, revocation or tokens
     name: String,
     /// Duration, instead of the load's own time
     #[arg(long, value_parser = clap::value_parser!(u64).range(5..=86_400))]
@@ -83,7 +85,9 @@ struct Cli {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match drive(Cli::parse()).await {
+    let cli = Cli::parse();
+    let held = if cli.name == "tokens" { tokens::drive(&cli).await } else { drive(cli).await };
+    match held {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -131,10 +135,10 @@ async fn drive(cli: Cli) -> anyhow::Result<bool> {
 
 /// The load of a name, with what the command line changes of it.
 fn load(cli: &Cli) -> anyhow::Result<Load> {
-    let names = || LOADS.iter().map(|load| load.name).collect::<Vec<_>>().join(", ");
+    let names = LOADS.iter().map(|load| load.name).chain(["tokens"]).collect::<Vec<_>>();
     let known = LOADS.into_iter().find(|load| load.name == cli.name);
     let mut load =
-        known.with_context(|| format!("no load `{}`: there are {}", cli.name, names()))?;
+        known.with_context(|| format!("no load `{}`: there are {}", cli.name, names.join(", ")))?;
     load.seconds = cli.minutes.map(|minutes| minutes * 60).or(cli.seconds).unwrap_or(load.seconds);
     load.rate = cli.rate.unwrap_or(load.rate);
     load.environments = cli.environments.unwrap_or(load.environments);

@@ -41,8 +41,9 @@
 //! # Meters
 //!
 //! [`Limits::meter`] takes an amount of a named meter from each request, such as a maximum of
-//! `tokens` that its caller asks for, and [`Limits::settled_meter`] corrects it to the amount that
-//! the response states. `RateLimit` and `RateLimit-Policy` then show `tokens-burst` and
+//! `tokens` that its caller asks for. [`Limits::settled_meter`] corrects it to the amount that
+//! the response's head states, and [`Limits::body_meter`] to one that is known when the body ends,
+//! such as the usage in the last event of a stream. `RateLimit` and `RateLimit-Policy` then show `tokens-burst` and
 //! `tokens-monthly` beside the limits of requests.
 //!
 //! # Costs, refunds, several layers
@@ -59,22 +60,28 @@
 mod address;
 mod answer;
 mod authorizer;
+mod body;
 #[cfg(feature = "lambda")]
 mod event;
 mod fields;
 mod gate;
+mod json;
 mod plans;
 mod report;
 mod service;
+mod settling;
 mod subject;
 
 use std::fmt::{self, Debug};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use http::{Response, request, response};
 
 pub use answer::{Answer, Cause, Problem, Refused};
 pub use authorizer::Authorizer;
+pub use body::{MeteredBody, Part};
+pub use json::json_amount;
 pub use plans::Plans;
 pub use report::Report;
 pub use service::Limited;
@@ -85,14 +92,20 @@ use crate::meter::Meter;
 use crate::store::Store;
 use crate::throttle::Throttle;
 use fields::Style;
-use gate::{Actual, Gate, Metered};
+use gate::{Gate, Metered, Settles};
+use settling::Reader;
 
 /// The layer: puts [`Limited`] around a service.
 #[derive(Clone)]
-pub struct Limits<A = Problem> {
+pub struct Limits<A = Problem, M = ()> {
     gate: Gate,
     answer: A,
+    body: PhantomData<M>,
 }
+
+/// Marks a layer that reads the bodies of responses: see [`Limits::body_meter`].
+#[derive(Clone, Copy, Debug)]
+pub struct ReadsBody;
 
 /// A method of an API's stage, for plans that have rates of their own for methods.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,11 +133,11 @@ impl Limits {
             authorizer: None,
             report: None,
         };
-        Self { gate, answer: Problem }
+        Self { gate, answer: Problem, body: PhantomData }
     }
 }
 
-impl<A> Limits<A> {
+impl<A, M> Limits<A, M> {
     /// Sets the cost of a request in tokens; 1 by default. A request that costs 0 is not counted.
     ///
     /// A cost that the caller chooses may be above what a limit ever holds: that is a 422.
@@ -160,8 +173,7 @@ impl<A> Limits<A> {
         meter: Meter,
         amount: impl Fn(&request::Parts) -> u64 + Send + Sync + 'static,
     ) -> Self {
-        let settled = None;
-        self.gate.meters.push(Metered { meter, amount: Arc::new(amount), settled });
+        self.gate.meters.push(Metered { meter, amount: Arc::new(amount), settles: Settles::Never });
         self
     }
 
@@ -177,9 +189,61 @@ impl<A> Limits<A> {
         amount: impl Fn(&request::Parts) -> u64 + Send + Sync + 'static,
         settled: impl Fn(&response::Parts) -> Option<u64> + Send + Sync + 'static,
     ) -> Self {
-        let settled: Option<Arc<Actual>> = Some(Arc::new(settled));
-        self.gate.meters.push(Metered { meter, amount: Arc::new(amount), settled });
+        let settles = Settles::ByHead(Arc::new(settled));
+        self.gate.meters.push(Metered { meter, amount: Arc::new(amount), settles });
         self
+    }
+
+    /// Like [`meter`](Self::meter), and sets the real amount by the response's body.
+    ///
+    /// `reader` gets a response's head and returns a function that gets each [`Part`] of its body,
+    /// which passes unchanged and is not held back. The last amount that the function returns
+    /// counts. [`json_amount`] is such a function, for JSON and for server-sent events.
+    ///
+    /// The charge is corrected once, for all meters and the cost, see [`settled`](Self::settled):
+    ///
+    /// - At the body's end, at its trailers, or when it fails. Only that last frame waits for the
+    ///   write. An amount above the charge becomes debt, one below it is refunded.
+    /// - When the body is dropped before that, because the client hung up for example: then the
+    ///   amount that the function has returned by then counts. The write is a task of its own, on
+    ///   tokio's runtime; outside of one, the first charge stays.
+    /// - Without any amount, the first charge stays. It also stays if the process ends, if the
+    ///   write fails, which is logged, and if the client hangs up or the handler panics before
+    ///   there is a response. With [`refund_on_error`](Self::refund_on_error) the handler's panic
+    ///   costs nothing, and neither does a response with a status of 500 or more.
+    ///
+    /// The response's fields describe the limits at its start. Its body is a [`MeteredBody`], for
+    /// which the service's body must have [`Bytes`](bytes::Bytes) as its data.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use axum::{Router, routing::get};
+    /// # use tollgate_throttle::layer::{By, Limits, Plans, json_amount};
+    /// # use tollgate_throttle::{MemoryStore, Meter, PlanId, SystemClock, Throttle};
+    /// # let throttle = Arc::new(Throttle::new(MemoryStore::new(), SystemClock::new()));
+    /// # let free = Plans::fixed(PlanId::new("free")?);
+    /// let limits = Limits::new(throttle, By::header("x-client"), free).body_meter(
+    ///     Meter::new("tokens")?,
+    ///     |_request| 800,
+    ///     |response| json_amount(response, |json| json.pointer("/usage/total_tokens")?.as_u64()),
+    /// );
+    /// let service: Router = Router::new().route("/chat", get(|| async { "{}" })).layer(limits);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn body_meter<R>(
+        mut self,
+        meter: Meter,
+        amount: impl Fn(&request::Parts) -> u64 + Send + Sync + 'static,
+        reader: impl Fn(&response::Parts) -> R + Send + Sync + 'static,
+    ) -> Limits<A, ReadsBody>
+    where
+        R: FnMut(Part<'_>) -> Option<u64> + Send + 'static,
+    {
+        let reader = move |parts: &response::Parts| -> Box<Reader> { Box::new(reader(parts)) };
+        let settles = Settles::ByBody(Arc::new(reader));
+        self.gate.meters.push(Metered { meter, amount: Arc::new(amount), settles });
+        Limits { gate: self.gate, answer: self.answer, body: PhantomData }
     }
 
     /// Charges nothing for a request that fails.
@@ -252,16 +316,16 @@ impl<A> Limits<A> {
     /// The function gets the complete response, its body as text, and returns one with a body of
     /// the service's type: for body types that are not made from a `String`, and for other answers.
     #[must_use]
-    pub fn answer<B, F>(self, answer: F) -> Limits<F>
+    pub fn answer<B, F>(self, answer: F) -> Limits<F, M>
     where
         F: Fn(&Refused, Response<String>) -> Response<B> + Clone,
     {
-        Limits { gate: self.gate, answer }
+        Limits { gate: self.gate, answer, body: PhantomData }
     }
 }
 
-impl<S, A: Clone> tower_layer::Layer<S> for Limits<A> {
-    type Service = Limited<S, A>;
+impl<S, A: Clone, M> tower_layer::Layer<S> for Limits<A, M> {
+    type Service = Limited<S, A, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Limited::new(inner, Arc::new(self.gate.clone()), self.answer.clone())
@@ -280,7 +344,7 @@ impl MethodKey {
     }
 }
 
-impl<A> Debug for Limits<A> {
+impl<A, M> Debug for Limits<A, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limits").field("gate", &self.gate).finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! The decision on a request, and the correction of its charge once the response is there.
+//! The decision on a request, and the correction of its charge by the response's head.
 
 use std::fmt::{self, Debug};
 use std::future::Future;
@@ -12,6 +12,7 @@ use super::answer::Refusal;
 use super::authorizer::Counted;
 use super::fields::{Style, UNNAMED};
 use super::plans::{Choice, NO_PLAN};
+use super::settling::{Reader, Reading, Settling};
 use super::{Authorizer, By, MethodKey, Plans, Refused, Report};
 use crate::clock::Clock;
 use crate::decision::Decision;
@@ -46,16 +47,25 @@ pub(super) struct Gate {
 pub(super) struct Metered {
     pub(super) meter: Meter,
     pub(super) amount: Arc<Amount>,
-    pub(super) settled: Option<Arc<Actual>>,
+    pub(super) settles: Settles,
+}
+
+/// The source of a meter's real amount.
+#[derive(Clone)]
+pub(super) enum Settles {
+    Never,
+    ByHead(Arc<Actual>),
+    ByBody(Arc<MakeReader>),
 }
 
 pub(super) type Amount = dyn Fn(&request::Parts) -> u64 + Send + Sync;
 pub(super) type Actual = dyn Fn(&response::Parts) -> Option<u64> + Send + Sync;
+pub(super) type MakeReader = dyn Fn(&response::Parts) -> Box<Reader> + Send + Sync;
 pub(super) type Cost = dyn Fn(&request::Parts) -> u32 + Send + Sync;
 pub(super) type Settled = dyn Fn(&response::Parts) -> u32 + Send + Sync;
 pub(super) type MethodOf = dyn Fn(&request::Parts) -> Option<MethodKey> + Send + Sync;
 pub(super) type Hook = dyn Fn(&Report<'_>) + Send + Sync;
-type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(super) type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A throttle of any store and any clock.
 pub(super) trait Decides: Send + Sync {
@@ -218,26 +228,49 @@ impl Gate {
         }
     }
 
-    /// Corrects the charge by the response, and then writes the limits into it.
-    pub(super) async fn finish(&self, passed: Passed, parts: &mut response::Parts) {
+    /// Corrects the charge by the response's head, and then writes the limits into it.
+    ///
+    /// If amounts are to be read out of the body, the whole correction waits for its end.
+    pub(super) async fn finish(
+        self: &Arc<Self>,
+        passed: Passed,
+        parts: &mut response::Parts,
+    ) -> Option<Settling> {
         let Passed { mut shown, ahead, due, receipt } = passed;
+        let mut settling = None;
         if let Some(receipt) = receipt {
             let failed = self.refunds
                 && (parts.status.is_server_error() || parts.extensions.get::<Refused>().is_some());
             let cost = self.settled.as_ref().map(|cost| cost(parts).saturating_sub(ahead));
             let mut actual = Settlement::from(cost.unwrap_or(due));
+            let mut readings = Vec::new();
             for metered in self.meters.iter().filter(|it| receipt.amount(it.meter) > 0) {
-                if let Some(amount) = metered.settled.as_ref().and_then(|amount| amount(parts)) {
-                    actual = actual.meter(metered.meter, amount);
+                match &metered.settles {
+                    Settles::Never => {}
+                    Settles::ByHead(amount) => {
+                        if let Some(amount) = amount(parts) {
+                            actual = actual.meter(metered.meter, amount);
+                        }
+                    }
+                    Settles::ByBody(reader) => {
+                        let (meter, reader) = (metered.meter, reader(parts));
+                        readings.push(Reading { meter, reader, amount: None });
+                    }
                 }
             }
             let actual = if failed { Settlement::nothing() } else { actual };
-            self.settle(&receipt, actual).await;
+            let waits = !failed && !readings.is_empty();
+            if !waits {
+                self.settle(&receipt, actual.clone()).await;
+            }
             if let Shown::Decided(standings) = &mut shown {
                 *standings = self.throttle.standings(&receipt, standings);
             }
+            let gate = Arc::clone(self);
+            settling = waits.then_some(Settling { gate, receipt, actual, readings });
         }
         self.put(&shown, &mut parts.headers);
+        settling
     }
 
     /// Refunds a request that ended without a response.
@@ -247,7 +280,7 @@ impl Gate {
         }
     }
 
-    async fn settle(&self, receipt: &Receipt, actual: Settlement) {
+    pub(super) async fn settle(&self, receipt: &Receipt, actual: Settlement) {
         if let Err(error) = self.throttle.settle(receipt, actual).await {
             tracing::warn!(%error, "a request keeps its first charge");
         }

@@ -6,6 +6,7 @@
 //! - `fields`: the fields parsed as structured fields, and what must hold of them
 //! - `lambda`: events of API Gateway and load balancers through `lambda_http`
 //! - `loopback`: axum over real connections, many clients at once
+//! - `body`, `events`, `hang_up`: amounts that are known when a response's body ends
 
 #![allow(
     clippy::unwrap_used,
@@ -15,9 +16,12 @@
 )]
 
 mod answers;
+mod body;
 mod callers;
+mod events;
 mod fields;
 mod flow;
+mod hang_up;
 mod lambda;
 mod loopback;
 mod meters;

@@ -1,0 +1,128 @@
+//! A service in front of a language model: `TOKENS.md` explains it.
+//!
+//! ```sh
+//! cargo run -p tollgate-throttle --example llm_axum
+//! curl -iN -X POST -H 'x-user: maria' -H 'x-tenant: acme' 'http://127.0.0.1:3000/chat?tokens=50'
+//! ```
+//!
+//! The model is a stub, and the limits are in memory. `tests/scripts/load tokens` drives it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Query;
+use axum::response::sse::{Event, Sse};
+use axum::routing::post;
+use futures_util::{Stream, stream};
+use http::HeaderMap;
+use serde::Deserialize;
+use tollgate_throttle::layer::{By, Limits, Plans, json_amount};
+use tollgate_throttle::{
+    Clock, MemoryStore, Meter, Plan, PlanId, SystemClock, Throttle, Timestamp,
+};
+
+/// Each user: 5 requests a second; 6,000 tokens a minute, 2,000 at once, a million a month.
+const USER: &str = r#"{"throttle": {"rateLimit": 5, "burstLimit": 10},
+    "meters": {"tokens": {"throttle": {"rateLimit": "6000/min", "burstLimit": 2000},
+                          "quota": {"limit": 1000000, "period": "MONTH"}}}}"#;
+/// Each tenant: 50 dollars a month, in millionths of a dollar.
+const TENANT: &str = r#"{"meters": {"spend": {"quota": {"limit": 50000000, "period": "MONTH"}}}}"#;
+/// The price of a token, in millionths of a dollar.
+const PRICE: u64 = 15;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // In production a `DynamoStore`, which all instances share.
+    let store = MemoryStore::new();
+    let (user, tenant) = (PlanId::new("user")?, PlanId::new("tenant")?);
+    store.put_plan(user.clone(), Plan::from_json(USER)?, SystemClock::new().now());
+    store.put_plan(tenant.clone(), Plan::from_json(TENANT)?, SystemClock::new().now());
+    let throttle = Arc::new(Throttle::new(store, SystemClock::new()));
+
+    let user = Limits::new(Arc::clone(&throttle), By::header("x-user"), Plans::fixed(user))
+        .body_meter(
+            Meter::new("tokens")?,
+            |request| at_most(&request.headers),
+            |response| json_amount(response, |event| event.pointer("/usage/total_tokens")?.as_u64()),
+        );
+    // If the user's limits refuse a request, the tenant gets its reservation back.
+    let tenant = Limits::new(throttle, By::header("x-tenant"), Plans::fixed(tenant))
+        .name("tenant")
+        .refund_on_error()
+        .body_meter(
+            Meter::new("spend")?,
+            |request| at_most(&request.headers) * PRICE,
+            |response| {
+                json_amount(response, |event| {
+                    Some(event.pointer("/usage/total_tokens")?.as_u64()?.saturating_mul(PRICE))
+                })
+            },
+        );
+
+    // The layer that is added last decides first.
+    let chat = Router::new().route("/chat", post(chat)).layer(user).layer(tenant);
+    let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
+    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    Ok(axum::serve(listener, chat).await?)
+}
+
+/// The tokens to reserve: as the caller says, but never none, which would not be charged at all.
+fn at_most(headers: &HeaderMap) -> u64 {
+    text(headers, "x-max-tokens").parse().unwrap_or(500).clamp(1, 2_000)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default()
+}
+
+/// The tokens that the stub is to answer with, beside the 10 of the question.
+#[derive(Deserialize)]
+struct Asked {
+    tokens: Option<u64>,
+}
+
+/// Streams the model's answer: an event for every 10 tokens, each with the usage so far.
+async fn chat(
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let bill = Bill {
+        user: text(&headers, "x-user").to_owned(),
+        request: text(&headers, "x-request-id").to_owned(),
+        started: SystemClock::new().now(),
+        tokens: 0,
+    };
+    let total = asked.tokens.unwrap_or(100).min(4_000) + 10;
+    Sse::new(stream::unfold(Some(bill), move |bill| async move {
+        let mut bill = bill?;
+        if bill.tokens == total {
+            return Some((Ok(Event::default().data("[DONE]")), None));
+        }
+        if bill.tokens > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bill.tokens = total.min(bill.tokens + 10);
+        let word = r#""choices": [{"delta": {"content": "word "}}]"#;
+        let event = format!(r#"{{{word}, "usage": {{"total_tokens": {}}}}}"#, bill.tokens);
+        Some((Ok(Event::default().data(event)), Some(bill)))
+    }))
+}
+
+/// The model's own bill of an answer, printed when it ends or its client hangs up.
+struct Bill {
+    user: String,
+    request: String,
+    started: Timestamp,
+    tokens: u64,
+}
+
+impl Drop for Bill {
+    fn drop(&mut self) {
+        let Self { user, request, started, tokens } = self;
+        let (started, ended) = (started.as_nanos(), SystemClock::new().now().as_nanos());
+        println!("bill,{user},{request},{started},{ended},{tokens}");
+    }
+}
