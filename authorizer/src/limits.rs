@@ -15,7 +15,7 @@ use crate::event::{Event, EventKind};
 use crate::plans::ClaimedPlans;
 use crate::record::Record;
 use crate::refusal::Refusal;
-use crate::response::{Charged, Outcome};
+use crate::response::{Charged, Outcome, would_throttle};
 use crate::shell::{DEFAULT_TABLE, shell_word};
 
 /// Time between two log lines about a missing plan.
@@ -197,6 +197,10 @@ fn charged(
     record.plan = plan.map(|plan| plan.as_str().to_owned());
     if decision.is_degraded() {
         record.metrics.count("Degraded", 1);
+    }
+    record.would_throttle = would_throttle(&decision);
+    if record.would_throttle.is_some() {
+        record.metrics.count("WouldThrottle", 1);
     }
     let outcome = if decision.is_allowed() { Outcome::Allowed } else { Outcome::Throttled };
     (outcome, Some(Charged { subject, decision }))

@@ -66,6 +66,9 @@ pub(crate) struct Record<'a> {
     /// The plan, if its name is not the caller's own text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) plan: Option<String>,
+    /// The limits that would have refused the request, if they were enforced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) would_throttle: Option<String>,
     #[serde(flatten)]
     pub(crate) metrics: Metrics,
     /// The value of the metrics' dimension `function`.
@@ -102,6 +105,7 @@ impl<'a> Record<'a> {
             key: None,
             sub: None,
             plan: None,
+            would_throttle: None,
             metrics: Metrics::default(),
             function: None,
             declared: None,

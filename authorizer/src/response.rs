@@ -252,12 +252,14 @@ impl Context {
             context.put("subject", Some(subject.as_str()));
             context.put("plan", Some(decision.plan().as_str()));
             // An unlimited plan, or an open one while the table fails, has no limit to show.
-            let limited = !decision.standings().is_empty();
+            // Limits that are only tried are not shown either.
+            let limited = decision.standings().iter().any(throttle::Standing::is_enforced);
             context.put("limit", limited.then(|| decision.limit()));
             context.put("remaining", limited.then(|| decision.remaining()));
             context.put("counted", (!limited && decision.is_allowed()).then_some(true));
             context.put("retryAfter", decision.retry_after_seconds());
             context.put("throttled", (!decision.is_allowed()).then_some(true));
+            context.put("wouldThrottle", would_throttle(decision));
         }
         context
     }
@@ -275,6 +277,13 @@ impl Context {
             Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => {}
         }
     }
+}
+
+/// Returns the limits with `"enforce": false` that the request does not fit, such as `burst,daily`;
+/// `None` if there is none.
+pub(crate) fn would_throttle(decision: &Decision) -> Option<String> {
+    let limits: Vec<_> = decision.would_refuse().iter().map(ToString::to_string).collect();
+    (!limits.is_empty()).then(|| limits.join(","))
 }
 
 /// Returns the way to refuse an event of this kind.

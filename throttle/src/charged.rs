@@ -160,7 +160,7 @@ impl Charged {
             let remaining = before.max.saturating_sub(resets.div_ceil(rate.interval.get()));
             return Standing { remaining, resets, ..before };
         }
-        let mut counters = self.counters(limit.meter());
+        let mut counters = self.charge.counts.iter().map(|count| count.counter);
         let is_limit = |it: &Counter| limit == Limit::quota(it.meter(), it.period());
         let Some(counter) = counters.find(is_limit) else { return before };
         let window = counter.period().window(now).of(counter.meter());
@@ -191,13 +191,13 @@ impl Charged {
     }
 
     fn rates(&self, meter: Meter) -> impl Iterator<Item = RateId> {
-        let rates = self.charge.steps.iter().map(|step| step.rate);
-        rates.filter(move |rate| rate.scope.meter() == meter)
+        let charged = self.charge.steps.iter().filter(|step| !step.spared);
+        charged.map(|step| step.rate).filter(move |rate| rate.scope.meter() == meter)
     }
 
     fn counters(&self, meter: Meter) -> impl Iterator<Item = Counter> {
-        let counters = self.charge.counts.iter().map(|count| count.counter);
-        counters.filter(move |counter| counter.meter() == meter)
+        let charged = self.charge.counts.iter().filter(|count| !count.spared);
+        charged.map(|count| count.counter).filter(move |counter| counter.meter() == meter)
     }
 }
 

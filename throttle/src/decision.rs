@@ -12,8 +12,8 @@ use crate::receipt::Receipt;
 
 /// The decision on a request, and the standing of each of the plan's limits.
 ///
-/// The tightest limit is the one with the least room; of two, the one that resets later. Limits of
-/// different meters are compared by their numbers.
+/// The tightest limit is the enforced one with the least room; of two, the one that resets later.
+/// Limits of different meters are compared by their numbers.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decision {
     plan: PlanId,
@@ -28,7 +28,7 @@ pub struct Decision {
 impl Decision {
     /// A request that fitted; `state` is the one after it.
     pub(crate) fn allowed(charge: &Charge, state: &State) -> Self {
-        Self::refused(charge, state, Refusals::new())
+        Self::refused(charge, state, charge.spared(state))
     }
 
     /// The decision on a charge by this state alone, and the state after it.
@@ -42,8 +42,10 @@ impl Decision {
             }
             Next::Change { write, takes } => {
                 write.apply(state);
-                let refusals = if takes { Vec::new() } else { charge.refusals(state) };
-                Self::refused(charge, state, refusals)
+                match takes {
+                    Some(charge) => Self::allowed(&charge, state),
+                    None => Self::refused(charge, state, charge.refusals(state)),
+                }
             }
             Next::Refuse(it) => Self::refused(&it.charge, &it.state, it.refusals),
         }
@@ -68,9 +70,10 @@ impl Decision {
         Self::new(charge.stamp.plan.clone(), charge.standings(state), refusals)
     }
 
-    /// A request that is refused because its item is in too much demand. Nothing was charged.
-    pub(crate) fn contended(plan: PlanId) -> Self {
-        let refusal = Refusal { limit: Limit::CONTENTION, wait: Some(SOON) };
+    /// A request whose item is in too much demand. Nothing was charged, and it is refused unless
+    /// its plan enforces nothing.
+    pub(crate) fn contended(plan: PlanId, enforced: bool) -> Self {
+        let refusal = Refusal { limit: Limit::CONTENTION, wait: Some(SOON), enforced };
         Self::new(plan, Standings::new(), vec![refusal])
     }
 
@@ -97,10 +100,11 @@ impl Decision {
         Self { degraded: true, ..self }
     }
 
-    /// Returns true if every level admits the request. It has then been counted at each.
+    /// Returns true if every level admits the request. It has then been counted by each limit that
+    /// it fits.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
-        self.levels().all(|level| level.refusals.is_empty())
+        self.enforced().next().is_none()
     }
 
     /// Returns true if a level decided without the store, by its plan's failure policy.
@@ -129,7 +133,7 @@ impl Decision {
     /// `None` if it was allowed, or if the subject's own limits refused it.
     #[must_use]
     pub fn refusing_parent(&self) -> Option<&Subject> {
-        let own = !self.refusals.is_empty();
+        let own = self.refusals.iter().any(|refusal| refusal.enforced);
         let mut parents = self.parents.iter().filter(|_| !own);
         parents.find(|(_, level)| !level.is_allowed()).map(|(subject, _)| subject)
     }
@@ -169,7 +173,7 @@ impl Decision {
     /// [`Limit::CONTENTION`] has a wait of one second, which is only a suggestion.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        let waits = self.all_refusals().map(|refusal| refusal.wait);
+        let waits = self.enforced().map(|refusal| refusal.wait);
         // Of `None` and a wait, the first is the smaller.
         if waits.clone().min()?.is_none() { None } else { waits.max().flatten() }
     }
@@ -182,10 +186,23 @@ impl Decision {
         Some(wait.as_secs().saturating_add(partial).max(1))
     }
 
-    /// All limits that the request did not fit, nearest level first; empty if it was allowed.
+    /// All enforced limits that the request did not fit, nearest level first; empty if it was
+    /// allowed.
     #[must_use]
     pub fn refused_by(&self) -> Vec<Limit> {
-        self.all_refusals().map(|refusal| refusal.limit).collect()
+        self.enforced().map(|refusal| refusal.limit).collect()
+    }
+
+    /// All limits with `"enforce": false` that the request did not fit. They were not charged, and
+    /// do not refuse.
+    #[must_use]
+    pub fn would_refuse(&self) -> Vec<Limit> {
+        let reported = self.all_refusals().filter(|refusal| !refusal.enforced);
+        reported.map(|refusal| refusal.limit).collect()
+    }
+
+    fn enforced(&self) -> impl Iterator<Item = &Refusal> + Clone {
+        self.all_refusals().filter(|refusal| refusal.enforced)
     }
 
     /// The receipt to refund or settle by, once; `None` if nothing was charged.
@@ -200,10 +217,11 @@ impl Decision {
         self.receipt.take().map(|receipt| *receipt)
     }
 
-    /// The limit with the least room; of two, one of 0, then the one that resets later.
+    /// The enforced limit with the least room; of two, one of 0, then the one that resets later.
     fn tightest(&self) -> Option<&Standing> {
         let standings = self.levels().flat_map(|level| &level.standings);
-        standings.min_by_key(|it| (it.remaining, it.max > 0, Reverse(it.resets)))
+        let enforced = standings.filter(|it| it.enforced);
+        enforced.min_by_key(|it| (it.remaining, it.max > 0, Reverse(it.resets)))
     }
 
     fn all_refusals(&self) -> impl Iterator<Item = &Refusal> + Clone {

@@ -259,7 +259,9 @@ impl<A, M> Limits<A, M> {
     /// Refuses nothing, and adds no fields to responses. Requests are still counted.
     ///
     /// A refusal is only logged, or passed to [`report`](Self::report). As it would without shadow
-    /// mode, it does not count.
+    /// mode, it does not count. Shadow mode is for this service as a whole, and also lets requests
+    /// pass that have no subject or no decision. To try one plan everywhere, or one of its meters,
+    /// give it `"enforce": false`: see [`Plan`](crate::Plan).
     #[must_use]
     pub fn shadow(mut self) -> Self {
         self.gate.shadow = true;

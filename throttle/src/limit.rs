@@ -131,6 +131,9 @@ impl Display for Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     pub(crate) limit: Limit,
+    pub(crate) enforced: bool,
+    /// True if the request did not fit, and was let through because this limit is not enforced.
+    pub(crate) spared: bool,
     pub(crate) max: u64,
     pub(crate) remaining: u64,
     /// In nanoseconds, as is the next.
@@ -140,14 +143,21 @@ pub struct Standing {
 
 impl Standing {
     /// A limit that refuses every request.
-    pub(crate) fn closed(limit: Limit) -> Self {
-        Self { limit, max: 0, remaining: 0, window: 0, resets: 0 }
+    pub(crate) fn closed(limit: Limit, enforced: bool) -> Self {
+        let spared = !enforced;
+        Self { limit, enforced, spared, max: 0, remaining: 0, window: 0, resets: 0 }
     }
 
     /// The limit.
     #[must_use]
     pub fn limit(&self) -> Limit {
         self.limit
+    }
+
+    /// Returns true if it refuses; false if it only reports (`"enforce": false`).
+    #[must_use]
+    pub fn is_enforced(&self) -> bool {
+        self.enforced
     }
 
     /// The most that it holds: the burst, or the quota; 0 if it refuses every request.

@@ -47,6 +47,9 @@ pub use scope::Scope;
 /// - `offsetMeans`: `"requests"` next to a quota's `offset` ([`OffsetMeans`]);
 /// - `meters`: units in addition to requests, each with a rate, quotas, or both, such as
 ///   `"meters": {"tokens": {"quota": {"limit": 5000000, "period": "MONTH"}}}`;
+/// - `"enforce": false`, of the plan or of one meter: its limits are decided and reported
+///   ([`Decision::would_refuse`](crate::Decision::would_refuse)), and refuse nothing. A limit in
+///   the way is not charged. A meter's own `enforce` goes before the plan's;
 /// - `failure`, the policy while the table is unavailable: `"closed"`, `"open"`, or
 ///   `{"local": "1/10"}`;
 /// - `"unlimited": true`, which a plan without limits needs.
@@ -101,6 +104,7 @@ pub struct ApiStage {
 pub(crate) struct MethodRate {
     pub(crate) scope: Scope,
     pub(crate) throttle: Throttling,
+    pub(crate) enforced: bool,
 }
 
 /// A wrong field of a plan, and the problem with it.
@@ -252,7 +256,14 @@ impl Plan {
     /// An open plan may still have a method or a named meter that is closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.requests.is_closed()
+        self.is_enforced() && self.requests.is_closed()
+    }
+
+    /// Returns true if the limits of requests and methods refuse; false if they only report
+    /// (`"enforce": false`). Meters may differ: see [`MeterLimits::is_enforced`].
+    #[must_use]
+    pub fn is_enforced(&self) -> bool {
+        self.requests.is_enforced()
     }
 
     /// The plan's own rate for a method, if it has one.
@@ -283,7 +294,8 @@ impl Plan {
             .get_key_value(method)
             .or_else(|| stage.throttle.get_key_value(format!("{path}/ANY").as_str()))
             .or_else(|| stage.throttle.get_key_value("*/*"))?;
-        Some(MethodRate { scope: stage.scope(key), throttle: *throttle })
+        let enforced = self.requests.enforced;
+        Some(MethodRate { scope: stage.scope(key), throttle: *throttle, enforced })
     }
 
     /// The interval of each of the plan's rates that are not closed.

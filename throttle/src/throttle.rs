@@ -147,6 +147,8 @@ pub struct Stats {
     pub allowed: u64,
     /// Refused requests.
     pub refused: u64,
+    /// Allowed requests that a limit with `"enforce": false` would have refused.
+    pub would_refuse: u64,
     /// Refused requests that needed no call, because of a remembered refusal.
     pub remembered: u64,
     /// Requests without a decision.
@@ -169,7 +171,12 @@ impl Stats {
     /// Counts the outcome of one request.
     fn count(&mut self, outcome: &Result<Decision, ThrottleError>) {
         match outcome {
-            Ok(decision) if decision.is_allowed() => add(&mut self.allowed),
+            Ok(decision) if decision.is_allowed() => {
+                add(&mut self.allowed);
+                if !decision.would_refuse().is_empty() {
+                    add(&mut self.would_refuse);
+                }
+            }
             Ok(_) => add(&mut self.refused),
             Err(error) => {
                 add(&mut self.failed);

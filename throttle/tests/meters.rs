@@ -152,6 +152,40 @@ proptest! {
         });
     }
 
+    /// A limit that is tried reports exactly what it would refuse, and ends in the same state.
+    #[test]
+    fn a_limit_without_enforcement_reports_what_it_would_refuse(
+        arrivals in arrivals(),
+        quota: bool,
+    ) {
+        run(async {
+            let limits = if quota {
+                r#""quota": {"limit": 900, "period": "MONTH"}"#
+            } else {
+                r#""throttle": {"rateLimit": 50, "burstLimit": 200}"#
+            };
+            let plan = |rest| format!(r#"{{"meters": {{"tokens": {{{limits}{rest}}}}}}}"#);
+            let desks = [Desk::new(), Desk::new()];
+            desks[0].put("plan", &plan(""));
+            desks[1].put("plan", &plan(r#", "enforce": false"#));
+            let fleets = desks.each_ref().map(|desk| [desk.instance(), desk.instance()]);
+            for Arrival { gap, amounts: [requests, tokens, _], instance } in arrivals {
+                let mut decisions = Vec::new();
+                for (desk, fleet) in desks.iter().zip(&fleets) {
+                    desk.advance(gap);
+                    let amounts = [requests, tokens.max(1), 0];
+                    decisions.push(decide(desk, &fleet[instance % 2], "plan", amounts).await);
+                }
+                let [enforced, tried] = &decisions[..] else { unreachable!() };
+                assert!(tried.is_allowed());
+                assert_eq!(enforced.refused_by(), tried.would_refuse());
+                let left = |it: &Decision| it.standings()[0].remaining();
+                // A remembered refusal shows the state that it remembers.
+                assert!(!enforced.is_allowed() || left(enforced) == left(tried));
+            }
+        });
+    }
+
     /// I6: waiting exactly as told succeeds, and a nanosecond less fails.
     #[test]
     fn the_longest_wait_is_exact(arrivals in arrivals()) {

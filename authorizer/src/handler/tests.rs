@@ -323,6 +323,24 @@ async fn a_closed_plan_throttles_without_a_time_to_wait() {
 }
 
 #[tokio::test]
+async fn a_plan_that_is_tried_reports_and_refuses_nobody() {
+    let bench = Bench::new(THROTTLE).await;
+    let json = r#"{"throttle": {"rateLimit": 1, "burstLimit": 1}, "enforce": false,
+        "quota": {"limit": 2, "period": "DAY"}}"#;
+    let (store, plan) = (bench.authorizer.store(), Plan::from_json(json).unwrap());
+    store.put_plan(PlanId::new("free").unwrap(), plan, bench.clock.now());
+    let token = bench.token(&json!({}));
+    for would in [None, Some("burst"), Some("burst,daily")] {
+        let answer = bench.call(&token, ARN).await.unwrap();
+        assert_eq!(answer["usageIdentifierKey"], "a-key-of-twenty-chars");
+        let context = &answer["context"];
+        assert_eq!(context.get("wouldThrottle"), would.map(|it| json!(it)).as_ref());
+        assert_eq!((context.get("throttled"), context.get("limit")), (None, None));
+        assert_eq!(context["counted"], true);
+    }
+}
+
+#[tokio::test]
 async fn a_throttled_caller_is_denied_or_told_where_that_was_chosen() {
     let without_key = |refuse: &str| {
         THROTTLE.replace("api_key = \"a-key-of-twenty-chars\"", "").replace("unknown-key", refuse)

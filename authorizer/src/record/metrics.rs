@@ -21,6 +21,7 @@
 //! | `TableWrites` | writes to buckets since the record before |
 //! | `TableMilliunits` | write units of these writes, in thousandths |
 //! | `Degraded` | 1 for a decision without the table, by the plan's failure policy |
+//! | `WouldThrottle` | 1 for a request that limits with `"enforce": false` would have refused |
 //! | `UnknownPlans` | 1 for a token whose plan claim names no plan in the table |
 //!
 //! Times are in microseconds. A metric without a value is left out.

@@ -36,7 +36,7 @@ pub struct Charge {
     /// The rates of requests, the method's, and those of named meters, without closed ones.
     pub steps: Vec<Step>,
     /// The rates that refuse every request.
-    pub(crate) closed: Vec<Limit>,
+    pub(crate) closed: Vec<Refusal>,
     /// The count of each period. Days are always counted: they are the history of use.
     pub(crate) counts: Vec<Tally>,
 }
@@ -56,6 +56,9 @@ pub struct Step {
     burst: u64,
     /// True if the `tat` must exist already, because a guest may not add one.
     present: bool,
+    enforced: bool,
+    /// True if it does not fit, is not enforced, and is not charged.
+    pub(crate) spared: bool,
 }
 
 /// The amount that a request adds to a period's counter.
@@ -67,6 +70,9 @@ pub(crate) struct Tally {
     pub(crate) quota: Option<u64>,
     amount: u64,
     window: Window,
+    enforced: bool,
+    /// True if it does not fit, is not enforced, and is not charged.
+    pub(crate) spared: bool,
 }
 
 /// A limit that a request does not fit, and the time until it would; `None` if it never would.
@@ -74,10 +80,17 @@ pub(crate) struct Tally {
 pub(crate) struct Refusal {
     pub(crate) limit: Limit,
     pub(crate) wait: Option<Duration>,
+    /// False if the limit only reports, and refuses nothing.
+    pub(crate) enforced: bool,
 }
 
-/// All limits that a request does not fit.
+/// All limits that a request does not fit, also those that are not enforced.
 pub(crate) type Refusals = Vec<Refusal>;
+
+/// Returns true if one of the limits is enforced.
+pub(super) fn refuse(refusals: &Refusals) -> bool {
+    refusals.iter().any(|refusal| refusal.enforced)
+}
 
 /// The next step for a request.
 #[derive(Debug)]
@@ -88,8 +101,8 @@ pub(crate) enum Next {
     Change {
         /// The write.
         write: Write,
-        /// True if it takes the charge too. If not, the charge does not fit the state after it.
-        takes: bool,
+        /// The charge that it takes too; `None` if that does not fit the state after it.
+        takes: Option<Box<Charge>>,
     },
     /// Refuse.
     Refuse(Refused),
@@ -131,7 +144,7 @@ impl Charge {
     /// Takes the tokens from this method's own rate too.
     #[must_use]
     pub(crate) fn method(mut self, method: MethodRate) -> Self {
-        self.rate(method.scope, method.throttle, self.cost.get().into());
+        self.rate(method.scope, method.throttle, self.cost.get().into(), method.enforced);
         self
     }
 
@@ -147,22 +160,24 @@ impl Charge {
             let quota = limits.quotas().iter().copied().find(|it| it.period() == period);
             if quota.is_some() || period == Period::Day {
                 let window = period.window(self.now).of(meter);
-                self.counts.push(Tally::new(window, quota, created, amount));
+                let tally = Tally::new(window, quota, created, amount);
+                self.counts.push(Tally { enforced: limits.is_enforced(), ..tally });
             }
         }
         if let Some(throttle) = limits.throttle() {
-            self.rate(Scope::Meter(meter), throttle, amount);
+            self.rate(Scope::Meter(meter), throttle, amount, limits.is_enforced());
         }
         self
     }
 
-    fn rate(&mut self, scope: Scope, throttle: Throttling, amount: u64) {
+    fn rate(&mut self, scope: Scope, throttle: Throttling, amount: u64, enforced: bool) {
         match throttle.open_interval() {
             Some(interval) => {
                 let rate = RateId { scope, interval };
-                self.steps.push(Step::new(rate, throttle.burst(), amount, self.now));
+                let step = Step::new(rate, throttle.burst(), amount, self.now);
+                self.steps.push(Step { enforced, ..step });
             }
-            None => self.closed.push(scope.into()),
+            None => self.closed.push(Refusal { limit: scope.into(), wait: None, enforced }),
         }
     }
 
@@ -197,7 +212,7 @@ impl Charge {
     #[must_use]
     pub fn write(&self, form: impl Fn(&Step) -> Form) -> Write {
         let mut write = Write::new(self.bucket_stamp(), self.now);
-        write.moves = self.steps.iter().map(|step| step.write(form(step), self.now)).collect();
+        write.moves = self.steps.iter().filter_map(|it| it.write(form(it), self.now)).collect();
         write.counts = self.counts.iter().map(Tally::write).collect();
         write
     }
@@ -217,21 +232,47 @@ impl Charge {
     ///
     /// The state must be under this charge's plan, or under its host.
     pub(crate) fn refusals(&self, state: &State) -> Refusals {
-        let closed = self.closed.iter().map(|limit| Refusal { limit: *limit, wait: None });
-        let mut refusals: Refusals = closed.collect();
-        for step in &self.steps {
-            let tat = state.tat(step.rate);
-            if step.ceiling < tat {
-                let wait = Some(tat.saturating_since(step.ceiling));
-                refusals.push(Refusal { limit: step.rate.scope.into(), wait });
-            }
+        self.refusals_of(state, |step| !step.fits(state), |count| !count.fits(state))
+    }
+
+    /// The limits that this charge has spared, by the state after it.
+    pub(crate) fn spared(&self, state: &State) -> Refusals {
+        self.refusals_of(state, |step| step.spared, |count| count.spared)
+    }
+
+    fn refusals_of(
+        &self,
+        state: &State,
+        step_is_full: impl Fn(&&Step) -> bool,
+        count_is_full: impl Fn(&&Tally) -> bool,
+    ) -> Refusals {
+        let mut refusals = self.closed.clone();
+        for step in self.steps.iter().filter(step_is_full) {
+            let wait = state.tat(step.rate).saturating_since(step.ceiling);
+            let wait = (step.amount <= step.burst).then_some(wait);
+            let Step { rate, enforced, .. } = *step;
+            refusals.push(Refusal { limit: rate.scope.into(), wait, enforced });
         }
-        for count in self.counts.iter().filter(|count| !count.fits(state)) {
+        for count in self.counts.iter().filter(count_is_full) {
             let left = count.window.end.saturating_since(self.now);
             let wait = (count.quota != Some(0)).then_some(left);
-            refusals.push(Refusal { limit: count.limit(), wait });
+            refusals.push(Refusal { limit: count.limit(), wait, enforced: count.enforced });
         }
         refusals
+    }
+
+    /// This charge without the limits that are not enforced and have no room in this state.
+    ///
+    /// Its write applies only to states in which they have none.
+    #[must_use]
+    pub(crate) fn sparing(mut self, state: &State) -> Self {
+        for step in &mut self.steps {
+            step.spared = !step.enforced && !step.fits(state);
+        }
+        for count in &mut self.counts {
+            count.spared = !count.enforced && !count.fits(state);
+        }
+        self
     }
 
     /// The charge as this state's plan takes it: as a guest if that is another plan.
@@ -254,8 +295,8 @@ impl Charge {
             return self.foreign(plan, state, lost);
         }
         let refusals = self.refusals(state);
-        if refusals.is_empty() {
-            Next::Take(self.clone())
+        if !refuse(&refusals) {
+            Next::Take(self.clone().sparing(state))
         } else {
             Next::Refuse(self.refused(state, refusals))
         }
@@ -265,13 +306,13 @@ impl Charge {
     pub(crate) fn refused_by(&self, plan: &Plan, state: &State, lost: bool) -> Option<Refused> {
         let refusals = self.refusals(state);
         // A limit of 0 refuses in every state.
-        let is_closed = refusals.iter().any(|refusal| refusal.wait.is_none());
+        let is_closed = refusals.iter().any(|it| it.enforced && it.wait.is_none());
         let is_foreign = state.stamp.as_ref().is_some_and(|stamp| *stamp != self.stamp);
         if is_foreign && !is_closed && self.newer_version(state).is_none() {
             let Next::Refuse(refused) = self.foreign(plan, state, lost) else { return None };
             return Some(refused);
         }
-        (!refusals.is_empty()).then(|| self.refused(state, refusals))
+        refuse(&refusals).then(|| self.refused(state, refusals))
     }
 
     pub(super) fn refused(&self, state: &State, refusals: Refusals) -> Refused {
@@ -280,7 +321,8 @@ impl Charge {
 
     /// The standings of all limits in this state, the rates first.
     pub(crate) fn standings(&self, state: &State) -> Standings {
-        let mut standings: Standings = self.closed.iter().copied().map(Standing::closed).collect();
+        let closed = self.closed.iter().map(|it| Standing::closed(it.limit, it.enforced));
+        let mut standings: Standings = closed.collect();
         standings.extend(self.steps.iter().map(|step| step.standing(state, self.now)));
         standings.sort_by_key(Standing::limit);
         standings.extend(self.counts.iter().filter_map(|count| count.standing(state, self.now)));
@@ -307,7 +349,8 @@ impl Charge {
 impl Step {
     fn new(rate: RateId, burst: u64, amount: u64, now: Timestamp) -> Self {
         let (advance, present) = (Duration::ZERO, false);
-        let step = Self { rate, advance, ceiling: now, idle: now, amount, burst, present };
+        let (ceiling, idle, enforced, spared) = (now, now, true, false);
+        let step = Self { rate, advance, ceiling, idle, amount, burst, present, enforced, spared };
         step.counted_by(rate, now)
     }
 
@@ -334,8 +377,15 @@ impl Step {
         (step.advance <= Duration::from_nanos(MAX_REFILL)).then_some(step)
     }
 
-    fn write(&self, form: Form, now: Timestamp) -> Move {
+    fn fits(&self, state: &State) -> bool {
+        self.amount <= self.burst && state.tat(self.rate) <= self.ceiling
+    }
+
+    /// The move of its `tat`; `None` if it can never fit, and is spared.
+    fn write(&self, form: Form, now: Timestamp) -> Option<Move> {
         let (when, to) = match form {
+            _ if self.spared && self.amount > self.burst => return None,
+            _ if self.spared => (When::Within(self.ceiling, END), To::Same),
             Form::Idle => {
                 let idle = if self.present {
                     When::Within(Timestamp::EPOCH, self.idle)
@@ -346,7 +396,7 @@ impl Step {
             }
             Form::Busy => (When::Within(now, self.ceiling), To::Forward(self.advance)),
         };
-        Move { rate: self.rate, when, to }
+        Some(Move { rate: self.rate, when, to })
     }
 
     fn standing(&self, state: &State, now: Timestamp) -> Standing {
@@ -355,6 +405,8 @@ impl Step {
         let debt = resets.div_ceil(interval);
         Standing {
             limit: self.rate.scope.into(),
+            enforced: self.enforced,
+            spared: self.spared,
             max: self.burst,
             remaining: self.burst.saturating_sub(debt),
             window: interval.saturating_mul(self.burst),
@@ -369,7 +421,7 @@ impl Tally {
             let offset = if window.contains(created) { quota.offset() } else { 0 };
             quota.limit().saturating_sub(offset)
         });
-        Self { counter: window.counter, quota, amount, window }
+        Self { counter: window.counter, quota, amount, window, enforced: true, spared: false }
     }
 
     /// The most that the counter may show before.
@@ -388,6 +440,12 @@ impl Tally {
     }
 
     fn write(&self) -> Count {
+        if self.spared {
+            let full =
+                if self.quota == Some(0) { -MAX_COUNT } else { self.room().saturating_add(1) };
+            let (counter, at_most) = (self.counter, MAX_COUNT);
+            return Count { counter, at_least: full, at_most, add: 0, granted: 0 };
+        }
         Count {
             counter: self.counter,
             at_least: -MAX_COUNT,
@@ -404,6 +462,8 @@ impl Tally {
         let Window { start, end, .. } = self.window;
         Some(Standing {
             limit: self.limit(),
+            enforced: self.enforced,
+            spared: self.spared,
             max: quota.saturating_add(state.granted(self.counter)),
             remaining: u64::try_from(left).unwrap_or_default(),
             window: end.as_nanos().saturating_sub(start.as_nanos()),
@@ -413,3 +473,4 @@ impl Tally {
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
+const END: Timestamp = Timestamp::from_nanos(u64::MAX);

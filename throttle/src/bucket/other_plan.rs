@@ -35,7 +35,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use super::charge::{Refusal, Refusals};
+use super::charge::{Refusal, Refusals, refuse};
 use super::state::{IDLE, MAX_COUNT};
 use super::{Charge, Move, Next, RateId, State, To, When, Write};
 use crate::limit::Limit;
@@ -51,8 +51,10 @@ struct Change {
     write: Option<Write>,
     /// The state after the write, with no debt longer than a plan allows.
     after: State,
-    /// The limits that the charge does not fit after the change; empty if it is taken.
+    /// The limits that the charge does not fit after the change.
     refusals: Refusals,
+    /// The charge, if it is taken.
+    takes: Option<Box<Charge>>,
 }
 
 impl Charge {
@@ -69,20 +71,19 @@ impl Charge {
             let refusals = guest.refusals(state);
             (guest, refusals)
         });
-        let Change { write, after, refusals: later } = self.change(plan, state);
-        let takes = later.is_empty();
+        let Change { write, after, refusals: later, takes } = self.change(plan, state);
         match (guest, write) {
             (None, None) => Next::Refuse(self.refused(&after, later)),
-            (None, Some(write)) if takes || !lost => Next::Change { write, takes },
+            (None, Some(write)) if takes.is_some() || !lost => Next::Change { write, takes },
             (None, Some(_)) => Next::Refuse(self.refused(&after, soon(later))),
             (Some((guest, refusals)), write) => {
                 let helps = write.is_some() && wait(&later) < wait(&refusals);
                 let is_outdated =
                     state.stamp.as_ref().is_some_and(|stamp| self.stamp.supersedes(stamp));
-                let wanted = helps || is_outdated || takes && self.may_change(state);
+                let wanted = helps || is_outdated || takes.is_some() && self.may_change(state);
                 match write.filter(|_| !lost && wanted) {
                     Some(write) => Next::Change { write, takes },
-                    None if refusals.is_empty() => Next::Take(guest),
+                    None if !refuse(&refusals) => Next::Take(guest.sparing(state)),
                     // The wait is shorter once the change succeeds.
                     None if helps => Next::Refuse(guest.refused(state, soon(refusals))),
                     None => Next::Refuse(guest.refused(state, refusals)),
@@ -135,15 +136,19 @@ impl Charge {
         let mut refusals = self.refusals(&after);
         refusals.retain(|refusal| !too_long.contains_key(&refusal.limit));
         let fits_time = too_long.is_empty();
-        refusals.extend(too_long.into_iter().map(|(limit, wait)| Refusal { limit, wait }));
+        // Without a change nothing can be charged, so these refuse even if they are not enforced.
+        let too_long = too_long.into_iter();
+        refusals.extend(too_long.map(|(limit, wait)| Refusal { limit, wait, enforced: true }));
+        let taken = self.clone().sparing(&after);
 
         let mut write = Write {
             found: state.stamp.clone(),
             writes: Some(state.writes),
             changed: Some(now),
-            ..self.write_to(&after)
+            ..taken.write_to(&after)
         };
-        if refusals.is_empty() {
+        let takes = (!refuse(&refusals)).then(|| Box::new(taken));
+        if takes.is_some() {
             write.apply(&mut after);
         } else {
             // Named, so that the answer has them, and not changed.
@@ -154,13 +159,14 @@ impl Charge {
         let full = write.full(&state.tats);
         write.moves = differences(state, &after);
         write.forget(state, full);
-        Change { write: fits_time.then_some(write), after, refusals }
+        Change { write: fits_time.then_some(write), after, refusals, takes }
     }
 }
 
 /// The time until none of these limits refuses. A limit of 0 refuses for ever.
 fn wait(refusals: &Refusals) -> Duration {
-    let waits = refusals.iter().map(|refusal| refusal.wait.unwrap_or(Duration::MAX));
+    let enforced = refusals.iter().filter(|refusal| refusal.enforced);
+    let waits = enforced.map(|refusal| refusal.wait.unwrap_or(Duration::MAX));
     waits.max().unwrap_or_default()
 }
 

@@ -6,6 +6,9 @@
 //! is left out if the limit is whole, and if it would lie beyond `Retry-After`, which should not be
 //! the earlier one (the draft's "Server Behavior"). A limit of 0 has `q=0` and `r=0`, without `w`
 //! and `t`: it never opens.
+//!
+//! A limit with `"enforce": false` is in neither field, because clients would slow down for it.
+//! `Would-Throttle` is a List of the Strings of those that would have refused the request.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -17,6 +20,7 @@ use crate::limit::Standing;
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const WOULD_THROTTLE: HeaderName = HeaderName::from_static("would-throttle");
 const LEGACY_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const LEGACY_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const LEGACY_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
@@ -56,7 +60,10 @@ impl Style {
 
     /// Writes the standings of a plan's limits.
     pub(super) fn put(&self, headers: &mut HeaderMap, standings: &[Standing]) {
-        self.write(headers, standings.iter().map(|it| self.show(it, standings)).collect());
+        let enforced = standings.iter().filter(|it| it.is_enforced());
+        self.write(headers, enforced.map(|it| self.show(it, standings)).collect());
+        let spared = standings.iter().filter(|it| it.spared).map(|it| it.limit().to_string());
+        append(headers, WOULD_THROTTLE, spared.map(|limit| format!("\"{}\"", self.named(&limit))));
     }
 
     /// Writes the tightest limit of an authorizer, which does not name it.
@@ -128,7 +135,9 @@ fn reachable(standing: &Standing, all: &[Standing]) -> u64 {
         let refilled = refilled.checked_div(rate.window().as_nanos()).unwrap_or_default();
         rate.remaining().saturating_add(u64::try_from(refilled).unwrap_or(u64::MAX))
     };
-    let is_rate = |it: &&Standing| it.limit().is_rate() && it.limit().meter() == limit.meter();
+    let is_rate = |it: &&Standing| {
+        it.is_enforced() && it.limit().is_rate() && it.limit().meter() == limit.meter()
+    };
     all.iter().filter(is_rate).map(within).fold(standing.remaining(), u64::min)
 }
 

@@ -34,7 +34,8 @@ impl<'a> Report<'a> {
         self.cost
     }
 
-    /// The decision, if there is one.
+    /// The decision, if there is one. Of a plan that is tried before it is enforced,
+    /// [`would_refuse`](Decision::would_refuse) lists the limits in the way.
     #[must_use]
     pub fn decision(&self) -> Option<&'a Decision> {
         self.decision

@@ -11,7 +11,8 @@ const ROOMY: u64 = 1_000_000;
 
 fn standing(limit: Limit, remaining: u64) -> Standing {
     let window = 1_000_000_000;
-    Standing { limit, max: remaining, remaining, window, resets: window }
+    let enforced = true;
+    Standing { limit, enforced, spared: false, max: remaining, remaining, window, resets: window }
 }
 
 fn roomy() -> [Standing; 1] {

@@ -39,6 +39,7 @@ pub struct PlanBuilder {
     methods: Vec<Method>,
     meters: Vec<(String, PlanBuilder)>,
     failure: Option<FailurePolicy>,
+    enforce: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -161,6 +162,13 @@ impl PlanBuilder {
         Self { failure: Some(policy), ..self }
     }
 
+    /// Lets the limits refuse, or only report what they would refuse. Default: refuse.
+    ///
+    /// Of a plan, it holds for its methods too, and for each meter without a setting of its own.
+    pub fn enforce(self, enforce: bool) -> Self {
+        Self { enforce: Some(enforce), ..self }
+    }
+
     fn quota(mut self, limit: u64, period: Period) -> Self {
         self.quotas.push((limit, period));
         self
@@ -173,14 +181,16 @@ impl PlanBuilder {
     /// period, a method or a meter is repeated, a method or a meter has an invalid name, or the
     /// meters take too much room in a subject's item.
     pub fn build(self) -> Result<Plan, PlanError> {
-        let requests = self.limits()?;
+        let enforce = self.enforce.unwrap_or(true);
+        let requests = self.limits()?.enforce(enforce);
         let mut meters = BTreeMap::new();
         for (name, limits) in &self.meters {
             let (meter, field) = Meter::of_plan(name)?;
             if limits.has_more_than_limits() {
                 return Err(PlanError::at(field, Problem::NotOfMeter));
             }
-            let limits = limits.limits().map_err(|error| error.within(&field))?;
+            let own = limits.enforce.unwrap_or(enforce);
+            let limits = limits.limits().map_err(|error| error.within(&field))?.enforce(own);
             add_meter(&mut meters, &field, meter, limits)?;
         }
         let mut api_stages: Vec<ApiStage> = Vec::new();
@@ -220,7 +230,7 @@ impl PlanBuilder {
         for (limit, period) in &self.quotas {
             add_quota(&mut quotas, "quota", Quota::new("quota", *limit, 0, *period)?)?;
         }
-        Ok(MeterLimits { throttle, quotas })
+        Ok(MeterLimits { throttle, quotas, ..MeterLimits::default() })
     }
 
     fn has_more_than_limits(&self) -> bool {

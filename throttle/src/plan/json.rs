@@ -56,13 +56,15 @@ impl Plan {
         }
         let wire: PlanWire =
             serde_json::from_slice(without_mark(json)).map_err(|e| PlanError::json("plan", &e))?;
-        let requests = MeterLimits::read(wire.throttle, wire.quota, offset)?;
+        let enforce = wire.enforce.unwrap_or(true);
+        let requests = MeterLimits::read(wire.throttle, wire.quota, offset)?.enforce(enforce);
         let mut meters = BTreeMap::new();
         for (name, raw) in wire.meters.map(|meters| meters.0).unwrap_or_default() {
             let (meter, field) = Meter::of_plan(&name)?;
             let wire: MeterWire = object(&field, &raw)?;
             let limits = MeterLimits::read(wire.throttle, wire.quota, offset)
-                .map_err(|error| error.within(&field))?;
+                .map_err(|error| error.within(&field))?
+                .enforce(wire.enforce.unwrap_or(enforce));
             add_meter(&mut meters, &field, meter, limits)?;
         }
         let mut api_stages: Vec<ApiStage> = Vec::new();
@@ -98,7 +100,11 @@ impl MeterLimits {
         let throttle = throttle.map(|raw| Throttling::read("throttle", &raw)).transpose()?;
         let quota = quota.filter(|raw| !is_empty(raw));
         let quotas = quota.map(|raw| Quota::read_all(&raw, offset)).transpose()?;
-        Ok(Self { throttle, quotas: quotas.unwrap_or_default() })
+        Ok(Self { throttle, quotas: quotas.unwrap_or_default(), ..Self::default() })
+    }
+
+    pub(super) fn enforce(self, enforced: bool) -> Self {
+        Self { enforced, ..self }
     }
 
     /// Writes `throttle` and `quota` into the object of a plan or a meter.
@@ -235,6 +241,7 @@ struct PlanWire {
     throttle: Option<Box<RawValue>>,
     quota: Option<Box<RawValue>>,
     meters: Option<Named>,
+    enforce: Option<bool>,
     api_stages: Option<Vec<ApiStageWire>>,
     failure: Option<Box<RawValue>>,
     unlimited: Option<bool>,
@@ -251,6 +258,7 @@ struct PlanWire {
 struct MeterWire {
     throttle: Option<Box<RawValue>>,
     quota: Option<Box<RawValue>>,
+    enforce: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -318,8 +326,15 @@ impl Serialize for Plan {
             map.serialize_entry("description", description)?;
         }
         self.requests.write(&mut map)?;
+        let plan = self.requests.enforced;
         if !self.meters.is_empty() {
-            map.serialize_entry("meters", &self.meters)?;
+            let of_plan = |limits| MeterOfPlan { limits, plan };
+            let meters: BTreeMap<_, _> =
+                self.meters.iter().map(|(meter, limits)| (meter, of_plan(limits))).collect();
+            map.serialize_entry("meters", &meters)?;
+        }
+        if !plan {
+            map.serialize_entry("enforce", &false)?;
         }
         if !self.api_stages.is_empty() {
             map.serialize_entry("apiStages", &self.api_stages)?;
@@ -340,10 +355,19 @@ impl Serialize for Meter {
     }
 }
 
-impl Serialize for MeterLimits {
+/// A meter in a plan that is enforced or not.
+struct MeterOfPlan<'a> {
+    limits: &'a MeterLimits,
+    plan: bool,
+}
+
+impl Serialize for MeterOfPlan<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        self.write(&mut map)?;
+        self.limits.write(&mut map)?;
+        if self.limits.enforced != self.plan {
+            map.serialize_entry("enforce", &self.limits.enforced)?;
+        }
         map.end()
     }
 }
@@ -652,6 +676,28 @@ mod tests {
         }
         let said = refused(r#"{"unlimited": false}"#);
         assert!(said.ends_with(r#"write `"unlimited": true` for a plan without limits"#), "{said}");
+    }
+
+    #[test]
+    fn enforcement_is_the_plans_unless_a_meter_has_its_own() {
+        let meters = r#""meters":{"a":{"quota":{"limit":1,"period":"DAY"}},"b":{"quota":{"limit":1,"period":"DAY"},"enforce":OTHER}}"#;
+        for (plan, other) in [(true, "false"), (false, "true")] {
+            let own = if plan { "" } else { r#","enforce":false"# };
+            let json = format!("{{{}{own}}}", meters.replace("OTHER", other));
+            let read = Plan::from_json(&json).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), json);
+            let enforced = read.every_meter().map(|(_, limits)| limits.is_enforced());
+            assert_eq!(enforced.collect::<Vec<_>>(), [plan, plan, !plan]);
+            assert_eq!(read.is_enforced(), plan);
+        }
+        for json in [
+            r#"{"unlimited": true, "enforce": "no"}"#,
+            r#"{"unlimited": true, "enforce": 0}"#,
+            r#"{"unlimited": true, "enforce": false, "enforce": true}"#,
+            r#"{"meters": {"a": {"quota": {"limit": 1, "period": "DAY"}, "enforce": "no"}}}"#,
+        ] {
+            assert!(refused(json).contains("can't be read: "), "{json}");
+        }
     }
 
     #[test]

@@ -7,10 +7,18 @@ use crate::meter::{MAX_NAME, Meter};
 use crate::period::Period;
 
 /// The limits of one meter: a rate with a burst, and quotas.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MeterLimits {
     pub(super) throttle: Option<Throttling>,
     pub(super) quotas: Vec<Quota>,
+    pub(super) enforced: bool,
+}
+
+impl Default for MeterLimits {
+    /// No limits.
+    fn default() -> Self {
+        Self { throttle: None, quotas: Vec::new(), enforced: true }
+    }
 }
 
 impl MeterLimits {
@@ -31,6 +39,12 @@ impl MeterLimits {
     pub fn is_closed(&self) -> bool {
         self.throttle.is_some_and(Throttling::is_closed)
             || self.quotas.iter().any(|quota| quota.limit() == 0)
+    }
+
+    /// Returns true if the limits refuse; false if they only report (`"enforce": false`).
+    #[must_use]
+    pub fn is_enforced(&self) -> bool {
+        self.enforced
     }
 
     pub(super) fn is_unlimited(&self) -> bool {
@@ -60,6 +74,16 @@ impl Plan {
     pub fn every_meter(&self) -> impl Iterator<Item = (Meter, &MeterLimits)> {
         let named = self.meters.iter().map(|(meter, limits)| (*meter, limits));
         std::iter::once((Meter::REQUESTS, &self.requests)).chain(named)
+    }
+
+    /// Returns true if every limit refuses what does not fit it.
+    pub(crate) fn enforces_all(&self) -> bool {
+        self.every_meter().all(|(_, limits)| limits.enforced)
+    }
+
+    /// Returns true if some limit refuses what does not fit it.
+    pub(crate) fn enforces_any(&self) -> bool {
+        self.every_meter().any(|(_, limits)| limits.enforced)
     }
 
     /// Checks that the item of any subject under this plan stays below one kilobyte.

@@ -63,7 +63,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         match self.decided(request).await {
             // The caller's own item is in too much demand: that never opens a limit.
             Err(ThrottleError::Unavailable(Failure::Contended { .. } | Failure::HotKey)) => {
-                Ok(Decision::contended(request.plan.clone()))
+                let record = self.plans.last(request.plan, self.clock.moment());
+                let enforced = record.is_none_or(|record| record.plan.enforces_any());
+                Ok(Decision::contended(request.plan.clone(), enforced))
             }
             Err(ThrottleError::Unavailable(failure)) if failure.may_pass() => {
                 self.without_table(request, failure)
@@ -76,7 +78,12 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let now = self.clock.moment();
         let record = self.plans.get(request.plan, now, self.fetch(request.plan)).await?;
         let outcome = match &self.leases {
-            Some(held) if !request.receipt && request.amounts().next().is_none() => {
+            // A lease would have to report for each of its requests.
+            Some(held)
+                if !request.receipt
+                    && request.amounts().next().is_none()
+                    && record.plan.enforces_all() =>
+            {
                 self.leased(held, request, record).await?
             }
             _ => self.charged(request, record, &mut Calls::default()).await?,
@@ -148,14 +155,14 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             Some(version) if trusted => return Ok(Err(Outdated { version })),
             Some(_) => Next::Take(charge.clone()),
             None => match charge.next(plan, &state, false) {
-                Next::Refuse(_) => Next::Take(charge.under(&state)),
+                Next::Refuse(_) => Next::Take(charge.under(&state).sparing(&state)),
                 next => next,
             },
         };
         let mut prediction = Some(last);
         let mut lost = false;
         loop {
-            // `takes` says that the write takes the charge, `changes` that it changes the plan.
+            // `takes` is the charge that the write takes, `changes` says that it changes the plan.
             let (write, takes, changes) = match next {
                 Next::Take(charge) => {
                     let mut write = match prediction.take() {
@@ -163,9 +170,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                         None => charge.write_to(&state),
                     };
                     write.tidy(&state);
-                    (write, true, false)
+                    (write, Some(charge), false)
                 }
-                Next::Change { write, takes } => (write, takes, true),
+                Next::Change { write, takes } => (write, takes.map(|charge| *charge), true),
                 Next::Refuse(refused) => {
                     return Ok(Ok(Outcome::Decided(self.refuse(subject, refused))));
                 }
@@ -179,18 +186,18 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 return Err(damaged(&rate.to_string(), "is more than a year ahead"));
             }
             let made = charge.under(&state);
-            let own = if applied && takes { charge.cost.get() } else { 0 };
+            let own = if applied && takes.is_some() { charge.cost.get() } else { 0 };
             self.predictor.note(subject, &made, &state, own, at);
             if applied && changes {
                 add(&mut self.stats_mut().converted);
             }
-            if applied && takes {
+            if let Some(charge) = takes.filter(|_| applied) {
                 let sweep = Write::sweep(&write, &state);
                 if let Some(sweep) = sweep.filter(|_| calls.0 > 0) {
                     // The decision stands even if this fails.
                     let _ = self.write_within(calls, subject, &sweep).await;
                 }
-                return Ok(Ok(Outcome::Taken { charge: made, state }));
+                return Ok(Ok(Outcome::Taken { charge, state }));
             }
 
             // The next step, by the state now. This ends: at the same `now` a `tat` only grows, so
@@ -299,10 +306,13 @@ pub(super) fn check(request: &Request<'_>, record: &PlanRecord) -> Result<(), Th
         if amount == 0 {
             return Err(ThrottleError::NoAmount { meter: *meter });
         }
-        closed |= limits.is_closed();
+        closed |= limits.is_enforced() && limits.is_closed();
         amounts.push((*meter, limits, amount));
     }
-    let method = request.method_rate(record).map(|method| method.throttle);
+    // An amount that never fits a limit without enforcement is a report, not an error.
+    amounts.retain(|(_, limits, _)| limits.is_enforced());
+    let method = request.method_rate(record).filter(|method| method.enforced);
+    let method = method.map(|method| method.throttle);
     if closed || method.is_some_and(Throttling::is_closed) {
         return Ok(());
     }

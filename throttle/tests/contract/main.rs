@@ -15,6 +15,7 @@ mod meters;
 mod plans;
 mod quotas;
 mod rates;
+mod reports;
 mod setting;
 #[path = "../common/shared.rs"]
 mod shared;
@@ -76,6 +77,11 @@ suite![
         a_wrong_settlement_changes_nothing,
         concurrent_tasks_take_exactly_what_a_meter_holds,
         plans_with_and_without_meters_share_one_bucket
+    },
+    reports {
+        a_meter_without_enforcement_reports_and_is_not_charged,
+        a_plan_without_enforcement_admits_everything,
+        other_limits_still_refuse_and_charge
     },
     arithmetic { write_follows_the_arithmetic, guests_and_sweeps_follow_the_arithmetic }
 ];

@@ -55,6 +55,21 @@ async fn meters_are_settled_by_the_response_and_shown() {
 }
 
 #[tokio::test]
+async fn a_meter_that_is_tried_is_named_and_not_shown() {
+    let plan = PLAN.replace("MONTH\"}", "MONTH\"}, \"enforce\": false");
+    let it = Setting::new(&plan);
+    let response = ask(&it, "800", "800").await;
+    assert_eq!(field(&response, "ratelimit-policy"), r#""burst";q=5;w=5"#);
+    assert_eq!(response.headers().get("would-throttle"), None);
+    let response = ask(&it, "700", "700").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(field(&response, "would-throttle"), r#""tokens-burst""#);
+    assert_eq!(field(&response, "ratelimit"), r#""burst";r=3;t=1"#);
+    let response = ask(&it, "6000", "6000").await;
+    assert_eq!(field(&response, "would-throttle"), r#""tokens-burst", "tokens-monthly""#);
+}
+
+#[tokio::test]
 async fn an_amount_that_never_fits_is_a_422_and_a_missing_one_keeps_the_charge() {
     let it = Setting::new(PLAN);
     let refused = ask(&it, "1001", "1").await;

@@ -7,7 +7,7 @@ use serde::de::{self, Deserializer};
 use toml::Spanned;
 
 /// Names that the response or API Gateway gives a meaning.
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 12] = [
     "principalId",
     "integrationLatency",
     "claims",
@@ -17,6 +17,7 @@ const RESERVED: [&str; 11] = [
     "remaining",
     "retryAfter",
     "throttled",
+    "wouldThrottle",
     "counted",
     "reason",
 ];

@@ -62,6 +62,8 @@ fn foreign(item: &Value) -> Option<&'static str> {
         Some("an `offset` that counts requests")
     } else if item.get("meters").is_some() {
         Some("`meters`")
+    } else if item.get("enforce").is_some() {
+        Some("`enforce`")
     } else if item.get("failure").is_some() {
         Some("`failure`")
     } else if item.get("name").is_none() {

@@ -15,7 +15,8 @@ use crate::read::read;
 /// Store a plan from limits or a file. Replaces a plan of the same name.
 ///
 /// A file may have `meters`: units beside requests, such as tokens, each with a `throttle`, a
-/// `quota`, or both.
+/// `quota`, or both. `"enforce": false`, of a plan or of a meter, only reports what the limits
+/// would refuse.
 ///
 /// A plan without limits needs `"unlimited": true`. A rate, burst or quota of 0 refuses every
 /// request. If the stored plan is the same, nothing is written.
@@ -59,6 +60,10 @@ struct Limits {
     /// Quota of a calendar month.
     #[arg(long, value_name = "REQUESTS")]
     per_month: Option<u64>,
+    /// Try the limits before you enforce them: they report what they would refuse, and refuse
+    /// nothing.
+    #[arg(long)]
+    no_enforce: bool,
 }
 
 impl Limits {
@@ -81,7 +86,7 @@ impl Limits {
         if let Some(requests) = self.per_month {
             plan = plan.per_month(requests);
         }
-        plan.build()
+        plan.enforce(!self.no_enforce).build()
     }
 }
 

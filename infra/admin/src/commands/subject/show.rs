@@ -46,6 +46,7 @@ impl Show {
         };
         let limits = match &plan {
             Some(plan) if plan.plan.is_unlimited() => Some("none: the plan is unlimited"),
+            Some(plan) if !plan.plan.is_enforced() => Some("not enforced: they only report"),
             Some(plan) if plan.plan.is_closed() => Some("closed: every request is refused"),
             _ => None,
         };
