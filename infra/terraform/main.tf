@@ -7,6 +7,7 @@ locals {
     for name in ["authorizer", "plans"] : name => "${var.packages}/${name}-${var.architecture}.zip"
   }
   parameters = {
+    Credentials            = var.credentials
     UserPoolId             = var.user_pool_id
     ClientIds              = join(",", var.client_ids)
     Rules                  = var.rules

@@ -13,6 +13,16 @@ output "invoke_role_arn" {
   value       = lookup(aws_cloudformation_stack.tollgate.outputs, "InvokeRoleArn", null)
 }
 
+output "identity_sources" {
+  description = "The headers that an API's authorizer has as identity sources: API Gateway answers 401 by itself without all of them. Empty for either: an authorizer of type REQUEST without identity sources."
+  value = {
+    token  = ["Authorization"]
+    key    = ["x-api-key"]
+    both   = ["Authorization", "x-api-key"]
+    either = []
+  }[var.credentials]
+}
+
 output "table_name" {
   description = "The table, for TOLLGATE_TABLE of the command line."
   value       = lookup(aws_cloudformation_stack.tollgate.outputs, "TableName", null)

@@ -24,8 +24,19 @@ variable "packages" {
   }
 }
 
+variable "credentials" {
+  description = "What a caller sends: a token, an API key in x-api-key (key), one of the two (either), or both. Keys are made by `tollgate key create`."
+  type        = string
+  default     = "token"
+
+  validation {
+    condition     = contains(["token", "key", "either", "both"], var.credentials)
+    error_message = "Must be token, key, either or both."
+  }
+}
+
 variable "user_pool_id" {
-  description = "The user pool whose tokens are accepted."
+  description = "The user pool whose tokens are accepted. Not needed for keys alone."
   type        = string
   default     = ""
 
@@ -36,7 +47,7 @@ variable "user_pool_id" {
 }
 
 variable "client_ids" {
-  description = "The app clients of that pool whose tokens are accepted."
+  description = "The app clients of that pool whose tokens are accepted. Not needed for keys alone."
   type        = list(string)
   default     = []
 
@@ -63,8 +74,8 @@ variable "configuration_layer" {
   default     = ""
 
   validation {
-    condition     = var.configuration_layer != "" || (var.rules != "" && var.user_pool_id != "" && length(var.client_ids) > 0)
-    error_message = "Give user_pool_id, client_ids and rules, or a configuration_layer."
+    condition     = var.configuration_layer != "" || (var.rules != "" && (var.credentials == "key" || (var.user_pool_id != "" && length(var.client_ids) > 0)))
+    error_message = "Give user_pool_id, client_ids and rules; with credentials = \"key\" rules alone; or a configuration_layer."
   }
 }
 

@@ -9,8 +9,11 @@ import {Construct, IConstruct} from 'constructs';
 import type {TollgateAuthorizer} from './authorizer';
 
 export interface AttachOptions {
-  /** `REQUEST` for rules by address, and for API keys as subjects. Default: `TOKEN` */
-  readonly type?: 'TOKEN' | 'REQUEST';
+  /**
+   * `REQUEST` for rules by address; `OPEN`, which is REQUEST without identity sources, for rules with
+   * `anonymous`. Default: `TOKEN` for tokens; with keys it is `REQUEST`, and `OPEN` for `either`
+   */
+  readonly type?: 'TOKEN' | 'REQUEST' | 'OPEN';
   /** The origin whose pages may read refusals. Default: `*` */
   readonly allowedOrigin?: string;
   /** Methods that stay open to everybody, such as `GET /health`. Default: none */
@@ -18,6 +21,8 @@ export interface AttachOptions {
 }
 
 export interface HttpAttachOptions {
+  /** `OPEN` for rules with `anonymous`: without identity sources. Default: `REQUEST` */
+  readonly type?: 'REQUEST' | 'OPEN';
   /** Routes that stay open to everybody, such as `GET /health`. Default: none */
   readonly open?: string[];
 }
@@ -28,12 +33,19 @@ export function attachRest(
   tollgate: TollgateAuthorizer, api: RestApi, options: AttachOptions,
 ): void {
   const within = new Construct(tollgate, `Of${api.node.addr}`);
-  const type = options.type ?? 'TOKEN';
+  const usual = {token: 'TOKEN', key: 'REQUEST', both: 'REQUEST', either: 'OPEN'} as const;
+  const asked = options.type ?? usual[tollgate.credentials];
+  if (asked === 'TOKEN' && tollgate.credentials !== 'token') {
+    throw new Error('an authorizer of type TOKEN sees no API key: leave out `type`');
+  }
+  const type = asked === 'TOKEN' ? 'TOKEN' : 'REQUEST';
+  const sources = identitySources(tollgate, asked === 'OPEN');
   const authorizer = new CfnAuthorizer(within, 'Authorizer', {
     name: 'tollgate',
     restApiId: api.restApiId,
     type,
-    identitySource: 'method.request.header.Authorization',
+    identitySource: sources.length === 0 ? undefined
+      : sources.map(name => `method.request.header.${name}`).join(','),
     identityValidationExpression: type === 'TOKEN' ? TOKEN : undefined,
     // Each request must be counted: no result may be cached.
     authorizerResultTtlInSeconds: 0,
@@ -88,7 +100,8 @@ export function attachHttp(
     authorizerType: 'REQUEST',
     authorizerPayloadFormatVersion: '2.0',
     enableSimpleResponses: false,
-    identitySource: ['$request.header.Authorization'],
+    identitySource: identitySources(tollgate, options.type === 'OPEN')
+      .map(name => `$request.header.${name}`),
     authorizerResultTtlInSeconds: 0,
     authorizerUri: tollgate.authorizerUri,
     authorizerCredentialsArn: tollgate.invokeRoleArn,
@@ -121,6 +134,17 @@ export function attachWebSocket(tollgate: TollgateAuthorizer, api: WebSocketApi)
     validate: () => found ? [] : [`\`${api.node.path}\` has no route \`$connect\`: add one, or ` +
       'everybody may connect'],
   });
+}
+
+/**
+ * Returns the headers without which API Gateway answers 401 by itself. It asks for all of them, so
+ * with `either` there is none.
+ */
+function identitySources(tollgate: TollgateAuthorizer, isOpen: boolean): string[] {
+  if (isOpen) return [];
+  return {
+    token: ['Authorization'], key: ['x-api-key'], both: ['Authorization', 'x-api-key'], either: [],
+  }[tollgate.credentials];
 }
 
 function guard(route: CfnRoute, authorizer: CfnAuthorizerV2): void {

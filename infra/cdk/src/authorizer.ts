@@ -17,11 +17,16 @@ import {packagePath} from './packages';
 import * as plans from './plans';
 import * as rules from './rules';
 
+/** A token, an API key in `x-api-key`, one of the two, or both. */
+export type Credentials = 'token' | 'key' | 'either' | 'both';
+
 export interface TollgateAuthorizerProps {
-  /** The user pool whose tokens are accepted. */
-  readonly userPool: IUserPool;
-  /** The app clients of that pool whose tokens are accepted. */
-  readonly clients: IUserPoolClient[];
+  /** What a caller sends. Keys are made by `tollgate key create`. Default: `token` */
+  readonly credentials?: Credentials;
+  /** The user pool whose tokens are accepted; required unless `credentials` is `key`. */
+  readonly userPool?: IUserPool;
+  /** The app clients of that pool whose tokens are accepted; required with `userPool`. */
+  readonly clients?: IUserPoolClient[];
   /** Who may call what; as TOML, the `[[rule]]` tables of the configuration. */
   readonly rules: rules.Rule[] | string;
   /** Plans by name. They are in the table when the deployment ends. */
@@ -81,6 +86,7 @@ export class TollgateAuthorizer extends Construct {
   /** The id of the usage plan's key; undefined unless `refusal` is `unknown-key`. */
   readonly usageKeyId?: string;
   readonly refusal: 'unknown-key' | 'context';
+  readonly credentials: Credentials;
 
   constructor(scope: Construct, id: string, props: TollgateAuthorizerProps) {
     super(scope, id);
@@ -92,8 +98,9 @@ export class TollgateAuthorizer extends Construct {
     const [authorizer, stored] = [asset('authorizer'), asset('plans')];
     const text = (value: unknown) => String(value);
     const parameters: Record<string, string> = {
-      UserPoolId: props.userPool.userPoolId,
-      ClientIds: props.clients.length === 0 ? ''
+      Credentials: props.credentials ?? 'token',
+      UserPoolId: props.userPool?.userPoolId ?? '',
+      ClientIds: !props.clients?.length ? ''
         : Fn.join(',', props.clients.map(client => client.userPoolClientId)),
       Rules: rules.toml(props.rules),
       ConfigurationLayer: '',
@@ -125,6 +132,7 @@ export class TollgateAuthorizer extends Construct {
     const template = new CfnInclude(stack, 'Template', {templateFile: TEMPLATE});
     publish(template, parameters, authorizer.assetHash);
     this.refusal = props.refusal ?? 'unknown-key';
+    this.credentials = props.credentials ?? 'token';
     const output = (name: string) =>
       stack.nestedStackResource!.getAtt(`Outputs.${name}`).toString();
     this.authorizerArn = output('AuthorizerArn');
@@ -164,7 +172,21 @@ function mistakes(props: TollgateAuthorizerProps): string[] {
   const found = [
     ...rules.mistakes(props.rules), ...plans.mistakes(props.plans, props.defaultPlan ?? 'free'),
   ];
-  if (props.clients.length === 0) found.push('no client: name the app clients in `clients`');
+  const {credentials = 'token'} = props;
+  if (!['token', 'key', 'either', 'both'].includes(credentials)) {
+    found.push(`\`credentials\` must be token, key, either or both, not ${credentials}`);
+  }
+  if (credentials === 'key') {
+    if (props.userPool || props.clients?.length) {
+      found.push('with `credentials: \'key\'` no token is looked at: remove `userPool` and ' +
+        '`clients`, or set `credentials` to `either` or `both`');
+    }
+  } else {
+    if (!props.userPool) {
+      found.push('no user pool: name it in `userPool`, or set `credentials` to `key`');
+    }
+    if (!props.clients?.length) found.push('no client: name the app clients in `clients`');
+  }
   const bounds: [keyof TollgateAuthorizerProps, number, number][] = [
     ['tableTimeoutMs', 10, 5000], ['revocationCacheSeconds', 0, 3600], ['memorySize', 128, 10240],
     ['reservedConcurrency', 0, 10000],

@@ -1,4 +1,4 @@
 export {AttachOptions, HttpAttachOptions} from './attach';
-export {TollgateAuthorizer, TollgateAuthorizerProps} from './authorizer';
+export {Credentials, TollgateAuthorizer, TollgateAuthorizerProps} from './authorizer';
 export {Plan, Quota, Throttle} from './plans';
 export {Rule} from './rules';

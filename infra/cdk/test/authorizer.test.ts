@@ -103,6 +103,9 @@ test('wrong properties are refused at synth, with the fix', () => {
   refused({rules: [{name: 'a', allow: ['GET /orders']}]}, /has no condition/);
   refused({rules: [{name: 'a', everyone: true}]}, /give `allow` or `deny`/);
   refused({clients: []}, /no client/);
+  refused({userPool: undefined}, /no user pool: name it in `userPool`/);
+  refused({credentials: 'key'}, /no token is looked at: remove `userPool` and `clients`/);
+  refused({credentials: 'keys' as never}, /`credentials` must be token, key, either or both/);
   refused({plans: {}}, /no plan `free`, which is `defaultPlan`/);
   refused({plans: {free: {}}}, /plan `free`: give `throttle` or `quota`/);
   refused({plans: {free: {throttle: {rateLimit: -1, burstLimit: 1}}}}, /`rateLimit` must be/);
@@ -166,6 +169,54 @@ test('every route of an HTTP API is guarded, `$default` too', () => {
   }
   template.hasResourceProperties('AWS::ApiGatewayV2::Authorizer', {
     AuthorizerResultTtlInSeconds: 0,
+  });
+});
+
+const KEYS = {credentials: 'key', userPool: undefined, clients: undefined} as const;
+
+test('API keys alone need no pool, and are identity sources', () => {
+  const {stack} = made(KEYS);
+  Template.fromStack(stack).hasResourceProperties('AWS::CloudFormation::Stack', {
+    Parameters: Match.objectLike({Credentials: 'key', UserPoolId: '', ClientIds: ''}),
+  });
+  const cases: [Partial<TollgateAuthorizerProps>, string, string[]][] = [
+    [{}, 'TOKEN', ['Authorization']],
+    [KEYS, 'REQUEST', ['x-api-key']],
+    [{credentials: 'both'}, 'REQUEST', ['Authorization', 'x-api-key']],
+    [{credentials: 'either'}, 'REQUEST', []],
+  ];
+  for (const [change, type, headers] of cases) {
+    const {stack, auth} = made({...change, refusal: 'context'});
+    const rest = new RestApi(stack, 'Rest');
+    rest.root.addMethod('GET', new MockIntegration());
+    auth.attachToRestApi(rest);
+    const http = new HttpApi(stack, 'Http', {
+      defaultIntegration: new HttpUrlIntegration('Orders', 'https://shop.example'),
+    });
+    auth.attachToHttpApi(http);
+    const template = Template.fromStack(stack);
+    template.hasResourceProperties('AWS::ApiGateway::Authorizer', {
+      Type: type, AuthorizerResultTtlInSeconds: 0,
+      IdentitySource: headers.length === 0 ? Match.absent()
+        : headers.map(name => `method.request.header.${name}`).join(','),
+    });
+    template.hasResourceProperties('AWS::ApiGatewayV2::Authorizer', {
+      AuthorizerResultTtlInSeconds: 0,
+      IdentitySource: headers.map(name => `$request.header.${name}`),
+    });
+  }
+});
+
+test('an authorizer of type TOKEN with keys is refused, and OPEN has no sources', () => {
+  const {stack, auth} = made(KEYS);
+  assert.throws(() => auth.attachToRestApi(new RestApi(stack, 'Api'), {type: 'TOKEN'}),
+    /type TOKEN sees no API key/);
+  const other = made();
+  const api = new RestApi(other.stack, 'Api');
+  api.root.addMethod('GET', new MockIntegration());
+  other.auth.attachToRestApi(api, {type: 'OPEN'});
+  Template.fromStack(other.stack).hasResourceProperties('AWS::ApiGateway::Authorizer', {
+    Type: 'REQUEST', IdentitySource: Match.absent(),
   });
 });
 

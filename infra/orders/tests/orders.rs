@@ -85,6 +85,21 @@ async fn whom_the_authorizer_found_over_the_limits_is_told_so() {
     assert_eq!(field(&refused, "access-control-allow-origin"), Some("https://shop.example"));
 }
 
+/// A caller with an API key has no `sub`: the authorizer names its bucket.
+#[tokio::test]
+async fn a_caller_with_a_key_is_charged_to_the_bucket_that_the_authorizer_charged() {
+    let backend = Backend::new();
+    let subject = format!("key-{}", "0".repeat(64));
+    let counted = json!({"subject": subject, "plan": "free", "limit": "10", "remaining": "9"});
+    assert_eq!(backend.call(event("POST", &counted)).await.status(), 201);
+    // One of five was the authorizer's, so four are gone.
+    let uncounted = json!({"subject": subject, "plan": "free"});
+    for left in (0..6).rev() {
+        assert_eq!(backend.call(event("GET", &uncounted)).await.status(), 200, "{left}");
+    }
+    assert_eq!(backend.call(event("GET", &uncounted)).await.status(), 429);
+}
+
 #[tokio::test]
 async fn nobody_passes_without_an_authorizer() {
     let refused = Backend::new().call(event("GET", &json!({}))).await;

@@ -76,12 +76,26 @@ class Configuration(unittest.TestCase):
             {}, {"Refusal": "context"}, {"Failure": "open", "AssignedPlans": "false"},
             {"TableTimeoutMs": "10", "RevocationCacheSeconds": "0"},
             {"TableTimeoutMs": "5000", "RevocationCacheSeconds": "3600"}, {"ClientIds": "1example2"},
+            {"Credentials": "either"}, {"Credentials": "both"},
         ]:
             config = configuration(**parameters)
             self.assertEqual(Stack(TEMPLATE, **RULES | POOL | parameters).refused(), [])
             self.assertEqual(checked(config), "", config)
             listed = parameters.get("ClientIds", POOL["ClientIds"]).split(",")
             self.assertIn(f"clients = {json.dumps(listed)}", config)
+
+    def test_the_credentials_are_those_of_the_configuration(self):
+        for credentials, issuer, keys, subject in [
+            ("token", True, False, "sub"), ("key", False, True, "api_key"),
+            ("either", True, True, "sub"), ("both", True, True, "api_key"),
+        ]:
+            pool = POOL if issuer else {"UserPoolId": "", "ClientIds": ""}
+            config = configuration(Credentials=credentials, **pool)
+            self.assertEqual(checked(config), "", config)
+            self.assertEqual("[[issuer]]" in config, issuer, credentials)
+            self.assertEqual("[keys]" in config, keys, credentials)
+            self.assertEqual(f'require = "{credentials}"' in config, keys, credentials)
+            self.assertIn(f'subject = "{subject}"', config)
 
     def test_the_demo_gives_the_authorizer_what_it_was_given(self):
         stack = DEMO["Resources"]["Tollgate"]["Properties"]
@@ -105,6 +119,8 @@ class Configuration(unittest.TestCase):
         for parameters, accepted in [
             (RULES | POOL, True), (layer, True), ({}, False), (POOL, False),
             (RULES | POOL | {"UserPoolId": ""}, False), (RULES | POOL | {"ClientIds": ""}, False),
+            (RULES | {"Credentials": "key"}, True), (RULES | {"Credentials": "either"}, False),
+            (RULES | POOL | {"Credentials": "both"}, True), ({"Credentials": "key"}, False),
         ]:
             assertion, = TEMPLATE["Rules"]["Configuration"]["Assertions"]
             held = Stack(TEMPLATE, **parameters).holds(assertion["Assert"])
@@ -120,7 +136,7 @@ class Configuration(unittest.TestCase):
 
     def test_the_configuration_fits_a_functions_environment(self):
         longest = "x" * TEMPLATE["Parameters"]["Rules"]["MaxLength"]
-        config = configuration(Rules=longest,
+        config = configuration(Rules=longest, Credentials="either",
                                UserPoolId="ap-southeast-1_" + "x" * 55, DefaultPlan="p" * 64,
                                ClientIds=",".join(["x" * 26] * 4))
         self.assertLess(len("AUTHORIZER_CONFIG") + len(config), 4096)
@@ -140,7 +156,7 @@ class Configuration(unittest.TestCase):
         for name, worst in [
             ("TableTimeoutMs", ["9", "5001"]), ("RevocationCacheSeconds", ["3601"]),
             ("DefaultPlan", ["", 'a"b']), ("Failure", ["ajar"]), ("Refusal", ["loud"]),
-            ("AssignedPlans", ["perhaps"]),
+            ("AssignedPlans", ["perhaps"]), ("Credentials", ["keys", 'key"']),
         ]:
             for value in worst:
                 config = configuration(**{name: value})
@@ -269,6 +285,35 @@ class Api(unittest.TestCase):
             self.assertTrue(re.fullmatch(pattern, good), good)
         for bad in ["", "a.b.c", "Bearer", "Bearer a.b", "Basic a.b.c", "Bearer a.b.c.d"]:
             self.assertFalse(re.fullmatch(pattern, bad), bad)
+
+    def test_the_authorizer_is_called_for_each_credential(self):
+        """API Gateway calls an authorizer only if a request has all of its identity sources."""
+        token, key = "method.request.header.Authorization", "method.request.header.x-api-key"
+        for parameters, kind, source in [
+            ({}, "token", token), ({"AuthorizerType": "REQUEST"}, "request", token),
+            ({"AuthorizerType": "OPEN"}, "request", "AWS::NoValue"),
+            ({"Credentials": "key"}, "request", key),
+            ({"Credentials": "key", "AuthorizerType": "OPEN"}, "request", "AWS::NoValue"),
+            ({"Credentials": "both"}, "request", f"{token},{key}"),
+            ({"Credentials": "either"}, "request", "AWS::NoValue"),
+            ({"Credentials": "either", "AuthorizerType": "REQUEST"}, "request", "AWS::NoValue"),
+        ]:
+            scheme = self.body(**parameters)["components"]["securitySchemes"]["tollgate"]
+            authorizer = scheme["x-amazon-apigateway-authorizer"]
+            self.assertEqual((authorizer["type"], authorizer["identitySource"]), (kind, source),
+                             parameters)
+            self.assertEqual(authorizer["authorizerResultTtlInSeconds"], 0)
+
+    def test_keys_alone_make_no_pool(self):
+        self.assertTrue(Stack(DEMO).holds(DEMO["Conditions"]["MakesPool"]))
+        self.assertFalse(Stack(DEMO, Credentials="key").holds(DEMO["Conditions"]["MakesPool"]))
+        self.assertTrue(Stack(DEMO, Credentials="either").holds(DEMO["Conditions"]["MakesPool"]))
+
+    def test_the_commands_of_the_outputs_send_the_credentials(self):
+        for credentials, token, key in [("token", True, False), ("key", False, True),
+                                        ("either", False, True), ("both", True, True)]:
+            call = Stack(DEMO, Credentials=credentials).value(DEMO["Outputs"]["TryCall"]["Value"])
+            self.assertEqual(("Bearer $TOKEN" in call, "x-api-key: $KEY" in call), (token, key), call)
 
     def test_refusals_stay_apart_and_a_page_may_read_them(self):
         body = self.body(AllowedOrigin="https://shop.example")
