@@ -1,8 +1,8 @@
 //! Puts the plans of a deployment into the table.
 //!
 //! CloudFormation calls it as a custom resource: the properties have `Plans`, a JSON object of
-//! plans by name, and `Needed`, names that must be in the table afterwards. People invoke it with
-//! the same two members at the top.
+//! plans by name, and `Needed`, names that must be in the table afterwards, and for a configuration in
+//! a layer its path, `Configuration`. People invoke it with the same members at the top.
 //!
 //! All plans are read before the first is written, so a wrong one changes nothing. A plan that is
 //! stored already is not written again. No plan is ever deleted: callers may be on it.
@@ -10,6 +10,7 @@
 mod answer;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -51,6 +52,9 @@ pub struct Wanted {
     /// Names that must be in the table afterwards.
     #[serde(default)]
     needed: Vec<String>,
+    /// Path of a file that the layer must have.
+    #[serde(default)]
+    configuration: Option<PathBuf>,
 }
 
 /// Errors, with the plan and the fix.
@@ -68,6 +72,12 @@ pub enum Error {
     /// A name that is neither listed nor stored.
     #[error("no plan `{0}`: add it to `Plans`, or store it with `tollgate plan put {0}`")]
     Missing(String),
+    /// The layer does not have the configuration.
+    #[error(
+        "no file `{0}`: the layer of `ConfigurationLayer` must have `tollgate.toml` at the top of \
+         its zip"
+    )]
+    NoConfiguration(String),
     /// The table cannot be read.
     #[error("plan `{0}` can't be read from the table: {1}")]
     Read(String, table::Error),
@@ -107,8 +117,12 @@ impl Wanted {
     /// Stores each plan that differs from the stored one, and returns the names of those.
     ///
     /// # Errors
-    /// A plan is invalid, a needed one is missing, or the table is unavailable.
+    /// The configuration is missing, a plan is invalid, a needed one is missing, or the table is
+    /// unavailable.
     pub async fn store(&self, table: &Plans, clock: &impl Clock) -> Result<Vec<String>, Error> {
+        if let Some(file) = self.configuration.as_ref().filter(|file| !file.is_file()) {
+            return Err(Error::NoConfiguration(file.display().to_string()));
+        }
         let wanted = self.read()?;
         let mut changed = Vec::new();
         for (id, plan) in &wanted {

@@ -71,6 +71,21 @@ async fn a_wrong_plan_changes_nothing_and_is_named() {
 }
 
 #[tokio::test]
+async fn a_layer_without_the_configuration_is_named() {
+    let (table, clock) = (table().await, ManualClock::default());
+    let plans = format!(r#"{{"free": {FREE}}}"#);
+    let with = |file: &str| -> Wanted {
+        serde_json::from_value(json!({"Plans": plans, "Configuration": file})).unwrap()
+    };
+    let error = with("/opt/none.toml").store(&table, &clock).await.unwrap_err();
+    assert!(error.to_string().starts_with("no file `/opt/none.toml`: the layer"), "{error}");
+    assert!(!error.is_temporary(), "{error}");
+    assert_eq!(version(&table, "free").await, None);
+    let there = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    assert_eq!(with(there).store(&table, &clock).await.unwrap(), ["free"]);
+}
+
+#[tokio::test]
 async fn a_table_that_is_unavailable_may_be_tried_again() {
     let client = Connect::emulator("http://127.0.0.1:9").client().await;
     let table = Plans::new(client, "tollgate");

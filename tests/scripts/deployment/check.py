@@ -359,6 +359,20 @@ class Examples(unittest.TestCase):
         self.assertEqual(found, ["$default", "GET /x"])
 
 
+    def test_the_image_is_made_of_what_there_is(self):
+        """There is no container runtime here: hadolint and this test are all that reads the file."""
+        folder = ROOT / "infra/examples/axum"
+        lines = (folder / "Dockerfile").read_text().splitlines()
+        name = re.search(r'^name = "(.*)"$', (folder / "Cargo.toml").read_text(), re.M)[1]
+        version = re.search(r'^rust-version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+        self.assertIn(f"FROM rust:{version}-bookworm AS build", lines)
+        self.assertIn(f"RUN cargo build --release --locked -p {name}", lines)
+        self.assertIn(f"COPY --from=build /tollgate/target/release/{name} /{name}", lines)
+        self.assertIn(f'ENTRYPOINT ["/{name}"]', lines)
+        self.assertTrue(any(line.startswith("HEALTHCHECK ") and f'CMD ["/{name}", "health"]' in line
+                            for line in lines))
+
+
 class Watching(unittest.TestCase):
     def emitted(self):
         """The metrics that the authorizer's sources name, and those made of its log."""

@@ -1,18 +1,24 @@
 """Runs the mappings of infra/examples in the emulator.
 
 Limits of the emulator, and substitutes:
-- Its REST APIs integrate SQS alone, so a queue replaces the topic of services.yaml.
+- Its REST APIs integrate Lambda and SQS alone. So a queue replaces the topic of services.yaml; and
+  the calls of SNS, Step Functions and S3 are rendered here, by the Velocity engine of mapping.py,
+  and sent to the stack's own topic, state machine and bucket.
 - It ignores mappings in an OpenAPI body: the API's calls put them.
 - It has no values of a Lambda authorizer in an HTTP API's `$context`, so each is absent. For that
   case the example removes each header first.
 """
 
+import io
 import json
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+from mapping import render
+from plain import transformed
 from report import check
-from template import mapped, read
+from template import ROOT, mapped, read
 
 FORMS = ["text/plain", "text/xml", "application/x-www-form-urlencoded", "multipart/form-data"]
 BODIES = ["{}", '{"a": "o\'neil & \\"b\\""}', "a&Action=DeleteQueue", "%26Action=DeleteQueue", "+ é"]
@@ -47,6 +53,64 @@ def services(emulator):
         check("a JSON body arrives whole", (200, [body]), (status, queue.read()))
     queue.delete()
     check("an error of the service", 400, api.post("/messages", "{}", "application/json"))
+
+
+def deployed(emulator, deployment, token):
+    """Deploys services.yaml, and calls each of its four services."""
+    print("infra/examples/services.yaml, deployed", flush=True)
+    function = backend(deployment, "orders", "nodejs22.x", "index.handler", "index.mjs")
+    key = deployment.gateway.get_api_key(apiKey=deployment.ids["UsageKey"], includeValue=True)
+    template = transformed(read("infra/examples/services.yaml"))
+    deployment.make("services", template, {
+        "AuthorizerArn": deployment.outputs["AuthorizerArn"], "FunctionArn": function,
+        "UsagePlanKeyId": key["id"]})
+    ids = deployment.all_ids("services")
+    place = f"/restapis/{ids['Api']}/v1/_user_request_/function"
+    header = {"authorization": f"Bearer {token}", "x-api-key": key["value"]}
+    status, _, body = emulator.call("POST", place, header, "{}")
+    subject = json.loads(body)["subject"]
+    check("POST /function", (200, deployment.ids["UserPool"]), (status, subject.partition("#")[0]))
+    check("  without a token", 401, emulator.call("POST", place, {"x-api-key": key["value"]}, "{}")[0])
+
+    mapping = {path: it for (file, path, _), it in mapped().items() if file == "services.yaml"}
+    call = lambda path, text: render(
+        mapping[path]["requestTemplates"]["application/json"]
+        .replace("'Topic'", f"'{ids['Topic']}'").replace('"Machine"', f'"{ids["Machine"]}"'), text)
+    signed = {service: {"authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/"
+                                         f"{service}/aws4_request, SignedHeaders=host, Signature=0"}
+              for service in ["sns", "states", "s3"]}
+    for body in BODIES:
+        inbox = Queue(emulator, "published")
+        emulator.client("sns").subscribe(TopicArn=ids["Topic"], Protocol="sqs", Endpoint=inbox.arn,
+                                         Attributes={"RawMessageDelivery": "true"})
+        form = signed["sns"] | {"content-type": "application/x-www-form-urlencoded"}
+        status = emulator.call("POST", "/", form, call("/messages", body).encode())[0]
+        check("SNS publishes the caller's body", (200, [body]), (status, inbox.read()))
+        inbox.delete()
+    states = emulator.client("stepfunctions")
+    for caller in ["maria", 'o\'neil "& co"', '", "caller": "admin']:
+        start = signed["states"] | {"content-type": "application/x-amz-json-1.0",
+                                    "x-amz-target": "AWSStepFunctions.StartExecution"}
+        status, _, body = emulator.call("POST", "/", start, call("/runs", caller).encode())
+        made = states.describe_execution(executionArn=json.loads(body)["executionArn"])
+        check("Step Functions start with the caller's name", (200, {"caller": caller}),
+              (status, json.loads(made["input"])))
+    emulator.client("s3").put_object(Bucket=ids["Bucket"], Key="a file", Body=b"content")
+    uri = mapping["/files/{name}"]["uri"].partition("s3:path")[2]
+    place = uri.replace("Bucket", ids["Bucket"]).replace("{name}", "a%20file")
+    status, _, body = emulator.call("GET", place, signed["s3"], call("/files/{name}", "{}"))
+    check("S3 returns the object", (200, b"content"), (status, body))
+
+
+def backend(deployment, name, runtime, handler, file):
+    """Makes a function of infra/examples/backends; returns its ARN."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(ROOT / "infra/examples/backends" / file, file)
+    made = deployment.functions.create_function(
+        FunctionName=name, Runtime=runtime, Handler=handler, Code={"ZipFile": packed.getvalue()},
+        Role="arn:aws:iam::000000000000:role/backend")
+    return made["FunctionArn"]
 
 
 def http_api(emulator):
@@ -101,12 +165,12 @@ class RestApi:
 class Queue:
     """A queue, and what is in it."""
 
-    def __init__(self, emulator):
+    def __init__(self, emulator, name="messages"):
         self.client = emulator.client("sqs")
-        self.url = self.client.create_queue(QueueName="messages")["QueueUrl"]
+        self.url = self.client.create_queue(QueueName=name)["QueueUrl"]
         attributes = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
-        account = attributes["Attributes"]["QueueArn"].split(":")[4]
-        self.uri = f"arn:aws:apigateway:us-east-1:sqs:path/{account}/messages"
+        self.arn = attributes["Attributes"]["QueueArn"]
+        self.uri = f"arn:aws:apigateway:us-east-1:sqs:path/{self.arn.split(':')[4]}/{name}"
 
     def read(self):
         got = self.client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)

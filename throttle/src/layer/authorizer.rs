@@ -84,8 +84,10 @@ impl Authorizer {
     pub(super) fn counted(&self, parts: &Parts) -> Option<Counted> {
         let own = |name| self.own(parts, name).ok();
         let number = |name| Some(own(name)?.and_then(|value| value.parse::<u64>().ok()));
-        let flag = |name| Some(own(name)?.is_some_and(|value| value == "true"));
-        let (throttled, uncounted) = (flag("throttled")?, !flag("counted")?);
+        // Any other word than the one that lets a request through refuses it, or counts it here. A
+        // mapped header without a value may arrive empty.
+        let throttled = own("throttled")?.is_some_and(|it| !it.is_empty() && it != "false");
+        let uncounted = own("counted")?.is_none_or(|value| value != "true");
         let (limit, remaining) = (number("limit")?, number("remaining")?);
         let retry_after = number("retryAfter")?;
         if remaining.is_none() && !throttled && uncounted {

@@ -169,6 +169,10 @@ async fn what_the_authorizer_let_through_as_throttled_is_429() {
             assert_eq!((response.status().as_u16(), field(&response, "ratelimit")), (200, None));
         }
         assert_eq!(setting.store.asked(), 0);
+        for odd in ["True", "1", "perhaps"] {
+            let odd = json!({"limit": 10, "remaining": 5, "throttled": odd});
+            assert_eq!(answer(&limits, event(text, &odd)).await.status(), 429, "{odd}");
+        }
         let barely = answer(&limits, event(text, &json!({"throttled": true}))).await;
         assert_eq!((barely.status().as_u16(), field(&barely, "retry-after")), (429, Some("1")));
     }

@@ -120,6 +120,29 @@ fn the_doctor_names_each_fault_and_its_fix() {
     assert!(wrong[0].ends_with("| curl -i http://127.0.0.1:1/"), "{wrong:?}");
 }
 
+/// A table of another program must not be written to.
+#[test]
+fn the_doctor_refuses_a_table_with_another_schema() {
+    let (url, issuer) = (serve(), Issuer::start());
+    let table = json!({
+        "TableName": "tollgate", "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let made = reqwest::Client::new()
+        .post(&url)
+        .header("x-amz-target", "DynamoDB_20120810.CreateTable")
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("authorization", "AWS4-HMAC-SHA256 Credential=local/x/us-east-1/dynamodb/x")
+        .body(table.to_string());
+    assert_eq!(runtime.block_on(made.send()).unwrap().status(), 200);
+    let (code, wrong) = findings(&Tollgate::at(&url), &issuer.config(), "fail");
+    let text = "table: the table `tollgate` is not Tollgate's: its key is not `pk` alone; use \
+                another name | -";
+    assert_eq!((code, wrong), (1, vec![text.to_owned()]));
+}
+
 #[test]
 fn the_doctor_finds_plans_that_are_named_and_missing() {
     let (url, database) = serve_database();

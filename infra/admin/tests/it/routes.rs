@@ -54,6 +54,32 @@ fn every_open_operation_of_a_definition_is_listed() {
     assert_eq!(found(&answer, "ok"), ["2 of 6 routes are guarded"]);
 }
 
+/// Keys from the authorizer are pointless on an API whose methods ask for none.
+#[test]
+fn an_api_with_the_authorizer_s_keys_needs_them_on_each_method() {
+    let definition = format!(
+        "openapi: 3.0.1\nx-amazon-apigateway-api-key-source: AUTHORIZER\n{SCHEMES}\npaths:\n  \
+         /orders: {{get: {{security: [{{tollgate: []}}]}}}}\n"
+    );
+    let template = "
+Resources:
+  Api: {Type: AWS::ApiGateway::RestApi, Properties: {ApiKeySourceType: AUTHORIZER}}
+  Get:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      {RestApiId: !Ref Api, ResourceId: !GetAtt Api.RootResourceId, HttpMethod: GET,
+       AuthorizationType: CUSTOM}
+";
+    for (option, content) in [("--openapi", definition.as_str()), ("--template", template)] {
+        let answer = doctor(option, content);
+        let failed = found(&answer, "fail");
+        assert_eq!((answer.code, failed.len()), (1, 1), "{failed:?}");
+        assert!(failed[0].contains("requires no key: callers over their limits"), "{failed:?}");
+        let other = doctor(option, &content.replace("AUTHORIZER", "HEADER"));
+        assert_eq!(other.code, 0, "{}", other.out);
+    }
+}
+
 #[test]
 fn a_greedy_route_tells_what_a_slash_leads_to() {
     let template = "

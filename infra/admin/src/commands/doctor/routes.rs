@@ -29,6 +29,8 @@ struct Route {
 #[derive(Debug, Default)]
 struct Found {
     routes: Vec<Route>,
+    /// REST APIs that take keys from the authorizer.
+    keyed_apis: Vec<String>,
     /// Authorizers whose results API Gateway caches: names and seconds.
     cached: Vec<(String, String)>,
     /// APIs whose routes are in another file.
@@ -56,8 +58,9 @@ pub(super) fn check(file: &Path, is_openapi: bool, report: &mut Report) -> Resul
 
 impl Found {
     fn tell(&self, report: &mut Report) -> Result<(), Error> {
-        let keyed_apis: Vec<&str> =
-            self.routes.iter().filter(|it| it.keyed).map(|it| it.api.as_str()).collect();
+        let keyed_routes = self.routes.iter().filter(|it| it.keyed).map(|it| it.api.as_str());
+        let keyed_apis = keyed_routes.chain(self.keyed_apis.iter().map(String::as_str));
+        let keyed_apis: Vec<&str> = keyed_apis.collect();
         let mut guarded = 0_usize;
         for route in &self.routes {
             let name = format!("`{} {}` of {}", route.method, route.path, route.api);

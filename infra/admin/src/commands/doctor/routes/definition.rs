@@ -9,6 +9,9 @@ const SHARED: [&str; 5] = ["parameters", "summary", "description", "servers", "$
 
 /// Adds the routes of a definition.
 pub(super) fn read(api: &str, definition: &Value, found: &mut Found) {
+    if definition["x-amazon-apigateway-api-key-source"] == "AUTHORIZER" {
+        found.keyed_apis.push(api.to_owned());
+    }
     let schemes = at(definition, &["components", "securitySchemes"]);
     // OpenAPI 2 has them elsewhere.
     let schemes = if schemes.is_object() { schemes } else { &definition["securityDefinitions"] };

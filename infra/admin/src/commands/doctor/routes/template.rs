@@ -9,6 +9,9 @@ use super::{Found, Route};
 pub(super) fn read(template: &Value, found: &mut Found) {
     for (name, resource) in members(&template["Resources"]) {
         let properties = &resource["Properties"];
+        if properties["ApiKeySourceType"] == "AUTHORIZER" {
+            found.keyed_apis.push(name.clone());
+        }
         match resource["Type"].as_str().unwrap_or_default() {
             "AWS::Serverless::Api" | "AWS::Serverless::HttpApi" => {
                 body(name, properties, "DefinitionBody", "DefinitionUri", found);
