@@ -47,7 +47,7 @@ pub use record::Invocation;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};
 pub use revocation::{Check, Revocations};
-pub use shell::{DEFAULT_TABLE, shell_word};
+pub use shell::{DEFAULT_TABLE, TABLE_VARIABLE, shell_command, shell_word};
 pub use tenant::Tenants;
 
 pub use verify::{Lookup, Verification, Verifier};

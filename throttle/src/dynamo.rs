@@ -204,7 +204,7 @@ impl From<table::Failure> for Failure {
             table::Failure::Unreachable => Self::Unreachable,
             table::Failure::Throttled => Self::Throttled,
             table::Failure::NoTable => Self::NoTable,
-            table::Failure::Denied { code } => Self::Denied { code },
+            table::Failure::Denied { code, .. } => Self::Denied { code },
             table::Failure::Unconfigured => Self::Unconfigured,
             table::Failure::Rejected { code } => Self::Rejected { code },
             table::Failure::Contended { calls } => Self::Contended { calls },

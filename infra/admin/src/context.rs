@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use authorizer::{DEFAULT_TABLE, shell_word};
+use authorizer::{DEFAULT_TABLE, TABLE_VARIABLE, shell_command};
 use clap::Args;
 use serde_json::json;
 use table::{Assignments, Client, Connect, Items, Keys, Revocations};
@@ -95,15 +95,7 @@ impl Context {
 
     /// A `tollgate` command on a table at the same endpoint, to paste.
     pub(crate) fn command(&self, table: &str, line: &str) -> String {
-        let usual = std::env::var(TABLE_VARIABLE).unwrap_or_else(|_| DEFAULT_TABLE.to_owned());
-        let mut command = format!("tollgate {line}");
-        if table != usual {
-            command.push_str(&format!(" --table {}", shell_word(table)));
-        }
-        if let Some(url) = &self.endpoint {
-            command.push_str(&format!(" --endpoint-url {}", shell_word(url)));
-        }
-        command
+        shell_command(line, table, self.endpoint.as_deref())
     }
 
     /// The message that the table is missing, with the command that creates it.
@@ -128,8 +120,6 @@ fn endpoint(text: &str) -> Result<String, String> {
         _ => Err("write a URL such as http://127.0.0.1:8000".to_owned()),
     }
 }
-
-const TABLE_VARIABLE: &str = "TOLLGATE_TABLE";
 
 /// A person waits longer than a request does.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,10 +1,11 @@
 // Calls of the server, and texts that may be hostile.
 
-/** An error of the server, with its status. */
+/** An error of the server, with its status and the policy that helps, if one does. */
 export class Problem extends Error {
-  constructor(message, status) {
+  constructor(message, { status } = { status: 0 }, { policy } = {}) {
     super(message);
     this.status = status;
+    this.policy = policy;
   }
 }
 
@@ -12,15 +13,16 @@ async function answer(request) {
   let response;
   try {
     response = await request;
-  } catch {
-    throw new Problem('The console cannot be reached. Is it still running?', 0);
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Problem('The console cannot be reached. Is it still running?');
   }
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Problem(body.error || `status ${response.status}`, response.status);
+  if (!response.ok) throw new Problem(body.error || `status ${response.status}`, response, body);
   return body;
 }
 
-export const get = (path) => answer(fetch(`/api/${path}`));
+export const get = (path, signal) => answer(fetch(`/api/${path}`, { signal }));
 
 export const post = (path, body) =>
   answer(
@@ -31,18 +33,20 @@ export const post = (path, body) =>
     }),
   );
 
-/** A list's path with its search. */
-export function listed(path, search, from) {
-  const query = new URLSearchParams();
+/** A list's path with its search. `from` may be empty: the start, after an exact match. */
+export function listed(path, { search, from, most }) {
+  const query = new URLSearchParams({ most });
   if (search) query.set('search', search);
-  if (from) query.set('from', from);
-  const text = query.toString();
-  return text ? `${path}?${text}` : path;
+  if (from !== null) query.set('from', from);
+  return `${path}?${query}`;
 }
 
 /** Characters that act on text around them, or that nobody sees. */
-const INVISIBLE =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+const INVISIBLE = new RegExp(
+  '[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e' +
+    '\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb]',
+  'g',
+);
 
 /** A text whose control and direction characters are written as codes. */
 export const visible = (text) =>

@@ -1,31 +1,13 @@
 // Keys: list, search, create, rotate, switch, assign.
 
-import { html, useEffect, useState } from './vendor/htm-preact.js';
-import { get, listed, moment } from './api.js';
+import { html, useState } from './vendor/htm-preact.js';
+import { moment } from './api.js';
 import { Change } from './change.js';
-import { Empty, Fault, Field, Head, Name, Rows, Search, Tag, Tail, useList } from './parts.js';
+import { ListView, Opens, useOpen } from './list.js';
+import { Field, Name, Tag } from './parts.js';
+import { PlanChoice } from './plan-choice.js';
 
-/** The plans of the table, for choosing one. */
-export function usePlans() {
-  const [plans, setPlans] = useState([]);
-  useEffect(() => {
-    get('plans').then(
-      (page) => setPlans(page.items.map((plan) => plan.id).sort()),
-      () => {},
-    );
-  }, []);
-  return plans;
-}
-
-export const PlanChoice = ({ value, onChange, none }) => {
-  const plans = usePlans();
-  return html`<select value=${value} onChange=${(event) => onChange(event.target.value)}>
-    <option value="">${none}</option>
-    ${plans.map((plan) => html`<option value=${plan}>${plan}</option>`)}
-  </select>`;
-};
-
-function Create({ about, onClose, onDone }) {
+function Create(dialog) {
   const [form, setForm] = useState({ name: '', subject: '', plan: '', days: '' });
   const set = (name) => (event) => setForm({ ...form, [name]: event.target.value });
   const change = {
@@ -36,8 +18,7 @@ function Create({ about, onClose, onDone }) {
     days: form.days ? Number(form.days) : null,
   };
   return html`
-    <${Change} title="New key" verb="Create" change=${change} about=${about} onClose=${onClose}
-      onDone=${onDone}>
+    <${Change} title="New key" verb="Create" change=${change} ...${dialog}>
       <${Field} label="Name" hint="for people"><input value=${form.name} onInput=${set('name')} />
         <//>
       <${Field} label="Subject" hint="counted under it; by default the key itself">
@@ -56,27 +37,26 @@ function Create({ about, onClose, onDone }) {
   `;
 }
 
-function Assign({ record, about, onClose, onDone }) {
+function Assign({ record, ...dialog }) {
   const [plan, setPlan] = useState('');
   const change = plan ? { do: 'key_assign', id: record.id, plan, version: record.version } : null;
   return html`
-    <${Change} title="Assign a plan" verb="Assign" change=${change} about=${about}
-      onClose=${onClose} onDone=${onDone}>
+    <${Change} title="Assign a plan" verb="Assign" change=${change} ...${dialog}>
       <p>The key's own plan precedes its subject's.</p>
-      <${Field} label="Plan"><${PlanChoice} value=${plan} none="choose one" onChange=${setPlan} />
-        <//>
+      <${Field} label="Plan">
+        <${PlanChoice} value=${plan} none="choose one" onChange=${setPlan} />
+      <//>
     <//>
   `;
 }
 
-function Rotate({ record, about, onClose, onDone }) {
+function Rotate({ record, ...dialog }) {
   const [hours, setHours] = useState('24');
   const change = /^\d+$/.test(hours)
     ? { do: 'key_rotate', id: record.id, hours: Number(hours) }
     : null;
   return html`
-    <${Change} title="Rotate the key" verb="Rotate" change=${change} about=${about}
-      onClose=${onClose} onDone=${onDone}>
+    <${Change} title="Rotate the key" verb="Rotate" change=${change} ...${dialog}>
       <p>Makes a new key with the same subject and plan. It is shown once.</p>
       <${Field} label="Hours for which the old key stays valid">
         <input type="number" min="0" max="8760" value=${hours}
@@ -86,7 +66,19 @@ function Rotate({ record, about, onClose, onDone }) {
   `;
 }
 
-const FORMS = { create: Create, assign: Assign, rotate: Rotate };
+function Switch({ record, ...dialog }) {
+  const { id, enabled } = record;
+  const verb = enabled ? 'Disable' : 'Enable';
+  return html`
+    <${Change} title="${verb} the key" verb=${verb} danger=${enabled}
+      change=${{ do: enabled ? 'key_disable' : 'key_enable', id }} ...${dialog}>
+      <p>
+        Authorizers cache keys for a short time. Requests with this key are then
+        ${enabled ? ' refused' : ' accepted'}.
+      </p>
+    <//>
+  `;
+}
 
 const state = (key) => {
   if (!key.enabled) return html`<${Tag} kind="bad">disabled<//>`;
@@ -96,20 +88,7 @@ const state = (key) => {
 };
 
 export function Keys({ about, changes, onDone }) {
-  const [search, setSearch] = useState('');
-  const [open, setOpen] = useState(null);
-  const list = useList((from) => get(listed('keys', search, from)));
-  useEffect(() => {
-    list.reload();
-  }, [search, changes]);
-  const close = () => setOpen(null);
-  const done = (what) => {
-    close();
-    onDone(what);
-  };
-  const action = (name, form) => (record) =>
-    html`<button type="button" class="small"
-      onClick=${() => setOpen({ form, record })}>${name}</button>`;
+  const [open, setOpen, dialog] = useOpen(about, onDone);
   const columns = [
     { title: 'Name', cell: (key) => html`<b><${Name} of=${key.name} most=${36} /></b>` },
     { title: 'Id', kind: 'mono dim', cell: (key) => html`<${Name} of=${key.id} most=${17} />` },
@@ -130,47 +109,31 @@ export function Keys({ about, changes, onDone }) {
     {
       title: 'Actions',
       kind: 'actions',
-      cell: (key) => html`
-        ${action('Plan…', 'assign')(key)} ${action('Rotate…', 'rotate')(key)}
-        ${action(key.enabled ? 'Disable…' : 'Enable…', 'switch')(key)}
+      cell: (record) => html`
+        <${Opens} onClick=${() => setOpen({ form: Assign, record })}>Plan…<//>
+        <${Opens} onClick=${() => setOpen({ form: Rotate, record })}>Rotate…<//>
+        <${Opens} onClick=${() => setOpen({ form: Switch, record })}>
+          ${record.enabled ? 'Disable…' : 'Enable…'}
+        <//>
       `,
     },
   ];
-  const items = [...(list.items || [])].sort((a, b) => (a.name || '').localeCompare(b.name || ''));
-  const Form = FORMS[open?.form];
   return html`
-    <${Head} title="Keys" note="The table has digests alone: a key is shown once, when it is made.">
-      <button type="button" class="primary"
-        onClick=${() => setOpen({ form: 'create' })}>New key…</button>
-    <//>
-    <div class="filters"><${Search} label="Name, id, subject or plan" onSearch=${setSearch} /></div>
-    <${Fault} error=${list.error} />
-    ${
-      list.items && !items.length
-        ? html`<${Empty} title=${search ? 'No key fits the search' : 'No keys yet'}>
-          ${search ? 'Search for a part of a name.' : 'Create one for a caller without tokens.'}
-        <//>`
-        : html`<${Rows} label="Keys" columns=${columns} rows=${items} keyOf=${(key) => key.id} />`
-    }
-    <${Tail} list=${list} what="keys" />
-    ${Form && html`<${Form} record=${open.record} about=${about} onClose=${close}
-      onDone=${done} />`}
-    ${
-      open?.form === 'switch' &&
-      html`<${Change}
-      title=${open.record.enabled ? 'Disable the key' : 'Enable the key'}
-      verb=${open.record.enabled ? 'Disable' : 'Enable'}
-      danger=${open.record.enabled}
-      change=${{ do: open.record.enabled ? 'key_disable' : 'key_enable', id: open.record.id }}
-      about=${about}
-      onClose=${close}
-      onDone=${done}
+    <${ListView}
+      path="keys"
+      what="keys"
+      title="Keys"
+      note="The table has digests alone: a key is shown once, when it is made."
+      label="Name, id, subject or plan"
+      columns=${columns}
+      keyOf=${(key) => key.id}
+      order=${(a, b) => (a.name || '').localeCompare(b.name || '')}
+      changes=${changes}
+      empty=${['No keys yet', 'Create one for a caller without tokens.']}
+      button=${html`<${Opens} kind="primary"
+        onClick=${() => setOpen({ form: Create })}>New key…<//>`}
     >
-      <p>
-        Authorizers cache keys for a short time.
-        ${open.record.enabled ? ' Requests with this key are then refused.' : ' Requests with this key are then accepted.'}
-      </p>
-    <//>`
-    }
+      ${open && html`<${open.form} record=${open.record} ...${dialog} />`}
+    <//>
   `;
 }

@@ -20,9 +20,12 @@ export function Status({ of }) {
 export const Tag = ({ kind = 'plain', children }) =>
   html`<span class="tag ${kind}">${children}</span>`;
 
-/** An error, announced to screen readers. */
+/** An error, announced to screen readers, with the policy that helps. */
 export const Fault = ({ error }) =>
-  error ? html`<p class="fault" role="alert">${visible(error.message || error)}</p>` : null;
+  error
+    ? html`<p class="fault" role="alert">${visible(error.message || error)}</p>
+        <${Command} text=${error.policy} label="Policy" />`
+    : null;
 
 /** What to do where nothing is. */
 export const Empty = ({ title, children }) => html`
@@ -54,10 +57,10 @@ export function Copy({ text, label = 'Copy' }) {
 }
 
 /** A command to copy. */
-export const Command = ({ text }) =>
+export const Command = ({ text, label = 'Command' }) =>
   text
     ? html`<div class="command">
-        <code tabindex="0" role="group" aria-label="Command">${visible(text)}</code><${Copy}
+        <code tabindex="0" role="group" aria-label=${label}>${visible(text)}</code><${Copy}
           text=${text} />
       </div>`
     : null;
@@ -185,48 +188,3 @@ export const Json = ({ of, label }) =>
   )}</pre>`;
 
 const visibleLines = (text) => text.split('\n').map(visible).join('\n');
-
-/** A list that is loaded from the server, a part at a time. */
-export function useList(load) {
-  const [state, setState] = useState({ items: null, damaged: [], next: null, error: null });
-  const asked = useRef(0);
-  const reading = useRef(0);
-  const read = async (more) => {
-    asked.current += 1;
-    reading.current += 1;
-    const mine = asked.current;
-    try {
-      const page = await load(more ? state.next : null);
-      if (mine !== asked.current) return;
-      setState((old) => ({
-        items: more ? [...old.items, ...page.items] : page.items,
-        damaged: page.damaged || [],
-        next: page.next,
-        error: null,
-      }));
-    } catch (error) {
-      if (mine === asked.current) setState((old) => ({ ...old, error }));
-    } finally {
-      reading.current -= 1;
-    }
-  };
-  return { ...state, reload: () => read(false), more: () => read(true), isIdle: () => reading.current === 0 };
-}
-
-/** The end of a list: what is damaged, and a button for more. */
-export const Tail = ({ list, what }) => html`
-  ${
-    list.damaged.length > 0 &&
-    html`<p class="fault" role="alert">
-    ${list.damaged.length} damaged ${what} cannot be shown:
-    ${list.damaged.slice(0, 3).map((id) => html` <${Name} of=${id} />`)}
-  </p>`
-  }
-  ${
-    list.next &&
-    html`<p class="more">
-    <button type="button" onClick=${list.more}>Look for more</button>
-    <span class="dim">The table has more to search.</span>
-  </p>`
-  }
-`;

@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from './vendor/htm-preact.js';
 import { get, moment, number, took } from './api.js';
 import { Copy, Dialog, Facts, Fault, Json, Name, Status, Tag } from './parts.js';
-import { Gauges, Quotas } from './subject.js';
+import { Gauges, Quotas } from './gauges.js';
 
 const SIGNS = { ok: '✓', failed: '✕', 'not reached': '·', 'not configured': '–' };
 const CLASSES = { ok: 'good', failed: 'bad', 'not reached': 'none', 'not configured': 'none' };
@@ -38,7 +38,9 @@ const Explanation = ({ of }) => html`
 function Policy({ of, arn }) {
   const place = arn.split(':').slice(5).join(':');
   return html`
-    <p class="dim">${number(of.bytes)} bytes. The resource that matches <code>${place}</code> is marked.</p>
+    <p class="dim">
+      ${number(of.bytes)} bytes. The resource that matches <code>${place}</code> is marked.
+    </p>
     <ul class="policy" role="list">
       ${of.resources.map(
         (
@@ -90,7 +92,8 @@ function Times({ of, isCold, hasMetrics }) {
     ${
       hasMetrics === false &&
       html`<p class="dim">
-      Table time and cold starts come from the metrics of the record line, which <code>--log json</code>
+      Table time and cold starts come from the metrics of the record line, which
+      <code>--log json</code>
       leaves as the configuration has them.
     </p>`
     }

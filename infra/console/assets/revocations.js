@@ -1,9 +1,10 @@
 // Revocations: list, revoke, undo.
 
-import { html, useEffect, useState } from './vendor/htm-preact.js';
-import { get, listed, moment } from './api.js';
+import { html, useState } from './vendor/htm-preact.js';
+import { moment } from './api.js';
 import { Change } from './change.js';
-import { Empty, Fault, Field, Head, Name, Rows, Search, Tag, Tail, useList } from './parts.js';
+import { ListView, Opens, useOpen } from './list.js';
+import { Field, Name, Tag } from './parts.js';
 
 const KINDS = {
   token: 'One token, by its jti',
@@ -12,7 +13,8 @@ const KINDS = {
   client: "A client's tokens, by client id",
 };
 
-function Revoke({ about, onClose, onDone }) {
+function Revoke(dialog) {
+  const { about } = dialog;
   const [form, setForm] = useState({
     kind: 'user',
     issuer: about.issuers[0] || '',
@@ -25,23 +27,27 @@ function Revoke({ about, onClose, onDone }) {
   const hours = form.hours ? Number(form.hours) : null;
   const change =
     issuer && id ? { do: 'revoke', kind, issuer, id, hours, reason: reason || null } : null;
+  const hint = about.hasConfig
+    ? 'by its short name in the configuration'
+    : 'its name is not checked: there is no configuration';
   return html`
-    <${Change} title="Revoke" verb="Revoke" danger change=${change} about=${about}
-      onClose=${onClose} onDone=${onDone}>
+    <${Change} title="Revoke" verb="Revoke" danger change=${change} ...${dialog}>
       <${Field} label="What">
         <select value=${kind} onChange=${set('kind')}>
-          ${Object.entries(KINDS).map(([value, name]) => html`<option
-            value=${value}>${name}</option>`)}
+          ${Object.entries(KINDS).map(
+            ([value, name]) => html`<option value=${value}>${name}</option>`,
+          )}
         </select>
       <//>
-      <${Field} label="Issuer"
-        hint=${about.hasConfig ? 'by its short name in the configuration' : 'its name is not checked: there is no configuration'}>
+      <${Field} label="Issuer" hint=${hint}>
         <input value=${issuer} list="issuers" required onInput=${set('issuer')} />
-        <datalist id="issuers">${about.issuers.map((name) => html`<option value=${name}>
-          </option>`)}</datalist>
+        <datalist id="issuers">
+          ${about.issuers.map((name) => html`<option value=${name}></option>`)}
+        </datalist>
       <//>
-      <${Field} label="Id" hint="the claim's value"><input value=${id} required
-        onInput=${set('id')} /><//>
+      <${Field} label="Id" hint="the claim's value">
+        <input value=${id} required onInput=${set('id')} />
+      <//>
       <div class="row">
         <${Field} label="Hours" hint="by default until no token can be accepted">
           <input type="number" min="1" value=${form.hours} onInput=${set('hours')} />
@@ -52,18 +58,17 @@ function Revoke({ about, onClose, onDone }) {
   `;
 }
 
+const Undo = ({ record, ...dialog }) => html`
+  <${Change} title="Undo the revocation" verb="Undo" change=${{ do: 'revoke_undo', id: record.id }}
+    ...${dialog}>
+    <p>
+      The tokens of <${Name} of=${record.id} most=${40} /> are accepted again until they expire.
+    </p>
+  <//>
+`;
+
 export function Revocations({ about, changes, onDone }) {
-  const [search, setSearch] = useState('');
-  const [open, setOpen] = useState(null);
-  const list = useList((from) => get(listed('revocations', search, from)));
-  useEffect(() => {
-    list.reload();
-  }, [search, changes]);
-  const close = () => setOpen(null);
-  const done = (what) => {
-    close();
-    onDone(what);
-  };
+  const [open, setOpen, dialog] = useOpen(about, onDone);
   const columns = [
     { title: 'Kind', cell: (it) => html`<${Tag}>${it.kind}<//>` },
     { title: 'Id', kind: 'mono', cell: (it) => html`<${Name} of=${it.id} most=${30} />` },
@@ -78,12 +83,10 @@ export function Revocations({ about, changes, onDone }) {
     {
       title: 'Actions',
       kind: 'actions',
-      cell: (it) =>
-        html`<button type="button" class="small"
-          onClick=${() => setOpen({ undone: it })}>Undo…</button>`,
+      cell: (record) =>
+        html`<${Opens} onClick=${() => setOpen({ form: Undo, record })}>Undo…<//>`,
     },
   ];
-  const items = [...(list.items || [])].sort((a, b) => b.revokedAt - a.revokedAt);
   const { revocation } = about;
   const note = revocation
     ? `Each authorizer sees a change within ${revocation.cacheSeconds} s.`
@@ -91,34 +94,24 @@ export function Revocations({ about, changes, onDone }) {
       ? 'This configuration looks no revocations up: add [revocation] with a table.'
       : 'Authorizers look revocations up if their configuration has [revocation].';
   return html`
-    <${Head} title="Revocations" note=${note}>
-      <button type="button" class="primary" onClick=${() => setOpen('revoke')}>Revoke…</button>
-    <//>
-    <div class="filters"><${Search} label="Id or reason" onSearch=${setSearch} /></div>
-    <${Fault} error=${list.error} />
-    ${
-      list.items && !items.length
-        ? html`<${Empty} title=${search ? 'No revocation fits the search' : 'Nothing is revoked'}>
-          Revoke a token, a sign-in, a user or a client, and it is refused until it expires.
-        <//>`
-        : html`<${Rows} label="Revocations" columns=${columns} rows=${items}
-          keyOf=${(it) => it.id} />`
-    }
-    <${Tail} list=${list} what="revocations" />
-    ${open === 'revoke' && html`<${Revoke} about=${about} onClose=${close} onDone=${done} />`}
-    ${
-      open?.undone &&
-      html`<${Change}
-      title="Undo the revocation"
-      verb="Undo"
-      change=${{ do: 'revoke_undo', id: open.undone.id }}
-      about=${about}
-      onClose=${close}
-      onDone=${done}
+    <${ListView}
+      path="revocations"
+      what="revocations"
+      title="Revocations"
+      note=${note}
+      label="Id or reason"
+      columns=${columns}
+      keyOf=${(it) => it.id}
+      order=${(a, b) => b.revokedAt - a.revokedAt}
+      changes=${changes}
+      empty=${[
+        'Nothing is revoked',
+        'Revoke a token, a sign-in, a user or a client: it is refused until it expires.',
+      ]}
+      button=${html`<${Opens} kind="primary"
+        onClick=${() => setOpen({ form: Revoke })}>Revoke…<//>`}
     >
-      <p>The tokens of <${Name} of=${open.undone.id}
-        most=${40} /> are accepted again until they expire.</p>
-    <//>`
-    }
+      ${open && html`<${open.form} record=${open.record} ...${dialog} />`}
+    <//>
   `;
 }

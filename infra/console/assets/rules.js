@@ -40,7 +40,9 @@ const Matrix = ({ of }) => html`
       </tbody>
     </table>
   </div>
-  <p class="dim">partly: it depends on something else, such as a claim, a client, a stage or another scope.</p>
+  <p class="dim">
+    partly: it depends on something else, such as a claim, a client, a stage or another scope.
+  </p>
 `;
 
 const SEVERITIES = { error: 'bad', warning: 'warn', note: 'plain' };
@@ -51,8 +53,11 @@ const Findings = ({ of }) =>
         ${of.map(
           (finding) => html`<li>
             <p>
-              <${Tag} kind=${SEVERITIES[String(finding.severity).toLowerCase()] || 'plain'}>${finding.severity}<//>
-              <b> ${finding.rule ? visible(finding.rule) : 'configuration'}</b> <code>${finding.code}</code>
+              <${Tag} kind=${SEVERITIES[String(finding.severity).toLowerCase()] || 'plain'}>
+                ${finding.severity}
+              <//>
+              <b> ${finding.rule ? visible(finding.rule) : 'configuration'}</b>
+              ${' '}<code>${finding.code}</code>
             </p>
             <p>${visible(finding.text)}</p>
             <p class="dim">${visible(finding.mend)}</p>
@@ -127,7 +132,8 @@ export function Rules() {
     <${Findings} of=${shown.findings} />
     <h2>Edit a copy</h2>
     <p class="dim">
-      Nothing is stored: the authorizer goes on with its own. Copy the text into your file when it is right.
+      Nothing is stored: the authorizer goes on with its own. Copy the text into your file when it
+      is right.
     </p>
     <div class="columns editor">
       <section>

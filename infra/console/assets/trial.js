@@ -14,8 +14,18 @@ const TELLING = [
   'content-type',
 ];
 
+const KEYS =
+  'Tokens of old keys are accepted as long as the issuer publishes these keys, and cached keys ' +
+  'for up to 10 minutes.';
+const TABLE =
+  "While it is gone, connections are refused, and each plan's failure policy decides. What it " +
+  'holds comes back with it.';
+
 function Answers({ of }) {
   const last = of[of.length - 1];
+  const telling = last.headers
+    .filter(([name]) => TELLING.includes(name))
+    .map(([name, value]) => [name, visible(value)]);
   return html`
     ${
       of.length > 1 &&
@@ -27,9 +37,7 @@ function Answers({ of }) {
         <${Status} of=${last.status} /> <span
           class="dim">${of.length > 1 ? 'the last one, ' : ''}${took(last.tookUs)}</span>
       </p>
-      <${Facts}
-        of=${last.headers.filter(([name]) => TELLING.includes(name)).map(([name, value]) => [name, visible(value)])}
-      />
+      <${Facts} of=${telling} />
       <pre class="json" tabindex="0" role="region" aria-label="Body">${pretty(last.body)}</pre>
     </div>
   `;
@@ -165,7 +173,7 @@ export function Trial({ about, onDone, onAbout }) {
         <h2>What can happen</h2>
         <${Act} title="Revoke" about=${
           about.revocation
-            ? `The caller's next requests get 401 within ${cache} s, when each authorizer's cache has aged.`
+            ? `The caller's next requests get 401 within ${cache} s.`
             : 'This configuration looks no revocations up: add [revocation] with a table.'
         }>
           ${button('Revoke this token', 'revoke', of('token'))}
@@ -173,14 +181,14 @@ export function Trial({ about, onDone, onAbout }) {
           ${button('Take a new token', 'token', caller === null ? null : { caller })}
         <//>
         <${Act} title="Rotate the issuer's keys"
-          about="Tokens of old keys are accepted as long as the issuer publishes these keys, and cached keys for up to 10 minutes.">
+          about=${KEYS}>
           ${button('Rotate', 'rotate', { drop: false })}
           ${button('Rotate and drop the old keys', 'rotate', { drop: true })}
         <//>
         <${Act}
           title=${html`The table ${isTableThere ? html`<${Tag} kind="good">there<//>` : html`<${Tag}
             kind="bad">gone<//>`}`}
-          about="While it is gone, connections are refused, and each plan's failure policy decides. What it holds comes back with it."
+          about=${TABLE}
         >
           ${
             isTableThere

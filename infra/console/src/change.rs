@@ -68,7 +68,10 @@ pub(crate) enum Change {
     },
     UsageGrant {
         subject: String,
+        /// Requests, or the amount of a named meter.
         extra: u64,
+        #[serde(default)]
+        meter: Option<String>,
         period: throttle::Period,
         id: String,
     },
@@ -149,8 +152,8 @@ impl Change {
             }
             Self::SubjectUnassign { subject } => subject::unassign(state, &subject).await,
             Self::SubjectReset { subject } => subject::reset(state, &subject).await,
-            Self::UsageGrant { subject, extra, period, id } => {
-                subject::grant(state, &subject, extra, period, &id).await
+            Self::UsageGrant { subject, extra, meter, period, id } => {
+                subject::grant(state, &subject, (extra, meter.as_deref()), period, &id).await
             }
             Self::Revoke { kind, issuer, id, hours, reason } => {
                 revoke(state, &kind, &issuer, &id, hours, reason).await

@@ -16,6 +16,7 @@ mod change;
 mod guard;
 mod lists;
 mod live;
+mod permission;
 mod problem;
 mod requests;
 mod rules;
@@ -156,6 +157,7 @@ fn routes(state: Arc<State>, guard: Arc<Guard>) -> Router {
         .route("/api/trial/table", post(trial::switch))
         .route("/api/trial/token", post(trial::renew))
         .route("/api/trial/revoke", post(trial::revoke))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), permission::explain))
         .with_state(state)
         .merge(page)
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -1,22 +1,23 @@
 //! Lists of plans, keys, assignments, revocations and buckets, with a search.
 
-use std::fmt::Display;
-
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use table::{Failure, Item, Items, KeyRecord, Page};
-use throttle::{BucketRecord, Buckets, PlanRecord, Subject, Throttling, Timestamp};
+use table::{Assignment, Failure, Item, Items, KeyRecord, Page, StoredPlan};
+use throttle::{
+    BucketRecord, Buckets, Meter, PlanId, PlanRecord, Plans, Subject, Throttling, Timestamp,
+};
 
 use crate::problem::Problem;
 use crate::state::{Shared, millis};
 use crate::subject;
 
-/// The most items of one answer.
+/// The most matching items of one answer.
 const MOST: usize = 100;
-/// The most pages of the table that are read for one answer: a megabyte each.
-const PAGES: usize = 8;
+/// The most items of the table that one answer reads, and how many it reads unless it is told.
+const MOST_READ: u16 = 4_000;
+const USUAL_READ: u16 = 250;
 
 /// The query of a list.
 #[derive(Debug, Default, Deserialize)]
@@ -24,14 +25,26 @@ const PAGES: usize = 8;
 pub(crate) struct Search {
     /// Part of a name, in any case.
     search: String,
-    /// The `next` of the answer before.
+    /// The `next` of the answer before. Empty after an exact match, to search from the start.
     from: Option<String>,
+    /// The most items of the table to read.
+    most: Option<u16>,
 }
 
 impl Search {
+    /// The text that is searched.
+    fn name(&self) -> &str {
+        self.search.trim()
+    }
+
+    /// The name of the item that one read finds, in the first answer to a search.
+    fn exact(&self) -> Option<&str> {
+        Some(self.name()).filter(|name| self.from.is_none() && !name.is_empty())
+    }
+
     /// Returns true if one of the texts has what is searched.
     fn finds(&self, texts: &[Option<&str>]) -> bool {
-        let wanted = self.search.trim().to_lowercase();
+        let wanted = self.name().to_lowercase();
         texts.iter().flatten().any(|text| text.to_lowercase().contains(&wanted))
     }
 }
@@ -41,73 +54,102 @@ struct Found<T> {
     items: Vec<T>,
     damaged: Vec<String>,
     next: Option<String>,
+    /// The items of any kind that were read.
+    read: u64,
 }
 
 /// A kind of items, page by page.
 trait Pages<T> {
-    fn page(&self, from: Option<String>) -> impl Future<Output = Result<Page<T>, Failure>> + Send;
+    fn page(
+        &self,
+        from: Option<&str>,
+        most: u16,
+    ) -> impl Future<Output = Result<Page<T>, Failure>> + Send;
+
+    /// The key of an item in the table, as `PREFIX#id`.
+    fn pk(item: &T) -> String;
 }
 
 impl<T: Item + Send + Sync> Pages<T> for Items<T> {
-    async fn page(&self, from: Option<String>) -> Result<Page<T>, Failure> {
-        self.list(from.as_deref()).await
+    async fn page(&self, from: Option<&str>, most: u16) -> Result<Page<T>, Failure> {
+        self.list_part(from, most).await
+    }
+
+    fn pk(item: &T) -> String {
+        format!("{}{}", T::PREFIX, item.id())
     }
 }
 
 impl Pages<BucketRecord> for Buckets {
-    async fn page(&self, from: Option<String>) -> Result<Page<BucketRecord>, Failure> {
-        self.list(from.as_deref()).await
+    async fn page(&self, from: Option<&str>, most: u16) -> Result<Page<BucketRecord>, Failure> {
+        self.list_part(from, most).await
+    }
+
+    fn pk(item: &BucketRecord) -> String {
+        format!("{}{}", BucketRecord::PREFIX, item.id())
     }
 }
 
-/// Reads pages until enough items are found, or enough pages are read.
-async fn scan<T: Item<Id: Display>>(
+impl Pages<PlanRecord> for Plans {
+    async fn page(&self, from: Option<&str>, most: u16) -> Result<Page<PlanRecord>, Failure> {
+        self.list_part(from, most).await
+    }
+
+    fn pk(item: &PlanRecord) -> String {
+        format!("{}{}", StoredPlan::PREFIX, item.id)
+    }
+}
+
+/// Returns the exact match, or reads one page of the table and keeps what matches.
+///
+/// The table has no index: the page asks for further parts itself, shows how far it is, and stops.
+async fn find<T, P: Pages<T>>(
     search: &Search,
-    pages: &impl Pages<T>,
+    exact: Option<T>,
+    pages: &P,
     wanted: impl Fn(&T) -> bool,
 ) -> Result<Found<T>, Problem> {
-    let mut found = Found { items: Vec::new(), damaged: Vec::new(), next: search.from.clone() };
-    for _ in 0..PAGES {
-        let page = pages.page(found.next.take()).await?;
-        found.next = page.next;
-        found.damaged.extend(page.damaged);
-        let mut items = page.items.into_iter().filter(&wanted).peekable();
-        while let Some(item) = items.next() {
-            let at = format!("{}{}", T::PREFIX, item.id());
-            found.items.push(item);
-            if found.items.len() >= MOST && items.peek().is_some() {
-                // The rest of this page comes with the next answer.
-                found.next = Some(at);
-                return Ok(found);
-            }
-        }
-        if found.next.is_none() || found.items.len() >= MOST {
-            break;
-        }
+    if let Some(item) = exact {
+        let next = Some(String::new());
+        return Ok(Found { items: vec![item], damaged: Vec::new(), next, read: 1 });
     }
-    Ok(found)
+    let from = search.from.as_deref().filter(|from| !from.is_empty());
+    let most = search.most.unwrap_or(USUAL_READ).clamp(1, MOST_READ);
+    let Page { items, damaged, mut next, read } = pages.page(from, most).await?;
+    let is_exact =
+        |item: &T| P::pk(item).split_once('#').is_some_and(|(_, id)| id == search.name());
+    // The exact match was in the first answer.
+    let is_known = |item: &T| search.from.is_some() && is_exact(item);
+    let mut items: Vec<T> =
+        items.into_iter().filter(|item| wanted(item) && !is_known(item)).collect();
+    if items.len() > MOST {
+        items.truncate(MOST);
+        // The rest of this page comes with the next answer.
+        next = items.last().map(P::pk);
+    }
+    Ok(Found { items, damaged, next, read })
 }
 
 fn answer<T>(found: Found<T>, json: impl Fn(&T) -> Value) -> Json<Value> {
-    let Found { items, damaged, next } = found;
+    let Found { items, damaged, next, read } = found;
     let items: Vec<Value> = items.iter().map(json).collect();
-    Json(json!({"items": items, "damaged": damaged, "next": next}))
+    Json(json!({"items": items, "damaged": damaged, "next": next, "read": read}))
 }
 
-/// `GET /api/plans`: every plan.
-pub(crate) async fn plans(State(state): Shared) -> Result<Json<Value>, Problem> {
-    let (plans, mut from) = (state.plans(), None::<String>);
-    let (mut items, mut damaged) = (Vec::new(), Vec::new());
-    loop {
-        let page = plans.list(from.as_deref()).await?;
-        items.extend(page.items.iter().map(plan));
-        damaged.extend(page.damaged);
-        from = page.next;
-        if from.is_none() || items.len() >= MOST * PAGES {
-            break;
-        }
-    }
-    Ok(Json(json!({"items": items, "damaged": damaged, "next": from})))
+/// `GET /api/plans`: plans by id or name.
+pub(crate) async fn plans(
+    State(state): Shared,
+    Query(search): Query<Search>,
+) -> Result<Json<Value>, Problem> {
+    let plans = state.plans();
+    let exact = match search.exact().map(PlanId::new) {
+        Some(Ok(id)) => plans.get(&id).await?,
+        _ => None,
+    };
+    let found =
+        find(&search, exact, &plans, |it| search.finds(&[Some(it.id.as_str()), it.plan.name()]))
+            .await?;
+    Ok(answer(found, plan))
 }
 
 fn plan(record: &PlanRecord) -> Value {
@@ -122,6 +164,7 @@ fn plan(record: &PlanRecord) -> Value {
         "burst": throttle.map(Throttling::burst),
         "quotas": quotas.map(|quota| json!({"period": quota.period(), "limit": quota.limit()}))
             .collect::<Vec<_>>(),
+        "meters": record.plan.meters().keys().map(Meter::to_string).collect::<Vec<_>>(),
         "isUnlimited": record.plan.is_unlimited(),
         "isClosed": record.plan.is_closed(),
         "text": serde_json::to_string_pretty(&record.plan).unwrap_or_default(),
@@ -134,7 +177,11 @@ pub(crate) async fn keys(
     Query(search): Query<Search>,
 ) -> Result<Json<Value>, Problem> {
     let (keys, now) = (state.keys(), state.now());
-    let found = scan(&search, &keys, |key| {
+    let exact = match search.exact().map(str::parse) {
+        Some(Ok(digest)) => keys.get(&digest).await?,
+        _ => None,
+    };
+    let found = find(&search, exact, &keys, |key| {
         let details = &key.details;
         let id = key.digest.to_string();
         let plans = details.plans.iter().map(|plan| Some(plan.as_str()));
@@ -167,9 +214,12 @@ pub(crate) async fn assignments(
     Query(search): Query<Search>,
 ) -> Result<Json<Value>, Problem> {
     let assignments = state.assignments();
-    let found =
-        scan(&search, &assignments, |it| search.finds(&[Some(&it.subject), Some(&it.plan)]))
-            .await?;
+    let exact = match search.exact().map(Subject::new) {
+        Some(Ok(subject)) => assignments.get(subject.as_str()).await?,
+        _ => None,
+    };
+    let wanted = |it: &Assignment| search.finds(&[Some(&it.subject), Some(&it.plan)]);
+    let found = find(&search, exact, &assignments, wanted).await?;
     Ok(answer(found, |it| json!({"subject": it.subject, "plan": it.plan, "version": it.version})))
 }
 
@@ -179,7 +229,11 @@ pub(crate) async fn revocations(
     Query(search): Query<Search>,
 ) -> Result<Json<Value>, Problem> {
     let (revocations, now) = (state.revocations(), state.now());
-    let found = scan(&search, &revocations, |it| {
+    let exact = match search.exact().map(str::parse) {
+        Some(Ok(target)) => revocations.get(&target).await?.filter(|it| it.is_live(now)),
+        _ => None,
+    };
+    let found = find(&search, exact, &revocations, |it| {
         it.is_live(now) && search.finds(&[Some(&it.target().to_string()), it.reason()])
     })
     .await?;
@@ -201,21 +255,15 @@ pub(crate) async fn buckets(
     Query(search): Query<Search>,
 ) -> Result<Json<Value>, Problem> {
     let buckets = state.buckets();
-    // A whole name needs no search.
-    let exact = match (&search.from, Subject::new(search.search.trim())) {
-        (None, Ok(subject)) => buckets.get(&subject).await?,
+    let exact = match search.exact().map(Subject::new) {
+        Some(Ok(subject)) => buckets.get(&subject).await?,
         _ => None,
     };
-    let found = match exact {
-        Some(bucket) => Found { items: vec![bucket], damaged: Vec::new(), next: None },
-        None => {
-            scan(&search, &buckets, |it| {
-                let plan = it.stamp.as_ref().map(|stamp| stamp.plan.as_str());
-                search.finds(&[Some(it.subject.as_str()), plan])
-            })
-            .await?
-        }
-    };
+    let found = find(&search, exact, &buckets, |it| {
+        let plan = it.stamp.as_ref().map(|stamp| stamp.plan.as_str());
+        search.finds(&[Some(it.subject.as_str()), plan])
+    })
+    .await?;
     let plans = subject::plans(&state, found.items.iter()).await?;
     let now = state.now();
     Ok(answer(found, |bucket| subject::bucket(bucket, &plans, now)))

@@ -12,11 +12,16 @@ use throttle::{GrantError, PlanError};
 pub(crate) struct Problem {
     status: StatusCode,
     message: String,
+    denied: Option<Denied>,
 }
+
+/// The permission that is missing, if AWS named it. An extension of the response.
+#[derive(Clone, Debug)]
+pub(crate) struct Denied(pub(crate) Option<String>);
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), denied: None }
     }
 
     /// The input is wrong.
@@ -41,7 +46,12 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        (self.status, Json(json!({"error": self.message}))).into_response()
+        let body = Json(json!({"error": self.message}));
+        let mut response = (self.status, body).into_response();
+        if let Some(denied) = self.denied {
+            response.extensions_mut().insert(denied);
+        }
+        response
     }
 }
 
@@ -53,7 +63,13 @@ impl From<Failure> for Problem {
             failure if failure.may_pass() => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_GATEWAY,
         };
-        Self::new(status, failure.to_string())
+        let mut problem = Self::new(status, failure.to_string());
+        if let Failure::Denied { code, action } = failure
+            && code == "AccessDeniedException"
+        {
+            problem.denied = Some(Denied(action));
+        }
+        problem
     }
 }
 

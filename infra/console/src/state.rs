@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use authorizer::{DEFAULT_TABLE, shell_word};
+use authorizer::shell_command;
 use table::{Assignments, Client, Items, Keys, Revocations};
 use throttle::{Buckets, Clock as _, PlanId, PlanRecord, Plans, SystemClock, Timestamp};
 
@@ -85,14 +85,7 @@ impl State {
 
     /// The same for another table.
     pub(crate) fn command_at(&self, table: &str, line: &str) -> String {
-        let mut command = format!("tollgate {line}");
-        if table != DEFAULT_TABLE {
-            command.push_str(&format!(" --table {}", shell_word(table)));
-        }
-        if let Some(url) = &self.endpoint {
-            command.push_str(&format!(" --endpoint-url {}", shell_word(url)));
-        }
-        command
+        shell_command(line, table, self.endpoint.as_deref())
     }
 }
 

@@ -143,18 +143,30 @@ pub(crate) async fn show(
         "subject": name,
         "bucket": found.as_ref().map(|found| bucket(found, &plans, now)),
         "assignment": assignment.map(|it| json!({"plan": it.plan, "version": it.version})),
-        "days": plan.as_ref().map(|plan| usage(plan, Period::Day, name, &history, now)),
-        "months": plan.as_ref().map(|plan| usage(plan, Period::Month, name, &history, now)),
+        "history": plan.as_ref().map(|plan| meters(plan, name, &history, now)),
         "command": state.command(&format!(
             "subject show {}", authorizer::shell_word(name)
         )),
     })))
 }
 
+/// The history of each meter of the plan, requests first.
+fn meters(plan: &PlanRecord, name: &str, history: &History, now: Timestamp) -> Vec<Value> {
+    let meters = plan.plan.every_meter().map(|(meter, _)| {
+        let usage = |period| usage(plan, (meter, period), name, history, now);
+        json!({
+            "meter": meter.as_str(),
+            "days": usage(Period::Day),
+            "months": usage(Period::Month),
+        })
+    });
+    meters.collect()
+}
+
 /// The use of each of the last 31 days or 12 months, oldest first.
 fn usage(
     plan: &PlanRecord,
-    period: Period,
+    (meter, period): (Meter, Period),
     name: &str,
     history: &History,
     now: Timestamp,
@@ -169,7 +181,7 @@ fn usage(
     }
     windows.reverse();
     let from = windows.first().map_or(now, |window| window.start);
-    let report = Usage::report(plan, period, (from, now), [(name, history)]);
+    let report = Usage::of_meter(plan, meter, period, (from, now), [(name, history)]);
     let entries = report.ok().and_then(|mut report| report.values.remove(name));
     let entries = entries.unwrap_or_default();
     windows

@@ -64,10 +64,12 @@ pub enum Failure {
     #[error("the table doesn't exist: create it, or correct its name and region")]
     NoTable,
     /// The credentials are missing, invalid, or do not allow the call.
-    #[error("access to the table was denied ({code}): check the credentials and their policy")]
+    #[error("access to the table was denied ({code}): {}", denied_fix(action.as_deref()))]
     Denied {
         /// DynamoDB's name for the error.
         code: String,
+        /// The permission that is missing, such as `dynamodb:Scan`, if DynamoDB names it.
+        action: Option<String>,
     },
     /// The SDK has no region, no credentials, or an endpoint that is not a URL. Nothing was sent.
     #[error("no request could be made: set a region, credentials, and an endpoint that is a URL")]
@@ -134,7 +136,7 @@ impl Failure {
         }
     }
 
-    fn named(code: Option<&str>) -> Self {
+    fn named(code: Option<&str>, message: Option<&str>) -> Self {
         match code {
             Some(
                 "ProvisionedThroughputExceededException"
@@ -150,7 +152,7 @@ impl Failure {
                 | "InvalidSignatureException"
                 | "MissingAuthenticationTokenException"
                 | "UnrecognizedClientException"),
-            ) => Self::Denied { code: code.to_owned() },
+            ) => Self::Denied { code: code.to_owned(), action: message.and_then(missing_action) },
             Some("InternalServerError" | "ServiceUnavailable" | "InternalFailure") | None => {
                 Self::Outage
             }
@@ -159,8 +161,22 @@ impl Failure {
     }
 }
 
+/// The first permission that a message of AWS names, such as `dynamodb:Scan`.
+fn missing_action(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("dynamodb:")?;
+    let name: String = rest.chars().take_while(char::is_ascii_alphabetic).take(40).collect();
+    (!name.is_empty()).then(|| format!("dynamodb:{name}"))
+}
+
+fn denied_fix(action: Option<&str>) -> String {
+    match action {
+        Some(action) => format!("allow `{action}` in the policy of these credentials"),
+        None => "check the credentials and their policy".to_owned(),
+    }
+}
+
 impl<E: ProvideErrorMetadata, R> From<SdkError<E, R>> for Failure {
-    /// Keeps DynamoDB's name for the error and nothing else.
+    /// Keeps DynamoDB's name for the error and the permission that it names, and nothing else.
     fn from(error: SdkError<E, R>) -> Self {
         match error {
             SdkError::TimeoutError(_) => Self::TimedOut,
@@ -172,7 +188,9 @@ impl<E: ProvideErrorMetadata, R> From<SdkError<E, R>> for Failure {
                 Self::Unconfigured
             }
             SdkError::ConstructionFailure(_) => Self::Unconfigured,
-            SdkError::ServiceError(service) => Self::named(service.err().code()),
+            SdkError::ServiceError(service) => {
+                Self::named(service.err().code(), service.err().message())
+            }
             // Also any other error of a connection: the request may have left and been applied.
             _ => Self::Outage,
         }

@@ -31,6 +31,8 @@ pub struct Page<T> {
     pub damaged: Vec<String>,
     /// The start of the next page; `None` after the last.
     pub next: Option<String>,
+    /// The number of items of any kind that were read for this page.
+    pub read: u64,
 }
 
 /// A condition on the stored item, as a DynamoDB expression.
@@ -102,6 +104,18 @@ impl<T: Item> Items<T> {
     /// # Errors
     /// The table is unavailable.
     pub async fn list(&self, from: Option<&str>) -> Result<Page<T>, Failure> {
+        self.scan(from, None).await
+    }
+
+    /// Lists as [`list`](Self::list), and reads at most `most` items of any kind for a page.
+    ///
+    /// # Errors
+    /// The table is unavailable.
+    pub async fn list_part(&self, from: Option<&str>, most: u16) -> Result<Page<T>, Failure> {
+        self.scan(from, Some(i32::from(most).max(1))).await
+    }
+
+    async fn scan(&self, from: Option<&str>, limit: Option<i32>) -> Result<Page<T>, Failure> {
         let start = from.map(|from| [(PK.to_owned(), item::text(from))].into());
         let answer = self
             .client
@@ -111,9 +125,11 @@ impl<T: Item> Items<T> {
             .expression_attribute_names("#k", PK)
             .expression_attribute_values(":prefix", item::text(T::PREFIX))
             .set_exclusive_start_key(start)
+            .set_limit(limit)
             .send()
             .await?;
-        let mut page = Page { items: Vec::new(), damaged: Vec::new(), next: None };
+        let read = u64::try_from(answer.scanned_count).unwrap_or_default();
+        let mut page = Page { items: Vec::new(), damaged: Vec::new(), next: None, read };
         for item in answer.items() {
             match item::read_item(item) {
                 Ok(read) => page.items.extend(read),

@@ -62,6 +62,18 @@ impl Buckets {
         self.0.list(from).await
     }
 
+    /// Lists the buckets in smaller pages, as [`Items::list_part`].
+    ///
+    /// # Errors
+    /// The table is unavailable.
+    pub async fn list_part(
+        &self,
+        from: Option<&str>,
+        most: u16,
+    ) -> Result<Page<BucketRecord>, Failure> {
+        self.0.list_part(from, most).await
+    }
+
     /// Returns a subject's usage; empty if it has no bucket.
     ///
     /// # Errors

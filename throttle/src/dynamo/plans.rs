@@ -31,16 +31,19 @@ impl Plans {
     /// # Errors
     /// The table is unavailable.
     pub async fn list(&self, from: Option<&str>) -> Result<Page<PlanRecord>, Failure> {
-        let Page { items, mut damaged, next } = self.0.list(from).await?;
-        let mut plans = Vec::with_capacity(items.len());
-        for stored in items {
-            let id = stored.id.clone();
-            match record(stored) {
-                Ok(plan) => plans.push(plan),
-                Err(_) => damaged.push(id),
-            }
-        }
-        Ok(Page { items: plans, damaged, next })
+        Ok(page(self.0.list(from).await?))
+    }
+
+    /// Lists the plans in smaller pages, as [`table::Items::list_part`].
+    ///
+    /// # Errors
+    /// The table is unavailable.
+    pub async fn list_part(
+        &self,
+        from: Option<&str>,
+        most: u16,
+    ) -> Result<Page<PlanRecord>, Failure> {
+        Ok(page(self.0.list_part(from, most).await?))
     }
 
     /// Writes a plan: see [`table::Plans`].
@@ -74,6 +77,19 @@ impl Plans {
     ) -> Result<(), WriteError> {
         self.0.delete(id.as_str(), version, now).await
     }
+}
+
+fn page(stored: Page<StoredPlan>) -> Page<PlanRecord> {
+    let Page { items, mut damaged, next, read } = stored;
+    let mut plans = Vec::with_capacity(items.len());
+    for stored in items {
+        let id = stored.id.clone();
+        match record(stored) {
+            Ok(plan) => plans.push(plan),
+            Err(_) => damaged.push(id),
+        }
+    }
+    Page { items: plans, damaged, next, read }
 }
 
 fn record(stored: StoredPlan) -> Result<PlanRecord, Damage> {

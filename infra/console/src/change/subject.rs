@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use authorizer::shell_word;
-use throttle::{Period, Subject};
+use throttle::{Meter, Period, Subject};
 
 use super::{Change, Done};
 use crate::problem::Problem;
@@ -22,14 +22,16 @@ pub(super) fn command(change: &Change, state: &State) -> Option<String> {
         Change::SubjectReset { subject } => {
             format!("subject reset {} --yes", shell_word(subject))
         }
-        Change::UsageGrant { subject, extra, period, id } => {
+        Change::UsageGrant { subject, extra, meter, period, id } => {
             let by = match period {
                 Period::Day => "day",
                 Period::Week => "week",
                 Period::Month => "month",
             };
             let (subject, id) = (shell_word(subject), shell_word(id));
-            format!("usage grant {subject} {extra} --by {by} --id {id} --yes")
+            let meter = meter.iter().map(|name| format!(" --meter {}", shell_word(name)));
+            let meter = meter.collect::<String>();
+            format!("usage grant {subject} {extra} --by {by}{meter} --id {id} --yes")
         }
         _ => return None,
     };
@@ -79,15 +81,17 @@ pub(super) async fn reset(state: &State, name: &str) -> Result<Done, Problem> {
 pub(super) async fn grant(
     state: &State,
     name: &str,
-    extra: u64,
+    (extra, meter): (u64, Option<&str>),
     period: Period,
     id: &str,
 ) -> Result<Done, Problem> {
-    let extra = NonZeroU64::new(extra).ok_or_else(|| Problem::wrong("grant at least 1 request"))?;
-    let now = state.now();
-    let history = state.buckets().grant(&subject(name)?, period, extra, id, now).await?;
-    let total = history.granted(&period.window(now));
-    Ok(Done::new(format!("granted `{name}` {extra} requests, {total} in all"), None))
+    let extra = NonZeroU64::new(extra).ok_or_else(|| Problem::wrong("grant at least 1"))?;
+    let meter = meter.map_or(Ok(Meter::REQUESTS), Meter::new);
+    let meter = meter.map_err(|error| Problem::wrong(format!("the meter {error}")))?;
+    let (subject, now) = (subject(name)?, state.now());
+    let history = state.buckets().grant_of(&subject, meter, period, extra, id, now).await?;
+    let total = history.granted(&period.window(now).of(meter));
+    Ok(Done::new(format!("granted `{name}` {extra} {meter}, {total} in all"), None))
 }
 
 fn subject(name: &str) -> Result<Subject, Problem> {

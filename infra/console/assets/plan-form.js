@@ -1,0 +1,108 @@
+// The fields of a plan's limits. The JSON has more: what no field shows stays as it is.
+
+import { html, useState } from './vendor/htm-preact.js';
+import { Field, Name } from './parts.js';
+
+export const PERIODS = { DAY: 'day', WEEK: 'week', MONTH: 'month' };
+
+const quotas = (limits) => [limits.quota || []].flat();
+
+/** Sets one quota; an empty text removes it. */
+function withQuota(limits, period, text) {
+  const all = quotas(limits);
+  const at = all.findIndex((quota) => quota.period === period);
+  const changed = { ...(at < 0 ? { period } : all[at]), limit: Number(text) };
+  if (at < 0) all.push(changed);
+  else if (text === '') all.splice(at, 1);
+  else all[at] = changed;
+  const { quota: _, ...rest } = limits;
+  if (!all.length) return rest;
+  return { ...limits, quota: all.length === 1 ? all[0] : all };
+}
+
+function withThrottle(limits, name, text) {
+  const { throttle, ...rest } = limits;
+  const changed = { ...throttle, [name]: /^\d+(\.\d+)?$/.test(text) ? Number(text) : text };
+  if (text === '') delete changed[name];
+  return Object.keys(changed).length ? { ...limits, throttle: changed } : rest;
+}
+
+/** The rate, burst and quotas of one meter. */
+function Limits({ of, onChange }) {
+  const limit = (period) => quotas(of).find((quota) => quota.period === period)?.limit ?? '';
+  const quota = (period) => (event) => onChange(withQuota(of, period, event.target.value));
+  const throttle = (name) => (event) => onChange(withThrottle(of, name, event.target.value));
+  return html`
+    <div class="row">
+      <${Field} label="Rate" hint="a second, or 100/min, 20/h">
+        <input value=${of.throttle?.rateLimit ?? ''} onInput=${throttle('rateLimit')} />
+      <//>
+      <${Field} label="Burst" hint="at once after an idle time">
+        <input type="number" min="0" value=${of.throttle?.burstLimit ?? ''}
+          onInput=${throttle('burstLimit')} />
+      <//>
+    </div>
+    <div class="row">
+      ${Object.entries(PERIODS).map(
+        ([period, name]) => html`<${Field} label="A ${name}">
+          <input type="number" min="0" value=${limit(period)} onInput=${quota(period)} />
+        <//>`,
+      )}
+    </div>
+  `;
+}
+
+/** The named meters, such as tokens, each with its own limits. */
+function Meters({ of, onChange }) {
+  const [name, setName] = useState('');
+  const canAdd = /^[a-z][a-z0-9_-]{0,15}$/.test(name) && name !== 'requests' && !(name in of);
+  const without = (gone) => {
+    const { [gone]: _, ...rest } = of;
+    return rest;
+  };
+  const add = () => {
+    onChange({ ...of, [name]: { quota: { limit: 100000, period: 'MONTH' } } });
+    setName('');
+  };
+  return html`
+    ${Object.entries(of).map(
+      ([meter, limits]) => html`<fieldset key=${meter}>
+        <legend><${Name} of=${meter} most=${16} /></legend>
+        <${Limits} of=${limits || {}} onChange=${(next) => onChange({ ...of, [meter]: next })} />
+        <button type="button" class="small" onClick=${() => onChange(without(meter))}>
+          Remove this meter
+        </button>
+      </fieldset>`,
+    )}
+    <div class="row add">
+      <${Field} label="Another meter" hint="such as tokens: small letters, digits, - and _">
+        <input value=${name} maxlength="16" onInput=${(event) => setName(event.target.value)} />
+      <//>
+      <button type="button" disabled=${!canAdd} onClick=${add}>Add</button>
+    </div>
+  `;
+}
+
+/** The fields of the common limits. `onPlan` receives the whole plan. */
+export function PlanFields({ plan, onPlan }) {
+  const failure = typeof plan.failure === 'string' ? plan.failure : '';
+  const metered = (meters) => {
+    const { meters: _, ...rest } = plan;
+    onPlan(Object.keys(meters).length ? { ...plan, meters } : rest);
+  };
+  const failing = (event) => {
+    const { failure: _, ...rest } = plan;
+    onPlan(event.target.value ? { ...plan, failure: event.target.value } : rest);
+  };
+  return html`
+    <${Limits} of=${plan} onChange=${onPlan} />
+    <${Meters} of=${plan.meters || {}} onChange=${metered} />
+    <${Field} label="If the table is unavailable">
+      <select value=${failure} onChange=${failing}>
+        <option value="">as the configuration says</option>
+        <option value="closed">refuse (closed)</option>
+        <option value="open">allow (open)</option>
+      </select>
+    <//>
+  `;
+}
