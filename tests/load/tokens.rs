@@ -23,19 +23,19 @@ const SECOND: i128 = 1_000 * MILLISECOND;
 /// The limits of a user in the example.
 const REQUESTS: Rate = Rate { interval: SECOND / 5, burst: 10 };
 const TOKENS: Rate = Rate { interval: SECOND / 100, burst: 2_000 };
-const TOKENS_A_MONTH: Quota = Quota { name: "tokens-monthly", max: 1_000_000, price: 1 };
-/// The limit of a tenant, in millionths of a dollar.
-const SPEND: Quota = Quota { name: "tenant-spend-monthly", max: 50_000_000, price: 15 };
+const USERS_SPEND: Quota = Quota { name: "spend-monthly", max: 15_000_000 };
+/// The limit of a tenant, and the price of a token, in millionths of a dollar.
+const TENANTS_SPEND: Quota = Quota { name: "tenant-spend-monthly", max: 50_000_000 };
+const PRICE: i128 = 15;
 /// The longest time from the end of an answer to the write of its settlement.
 const SETTLES_WITHIN: i128 = 100 * MILLISECOND;
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A limit of the example, and its amount for each token.
+/// A quota of the example.
 #[derive(Clone, Copy, Debug)]
 struct Quota {
     name: &'static str,
     max: i128,
-    price: i128,
 }
 
 /// A call as k6 saw it.
@@ -59,7 +59,8 @@ struct Bill {
 /// Runs the load, prints the report and writes it to `report.txt`. Returns true if all held.
 pub(crate) async fn drive(cli: &Cli) -> anyhow::Result<bool> {
     let beside = cli.local.as_deref().and_then(Path::parent).map(Path::to_owned);
-    let folder = beside.map_or_else(|| Ok(crate::target::beside()?.with_file_name("")), anyhow::Ok)?;
+    let folder =
+        beside.map_or_else(|| Ok(crate::target::beside()?.with_file_name("")), anyhow::Ok)?;
     let (rate, seconds) = (cli.rate.unwrap_or(40), cli.seconds.unwrap_or(20));
     let service = Service::start(&folder.join("examples/llm_axum")).await?;
     let calls = k6(cli, &service.url, rate, seconds).await?;
@@ -90,7 +91,9 @@ impl Service {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("can't start `{}`: cargo build --examples", executable.display()))?;
+            .with_context(|| {
+                format!("can't start `{}`: cargo build --examples", executable.display())
+            })?;
         let mut lines = BufReader::new(process.stdout.take().context("no output")?).lines();
         let ready = timeout(PATIENCE, lines.next_line()).await.context("it is not ready")??;
         let url = ready.as_deref().and_then(|it| it.strip_prefix("listening on "));
@@ -107,15 +110,15 @@ impl Service {
         Ok(Self { url, bills, _process: process })
     }
 
-    /// The amount of a limit that was counted so far, as one more request is told.
-    async fn counted(&self, user: &str, tenant: &str, limit: Quota) -> anyhow::Result<i128> {
+    /// The amount of a quota that was counted so far, as one more request is told.
+    async fn counted(&self, user: &str, tenant: &str, quota: Quota) -> anyhow::Result<i128> {
         let request = reqwest::Client::new().post(format!("{}/chat?tokens=1", self.url));
         let request = request.header("x-user", user).header("x-tenant", tenant);
         let response = request.header("x-max-tokens", "1").send().await?;
         let fields = response.headers().get("ratelimit").context("no `RateLimit`")?.to_str()?;
         // If it was admitted, it reserves one token itself.
-        let own = if response.status() == 200 { limit.price } else { 0 };
-        Ok(limit.max - remaining(fields, limit.name)? - own)
+        let own = if response.status() == 200 { PRICE } else { 0 };
+        Ok(quota.max - remaining(fields, quota.name)? - own)
     }
 }
 
@@ -170,15 +173,18 @@ fn call(line: &str) -> anyhow::Result<(String, Call)> {
 }
 
 /// The report, and whether all its conditions held.
-async fn report(service: &Service, calls: &BTreeMap<String, Call>) -> anyhow::Result<(String, bool)> {
+async fn report(
+    service: &Service,
+    calls: &BTreeMap<String, Call>,
+) -> anyhow::Result<(String, bool)> {
     let bills = service.bills.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut text = String::new();
     let mut verdicts = vec![statuses(calls, &bills)];
     let tenants: BTreeSet<&str> = calls.values().map(|call| &*call.tenant).collect();
     for tenant in tenants {
         let of_tenant = calls.iter().filter(|(_, call)| call.tenant == tenant);
-        let charged = charged(of_tenant, &bills) * SPEND.price;
-        let counted = service.counted("judge", tenant, SPEND).await?;
+        let charged = charged(of_tenant, &bills) * PRICE;
+        let counted = service.counted("judge", tenant, TENANTS_SPEND).await?;
         let words = format!("{tenant}: spend of {counted} counted, {charged} used or reserved");
         verdicts.push((counted == charged, words));
     }
@@ -194,8 +200,7 @@ async fn report(service: &Service, calls: &BTreeMap<String, Call>) -> anyhow::Re
                 Some(Use { sent, started, settled, reserved: call.reserved, amount: tokens })
             })
             .collect();
-        let each: Vec<Use> =
-            uses.iter().map(|it| Use { reserved: 1, amount: 1, ..*it }).collect();
+        let each: Vec<Use> = uses.iter().map(|it| Use { reserved: 1, amount: 1, ..*it }).collect();
         for (meter, rate, uses) in [("requests", REQUESTS, &each), ("tokens", TOKENS, &uses)] {
             let Window { length, amount, at_most } = rate.fullest(uses).unwrap_or_default();
             let used: i128 = uses.iter().map(|it| it.amount).sum();
@@ -204,9 +209,9 @@ async fn report(service: &Service, calls: &BTreeMap<String, Call>) -> anyhow::Re
             let held = amount <= at_most && amount > 0;
             verdicts.push((held, format!("{user}: {meter} within the bound in every window")));
         }
-        let charged = charged(of_user(), &bills);
-        let counted = service.counted(user, tenant, TOKENS_A_MONTH).await?;
-        let words = format!("{user}: {counted} tokens counted, {charged} used or reserved");
+        let charged = charged(of_user(), &bills) * PRICE;
+        let counted = service.counted(user, tenant, USERS_SPEND).await?;
+        let words = format!("{user}: spend of {counted} counted, {charged} used or reserved");
         verdicts.push((counted == charged, words));
     }
     Ok(conditions(text, verdicts))

@@ -64,6 +64,16 @@ pub fn service() -> &'static Path {
     PATH.get_or_init(|| built("examples/service"))
 }
 
+/// The service of `throttle/TOKENS.md`: the example `llm_axum` of `throttle`.
+///
+/// # Panics
+///
+/// The same as for [`local`].
+pub fn llm_axum() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("examples/llm_axum"))
+}
+
 /// Builds an executable with the release profile and returns its path.
 ///
 /// `arguments` name it for `cargo build`; `path` is its place below the profile's folder.

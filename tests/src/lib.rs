@@ -16,5 +16,5 @@ mod executable;
 mod stack;
 mod tree;
 
-pub use executable::{authorizer, local, panicking, release, service, skewed, tollgate};
+pub use executable::{authorizer, llm_axum, local, panicking, release, service, skewed, tollgate};
 pub use stack::{Client, Ended, Ready, Stack, User};

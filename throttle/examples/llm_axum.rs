@@ -16,18 +16,18 @@ use axum::extract::Query;
 use axum::response::sse::{Event, Sse};
 use axum::routing::post;
 use futures_util::{Stream, stream};
-use http::HeaderMap;
+use http::{HeaderMap, response};
 use serde::Deserialize;
-use tollgate_throttle::layer::{By, Limits, Plans, json_amount};
+use tollgate_throttle::layer::{By, Limits, Part, Plans, json_amount};
 use tollgate_throttle::{
     Clock, MemoryStore, Meter, Plan, PlanId, SystemClock, Throttle, Timestamp,
 };
 
-/// Each user: 5 requests a second; 6,000 tokens a minute, 2,000 at once, a million a month.
+/// Each user: 5 requests a second; 6,000 tokens a minute, 2,000 at once; 15 dollars a month.
 const USER: &str = r#"{"throttle": {"rateLimit": 5, "burstLimit": 10},
-    "meters": {"tokens": {"throttle": {"rateLimit": "6000/min", "burstLimit": 2000},
-                          "quota": {"limit": 1000000, "period": "MONTH"}}}}"#;
-/// Each tenant: 50 dollars a month, in millionths of a dollar.
+    "meters": {"tokens": {"throttle": {"rateLimit": "6000/min", "burstLimit": 2000}},
+               "spend": {"quota": {"limit": 15000000, "period": "MONTH"}}}}"#;
+/// Each tenant, all its users together: 50 dollars a month, in millionths of a dollar.
 const TENANT: &str = r#"{"meters": {"spend": {"quota": {"limit": 50000000, "period": "MONTH"}}}}"#;
 /// The price of a token, in millionths of a dollar.
 const PRICE: u64 = 15;
@@ -41,28 +41,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     store.put_plan(tenant.clone(), Plan::from_json(TENANT)?, SystemClock::new().now());
     let throttle = Arc::new(Throttle::new(store, SystemClock::new()));
 
-    let user = Limits::new(Arc::clone(&throttle), By::header("x-user"), Plans::fixed(user))
+    let limits = Limits::new(throttle, By::header("x-user"), Plans::fixed(user))
+        .within("tenant", By::header("x-tenant"), Plans::fixed(tenant))
         .body_meter(
             Meter::new("tokens")?,
             |request| at_most(&request.headers),
-            |response| json_amount(response, |event| event.pointer("/usage/total_tokens")?.as_u64()),
-        );
-    // If the user's limits refuse a request, the tenant gets its reservation back.
-    let tenant = Limits::new(throttle, By::header("x-tenant"), Plans::fixed(tenant))
-        .name("tenant")
-        .refund_on_error()
+            |response| used(response, 1),
+        )
         .body_meter(
             Meter::new("spend")?,
             |request| at_most(&request.headers) * PRICE,
-            |response| {
-                json_amount(response, |event| {
-                    Some(event.pointer("/usage/total_tokens")?.as_u64()?.saturating_mul(PRICE))
-                })
-            },
+            |response| used(response, PRICE),
         );
 
-    // The layer that is added last decides first.
-    let chat = Router::new().route("/chat", post(chat)).layer(user).layer(tenant);
+    let chat = Router::new().route("/chat", post(chat)).layer(limits);
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     println!("listening on http://{}", listener.local_addr()?);
@@ -72,6 +64,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// The tokens to reserve: as the caller says, but never none, which would not be charged at all.
 fn at_most(headers: &HeaderMap) -> u64 {
     text(headers, "x-max-tokens").parse().unwrap_or(500).clamp(1, 2_000)
+}
+
+/// Reads the tokens of an answer, times the price of each, from the events of its stream.
+fn used(
+    response: &response::Parts,
+    price: u64,
+) -> impl FnMut(Part<'_>) -> Option<u64> + Send + use<> {
+    json_amount(response, move |event| {
+        let tokens = event.pointer("/usage/total_tokens")?.as_u64()?;
+        Some(tokens.saturating_mul(price))
+    })
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {

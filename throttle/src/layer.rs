@@ -92,7 +92,7 @@ use crate::meter::Meter;
 use crate::store::Store;
 use crate::throttle::Throttle;
 use fields::Style;
-use gate::{Gate, Metered, Settles};
+use gate::{Gate, Metered, Parent, Settles};
 use settling::Reader;
 
 /// The layer: puts [`Limited`] around a service.
@@ -123,6 +123,7 @@ impl Limits {
             throttle,
             by,
             plans,
+            parents: Vec::new(),
             style: Style::default(),
             cost: None,
             settled: None,
@@ -138,6 +139,20 @@ impl Limits {
 }
 
 impl<A, M> Limits<A, M> {
+    /// Limits the subjects within one more parent, such as a tenant: nearest first, at most three.
+    ///
+    /// A request is admitted only if every level admits it, and is charged at each: its cost, and
+    /// the amounts of the meters that the parent's plan has. A refused request stays charged
+    /// nowhere. Each level takes a write of its own. In the fields, the names of the parent's limits
+    /// begin with `name`, such as `"tenant-burst"`.
+    ///
+    /// A request without this parent gets 403, and so does one whose subject has its name.
+    #[must_use]
+    pub fn within(mut self, name: &str, by: By, plans: Plans) -> Self {
+        self.gate.parents.push(Parent { name: name.to_owned(), by, plans });
+        self
+    }
+
     /// Sets the cost of a request in tokens; 1 by default. A request that costs 0 is not counted.
     ///
     /// A cost that the caller chooses may be above what a limit ever holds: that is a 422.

@@ -2,7 +2,8 @@
 //!
 //! - A block that begins with `# name.toml` or `# name.yaml` is a file of that name in the folder.
 //! - `local` starts in the background, and the session goes on once it prints something. A second
-//!   start ends the first. `cargo run` alone starts the example `service` of `throttle` likewise.
+//!   start ends the first. `cargo run` alone starts the example `service` of `throttle` likewise, and
+//!   [`LLM`] the example `llm_axum`.
 //! - The ports 9400 to 9404 and 3000 stand for free ones, in commands, files and outputs.
 //! - Outputs are compared line by line. In what is shown, `…` stands for any text, and alone in a
 //!   line for any number of lines. Dates, times, digests, UUIDs and milliseconds are not compared.
@@ -90,6 +91,9 @@ serve() {
 }
 "#;
 
+/// Starts the example of `throttle/TOKENS.md`.
+const LLM: &str = "cargo run -p tollgate-throttle --example llm_axum";
+
 /// The session as a script: a mark before each command, and servers in the background.
 fn script(shown: &[Shown], ports: &Ports) -> String {
     let mut script = SERVE.to_owned();
@@ -98,6 +102,8 @@ fn script(shown: &[Shown], ports: &Ports) -> String {
         let text = if let Some(rest) = text.strip_prefix("cargo run -p local") {
             let rest = rest.strip_prefix(" -- ").unwrap_or(rest);
             format!("serve local {} {} {rest}", tests::local().display(), ports.flags())
+        } else if let Some(variables) = text.strip_suffix(LLM) {
+            format!("serve llm env {variables} {}", tests::llm_axum().display())
         } else if let Some(variables) = text.strip_suffix("cargo run") {
             format!("serve service env {variables} {}", tests::service().display())
         } else {

@@ -48,9 +48,12 @@ pub(super) struct Style {
 impl Style {
     /// Sets a layer's name. A character other than a letter, digit, `-`, `_` or `.` becomes `_`.
     pub(super) fn name(&mut self, name: &str) {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        self.prefix = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
-        self.prefix.push('-');
+        self.prefix = prefix(name);
+    }
+
+    /// The same style for a parent of this name.
+    pub(super) fn within(&self, name: &str) -> Self {
+        Self { prefix: format!("{}{}", self.prefix, prefix(name)), legacy: self.legacy }
     }
 
     /// The name of a limit in the fields.
@@ -58,12 +61,21 @@ impl Style {
         format!("{}{limit}", self.prefix)
     }
 
-    /// Writes the standings of a plan's limits.
-    pub(super) fn put(&self, headers: &mut HeaderMap, standings: &[Standing]) {
-        let enforced = standings.iter().filter(|it| it.is_enforced());
-        self.write(headers, enforced.map(|it| self.show(it, standings)).collect());
-        let spared = standings.iter().filter(|it| it.spared).map(|it| it.limit().to_string());
-        append(headers, WOULD_THROTTLE, spared.map(|limit| format!("\"{}\"", self.named(&limit))));
+    /// Writes the standings of the limits of all levels, each in its own style.
+    pub(super) fn put<'a>(
+        &self,
+        headers: &mut HeaderMap,
+        levels: impl Iterator<Item = (Self, &'a [Standing])>,
+    ) {
+        let (mut shown, mut spared) = (Vec::new(), Vec::new());
+        for (style, all) in levels {
+            let enforced = all.iter().filter(|it| it.is_enforced());
+            shown.extend(enforced.map(|it| style.show(it, all)));
+            let tried = all.iter().filter(|it| it.spared).map(|it| it.limit().to_string());
+            spared.extend(tried.map(|limit| format!("\"{}\"", style.named(&limit))));
+        }
+        self.write(headers, shown);
+        append(headers, WOULD_THROTTLE, spared.into_iter());
     }
 
     /// Writes the tightest limit of an authorizer, which does not name it.
@@ -119,6 +131,13 @@ impl Style {
             put_legacy(headers, tightest);
         }
     }
+}
+
+/// A name and a hyphen.
+fn prefix(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let plain = name.chars().map(|c| if plain(c) { c } else { '_' });
+    plain.chain(['-']).collect()
 }
 
 /// The rest of a limit, but no more of a quota than its meter's rates let through before it resets.

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Debug};
 use std::future::Future;
+use std::iter;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,10 +18,11 @@ use super::{Authorizer, By, MethodKey, Plans, Refused, Report};
 use crate::clock::Clock;
 use crate::decision::Decision;
 use crate::failure::ThrottleError;
+use crate::id::Subject;
 use crate::limit::{Limit, Standing};
 use crate::meter::Meter;
 use crate::receipt::Receipt;
-use crate::request::Request;
+use crate::request::{Level, Request};
 use crate::settlement::Settlement;
 use crate::store::Store;
 use crate::throttle::Throttle;
@@ -31,6 +33,7 @@ pub(super) struct Gate {
     pub(super) throttle: Arc<dyn Decides>,
     pub(super) by: By,
     pub(super) plans: Plans,
+    pub(super) parents: Vec<Parent>,
     pub(super) style: Style,
     pub(super) cost: Option<Arc<Cost>>,
     pub(super) settled: Option<Arc<Settled>>,
@@ -40,6 +43,14 @@ pub(super) struct Gate {
     pub(super) method: Option<Arc<MethodOf>>,
     pub(super) authorizer: Option<Authorizer>,
     pub(super) report: Option<Arc<Hook>>,
+}
+
+/// A level above the subject, such as its tenant.
+#[derive(Clone, Debug)]
+pub(super) struct Parent {
+    pub(super) name: String,
+    pub(super) by: By,
+    pub(super) plans: Plans,
 }
 
 /// A meter that each request takes from.
@@ -75,8 +86,8 @@ pub(super) trait Decides: Send + Sync {
         receipt: &'a Receipt,
         actual: Settlement,
     ) -> Later<'a, Result<(), ThrottleError>>;
-    /// Returns the standings now, as far as this process knows them.
-    fn standings(&self, receipt: &Receipt, before: &[Standing]) -> Vec<Standing>;
+    /// Returns a level's standings now, as far as this process knows them.
+    fn standings(&self, receipt: &Receipt, level: &Subject, before: &[Standing]) -> Vec<Standing>;
 }
 
 impl<S: Store, C: Clock> Decides for Throttle<S, C> {
@@ -92,8 +103,8 @@ impl<S: Store, C: Clock> Decides for Throttle<S, C> {
         Box::pin(async move { self.settle_by(receipt, &actual).await.map(|_| ()) })
     }
 
-    fn standings(&self, receipt: &Receipt, before: &[Standing]) -> Vec<Standing> {
-        self.standings_now(receipt, before).into_iter().collect()
+    fn standings(&self, receipt: &Receipt, level: &Subject, before: &[Standing]) -> Vec<Standing> {
+        self.standings_now(receipt, level, before)
     }
 }
 
@@ -112,8 +123,15 @@ pub(super) struct Passed {
 enum Shown {
     #[default]
     Nothing,
-    Decided(Vec<Standing>),
+    /// Of each level, the subject's own first.
+    Decided(Vec<(Subject, Vec<Standing>)>),
     Counted(Counted),
+}
+
+/// A request's subject or one of its parents, and its plan.
+struct Found {
+    subject: Subject,
+    choice: Choice,
 }
 
 impl Gate {
@@ -140,64 +158,101 @@ impl Gate {
             return Ok(Passed { shown, ahead, due, receipt: None });
         };
         let report = Report { cost: cost.get(), ..Report::default() };
-        let subject = match self.by.find(parts) {
-            Ok(subject) => subject,
-            Err(reason) => {
-                return self.refuse(Refused::unidentified(reason), &Shown::Nothing, report);
-            }
-        };
-        let report = Report { subject: Some(&subject), ..report };
-        let Choice { plan, instead } = match self.plans.choose(parts, &subject).await {
-            Ok(choice) => choice,
-            Err(error) => {
-                let refused = Refused::failed(error.into(), &self.style);
-                return self.refuse(refused, &Shown::Nothing, report);
-            }
+        let (mut own, mut parents) = match self.levels(parts).await {
+            Ok(levels) => levels,
+            Err(refused) => return self.refuse(refused, &Shown::Nothing, report),
         };
         let method = self.method.as_ref().and_then(|method| method(parts));
-        let mut request = Request::new(&subject, &plan).cost(cost);
-        if let Some(MethodKey { api_id, stage, key }) = &method {
-            request = request.method(api_id, stage, key);
-        }
-        for (meter, amount) in amounts.into_iter().filter(|(_, amount)| *amount > 0) {
-            request = request.meter(meter.as_str(), amount);
-        }
-        if self.refunds || self.settled.is_some() {
-            request = request.with_receipt();
-        }
-        let mut decided = self.throttle.decide(request).await;
-        // A caller named a plan that is not stored.
-        if let (Err(ThrottleError::UnknownPlan { .. }), Some(default)) = (&decided, &instead) {
-            tracing::info!("{NO_PLAN}");
-            request.plan = default;
-            decided = self.throttle.decide(request).await;
-        }
-        let report = Report { plan: Some(request.plan), ..report };
+        let decided = loop {
+            let mut request = Request::new(&own.subject, &own.choice.plan).cost(cost);
+            for parent in &parents {
+                request = request.within(&Level::new(&parent.subject, &parent.choice.plan));
+            }
+            if let Some(MethodKey { api_id, stage, key }) = &method {
+                request = request.method(api_id, stage, key);
+            }
+            for (meter, amount) in amounts.iter().filter(|(_, amount)| *amount > 0) {
+                request = request.meter(meter.as_str(), *amount);
+            }
+            if self.refunds || self.settled.is_some() {
+                request = request.with_receipt();
+            }
+            let decided = self.throttle.decide(request).await;
+            // A caller named a plan that is not stored.
+            if let Err(ThrottleError::UnknownPlan { plan }) = &decided
+                && iter::once(&mut own).chain(&mut parents).any(|it| it.choice.replace(plan))
+            {
+                tracing::info!("{NO_PLAN}");
+                continue;
+            }
+            break decided;
+        };
+        let report = Report { subject: Some(&own.subject), plan: Some(&own.choice.plan), ..report };
         match decided {
-            Ok(decision) => self.act(decision, (ahead, due), report),
+            Ok(decision) => self.act(&own.subject, decision, (ahead, due), report),
             Err(error) => self.refuse(Refused::failed(error, &self.style), &Shown::Nothing, report),
         }
+    }
+
+    /// Finds the subject and its parents, each with its plan.
+    async fn levels(&self, parts: &request::Parts) -> Result<(Found, Vec<Found>), Refused> {
+        let own = self.level(parts, &self.by, &self.plans).await?;
+        let mut parents: Vec<Found> = Vec::new();
+        for Parent { by, plans, .. } in &self.parents {
+            let parent = self.level(parts, by, plans).await?;
+            // Otherwise a caller with the name of its tenant could cause an error.
+            if iter::once(&own).chain(&parents).any(|it| it.subject == parent.subject) {
+                return Err(Refused::unidentified(by.repeated()));
+            }
+            parents.push(parent);
+        }
+        Ok((own, parents))
+    }
+
+    async fn level(
+        &self,
+        parts: &request::Parts,
+        by: &By,
+        plans: &Plans,
+    ) -> Result<Found, Refused> {
+        let subject = by.find(parts).map_err(Refused::unidentified)?;
+        let choice = plans.choose(parts, &subject).await;
+        let choice = choice.map_err(|error| Refused::failed(error.into(), &self.style))?;
+        Ok(Found { subject, choice })
     }
 
     /// Lets a request pass or refuses it, by the throttle's decision.
     fn act(
         &self,
+        subject: &Subject,
         mut decision: Decision,
         (ahead, due): (u32, u32),
         report: Report<'_>,
     ) -> Result<Passed, Box<Refusal>> {
         let receipt = decision.take_receipt();
         let report = Report { decision: Some(&decision), ..report };
-        let shown = Shown::Decided(decision.standings().to_vec());
+        let mut shown = vec![(subject.clone(), decision.standings().to_vec())];
+        for (parent, decision) in decision.parents() {
+            shown.push((parent.clone(), decision.standings().to_vec()));
+        }
+        let shown = Shown::Decided(shown);
         if decision.is_allowed() {
             self.tell(report);
             let shown = if self.shadow { Shown::Nothing } else { shown };
             return Ok(Passed { shown, ahead, due, receipt });
         }
+        // Only the level that was asked last has refused.
+        let style = self.styles().nth(decision.parents().len()).unwrap_or_default();
         // `RateLimit-Policy` has no entry for contention.
         let limits = decision.refused_by().into_iter().filter(|it| *it != Limit::CONTENTION);
-        let violated = limits.map(|limit| self.style.named(&limit.to_string())).collect();
+        let violated = limits.map(|limit| style.named(&limit.to_string())).collect();
         self.refuse(Refused::exhausted(violated, decision.retry_after_seconds()), &shown, report)
+    }
+
+    /// The style of each level, the subject's own first.
+    fn styles(&self) -> impl Iterator<Item = Style> {
+        let parents = self.parents.iter().map(|parent| self.style.within(&parent.name));
+        iter::once(self.style.clone()).chain(parents)
     }
 
     /// Refuses a request, or lets it pass in shadow mode.
@@ -263,8 +318,10 @@ impl Gate {
             if !waits {
                 self.settle(&receipt, actual.clone()).await;
             }
-            if let Shown::Decided(standings) = &mut shown {
-                *standings = self.throttle.standings(&receipt, standings);
+            if let Shown::Decided(levels) = &mut shown {
+                for (level, standings) in levels {
+                    *standings = self.throttle.standings(&receipt, level, standings);
+                }
             }
             let gate = Arc::clone(self);
             settling = waits.then_some(Settling { gate, receipt, actual, readings });
@@ -289,7 +346,10 @@ impl Gate {
     fn put(&self, shown: &Shown, headers: &mut HeaderMap) {
         match shown {
             Shown::Nothing => {}
-            Shown::Decided(standings) => self.style.put(headers, standings),
+            Shown::Decided(levels) => {
+                let levels = levels.iter().map(|(_, standings)| &**standings);
+                self.style.put(headers, self.styles().zip(levels));
+            }
             Shown::Counted(counted) => self.style.put_counted(headers, counted),
         }
     }

@@ -40,6 +40,18 @@ pub(super) struct Choice {
     pub(super) instead: Option<PlanId>,
 }
 
+impl Choice {
+    /// Takes the other plan instead of one that is not stored. Returns true if there is another.
+    pub(super) fn replace(&mut self, missing: &PlanId) -> bool {
+        let other = self.instead.take_if(|_| self.plan == *missing);
+        if let Some(other) = other {
+            self.plan = other;
+            return true;
+        }
+        false
+    }
+}
+
 impl Plans {
     /// Uses the same plan for all requests.
     #[must_use]

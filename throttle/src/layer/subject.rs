@@ -253,6 +253,12 @@ impl By {
         })
     }
 
+    /// The reason to refuse a request whose parent is its own subject.
+    pub(super) fn repeated(&self) -> Unidentified {
+        let problem = "names a subject that the request has already".to_owned();
+        Unidentified { place: Arc::clone(&self.place), problem }
+    }
+
     fn look(&self, parts: &Parts, naming: Naming<'_>) -> Result<Subject, Fault> {
         (self.find)(parts, Naming { prefix: self.prefix.or(naming.prefix), ..naming })
     }

@@ -6,6 +6,8 @@ use crate::bucket::{State, Write};
 use crate::charged::Charged;
 use crate::clock::Clock;
 use crate::failure::{Failure, ThrottleError};
+#[cfg(feature = "layer")]
+use crate::id::Subject;
 use crate::limit::{Standing, Standings};
 use crate::receipt::Receipt;
 use crate::settlement::Settlement;
@@ -101,11 +103,18 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Err(ThrottleError::Unavailable(Failure::Contended { calls: MAX_CALLS }))
     }
 
-    /// Returns the current standings of the subject's own limits, by the last known state.
+    /// Returns the current standings of a level's limits, by the last known state.
     #[cfg(feature = "layer")]
-    pub(crate) fn standings_now(&self, receipt: &Receipt, before: &[Standing]) -> Standings {
-        let own = receipt.charges.first();
-        own.map(|charged| self.standings_of(charged, before)).unwrap_or_default()
+    pub(crate) fn standings_now(
+        &self,
+        receipt: &Receipt,
+        level: &Subject,
+        before: &[Standing],
+    ) -> Standings {
+        match receipt.charges.iter().find(|charged| charged.subject == *level) {
+            Some(charged) => self.standings_of(charged, before),
+            None => before.to_vec(),
+        }
     }
 
     /// Returns the current standings of a charge's limits, by the last known state.

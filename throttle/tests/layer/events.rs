@@ -61,7 +61,13 @@ fn a_stream_that_ends_early_has_the_amount_of_its_last_complete_event() {
     let text = stream("\n");
     let (first, second) = (text.find("3}}").unwrap() + 3, text.find("42}}").unwrap() + 4);
     for at in 0..=text.len() {
-        let expected = if at >= second { Some(42) } else if at >= first { Some(3) } else { None };
+        let expected = if at >= second {
+            Some(42)
+        } else if at >= first {
+            Some(3)
+        } else {
+            None
+        };
         assert_eq!(last([&text.as_bytes()[..at]]), expected, "{at}");
     }
 }

@@ -35,7 +35,10 @@ async fn serve(it: &Setting) -> std::net::SocketAddr {
     });
     let breaks = get(|| async {
         let frames = stream::iter([Some(Bytes::from(format!("data: {ONE}\n\n"))), None]);
-        let frames = frames.map(|it| Ok::<_, &str>(Frame::data(it.expect("broken"))));
+        let frames = frames.then(|it| async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Ok::<_, &str>(Frame::data(it.expect("broken")))
+        });
         ([("content-type", "text/event-stream")], Body::new(StreamBody::new(frames)))
     });
     let router = Router::new()

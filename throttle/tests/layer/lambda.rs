@@ -254,3 +254,18 @@ async fn a_lambda_takes_it_and_waits_no_longer_than_it_must() {
     let response = service.oneshot(event(HTTP_2, &json!({}))).await.unwrap();
     assert_eq!(response.status(), 200);
 }
+
+#[tokio::test]
+async fn a_whole_answer_is_settled_before_it_is_sent() {
+    use lambda_http::IntoResponse;
+    let setting = crate::body::setting();
+    let service =
+        crate::body::by_json(&setting).layer(service_fn(|_: http::Request<String>| async {
+            let body = Body::from(r#"{"usage": {"total_tokens": 11}}"#);
+            Ok::<_, std::convert::Infallible>(Response::new(body))
+        }));
+    let response = service.oneshot(crate::setting::request()).await.unwrap();
+    let sent = response.into_response().await;
+    assert_eq!(body(&sent), r#"{"usage": {"total_tokens": 11}}"#);
+    assert_eq!(crate::body::used(&setting).await, 11);
+}

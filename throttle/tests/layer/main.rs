@@ -7,6 +7,7 @@
 //! - `lambda`: events of API Gateway and load balancers through `lambda_http`
 //! - `loopback`: axum over real connections, many clients at once
 //! - `body`, `events`, `hang_up`: amounts that are known when a response's body ends
+//! - `within`: users within tenants
 
 #![allow(
     clippy::unwrap_used,
@@ -26,6 +27,7 @@ mod lambda;
 mod loopback;
 mod meters;
 mod setting;
+mod within;
 
 /// The crate's front page is compiled and run, so the README shows the very same lines.
 #[test]
@@ -43,4 +45,22 @@ fn the_readme_shows_the_three_lines_that_are_run() {
 fn the_guide_shows_the_example_service() {
     let guide = include_str!("../../SERVICE.md").replace("use tollgate_table::", "use table::");
     assert!(guide.contains(include_str!("../../examples/service.rs")));
+}
+
+/// The guide to meters shows the plans and the layer of its example.
+#[test]
+fn the_guide_to_tokens_shows_the_example() {
+    let (guide, example) =
+        (include_str!("../../TOKENS.md"), include_str!("../../examples/llm_axum.rs"));
+    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let example = plain(example);
+    let blocks: Vec<_> = guide.split("```").skip(1).step_by(2).collect();
+    let shown = blocks.iter().filter_map(|block| {
+        let (language, text) = block.split_once('\n')?;
+        (language == "json" || text.starts_with("let limits")).then_some(text)
+    });
+    assert_eq!(shown.clone().count(), 3);
+    for text in shown {
+        assert!(example.contains(&plain(text)), "{text}");
+    }
 }

@@ -1,0 +1,105 @@
+//! Requests within parents: a user within a tenant.
+
+use http::{Request, Response};
+use tollgate_throttle::layer::{Authorizer, By, Limits, Plans};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+use crate::body::{RESERVED, by_json, used};
+use crate::setting::{Setting, field, plan, yes};
+
+fn setting() -> Setting {
+    let it = Setting::burst(3);
+    it.put("tenant", r#"{"throttle": {"rateLimit": 1, "burstLimit": 4}}"#);
+    it
+}
+
+fn within(limits: Limits) -> Limits {
+    limits.within("tenant", By::header("x-tenant"), Plans::fixed(plan("tenant")))
+}
+
+async fn ask(limits: &Limits, user: &str, tenant: &str) -> Response<String> {
+    let request = Request::get("/").header("x-client", user).header("x-tenant", tenant);
+    limits.layer(service_fn(yes)).oneshot(request.body(String::new()).unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_level_must_admit_a_request_and_is_shown() {
+    let it = setting();
+    let limits = within(it.limits());
+    let response = ask(&limits, "maria", "acme").await;
+    assert_eq!(
+        field(&response, "ratelimit-policy"),
+        Some(r#""burst";q=3;w=3, "tenant-burst";q=4;w=4"#)
+    );
+    assert_eq!(field(&response, "ratelimit"), Some(r#""burst";r=2;t=1, "tenant-burst";r=3;t=1"#));
+    for _ in 0..2 {
+        assert_eq!(ask(&limits, "maria", "acme").await.status(), 200);
+    }
+    // Her own limit, which the tenant does not pay for.
+    let refused = ask(&limits, "maria", "acme").await;
+    assert_eq!(refused.status(), 429);
+    assert!(refused.body().contains(r#""violated-policies":["burst"]"#), "{refused:?}");
+    let response = ask(&limits, "paul", "acme").await;
+    // The tightest limit of all levels is first.
+    assert_eq!(field(&response, "ratelimit"), Some(r#""tenant-burst";r=0;t=1, "burst";r=2;t=1"#));
+    // The tenant's limit, which he does not pay for.
+    let refused = ask(&limits, "paul", "acme").await;
+    assert_eq!((refused.status().as_u16(), field(&refused, "retry-after")), (429, Some("1")));
+    assert!(refused.body().contains(r#""violated-policies":["tenant-burst"]"#), "{refused:?}");
+    assert_eq!(it.left("paul").await, 2);
+    assert_eq!(ask(&limits, "paul", "globex").await.status(), 200, "another tenant");
+    // With a name of the layer.
+    let response = ask(&within(it.limits().name("api")), "tom", "globex").await;
+    assert!(field(&response, "ratelimit").unwrap().contains(r#""api-tenant-burst";r=2"#));
+}
+
+#[tokio::test]
+async fn a_caller_without_a_parent_or_with_its_name_is_refused() {
+    let it = setting();
+    let limits = within(it.limits());
+    assert_eq!(ask(&limits, "acme", "acme").await.status(), 403);
+    let request = Request::get("/").header("x-client", "maria").body(String::new()).unwrap();
+    let response = limits.layer(service_fn(yes)).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 403);
+    assert_eq!(it.store.asked(), 0, "nothing was charged");
+}
+
+#[tokio::test]
+async fn a_parents_plan_that_is_not_stored_counts_as_none() {
+    let it = setting();
+    let plans = Plans::authorizer(Authorizer::headers("x-authorizer-"), "plan", plan("tenant"));
+    let limits = it.limits().within("tenant", By::header("x-tenant"), plans);
+    let mut service = limits.layer(service_fn(yes));
+    let request = Request::get("/").header("x-client", "maria").header("x-tenant", "acme");
+    let request = request.header("x-authorizer-plan", "gold").body(String::new()).unwrap();
+    let response = service.call(request).await.unwrap();
+    assert_eq!(field(&response, "ratelimit"), Some(r#""burst";r=2;t=1, "tenant-burst";r=3;t=1"#));
+}
+
+#[tokio::test]
+async fn a_body_is_settled_at_each_level() {
+    use http_body_util::BodyExt;
+    let it = crate::body::setting();
+    it.put("tenant", r#"{"meters": {"tokens": {"quota": {"limit": 1000, "period": "MONTH"}}}}"#);
+    let limits =
+        by_json(&it).within("tenant", By::header("x-tenant"), Plans::fixed(plan("tenant")));
+    let service = limits.layer(service_fn(|_: Request<String>| async {
+        let body = r#"{"usage": {"total_tokens": 700}}"#.to_owned();
+        Ok::<_, std::convert::Infallible>(Response::new(body))
+    }));
+    let request = || {
+        let request = Request::get("/").header("x-client", "maria").header("x-tenant", "acme");
+        request.body(String::new()).unwrap()
+    };
+    let response = service.clone().oneshot(request()).await.unwrap();
+    let told = field(&response, "ratelimit").unwrap();
+    assert!(told.contains(&format!(r#""tenant-tokens-monthly";r={}"#, 1_000 - RESERVED)), "{told}");
+    response.into_body().collect().await.unwrap();
+    assert_eq!(used(&it).await, 700);
+    // 300 are left of the tenant's, so a reservation of 400 does not fit.
+    let refused = service.oneshot(request()).await.unwrap();
+    assert_eq!(refused.status(), 429);
+    let told = field(&refused, "ratelimit").unwrap();
+    assert!(told.contains(r#""tenant-tokens-monthly";r=300"#), "{told}");
+    assert_eq!(used(&it).await, 700, "nothing stays charged");
+}
