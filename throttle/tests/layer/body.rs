@@ -52,8 +52,8 @@ pub(crate) async fn used(setting: &Setting) -> u64 {
     let decision = setting.throttle.peek(&asked).await.unwrap();
     let monthly = Limit::of(tokens(), LimitKind::Monthly);
     let standing = decision.standings().iter().find(|it| it.limit() == monthly).unwrap();
-    // It would take one more.
-    standing.max() - standing.remaining() - 1
+    // If it fits, it is shown with the one that it would take.
+    standing.max() - standing.remaining() - u64::from(decision.is_allowed())
 }
 
 /// Waits until the settlement's task has run.

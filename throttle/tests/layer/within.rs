@@ -80,11 +80,11 @@ async fn a_parents_plan_that_is_not_stored_counts_as_none() {
 async fn a_body_is_settled_at_each_level() {
     use http_body_util::BodyExt;
     let it = crate::body::setting();
-    it.put("tenant", r#"{"meters": {"tokens": {"quota": {"limit": 1000, "period": "MONTH"}}}}"#);
+    it.put("tenant", r#"{"meters": {"tokens": {"quota": {"limit": 800, "period": "MONTH"}}}}"#);
     let limits =
         by_json(&it).within("tenant", By::header("x-tenant"), Plans::fixed(plan("tenant")));
     let service = limits.layer(service_fn(|_: Request<String>| async {
-        let body = r#"{"usage": {"total_tokens": 700}}"#.to_owned();
+        let body = r#"{"usage": {"total_tokens": 500}}"#.to_owned();
         Ok::<_, std::convert::Infallible>(Response::new(body))
     }));
     let request = || {
@@ -93,13 +93,13 @@ async fn a_body_is_settled_at_each_level() {
     };
     let response = service.clone().oneshot(request()).await.unwrap();
     let told = field(&response, "ratelimit").unwrap();
-    assert!(told.contains(&format!(r#""tenant-tokens-monthly";r={}"#, 1_000 - RESERVED)), "{told}");
+    assert!(told.contains(&format!(r#""tenant-tokens-monthly";r={}"#, 800 - RESERVED)), "{told}");
     response.into_body().collect().await.unwrap();
-    assert_eq!(used(&it).await, 700);
+    assert_eq!(used(&it).await, 500);
     // 300 are left of the tenant's, so a reservation of 400 does not fit.
     let refused = service.oneshot(request()).await.unwrap();
     assert_eq!(refused.status(), 429);
     let told = field(&refused, "ratelimit").unwrap();
     assert!(told.contains(r#""tenant-tokens-monthly";r=300"#), "{told}");
-    assert_eq!(used(&it).await, 700, "nothing stays charged");
+    assert_eq!(used(&it).await, 500, "nothing stays charged");
 }
