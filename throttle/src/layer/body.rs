@@ -13,6 +13,18 @@ use super::settling::{Open, Settling};
 
 /// A part of a response's body, for a reader of
 /// [`Limits::body_meter`](super::Limits::body_meter).
+///
+/// A reader of gRPC's trailers:
+///
+/// ```
+/// # use tollgate_throttle::layer::Part;
+/// # let _ =
+/// |part: Part<'_>| match part {
+///     Part::Trailers(trailers) => trailers.get("x-tokens")?.to_str().ok()?.parse::<u64>().ok(),
+///     _ => None,
+/// }
+/// # ;
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Part<'a> {

@@ -52,15 +52,17 @@ fn the_guide_shows_the_example_service() {
 fn the_guide_to_tokens_shows_the_example() {
     let (guide, example) =
         (include_str!("../../TOKENS.md"), include_str!("../../examples/llm_axum.rs"));
+    let documented = include_str!("../../src/layer/body.rs").replace("/// ", "");
     let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let example = plain(example);
+    let code = plain(example) + &plain(&documented);
     let blocks: Vec<_> = guide.split("```").skip(1).step_by(2).collect();
     let shown = blocks.iter().filter_map(|block| {
         let (language, text) = block.split_once('\n')?;
-        (language == "json" || text.starts_with("let limits")).then_some(text)
+        let is_code = text.starts_with("let limits") || text.starts_with('|');
+        (language == "json" || is_code).then_some(text)
     });
-    assert_eq!(shown.clone().count(), 3);
+    assert_eq!(shown.clone().count(), 4);
     for text in shown {
-        assert!(example.contains(&plain(text)), "{text}");
+        assert!(code.contains(&plain(text)), "{text}");
     }
 }
