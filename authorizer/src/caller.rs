@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use throttle::ApiKey;
 
 use crate::claims::Claims;
-use crate::config::Prefer;
+use crate::config::{Prefer, is_reserved_for_keys};
 
 /// The principal of a caller without a credential.
 pub(crate) const NOBODY: &str = "anonymous";
@@ -115,6 +115,7 @@ impl KeyCaller {
         ];
         let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let values = self.claims.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        own.chain(values).collect()
+        // An imported key may have a value of a name that is the key's own.
+        own.chain(values.filter(|(name, _)| !is_reserved_for_keys(name))).collect()
     }
 }

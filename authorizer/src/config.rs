@@ -36,7 +36,8 @@ pub use first_of::FirstOf;
 use issuer::IssuerSpec;
 pub(crate) use issuer::Passed;
 pub use issuer::{
-    Accepted, BoundTokens, Checks, Identity, Issuer, TokenUse, is_reserved_in_context,
+    Accepted, BoundTokens, Checks, Identity, Issuer, TokenUse, is_reserved_for_keys,
+    is_reserved_in_context,
 };
 use jwks::JwksConfig;
 pub use metrics::MetricsConfig;

@@ -240,6 +240,21 @@ impl<'a> Event<'a> {
         }
         Err(Refusal::config("`x-api-key` is not the API's identity source: make it one"))
     }
+
+    /// Checks that an HTTP API caches no responses for a request without a credential.
+    ///
+    /// # Errors
+    ///
+    /// `config` if the API has identity sources: then it may apply this response to any request with
+    /// the same values, whoever sends it.
+    pub(crate) fn check_uncached(&self) -> Result<(), Refusal> {
+        if !self.kind.is_http() || token::is_cached_by(self.identity_source, |_| false) {
+            return Ok(());
+        }
+        Err(Refusal::config(
+            "callers without a credential need an API without identity sources: remove them",
+        ))
+    }
 }
 
 #[cfg(test)]

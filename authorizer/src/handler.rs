@@ -232,13 +232,17 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             Some(text) => Some(self.look_up(text, event, record).await?),
             None => None,
         };
-        let caller = VerifiedCaller::new(claims, key, self.config.callers.prefer);
-        match (&caller.claims, &caller.key) {
-            (Some(_), _) => event.check_cache_key()?,
-            (None, Some(_)) => event.check_key_in_cache_key()?,
-            (None, None) => {}
+        // Every credential that was needed, also one that does not count.
+        if claims.is_some() {
+            event.check_cache_key()?;
         }
-        Ok(caller)
+        if key.is_some() {
+            event.check_key_in_cache_key()?;
+        }
+        if claims.is_none() && key.is_none() {
+            event.check_uncached()?;
+        }
+        Ok(VerifiedCaller::new(claims, key, self.config.callers.prefer))
     }
 
     /// Looks up an API key.

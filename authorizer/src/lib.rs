@@ -36,7 +36,7 @@ pub use config::{
     Accepted, BoundTokens, CallersConfig, Checks, Config, ConfigError, FirstOf, HttpForm,
     HttpUnauthorized, Identity, Issuer, KeysConfig, MetricsConfig, PlanChoice, Prefer, Refuse,
     Require, ResponseConfig, RevocationConfig, RevocationFailure, Scheme, ThrottleConfig,
-    TokenSource, TokenUse, is_reserved_in_context,
+    TokenSource, TokenUse, is_reserved_for_keys, is_reserved_in_context,
 };
 
 pub use handler::Authorizer;

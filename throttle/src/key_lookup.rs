@@ -22,9 +22,11 @@ use budget::Budget;
 /// at each use.
 ///
 /// Unknown keys are cached apart from known ones, so that a flood of them evicts no known key. Reads
-/// of unknown keys have a budget: ten a minute for each source address, and one each after 600 in
-/// all. A key that was found before, and one from an address that sent no unknown key, is not
-/// affected.
+/// of unknown keys have a budget: ten a minute for each source address (IPv6 by /64), and after 600
+/// in all one each (IPv6 by /48). A key that was found before, and one from an address that sent no
+/// unknown key, is not affected. A key that this instance has not seen, from an address
+/// whose budget is used up, is refused until the minute ends: the two cannot be told apart without
+/// a read.
 ///
 /// ```
 /// use std::time::Duration;
@@ -106,12 +108,10 @@ impl<C: Clock> KeyLookup<C> {
         if let Some(((), true)) = self.unknown_keys.peek(digest, now).await {
             return Ok(KeyAnswer::Unknown);
         }
-        if !self.budget.take(from, now) {
-            return Ok(KeyAnswer::OverBudget);
-        }
+        let Some(source) = self.budget.take(from, now) else { return Ok(KeyAnswer::OverBudget) };
         let found = self.found(digest).await;
         if !matches!(found, Ok(None)) {
-            self.budget.put_back(from);
+            self.budget.put_back(source);
         }
         Ok(self.judge(found?))
     }

@@ -21,7 +21,7 @@ use crate::tenant;
 pub use crate::jwks::Identity;
 pub use accepted::Accepted;
 pub(crate) use context::Passed;
-pub use context::is_reserved_in_context;
+pub use context::{is_reserved_for_keys, is_reserved_in_context};
 pub(super) use spec::IssuerSpec;
 pub(super) use tables::check_pair;
 

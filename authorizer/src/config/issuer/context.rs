@@ -35,6 +35,13 @@ pub fn is_reserved_in_context(name: &str) -> bool {
     RESERVED.contains(&name) || name == "keyId"
 }
 
+/// Returns true for a name that no context value of an API key may have: a reserved one, or that of
+/// the key's own scopes and groups.
+#[must_use]
+pub fn is_reserved_for_keys(name: &str) -> bool {
+    is_reserved_in_context(name) || ["scope", "groups"].contains(&name)
+}
+
 /// A claim that is passed on, and its name for the backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Passed {

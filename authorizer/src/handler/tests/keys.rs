@@ -311,6 +311,58 @@ async fn both_are_needed_where_both_are_required_and_rules_see_the_token() {
 }
 
 #[tokio::test]
+async fn an_http_api_that_caches_by_one_of_two_credentials_is_misconfigured() {
+    for callers in ["require = \"both\"", "require = \"either\"\nprefer = \"token\""] {
+        let table = Table::new(&format!("{BOTH_KINDS}\n[callers]\n{callers}\n")).await;
+        let key = table.key(reader("maria")).await;
+        let good = format!("Bearer {}", table.bench.token(&json!({})));
+        let headers = json!({"authorization": good, "x-api-key": key.expose()});
+        for (source, is_right) in [
+            (json!([good, key.expose()]), true),
+            (json!([]), true),
+            (json!([good]), false),
+            (json!([key.expose()]), false),
+        ] {
+            let [_, _, mut event, _] = events("GET/orders", &headers);
+            event["identitySource"] = source;
+            let outcome = table.bench.ask(&event).await;
+            match is_right {
+                true => assert!(outcome.is_ok(), "{callers} {event}"),
+                false => assert_eq!(outcome, Err(Failure::Internal { code: "config" }), "{event}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_http_api_that_caches_serves_no_caller_without_a_credential() {
+    let bench = Bench::with_keys(PUBLIC).await;
+    for (source, is_right) in [
+        (Value::Null, true),
+        (json!([]), true),
+        (json!(["GET /health"]), false),
+        (json!(["", "GET /health"]), false),
+    ] {
+        let [_, _, mut event, _] = events("GET/health", &json!({}));
+        event["requestContext"] = json!({"http": {"sourceIp": "192.0.2.1"}});
+        event["identitySource"] = source;
+        let outcome = bench.ask(&event).await;
+        assert_eq!(outcome.is_ok(), is_right, "{event}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_s_own_scopes_and_groups_reach_the_backend_whatever_its_context_values() {
+    let table = by_key().await;
+    let own = rights(&["orders/read"], &["staff"], &[("scope", "admin"), ("groups", "root")]);
+    let key = table.key(KeyDetails { rights: own, ..KeyDetails::new("maria") }).await;
+    let headers = json!({"x-api-key": key.expose()});
+    let answer = table.bench.ask(&rest("GET/orders", &headers)).await.unwrap();
+    let context = &answer["context"];
+    assert_eq!((&context["scope"], &context["groups"]), (&json!("orders/read"), &json!("staff")));
+}
+
+#[tokio::test]
 async fn an_http_api_that_caches_by_another_header_is_misconfigured_for_keys() {
     let table = by_key().await;
     let key = table.key(reader("maria")).await;

@@ -133,6 +133,8 @@ fn a_key_s_rights_are_given_changed_and_rotated() {
         (&["--scope", "a", "--scope", "a"], "`--scope` holds a name twice"),
         (&["--context", "a b=c"], "`--context` holds a name that is not"),
         (&["--context", "plan=gold"], "`--context plan=…` is a name that Tollgate uses"),
+        (&["--context", "scope=admin"], "`--context scope=…` is a name that Tollgate uses"),
+        (&["--context", "groups=root"], "`--context groups=…` is a name that Tollgate uses"),
         (&["--stage", "a/b"], "`--stage` holds a name that no stage has"),
     ] {
         for command in [&["create"][..], &["update", id]] {

@@ -255,7 +255,7 @@ fn command(report: &Report, explain: &Explain) -> Option<String> {
         return None;
     }
     let Explain { tollgate, config, first } = explain;
-    let (config, route) = (shell_word(config), shell_word(&route));
+    let (config, route, stage) = (shell_word(config), shell_word(&route), shell_word(stage));
     let first = first.as_ref().map(|first| format!("{first}\n       ")).unwrap_or_default();
     let by_key = report.caller.as_ref().is_some_and(|caller| caller.name.starts_with(KEY_CALLER));
     let (source, flag) = match by_key {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use authorizer::{Refuse, Require, Scheme};
+use authorizer::{HttpUnauthorized, Refuse, Require, Scheme};
 
 use super::{Client, Filled, Ready, User};
 use crate::examples::{Call, Examples, Limit};
@@ -37,6 +37,8 @@ pub(crate) struct Shown {
     socket: Socket,
     refuse: Option<Refuse>,
     refuse_http: Option<Refuse>,
+    /// The status of an HTTP API for a request without a credential.
+    unauthorized_http: u16,
     /// The APIs' own usage plan.
     native: Option<Limit>,
     upstream: bool,
@@ -90,6 +92,7 @@ impl Shown {
                 !(by_header && *refuse == Refuse::UnknownKey)
             }),
             refuse_http: http.and_then(|kind| setup.refuse(kind)),
+            unauthorized_http: http.map_or(401, |kind| unauthorized(kind, setup, options)),
             native: options.usage_plan.as_ref().map(|plan| Limit::of("of the key", plan)),
             upstream: options.upstream.is_some(),
         }
@@ -120,6 +123,17 @@ impl Shown {
     fn key_header(&self) -> String {
         self.key.as_ref().map(|key| format!(" -H 'x-api-key: {key}'")).unwrap_or_default()
     }
+}
+
+/// The status of an API for a request without a credential.
+///
+/// API Gateway answers it if the API has an identity source, and else the authorizer does.
+fn unauthorized(kind: Kind, setup: &Setup, options: &Options) -> u16 {
+    let asks = options.identity_sources.is_empty() && setup.serves_without_token();
+    let denies = setup
+        .of(kind)
+        .is_some_and(|one| one.config.response.http_unauthorized == HttpUnauthorized::Deny);
+    if asks && denies { 403 } else { 401 }
 }
 
 /// `authorization` as people write it.
@@ -161,11 +175,20 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
     }
     let Some(allowed) = &shown.examples.allowed else { return Ok(()) };
     if !ready.api.is_empty() {
-        Api { url: &ready.api, name: "", shown, allowed, refuse: shown.refuse }.write(f)?;
+        Api { url: &ready.api, name: "", shown, allowed, refuse: shown.refuse, none: 401 }
+            .write(f)?;
     }
     if let Some(url) = &ready.http_api {
         writeln!(f)?;
-        Api { url, name: "HTTP API, ", shown, allowed, refuse: shown.refuse_http }.write(f)?;
+        Api {
+            url,
+            name: "HTTP API, ",
+            shown,
+            allowed,
+            refuse: shown.refuse_http,
+            none: shown.unauthorized_http,
+        }
+        .write(f)?;
     }
     if let Some(url) = ready.websocket_api.as_deref().filter(|_| shown.examples.connects) {
         write_socket(url, shown, f)?;
@@ -273,11 +296,13 @@ struct Api<'a> {
     shown: &'a Shown,
     allowed: &'a Call,
     refuse: Option<Refuse>,
+    /// The status of a request without a credential.
+    none: u16,
 }
 
 impl Api<'_> {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, name, shown, allowed: Call { method, path }, .. } = self;
+        let Self { url, name, shown, allowed: Call { method, path }, none, .. } = self;
         let (with, key) = (shown.credentials(), shown.key_header());
         let verb = if method == "GET" { String::new() } else { format!("-X {method} ") };
         let status = if shown.upstream { "what your service answers" } else { "200" };
@@ -288,7 +313,7 @@ impl Api<'_> {
         };
         writeln!(f, "  API={url}\n")?;
         if !name.is_empty() {
-            writeln!(f, "  # {name}{status}, 401, 403")?;
+            writeln!(f, "  # {name}{status}, {none}, 403")?;
         }
         tell(f, format!("{status}: it may {method} {path}"))?;
         writeln!(f, "  curl -i {verb}{with} $API{path}; echo")?;
@@ -297,7 +322,7 @@ impl Api<'_> {
             writeln!(f, "  curl -i {verb}-H 'x-api-key: {key}' $API{path}; echo")?;
         }
         let (missing, key) = if shown.by_key { ("API key", String::new()) } else { ("token", key) };
-        tell(f, format!("401: no {missing}"))?;
+        tell(f, format!("{none}: no {missing}"))?;
         writeln!(f, "  curl -i {verb}{}$API{path}; echo", pad(&key))?;
         if let Some(Call { method, path }) = &shown.examples.denied {
             tell(f, format!("403: it may not {method} {path}"))?;

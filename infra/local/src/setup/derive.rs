@@ -14,9 +14,11 @@ use crate::options::{ConsolePort, Options};
 /// data centre does.
 const TIMEOUT_MS: i64 = 1_000;
 
-/// The fields of an issuer's name and keys, which `url` and `jwks_uri` replace in the copy.
-const REPLACED: [&str; 7] =
-    ["user_pool", "replica_regions", "domain_suffix", "url", "jwks_uri", "jwks", "jwks_file"];
+/// The fields of an issuer's keys, which `jwks_uri` replaces in the copy.
+const KEYS: [&str; 3] = ["jwks_uri", "jwks", "jwks_file"];
+
+/// The fields of an issuer's name, which `url` replaces in the copy.
+const NAMES: [&str; 4] = ["user_pool", "replica_regions", "domain_suffix", "url"];
 
 /// Writes the copy.
 pub(super) fn copy(
@@ -70,11 +72,17 @@ fn place_keys(issuer: &mut Table, played: &Played, notes: &mut Vec<String>) {
             notes.push(format!("issuer `{name}`: `{field}` is not used: {why}"));
         }
     }
-    for field in REPLACED {
+    for field in KEYS {
         issuer.remove(field);
     }
+    // An `iss` that is not a URL and the pattern of many tenants stay as they are.
+    if !issuer.contains_key("iss") && !issuer.contains_key("tenants") {
+        for field in NAMES {
+            issuer.remove(field);
+        }
+        issuer.insert("url".to_owned(), played.iss.as_str().into());
+    }
     issuer.insert("name".to_owned(), name.as_str().into());
-    issuer.insert("url".to_owned(), played.iss.as_str().into());
     issuer.insert("jwks_uri".to_owned(), issuer::jwks_uri(&played.address).into());
     let algorithms = issuer.get("algorithms").and_then(Value::as_array);
     let has =

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use authorizer::Require;
 use tokio::net::TcpListener;
 
 use super::{Error, Options};
@@ -62,13 +63,19 @@ pub(super) fn gateway_options(
     let mut gateway = gateway::Options::of(kind, invoke, options.now.clone());
     let sources = options.identity_sources.iter().filter(|source| source.serves(kind));
     let sources: Vec<Source> = sources.cloned().collect();
-    if !sources.is_empty() {
+    let sources_are_ours = sources.is_empty();
+    if !sources_are_ours {
         gateway.identity_sources = sources;
     } else if setup.serves_without_token() {
         // API Gateway calls an authorizer for such a request only without a source.
         gateway.identity_sources = Vec::new();
     } else if let Some(source) = token_header(kind, setup) {
         gateway.identity_sources = vec![source];
+    }
+    // A TOKEN authorizer has one source.
+    let has_both = setup.callers().require == Require::Both && kind != Kind::RestToken;
+    if sources_are_ours && has_both {
+        gateway.identity_sources.extend(header(kind, "x-api-key"));
     }
     if !options.routes.is_empty() {
         gateway.routes.clone_from(&options.routes);
@@ -91,16 +98,21 @@ pub(super) fn gateway_options(
 
 /// The header that the configuration reads the token from, as the API's identity source.
 fn token_header(kind: Kind, setup: &Setup) -> Option<Source> {
+    let name = setup.of(kind)?.config.token.header();
+    if name == http::header::AUTHORIZATION.as_str() {
+        return None;
+    }
+    header(kind, name)
+}
+
+/// A header as an identity source of the API.
+fn header(kind: Kind, name: &str) -> Option<Source> {
     let prefix = match kind {
         Kind::RestToken | Kind::RestRequest => "method.request",
         Kind::Http(_) => "$request",
         Kind::WebSocket => return None,
     };
-    let header = setup.of(kind)?.config.token.header();
-    if header == http::header::AUTHORIZATION.as_str() {
-        return None;
-    }
-    format!("{prefix}.header.{header}").parse().ok()
+    format!("{prefix}.header.{name}").parse().ok()
 }
 
 /// The issuers, each with its callers.

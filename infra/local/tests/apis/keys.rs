@@ -143,6 +143,9 @@ refuse = "deny"
     let stack = start(text, None, |options| options.http = Some(Payload::V2)).await;
     let ready = stack.ready();
     assert!(ready.plans.contains(&"public".to_owned()), "{:?}", ready.plans);
+    let banner = ready.to_string();
+    assert!(banner.contains("# HTTP API, 200, 403, 403"), "{banner}");
+    assert!(banner.contains("# 401: no token"), "{banner}");
     let bearer = format!("Bearer {}", token(&stack, 0, "client=batch").await);
     let key = ready.caller_key.clone().unwrap();
     let (key, token) = (("x-api-key", key.as_str()), ("authorization", bearer.as_str()));

@@ -301,6 +301,30 @@ async fn the_banner_s_commands_give_what_it_says() {
     }
 }
 
+/// Issuers of many tenants, and of a name that is not a URL.
+#[tokio::test]
+async fn issuers_that_keep_their_own_names_have_keys_of_this_machine() {
+    for issuer in [
+        "url = \"https://login.example.com/{tid}/v2.0\"\n\
+         tenants = [\"11111111-2222-3333-4444-555555555555\"]",
+        "url = \"https://login.example.com/{tid}/v2.0\"\ntenants = \"any\"",
+        "iss = \"kubernetes/serviceaccount\"",
+    ] {
+        let text = format!(
+            "[[issuer]]\nname = \"others\"\n{issuer}\n\
+             jwks_uri = \"https://login.example.com/common/keys\"\n\
+             audiences = [\"https://api.example.com\"]\ntoken_use = \"any\"\n\
+             [[rule]]\nname = \"everyone\"\nallow = [\"GET /things\"]\n"
+        );
+        let stack = start(&text, None, |_| {}).await;
+        let ready = stack.ready();
+        let token = reqwest::get(&ready.issuers[0].local_token).await.unwrap();
+        let token = token.text().await.unwrap();
+        assert_eq!(status(&stack, "GET /things", Some(token.trim())).await, 200, "{issuer}");
+        stack.shutdown().await;
+    }
+}
+
 #[tokio::test]
 async fn the_complete_reference_runs() {
     let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../authorizer/reference.toml");

@@ -1,6 +1,6 @@
 //! The flags of a key's rights, for `key create` and `key update`.
 
-use authorizer::is_reserved_in_context;
+use authorizer::is_reserved_for_keys;
 use clap::Args;
 use table::KeyRights;
 
@@ -43,8 +43,7 @@ impl Rights {
                 *list = given;
             }
         }
-        if let Some((name, _)) = self.context.iter().find(|(name, _)| is_reserved_in_context(name))
-        {
+        if let Some((name, _)) = self.context.iter().find(|(name, _)| is_reserved_for_keys(name)) {
             return Err(Error::misuse(format!(
                 "`--context {name}=…` is a name that Tollgate uses: choose another"
             )));
