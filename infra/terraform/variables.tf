@@ -22,6 +22,17 @@ variable "packages" {
     condition     = fileexists("${var.packages}/authorizer-${var.architecture}.zip") && fileexists("${var.packages}/plans-${var.architecture}.zip")
     error_message = "No package for this architecture: download authorizer-ARCHITECTURE.zip and plans-ARCHITECTURE.zip of the release into the folder."
   }
+
+  # Terraform cannot look into a zip. The release's digests tell a package for another processor.
+  validation {
+    condition = !fileexists("${var.packages}/SHA256SUMS") || alltrue([
+      for package in ["authorizer", "plans"] : strcontains(
+        try(file("${var.packages}/SHA256SUMS"), ""),
+        "${try(filesha256("${var.packages}/${package}-${var.architecture}.zip"), "")}  ${package}-${var.architecture}.zip",
+      )
+    ])
+    error_message = "A package is not the release's: SHA256SUMS has another digest. It may be for another processor, or damaged: download it again."
+  }
 }
 
 variable "credentials" {

@@ -64,7 +64,7 @@ pub struct KeysConfig {
     pub table: String,
     /// Time for which a key or its absence is cached, in seconds. Default 60.
     cache_seconds: Option<u64>,
-    /// Time-out of one call to the table, and of connecting, in milliseconds. Default 100.
+    /// Time-out of one call to the table, connecting included, in milliseconds. Default 500.
     timeout_ms: Option<u64>,
 }
 
@@ -105,7 +105,7 @@ impl KeysConfig {
         self.cache_seconds.map_or(CACHE, Duration::from_secs)
     }
 
-    /// Time-out of one call to the table; connecting may take as long again.
+    /// Time-out of one call to the table, connecting and one retry included.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout_ms.map_or(OPERATION_TIMEOUT, Duration::from_millis)

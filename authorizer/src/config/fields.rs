@@ -228,7 +228,7 @@ pub(super) const TABLES: &[Table] = &[
         fields: &[
             required("table", Kind::Text, "\"tollgate\""),
             optional("cache_seconds", Kind::Whole, "60"),
-            optional("timeout_ms", Kind::Whole, "100"),
+            optional("timeout_ms", Kind::Whole, "500"),
         ],
     },
 ];

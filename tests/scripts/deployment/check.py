@@ -15,6 +15,7 @@ import unittest
 
 import jmespath
 
+import pack
 from template import ROOT, Stack, read
 
 BIN = pathlib.Path(sys.argv[1])
@@ -371,6 +372,53 @@ class Examples(unittest.TestCase):
         self.assertIn(f'ENTRYPOINT ["/{name}"]', lines)
         self.assertTrue(any(line.startswith("HEALTHCHECK ") and f'CMD ["/{name}", "health"]' in line
                             for line in lines))
+
+
+class Release(unittest.TestCase):
+    def test_wrong_arguments_make_nothing(self):
+        for arguments in [[], ["--fast", "out"], ["one", "two"], ["--debug"], ["--twice", "--debug"]]:
+            with tempfile.TemporaryDirectory() as folder:
+                ran = subprocess.run([ROOT / "tests/scripts/release", *arguments], cwd=folder,
+                                     capture_output=True, text=True, check=False)
+                self.assertEqual((ran.returncode, ran.stdout), (2, ""), arguments)
+                self.assertIn("tests/scripts/release --twice FOLDER", ran.stderr)
+                self.assertEqual(list(pathlib.Path(folder).iterdir()), [])
+
+    def test_an_executable_for_another_processor_is_not_packed(self):
+        with self.assertRaises(SystemExit) as refused:
+            pack.check_executable(BIN / "authorizer", "arm64", "debug")
+        self.assertIn("is not built for arm64: build it for that target", str(refused.exception))
+        pack.check_executable(BIN / "authorizer", "x86_64", "debug")
+
+    def test_a_template_takes_no_package_for_another_processor(self):
+        for name in pack.FUNCTIONS:
+            with tempfile.TemporaryDirectory() as folder:
+                folder = pathlib.Path(folder)
+                pack.template(name, "arm64", folder)
+                made = read(folder / f"{name}-arm64.yaml")
+            architecture = made["Parameters"]["Architecture"]
+            self.assertEqual(architecture["AllowedValues"], ["arm64"], name)
+            self.assertEqual(architecture["Default"], "arm64", name)
+            codes = {resource["Properties"]["CodeUri"] for resource in made["Resources"].values()
+                     if resource["Type"] == "AWS::Serverless::Function"}
+            self.assertEqual(codes, {f"{function}-arm64.zip" for function in pack.FUNCTIONS[name]})
+
+    def test_a_package_that_cannot_start_fails_the_deployment_soon(self):
+        """CloudFormation would wait an hour for an answer."""
+        plans = RESOURCES["StoredPlans"]["Properties"]
+        self.assertEqual(plans["ServiceTimeout"], 300)
+        self.assertGreater(plans["ServiceTimeout"],
+                           RESOURCES["PlansFunction"]["Properties"]["Timeout"])
+
+    def test_a_layer_without_the_configuration_fails_the_deployment(self):
+        layer = "arn:aws:lambda:us-east-1:123456789012:layer:tollgate:1"
+        stack = Stack(TEMPLATE, ConfigurationLayer=layer)
+        wanted = stack.value(RESOURCES["StoredPlans"]["Properties"])
+        variables = RESOURCES["Authorizer"]["Properties"]["Environment"]["Variables"]
+        self.assertEqual(wanted["Configuration"], stack.value(variables["AUTHORIZER_CONFIG"]))
+        self.assertEqual(stack.value(RESOURCES["PlansFunction"]["Properties"]["Layers"]), [layer])
+        without = Stack(TEMPLATE).value(RESOURCES["StoredPlans"]["Properties"])
+        self.assertEqual(without["Configuration"], "AWS::NoValue")
 
 
 class Watching(unittest.TestCase):

@@ -25,7 +25,7 @@ MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}
 def check_executable(file, architecture, mode):
     machine = int.from_bytes(file.read_bytes()[18:20], "little")
     if machine != MACHINES[architecture]:
-        sys.exit(f"{file} is not built for {architecture}")
+        sys.exit(f"{file} is not built for {architecture}: build it for that target")
     symbols = subprocess.run(["objdump", "-T", file], check=True, capture_output=True, text=True).stdout
     needed = max(tuple(map(int, version.split(".")))
                  for version in re.findall(r"GLIBC_([0-9.]+)", symbols))
