@@ -423,6 +423,12 @@ def refuses(deployment, parameters):
     """A deployment with a wrong plan, or without what the authorizer starts with, fails and says why."""
     wrong = '{"free": {"throttle": {"rateLimit": -1, "burstLimit": 1}}}'
     alone = {"UserPoolId": "us-east-1_abcDEF123", "ClientIds": "1example2"}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("config/tollgate.toml", "")
+    layer = deployment.functions.publish_layer_version(
+        LayerName="wrong", Content={"ZipFile": packed.getvalue()})["LayerVersionArn"]
+    layer = {"ConfigurationLayer": layer, "Architecture": "x86_64"}
     # The emulator does not check the assertions of nested templates.
     for what, template, given, expected in [
         ("a wrong plan", "template", parameters | {"Plans": wrong},
@@ -430,6 +436,9 @@ def refuses(deployment, parameters):
         ("no default plan", "template", parameters | {"DefaultPlan": "gold"},
          "no plan `gold`: add it to `Plans`"),
         ("no rules", "authorizer", alone, "Give UserPoolId, ClientIds and Rules"),
+        ("tokens, and no pool", "authorizer", {"Rules": RULES, "Credentials": "either"},
+         "Give UserPoolId, ClientIds and Rules"),
+        ("a layer without the file", "authorizer", layer, "no file `/opt/tollgate.toml`: the layer"),
     ]:
         found = deployment.failure(template, given)
         check(f"a deployment with {what}", expected, expected if expected in found else found)
