@@ -123,20 +123,13 @@ fn the_doctor_names_each_fault_and_its_fix() {
 /// A table of another program must not be written to.
 #[test]
 fn the_doctor_refuses_a_table_with_another_schema() {
-    let (url, issuer) = (serve(), Issuer::start());
+    let ((url, database), issuer) = (serve_database(), Issuer::start());
     let table = json!({
         "TableName": "tollgate", "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
     });
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let made = reqwest::Client::new()
-        .post(&url)
-        .header("x-amz-target", "DynamoDB_20120810.CreateTable")
-        .header("content-type", "application/x-amz-json-1.0")
-        .header("authorization", "AWS4-HMAC-SHA256 Credential=local/x/us-east-1/dynamodb/x")
-        .body(table.to_string());
-    assert_eq!(runtime.block_on(made.send()).unwrap().status(), 200);
+    database.create_table(serde_json::from_value(table).unwrap()).unwrap();
     let (code, wrong) = findings(&Tollgate::at(&url), &issuer.config(), "fail");
     let text = "table: the table `tollgate` is not Tollgate's: its key is not `pk` alone; use \
                 another name | -";

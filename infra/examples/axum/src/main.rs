@@ -65,7 +65,8 @@ async fn stopped() {
 async fn ask(address: &str) -> anyhow::Result<()> {
     // The service listens on every address of a container, also on this one.
     let port = address.rsplit(':').next().unwrap_or_default();
-    let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).await?;
+    let stream = TcpStream::connect(format!("127.0.0.1:{port}")).await;
+    let mut stream = stream.context("the service does not answer")?;
     stream.write_all(b"GET /health HTTP/1.1\r\nhost: health\r\nconnection: close\r\n\r\n").await?;
     let mut answer = String::new();
     stream.take(ANSWER).read_to_string(&mut answer).await?;
