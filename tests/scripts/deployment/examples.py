@@ -35,7 +35,8 @@ def services(emulator):
     template = message["requestTemplates"]["application/json"]
     expected = "Action=Publish&TopicArn=$util.urlEncode('Topic')&Message="
     check("the message's template", expected, template[:len(expected)])
-    template = f"Action=SendMessage&MessageBody={template[len(expected):]}"
+    body = template[len(expected):].partition("&MessageAttributes.")[0]
+    template = f"Action=SendMessage&MessageBody={body}"
     message |= {"uri": queue.uri, "requestTemplates": {"application/json": template}}
     for path, integration in integrations.items():
         api.put(path, integration)
@@ -85,7 +86,8 @@ def deployed(emulator, deployment, token):
                                          Attributes={"RawMessageDelivery": "true"})
         form = signed["sns"] | {"content-type": "application/x-www-form-urlencoded"}
         status = emulator.call("POST", "/", form, call("/messages", body).encode())[0]
-        check("SNS publishes the caller's body", (200, [body]), (status, inbox.read()))
+        check("SNS publishes the body, with the caller's name", (200, [(body, {"caller": body})]),
+              (status, inbox.read_all()))
         inbox.delete()
     states = emulator.client("stepfunctions")
     for caller in ["maria", 'o\'neil "& co"', '", "caller": "admin']:
@@ -173,12 +175,19 @@ class Queue:
         self.uri = f"arn:aws:apigateway:us-east-1:sqs:path/{self.arn.split(':')[4]}/{name}"
 
     def read(self):
-        got = self.client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)
+        return [body for body, _ in self.read_all()]
+
+    def read_all(self):
+        """Bodies, each with its attributes."""
+        got = self.client.receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
         messages = got.get("Messages", [])
         for message in messages:
             self.client.delete_message(
                 QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
-        return [message["Body"] for message in messages]
+        return [(message["Body"], {name: value["StringValue"] for name, value
+                                   in message.get("MessageAttributes", {}).items()})
+                for message in messages]
 
     def delete(self):
         self.client.delete_queue(QueueUrl=self.url)

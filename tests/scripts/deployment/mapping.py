@@ -93,8 +93,11 @@ class Mapping(unittest.TestCase):
 
     def test_a_message_is_one_value_of_the_form(self):
         for text, rendered in self.each("/messages"):
-            self.assertEqual(form(rendered),
-                             {"Action": "Publish", "TopicArn": "Topic", "Message": text}, text)
+            attribute = "MessageAttributes.entry.1"
+            self.assertEqual(form(rendered), {
+                "Action": "Publish", "TopicArn": "Topic", "Message": text,
+                f"{attribute}.Name": "caller", f"{attribute}.Value.DataType": "String",
+                f"{attribute}.Value.StringValue": text}, text)
 
     def test_a_caller_is_one_text_in_the_input_of_a_run(self):
         for text, rendered in self.each("/runs"):
