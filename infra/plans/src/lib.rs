@@ -1,8 +1,8 @@
 //! Puts the plans of a deployment into the table.
 //!
 //! CloudFormation calls it as a custom resource: the properties have `Plans`, a JSON object of
-//! plans by name, and `Needed`, names that must be in the table afterwards, and for a configuration in
-//! a layer its path, `Configuration`. People invoke it with the same members at the top.
+//! plans by name, `Needed`, names that must be in the table afterwards, and for a configuration in
+//! a layer `Configuration`, its path. People invoke it with the same members at the top.
 //!
 //! All plans are read before the first is written, so a wrong one changes nothing. A plan that is
 //! stored already is not written again. No plan is ever deleted: callers may be on it.

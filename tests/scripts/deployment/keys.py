@@ -1,7 +1,7 @@
 """Calls APIs of each kind by API key alone, behind the authorizer of a stack with Credentials=key.
 
-Deploys infra/examples/{rest-api,http-api,websocket-api}.yaml to ministack in front of the backends of
-infra/examples/backends, in Node and Python, and of infra/examples/axum, which runs as a process.
+Deploys infra/examples/{rest-api,http-api,websocket-api}.yaml to ministack in front of the backends
+of infra/examples/backends, in Node and Python, and of infra/examples/axum, which runs as a process.
 
 Limits of the emulator, and substitutes:
 - Its APIs have shorter ids than AWS's, and a backend has no TLS: parameters lose their patterns.
@@ -119,7 +119,8 @@ class Examples:
         self.backends = {"node": self.address(node), "python": self.address(python)}
 
     def address(self, function):
-        return f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations"
+        path = "lambda:path/2015-03-31/functions"
+        return f"arn:aws:apigateway:us-east-1:{path}/{function}/invocations"
 
     def stack(self, name, **parameters):
         print(f"infra/examples/{name}.yaml, Credentials=key", flush=True)
@@ -198,7 +199,8 @@ class Examples:
         group = self.deployment.ids["AuthorizerLog"]
         lines = [event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]]
         check("  lines in the log", True, any('"code":"api_key"' in line for line in lines))
-        check("  keys in the log", False, any("tg_live_" in line or UNKNOWN in line for line in lines))
+        secrets = [line for line in lines if "tg_live_" in line or UNKNOWN in line]
+        check("  lines with a key", 0, len(secrets))
 
     def rest(self):
         gateway = self.deployment.gateway

@@ -1,11 +1,13 @@
-//! A service as on EC2 or ECS, behind an HTTP integration of API Gateway and Tollgate's authorizer.
+//! A service as on EC2 or ECS, behind an HTTP integration of API Gateway and Tollgate's
+//! authorizer.
 //!
-//! The authorizer has charged each request, and `../http-api.yaml` maps its decision to headers. The
-//! layer answers 429 from them, with the exact fields. It trusts these headers, so nothing but API
-//! Gateway may reach the service: use a VPC link and a security group.
+//! The authorizer has charged each request, and `../http-api.yaml` maps its decision to headers.
+//! The layer answers 429 from them, with the exact fields. It trusts these headers, so nothing but
+//! API Gateway may reach the service: use a VPC link and a security group.
 //!
-//! Settings: `TOLLGATE_TABLE`, `ADDRESS` (127.0.0.1:8080 by default), `TOLLGATE_PLAN` (`free`). With
-//! the argument `health` it asks the running service for its health and exits with 1 if that is bad.
+//! Settings: `TOLLGATE_TABLE`, `ADDRESS` (127.0.0.1:8080 by default), `TOLLGATE_PLAN` (`free`).
+//! With the argument `health` it asks the running service for its health and exits with 1 if that
+//! is bad.
 
 use std::env;
 use std::sync::Arc;
