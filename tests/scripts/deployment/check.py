@@ -199,7 +199,11 @@ class Functions(unittest.TestCase):
                                 ("NoticesFunction", "infra/notices/src"),
                                 ("PlansFunction", "infra/plans/src")]:
             variables = everything()[function]["Properties"]["Environment"]["Variables"]
-            self.assertEqual(set(variables), set(names.findall(source(crate))), function)
+            # shell.rs makes commands for people, with a variable of `tollgate`.
+            people = ROOT / crate / "shell.rs"
+            people = set(names.findall(people.read_text())) if people.exists() else set()
+            read_here = set(names.findall(source(crate))) - people
+            self.assertEqual(set(variables), read_here, function)
 
     def test_each_is_built_from_the_executable_of_its_crate(self):
         for function in ["Authorizer", "Orders", "NoticesFunction", "PlansFunction"]:
