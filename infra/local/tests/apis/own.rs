@@ -314,7 +314,7 @@ async fn issuers_that_keep_their_own_names_have_keys_of_this_machine() {
             "[[issuer]]\nname = \"others\"\n{issuer}\n\
              jwks_uri = \"https://login.example.com/common/keys\"\n\
              audiences = [\"https://api.example.com\"]\ntoken_use = \"any\"\n\
-             [[rule]]\nname = \"everyone\"\nallow = [\"GET /things\"]\n"
+             [[rule]]\nname = \"everyone\"\nallow = [\"GET /things\"]\neveryone = true\n"
         );
         let stack = start(&text, None, |_| {}).await;
         let ready = stack.ready();
