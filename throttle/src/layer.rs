@@ -66,6 +66,7 @@ mod event;
 mod fields;
 mod gate;
 mod json;
+mod levels;
 mod plans;
 mod report;
 mod service;
@@ -92,7 +93,8 @@ use crate::meter::Meter;
 use crate::store::Store;
 use crate::throttle::Throttle;
 use fields::Style;
-use gate::{Gate, Metered, Parent, Settles};
+use gate::{Gate, Metered, Settles};
+use levels::Parent;
 use settling::Reader;
 
 /// The layer: puts [`Limited`] around a service.

@@ -12,7 +12,8 @@ use http::{HeaderMap, request, response};
 use super::answer::Refusal;
 use super::authorizer::Counted;
 use super::fields::{Style, UNNAMED};
-use super::plans::{Choice, NO_PLAN};
+use super::levels::Parent;
+use super::plans::NO_PLAN;
 use super::settling::{Reader, Reading, Settling};
 use super::{Authorizer, By, MethodKey, Plans, Refused, Report};
 use crate::clock::Clock;
@@ -43,14 +44,6 @@ pub(super) struct Gate {
     pub(super) method: Option<Arc<MethodOf>>,
     pub(super) authorizer: Option<Authorizer>,
     pub(super) report: Option<Arc<Hook>>,
-}
-
-/// A level above the subject, such as its tenant.
-#[derive(Clone, Debug)]
-pub(super) struct Parent {
-    pub(super) name: String,
-    pub(super) by: By,
-    pub(super) plans: Plans,
 }
 
 /// A meter that each request takes from.
@@ -128,12 +121,6 @@ enum Shown {
     Counted(Counted),
 }
 
-/// A request's subject or one of its parents, and its plan.
-struct Found {
-    subject: Subject,
-    choice: Choice,
-}
-
 impl Gate {
     /// Decides a request. In shadow mode every request passes.
     pub(super) async fn admit(&self, parts: &request::Parts) -> Result<Passed, Box<Refusal>> {
@@ -194,33 +181,6 @@ impl Gate {
         }
     }
 
-    /// Finds the subject and its parents, each with its plan.
-    async fn levels(&self, parts: &request::Parts) -> Result<(Found, Vec<Found>), Refused> {
-        let own = self.level(parts, &self.by, &self.plans).await?;
-        let mut parents: Vec<Found> = Vec::new();
-        for Parent { by, plans, .. } in &self.parents {
-            let parent = self.level(parts, by, plans).await?;
-            // Otherwise a caller with the name of its tenant could cause an error.
-            if iter::once(&own).chain(&parents).any(|it| it.subject == parent.subject) {
-                return Err(Refused::unidentified(by.repeated()));
-            }
-            parents.push(parent);
-        }
-        Ok((own, parents))
-    }
-
-    async fn level(
-        &self,
-        parts: &request::Parts,
-        by: &By,
-        plans: &Plans,
-    ) -> Result<Found, Refused> {
-        let subject = by.find(parts).map_err(Refused::unidentified)?;
-        let choice = plans.choose(parts, &subject).await;
-        let choice = choice.map_err(|error| Refused::failed(error.into(), &self.style))?;
-        Ok(Found { subject, choice })
-    }
-
     /// Lets a request pass or refuses it, by the throttle's decision.
     fn act(
         &self,
@@ -247,12 +207,6 @@ impl Gate {
         let limits = decision.refused_by().into_iter().filter(|it| *it != Limit::CONTENTION);
         let violated = limits.map(|limit| style.named(&limit.to_string())).collect();
         self.refuse(Refused::exhausted(violated, decision.retry_after_seconds()), &shown, report)
-    }
-
-    /// The style of each level, the subject's own first.
-    fn styles(&self) -> impl Iterator<Item = Style> {
-        let parents = self.parents.iter().map(|parent| self.style.within(&parent.name));
-        iter::once(self.style.clone()).chain(parents)
     }
 
     /// Refuses a request, or lets it pass in shadow mode.

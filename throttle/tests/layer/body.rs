@@ -1,19 +1,16 @@
-//! Amounts that are known when a response's body ends: each settled once, however it ends.
+//! Amounts that are known when a response's body ends, and their sources.
 
 use std::convert::Infallible;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, StreamBody};
-use tollgate_throttle::layer::{Limits, Problem};
-use tollgate_throttle::layer::{MeteredBody, Part, ReadsBody, json_amount};
-use tollgate_throttle::testing::Fault;
+use tollgate_throttle::layer::{Limits, MeteredBody, Part, Problem, ReadsBody, json_amount};
 use tollgate_throttle::{Consumed, Limit, LimitKind, Meter, Store};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -71,11 +68,11 @@ pub(crate) async fn comes_to(setting: &Setting, expected: u64) {
     assert!(applied <= 2 && milliunits <= 2_000, "one charge, one settlement: {applied}");
 }
 
-fn data(text: &str) -> Result<Frame<Bytes>, &'static str> {
+pub(crate) fn data(text: &str) -> Result<Frame<Bytes>, &'static str> {
     Ok(Frame::data(Bytes::copy_from_slice(text.as_bytes())))
 }
 
-fn event(total: u64) -> Result<Frame<Bytes>, &'static str> {
+pub(crate) fn event(total: u64) -> Result<Frame<Bytes>, &'static str> {
     data(&format!("data: {{\"usage\": {{\"total_tokens\": {total}}}}}\n\n"))
 }
 
@@ -86,7 +83,7 @@ fn trailers(total: &'static str) -> Result<Frame<Bytes>, &'static str> {
 }
 
 /// The response of a service with these frames; a frame `panic` panics.
-async fn respond(
+pub(crate) async fn respond(
     limits: &Metered,
     kind: &'static str,
     frames: Frames,
@@ -106,7 +103,7 @@ async fn respond(
     service.oneshot(request()).await.unwrap()
 }
 
-const EVENTS: &str = "text/event-stream; charset=utf-8";
+pub(crate) const EVENTS: &str = "text/event-stream; charset=utf-8";
 const JSON: &str = "application/json";
 
 #[tokio::test]
@@ -214,67 +211,6 @@ async fn amounts_that_are_no_amounts_keep_the_reservation() {
 }
 
 #[tokio::test]
-async fn a_body_that_fails_is_settled_by_what_has_passed() {
-    for (frames, expected) in [
-        (vec![event(5), Err("broken"), event(70)], 5),
-        (vec![Err("broken"), event(70)], RESERVED),
-        (vec![event(600), Err("broken")], 600),
-    ] {
-        let it = setting();
-        let mut body = respond(&by_json(&it), EVENTS, frames).await.into_body();
-        let failed = loop {
-            match body.frame().await {
-                Some(Ok(_)) => {}
-                other => break other,
-            }
-        };
-        assert!(failed.unwrap().unwrap_err().to_string().contains("broken"));
-        assert_eq!(used(&it).await, expected);
-        drop(body);
-        comes_to(&it, expected).await;
-    }
-}
-
-#[tokio::test]
-async fn a_body_that_is_dropped_is_settled_by_what_has_passed() {
-    for (polled, expected) in [(0, RESERVED), (1, RESERVED), (2, 5), (3, 70), (4, 70), (5, 70)] {
-        let it = setting();
-        let frames = vec![data(": hello\n\n"), event(5), event(70), data("data: [DONE]\n\n")];
-        let mut body = respond(&by_json(&it), EVENTS, frames).await.into_body();
-        for _ in 0..polled {
-            let _ = body.frame().await;
-        }
-        assert_eq!(it.store.consumed().applied, if polled == 5 { 2 } else { 1 });
-        drop(body);
-        comes_to(&it, expected).await;
-    }
-}
-
-#[tokio::test]
-async fn a_settlement_that_is_under_way_goes_on_when_the_body_is_dropped() {
-    let it = setting();
-    let mut body = respond(&by_json(&it), EVENTS, vec![event(5)]).await.into_body();
-    body.frame().await.unwrap().unwrap();
-    it.store.fail_once(Fault::Late(Duration::from_millis(50)));
-    assert!(body.frame().now_or_never().is_none(), "the end waits for the write");
-    assert_eq!(used(&it).await, RESERVED);
-    drop(body);
-    comes_to(&it, 5).await;
-}
-
-#[tokio::test]
-async fn a_settlement_that_fails_keeps_the_reservation_and_the_body() {
-    for fault in [Fault::Lost, Fault::Outage, Fault::NoTable] {
-        let it = setting();
-        let response = respond(&by_json(&it), EVENTS, vec![event(5)]).await;
-        it.store.fail_once(fault);
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        assert!(body.ends_with(b"5}}\n\n"));
-        comes_to(&it, RESERVED).await;
-    }
-}
-
-#[tokio::test]
 async fn frames_pass_one_by_one_and_the_size_stays() {
     let it = setting();
     let service = by_json(&it).layer(service_fn(|_: Request<String>| async {
@@ -297,46 +233,6 @@ async fn frames_pass_one_by_one_and_the_size_stays() {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_or_waits_keeps_the_reservation_or_refunds_it() {
-    async fn panics(_: Request<String>) -> Result<Response<Body>, Infallible> {
-        panic!("broken")
-    }
-    for (refunds, expected) in [(false, RESERVED), (true, 0)] {
-        let it = setting();
-        let limits = if refunds { by_json(&it).refund_on_error() } else { by_json(&it) };
-        let call = limits.layer(service_fn(panics)).oneshot(request());
-        assert!(AssertUnwindSafe(call).catch_unwind().await.is_err());
-        comes_to(&it, expected).await;
-        // While the body is made.
-        let it = setting();
-        let limits = if refunds { by_json(&it).refund_on_error() } else { by_json(&it) };
-        let body = respond(&limits, EVENTS, vec![event(5), Err("panic")]).await.into_body();
-        assert!(AssertUnwindSafe(body.collect()).catch_unwind().await.is_err());
-        comes_to(&it, 5).await;
-        // With an error of its own, there is a status.
-        let it = setting();
-        let limits = if refunds { by_json(&it).refund_on_error() } else { by_json(&it) };
-        let service = limits.layer(service_fn(|_: Request<String>| async {
-            let body = r#"{"usage": {"total_tokens": 9}}"#.to_owned();
-            Ok::<_, Infallible>(Response::builder().status(502).body(body).unwrap())
-        }));
-        let response = service.oneshot(request()).await.unwrap();
-        assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
-        response.into_body().collect().await.unwrap();
-        comes_to(&it, if refunds { 0 } else { 9 }).await;
-    }
-    // The client hangs up before there is a response.
-    let it = setting();
-    let service = by_json(&it).refund_on_error().layer(service_fn(|_: Request<String>| {
-        std::future::pending::<Result<Response<Body>, Infallible>>()
-    }));
-    let mut call = Box::pin(service.oneshot(request()));
-    assert!(call.as_mut().now_or_never().is_none());
-    drop(call);
-    comes_to(&it, RESERVED).await;
-}
-
-#[tokio::test]
 async fn cost_and_meters_are_settled_in_one_write() {
     let it = setting();
     let limits = by_json(&it).cost(|_| 3).settled(|_| 1);
@@ -354,15 +250,6 @@ async fn what_takes_no_tokens_is_not_settled() {
     respond(&limits, EVENTS, vec![event(5)]).await.into_body().collect().await.unwrap();
     comes_to(&it, 0).await;
     assert_eq!(it.store.consumed().applied, 1);
-}
-
-#[test]
-fn without_a_runtime_the_reservation_stays() {
-    let it = setting();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let body = runtime.block_on(respond(&by_json(&it), EVENTS, vec![event(5)])).into_body();
-    drop(body);
-    runtime.block_on(comes_to(&it, RESERVED));
 }
 
 #[tokio::test]
@@ -385,4 +272,31 @@ async fn layers_read_one_after_the_other() {
     response.into_body().collect().await.unwrap();
     assert_eq!(used(&it).await, 9);
     assert_eq!(it.store.consumed().applied, 4);
+}
+
+#[tokio::test]
+async fn a_grpc_service_states_its_amount_in_a_trailer() {
+    let it = setting();
+    let limits = it
+        .limits()
+        .answer(|_, response: Response<String>| response.map(|_| tonic::body::Body::empty()))
+        .body_meter(
+            tokens(),
+            |_| RESERVED,
+            |_| {
+                |part: Part<'_>| match part {
+                    Part::Trailers(trailers) => {
+                        trailers.get("x-tokens")?.to_str().ok()?.parse().ok()
+                    }
+                    _ => None,
+                }
+            },
+        );
+    let service = limits.layer(service_fn(|_: Request<String>| async {
+        let frames = StreamBody::new(stream::iter([data("\0"), trailers("31")]));
+        Ok::<_, Infallible>(Response::new(tonic::body::Body::new(frames)))
+    }));
+    let body = service.oneshot(request()).await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(body.trailers().unwrap()["x-tokens"], "31");
+    assert_eq!(used(&it).await, 31);
 }

@@ -6,7 +6,7 @@
 //! - `fields`: the fields parsed as structured fields, and what must hold of them
 //! - `lambda`: events of API Gateway and load balancers through `lambda_http`
 //! - `loopback`: axum over real connections, many clients at once
-//! - `body`, `events`, `hang_up`: amounts that are known when a response's body ends
+//! - `body`, `events`, `ends`, `hang_up`: amounts that are known when a response's body ends
 //! - `within`: users within tenants
 
 #![allow(
@@ -19,6 +19,7 @@
 mod answers;
 mod body;
 mod callers;
+mod ends;
 mod events;
 mod fields;
 mod flow;
