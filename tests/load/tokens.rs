@@ -214,7 +214,7 @@ async fn report(
         let words = format!("{user}: spend of {counted} counted, {charged} used or reserved");
         verdicts.push((counted == charged, words));
     }
-    Ok(conditions(text, verdicts))
+    Ok(conditions(text, &verdicts))
 }
 
 type Verdict = (bool, String);
@@ -261,8 +261,8 @@ fn remaining(fields: &str, limit: &str) -> anyhow::Result<i128> {
 }
 
 /// Adds the conditions to the report.
-fn conditions(mut text: String, verdicts: Vec<Verdict>) -> (String, bool) {
-    for (held, words) in &verdicts {
+fn conditions(mut text: String, verdicts: &[Verdict]) -> (String, bool) {
+    for (held, words) in verdicts {
         let _ = writeln!(text, "{}  {words}", if *held { "ok   " } else { "WRONG" });
     }
     (text, verdicts.iter().all(|(held, _)| *held))

@@ -37,7 +37,7 @@ async fn serve(it: &Setting) -> std::net::SocketAddr {
         let frames = stream::iter([Some(Bytes::from(format!("data: {ONE}\n\n"))), None]);
         let frames = frames.then(|it| async {
             tokio::time::sleep(Duration::from_millis(20)).await;
-            Ok::<_, &str>(Frame::data(it.expect("broken")))
+            Ok::<_, &str>(Frame::data(it.unwrap()))
         });
         ([("content-type", "text/event-stream")], Body::new(StreamBody::new(frames)))
     });
