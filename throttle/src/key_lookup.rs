@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use table::{Assignments, Client, Digest, Key, KeyRecord, Keys};
+use table::{Assignment, Assignments, Client, Digest, Key, KeyRecord, Keys};
 
 use crate::cache::Cache;
 use crate::clock::Clock;
@@ -47,7 +47,7 @@ pub struct KeyLookup<C> {
     cached_keys: Cache<Option<Arc<ApiKey>>>,
     unknown_keys: Cache<()>,
     budget: Budget,
-    cached_plans: Cache<Option<PlanId>>,
+    cached_assignments: Cache<Assigned>,
     reads: AtomicU64,
 }
 
@@ -60,6 +60,22 @@ pub struct ApiKey {
     pub plan: Option<PlanId>,
     /// The key as it is stored.
     pub record: KeyRecord,
+}
+
+/// A parent of a subject, such as the tenant of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// The subject whose bucket is charged too.
+    pub subject: Subject,
+    /// The plan that it is assigned; `None` if it is assigned none.
+    pub plan: Option<PlanId>,
+}
+
+/// A subject's assignment; both are `None` if it has none.
+#[derive(Clone, Default)]
+struct Assigned {
+    plan: Option<PlanId>,
+    parent: Option<Subject>,
 }
 
 /// The result of looking up a key. Only a valid one is accepted.
@@ -90,7 +106,7 @@ impl<C: Clock> KeyLookup<C> {
             cached_keys: Cache::new(MAX_CACHED, cached),
             unknown_keys: Cache::new(MAX_CACHED, cached),
             budget: Budget::default(),
-            cached_plans: Cache::new(MAX_CACHED, cached),
+            cached_assignments: Cache::new(MAX_CACHED, cached),
             reads: AtomicU64::default(),
         }
     }
@@ -151,13 +167,41 @@ impl<C: Clock> KeyLookup<C> {
     /// # Errors
     /// The table is unavailable, or the item is damaged. The caller must be refused.
     pub async fn plan_of(&self, subject: &Subject) -> Result<Option<PlanId>, StoreError> {
+        Ok(self.assigned(subject).await?.plan)
+    }
+
+    /// Returns the parents of a subject, nearest first: the parent that it is assigned, the parent
+    /// of that one, and so on. Each has the plan of its own assignment.
+    ///
+    /// # Errors
+    /// The table is unavailable, or an item is damaged. Parents that lead back to a subject before
+    /// them, or of which there are more than [`MAX_PARENTS`], are damaged too. The caller must be
+    /// refused.
+    pub async fn parents_of(&self, subject: &Subject) -> Result<Vec<Parent>, StoreError> {
+        let mut parents = Vec::new();
+        let mut next = self.assigned(subject).await?.parent;
+        while let Some(parent) = next {
+            if parent == *subject || parents.iter().any(|it: &Parent| it.subject == parent) {
+                return Err(parent_damage("leads back to a subject below it").into());
+            }
+            if parents.len() == MAX_PARENTS {
+                return Err(parent_damage("makes more than four levels").into());
+            }
+            let assigned = self.assigned(&parent).await?;
+            parents.push(Parent { subject: parent, plan: assigned.plan });
+            next = assigned.parent;
+        }
+        Ok(parents)
+    }
+
+    /// Returns a subject's assignment, cached or read.
+    async fn assigned(&self, subject: &Subject) -> Result<Assigned, StoreError> {
         let fetch = async {
             self.reads.fetch_add(1, Ordering::Relaxed);
             let assignment = self.assignments.get(subject.as_str()).await?;
-            let plan = assignment.map(|assignment| PlanId::new(assignment.plan)).transpose();
-            Ok(plan.map_err(|error| damage("assignment", "plan_id", error))?)
+            Ok(assignment.map(Assigned::new).transpose()?.unwrap_or_default())
         };
-        self.cached_plans.get(subject.as_str(), self.clock.moment(), fetch).await
+        self.cached_assignments.get(subject.as_str(), self.clock.moment(), fetch).await
     }
 
     /// Returns the plan of a key: its own, or else its subject's.
@@ -182,6 +226,22 @@ impl ApiKey {
     }
 }
 
+impl Assigned {
+    fn new(assignment: Assignment) -> Result<Self, Damage> {
+        let plan = assignment.plan.map(PlanId::new).transpose();
+        let parent = assignment.parent.map(Subject::new).transpose();
+        Ok(Self {
+            plan: plan.map_err(|error| damage("assignment", "plan_id", error))?,
+            parent: parent.map_err(|error| damage("assignment", PARENT, error))?,
+        })
+    }
+}
+
+/// The damage of an assignment whose parent cannot be followed.
+fn parent_damage(problem: &str) -> Damage {
+    Damage { item: "assignment", attribute: PARENT.to_owned(), problem: problem.to_owned() }
+}
+
 /// A name that the table accepted and this crate does not.
 fn damage(item: &'static str, attribute: &str, error: NameError) -> Damage {
     Damage { item, attribute: attribute.to_owned(), problem: error.to_string() }
@@ -192,6 +252,12 @@ impl<C> Debug for KeyLookup<C> {
         f.debug_struct("KeyLookup").field("keys", &self.keys).finish_non_exhaustive()
     }
 }
+
+/// The most parents of a subject: with itself there are four levels.
+pub const MAX_PARENTS: usize = 3;
+
+/// The attribute of an assignment that names the parent.
+const PARENT: &str = "parent";
 
 /// Bounds what random keys that are tried one after the other can fill.
 const MAX_CACHED: u64 = 10_000;

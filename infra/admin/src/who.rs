@@ -20,7 +20,7 @@ pub(crate) struct Who {
     /// Take the subject from a token on standard input, as the authorizer does. Nothing is
     /// verified.
     // A token that is typed by mistake is never repeated: it is no error of the parser.
-    #[arg(long, value_name = "-", conflicts_with = "subject")]
+    #[arg(long, value_name = "-")]
     token: Option<String>,
     #[command(flatten)]
     config: ConfigFile,
@@ -35,6 +35,11 @@ pub(crate) struct Found {
 }
 
 impl Who {
+    /// Takes the word in the subject's place if a token names the subject.
+    pub(crate) fn word_beside_token(&mut self) -> Option<Subject> {
+        self.token.as_ref().and(self.subject.take())
+    }
+
     /// Finds the subject; with a configuration, checks that its limits are in this table.
     pub(crate) fn find(self, context: &Context) -> Result<Found, Error> {
         let Self { subject, token, config } = self;
@@ -46,7 +51,10 @@ impl Who {
             check_table(config, context)?;
         }
         let (is_from_token, subject) = match (token.as_deref(), subject, &config) {
-            (Some("-"), _, Some(config)) => (true, of_token(config)?),
+            (Some(_), Some(_), _) => {
+                return Err(Error::misuse("give a subject or `--token -`, and not both"));
+            }
+            (Some("-"), None, Some(config)) => (true, of_token(config)?),
             (None, Some(subject), Some(config)) => (false, of_claim(config, subject)?),
             (None, Some(subject), None) => (false, subject),
             _ => {
@@ -109,7 +117,8 @@ fn of_token(config: &Config) -> Result<Subject, Error> {
     assumed(config, &claims)
 }
 
-/// Completes a claim's value to a subject. A subject that begins with an issuer stays.
+/// Completes a claim's value to a subject. A subject that begins with an issuer stays, and so does
+/// a parent by a claim, which begins with `#`.
 fn of_claim(config: &Config, subject: Subject) -> Result<Subject, Error> {
     let Some(throttle) = &config.throttle else { return Ok(subject) };
     let names = || config.issuers.iter().map(|issuer| issuer.checks.issuer.as_str());
@@ -117,7 +126,8 @@ fn of_claim(config: &Config, subject: Subject) -> Result<Subject, Error> {
     let is_whole =
         |issuer: &Issuer| prefix.as_deref().and_then(|it| issuer.stored_name(it)) == prefix;
     let by_claim = throttle.subject_claims().next().is_some();
-    if !by_claim || prefix.is_some() && config.issuers.iter().any(is_whole) {
+    let is_parent = prefix.as_deref() == Some("");
+    if !by_claim || is_parent || prefix.is_some() && config.issuers.iter().any(is_whole) {
         return Ok(subject);
     }
     let has_tenants = |issuer: &&Issuer| issuer.stored_name(&issuer.checks.issuer).is_none();

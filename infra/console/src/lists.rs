@@ -208,7 +208,7 @@ pub(crate) fn key(record: &KeyRecord, now: Timestamp) -> Value {
     })
 }
 
-/// `GET /api/assignments`: assignments by subject or plan.
+/// `GET /api/assignments`: assignments by subject, plan or parent.
 pub(crate) async fn assignments(
     State(state): Shared,
     Query(search): Query<Search>,
@@ -218,9 +218,18 @@ pub(crate) async fn assignments(
         Some(Ok(subject)) => assignments.get(subject.as_str()).await?,
         _ => None,
     };
-    let wanted = |it: &Assignment| search.finds(&[Some(&it.subject), Some(&it.plan)]);
+    let wanted = |it: &Assignment| {
+        search.finds(&[Some(&it.subject), it.plan.as_deref(), it.parent.as_deref()])
+    };
     let found = find(&search, exact, &assignments, wanted).await?;
-    Ok(answer(found, |it| json!({"subject": it.subject, "plan": it.plan, "version": it.version})))
+    Ok(answer(found, |it| {
+        json!({
+            "subject": it.subject,
+            "plan": it.plan,
+            "parent": it.parent,
+            "version": it.version,
+        })
+    }))
 }
 
 /// `GET /api/revocations`: revocations that have not ended, by id or reason.

@@ -129,7 +129,8 @@ pub(crate) async fn show(
     let now = state.now();
     let plans = plans(&state, found.iter()).await?;
     let last = found.as_ref().and_then(|bucket| bucket.stamp.as_ref()).map(|it| it.plan.clone());
-    let assigned = assignment.as_ref().map(|it| plan_id(&it.plan)).transpose()?;
+    let assigned = assignment.as_ref().and_then(|it| it.plan.as_deref());
+    let assigned = assigned.map(plan_id).transpose()?;
     let plan = match last.or(assigned) {
         Some(id) => match plans.get(&id) {
             Some(plan) => Some(plan.clone()),
@@ -142,7 +143,9 @@ pub(crate) async fn show(
     Ok(Json(json!({
         "subject": name,
         "bucket": found.as_ref().map(|found| bucket(found, &plans, now)),
-        "assignment": assignment.map(|it| json!({"plan": it.plan, "version": it.version})),
+        "assignment": assignment.map(|it| {
+            json!({"plan": it.plan, "parent": it.parent, "version": it.version})
+        }),
         "history": plan.as_ref().map(|plan| meters(plan, name, &history, now)),
         "command": state.command(&format!(
             "subject show {}", authorizer::shell_word(name)

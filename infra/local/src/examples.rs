@@ -3,7 +3,7 @@
 //! Each caller gets a token as anyone would, the authorizer's verifier judges it, and the rules'
 //! own evaluation finds a call that is allowed and one that is not.
 
-use ::table::{Assignments, KeyRights};
+use ::table::{Assignment, Assignments, KeyRights};
 use authorizer::{
     Config, PlanChoice, Require, ThrottleConfig, Verifier, assumed_caller, assumed_subject, decode,
 };
@@ -364,7 +364,7 @@ async fn assign(
     for caller in callers {
         if let Ok(subject) = assumed_subject(&caller.claims, config) {
             // An assignment that is there stays.
-            drop(assignments.put(subject.as_str(), plan, None).await);
+            drop(assignments.put(Assignment::new(subject.as_str()).with_plan(plan)).await);
         }
     }
     Some(format!(

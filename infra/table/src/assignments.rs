@@ -1,4 +1,4 @@
-//! Assignments of plans to subjects: `SUBJECT#subject`.
+//! Assignments of plans and parents to subjects: `SUBJECT#subject`.
 
 use crate::error::{Damage, WriteError};
 use crate::item::{
@@ -10,32 +10,51 @@ use crate::items::Items;
 /// The assignments of a table.
 pub type Assignments = Items<Assignment>;
 
-/// The plan of a subject.
+/// The plan and the parent of a subject: at least one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
     /// The subject.
     pub subject: String,
-    /// The name of its plan.
-    pub plan: String,
-    /// The number of writes; 1 for a new assignment.
+    /// The name of its plan; `None` if only a parent is assigned.
+    pub plan: Option<String>,
+    /// The subject whose limits apply too, such as the tenant of a user. Never the subject itself.
+    pub parent: Option<String>,
+    /// The number of writes; 0 if it was never written.
     pub version: u64,
 }
 
+impl Assignment {
+    /// An assignment that was never written. Give it a plan, a parent or both.
+    #[must_use]
+    pub fn new(subject: impl Into<String>) -> Self {
+        Self { subject: subject.into(), plan: None, parent: None, version: 0 }
+    }
+
+    /// Sets the plan.
+    #[must_use]
+    pub fn with_plan(self, plan: impl Into<String>) -> Self {
+        Self { plan: Some(plan.into()), ..self }
+    }
+
+    /// Sets the parent.
+    #[must_use]
+    pub fn with_parent(self, parent: impl Into<String>) -> Self {
+        Self { parent: Some(parent.into()), ..self }
+    }
+}
+
 impl Assignments {
-    /// Assigns a plan. `replaced` is the version it replaces; `None` for a new assignment.
+    /// Writes an assignment over its stored version; version 0 is a new one. Returns it as stored.
     ///
-    /// Does not check that the plan exists.
+    /// Does not check that the plan exists, nor that the parents of the parent end.
     ///
     /// # Errors
-    /// The stored version is not `replaced`, a name is invalid, or the table is unavailable.
-    pub async fn put(
-        &self,
-        subject: &str,
-        plan: &str,
-        replaced: Option<u64>,
-    ) -> Result<Assignment, WriteError> {
-        let version = replaced.unwrap_or(0).saturating_add(1);
-        let assignment = Assignment { subject: subject.to_owned(), plan: plan.to_owned(), version };
+    /// The stored version is another, the assignment has neither a plan nor a parent, a name is
+    /// invalid, the subject is its own parent, or the table is unavailable.
+    pub async fn put(&self, assignment: Assignment) -> Result<Assignment, WriteError> {
+        let replaced = Some(assignment.version).filter(|version| *version > 0);
+        let version = assignment.version.saturating_add(1);
+        let assignment = Assignment { version, ..assignment };
         self.replace(&assignment, replaced).await?;
         Ok(assignment)
     }
@@ -52,17 +71,30 @@ impl Item for Assignment {
     }
 
     fn attributes(&self) -> Attributes {
-        item::attributes([(PLAN, Some(text(&self.plan))), (VERSION, Some(number(self.version)))])
+        item::attributes([
+            (PLAN, self.plan.as_deref().map(text)),
+            (PARENT, self.parent.as_deref().map(text)),
+            (VERSION, Some(number(self.version))),
+        ])
     }
 
     fn read(id: &str, item: &Attributes) -> Result<Option<Self>, Damage> {
         let item = Reader::new::<Self>(item);
         item.check(PK, id, MAX_SUBJECT).map_err(|_| item.damage(PK, NO_KEY))?;
-        let (plan, version) = (item.text(PLAN, MAX_PLAN)?, item.required(VERSION)?);
-        Ok(Some(Self { subject: id.to_owned(), plan, version }))
+        let plan = item.optional_text(PLAN, MAX_PLAN)?;
+        let parent = item.optional_text(PARENT, MAX_SUBJECT)?;
+        if plan.is_none() && parent.is_none() {
+            return Err(item.damage(PLAN, "is missing"));
+        }
+        if parent.as_deref() == Some(id) {
+            return Err(item.damage(PARENT, "is the subject itself"));
+        }
+        let version = item.required(VERSION)?;
+        Ok(Some(Self { subject: id.to_owned(), plan, parent, version }))
     }
 }
 
 impl Deletable for Assignment {}
 
 const PLAN: &str = "plan_id";
+const PARENT: &str = "parent";

@@ -70,7 +70,8 @@ async fn what_operators_stored_is_read() {
 
     let assignments = Assignments::new(client(), TABLE);
     let assigned = assignments.get("maria").await.unwrap().unwrap();
-    assert_eq!((assigned.plan.as_str(), assigned.version), ("gold", 2));
+    assert_eq!(assigned.parent, None);
+    assert_eq!((assigned.plan.as_deref(), assigned.version), (Some("gold"), 2));
 
     let targets = [
         (RevocationKind::Token, "jti-1"),

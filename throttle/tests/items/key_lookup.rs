@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use table::{Assignments, Key, KeyDetails, KeyRecord, Keys};
+use table::{Assignment, Assignments, Key, KeyDetails, KeyRecord, Keys};
 use tollgate_throttle::{
-    ApiKey, Failure, KeyAnswer, KeyLookup, ManualClock, PlanId, StoreError, Subject,
+    ApiKey, Failure, KeyAnswer, KeyLookup, ManualClock, Parent, PlanId, StoreError, Subject,
 };
 
 use crate::common::{Served, TABLE, serve, serve_table};
@@ -117,11 +117,92 @@ async fn a_plan_is_the_keys_or_the_subjects() {
     assert_eq!(desk.lookup.plan_of_key(&own).await, Ok(Some(gold)));
     assert_eq!(desk.counted.take().calls, 0);
     assert_eq!(desk.lookup.plan_of_key(&plain).await, Ok(None));
-    desk.assignments.put("maria", "free", None).await.unwrap();
+    desk.assignments.put(Assignment::new("maria").with_plan("free")).await.unwrap();
     assert_eq!(desk.lookup.plan_of(&maria).await, Ok(None), "kept");
     desk.clock.advance(KEEP);
     assert_eq!(desk.lookup.plan_of_key(&plain).await, Ok(Some(free)));
     assert_eq!(desk.counted.take().calls, 2);
+}
+
+#[tokio::test]
+async fn parents_are_found_nearest_first_and_cached_as_plans_are() {
+    let served = serve_table().await;
+    let desk = desk(&served);
+    let assign = async |subject: &str, plan: Option<&str>, parent: Option<&str>| {
+        let assignment = Assignment {
+            plan: plan.map(str::to_owned),
+            parent: parent.map(str::to_owned),
+            ..Assignment::new(subject)
+        };
+        desk.assignments.put(assignment).await.unwrap();
+    };
+    let parents = async |subject: &str| {
+        let found = desk.lookup.parents_of(&Subject::new(subject).unwrap()).await;
+        found.map(|all| {
+            let shown =
+                |it: Parent| (it.subject.as_str().to_owned(), it.plan.map(|plan| plan.to_string()));
+            all.into_iter().map(shown).collect::<Vec<_>>()
+        })
+    };
+    assign("maria", None, Some("team")).await;
+    assign("team", Some("gold"), Some("acme")).await;
+    assign("acme", Some("silver"), Some("holding")).await;
+    let known = |name: &str, plan: Option<&str>| (name.to_owned(), plan.map(str::to_owned));
+    let all =
+        vec![known("team", Some("gold")), known("acme", Some("silver")), known("holding", None)];
+    assert_eq!(parents("maria").await, Ok(all.clone()));
+    assert_eq!(desk.counted.take().calls, 4);
+    assert_eq!(parents("maria").await, Ok(all.clone()));
+    assert_eq!(parents("team").await, Ok(all[1..].to_vec()));
+    assert_eq!(parents("holding").await, Ok(vec![]));
+    let maria = Subject::new("maria").unwrap();
+    assert_eq!(desk.lookup.plan_of(&maria).await, Ok(None));
+    assert_eq!(desk.counted.take().calls, 0, "cached, with the plans");
+    assert_eq!(parents("nobody").await, Ok(vec![]));
+    assert_eq!(desk.counted.take().calls, 1);
+
+    // A fifth level refuses the lowest, and only it.
+    assign("holding", Some("gold"), Some("world")).await;
+    desk.clock.advance(KEEP);
+    assert_eq!(parents("maria").await.map_err(problem), Err("makes more than four levels".into()));
+    assert_eq!(parents("team").await.map(|all| all.len()), Ok(3));
+    assert!(desk.counted.take().calls <= 6);
+}
+
+#[tokio::test]
+async fn parents_that_lead_back_are_an_error_each_time_and_never_endless() {
+    let served = serve_table().await;
+    let desk = desk(&served);
+    for (subject, parent) in
+        [("a", "b"), ("b", "c"), ("c", "a"), ("d", "e"), ("e", "f"), ("f", "e")]
+    {
+        desk.assignments.put(Assignment::new(subject).with_parent(parent)).await.unwrap();
+    }
+    for _ in 0..2 {
+        for subject in ["a", "b", "c", "d", "e", "f"] {
+            let found = desk.lookup.parents_of(&Subject::new(subject).unwrap()).await;
+            let problem = found.map_err(problem);
+            assert_eq!(problem, Err("leads back to a subject below it".into()), "{subject}");
+        }
+    }
+    assert_eq!(desk.counted.take().calls, 6);
+    // One that is its own parent is damaged when it is read.
+    desk.assignments.put(Assignment::new("g").with_parent("h")).await.unwrap();
+    edit(&served, "SUBJECT#g", "parent", Some(crate::text("g"))).await;
+    let found = desk.lookup.parents_of(&Subject::new("g").unwrap()).await;
+    assert_eq!(found.map_err(problem), Err("is the subject itself".into()));
+}
+
+/// The problem of a damaged assignment's parent.
+fn problem(error: StoreError) -> String {
+    match error {
+        StoreError::Damaged(damage) => {
+            let shown = damage.to_string();
+            let problem = shown.strip_prefix("the assignment item is damaged: `parent` ").unwrap();
+            problem.strip_suffix("; repair or delete it").unwrap().to_owned()
+        }
+        other => panic!("{other}"),
+    }
 }
 
 #[tokio::test]

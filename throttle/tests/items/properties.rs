@@ -216,7 +216,11 @@ proptest! {
         round_trip(&key)?;
         round_trip(&revocation)?;
         round_trip(&plan)?;
-        round_trip(&Assignment { subject: subject.clone(), plan: plan.id, version })?;
+        let assignment = Assignment { version, ..Assignment::new(subject.clone()) };
+        round_trip(&assignment.clone().with_plan(plan.id.as_str()))?;
+        let parent = format!("{subject}'s parent").chars().take(100).collect::<String>();
+        round_trip(&assignment.clone().with_parent(parent.as_str()))?;
+        round_trip(&assignment.with_plan(plan.id).with_parent(parent))?;
         let read = BucketRecord::read(&subject, &bucket).unwrap().unwrap();
         prop_assert_eq!(read.attributes(), bucket);
         round_trip(&read)?;
@@ -234,7 +238,7 @@ proptest! {
         hostile::<Revocation>(revocation.attributes(), &revocation.id().to_string(), &edits)?;
         hostile::<StoredPlan>(plan.attributes(), &plan.id, &edits)?;
         hostile::<BucketRecord>(bucket, &subject, &edits)?;
-        let assignment = Assignment { subject, plan: plan.id, version: 1 };
+        let assignment = Assignment::new(subject).with_plan(plan.id).with_parent("a parent");
         hostile::<Assignment>(assignment.attributes(), &assignment.subject, &edits)?;
     }
 

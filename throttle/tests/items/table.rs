@@ -31,8 +31,7 @@ async fn fill(served: &Served) {
         }
     }
     for at in 0..10 {
-        let (subject, plan) = (format!("subject-{at}"), "free".to_owned());
-        items.push(whole(&Assignment { subject, plan, version: 1 }));
+        items.push(whole(&Assignment::new(format!("subject-{at}")).with_plan("free")));
     }
     for some in items.chunks(25) {
         let puts = some.iter().map(|item| {
@@ -98,8 +97,9 @@ async fn of_many_who_write_one_item_at_once_one_wins() {
     };
 
     let assignments = Assignments::new(served.client.clone(), TABLE);
-    for replaced in [None, Some(1), Some(2)] {
-        let all = ids.iter().map(|id| assignments.put("maria", id.as_str(), replaced));
+    for version in [0, 1, 2] {
+        let replaced = Assignment { version, ..Assignment::new("maria") };
+        let all = ids.iter().map(|id| assignments.put(replaced.clone().with_plan(id.as_str())));
         let errors = join_all(all).await.into_iter().map(Result::err).collect();
         lost(errors, "assignment");
     }

@@ -1,6 +1,6 @@
 //! Subjects by API key and by claim, and their plans in the table.
 
-use table::{Assignments, Key, KeyDetails, Keys};
+use table::{Assignment, Assignments, Key, KeyDetails, Keys};
 use throttle::KeyLookup;
 
 use super::*;
@@ -50,7 +50,7 @@ impl Table {
     }
 
     async fn assign(&self, subject: &str, plan: &str) {
-        self.assignments.put(subject, plan, None).await.unwrap();
+        self.assignments.put(Assignment::new(subject).with_plan(plan)).await.unwrap();
     }
 
     async fn call(&self, arn: &str, key: Option<&str>) -> Result<Value, Failure> {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
-use table::{Assignments, Key, KeyDetails, KeyRights, Keys};
+use table::{Assignment, Assignments, Key, KeyDetails, KeyRights, Keys};
 use throttle::KeyLookup;
 
 use super::*;
@@ -168,7 +168,8 @@ async fn a_plan_that_the_operator_names_and_the_table_lacks_is_an_error() {
     bench.authorizer = bench.authorizer.with_key_lookup(lookup);
     let subject = format!("{}#client", bench.iss.trim_start_matches("http://"));
     let (subject, gone) = (Subject::new(subject).unwrap(), PlanId::new("gone").unwrap());
-    Assignments::new(client, TABLE).put(subject.as_str(), gone.as_str(), None).await.unwrap();
+    let assignment = Assignment::new(subject.as_str()).with_plan(gone.as_str());
+    Assignments::new(client, TABLE).put(assignment).await.unwrap();
     let outcome = bench.call(&bench.token(&json!({})), ARN).await;
     assert_eq!(outcome, Err(Failure::Internal { code: "config" }));
     let detail = last(&captured)["detail"].clone();

@@ -1,6 +1,7 @@
 //! `tollgate subject`.
 
 mod assign;
+mod parents;
 mod reset;
 mod show;
 mod unassign;
@@ -13,7 +14,8 @@ use crate::error::Error;
 /// Show, assign and reset subjects, which requests are counted under.
 ///
 /// A caller's subject is the issuer's short name, `#` and the claim's value, such as
-/// `us-east-1_abcDEF123#client1`. A key's own subject is `key-` and its id. `usage export` lists
+/// `us-east-1_abcDEF123#client1`. A key's own subject is `key-` and its id. A tenant that subjects
+/// are within is a subject too, with a name that you choose, such as `acme`. `usage export` lists
 /// the subjects that have used a plan.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Subject {

@@ -3,13 +3,16 @@
 mod export;
 mod grant;
 mod show;
+mod tree;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
 use throttle::{
-    History, Meter, MeterLimits, Period, PlanRecord, Quota, Timestamp, Usage as Report, Window,
+    History, Limit, Meter, MeterLimits, Period, PlanRecord, Quota, Timestamp, Usage as Report,
+    Window,
 };
 
 use crate::args::{meter, output_file};
@@ -140,6 +143,55 @@ fn of_plan(plan: &PlanRecord, meter: Option<Meter>) -> Result<Meter, Error> {
     let known: Vec<_> = plan.plan.every_meter().map(|(meter, _)| format!("`{meter}`")).collect();
     let known = known.join(", ");
     Err(Error::refused(format!("the plan `{}` has no meter `{meter}`: it has {known}", plan.id)))
+}
+
+/// The use of one quota of a plan in its current period.
+pub(crate) struct QuotaUse {
+    meter: Meter,
+    quota: Quota,
+    pub(crate) used: u64,
+    pub(crate) left: u64,
+    pub(crate) granted: u64,
+}
+
+/// Returns the use of each quota of a plan, on every meter.
+pub(crate) fn quota_uses(plan: &PlanRecord, history: &History, now: Timestamp) -> Vec<QuotaUse> {
+    let quotas = plan
+        .plan
+        .every_meter()
+        .flat_map(|(meter, limits)| limits.quotas().iter().map(move |quota| (meter, *quota)));
+    let of = |(meter, quota): (Meter, Quota)| {
+        let window = quota.period().window(now).of(meter);
+        QuotaUse {
+            meter,
+            quota,
+            used: history.used(&window),
+            left: history.remaining(plan, quota, &window),
+            granted: history.granted(&window),
+        }
+    };
+    quotas.map(of).collect()
+}
+
+impl QuotaUse {
+    /// The quota's name: `daily`, `tokens monthly`.
+    pub(crate) fn name(&self) -> String {
+        Limit::quota(self.meter, self.quota.period()).to_string()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let Self { meter, quota, used, left, granted } = self;
+        let mut json = json!({
+            "period": quota.period(), "limit": quota.limit(),
+            "used": used, "remaining": left, "granted": granted,
+        });
+        if !meter.is_requests()
+            && let Some(members) = json.as_object_mut()
+        {
+            members.insert("meter".to_owned(), meter.as_str().into());
+        }
+        json
+    }
 }
 
 /// A plan's quotas of a meter.

@@ -13,6 +13,9 @@ const TURNED: &str = "a\u{202e}b\u{2066}c\u{200f}d\u{61c}";
 /// Controls besides, which only a damaged item or a token can hold.
 const CONTROLS: &str = "e\u{1b}[2Jf\u{9b}31mg\u{7f}h\u{7}i\rj\nk";
 
+/// A subject within another.
+const CHILD: &str = "child of \u{202e}nobody";
+
 fn is_active(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}'
         | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -44,6 +47,8 @@ fn with_hostile_table() -> Tollgate {
                 "created": created, "version": 1, "name": TURNED, "description": TURNED}),
             json!({"pk": format!("KEY#{CONTROLS}"), "subject": "x"}),
             json!({"pk": format!("SUBJECT#{TURNED}"), "plan_id": TURNED, "version": 1}),
+            json!({"pk": format!("SUBJECT#{CHILD}"), "parent": TURNED, "version": 1}),
+            json!({"pk": format!("SUBJECT#{CONTROLS}"), "parent": TURNED, "version": 1}),
             json!({"pk": format!("BUCKET#{TURNED}"), "pv": format!("1.{TURNED}"), "d20261121": 4}),
             json!({"pk": format!("BUCKET#{TURNED}{CONTROLS}"), "pv": "1.x", "d20261121": 4}),
             json!({"pk": format!("REVOKED#user#{digest}"), "issued_before": created,
@@ -70,6 +75,9 @@ fn names_in_the_table_do_not_act_on_the_terminal() {
         vec!["key", "show", &digest],
         vec!["key", "show", CONTROLS],
         vec!["subject", "show", TURNED],
+        vec!["subject", "show", CHILD],
+        vec!["usage", "show", TURNED, "--tree"],
+        vec!["subject", "assign", "maria", "--parent", TURNED, "--yes"],
         [&["usage", "show", TURNED][..], &november].concat(),
         [&["usage", "export", TURNED][..], &november].concat(),
         vec!["revoke", "list"],

@@ -72,8 +72,12 @@ fn table() -> (Tollgate, String) {
     tollgate.run(&["revoke", "user", "maria", "--issuer", "acme"]);
     fill(
         &database,
-        [json!({"pk": format!("BUCKET#{LONG}"), "pv": "1.free", "d20261120": 999_999_999,
-        "d20261121": 85, "gd20261121": 20_000, "m202611": 182})],
+        [
+            json!({"pk": format!("SUBJECT#{LONG}"), "parent": "acme", "version": 1}),
+            json!({"pk": "SUBJECT#acme", "plan_id": "free", "version": 1}),
+            json!({"pk": format!("BUCKET#{LONG}"), "pv": "1.free", "d20261120": 999_999_999,
+        "d20261121": 85, "gd20261121": 20_000, "m202611": 182}),
+        ],
     );
     (tollgate, url)
 }
@@ -102,7 +106,8 @@ fn no_line_of_a_list_is_longer_than_the_terminal() {
         (vec!["key", "show", id], vec![id, "enabled"]),
         (vec!["revoke", "list"], vec!["left the company,", "since then", "until 20"]),
         ([&["usage", "show", LONG][..], &november].concat(), vec!["999999999", "20000", "█"]),
-        (vec!["subject", "show", LONG], vec!["last under  free"]),
+        (vec!["subject", "show", LONG], vec!["last under  free", "within", "acme, plan free"]),
+        (vec!["usage", "show", "acme", "--tree"], vec!["acme", "monthly", "182", "1000"]),
         (vec!["policy", "lint", path], vec!["a-rule-with-a-long-name-of-its-own"]),
         (vec!["policy", "check", path], vec!["a-rule-with-a-long-name-of-its-own"]),
         (

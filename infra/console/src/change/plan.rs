@@ -81,7 +81,8 @@ async fn check_unused(state: &State, id: &str) -> Result<(), Problem> {
     }
     loop {
         let page = assignments.list(from.as_deref()).await?;
-        used = used.saturating_add(page.items.iter().filter(|it| it.plan == id).count());
+        used = used
+            .saturating_add(page.items.iter().filter(|it| it.plan.as_deref() == Some(id)).count());
         from = page.next;
         if from.is_none() {
             break;

@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 
 use authorizer::shell_word;
+use table::Assignment;
 use throttle::{Meter, Period, Subject};
 
 use super::{Change, Done};
@@ -51,12 +52,15 @@ pub(super) async fn assign(
     if old.as_ref().map_or(0, |old| old.version) != version {
         return Err(Problem::conflict("assignment"));
     }
-    let replaced = old.as_ref().map(|old| old.version);
-    let written = assignments.put(subject.as_str(), plan, replaced).await?;
+    // A parent stays.
+    let assignment = old.clone().unwrap_or_else(|| Assignment::new(subject.as_str()));
+    let written = assignments.put(assignment.with_plan(plan)).await?;
     let subject = name.to_owned();
     let undo = match old {
-        Some(old) => Change::SubjectAssign { subject, plan: old.plan, version: written.version },
-        None => Change::SubjectUnassign { subject },
+        Some(old) => {
+            old.plan.map(|plan| Change::SubjectAssign { subject, plan, version: written.version })
+        }
+        None => Some(Change::SubjectUnassign { subject }),
     };
     Ok(Done::new(format!("`{name}` is under `{plan}`"), undo))
 }
@@ -67,7 +71,10 @@ pub(super) async fn unassign(state: &State, name: &str) -> Result<Done, Problem>
     if !state.assignments().delete(name).await? {
         return Err(missing());
     }
-    let undo = Change::SubjectAssign { subject: name.to_owned(), plan: old.plan, version: 0 };
+    // This change cannot restore a parent.
+    let plan = old.plan.filter(|_| old.parent.is_none());
+    let undo =
+        plan.map(|plan| Change::SubjectAssign { subject: name.to_owned(), plan, version: 0 });
     Ok(Done::new(format!("`{name}` is assigned no plan now"), undo))
 }
 

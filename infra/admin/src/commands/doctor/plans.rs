@@ -129,7 +129,8 @@ async fn read(context: &Context, table: &str) -> Result<Read, Failure> {
         |page| {
             progress.add(page.items.len());
             for assignment in page.items {
-                let users = found.named.entry(assignment.plan).or_default();
+                let Some(plan) = assignment.plan else { continue };
+                let users = found.named.entry(plan).or_default();
                 users.subjects = users.subjects.saturating_add(1);
             }
         },

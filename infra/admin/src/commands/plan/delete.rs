@@ -58,7 +58,8 @@ impl Delete {
 /// Refuses a plan that is assigned to someone.
 async fn check_unused(context: &Context, id: &PlanId) -> Result<(), Error> {
     let keys = count(&context.keys(), |key| key.details.plan() == Some(id.as_str())).await?;
-    let subjects = count(&context.assignments(), |it| it.plan == id.as_str()).await?;
+    let subjects =
+        count(&context.assignments(), |it| it.plan.as_deref() == Some(id.as_str())).await?;
     if keys == 0 && subjects == 0 {
         return Ok(());
     }

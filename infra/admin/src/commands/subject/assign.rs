@@ -1,28 +1,40 @@
 //! `tollgate subject assign`.
 
+use authorizer::shell_word;
 use clap::Args;
 use serde_json::json;
-use throttle::PlanId;
+use table::Assignment;
+use throttle::{PlanId, Subject};
 
-use crate::args::plan_id;
+use super::parents::{parents, standing};
+use crate::args::{plan_id, subject};
 use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::error::Error;
 use crate::output::note;
 use crate::who::Who;
 
-/// Assign a plan to a subject. A key's own plan precedes it.
+/// Assign a plan to a subject, a parent, or both. A key's own plan precedes the assigned one.
+///
+/// A request of a subject with a parent must also fit the parent's limits, which all subjects
+/// within it share, such as those of a tenant. A parent may have a parent: up to four levels.
 ///
 /// A subject that has never been seen needs `--yes`, because it may be misspelt: it has no
 /// requests, no plan and no key. With `--token` it needs none.
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES, allow_missing_positional = true)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Assign {
     #[command(flatten)]
     who: Who,
-    /// The plan's name.
+    /// The plan's name; by default the plan stays as it is.
     #[arg(value_parser = plan_id)]
-    plan: PlanId,
+    plan: Option<PlanId>,
+    /// Subject that this one is within, written in full; its assignment names its plan.
+    #[arg(long, value_name = "SUBJECT", value_parser = subject)]
+    parent: Option<Subject>,
+    /// Remove the parent.
+    #[arg(long, conflicts_with = "parent")]
+    no_parent: bool,
     /// Write only if the assignment has this version (`subject show --json`), or, with 0, if there
     /// is none.
     #[arg(long, value_name = "VERSION")]
@@ -33,33 +45,63 @@ pub(crate) struct Assign {
 
 impl Assign {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let Self { who, plan, if_version, confirm } = self;
+        let Self { mut who, mut plan, parent, no_parent, if_version, confirm } = self;
+        if plan.is_none()
+            && let Some(word) = who.word_beside_token()
+        {
+            let word = plan_id(word.as_str());
+            plan = Some(word.map_err(|error| Error::misuse(format!("the plan's name {error}")))?);
+        }
+        if plan.is_none() && parent.is_none() && !no_parent {
+            return Err(Error::misuse("name a plan, `--parent SUBJECT` or `--no-parent`"));
+        }
         let found = who.find(context)?;
-        let subject = &found.subject;
-        context.plan(&plan).await?;
+        let name = found.subject.as_str();
+        if let Some(plan) = &plan {
+            context.plan(plan).await?;
+        }
         found.require_seen(context, confirm).await?;
         let assignments = context.assignments();
-        let stored = assignments.get(subject.as_str()).await?;
-        let version = stored.as_ref().map(|stored| stored.version);
-        if if_version.is_some_and(|seen| seen != version.unwrap_or(0)) {
+        let stored = assignments.get(name).await?;
+        let stored = stored.unwrap_or_else(|| Assignment::new(name));
+        if if_version.is_some_and(|seen| seen != stored.version) {
             return Err(Error::refused(format!(
                 "the assignment has version {}: somebody has changed it; look at it again",
-                version.unwrap_or(0)
+                stored.version
             )));
         }
-        let name = subject.as_str();
-        let same = stored.is_some_and(|stored| stored.plan == plan.as_str());
-        if confirm.dry_run() && !same {
-            return context.would(&format!("put `{name}` under `{plan}`"));
+        let mut wanted = stored.clone();
+        if let Some(plan) = plan {
+            wanted = wanted.with_plan(plan.as_str());
         }
-        let (text, version) = if same {
-            (format!("`{name}` is under `{plan}` already"), version)
+        if no_parent {
+            wanted.parent = None;
+        }
+        if let Some(parent) = parent {
+            wanted = wanted.with_parent(parent.as_str());
+            check(context, &wanted, confirm).await?;
+        }
+        if wanted.plan.is_none() && wanted.parent.is_none() {
+            return Err(Error::refused(format!(
+                "`{name}` would have neither a plan nor a parent: name a plan, or delete its \
+                 assignment with `{}`",
+                context.command(&context.table, &format!("subject unassign {}", shell_word(name)))
+            )));
+        }
+        let changed = wanted != stored;
+        let is = standing(wanted.plan.as_deref(), wanted.parent.as_deref());
+        if confirm.dry_run() && changed {
+            return context.would(&format!("put `{name}` {is}"));
+        }
+        let (text, written) = if changed {
+            (format!("`{name}` is {is}"), assignments.put(wanted).await?)
         } else {
-            let written = assignments.put(subject.as_str(), plan.as_str(), version).await?;
-            (format!("`{name}` is under `{plan}`"), Some(written.version))
+            (format!("`{name}` is {is} already"), stored)
         };
-        let json =
-            json!({"subject": name, "plan": plan.as_str(), "version": version, "changed": !same});
+        let json = json!({
+            "subject": name, "plan": written.plan, "parent": written.parent,
+            "version": written.version, "changed": changed,
+        });
         context.output.print(text, &json)?;
         // The assignment of a key's subject is always read.
         let by_token = found.config.as_ref().filter(|config| !config.callers.takes_keys());
@@ -71,8 +113,29 @@ impl Assign {
     }
 }
 
+/// Refuses a parent that makes a loop or too many levels; a parent without a plan needs `--yes`.
+async fn check(context: &Context, wanted: &Assignment, confirm: Confirm) -> Result<(), Error> {
+    let all = parents(context, &wanted.subject, wanted.parent.as_deref()).await?;
+    let Some(parent) = all.iter().find(|parent| parent.plan.is_none()) else { return Ok(()) };
+    let name = &parent.subject;
+    let why = format!(
+        "`{name}` is assigned no plan, so requests within it are refused, unless `parents` in the \
+         configuration has a plan for it"
+    );
+    if confirm.dry_run() {
+        note(format_args!("{why}; this needs --yes"));
+        return Ok(());
+    }
+    let line = format!("subject assign {} PLAN --yes", shell_word(name));
+    let fix = format!("run `{}` first, or add --yes", context.command(&context.table, &line));
+    confirm.insist(&why, &fix)
+}
+
 const EXAMPLES: &str = "\
 Examples:
   tollgate subject assign 'us-east-1_abcDEF123#client1' gold
+  tollgate subject assign acme tenant-gold --yes
+  tollgate subject assign 'us-east-1_abcDEF123#client1' --parent acme
+  tollgate subject assign 'us-east-1_abcDEF123#client1' --no-parent
   tollgate subject assign client1 gold --config tollgate.toml --yes
   echo \"$TOKEN\" | tollgate subject assign --token - gold --config tollgate.toml";

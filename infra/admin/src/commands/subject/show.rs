@@ -2,15 +2,16 @@
 
 use clap::Args;
 use serde_json::json;
-use throttle::Limit;
 
+use super::parents::parents;
 use crate::args::stored_plan_id;
+use crate::commands::usage::{QuotaUse, quota_uses};
 use crate::context::Context;
 use crate::error::Error;
 use crate::layout::facts;
 use crate::who::Who;
 
-/// Show a subject's plan and the rest of its quotas.
+/// Show a subject's plan, its parents with their plans, and the rest of its quotas.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate subject show 'us-east-1_abcDEF123#client1'")]
 pub(crate) struct Show {
@@ -31,14 +32,20 @@ impl Show {
             )));
         }
         let last = bucket.as_ref().and_then(|bucket| bucket.stamp.clone()).map(|it| it.plan);
-        let assigned = assignment.as_ref().map(|it| it.plan.as_str());
+        let assigned = assignment.as_ref().and_then(|it| it.plan.as_deref());
+        let parent = assignment.as_ref().and_then(|it| it.parent.as_deref());
+        let parents = parents(context, name, parent).await?;
         let now = context.now();
         let mut rows = vec![
             ["subject".to_owned(), name.to_owned()],
             ["assigned".to_owned(), assigned.unwrap_or("-").to_owned()],
             ["last under".to_owned(), last.as_ref().map_or("-".into(), ToString::to_string)],
         ];
-        let mut quotas = Vec::new();
+        rows.extend(parents.iter().map(|parent| {
+            let plan = parent.plan.as_deref().map(|plan| format!("plan {plan}"));
+            let plan = plan.unwrap_or_else(|| "no plan assigned".to_owned());
+            ["within".to_owned(), format!("{}, {plan}", parent.subject)]
+        }));
         // A plan that was deleted has no quotas left.
         let plan = match assigned.map(stored_plan_id).transpose()?.or(last) {
             Some(id) => context.plans().get(&id).await?,
@@ -52,36 +59,21 @@ impl Show {
         };
         rows.extend(limits.map(|limits| ["limits", limits].map(str::to_owned)));
         let history = bucket.map(|bucket| bucket.history).unwrap_or_default();
-        let meters = plan.iter().flat_map(|plan| {
-            plan.plan.every_meter().map(move |(meter, limits)| (plan, meter, limits))
-        });
-        let limits = meters.flat_map(|(plan, meter, limits)| {
-            limits.quotas().iter().map(move |quota| (plan, meter, *quota))
-        });
-        for (plan, meter, quota) in limits {
-            let window = quota.period().window(now).of(meter);
-            let (used, left) = (history.used(&window), history.remaining(plan, quota, &window));
-            let granted = history.granted(&window);
+        let quotas = plan.as_ref().map(|plan| quota_uses(plan, &history, now)).unwrap_or_default();
+        rows.extend(quotas.iter().map(|it| {
+            let granted = it.granted;
             let more = if granted > 0 { format!(", {granted} granted") } else { String::new() };
-            let heading = Limit::quota(meter, quota.period()).to_string();
-            rows.push([heading, format!("{used} used, {left} left{more}")]);
-            let mut json = json!({
-                "period": quota.period(), "limit": quota.limit(),
-                "used": used, "remaining": left, "granted": granted,
-            });
-            if !meter.is_requests()
-                && let Some(members) = json.as_object_mut()
-            {
-                members.insert("meter".to_owned(), meter.as_str().into());
-            }
-            quotas.push(json);
-        }
+            [it.name(), format!("{} used, {} left{more}", it.used, it.left)]
+        }));
+        let parents: Vec<_> =
+            parents.iter().map(|it| json!({"subject": it.subject, "plan": it.plan})).collect();
         let json = json!({
             "subject": name,
             "assigned": assigned,
             "version": assignment.as_ref().map(|it| it.version),
             "plan": plan.map(|plan| plan.id.to_string()),
-            "quotas": quotas,
+            "parents": parents,
+            "quotas": quotas.iter().map(QuotaUse::json).collect::<Vec<_>>(),
         });
         context.output.print(facts(&rows), &json)
     }

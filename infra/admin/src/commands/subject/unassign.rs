@@ -3,14 +3,16 @@
 use clap::Args;
 use serde_json::json;
 
+use super::parents::standing;
 use crate::confirm::Dry;
 use crate::context::Context;
 use crate::error::Error;
 use crate::who::Who;
 
-/// Delete a subject's assignment.
+/// Delete a subject's assignment: its plan and its parent.
 ///
-/// Its keys without a plan of their own are then refused.
+/// Its keys without a plan of their own are then refused. So are the subjects within it, unless
+/// `parents` in the configuration has a plan for it.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate subject unassign maria")]
 pub(crate) struct Unassign {
@@ -27,8 +29,8 @@ impl Unassign {
         let missing = || Error::refused(format!("`{name}` is assigned no plan"));
         if self.dry.dry_run {
             let stored = context.assignments().get(name).await?.ok_or_else(missing)?;
-            return context
-                .would(&format!("delete the assignment of `{name}` to `{}`", stored.plan));
+            let is = standing(stored.plan.as_deref(), stored.parent.as_deref());
+            return context.would(&format!("delete the assignment of `{name}`, {is}"));
         }
         if !context.assignments().delete(name).await? {
             return Err(missing());

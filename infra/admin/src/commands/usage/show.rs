@@ -28,19 +28,26 @@ pub(crate) struct Show {
     plan: Option<PlanId>,
     #[command(flatten)]
     picture: Picture,
+    /// Show what is left of the current quotas of the subject, and of each subject that is assigned
+    /// it as parent (`subject assign --parent`). Reads the whole table.
+    #[arg(long, conflicts_with_all = ["meter", "by", "from", "to", "plan", "html", "svg"])]
+    tree: bool,
 }
 
 impl Show {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let Self { who, span, plan, picture } = self;
+        let Self { who, span, plan, picture, tree } = self;
         let subject = who.find(context)?.subject;
+        if tree {
+            return super::tree::show(context, subject).await;
+        }
         let name = subject.as_str();
         let bucket = context.buckets().get(&subject).await?;
         let last = bucket.as_ref().and_then(|bucket| bucket.stamp.clone()).map(|it| it.plan);
         let plan = match plan.or(last) {
             Some(plan) => plan,
-            None => match context.assignments().get(name).await? {
-                Some(assignment) => stored_plan_id(&assignment.plan)?,
+            None => match context.assignments().get(name).await?.and_then(|it| it.plan) {
+                Some(plan) => stored_plan_id(&plan)?,
                 None => {
                     return Err(Error::refused(format!(
                         "`{name}` has used nothing, and is assigned no plan: name one by --plan, \
@@ -124,4 +131,5 @@ Examples:
   tollgate usage show 'us-east-1_abcDEF123#client1'
   tollgate usage show maria --by month --html maria.html
   tollgate usage show maria --meter tokens --by month
+  tollgate usage show acme --tree
   tollgate usage show maria --from 2026-11-01 --to 2026-11-30 --json";
