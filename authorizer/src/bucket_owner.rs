@@ -1,20 +1,23 @@
-//! The subject whose bucket is charged, and the plan that is named for it.
+//! The subject whose bucket is charged, the plan that is named for it, and its parents.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use throttle::{ApiKey, Clock, KeyAnswer, KeyLookup, PlanId, StoreError, Subject};
+use throttle::{ApiKey, Clock, KeyAnswer, KeyLookup, PlanId, Subject};
 
 use crate::caller::{KeyCaller, VerifiedCaller};
 use crate::claims::{Claims, assumed_issuer};
 use crate::config::{Config, ThrottleConfig};
 use crate::event::Event;
+use crate::parents::{self, Parent, refused};
 use crate::refusal::{Code, Refusal};
 
-/// The subject that a request is charged to, and its plan.
+/// The subject that a request is charged to, its plan and its parents.
 pub(crate) struct BucketOwner {
     pub(crate) subject: Subject,
     pub(crate) plan: Named,
+    /// The subjects whose limits apply too, nearest first.
+    pub(crate) parents: Vec<Parent>,
 }
 
 /// The source that named a plan.
@@ -30,10 +33,11 @@ pub(crate) enum Named {
 }
 
 impl BucketOwner {
-    /// Finds the subject by the configured claim, the API key or the address, and its plan.
+    /// Finds the subject by the configured claim, the API key or the address, its plan and parents.
     ///
     /// The plan is the key's own, else the subject's in the table, else the claim's, else the
-    /// default. Callers without a credential have a plan of their own, or the default.
+    /// default. Callers without a credential have a plan of their own, or the default. Parents are
+    /// assigned to the subject of the key, or to the caller's.
     ///
     /// # Errors
     ///
@@ -43,32 +47,33 @@ impl BucketOwner {
         event: &Event<'_>,
         caller: &VerifiedCaller,
         config: &ThrottleConfig,
-        lookup: Option<&KeyLookup<C>>,
+        table: Option<&KeyLookup<C>>,
     ) -> Result<Self, Refusal> {
-        let lookup = || lookup.ok_or(Refusal::config("no table of keys and plans"));
+        let lookup = || table.ok_or(Refusal::config("no table of keys and plans"));
         let key = caller.key.as_ref().map(KeyCaller::key);
-        let (subject, found) = match (&caller.claims, key) {
+        let (subject, found, assignee) = match (&caller.claims, key) {
             (None, None) => {
-                let named = config.plan.anonymous.clone();
-                let plan = named.map_or(Named::Nothing, Named::Assigned);
-                return Ok(Self { subject: address(event)?, plan });
+                let plan = config.plan.anonymous.clone();
+                (address(event)?, Ok(plan), None)
             }
             (None, Some(key)) => {
                 let by_address = config.counts_by_address();
                 let subject = if by_address { address(event)? } else { key.subject.clone() };
-                (subject, lookup()?.plan_of_key(key).await)
+                (subject, lookup()?.plan_of_key(key).await, Some(key.subject.clone()))
             }
             (Some(_), Some(key)) if config.counts_by_api_key() => {
-                (key.subject.clone(), lookup()?.plan_of_key(key).await)
+                let subject = key.subject.clone();
+                (subject, lookup()?.plan_of_key(key).await, Some(key.subject.clone()))
             }
             (Some(claims), _) => {
                 let by_address = config.counts_by_address();
                 let subject = if by_address { address(event)? } else { claimed(claims, config)? };
-                let plan = match config.plan.assigned {
-                    true => lookup()?.plan_of(&subject).await,
-                    false => Ok(None),
+                let assignee = config.plan.assigned.then(|| subject.clone());
+                let plan = match &assignee {
+                    Some(assignee) => lookup()?.plan_of(assignee).await,
+                    None => Ok(None),
                 };
-                (subject, plan)
+                (subject, plan, assignee)
             }
         };
         let plan = match (found.map_err(|error| refused(&error))?, &caller.claims) {
@@ -76,7 +81,9 @@ impl BucketOwner {
             (None, Some(claims)) => named(claims, config),
             (None, None) => Named::Nothing,
         };
-        Ok(Self { subject, plan })
+        let claims = caller.claims.as_deref();
+        let parents = parents::find(assignee.as_ref(), claims, config, table).await?;
+        Ok(Self { subject, plan, parents })
     }
 }
 
@@ -169,15 +176,4 @@ pub(crate) async fn look_up<C: Clock>(
 
 fn is_for_stage(key: &ApiKey, event: &Event<'_>) -> bool {
     key.record.details.rights.is_for_stage(event.arn().stage())
-}
-
-/// Returns the refusal for a request whose key or plan cannot be looked up.
-fn refused(error: &StoreError) -> Refusal {
-    tracing::error!(%error, "keys and plans cannot be looked up");
-    match error {
-        StoreError::Failure(failure) if failure.may_pass() => {
-            Refusal::unavailable("keys and plans cannot be looked up")
-        }
-        _ => Refusal::config("the table of keys and plans cannot be used"),
-    }
 }

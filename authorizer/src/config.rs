@@ -13,6 +13,7 @@ mod issuer;
 mod jwks;
 mod lint;
 mod metrics;
+mod parents;
 mod policy;
 mod response;
 mod revocation;
@@ -41,6 +42,7 @@ pub use issuer::{
 };
 use jwks::JwksConfig;
 pub use metrics::MetricsConfig;
+pub use parents::ParentConfig;
 use policy::PolicyConfig;
 pub use response::{HttpForm, HttpUnauthorized, ResponseConfig};
 pub use revocation::{RevocationConfig, RevocationFailure};
@@ -325,7 +327,24 @@ impl File {
         if let Some(table) = &throttle {
             let ids_only = !issuers.is_empty()
                 && issuers.iter().all(|issuer| issuer.checks.token_use == TokenUse::Id);
-            let checked = if table.subject.is("client_id") && ids_only {
+            let has_client = |claim: &str| claim == "client_id" && ids_only;
+            let checked = if table.parent_claims().any(has_client) {
+                Err(Mistake::of_item(
+                    "parents",
+                    "client_id",
+                    "`client_id` in `parents` is not in ID tokens, and only ID tokens are \
+                     accepted: name another claim",
+                ))
+            } else if let Some(claim) = table.parent_claims().next()
+                && issuers.is_empty()
+            {
+                let message = format!(
+                    "`{}` in `parents` is a claim of tokens, and there is no [[issuer]]: remove it, \
+                     and assign parents to the subjects of keys",
+                    claim.escape_debug()
+                );
+                Err(Mistake::of_item("parents", claim, message))
+            } else if table.subject.is("client_id") && ids_only {
                 Err(Mistake::of(
                     "subject",
                     "`subject = \"client_id\"` is not in ID tokens, and only ID tokens are \
@@ -348,7 +367,9 @@ impl File {
             table.check().map_err(|found| found.placed(file, ("revocation", 0)))?;
         }
         let needs_sub = revocation.is_some()
-            || throttle.as_ref().is_some_and(|throttle| throttle.subject.is("sub"))
+            || throttle.as_ref().is_some_and(|throttle| {
+                throttle.subject.is("sub") || throttle.parent_claims().any(|claim| claim == "sub")
+            })
             || rules.fills("sub");
         for issuer in &mut issuers {
             let checks = Arc::make_mut(&mut issuer.checks);

@@ -16,6 +16,7 @@ mod jwks;
 mod limits;
 #[cfg(feature = "otel")]
 mod otel;
+mod parents;
 mod plans;
 mod record;
 mod refusal;
@@ -34,15 +35,16 @@ pub use bucket_owner::assumed_subject;
 pub use claims::{Claims, assumed_caller, assumed_client};
 pub use config::{
     Accepted, BoundTokens, CallersConfig, Checks, Config, ConfigError, FirstOf, HttpForm,
-    HttpUnauthorized, Identity, Issuer, KeysConfig, MetricsConfig, PlanChoice, Prefer, Refuse,
-    Require, ResponseConfig, RevocationConfig, RevocationFailure, Scheme, ThrottleConfig,
-    TokenSource, TokenUse, is_reserved_for_keys, is_reserved_in_context,
+    HttpUnauthorized, Identity, Issuer, KeysConfig, MetricsConfig, ParentConfig, PlanChoice,
+    Prefer, Refuse, Require, ResponseConfig, RevocationConfig, RevocationFailure, Scheme,
+    ThrottleConfig, TokenSource, TokenUse, is_reserved_for_keys, is_reserved_in_context,
 };
 
 pub use handler::Authorizer;
 pub use http::ClientError;
 pub use inspect::{Decoded, decode};
 pub use jwks::{Bundle, KeysError, PublishedKeys, fetch_keys};
+pub use parents::EVERYONE;
 pub use record::Invocation;
 pub use refusal::{Code, Refusal};
 pub use response::{Failure, Response};

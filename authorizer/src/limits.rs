@@ -4,19 +4,23 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use throttle::{
-    Clock, Decision, FailurePolicy, KeyLookup, Moment, PlanId, Request, Store, Subject, Throttle,
-    ThrottleError,
+    Clock, Decision, FailurePolicy, KeyLookup, Level, Moment, PlanId, Request, Store, Subject,
+    Throttle, ThrottleError,
 };
 
 use crate::bucket_owner::{BucketOwner, Named};
 use crate::caller::VerifiedCaller;
 use crate::config::ThrottleConfig;
 use crate::event::{Event, EventKind};
+use crate::parents::Parent;
 use crate::plans::ClaimedPlans;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::response::{Charged, Outcome, would_throttle};
 use crate::shell::{DEFAULT_TABLE, shell_word};
+
+/// The detail of a request whose parent's plan is missing.
+const PARENTS_PLAN: &str = "the plan of a parent is not in the table: create it";
 
 /// Time between two log lines about a missing plan.
 const LOG_AGAIN: Duration = Duration::from_secs(60);
@@ -60,9 +64,11 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
         Ok(())
     }
 
-    /// Reads the default plan, which opens the connection to the table.
+    /// Reads the default plans, which opens the connection to the table.
     pub(crate) async fn prepare(&self) {
-        if let (Some(throttle), Some(default)) = (&self.throttle, &self.config.plan.default) {
+        let Some(throttle) = &self.throttle else { return };
+        let of_parents = self.config.parents.iter().filter_map(|parent| parent.plan.as_ref());
+        for default in self.config.plan.default.iter().chain(of_parents) {
             match throttle.store().plan(default).await {
                 Ok(Some(_)) => {}
                 Ok(None) => self.log_missing(default),
@@ -123,29 +129,34 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
     /// Charges a request under the plan that was named for its subject, or the default plan.
     ///
     /// A claimed plan that the table lacks is the caller's mistake: the default plan applies. An
-    /// assigned or default plan that the table lacks is the operator's mistake: an error.
+    /// assigned or default plan that the table lacks is the operator's mistake: an error. So is the
+    /// plan of a parent. A parent without a plan refuses as a caller without a plan is refused.
     async fn charge_owner(
         &self,
         event: &Event<'_>,
         owner: BucketOwner,
         record: &mut Record<'_>,
     ) -> Result<(Outcome, Option<Charged>), Refusal> {
-        let BucketOwner { subject, plan: named } = owner;
+        let BucketOwner { subject, plan: named, parents } = owner;
+        if let Some(parent) = parents.iter().find(|parent| parent.plan.is_none()) {
+            record.refused_by = Some(parent.name.clone());
+            return Ok((Outcome::NoPlan, None));
+        }
         if let Named::Claimed(plan) = &named
             && self.claimed.may_look_up(plan, &subject, &self.clock)
         {
-            match self.decide(event, &subject, plan).await {
-                Err(ThrottleError::UnknownPlan { .. }) => {
+            match self.decide(event, &subject, plan, &parents).await {
+                Err(ThrottleError::UnknownPlan { plan: missing }) if missing == *plan => {
                     self.claimed.is_missing(plan, &subject, &self.clock);
                 }
-                Err(error) => return Err(undecided(&error, "")),
+                Err(error) => return Err(self.undecided(&error, PARENTS_PLAN)),
                 Ok(decision) => {
                     if !decision.is_degraded() {
                         self.claimed.exists(plan);
                     }
                     // Any other name may be the caller's own text, which is not logged.
                     let known = self.claimed.is_known(plan).then_some(plan);
-                    return Ok(charged(subject, decision, known, record));
+                    return Ok(charged(subject, &parents, decision, known, record));
                 }
             }
         }
@@ -160,12 +171,14 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
             record.metrics.count("UnknownPlans", 1);
         }
         let Some(plan) = plan else { return Ok((Outcome::NoPlan, None)) };
-        let decision = self.decide(event, &subject, plan).await;
-        if matches!(decision, Err(ThrottleError::UnknownPlan { .. })) {
-            self.log_missing(plan);
-        }
-        let decision = decision.map_err(|error| undecided(&error, missing))?;
-        Ok(charged(subject, decision, Some(plan), record))
+        let decision = self.decide(event, &subject, plan, &parents).await;
+        let decision = decision.map_err(|error| match &error {
+            ThrottleError::UnknownPlan { plan: unknown } if unknown != plan => {
+                self.undecided(&error, PARENTS_PLAN)
+            }
+            _ => self.undecided(&error, missing),
+        })?;
+        Ok(charged(subject, &parents, decision, Some(plan), record))
     }
 
     async fn decide(
@@ -173,6 +186,7 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
         event: &Event<'_>,
         subject: &Subject,
         plan: &PlanId,
+        parents: &[Parent],
     ) -> Result<Decision, ThrottleError> {
         let throttle = self.throttle.as_ref();
         let throttle =
@@ -183,13 +197,39 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
             Some(method) => request.method(arn.api(), arn.stage(), method),
             None => request,
         };
+        let levels =
+            parents.iter().filter_map(|it| Some(Level::new(&it.subject, it.plan.as_ref()?)));
+        let request = levels.fold(request, |request, level| request.within(&level));
         throttle.decide(&request).await
+    }
+
+    /// Returns the refusal for a request without a decision; `missing` names the plan that is
+    /// missing, which is logged.
+    fn undecided(&self, error: &ThrottleError, missing: &'static str) -> Refusal {
+        if let ThrottleError::UnknownPlan { plan } = error {
+            self.log_missing(plan);
+            return Refusal::config(missing);
+        }
+        tracing::error!(%error, "no decision");
+        match error {
+            ThrottleError::Unavailable(failure) if !failure.may_pass() => {
+                Refusal::config("the table cannot be used")
+            }
+            ThrottleError::TooManyLevels { .. } => {
+                Refusal::config("the subject has more than three parents, assigned and configured")
+            }
+            ThrottleError::OwnAncestor { .. } => {
+                Refusal::config("the subject is its own parent, by assignment or configuration")
+            }
+            _ => Refusal::unavailable("the table is unavailable"),
+        }
     }
 }
 
 /// Records a decision under this plan, and returns its outcome.
 fn charged(
     subject: Subject,
+    parents: &[Parent],
     decision: Decision,
     plan: Option<&PlanId>,
     record: &mut Record<'_>,
@@ -203,19 +243,10 @@ fn charged(
         record.metrics.count("WouldThrottle", 1);
     }
     let outcome = if decision.is_allowed() { Outcome::Allowed } else { Outcome::Throttled };
+    if outcome == Outcome::Throttled && !parents.is_empty() {
+        let refusing = decision.refusing_parent();
+        let parent = refusing.and_then(|it| parents.iter().find(|parent| parent.subject == *it));
+        record.refused_by = Some(parent.map_or("subject", |parent| &parent.name).to_owned());
+    }
     (outcome, Some(Charged { subject, decision }))
-}
-
-/// Returns the refusal for a request without a decision; `missing` names the plan that is missing.
-fn undecided(error: &ThrottleError, missing: &'static str) -> Refusal {
-    if matches!(error, ThrottleError::UnknownPlan { .. }) {
-        return Refusal::config(missing);
-    }
-    tracing::error!(%error, "no decision");
-    match error {
-        ThrottleError::Unavailable(failure) if !failure.may_pass() => {
-            Refusal::config("the table cannot be used")
-        }
-        _ => Refusal::unavailable("the table is unavailable"),
-    }
 }

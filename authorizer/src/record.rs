@@ -69,6 +69,10 @@ pub(crate) struct Record<'a> {
     /// The limits that would have refused the request, if they were enforced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) would_throttle: Option<String>,
+    /// The level that refused the request, if the subject has parents: `subject`, `assigned`, a
+    /// claim's name, or `*`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refused_by: Option<String>,
     #[serde(flatten)]
     pub(crate) metrics: Metrics,
     /// The value of the metrics' dimension `function`.
@@ -106,6 +110,7 @@ impl<'a> Record<'a> {
             sub: None,
             plan: None,
             would_throttle: None,
+            refused_by: None,
             metrics: Metrics::default(),
             function: None,
             declared: None,

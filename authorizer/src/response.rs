@@ -253,7 +253,10 @@ impl Context {
             context.put("plan", Some(decision.plan().as_str()));
             // An unlimited plan, or an open one while the table fails, has no limit to show.
             // Limits that are only tried are not shown either.
-            let limited = decision.standings().iter().any(throttle::Standing::is_enforced);
+            let parents = decision.parents().iter().map(|(_, decision)| decision);
+            let mut standings =
+                std::iter::once(decision).chain(parents).flat_map(Decision::standings);
+            let limited = standings.any(throttle::Standing::is_enforced);
             context.put("limit", limited.then(|| decision.limit()));
             context.put("remaining", limited.then(|| decision.remaining()));
             context.put("counted", (!limited && decision.is_allowed()).then_some(true));

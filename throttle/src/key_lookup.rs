@@ -14,6 +14,7 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::failure::{Damage, StoreError};
 use crate::id::{NameError, PlanId, Subject};
+use crate::request::MAX_PARENTS;
 use budget::Budget;
 
 /// Looks up the table's keys and assignments, and caches the answers for a stated time.
@@ -252,9 +253,6 @@ impl<C> Debug for KeyLookup<C> {
         f.debug_struct("KeyLookup").field("keys", &self.keys).finish_non_exhaustive()
     }
 }
-
-/// The most parents of a subject: with itself there are four levels.
-pub const MAX_PARENTS: usize = 3;
 
 /// The attribute of an assignment that names the parent.
 const PARENT: &str = "parent";

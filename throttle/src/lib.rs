@@ -47,7 +47,7 @@ pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use failure_policy::{FailurePolicy, Share, ShareError};
 pub use id::{NameError, PlanId, Subject};
 #[cfg(feature = "dynamodb")]
-pub use key_lookup::{ApiKey, KeyAnswer, KeyLookup, MAX_PARENTS, Parent};
+pub use key_lookup::{ApiKey, KeyAnswer, KeyLookup, Parent};
 pub use lease::Leases;
 pub use limit::{Limit, LimitKind, Standing};
 pub use memory::MemoryStore;
@@ -59,7 +59,7 @@ pub use plan::{
 };
 pub use rate::{Rate, RateError};
 pub use receipt::Receipt;
-pub use request::{Level, Request};
+pub use request::{Level, MAX_PARENTS, Request};
 pub use settlement::Settlement;
 pub use store::{Consumed, Store};
 pub use throttle::{Refund, Stats, Throttle};

@@ -165,5 +165,5 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The most parents of a request.
-const MAX_PARENTS: usize = 3;
+/// The most parents of a request, or of a subject: with itself there are four levels.
+pub const MAX_PARENTS: usize = 3;

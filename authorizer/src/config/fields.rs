@@ -48,6 +48,8 @@ pub(super) enum Kind {
     Lists,
     /// A table with names of any kind and values that are checked when they are read.
     Values,
+    /// A list of texts, or of tables with these fields.
+    TextsOrTables(&'static [Field]),
     /// One of these texts, or a table with this one field.
     OneOfOr(&'static [&'static str], &'static [Field]),
 }
@@ -202,6 +204,7 @@ pub(super) const TABLES: &[Table] = &[
             optional("region", Kind::Text, "\"eu-west-1\""),
             required("subject", Kind::TextOrTexts, "\"client_id\""),
             required("plan", Kind::Table(PLAN, "default"), "{ default = \"free\" }"),
+            optional("parents", Kind::TextsOrTables(PARENT), PARENTS),
             required("refuse", Kind::OneOf(&["unknown-key", "deny", "context"]), "\"deny\""),
             optional("failure", Kind::OneOfOr(FAILURES, LOCAL), "\"closed\""),
             optional("timeout_ms", Kind::Whole, "500"),
@@ -240,6 +243,15 @@ const PLAN: &[Field] = &[
     optional("default", Kind::Text, "\"free\""),
     optional("anonymous", Kind::Text, "\"public\""),
 ];
+
+/// The fields of an entry of `parents`.
+const PARENT: &[Field] = &[
+    required("parent", Kind::Text, "\"custom:tenant\""),
+    optional("plan", Kind::Text, "\"tenant\""),
+];
+
+/// An example of `parents`.
+const PARENTS: &str = "[{ parent = \"custom:tenant\", plan = \"tenant\" }]";
 
 /// The field of a failure policy with a share.
 const LOCAL: &[Field] = &[required("local", Kind::Text, "\"1/10\"")];

@@ -11,6 +11,10 @@ use super::{
 const CALLER: &str = "use `sub` or `client_id`, which no caller can choose, or make sure that \
                       callers can't write it";
 
+/// Advice for a claim that names a parent.
+const PARENT: &str = "assign parents in the table (`tollgate subject assign SUBJECT --parent \
+                      PARENT`), or make sure that callers can't write it";
+
 /// Advice for a claim that names the plan.
 const PLAN: &str =
     "assign plans in the table (`assigned = true`), or make sure that callers can't write it";
@@ -114,7 +118,7 @@ impl Config {
         let aliases = self.claim_paths.iter().map(|path| path.alias.as_str());
         let of_limits = self.throttle.iter().flat_map(|throttle| {
             let plan = throttle.plan.claim.as_deref();
-            throttle.subject_claims().chain(plan)
+            throttle.subject_claims().chain(throttle.parent_claims()).chain(plan)
         });
         of_issuers.chain(aliases).chain(of_limits).collect()
     }
@@ -167,6 +171,9 @@ impl Config {
             let place = "`subject` of [throttle]";
             let subject = throttle.subject_claims();
             findings.extend(subject.filter_map(|claim| found(None, place, claim, TRIGGER)));
+            let place = "`parents` of [throttle]";
+            let parents = throttle.parent_claims();
+            findings.extend(parents.filter_map(|claim| found(None, place, claim, TRIGGER)));
         }
         findings
     }
@@ -269,9 +276,11 @@ fn of_path(path: &ClaimPath) -> Option<Finding> {
 fn of_limits(throttle: &ThrottleConfig) -> Vec<Finding> {
     let subject = throttle.subject_claims();
     let subject = subject.filter_map(|claim| lint_claim("`subject` of [throttle]", claim, CALLER));
+    let parents = throttle.parent_claims();
+    let parents = parents.filter_map(|claim| lint_claim("`parents` of [throttle]", claim, PARENT));
     let plan = throttle.plan.claim.as_ref();
     let plan = plan.and_then(|claim| lint_claim("`plan` of [throttle]", claim, PLAN));
-    subject.chain(plan).collect()
+    subject.chain(parents).chain(plan).collect()
 }
 
 fn is_warning(finding: &Finding) -> bool {
@@ -311,6 +320,32 @@ mod tests {
     const PICKED: Option<(Severity, Code)> = Some((Severity::Note, Code::ChosenClaim));
     const UNKNOWN: Option<(Severity, Code)> = Some((Severity::Note, Code::UnknownClaim));
     const DOTTED: Option<(Severity, Code)> = Some((Severity::Warning, Code::DottedClaim));
+
+    #[test]
+    fn a_parent_by_a_claim_that_callers_write_is_found() {
+        for (claim, expected) in [
+            ("client_id", None),
+            ("custom:tenant", CHOSEN),
+            ("username", PICKED),
+            ("tenant", UNKNOWN),
+            ("a.b", DOTTED),
+        ] {
+            let limits = format!(
+                "{LIMITS}subject = \"sub\"\nplan = {{ default = \"free\" }}\n\
+                 parents = [{{ parent = \"{claim}\", plan = \"t\" }}, \
+                 {{ parent = \"*\", plan = \"all\" }}]\n"
+            );
+            let place = format!("`parents` of [throttle] trusts `{claim}`, ");
+            one(&found("", &limits), expected, &place);
+        }
+        let limits = format!(
+            "{LIMITS}subject = \"sub\"\nplan = {{ assigned = true }}\nparents = [\"custom:t\"]\n"
+        );
+        let text = format!("{ISSUER}\n{RULE}{limits}");
+        let findings = Config::parse(&text, "test").unwrap().lint();
+        let trigger = findings.iter().find(|it| it.code == Code::TriggerClaim).unwrap();
+        assert!(trigger.text.starts_with("`parents` of [throttle] reads `custom:t`"), "{trigger}");
+    }
 
     #[test]
     fn a_plan_a_subject_or_a_principal_by_a_claim_that_callers_write_is_found() {

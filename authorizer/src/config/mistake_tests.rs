@@ -618,6 +618,75 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     ("refuse = \"unknown-key\"\n", "", "14: [throttle] has no `refuse`: add `refuse = \"deny\"`"),
     (
+        "refuse = \"unknown-key\"\n",
+        "refuse = \"unknown-key\"\nparents = \"custom:tenant\"\n",
+        "19: `parents` in [throttle] must be a list of texts or tables, not a text: write \
+         `parents = [{ parent = \"custom:tenant\", plan = \"tenant\" }]`",
+    ),
+    (
+        "refuse = \"unknown-key\"\n",
+        "refuse = \"unknown-key\"\nparents = [1]\n",
+        "19: `parents` in [throttle] must be a list of texts or tables, and has a number: write \
+         `parents = [{ parent = \"custom:tenant\", plan = \"tenant\" }]`",
+    ),
+    (
+        "refuse = \"unknown-key\"\n",
+        "refuse = \"unknown-key\"\nparents = [{ plan = \"tenant\" }]\n",
+        "19: an entry of `parents` has no `parent`: add `parent = \"custom:tenant\"`",
+    ),
+    (
+        "refuse = \"unknown-key\"\n",
+        "refuse = \"unknown-key\"\nparents = [{ parent = \"*\", plna = \"x\" }]\n",
+        "19: unknown field `plna` in an entry of `parents`; did you mean `plan`?",
+    ),
+    (
+        "refuse = \"unknown-key\"\n",
+        "refuse = \"unknown-key\"\nparents = [{ parent = \"*\", plan = 1 }]\n",
+        "19: `plan` in an entry of `parents` must be a text in quotes, not a number: write `plan \
+         = \"tenant\"`",
+    ),
+    (
+        "refuse = \"unknown-key\"\n",
+        "refuse = \"unknown-key\"\nparents = [\"*\"]\n",
+        "19: `*` in `parents` has no plan: write `{ parent = \"*\", plan = \"tenant\" }`, or \
+         assign plans in the table, with `assigned = true` in `plan`",
+    ),
+    (
+        "refuse = \"unknown-key\"\n",
+        "refuse = \"unknown-key\"\nparents = [{ parent = \"*\", plan = \"all\" }, { parent = \
+         \"tenant\", plan = \"t\" }]\n",
+        "19: `*` in `parents` is for all callers: write it last",
+    ),
+    (
+        "refuse = \"unknown-key\"\n",
+        "refuse = \"unknown-key\"\nparents = [{ parent = \"a\", plan = \"t\" }, { parent = \
+         \"a\", plan = \"u\" }]\n",
+        "19: duplicate `a` in `parents`: remove one",
+    ),
+    (
+        "refuse = \"unknown-key\"\n",
+        "refuse = \"unknown-key\"\nparents = [{ parent = \"a\", plan = \"t\" }, { parent = \
+         \"b\", plan = \"t\" }, { parent = \"c\", plan = \"t\" }, { parent = \"d\", plan = \"t\" \
+         }]\n",
+        "19: `parents` has more than 3 entries: remove some",
+    ),
+    (
+        "refuse = \"unknown-key\"\n",
+        "refuse = \"unknown-key\"\nparents = [{ parent = \"\", plan = \"t\" }]\n",
+        "19: each of `parents` must be `*` or the name of a claim, of 1 to 128 bytes",
+    ),
+    (
+        "refuse = \"unknown-key\"\n",
+        "refuse = \"unknown-key\"\nparents = [{ parent = \"a#b\", plan = \"t\" }]\n",
+        "19: `a#b` in `parents` has a `#`, which separates the parts of a subject: give the \
+         claim another name in [claim_paths]",
+    ),
+    (
+        "refuse = \"unknown-key\"\n",
+        "refuse = \"unknown-key\"\nparents = [{ parent = \"source_ip\", plan = \"t\" }]\n",
+        "19: `source_ip` cannot be in `parents`: name a claim, or `*` for all callers",
+    ),
+    (
         "\"unknown-key\"",
         "\"unknown_key\"",
         "18: `refuse` in [throttle] must be \"unknown-key\", \"deny\" or \"context\", not \

@@ -49,7 +49,12 @@ pub(super) fn place(
         _ => value,
     };
     let fields = header.get_ref().as_table()?;
-    let is_item = |value: &&Spanned<DeValue<'_>>| value.get_ref().as_str() == Some(item);
+    let is_item = |value: &&Spanned<DeValue<'_>>| match value.get_ref() {
+        DeValue::Table(fields) => {
+            !item.is_empty() && fields.values().any(|it| it.get_ref().as_str() == Some(item))
+        }
+        value => value.as_str() == Some(item),
+    };
     let of_field = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
         DeValue::Array(items) => items.iter().find(is_item).map(|item| item.span().start),
         _ => Some(value).filter(is_item).map(|value| value.span().start),
@@ -192,6 +197,20 @@ fn of_value(
             }
             Ok(())
         }
+        (Kind::TextsOrTables(fields), DeValue::Array(items)) => {
+            items.iter().try_for_each(|item| match item.get_ref() {
+                DeValue::String(_) => Ok(()),
+                DeValue::Table(written) => {
+                    of_fields(fields, written, item.span().start, &format!("an entry of `{name}`"))
+                }
+                other => Err(Wrong::at(item.span().start)(format!(
+                    "{shown} must be a list of texts or tables, and has {}: write `{name} = \
+                     {example}`",
+                    type_of(other)
+                ))),
+            })
+        }
+        (Kind::TextsOrTables(_), _) => wrong("a list of texts or tables", example),
         (Kind::TextsOrAny, DeValue::Array(items)) => match items.iter().find(|it| !is_text(it)) {
             Some(item) => {
                 let found = type_of(item.get_ref());

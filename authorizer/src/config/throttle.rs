@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 use table::connect::OPERATION_TIMEOUT;
 
-use super::{FirstOf, Mistake};
+use super::{FirstOf, Mistake, ParentConfig, parents};
 use throttle::{FailurePolicy, PlanId};
 
 /// The value of `subject` for API keys instead of a claim.
@@ -41,6 +41,9 @@ pub struct ThrottleConfig {
     pub subject: FirstOf,
     /// The plan of a caller.
     pub plan: PlanChoice,
+    /// The subjects whose limits apply too, nearest first; after those that the table assigns.
+    #[serde(default)]
+    pub parents: Vec<ParentConfig>,
     /// The response to a caller over its limit.
     pub refuse: Refuse,
     /// The failure policy of plans that have none.
@@ -77,8 +80,13 @@ impl ThrottleConfig {
         self.subject.claims().filter(move |_| !is_other)
     }
 
+    /// The claims that name parents.
+    pub fn parent_claims(&self) -> impl Iterator<Item = &str> {
+        self.parents.iter().filter_map(ParentConfig::claim)
+    }
+
     /// Returns true if a plan is looked up in the table.
-    fn looks_up(&self) -> bool {
+    pub(crate) fn looks_up(&self) -> bool {
         self.counts_by_api_key() || self.plan.assigned
     }
 
@@ -96,6 +104,7 @@ impl fmt::Debug for ThrottleConfig {
             .field("region", &self.region)
             .field("subject", &self.subject)
             .field("plan", &self.plan)
+            .field("parents", &self.parents)
             .field("refuse", &self.refuse)
             .field("failure", &self.failure)
             .field("timeout", &self.timeout())
@@ -161,6 +170,7 @@ pub(super) fn check(spec: &ThrottleConfig) -> Result<(), Mistake> {
         let message = "`claim` of `plan` is empty: name the claim, or remove it";
         return Err(Mistake::of("plan", message));
     }
+    parents::check(&spec.parents, spec.looks_up())?;
     match (&spec.refuse, &spec.api_key) {
         (Refuse::UnknownKey, None) => Err(Mistake::of(
             "refuse",

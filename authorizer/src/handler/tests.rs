@@ -6,6 +6,7 @@ mod event_kinds;
 mod issuers;
 mod keys;
 mod lines;
+mod parents;
 #[cfg(feature = "otel")]
 mod spans;
 

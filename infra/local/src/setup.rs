@@ -208,7 +208,10 @@ impl Setup {
         tables.dedup();
         let default = throttle.and_then(|throttle| throttle.plan.default.as_ref());
         let public = throttle.and_then(|throttle| throttle.plan.anonymous.as_ref());
-        let plans = default.into_iter().chain(public).map(ToString::to_string).collect();
+        let of_parents = throttle.into_iter().flat_map(|throttle| &throttle.parents);
+        let of_parents = of_parents.filter_map(|parent| parent.plan.as_ref());
+        let plans = default.into_iter().chain(public).chain(of_parents);
+        let plans = plans.map(ToString::to_string).collect();
         derive::name_unmet(options, &first.view, &first.config, &mut notes);
         let functions = sources
             .into_iter()

@@ -6,13 +6,13 @@ use throttle::KeyLookup;
 use super::*;
 use crate::revocation::tests::{TABLE, connect, serve};
 
-const KEEP: Duration = Duration::from_secs(60);
+pub(super) const KEEP: Duration = Duration::from_secs(60);
 
 /// A bench whose authorizer looks up a real table, and the items in it.
 pub(super) struct Table {
     pub(super) bench: Bench,
     pub(super) keys: Keys,
-    assignments: Assignments,
+    pub(super) assignments: Assignments,
 }
 
 impl Table {
@@ -59,7 +59,7 @@ impl Table {
     }
 }
 
-fn event(token: &str, arn: &str, key: Option<&str>) -> Value {
+pub(super) fn event(token: &str, arn: &str, key: Option<&str>) -> Value {
     let mut headers = json!({"authorization": format!("Bearer {token}")});
     if let Some(key) = key {
         headers["x-api-key"] = key.into();
