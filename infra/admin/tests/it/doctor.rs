@@ -154,6 +154,11 @@ fn the_doctor_finds_plans_that_are_named_and_missing() {
     assert_eq!((code, found[0].as_str()), (0, text));
 
     tollgate.run(&["plan", "put", "free", "--rate", "5", "--burst", "10"]).done();
+    let within = format!("{config}parents = [{{ parent = \"*\", plan = \"all\" }}]\n");
+    let (code, wrong) = findings(&tollgate, &within, "fail");
+    let text = "plans: there is no plan `all`: `parents` names it, so every caller within it gets \
+                500 | tollgate plan put all --rate 5 --burst 10";
+    assert_eq!((code, wrong), (1, vec![text.to_owned()]));
     fill(
         &database,
         [

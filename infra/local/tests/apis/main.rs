@@ -11,6 +11,7 @@ mod api;
 mod http_api;
 mod keys;
 mod own;
+mod parents;
 mod real;
 mod rest_request;
 mod socket;

@@ -17,6 +17,8 @@ use crate::progress::Progress;
 struct Users {
     keys: usize,
     subjects: usize,
+    /// True if an entry of `parents` in the configuration names it.
+    is_of_parent: bool,
 }
 
 /// The plans that a table holds, and those that its keys and subjects name.
@@ -43,6 +45,10 @@ pub(super) async fn check(
     let default = limits.and_then(|limits| limits.plan.default.as_ref());
     if let Some(default) = default {
         read.named.entry(default.to_string()).or_default();
+    }
+    let of_parents = limits.iter().flat_map(|limits| &limits.parents);
+    for plan in of_parents.filter_map(|parent| parent.plan.as_ref()) {
+        read.named.entry(plan.to_string()).or_default().is_of_parent = true;
     }
     let plans = Plans::new(context.client.clone(), table);
     let mut missing = 0_usize;
@@ -162,6 +168,9 @@ fn of_users(users: &Users, is_default: bool) -> String {
     let mut parts = Vec::new();
     if is_default {
         parts.push("it is the default, so every caller without another plan gets 500".to_owned());
+    }
+    if users.is_of_parent {
+        parts.push("`parents` names it, so every caller within it gets 500".to_owned());
     }
     if users.keys > 0 {
         parts.push(format!("{} on it", count(users.keys, "key")));
