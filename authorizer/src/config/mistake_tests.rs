@@ -636,8 +636,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "refuse = \"unknown-key\"\n",
-        "refuse = \"unknown-key\"\nparents = [{ parent = \"*\", plna = \"x\" }]\n",
-        "19: unknown field `plna` in an entry of `parents`; did you mean `plan`?",
+        "refuse = \"unknown-key\"\nparents = [{ parent = \"*\", plam = \"x\" }]\n",
+        "19: unknown field `plam` in an entry of `parents`; did you mean `plan`?",
     ),
     (
         "refuse = \"unknown-key\"\n",

@@ -37,12 +37,16 @@ pub(crate) struct Found {
 impl Who {
     /// Takes the word in the subject's place if a token names the subject.
     pub(crate) fn word_beside_token(&mut self) -> Option<Subject> {
-        self.token.as_ref().and(self.subject.take())
+        if self.token.is_some() { self.subject.take() } else { None }
     }
 
     /// Finds the subject; with a configuration, checks that its limits are in this table.
     pub(crate) fn find(self, context: &Context) -> Result<Found, Error> {
         let Self { subject, token, config } = self;
+        if subject.is_some() && token.is_some() {
+            let message = "a subject cannot be used with `--token -`: give one of the two";
+            return Err(Error::misuse(message));
+        }
         let config = match (&token, &config.config) {
             (None, None) => None,
             _ => Some(config.read()?),
@@ -51,9 +55,6 @@ impl Who {
             check_table(config, context)?;
         }
         let (is_from_token, subject) = match (token.as_deref(), subject, &config) {
-            (Some(_), Some(_), _) => {
-                return Err(Error::misuse("give a subject or `--token -`, and not both"));
-            }
             (Some("-"), None, Some(config)) => (true, of_token(config)?),
             (None, Some(subject), Some(config)) => (false, of_claim(config, subject)?),
             (None, Some(subject), None) => (false, subject),

@@ -31,7 +31,8 @@ const Delete = ({ record, ...dialog }) => html`
   <${Change} title="Delete the assignment" verb="Delete" danger
     change=${{ do: 'subject_unassign', subject: record.subject }} ...${dialog}>
     <p>
-      Of <${Name} of=${record.subject} most=${80} /> to <${Name} of=${record.plan} />. Its keys
+      Of <${Name} of=${record.subject} most=${80} /> to${' '}
+      <${Name} of=${record.plan || record.parent} />. Its keys
       without a plan of their own are then refused.
     </p>
   <//>
@@ -46,7 +47,7 @@ export function Assignments({ about, changes, onDone }) {
         html`<a href="#buckets/${encodeURIComponent(it.subject)}"><${Name} of=${it.subject}
           most=${60} /></a>`,
     },
-    { title: 'Plan', cell: (it) => html`<${Name} of=${it.plan} most=${30} />` },
+    { title: 'Plan', cell: (it) => html`<${Name} of=${it.plan || 'none'} most=${30} />` },
     { title: 'Version', kind: 'right', cell: (it) => it.version },
     {
       title: 'Actions',

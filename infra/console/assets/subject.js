@@ -95,7 +95,8 @@ const Found = ({ of: { bucket, assignment, history, command } }) => html`
         bucket?.plan &&
           html`<${Name} of=${bucket.plan} /> <span class="dim">version ${bucket.version}</span>`,
       ],
-      ['assigned plan', assignment ? html`<${Name} of=${assignment.plan} />` : 'none'],
+      ['assigned plan', assignment?.plan ? html`<${Name} of=${assignment.plan} />` : 'none'],
+      ['parent', assignment?.parent && html`<${Name} of=${assignment.parent} />`],
     ]}
   />
   ${

@@ -124,7 +124,7 @@ fn loops_and_more_than_four_levels_are_refused_before_the_write() {
         (&["assign", "a", "--parent", ""], "is empty"),
         (&["assign", "a", "--parent", "x\ny"], "control character"),
         (&["assign", "a", "--parent", &"x".repeat(513)], "513 bytes"),
-        (&["assign", "a", "user", "--token", "-"], "give a subject or `--token -`, and not both"),
+        (&["assign", "a", "user", "--token", "-"], "a subject cannot be used with `--token -`"),
     ] {
         let answer = run(line);
         assert!(answer.code == 2 && answer.err.contains(says), "{line:?}: {}", answer.err);

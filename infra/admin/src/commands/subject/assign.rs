@@ -14,7 +14,9 @@ use crate::error::Error;
 use crate::output::note;
 use crate::who::Who;
 
-/// Assign a plan to a subject, a parent, or both. A key's own plan precedes the assigned one.
+/// Assign a plan, a parent or both to a subject.
+///
+/// A key's own plan precedes the one that its subject is assigned.
 ///
 /// A request of a subject with a parent must also fit the parent's limits, which all subjects
 /// within it share, such as those of a tenant. A parent may have a parent: up to four levels.
