@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use authorizer::{Config, Issuer, Tenants, TokenUse};
+use authorizer::{Config, Issuer, Tenants, ThrottleConfig, TokenUse};
 use policy::{RoutePattern, RuleSpec};
 use serde_json::{Map, Value};
 
@@ -138,7 +138,7 @@ impl<'c> Needs<'c> {
         let mut read: BTreeSet<&str> = principal.into_iter().collect();
         let throttle = config.throttle.as_ref();
         read.extend(throttle.and_then(|limits| limits.subject_claims().next()));
-        read.extend(throttle.into_iter().flat_map(|limits| limits.parent_claims()));
+        read.extend(throttle.into_iter().flat_map(ThrottleConfig::parent_claims));
         let plan = throttle.filter(|limits| limits.plan.default.is_none());
         let plan = plan.and_then(|throttle| throttle.plan.claim.as_deref());
         Self { written, rules, read, plan }
