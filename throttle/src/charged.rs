@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::bucket::{Charge, Count, MAX_COUNT, Move, RateId, State, To, When, Write};
 use crate::clock::Timestamp;
 use crate::id::Subject;
+use crate::lease::Drawn;
 use crate::limit::{Limit, Standing, Standings};
 use crate::meter::Meter;
 use crate::period::Counter;
@@ -30,6 +31,8 @@ pub(crate) struct Charged {
     pub(crate) charge: Charge,
     /// The state that the charge left: its marks, and the tokens returned before it.
     pub(crate) left: State,
+    /// The lease that served it, if one did.
+    pub(crate) drawn: Option<Drawn>,
 }
 
 impl Charged {
@@ -226,7 +229,7 @@ mod tests {
         let mut state = State::default();
         charge.write_to(&state).apply(&mut state);
         let subject = Subject::new("subject").unwrap();
-        (Charged { subject, charge, left: state.clone() }, state)
+        (Charged { subject, charge, left: state.clone(), drawn: None }, state)
     }
 
     #[test]

@@ -60,9 +60,12 @@ impl Decision {
         self.receipt = Receipt::of(charges).map(Box::new);
     }
 
-    /// Adds the decision of the next parent.
-    pub(crate) fn add_parent(&mut self, subject: Subject, decision: Self) {
-        self.parents.push((subject, decision));
+    /// The decision of all levels, from that of the subject's own; the receipts become one.
+    pub(crate) fn with_parents(mut self, mut parents: Vec<(Subject, Self)>) -> Self {
+        let mut receipts: Vec<_> = self.receipt.take().into_iter().collect();
+        receipts.extend(parents.iter_mut().filter_map(|(_, parent)| parent.receipt.take()));
+        self.give(receipts.into_iter().flat_map(|receipt| receipt.charges).collect());
+        Self { parents, ..self }
     }
 
     /// A request that didn't fit `state`.
@@ -87,6 +90,11 @@ impl Decision {
             standing.remaining = standing.remaining.saturating_add(left.into());
             standing.resets = standing.resets.saturating_sub(age);
         }
+        Self::new(plan, standings, Refusals::new())
+    }
+
+    /// The level of a request that was not asked, because another one refused.
+    pub(crate) fn unasked(plan: PlanId, standings: Standings) -> Self {
         Self::new(plan, standings, Refusals::new())
     }
 

@@ -8,10 +8,11 @@
 //! not this instance's own is the load of the others. A bucket under a load ρ is busy a share ρ of
 //! the time, and its debt sinks at 1 − ρ.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::bucket::{Charge, Counter, Form, Scope, State, Step};
-use crate::clock::{Moment, Timestamp};
+use crate::clock::{Moment, NANOS_A_SECOND, Timestamp};
 use crate::id::Subject;
 use crate::lock::{Mutex, lock};
 use crate::recent::Recent;
@@ -97,6 +98,12 @@ impl LastState {
     /// Returns the last state if it is recent enough to refuse requests.
     pub(crate) fn recent(&self, now: Moment) -> Option<&State> {
         self.at.is_some_and(|at| now.since(at) <= REMEMBER_REFUSAL).then_some(&self.state)
+    }
+
+    /// The number of tokens a second that other instances take of a rate with this interval.
+    pub(crate) fn others(&self, interval: NonZeroU64) -> u64 {
+        let whole = NANOS_A_SECOND / interval;
+        whole.saturating_mul(self.others.load.unwrap_or_default()) / WHOLE
     }
 
     /// Returns true if the last state has refused a request.

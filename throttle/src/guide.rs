@@ -26,6 +26,11 @@
 //! in w is <= b + r·(w + S) + the overruns of requests in flight: those that were admitted in the
 //! window, and whose settlement above the reservation is still to come when it ends (I15).
 //!
+//! A request within [parents](crate::Request::within) is admitted only if each level admits it, and
+//! each level keeps the bound of its own plan. Parents are leased by demand, with a life L of 1
+//! second: admitted at a parent in w is <= b + r·(w + 1 s + S). A charge that another level's refusal
+//! gives back is a refund, or goes back into the lease that it came from.
+//!
 //! # Proof
 //!
 //! **I1, without leases.** All of a rate's state is `tat`, the moment at which the bucket will
@@ -80,6 +85,8 @@
 //!
 //! A refusal may be repeated from memory for up to a second, with its wait. If
 //! a refund came in between, that is wrong for as long. Nothing that is remembered admits.
+//! A parent that had less free than an instance wanted refuses this instance's requests for 300 ms
+//! after it has used that up, although tokens are refilled meanwhile.
 //! A rate, burst or quota of 0 refuses every request without a call, even while the table fails,
 //! and without a time to wait. Requests under a plan without limits are counted by day.
 //! Plans are read again after a minute, so that is how long an old plan may decide. A bucket

@@ -10,18 +10,20 @@
 
 mod account;
 mod demand;
+mod parent;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::bucket::Scope;
+use crate::bucket::{Charge, Scope, State};
 use crate::clock::Moment;
 use crate::id::{PlanId, Subject};
-use crate::limit::{Standing, Standings};
+use crate::limit::{Limit, Standing, Standings};
 use crate::lock::{Mutex, lock};
 use account::Account;
 pub(crate) use account::{Grant, Served};
+pub(crate) use parent::Parent;
 
 /// Settings of leases, which are off by default.
 ///
@@ -67,6 +69,7 @@ impl Leases {
 #[derive(Debug)]
 pub(crate) struct HeldLeases {
     life: Duration,
+    of_parents: bool,
     accounts: Mutex<Accounts>,
 }
 
@@ -85,12 +88,35 @@ struct Key {
     scope: Scope,
 }
 
-/// The limits when a lease was taken.
-#[derive(Clone, Debug)]
+/// The circumstances in which a lease was taken.
+#[derive(Debug)]
 pub(crate) struct Terms {
+    /// The charge, and the state that it left.
+    pub(crate) charge: Charge,
+    pub(crate) state: State,
     pub(crate) standings: Standings,
     pub(crate) at: Moment,
     pub(crate) lasts: Duration,
+}
+
+/// Tokens of one request that were taken from a lease: its account, and the end of its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Drawn {
+    key: Key,
+    until: Duration,
+    /// True if it is the account of a parent.
+    pub(crate) of_parent: bool,
+}
+
+/// The next steps for a request, as far as an account alone tells.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// It can be served from held tokens.
+    Holds,
+    /// It is refused for so long, because these limits had no room.
+    Paused(Duration, Vec<Limit>),
+    /// It has to be asked for.
+    Unknown,
 }
 
 /// One request to serve.
@@ -113,6 +139,8 @@ pub(crate) enum Turn<'a> {
     Ask(Asking<'a>),
     /// Charge this request alone.
     Alone,
+    /// Refuse this request of a parent: [`HeldLeases::look`] tells for how long.
+    Paused,
 }
 
 /// Waits for a lease that another request is taking.
@@ -133,7 +161,12 @@ pub(crate) struct Asking<'a> {
 
 impl HeldLeases {
     pub(crate) fn new(leases: Leases) -> Self {
-        Self { life: leases.life, accounts: Mutex::default() }
+        Self { life: leases.life, of_parents: false, accounts: Mutex::default() }
+    }
+
+    /// Leases of parents, with a life of 1 second.
+    pub(crate) fn of_parents() -> Self {
+        Self { of_parents: true, ..Self::new(Leases::adaptive()) }
     }
 
     /// The time for which a token may be used, from the moment before its charge.
@@ -152,14 +185,94 @@ impl HeldLeases {
         let (key, cost) = (want.key(), want.cost);
         let mut accounts = lock(&self.accounts);
         let Some(account) = accounts.open(&key, now) else { return Turn::Alone };
-        match account.turn(cost, version, now, self.life, |wanted| Leases::size(wanted, standings))
-        {
+        let turn =
+            account.turn(cost, version, now, self.life, |wanted| Leases::size(wanted, standings));
+        self.next(turn, key, cost)
+    }
+
+    /// The next step of a request of a parent.
+    pub(crate) fn parent_turn<'a>(
+        &'a self,
+        want: Want<'_>,
+        version: u64,
+        now: Duration,
+        parent: Parent<'_>,
+    ) -> Turn<'a> {
+        let (key, cost) = (want.key(), want.cost);
+        let mut accounts = lock(&self.accounts);
+        let Some(account) = accounts.open(&key, now) else { return Turn::Alone };
+        let turn = account.parent_turn(cost, version, now, parent);
+        self.next(turn, key, cost)
+    }
+
+    fn next(&self, turn: account::Turn, key: Key, cost: NonZeroU32) -> Turn<'_> {
+        match turn {
             account::Turn::Alone => Turn::Alone,
+            account::Turn::Paused => Turn::Paused,
             account::Turn::Served(served) => Turn::Served(served),
             account::Turn::Wait(closes) => Turn::Wait(Waiting(closes)),
             account::Turn::Ask(tokens) => {
                 Turn::Ask(Asking { held: self, key, cost, tokens, ended: false })
             }
+        }
+    }
+}
+
+impl HeldLeases {
+    /// Tells what is held for a request, and takes nothing.
+    pub(crate) fn look(&self, want: Want<'_>, version: u64, now: Duration) -> Look {
+        let accounts = lock(&self.accounts);
+        let Some(account) = accounts.accounts.get(&want.key()) else { return Look::Unknown };
+        let lot = account.lot.as_ref().filter(|lot| lot.version == version && now < lot.until);
+        if lot.is_some_and(|lot| lot.tokens >= want.cost.get()) {
+            return Look::Holds;
+        }
+        let left = account.rests_until.saturating_sub(now);
+        if !self.of_parents || left.is_zero() || account.asking.is_some() {
+            return Look::Unknown;
+        }
+        Look::Paused(left, account.limits.clone())
+    }
+
+    /// Counts a request that a pause refuses: the next lease is for its like too.
+    pub(crate) fn count(&self, want: Want<'_>, now: Duration) {
+        if let Some(account) = lock(&self.accounts).accounts.get_mut(&want.key()) {
+            account.demand.add(want.cost, now);
+        }
+    }
+
+    /// The name of a request's tokens, from the lease that ends then.
+    pub(crate) fn drawn(&self, want: Want<'_>, until: Duration) -> Drawn {
+        Drawn { key: want.key(), until, of_parent: self.of_parents }
+    }
+
+    /// Corrects a request's tokens to the real number, while their lease lasts.
+    ///
+    /// Returns the number that the lease lacks, which must be charged. `None` if it has ended.
+    pub(crate) fn settle(
+        &self,
+        drawn: &Drawn,
+        cost: NonZeroU32,
+        actual: u64,
+        now: Duration,
+    ) -> Option<u64> {
+        let mut accounts = lock(&self.accounts);
+        let account = accounts.accounts.get_mut(&drawn.key)?;
+        let lot = account.lot(drawn.until, now)?;
+        let Some(beyond) = actual.checked_sub(cost.get().into()) else {
+            let unused = u64::from(cost.get()).saturating_sub(actual);
+            lot.tokens = lot.tokens.saturating_add(u32::try_from(unused).unwrap_or(u32::MAX));
+            return Some(0);
+        };
+        let held = u32::try_from(beyond).unwrap_or(u32::MAX).min(lot.tokens);
+        lot.tokens = lot.tokens.saturating_sub(held);
+        Some(beyond.saturating_sub(held.into()))
+    }
+
+    /// Notes that a request was refused by another level: it was no demand.
+    pub(crate) fn uncount(&self, drawn: &Drawn, cost: NonZeroU32) {
+        if let Some(account) = lock(&self.accounts).accounts.get_mut(&drawn.key) {
+            account.demand.remove(cost);
         }
     }
 }
@@ -199,6 +312,19 @@ impl Asking<'_> {
         self.end(|account| account.keep(cost, grant, now));
     }
 
+    /// Keeps a parent's grant, less the cost of this request.
+    ///
+    /// `limits` are those that a first try for more ran into.
+    pub(crate) fn keep_of_parent(mut self, grant: Grant, limits: Vec<Limit>, now: Duration) {
+        let cost = self.cost;
+        self.end(|account| account.keep_of_parent(cost, grant, limits, now));
+    }
+
+    /// Gives up, because a parent's limits have no room. Its requests are refused for a while.
+    pub(crate) fn pause(mut self, limits: Vec<Limit>, now: Duration) {
+        self.end(|account| account.pause(limits, now));
+    }
+
     /// Gives up, because the store refused or failed. Nothing is leased for a second.
     pub(crate) fn rest(mut self, now: Duration) {
         self.end(|account| account.rest(now));
@@ -229,7 +355,7 @@ impl Waiting {
 /// A lease may take one in this many of the tokens that a rate has left.
 const SHARE_OF_RATE: u64 = 4;
 /// The same of a quota, whose rest is lost for good.
-const SHARE_OF_QUOTA: u64 = 64;
+pub(crate) const SHARE_OF_QUOTA: u64 = 64;
 const MAX_ACCOUNTS: usize = 65_536;
 /// The least time between two searches for expired accounts.
 const SWEEP: Duration = Duration::from_secs(1);

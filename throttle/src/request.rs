@@ -33,6 +33,8 @@ pub struct Request<'a> {
     pub(crate) receipt: bool,
     /// The levels above, nearest first. One more than there may be, so that it is found.
     parents: [Option<Level<'a>>; MAX_PARENTS + 1],
+    /// True if another level may still refuse it, so that its charge must be known.
+    pub(crate) may_end: bool,
     /// True if this is the request as one of its parents sees it.
     pub(crate) is_parent: bool,
 }
@@ -57,6 +59,7 @@ impl<'a> Request<'a> {
             method: None,
             receipt: false,
             parents: [None; MAX_PARENTS + 1],
+            may_end: false,
             is_parent: false,
         }
     }
@@ -135,24 +138,25 @@ impl<'a> Request<'a> {
         self.parents.iter().any(Option::is_some)
     }
 
-    /// The request as each level sees it, the subject's own first.
+    /// The request as the subject's own level sees it, and as each parent does, nearest first.
     ///
     /// # Errors
     /// There are too many levels, or one is its own ancestor.
-    pub(crate) fn levels(&self) -> Result<Vec<Self>, ThrottleError> {
+    pub(crate) fn levels(&self) -> Result<(Self, Vec<Self>), ThrottleError> {
         let none = [None; MAX_PARENTS + 1];
-        let mut levels = vec![Self { parents: none, ..*self }];
+        let own = Self { parents: none, may_end: true, ..*self };
+        let mut parents: Vec<Self> = Vec::new();
         for Level { subject, plan } in self.parents.into_iter().flatten() {
-            if levels.iter().any(|level| level.subject == subject) {
+            let is_same = |level: &Self| level.subject == subject;
+            if is_same(&own) || parents.iter().any(is_same) {
                 return Err(ThrottleError::OwnAncestor { plan: plan.clone() });
             }
-            let method = None;
-            levels.push(Self { subject, plan, method, parents: none, is_parent: true, ..*self });
+            parents.push(Self { subject, plan, method: None, is_parent: true, ..own });
         }
-        if levels.len() > MAX_PARENTS + 1 {
+        if parents.len() > MAX_PARENTS {
             return Err(ThrottleError::TooManyLevels { max: MAX_PARENTS + 1 });
         }
-        Ok(levels)
+        Ok((own, parents))
     }
 
     /// The rate of the request's method, if the plan has one.

@@ -3,6 +3,7 @@
 mod decide;
 mod hierarchy;
 mod leased;
+mod parent;
 mod peek;
 mod settle;
 mod without_table;
@@ -58,6 +59,7 @@ pub struct Throttle<S, C> {
     slack: u32,
     default_failure: FailurePolicy,
     leases: Option<HeldLeases>,
+    parents: HeldLeases,
     plans: PlanCache,
     predictor: FormPredictor,
     breaker: Breaker,
@@ -76,6 +78,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             slack: 0,
             default_failure: FailurePolicy::Closed,
             leases: None,
+            parents: HeldLeases::of_parents(),
             plans: PlanCache::new(),
             predictor: FormPredictor::new(),
             breaker: Breaker::new(),
@@ -149,7 +152,7 @@ pub struct Stats {
     pub refused: u64,
     /// Allowed requests that a limit with `"enforce": false` would have refused.
     pub would_refuse: u64,
-    /// Refused requests that needed no call, because of a remembered refusal.
+    /// Refused requests that needed no call, because of a refusal remembered for any level.
     pub remembered: u64,
     /// Requests without a decision.
     pub failed: u64,
@@ -159,11 +162,14 @@ pub struct Stats {
     pub converted: u64,
     /// Plans looked up again because a bucket was under a later version.
     pub refreshed: u64,
-    /// Refunds that gave something back.
+    /// Refunds that gave something back to a bucket, each level by itself. Includes charges that
+    /// were given back because another level refused.
     pub refunded: u64,
-    /// Allowed requests that were served from a lease, without a call.
+    /// Requests that were served from a lease of the subject, without a call for this level.
     pub leased: u64,
-    /// Decisions made without the store, by the failure policy.
+    /// Levels of parents that were served from a lease, without a call for this level.
+    pub parents_leased: u64,
+    /// Levels that were decided without the store, by the failure policy.
     pub degraded: u64,
 }
 

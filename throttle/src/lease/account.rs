@@ -1,23 +1,29 @@
 //! The tokens that an instance holds for one subject: pure, it receives the time.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::Terms;
 use super::demand::Demand;
+use crate::limit::Limit;
 
 /// The tokens that an instance holds for a subject under one plan and method.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
-    demand: Demand,
+    pub(super) demand: Demand,
     /// The tokens that were charged and not used yet.
-    lot: Option<Grant>,
+    pub(super) lot: Option<Grant>,
     /// A request is taking a lease; dropping this wakes all that wait for it.
-    asking: Option<watch::Sender<()>>,
+    pub(super) asking: Option<watch::Sender<()>>,
     /// After a failed attempt, nothing is leased until then.
-    rests_until: Duration,
+    pub(super) rests_until: Duration,
+    /// The limits that a parent's last grant ran into.
+    pub(super) limits: Vec<Limit>,
+    /// The most that is asked of a parent at once, after a grant that was too small.
+    pub(super) most: Option<NonZeroU32>,
 }
 
 /// A request that was served from a lease.
@@ -25,8 +31,10 @@ pub(crate) struct Account {
 pub(crate) struct Served {
     /// The tokens left in the lease.
     pub(crate) left: u32,
+    /// The end of the lease's life, which tells it from others.
+    pub(crate) until: Duration,
     /// The limits when the lease was taken.
-    pub(crate) terms: Terms,
+    pub(crate) terms: Arc<Terms>,
 }
 
 /// The next step of a request.
@@ -40,6 +48,8 @@ pub(super) enum Turn {
     Ask(NonZeroU32),
     /// Charge this request alone.
     Alone,
+    /// Refuse this request, because a parent's last grant was too small.
+    Paused,
 }
 
 /// The tokens of a lease.
@@ -52,16 +62,28 @@ pub(crate) struct Grant {
     /// The version of the plan of the charge.
     pub(crate) version: u64,
     /// The limits.
-    pub(crate) terms: Terms,
+    pub(crate) terms: Arc<Terms>,
 }
 
 impl Account {
     /// Serves a request from what is held, if that is enough.
     pub(super) fn serve(&mut self, cost: NonZeroU32, now: Duration) -> Option<Served> {
+        let served = self.draw(cost, now)?;
+        self.demand.add(cost, now);
+        Some(served)
+    }
+
+    /// Takes the tokens of a request, if so many are held.
+    pub(super) fn draw(&mut self, cost: NonZeroU32, now: Duration) -> Option<Served> {
         let lot = self.lot.as_mut().filter(|lot| now < lot.until)?;
         lot.tokens = lot.tokens.checked_sub(cost.get())?;
-        self.demand.add(cost, now);
-        Some(Served { left: lot.tokens, terms: lot.terms.clone() })
+        let terms = Arc::clone(&lot.terms);
+        Some(Served { left: lot.tokens, until: lot.until, terms })
+    }
+
+    /// Returns the lot that ends then, while it lasts.
+    pub(super) fn lot(&mut self, until: Duration, now: Duration) -> Option<&mut Grant> {
+        self.lot.as_mut().filter(|lot| lot.until == until && now < until)
     }
 
     /// The next step of a request; `size` returns the tokens that a lease may take of the wanted
@@ -74,10 +96,7 @@ impl Account {
         lasts: Duration,
         size: impl FnOnce(u32) -> u32,
     ) -> Turn {
-        // A changed plan has other limits, so tokens of the older version are dropped.
-        if self.lot.as_ref().is_some_and(|lot| lot.version != version) {
-            self.lot = None;
-        }
+        self.drop_older(version);
         if let Some(served) = self.serve(cost, now) {
             return Turn::Served(served);
         }
@@ -101,6 +120,13 @@ impl Account {
         }
     }
 
+    /// Drops tokens of another version of the plan, which has other limits.
+    pub(super) fn drop_older(&mut self, version: u64) {
+        if self.lot.as_ref().is_some_and(|lot| lot.version != version) {
+            self.lot = None;
+        }
+    }
+
     /// Keeps the granted tokens, less the cost of the request that took them.
     pub(crate) fn keep(&mut self, cost: NonZeroU32, grant: Grant, now: Duration) {
         self.asking = None;
@@ -109,7 +135,8 @@ impl Account {
         // The rest of an older lease was not enough for this request: it is used up first.
         let held = held.map_or(0, |lot| lot.tokens);
         let from_grant = cost.get().saturating_sub(held);
-        let left = grant.tokens.checked_sub(from_grant).filter(|left| *left > 0);
+        // A lot without tokens is kept too: a refund may return some.
+        let left = grant.tokens.checked_sub(from_grant);
         self.lot = left.map(|tokens| Grant { tokens, ..grant });
     }
 

@@ -30,6 +30,23 @@ impl Demand {
         u32::try_from(a_second * time.min(SECOND).as_nanos() / second).unwrap_or(u32::MAX)
     }
 
+    /// Takes a request back that was counted a moment ago.
+    pub(crate) fn remove(&mut self, cost: NonZeroU32) {
+        self.current = self.current.saturating_sub(cost.get());
+    }
+
+    /// Like `within`, for a demand that may just have begun: it has lasted at least `least`.
+    pub(crate) fn begun(&mut self, time: Duration, least: Duration, now: Duration) -> u32 {
+        self.roll(now);
+        let known = self.within(time, now);
+        if self.before > 0 {
+            return known;
+        }
+        let gone = now.saturating_sub(self.began).max(least).min(SECOND);
+        let likely = u128::from(self.current) * time.min(SECOND).as_nanos() / gone.as_nanos();
+        u32::try_from(likely).unwrap_or(u32::MAX).max(known)
+    }
+
     /// Returns true if there was no demand in the last second or two.
     pub(crate) fn is_over(&self, now: Duration) -> bool {
         now.saturating_sub(self.began) >= SECOND * 2

@@ -1,11 +1,14 @@
 //! Leases by themselves, and under every order of the threads that use them.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::account::{LEAST, REST};
 use super::*;
 use crate::clock::Timestamp;
 use crate::limit::Limit;
+use crate::plan::{Plan, PlanRecord};
 
 const ROOMY: u64 = 1_000_000;
 
@@ -39,9 +42,13 @@ impl Names {
     }
 }
 
-fn terms() -> Terms {
+fn terms() -> Arc<Terms> {
     let at = Moment::new(Timestamp::EPOCH, Duration::ZERO);
-    Terms { standings: Standings::new(), at, lasts: Duration::MAX }
+    let plan = Plan::per_second(1).build().unwrap();
+    let record = PlanRecord { id: names().1, plan, version: 1, created: Timestamp::EPOCH };
+    let charge = Charge::new(&record, NonZeroU32::MIN, Timestamp::EPOCH);
+    let (standings, state) = (Standings::new(), State::default());
+    Arc::new(Terms { charge, state, standings, at, lasts: Duration::MAX })
 }
 
 fn grant(tokens: u32, until: Duration) -> Grant {
@@ -63,7 +70,7 @@ fn asking<'a>(held: &'a HeldLeases, want: Want<'_>, now: Duration) -> Asking<'a>
         match held.turn(want, 1, now, &roomy()) {
             Turn::Alone => {}
             Turn::Ask(asking) => return asking,
-            Turn::Served(_) | Turn::Wait(_) => panic!("there is one"),
+            Turn::Served(_) | Turn::Wait(_) | Turn::Paused => panic!("there is one"),
         }
     }
     panic!("never wanted one");
@@ -227,7 +234,7 @@ proptest! {
             }
             match held.turn(names.want(n), version, now, &roomy()) {
                 Turn::Served(_) => prop_assert!(false, "it has just not been"),
-                Turn::Wait(_) => prop_assert!(false, "nobody else asks"),
+                Turn::Wait(_) | Turn::Paused => prop_assert!(false, "nobody else asks"),
                 Turn::Alone => {}
                 Turn::Ask(asking) => {
                     prop_assert!(asking.tokens().get() > n && asking.tokens().get() >= LEAST);
@@ -254,7 +261,6 @@ proptest! {
 
 #[cfg(shuttle)]
 mod model {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
@@ -279,6 +285,7 @@ mod model {
                 for _ in 0..3 {
                     match held.turn(want, 1, now, &roomy()) {
                         Turn::Served(_) => {}
+                        Turn::Paused => unreachable!("only parents do"),
                         Turn::Alone => {
                             debited.fetch_add(1, Ordering::SeqCst);
                         }

@@ -60,7 +60,16 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         &self,
         request: &Request<'_>,
     ) -> Result<Decision, ThrottleError> {
-        match self.decided(request).await {
+        self.by_policy(request, self.decided(request).await)
+    }
+
+    /// Replaces a failure of the store by the decision of the level's failure policy.
+    pub(super) fn by_policy(
+        &self,
+        request: &Request<'_>,
+        decided: Result<Decision, ThrottleError>,
+    ) -> Result<Decision, ThrottleError> {
+        match decided {
             // The caller's own item is in too much demand: that never opens a limit.
             Err(ThrottleError::Unavailable(Failure::Contended { .. } | Failure::HotKey)) => {
                 let record = self.plans.last(request.plan, self.clock.moment());
@@ -80,21 +89,14 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let outcome = match &self.leases {
             // A lease would have to report for each of its requests.
             Some(held)
-                if !request.receipt
-                    && request.amounts().next().is_none()
-                    && record.plan.enforces_all() =>
+                if !request.is_parent && is_leasable(request) && record.plan.enforces_all() =>
             {
                 self.leased(held, request, record).await?
             }
             _ => self.charged(request, record, &mut Calls::default()).await?,
         };
         Ok(match outcome {
-            Outcome::Taken { charge, state } => {
-                let mut decision = Decision::allowed(&charge, &state);
-                let subject = request.subject.clone();
-                decision.give(vec![Charged { subject, charge, left: state }]);
-                decision
-            }
+            Outcome::Taken { charge, state } => allowed(request, charge, state),
             Outcome::Decided(decision) => decision,
             Outcome::Remembered(decision) => {
                 add(&mut self.stats_mut().remembered);
@@ -226,7 +228,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         self.steady.as_ref().map_or_else(|| self.clock.now(), |steady| steady.moment(&self.clock))
     }
 
-    fn refuse(&self, subject: &Subject, refused: Refused) -> Decision {
+    pub(super) fn refuse(&self, subject: &Subject, refused: Refused) -> Decision {
         self.predictor.note_refusal(subject);
         Decision::refused(&refused.charge, &refused.state, refused.refusals)
     }
@@ -267,6 +269,18 @@ impl Default for Calls {
     fn default() -> Self {
         Self(MAX_CALLS)
     }
+}
+
+/// The decision on a request that was charged by itself.
+pub(super) fn allowed(request: &Request<'_>, charge: Charge, left: State) -> Decision {
+    let mut decision = Decision::allowed(&charge, &left);
+    decision.give(vec![Charged { subject: request.subject.clone(), charge, left, drawn: None }]);
+    decision
+}
+
+/// Returns true if a lease of the subject may serve a request.
+pub(super) fn is_leasable(request: &Request<'_>) -> bool {
+    !request.receipt && request.amounts().next().is_none()
 }
 
 /// The charge of a request under a plan: every charge is made here.

@@ -1,13 +1,35 @@
-//! Requests within parents: charged from the subject up, and given back if a level refuses.
+//! Requests within parents: every level must admit a request, and keeps no charge if one refuses.
+//!
+//! 1. If the state that is remembered of a level refuses, the request is refused without a call.
+//! 2. Parents are charged from their leases, whose tokens can be put back without a call.
+//! 3. The subject, and then the parents without a lease, are charged by a write each.
+//!
+//! If a level refuses or fails, all charges before it are given back.
 
-use super::Throttle;
-use crate::charged::Charged;
+use std::sync::Arc;
+
+use super::leased::want;
+use super::{Throttle, add};
 use crate::clock::Clock;
 use crate::decision::Decision;
-use crate::failure::ThrottleError;
+use crate::failure::{Failure, ThrottleError};
+use crate::plan::PlanRecord;
 use crate::request::Request;
 use crate::settlement::Settlement;
 use crate::store::Store;
+
+/// The levels of a request that is being decided.
+struct Levels<'a> {
+    own: Level<'a>,
+    parents: Vec<Level<'a>>,
+}
+
+struct Level<'a> {
+    request: Request<'a>,
+    /// The plan, or the failure of its look-up.
+    record: Result<Arc<PlanRecord>, Failure>,
+    decision: Option<Decision>,
+}
 
 impl<S: Store, C: Clock> Throttle<S, C> {
     /// Decides a request at each of its levels.
@@ -15,39 +37,129 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         &self,
         request: &Request<'_>,
     ) -> Result<Decision, ThrottleError> {
-        let levels = request.levels()?;
-        let mut own: Option<Decision> = None;
-        let mut charges = Vec::new();
-        for level in &levels {
-            let mut decision = match self.decide_level(level).await {
-                Ok(decision) => decision,
-                Err(error) => {
-                    self.give_back(&charges).await;
-                    return Err(error);
-                }
-            };
-            charges.extend(decision.take_receipt().into_iter().flat_map(|it| it.charges));
-            let is_allowed = decision.is_allowed();
-            match &mut own {
-                None => own = Some(decision),
-                Some(own) => own.add_parent(level.subject.clone(), decision),
-            }
-            if !is_allowed {
-                self.give_back(&charges).await;
-                charges.clear();
-                break;
-            }
+        let (own, parents) = request.levels()?;
+        let mut levels = Levels { own: self.level(own).await?, parents: Vec::new() };
+        for parent in parents {
+            levels.parents.push(self.level(parent).await?);
         }
-        let mut decision = own.ok_or(ThrottleError::TooManyLevels { max: 0 })?;
-        decision.give(charges);
-        Ok(decision)
+        if self.refuse_from_memory(&mut levels)? {
+            add(&mut self.stats_mut().remembered);
+        } else {
+            let admitted = self.charge_levels(&mut levels).await;
+            if !matches!(admitted, Ok(true)) {
+                self.give_back(&mut levels).await;
+            }
+            admitted?;
+        }
+        self.joined(levels)
     }
 
-    /// Gives back the charges of a request that another level refused.
-    async fn give_back(&self, charges: &[Charged]) {
-        for charged in charges {
-            // A charge that cannot be given back stays: that admits nothing.
-            let _ = self.correct(charged, &Settlement::nothing()).await;
+    /// Looks up the plan of a level.
+    async fn level<'a>(&self, request: Request<'a>) -> Result<Level<'a>, ThrottleError> {
+        let now = self.clock.moment();
+        let record = match self.plans.get(request.plan, now, self.fetch(request.plan)).await {
+            Ok(record) => Ok(record),
+            Err(ThrottleError::Unavailable(failure)) if failure.may_pass() => Err(failure),
+            Err(error) => return Err(error),
+        };
+        Ok(Level { request, record, decision: None })
+    }
+
+    /// Refuses the request if a level does so without a call. Returns true if one did.
+    fn refuse_from_memory(&self, levels: &mut Levels<'_>) -> Result<bool, ThrottleError> {
+        let mut is_refused = false;
+        for Level { request, record, decision } in levels.all() {
+            let Ok(record) = record else { continue };
+            *decision = self.refused_from_memory(request, record)?;
+            if decision.is_some() && !is_refused {
+                is_refused = true;
+                if request.is_parent {
+                    // The next lease of the parent is for such requests too.
+                    self.parents.count(want(request, record), self.clock.monotonic());
+                }
+            }
         }
+        Ok(is_refused)
+    }
+
+    /// Charges the levels until one refuses. Returns true if all admit the request.
+    async fn charge_levels(&self, levels: &mut Levels<'_>) -> Result<bool, ThrottleError> {
+        for Level { request, record, decision } in &mut levels.parents {
+            let Ok(record) = record else { continue };
+            let leased = match self.parent_leased(request, record).await {
+                Ok(None) => continue,
+                Ok(Some(leased)) => Ok(leased),
+                Err(error) => Err(error),
+            };
+            if !decision.insert(self.by_policy(request, leased)?).is_allowed() {
+                return Ok(false);
+            }
+        }
+        for Level { request, record, decision } in levels.all() {
+            if decision.is_some() {
+                continue;
+            }
+            let decided = match record {
+                Ok(_) => self.decide_level(request).await?,
+                Err(failure) => {
+                    let failed = ThrottleError::Unavailable(failure.clone());
+                    self.by_policy(request, Err(failed))?
+                }
+            };
+            if !decision.insert(decided).is_allowed() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives back what was charged, because the request is not admitted.
+    async fn give_back(&self, levels: &mut Levels<'_>) {
+        for decision in levels.all().filter_map(|level| level.decision.as_mut()) {
+            let charges = decision.take_receipt().into_iter().flat_map(|receipt| receipt.charges);
+            for charged in charges {
+                // A charge that cannot be given back stays: that admits nothing.
+                let _ = self.correct(&charged, &Settlement::nothing()).await;
+                match &charged.drawn {
+                    Some(drawn) => self.uncount(drawn, charged.charge.cost),
+                    None => {
+                        decision.standings = self.standings_of(&charged, &decision.standings);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The decision of all levels. Parents that were not asked are left out.
+    fn joined(&self, levels: Levels<'_>) -> Result<Decision, ThrottleError> {
+        let Level { request, record, decision } = levels.own;
+        let own = match (decision, record) {
+            (Some(decision), _) => decision,
+            (None, Ok(record)) => self.unasked(&request, &record)?,
+            (None, Err(_)) => Decision::unasked(request.plan.clone(), Vec::new()),
+        };
+        let parents = levels.parents.into_iter();
+        let parents = parents.filter_map(|it| Some((it.request.subject.clone(), it.decision?)));
+        Ok(own.with_parents(parents.collect()))
+    }
+
+    /// The decision of the subject's own level if another one refused before it was asked.
+    fn unasked(
+        &self,
+        request: &Request<'_>,
+        record: &PlanRecord,
+    ) -> Result<Decision, ThrottleError> {
+        let charge = self.charge(request, record)?;
+        let last = self.predictor.last(request.subject);
+        let is_known = last.state().stamp.as_ref() == Some(&charge.stamp);
+        let standings = if is_known { charge.standings(last.state()) } else { Vec::new() };
+        Ok(Decision::unasked(request.plan.clone(), standings))
+    }
+}
+
+impl<'a> Levels<'a> {
+    /// All levels, the subject's own first.
+    fn all(&mut self) -> impl Iterator<Item = &mut Level<'a>> {
+        std::iter::once(&mut self.own).chain(&mut self.parents)
     }
 }

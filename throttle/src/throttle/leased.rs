@@ -1,10 +1,13 @@
 //! Leases around decisions: a request is served from held tokens, or takes more of them.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::decide::{Calls, Outcome};
 use super::{Throttle, add};
+use crate::bucket::{Charge, State};
+use crate::charged::Charged;
 use crate::clock::{Clock, Moment};
 use crate::decision::Decision;
 use crate::failure::ThrottleError;
@@ -29,42 +32,23 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             // Before the charge, so that a lease never lives longer than its life.
             let at = self.clock.moment();
             let standings = self.recent_standings(request, &record, at)?;
-            let Request { subject, plan, cost, .. } = *request;
-            let want = Want { subject, plan, scope: request.scope(&record), cost };
+            let want = want(request, &record);
             match held.turn(want, record.version, at.monotonic(), &standings) {
-                Turn::Served(Served { left, terms }) => {
-                    // The monotonic clock may have stood still while the process was frozen.
-                    let age = at.since(terms.at);
-                    if age > terms.lasts {
-                        break;
-                    }
+                Turn::Served(served) => {
+                    let Some(decision) = served_by(held, request, want, served, at) else { break };
                     add(&mut self.stats_mut().leased);
-                    let decision = Decision::leased(plan.clone(), terms.standings, left, age);
                     return Ok(Outcome::Decided(decision));
                 }
                 Turn::Wait(waiting) => waiting.ended().await,
-                Turn::Alone => break,
+                Turn::Alone | Turn::Paused => break,
                 Turn::Ask(asking) => {
                     let lease = request.cost(asking.tokens());
                     match self.charged(&lease, Arc::clone(&record), &mut calls).await {
                         Ok(Outcome::Taken { charge, state }) => {
-                            let standings = charge.standings(&state);
-                            // A token is of the period that it was counted in.
-                            let lasts = held.life().min(charge.period_left());
-                            let grant = Grant {
-                                tokens: charge.cost.get(),
-                                until: at.monotonic().saturating_add(lasts),
-                                version: charge.stamp.version,
-                                terms: Terms {
-                                    standings: standings.clone(),
-                                    at: Moment::new(charge.now, at.monotonic()),
-                                    lasts,
-                                },
-                            };
+                            let grant = grant(held, charge, state, at);
+                            let served = first_served(&grant, request.cost);
                             asking.keep(grant, self.clock.monotonic());
-                            let left = charge.cost.get().saturating_sub(cost.get());
-                            let plan = plan.clone();
-                            let decision = Decision::leased(plan, standings, left, Duration::ZERO);
+                            let decision = decision(held, request, want, &served, at);
                             return Ok(Outcome::Decided(decision));
                         }
                         refused => {
@@ -98,6 +82,71 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let state = last.recent(at).filter(|state| state.stamp.as_ref() == Some(&charge.stamp));
         Ok(state.map(|state| charge.standings(state)).unwrap_or_default())
     }
+}
+
+/// The part of a request that a lease serves.
+pub(super) fn want<'a>(request: &Request<'a>, record: &PlanRecord) -> Want<'a> {
+    let Request { subject, plan, cost, .. } = *request;
+    Want { subject, plan, scope: request.scope(record), cost }
+}
+
+/// The tokens of a charge that was made at this moment or later.
+pub(super) fn grant(held: &HeldLeases, charge: Charge, state: State, at: Moment) -> Grant {
+    // A token is of the period that it was counted in.
+    let lasts = held.life().min(charge.period_left());
+    Grant {
+        tokens: charge.cost.get(),
+        until: at.monotonic().saturating_add(lasts),
+        version: charge.stamp.version,
+        terms: Arc::new(Terms {
+            standings: charge.standings(&state),
+            at: Moment::new(charge.now, at.monotonic()),
+            lasts,
+            charge,
+            state,
+        }),
+    }
+}
+
+/// The request that took a grant, as its first one.
+pub(super) fn first_served(grant: &Grant, cost: NonZeroU32) -> Served {
+    let (left, terms) = (grant.tokens.saturating_sub(cost.get()), Arc::clone(&grant.terms));
+    Served { left, until: grant.until, terms }
+}
+
+/// The decision on a request that a lease serves; `None` if the lease is over.
+///
+/// The monotonic clock may have stood still while the process was frozen.
+pub(super) fn served_by(
+    held: &HeldLeases,
+    request: &Request<'_>,
+    want: Want<'_>,
+    served: Served,
+    at: Moment,
+) -> Option<Decision> {
+    let is_over = at.since(served.terms.at) > served.terms.lasts;
+    (!is_over).then(|| decision(held, request, want, &served, at))
+}
+
+/// The decision on a request that a lease serves.
+pub(super) fn decision(
+    held: &HeldLeases,
+    request: &Request<'_>,
+    want: Want<'_>,
+    served: &Served,
+    at: Moment,
+) -> Decision {
+    let Terms { charge, state, standings, at: taken, .. } = &*served.terms;
+    let age = if at.monotonic() > taken.monotonic() { at.since(*taken) } else { Duration::ZERO };
+    let plan = request.plan.clone();
+    let mut decision = Decision::leased(plan, standings.clone(), served.left, age);
+    if request.may_end || request.receipt {
+        let charge = Charge { cost: request.cost, ..charge.clone() };
+        let drawn = Some(held.drawn(want, served.until));
+        let subject = request.subject.clone();
+        decision.give(vec![Charged { subject, charge, left: state.clone(), drawn }]);
+    }
+    decision
 }
 
 /// The number of times that a request waits for another one's lease before it is charged alone.

@@ -13,13 +13,23 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// Tells what a request would get now, without charging it.
     ///
     /// The standings are those after the request, if it would be allowed. The decision has no
-    /// receipt, and is not counted in [`stats`](Self::stats). Makes one consistent read of the
-    /// subject's item and no write. Leases, remembered refusals and failure policies have no part
+    /// receipt, and is not counted in [`stats`](Self::stats). Makes one consistent read of the item
+    /// of each level and no write. Leases, remembered refusals and failure policies have no part
     /// in it. The next request may get another decision, because others may come first.
     ///
     /// # Errors
     /// As of [`decide`](Self::decide), and any failure of the store.
     pub async fn peek(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
+        let (own, levels) = request.levels()?;
+        let own = self.peek_level(&own).await?;
+        let mut parents = Vec::new();
+        for level in levels {
+            parents.push((level.subject.clone(), self.peek_level(&level).await?));
+        }
+        Ok(own.with_parents(parents))
+    }
+
+    async fn peek_level(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
         let id = request.plan;
         let mut record = self.plans.get(id, self.clock.moment(), self.fetch(id)).await?;
         for _ in 0..MAX_REFRESHES {

@@ -1,5 +1,8 @@
 //! Refunds and settlements: a request's charge is corrected to its real cost.
 
+use std::borrow::Cow;
+use std::num::NonZeroU32;
+
 use super::decide::MAX_CALLS;
 use super::{Throttle, add};
 use crate::bucket::{State, Write};
@@ -8,7 +11,9 @@ use crate::clock::Clock;
 use crate::failure::{Failure, ThrottleError};
 #[cfg(feature = "layer")]
 use crate::id::Subject;
+use crate::lease::{Drawn, HeldLeases};
 use crate::limit::{Standing, Standings};
+use crate::meter::Meter;
 use crate::receipt::Receipt;
 use crate::settlement::Settlement;
 use crate::store::{Answer, Store};
@@ -87,9 +92,23 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         charged: &Charged,
         actual: &Settlement,
     ) -> Result<bool, ThrottleError> {
+        let of_requests = actual.of(Meter::REQUESTS);
+        let cost = charged.charge.cost;
+        let real = of_requests.unwrap_or(cost.get().into());
+        let mut actual = Cow::Borrowed(actual);
+        if let Some(drawn) = &charged.drawn
+            && let Some(held) = self.holder(drawn)
+            && let Some(beyond) = held.settle(drawn, cost, real, self.clock.monotonic())
+        {
+            if beyond == 0 {
+                return Ok(real != u64::from(cost.get()));
+            }
+            let real = u64::from(cost.get()).saturating_add(beyond);
+            actual = Cow::Owned(Settlement::default().meter(Meter::REQUESTS, real));
+        }
         let mut state = self.last_state(charged);
         for _ in 0..MAX_CALLS {
-            let Some(write) = charged.correction(actual, &state, self.now()) else {
+            let Some(write) = charged.correction(&actual, &state, self.now()) else {
                 return Ok(false);
             };
             let Some(kept) = self.amend(charged, &write).await? else {
@@ -101,6 +120,18 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             state = kept;
         }
         Err(ThrottleError::Unavailable(Failure::Contended { calls: MAX_CALLS }))
+    }
+
+    /// Notes that a request was refused by another level than that of its lease.
+    pub(super) fn uncount(&self, drawn: &Drawn, cost: NonZeroU32) {
+        if let Some(held) = self.holder(drawn) {
+            held.uncount(drawn, cost);
+        }
+    }
+
+    /// Returns the leases that tokens were drawn from.
+    fn holder(&self, drawn: &Drawn) -> Option<&HeldLeases> {
+        if drawn.of_parent { Some(&self.parents) } else { self.leases.as_ref() }
     }
 
     /// Returns the current standings of a level's limits, by the last known state.

@@ -1,0 +1,132 @@
+//! Leases of parents, which many instances share: pure, it receives the time.
+//!
+//! A parent's item must stay cool, even if the demand is far above its limit. So an instance has at
+//! most one request for a lease under way. If the grant is smaller than its demand, it uses that up
+//! and then refuses from memory until a pause is over. 64 instances thus ask about 200 times a second.
+//! Together they still take all that is refilled, because a grant may be all that is free.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::account::{Account, Grant, Turn};
+use crate::limit::{Limit, Standing};
+
+/// The situation in which a parent is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parent<'a> {
+    /// The standings of its limits as far as this instance knows them.
+    pub(crate) standings: &'a [Standing],
+    /// True if this instance knows anything of it.
+    pub(crate) is_known: bool,
+    /// True if other instances are known to use it much.
+    pub(crate) is_busy: bool,
+    /// True if this request comes for the first time, and not after a wait.
+    pub(crate) is_new: bool,
+}
+
+impl Account {
+    /// The next step of a request of a parent.
+    pub(super) fn parent_turn(
+        &mut self,
+        cost: NonZeroU32,
+        version: u64,
+        now: Duration,
+        parent: Parent<'_>,
+    ) -> Turn {
+        self.drop_older(version);
+        if parent.is_new {
+            self.demand.add(cost, now);
+        }
+        if let Some(served) = self.draw(cost, now) {
+            return Turn::Served(served);
+        }
+        if let Some(asking) = &self.asking {
+            return Turn::Wait(asking.subscribe());
+        }
+        if now < self.rests_until {
+            return Turn::Paused;
+        }
+        // Of a crowd at an unknown parent, one asks. The others then know more.
+        let wanted = if parent.is_known { self.wanted(now, parent) } else { cost };
+        let room = room(parent.standings, self.most.is_some());
+        let is_low = wanted.get() < if parent.is_busy { LEAST_OF_BUSY } else { LEAST };
+        if parent.is_known && (is_low || room.is_some_and(|room| room < LEAST_OF_BUSY)) {
+            return Turn::Alone;
+        }
+        let most = self.most.map_or(u32::MAX, NonZeroU32::get).min(room.unwrap_or(u32::MAX));
+        let tokens = NonZeroU32::new(wanted.get().min(most)).unwrap_or(cost).max(cost);
+        self.asking = Some(tokio::sync::watch::Sender::new(()));
+        Turn::Ask(tokens)
+    }
+
+    /// The demand of the next time, at least this request.
+    fn wanted(&mut self, now: Duration, parent: Parent<'_>) -> NonZeroU32 {
+        let least = if parent.is_busy { SHORTEST } else { SECOND };
+        NonZeroU32::new(self.demand.begun(AHEAD, least, now)).unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// Keeps a parent's grant. If it is less than the demand, the next one comes after a pause.
+    ///
+    /// `limits` are those that a first try ran into.
+    pub(super) fn keep_of_parent(
+        &mut self,
+        cost: NonZeroU32,
+        grant: Grant,
+        limits: Vec<Limit>,
+        now: Duration,
+    ) {
+        let granted = NonZeroU32::new(grant.tokens).unwrap_or(cost);
+        if !limits.is_empty() {
+            self.most = Some(granted);
+        } else if let Some(most) = self.most {
+            // It had as much as it asked for: it may ask for more.
+            let more = most.saturating_mul(TWO);
+            let wanted = self.demand.within(AHEAD, now);
+            self.most = (more.get() < wanted).then_some(more);
+        }
+        let is_short = !limits.is_empty() || self.most.is_some();
+        if is_short {
+            self.pause(limits, now);
+        }
+        self.keep(cost, grant, now);
+    }
+
+    /// Gives up, because nothing is free at a parent: requests are refused until a pause is over.
+    pub(super) fn pause(&mut self, limits: Vec<Limit>, now: Duration) {
+        self.asking = None;
+        self.rests_until = now.saturating_add(PAUSE);
+        if !limits.is_empty() {
+            self.limits = limits;
+        }
+    }
+}
+
+/// The most that one lease may take; `None` without a limit.
+///
+/// A quarter of the burst, or all of it if the demand is above the limit, and a 64th of what is left
+/// of a quota.
+fn room(standings: &[Standing], is_pressed: bool) -> Option<u32> {
+    let most = standings.iter().map(|standing| {
+        if standing.limit().is_rate() {
+            let share = if is_pressed { 1 } else { SHARE_OF_BURST };
+            (standing.max() / share).max(LEAST_OF_BUSY.into()).min(standing.max())
+        } else {
+            standing.remaining() / super::SHARE_OF_QUOTA
+        }
+    });
+    most.min().map(|most| u32::try_from(most).unwrap_or(u32::MAX))
+}
+
+/// A lease is for the demand of this time: half of its life.
+const AHEAD: Duration = Duration::from_millis(500);
+/// A demand at a busy parent that has just begun is taken to have lasted this long.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// The time from a grant that is too small to the next try.
+const PAUSE: Duration = Duration::from_millis(300);
+/// Below this demand each request is charged by itself: that is 8 requests a second.
+const LEAST: u32 = 4;
+/// The same at a parent that other instances use much.
+const LEAST_OF_BUSY: u32 = 2;
+const SHARE_OF_BURST: u64 = 4;
+const SECOND: Duration = Duration::from_secs(1);
+const TWO: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);

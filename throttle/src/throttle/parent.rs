@@ -1,0 +1,196 @@
+//! Leases of parents: charges of a level that many instances share.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use super::decide::{Calls, Outcome, allowed, is_leasable};
+use super::leased::{decision, first_served, grant, served_by, want};
+use super::{Throttle, add};
+use crate::bucket::{Refusal, State};
+use crate::clock::{Clock, Moment};
+use crate::decision::Decision;
+use crate::failure::{Failure, ThrottleError};
+use crate::lease::{Asking, Look, Parent, SHARE_OF_QUOTA, Turn};
+use crate::limit::{Limit, Standing};
+use crate::meter::Meter;
+use crate::plan::PlanRecord;
+use crate::request::Request;
+use crate::store::Store;
+
+impl<S: Store, C: Clock> Throttle<S, C> {
+    /// Decides a parent's level from a lease; `None` if the request must be charged by itself.
+    pub(super) async fn parent_leased(
+        &self,
+        level: &Request<'_>,
+        record: &Arc<PlanRecord>,
+    ) -> Result<Option<Decision>, ThrottleError> {
+        if !is_parent_leasable(level, record) {
+            return Ok(None);
+        }
+        let (held, want) = (&self.parents, want(level, record));
+        for waits in 0..MAX_WAITS {
+            let at = self.clock.moment();
+            let last = self.predictor.last(level.subject);
+            let charge = self.charge(level, record)?.under(last.state());
+            let rate = charge.steps.first().map(|step| last.others(step.rate.interval));
+            let parent = Parent {
+                standings: &charge.standings(last.state()),
+                is_known: last.state().stamp.is_some(),
+                is_busy: rate.is_some_and(|rate| rate >= BUSY),
+                is_new: waits == 0,
+            };
+            match held.parent_turn(want, record.version, at.monotonic(), parent) {
+                Turn::Served(served) => {
+                    let decision = served_by(held, level, want, served, at);
+                    add(&mut self.stats_mut().parents_leased);
+                    return Ok(decision);
+                }
+                Turn::Wait(waiting) => waiting.ended().await,
+                Turn::Alone => return Ok(None),
+                Turn::Paused => {
+                    if let Some(refused) = self.refused_by_pause(level, record, at)? {
+                        return Ok(Some(refused));
+                    }
+                }
+                Turn::Ask(asking) => return self.ask(asking, level, record, at).await,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a lease of a parent: as much as is wanted, or else all that is free.
+    async fn ask(
+        &self,
+        asking: Asking<'_>,
+        level: &Request<'_>,
+        record: &Arc<PlanRecord>,
+        at: Moment,
+    ) -> Result<Option<Decision>, ThrottleError> {
+        let cost = u64::from(level.cost.get());
+        let (mut tokens, mut limits, mut calls) = (asking.tokens(), vec![], Calls::default());
+        for _ in 0..MAX_TRIES {
+            let lease = level.cost(tokens);
+            let refused = match self.charged(&lease, Arc::clone(record), &mut calls).await {
+                Ok(Outcome::Taken { charge, state }) => {
+                    let (held, want) = (&self.parents, want(level, record));
+                    let grant = grant(held, charge.clone(), state.clone(), at);
+                    let served = first_served(&grant, level.cost);
+                    asking.keep_of_parent(grant, limits, self.clock.monotonic());
+                    return Ok(Some(if charge.cost == level.cost {
+                        allowed(level, charge, state)
+                    } else {
+                        decision(held, level, want, &served, at)
+                    }));
+                }
+                Ok(Outcome::Decided(refused) | Outcome::Remembered(refused)) => refused,
+                // A plan that shrank below the lease says nothing about the request.
+                Err(
+                    ThrottleError::CostAboveBurst { .. } | ThrottleError::CostAboveQuota { .. },
+                ) => return Ok(None),
+                Err(error) => {
+                    use Failure::{Contended, HotKey};
+                    if let ThrottleError::Unavailable(Contended { .. } | HotKey) = error {
+                        asking.pause(vec![Limit::CONTENTION], self.clock.monotonic());
+                    }
+                    return Err(error);
+                }
+            };
+            limits = refused.refused_by();
+            let free = free(refused.standings());
+            if free < cost {
+                // The end of a quota is left to everybody.
+                if refused.standings().iter().all(|it| it.remaining() >= cost) {
+                    return Ok(None);
+                }
+                break;
+            }
+            let free = u32::try_from(free).unwrap_or(u32::MAX).min(tokens.get().saturating_sub(1));
+            tokens = NonZeroU32::new(free).unwrap_or(level.cost).max(level.cost);
+        }
+        asking.pause(limits, self.clock.monotonic());
+        self.refused_by_pause(level, record, self.clock.moment())
+    }
+
+    /// The refusal of a level that needs no call; `None` if it may be admitted.
+    pub(super) fn refused_from_memory(
+        &self,
+        level: &Request<'_>,
+        record: &PlanRecord,
+    ) -> Result<Option<Decision>, ThrottleError> {
+        let at = self.clock.moment();
+        let charge = self.charge(level, record)?;
+        if self.holds(level, record, at) {
+            return Ok(None);
+        }
+        if level.is_parent
+            && is_parent_leasable(level, record)
+            && let Some(refused) = self.refused_by_pause(level, record, at)?
+        {
+            return Ok(Some(refused));
+        }
+        let last = self.predictor.last(level.subject);
+        let empty = State::default();
+        let recent = last.recent(at).unwrap_or(&empty);
+        let refused = charge.refused_by(&record.plan, recent, last.has_refused());
+        Ok(refused.map(|refused| self.refuse(level.subject, refused)))
+    }
+
+    /// Returns true if a lease holds tokens for a level.
+    fn holds(&self, level: &Request<'_>, record: &PlanRecord, at: Moment) -> bool {
+        let held = if level.is_parent {
+            Some(&self.parents).filter(|_| is_parent_leasable(level, record))
+        } else {
+            self.leases.as_ref().filter(|_| is_leasable(level))
+        };
+        held.is_some_and(|held| {
+            held.look(want(level, record), record.version, at.monotonic()) == Look::Holds
+        })
+    }
+
+    /// The refusal by the pause after a grant that was too small; `None` if there is no pause.
+    fn refused_by_pause(
+        &self,
+        level: &Request<'_>,
+        record: &PlanRecord,
+        at: Moment,
+    ) -> Result<Option<Decision>, ThrottleError> {
+        let look = self.parents.look(want(level, record), record.version, at.monotonic());
+        let Look::Paused(left, mut limits) = look else { return Ok(None) };
+        let last = self.predictor.last(level.subject);
+        let charge = self.charge(level, record)?.under(last.state());
+        let mut refusals = charge.refusals(last.state());
+        if limits.is_empty() {
+            limits.push(Limit::CONTENTION);
+        }
+        for limit in limits {
+            match refusals.iter_mut().find(|it| it.limit == limit) {
+                Some(refusal) => refusal.wait = refusal.wait.map(|wait| wait.max(left)),
+                None => refusals.push(Refusal { limit, wait: Some(left) }),
+            }
+        }
+        Ok(Some(Decision::refused(&charge, last.state(), refusals)))
+    }
+}
+
+/// Returns true if a lease of a parent may serve a request: leases are of requests alone.
+fn is_parent_leasable(level: &Request<'_>, record: &PlanRecord) -> bool {
+    let meters = record.plan.meters();
+    let mut named = level.amounts().filter_map(|(name, _)| Meter::new(name).ok());
+    !named.any(|meter| meters.contains_key(&meter))
+}
+
+/// The number of tokens that these limits leave free for a lease.
+fn free(standings: &[Standing]) -> u64 {
+    let free = standings.iter().map(|standing| {
+        let share = if standing.limit().is_rate() { 1 } else { SHARE_OF_QUOTA };
+        standing.remaining() / share
+    });
+    free.min().unwrap_or(u64::MAX)
+}
+
+/// What is wanted, and what is free.
+const MAX_TRIES: usize = 2;
+/// The number of times that a request waits for another one's lease before it is charged alone.
+const MAX_WAITS: usize = 8;
+/// The number of tokens a second that other instances take of a busy parent.
+const BUSY: u64 = 64;

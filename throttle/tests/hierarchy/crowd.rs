@@ -1,0 +1,206 @@
+//! Many instances under one parent, in virtual time, over a table that takes some milliseconds.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tollgate_throttle::internal::{Answer, State, Write};
+use tollgate_throttle::{
+    Clock, Consumed, Level, MemoryStore, Plan, PlanId, PlanRecord, Request, Stats, Store,
+    StoreError, Subject, Throttle, Timestamp,
+};
+
+/// Tokio's clock, which passes as fast as nothing happens.
+#[derive(Clone, Copy)]
+pub(crate) struct TokioClock(tokio::time::Instant);
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_secs(1_795_251_600).saturating_add(self.monotonic())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// A memory store that takes 6 to 10 ms for a call, and notes the parent's writes.
+#[derive(Clone)]
+struct Slow {
+    memory: MemoryStore,
+    random: Arc<Mutex<Random>>,
+    clock: TokioClock,
+    parent: Subject,
+    writes: Arc<Mutex<Vec<Duration>>>,
+}
+
+impl Slow {
+    async fn wait(&self) {
+        let millis = 3 + self.random.lock().unwrap().below(3);
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+}
+
+impl tollgate_throttle::internal::Sealed for Slow {}
+
+impl Store for Slow {
+    async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
+        self.memory.plan(id).await
+    }
+
+    async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
+        self.wait().await;
+        if *subject == self.parent {
+            self.writes.lock().unwrap().push(self.clock.monotonic());
+        }
+        let answer = self.memory.write(subject, write).await;
+        self.wait().await;
+        answer
+    }
+
+    async fn read(&self, subject: &Subject, write: &Write) -> Result<State, StoreError> {
+        self.memory.read(subject, write).await
+    }
+
+    fn consumed(&self) -> Consumed {
+        self.memory.consumed()
+    }
+}
+
+/// A small generator of numbers (xorshift).
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// A demand on one parent.
+#[derive(Clone, Copy)]
+pub(crate) struct Crowd {
+    pub instances: u64,
+    /// Requests a millisecond, over all instances.
+    pub demand: u64,
+    /// The parent's rate a second, and its burst.
+    pub limit: u64,
+    pub burst: u64,
+    pub secs: u64,
+    /// The number of subjects within the parent.
+    pub subjects: u64,
+}
+
+/// The results of a crowd.
+pub(crate) struct Seen {
+    crowd: Crowd,
+    /// The times at which requests were admitted, in order.
+    admitted: Vec<Duration>,
+    /// The times at which requests were refused, in order.
+    refused: Vec<Duration>,
+    /// The times of the writes to the parent's item, applied or not.
+    writes: Vec<Duration>,
+    pub all_writes: u64,
+    pub stats: Vec<Stats>,
+}
+
+impl Crowd {
+    pub(crate) async fn run(self) -> Seen {
+        let clock = TokioClock(tokio::time::Instant::now());
+        let random = |seed| Arc::new(Mutex::new(Random(seed)));
+        let (parent, service) = (Subject::new("*").unwrap(), PlanId::new("service").unwrap());
+        let user = PlanId::new("user").unwrap();
+        let store = Slow {
+            memory: MemoryStore::new(),
+            random: random(0x9e37_79b9),
+            clock,
+            parent: parent.clone(),
+            writes: Arc::default(),
+        };
+        let plan = Plan::per_second(self.limit).burst(self.burst).build().unwrap();
+        store.memory.put_plan(service.clone(), plan, clock.now());
+        let plan = Plan::per_second(1_000).burst(1_000).build().unwrap();
+        store.memory.put_plan(user.clone(), plan, clock.now());
+        let throttle = |_| Arc::new(Throttle::new(store.clone(), clock));
+        let instances: Vec<_> = (0..self.instances).map(throttle).collect();
+        let subject = |n| Subject::new(format!("user-{n}")).unwrap();
+        let subjects: Vec<_> = (0..self.subjects).map(subject).collect();
+        let outcomes = Arc::new(Mutex::new((Vec::new(), Vec::new())));
+        let (chance, mut running) = (random(7), Vec::new());
+        for _ in 0..self.secs * 1_000 {
+            for _ in 0..self.demand {
+                let pick = |bound| usize::try_from(chance.lock().unwrap().below(bound)).unwrap();
+                let throttle = Arc::clone(&instances[pick(self.instances)]);
+                let subject = subjects[pick(self.subjects)].clone();
+                let (parent, service, user) = (parent.clone(), service.clone(), user.clone());
+                let outcomes = Arc::clone(&outcomes);
+                running.push(tokio::spawn(async move {
+                    let parent = Level::new(&parent, &service);
+                    let request = Request::new(&subject, &user).within(&parent);
+                    let decision = throttle.decide(&request).await.unwrap();
+                    let (admitted, refused) = &mut *outcomes.lock().unwrap();
+                    let times = if decision.is_allowed() { admitted } else { refused };
+                    times.push(clock.monotonic());
+                }));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        for task in running {
+            task.await.unwrap();
+        }
+        let (admitted, refused) = std::mem::take(&mut *outcomes.lock().unwrap());
+        let writes = store.writes.lock().unwrap().clone();
+        let stats = instances.iter().map(|it| it.stats()).collect();
+        Seen { crowd: self, admitted, refused, writes, all_writes: store.calls(), stats }
+    }
+}
+
+impl Seen {
+    /// The most writes to the parent's item within any second.
+    pub(crate) fn most_writes_a_second(&self) -> usize {
+        let mut from = 0;
+        let within = |(to, end): (usize, &Duration)| {
+            while self.writes[from] + SECOND <= *end {
+                from += 1;
+            }
+            to - from + 1
+        };
+        self.writes.iter().enumerate().map(within).max().unwrap_or_default()
+    }
+
+    pub(crate) fn writes_of_parent(&self) -> usize {
+        self.writes.len()
+    }
+
+    pub(crate) fn admitted(&self) -> usize {
+        self.admitted.len()
+    }
+
+    pub(crate) fn refused(&self) -> usize {
+        self.refused.len()
+    }
+
+    /// The admitted part of the limit from this second on, in thousandths.
+    pub(crate) fn used_from(&self, second: u64) -> u64 {
+        let (from, to) = (Duration::from_secs(second), Duration::from_secs(self.crowd.secs));
+        let admitted = self.admitted.iter().filter(|at| (from..to).contains(*at)).count();
+        u64::try_from(admitted).unwrap() * 1_000 / (self.crowd.limit * (self.crowd.secs - second))
+    }
+
+    /// The most by which a window's admissions exceed burst + rate · w, in requests.
+    pub(crate) fn most_over(&self) -> i64 {
+        let (limit, burst) = (self.crowd.limit, self.crowd.burst);
+        let refilled = |at: &Duration| {
+            i64::try_from(at.as_nanos() * u128::from(limit) / 1_000_000_000).unwrap()
+        };
+        let (mut least, mut most) = (i64::MAX, i64::MIN);
+        for (n, at) in (0i64..).zip(&self.admitted) {
+            least = least.min(n - refilled(at));
+            most = most.max(n - refilled(at) - least + 1);
+        }
+        most - i64::try_from(burst).unwrap()
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);

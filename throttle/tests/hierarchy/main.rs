@@ -1,0 +1,11 @@
+//! Requests within parents: what each level is charged, and what a shared parent costs.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![allow(clippy::disallowed_methods, reason = "the clock of these tests is tokio's paused one")]
+
+mod corrections;
+mod crowd;
+mod failures;
+mod levels;
+mod setting;
+mod shared;
