@@ -101,9 +101,11 @@ impl LastState {
     }
 
     /// The number of tokens a second that other instances take of a rate with this interval.
+    ///
+    /// The whole rate until it has been measured.
     pub(crate) fn others(&self, interval: NonZeroU64) -> u64 {
         let whole = NANOS_A_SECOND / interval;
-        whole.saturating_mul(self.others.load.unwrap_or_default()) / WHOLE
+        whole.saturating_mul(self.others.load.unwrap_or(WHOLE)) / WHOLE
     }
 
     /// Returns true if the last state has refused a request.

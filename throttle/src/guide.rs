@@ -85,7 +85,7 @@
 //!
 //! A refusal may be repeated from memory for up to a second, with its wait. If
 //! a refund came in between, that is wrong for as long. Nothing that is remembered admits.
-//! A parent that had less free than an instance wanted refuses this instance's requests for 300 ms
+//! A parent that had less free than an instance wanted refuses this instance's requests for 330 ms
 //! after it has used that up, although tokens are refilled meanwhile.
 //! A rate, burst or quota of 0 refuses every request without a call, even while the table fails,
 //! and without a time to wait. Requests under a plan without limits are counted by day.

@@ -87,10 +87,12 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         }
     }
 
-    /// Turns leases on, which take tokens ahead of the requests that use them. Default: off.
+    /// Turns leases of subjects on, which take tokens ahead of the requests that use them. Default:
+    /// off. [Parents](crate::Request::within) have leases in any case.
     ///
     /// A leased request has no receipt: its unused tokens stay used. A request for a receipt
-    /// ([`Request::with_receipt`](crate::Request::with_receipt)) is decided without leases.
+    /// ([`Request::with_receipt`](crate::Request::with_receipt)) is decided without leases of its
+    /// subject.
     #[must_use]
     pub fn leases(self, leases: Leases) -> Self {
         Self { leases: Some(HeldLeases::new(leases)), ..self }

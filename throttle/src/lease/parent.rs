@@ -122,7 +122,7 @@ const AHEAD: Duration = Duration::from_millis(500);
 /// A demand at a busy parent that has just begun is taken to have lasted this long.
 const SHORTEST: Duration = Duration::from_millis(100);
 /// The time from a grant that is too small to the next try.
-const PAUSE: Duration = Duration::from_millis(300);
+const PAUSE: Duration = Duration::from_millis(330);
 /// Below this demand each request is charged by itself: that is 8 requests a second.
 const LEAST: u32 = 4;
 /// The same at a parent that other instances use much.
@@ -130,3 +130,95 @@ const LEAST_OF_BUSY: u32 = 2;
 const SHARE_OF_BURST: u64 = 4;
 const SECOND: Duration = Duration::from_secs(1);
 const TWO: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bucket::{Charge, Scope, State};
+    use crate::clock::{Moment, Timestamp};
+    use crate::id::{PlanId, Subject};
+    use crate::lease::{HeldLeases, Terms, Turn, Want};
+    use crate::limit::Standings;
+    use crate::plan::{Plan, PlanRecord};
+
+    fn terms(plan: &PlanId) -> Arc<Terms> {
+        let (id, rate) = (plan.clone(), Plan::per_second(1).build().unwrap());
+        let record = PlanRecord { id, plan: rate, version: 1, created: Timestamp::EPOCH };
+        let charge = Charge::new(&record, NonZeroU32::MIN, Timestamp::EPOCH);
+        let at = Moment::new(Timestamp::EPOCH, Duration::ZERO);
+        let (standings, state, lasts) = (Standings::new(), State::default(), Duration::MAX);
+        Arc::new(Terms { charge, state, standings, at, lasts })
+    }
+
+    proptest! {
+        /// Whatever is granted, in part or in full, given back and used beyond: never more is used
+        /// than was debited, and after a grant that was too small nothing is asked for a while.
+        #[test]
+        fn never_more_is_used_than_debited(
+            steps in prop::collection::vec((0..60u64, 1..30u32, 0..5u8, 0..40u32), 1..400),
+        ) {
+            let held = HeldLeases::of_parents();
+            let (subject, plan) = (Subject::new("s").unwrap(), PlanId::new("p").unwrap());
+            let terms = terms(&plan);
+            let (mut now, mut used, mut debited) = (Duration::ZERO, 0, 0);
+            // The end of the pause that must be kept, and of one that may be.
+            let (mut must, mut may) = (Duration::ZERO, Duration::ZERO);
+            for (gap, n, fate, actual) in steps {
+                now += Duration::from_millis(gap);
+                let cost = NonZeroU32::new(n).unwrap();
+                let want = Want { subject: &subject, plan: &plan, scope: Scope::PLAN, cost };
+                let parent =
+                    Parent { standings: &[], is_known: true, is_busy: true, is_new: true };
+                let mut until = None;
+                match held.parent_turn(want, 1, now, parent) {
+                    Turn::Served(served) => {
+                        prop_assert!(now < served.until);
+                        used += u64::from(n);
+                        until = Some(served.until);
+                    }
+                    Turn::Wait(_) => prop_assert!(false, "nobody else asks"),
+                    Turn::Paused => prop_assert!(now < may),
+                    Turn::Alone => {}
+                    Turn::Ask(asking) => {
+                        prop_assert!(now >= must && asking.tokens() >= cost);
+                        let limits = vec![Limit::BURST];
+                        match fate {
+                            0 => drop(asking),
+                            1 => {
+                                asking.pause(limits, now);
+                                (must, may) = (now + PAUSE, now + PAUSE);
+                            }
+                            _ => {
+                                let is_short = fate == 2;
+                                let all = asking.tokens().get();
+                                let tokens = if is_short { n.max(all / 2) } else { all };
+                                debited += u64::from(tokens);
+                                used += u64::from(n);
+                                let (end, terms) = (now + held.life(), Arc::clone(&terms));
+                                let grant = Grant { tokens, until: end, version: 1, terms };
+                                let limits = if is_short { limits } else { Vec::new() };
+                                asking.keep_of_parent(grant, limits, now);
+                                may = now + PAUSE;
+                                must = if is_short { may } else { must };
+                                until = Some(end);
+                            }
+                        }
+                    }
+                }
+                if let Some(until) = until.filter(|_| actual % 2 == 0) {
+                    let drawn = held.drawn(want, until);
+                    if let Some(beyond) = held.settle(&drawn, cost, actual.into(), now) {
+                        // What the lease lacks is charged to the item.
+                        debited += beyond;
+                        used = used + u64::from(actual) - u64::from(n);
+                    }
+                }
+                prop_assert!(used <= debited, "{used} of {debited}");
+            }
+        }
+    }
+}

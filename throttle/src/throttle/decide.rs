@@ -38,13 +38,18 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// changed. No call is made if the store's answer of the last second refuses already, or if a
     /// lease has tokens left.
     ///
-    /// If the store fails, the plan's failure policy decides. If so many requests of one subject
+    /// A request [within parents](Request::within) takes as many writes for each level that no
+    /// lease serves. If a level refuses or fails, the charges of the others are given back: one
+    /// write each, or none for a lease.
+    ///
+    /// If the store fails, the level's failure policy decides. If so many requests of one subject
     /// come at once that the calls are used up, or that DynamoDB throttles the subject's item, the
     /// request is refused by [`Limit::CONTENTION`] under every policy.
     ///
     /// # Errors
-    /// The plan does not exist, the cost never fits it, or the store failed and the policy is
-    /// closed: then the request may have been charged, and must not be let through.
+    /// A plan does not exist, the cost never fits it, there are too many levels or one is its own
+    /// ancestor: nothing is charged. Or the store failed and the policy is closed: then the request
+    /// may have been charged, and must not be let through.
     pub async fn decide(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
         let decision = if request.has_parents() {
             self.decide_levels(request).await

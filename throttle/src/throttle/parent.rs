@@ -42,7 +42,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             match held.parent_turn(want, record.version, at.monotonic(), parent) {
                 Turn::Served(served) => {
                     let decision = served_by(held, level, want, served, at);
-                    add(&mut self.stats_mut().parents_leased);
+                    if decision.is_some() {
+                        add(&mut self.stats_mut().parents_leased);
+                    }
                     return Ok(decision);
                 }
                 Turn::Wait(waiting) => waiting.ended().await,

@@ -53,7 +53,7 @@ async fn busy(it: &Setting) -> Instance {
 
 #[tokio::test]
 async fn tokens_of_a_lease_go_back_to_it_and_are_used_again() {
-    let plan = both("1/h", 9_000, 900_000);
+    let plan = both("1/min", 9_000, 900_000);
     let it = Setting::new([&plan, &plan, &plan]);
     let throttle = busy(&it).await;
     // One request again and again: what it gives back serves the next one.
@@ -77,7 +77,7 @@ async fn tokens_of_a_lease_go_back_to_it_and_are_used_again() {
 
 #[tokio::test]
 async fn after_a_lease_has_ended_a_correction_goes_to_the_item() {
-    let plan = both("1/h", 9_000, 900_000);
+    let plan = both("1/min", 9_000, 900_000);
     let it = Setting::new([&plan, &plan, &plan]);
     let throttle = busy(&it).await;
     let mut receipts = Vec::new();
@@ -99,8 +99,8 @@ async fn after_a_lease_has_ended_a_correction_goes_to_the_item() {
 /// The subject's limits refuse: the tokens of the parents' leases serve others.
 #[tokio::test]
 async fn a_lease_gets_back_what_another_level_refuses() {
-    let plan = both("1/h", 9_000, 900_000);
-    let it = Setting::new([&both("1/h", 800, 900_000), &plan, &plan]);
+    let plan = both("1/min", 9_000, 900_000);
+    let it = Setting::new([&both("1/min", 800, 900_000), &plan, &plan]);
     let throttle = busy(&it).await;
     // Until there are new leases.
     while !it.writes().contains(&"service".to_owned()) {

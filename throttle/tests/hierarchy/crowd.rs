@@ -156,6 +156,54 @@ impl Crowd {
     }
 }
 
+/// The numbers of requests that are admitted of two waves of one request for each instance, under
+/// a parent that holds so many and refills none; and what all subjects have left afterwards.
+///
+/// Each subject has 9 at first, and comes once in each wave.
+pub(crate) async fn two_waves(instances: u64, burst: u64) -> (usize, usize, u64) {
+    let clock = TokioClock(tokio::time::Instant::now());
+    let (parent, service) = (Subject::new("*").unwrap(), PlanId::new("service").unwrap());
+    let user = PlanId::new("user").unwrap();
+    let store = Slow {
+        memory: MemoryStore::new(),
+        random: Arc::new(Mutex::new(Random(5))),
+        clock,
+        parent: parent.clone(),
+        writes: Arc::default(),
+    };
+    for (id, burst) in [(&service, burst), (&user, 9)] {
+        let plan = Plan::per_hour(1).burst(burst).build().unwrap();
+        store.memory.put_plan(id.clone(), plan, clock.now());
+    }
+    let throttle = |n| {
+        let subject = Subject::new(format!("user-{n}")).unwrap();
+        (Arc::new(Throttle::new(store.clone(), clock)), subject)
+    };
+    let instances: Vec<_> = (0..instances).map(throttle).collect();
+    let mut admitted = [0, 0];
+    for wave in &mut admitted {
+        let mut running = Vec::new();
+        for (throttle, subject) in instances.clone() {
+            let (parent, service, user) = (parent.clone(), service.clone(), user.clone());
+            running.push(tokio::spawn(async move {
+                let parent = Level::new(&parent, &service);
+                let request = Request::new(&subject, &user).within(&parent);
+                throttle.decide(&request).await.unwrap().is_allowed()
+            }));
+        }
+        for task in running {
+            *wave += usize::from(task.await.unwrap());
+        }
+        tokio::time::sleep(SECOND * 3).await;
+    }
+    let mut left = 0;
+    for (throttle, subject) in &instances {
+        let peeked = throttle.peek(&Request::new(subject, &user)).await.unwrap();
+        left += peeked.remaining() + 1;
+    }
+    (admitted[0], admitted[1], left)
+}
+
 impl Seen {
     /// The most writes to the parent's item within any second.
     pub(crate) fn most_writes_a_second(&self) -> usize {
