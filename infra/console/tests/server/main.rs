@@ -2,68 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod bench;
+mod lists;
+mod permission;
+mod stream;
+mod table_spy;
+
 use aws_lc_rs::digest::{SHA256, digest};
-use console::{Console, Options};
-use reqwest::{Client, Response, StatusCode, header};
+use bench::Bench;
+use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 use table::Connect;
-use tokio::net::TcpListener;
-
-/// A console on a table of its own.
-struct Bench {
-    console: Console,
-    client: Client,
-    origin: String,
-    cookie: String,
-}
-
-impl Bench {
-    async fn start(writes: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let database = dynoxide::Database::memory().unwrap();
-        tokio::spawn(dynoxide::server::serve_on(listener, database));
-        let client = Connect::emulator(&endpoint).client().await;
-        table::create(&client, "tollgate").await.unwrap();
-        Self::on(client, &endpoint, writes).await
-    }
-
-    async fn on(client: table::Client, endpoint: &str, writes: bool) -> Self {
-        let listener = console::bind(Some(0), 0).await.unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
-        let options = Options {
-            client,
-            table: "tollgate".to_owned(),
-            endpoint: Some(endpoint.to_owned()),
-            sources: Vec::new(),
-            writes,
-            local: None,
-        };
-        let console = Console::start(listener, options).unwrap();
-        let client = Client::new();
-        let page = client.get(console.url()).send().await.unwrap();
-        let cookie = page.headers()[header::SET_COOKIE].to_str().unwrap();
-        let cookie = cookie.split(';').next().unwrap().to_owned();
-        Self { console, client, origin, cookie }
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        let url = format!("{}/api/{path}", self.origin);
-        let answer = self.client.get(url).header(header::COOKIE, &self.cookie).send().await;
-        answer.unwrap().json().await.unwrap()
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> Response {
-        let url = format!("{}/api/{path}", self.origin);
-        let request = self.client.post(url).header(header::COOKIE, &self.cookie).json(body);
-        request.header("x-tollgate-console", "1").send().await.unwrap()
-    }
-
-    async fn change(&self, change: &Value) -> (StatusCode, Value) {
-        let answer = self.post("change", &json!({"change": change})).await;
-        (answer.status(), answer.json().await.unwrap())
-    }
-}
 
 fn plan(version: u64, burst: u64) -> Value {
     let json = format!(r#"{{"throttle":{{"rateLimit":1,"burstLimit":{burst}}}}}"#);
