@@ -45,7 +45,9 @@ export function useList(path, search, changes) {
         if (isDone) return;
       } while (true);
     } catch (error) {
-      if (!abort.signal.aborted) setList((old) => ({ ...old, isReading: false, error }));
+      if (abort.signal.aborted) return;
+      const rest = { items, damaged, next, read };
+      setList((old) => ({ ...old, isReading: false, error, rest }));
     } finally {
       if (running.current === abort) running.current = null;
     }
@@ -61,7 +63,7 @@ export function useList(path, search, changes) {
   }, [search, changes]);
   const isIdle = () => running.current === null;
   const more = () => run(list);
-  const retry = list.items ? more : reload;
+  const retry = () => run(list.rest);
   return { ...list, search, reload, stop, isIdle, more, retry };
 }
 

@@ -65,10 +65,12 @@ function Theme() {
 function Nav({ views, current, about, live }) {
   const list = useRef();
   useEffect(() => {
-    // On a narrow page the list scrolls sideways.
-    list.current
-      .querySelector('[aria-current]')
-      ?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    // On a narrow page the list scrolls sideways. `scrollIntoView` would also move the place from
+    // which Tab goes on.
+    const box = list.current;
+    const link = box.querySelector('[aria-current]');
+    const left = (one) => one.getBoundingClientRect().left;
+    if (link) box.scrollLeft += left(link) - left(box) - 12;
   }, [current]);
   return html`
     <nav aria-label="Views">

@@ -34,6 +34,15 @@ pub const PLANS: [(&str, &str); 2] = [
     ("gold", r#"{"name":"gold","throttle":{"rateLimit":100,"burstLimit":200}}"#),
 ];
 
+/// The place of revocations. A token costs at most one read a second.
+const REVOCATION: &str = r#"[revocation]
+table = "tollgate"
+cache_seconds = 1
+# While the table is away, the plans' failure policies decide here. The default, "closed", never
+# accepts a token that may be revoked.
+failure = "open"
+"#;
+
 /// The app clients. `orders-web` has no secret; the others get tokens for themselves.
 #[must_use]
 pub fn clients() -> Vec<AppClient> {
@@ -94,7 +103,7 @@ pub fn secret(client_id: &str) -> String {
 pub fn config(issuer: &str, jwks_uri: &str, clients: &[String], api_key: &str) -> String {
     let rules = rules(issuer, jwks_uri, clients);
     let throttle = throttle("unknown-key");
-    format!("{rules}\n{throttle}api_key = \"{api_key}\"\n")
+    format!("{rules}\n{throttle}api_key = \"{api_key}\"\n\n{REVOCATION}")
 }
 
 /// The demonstration's configuration as text to start from, for an issuer on this port.
@@ -133,7 +142,8 @@ subprotocol = "bearer"
 [response]
 http = "{form}"
 
-{throttle}"#
+{throttle}
+{REVOCATION}"#
     )
 }
 
@@ -218,6 +228,7 @@ mod tests {
             "jwks_uri = \"http://127.0.0.1:1/p/jwks\"",
             "plan = { claim = \"custom:plan\", default = \"free\" }",
             "api_key = \"local-demo-api-key-000000\"",
+            "[revocation]",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}");
         }

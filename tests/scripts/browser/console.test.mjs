@@ -1,11 +1,10 @@
 // The console of `tollgate-local` in a real browser.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { after, before, test } from 'node:test';
 
-import { AXE, admin, browser, call, local, open } from './stack.mjs';
+import { admin, browser, call, local, open, visit } from './stack.mjs';
 
 let stack;
 let chrome;
@@ -21,18 +20,8 @@ after(async () => {
 
 const origin = () => new URL(stack.ready.console).origin;
 const at = (view) => `${stack.ready.console}#${view}`;
+const on = (view, options, check) => visit(chrome, at(view), options, check);
 const READER = { client: 'reader' };
-
-/** Opens a view, runs the test on it, and asserts that no script failed. */
-async function on(view, options, check) {
-  const page = await open(chrome, at(view), options);
-  try {
-    await check(page);
-    assert.deepEqual(page.faults, []);
-  } finally {
-    await page.context().close();
-  }
-}
 
 /** One HTTP request with any `Host` that a browser would not let a page choose. */
 function raw(path, { headers = {}, method = 'GET', body } = {}) {
@@ -428,41 +417,3 @@ test('a deployed table is read-only unless writes are allowed', async () => {
     await reader.stop();
   }
 });
-
-const VIEWS = [
-  'requests',
-  'buckets',
-  'plans',
-  'keys',
-  'assignments',
-  'revocations',
-  'rules',
-  'try',
-];
-
-for (const scheme of ['light', 'dark']) {
-  for (const width of [1280, 390]) {
-    test(`every view fits ${width} pixels and has no serious fault of accessibility, ${scheme}`, async () => {
-      const axe = readFileSync(AXE, 'utf8');
-      for (const view of VIEWS) {
-        await on(view, { width, scheme }, async (page) => {
-          await page.locator('h1').waitFor();
-          await page.waitForTimeout(400);
-          const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-          assert.ok(over <= 0, `${view}: ${over} pixels too wide`);
-          await page.evaluate(axe);
-          const { violations } = await page.evaluate(() => window.axe.run());
-          const serious = violations.filter((it) => ['serious', 'critical'].includes(it.impact));
-          const told = serious.map(
-            (it) =>
-              `${it.id}: ${it.nodes
-                .map((node) => node.html)
-                .slice(0, 3)
-                .join(' ')}`,
-          );
-          assert.deepEqual(told, [], view);
-        });
-      }
-    });
-  }
-}

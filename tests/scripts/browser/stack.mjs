@@ -1,5 +1,6 @@
 // Starts the programs and the browser, and ends them.
 
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { createRequire } from 'node:module';
@@ -44,8 +45,8 @@ export function local(...more) {
 }
 
 /** Runs `tollgate console` on the table of a stack. */
-export function admin(stack, ...more) {
-  const args = ['console', '--json', '--port', '0', '--endpoint-url', stack.ready.dynamodb];
+export function admin({ ready: { dynamodb } }, ...more) {
+  const args = ['console', '--json', '--port', '0', '--endpoint-url', dynamodb];
   return start('tollgate', [...args, '--config', join(here, 'tollgate.toml'), ...more], {
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
@@ -84,6 +85,35 @@ export async function open(chrome, url, { width = 1280, height = 860, scheme = '
   await page.goto(url);
   await page.locator('nav').waitFor();
   return page;
+}
+
+/** Opens a page, runs the check on it, and asserts that no script failed. */
+export async function visit(chrome, url, options, check) {
+  const page = await open(chrome, url, options);
+  try {
+    await check(page);
+    assert.deepEqual(page.faults, []);
+  } finally {
+    await page.context().close();
+  }
+}
+
+/** A call of the table, as its clients make it. */
+export async function table(stack, action, body) {
+  const answer = await fetch(stack.ready.dynamodb, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-amz-json-1.0',
+      'x-amz-target': `DynamoDB_20120810.${action}`,
+      'x-amz-date': '20261129T000000Z',
+      authorization:
+        'AWS4-HMAC-SHA256 Credential=local/20261129/us-east-1/dynamodb/aws4_request, ' +
+        'SignedHeaders=host;x-amz-date, Signature=0',
+    },
+    body: JSON.stringify(body),
+  });
+  assert.equal(answer.status, 200, await answer.clone().text());
+  return answer.json();
 }
 
 /** Sends a request through the API as a caller, and returns its status. */
