@@ -3,6 +3,7 @@
 import { html, useEffect, useRef, useState } from './vendor/htm-preact.js';
 import { number, wait } from './api.js';
 import { Tag } from './parts.js';
+import { PERIODS } from './plan-form.js';
 
 /** The time of each frame, while something on the page still refills. */
 function useNow(isMoving) {
@@ -19,6 +20,10 @@ function useNow(isMoving) {
   }, [isMoving]);
   return now;
 }
+
+/** A mark on limits that refuse nothing. */
+const Reports = ({ of }) =>
+  of.isEnforced === false && html` <${Tag} kind="warn">only reports<//>`;
 
 /** A bucket that refills from what was read: its debt shrinks with time. */
 function Gauge({ of }) {
@@ -47,7 +52,9 @@ function Gauge({ of }) {
   const state = left < 1 ? 'bad' : share < 0.25 ? 'warn' : 'good';
   return html`
     <div class="gauge">
-      <span class="gauge-name">${name}, burst ${number(of.burst)}</span>
+      <span class="gauge-name">
+        ${name}, burst ${number(of.burst)}<${Reports} of=${of} />
+      </span>
       <meter-bar
         class="bar ${state}"
         role="meter"
@@ -68,8 +75,6 @@ function Gauge({ of }) {
 
 export const Gauges = ({ of }) => of.map((gauge, at) => html`<${Gauge} key=${at} of=${gauge} />`);
 
-const PERIODS = { DAY: 'day', WEEK: 'week', MONTH: 'month' };
-
 /** Quotas as bars against their limit. */
 export const Quotas = ({ of }) =>
   of.map((quota) => {
@@ -80,6 +85,7 @@ export const Quotas = ({ of }) =>
       <div class="gauge">
         <span class="gauge-name">
           a ${PERIODS[quota.period]}, ${number(quota.limit)} ${quota.meter || ''}
+          <${Reports} of=${quota} />
         </span>
         <meter-bar
           class="bar used ${state}"

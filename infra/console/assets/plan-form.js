@@ -27,8 +27,27 @@ function withThrottle(limits, name, text) {
   return Object.keys(changed).length ? { ...limits, throttle: changed } : rest;
 }
 
+/** What happens over a limit. A meter without a choice of its own does as the plan. */
+function Enforce({ of, usual, onChange }) {
+  const hasOwn = usual === 'as the plan';
+  const value = of.enforce === false ? 'false' : hasOwn && of.enforce ? 'true' : '';
+  const chosen = (event) => {
+    const { enforce: _, ...rest } = of;
+    onChange(event.target.value ? { ...of, enforce: event.target.value === 'true' } : rest);
+  };
+  return html`
+    <${Field} label="Over a limit">
+      <select value=${value} onChange=${chosen}>
+        <option value="">${usual}</option>
+        ${hasOwn && html`<option value="true">refuse</option>`}
+        <option value="false">only report, to try limits first</option>
+      </select>
+    <//>
+  `;
+}
+
 /** The rate, burst and quotas of one meter. */
-function Limits({ of, onChange }) {
+function Limits({ of, usual, onChange }) {
   const limit = (period) => quotas(of).find((quota) => quota.period === period)?.limit ?? '';
   const quota = (period) => (event) => onChange(withQuota(of, period, event.target.value));
   const throttle = (name) => (event) => onChange(withThrottle(of, name, event.target.value));
@@ -49,6 +68,7 @@ function Limits({ of, onChange }) {
         <//>`,
       )}
     </div>
+    <${Enforce} of=${of} usual=${usual} onChange=${onChange} />
   `;
 }
 
@@ -68,7 +88,8 @@ function Meters({ of, onChange }) {
     ${Object.entries(of).map(
       ([meter, limits]) => html`<fieldset key=${meter}>
         <legend><${Name} of=${meter} most=${16} /></legend>
-        <${Limits} of=${limits || {}} onChange=${(next) => onChange({ ...of, [meter]: next })} />
+        <${Limits} of=${limits || {}} usual="as the plan"
+          onChange=${(next) => onChange({ ...of, [meter]: next })} />
         <button type="button" class="small" onClick=${() => onChange(without(meter))}>
           Remove this meter
         </button>
@@ -95,7 +116,7 @@ export function PlanFields({ plan, onPlan }) {
     onPlan(event.target.value ? { ...plan, failure: event.target.value } : rest);
   };
   return html`
-    <${Limits} of=${plan} onChange=${onPlan} />
+    <${Limits} of=${plan} usual="refuse" onChange=${onPlan} />
     <${Meters} of=${plan.meters || {}} onChange=${metered} />
     <${Field} label="If the table is unavailable">
       <select value=${failure} onChange=${failing}>

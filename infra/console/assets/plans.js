@@ -68,7 +68,10 @@ const Delete = ({ record, ...dialog }) => html`
 const limits = (plan) => {
   if (plan.isUnlimited) return html`<${Tag}>unlimited<//>`;
   if (plan.isClosed) return html`<${Tag} kind="bad">closed<//>`;
-  return plan.meters.map((meter) => html`<${Tag}>${meter}<//> `);
+  return html`
+    ${!plan.isEnforced && html`<${Tag} kind="warn">only reports<//> `}
+    ${plan.meters.map((meter) => html`<${Tag}>${meter}<//> `)}
+  `;
 };
 
 export function Plans({ about, changes, onDone }) {

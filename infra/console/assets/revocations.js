@@ -91,7 +91,7 @@ export function Revocations({ about, changes, onDone }) {
   const note = revocation
     ? `Each authorizer sees a change within ${revocation.cacheSeconds} s.`
     : about.hasConfig
-      ? 'This configuration looks no revocations up: add [revocation] with a table.'
+      ? 'This configuration looks no revocations up: add [revocation] with table = "tollgate".'
       : 'Authorizers look revocations up if their configuration has [revocation].';
   return html`
     <${ListView}

@@ -14,6 +14,9 @@ const TELLING = [
   'content-type',
 ];
 
+const NO_REVOCATION =
+  'This configuration looks no revocations up, so nothing would change. Add [revocation] with ' +
+  'table = "tollgate" and cache_seconds = 1, and start again.';
 const KEYS =
   'Tokens of old keys are accepted as long as the issuer publishes these keys, and cached keys ' +
   'for up to 10 minutes.';
@@ -174,10 +177,10 @@ export function Trial({ about, onDone, onAbout }) {
         <${Act} title="Revoke" about=${
           about.revocation
             ? `The caller's next requests get 401 within ${cache} s.`
-            : 'This configuration looks no revocations up: add [revocation] with a table.'
+            : NO_REVOCATION
         }>
-          ${button('Revoke this token', 'revoke', of('token'))}
-          ${isUser && button('Revoke the user', 'revoke', of('user'))}
+          ${button('Revoke this token', 'revoke', about.revocation ? of('token') : null)}
+          ${isUser && button('Revoke the user', 'revoke', about.revocation ? of('user') : null)}
           ${button('Take a new token', 'token', caller === null ? null : { caller })}
         <//>
         <${Act} title="Rotate the issuer's keys"

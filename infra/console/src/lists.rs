@@ -165,6 +165,7 @@ fn plan(record: &PlanRecord) -> Value {
         "quotas": quotas.map(|quota| json!({"period": quota.period(), "limit": quota.limit()}))
             .collect::<Vec<_>>(),
         "meters": record.plan.meters().keys().map(Meter::to_string).collect::<Vec<_>>(),
+        "isEnforced": record.plan.is_enforced(),
         "isUnlimited": record.plan.is_unlimited(),
         "isClosed": record.plan.is_closed(),
         "text": serde_json::to_string_pretty(&record.plan).unwrap_or_default(),

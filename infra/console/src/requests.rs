@@ -29,8 +29,12 @@ const TIMES: [(&str, &str); 4] = [
     ("duration", "Duration"),
 ];
 
-/// The time between two messages of the stream.
+/// The time between two messages of the stream, and after one of many requests: a page that draws
+/// takes time from the gateway on the same machine.
 const TICK: Duration = Duration::from_millis(150);
+const BUSY_TICK: Duration = Duration::from_millis(500);
+/// The requests of a message that are not many.
+const FEW: usize = 4;
 
 /// `GET /api/requests`: the kept requests, and then each new one, as server-sent events.
 pub(crate) async fn stream(
@@ -38,7 +42,9 @@ pub(crate) async fn stream(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let missing = || Problem::missing("requests are shown by `local` alone");
     let live = state.live.clone().ok_or_else(missing)?;
-    let stream = unfold((live, 0, None), async |(live, last, told): (Live, u64, Option<u64>)| {
+    let start = (live, 0, None, Duration::ZERO);
+    let stream = unfold(start, async |(live, last, told, pause): (Live, u64, Option<u64>, _)| {
+        tokio::time::sleep(pause).await;
         loop {
             let total = live.total();
             let requests = live.since(last);
@@ -47,8 +53,8 @@ pub(crate) async fn stream(
                 let newest = requests.last().map_or(last, |request| request.id);
                 let data = json!({"total": total, "shown": newest, "requests": requests});
                 let event = Event::default().data(data.to_string());
-                tokio::time::sleep(TICK).await;
-                return Some((Ok(event), (live, newest, Some(total))));
+                let pause = if requests.len() > FEW { BUSY_TICK } else { TICK };
+                return Some((Ok(event), (live, newest, Some(total), pause)));
             }
             tokio::time::sleep(TICK).await;
         }

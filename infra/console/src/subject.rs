@@ -8,8 +8,8 @@ use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use throttle::{
-    BucketRecord, History, Meter, Period, PlanId, PlanRecord, RateState, Subject, Throttling,
-    Timestamp, Usage,
+    BucketRecord, History, Meter, MeterLimits, Period, PlanId, PlanRecord, RateState, Subject,
+    Throttling, Timestamp, Usage,
 };
 
 use crate::problem::Problem;
@@ -60,6 +60,10 @@ fn gauges(bucket: &BucketRecord, plan: Option<&PlanRecord>, now: Timestamp) -> V
         state.meter == Some(*meter) && rate.rate().interval() == state.interval
     };
     let states: Vec<RateState> = bucket.rates().collect();
+    let is_enforced = |meter| {
+        let limits = plan.and_then(|plan| plan.plan.meter(meter));
+        limits.is_none_or(MeterLimits::is_enforced)
+    };
     let full_in = |state: &RateState| state.full_at.saturating_since(now);
     let mut gauges = Vec::new();
     for rate in &rates {
@@ -69,6 +73,7 @@ fn gauges(bucket: &BucketRecord, plan: Option<&PlanRecord>, now: Timestamp) -> V
         let mut own = gauge(interval, state.map(full_in).unwrap_or_default(), Some(*meter));
         own.insert("burst".to_owned(), rate.burst().into());
         own.insert("rate".to_owned(), rate.rate().to_string().into());
+        own.insert("isEnforced".to_owned(), is_enforced(*meter).into());
         gauges.push(own.into());
     }
     // Of the rate of a method, and of an older plan's, only the debt is known.
@@ -92,10 +97,11 @@ fn gauge(interval: Duration, full_in: Duration, meter: Option<Meter>) -> Map<Str
 }
 
 fn quotas(plan: &PlanRecord, history: &History, now: Timestamp) -> Vec<Value> {
-    let quota = |meter: Meter, quota: &throttle::Quota| {
+    let quota = |meter: Meter, is_enforced: bool, quota: &throttle::Quota| {
         let window = quota.period().window(now).of(meter);
         json!({
             "meter": Some(meter).filter(|meter| !meter.is_requests()).map(|it| it.to_string()),
+            "isEnforced": is_enforced,
             "period": quota.period(),
             "limit": quota.limit(),
             "used": history.used(&window),
@@ -106,7 +112,8 @@ fn quotas(plan: &PlanRecord, history: &History, now: Timestamp) -> Vec<Value> {
     };
     let meters = plan.plan.every_meter();
     let quotas = meters.flat_map(|(meter, limits)| {
-        limits.quotas().iter().map(move |limit| quota(meter, limit)).collect::<Vec<_>>()
+        let quota = |limit| quota(meter, limits.is_enforced(), limit);
+        limits.quotas().iter().map(quota).collect::<Vec<_>>()
     });
     quotas.collect()
 }

@@ -1,10 +1,13 @@
 // The console of `tollgate-local` in a real browser.
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { admin, browser, call, local, open, visit } from './stack.mjs';
+import { admin, browser, call, demonstration, local, open, visit } from './stack.mjs';
 
 let stack;
 let chrome;
@@ -150,7 +153,7 @@ test('responses have a policy without inline scripts', async () => {
   assert.equal(headers['x-frame-options'], 'DENY');
 });
 
-test('a live request appears, and its detail opens with checks, rules, policy and times', async () => {
+test('a live request appears, and its detail has checks, rules, policy and times', async () => {
   await on('requests', {}, async (page) => {
     await page.getByText('Live', { exact: true }).waitFor();
     assert.equal(await call(stack, '/orders/live', READER), 200);
@@ -245,7 +248,8 @@ test('a plan that is changed in the page is enforced, and undone', async () => {
 test('two tabs that change one plan: the second learns of the conflict', async () => {
   const [first, second] = [await open(chrome, at('plans')), await open(chrome, at('plans'))];
   for (const page of [first, second]) {
-    await page.locator('tr', { hasText: 'gold' }).getByRole('button', { name: 'Change…' }).click();
+    const row = page.locator('tr', { hasText: 'gold' });
+    await row.getByRole('button', { name: 'Change…' }).click();
   }
   const store = async (page, burst) => {
     await page.getByLabel('Burst').fill(burst);
@@ -397,7 +401,8 @@ test('a deployed table is read-only unless writes are allowed', async () => {
     const page = await open(chrome, `${reader.ready.console}#plans`);
     await page.getByText('read-only').waitFor();
     assert.equal(await page.getByRole('link', { name: 'Try it' }).count(), 0);
-    await page.locator('tr', { hasText: 'gold' }).getByRole('button', { name: 'Change…' }).click();
+    const row = page.locator('tr', { hasText: 'gold' });
+    await row.getByRole('button', { name: 'Change…' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByText('tollgate plan put gold -').waitFor();
     assert.ok(await dialog.getByRole('button', { name: 'Store' }).isDisabled());
@@ -415,5 +420,45 @@ test('a deployed table is read-only unless writes are allowed', async () => {
     await page.context().close();
   } finally {
     await reader.stop();
+  }
+});
+
+test('without [revocation] the page says what is missing, and revokes nothing', async () => {
+  const plain = await local('--config', withoutRevocation());
+  try {
+    const page = await open(chrome, `${plain.ready.console}#try`);
+    await page.getByText('Add [revocation] with table = "tollgate"').waitFor();
+    assert.ok(await page.getByRole('button', { name: 'Revoke this token' }).isDisabled());
+    await page.context().close();
+  } finally {
+    await plain.stop();
+  }
+});
+
+/** The tests' configuration without its last table, in a file. */
+function withoutRevocation() {
+  const text = readFileSync(new URL('tollgate.toml', import.meta.url), 'utf8');
+  const file = join(mkdtempSync(join(tmpdir(), 'console-')), 'tollgate.toml');
+  writeFileSync(file, text.split('[revocation]')[0]);
+  return file;
+}
+
+test('the demonstration revokes a token', async () => {
+  const demo = await demonstration();
+  try {
+    const page = await open(chrome, `${demo.ready.console}#try`);
+    const send = async () => {
+      await page.getByRole('button', { name: 'Send', exact: true }).click();
+      await page.waitForTimeout(400);
+      return page.getByTestId('answer').locator('.status').first().innerText();
+    };
+    assert.equal(await send(), '200');
+    await page.getByRole('button', { name: 'Revoke this token' }).click();
+    await page.getByRole('status').getByText('revoked token#').waitFor();
+    await page.waitForTimeout(1200);
+    assert.equal(await send(), '401');
+    await page.context().close();
+  } finally {
+    await demo.stop();
   }
 });

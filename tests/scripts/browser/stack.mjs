@@ -37,12 +37,17 @@ async function start(name, args, environment = {}) {
   return { ready, stop, errors: () => errors };
 }
 
-/** Runs `tollgate-local` with the tests' configuration on free ports. */
+const PORTS = ['api', 'issuer', 'dynamodb', 'console'].flatMap((name) => [`--${name}-port`, '0']);
+
+/** Runs `tollgate-local` with the tests' configuration, or another, on free ports. */
 export function local(...more) {
-  const ports = ['api', 'issuer', 'dynamodb', 'console'].flatMap((name) => [`--${name}-port`, '0']);
-  const files = ['--config', join(here, 'tollgate.toml'), '--users', join(here, 'users.toml')];
-  return start('tollgate-local', ['--json', ...ports, ...files, ...more]);
+  const own = more.includes('--config') ? [] : ['--config', join(here, 'tollgate.toml')];
+  const users = ['--users', join(here, 'users.toml')];
+  return start('tollgate-local', ['--json', ...PORTS, ...own, ...users, ...more]);
 }
+
+/** Runs `tollgate-local` as a stranger does, on free ports. */
+export const demonstration = () => start('tollgate-local', ['--json', ...PORTS]);
 
 /** Runs `tollgate console` on the table of a stack. */
 export function admin({ ready: { dynamodb } }, ...more) {

@@ -143,6 +143,7 @@ test('a plan keeps what no field shows, and its meters have fields', async () =>
     await dialog.getByRole('button', { name: 'Add' }).click();
     const images = dialog.getByRole('group', { name: 'images' });
     await images.getByLabel('A month').fill('70');
+    await images.getByLabel('Over a limit').selectOption('false');
     await dialog.getByRole('button', { name: 'Create' }).click();
     await page.getByText('stored the plan `metered`').waitFor();
 
@@ -150,7 +151,10 @@ test('a plan keeps what no field shows, and its meters have fields', async () =>
     await row.getByText('tokens', { exact: true }).waitFor();
     await row.getByRole('button', { name: 'Change…' }).click();
     const stored = JSON.parse(await json.inputValue());
-    assert.deepEqual(stored.meters.images.quota, { limit: 70, period: 'MONTH' });
+    assert.deepEqual(stored.meters.images, {
+      quota: { limit: 70, period: 'MONTH' },
+      enforce: false,
+    });
     assert.deepEqual(stored.apiStages, METERED.apiStages);
     assert.deepEqual(stored.failure, METERED.failure);
     assert.equal(stored.quota.offset, 3);
