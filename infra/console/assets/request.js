@@ -92,9 +92,8 @@ function Times({ of, isCold, hasMetrics }) {
     ${
       hasMetrics === false &&
       html`<p class="dim">
-      Table time and cold starts come from the metrics of the record line, which
-      ${' '}<code>--log json</code>
-      leaves as the configuration has them.
+      Table time and cold starts come from the metrics of the record line,
+      which <code>--log json</code> leaves as the configuration has them.
     </p>`
     }
   `;
