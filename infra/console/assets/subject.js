@@ -7,6 +7,7 @@ import { Chart } from './chart.js';
 import { Gauges, Quotas } from './gauges.js';
 import { Command, Dialog, Facts, Fault, Field, Name } from './parts.js';
 import { PERIODS } from './plan-form.js';
+import { Parents, Within } from './tree.js';
 
 /** A choice of one of the plan's meters; nothing if it counts requests alone. */
 const MeterChoice = ({ meters, value, onChange }) =>
@@ -87,32 +88,37 @@ function Usage({ of }) {
 }
 
 /** What is known about a subject. */
-const Found = ({ of: { bucket, assignment, history, command } }) => html`
-  <${Facts}
-    of=${[
-      [
-        'plan of the last request',
-        bucket?.plan &&
-          html`<${Name} of=${bucket.plan} /> <span class="dim">version ${bucket.version}</span>`,
-      ],
-      ['assigned plan', assignment?.plan ? html`<${Name} of=${assignment.plan} />` : 'none'],
-      ['parent', assignment?.parent && html`<${Name} of=${assignment.parent} />`],
-    ]}
-  />
-  ${
-    bucket
-      ? html`<h3>Now</h3>
-        <${Gauges} of=${bucket.gauges} /><${Quotas} of=${bucket.quotas} />
-        ${
-          bucket.isPlanMissing &&
-          html`<p class="fault">Its plan is not in the table: requests are refused.</p>`
-        }`
-      : html`<p class="dim">It has used nothing.</p>`
-  }
-  ${history && html`<${Usage} of=${history} />`}
-  <p class="label">The same on the command line</p>
-  <${Command} text=${command} />
-`;
+const Found = ({ of, changes }) => {
+  const { subject, bucket, assignment, parents, history, command } = of;
+  return html`
+    <${Facts}
+      of=${[
+        [
+          'plan of the last request',
+          bucket?.plan &&
+            html`<${Name} of=${bucket.plan} /> <span class="dim">version ${bucket.version}</span>`,
+        ],
+        ['assigned plan', assignment?.plan ? html`<${Name} of=${assignment.plan} />` : 'none'],
+        ['parent', assignment?.parent && html`<${Name} of=${assignment.parent} />`],
+      ]}
+    />
+    ${
+      bucket
+        ? html`<h3>Now</h3>
+          <${Gauges} of=${bucket.gauges} /><${Quotas} of=${bucket.quotas} />
+          ${
+            bucket.isPlanMissing &&
+            html`<p class="fault">Its plan is not in the table: requests are refused.</p>`
+          }`
+        : html`<p class="dim">It has used nothing.</p>`
+    }
+    <${Parents} of=${parents} />
+    <${Within} name=${subject} changes=${changes} />
+    ${history && html`<${Usage} of=${history} />`}
+    <p class="label">The same on the command line</p>
+    <${Command} text=${command} />
+  `;
+};
 
 export function Subject({ name, about, changes, onDone, onClose }) {
   const [found, setFound] = useState(null);
@@ -144,7 +150,7 @@ export function Subject({ name, about, changes, onDone, onClose }) {
       ${
         found &&
         html`
-        <${Found} of=${found} />
+        <${Found} of=${found} changes=${changes} />
         <footer>
           <button type="button" onClick=${() => setOpen(() => Grant)}>Grant more…</button>
           ${

@@ -31,6 +31,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("buckets.js", JS, include_str!("../assets/buckets.js")),
     ("subject.js", JS, include_str!("../assets/subject.js")),
     ("gauges.js", JS, include_str!("../assets/gauges.js")),
+    ("tree.js", JS, include_str!("../assets/tree.js")),
     ("chart.js", JS, include_str!("../assets/chart.js")),
     ("plan-form.js", JS, include_str!("../assets/plan-form.js")),
     ("plan-choice.js", JS, include_str!("../assets/plan-choice.js")),

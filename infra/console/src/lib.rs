@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 mod assets;
 mod change;
+mod family;
 mod guard;
 mod lists;
 mod live;
@@ -143,6 +144,7 @@ fn routes(state: Arc<State>, guard: Arc<Guard>) -> Router {
         .route("/api/about", get(trial::about))
         .route("/api/buckets", get(lists::buckets))
         .route("/api/subject", get(subject::show))
+        .route("/api/children", get(family::children))
         .route("/api/plans", get(lists::plans))
         .route("/api/keys", get(lists::keys))
         .route("/api/assignments", get(lists::assignments))

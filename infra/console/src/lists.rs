@@ -33,7 +33,7 @@ pub(crate) struct Search {
 
 impl Search {
     /// The text that is searched.
-    fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.search.trim()
     }
 
@@ -50,8 +50,8 @@ impl Search {
 }
 
 /// Matching items of a table, as far as one answer holds them.
-struct Found<T> {
-    items: Vec<T>,
+pub(crate) struct Found<T> {
+    pub(crate) items: Vec<T>,
     damaged: Vec<String>,
     next: Option<String>,
     /// The items of any kind that were read.
@@ -59,7 +59,7 @@ struct Found<T> {
 }
 
 /// A kind of items, page by page.
-trait Pages<T> {
+pub(crate) trait Pages<T> {
     fn page(
         &self,
         from: Option<&str>,
@@ -103,7 +103,7 @@ impl Pages<PlanRecord> for Plans {
 /// Returns the exact match, or reads one page of the table and keeps what matches.
 ///
 /// The table has no index: the page asks for further parts itself, shows how far it is, and stops.
-async fn find<T, P: Pages<T>>(
+pub(crate) async fn find<T, P: Pages<T>>(
     search: &Search,
     exact: Option<T>,
     pages: &P,
@@ -130,7 +130,7 @@ async fn find<T, P: Pages<T>>(
     Ok(Found { items, damaged, next, read })
 }
 
-fn answer<T>(found: Found<T>, json: impl Fn(&T) -> Value) -> Json<Value> {
+pub(crate) fn answer<T>(found: Found<T>, json: impl FnMut(&T) -> Value) -> Json<Value> {
     let Found { items, damaged, next, read } = found;
     let items: Vec<Value> = items.iter().map(json).collect();
     Json(json!({"items": items, "damaged": damaged, "next": next, "read": read}))

@@ -12,6 +12,7 @@ use throttle::{
     Throttling, Timestamp, Usage,
 };
 
+use crate::family;
 use crate::problem::Problem;
 use crate::state::{Shared, State as Console, millis, plan_id};
 
@@ -133,6 +134,7 @@ pub(crate) async fn show(
         .map_err(|error| Problem::wrong(format!("the subject {error}")))?;
     let found = state.buckets().get(&subject).await?;
     let assignment = state.assignments().get(subject.as_str()).await?;
+    let parents = family::parents(&state, subject.as_str(), assignment.as_ref()).await?;
     let now = state.now();
     let plans = plans(&state, found.iter()).await?;
     let last = found.as_ref().and_then(|bucket| bucket.stamp.as_ref()).map(|it| it.plan.clone());
@@ -153,6 +155,7 @@ pub(crate) async fn show(
         "assignment": assignment.map(|it| {
             json!({"plan": it.plan, "parent": it.parent, "version": it.version})
         }),
+        "parents": parents,
         "history": plan.as_ref().map(|plan| meters(plan, name, &history, now)),
         "command": state.command(&format!(
             "subject show {}", authorizer::shell_word(name)
