@@ -1,0 +1,60 @@
+//! Hierarchies: parents are a few reads, children one part of the table at a time.
+
+use serde_json::{Value, json};
+use table::{Assignment, Connect, Items};
+
+use crate::bench::{Bench, TABLE};
+use crate::table_spy::TableSpy;
+
+async fn start(assigned: &[(&str, &str)]) -> (TableSpy, Bench) {
+    let spy = TableSpy::start().await;
+    let client = Connect::emulator(spy.endpoint()).client().await;
+    table::create(&client, TABLE).await.unwrap();
+    let assignments = Items::<Assignment>::new(client.clone(), TABLE);
+    for (subject, parent) in assigned {
+        assignments.put(Assignment::new(*subject).with_parent(*parent)).await.unwrap();
+    }
+    let bench = Bench::on(client, spy.endpoint(), true).await;
+    spy.take();
+    (spy, bench)
+}
+
+fn names(items: &Value) -> Vec<&str> {
+    items.as_array().unwrap().iter().map(|it| it["subject"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn parents_are_listed_nearest_first_and_a_wrong_chain_ends() {
+    let chain = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "e"), ("x", "y"), ("y", "x")];
+    let (spy, bench) = start(&chain).await;
+    let parents = bench.get("subject?name=b").await["parents"].clone();
+    assert_eq!(
+        (names(&parents["items"]), &parents["problem"]),
+        (vec!["c", "d", "e"], &json!(null))
+    );
+    spy.take();
+    let long = bench.get("subject?name=a").await["parents"].clone();
+    assert_eq!(names(&long["items"]), ["b", "c", "d"]);
+    assert!(long["problem"].as_str().unwrap().contains("four levels"), "{long}");
+    // The subject's bucket and assignment, and those of three parents.
+    let calls = spy.take();
+    assert_eq!(calls.len(), 8, "{calls:?}");
+    assert!(calls.iter().all(|(action, _)| action == "GetItem"));
+    let ring = bench.get("subject?name=x").await["parents"].clone();
+    assert_eq!(names(&ring["items"]), ["y"]);
+    assert!(ring["problem"].as_str().unwrap().contains("loop"), "{ring}");
+}
+
+#[tokio::test]
+async fn children_are_those_with_this_parent_alone() {
+    let (spy, bench) = start(&[("u1", "team"), ("u2", "team"), ("u3", "teams")]).await;
+    let answer = bench.get("children?search=team").await;
+    let calls = spy.take();
+    let mut found = names(&answer["items"]);
+    found.sort_unstable();
+    assert_eq!(found, ["u1", "u2"]);
+    assert_eq!(answer["next"], json!(null));
+    assert_eq!(calls.iter().filter(|(action, _)| action == "Scan").count(), 1);
+    assert_eq!(calls.len(), 3, "one part, and the bucket of each child: {calls:?}");
+    assert_eq!(bench.get("children?search=").await["items"], json!([]));
+}

@@ -1,0 +1,74 @@
+// Hierarchies: a subject's parents, and the subjects within it.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { browser, call, local, table, visit } from './stack.mjs';
+
+let stack;
+let chrome;
+
+/** Assigns a parent as the command line does. */
+const within = (subject, parent) =>
+  table(stack, 'PutItem', {
+    TableName: 'tollgate',
+    Item: {
+      pk: { S: `SUBJECT#${subject}` },
+      plan_id: { S: 'free' },
+      parent: { S: parent },
+      version: { N: '1' },
+    },
+  });
+
+before(async () => {
+  [stack, chrome] = await Promise.all([local(), browser()]);
+  await within('demo#reader', 'demo#team');
+  await within('demo#team', 'demo#<b>acme</b>');
+  await within('demo#loop', 'demo#pool');
+  await within('demo#pool', 'demo#loop');
+  await call(stack, '/orders', { client: 'reader' });
+});
+
+after(async () => {
+  await chrome?.close();
+  await stack?.stop();
+});
+
+const at = (view) => `${stack.ready.console}#${view}`;
+const on = (view, check) => visit(chrome, at(view), {}, check);
+
+test('a subject shows its parents with their limits', async () => {
+  await on('buckets/demo%23reader', async (page) => {
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('heading', { name: 'Within' }).waitFor();
+    const parents = dialog.locator('.tree > li');
+    assert.match(await parents.nth(0).innerText(), /^demo#team/);
+    assert.match(await parents.nth(1).innerText(), /^demo#<b>acme<\/b>/);
+    await parents.nth(0).getByRole('link').click();
+    await dialog.locator('.line', { hasText: 'demo#team' }).waitFor();
+  });
+});
+
+test('a tenant opens as a tree, level by level', async () => {
+  await on(`buckets/${encodeURIComponent('demo#<b>acme</b>')}`, async (page) => {
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('Subjects within it').click();
+    const team = dialog.locator('.tree > li', { hasText: 'demo#team' });
+    await team.waitFor();
+    await team.getByText('Subjects within it').click();
+    const reader = team.locator('.tree > li', { hasText: 'demo#reader' });
+    await reader.getByRole('meter').first().waitFor();
+    // It stays open while the dialog reads the subject again.
+    await page.waitForTimeout(2500);
+    assert.equal(await reader.count(), 1);
+    await reader.getByText('Subjects within it').click();
+    await reader.getByText('No subject is assigned it as parent.').waitFor();
+    assert.equal(await dialog.locator('b', { hasText: /^acme$/ }).count(), 0);
+  });
+});
+
+test('parents that are a loop are said', async () => {
+  await on('buckets/demo%23loop', async (page) => {
+    await page.getByText('The parents are a loop: requests are refused.').waitFor();
+  });
+});
