@@ -11,8 +11,10 @@ use crate::read::read;
 
 /// Serve a page of the table's buckets, plans, keys, assignments and revocations.
 ///
-/// Listens on 127.0.0.1 alone, until Ctrl-C. With a configuration it also shows the rules. Pages
-/// that list items read the whole table: a megabyte costs 128 read units.
+/// Listens on 127.0.0.1 alone, until Ctrl-C. With a configuration it also shows the rules. Lists
+/// read the table in parts until they have 100 matches: a megabyte costs 128 read units. The
+/// credentials need dynamodb:GetItem and dynamodb:Scan; with --allow-writes also PutItem,
+/// UpdateItem and DeleteItem.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Console {
