@@ -71,7 +71,7 @@ export function useList(path, search, changes) {
 export function Tail({ list, what }) {
   const { items, damaged, next, read, isReading } = list;
   const found = items?.length ?? 0;
-  const progress = `${number(read)} of the table's items read, ${number(found)} ${what} found`;
+  const progress = `${number(read)} of the table's items read, ${number(found)} found`;
   const going = html`
     <span>${progress}…</span><button type="button" onClick=${list.stop}>Stop</button>
   `;

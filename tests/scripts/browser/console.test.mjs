@@ -1,13 +1,9 @@
 // The console of `tollgate-local` in a real browser.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { admin, browser, call, demonstration, local, open, visit } from './stack.mjs';
+import { admin, browser, call, local, open, visit } from './stack.mjs';
 
 let stack;
 let chrome;
@@ -26,34 +22,6 @@ const at = (view) => `${stack.ready.console}#${view}`;
 const on = (view, options, check) => visit(chrome, at(view), options, check);
 const READER = { client: 'reader' };
 
-/** One HTTP request with any `Host` that a browser would not let a page choose. */
-function raw(path, { headers = {}, method = 'GET', body } = {}) {
-  const url = new URL(origin());
-  return new Promise((resolve, reject) => {
-    const sent = httpRequest(
-      { host: url.hostname, port: url.port, path, method, headers },
-      (answer) => {
-        let text = '';
-        answer.on('data', (data) => (text += data));
-        answer.on('end', () =>
-          resolve({ status: answer.statusCode, headers: answer.headers, text }),
-        );
-      },
-    );
-    sent.on('error', reject);
-    sent.end(body);
-  });
-}
-
-/** The cookie that the printed address gives. */
-async function cookie() {
-  const { headers } = await raw(`/${new URL(stack.ready.console).search}`);
-  const [text] = headers['set-cookie'];
-  assert.match(text, /HttpOnly/);
-  assert.match(text, /SameSite=Strict/);
-  return text.split(';')[0];
-}
-
 test('the page loads, and its token leaves the address', async () => {
   await on('requests', {}, async (page) => {
     await page.getByRole('heading', { name: 'Requests', level: 1 }).waitFor();
@@ -66,91 +34,6 @@ test('the page loads, and its token leaves the address', async () => {
     await page.goto(`${origin()}/#plans`);
     await page.getByRole('heading', { name: 'Plans', level: 1 }).waitFor();
   });
-});
-
-test('without the token there is nothing', async () => {
-  const page = await (await chrome.newContext()).newPage();
-  const answer = await page.goto(`${origin()}/`);
-  assert.equal(answer.status(), 401);
-  await page.getByText('Open the address that was printed').waitFor();
-  for (const path of ['/api/about', '/api/plans', '/api/requests', '/api/keys']) {
-    assert.equal((await raw(path)).status, 401, path);
-  }
-  const wrong = { cookie: `${(await cookie()).split('=')[0]}=0123456789` };
-  assert.equal((await raw('/api/about', { headers: wrong })).status, 401);
-});
-
-test('a foreign host, a foreign origin and a plain form are refused', async () => {
-  const known = { cookie: await cookie() };
-  assert.equal((await raw('/api/about', { headers: known })).status, 200);
-  for (const host of [
-    'evil.example',
-    `evil.example:${new URL(origin()).port}`,
-    '127.0.0.1',
-    '127.0.0.1:1',
-  ]) {
-    const answer = await raw('/api/about', { headers: { ...known, host } });
-    assert.equal(answer.status, 403, host);
-    assert.equal((await raw('/', { headers: { host } })).status, 403, host);
-  }
-  for (const from of [
-    'https://evil.example',
-    'null',
-    'http://127.0.0.1:1',
-    `${origin()}.evil.example`,
-  ]) {
-    const answer = await raw('/api/about', { headers: { ...known, origin: from } });
-    assert.equal(answer.status, 403, from);
-  }
-  const change = JSON.stringify({
-    change: { do: 'plan_put', id: 'x', json: '{"unlimited":true}', version: 0 },
-  });
-  const json = { ...known, 'content-type': 'application/json' };
-  const form = await raw('/api/change', { method: 'POST', headers: json, body: change });
-  assert.equal(form.status, 403);
-  const cross = { ...json, 'x-tollgate-console': '1', 'sec-fetch-site': 'cross-site' };
-  assert.equal(
-    (await raw('/api/change', { method: 'POST', headers: cross, body: change })).status,
-    403,
-  );
-  const plans = JSON.parse((await raw('/api/plans', { headers: known })).text);
-  assert.ok(
-    plans.items.every((plan) => plan.id !== 'x'),
-    'nothing was written',
-  );
-});
-
-test('a page of another origin can neither read nor write', async () => {
-  const page = await open(chrome, stack.ready.console);
-  // The same browser with the cookie, on a page of the API's origin.
-  await page.goto(`${stack.ready.api}/health`);
-  const seen = await page.evaluate(async (console) => {
-    const read = await fetch(`${console}/api/about`, { credentials: 'include' }).then(
-      () => 'read',
-      () => 'refused',
-    );
-    const written = await fetch(`${console}/api/trial/rotate`, {
-      method: 'POST',
-      credentials: 'include',
-      headers: { 'x-tollgate-console': '1', 'content-type': 'application/json' },
-      body: '{"drop":true}',
-    }).then(
-      () => 'written',
-      () => 'refused',
-    );
-    return [read, written];
-  }, origin());
-  assert.deepEqual(seen, ['refused', 'refused']);
-  await page.context().close();
-});
-
-test('responses have a policy without inline scripts', async () => {
-  const { headers } = await raw('/');
-  const policy = headers['content-security-policy'];
-  assert.match(policy, /script-src 'self'/);
-  assert.doesNotMatch(policy, /unsafe/);
-  assert.equal(headers['x-content-type-options'], 'nosniff');
-  assert.equal(headers['x-frame-options'], 'DENY');
 });
 
 test('a live request appears, and its detail has checks, rules, policy and times', async () => {
@@ -312,71 +195,6 @@ test('a hostile user, route and subject stay text', async () => {
   });
 });
 
-test('Try it: twenty requests meet the limit, and a revoked token gets 401', async () => {
-  await on('try', {}, async (page) => {
-    await page.getByLabel('Caller').selectOption({ label: 'client reader' });
-    await page.getByText(/curl -i -H "authorization: Bearer \$\(curl -s/).waitFor();
-    await page.getByRole('button', { name: 'Send twenty' }).click();
-    const statuses = page.locator('.statuses .status');
-    await statuses.nth(19).waitFor();
-    const texts = await statuses.allInnerTexts();
-    assert.ok(texts.includes('429'), texts.join(' '));
-    await page.getByLabel('Caller').selectOption({ label: 'client spare' });
-    const send = async () => {
-      await page.getByRole('button', { name: 'Send', exact: true }).click();
-      await page.waitForTimeout(250);
-      return page.getByTestId('answer').locator('.status').first().innerText();
-    };
-    assert.equal(await send(), '200');
-    await page.getByRole('button', { name: 'Revoke this token' }).click();
-    await page.getByRole('status').getByText('revoked token#').waitFor();
-    await page.waitForTimeout(1200); // The configuration caches revocations for a second.
-    assert.equal(await send(), '401');
-    await page.getByRole('button', { name: 'Take a new token' }).click();
-    await page.getByText('has a new token').waitFor();
-    assert.equal(await send(), '200');
-  });
-});
-
-test('Try it: the keys rotate, and the table goes and comes back with its data', async () => {
-  await on('try', {}, async (page) => {
-    await page.getByRole('button', { name: 'Rotate', exact: true }).click();
-    await page.getByText('signs with new keys and still').waitFor();
-    const { json } = {
-      json: async () =>
-        JSON.parse((await raw('/api/plans', { headers: { cookie: await cookie() } })).text),
-    };
-    const plans = (await json()).items.length;
-    await page.getByRole('button', { name: 'Take the table away' }).click();
-    await page.getByText('requests meet the failure policies').waitFor();
-    assert.ok((await call(stack, '/orders', { client: 'writer' })) >= 500, 'closed');
-    await page.getByRole('button', { name: 'Bring the table back' }).click();
-    await page.getByText('the table is back').waitFor();
-    assert.equal((await json()).items.length, plans);
-  });
-});
-
-test('Rules: an edited copy shows what it gives, and its mistakes', async () => {
-  await on('rules', {}, async (page) => {
-    await page.getByRole('rowheader', { name: 'GET /health' }).waitFor();
-    const editor = page.getByLabel('Configuration');
-    const text = await editor.inputValue();
-    await editor.fill(
-      text.replace(
-        'allow = ["ANY /admin/*"]\nany_group',
-        'allow = ["ANY /admin/*", "GET /reports"]\nany_group',
-      ),
-    );
-    const change = page
-      .getByRole('region', { name: 'Changes' })
-      .locator('tr', { hasText: 'GET /reports' });
-    await change.waitFor();
-    assert.match(await change.innerText(), /group:admins[\s\S]*no[\s\S]*allow/);
-    await editor.fill(text.replace('any_group', 'any_grup'));
-    await page.getByRole('alert').getByText('unknown field `any_grup`').waitFor();
-  });
-});
-
 test('a lost connection is said, and the stream comes back', async () => {
   await on('requests', {}, async (page) => {
     await page.route('**/api/requests', (route) => route.abort());
@@ -423,42 +241,18 @@ test('a deployed table is read-only unless writes are allowed', async () => {
   }
 });
 
-test('without [revocation] the page says what is missing, and revokes nothing', async () => {
-  const plain = await local('--config', withoutRevocation());
-  try {
-    const page = await open(chrome, `${plain.ready.console}#try`);
-    await page.getByText('Add [revocation] with table = "tollgate"').waitFor();
-    assert.ok(await page.getByRole('button', { name: 'Revoke this token' }).isDisabled());
-    await page.context().close();
-  } finally {
-    await plain.stop();
-  }
-});
-
-/** The tests' configuration without its last table, in a file. */
-function withoutRevocation() {
-  const text = readFileSync(new URL('tollgate.toml', import.meta.url), 'utf8');
-  const file = join(mkdtempSync(join(tmpdir(), 'console-')), 'tollgate.toml');
-  writeFileSync(file, text.split('[revocation]')[0]);
-  return file;
-}
-
-test('the demonstration revokes a token', async () => {
-  const demo = await demonstration();
-  try {
-    const page = await open(chrome, `${demo.ready.console}#try`);
-    const send = async () => {
-      await page.getByRole('button', { name: 'Send', exact: true }).click();
-      await page.waitForTimeout(400);
-      return page.getByTestId('answer').locator('.status').first().innerText();
-    };
-    assert.equal(await send(), '200');
-    await page.getByRole('button', { name: 'Revoke this token' }).click();
-    await page.getByRole('status').getByText('revoked token#').waitFor();
-    await page.waitForTimeout(1200);
-    assert.equal(await send(), '401');
-    await page.context().close();
-  } finally {
-    await demo.stop();
-  }
+test('under a high load the page says that it shows a sample', async () => {
+  await on('plans', {}, async (page) => {
+    const event = (total, shown, requests) =>
+      `data: ${JSON.stringify({ total, shown, requests })}\n\n`;
+    const one = { id: 50, at: Date.now(), method: 'GET', path: '/busy', api: 'REST API' };
+    const status = { status: 200, caller: 'a', isVerified: true, remaining: null, tookUs: 900 };
+    const body = event(10, 0, []) + event(1010, 50, [{ ...one, ...status }]);
+    const headers = { 'content-type': 'text/event-stream' };
+    await page.route('**/api/requests', (route) => route.fulfill({ headers, body }));
+    await page.goto(at('requests'));
+    await page.reload();
+    await page.getByText('1,000 requests a second: a sample of 50 is shown').waitFor();
+    await page.locator('tr', { hasText: '/busy' }).waitFor();
+  });
 });

@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { browser, call, local, open } from './stack.mjs';
+import { browser, call, local, open, table } from './stack.mjs';
 
 const folder = process.argv[2];
 mkdirSync(folder, { recursive: true });
@@ -35,9 +35,18 @@ async function change(page, body) {
 
 try {
   const page = await open(chrome, stack.ready.console);
-  const plan = { throttle: { rateLimit: 2, burstLimit: 12 }, quota: { limit: 40, period: 'DAY' } };
+  const plan = {
+    throttle: { rateLimit: 2, burstLimit: 12 },
+    quota: { limit: 40, period: 'DAY' },
+    meters: { tokens: { quota: { limit: 500000, period: 'MONTH' } } },
+  };
   await change(page, { do: 'plan_put', id: 'team', json: JSON.stringify(plan), version: 0 });
-  await change(page, { do: 'subject_assign', subject: 'demo#writer', plan: 'team', version: 0 });
+  await change(page, { do: 'subject_assign', subject: 'demo#acme', plan: 'gold', version: 0 });
+  for (const user of ['writer', 'alice-sub']) {
+    const pk = { S: `SUBJECT#demo#${user}` };
+    const item = { pk, plan_id: { S: 'team' }, parent: { S: 'demo#acme' }, version: { N: '1' } };
+    await table(stack, 'PutItem', { TableName: 'tollgate', Item: item });
+  }
   await change(page, {
     do: 'key_create',
     name: "Maria's laptop",
@@ -80,6 +89,11 @@ try {
   await shoot('buckets', 'buckets');
   await shoot('buckets-390-dark', 'buckets', { width: 390, scheme: 'dark' });
   await shoot('subject', 'buckets/demo%23writer');
+  await shoot('tree', 'buckets/demo%23acme', {}, async (page) => {
+    await page.getByText('Subjects within it').click();
+    await page.locator('.tree > li').nth(1).waitFor();
+    await page.getByRole('heading', { name: 'History' }).evaluate((it) => it.scrollIntoView(false));
+  });
   await shoot('plans', 'plans');
   await shoot('plan', 'plans', {}, (page) =>
     page.locator('tr', { hasText: 'team' }).getByRole('button', { name: 'Change…' }).click(),

@@ -41,15 +41,15 @@ test('a large list begins with one part, and a search says how far it is', async
     const calls = [];
     page.on('request', (request) => calls.push(new URL(request.url())));
     await page.getByLabel('Keep reading').uncheck();
-    await progress(page, "250 of the table's items read, 100 buckets found.");
+    await progress(page, "250 of the table's items read, 100 found.");
     assert.equal(await page.locator('.card').count(), 100);
     await page.getByRole('button', { name: 'Look for more' }).click();
-    await progress(page, '200 buckets found.');
+    await progress(page, '200 found.');
     assert.equal(await page.locator('.card').count(), 200);
 
     calls.length = 0;
     await page.getByLabel('Subject or plan').fill('CLIENT-0299');
-    await progress(page, 'items read, 10 buckets found: all of it.');
+    await progress(page, 'items read, 10 found: all of it.');
     assert.equal(await page.locator('.card').count(), 10);
     const parts = calls.filter(({ pathname }) => pathname === '/api/buckets');
     const sizes = parts.map((part) => part.searchParams.get('most'));
@@ -57,7 +57,7 @@ test('a large list begins with one part, and a search says how far it is', async
 
     await page.getByLabel('Subject or plan').fill('demo#client-00007');
     await page.getByRole('button', { name: 'Search the whole table' }).click();
-    await progress(page, '1 buckets found: all of it.');
+    await progress(page, '1 found: all of it.');
 
     await page.getByLabel('Subject or plan').fill('nobody at all');
     await page.getByText('Nothing fits the search').waitFor();
@@ -77,11 +77,11 @@ test('a search is stopped, and goes on where it was', async () => {
       await route.continue().catch(() => {});
     });
     await page.getByLabel('Name, id, subject or plan').fill('laptop');
-    await progress(page, "250 of the table's items read, 0 keys found…");
+    await progress(page, "250 of the table's items read, 0 found…");
     await page.getByRole('button', { name: 'Stop' }).click();
-    await progress(page, "250 of the table's items read, 0 keys found.");
+    await progress(page, "250 of the table's items read, 0 found.");
     await page.getByRole('button', { name: 'Look for more' }).click();
-    await progress(page, 'items read, 0 keys found: all of it.');
+    await progress(page, 'items read, 0 found: all of it.');
   });
 });
 

@@ -8,25 +8,22 @@ import { browser, call, local, table, visit } from './stack.mjs';
 let stack;
 let chrome;
 
-/** Assigns a parent as the command line does. */
-const within = (subject, parent) =>
-  table(stack, 'PutItem', {
-    TableName: 'tollgate',
-    Item: {
-      pk: { S: `SUBJECT#${subject}` },
-      plan_id: { S: 'free' },
-      parent: { S: parent },
-      version: { N: '1' },
-    },
-  });
+/** Assigns a plan, and a parent if there is one, as the command line does. */
+function within(subject, parent) {
+  const plan = { plan_id: { S: 'gold' }, version: { N: '1' } };
+  const Item = { pk: { S: `SUBJECT#${subject}` }, ...plan };
+  if (parent) Item.parent = { S: parent };
+  return table(stack, 'PutItem', { TableName: 'tollgate', Item });
+}
 
 before(async () => {
   [stack, chrome] = await Promise.all([local(), browser()]);
   await within('demo#reader', 'demo#team');
   await within('demo#team', 'demo#<b>acme</b>');
+  await within('demo#<b>acme</b>');
   await within('demo#loop', 'demo#pool');
   await within('demo#pool', 'demo#loop');
-  await call(stack, '/orders', { client: 'reader' });
+  assert.equal(await call(stack, '/orders', { client: 'reader' }), 200);
 });
 
 after(async () => {
