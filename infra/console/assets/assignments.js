@@ -32,8 +32,8 @@ const Delete = ({ record, ...dialog }) => html`
     change=${{ do: 'subject_unassign', subject: record.subject }} ...${dialog}>
     <p>
       Of <${Name} of=${record.subject} most=${80} /> to${' '}
-      <${Name} of=${record.plan || record.parent} />. Its keys
-      without a plan of their own are then refused.
+      <${Name} of=${record.plan || record.parent} />. Its keys without a plan of their own are then
+      refused.${record.parent && ' This cannot be undone here: assign the parent again.'}
     </p>
   <//>
 `;
@@ -47,7 +47,8 @@ export function Assignments({ about, changes, onDone }) {
         html`<a href="#buckets/${encodeURIComponent(it.subject)}"><${Name} of=${it.subject}
           most=${60} /></a>`,
     },
-    { title: 'Plan', cell: (it) => html`<${Name} of=${it.plan || 'none'} most=${30} />` },
+    { title: 'Plan', cell: (it) => html`<${Name} of=${it.plan} most=${30} />` },
+    { title: 'Parent', cell: (it) => html`<${Name} of=${it.parent} most=${40} />` },
     { title: 'Version', kind: 'right', cell: (it) => it.version },
     {
       title: 'Actions',
@@ -69,7 +70,7 @@ export function Assignments({ about, changes, onDone }) {
       what="assignments"
       title="Assignments"
       note=${note}
-      label="Subject or plan"
+      label="Subject, plan or parent"
       columns=${columns}
       keyOf=${(it) => it.subject}
       order=${(a, b) => a.subject.localeCompare(b.subject)}

@@ -39,7 +39,7 @@ function Gauge({ of }) {
   });
   const owed = debt / (of.intervalNs / 1e6);
   const unit = of.meter || 'requests';
-  const rate = of.rate ? `${of.rate} ${of.meter || ''}` : 'an older rate';
+  const rate = of.rate ? [of.rate, of.meter].filter(Boolean).join(' ') : 'an older rate';
   const name = of.isMethod ? 'a method' : rate;
   if (of.burst === null) {
     return html`<div class="gauge">

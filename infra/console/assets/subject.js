@@ -94,7 +94,7 @@ const Found = ({ of, changes }) => {
     <${Facts}
       of=${[
         [
-          'plan of the last request',
+          'plan last used',
           bucket?.plan &&
             html`<${Name} of=${bucket.plan} /> <span class="dim">version ${bucket.version}</span>`,
         ],
