@@ -22,7 +22,6 @@ use bytes::Bytes;
 use http::{HeaderName, Uri};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use throttle::Plan;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
@@ -56,6 +55,8 @@ pub use identity::{Source, SourceError};
 pub use kind::{Kind, Payload};
 pub use route::{Route, RouteError};
 use served::Served;
+pub use usage::Keys;
+pub(crate) use usage::Meter;
 
 /// The REST API's id, as in its methods' ARNs.
 pub const API_ID: &str = "t0llgate00";
@@ -102,8 +103,10 @@ pub enum Integration {
     Echo,
     /// A Lambda function, as a proxy.
     Function(Invoke),
-    /// An HTTP service.
+    /// An HTTP service that gets the path of each request after its own.
     Http(Uri),
+    /// An address that is called as it is, with `{name}` for a parameter of the path.
+    Address(String),
     /// An answer of the gateway itself.
     Mock {
         /// The status.
@@ -123,6 +126,7 @@ impl fmt::Debug for Integration {
             Self::Echo => f.write_str("Echo"),
             Self::Function(_) => f.write_str("Function(…)"),
             Self::Http(uri) => f.debug_tuple("Http").field(uri).finish(),
+            Self::Address(text) => f.debug_tuple("Address").field(text).finish(),
             Self::Mock { status, .. } => f.debug_tuple("Mock").field(status).finish(),
             Self::Unserved(reason) => f.debug_tuple("Unserved").field(reason).finish(),
         }
@@ -157,15 +161,13 @@ pub struct Options {
     ///
     /// A WebSocket API caches none, because its authorizer is called once a connection.
     pub cache_ttl: Duration,
-    /// The one API key of the stage's usage plan, which makes a key required on every method.
+    /// The API keys of the stage's usage plans, which make a key required on every method.
     ///
     /// HTTP APIs have none. Where the authorizer names the key, a REST API answers any other one
     /// with the gateway response `INVALID_API_KEY` mapped to 429.
-    pub api_key: Option<String>,
+    pub keys: Option<Keys>,
     /// The source of a request's key.
     pub api_key_source: KeySource,
-    /// The rate and the quotas that API Gateway itself holds the key to.
-    pub usage_plan: Option<Plan>,
     /// The target of allowed requests.
     pub integration: Integration,
     /// True if requests need no authorizer.
@@ -174,6 +176,8 @@ pub struct Options {
     pub authorizer: Option<String>,
     /// The expression that the token must match before the authorizer is asked.
     pub validation: Option<regex_lite::Regex>,
+    /// The API's id, if it is not that of the kind.
+    pub id: Option<String>,
     /// The stage's name, if it is not that of the kind.
     pub stage: Option<String>,
     /// The CORS settings of an HTTP API.
@@ -184,6 +188,8 @@ pub struct Options {
     pub integration_timeout: Duration,
     /// The wall clock, for the cache's ages and for `aws:CurrentTime`.
     pub now: Now,
+    /// True if Tollgate's command line can explain what the authorizer denies.
+    pub explains: bool,
     /// Prints a line for each request.
     pub log: Log,
 }
@@ -192,6 +198,11 @@ impl Options {
     /// True if the API has a definition, which then says everything.
     pub(crate) fn is_defined(&self) -> bool {
         self.responses.is_some()
+    }
+
+    /// The API's id.
+    pub(crate) fn api_id(&self) -> &str {
+        self.id.as_deref().unwrap_or(self.kind.api_id())
     }
 
     /// The stage's name.
@@ -222,18 +233,19 @@ impl Options {
             stage_variables: BTreeMap::new(),
             routes: Route::everything(),
             cache_ttl: Duration::ZERO,
-            api_key: None,
+            keys: None,
             api_key_source: KeySource::default(),
-            usage_plan: None,
             integration: Integration::default(),
             is_open: false,
             authorizer: None,
             validation: None,
+            id: None,
             stage: None,
             cors: None,
             responses: None,
             integration_timeout: Duration::from_secs(29),
             now,
+            explains: true,
             log: Log::default(),
         }
     }
@@ -245,7 +257,7 @@ impl fmt::Debug for Options {
             .field("kind", &self.kind)
             .field("identity_sources", &self.identity_sources)
             .field("cache_ttl", &self.cache_ttl)
-            .field("api_key", &self.api_key.as_ref().map(|_| "…"))
+            .field("keys", &self.keys)
             .field("integration_timeout", &self.integration_timeout)
             .finish_non_exhaustive()
     }
@@ -368,7 +380,7 @@ mod tests {
     fn no_kind_shows_its_key_and_each_has_sources_that_serve_it() {
         for kind in [Kind::RestToken, Kind::RestRequest, Kind::Http(Payload::V1), Kind::WebSocket] {
             let mut options = options(kind);
-            options.api_key = Some("secret-key".to_owned());
+            options.keys = Some(Keys::one("secret-key", None, &options.now));
             assert!(!format!("{options:?}").contains("secret-key"));
             assert!(options.identity_sources.iter().all(|source| source.serves(kind)));
         }

@@ -63,6 +63,8 @@ pub struct Options {
     pub executable: PathBuf,
     /// Arguments for the executable.
     pub arguments: Vec<OsString>,
+    /// The folder that it is started in; without one, that of this process.
+    pub folder: Option<PathBuf>,
     /// The function's name.
     pub name: String,
     /// The number of execution environments.
@@ -94,6 +96,7 @@ impl Options {
         Self {
             executable,
             arguments: Vec::new(),
+            folder: None,
             name: name.to_owned(),
             environments: NonZeroUsize::MIN.saturating_add(1),
             variables: Vec::new(),

@@ -25,6 +25,7 @@ pub mod issuer;
 pub mod lambda;
 pub mod log;
 mod options;
+mod program;
 pub mod ready;
 pub mod setup;
 pub mod stack;

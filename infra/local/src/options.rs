@@ -13,6 +13,7 @@ use throttle::Plan;
 use crate::clock::Now;
 use crate::gateway::{KeySource, Kind, Payload, Route, Source};
 use crate::log::Log;
+use crate::program::Program;
 use crate::template::Template;
 
 /// The port of the console.
@@ -46,8 +47,8 @@ pub struct Options {
     pub has_rest: bool,
     /// The deployment's template, which says what the APIs are.
     pub(crate) template: Option<Arc<Template>>,
-    /// Commands that are functions, by the functions' names.
-    pub functions: BTreeMap<String, String>,
+    /// The programs of the template's functions, by the functions' names.
+    pub(crate) functions: BTreeMap<String, Program>,
     /// The HTTP service behind the API; without one requests are echoed.
     pub upstream: Option<Uri>,
     /// The folder that keeps the table; without one it is in memory.

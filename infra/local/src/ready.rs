@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::examples::Examples;
+use crate::gateway::Kind;
 use crate::issuer;
 use crate::options::Options;
 use crate::setup::{Played, Setup};
@@ -35,6 +36,12 @@ pub struct Ready {
     /// The WebSocket API, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub websocket_api: Option<String>,
+    /// Every API, if a template has several of a kind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub apis: Vec<Api>,
+    /// The API keys that the template leaves to API Gateway.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub api_keys: Vec<Key>,
     /// The console's page, with its token, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub console: Option<String>,
@@ -73,6 +80,37 @@ pub struct Ready {
     /// The rest of the text for a person.
     #[serde(skip)]
     shown: Shown,
+}
+
+/// An API of a template.
+#[derive(Debug, Clone, Serialize)]
+pub struct Api {
+    /// Its logical id.
+    pub name: String,
+    /// `REST API`, `HTTP API` or `WebSocket API`.
+    pub kind: &'static str,
+    /// Its address.
+    pub url: String,
+}
+
+/// An API key that the template names without a value.
+#[derive(Debug, Clone, Serialize)]
+pub struct Key {
+    /// Its logical id.
+    pub name: String,
+    /// The value that it has here.
+    pub value: String,
+}
+
+impl Api {
+    pub(crate) fn new(name: String, kind: Kind, url: &str) -> Self {
+        let (kind, url) = match kind {
+            Kind::RestToken | Kind::RestRequest => ("REST API", url.to_owned()),
+            Kind::Http(_) => ("HTTP API", url.to_owned()),
+            Kind::WebSocket => ("WebSocket API", url.replacen("http://", "ws://", 1)),
+        };
+        Self { name, kind, url }
+    }
 }
 
 /// An issuer whose part this machine plays.
@@ -117,6 +155,31 @@ pub struct User {
 }
 
 impl Ready {
+    /// Takes in the addresses of the APIs; the first of each kind is the kind's own.
+    pub(crate) fn serve(&mut self, apis: Vec<Api>) {
+        let url = |kind: &str| {
+            let found = apis.iter().find(|api| api.kind == kind);
+            found.map(|api| api.url.clone())
+        };
+        self.api = url("REST API").unwrap_or_default();
+        self.http_api = url("HTTP API");
+        self.websocket_api = url("WebSocket API");
+        let mut kinds: Vec<&str> = apis.iter().map(|api| api.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        if kinds.len() < apis.len() {
+            self.apis = apis;
+        }
+    }
+
+    /// Takes in the keys to show, and the one that callers of the REST API bring.
+    pub(crate) fn hold(&mut self, made: Vec<Key>, of_caller: Option<String>) {
+        self.api_keys = made;
+        if of_caller.is_some() {
+            self.shown.key = of_caller;
+        }
+    }
+
     /// The key that each request must bring, where one is required.
     pub(crate) fn caller_key(&self) -> Option<&str> {
         self.shown.key.as_deref()
@@ -149,6 +212,8 @@ pub(crate) fn of(
         api: String::new(),
         http_api: None,
         websocket_api: None,
+        apis: Vec::new(),
+        api_keys: Vec::new(),
         console: None,
         issuer: issuer.url().to_owned(),
         jwks_uri: issuer.jwks_uri(),

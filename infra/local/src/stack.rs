@@ -27,13 +27,15 @@ use crate::setup::{self, Setup};
 use crate::table::{self, Table};
 
 mod fill;
+mod keys;
 mod parts;
 pub(crate) mod routed;
 mod see;
 
 pub use crate::options::Options;
 use fill::start_table;
-use parts::{functions, gateway_options, issuers};
+use keys::TemplateKeys;
+use parts::{configured_key, functions, gateway_options, issuers};
 use routed::Backends;
 
 /// A note about the REST API's authorizer.
@@ -90,8 +92,7 @@ pub enum Error {
 /// A running stack.
 #[derive(Debug)]
 pub struct Stack {
-    /// One for each of [`Options::kinds`], in that order.
-    gateways: Vec<(Kind, Gateway)>,
+    gateways: Vec<Gateway>,
     functions: Vec<Arc<Function>>,
     /// The functions of a template.
     backends: Backends,
@@ -142,30 +143,35 @@ impl Stack {
                         return Err(error.into());
                     }
                 };
-                let mut gateways = Vec::new();
-                for (kind, listener) in apis {
+                let configured = configured_key(&options, &setup);
+                let template = options.template.as_deref();
+                let keys = template.map(|all| TemplateKeys::of(all, configured, &options));
+                let keys = keys.unwrap_or_default();
+                let (mut gateways, mut addresses) = (Vec::new(), Vec::new());
+                for Place { kind, api, listener } in apis {
                     let base = |kind| gateway_options(kind, &options, &setup, &functions);
-                    let gateway = match routed::api(&options, kind) {
+                    let api = api.and_then(|at| options.template.as_ref()?.apis.get(at));
+                    let gateway = match api {
                         Some(api) => {
-                            let (routes, missing) = routed::options(api, kind, &base, &backends);
+                            let programs = (&options.functions, &backends);
+                            let (routes, missing) =
+                                routed::options(api, kind, &base, &keys, programs);
                             Gateway::start_routed(listener, routes, missing)
                         }
                         None => Gateway::start(listener, base(kind)),
                     };
-                    gateways.push((kind, gateway.map_err(Error::Address)?));
+                    let gateway = gateway.map_err(Error::Address)?;
+                    let name = api.map(|api| api.name.clone()).unwrap_or_default();
+                    addresses.push(ready::Api::new(name, kind, &gateway.url()));
+                    gateways.push(gateway);
                 }
                 let examples = Examples::choose(&setup, &options, &issuer, &table).await;
                 let mut ready = ready::of(&setup, &options, &issuer, filled, examples);
-                let url = |wanted: fn(Kind) -> bool| {
-                    let found = gateways.iter().find(|(kind, _)| wanted(*kind));
-                    found.map(|(_, gateway): &(Kind, Gateway)| gateway.url())
-                };
-                ready.api = url(Kind::is_rest).unwrap_or_default();
-                ready.http_api = url(Kind::is_http);
-                let socket = url(|kind| kind == Kind::WebSocket);
-                ready.websocket_api = socket.map(|url| url.replacen("http://", "ws://", 1));
+                ready.serve(addresses);
+                let of_caller = keys.of_header(&options);
+                ready.hold(keys.made, of_caller);
                 table.url().clone_into(&mut ready.dynamodb);
-                ready.notes.extend(routed::notes(&options, &backends));
+                ready.notes.extend(routed::notes(&options));
                 let console = match console {
                     Some(listener) => Some(see::start(listener, &setup, &table, &ready, live)?),
                     None => None,
@@ -207,7 +213,7 @@ impl Stack {
         if let Some(console) = self.console {
             console.shutdown().await;
         }
-        for (_, gateway) in self.gateways {
+        for gateway in self.gateways {
             gateway.shutdown().await;
         }
         end_all(&self.functions).await;
@@ -217,16 +223,33 @@ impl Stack {
     }
 }
 
-/// Binds the ports of the APIs that there are to be.
-async fn bind_apis(options: &Options) -> Result<Vec<(Kind, TcpListener)>, Error> {
-    let mut apis = Vec::new();
-    for kind in options.kinds() {
+/// An API that there is to be.
+struct Place {
+    kind: Kind,
+    /// Its place among the template's APIs.
+    api: Option<usize>,
+    listener: TcpListener,
+}
+
+/// Binds the ports of the APIs that there are to be. Of a template's APIs the first of each kind
+/// gets the port of a flag, and the others get free ones.
+async fn bind_apis(options: &Options) -> Result<Vec<Place>, Error> {
+    let wanted: Vec<(Kind, Option<usize>)> = match &options.template {
+        Some(template) => {
+            template.apis.iter().enumerate().map(|(at, api)| (api.kind(), Some(at))).collect()
+        }
+        None => options.kinds().into_iter().map(|kind| (kind, None)).collect(),
+    };
+    let (mut apis, mut flags) = (Vec::new(), Vec::new());
+    for (kind, api) in wanted {
         let (flag, port) = match kind {
             Kind::RestToken | Kind::RestRequest => ("--api-port", options.api_port),
             Kind::Http(_) => ("--http-port", options.http_port),
             Kind::WebSocket => ("--websocket-port", options.websocket_port),
         };
-        apis.push((kind, bind(flag, port).await?));
+        let port = if flags.contains(&flag) { 0 } else { port };
+        flags.push(flag);
+        apis.push(Place { kind, api, listener: bind(flag, port).await? });
     }
     Ok(apis)
 }

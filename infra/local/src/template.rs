@@ -13,12 +13,15 @@ use serde_json::Value;
 use crate::gateway::{Cors, GatewayResponse, KeySource, Kind, Source};
 
 mod openapi;
+mod plans;
 mod resolve;
 mod resources;
+mod sam;
 #[cfg(test)]
 mod tests;
 mod yaml;
 
+pub(crate) use plans::{ApiKey, UsagePlan};
 use resolve::{Resolver, text_of};
 
 /// Errors of reading a template.
@@ -63,6 +66,10 @@ pub(crate) struct Template {
     pub(crate) apis: Vec<Api>,
     /// The functions of the template, by their logical ids.
     pub(crate) functions: BTreeMap<String, FunctionSettings>,
+    /// API Gateway's usage plans.
+    pub(crate) plans: Vec<UsagePlan>,
+    /// The API keys that the template defines, by their logical ids.
+    pub(crate) keys: BTreeMap<String, ApiKey>,
     /// One line for each thing that is not honoured here.
     pub(crate) notes: Vec<String>,
 }
@@ -73,6 +80,21 @@ pub(crate) struct FunctionSettings {
     pub(crate) memory_mb: Option<u32>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) variables: Vec<(String, String)>,
+    /// The code, if it is in a folder of this machine.
+    pub(crate) code: Option<Code>,
+}
+
+/// The code of a function, as it is before it is built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Code {
+    /// The folder that `CodeUri` names.
+    pub(crate) folder: PathBuf,
+    pub(crate) handler: String,
+    pub(crate) runtime: String,
+    /// SAM's `BuildMethod`.
+    pub(crate) build: Option<String>,
+    /// The executable that `BuildProperties` name.
+    pub(crate) binary: Option<String>,
 }
 
 /// The three families of API.
@@ -87,16 +109,16 @@ pub(crate) enum Family {
 #[derive(Debug)]
 pub(crate) struct Api {
     pub(crate) name: String,
+    /// The id in ARNs, if it is not that of its kind.
+    pub(crate) id: Option<String>,
     pub(crate) family: Family,
     pub(crate) stage: String,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) key_source: Option<KeySource>,
     pub(crate) authorizers: BTreeMap<String, Authorizer>,
     pub(crate) routes: Vec<Route>,
-    /// Of SAM's events that name none.
-    default_authorizer: Option<String>,
-    /// True if SAM's events need a key unless they say otherwise.
-    needs_key: bool,
+    /// Settings for the routes that SAM makes.
+    sam: sam::Settings,
     /// The CORS settings of an HTTP API.
     pub(crate) cors: Option<Cors>,
     /// A REST API's gateway responses, by their types.
@@ -150,6 +172,7 @@ impl Template {
         let mut template = if document.get("paths").is_some() {
             let mut template = Self::default();
             let mut api = Api::new("OpenAPI", Family::of_document(&document), "local");
+            api.key_source = Some(KeySource::Header);
             openapi::read(&document, &mut api);
             template.apis.push(api);
             template
@@ -160,7 +183,13 @@ impl Template {
         if template.apis.is_empty() {
             return Err(Error::Nothing(path.to_owned()));
         }
-        for api in &mut template.apis {
+        let mut families = Vec::new();
+        for (at, api) in template.apis.iter_mut().enumerate() {
+            // The first of each kind has the id that commands and examples name.
+            if families.contains(&api.family) {
+                api.id = Some(format!("t0llgate{:02}", at.saturating_add(10)));
+            }
+            families.push(api.family);
             api.routes.sort_by(|one, other| one.key.cmp(&other.key));
         }
         Ok(template)
@@ -182,21 +211,24 @@ impl Api {
     fn new(name: &str, family: Family, stage: &str) -> Self {
         Self {
             name: name.to_owned(),
+            id: None,
             family,
             stage: stage.to_owned(),
             variables: BTreeMap::new(),
             key_source: None,
             authorizers: BTreeMap::new(),
             routes: Vec::new(),
-            default_authorizer: None,
-            needs_key: false,
+            sam: sam::Settings::default(),
             cors: None,
             responses: BTreeMap::new(),
         }
     }
 
-    /// The kind of API, without regard to an authorizer.
+    /// The kind of API: that of its first authorizer.
     pub(crate) fn kind(&self) -> Kind {
+        if let Some(kind) = self.authorizers.values().find_map(|found| found.kind.clone().ok()) {
+            return kind;
+        }
         match self.family {
             Family::Rest => Kind::RestToken,
             Family::Http => Kind::Http(crate::gateway::Payload::V2),

@@ -16,7 +16,7 @@ use axum::http::Request;
 use axum::routing::any;
 use bytes::Bytes;
 use local::clock::Now;
-use local::gateway::{Gateway, Integration, Kind, Options};
+use local::gateway::{Gateway, Integration, Keys, Kind, Options};
 use local::lambda::InvokeError;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -215,7 +215,9 @@ async fn a_policy_is_held_against_the_request() {
 #[tokio::test]
 async fn a_required_api_key_comes_from_the_authorizer() {
     let too_many = is(429, "ForbiddenException", r#"{"message":"Too Many Requests"}"#);
-    let keyed = |options: &mut Options| options.api_key = Some(KEY.to_owned());
+    let keyed = |options: &mut Options| {
+        options.keys = Some(Keys::one(KEY, None, &options.now));
+    };
 
     let api = Api::start_with(Ok(with("usageIdentifierKey", json!(KEY))), keyed).await;
     assert_eq!(api.get("/").await.status(), StatusCode::OK);

@@ -24,11 +24,16 @@ struct Local {
 
 impl Local {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let ports = ["--api-port", "--issuer-port", "--dynamodb-port", "--http-port"];
         let mut child = Command::new(LOCAL)
             .args(["--json", "--websocket-port", "0"])
             .args(ports.iter().flat_map(|port| [port, "0"]))
             .args(arguments)
+            .envs(variables.iter().copied())
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -71,7 +76,8 @@ impl Drop for Local {
 
 #[tokio::test]
 async fn the_demos_template_is_served_as_it_is_deployed() {
-    let local = Local::start(&["--template", "../template.yaml"]);
+    // Its function is in Rust: it would be built.
+    let local = Local::start(&["--template", "../template.yaml", "--function", "Orders=echo"]);
     let reader = local.token("orders-reader").await;
     assert_eq!(local.call("GET /orders", &reader).await.status(), 200);
     assert_eq!(local.call("GET /orders/1", &reader).await.status(), 200);
@@ -112,7 +118,6 @@ async fn the_demos_template_is_served_as_it_is_deployed() {
     let limited = limited.unwrap();
     assert_eq!(limited.headers()["retry-after"], "1");
     assert_eq!(limited.text().await.unwrap(), r#"{"message":"Too Many Requests"}"#);
-    assert!(local.notes().contains("function `Orders` is an echo"), "{}", local.notes());
 }
 
 #[tokio::test]
@@ -196,4 +201,144 @@ async fn every_example_starts() {
             assert_eq!(local.call("POST /messages", &caller).await.status(), 403);
         }
     }
+}
+
+/// Calls a path of an API with these headers.
+async fn called(local: &Local, url: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+    let mut request = local.http.get(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn usage_plans_keys_cors_and_handlers_of_a_template() {
+    let local = Local::start(&["--template", "tests/functions/keys.yaml"]);
+    let address = |name: &str| {
+        let all = local.ready["apis"].as_array().unwrap();
+        let api = all.iter().find(|api| api["name"] == name).unwrap();
+        api["url"].as_str().unwrap().to_owned()
+    };
+    // Several APIs of a kind, each at an address of its own.
+    let (shop, stock) = (address("Shop"), address("Stock"));
+    assert_eq!(local.ready["api"], json!(shop));
+    assert_ne!(shop, stock);
+
+    let python = format!("{shop}/python/a");
+    let forbidden = (403, json!({"message": "Forbidden"}));
+    assert_eq!(called(&local, &python, &[]).await, forbidden);
+    assert_eq!(called(&local, &python, &[("x-api-key", "wrong")]).await, forbidden);
+    let gold = [("x-api-key", "gold-key-of-more-than-twenty-characters")];
+    let told = (200, json!({"name": "Python", "left": true}));
+    assert_eq!(called(&local, &python, &gold).await, told);
+    assert_eq!(called(&local, &format!("{shop}/python/fail"), &gold).await.0, 502);
+    assert_eq!(called(&local, &python, &gold).await, told);
+    let over = (429, json!({"message": "Limit Exceeded"}));
+    assert_eq!(called(&local, &python, &gold).await, over);
+
+    // The key that SAM makes has no value: it is made here, and shown.
+    let made = &local.ready["api_keys"][0];
+    assert_eq!(made["name"], "ShopApiKey");
+    let made = [("x-api-key", made["value"].as_str().unwrap())];
+    for expected in [200, 200, 429] {
+        assert_eq!(called(&local, &python, &made).await.0, expected);
+    }
+    let throttled = (429, json!({"message": "Too Many Requests"}));
+    assert_eq!(called(&local, &python, &made).await, throttled);
+
+    let has_node = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+        .any(|folder| folder.join("node").is_file());
+    if has_node {
+        let node = called(&local, &format!("{shop}/node/a"), &[]).await;
+        assert_eq!(node, (200, json!({"name": "Node", "left": true})));
+        assert_eq!(called(&local, &format!("{shop}/node/fail"), &[]).await.0, 502);
+    }
+
+    let preflight = async |url: String| {
+        let request =
+            local.http.request(Method::OPTIONS, url).header("origin", "https://a.example");
+        request.header("access-control-request-method", "GET").send().await.unwrap()
+    };
+    let allowed = preflight(python).await;
+    assert_eq!(allowed.status(), 200);
+    assert_eq!(allowed.headers()["access-control-allow-origin"], "https://a.example");
+    assert_eq!(allowed.headers()["access-control-allow-headers"], "x-api-key");
+    assert_eq!(allowed.headers()["access-control-allow-methods"], "GET,OPTIONS");
+    // The default authorizer guards the preflight too, and a browser sends no token with it.
+    assert_eq!(preflight(format!("{stock}/python")).await.status(), 401);
+    assert!(local.notes().contains("AddDefaultAuthorizerToCorsPreflight"), "{}", local.notes());
+
+    let token = local.token("orders-reader").await;
+    let judged = called(&local, &format!("{stock}/python"), &[("authorization", &token)]).await;
+    assert_eq!(judged.0, 403, "the policy names no such route");
+    let reason = "function `Java` has no command: the runtime `java21` is not here; add --function";
+    assert!(local.notes().contains(reason), "{}", local.notes());
+}
+
+#[tokio::test]
+async fn an_address_behind_tls_is_called_with_the_parameters_of_the_path() {
+    let mut server = Command::new("python3")
+        .arg("tests/functions/https.py")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut port = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let backend = format!("Backend=https://127.0.0.1:{}", port.trim());
+    let template = ["--template", "tests/functions/keys.yaml", "--parameter", &backend];
+    let trusted = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/functions/tls/ca.pem");
+    let local = Local::start_with(&template, &[("SSL_CERT_FILE", trusted)]);
+    let url = format!("{}/out/a%20b/c?d=e", local.ready["http_api"].as_str().unwrap());
+    let answer = local.http.get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.text().await.unwrap(), "/in/a%20b/c?d=e");
+    drop(local);
+    // Any other authority is not trusted.
+    let local = Local::start(&template);
+    let url = format!("{}/out/a", local.ready["http_api"].as_str().unwrap());
+    assert_eq!(local.http.get(&url).send().await.unwrap().status(), 503);
+    let _ = (server.kill(), server.wait());
+}
+
+#[test]
+fn a_function_that_the_template_does_not_have_is_named() {
+    let output = Command::new(LOCAL)
+        .args(["--template", "tests/functions/keys.yaml", "--function", "Pyton=x"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("has no function `Pyton`; it has Java, Judge, Node, Python"), "{text}");
+}
+
+/// The state of a process as Linux names it; `None` if it is gone or only waits to be reaped.
+fn state(pid: u64) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.chars().next().filter(|state| *state != 'Z')
+}
+
+#[test]
+fn suspended_processes_end_even_if_local_is_killed() {
+    if !std::path::Path::new("/proc/self/stat").exists() {
+        return;
+    }
+    let mut local = Local::start(&["--environments", "3"]);
+    let pids = local.ready["environments"].as_array().unwrap();
+    let pids: Vec<u64> = pids.iter().map(|pid| pid.as_u64().unwrap()).collect();
+    let until = |wanted: Option<char>| {
+        let is_so = || pids.iter().all(|pid| state(*pid) == wanted);
+        (0..100).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            is_so()
+        })
+    };
+    assert_eq!(pids.len(), 3);
+    assert!(until(Some('T')), "they are suspended");
+    // SIGKILL, which nothing can answer.
+    local.child.kill().unwrap();
+    assert!(until(None), "{:?}", pids.iter().map(|pid| state(*pid)).collect::<Vec<_>>());
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::gateway::{Kind, Payload, Route};
+use crate::program::Program;
 use crate::stack::Options;
-use crate::stack::routed::shell;
-use crate::template::{self, Family, Template};
+use crate::template::{self, Family, Integration, Template};
 
 /// Flags about the user's own API.
 #[derive(Debug, Args)]
@@ -57,11 +58,15 @@ impl OwnApi {
     /// Puts the flags into the options; the template says which APIs there are.
     pub(super) fn apply(self, options: &mut Options) -> anyhow::Result<()> {
         if let Some(command) = self.authorizer_command {
-            options.authorizer = PathBuf::from("/bin/sh");
             options.is_other_authorizer = true;
-            options.authorizer_arguments = shell(&command);
+            if let Program::Command { executable, arguments, .. } = Program::shell(&command) {
+                options.authorizer = executable;
+                options.authorizer_arguments = arguments;
+            }
         }
-        options.functions = self.function.into_iter().collect();
+        let programs = self.function.into_iter();
+        options.functions =
+            programs.map(|(name, command)| (name, Program::shell(&command))).collect();
         let Some(file) = self.template else { return Ok(()) };
         let mut parameters = BTreeMap::new();
         for parameter in self.parameter {
@@ -81,12 +86,23 @@ fn use_template(
     options: &mut Options,
 ) -> anyhow::Result<()> {
     let template = Template::read(file, parameters)?;
+    for name in options.functions.keys().filter(|name| !template.functions.contains_key(*name)) {
+        let known: Vec<&str> = template.functions.keys().map(String::as_str).collect();
+        bail!(
+            "--function: `{}` has no function `{name}`; it has {}",
+            file.display(),
+            if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+        );
+    }
     (options.has_rest, options.http, options.websocket) = (false, None, false);
+    let mut families = Vec::new();
     for api in &template.apis {
-        // A kind for each API: that of its first authorizer.
-        let first = api.authorizers.values().find_map(|found| found.kind.clone().ok());
-        let kind = first.unwrap_or_else(|| api.kind());
-        match (api.family, kind) {
+        // Flags and examples are about the first of each kind.
+        if families.contains(&api.family) {
+            continue;
+        }
+        families.push(api.family);
+        match (api.family, api.kind()) {
             (Family::Rest, kind) => {
                 options.has_rest = true;
                 options.rest = kind;
@@ -100,7 +116,24 @@ fn use_template(
             options.routes.extend(routes);
         }
     }
+    if options.upstream.is_none() {
+        add_programs(&template, options)?;
+    }
     options.template = Some(Arc::new(template));
+    Ok(())
+}
+
+/// Finds the program of each function behind a route that has none by a flag.
+fn add_programs(template: &Template, options: &mut Options) -> anyhow::Result<()> {
+    for route in template.apis.iter().flat_map(|api| &api.routes) {
+        let Integration::Function(name) = &route.integration else { continue };
+        if options.functions.contains_key(name) {
+            continue;
+        }
+        let code = template.functions.get(name).and_then(|function| function.code.as_ref());
+        let program = Program::of(code).with_context(|| format!("function `{name}`"))?;
+        options.functions.insert(name.clone(), program);
+    }
     Ok(())
 }
 

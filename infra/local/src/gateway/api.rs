@@ -17,7 +17,6 @@ use super::cache::Cache;
 use super::evaluate::{self, Decision};
 use super::report;
 use super::responses::{Refusal, RequestId};
-use super::usage::Meter;
 use super::web_socket::{self, Connection};
 use super::wire::Sent;
 use super::{
@@ -30,16 +29,13 @@ use crate::log::Report;
 pub(super) struct Api {
     options: Options,
     cache: Arc<Cache>,
-    meter: Option<Meter>,
     backend: Backend,
 }
 
 impl Api {
     pub(super) fn new(options: Options, cache: Arc<Cache>) -> Self {
-        let now_ns = options.now.moment().as_nanos();
-        let meter = options.usage_plan.as_ref().map(|plan| Meter::new(plan, now_ns));
         let backend = Backend::new(&options);
-        Self { options, cache, meter, backend }
+        Self { options, cache, backend }
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -75,7 +71,7 @@ impl Api {
         let mut response = match answer {
             Ok(response) => id.mark(response),
             Err(refusal) => {
-                report::refuse(&mut report, refusal);
+                report::refuse(&self.options, &mut report, refusal);
                 // A definition maps the response itself, or leaves API Gateway's own.
                 let shown = match refusal {
                     Refusal::InvalidApiKey { .. } if self.options.is_defined() => {
@@ -258,20 +254,16 @@ impl Api {
 
     /// Holds the request to the usage plan that its key is on.
     fn check_key(&self, asked: &Asked<'_>, grant: &Grant) -> Result<(), Refusal> {
-        let Some(key) = &self.options.api_key else { return Ok(()) };
-        match self.options.api_key_source {
-            KeySource::Authorizer if grant.usage_identifier_key.as_ref() != Some(key) => {
-                return Err(Refusal::InvalidApiKey { retry_after: grant.retry_after() });
-            }
-            KeySource::Header if asked.header(&X_API_KEY).as_ref() != Some(key) => {
-                return Err(Refusal::Forbidden);
-            }
-            KeySource::Authorizer | KeySource::Header => {}
-        }
-        match &self.meter {
-            Some(meter) => meter.take(self.options.now.moment().as_nanos()),
-            None => Ok(()),
-        }
+        let Some(keys) = &self.options.keys else { return Ok(()) };
+        let (key, unknown) = match self.options.api_key_source {
+            KeySource::Authorizer => (
+                grant.usage_identifier_key.clone(),
+                Refusal::InvalidApiKey { retry_after: grant.retry_after() },
+            ),
+            KeySource::Header => (asked.header(&X_API_KEY), Refusal::Forbidden),
+        };
+        let now_ns = self.options.now.moment().as_nanos();
+        keys.take(key.as_deref(), now_ns).unwrap_or(Err(unknown))
     }
 }
 

@@ -149,7 +149,7 @@ fn route(options: &Options, head: &Parts) -> Result<Matched, Refusal> {
 /// events, this is unknown above all. Routes with a name of their own (`$default`,
 /// `$connect`) have that in place of method and path.
 fn arn(options: &Options, head: &Parts, route: &Matched) -> Result<String, Refusal> {
-    let (api, stage) = (options.kind.api_id(), options.stage());
+    let (api, stage) = (options.api_id(), options.stage());
     let stage = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/{stage}");
     let arn = if route.key.starts_with('$') {
         format!("{stage}/{}", route.key)

@@ -1,5 +1,9 @@
 //! The backend behind the API: an echo, or an HTTP service of the user's.
 //!
+//! An `--upstream` gets the path of the request after its own. A definition's address is called as
+//! it is, with the path's parameters in it, as API Gateway does; over TLS with the system's root
+//! certificates.
+//!
 //! Like an HTTP proxy integration of API Gateway, it passes method, path, query, body and headers
 //! on, including `Authorization`. It drops the hop-by-hop headers of RFC 9110 section 7.6.1, and
 //! replaces `Host` by the service's own.
@@ -16,10 +20,13 @@ use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
+use table::connect::{TlsError, tls};
 
 use super::asked::Asked;
 use super::authorizer::Grant;
@@ -27,6 +34,9 @@ use super::responses::Refusal;
 use super::{Integration, Invoke, MAX_BODY, Options, proxy};
 
 const PREFIX: &str = "x-authorizer-";
+/// The characters that are escaped in a path's parameter; a greedy one has slashes.
+const OUTSIDE_OF_A_PATH: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Headers that are about one connection; those that `Connection` names are added to them.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -62,9 +72,26 @@ pub(super) enum Backend {
 
 /// An HTTP service behind the API.
 pub(super) struct Upstream {
-    base: Uri,
-    client: Client<HttpConnector, Full<Bytes>>,
+    target: Target,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     timeout: Duration,
+}
+
+/// The address of a service.
+enum Target {
+    /// The path of the request follows.
+    Base(Uri),
+    /// Called as it is, with `{name}` for a parameter of the path.
+    Address(String),
+}
+
+impl Upstream {
+    fn new(target: Target, timeout: Duration) -> Result<Self, TlsError> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        let client = Client::builder(TokioExecutor::new()).build((tcp, tls()?).into());
+        Ok(Self { target, client, timeout })
+    }
 }
 
 impl Backend {
@@ -72,19 +99,26 @@ impl Backend {
         let timeout = options.integration_timeout;
         match &options.integration {
             Integration::Echo => Self::Echo,
-            Integration::Http(base) => {
-                let client = Client::builder(TokioExecutor::new()).build_http();
-                Self::Upstream(Box::new(Upstream { base: base.clone(), client, timeout }))
-            }
+            Integration::Http(base) => Self::upstream(Target::Base(base.clone()), timeout),
+            Integration::Address(text) => Self::upstream(Target::Address(text.clone()), timeout),
             Integration::Function(invoke) => Self::Function(Arc::clone(invoke)),
             Integration::Mock { status, headers, body } => {
                 Self::Fixed(fixed(*status, headers, body.clone()))
             }
-            Integration::Unserved(reason) => {
-                let text = format!("local cannot serve this: {reason}");
-                Self::Fixed(fixed(501, &[], json!({ "message": text }).to_string()))
-            }
+            Integration::Unserved(reason) => Self::unserved(reason),
         }
+    }
+
+    fn upstream(target: Target, timeout: Duration) -> Self {
+        match Upstream::new(target, timeout) {
+            Ok(upstream) => Self::Upstream(Box::new(upstream)),
+            Err(error) => Self::unserved(&error.to_string()),
+        }
+    }
+
+    fn unserved(reason: &str) -> Self {
+        let text = format!("local cannot serve this: {reason}");
+        Self::Fixed(fixed(501, &[], json!({ "message": text }).to_string()))
     }
 
     pub(super) async fn call(&self, mut call: Call<'_>) -> Result<Response<Full<Bytes>>, Refusal> {
@@ -119,7 +153,7 @@ fn fixed(status: u16, headers: &[(String, String)], body: String) -> Response<By
 impl Upstream {
     async fn call(&self, call: Call<'_>) -> Result<Response<Full<Bytes>>, Refusal> {
         let method = call.asked.head.method.clone();
-        let request = forwarded(&self.base, call)?;
+        let request = forwarded(&self.target, call)?;
         let answer = tokio::time::timeout(self.timeout, self.exchange(request)).await;
         let (parts, body) = answer.map_err(|_| Refusal::IntegrationTimeout)??;
         Ok(returned(&method, parts, body))
@@ -168,7 +202,7 @@ fn echo(call: &Call<'_>) -> Response<Full<Bytes>> {
 /// Returns a short form of the `requestContext` in a Lambda integration's event.
 fn request_context(Call { asked, grant, .. }: &Call<'_>) -> Value {
     let mut context = json!({
-        "apiId": asked.kind().api_id(),
+        "apiId": asked.options.api_id(),
         "stage": asked.options.stage(),
         "requestId": asked.id.as_str(),
     });
@@ -207,15 +241,8 @@ fn json_response(body: &Value) -> Response<Full<Bytes>> {
 }
 
 /// The request as the service gets it.
-fn forwarded(base: &Uri, call: Call<'_>) -> Result<Request<Full<Bytes>>, Refusal> {
-    let prefix = base.path().trim_end_matches('/');
-    let target = call.asked.head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    let uri = Uri::builder()
-        .scheme("http")
-        .authority(base.authority().map_or("", http::uri::Authority::as_str))
-        .path_and_query(format!("{prefix}{target}"))
-        .build()
-        .map_err(|_| Refusal::ApiConfiguration)?;
+fn forwarded(target: &Target, call: Call<'_>) -> Result<Request<Full<Bytes>>, Refusal> {
+    let uri = target.uri(&call.asked).ok_or(Refusal::ApiConfiguration)?;
 
     let mut request = Request::new(Full::new(call.body));
     *request.method_mut() = call.asked.head.method;
@@ -240,6 +267,35 @@ fn forwarded(base: &Uri, call: Call<'_>) -> Result<Request<Full<Bytes>>, Refusal
         headers.insert(header, value);
     }
     Ok(request)
+}
+
+impl Target {
+    /// The address for a request; `None` if it is not one.
+    fn uri(&self, asked: &Asked<'_>) -> Option<Uri> {
+        let text = match self {
+            Self::Base(base) => {
+                let own = asked.head.uri.path_and_query().map_or("/", |own| own.as_str());
+                let prefix = base.path().trim_end_matches('/');
+                format!("{}://{}{prefix}{own}", base.scheme_str()?, base.authority()?)
+            }
+            Self::Address(address) => {
+                let mut text = address.clone();
+                for (name, value) in &asked.route.parameters {
+                    // An HTTP API has decoded it, a REST API has not.
+                    let value = match asked.kind().is_http() {
+                        true => utf8_percent_encode(value, OUTSIDE_OF_A_PATH).to_string(),
+                        false => value.clone(),
+                    };
+                    text = text.replace(&format!("{{{name}}}"), &value);
+                }
+                let query = asked.head.uri.query().filter(|query| !query.is_empty());
+                let sign = if text.contains('?') { '&' } else { '?' };
+                query.into_iter().for_each(|query| text.push_str(&format!("{sign}{query}")));
+                text
+            }
+        };
+        text.parse().ok().filter(|_| !text.contains(['{', '}']))
+    }
 }
 
 /// A context's value in a header: text as it is, anything else in JSON.

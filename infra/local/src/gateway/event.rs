@@ -86,7 +86,7 @@ fn rest_request(asked: &Asked<'_>) -> Value {
             "identity": identity_of_caller(asked),
             "resourcePath": asked.route.resource,
             "httpMethod": asked.head.method.as_str(),
-            "apiId": asked.kind().api_id(),
+            "apiId": asked.options.api_id(),
         },
     })
 }
@@ -117,7 +117,7 @@ fn http_v1(asked: &Asked<'_>, identity: &[String]) -> Value {
             "identity": identity_of_caller(asked),
             "resourcePath": asked.route.resource,
             "httpMethod": asked.head.method.as_str(),
-            "apiId": asked.kind().api_id(),
+            "apiId": asked.options.api_id(),
         },
     });
     if !identity.is_empty() {
@@ -145,7 +145,7 @@ fn http_v2(asked: &Asked<'_>, identity: &[String]) -> Value {
         "queryStringParameters": or_null(&joined(&query(asked))),
         "requestContext": {
             "accountId": ACCOUNT,
-            "apiId": asked.kind().api_id(),
+            "apiId": asked.options.api_id(),
             "domainName": domain,
             "domainPrefix": domain.split('.').next(),
             "http": {
@@ -198,7 +198,7 @@ fn web_socket(asked: &Asked<'_>) -> Value {
             "requestId": asked.id.as_str(),
             "domainName": asked.domain(),
             "connectionId": asked.id.connection(),
-            "apiId": asked.kind().api_id(),
+            "apiId": asked.options.api_id(),
         },
     })
 }
@@ -270,7 +270,7 @@ fn identity_of_caller(asked: &Asked<'_>) -> Value {
     {
         identity.insert("userAgent".to_owned(), json!(agent));
     }
-    if asked.options.api_key.is_some()
+    if asked.options.keys.is_some()
         && asked.options.api_key_source == KeySource::Header
         && let Some(key) = asked.header(&super::X_API_KEY)
     {

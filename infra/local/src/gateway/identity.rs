@@ -196,7 +196,7 @@ impl Variable {
     fn value(self, asked: &Asked<'_>) -> Option<String> {
         Some(match self {
             Self::AccountId => ACCOUNT.to_owned(),
-            Self::ApiId => asked.kind().api_id().to_owned(),
+            Self::ApiId => asked.options.api_id().to_owned(),
             Self::DomainName => asked.domain(),
             Self::HttpMethod => asked.head.method.to_string(),
             Self::Path => asked.head.uri.path().to_owned(),

@@ -70,9 +70,19 @@ pub(super) fn grant(report: &mut Report, grant: &Grant) {
 }
 
 /// Adds the reason of a refusal, unless a better one is there.
-pub(super) fn refuse(report: &mut Report, refusal: Refusal) {
-    report.forbidden = matches!(refusal, Refusal::AccessDenied { .. });
+pub(super) fn refuse(options: &Options, report: &mut Report, refusal: Refusal) {
+    report.forbidden = options.explains && matches!(refusal, Refusal::AccessDenied { .. });
     if report.reason.is_none() {
-        report.reason = refusal.reason().map(str::to_owned);
+        let reason = match refusal {
+            // Another authorizer has no rules.
+            Refusal::AccessDenied { explicit: true } if !options.explains => {
+                Some("the authorizer denies it")
+            }
+            Refusal::AccessDenied { explicit: false } if !options.explains => {
+                Some("the authorizer does not allow it")
+            }
+            other => other.reason(),
+        };
+        report.reason = reason.map(str::to_owned);
     }
 }

@@ -7,16 +7,58 @@
 //! Not confirmed on AWS: that the rate is looked at before the quota, that a request which the rate
 //! refuses takes nothing off the quota, and that a WEEK begins on Monday.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use throttle::{Period, Plan, Quota, Throttling};
 
 use super::responses::Refusal;
+use crate::clock::Now;
 
 const NANOS_IN_A_DAY: u64 = 86_400_000_000_000;
 
+/// The API keys of a stage's usage plans, each with its use of its plan.
+///
+/// Without any key, every request that needs one is refused.
+#[derive(Clone, Default)]
+pub struct Keys(BTreeMap<String, Option<Arc<Meter>>>);
+
+impl Keys {
+    /// One key, on a plan that has limits if `plan` is given.
+    #[must_use]
+    pub fn one(key: &str, plan: Option<&Plan>, now: &Now) -> Self {
+        let mut keys = Self::default();
+        keys.insert(key.to_owned(), plan.map(|plan| Meter::start(plan, now)));
+        keys
+    }
+
+    /// Adds a key. A meter that several APIs share counts the requests of all.
+    pub(crate) fn insert(&mut self, key: String, meter: Option<Arc<Meter>>) {
+        self.0.insert(key, meter);
+    }
+
+    /// Any of the keys.
+    pub(crate) fn first(&self) -> Option<&str> {
+        self.0.keys().next().map(String::as_str)
+    }
+
+    /// Counts a request with this key; `None` if the key is not one of the stage's.
+    pub(super) fn take(&self, key: Option<&str>, now_ns: u64) -> Option<Result<(), Refusal>> {
+        let meter = self.0.get(key?)?;
+        Some(meter.as_ref().map_or(Ok(()), |meter| meter.take(now_ns)))
+    }
+}
+
+impl fmt::Debug for Keys {
+    /// Tells how many there are, and shows none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Keys").field(&self.0.len()).finish()
+    }
+}
+
 /// One key's use of its plan.
-pub(super) struct Meter {
+pub(crate) struct Meter {
     throttling: Option<Throttling>,
     quotas: Vec<Quota>,
     used: Mutex<Used>,
@@ -37,8 +79,13 @@ struct Counter {
 }
 
 impl Meter {
+    /// A meter that begins now.
+    pub(crate) fn start(plan: &Plan, now: &Now) -> Arc<Self> {
+        Arc::new(Self::new(plan, now.moment().as_nanos()))
+    }
+
     /// A meter with a full burst, in the first period of each quota.
-    pub(super) fn new(plan: &Plan, now_ns: u64) -> Self {
+    fn new(plan: &Plan, now_ns: u64) -> Self {
         let quotas = plan.quotas().to_vec();
         let counters = quotas
             .iter()
@@ -51,7 +98,7 @@ impl Meter {
     }
 
     /// Counts one request.
-    pub(super) fn take(&self, now_ns: u64) -> Result<(), Refusal> {
+    fn take(&self, now_ns: u64) -> Result<(), Refusal> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let cost = self.throttling.map_or(0, interval);
         if let Some(throttling) = self.throttling {

@@ -22,6 +22,8 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
+    /// Ends the process's group if this process is gone.
+    guard: Option<Child>,
     output: Vec<JoinHandle<()>>,
     /// True once its lines are shown; they are held back while it starts.
     shown: watch::Sender<bool>,
@@ -30,7 +32,11 @@ pub(super) struct Process {
 impl Process {
     /// Starts the function's executable with the environment that Lambda gives it.
     pub(super) fn spawn(options: &Options, runtime_api: SocketAddr) -> std::io::Result<Self> {
-        let mut child = Command::new(&options.executable)
+        let mut command = Command::new(&options.executable);
+        if let Some(folder) = &options.folder {
+            command.current_dir(folder);
+        }
+        let mut child = command
             .args(&options.arguments)
             .env_clear()
             .envs(variables(options, runtime_api))
@@ -53,7 +59,16 @@ impl Process {
         if let Some(stderr) = child.stderr.take() {
             output.push(tokio::spawn(output::forward(stderr, print(), show)));
         }
-        Ok(Self { child, output, shown })
+        let guard = child.id().and_then(guard);
+        Ok(Self { child, guard, output, shown })
+    }
+
+    /// Lets the guard go, when the group has ended.
+    async fn release(&mut self) {
+        if let Some(mut guard) = self.guard.take() {
+            // An error means that it is gone already.
+            let _ = guard.kill().await;
+        }
     }
 
     /// Shows its lines: those held back, and all that follow.
@@ -105,6 +120,7 @@ impl Process {
         self.signal(Signal::SIGKILL);
         // An error means that it is gone already.
         let _ = self.child.kill().await;
+        self.release().await;
         self.drain().await;
     }
 
@@ -116,6 +132,7 @@ impl Process {
             self.signal(Signal::SIGKILL);
             let _ = self.child.kill().await;
         }
+        self.release().await;
         self.drain().await;
     }
 
@@ -135,6 +152,23 @@ impl Process {
     }
 }
 
+/// Starts a shell that waits for the end of this process, however it comes, and then kills a group.
+///
+/// A group that is suspended does not notice that its parent is gone. The pipe to the shell closes
+/// even when this process is killed. Without a shell the group is only ended in an orderly end.
+fn guard(group: u32) -> Option<Child> {
+    Command::new("/bin/sh")
+        .args(["-c", "read -r _; kill -s KILL -- \"-$1\"", "sh", &group.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Out of reach of a Ctrl-C in the terminal.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .ok()
+}
+
 /// Describes an exit status in the words of Lambda's `Runtime.ExitError`.
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
@@ -152,7 +186,8 @@ fn describe(status: ExitStatus) -> String {
 /// `AWS_EXECUTION_ENV` is not among them: Lambda does not set it for OS-only runtimes, and
 /// `_X_AMZN_TRACE_ID` is for the runtime to set, from each event's header.
 fn variables(options: &Options, runtime_api: SocketAddr) -> Vec<(String, String)> {
-    let root = options.executable.parent().map(|path| path.display().to_string());
+    let root = options.folder.as_deref().or(options.executable.parent());
+    let root = root.map(|path| path.display().to_string());
     let mut variables: Vec<(String, String)> = [
         ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", options.name.clone()),

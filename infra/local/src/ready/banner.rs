@@ -212,6 +212,9 @@ fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> 
     if let Some(api) = &ready.websocket_api {
         writeln!(f, "  WebSocket API {api}")?;
     }
+    for api in &ready.apis {
+        writeln!(f, "  {:<13} {}  (of {})", "", api.url, api.name)?;
+    }
     if let Some(console) = &ready.console {
         writeln!(f, "  console       {console}")?;
     }
@@ -254,6 +257,9 @@ fn write_callers(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "Callers, all of them throwaway:")?;
     if let Some(key) = ready.caller_key.as_deref() {
         writeln!(f, "  key    {}  of {}", key, crate::demo::CALLER_KEY_SUBJECT)?;
+    }
+    for key in &ready.api_keys {
+        writeln!(f, "  key    {}  of API Gateway: {}", key.value, key.name)?;
     }
     // Some of each, whichever there are more of.
     let clients = MAX_LISTED - ready.users.len().min(MAX_LISTED / 2);

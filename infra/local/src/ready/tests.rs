@@ -34,6 +34,8 @@ fn ready(change: impl FnOnce(&mut Options, &mut Examples)) -> Ready {
         api: "http://127.0.0.1:1".into(),
         http_api: options.http.map(|_| "http://127.0.0.1:4".into()),
         websocket_api: options.websocket.then(|| "ws://127.0.0.1:5".into()),
+        apis: Vec::new(),
+        api_keys: Vec::new(),
         console: Some("http://127.0.0.1:6/?token=t".into()),
         issuer: "http://127.0.0.1:2/pool".into(),
         jwks_uri: "http://127.0.0.1:2/pool/.well-known/jwks.json".into(),

@@ -188,6 +188,16 @@ pub(super) fn name_unmet(options: &Options, view: &View, config: &Config, notes:
         notes
             .push(format!("[response]: `http` is not the form of the HTTP API: start with {form}"));
     }
+    if let Some(cookie) = config.token.cookie()
+        && options.template.is_none()
+        && options.identity_sources.is_empty()
+        && !super::serves_without_token(config)
+    {
+        notes.push(format!(
+            "[token]: a request with only the cookie `{cookie}` is a 401 of the API: add --authorizer \
+             request --identity-source method.request.header.Cookie"
+        ));
+    }
     if config.throttle.as_ref().is_some_and(ThrottleConfig::counts_by_api_key)
         && options.rest == Kind::RestToken
     {

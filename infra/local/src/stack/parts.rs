@@ -6,7 +6,7 @@ use authorizer::Require;
 use tokio::net::TcpListener;
 
 use super::{Error, Options};
-use crate::gateway::{self, Integration, Kind, Source};
+use crate::gateway::{self, Integration, Keys, Kind, Source};
 use crate::issuer;
 use crate::lambda::{self, Function, InvokeError};
 use crate::setup::{Configured, Played, Setup};
@@ -81,19 +81,26 @@ pub(super) fn gateway_options(
         gateway.routes.clone_from(&options.routes);
     }
     gateway.stage_variables.clone_from(&options.stage_variables);
+    gateway.explains = !options.is_other_authorizer;
     gateway.log = options.log.clone();
     gateway.cache_ttl = options.authorizer_ttl;
     // The demonstration's second function knows no key.
     let has_keys = kind.is_rest() || !options.has_second_function();
-    // Another authorizer knows nothing of the configuration's key.
-    let key = if options.is_other_authorizer { &options.api_key } else { &setup.api_key };
-    gateway.api_key = key.clone().filter(|_| has_keys);
+    let plan = options.usage_plan.as_ref();
+    let key = configured_key(options, setup).filter(|_| has_keys);
+    gateway.keys = key.map(|key| Keys::one(key, plan, &options.now));
     gateway.api_key_source = options.api_key_source;
-    gateway.usage_plan.clone_from(&options.usage_plan);
     if let Some(upstream) = &options.upstream {
         gateway.integration = Integration::Http(upstream.clone());
     }
     gateway
+}
+
+/// The API key that a flag or the configuration names.
+pub(super) fn configured_key<'a>(options: &'a Options, setup: &'a Setup) -> Option<&'a str> {
+    // Another authorizer knows nothing of the configuration's key.
+    let key = if options.is_other_authorizer { &options.api_key } else { &setup.api_key };
+    key.as_deref()
 }
 
 /// The header that the configuration reads the token from, as the API's identity source.

@@ -1,16 +1,16 @@
 //! The APIs of a template: the settings of each route, and the functions behind them.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Options;
+use super::keys::TemplateKeys;
 use crate::gateway::{self, Integration, Invoke, Kind, Route};
 use crate::lambda::{self, Function, InvokeError, StartError};
-use crate::template::{self, Api, Family, FunctionSettings};
+use crate::program::Program;
+use crate::template::{self, Api, FunctionSettings};
 
-/// The functions that have a command, by their names.
+/// The functions that run, by their names.
 #[derive(Debug, Default)]
 pub(super) struct Backends(BTreeMap<String, Arc<Function>>);
 
@@ -18,9 +18,9 @@ impl Backends {
     /// Starts each command; `table` is the table's address.
     pub(super) async fn start(options: &Options, table: &str) -> Result<Self, StartError> {
         let mut started = Self::default();
-        for (name, command) in &options.functions {
+        for (name, program) in &options.functions {
             let known = options.template.as_ref().and_then(|all| all.functions.get(name));
-            let settings = settings(options, name, command, known, table);
+            let Some(settings) = settings(options, name, program, known, table) else { continue };
             match Function::start(settings).await {
                 Ok(function) => started.0.insert(name.clone(), Arc::new(function)),
                 Err(error) => {
@@ -39,7 +39,7 @@ impl Backends {
         }
     }
 
-    /// The call of a function that has a command.
+    /// The call of a function that runs.
     fn invoke(&self, name: &str) -> Option<Invoke> {
         let function = Arc::clone(self.0.get(name)?);
         Some(Arc::new(move |id, event| {
@@ -49,38 +49,31 @@ impl Backends {
     }
 }
 
-/// A function that is a command of the shell.
+/// A function that is a command; `None` if it is not.
 fn settings(
     options: &Options,
     name: &str,
-    command: &str,
+    program: &Program,
     known: Option<&FunctionSettings>,
     table: &str,
-) -> lambda::Options {
-    let mut function = lambda::Options::new(PathBuf::from("/bin/sh"), name, options.now.clone());
-    function.arguments = shell(command);
+) -> Option<lambda::Options> {
+    let Program::Command { executable, arguments, folder, handler } = program else { return None };
+    let mut function = lambda::Options::new(executable.clone(), name, options.now.clone());
+    function.arguments.clone_from(arguments);
+    function.folder.clone_from(folder);
     function.environments = options.environments;
     function.freezes = options.freezes;
     function.log = options.log.clone();
     function.variables = command_variables();
     function.variables.push(("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), table.to_owned()));
+    function.variables.extend(handler.iter().map(|own| ("_HANDLER".to_owned(), own.clone())));
     if let Some(known) = known {
         function.memory_mb = known.memory_mb.unwrap_or(function.memory_mb);
         function.timeout = known.timeout.unwrap_or(function.timeout);
         let own = known.variables.iter().filter(|(name, _)| !name.starts_with("AWS_"));
         function.variables.extend(own.cloned());
     }
-    function
-}
-
-/// The arguments of `sh` for a command.
-///
-/// A single command takes the shell's place, so that its memory is what is measured.
-pub(crate) fn shell(command: &str) -> Vec<OsString> {
-    let is_single = !command.contains(|c: char| "&|;<>()$`\n".contains(c))
-        && command.split_whitespace().next().is_some_and(|word| !word.contains('='));
-    let command = if is_single { format!("exec {command}") } else { command.to_owned() };
-    vec!["-c".into(), command.into()]
+    Some(function)
 }
 
 /// The variables of this process without which a command is not found.
@@ -91,37 +84,29 @@ pub(crate) fn command_variables() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The template's API of a kind, if there is a template.
-pub(super) fn api(options: &Options, kind: Kind) -> Option<&Api> {
-    let template = options.template.as_ref()?;
-    template.apis.iter().find(|api| family(kind) == api.family)
-}
-
-fn family(kind: Kind) -> Family {
-    match kind {
-        Kind::RestToken | Kind::RestRequest => Family::Rest,
-        Kind::Http(_) => Family::Http,
-        Kind::WebSocket => Family::WebSocket,
-    }
-}
-
 /// The settings of each route of an API, and those for requests that take none.
 ///
-/// `base` gives the settings of a kind that no template changes.
+/// `base` gives the settings of a kind that no template changes, `keys` the template's own keys.
 pub(super) fn options(
     api: &Api,
     kind: Kind,
     base: &impl Fn(Kind) -> gateway::Options,
-    backends: &Backends,
+    keys: &TemplateKeys,
+    programs: (&BTreeMap<String, Program>, &Backends),
 ) -> (Vec<gateway::Options>, gateway::Options) {
+    let (programs, backends) = programs;
     let responses = Arc::new(api.responses.clone());
+    // One set for every route, which count together.
+    let keys = keys.get(&api.name).cloned().or_else(|| base(kind).keys).unwrap_or_default();
     let defined = |kind: Kind| {
         let mut options = base(kind);
         options.responses = Some(Arc::clone(&responses));
+        options.id.clone_from(&api.id);
         options.stage = Some(api.stage.clone());
         options.cors.clone_from(&api.cors);
         options.stage_variables.extend(api.variables.clone());
         options.api_key_source = api.key_source.unwrap_or(options.api_key_source);
+        options.keys = None;
         options
     };
     let mut missing = defined(kind);
@@ -131,6 +116,7 @@ pub(super) fn options(
         let connect = api.routes.iter().find(|route| route.key == "$connect");
         let guard = connect.and_then(|route| route.authorizer.clone());
         let guard = guard.or_else(|| api.authorizers.keys().next().cloned());
+        missing.keys = connect.filter(|route| route.needs_key).map(|_| keys);
         guarded(&mut missing, api, guard.as_deref(), backends);
         return (Vec::new(), missing);
     }
@@ -141,19 +127,19 @@ pub(super) fn options(
         let own = authorizer.and_then(|found| found.kind.clone().ok()).unwrap_or(kind);
         let mut options = defined(own);
         options.routes = vec![parsed];
-        if !route.needs_key {
-            options.api_key = None;
-        }
+        options.keys = route.needs_key.then(|| keys.clone());
         let upstream = options.integration.clone();
         options.integration = match &route.integration {
-            template::Integration::Function(name) => match backends.invoke(name) {
-                Some(invoke) => Integration::Function(invoke),
-                None => upstream,
-            },
-            template::Integration::Http(uri) => match uri.parse() {
-                Ok(uri) => Integration::Http(uri),
-                Err(_) => Integration::Unserved(format!("`{uri}` is not an address")),
-            },
+            template::Integration::Function(name) => {
+                match (backends.invoke(name), programs.get(name)) {
+                    (Some(invoke), _) => Integration::Function(invoke),
+                    (None, Some(Program::Missing(reason))) => {
+                        Integration::Unserved(missing_function(name, reason))
+                    }
+                    (None, _) => upstream,
+                }
+            }
+            template::Integration::Http(uri) => Integration::Address(uri.clone()),
             template::Integration::Mock { status, headers, body } => {
                 Integration::Mock { status: *status, headers: headers.clone(), body: body.clone() }
             }
@@ -178,7 +164,7 @@ fn guarded(options: &mut gateway::Options, api: &Api, name: Option<&str>, backen
             return;
         }
         options.is_open = true;
-        options.api_key = None;
+        options.keys = None;
         options.integration = Integration::Unserved(unserved(api, name));
         return;
     };
@@ -191,6 +177,7 @@ fn guarded(options: &mut gateway::Options, api: &Api, name: Option<&str>, backen
         }
     }
     if let Some(invoke) = found.function.as_ref().and_then(|name| backends.invoke(name)) {
+        options.explains = false;
         options.function = invoke;
     }
 }
@@ -207,16 +194,21 @@ fn unserved(api: &Api, name: &str) -> String {
     }
 }
 
+fn missing_function(name: &str, reason: &str) -> String {
+    format!("function `{name}` has no command: {reason}; add --function {name}='COMMAND'")
+}
+
 /// One line for each thing of the template that is not as it is on AWS.
-pub(super) fn notes(options: &Options, backends: &Backends) -> Vec<String> {
+pub(super) fn notes(options: &Options) -> Vec<String> {
     let Some(template) = &options.template else { return Vec::new() };
     let mut notes = template.notes.clone();
-    let mut seen = Vec::new();
-    for api in &template.apis {
-        if !std::ptr::eq(api, self::api(options, api.kind()).unwrap_or(api)) {
-            notes.push(format!("{}: not served: there is one API of each kind here", api.name));
-            continue;
+    for (name, program) in &options.functions {
+        if let Program::Missing(reason) = program {
+            let reason = missing_function(name, reason);
+            notes.push(format!("{reason}, or {name}=echo; its routes answer 501"));
         }
+    }
+    for api in &template.apis {
         for route in &api.routes {
             let place = format!("{}: {}", api.name, route.key);
             let guard = route.authorizer.as_deref();
@@ -233,15 +225,6 @@ pub(super) fn notes(options: &Options, backends: &Backends) -> Vec<String> {
                 }
                 template::Integration::Unserved(reason) => {
                     notes.push(format!("{place}: answers 501: {reason}"));
-                }
-                template::Integration::Function(name)
-                    if !backends.0.contains_key(name) && !seen.contains(name) =>
-                {
-                    seen.push(name.clone());
-                    notes.push(format!(
-                        "{}: function `{name}` is an echo: add --function {name}='COMMAND'",
-                        api.name
-                    ));
                 }
                 _ => {}
             }

@@ -195,7 +195,7 @@ pub(super) fn integration(found: &Value) -> Integration {
             Some(name) => Integration::Function(name),
             None => Integration::Unserved(format!("the integration of `{}`", text("uri"))),
         },
-        "http_proxy" => http(text("uri")),
+        "http_proxy" => http(mapped(text("uri"), member("requestParameters"))),
         "mock" => mock(member("responses"), member("integrationResponses")),
         "aws" => Integration::Unserved(format!(
             "the service integration `{}` needs AWS",
@@ -206,14 +206,25 @@ pub(super) fn integration(found: &Value) -> Integration {
     }
 }
 
+/// The integration that passes requests on to an address.
 pub(super) fn http(uri: String) -> Integration {
-    if uri.starts_with("http://") && !uri.contains("${") {
+    let is_http = uri.starts_with("http://") || uri.starts_with("https://");
+    if is_http && !uri.contains("${") {
         Integration::Http(uri)
     } else {
-        Integration::Unserved(format!(
-            "`{uri}` is not on this machine: serve it by --upstream http://…"
-        ))
+        Integration::Unserved(format!("`{uri}` is not an address, or has a stage variable in it"))
     }
+}
+
+/// An address with the names of the request's parameters for its own.
+fn mapped(mut uri: String, parameters: Option<&Value>) -> String {
+    for (to, from) in parameters.and_then(Value::as_object).into_iter().flatten() {
+        let from = from.as_str().and_then(|from| from.strip_prefix("method.request.path."));
+        if let (Some(to), Some(from)) = (to.strip_prefix("integration.request.path."), from) {
+            uri = uri.replace(&format!("{{{to}}}"), &format!("{{{from}}}"));
+        }
+    }
+    uri
 }
 
 /// Reads the CORS settings of an HTTP API: `true` allows everything.
@@ -282,7 +293,7 @@ fn mock(by_pattern: Option<&Value>, list: Option<&Value>) -> Integration {
 }
 
 /// A value in single quotes.
-fn literal(value: &Value) -> Option<String> {
+pub(super) fn literal(value: &Value) -> Option<String> {
     Some(value.as_str()?.strip_prefix('\'')?.strip_suffix('\'')?.to_owned())
 }
 

@@ -7,28 +7,34 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::openapi::{self, Wanted, function_of, gateway_response, integration};
 use super::resolve::{Resolver, text_of};
 use super::{
-    Api, Authorizer, Error, Family, FunctionSettings, Integration, Route, Template, document,
+    Api, Authorizer, Code, Error, Family, FunctionSettings, Integration, Route, Template, document,
+    plans, sam,
 };
 use crate::gateway::KeySource;
 
 /// A resource with its properties resolved.
-struct Resource {
-    name: String,
-    kind: String,
-    properties: Value,
+pub(super) struct Resource {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) properties: Value,
+    pub(super) metadata: Value,
 }
 
 impl Resource {
-    fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         self.properties.get(name).and_then(text_of)
     }
 
-    fn is(&self, name: &str) -> bool {
+    fn is_function(&self) -> bool {
+        self.kind.ends_with("::Function")
+    }
+
+    pub(super) fn is(&self, name: &str) -> bool {
         self.text(name).as_deref() == Some("true")
     }
 }
@@ -37,14 +43,10 @@ impl Resource {
 pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, Error> {
     let mut template = Template::default();
     let resources = resources(resolver)?;
-    let globals = match resolver.template.get("Globals") {
-        Some(globals) => resolver.resolve(globals)?.unwrap_or_default(),
-        None => Value::Null,
-    };
     let mut apis: BTreeMap<String, Api> = BTreeMap::new();
     // First the APIs themselves, then what belongs to them.
     for resource in &resources {
-        if let Some(api) = api(resource, &globals, folder, &mut template.notes)? {
+        if let Some(api) = api(resource, folder, &mut template.notes)? {
             apis.insert(resource.name.clone(), api);
         }
     }
@@ -58,53 +60,74 @@ pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, E
         add(resource, &mut apis, &paths, &integrations);
     }
     for resource in resources.iter().filter(|one| one.kind == "AWS::Serverless::Function") {
-        let settings = function(resource, &globals);
-        template.functions.insert(resource.name.clone(), settings);
-        events(resource, &globals, &mut apis);
+        sam::events(resource, &mut apis);
     }
-    for resource in resources.iter().filter(|one| one.kind == "AWS::Lambda::Function") {
-        template.functions.insert(resource.name.clone(), function(resource, &globals));
+    for resource in resources.iter().filter(|one| one.is_function()) {
+        template.functions.insert(resource.name.clone(), function(resource, folder));
     }
+    for api in apis.values_mut() {
+        sam::preflights(api, &mut template.notes);
+    }
+    plans::read(&resources, &mut template);
     template.apis = apis.into_values().collect();
     Ok(template)
 }
 
-/// The resources that are looked at, of those that are made.
+/// The resources that are looked at, of those that are made, with SAM's `Globals` in them.
 fn resources(resolver: &Resolver<'_>) -> Result<Vec<Resource>, Error> {
     const FAMILIES: [&str; 4] =
         ["AWS::ApiGateway::", "AWS::ApiGatewayV2::", "AWS::Serverless::", "AWS::Lambda::Function"];
+    let globals = globals(resolver)?;
     let all = resolver.template.get("Resources").and_then(Value::as_object);
     let mut found = Vec::new();
     for (name, resource) in all.into_iter().flatten() {
         let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
-        let is_function = kind == "AWS::Lambda::Function" || kind == "AWS::Serverless::Function";
         if !FAMILIES.iter().any(|family| kind.starts_with(family)) || !resolver.is_made(resource)? {
             continue;
         }
         let empty = Value::Object(Map::new());
         let properties = resource.get("Properties").unwrap_or(&empty);
-        let properties = if is_function {
-            // A function's policies and the like may need what is not evaluated here.
-            let Value::Object(properties) = properties else { continue };
-            let resolved = properties
-                .iter()
-                .filter_map(|(name, value)| Some((name.clone(), resolver.resolve(value).ok()??)));
-            Value::Object(resolved.collect())
+        let properties = if kind.ends_with("::Function") {
+            members(resolver, properties)
         } else {
             resolver.resolve(properties)?.unwrap_or_default()
         };
-        found.push(Resource { name: name.clone(), kind: kind.to_owned(), properties });
+        let section = kind.strip_prefix("AWS::Serverless::");
+        let global = section.and_then(|section| globals.get(section));
+        let properties = sam::merge(global, &properties);
+        let metadata = resource.get("Metadata").cloned().unwrap_or_default();
+        found.push(Resource { name: name.clone(), kind: kind.to_owned(), properties, metadata });
     }
+    let implicit = sam::implicit(&found, &globals);
+    found.extend(implicit);
     Ok(found)
 }
 
+/// SAM's settings for every resource of a kind.
+fn globals(resolver: &Resolver<'_>) -> Result<Value, Error> {
+    let Some(globals) = resolver.template.get("Globals") else { return Ok(Value::Null) };
+    let functions = globals.get("Function").map(|function| members(resolver, function));
+    let mut rest = globals.clone();
+    if let Some(rest) = rest.as_object_mut() {
+        rest.remove("Function");
+    }
+    let mut globals = resolver.resolve(&rest)?.unwrap_or_default();
+    if let (Some(functions), Some(globals)) = (functions, globals.as_object_mut()) {
+        globals.insert("Function".to_owned(), functions);
+    }
+    Ok(globals)
+}
+
+/// A function's properties: its policies and the like may need what is not evaluated here.
+fn members(resolver: &Resolver<'_>, properties: &Value) -> Value {
+    let all = properties.as_object().into_iter().flatten();
+    let resolved =
+        all.filter_map(|(name, value)| Some((name.clone(), resolver.resolve(value).ok()??)));
+    Value::Object(resolved.collect())
+}
+
 /// The API that a resource is, if it is one.
-fn api(
-    resource: &Resource,
-    globals: &Value,
-    folder: &Path,
-    notes: &mut Vec<String>,
-) -> Result<Option<Api>, Error> {
+fn api(resource: &Resource, folder: &Path, notes: &mut Vec<String>) -> Result<Option<Api>, Error> {
     let properties = &resource.properties;
     let family = match resource.kind.as_str() {
         "AWS::Serverless::Api" | "AWS::ApiGateway::RestApi" => Family::Rest,
@@ -118,6 +141,7 @@ fn api(
     let default = if family == Family::Http { "$default" } else { "local" };
     let stage = resource.text("StageName").unwrap_or_else(|| default.to_owned());
     let mut api = Api::new(&resource.name, family, &stage);
+    api.key_source = Some(KeySource::Header);
     api.variables = texts(properties.get("Variables").or(properties.get("StageVariables")));
     let own = ["DefinitionBody", "Body"].into_iter().find_map(|name| properties.get(name));
     let file = resource.text("DefinitionUri").map(|file| document(&folder.join(file)));
@@ -129,63 +153,13 @@ fn api(
         Some("HEADER") => api.key_source = Some(KeySource::Header),
         _ => {}
     }
-    let global = if family == Family::Rest { "Api" } else { "HttpApi" };
-    let globals = globals.get(global);
-    let auth = properties.get("Auth").or_else(|| globals?.get("Auth"));
-    let authorizers = auth.and_then(|auth| auth.get("Authorizers")).and_then(Value::as_object);
-    for (name, authorizer) in authorizers.into_iter().flatten() {
-        api.authorizers.insert(name.clone(), sam_authorizer(family, authorizer));
-    }
-    let of_auth = |name: &str| auth.and_then(|auth| auth.get(name)).and_then(text_of);
-    api.default_authorizer = of_auth("DefaultAuthorizer");
-    api.needs_key = of_auth("ApiKeyRequired").as_deref() == Some("true");
-    let responses = properties.get("GatewayResponses").and_then(Value::as_object);
-    for (name, response) in responses.into_iter().flatten() {
-        api.responses.insert(name.clone(), gateway_response(response));
-    }
     if let Some(found) = properties.get("CorsConfiguration").filter(|_| family == Family::Http) {
         api.cors = Some(openapi::cors(found));
     }
-    if properties.get("Cors").is_some() {
-        notes.push(format!("{}: `Cors` is not served: define the method OPTIONS", api.name));
+    if resource.kind.starts_with("AWS::Serverless::") {
+        sam::settings(resource, &mut api, notes);
     }
     Ok(Some(api))
-}
-
-/// Reads an authorizer in SAM's form.
-fn sam_authorizer(family: Family, found: &Value) -> Authorizer {
-    let text = |value: Option<&Value>| value.and_then(text_of);
-    let Some(function) = text(found.get("FunctionArn")) else {
-        return Authorizer::unserved("authorizers without a function".to_owned());
-    };
-    let identity = found.get("Identity");
-    let part = |name: &str| identity.and_then(|identity| identity.get(name));
-    let list = |name: &str| {
-        let entries = part(name).and_then(Value::as_array).into_iter().flatten();
-        entries.filter_map(text_of).collect::<Vec<_>>()
-    };
-    let is_request = family != Family::Rest
-        || text(found.get("FunctionPayloadType")).as_deref() == Some("REQUEST");
-    let request = if family == Family::Rest { "method.request" } else { "$request" };
-    let sign = if family == Family::Rest { "" } else { "$" };
-    let mut sources = Vec::new();
-    let mut headers = list("Headers");
-    headers.extend(text(part("Header")));
-    sources.extend(headers.iter().map(|name| format!("{request}.header.{name}")));
-    let queries = list("QueryStrings");
-    sources.extend(queries.iter().map(|name| format!("{request}.querystring.{name}")));
-    let variables = list("StageVariables");
-    sources.extend(variables.iter().map(|name| format!("{sign}stageVariables.{name}")));
-    sources.extend(list("Context").iter().map(|name| format!("{sign}context.{name}")));
-    let wanted = Wanted {
-        sources,
-        ttl: text(part("ReauthorizeEvery")),
-        validation: text(part("ValidationExpression")),
-        payload: text(found.get("AuthorizerPayloadFormatVersion")),
-        is_simple: text(found.get("EnableSimpleResponses")).as_deref() == Some("true"),
-        uri: function,
-    };
-    Authorizer::read(family, if is_request { "request" } else { "token" }, &wanted)
 }
 
 /// The path of each `AWS::ApiGateway::Resource`.
@@ -314,65 +288,22 @@ fn v2_integration(found: &Resource) -> Integration {
     }
 }
 
-fn function(resource: &Resource, globals: &Value) -> FunctionSettings {
-    let globals = globals.get("Function");
-    let number = |name: &str| {
-        let found = resource.properties.get(name).or_else(|| globals?.get(name));
-        found.and_then(text_of).and_then(|number| number.parse::<u32>().ok())
-    };
-    let variables = |of: Option<&Value>| {
-        texts(of.and_then(|of| of.get("Environment")).and_then(|of| of.get("Variables")))
-    };
-    let mut all = variables(globals);
-    all.extend(variables(Some(&resource.properties)));
+fn function(resource: &Resource, folder: &Path) -> FunctionSettings {
+    let number = |name: &str| resource.text(name).and_then(|number| number.parse::<u32>().ok());
+    let variables = resource.properties.get("Environment").and_then(|all| all.get("Variables"));
+    let metadata = |path: &str| resource.metadata.pointer(path).and_then(text_of);
+    let code = ["CodeUri", "Code"].into_iter().find_map(|name| resource.text(name));
     FunctionSettings {
         memory_mb: number("MemorySize"),
         timeout: number("Timeout").map(|seconds| Duration::from_secs(seconds.into())),
-        variables: all.into_iter().collect(),
-    }
-}
-
-/// The routes that a function's events in SAM's form make.
-fn events(resource: &Resource, globals: &Value, apis: &mut BTreeMap<String, Api>) {
-    let events = resource.properties.get("Events").and_then(Value::as_object);
-    for event in events.into_iter().flat_map(Map::values) {
-        let kind = event.get("Type").and_then(Value::as_str).unwrap_or_default();
-        let (family, member, implicit) = match kind {
-            "Api" => (Family::Rest, "RestApiId", "ServerlessRestApi"),
-            "HttpApi" => (Family::Http, "ApiId", "ServerlessHttpApi"),
-            _ => continue,
-        };
-        let empty = json!({});
-        let properties = event.get("Properties").unwrap_or(&empty);
-        let text = |value: Option<&Value>| value.and_then(text_of);
-        let id = text(properties.get(member)).unwrap_or_else(|| implicit.to_owned());
-        let stage = if family == Family::Http { "$default" } else { "Prod" };
-        let global = globals.get(if family == Family::Rest { "Api" } else { "HttpApi" });
-        let auth_of_api = global.and_then(|global| global.get("Auth"));
-        let api = apis.entry(id.clone()).or_insert_with(|| {
-            let mut api = Api::new(&id, family, stage);
-            let all = auth_of_api.and_then(|auth| auth.get("Authorizers"));
-            for (name, found) in all.and_then(Value::as_object).into_iter().flatten() {
-                api.authorizers.insert(name.clone(), sam_authorizer(family, found));
-            }
-            api
-        });
-        let method = text(properties.get("Method")).unwrap_or_else(|| "ANY".to_owned());
-        let key = match text(properties.get("Path")) {
-            Some(path) => format!("{} {path}", method.to_ascii_uppercase()),
-            None => "$default".to_owned(),
-        };
-        let auth = properties.get("Auth");
-        let own = text(auth.and_then(|auth| auth.get("Authorizer")));
-        let default = api
-            .default_authorizer
-            .clone()
-            .or_else(|| text(auth_of_api.and_then(|auth| auth.get("DefaultAuthorizer"))));
-        let authorizer = own.or(default).filter(|name| name != "NONE");
-        let needs_key = text(auth.and_then(|auth| auth.get("ApiKeyRequired")));
-        let needs_key = needs_key.map_or(api.needs_key, |needs| needs == "true");
-        let integration = Integration::Function(resource.name.clone());
-        api.routes.push(Route { key, authorizer, needs_key, integration });
+        variables: texts(variables).into_iter().collect(),
+        code: code.map(|code| Code {
+            folder: folder.join(code),
+            handler: resource.text("Handler").unwrap_or_default(),
+            runtime: resource.text("Runtime").unwrap_or_default(),
+            build: metadata("/BuildMethod"),
+            binary: metadata("/BuildProperties/Binary"),
+        }),
     }
 }
 

@@ -303,3 +303,131 @@ fn parameters_are_read_from_both_forms_of_files() {
     std::fs::write(&file, "text").unwrap();
     assert!(parameters(&file).is_err());
 }
+
+const GLOBALS: &str = "
+Globals:
+  Api:
+    Cors: \"'*'\"
+    Auth:
+      DefaultAuthorizer: Mine
+      ApiKeyRequired: true
+      AddApiKeyRequiredToCorsPreflight: false
+      UsagePlan: {CreateUsagePlan: SHARED, Quota: {Limit: 5, Period: DAY}}
+      Authorizers: {Mine: {FunctionArn: !GetAtt F.Arn}}
+Resources:
+  A:
+    Type: AWS::Serverless::Api
+    Properties:
+      Cors: {AllowOrigin: \"'https://a'\", AllowMethods: \"'GET'\", MaxAge: bare}
+      Auth: {AddDefaultAuthorizerToCorsPreflight: false}
+      DefinitionBody:
+        paths:
+          /own: {get: {}, options: {}, put: {security: [{NONE: []}]}}
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        One: {Type: Api, Properties: {RestApiId: !Ref A, Path: /x, Method: post}}
+        Two: {Type: Api, Properties: {Path: /x, Method: any}}
+";
+
+#[test]
+fn globals_are_merged_and_cors_makes_options_methods() {
+    let template = read_text(GLOBALS, &[]).unwrap();
+    let [own, implicit] = &template.apis[..] else { panic!("{template:?}") };
+    assert_eq!((own.name.as_str(), implicit.name.as_str()), ("A", "ServerlessRestApi"));
+    let seen = |api: &Api| -> Vec<(String, bool, bool)> {
+        let routes = api.routes.iter();
+        routes.map(|one| (one.key.clone(), one.authorizer.is_some(), one.needs_key)).collect()
+    };
+    let route = |key: &str, guarded, needs_key| (key.to_owned(), guarded, needs_key);
+    let expected = [
+        route("GET /own", true, true),
+        route("OPTIONS /own", false, false),
+        route("OPTIONS /x", false, false),
+        route("POST /x", true, true),
+        route("PUT /own", false, true),
+    ];
+    assert_eq!(seen(own), expected);
+    // The default authorizer guards preflights too unless it is told not to.
+    assert_eq!(seen(implicit), [route("ANY /x", true, true), route("OPTIONS /x", true, false)]);
+    let headers = |api: &Api, key: &str| {
+        let route = api.routes.iter().find(|route| route.key == key).unwrap();
+        let Integration::Mock { status: 200, headers, .. } = &route.integration else { panic!() };
+        BTreeMap::from_iter(headers.clone())
+    };
+    let given = headers(own, "OPTIONS /x");
+    assert_eq!(given["Access-Control-Allow-Origin"], "https://a");
+    assert_eq!(given["Access-Control-Allow-Methods"], "GET");
+    assert!(!given.contains_key("Access-Control-Max-Age"), "it is not in quotes");
+    let any = headers(implicit, "OPTIONS /x");
+    assert_eq!(any["Access-Control-Allow-Methods"], "DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT");
+    let notes = template.notes.join("\n");
+    assert!(notes.contains("A: `MaxAge` of `Cors` is left out"), "{notes}");
+    let guarded = "ServerlessRestApi: preflight requests need what browsers do not send";
+    assert!(notes.contains(guarded), "{notes}");
+}
+
+#[test]
+fn usage_plans_and_keys_are_read_in_every_form() {
+    let shared = read_text(GLOBALS, &[]).unwrap();
+    let [plan] = &shared.plans[..] else { panic!("{shared:?}") };
+    assert_eq!(plan.apis, ["A", "ServerlessRestApi"]);
+    assert_eq!(plan.keys, ["ServerlessApiKey"]);
+    assert_eq!(plan.limits.as_ref().unwrap().quotas()[0].limit(), 5);
+    assert!(shared.keys["ServerlessApiKey"].is_enabled);
+
+    let template = read_text(
+        "
+Parameters: {Rate: {Type: Number, Default: 2.5}}
+Resources:
+  Api: {Type: AWS::ApiGateway::RestApi, Properties: {}}
+  Plan:
+    Type: AWS::ApiGateway::UsagePlan
+    Properties:
+      ApiStages: [{ApiId: !Ref Api, Stage: v1, Throttle: {/x/GET: {RateLimit: 1}}}]
+      Throttle: {RateLimit: !Ref Rate, BurstLimit: 3}
+  Odd:
+    Type: AWS::ApiGateway::UsagePlan
+    Properties: {Quota: {Limit: 5, Period: YEAR}}
+  One: {Type: AWS::ApiGateway::ApiKey, Properties: {Enabled: true, Value: one}}
+  Two: {Type: AWS::ApiGateway::ApiKey, Properties: {}}
+  A:
+    Type: AWS::ApiGateway::UsagePlanKey
+    Properties: {KeyId: !Ref One, KeyType: API_KEY, UsagePlanId: !Ref Plan}
+  B:
+    Type: AWS::ApiGateway::UsagePlanKey
+    Properties: {KeyId: elsewhere, KeyType: API_KEY, UsagePlanId: !Ref Plan}
+",
+        &[],
+    )
+    .unwrap();
+    let plan = template.plans.iter().find(|plan| plan.apis == ["Api"]).unwrap();
+    assert_eq!(plan.keys, ["One", "elsewhere"]);
+    assert!(plan.limits.as_ref().unwrap().throttle().is_some());
+    assert_eq!(template.keys["One"].value.as_deref(), Some("one"));
+    assert!(!template.keys["Two"].is_enabled);
+    // API Gateway's own default.
+    assert_eq!(template.apis[0].key_source, Some(KeySource::Header));
+    let notes = template.notes.join("\n");
+    for expected in [
+        "Plan: its rates for single methods",
+        "Odd: its limits are not held to here: ",
+        "Two: the key is not enabled: set `Enabled: true`",
+    ] {
+        assert!(notes.contains(expected), "{expected} in {notes}");
+    }
+}
+
+#[test]
+fn an_address_is_called_with_the_names_of_the_requests_parameters() {
+    let text = json!({"openapi": "3.0.1", "paths": {"/o/{order}": {"get": {
+        "x-amazon-apigateway-integration": {
+            "type": "http_proxy", "uri": "https://a.example/{id}",
+            "requestParameters": {"integration.request.path.id": "method.request.path.order"},
+        },
+    }}}});
+    let api = read_text(&text.to_string(), &[]).unwrap().apis.remove(0);
+    let expected = Integration::Http("https://a.example/{order}".to_owned());
+    assert_eq!(api.routes[0].integration, expected);
+}

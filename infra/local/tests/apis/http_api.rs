@@ -1,6 +1,6 @@
 //! HTTP APIs: payload 1.0 and 2.0, policies and simple responses.
 
-use local::gateway::{Kind, Options, Payload, Route};
+use local::gateway::{Keys, Kind, Options, Payload, Route};
 use local::lambda::InvokeError;
 use serde_json::{Value, json};
 
@@ -150,7 +150,7 @@ async fn a_verdict_that_is_kept_is_for_every_route_unless_the_route_is_a_source(
 #[tokio::test]
 async fn no_api_key_is_looked_at() {
     let api = Api::start_with(V2, allow_all(V2), |options| {
-        options.api_key = Some("a-key-of-more-than-twenty-characters".into());
+        options.keys = Some(Keys::one("a-key-of-more-than-twenty-characters", None, &options.now));
     })
     .await;
     assert_eq!(api.status("GET /orders").await, 200);

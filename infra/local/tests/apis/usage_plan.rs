@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::gateway::{KeySource, Kind, Options};
+use local::gateway::{KeySource, Keys, Kind, Options};
 use serde_json::json;
 use throttle::Plan;
 
@@ -17,8 +17,8 @@ fn keyed() -> Answer {
 
 fn plan(json: &'static str) -> impl FnOnce(&mut Options) {
     move |options| {
-        options.api_key = Some(KEY.to_owned());
-        options.usage_plan = Some(Plan::from_json(json).unwrap());
+        let plan = Plan::from_json(json).unwrap();
+        options.keys = Some(Keys::one(KEY, Some(&plan), &options.now));
     }
 }
 

@@ -1,6 +1,6 @@
 //! WebSocket APIs, by a real WebSocket.
 
-use local::gateway::Kind;
+use local::gateway::{Keys, Kind};
 use serde_json::{Value, json};
 use throttle::Plan;
 use tokio_tungstenite::tungstenite::Message;
@@ -132,9 +132,8 @@ async fn an_unknown_key_is_403_and_a_plan_over_its_limit_429() {
     const KEY: &str = "a-key-of-more-than-twenty-characters";
     let keyed = |answer: Value| {
         Api::start_with(KIND, Ok(answer), |options| {
-            options.api_key = Some(KEY.to_owned());
-            options.usage_plan =
-                Some(Plan::from_json(r#"{"quota":{"limit":1,"period":"DAY"}}"#).unwrap());
+            let plan = Plan::from_json(r#"{"quota":{"limit":1,"period":"DAY"}}"#).unwrap();
+            options.keys = Some(Keys::one(KEY, Some(&plan), &options.now));
         })
     };
     let api = keyed(allowed()).await;

@@ -59,7 +59,7 @@ fn a_token_event_has_three_members() {
 fn a_request_event_of_a_rest_api() {
     let event = event_of(Kind::RestRequest, TARGET, |options| {
         with_variable(options);
-        options.api_key = Some("another".to_owned());
+        options.keys = Some(crate::gateway::Keys::one("another", None, &options.now));
         options.api_key_source = KeySource::Header;
     });
     let expected = [

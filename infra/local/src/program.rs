@@ -1,0 +1,225 @@
+//! The programs of a template's functions: commands, or what their `CodeUri` holds.
+//!
+//! Rust is built by cargo. A Python or Node handler is run by a few lines that stand in for its
+//! runtime, with the interpreter of this machine; packages must be where it finds them.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::template::Code;
+
+const PYTHON: &str = include_str!("program/runtime.py");
+const NODE: &str = include_str!("program/runtime.mjs");
+
+/// The program of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// An answer that tells the caller what the function would see.
+    Echo,
+    /// A program that speaks Lambda's Runtime API.
+    Command {
+        /// The executable.
+        executable: PathBuf,
+        /// Its arguments.
+        arguments: Vec<OsString>,
+        /// The folder that it is started in, which is the function's code.
+        folder: Option<PathBuf>,
+        /// The handler's name, if the function has one.
+        handler: Option<String>,
+    },
+    /// None, with the reason.
+    Missing(String),
+}
+
+/// Errors of building a function.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BuildError {
+    #[error("`cargo` can't be started: {0}; add --function NAME='COMMAND'")]
+    Cargo(std::io::Error),
+    #[error(
+        "`cargo build` of `{}` failed; mend it, or add --function NAME='COMMAND'",
+        .0.display()
+    )]
+    Failed(PathBuf),
+    #[error(
+        "`{}` has {count} executables; name one by `BuildProperties: {{Binary: NAME}}`",
+        folder.display()
+    )]
+    Executables { folder: PathBuf, count: usize },
+}
+
+impl Program {
+    /// The command of a flag, run by the shell; `echo` is [`Program::Echo`].
+    ///
+    /// A single command takes the shell's place, so that its memory is what is measured.
+    pub(crate) fn shell(command: &str) -> Self {
+        let command = command.trim();
+        if command == "echo" {
+            return Self::Echo;
+        }
+        let is_single = !command.contains(|c: char| "&|;<>()$`\n".contains(c))
+            && command.split_whitespace().next().is_some_and(|word| !word.contains('='));
+        let command = if is_single { format!("exec {command}") } else { command.to_owned() };
+        let arguments = vec!["-c".into(), command.into()];
+        let executable = PathBuf::from("/bin/sh");
+        Self::Command { executable, arguments, folder: None, handler: None }
+    }
+
+    /// The program of a function's code, which is built if it must be.
+    ///
+    /// # Errors
+    /// [`BuildError`], if code in Rust cannot be built.
+    pub(crate) fn of(code: Option<&Code>) -> Result<Self, BuildError> {
+        let Some(code) = code.filter(|code| code.folder.is_dir()) else {
+            return Ok(Self::Missing("its code is not in a folder here".to_owned()));
+        };
+        let is_rust = code.build.as_deref() == Some("rust-cargolambda");
+        if is_rust || (code.build.is_none() && code.folder.join("Cargo.toml").is_file()) {
+            return Self::rust(code);
+        }
+        let (interpreter, flags, script, endings): (_, &[&str], _, &[&str]) =
+            match code.runtime.as_str() {
+                python if python.starts_with("python") => ("python3", &["-c"], PYTHON, &["py"]),
+                node if node.starts_with("nodejs") => {
+                    ("node", &["--input-type=module", "-e"], NODE, &["mjs", "js", "cjs"])
+                }
+                "" => return Ok(Self::Missing("it has no runtime that is known here".to_owned())),
+                other => return Ok(Self::Missing(format!("the runtime `{other}` is not here"))),
+            };
+        if !is_installed(interpreter) {
+            return Ok(Self::Missing(format!("`{interpreter}` is not installed")));
+        }
+        let (module, _) = code.handler.rsplit_once('.').unwrap_or_default();
+        // Python separates packages by dots.
+        let module =
+            if interpreter == "python3" { module.replace('.', "/") } else { module.into() };
+        let file = |ending: &&str| code.folder.join(format!("{module}.{ending}")).is_file();
+        if module.is_empty() || !endings.iter().any(file) {
+            let reason = format!("no file for its handler `{}` is in its folder", code.handler);
+            return Ok(Self::Missing(reason));
+        }
+        let mut arguments: Vec<OsString> = flags.iter().map(Into::into).collect();
+        arguments.push(script.into());
+        Ok(Self::Command {
+            executable: PathBuf::from(interpreter),
+            arguments,
+            folder: Some(absolute(&code.folder)),
+            handler: Some(code.handler.clone()),
+        })
+    }
+
+    fn rust(code: &Code) -> Result<Self, BuildError> {
+        let folder = absolute(&code.folder);
+        let mut cargo = std::process::Command::new("cargo");
+        cargo.args(["build", "--message-format", "json-render-diagnostics", "--manifest-path"]);
+        cargo.arg(folder.join("Cargo.toml"));
+        if let Some(binary) = &code.binary {
+            cargo.args(["--bin", binary]);
+        }
+        // Cargo shows its progress on standard error.
+        let output = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let output = output.map_err(BuildError::Cargo)?;
+        if !output.status.success() {
+            return Err(BuildError::Failed(folder));
+        }
+        let executables = executables(&output.stdout);
+        match &executables[..] {
+            [executable] => Ok(Self::Command {
+                executable: executable.clone(),
+                arguments: Vec::new(),
+                folder: Some(folder),
+                handler: None,
+            }),
+            all => Err(BuildError::Executables { folder, count: all.len() }),
+        }
+    }
+}
+
+/// The executables that cargo's messages name.
+fn executables(messages: &[u8]) -> Vec<PathBuf> {
+    let lines = messages.split(|byte| *byte == b'\n');
+    let messages = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    messages.filter_map(|message| Some(message.get("executable")?.as_str()?.into())).collect()
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn absolute(folder: &Path) -> PathBuf {
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(folder: &Path, runtime: &str, handler: &str) -> Code {
+        let (runtime, handler) = (runtime.to_owned(), handler.to_owned());
+        Code { folder: folder.to_owned(), runtime, handler, ..Code::default() }
+    }
+
+    #[test]
+    fn a_handler_needs_its_file_and_a_known_runtime() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("app.py"), "").unwrap();
+        std::fs::write(folder.path().join("index.mjs"), "").unwrap();
+        let of = |runtime, handler| Program::of(Some(&code(folder.path(), runtime, handler)));
+        let all = [("python3.13", "app.run", "python3"), ("nodejs22.x", "index.handler", "node")];
+        for (runtime, handler, expected) in all.into_iter().filter(|(.., one)| is_installed(one)) {
+            let Program::Command { executable, handler: own, .. } = of(runtime, handler).unwrap()
+            else {
+                panic!("{runtime}")
+            };
+            assert_eq!((executable, own.as_deref()), (expected.into(), Some(handler)));
+        }
+        for (runtime, handler, expected) in [
+            ("python3.13", "other.run", "no file for its handler `other.run`"),
+            ("python3.13", "run", "no file"),
+            ("java21", "a.B::c", "the runtime `java21` is not here"),
+            ("", "", "no runtime"),
+        ] {
+            let Program::Missing(reason) = of(runtime, handler).unwrap() else { panic!() };
+            assert!(reason.contains(expected), "{reason}");
+        }
+        assert!(matches!(Program::of(None).unwrap(), Program::Missing(_)));
+    }
+
+    #[test]
+    fn a_package_is_built_and_a_broken_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::create_dir_all(folder.path().join("src")).unwrap();
+            std::fs::write(folder.path().join(name), text).unwrap();
+        };
+        write(
+            "Cargo.toml",
+            "[package]\nname = \"built-function\"\nversion = \"0.1.0\"\n[workspace]\n",
+        );
+        write("src/main.rs", "fn main() {}");
+        let code = code(folder.path(), "provided.al2023", "");
+        let Program::Command { executable, .. } = Program::of(Some(&code)).unwrap() else {
+            panic!()
+        };
+        assert!(executable.is_file(), "{}", executable.display());
+        write("src/main.rs", "fn main() { no }");
+        let error = Program::of(Some(&code)).unwrap_err().to_string();
+        assert!(error.contains("failed; mend it, or add --function"), "{error}");
+    }
+
+    #[test]
+    fn a_command_is_the_shells() {
+        let of = |command: &str| match Program::shell(command) {
+            Program::Command { arguments, .. } => arguments[1].to_str().unwrap().to_owned(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(of("node a.mjs"), "exec node a.mjs");
+        assert_eq!(of("A=1 node a.mjs"), "A=1 node a.mjs");
+        assert_eq!(of("cd x && node a.mjs"), "cd x && node a.mjs");
+        assert_eq!(of(" echo "), "Echo");
+    }
+}

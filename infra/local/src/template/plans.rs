@@ -1,0 +1,123 @@
+//! Usage plans of API Gateway and their keys: `AWS::ApiGateway::UsagePlan`, `ApiKey` and
+//! `UsagePlanKey`, and those that SAM makes for `Auth.UsagePlan`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use throttle::Plan;
+
+use super::Template;
+use super::resolve::text_of;
+use super::resources::Resource;
+
+/// The plan and the key that SAM shares among APIs.
+const SHARED: &str = "Serverless";
+
+/// A usage plan.
+#[derive(Debug, Default)]
+pub(crate) struct UsagePlan {
+    /// The APIs whose stages it is for.
+    pub(crate) apis: Vec<String>,
+    /// Its rate and its quota, if it has any.
+    pub(crate) limits: Option<Plan>,
+    /// The names of its keys; one that the template does not define is of somewhere else.
+    pub(crate) keys: Vec<String>,
+}
+
+/// An API key.
+#[derive(Debug, Default)]
+pub(crate) struct ApiKey {
+    /// The value; without one API Gateway makes it.
+    pub(crate) value: Option<String>,
+    pub(crate) is_enabled: bool,
+}
+
+/// Reads the plans and keys of a template.
+pub(super) fn read(resources: &[Resource], template: &mut Template) {
+    let of = |kind: &'static str| resources.iter().filter(move |one| one.kind == kind);
+    let mut plans: BTreeMap<String, UsagePlan> = BTreeMap::new();
+    for resource in of("AWS::ApiGateway::UsagePlan") {
+        let limits = limits(&resource.name, &resource.properties, &mut template.notes);
+        let stages = resource.properties.get("ApiStages").and_then(Value::as_array);
+        let mut apis = Vec::new();
+        for stage in stages.into_iter().flatten() {
+            apis.extend(stage.get("ApiId").and_then(text_of));
+            if stage.get("Throttle").is_some() {
+                template.notes.push(format!(
+                    "{}: its rates for single methods are not held to here",
+                    resource.name
+                ));
+            }
+        }
+        plans.insert(resource.name.clone(), UsagePlan { apis, limits, keys: Vec::new() });
+    }
+    for resource in of("AWS::Serverless::Api") {
+        sam(resource, &mut plans, template);
+    }
+    for resource in of("AWS::ApiGateway::ApiKey") {
+        let is_enabled = resource.is("Enabled");
+        if !is_enabled {
+            template
+                .notes
+                .push(format!("{}: the key is not enabled: set `Enabled: true`", resource.name));
+        }
+        let key = ApiKey { value: resource.text("Value"), is_enabled };
+        template.keys.insert(resource.name.clone(), key);
+    }
+    for resource in of("AWS::ApiGateway::UsagePlanKey") {
+        let (plan, key) = (resource.text("UsagePlanId"), resource.text("KeyId"));
+        if let (Some(plan), Some(key)) = (plan.and_then(|id| plans.get_mut(&id)), key) {
+            plan.keys.push(key);
+        }
+    }
+    template.plans = plans.into_values().collect();
+}
+
+/// Adds the plan and the key that SAM makes for an API.
+fn sam(resource: &Resource, plans: &mut BTreeMap<String, UsagePlan>, template: &mut Template) {
+    let auth = resource.properties.get("Auth");
+    let Some(wanted) = auth.and_then(|auth| auth.get("UsagePlan")) else { return };
+    let name = match wanted.get("CreateUsagePlan").and_then(Value::as_str) {
+        Some("PER_API") => resource.name.as_str(),
+        Some("SHARED") => SHARED,
+        _ => return,
+    };
+    let limits = limits(&format!("{name}UsagePlan"), wanted, &mut template.notes);
+    let plan = plans.entry(format!("{name}UsagePlan")).or_default();
+    plan.apis.push(resource.name.clone());
+    plan.limits = limits.or(plan.limits.take());
+    let key = format!("{name}ApiKey");
+    if !plan.keys.contains(&key) {
+        plan.keys.push(key.clone());
+    }
+    template.keys.insert(key, ApiKey { value: None, is_enabled: true });
+}
+
+/// Reads the rate and the quota of a plan.
+fn limits(name: &str, found: &Value, notes: &mut Vec<String>) -> Option<Plan> {
+    let part = |part: &str, members: [(&str, &str); 3]| {
+        let found = found.get(part)?;
+        let member = |(from, to): (&str, &str)| {
+            let text = text_of(found.get(from)?)?;
+            // A parameter's value is a text.
+            let value = serde_json::from_str::<Value>(&text).unwrap_or(Value::String(text));
+            Some((to.to_owned(), value))
+        };
+        Some(Value::Object(members.into_iter().filter_map(member).collect()))
+    };
+    let rate = [("RateLimit", "rateLimit"), ("BurstLimit", "burstLimit"), ("", "")];
+    let quota = [("Limit", "limit"), ("Period", "period"), ("Offset", "offset")];
+    let parts = [("throttle", part("Throttle", rate)), ("quota", part("Quota", quota))];
+    let parts = parts.into_iter().filter_map(|(name, part)| Some((name.to_owned(), part?)));
+    let limits: Map<String, Value> = parts.collect();
+    if limits.is_empty() {
+        return None;
+    }
+    match Plan::from_json(&json!(limits).to_string()) {
+        Ok(plan) => Some(plan),
+        Err(error) => {
+            notes.push(format!("{name}: its limits are not held to here: {error}"));
+            None
+        }
+    }
+}

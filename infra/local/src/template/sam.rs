@@ -1,0 +1,274 @@
+//! The parts of a template that SAM writes for its user: settings of `Globals`, APIs that nobody
+//! defines, routes of events, default authorizers, and the OPTIONS methods of `Cors`.
+//!
+//! `Globals` are merged as SAM's documentation says: maps by their members, lists one after the
+//! other, and a resource's own value replaces a global one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::openapi::{Wanted, gateway_response, literal};
+use super::resolve::text_of;
+use super::resources::Resource;
+use super::{Api, Authorizer, Family, Integration, Route};
+
+/// The methods that SAM names for `ANY`.
+const EVERY_METHOD: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+
+/// Settings of an API for the routes that SAM makes.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    /// The authorizer of events that name none.
+    default_authorizer: Option<String>,
+    /// True if events need a key unless they say otherwise.
+    needs_key: bool,
+    /// The headers of OPTIONS methods, `Access-Control-Allow-Methods` only if it is given.
+    cors: Option<BTreeMap<&'static str, Value>>,
+    /// True if OPTIONS methods have the default authorizer.
+    guards_preflights: bool,
+    /// True if OPTIONS methods need a key where others do.
+    needs_key_for_preflights: bool,
+}
+
+/// Merges a section of `Globals` into a resource's properties.
+pub(super) fn merge(global: Option<&Value>, own: &Value) -> Value {
+    match (global, own) {
+        (Some(Value::Object(global)), Value::Object(own)) => {
+            let mut merged = global.clone();
+            for (name, value) in own {
+                let value = merge(global.get(name), value);
+                merged.insert(name.clone(), value);
+            }
+            Value::Object(merged)
+        }
+        (Some(Value::Array(global)), Value::Array(own)) => {
+            global.iter().chain(own).cloned().collect()
+        }
+        _ => own.clone(),
+    }
+}
+
+/// The APIs that SAM makes for events that name none.
+pub(super) fn implicit(resources: &[Resource], globals: &Value) -> Vec<Resource> {
+    let events = resources.iter().flat_map(events_of);
+    let kinds: BTreeSet<&str> = events
+        .filter_map(|event| {
+            let kind = event.get("Type")?.as_str()?;
+            let member = if kind == "Api" { "RestApiId" } else { "ApiId" };
+            let is_named = event.get("Properties").is_some_and(|all| all.get(member).is_some());
+            (!is_named).then_some(kind)
+        })
+        .collect();
+    let api = |event: &str, name: &str, kind: &str, global: &str, own: Value| {
+        kinds.contains(event).then(|| Resource {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            properties: merge(globals.get(global), &own),
+            metadata: Value::Null,
+        })
+    };
+    let rest = json!({"StageName": "Prod"});
+    let rest = api("Api", "ServerlessRestApi", "AWS::Serverless::Api", "Api", rest);
+    let http =
+        api("HttpApi", "ServerlessHttpApi", "AWS::Serverless::HttpApi", "HttpApi", json!({}));
+    rest.into_iter().chain(http).collect()
+}
+
+fn events_of(resource: &Resource) -> impl Iterator<Item = &Value> {
+    let is_function = resource.kind == "AWS::Serverless::Function";
+    let events = resource.properties.get("Events").filter(|_| is_function);
+    events.and_then(Value::as_object).into_iter().flat_map(Map::values)
+}
+
+/// Reads what an API's properties say of authorizers and of all of its routes.
+///
+/// Routes that are there already, from a definition, get the default authorizer too.
+pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<String>) {
+    let properties = &resource.properties;
+    let auth = properties.get("Auth");
+    let authorizers = auth.and_then(|auth| auth.get("Authorizers")).and_then(Value::as_object);
+    for (name, found) in authorizers.into_iter().flatten() {
+        api.authorizers.insert(name.clone(), authorizer(api.family, found));
+    }
+    let of_auth = |name: &str| auth.and_then(|auth| auth.get(name)).and_then(text_of);
+    api.sam = Settings {
+        default_authorizer: of_auth("DefaultAuthorizer"),
+        needs_key: of_auth("ApiKeyRequired").as_deref() == Some("true"),
+        cors: None,
+        guards_preflights: of_auth("AddDefaultAuthorizerToCorsPreflight").as_deref()
+            != Some("false"),
+        needs_key_for_preflights: of_auth("AddApiKeyRequiredToCorsPreflight").as_deref()
+            != Some("false"),
+    };
+    let responses = properties.get("GatewayResponses").and_then(Value::as_object);
+    for (name, response) in responses.into_iter().flatten() {
+        api.responses.insert(name.clone(), gateway_response(response));
+    }
+    if let Some(found) = properties.get("Cors").filter(|_| api.family == Family::Rest) {
+        api.sam.cors = Some(cors(found, &api.name, notes));
+    }
+    let Api { routes, sam, .. } = api;
+    for route in routes {
+        let own = route.authorizer.take();
+        let (authorizer, needs_key) = sam.guards(&route.key, own, None);
+        route.authorizer = authorizer;
+        route.needs_key |= needs_key;
+    }
+}
+
+impl Settings {
+    /// The authorizer and the need of a key of a route with these of its own.
+    fn guards(
+        &self,
+        key: &str,
+        own: Option<String>,
+        needs_key: Option<bool>,
+    ) -> (Option<String>, bool) {
+        let is_preflight = key.starts_with("OPTIONS ");
+        let has_default = self.guards_preflights || !is_preflight;
+        let default = self.default_authorizer.clone().filter(|_| has_default);
+        let needs_all = self.needs_key && (self.needs_key_for_preflights || !is_preflight);
+        let authorizer = own.or(default).filter(|name| name != "NONE");
+        (authorizer, needs_key.unwrap_or(needs_all))
+    }
+}
+
+/// The headers of `Cors`, as expressions: a text in single quotes, as in any method's answer.
+fn cors(found: &Value, api: &str, notes: &mut Vec<String>) -> BTreeMap<&'static str, Value> {
+    let mut headers = BTreeMap::new();
+    let whole = json!({ "AllowOrigin": found });
+    let found = if found.is_string() { &whole } else { found };
+    for (name, member) in [
+        ("Access-Control-Allow-Origin", "AllowOrigin"),
+        ("Access-Control-Allow-Headers", "AllowHeaders"),
+        ("Access-Control-Allow-Methods", "AllowMethods"),
+        ("Access-Control-Max-Age", "MaxAge"),
+    ] {
+        let Some(value) = found.get(member) else { continue };
+        if literal(value).is_none() {
+            notes.push(format!(
+                "{api}: `{member}` of `Cors` is left out: API Gateway takes a text in single \
+                 quotes, such as \"'*'\""
+            ));
+        }
+        headers.insert(name, value.clone());
+    }
+    headers.entry("Access-Control-Allow-Origin").or_insert_with(|| json!("'*'"));
+    if found.get("AllowCredentials").and_then(text_of).as_deref() == Some("true") {
+        headers.insert("Access-Control-Allow-Credentials", json!("'true'"));
+    }
+    headers
+}
+
+/// Adds a method OPTIONS to each path that has none, if the API has `Cors`.
+pub(super) fn preflights(api: &mut Api, notes: &mut Vec<String>) {
+    let Some(cors) = &api.sam.cors else { return };
+    let mut paths: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for route in &api.routes {
+        if let Some((method, path)) = route.key.split_once(' ') {
+            paths.entry(path).or_default().insert(method);
+        }
+    }
+    let mut added = Vec::new();
+    for (path, mut methods) in paths {
+        if methods.contains("OPTIONS") {
+            continue;
+        }
+        if methods.contains("ANY") {
+            methods.extend(EVERY_METHOD);
+            methods.remove("ANY");
+        }
+        methods.insert("OPTIONS");
+        let methods: Vec<&str> = methods.into_iter().collect();
+        let mut headers = cors.clone();
+        let methods = json!(format!("'{}'", methods.join(",")));
+        headers.entry("Access-Control-Allow-Methods").or_insert(methods);
+        let texts = headers.iter().filter_map(|(name, value)| Some((*name, literal(value)?)));
+        let headers = texts.map(|(name, value)| (name.to_owned(), value)).collect();
+        let key = format!("OPTIONS {path}");
+        let (authorizer, needs_key) = api.sam.guards(&key, None, None);
+        let integration = Integration::Mock { status: 200, headers, body: "{}\n".to_owned() };
+        added.push(Route { key, authorizer, needs_key, integration });
+    }
+    let names = |guarded: bool, setting: &str| {
+        guarded.then(|| {
+            format!(
+                "{}: preflight requests need what browsers do not send with them: set `Auth.{setting}: \
+                 false`",
+                api.name
+            )
+        })
+    };
+    let is_guarded = added.iter().any(|route| route.authorizer.is_some());
+    notes.extend(names(is_guarded, "AddDefaultAuthorizerToCorsPreflight"));
+    let needs_key = added.iter().any(|route| route.needs_key);
+    notes.extend(names(needs_key, "AddApiKeyRequiredToCorsPreflight"));
+    api.routes.extend(added);
+}
+
+/// Adds the routes that a function's events make.
+pub(super) fn events(resource: &Resource, apis: &mut BTreeMap<String, Api>) {
+    for event in events_of(resource) {
+        let kind = event.get("Type").and_then(Value::as_str).unwrap_or_default();
+        let (family, member, implicit) = match kind {
+            "Api" => (Family::Rest, "RestApiId", "ServerlessRestApi"),
+            "HttpApi" => (Family::Http, "ApiId", "ServerlessHttpApi"),
+            _ => continue,
+        };
+        let empty = json!({});
+        let properties = event.get("Properties").unwrap_or(&empty);
+        let text = |value: Option<&Value>| value.and_then(text_of);
+        let id = text(properties.get(member)).unwrap_or_else(|| implicit.to_owned());
+        let stage = if family == Family::Http { "$default" } else { "Prod" };
+        let api = apis.entry(id.clone()).or_insert_with(|| Api::new(&id, family, stage));
+        let method = text(properties.get("Method")).unwrap_or_else(|| "ANY".to_owned());
+        let key = match text(properties.get("Path")) {
+            Some(path) => format!("{} {path}", method.to_ascii_uppercase()),
+            None => "$default".to_owned(),
+        };
+        let auth = properties.get("Auth");
+        let own = text(auth.and_then(|auth| auth.get("Authorizer")));
+        let needs_key = text(auth.and_then(|auth| auth.get("ApiKeyRequired")));
+        let needs_key = needs_key.map(|needs| needs == "true");
+        let (authorizer, needs_key) = api.sam.guards(&key, own, needs_key);
+        let integration = Integration::Function(resource.name.clone());
+        api.routes.push(Route { key, authorizer, needs_key, integration });
+    }
+}
+
+/// Reads an authorizer in SAM's form.
+fn authorizer(family: Family, found: &Value) -> Authorizer {
+    let text = |value: Option<&Value>| value.and_then(text_of);
+    let Some(function) = text(found.get("FunctionArn")) else {
+        return Authorizer::unserved("authorizers without a function".to_owned());
+    };
+    let identity = found.get("Identity");
+    let part = |name: &str| identity.and_then(|identity| identity.get(name));
+    let list = |name: &str| {
+        let entries = part(name).and_then(Value::as_array).into_iter().flatten();
+        entries.filter_map(text_of).collect::<Vec<_>>()
+    };
+    let is_request = family != Family::Rest
+        || text(found.get("FunctionPayloadType")).as_deref() == Some("REQUEST");
+    let request = if family == Family::Rest { "method.request" } else { "$request" };
+    let sign = if family == Family::Rest { "" } else { "$" };
+    let mut sources = Vec::new();
+    let mut headers = list("Headers");
+    headers.extend(text(part("Header")));
+    sources.extend(headers.iter().map(|name| format!("{request}.header.{name}")));
+    let queries = list("QueryStrings");
+    sources.extend(queries.iter().map(|name| format!("{request}.querystring.{name}")));
+    let variables = list("StageVariables");
+    sources.extend(variables.iter().map(|name| format!("{sign}stageVariables.{name}")));
+    sources.extend(list("Context").iter().map(|name| format!("{sign}context.{name}")));
+    let wanted = Wanted {
+        sources,
+        ttl: text(part("ReauthorizeEvery")),
+        validation: text(part("ValidationExpression")),
+        payload: text(found.get("AuthorizerPayloadFormatVersion")),
+        is_simple: text(found.get("EnableSimpleResponses")).as_deref() == Some("true"),
+        uri: function,
+    };
+    Authorizer::read(family, if is_request { "request" } else { "token" }, &wanted)
+}
