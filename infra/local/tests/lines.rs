@@ -193,6 +193,18 @@ async fn json_and_quiet_print_what_they_promise() {
     assert!(quiet.lines().is_empty());
 }
 
+#[tokio::test]
+async fn only_tollgates_own_denials_are_explained_by_its_command_line() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/functions/authorizer.py");
+    let command = format!("PATH={} python3 {script}", std::env::var("PATH").unwrap());
+    let other = Local::start(&["--authorizer-command", &command]);
+    let url = format!("{}/x", other.text("api"));
+    let answer = other.http.get(url).header("authorization", "deny").send().await.unwrap();
+    assert_eq!(answer.status(), 403);
+    let lines = other.lines();
+    assert_eq!(lines, ["GET /x  403  7  the authorizer denies it  N ms"]);
+}
+
 #[test]
 fn the_readme_names_every_flag_and_no_other() {
     let command = Cli::command();

@@ -314,31 +314,39 @@ fn a_function_that_the_template_does_not_have_is_named() {
     assert!(text.contains("has no function `Pyton`; it has Java, Judge, Node, Python"), "{text}");
 }
 
-/// The state of a process as Linux names it; `None` if it is gone or only waits to be reaped.
-fn state(pid: u64) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(") ")?;
-    rest.chars().next().filter(|state| *state != 'Z')
+/// The state and the group of each process that is not waiting to be reaped, as Linux tells them.
+#[cfg(target_os = "linux")]
+fn processes() -> Vec<(char, u64)> {
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let stats = all.filter_map(|one| std::fs::read_to_string(one.path().join("stat")).ok());
+    let fields = stats.filter_map(|stat| {
+        let (_, rest) = stat.rsplit_once(") ")?;
+        let mut fields = rest.split(' ');
+        Some((fields.next()?.chars().next()?, fields.nth(1)?.parse().ok()?))
+    });
+    fields.filter(|(state, _)| *state != 'Z').collect()
 }
 
+#[cfg(target_os = "linux")]
 #[test]
-fn suspended_processes_end_even_if_local_is_killed() {
-    if !std::path::Path::new("/proc/self/stat").exists() {
-        return;
-    }
-    let mut local = Local::start(&["--environments", "3"]);
-    let pids = local.ready["environments"].as_array().unwrap();
-    let pids: Vec<u64> = pids.iter().map(|pid| pid.as_u64().unwrap()).collect();
-    let until = |wanted: Option<char>| {
-        let is_so = || pids.iter().all(|pid| state(*pid) == wanted);
+fn suspended_processes_and_their_children_end_even_if_local_is_killed() {
+    // The kernel's own signal to suspended orphans is a SIGHUP.
+    let command = "trap '' HUP; sleep 300 & exec python3 tests/functions/authorizer.py";
+    let mut local = Local::start(&["--authorizer-command", command]);
+    let groups = local.ready["environments"].as_array().unwrap();
+    let groups: Vec<u64> = groups.iter().map(|pid| pid.as_u64().unwrap()).collect();
+    let states = || {
+        let all = processes().into_iter();
+        all.filter(|(_, group)| groups.contains(group)).map(|(state, _)| state).collect::<String>()
+    };
+    let until = |wanted: &str| {
         (0..100).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(50));
-            is_so()
+            states() == wanted
         })
     };
-    assert_eq!(pids.len(), 3);
-    assert!(until(Some('T')), "they are suspended");
+    assert!(until("TTTT"), "two environments of two processes are suspended: {}", states());
     // SIGKILL, which nothing can answer.
     local.child.kill().unwrap();
-    assert!(until(None), "{:?}", pids.iter().map(|pid| state(*pid)).collect::<Vec<_>>());
+    assert!(until(""), "{}", states());
 }

@@ -209,6 +209,19 @@ pub(super) fn notes(options: &Options) -> Vec<String> {
         }
     }
     for api in &template.apis {
+        for (name, authorizer) in &api.authorizers {
+            let function = authorizer.function.as_ref();
+            let own = function.filter(|name| template.functions.contains_key(*name));
+            if let Some(own) = own.filter(|name| !options.functions.contains_key(*name)) {
+                let whose =
+                    if options.is_other_authorizer { "--authorizer-command" } else { "Tollgate's" };
+                notes.push(format!(
+                    "{}: the authorizer `{name}` is {whose}: to run `{own}`, add --function \
+                     {own}='COMMAND'",
+                    api.name
+                ));
+            }
+        }
         for route in &api.routes {
             let place = format!("{}: {}", api.name, route.key);
             let guard = route.authorizer.as_deref();
