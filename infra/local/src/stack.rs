@@ -84,6 +84,14 @@ pub enum Error {
     /// The authorizer, which names what is wrong with its configuration.
     #[error(transparent)]
     Authorizer(#[from] StartError),
+    /// A function of the template.
+    #[error("function `{name}`: {source}; mend it, or add --function {name}='COMMAND'")]
+    Function {
+        /// Its name.
+        name: String,
+        /// What it says.
+        source: StartError,
+    },
     /// A listener that can't tell its address.
     #[error("a listener has no address: {0}")]
     Address(std::io::Error),
@@ -140,7 +148,7 @@ impl Stack {
                         end_all(&functions).await;
                         issuer.shutdown().await;
                         table.shutdown().await;
-                        return Err(error.into());
+                        return Err(error);
                     }
                 };
                 let configured = configured_key(&options, &setup);
@@ -172,6 +180,9 @@ impl Stack {
                 ready.hold(keys.made, of_caller);
                 table.url().clone_into(&mut ready.dynamodb);
                 ready.notes.extend(routed::notes(&options));
+                ready
+                    .notes
+                    .extend(template.map(|all| keys.notes(all, configured)).unwrap_or_default());
                 let console = match console {
                     Some(listener) => Some(see::start(listener, &setup, &table, &ready, live)?),
                     None => None,

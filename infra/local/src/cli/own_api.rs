@@ -125,7 +125,9 @@ fn use_template(
 
 /// Finds the program of each function behind a route that has none by a flag.
 fn add_programs(template: &Template, options: &mut Options) -> anyhow::Result<()> {
-    for route in template.apis.iter().flat_map(|api| &api.routes) {
+    // The messages of a WebSocket API are echoed.
+    let apis = template.apis.iter().filter(|api| api.family != Family::WebSocket);
+    for route in apis.flat_map(|api| &api.routes) {
         let Integration::Function(name) = &route.integration else { continue };
         if options.functions.contains_key(name) {
             continue;

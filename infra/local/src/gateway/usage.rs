@@ -38,6 +38,11 @@ impl Keys {
         self.0.insert(key, meter);
     }
 
+    /// Returns true if this is one of the keys.
+    pub(crate) fn contains(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// Any of the keys.
     pub(crate) fn first(&self) -> Option<&str> {
         self.0.keys().next().map(String::as_str)

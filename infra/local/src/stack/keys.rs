@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::Options;
 use crate::gateway::{KeySource, Keys, Meter};
 use crate::ready::Key;
-use crate::template::{Family, Template, UsagePlan};
+use crate::template::{Api, Family, Template, UsagePlan};
 
 /// The characters of a key that is made here, as many as API Gateway's have.
 const LENGTH: usize = 40;
@@ -22,20 +22,24 @@ pub(super) struct TemplateKeys {
 }
 
 impl TemplateKeys {
-    /// Collects the keys of every usage plan. One that is defined elsewhere is the configuration's
-    /// key, and so is the first without a value where authorizers name the key: on AWS its
-    /// value is copied into the configuration.
+    /// Collects the keys of every usage plan.
+    ///
+    /// A key from elsewhere is the configuration's, and so is the first one without a value if
+    /// authorizers name the key: on AWS its value is copied into the configuration.
     pub(super) fn of(template: &Template, configured: Option<&str>, options: &Options) -> Self {
         let mut all = Self::default();
         let values = all.values(template, configured);
         for plan in &template.plans {
             let limits = plan.limits.as_ref().or(options.usage_plan.as_ref());
-            for name in &plan.keys {
-                let value = match template.keys.get(name) {
-                    Some(key) if !key.is_enabled => continue,
-                    Some(_) => values.get(name).map(String::as_str),
-                    None => configured,
-                };
+            let value = |name: &String| match template.keys.contains_key(name) {
+                true => values.get(name).map(String::as_str),
+                false => configured,
+            };
+            let mut all_values: Vec<Option<&str>> = plan.keys.iter().map(value).collect();
+            if all_values.is_empty() {
+                all_values.push(configured);
+            }
+            for value in all_values {
                 // One for all APIs of the plan.
                 let meter = limits.map(|limits| Meter::start(limits, &options.now));
                 for api in &plan.apis {
@@ -45,7 +49,7 @@ impl TemplateKeys {
                     }
                 }
             }
-            // A plan without a key lets nobody through.
+            // Without a key that is accepted, nobody is let through.
             for api in &plan.apis {
                 all.by_api.entry(api.clone()).or_default();
             }
@@ -66,8 +70,8 @@ impl TemplateKeys {
                 Some(value) => value.clone(),
                 None => {
                     let plans = template.plans.iter().filter(|plan| plan.keys.contains(name));
-                    let is_named = plans.flat_map(|plan| sources(template, plan));
-                    let is_named = is_named.into_iter().any(|one| one == KeySource::Authorizer);
+                    let mut sources = plans.flat_map(|plan| sources(template, plan));
+                    let is_named = sources.any(|source| source == KeySource::Authorizer);
                     let own = configured.take_if(|_| is_named).map(str::to_owned);
                     let value = own.unwrap_or_else(|| made_up(name));
                     self.made.push(Key { name: name.clone(), value: value.clone() });
@@ -88,6 +92,21 @@ impl TemplateKeys {
         self.get(&api.name).filter(|_| is_theirs)?.first().map(str::to_owned)
     }
 
+    /// A line for each API whose keys the configuration does not have, though authorizers name them.
+    pub(super) fn notes(&self, template: &Template, configured: Option<&str>) -> Vec<String> {
+        let is_wrong = |api: &&Api| {
+            let is_named = api.key_source == Some(KeySource::Authorizer);
+            let is_needed = api.routes.iter().any(|route| route.needs_key);
+            let keys = self.get(&api.name).filter(|_| is_named && is_needed);
+            keys.is_some_and(|keys| configured.is_none_or(|key| !keys.contains(key)))
+        };
+        let line = |api: &Api| {
+            let name = &api.name;
+            format!("{name}: no key of its plans is `api_key` of [throttle]: add --api-key KEY")
+        };
+        template.apis.iter().filter(is_wrong).map(line).collect()
+    }
+
     /// The keys of an API; `None` if no plan of the template is for it.
     pub(super) fn get(&self, api: &str) -> Option<&Keys> {
         self.by_api.get(api)
@@ -104,4 +123,73 @@ fn made_up(name: &str) -> String {
     let digest = digest(&SHA256, format!("local API key {name}").as_bytes());
     let digits: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     digits.chars().take(LENGTH).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use throttle::ManualClock;
+
+    use super::*;
+    use crate::clock::Now;
+
+    const CONFIGURED: &str = "the-key-of-the-configuration";
+
+    /// The keys of a template with one API, `A`, and these resources.
+    fn keys(source: &str, resources: &str) -> (Template, TemplateKeys) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("template.yaml");
+        let text = format!(
+            "Resources:\n  A: {{Type: AWS::ApiGateway::RestApi, Properties: {{ApiKeySourceType: \
+             {source}}}}}\n  M: {{Type: AWS::ApiGateway::Method, Properties: {{RestApiId: A, \
+             HttpMethod: GET, ApiKeyRequired: true}}}}\n  P: {{Type: AWS::ApiGateway::UsagePlan, \
+             Properties: {{ApiStages: [{{ApiId: A, Stage: s}}]}}}}\n{resources}"
+        );
+        std::fs::write(&file, text).unwrap();
+        let template = Template::read(&file, &BTreeMap::new()).unwrap();
+        let options = Options::new("x".into(), Now::new(ManualClock::default()));
+        let keys = TemplateKeys::of(&template, Some(CONFIGURED), &options);
+        (template, keys)
+    }
+
+    fn key(name: &str, properties: &str) -> String {
+        format!(
+            "  {name}: {{Type: AWS::ApiGateway::ApiKey, Properties: {{{properties}}}}}\n  \
+             {name}Link: {{Type: AWS::ApiGateway::UsagePlanKey, Properties: {{KeyId: {name}, \
+             UsagePlanId: P}}}}\n"
+        )
+    }
+
+    #[test]
+    fn a_key_without_a_value_is_the_configurations_only_if_authorizers_name_it() {
+        let own = key("K", "Enabled: true");
+        let (template, named) = keys("AUTHORIZER", &own);
+        assert!(named.get("A").unwrap().contains(CONFIGURED));
+        assert!(named.notes(&template, Some(CONFIGURED)).is_empty());
+        let (_, brought) = keys("HEADER", &own);
+        let made = brought.made[0].value.clone();
+        assert_eq!((made.len(), made.clone()), (LENGTH, made_up("K")));
+        let all = brought.get("A").unwrap();
+        assert!(all.contains(&made) && !all.contains(CONFIGURED));
+    }
+
+    #[test]
+    fn keys_from_elsewhere_are_the_configurations_and_disabled_ones_nobodys() {
+        for resources in [
+            String::new(),
+            "  L: {Type: AWS::ApiGateway::UsagePlanKey, Properties: {KeyId: far, UsagePlanId: P}}\n"
+                .to_owned(),
+        ] {
+            assert!(keys("HEADER", &resources).1.get("A").unwrap().contains(CONFIGURED));
+        }
+        let (_, off) = keys("HEADER", &key("K", "Value: off"));
+        assert_eq!(off.get("A").unwrap().first(), None);
+        assert!(off.get("B").is_none());
+    }
+
+    #[test]
+    fn keys_that_the_configuration_does_not_have_are_named() {
+        let (template, keys) = keys("AUTHORIZER", &key("K", "Enabled: true, Value: other"));
+        let notes = keys.notes(&template, Some(CONFIGURED));
+        assert_eq!(notes, ["A: no key of its plans is `api_key` of [throttle]: add --api-key KEY"]);
+    }
 }

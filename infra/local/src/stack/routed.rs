@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Options;
 use super::keys::TemplateKeys;
+use super::{Error, Options};
 use crate::gateway::{self, Integration, Invoke, Kind, Route};
-use crate::lambda::{self, Function, InvokeError, StartError};
+use crate::lambda::{self, Function, InvokeError};
 use crate::program::Program;
 use crate::template::{self, Api, FunctionSettings};
 
@@ -16,16 +16,16 @@ pub(super) struct Backends(BTreeMap<String, Arc<Function>>);
 
 impl Backends {
     /// Starts each command; `table` is the table's address.
-    pub(super) async fn start(options: &Options, table: &str) -> Result<Self, StartError> {
+    pub(super) async fn start(options: &Options, table: &str) -> Result<Self, Error> {
         let mut started = Self::default();
         for (name, program) in &options.functions {
             let known = options.template.as_ref().and_then(|all| all.functions.get(name));
             let Some(settings) = settings(options, name, program, known, table) else { continue };
             match Function::start(settings).await {
                 Ok(function) => started.0.insert(name.clone(), Arc::new(function)),
-                Err(error) => {
+                Err(source) => {
                     started.end().await;
-                    return Err(error);
+                    return Err(Error::Function { name: name.clone(), source });
                 }
             };
         }
