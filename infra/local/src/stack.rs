@@ -89,7 +89,7 @@ pub enum Error {
     Function {
         /// Its name.
         name: String,
-        /// What it says.
+        /// Its error.
         source: StartError,
     },
     /// A listener that can't tell its address.

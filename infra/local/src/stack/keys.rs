@@ -49,7 +49,7 @@ impl TemplateKeys {
                     }
                 }
             }
-            // Without a key that is accepted, nobody is let through.
+            // Without a key that is accepted, every request is refused.
             for api in &plan.apis {
                 all.by_api.entry(api.clone()).or_default();
             }

@@ -1,5 +1,5 @@
-//! The parts of a template that SAM writes for its user: settings of `Globals`, APIs that nobody
-//! defines, routes of events, default authorizers, and the OPTIONS methods of `Cors`.
+//! The parts of a template that SAM writes for its user: settings of `Globals`, implicit APIs,
+//! routes of events, default authorizers, and the OPTIONS methods of `Cors`.
 //!
 //! `Globals` are merged as SAM's documentation says: maps by their members, lists one after the
 //! other, and a resource's own value replaces a global one.
@@ -21,7 +21,7 @@ const EVERY_METHOD: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "P
 pub(super) struct Settings {
     /// The authorizer of events that name none.
     default_authorizer: Option<String>,
-    /// True if events need a key unless they say otherwise.
+    /// True if events need a key by default.
     needs_key: bool,
     /// The headers of OPTIONS methods, `Access-Control-Allow-Methods` only if it is given.
     cors: Option<BTreeMap<&'static str, Value>>,
@@ -118,7 +118,7 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
 }
 
 impl Settings {
-    /// The authorizer and the need of a key of a route with these of its own.
+    /// Returns a route's authorizer, and true if it needs a key. Its own settings come first.
     fn guards(
         &self,
         key: &str,
