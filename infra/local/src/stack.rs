@@ -177,7 +177,7 @@ impl Stack {
                 let mut ready = ready::of(&setup, &options, &issuer, filled, examples);
                 ready.serve(addresses);
                 let of_caller = keys.of_header(&options);
-                ready.hold(keys.made, of_caller);
+                ready.hold(keys.made.clone(), of_caller);
                 table.url().clone_into(&mut ready.dynamodb);
                 ready.notes.extend(routed::notes(&options));
                 ready
