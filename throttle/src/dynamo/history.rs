@@ -85,8 +85,7 @@ impl Item for BucketRecord {
 
     fn read(id: &str, item: &Attributes) -> Result<Option<Self>, Damage> {
         let reader = Reader::new::<Self>(item);
-        let subject =
-            Subject::new(id).map_err(|_| reader.damage(PK, "is not a key of this kind"))?;
+        let subject = Subject::new(id).map_err(|_| reader.damage(PK, "is not a key of this kind"))?;
         let stamp = stamp(reader)?;
         let mut history = History::default();
         for name in item.keys().filter(|name| is_counter(name)) {
