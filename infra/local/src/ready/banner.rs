@@ -197,23 +197,11 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
 }
 
 fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if !ready.api.is_empty() {
-        let kind = if shown.rest == Kind::RestRequest { "REQUEST" } else { "TOKEN" };
-        writeln!(f, "  REST API      {}  ({kind} authorizer)", ready.api)?;
-    }
-    if let Some(api) = &ready.http_api {
-        let form = match shown.http {
-            Some(Payload::V1) => "payload 1.0",
-            Some(Payload::Simple) => "payload 2.0, simple responses",
-            _ => "payload 2.0",
-        };
-        writeln!(f, "  HTTP API      {api}  ({form})")?;
-    }
-    if let Some(api) = &ready.websocket_api {
-        writeln!(f, "  WebSocket API {api}")?;
-    }
     for api in &ready.apis {
-        writeln!(f, "  {:<13} {}  (of {})", "", api.url, api.name)?;
+        writeln!(f, "  {:<13} {}  ({})", api.kind, api.url, api.name)?;
+    }
+    if ready.apis.is_empty() {
+        write_apis(ready, shown, f)?;
     }
     if let Some(console) = &ready.console {
         writeln!(f, "  console       {console}")?;
@@ -251,6 +239,26 @@ fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> 
         )?;
     }
     writeln!(f)
+}
+
+/// The addresses of one API of each kind.
+fn write_apis(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if !ready.api.is_empty() {
+        let kind = if shown.rest == Kind::RestRequest { "REQUEST" } else { "TOKEN" };
+        writeln!(f, "  REST API      {}  ({kind} authorizer)", ready.api)?;
+    }
+    if let Some(api) = &ready.http_api {
+        let form = match shown.http {
+            Some(Payload::V1) => "payload 1.0",
+            Some(Payload::Simple) => "payload 2.0, simple responses",
+            _ => "payload 2.0",
+        };
+        writeln!(f, "  HTTP API      {api}  ({form})")?;
+    }
+    if let Some(api) = &ready.websocket_api {
+        writeln!(f, "  WebSocket API {api}")?;
+    }
+    Ok(())
 }
 
 fn write_callers(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
