@@ -86,7 +86,8 @@ fn use_template(
     options: &mut Options,
 ) -> anyhow::Result<()> {
     let template = Template::read(file, parameters)?;
-    for name in options.functions.keys().filter(|name| !template.functions.contains_key(*name)) {
+    let mut named = options.functions.keys();
+    if let Some(name) = named.find(|name| !template.functions.contains_key(*name)) {
         let known: Vec<&str> = template.functions.keys().map(String::as_str).collect();
         bail!(
             "--function: `{}` has no function `{name}`; it has {}",

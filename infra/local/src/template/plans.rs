@@ -113,7 +113,7 @@ fn limits(name: &str, found: &Value, notes: &mut Vec<String>) -> Option<Plan> {
     if limits.is_empty() {
         return None;
     }
-    match Plan::from_json(&json!(limits).to_string()) {
+    match Plan::from_json(json!(limits).to_string()) {
         Ok(plan) => Some(plan),
         Err(error) => {
             notes.push(format!("{name}: its limits are not held to here: {error}"));

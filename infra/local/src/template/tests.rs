@@ -208,7 +208,7 @@ fn this_repositorys_templates_are_read() {
     ]);
     for (name, kind) in [
         ("examples/rest-api.yaml", Kind::RestToken),
-        ("examples/http-api.yaml", Kind::Http(Payload::Simple)),
+        ("examples/http-api.yaml", Kind::Http(Payload::V2)),
         ("examples/websocket-api.yaml", Kind::WebSocket),
         ("examples/services.yaml", Kind::RestToken),
     ] {

@@ -54,7 +54,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 const REMAPPED: [HeaderName; 3] = [header::DATE, header::SERVER, header::WWW_AUTHENTICATE];
 
 /// An HTTP service behind the API.
-pub(super) struct Upstream {
+pub(in crate::gateway) struct Upstream {
     target: Target,
     client: Service,
     timeout: Duration,
