@@ -162,6 +162,21 @@ async fn functions_of_ones_own_are_commands_behind_and_in_front() {
 }
 
 #[tokio::test]
+async fn variables_that_are_set_here_go_before_the_templates() {
+    let arguments = [
+        "--template",
+        "tests/functions/template.yaml",
+        "--parameter",
+        "Stage=v7",
+        "--function",
+        "Orders=python3 tests/functions/orders.py",
+    ];
+    let local = Local::start_with(&arguments, &[("TABLE", "mine")]);
+    let told: Value = local.call("GET /open", "").await.json().await.unwrap();
+    assert_eq!(told["table"], "mine");
+}
+
+#[tokio::test]
 async fn any_authorizer_takes_the_place_of_tollgates() {
     let local = Local::start(&["--authorizer-command", "python3 tests/functions/authorizer.py"]);
     assert_eq!(local.call("GET /anything", "allow").await.status(), 200);

@@ -71,7 +71,10 @@ fn settings(
         function.memory_mb = known.memory_mb.unwrap_or(function.memory_mb);
         function.timeout = known.timeout.unwrap_or(function.timeout);
         let own = known.variables.iter().filter(|(name, _)| !name.starts_with("AWS_"));
-        function.variables.extend(own.cloned());
+        // What is set where `local` starts goes before the template, as with SAM's own tool.
+        let value = |name, value: &String| std::env::var(name).unwrap_or_else(|_| value.clone());
+        let own = own.map(|(name, found)| (name.clone(), value(name, found)));
+        function.variables.extend(own);
     }
     Some(function)
 }
