@@ -79,7 +79,7 @@ impl Charged {
             // The counter shows the use, less what was granted; both only grow.
             let granted = state.granted(counter);
             let at_least = given.saturating_sub_unsigned(granted);
-            let is_current = counter.period().window(now).counter.of(meter) == counter;
+            let is_current = counter.at(now).counter == counter;
             (is_current && state.used(counter) >= at_least).then_some(Count {
                 counter,
                 at_least,
@@ -166,7 +166,7 @@ impl Charged {
         let mut counters = self.charge.counts.iter().map(|count| count.counter);
         let is_limit = |it: &Counter| limit == Limit::quota(it.meter(), it.period());
         let Some(counter) = counters.find(is_limit) else { return before };
-        let window = counter.period().window(now).of(counter.meter());
+        let window = counter.at(now);
         let states = [state, &self.left];
         let used = states.iter().find_map(|state| state.counters.get(&window.counter));
         let granted = states.iter().find_map(|state| state.granted.get(&window.counter));

@@ -9,8 +9,7 @@ use crate::clock::Timestamp;
 use crate::failure::StoreError;
 use crate::id::{PlanId, Subject};
 use crate::lock::{Mutex, lock};
-use crate::meter::Meter;
-use crate::period::Period;
+use crate::period::{Period, Window};
 use crate::plan::{Plan, PlanRecord};
 use crate::steady::Latest;
 use crate::store::{Answer, Consumed, ONE_UNIT, Steady, Store};
@@ -38,7 +37,7 @@ pub struct MemoryStore {
 struct Plans {
     records: HashMap<PlanId, PlanRecord>,
     /// The kinds of periods that a plan has a quota for, or once had.
-    quotas: Vec<Period>,
+    quotas: Vec<(Period, u8)>,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +62,7 @@ impl MemoryStore {
     pub fn put_plan(&self, id: PlanId, plan: Plan, now: Timestamp) {
         let Plans { records, quotas } = &mut *lock(&self.plans);
         let all = plan.every_meter().flat_map(|(_, limits)| limits.quotas());
-        quotas.extend(all.map(|quota| quota.period()));
+        quotas.extend(all.map(|quota| (quota.period(), quota.start_day())));
         quotas.sort_unstable();
         quotas.dedup();
         let old = records.get(&id);
@@ -76,20 +75,13 @@ impl MemoryStore {
     ///
     /// Unused ones lapse when the period ends. Without a bucket, nothing is granted.
     pub fn grant(&self, subject: &Subject, period: Period, extra: u32, now: Timestamp) {
-        self.grant_of(subject, Meter::REQUESTS, period, extra, now);
+        self.grant_of(subject, &period.window(now), extra);
     }
 
     /// Grants a subject an amount of a meter, as [`grant`](Self::grant) does requests.
-    pub fn grant_of(
-        &self,
-        subject: &Subject,
-        meter: Meter,
-        period: Period,
-        extra: u32,
-        now: Timestamp,
-    ) {
+    pub fn grant_of(&self, subject: &Subject, window: &Window, extra: u32) {
         if let Some(state) = lock(&self.buckets).states.get_mut(subject) {
-            let counter = period.window(now).counter.of(meter);
+            let counter = window.counter;
             let used = state.counters.entry(counter).or_default();
             *used = used.saturating_sub(extra.into());
             let granted = state.granted.entry(counter).or_default();
@@ -106,7 +98,8 @@ impl MemoryStore {
     fn drop_full(&self, buckets: &mut Buckets, looks: usize) {
         // The latest moment that a throttle has used; before the first one, nothing is dropped.
         let Some(now) = self.latest.get().checked_sub(GRACE) else { return };
-        let current = |period: &Period| period.window(now).counter;
+        let current =
+            |(period, start): &(Period, u8)| period.window_from(start.cast_signed(), now).counter;
         let quotas: Vec<_> = lock(&self.plans).quotas.iter().map(current).collect();
         buckets.drop_full(now, &quotas, looks);
     }

@@ -12,7 +12,8 @@ use crate::meter::Meter;
 
 /// The period of a quota: one of API Gateway's three.
 ///
-/// Days start at midnight UTC, weeks on Monday, months on the first.
+/// Days start at midnight UTC, weeks on Monday and months on the first, unless a quota has a start
+/// day of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Period {
@@ -27,12 +28,13 @@ pub enum Period {
 /// The counter of one meter in one particular period.
 ///
 /// As an attribute: `d20261121`, `w2026-47` or `m202611` for requests, `m202611.tokens` for
-/// another meter.
+/// another meter. Weeks and months that start on another day have that day in their names:
+/// `w20261122`, `m20261115`. So no two periods have one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Counter {
     period: Period,
-    /// Its digits: year, month and day; year and ISO week; year and month.
-    number: u32,
+    /// The first day of the period.
+    first: Date,
     meter: Meter,
 }
 
@@ -53,13 +55,16 @@ impl Counter {
     #[must_use]
     pub fn parse(attribute: &str) -> Option<Self> {
         let (name, meter) = Meter::of_attribute(attribute)?;
-        let (period, digits) = match name.split_at_checked(1)? {
-            ("d", rest) => (Period::Day, rest.parse()),
-            ("w", rest) => (Period::Week, rest.replacen('-', "", 1).parse()),
-            ("m", rest) => (Period::Month, rest.parse()),
+        let (kind, digits) = name.split_at_checked(1)?;
+        let (period, first) = match (kind, digits.len()) {
+            ("d", 8) => (Period::Day, day(digits)?),
+            ("w", 7) => (Period::Week, week(digits)?),
+            ("w", 8) => (Period::Week, day(digits)?),
+            ("m", 6) => (Period::Month, day(&format!("{digits}01"))?),
+            ("m", 8) => (Period::Month, day(digits).filter(|day| day.day() <= LAST_START)?),
             _ => return None,
         };
-        let counter = Self { period, number: digits.ok()?, meter };
+        let counter = Self { period, first, meter };
         (counter.to_string() == attribute).then_some(counter)
     }
 
@@ -81,34 +86,49 @@ impl Counter {
         Self { meter, ..self }
     }
 
-    /// Returns true if both count periods of one kind, of any meter, and this one's came first.
-    pub(crate) fn is_before(self, other: Self) -> bool {
-        self.period == other.period && self.number < other.number
+    /// The period that `now` is in, of the same kind, start day and meter.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Window {
+        let start = match self.period {
+            Period::Day => 1,
+            Period::Week => self.first.weekday().to_monday_one_offset(),
+            Period::Month => self.first.day(),
+        };
+        self.period.window_from(start, now).of(self.meter)
     }
 
-    /// The last day of its period; `None` if the number is not a valid date.
-    pub(crate) fn last_day(self) -> Option<Date> {
-        let part = |number: u32| i8::try_from(number % 100).ok();
-        let (rest, last) = (self.number / 100, part(self.number)?);
+    /// Returns true if both count periods of one kind, of any meter, and this one's began first.
+    pub(crate) fn is_before(self, other: Self) -> bool {
+        self.period == other.period && self.first < other.first
+    }
+
+    /// The last day of its period.
+    pub(crate) fn last_day(self) -> Date {
+        self.period.after(self.first).saturating_sub(1.day())
+    }
+
+    /// Returns true if the period starts where the calendar's does.
+    fn is_of_calendar(self) -> bool {
         match self.period {
-            Period::Day => Date::new(i16::try_from(rest / 100).ok()?, part(rest)?, last).ok(),
-            Period::Week => {
-                let year = i16::try_from(rest).ok()?;
-                Some(ISOWeekDate::new(year, last, Weekday::Sunday).ok()?.date())
-            }
-            Period::Month => {
-                Some(Date::new(i16::try_from(rest).ok()?, last, 1).ok()?.last_of_month())
-            }
+            Period::Day => true,
+            Period::Week => self.first.weekday() == Weekday::Monday,
+            Period::Month => self.first.day() == 1,
         }
     }
 }
 
 impl Display for Counter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = (self.first.year(), self.first.month(), self.first.day());
         match self.period {
-            Period::Day => write!(f, "d{:08}", self.number),
-            Period::Week => write!(f, "w{:04}-{:02}", self.number / 100, self.number % 100),
-            Period::Month => write!(f, "m{:06}", self.number),
+            Period::Day => write!(f, "d{year:04}{month:02}{day:02}"),
+            Period::Week if self.is_of_calendar() => {
+                let week = self.first.iso_week_date();
+                write!(f, "w{:04}-{:02}", week.year(), week.week())
+            }
+            Period::Week => write!(f, "w{year:04}{month:02}{day:02}"),
+            Period::Month if self.is_of_calendar() => write!(f, "m{year:04}{month:02}"),
+            Period::Month => write!(f, "m{year:04}{month:02}{day:02}"),
         }?;
         self.meter.end_attribute(f)
     }
@@ -129,22 +149,46 @@ impl Window {
 }
 
 impl Period {
-    /// The period that `now` is in.
+    /// The period of the calendar that `now` is in. That of a quota with a start day of its own is
+    /// [`Quota::window`](crate::Quota::window).
     #[must_use]
     pub fn window(self, now: Timestamp) -> Window {
+        self.window_from(1, now)
+    }
+
+    /// The period that `now` is in, of those that start on this day: of the week from Monday, 1 to
+    /// 7, or of the month, 1 to 28.
+    pub(crate) fn window_from(self, start: i8, now: Timestamp) -> Window {
         let today = date(now);
-        let (first, next) = match self {
-            Self::Day => (today, today.saturating_add(1.day())),
+        let first = match self {
+            Self::Day => today,
             Self::Week => {
-                let monday = today.saturating_sub(today.weekday().to_monday_zero_offset().days());
-                (monday, monday.saturating_add(1.week()))
+                let since = today.weekday().to_monday_one_offset().saturating_sub(start);
+                today.saturating_sub(since.rem_euclid(7).days())
             }
             Self::Month => {
-                let first = today.first_of_month();
-                (first, first.saturating_add(1.month()))
+                let month = today.first_of_month();
+                let month =
+                    if today.day() < start { month.saturating_sub(1.month()) } else { month };
+                month.saturating_add(start.saturating_sub(1).days())
             }
         };
-        Window { counter: self.counter(today), start: midnight(first), end: midnight(next) }
+        self.starting(first)
+    }
+
+    /// The period that starts on this day.
+    fn starting(self, first: Date) -> Window {
+        let counter = Counter { period: self, first, meter: Meter::REQUESTS };
+        Window { counter, start: midnight(first), end: midnight(self.after(first)) }
+    }
+
+    /// The first day after the period that starts on this day.
+    fn after(self, first: Date) -> Date {
+        match self {
+            Self::Day => first.saturating_add(1.day()),
+            Self::Week => first.saturating_add(1.week()),
+            Self::Month => first.saturating_add(1.month()),
+        }
     }
 
     /// The oldest counter of the history: 31 days, 12 weeks or 12 months before the current one.
@@ -163,27 +207,29 @@ impl Period {
 
     /// The counter this many periods before the current one.
     fn back(self, now: Timestamp, periods: i32) -> Counter {
-        let today = date(now);
-        self.counter(match self {
-            Self::Day => today.saturating_sub(periods.days()),
-            Self::Week => today.saturating_sub(periods.weeks()),
-            Self::Month => today.first_of_month().saturating_sub(periods.months()),
-        })
+        let first = self.window(now).counter.first;
+        let first = first.saturating_sub(match self {
+            Self::Day => periods.days(),
+            Self::Week => periods.weeks(),
+            Self::Month => periods.months(),
+        });
+        self.starting(first).counter
     }
+}
 
-    fn counter(self, date: Date) -> Counter {
-        let digits = |number: i16| u32::try_from(number).unwrap_or_default();
-        let (month, day) = (digits(date.month().into()), digits(date.day().into()));
-        let number = match self {
-            Self::Day => digits(date.year()) * 10_000 + month * 100 + day,
-            Self::Week => {
-                let week = date.iso_week_date();
-                digits(week.year()) * 100 + digits(week.week().into())
-            }
-            Self::Month => digits(date.year()) * 100 + month,
-        };
-        Counter { period: self, number, meter: Meter::REQUESTS }
-    }
+/// Reads a day, such as `20261121`.
+fn day(digits: &str) -> Option<Date> {
+    let number: u32 = digits.parse().ok()?;
+    let part = |number: u32| i8::try_from(number % 100).ok();
+    let year = i16::try_from(number / 10_000).ok()?;
+    Date::new(year, part(number / 100)?, part(number)?).ok()
+}
+
+/// Reads the Monday of a week, such as `2026-47`.
+fn week(digits: &str) -> Option<Date> {
+    let (year, week) = digits.split_once('-')?;
+    let monday = ISOWeekDate::new(year.parse().ok()?, week.parse().ok()?, Weekday::Monday);
+    Some(monday.ok()?.date())
 }
 
 fn date(now: Timestamp) -> Date {
@@ -196,6 +242,8 @@ fn midnight(date: Date) -> Timestamp {
 }
 
 const EPOCH: Date = Date::constant(1970, 1, 1);
+/// The last day of a month on which a period may start, so that every month has it.
+pub(crate) const LAST_START: i8 = 28;
 
 #[cfg(test)]
 mod tests {
@@ -269,22 +317,51 @@ mod tests {
 
     #[test]
     fn a_counters_last_day_is_its_periods() {
-        let last_day = |name| Counter::parse(name).unwrap().last_day().map(|day| day.to_string());
         for (name, day) in [
-            ("d20280229", Some("2028-02-29")),
-            ("w2026-53", Some("2027-01-03")),
-            ("m202602", Some("2026-02-28")),
-            ("d20260229", None),
-            ("w2027-53", None),
-            ("m202600", None),
+            ("d20280229", "2028-02-29"),
+            ("w2026-53", "2027-01-03"),
+            ("w20261122", "2026-11-28"),
+            ("m202602", "2026-02-28"),
+            ("m20260128", "2026-02-27"),
         ] {
-            assert_eq!(last_day(name), day.map(str::to_owned), "{name}");
+            assert_eq!(Counter::parse(name).unwrap().last_day().to_string(), day, "{name}");
+        }
+    }
+
+    #[test]
+    fn periods_with_a_start_day_are_named_by_their_first_day() {
+        let window = |period: Period, start, day| period.window_from(start, noon(2026, 11, day));
+        for (period, start, day, name, end) in [
+            (Period::Month, 15, 14, "m20261015", (2026, 11, 15)),
+            (Period::Month, 15, 15, "m20261115", (2026, 12, 15)),
+            (Period::Month, 28, 27, "m20261028", (2026, 11, 28)),
+            (Period::Month, 1, 30, "m202611", (2026, 12, 1)),
+            // The 21st is a Saturday.
+            (Period::Week, 7, 21, "w20261115", (2026, 11, 22)),
+            (Period::Week, 7, 22, "w20261122", (2026, 11, 29)),
+            (Period::Week, 6, 21, "w20261121", (2026, 11, 28)),
+            (Period::Week, 1, 21, "w2026-47", (2026, 11, 23)),
+        ] {
+            let window = window(period, start, day);
+            assert_eq!(window.counter.to_string(), name);
+            assert_eq!(window.end, midnight(Date::constant(end.0, end.1, end.2)), "{name}");
+            assert_eq!(Counter::parse(name), Some(window.counter));
+            assert_eq!(window.counter.at(window.start).counter, window.counter);
+            assert_eq!(window.counter.at(window.end).start, window.end);
         }
     }
 
     #[test]
     fn only_a_counters_own_name_is_read() {
-        for name in ["d20261121", "w2026-47", "w0000-53", "m202611", "m202611.tokens"] {
+        for name in [
+            "d20261121",
+            "w2026-47",
+            "w2020-53",
+            "w20261122",
+            "m202611",
+            "m20261115",
+            "m202611.tokens",
+        ] {
             assert_eq!(Counter::parse(name).unwrap().to_string(), name);
         }
         for name in [
@@ -295,6 +372,13 @@ mod tests {
             "w202647",
             "w2026-4-7",
             "m2026-11",
+            "d20260229",
+            "w2027-53",
+            "w20261123",
+            "m202600",
+            "m20261101",
+            "m20261129",
+            "m2026115",
             "é1",
             "x1",
             "m202611.",
@@ -313,8 +397,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn periods_tile_the_time(nanos in 0..=u64::MAX / 2) {
+        fn periods_tile_the_time(nanos in 0..=u64::MAX / 2, start in 1..=28_i8) {
             let now = Timestamp::from_nanos(nanos);
+            let starts = [(Period::Day, 1), (Period::Week, start % 7 + 1), (Period::Month, start)];
+            for (period, start) in starts {
+                let window = period.window_from(start, now);
+                prop_assert!(window.contains(now) && window.start < window.end);
+                prop_assert_eq!(period.window_from(start, window.end).start, window.end);
+                prop_assert_eq!(Counter::parse(&window.counter.to_string()), Some(window.counter));
+                prop_assert_eq!(window.counter.at(now), window);
+                // Neither it nor the one before it is ever removed to make room, near its start.
+                prop_assert!(!window.counter.is_before(period.previous(now)));
+                if let Some(before) = window.start.checked_sub(Duration::from_nanos(1)) {
+                    let before = period.window_from(start, before).counter;
+                    prop_assert!(before.is_before(window.counter));
+                    prop_assert!(!before.is_before(period.previous(window.start)));
+                }
+            }
             for period in [Period::Day, Period::Week, Period::Month] {
                 let window = period.window(now);
                 prop_assert!(window.start < window.end);

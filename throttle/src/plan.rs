@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::num::NonZeroU64;
 
+use crate::clock::Timestamp;
 use crate::failure_policy::{FailurePolicy, Share};
 use crate::id::NameError;
 use crate::meter::{Meter, MeterError};
-use crate::period::Period;
+use crate::period::{LAST_START, Period, Window};
 use crate::rate::{Rate, RateError};
 
 pub use builder::PlanBuilder;
@@ -44,6 +45,8 @@ pub use scope::Scope;
 /// does not have:
 /// - a rate with a unit: `"100/min"`;
 /// - a list of quotas with different periods instead of one;
+/// - a quota's `startDay`, on which its periods start at midnight UTC: `"SUNDAY"` for a week, 1 to
+///   28 for a month. After a change of it, the use of the period begins at 0;
 /// - `offsetMeans`: `"requests"` next to a quota's `offset` ([`OffsetMeans`]);
 /// - `meters`: units in addition to requests, each with a rate, quotas, or both, such as
 ///   `"meters": {"tokens": {"quota": {"limit": 5000000, "period": "MONTH"}}}`;
@@ -89,6 +92,8 @@ pub struct Quota {
     limit: u64,
     offset: u64,
     period: Period,
+    /// The day of the week from Monday, or of the month, on which a period starts.
+    start: i8,
 }
 
 /// A stage that the plan is attached to, and its methods' own rates.
@@ -199,6 +204,12 @@ pub(crate) enum Problem {
     /// An invalid failure policy.
     #[error("must be `closed`, `open`, or a share such as `{{\"local\": \"1/10\"}}` of at most 1")]
     Failure,
+    /// A start day that the period does not have.
+    #[error("must be {0}")]
+    StartDay(&'static str),
+    /// An offset that is a day, next to a start day.
+    #[error("is a day, and `startDay` is one too: keep one")]
+    TwoStartDays,
     /// An offset that leaves nothing of the first period.
     #[error("must be below `limit`")]
     WholeOffset,
@@ -209,8 +220,18 @@ pub(crate) enum Problem {
     )]
     Offset,
     /// Another meaning than `requests`.
-    #[error("must be `requests`")]
+    #[error("must be `requests`; for a day, write `startDay` instead of `offset`")]
     OffsetMeans,
+}
+
+impl Problem {
+    fn start_day(period: Period) -> Self {
+        Self::StartDay(match period {
+            Period::Day => "left out: a day starts at midnight, in UTC",
+            Period::Week => "a day from `MONDAY` to `SUNDAY`",
+            Period::Month => "a whole number from 1 to 28",
+        })
+    }
 }
 
 impl Plan {
@@ -298,6 +319,15 @@ impl Plan {
         Some(MethodRate { scope: stage.scope(key), throttle: *throttle, enforced })
     }
 
+    /// The period that `now` is in, of this kind and meter: that of the plan's quota if it has one,
+    /// with its start day, and the calendar's otherwise.
+    #[must_use]
+    pub fn window(&self, meter: Meter, period: Period, now: Timestamp) -> Window {
+        let quotas = self.meter(meter).map(MeterLimits::quotas).unwrap_or_default();
+        let quota = quotas.iter().find(|quota| quota.period == period);
+        quota.map_or_else(|| period.window(now), |quota| quota.window(now)).of(meter)
+    }
+
     /// The interval of each of the plan's rates that are not closed.
     pub(crate) fn intervals(&self) -> impl Iterator<Item = (Scope, NonZeroU64)> {
         let meters = self
@@ -380,7 +410,20 @@ impl Quota {
         if offset > 0 && offset >= limit {
             return Err(PlanError::at(format!("{field}.offset"), Problem::WholeOffset));
         }
-        Ok(Self { limit, offset, period })
+        Ok(Self { limit, offset, period, start: 1 })
+    }
+
+    /// Starts its periods on this day; `field` names the quota in an error.
+    fn starting(self, field: &str, start: u64) -> Result<Self, PlanError> {
+        let last = match self.period {
+            Period::Day => 0,
+            Period::Week => 7,
+            Period::Month => LAST_START,
+        };
+        match i8::try_from(start) {
+            Ok(start) if (1..=last).contains(&start) => Ok(Self { start, ..self }),
+            _ => Err(PlanError::at(format!("{field}.startDay"), Problem::start_day(self.period))),
+        }
     }
 
     /// The number of requests in a period.
@@ -395,10 +438,23 @@ impl Quota {
         self.offset
     }
 
-    /// The calendar period.
+    /// The kind of period.
     #[must_use]
     pub fn period(self) -> Period {
         self.period
+    }
+
+    /// The day on which its periods start, at midnight UTC: of the week, from 1 for Monday, or of
+    /// the month. 1 unless the quota has a `startDay`.
+    #[must_use]
+    pub fn start_day(self) -> u8 {
+        self.start.unsigned_abs()
+    }
+
+    /// Its period that `now` is in, of requests.
+    #[must_use]
+    pub fn window(self, now: Timestamp) -> Window {
+        self.period.window_from(self.start, now)
     }
 }
 

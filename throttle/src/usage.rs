@@ -123,9 +123,9 @@ impl History {
         let longer = [Period::Week, Period::Month].into_iter().find_map(quota);
         match longer.filter(|_| period == Period::Day) {
             Some(quota) => {
-                let whole = quota.period().window(window.start).of(meter);
-                let days = windows(Period::Day, whole.start, window.start);
-                let so_far = days.map(|day| self.used(&day.of(meter))).fold(0, u64::saturating_add);
+                let whole = quota.window(window.start).of(meter);
+                let days = windows(plan, meter, Period::Day, (whole.start, window.start));
+                let so_far = days.map(|day| self.used(&day)).fold(0, u64::saturating_add);
                 vec![used, self.left(plan, quota, &whole, so_far)]
             }
             None => vec![used],
@@ -161,18 +161,20 @@ impl Usage {
         if to < from {
             return Err(UsageError::Backwards);
         }
-        let windows: Vec<_> = windows(period, from, to).take(MAX_PERIODS + 1).collect();
+        let all = windows(plan, meter, period, (from, to));
+        let windows: Vec<_> = all.take(MAX_PERIODS + 1).collect();
         if windows.len() > MAX_PERIODS {
             return Err(UsageError::TooLong);
         }
         let report = |history: &History| {
-            let entry = |window: &Window| history.entry(plan, period, &window.of(meter));
+            let entry = |window: &Window| history.entry(plan, period, window);
             windows.iter().map(entry).collect()
         };
-        let last = period.window(to).end.saturating_sub(Duration::from_nanos(1));
+        let of = |moment| plan.plan.window(meter, period, moment);
+        let last = of(to).end.saturating_sub(Duration::from_nanos(1));
         Ok(Self {
             usage_plan_id: plan.id.to_string(),
-            start_date: date(period.window(from).start),
+            start_date: date(of(from).start),
             end_date: date(last),
             period: (period != Period::Day).then_some(period),
             meter: (!meter.is_requests()).then(|| meter.to_string()),
@@ -185,11 +187,17 @@ impl Usage {
     }
 }
 
-/// The periods from one moment's to another's.
-fn windows(period: Period, from: Timestamp, to: Timestamp) -> impl Iterator<Item = Window> {
-    let first = Some(period.window(from)).filter(|window| window.start <= to);
+/// The periods of a plan's meter from one moment's to another's.
+fn windows(
+    plan: &PlanRecord,
+    meter: Meter,
+    period: Period,
+    (from, to): (Timestamp, Timestamp),
+) -> impl Iterator<Item = Window> {
+    let of = move |moment| plan.plan.window(meter, period, moment);
+    let first = Some(of(from)).filter(|window| window.start <= to);
     std::iter::successors(first, move |window| {
-        let next = period.window(window.end);
+        let next = of(window.end);
         // At the end of time the last period follows itself.
         Some(next).filter(|next| next.start <= to && next.start > window.start)
     })
@@ -286,6 +294,25 @@ mod tests {
             ("2026-11-09", "2026-11-22")
         );
         assert!(serde_json::to_string(&usage).unwrap().contains(r#""period":"WEEK""#));
+    }
+
+    #[test]
+    fn a_quota_with_a_start_day_is_reported_by_its_own_periods() {
+        let month = plan(r#"{"limit": 100, "period": "MONTH", "startDay": 20}"#, moment(400));
+        let history = history(&[
+            ("d20261119", 7, 0),
+            ("d20261120", 2, 0),
+            ("d20261121", 4, 0),
+            ("m20261020", 60, 0),
+            ("m20261120", 6, 0),
+            ("m202611", 99, 0),
+        ]);
+        let days = values(&month, Period::Day, (2, 0), &history);
+        assert_eq!(days, [[7, 93], [2, 98], [4, 94]]);
+        assert_eq!(values(&month, Period::Month, (3, 0), &history), [[60, 40], [6, 94]]);
+        let range = (moment(3), moment(0));
+        let usage = Usage::report(&month, Period::Month, range, []).unwrap();
+        assert_eq!((&*usage.start_date, &*usage.end_date), ("2026-10-20", "2026-12-19"));
     }
 
     #[test]

@@ -40,8 +40,9 @@ pub(crate) fn subject(text: &str) -> Result<Subject, String> {
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Offset {
     /// Meaning of a quota's `offset`, which AWS leaves open. `requests`, as AWS's reference says:
-    /// the first period starts with that many requests used. `ignore`: nothing, because the numbers
-    /// that AWS allows fit days by which periods are shifted, which Tollgate does not have.
+    /// the first period starts with that many requests used. `day`, as older documentation of the
+    /// SDK says, and as the numbers that AWS allows suggest: the day that a period starts, of a week
+    /// 0 for Sunday and 1 for Monday, of a month 0 for the first. `ignore`: nothing.
     #[arg(long, value_name = "MEANING")]
     offset_means: Option<Meaning>,
 }
@@ -49,6 +50,7 @@ pub(crate) struct Offset {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Meaning {
     Requests,
+    Day,
     Ignore,
 }
 
@@ -56,6 +58,7 @@ impl Offset {
     pub(crate) fn means(self) -> Option<OffsetMeans> {
         self.offset_means.map(|meaning| match meaning {
             Meaning::Requests => OffsetMeans::Requests,
+            Meaning::Day => OffsetMeans::Day,
             Meaning::Ignore => OffsetMeans::Ignore,
         })
     }
@@ -64,7 +67,9 @@ impl Offset {
 /// A plan's error, with the option that fixes it.
 pub(crate) fn plan_error(error: &PlanError) -> String {
     if error.is_ambiguous_offset() {
-        format!("{error}; add `--offset-means requests` or `--offset-means ignore`")
+        format!(
+            "{error}; add `--offset-means requests`, `--offset-means day` or `--offset-means ignore`"
+        )
     } else {
         error.to_string()
     }

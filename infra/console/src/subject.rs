@@ -99,7 +99,7 @@ fn gauge(interval: Duration, full_in: Duration, meter: Option<Meter>) -> Map<Str
 
 fn quotas(plan: &PlanRecord, history: &History, now: Timestamp) -> Vec<Value> {
     let quota = |meter: Meter, is_enforced: bool, quota: &throttle::Quota| {
-        let window = quota.period().window(now).of(meter);
+        let window = quota.window(now).of(meter);
         json!({
             "meter": Some(meter).filter(|meter| !meter.is_requests()).map(|it| it.to_string()),
             "isEnforced": is_enforced,
@@ -184,13 +184,14 @@ fn usage(
     history: &History,
     now: Timestamp,
 ) -> Vec<Value> {
-    let mut windows = vec![period.window(now)];
+    let of = |moment| plan.plan.window(Meter::REQUESTS, period, moment);
+    let mut windows = vec![of(now)];
     let most = if period == Period::Day { 31 } else { 12 };
     while windows.len() < most
         && let Some(first) = windows.last()
         && let Some(before) = first.start.checked_sub(Duration::from_secs(1))
     {
-        windows.push(period.window(before));
+        windows.push(of(before));
     }
     windows.reverse();
     let from = windows.first().map_or(now, |window| window.start);

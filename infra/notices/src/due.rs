@@ -28,7 +28,7 @@ pub fn due(bucket: &BucketRecord, plan: &PlanRecord, now: Timestamp) -> Vec<Due>
     let quotas = plan.plan.every_meter();
     let quotas = quotas.flat_map(|(meter, it)| it.quotas().iter().map(move |it| (meter, it)));
     for (meter, quota) in quotas {
-        let window = quota.period().window(now).of(meter);
+        let window = quota.window(now).of(meter);
         let used = bucket.history.used(&window);
         let left = bucket.history.remaining(plan, *quota, &window);
         // Use can be above the limit only if the plan was lowered.

@@ -159,7 +159,8 @@ impl Charge {
         for period in [Period::Day, Period::Week, Period::Month] {
             let quota = limits.quotas().iter().copied().find(|it| it.period() == period);
             if quota.is_some() || period == Period::Day {
-                let window = period.window(self.now).of(meter);
+                let calendar = || period.window(self.now);
+                let window = quota.map_or_else(calendar, |it| it.window(self.now)).of(meter);
                 let tally = Tally::new(window, quota, created, amount);
                 self.counts.push(Tally { enforced: limits.is_enforced(), ..tally });
             }
@@ -249,7 +250,7 @@ impl Charge {
         let mut refusals = self.closed.clone();
         for step in self.steps.iter().filter(step_is_full) {
             let wait = state.tat(step.rate).saturating_since(step.ceiling);
-            let wait = (step.amount <= step.burst).then_some(wait);
+            let wait = (!step.never_fits()).then_some(wait);
             let Step { rate, enforced, .. } = *step;
             refusals.push(Refusal { limit: rate.scope.into(), wait, enforced });
         }
@@ -378,13 +379,19 @@ impl Step {
     }
 
     fn fits(&self, state: &State) -> bool {
-        self.amount <= self.burst && state.tat(self.rate) <= self.ceiling
+        !self.never_fits() && state.tat(self.rate) <= self.ceiling
+    }
+
+    /// Returns true if it is more than the burst. Of enforced limits that is an error before it
+    /// comes here, other than for an instance that decides alone by a share of the plan.
+    fn never_fits(&self) -> bool {
+        !self.enforced && self.amount > self.burst
     }
 
     /// The move of its `tat`; `None` if it can never fit, and is spared.
     fn write(&self, form: Form, now: Timestamp) -> Option<Move> {
         let (when, to) = match form {
-            _ if self.spared && self.amount > self.burst => return None,
+            _ if self.spared && self.never_fits() => return None,
             _ if self.spared => (When::Within(self.ceiling, END), To::Same),
             Form::Idle => {
                 let idle = if self.present {

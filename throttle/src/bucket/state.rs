@@ -461,8 +461,8 @@ const KEEP: Duration = Duration::from_secs(400 * 86_400);
 pub(crate) const MAX_COUNT: i64 = 4_000_000_000_000_000;
 
 /// One write unit pays for 1,024 bytes. A charge of requests adds at most a counter for each
-/// period, a rate's `tat` and a method's: 104 bytes.
-const FULL: u32 = 920;
+/// period, a rate's `tat` and a method's: 107 bytes.
+const FULL: u32 = 917;
 /// A counter of a named meter adds at most its period's name, a dot, and a number of 16 digits.
 const COUNTER: usize = 9 + 1 + 9;
 /// A rate of a named meter adds at most its interval, a dot, and a moment.

@@ -1,7 +1,7 @@
 //! Buckets as operators see them.
 
 use std::borrow::Cow;
-use std::num::NonZeroU64;
+use std::num::{NonZeroI64, NonZeroU64};
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -13,11 +13,10 @@ use table::{
 
 use super::history::{BucketRecord, GRANTED, GRANTS, MAX_GRANTED, stale};
 use super::item::{is_short, short};
-use crate::bucket::expiry;
+use crate::bucket::{MAX_COUNT, expiry};
 use crate::clock::Timestamp;
 use crate::id::Subject;
-use crate::meter::Meter;
-use crate::period::Period;
+use crate::period::{Period, Window};
 use crate::usage::History;
 
 /// The buckets of a table, for operators: usage, grants and resets.
@@ -34,6 +33,15 @@ pub enum GrantError {
     /// The grants of the period would be more than the largest quota.
     #[error("at most {MAX_GRANTED} can be granted for one period, and less is left of it")]
     TooMuch,
+    /// More is given back than is used.
+    #[error(
+        "only {used} is used in this period: give back at most that, and grant more on top of the \
+         quota"
+    )]
+    NotUsed {
+        /// The amount used.
+        used: u64,
+    },
     /// The table is unavailable, or the bucket is damaged.
     #[error(transparent)]
     Table(#[from] Error),
@@ -84,7 +92,8 @@ impl Buckets {
 
     /// Grants a subject `extra` requests on top of its quota, for the period of `now`.
     ///
-    /// An unused rest lapses when the period ends. A grant for a period without a quota has no
+    /// The period is that of the calendar: for a quota with a start day, see
+    /// [`grant_of`](Self::grant_of). An unused rest lapses when the period ends. A grant for a period without a quota has no
     /// effect. Within its period a grant with the same `id` is made once, so repeat it with the same
     /// `id` after an error. Returns the usage afterwards.
     ///
@@ -102,25 +111,26 @@ impl Buckets {
         id: &str,
         now: Timestamp,
     ) -> Result<History, GrantError> {
-        self.grant_of(subject, Meter::REQUESTS, period, extra, id, now).await
+        self.grant_of(subject, &period.window(now), extra, id, now).await
     }
 
-    /// Grants a subject an amount of a meter, as [`grant`](Self::grant) does requests.
+    /// Grants a subject an amount for a period, as [`grant`](Self::grant) does requests: of the
+    /// meter of its counter, and of a quota that may have a start day. The period is that of `now`,
+    /// from [`Plan::window`](crate::Plan::window).
     ///
     /// # Errors
     /// As of [`grant`](Self::grant).
     pub async fn grant_of(
         &self,
         subject: &Subject,
-        meter: Meter,
-        period: Period,
+        window: &Window,
         extra: NonZeroU64,
         id: &str,
         now: Timestamp,
     ) -> Result<History, GrantError> {
         check_text(id, 64).map_err(GrantError::Id)?;
         let room = MAX_GRANTED.checked_sub(extra.get()).ok_or(GrantError::TooMuch)?;
-        let counter = period.window(now).counter.of(meter).to_string();
+        let counter = window.counter.to_string();
         let bucket = self::id(subject);
         // Attributes of grants of other periods, which are needed no longer.
         let old = self.0.get_raw(&bucket).await.map_err(Error::from)?.unwrap_or_default();
@@ -165,18 +175,100 @@ impl Buckets {
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(kept)) => {
                     let kept = kept.item().ok_or(Error::Failure(Failure::Outage))?;
-                    let ids = kept.get(&format!("{GRANTS}{counter}"));
-                    let ids = ids.and_then(|ids| ids.as_ss().ok());
                     let history = history(kept)?;
-                    if ids.is_some_and(|ids| ids.iter().any(|known| known == id)) {
-                        Ok(history)
-                    } else {
-                        Err(GrantError::TooMuch)
-                    }
+                    if has_id(kept, &counter, id) { Ok(history) } else { Err(GrantError::TooMuch) }
                 }
                 _ => Err(Error::from(Failure::from(error)).into()),
             },
         }
+    }
+
+    /// Changes what is left of a subject's current period by `by`: lowers it by counting as many as
+    /// used, or raises it by giving back a part of what is used.
+    ///
+    /// The period and the meter are those of the window, as of [`grant_of`](Self::grant_of); rates
+    /// and other periods stay. What is left never goes below zero, but the use counts in full.
+    /// Within its period an adjustment with the `id` of an earlier one, or of a grant, changes
+    /// nothing. Returns the usage afterwards, and true if it was changed now.
+    ///
+    /// Makes one read and one conditional write, and a write more each time that others come first.
+    /// Instances that remember a refusal, or a lease, apply it within a second.
+    ///
+    /// # Errors
+    /// The id is invalid, more is given back than is used, more would be used than the largest
+    /// quota, others write all the time, the bucket is damaged, or the table is unavailable.
+    pub async fn adjust(
+        &self,
+        subject: &Subject,
+        window: &Window,
+        by: NonZeroI64,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<(History, bool), GrantError> {
+        check_text(id, 64).map_err(GrantError::Id)?;
+        let (bucket, counter) = (self::id(subject), window.counter.to_string());
+        let mut found = self.0.get_raw(&bucket).await.map_err(Error::from)?.unwrap_or_default();
+        for _ in 0..MAX_WRITES {
+            let before = history(&found)?;
+            if has_id(&found, &counter, id) {
+                return Ok((before, false));
+            }
+            let (used, granted) = (before.used(window), before.granted(window));
+            let room = MAX_GRANTED.checked_sub(used).ok_or(GrantError::TooMuch)?;
+            if by.get() > 0 && by.get().unsigned_abs() > used {
+                return Err(GrantError::NotUsed { used });
+            }
+            if by.get() < 0 && by.get().unsigned_abs() > room {
+                return Err(GrantError::TooMuch);
+            }
+            let (least, most) = if by.get() > 0 {
+                // What was granted is part of what is used, so it must not change meanwhile.
+                (by.get().saturating_sub_unsigned(granted), MAX_COUNT)
+            } else {
+                let most = i64::try_from(MAX_GRANTED).unwrap_or(i64::MAX);
+                (-MAX_COUNT, most.saturating_add(by.get()).saturating_sub_unsigned(granted))
+            };
+            let absent =
+                if (least..=most).contains(&0) { "attribute_not_exists(#c) OR " } else { "" };
+            let same = if granted == 0 { "attribute_not_exists(#g) OR " } else { "" };
+            let update = self
+                .0
+                .update_item(&bucket)
+                .update_expression("SET #c = if_not_exists(#c, :zero) - :by, #x = :x ADD #i :ids")
+                .condition_expression(format!(
+                    "(attribute_not_exists(#i) OR NOT contains(#i, :id)) \
+                     AND ({absent}#c >= :least AND #c <= :most) AND ({same}#g = :g)"
+                ))
+                .expression_attribute_names("#c", &counter)
+                .expression_attribute_names("#g", format!("{GRANTED}{counter}"))
+                .expression_attribute_names("#i", format!("{GRANTS}{counter}"))
+                .expression_attribute_names("#x", EXPIRES_AT)
+                .expression_attribute_values(":by", number(by.get()))
+                .expression_attribute_values(":zero", number(0))
+                .expression_attribute_values(":least", number(least))
+                .expression_attribute_values(":most", number(most))
+                .expression_attribute_values(":g", number(granted))
+                .expression_attribute_values(":id", text(id))
+                .expression_attribute_values(":ids", AttributeValue::Ss(vec![id.to_string()]))
+                .expression_attribute_values(":x", number(expiry(now)))
+                .return_values(ReturnValue::AllNew)
+                .return_values_on_condition_check_failure(
+                    ReturnValuesOnConditionCheckFailure::AllOld,
+                );
+            match Box::pin(update.send()).await {
+                Ok(answer) => {
+                    let written = answer.attributes.ok_or(Error::Failure(Failure::Outage))?;
+                    return Ok((history(&written)?, true));
+                }
+                Err(error) => match error.as_service_error() {
+                    Some(UpdateItemError::ConditionalCheckFailedException(kept)) => {
+                        found = kept.item().cloned().unwrap_or_default();
+                    }
+                    _ => return Err(Error::from(Failure::from(error)).into()),
+                },
+            }
+        }
+        Err(Error::from(Failure::Contended { calls: MAX_WRITES }).into())
     }
 
     /// Deletes a subject's bucket with its debt, usage and grants; returns false if it has none.
@@ -194,6 +286,15 @@ fn id(subject: &Subject) -> Cow<'_, str> {
     let name = subject.as_str();
     if is_short(name) { name.into() } else { short(name) }
 }
+
+/// Returns true if a grant or an adjustment of a counter had this id.
+fn has_id(item: &Attributes, counter: &str, id: &str) -> bool {
+    let ids = item.get(&format!("{GRANTS}{counter}")).and_then(|ids| ids.as_ss().ok());
+    ids.is_some_and(|ids| ids.iter().any(|known| known == id))
+}
+
+/// The number of writes of an adjustment, if others write meanwhile.
+const MAX_WRITES: u32 = 5;
 
 fn history(item: &Attributes) -> Result<History, Error> {
     let bucket: Option<BucketRecord> = read_item(item)?;

@@ -85,7 +85,8 @@ impl Item for BucketRecord {
 
     fn read(id: &str, item: &Attributes) -> Result<Option<Self>, Damage> {
         let reader = Reader::new::<Self>(item);
-        let subject = Subject::new(id).map_err(|_| reader.damage(PK, "is not a key of this kind"))?;
+        let subject =
+            Subject::new(id).map_err(|_| reader.damage(PK, "is not a key of this kind"))?;
         let stamp = stamp(reader)?;
         let mut history = History::default();
         for name in item.keys().filter(|name| is_counter(name)) {
@@ -118,9 +119,7 @@ impl Deletable for BucketRecord {}
 
 /// Returns true for the name of a counter: `d20261121`, `w2026-47`, `m202611`, `m202611.tokens`.
 fn is_counter(name: &str) -> bool {
-    let Some((period, _)) = Meter::of_attribute(name) else { return false };
-    let shape: String = period.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    matches!(shape.as_str(), "d00000000" | "w0000-00" | "m000000")
+    Counter::parse(name).is_some()
 }
 
 /// Returns the attributes of grants that are needed no longer, because their period has no counter.
@@ -128,8 +127,7 @@ fn is_counter(name: &str) -> bool {
 /// The ids of grants are needed only in a current period: a grant is repeated only in its own.
 pub(super) fn stale(item: &Attributes, now: Timestamp) -> impl Iterator<Item = &str> {
     let is_current = move |counter: &str| {
-        let of_now = |known: Counter| known.period().window(now).counter.of(known.meter());
-        Counter::parse(counter).is_some_and(|known| known == of_now(known))
+        Counter::parse(counter).is_some_and(|known| known == known.at(now).counter)
     };
     item.keys().map(String::as_str).filter(move |name| {
         if let Some(counter) = name.strip_prefix(GRANTED) {
@@ -155,7 +153,7 @@ mod tests {
 
     #[test]
     fn counters_are_told_from_what_else_a_bucket_has() {
-        for name in ["d20261121", "w2026-47", "m202611", "m202611.tokens"] {
+        for name in ["d20261121", "w2026-47", "w20261122", "m202611", "m20261115.tokens"] {
             assert!(is_counter(name), "{name}");
         }
         for name in

@@ -35,7 +35,7 @@ pub struct PlanBuilder {
     name: Option<String>,
     rate: Option<Rate>,
     burst: Option<u64>,
-    quotas: Vec<(u64, Period)>,
+    quotas: Vec<(u64, Period, u8)>,
     methods: Vec<Method>,
     meters: Vec<(String, PlanBuilder)>,
     failure: Option<FailurePolicy>,
@@ -127,6 +127,18 @@ impl PlanBuilder {
         self.quota(requests, Period::Month)
     }
 
+    /// Adds a quota of a week that starts on this day, from 1 for Monday to 7, in UTC.
+    pub fn per_week_from(mut self, requests: u64, day: u8) -> Self {
+        self.quotas.push((requests, Period::Week, day));
+        self
+    }
+
+    /// Adds a quota of a month that starts on this day, 1 to 28, in UTC.
+    pub fn per_month_from(mut self, requests: u64, day: u8) -> Self {
+        self.quotas.push((requests, Period::Month, day));
+        self
+    }
+
     /// Adds a rate for one method of an API's stage, such as `/pets/{id}/GET` or `*/*`.
     pub fn method(
         mut self,
@@ -170,7 +182,7 @@ impl PlanBuilder {
     }
 
     fn quota(mut self, limit: u64, period: Period) -> Self {
-        self.quotas.push((limit, period));
+        self.quotas.push((limit, period, 1));
         self
     }
 
@@ -227,8 +239,14 @@ impl PlanBuilder {
             (None, None) => None,
         };
         let mut quotas = Vec::new();
-        for (limit, period) in &self.quotas {
-            add_quota(&mut quotas, "quota", Quota::new("quota", *limit, 0, *period)?)?;
+        for (limit, period, start) in &self.quotas {
+            let quota = Quota::new("quota", *limit, 0, *period)?;
+            // A day has no other start.
+            let quota = match period {
+                Period::Day => quota,
+                Period::Week | Period::Month => quota.starting("quota", (*start).into())?,
+            };
+            add_quota(&mut quotas, "quota", quota)?;
         }
         Ok(MeterLimits { throttle, quotas, ..MeterLimits::default() })
     }
@@ -282,6 +300,13 @@ mod tests {
                 ),
             ),
             (
+                PlanBuilder::default().per_week_from(9, 7).per_month_from(20, 15),
+                concat!(
+                    r#"{"quota":[{"limit":9,"period":"WEEK","startDay":"SUNDAY"},"#,
+                    r#"{"limit":20,"period":"MONTH","startDay":15}]}"#
+                ),
+            ),
+            (
                 Plan::per_second(9).meter("tokens", Plan::per_minute(90).burst(7).per_month(9)),
                 concat!(
                     r#"{"throttle":{"rateLimit":9,"burstLimit":9},"meters":{"tokens":{"#,
@@ -316,6 +341,10 @@ mod tests {
             (
                 Plan::per_day(u64::MAX),
                 "`quota.limit` must be a whole number from 0 to 1000000000000000",
+            ),
+            (
+                PlanBuilder::default().per_month_from(9, 29),
+                "`quota.startDay` must be a whole number from 1 to 28",
             ),
             (Plan::per_day(1).per_day(2), "`quota.period` has two quotas for one period: keep one"),
             (

@@ -14,12 +14,16 @@ use crate::id::PlanId;
 /// The meaning of a quota's `offset`, which AWS does not settle.
 ///
 /// API Gateway's reference says "requests subtracted in the initial period". Its validation
-/// allows 0 for DAY, 0 to 6 for WEEK and 0 to 27 for MONTH, which fits days by which the period
-/// is shifted. Tollgate has no shifted periods.
+/// allows 0 for DAY, 0 to 6 for WEEK and 0 to 27 for MONTH, which fits days, and older documentation
+/// of the SDK says "the day that a time period starts", with 0 for Sunday and 1 for Monday. Not
+/// tried on AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OffsetMeans {
     /// The plan's first period starts with that many requests used.
     Requests,
+    /// The day that a period starts, as the quota's `startDay`: of a week 0 is Sunday and 1 is
+    /// Monday, of a month 0 is the first. A missing offset is 0.
+    Day,
     /// Nothing: the offset is dropped.
     Ignore,
 }

@@ -161,14 +161,23 @@ impl Quota {
             Some(_) => return Err(wrong("offsetMeans", Problem::OffsetMeans)),
             None => means,
         };
+        let start = wire.start_day.map(|raw| read_start_day(field, &raw, period)).transpose()?;
+        let is_day =
+            means == Some(OffsetMeans::Day) && (offset == 0 || is_offset_of_aws(offset, period));
+        if is_day && start.is_some() && offset > 0 {
+            return Err(wrong("offset", Problem::TwoStartDays));
+        }
+        let start = start.or_else(|| start_day_of_aws(offset, period).filter(|_| is_day));
         let offset = match means {
             Some(OffsetMeans::Ignore) => 0,
+            _ if is_day => 0,
             None if is_offset_of_aws(offset, period) => {
                 return Err(wrong("offset", Problem::Offset));
             }
-            Some(OffsetMeans::Requests) | None => offset,
+            Some(OffsetMeans::Requests | OffsetMeans::Day) | None => offset,
         };
-        Self::new(field, limit, offset, period)
+        let quota = Self::new(field, limit, offset, period)?;
+        start.map_or(Ok(quota), |start| quota.starting(field, start))
     }
 }
 
@@ -204,6 +213,31 @@ fn is_offset_of_aws(offset: u64, period: Period) -> bool {
         Period::Week => (1..=6).contains(&offset),
         Period::Month => (1..=27).contains(&offset),
     }
+}
+
+/// The start day of an offset that counts days. For a week, AWS documented 0 as Sunday and 1 as
+/// Monday; for a month, 0 is taken for the first. None for a day.
+fn start_day_of_aws(offset: u64, period: Period) -> Option<u64> {
+    match period {
+        Period::Day => None,
+        Period::Week => Some(if offset == 0 { 7 } else { offset }),
+        Period::Month => Some(offset.saturating_add(1)),
+    }
+}
+
+/// Reads a start day: a weekday's name for a week, a number for a month.
+fn read_start_day(field: &str, raw: &RawValue, period: Period) -> Result<u64, PlanError> {
+    let text = raw.get();
+    let start = match period {
+        Period::Day => None,
+        Period::Week => {
+            let at = WEEKDAYS.iter().position(|day| text.trim_matches('"') == *day);
+            at.filter(|_| text.starts_with('"')).and_then(|at| u64::try_from(at + 1).ok())
+        }
+        Period::Month => text.strip_suffix(".0").unwrap_or(text).parse().ok(),
+    };
+    let wrong = || PlanError::at(format!("{field}.startDay"), Problem::start_day(period));
+    start.ok_or_else(wrong)
 }
 
 fn is_empty(raw: &RawValue) -> bool {
@@ -278,6 +312,8 @@ struct QuotaWire {
     #[serde(rename = "offsetMeans")]
     offset_means: Option<String>,
     period: Box<RawValue>,
+    #[serde(rename = "startDay")]
+    start_day: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -398,6 +434,14 @@ impl Serialize for Quota {
             map.serialize_entry("offsetMeans", REQUESTS)?;
         }
         map.serialize_entry("period", &self.period)?;
+        match self.period {
+            _ if self.start == 1 => {}
+            Period::Week => {
+                let at = usize::from(self.start_day()).saturating_sub(1);
+                map.serialize_entry("startDay", &WEEKDAYS.get(at))?;
+            }
+            Period::Day | Period::Month => map.serialize_entry("startDay", &self.start)?,
+        }
         map.end()
     }
 }
@@ -415,6 +459,9 @@ impl Serialize for ApiStage {
 }
 
 const REQUESTS: &str = "requests";
+/// The names of a week's start days, from 1.
+const WEEKDAYS: [&str; 7] =
+    ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"];
 const MAX_JSON: usize = 64 * 1024;
 
 #[cfg(test)]
@@ -676,6 +723,73 @@ mod tests {
         }
         let said = refused(r#"{"unlimited": false}"#);
         assert!(said.ends_with(r#"write `"unlimited": true` for a plan without limits"#), "{said}");
+    }
+
+    #[test]
+    fn a_quota_may_start_on_a_day() {
+        for (quota, start) in [
+            (r#"{"limit":9,"period":"MONTH","startDay":15}"#, 15),
+            (r#"{"limit":9,"period":"MONTH","startDay":28}"#, 28),
+            (r#"{"limit":9,"period":"WEEK","startDay":"SUNDAY"}"#, 7),
+            (
+                r#"{"limit":9,"offset":3,"offsetMeans":"requests","period":"WEEK","startDay":"FRIDAY"}"#,
+                5,
+            ),
+            (r#"{"limit":9,"period":"WEEK"}"#, 1),
+        ] {
+            let json = format!(r#"{{"quota":{quota}}}"#);
+            let plan = Plan::from_json(&json).unwrap();
+            assert_eq!(plan.quotas()[0].start_day(), start, "{json}");
+            assert_eq!(serde_json::to_string(&plan).unwrap(), json);
+        }
+        let first = |rest| format!(r#"{{"quota":{{"limit":9,"period":{rest}}}}}"#);
+        for (rest, plain) in [
+            (r#""MONTH","startDay":1"#, r#""MONTH""#),
+            (r#""WEEK","startDay":"MONDAY""#, r#""WEEK""#),
+        ] {
+            assert_eq!(Plan::from_json(first(rest)), Plan::from_json(first(plain)));
+        }
+        for (rest, said) in [
+            (r#""MONTH","startDay":0"#, "must be a whole number from 1 to 28"),
+            (r#""MONTH","startDay":29"#, "must be a whole number from 1 to 28"),
+            (r#""MONTH","startDay":1.5"#, "must be a whole number from 1 to 28"),
+            (r#""MONTH","startDay":"15""#, "must be a whole number from 1 to 28"),
+            (r#""MONTH","startDay":99999999999999999999"#, "must be a whole number from 1 to 28"),
+            (r#""WEEK","startDay":7"#, "must be a day from `MONDAY` to `SUNDAY`"),
+            (r#""WEEK","startDay":"Sunday""#, "must be a day from `MONDAY` to `SUNDAY`"),
+            (r#""WEEK","startDay":SUNDAY"#, "can't be read"),
+            (r#""DAY","startDay":1"#, "must be left out: a day starts at midnight, in UTC"),
+        ] {
+            let error = refused(&first(rest));
+            assert!(error.contains(said), "{rest}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_offset_of_aws_may_be_a_day() {
+        let read = |quota: &str| {
+            let json = format!(r#"{{"quota":{{"limit":900,{quota}}}}}"#);
+            let plan = Plan::from_aws_json(json, Some(OffsetMeans::Day))?;
+            let quota = plan.quotas()[0];
+            Ok::<_, PlanError>((quota.start_day(), quota.offset()))
+        };
+        for (quota, start, offset) in [
+            (r#""period":"WEEK","offset":0"#, 7, 0),
+            (r#""period":"WEEK","offset":1"#, 1, 0),
+            (r#""period":"WEEK","offset":6"#, 6, 0),
+            (r#""period":"WEEK","offset":7"#, 1, 7),
+            (r#""period":"MONTH","offset":0"#, 1, 0),
+            (r#""period":"MONTH","offset":27"#, 28, 0),
+            (r#""period":"MONTH","offset":28"#, 1, 28),
+            (r#""period":"DAY","offset":0"#, 1, 0),
+            (r#""period":"DAY","offset":5"#, 1, 5),
+            (r#""period":"WEEK","offset":2,"offsetMeans":"requests""#, 1, 2),
+            (r#""period":"WEEK","startDay":"TUESDAY""#, 2, 0),
+        ] {
+            assert_eq!(read(quota), Ok((start, offset)), "{quota}");
+        }
+        let two = read(r#""period":"WEEK","offset":2,"startDay":"TUESDAY""#).unwrap_err();
+        assert_eq!(two.to_string(), "`quota.offset` is a day, and `startDay` is one too: keep one");
     }
 
     #[test]

@@ -140,7 +140,8 @@ async fn no_caller_can_choose_the_name_of_another_bucket() {
     assert_eq!(call(&bench, &user("maria", "acme")).await, "throttled");
     // As users: the tenant's name, the whole subject of the tenant, and that of everyone.
     let whole = format!("#{issuer}#{TENANT}#acme");
-    let names = ["acme", &whole, whole.trim_start_matches('#'), "everyone", "*", "custom:tenant#acme"];
+    let names =
+        ["acme", &whole, whole.trim_start_matches('#'), "everyone", "*", "custom:tenant#acme"];
     for (at, sub) in names.iter().enumerate() {
         assert_eq!(call(&bench, &user(sub, &format!("own-{at}"))).await, 2, "{sub}");
     }

@@ -1,5 +1,6 @@
 //! `tollgate usage`.
 
+mod adjust;
 mod export;
 mod grant;
 mod show;
@@ -11,11 +12,11 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use throttle::{
-    History, Limit, Meter, MeterLimits, Period, PlanRecord, Quota, Timestamp, Usage as Report,
-    Window,
+    History, Limit, Meter, MeterLimits, Period, PlanRecord, Quota, Subject, Timestamp,
+    Usage as Report, Window,
 };
 
-use crate::args::{meter, output_file};
+use crate::args::{meter, output_file, stored_plan_id};
 use crate::chart::{Row, Words};
 use crate::context::Context;
 use crate::error::Error;
@@ -23,12 +24,13 @@ use crate::output::note;
 use crate::plot::number;
 use crate::time::{day, human, parse_day};
 
-/// Show usage by day, week or month, and grant more.
+/// Show usage by day, week or month, grant more, and adjust what is left.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Usage {
     Show(show::Show),
     Export(export::Export),
     Grant(grant::Grant),
+    Adjust(adjust::Adjust),
 }
 
 impl Usage {
@@ -37,6 +39,7 @@ impl Usage {
             Self::Show(it) => it.run(context).await,
             Self::Export(it) => it.run(context).await,
             Self::Grant(it) => it.run(context).await,
+            Self::Adjust(it) => it.run(context).await,
         }
     }
 }
@@ -124,11 +127,11 @@ impl Span {
                 "{meter} by {period} are not counted: the plan `{id}` has no quota for a {period}"
             ));
         }
-        let mut windows = vec![period.window(from).of(meter)];
+        let mut windows = vec![plan.plan.window(meter, period, from)];
         while let Some(last) = windows.last()
             && last.end <= to
         {
-            windows.push(period.window(last.end).of(meter));
+            windows.push(plan.plan.window(meter, period, last.end));
         }
         Ok((report, windows))
     }
@@ -161,7 +164,7 @@ pub(crate) fn quota_uses(plan: &PlanRecord, history: &History, now: Timestamp) -
         .every_meter()
         .flat_map(|(meter, limits)| limits.quotas().iter().map(move |quota| (meter, *quota)));
     let of = |(meter, quota): (Meter, Quota)| {
-        let window = quota.period().window(now).of(meter);
+        let window = quota.window(now).of(meter);
         QuotaUse {
             meter,
             quota,
@@ -191,6 +194,24 @@ impl QuotaUse {
             members.insert("meter".to_owned(), meter.as_str().into());
         }
         json
+    }
+}
+
+/// Returns the plan of a subject's last request, or the assigned one; `None` if it has neither, or
+/// if the plan was deleted.
+async fn plan_of(context: &Context, subject: &Subject) -> Result<Option<PlanRecord>, Error> {
+    let last = context.buckets().get(subject).await?.and_then(|bucket| bucket.stamp);
+    let id = match last {
+        Some(stamp) => Some(stamp.plan),
+        None => {
+            let assigned = context.assignments().get(subject.as_str()).await?;
+            let plan = assigned.and_then(|assigned| assigned.plan);
+            plan.map(|plan| stored_plan_id(&plan)).transpose()?
+        }
+    };
+    match id {
+        Some(id) => Ok(context.plans().get(&id).await?),
+        None => Ok(None),
     }
 }
 
@@ -232,14 +253,16 @@ fn is_remembered(window: &Window, now: Timestamp) -> bool {
         Period::Day => 31,
         Period::Week | Period::Month => 12,
     };
-    let before = |first: Timestamp| period.window(first.saturating_sub(Duration::from_secs(1)));
-    let first = (0..back).fold(period.window(now).start, |first, _| before(first).start);
+    let of = |moment| window.counter.at(moment);
+    let before = |first: Timestamp| of(first.saturating_sub(Duration::from_secs(1)));
+    let first = (0..back).fold(of(now).start, |first, _| before(first).start);
     (first..=now).contains(&window.start)
 }
 
-/// A period's name on an axis: `21 Nov`, `W47`, `Nov 2026`.
+/// A period's name on an axis: `21 Nov`, `W47`, `Nov 2026`; with a start day, the first day.
 fn short(window: &Window) -> String {
     match window.counter.period() {
+        _ if !is_of_calendar(window) => human(window.start, "%-d %b"),
         Period::Day => human(window.start, "%-d %b"),
         Period::Week => label(window).chars().skip(5).collect(),
         Period::Month => human(window.start, "%b %Y"),
@@ -276,9 +299,15 @@ async fn name_of(context: &Context, subject: &str) -> Result<String, Error> {
     })
 }
 
-/// A period's name: `2026-11-21`, `2026-W47`, `2026-11`.
+/// Returns true for a week from Monday, a month from the first, and a day.
+fn is_of_calendar(window: &Window) -> bool {
+    window.counter.period().window(window.start).start == window.start
+}
+
+/// A period's name: `2026-11-21`, `2026-W47`, `2026-11`; the first day of one with a start day.
 fn label(window: &Window) -> String {
     match window.counter.period() {
+        _ if !is_of_calendar(window) => day(window.start),
         Period::Day => day(window.start),
         Period::Week => {
             let counter = window.counter.of(Meter::REQUESTS).to_string();

@@ -288,10 +288,19 @@ fn a_plan_is_put_as_aws_prints_it() {
     let offset = r#"{"quota": {"limit": 9, "offset": 5, "period": "WEEK"}}"#;
     let said = put(offset, &[]).failed(2);
     assert!(said.starts_with("`quota.offset` can mean two things"), "{said}");
-    assert!(said.ends_with("; add `--offset-means requests` or `--offset-means ignore`"), "{said}");
+    assert!(
+        said.ends_with(
+            "; add `--offset-means requests`, `--offset-means day` or `--offset-means ignore`"
+        ),
+        "{said}"
+    );
     put(offset, &["--offset-means", "requests"]).done();
     let shown = tollgate.run(&["plan", "show", "a"]).done();
     assert!(put(&shown, &[]).done().contains("is that already"), "{shown}");
+    put(offset, &["--offset-means", "day"]).done();
+    let shown = tollgate.run(&["plan", "show", "a", "--json"]).json();
+    let friday = json!({"limit": 9, "period": "WEEK", "startDay": "FRIDAY"});
+    assert_eq!(shown["plan"]["quota"], friday);
     put(offset, &["--offset-means", "ignore"]).done();
     assert!(!tollgate.run(&["plan", "show", "a"]).done().contains("offset"));
 

@@ -96,8 +96,15 @@ pub(super) async fn grant(
     let meter = meter.map_or(Ok(Meter::REQUESTS), Meter::new);
     let meter = meter.map_err(|error| Problem::wrong(format!("the meter {error}")))?;
     let (subject, now) = (subject(name)?, state.now());
-    let history = state.buckets().grant_of(&subject, meter, period, extra, id, now).await?;
-    let total = history.granted(&period.window(now).of(meter));
+    let bucket = state.buckets().get(&subject).await?;
+    let plan = match bucket.and_then(|bucket| bucket.stamp) {
+        Some(stamp) => state.plans().get(&stamp.plan).await?,
+        None => None,
+    };
+    let of_plan = |plan: throttle::PlanRecord| plan.plan.window(meter, period, now);
+    let window = plan.map_or_else(|| period.window(now).of(meter), of_plan);
+    let history = state.buckets().grant_of(&subject, &window, extra, id, now).await?;
+    let total = history.granted(&window);
     Ok(Done::new(format!("granted `{name}` {extra} {meter}, {total} in all"), None))
 }
 

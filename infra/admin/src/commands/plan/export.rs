@@ -60,6 +60,8 @@ fn foreign(item: &Value) -> Option<&'static str> {
         Some("several quotas")
     } else if item["quota"].get("offsetMeans").is_some() {
         Some("an `offset` that counts requests")
+    } else if item["quota"].get("startDay").is_some() {
+        Some("a `startDay`")
     } else if item.get("meters").is_some() {
         Some("`meters`")
     } else if item.get("enforce").is_some() {

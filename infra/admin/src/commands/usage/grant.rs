@@ -7,7 +7,7 @@ use serde_json::json;
 use throttle::{Meter, Period};
 use uuid::Uuid;
 
-use super::{By, label};
+use super::{By, label, plan_of};
 use crate::args::meter;
 use crate::confirm::Confirm;
 use crate::context::Context;
@@ -47,7 +47,11 @@ impl Grant {
         let subject = found.subject;
         let (period, now, name) = (Period::from(by), context.now(), subject.as_str());
         let meter = meter.unwrap_or(Meter::REQUESTS);
-        let window = period.window(now).of(meter);
+        // The plan's quota may start on a day of its own.
+        let window = match plan_of(context, &subject).await? {
+            Some(plan) => plan.plan.window(meter, period, now),
+            None => period.window(now).of(meter),
+        };
         let at = label(&window);
         if confirm.dry_run() {
             return context.would(&format!("grant `{name}` {extra} {meter} for {at}"));
@@ -60,7 +64,7 @@ impl Grant {
         let before = before.map_or(0, |bucket| bucket.history.granted(&window));
         let id = id.unwrap_or_else(|| Uuid::new_v4().to_string());
         let granted = context.buckets();
-        let granted = granted.grant_of(&subject, meter, period, extra, &id, now).await;
+        let granted = granted.grant_of(&subject, &window, extra, &id, now).await;
         let history = granted.map_err(|error| {
             let error = Error::from(error);
             // It may have been made all the same.
