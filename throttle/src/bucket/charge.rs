@@ -481,3 +481,55 @@ impl Tally {
 
 const DAY: Duration = Duration::from_secs(86_400);
 const END: Timestamp = Timestamp::from_nanos(u64::MAX);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::PlanId;
+
+    const PLAN: &str = r#"{"throttle": {"rateLimit": 1, "burstLimit": 9}, "apiStages": [
+            {"apiId": "a", "stage": "s", "throttle": {"*/*": {"rateLimit": 1, "burstLimit": 9}}}],
+        "meters": {"tokens": {"throttle": {"rateLimit": 1, "burstLimit": 9}}}, "enforce": ENFORCE}"#;
+
+    proptest! {
+        /// Of each rate, exactly one form applies to a state in which the request fits, and none to
+        /// another, unless the limit is not enforced: then it is spared.
+        #[test]
+        fn exactly_one_form_of_each_rate_applies(
+            tat in 0..40_u64, now in 0..40_u64, amount in 1..9_u32, nanos in -1..=1_i64,
+            at in 0..3_usize, enforce: bool,
+        ) {
+            let plan = Plan::from_json(PLAN.replace("ENFORCE", &enforce.to_string())).unwrap();
+            let id = PlanId::new("plan").unwrap();
+            let record = PlanRecord { id, plan, version: 1, created: Timestamp::EPOCH };
+            let (now, tokens) = (Timestamp::from_secs(100 + now), Meter::new("tokens").unwrap());
+            let method = record.plan.method_rate("a", "s", "/x/GET").unwrap();
+            let charge = Charge::new(&record, NonZeroU32::new(amount).unwrap(), now)
+                .method(method)
+                .named(&record, tokens, NonZeroU64::new(amount.into()).unwrap());
+            let step = charge.steps[at];
+            let tat = (100 + tat) * 1_000_000_000;
+            let tat = Timestamp::from_nanos(tat.saturating_add_signed(nanos));
+            let state = State { tats: [(step.rate, tat)].into(), ..State::default() };
+            let fits = tat.max(now).saturating_add(step.advance)
+                <= now.saturating_add(step.rate.time_for(9));
+            let of = |charge: &Charge, form| {
+                let is_other = |it: &Step| it.rate != step.rate;
+                charge.write(|it| if is_other(it) { Form::Idle } else { form }).applies(&state)
+            };
+            let count = |charge: &Charge| {
+                [Form::Idle, Form::Busy].into_iter().filter(|form| of(charge, *form)).count()
+            };
+            prop_assert_eq!(count(&charge), usize::from(fits));
+            let sparing = charge.clone().sparing(&state);
+            prop_assert_eq!(sparing.steps[at].spared, !fits && !enforce);
+            prop_assert_eq!(count(&sparing) > 0, fits || !enforce);
+            // A write that spares a limit which has room does not apply.
+            let mut wrong = charge;
+            wrong.steps[at].spared = true;
+            prop_assert_eq!(of(&wrong, Form::Idle), !fits);
+        }
+    }
+}

@@ -209,7 +209,8 @@ impl Buckets {
         let (bucket, counter) = (self::id(subject), window.counter.to_string());
         let mut found = self.0.get_raw(&bucket).await.map_err(Error::from)?.unwrap_or_default();
         for _ in 0..MAX_WRITES {
-            let before = history(&found)?;
+            // Without a bucket there is no key to read.
+            let before = if found.is_empty() { History::default() } else { history(&found)? };
             if has_id(&found, &counter, id) {
                 return Ok((before, false));
             }

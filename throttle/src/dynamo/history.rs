@@ -119,7 +119,9 @@ impl Deletable for BucketRecord {}
 
 /// Returns true for the name of a counter: `d20261121`, `w2026-47`, `m202611`, `m202611.tokens`.
 fn is_counter(name: &str) -> bool {
-    Counter::parse(name).is_some()
+    let Some((period, _)) = Meter::of_attribute(name) else { return false };
+    let shape: String = period.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    matches!(shape.as_str(), "d00000000" | "w0000-00" | "w00000000" | "m000000" | "m00000000")
 }
 
 /// Returns the attributes of grants that are needed no longer, because their period has no counter.

@@ -881,7 +881,10 @@ mod tests {
         assert_eq!(offset(&plan(5, 6, "WEEK", ""), requests), Err(Problem::WholeOffset));
         assert_eq!(offset(&plan(5, 6, "WEEK", ""), ignore), Ok(0));
         let other = plan(5, 1, "WEEK", r#", "offsetMeans": "days""#);
-        assert_eq!(refused(&other), "`quota.offsetMeans` must be `requests`");
+        assert_eq!(
+            refused(&other),
+            "`quota.offsetMeans` must be `requests`; for a day, write `startDay` instead of `offset`"
+        );
         // As plans are stored that were written before there was a choice.
         assert_eq!(Plan::from_json(plan(5, 1, "WEEK", "")).unwrap().quotas()[0].offset(), 1);
     }

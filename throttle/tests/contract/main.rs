@@ -53,6 +53,7 @@ suite![
         quotas_count_and_start_afresh,
         several_limits_are_all_named,
         an_offset_counts_in_the_first_period_only,
+        a_quota_starts_on_its_day,
         a_refused_request_is_not_counted
     },
     calls {
@@ -69,6 +70,7 @@ suite![
     },
     meters {
         several_meters_are_charged_in_one_write,
+        a_decision_costs_one_call_and_one_unit_for_any_number_of_meters,
         a_refusal_names_every_limit_and_charges_nothing,
         each_meter_opens_again_at_its_own_moment,
         a_wrong_amount_is_an_error_before_any_call,

@@ -54,6 +54,42 @@ pub(crate) async fn several_meters_are_charged_in_one_write(bench: &impl Bench) 
     assert_eq!(after.milliunits - before.milliunits, 2_000, "a unit each");
 }
 
+/// I13: with 1, 2 and 3 meters beside requests, each enforced or only tried.
+pub(crate) async fn a_decision_costs_one_call_and_one_unit_for_any_number_of_meters(
+    bench: &impl Bench,
+) {
+    let limits = r#"{"throttle": {"rateLimit": 10, "burstLimit": 40},
+        "quota": [{"limit": 99, "period": "DAY"}, {"limit": 999, "period": "MONTH"}]"#;
+    for (meters, enforced) in [(1, true), (2, true), (3, true), (1, false), (2, false), (3, false)]
+    {
+        let names = &["a", "b", "c"][..meters];
+        let of_meter = |name| format!(r#""{name}": {limits}, "enforce": {enforced}}}"#);
+        let all: Vec<_> = names.iter().map(of_meter).collect();
+        let plan = format!(
+            r#"{{"throttle": {{"rateLimit": 1, "burstLimit": 9}}, "meters": {{{}}}}}"#,
+            all.join(", ")
+        );
+        let it = Setting::named(bench, &format!("{meters}-{enforced}"), &plan).await;
+        let request = names.iter().fold(it.request(), |request, name| request.meter(name, 15));
+        let before = it.store.consumed();
+        // Idle, busy, and then without room: which is remembered, or reported in one write.
+        for (turn, calls) in [(1, 1), (2, 2), (3, if enforced { 2 } else { 3 })] {
+            let decision = it.throttle.decide(&request).await.unwrap();
+            assert_eq!(decision.is_allowed(), turn < 3 || !enforced);
+            assert_eq!(it.calls(), calls, "{meters} meters, {enforced}, turn {turn}");
+        }
+        let used = it.store.consumed().milliunits - before.milliunits;
+        assert_eq!(used, 1_000 * it.calls(), "{meters} meters, {enforced}");
+        // An instance that knows nothing: the other form, once.
+        let calls = it.calls();
+        it.clock.advance(Duration::from_secs(1));
+        let ten = names.iter().fold(it.request(), |request, name| request.meter(name, 10));
+        assert!(it.fresh().decide(&ten).await.unwrap().is_allowed());
+        assert_eq!(it.calls(), calls + 2);
+        println!("{meters} meters, enforced {enforced}: {:?}", it.store.consumed());
+    }
+}
+
 pub(crate) async fn a_refusal_names_every_limit_and_charges_nothing(bench: &impl Bench) {
     let it = Setting::new(bench, PLAN).await;
     let request = it.request().meter("tokens", 900).meter("images", 29).meter("files", 2);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tollgate_throttle::Limit;
+use tollgate_throttle::{Clock, Limit, Plan};
 
 use crate::bench::Bench;
 use crate::setting::{Setting, quota, rate_and_quota};
@@ -66,3 +66,44 @@ pub(crate) async fn a_refused_request_is_not_counted(bench: &impl Bench) {
     }
     assert_eq!(it.decide().await.refused_by(), [Limit::DAILY]);
 }
+
+pub(crate) async fn a_quota_starts_on_its_day(bench: &impl Bench) {
+    let plan = |day: &str, period: &str| {
+        format!(r#"{{"quota": {{"limit": 2, "period": "{period}", "startDay": {day}}}}}"#)
+    };
+    // From Saturday, 2026-11-21T09:00:00Z.
+    let to_midnight = Duration::from_secs(15 * 3_600);
+    for (name, period, day, wait) in [
+        ("month", "MONTH", "22", to_midnight),
+        ("month-ago", "MONTH", "21", to_midnight + 29 * DAY),
+        ("week", "WEEK", r#""SUNDAY""#, to_midnight),
+        ("week-ago", "WEEK", r#""SATURDAY""#, to_midnight + 6 * DAY),
+    ] {
+        let it = Setting::named(bench, name, &plan(day, period)).await;
+        for left in [1, 0] {
+            assert_eq!(it.decide().await.remaining(), left);
+        }
+        let refused = it.decide().await;
+        assert_eq!(refused.retry_after(), Some(wait), "{name}");
+        it.clock.advance(wait - Duration::from_nanos(1));
+        assert!(!it.fresh().decide(&it.request()).await.unwrap().is_allowed(), "{name}");
+        it.clock.advance(Duration::from_nanos(1));
+        assert_eq!(it.decide().await.remaining(), 1, "{name}");
+    }
+    // After a change of the day no use of the old period counts in the new one, in any order.
+    let it = Setting::named(bench, "changed", &quota(2, "MONTH")).await;
+    for (change, left) in
+        [(plan("15", "MONTH"), [1, 0]), (plan("20", "MONTH"), [1, 0]), (quota(2, "MONTH"), [1, 0])]
+    {
+        let change = Plan::from_json(change).unwrap();
+        bench.put(&it.plan, change, it.clock.now()).await;
+        for left in left {
+            assert_eq!(it.fresh().decide(&it.request()).await.unwrap().remaining(), left);
+        }
+        assert!(!it.fresh().decide(&it.request()).await.unwrap().is_allowed());
+    }
+    bench.put(&it.plan, Plan::from_json(plan("15", "MONTH")).unwrap(), it.clock.now()).await;
+    assert!(!it.fresh().decide(&it.request()).await.unwrap().is_allowed(), "it is used up");
+}
+
+const DAY: Duration = Duration::from_secs(86_400);

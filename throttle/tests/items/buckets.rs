@@ -1,6 +1,6 @@
 //! Operators' work on buckets: read the history, grant more, reset.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::{NonZeroI64, NonZeroU32, NonZeroU64};
 
 use table::{Error, TextError};
 use tollgate_throttle::{
@@ -387,4 +387,94 @@ async fn damaged_buckets_are_neither_read_nor_granted() {
             other => panic!("{attribute} = {value:?}: {other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_left_is_lowered_and_raised_once_an_id() {
+    let served = serve_table().await;
+    assert_eq!(send(&served, 2).await, 2);
+    let (buckets, today) = (buckets(&served), Period::Day.window(now()));
+    let by = |by| NonZeroI64::new(by).unwrap();
+    for (change, id, used, changed) in [
+        (-2, "a", 4, true),
+        (-2, "a", 4, false),
+        (1, "b", 3, true),
+        (1, "b", 3, false),
+        (-9, "a", 3, false),
+        (3, "c", 0, true),
+        (-7, "d", 7, true),
+    ] {
+        let (history, is_new) =
+            buckets.adjust(&maria(), &today, by(change), id, now()).await.unwrap();
+        assert_eq!((history.used(&today), is_new), (used, changed), "{change} {id}");
+    }
+    assert_eq!(send(&served, 1).await, 0, "of five a day, seven are used");
+    let (history, _) = buckets.adjust(&maria(), &today, by(4), "e", now()).await.unwrap();
+    assert_eq!(history.used(&today), 3);
+    assert_eq!(send(&served, 5).await, 2);
+    // A grant is left alone, and its id is taken.
+    buckets.grant(&maria(), Period::Day, some(10), "f", now()).await.unwrap();
+    let (history, is_new) = buckets.adjust(&maria(), &today, by(5), "f", now()).await.unwrap();
+    assert_eq!((history.used(&today), history.granted(&today), is_new), (5, 10, false));
+    let (history, _) = buckets.adjust(&maria(), &today, by(5), "g", now()).await.unwrap();
+    assert_eq!((history.used(&today), history.granted(&today)), (0, 10));
+    let none = buckets.adjust(&maria(), &today, by(1), "h", now()).await;
+    assert_eq!(none, Err(GrantError::NotUsed { used: 0 }));
+    let most = 1_000_000_000_000_000;
+    let (history, _) = buckets.adjust(&maria(), &today, by(-most), "i", now()).await.unwrap();
+    assert_eq!(history.used(&today), most.unsigned_abs());
+    let more = buckets.adjust(&maria(), &today, by(-1), "j", now()).await;
+    assert_eq!(more, Err(GrantError::TooMuch));
+    // A subject without a bucket gets one.
+    let other = Subject::new("other").unwrap();
+    let (history, _) = buckets.adjust(&other, &today, by(-3), "a", now()).await.unwrap();
+    assert_eq!(history.used(&today), 3);
+    let nothing = buckets.adjust(&other, &today, by(-3), "", now()).await;
+    assert!(matches!(nothing, Err(GrantError::Id(_))));
+}
+
+#[tokio::test]
+async fn many_adjustments_at_once_all_count() {
+    let served = serve_table().await;
+    let (buckets, today, subject) = (buckets(&served), Period::Day.window(now()), maria());
+    let by = NonZeroI64::new(-7).unwrap();
+    let ids: Vec<_> = (0..20).map(|id| (id / 2).to_string()).collect();
+    let all = ids.iter().map(|id| buckets.adjust(&subject, &today, by, id, now()));
+    let done = futures_util::future::join_all(all).await;
+    let changed = done.into_iter().filter(|done| matches!(done, Ok((_, true)))).count();
+    assert_eq!(changed, 10);
+    assert_eq!(buckets.usage(&subject).await.unwrap().used(&today), 70);
+}
+
+#[tokio::test]
+async fn grants_and_usage_follow_a_quotas_start_day() {
+    let served = serve_table().await;
+    let id = PlanId::new("mid").unwrap();
+    let plan = r#"{"quota": {"limit": 2, "period": "MONTH", "startDay": 15}}"#;
+    let plans = Plans::new(served.client.clone(), TABLE);
+    let plan = plans.put(&id, &Plan::from_json(plan).unwrap(), None, now()).await.unwrap();
+    let window = plan.plan.quotas()[0].window(now());
+    let throttle =
+        Throttle::new(DynamoStore::new(served.client.clone(), TABLE), ManualClock::default());
+    let subject = maria();
+    let request = Request::new(&subject, &id);
+    for allowed in [true, true, false] {
+        assert_eq!(throttle.decide(&request).await.unwrap().is_allowed(), allowed);
+    }
+    let buckets = buckets(&served);
+    let history = buckets.grant_of(&subject, &window, some(1), "a", now()).await.unwrap();
+    assert_eq!((history.used(&window), history.granted(&window)), (2, 1));
+    let fresh =
+        Throttle::new(DynamoStore::new(served.client.clone(), TABLE), ManualClock::default());
+    assert!(fresh.decide(&request).await.unwrap().is_allowed());
+    assert!(!fresh.decide(&request).await.unwrap().is_allowed());
+    let item = raw(&served, "BUCKET#maria").await.unwrap();
+    assert_eq!((&item["m20261115"], &item["gm20261115"]), (&number(2), &number(1)));
+    // A grant of a later period removes the ids of this one, and not before.
+    buckets.grant_of(&subject, &window, some(1), "b", after(20 * 86_400)).await.unwrap();
+    assert!(raw(&served, "BUCKET#maria").await.unwrap().contains_key("im20261115"));
+    let next = plan.plan.quotas()[0].window(window.end);
+    buckets.grant_of(&subject, &next, some(1), "a", next.start).await.unwrap();
+    let item = raw(&served, "BUCKET#maria").await.unwrap();
+    assert!(!item.contains_key("im20261115") && item.contains_key("gm20261215"));
 }

@@ -17,6 +17,7 @@
 //! | I12 | `i12_each_sabotage_is_caught` | here |
 //! | I13 | `i13_calls_stay_within_the_budget` | here |
 //! | I14 | `i14_several_plans_of_one_subject_share_one_bucket` | here |
+//! | I15 | `i15_meters_are_charged_together_and_settled_once` | here |
 
 #![allow(
     clippy::unwrap_used,
@@ -30,6 +31,7 @@
 )]
 
 mod clock;
+mod metered;
 mod oracle;
 mod random;
 mod reference;
@@ -159,6 +161,29 @@ fn i11_many_instances_decide_as_one_reference() {
         }
         None
     });
+}
+
+/// I1, I3, I4, I9 and I15, of requests and named meters, with settlements and lost answers.
+#[test]
+fn i15_meters_are_charged_together_and_settled_once() {
+    for seed in 0..100 {
+        assert_eq!(metered::judged(seed, Law::Conditional), None, "seed {seed}");
+    }
+}
+
+#[test]
+fn i12_each_sabotage_of_meters_is_caught() {
+    for (law, by) in [
+        (Law::NoLowerBound, 15),
+        (Law::NoLowerBoundOfMeter, 15),
+        (Law::CheckThenCharge, 15),
+        (Law::SettledTwice, 3),
+        (Law::ForgetfulRefill, 15),
+        (Law::ReadThenWrite, 3),
+    ] {
+        let mut caught = (0..200).filter_map(|seed| metered::judged(seed, law));
+        assert!(caught.any(|(invariant, _)| invariant == by), "{law:?} is not caught by I{by}");
+    }
 }
 
 #[test]

@@ -7,6 +7,8 @@ use tollgate_throttle::internal::Answer;
 use tollgate_throttle::internal::{Move, State, To, When, Write};
 use tollgate_throttle::{PlanId, PlanRecord, Subject, Timestamp};
 
+use crate::metered::{is_named, of_named};
+
 /// The way that a write is done: correctly, or in one of the ways that look correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Law {
@@ -18,6 +20,12 @@ pub(crate) enum Law {
     FixedWindow,
     /// Sabotage: only the busy form, without its lower bound. Idle time is never lost.
     NoLowerBound,
+    /// Sabotage: the same, of the rates of named meters alone.
+    NoLowerBoundOfMeter,
+    /// Sabotage: named meters are checked in the item as it was a moment ago, and then charged.
+    CheckThenCharge,
+    /// Sabotage: a settlement whose answer could be lost is made again.
+    SettledTwice,
     /// Sabotage: a refund gives back all that was not used, whatever was refilled meanwhile.
     NaiveRefund,
     /// Sabotage: what is owed is forgotten at each write that fits.
@@ -102,12 +110,21 @@ impl Table {
             });
             before = last.map(|commit| commit.after.clone()).unwrap_or_default();
         }
-        let write = self.bent(write, &before, at);
+        let asked = write;
+        let write = match self.law {
+            Law::CheckThenCharge => self.checked_before(write, subject, &before, at),
+            _ => self.bent(write, &before, at),
+        };
         if !write.applies(&before) {
             return (Answer::Kept(write.part(&before)), None);
         }
         let mut after = before.clone();
         write.apply(&mut after);
+        let settles = asked.moves.iter().any(|it| matches!(it.to, To::Back(_)));
+        let settles = settles || asked.counts.iter().any(|count| count.add < 0);
+        if self.law == Law::SettledTwice && settles {
+            write.apply(&mut after);
+        }
         if self.law == Law::ForgetfulCounter && at.is_multiple_of(7) {
             after.counters.clear();
         }
@@ -157,10 +174,16 @@ impl Table {
             | Law::ForgetfulCounter
             | Law::Phantom
             | Law::BucketPerPlan
+            | Law::CheckThenCharge
+            | Law::SettledTwice
             | Law::RefusedAsError => {}
             Law::FixedWindow => self.count_in_fixed_windows(&mut write, before, at),
-            Law::NoLowerBound => {
+            Law::NoLowerBound | Law::NoLowerBoundOfMeter => {
+                let all = self.law == Law::NoLowerBound;
                 for change in &mut write.moves {
+                    if !all && !is_named(change.rate.scope) {
+                        continue;
+                    }
                     match (change.when, change.to) {
                         (When::AtMost(now), To::At(after))
                             if before.tats.contains_key(&change.rate) =>
@@ -206,6 +229,26 @@ impl Table {
                     write.found.clone_from(&before.stamp);
                 }
             }
+        }
+        write
+    }
+
+    /// Checks named meters by the state of a moment ago, and charges them whatever they show now.
+    fn checked_before(&self, write: &Write, subject: &Subject, now: &State, at: u64) -> Write {
+        let moment = at.saturating_sub(30_000_000);
+        let states = self.states(subject, moment, moment);
+        let stale = states.first().cloned().unwrap_or_default();
+        let mut write = write.clone();
+        if !of_named(&write, stale.stamp.as_ref()).applies(&stale) {
+            return write;
+        }
+        for change in write.moves.iter_mut().filter(|change| is_named(change.rate.scope)) {
+            if let (When::AtMost(idle), To::At(after)) = (change.when, change.to)
+                && now.tat(change.rate) > idle
+            {
+                change.to = To::Forward(after.saturating_since(idle));
+            }
+            change.when = When::AtMost(Timestamp::from_nanos(u64::MAX));
         }
         write
     }

@@ -256,3 +256,66 @@ fn a_subject_is_put_under_a_plan_and_shown() {
     assert_eq!(run(&["unassign", "maria", "--json"]).json()["plan"], Value::Null);
     assert_eq!(run(&["unassign", "maria"]).failed(1), "`maria` is assigned no plan");
 }
+
+#[test]
+fn what_is_left_is_adjusted_for_a_period_with_a_start_day() {
+    let (tollgate, _) = with_usage();
+    let plan = r#"{"quota": {"limit": 100, "period": "DAY"}, "meters": {"tokens": {"quota": [
+        {"limit": 9000, "period": "WEEK", "startDay": "SUNDAY"},
+        {"limit": 50000, "period": "MONTH", "startDay": 28}]}}}"#;
+    tollgate.feed(&["plan", "put", "free", "-"], plan).done();
+    let adjust = |line: &[&str]| tollgate.run(&[&["usage", "adjust"], line].concat());
+    let maria = |line: &[&str]| adjust(&[&["pool#maria"], line].concat());
+    let said = maria(&["--by=-30", "--id", "a"]).done();
+    assert!(said.starts_with("`pool#maria` has 70 requests left for "), "{said}");
+    assert!(said.ends_with(" (-30), 30 used; id a"), "{said}");
+    let again = maria(&["--by", "-30", "--id", "a"]).done();
+    assert!(again.starts_with("`a` was made before, so nothing changed"), "{again}");
+    let json = maria(&["--by=+10", "--json"]).json();
+    assert_eq!(
+        (&json["remaining"], &json["used"], &json["by"]),
+        (&json!(80), &json!(20), &json!(10))
+    );
+    let dry = maria(&["--by=-5", "--dry-run"]).done();
+    assert!(dry.contains("by -5 requests for ") && dry.contains(", now 80"), "{dry}");
+    let more = maria(&["--by=+21"]).failed(1);
+    assert!(more.starts_with("only 20 is used in this period"), "{more}");
+
+    let tokens = |line: &[&str]| maria(&[&["--meter", "tokens"], line].concat());
+    let several = tokens(&["--by=-5"]).failed(2);
+    assert!(several.contains("add `--period week` or `--period month`"), "{several}");
+    let json = tokens(&["--by=-500", "--period", "month", "--json"]).json();
+    assert_eq!((&json["remaining"], &json["meter"]), (&json!(49_500), &json!("tokens")));
+    let first = json["of"].as_str().unwrap();
+    assert!(first.ends_with("-28"), "the first day of the period: {first}");
+    let shown = tollgate.run(&["subject", "show", "pool#maria"]).done();
+    assert!(shown.contains("tokens-monthly  500 used, 49500 left"), "{shown}");
+    let usage = ["usage", "show", "pool#maria", "--meter", "tokens", "--by", "month"];
+    let usage = tollgate.run(&usage).done();
+    assert!(usage.contains(&format!("{first}  500   49500")), "{usage}");
+    let granted = ["usage", "grant", "pool#maria", "7", "--by", "month", "--meter", "tokens"];
+    let granted = tollgate.run(&granted).done();
+    assert!(granted.contains(&format!("7 tokens for {first}, 7 in all")), "{granted}");
+
+    assert!(
+        tokens(&["--by=-5", "--period", "day"]).failed(1).contains("no quota of tokens for a day")
+    );
+    for wrong in ["5", "+0", "-", "+1.5", "+9999999999999999"] {
+        let said = maria(&[&format!("--by={wrong}")]).failed(2);
+        assert!(said.contains("a whole number with its sign"), "{wrong}: {said}");
+    }
+    assert!(adjust(&["nobody", "--by=-1"]).failed(1).contains("has never been seen"));
+    assert!(maria(&["--meter", "token", "--by=-1"]).failed(1).contains("has no meter `token`"));
+}
+
+#[test]
+fn a_plan_that_is_tried_is_put_and_shown() {
+    let (tollgate, _) = with_usage();
+    let put = ["plan", "put", "free", "--rate", "5", "--burst", "10", "--no-enforce"];
+    tollgate.run(&put).done();
+    let shown = tollgate.run(&["plan", "show", "free", "--json"]).json();
+    assert_eq!(shown["plan"]["enforce"], false);
+    assert!(tollgate.run(&put).done().contains("is that already"));
+    let subject = tollgate.run(&["subject", "show", "pool#maria"]).done();
+    assert!(subject.contains("limits      not enforced: they only report"), "{subject}");
+}
