@@ -198,7 +198,8 @@ mod tests {
         };
         write(
             "Cargo.toml",
-            "[package]\nname = \"built-function\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n",
+            "[package]\nname = \"built-function\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\
+             [workspace]\n",
         );
         write("src/main.rs", "fn main() {}");
         let code = code(folder.path(), "provided.al2023", "");

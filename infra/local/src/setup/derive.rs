@@ -194,8 +194,8 @@ pub(super) fn name_unmet(options: &Options, view: &View, config: &Config, notes:
         && !super::serves_without_token(config)
     {
         notes.push(format!(
-            "[token]: a request with only the cookie `{cookie}` is a 401 of the API: add --authorizer \
-             request --identity-source method.request.header.Cookie"
+            "[token]: a request with only the cookie `{cookie}` is a 401 of the API: add \
+             --authorizer request --identity-source method.request.header.Cookie"
         ));
     }
     if config.throttle.as_ref().is_some_and(ThrottleConfig::counts_by_api_key)

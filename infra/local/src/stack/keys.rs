@@ -92,7 +92,7 @@ impl TemplateKeys {
         self.get(&api.name).filter(|_| is_theirs)?.first().map(str::to_owned)
     }
 
-    /// A line for each API whose keys the configuration does not have, though authorizers name them.
+    /// A line for each API whose authorizers name a key that the configuration does not have.
     pub(super) fn notes(&self, template: &Template, configured: Option<&str>) -> Vec<String> {
         let is_wrong = |api: &&Api| {
             let is_named = api.key_source == Some(KeySource::Authorizer);

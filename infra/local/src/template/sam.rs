@@ -194,8 +194,8 @@ pub(super) fn preflights(api: &mut Api, notes: &mut Vec<String>) {
     let names = |guarded: bool, setting: &str| {
         guarded.then(|| {
             format!(
-                "{}: preflight requests need what browsers do not send with them: set `Auth.{setting}: \
-                 false`",
+                "{}: preflight requests need what browsers do not send with them: set \
+                 `Auth.{setting}: false`",
                 api.name
             )
         })

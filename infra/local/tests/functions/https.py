@@ -1,4 +1,4 @@
-"""An HTTPS service on a free port, which it prints. It answers with the path that it was asked for."""
+"""An HTTPS service on a free port, which it prints. It answers with the path that it gets."""
 
 import http.server
 import os
