@@ -167,18 +167,20 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         for limit in limits {
             match refusals.iter_mut().find(|it| it.limit == limit) {
                 Some(refusal) => refusal.wait = refusal.wait.map(|wait| wait.max(left)),
-                None => refusals.push(Refusal { limit, wait: Some(left) }),
+                None => refusals.push(Refusal { limit, wait: Some(left), enforced: true }),
             }
         }
         Ok(Some(Decision::refused(&charge, last.state(), refusals)))
     }
 }
 
-/// Returns true if a lease of a parent may serve a request: leases are of requests alone.
+/// Returns true if a lease of a parent may serve a request.
+///
+/// Leases are of requests alone, and a limit that only reports would have to report for each.
 fn is_parent_leasable(level: &Request<'_>, record: &PlanRecord) -> bool {
     let meters = record.plan.meters();
     let mut named = level.amounts().filter_map(|(name, _)| Meter::new(name).ok());
-    !named.any(|meter| meters.contains_key(&meter))
+    record.plan.enforces_all() && !named.any(|meter| meters.contains_key(&meter))
 }
 
 /// The number of tokens that these limits leave free for a lease.
