@@ -1,6 +1,6 @@
 //! The server without a browser: who may come in, what is written, and what is vendored.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod bench;
 mod family;
