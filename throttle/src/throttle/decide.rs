@@ -92,10 +92,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let now = self.clock.moment();
         let record = self.plans.get(request.plan, now, self.fetch(request.plan)).await?;
         let outcome = match &self.leases {
-            // A lease would have to report for each of its requests.
-            Some(held)
-                if !request.is_parent && is_leasable(request) && record.plan.enforces_all() =>
-            {
+            Some(held) if !request.is_parent && is_leasable(request, &record) => {
                 self.leased(held, request, record).await?
             }
             _ => self.charged(request, record, &mut Calls::default()).await?,
@@ -284,8 +281,9 @@ pub(super) fn allowed(request: &Request<'_>, charge: Charge, left: State) -> Dec
 }
 
 /// Returns true if a lease of the subject may serve a request.
-pub(super) fn is_leasable(request: &Request<'_>) -> bool {
-    !request.receipt && request.amounts().next().is_none()
+pub(super) fn is_leasable(request: &Request<'_>, record: &PlanRecord) -> bool {
+    // A lease would have to report for each of its requests.
+    !request.receipt && request.amounts().next().is_none() && record.plan.enforces_all()
 }
 
 /// The charge of a request under a plan: every charge is made here.

@@ -142,7 +142,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let held = if level.is_parent {
             Some(&self.parents).filter(|_| is_parent_leasable(level, record))
         } else {
-            self.leases.as_ref().filter(|_| is_leasable(level))
+            self.leases.as_ref().filter(|_| is_leasable(level, record))
         };
         held.is_some_and(|held| {
             held.look(want(level, record), record.version, at.monotonic()) == Look::Holds

@@ -205,16 +205,18 @@ pub(crate) async fn two_waves(instances: u64, burst: u64) -> (usize, usize, u64)
 }
 
 impl Seen {
-    /// The most writes to the parent's item within any second.
-    pub(crate) fn most_writes_a_second(&self) -> usize {
+    /// The most writes to the parent's item within any second that begins at this one or later.
+    pub(crate) fn most_writes_a_second(&self, second: u64) -> usize {
+        let first = Duration::from_secs(second);
+        let writes: Vec<_> = self.writes.iter().filter(|at| **at >= first).collect();
         let mut from = 0;
-        let within = |(to, end): (usize, &Duration)| {
-            while self.writes[from] + SECOND <= *end {
+        let within = |(to, end): (usize, &&Duration)| {
+            while *writes[from] + SECOND <= **end {
                 from += 1;
             }
             to - from + 1
         };
-        self.writes.iter().enumerate().map(within).max().unwrap_or_default()
+        writes.iter().enumerate().map(within).max().unwrap_or_default()
     }
 
     pub(crate) fn writes_of_parent(&self) -> usize {

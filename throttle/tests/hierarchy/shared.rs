@@ -20,7 +20,7 @@ fn show(what: &str, seen: &Seen) {
         seen.refused(),
         seen.writes_of_parent(),
         seen.all_writes,
-        seen.most_writes_a_second(),
+        seen.most_writes_a_second(0),
         leased,
         seen.used_from(2),
         seen.most_over(),
@@ -32,7 +32,7 @@ async fn a_parent_with_room_refuses_nothing_and_stays_cool() {
     let seen = BUSY.run().await;
     show("12,000/s", &seen);
     assert_eq!(seen.refused(), 0);
-    assert!(seen.most_writes_a_second() <= 500);
+    assert!(seen.most_writes_a_second(0) <= 500);
     assert!(seen.most_over() <= 12_000, "more than I2 allows");
     // Two levels, and hardly more than one write a request.
     assert!(seen.all_writes * 10 <= 11 * 40_000, "{}", seen.all_writes);
@@ -43,7 +43,11 @@ async fn a_saturated_parent_is_used_up_and_stays_cool() {
     for burst in [5_000, 1_000] {
         let seen = Crowd { limit: 5_000, burst, ..BUSY }.run().await;
         show(&format!("5,000/s, burst {burst}"), &seen);
-        assert!(seen.most_writes_a_second() <= 500);
+        // With a burst below a second's rate, 64 instances that all start at once write more in
+        // their first second.
+        let first = u64::from(burst < 5_000);
+        assert!(seen.most_writes_a_second(first) <= 500);
+        assert!(seen.most_writes_a_second(0) <= 600);
         // What a lease holds is used within a second.
         assert!(seen.most_over() <= 5_000, "more than I2 allows");
         assert!(seen.admitted() <= usize::try_from(burst + 5_000 * 4 + 200).unwrap());
