@@ -35,7 +35,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             let want = want(request, &record);
             match held.turn(want, record.version, at.monotonic(), &standings) {
                 Turn::Served(served) => {
-                    let Some(decision) = served_by(held, request, want, served, at) else { break };
+                    let Some(decision) = served_by(held, request, want, &served, at) else { break };
                     add(&mut self.stats_mut().leased);
                     return Ok(Outcome::Decided(decision));
                 }
@@ -121,11 +121,11 @@ pub(super) fn served_by(
     held: &HeldLeases,
     request: &Request<'_>,
     want: Want<'_>,
-    served: Served,
+    served: &Served,
     at: Moment,
 ) -> Option<Decision> {
     let is_over = at.since(served.terms.at) > served.terms.lasts;
-    (!is_over).then(|| decision(held, request, want, &served, at))
+    (!is_over).then(|| decision(held, request, want, served, at))
 }
 
 /// The decision on a request that a lease serves.

@@ -41,7 +41,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             };
             match held.parent_turn(want, record.version, at.monotonic(), parent) {
                 Turn::Served(served) => {
-                    let decision = served_by(held, level, want, served, at);
+                    let decision = served_by(held, level, want, &served, at);
                     if decision.is_some() {
                         add(&mut self.stats_mut().parents_leased);
                     }
