@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tollgate_throttle::{Failure, Limit, ThrottleError};
+use tollgate_throttle::{Failure, Limit, Subject, ThrottleError};
 
 use crate::setting::{NAMES, Setting, both};
 
@@ -81,7 +81,7 @@ async fn a_lost_answer_counts_as_charged_at_its_level_alone() {
 
 #[tokio::test]
 async fn a_hot_level_is_refused_under_every_policy() {
-    for failing in 0..3 {
+    for (failing, name) in NAMES.into_iter().enumerate() {
         let it = setting(failing, POLICIES[1]);
         let throttle = it.instance();
         assert!(it.decide(&throttle, 3).await.is_allowed());
@@ -89,8 +89,8 @@ async fn a_hot_level_is_refused_under_every_policy() {
         it.fail(failing, Failure::HotKey, false);
         let refused = it.decide(&throttle, 3).await;
         assert_eq!(refused.refused_by(), [Limit::CONTENTION]);
-        let parent = refused.refusing_parent().map(|it| it.as_str());
-        assert_eq!(parent, (failing > 0).then_some(NAMES[failing]));
+        let parent = refused.refusing_parent().map(Subject::as_str);
+        assert_eq!(parent, (failing > 0).then_some(name));
         for level in 0..3 {
             assert_eq!(it.left(level).await, [9, 49], "{failing} {level}");
         }

@@ -3,7 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use tollgate_throttle::{Level, Limit, LimitKind, Meter, PlanId, Request, Subject, ThrottleError};
+use tollgate_throttle::{
+    Level, Limit, LimitKind, Meter, PlanId, Request, Standing, Subject, ThrottleError,
+};
 
 use crate::setting::{NAMES, Setting, both, rate};
 
@@ -84,7 +86,7 @@ async fn what_a_parent_refuses_is_not_left_charged_below_it() {
         assert_eq!(decision.refusing_parent().unwrap().as_str(), NAMES[refusing]);
         assert_eq!(decision.refused_by(), [Limit::BURST]);
         assert_eq!(decision.retry_after(), Some(A_MINUTE * 60));
-        let own: Vec<_> = decision.standings().iter().map(|it| it.remaining()).collect();
+        let own: Vec<_> = decision.standings().iter().map(Standing::remaining).collect();
         assert_eq!(own, before[0], "as it is after what was given back");
         for level in (0..3).filter(|level| *level != refusing) {
             assert_eq!(it.left(level).await, before[level], "{}", NAMES[level]);
@@ -194,7 +196,7 @@ async fn meters_count_at_the_levels_that_have_them() {
     assert_eq!(refused.refused_by(), [Limit::of(meter, LimitKind::Monthly)]);
     let peeked = it.instance().peek(&Request::new(&other, &plan).meter("tokens", 1)).await.unwrap();
     let months = peeked.standings().iter().filter(|it| it.limit().meter() == meter);
-    assert_eq!(months.map(|it| it.remaining()).collect::<Vec<_>>(), [999]);
+    assert_eq!(months.map(Standing::remaining).collect::<Vec<_>>(), [999]);
     // The subject's own plan must have the meter.
     let it = Setting::new([&rate("1/s", 9), tokens]);
     let error = it.error(it.request(2).meter("tokens", 1)).await;
