@@ -179,7 +179,7 @@ fn i12_each_sabotage_of_meters_is_caught() {
         (Law::CheckThenCharge, 15),
         (Law::SettledTwice, 3),
         (Law::ForgetfulRefill, 15),
-        (Law::ReadThenWrite, 3),
+        (Law::ReadThenWrite, 15),
     ] {
         let mut caught = (0..200).filter_map(|seed| metered::judged(seed, law));
         assert!(caught.any(|(invariant, _)| invariant == by), "{law:?} is not caught by I{by}");
