@@ -176,7 +176,7 @@ proptest! {
                     let amounts = [requests, tokens.max(1), 0];
                     decisions.push(decide(desk, &fleet[instance % 2], "plan", amounts).await);
                 }
-                let [enforced, tried] = &decisions[..] else { unreachable!() };
+                let [enforced, tried] = &decisions[..] else { panic!("two decisions") };
                 assert!(tried.is_allowed());
                 assert_eq!(enforced.refused_by(), tried.would_refuse());
                 let left = |it: &Decision| it.standings()[0].remaining();
