@@ -301,8 +301,9 @@ fn what_is_left_is_adjusted_for_a_period_with_a_start_day() {
         tokens(&["--by=-5", "--period", "day"]).failed(1).contains("no quota of tokens for a day")
     );
     for wrong in ["5", "+0", "-", "+1.5", "+9999999999999999"] {
-        let said = maria(&[&format!("--by={wrong}")]).failed(2);
-        assert!(said.contains("a whole number with its sign"), "{wrong}: {said}");
+        let said = maria(&[&format!("--by={wrong}")]);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{wrong}");
+        assert!(said.err.contains("a whole number with its sign"), "{wrong}: {}", said.err);
     }
     assert!(adjust(&["nobody", "--by=-1"]).failed(1).contains("has never been seen"));
     assert!(maria(&["--meter", "token", "--by=-1"]).failed(1).contains("has no meter `token`"));

@@ -317,10 +317,8 @@ async fn issuers_that_keep_their_own_names_have_keys_of_this_machine() {
              [[rule]]\nname = \"everyone\"\nallow = [\"GET /things\"]\neveryone = true\n"
         );
         let stack = start(&text, None, |_| {}).await;
-        let ready = stack.ready();
-        let token = reqwest::get(&ready.issuers[0].local_token).await.unwrap();
-        let token = token.text().await.unwrap();
-        assert_eq!(status(&stack, "GET /things", Some(token.trim())).await, 200, "{issuer}");
+        let token = token(&stack, 0, "client=local-client").await;
+        assert_eq!(status(&stack, "GET /things", Some(&token)).await, 200, "{issuer}");
         stack.shutdown().await;
     }
 }
