@@ -125,7 +125,8 @@ struct File {
 impl Config {
     /// Reads the configuration that the environment names.
     ///
-    /// Logs a warning for each rule that tokens of every one of several issuers can meet.
+    /// Logs a warning for each rule that tokens of every one of several issuers can meet, or of
+    /// every tenant of one.
     ///
     /// # Errors
     ///
@@ -152,8 +153,12 @@ impl Config {
                 .into(),
             }),
         }?;
-        for finding in config.lint().iter().filter(|finding| finding.code == Code::AnyIssuer) {
-            tracing::warn!(%finding, "a rule trusts every issuer");
+        for finding in config.lint() {
+            match finding.code {
+                Code::AnyIssuer => tracing::warn!(%finding, "a rule trusts every issuer"),
+                Code::AnyTenant => tracing::warn!(%finding, "a rule trusts every tenant"),
+                _ => {}
+            }
         }
         Ok(config)
     }
@@ -363,6 +368,7 @@ impl File {
         let keys = keys.or_else(|| by_key.map(KeysConfig::of_limits));
         let callers = callers.resolve(&issuers, keys.is_some(), throttle.as_ref());
         let callers = callers.map_err(|found| found.placed(file, ("callers", 0)))?;
+        token.check(&callers).map_err(|found| found.placed(file, ("token", 0)))?;
         if let Some(table) = &revocation {
             table.check().map_err(|found| found.placed(file, ("revocation", 0)))?;
         }

@@ -136,7 +136,7 @@ impl<C: Clock + Clone> Verifier<C> {
 
         let (iss, tid) = (payload.issuer()?, payload.tid());
         let tables: Vec<&Trusted<C>> = self.tables(iss, tid).collect();
-        let unknown = Refusal::claim("the issuer is not configured");
+        let unknown = self.unknown_issuer();
         // All tables of one issuer have the same keys and algorithms.
         let issuer = tables.first().ok_or(unknown)?;
         // RFC 8725 section 3.1: the configuration chooses the algorithms, not the token.
@@ -173,7 +173,7 @@ impl<C: Clock + Clone> Verifier<C> {
         let Some(verified) = self.cache.get(cache_key) else { return Ok(None) };
         let Verified { claims, kid, keys, algorithm, .. } = &*verified;
         *seen = Seen { kid: Some(digest_of(kid)), lookup: Lookup::Hit };
-        let unknown = Refusal::claim("the issuer is not configured");
+        let unknown = self.unknown_issuer();
         let current = self.keys_of(claims.members()).ok_or(unknown)?.key(kid).await?;
         if current.of(*algorithm) != keys.of(*algorithm) {
             self.cache.invalidate(cache_key);
@@ -182,6 +182,15 @@ impl<C: Clock + Clone> Verifier<C> {
         }
         claims.check_again(self.now())?;
         Ok(Some(Arc::clone(claims)))
+    }
+
+    /// The refusal of a token of another issuer, or of a tenant that is not accepted.
+    fn unknown_issuer(&self) -> Refusal {
+        let has_tenants = self.issuers.iter().any(|issuer| issuer.identity.tenants.is_some());
+        Refusal::claim(match has_tenants {
+            true => "the issuer is not configured, or `tid` is not one of its tenants",
+            false => "the issuer is not configured",
+        })
     }
 
     /// Time since the Unix epoch.

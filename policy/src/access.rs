@@ -89,12 +89,21 @@ pub struct Operation {
 
 /// The callers of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callers {
+    /// Those with an accepted credential.
+    pub with_credential: Reach,
+    /// Those without a credential.
+    pub anonymous: Reach,
+}
+
+/// The part of some callers who may call an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
-    /// No caller may call it.
+    /// None of them.
     Nobody,
-    /// Some callers may call it, or all of them a part of it.
+    /// Some of them, or all of them a part of it.
     Some(Vec<Change>),
-    /// Every caller with an accepted token may call it.
+    /// Each of them.
     Everyone,
 }
 
@@ -123,7 +132,7 @@ pub fn compare(old: &Side<'_>, new: &Side<'_>) -> Result<Vec<Change>, TooMany> {
 ///
 /// # Errors
 /// [`TooMany`] if the rules tell too many callers apart.
-pub fn reach(side: &Side<'_>, operations: &[Operation]) -> Result<Vec<Reach>, TooMany> {
+pub fn reach(side: &Side<'_>, operations: &[Operation]) -> Result<Vec<Callers>, TooMany> {
     let issuers = || side.issuers.clone();
     let (nothing, everything) = (Rules::nothing(), Rules::everything());
     let (nothing, everything) = (
@@ -132,13 +141,27 @@ pub fn reach(side: &Side<'_>, operations: &[Operation]) -> Result<Vec<Reach>, To
     );
     let can = gains(&nothing, side, Some(operations))?;
     let cannot = gains(side, &everything, Some(operations))?;
-    let reach =
-        |(can, cannot): (Vec<Change>, Vec<Change>)| match (can.is_empty(), cannot.is_empty()) {
-            (true, _) => Reach::Nobody,
-            (false, true) => Reach::Everyone,
-            (false, false) => Reach::Some(can),
+    let callers = |(can, cannot): (Vec<Change>, Vec<Change>)| {
+        let split = |changes: Vec<Change>| -> (Vec<Change>, Vec<Change>) {
+            changes.into_iter().partition(|change| change.who.anonymous)
         };
-    Ok(can.into_iter().zip(cannot).map(reach).collect())
+        let ((anonymous, can), (not_anonymous, cannot)) = (split(can), split(cannot));
+        Callers {
+            with_credential: Reach::of(can, &cannot),
+            anonymous: Reach::of(anonymous, &not_anonymous),
+        }
+    };
+    Ok(can.into_iter().zip(cannot).map(callers).collect())
+}
+
+impl Reach {
+    fn of(can: Vec<Change>, cannot: &[Change]) -> Self {
+        match (can.is_empty(), cannot.is_empty()) {
+            (true, _) => Self::Nobody,
+            (false, true) => Self::Everyone,
+            (false, false) => Self::Some(can),
+        }
+    }
 }
 
 /// Returns what callers gain: for each operation, or in one list for all routes.

@@ -174,9 +174,11 @@ impl fmt::Display for MethodArn<'_> {
     }
 }
 
+/// `GET/orders/1`, as ARNs write it; with `{:#}` `GET /orders/1`, as routes do.
 impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Method { verb, path } if f.alternate() => write!(f, "{verb} {path}"),
             Self::Method { verb, path } => write!(f, "{verb}{path}"),
             Self::RouteKey(key) => f.write_str(key),
         }

@@ -18,7 +18,7 @@ use crate::{
 /// value. The request's path is shown as it came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation<'r> {
-    /// The request, without the stage.
+    /// The request, without the stage: `GET /orders/1`, or a route key.
     pub request: String,
     /// The decision of all rules together, as [`Rules::evaluate`] gives it.
     #[serde(flatten)]
@@ -120,7 +120,7 @@ impl Rules {
         Explanation {
             verdict: self.evaluate(caller, arn).verdict,
             rules: self.rules.iter().map(said).collect(),
-            request: asked.target,
+            request: format!("{:#}", arn.target()),
         }
     }
 }

@@ -93,6 +93,12 @@ pub enum Code {
     PublicRoute,
     /// Keys are configured, and no caller may use one.
     UnusedKeys,
+    /// An issuer is configured, and no token is looked at.
+    UnusedIssuer,
+    /// Every tenant of an issuer is accepted, and a rule trusts what tenants assign themselves.
+    AnyTenant,
+    /// A regular expression of a condition may match inside a longer text.
+    UnanchoredMatch,
 }
 
 impl Rules {
@@ -112,6 +118,7 @@ impl Rules {
             claims::check(
                 rule,
                 |claim| claims.contains(&claim) || self.requires(claim),
+                self.has_anonymous(),
                 &mut findings,
             );
             conditions(rule, &mut findings);
@@ -186,6 +193,10 @@ fn wide(rule: &Rule, findings: &mut Vec<Finding>) {
             }
             continue;
         };
+        // Preflights behind `ANY /{proxy+}`.
+        if rule.requirements.anonymous && route.verbs() == ["OPTIONS"] {
+            continue;
+        }
         if path.is_everything() {
             findings.push(Finding::new(
                 Severity::Warning,
@@ -238,6 +249,19 @@ fn never_applies(rule: &Rule, findings: &mut Vec<Finding>) {
 /// Reports claims whose type decides if a condition can hold.
 fn conditions(rule: &Rule, findings: &mut Vec<Finding>) {
     let Some(when) = &rule.requirements.when else { return };
+    // A deny that matches more is the safe one.
+    for pattern in when.unanchored().into_iter().filter(|_| !rule.allow.is_empty()) {
+        let shown = pattern.escape_debug();
+        findings.push(Finding::new(
+            Severity::Note,
+            rule,
+            Code::UnanchoredMatch,
+            format!(
+                "`matches(\"{shown}\")` looks for a part: a longer text that contains it matches too"
+            ),
+            "write `^(…)$` if the whole text is meant",
+        ));
+    }
     for claim in when.bare().iter().filter(|claim| !claim.ends_with("_verified")) {
         let shown = written(claim);
         findings.push(Finding::new(

@@ -85,6 +85,8 @@ pub struct Needs<'r> {
     pub clients: Option<&'r [String]>,
     /// The claims that its routes and requirements read, each once and sorted.
     pub claims: BTreeSet<&'r str>,
+    /// True if it allows by a scope, a group, a claim or a condition.
+    pub trusts: bool,
 }
 
 impl Rules {
@@ -196,7 +198,8 @@ impl Rules {
             let of_when = when.iter().flat_map(Expression::claims).map(String::as_str);
             let names = of_routes.chain(claims.keys().map(String::as_str)).chain(of_when);
             let (issuers, clients) = (issuers.as_deref(), clients.as_deref());
-            Needs { rule: &rule.name, issuers, clients, claims: names.collect() }
+            let trusts = !rule.allow.is_empty() && rule.requirements.reads_token();
+            Needs { rule: &rule.name, issuers, clients, claims: names.collect(), trusts }
         })
     }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use tollgate_policy::{
     Caller, MethodArn, RoutePattern, RuleSpec, Rules, Verdict,
-    access::{Change, Operation, Reach, Side, Tokens, compare, reach},
+    access::{Callers, Change, Operation, Reach, Side, Tokens, compare, reach},
 };
 
 fn rules(text: &str) -> Rules {
@@ -81,7 +81,7 @@ fn a_change_names_the_callers_and_the_route() {
         (
             wide.clone() + &rule("d", "deny = [\"GET /a/{sub}\"]\neveryone = true"),
             wide.clone(),
-            &["every caller  GET /a/{sub}", "no plain `sub`  GET /a/*"],
+            &["every caller  GET /a/{sub}", "without a plain `sub`  GET /a/*"],
         ),
         // A claim with the text of another route.
         (
@@ -212,7 +212,8 @@ fn an_operation_is_for_nobody_everyone_or_some() {
         ("GET /{proxy+}", "every caller"),
     ] {
         let reach = reach(&side(&rules), &[operation(text)]).unwrap();
-        let shown = match &reach[0] {
+        assert_eq!(reach[0].anonymous, Reach::Nobody, "{text}");
+        let shown = match &reach[0].with_credential {
             Reach::Nobody => "nobody".to_owned(),
             Reach::Everyone => "everyone".to_owned(),
             Reach::Some(changes) => {
@@ -222,6 +223,43 @@ fn an_operation_is_for_nobody_everyone_or_some() {
             }
         };
         assert_eq!(shown, expected, "{text}");
+    }
+}
+
+#[test]
+fn callers_without_a_credential_are_told_from_the_others() {
+    let all = rule("all", "allow = [\"GET /health\", \"GET /x\"]\neveryone = true");
+    let public = "allow = [\"GET /health\", \"OPTIONS /*\", \"GET /p/a\"]\nanonymous = true";
+    let public = rule("public", public);
+    let closed = rule("own", "deny = [\"GET /users/{sub}\"]\neveryone = true");
+    let operation = |text: &str| {
+        let (methods, path) = text.split_once(' ').unwrap();
+        let methods = methods.split(',').map(str::to_owned).collect();
+        Operation { methods, path: path.to_owned() }
+    };
+    let of = |text: &str, operation: &Operation| {
+        let rules = rules(text);
+        let Callers { with_credential, anonymous } =
+            reach(&side(&rules), std::slice::from_ref(operation)).unwrap().remove(0);
+        [with_credential, anonymous].map(|reach| match reach {
+            Reach::Nobody => "nobody".to_owned(),
+            Reach::Everyone => "everyone".to_owned(),
+            Reach::Some(changes) => changes.iter().map(ToString::to_string).collect(),
+        })
+    };
+    for (text, expected) in [
+        ("GET /health", ["everyone", "everyone"]),
+        ("GET /x", ["everyone", "nobody"]),
+        ("OPTIONS /x", ["nobody", "everyone"]),
+        ("GET,OPTIONS /x", ["every caller  GET /x", "no credential  OPTIONS /x"]),
+        ("GET /p/{id}", ["nobody", "no credential  GET /p/{id}"]),
+        ("POST /x", ["nobody", "nobody"]),
+    ] {
+        let operation = operation(text);
+        assert_eq!(of(&format!("{all}{public}"), &operation), expected, "{text}");
+        // A deny with a claim in its path denies everything to those who have no claims.
+        let denied = of(&format!("{all}{public}{closed}"), &operation);
+        assert_eq!(denied[1], "nobody", "{text}");
     }
 }
 

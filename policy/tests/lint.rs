@@ -79,6 +79,50 @@ fn a_rule_that_several_issuers_can_meet_must_say_whose_tokens_may() {
 }
 
 #[test]
+fn a_pattern_that_matches_inside_a_longer_text_is_found() {
+    let of = |pattern: &str| {
+        let when = format!("allow = [\"GET /x\"]\nwhen = '''claims.sub.matches(\"{pattern}\")'''");
+        let found = found(&[("a", &when)]);
+        found.into_iter().filter(|(code, _)| *code == Code::UnanchoredMatch).count()
+    };
+    for loose in ["admin", "^admin", "admin$", "^admin|root$", "^a|(b)$", "^admin\\\\$"] {
+        assert_eq!(of(loose), 1, "{loose}");
+    }
+    for tight in ["^admin$", "^(admin|root)$", "^a\\\\|b$"] {
+        assert_eq!(of(tight), 0, "{tight}");
+    }
+    // A deny that matches more is the safe one.
+    let deny = ("a", "deny = [\"GET /x\"]\nwhen = \"claims.sub.matches('admin')\"");
+    assert!(found(&[deny]).iter().all(|(code, _)| *code != Code::UnanchoredMatch));
+}
+
+#[test]
+fn preflights_without_a_credential_may_be_on_every_path() {
+    let rule = |methods: &str, who: &str| {
+        let rule = format!("allow = [\"{methods} /*\"]\n{who} = true");
+        found(&[("a", &rule)]).iter().any(|(code, _)| *code == Code::WidePath)
+    };
+    assert!(!rule("OPTIONS", "anonymous"));
+    assert!(rule("OPTIONS", "everyone") && rule("GET,OPTIONS", "anonymous"));
+}
+
+#[test]
+fn a_deny_by_a_claim_says_that_it_closes_public_routes() {
+    let public = ("p", "allow = [\"GET /p\"]\nanonymous = true");
+    let allow = ("q", "allow = [\"GET /p\"]\neveryone = true");
+    let deny = |rest: &str| format!("deny = [\"GET /u/{{sub}}\"]\n{rest}");
+    let closes = |rules: &[(&str, &str)]| {
+        let findings = Rules::compile(specs(rules)).unwrap().lint(&[], &[]);
+        let mut closing = findings.into_iter().filter(|it| it.code == Code::ClosingDeny);
+        closing.next().unwrap().text.contains("every caller without a credential")
+    };
+    let everyone = deny("everyone = true");
+    assert!(closes(&[public, allow, ("d", &everyone)]));
+    assert!(!closes(&[allow, ("d", &everyone)]));
+    assert!(!closes(&[public, allow, ("d", &deny("any_scope = [\"s\"]"))]));
+}
+
+#[test]
 fn a_deny_of_paths_does_not_reach_the_default_route() {
     let allow = ("a", "allow = [\"$default\"]\neveryone = true");
     let wide = (Code::WidePath, "a".to_owned());

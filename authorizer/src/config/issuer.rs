@@ -45,6 +45,13 @@ impl Issuer {
         iss.is_some_and(is_its)
     }
 
+    /// Returns true if one token can be of both: they are two tables of one issuer.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let is_shared = |one: &Identity| other.identities.iter().any(|it| one.overlaps(it));
+        self.identities.iter().any(is_shared)
+    }
+
     /// Returns the name that limits and revocations are stored under, if `name` is this issuer's
     /// short name, or one of its `iss`. Of an issuer with many tenants it is `NAME/TID`, or the
     /// `iss` of a tenant.

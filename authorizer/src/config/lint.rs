@@ -6,6 +6,7 @@ use super::{
     Checks, ClaimPath, Config, HttpForm, HttpUnauthorized, Issuer, Passed, Refuse, ThrottleConfig,
     TokenUse,
 };
+use crate::tenant::Tenants;
 
 /// Advice for a claim that names the caller.
 const CALLER: &str = "use `sub` or `client_id`, which no caller can choose, or make sure that \
@@ -48,8 +49,12 @@ impl Config {
     /// the setting.
     #[must_use]
     pub fn lint(&self) -> Vec<Finding> {
-        let issuers: Vec<&str> = self.issuers.iter().map(|it| it.checks.issuer.as_str()).collect();
+        let issuers = self.issuers.iter().filter(|_| self.callers.takes_tokens());
+        let issuers: Vec<&str> = issuers.map(|it| it.checks.issuer.as_str()).collect();
         let mut findings = self.rules.lint(&issuers, &self.declared_claims());
+        if issuers.is_empty() {
+            findings.iter_mut().for_each(of_keys);
+        }
         findings.extend(self.unknown_clients());
         findings.extend(self.issuers.iter().flat_map(|issuer| of_issuer(&issuer.checks)));
         findings.extend(self.throttle.iter().flat_map(of_limits));
@@ -57,6 +62,8 @@ impl Config {
         findings.extend(self.trigger_claims());
         findings.extend(self.api_kind());
         findings.extend(self.unused_keys());
+        findings.extend(self.unused_issuers());
+        findings.extend(self.any_tenant());
         findings.sort();
         findings.dedup();
         findings
@@ -99,10 +106,11 @@ impl Config {
         findings.collect()
     }
 
-    /// The issuers whose tokens a rule applies to.
+    /// The issuers whose tokens a rule applies to; none if no token is looked at.
     fn of_rule(&self, needs: &Needs<'_>) -> Vec<&Issuer> {
         let applies = |issuer: &&Issuer| {
-            needs.issuers.is_none_or(|names| names.contains(&issuer.checks.issuer))
+            self.callers.takes_tokens()
+                && needs.issuers.is_none_or(|names| names.contains(&issuer.checks.issuer))
         };
         self.issuers.iter().filter(applies).collect()
     }
@@ -191,6 +199,58 @@ impl Config {
         })
     }
 
+    /// Finds issuers, and rules for them, where no token is looked at.
+    fn unused_issuers(&self) -> Vec<Finding> {
+        if self.callers.takes_tokens() {
+            return Vec::new();
+        }
+        let issuers = self.issuers.iter().map(|issuer| Finding {
+            severity: Severity::Warning,
+            rule: None,
+            code: Code::UnusedIssuer,
+            text: format!(
+                "[[issuer]] `{}` is configured, and callers need an API key: no token is looked at",
+                issuer.checks.issuer
+            ),
+            mend:
+                "write `require = \"either\"`, \"token\" or \"both\" in [callers], or remove the \
+                   issuer"
+                    .to_owned(),
+        });
+        let rules = self.rules.needs().filter(|needs| needs.issuers.is_some());
+        let rules = rules.map(|needs| Finding {
+            severity: Severity::Error,
+            rule: Some(needs.rule.to_owned()),
+            code: Code::NeverApplies,
+            text: "`issuers` is about tokens, and no token is looked at, so the rule never applies"
+                .to_owned(),
+            mend: "remove `issuers` or the rule".to_owned(),
+        });
+        issuers.chain(rules).collect()
+    }
+
+    /// Finds rules that every tenant of an issuer can meet.
+    fn any_tenant(&self) -> Vec<Finding> {
+        let rules = self.rules.needs().filter(|it| it.trusts && !it.claims.contains("tid"));
+        let of_rule = |needs: Needs<'_>| {
+            let open = self.of_rule(&needs).into_iter().filter(|issuer| has_any_tenant(issuer));
+            let found = open.map(|issuer| Finding {
+                severity: Severity::Warning,
+                rule: Some(needs.rule.to_owned()),
+                code: Code::AnyTenant,
+                text: format!(
+                    "the administrators of each tenant of `{}` (`tenants = \"any\"`) give their own \
+                     users what the rule asks for",
+                    issuer.checks.issuer
+                ),
+                mend: "list `tenants`, or name the trusted ones here: `claims = { tid = [\"…\"] }`"
+                    .to_owned(),
+            });
+            found.collect::<Vec<_>>()
+        };
+        rules.flat_map(of_rule).collect()
+    }
+
     /// Finds a refusal that HTTP APIs do not have, if another setting is for HTTP APIs.
     fn api_kind(&self) -> Option<Finding> {
         let refuse = self.throttle.as_ref()?.refuse;
@@ -209,6 +269,24 @@ impl Config {
                 .to_owned(),
         })
     }
+}
+
+/// Adapts a finding about a claim in a path to callers that have only keys.
+///
+/// No setting says which context values keys have, so the finding is no more than a note.
+fn of_keys(finding: &mut Finding) {
+    if finding.code == Code::PathParameter {
+        finding.severity = Severity::Note;
+        finding.mend =
+            "write `*` for a path parameter; for a value of the key, give each key one by \
+                        `tollgate key create --context`"
+                .to_owned();
+    }
+}
+
+/// Returns true if the tokens of every tenant are accepted.
+fn has_any_tenant(issuer: &Issuer) -> bool {
+    issuer.identities.iter().any(|identity| matches!(identity.tenants, Some(Tenants::Any)))
 }
 
 /// Returns true for a name of Cognito's custom attributes.
@@ -509,6 +587,31 @@ mod tests {
         }
         let plain = format!("{ISSUER}{RULE}{}", limits("plan"));
         assert_eq!(lines(&plain, Code::TriggerClaim), [""; 0]);
+    }
+
+    #[test]
+    fn a_rule_that_every_tenant_can_meet_is_found() {
+        let issuer = "[[issuer]]\nname = \"entra\"\nurl = \"https://id.example/{tid}\"\n\
+                      tenants = \"any\"\njwks_uri = \"https://id.example/keys\"\n\
+                      audiences = [\"api\"]\ntoken_use = \"any\"\n";
+        let group = RULE.replace("everyone = true", "any_group = [\"admin\"]");
+        let of = |issuer: &str, rule: &str| lines(&format!("{issuer}{rule}"), Code::AnyTenant);
+        assert_eq!(
+            of(issuer, &group),
+            [
+                "warning any-tenant in `r`: the administrators of each tenant of `entra` (`tenants = \
+              \"any\"`) give their own users what the rule asks for; list `tenants`, or name the \
+              trusted ones here: `claims = { tid = [\"…\"] }`"
+            ]
+        );
+        let tid = "11111111-2222-3333-4444-555555555555";
+        let named = format!("{group}claims = {{ tid = [\"{tid}\"] }}\n");
+        let listed = issuer.replace("\"any\"\njwks", &format!("[\"{tid}\"]\njwks"));
+        let deny = group.replace("allow", "deny");
+        for (issuer, rule) in [(issuer, RULE), (issuer, &named), (&listed, &group), (issuer, &deny)]
+        {
+            assert_eq!(of(issuer, rule), [""; 0], "{issuer}{rule}");
+        }
     }
 
     #[test]

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::{CallersConfig, Mistake};
+
+/// The header of API keys.
+const API_KEY: &str = "x-api-key";
+
 /// The place of the token in a request.
 ///
 /// A TOKEN event states its token, whichever header API Gateway reads it from. This is for the
@@ -42,6 +47,16 @@ impl Default for TokenSource {
 }
 
 impl TokenSource {
+    /// Checks that the token and the API key are not in one header.
+    pub(super) fn check(&self, callers: &CallersConfig) -> Result<(), Mistake> {
+        if self.header == API_KEY && callers.takes_tokens() && callers.takes_keys() {
+            let message = "`header` is where API Gateway has the API key, and callers may send one: \
+                           name another header";
+            return Err(Mistake::of("header", message));
+        }
+        Ok(())
+    }
+
     /// The header that has the token after its scheme; in lower case.
     #[must_use]
     pub fn header(&self) -> &str {

@@ -276,6 +276,21 @@ mod callers {
     }
 
     #[test]
+    fn a_token_and_a_key_are_not_in_one_header() {
+        let header = "[token]\nheader = \"X-Api-Key\"\nscheme = \"none\"\n";
+        for (require, is_refused) in
+            [("token", false), ("key", false), ("either", true), ("both", true)]
+        {
+            let callers = format!("[callers]\nrequire = \"{require}\"\n");
+            let found = read(&[ISSUER, RULE, KEYS, &callers, header]);
+            assert_eq!(found.is_err(), is_refused, "{require}: {found:?}");
+            if let Err(error) = found {
+                assert!(error.starts_with("test:14: `header` is where API Gateway"), "{error}");
+            }
+        }
+    }
+
+    #[test]
     fn keys_that_no_caller_may_use_are_reported() {
         let config = Config::parse(&[ISSUER, RULE, KEYS].concat(), "test").unwrap();
         let found = config.lint().iter().any(|finding| finding.code == Code::UnusedKeys);

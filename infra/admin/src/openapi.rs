@@ -8,7 +8,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use self::document::{follow, parse};
+pub(crate) use self::document::follow;
+use self::document::parse;
 pub(crate) use self::security::{Need, Security};
 use crate::error::Error;
 use crate::read::{place, read};
@@ -93,7 +94,9 @@ impl Api {
         };
         let mut operations = Vec::new();
         for (path, item) in paths.iter().filter(|(path, _)| !path.starts_with("x-")) {
-            check_path(path)?;
+            if !path.starts_with('/') {
+                return Err(format!("path `{}` does not start with `/`", path.escape_debug()));
+            }
             let item = item_of(document, path, item)?;
             for (name, method) in METHODS {
                 let Some(operation) = item.get(name) else { continue };
@@ -129,24 +132,27 @@ fn check_version(document: &Value) -> Result<(), String> {
     }
 }
 
-/// Refuses paths whose parameters are not whole segments; API Gateway has no others.
-fn check_path(path: &str) -> Result<(), String> {
-    let shown = path.escape_debug();
-    let Some(rest) = path.strip_prefix('/') else {
-        return Err(format!("path `{shown}` does not start with `/`"));
-    };
-    let mut segments = rest.split('/').peekable();
-    while let Some(segment) = segments.next() {
-        let inner = segment.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
-        let is_greedy = inner.is_some_and(|it| it.ends_with('+'));
-        if inner.unwrap_or(segment).contains(['{', '}']) || inner == Some("") {
-            return Err(format!("path `{shown}` has braces that are not a whole segment"));
+/// Says why API Gateway has no route of an operation with a parameter in part of a segment, or with
+/// more after a greedy one.
+pub(crate) const UNROUTABLE: &str = "API Gateway has no route with a parameter that is not a whole \
+                                     segment, or with `{…+}` before its end";
+
+impl Operation {
+    /// Returns false if API Gateway has no such route: see [`UNROUTABLE`].
+    pub(crate) fn is_routable(&self) -> bool {
+        let mut segments = self.path.split('/').peekable();
+        while let Some(segment) = segments.next() {
+            let inner = segment.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+            let is_greedy = inner.is_some_and(|it| it.ends_with('+'));
+            if inner.unwrap_or(segment).contains(['{', '}'])
+                || inner == Some("")
+                || is_greedy && segments.peek().is_some()
+            {
+                return false;
+            }
         }
-        if is_greedy && segments.peek().is_some() {
-            return Err(format!("path `{shown}` has `{{…+}}` before its end"));
-        }
+        true
     }
-    Ok(())
 }
 
 /// Returns a path's item, where it stands or where it refers to.

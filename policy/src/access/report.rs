@@ -274,7 +274,9 @@ impl fmt::Display for Who {
             parts.push(format!("{}={values}", claim.escape_debug()));
         }
         parts.extend(self.when.iter().map(|it| format!("when `{it}`")));
-        parts.extend(self.without.iter().map(|it| format!("no plain `{}`", it.escape_debug())));
+        parts.extend(
+            self.without.iter().map(|it| format!("without a plain `{}`", it.escape_debug())),
+        );
         parts.extend(self.stage.iter().map(|it| match it.is_empty() {
             true => "other stages".to_owned(),
             false => one("stage", it),

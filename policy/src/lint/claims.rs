@@ -1,7 +1,10 @@
 //! Claims that rules and other settings trust, by the party that sets them.
 
 use super::{Code, Finding, Severity};
-use crate::rules::{Expression, Rule};
+use crate::{
+    caller::Caller,
+    rules::{Applies, Claims, Expression, Rule},
+};
 
 /// Claims that only the issuer sets.
 const ISSUERS: [&str; 18] = [
@@ -57,7 +60,12 @@ const USERNAMES: [&str; 2] = ["username", "cognito:username"];
 /// the same name.
 const OTHERS: [&str; 4] = ["oid", "org_id", "tid", "upn"];
 
-pub(super) fn check(rule: &Rule, is_declared: impl Fn(&str) -> bool, findings: &mut Vec<Finding>) {
+pub(super) fn check(
+    rule: &Rule,
+    is_declared: impl Fn(&str) -> bool,
+    has_anonymous: bool,
+    findings: &mut Vec<Finding>,
+) {
     for route in rule.routes() {
         for claim in route.claims() {
             if is_like_parameter(claim) && !is_declared(claim) {
@@ -91,14 +99,27 @@ pub(super) fn check(rule: &Rule, is_declared: impl Fn(&str) -> bool, findings: &
         findings.extend(trust(Some(rule), "`when`", claim, mend));
     }
     for route in rule.deny.iter().filter(|route| route.claims().next().is_some()) {
+        let mut text =
+            format!("a caller whose claim can't stand in `{route}` is denied everything");
+        if has_anonymous && may_deny_anonymous(rule) {
+            text.push_str(", and so is every caller without a credential");
+        }
         findings.push(Finding::new(
             Severity::Note,
             rule,
             Code::ClosingDeny,
-            format!("a caller whose claim can't stand in `{route}` is denied everything"),
+            text,
             "make sure that every caller has the claim, or allow without what is denied here",
         ));
     }
+}
+
+/// Returns true if the denies of a rule are for callers without a credential too.
+fn may_deny_anonymous(rule: &Rule) -> bool {
+    let caller = Caller::anonymous();
+    let stage = rule.requirements.stages().next().unwrap_or("any");
+    let applies = rule.requirements.apply(&caller, stage, &Claims::new(&caller));
+    !matches!(applies, Applies::No(_))
 }
 
 /// Checks a claim that a setting outside the rules trusts, such as the claim of a plan.

@@ -26,7 +26,7 @@ pub(super) fn check(rules: &[Rule], findings: &mut Vec<Finding>) {
                         "`{route}` is for callers without a credential alone, and no rule with \
                          `everyone` allows it to those with one"
                     ),
-                    "allow it in a rule with `everyone = true` too",
+                    "allow it in a rule with `everyone = true` too, unless it is for the former alone",
                 ));
             }
         }

@@ -103,6 +103,11 @@ impl Expression {
         &self.compared
     }
 
+    /// Returns the regular expressions that may match inside a text, sorted.
+    pub(crate) fn unanchored(&self) -> Vec<&str> {
+        self.patterns.unanchored()
+    }
+
     /// Returns the result if it is the same for every caller: `true`, `1 == 2`.
     pub(crate) fn constant(&self) -> Option<bool> {
         if !self.claims.is_empty() {

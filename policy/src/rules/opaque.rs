@@ -1,7 +1,5 @@
 //! Rules whose conditions in CEL are unknowns, and rules that allow nothing or everything.
 
-use std::iter;
-
 use super::{Requirements, Rule, Rules, condition::Condition};
 use crate::route::RoutePattern;
 
@@ -27,16 +25,16 @@ impl Rules {
         Self { rules: Vec::new(), document_limit: usize::MAX, deny_rest: false }
     }
 
-    /// Returns rules that allow every request of every caller.
+    /// Returns rules that allow every request, with a credential and without one.
     pub(crate) fn everything() -> Self {
-        let rule = Rule {
-            name: "everything".to_owned(),
-            requirements: Requirements::none(),
+        let rule = |anonymous| Rule {
+            name: format!("everything, {anonymous}"),
+            requirements: Requirements { anonymous, ..Requirements::none() },
             allow: RoutePattern::everything(),
             deny: Vec::new(),
             condition: Condition::default(),
         };
-        Self { rules: iter::once(rule).collect(), ..Self::nothing() }
+        Self { rules: [false, true].map(rule).into_iter().collect(), ..Self::nothing() }
     }
 }
 

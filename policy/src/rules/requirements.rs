@@ -190,6 +190,14 @@ impl Requirements {
             && !self.anonymous
     }
 
+    /// Returns true if a scope, a group, a claim or a condition decides.
+    pub(crate) fn reads_token(&self) -> bool {
+        let Self { any_scope, all_scopes, any_group, all_groups, claims, when, .. } = self;
+        [any_scope, all_scopes, any_group, all_groups].iter().any(|list| list.is_some())
+            || !claims.is_empty()
+            || when.is_some()
+    }
+
     /// Returns the stages that the rule names.
     pub(crate) fn stages(&self) -> impl Iterator<Item = &str> {
         self.stages.iter().flatten().map(String::as_str)

@@ -31,6 +31,9 @@ pub(crate) struct Init {
     /// Another issuer: the exact `iss` of its tokens.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
+    /// Accept API keys of the table instead of tokens.
+    #[arg(long, conflicts_with_all = ["user_pool", "issuer", "clients", "token_use"])]
+    keys: bool,
     /// App client whose tokens are accepted; repeat it for others.
     #[arg(long = "client", value_name = "ID")]
     clients: Vec<String>,
@@ -113,10 +116,10 @@ impl Init {
         let mut missing = Vec::new();
         let has_issuer = self.user_pool.is_some() || self.issuer.is_some();
         let has_rule = !(self.group_rules.is_empty() && self.scope_rules.is_empty());
-        if !has_issuer {
-            missing.push("`--user-pool ID` or `--issuer URL`");
+        if !has_issuer && !self.keys {
+            missing.push("`--user-pool ID`, `--issuer URL` or `--keys`");
         }
-        if self.clients.is_empty() {
+        if self.clients.is_empty() && !self.keys {
             missing.push("`--client ID`");
         }
         if !has_rule {
@@ -131,7 +134,7 @@ impl Init {
                 "give {missing}; on a terminal, `tollgate init` asks for them"
             )));
         }
-        if !has_issuer {
+        if !has_issuer && !self.keys {
             let answer = required("Cognito user pool id, or the issuer's URL: ")?;
             if answer.contains("://") {
                 self.issuer = Some(answer);
@@ -139,7 +142,7 @@ impl Init {
                 self.user_pool = Some(answer);
             }
         }
-        if self.clients.is_empty() {
+        if self.clients.is_empty() && !self.keys {
             let answer = required("App client ids, with spaces between them: ")?;
             self.clients = answer.split_whitespace().map(str::to_owned).collect();
         }
@@ -164,6 +167,30 @@ impl Init {
     }
 
     fn configuration(&self, table: &str) -> Result<String, Error> {
+        let mut text = if self.keys {
+            format!("{HEAD}\n{KEYS}[keys]\ntable = {}\n\n{RULES}", toml(table))
+        } else {
+            self.issuer()
+        };
+        text.push_str(&rules("group", "any_group", &self.group_rules));
+        text.push_str(&rules("scope", "any_scope", &self.scope_rules));
+        text.push_str(&match &self.default_plan {
+            Some(plan) => self.limits(table, plan)?,
+            None => NO_LIMITS.replace("TABLE", &toml(table)).replace("SUBJECT", self.subject().0),
+        });
+        if !self.keys {
+            text.push_str(&REVOCATION.replace("TABLE", &toml(table)));
+        }
+        Ok(text)
+    }
+
+    /// The subject of limits, with its comment.
+    fn subject(&self) -> (&'static str, &'static str) {
+        if self.keys { ("api_key", KEY_SUBJECT) } else { ("sub", SUBJECT) }
+    }
+
+    /// The text up to the rules, for tokens.
+    fn issuer(&self) -> String {
         let (field, issuer) = match (&self.user_pool, &self.issuer) {
             (Some(pool), _) => ("user_pool", pool.as_str()),
             (None, issuer) => ("url", issuer.as_deref().unwrap_or_default()),
@@ -173,20 +200,12 @@ impl Init {
             TokenUse::Access => "access",
             TokenUse::Id => "id",
         };
-        let mut text = format!(
-            "{HEAD}\n[[issuer]]\n{field} = {}\n{CLIENTS}clients = {}\n{TOKEN_USE}token_use = \
+        format!(
+            "{HEAD}\n{ISSUER}[[issuer]]\n{field} = {}\n{CLIENTS}clients = {}\n{TOKEN_USE}token_use = \
              \"{token_use}\"\n{claims}\n{RULES}",
             toml(issuer),
             list(self.clients.iter().map(String::as_str)),
-        );
-        text.push_str(&rules("group", "any_group", &self.group_rules));
-        text.push_str(&rules("scope", "any_scope", &self.scope_rules));
-        text.push_str(&match &self.default_plan {
-            Some(plan) => self.limits(table, plan)?,
-            None => NO_LIMITS.replace("TABLE", &toml(table)),
-        });
-        text.push_str(&REVOCATION.replace("TABLE", &toml(table)));
-        Ok(text)
+        )
     }
 
     fn limits(&self, table: &str, plan: &PlanId) -> Result<String, Error> {
@@ -206,8 +225,9 @@ impl Init {
         } else {
             format!("{SEVERAL_PLANS}plan = {{ assigned = true, default = {default} }}\n")
         };
+        let (subject, said) = self.subject();
         Ok(format!(
-            "{LIMITS}[throttle]\ntable = {}\n{SUBJECT}subject = \"sub\"\n{choice}{REFUSE}refuse = \
+            "{LIMITS}[throttle]\ntable = {}\n{said}subject = \"{subject}\"\n{choice}{REFUSE}refuse = \
              \"unknown-key\"\n{origin}api_key = {}\n",
             toml(table),
             toml(&key),
@@ -249,7 +269,9 @@ impl Init {
             let line = format!("tollgate plan put {plan} --rate 5 --burst 10{table}");
             next.push((line, "store the plan"));
         }
-        if self.default_plan.is_none() {
+        if self.keys {
+            next.push((format!("tollgate key create{table}"), "create a caller's key; see --help"));
+        } else if self.default_plan.is_none() {
             let line = format!("tollgate doctor --config {file}");
             next.push((line, "check the issuer's keys"));
         }
@@ -323,8 +345,12 @@ fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 const HEAD: &str = "\
 # The configuration of Tollgate's authorizer, written by `tollgate init`.
 # All other fields, with their defaults, are in authorizer/reference.toml.
-
-# Tokens of this issuer are accepted.";
+";
+const ISSUER: &str = "# Tokens of this issuer are accepted.\n";
+const KEYS: &str = "\
+# API keys of this DynamoDB table are accepted, and no tokens. `tollgate key create` makes keys, with
+# the groups and scopes that the rules ask for.
+";
 const CLIENTS: &str = "# Tokens of these app clients are accepted.\n";
 const TOKEN_USE: &str = "\
 # \"access\" or \"id\". Only access tokens have scopes. Cognito's access tokens have no custom
@@ -341,6 +367,8 @@ const RULES: &str = "\
 ";
 const LIMITS: &str = "# Rate limits and quotas, stored in this DynamoDB table.\n";
 const SUBJECT: &str = "# Each `sub` has its own limits: a user, or a machine client.\n";
+const KEY_SUBJECT: &str =
+    "# The subject of each key has its own limits: by default the key itself.\n";
 const ONE_PLAN: &str = "\
 # Every caller has this plan. It must be in the table, otherwise every call gets 500.
 # With `assigned = true`, `tollgate subject assign` gives single callers other plans.
@@ -366,7 +394,7 @@ const NO_LIMITS: &str = "\
 # remove the `# ` below. `api_key` is the value of an API key in a usage plan of your API.
 # [throttle]
 # table = TABLE
-# subject = \"sub\"
+# subject = \"SUBJECT\"
 # plan = { default = \"free\" }
 # refuse = \"unknown-key\"
 # api_key = \"the value of that key\"
@@ -383,6 +411,7 @@ Examples:
   tollgate init --user-pool us-east-1_abcDEF123 --client 1example23456789 \\
     --group-rule 'admins=ANY /admin/*' --group-rule 'readers=GET /orders' \\
     --default-plan free
+  tollgate init --keys --scope-rule 'orders/read=GET /orders' --default-plan free
   printenv KEY | tollgate init --issuer https://id.example --client web \\
     --scope-rule 'orders/read=GET /orders' --default-plan free \\
     --api-key - --out shop.toml";

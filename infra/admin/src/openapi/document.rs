@@ -178,7 +178,7 @@ fn plain(text: &str) -> Value {
 }
 
 /// Follows `$ref` from a value to one without it.
-pub(super) fn follow<'d>(document: &'d Value, from: &'d Value) -> Result<&'d Value, String> {
+pub(crate) fn follow<'d>(document: &'d Value, from: &'d Value) -> Result<&'d Value, String> {
     let mut value = from;
     for _ in 0..MOST_STEPS {
         let Some(reference) = value.get("$ref") else { return Ok(value) };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::document::follow;
 
@@ -12,15 +12,20 @@ const MOST_ALTERNATIVES: usize = 16;
 /// The needs of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Security {
-    /// Nothing: it has no `security`, or an empty list.
+    /// No credential: an empty list, or `{}` as an alternative.
     Public,
-    /// One of these, and the alternatives that no rule can express.
-    Needs { needs: Vec<Need>, unexpressed: Vec<String> },
+    /// No credential, because nothing is said about it.
+    Unstated,
+    /// One of these, and the alternatives that no rule can express. `by_key` is true if a need
+    /// stands for an API key alone.
+    Needs { needs: Vec<Need>, unexpressed: Vec<String>, by_key: bool },
 }
 
-/// The scopes that a caller with a valid token needs: all of some, and one of others.
+/// The scopes that a caller with a valid credential needs: all of some, and one of others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Need {
+    /// True for requests without a credential, which have no scopes.
+    pub(crate) anonymous: bool,
     pub(crate) all_scopes: BTreeSet<String>,
     /// Empty for no such requirement.
     pub(crate) any_scope: BTreeSet<String>,
@@ -32,40 +37,88 @@ impl Need {
         let any = self.any_scope.is_empty()
             || !self.any_scope.is_disjoint(&other.all_scopes)
             || !other.any_scope.is_empty() && other.any_scope.is_subset(&self.any_scope);
-        any && self.all_scopes.is_subset(&other.all_scopes)
+        self.anonymous == other.anonymous && any && self.all_scopes.is_subset(&other.all_scopes)
+    }
+
+    /// Returns true if every caller with a credential meets it.
+    pub(crate) fn is_everyone(&self) -> bool {
+        *self == Self::default()
     }
 }
 
 impl Security {
     pub(super) fn of(document: &Value, security: Option<&Value>) -> Result<Self, String> {
+        let is_empty = |it: &Value| it.as_object().is_some_and(Map::is_empty);
         let alternatives = match security {
-            None | Some(Value::Null) => return Ok(Self::Public),
-            Some(Value::Array(list)) if list.is_empty() => return Ok(Self::Public),
+            None | Some(Value::Null) => return Ok(Self::Unstated),
+            Some(Value::Array(list)) if list.is_empty() || list.iter().any(is_empty) => {
+                return Ok(Self::Public);
+            }
             Some(Value::Array(list)) => list,
             Some(_) => return Err("`security` is not a list".to_owned()),
         };
         if alternatives.len() > MOST_ALTERNATIVES {
             return Err(format!("`security` has more than {MOST_ALTERNATIVES} alternatives"));
         }
-        let (mut needs, mut unexpressed) = (Vec::new(), Vec::new());
+        let (mut needs, mut unexpressed, mut by_key) = (Vec::new(), Vec::new(), false);
         for alternative in alternatives {
             match need(document, alternative)? {
-                Ok(need) => needs.push(need),
-                Err(reason) => unexpressed.push(reason),
+                Needed::Token(need) => needs.push(need),
+                Needed::Key => by_key = true,
+                Needed::Unexpressed(reason) => unexpressed.push(reason),
             }
         }
-        Ok(Self::Needs { needs, unexpressed })
+        // Rules cannot tell callers with a key from callers with a token: only where there are no
+        // tokens, or where every token will do, is a rule for the one not one for the other.
+        let is_expressed = by_key && !has_tokens(document);
+        if is_expressed {
+            needs.push(Need::default());
+        } else if by_key && !needs.iter().any(Need::is_everyone) {
+            unexpressed.push(
+                "an API key alone, and rules are the same for keys and tokens: write a rule \
+                 yourself if tokens may call it too"
+                    .to_owned(),
+            );
+        }
+        Ok(Self::Needs { needs, unexpressed, by_key: is_expressed })
+    }
+
+    /// Returns the needs of which a caller must meet one.
+    pub(crate) fn needs(&self) -> Vec<Need> {
+        match self {
+            Self::Public => vec![Need::default(), Need { anonymous: true, ..Need::default() }],
+            Self::Unstated => vec![Need::default()],
+            Self::Needs { needs, .. } => needs.clone(),
+        }
     }
 }
 
-/// Returns what one alternative needs, or why no rule can say it.
-fn need(document: &Value, alternative: &Value) -> Result<Result<Need, String>, String> {
+/// The needs of one alternative.
+enum Needed {
+    /// A token, perhaps with a key that API Gateway checks.
+    Token(Need),
+    /// An API key alone.
+    Key,
+    /// What no rule can say, and why.
+    Unexpressed(String),
+}
+
+/// Returns true if a scheme of the description is a token.
+fn has_tokens(document: &Value) -> bool {
+    let schemes = document.get("components").and_then(|it| it.get("securitySchemes"));
+    let mut names = schemes.and_then(Value::as_object).into_iter().flat_map(Map::keys);
+    names.any(|name| match Scheme::of(document, name) {
+        Ok(Scheme::Token | Scheme::GatewayToken | Scheme::Roleless) | Err(_) => true,
+        Ok(Scheme::GatewayKey | Scheme::Other(_)) => false,
+    })
+}
+
+/// Returns what one alternative needs. It names one scheme at least.
+fn need(document: &Value, alternative: &Value) -> Result<Needed, String> {
     let Value::Object(schemes) = alternative else {
         return Err("`security` has an entry that is not an object".to_owned());
     };
-    if schemes.is_empty() {
-        return Ok(Err("`{}` is for requests without a credential".to_owned()));
-    }
+    let unexpressed = |reason: String| Ok(Needed::Unexpressed(reason));
     let mut need = Need::default();
     let mut has_token = false;
     for (name, scopes) in schemes {
@@ -77,7 +130,7 @@ fn need(document: &Value, alternative: &Value) -> Result<Result<Need, String>, S
         };
         let scopes = scopes.ok_or_else(|| format!("`{shown}` is not a list of scopes"))?;
         if let Some(scope) = scopes.iter().find(|scope| !is_scope(scope)) {
-            return Ok(Err(format!("`{}` is not a scope", scope.escape_debug())));
+            return unexpressed(format!("`{}` is not a scope", scope.escape_debug()));
         }
         let scopes: BTreeSet<String> = scopes.into_iter().map(str::to_owned).collect();
         match Scheme::of(document, name)? {
@@ -91,17 +144,14 @@ fn need(document: &Value, alternative: &Value) -> Result<Result<Need, String>, S
             }
             Scheme::Roleless if scopes.is_empty() => has_token = true,
             Scheme::GatewayToken | Scheme::Roleless => {
-                return Ok(Err(format!("`{shown}` has roles, which may be groups or scopes")));
+                return unexpressed(format!("`{shown}` has roles, which may be groups or scopes"));
             }
-            // API Gateway itself checks the key.
+            // Beside a token, the key is for `require = "both"` or for API Gateway's usage plans.
             Scheme::GatewayKey => {}
-            Scheme::Other(kind) => return Ok(Err(format!("`{shown}` is {kind}"))),
+            Scheme::Other(kind) => return unexpressed(format!("`{shown}` is {kind}")),
         }
     }
-    match has_token {
-        true => Ok(Ok(need)),
-        false => Ok(Err("an API key alone, without a token".to_owned())),
-    }
+    Ok(if has_token { Needed::Token(need) } else { Needed::Key })
 }
 
 /// RFC 6749, section 3.3: printable ASCII without a space, `"` and `\`. Rules take more.
@@ -119,7 +169,7 @@ enum Scheme {
     GatewayToken,
     /// A token whose scheme has no scopes.
     Roleless,
-    /// An API key that API Gateway checks by a usage plan.
+    /// An API key in the header where API Gateway and the authorizer look for it.
     GatewayKey,
     /// Anything else, in words.
     Other(String),
@@ -151,8 +201,15 @@ impl Scheme {
             // AWS, "x-amazon-apigateway-authtype": terms that begin with `aws` are IAM's.
             "apiKey" if authtype.starts_with("aws") => Self::Other("IAM authorization".to_owned()),
             "apiKey" if !authtype.is_empty() || authorizer.is_some() => Self::Roleless,
-            "apiKey" if text("name").eq_ignore_ascii_case("x-api-key") => Self::GatewayKey,
-            "apiKey" => Self::Other("an API key that API Gateway does not check".to_owned()),
+            "apiKey"
+                if text("in") == "header" && text("name").eq_ignore_ascii_case("x-api-key") =>
+            {
+                Self::GatewayKey
+            }
+            "apiKey" => Self::Other(
+                "an API key that is not in the header `x-api-key`, where nothing looks for it"
+                    .to_owned(),
+            ),
             "mutualTLS" => Self::Other("mutual TLS".to_owned()),
             kind => Self::Other(format!("of the unknown type `{}`", kind.escape_debug())),
         })

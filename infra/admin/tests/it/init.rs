@@ -100,6 +100,25 @@ fn what_is_commented_out_loads_too() {
 }
 
 #[test]
+fn keys_make_a_configuration_without_an_issuer() {
+    let (tollgate, folder) = (Tollgate::with([]), tempfile::tempdir().unwrap());
+    let file = path(&folder, "tollgate.toml");
+    let rule = ["init", "--keys", "--scope-rule", "orders/read=GET /orders", "--out", &file];
+    let said = tollgate.run(&rule).done();
+    assert!(said.contains("0 warnings, 0 notes") && said.contains("tollgate key create"), "{said}");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("[keys]\ntable = \"tollgate\"\n") && !text.contains("issuer"), "{text}");
+    let limited = [&rule[..], &["--default-plan", "free", "--force"]].concat();
+    tollgate.run(&limited).done();
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("\nsubject = \"api_key\"\n"), "{text}");
+    assert!(text.lines().all(|line| line.len() <= 100), "{text}");
+    let check = tollgate.run(&["policy", "check", &file]).done();
+    assert!(check.contains("an API key\n") && !check.contains("header"), "{check}");
+    assert_eq!(tollgate.run(&["policy", "lint", &file]).done(), "nothing found");
+}
+
+#[test]
 fn a_key_is_read_from_standard_input_and_not_repeated() {
     let (tollgate, folder) = (Tollgate::with([]), tempfile::tempdir().unwrap());
     let file = path(&folder, "tollgate.toml");
@@ -125,7 +144,7 @@ fn what_is_missing_or_wrong_is_named_and_nothing_is_written() {
     };
     assert_eq!(
         failed(&["init"]),
-        "tollgate: give `--user-pool ID` or `--issuer URL`, and `--client ID`, and `--group-rule \
+        "tollgate: give `--user-pool ID`, `--issuer URL` or `--keys`, and `--client ID`, and `--group-rule \
          'GROUP=GET /path'` or `--scope-rule 'SCOPE=GET /path'`; on a terminal, `tollgate init` \
          asks for them\n"
     );
@@ -138,6 +157,7 @@ fn what_is_missing_or_wrong_is_named_and_nothing_is_written() {
         (&["--plan", "gold"], "--default-plan <NAME>"),
         (&["--api-key", "k"], "--default-plan <NAME>"),
         (&["--issuer", "https://id.example"], "cannot be used with"),
+        (&["--keys"], "cannot be used with"),
         (&["--token-use", "id", "--scope-rule", "a=GET /x"], "ID tokens have no scopes"),
     ] {
         let found = with(more);

@@ -22,6 +22,10 @@ fn found(answer: &Answer, state: &str) -> Vec<String> {
     wanted.map(|it| it["text"].as_str().unwrap().to_owned()).collect()
 }
 
+const AUTHORIZER: &str = "
+      {type: apiKey, name: Authorization, in: header, x-amazon-apigateway-authtype: custom,
+       x-amazon-apigateway-authorizer: {type: token, authorizerResultTtlInSeconds: 0}}";
+
 const SCHEMES: &str = "
 components:
   securitySchemes:
@@ -52,6 +56,28 @@ fn every_open_operation_of_a_definition_is_listed() {
     assert_eq!(failed.len(), 4);
     assert!(found(&answer, "skip")[0].contains("`OPTIONS /orders`"));
     assert_eq!(found(&answer, "ok"), ["2 of 6 routes are guarded"]);
+}
+
+#[test]
+fn references_of_paths_and_schemes_are_followed() {
+    let schemes = SCHEMES.replace("    tollgate:\n", "    tollgate: {$ref: '#/x-authorizer'}\n");
+    let (schemes, authorizer) = (schemes.replacen(AUTHORIZER, "", 1), AUTHORIZER.trim());
+    let answer = doctor(
+        "--openapi",
+        &format!(
+            "openapi: 3.0.1\nx-authorizer: {authorizer}\n{schemes}  pathItems:\n    \
+             open: {{get: {{}}}}\n    loop: {{$ref: '#/components/pathItems/loop'}}\npaths:\n  \
+             /orders: {{get: {{security: [{{tollgate: []}}]}}}}\n  \
+             /open: {{$ref: '#/components/pathItems/open'}}\n  \
+             /loop: {{$ref: '#/components/pathItems/loop'}}\n  /far: {{$ref: 'far.yaml#/a'}}\n"
+        ),
+    );
+    let failed = found(&answer, "fail");
+    assert_eq!((answer.code, failed.len()), (1, 3), "{failed:?}");
+    for part in ["`GET /open` of", "path `/loop` of", "leads out of the file"] {
+        assert!(failed.iter().any(|text| text.contains(part)), "{part}: {failed:?}");
+    }
+    assert_eq!(found(&answer, "ok"), ["1 of 2 routes are guarded"]);
 }
 
 /// Keys from the authorizer are pointless on an API whose methods ask for none.

@@ -44,6 +44,14 @@ impl Patterns {
         patterns.iter().map(compile).collect::<Result<_, String>>().map(|it| Self(Arc::new(it)))
     }
 
+    /// Returns those that may match inside a text, sorted.
+    pub(super) fn unanchored(&self) -> Vec<&str> {
+        let patterns = self.0.keys().map(String::as_str);
+        let mut found: Vec<&str> = patterns.filter(|pattern| !is_anchored(pattern)).collect();
+        found.sort_unstable();
+        found
+    }
+
     /// Adds `matches` for these patterns, in place of another condition's.
     pub(super) fn add_to(&self, context: &mut Context<'_, '_>) {
         if self.0.is_empty() {
@@ -59,6 +67,26 @@ impl Patterns {
         // Fails only if the library has the function itself; a test would see that.
         let _ = context.add_function("matches", matches);
     }
+}
+
+/// Returns true for `^…$`, unless a `|` outside of parentheses splits it.
+fn is_anchored(pattern: &str) -> bool {
+    let Some(inner) = pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix('$')) else {
+        return false;
+    };
+    let (mut depth, mut is_escaped) = (0_u32, false);
+    for c in inner.chars() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '(' => depth = depth.saturating_add(1),
+            ')' => depth = depth.saturating_sub(1),
+            '|' if depth == 0 => return false,
+            _ => {}
+        }
+    }
+    // `\$` is a character.
+    !is_escaped
 }
 
 /// Adds `split`, which gives as many parts as a condition may use values.

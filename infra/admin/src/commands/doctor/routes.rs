@@ -33,6 +33,8 @@ struct Found {
     keyed_apis: Vec<String>,
     /// Authorizers whose results API Gateway caches: names and seconds.
     cached: Vec<(String, String)>,
+    /// Paths whose operations cannot be read, and why.
+    unread: Vec<String>,
     /// APIs whose routes are in another file.
     elsewhere: Vec<String>,
 }
@@ -49,7 +51,7 @@ pub(super) fn check(file: &Path, is_openapi: bool, report: &mut Report) -> Resul
     } else {
         template::read(&document, &mut found);
     }
-    if found.routes.is_empty() && found.elsewhere.is_empty() {
+    if found.routes.is_empty() && found.elsewhere.is_empty() && found.unread.is_empty() {
         let text = format!("{place}: there are no routes in it");
         return report.add(Finding::new("routes", State::Fail, text));
     }
@@ -93,6 +95,10 @@ impl Found {
                  outlasts its reason; set 0"
             );
             report.add(Finding::new("cache", State::Fail, text))?;
+        }
+        for path in &self.unread {
+            let text = format!("path {path}; its operations are not checked");
+            report.add(Finding::new("route", State::Fail, text))?;
         }
         for api in &self.elsewhere {
             let text = format!("the definition of {api} is in another file: give it by --openapi");

@@ -16,7 +16,8 @@ use crate::output::Output;
 /// Check a configuration, and show its parts and policy sizes.
 ///
 /// With `--openapi`, show instead which operations of an API no caller, some callers or every caller
-/// may call. `every`: each caller whose token is accepted, whose claims fit into paths.
+/// may call. `every`: each caller whose credential is accepted, whose claims fit into paths.
+/// Requests without a credential are named apart: `also without a credential`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Check {
@@ -82,9 +83,11 @@ fn text(config: &Config) -> String {
     };
     let mut described: Vec<_> =
         config.issuers.iter().map(|issuer| ["issuer".to_owned(), one_issuer(issuer)]).collect();
+    described.extend([["callers".to_owned(), format!("{callers}{public}")]]);
+    if config.callers.takes_tokens() {
+        described.push(["token".to_owned(), token(config)]);
+    }
     described.extend([
-        ["callers".to_owned(), format!("{callers}{public}")],
-        ["token".to_owned(), token(config)],
         ["limits".to_owned(), limits],
         ["metrics".to_owned(), metrics],
         [
@@ -120,7 +123,7 @@ fn json(config: &Config) -> Value {
         "issuers": config.issuers.iter().map(issuer).collect::<Vec<_>>(),
         "rules": sizes.collect::<Vec<_>>(),
         "document": {"greatest": rules.greatest_document(), "limit": rules.document_limit()},
-        "token": {"header": config.token.header()},
+        "token": config.callers.takes_tokens().then(|| json!({"header": config.token.header()})),
         "throttle": config.throttle.as_ref().map(|throttle| json!({
             "table": throttle.table,
             "subject": throttle.subject,

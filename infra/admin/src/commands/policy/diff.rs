@@ -4,7 +4,7 @@ mod settings;
 
 use std::path::{Path, PathBuf};
 
-use authorizer::{Accepted, Config};
+use authorizer::{Accepted, Config, Require};
 use clap::Args;
 use policy::access::{Change, Side, Tokens, compare};
 use serde_json::{Value, json};
@@ -19,8 +19,8 @@ use crate::output::Output;
 ///
 /// Both are evaluated, as by the authorizer, for every kind of caller and request that their rules
 /// tell apart. `may gain` and `may lose` depend on a condition (`when`), which is not evaluated.
-/// `undecided` is a setting outside the rules whose effect is not compared. Limits are not access:
-/// `[throttle]` and `[metrics]` are not looked at.
+/// `undecided` is a setting outside the rules whose effect is not compared. Rates and quotas are not
+/// access: of `[throttle]`, only what refuses a caller without a plan or a subject is looked at.
 ///
 /// With `--deny-widening` exits with 1 if a caller gains or may gain a route, or if something is
 /// undecided; otherwise with 0.
@@ -44,19 +44,19 @@ impl Diff {
         }
         let [(old, before), (new, after)] =
             [Source { file: old }.text_and_config()?, Source { file: new }.text_and_config()?];
-        let settings = changed(&old, &new).map_err(Error::misuse)?;
+        let settings = changed((&old, &before), (&new, &after)).map_err(Error::misuse)?;
         let mut undecided = settings.undecided;
         if settings.rules_differ && before.rules.may_be_too_long() {
-            undecided.push(Setting {
-                name: "policy.document_limit".to_owned(),
-                what: "a caller whose policy is too long now may get one that is not".to_owned(),
-            });
+            undecided.push(Setting::new(
+                "policy.document_limit",
+                "a caller whose policy is too long now may get one that is not",
+            ));
         }
         let (before, after) = (side(&before), side(&after));
         let (gains, losses) = match (compare(&before, &after), compare(&after, &before)) {
             (Ok(gains), Ok(losses)) => (gains, losses),
             (Err(many), _) | (_, Err(many)) => {
-                undecided.push(Setting { name: "rule".to_owned(), what: many.to_string() });
+                undecided.push(Setting::new("rule", many.to_string()));
                 (Vec::new(), Vec::new())
             }
         };
@@ -71,17 +71,19 @@ impl Diff {
     }
 }
 
-/// The rules of a configuration, and the tokens that it accepts.
+/// The rules of a configuration, and the callers whom it accepts.
 pub(super) fn side(config: &Config) -> Side<'_> {
-    let tokens = config.issuers.iter().map(|issuer| Tokens {
+    let issuers = config.issuers.iter().filter(|_| config.callers.takes_tokens());
+    let tokens = issuers.map(|issuer| Tokens {
         issuer: Some(&issuer.checks.issuer),
         clients: match &issuer.checks.clients {
             Some(Accepted::These(clients)) => Some(clients.as_slice()),
             Some(Accepted::Any) | None => None,
         },
     });
-    // Callers with a key alone have no issuer.
-    let keys = config.keys.iter().map(|_| Tokens { issuer: None, clients: None });
+    // Callers with a key alone have no issuer. Of a token and a key, rules see the token.
+    let by_key = matches!(config.callers.require, Require::Key | Require::Either);
+    let keys = by_key.then_some(Tokens { issuer: None, clients: None });
     Side { rules: &config.rules, issuers: tokens.chain(keys).collect() }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::explain::arn_of;
 use crate::error::Error;
+use crate::json as strict;
 use crate::output::Output;
 use crate::read::{place, read};
 
@@ -77,7 +78,7 @@ impl Evaluate {
             Outcome::ImplicitDeny => ("unmatched", "denied: no statement matches".to_owned()),
         };
         let json = json!({"arn": arn, "outcome": word, "statement": statement});
-        output.print(format!("{}: {text}", parsed.target()), &json)?;
+        output.print(format!("{:#}: {text}", parsed.target()), &json)?;
         match outcome {
             Outcome::Allow => Ok(()),
             Outcome::ExplicitDeny | Outcome::ImplicitDeny => Err(Error::refused(text)),
@@ -95,8 +96,9 @@ fn document(file: &Path) -> Result<Value, Error> {
     if content.len() > MOST {
         return Err(wrong(format!("longer than {MOST} bytes: give one policy")));
     }
-    let value: Value = serde_json::from_slice(&content).map_err(|error| {
-        wrong(format!("not JSON, at line {}, column {}", error.line(), error.column()))
+    let value = strict::parse(&content).map_err(|error| {
+        let what = if strict::is_duplicate(&error) { "a duplicate member" } else { "not JSON" };
+        wrong(format!("{what}, at line {}, column {}", error.line(), error.column()))
     })?;
     match value {
         Value::Object(mut response) if response.contains_key("policyDocument") => {

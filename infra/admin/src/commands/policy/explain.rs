@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use authorizer::{assumed_caller, decode};
+use authorizer::{Config, Require, assumed_caller, decode};
 use clap::Args;
 use policy::{Caller, MethodArn, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::args::Source;
 use crate::error::Error;
+use crate::json as strict;
 use crate::output::Output;
 use crate::read::{place, read, secret};
 
@@ -58,6 +59,7 @@ impl Explain {
         let arn = MethodArn::parse(&arn)
             .map_err(|error| Error::misuse(format!("`--route` and `--stage`: {error}")))?;
         let config = source.config()?;
+        check_credential(&config, key, anonymous)?;
         let mut claims = if anonymous {
             Map::new()
         } else if token {
@@ -93,6 +95,27 @@ impl Explain {
             }
             verdict @ Verdict::Denied { .. } => Err(Error::refused(verdict.to_string())),
         }
+    }
+}
+
+/// Refuses a credential that the configuration does not look at.
+fn check_credential(config: &Config, key: bool, anonymous: bool) -> Result<(), Error> {
+    let refused = |why: &str| Err(Error::refused(why.to_owned()));
+    match (key, config.callers.require) {
+        _ if anonymous => Ok(()),
+        (false, Require::Key) => refused(
+            "callers need an API key, and a token is not looked at (`require = \"key\"`): explain a \
+             key by `--key`",
+        ),
+        (true, Require::Token) => refused(
+            "callers need a token, and an API key is not looked at (`require = \"token\"`): give \
+             claims",
+        ),
+        (true, Require::Both) => refused(
+            "callers need a token and an API key (`require = \"both\"`), and rules see the token: \
+             give its claims",
+        ),
+        _ => Ok(()),
     }
 }
 
@@ -154,11 +177,17 @@ fn read_claims(file: &Path) -> Result<Map<String, Value>, Error> {
     if text.len() > MOST {
         return Err(wrong(format!("longer than {MOST} bytes: give the claims of one token")));
     }
-    match serde_json::from_slice(&text) {
+    match strict::parse(&text) {
         Ok(Value::Object(claims)) => Ok(claims),
         Ok(_) => {
             Err(wrong("the claims are not a JSON object: write `{\"scope\": \"…\"}`".to_owned()))
         }
+        Err(error) if strict::is_duplicate(&error) => Err(wrong(format!(
+            "the claims have a duplicate member, at line {}, column {}: the authorizer refuses such a \
+             token",
+            error.line(),
+            error.column()
+        ))),
         Err(error) => Err(wrong(format!(
             "the claims are not JSON, at line {}, column {}: give a token's payload, decoded",
             error.line(),

@@ -9,13 +9,14 @@ use serde_json::json;
 
 use self::rules::{Rule, rules};
 use crate::error::Error;
-use crate::openapi::{Api, Security};
+use crate::openapi::{Api, Operation, Security};
 use crate::output::{Output, note};
 use crate::read::place;
 
 /// Import rules from an OpenAPI 3 description (YAML or JSON, one file).
 ///
-/// Prints `[[rule]]` tables. Each operation is allowed to callers with the scopes of its `security`.
+/// Prints `[[rule]]` tables. Each operation is allowed to callers with the scopes of its `security`;
+/// one whose `security` is `[]` or has `{}` is also allowed without a credential (`anonymous = true`).
 /// A path parameter becomes `/*`, if that allows no operation with other needs. What rules cannot
 /// express is left out and listed in comments, so that nothing is allowed that the description does
 /// not allow.
@@ -32,6 +33,15 @@ impl Import {
         let (rules, mut left_out) = rules(&api);
         left_out.extend(loading_error(&rules));
         let mut remarks = api.remarks.clone();
+        let is_by_key =
+            |it: &Operation| matches!(it.security, Security::Needs { by_key: true, .. });
+        if api.operations.iter().any(is_by_key) {
+            remarks.push(
+                "callers need an API key: add `[keys]` with the table; with an [[issuer]], \
+                 `require = \"key\"` in [callers] too"
+                    .to_owned(),
+            );
+        }
         for operation in &api.operations {
             if let Some(cost) = operation.cost.filter(|cost| *cost != 1) {
                 remarks.push(format!(
@@ -71,18 +81,32 @@ fn text(place: &str, rules: &[Rule], left_out: &[String], remarks: &[String]) ->
     for (title, lines) in [("Left out", left_out), ("Remarks", remarks)] {
         if !lines.is_empty() {
             text.push_str(&format!("\n# {title}:\n"));
-            let lines = lines.iter().map(|line| format!("# - {}\n", line.escape_debug()));
-            text.push_str(&lines.collect::<String>().replace("\\\"", "\""));
+            let lines = lines.iter().map(|line| format!("# - {}\n", visible(line)));
+            text.push_str(&lines.collect::<String>());
         }
     }
     text
+}
+
+/// Escapes what a comment cannot show; texts within it may be escaped already.
+fn visible(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\\' | '"' | '\'' => c.to_string(),
+        c => c.escape_debug().to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 impl Security {
     /// Returns the reasons why rules do not express it, if they do not.
     fn reasons(&self) -> Vec<String> {
         match self {
-            Self::Public => vec!["needs no credential: give its route no authorizer".to_owned()],
+            Self::Public => Vec::new(),
+            Self::Unstated => vec![
+                "has no `security`: write `security: []` if it needs no credential, or give its \
+                 route no authorizer"
+                    .to_owned(),
+            ],
             Self::Needs { unexpressed, .. } => unexpressed.clone(),
         }
     }

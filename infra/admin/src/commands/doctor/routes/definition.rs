@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Found, Route};
+use crate::openapi::follow;
 
 /// Members of a path item that are not operations.
 const SHARED: [&str; 5] = ["parameters", "summary", "description", "servers", "$ref"];
@@ -15,6 +16,10 @@ pub(super) fn read(api: &str, definition: &Value, found: &mut Found) {
     let schemes = at(definition, &["components", "securitySchemes"]);
     // OpenAPI 2 has them elsewhere.
     let schemes = if schemes.is_object() { schemes } else { &definition["securityDefinitions"] };
+    let followed = |(name, it): (&String, &Value)| {
+        (name.clone(), follow(definition, it).unwrap_or(it).clone())
+    };
+    let schemes = &Value::Object(members(schemes).map(followed).collect());
     for (name, scheme) in members(schemes) {
         let authorizer = &scheme["x-amazon-apigateway-authorizer"];
         let seconds = &authorizer["authorizerResultTtlInSeconds"];
@@ -24,7 +29,12 @@ pub(super) fn read(api: &str, definition: &Value, found: &mut Found) {
         }
     }
     for (path, item) in members(&definition["paths"]) {
-        for (method, operation) in members(item) {
+        let shared = item.get("$ref").map(|_| follow(definition, item));
+        if let Some(Err(reason)) = &shared {
+            found.unread.push(format!("`{}` of {api}: {reason}", path.escape_debug()));
+        }
+        let shared = shared.and_then(Result::ok).into_iter().flat_map(members);
+        for (method, operation) in members(item).chain(shared) {
             if SHARED.contains(&method.as_str()) {
                 continue;
             }

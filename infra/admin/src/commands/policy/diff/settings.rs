@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use authorizer::{Config, Issuer};
 use toml::{Table, Value};
 
-/// Tables that decide limits and records, not who may call what.
-const HARMLESS: [&str; 2] = ["throttle", "metrics"];
+/// Tables that are compared in another way, or that decide no access.
+///
+/// `[callers]`, `[keys]` and `[throttle]` are compared as the authorizer reads them: the defaults of
+/// one depend on the others.
+const OTHERWISE: [&str; 6] = ["rule", "issuer", "callers", "keys", "throttle", "metrics"];
 
 /// A setting whose effect on access is not compared.
 #[derive(Debug)]
@@ -16,6 +20,12 @@ pub(super) struct Setting {
     pub(super) what: String,
 }
 
+impl Setting {
+    pub(super) fn new(name: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { name: name.into(), what: what.into() }
+    }
+}
+
 /// The settings that differ.
 #[derive(Debug)]
 pub(super) struct Settings {
@@ -24,60 +34,131 @@ pub(super) struct Settings {
     pub(super) rules_differ: bool,
 }
 
-/// Returns what differs in the texts of two configurations that load.
+/// A configuration: its text, and its meaning.
+struct Side<'c> {
+    text: Table,
+    config: &'c Config,
+}
+
+/// Returns what differs in two configurations that load: their texts, and what they mean.
 ///
-/// It compares what is written. A new setting of the authorizer is thus never overlooked, and one
-/// that is written out as its default counts as a change.
-pub(super) fn changed(old: &str, new: &str) -> Result<Settings, String> {
+/// Apart from `OTHERWISE`, it compares what is written. A new setting of the authorizer is thus never
+/// overlooked, and one that is written out as its default counts as a change.
+pub(super) fn changed(
+    (old, before): (&str, &Config),
+    (new, after): (&str, &Config),
+) -> Result<Settings, String> {
     let read = |text: &str| text.parse::<Table>().map_err(|error| error.message().to_owned());
-    let (old, new) = (read(old)?, read(new)?);
+    let old = Side { text: read(old)?, config: before };
+    let new = Side { text: read(new)?, config: after };
     let mut undecided = Vec::new();
-    for name in names(&old, &new) {
-        if name == "rule" || HARMLESS.contains(&name.as_str()) {
-            continue;
-        }
-        match (name.as_str(), old.get(&name), new.get(&name)) {
-            ("issuer", before, after) => issuers(before, after, &mut undecided),
-            (_, before, after) => compare(&name, before, after, &mut undecided),
+    for name in names(&old.text, &new.text) {
+        if !OTHERWISE.contains(&name.as_str()) {
+            compare(&name, old.text.get(&name), new.text.get(&name), &mut undecided);
         }
     }
-    let rules_differ = ["rule", "policy"].iter().any(|name| old.get(*name) != new.get(*name));
+    issuers(&old, &new, &mut undecided);
+    credentials(before, after, &mut undecided);
+    limits(&old, &new, &mut undecided);
+    let rules_differ =
+        ["rule", "policy"].iter().any(|name| old.text.get(*name) != new.text.get(*name));
     Ok(Settings { undecided, rules_differ })
 }
 
-/// Compares issuers by name, or else by their pool or address.
+impl Side<'_> {
+    /// Its issuers, each with its table.
+    fn issuers(&self) -> Vec<(&Issuer, &Table)> {
+        let tables = self.text.get("issuer").and_then(Value::as_array).into_iter().flatten();
+        self.config.issuers.iter().zip(tables.filter_map(Value::as_table)).collect()
+    }
+
+    /// Returns true if a token may fit an issuer's table and another one. It is then refused.
+    fn is_shared(&self, issuer: &Issuer) -> bool {
+        let name = &issuer.checks.issuer;
+        let mut others = self.config.issuers.iter().filter(|other| other.checks.issuer != *name);
+        others.any(|other| issuer.overlaps(other))
+    }
+
+    fn limits(&self, field: &str) -> Option<&Value> {
+        self.text.get("throttle").and_then(|table| table.get(field))
+    }
+}
+
+/// Compares issuers by name.
 ///
-/// The clients of each are in the comparison of access, and so is an issuer that is gone.
-fn issuers(old: Option<&Value>, new: Option<&Value>, undecided: &mut Vec<Setting>) {
-    let tables = |list: Option<&Value>| -> Vec<Table> {
-        let list = list.and_then(Value::as_array).into_iter().flatten();
-        list.filter_map(Value::as_table).cloned().collect()
-    };
-    let name = |issuer: &Table| {
-        let names = ["name", "user_pool", "url"].iter().filter_map(|field| issuer.get(*field));
-        let name = names.filter_map(Value::as_str).next().unwrap_or_default();
-        name.trim_start_matches("https://").trim_start_matches("http://").to_owned()
-    };
-    let old = tables(old);
-    for after in tables(new) {
-        let Some(before) = old.iter().find(|before| name(before) == name(&after)) else {
-            undecided.push(Setting {
-                name: format!("issuer.{}", name(&after)),
-                what: "added: its tokens are accepted".to_owned(),
-            });
+/// The clients of each are in the comparison of access, and so is an issuer that is gone, unless
+/// its tokens may fit another table too.
+fn issuers(old: &Side<'_>, new: &Side<'_>, undecided: &mut Vec<Setting>) {
+    let (before, after) = (old.issuers(), new.issuers());
+    let same = |one: &Issuer, other: &Issuer| one.checks.issuer == other.checks.issuer;
+    for (issuer, _) in &before {
+        if !after.iter().any(|(other, _)| same(issuer, other)) && old.is_shared(issuer) {
+            undecided.push(Setting::new(
+                format!("issuer.{}", issuer.checks.issuer),
+                "removed: a token that fitted two tables was refused, and may fit one now",
+            ));
+        }
+    }
+    for (issuer, table) in after {
+        let name = &issuer.checks.issuer;
+        let Some((_, before)) = before.iter().find(|(other, _)| same(issuer, other)) else {
+            undecided
+                .push(Setting::new(format!("issuer.{name}"), "added: its tokens are accepted"));
             continue;
         };
-        for field in names(before, &after) {
-            let (was, is) = (before.get(&field), after.get(&field));
+        for field in names(before, table) {
+            let (was, is) = (before.get(&field), table.get(&field));
             // Lists of clients are compared by access. "any" and none are the same there, but not
             // to the authorizer.
             let is_list = |value: Option<&Value>| value.is_some_and(Value::is_array);
             let is_any = |value: Option<&Value>| value.is_some_and(Value::is_str);
             let compared = (is_list(was) || is_any(was)) && (is_list(is) || is_any(is));
-            if field != "clients" || !compared {
-                compare(&format!("issuer.{}.{field}", name(&after)), was, is, undecided);
+            if field != "clients" || !compared || old.is_shared(issuer) {
+                compare(&format!("issuer.{name}.{field}"), was, is, undecided);
             }
         }
+    }
+}
+
+/// Compares the credentials that callers need, and the table of keys.
+fn credentials(old: &Config, new: &Config, undecided: &mut Vec<Setting>) {
+    let mut changed = |name: &str, was: String, is: String| {
+        if was != is {
+            let what = format!("changed from {was} to {is}: access may widen or narrow");
+            undecided.push(Setting::new(name, what));
+        }
+    };
+    let require = |config: &Config| format!("{:?}", config.callers.require).to_lowercase();
+    changed("callers.require", require(old), require(new));
+    let prefer = |config: &Config| match config.callers.prefer {
+        Some(prefer) => format!("{prefer:?}").to_lowercase(),
+        None => "none".to_owned(),
+    };
+    changed("callers.prefer", prefer(old), prefer(new));
+    // A key that nobody looks at is no credential. A change of that is one of `require`.
+    let keys = [old, new].map(|it| it.keys.as_ref().filter(|_| it.callers.takes_keys()));
+    if let [Some(old), Some(new)] = keys {
+        changed("keys.table", format!("`{}`", old.table), format!("`{}`", new.table));
+        let seconds = |keys: &authorizer::KeysConfig| format!("{} s", keys.cache().as_secs());
+        changed("keys.cache_seconds", seconds(old), seconds(new));
+    }
+}
+
+/// Compares the settings of limits that refuse callers of any rate: without a plan, or a subject.
+fn limits(old: &Side<'_>, new: &Side<'_>, undecided: &mut Vec<Setting>) {
+    let Some(before) = &old.config.throttle else { return };
+    if before.plan.default.is_none() && old.limits("plan") != new.limits("plan") {
+        undecided.push(Setting::new(
+            "throttle.plan",
+            "changed: callers without a plan were refused, and may have one now",
+        ));
+    }
+    let subject = new.config.throttle.as_ref().map(|throttle| &throttle.subject);
+    if before.subject_claims().next().is_some() && subject != Some(&before.subject) {
+        undecided.push(Setting::new(
+            "throttle.subject",
+            "changed: tokens without that claim were refused, and may be accepted now",
+        ));
     }
 }
 
@@ -96,7 +177,7 @@ fn compare(name: &str, old: Option<&Value>, new: Option<&Value>, undecided: &mut
                 (true, false) => "removed: access may widen or narrow",
                 _ => "added: access may widen or narrow",
             };
-            undecided.push(Setting { name: name.to_owned(), what: what.to_owned() });
+            undecided.push(Setting::new(name, what));
         }
     }
 }

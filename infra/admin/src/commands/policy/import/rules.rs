@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use policy::{RoutePattern, RuleSpec};
 use serde_json::{Value, json};
 
-use crate::openapi::{Api, Need, Operation, Security};
+use crate::openapi::{Api, Need, Operation, Security, UNROUTABLE};
 
 /// The longest name of a rule, in bytes, with room for a number.
 const LONGEST_NAME: usize = 60;
@@ -21,7 +21,8 @@ pub(super) struct Rule {
 /// Returns the rules, and each operation that they do not express, with the reason.
 ///
 /// A rule never allows more than the description: a path parameter becomes `/*`, and that `*` also
-/// matches other operations. Where one of them needs more, the operation is left out.
+/// matches other operations. Where one of them needs more, the operation is left out. A path without
+/// a parameter is its operation's alone: API Gateway takes the most specific one.
 pub(super) fn rules(api: &Api) -> (Vec<Rule>, Vec<String>) {
     let mut left_out = Vec::new();
     // Paths by need and method.
@@ -30,7 +31,14 @@ pub(super) fn rules(api: &Api) -> (Vec<Rule>, Vec<String>) {
     for (operation, own) in &all {
         let mut leave_out = |reason: String| left_out.push(format!("{operation}: {reason}"));
         operation.security.reasons().into_iter().for_each(&mut leave_out);
-        let Security::Needs { needs, .. } = &operation.security else { continue };
+        if operation.security == Security::Unstated {
+            continue;
+        }
+        if !operation.is_routable() {
+            leave_out(UNROUTABLE.to_owned());
+            continue;
+        }
+        let needs = operation.security.needs();
         let route = path(&operation.path);
         if let Err(error) = format!("GET {route}").parse::<RoutePattern>() {
             leave_out(error.to_string());
@@ -41,7 +49,7 @@ pub(super) fn rules(api: &Api) -> (Vec<Rule>, Vec<String>) {
                 .iter()
                 .filter(|(other, methods)| methods.contains(method) && covers(&route, &other.path));
             let others: Vec<&Operation> = others.map(|(other, _)| *other).collect();
-            for need in needs {
+            for need in &needs {
                 match others.iter().find(|other| !other.is_open_to(need)) {
                     Some(other) => leave_out(format!(
                         "`{method} {route}` would also allow `{other}`, which needs {}; write a \
@@ -70,14 +78,15 @@ impl Operation {
     /// Returns true if every caller who meets a need may call it.
     fn is_open_to(&self, need: &Need) -> bool {
         match &self.security {
-            Security::Public => true,
-            Security::Needs { needs, .. } => needs.iter().any(|it| it.is_weaker_than(need)),
+            // What is not stated opens nothing to requests without a credential.
+            Security::Public | Security::Unstated if !need.anonymous => true,
+            security => security.needs().iter().any(|it| it.is_weaker_than(need)),
         }
     }
 
     fn needs(&self) -> String {
-        let Security::Needs { needs, .. } = &self.security else { return "nothing".to_owned() };
-        match needs.as_slice() {
+        match self.security.needs().as_slice() {
+            _ if self.security == Security::Unstated => "a `security` to be public".to_owned(),
             [] => "what no rule expresses".to_owned(),
             needs => {
                 let needs = needs.iter().map(|need| format!("`{}`", shown(need)));
@@ -95,9 +104,12 @@ fn path(template: &str) -> String {
     }
 }
 
-/// Returns true if a request of the template may match a route's path.
+/// Returns true if a route's path may match a request that API Gateway sends to the template.
 fn covers(route: &str, template: &str) -> bool {
-    let is_parameter = |segment: &str| segment.starts_with('{');
+    if !route.ends_with("/*") {
+        return route == template;
+    }
+    let is_parameter = |segment: &str| segment.contains('{');
     let mut segments = template.split('/');
     for own in route.split('/') {
         match segments.next() {
@@ -135,6 +147,7 @@ fn shown(need: &Need) -> String {
     let all = need.all_scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
     let any = need.any_scope.iter().map(String::as_str).collect::<Vec<_>>().join(" or ");
     match (all.is_empty(), any.is_empty()) {
+        (true, true) if need.anonymous => "no credential".to_owned(),
         (true, true) => "every caller".to_owned(),
         (false, true) => all,
         (true, false) => any,
@@ -169,28 +182,30 @@ impl Rule {
             text.push_str(&format!("    {},\n", quoted(route)));
         }
         text.push_str("]\n");
-        let Need { all_scopes, any_scope } = &self.need;
+        let Need { all_scopes, any_scope, anonymous } = &self.need;
         if !all_scopes.is_empty() {
             text.push_str(&format!("all_scopes = [{}]\n", list(all_scopes)));
         }
         if !any_scope.is_empty() {
             text.push_str(&format!("any_scope = [{}]\n", list(any_scope)));
         }
-        if all_scopes.is_empty() && any_scope.is_empty() {
+        if *anonymous {
+            text.push_str("anonymous = true\n");
+        } else if self.need.is_everyone() {
             text.push_str("everyone = true\n");
         }
         text
     }
 
     pub(super) fn json(&self) -> Value {
-        let Need { all_scopes, any_scope } = &self.need;
-        let everyone = all_scopes.is_empty() && any_scope.is_empty();
+        let Need { all_scopes, any_scope, anonymous } = &self.need;
         let members = [
             Some(("name", json!(self.name))),
             Some(("allow", json!(self.allow))),
             (!all_scopes.is_empty()).then(|| ("all_scopes", json!(all_scopes))),
             (!any_scope.is_empty()).then(|| ("any_scope", json!(any_scope))),
-            everyone.then_some(("everyone", json!(true))),
+            self.need.is_everyone().then_some(("everyone", json!(true))),
+            anonymous.then_some(("anonymous", json!(true))),
         ];
         members.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)).collect()
     }
