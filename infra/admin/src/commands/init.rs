@@ -348,7 +348,7 @@ const HEAD: &str = "\
 ";
 const ISSUER: &str = "# Tokens of this issuer are accepted.\n";
 const KEYS: &str = "\
-# API keys of this DynamoDB table are accepted, and no tokens. `tollgate key create` makes keys, with
+# API keys of this DynamoDB table are accepted, and no tokens. `tollgate key create` makes keys with
 # the groups and scopes that the rules ask for.
 ";
 const CLIENTS: &str = "# Tokens of these app clients are accepted.\n";
@@ -411,7 +411,8 @@ Examples:
   tollgate init --user-pool us-east-1_abcDEF123 --client 1example23456789 \\
     --group-rule 'admins=ANY /admin/*' --group-rule 'readers=GET /orders' \\
     --default-plan free
-  tollgate init --keys --scope-rule 'orders/read=GET /orders' --default-plan free
+  tollgate init --keys --scope-rule 'orders/read=GET /orders' \\
+    --default-plan free
   printenv KEY | tollgate init --issuer https://id.example --client web \\
     --scope-rule 'orders/read=GET /orders' --default-plan free \\
     --api-key - --out shop.toml";
