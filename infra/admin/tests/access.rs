@@ -1,6 +1,6 @@
 //! `tollgate policy diff`, `import`, `check --openapi` and `evaluate`, typed as an operator would.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::io::Write;
 use std::process::{Command, Stdio};
