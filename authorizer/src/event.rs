@@ -245,14 +245,14 @@ impl<'a> Event<'a> {
     ///
     /// # Errors
     ///
-    /// `config` if the API has identity sources: then it may apply this response to any request with
-    /// the same values, whoever sends it.
+    /// `malformed` if the API has identity sources: then it may apply this response to any request
+    /// with the same values, whoever sends it.
     pub(crate) fn check_uncached(&self) -> Result<(), Refusal> {
         if !self.kind.is_http() || token::is_cached_by(self.identity_source, |_| false) {
             return Ok(());
         }
-        Err(Refusal::config(
-            "callers without a credential need an API without identity sources: remove them",
+        Err(Refusal::malformed(
+            "no credential, and the API has identity sources, which must be removed for such callers",
         ))
     }
 }

@@ -232,17 +232,18 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             Some(text) => Some(self.look_up(text, event, record).await?),
             None => None,
         };
-        // Every credential that was needed, also one that does not count.
-        if claims.is_some() {
+        let caller = VerifiedCaller::new(claims, key, self.config.callers.prefer);
+        // An API must cache by every credential that counts.
+        if caller.claims.is_some() {
             event.check_cache_key()?;
         }
-        if key.is_some() {
+        if caller.key.is_some() {
             event.check_key_in_cache_key()?;
         }
-        if claims.is_none() && key.is_none() {
+        if caller.is_anonymous() {
             event.check_uncached()?;
         }
-        Ok(VerifiedCaller::new(claims, key, self.config.callers.prefer))
+        Ok(caller)
     }
 
     /// Looks up an API key.

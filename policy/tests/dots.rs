@@ -119,7 +119,7 @@ fn a_path_with_dots_is_denied_however_it_is_spelled() {
         rules.explain(&Caller::new(&claims), &MethodArn::parse(&arn).unwrap()).to_string()
     };
     let text = explained("GET/users/u1/a..b");
-    assert!(text.starts_with("GET/users/u1/a..b: denied by `own`\n"), "{text}");
+    assert!(text.starts_with("GET /users/u1/a..b: denied by `own`\n"), "{text}");
     assert!(
         text.contains("own  denies dots below `GET /users/{sub}/*`: the path has `..`"),
         "{text}"

@@ -40,9 +40,18 @@ struct Counts {
     by_source: HashMap<Source, u32>,
 }
 
-/// The network of a source address, and its length for IPv6; `None` without an address.
+/// The network of a source address, and for IPv6 its length; `None` without an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Source(Option<(IpAddr, u8)>);
+pub(super) struct Source(Option<(IpAddr, Option<u8>)>);
+
+impl Source {
+    fn new(address: Option<IpAddr>, prefix: u8) -> Self {
+        Self(address.map(|address| {
+            let network = network(address, prefix);
+            (network, network.is_ipv6().then_some(prefix))
+        }))
+    }
+}
 
 impl Budget {
     /// Takes one read for a source address; `None` if it has none left.
@@ -53,7 +62,7 @@ impl Budget {
         }
         let (most, prefix) =
             if counts.total < MAX { (MAX_OF_ONE, PREFIX) } else { (1, WIDE_PREFIX) };
-        let source = Source(address.map(|address| (network(address, prefix), prefix)));
+        let source = Source::new(address, prefix);
         let is_full = counts.by_source.len() >= MAX_SOURCES;
         match counts.by_source.get_mut(&source) {
             Some(own) if *own < most => *own += 1,

@@ -465,19 +465,21 @@ impl Sent {
         if let Some(key) = &self.key {
             headers["x-api-key"] = key.as_str().into();
         }
-        let by_key_alone = config.callers.require == Require::Key;
-        let source = match headers.get("authorization") {
-            _ if by_key_alone => self.key.as_ref(),
-            Some(_) => Some(&authorization),
-            None => None,
+        let token = headers.get("authorization").map(|_| authorization.as_str());
+        let key = self.key.as_deref();
+        let sources: Vec<&str> = match config.callers.require {
+            Require::Key => key.into_iter().collect(),
+            Require::Both => token.into_iter().chain(key).collect(),
+            Require::Token | Require::Either => token.into_iter().collect(),
         };
+        let sources = Some(sources).filter(|sources| !sources.is_empty());
         let mut event = match self.kind {
             0 => json!({"type": "TOKEN", "authorizationToken": authorization, "methodArn": arn}),
             1 | 4 => json!({"type": "REQUEST", "methodArn": arn, "headers": headers}),
             2 => json!({"type": "REQUEST", "version": "1.0", "methodArn": arn, "headers": headers,
-                "identitySource": source}),
+                "identitySource": sources.map(|sources| sources.join(","))}),
             _ => json!({"type": "REQUEST", "version": "2.0", "routeArn": arn, "headers": headers,
-                "identitySource": source.map(|source| [source])}),
+                "identitySource": sources}),
         };
         event.as_object_mut().unwrap().extend(self.more.iter().cloned());
         event
