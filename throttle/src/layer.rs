@@ -145,10 +145,14 @@ impl<A, M> Limits<A, M> {
     ///
     /// A request is admitted only if every level admits it, and is charged at each: its cost, and
     /// the amounts of the meters that the parent's plan has. A refused request stays charged
-    /// nowhere. Each level takes a write of its own. In the fields, the names of the parent's limits
-    /// begin with `name`, such as `"tenant-burst"`.
+    /// nowhere. In the fields, the names of the parent's limits begin with `name`, such as
+    /// `"tenant-burst"`.
     ///
-    /// A request without this parent gets 403, and so does one whose subject has its name.
+    /// The parent's subject is `#name#` and the text that `by` finds: `#tenant#acme`. So a user and
+    /// a tenant of one name have buckets of their own. Users of one name in two tenants share a
+    /// bucket, unless `by` of the layer tells them apart.
+    ///
+    /// A request without this parent gets 403, and so does one whose subject begins with `#`.
     #[must_use]
     pub fn within(mut self, name: &str, by: By, plans: Plans) -> Self {
         self.gate.parents.push(Parent { name: name.to_owned(), by, plans });

@@ -30,26 +30,33 @@ impl Gate {
         &self,
         parts: &request::Parts,
     ) -> Result<(Found, Vec<Found>), Refused> {
-        let own = self.level(parts, &self.by, &self.plans).await?;
+        let subject = self.by.find(parts).map_err(Refused::unidentified)?;
+        // A caller must not name itself like a parent, and spend its tokens.
+        if !self.parents.is_empty() && subject.as_str().starts_with(MARK) {
+            return Err(Refused::unidentified(self.by.marked()));
+        }
+        let own = self.found(parts, subject, &self.plans).await?;
         let mut parents: Vec<Found> = Vec::new();
-        for Parent { by, plans, .. } in &self.parents {
-            let parent = self.level(parts, by, plans).await?;
-            // Otherwise a caller with the name of its tenant could cause an error.
-            if iter::once(&own).chain(&parents).any(|it| it.subject == parent.subject) {
+        for Parent { name, by, plans } in &self.parents {
+            let found = by.find(parts).map_err(Refused::unidentified)?;
+            let found = found.as_str();
+            let subject = Subject::new(format!("{MARK}{name}{MARK}{found}"));
+            let subject = subject.map_err(|error| Refused::unidentified(by.unusable(&error)))?;
+            if parents.iter().any(|it| it.subject == subject) {
                 return Err(Refused::unidentified(by.repeated()));
             }
-            parents.push(parent);
+            parents.push(self.found(parts, subject, plans).await?);
         }
         Ok((own, parents))
     }
 
-    async fn level(
+    /// The subject of a level, with its plan.
+    async fn found(
         &self,
         parts: &request::Parts,
-        by: &By,
+        subject: Subject,
         plans: &Plans,
     ) -> Result<Found, Refused> {
-        let subject = by.find(parts).map_err(Refused::unidentified)?;
         let choice = plans.choose(parts, &subject).await;
         let choice = choice.map_err(|error| Refused::failed(error.into(), &self.style))?;
         Ok(Found { subject, choice })
@@ -61,3 +68,6 @@ impl Gate {
         iter::once(self.style.clone()).chain(parents)
     }
 }
+
+/// The beginning of a parent's subject, `#tenant#acme`, which no caller within it may have.
+const MARK: char = '#';

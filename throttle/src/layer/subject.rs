@@ -253,10 +253,23 @@ impl By {
         })
     }
 
-    /// The reason to refuse a request whose parent is its own subject.
+    /// The reason to refuse a request with the same parent twice.
     pub(super) fn repeated(&self) -> Unidentified {
-        let problem = "names a subject that the request has already".to_owned();
-        Unidentified { place: Arc::clone(&self.place), problem }
+        self.unidentified("names a parent that the request has already")
+    }
+
+    /// The reason to refuse a caller whose name begins like a parent's.
+    pub(super) fn marked(&self) -> Unidentified {
+        self.unidentified("begins with `#`, as only parents do")
+    }
+
+    /// The reason to refuse a parent whose name cannot be a subject's.
+    pub(super) fn unusable(&self, error: &NameError) -> Unidentified {
+        self.unidentified(&error.to_string())
+    }
+
+    fn unidentified(&self, problem: &str) -> Unidentified {
+        Unidentified { place: Arc::clone(&self.place), problem: problem.to_owned() }
     }
 
     fn look(&self, parts: &Parts, naming: Naming<'_>) -> Result<Subject, Fault> {

@@ -54,10 +54,26 @@ async fn every_level_must_admit_a_request_and_is_shown() {
 }
 
 #[tokio::test]
-async fn a_caller_without_a_parent_or_with_its_name_is_refused() {
+async fn a_user_and_a_tenant_of_one_name_do_not_share_a_bucket() {
     let it = setting();
     let limits = within(it.limits());
-    assert_eq!(ask(&limits, "acme", "acme").await.status(), 403);
+    for _ in 0..3 {
+        assert_eq!(ask(&limits, "acme", "globex").await.status(), 200);
+    }
+    assert_eq!(ask(&limits, "acme", "globex").await.status(), 429, "the user's limit of 3");
+    assert_eq!(it.left("globex").await, 3, "no user of that name was charged");
+    let response = ask(&limits, "maria", "acme").await;
+    assert!(field(&response, "ratelimit").unwrap().contains(r#""tenant-burst";r=3"#));
+    for named_like_a_tenant in ["#tenant#acme", "#"] {
+        assert_eq!(ask(&limits, named_like_a_tenant, "acme").await.status(), 403);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_without_a_parent_is_refused() {
+    let it = setting();
+    let limits = within(it.limits());
+    assert_eq!(ask(&limits, "#tenant#acme", "acme").await.status(), 403);
     let request = Request::get("/").header("x-client", "maria").body(String::new()).unwrap();
     let response = limits.layer(service_fn(yes)).oneshot(request).await.unwrap();
     assert_eq!(response.status(), 403);
