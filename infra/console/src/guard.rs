@@ -4,7 +4,8 @@
 //!   rebinds its DNS name to 127.0.0.1 sends that name, and is refused.
 //! - A request with a foreign `Origin`, or one that the browser marks as cross-site, is refused.
 //! - Data needs the random token of the printed address. The page itself turns it into an
-//!   `HttpOnly` cookie; nothing else ever shows it.
+//!   `HttpOnly` cookie. A browser sends that to other servers of this machine too, so `local` takes
+//!   it out of the requests to the APIs.
 //! - A write also needs the header `x-tollgate-console`, which no form of another site can send.
 
 use axum::extract::{Request, State};
@@ -18,6 +19,10 @@ use crate::problem::Problem;
 
 /// The header of every write.
 const WRITE: HeaderName = HeaderName::from_static("x-tollgate-console");
+
+/// The beginning of the cookie's name. Cookies do not know ports, so browsers send it to every
+/// server of this machine.
+pub const COOKIE: &str = "tollgate-console-";
 
 /// Headers of every response. Styles and scripts come from files alone.
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -48,8 +53,8 @@ impl Guard {
         let token = Uuid::new_v4().simple().to_string();
         Self {
             token,
-            // Cookies do not know ports: two consoles must not replace each other's.
-            cookie: format!("tollgate-console-{port}"),
+            // Two consoles must not replace each other's.
+            cookie: format!("{COOKIE}{port}"),
             hosts: [format!("127.0.0.1:{port}"), format!("localhost:{port}")],
         }
     }

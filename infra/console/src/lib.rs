@@ -26,6 +26,7 @@ mod state;
 mod subject;
 mod trial;
 
+pub use guard::COOKIE;
 pub use live::{Detail, Live, Request};
 pub use stack::{Address, Caller, Local, Switch};
 

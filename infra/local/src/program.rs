@@ -80,15 +80,17 @@ impl Program {
         if is_rust || (code.build.is_none() && code.folder.join("Cargo.toml").is_file()) {
             return Self::rust(code);
         }
-        let (interpreter, flags, script, endings): (_, &[&str], _, &[&str]) =
-            match code.runtime.as_str() {
-                python if python.starts_with("python") => ("python3", &["-c"], PYTHON, &["py"]),
-                node if node.starts_with("nodejs") => {
-                    ("node", &["--input-type=module", "-e"], NODE, &["mjs", "js", "cjs"])
-                }
-                "" => return Ok(Self::Missing("it has no runtime that is known here".to_owned())),
-                other => return Ok(Self::Missing(format!("the runtime `{other}` is not here"))),
-            };
+        let (interpreter, flags, script, endings): (_, &[&str], _, &[&str]) = match code
+            .runtime
+            .as_str()
+        {
+            python if python.starts_with("python") => ("python3", &["-u", "-c"], PYTHON, &["py"]),
+            node if node.starts_with("nodejs") => {
+                ("node", &["--input-type=module", "-e"], NODE, &["mjs", "js", "cjs"])
+            }
+            "" => return Ok(Self::Missing("it has no runtime that is known here".to_owned())),
+            other => return Ok(Self::Missing(format!("the runtime `{other}` is not here"))),
+        };
         if !is_installed(interpreter) {
             return Ok(Self::Missing(format!("`{interpreter}` is not installed")));
         }

@@ -49,6 +49,9 @@ pub(crate) enum Error {
     /// A parameter has no value.
     #[error("parameter `{0}` has no value; add --parameter {0}=VALUE")]
     Parameter(String),
+    /// A value that a parameter does not allow.
+    #[error("parameter `{0}` must be one of `{1}`")]
+    Value(String, String),
     /// A name that stands for nothing.
     #[error("`{0}` is not a parameter, resource or condition of the template")]
     Reference(String),
@@ -178,7 +181,10 @@ impl Template {
             template
         } else {
             let folder = path.parent().unwrap_or(Path::new("."));
-            resources::read(&Resolver { template: &document, parameters }, folder)?
+            let resolver = Resolver { template: &document, parameters };
+            let mut template = resources::read(&resolver, folder)?;
+            template.notes.extend(unknown_parameters(&document, parameters));
+            template
         };
         if template.apis.is_empty() {
             return Err(Error::Nothing(path.to_owned()));
@@ -194,6 +200,15 @@ impl Template {
         }
         Ok(template)
     }
+}
+
+/// Names the values that are given for parameters which the template does not have.
+fn unknown_parameters(document: &Value, given: &BTreeMap<String, String>) -> Vec<String> {
+    let declared = document.get("Parameters").and_then(Value::as_object);
+    let has = |name: &str| declared.is_some_and(|all| all.contains_key(name));
+    let unknown = given.keys().filter(|name| !has(name));
+    let note = |name| format!("the template has no parameter `{name}`: CloudFormation refuses it");
+    unknown.map(note).collect()
 }
 
 impl Family {

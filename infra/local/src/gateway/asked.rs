@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::percent_decode_str;
 
 use super::responses::{Refusal, RequestId};
@@ -36,13 +36,39 @@ pub(super) struct Asked<'a> {
     pub(super) arn: String,
 }
 
+/// Removes the console's cookie, which a browser sends to every port of this machine.
+fn remove_console(headers: &mut HeaderMap) {
+    let is_console = |pair: &str| pair.trim_start().starts_with(console::COOKIE);
+    let has_console =
+        |value: &HeaderValue| value.to_str().is_ok_and(|text| text.split(';').any(is_console));
+    if !headers.get_all(header::COOKIE).iter().any(has_console) {
+        return;
+    }
+    let all: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().cloned().collect();
+    headers.remove(header::COOKIE);
+    for value in all {
+        let Ok(text) = value.to_str().map(str::to_owned) else {
+            headers.append(header::COOKIE, value);
+            continue;
+        };
+        let rest: Vec<&str> = text.split(';').filter(|pair| !is_console(pair)).collect();
+        let rest = rest.join(";");
+        if let Ok(rest) = HeaderValue::from_str(rest.trim_start())
+            && !rest.is_empty()
+        {
+            headers.append(header::COOKIE, rest);
+        }
+    }
+}
+
 impl<'a> Asked<'a> {
     /// Finds the route and the ARN of a request.
     pub(super) fn new(
         options: &'a Options,
-        head: Parts,
+        mut head: Parts,
         from: Origin<'a>,
     ) -> Result<Self, Refusal> {
+        remove_console(&mut head.headers);
         let route = route(options, &head)?;
         let arn = arn(options, &head, &route)?;
         let Origin { sent, peer, id } = from;
@@ -205,5 +231,16 @@ mod tests {
         let fits = format!("/{}", "a".repeat(MAX_METHOD_ARN - prefix));
         assert!(rest(&fits).is_ok());
         assert_eq!(rest(&format!("{fits}a")), Err(Refusal::ArnTooLong));
+    }
+
+    #[test]
+    fn the_consoles_cookie_is_removed_and_others_stay() {
+        let mut headers = HeaderMap::new();
+        for text in ["a=1; tollgate-console-9405=secret; b=2", "tollgate-console-1=x", "c=3"] {
+            headers.append(header::COOKIE, HeaderValue::from_static(text));
+        }
+        remove_console(&mut headers);
+        let left: Vec<_> = headers.get_all(header::COOKIE).iter().collect();
+        assert_eq!(left, ["a=1; b=2", "c=3"]);
     }
 }

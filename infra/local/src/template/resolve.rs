@@ -7,6 +7,12 @@ use serde_json::{Map, Value, json};
 use super::Error;
 use crate::lambda::{ACCOUNT, REGION};
 
+/// Returns true for a function's call, such as `{"Ref": "Name"}`.
+pub(super) fn is_call(map: &Map<String, Value>) -> bool {
+    let name = map.keys().next().filter(|_| map.len() == 1);
+    name.is_some_and(|name| name == "Ref" || name.starts_with("Fn::"))
+}
+
 /// A template, with values for its parameters.
 pub(super) struct Resolver<'a> {
     pub(super) template: &'a Value,
@@ -25,8 +31,8 @@ impl Resolver<'_> {
                 Ok(Some(Value::Array(resolved)))
             }
             Value::Object(map) => {
-                if let (1, Some((name, argument))) = (map.len(), map.iter().next())
-                    && (name == "Ref" || name.starts_with("Fn::"))
+                if is_call(map)
+                    && let Some((name, argument)) = map.iter().next()
                 {
                     return self.call(name, argument);
                 }
@@ -137,6 +143,13 @@ impl Resolver<'_> {
             (None, Some(default)) => text_of(default).unwrap_or_default(),
             (None, None) => return Err(Error::Parameter(name.to_owned())),
         };
+        let allowed = declared.get("AllowedValues").and_then(Value::as_array);
+        let is_allowed =
+            |all: &Vec<Value>| all.iter().any(|it| text_of(it).as_ref() == Some(&text));
+        if let Some(allowed) = allowed.filter(|all| !is_allowed(all)) {
+            let allowed: Vec<String> = allowed.iter().filter_map(text_of).collect();
+            return Err(Error::Value(name.to_owned(), allowed.join("`, `")));
+        }
         let kind = declared.get("Type").and_then(Value::as_str).unwrap_or_default();
         if kind.starts_with("List<") || kind == "CommaDelimitedList" {
             return Ok(text.split(',').map(|entry| Value::from(entry.trim())).collect());

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::openapi::{self, Wanted, function_of, gateway_response, integration};
-use super::resolve::{Resolver, text_of};
+use super::resolve::{Resolver, is_call, text_of};
 use super::{
     Api, Authorizer, Code, Error, Family, FunctionSettings, Integration, Route, Template, document,
     plans, sam,
@@ -42,7 +42,7 @@ impl Resource {
 /// Reads every API of a template; files are looked for in `folder`.
 pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, Error> {
     let mut template = Template::default();
-    let resources = resources(resolver)?;
+    let resources = resources(resolver, &mut template.notes)?;
     let mut apis: BTreeMap<String, Api> = BTreeMap::new();
     // First the APIs themselves, then what belongs to them.
     for resource in &resources {
@@ -74,10 +74,10 @@ pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, E
 }
 
 /// The resources that are looked at, of those that are made, with SAM's `Globals` in them.
-fn resources(resolver: &Resolver<'_>) -> Result<Vec<Resource>, Error> {
+fn resources(resolver: &Resolver<'_>, notes: &mut Vec<String>) -> Result<Vec<Resource>, Error> {
     const FAMILIES: [&str; 4] =
         ["AWS::ApiGateway::", "AWS::ApiGatewayV2::", "AWS::Serverless::", "AWS::Lambda::Function"];
-    let globals = globals(resolver)?;
+    let globals = globals(resolver, notes)?;
     let all = resolver.template.get("Resources").and_then(Value::as_object);
     let mut found = Vec::new();
     for (name, resource) in all.into_iter().flatten() {
@@ -88,7 +88,7 @@ fn resources(resolver: &Resolver<'_>) -> Result<Vec<Resource>, Error> {
         let empty = Value::Object(Map::new());
         let properties = resource.get("Properties").unwrap_or(&empty);
         let properties = if kind.ends_with("::Function") {
-            members(resolver, properties)
+            members(resolver, name, properties, notes)
         } else {
             resolver.resolve(properties)?.unwrap_or_default()
         };
@@ -104,9 +104,11 @@ fn resources(resolver: &Resolver<'_>) -> Result<Vec<Resource>, Error> {
 }
 
 /// SAM's settings for every resource of a kind.
-fn globals(resolver: &Resolver<'_>) -> Result<Value, Error> {
+fn globals(resolver: &Resolver<'_>, notes: &mut Vec<String>) -> Result<Value, Error> {
     let Some(globals) = resolver.template.get("Globals") else { return Ok(Value::Null) };
-    let functions = globals.get("Function").map(|function| members(resolver, function));
+    let functions = globals.get("Function");
+    let functions =
+        functions.map(|function| members(resolver, "Globals.Function", function, notes));
     let mut rest = globals.clone();
     if let Some(rest) = rest.as_object_mut() {
         rest.remove("Function");
@@ -119,11 +121,48 @@ fn globals(resolver: &Resolver<'_>) -> Result<Value, Error> {
 }
 
 /// A function's properties: its policies and the like may need what is not evaluated here.
-fn members(resolver: &Resolver<'_>, properties: &Value) -> Value {
-    let all = properties.as_object().into_iter().flatten();
-    let resolved =
-        all.filter_map(|(name, value)| Some((name.clone(), resolver.resolve(value).ok()??)));
-    Value::Object(resolved.collect())
+///
+/// A variable or an event with such a value is left out and named.
+fn members(
+    resolver: &Resolver<'_>,
+    place: &str,
+    properties: &Value,
+    notes: &mut Vec<String>,
+) -> Value {
+    let mut found = Map::new();
+    for (name, value) in properties.as_object().into_iter().flatten() {
+        let told = ["Environment", "Events"].contains(&name.as_str());
+        let mut left_out = Vec::new();
+        let value = known(resolver, &format!("{place}.{name}"), value, &mut left_out);
+        found.extend(value.map(|value| (name.clone(), value)));
+        if told {
+            notes.extend(left_out);
+        }
+    }
+    Value::Object(found)
+}
+
+/// Returns a value without the parts that are not evaluated here, and names those.
+fn known(
+    resolver: &Resolver<'_>,
+    place: &str,
+    value: &Value,
+    left_out: &mut Vec<String>,
+) -> Option<Value> {
+    match (resolver.resolve(value), value) {
+        (Ok(value), _) => value,
+        (Err(_), Value::Object(map)) if !is_call(map) => {
+            let known = |(name, value): (&String, &Value)| {
+                let value = known(resolver, &format!("{place}.{name}"), value, left_out);
+                Some((name.clone(), value?))
+            };
+            Some(Value::Object(map.iter().filter_map(known).collect()))
+        }
+        (Err(error), _) => {
+            left_out.push(format!("{place} is left out: {error}"));
+            None
+        }
+    }
 }
 
 /// The API that a resource is, if it is one.

@@ -431,3 +431,44 @@ fn an_address_is_called_with_the_names_of_the_requests_parameters() {
     let expected = Integration::Http("https://a.example/{order}".to_owned());
     assert_eq!(api.routes[0].integration, expected);
 }
+
+#[test]
+fn a_value_that_is_not_evaluated_is_left_out_alone_and_named() {
+    let text = "
+Resources:
+  Api: {Type: AWS::Serverless::Api, Properties: {StageName: v1}}
+  Function:
+    Type: AWS::Serverless::Function
+    Properties:
+      Policies: [!ImportValue P]
+      Environment: {Variables: {A: a, B: !ImportValue Shared}}
+      Events:
+        Good: {Type: Api, Properties: {Path: /b, Method: get, RestApiId: !Ref Api}}
+        Queue: {Type: SQS, Properties: {Queue: !ImportValue Q}}
+";
+    let template = read_text(text, &[]).unwrap();
+    let api = template.apis.first().unwrap();
+    assert!(api.routes.iter().any(|route| route.key.contains("/b")), "{:?}", api.routes);
+    let variables = &template.functions["Function"].variables;
+    assert_eq!(variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["A"]);
+    let notes = template.notes.join("\n");
+    for place in ["Function.Environment.Variables.B", "Function.Events.Queue.Properties.Queue"] {
+        assert!(notes.contains(&format!("{place} is left out: ")), "{notes}");
+    }
+    assert!(!notes.contains("Policies"), "{notes}");
+}
+
+#[test]
+fn a_parameter_has_an_allowed_value_and_an_unknown_one_is_named() {
+    let text = "
+Parameters:
+  Color: {Type: String, Default: red, AllowedValues: [red, blue]}
+Resources:
+  Api: {Type: AWS::Serverless::Api, Properties: {StageName: !Ref Color}}
+";
+    assert!(read_text(text, &[("Color", "blue")]).is_ok());
+    let error = |given: &[(&str, &str)]| read_text(text, given).unwrap_err().to_string();
+    assert_eq!(error(&[("Color", "green")]), "parameter `Color` must be one of `red`, `blue`");
+    let notes = read_text(text, &[("Colour", "blue")]).unwrap().notes;
+    assert_eq!(notes, ["the template has no parameter `Colour`: CloudFormation refuses it"]);
+}
