@@ -192,7 +192,7 @@ fn free(standings: &[Standing]) -> u64 {
     free.min().unwrap_or(u64::MAX)
 }
 
-/// What is wanted, and what is free.
+/// Two tries: for the wanted tokens, and for the free ones.
 const MAX_TRIES: usize = 2;
 /// The number of times that a request waits for another one's lease before it is charged alone.
 const MAX_WAITS: usize = 8;

@@ -100,7 +100,7 @@ impl Setting {
         while other.decide(&self.alone(at)).await.unwrap().is_allowed() {}
     }
 
-    /// What each level has left, limit by limit.
+    /// The rest of each limit, level by level.
     pub(crate) async fn left(&self, at: usize) -> Vec<u64> {
         let peeked = self.instance().peek(&self.alone(at)).await.unwrap();
         // Standings are those after the request, if it would be allowed.

@@ -99,7 +99,7 @@ enum Needed {
     Token(Need),
     /// An API key alone.
     Key,
-    /// What no rule can say, and why.
+    /// Requirements that no rule can express, with the reason.
     Unexpressed(String),
 }
 
