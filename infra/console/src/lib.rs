@@ -17,6 +17,7 @@ mod family;
 mod guard;
 mod lists;
 mod live;
+mod one_subject;
 mod permission;
 mod problem;
 mod requests;
@@ -144,7 +145,7 @@ fn routes(state: Arc<State>, guard: Arc<Guard>) -> Router {
         .route("/assets/{*path}", get(assets::file))
         .route("/api/about", get(trial::about))
         .route("/api/buckets", get(lists::buckets))
-        .route("/api/subject", get(subject::show))
+        .route("/api/subject", get(one_subject::show))
         .route("/api/children", get(family::children))
         .route("/api/plans", get(lists::plans))
         .route("/api/keys", get(lists::keys))

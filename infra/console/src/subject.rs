@@ -1,20 +1,15 @@
-//! One subject: its gauges, quotas, history, plan and keys.
+//! A subject as the page shows it: its gauges and quotas.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::{Query, State};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use throttle::{
-    BucketRecord, History, Meter, MeterLimits, Period, PlanId, PlanRecord, RateState, Subject,
-    Throttling, Timestamp, Usage,
+    BucketRecord, History, Meter, MeterLimits, PlanId, PlanRecord, RateState, Throttling, Timestamp,
 };
 
-use crate::family;
 use crate::problem::Problem;
-use crate::state::{Shared, State as Console, millis, plan_id};
+use crate::state::{State as Console, millis};
 
 /// Plans by their names, each read once.
 pub(crate) type PlansById = BTreeMap<PlanId, PlanRecord>;
@@ -117,96 +112,4 @@ fn quotas(plan: &PlanRecord, history: &History, now: Timestamp) -> Vec<Value> {
         limits.quotas().iter().map(quota).collect::<Vec<_>>()
     });
     quotas.collect()
-}
-
-/// The query of one subject.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Which {
-    name: String,
-}
-
-/// `GET /api/subject?name=`: everything about one subject.
-pub(crate) async fn show(
-    State(state): Shared,
-    Query(Which { name }): Query<Which>,
-) -> Result<Json<Value>, Problem> {
-    let subject = Subject::new(name.as_str())
-        .map_err(|error| Problem::wrong(format!("the subject {error}")))?;
-    let found = state.buckets().get(&subject).await?;
-    let assignment = state.assignments().get(subject.as_str()).await?;
-    let parents = family::parents(&state, subject.as_str(), assignment.as_ref()).await?;
-    let now = state.now();
-    let plans = plans(&state, found.iter()).await?;
-    let last = found.as_ref().and_then(|bucket| bucket.stamp.as_ref()).map(|it| it.plan.clone());
-    let assigned = assignment.as_ref().and_then(|it| it.plan.as_deref());
-    let assigned = assigned.map(plan_id).transpose()?;
-    let plan = match last.or(assigned) {
-        Some(id) => match plans.get(&id) {
-            Some(plan) => Some(plan.clone()),
-            None => state.plans().get(&id).await?,
-        },
-        None => None,
-    };
-    let history = found.as_ref().map(|bucket| bucket.history.clone()).unwrap_or_default();
-    let name = subject.as_str();
-    Ok(Json(json!({
-        "subject": name,
-        "bucket": found.as_ref().map(|found| bucket(found, &plans, now)),
-        "assignment": assignment.map(|it| {
-            json!({"plan": it.plan, "parent": it.parent, "version": it.version})
-        }),
-        "parents": parents,
-        "history": plan.as_ref().map(|plan| meters(plan, name, &history, now)),
-        "command": state.command(&format!(
-            "subject show {}", authorizer::shell_word(name)
-        )),
-    })))
-}
-
-/// The history of each meter of the plan, requests first.
-fn meters(plan: &PlanRecord, name: &str, history: &History, now: Timestamp) -> Vec<Value> {
-    let meters = plan.plan.every_meter().map(|(meter, _)| {
-        let usage = |period| usage(plan, (meter, period), name, history, now);
-        json!({
-            "meter": meter.as_str(),
-            "days": usage(Period::Day),
-            "months": usage(Period::Month),
-        })
-    });
-    meters.collect()
-}
-
-/// The use of each of the last 31 days or 12 months, oldest first.
-fn usage(
-    plan: &PlanRecord,
-    (meter, period): (Meter, Period),
-    name: &str,
-    history: &History,
-    now: Timestamp,
-) -> Vec<Value> {
-    let of = |moment| plan.plan.window(Meter::REQUESTS, period, moment);
-    let mut windows = vec![of(now)];
-    let most = if period == Period::Day { 31 } else { 12 };
-    while windows.len() < most
-        && let Some(first) = windows.last()
-        && let Some(before) = first.start.checked_sub(Duration::from_secs(1))
-    {
-        windows.push(of(before));
-    }
-    windows.reverse();
-    let from = windows.first().map_or(now, |window| window.start);
-    let report = Usage::of_meter(plan, meter, period, (from, now), [(name, history)]);
-    let entries = report.ok().and_then(|mut report| report.values.remove(name));
-    let entries = entries.unwrap_or_default();
-    windows
-        .iter()
-        .zip(entries)
-        .map(|(window, entry)| {
-            json!({
-                "start": millis(window.start),
-                "used": entry.first(),
-                "left": entry.get(1),
-            })
-        })
-        .collect()
 }
