@@ -81,7 +81,7 @@ impl Cli {
             Command::Console(it) => it.run(&common),
             command => wait(async {
                 let context = Context::open(&common).await;
-                command.at(&context).await.map_err(|error| error.in_table(&context))
+                command.at(&context).await.map_err(|error| context.name_table(error))
             }),
         }
     }

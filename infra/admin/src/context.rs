@@ -5,7 +5,7 @@ use std::time::Duration;
 use authorizer::{DEFAULT_TABLE, TABLE_VARIABLE, shell_command};
 use clap::Args;
 use serde_json::json;
-use table::{Assignments, Client, Connect, Items, Keys, Revocations};
+use table::{Assignments, Client, Connect, Failure, Items, Keys, Revocations};
 use throttle::{Buckets, Clock, PlanId, PlanRecord, Plans, SystemClock, Timestamp};
 
 use crate::error::Error;
@@ -98,10 +98,13 @@ impl Context {
         shell_command(line, table, self.endpoint.as_deref())
     }
 
-    /// The message that the table is missing, with the command that creates it.
-    pub(crate) fn no_table(&self) -> String {
+    /// The error with a missing table's name and the command that creates it.
+    pub(crate) fn name_table(&self, error: Error) -> Error {
         let (table, create) = (&self.table, self.command(&self.table, "table create"));
-        format!("there is no table `{table}` in this region and account; create it with `{create}`")
+        let words = format!(
+            "there is no table `{table}` in this region and account; create it with `{create}`"
+        );
+        error.reworded(&Failure::NoTable.to_string(), &words)
     }
 
     /// Answers a dry run: what would be done.

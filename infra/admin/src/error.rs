@@ -5,8 +5,6 @@ use std::fmt::Display;
 use table::{Failure, SchemaError, WriteError};
 use throttle::{GrantError, PlanError};
 
-use crate::context::Context;
-
 /// Error of a command: its exit code, and its messages for people.
 #[derive(Debug)]
 pub(crate) struct Error {
@@ -81,11 +79,10 @@ impl Error {
         self
     }
 
-    /// The same, with a missing table's name and the command that creates it.
-    pub(crate) fn in_table(mut self, context: &Context) -> Self {
-        let missing = Failure::NoTable.to_string();
+    /// The same, with other words for these ones.
+    pub(crate) fn reworded(mut self, words: &str, others: &str) -> Self {
         for line in &mut self.lines {
-            *line = line.replace(&missing, &context.no_table());
+            *line = line.replace(words, others);
         }
         self
     }

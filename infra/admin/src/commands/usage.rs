@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use throttle::{
-    History, Limit, Meter, MeterLimits, Period, PlanRecord, Quota, Subject, Timestamp,
+    GrantError, History, Limit, Meter, MeterLimits, Period, PlanRecord, Quota, Subject, Timestamp,
     Usage as Report, Window,
 };
 
@@ -212,6 +212,15 @@ async fn plan_of(context: &Context, subject: &Subject) -> Result<Option<PlanReco
     match id {
         Some(id) => Ok(context.plans().get(&id).await?),
         None => Ok(None),
+    }
+}
+
+/// The error of a grant or an adjustment, which may have been made all the same.
+fn ask_again(error: GrantError, id: &str) -> Error {
+    let error = Error::from(error);
+    match error.code() {
+        3 => error.after(format_args!("ask again with `--id {id}`, so that it counts once")),
+        _ => error,
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use throttle::{Meter, Period, PlanRecord, Quota};
 use uuid::Uuid;
 
-use super::{By, label, noun, of_plan, plan_of, quotas};
+use super::{By, ask_again, label, noun, of_plan, plan_of, quotas};
 use crate::args::meter;
 use crate::confirm::Confirm;
 use crate::context::Context;
@@ -63,16 +63,7 @@ impl Adjust {
         }
         let id = id.unwrap_or_else(|| Uuid::new_v4().to_string());
         let adjusted = context.buckets().adjust(&subject, &window, by, &id, now).await;
-        let (history, changed) = adjusted.map_err(|error| {
-            let error = Error::from(error);
-            // It may have been made all the same.
-            match error.code() {
-                3 => {
-                    error.after(format_args!("ask again with `--id {id}`, so that it counts once"))
-                }
-                _ => error,
-            }
-        })?;
+        let (history, changed) = adjusted.map_err(|error| ask_again(error, &id))?;
         let (used, left) = (history.used(&window), history.remaining(&plan, quota, &window));
         let text = if changed {
             format!("`{name}` has {left} {meter} left for {at} ({by_text}), {used} used; id {id}")

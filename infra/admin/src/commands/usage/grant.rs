@@ -7,7 +7,7 @@ use serde_json::json;
 use throttle::{Meter, Period};
 use uuid::Uuid;
 
-use super::{By, label, plan_of};
+use super::{By, ask_again, label, plan_of};
 use crate::args::meter;
 use crate::confirm::Confirm;
 use crate::context::Context;
@@ -65,16 +65,7 @@ impl Grant {
         let id = id.unwrap_or_else(|| Uuid::new_v4().to_string());
         let granted = context.buckets();
         let granted = granted.grant_of(&subject, &window, extra, &id, now).await;
-        let history = granted.map_err(|error| {
-            let error = Error::from(error);
-            // It may have been made all the same.
-            match error.code() {
-                3 => {
-                    error.after(format_args!("ask again with `--id {id}`, so that it counts once"))
-                }
-                _ => error,
-            }
-        })?;
+        let history = granted.map_err(|error| ask_again(error, &id))?;
         let total = history.granted(&window);
         let changed = total != before;
         let text = if changed {
