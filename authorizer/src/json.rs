@@ -13,18 +13,36 @@ use serde_json::{Map, Value};
 /// Deepest nesting of objects and arrays that is read; Cognito's tokens use two levels.
 const MAX_DEPTH: u8 = 16;
 
+const DUPLICATE: &str = "a duplicate member";
+
 /// Reads exactly one JSON object.
 ///
 /// Returns `None` if the bytes are not UTF-8, are not one object, nest too deeply or have a
 /// duplicate member. The parser's own error is dropped, because it would quote the input.
 pub(crate) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: MAX_DEPTH }.deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok()?;
-    match value {
-        Value::Object(members) => Some(members),
+    match strict_json(bytes) {
+        Ok(Value::Object(members)) => Some(members),
         _ => None,
     }
+}
+
+/// Reads exactly one JSON value, for operators.
+///
+/// # Errors
+///
+/// It is not JSON, nests deeper than 16 levels, or has a duplicate member
+/// ([`is_duplicate_member`]).
+pub fn strict_json(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { depth: MAX_DEPTH }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+/// Returns true for the error of a duplicate member.
+#[must_use]
+pub fn is_duplicate_member(error: &serde_json::Error) -> bool {
+    error.to_string().starts_with(DUPLICATE)
 }
 
 /// Reads exactly one JSON object, and leaves its members as text.
@@ -51,7 +69,7 @@ impl<'de> Visitor<'de> for Members {
         let mut members = HashMap::new();
         while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
             if members.insert(name, value).is_some() {
-                return Err(A::Error::custom("a duplicate member"));
+                return Err(A::Error::custom(DUPLICATE));
             }
         }
         Ok(members)
@@ -124,7 +142,7 @@ impl<'de> Visitor<'de> for Strict {
         let mut members = Map::new();
         while let Some(name) = map.next_key::<String>()? {
             if members.insert(name, map.next_value_seed(inner)?).is_some() {
-                return Err(A::Error::custom("a duplicate member"));
+                return Err(A::Error::custom(DUPLICATE));
             }
         }
         Ok(Value::Object(members))

@@ -43,6 +43,7 @@ pub use config::{
 pub use handler::Authorizer;
 pub use http::ClientError;
 pub use inspect::{Decoded, decode};
+pub use json::{is_duplicate_member, strict_json};
 pub use jwks::{Bundle, KeysError, PublishedKeys, fetch_keys};
 pub use parents::EVERYONE;
 pub use record::Invocation;

@@ -7,7 +7,6 @@ mod commands;
 mod confirm;
 mod context;
 mod error;
-mod json;
 mod layout;
 mod listing;
 mod openapi;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use authorizer::{is_duplicate_member, strict_json};
 use clap::Args;
 use policy::MethodArn;
 use policy::iam::{Outcome, Policy, Request};
@@ -11,7 +12,6 @@ use serde_json::{Value, json};
 
 use super::explain::arn_of;
 use crate::error::Error;
-use crate::json as strict;
 use crate::output::Output;
 use crate::read::{place, read};
 
@@ -96,8 +96,8 @@ fn document(file: &Path) -> Result<Value, Error> {
     if content.len() > MOST {
         return Err(wrong(format!("longer than {MOST} bytes: give one policy")));
     }
-    let value = strict::parse(&content).map_err(|error| {
-        let what = if strict::is_duplicate(&error) { "a duplicate member" } else { "not JSON" };
+    let value = strict_json(&content).map_err(|error| {
+        let what = if is_duplicate_member(&error) { "a duplicate member" } else { "not JSON" };
         wrong(format!("{what}, at line {}, column {}", error.line(), error.column()))
     })?;
     match value {

@@ -3,14 +3,13 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use authorizer::{Config, Require, assumed_caller, decode};
+use authorizer::{Config, Require, assumed_caller, decode, is_duplicate_member, strict_json};
 use clap::Args;
 use policy::{Caller, MethodArn, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::args::Source;
 use crate::error::Error;
-use crate::json as strict;
 use crate::output::Output;
 use crate::read::{place, read, secret};
 
@@ -177,12 +176,12 @@ fn read_claims(file: &Path) -> Result<Map<String, Value>, Error> {
     if text.len() > MOST {
         return Err(wrong(format!("longer than {MOST} bytes: give the claims of one token")));
     }
-    match strict::parse(&text) {
+    match strict_json(&text) {
         Ok(Value::Object(claims)) => Ok(claims),
         Ok(_) => {
             Err(wrong("the claims are not a JSON object: write `{\"scope\": \"…\"}`".to_owned()))
         }
-        Err(error) if strict::is_duplicate(&error) => Err(wrong(format!(
+        Err(error) if is_duplicate_member(&error) => Err(wrong(format!(
             "the claims have a duplicate member, at line {}, column {}: the authorizer refuses such a \
              token",
             error.line(),
