@@ -78,7 +78,7 @@ fn usage(
     history: &History,
     now: Timestamp,
 ) -> Vec<Value> {
-    let of = |moment| plan.plan.window(Meter::REQUESTS, period, moment);
+    let of = |moment| plan.plan.window(meter, period, moment);
     let mut windows = vec![of(now)];
     let most = if period == Period::Day { 31 } else { 12 };
     while windows.len() < most
@@ -103,4 +103,30 @@ fn usage(
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use throttle::{Plan, PlanId};
+
+    use super::*;
+
+    #[test]
+    fn a_meters_months_begin_on_its_own_day() {
+        let plan = Plan::from_json(
+            r#"{"quota": {"limit": 9, "period": "MONTH"}, "meters": {"tokens":
+                {"quota": {"limit": 9, "period": "MONTH", "startDay": 15}}}}"#,
+        );
+        let id = PlanId::new("plan").unwrap();
+        let plan = PlanRecord { id, plan: plan.unwrap(), version: 1, created: Timestamp::EPOCH };
+        // 20 November 2026.
+        let now = Timestamp::from_secs(1_795_132_800);
+        let last = |meter| {
+            let months = usage(&plan, (meter, Period::Month), "maria", &History::default(), now);
+            assert_eq!(months.len(), 12);
+            months.last().unwrap()["start"].as_u64().unwrap()
+        };
+        assert_eq!(last(Meter::REQUESTS), 1_793_491_200_000, "1 November");
+        assert_eq!(last(Meter::new("tokens").unwrap()), 1_794_700_800_000, "15 November");
+    }
 }
