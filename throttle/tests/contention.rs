@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 #![allow(clippy::disallowed_methods, reason = "the clock of these tests is tokio's paused one")]
 
+#[path = "common/tokio_clock.rs"]
+mod tokio_clock;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,28 +14,10 @@ use tollgate_throttle::internal::Write;
 use tollgate_throttle::testing::{Fault, Faulty};
 use tollgate_throttle::{
     Clock, Consumed, Decision, Failure, Limit, ManualClock, MemoryStore, Plan, PlanId, PlanRecord,
-    Request, Store, StoreError, Subject, Throttle, ThrottleError, Timestamp,
+    Request, Store, StoreError, Subject, Throttle, ThrottleError,
 };
 
-/// Tokio's clock, which a test lets pass as fast as nothing happens.
-#[derive(Clone, Copy)]
-struct TokioClock(tokio::time::Instant);
-
-impl TokioClock {
-    fn new() -> Self {
-        Self(tokio::time::Instant::now())
-    }
-}
-
-impl Clock for TokioClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_secs(1_795_251_600).saturating_add(self.monotonic())
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
+use tokio_clock::TokioClock;
 
 /// A memory store that takes 6 to 10 ms for a call.
 #[derive(Clone)]

@@ -6,22 +6,10 @@ use std::time::Duration;
 use tollgate_throttle::internal::{Answer, State, Write};
 use tollgate_throttle::{
     Clock, Consumed, Level, MemoryStore, Plan, PlanId, PlanRecord, Request, Stats, Store,
-    StoreError, Subject, Throttle, Timestamp,
+    StoreError, Subject, Throttle,
 };
 
-/// Tokio's clock, which passes as fast as nothing happens.
-#[derive(Clone, Copy)]
-pub(crate) struct TokioClock(tokio::time::Instant);
-
-impl Clock for TokioClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_secs(1_795_251_600).saturating_add(self.monotonic())
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
+use crate::tokio_clock::TokioClock;
 
 /// A memory store that takes 6 to 10 ms for a call, and notes the parent's writes.
 #[derive(Clone)]
@@ -107,7 +95,7 @@ pub(crate) struct Seen {
 
 impl Crowd {
     pub(crate) async fn run(self) -> Seen {
-        let clock = TokioClock(tokio::time::Instant::now());
+        let clock = TokioClock::new();
         let random = |seed| Arc::new(Mutex::new(Random(seed)));
         let (parent, service) = (Subject::new("*").unwrap(), PlanId::new("service").unwrap());
         let user = PlanId::new("user").unwrap();
@@ -161,7 +149,7 @@ impl Crowd {
 ///
 /// Each subject has 9 at first, and comes once in each wave.
 pub(crate) async fn two_waves(instances: u64, burst: u64) -> (usize, usize, u64) {
-    let clock = TokioClock(tokio::time::Instant::now());
+    let clock = TokioClock::new();
     let (parent, service) = (Subject::new("*").unwrap(), PlanId::new("service").unwrap());
     let user = PlanId::new("user").unwrap();
     let store = Slow {

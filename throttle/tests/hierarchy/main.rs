@@ -9,3 +9,5 @@ mod failures;
 mod levels;
 mod setting;
 mod shared;
+#[path = "../common/tokio_clock.rs"]
+mod tokio_clock;
