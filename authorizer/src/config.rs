@@ -46,6 +46,7 @@ pub use parents::ParentConfig;
 use policy::PolicyConfig;
 pub use response::{HttpForm, HttpUnauthorized, ResponseConfig};
 pub use revocation::{RevocationConfig, RevocationFailure};
+pub(crate) use source::API_KEY;
 pub use source::{Scheme, TokenSource};
 pub(crate) use throttle::UNKNOWN_KEY;
 pub use throttle::{PlanChoice, Refuse, ThrottleConfig};

@@ -10,12 +10,9 @@ use policy::{MethodArn, Target};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::TokenSource;
+use crate::config::{API_KEY, TokenSource};
 use crate::refusal::{Code, Refusal};
 use payload::Payload;
-
-/// The header that API Gateway reads API keys from.
-const API_KEY: &str = "x-api-key";
 
 /// The header of cookies (RFC 6265 section 5.4).
 const COOKIE: &str = "cookie";

@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::{CallersConfig, Mistake};
 
-/// The header of API keys.
-const API_KEY: &str = "x-api-key";
+/// The header that API Gateway reads API keys from.
+pub(crate) const API_KEY: &str = "x-api-key";
 
 /// The place of the token in a request.
 ///
