@@ -1,6 +1,5 @@
-import {createHash} from 'node:crypto';
 import {join} from 'node:path';
-import {CfnResource, Fn, NestedStack, Token} from 'aws-cdk-lib';
+import {Fn, NestedStack, Token} from 'aws-cdk-lib';
 import {RestApi} from 'aws-cdk-lib/aws-apigateway';
 import {HttpApi, WebSocketApi} from 'aws-cdk-lib/aws-apigatewayv2';
 import {IUserPool, IUserPoolClient} from 'aws-cdk-lib/aws-cognito';
@@ -129,8 +128,7 @@ export class TollgateAuthorizer extends Construct {
     };
     // A stack of its own, so that names made of the stack's differ if a stack has two of these.
     const stack = new NestedStack(this, 'Stack', {parameters});
-    const template = new CfnInclude(stack, 'Template', {templateFile: TEMPLATE});
-    publish(template, parameters, authorizer.assetHash);
+    new CfnInclude(stack, 'Template', {templateFile: TEMPLATE});
     this.refusal = props.refusal ?? 'unknown-key';
     this.credentials = props.credentials ?? 'token';
     const output = (name: string) =>
@@ -157,14 +155,6 @@ export class TollgateAuthorizer extends Construct {
   attachToWebSocketApi(api: WebSocketApi): void {
     attachWebSocket(this, api);
   }
-}
-
-/** Names the version by what it is made of: CloudFormation publishes one only under a new name. */
-function publish(template: CfnInclude, parameters: Record<string, string>, code: string): void {
-  const known = Object.entries(parameters).filter(([, value]) => !Token.isUnresolved(value));
-  const digest = createHash('sha256').update(JSON.stringify([known, code])).digest('hex');
-  const version = template.getResource('AuthorizerVersion0') as CfnResource;
-  version.overrideLogicalId(`AuthorizerVersion${digest.slice(0, 16)}`);
 }
 
 /** Returns what is wrong with properties: all of it, at synth. */

@@ -89,11 +89,13 @@ test('each parameter of the template has a value', () => {
   assert.deepEqual(Object.keys(stack.Properties.Parameters).sort(), known.sort());
 });
 
-test('another configuration is another version', () => {
-  const name = (change: Partial<TollgateAuthorizerProps>) =>
-    Object.keys(nested(made(change).stack).findResources('AWS::Lambda::Version'))[0];
-  assert.equal(name({}), name({}));
-  assert.notEqual(name({}), name({memorySize: 512}));
+test('another package is another version', () => {
+  // Of the settings, and of the package's key, which has a digest of its contents.
+  const plans = Object.values(nested(made().stack).findResources('Custom::Plans'))[0];
+  assert.deepEqual(plans.Properties.Settings.at(-1), {Ref: 'AuthorizerKey'});
+  nested(made().stack).hasResourceProperties('AWS::Lambda::Version', {
+    Description: {'Fn::Sub': 'settings ${StoredPlans.Settings}'},
+  });
 });
 
 test('wrong properties are refused at synth, with the fix', () => {

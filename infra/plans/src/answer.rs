@@ -1,6 +1,7 @@
 //! Answers to CloudFormation.
 
 use serde::Serialize;
+use table::Digest;
 
 use crate::{Resource, Wanted};
 
@@ -15,8 +16,17 @@ pub struct Answer {
     stack_id: String,
     request_id: String,
     logical_resource_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Data>,
     #[serde(skip)]
     url: String,
+}
+
+/// The attributes of the custom resource.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Data {
+    settings: String,
 }
 
 /// The result of a custom resource.
@@ -53,7 +63,9 @@ impl Resource {
     /// Makes the answer.
     #[must_use]
     pub fn answer(self, status: Status, reason: String) -> Answer {
+        let data = self.wanted().map(|wanted| Data { settings: wanted.settings_digest() });
         Answer {
+            data,
             status,
             reason,
             physical_resource_id: self.physical_resource_id.unwrap_or_else(|| "plans".to_owned()),
@@ -62,6 +74,13 @@ impl Resource {
             logical_resource_id: self.logical_resource_id,
             url: self.response_url,
         }
+    }
+}
+
+impl Wanted {
+    /// Returns the digest of the settings' JSON: the same text for the same settings.
+    fn settings_digest(&self) -> String {
+        Digest::of(&[self.settings.to_string().as_bytes()]).to_string()
     }
 }
 

@@ -4,6 +4,10 @@
 //! plans by name, `Needed`, names that must be in the table afterwards, and for a configuration in
 //! a layer `Configuration`, its path. People invoke it with the same members at the top.
 //!
+//! The answer's attribute `Settings` is a digest of the property `Settings`. The template has it in
+//! the description of the authorizer's version: CloudFormation publishes a version only if one of
+//! the version's own properties changes, and has no function that makes a digest.
+//!
 //! All plans are read before the first is written, so a wrong one changes nothing. A plan that is
 //! stored already is not written again. No plan is ever deleted: callers may be on it.
 
@@ -55,6 +59,9 @@ pub struct Wanted {
     /// Path of a file that the layer must have.
     #[serde(default)]
     configuration: Option<PathBuf>,
+    /// Settings of the authorizer's function, which [`Answer`] has a digest of.
+    #[serde(default)]
+    settings: Value,
 }
 
 /// Errors, with the plan and the fix.

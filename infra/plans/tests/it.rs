@@ -110,11 +110,12 @@ async fn cloudformation_gets_its_answer() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/answer", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let event = |kind: &str, id: Option<&str>| {
+    let event = |kind: &str, id: Option<&str>, rules: &str| {
         let mut event = json!({
             "RequestType": kind, "ResponseURL": url, "StackId": "stack", "RequestId": "request",
             "LogicalResourceId": "Plans", "ResourceType": "Custom::Plans",
-            "ResourceProperties": {"ServiceToken": "arn", "Plans": "{}", "Needed": ["free"]},
+            "ResourceProperties": {"ServiceToken": "arn", "Plans": "{}", "Needed": ["free"],
+                                   "Settings": ["256", [rules, "free"]]},
         });
         if let Some(id) = id {
             event["PhysicalResourceId"] = id.into();
@@ -124,19 +125,36 @@ async fn cloudformation_gets_its_answer() {
         };
         resource
     };
-    assert!(event("Create", None).wanted().is_some());
-    assert!(event("Update", Some("plans")).wanted().is_some());
-    assert!(event("Delete", Some("old")).wanted().is_none());
-    event("Create", None).answer(Status::Failed, "why".to_owned()).send().await.unwrap();
-    event("Delete", Some("old")).answer(Status::Success, String::new()).send().await.unwrap();
+    assert!(event("Create", None, "a").wanted().is_some());
+    assert!(event("Update", Some("plans"), "a").wanted().is_some());
+    assert!(event("Delete", Some("old"), "a").wanted().is_none());
+    for (kind, id, rules) in [("Create", None, "a"), ("Delete", Some("old"), "a")] {
+        event(kind, id, rules).answer(Status::Failed, "why".to_owned()).send().await.unwrap();
+    }
+    for rules in ["a", "b"] {
+        let answer = event("Update", Some("plans"), rules);
+        answer.answer(Status::Success, String::new()).send().await.unwrap();
+    }
+    let mut got = got.lock().unwrap();
+    // The digest is another for other settings, and for those alone.
+    let digest = |(_, body): &mut (_, Value)| body.as_object_mut().unwrap().remove("Data");
+    let digests: Vec<_> = got.iter_mut().map(digest).collect();
+    assert_eq!(digests[0].as_ref().unwrap()["Settings"].as_str().unwrap().len(), 64);
+    assert_eq!((&digests[0], &digests[1]), (&digests[2], &None));
+    assert_ne!(digests[2], digests[3]);
     let expected = |status: &str, reason: &str, id: &str| {
-        json!({
+        let body = json!({
             "Status": status, "Reason": reason, "PhysicalResourceId": id, "StackId": "stack",
             "RequestId": "request", "LogicalResourceId": "Plans",
-        })
+        });
+        (None, body)
     };
-    let got = got.lock().unwrap();
-    let expected =
-        [(None, expected("FAILED", "why", "plans")), (None, expected("SUCCESS", "", "old"))];
+    let updated = expected("SUCCESS", "", "plans");
+    let expected = [
+        expected("FAILED", "why", "plans"),
+        expected("FAILED", "why", "old"),
+        updated.clone(),
+        updated,
+    ];
     assert_eq!(*got, expected);
 }

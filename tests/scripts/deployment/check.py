@@ -214,6 +214,34 @@ class Functions(unittest.TestCase):
             self.assertTrue((crate / "src/main.rs").exists())
             self.assertEqual(resource["Metadata"]["BuildMethod"], "rust-cargolambda")
 
+    def test_a_version_is_published_for_each_change_of_the_function_and_for_no_other(self):
+        """CloudFormation publishes one if its description changes, and fails if the function has not."""
+        layer = {"ConfigurationLayer": "arn:aws:lambda:us-east-1:123456789012:layer:tollgate:1"}
+        other = {
+            "Credentials": "both", "UserPoolId": "eu-west-1_x", "ClientIds": "4example5",
+            "Rules": RULES["Rules"] + "# more", "DefaultPlan": "gold", "AssignedPlans": "false",
+            "Refusal": "context", "Failure": "open", "TableTimeoutMs": "100",
+            "RevocationCacheSeconds": "1", "Architecture": "x86_64", "MemorySize": "512",
+            "LogLevel": "DEBUG", "Plans": "{}", "ReservedConcurrency": "5", "Stream": "true",
+            "Deployment": "Canary10Percent5Minutes", "LogRetentionDays": "1", "KeyArn": "arn",
+            "DeletionProtection": "true", "AlarmEmail": "a@b", "ApiName": "shop", "StageName": "v2",
+            "ConfigurationLayer": layer["ConfigurationLayer"].replace(":1", ":2"),
+        }
+        self.assertEqual(set(other), set(TEMPLATE["Parameters"]))
+        function = RESOURCES["Authorizer"]["Properties"]
+        self.assertEqual(function["VersionDescription"],
+                         {"Fn::Sub": "settings ${StoredPlans.Settings}"})
+        published = [function[name] for name in ("Environment", "Layers", "LoggingConfig")]
+        published += [{"Ref": "MemorySize"}, {"Ref": "Architecture"}]
+        settings = RESOURCES["StoredPlans"]["Properties"]["Settings"]
+        for base in [RULES | POOL, RULES | {"Credentials": "key"}, layer,
+                     RULES | POOL | {"Credentials": "either"}]:
+            before = Stack(TEMPLATE, **base)
+            for name, value in other.items():
+                after = Stack(TEMPLATE, **base | {name: value})
+                self.assertEqual(before.value(published) != after.value(published),
+                                 before.value(settings) != after.value(settings), (base, name))
+
     def test_the_log_level_reaches_each(self):
         for name, resource in everything().items():
             if resource["Type"] == "AWS::Serverless::Function":
@@ -491,7 +519,13 @@ class Watching(unittest.TestCase):
     def test_a_function_that_cannot_log_trips_an_alarm(self):
         queries = {query["Id"]: query for query in alarms()["SilentAlarm"]["Metrics"]}
         self.assertEqual(queries["silent"]["Expression"],
-                         "IF(FILL(recorded, 0) == 0, invocations, 0)")
+                         "100 * (invocations - FILL(recorded, 0)) / invocations")
+        # A canary that fails is a tenth of the calls, and is watched for five minutes.
+        silent = alarms()["SilentAlarm"]
+        self.assertLess(silent["Threshold"], 10)
+        for query in ["invocations", "recorded"]:
+            period = queries[query]["MetricStat"]["Period"]
+            self.assertLess(period * (silent["DatapointsToAlarm"] + 1), 300)
         self.assertEqual(queries["invocations"]["MetricStat"]["Metric"]["MetricName"], "Invocations")
         self.assertEqual(queries["recorded"]["MetricStat"]["Stat"], "SampleCount")
 

@@ -1,8 +1,7 @@
 """Makes infra/authorizer.json of infra/authorizer.yaml: plain CloudFormation, without SAM's transform.
 
-The CDK construct and the Terraform module deploy it. The functions' packages are parameters, and the
-version's name ends in `0`, which both replace by a digest: CloudFormation publishes a version only
-under a new name.
+The CDK construct and the Terraform module deploy it. The functions' packages are parameters. Their keys
+must have a digest of the contents: a new key is what publishes a new version.
 
 Usage: plain.py [write], with the packages of .ci/sam.txt. Without `write` it fails if the file is not
 current.
@@ -51,11 +50,15 @@ def made():
         "Fn::Sub": "CodeDeployDefault.Lambda${Deployment}"}
     role = resources["CodeDeployServiceRole"]["Properties"]
     role["ManagedPolicyArns"] = [{"Fn::Sub": POLICY}]
+    resources["StoredPlans"]["Properties"]["Settings"].append({"Ref": PACKAGES["Authorizer"]})
     text = json.dumps(plain, indent=1) + "\n"
+    # SAM's name has a digest of the code.
     version, = set(re.findall(r"AuthorizerVersion[0-9a-f]{10}", text))
-    text = text.replace(version, "AuthorizerVersion0")
-    # Terraform sends it as the stack's body, which has at most 51,200 bytes.
-    assert len(text) < 51_000, len(text)
+    text = text.replace(version, "AuthorizerVersion")
+    # Terraform sends it without its spaces, as the stack's body of at most 51,200 bytes. It escapes
+    # three characters by six.
+    body = json.dumps(plain, separators=(",", ":"))
+    assert len(body) + 5 * sum(map(body.count, "<>&")) < 51_000, len(body)
     return text
 
 

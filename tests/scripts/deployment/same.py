@@ -13,17 +13,12 @@ from report import check
 from template import ROOT
 
 
-def named(text):
-    """A template whose version has one name."""
-    return json.loads(re.sub(r"AuthorizerVersion[0-9a-f]+", "AuthorizerVersion", text))
-
-
 def main():
-    ours = named(plain.made())
+    ours = json.loads(plain.made())
     nested = sorted(pathlib.Path(sys.argv[1]).glob("*.nested.template.json"))
     check("nested stacks of the CDK example", 2, len(nested))
     for file in nested:
-        theirs = named(file.read_text())
+        theirs = json.loads(file.read_text())
         for section in ["Parameters", "Conditions", "Rules"]:
             check(f"{file.name}: {section} are the same", True, ours[section] == theirs[section])
         for name, resource in ours["Resources"].items():
