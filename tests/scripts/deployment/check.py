@@ -3,6 +3,7 @@
 Usage: check.py FOLDER, with the executables `authorizer` and `tollgate` in the folder.
 """
 
+import io
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tarfile
 import tempfile
 import unittest
 
@@ -369,9 +371,10 @@ class Api(unittest.TestCase):
 
 
 class Examples(unittest.TestCase):
-    def found(self, file, output, answer):
+    def found(self, file, output, answer, **parameters):
         """Applies the query of an output's command to an answer of the AWS CLI."""
-        command = read(f"infra/examples/{file}")["Outputs"][output]["Value"]["Fn::Sub"]
+        template = read(f"infra/examples/{file}")
+        command = Stack(template, **parameters).value(template["Outputs"][output]["Value"])
         return jmespath.search(shlex.split(command)[-1], answer)
 
     def test_the_methods_that_are_open_are_listed(self):
@@ -381,8 +384,11 @@ class Examples(unittest.TestCase):
             "GET": method("GET", "CUSTOM", True), "POST": method("POST", "CUSTOM", False),
             "PUT": method("PUT", "NONE", True), "OPTIONS": {"httpMethod": "OPTIONS"},
         }}]}
-        found = self.found("rest-api.yaml", "OpenMethods", answer)
+        found = self.found("rest-api.yaml", "OpenMethods", answer, UsagePlanId="abcdef")
         self.assertEqual(found, [{"path": "/orders", "open": ["POST", "PUT", "OPTIONS"]}])
+        # With Refusal=context no method needs a key.
+        found = self.found("rest-api.yaml", "OpenMethods", answer)
+        self.assertEqual(found, [{"path": "/orders", "open": ["PUT", "OPTIONS"]}])
 
     def test_the_routes_that_are_open_are_listed(self):
         answer = {"Items": [{"RouteKey": "ANY /orders", "AuthorizationType": "CUSTOM"},
@@ -421,6 +427,20 @@ class Release(unittest.TestCase):
             pack.check_executable(BIN / "authorizer", "arm64", "debug")
         self.assertIn("is not built for arm64: build it for that target", str(refused.exception))
         pack.check_executable(BIN / "authorizer", "x86_64", "debug")
+
+    def test_the_folders_that_deploy_are_packed_whole_and_always_alike(self):
+        packed = []
+        for _ in range(2):
+            with tempfile.TemporaryDirectory() as folder:
+                pack.deployment(pathlib.Path(folder) / "infra.tar.gz")
+                packed.append((pathlib.Path(folder) / "infra.tar.gz").read_bytes())
+        self.assertEqual(*packed)
+        with tarfile.open(fileobj=io.BytesIO(packed[0])) as archive:
+            names = set(archive.getnames())
+        for name in ["authorizer.json", "terraform/main.tf", "cdk/src/index.ts", "cdk/package-lock.json",
+                     "examples/rest-api.yaml", "examples/backends/index.mjs", "README.md", "cost"]:
+            self.assertIn(f"infra/{name}", names)
+        self.assertFalse([name for name in names if "node_modules" in name or name.endswith(".rs")])
 
     def test_a_template_takes_no_package_for_another_processor(self):
         for name in pack.FUNCTIONS:

@@ -72,6 +72,8 @@ class Emulator:
         environment = kept | {
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
+            # For its functions.
+            "AWS_ENDPOINT_URL": self.url,
             "MINISTACK_HOST": "127.0.0.1",
             "STATE_DIR": f"{folder}/state",
             "TMPDIR": str(folder),

@@ -208,7 +208,7 @@ class Examples:
         self.root = gateway.get_resources(restApiId=self.api)["items"][0]["id"]
         methods = {path: self.method(path, "python" if path == "python" else "node")
                    for path in ["node", "python", "test"]}
-        outputs = self.stack("rest-api", RestApiId=self.api, UsagePlanId="abcdef")
+        outputs = self.stack("rest-api", RestApiId=self.api)
         for method in methods.values():
             self.guard(method, outputs["AuthorizerId"])
         gateway.create_deployment(restApiId=self.api, stageName="v1")

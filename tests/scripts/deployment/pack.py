@@ -7,6 +7,7 @@ Debug builds may need any glibc.
 
 import gzip
 import io
+import os
 import pathlib
 import re
 import shutil
@@ -19,6 +20,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 FUNCTIONS = {"authorizer": ["authorizer", "plans"], "notices": ["notices"]}
 # Amazon Linux 2023's.
 GLIBC = (2, 34)
+# What deploys the packages, without Rust.
+DEPLOYMENT = ["infra/authorizer.json", "infra/cdk", "infra/terraform", "infra/examples", "infra/cost",
+              "infra/COSTS.md", "infra/GLOSSARY.md", "infra/README.md"]
 MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}
 
 
@@ -44,15 +48,27 @@ def package(executable, out):
         archive.writestr(entry, executable.read_bytes())
 
 
-def command_line(executable, out, version):
+def tar(out, files):
+    """Packs files, by their names in the archive."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, file, mode in [("tollgate", executable, 0o755), ("LICENSE", ROOT / "LICENSE", 0o644)]:
-            entry = tarfile.TarInfo(f"tollgate-{version}/{name}")
-            entry.size, entry.mode = file.stat().st_size, mode
-            with file.open("rb") as content:
-                archive.addfile(entry, content)
+        for name, file in files.items():
+            entry = tarfile.TarInfo(name)
+            content = file.read_bytes()
+            entry.size, entry.mode = len(content), 0o755 if os.access(file, os.X_OK) else 0o644
+            archive.addfile(entry, io.BytesIO(content))
     out.write_bytes(gzip.compress(packed.getvalue(), 9, mtime=0))
+
+
+def command_line(executable, out, version):
+    tar(out, {f"tollgate-{version}/tollgate": executable, f"tollgate-{version}/LICENSE": ROOT / "LICENSE"})
+
+
+def deployment(out):
+    """The CDK construct, the Terraform module, the examples, and the guides."""
+    known = subprocess.run(["git", "ls-files", *DEPLOYMENT], cwd=ROOT, check=True, capture_output=True,
+                           text=True).stdout.splitlines()
+    tar(out, {name: ROOT / name for name in sorted(known) if "/axum/" not in name})
 
 
 def template(name, architecture, out):
@@ -84,6 +100,7 @@ def main():
     file = out / f"tollgate-{architecture}-linux.tar.gz"
     command_line(built / "tollgate", file, version)
     print(f"{file.name}: {file.stat().st_size / 1e6:.1f} MB, glibc {glibc}")
+    deployment(out / "infra.tar.gz")
     for name in ["infra/authorizer.json", "infra/README.md", "LICENSE"]:
         shutil.copyfile(ROOT / name, out / pathlib.Path(name).name)
 
