@@ -442,6 +442,23 @@ class Release(unittest.TestCase):
             self.assertIn(f"infra/{name}", names)
         self.assertFalse([name for name in names if "node_modules" in name or name.endswith(".rs")])
 
+    def test_the_list_of_parts_is_whole(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([sys.executable, ROOT / "tests/scripts/deployment/sbom.py", folder, "1.2.3"],
+                           check=True, capture_output=True)
+            bom = json.loads((pathlib.Path(folder) / "tollgate.cdx.json").read_text())
+            licences = (pathlib.Path(folder) / "LICENSES.txt").read_text()
+        parts = {part["bom-ref"]: part for part in bom["components"]}
+        self.assertIn("pkg:generic/rust-std@", " ".join(parts))
+        for part in parts.values():
+            self.assertIn(f"{part['name']} {part['version']} (", licences)
+            self.assertTrue(part["licenses"], part)
+            # On a registry, others may have the names of this repository's packages.
+            self.assertEqual(part["purl"].startswith("pkg:cargo/"), "hashes" in part, part)
+        known = {bom["metadata"]["component"]["bom-ref"], *parts}
+        for edge in bom["dependencies"]:
+            self.assertLessEqual({edge["ref"], *edge["dependsOn"]}, known)
+
     def test_a_template_takes_no_package_for_another_processor(self):
         for name in pack.FUNCTIONS:
             with tempfile.TemporaryDirectory() as folder:

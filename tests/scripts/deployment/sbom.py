@@ -46,13 +46,22 @@ def checksums():
     return {(name, version): checksum for name, version, checksum in found}
 
 
-def purl(package):
-    return f"pkg:cargo/{package['name']}@{package['version']}"
+def reference(package):
+    """A package URL. Those of this repository are on no registry, where others have their names."""
+    kind = "cargo" if package["source"] else "generic"
+    return f"pkg:{kind}/{package['name']}@{package['version']}"
+
+
+def standard_library():
+    """The standard library of Rust, which each executable has a copy of."""
+    said = subprocess.run(["rustc", "-V"], check=True, capture_output=True, text=True).stdout
+    return {"name": "rust-std", "version": said.split()[1], "source": None,
+            "license": "MIT OR Apache-2.0"}
 
 
 def component(package, checksum):
-    made = {"type": "library", "bom-ref": purl(package), "name": package["name"],
-            "version": package["version"], "purl": purl(package)}
+    made = {"type": "library", "bom-ref": reference(package), "name": package["name"],
+            "version": package["version"], "purl": reference(package)}
     if package.get("license"):
         # Older packages write `/` where SPDX has `OR`.
         expression = re.sub(r"\s*/\s*", " OR ", package["license"])
@@ -68,9 +77,11 @@ def main():
     order = sorted(packages.values(), key=lambda it: (it["name"], it["version"]))
     known = checksums()
     components = [component(it, known.get((it["name"], it["version"]))) for it in order]
+    std = standard_library()
+    components.append(component(std, None))
     when = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", 0)), timezone.utc)
     root = f"pkg:generic/tollgate@{version}"
-    shipped = [purl(it) for it in order if it["name"] in SHIPPED]
+    shipped = [reference(std)] + [reference(it) for it in order if it["name"] in SHIPPED]
     bom = {
         "bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1,
         "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(components))}",
@@ -81,16 +92,19 @@ def main():
         },
         "components": components,
         "dependencies": [{"ref": root, "dependsOn": shipped}] + [
-            {"ref": purl(it), "dependsOn": sorted(purl(packages[id]) for id in edges[it["id"]])}
+            {"ref": reference(it),
+             "dependsOn": sorted(reference(packages[id]) for id in edges[it["id"]])}
             for it in order],
     }
     (out / "tollgate.cdx.json").write_text(json.dumps(bom, indent=1) + "\n")
 
-    texts, without = {}, []
+    texts, without = {}, [f"rust-std {std['version']} ({std['license']})"]
     for it in order:
         folder = pathlib.Path(it["manifest_path"]).parent
         files = sorted(file for file in folder.iterdir()
                        if file.is_file() and LICENCE_FILES.match(file.name))
+        if not it["source"]:
+            files = [ROOT / "LICENSE"]
         title = f"{it['name']} {it['version']} ({it.get('license') or 'see the text'})"
         if not files:
             without.append(title)
