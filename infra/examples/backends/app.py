@@ -19,7 +19,7 @@ def caller(event):
 def refusal(event):
     """The answer to a caller over its limits; None for others."""
     context = caller(event)
-    # Only the exact word: a context that is missing or odd is not a permission to go on.
+    # Only the exact word: an odd decision is not a permission to go on. There is none without limits.
     if str(context.get("throttled", False)).lower() == "false":
         return None
     headers = {"content-type": "application/problem+json"}

@@ -12,7 +12,7 @@ export function caller(event) {
 /** The answer to a caller over its limits; undefined for others. */
 export function refusal(event) {
   const {throttled, retryAfter} = caller(event);
-  // Only the exact word: a context that is missing or odd is not a permission to go on.
+  // Only the exact word: an odd decision is not a permission to go on. There is none without limits.
   if (String(throttled) === 'false' || throttled === undefined) return undefined;
   const headers = {'content-type': 'application/problem+json'};
   // A plan that refuses everything has no time to wait.

@@ -408,11 +408,28 @@ class Examples(unittest.TestCase):
         self.assertIn(f"RUN cargo build --release --locked -p {name}", lines)
         self.assertIn(f"COPY --from=build /tollgate/target/release/{name} /{name}", lines)
         self.assertIn(f'ENTRYPOINT ["/{name}"]', lines)
+        # What is built outside is not sent to the build.
+        ignored = (folder / "Dockerfile.dockerignore").read_text().splitlines()
+        self.assertLessEqual({"**/target", "**/node_modules", ".git"}, set(ignored))
         self.assertTrue(any(line.startswith("HEALTHCHECK ") and f'CMD ["/{name}", "health"]' in line
                             for line in lines))
 
 
 class Release(unittest.TestCase):
+    def test_the_application_repository_takes_what_is_said_of_the_application(self):
+        """The bounds are AWS's (SAM template Metadata section properties)."""
+        said = TEMPLATE["Metadata"]["AWS::ServerlessRepo::Application"]
+        for name, pattern in {
+            "Name": r"[a-zA-Z0-9-]{1,140}", "Author": r"[a-z0-9](([a-z0-9]|-(?!-))*[a-z0-9])?",
+            "Description": r".{1,256}", "SpdxLicenseId": r"[A-Za-z0-9.-]+",
+            "SemanticVersion": r"\d+\.\d+\.\d+",
+        }.items():
+            self.assertRegex(said[name], f"^{pattern}$")
+        version = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+        self.assertEqual(said["SemanticVersion"], version)
+        for name in ["LicenseUrl", "ReadmeUrl"]:
+            self.assertTrue((ROOT / "infra" / said[name]).exists(), name)
+
     def test_wrong_arguments_make_nothing(self):
         for arguments in [[], ["--fast", "out"], ["one", "two"], ["--debug"], ["--twice", "--debug"]]:
             with tempfile.TemporaryDirectory() as folder:
@@ -437,6 +454,7 @@ class Release(unittest.TestCase):
         self.assertEqual(*packed)
         with tarfile.open(fileobj=io.BytesIO(packed[0])) as archive:
             names = set(archive.getnames())
+            self.assertGreaterEqual(min(entry.mtime for entry in archive), 315_532_800)
         for name in ["authorizer.json", "terraform/main.tf", "cdk/src/index.ts", "cdk/package-lock.json",
                      "examples/rest-api.yaml", "examples/backends/index.mjs", "README.md", "cost"]:
             self.assertIn(f"infra/{name}", names)

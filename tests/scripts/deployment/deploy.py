@@ -386,7 +386,7 @@ def run(emulator, folder, bootstraps):
     refuses(deployment, parameters)
     deployment.deploy(parameters)
     print("deployed infra/template.yaml: TOKEN, 429 from the backend", flush=True)
-    # Fails if the key or the time to live is not what the code expects.
+    # Fails if the key is not what the code expects. The emulator ignores the time to live.
     deployment.admin("table", "status")
     stored = json.loads(deployment.admin("plan", "show", "free", "--json"))
     check("the plan is in the table", 1, stored["version"])

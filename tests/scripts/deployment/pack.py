@@ -55,6 +55,8 @@ def tar(out, files):
         for name, file in files.items():
             entry = tarfile.TarInfo(name)
             content = file.read_bytes()
+            # A zip, which people make of examples, cannot have a time before 1980.
+            entry.mtime = int(os.environ.get("SOURCE_DATE_EPOCH", 315_532_800))
             entry.size, entry.mode = len(content), 0o755 if os.access(file, os.X_OK) else 0o644
             archive.addfile(entry, io.BytesIO(content))
     out.write_bytes(gzip.compress(packed.getvalue(), 9, mtime=0))
