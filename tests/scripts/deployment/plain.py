@@ -9,7 +9,6 @@ current.
 
 import json
 import logging
-import re
 import sys
 
 from samtranslator.translator.transform import transform
@@ -50,10 +49,11 @@ def made():
         "Fn::Sub": "CodeDeployDefault.Lambda${Deployment}"}
     role = resources["CodeDeployServiceRole"]["Properties"]
     role["ManagedPolicyArns"] = [{"Fn::Sub": POLICY}]
+    version, = (name for name in resources if name.startswith("AuthorizerVersion"))
+    resources[version]["UpdateReplacePolicy"] = "Retain"
     resources["StoredPlans"]["Properties"]["Settings"].append({"Ref": PACKAGES["Authorizer"]})
     text = json.dumps(plain, indent=1) + "\n"
     # SAM's name has a digest of the code.
-    version, = set(re.findall(r"AuthorizerVersion[0-9a-f]{10}", text))
     text = text.replace(version, "AuthorizerVersion")
     # Terraform sends it without its spaces, as the stack's body of at most 51,200 bytes. It escapes
     # three characters by six.
