@@ -4,14 +4,24 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use dynoxide::actions::scan::ScanRequest;
+use dynoxide::{Database, ImportOptions, Item};
+use serde_json::{Value, json};
 use table::Connect;
-use throttle::{DynamoStore, ManualClock, PlanId, Request, Subject, Throttle, Timestamp};
+use throttle::{
+    Buckets, Decision, DynamoStore, Leases, Level, Limit, ManualClock, Meter, Period, PlanId,
+    Request, Settlement, Subject, Throttle, Timestamp,
+};
 
 use crate::support::{Tollgate, fill, serve_database};
 
 /// A table of version 0.1.0 at commit 50d7ecb: four calls, plans, a key and a revocation.
 const ITEMS: &str = include_str!("../../../../tests/cases/items/0.1.0-50d7ecb.json");
+/// A table of version 0.1.0 at commit 65e1484, as [`write`] fills it: meters, a settlement, parents,
+/// a key with rights, and a lease. `ITEMS=write` writes it anew, by the version that it runs in.
+const LATER: &str = "../../tests/cases/items/0.1.0-65e1484.json";
+/// 2026-11-29, a Sunday.
+const NOW: u64 = 1_795_910_400_000_000_000;
 
 #[test]
 fn items_of_the_earlier_version_are_read_and_counted_on() {
@@ -55,4 +65,124 @@ fn items_of_the_earlier_version_are_read_and_counted_on() {
         let last = used["values"][subject].as_array().unwrap().last().unwrap().clone();
         assert_eq!(last[0], 5, "{used}");
     }
+}
+
+fn id(name: &str) -> PlanId {
+    PlanId::new(name).unwrap()
+}
+
+fn subject(name: &str) -> Subject {
+    Subject::new(name).unwrap()
+}
+
+async fn throttle(url: &str) -> Throttle<DynamoStore, ManualClock> {
+    let connect = Connect::emulator(url).operation_timeout(Duration::from_secs(30));
+    let store = DynamoStore::connect("tollgate", &connect).await;
+    Throttle::new(store, ManualClock::at(Timestamp::from_nanos(NOW)))
+}
+
+/// A request of Maria's within Acme, of 50 tokens.
+async fn ask(throttle: &Throttle<DynamoStore, ManualClock>) -> Decision {
+    let (maria, acme, user, tenant) = (subject("maria"), subject("acme"), id("user"), id("tenant"));
+    let acme = Level::new(&acme, &tenant);
+    let request = Request::new(&maria, &user).within(&acme).meter("tokens", 50);
+    throttle.decide(&request).await.unwrap()
+}
+
+/// The requests of a subject that were counted today, those of its leases included.
+async fn used(url: &str, name: &str) -> u64 {
+    let client = Connect::emulator(url).client().await;
+    let history = Buckets::new(client, "tollgate").usage(&subject(name)).await.unwrap();
+    history.used(&Period::Day.window(Timestamp::from_nanos(NOW)))
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Fills a table by commands and requests, and returns its items.
+fn write() -> Value {
+    let (url, database) = serve_database();
+    let tollgate = Tollgate::at(&url);
+    tollgate.run(&["table", "create"]).done();
+    let limits = |rate: u32, burst: u32| {
+        json!({"throttle": {"rateLimit": rate, "burstLimit": burst},
+               "quota": {"limit": 1_000, "period": "DAY"}})
+    };
+    let mut user = limits(5, 10);
+    user["meters"] = json!({"tokens": {"quota": {"limit": 10_000, "period": "MONTH"}}});
+    for (name, plan) in [("user", user), ("tenant", limits(100, 200)), ("busy", limits(500, 500))] {
+        tollgate.feed(&["plan", "put", name, "-"], &plan.to_string()).done();
+    }
+    tollgate.run(&["subject", "assign", "acme", "tenant", "--yes"]).done();
+    tollgate.run(&["subject", "assign", "maria", "user", "--parent", "acme", "--yes"]).done();
+    let key = ["key", "create", "--plan", "user", "--scope", "orders/read", "--scope"];
+    tollgate.run(&[&key[..], &["orders/write", "--context", "tenant=acme"]].concat()).done();
+    run(async {
+        let throttle = throttle(&url).await;
+        for _ in 0..2 {
+            assert!(ask(&throttle).await.is_allowed());
+        }
+        let receipt = ask(&throttle).await.into_receipt().unwrap();
+        let real = Settlement::default().meter(Meter::new("tokens").unwrap(), 20);
+        throttle.settle(receipt, real).await.unwrap();
+        let (paul, busy) = (subject("paul"), id("busy"));
+        let throttle = self::throttle(&url).await.leases(Leases::adaptive());
+        for _ in 0..100 {
+            throttle.decide(&Request::new(&paul, &busy)).await.unwrap();
+        }
+    });
+    let scan = ScanRequest { table_name: "tollgate".to_owned(), ..ScanRequest::default() };
+    let items = database.scan(scan).unwrap().items;
+    json!({"paul": run(used(&url, "paul")), "items": items})
+}
+
+/// A table with the recorded items.
+fn later() -> (Value, String, Database) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(LATER);
+    if std::env::var("ITEMS").is_ok_and(|it| it == "write") {
+        std::fs::write(&file, format!("{:#}\n", write())).unwrap();
+    }
+    let recorded: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let items: Vec<Item> = serde_json::from_value(recorded["items"].clone()).unwrap();
+    let (url, database) = serve_database();
+    Tollgate::at(&url).run(&["table", "create"]).done();
+    database.import_items("tollgate", items, ImportOptions::default()).unwrap();
+    (recorded, url, database)
+}
+
+#[test]
+fn meters_parents_rights_and_leases_of_the_earlier_version_are_read_and_counted_on() {
+    let (recorded, url, _database) = later();
+    let tollgate = Tollgate::at(&url);
+    let keys = tollgate.run(&["key", "list", "--json"]).json();
+    let key = tollgate.run(&["key", "show", keys["keys"][0]["id"].as_str().unwrap(), "--json"]);
+    let key = key.json().to_string();
+    for right in ["orders/read", "orders/write", "tenant", "acme"] {
+        assert!(key.contains(right), "{key}");
+    }
+    let shown = tollgate.run(&["subject", "show", "maria", "--json"]).json().to_string();
+    assert!(shown.contains("\"acme\"") && shown.contains("\"tenant\""), "{shown}");
+
+    run(async {
+        let throttle = throttle(&url).await;
+        let decision = ask(&throttle).await;
+        let left = |decision: &Decision, limit| {
+            decision.standings().iter().find(|it| it.limit() == limit).unwrap().remaining()
+        };
+        // Three were counted before, and the third was settled to 20 of its 50 tokens.
+        assert_eq!(left(&decision, Limit::BURST), 10 - 4);
+        assert_eq!(left(&decision, Limit::DAILY), 1_000 - 4);
+        let tokens = Limit::quota(Meter::new("tokens").unwrap(), Period::Month);
+        assert_eq!(left(&decision, tokens), 10_000 - 50 - 50 - 20 - 50);
+        let (parent, of_parent) = &decision.parents()[0];
+        assert_eq!((parent.as_str(), left(of_parent, Limit::DAILY)), ("acme", 1_000 - 4));
+        // A lease is counted when it is taken, so nothing of it can be used a second time.
+        let before = recorded["paul"].as_u64().unwrap();
+        assert!(before >= 100, "{before}");
+        assert_eq!(used(&url, "paul").await, before);
+        let (paul, busy) = (subject("paul"), id("busy"));
+        let decision = throttle.decide(&Request::new(&paul, &busy)).await.unwrap();
+        assert_eq!(left(&decision, Limit::DAILY), 1_000 - before - 1);
+    });
 }
