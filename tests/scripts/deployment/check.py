@@ -584,6 +584,21 @@ class Watching(unittest.TestCase):
         self.assertEqual(queries["invocations"]["MetricStat"]["Metric"]["MetricName"], "Invocations")
         self.assertEqual(queries["recorded"]["MetricStat"]["Stat"], "SampleCount")
 
+    def test_a_gradual_deployment_is_watched_and_a_fix_can_be_deployed_at_once(self):
+        group = json.loads((ROOT / "infra/authorizer.json").read_text())["Resources"][
+            "AuthorizerDeploymentGroup"]["Properties"]
+        for deployment, watched in [
+            ("Canary10Percent5Minutes", ["StartAlarm", "SilentAlarm", "OutageAlarm", "LatencyAlarm"]),
+            ("AllAtOnce", []),
+        ]:
+            value = Stack(TEMPLATE, Deployment=deployment).value
+            alarms = value(group["AlarmConfiguration"])
+            self.assertEqual([alarm["Name"] for alarm in alarms.get("Alarms", [])], watched)
+            self.assertEqual(alarms.get("Enabled", False), bool(watched))
+            self.assertEqual(value(group["DeploymentConfigName"]),
+                             f"CodeDeployDefault.Lambda{deployment}")
+        self.assertIn("DEPLOYMENT_STOP_ON_ALARM", group["AutoRollbackConfiguration"]["Events"])
+
     def test_the_dashboard_does_without_an_api(self):
         body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]
         self.assertEqual(len(json.loads(Stack(TEMPLATE).value(body))["widgets"]),
