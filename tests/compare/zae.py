@@ -1,9 +1,8 @@
 """zae-limiter against a DynamoDB endpoint: what table.rs asks of ours, asked of it.
 
-    python zae.py http://127.0.0.1:PORT
+    python zae.py http://127.0.0.1:PORT http://127.0.0.1:COUNTER
 
-Prints one line of JSON. Calls are those that botocore sends; units are what the answers say, and
-one for a condition that failed, which is told by an error without units.
+Prints one line of JSON. The counter in front of the table tells calls and write units.
 """
 
 import asyncio
@@ -12,6 +11,7 @@ import json
 import os
 import sys
 import time
+import urllib.request
 
 os.environ.update(AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local", AWS_DEFAULT_REGION="us-east-1")
 
@@ -22,32 +22,15 @@ CROWD, WORKERS, KEYS = 300, 8, 1000
 DRIVE, PACED = 3, 6
 
 
-class Toll:
-    """What was sent, and what it cost, in thousandths of a unit."""
+def counted():
+    with urllib.request.urlopen(sys.argv[2] + "/counted") as answer:
+        return json.load(answer)
 
-    calls = 0
-    units = 0
 
-    def sent(self, **_):
-        self.calls += 1
-
-    def answered(self, parsed, **_):
-        error = parsed.get("Error", {}).get("Code")
-        if error in ("ConditionalCheckFailedException", "TransactionCanceledException"):
-            self.units += 1000
-        consumed = parsed.get("ConsumedCapacity") or []
-        for part in consumed if isinstance(consumed, list) else [consumed]:
-            self.units += round(part["CapacityUnits"] * 1000)
-
-    def asked(self, params, **_):
-        params["ReturnConsumedCapacity"] = "TOTAL"
-
-    async def watch(self, repository):
-        events = (await repository._get_client()).meta.events
-        events.register("before-send.dynamodb", self.sent)
-        events.register("after-call.dynamodb", self.answered)
-        for name in ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "TransactWriteItems"):
-            events.register(f"provide-client-params.dynamodb.{name}", self.asked)
+async def connected(url):
+    repository = Repository("zae", "us-east-1", url, _skip_deprecation_warning=True)
+    await repository.create_table()
+    return RateLimiter(repository=repository)
 
 
 def limits(rate, burst):
@@ -72,18 +55,22 @@ async def idle(limiter):
     return sum(crowd), BURST + int((time.monotonic() - started) * RATE)
 
 
-async def cost(limiter, toll, percent):
+async def cost(limiter, percent):
     narrow, key = limits(RATE, BURST), f"cost-{percent}"
     for _ in range(BURST):
         await decide(limiter, key, narrow)
-    calls, units, requests = toll.calls, toll.units, 0
+    before, requests = counted(), 0
     started = time.monotonic()
     while time.monotonic() - started < PACED:
         await decide(limiter, key, narrow)
         requests += 1
         due = started + requests * 100 / (RATE * percent)
         await asyncio.sleep(max(0, due - time.monotonic()))
-    return {"calls": (toll.calls - calls) * 1000 // requests, "units": (toll.units - units) // requests}
+    after = counted()
+    return {
+        "calls": (after["calls"] - before["calls"]) / requests,
+        "writes": (after["write_units"] - before["write_units"]) / requests,
+    }
 
 
 async def throughput(limiter, keys):
@@ -105,18 +92,15 @@ async def throughput(limiter, keys):
 
 
 async def main():
-    repository = Repository("zae", "us-east-1", sys.argv[1], _skip_deprecation_warning=True)
-    await repository.create_table()
-    toll = Toll()
-    await toll.watch(repository)
-    limiter = RateLimiter(repository=repository)
+    limiter, through = await connected(sys.argv[1]), await connected(sys.argv[2])
     admitted, allowed = await idle(limiter)
     result = {"admitted": admitted, "allowed": allowed, "cost": {}}
     for percent in (50, 90, 150):
-        result["cost"][str(percent)] = await cost(limiter, toll, percent)
+        result["cost"][str(percent)] = await cost(through, percent)
     result["one"] = await throughput(limiter, 1)
     result["many"] = await throughput(limiter, KEYS)
     await limiter.close()
+    await through.close()
     print(json.dumps(result))
 
 

@@ -2,12 +2,14 @@
 //!
 //! Each subcommand prints one line of JSON. Times are nanoseconds, medians of several passes.
 
+mod counter;
 mod hostile;
 mod issuer;
 mod memory;
 mod start;
 mod table;
 mod verify;
+mod worker;
 
 use anyhow::bail;
 
@@ -19,9 +21,10 @@ async fn main() -> anyhow::Result<()> {
         ["verify", folder] => verify::run(folder.as_ref()).await?,
         ["memory"] => memory::run().await?,
         ["table"] => return table::serve().await,
-        ["throttle", url] => table::run(url).await?,
+        ["throttle", url, counter] => table::run(url, counter).await?,
+        ["worker", url] => return worker::run(url).await,
         ["start", executable, runs] => start::run(executable.as_ref(), runs.parse()?).await?,
-        _ => bail!("usage: peers verify FOLDER | memory | table | throttle URL | start FILE RUNS"),
+        _ => bail!("usage: peers verify FOLDER | memory | table | throttle URL COUNTER | worker URL | start FILE RUNS"),
     };
     println!("{result}");
     Ok(())

@@ -6,9 +6,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use table::Connect;
-use throttle::{Clock as _, DynamoStore, Plan, PlanId, Plans, Request, Subject, SystemClock, Throttle};
+use throttle::{
+    Clock as _, DynamoStore, Plan, PlanId, Plans, Request, Subject, SystemClock, Throttle,
+};
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{interval, sleep};
+
+use crate::counter::{self, Counted};
 
 const TABLE: &str = "tollgate";
 /// The load of both limiters; `zae.py` has the same numbers.
@@ -22,7 +26,7 @@ const PACED: Duration = Duration::from_secs(6);
 
 type Limits = Throttle<DynamoStore, SystemClock>;
 
-/// Serves an empty table until standard input ends; prints where.
+/// Serves an empty table, and a counter in front of it, until standard input ends; prints where.
 pub(crate) async fn serve() -> anyhow::Result<()> {
     let (tell, told) = std::sync::mpsc::channel();
     // SQLite blocks the threads that it runs on.
@@ -36,14 +40,17 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
             Ok(())
         })
     });
-    println!("http://{}", told.recv()?);
+    let table = format!("http://{}", told.recv()?);
+    let counter = counter::serve(table.clone()).await?;
+    println!("{table} {counter}");
     let mut input = Vec::new();
     tokio::io::stdin().read_to_end(&mut input).await?;
     Ok(())
 }
 
-pub(crate) async fn run(url: &str) -> anyhow::Result<Value> {
-    let client = Connect::emulator(url).operation_timeout(Duration::from_secs(30)).client().await;
+pub(crate) async fn run(url: &str, counter: &str) -> anyhow::Result<Value> {
+    let connect = |url| Connect::emulator(url).operation_timeout(Duration::from_secs(30));
+    let (client, counted) = (connect(url).client().await, connect(counter).client().await);
     table::create(&client, TABLE).await?;
     let plans = Plans::new(client.clone(), TABLE);
     let (narrow, wide) = (PlanId::new("narrow")?, PlanId::new("wide")?);
@@ -52,12 +59,14 @@ pub(crate) async fn run(url: &str) -> anyhow::Result<Value> {
         let json = format!(r#"{{"throttle":{{"rateLimit":{rate},"burstLimit":{burst}}}}}"#);
         plans.put(id, &Plan::from_json(&json)?, None, now).await?;
     }
-    let limits = || Arc::new(Throttle::new(DynamoStore::new(client.clone(), TABLE), SystemClock::new()));
+    let limits =
+        || Arc::new(Throttle::new(DynamoStore::new(client.clone(), TABLE), SystemClock::new()));
 
     let (admitted, allowed) = idle(&limits(), &narrow).await?;
     let mut costs = json!({});
     for percent in [50, 90, 150] {
-        costs[percent.to_string()] = cost(&limits(), &narrow, percent).await?;
+        let limits = Throttle::new(DynamoStore::new(counted.clone(), TABLE), SystemClock::new());
+        costs[percent.to_string()] = cost(&limits, counter, &narrow, percent).await?;
     }
     let one = throughput(&limits(), &wide, 1).await?;
     let many = throughput(&limits(), &wide, KEYS).await?;
@@ -84,14 +93,18 @@ fn tenths(clock: &SystemClock) -> u64 {
     u64::from(clock.monotonic().subsec_millis()) * RATE / 1_000
 }
 
-/// Calls and write units of a request, at so much of the rate, in thousandths; the burst is used
-/// up beforehand.
-async fn cost(limits: &Limits, plan: &PlanId, percent: u64) -> anyhow::Result<Value> {
+/// Calls and write units of a request, at so much of the rate; the burst is used up beforehand.
+async fn cost(
+    limits: &Limits,
+    counter: &str,
+    plan: &PlanId,
+    percent: u64,
+) -> anyhow::Result<Value> {
     let subject = Subject::new(format!("cost-{percent}"))?;
     for _ in 0..BURST {
         limits.decide(&Request::new(&subject, plan)).await?;
     }
-    let before = limits.store_consumed();
+    let before = Counted::read(counter).await?;
     let mut ticks = interval(Duration::from_micros(100_000_000 / (RATE * percent)));
     let (clock, mut requests) = (SystemClock::new(), 0);
     while clock.monotonic() < PACED {
@@ -99,10 +112,11 @@ async fn cost(limits: &Limits, plan: &PlanId, percent: u64) -> anyhow::Result<Va
         limits.decide(&Request::new(&subject, plan)).await?;
         requests += 1;
     }
-    let after = limits.store_consumed();
+    let after = Counted::read(counter).await?;
+    let requests = f64::from(requests);
     Ok(json!({
-        "calls": (after.0 - before.0) * 1_000 / requests,
-        "units": (after.1 - before.1) / requests,
+        "calls": (after.calls - before.calls) / requests,
+        "writes": (after.write_units - before.write_units) / requests,
     }))
 }
 
@@ -132,16 +146,4 @@ async fn throughput(limits: &Arc<Limits>, plan: &PlanId, keys: usize) -> anyhow:
         made += worker??;
     }
     Ok(made / DRIVE.as_secs())
-}
-
-trait StoreConsumed {
-    fn store_consumed(&self) -> (u64, u64);
-}
-
-impl StoreConsumed for Limits {
-    fn store_consumed(&self) -> (u64, u64) {
-        use throttle::Store as _;
-        let consumed = self.store().consumed();
-        (consumed.calls, consumed.milliunits)
-    }
 }
