@@ -3,6 +3,8 @@
 //! The service is the example `llm_axum` of `throttle`. Its stub of a model prints a bill of each
 //! answer, which is compared with the limits and with the amounts that the limits have counted.
 
+mod levels;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -180,17 +182,21 @@ async fn report(
     let bills = service.bills.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut text = String::new();
     let mut verdicts = vec![statuses(calls, &bills)];
-    let tenants: BTreeSet<&str> = calls.values().map(|call| &*call.tenant).collect();
-    for tenant in tenants {
-        let of_tenant = calls.iter().filter(|(_, call)| call.tenant == tenant);
-        let charged = charged(of_tenant, &bills) * PRICE;
-        let counted = service.counted("judge", tenant, TENANTS_SPEND).await?;
-        let words = format!("{tenant}: spend of {counted} counted, {charged} used or reserved");
-        verdicts.push((counted == charged, words));
+    let levels = levels::Level::of(calls, &bills);
+    writeln!(text, "{}", levels::HEAD)?;
+    // A tenant before its users, whose counts are read by requests within it.
+    for level in &levels {
+        let counted = level.counted(service).await?;
+        writeln!(text, "{}", level.line(counted))?;
+        verdicts.push(level.verdict(counted));
     }
-    writeln!(text, "{:<8} {:<10} {:>8} {:>9} fullest window", "user", "meter", "used", "limited")?;
-    let users: BTreeSet<_> = calls.values().map(|call| (&*call.user, &*call.tenant)).collect();
-    for (user, tenant) in users {
+    writeln!(
+        text,
+        "\n{:<8} {:<10} {:>8} {:>9} fullest window",
+        "user", "meter", "used", "limited"
+    )?;
+    let users: BTreeSet<&str> = calls.values().map(|call| &*call.user).collect();
+    for user in users {
         let of_user = || calls.iter().filter(move |(_, call)| call.user == user);
         let limited = of_user().filter(|(_, call)| call.status == "429").count();
         let uses: Vec<Use> = of_user()
@@ -209,10 +215,6 @@ async fn report(
             let held = amount <= at_most && amount > 0;
             verdicts.push((held, format!("{user}: {meter} within the bound in every window")));
         }
-        let charged = charged(of_user(), &bills) * PRICE;
-        let counted = service.counted(user, tenant, USERS_SPEND).await?;
-        let words = format!("{user}: spend of {counted} counted, {charged} used or reserved");
-        verdicts.push((counted == charged, words));
     }
     Ok(conditions(text, &verdicts))
 }
@@ -237,19 +239,6 @@ fn statuses(calls: &BTreeMap<String, Call>, bills: &BTreeMap<String, Bill>) -> V
         calls.len()
     );
     (fits == calls.len() && answered > 0 && limited > 0 && cut > 0, words)
-}
-
-/// The tokens that must have been counted: what passed, or the reservation if nothing did.
-fn charged<'a>(
-    calls: impl Iterator<Item = (&'a String, &'a Call)>,
-    bills: &BTreeMap<String, Bill>,
-) -> i128 {
-    let of = |(id, call): (&String, &Call)| match bills.get(id) {
-        Some(bill) if bill.tokens > 0 => bill.tokens,
-        Some(_) => call.reserved,
-        None => 0,
-    };
-    calls.map(of).sum()
 }
 
 /// The `r` of a limit in `RateLimit`.
