@@ -1,4 +1,5 @@
-//! A gRPC service with limits: a refusal is RESOURCE_EXHAUSTED with the time to wait.
+//! A gRPC service with limits: a refusal is RESOURCE_EXHAUSTED with the time to wait, and the rows
+//! that a call took are read from its trailers.
 //!
 //! ```sh
 //! cargo run -p tollgate-throttle --example orders_grpc
@@ -6,17 +7,20 @@
 //!
 //! Add the layer to tonic's server in front of the generated service:
 //! `Server::builder().layer(limits).add_service(OrdersServer::new(orders))`. This example calls the
-//! layered service itself, three times under a plan of 2 requests at once, and prints each status.
+//! layered service itself, three times under a plan of 2 requests at once, and prints each status
+//! and what is left of the limits.
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{Request, Response};
-use tollgate_throttle::layer::{By, Cause, Limits, Plans, Refused};
-use tollgate_throttle::{Clock, MemoryStore, Plan, PlanId, SystemClock, Throttle};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Empty};
+use tollgate_throttle::layer::{By, Cause, Limits, MeteredBody, Part, Plans, Refused};
+use tollgate_throttle::{Clock, MemoryStore, Meter, Plan, PlanId, SystemClock, Throttle};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -45,36 +49,63 @@ fn refusal(refused: &Refused, response: Response<String>) -> Response<Body> {
     answer
 }
 
+/// The rows of a call, from the trailers that end it.
+fn rows(part: Part<'_>) -> Option<u64> {
+    match part {
+        Part::Trailers(trailers) => trailers.get("x-rows")?.to_str().ok()?.parse().ok(),
+        _ => None,
+    }
+}
+
 /// Limits each client, named by the metadata `x-client`, to `plan`.
 fn service(
     plan: Plan,
 ) -> Result<
-    impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+    impl Service<Request<Body>, Response = Response<MeteredBody<Body>>, Error = Infallible> + Clone,
     Box<dyn Error>,
 > {
     // In production a `DynamoStore`, which all instances share.
     let (store, free) = (MemoryStore::new(), PlanId::new("free")?);
     store.put_plan(free.clone(), plan, SystemClock::new().now());
     let throttle = Arc::new(Throttle::new(store, SystemClock::new()));
-    let limits = Limits::new(throttle, By::header("x-client"), Plans::fixed(free)).answer(refusal);
+    let limits = Limits::new(throttle, By::header("x-client"), Plans::fixed(free))
+        // 100 rows are reserved for each call.
+        .body_meter(Meter::new("rows")?, |_request| 100, |_response| rows)
+        .answer(refusal);
     Ok(ServiceBuilder::new().layer(limits).service_fn(orders))
 }
 
-/// Stands for the service that tonic generates.
+/// Stands for the service that tonic generates; each call takes 3 rows.
 async fn orders(_: Request<Body>) -> Result<Response<Body>, Infallible> {
-    Ok(Status::ok("").into_http())
+    let trailers = [("grpc-status", "0"), ("x-rows", "3")];
+    let trailers: HeaderMap = trailers
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+        .into_iter()
+        .collect();
+    let body = Empty::<Bytes>::new().with_trailers(async { Some(Ok(trailers)) });
+    let mut response = Response::new(Body::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    Ok(response)
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let service = service(Plan::per_second(1).burst(2).build()?)?;
+    let rows = Plan::per_minute(60).burst(1_000);
+    let service = service(Plan::per_second(1).burst(2).meter("rows", rows).build()?)?;
     for _ in 0..3 {
         let request = Request::post("/orders.Orders/List").header("x-client", "maria");
         let response = service.clone().oneshot(request.body(Body::empty())?).await?;
-        let status = Status::from_header_map(response.headers()).unwrap_or_else(|| Status::ok(""));
-        println!("{:?}: wait {:?}", status.code(), wait(&status));
+        let (head, body) = response.into_parts();
+        let status = status(&head.headers);
+        println!("{:?}: wait {:?}, {:?}", status.code(), wait(&status), head.headers["ratelimit"]);
+        body.collect().await?;
     }
     Ok(())
+}
+
+/// The status of a response that has no body, or else OK.
+fn status(headers: &HeaderMap) -> Status {
+    Status::from_header_map(headers).unwrap_or_else(|| Status::ok(""))
 }
 
 /// The time to wait, as a client reads it.
@@ -86,8 +117,17 @@ fn wait(status: &Status) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    async fn call(plan: Plan, callers: &[Option<&str>]) -> Vec<Response<Body>> {
-        let service = service(plan).unwrap();
+    /// 1,000 rows a day, and so many requests.
+    fn plan(rate: u32, burst: u32) -> String {
+        format!(
+            r#"{{"throttle": {{"rateLimit": {rate}, "burstLimit": {burst}}},
+                "meters": {{"rows": {{"quota": {{"limit": 1000, "period": "DAY"}}}}}}}}"#
+        )
+    }
+
+    /// The heads of the responses, each of whose bodies has ended.
+    async fn call(plan: &str, callers: &[Option<&str>]) -> Vec<http::response::Parts> {
+        let service = service(Plan::from_json(plan).unwrap()).unwrap();
         let mut responses = Vec::new();
         for caller in callers {
             let mut request = Request::post("/orders.Orders/List");
@@ -95,39 +135,35 @@ mod tests {
                 request = request.header("x-client", *caller);
             }
             let request = request.body(Body::empty()).unwrap();
-            responses.push(service.clone().oneshot(request).await.unwrap());
+            let (head, body) = service.clone().oneshot(request).await.unwrap().into_parts();
+            body.collect().await.unwrap();
+            responses.push(head);
         }
         responses
     }
 
-    fn status(response: &Response<Body>) -> Status {
-        Status::from_header_map(response.headers()).unwrap()
-    }
-
     #[tokio::test]
     async fn a_client_over_its_limit_gets_resource_exhausted_and_the_time_to_wait() {
-        let plan = Plan::per_second(1).burst(2).build().unwrap();
-        let responses = call(plan, &[Some("maria"); 3]).await;
-        assert_eq!(status(&responses[1]).code(), Code::Ok);
+        let responses = call(&plan(1, 2), &[Some("maria"); 3]).await;
+        assert_eq!(status(&responses[1].headers).code(), Code::Ok);
         let refused = &responses[2];
-        assert_eq!(refused.status(), 200);
-        assert_eq!(refused.headers()["content-type"], "application/grpc");
-        assert_eq!(refused.headers()["retry-after"], "1");
-        assert_eq!(refused.headers()["ratelimit"], r#""burst";r=0;t=1"#);
-        let status = status(refused);
+        assert_eq!(refused.status, 200);
+        assert_eq!(refused.headers["content-type"], "application/grpc");
+        assert_eq!(refused.headers["retry-after"], "1");
+        // Two calls took 3 rows each, and not the 100 that were reserved.
+        assert_eq!(refused.headers["ratelimit"], r#""burst";r=0;t=1, "rows-daily";r=994"#);
+        let status = status(&refused.headers);
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(wait(&status), Some(Duration::from_secs(1)));
     }
 
     #[tokio::test]
     async fn a_client_without_a_name_or_a_chance_is_not_told_to_wait() {
-        let open = Plan::per_second(1).build().unwrap();
-        let responses = call(open, &[None]).await;
-        let unknown = status(&responses[0]);
+        let responses = call(&plan(1, 1), &[None]).await;
+        let unknown = status(&responses[0].headers);
         assert_eq!((unknown.code(), wait(&unknown)), (Code::PermissionDenied, None));
-        let closed = Plan::from_json(r#"{"throttle":{"rateLimit":0,"burstLimit":0}}"#).unwrap();
-        let responses = call(closed, &[Some("maria")]).await;
-        let never = status(&responses[0]);
+        let responses = call(&plan(0, 0), &[Some("maria")]).await;
+        let never = status(&responses[0].headers);
         assert_eq!((never.code(), wait(&never)), (Code::ResourceExhausted, None));
     }
 }
