@@ -5,22 +5,26 @@
 //! curl -iN -X POST -H 'x-user: maria' -H 'x-tenant: acme' 'http://127.0.0.1:3000/chat?tokens=50'
 //! ```
 //!
-//! The model is a stub, and the limits are in memory. `tests/scripts/load tokens` drives it.
+//! The model is a stub, and the limits are in memory, or with `--table NAME` in a table that all
+//! instances share. `tests/scripts/load tokens` drives it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::Router;
 use axum::extract::Query;
 use axum::response::sse::{Event, Sse};
 use axum::routing::post;
+use clap::Parser;
 use futures_util::{Stream, stream};
 use http::{HeaderMap, response};
 use serde::Deserialize;
+use table::{Connect, WriteError};
 use tollgate_throttle::layer::{By, Limits, Part, Plans, json_amount};
 use tollgate_throttle::{
-    Clock, MemoryStore, Meter, Plan, PlanId, SystemClock, Throttle, Timestamp,
+    Clock, DynamoStore, MemoryStore, Meter, Plan, PlanId, SystemClock, Throttle, Timestamp,
 };
 
 /// Each user: 5 requests a second; 6,000 tokens a minute, 2,000 at once; 15 dollars a month.
@@ -32,16 +36,42 @@ const TENANT: &str = r#"{"meters": {"spend": {"quota": {"limit": 50000000, "peri
 /// The price of a token, in millionths of a dollar.
 const PRICE: u64 = 15;
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // In production a `DynamoStore`, which all instances share.
-    let store = MemoryStore::new();
-    let (user, tenant) = (PlanId::new("user")?, PlanId::new("tenant")?);
-    store.put_plan(user.clone(), Plan::from_json(USER)?, SystemClock::new().now());
-    store.put_plan(tenant.clone(), Plan::from_json(TENANT)?, SystemClock::new().now());
-    let throttle = Arc::new(Throttle::new(store, SystemClock::new()));
+/// A service in front of a stub of a language model, with limits of tokens and spend.
+#[derive(Parser)]
+#[command(name = "llm_axum", after_help = HELP)]
+struct Cli {
+    /// DynamoDB table of the limits; in memory unless given
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
+}
 
-    let limits = Limits::new(throttle, By::header("x-user"), Plans::fixed(user))
+const HELP: &str = "\
+The table must exist. The plans `user` and `tenant` are stored there unless it has them already.
+Region, credentials and endpoint are found as by the AWS CLI. PORT is the port, 3000 by default.
+
+Example, on the table of `cargo run -p local`:
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1
+  export AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:9402
+  cargo run -p tollgate-throttle --example llm_axum -- --table tollgate";
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let (user, tenant) = (PlanId::new("user")?, PlanId::new("tenant")?);
+    let (by, plans) = (By::header("x-user"), Plans::fixed(user.clone()));
+    let known = [(&user, Plan::from_json(USER)?), (&tenant, Plan::from_json(TENANT)?)];
+    let limits = if let Some(name) = cli.table {
+        let store = in_table(&name, known).await.with_context(|| format!("table `{name}`"))?;
+        Limits::new(Arc::new(Throttle::new(store, SystemClock::new())), by, plans)
+    } else {
+        let store = MemoryStore::new();
+        for (id, plan) in known {
+            store.put_plan(id.clone(), plan, SystemClock::new().now());
+        }
+        Limits::new(Arc::new(Throttle::new(store, SystemClock::new())), by, plans)
+    };
+
+    let limits = limits
         .within("tenant", By::header("x-tenant"), Plans::fixed(tenant))
         .body_meter(
             Meter::new("tokens")?,
@@ -59,6 +89,22 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     println!("listening on http://{}", listener.local_addr()?);
     Ok(axum::serve(listener, chat).await?)
+}
+
+/// The limits in a table. Stores each plan that the table does not have.
+async fn in_table(name: &str, known: [(&PlanId, Plan); 2]) -> anyhow::Result<DynamoStore> {
+    let client = Connect::new().operation_timeout(Duration::from_secs(1)).client().await;
+    let plans = tollgate_throttle::Plans::new(client.clone(), name);
+    for (id, plan) in known {
+        if plans.get(id).await?.is_none() {
+            match plans.put(id, &plan, None, SystemClock::new().now()).await {
+                // Another instance was first.
+                Ok(_) | Err(WriteError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(DynamoStore::new(client, name))
 }
 
 /// The tokens to reserve: as the caller says, but never none, which would not be charged at all.

@@ -2,9 +2,9 @@
 //!
 //! - A block that begins with `# name.toml` or `# name.yaml` is a file of that name in the folder.
 //! - `local` starts in the background, and the session goes on once it prints something. A second
-//!   start ends the first. `cargo run` alone starts the example `service` of `throttle` likewise, and
-//!   [`LLM`] the example `llm_axum`.
-//! - The ports 9400 to 9404 and 3000 stand for free ones, in commands, files and outputs.
+//!   start ends the first. `cargo run` alone starts the example `service` of `throttle` likewise,
+//!   and [`LLM`] the example `llm_axum`, of which one may run on each port.
+//! - The ports 9400 to 9404 and 3000 to 3002 stand for free ones, in commands, files and outputs.
 //! - Outputs are compared line by line. In what is shown, `…` stands for any text, and alone in a
 //!   line for any number of lines. Dates, times, digests, UUIDs and milliseconds are not compared.
 
@@ -102,8 +102,9 @@ fn script(shown: &[Shown], ports: &Ports) -> String {
         let text = if let Some(rest) = text.strip_prefix("cargo run -p local") {
             let rest = rest.strip_prefix(" -- ").unwrap_or(rest);
             format!("serve local {} {} {rest}", tests::local().display(), ports.flags())
-        } else if let Some(variables) = text.strip_suffix(LLM) {
-            format!("serve llm env {variables} {}", tests::llm_axum().display())
+        } else if let Some((variables, rest)) = text.split_once(LLM) {
+            let (name, rest) = (variables.trim(), rest.trim_start_matches(" -- "));
+            format!("serve llm-{name} env {variables} {} {rest}", tests::llm_axum().display())
         } else if let Some(variables) = text.strip_suffix("cargo run") {
             format!("serve service env {variables} {}", tests::service().display())
         } else {
@@ -160,8 +161,8 @@ struct Ports(Vec<(String, String)>);
 impl Ports {
     fn free() -> Self {
         let listeners: Vec<TcpListener> =
-            (0..6).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let shown = (9400..9405).chain([3000]).map(|port| format!("127.0.0.1:{port}"));
+            (0..8).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let shown = (9400..9405).chain(3000..3003).map(|port| format!("127.0.0.1:{port}"));
         let free = listeners.iter().map(|it| it.local_addr().unwrap().to_string());
         Self(shown.zip(free).collect())
     }
@@ -177,9 +178,10 @@ impl Ports {
 
     /// A `PORT=3000` has no address in front.
     fn free_in(&self, text: &str) -> String {
-        let port = self.0.last().unwrap().1.rsplit(':').next().unwrap();
-        let text = text.replace("PORT=3000", &format!("PORT={port}"));
-        self.0.iter().fold(text, |text, (shown, free)| text.replace(shown, free))
+        let variable = |address: &str| address.replace("127.0.0.1:", "PORT=");
+        self.0.iter().fold(text.to_owned(), |text, (shown, free)| {
+            text.replace(shown, free).replace(&variable(shown), &variable(free))
+        })
     }
 
     fn shown_in(&self, text: &str) -> String {
