@@ -9,7 +9,7 @@ use crate::caller::{KeyCaller, VerifiedCaller};
 use crate::claims::{Claims, assumed_issuer};
 use crate::config::{Config, ThrottleConfig};
 use crate::event::Event;
-use crate::parents::{self, Parent, refused};
+use crate::parents::{self, Parents, refused};
 use crate::refusal::{Code, Refusal};
 
 /// The subject that a request is charged to, its plan and its parents.
@@ -17,7 +17,7 @@ pub(crate) struct BucketOwner {
     pub(crate) subject: Subject,
     pub(crate) plan: Named,
     /// The subjects whose limits apply too, nearest first.
-    pub(crate) parents: Vec<Parent>,
+    pub(crate) parents: Parents,
 }
 
 /// The source that named a plan.
@@ -82,7 +82,7 @@ impl BucketOwner {
             (None, None) => Named::Nothing,
         };
         let claims = caller.claims.as_deref();
-        let parents = parents::find(assignee.as_ref(), claims, config, table).await?;
+        let parents = parents::find(&subject, assignee.as_ref(), claims, config, table).await?;
         Ok(Self { subject, plan, parents })
     }
 }

@@ -110,14 +110,6 @@ impl Claims {
         format!("{}#{name}", self.issuer)
     }
 
-    /// The subject of a parent that a claim of this token names.
-    ///
-    /// It begins with `#`, so that it never equals a caller's subject, which begins with the name
-    /// of an issuer. Neither that name nor the claim's name has a `#`, so two claims never share one.
-    pub(crate) fn parent(&self, claim: &str, text: &str) -> String {
-        format!("#{}#{claim}#{text}", self.issuer)
-    }
-
     /// The caller's name: the claim that the configuration names, `sub` by default.
     pub(crate) fn principal(&self) -> &str {
         self.checks.principal.value(&self.members).and_then(Value::as_str).unwrap_or_default()

@@ -10,13 +10,14 @@ use throttle::{
 
 use crate::bucket_owner::{BucketOwner, Named};
 use crate::caller::VerifiedCaller;
+use crate::charged::{Charged, OWN};
 use crate::config::ThrottleConfig;
 use crate::event::{Event, EventKind};
 use crate::parents::Parent;
 use crate::plans::ClaimedPlans;
 use crate::record::Record;
 use crate::refusal::Refusal;
-use crate::response::{Charged, Outcome, would_throttle};
+use crate::response::Outcome;
 use crate::shell::{DEFAULT_TABLE, shell_word};
 
 /// The detail of a request whose parent's plan is missing.
@@ -32,6 +33,8 @@ pub(crate) struct Limits<S, C> {
     claimed: ClaimedPlans,
     /// The last time that a missing plan was logged.
     missing_logged: Mutex<Option<Moment>>,
+    /// The last time that wrong parents were logged.
+    parents_logged: Mutex<Option<Moment>>,
     clock: C,
 }
 
@@ -46,6 +49,7 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
             throttle,
             claimed: ClaimedPlans::default(),
             missing_logged: Mutex::default(),
+            parents_logged: Mutex::default(),
             clock,
         }
     }
@@ -79,12 +83,9 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
 
     /// Logs that the table lacks a plan that the operator named, at most once a minute.
     fn log_missing(&self, plan: &PlanId) {
-        let now = self.clock.moment();
-        let mut logged = self.missing_logged.lock().unwrap_or_else(PoisonError::into_inner);
-        if logged.is_some_and(|logged| now.since(logged) < LOG_AGAIN) {
+        if !self.may_log(&self.missing_logged) {
             return;
         }
-        *logged = Some(now);
         let (table, name) = (&self.config.table, shell_word(plan.as_str()));
         let option = match table.as_str() {
             DEFAULT_TABLE => String::new(),
@@ -95,6 +96,29 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
             "no plan `{plan}` in table `{table}`; create it with `tollgate plan put {name} \
              FILE{option}`"
         );
+    }
+
+    /// Logs that a subject's parents are wrong, at most once a minute. Names no subject, because it
+    /// can be a claim's text.
+    fn log_parents(&self, problem: &str) {
+        if self.may_log(&self.parents_logged) {
+            tracing::warn!(
+                code = Outcome::WrongParents.as_str(),
+                "{problem}, so requests are refused; `tollgate doctor --config FILE` names the \
+                 subjects, and `tollgate subject assign SUBJECT --no-parent` mends one"
+            );
+        }
+    }
+
+    /// Returns true if the last such line was more than a minute ago.
+    fn may_log(&self, last: &Mutex<Option<Moment>>) -> bool {
+        let now = self.clock.moment();
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = last.is_none_or(|last| now.since(last) >= LOG_AGAIN);
+        if may {
+            *last = Some(now);
+        }
+        may
     }
 
     /// Charges a request to its subject's bucket, unless the rules forbid it.
@@ -130,7 +154,8 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
     ///
     /// A claimed plan that the table lacks is the caller's mistake: the default plan applies. An
     /// assigned or default plan that the table lacks is the operator's mistake: an error. So is the
-    /// plan of a parent. A parent without a plan refuses as a caller without a plan is refused.
+    /// plan of a parent. A parent without a plan refuses as a caller without a plan is refused, and
+    /// so do parents that are a loop or too many: a mistake about these subjects alone.
     async fn charge_owner(
         &self,
         event: &Event<'_>,
@@ -138,6 +163,14 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
         record: &mut Record<'_>,
     ) -> Result<(Outcome, Option<Charged>), Refusal> {
         let BucketOwner { subject, plan: named, parents } = owner;
+        let parents = match parents {
+            Ok(parents) => parents,
+            Err(problem) => {
+                self.log_parents(problem);
+                record.explain(problem);
+                return Ok((Outcome::WrongParents, None));
+            }
+        };
         if let Some(parent) = parents.iter().find(|parent| parent.plan.is_none()) {
             record.refused_by = Some(parent.name.clone());
             return Ok((Outcome::NoPlan, None));
@@ -156,7 +189,7 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
                     }
                     // Any other name may be the caller's own text, which is not logged.
                     let known = self.claimed.is_known(plan).then_some(plan);
-                    return Ok(charged(subject, &parents, decision, known, record));
+                    return Ok(charged(subject, parents, decision, known, record));
                 }
             }
         }
@@ -178,7 +211,7 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
             }
             _ => self.undecided(&error, missing),
         })?;
-        Ok(charged(subject, &parents, decision, Some(plan), record))
+        Ok(charged(subject, parents, decision, Some(plan), record))
     }
 
     async fn decide(
@@ -215,12 +248,6 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
             ThrottleError::Unavailable(failure) if !failure.may_pass() => {
                 Refusal::config("the table cannot be used")
             }
-            ThrottleError::TooManyLevels { .. } => {
-                Refusal::config("the subject has more than three parents, assigned and configured")
-            }
-            ThrottleError::OwnAncestor { .. } => {
-                Refusal::config("the subject is its own parent, by assignment or configuration")
-            }
             _ => Refusal::unavailable("the table is unavailable"),
         }
     }
@@ -229,7 +256,7 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
 /// Records a decision under this plan, and returns its outcome.
 fn charged(
     subject: Subject,
-    parents: &[Parent],
+    parents: Vec<Parent>,
     decision: Decision,
     plan: Option<&PlanId>,
     record: &mut Record<'_>,
@@ -238,15 +265,15 @@ fn charged(
     if decision.is_degraded() {
         record.metrics.count("Degraded", 1);
     }
-    record.would_throttle = would_throttle(&decision);
+    let outcome = if decision.is_allowed() { Outcome::Allowed } else { Outcome::Throttled };
+    let charged = Charged { subject, parents, decision };
+    record.would_throttle = charged.would_throttle();
     if record.would_throttle.is_some() {
         record.metrics.count("WouldThrottle", 1);
     }
-    let outcome = if decision.is_allowed() { Outcome::Allowed } else { Outcome::Throttled };
-    if outcome == Outcome::Throttled && !parents.is_empty() {
-        let refusing = decision.refusing_parent();
-        let parent = refusing.and_then(|it| parents.iter().find(|parent| parent.subject == *it));
-        record.refused_by = Some(parent.map_or("subject", |parent| &parent.name).to_owned());
+    if outcome == Outcome::Throttled && !charged.parents.is_empty() {
+        let refusing = charged.decision.refusing_parent();
+        record.refused_by = Some(refusing.map_or(OWN, |it| charged.name_of(it)).to_owned());
     }
-    (outcome, Some(Charged { subject, decision }))
+    (outcome, Some(charged))
 }

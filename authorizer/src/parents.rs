@@ -1,18 +1,26 @@
 //! The parents of a request's subject, whose limits apply too: its tenant, and everyone.
 
 use policy::is_elsewhere;
-use serde_json::Value;
-use throttle::{Clock, KeyLookup, PlanId, StoreError, Subject};
+use serde_json::{Map, Value};
+use table::ChainProblem;
+use throttle::{Clock, KeyLookup, MAX_PARENTS, ParentsError, PlanId, StoreError, Subject};
 
-use crate::claims::Claims;
-use crate::config::{ParentConfig, ThrottleConfig};
+use crate::claims::{Claims, assumed_issuer};
+use crate::config::{Config, Require, ThrottleConfig};
 use crate::refusal::Refusal;
 
 /// The subject that all callers have as parent, by `*` in `parents`.
 ///
 /// No caller's subject equals it: one by a claim has a `#`, and one by an address begins with
-/// `address-`. An operator may name a key's subject so; it is then its own parent, and refused.
+/// `address-`. `tollgate` gives no key this subject.
 pub const EVERYONE: &str = "everyone";
+
+/// Returns true for a subject that only a parent by the configuration has: `everyone`, or one that
+/// begins with `#`. No caller may have it, because its requests would be their own parent's.
+#[must_use]
+pub fn is_of_parent(subject: &str) -> bool {
+    subject == EVERYONE || subject.starts_with('#')
+}
 
 /// The name of parents that the table assigns, in records.
 const ASSIGNED: &str = "assigned";
@@ -26,26 +34,35 @@ pub(crate) struct Parent {
     pub(crate) name: String,
 }
 
-/// Finds the parents of a request, nearest first: those that the table assigns to `assignee`, then
-/// the configured ones. A subject that is named twice is one parent.
+/// The parents of a request, nearest first; or the problem for which it is refused: by their
+/// assignments they are no chain of at most three.
+pub(crate) type Parents = Result<Vec<Parent>, &'static str>;
+
+/// Finds the parents of a request: those that the table assigns to `assignee`, then the configured
+/// ones. A subject that is named twice is one parent.
 ///
 /// `claims` are those of the caller's token. Without a token, parents by a claim do not apply.
 ///
 /// # Errors
 ///
-/// `claim` if a configured claim is missing, empty, not a text, too long, or outside the token;
-/// `unavailable` or `config` if the table cannot be asked, or if the assigned parents form a loop
-/// or are too many.
+/// `claim` if a configured claim is missing, not a text, empty, too long, or outside the token;
+/// `unavailable` or `config` if the table cannot be asked.
 pub(crate) async fn find<C: Clock>(
+    subject: &Subject,
     assignee: Option<&Subject>,
     claims: Option<&Claims>,
     config: &ThrottleConfig,
     lookup: Option<&KeyLookup<C>>,
-) -> Result<Vec<Parent>, Refusal> {
+) -> Result<Parents, Refusal> {
     let asked = || lookup.ok_or(Refusal::config("no table of keys and plans"));
     let mut parents = Vec::new();
     if let Some(assignee) = assignee {
-        let assigned = asked()?.parents_of(assignee).await.map_err(|error| refused(&error))?;
+        let assigned = match asked()?.parents_of(assignee).await {
+            Ok(assigned) => assigned,
+            Err(ParentsError::Chain(ChainProblem::Loop)) => return Ok(Err(LOOP)),
+            Err(ParentsError::Chain(ChainProblem::TooLong)) => return Ok(Err(TOO_MANY)),
+            Err(ParentsError::Store(error)) => return Err(refused(&error)),
+        };
         parents.extend(assigned.into_iter().map(|it| Parent {
             subject: it.subject,
             plan: it.plan,
@@ -53,7 +70,11 @@ pub(crate) async fn find<C: Clock>(
         }));
     }
     for entry in &config.parents {
-        let Some(subject) = subject(entry, claims)? else { continue };
+        let subject = match (entry.claim(), claims) {
+            (None, _) => everyone()?,
+            (Some(_), None) => continue,
+            (Some(claim), Some(claims)) => named(claim, claims.members(), claims.issuer())?,
+        };
         if let Some(same) = parents.iter_mut().find(|parent| parent.subject == subject) {
             same.plan = same.plan.take().or_else(|| entry.plan.clone());
             continue;
@@ -65,24 +86,85 @@ pub(crate) async fn find<C: Clock>(
         let plan = plan.or_else(|| entry.plan.clone());
         parents.push(Parent { subject, plan, name: entry.name().to_owned() });
     }
-    Ok(parents)
+    if parents.iter().any(|parent| parent.subject == *subject) {
+        return Ok(Err(OWN));
+    }
+    Ok(if parents.len() > MAX_PARENTS { Err(TOO_MANY) } else { Ok(parents) })
 }
 
-/// Returns the subject of a configured parent; `None` for a claim of a caller without a token.
-fn subject(entry: &ParentConfig, claims: Option<&Claims>) -> Result<Option<Subject>, Refusal> {
-    let (text, missing) = match (entry.claim(), claims) {
-        (None, _) => (Some(EVERYONE.to_owned()), ""),
-        (Some(_), None) => return Ok(None),
-        (Some(claim), Some(claims)) => {
-            let members = claims.members();
-            let value = members.get(claim).filter(|_| !is_elsewhere(members, claim));
-            let text = value.and_then(Value::as_str).filter(|text| !text.is_empty());
-            let text = text.map(|text| claims.parent(claim, text));
-            (text, "the claim of a parent of the limits' subject is missing")
-        }
-    };
-    let subject = text.and_then(|text| Subject::new(text).ok());
-    subject.map(Some).ok_or(Refusal::claim(missing))
+/// Returns the subject of the parent that a claim of a token names.
+///
+/// It begins with `#`, so that it never equals a caller's subject, which begins with the name of an
+/// issuer. Neither that name nor the claim's name has a `#`, so two claims never share one.
+fn named(claim: &str, members: &Map<String, Value>, issuer: &str) -> Result<Subject, Refusal> {
+    let value = members.get(claim).filter(|value| !value.is_null());
+    let value = value.filter(|_| !is_elsewhere(members, claim));
+    let value =
+        value.ok_or(Refusal::claim("the claim of a parent of the limits' subject is missing"))?;
+    let text = value
+        .as_str()
+        .ok_or(Refusal::claim("the claim of a parent of the limits' subject is not a text"))?;
+    let subject = Subject::new(format!("#{issuer}#{claim}#{text}")).ok();
+    subject.filter(|_| !text.is_empty()).ok_or(Refusal::claim(
+        "the claim of a parent of the limits' subject is empty, too long, or has a control \
+         character",
+    ))
+}
+
+fn everyone() -> Result<Subject, Refusal> {
+    Subject::new(EVERYONE).map_err(|_| Refusal::config("no subject for all callers"))
+}
+
+/// A parent of a subject by `parents` in the configuration, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssumedParent {
+    /// The subject; `None` if it is in the claim of a token that is not known.
+    pub subject: Option<Subject>,
+    /// The entry as it is written: a claim, or `*`.
+    pub name: String,
+    /// The plan unless the subject is assigned one.
+    pub plan: Option<PlanId>,
+}
+
+/// Returns the parents that the configuration adds to those that a subject is assigned.
+///
+/// `members` are the claims of the caller's token, if they are known. Without them, a subject that
+/// an API key may have too is taken for a key's unless it begins with an issuer's name. Nothing is
+/// verified: this is for operators, never for a request.
+///
+/// # Errors
+///
+/// `claim` if the token lacks a claim of `parents`, or names no configured issuer.
+pub fn assumed_parents(
+    subject: &Subject,
+    members: Option<&Map<String, Value>>,
+    config: &Config,
+) -> Result<Vec<AssumedParent>, Refusal> {
+    let entries = config.throttle.iter().flat_map(|throttle| &throttle.parents);
+    let of_issuer = |text: &str| config.issuers.iter().any(|it| it.stored_name(text).is_some());
+    let has_token = members.is_some()
+        || match config.callers.require {
+            Require::Token | Require::Both => true,
+            Require::Key => false,
+            Require::Either => {
+                subject.as_str().split_once('#').is_some_and(|(name, _)| of_issuer(name))
+            }
+        };
+    let mut parents = Vec::new();
+    for entry in entries {
+        let subject = match (entry.claim(), members) {
+            (None, _) => Some(everyone()?),
+            (Some(_), None) if !has_token => continue,
+            (Some(_), None) => None,
+            (Some(claim), Some(members)) => {
+                let issuer = assumed_issuer(members, &config.issuers)?;
+                Some(named(claim, members, &issuer.checks.stored_name(members))?)
+            }
+        };
+        let (name, plan) = (entry.name().to_owned(), entry.plan.clone());
+        parents.push(AssumedParent { subject, name, plan });
+    }
+    Ok(parents)
 }
 
 /// Returns the refusal for a request whose keys, plans or parents cannot be looked up.
@@ -92,9 +174,11 @@ pub(crate) fn refused(error: &StoreError) -> Refusal {
         StoreError::Failure(failure) if failure.may_pass() => {
             Refusal::unavailable("keys and plans cannot be looked up")
         }
-        StoreError::Damaged(damage) if damage.attribute() == "parent" => Refusal::config(
-            "the assigned parents of a subject form a loop, are more than three, or are damaged",
-        ),
         _ => Refusal::config("the table of keys and plans cannot be used"),
     }
 }
+
+/// The problems with parents that are no chain of at most three.
+const LOOP: &str = "the assigned parents form a loop";
+const TOO_MANY: &str = "the assigned and configured parents are more than three";
+const OWN: &str = "the subject is its own parent, by assignment or configuration";

@@ -66,7 +66,8 @@ pub(crate) struct Record<'a> {
     /// The plan, if its name is not the caller's own text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) plan: Option<String>,
-    /// The limits that would have refused the request, if they were enforced.
+    /// The limits that would have refused the request, if they were enforced; a parent's with its
+    /// name: `burst,custom:tenant/daily`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) would_throttle: Option<String>,
     /// The level that refused the request, if the subject has parents: `subject`, `assigned`, a
@@ -120,6 +121,11 @@ impl<'a> Record<'a> {
     /// Sets the code of a decision.
     pub(crate) const fn decide(&mut self, code: &'static str) {
         self.code = code;
+    }
+
+    /// Sets the detail of a decision.
+    pub(crate) const fn explain(&mut self, detail: &'static str) {
+        self.detail = Some(detail);
     }
 
     /// Sets the code and the detail of a refusal or failure.

@@ -20,9 +20,10 @@ use lambda_runtime::Diagnostic;
 use policy::{Document, MethodArn};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use throttle::{Decision, Subject};
+use throttle::{Decision, Standing};
 
 use crate::caller::{NOBODY, VerifiedCaller};
+use crate::charged::Charged;
 use crate::config::{
     Config, HttpForm, HttpUnauthorized, Refuse, ResponseConfig, ThrottleConfig, UNKNOWN_KEY,
 };
@@ -124,6 +125,8 @@ pub(crate) enum Outcome {
     Throttled,
     /// The caller has no plan, so it may call nothing.
     NoPlan,
+    /// The assigned parents of the caller are a loop or too many, so it may call nothing.
+    WrongParents,
     /// The caller's claims make its policy too long, so it may call nothing.
     LongPolicy,
 }
@@ -136,6 +139,7 @@ impl Outcome {
             Self::Forbidden => "forbidden",
             Self::Throttled => "throttled",
             Self::NoPlan => "no_plan",
+            Self::WrongParents => "wrong_parents",
             Self::LongPolicy => "long_policy",
         }
     }
@@ -149,13 +153,6 @@ pub(crate) struct Decided<'a> {
     pub(crate) policy: Option<Document>,
     /// The charge, if the request was charged.
     pub(crate) charged: Option<&'a Charged>,
-}
-
-/// A charged request.
-pub(crate) struct Charged {
-    /// The subject whose bucket was charged.
-    pub(crate) subject: Subject,
-    pub(crate) decision: Decision,
 }
 
 impl Response {
@@ -175,7 +172,10 @@ impl Response {
             let is_authorized = match outcome {
                 Outcome::Allowed => true,
                 Outcome::Throttled => refuse == Some(Refuse::Context),
-                Outcome::Forbidden | Outcome::NoPlan | Outcome::LongPolicy => false,
+                Outcome::Forbidden
+                | Outcome::NoPlan
+                | Outcome::WrongParents
+                | Outcome::LongPolicy => false,
             };
             return Self(Body::Verdict(Verdict { is_authorized, context }));
         }
@@ -183,11 +183,11 @@ impl Response {
             // A forbidden route too: the policy may be cached for another route.
             Outcome::Allowed | Outcome::Forbidden => policy,
             Outcome::Throttled => policy.filter(|_| refuse != Some(Refuse::Deny)),
-            Outcome::NoPlan | Outcome::LongPolicy => None,
+            Outcome::NoPlan | Outcome::WrongParents | Outcome::LongPolicy => None,
         };
         let usage_identifier_key = match outcome {
             _ if event.kind().is_http() => None,
-            Outcome::NoPlan | Outcome::LongPolicy => None,
+            Outcome::NoPlan | Outcome::WrongParents | Outcome::LongPolicy => None,
             Outcome::Throttled if refuse == Some(Refuse::UnknownKey) => Some(UNKNOWN_KEY),
             Outcome::Allowed | Outcome::Forbidden | Outcome::Throttled => {
                 throttle.and_then(ThrottleConfig::api_key)
@@ -247,22 +247,25 @@ impl Context {
         for (name, value) in caller.context() {
             context.put(name, Some(value));
         }
-        if let Some(Charged { subject, decision }) = charged {
-            // A backend that charges requests too finds the same bucket by its subject.
+        if let Some(charged) = charged {
+            let Charged { subject, decision, .. } = charged;
+            // A backend that charges requests too finds the same buckets by these subjects.
             context.put("subject", Some(subject.as_str()));
+            context.put("parents", charged.parents_json());
             context.put("plan", Some(decision.plan().as_str()));
             // An unlimited plan, or an open one while the table fails, has no limit to show.
             // Limits that are only tried are not shown either.
             let parents = decision.parents().iter().map(|(_, decision)| decision);
             let mut standings =
                 std::iter::once(decision).chain(parents).flat_map(Decision::standings);
-            let limited = standings.any(throttle::Standing::is_enforced);
+            let limited = standings.any(Standing::is_enforced);
             context.put("limit", limited.then(|| decision.limit()));
             context.put("remaining", limited.then(|| decision.remaining()));
+            context.put("limitOf", charged.tightest().filter(|_| limited));
             context.put("counted", (!limited && decision.is_allowed()).then_some(true));
             context.put("retryAfter", decision.retry_after_seconds());
             context.put("throttled", (!decision.is_allowed()).then_some(true));
-            context.put("wouldThrottle", would_throttle(decision));
+            context.put("wouldThrottle", charged.would_throttle());
         }
         context
     }
@@ -280,13 +283,6 @@ impl Context {
             Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => {}
         }
     }
-}
-
-/// Returns the limits with `"enforce": false` that the request does not fit, such as `burst,daily`;
-/// `None` if there is none.
-pub(crate) fn would_throttle(decision: &Decision) -> Option<String> {
-    let limits: Vec<_> = decision.would_refuse().iter().map(ToString::to_string).collect();
-    (!limits.is_empty()).then(|| limits.join(","))
 }
 
 /// Returns the way to refuse an event of this kind.

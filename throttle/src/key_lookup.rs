@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use table::{Assignment, Assignments, Client, Digest, Key, KeyRecord, Keys};
+use table::{Assignment, Assignments, Chain, ChainProblem, Client, Digest, Key, KeyRecord, Keys};
 
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::failure::{Damage, StoreError};
 use crate::id::{NameError, PlanId, Subject};
-use crate::request::MAX_PARENTS;
 use budget::Budget;
 
 /// Looks up the table's keys and assignments, and caches the answers for a stated time.
@@ -48,7 +47,7 @@ pub struct KeyLookup<C> {
     cached_keys: Cache<Option<Arc<ApiKey>>>,
     unknown_keys: Cache<()>,
     budget: Budget,
-    cached_assignments: Cache<Assigned>,
+    cached_assignments: Cache<Assignment>,
     reads: AtomicU64,
 }
 
@@ -72,11 +71,15 @@ pub struct Parent {
     pub plan: Option<PlanId>,
 }
 
-/// A subject's assignment; both are `None` if it has none.
-#[derive(Clone, Default)]
-struct Assigned {
-    plan: Option<PlanId>,
-    parent: Option<Subject>,
+/// Error of looking up the parents of a subject. The caller must be refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParentsError {
+    /// The parents form a loop or are too many.
+    #[error("the chain of assigned parents {0}")]
+    Chain(ChainProblem),
+    /// The table is unavailable, or an assignment is damaged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// The result of looking up a key. Only a valid one is accepted.
@@ -168,41 +171,43 @@ impl<C: Clock> KeyLookup<C> {
     /// # Errors
     /// The table is unavailable, or the item is damaged. The caller must be refused.
     pub async fn plan_of(&self, subject: &Subject) -> Result<Option<PlanId>, StoreError> {
-        Ok(self.assigned(subject).await?.plan)
+        Ok(plan(&self.assigned(subject.as_str()).await?)?)
     }
 
     /// Returns the parents of a subject, nearest first: the parent that it is assigned, the parent
     /// of that one, and so on. Each has the plan of its own assignment.
     ///
     /// # Errors
-    /// The table is unavailable, or an item is damaged. Parents that lead back to a subject before
-    /// them, or of which there are more than [`MAX_PARENTS`], are damaged too. The caller must be
-    /// refused.
-    pub async fn parents_of(&self, subject: &Subject) -> Result<Vec<Parent>, StoreError> {
-        let mut parents = Vec::new();
-        let mut next = self.assigned(subject).await?.parent;
-        while let Some(parent) = next {
-            if parent == *subject || parents.iter().any(|it: &Parent| it.subject == parent) {
-                return Err(parent_damage("leads back to a subject below it").into());
-            }
-            if parents.len() == MAX_PARENTS {
-                return Err(parent_damage("makes more than four levels").into());
-            }
-            let assigned = self.assigned(&parent).await?;
-            parents.push(Parent { subject: parent, plan: assigned.plan });
-            next = assigned.parent;
+    /// The parents lead back to a subject before them, or are more than
+    /// [`MAX_PARENTS`](crate::MAX_PARENTS); the table is unavailable, or an item is damaged.
+    pub async fn parents_of(&self, subject: &Subject) -> Result<Vec<Parent>, ParentsError> {
+        let own = self.assigned(subject.as_str()).await?;
+        let read = |name: String| async move { self.assigned(&name).await.map(Some) };
+        let chain = Chain::above(&own, read).await?;
+        if let Some(problem) = chain.problem {
+            return Err(ParentsError::Chain(problem));
         }
-        Ok(parents)
+        let parents = chain.parents.iter().map(|it| {
+            let subject = Subject::new(it.subject.as_str());
+            let subject = subject.map_err(|error| damage("assignment", PARENT, error))?;
+            Ok::<_, StoreError>(Parent { subject, plan: plan(it)? })
+        });
+        Ok(parents.collect::<Result<_, _>>()?)
     }
 
-    /// Returns a subject's assignment, cached or read.
-    async fn assigned(&self, subject: &Subject) -> Result<Assigned, StoreError> {
+    /// Returns a subject's assignment, cached or read; of nothing if it has none.
+    async fn assigned(&self, subject: &str) -> Result<Assignment, StoreError> {
         let fetch = async {
             self.reads.fetch_add(1, Ordering::Relaxed);
-            let assignment = self.assignments.get(subject.as_str()).await?;
-            Ok(assignment.map(Assigned::new).transpose()?.unwrap_or_default())
+            let assigned = self.assignments.get(subject).await?;
+            let assigned = assigned.unwrap_or_else(|| Assignment::new(subject));
+            // A name that this crate does not accept is an error at each request, and not cached.
+            plan(&assigned)?;
+            let parent = assigned.parent.as_deref().map(Subject::new).transpose();
+            parent.map_err(|error| damage("assignment", PARENT, error))?;
+            Ok(assigned)
         };
-        self.cached_assignments.get(subject.as_str(), self.clock.moment(), fetch).await
+        self.cached_assignments.get(subject, self.clock.moment(), fetch).await
     }
 
     /// Returns the plan of a key: its own, or else its subject's.
@@ -227,20 +232,10 @@ impl ApiKey {
     }
 }
 
-impl Assigned {
-    fn new(assignment: Assignment) -> Result<Self, Damage> {
-        let plan = assignment.plan.map(PlanId::new).transpose();
-        let parent = assignment.parent.map(Subject::new).transpose();
-        Ok(Self {
-            plan: plan.map_err(|error| damage("assignment", "plan_id", error))?,
-            parent: parent.map_err(|error| damage("assignment", PARENT, error))?,
-        })
-    }
-}
-
-/// The damage of an assignment whose parent cannot be followed.
-fn parent_damage(problem: &str) -> Damage {
-    Damage { item: "assignment", attribute: PARENT.to_owned(), problem: problem.to_owned() }
+/// The plan of an assignment.
+fn plan(assigned: &Assignment) -> Result<Option<PlanId>, Damage> {
+    let plan = assigned.plan.as_deref().map(PlanId::new).transpose();
+    plan.map_err(|error| damage("assignment", "plan_id", error))
 }
 
 /// A name that the table accepted and this crate does not.
@@ -253,6 +248,9 @@ impl<C> Debug for KeyLookup<C> {
         f.debug_struct("KeyLookup").field("keys", &self.keys).finish_non_exhaustive()
     }
 }
+
+// One number with and without the feature `dynamodb`.
+const _: () = assert!(table::MAX_PARENTS == crate::request::MAX_PARENTS, "one number of levels");
 
 /// The attribute of an assignment that names the parent.
 const PARENT: &str = "parent";

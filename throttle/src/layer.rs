@@ -31,7 +31,9 @@
 //! - **The authorizer counts** (it has a `[throttle]`, and API Gateway caches its results for 0
 //!   seconds). Call [`Limits::counted_by`]: what it has counted, according to its context, is not
 //!   counted again. A request that it let through with `throttled` (`refuse = "context"`) gets a
-//!   429. Of a request that costs more than 1 here, the rest is charged.
+//!   429. Of a request that costs more than 1 here, the rest is charged. If its callers have
+//!   parents, call [`Limits::within_authorizer`], so that the rest and all meters are charged to the
+//!   same parents.
 //! - **The layer counts** (no `[throttle]`; results may be cached). The authorizer identifies the
 //!   caller, and its context names the subject and the plan.
 //!
@@ -126,6 +128,7 @@ impl Limits {
             by,
             plans,
             parents: Vec::new(),
+            within: None,
             style: Style::default(),
             cost: None,
             settled: None,
@@ -156,6 +159,22 @@ impl<A, M> Limits<A, M> {
     #[must_use]
     pub fn within(mut self, name: &str, by: By, plans: Plans) -> Self {
         self.gate.parents.push(Parent { name: name.to_owned(), by, plans });
+        self
+    }
+
+    /// Limits the subjects within the parents that Tollgate's authorizer has used, such as a tenant.
+    ///
+    /// Reads the value `parents` of its context, with each parent's subject and plan, so that meters
+    /// of the request, such as tokens, are charged to the same buckets. They are nearer than those of
+    /// [`within`](Self::within), and at most three with them. Use it with the subject of the same
+    /// context: `By::authorizer(…, "subject")`.
+    ///
+    /// In the fields, the names of a parent's limits begin with its name: `"assigned-burst"`,
+    /// `"everyone-burst"`, or that of its claim. Without the value a request has no such parents; a
+    /// value of another form is a 403.
+    #[must_use]
+    pub fn within_authorizer(mut self, authorizer: Authorizer) -> Self {
+        self.gate.within = Some(authorizer);
         self
     }
 

@@ -47,7 +47,7 @@ pub use failure::{Damage, Failure, StoreError, ThrottleError};
 pub use failure_policy::{FailurePolicy, Share, ShareError};
 pub use id::{NameError, PlanId, Subject};
 #[cfg(feature = "dynamodb")]
-pub use key_lookup::{ApiKey, KeyAnswer, KeyLookup, Parent};
+pub use key_lookup::{ApiKey, KeyAnswer, KeyLookup, Parent, ParentsError};
 pub use lease::Leases;
 pub use limit::{Limit, LimitKind, Standing};
 pub use memory::MemoryStore;

@@ -219,12 +219,23 @@ pub(crate) enum Problem {
          but allows only numbers that fit days by which the period is shifted"
     )]
     Offset,
+    /// An offset that is a day, and that the period does not have.
+    #[error("as a day must be {0}")]
+    OffsetDay(&'static str),
     /// Another meaning than `requests`.
     #[error("must be `requests`; for a day, write `startDay` instead of `offset`")]
     OffsetMeans,
 }
 
 impl Problem {
+    fn offset_day(period: Period) -> Self {
+        Self::OffsetDay(match period {
+            Period::Day => "0",
+            Period::Week => "0, for Sunday, to 6",
+            Period::Month => "0, for the first, to 27",
+        })
+    }
+
     fn start_day(period: Period) -> Self {
         Self::StartDay(match period {
             Period::Day => "left out: a day starts at midnight, in UTC",

@@ -1,12 +1,14 @@
 //! Arguments that several commands have.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use authorizer::{Config, Issuer};
 use clap::{Args, ValueEnum};
-use throttle::{Meter, OffsetMeans, PlanError, PlanId, Subject};
+use throttle::{Meter, OffsetMeans, Plan, PlanError, PlanId, Subject};
 
 use crate::error::Error;
+use crate::output::note;
 
 pub(crate) fn plan_id(text: &str) -> Result<PlanId, String> {
     PlanId::new(text).map_err(|error| error.to_string())
@@ -42,7 +44,7 @@ pub(crate) struct Offset {
     /// Meaning of a quota's `offset`, which AWS leaves open. `requests`, as AWS's reference says:
     /// the first period starts with that many requests used. `day`, as older documentation of the
     /// SDK says, and as the numbers that AWS allows suggest: the day that a period starts, of a week
-    /// 0 for Sunday and 1 for Monday, of a month 0 for the first. `ignore`: nothing.
+    /// 0 for Sunday to 6, of a month 0 for the first to 27. `ignore`: nothing.
     #[arg(long, value_name = "MEANING")]
     offset_means: Option<Meaning>,
 }
@@ -63,6 +65,21 @@ impl Offset {
         })
     }
 }
+
+/// Says that a rate of a plan is the highest there is, which a higher one counts as.
+pub(crate) fn note_highest_rate(id: &PlanId, plan: &Plan) {
+    let of_meters = plan.every_meter().filter_map(|(_, limits)| limits.throttle());
+    let of_methods = plan.api_stages().iter().flat_map(|stage| stage.throttle().values().copied());
+    let mut rates = of_meters.chain(of_methods).map(|throttling| throttling.rate());
+    if rates.any(|rate| rate.interval() <= SHORTEST) {
+        note(format_args!(
+            "the plan `{id}` has the highest rate, 1000000000 a second; a higher one counts as that"
+        ));
+    }
+}
+
+/// The interval of the highest rate.
+const SHORTEST: Duration = Duration::from_nanos(1);
 
 /// A plan's error, with the option that fixes it.
 pub(crate) fn plan_error(error: &PlanError) -> String {

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use table::{Failure, SchemaError, WriteError};
+use table::{Failure, ParentError, SchemaError, WriteError};
 use throttle::{GrantError, PlanError};
 
 /// Error of a command: its exit code, and its messages for people.
@@ -158,6 +158,15 @@ impl From<WriteError> for Error {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Failure(failure) => failure.into(),
+            _ => Self::refused(error.to_string()),
+        }
+    }
+}
+
+impl From<ParentError> for Error {
+    fn from(error: ParentError) -> Self {
+        match error {
+            ParentError::Write(error) => error.into(),
             _ => Self::refused(error.to_string()),
         }
     }

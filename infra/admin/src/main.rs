@@ -7,6 +7,7 @@ mod commands;
 mod confirm;
 mod context;
 mod error;
+mod hierarchy;
 mod layout;
 mod listing;
 mod openapi;

@@ -31,7 +31,8 @@ pub(crate) struct Who {
 pub(crate) struct Found {
     pub(crate) subject: Subject,
     pub(crate) config: Option<Config>,
-    is_from_token: bool,
+    /// The claims of the token that it was found by.
+    pub(crate) claims: Option<Map<String, Value>>,
 }
 
 impl Who {
@@ -54,17 +55,21 @@ impl Who {
         if let Some(config) = &config {
             check_table(config, context)?;
         }
-        let (is_from_token, subject) = match (token.as_deref(), subject, &config) {
-            (Some("-"), None, Some(config)) => (true, of_token(config)?),
-            (None, Some(subject), Some(config)) => (false, of_claim(config, subject)?),
-            (None, Some(subject), None) => (false, subject),
+        let (claims, subject) = match (token.as_deref(), subject, &config) {
+            (Some("-"), None, Some(config)) => {
+                let claims = claims(config)?;
+                let subject = assumed(config, &claims)?;
+                (Some(claims), subject)
+            }
+            (None, Some(subject), Some(config)) => (None, of_claim(config, subject)?),
+            (None, Some(subject), None) => (None, subject),
             _ => {
                 return Err(Error::misuse(
                     "a token is read from standard input alone: pipe it in, with `--token -`",
                 ));
             }
         };
-        Ok(Found { subject, config, is_from_token })
+        Ok(Found { subject, config, claims })
     }
 }
 
@@ -77,7 +82,7 @@ impl Found {
         context: &Context,
         confirm: Confirm,
     ) -> Result<(), Error> {
-        if self.is_from_token || confirm.is_sure() || is_seen(context, &self.subject).await? {
+        if self.claims.is_some() || confirm.is_sure() || is_seen(context, &self.subject).await? {
             return Ok(());
         }
         let name = self.subject.as_str();
@@ -111,11 +116,12 @@ fn check_table(config: &Config, context: &Context) -> Result<(), Error> {
     }
 }
 
-fn of_token(config: &Config) -> Result<Subject, Error> {
+/// Reads the claims of the token on standard input.
+fn claims(config: &Config) -> Result<Map<String, Value>, Error> {
     let wrong = |refusal| Error::misuse(format!("standard input holds no token: {refusal}"));
     let mut claims = decode(&secret("token")?).map_err(wrong)?.claims;
     config.resolve_claim_paths(&mut claims);
-    assumed(config, &claims)
+    Ok(claims)
 }
 
 /// Completes a claim's value to a subject. A subject that begins with an issuer stays, and so does

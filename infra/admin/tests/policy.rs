@@ -129,6 +129,20 @@ fn check_shows_what_is_in_a_configuration() {
     let by_key = folder.done(&["check", "-"], &by_key);
     let plan = "plan by the subject's assignment, else the claim `custom:plan`, else `free`";
     assert!(by_key.contains(&format!("by the API key, {plan}")), "{by_key}");
+
+    let parents = "[throttle]\nparents = [{ parent = \"custom:tenant\", plan = \"tenant\" }, \
+                   { parent = \"*\", plan = \"all\" }]\n";
+    let within = SHOP.replace("[throttle]\n", parents);
+    let shown = folder.done(&["check", "-"], &within);
+    let line =
+        "parents  the claim `custom:tenant` (plan `tenant`), then all callers (plan `all`)\n";
+    assert!(shown.contains(line), "{shown}");
+    folder.write("within.toml", &within);
+    let json = folder.json(&["check", "within.toml"]);
+    let parents = json!([
+        {"parent": "custom:tenant", "plan": "tenant"}, {"parent": "*", "plan": "all"},
+    ]);
+    assert_eq!(json["throttle"]["parents"], parents);
 }
 
 #[test]

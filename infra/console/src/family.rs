@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::{Query, State};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
-use table::Assignment;
-use throttle::{BucketRecord, Buckets, MAX_PARENTS, Subject};
+use table::{Assignment, ChainProblem};
+use throttle::{BucketRecord, Buckets, Subject};
 
 use crate::lists::{Search, answer, find};
 use crate::problem::Problem;
@@ -31,27 +31,17 @@ pub(crate) async fn children(
 /// The parents of a subject, nearest first, with gauges, and what is wrong with their chain.
 pub(crate) async fn parents(
     state: &Console,
-    subject: &str,
     assignment: Option<&Assignment>,
 ) -> Result<Value, Problem> {
-    let assignments = state.assignments();
-    let (mut parents, mut chain) = (Vec::<Assignment>::new(), vec![subject.to_owned()]);
-    let mut next = assignment.and_then(|it| it.parent.clone());
-    let mut problem = None;
-    while let Some(name) = next {
-        if chain.contains(&name) {
-            problem = Some("The parents are a loop: requests are refused.");
-            break;
-        }
-        if parents.len() >= MAX_PARENTS {
-            problem = Some("There are more than four levels: requests are refused.");
-            break;
-        }
-        chain.push(name.clone());
-        let parent = assignments.get(&name).await?.unwrap_or_else(|| Assignment::new(name));
-        next = parent.parent.clone();
-        parents.push(parent);
-    }
+    let chain = match assignment {
+        Some(own) => state.assignments().chain(own).await?,
+        None => return Ok(json!({"items": [], "problem": null})),
+    };
+    let problem = chain.problem.map(|problem| match problem {
+        ChainProblem::Loop => "The parents are a loop: requests are refused.",
+        ChainProblem::TooLong => "There are more than four levels: requests are refused.",
+    });
+    let parents = chain.parents;
     let mut described = described(state, &parents).await?;
     let items = parents.iter().filter_map(|it| described.remove(&it.subject));
     Ok(json!({"items": items.collect::<Vec<_>>(), "problem": problem}))

@@ -28,7 +28,7 @@ pub(crate) async fn show(
         .map_err(|error| Problem::wrong(format!("the subject {error}")))?;
     let found = state.buckets().get(&subject).await?;
     let assignment = state.assignments().get(subject.as_str()).await?;
-    let parents = family::parents(&state, subject.as_str(), assignment.as_ref()).await?;
+    let parents = family::parents(&state, assignment.as_ref()).await?;
     let now = state.now();
     let plans = plans(&state, found.iter()).await?;
     let last = found.as_ref().and_then(|bucket| bucket.stamp.as_ref()).map(|it| it.plan.clone());

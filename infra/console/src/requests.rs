@@ -127,7 +127,7 @@ fn checks(request: &Request, source: Option<&Source>) -> Vec<Value> {
         Some("claim") => Some("claims"),
         Some("revoked") => Some("revocation"),
         Some("forbidden" | "long_policy") => Some("rules"),
-        Some("throttled" | "no_plan") => Some("limits"),
+        Some("throttled" | "no_plan" | "wrong_parents") => Some("limits"),
         Some("allowed") => None,
         // `unavailable`, `config`, `api_key`: the record says what, but not where.
         Some(_) => return Vec::new(),

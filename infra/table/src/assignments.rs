@@ -1,6 +1,7 @@
 //! Assignments of plans and parents to subjects: `SUBJECT#subject`.
 
-use crate::error::{Damage, WriteError};
+use crate::chain::{Chain, ChainProblem};
+use crate::error::{Damage, Error, WriteError};
 use crate::item::{
     self, Attributes, Deletable, Item, MAX_PLAN, MAX_SUBJECT, NO_KEY, PK, Reader, VERSION, number,
     text,
@@ -21,6 +22,23 @@ pub struct Assignment {
     pub parent: Option<String>,
     /// The number of writes; 0 if it was never written.
     pub version: u64,
+}
+
+/// Error of assigning a parent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParentError {
+    /// The assignment was not written, or it is not certain.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Another write made a loop or too many levels meanwhile. The assignment was taken back.
+    #[error("{} {problem}; it was assigned meanwhile, so nothing was changed", chain.shown())]
+    Chain {
+        /// The parents as they were after the write.
+        chain: Chain,
+        /// The problem with them.
+        problem: ChainProblem,
+    },
 }
 
 impl Assignment {
@@ -57,6 +75,42 @@ impl Assignments {
         let assignment = Assignment { version, ..assignment };
         self.replace(&assignment, replaced).await?;
         Ok(assignment)
+    }
+
+    /// Follows the parents of a subject from its own assignment. Each read is consistent.
+    ///
+    /// # Errors
+    /// The table is unavailable, or an assignment is damaged.
+    pub async fn chain(&self, own: &Assignment) -> Result<Chain, Error> {
+        Chain::above(own, |name| async move { self.get(&name).await }).await
+    }
+
+    /// Writes an assignment with a parent as [`put`](Self::put) does, over `stored`.
+    ///
+    /// Reads the parents again after the write. Two writes at once can make a loop that neither
+    /// sees before: the later one of them finds it here, and takes its write back on condition that
+    /// nobody has changed it.
+    ///
+    /// # Errors
+    /// As of `put`; the parents are a loop or too many; or they cannot be read, and the assignment
+    /// stays written.
+    pub async fn put_within(
+        &self,
+        assignment: Assignment,
+        stored: &Assignment,
+    ) -> Result<Assignment, ParentError> {
+        let written = self.put(assignment).await?;
+        let chain = self.chain(&written).await.map_err(WriteError::from)?;
+        let Some(problem) = chain.problem else { return Ok(written) };
+        if stored.version == 0 {
+            let is_mine = self.delete_version(&written.subject, written.version).await;
+            if !is_mine.map_err(WriteError::from)? {
+                return Err(WriteError::Conflict { item: Assignment::KIND }.into());
+            }
+        } else {
+            self.put(Assignment { version: written.version, ..stored.clone() }).await?;
+        }
+        Err(ParentError::Chain { chain, problem })
     }
 }
 

@@ -194,13 +194,24 @@ impl<T: Deletable> Items<T> {
     /// # Errors
     /// The table is unavailable.
     pub async fn delete(&self, id: &T::Id) -> Result<bool, Failure> {
+        self.delete_if(id, Condition::new("attribute_exists(#k)").name("#k", PK)).await
+    }
+
+    /// Deletes an item if it has this version; returns false otherwise.
+    pub(crate) async fn delete_version(&self, id: &T::Id, version: u64) -> Result<bool, Failure> {
+        let is_same = Condition::new("#v = :v").name("#v", VERSION);
+        self.delete_if(id, is_same.value(":v", item::number(version))).await
+    }
+
+    async fn delete_if(&self, id: &T::Id, condition: Condition) -> Result<bool, Failure> {
         let delete = self
             .client
             .delete_item()
             .table_name(&self.table)
             .key(PK, item::item_key::<T>(id))
-            .condition_expression("attribute_exists(#k)")
-            .expression_attribute_names("#k", PK);
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(Some(owned(condition.names)))
+            .set_expression_attribute_values(some(owned(condition.values)));
         match Box::pin(delete.send()).await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {

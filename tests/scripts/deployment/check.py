@@ -547,7 +547,8 @@ class Watching(unittest.TestCase):
         refusals = (ROOT / "authorizer/src/refusal.rs").read_text()
         codes = set(re.findall(r'Self::\w+ => "(\w+)"', refusals))
         shown = {row[5] for row in self.shown() if row[1] == "Decisions"}
-        decided = {"allowed", "forbidden", "throttled", "no_plan", "long_policy"}
+        decided = {"allowed", "forbidden", "throttled", "no_plan", "wrong_parents",
+                   "long_policy"}
         self.assertEqual(shown, codes | decided)
 
     def test_no_alarm_is_tripped_by_a_401(self):

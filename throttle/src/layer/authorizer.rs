@@ -5,7 +5,8 @@ use http::request::Parts;
 /// The place where the context of the authorizer in front arrives.
 ///
 /// Tollgate's authorizer writes the caller's claims there and, if it keeps limits, `subject`,
-/// `plan`, `limit`, `remaining`, and for a request that is over them `throttled` and `retryAfter`.
+/// `parents`, `plan`, `limit`, `remaining`, and for a request that is over them `throttled` and
+/// `retryAfter`.
 /// A request that it let through without a limit has `counted` instead of `limit` and `remaining`.
 #[derive(Clone, Debug)]
 pub struct Authorizer(Place);

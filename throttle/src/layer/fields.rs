@@ -37,7 +37,7 @@ struct Shown {
 }
 
 /// The form of the fields.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Style {
     /// The layer's own name and a hyphen, in front of every limit's name.
     prefix: String,

@@ -12,7 +12,7 @@ use http::{HeaderMap, request, response};
 use super::answer::Refusal;
 use super::authorizer::Counted;
 use super::fields::{Style, UNNAMED};
-use super::levels::Parent;
+use super::levels::{Found, Parent};
 use super::plans::NO_PLAN;
 use super::settling::{Reader, Reading, Settling};
 use super::{Authorizer, By, MethodKey, Plans, Refused, Report};
@@ -35,6 +35,8 @@ pub(super) struct Gate {
     pub(super) by: By,
     pub(super) plans: Plans,
     pub(super) parents: Vec<Parent>,
+    /// The authorizer whose parents come before these.
+    pub(super) within: Option<Authorizer>,
     pub(super) style: Style,
     pub(super) cost: Option<Arc<Cost>>,
     pub(super) settled: Option<Arc<Settled>>,
@@ -117,7 +119,7 @@ enum Shown {
     #[default]
     Nothing,
     /// Of each level, the subject's own first.
-    Decided(Vec<(Subject, Vec<Standing>)>),
+    Decided(Vec<(Subject, Style, Vec<Standing>)>),
     Counted(Counted),
 }
 
@@ -176,7 +178,7 @@ impl Gate {
         };
         let report = Report { subject: Some(&own.subject), plan: Some(&own.choice.plan), ..report };
         match decided {
-            Ok(decision) => self.act(&own.subject, decision, (ahead, due), report),
+            Ok(decision) => self.act((&own, &parents), decision, (ahead, due), report),
             Err(error) => self.refuse(Refused::failed(error, &self.style), &Shown::Nothing, report),
         }
     }
@@ -184,25 +186,27 @@ impl Gate {
     /// Lets a request pass or refuses it, by the throttle's decision.
     fn act(
         &self,
-        subject: &Subject,
+        (own, parents): (&Found, &[Found]),
         mut decision: Decision,
         (ahead, due): (u32, u32),
         report: Report<'_>,
     ) -> Result<Passed, Box<Refusal>> {
         let receipt = decision.take_receipt();
         let report = Report { decision: Some(&decision), ..report };
-        let mut shown = vec![(subject.clone(), decision.standings().to_vec())];
-        for (parent, decision) in decision.parents() {
-            shown.push((parent.clone(), decision.standings().to_vec()));
-        }
-        let shown = Shown::Decided(shown);
+        let asked = iter::once(&decision).chain(decision.parents().iter().map(|(_, it)| it));
+        let levels = iter::once(own).chain(parents);
+        let shown = levels.zip(asked).map(|(level, decision)| {
+            (level.subject.clone(), level.style.clone(), decision.standings().to_vec())
+        });
+        let shown = Shown::Decided(shown.collect());
         if decision.is_allowed() {
             self.tell(report);
             let shown = if self.shadow { Shown::Nothing } else { shown };
             return Ok(Passed { shown, ahead, due, receipt });
         }
         // Only the level that was asked last has refused.
-        let style = self.styles().nth(decision.parents().len()).unwrap_or_default();
+        let mut levels = iter::once(own).chain(parents);
+        let style = levels.nth(decision.parents().len()).map_or(&self.style, |level| &level.style);
         // `RateLimit-Policy` has no entry for contention.
         let limits = decision.refused_by().into_iter().filter(|it| *it != Limit::CONTENTION);
         let violated = limits.map(|limit| style.named(&limit.to_string())).collect();
@@ -273,7 +277,7 @@ impl Gate {
                 self.settle(&receipt, actual.clone()).await;
             }
             if let Shown::Decided(levels) = &mut shown {
-                for (level, standings) in levels {
+                for (level, _, standings) in levels {
                     *standings = self.throttle.standings(&receipt, level, standings);
                 }
             }
@@ -301,8 +305,9 @@ impl Gate {
         match shown {
             Shown::Nothing => {}
             Shown::Decided(levels) => {
-                let levels = levels.iter().map(|(_, standings)| &**standings);
-                self.style.put(headers, self.styles().zip(levels));
+                let levels =
+                    levels.iter().map(|(_, style, standings)| (style.clone(), &**standings));
+                self.style.put(headers, levels);
             }
             Shown::Counted(counted) => self.style.put_counted(headers, counted),
         }

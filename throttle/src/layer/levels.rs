@@ -1,14 +1,14 @@
 //! The levels of a request: its subject, and parents such as a tenant.
 
-use std::iter;
-
 use http::request;
+use serde_json::Value;
 
 use super::fields::Style;
 use super::gate::Gate;
 use super::plans::Choice;
-use super::{By, Plans, Refused};
-use crate::id::Subject;
+use super::{Authorizer, By, Plans, Refused};
+use crate::id::{PlanId, Subject};
+use crate::request::MAX_PARENTS;
 
 /// A level above the subject, such as its tenant.
 #[derive(Clone, Debug)]
@@ -18,10 +18,11 @@ pub(super) struct Parent {
     pub(super) plans: Plans,
 }
 
-/// A request's subject or one of its parents, and its plan.
+/// A request's subject or one of its parents, its plan, and the style of its limits' names.
 pub(super) struct Found {
     pub(super) subject: Subject,
     pub(super) choice: Choice,
+    pub(super) style: Style,
 }
 
 impl Gate {
@@ -32,11 +33,18 @@ impl Gate {
     ) -> Result<(Found, Vec<Found>), Refused> {
         let subject = self.by.find(parts).map_err(Refused::unidentified)?;
         // A caller must not name itself like a parent, and spend its tokens.
-        if !self.parents.is_empty() && subject.as_str().starts_with(MARK) {
+        let has_parents = !self.parents.is_empty() || self.within.is_some();
+        if has_parents && subject.as_str().starts_with(MARK) {
             return Err(Refused::unidentified(self.by.marked()));
         }
-        let own = self.found(parts, subject, &self.plans).await?;
-        let mut parents: Vec<Found> = Vec::new();
+        let mut parents = match &self.within {
+            Some(authorizer) => self.of_authorizer(authorizer, parts)?,
+            None => Vec::new(),
+        };
+        if parents.iter().any(|it| it.subject == subject) {
+            return Err(Refused::unidentified(self.by.repeated()));
+        }
+        let own = self.found(parts, subject, &self.plans, self.style.clone()).await?;
         for Parent { name, by, plans } in &self.parents {
             let found = by.find(parts).map_err(Refused::unidentified)?;
             let found = found.as_str();
@@ -45,7 +53,7 @@ impl Gate {
             if parents.iter().any(|it| it.subject == subject) {
                 return Err(Refused::unidentified(by.repeated()));
             }
-            parents.push(self.found(parts, subject, plans).await?);
+            parents.push(self.found(parts, subject, plans, self.style.within(name)).await?);
         }
         Ok((own, parents))
     }
@@ -56,18 +64,61 @@ impl Gate {
         parts: &request::Parts,
         subject: Subject,
         plans: &Plans,
+        style: Style,
     ) -> Result<Found, Refused> {
         let choice = plans.choose(parts, &subject).await;
         let choice = choice.map_err(|error| Refused::failed(error.into(), &self.style))?;
-        Ok(Found { subject, choice })
+        Ok(Found { subject, choice, style })
     }
 
-    /// The style of each level, the subject's own first.
-    pub(super) fn styles(&self) -> impl Iterator<Item = Style> {
-        let parents = self.parents.iter().map(|parent| self.style.within(&parent.name));
-        iter::once(self.style.clone()).chain(parents)
+    /// The parents that the authorizer in front has used, with their plans; none if it names none.
+    fn of_authorizer(
+        &self,
+        authorizer: &Authorizer,
+        parts: &request::Parts,
+    ) -> Result<Vec<Found>, Refused> {
+        let wrong =
+            || Refused::unidentified(By::authorizer(authorizer.clone(), PARENTS).malformed());
+        let Some(text) = authorizer.own(parts, PARENTS).map_err(|_| wrong())? else {
+            return Ok(Vec::new());
+        };
+        // A mapped header without a value may arrive empty.
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = (text.len() <= MAX_TEXT).then(|| serde_json::from_str(&text).ok()).flatten();
+        let list: Vec<Value> = list.ok_or_else(wrong)?;
+        let mut parents: Vec<Found> = Vec::new();
+        for it in &list {
+            let member = |name: &str| it.get(name).and_then(Value::as_str);
+            let subject = member("subject").and_then(|text| Subject::new(text).ok());
+            let plan = member("plan").and_then(|text| PlanId::new(text).ok());
+            let (Some(name), Some(subject), Some(plan)) = (member("name"), subject, plan) else {
+                return Err(wrong());
+            };
+            if parents.len() == MAX_PARENTS || parents.iter().any(|it| it.subject == subject) {
+                return Err(wrong());
+            }
+            let name = if name == ALL { "everyone" } else { name };
+            let mut style = self.style.within(name);
+            // Several assigned parents have one name.
+            if parents.iter().any(|it| it.style == style) {
+                style = self.style.within(&format!("{name}-{}", parents.len().saturating_add(1)));
+            }
+            parents.push(Found { subject, choice: Choice { plan, instead: None }, style });
+        }
+        Ok(parents)
     }
 }
 
 /// The beginning of a parent's subject, `#tenant#acme`, which no caller within it may have.
 const MARK: char = '#';
+
+/// The value of an authorizer's context that lists the parents, as JSON.
+const PARENTS: &str = "parents";
+
+/// The authorizer's name for the parent of all callers.
+const ALL: &str = "*";
+
+/// The longest list: three parents, each with a name, a subject and a plan.
+const MAX_TEXT: usize = 8 * 1024;

@@ -258,6 +258,11 @@ impl By {
         self.unidentified("names a parent that the request has already")
     }
 
+    /// The reason to refuse a request whose parents cannot be read.
+    pub(super) fn malformed(&self) -> Unidentified {
+        self.unidentified("can't name parents: it is of another form")
+    }
+
     /// The reason to refuse a caller whose name begins like a parent's.
     pub(super) fn marked(&self) -> Unidentified {
         self.unidentified("begins with `#`, as only parents do")

@@ -31,7 +31,7 @@ impl Plan {
     /// Reads a plan like [`from_json`](Self::from_json), where AWS may have written the `offset`.
     ///
     /// `offset` is the meaning of an offset that is not 0 and has no `offsetMeans` next to it. An
-    /// offset beyond AWS's own ranges counts requests, unless it is ignored.
+    /// offset beyond AWS's own ranges counts requests if no meaning is given, and is no day.
     ///
     /// # Errors
     /// As of [`from_json`](Self::from_json), and an `offset` without a meaning.
@@ -167,6 +167,9 @@ impl Quota {
         if is_day && start.is_some() && offset > 0 {
             return Err(wrong("offset", Problem::TwoStartDays));
         }
+        if means == Some(OffsetMeans::Day) && !is_day {
+            return Err(wrong("offset", Problem::offset_day(period)));
+        }
         let start = start.or_else(|| start_day_of_aws(offset, period).filter(|_| is_day));
         let offset = match means {
             Some(OffsetMeans::Ignore) => 0,
@@ -174,7 +177,7 @@ impl Quota {
             None if is_offset_of_aws(offset, period) => {
                 return Err(wrong("offset", Problem::Offset));
             }
-            Some(OffsetMeans::Requests | OffsetMeans::Day) | None => offset,
+            Some(_) | None => offset,
         };
         let quota = Self::new(field, limit, offset, period)?;
         start.map_or(Ok(quota), |start| quota.starting(field, start))
@@ -777,16 +780,21 @@ mod tests {
             (r#""period":"WEEK","offset":0"#, 7, 0),
             (r#""period":"WEEK","offset":1"#, 1, 0),
             (r#""period":"WEEK","offset":6"#, 6, 0),
-            (r#""period":"WEEK","offset":7"#, 1, 7),
             (r#""period":"MONTH","offset":0"#, 1, 0),
             (r#""period":"MONTH","offset":27"#, 28, 0),
-            (r#""period":"MONTH","offset":28"#, 1, 28),
             (r#""period":"DAY","offset":0"#, 1, 0),
-            (r#""period":"DAY","offset":5"#, 1, 5),
             (r#""period":"WEEK","offset":2,"offsetMeans":"requests""#, 1, 2),
             (r#""period":"WEEK","startDay":"TUESDAY""#, 2, 0),
         ] {
             assert_eq!(read(quota), Ok((start, offset)), "{quota}");
+        }
+        for (quota, range) in [
+            (r#""period":"WEEK","offset":7"#, "0, for Sunday, to 6"),
+            (r#""period":"MONTH","offset":28"#, "0, for the first, to 27"),
+            (r#""period":"DAY","offset":5"#, "0"),
+        ] {
+            let said = format!("`quota.offset` as a day must be {range}");
+            assert_eq!(read(quota).unwrap_err().to_string(), said);
         }
         let two = read(r#""period":"WEEK","offset":2,"startDay":"TUESDAY""#).unwrap_err();
         assert_eq!(two.to_string(), "`quota.offset` is a day, and `startDay` is one too: keep one");

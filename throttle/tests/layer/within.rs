@@ -1,6 +1,7 @@
 //! Requests within parents: a user within a tenant.
 
 use http::{Request, Response};
+use tollgate_throttle::Subject;
 use tollgate_throttle::layer::{Authorizer, By, Limits, Plans};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -118,4 +119,73 @@ async fn a_body_is_settled_at_each_level() {
     let told = field(&refused, "ratelimit").unwrap();
     assert!(told.contains(r#""tenant-tokens-monthly";r=300"#), "{told}");
     assert_eq!(used(&it).await, 500, "nothing stays charged");
+}
+
+/// A request behind the authorizer, which names these parents.
+async fn behind(limits: &Limits, parents: Option<&str>) -> Response<String> {
+    let request = Request::get("/").header("x-client", "maria");
+    let request = match parents {
+        Some(parents) => request.header("x-authorizer-parents", parents),
+        None => request,
+    };
+    limits.layer(service_fn(yes)).oneshot(request.body(String::new()).unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_parents_of_the_authorizer_are_charged_by_their_own_names() {
+    let it = setting();
+    it.put("all", r#"{"throttle": {"rateLimit": 1, "burstLimit": 5}}"#);
+    let limits = it.limits().within_authorizer(Authorizer::headers("x-authorizer-"));
+    let parents = r##"[{"name":"assigned","subject":"acme","plan":"tenant"},
+        {"name":"assigned","subject":"holding","plan":"all"},
+        {"name":"*","subject":"everyone","plan":"all"}]"##;
+    let parents = parents.replace(['\n', ' '], "");
+    let response = behind(&limits, Some(&parents)).await;
+    assert_eq!(
+        field(&response, "ratelimit"),
+        Some(
+            r#""burst";r=2;t=1, "assigned-burst";r=3;t=1, "assigned-2-burst";r=4;t=1, "everyone-burst";r=4;t=1"#
+        )
+    );
+    // The subjects are the authorizer's own buckets.
+    for (name, id, left) in [("acme", "tenant", 3), ("holding", "all", 4), ("everyone", "all", 4)] {
+        let (subject, plan) = (Subject::new(name).unwrap(), plan(id));
+        let request = tollgate_throttle::Request::new(&subject, &plan);
+        assert_eq!(it.throttle.decide(&request).await.unwrap().remaining(), left - 1, "{name}");
+    }
+    // A tenant by a claim, whose subject no caller has.
+    let claim =
+        r##"[{"name":"custom:tenant","subject":"#pool#custom:tenant#acme","plan":"tenant"}]"##;
+    let response = behind(&limits, Some(claim)).await;
+    assert!(field(&response, "ratelimit").unwrap().contains(r#""custom_tenant-burst";r=3"#));
+    for none in [None, Some(""), Some("[]")] {
+        assert_ne!(behind(&limits, none).await.status(), 403, "{none:?}");
+    }
+}
+
+#[tokio::test]
+async fn parents_in_another_form_are_refused_and_nothing_is_charged() {
+    let it = setting();
+    let limits = it.limits().within_authorizer(Authorizer::headers("x-authorizer-"));
+    let one = |subject: &str| format!(r#"{{"name":"*","subject":"{subject}","plan":"tenant"}}"#);
+    for parents in [
+        "acme".to_owned(),
+        "{}".to_owned(),
+        "[1]".to_owned(),
+        "[null]".to_owned(),
+        r#"[{"name":"*","subject":"acme"}]"#.to_owned(),
+        r#"[{"name":"*","subject":"acme","plan":null}]"#.to_owned(),
+        r#"[{"name":7,"subject":"acme","plan":"tenant"}]"#.to_owned(),
+        format!("[{}]", one("")),
+        format!("[{}]", one("maria")),
+        format!("[{},{}]", one("acme"), one("acme")),
+        format!("[{}]", ["a", "b", "c", "d"].map(one).join(",")),
+        format!("[{}]", " ".repeat(8 * 1024)),
+        "[".repeat(8 * 1024),
+    ] {
+        let response = behind(&limits, Some(&parents)).await;
+        assert_eq!(response.status(), 403, "{parents}");
+        assert!(!response.body().contains("acme"), "{response:?}");
+    }
+    assert_eq!(it.store.asked(), 0);
 }

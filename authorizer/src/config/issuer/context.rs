@@ -7,13 +7,15 @@ use serde::de::{self, Deserializer};
 use toml::Spanned;
 
 /// Names that the response or API Gateway gives a meaning.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 14] = [
     "principalId",
     "integrationLatency",
     "claims",
     "subject",
+    "parents",
     "plan",
     "limit",
+    "limitOf",
     "remaining",
     "retryAfter",
     "throttled",

@@ -103,24 +103,26 @@ async fn a_user_s_own_limit_refuses_before_the_tenant_s() {
 async fn a_claim_that_names_no_tenant_is_refused_as_a_missing_subject_is() {
     let captured = Captured::at("TRACE");
     let bench = bench(100).await;
-    for claims in [
-        json!({}),
-        json!({TENANT: null}),
-        json!({TENANT: 7}),
-        json!({TENANT: true}),
-        json!({TENANT: ["acme"]}),
-        json!({TENANT: {"name": "acme"}}),
-        json!({TENANT: ""}),
-        json!({TENANT: "a\nb"}),
-        json!({TENANT: "a\u{0}"}),
-        json!({TENANT: "x".repeat(512)}),
-        json!({TENANT: "acme", "_claim_names": {TENANT: "src1"}}),
-        json!({"_claim_names": {TENANT: "src1"}}),
+    let (missing, not_text) = ("is missing", "is not a text");
+    let unusable = "is empty, too long, or has a control character";
+    for (claims, problem) in [
+        (json!({}), missing),
+        (json!({TENANT: null}), missing),
+        (json!({TENANT: 7}), not_text),
+        (json!({TENANT: true}), not_text),
+        (json!({TENANT: ["acme"]}), not_text),
+        (json!({TENANT: {"name": "acme"}}), not_text),
+        (json!({TENANT: ""}), unusable),
+        (json!({TENANT: "a\nb"}), unusable),
+        (json!({TENANT: "a\u{0}"}), unusable),
+        (json!({TENANT: "x".repeat(512)}), unusable),
+        (json!({TENANT: "acme", "_claim_names": {TENANT: "src1"}}), missing),
+        (json!({"_claim_names": {TENANT: "src1"}}), missing),
     ] {
         assert_eq!(call(&bench, &claims).await, "unauthorized", "{claims}");
         let line = last(&captured);
         assert_eq!((&line["code"], &line["level"]), (&json!("claim"), &json!("INFO")), "{line}");
-        let detail = "the claim of a parent of the limits' subject is missing";
+        let detail = format!("the claim of a parent of the limits' subject {problem}");
         assert_eq!(line["detail"], detail);
     }
     // One of 10 kB makes the token too long to be looked at.
@@ -210,18 +212,17 @@ async fn parents_and_their_plans_are_assigned_in_the_table() {
 }
 
 #[tokio::test]
-async fn loops_and_too_many_parents_are_refused_and_never_allowed() {
+async fn loops_and_too_many_parents_are_refused_with_403_and_never_allowed() {
     let captured = Captured::at("INFO");
     let table = assigned(DEFAULTS).await;
     let issuer = table.bench.iss.strip_prefix("http://").unwrap().to_owned();
-    let damaged =
-        "the assigned parents of a subject form a loop, are more than three, or are damaged";
-    let many = "the subject has more than three parents, assigned and configured";
+    let looped = "the assigned parents form a loop";
+    let many = "the assigned and configured parents are more than three";
     let own = "the subject is its own parent, by assignment or configuration";
     for (name, chain, detail) in [
-        ("loop", vec!["a1", "a2", "a1"], damaged),
-        ("ring", vec!["b1", &format!("{issuer}#ring")], damaged),
-        ("deep", vec!["c1", "c2", "c3", "c4"], damaged),
+        ("loop", vec!["a1", "a2", "a1"], looped),
+        ("ring", vec!["b1", &format!("{issuer}#ring")], looped),
+        ("deep", vec!["c1", "c2", "c3", "c4"], many),
         ("many", vec!["d1", "d2"], many),
         ("most", vec!["e1", "e2", "e3"], many),
     ] {
@@ -233,10 +234,21 @@ async fn loops_and_too_many_parents_are_refused_and_never_allowed() {
         if !below.contains(['1', '#']) {
             assign(&table, &below, Some("gold"), None).await;
         }
+        table.bench.clock.advance(KEEP);
         for _ in 0..2 {
-            assert_eq!(call(&table.bench, &user(name, "acme")).await, "config", "{name}");
-            assert_eq!(last(&captured)["detail"], detail, "{name}");
+            captured.clear();
+            assert_eq!(call(&table.bench, &user(name, "acme")).await, "denied", "{name}");
+            let line = last(&captured);
+            assert_eq!((&line["code"], &line["level"]), (&json!("wrong_parents"), &json!("INFO")));
+            assert_eq!(line["detail"], detail, "{name}");
         }
+        // The fix is logged once a minute, and names nobody.
+        assert!(!captured.text().contains("tollgate doctor"), "{}", captured.text());
+        table.bench.clock.advance(KEEP);
+        call(&table.bench, &user(name, "acme")).await;
+        let text = captured.text();
+        assert!(text.contains("`tollgate doctor --config FILE` names the subjects"), "{text}");
+        assert!(!text.contains(&issuer) && !text.contains("ERROR"), "{text}");
     }
     // A parent that is assigned and configured is one parent.
     let acme = format!("#{issuer}#{TENANT}#acme");
@@ -251,7 +263,7 @@ async fn loops_and_too_many_parents_are_refused_and_never_allowed() {
     by_key.keys.put(&key, KeyDetails::new("everyone"), by_key.bench.clock.now()).await.unwrap();
     let token = by_key.bench.token(&json!({}));
     let outcome = by_key.bench.ask(&event(&token, ARN, Some(key.expose()))).await;
-    assert_eq!(outcome, Err(Failure::Internal { code: "config" }));
+    assert_eq!(outcome.unwrap()["policyDocument"]["Statement"][0]["Effect"], "Deny");
     assert_eq!(last(&captured)["detail"], own);
 }
 
@@ -328,5 +340,60 @@ async fn a_parent_s_plan_that_is_not_stored_is_named_in_the_log() {
         bench.authorizer.store().put_plan(PlanId::new("gone").unwrap(), gold, bench.clock.now());
         bench.clock.advance(Duration::from_secs(61));
         assert_eq!(call(&bench, &known).await, 6);
+    }
+}
+
+#[tokio::test]
+async fn the_context_names_the_parents_and_the_level_that_has_the_limit() {
+    let bench = bench(2).await;
+    let issuer = bench.iss.strip_prefix("http://").unwrap().to_owned();
+    let context = async || {
+        let event = event(&bench.token(&user("maria", "acme")), ARN, None);
+        bench.ask(&event).await.unwrap()["context"].clone()
+    };
+    let first = context().await;
+    let parents: Value = serde_json::from_str(first["parents"].as_str().unwrap()).unwrap();
+    let tenant = format!("#{issuer}#{TENANT}#acme");
+    assert_eq!(
+        parents,
+        json!([
+            {"name": TENANT, "subject": tenant, "plan": "tenant"},
+            {"name": "*", "subject": "everyone", "plan": "everyone"},
+        ])
+    );
+    assert_eq!((&first["plan"], &first["limit"]), (&json!("gold"), &json!(2)));
+    assert_eq!((&first["remaining"], &first["limitOf"]), (&json!(1), &json!("*")));
+    context().await;
+    let refused = context().await;
+    assert_eq!((&refused["throttled"], &refused["limitOf"]), (&json!(true), &json!("*")));
+    assert_eq!(refused["parents"], first["parents"], "also after a refusal");
+}
+
+#[tokio::test]
+async fn a_limit_of_the_subject_itself_names_no_level() {
+    let bench = bench(100).await;
+    let tenant = Plan::from_json(r#"{"throttle":{"rateLimit":1,"burstLimit":50}}"#).unwrap();
+    bench.authorizer.store().put_plan(PlanId::new("tenant").unwrap(), tenant, bench.clock.now());
+    let event = event(&bench.token(&user("maria", "acme")), ARN, None);
+    let answer = bench.ask(&event).await.unwrap();
+    assert_eq!((&answer["context"]["limit"], answer["context"].get("limitOf")), (&json!(7), None));
+}
+
+#[tokio::test]
+async fn a_parent_s_plan_that_is_tried_reports_its_level_and_refuses_nobody() {
+    let captured = Captured::at("INFO");
+    let bench = bench(100).await;
+    for (id, burst) in [("gold", 1), ("tenant", 2)] {
+        let plan =
+            format!(r#"{{"throttle":{{"rateLimit":0.001,"burstLimit":{burst}}},"enforce":false}}"#);
+        let (id, plan) = (PlanId::new(id).unwrap(), Plan::from_json(&plan).unwrap());
+        bench.authorizer.store().put_plan(id, plan, bench.clock.now());
+    }
+    for would in [None, Some("burst"), Some("burst,custom:tenant/burst")] {
+        let event = event(&bench.token(&user("maria", "acme")), ARN, None);
+        let answer = bench.ask(&event).await.unwrap();
+        assert_eq!(answer["context"].get("throttled"), None);
+        assert_eq!(answer["context"].get("wouldThrottle").and_then(Value::as_str), would);
+        assert_eq!(last(&captured).get("would_throttle").and_then(Value::as_str), would);
     }
 }

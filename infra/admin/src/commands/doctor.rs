@@ -1,5 +1,6 @@
 //! `tollgate doctor`.
 
+mod parents;
 mod plans;
 mod report;
 mod routes;
@@ -193,8 +194,7 @@ async fn check_tables(
             Err(error) => Finding::new("table", State::Fail, error.to_string()),
         })?;
         if exists && table.has_plans {
-            let limits = config.and_then(|config| config.throttle.as_ref());
-            plans::check(context, name, limits, report).await?;
+            plans::check(context, name, config, report).await?;
         }
     }
     report.add(match table::clock_offset(&context.client, context.now()).await {

@@ -1,7 +1,6 @@
 //! `tollgate subject`.
 
 mod assign;
-mod parents;
 mod reset;
 mod show;
 mod unassign;
@@ -34,4 +33,11 @@ impl Subject {
             Self::Reset(it) => it.run(context).await,
         }
     }
+}
+
+/// A subject's plan and parent in a sentence: `under `gold`, within `acme``.
+fn standing(plan: Option<&str>, parent: Option<&str>) -> String {
+    let plan = plan.map(|plan| format!("under `{plan}`"));
+    let parent = parent.map(|parent| format!("within `{parent}`"));
+    plan.into_iter().chain(parent).collect::<Vec<_>>().join(", ")
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use throttle::{
-    GrantError, History, Limit, Meter, MeterLimits, Period, PlanRecord, Quota, Subject, Timestamp,
+    GrantError, History, Limit, Meter, MeterLimits, Period, PlanRecord, Quota, Timestamp,
     Usage as Report, Window,
 };
 
@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::output::note;
 use crate::plot::number;
 use crate::time::{day, human, parse_day};
+use crate::who::Found;
 
 /// Show usage by day, week or month, grant more, and adjust what is left.
 #[derive(Debug, Subcommand)]
@@ -197,22 +198,28 @@ impl QuotaUse {
     }
 }
 
-/// Returns the plan of a subject's last request, or the assigned one; `None` if it has neither, or
-/// if the plan was deleted.
-async fn plan_of(context: &Context, subject: &Subject) -> Result<Option<PlanRecord>, Error> {
-    let last = context.buckets().get(subject).await?.and_then(|bucket| bucket.stamp);
+/// Returns the plan of a subject's last request, else the assigned one, else the default plan of the
+/// configuration.
+async fn plan_of(context: &Context, found: &Found) -> Result<PlanRecord, Error> {
+    let name = found.subject.as_str();
+    let last = context.buckets().get(&found.subject).await?.and_then(|bucket| bucket.stamp);
     let id = match last {
         Some(stamp) => Some(stamp.plan),
         None => {
-            let assigned = context.assignments().get(subject.as_str()).await?;
+            let assigned = context.assignments().get(name).await?;
             let plan = assigned.and_then(|assigned| assigned.plan);
             plan.map(|plan| stored_plan_id(&plan)).transpose()?
         }
     };
-    match id {
-        Some(id) => Ok(context.plans().get(&id).await?),
-        None => Ok(None),
-    }
+    let throttle = found.config.as_ref().and_then(|config| config.throttle.as_ref());
+    let default = || throttle.and_then(|throttle| throttle.plan.default.clone());
+    let id = id.or_else(default).ok_or_else(|| {
+        Error::refused(format!(
+            "`{name}` has no plan, so no quota: assign one first, or name the configuration with \
+             the default plan by `--config`"
+        ))
+    })?;
+    context.plan(&id).await
 }
 
 /// The error of a grant or an adjustment, which may have been made all the same.
@@ -221,6 +228,31 @@ fn ask_again(error: GrantError, id: &str) -> Error {
     match error.code() {
         3 => error.after(format_args!("ask again with `--id {id}`, so that it counts once")),
         _ => error,
+    }
+}
+
+/// Returns the quota to change: that of the period, or the only one of the meter.
+fn quota(plan: &PlanRecord, meter: Meter, period: Option<Period>) -> Result<Quota, Error> {
+    let quotas = quotas(plan, meter);
+    let id = &plan.id;
+    match (quotas, period) {
+        ([], _) => Err(Error::refused(format!("the plan `{id}` has no quota of {meter}"))),
+        (quotas, Some(period)) => {
+            let quota = quotas.iter().copied().find(|quota| quota.period() == period);
+            let period = noun(period);
+            quota.ok_or_else(|| {
+                Error::refused(format!("the plan `{id}` has no quota of {meter} for a {period}"))
+            })
+        }
+        ([quota], None) => Ok(*quota),
+        (quotas, None) => {
+            let all = quotas.iter().map(|it| format!("`--by {}`", noun(it.period())));
+            let all: Vec<_> = all.collect();
+            Err(Error::misuse(format!(
+                "the plan `{id}` has several quotas of {meter}: add {}",
+                all.join(" or ")
+            )))
+        }
     }
 }
 

@@ -112,8 +112,10 @@ fn loops_and_more_than_four_levels_are_refused_before_the_write() {
     assert!(run(&["show", "e"]).failed(1).starts_with("nothing is known"));
     // Two commands at once can make a loop, or another program.
     fill(&database, [json!({"pk": "SUBJECT#d", "plan_id": "tenant", "parent": "a", "version": 9})]);
-    let said = run(&["show", "b"]).failed(1);
-    assert_eq!(said, "`b` → `c` → `d` → `a` → `b` is a loop: name another parent");
+    let shown = run(&["show", "b"]);
+    let said = "tollgate: `b` → `c` → `d` → `a` → `b` is a loop: name another parent\n";
+    assert_eq!((shown.code, shown.err.as_str()), (1, said));
+    assert_eq!(shown.out.matches("within").count(), 3, "{}", shown.out);
     let said = run(&["assign", "x", "--parent", "b", "--yes"]).failed(1);
     assert!(said.starts_with("`x` → `b` → `c` → `d` → `a` has more than four levels"), "{said}");
     // It can be mended.
@@ -122,6 +124,7 @@ fn loops_and_more_than_four_levels_are_refused_before_the_write() {
         (&["assign", "a", "--parent", "b", "--no-parent"][..], "cannot be used with"),
         (&["assign", "a"], "name a plan, `--parent SUBJECT` or `--no-parent`"),
         (&["assign", "a", "--parent", ""], "is empty"),
+        (&["assign", "a", "--parent", "*"], "their subject is `everyone`"),
         (&["assign", "a", "--parent", "x\ny"], "control character"),
         (&["assign", "a", "--parent", &"x".repeat(513)], "513 bytes"),
         (&["assign", "a", "user", "--token", "-"], "a subject cannot be used with `--token -`"),
@@ -170,6 +173,17 @@ fn the_usage_of_a_tenant_and_all_within_it_is_shown() {
       pool#new    -       -             -     -
       pool#paul   user    daily         10    90
     ");
+    // Every level, each subject under its parent.
+    insta::assert_snapshot!(tollgate.run(&["usage", "show", "holding", "--tree"]).done(), @r"
+    SUBJECT         PLAN    QUOTA         USED  LEFT
+    holding         -       -             -     -
+      acme          tenant  daily         40    460
+      acme          tenant  monthly       400   8600
+      acme          tenant  tokens-daily  0     70
+        pool#maria  user    daily         30    70
+        pool#new    -       -             -     -
+        pool#paul   user    daily         10    90
+    ");
     let json = tollgate.run(&[&line[..], &["--json"]].concat()).json();
     assert_eq!(json["quotas"].as_array().unwrap().len(), 6);
     assert_eq!(
@@ -201,4 +215,195 @@ fn a_tree_of_many_subjects_is_whole() {
     assert_eq!(said.lines().count(), 1 + 1 + 250);
     let names: Vec<_> = said.lines().skip(2).map(|line| line.split_whitespace().next()).collect();
     assert!(names.is_sorted() && names[249] == Some("s0249"));
+}
+
+/// A configuration with these parents, for tokens of one issuer.
+fn config(parents: &str) -> (tempfile::NamedTempFile, String) {
+    let text = format!(
+        r#"
+        [[issuer]]
+        name = "pool"
+        url = "https://issuer.example"
+        clients = ["web"]
+
+        [[rule]]
+        name = "readers"
+        allow = ["GET /orders"]
+        everyone = true
+
+        [throttle]
+        table = "tollgate"
+        subject = "sub"
+        plan = {{ assigned = true, default = "user" }}
+        parents = {parents}
+        refuse = "context"
+        "#
+    );
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, text).unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    (file, path)
+}
+
+const CONFIGURED: &str =
+    r#"[{ parent = "custom:tenant", plan = "tenant" }, { parent = "*", plan = "tenant" }]"#;
+
+#[test]
+fn levels_below_and_of_the_configuration_count_before_the_write() {
+    let (tollgate, _) = with_plans();
+    let run = |line: &[&str]| subject(&tollgate, line);
+    for (name, parent) in [("top", None), ("mid", Some("top")), ("team", None), ("u", Some("team"))]
+    {
+        let parent = parent.map_or(vec![], |parent| vec!["--parent", parent]);
+        run(&[&["assign", name, "tenant", "--yes"], &parent[..]].concat()).done();
+    }
+    // `u` is within `team`, and would have the fourth level.
+    run(&["assign", "team", "--parent", "mid"]).done();
+    run(&["assign", "team", "--no-parent"]).done();
+    run(&["assign", "v", "tenant", "--parent", "u", "--yes"]).done();
+    let line = ["assign", "team", "--parent", "mid"];
+    let says = "`v` → `u` → `team` → `mid` → `top` has more than four levels: name a parent with \
+                fewer above it";
+    assert_eq!(run(&line).failed(1), says);
+    assert_eq!(run(&[&line[..], &["--dry-run"]].concat()).failed(1), says);
+    assert_eq!(
+        run(&["show", "team", "--json"]).json()["parents"],
+        json!([]),
+        "nothing was written"
+    );
+    run(&["unassign", "v"]).done();
+    run(&line).done();
+
+    // With the configuration, a caller has two levels more.
+    let (_file, path) = config(CONFIGURED);
+    let with = |line: &[&str]| run(&[line, &["--config", &path]].concat());
+    assert_eq!(
+        with(&["assign", "pool#maria", "--parent", "mid", "--yes"]).failed(1),
+        "`pool#maria` → `mid` → `top` → the claim `custom:tenant` → `everyone` has more than four \
+         levels: name a parent with fewer above it, or remove one of `parents` in [throttle]"
+    );
+    with(&["assign", "pool#maria", "--parent", "top", "--yes"]).done();
+    assert_eq!(
+        with(&["assign", "top", "--parent", "more", "--yes"]).failed(1),
+        "`mid` → `top` → `more` → the claim `custom:tenant` → `everyone` has more than four levels: \
+         name a parent with fewer above it, or remove one of `parents` in [throttle]"
+    );
+    // The parent of all callers is one level, assigned or configured.
+    run(&["assign", "everyone", "tenant", "--yes"]).done();
+    with(&["assign", "pool#paul", "--parent", "everyone", "--yes"]).done();
+    let parents = with(&["show", "pool#paul", "--json"]).json()["parents"].clone();
+    assert_eq!(
+        parents,
+        json!([
+            {"subject": "everyone", "plan": "tenant"},
+            {"subject": null, "plan": "tenant", "configured": "custom:tenant"},
+        ])
+    );
+}
+
+#[test]
+fn a_subject_is_shown_with_the_levels_of_the_configuration() {
+    let (tollgate, _) = with_plans();
+    let run = |line: &[&str]| subject(&tollgate, line);
+    run(&["assign", "acme", "tenant", "--yes"]).done();
+    run(&["assign", "everyone", "user", "--yes"]).done();
+    run(&["assign", "pool#maria", "user", "--parent", "acme", "--yes"]).done();
+    let (_file, path) = config(CONFIGURED);
+    insta::assert_snapshot!(run(&["show", "maria", "--config", &path]).done(), @r"
+    subject     pool#maria
+    assigned    user
+    last under  -
+    within      acme, plan tenant
+    within      the claim `custom:tenant` (configured), plan tenant
+    within      everyone (configured), plan user
+    daily       0 used, 100 left
+    ");
+    // A token names the tenant. Nothing of it is verified.
+    let part = |json: serde_json::Value| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json.to_string())
+    };
+    let token = |tenant: Value| {
+        let head = part(json!({"alg": "RS256", "kid": "k"}));
+        let claims =
+            json!({"iss": "https://issuer.example", "sub": "maria", "custom:tenant": tenant});
+        format!("{head}.{}.c2ln", part(claims))
+    };
+    let line = ["subject", "show", "--token", "-", "--config", &path];
+    let shown = tollgate.feed(&line, &token(json!("globex"))).done();
+    assert!(
+        shown.contains("within      #pool#custom:tenant#globex (configured), plan tenant"),
+        "{shown}"
+    );
+    let said = tollgate.feed(&line, &token(json!(7))).failed(1);
+    assert!(said.contains("the claim of a parent of the limits' subject is not a text"), "{said}");
+    // A parent in the configuration is no caller, so it has no such parents.
+    let everyone = run(&["show", "everyone", "--config", &path]).done();
+    assert!(!everyone.contains("within"), "{everyone}");
+}
+
+#[test]
+fn parents_that_are_assigned_at_once_never_form_a_loop() {
+    let (tollgate, _) = with_plans();
+    for round in 0..4 {
+        let [a, b] = ["a", "b"].map(|name| format!("{name}{round}"));
+        for name in [&a, &b] {
+            subject(&tollgate, &["assign", name, "tenant", "--yes"]).done();
+        }
+        let assign =
+            |name: &str, parent: &str| subject(&tollgate, &["assign", name, "--parent", parent]);
+        let [one, other] = std::thread::scope(|scope| {
+            let one = scope.spawn(|| assign(&a, &b));
+            let other = scope.spawn(|| assign(&b, &a));
+            [one.join().unwrap(), other.join().unwrap()]
+        });
+        for answer in [&one, &other].into_iter().filter(|answer| answer.code != 0) {
+            assert!(answer.code == 1 && answer.err.contains(" is a loop: "), "{}", answer.err);
+        }
+        assert!(one.code + other.code > 0, "both would be a loop");
+        for name in [&a, &b] {
+            subject(&tollgate, &["show", name]).done();
+        }
+    }
+}
+
+#[test]
+fn the_doctor_names_subjects_with_wrong_parents() {
+    let (tollgate, database) = with_plans();
+    let of = |subject: &str, parent: &str| json!({"pk": format!("SUBJECT#{subject}"), "plan_id": "tenant", "parent": parent, "version": 1});
+    fill(&database, [of("pool#maria", "team"), of("team", "acme")]);
+    let doctor = |line: &[&str]| {
+        let answer = tollgate.run(&[&["doctor"], line].concat());
+        let lines = answer.out.lines().map(|line| line.trim_start().to_owned());
+        let about: Vec<_> = lines
+            .filter(|line| line.contains("parents ") || line.contains("--no-parent"))
+            .collect();
+        (answer.code, about.join("\n"))
+    };
+    let (code, said) = doctor(&[]);
+    assert_eq!(
+        (code, said.as_str()),
+        (0, "ok    parents        2 subjects within a parent, in at most four levels")
+    );
+    let (_file, path) = config(CONFIGURED);
+    let (code, said) = doctor(&["--config", &path]);
+    assert_eq!(code, 1);
+    assert!(said.contains("`pool#maria` → `team` → `acme` → the claim `custom:tenant`"), "{said}");
+    assert!(said.contains("tollgate subject assign 'pool#maria' --no-parent"), "{said}");
+    fill(&database, [of("x", "y"), of("y", "x")]);
+    let (code, said) = doctor(&[]);
+    assert!(code == 1 && said.contains("`x` → `y` → `x` is a loop"), "{said}");
+}
+
+#[test]
+fn no_key_has_the_subject_of_a_parent() {
+    let (tollgate, _) = with_plans();
+    for name in ["everyone", "#pool#custom:tenant#acme", "#"] {
+        let said = tollgate.run(&["key", "create", "--subject", name]).failed(2);
+        assert!(
+            said.starts_with(&format!("`{name}` is a parent's subject, which no key")),
+            "{said}"
+        );
+    }
+    assert_eq!(tollgate.run(&["key", "list", "--json"]).json()["keys"], json!([]));
 }

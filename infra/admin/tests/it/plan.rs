@@ -301,6 +301,8 @@ fn a_plan_is_put_as_aws_prints_it() {
     let shown = tollgate.run(&["plan", "show", "a", "--json"]).json();
     let friday = json!({"limit": 9, "period": "WEEK", "startDay": "FRIDAY"});
     assert_eq!(shown["plan"]["quota"], friday);
+    let said = put(&offset.replace('5', "7"), &["--offset-means", "day"]).failed(2);
+    assert_eq!(said, "`quota.offset` as a day must be 0, for Sunday, to 6");
     put(offset, &["--offset-means", "ignore"]).done();
     assert!(!tollgate.run(&["plan", "show", "a"]).done().contains("offset"));
 
@@ -433,4 +435,21 @@ fn limits_on_the_command_line_make_a_plan() {
     }
     let slow = put(&["--rate", "1/d", "--burst", "1000"]).failed(2);
     assert!(slow.starts_with("`throttle.burstLimit` takes longer than 366 days"), "{slow}");
+}
+
+#[test]
+fn a_rate_above_the_highest_is_said_to_count_as_that() {
+    let tollgate = with_table();
+    let note = "tollgate: the plan `fast` has the highest rate, 1000000000 a second; a higher one \
+                counts as that\n";
+    let put = ["plan", "put", "fast", "--burst", "9", "--rate"];
+    for (rate, said) in [("1e30", note), ("1000000001", note), ("5e8", "")] {
+        let answer = tollgate.run(&[&put[..], &[rate]].concat());
+        assert_eq!((answer.code, answer.err.as_str()), (0, said), "{rate}");
+    }
+    let method = r#"{"items": [{"id": "fast", "throttle": {"rateLimit": 1, "burstLimit": 1},
+        "apiStages": [{"apiId": "a", "stage": "s",
+            "throttle": {"/x/GET": {"rateLimit": 1e12, "burstLimit": 1}}}]}]}"#;
+    let answer = tollgate.feed(&["plan", "import", "-"], method);
+    assert_eq!((answer.code, answer.err.as_str()), (0, note));
 }

@@ -197,7 +197,7 @@ fn nothing_used_and_wrong_days_are_told() {
 fn a_grant_counts_once_even_where_its_answer_was_lost() {
     let (tollgate, url) = with_usage();
     let grant = |tollgate: &Tollgate, more: &[&str]| {
-        tollgate.run(&[&["usage", "grant", "pool#maria", "500", "--by", "month"], more].concat())
+        tollgate.run(&[&["usage", "grant", "pool#maria", "500", "--by", "day"], more].concat())
     };
     assert!(grant(&tollgate, &["--dry-run"]).done().ends_with("nothing was done"));
     let json = grant(&tollgate, &["--id", "ticket-1", "--json"]).json();
@@ -266,25 +266,25 @@ fn what_is_left_is_adjusted_for_a_period_with_a_start_day() {
     tollgate.feed(&["plan", "put", "free", "-"], plan).done();
     let adjust = |line: &[&str]| tollgate.run(&[&["usage", "adjust"], line].concat());
     let maria = |line: &[&str]| adjust(&[&["pool#maria"], line].concat());
-    let said = maria(&["--by=-30", "--id", "a"]).done();
+    let said = maria(&["--amount=-30", "--id", "a"]).done();
     assert!(said.starts_with("`pool#maria` has 70 requests left for "), "{said}");
     assert!(said.ends_with(" (-30), 30 used; id a"), "{said}");
-    let again = maria(&["--by", "-30", "--id", "a"]).done();
+    let again = maria(&["--amount", "-30", "--id", "a"]).done();
     assert!(again.starts_with("`a` was made before, so nothing changed"), "{again}");
-    let json = maria(&["--by=+10", "--json"]).json();
+    let json = maria(&["--amount=+10", "--json"]).json();
     assert_eq!(
-        (&json["remaining"], &json["used"], &json["by"]),
+        (&json["remaining"], &json["used"], &json["amount"]),
         (&json!(80), &json!(20), &json!(10))
     );
-    let dry = maria(&["--by=-5", "--dry-run"]).done();
+    let dry = maria(&["--amount=-5", "--dry-run"]).done();
     assert!(dry.contains("by -5 requests for ") && dry.contains(", now 80"), "{dry}");
-    let more = maria(&["--by=+21"]).failed(1);
+    let more = maria(&["--amount=+21"]).failed(1);
     assert!(more.starts_with("only 20 is used in this period"), "{more}");
 
     let tokens = |line: &[&str]| maria(&[&["--meter", "tokens"], line].concat());
-    let several = tokens(&["--by=-5"]).failed(2);
-    assert!(several.contains("add `--period week` or `--period month`"), "{several}");
-    let json = tokens(&["--by=-500", "--period", "month", "--json"]).json();
+    let several = tokens(&["--amount=-5"]).failed(2);
+    assert!(several.contains("add `--by week` or `--by month`"), "{several}");
+    let json = tokens(&["--amount=-500", "--by", "month", "--json"]).json();
     assert_eq!((&json["remaining"], &json["meter"]), (&json!(49_500), &json!("tokens")));
     let first = json["of"].as_str().unwrap();
     assert!(first.ends_with("-28"), "the first day of the period: {first}");
@@ -298,15 +298,17 @@ fn what_is_left_is_adjusted_for_a_period_with_a_start_day() {
     assert!(granted.contains(&format!("7 tokens for {first}, 7 in all")), "{granted}");
 
     assert!(
-        tokens(&["--by=-5", "--period", "day"]).failed(1).contains("no quota of tokens for a day")
+        tokens(&["--amount=-5", "--period", "day"])
+            .failed(1)
+            .contains("no quota of tokens for a day")
     );
     for wrong in ["5", "+0", "-", "+1.5", "+9999999999999999"] {
-        let said = maria(&[&format!("--by={wrong}")]);
+        let said = maria(&[&format!("--amount={wrong}")]);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{wrong}");
         assert!(said.err.contains("a whole number with its sign"), "{wrong}: {}", said.err);
     }
-    assert!(adjust(&["nobody", "--by=-1"]).failed(1).contains("has never been seen"));
-    assert!(maria(&["--meter", "token", "--by=-1"]).failed(1).contains("has no meter `token`"));
+    assert!(adjust(&["nobody", "--amount=-1"]).failed(1).contains("has never been seen"));
+    assert!(maria(&["--meter", "token", "--amount=-1"]).failed(1).contains("has no meter `token`"));
 }
 
 #[test]
@@ -319,4 +321,32 @@ fn a_plan_that_is_tried_is_put_and_shown() {
     assert!(tollgate.run(&put).done().contains("is that already"));
     let subject = tollgate.run(&["subject", "show", "pool#maria"]).done();
     assert!(subject.contains("limits      not enforced: they only report"), "{subject}");
+}
+
+#[test]
+fn a_grant_needs_a_quota_of_its_period_and_meter() {
+    let (tollgate, _) = with_usage();
+    let grant = |line: &[&str]| tollgate.run(&[&["usage", "grant"], line].concat());
+    for (line, says) in [
+        (
+            &["pool#maria", "5", "--by", "month"][..],
+            "the plan `free` has no quota of requests for a month",
+        ),
+        (
+            &["pool#maria", "5", "--by", "day", "--meter", "tokens"],
+            "the plan `free` has no meter `tokens`: it has `requests`",
+        ),
+        (
+            &["nobody", "5", "--by", "day", "--yes"],
+            "`nobody` has no plan, so no quota: assign one first, or name the configuration with \
+             the default plan by `--config`",
+        ),
+    ] {
+        assert_eq!(grant(line).failed(1), says);
+        let dry = grant(&[line, &["--dry-run"]].concat());
+        assert!(dry.code == 1 && dry.err.contains(says), "{}", dry.err);
+    }
+    let json = tollgate.run(&["usage", "show", "pool#maria", "--json"]).json();
+    let today = json["values"]["pool#maria"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(today, json!([0, 100]), "nothing was granted");
 }

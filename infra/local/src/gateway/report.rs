@@ -64,6 +64,7 @@ pub(super) fn grant(report: &mut Report, grant: &Grant) {
     report.usage = text("plan").map(|plan| Usage {
         plan: plan.to_owned(),
         left: number("remaining").zip(number("limit")),
+        of: text("limitOf").map(str::to_owned),
         retry_after: grant.retry_after(),
         throttled: grant.is_throttled(),
     });

@@ -26,7 +26,8 @@ const MAX_NAME: usize = 32;
 /// The longest route for which a command is shown.
 const MAX_ROUTE: usize = 200;
 /// The codes of outcomes for a caller that was verified; all others are refusals before that.
-const VERIFIED: [&str; 5] = ["allowed", "forbidden", "throttled", "no_plan", "long_policy"];
+const VERIFIED: [&str; 6] =
+    ["allowed", "forbidden", "throttled", "no_plan", "wrong_parents", "long_policy"];
 
 /// A finished request.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +76,8 @@ pub struct Usage {
     pub plan: String,
     /// The requests that are left, and the limit; none for an unlimited plan.
     pub left: Option<(u64, u64)>,
+    /// The parent that has this limit, such as a claim; none for the plan itself.
+    pub of: Option<String>,
     /// The seconds after which the next request is allowed.
     pub retry_after: Option<u64>,
     /// True if the caller is over its limit.
@@ -178,8 +181,8 @@ fn reason(report: &Report, record: Option<&Record>) -> Option<String> {
     if let Some(usage) = report.usage.as_ref().filter(|usage| usage.throttled) {
         let plan = shortened(&usage.plan, MAX_NAME);
         let limit = match usage.left {
-            Some((_, 0)) => return Some(format!("plan {plan} allows no requests")),
-            Some((_, limit)) => format!("limit {limit} of plan {plan}"),
+            Some((_, 0)) => return Some(format!("{} allows no requests", whose(usage, &plan))),
+            Some((_, limit)) => format!("limit {limit} of {}", whose(usage, &plan)),
             None => format!("limit of plan {plan}"),
         };
         let wait = usage.retry_after.map(|seconds| format!("; retry in {seconds} s"));
@@ -196,11 +199,22 @@ fn reason(report: &Report, record: Option<&Record>) -> Option<String> {
     Some(one_line(&text))
 }
 
+/// The level that has the shown limit: the plan, or a parent.
+fn whose(usage: &Usage, plan: &str) -> String {
+    match &usage.of {
+        Some(parent) => format!("parent {}", shortened(parent, MAX_NAME)),
+        None => format!("plan {plan}"),
+    }
+}
+
 fn usage(usage: &Usage) -> String {
     let plan = shortened(&usage.plan, MAX_NAME);
-    match usage.left {
-        Some((remaining, limit)) => format!("{plan} {remaining}/{limit}"),
-        None => format!("{plan} unlimited"),
+    match (usage.left, &usage.of) {
+        (Some((remaining, limit)), Some(parent)) => {
+            format!("{plan}, {remaining}/{limit} of {}", shortened(parent, MAX_NAME))
+        }
+        (Some((remaining, limit)), None) => format!("{plan} {remaining}/{limit}"),
+        (None, _) => format!("{plan} unlimited"),
     }
 }
 

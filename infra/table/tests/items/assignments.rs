@@ -1,6 +1,6 @@
 //! Assignments: the plan and the parent of a subject.
 
-use table::{Assignment, Assignments, Error, WriteError};
+use table::{Assignment, Assignments, ChainProblem, Error, ParentError, WriteError};
 
 use crate::common::{TABLE, serve_table};
 use crate::{edit, number, text};
@@ -89,4 +89,82 @@ async fn damaged_assignments_are_refused() {
             other => panic!("{attribute}: {other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_chain_is_followed_to_its_end_a_loop_or_the_fifth_level() {
+    let served = serve_table().await;
+    let assignments = Assignments::new(served.client.clone(), TABLE);
+    let pairs =
+        [("a", "b"), ("b", "c"), ("c", "d"), ("d", "e"), ("x", "y"), ("y", "x"), ("z", "x")];
+    for (subject, parent) in pairs {
+        assignments.put(Assignment::new(subject).with_parent(parent)).await.unwrap();
+    }
+    for (subject, names, problem) in [
+        ("e", "`e`", None),
+        ("d", "`d` → `e`", None),
+        ("b", "`b` → `c` → `d` → `e`", None),
+        ("a", "`a` → `b` → `c` → `d` → `e`", Some(ChainProblem::TooLong)),
+        ("x", "`x` → `y` → `x`", Some(ChainProblem::Loop)),
+        ("z", "`z` → `x` → `y` → `x`", Some(ChainProblem::Loop)),
+    ] {
+        let own = assignments.get(subject).await.unwrap();
+        let own = own.unwrap_or_else(|| Assignment::new(subject));
+        let chain = assignments.chain(&own).await.unwrap();
+        assert_eq!((chain.shown().as_str(), chain.problem), (names, problem));
+        assert!(chain.parents.len() <= table::MAX_PARENTS);
+    }
+}
+
+#[tokio::test]
+async fn a_parent_that_became_wrong_meanwhile_is_taken_back() {
+    let served = serve_table().await;
+    let assignments = Assignments::new(served.client.clone(), TABLE);
+    assignments.put(Assignment::new("b").with_parent("a")).await.unwrap();
+    // Both were read before the other's write.
+    let [new, old] = [Assignment::new("a"), Assignment::new("a").with_plan("gold")];
+    let refused = assignments.put_within(new.clone().with_parent("b"), &new).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "`a` → `b` → `a` is a loop: name another parent; it was assigned meanwhile, so nothing was \
+         changed"
+    );
+    assert_eq!(assignments.get("a").await.unwrap(), None);
+    let old = assignments.put(old).await.unwrap();
+    assert!(assignments.put_within(old.clone().with_parent("b"), &old).await.is_err());
+    let kept = assignments.get("a").await.unwrap().unwrap();
+    assert_eq!((kept.plan.as_deref(), kept.parent, kept.version), (Some("gold"), None, 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn parents_that_are_assigned_at_once_never_form_a_loop() {
+    let served = serve_table().await;
+    let assignments = Assignments::new(served.client.clone(), TABLE);
+    let mut refused = 0;
+    for round in 0..40 {
+        // A ring of two or three, each of which is checked before any is written.
+        let ring: Vec<_> = (0..2 + round % 2).map(|at| format!("{round}-{at}")).collect();
+        let tasks: Vec<_> = (0..ring.len())
+            .map(|at| {
+                let (assignments, own) = (assignments.clone(), Assignment::new(ring[at].as_str()));
+                let parent = ring[(at + 1) % ring.len()].clone();
+                tokio::spawn(async move {
+                    assignments.put_within(own.clone().with_parent(parent), &own).await
+                })
+            })
+            .collect();
+        for task in tasks {
+            match task.await.unwrap() {
+                Ok(_) => {}
+                Err(ParentError::Chain { problem: ChainProblem::Loop, .. }) => refused += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        for subject in &ring {
+            let Some(own) = assignments.get(subject).await.unwrap() else { continue };
+            let chain = assignments.chain(&own).await.unwrap();
+            assert_eq!(chain.problem, None, "{}", chain.shown());
+        }
+    }
+    assert!(refused >= 40, "each ring would be a loop: {refused}");
 }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use authorizer::{ThrottleConfig, shell_word};
-use table::{Assignment, Failure, Items, KeyRecord, Page};
+use authorizer::{Config, is_of_parent, shell_word};
+use table::{Assignments, Failure, Items, KeyRecord};
 use throttle::{Limit, Plan, PlanId, PlanRecord, Plans, Quota};
 
-use super::count;
 use super::report::{Finding, Report, State};
+use super::{count, parents};
 use crate::context::Context;
 use crate::error::Error;
-use crate::progress::Progress;
+use crate::hierarchy::Hierarchy;
+use crate::pages::{MOST_PAGES, first_pages};
 
 /// The keys and subjects on one plan.
 #[derive(Default)]
@@ -23,21 +24,25 @@ struct Users {
 
 /// The plans that a table holds, and those that its keys and subjects name.
 #[derive(Default)]
-struct Read {
+pub(super) struct Read {
     stored: BTreeMap<String, PlanRecord>,
     damaged: Vec<String>,
     named: BTreeMap<String, Users>,
+    pub(super) hierarchy: Hierarchy,
+    /// The keys whose subject is a parent's.
+    pub(super) keys_of_parents: Vec<KeyRecord>,
     /// False if the table is longer than was read.
-    whole: bool,
+    pub(super) whole: bool,
 }
 
 /// Checks that each plan that the configuration, a key or a subject names exists and is sound.
 pub(super) async fn check(
     context: &Context,
     table: &str,
-    limits: Option<&ThrottleConfig>,
+    config: Option<&Config>,
     report: &mut Report,
 ) -> Result<(), Error> {
+    let limits = config.and_then(|config| config.throttle.as_ref());
     let mut read = match read(context, table).await {
         Ok(read) => read,
         Err(failure) => return report.add(super::of_failure(&failure)),
@@ -97,70 +102,55 @@ pub(super) async fn check(
     if missing == 0 && read.damaged.is_empty() && !is_generous {
         report.add(summary(&read, default, claim))?;
     }
-    Ok(())
+    parents::check(context, table, config, &read, report).await
 }
 
 /// Reads a table's plans, keys and assignments, from its first megabytes.
 async fn read(context: &Context, table: &str) -> Result<Read, Failure> {
-    let progress = Progress::new("items read", None);
     let now = context.now();
     let (mut found, client) = (Read::default(), &context.client);
     let plans = Plans::new(client.clone(), table);
-    let mut whole = pages(
-        async |from| plans.list(from.as_deref()).await,
+    let mut whole = first_pages(
+        "plans",
+        async |from: Option<String>| plans.list(from.as_deref()).await,
         |page| {
-            progress.add(page.items.len());
             found.stored.extend(page.items.into_iter().map(|it| (it.id.to_string(), it)));
             found.damaged.extend(page.damaged);
         },
     )
     .await?;
     let keys: Items<KeyRecord> = Items::new(client.clone(), table);
-    whole &= pages(
-        async |from| keys.list(from.as_deref()).await,
+    whole &= first_pages(
+        "keys",
+        async |from: Option<String>| keys.list(from.as_deref()).await,
         |page| {
-            progress.add(page.items.len());
             for key in page.items.iter().filter(|key| key.details.is_valid(now)) {
                 if let Some(plan) = key.details.plan() {
                     let users = found.named.entry(plan.to_owned()).or_default();
                     users.keys = users.keys.saturating_add(1);
                 }
+                if is_of_parent(&key.details.subject) {
+                    found.keys_of_parents.push(key.clone());
+                }
             }
         },
     )
     .await?;
-    let assignments: Items<Assignment> = Items::new(client.clone(), table);
-    whole &= pages(
-        async |from| assignments.list(from.as_deref()).await,
+    let assignments = Assignments::new(client.clone(), table);
+    whole &= first_pages(
+        "assignments",
+        async |from: Option<String>| assignments.list(from.as_deref()).await,
         |page| {
-            progress.add(page.items.len());
-            for assignment in page.items {
-                let Some(plan) = assignment.plan else { continue };
+            for plan in page.items.iter().filter_map(|assignment| assignment.plan.clone()) {
                 let users = found.named.entry(plan).or_default();
                 users.subjects = users.subjects.saturating_add(1);
             }
+            found.hierarchy.add(page);
         },
     )
     .await?;
     found.whole = whole;
     Ok(found)
-}
-
-/// Reads the first pages of a list; returns true if there are no others.
-async fn pages<T>(
-    list: impl AsyncFn(Option<String>) -> Result<Page<T>, Failure>,
-    mut handle: impl FnMut(Page<T>),
-) -> Result<bool, Failure> {
-    let mut from = None;
-    for _ in 0..MOST_PAGES {
-        let mut page = list(from).await?;
-        from = page.next.take();
-        handle(page);
-        if from.is_none() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// The callers that a missing plan refuses.
@@ -268,7 +258,5 @@ fn allows_more(plan: &Plan, other: &Plan) -> Vec<String> {
     more
 }
 
-/// Pages that are read of each kind of item, a megabyte each.
-const MOST_PAGES: usize = 10;
-/// Missing plans that are shown one by one.
-const MOST_SHOWN: usize = 10;
+/// Mistakes of one kind that are shown one by one.
+pub(super) const MOST_SHOWN: usize = 10;

@@ -1,6 +1,6 @@
 //! `tollgate key create`.
 
-use authorizer::shell_word;
+use authorizer::{is_of_parent, shell_word};
 use clap::Args;
 use table::{Key, KeyDetails, check_text};
 use throttle::{PlanId, Subject};
@@ -49,6 +49,12 @@ impl Create {
         let now = context.now();
         let key = Key::generate().map_err(|error| Error::unavailable(error.to_string()))?;
         let shared = self.subject.as_ref().map(|subject| subject.as_str().to_owned());
+        if let Some(name) = shared.as_deref().filter(|name| is_of_parent(name)) {
+            return Err(Error::misuse(format!(
+                "`{name}` is a parent's subject, which no key can have: choose another, and put it \
+                 within a parent by `tollgate subject assign SUBJECT --parent PARENT`"
+            )));
+        }
         let subject = shared.clone().unwrap_or_else(|| key.digest().subject());
         let mut details = KeyDetails {
             name: label("--name", self.name)?,

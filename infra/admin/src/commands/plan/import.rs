@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use throttle::{Plan, PlanId};
 
-use crate::args::{Offset, plan_error};
+use crate::args::{Offset, note_highest_rate, plan_error};
 use crate::confirm::Dry;
 use crate::context::Context;
 use crate::error::{Error, RowError};
@@ -68,6 +68,7 @@ impl Import {
         let mut steps = Vec::with_capacity(count);
         let progress = Progress::new("plans", Some(count));
         for (id, plan) in imported.plans {
+            note_highest_rate(&id, &plan);
             match step(context, &id, &plan, dry).await {
                 Ok(action) => steps.push(Step { id, plan, action }),
                 Err(RowError::Row(error)) => wrong.push(format!("{place}: plan `{id}`: {error}")),

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 use throttle::{Plan, PlanBuilder, PlanError, PlanId, Rate};
 
-use crate::args::{Offset, plan_error, plan_id};
+use crate::args::{Offset, note_highest_rate, plan_error, plan_id};
 use crate::confirm::Dry;
 use crate::context::Context;
 use crate::error::Error;
@@ -103,6 +103,7 @@ impl Put {
             None => limits.plan(),
         };
         let plan = plan.map_err(|error| Error::misuse(plan_error(&error)))?;
+        note_highest_rate(&id, &plan);
         let plans = context.plans();
         let old = plans.get(&id).await?;
         let stored = old.as_ref().map(|old| old.version);

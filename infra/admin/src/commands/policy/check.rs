@@ -77,6 +77,15 @@ fn text(config: &Config) -> String {
         ),
         None => "none".to_owned(),
     };
+    let parents = config.throttle.iter().flat_map(|throttle| &throttle.parents).map(|parent| {
+        let name = match parent.claim() {
+            Some(claim) => format!("the claim `{claim}`"),
+            None => "all callers".to_owned(),
+        };
+        let plan = parent.plan.as_ref().map(|plan| format!(" (plan `{plan}`)"));
+        name + &plan.unwrap_or_default()
+    });
+    let parents = parents.collect::<Vec<_>>().join(", then ");
     let metrics = match config.metrics.enabled {
         true => format!("namespace `{}`", config.metrics.namespace),
         false => "off".to_owned(),
@@ -87,8 +96,11 @@ fn text(config: &Config) -> String {
     if config.callers.takes_tokens() {
         described.push(["token".to_owned(), token(config)]);
     }
+    described.push(["limits".to_owned(), limits]);
+    if !parents.is_empty() {
+        described.push(["parents".to_owned(), parents]);
+    }
     described.extend([
-        ["limits".to_owned(), limits],
         ["metrics".to_owned(), metrics],
         [
             "policy".to_owned(),
@@ -132,6 +144,9 @@ fn json(config: &Config) -> Value {
                 "claim": throttle.plan.claim,
                 "default": throttle.plan.default.as_ref().map(PlanId::as_str),
             },
+            "parents": throttle.parents.iter().map(|it| json!({
+                "parent": it.name(), "plan": it.plan.as_ref().map(PlanId::as_str),
+            })).collect::<Vec<_>>(),
         })),
         "metrics": config.metrics.enabled.then_some(&config.metrics.namespace),
     })

@@ -1,18 +1,20 @@
 //! `tollgate subject assign`.
 
-use authorizer::shell_word;
+use authorizer::{EVERYONE, is_of_parent, shell_word};
 use clap::Args;
 use serde_json::json;
 use table::Assignment;
 use throttle::{PlanId, Subject};
 
-use super::parents::{parents, standing};
+use super::standing;
 use crate::args::{plan_id, subject};
 use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::error::Error;
+use crate::hierarchy::{Hierarchy, Levels};
 use crate::output::note;
-use crate::who::Who;
+use crate::pages::MOST_PAGES;
+use crate::who::{Found, Who};
 
 /// Assign a plan, a parent or both to a subject.
 ///
@@ -20,6 +22,8 @@ use crate::who::Who;
 ///
 /// A request of a subject with a parent must also fit the parent's limits, which all subjects
 /// within it share, such as those of a tenant. A parent may have a parent: up to four levels.
+/// With `--config` the levels that `parents` in [throttle] adds are counted too. The subjects within
+/// this one are counted in the first 10 MB of the table.
 ///
 /// A subject that has never been seen needs `--yes`, because it may be misspelt: it has no
 /// requests, no plan and no key. With `--token` it needs none.
@@ -81,7 +85,7 @@ impl Assign {
         }
         if let Some(parent) = parent {
             wanted = wanted.with_parent(parent.as_str());
-            check(context, &wanted, confirm).await?;
+            check(context, &found, &wanted, confirm).await?;
         }
         if wanted.plan.is_none() && wanted.parent.is_none() {
             return Err(Error::refused(format!(
@@ -90,15 +94,19 @@ impl Assign {
                 context.command(&context.table, &format!("subject unassign {}", shell_word(name)))
             )));
         }
-        let changed = wanted != stored;
+        let (changed, moved) = (wanted != stored, wanted.parent != stored.parent);
+        if moved && wanted.parent.is_some() {
+            check_below(context, &found, &wanted).await?;
+        }
         let is = standing(wanted.plan.as_deref(), wanted.parent.as_deref());
         if confirm.dry_run() && changed {
             return context.would(&format!("put `{name}` {is}"));
         }
-        let (text, written) = if changed {
-            (format!("`{name}` is {is}"), assignments.put(wanted).await?)
-        } else {
-            (format!("`{name}` is {is} already"), stored)
+        let text = format!("`{name}` is {is}");
+        let (text, written) = match (changed, moved && wanted.parent.is_some()) {
+            (false, _) => (format!("{text} already"), stored),
+            (true, false) => (text, assignments.put(wanted).await?),
+            (true, true) => (text, assignments.put_within(wanted, &stored).await?),
         };
         let json = json!({
             "subject": name, "plan": written.plan, "parent": written.parent,
@@ -116,21 +124,75 @@ impl Assign {
 }
 
 /// Refuses a parent that makes a loop or too many levels; a parent without a plan needs `--yes`.
-async fn check(context: &Context, wanted: &Assignment, confirm: Confirm) -> Result<(), Error> {
-    let all = parents(context, &wanted.subject, wanted.parent.as_deref()).await?;
-    let Some(parent) = all.iter().find(|parent| parent.plan.is_none()) else { return Ok(()) };
-    let name = &parent.subject;
-    let why = format!(
-        "`{name}` is assigned no plan, so requests within it are refused, unless `parents` in the \
-         configuration has a plan for it"
-    );
+async fn check(
+    context: &Context,
+    found: &Found,
+    wanted: &Assignment,
+    confirm: Confirm,
+) -> Result<(), Error> {
+    let (name, parent) = (&wanted.subject, wanted.parent.as_deref().unwrap_or_default());
+    if parent == "*" {
+        return Err(Error::misuse(format!(
+            "`*` stands for all callers in `parents` only: their subject is `{EVERYONE}`"
+        )));
+    }
+    if is_of_parent(name) {
+        note(format_args!(
+            "requests that are within `{name}` by `parents` in [throttle] are not within \
+             `{parent}`: only those are that are assigned `{name}` as parent"
+        ));
+    }
+    let chain = context.assignments().chain(wanted).await?;
+    let config = found.config.as_ref();
+    let mut levels = Levels::of(&chain, found.claims.as_ref(), config)?;
+    if let Some(problem) = levels.problem {
+        return Err(Error::refused(problem));
+    }
+    levels.read_plans(context, config).await?;
+    let Some(level) = levels.parents.iter().find(|level| level.plan.is_none()) else {
+        return Ok(());
+    };
+    let unless = match config {
+        Some(_) => "",
+        None => ", unless `parents` in the configuration has a plan for it",
+    };
+    let why =
+        format!("{} is assigned no plan, so requests within it are refused{unless}", level.name());
     if confirm.dry_run() {
         note(format_args!("{why}; this needs --yes"));
         return Ok(());
     }
-    let line = format!("subject assign {} PLAN --yes", shell_word(name));
+    let Some(subject) = &level.subject else { return confirm.insist(&why, "add --yes") };
+    let line = format!("subject assign {} PLAN --yes", shell_word(subject));
     let fix = format!("run `{}` first, or add --yes", context.command(&context.table, &line));
     confirm.insist(&why, &fix)
+}
+
+/// Refuses a parent that makes too many levels for a subject within the assigned one.
+async fn check_below(context: &Context, found: &Found, wanted: &Assignment) -> Result<(), Error> {
+    let mut all = Hierarchy::read_first(context).await?;
+    for parent in context.assignments().chain(wanted).await?.parents {
+        all.put(parent);
+    }
+    all.put(wanted.clone());
+    for own in all.assigned() {
+        let chain = all.chain(own).await;
+        if !chain.names.contains(&wanted.subject) {
+            continue;
+        }
+        let levels = Levels::of(&chain, None, found.config.as_ref())?;
+        if let Some(problem) = levels.problem.filter(|_| own.subject != wanted.subject) {
+            return Err(Error::refused(problem));
+        }
+    }
+    if !all.whole {
+        note(format_args!(
+            "subjects within `{}` were looked for in the first {MOST_PAGES} MB of the table: \
+             requests of one with more than four levels are refused",
+            wanted.subject
+        ));
+    }
+    Ok(())
 }
 
 const EXAMPLES: &str = "\

@@ -2,18 +2,22 @@
 
 use clap::Args;
 use serde_json::json;
+use table::Assignment;
 
-use super::parents::parents;
 use crate::args::stored_plan_id;
 use crate::commands::usage::{QuotaUse, quota_uses};
 use crate::context::Context;
 use crate::error::Error;
+use crate::hierarchy::{Level, Levels};
 use crate::layout::facts;
 use crate::who::Who;
 
 /// Show a subject's plan, its parents with their plans, and the rest of its quotas.
+///
+/// With `--config` the parents that `parents` in [throttle] adds are shown too: all levels that a
+/// request of the subject meets. With `--token` those are named by the token's own claims.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  tollgate subject show 'us-east-1_abcDEF123#client1'")]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Show {
     #[command(flatten)]
     who: Who,
@@ -21,10 +25,11 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let subject = self.who.find(context)?.subject;
+        let found = self.who.find(context)?;
+        let (subject, config) = (&found.subject, found.config.as_ref());
         let name = subject.as_str();
         let assignment = context.assignments().get(name).await?;
-        let bucket = context.buckets().get(&subject).await?;
+        let bucket = context.buckets().get(subject).await?;
         if assignment.is_none() && bucket.is_none() {
             return Err(Error::refused(format!(
                 "nothing is known of `{name}`: it is assigned no plan and has used nothing; \
@@ -33,18 +38,27 @@ impl Show {
         }
         let last = bucket.as_ref().and_then(|bucket| bucket.stamp.clone()).map(|it| it.plan);
         let assigned = assignment.as_ref().and_then(|it| it.plan.as_deref());
-        let parent = assignment.as_ref().and_then(|it| it.parent.as_deref());
-        let parents = parents(context, name, parent).await?;
+        let own = assignment.clone().unwrap_or_else(|| Assignment::new(name));
+        let chain = context.assignments().chain(&own).await?;
+        let mut levels = Levels::of(&chain, found.claims.as_ref(), config)?;
+        levels.read_plans(context, config).await?;
         let now = context.now();
         let mut rows = vec![
             ["subject".to_owned(), name.to_owned()],
             ["assigned".to_owned(), assigned.unwrap_or("-").to_owned()],
             ["last under".to_owned(), last.as_ref().map_or("-".into(), ToString::to_string)],
         ];
-        rows.extend(parents.iter().map(|parent| {
-            let plan = parent.plan.as_deref().map(|plan| format!("plan {plan}"));
+        rows.extend(levels.parents.iter().map(|level| {
+            let plan = level.plan.as_deref().map(|plan| format!("plan {plan}"));
             let plan = plan.unwrap_or_else(|| "no plan assigned".to_owned());
-            ["within".to_owned(), format!("{}, {plan}", parent.subject)]
+            let name = match (&level.subject, &level.entry) {
+                (Some(subject), None) => subject.clone(),
+                (Some(subject), Some(_)) => format!("{subject} (configured)"),
+                (None, entry) => {
+                    format!("the claim `{}` (configured)", entry.as_deref().unwrap_or_default())
+                }
+            };
+            ["within".to_owned(), format!("{name}, {plan}")]
         }));
         // A plan that was deleted has no quotas left.
         let plan = match assigned.map(stored_plan_id).transpose()?.or(last) {
@@ -65,8 +79,7 @@ impl Show {
             let more = if granted > 0 { format!(", {granted} granted") } else { String::new() };
             [it.name(), format!("{} used, {} left{more}", it.used, it.left)]
         }));
-        let parents: Vec<_> =
-            parents.iter().map(|it| json!({"subject": it.subject, "plan": it.plan})).collect();
+        let parents: Vec<_> = levels.parents.iter().map(Level::json).collect();
         let json = json!({
             "subject": name,
             "assigned": assigned,
@@ -75,6 +88,16 @@ impl Show {
             "parents": parents,
             "quotas": quotas.iter().map(QuotaUse::json).collect::<Vec<_>>(),
         });
-        context.output.print(facts(&rows), &json)
+        context.output.print(facts(&rows), &json)?;
+        match levels.problem {
+            Some(problem) => Err(Error::refused(problem)),
+            None => Ok(()),
+        }
     }
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate subject show 'us-east-1_abcDEF123#client1'
+  tollgate subject show client1 --config tollgate.toml
+  echo \"$TOKEN\" | tollgate subject show --token - --config tollgate.toml";

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::parents::standing;
+use super::standing;
 use crate::confirm::Dry;
 use crate::context::Context;
 use crate::error::Error;

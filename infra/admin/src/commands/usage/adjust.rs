@@ -4,10 +4,10 @@ use std::num::NonZeroI64;
 
 use clap::Args;
 use serde_json::json;
-use throttle::{Meter, Period, PlanRecord, Quota};
+use throttle::{Meter, Period};
 use uuid::Uuid;
 
-use super::{By, ask_again, label, noun, of_plan, plan_of, quotas};
+use super::{By, ask_again, label, of_plan, plan_of, quota};
 use crate::args::meter;
 use crate::confirm::Confirm;
 use crate::context::Context;
@@ -16,8 +16,8 @@ use crate::who::Who;
 
 /// Change what is left of a subject's quota in this day, week or month.
 ///
-/// `--by=-500` leaves 500 less, which count as used. `--by=+500` leaves 500 more, and at most as
-/// many as are used; `usage grant` gives more than the quota. Rates and other quotas stay.
+/// `--amount=-500` leaves 500 less, which count as used. `--amount=+500` leaves 500 more, and at
+/// most as many as are used; `usage grant` gives more than the quota. Rates and other quotas stay.
 /// Authorizers apply it within a second.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -26,10 +26,10 @@ pub(crate) struct Adjust {
     who: Who,
     /// Amount with its sign, such as -500 or +500.
     #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true, value_parser = signed)]
-    by: NonZeroI64,
+    amount: NonZeroI64,
     /// Quota that is changed; by default the only one of the meter.
-    #[arg(long, value_enum)]
-    period: Option<By>,
+    #[arg(long, alias = "period", value_enum)]
+    by: Option<By>,
     /// Meter of the plan, such as tokens; by default requests.
     #[arg(long, value_parser = meter)]
     meter: Option<Meter>,
@@ -43,63 +43,36 @@ pub(crate) struct Adjust {
 
 impl Adjust {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
-        let Self { who, by, period, meter, id, confirm } = self;
+        let Self { who, amount, by, meter, id, confirm } = self;
         let found = who.find(context)?;
         found.require_seen(context, confirm).await?;
+        let plan = plan_of(context, &found).await?;
         let (subject, now) = (found.subject, context.now());
         let name = subject.as_str();
-        let plan = plan_of(context, &subject).await?.ok_or_else(|| {
-            Error::refused(format!("`{name}` has no plan, so no quota: assign one first"))
-        })?;
         let meter = of_plan(&plan, meter)?;
-        let quota = quota(&plan, meter, period.map(Period::from))?;
+        let quota = quota(&plan, meter, by.map(Period::from))?;
         let window = quota.window(now).of(meter);
-        let (at, by_text) = (label(&window), format!("{:+}", by.get()));
+        let (at, change) = (label(&window), format!("{:+}", amount.get()));
         if confirm.dry_run() {
             let left = context.buckets().usage(&subject).await?.remaining(&plan, quota, &window);
             return context.would(&format!(
-                "change what is left to `{name}` by {by_text} {meter} for {at}, now {left}"
+                "change what is left to `{name}` by {change} {meter} for {at}, now {left}"
             ));
         }
         let id = id.unwrap_or_else(|| Uuid::new_v4().to_string());
-        let adjusted = context.buckets().adjust(&subject, &window, by, &id, now).await;
+        let adjusted = context.buckets().adjust(&subject, &window, amount, &id, now).await;
         let (history, changed) = adjusted.map_err(|error| ask_again(error, &id))?;
         let (used, left) = (history.used(&window), history.remaining(&plan, quota, &window));
         let text = if changed {
-            format!("`{name}` has {left} {meter} left for {at} ({by_text}), {used} used; id {id}")
+            format!("`{name}` has {left} {meter} left for {at} ({change}), {used} used; id {id}")
         } else {
             format!("`{id}` was made before, so nothing changed: `{name}` has {left} left for {at}")
         };
         let json = json!({
             "subject": name, "meter": meter.as_str(), "period": quota.period(), "of": at,
-            "by": by, "used": used, "remaining": left, "id": id, "changed": changed,
+            "amount": amount, "used": used, "remaining": left, "id": id, "changed": changed,
         });
         context.output.print(text, &json)
-    }
-}
-
-/// The quota to change: that of the period, or the only one of the meter.
-fn quota(plan: &PlanRecord, meter: Meter, period: Option<Period>) -> Result<Quota, Error> {
-    let quotas = quotas(plan, meter);
-    let id = &plan.id;
-    match (quotas, period) {
-        ([], _) => Err(Error::refused(format!("the plan `{id}` has no quota of {meter}"))),
-        (quotas, Some(period)) => {
-            let quota = quotas.iter().copied().find(|quota| quota.period() == period);
-            let period = noun(period);
-            quota.ok_or_else(|| {
-                Error::refused(format!("the plan `{id}` has no quota of {meter} for a {period}"))
-            })
-        }
-        ([quota], None) => Ok(*quota),
-        (quotas, None) => {
-            let all = quotas.iter().map(|it| format!("`--period {}`", noun(it.period())));
-            let all: Vec<_> = all.collect();
-            Err(Error::misuse(format!(
-                "the plan `{id}` has several quotas of {meter}: add {}",
-                all.join(" or ")
-            )))
-        }
     }
 }
 
@@ -116,6 +89,6 @@ const MOST: u64 = 1_000_000_000_000_000;
 
 const EXAMPLES: &str = "\
 Examples:
-  tollgate usage adjust 'us-east-1_abcDEF123#client1' --by=-500
-  tollgate usage adjust client1 --by=+120 --period month --id ticket-4712 --config FILE
-  tollgate usage adjust client1 --by=-90000 --meter tokens --period month --config FILE";
+  tollgate usage adjust 'us-east-1_abcDEF123#client1' --amount=-500
+  tollgate usage adjust client1 --amount=+120 --by month --id ticket-4712 --config FILE
+  tollgate usage adjust client1 --amount=-90000 --meter tokens --by month --config FILE";

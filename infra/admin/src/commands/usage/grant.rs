@@ -7,7 +7,7 @@ use serde_json::json;
 use throttle::{Meter, Period};
 use uuid::Uuid;
 
-use super::{By, ask_again, label, plan_of};
+use super::{By, ask_again, label, of_plan, plan_of, quota};
 use crate::args::meter;
 use crate::confirm::Confirm;
 use crate::context::Context;
@@ -44,14 +44,11 @@ impl Grant {
         let Self { who, extra, by, meter, id, confirm } = self;
         let found = who.find(context)?;
         found.require_seen(context, confirm).await?;
+        let plan = plan_of(context, &found).await?;
         let subject = found.subject;
         let (period, now, name) = (Period::from(by), context.now(), subject.as_str());
-        let meter = meter.unwrap_or(Meter::REQUESTS);
-        // The plan's quota may start on a day of its own.
-        let window = match plan_of(context, &subject).await? {
-            Some(plan) => plan.plan.window(meter, period, now),
-            None => period.window(now).of(meter),
-        };
+        let meter = of_plan(&plan, meter)?;
+        let window = quota(&plan, meter, Some(period))?.window(now).of(meter);
         let at = label(&window);
         if confirm.dry_run() {
             return context.would(&format!("grant `{name}` {extra} {meter} for {at}"));

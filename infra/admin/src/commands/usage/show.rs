@@ -28,8 +28,8 @@ pub(crate) struct Show {
     plan: Option<PlanId>,
     #[command(flatten)]
     picture: Picture,
-    /// Show what is left of the current quotas of the subject, and of each subject that is assigned
-    /// it as parent (`subject assign --parent`). Reads the whole table.
+    /// Show what is left of the current quotas of the subject, and of all subjects within it by
+    /// their assigned parents (`subject assign --parent`), at most 10,000. Reads the whole table.
     #[arg(long, conflicts_with_all = ["meter", "by", "from", "to", "plan", "html", "svg"])]
     tree: bool,
 }

@@ -40,6 +40,10 @@ fn an_allowed_request_shows_its_plan() {
     let cached = Report { cached: true, took: Duration::from_micros(400), ..report.clone() };
     assert_eq!(plain(&cached, None), "GET /orders  200  orders-reader  free 9/10  cached  <1 ms");
     let unlimited = Usage { plan: "gold".into(), ..Usage::default() };
+    let of_parent = free(9).map(|usage| Usage { of: Some("custom:tenant".into()), ..usage });
+    let tight = Report { usage: of_parent, ..report.clone() };
+    let line = "GET /orders  200  orders-reader  free, 9/10 of custom:tenant  3 ms";
+    assert_eq!(plain(&tight, None), line);
     let http = Report { usage: Some(unlimited), api: Some("HTTP API"), ..report };
     let line = "GET /orders  200  orders-reader  gold unlimited  3 ms  HTTP API";
     assert_eq!(plain(&http, None), line);
@@ -108,6 +112,10 @@ fn a_403_names_the_command_that_explains_it() {
         let line = format!("DELETE /orders/1  403  orders-reader  {reason}  3 ms");
         assert_eq!(plain(&refused, Some(&record(code, None))), line);
     }
+    let looped = record("wrong_parents", Some("the assigned parents form a loop"));
+    let line = "DELETE /orders/1  403  orders-reader  \
+                wrong_parents: the assigned parents form a loop  3 ms";
+    assert_eq!(plain(&refused, Some(&looped)), line);
     // An HTTP API may deny a token that is not good.
     let key = record("key", Some("the issuer publishes no such key"));
     let line = "DELETE /orders/1  403  orders-reader (unverified)  \
@@ -117,8 +125,9 @@ fn a_403_names_the_command_that_explains_it() {
 
 #[test]
 fn a_limit_is_named_whatever_the_status_is() {
-    let usage =
-        |left, retry_after| Some(Usage { plan: "free".into(), left, retry_after, throttled: true });
+    let usage = |left, retry_after| {
+        Some(Usage { plan: "free".into(), left, of: None, retry_after, throttled: true })
+    };
     for (usage, status, reason) in [
         (usage(Some((0, 10)), Some(1)), 429, "limit 10 of plan free; retry in 1 s"),
         (usage(Some((0, 10)), Some(1)), 403, "limit 10 of plan free; retry in 1 s"),
