@@ -36,8 +36,10 @@ impl Local {
         let mut child = Command::new(LOCAL)
             .args(["--json", "--api-port", "0", "--issuer-port", "0", "--dynamodb-port", "0"])
             .args(arguments)
-            // No `tollgate` is found, and no environment of the test's says anything.
+            // No `tollgate` is found, and no environment of the test's says anything but that
+            // cargo runs it.
             .env_clear()
+            .env("CARGO", "cargo")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

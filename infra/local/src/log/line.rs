@@ -101,7 +101,9 @@ impl Explain {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let installed =
             std::env::split_paths(&path).any(|folder| folder.join("tollgate").is_file());
-        let tollgate = if installed { "tollgate" } else { "cargo run -q -p admin --" };
+        // Cargo sets it for what it runs.
+        let is_cargos = std::env::var_os("CARGO").is_some();
+        let tollgate = tollgate(installed, is_cargos);
         let local = std::env::args().next().unwrap_or_else(|| "tollgate-local".to_owned());
         // Not the name that `tollgate init` gives to a reader's own configuration.
         let file = "demo.toml".to_owned();
@@ -119,6 +121,11 @@ impl Explain {
         };
         Self { tollgate: tollgate.to_owned(), config, first }
     }
+}
+
+/// The command that starts `tollgate`: in a checkout, cargo can do it.
+fn tollgate(installed: bool, is_cargos: bool) -> &'static str {
+    if is_cargos && !installed { "cargo run -q -p admin --" } else { "tollgate" }
 }
 
 impl Report {

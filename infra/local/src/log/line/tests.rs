@@ -80,6 +80,14 @@ fn the_demonstration_s_configuration_has_a_file_and_the_port_of_its_own() {
 }
 
 #[test]
+fn only_a_checkout_has_tollgate_by_cargo() {
+    assert_eq!(tollgate(false, true), "cargo run -q -p admin --");
+    for (installed, is_cargos) in [(true, true), (true, false), (false, false)] {
+        assert_eq!(tollgate(installed, is_cargos), "tollgate");
+    }
+}
+
+#[test]
 fn a_403_names_the_command_that_explains_it() {
     let refused = Report {
         forbidden: true,
