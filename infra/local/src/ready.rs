@@ -36,8 +36,7 @@ pub struct Ready {
     /// The WebSocket API, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub websocket_api: Option<String>,
-    /// Every API, if a template has several of a kind.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Every API.
     pub apis: Vec<Api>,
     /// The API keys that the template leaves to API Gateway.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -82,10 +81,10 @@ pub struct Ready {
     shown: Shown,
 }
 
-/// An API of a template.
+/// An API.
 #[derive(Debug, Clone, Serialize)]
 pub struct Api {
-    /// Its logical id.
+    /// Its logical id in the template; without a template, its kind.
     pub name: String,
     /// `REST API`, `HTTP API` or `WebSocket API`.
     pub kind: &'static str,
@@ -103,13 +102,13 @@ pub struct Key {
 }
 
 impl Api {
-    pub(crate) fn new(name: String, kind: Kind, url: &str) -> Self {
+    pub(crate) fn new(name: Option<String>, kind: Kind, url: &str) -> Self {
         let (kind, url) = match kind {
             Kind::RestToken | Kind::RestRequest => ("REST API", url.to_owned()),
             Kind::Http(_) => ("HTTP API", url.to_owned()),
             Kind::WebSocket => ("WebSocket API", url.replacen("http://", "ws://", 1)),
         };
-        Self { name, kind, url }
+        Self { name: name.unwrap_or_else(|| kind.to_owned()), kind, url }
     }
 }
 
@@ -164,12 +163,15 @@ impl Ready {
         self.api = url("REST API").unwrap_or_default();
         self.http_api = url("HTTP API");
         self.websocket_api = url("WebSocket API");
-        let mut kinds: Vec<&str> = apis.iter().map(|api| api.kind).collect();
+        self.apis = apis;
+    }
+
+    /// Returns true if there are several APIs of a kind, each of which is then named.
+    fn has_several_of_a_kind(&self) -> bool {
+        let mut kinds: Vec<&str> = self.apis.iter().map(|api| api.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        if kinds.len() < apis.len() {
-            self.apis = apis;
-        }
+        kinds.len() < self.apis.len()
     }
 
     /// Takes in the keys to show, and the one that callers of the REST API bring.

@@ -169,7 +169,7 @@ impl Stack {
                         None => Gateway::start(listener, base(kind)),
                     };
                     let gateway = gateway.map_err(Error::Address)?;
-                    let name = api.map(|api| api.name.clone()).unwrap_or_default();
+                    let name = api.map(|api| api.name.clone());
                     addresses.push(ready::Api::new(name, kind, &gateway.url()));
                     gateways.push(gateway);
                 }

@@ -197,10 +197,11 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
 }
 
 fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for api in &ready.apis {
-        writeln!(f, "  {:<13} {}  ({})", api.kind, api.url, api.name)?;
-    }
-    if ready.apis.is_empty() {
+    if ready.has_several_of_a_kind() {
+        for api in &ready.apis {
+            writeln!(f, "  {:<13} {}  ({})", api.kind, api.url, api.name)?;
+        }
+    } else {
         write_apis(ready, shown, f)?;
     }
     if let Some(console) = &ready.console {

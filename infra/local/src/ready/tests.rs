@@ -57,6 +57,25 @@ fn ready(change: impl FnOnce(&mut Options, &mut Examples)) -> Ready {
 }
 
 #[test]
+fn every_api_is_listed_whether_or_not_there_are_several_of_a_kind() {
+    let rest = |name: &str| Api::new(Some(name.to_owned()), Kind::RestToken, "http://127.0.0.1:1");
+    let http = Api::new(None, Kind::Http(crate::gateway::Payload::V2), "http://127.0.0.1:2");
+    let mut ready = ready(|_, _| {});
+    for (apis, several) in
+        [(vec![rest("A"), http.clone()], false), (vec![rest("A"), http, rest("B")], true)]
+    {
+        ready.serve(apis.clone());
+        let line = serde_json::to_value(&ready).unwrap();
+        assert_eq!(line["apis"].as_array().unwrap().len(), apis.len());
+        assert_eq!(
+            (&line["apis"][0]["name"], &line["apis"][1]["name"]),
+            (&"A".into(), &"HTTP API".into())
+        );
+        assert_eq!(ready.to_string().contains("  (A)"), several, "{ready}");
+    }
+}
+
+#[test]
 fn a_program_gets_one_line_with_stable_names() {
     let line = serde_json::to_string(&ready(|_, _| {})).unwrap();
     assert!(!line.contains('\n'));
@@ -64,6 +83,7 @@ fn a_program_gets_one_line_with_stable_names() {
     let names: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
         "api",
+        "apis",
         "client_id",
         "clients",
         "console",
