@@ -39,6 +39,7 @@ mod cors;
 mod customized;
 mod evaluate;
 mod event;
+mod expression;
 mod identity;
 mod kind;
 mod proxy;
@@ -50,7 +51,9 @@ mod usage;
 mod web_socket;
 mod wire;
 
+pub use backend::{Address, IntegrationResponse, Mapping, Passthrough, Templates};
 pub use cors::Cors;
+pub use expression::Expression;
 pub use identity::{Source, SourceError};
 pub use kind::{Kind, Payload};
 pub use route::{Route, RouteError};
@@ -105,17 +108,10 @@ pub enum Integration {
     Function(Invoke),
     /// An HTTP service that gets the path of each request after its own.
     Http(Uri),
-    /// An address that is called as it is, with `{name}` for a parameter of the path.
-    Address(String),
+    /// An address of a definition, which is called as it is.
+    Address(Address),
     /// An answer of the gateway itself.
-    Mock {
-        /// The status.
-        status: u16,
-        /// Names and values of headers.
-        headers: Vec<(String, String)>,
-        /// The body.
-        body: String,
-    },
+    Mock(Templates),
     /// A 501 with the reason why the integration cannot be served here.
     Unserved(String),
 }
@@ -126,8 +122,8 @@ impl fmt::Debug for Integration {
             Self::Echo => f.write_str("Echo"),
             Self::Function(_) => f.write_str("Function(…)"),
             Self::Http(uri) => f.debug_tuple("Http").field(uri).finish(),
-            Self::Address(text) => f.debug_tuple("Address").field(text).finish(),
-            Self::Mock { status, .. } => f.debug_tuple("Mock").field(status).finish(),
+            Self::Address(address) => f.debug_tuple("Address").field(&address.text).finish(),
+            Self::Mock(_) => f.write_str("Mock(…)"),
             Self::Unserved(reason) => f.debug_tuple("Unserved").field(reason).finish(),
         }
     }
@@ -184,6 +180,8 @@ pub struct Options {
     pub cors: Option<Cors>,
     /// The gateway responses of an API that has a definition, which then counts in all of it.
     pub responses: Option<Arc<BTreeMap<String, GatewayResponse>>>,
+    /// The payload that a function behind an HTTP API gets: 1.0, or else 2.0.
+    pub payload: Payload,
     /// The integration's time-out.
     pub integration_timeout: Duration,
     /// The wall clock, for the cache's ages and for `aws:CurrentTime`.
@@ -216,7 +214,8 @@ impl Options {
         Self::of(Kind::RestToken, function, now)
     }
 
-    /// An echo behind `function`, without a cache or an API key, and 29 s for an integration.
+    /// An echo behind `function`, without a cache or an API key, and 29 s for an integration, or 30 s
+    /// for that of an HTTP API ("Quotas" of the developer guide).
     ///
     /// The identity source is the header `Authorization`; a WebSocket API has none, since what a
     /// browser can send in its place is a matter of the authorizer.
@@ -243,7 +242,8 @@ impl Options {
             stage: None,
             cors: None,
             responses: None,
-            integration_timeout: Duration::from_secs(29),
+            payload: Payload::V2,
+            integration_timeout: Duration::from_secs(if kind.is_http() { 30 } else { 29 }),
             now,
             explains: true,
             log: Log::default(),

@@ -76,10 +76,21 @@ impl Program {
         let Some(code) = code.filter(|code| code.folder.is_dir()) else {
             return Ok(Self::Missing("its code is not in a folder here".to_owned()));
         };
-        let is_rust = code.build.as_deref() == Some("rust-cargolambda");
-        if is_rust || (code.build.is_none() && code.folder.join("Cargo.toml").is_file()) {
+        if is_rust(code) {
             return Self::rust(code);
         }
+        Ok(Self::handler(code))
+    }
+
+    /// The program of a Python or Node handler; `None` for other code.
+    pub(crate) fn of_handler(code: Option<&Code>) -> Option<Self> {
+        let is_handler =
+            |code: &&Code| ["python", "nodejs"].iter().any(|name| code.runtime.starts_with(name));
+        let code = code.filter(|code| is_handler(code) && !is_rust(code))?;
+        Some(Self::handler(code))
+    }
+
+    fn handler(code: &Code) -> Self {
         let (interpreter, flags, script, endings): (_, &[&str], _, &[&str]) = match code
             .runtime
             .as_str()
@@ -88,11 +99,11 @@ impl Program {
             node if node.starts_with("nodejs") => {
                 ("node", &["--input-type=module", "-e"], NODE, &["mjs", "js", "cjs"])
             }
-            "" => return Ok(Self::Missing("it has no runtime that is known here".to_owned())),
-            other => return Ok(Self::Missing(format!("the runtime `{other}` is not here"))),
+            "" => return Self::Missing("it has no runtime that is known here".to_owned()),
+            other => return Self::Missing(format!("the runtime `{other}` is not here")),
         };
         if !is_installed(interpreter) {
-            return Ok(Self::Missing(format!("`{interpreter}` is not installed")));
+            return Self::Missing(format!("`{interpreter}` is not installed"));
         }
         let (module, _) = code.handler.rsplit_once('.').unwrap_or_default();
         // Python separates packages by dots.
@@ -101,16 +112,16 @@ impl Program {
         let file = |ending: &&str| code.folder.join(format!("{module}.{ending}")).is_file();
         if module.is_empty() || !endings.iter().any(file) {
             let reason = format!("no file for its handler `{}` is in its folder", code.handler);
-            return Ok(Self::Missing(reason));
+            return Self::Missing(reason);
         }
         let mut arguments: Vec<OsString> = flags.iter().map(Into::into).collect();
         arguments.push(script.into());
-        Ok(Self::Command {
+        Self::Command {
             executable: PathBuf::from(interpreter),
             arguments,
             folder: Some(absolute(&code.folder)),
             handler: Some(code.handler.clone()),
-        })
+        }
     }
 
     fn rust(code: &Code) -> Result<Self, BuildError> {
@@ -138,6 +149,11 @@ impl Program {
             all => Err(BuildError::Executables { folder, count: all.len() }),
         }
     }
+}
+
+fn is_rust(code: &Code) -> bool {
+    code.build.as_deref() == Some("rust-cargolambda")
+        || (code.build.is_none() && code.folder.join("Cargo.toml").is_file())
 }
 
 /// The executables that cargo's messages name.

@@ -5,13 +5,15 @@
 //! Everything that cannot be served here is named: in a note, or as the reason of a 501.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::gateway::{Cors, GatewayResponse, KeySource, Kind, Source};
+use crate::gateway::{Address, Cors, GatewayResponse, KeySource, Kind, Payload, Source, Templates};
 
+mod integrations;
 mod openapi;
 mod plans;
 mod resolve;
@@ -19,8 +21,10 @@ mod resources;
 mod sam;
 #[cfg(test)]
 mod tests;
+mod unserved;
 mod yaml;
 
+use integrations::Target;
 pub(crate) use plans::{ApiKey, UsagePlan};
 use resolve::{Resolver, text_of};
 
@@ -58,6 +62,14 @@ pub(crate) enum Error {
     /// A function that is not evaluated here, or has the wrong arguments.
     #[error("`{0}` has arguments that cannot be evaluated here")]
     Function(String),
+    /// A value that takes too much to evaluate.
+    #[error("`{place}` {reason}")]
+    Bound {
+        /// The resource, section or condition.
+        place: String,
+        /// The bound.
+        reason: &'static str,
+    },
     /// The template defines no API.
     #[error("`{}` defines no API; name a file with an API or an authorizer", .0.display())]
     Nothing(PathBuf),
@@ -75,6 +87,7 @@ pub(crate) struct Template {
     pub(crate) keys: BTreeMap<String, ApiKey>,
     /// One line for each thing that is not honoured here.
     pub(crate) notes: Vec<String>,
+    unserved: Vec<unserved::Setting>,
 }
 
 /// Settings of a function that matter here.
@@ -150,6 +163,17 @@ pub(crate) struct Route {
     pub(crate) authorizer: Option<String>,
     pub(crate) needs_key: bool,
     pub(crate) integration: Integration,
+    /// The payload of a function behind an HTTP API.
+    pub(crate) payload: Payload,
+    /// The integration's time-out, if it is not API Gateway's own.
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Route {
+    fn new(key: String, authorizer: Option<String>, needs_key: bool, target: Target) -> Self {
+        let Target { integration, payload, timeout } = target;
+        Self { key, authorizer, needs_key, integration, payload, timeout }
+    }
 }
 
 /// The target of a route.
@@ -158,9 +182,9 @@ pub(crate) enum Integration {
     /// A Lambda proxy integration, by the function's name.
     Function(String),
     /// An HTTP service.
-    Http(String),
+    Http(Address),
     /// An answer of the gateway itself.
-    Mock { status: u16, headers: Vec<(String, String)>, body: String },
+    Mock(Templates),
     /// The parts that cannot be served here, with the reason.
     Unserved(String),
 }
@@ -176,12 +200,13 @@ impl Template {
             let mut template = Self::default();
             let mut api = Api::new("OpenAPI", Family::of_document(&document), "local");
             api.key_source = Some(KeySource::Header);
-            openapi::read(&document, &mut api);
+            openapi::read(&document, &mut api, &mut template.notes);
+            template.unserved.extend(unserved::of_document(&api.name, &document));
             template.apis.push(api);
             template
         } else {
             let folder = path.parent().unwrap_or(Path::new("."));
-            let resolver = Resolver { template: &document, parameters };
+            let resolver = Resolver::new(&document, parameters);
             let mut template = resources::read(&resolver, folder)?;
             template.notes.extend(unknown_parameters(&document, parameters));
             template
@@ -189,6 +214,7 @@ impl Template {
         if template.apis.is_empty() {
             return Err(Error::Nothing(path.to_owned()));
         }
+        template.notes.extend(unserved::notes(&template.unserved));
         let mut families = Vec::new();
         for (at, api) in template.apis.iter_mut().enumerate() {
             // The first of each kind has the id that commands and examples name.
@@ -246,7 +272,7 @@ impl Api {
         }
         match self.family {
             Family::Rest => Kind::RestToken,
-            Family::Http => Kind::Http(crate::gateway::Payload::V2),
+            Family::Http => Kind::Http(Payload::V2),
             Family::WebSocket => Kind::WebSocket,
         }
     }
@@ -278,10 +304,15 @@ pub(crate) fn parameters(path: &Path) -> Result<BTreeMap<String, String>, Error>
 
 fn document(path: &Path) -> Result<Value, Error> {
     let fault = |source| Error::File { path: path.to_owned(), source };
-    let size = std::fs::metadata(path).map_err(fault)?.len();
-    if size > u64::try_from(yaml::MAX_FILE).unwrap_or(u64::MAX) {
+    // A device or a pipe has no length, and may have no end.
+    let most = u64::try_from(yaml::MAX_FILE).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(fault)?;
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(fault)?;
+    if bytes.len() > yaml::MAX_FILE {
         return Err(Error::Size(path.to_owned()));
     }
-    let text = std::fs::read_to_string(path).map_err(fault)?;
-    yaml::parse(&text).map_err(|reason| Error::Form { path: path.to_owned(), reason })
+    let wrong = |reason| Error::Form { path: path.to_owned(), reason };
+    let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
+    yaml::parse(&text).map_err(wrong)
 }

@@ -120,6 +120,7 @@ fn use_template(
     if options.upstream.is_none() {
         add_programs(&template, options)?;
     }
+    add_authorizers(&template, options);
     options.template = Some(Arc::new(template));
     Ok(())
 }
@@ -138,6 +139,22 @@ fn add_programs(template: &Template, options: &mut Options) -> anyhow::Result<()
         options.functions.insert(name.clone(), program);
     }
     Ok(())
+}
+
+/// Finds the program of each authorizer in Python or Node that has none by a flag.
+///
+/// Any other one is Tollgate's, whose own code a template holds as Rust.
+fn add_authorizers(template: &Template, options: &mut Options) {
+    if options.is_other_authorizer {
+        return;
+    }
+    let authorizers = template.apis.iter().flat_map(|api| api.authorizers.values());
+    for name in authorizers.filter_map(|authorizer| authorizer.function.as_ref()) {
+        let code = template.functions.get(name).and_then(|function| function.code.as_ref());
+        if let Some(program @ Program::Command { .. }) = Program::of_handler(code) {
+            options.functions.entry(name.clone()).or_insert(program);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -136,7 +136,12 @@ impl Api {
         if let Some(trace) = &mut report.trace {
             trace.backend = Some(self.options.now.monotonic().saturating_sub(started));
         }
-        answer
+        answer.map_err(|fault| {
+            if let Some(reason) = fault.reason {
+                self.complain(report, reason);
+            }
+            fault.refusal
+        })
     }
 
     async fn connect(
@@ -244,7 +249,8 @@ impl Api {
         }
     }
 
-    /// Reports a fault of the authorizer; where no reports are printed, in a line of its own.
+    /// Reports a fault of the authorizer or the backend; where no reports are printed, in a line of
+    /// its own.
     fn complain(&self, report: &mut Report, fault: String) {
         if !self.options.log.has_reports() {
             self.options.log.note(fault.clone());

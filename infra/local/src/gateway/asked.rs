@@ -91,6 +91,11 @@ impl<'a> Asked<'a> {
         self.options.kind
     }
 
+    /// Returns true if a function behind the API gets payload 2.0.
+    pub(super) fn is_v2(&self) -> bool {
+        self.kind().is_http() && self.options.payload != super::Payload::V1
+    }
+
     /// A header's text. Of several the last counts, but payload 2.0 joins them by commas.
     ///
     /// The last one is that of the single-value `headers` in API Gateway's own events; that

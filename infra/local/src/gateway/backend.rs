@@ -11,11 +11,16 @@ use serde_json::{Value, json};
 
 use super::asked::Asked;
 use super::authorizer::Grant;
+use super::expression::Values;
 use super::responses::Refusal;
 use super::{Integration, Invoke, Options, proxy};
 
+mod mapping;
+mod templates;
 mod upstream;
 
+pub use mapping::{Address, Mapping};
+pub use templates::{IntegrationResponse, Passthrough, Templates};
 pub(super) use upstream::forwarded_for;
 use upstream::{Target, Upstream, remove_forged, remove_hop_by_hop};
 
@@ -26,13 +31,27 @@ pub(super) struct Call<'a> {
     pub(super) grant: &'a Grant,
 }
 
+/// A refusal of a backend, with the reason for the log if it is not the usual one.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) refusal: Refusal,
+    pub(super) reason: Option<String>,
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, reason: None }
+    }
+}
+
 /// The target of allowed requests.
 pub(super) enum Backend {
     Echo,
     Upstream(Box<Upstream>),
     Function(Invoke),
-    /// An answer that is always the same.
-    Fixed(Response<Bytes>),
+    Mock(Templates),
+    /// A 501 with the reason.
+    Unserved(Response<Bytes>),
 }
 
 impl Backend {
@@ -41,11 +60,11 @@ impl Backend {
         match &options.integration {
             Integration::Echo => Self::Echo,
             Integration::Http(base) => Self::service(Target::Base(base.clone()), timeout),
-            Integration::Address(text) => Self::service(Target::Address(text.clone()), timeout),
-            Integration::Function(invoke) => Self::Function(Arc::clone(invoke)),
-            Integration::Mock { status, headers, body } => {
-                Self::Fixed(fixed(*status, headers, body.clone()))
+            Integration::Address(address) => {
+                Self::service(Target::Address(address.clone()), timeout)
             }
+            Integration::Function(invoke) => Self::Function(Arc::clone(invoke)),
+            Integration::Mock(templates) => Self::Mock(templates.clone()),
             Integration::Unserved(reason) => Self::unserved(reason),
         }
     }
@@ -59,36 +78,36 @@ impl Backend {
 
     fn unserved(reason: &str) -> Self {
         let text = format!("local cannot serve this: {reason}");
-        Self::Fixed(fixed(501, &[], json!({ "message": text }).to_string()))
+        let mut response = Response::new(Bytes::from(json!({ "message": text }).to_string()));
+        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        Self::Unserved(response)
     }
 
-    pub(super) async fn call(&self, mut call: Call<'_>) -> Result<Response<Full<Bytes>>, Refusal> {
-        remove_forged(&mut call.asked.head.headers);
+    pub(super) async fn call(&self, mut call: Call<'_>) -> Result<Response<Full<Bytes>>, Fault> {
         remove_hop_by_hop(&mut call.asked.head.headers);
         match self {
-            Self::Echo => Ok(echo(&call)),
+            Self::Echo => {
+                remove_forged(&mut call.asked.head.headers);
+                Ok(echo(&call))
+            }
             Self::Upstream(upstream) => upstream.call(call).await,
             Self::Function(invoke) => {
                 let event = proxy::event(&call.asked, &call.body, call.grant);
-                let answer = invoke(uuid::Uuid::new_v4().to_string(), event).await;
-                proxy::response(call.asked.kind().is_http(), answer)
+                let limit = call.asked.options.integration_timeout;
+                let answer = invoke(uuid::Uuid::new_v4().to_string(), event);
+                let answer = tokio::time::timeout(limit, answer).await;
+                let answer = answer.map_err(|_| Refusal::IntegrationTimeout)?;
+                proxy::response(call.asked.is_v2(), answer)
             }
-            Self::Fixed(response) => Ok(response.clone().map(Full::new)),
+            Self::Mock(templates) => {
+                let values = Values::new(&call.asked, &call.body, call.grant);
+                templates.mock(&values, &call.asked.head.headers, &call.body)
+            }
+            Self::Unserved(response) => Ok(response.clone().map(Full::new)),
         }
     }
-}
-
-fn fixed(status: u16, headers: &[(String, String)], body: String) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
 }
 
 /// Tells the caller what a backend would see.

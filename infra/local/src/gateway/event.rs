@@ -6,6 +6,9 @@
 //! in payload 2.0. Names of headers are as they were sent, in payload 2.0 in lower case. That, the
 //! members that the guide does not show, and what becomes of paths is from recordings of deployed
 //! APIs (LocalStack's validated tests for REST APIs, hotsock and voker for HTTP APIs).
+//!
+//! A function behind an HTTP API gets payload 1.0 or 2.0, whichever its integration says, whatever
+//! the authorizer gets ("Create AWS Lambda proxy integrations for HTTP APIs").
 
 use std::collections::BTreeMap;
 
@@ -14,6 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value, json};
 
 use super::asked::Asked;
+use super::authorizer::Grant;
 use super::backend::forwarded_for;
 use super::{KeySource, Kind, Payload};
 use crate::lambda::ACCOUNT;
@@ -36,13 +40,17 @@ pub(super) fn event(asked: &Asked<'_>, identity: &[String]) -> Bytes {
 
 /// The members that a backend's event shares with an authorizer's.
 pub(super) fn of_backend(asked: &Asked<'_>) -> Value {
-    let is_http = asked.kind().is_http();
-    let event = if is_http { http_v2(asked, &[]) } else { rest_request(asked) };
+    let is_v2 = asked.is_v2();
+    let event = match asked.kind().is_http() {
+        true if is_v2 => http_v2(asked, &[]),
+        true => of_backend_v1(asked),
+        false => rest_request(asked),
+    };
     let Value::Object(mut event) = event else { return event };
     for name in ["type", "methodArn", "routeArn"] {
         event.remove(name);
     }
-    if is_http {
+    if is_v2 {
         event.retain(|_, value| !value.is_null());
     } else {
         for value in event.values_mut() {
@@ -54,8 +62,50 @@ pub(super) fn of_backend(asked: &Asked<'_>) -> Value {
     Value::Object(event)
 }
 
+/// The authorizer's part of the context that a function behind the API gets.
+///
+/// That payload 1.0 has it as a REST API does, and not under `lambda`, is reported by users.
+pub(super) fn authorizer(asked: &Asked<'_>, grant: &Grant) -> Value {
+    let mut context = grant.context.clone();
+    if asked.is_v2() {
+        return json!({ "lambda": context });
+    }
+    if let Some(principal) = &grant.principal_id {
+        context.insert("principalId".to_owned(), principal.as_str().into());
+    }
+    Value::Object(context)
+}
+
+/// The variables of a request's context, as templates and mappings name them.
+pub(super) fn context(asked: &Asked<'_>, grant: &Grant) -> Value {
+    let mut event = if asked.kind().is_http() { of_backend_v1(asked) } else { rest_request(asked) };
+    let mut context = event.get_mut("requestContext").map(Value::take).unwrap_or_default();
+    let mut authorizer = grant.context.clone();
+    authorizer.extend(grant.principal_id.iter().map(|id| ("principalId".to_owned(), json!(id))));
+    set(&mut context, "authorizer", Value::Object(authorizer));
+    if asked.kind().is_http() {
+        set(&mut context, "routeKey", json!(asked.route.key));
+    }
+    context
+}
+
+/// Payload 1.0 of an integration: a REST API's event, with the path decoded.
+fn of_backend_v1(asked: &Asked<'_>) -> Value {
+    let mut event = rest_request(asked);
+    set(&mut event, "version", json!("1.0"));
+    let agent = asked.header(&header::USER_AGENT);
+    if let Some(context) = event.get_mut("requestContext") {
+        set(context, "path", json!(asked.path()));
+        set(context, "resourceId", json!(asked.route.key));
+        if let Some(identity) = context.get_mut("identity") {
+            set(identity, "userAgent", json!(agent));
+        }
+    }
+    event
+}
+
 fn rest_request(asked: &Asked<'_>) -> Value {
-    let (headers, query) = (headers(asked), query(asked));
+    let (headers, query) = (headers(asked, false), query(asked));
     let now_ms = asked.options.now.millis();
     let domain = asked.domain();
     json!({
@@ -104,7 +154,7 @@ fn http_v1(asked: &Asked<'_>, identity: &[String]) -> Value {
         "resource": asked.route.resource,
         "path": path,
         "httpMethod": asked.head.method.as_str(),
-        "headers": last(&headers(asked)),
+        "headers": last(&headers(asked, false)),
         "queryStringParameters": last(&query(asked)),
         "pathParameters": asked.route.parameters,
         "stageVariables": asked.stage_variables(),
@@ -129,7 +179,7 @@ fn http_v1(asked: &Asked<'_>, identity: &[String]) -> Value {
 }
 
 fn http_v2(asked: &Asked<'_>, identity: &[String]) -> Value {
-    let mut headers = headers(asked);
+    let mut headers = headers(asked, true);
     let cookies = headers.remove(header::COOKIE.as_str()).unwrap_or_default();
     let now_ms = asked.options.now.millis();
     let domain = asked.domain();
@@ -175,7 +225,7 @@ fn http_v2(asked: &Asked<'_>, identity: &[String]) -> Value {
 }
 
 fn web_socket(asked: &Asked<'_>) -> Value {
-    let (headers, query) = (headers(asked), query(asked));
+    let (headers, query) = (headers(asked, false), query(asked));
     let now_ms = asked.options.now.millis();
     json!({
         "type": "REQUEST",
@@ -216,8 +266,8 @@ const DROPPED: [HeaderName; 4] = [header::CONNECTION, header::EXPECT, header::TE
 /// The names of the headers that API Gateway adds, as it writes them.
 const ADDED: [&str; 3] = ["X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"];
 
-/// The headers with those that API Gateway adds.
-fn headers(asked: &Asked<'_>) -> Multi {
+/// The headers with those that API Gateway adds, under names as sent or in lower case.
+fn headers(asked: &Asked<'_>, is_lower: bool) -> Multi {
     let mut headers: HeaderMap = asked.head.headers.clone();
     for name in DROPPED {
         headers.remove(name);
@@ -227,7 +277,6 @@ fn headers(asked: &Asked<'_>) -> Multi {
     if let Ok(port) = HeaderValue::from_str(&port) {
         headers.insert("x-forwarded-port", port);
     }
-    let is_lower = matches!(asked.kind(), Kind::Http(Payload::V2 | Payload::Simple));
     let written = |name: &HeaderName| {
         let lower = name.as_str();
         let added = ADDED.into_iter().find(|added| added.eq_ignore_ascii_case(lower));

@@ -90,7 +90,7 @@ pub(super) enum Refusal {
     AuthorizerFailure,
     /// `AUTHORIZER_CONFIGURATION_ERROR`: a function error, or an output that can't be used.
     AuthorizerConfiguration,
-    /// `API_CONFIGURATION_ERROR`: the context can't be passed on.
+    /// `API_CONFIGURATION_ERROR`: a mapping, or the context, can't be followed.
     ApiConfiguration,
     /// `MISSING_AUTHENTICATION_TOKEN`: no such method, no such route.
     NoRoute,
@@ -100,6 +100,8 @@ pub(super) enum Refusal {
     IntegrationTimeout,
     /// The backend's answer can't be used: `DEFAULT_5XX`.
     BadIntegration,
+    /// `UNSUPPORTED_MEDIA_TYPE`: no request template, and the body may not pass.
+    UnsupportedMediaType,
     /// The front's answer to a request that is none.
     BadRequest,
     /// The front's answer to a body over the limit; it is not JSON and carries no ids.
@@ -125,11 +127,12 @@ impl Refusal {
             Self::QuotaExceeded => "quota of the API's own usage plan",
             Self::AuthorizerFailure => "the authorizer failed",
             Self::AuthorizerConfiguration => "the authorizer's result is not usable",
-            Self::ApiConfiguration => "the authorizer's context cannot be passed on",
+            Self::ApiConfiguration => "the API's definition cannot be followed",
             Self::NoRoute => "the API has no such route",
             Self::IntegrationFailure => "the upstream cannot be reached",
             Self::IntegrationTimeout => "the upstream took too long",
             Self::BadIntegration => "the upstream's response is not usable",
+            Self::UnsupportedMediaType => "no request template is for the content type",
             Self::BadRequest => "the request is not valid",
             Self::BodyTooLarge => "the body is larger than 10 MB",
             Self::HeadTooLarge => "request line and headers are larger than 10,240 bytes",
@@ -153,6 +156,7 @@ impl Refusal {
             Self::IntegrationFailure => "INTEGRATION_FAILURE",
             Self::IntegrationTimeout => "INTEGRATION_TIMEOUT",
             Self::BadIntegration => "DEFAULT_5XX",
+            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Self::BadRequest
             | Self::BodyTooLarge
             | Self::HeadTooLarge

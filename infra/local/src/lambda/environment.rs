@@ -349,7 +349,10 @@ impl Environment {
     }
 
     fn too_much_memory(&self) -> String {
-        format!("an environment used more than {} MB of memory (--memory)", self.options.memory_mb)
+        format!(
+            "an environment used more than {} MB of memory (--memory, or MemorySize of a template)",
+            self.options.memory_mb
+        )
     }
 
     fn event(&self, id: String, body: Bytes) -> Event {

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
 
 use super::keys::TemplateKeys;
 use super::{Error, Options};
@@ -10,26 +13,40 @@ use crate::lambda::{self, Function, InvokeError};
 use crate::program::Program;
 use crate::template::{self, Api, FunctionSettings};
 
+/// Lambda's own defaults of `MemorySize` and `Timeout`: the pages "Configure Lambda function memory"
+/// and "Configure Lambda function timeout" of its developer guide.
+const DEFAULT_MEMORY_MB: u32 = 128;
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// The functions that run, by their names.
 #[derive(Debug, Default)]
 pub(super) struct Backends(BTreeMap<String, Arc<Function>>);
 
 impl Backends {
-    /// Starts each command; `table` is the table's address.
+    /// Starts every command at once; `table` is the table's address.
     pub(super) async fn start(options: &Options, table: &str) -> Result<Self, Error> {
-        let mut started = Self::default();
+        let mut starting = JoinSet::new();
         for (name, program) in &options.functions {
             let known = options.template.as_ref().and_then(|all| all.functions.get(name));
             let Some(settings) = settings(options, name, program, known, table) else { continue };
-            match Function::start(settings).await {
-                Ok(function) => started.0.insert(name.clone(), Arc::new(function)),
-                Err(source) => {
-                    started.end().await;
-                    return Err(Error::Function { name: name.clone(), source });
-                }
-            };
+            let name = name.clone();
+            starting.spawn(async move { (name, Function::start(settings).await) });
         }
-        Ok(started)
+        let (mut started, mut failed) = (Self::default(), BTreeMap::new());
+        while let Some(function) = starting.join_next().await {
+            match function {
+                Ok((name, Ok(function))) => drop(started.0.insert(name, Arc::new(function))),
+                Ok((name, Err(source))) => drop(failed.insert(name, source)),
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            }
+        }
+        match failed.pop_first() {
+            None => Ok(started),
+            Some((name, source)) => {
+                started.end().await;
+                Err(Error::Function { name, source })
+            }
+        }
     }
 
     /// Ends every function.
@@ -68,8 +85,8 @@ fn settings(
     function.variables.push(("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), table.to_owned()));
     function.variables.extend(handler.iter().map(|own| ("_HANDLER".to_owned(), own.clone())));
     if let Some(known) = known {
-        function.memory_mb = known.memory_mb.unwrap_or(function.memory_mb);
-        function.timeout = known.timeout.unwrap_or(function.timeout);
+        function.memory_mb = known.memory_mb.unwrap_or(DEFAULT_MEMORY_MB);
+        function.timeout = known.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let own = known.variables.iter().filter(|(name, _)| !name.starts_with("AWS_"));
         // What is set where `local` starts goes before the template, as with SAM's own tool.
         let value = |name, value: &String| std::env::var(name).unwrap_or_else(|_| value.clone());
@@ -131,6 +148,8 @@ pub(super) fn options(
         let mut options = defined(own);
         options.routes = vec![parsed];
         options.keys = route.needs_key.then(|| keys.clone());
+        options.payload = route.payload;
+        options.integration_timeout = route.timeout.unwrap_or(options.integration_timeout);
         let upstream = options.integration.clone();
         options.integration = match &route.integration {
             template::Integration::Function(name) => {
@@ -142,10 +161,8 @@ pub(super) fn options(
                     (None, _) => upstream,
                 }
             }
-            template::Integration::Http(uri) => Integration::Address(uri.clone()),
-            template::Integration::Mock { status, headers, body } => {
-                Integration::Mock { status: *status, headers: headers.clone(), body: body.clone() }
-            }
+            template::Integration::Http(address) => Integration::Address(address.clone()),
+            template::Integration::Mock(templates) => Integration::Mock(templates.clone()),
             template::Integration::Unserved(reason) => Integration::Unserved(reason.clone()),
         };
         guarded(&mut options, api, route.authorizer.as_deref(), backends);
@@ -218,8 +235,13 @@ pub(super) fn notes(options: &Options) -> Vec<String> {
             if let Some(own) = own.filter(|name| !options.functions.contains_key(*name)) {
                 let whose =
                     if options.is_other_authorizer { "--authorizer-command" } else { "Tollgate's" };
+                let code = template.functions.get(own).and_then(|known| known.code.as_ref());
+                let why = match Program::of_handler(code) {
+                    Some(Program::Missing(reason)) => format!(" ({reason})"),
+                    _ => String::new(),
+                };
                 notes.push(format!(
-                    "{}: the authorizer `{name}` is {whose}: to run `{own}`, add --function \
+                    "{}: the authorizer `{name}` is {whose}{why}: to run `{own}`, add --function \
                      {own}='COMMAND'",
                     api.name
                 ));

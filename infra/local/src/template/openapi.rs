@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::integrations::{Target, function_of};
 use super::resolve::text_of;
-use super::{Api, Authorizer, Family, Integration, Route};
+use super::{Api, Authorizer, Family, Route};
 use crate::gateway::{Cors, GatewayResponse, KeySource, Kind, Payload};
 
 const METHODS: [&str; 8] =
@@ -16,7 +17,7 @@ const METHODS: [&str; 8] =
 pub(super) const REST_TTL: u64 = 300;
 
 /// Adds what the document defines to an API.
-pub(super) fn read(document: &Value, api: &mut Api) {
+pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
     let schemes = document
         .pointer("/components/securitySchemes")
         .or_else(|| document.get("securityDefinitions"))
@@ -56,11 +57,13 @@ pub(super) fn read(document: &Value, api: &mut Api) {
                 format!("{verb} {path}")
             };
             let (authorizer, needs_key) = guards(api, operation, is_key);
-            let integration = match operation.get("x-amazon-apigateway-integration") {
-                Some(integration) => self::integration(integration),
-                None => Integration::Unserved("the method has no integration".to_owned()),
+            let target = match operation.get("x-amazon-apigateway-integration") {
+                Some(found) => {
+                    Target::read(api.family, &format!("{}: {key}", api.name), found, notes)
+                }
+                None => Target::missing("the method has no integration"),
             };
-            api.routes.push(Route { key, authorizer, needs_key, integration });
+            api.routes.push(Route::new(key, authorizer, needs_key, target));
         }
     }
 }
@@ -171,62 +174,6 @@ impl Authorizer {
     }
 }
 
-/// The name of the function in an invocation's URI or in an ARN.
-pub(super) fn function_of(uri: &str) -> Option<String> {
-    let (_, after) = uri.split_once(":function:")?;
-    let name: String =
-        after.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
-    (!name.is_empty()).then_some(name)
-}
-
-/// Reads an integration, in the form of OpenAPI and of `AWS::ApiGateway::Method`.
-pub(super) fn integration(found: &Value) -> Integration {
-    let member = |name: &str| {
-        let mut capital = name.to_owned();
-        if let Some(first) = capital.get_mut(..1) {
-            first.make_ascii_uppercase();
-        }
-        found.get(name).or_else(|| found.get(&capital))
-    };
-    let text = |name: &str| member(name).and_then(text_of).unwrap_or_default();
-    let kind = text("type").to_ascii_lowercase();
-    match kind.as_str() {
-        "aws_proxy" => match function_of(&text("uri")) {
-            Some(name) => Integration::Function(name),
-            None => Integration::Unserved(format!("the integration of `{}`", text("uri"))),
-        },
-        "http_proxy" => http(mapped(text("uri"), member("requestParameters"))),
-        "mock" => mock(member("responses"), member("integrationResponses")),
-        "aws" => Integration::Unserved(format!(
-            "the service integration `{}` needs AWS",
-            service(&text("uri"))
-        )),
-        "http" => Integration::Unserved("mapping templates in front of HTTP".to_owned()),
-        other => Integration::Unserved(format!("integrations of the type `{other}`")),
-    }
-}
-
-/// The integration that passes requests on to an address.
-pub(super) fn http(uri: String) -> Integration {
-    let is_http = uri.starts_with("http://") || uri.starts_with("https://");
-    if is_http && !uri.contains("${") {
-        Integration::Http(uri)
-    } else {
-        Integration::Unserved(format!("`{uri}` is not an address, or has a stage variable in it"))
-    }
-}
-
-/// An address with the names of the request's parameters for its own.
-fn mapped(mut uri: String, parameters: Option<&Value>) -> String {
-    for (to, from) in parameters.and_then(Value::as_object).into_iter().flatten() {
-        let from = from.as_str().and_then(|from| from.strip_prefix("method.request.path."));
-        if let (Some(to), Some(from)) = (to.strip_prefix("integration.request.path."), from) {
-            uri = uri.replace(&format!("{{{to}}}"), &format!("{{{from}}}"));
-        }
-    }
-    uri
-}
-
 /// Reads the CORS settings of an HTTP API: `true` allows everything.
 pub(super) fn cors(found: &Value) -> Cors {
     if text_of(found).as_deref() == Some("true") {
@@ -252,44 +199,6 @@ pub(super) fn cors(found: &Value) -> Cors {
         max_age: member("maxAge").and_then(text_of).and_then(|age| age.parse().ok()),
         credentials: member("allowCredentials").and_then(text_of).as_deref() == Some("true"),
     }
-}
-
-/// The service and action in a URI of API Gateway.
-fn service(uri: &str) -> &str {
-    uri.splitn(5, ':').nth(4).unwrap_or(uri)
-}
-
-/// Reads a mock's answer: the default one, or else that of the lowest status.
-fn mock(by_pattern: Option<&Value>, list: Option<&Value>) -> Integration {
-    let responses: Vec<&Value> = match (by_pattern, list) {
-        (Some(Value::Object(map)), _) => match map.get("default") {
-            Some(default) => vec![default],
-            None => map.values().collect(),
-        },
-        (_, Some(Value::Array(list))) => list.iter().collect(),
-        _ => Vec::new(),
-    };
-    let member = |response: &Value, names: [&str; 2]| {
-        names.iter().find_map(|name| response.get(*name)).cloned()
-    };
-    let status = |response: &&Value| {
-        let status = member(response, ["statusCode", "StatusCode"]);
-        status.as_ref().and_then(text_of).and_then(|status| status.parse().ok()).unwrap_or(200_u16)
-    };
-    let Some(response) = responses.into_iter().min_by_key(status) else {
-        return Integration::Mock { status: 200, headers: Vec::new(), body: String::new() };
-    };
-    let mut headers = Vec::new();
-    let given = member(response, ["responseParameters", "ResponseParameters"]);
-    for (name, value) in given.iter().filter_map(Value::as_object).flatten() {
-        let header = name.strip_prefix("method.response.header.");
-        if let (Some(header), Some(value)) = (header, literal(value)) {
-            headers.push((header.to_owned(), value));
-        }
-    }
-    let templates = member(response, ["responseTemplates", "ResponseTemplates"]);
-    let body = templates.and_then(|all| text_of(all.get("application/json")?)).unwrap_or_default();
-    Integration::Mock { status: status(&response), headers, body }
 }
 
 /// A value in single quotes.

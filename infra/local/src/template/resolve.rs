@@ -1,11 +1,16 @@
 //! CloudFormation's intrinsic functions, as far as an API's definition needs them.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::Error;
 use crate::lambda::{ACCOUNT, REGION};
+
+mod bounds;
+
+use bounds::{Bounds, MAX_TEXT};
 
 /// Returns true for a function's call, such as `{"Ref": "Name"}`.
 pub(super) fn is_call(map: &Map<String, Value>) -> bool {
@@ -16,12 +21,33 @@ pub(super) fn is_call(map: &Map<String, Value>) -> bool {
 /// A template, with values for its parameters.
 pub(super) struct Resolver<'a> {
     pub(super) template: &'a Value,
-    pub(super) parameters: &'a BTreeMap<String, String>,
+    parameters: &'a BTreeMap<String, String>,
+    bounds: Bounds,
+    /// The conditions that are being evaluated.
+    open: RefCell<Vec<String>>,
 }
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
+    pub(super) fn new(template: &'a Value, parameters: &'a BTreeMap<String, String>) -> Self {
+        Self { template, parameters, bounds: Bounds::default(), open: RefCell::default() }
+    }
+
+    /// Names the resource or section that is evaluated from here on.
+    pub(super) fn at(&self, place: &str) {
+        self.bounds.at(place);
+    }
+
+    /// Counts a value that is copied into a resource.
+    pub(super) fn copy(&self, value: &Value) -> Result<(), Error> {
+        self.bounds.made(value.to_string()).map(drop)
+    }
+
     /// Evaluates every function in a value. `None` is `AWS::NoValue`.
     pub(super) fn resolve(&self, value: &Value) -> Result<Option<Value>, Error> {
+        self.bounds.deeper(|| self.resolve_here(value))
+    }
+
+    fn resolve_here(&self, value: &Value) -> Result<Option<Value>, Error> {
         match value {
             Value::Array(entries) => {
                 let mut resolved = Vec::new();
@@ -57,6 +83,7 @@ impl Resolver<'_> {
     }
 
     fn call(&self, name: &str, argument: &Value) -> Result<Option<Value>, Error> {
+        self.bounds.step()?;
         let wrong = || Error::Function(name.to_owned());
         let entries = || argument.as_array().ok_or_else(wrong);
         match name {
@@ -80,13 +107,15 @@ impl Resolver<'_> {
             "Fn::Join" => match &entries()?[..] {
                 [Value::String(between), list] => {
                     let list = self.list(list)?.ok_or_else(wrong)?;
+                    let length = list.iter().map(|entry| entry.len() + between.len()).sum();
+                    self.bounds.makes(length)?;
                     Ok(Some(list.join(between.as_str()).into()))
                 }
                 _ => Err(wrong()),
             },
             "Fn::Split" => match &entries()?[..] {
                 [Value::String(at), text] => {
-                    let text = self.text(text)?.ok_or_else(wrong)?;
+                    let text = self.bounds.made(self.text(text)?.ok_or_else(wrong)?)?;
                     Ok(Some(text.split(at.as_str()).map(Value::from).collect()))
                 }
                 _ => Err(wrong()),
@@ -106,7 +135,9 @@ impl Resolver<'_> {
                 for name in &path {
                     found = found.and_then(|found| found.get(name));
                 }
-                Ok(Some(found.ok_or_else(wrong)?.clone()))
+                let found = found.ok_or_else(wrong)?.clone();
+                self.bounds.made(found.to_string())?;
+                Ok(Some(found))
             }
             _ => Err(wrong()),
         }
@@ -152,9 +183,10 @@ impl Resolver<'_> {
         }
         let kind = declared.get("Type").and_then(Value::as_str).unwrap_or_default();
         if kind.starts_with("List<") || kind == "CommaDelimitedList" {
+            let text = self.bounds.made(text)?;
             return Ok(text.split(',').map(|entry| Value::from(entry.trim())).collect());
         }
-        Ok(text.into())
+        Ok(self.bounds.made(text)?.into())
     }
 
     /// The ARN of a resource, which is a function in all that is looked at.
@@ -182,15 +214,20 @@ impl Resolver<'_> {
                 filled.push_str(&format!("${{{literal}}}"));
                 continue;
             }
+            self.bounds.step()?;
             let value = match (own.and_then(|own| own.get(name)), name.split_once('.')) {
                 (Some(value), _) => self.text(value)?,
                 (None, Some((resource, "Arn"))) => Some(self.arn(resource)),
                 (None, _) => self.reference(name)?.as_ref().and_then(text_of),
             };
             filled.push_str(&value.ok_or_else(wrong)?);
+            // Not at the end alone: the text may be of any length by then.
+            if filled.len() > MAX_TEXT {
+                break;
+            }
         }
         filled.push_str(rest);
-        Ok(filled.into())
+        Ok(self.bounds.made(filled)?.into())
     }
 
     fn text(&self, value: &Value) -> Result<Option<String>, Error> {
@@ -203,12 +240,25 @@ impl Resolver<'_> {
     }
 
     fn condition(&self, name: &str) -> Result<bool, Error> {
+        if self.open.borrow().iter().any(|open| open == name) {
+            let place = format!("Conditions.{name}");
+            return Err(Error::Bound { place, reason: "is defined by itself" });
+        }
         let all = self.template.get("Conditions");
         let condition = all.and_then(|all| all.get(name));
-        self.holds(condition.ok_or_else(|| Error::Reference(name.to_owned()))?)
+        let condition = condition.ok_or_else(|| Error::Reference(name.to_owned()))?;
+        self.open.borrow_mut().push(name.to_owned());
+        let holds = self.holds(condition);
+        self.open.borrow_mut().pop();
+        holds
     }
 
     fn holds(&self, condition: &Value) -> Result<bool, Error> {
+        self.bounds.step()?;
+        self.bounds.deeper(|| self.holds_here(condition))
+    }
+
+    fn holds_here(&self, condition: &Value) -> Result<bool, Error> {
         let (name, argument) = condition
             .as_object()
             .and_then(|map| map.iter().next())
@@ -218,11 +268,12 @@ impl Resolver<'_> {
             return self.condition(argument.as_str().ok_or_else(wrong)?);
         }
         let entries = argument.as_array().ok_or_else(wrong)?;
+        let holds = |one| self.holds(one);
         match (name.as_str(), &entries[..]) {
             ("Fn::Equals", [one, other]) => Ok(self.text(one)? == self.text(other)?),
-            ("Fn::Not", [one]) => self.holds(one).map(|holds| !holds),
-            ("Fn::And", all) => all.iter().try_fold(true, |so, one| Ok(so && self.holds(one)?)),
-            ("Fn::Or", all) => all.iter().try_fold(false, |so, one| Ok(so || self.holds(one)?)),
+            ("Fn::Not", [one]) => holds(one).map(|holds| !holds),
+            ("Fn::And", all) => all.iter().try_fold(true, |so, one| Ok(so && holds(one)?)),
+            ("Fn::Or", all) => all.iter().try_fold(false, |so, one| Ok(so || holds(one)?)),
             _ => Err(wrong()),
         }
     }

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::openapi::{self, Wanted, function_of, gateway_response, integration};
+use super::integrations::Target;
+use super::openapi::{self, Wanted, gateway_response};
 use super::resolve::{Resolver, is_call, text_of};
 use super::{
-    Api, Authorizer, Code, Error, Family, FunctionSettings, Integration, Route, Template, document,
-    plans, sam,
+    Api, Authorizer, Code, Error, Family, FunctionSettings, Route, Template, document, plans, sam,
+    unserved,
 };
 use crate::gateway::KeySource;
 
@@ -46,7 +47,8 @@ pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, E
     let mut apis: BTreeMap<String, Api> = BTreeMap::new();
     // First the APIs themselves, then what belongs to them.
     for resource in &resources {
-        if let Some(api) = api(resource, folder, &mut template.notes)? {
+        template.unserved.extend(unserved::of_resource(resource));
+        if let Some(api) = api(resource, folder, &mut template)? {
             apis.insert(resource.name.clone(), api);
         }
     }
@@ -57,10 +59,10 @@ pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, E
         .map(|resource| (resource.name.as_str(), resource))
         .collect();
     for resource in &resources {
-        add(resource, &mut apis, &paths, &integrations);
+        add(resource, &mut apis, &paths, &integrations, &mut template.notes);
     }
     for resource in resources.iter().filter(|one| one.kind == "AWS::Serverless::Function") {
-        sam::events(resource, &mut apis);
+        sam::events(resource, &mut apis, &mut template.notes);
     }
     for resource in resources.iter().filter(|one| one.is_function()) {
         template.functions.insert(resource.name.clone(), function(resource, folder));
@@ -82,18 +84,20 @@ fn resources(resolver: &Resolver<'_>, notes: &mut Vec<String>) -> Result<Vec<Res
     let mut found = Vec::new();
     for (name, resource) in all.into_iter().flatten() {
         let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
+        resolver.at(&format!("Resources.{name}"));
         if !FAMILIES.iter().any(|family| kind.starts_with(family)) || !resolver.is_made(resource)? {
             continue;
         }
         let empty = Value::Object(Map::new());
         let properties = resource.get("Properties").unwrap_or(&empty);
         let properties = if kind.ends_with("::Function") {
-            members(resolver, name, properties, notes)
+            members(resolver, name, properties, notes)?
         } else {
             resolver.resolve(properties)?.unwrap_or_default()
         };
         let section = kind.strip_prefix("AWS::Serverless::");
         let global = section.and_then(|section| globals.get(section));
+        global.map(|global| resolver.copy(global)).transpose()?;
         let properties = sam::merge(global, &properties);
         let metadata = resource.get("Metadata").cloned().unwrap_or_default();
         found.push(Resource { name: name.clone(), kind: kind.to_owned(), properties, metadata });
@@ -106,9 +110,11 @@ fn resources(resolver: &Resolver<'_>, notes: &mut Vec<String>) -> Result<Vec<Res
 /// SAM's settings for every resource of a kind.
 fn globals(resolver: &Resolver<'_>, notes: &mut Vec<String>) -> Result<Value, Error> {
     let Some(globals) = resolver.template.get("Globals") else { return Ok(Value::Null) };
+    resolver.at("Globals");
     let functions = globals.get("Function");
     let functions =
         functions.map(|function| members(resolver, "Globals.Function", function, notes));
+    let functions = functions.transpose()?;
     let mut rest = globals.clone();
     if let Some(rest) = rest.as_object_mut() {
         rest.remove("Function");
@@ -128,18 +134,18 @@ fn members(
     place: &str,
     properties: &Value,
     notes: &mut Vec<String>,
-) -> Value {
+) -> Result<Value, Error> {
     let mut found = Map::new();
     for (name, value) in properties.as_object().into_iter().flatten() {
         let told = ["Environment", "Events"].contains(&name.as_str());
         let mut left_out = Vec::new();
-        let value = known(resolver, &format!("{place}.{name}"), value, &mut left_out);
+        let value = known(resolver, &format!("{place}.{name}"), value, &mut left_out)?;
         found.extend(value.map(|value| (name.clone(), value)));
         if told {
             notes.extend(left_out);
         }
     }
-    Value::Object(found)
+    Ok(Value::Object(found))
 }
 
 /// Returns a value without the parts that are not evaluated here, and names those.
@@ -148,25 +154,27 @@ fn known(
     place: &str,
     value: &Value,
     left_out: &mut Vec<String>,
-) -> Option<Value> {
+) -> Result<Option<Value>, Error> {
     match (resolver.resolve(value), value) {
-        (Ok(value), _) => value,
+        (Ok(value), _) => Ok(value),
+        (Err(error @ Error::Bound { .. }), _) => Err(error),
         (Err(_), Value::Object(map)) if !is_call(map) => {
-            let known = |(name, value): (&String, &Value)| {
-                let value = known(resolver, &format!("{place}.{name}"), value, left_out);
-                Some((name.clone(), value?))
-            };
-            Some(Value::Object(map.iter().filter_map(known).collect()))
+            let mut rest = Map::new();
+            for (name, value) in map {
+                let value = known(resolver, &format!("{place}.{name}"), value, left_out)?;
+                rest.extend(value.map(|value| (name.clone(), value)));
+            }
+            Ok(Some(Value::Object(rest)))
         }
         (Err(error), _) => {
             left_out.push(format!("{place} is left out: {error}"));
-            None
+            Ok(None)
         }
     }
 }
 
 /// The API that a resource is, if it is one.
-fn api(resource: &Resource, folder: &Path, notes: &mut Vec<String>) -> Result<Option<Api>, Error> {
+fn api(resource: &Resource, folder: &Path, template: &mut Template) -> Result<Option<Api>, Error> {
     let properties = &resource.properties;
     let family = match resource.kind.as_str() {
         "AWS::Serverless::Api" | "AWS::ApiGateway::RestApi" => Family::Rest,
@@ -185,7 +193,8 @@ fn api(resource: &Resource, folder: &Path, notes: &mut Vec<String>) -> Result<Op
     let own = ["DefinitionBody", "Body"].into_iter().find_map(|name| properties.get(name));
     let file = resource.text("DefinitionUri").map(|file| document(&folder.join(file)));
     if let Some(body) = file.transpose()?.as_ref().or(own) {
-        openapi::read(body, &mut api);
+        openapi::read(body, &mut api, &mut template.notes);
+        template.unserved.extend(unserved::of_document(&api.name, body));
     }
     match resource.text("ApiKeySourceType").as_deref() {
         Some("AUTHORIZER") => api.key_source = Some(KeySource::Authorizer),
@@ -196,7 +205,7 @@ fn api(resource: &Resource, folder: &Path, notes: &mut Vec<String>) -> Result<Op
         api.cors = Some(openapi::cors(found));
     }
     if resource.kind.starts_with("AWS::Serverless::") {
-        sam::settings(resource, &mut api, notes);
+        sam::settings(resource, &mut api, &mut template.notes);
     }
     Ok(Some(api))
 }
@@ -228,6 +237,7 @@ fn add(
     apis: &mut BTreeMap<String, Api>,
     paths: &BTreeMap<String, String>,
     integrations: &BTreeMap<&str, &Resource>,
+    notes: &mut Vec<String>,
 ) {
     let properties = &resource.properties;
     let text = |name: &str| resource.text(name);
@@ -274,15 +284,14 @@ fn add(
                 "CUSTOM" => Some(text("AuthorizerId").unwrap_or_default()),
                 other => Some(other.to_owned()),
             };
-            let integration = properties.get("Integration").map(integration);
-            api.routes.push(Route {
-                key: format!("{} {path}", text("HttpMethod").unwrap_or_default()),
-                authorizer,
-                needs_key: resource.is("ApiKeyRequired"),
-                integration: integration.unwrap_or_else(|| {
-                    Integration::Unserved("the method has no integration".to_owned())
-                }),
-            });
+            let key = format!("{} {path}", text("HttpMethod").unwrap_or_default());
+            let place = format!("{}: {key}", api.name);
+            let target = match properties.get("Integration") {
+                Some(found) => Target::read(api.family, &place, found, notes),
+                None => Target::missing("the method has no integration"),
+            };
+            let needs_key = resource.is("ApiKeyRequired");
+            api.routes.push(Route::new(key, authorizer, needs_key, target));
         }
         "AWS::ApiGateway::GatewayResponse" => {
             let name = text("ResponseType").unwrap_or_default();
@@ -297,33 +306,21 @@ fn add(
             let kind = text("AuthorizationType").unwrap_or_default();
             let target = text("Target").unwrap_or_default();
             let target = target.strip_prefix("integrations/").unwrap_or_default();
-            let integration = match integrations.get(target) {
-                Some(found) => v2_integration(found),
-                None => Integration::Unserved("the integration is not in the template".to_owned()),
+            let key = text("RouteKey").unwrap_or_default();
+            let place = format!("{}: {key}", api.name);
+            let target = match integrations.get(target) {
+                Some(found) => Target::read(api.family, &place, &found.properties, notes),
+                None => Target::missing("the integration is not in the template"),
             };
-            api.routes.push(Route {
-                key: text("RouteKey").unwrap_or_default(),
-                authorizer: match kind.as_str() {
-                    "" | "NONE" => None,
-                    "CUSTOM" => Some(text("AuthorizerId").unwrap_or_default()),
-                    other => Some(other.to_owned()),
-                },
-                needs_key: resource.is("ApiKeyRequired"),
-                integration,
-            });
+            let authorizer = match kind.as_str() {
+                "" | "NONE" => None,
+                "CUSTOM" => Some(text("AuthorizerId").unwrap_or_default()),
+                other => Some(other.to_owned()),
+            };
+            let needs_key = resource.is("ApiKeyRequired");
+            api.routes.push(Route::new(key, authorizer, needs_key, target));
         }
         _ => {}
-    }
-}
-
-fn v2_integration(found: &Resource) -> Integration {
-    let uri = found.text("IntegrationUri").unwrap_or_default();
-    match found.text("IntegrationType").as_deref() {
-        Some("AWS_PROXY") if function_of(&uri).is_some() => {
-            Integration::Function(function_of(&uri).unwrap_or_default())
-        }
-        Some("HTTP_PROXY") => openapi::http(uri),
-        other => Integration::Unserved(format!("the integration `{}`", other.unwrap_or_default())),
     }
 }
 

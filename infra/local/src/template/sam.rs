@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::integrations::{self, Target};
 use super::openapi::{Wanted, gateway_response, literal};
 use super::resolve::text_of;
 use super::resources::Resource;
 use super::{Api, Authorizer, Family, Integration, Route};
+use crate::gateway::Payload;
 
 /// The methods that SAM names for `ANY`.
 const EVERY_METHOD: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
@@ -188,8 +190,9 @@ pub(super) fn preflights(api: &mut Api, notes: &mut Vec<String>) {
         let headers = texts.map(|(name, value)| (name.to_owned(), value)).collect();
         let key = format!("OPTIONS {path}");
         let (authorizer, needs_key) = api.sam.guards(&key, None, None);
-        let integration = Integration::Mock { status: 200, headers, body: "{}\n".to_owned() };
-        added.push(Route { key, authorizer, needs_key, integration });
+        let integration = integrations::preflight(headers);
+        let target = Target { integration, payload: Payload::V2, timeout: None };
+        added.push(Route::new(key, authorizer, needs_key, target));
     }
     let names = |guarded: bool, setting: &str| {
         guarded.then(|| {
@@ -208,7 +211,11 @@ pub(super) fn preflights(api: &mut Api, notes: &mut Vec<String>) {
 }
 
 /// Adds the routes that a function's events make.
-pub(super) fn events(resource: &Resource, apis: &mut BTreeMap<String, Api>) {
+pub(super) fn events(
+    resource: &Resource,
+    apis: &mut BTreeMap<String, Api>,
+    notes: &mut Vec<String>,
+) {
     for event in events_of(resource) {
         let kind = event.get("Type").and_then(Value::as_str).unwrap_or_default();
         let (family, member, implicit) = match kind {
@@ -232,8 +239,17 @@ pub(super) fn events(resource: &Resource, apis: &mut BTreeMap<String, Api>) {
         let needs_key = text(auth.and_then(|auth| auth.get("ApiKeyRequired")));
         let needs_key = needs_key.map(|needs| needs == "true");
         let (authorizer, needs_key) = api.sam.guards(&key, own, needs_key);
+        // SAM's own default is 2.0.
+        let payload = match text(properties.get("PayloadFormatVersion")).as_deref() {
+            Some("1.0") => Payload::V1,
+            _ => Payload::V2,
+        };
+        let place = format!("{}: {key}", api.name);
+        let timeout = properties.get("TimeoutInMillis");
+        let timeout = integrations::timeout(family, &place, timeout, notes);
         let integration = Integration::Function(resource.name.clone());
-        api.routes.push(Route { key, authorizer, needs_key, integration });
+        let target = Target { integration, payload, timeout };
+        api.routes.push(Route::new(key, authorizer, needs_key, target));
     }
 }
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::*;
-use crate::gateway::Payload;
+use crate::gateway::{Expression, IntegrationResponse, Mapping};
+
+mod integrations;
 
 fn read_text(text: &str, parameters: &[(&str, &str)]) -> Result<Template, Error> {
     let folder = tempfile::tempdir().unwrap();
@@ -162,9 +164,16 @@ Resources:
     let [iam, get, options] = &api.routes[..] else { panic!("{:?}", api.routes) };
     assert_eq!((iam.key.as_str(), iam.authorizer.as_deref()), ("ANY /orders", Some("AWS_IAM")));
     assert_eq!((get.key.as_str(), get.needs_key), ("GET /orders/{id}", true));
-    assert_eq!(get.integration, Integration::Http("http://127.0.0.1:3000/{id}".to_owned()));
-    let headers = vec![("X-It".to_owned(), "yes".to_owned())];
-    let mock = Integration::Mock { status: 204, headers, body: String::new() };
+    let Integration::Http(address) = &get.integration else { panic!("{get:?}") };
+    assert_eq!(address.text, "http://127.0.0.1:3000/{id}");
+    let mock = Integration::Mock(Templates {
+        responses: vec![IntegrationResponse {
+            status: 204,
+            headers: vec![("X-It".to_owned(), Expression::text("yes"))],
+            ..IntegrationResponse::default()
+        }],
+        ..Templates::default()
+    });
     assert_eq!((options.key.as_str(), &options.integration), ("OPTIONS /", &mock));
     let judge = &api.authorizers["Judge"];
     assert_eq!((&judge.kind, judge.ttl), (&Ok(Kind::RestToken), Duration::ZERO));
@@ -353,8 +362,11 @@ fn globals_are_merged_and_cors_makes_options_methods() {
     assert_eq!(seen(implicit), [route("ANY /x", true, true), route("OPTIONS /x", true, false)]);
     let headers = |api: &Api, key: &str| {
         let route = api.routes.iter().find(|route| route.key == key).unwrap();
-        let Integration::Mock { status: 200, headers, .. } = &route.integration else { panic!() };
-        BTreeMap::from_iter(headers.clone())
+        let Integration::Mock(mock) = &route.integration else { panic!() };
+        assert_eq!(mock.responses[0].status, 200);
+        let text = |value: &Expression| value.constant().unwrap().to_owned();
+        let headers = mock.responses[0].headers.iter();
+        headers.map(|(name, value)| (name.clone(), text(value))).collect::<BTreeMap<_, _>>()
     };
     let given = headers(own, "OPTIONS /x");
     assert_eq!(given["Access-Control-Allow-Origin"], "https://a");
@@ -420,7 +432,7 @@ Resources:
 }
 
 #[test]
-fn an_address_is_called_with_the_names_of_the_requests_parameters() {
+fn an_addresss_parameters_are_mapped() {
     let text = json!({"openapi": "3.0.1", "paths": {"/o/{order}": {"get": {
         "x-amazon-apigateway-integration": {
             "type": "http_proxy", "uri": "https://a.example/{id}",
@@ -428,8 +440,10 @@ fn an_address_is_called_with_the_names_of_the_requests_parameters() {
         },
     }}}});
     let api = read_text(&text.to_string(), &[]).unwrap().apis.remove(0);
-    let expected = Integration::Http("https://a.example/{order}".to_owned());
-    assert_eq!(api.routes[0].integration, expected);
+    let Integration::Http(address) = &api.routes[0].integration else { panic!() };
+    assert_eq!(address.text, "https://a.example/{id}");
+    let order = Mapping::of_rest("integration.request.path.id", "method.request.path.order");
+    assert_eq!(address.mappings, [order.unwrap()]);
 }
 
 #[test]

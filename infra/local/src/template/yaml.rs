@@ -1,6 +1,7 @@
 //! YAML and JSON as JSON values, with CloudFormation's short forms spelled out.
 
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
+use saphyr_parser::{Event, Parser};
 use serde_json::{Map, Number, Value, json};
 
 /// The largest file, in bytes: CloudFormation's own limit for a template.
@@ -13,11 +14,38 @@ const MAX_DEPTH: usize = 64;
 /// # Errors
 /// The reason why it cannot be read.
 pub(super) fn parse(text: &str) -> Result<Value, String> {
+    check(text)?;
     let documents = Yaml::load_from_str(text).map_err(|error| error.to_string())?;
     match &documents[..] {
         [one] => value(one, MAX_DEPTH),
         _ => Err("it must hold one document".to_owned()),
     }
+}
+
+/// Refuses what would take up more memory or stack than its text, before anything is built of it.
+fn check(text: &str) -> Result<(), String> {
+    let mut depth: usize = 0;
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| error.to_string())?;
+        let line = span.start.line();
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => {
+                depth = depth.saturating_add(1);
+                if depth > MAX_DEPTH {
+                    return Err(format!("it is nested too deep in line {line}"));
+                }
+            }
+            Event::SequenceEnd | Event::MappingEnd => depth = depth.saturating_sub(1),
+            Event::Alias(_) => {
+                return Err(format!(
+                    "it has an alias in line {line}, which CloudFormation does not read: write the \
+                     value out"
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn value(yaml: &Yaml<'_>, depth: usize) -> Result<Value, String> {

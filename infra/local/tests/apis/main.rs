@@ -9,6 +9,7 @@
 
 mod api;
 mod http_api;
+mod integrations;
 mod keys;
 mod own;
 mod parents;

@@ -13,6 +13,8 @@ use std::process::{Child, Command, Stdio};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
+mod integrations;
+
 const LOCAL: &str = env!("CARGO_BIN_EXE_tollgate-local");
 
 /// A running executable; it ends with this.
@@ -28,6 +30,10 @@ impl Local {
     }
 
     fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::spawn(arguments, variables, Stdio::null())
+    }
+
+    fn spawn(arguments: &[&str], variables: &[(&str, &str)], stderr: Stdio) -> Self {
         let ports = ["--api-port", "--issuer-port", "--dynamodb-port", "--http-port"];
         let mut child = Command::new(LOCAL)
             .args(["--json", "--websocket-port", "0"])
@@ -37,7 +43,7 @@ impl Local {
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let mut line = String::new();

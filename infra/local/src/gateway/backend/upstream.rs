@@ -1,16 +1,15 @@
 //! An HTTP service behind the API.
 //!
-//! An `--upstream` gets the path of the request after its own. A definition's address is called as
-//! it is, with the path's parameters in it, as API Gateway does; over TLS with the system's root
-//! certificates.
+//! An `--upstream` gets the path of the request after its own, and the authorizer's `principalId`
+//! and context as `x-authorizer-<name>`. Headers that a caller sends under such a name are removed,
+//! with an underscore for a hyphen too: some servers make no difference between the two.
 //!
-//! Like an HTTP proxy integration of API Gateway, it passes method, path, query, body and headers
-//! on, including `Authorization`. It drops the hop-by-hop headers of RFC 9110 section 7.6.1, and
-//! replaces `Host` by the service's own.
+//! A definition's address is called as it is, with what the definition maps; over TLS with the
+//! system's root certificates.
 //!
-//! The authorizer's `principalId` and context arrive as `x-authorizer-<name>`. Headers that a caller
-//! sends under such a name are removed, with an underscore for a hyphen too: some servers make no
-//! difference between the two.
+//! Like an HTTP proxy integration of API Gateway, both pass method, path, query, body and headers
+//! on, including `Authorization`. They drop the hop-by-hop headers of RFC 9110 section 7.6.1, and
+//! replace `Host` by the service's own.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -23,19 +22,16 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use table::connect::{TlsError, tls};
 
-use super::Call;
+use super::{Address, Call, Fault};
 use crate::gateway::MAX_BODY;
 use crate::gateway::asked::Asked;
+use crate::gateway::expression::Values;
 use crate::gateway::responses::Refusal;
 
 const PREFIX: &str = "x-authorizer-";
-/// The characters that are escaped in a path's parameter; a greedy one has slashes.
-const OUTSIDE_OF_A_PATH: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Headers that are about one connection; those that `Connection` names are added to them.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -70,8 +66,8 @@ enum Service {
 pub(super) enum Target {
     /// The path of the request follows.
     Base(Uri),
-    /// Called as it is, with `{name}` for a parameter of the path.
-    Address(String),
+    /// Called as it is, with what is mapped.
+    Address(Address),
 }
 
 impl Upstream {
@@ -91,11 +87,21 @@ impl Upstream {
         Ok(Self { target, client, timeout })
     }
 
-    pub(super) async fn call(&self, call: Call<'_>) -> Result<Response<Full<Bytes>>, Refusal> {
-        let method = call.asked.head.method.clone();
-        let request = forwarded(&self.target, call)?;
+    pub(super) async fn call(&self, call: Call<'_>) -> Result<Response<Full<Bytes>>, Fault> {
+        let Call { asked, body, grant } = &call;
+        let values = Values::new(asked, body, grant);
+        let request = match &self.target {
+            Target::Base(base) => forwarded(base, &call)?,
+            Target::Address(address) => mapped(address, &call, &values)?,
+        };
+        let method = request.method().clone();
         let answer = tokio::time::timeout(self.timeout, self.exchange(request)).await;
         let (parts, body) = answer.map_err(|_| Refusal::IntegrationTimeout)??;
+        if let Target::Address(Address { templates: Some(templates), .. }) = &self.target {
+            let status = Some(parts.status.as_u16());
+            let from = Some((&parts.headers, body));
+            return templates.respond(status, &values, &asked.head.headers, from);
+        }
         Ok(returned(&method, parts, body))
     }
 
@@ -114,68 +120,79 @@ impl Upstream {
     }
 }
 
-/// The request as the service gets it.
-fn forwarded(target: &Target, call: Call<'_>) -> Result<Request<Full<Bytes>>, Refusal> {
-    let uri = target.uri(&call.asked).ok_or(Refusal::ApiConfiguration)?;
-
-    let mut request = Request::new(Full::new(call.body));
-    *request.method_mut() = call.asked.head.method;
-    *request.uri_mut() = uri;
+/// The request as an `--upstream` gets it.
+fn forwarded(base: &Uri, call: &Call<'_>) -> Result<Request<Full<Bytes>>, Fault> {
+    let own = call.asked.head.uri.path_and_query().map_or("/", |own| own.as_str());
+    let prefix = base.path().trim_end_matches('/');
+    let scheme = base.scheme_str().unwrap_or("http");
+    let authority = base.authority().map_or("", |authority| authority.as_str());
+    let uri = format!("{scheme}://{authority}{prefix}{own}");
+    let uri = uri.parse().map_err(|_| Refusal::ApiConfiguration)?;
+    let mut request = passed(&call.asked, uri, call.body.clone());
     let headers = request.headers_mut();
-    *headers = call.asked.head.headers;
-    // hyper sets both for the new connection.
-    headers.remove(header::HOST);
-    headers.remove(header::CONTENT_LENGTH);
-    headers.remove(header::EXPECT);
-    forwarded_for(headers, call.asked.peer);
+    remove_forged(headers);
     let principal = call.grant.principal_id.iter().map(|id| ("principalid", id.clone()));
     let context = call.grant.context.iter().map(|(name, value)| (name.as_str(), text(value)));
     for (name, value) in principal.chain(context) {
         let header = HeaderName::try_from(format!("{PREFIX}{name}"));
         let (Ok(header), Ok(value)) = (header, HeaderValue::from_bytes(value.as_bytes())) else {
-            let line =
-                format!("the authorizer's context can't be passed on: `{name}` makes no header");
-            call.asked.options.log.note(line);
-            return Err(Refusal::ApiConfiguration);
+            let reason = format!(
+                "the authorizer's context cannot be passed on: `{name}` makes no header, because \
+                 its name or value has characters that a header cannot have"
+            );
+            return Err(Fault { refusal: Refusal::ApiConfiguration, reason: Some(reason) });
         };
         headers.insert(header, value);
     }
     Ok(request)
 }
 
+/// The request as a definition's address gets it.
+fn mapped(
+    address: &Address,
+    call: &Call<'_>,
+    values: &Values<'_>,
+) -> Result<Request<Full<Bytes>>, Fault> {
+    let sent = &call.asked.head.headers;
+    let mut request = passed(&call.asked, address.uri(&call.asked, values)?, call.body.clone());
+    if let Some(templates) = &address.templates {
+        if let Some(body) = templates.request(values, sent)? {
+            *request.body_mut() = Full::new(body.into());
+        }
+        // Without a proxy, headers are those that are mapped.
+        let json = || HeaderValue::from_static("application/json");
+        let kind = sent.get(header::CONTENT_TYPE).cloned().unwrap_or_else(json);
+        let plain = [(header::CONTENT_TYPE, kind), (header::ACCEPT, json())];
+        *request.headers_mut() = HeaderMap::from_iter(plain);
+    }
+    if let Some(method) = &address.method {
+        request.method_mut().clone_from(method);
+    }
+    address.change(request.headers_mut(), values)?;
+    Ok(request)
+}
+
+/// A request with everything that passes through the API.
+fn passed(asked: &Asked<'_>, uri: Uri, body: Bytes) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(body));
+    request.method_mut().clone_from(&asked.head.method);
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    headers.clone_from(&asked.head.headers);
+    // hyper sets both for the new connection.
+    headers.remove(header::HOST);
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::EXPECT);
+    forwarded_for(headers, asked.peer);
+    request
+}
+
 impl Target {
     fn is_tls(&self) -> bool {
         match self {
             Self::Base(base) => base.scheme_str() == Some("https"),
-            Self::Address(address) => address.starts_with("https://"),
+            Self::Address(address) => address.text.starts_with("https://"),
         }
-    }
-
-    /// The address for a request; `None` if it is not one.
-    fn uri(&self, asked: &Asked<'_>) -> Option<Uri> {
-        let text = match self {
-            Self::Base(base) => {
-                let own = asked.head.uri.path_and_query().map_or("/", |own| own.as_str());
-                let prefix = base.path().trim_end_matches('/');
-                format!("{}://{}{prefix}{own}", base.scheme_str()?, base.authority()?)
-            }
-            Self::Address(address) => {
-                let mut text = address.clone();
-                for (name, value) in &asked.route.parameters {
-                    // An HTTP API has decoded it, a REST API has not.
-                    let value = match asked.kind().is_http() {
-                        true => utf8_percent_encode(value, OUTSIDE_OF_A_PATH).to_string(),
-                        false => value.clone(),
-                    };
-                    text = text.replace(&format!("{{{name}}}"), &value);
-                }
-                let query = asked.head.uri.query().filter(|query| !query.is_empty());
-                let sign = if text.contains('?') { '&' } else { '?' };
-                query.into_iter().for_each(|query| text.push_str(&format!("{sign}{query}")));
-                text
-            }
-        };
-        text.parse().ok().filter(|_| !text.contains(['{', '}']))
     }
 }
 

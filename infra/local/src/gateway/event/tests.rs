@@ -13,6 +13,18 @@ use crate::gateway::wire::Sent;
 
 /// The event for one request with a bit of everything.
 fn event_of(kind: Kind, target: &str, change: impl FnOnce(&mut Options)) -> Value {
+    of(kind, target, change, |asked| {
+        let identity = crate::gateway::identity::values(asked).unwrap();
+        serde_json::from_slice(&event(asked, &identity)).unwrap()
+    })
+}
+
+fn of(
+    kind: Kind,
+    target: &str,
+    change: impl FnOnce(&mut Options),
+    event: impl FnOnce(&Asked<'_>) -> Value,
+) -> Value {
     let mut options = options(kind);
     change(&mut options);
     let request = Request::builder()
@@ -33,8 +45,7 @@ fn event_of(kind: Kind, target: &str, change: impl FnOnce(&mut Options)) -> Valu
     let peer = "192.0.2.1".parse().unwrap();
     let asked =
         Asked::new(&options, head, Origin { sent: Sent::default(), peer, id: &id }).unwrap();
-    let identity = crate::gateway::identity::values(&asked).unwrap();
-    serde_json::from_slice(&event(&asked, &identity)).unwrap()
+    event(&asked)
 }
 
 fn with_variable(options: &mut Options) {
@@ -277,4 +288,40 @@ fn the_event_of_a_connecting_web_socket() {
     let read: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_value(event).unwrap();
     assert_eq!(read.http_method, None);
     assert_eq!(read.query_string_parameters.first("token"), Some("x"));
+}
+
+#[test]
+fn a_function_behind_an_http_api_gets_the_payload_of_its_integration() {
+    let grant = crate::gateway::authorizer::tests::grant();
+    let backend = |payload, authorizer| {
+        let change = |options: &mut Options| options.payload = payload;
+        of(Kind::Http(authorizer), "/a%20b?q=1&q=2", change, |asked| {
+            let event = crate::gateway::proxy::event(asked, &"body".into(), &grant);
+            serde_json::from_slice(&event).unwrap()
+        })
+    };
+    // Whatever payload the authorizer gets.
+    for authorizer in [Payload::V1, Payload::V2, Payload::Simple] {
+        let event = backend(Payload::V1, authorizer);
+        assert_eq!((&event["version"], &event["httpMethod"]), (&json!("1.0"), &json!("GET")));
+        assert_eq!((&event["path"], &event["resource"]), (&json!("/a b"), &json!("/{proxy+}")));
+        assert_eq!(event["multiValueQueryStringParameters"], json!({"q": ["1", "2"]}));
+        assert_eq!(event["queryStringParameters"], json!({"q": "2"}));
+        assert_eq!(event["multiValueHeaders"]["x-one"], json!(["1", "2"]));
+        assert_eq!(event["headers"]["X-Forwarded-For"], "192.0.2.1");
+        assert_eq!((&event["stageVariables"], &event["body"]), (&Value::Null, &json!("body")));
+        let context = &event["requestContext"];
+        assert_eq!(context["authorizer"]["plan"], "free");
+        assert_eq!(context["authorizer"]["principalId"], "alice");
+        assert_eq!((&context["path"], &context["protocol"]), (&json!("/a b"), &json!("HTTP/1.1")));
+        assert_eq!(context["identity"]["userAgent"], "agent");
+        for gone in ["rawPath", "cookies", "routeKey", "type", "methodArn"] {
+            assert!(event.get(gone).is_none(), "{gone}");
+        }
+        let event = backend(Payload::V2, authorizer);
+        assert_eq!((&event["version"], &event["rawPath"]), (&json!("2.0"), &json!("/a b")));
+        assert_eq!(event["requestContext"]["authorizer"]["lambda"]["plan"], "free");
+        assert_eq!(event["headers"]["x-one"], "1,2");
+        assert!(event.get("multiValueHeaders").is_none());
+    }
 }

@@ -23,6 +23,7 @@ pub(super) fn respond(refusal: Refusal) -> Response<Full<Bytes>> {
         | Refusal::BadIntegration => (500, "Internal Server Error"),
         Refusal::NoRoute | Refusal::UpgradeRequired => (404, "Not Found"),
         Refusal::IntegrationFailure | Refusal::IntegrationTimeout => (503, "Service Unavailable"),
+        Refusal::UnsupportedMediaType => (415, "Unsupported Media Type"),
         Refusal::BadRequest | Refusal::BodyTooLarge | Refusal::HeadTooLarge => (400, "Bad Request"),
         Refusal::ArnTooLong => (414, "Request-URI Too Long"),
     };

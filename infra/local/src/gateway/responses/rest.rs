@@ -65,6 +65,9 @@ fn parts(refusal: Refusal) -> (u16, &'static str, &'static str) {
         Refusal::BadIntegration => {
             (502, "InternalServerErrorException", r#"{"message": "Internal server error"}"#)
         }
+        Refusal::UnsupportedMediaType => {
+            (415, "BadRequestException", r#"{"message": "Unsupported Media Type"}"#)
+        }
         Refusal::BadRequest | Refusal::BodyTooLarge | Refusal::HeadTooLarge => {
             (400, "BadRequestException", r#"{"message":"Bad Request"}"#)
         }

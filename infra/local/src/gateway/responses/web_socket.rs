@@ -27,7 +27,8 @@ pub(super) fn respond(refusal: Refusal, id: &RequestId) -> Response<Full<Bytes>>
         | Refusal::IntegrationFailure
         | Refusal::IntegrationTimeout
         | Refusal::BadIntegration => (500, "Internal server error"),
-        Refusal::BadRequest
+        Refusal::UnsupportedMediaType
+        | Refusal::BadRequest
         | Refusal::BodyTooLarge
         | Refusal::HeadTooLarge
         | Refusal::ArnTooLong => (400, "Bad Request"),

@@ -1,0 +1,182 @@
+//! Request templates and integration responses of a REST API, for MOCK and for HTTP without a proxy.
+//!
+//! The rules are those of the developer guide's pages "Mock integrations for REST APIs" and "Map
+//! request and response payloads". That a status without an integration response is an error, and
+//! that a request template must give a number, is seen in `LocalStack`'s validated tests.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+use serde_json::Value;
+
+use super::Fault;
+use crate::gateway::expression::{Expression, Values};
+use crate::gateway::responses::Refusal;
+
+const JSON: &str = "application/json";
+
+/// The request templates and integration responses of an integration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Templates {
+    /// The request templates, by content types.
+    pub requests: Vec<(String, Expression)>,
+    /// The rule for a content type that has no template.
+    pub passthrough: Passthrough,
+    /// The integration responses, in the order of the definition.
+    pub responses: Vec<IntegrationResponse>,
+}
+
+/// The rule for a content type that has no request template.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Passthrough {
+    /// `WHEN_NO_MATCH`: the body passes as it is.
+    #[default]
+    NoMatch,
+    /// `WHEN_NO_TEMPLATES`: the body passes if there is no template at all; else it is a 415.
+    NoTemplates,
+    /// `NEVER`: a 415.
+    Never,
+}
+
+/// The response for some statuses of an integration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IntegrationResponse {
+    /// The expression that the integration's status must match; the default response has none.
+    pub pattern: Option<String>,
+    /// The status of the API's response.
+    pub status: u16,
+    /// Names of headers, and their values.
+    pub headers: Vec<(String, Expression)>,
+    /// The body's templates, by content types.
+    pub bodies: Vec<(String, Expression)>,
+}
+
+impl Templates {
+    /// The response of a MOCK integration.
+    pub(super) fn mock(
+        &self,
+        values: &Values<'_>,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Response<Full<Bytes>>, Fault> {
+        let status = match self.request(values, headers)? {
+            Some(text) => {
+                let status = status_of(&text);
+                Some(status.ok_or_else(|| wrong("the request template gives no `statusCode`"))?)
+            }
+            None => status_of(&String::from_utf8_lossy(body)),
+        };
+        self.respond(status, values, headers, None)
+    }
+
+    /// The body for the integration; `None` for the request's own.
+    pub(super) fn request(
+        &self,
+        values: &Values<'_>,
+        headers: &HeaderMap,
+    ) -> Result<Option<String>, Fault> {
+        let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = sent.map_or(JSON, media_type);
+        if let Some((_, template)) = find(&self.requests, kind) {
+            return Ok(Some(template.fill(values)));
+        }
+        match self.passthrough {
+            Passthrough::NoMatch => Ok(None),
+            Passthrough::NoTemplates if self.requests.is_empty() => Ok(None),
+            _ => Err(Refusal::UnsupportedMediaType.into()),
+        }
+    }
+
+    /// The API's response to a status of the integration, which has headers and a body if it is HTTP.
+    pub(super) fn respond(
+        &self,
+        status: Option<u16>,
+        values: &Values<'_>,
+        request: &HeaderMap,
+        from: Option<(&HeaderMap, Bytes)>,
+    ) -> Result<Response<Full<Bytes>>, Fault> {
+        let text = status.map(|status| status.to_string());
+        let is_of = |response: &&IntegrationResponse| {
+            text.as_ref().zip(response.pattern.as_ref()).is_some_and(|(text, pattern)| {
+                regex_lite::Regex::new(&format!("^(?:{pattern})$"))
+                    .is_ok_and(|pattern| pattern.is_match(text))
+            })
+        };
+        let default = || self.responses.iter().find(|response| response.pattern.is_none());
+        let found = self.responses.iter().find(is_of).or_else(default);
+        let found = found.ok_or_else(|| {
+            let status = text.as_deref().unwrap_or("without a status");
+            wrong(&format!("no integration response matches {status}, and there is no default"))
+        })?;
+
+        let accept = request.get_all(header::ACCEPT).iter().next_back();
+        let accept = accept.and_then(|value| value.to_str().ok()).map_or(JSON, media_type);
+        let bodies = &found.bodies;
+        let template = find(bodies, accept).or_else(|| find(bodies, JSON)).or(bodies.first());
+        let (own, sent) = from.map_or((None, Bytes::new()), |(own, body)| (Some(own), body));
+        let (kind, body) = match template {
+            Some((kind, template)) => (kind.as_str(), template.fill(values).into()),
+            None => (JSON, sent),
+        };
+        let mut response = Response::new(Full::new(body));
+        *response.status_mut() =
+            StatusCode::from_u16(found.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        if let Ok(kind) = HeaderValue::from_str(kind) {
+            headers.insert(header::CONTENT_TYPE, kind);
+        }
+        for (name, value) in &found.headers {
+            let Some(value) = value.value(values, own) else { continue };
+            let header = (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes()));
+            let (Ok(name), Ok(value)) = header else {
+                return Err(wrong(&format!("the value of the header `{name}` cannot be sent")));
+            };
+            headers.insert(name, value);
+        }
+        Ok(response)
+    }
+}
+
+/// An error of the definition.
+fn wrong(reason: &str) -> Fault {
+    Fault { refusal: Refusal::ApiConfiguration, reason: Some(reason.to_owned()) }
+}
+
+/// A media type without its parameters.
+fn media_type(value: &str) -> &str {
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+fn find<'a>(templates: &'a [(String, Expression)], kind: &str) -> Option<&'a (String, Expression)> {
+    templates.iter().find(|(own, _)| own.eq_ignore_ascii_case(kind))
+}
+
+/// The number `statusCode`. API Gateway also takes names without quotes.
+fn status_of(text: &str) -> Option<u16> {
+    if let Ok(found) = serde_json::from_str::<Value>(text) {
+        return found.get("statusCode")?.as_u64()?.try_into().ok();
+    }
+    let (_, after) = text.split_once("statusCode")?;
+    let after = after.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':')?.trim_start();
+    let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+    after.get(..end)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_a_number_in_json_or_nearly() {
+        for (text, status) in [
+            (r#"{"statusCode": 404}"#, Some(404)),
+            ("{ statusCode: 200 }", Some(200)),
+            ("{'statusCode':201,}", Some(201)),
+            (r#"{"statusCode": "200"}"#, None),
+            (r#"{"status": 200}"#, None),
+            ("", None),
+        ] {
+            assert_eq!(status_of(text), status, "{text}");
+        }
+    }
+}

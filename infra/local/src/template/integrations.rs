@@ -1,0 +1,264 @@
+//! Integrations, in the forms of OpenAPI, `AWS::ApiGateway::Method` and
+//! `AWS::ApiGatewayV2::Integration`, whose members differ in their first letters and a few names.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::Method;
+use serde_json::Value;
+
+use super::resolve::text_of;
+use super::{Family, Integration};
+use crate::gateway::{
+    Address, Expression, IntegrationResponse, Mapping, Passthrough, Payload, Templates,
+};
+
+/// The time-outs that API Gateway takes, in milliseconds, for a REST and for an HTTP API.
+const TIMEOUTS: (u64, u64, u64) = (50, 29_000, 30_000);
+
+/// An integration with its settings.
+pub(super) struct Target {
+    pub(super) integration: Integration,
+    /// The payload of a function behind an HTTP API.
+    pub(super) payload: Payload,
+    pub(super) timeout: Option<Duration>,
+}
+
+impl Target {
+    /// A route whose integration is missing.
+    pub(super) fn missing(reason: &str) -> Self {
+        let integration = Integration::Unserved(reason.to_owned());
+        Self { integration, payload: Payload::V2, timeout: None }
+    }
+
+    /// Reads an integration; `place` is the route's name in notes.
+    pub(super) fn read(
+        family: Family,
+        place: &str,
+        found: &Value,
+        notes: &mut Vec<String>,
+    ) -> Self {
+        let found = Found(found);
+        let integration = found.integration(family, place, notes);
+        let payload = match found.text(&["payloadFormatVersion"]).as_deref() {
+            Some("2.0") => Payload::V2,
+            None if family == Family::Http => {
+                if matches!(integration, Integration::Function(_)) {
+                    notes.push(format!(
+                        "{place}: the integration has no `PayloadFormatVersion`, which API Gateway \
+                         asks for: its function gets payload 1.0"
+                    ));
+                }
+                Payload::V1
+            }
+            _ => Payload::V1,
+        };
+        let timeout = timeout(family, place, found.get(&["timeoutInMillis"]), notes);
+        Self { integration, payload, timeout }
+    }
+}
+
+/// Reads a time-out, and names one that API Gateway does not take.
+pub(super) fn timeout(
+    family: Family,
+    place: &str,
+    found: Option<&Value>,
+    notes: &mut Vec<String>,
+) -> Option<Duration> {
+    let millis: u64 = found.and_then(text_of)?.parse().ok()?;
+    let (least, rest, http) = TIMEOUTS;
+    let most = if family == Family::Http { http } else { rest };
+    if !(least..=most).contains(&millis) {
+        notes.push(format!(
+            "{place}: a time-out of {millis} ms: API Gateway takes {least} to {most} ms unless a \
+             quota of the account is raised"
+        ));
+    }
+    Some(Duration::from_millis(millis))
+}
+
+/// A definition's integration.
+struct Found<'a>(&'a Value);
+
+impl<'a> Found<'a> {
+    /// The first member that there is, whose name may begin with a capital.
+    fn get(&self, names: &[&str]) -> Option<&'a Value> {
+        let capital = |name: &str| {
+            let mut name = name.to_owned();
+            if let Some(first) = name.get_mut(..1) {
+                first.make_ascii_uppercase();
+            }
+            name
+        };
+        names.iter().find_map(|name| self.0.get(*name).or_else(|| self.0.get(capital(name))))
+    }
+
+    fn text(&self, names: &[&str]) -> Option<String> {
+        self.get(names).and_then(text_of)
+    }
+
+    fn integration(&self, family: Family, place: &str, notes: &mut Vec<String>) -> Integration {
+        let text = |names: &[&str]| self.text(names).unwrap_or_default();
+        let kind = text(&["type", "integrationType"]).to_ascii_lowercase();
+        let uri = text(&["uri", "integrationUri"]);
+        let served = match kind.as_str() {
+            "aws_proxy" => match function_of(&uri) {
+                Some(name) => {
+                    let method = text(&["httpMethod", "integrationHttpMethod"]);
+                    if family == Family::Rest && !["", "POST"].contains(&method.as_str()) {
+                        notes.push(format!(
+                            "{place}: Lambda is called by `POST`, and on AWS the integration's \
+                             method `{method}` fails"
+                        ));
+                    }
+                    if self.get(&["requestParameters"]).is_some() {
+                        notes.push(format!(
+                            "{place}: the request parameters of a function's integration are not \
+                             mapped here"
+                        ));
+                    }
+                    Ok(Integration::Function(name))
+                }
+                None => Err(match self.text(&["integrationSubtype"]) {
+                    Some(subtype) => format!("the service integration `{subtype}` needs AWS"),
+                    None => format!("the integration of `{uri}`"),
+                }),
+            },
+            "http_proxy" => self.http(family, place, uri, notes).map(Integration::Http),
+            "http" => self.http(family, place, uri, notes).and_then(|address| {
+                let templates = Some(self.templates()?);
+                Ok(Integration::Http(Address { templates, ..address }))
+            }),
+            "mock" => self.templates().map(Integration::Mock),
+            "aws" => Err(format!("the service integration `{}` needs AWS", service(&uri))),
+            other => Err(format!("integrations of the type `{other}`")),
+        };
+        served.unwrap_or_else(Integration::Unserved)
+    }
+
+    /// The integration that passes requests on to an address.
+    fn http(
+        &self,
+        family: Family,
+        place: &str,
+        text: String,
+        notes: &mut Vec<String>,
+    ) -> Result<Address, String> {
+        let is_http = text.starts_with("http://") || text.starts_with("https://");
+        if !is_http || text.contains("${") {
+            return Err(format!("`{text}` is not an address, or has a stage variable in it"));
+        }
+        let method = self.text(&["httpMethod", "integrationHttpMethod", "integrationMethod"]);
+        let method = method.filter(|method| method != "ANY").map(|method| {
+            Method::from_bytes(method.to_ascii_uppercase().as_bytes())
+                .map_err(|_| format!("the integration's method `{method}`"))
+        });
+        let read = if family == Family::Http { Mapping::of_http } else { Mapping::of_rest };
+        let parameters = self.get(&["requestParameters"]).and_then(Value::as_object);
+        let mappings: Vec<Mapping> = parameters
+            .into_iter()
+            .flatten()
+            .map(|(to, from)| read(to, &text_of(from).unwrap_or_default()))
+            .collect::<Result<_, _>>()?;
+        if family == Family::Rest {
+            let is_mapped = |name: &str| mappings.iter().any(|one| one.parameter() == Some(name));
+            for name in names_in_braces(&text).filter(|name| !is_mapped(name)) {
+                notes.push(format!(
+                    "{place}: on AWS `{{{name}}}` of the integration's address needs the mapping \
+                     `integration.request.path.{name}`; here it is the path's parameter"
+                ));
+            }
+        }
+        Ok(Address { text, method: method.transpose()?, mappings, templates: None })
+    }
+
+    /// The request templates and integration responses.
+    fn templates(&self) -> Result<Templates, String> {
+        let passthrough = self.text(&["passthroughBehavior"]).unwrap_or_default();
+        let passthrough = match passthrough.to_ascii_lowercase().as_str() {
+            "never" => Passthrough::Never,
+            "when_no_templates" => Passthrough::NoTemplates,
+            _ => Passthrough::NoMatch,
+        };
+        let mut responses = Vec::new();
+        match self.get(&["responses", "integrationResponses"]) {
+            Some(Value::Object(by_pattern)) => {
+                for (pattern, found) in by_pattern {
+                    let pattern = (pattern != "default").then(|| pattern.clone());
+                    responses.push(Found(found).response(pattern)?);
+                }
+            }
+            Some(Value::Array(list)) => {
+                for found in list.iter().map(Found) {
+                    let pattern = found.text(&["selectionPattern"]);
+                    responses.push(found.response(pattern.filter(|text| !text.is_empty()))?);
+                }
+            }
+            _ => {}
+        }
+        Ok(Templates { requests: self.bodies("requestTemplates")?, passthrough, responses })
+    }
+
+    fn response(&self, pattern: Option<String>) -> Result<IntegrationResponse, String> {
+        if let Some(pattern) = &pattern {
+            regex_lite::Regex::new(pattern).map_err(|_| format!("the pattern `{pattern}`"))?;
+        }
+        let status = self.text(&["statusCode"]).and_then(|status| status.parse().ok());
+        let mut headers = Vec::new();
+        let parameters = self.get(&["responseParameters"]).and_then(Value::as_object);
+        for (name, value) in parameters.into_iter().flatten() {
+            let wrong = || format!("the mapping to `{name}`");
+            let header = name.strip_prefix("method.response.header.").ok_or_else(wrong)?;
+            let value = Expression::of_rest(&text_of(value).unwrap_or_default())?;
+            headers.push((header.to_owned(), value));
+        }
+        let bodies = self.bodies("responseTemplates")?;
+        Ok(IntegrationResponse { pattern, status: status.unwrap_or(200), headers, bodies })
+    }
+
+    /// Mapping templates, by content types.
+    fn bodies(&self, name: &str) -> Result<Vec<(String, Expression)>, String> {
+        let all = self.get(&[name]).and_then(Value::as_object).into_iter().flatten();
+        all.map(|(kind, text)| {
+            let template = Expression::of_template(&text_of(text).unwrap_or_default())?;
+            Ok((kind.clone(), template))
+        })
+        .collect()
+    }
+}
+
+/// The answer of the OPTIONS methods that SAM makes for `Cors`.
+pub(super) fn preflight(headers: BTreeMap<String, String>) -> Integration {
+    let of = |text: &str| vec![("application/json".to_owned(), Expression::text(text))];
+    let headers = headers.into_iter().map(|(name, value)| (name, Expression::text(&value)));
+    let headers = headers.collect();
+    Integration::Mock(Templates {
+        requests: of(r#"{"statusCode": 200}"#),
+        passthrough: Passthrough::NoMatch,
+        responses: vec![IntegrationResponse {
+            pattern: None,
+            status: 200,
+            headers,
+            bodies: of("{}\n"),
+        }],
+    })
+}
+
+/// The name of the function in an invocation's URI or in an ARN.
+pub(super) fn function_of(uri: &str) -> Option<String> {
+    let (_, after) = uri.split_once(":function:")?;
+    let name: String =
+        after.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+    (!name.is_empty()).then_some(name)
+}
+
+/// The service and action in a URI of API Gateway.
+fn service(uri: &str) -> &str {
+    uri.splitn(5, ':').nth(4).unwrap_or(uri)
+}
+
+/// The names in braces, without the sign of a greedy one.
+fn names_in_braces(text: &str) -> impl Iterator<Item = &str> {
+    let after = text.split('{').skip(1);
+    after.filter_map(|after| Some(after.split_once('}')?.0.trim_end_matches('+')))
+}

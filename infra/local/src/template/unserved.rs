@@ -1,0 +1,148 @@
+//! Settings of a template that are not held to here: one note for each kind of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::resolve::text_of;
+use super::resources::Resource;
+
+/// A kind of setting, and the resource or method that has it.
+pub(super) type Setting = (&'static str, String);
+
+const POLICY: &str = "resource policies";
+const VALIDATION: &str = "models and request validators";
+const METHODS: &str = "throttling and caching of stages and methods";
+const CANARY: &str = "canary releases";
+const ENDPOINT: &str = "`DisableExecuteApiEndpoint`: the address here stands for any";
+const LINK: &str = "VPC links: an address is called without one";
+const DOMAIN: &str = "custom domains and their mappings";
+const MUTUAL_TLS: &str = "mutual TLS";
+const RESPONSES: &str = "response parameters of HTTP APIs";
+
+/// The names that a note has at most.
+const MAX_NAMES: usize = 3;
+
+/// Members of a resource's properties, and the kind of setting that they are.
+const MEMBERS: [(&str, &str); 17] = [
+    ("/Policy", POLICY),
+    ("/Auth/ResourcePolicy", POLICY),
+    ("/RequestValidatorId", VALIDATION),
+    ("/RequestModels", VALIDATION),
+    ("/Models", VALIDATION),
+    ("/MethodSettings", METHODS),
+    ("/DefaultRouteSettings", METHODS),
+    ("/RouteSettings", METHODS),
+    ("/CacheClusterEnabled", METHODS),
+    ("/CanarySetting", CANARY),
+    ("/CanarySettings", CANARY),
+    ("/DisableExecuteApiEndpoint", ENDPOINT),
+    ("/ConnectionId", LINK),
+    ("/Integration/ConnectionId", LINK),
+    ("/Domain", DOMAIN),
+    ("/Domain/MutualTlsAuthentication", MUTUAL_TLS),
+    ("/MutualTlsAuthentication", MUTUAL_TLS),
+];
+
+/// The settings of a resource.
+pub(super) fn of_resource(resource: &Resource) -> Vec<Setting> {
+    // A function's properties are others, of the same names.
+    if resource.kind.ends_with("::Function") {
+        return of_events(resource);
+    }
+    let name = || resource.name.clone();
+    let mut found = Vec::new();
+    match resource.kind.as_str() {
+        "AWS::ApiGateway::Model" | "AWS::ApiGateway::RequestValidator" => {
+            found.push((VALIDATION, name()));
+        }
+        "AWS::ApiGateway::DomainName"
+        | "AWS::ApiGateway::BasePathMapping"
+        | "AWS::ApiGatewayV2::DomainName"
+        | "AWS::ApiGatewayV2::ApiMapping" => found.push((DOMAIN, name())),
+        "AWS::ApiGateway::VpcLink" | "AWS::ApiGatewayV2::VpcLink" => found.push((LINK, name())),
+        "AWS::ApiGatewayV2::Integration"
+            if resource.properties.get("ResponseParameters").is_some() =>
+        {
+            found.push((RESPONSES, name()));
+        }
+        _ => {}
+    }
+    let has = |pointer: &str| {
+        let value = resource.properties.pointer(pointer);
+        value.is_some_and(|value| text_of(value).as_deref() != Some("false"))
+    };
+    found.extend(MEMBERS.iter().filter(|(at, _)| has(at)).map(|(_, kind)| (*kind, name())));
+    found
+}
+
+/// The models that SAM's events ask for.
+fn of_events(resource: &Resource) -> Vec<Setting> {
+    let events = resource.properties.get("Events").and_then(Value::as_object);
+    let has = |event: &Value, name: &str| {
+        event.get("Properties").is_some_and(|properties| properties.get(name).is_some())
+    };
+    let named = events
+        .into_iter()
+        .flatten()
+        .filter(|(_, event)| has(event, "RequestModel") || has(event, "RequestParameters"));
+    named.map(|(name, _)| (VALIDATION, format!("{}.{name}", resource.name))).collect()
+}
+
+/// The settings of an OpenAPI document.
+pub(super) fn of_document(api: &str, document: &Value) -> Vec<Setting> {
+    let mut found = Vec::new();
+    for (pointer, kind) in [
+        ("/x-amazon-apigateway-policy", POLICY),
+        ("/x-amazon-apigateway-request-validators", VALIDATION),
+    ] {
+        found.extend(document.pointer(pointer).map(|_| (kind, api.to_owned())));
+    }
+    let servers = document.get("servers").and_then(Value::as_array).into_iter().flatten();
+    let places = servers.chain([document]);
+    let is_disabled = |place: &Value| {
+        let endpoint = place.get("x-amazon-apigateway-endpoint-configuration");
+        let disabled = endpoint.and_then(|all| all.get("disableExecuteApiEndpoint"));
+        disabled.and_then(text_of).as_deref() == Some("true")
+    };
+    if places.into_iter().any(is_disabled) {
+        found.push((ENDPOINT, api.to_owned()));
+    }
+    let paths = document.get("paths").and_then(Value::as_object);
+    for (path, item) in paths.into_iter().flatten() {
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            let method = match method.as_str() {
+                "x-amazon-apigateway-any-method" => "ANY".to_owned(),
+                other => other.to_ascii_uppercase(),
+            };
+            let place = || format!("{api}: {method} {path}");
+            let of = |pointer: &str| operation.pointer(pointer);
+            if of("/x-amazon-apigateway-request-validator").is_some() {
+                found.push((VALIDATION, place()));
+            }
+            if of("/x-amazon-apigateway-integration/connectionId").is_some() {
+                found.push((LINK, place()));
+            }
+            if of("/x-amazon-apigateway-integration/responseParameters").is_some() {
+                found.push((RESPONSES, place()));
+            }
+        }
+    }
+    found
+}
+
+/// One line for each kind.
+pub(super) fn notes(all: &[Setting]) -> Vec<String> {
+    let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (kind, name) in all {
+        kinds.entry(kind).or_default().insert(name);
+    }
+    let note = |(kind, names): (&str, BTreeSet<&str>)| {
+        let count = names.len();
+        let shown: Vec<&str> = names.into_iter().take(MAX_NAMES).collect();
+        let more = count.saturating_sub(shown.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("not served here: {kind} ({count}: {}{more})", shown.join(", "))
+    };
+    kinds.into_iter().map(note).collect()
+}

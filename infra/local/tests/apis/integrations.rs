@@ -1,0 +1,303 @@
+//! Integrations of a definition: MOCK, HTTP with mappings, functions with time-outs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::routing::any;
+use bytes::Bytes;
+use http::StatusCode;
+use local::gateway::{
+    Address, Expression, Integration, IntegrationResponse, Invoke, Kind, Mapping, Options,
+    Passthrough, Payload, Route, Templates,
+};
+use local::lambda::InvokeError;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::api::{Answer, Api, is, policy, seen, with};
+
+const REST: Kind = Kind::RestToken;
+const V2: Kind = Kind::Http(Payload::V2);
+
+fn allow(kind: Kind) -> Answer {
+    let context = json!({"plan": "free", "line": "a\nb"});
+    Ok(with(policy(kind, &[("Allow", "*")]), "context", context))
+}
+
+/// An API whose definition has this integration for everything.
+async fn api(kind: Kind, integration: Integration) -> Api {
+    api_with(kind, integration, |_| {}).await
+}
+
+async fn api_with(kind: Kind, integration: Integration, change: impl FnOnce(&mut Options)) -> Api {
+    Api::start_with(kind, allow(kind), |options| {
+        options.integration = integration;
+        options.responses = Some(Arc::default());
+        options.routes = vec![Route::parse("ANY /{proxy+}").unwrap()];
+        options.stage_variables.insert("color".to_owned(), "blue".to_owned());
+        change(options);
+    })
+    .await
+}
+
+fn template(text: &str) -> Vec<(String, Expression)> {
+    vec![("application/json".to_owned(), Expression::of_template(text).unwrap())]
+}
+
+fn response(pattern: Option<&str>, status: u16, body: &str) -> IntegrationResponse {
+    IntegrationResponse {
+        pattern: pattern.map(str::to_owned),
+        status,
+        headers: vec![(
+            "x-plan".to_owned(),
+            Expression::of_rest("context.authorizer.plan").unwrap(),
+        )],
+        bodies: template(body),
+    }
+}
+
+fn mock(request: &str) -> Templates {
+    Templates {
+        requests: if request.is_empty() { Vec::new() } else { template(request) },
+        passthrough: Passthrough::NoMatch,
+        responses: vec![
+            response(Some("2\\d\\d"), 201, "two"),
+            response(Some("404"), 404, r#"{"path": "$context.path", "q": "$input.params('q')"}"#),
+            response(None, 503, "$stageVariables.color"),
+        ],
+    }
+}
+
+#[tokio::test]
+async fn a_mocks_request_template_selects_its_response() {
+    for (request, route, expected) in [
+        (r#"{"statusCode": 200}"#, "GET /a", is(201, "two")),
+        ("{statusCode: 204}", "GET /a", is(201, "two")),
+        (r#"{"statusCode": 404}"#, "GET /a?q=1", is(404, r#"{"path": "/a", "q": "1"}"#)),
+        // The expression is for the whole status.
+        (r#"{"statusCode": 4040}"#, "GET /a", is(503, "blue")),
+        (
+            r#"{"statusCode": $input.params('s')}"#,
+            "GET /a?s=404&q=2",
+            is(404, r#"{"path": "/a", "q": "2"}"#),
+        ),
+        // Without a template, the default response.
+        ("", "GET /a", is(503, "blue")),
+        (r#"{"status": 200}"#, "GET /a", is(500, r#"{"message": "Internal server error"}"#)),
+    ] {
+        let api = api(REST, Integration::Mock(mock(request))).await;
+        let answer = api.call(route).await;
+        let plan = answer.headers().get("x-plan").cloned();
+        assert_eq!(plan.is_some(), answer.status() != 500, "{request}");
+        assert_eq!(seen(answer).await, expected, "{request}");
+    }
+    let none = Templates { responses: Vec::new(), ..mock(r#"{"statusCode": 200}"#) };
+    let api = api(REST, Integration::Mock(none)).await;
+    assert_eq!(api.status("GET /a").await, 500);
+}
+
+#[tokio::test]
+async fn a_mocks_template_is_for_a_content_type() {
+    let call = async |passthrough, kind: &'static str, body: &'static str| {
+        let templates = Templates { passthrough, ..mock(r#"{"statusCode": 200}"#) };
+        let api = api(REST, Integration::Mock(templates)).await;
+        let request = api.request("POST /a").bearer_auth("t").header("content-type", kind);
+        seen(request.body(body).send().await.unwrap()).await.0
+    };
+    assert_eq!(call(Passthrough::Never, "application/json; charset=utf-8", "").await, 201);
+    assert_eq!(call(Passthrough::Never, "text/plain", "").await, 415);
+    assert_eq!(call(Passthrough::NoTemplates, "text/plain", "").await, 415);
+    assert_eq!(call(Passthrough::NoMatch, "text/plain", r#"{"statusCode": 404}"#).await, 404);
+}
+
+/// A service that tells what it got, and answers the status that the query asks for.
+async fn service() -> String {
+    let app = Router::new().fallback(any(|request: Request<Body>| async move {
+        let (head, _) = request.into_parts();
+        let wait = head.headers.contains_key("x-wait");
+        tokio::time::sleep(Duration::from_millis(if wait { 2000 } else { 0 })).await;
+        let headers = head.headers.iter();
+        let headers: Vec<(String, String)> = headers
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        let told = json!({
+            "call": format!("{} {}", head.method, head.uri),
+            "headers": serde_json::Map::from_iter(
+                headers.into_iter().map(|(name, value)| (name, value.into()))),
+        });
+        let status = if head.uri.to_string().contains("missing") { 404 } else { 200 };
+        let status = StatusCode::from_u16(status).unwrap();
+        (status, [("x-own", "yes")], told.to_string())
+    }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+async fn told(api: &Api, route: &str) -> (String, Value) {
+    let request = api.request(route).bearer_auth("t").header("x-sent", "one");
+    let answer = request.header("x-authorizer-plan", "own").send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{route}");
+    let told: Value = answer.json().await.unwrap();
+    (told["call"].as_str().unwrap().to_owned(), told["headers"].clone())
+}
+
+#[tokio::test]
+async fn a_rest_apis_http_proxy_has_its_method_and_mappings() {
+    let url = service().await;
+    let mappings = [
+        ("integration.request.path.id", "method.request.path.proxy"),
+        ("integration.request.path.plan", "context.authorizer.plan"),
+        ("integration.request.header.x-plan", "context.authorizer.plan"),
+        ("integration.request.header.x-constant", "'a b'"),
+        ("integration.request.header.x-renamed", "method.request.header.X-Sent"),
+        ("integration.request.header.x-absent", "method.request.header.X-Absent"),
+        ("integration.request.querystring.color", "stageVariables.color"),
+        ("integration.request.querystring.q", "context.httpMethod"),
+    ];
+    let mappings = mappings.map(|(to, from)| Mapping::of_rest(to, from).unwrap()).to_vec();
+    let method = Some(http::Method::PUT);
+    let text = format!("{url}/in/{{id}}/{{plan}}");
+    let api =
+        api(REST, Integration::Address(Address { text, method, mappings, templates: None })).await;
+    let (call, headers) = told(&api, "GET /a%20b?q=1&r=2").await;
+    assert_eq!(call, "PUT /in/a%20b/free?r=2&color=blue&q=GET");
+    for (name, value) in [("x-plan", "free"), ("x-constant", "a b"), ("x-renamed", "one")] {
+        assert_eq!(headers[name], value, "{headers}");
+    }
+    assert_eq!(headers["x-absent"], Value::Null);
+    // Nothing but what is mapped, and what the caller sends, as on AWS.
+    assert_eq!(headers["x-authorizer-plan"], "own");
+    assert_eq!(headers["x-authorizer-principalid"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_http_apis_mappings_append_overwrite_and_remove() {
+    let url = service().await;
+    let of = |mappings: &[(&str, &str)]| {
+        let mappings = mappings.iter().map(|(to, from)| Mapping::of_http(to, from).unwrap());
+        let (text, mappings) = (format!("{url}/in/{{proxy}}?own=1"), mappings.collect());
+        Integration::Address(Address { text, method: None, mappings, templates: None })
+    };
+    let api_of = async |mappings: &[(&str, &str)]| api(V2, of(mappings)).await;
+    let api = api_of(&[
+        ("append:header.x-sent", "$context.authorizer.plan"),
+        ("overwrite:header.x-both", "${request.querystring.q}-${context.routeKey}"),
+        ("remove:header.x-authorizer-plan", "''"),
+        ("append:querystring.q", "3"),
+        ("remove:querystring.r", ""),
+        ("overwrite:querystring.s", "$stageVariables.color"),
+    ])
+    .await;
+    let (call, headers) = told(&api, "GET /a%20b?q=1&q=2&r=1&s=1").await;
+    assert_eq!(call, "GET /in/a%20b?own=1&q=1&q=2&q=3&s=blue");
+    assert_eq!(headers["x-both"], "1,2-ANY /{proxy+}");
+    assert_eq!(headers["x-authorizer-plan"], Value::Null);
+    assert_eq!(headers["x-sent"], "free", "after the caller's own");
+    let api = api_of(&[("overwrite:path", "/v2/$x")]).await;
+    assert_eq!(told(&api, "GET /a?b=c").await.0, "GET /v2/$x?own=1&b=c");
+    let api = api_of(&[("overwrite:path", "/v2${request.path}")]).await;
+    assert_eq!(told(&api, "GET /a%20b").await.0, "GET /v2/a%20b?own=1");
+}
+
+#[tokio::test]
+async fn a_value_that_no_header_can_have_is_refused_as_an_error_of_the_definition() {
+    let url = service().await;
+    for (kind, body, status) in [
+        (REST, r#"{"message": "Internal server error"}"#, 500),
+        (V2, r#"{"message":"Internal Server Error"}"#, 500),
+    ] {
+        let mapping = match kind {
+            REST => Mapping::of_rest("integration.request.header.x", "context.authorizer.line"),
+            _ => Mapping::of_http("append:header.x", "$context.authorizer.line"),
+        };
+        let mappings = vec![mapping.unwrap()];
+        let address = Address { text: url.clone(), mappings, ..Address::default() };
+        let api = api(kind, Integration::Address(address)).await;
+        assert_eq!(seen(api.call("GET /a").await).await, is(status, body));
+    }
+    // What is not mapped does not matter.
+    let address = Address { text: url, ..Address::default() };
+    assert_eq!(api(REST, Integration::Address(address)).await.status("GET /a").await, 200);
+}
+
+#[tokio::test]
+async fn an_http_integration_without_a_proxy_passes_what_is_mapped_and_selects_its_response() {
+    let url = service().await;
+    let mut templates = Templates {
+        responses: vec![response(Some("404"), 410, "gone"), response(None, 200, "")],
+        ..Templates::default()
+    };
+    templates.responses[1].bodies.clear();
+    let own = Expression::of_rest("integration.response.header.x-own").unwrap();
+    templates.responses[1].headers.push(("x-theirs".to_owned(), own));
+    let mapping = Mapping::of_rest("integration.request.header.x-plan", "context.authorizer.plan");
+    let address = Address {
+        text: format!("{url}/{{proxy}}"),
+        mappings: vec![mapping.unwrap()],
+        templates: Some(templates),
+        ..Address::default()
+    };
+    let api = api(REST, Integration::Address(address)).await;
+    let answer = api.call("GET /a?b=c").await;
+    assert_eq!(answer.headers()["x-theirs"], "yes");
+    let told: Value = answer.json().await.unwrap();
+    assert_eq!(told["call"], "GET /a");
+    assert_eq!(told["headers"]["x-plan"], "free");
+    assert_eq!(told["headers"]["authorization"], Value::Null);
+    assert_eq!(seen(api.call("GET /missing").await).await, is(410, "gone"));
+}
+
+#[tokio::test]
+async fn an_integrations_time_out_is_its_own() {
+    let url = service().await;
+    let mapping = Mapping::of_rest("integration.request.header.x-wait", "'yes'").unwrap();
+    let address = Address { text: url, mappings: vec![mapping], ..Address::default() };
+    let slow: Invoke =
+        Arc::new(|_, _| Box::pin(std::future::pending::<Result<Bytes, InvokeError>>()));
+    for integration in [Integration::Address(address), Integration::Function(slow)] {
+        for (kind, status) in [(REST, 504), (V2, 503)] {
+            let integration = integration.clone();
+            let api = api_with(kind, integration, |options| {
+                options.integration_timeout = Duration::from_millis(50);
+            })
+            .await;
+            assert_eq!(api.status("GET /a").await, status, "{kind:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_functions_own_time_out_is_an_error_of_the_function() {
+    let late: Invoke = Arc::new(|_, _| {
+        Box::pin(std::future::ready(Err(InvokeError::Timeout(Duration::from_secs(3)))))
+    });
+    for (kind, expected) in [
+        (REST, is(502, r#"{"message": "Internal server error"}"#)),
+        (V2, is(500, r#"{"message":"Internal Server Error"}"#)),
+    ] {
+        let api = api(kind, Integration::Function(Arc::clone(&late))).await;
+        assert_eq!(seen(api.call("GET /a").await).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_a_status_is_for_payload_2_0_alone() {
+    let plain: Invoke = Arc::new(|_, event: Bytes| {
+        let event: Value = serde_json::from_slice(&event).unwrap();
+        let body = json!({"version": event["version"]}).to_string();
+        Box::pin(std::future::ready(Ok(Bytes::from(body))))
+    });
+    for (payload, expected) in [
+        (Payload::V2, is(200, r#"{"version":"2.0"}"#)),
+        (Payload::V1, is(500, r#"{"message":"Internal Server Error"}"#)),
+    ] {
+        let integration = Integration::Function(Arc::clone(&plain));
+        let api = api_with(V2, integration, |options| options.payload = payload).await;
+        assert_eq!(seen(api.call("GET /a").await).await, expected, "{payload:?}");
+    }
+}
