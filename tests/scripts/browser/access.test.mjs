@@ -2,25 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { AXE, browser, call, local, visit } from './stack.mjs';
+import { AXE, call, suite } from './stack.mjs';
 
-let stack;
-let chrome;
-
-before(async () => {
-  [stack, chrome] = await Promise.all([local(), browser()]);
-  await call(stack, '/orders', { client: 'reader' });
-});
-
-after(async () => {
-  await chrome?.close();
-  await stack?.stop();
-});
-
-const at = (view) => `${stack.ready.console}#${view}`;
-const on = (view, options, check) => visit(chrome, at(view), options, check);
+const { stack, on } = await suite();
+await call(stack, '/orders', { client: 'reader' });
 
 const VIEWS = [
   'requests',

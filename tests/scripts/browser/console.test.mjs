@@ -1,25 +1,12 @@
 // The console of `tollgate-local` in a real browser.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { admin, browser, call, local, open, visit } from './stack.mjs';
+import { admin, call, local, open, suite } from './stack.mjs';
 
-let stack;
-let chrome;
+const { stack, chrome, at, on, origin } = await suite();
 
-before(async () => {
-  [stack, chrome] = await Promise.all([local(), browser()]);
-});
-
-after(async () => {
-  await chrome?.close();
-  await stack?.stop();
-});
-
-const origin = () => new URL(stack.ready.console).origin;
-const at = (view) => `${stack.ready.console}#${view}`;
-const on = (view, options, check) => visit(chrome, at(view), options, check);
 const READER = { client: 'reader' };
 
 test('the page loads, and its token leaves the address', async () => {
@@ -31,7 +18,7 @@ test('the page loads, and its token leaves the address', async () => {
     );
     console.log(`# first contentful paint after ${Math.round(paint)} ms`);
     // Another start of the page knows the cookie.
-    await page.goto(`${origin()}/#plans`);
+    await page.goto(`${origin}/#plans`);
     await page.getByRole('heading', { name: 'Plans', level: 1 }).waitFor();
   });
 });

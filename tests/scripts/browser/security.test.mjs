@@ -2,27 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { browser, local, open } from './stack.mjs';
+import { open, suite } from './stack.mjs';
 
-let stack;
-let chrome;
-
-before(async () => {
-  [stack, chrome] = await Promise.all([local(), browser()]);
-});
-
-after(async () => {
-  await chrome?.close();
-  await stack?.stop();
-});
-
-const origin = () => new URL(stack.ready.console).origin;
+const { stack, chrome, origin } = await suite();
 
 /** One HTTP request with any `Host` that a browser would not let a page choose. */
 function raw(path, { headers = {}, method = 'GET', body } = {}) {
-  const url = new URL(origin());
+  const url = new URL(origin);
   return new Promise((resolve, reject) => {
     const sent = httpRequest(
       { host: url.hostname, port: url.port, path, method, headers },
@@ -50,7 +38,7 @@ async function cookie() {
 
 test('without the token there is nothing', async () => {
   const page = await (await chrome.newContext()).newPage();
-  const answer = await page.goto(`${origin()}/`);
+  const answer = await page.goto(`${origin}/`);
   assert.equal(answer.status(), 401);
   await page.getByText('Open the address that was printed').waitFor();
   for (const path of ['/api/about', '/api/plans', '/api/requests', '/api/keys']) {
@@ -65,7 +53,7 @@ test('a foreign host, a foreign origin and a plain form are refused', async () =
   assert.equal((await raw('/api/about', { headers: known })).status, 200);
   for (const host of [
     'evil.example',
-    `evil.example:${new URL(origin()).port}`,
+    `evil.example:${new URL(origin).port}`,
     '127.0.0.1',
     '127.0.0.1:1',
   ]) {
@@ -77,7 +65,7 @@ test('a foreign host, a foreign origin and a plain form are refused', async () =
     'https://evil.example',
     'null',
     'http://127.0.0.1:1',
-    `${origin()}.evil.example`,
+    `${origin}.evil.example`,
   ]) {
     const answer = await raw('/api/about', { headers: { ...known, origin: from } });
     assert.equal(answer.status, 403, from);
@@ -119,7 +107,7 @@ test('a page of another origin can neither read nor write', async () => {
       () => 'refused',
     );
     return [read, written];
-  }, origin());
+  }, origin);
   assert.deepEqual(seen, ['refused', 'refused']);
   await page.context().close();
 });

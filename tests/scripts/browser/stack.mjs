@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { createRequire } from 'node:module';
+import { after } from 'node:test';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -101,6 +102,21 @@ export async function visit(chrome, url, options, check) {
   } finally {
     await page.context().close();
   }
+}
+
+/**
+ * Starts the stack and the browser of a file of tests, and ends both after the last one. `at` is the
+ * address of a view, and `on` visits it.
+ */
+export async function suite() {
+  const [stack, chrome] = await Promise.all([local(), browser()]);
+  after(async () => {
+    await chrome.close();
+    await stack.stop();
+  });
+  const at = (view) => `${stack.ready.console}#${view}`;
+  const on = (view, options, check) => visit(chrome, at(view), options, check);
+  return { stack, chrome, at, on, origin: new URL(stack.ready.console).origin };
 }
 
 /** A call of the table, as its clients make it. */

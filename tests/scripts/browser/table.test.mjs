@@ -2,38 +2,26 @@
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { admin, browser, call, local, open, table, visit } from './stack.mjs';
-
-let stack;
-let chrome;
+import { admin, call, open, suite, table } from './stack.mjs';
 
 /** The buckets that are made up. */
 const BUCKETS = 3000;
 
-before(async () => {
-  [stack, chrome] = await Promise.all([local(), browser()]);
-  for (let at = 0; at < BUCKETS; at += 25) {
-    const items = Array.from({ length: 25 }, (_, more) => ({
-      PutRequest: {
-        Item: {
-          pk: { S: `BUCKET#demo#client-${String(at + more).padStart(5, '0')}` },
-          pv: { S: '1.free' },
-        },
+const { stack, chrome, at, on } = await suite();
+for (let at = 0; at < BUCKETS; at += 25) {
+  const items = Array.from({ length: 25 }, (_, more) => ({
+    PutRequest: {
+      Item: {
+        pk: { S: `BUCKET#demo#client-${String(at + more).padStart(5, '0')}` },
+        pv: { S: '1.free' },
       },
-    }));
-    await table(stack, 'BatchWriteItem', { RequestItems: { tollgate: items } });
-  }
-});
+    },
+  }));
+  await table(stack, 'BatchWriteItem', { RequestItems: { tollgate: items } });
+}
 
-after(async () => {
-  await chrome?.close();
-  await stack?.stop();
-});
-
-const at = (view) => `${stack.ready.console}#${view}`;
-const on = (view, options, check) => visit(chrome, at(view), options, check);
 const progress = (page, text) => page.getByTestId('progress').getByText(text).waitFor();
 
 test('a large list begins with one part, and a search says how far it is', async () => {

@@ -1,12 +1,9 @@
 // Hierarchies: a subject's parents, and the subjects within it.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { browser, call, local, table, visit } from './stack.mjs';
-
-let stack;
-let chrome;
+import { call, suite, table } from './stack.mjs';
 
 /** Assigns a plan, and a parent if there is one, as the command line does. */
 function within(subject, parent) {
@@ -16,26 +13,16 @@ function within(subject, parent) {
   return table(stack, 'PutItem', { TableName: 'tollgate', Item });
 }
 
-before(async () => {
-  [stack, chrome] = await Promise.all([local(), browser()]);
-  await within('demo#reader', 'demo#team');
-  await within('demo#team', 'demo#<b>acme</b>');
-  await within('demo#<b>acme</b>');
-  await within('demo#loop', 'demo#pool');
-  await within('demo#pool', 'demo#loop');
-  assert.equal(await call(stack, '/orders', { client: 'reader' }), 200);
-});
-
-after(async () => {
-  await chrome?.close();
-  await stack?.stop();
-});
-
-const at = (view) => `${stack.ready.console}#${view}`;
-const on = (view, check) => visit(chrome, at(view), {}, check);
+const { stack, on } = await suite();
+await within('demo#reader', 'demo#team');
+await within('demo#team', 'demo#<b>acme</b>');
+await within('demo#<b>acme</b>');
+await within('demo#loop', 'demo#pool');
+await within('demo#pool', 'demo#loop');
+assert.equal(await call(stack, '/orders', { client: 'reader' }), 200);
 
 test('a subject shows its parents with their limits', async () => {
-  await on('buckets/demo%23reader', async (page) => {
+  await on('buckets/demo%23reader', {}, async (page) => {
     const dialog = page.getByRole('dialog');
     await dialog.getByRole('heading', { name: 'Within' }).waitFor();
     const parents = dialog.locator('.tree > li');
@@ -47,7 +34,7 @@ test('a subject shows its parents with their limits', async () => {
 });
 
 test('a tenant opens as a tree, level by level', async () => {
-  await on(`buckets/${encodeURIComponent('demo#<b>acme</b>')}`, async (page) => {
+  await on(`buckets/${encodeURIComponent('demo#<b>acme</b>')}`, {}, async (page) => {
     const dialog = page.getByRole('dialog');
     await dialog.getByText('Subjects within it').click();
     const team = dialog.locator('.tree > li', { hasText: 'demo#team' });
@@ -65,7 +52,7 @@ test('a tenant opens as a tree, level by level', async () => {
 });
 
 test('parents that are a loop are said', async () => {
-  await on('buckets/demo%23loop', async (page) => {
+  await on('buckets/demo%23loop', {}, async (page) => {
     await page.getByText('The parents are a loop: requests are refused.').waitFor();
   });
 });

@@ -4,24 +4,11 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { browser, call, demonstration, local, open, visit } from './stack.mjs';
+import { call, demonstration, local, open, suite } from './stack.mjs';
 
-let stack;
-let chrome;
-
-before(async () => {
-  [stack, chrome] = await Promise.all([local(), browser()]);
-});
-
-after(async () => {
-  await chrome?.close();
-  await stack?.stop();
-});
-
-const at = (view) => `${stack.ready.console}#${view}`;
-const on = (view, options, check) => visit(chrome, at(view), options, check);
+const { stack, chrome, on } = await suite();
 
 /** The tests' configuration without its last table, in a file. */
 function withoutRevocation() {
