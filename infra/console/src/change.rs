@@ -54,10 +54,12 @@ pub(crate) enum Change {
         id: String,
         hours: u32,
     },
-    /// Assigns a plan over this version; 0 for a new assignment.
+    /// Assigns a plan, a parent or both over this version; 0 for a new assignment. A part that is
+    /// missing stays as it is, and an empty text removes it.
     SubjectAssign {
         subject: String,
-        plan: String,
+        plan: Option<String>,
+        parent: Option<String>,
         version: u64,
     },
     SubjectUnassign {
@@ -135,6 +137,19 @@ impl Change {
         }
     }
 
+    /// What a person should know before the change, for which the command line asks `--yes`.
+    ///
+    /// # Errors
+    /// The change would be refused, as far as its dialog can say.
+    async fn warning(&self, state: &Console) -> Result<Option<String>, Problem> {
+        match self {
+            Self::SubjectAssign { subject, parent: Some(parent), .. } if !parent.is_empty() => {
+                subject::check_parent(state, subject, parent).await
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Makes the change.
     pub(crate) async fn apply(self, state: &Console) -> Result<Done, Problem> {
         match self {
@@ -147,8 +162,8 @@ impl Change {
             Self::KeyDisable { id } => key::switch(state, &id, false).await,
             Self::KeyAssign { id, plan, version } => key::assign(state, &id, &plan, version).await,
             Self::KeyRotate { id, hours } => key::rotate(state, &id, hours).await,
-            Self::SubjectAssign { subject, plan, version } => {
-                subject::assign(state, &subject, &plan, version).await
+            Self::SubjectAssign { subject, plan, parent, version } => {
+                subject::assign(state, &subject, subject::Parts { plan, parent }, version).await
             }
             Self::SubjectUnassign { subject } => subject::unassign(state, &subject).await,
             Self::SubjectReset { subject } => subject::reset(state, &subject).await,
@@ -183,7 +198,8 @@ pub(crate) async fn change(
 ) -> Result<Json<Value>, Problem> {
     let command = change.command(&state);
     if preview {
-        return Ok(Json(json!({"command": command})));
+        let warning = change.warning(&state).await?;
+        return Ok(Json(json!({"command": command, "warning": warning})));
     }
     if !state.writes {
         return Err(Problem::new(

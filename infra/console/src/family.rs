@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use table::{Assignment, ChainProblem};
 use throttle::{BucketRecord, Buckets, Subject};
 
-use crate::lists::{Search, answer, find};
 use crate::problem::Problem;
+use crate::search::{Exact, Search, answer, find};
 use crate::state::{Shared, State as Console};
 use crate::subject;
 
@@ -23,7 +23,8 @@ pub(crate) async fn children(
     Query(search): Query<Search>,
 ) -> Result<Json<Value>, Problem> {
     let is_child = |it: &Assignment| it.parent.as_deref() == Some(search.name());
-    let found = find(&search, None, &state.assignments(), is_child).await?;
+    let none = Exact::new(&search, Vec::new());
+    let found = find(&search, none, &state.assignments(), is_child).await?;
     let mut described = described(&state, &found.items).await?;
     Ok(answer(found, |it| described.remove(&it.subject).unwrap_or_default()))
 }

@@ -22,13 +22,15 @@ mod permission;
 mod problem;
 mod requests;
 mod rules;
+mod search;
 mod stack;
 mod state;
+mod stream;
 mod subject;
 mod trial;
 
 pub use guard::COOKIE;
-pub use live::{Detail, Live, Request};
+pub use live::{Decider, Detail, Live, Request};
 pub use stack::{Address, Caller, Local, Switch};
 
 use guard::Guard;
@@ -152,7 +154,7 @@ fn routes(state: Arc<State>, guard: Arc<Guard>) -> Router {
         .route("/api/assignments", get(lists::assignments))
         .route("/api/revocations", get(lists::revocations))
         .route("/api/change", post(change::change))
-        .route("/api/requests", get(requests::stream))
+        .route("/api/requests", get(stream::follow))
         .route("/api/requests/{id}", get(requests::show))
         .route("/api/rules", get(rules::show))
         .route("/api/rules/check", post(rules::check))

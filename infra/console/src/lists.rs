@@ -2,139 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Query, State};
-use serde::Deserialize;
 use serde_json::{Value, json};
-use table::{Assignment, Failure, Item, Items, KeyRecord, Page, StoredPlan};
-use throttle::{
-    BucketRecord, Buckets, Meter, PlanId, PlanRecord, Plans, Subject, Throttling, Timestamp,
-};
+use table::{Assignment, KeyRecord};
+use throttle::{Meter, PlanId, PlanRecord, Subject, Throttling, Timestamp};
 
 use crate::problem::Problem;
+use crate::search::{Exact, Search, answer, find};
 use crate::state::{Shared, millis};
 use crate::subject;
-
-/// The most matching items of one answer.
-const MOST: usize = 100;
-/// The most items of the table that one answer reads, and how many it reads unless it is told.
-const MOST_READ: u16 = 4_000;
-const USUAL_READ: u16 = 250;
-
-/// The query of a list.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Search {
-    /// Part of a name, in any case.
-    search: String,
-    /// The `next` of the answer before. Empty after an exact match, to search from the start.
-    from: Option<String>,
-    /// The most items of the table to read.
-    most: Option<u16>,
-}
-
-impl Search {
-    /// The text that is searched.
-    pub(crate) fn name(&self) -> &str {
-        self.search.trim()
-    }
-
-    /// The name of the item that one read finds, in the first answer to a search.
-    fn exact(&self) -> Option<&str> {
-        Some(self.name()).filter(|name| self.from.is_none() && !name.is_empty())
-    }
-
-    /// Returns true if one of the texts has what is searched.
-    fn finds(&self, texts: &[Option<&str>]) -> bool {
-        let wanted = self.name().to_lowercase();
-        texts.iter().flatten().any(|text| text.to_lowercase().contains(&wanted))
-    }
-}
-
-/// Matching items of a table, as far as one answer holds them.
-pub(crate) struct Found<T> {
-    pub(crate) items: Vec<T>,
-    damaged: Vec<String>,
-    next: Option<String>,
-    /// The items of any kind that were read.
-    read: u64,
-}
-
-/// A kind of items, page by page.
-pub(crate) trait Pages<T> {
-    fn page(
-        &self,
-        from: Option<&str>,
-        most: u16,
-    ) -> impl Future<Output = Result<Page<T>, Failure>> + Send;
-
-    /// The key of an item in the table, as `PREFIX#id`.
-    fn pk(item: &T) -> String;
-}
-
-impl<T: Item + Send + Sync> Pages<T> for Items<T> {
-    async fn page(&self, from: Option<&str>, most: u16) -> Result<Page<T>, Failure> {
-        self.list_part(from, most).await
-    }
-
-    fn pk(item: &T) -> String {
-        format!("{}{}", T::PREFIX, item.id())
-    }
-}
-
-impl Pages<BucketRecord> for Buckets {
-    async fn page(&self, from: Option<&str>, most: u16) -> Result<Page<BucketRecord>, Failure> {
-        self.list_part(from, most).await
-    }
-
-    fn pk(item: &BucketRecord) -> String {
-        format!("{}{}", BucketRecord::PREFIX, item.id())
-    }
-}
-
-impl Pages<PlanRecord> for Plans {
-    async fn page(&self, from: Option<&str>, most: u16) -> Result<Page<PlanRecord>, Failure> {
-        self.list_part(from, most).await
-    }
-
-    fn pk(item: &PlanRecord) -> String {
-        format!("{}{}", StoredPlan::PREFIX, item.id)
-    }
-}
-
-/// Returns the exact match, or reads one page of the table and keeps what matches.
-///
-/// The table has no index: the page asks for further parts itself, shows how far it is, and stops.
-pub(crate) async fn find<T, P: Pages<T>>(
-    search: &Search,
-    exact: Option<T>,
-    pages: &P,
-    wanted: impl Fn(&T) -> bool,
-) -> Result<Found<T>, Problem> {
-    if let Some(item) = exact {
-        let next = Some(String::new());
-        return Ok(Found { items: vec![item], damaged: Vec::new(), next, read: 1 });
-    }
-    let from = search.from.as_deref().filter(|from| !from.is_empty());
-    let most = search.most.unwrap_or(USUAL_READ).clamp(1, MOST_READ);
-    let Page { items, damaged, mut next, read } = pages.page(from, most).await?;
-    let is_exact =
-        |item: &T| P::pk(item).split_once('#').is_some_and(|(_, id)| id == search.name());
-    // The exact match was in the first answer.
-    let is_known = |item: &T| search.from.is_some() && is_exact(item);
-    let mut items: Vec<T> =
-        items.into_iter().filter(|item| wanted(item) && !is_known(item)).collect();
-    if items.len() > MOST {
-        items.truncate(MOST);
-        // The rest of this page comes with the next answer.
-        next = items.last().map(P::pk);
-    }
-    Ok(Found { items, damaged, next, read })
-}
-
-pub(crate) fn answer<T>(found: Found<T>, json: impl FnMut(&T) -> Value) -> Json<Value> {
-    let Found { items, damaged, next, read } = found;
-    let items: Vec<Value> = items.iter().map(json).collect();
-    Json(json!({"items": items, "damaged": damaged, "next": next, "read": read}))
-}
 
 /// `GET /api/plans`: plans by id or name.
 pub(crate) async fn plans(
@@ -142,10 +17,10 @@ pub(crate) async fn plans(
     Query(search): Query<Search>,
 ) -> Result<Json<Value>, Problem> {
     let plans = state.plans();
-    let exact = match search.exact().map(PlanId::new) {
-        Some(Ok(id)) => plans.get(&id).await?,
-        _ => None,
-    };
+    let mut exact = Exact::new(&search, search.exact());
+    for id in exact.ids(|name| PlanId::new(name)) {
+        exact.items.extend(plans.get(&id).await?);
+    }
     let found =
         find(&search, exact, &plans, |it| search.finds(&[Some(it.id.as_str()), it.plan.name()]))
             .await?;
@@ -178,10 +53,10 @@ pub(crate) async fn keys(
     Query(search): Query<Search>,
 ) -> Result<Json<Value>, Problem> {
     let (keys, now) = (state.keys(), state.now());
-    let exact = match search.exact().map(str::parse) {
-        Some(Ok(digest)) => keys.get(&digest).await?,
-        _ => None,
-    };
+    let mut exact = Exact::new(&search, search.exact());
+    for id in exact.ids(str::parse) {
+        exact.items.extend(keys.get(&id).await?);
+    }
     let found = find(&search, exact, &keys, |key| {
         let details = &key.details;
         let id = key.digest.to_string();
@@ -215,10 +90,10 @@ pub(crate) async fn assignments(
     Query(search): Query<Search>,
 ) -> Result<Json<Value>, Problem> {
     let assignments = state.assignments();
-    let exact = match search.exact().map(Subject::new) {
-        Some(Ok(subject)) => assignments.get(subject.as_str()).await?,
-        _ => None,
-    };
+    let mut exact = Exact::new(&search, search.subjects(&state));
+    for id in exact.ids(|name| Subject::new(name)) {
+        exact.items.extend(assignments.get(id.as_str()).await?);
+    }
     let wanted = |it: &Assignment| {
         search.finds(&[Some(&it.subject), it.plan.as_deref(), it.parent.as_deref()])
     };
@@ -239,10 +114,10 @@ pub(crate) async fn revocations(
     Query(search): Query<Search>,
 ) -> Result<Json<Value>, Problem> {
     let (revocations, now) = (state.revocations(), state.now());
-    let exact = match search.exact().map(str::parse) {
-        Some(Ok(target)) => revocations.get(&target).await?.filter(|it| it.is_live(now)),
-        _ => None,
-    };
+    let mut exact = Exact::new(&search, search.exact());
+    for id in exact.ids(str::parse) {
+        exact.items.extend(revocations.get(&id).await?.filter(|it| it.is_live(now)));
+    }
     let found = find(&search, exact, &revocations, |it| {
         it.is_live(now) && search.finds(&[Some(&it.target().to_string()), it.reason()])
     })
@@ -265,10 +140,10 @@ pub(crate) async fn buckets(
     Query(search): Query<Search>,
 ) -> Result<Json<Value>, Problem> {
     let buckets = state.buckets();
-    let exact = match search.exact().map(Subject::new) {
-        Some(Ok(subject)) => buckets.get(&subject).await?,
-        _ => None,
-    };
+    let mut exact = Exact::new(&search, search.subjects(&state));
+    for id in exact.ids(|name| Subject::new(name)) {
+        exact.items.extend(buckets.get(&id).await?);
+    }
     let found = find(&search, exact, &buckets, |it| {
         let plan = it.stamp.as_ref().map(|stamp| stamp.plan.as_str());
         search.finds(&[Some(it.subject.as_str()), plan])

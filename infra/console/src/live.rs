@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 
 /// The requests that are kept; the oldest goes first.
 const KEPT: usize = 500;
+/// The pages that may follow the requests at once.
+pub(crate) const MAX_STREAMS: usize = 16;
 /// The requests of one second that are shown.
 const SHOWN: u64 = 50;
 
@@ -79,9 +81,26 @@ pub struct Request {
     pub detail: Detail,
 }
 
+/// The party that decided a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decider {
+    /// The gateway, before it asked an authorizer.
+    #[default]
+    Gateway,
+    /// Nobody, because no authorizer guards the route.
+    Nobody,
+    /// Tollgate's authorizer, for this request or for a result that the API had in its cache.
+    Tollgate,
+    /// Another authorizer.
+    Other,
+}
+
 /// The whole way of one request.
 #[derive(Clone, Debug, Default)]
 pub struct Detail {
+    /// The party that decided it.
+    pub decider: Decider,
     /// True for a REST API, whose configuration is the first.
     pub is_rest: bool,
     /// The ARN that the policy was evaluated for.

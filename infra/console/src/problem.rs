@@ -4,7 +4,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::json;
-use table::{Failure, WriteError};
+use table::{Failure, ParentError, WriteError};
 use throttle::{GrantError, PlanError};
 
 /// A status, and a message for a person.
@@ -89,6 +89,15 @@ impl From<WriteError> for Problem {
             WriteError::Missing { item } => Self::missing(format!("there is no such {item}")),
             WriteError::Failure(failure) => failure.into(),
             error => Self::wrong(error.to_string()),
+        }
+    }
+}
+
+impl From<ParentError> for Problem {
+    fn from(error: ParentError) -> Self {
+        match error {
+            ParentError::Write(error) => error.into(),
+            error => Self::new(StatusCode::CONFLICT, error.to_string()),
         }
     }
 }

@@ -1,18 +1,14 @@
-//! The stream of requests, and one request's whole way: checks, rules, policy, limits and times.
-
-use std::convert::Infallible;
-use std::time::Duration;
+//! One request's whole way: checks, rules, policy, limits and times.
 
 use authorizer::assumed_caller;
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::stream::{Stream, unfold};
 use policy::MethodArn;
 use policy::iam::{self, Outcome};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::live::Request;
+use crate::live::{Decider, Request};
 use crate::problem::Problem;
 use crate::state::{Shared, State as Console};
 use crate::{Live, Source};
@@ -29,39 +25,6 @@ const TIMES: [(&str, &str); 4] = [
     ("duration", "Duration"),
 ];
 
-/// The time between two messages of the stream, and after one of many requests: a page that draws
-/// takes time from the gateway on the same machine.
-const TICK: Duration = Duration::from_millis(150);
-const BUSY_TICK: Duration = Duration::from_millis(500);
-/// The requests of a message that are not many.
-const FEW: usize = 4;
-
-/// `GET /api/requests`: the kept requests, and then each new one, as server-sent events.
-pub(crate) async fn stream(
-    State(state): Shared,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let missing = || Problem::missing("requests are shown by `local` alone");
-    let live = state.live.clone().ok_or_else(missing)?;
-    let start = (live, 0, None, Duration::ZERO);
-    let stream = unfold(start, async |(live, last, told, pause): (Live, u64, Option<u64>, _)| {
-        tokio::time::sleep(pause).await;
-        loop {
-            let total = live.total();
-            let requests = live.since(last);
-            // A request is counted first and shown later.
-            if told != Some(total) || !requests.is_empty() {
-                let newest = requests.last().map_or(last, |request| request.id);
-                let data = json!({"total": total, "shown": newest, "requests": requests});
-                let event = Event::default().data(data.to_string());
-                let pause = if requests.len() > FEW { BUSY_TICK } else { TICK };
-                return Some((Ok(event), (live, newest, Some(total), pause)));
-            }
-            tokio::time::sleep(TICK).await;
-        }
-    });
-    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(5))))
-}
-
 /// `GET /api/requests/{id}`.
 pub(crate) async fn show(
     State(state): Shared,
@@ -75,10 +38,12 @@ pub(crate) async fn show(
 
 fn described(state: &Console, request: &Request) -> Value {
     let detail = &request.detail;
-    let source = if detail.is_rest { state.sources.first() } else { state.sources.last() };
+    let source = state.source(detail.is_rest);
     let context = detail.output.as_ref().and_then(|output| output.get("context"));
     let record = detail.record.as_ref();
     let member = |name: &str| record.and_then(|record| record.get(name)).cloned();
+    let checks = checks(request, source);
+    let explanation = source.filter(|_| reached_rules(request, &checks));
     let times: Map<String, Value> = TIMES
         .into_iter()
         .filter_map(|(name, metric)| Some((name.to_owned(), member(metric)?)))
@@ -90,8 +55,9 @@ fn described(state: &Console, request: &Request) -> Value {
         "token": detail.token.as_ref().map(|(header, claims)| json!({
             "header": header, "claims": claims,
         })),
-        "checks": checks(request, source),
-        "explanation": source.and_then(|source| explanation(source, request)),
+        "decider": detail.decider,
+        "checks": checks,
+        "explanation": explanation.and_then(|source| self::explanation(source, request)),
         "policy": detail.output.as_ref().and_then(|output| policy(output, &detail.arn)),
         "verdict": detail.output.as_ref().and_then(|output| output.get("isAuthorized")),
         "context": context,
@@ -109,8 +75,28 @@ fn described(state: &Console, request: &Request) -> Value {
     })
 }
 
-/// The checks in their order, and the one that failed, by the record's code.
-fn checks(request: &Request, source: Option<&Source>) -> Vec<Value> {
+/// Returns true if this authorizer evaluated its rules for the request, by the record's code. A
+/// result that the API had in its cache has no record.
+fn reached_rules(request: &Request, checks: &[Check]) -> bool {
+    let rules = checks.iter().find(|check| check.name == "rules");
+    let is_reached = rules.map(|check| matches!(check.result, "ok" | "failed"));
+    request.detail.decider == Decider::Tollgate && is_reached.unwrap_or(request.is_verified)
+}
+
+/// One check of the authorizer.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    result: &'static str,
+    /// The reason of the one that failed.
+    detail: Option<String>,
+}
+
+/// The checks of this authorizer in their order, and the one that failed, by the record's code.
+fn checks(request: &Request, source: Option<&Source>) -> Vec<Check> {
+    if request.detail.decider != Decider::Tollgate {
+        return Vec::new();
+    }
     let claims = request.detail.token.as_ref().map(|(_, claims)| claims);
     let iss = claims.and_then(|claims| claims.get("iss")).and_then(Value::as_str);
     let is_known = source.is_none_or(|source| {
@@ -135,7 +121,7 @@ fn checks(request: &Request, source: Option<&Source>) -> Vec<Value> {
     let has_revocation = source.is_some_and(|source| source.config.revocation.is_some());
     let has_limits = source.is_some_and(|source| source.config.throttle.is_some());
     let mut reached = true;
-    let check = |name: &str| {
+    let check = |name: &'static str| {
         let result = match (failed == Some(name), reached) {
             (true, _) => "failed",
             (false, false) => "not reached",
@@ -144,8 +130,8 @@ fn checks(request: &Request, source: Option<&Source>) -> Vec<Value> {
             (false, true) => "ok",
         };
         reached &= failed != Some(name);
-        let detail = (result == "failed").then_some(request.reason.as_deref()).flatten();
-        json!({"name": name, "result": result, "detail": detail})
+        let detail = request.reason.clone().filter(|_| result == "failed");
+        Check { name, result, detail }
     };
     CHECKS.into_iter().map(check).collect()
 }
@@ -212,4 +198,34 @@ fn matches(document: &Value, statement: &Value, field: &str, resource: &Value, a
     let alone = json!({"Version": document.get("Version"), "Statement": [alone]});
     let Ok(policy) = serde_json::from_value::<iam::Policy>(alone) else { return false };
     policy.evaluate(&iam::Request::new(arn)) != Outcome::ImplicitDeny
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Detail;
+
+    #[test]
+    fn rules_are_shown_only_where_this_authorizer_reached_them() {
+        let reached = |decider, code: Option<&str>, is_verified| {
+            let detail = Detail { decider, ..Detail::default() };
+            let code = code.map(str::to_owned);
+            let request = Request { code, is_verified, detail, ..Request::default() };
+            reached_rules(&request, &checks(&request, None))
+        };
+        for code in ["allowed", "forbidden", "long_policy", "throttled", "no_plan", "wrong_parents"]
+        {
+            assert!(reached(Decider::Tollgate, Some(code), true), "{code}");
+            // Another authorizer's log line can look like a record.
+            for other in [Decider::Other, Decider::Gateway, Decider::Nobody] {
+                assert!(!reached(other, Some(code), true), "{other:?}: {code}");
+            }
+        }
+        for code in ["malformed", "key", "signature", "claim", "revoked", "unavailable", "config"] {
+            assert!(!reached(Decider::Tollgate, Some(code), false), "{code}");
+        }
+        // A result from the API's cache has no record.
+        assert!(reached(Decider::Tollgate, None, true));
+        assert!(!reached(Decider::Tollgate, None, false));
+    }
 }

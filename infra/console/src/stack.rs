@@ -48,10 +48,13 @@ impl fmt::Debug for Local {
 /// An API of the stack.
 #[derive(Clone, Debug, Serialize)]
 pub struct Address {
-    /// Its kind, such as `REST API`.
+    /// Its kind, such as `REST API`; of several also its name.
     pub name: String,
     /// Its address, without a slash at the end.
     pub url: String,
+    /// True for a REST API, whose configuration is the first.
+    #[serde(skip)]
+    pub is_rest: bool,
 }
 
 /// A client or a user of an issuer.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use authorizer::shell_command;
 use table::{Assignments, Client, Items, Keys, Revocations};
 use throttle::{Buckets, Clock as _, PlanId, PlanRecord, Plans, SystemClock, Timestamp};
+use tokio::sync::Semaphore;
 
+use crate::live::MAX_STREAMS;
 use crate::problem::Problem;
 use crate::stack::Trial;
 use crate::{Live, Options, Source};
@@ -21,6 +23,8 @@ pub(crate) struct State {
     pub(crate) writes: bool,
     pub(crate) live: Option<Live>,
     pub(crate) trial: Option<Trial>,
+    /// The places of the pages that follow the requests.
+    pub(crate) streams: Arc<Semaphore>,
     clock: SystemClock,
 }
 
@@ -33,7 +37,8 @@ impl State {
         let (live, trial) =
             local.map_or((None, None), |local| (Some(local.live.clone()), Some(Trial::new(local))));
         let clock = SystemClock::new();
-        Self { client, table, endpoint, sources, writes, live, trial, clock }
+        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
+        Self { client, table, endpoint, sources, writes, live, trial, streams, clock }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -69,6 +74,11 @@ impl State {
     /// The configuration that is shown.
     pub(crate) fn config(&self) -> Option<&Source> {
         self.sources.first()
+    }
+
+    /// The configuration of this kind of API.
+    pub(crate) fn source(&self, is_rest: bool) -> Option<&Source> {
+        if is_rest { self.sources.first() } else { self.sources.last() }
     }
 
     /// The plan of this name, which must be there.

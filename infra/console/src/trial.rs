@@ -81,7 +81,7 @@ pub(crate) async fn send(
             "the path must begin with `/`, and have no spaces or control characters",
         ));
     }
-    let source = if sent.api == 0 { state.sources.first() } else { state.sources.last() };
+    let source = state.source(api.is_rest);
     let header = source.map_or("authorization", |source| source.config.token.header()).to_owned();
     let caller = sent.caller.map(|at| trial.caller(at)).transpose()?;
     let token_url = caller.map(|caller| trial.token_url(caller)).transpose()?;

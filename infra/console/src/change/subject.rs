@@ -12,11 +12,21 @@ use crate::state::State;
 
 pub(super) fn command(change: &Change, state: &State) -> Option<String> {
     let line = match change {
-        Change::SubjectAssign { subject, plan, version } => format!(
-            "subject assign {} {} --if-version {version} --yes",
-            shell_word(subject),
-            shell_word(plan)
-        ),
+        Change::SubjectAssign { subject, plan, parent, version } => {
+            let plan = match plan.as_deref() {
+                // No command removes the plan alone.
+                Some("") => return None,
+                plan => plan.map(|plan| format!(" {}", shell_word(plan))).unwrap_or_default(),
+            };
+            let parent = match parent.as_deref() {
+                Some("") => " --no-parent".to_owned(),
+                parent => parent
+                    .map(|parent| format!(" --parent {}", shell_word(parent)))
+                    .unwrap_or_default(),
+            };
+            let subject = shell_word(subject);
+            format!("subject assign {subject}{plan}{parent} --if-version {version} --yes")
+        }
         Change::SubjectUnassign { subject } => {
             format!("subject unassign {}", shell_word(subject))
         }
@@ -39,43 +49,101 @@ pub(super) fn command(change: &Change, state: &State) -> Option<String> {
     Some(state.command(&line))
 }
 
+/// The parts of an assignment that a change names. An empty text removes one.
+pub(super) struct Parts {
+    pub(super) plan: Option<String>,
+    pub(super) parent: Option<String>,
+}
+
 pub(super) async fn assign(
     state: &State,
     name: &str,
-    plan: &str,
+    Parts { plan, parent }: Parts,
     version: u64,
 ) -> Result<Done, Problem> {
     let subject = subject(name)?;
-    state.plan(plan).await?;
+    if let Some(plan) = plan.as_deref().filter(|plan| !plan.is_empty()) {
+        state.plan(plan).await?;
+    }
+    if let Some(parent) = parent.as_deref().filter(|parent| !parent.is_empty()) {
+        check_parent(state, subject.as_str(), parent).await?;
+    }
     let assignments = state.assignments();
     let old = assignments.get(subject.as_str()).await?;
     if old.as_ref().map_or(0, |old| old.version) != version {
         return Err(Problem::conflict("assignment"));
     }
-    // A parent stays.
-    let assignment = old.clone().unwrap_or_else(|| Assignment::new(subject.as_str()));
-    let written = assignments.put(assignment.with_plan(plan)).await?;
-    let subject = name.to_owned();
-    let undo = match old {
-        Some(old) => {
-            old.plan.map(|plan| Change::SubjectAssign { subject, plan, version: written.version })
-        }
-        None => Some(Change::SubjectUnassign { subject }),
+    let stored = old.clone().unwrap_or_else(|| Assignment::new(subject.as_str()));
+    let mut wanted = stored.clone();
+    let named = |part: String| Some(part).filter(|part| !part.is_empty());
+    if let Some(plan) = plan {
+        wanted.plan = named(plan);
+    }
+    if let Some(parent) = parent {
+        wanted.parent = named(parent);
+    }
+    if wanted.plan.is_none() && wanted.parent.is_none() {
+        return Err(Problem::wrong("name a plan or a parent, or delete the assignment"));
+    }
+    let is = standing(&wanted);
+    let is_moved = wanted.parent.is_some() && wanted.parent != stored.parent;
+    let written = match is_moved {
+        true => assignments.put_within(wanted, &stored).await?,
+        false => assignments.put(wanted).await?,
     };
-    Ok(Done::new(format!("`{name}` is under `{plan}`"), undo))
+    let undo = match old {
+        Some(old) => restored(old, written.version),
+        None => Change::SubjectUnassign { subject: name.to_owned() },
+    };
+    Ok(Done::new(format!("`{name}` is {is}"), undo))
+}
+
+/// An assignment in words: `under `gold`, within `acme``.
+fn standing(assignment: &Assignment) -> String {
+    let plan = assignment.plan.iter().map(|plan| format!("under `{plan}`"));
+    let parent = assignment.parent.iter().map(|parent| format!("within `{parent}`"));
+    plan.chain(parent).collect::<Vec<_>>().join(", ")
+}
+
+/// The change that stores an assignment as it was, over this version.
+fn restored(old: Assignment, version: u64) -> Change {
+    let Assignment { subject, plan, parent, .. } = old;
+    let (plan, parent) = (Some(plan.unwrap_or_default()), Some(parent.unwrap_or_default()));
+    Change::SubjectAssign { subject, plan, parent, version }
+}
+
+/// Refuses a parent that makes a loop or too many levels. Returns a warning if one above the
+/// subject is assigned no plan, for which the command line asks `--yes`.
+pub(super) async fn check_parent(
+    state: &State,
+    name: &str,
+    parent: &str,
+) -> Result<Option<String>, Problem> {
+    let subject = subject(name)?;
+    let parent = Subject::new(parent)
+        .map_err(|error| Problem::wrong(format!("the parent's name {error}")))?;
+    let own = Assignment::new(subject.as_str()).with_parent(parent.as_str());
+    let chain = state.assignments().chain(&own).await?;
+    if let Some(problem) = chain.problem {
+        return Err(Problem::wrong(format!("{} {problem}", chain.shown())));
+    }
+    let without = chain.parents.iter().find(|parent| parent.plan.is_none());
+    Ok(without.map(|parent| {
+        format!(
+            "`{}` is assigned no plan, so requests within it are refused, unless `parents` in the \
+             configuration has a plan for it",
+            parent.subject
+        )
+    }))
 }
 
 pub(super) async fn unassign(state: &State, name: &str) -> Result<Done, Problem> {
-    let missing = || Problem::missing(format!("`{name}` is assigned no plan"));
+    let missing = || Problem::missing(format!("`{name}` is assigned nothing"));
     let old = state.assignments().get(name).await?.ok_or_else(missing)?;
     if !state.assignments().delete(name).await? {
         return Err(missing());
     }
-    // This change cannot restore a parent.
-    let plan = old.plan.filter(|_| old.parent.is_none());
-    let undo =
-        plan.map(|plan| Change::SubjectAssign { subject: name.to_owned(), plan, version: 0 });
-    Ok(Done::new(format!("`{name}` is assigned no plan now"), undo))
+    Ok(Done::new(format!("`{name}` is assigned nothing now"), restored(old, 0)))
 }
 
 pub(super) async fn reset(state: &State, name: &str) -> Result<Done, Problem> {

@@ -46,6 +46,39 @@ async fn parents_are_listed_nearest_first_and_a_wrong_chain_ends() {
 }
 
 #[tokio::test]
+async fn a_parent_is_assigned_and_removed_and_its_chain_is_checked_before() {
+    let (_spy, bench) = start(&[("team", "acme"), ("a", "b"), ("b", "c"), ("c", "d")]).await;
+    let assign = |parent: &str, version: u64| json!({"do": "subject_assign", "subject": "zoe", "parent": parent, "version": version});
+    let preview = async |change: Value| {
+        let body = json!({"change": change, "preview": true});
+        bench.post("change", &body).await.json::<Value>().await.unwrap()
+    };
+    let seen = preview(assign("team", 0)).await;
+    let command = seen["command"].as_str().unwrap();
+    assert!(command.contains("subject assign zoe --parent team --if-version 0 --yes"), "{seen}");
+    assert!(seen["warning"].as_str().unwrap().contains("`team` is assigned no plan"), "{seen}");
+    let (_, assigned) = bench.change(&assign("team", 0)).await;
+    assert_eq!(assigned["text"], "`zoe` is within `team`");
+    assert_eq!(bench.change(&assign("team", 0)).await.0, 409);
+    for (parent, why) in [("zoe", "loop"), ("a", "four levels"), ("a\nb", "parent's name")] {
+        let (status, answer) = bench.change(&assign(parent, 1)).await;
+        assert_eq!(status, 400, "{parent}");
+        assert!(answer["error"].as_str().unwrap().contains(why), "{answer}");
+        assert!(preview(assign(parent, 1)).await["error"].is_string(), "{parent}");
+    }
+    // What would be left is nothing.
+    assert_eq!(bench.change(&assign("", 1)).await.0, 400);
+    let (_, moved) = bench.change(&assign("acme", 1)).await;
+    let (_, undone) = bench.change(&moved["undo"]).await;
+    assert_eq!(undone["text"], "`zoe` is within `team`");
+    let delete = json!({"do": "subject_unassign", "subject": "zoe"});
+    let (_, deleted) = bench.change(&delete).await;
+    bench.change(&deleted["undo"]).await;
+    let found = bench.get("assignments?search=zoe").await["items"][0].clone();
+    assert_eq!((&found["parent"], &found["plan"]), (&json!("team"), &json!(null)));
+}
+
+#[tokio::test]
 async fn children_are_those_with_this_parent_alone() {
     let (spy, bench) = start(&[("u1", "team"), ("u2", "team"), ("u3", "teams")]).await;
     let answer = bench.get("children?search=team").await;

@@ -79,6 +79,38 @@ async fn a_slow_reader_misses_requests_and_learns_how_many() {
     assert!(received as u64 >= KEPT && (received as u64) < FLOOD / 2, "{received}");
 }
 
+#[tokio::test]
+async fn so_many_streams_are_open_at_once_and_one_more_is_told() {
+    let live = Live::default();
+    let bench = start(&live).await;
+    let url = format!("{}/api/requests", bench.origin);
+    let open = async || {
+        let asked = bench.client.get(&url).header("cookie", &bench.cookie);
+        let mut answer = asked.send().await.unwrap();
+        let first = answer.chunk().await.unwrap().unwrap();
+        (String::from_utf8_lossy(&first).into_owned(), answer)
+    };
+    let mut streams = Vec::new();
+    for _ in 0..16 {
+        let (first, stream) = open().await;
+        assert!(first.starts_with("data: "), "{first}");
+        streams.push(stream);
+    }
+    let (full, mut ended) = open().await;
+    assert_eq!(full, "event: full\ndata: 16\n\n");
+    assert_eq!(ended.chunk().await.unwrap(), None);
+    drop(streams.pop());
+    // The server notices that it is gone when it writes the next time.
+    assert!(live.admit(Duration::ZERO));
+    timeout(Duration::from_secs(10), async {
+        while open().await.0.starts_with("event: full") {
+            sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
 /// The whole events of a stream so far.
 fn events(text: &[u8]) -> Vec<Value> {
     let text = String::from_utf8_lossy(text);

@@ -180,6 +180,7 @@ impl Api {
             trace.arn.clone_from(&asked.arn);
         }
         if self.options.is_open {
+            report::open(&self.options, report);
             let grant = Arc::new(Grant::open());
             if !self.options.kind.is_http() {
                 self.check_key(asked, &grant)?;
@@ -218,6 +219,7 @@ impl Api {
         identity: &[String],
         report: &mut Report,
     ) -> Result<Arc<Grant>, Refusal> {
+        report::asked(&self.options, report);
         if let Some(grant) = self.cache.get(identity).await {
             report.cached = true;
             return Ok(grant);

@@ -1,5 +1,6 @@
 //! The report of a request, for the log.
 
+use console::Decider;
 use http::Request;
 use hyper::body::Incoming;
 use serde_json::Value;
@@ -41,6 +42,22 @@ pub(super) fn begin(options: &Options, request: &Request<Incoming>) -> Report {
         api: options.kind.is_http().then_some("HTTP API"),
         trace,
         ..Report::default()
+    }
+}
+
+/// Adds that the route is open. A guard that cannot be served here answers 501 in its place.
+pub(super) fn open(options: &Options, report: &mut Report) {
+    if let Some(trace) = &mut report.trace
+        && options.authorizer.is_none()
+    {
+        trace.decider = Decider::Nobody;
+    }
+}
+
+/// Adds that an authorizer decides.
+pub(super) fn asked(options: &Options, report: &mut Report) {
+    if let Some(trace) = &mut report.trace {
+        trace.decider = if options.explains { Decider::Tollgate } else { Decider::Other };
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
-use console::{Detail, Live, Request};
+use console::{Decider, Detail, Live, Request};
 use serde_json::Value;
 use throttle::{Clock as _, SystemClock};
 
@@ -50,6 +50,8 @@ pub struct Trace {
     pub(crate) api: &'static str,
     /// The time of its start, in milliseconds since the Unix epoch.
     pub(crate) at: u64,
+    /// The party that decided it.
+    pub(crate) decider: Decider,
     /// The ARN that the policy is evaluated for.
     pub(crate) arn: String,
     /// The caller's token, as it came.
@@ -206,6 +208,7 @@ fn request(report: &Report, trace: &Trace, line: Option<&str>) -> Request {
         code,
         took_us: micros(report.took),
         detail: Detail {
+            decider: trace.decider,
             is_rest: trace.is_rest,
             arn: trace.arn.clone(),
             token: decoded.map(|decoded| (decoded.header, decoded.claims)),

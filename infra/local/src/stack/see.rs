@@ -15,6 +15,8 @@ use crate::ready::Ready;
 use crate::setup::Setup;
 use crate::table::Table;
 
+/// The kind of a REST API, as the stack names it.
+const REST: &str = "REST API";
 /// The console's port unless another is given.
 const USUAL: u16 = 9405;
 /// The looks at the table's port until it is as it should be, and the time between two.
@@ -58,8 +60,6 @@ pub(super) fn start(
 }
 
 fn local(table: &Table, ready: &Ready, live: Live) -> Local {
-    let api = |name: &str, url: &str| Address { name: name.to_owned(), url: url.to_owned() };
-    let http = ready.http_api.as_ref().map(|url| api("HTTP API", url));
     let issuers = ready.issuers.iter().map(|issuer| {
         let base = issuer.local_token.trim_end_matches("/token");
         (issuer.name.clone(), base.to_owned())
@@ -78,12 +78,28 @@ fn local(table: &Table, ready: &Ready, live: Live) -> Local {
     });
     Local {
         live,
-        apis: [Some(api("REST API", &ready.api)), http].into_iter().flatten().collect(),
+        apis: apis(ready),
         issuers: BTreeMap::from_iter(issuers),
         callers: clients.chain(users).collect(),
         api_key: ready.caller_key().map(str::to_owned),
         switch: switch(table),
     }
+}
+
+/// The APIs that HTTP requests can be sent to; of several of a kind each has its name.
+fn apis(ready: &Ready) -> Vec<Address> {
+    let api = |kind: &str, name: &str, url: &str| Address {
+        name: if name.is_empty() { kind.to_owned() } else { format!("{kind} {name}") },
+        url: url.to_owned(),
+        is_rest: kind == REST,
+    };
+    if ready.apis.is_empty() {
+        let rest = (!ready.api.is_empty()).then(|| api(REST, "", &ready.api));
+        let http = ready.http_api.as_ref().map(|url| api("HTTP API", "", url));
+        return rest.into_iter().chain(http).collect();
+    }
+    let served = ready.apis.iter().filter(|one| one.url.starts_with("http:"));
+    served.map(|one| api(one.kind, &one.name, &one.url)).collect()
 }
 
 /// Takes the table away or brings it back, and waits until its port says so.
