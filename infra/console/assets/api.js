@@ -55,6 +55,9 @@ export const visible = (text) =>
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
+/** A message of the server as a sentence: the command line begins it with a small letter. */
+export const sentence = (text) => visible(text).replace(/^[a-z]/, (c) => c.toUpperCase());
+
 /** A text of at most so many characters; its middle is left out. */
 export function short(text, most) {
   const all = [...visible(text)];
@@ -72,8 +75,8 @@ export function clock(ms) {
   return `${time}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 }
 
-/** A day and a time in UTC, as the command line writes it. */
-export const moment = (ms) => (ms ? new Date(ms).toISOString().replace('.000Z', 'Z') : '–');
+/** A day and a time in UTC, to the second. */
+export const moment = (ms) => (ms ? new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z') : '–');
 
 export const number = (value) => Number(value).toLocaleString('en-GB');
 

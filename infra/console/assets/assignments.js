@@ -1,4 +1,4 @@
-// Assignments of plans to subjects.
+// Assignments of plans and parents to subjects.
 
 import { html, useState } from './vendor/htm-preact.js';
 import { Change } from './change.js';
@@ -9,19 +9,35 @@ import { PlanChoice } from './plan-choice.js';
 function Assign({ record, ...dialog }) {
   const [subject, setSubject] = useState(record?.subject || '');
   const [plan, setPlan] = useState(record?.plan || '');
+  const [parent, setParent] = useState(record?.parent || '');
   const version = record?.version || 0;
-  const change = subject && plan ? { do: 'subject_assign', subject, plan, version } : null;
+  // A part that is as it was is not sent. An empty parent removes the one that is there.
+  const changed = (value, was) => (value === (was || '') ? null : value);
+  const parts = {
+    plan: plan && changed(plan, record?.plan),
+    parent: changed(parent.trim(), record?.parent),
+  };
+  const isChange = subject && (parts.plan || parts.parent !== null);
+  const change = isChange
+    ? { do: 'subject_assign', subject, plan: parts.plan || null, parent: parts.parent, version }
+    : null;
   return html`
-    <${Change} title="Assign a plan" verb="Assign" change=${change} ...${dialog}>
+    <${Change} title=${record ? 'Change the assignment' : 'Assign a plan or a parent'}
+      verb=${record ? 'Store' : 'Assign'} change=${change} ...${dialog}>
       ${
         record
-          ? html`<p>To <${Name} of=${subject} most=${80} />.</p>`
+          ? html`<p class="line"><${Name} of=${subject} most=${80} /></p>`
           : html`<${Field} label="Subject" hint="ISSUER#CLAIM, such as us-east-1_abcDEF123#client1">
             <input value=${subject} required onInput=${(event) => setSubject(event.target.value)} />
           <//>`
       }
       <${Field} label="Plan">
-        <${PlanChoice} value=${plan} none="choose one" onChange=${setPlan} />
+        <${PlanChoice} value=${plan} none=${record?.plan ? 'as it is' : 'none'}
+          onChange=${setPlan} />
+      <//>
+      <${Field} label="Parent"
+        hint="a tenant or team whose limits its requests must fit too; empty for none">
+        <input value=${parent} onInput=${(event) => setParent(event.target.value)} />
       <//>
     <//>
   `;
@@ -31,9 +47,8 @@ const Delete = ({ record, ...dialog }) => html`
   <${Change} title="Delete the assignment" verb="Delete" danger
     change=${{ do: 'subject_unassign', subject: record.subject }} ...${dialog}>
     <p>
-      Of <${Name} of=${record.subject} most=${80} /> to${' '}
-      <${Name} of=${record.plan || record.parent} />. Its keys without a plan of their own are then
-      refused.${record.parent && ' This cannot be undone here: assign the parent again.'}
+      <${Name} of=${record.subject} most=${80} /> has then no plan and no parent of its own. Its keys
+      without a plan of their own are refused.
     </p>
   <//>
 `;
@@ -75,7 +90,7 @@ export function Assignments({ about, changes, onDone }) {
       keyOf=${(it) => it.subject}
       order=${(a, b) => a.subject.localeCompare(b.subject)}
       changes=${changes}
-      empty=${['No assignments yet', 'Assign a plan to a subject that needs its own.']}
+      empty=${['No assignments yet', 'Assign a plan to a subject that needs its own, or a parent that it shares limits with.']}
       button=${html`<${Opens} kind="primary"
         onClick=${() => setOpen({ form: Assign })}>Assign…<//>`}
     >

@@ -1,27 +1,27 @@
 // A change: its command, its confirmation, and its undo.
 
 import { html, useEffect, useState } from './vendor/htm-preact.js';
-import { post, visible } from './api.js';
-import { Command, Copy, Dialog, Fault } from './parts.js';
+import { post, sentence } from './api.js';
+import { Command, Copy, Dialog, Fault, Ticked } from './parts.js';
 
 /**
  * A dialog for one change. `change` is what the form says, or null while it is incomplete.
  * In a console that only reads, it shows the command alone.
  */
 export function Change({ title, verb, change, about, onClose, onDone, danger = false, children }) {
-  const [command, setCommand] = useState('');
+  const [{ command, warning }, setPreview] = useState({});
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
   const text = change && JSON.stringify(change);
   useEffect(() => {
     setError(null);
     if (!text) {
-      setCommand('');
+      setPreview({});
       return undefined;
     }
     const timer = setTimeout(async () => {
       try {
-        setCommand((await post('change', { change: JSON.parse(text), preview: true })).command);
+        setPreview(await post('change', { change: JSON.parse(text), preview: true }));
       } catch (problem) {
         setError(problem);
       }
@@ -44,6 +44,11 @@ export function Change({ title, verb, change, about, onClose, onDone, danger = f
       <form onSubmit=${apply}>
         ${children}
         <${Fault} error=${error} />
+        ${
+          warning &&
+          !error &&
+          html`<p class="hint warn" role="status"><${Ticked} of=${warning} /></p>`
+        }
         ${
           command &&
           html`<p class="label">The same on the command line</p>
@@ -69,18 +74,25 @@ export function Change({ title, verb, change, about, onClose, onDone, danger = f
   `;
 }
 
-/** What was done, with an undo. A new key stays until it is closed. */
+/**
+ * What was done, with an undo. It goes after a while, unless the mouse or the focus is on it; a new
+ * key stays until it is closed.
+ */
 export function Toast({ done, about, onClose, onDone }) {
   const [error, setError] = useState(null);
   const [undoing, setUndoing] = useState(false);
+  const [isHeld, setHeld] = useState(false);
   useEffect(() => {
     setError(null);
     setUndoing(false);
-    if (done.key) return undefined;
+  }, [done]);
+  useEffect(() => {
+    if (done.key || isHeld) return undefined;
     const timer = setTimeout(onClose, 12_000);
     return () => clearTimeout(timer);
-  }, [done]);
+  }, [done, isHeld]);
   const undo = async () => {
+    if (undoing) return;
     setUndoing(true);
     try {
       onDone(await post('change', { change: done.undo }));
@@ -101,12 +113,19 @@ export function Toast({ done, about, onClose, onDone }) {
     `;
   }
   return html`
-    <div class="toast" role="status">
-      <span>${visible(done.text)}</span>
+    <div
+      class="toast"
+      role="status"
+      onMouseEnter=${() => setHeld(true)}
+      onMouseLeave=${() => setHeld(false)}
+      onfocusin=${() => setHeld(true)}
+      onfocusout=${() => setHeld(false)}
+    >
+      <span><${Ticked} of=${sentence(done.text)} /></span>
       ${
         done.undo &&
         about.writes &&
-        html`<button type="button" class="small" disabled=${undoing} onClick=${undo}>Undo</button>`
+        html`<button type="button" class="small" onClick=${undo}>Undo</button>`
       }
       <button type="button" class="small quiet" aria-label="Close" onClick=${onClose}>✕</button>
       <${Fault} error=${error} />

@@ -84,7 +84,7 @@ export const Quotas = ({ of }) =>
     return html`
       <div class="gauge">
         <span class="gauge-name">
-          a ${PERIODS[quota.period]}, ${number(quota.limit)} ${quota.meter || ''}
+          ${number(quota.limit)} ${quota.meter || ''} a ${PERIODS[quota.period]}
           <${Reports} of=${quota} />
         </span>
         <meter-bar

@@ -123,7 +123,7 @@ export function Keys({ about, changes, onDone }) {
       path="keys"
       what="keys"
       title="Keys"
-      note="The table has digests alone: a key is shown once, when it is made."
+      note="The table stores digests only: a key is shown once, when it is made."
       label="Name, id, subject or plan"
       columns=${columns}
       keyOf=${(key) => key.id}

@@ -8,7 +8,7 @@ import { Assignments } from './assignments.js';
 import { Buckets } from './buckets.js';
 import { Keys } from './keys.js';
 import { Plans } from './plans.js';
-import { Requests, useRequests } from './requests.js';
+import { LINKS, Requests, useRequests } from './requests.js';
 import { Revocations } from './revocations.js';
 import { Rules } from './rules.js';
 import { Trial } from './trial.js';
@@ -25,10 +25,10 @@ const VIEWS = [
 ];
 
 /** The view and its argument, from the address: `#buckets/demo%23maria`. */
-function useRoute(fallback) {
+function useRoute() {
   const read = () => {
     const [id, ...rest] = location.hash.slice(1).split('/');
-    return { id: id || fallback, of: rest.length ? decodeURIComponent(rest.join('/')) : null };
+    return { id, of: rest.length ? decodeURIComponent(rest.join('/')) : null };
   };
   const [route, setRoute] = useState(read);
   useEffect(() => {
@@ -92,8 +92,8 @@ function Nav({ views, current, about, live }) {
         ${
           about.isLocal &&
           html`<p class="link" role="status">
-          <span class="dot ${live.isConnected ? 'good' : 'bad'}"></span>
-          ${live.isConnected ? 'Live' : 'Connection lost: trying again'}
+          <span class="dot ${live.link === 'live' ? 'good' : 'bad'}"></span>
+          ${LINKS[live.link]}
         </p>`
         }
         <${Theme} />
@@ -108,7 +108,7 @@ function App() {
   const [done, setDone] = useState(null);
   const [changes, setChanges] = useState(0);
   const views = VIEWS.filter((view) => !view.local || about?.isLocal);
-  const route = useRoute(about?.isLocal ? 'requests' : 'buckets');
+  const route = useRoute();
   const live = useRequests(about?.isLocal);
   const load = () => get('about').then(setAbout, setError);
   useEffect(load, []);
@@ -137,7 +137,17 @@ function App() {
       document.getElementById('main').focus();
     }}>Skip to the view</a>
     <${Nav} views=${views} current=${current.id} about=${about} live=${live} />
+    ${
+      done &&
+      html`<${Toast} done=${done} about=${about} onClose=${() => setDone(null)} onDone=${told} />`
+    }
     <main id="main" tabindex="-1">
+      ${
+        about.trial?.isTableThere === false &&
+        html`<p class="fault" role="alert">
+          The table is taken away: lists and changes fail. <a href="#try">Bring it back.</a>
+        </p>`
+      }
       ${
         isKnown
           ? html`<${current.view}
@@ -149,13 +159,13 @@ function App() {
             onDone=${told}
             onAbout=${load}
           />`
-          : html`<${Empty} title="There is no such view">Choose one from the list.<//>`
+          : html`<${Empty} title=${
+            VIEWS.some((view) => view.id === id)
+              ? 'Only tollgate-local has this view'
+              : 'There is no such view'
+          }>Choose one from the list.<//>`
       }
     </main>
-    ${
-      done &&
-      html`<${Toast} done=${done} about=${about} onClose=${() => setDone(null)} onDone=${told} />`
-    }
   `;
 }
 

@@ -1,7 +1,7 @@
 // Parts that several views use.
 
-import { html, useEffect, useRef, useState } from './vendor/htm-preact.js';
-import { short, visible } from './api.js';
+import { Component, html, useEffect, useRef, useState } from './vendor/htm-preact.js';
+import { sentence, short, visible } from './api.js';
 
 /** A name that somebody else chose: as text, isolated, and with its whole form on hover. */
 export function Name({ of, most = 48 }) {
@@ -20,10 +20,18 @@ export function Status({ of }) {
 export const Tag = ({ kind = 'plain', children }) =>
   html`<span class="tag ${kind}">${children}</span>`;
 
+/** A message whose names in backticks are set as code. */
+export const Ticked = ({ of }) =>
+  visible(of)
+    .split('`')
+    .map((part, at, { length }) =>
+      at % 2 && at < length - 1 ? html`<code>${part}</code>` : part,
+    );
+
 /** An error, announced to screen readers, with the policy that helps. */
 export const Fault = ({ error }) =>
   error
-    ? html`<p class="fault" role="alert">${visible(error.message || error)}</p>
+    ? html`<p class="fault" role="alert"><${Ticked} of=${sentence(error.message || error)} /></p>
         <${Command} text=${error.policy} label="Policy" />`
     : null;
 
@@ -113,9 +121,15 @@ export function Dialog({ title, onClose, children, wide = false }) {
   useEffect(() => {
     const dialog = box.current;
     dialog.showModal();
+    // Else the button that closes it has the focus.
+    dialog.querySelector('form :is(input, select, textarea)')?.focus();
     const closed = () => onClose();
     dialog.addEventListener('close', closed);
-    return () => dialog.removeEventListener('close', closed);
+    return () => {
+      dialog.removeEventListener('close', closed);
+      // The focus goes back to what opened it.
+      dialog.close();
+    };
   }, []);
   const beside = (event) => {
     if (event.target === box.current) box.current.close();
@@ -136,17 +150,36 @@ export function Dialog({ title, onClose, children, wide = false }) {
   `;
 }
 
+/** A row, which is drawn again only if its columns or values are others: live lists have many. */
+class Row extends Component {
+  shouldComponentUpdate(next) {
+    return ['row', 'columns', 'isOpen'].some((name) => next[name] !== this.props[name]);
+  }
+
+  render({ row, columns, isOpen, onOpen }) {
+    const open = (event) => {
+      if (event.target.closest('button, a, input')) return;
+      if (event.type === 'keydown' && event.key !== 'Enter' && event.key !== ' ') return;
+      event.preventDefault();
+      onOpen(row);
+    };
+    return html`<tr
+      class=${isOpen ? 'open' : ''}
+      tabindex=${onOpen ? 0 : undefined}
+      onClick=${onOpen && open}
+      onKeyDown=${onOpen && open}
+    >
+      ${columns.map(
+        (column) => html`<td class=${column.kind || ''} data-label=${column.title}>
+          ${column.cell(row)}
+        </td>`,
+      )}
+    </tr>`;
+  }
+}
+
 /** A table whose rows can be opened by a click or by Enter. */
 export function Rows({ label, columns, rows, onOpen, keyOf, isOpen }) {
-  const cell = (column, row) => html`
-    <td class=${column.kind || ''} data-label=${column.title}>${column.cell(row)}</td>
-  `;
-  const open = (row) => (event) => {
-    if (event.target.closest('button, a, input')) return;
-    if (event.type === 'keydown' && event.key !== 'Enter' && event.key !== ' ') return;
-    event.preventDefault();
-    onOpen(row);
-  };
   return html`
     <div class="scroll" tabindex="0" role="region" aria-label=${label}>
       <table class=${onOpen ? 'opens' : ''}>
@@ -156,15 +189,8 @@ export function Rows({ label, columns, rows, onOpen, keyOf, isOpen }) {
         </thead>
         <tbody>
           ${rows.map(
-            (row) => html`<tr
-              key=${keyOf(row)}
-              class=${isOpen && isOpen(row) ? 'open' : ''}
-              tabindex=${onOpen ? 0 : undefined}
-              onClick=${onOpen && open(row)}
-              onKeyDown=${onOpen && open(row)}
-            >
-              ${columns.map((column) => cell(column, row))}
-            </tr>`,
+            (row) => html`<${Row} key=${keyOf(row)} row=${row} columns=${columns} onOpen=${onOpen}
+              isOpen=${Boolean(isOpen?.(row))} />`,
           )}
         </tbody>
       </table>

@@ -63,7 +63,7 @@ function Limits({ of, usual, onChange }) {
     </div>
     <div class="row">
       ${Object.entries(PERIODS).map(
-        ([period, name]) => html`<${Field} label="A ${name}">
+        ([period, name]) => html`<${Field} label="Quota a ${name}">
           <input type="number" min="0" value=${limit(period)} onInput=${quota(period)} />
         <//>`,
       )}

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from './vendor/htm-preact.js';
 import { get, moment, number, took } from './api.js';
-import { Copy, Dialog, Facts, Fault, Json, Name, Status, Tag } from './parts.js';
+import { Copy, Dialog, Facts, Fault, Json, Name, Status, Tag, Ticked } from './parts.js';
 import { Gauges, Quotas } from './gauges.js';
 
 const SIGNS = { ok: '✓', failed: '✕', 'not reached': '·', 'not configured': '–' };
@@ -22,14 +22,32 @@ const Checks = ({ of }) => html`
   </ol>
 `;
 
+/** Why there are no checks and no rules to show. */
+function undecided({ decider, record }, isCached) {
+  if (decider === 'gateway') return 'The gateway answered before it asked an authorizer.';
+  if (decider === 'nobody') return 'No authorizer guards this route.';
+  if (decider === 'other') return 'Another authorizer decided it.';
+  if (isCached) return 'The API had the result in its cache: the authorizer was not asked.';
+  return record
+    ? 'The record line says what went wrong, but not at which check.'
+    : 'The authorizer left no record line of this request.';
+}
+
+/** Why this authorizer's rules did not decide. */
+function withoutRules(detail, isCached) {
+  if (detail.decider !== 'tollgate' || !detail.checks.length) return undecided(detail, isCached);
+  const isReached = detail.checks.some((it) => it.name === 'rules' && it.result !== 'not reached');
+  return isReached ? 'There is no token that could be explained.' : 'A check before them failed.';
+}
+
 const Explanation = ({ of }) => html`
   <p>
-    <code>${of.request}</code>: <b>${of.verdict}</b>
+    <code>${of.request}</code>: <b><${Ticked} of=${of.verdict} /></b>
   </p>
   <ul class="rules">
     ${of.rules.map(
       (rule) => html`<li class=${rule.reason === 'elsewhere' ? 'dim' : ''}>
-        <b><${Name} of=${rule.rule} /></b> <span>${rule.text}</span>
+        <b><${Name} of=${rule.rule} /></b> <span><${Ticked} of=${rule.text} /></span>
       </li>`,
     )}
   </ul>
@@ -176,7 +194,7 @@ export function Request({ id, onClose }) {
         <${Facts}
           kind="two"
           of=${[
-            ['time', moment(request.at)],
+            ['time', new Date(request.at).toISOString()],
             ['API', request.api],
             ['event', kinds[detail.kind] || detail.kind],
             ['caller', html`<${Name} of=${request.caller} />`],
@@ -192,22 +210,17 @@ export function Request({ id, onClose }) {
             ${
               detail.checks.length
                 ? html`<${Checks} of=${detail.checks} />`
-                : html`<p class="dim">
-                  ${
-                    request.isCached
-                      ? 'The authorizer was not asked.'
-                      : 'The authorizer has no record of this request.'
-                  }
-                </p>`
+                : html`<p class="dim">${undecided(detail, request.isCached)}</p>`
             }
             <h3>Rules</h3>
             ${
               detail.explanation
                 ? html`<${Explanation} of=${detail.explanation} />`
-                : html`<p class="dim">No caller was found whom rules could be about.</p>`
+                : html`<p class="dim">${withoutRules(detail, request.isCached)}</p>`
             }
             <h3>Limits</h3>
-            <${Limits} context=${detail.context} subject=${detail.subject} />
+            <${Limits} context=${detail.decider === 'tollgate' ? detail.context : null}
+              subject=${detail.subject} />
           </section>
           <section>
             <h3>Time</h3>
@@ -216,7 +229,7 @@ export function Request({ id, onClose }) {
             ${
               detail.policy
                 ? html`<${Policy} of=${detail.policy} arn=${detail.arn} />`
-                : html`<p class="dim">The authorizer returned none.</p>`
+                : html`<p class="dim">No authorizer returned one for this request.</p>`
             }
             ${
               detail.token &&

@@ -8,12 +8,22 @@ import { Request } from './request.js';
 /** The requests that this page keeps; the server keeps as many. */
 const KEPT = 500;
 /** The rows that are drawn. */
-const DRAWN = 200;
+const DRAWN = 100;
 
-/** The requests as the server sends them. A lost connection is tried again. */
+/** The states of the connection, as the page says them. */
+export const LINKS = {
+  live: 'Live',
+  lost: 'Connection lost: trying again',
+  full: 'Too many pages follow the requests: close one',
+};
+
+/**
+ * The requests as the server sends them. A lost connection is tried again. A page that nobody sees
+ * leaves its place to others, because a browser has few connections to one server.
+ */
 export function useRequests(isLocal) {
   const [state, setState] = useState({
-    isConnected: true,
+    link: 'live',
     requests: [],
     total: 0,
     rate: 0,
@@ -24,11 +34,16 @@ export function useRequests(isLocal) {
     if (!isLocal) return undefined;
     let source;
     let timer;
-    const opened = () => setState((old) => ({ ...old, isConnected: true }));
-    const failed = () => {
-      setState((old) => ({ ...old, isConnected: false }));
+    const say = (link) => setState((old) => ({ ...old, link }));
+    const end = () => {
+      clearTimeout(timer);
+      source?.close();
+      source = null;
+    };
+    const again = (link) => {
+      say(link);
       // After some errors the browser does not try again by itself.
-      source.close();
+      end();
       timer = setTimeout(connect, 2000);
     };
     const told = (event) => {
@@ -46,7 +61,7 @@ export function useRequests(isLocal) {
         const known = isNew ? [] : old.requests;
         const fresh = requests.filter((request) => isNew || request.id > last).reverse();
         return {
-          isConnected: true,
+          link: 'live',
           requests: [...fresh, ...known].slice(0, KEPT),
           total,
           rate: Math.round((total - first.total) / seconds),
@@ -56,14 +71,19 @@ export function useRequests(isLocal) {
     };
     const connect = () => {
       source = new EventSource('/api/requests');
-      source.onopen = opened;
-      source.onerror = failed;
+      source.onerror = () => again('lost');
       source.onmessage = told;
+      source.addEventListener('full', () => again('full'));
     };
-    connect();
+    const turned = () => {
+      end();
+      if (!document.hidden) connect();
+    };
+    turned();
+    document.addEventListener('visibilitychange', turned);
     return () => {
-      clearTimeout(timer);
-      source.close();
+      document.removeEventListener('visibilitychange', turned);
+      end();
     };
   }, [isLocal]);
   return state;

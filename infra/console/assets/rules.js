@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from './vendor/htm-preact.js';
 import { get, number, post, visible } from './api.js';
-import { Copy, Empty, Fault, Head, Name, Tag } from './parts.js';
+import { Copy, Empty, Fault, Head, Name, Tag, Ticked } from './parts.js';
 
 const CELLS = {
   allowed: ['✓', 'allow', 'good'],
@@ -59,8 +59,8 @@ const Findings = ({ of }) =>
               <b> ${finding.rule ? visible(finding.rule) : 'configuration'}</b>
               ${' '}<code>${finding.code}</code>
             </p>
-            <p>${visible(finding.text)}</p>
-            <p class="dim">${visible(finding.mend)}</p>
+            <p><${Ticked} of=${finding.text} /></p>
+            <p class="dim"><${Ticked} of=${finding.mend} /></p>
           </li>`,
         )}
       </ul>`
@@ -147,14 +147,14 @@ export function Rules() {
         <footer class="left">
           <${Copy} text=${text} label="Copy the text" />
           <button type="button" class="small" disabled=${!isEdited}
-            onClick=${() => setText(rules.text)}>Start anew</button>
+            onClick=${() => setText(rules.text)}>Discard the edits</button>
         </footer>
       </section>
       <section aria-live="polite">
         <h3>What it changes</h3>
         ${!isEdited && html`<p
           class="dim">Edit the text, and this shows at once what it gives to whom.</p>`}
-        ${checked?.error && html`<p class="fault" role="alert">${visible(checked.error)}</p>`}
+        ${checked?.error && html`<p class="fault" role="alert"><${Ticked} of=${checked.error} /></p>`}
         ${checked?.changes && html`<${Changes} of=${checked.changes} />`}
       </section>
     </div>

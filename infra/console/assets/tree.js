@@ -63,7 +63,7 @@ export function Within({ name, changes }) {
 export const Parents = ({ of: { items, problem } }) =>
   (items.length > 0 || problem) &&
   html`
-    <h3>Within</h3>
+    <h3>Parents</h3>
     ${problem && html`<p class="fault">${problem}</p>`}
     <ul class="tree" role="list">
       ${items.map((item) => html`<${Member} key=${item.subject} of=${item} />`)}

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from './vendor/htm-preact.js';
 import { post, took, visible } from './api.js';
-import { Command, Empty, Facts, Fault, Field, Head, Name, Status, Tag } from './parts.js';
+import { Command, Empty, Facts, Fault, Field, Head, Status, Tag } from './parts.js';
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'];
 /** Headers that say something about limits. */
@@ -18,8 +18,8 @@ const NO_REVOCATION =
   'This configuration looks no revocations up, so nothing would change. Add [revocation] with ' +
   'table = "tollgate" and cache_seconds = 1, and start again.';
 const KEYS =
-  'Tokens of old keys are accepted as long as the issuer publishes these keys, and cached keys ' +
-  'for up to 10 minutes.';
+  'Tokens of an old key are accepted while the issuer publishes it, or an authorizer has it in its ' +
+  'cache: up to 10 minutes.';
 const TABLE =
   "While it is gone, connections are refused, and each plan's failure policy decides. What it " +
   'holds comes back with it.';
@@ -167,7 +167,7 @@ export function Trial({ about, onDone, onAbout }) {
           answers
             ? html`<${Answers} of=${answers} />`
             : html`<${Empty} title="No answer yet">
-              Send a request. Twenty are enough to empty a small bucket: watch it under
+              Send a request. Twenty empty a small bucket: watch it under
               ${' '}<a href="#buckets">Buckets</a>.
             <//>`
         }
@@ -199,10 +199,7 @@ export function Trial({ about, onDone, onAbout }) {
               : button('Bring the table back', 'table', { there: true }, 'primary')
           }
         <//>
-        ${!isTableThere && html`<p class="fault"
-          role="alert">The table is gone: lists on other pages fail too.</p>`}
-        <p class="dim">Callers, issuers and secrets here are throwaway. <${Name}
-          of=${apis[0].url} /></p>
+        <p class="dim">Callers, issuers and secrets here are throwaway.</p>
       </section>
     </div>
   `;

@@ -123,3 +123,26 @@ for (const [view, name] of [
     });
   });
 }
+
+test('a change and its undo need no mouse', async () => {
+  await on('plans', {}, async (page) => {
+    const isFocused = (name) =>
+      page.getByRole('button', { name }).evaluate((one) => one === document.activeElement);
+    await page.getByRole('button', { name: 'New plan…' }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByLabel('Name').waitFor();
+    await page.keyboard.type('by-hand');
+    await page.getByText('plan put by-hand').waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByText('stored the plan by-hand').waitFor();
+    assert.ok(await isFocused('New plan…'), 'the focus is back');
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Shift+Tab');
+    assert.ok(await isFocused('Undo'));
+    // It waits for as long as it has the focus.
+    await page.waitForTimeout(13_000);
+    await page.keyboard.press('Enter');
+    await page.getByText('deleted the plan by-hand').waitFor();
+    assert.ok(await isFocused('Undo'), 'the focus stays');
+  });
+});

@@ -3,14 +3,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { admin, call, local, open, suite } from './stack.mjs';
+import { admin, call, local, open, suite, visit } from './stack.mjs';
 
 const { stack, chrome, at, on, origin } = await suite();
 
 const READER = { client: 'reader' };
 
-test('the page loads, and its token leaves the address', async () => {
-  await on('requests', {}, async (page) => {
+test('the printed address shows requests, and its token leaves it', async () => {
+  await visit(chrome, stack.ready.console, {}, async (page) => {
     await page.getByRole('heading', { name: 'Requests', level: 1 }).waitFor();
     assert.equal(new URL(page.url()).search, '');
     const paint = await page.evaluate(
@@ -104,13 +104,13 @@ test('a plan that is changed in the page is enforced, and undone', async () => {
     await dialog.getByLabel('Subject').fill('demo#alice-sub');
     await dialog.getByLabel('Plan').selectOption('once');
     await dialog.getByRole('button', { name: 'Assign' }).click();
-    await page.getByRole('status').getByText('is under `once`').waitFor();
+    await page.getByRole('status').getByText('is under once').waitFor();
     const statuses = [];
     for (let sent = 0; sent < 3; sent += 1)
       statuses.push(await call(stack, '/orders', { user: 'alice' }));
     assert.ok(statuses.includes(429), `${statuses}`);
     await page.getByRole('button', { name: 'Undo' }).click();
-    await page.getByRole('status').getByText('assigned no plan').waitFor();
+    await page.getByRole('status').getByText('is assigned nothing now').waitFor();
     await page.getByText('No assignments yet').waitFor();
   });
 });
@@ -126,7 +126,7 @@ test('two tabs that change one plan: the second learns of the conflict', async (
     await page.getByRole('dialog').getByRole('button', { name: 'Store' }).click();
   };
   await store(first, '301');
-  await first.getByText('stored the plan `gold`').waitFor();
+  await first.getByText('stored the plan gold').waitFor();
   await store(second, '302');
   await second.getByRole('alert').getByText('meanwhile').waitFor();
   await first.getByRole('button', { name: 'Undo' }).click();
@@ -198,6 +198,34 @@ test('a lost connection is said, and the stream comes back', async () => {
   await ended.stop();
   await page.getByText('Connection lost: trying again').waitFor();
   await page.context().close();
+});
+
+test('a page that nobody sees leaves its stream, and one too many says so', async () => {
+  await on('requests', {}, async (page) => {
+    await page.getByText('Live', { exact: true }).waitFor();
+    // Fifteen others, beside this page's own.
+    const [{ name, value }] = await page.context().cookies();
+    const headers = { cookie: `${name}=${value}` };
+    const abort = new AbortController();
+    const others = Array.from({ length: 15 }, () =>
+      fetch(`${origin}/api/requests`, { headers, signal: abort.signal }),
+    );
+    await Promise.all(others);
+    const late = await open(chrome, at('requests'));
+    await late.getByText('Too many pages follow the requests: close one').waitFor();
+    const hide = (isHidden) =>
+      page.evaluate((hidden) => {
+        Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+        document.dispatchEvent(new Event('visibilitychange'));
+      }, isHidden);
+    await hide(true);
+    await late.getByText('Live', { exact: true }).waitFor();
+    await late.context().close();
+    abort.abort();
+    await hide(false);
+    assert.equal(await call(stack, '/orders/seen-again', READER), 200);
+    await page.locator('tr', { hasText: '/orders/seen-again' }).waitFor();
+  });
 });
 
 test('a deployed table is read-only unless writes are allowed', async () => {

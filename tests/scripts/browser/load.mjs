@@ -1,18 +1,22 @@
-// Compares the gateway's throughput without a console, with two streams, and with two pages.
+// Measures the first paint of a page, and compares the gateway's throughput without a console,
+// with a stream that nobody draws, and with a page.
 //
-//   ROUNDS=5 SECONDS=5 node load.mjs
+//   ROUNDS=10 SECONDS=4 RATE=1000 node load.mjs
 //
 // The three take turns within one run, so that whatever else the machine does meets all of them.
-// Pages also need the browser's processors: on a machine with few, the streams tell more. Figures
-// of a debug build or of a busy machine say nothing.
+// RATE is the requests a second that are asked for, whatever is answered; without it, as many as
+// CONNECTIONS connections get answered. A page also needs the browser's processors: on a machine
+// with few, the stream tells the console's own part. Figures of a debug build or of a busy machine
+// say nothing.
 
 import { Agent, get } from 'node:http';
 
 import { browser, local, open } from './stack.mjs';
 
-const ROUNDS = Number(process.env.ROUNDS || 5);
-const SECONDS = Number(process.env.SECONDS || 5);
-const CONNECTIONS = Number(process.env.CONNECTIONS || 8);
+const ROUNDS = Number(process.env.ROUNDS || 10);
+const SECONDS = Number(process.env.SECONDS || 4);
+const RATE = Number(process.env.RATE || 0);
+const CONNECTIONS = Number(process.env.CONNECTIONS || (RATE ? 64 : 8));
 
 const stack = await local('--quiet');
 const chrome = await browser();
@@ -49,14 +53,17 @@ const request = (url, options) =>
     }).on('error', reject);
   });
 
-/** Sends requests on all connections for some seconds; returns the requests per second. */
+/** Sends requests on all connections for some seconds; returns the answers per second. */
 async function load(headers) {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
-  const end = performance.now() + 1000 * SECONDS;
   const started = performance.now();
-  let count = 0;
+  const end = started + 1000 * SECONDS;
+  let [count, sent] = [0, 0];
   const send = async () => {
     while (performance.now() < end) {
+      const wait = RATE ? started + (1000 * sent) / RATE - performance.now() : 0;
+      sent += 1;
+      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
       const status = await request(`${stack.ready.api}/orders`, { agent, headers });
       if (status !== 200) throw new Error(`status ${status}: the caller's plan has no limits`);
       count += 1;
@@ -65,6 +72,16 @@ async function load(headers) {
   await Promise.all(Array.from({ length: CONNECTIONS }, send));
   agent.destroy();
   return (1000 * count) / (performance.now() - started);
+}
+
+/** The time until a new browser shows something of a page, in milliseconds. */
+async function paint() {
+  const shown = await open(chrome, stack.ready.console);
+  const [entry] = await shown.evaluate(() =>
+    performance.getEntriesByName('first-contentful-paint').map((it) => it.startTime),
+  );
+  await shown.context().close();
+  return entry;
 }
 
 /** The console's stream, read and thrown away; returns its end. */
@@ -86,20 +103,24 @@ async function page() {
   };
 }
 
-const KINDS = { none: null, streams: stream, pages: page };
+const KINDS = { none: null, stream, page };
 const rates = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, []]));
 const median = (all) => [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)];
 
 try {
   const headers = { authorization: `Bearer ${await token()}` };
+  const paints = [];
+  for (let load = 0; load < 20; load += 1) paints.push(await paint());
+  const [least, middle] = [Math.min(...paints), median(paints)].map(Math.round);
+  console.log(`first contentful paint of 20 loads: median ${middle} ms, least ${least} ms`);
   await load(headers);
   for (let round = 0; round < ROUNDS; round += 1) {
     // Each round begins with another kind.
     const kinds = Object.keys(KINDS);
     for (const kind of [...kinds.slice(round % 3), ...kinds.slice(0, round % 3)]) {
-      const ends = KINDS[kind] ? await Promise.all([KINDS[kind](), KINDS[kind]()]) : [];
+      const end = await KINDS[kind]?.();
       const rate = await load(headers);
-      for (const end of ends) await end();
+      await end?.();
       rates[kind].push(rate);
       console.log(`round ${round + 1}, ${kind}: ${rate.toFixed(0)} requests a second`);
     }

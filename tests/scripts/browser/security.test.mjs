@@ -1,10 +1,12 @@
 // Who may use the console: the token, the host, the origin, and the policy of its pages.
 
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 
-import { open, suite } from './stack.mjs';
+import { beside, open, suite } from './stack.mjs';
 
 const { stack, chrome, origin } = await suite();
 
@@ -119,4 +121,21 @@ test('responses have a policy without inline scripts', async () => {
   assert.doesNotMatch(policy, /unsafe/);
   assert.equal(headers['x-content-type-options'], 'nosniff');
   assert.equal(headers['x-frame-options'], 'DENY');
+});
+
+test('the assets are small, and none comes from elsewhere', async () => {
+  const folders = ['assets', 'vendor'].map((name) => beside(`../../../infra/console/${name}`));
+  const files = folders.flatMap((folder) => readdirSync(folder).map((name) => `${folder}/${name}`));
+  const served = files.filter((file) => /\.(js|css|html|svg)$/.test(file));
+  const sizes = served.map((file) => gzipSync(readFileSync(file)).length);
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  console.log(`# ${served.length} assets, ${bytes} bytes compressed`);
+  assert.ok(served.length > 20 && bytes <= 300_000, `${bytes}`);
+  const page = await (await chrome.newContext()).newPage();
+  const origins = new Set();
+  page.on('request', (request) => origins.add(new URL(request.url()).origin));
+  await page.goto(stack.ready.console);
+  await page.locator('nav').waitFor();
+  assert.deepEqual([...origins], [origin]);
+  await page.context().close();
 });

@@ -13,7 +13,9 @@ const { chromium } = require('playwright-core');
 
 export const AXE = require.resolve('axe-core/axe.min.js');
 
-const here = dirname(fileURLToPath(import.meta.url));
+/** A file beside this one. */
+export const beside = (name) => join(dirname(fileURLToPath(import.meta.url)), name);
+
 const bin = process.env.CONSOLE_BIN;
 
 /** Starts a program that prints one line of JSON when it is ready. */
@@ -38,12 +40,13 @@ async function start(name, args, environment = {}) {
   return { ready, stop, errors: () => errors };
 }
 
-const PORTS = ['api', 'issuer', 'dynamodb', 'console'].flatMap((name) => [`--${name}-port`, '0']);
+const SERVERS = ['api', 'http', 'issuer', 'dynamodb', 'console'];
+const PORTS = SERVERS.flatMap((name) => [`--${name}-port`, '0']);
 
 /** Runs `tollgate-local` with the tests' configuration, or another, on free ports. */
 export function local(...more) {
-  const own = more.includes('--config') ? [] : ['--config', join(here, 'tollgate.toml')];
-  const users = ['--users', join(here, 'users.toml')];
+  const own = more.includes('--config') ? [] : ['--config', beside('tollgate.toml')];
+  const users = ['--users', beside('users.toml')];
   return start('tollgate-local', ['--json', ...PORTS, ...own, ...users, ...more]);
 }
 
@@ -53,7 +56,7 @@ export const demonstration = () => start('tollgate-local', ['--json', ...PORTS])
 /** Runs `tollgate console` on the table of a stack. */
 export function admin({ ready: { dynamodb } }, ...more) {
   const args = ['console', '--json', '--port', '0', '--endpoint-url', dynamodb];
-  return start('tollgate', [...args, '--config', join(here, 'tollgate.toml'), ...more], {
+  return start('tollgate', [...args, '--config', beside('tollgate.toml'), ...more], {
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
     AWS_REGION: 'us-east-1',
@@ -105,11 +108,11 @@ export async function visit(chrome, url, options, check) {
 }
 
 /**
- * Starts the stack and the browser of a file of tests, and ends both after the last one. `at` is the
- * address of a view, and `on` visits it.
+ * Starts the stack, with these flags, and the browser of a file of tests, and ends both after the
+ * last one. `at` is the address of a view, and `on` visits it.
  */
-export async function suite() {
-  const [stack, chrome] = await Promise.all([local(), browser()]);
+export async function suite(...flags) {
+  const [stack, chrome] = await Promise.all([local(...flags), browser()]);
   after(async () => {
     await chrome.close();
     await stack.stop();
