@@ -47,8 +47,8 @@ const Delete = ({ record, ...dialog }) => html`
   <${Change} title="Delete the assignment" verb="Delete" danger
     change=${{ do: 'subject_unassign', subject: record.subject }} ...${dialog}>
     <p>
-      <${Name} of=${record.subject} most=${80} /> has then no plan and no parent of its own. Its keys
-      without a plan of their own are refused.
+      <${Name} of=${record.subject} most=${80} /> then has no plan and no parent of its own. Its
+      keys without a plan of their own are refused.
     </p>
   <//>
 `;
@@ -90,7 +90,10 @@ export function Assignments({ about, changes, onDone }) {
       keyOf=${(it) => it.subject}
       order=${(a, b) => a.subject.localeCompare(b.subject)}
       changes=${changes}
-      empty=${['No assignments yet', 'Assign a plan to a subject that needs its own, or a parent that it shares limits with.']}
+      empty=${[
+        'No assignments yet',
+        'Assign a plan to a subject that needs its own, or a parent whose limits it shares.',
+      ]}
       button=${html`<${Opens} kind="primary"
         onClick=${() => setOpen({ form: Assign })}>Assign…<//>`}
     >

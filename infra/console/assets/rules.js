@@ -154,7 +154,10 @@ export function Rules() {
         <h3>What it changes</h3>
         ${!isEdited && html`<p
           class="dim">Edit the text, and this shows at once what it gives to whom.</p>`}
-        ${checked?.error && html`<p class="fault" role="alert"><${Ticked} of=${checked.error} /></p>`}
+        ${
+          checked?.error &&
+          html`<p class="fault" role="alert"><${Ticked} of=${checked.error} /></p>`
+        }
         ${checked?.changes && html`<${Changes} of=${checked.changes} />`}
       </section>
     </div>

@@ -18,8 +18,8 @@ const NO_REVOCATION =
   'This configuration looks no revocations up, so nothing would change. Add [revocation] with ' +
   'table = "tollgate" and cache_seconds = 1, and start again.';
 const KEYS =
-  'Tokens of an old key are accepted while the issuer publishes it, or an authorizer has it in its ' +
-  'cache: up to 10 minutes.';
+  'Tokens of an old key are accepted while the issuer publishes it, and for up to 10 minutes ' +
+  'longer, while an authorizer has it in its cache.';
 const TABLE =
   "While it is gone, connections are refused, and each plan's failure policy decides. What it " +
   'holds comes back with it.';

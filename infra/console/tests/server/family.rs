@@ -48,7 +48,10 @@ async fn parents_are_listed_nearest_first_and_a_wrong_chain_ends() {
 #[tokio::test]
 async fn a_parent_is_assigned_and_removed_and_its_chain_is_checked_before() {
     let (_spy, bench) = start(&[("team", "acme"), ("a", "b"), ("b", "c"), ("c", "d")]).await;
-    let assign = |parent: &str, version: u64| json!({"do": "subject_assign", "subject": "zoe", "parent": parent, "version": version});
+    let assign = |parent: &str, version: u64| {
+        let change = "subject_assign";
+        json!({"do": change, "subject": "zoe", "parent": parent, "version": version})
+    };
     let preview = async |change: Value| {
         let body = json!({"change": change, "preview": true});
         bench.post("change", &body).await.json::<Value>().await.unwrap()
