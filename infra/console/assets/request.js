@@ -138,6 +138,7 @@ function Limits({ context, subject }) {
           html`<a href="#buckets/${encodeURIComponent(subject)}"><${Name} of=${subject} /></a>`,
         ],
         ['limit', context.limit],
+        ['of the parent', context.limitOf && html`<${Name} of=${context.limitOf} />`],
         ['remaining', context.remaining],
         ['retry after', wait && `${wait} s`],
         ['throttled', context.throttled && 'yes'],
