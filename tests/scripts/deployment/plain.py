@@ -50,7 +50,8 @@ def made():
     role = resources["CodeDeployServiceRole"]["Properties"]
     role["ManagedPolicyArns"] = [{"Fn::Sub": POLICY}]
     version, = (name for name in resources if name.startswith("AuthorizerVersion"))
-    resources[version]["UpdateReplacePolicy"] = "Retain"
+    # Kept, but not that of a deployment that is rolled back: it could not be published again.
+    resources[version] |= {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
     resources["StoredPlans"]["Properties"]["Settings"].append({"Ref": PACKAGES["Authorizer"]})
     text = json.dumps(plain, indent=1) + "\n"
     # SAM's name has a digest of the code.
