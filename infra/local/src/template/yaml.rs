@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value, json};
 
 /// The largest file, in bytes: CloudFormation's own limit for a template.
 pub(super) const MAX_FILE: usize = 1024 * 1024;
-/// The deepest nesting.
+/// The deepest nesting of lists and mappings.
 const MAX_DEPTH: usize = 64;
 
 /// Reads one document.
@@ -17,7 +17,7 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
     check(text)?;
     let documents = Yaml::load_from_str(text).map_err(|error| error.to_string())?;
     match &documents[..] {
-        [one] => value(one, MAX_DEPTH),
+        [one] => value(one),
         _ => Err("it must hold one document".to_owned()),
     }
 }
@@ -48,8 +48,7 @@ fn check(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn value(yaml: &Yaml<'_>, depth: usize) -> Result<Value, String> {
-    let Some(depth) = depth.checked_sub(1) else { return Err("it is nested too deep".to_owned()) };
+fn value(yaml: &Yaml<'_>) -> Result<Value, String> {
     Ok(match yaml {
         Yaml::Value(Scalar::Null) => Value::Null,
         Yaml::Value(Scalar::Boolean(value)) => json!(value),
@@ -58,9 +57,7 @@ fn value(yaml: &Yaml<'_>, depth: usize) -> Result<Value, String> {
             Number::from_f64(value.into_inner()).map_or(Value::Null, Value::Number)
         }
         Yaml::Value(Scalar::String(value)) => json!(value),
-        Yaml::Sequence(entries) => {
-            entries.iter().map(|entry| value(entry, depth)).collect::<Result<_, _>>()?
-        }
+        Yaml::Sequence(entries) => entries.iter().map(value).collect::<Result<_, _>>()?,
         Yaml::Mapping(entries) => {
             let mut map = Map::new();
             for (name, entry) in entries {
@@ -69,14 +66,14 @@ fn value(yaml: &Yaml<'_>, depth: usize) -> Result<Value, String> {
                     Yaml::Value(Scalar::Integer(name)) => name.to_string(),
                     _ => return Err("a member's name must be a text or a number".to_owned()),
                 };
-                if map.insert(name.clone(), value(entry, depth)?).is_some() {
+                if map.insert(name.clone(), value(entry)?).is_some() {
                     return Err(format!("`{name}` is defined twice"));
                 }
             }
             Value::Object(map)
         }
         Yaml::Tagged(tag, inner) => {
-            let inner = value(inner, depth)?;
+            let inner = value(inner)?;
             match (tag.suffix.as_str(), inner) {
                 (name @ ("Ref" | "Condition"), inner) => json!({ name: inner }),
                 ("GetAtt", Value::String(path)) => {
