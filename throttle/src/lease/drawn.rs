@@ -78,10 +78,10 @@ impl HeldLeases {
         Some(beyond.saturating_sub(held.into()))
     }
 
-    /// Notes that a request was refused by another level: it was no demand.
-    pub(crate) fn uncount(&self, drawn: &Drawn, cost: NonZeroU32) {
-        if let Some(account) = lock(&self.accounts).accounts.get_mut(&drawn.key) {
-            account.demand.remove(cost);
+    /// Notes that a request that was counted is not admitted: it was no demand.
+    pub(crate) fn uncount(&self, want: Want<'_>) {
+        if let Some(account) = lock(&self.accounts).accounts.get_mut(&want.key()) {
+            account.demand.remove(want.cost);
         }
     }
 }

@@ -1,14 +1,18 @@
 //! Requests within parents: every level must admit a request, and keeps no charge if one refuses.
 //!
 //! 1. If the state that is remembered of a level refuses, the request is refused without a call.
-//! 2. Parents are charged from their leases, whose tokens can be put back without a call.
-//! 3. The subject, and then the parents without a lease, are charged by a write each.
+//! 2. Parents are charged from leases that are held, whose tokens can be put back without a call.
+//! 3. Levels without a lease are charged by a write each, which can be given back by a write.
+//! 4. New leases are taken last: their unused tokens count as charged, so a request that another
+//!    level refuses must not take one.
 //!
 //! If a level refuses or fails, all charges before it are given back.
 
 use std::sync::Arc;
 
+use super::decide::is_leasable;
 use super::leased::want;
+use super::parent::Leased;
 use super::{Throttle, add};
 use crate::clock::Clock;
 use crate::decision::Decision;
@@ -29,6 +33,10 @@ struct Level<'a> {
     /// The plan, or the failure of its look-up.
     record: Result<Arc<PlanRecord>, Failure>,
     decision: Option<Decision>,
+    /// True if a lease may have to be taken for it.
+    is_late: bool,
+    /// True if the request counts as demand for leases.
+    is_counted: bool,
 }
 
 impl<S: Store, C: Clock> Throttle<S, C> {
@@ -62,13 +70,13 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             Err(ThrottleError::Unavailable(failure)) if failure.may_pass() => Err(failure),
             Err(error) => return Err(error),
         };
-        Ok(Level { request, record, decision: None })
+        Ok(Level { request, record, decision: None, is_late: false, is_counted: false })
     }
 
     /// Refuses the request if a level does so without a call. Returns true if one did.
     fn refuse_from_memory(&self, levels: &mut Levels<'_>) -> Result<bool, ThrottleError> {
         let mut is_refused = false;
-        for Level { request, record, decision } in levels.all() {
+        for Level { request, record, decision, .. } in levels.all() {
             let Ok(record) = record else { continue };
             *decision = self.refused_from_memory(request, record)?;
             if decision.is_some() && !is_refused {
@@ -84,55 +92,98 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// Charges the levels until one refuses. Returns true if all admit the request.
     async fn charge_levels(&self, levels: &mut Levels<'_>) -> Result<bool, ThrottleError> {
-        for Level { request, record, decision } in &mut levels.parents {
-            let Ok(record) = record else { continue };
-            let leased = match self.parent_leased(request, record).await {
-                Ok(None) => continue,
-                Ok(Some(leased)) => Ok(leased),
-                Err(error) => Err(error),
-            };
-            if !decision.insert(self.by_policy(request, leased)?).is_allowed() {
+        for parent in &mut levels.parents {
+            if !self.draw(parent).await? {
                 return Ok(false);
             }
         }
-        for Level { request, record, decision } in levels.all() {
-            if decision.is_some() {
-                continue;
-            }
-            let decided = match record {
-                Ok(_) => self.decide_level(request).await?,
-                Err(failure) => {
-                    let failed = ThrottleError::Unavailable(failure.clone());
-                    self.by_policy(request, Err(failed))?
+        let Level { request, record, .. } = &levels.own;
+        let may_lease = self.leases.is_some()
+            && record.as_ref().is_ok_and(|record| is_leasable(request, record));
+        (levels.own.is_late, levels.own.is_counted) = (may_lease, may_lease);
+        for is_late in [false, true] {
+            for level in levels.all() {
+                let is_due = level.decision.is_none() && level.is_late == is_late;
+                if is_due && !self.charge_level(level).await? {
+                    return Ok(false);
                 }
-            };
-            if !decision.insert(decided).is_allowed() {
-                return Ok(false);
             }
         }
         Ok(true)
     }
 
+    /// Charges a parent from a lease that is held. Returns false if it refuses.
+    async fn draw(&self, parent: &mut Level<'_>) -> Result<bool, ThrottleError> {
+        let Level { request, record: Ok(record), .. } = parent else { return Ok(true) };
+        parent.is_counted = true;
+        match self.parent_leased(request, record, false).await? {
+            Leased::Decided(decided) => Ok(parent.decision.insert(decided).is_allowed()),
+            Leased::Late => {
+                parent.is_late = true;
+                Ok(true)
+            }
+            Leased::Alone => Ok(true),
+        }
+    }
+
+    /// Charges a level by a write of its own, or by that of a new lease. Returns false if it
+    /// refuses.
+    async fn charge_level(&self, level: &mut Level<'_>) -> Result<bool, ThrottleError> {
+        let request = &level.request;
+        let decided = match &level.record {
+            Ok(record) if level.is_late && request.is_parent => {
+                match self.parent_leased(request, record, true).await {
+                    Ok(Leased::Decided(decided)) => Some(decided),
+                    Ok(_) => None,
+                    Err(error) => Some(self.by_policy(request, Err(error))?),
+                }
+            }
+            Ok(_) => None,
+            Err(failure) => {
+                let failed = ThrottleError::Unavailable(failure.clone());
+                Some(self.by_policy(request, Err(failed))?)
+            }
+        };
+        let decided = match decided {
+            Some(decided) => decided,
+            None => self.decide_level(request).await?,
+        };
+        Ok(level.decision.insert(decided).is_allowed())
+    }
+
     /// Gives back what was charged, because the request is not admitted.
     async fn give_back(&self, levels: &mut Levels<'_>) {
-        for decision in levels.all().filter_map(|level| level.decision.as_mut()) {
+        for Level { request, record, decision, is_counted, .. } in levels.all() {
+            let refuses = decision.as_ref().is_some_and(|decision| !decision.is_allowed());
+            if let Ok(record) = record
+                && *is_counted
+                && !refuses
+            {
+                self.uncount(request, record);
+            }
+            let Some(decision) = decision else { continue };
             let charges = decision.take_receipt().into_iter().flat_map(|receipt| receipt.charges);
             for charged in charges {
                 // A charge that cannot be given back stays: that admits nothing.
                 let _ = self.correct(&charged, &Settlement::nothing()).await;
-                match &charged.drawn {
-                    Some(drawn) => self.uncount(drawn, charged.charge.cost),
-                    None => {
-                        decision.standings = self.standings_of(&charged, &decision.standings);
-                    }
+                if charged.drawn.is_none() {
+                    decision.standings = self.standings_of(&charged, &decision.standings);
                 }
             }
         }
     }
 
+    /// Notes that a request was refused by another level: it was no demand.
+    fn uncount(&self, request: &Request<'_>, record: &PlanRecord) {
+        let held = if request.is_parent { Some(&self.parents) } else { self.leases.as_ref() };
+        if let Some(held) = held {
+            held.uncount(want(request, record));
+        }
+    }
+
     /// The decision of all levels. Parents that were not asked are left out.
     fn joined(&self, levels: Levels<'_>) -> Result<Decision, ThrottleError> {
-        let Level { request, record, decision } = levels.own;
+        let Level { request, record, decision, .. } = levels.own;
         let own = match (decision, record) {
             (Some(decision), _) => decision,
             (None, Ok(record)) => self.unasked(&request, &record)?,

@@ -10,54 +10,94 @@ use crate::bucket::{Refusal, State};
 use crate::clock::{Clock, Moment};
 use crate::decision::Decision;
 use crate::failure::{Failure, ThrottleError};
-use crate::lease::{Asking, Look, Parent, SHARE_OF_QUOTA, Turn};
+use crate::lease::{Asking, Look, Parent, SHARE_OF_QUOTA, Served, Turn};
 use crate::limit::{Limit, Standing};
 use crate::meter::Meter;
 use crate::plan::PlanRecord;
 use crate::request::Request;
 use crate::store::Store;
 
+/// The outcome of a parent's level as far as leases decide it.
+#[expect(clippy::large_enum_variant, reason = "it lives for a moment")]
+pub(super) enum Leased {
+    /// A lease serves the request, or its limits refuse it.
+    Decided(Decision),
+    /// The request must be charged by itself.
+    Alone,
+    /// A lease must be taken, once all other levels admit the request.
+    Late,
+}
+
 impl<S: Store, C: Clock> Throttle<S, C> {
-    /// Decides a parent's level from a lease; `None` if the request must be charged by itself.
+    /// Decides a parent's level from a lease, which is taken only if it `may_ask` for one.
+    ///
+    /// The first time, it may not.
     pub(super) async fn parent_leased(
         &self,
         level: &Request<'_>,
         record: &Arc<PlanRecord>,
-    ) -> Result<Option<Decision>, ThrottleError> {
+        may_ask: bool,
+    ) -> Result<Leased, ThrottleError> {
         if !is_parent_leasable(level, record) {
-            return Ok(None);
+            return Ok(Leased::Alone);
         }
-        let (held, want) = (&self.parents, want(level, record));
+        let decided = |it: Option<Decision>| it.map_or(Leased::Alone, Leased::Decided);
         for waits in 0..MAX_WAITS {
             let at = self.clock.moment();
-            let last = self.predictor.last(level.subject);
-            let charge = self.charge(level, record)?.under(last.state());
-            let rate = charge.steps.first().map(|step| last.others(step.rate.interval));
-            let parent = Parent {
-                standings: &charge.standings(last.state()),
-                is_known: last.state().stamp.is_some(),
-                is_busy: rate.is_some_and(|rate| rate >= BUSY),
-                is_new: waits == 0,
-            };
-            match held.parent_turn(want, record.version, at.monotonic(), parent) {
+            match self.parent_turn(level, record, at, waits == 0 && !may_ask)? {
                 Turn::Served(served) => {
-                    let decision = served_by(held, level, want, &served, at);
-                    if decision.is_some() {
-                        add(&mut self.stats_mut().parents_leased);
-                    }
-                    return Ok(decision);
+                    return Ok(decided(self.parent_served(level, record, &served, at)));
                 }
                 Turn::Wait(waiting) => waiting.ended().await,
-                Turn::Alone => return Ok(None),
+                Turn::Alone => return Ok(Leased::Alone),
                 Turn::Paused => {
                     if let Some(refused) = self.refused_by_pause(level, record, at)? {
-                        return Ok(Some(refused));
+                        return Ok(Leased::Decided(refused));
                     }
                 }
-                Turn::Ask(asking) => return self.ask(asking, level, record, at).await,
+                Turn::Ask(_) if !may_ask => return Ok(Leased::Late),
+                Turn::Ask(asking) => {
+                    return Ok(decided(self.ask(asking, level, record, at).await?));
+                }
             }
         }
-        Ok(None)
+        Ok(Leased::Alone)
+    }
+
+    /// The next step of a parent's level. `is_new` counts the request as demand.
+    fn parent_turn(
+        &self,
+        level: &Request<'_>,
+        record: &PlanRecord,
+        at: Moment,
+        is_new: bool,
+    ) -> Result<Turn<'_>, ThrottleError> {
+        let last = self.predictor.last(level.subject);
+        let charge = self.charge(level, record)?.under(last.state());
+        let rate = charge.steps.first().map(|step| last.others(step.rate.interval));
+        let parent = Parent {
+            standings: &charge.standings(last.state()),
+            is_known: last.state().stamp.is_some(),
+            is_busy: rate.is_some_and(|rate| rate >= BUSY),
+            is_new,
+        };
+        let want = want(level, record);
+        Ok(self.parents.parent_turn(want, record.version, at.monotonic(), parent))
+    }
+
+    /// The decision on a parent's level that a lease serves; `None` if the lease is over.
+    fn parent_served(
+        &self,
+        level: &Request<'_>,
+        record: &PlanRecord,
+        served: &Served,
+        at: Moment,
+    ) -> Option<Decision> {
+        let decision = served_by(&self.parents, level, want(level, record), served, at);
+        if decision.is_some() {
+            add(&mut self.stats_mut().parents_leased);
+        }
+        decision
     }
 
     /// Takes a lease of a parent: as much as is wanted, or else all that is free.

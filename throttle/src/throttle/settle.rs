@@ -1,7 +1,6 @@
 //! Refunds and settlements: a request's charge is corrected to its real cost.
 
 use std::borrow::Cow;
-use std::num::NonZeroU32;
 
 use super::decide::MAX_CALLS;
 use super::{Throttle, add};
@@ -120,13 +119,6 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             state = kept;
         }
         Err(ThrottleError::Unavailable(Failure::Contended { calls: MAX_CALLS }))
-    }
-
-    /// Notes that a request was refused by another level than that of its lease.
-    pub(super) fn uncount(&self, drawn: &Drawn, cost: NonZeroU32) {
-        if let Some(held) = self.holder(drawn) {
-            held.uncount(drawn, cost);
-        }
     }
 
     /// Returns the leases that tokens were drawn from.

@@ -13,8 +13,8 @@ use crate::tokio_clock::TokioClock;
 
 /// A memory store that takes 6 to 10 ms for a call, and notes the parent's writes.
 #[derive(Clone)]
-struct Slow {
-    memory: MemoryStore,
+pub(crate) struct Slow {
+    pub memory: MemoryStore,
     random: Arc<Mutex<Random>>,
     clock: TokioClock,
     parent: Subject,
@@ -22,6 +22,17 @@ struct Slow {
 }
 
 impl Slow {
+    /// An empty store that notes the writes of this parent.
+    pub(crate) fn new(clock: TokioClock, parent: &str) -> Self {
+        Self {
+            memory: MemoryStore::new(),
+            random: Arc::new(Mutex::new(Random(0x9e37_79b9))),
+            clock,
+            parent: Subject::new(parent).unwrap(),
+            writes: Arc::default(),
+        }
+    }
+
     async fn wait(&self) {
         let millis = 3 + self.random.lock().unwrap().below(3);
         tokio::time::sleep(Duration::from_millis(millis)).await;
@@ -96,16 +107,9 @@ pub(crate) struct Seen {
 impl Crowd {
     pub(crate) async fn run(self) -> Seen {
         let clock = TokioClock::new();
-        let random = |seed| Arc::new(Mutex::new(Random(seed)));
         let (parent, service) = (Subject::new("*").unwrap(), PlanId::new("service").unwrap());
         let user = PlanId::new("user").unwrap();
-        let store = Slow {
-            memory: MemoryStore::new(),
-            random: random(0x9e37_79b9),
-            clock,
-            parent: parent.clone(),
-            writes: Arc::default(),
-        };
+        let store = Slow::new(clock, "*");
         let plan = Plan::per_second(self.limit).burst(self.burst).build().unwrap();
         store.memory.put_plan(service.clone(), plan, clock.now());
         let plan = Plan::per_second(1_000).burst(1_000).build().unwrap();
@@ -115,10 +119,10 @@ impl Crowd {
         let subject = |n| Subject::new(format!("user-{n}")).unwrap();
         let subjects: Vec<_> = (0..self.subjects).map(subject).collect();
         let outcomes = Arc::new(Mutex::new((Vec::new(), Vec::new())));
-        let (chance, mut running) = (random(7), Vec::new());
+        let (mut chance, mut running) = (Random(7), Vec::new());
         for _ in 0..self.secs * 1_000 {
             for _ in 0..self.demand {
-                let pick = |bound| usize::try_from(chance.lock().unwrap().below(bound)).unwrap();
+                let mut pick = |bound| usize::try_from(chance.below(bound)).unwrap();
                 let throttle = Arc::clone(&instances[pick(self.instances)]);
                 let subject = subjects[pick(self.subjects)].clone();
                 let (parent, service, user) = (parent.clone(), service.clone(), user.clone());
@@ -152,13 +156,7 @@ pub(crate) async fn two_waves(instances: u64, burst: u64) -> (usize, usize, u64)
     let clock = TokioClock::new();
     let (parent, service) = (Subject::new("*").unwrap(), PlanId::new("service").unwrap());
     let user = PlanId::new("user").unwrap();
-    let store = Slow {
-        memory: MemoryStore::new(),
-        random: Arc::new(Mutex::new(Random(5))),
-        clock,
-        parent: parent.clone(),
-        writes: Arc::default(),
-    };
+    let store = Slow::new(clock, "*");
     for (id, burst) in [(&service, burst), (&user, 9)] {
         let plan = Plan::per_hour(1).burst(burst).build().unwrap();
         store.memory.put_plan(id.clone(), plan, clock.now());

@@ -6,6 +6,7 @@
 mod corrections;
 mod crowd;
 mod failures;
+mod floods;
 mod levels;
 mod setting;
 mod shared;
