@@ -43,11 +43,7 @@ async fn a_saturated_parent_is_used_up_and_stays_cool() {
     for burst in [5_000, 1_000] {
         let seen = Crowd { limit: 5_000, burst, ..BUSY }.run().await;
         show(&format!("5,000/s, burst {burst}"), &seen);
-        // With a burst below a second's rate, 64 instances that all start at once write more in
-        // their first second.
-        let first = u64::from(burst < 5_000);
-        assert!(seen.most_writes_a_second(first) <= 500);
-        assert!(seen.most_writes_a_second(0) <= 600);
+        assert!(seen.most_writes_a_second(0) <= 500);
         // What a lease holds is used within a second.
         assert!(seen.most_over() <= 5_000, "more than I2 allows");
         assert!(seen.admitted() <= usize::try_from(burst + 5_000 * 4 + 200).unwrap());
@@ -79,7 +75,7 @@ async fn a_pause_tells_when_to_come_again() {
         assert_eq!(decision.refused_by(), [Limit::BURST]);
         assert_eq!(decision.refusing_parent().unwrap().as_str(), "tenant");
         let wait = decision.retry_after().unwrap();
-        assert!(wait <= Duration::from_millis(330), "{wait:?}");
+        assert!(wait <= Duration::from_millis(350), "{wait:?}");
         if refused % 500 == 0 {
             it.clock.advance(wait - Duration::from_nanos(1));
             assert!(!it.decide(&throttle, 2).await.is_allowed(), "a nanosecond too early");
