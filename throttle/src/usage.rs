@@ -31,7 +31,8 @@ pub(crate) struct Use {
 ///
 /// Each entry is `[used, remaining]`, or `[used]` if the plan has no quota. An entry is a day,
 /// unless `period` names weeks or months. If the plan's quota is longer than a day, a day's
-/// `remaining` is the rest of the quota at the end of that day.
+/// `remaining` is the rest of the quota at the end of that day. An adjustment of the longer period
+/// counts from its first day on.
 ///
 /// Grants count as quota. A quota's `offset` is taken off the period in which the plan was made,
 /// and off no other.
@@ -124,12 +125,27 @@ impl History {
         match longer.filter(|_| period == Period::Day) {
             Some(quota) => {
                 let whole = quota.window(window.start).of(meter);
-                let days = windows(plan, meter, Period::Day, (whole.start, window.start));
-                let so_far = days.map(|day| self.used(&day)).fold(0, u64::saturating_add);
+                let so_far = self.used_until(plan, &whole, window);
                 vec![used, self.left(plan, quota, &whole, so_far)]
             }
             None => vec![used],
         }
+    }
+
+    /// The use of a longer period at the end of one of its days.
+    ///
+    /// The period's own counter knows of adjustments, and of days that the history has lost. Their
+    /// days are not known, so they count from the start of the period.
+    fn used_until(&self, plan: &PlanRecord, whole: &Window, day: &Window) -> u64 {
+        let days = |until| {
+            let days = windows(plan, whole.counter.meter(), Period::Day, (whole.start, until));
+            days.map(|day| self.used(&day)).fold(0, u64::saturating_add)
+        };
+        if !self.periods.contains_key(&whole.counter.to_string()) {
+            return days(day.start);
+        }
+        let later = days(whole.end.saturating_sub(TICK)).saturating_sub(days(day.start));
+        self.used(whole).saturating_sub(later)
     }
 }
 
@@ -171,7 +187,7 @@ impl Usage {
             windows.iter().map(entry).collect()
         };
         let of = |moment| plan.plan.window(meter, period, moment);
-        let last = of(to).end.saturating_sub(Duration::from_nanos(1));
+        let last = of(to).end.saturating_sub(TICK);
         Ok(Self {
             usage_plan_id: plan.id.to_string(),
             start_date: date(of(from).start),
@@ -209,6 +225,7 @@ fn date(moment: Timestamp) -> String {
 }
 
 const MAX_PERIODS: usize = 400;
+const TICK: Duration = Duration::from_nanos(1);
 
 #[cfg(test)]
 mod tests {
@@ -282,6 +299,24 @@ mod tests {
     }
 
     #[test]
+    fn an_adjustment_of_a_longer_quota_shows_by_day_too() {
+        let month = plan(r#"{"limit": 100, "period": "MONTH"}"#, moment(400));
+        let days = [("d20261119", 7, 0), ("d20261121", 4, 0)];
+        let by_day = |counter, granted| {
+            let history = history(&[days[0], days[1], ("m202611", counter, granted)]);
+            let rows = values(&month, Period::Day, (2, 0), &history);
+            let month = values(&month, Period::Month, (0, 0), &history);
+            assert_eq!(rows[2][1], month[0][1], "today's row and the month's");
+            rows
+        };
+        assert_eq!(by_day(11, 0), [[7, 93], [0, 93], [4, 89]]);
+        // Lowered by 30, raised by 5, and with a grant of 50 beside.
+        assert_eq!(by_day(41, 0), [[7, 63], [0, 63], [4, 59]]);
+        assert_eq!(by_day(6, 0), [[7, 98], [0, 98], [4, 94]]);
+        assert_eq!(by_day(-9, 50), [[7, 113], [0, 113], [4, 109]]);
+    }
+
+    #[test]
     fn weeks_and_months_have_entries_of_their_own() {
         let history = history(&[("w2026-46", 3, 0), ("w2026-47", 9, 0), ("m202611", 40, 10)]);
         let week = plan(r#"{"limit": 10, "period": "WEEK"}"#, moment(400));
@@ -308,7 +343,8 @@ mod tests {
             ("m202611", 99, 0),
         ]);
         let days = values(&month, Period::Day, (2, 0), &history);
-        assert_eq!(days, [[7, 93], [2, 98], [4, 94]]);
+        // Of the 60 of the period before, the history has the last day's 7.
+        assert_eq!(days, [[7, 40], [2, 98], [4, 94]]);
         assert_eq!(values(&month, Period::Month, (3, 0), &history), [[60, 40], [6, 94]]);
         let range = (moment(3), moment(0));
         let usage = Usage::report(&month, Period::Month, range, []).unwrap();
