@@ -161,9 +161,18 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     }
 
     /// The last known state of a charge's bucket: at least the state that the charge left.
+    ///
+    /// The answer to a request without a meter leaves out the meter's counters, which the charge
+    /// knows.
     fn last_state(&self, charged: &Charged) -> State {
-        let last = self.predictor.last(&charged.subject);
-        let state = if last.state().stamp.is_some() { last.state() } else { &charged.left };
-        state.clone()
+        let (last, left) = (self.predictor.last(&charged.subject), &charged.left);
+        let mut state = if last.state().stamp.is_some() { last.state() } else { left }.clone();
+        for (counter, used) in &left.counters {
+            state.counters.entry(*counter).or_insert(*used);
+        }
+        for (counter, granted) in &left.granted {
+            state.granted.entry(*counter).or_insert(*granted);
+        }
+        state
     }
 }

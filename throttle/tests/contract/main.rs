@@ -75,6 +75,7 @@ suite![
         each_meter_opens_again_at_its_own_moment,
         a_wrong_amount_is_an_error_before_any_call,
         a_settlement_corrects_each_meter_in_one_write,
+        a_settlement_after_a_request_without_the_meter_corrects_it,
         a_peek_tells_the_decision_and_writes_nothing,
         a_wrong_settlement_changes_nothing,
         concurrent_tasks_take_exactly_what_a_meter_holds,

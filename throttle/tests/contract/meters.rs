@@ -191,6 +191,21 @@ pub(crate) async fn a_settlement_corrects_each_meter_in_one_write(bench: &impl B
     assert_eq!((left(&decision, "tokens-daily"), left(&decision, "images-monthly")), (3_299, 27));
 }
 
+/// The instance's last answer then says nothing of the meter.
+pub(crate) async fn a_settlement_after_a_request_without_the_meter_corrects_it(bench: &impl Bench) {
+    let it = Setting::new(bench, PLAN).await;
+    let request = it.request().meter("tokens", 800).meter("images", 5);
+    let receipt = it.throttle.decide(&request).await.unwrap().into_receipt().unwrap();
+    assert!(it.decide().await.is_allowed());
+    let calls = it.calls();
+    let actual = Settlement::default().meter(meter("tokens"), 100).meter(meter("images"), 2);
+    it.throttle.settle(receipt, actual).await.unwrap();
+    assert_eq!(it.calls(), calls + 1);
+    let request = it.request().meter("tokens", 1).meter("images", 1);
+    let decision = it.fresh().decide(&request).await.unwrap();
+    assert_eq!((left(&decision, "tokens-daily"), left(&decision, "images-monthly")), (4_899, 27));
+}
+
 pub(crate) async fn a_peek_tells_the_decision_and_writes_nothing(bench: &impl Bench) {
     let it = Setting::new(bench, PLAN).await;
     for tokens in [700, 200, 101, 100, 1] {
