@@ -11,6 +11,7 @@ mod calls;
 #[path = "../common/mod.rs"]
 mod common;
 mod crowds;
+mod levels;
 mod meters;
 mod plans;
 mod quotas;
@@ -80,6 +81,12 @@ suite![
         a_wrong_settlement_changes_nothing,
         concurrent_tasks_take_exactly_what_a_meter_holds,
         plans_with_and_without_meters_share_one_bucket
+    },
+    levels {
+        each_level_costs_one_write_and_one_unit,
+        what_a_level_refuses_is_charged_on_none,
+        a_settlement_corrects_every_level_once,
+        concurrent_tasks_take_exactly_what_a_parent_holds
     },
     reports {
         a_meter_without_enforcement_reports_and_is_not_charged,

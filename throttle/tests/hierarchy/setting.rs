@@ -15,10 +15,10 @@ pub(crate) type Instance = Throttle<Failing, ManualClock>;
 /// A store whose writes fail for one subject; before or after they are applied.
 #[derive(Clone)]
 pub(crate) struct Failing {
-    memory: MemoryStore,
-    fault: Arc<Mutex<Option<(Subject, Failure, bool)>>>,
+    pub memory: MemoryStore,
+    pub fault: Arc<Mutex<Option<(Subject, Failure, bool)>>>,
     /// The subjects of the writes, in order.
-    writes: Arc<Mutex<Vec<String>>>,
+    pub writes: Arc<Mutex<Vec<String>>>,
 }
 
 impl Sealed for Failing {}

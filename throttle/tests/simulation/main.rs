@@ -18,6 +18,7 @@
 //! | I13 | `i13_calls_stay_within_the_budget` | here |
 //! | I14 | `i14_several_plans_of_one_subject_share_one_bucket` | here |
 //! | I15 | `i15_meters_are_charged_together_and_settled_once` | here |
+//! | I2, I15 of levels | `i02_each_level_of_a_tree_holds_its_limits` | here |
 
 #![allow(
     clippy::unwrap_used,
@@ -31,6 +32,7 @@
 )]
 
 mod clock;
+mod levels;
 mod metered;
 mod oracle;
 mod random;
@@ -182,6 +184,45 @@ fn i12_each_sabotage_of_meters_is_caught() {
         (Law::ReadThenWrite, 15),
     ] {
         let mut caught = (0..200).filter_map(|seed| metered::judged(seed, law));
+        assert!(caught.any(|(invariant, _)| invariant == by), "{law:?} is not caught by I{by}");
+    }
+}
+
+/// I2, I3, I4, I9, I13, I14 and I15 of every level and meter of a random tree, and that a refused
+/// request is charged on no level.
+#[test]
+fn i02_each_level_of_a_tree_holds_its_limits() {
+    let (mut leased, mut refused, mut settled) = (0, 0, 0);
+    for seed in 0..300 {
+        let run = levels::Run::new(seed, Law::Conditional);
+        assert_eq!(run.judge(), None, "seed {seed}");
+        let count = |is: fn(&levels::Task) -> bool| run.tasks.iter().filter(|it| is(it)).count();
+        leased += run.leased;
+        refused += count(|task| matches!(task.end, levels::End::Refused(_)));
+        settled += count(|task| task.settles.is_some());
+    }
+    println!("{leased} levels leased, {refused} refused, {settled} settled");
+    assert!(leased > 10_000 && refused > 10_000 && settled > 10_000);
+}
+
+#[test]
+fn i12_each_sabotage_of_levels_is_caught() {
+    for (law, by) in [
+        (Law::RefundForgotten, 3),
+        (Law::SettledTwice, 3),
+        (Law::ForgetfulCounter, 3),
+        (Law::Phantom, 4),
+        (Law::Phantom, 2),
+        (Law::CheckThenCharge, 2),
+        (Law::ReadThenWrite, 2),
+        (Law::FixedWindow, 2),
+        (Law::NoLowerBound, 2),
+        (Law::NoLowerBoundOfMeter, 2),
+        (Law::ForgetfulRefill, 2),
+        (Law::ForgetfulRefill, 15),
+        (Law::NaiveRefund, 2),
+    ] {
+        let mut caught = (0..200).filter_map(|seed| levels::Run::new(seed, law).judge());
         assert!(caught.any(|(invariant, _)| invariant == by), "{law:?} is not caught by I{by}");
     }
 }

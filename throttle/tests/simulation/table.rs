@@ -26,6 +26,8 @@ pub(crate) enum Law {
     CheckThenCharge,
     /// Sabotage: a settlement whose answer could be lost is made again.
     SettledTwice,
+    /// Sabotage: what a request was charged stays charged if another level refuses it.
+    RefundForgotten,
     /// Sabotage: a refund gives back all that was not used, whatever was refilled meanwhile.
     NaiveRefund,
     /// Sabotage: what is owed is forgotten at each write that fits.
@@ -52,6 +54,8 @@ pub(crate) struct Commit {
     pub(crate) subject: Subject,
     /// The true time.
     pub(crate) at: u64,
+    /// The time on the clock of its writer.
+    pub(crate) reading: u64,
     pub(crate) before: State,
     pub(crate) after: State,
     /// The second from which the item may be deleted.
@@ -118,10 +122,14 @@ impl Table {
         if !write.applies(&before) {
             return (Answer::Kept(write.part(&before)), None);
         }
-        let mut after = before.clone();
-        write.apply(&mut after);
         let settles = asked.moves.iter().any(|it| matches!(it.to, To::Back(_)));
         let settles = settles || asked.counts.iter().any(|count| count.add < 0);
+        let has_charged = self.commits.iter().any(|commit| commit.task == task);
+        if self.law == Law::RefundForgotten && settles && has_charged {
+            return (Answer::Applied(write.part(&before)), None);
+        }
+        let mut after = before.clone();
+        write.apply(&mut after);
         if self.law == Law::SettledTwice && settles {
             write.apply(&mut after);
         }
@@ -129,8 +137,9 @@ impl Table {
             after.counters.clear();
         }
         let answer = Answer::Applied(write.part(&after));
-        let expires_at = write.expires_at();
-        let commit = Commit { task, subject: subject.clone(), at, before, after, expires_at };
+        let (expires_at, reading) = (write.expires_at(), write.now.as_nanos());
+        let subject = subject.clone();
+        let commit = Commit { task, subject, at, reading, before, after, expires_at };
         match self.law {
             Law::ReadThenWrite => return (answer, Some(commit)),
             Law::Phantom if at.is_multiple_of(5) => {}
@@ -176,6 +185,7 @@ impl Table {
             | Law::BucketPerPlan
             | Law::CheckThenCharge
             | Law::SettledTwice
+            | Law::RefundForgotten
             | Law::RefusedAsError => {}
             Law::FixedWindow => self.count_in_fixed_windows(&mut write, before, at),
             Law::NoLowerBound | Law::NoLowerBoundOfMeter => {

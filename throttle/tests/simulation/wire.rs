@@ -61,6 +61,7 @@ pub(crate) struct Wire {
     chance: Arc<Mutex<Random>>,
     calls: Arc<Mutex<Vec<usize>>>,
     hot: Arc<Mutex<Vec<usize>>>,
+    failed: Arc<Mutex<Vec<usize>>>,
 }
 
 impl Wire {
@@ -72,12 +73,18 @@ impl Wire {
     ) -> Self {
         let (world, table) = (Arc::clone(world), Arc::clone(table));
         let chance = Arc::new(Mutex::new(chance));
-        Self { world, table, weather, chance, calls: Arc::default(), hot: Arc::default() }
+        let (calls, hot, failed) = Default::default();
+        Self { world, table, weather, chance, calls, hot, failed }
     }
 
     /// Returns true if a task was told that its item is in too much demand.
     pub(crate) fn was_hot(&self, task: usize) -> bool {
         self.hot.lock().unwrap().contains(&task)
+    }
+
+    /// Returns true if a call of a task failed.
+    pub(crate) fn has_failed(&self, task: usize) -> bool {
+        self.failed.lock().unwrap().contains(&task)
     }
 
     /// The number of writes that a task has asked for.
@@ -172,6 +179,9 @@ impl Store for Wire {
         let errs = self.table.lock().unwrap().law == Law::RefusedAsError;
         if errs && matches!(answer, Ok(Answer::Kept(_))) && task.is_multiple_of(3) {
             answer = Err(Failure::Contended { calls: 1 }.into());
+        }
+        if answer.is_err() {
+            self.failed.lock().unwrap().push(task);
         }
         if answer == Err(Failure::HotKey.into()) {
             self.hot.lock().unwrap().push(task);
