@@ -39,11 +39,49 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
+/// The names by which this machine calls a server that binds to 127.0.0.1.
+#[derive(Clone, Debug)]
+pub struct Hosts([String; 2]);
+
+/// A request that did not come from this machine's own user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stranger {
+    /// It names another host: a page has given its own name this machine's address.
+    Host,
+    /// A page of another site sent it.
+    Page,
+}
+
+impl Hosts {
+    /// The names of a server on this port.
+    #[must_use]
+    pub fn new(port: u16) -> Self {
+        Self([format!("127.0.0.1:{port}"), format!("localhost:{port}")])
+    }
+
+    /// Checks `Host`, `Origin` and `Sec-Fetch-Site`; a page that `is_linked` may be linked to.
+    ///
+    /// # Errors
+    /// The request came from elsewhere.
+    pub fn check(&self, headers: &HeaderMap, is_linked: bool) -> Result<(), Stranger> {
+        let text = |name: &HeaderName| headers.get(name).map(|text| text.to_str().unwrap_or("?"));
+        let host = text(&header::HOST).unwrap_or_default();
+        if !self.0.iter().any(|known| known == host) {
+            return Err(Stranger::Host);
+        }
+        let own = |origin: &str| origin.strip_prefix("http://") == Some(host);
+        let site = text(&HeaderName::from_static("sec-fetch-site"));
+        let is_foreign = text(&header::ORIGIN).is_some_and(|origin| !own(origin))
+            || (!is_linked && matches!(site, Some("cross-site" | "same-site")));
+        if is_foreign { Err(Stranger::Page) } else { Ok(()) }
+    }
+}
+
 /// The checks of one server.
 pub(crate) struct Guard {
     token: String,
     cookie: String,
-    hosts: [String; 2],
+    hosts: Hosts,
 }
 
 impl Guard {
@@ -55,7 +93,7 @@ impl Guard {
             token,
             // Two consoles must not replace each other's.
             cookie: format!("{COOKIE}{port}"),
-            hosts: [format!("127.0.0.1:{port}"), format!("localhost:{port}")],
+            hosts: Hosts::new(port),
         }
     }
 
@@ -86,18 +124,12 @@ impl Guard {
 
     fn check(&self, request: &Request) -> Result<(), Problem> {
         let headers = request.headers();
-        let text = |name: &HeaderName| headers.get(name).map(|text| text.to_str().unwrap_or("?"));
-        let host = text(&header::HOST).unwrap_or_default();
-        if !self.hosts.iter().any(|known| known == host) {
-            return Err(forbidden("open the console by the address that was printed"));
-        }
-        let own = |origin: &str| origin.strip_prefix("http://") == Some(host);
-        let site = text(&HeaderName::from_static("sec-fetch-site"));
-        let is_foreign = text(&header::ORIGIN).is_some_and(|origin| !own(origin))
-            || (request.uri().path() != "/" && matches!(site, Some("cross-site" | "same-site")));
-        if is_foreign {
-            return Err(forbidden("another site's page may not use the console"));
-        }
+        self.hosts.check(headers, request.uri().path() == "/").map_err(|stranger| {
+            forbidden(match stranger {
+                Stranger::Host => "open the console by the address that was printed",
+                Stranger::Page => "another site's page may not use the console",
+            })
+        })?;
         if !request.uri().path().starts_with("/api/") {
             return Ok(());
         }
@@ -105,7 +137,8 @@ impl Guard {
             let why = "open the console by the address that was printed, which has its token";
             return Err(Problem::new(StatusCode::UNAUTHORIZED, why));
         }
-        if request.method() != Method::GET && text(&WRITE) != Some("1") {
+        let write = headers.get(WRITE).and_then(|text| text.to_str().ok());
+        if request.method() != Method::GET && write != Some("1") {
             return Err(forbidden("a write needs the header `x-tollgate-console: 1`"));
         }
         Ok(())

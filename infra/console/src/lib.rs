@@ -29,7 +29,7 @@ mod stream;
 mod subject;
 mod trial;
 
-pub use guard::COOKIE;
+pub use guard::{COOKIE, Hosts, Stranger};
 pub use live::{Decider, Detail, Live, Request};
 pub use stack::{Address, Caller, Local, Switch};
 

@@ -17,7 +17,8 @@
 //!   keys sign from then on; the old ones stay published until the next rotation, or leave at once.
 //!
 //! The first issuer answers all but the documents at the root too, as the demonstration's pool.
-//! Pages of other origins can call everything but `/local`.
+//! Pages of other origins can call everything but `/local`, which also answers to no other `Host`
+//! than its own.
 //!
 //! Not here: other challenges, devices, changes of passwords, and the implicit grant. Passwords and
 //! secrets are held as given: this is for demonstration users on one's own machine.
@@ -27,6 +28,7 @@ mod api;
 mod claims;
 mod cors;
 mod discovery;
+mod door;
 mod exception;
 mod form;
 mod hosted;
@@ -45,8 +47,9 @@ mod verify;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
+use console::Hosts;
 use futures_util::future::try_join_all;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -58,6 +61,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub use form::Form;
+pub(crate) use hosted::is_own;
 pub use keys::Retired;
 pub(crate) use mint::Mint;
 use pool::Pool;
@@ -249,7 +253,7 @@ impl Issuer {
         let pools: Vec<Arc<Pool>> = pools.into_iter().map(Arc::new).collect();
         let mut routes = Router::new();
         for (at, pool) in pools.iter().enumerate() {
-            let own = own_routes().with_state(Arc::clone(pool));
+            let own = own_routes(&Hosts::new(address.port())).with_state(Arc::clone(pool));
             let known = format!("/{}/.well-known", pool.id);
             let public = Router::new()
                 .route(&format!("{known}/jwks.json"), get(discovery::jwks))
@@ -354,7 +358,7 @@ impl Issuer {
 }
 
 /// The routes of an issuer beside its public documents.
-fn own_routes() -> Router<Arc<Pool>> {
+fn own_routes(hosts: &Hosts) -> Router<Arc<Pool>> {
     let open = Router::new()
         .route("/", post(api::answer))
         .route("/oauth2/token", post(token::token))
@@ -362,13 +366,16 @@ fn own_routes() -> Router<Arc<Pool>> {
         .route("/oauth2/userInfo", get(user_info::user_info).post(user_info::user_info))
         .layer(from_fn(cors::allow));
     // A page of another origin can navigate to these, and read nothing.
-    let closed = Router::new()
+    let pages = Router::new()
         .route("/oauth2/authorize", get(hosted::authorize))
-        .route("/login", get(hosted::page).post(hosted::login))
-        .route("/logout", get(hosted::logout))
+        .route("/login", get(hosted::page))
+        .route("/logout", get(hosted::logout));
+    let closed = Router::new()
+        .route("/login", post(hosted::login))
         .route("/local/token", get(mint::token))
-        .route("/local/rotate", post(discovery::rotate));
-    open.merge(closed)
+        .route("/local/rotate", post(discovery::rotate))
+        .layer(from_fn_with_state(hosts.clone(), door::check));
+    open.merge(pages).merge(closed)
 }
 
 impl fmt::Debug for Issuer {

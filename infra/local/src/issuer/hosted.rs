@@ -152,7 +152,7 @@ fn check<'a>(
 }
 
 /// Returns true for an address on this machine, without a fragment.
-fn is_own(uri: &str) -> bool {
+pub(crate) fn is_own(uri: &str) -> bool {
     let Ok(parsed) = uri.parse::<Uri>() else { return false };
     let is_local = matches!(parsed.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
     let has_user = parsed.authority().is_some_and(|authority| authority.as_str().contains('@'));

@@ -1,7 +1,6 @@
 //! `GET /local/token`: a token for the person at the terminal, without a secret or a password.
 //!
-//! Cognito has no such call. It listens on the loopback alone, and a page in a browser cannot read
-//! its answer.
+//! Cognito has no such call. It listens on the loopback alone, and refuses pages of other sites.
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};

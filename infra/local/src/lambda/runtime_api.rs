@@ -12,9 +12,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
+use console::Hosts;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -151,7 +153,8 @@ impl RuntimeApi {
             .route("/2020-01-01/extension/register", post(register))
             .route("/2020-01-01/extension/event/next", get(std::future::pending::<()>))
             .with_state(Arc::clone(&has_extension));
-        let app = app.merge(extensions);
+        let hosts = Hosts::new(address.port());
+        let app = app.merge(extensions).layer(from_fn_with_state(hosts, own));
         let server = tokio::spawn(async move {
             // `serve` ends only when this task is aborted.
             let _ = axum::serve(listener, app).await;
@@ -168,6 +171,14 @@ impl RuntimeApi {
 impl Drop for RuntimeApi {
     fn drop(&mut self) {
         self.server.abort();
+    }
+}
+
+/// Refuses what a page in a browser sends: it could take events and give answers.
+async fn own(State(hosts): State<Hosts>, request: Request<Body>, next: Next) -> Response {
+    match hosts.check(request.headers(), false) {
+        Ok(()) => next.run(request).await,
+        Err(_) => StatusCode::FORBIDDEN.into_response(),
     }
 }
 

@@ -5,6 +5,9 @@
 //! - `DescribeLimits`, `DescribeEndpoints` and `DescribeContinuousBackups`.
 //! - ARNs with the Region and the account of everything else here.
 //!
+//! Nothing here asks for a signature, so a page of another site is refused: it could read and
+//! write every item. Pages of this machine (`http://localhost:…`) may call the table.
+//!
 //! Only operations on one item are held to a partition's throughput: no `Query`, `Scan`, batch or
 //! transaction. A write counts by the size of what is sent, an update as one unit.
 
@@ -32,6 +35,7 @@ use super::Options;
 use super::partitions::{Partition, Partitions, Throughput};
 use super::sweep::key_names;
 use crate::clock::Now;
+use crate::issuer::is_own;
 use crate::lambda::{ACCOUNT, REGION};
 
 const PREFIX: &str = "DynamoDB_20120810.";
@@ -87,9 +91,15 @@ struct Asked {
 #[serde(rename_all = "PascalCase", default)]
 struct Lifetime {
     enabled: bool,
+    attribute_name: String,
 }
 
 async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
+    let origin = request.headers().get(header::ORIGIN);
+    if origin.is_some_and(|origin| !origin.to_str().is_ok_and(is_own)) {
+        let why = "a page of another site may not use this table";
+        return exception("AccessDeniedException", why, StatusCode::FORBIDDEN);
+    }
     let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
     let operation = target.and_then(|target| target.strip_prefix(PREFIX)).map(str::to_owned);
     let (mut head, body) = request.into_parts();
@@ -121,8 +131,13 @@ async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
             ok(&json!({"Endpoints": [{"Address": address, "CachePeriodInMinutes": 1440}]}))
         }
         Some("DescribeContinuousBackups") => front.backups(read()).await,
-        _ => {
+        other => {
             front.hash_keys.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            if other == Some("DeleteTable") {
+                // A new table of the name has not changed anything yet.
+                let mut changes = front.ttl_changes.lock().unwrap_or_else(PoisonError::into_inner);
+                changes.remove(&read().table_name);
+            }
             let body = replaced(&body, &ours(), &theirs());
             let response = front.pass(head, body).await;
             with_our_arns(response).await
@@ -221,14 +236,23 @@ impl Front {
         head: http::request::Parts,
         body: Bytes,
     ) -> Response {
-        let Asked { table_name, time_to_live_specification: Lifetime { enabled }, .. } = asked;
+        let Asked { table_name, time_to_live_specification, .. } = asked;
+        let Lifetime { enabled, attribute_name } = time_to_live_specification;
         let (database, table) = (self.database.clone(), table_name.clone());
         let meta = spawn_blocking(move || database.get_table_metadata(&table)).await;
-        if let Ok(Ok(Some(meta))) = meta
-            && meta.ttl_enabled == enabled
-        {
-            let state = if enabled { "enabled" } else { "disabled" };
-            let text = format!("TimeToLive is already {state}");
+        let meta = meta.ok().and_then(Result::ok).flatten();
+        let current = meta.as_ref().filter(|meta| meta.ttl_enabled);
+        let current = current.and_then(|meta| meta.ttl_attribute.as_deref());
+        let refusal = match (current, enabled) {
+            (Some(current), _) if current != attribute_name => Some(format!(
+                "TimeToLive is active on a different AttributeName: current AttributeName is \
+                 {current}"
+            )),
+            (Some(_), true) => Some("TimeToLive is already enabled".to_owned()),
+            (None, false) if meta.is_some() => Some("TimeToLive is already disabled".to_owned()),
+            _ => None,
+        };
+        if let Some(text) = refusal {
             return exception("ValidationException", &text, StatusCode::BAD_REQUEST);
         }
         let now = self.now.millis();

@@ -111,8 +111,16 @@ async fn kept_data_is_there_after_a_restart() {
 }
 
 async fn expire(client: &Client, enabled: bool) -> Result<(), aws_sdk_dynamodb::Error> {
+    expire_by(client, "expires_at", enabled).await
+}
+
+async fn expire_by(
+    client: &Client,
+    name: &str,
+    enabled: bool,
+) -> Result<(), aws_sdk_dynamodb::Error> {
     let lifetime =
-        TimeToLiveSpecification::builder().attribute_name("expires_at").enabled(enabled).build()?;
+        TimeToLiveSpecification::builder().attribute_name(name).enabled(enabled).build()?;
     let change = client.update_time_to_live().table_name("test");
     change.time_to_live_specification(lifetime).send().await.map(drop).map_err(Into::into)
 }
@@ -156,6 +164,12 @@ async fn time_to_live_changes_once_an_hour() {
     assert_eq!(refused(false).await, format!("{already}disabled"));
     expire(&client, true).await.unwrap();
     assert_eq!(refused(true).await, format!("{already}enabled"));
+    for enabled in [true, false] {
+        let error = expire_by(&client, "other", enabled).await.unwrap_err();
+        let text = "TimeToLive is active on a different AttributeName: current AttributeName is \
+                    expires_at";
+        assert_eq!(error.meta().message(), Some(text), "{enabled}");
+    }
     let often = "ValidationException: Time to live has been modified multiple times within a \
                  fixed interval";
     assert_eq!(refused(false).await, often);
@@ -163,6 +177,10 @@ async fn time_to_live_changes_once_an_hour() {
     assert_eq!(refused(false).await, often);
     clock.advance(Duration::from_secs(1));
     expire(&client, false).await.unwrap();
+    assert_eq!(refused(true).await, often);
+    client.delete_table().table_name("test").send().await.unwrap();
+    create(&client).await;
+    expire(&client, true).await.unwrap();
     table.shutdown().await;
 }
 
@@ -263,4 +281,44 @@ async fn data_that_can_not_be_kept_is_an_error_that_names_the_place() {
     let error = start(other.clone()).await;
     assert!(matches!(&error, Error::Database { .. }), "{error}");
     assert!(error.to_string().contains(&*other.join(FILE).to_string_lossy()), "{error}");
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_read_and_write_nothing() {
+    let table = start_in(Data::Memory).await.unwrap();
+    let call = async |method: &str, headers: &[(&str, &str)]| {
+        let client = reqwest::Client::new();
+        let mut request = client.request(method.parse().unwrap(), table.url()).body("{}");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        let origin = answer.headers().contains_key("access-control-allow-origin");
+        (answer.status().as_u16(), origin, answer.text().await.unwrap())
+    };
+    let json = ("content-type", "application/x-amz-json-1.0");
+    let target = ("x-amz-target", "DynamoDB_20120810.ListTables");
+    for origin in ["https://example.com", "http://localhost.example.com", "null"] {
+        for (method, headers) in [("POST", &[json, target][..]), ("OPTIONS", &[]), ("GET", &[])] {
+            let headers = [headers, &[("origin", origin)]].concat();
+            let (status, is_readable, text) = call(method, &headers).await;
+            assert_eq!((status, is_readable), (403, false), "{method} {origin}");
+            assert!(text.contains("a page of another site"), "{text}");
+        }
+    }
+    let signature = "AWS4-HMAC-SHA256 Credential=a/20261121/us-east-1/dynamodb/aws4_request, \
+                     SignedHeaders=host, Signature=b";
+    let signed = [("authorization", signature), ("x-amz-date", "20261121T090000Z")];
+    let page = [("origin", "http://localhost:3000")];
+    let (status, is_readable, text) =
+        call("POST", &[&[json, target][..], &signed, &page].concat()).await;
+    assert_eq!((status, is_readable), (200, true), "a page of this machine: {text}");
+    // What a form or a script without a preflight can send, with no origin that tells of it.
+    for simple in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {
+        let (status, _, text) = call("POST", &[("content-type", simple)]).await;
+        assert!((400..500).contains(&status) && !text.contains("TableNames"), "{status} {text}");
+        let whole = [&[("content-type", simple), target][..], &signed].concat();
+        assert_eq!(call("POST", &whole).await.0, 404, "not even with its operation");
+    }
+    table.shutdown().await;
 }

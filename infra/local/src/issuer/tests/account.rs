@@ -352,6 +352,58 @@ async fn pages_of_other_origins_call_everything_but_the_operators_hand() {
 }
 
 #[tokio::test]
+async fn pages_of_other_sites_get_no_token_rotate_no_key_and_sign_nobody_in() {
+    let (issuer, _) = start().await;
+    let base = issuer.endpoint();
+    let address = base.trim_start_matches("http://");
+    let port = address.rsplit(':').next().unwrap();
+    let localhost = format!("localhost:{port}");
+    let login = "/login?response_type=code&client_id=app&code_challenge_method=S256\
+                 &redirect_uri=http%3A%2F%2Flocalhost%3A3000%2F\
+                 &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    let called = async |method: Method, path: &str, headers: &[(&str, &str)]| {
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none());
+        let mut request = client.build().unwrap().request(method.clone(), format!("{base}{path}"));
+        if method == Method::POST {
+            let form = "username=ada&password=Correct-1-horse";
+            let form_type = "application/x-www-form-urlencoded";
+            request = request.header("content-type", form_type).body(form);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap().status().as_u16()
+    };
+    for (method, path, expected) in [
+        (Method::GET, "/local/token?user=ada", 200),
+        (Method::GET, "/us-east-1_LocalDemo/local/token?user=ada", 200),
+        (Method::POST, "/local/rotate", 200),
+        (Method::POST, login, 302),
+    ] {
+        let own = format!("http://{address}");
+        let own = [("origin", own.as_str()), ("sec-fetch-site", "same-origin")];
+        let by_name = [("host", localhost.as_str())];
+        for headers in [&[][..], &own, &by_name] {
+            let status = called(method.clone(), path, headers).await;
+            assert_eq!(status, expected, "{path} {headers:?}");
+        }
+        for foreign in [
+            ("host", "rebound.example"),
+            ("host", "127.0.0.1"),
+            ("origin", "https://example.com"),
+            ("origin", "http://localhost:3000"),
+            ("origin", "null"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+        ] {
+            assert_eq!(called(method.clone(), path, &[foreign]).await, 403, "{path} {foreign:?}");
+        }
+    }
+    let linked = [("sec-fetch-site", "cross-site")];
+    assert_eq!(called(Method::GET, login, &linked).await, 200, "an app links to the page");
+}
+
+#[tokio::test]
 async fn answers_have_the_headers_of_cognito() {
     let (issuer, _) = start().await;
     let request = Client::new()
