@@ -67,6 +67,8 @@ pub struct Options {
     pub folder: Option<PathBuf>,
     /// The function's name.
     pub name: String,
+    /// True for Tollgate's authorizer, whose lines the log reads.
+    pub is_tollgate: bool,
     /// The number of execution environments.
     pub environments: NonZeroUsize,
     /// Environment variables, in addition to those that Lambda sets.
@@ -98,6 +100,7 @@ impl Options {
             arguments: Vec::new(),
             folder: None,
             name: name.to_owned(),
+            is_tollgate: false,
             environments: NonZeroUsize::MIN.saturating_add(1),
             variables: Vec::new(),
             timeout: Duration::from_secs(10),

@@ -81,8 +81,12 @@ struct Shared {
 /// One thing to print.
 enum Message {
     Report(Box<Report>),
-    /// A line of an authorizer's process.
-    Line(String),
+    /// A line of a function's process.
+    Line {
+        function: String,
+        line: String,
+        is_tollgate: bool,
+    },
     Note(String),
     /// Answered when everything before it is printed.
     Flush(SyncSender<()>),
@@ -132,10 +136,12 @@ impl Log {
         }
     }
 
-    /// Prints a line of an authorizer's process.
-    pub(crate) fn line(&self, line: String) {
-        self.watch.line(&line);
-        self.send(Message::Line(line));
+    /// Prints a line of a function's process. Those of Tollgate's authorizer are read.
+    pub(crate) fn line(&self, function: &str, line: String, is_tollgate: bool) {
+        if is_tollgate {
+            self.watch.line(&line);
+        }
+        self.send(Message::Line { function: function.to_owned(), line, is_tollgate });
     }
 
     /// Prints a line for the person at the terminal.

@@ -102,6 +102,15 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
             });
             Ok(json!("begun"))
         }
+        "leave" => {
+            let mark = event.payload["mark"].as_str().unwrap();
+            let script = format!("sleep 600 & echo $! > {mark}.new && mv {mark}.new {mark}");
+            std::process::Command::new("/bin/sh").args(["-c", &script]).status().unwrap();
+            match event.payload["then"].as_str() {
+                Some("exit") => std::process::exit(7),
+                _ => Ok(json!("left")),
+            }
+        }
         "memory" => {
             let taken = vec![1_u8; 300 * 1024 * 1024];
             tokio::time::sleep(Duration::from_secs(5)).await;
@@ -116,6 +125,8 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
 /// Makes calls that don't fit, from within an invocation, and tells how they were answered.
 async fn out_of_turn(api: &str, id: &str) -> Vec<(u16, String)> {
     let client = reqwest::Client::new();
+    let page = client.get(format!("http://{api}/2018-06-01/ping")).header("origin", "null");
+    assert_eq!(page.send().await.unwrap().status(), 403, "a page in a browser");
     let base = format!("http://{api}/2018-06-01");
     let invocation = format!("{base}/runtime/invocation");
     let mut answers = Vec::new();
@@ -420,6 +431,31 @@ async fn a_process_stands_still_between_its_invocations() {
         assert_eq!(call(&function, json!(1)).await, Ok(json!(1)));
         function.shutdown().await;
         assert!(!exists(pid));
+    }
+}
+
+#[tokio::test]
+async fn what_a_process_leaves_behind_ends_with_it_however_that_comes() {
+    for then in ["exit", "killed", "shutdown", "dropped"] {
+        let mark = Mark::new();
+        let function = start(1).await;
+        let pid = function.pids()[0];
+        let answer = call(&function, json!({"do": "leave", "mark": mark.path(), "then": then}));
+        assert_eq!(answer.await.is_err(), then == "exit", "{then}");
+        let left = std::fs::read_to_string(mark.path()).unwrap().trim().to_owned();
+        // A child whose parent is gone may stay a zombie where no init reaps it.
+        let is_gone = || {
+            let stat = std::fs::read_to_string(format!("/proc/{left}/stat")).unwrap_or_default();
+            stat.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.starts_with(" Z"))
+        };
+        assert!(then == "exit" || !is_gone(), "{then}: it ran");
+        match then {
+            "killed" => kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap(),
+            "shutdown" => function.shutdown().await,
+            "dropped" => drop(function),
+            _ => {}
+        }
+        eventually(&format!("{then}: the end of the child"), is_gone).await;
     }
 }
 

@@ -107,8 +107,9 @@ impl Environment {
                         return;
                     }
                     self.options.log.note(format!(
-                        "an environment did not start: {error_type}: {error_message}; \
-                         next try in {wait:?}"
+                        "an environment of `{}` did not start: {error_type}: {error_message}; \
+                         next try in {wait:?}",
+                        self.options.name
                     ));
                     tokio::select! {
                         () = stopped(&mut self.stop) => return,
@@ -117,12 +118,16 @@ impl Environment {
                     wait = wait.saturating_mul(2).min(BACK_OFF.1);
                 }
                 End::Exited(how) => {
-                    let line = format!("an environment ended ({how}) and is replaced");
+                    let name = &self.options.name;
+                    let line = format!("an environment of `{name}` ended ({how}) and is replaced");
                     self.options.log.note(line);
                     wait = BACK_OFF.0;
                 }
                 End::TimedOut => {
-                    self.options.log.note("an environment passed its deadline and is replaced");
+                    let (name, limit) = (&self.options.name, self.options.timeout);
+                    self.options.log.note(format!(
+                        "an environment of `{name}` passed its deadline ({limit:?}) and is replaced"
+                    ));
                     wait = BACK_OFF.0;
                 }
                 End::OutOfMemory => {
@@ -349,9 +354,10 @@ impl Environment {
     }
 
     fn too_much_memory(&self) -> String {
+        let Options { name, memory_mb, .. } = &*self.options;
         format!(
-            "an environment used more than {} MB of memory (--memory, or MemorySize of a template)",
-            self.options.memory_mb
+            "an environment of `{name}` used more than {memory_mb} MB of memory (--memory, or \
+             MemorySize of a template)"
         )
     }
 

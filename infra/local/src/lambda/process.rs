@@ -18,10 +18,12 @@ const GRACE: Duration = Duration::from_millis(500);
 /// The wait for the last lines of output; a grandchild may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// A running process. Dropping it kills it.
+/// A running process. Dropping it kills it and its children.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
+    /// The process's group, until it is ended.
+    group: Option<Pid>,
     /// Ends the process's group if this process is gone.
     guard: Option<Child>,
     output: Vec<JoinHandle<()>>,
@@ -49,8 +51,9 @@ impl Process {
             .spawn()?;
         let (shown, show) = watch::channel(false);
         let print = || {
-            let log = options.log.clone();
-            move |line| log.line(line)
+            let (log, name, is_tollgate) =
+                (options.log.clone(), options.name.clone(), options.is_tollgate);
+            move |line| log.line(&name, line, is_tollgate)
         };
         let mut output = Vec::new();
         if let Some(stdout) = child.stdout.take() {
@@ -59,8 +62,9 @@ impl Process {
         if let Some(stderr) = child.stderr.take() {
             output.push(tokio::spawn(output::forward(stderr, print(), show)));
         }
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let guard = child.id().and_then(guard);
-        Ok(Self { child, guard, output, shown })
+        Ok(Self { child, group, guard, output, shown })
     }
 
     /// Lets the guard go, when the group has ended.
@@ -88,9 +92,11 @@ impl Process {
         self.child.id()
     }
 
-    /// Waits until the process ends by itself.
+    /// Waits until the process ends by itself, and ends what it leaves behind.
     pub(super) async fn exit(&mut self) -> String {
-        match self.child.wait().await {
+        let ended = self.child.wait().await;
+        self.end_group();
+        match ended {
             Ok(status) => describe(status),
             Err(error) => error.to_string(),
         }
@@ -117,38 +123,46 @@ impl Process {
 
     /// Ends the process and its children at once, and reaps it.
     pub(super) async fn kill(mut self) {
-        self.signal(Signal::SIGKILL);
+        self.end_group();
         // An error means that it is gone already.
         let _ = self.child.kill().await;
         self.release().await;
         self.drain().await;
     }
 
-    /// Asks the process to end, kills it if it does not, and reaps it.
+    /// Asks the process to end, kills what does not, and reaps it.
     pub(super) async fn end(mut self) {
         self.signal(Signal::SIGTERM);
         self.resume();
-        if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
-            self.signal(Signal::SIGKILL);
-            let _ = self.child.kill().await;
-        }
-        self.release().await;
-        self.drain().await;
+        let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
+        self.kill().await;
     }
 
     /// Sends a signal to the process and its children.
     fn signal(&self, signal: Signal) {
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(id) = id {
-            // It can't be another process's id: an ended child keeps its own until it is reaped.
-            let _ = killpg(Pid::from_raw(id), signal);
+        if let Some(group) = self.group {
+            // An error means that all of them are gone already.
+            let _ = killpg(group, signal);
         }
+    }
+
+    /// Kills the group, once. Its id is not used again, because the system may give it away when
+    /// the process is reaped and no child is left.
+    fn end_group(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.group = None;
     }
 
     async fn drain(&mut self) {
         for output in self.output.drain(..) {
             let _ = tokio::time::timeout(LAST_WORDS, output).await;
         }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end_group();
     }
 }
 

@@ -61,7 +61,9 @@ impl<W: Write> Printer<W> {
             };
             match message {
                 Ok(Message::Report(report)) => self.report(*report),
-                Ok(Message::Line(line)) => self.line(&line),
+                Ok(Message::Line { function, line, is_tollgate }) => {
+                    self.line(&function, &line, is_tollgate);
+                }
                 Ok(Message::Note(line)) => self.print(&line),
                 Ok(Message::Flush(done)) => {
                     self.expire(Duration::MAX);
@@ -96,17 +98,17 @@ impl<W: Write> Printer<W> {
         self.waiting.push_back((self.clock.monotonic().saturating_add(PATIENCE), report));
     }
 
-    fn line(&mut self, line: &str) {
+    fn line(&mut self, function: &str, line: &str, is_tollgate: bool) {
         if self.options.format == Format::Json {
             if !(self.options.quiet && Line::is_quiet(line)) {
                 self.write(&escaped(line));
             }
             return;
         }
-        match Line::parse(line) {
+        match if is_tollgate { Line::parse(line) } else { Line::Text } {
             Line::Record(record) => self.record(record),
             Line::Alert(sentence) => self.print(&sentence),
-            Line::Text if !line.trim().is_empty() => self.print(&format!("authorizer: {line}")),
+            Line::Text if !line.trim().is_empty() => self.print(&format!("{function}: {line}")),
             Line::Text | Line::Detail => {}
         }
     }

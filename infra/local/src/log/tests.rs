@@ -76,11 +76,11 @@ const ALERT: &str = r#"{"level":"ERROR","message":"no plan `free`"}"#;
 #[test]
 fn a_report_finds_its_record_whichever_comes_first() {
     let bench = Bench::start(Format::Pretty, false);
-    bench.log.line(record("a", "INFO", "claim", "expired"));
+    bench.log.line("authorizer", record("a", "INFO", "claim", "expired"), true);
     bench.log.report(report(401, Some("a")));
     bench.log.report(report(401, Some("b")));
     bench.log.report(report(200, Some("c")));
-    bench.log.line(record("b", "INFO", "key", "unknown"));
+    bench.log.line("authorizer", record("b", "INFO", "key", "unknown"), true);
     assert_eq!(
         bench.lines(),
         [
@@ -104,18 +104,27 @@ fn a_report_whose_record_does_not_come_is_printed_all_the_same() {
 fn pretty_shows_alerts_once_and_no_json() {
     let bench = Bench::start(Format::Pretty, false);
     for line in [NEWS, ALERT, ALERT, "", "thread 'main' panicked\u{1b}[2J"] {
-        bench.log.line(line.to_owned());
+        bench.log.line("authorizer", line.to_owned(), true);
     }
     let panicked = "authorizer: thread 'main' panicked\\u001b[2J";
     assert_eq!(bench.lines(), ["error: no plan `free`", panicked]);
 }
 
 #[test]
+fn a_function_s_lines_have_its_name_and_are_shown_whatever_they_are() {
+    let bench = Bench::start(Format::Pretty, false);
+    for line in ["begun", NEWS, ""] {
+        bench.log.line("Orders", line.to_owned(), false);
+    }
+    assert_eq!(bench.lines(), ["Orders: begun", &format!("Orders: {NEWS}")]);
+}
+
+#[test]
 fn json_is_the_authorizer_s_lines_and_nothing_else() {
     let bench = Bench::start(Format::Json, false);
     bench.log.report(report(200, None));
-    bench.log.line(NEWS.to_owned());
-    bench.log.line("a\u{9b}b".to_owned());
+    bench.log.line("authorizer", NEWS.to_owned(), true);
+    bench.log.line("authorizer", "a\u{9b}b".to_owned(), true);
     assert_eq!(bench.lines(), [NEWS, "a\\u009bb"]);
 }
 
@@ -125,7 +134,7 @@ fn quiet_leaves_warnings_errors_and_failures() {
     let failed = record("b", "ERROR", "config", "no table");
     let bench = Bench::start(Format::Pretty, true);
     for line in [NEWS, ALERT, &refused, &failed] {
-        bench.log.line(line.to_owned());
+        bench.log.line("authorizer", line.to_owned(), true);
     }
     for (status, id) in [(200, "c"), (401, "a"), (500, "b")] {
         bench.log.report(report(status, Some(id)));
@@ -135,7 +144,7 @@ fn quiet_leaves_warnings_errors_and_failures() {
 
     let bench = Bench::start(Format::Json, true);
     for line in [NEWS, ALERT, &refused, &failed] {
-        bench.log.line(line.to_owned());
+        bench.log.line("authorizer", line.to_owned(), true);
     }
     assert_eq!(bench.lines(), [ALERT, &failed]);
 }

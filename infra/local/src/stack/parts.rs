@@ -23,6 +23,7 @@ pub(super) fn functions(
             lambda::Options::new(options.authorizer.clone(), configured.name, options.now.clone());
         function.arguments.clone_from(&options.authorizer_arguments);
         function.environments = options.environments;
+        function.is_tollgate = !options.is_other_authorizer;
         if options.is_other_authorizer {
             function.variables = super::routed::command_variables();
         }
