@@ -48,6 +48,7 @@ mod responses;
 mod route;
 mod served;
 mod usage;
+mod validation;
 mod web_socket;
 mod wire;
 
@@ -60,6 +61,7 @@ pub use route::{Route, RouteError};
 use served::Served;
 pub use usage::Keys;
 pub(crate) use usage::Meter;
+pub use validation::{Validation, ValidationError};
 
 /// The REST API's id, as in its methods' ARNs.
 pub const API_ID: &str = "t0llgate00";
@@ -68,7 +70,7 @@ pub const STAGE: &str = "local";
 /// The header that brings an API key where the caller has one.
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The request line and the header values together, in bytes (API Gateway's quotas page).
+/// The header values together, and a URL, in bytes (API Gateway's quotas page).
 const MAX_HEAD: usize = 10_240;
 /// A request's or an integration response's body, in bytes (the same page).
 const MAX_BODY: usize = 10 * 1024 * 1024;
@@ -151,6 +153,8 @@ pub struct Options {
     pub identity_sources: Vec<Source>,
     /// The stage's variables.
     pub stage_variables: BTreeMap<String, String>,
+    /// The media types whose bodies a REST API takes and gives in binary.
+    pub binary_types: Vec<String>,
     /// The routes of an HTTP API; the other kinds have theirs.
     pub routes: Vec<Route>,
     /// The time that an authorizer's result is cached, up to an hour; zero turns the cache off.
@@ -171,7 +175,7 @@ pub struct Options {
     /// The authorizer's name; routes with the same one share its cache.
     pub authorizer: Option<String>,
     /// The expression that the token must match before the authorizer is asked.
-    pub validation: Option<regex_lite::Regex>,
+    pub validation: Option<Validation>,
     /// The API's id, if it is not that of the kind.
     pub id: Option<String>,
     /// The stage's name, if it is not that of the kind.
@@ -230,6 +234,7 @@ impl Options {
             function,
             identity_sources,
             stage_variables: BTreeMap::new(),
+            binary_types: Vec::new(),
             routes: Route::everything(),
             cache_ttl: Duration::ZERO,
             keys: None,

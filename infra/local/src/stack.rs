@@ -18,7 +18,7 @@ use throttle::PlanError;
 use tokio::net::TcpListener;
 
 use crate::examples::Examples;
-use crate::gateway::{Gateway, Kind};
+use crate::gateway::{Gateway, Kind, ValidationError};
 use crate::issuer::{self, Issuer};
 use crate::lambda::{self, Function, StartError};
 use crate::log::Watch;
@@ -92,6 +92,16 @@ pub enum Error {
         /// Its error.
         source: StartError,
     },
+    /// The validation expression of an authorizer in the template.
+    #[error("{api}: the validation expression of the authorizer `{authorizer}`: {source}")]
+    Validation {
+        /// The API's name.
+        api: String,
+        /// The authorizer's name.
+        authorizer: String,
+        /// The error of the expression.
+        source: ValidationError,
+    },
     /// A listener that can't tell its address.
     #[error("a listener has no address: {0}")]
     Address(std::io::Error),
@@ -116,6 +126,7 @@ impl Stack {
     /// # Errors
     /// [`Error`], the first that stands in the way; what had started is ended by then.
     pub async fn start(mut options: Options) -> Result<Self, Error> {
+        routed::check(&options)?;
         let is_changed = setup::fit_event(&mut options);
         let apis = bind_apis(&options).await?;
         let issuer = bind("--issuer-port", options.issuer_port).await?;

@@ -131,6 +131,8 @@ pub(crate) struct Api {
     pub(crate) stage: String,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) key_source: Option<KeySource>,
+    /// The media types that a REST API takes and gives in binary.
+    pub(crate) binary_types: Vec<String>,
     pub(crate) authorizers: BTreeMap<String, Authorizer>,
     pub(crate) routes: Vec<Route>,
     /// Settings for the routes that SAM makes.
@@ -257,6 +259,7 @@ impl Api {
             stage: stage.to_owned(),
             variables: BTreeMap::new(),
             key_source: None,
+            binary_types: Vec::new(),
             authorizers: BTreeMap::new(),
             routes: Vec::new(),
             sam: sam::Settings::default(),

@@ -16,7 +16,7 @@ use axum::http::Request;
 use axum::routing::any;
 use bytes::Bytes;
 use local::clock::Now;
-use local::gateway::{Gateway, Integration, Keys, Kind, Options};
+use local::gateway::{Gateway, Integration, Invoke, Keys, Kind, Options, Payload};
 use local::lambda::InvokeError;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -453,6 +453,53 @@ async fn a_context_that_makes_no_header_is_an_error_and_not_left_out() {
 
 // ---- limits and odd requests ----
 
+/// An API without an authorizer in front of a function.
+async fn in_front_of(kind: Kind, function: Invoke) -> Api {
+    Api::start_with(Ok(allow_all()), |options| {
+        (options.kind, options.is_open) = (kind, true);
+        options.integration = Integration::Function(function);
+        options.integration_timeout = Duration::from_millis(200);
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_function_behind_the_api_that_fails_is_told_as_api_gateway_tells_it() {
+    let answers = |answer: Result<Value, InvokeError>| -> Invoke {
+        let answer = answer.map(|value| Bytes::from(value.to_string()));
+        Arc::new(move |_, _| Box::pin(std::future::ready(answer.clone())))
+    };
+    let never: Invoke = Arc::new(|_, _| Box::pin(std::future::pending()));
+    let (type_, http) = ("InternalServerErrorException", Kind::Http(Payload::V2));
+    let malformed = r#"{"message": "Internal server error"}"#;
+    let unusable = r#"{"message":"Internal Server Error"}"#;
+    let late = Err(InvokeError::Timeout(Duration::from_secs(3)));
+    for (kind, function, expected) in [
+        (Kind::RestToken, answers(Ok(json!({"a": 1}))), is(502, type_, malformed)),
+        (Kind::RestToken, answers(late.clone()), is(502, type_, malformed)),
+        (
+            Kind::RestToken,
+            Arc::clone(&never),
+            is(504, type_, r#"{"message": "Endpoint request timed out"}"#),
+        ),
+        (http, answers(Ok(json!({"statusCode": "x"}))), is(500, "", unusable)),
+        (http, answers(late), is(500, "", unusable)),
+        (http, never, is(503, "", r#"{"message":"Service Unavailable"}"#)),
+        (http, answers(Ok(json!({"a": 1}))), is(200, "", r#"{"a":1}"#)),
+    ] {
+        let api = in_front_of(kind, function).await;
+        assert_eq!(seen(api.get("/orders").await).await, expected, "{kind:?}");
+    }
+    let api = in_front_of(Kind::RestToken, answers(Ok(json!({"statusCode": 200})))).await;
+    let post = async |bytes: usize| {
+        let url = format!("{}/orders", api.gateway.url());
+        seen(api.client.post(url).body("a".repeat(bytes)).send().await.unwrap()).await
+    };
+    assert_eq!(post(5 * 1024 * 1024).await.0, 200);
+    let too_long = r#"{"message": "Request Too Long"}"#;
+    assert_eq!(post(7 * 1024 * 1024).await, is(413, "BadRequestException", too_long));
+}
+
 /// Sends bytes as they are and reads the answer until the other side has no more.
 async fn raw(api: &Api, request: &[u8]) -> String {
     let address = api.gateway.url();
@@ -467,9 +514,9 @@ async fn raw(api: &Api, request: &[u8]) -> String {
 #[tokio::test]
 async fn a_head_over_the_limit_is_refused_before_anything_is_asked() {
     let api = Api::start(Ok(allow_all())).await;
-    // Request line and header values are counted: this many are left for the token.
+    // Header values are counted: this many bytes are left for the token.
     let line = "GET /orders HTTP/1.1\r\n";
-    let room = 10_240 - line.len() - "h".len() - "close".len();
+    let room = 10_240 - "h".len() - "close".len();
     let request = |token: usize| {
         format!(
             "{line}Host: h\r\nConnection: close\r\nAuthorization: {}\r\n\r\n",
@@ -484,6 +531,24 @@ async fn a_head_over_the_limit_is_refused_before_anything_is_asked() {
     let far = raw(&api, request(100_000).as_bytes()).await;
     assert!(far.starts_with("HTTP/1.1 431 "), "{far}");
     assert_eq!(api.asked().len(), 1);
+
+    let long = |query: usize| {
+        let target = format!("/orders?{}", "q".repeat(query - "/orders?".len()));
+        format!("GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: t\r\n\r\n")
+    };
+    let fits = raw(&api, long(10_240).as_bytes()).await;
+    assert!(fits.starts_with("HTTP/1.1 200 "), "{fits}");
+    let over = raw(&api, long(10_241).as_bytes()).await;
+    assert!(over.starts_with("HTTP/1.1 414 "), "{over}");
+
+    let open = |options: &mut Options| {
+        (options.kind, options.is_open) = (Kind::Http(Payload::V2), true);
+    };
+    let api = Api::start_with(Ok(allow_all()), open).await;
+    let fits = raw(&api, request(room - line.len()).as_bytes()).await;
+    assert!(fits.starts_with("HTTP/1.1 200 "), "an HTTP API counts the request line: {fits}");
+    let over = raw(&api, request(room - line.len() + 1).as_bytes()).await;
+    assert!(over.starts_with("HTTP/1.1 431 "), "{over}");
 }
 
 #[tokio::test]
@@ -539,6 +604,8 @@ async fn requests_that_two_servers_could_read_in_two_ways_are_refused() {
         "Host: h\r\nHost: h\r\n",
         "Host: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n",
         "Host: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n",
+        "Host: h\r\nTransfer-Encoding: gzip, chunked\r\n",
+        "Host: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
     ] {
         let answer = raw(&api, format!("{post}{headers}\r\n0\r\n\r\n").as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{headers}: {answer}");

@@ -124,9 +124,7 @@ impl Api {
         granted: &mut Option<Arc<Grant>>,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let (head, body) = request.into_parts();
-        if head_size(&head) > MAX_HEAD {
-            return Err(Refusal::HeadTooLarge);
-        }
+        self.check_head(&head)?;
         // As API Gateway's front does, the body is taken in whole before anything is asked.
         let body = receive(body).await?;
         let asked = Asked::new(&self.options, head, from)?;
@@ -154,9 +152,7 @@ impl Api {
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         let upgrade = hyper::upgrade::on(&mut request);
         let (head, _) = request.into_parts();
-        if head_size(&head) > MAX_HEAD {
-            return Err(Refusal::HeadTooLarge);
-        }
+        self.check_head(&head)?;
         let response = web_socket::handshake(&head)?;
         let asked = Asked::new(&self.options, head, from)?;
         let grant = self.admit(&asked, report, granted).await?;
@@ -167,6 +163,22 @@ impl Api {
         // A connection is upgraded at most once, because what follows is not HTTP.
         let _ = upgraded.set(Connection::new(&asked, &grant, upgrade, report));
         Ok(response.map(|()| Full::default()))
+    }
+
+    /// Holds the head to its quotas.
+    ///
+    /// A REST API has one for its URL and one for the header values together, the others one for
+    /// the request line and the header values (API Gateway's quotas pages).
+    fn check_head(&self, head: &http::request::Parts) -> Result<(), Refusal> {
+        let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        let line = head.method.as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
+        let values = head.headers.values().map(HeaderValue::len).fold(0, usize::saturating_add);
+        let is_rest = self.options.kind.is_rest();
+        if is_rest && target > MAX_HEAD {
+            return Err(Refusal::ArnTooLong);
+        }
+        let size = if is_rest { values } else { values.saturating_add(line) };
+        if size > MAX_HEAD { Err(Refusal::HeadTooLarge) } else { Ok(()) }
     }
 
     /// All that is asked of a caller.
@@ -273,13 +285,6 @@ impl Api {
         let now_ns = self.options.now.moment().as_nanos();
         keys.take(key.as_deref(), now_ns).unwrap_or(Err(unknown))
     }
-}
-
-/// The request line and the header values, as the quota counts them.
-fn head_size(head: &http::request::Parts) -> usize {
-    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    let line = head.method.as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
-    head.headers.values().map(http::HeaderValue::len).fold(line, usize::saturating_add)
 }
 
 async fn receive(body: Incoming) -> Result<Bytes, Refusal> {

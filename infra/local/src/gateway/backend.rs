@@ -94,12 +94,12 @@ impl Backend {
             }
             Self::Upstream(upstream) => upstream.call(call).await,
             Self::Function(invoke) => {
-                let event = proxy::event(&call.asked, &call.body, call.grant);
+                let event = proxy::event(&call.asked, &call.body, call.grant)?;
                 let limit = call.asked.options.integration_timeout;
                 let answer = invoke(uuid::Uuid::new_v4().to_string(), event);
                 let answer = tokio::time::timeout(limit, answer).await;
                 let answer = answer.map_err(|_| Refusal::IntegrationTimeout)?;
-                proxy::response(call.asked.is_v2(), answer)
+                proxy::response(&call.asked, answer)
             }
             Self::Mock(templates) => {
                 let values = Values::new(&call.asked, &call.body, call.grant);

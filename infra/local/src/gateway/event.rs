@@ -93,12 +93,14 @@ pub(super) fn context(asked: &Asked<'_>, grant: &Grant) -> Value {
 fn of_backend_v1(asked: &Asked<'_>) -> Value {
     let mut event = rest_request(asked);
     set(&mut event, "version", json!("1.0"));
-    let agent = asked.header(&header::USER_AGENT);
     if let Some(context) = event.get_mut("requestContext") {
         set(context, "path", json!(asked.path()));
         set(context, "resourceId", json!(asked.route.key));
+        if let Some(context) = context.as_object_mut() {
+            context.remove("deploymentId");
+        }
         if let Some(identity) = context.get_mut("identity") {
-            set(identity, "userAgent", json!(agent));
+            set(identity, "cognitoAmr", Value::Null);
         }
     }
     event
@@ -133,10 +135,11 @@ fn rest_request(asked: &Asked<'_>) -> Value {
             "requestTime": time(now_ms),
             "requestTimeEpoch": now_ms,
             "protocol": protocol(asked),
-            "identity": identity_of_caller(asked),
+            "identity": rest_identity(asked),
             "resourcePath": asked.route.resource,
             "httpMethod": asked.head.method.as_str(),
             "apiId": asked.options.api_id(),
+            "deploymentId": DEPLOYMENT,
         },
     })
 }
@@ -261,18 +264,32 @@ fn set(event: &mut Value, name: &str, value: Value) {
 
 type Multi = BTreeMap<String, Vec<String>>;
 
-/// Headers that are for API Gateway, and in no event.
-const DROPPED: [HeaderName; 4] = [header::CONNECTION, header::EXPECT, header::TE, header::UPGRADE];
+/// The id of the only deployment.
+const DEPLOYMENT: &str = "dep100";
+/// Headers that are for API Gateway, and in no event but that of a handshake.
+const DROPPED: [HeaderName; 5] =
+    [header::CONNECTION, header::EXPECT, header::TE, header::TRANSFER_ENCODING, header::UPGRADE];
 /// The names of the headers that API Gateway adds, as it writes them.
-const ADDED: [&str; 3] = ["X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"];
+const ADDED: [&str; 4] =
+    ["X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"];
 
 /// The headers with those that API Gateway adds, under names as sent or in lower case.
 fn headers(asked: &Asked<'_>, is_lower: bool) -> Multi {
     let mut headers: HeaderMap = asked.head.headers.clone();
-    for name in DROPPED {
-        headers.remove(name);
+    if asked.kind() == Kind::WebSocket {
+        headers.entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
+    } else {
+        for name in DROPPED {
+            headers.remove(name);
+        }
+    }
+    if asked.kind().is_rest() {
+        headers.remove(header::CONTENT_LENGTH);
     }
     forwarded_for(&mut headers, asked.peer);
+    if let Ok(trace) = HeaderValue::from_str(&asked.id.trace(asked.options.now.millis())) {
+        headers.entry("x-amzn-trace-id").or_insert(trace);
+    }
     let port = asked.port().to_string();
     if let Ok(port) = HeaderValue::from_str(&port) {
         headers.insert("x-forwarded-port", port);
@@ -311,21 +328,51 @@ fn or_null<K: serde::Serialize, V: serde::Serialize>(map: &BTreeMap<K, V>) -> Va
     if map.is_empty() { Value::Null } else { json!(map) }
 }
 
+/// Members of a REST API's `identity` that only other kinds of authorization give a value.
+const OTHER_IDENTITY: [&str; 10] = [
+    "accessKey",
+    "accountId",
+    "caller",
+    "cognitoAuthenticationProvider",
+    "cognitoAuthenticationType",
+    "cognitoIdentityId",
+    "cognitoIdentityPoolId",
+    "principalOrgId",
+    "user",
+    "userArn",
+];
+
+/// The caller of a REST API, and of a function with payload 1.0 behind an HTTP API.
+fn rest_identity(asked: &Asked<'_>) -> Value {
+    let mut identity = identity_of_caller(asked);
+    for name in OTHER_IDENTITY {
+        set(&mut identity, name, Value::Null);
+    }
+    set(&mut identity, "userAgent", json!(asked.header(&header::USER_AGENT)));
+    identity
+}
+
 /// The caller's address and user agent; the API key where a header brings it.
 fn identity_of_caller(asked: &Asked<'_>) -> Value {
-    let mut identity = Map::from_iter([("sourceIp".to_owned(), json!(asked.peer))]);
-    if !asked.kind().is_http()
-        && let Some(agent) = asked.header(&header::USER_AGENT)
-    {
-        identity.insert("userAgent".to_owned(), json!(agent));
-    }
+    let mut identity = caller(asked);
     if asked.options.keys.is_some()
         && asked.options.api_key_source == KeySource::Header
         && let Some(key) = asked.header(&super::X_API_KEY)
     {
-        identity.insert("apiKey".to_owned(), json!(key));
+        set(&mut identity, "apiKey", json!(key));
     }
-    Value::Object(identity)
+    identity
+}
+
+/// The caller's address, and its user agent but for HTTP APIs.
+pub(super) fn caller(asked: &Asked<'_>) -> Value {
+    let mut caller = json!({ "sourceIp": asked.peer });
+    if !asked.kind().is_http()
+        && let Some(agent) = asked.header(&header::USER_AGENT)
+    {
+        set(&mut caller, "userAgent", json!(agent));
+    }
+    caller
 }
 
 /// Ten letters and digits, as API Gateway has them for a resource.

@@ -46,6 +46,12 @@ impl RequestId {
         short(&self.uuid, 5)
     }
 
+    /// The value of `X-Amzn-Trace-Id` for a request without one.
+    pub(super) fn trace(&self, now_ms: u64) -> String {
+        let id = self.uuid.simple().to_string();
+        format!("Root=1-{:08x}-{}", now_ms / 1000, id.get(..24).unwrap_or_default())
+    }
+
     /// Adds the headers that every answer of API Gateway has.
     pub(super) fn mark(&self, mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
         let ids = if self.kind.is_http() {
@@ -102,13 +108,17 @@ pub(super) enum Refusal {
     BadIntegration,
     /// `UNSUPPORTED_MEDIA_TYPE`: no request template, and the body may not pass.
     UnsupportedMediaType,
+    /// `INTEGRATION_FAILURE`: the function behind the API failed.
+    FunctionError,
     /// The front's answer to a request that is none.
     BadRequest,
     /// The front's answer to a body over the limit; it is not JSON and carries no ids.
     BodyTooLarge,
+    /// `REQUEST_TOO_LARGE`: with the body, the event is too large for a function.
+    EventTooLarge,
     /// The front's answer to a request line and headers over the limit.
     HeadTooLarge,
-    /// The method's ARN with this path is too long.
+    /// The URL is too long, or the method's ARN with this path.
     ArnTooLong,
     /// A request that a WebSocket API can't upgrade.
     UpgradeRequired,
@@ -133,8 +143,10 @@ impl Refusal {
             Self::IntegrationTimeout => "the upstream took too long",
             Self::BadIntegration => "the upstream's response is not usable",
             Self::UnsupportedMediaType => "no request template is for the content type",
+            Self::FunctionError => "the function failed",
             Self::BadRequest => "the request is not valid",
             Self::BodyTooLarge => "the body is larger than 10 MB",
+            Self::EventTooLarge => "the function's event is larger than 6 MB",
             Self::HeadTooLarge => "request line and headers are larger than 10,240 bytes",
             Self::ArnTooLong => "the path is too long",
             Self::UpgradeRequired => "the request is not a WebSocket handshake",
@@ -153,10 +165,11 @@ impl Refusal {
             Self::AuthorizerConfiguration => "AUTHORIZER_CONFIGURATION_ERROR",
             Self::ApiConfiguration => "API_CONFIGURATION_ERROR",
             Self::NoRoute => "MISSING_AUTHENTICATION_TOKEN",
-            Self::IntegrationFailure => "INTEGRATION_FAILURE",
+            Self::IntegrationFailure | Self::FunctionError => "INTEGRATION_FAILURE",
             Self::IntegrationTimeout => "INTEGRATION_TIMEOUT",
             Self::BadIntegration => "DEFAULT_5XX",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+            Self::EventTooLarge => "REQUEST_TOO_LARGE",
             Self::BadRequest
             | Self::BodyTooLarge
             | Self::HeadTooLarge
@@ -286,6 +299,14 @@ mod tests {
                 "{\"message\": \"Endpoint request timed out\"}",
             ),
             (REST, Refusal::BodyTooLarge, 413, "", "HTTP content length exceeded 10485760 bytes."),
+            // A public recording: koki-develop/lgtm-generator, issue 10.
+            (
+                REST,
+                Refusal::EventTooLarge,
+                413,
+                "BadRequestException",
+                "{\"message\": \"Request Too Long\"}",
+            ),
             (HTTP, Refusal::Unauthorized, 401, "", "{\"message\":\"Unauthorized\"}"),
             (HTTP, denied, 403, "", "{\"message\":\"Forbidden\"}"),
             (HTTP, Refusal::AuthorizerFailure, 500, "", "{\"message\":\"Internal Server Error\"}"),

@@ -5,7 +5,6 @@
 //! nothing, any other takes `$default`. Both are answered with what a backend would see. Limits
 //! and close codes are those of the developer guide's pages on quotas and on routes.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -78,8 +77,13 @@ pub(super) struct Connection {
 /// The data that messages are answered with.
 struct Talk {
     id: String,
-    peer: IpAddr,
-    authorizer: Map<String, Value>,
+    api: String,
+    stage: String,
+    domain: String,
+    /// The caller's address and user agent.
+    identity: Value,
+    /// None for a route without an authorizer.
+    authorizer: Option<Map<String, Value>>,
     connected_at: u64,
     now: Now,
     caller: Option<Caller>,
@@ -96,10 +100,19 @@ impl Connection {
         let mut authorizer = grant.context.clone();
         authorizer.insert("principalId".to_owned(), json!(grant.principal_id));
         let now = asked.options.now.clone();
-        let connected_at = now.millis();
-        let (id, peer) = (asked.id.connection(), asked.peer);
-        let (caller, log) = (report.caller.clone(), asked.options.log.clone());
-        Self { upgrade, talk: Talk { id, peer, authorizer, connected_at, now, caller, log } }
+        let talk = Talk {
+            id: asked.id.connection(),
+            api: asked.options.api_id().to_owned(),
+            stage: asked.options.stage().to_owned(),
+            domain: asked.domain(),
+            identity: event::caller(asked),
+            authorizer: (!grant.is_open()).then_some(authorizer),
+            connected_at: now.millis(),
+            now,
+            caller: report.caller.clone(),
+            log: asked.options.log.clone(),
+        };
+        Self { upgrade, talk }
     }
 
     /// Answers messages until one side has enough.
@@ -169,26 +182,31 @@ impl Talk {
     }
 
     /// Returns the event that a backend would receive for a message.
+    ///
+    /// Its members are those that a README of AWS's serverless patterns shows of a deployed API.
     fn answer(&self, message: &str) -> Value {
         let now_ms = self.now.millis();
         let id = RequestId::new(Kind::WebSocket);
-        json!({
-            "requestContext": {
-                "routeKey": route(message),
-                "eventType": "MESSAGE",
-                "messageId": id.connection(),
-                "requestId": id.as_str(),
-                "requestTime": event::time(now_ms),
-                "requestTimeEpoch": now_ms,
-                "connectionId": self.id,
-                "connectedAt": self.connected_at,
-                "apiId": Kind::WebSocket.api_id(),
-                "stage": Kind::WebSocket.stage(),
-                "identity": { "sourceIp": self.peer },
-                "authorizer": self.authorizer,
-            },
-            "body": message,
-        })
+        let mut context = json!({
+            "routeKey": route(message),
+            "messageId": id.connection(),
+            "eventType": "MESSAGE",
+            "extendedRequestId": id.extended(),
+            "requestTime": event::time(now_ms),
+            "messageDirection": "IN",
+            "stage": self.stage,
+            "connectedAt": self.connected_at,
+            "requestTimeEpoch": now_ms,
+            "identity": self.identity,
+            "requestId": id.as_str(),
+            "domainName": self.domain,
+            "connectionId": self.id,
+            "apiId": self.api,
+        });
+        if let (Some(context), Some(authorizer)) = (context.as_object_mut(), &self.authorizer) {
+            context.insert("authorizer".to_owned(), json!(authorizer));
+        }
+        json!({"requestContext": context, "body": message, "isBase64Encoded": false})
     }
 }
 
@@ -268,8 +286,11 @@ mod tests {
         for (idle, lifetime) in [(short, long), (long, short)] {
             let talk = Talk {
                 id: "id".to_owned(),
-                peer: [127, 0, 0, 1].into(),
-                authorizer: Map::new(),
+                api: "api".to_owned(),
+                stage: "local".to_owned(),
+                domain: "127.0.0.1".to_owned(),
+                identity: Value::Null,
+                authorizer: None,
                 connected_at: 0,
                 now: Now::new(throttle::ManualClock::default()),
                 caller: None,

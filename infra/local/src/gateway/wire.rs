@@ -26,12 +26,14 @@ pub(super) struct Sent {
     hosts: usize,
     length: Option<u64>,
     is_chunked: bool,
+    /// True if `Transfer-Encoding` is anything but one `chunked`.
+    is_coded: bool,
 }
 
 impl Sent {
     /// Returns true if nobody should guess where the request ends, or which host it is for.
     pub(super) fn is_ambiguous(&self) -> bool {
-        self.hosts != 1 || (self.is_chunked && self.length.is_some())
+        self.hosts != 1 || self.is_coded || (self.is_chunked && self.length.is_some())
     }
 
     /// The name of a header as it was sent.
@@ -46,7 +48,10 @@ impl Sent {
         match lower.as_str() {
             "host" => self.hosts += 1,
             "content-length" => self.length = Some(value.parse().unwrap_or(0)),
-            "transfer-encoding" => self.is_chunked = true,
+            "transfer-encoding" => {
+                self.is_coded |= self.is_chunked || !value.eq_ignore_ascii_case("chunked");
+                self.is_chunked = true;
+            }
             _ => {}
         }
         self.names.insert(lower, name.to_owned());
@@ -227,6 +232,19 @@ mod tests {
             assert!(!put.names.contains_key("x-trailer"));
             let ambiguous = [post, put, two, both, none].map(Sent::is_ambiguous);
             assert_eq!(ambiguous, [false, false, true, true, true]);
+        }
+    }
+
+    #[test]
+    fn one_body_has_one_coding() {
+        for (lines, is_ambiguous) in [
+            ("Transfer-Encoding: Chunked", false),
+            ("Transfer-Encoding: gzip, chunked", true),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", true),
+            ("Transfer-Encoding: chunked, identity", true),
+        ] {
+            let all = heads(&format!("POST / HTTP/1.1\r\nHost: h\r\n{lines}\r\n\r\n"), 9);
+            assert_eq!(all[0].is_ambiguous(), is_ambiguous, "{lines}");
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::keys::TemplateKeys;
 use super::{Error, Options};
-use crate::gateway::{self, Integration, Invoke, Kind, Route};
+use crate::gateway::{self, Integration, Invoke, Kind, Route, Validation};
 use crate::lambda::{self, Function, InvokeError};
 use crate::program::Program;
 use crate::template::{self, Api, FunctionSettings};
@@ -126,6 +126,7 @@ pub(super) fn options(
         options.cors.clone_from(&api.cors);
         options.stage_variables.extend(api.variables.clone());
         options.api_key_source = api.key_source.unwrap_or(options.api_key_source);
+        options.binary_types.clone_from(&api.binary_types);
         options.keys = None;
         options
     };
@@ -191,8 +192,9 @@ fn guarded(options: &mut gateway::Options, api: &Api, name: Option<&str>, backen
     options.identity_sources.clone_from(&found.sources);
     options.cache_ttl = found.ttl;
     if let Some(expression) = &found.validation {
-        match regex_lite::Regex::new(&format!("^(?:{expression})$")) {
+        match expression.parse() {
             Ok(expression) => options.validation = Some(expression),
+            // `check` has refused it.
             Err(_) => options.function = stopped(),
         }
     }
@@ -216,6 +218,21 @@ fn unserved(api: &Api, name: &str) -> String {
 
 fn missing_function(name: &str, reason: &str) -> String {
     format!("function `{name}` has no command: {reason}; add --function {name}='COMMAND'")
+}
+
+/// Refuses a template whose authorizers have an expression that cannot be matched.
+pub(super) fn check(options: &Options) -> Result<(), Error> {
+    for api in options.template.iter().flat_map(|template| &template.apis) {
+        for (name, authorizer) in &api.authorizers {
+            let expression = authorizer.validation.as_deref().unwrap_or_default();
+            expression.parse::<Validation>().map_err(|source| Error::Validation {
+                api: api.name.clone(),
+                authorizer: name.clone(),
+                source,
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// One line for each thing of the template that is not as it is on AWS.

@@ -38,6 +38,8 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
         Some("HEADER") => api.key_source = Some(KeySource::Header),
         _ => {}
     }
+    let binary = document.get("x-amazon-apigateway-binary-media-types");
+    api.binary_types.extend(media_types(binary));
     let responses = document.get("x-amazon-apigateway-gateway-responses");
     for (name, response) in responses.and_then(Value::as_object).into_iter().flatten() {
         api.responses.insert(name.clone(), gateway_response(response));

@@ -201,6 +201,7 @@ fn api(resource: &Resource, folder: &Path, template: &mut Template) -> Result<Op
         Some("HEADER") => api.key_source = Some(KeySource::Header),
         _ => {}
     }
+    api.binary_types.extend(openapi::media_types(properties.get("BinaryMediaTypes")));
     if let Some(found) = properties.get("CorsConfiguration").filter(|_| family == Family::Http) {
         api.cors = Some(openapi::cors(found));
     }

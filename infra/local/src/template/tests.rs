@@ -112,7 +112,9 @@ fn resources_of_api_gateway_are_put_together() {
     let template = read_text(
         "
 Resources:
-  Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: a, ApiKeySourceType: AUTHORIZER}}
+  Api:
+    Type: AWS::ApiGateway::RestApi
+    Properties: {Name: a, ApiKeySourceType: AUTHORIZER, BinaryMediaTypes: [image~1png, '*/*']}
   Orders:
     Type: AWS::ApiGateway::Resource
     Properties: {RestApiId: !Ref Api, ParentId: !GetAtt Api.RootResourceId, PathPart: orders}
@@ -161,6 +163,7 @@ Resources:
     .unwrap();
     let [api] = &template.apis[..] else { panic!("{template:?}") };
     assert_eq!((api.stage.as_str(), api.key_source), ("prod", Some(KeySource::Authorizer)));
+    assert_eq!(api.binary_types, ["image/png", "*/*"]);
     let [iam, get, options] = &api.routes[..] else { panic!("{:?}", api.routes) };
     assert_eq!((iam.key.as_str(), iam.authorizer.as_deref()), ("ANY /orders", Some("AWS_IAM")));
     assert_eq!((get.key.as_str(), get.needs_key), ("GET /orders/{id}", true));

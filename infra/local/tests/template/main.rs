@@ -335,6 +335,36 @@ fn a_function_that_the_template_does_not_have_is_named() {
     assert!(text.contains("has no function `Pyton`; it has Java, Judge, Node, Python"), "{text}");
 }
 
+#[test]
+fn a_validation_expression_that_cannot_be_matched_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("template.yaml");
+    let template = r#"
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Orders:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: v1
+      Auth:
+        DefaultAuthorizer: Judge
+        Authorizers:
+          Judge:
+            FunctionArn: arn:aws:lambda:us-east-1:123456789012:function:Judge
+            Identity: {ValidationExpression: "^Bearer [a-z+$"}
+      DefinitionBody:
+        openapi: 3.0.1
+        paths: {"/": {get: {x-amazon-apigateway-integration: {type: mock}}}}
+"#;
+    std::fs::write(&file, template).unwrap();
+    let output = Command::new(LOCAL).arg("--template").arg(&file).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{text}");
+    assert!(text.contains("Orders: the validation expression of the authorizer `Judge`"), "{text}");
+    assert!(text.contains("`^Bearer [a-z+$` is not a regular expression"), "{text}");
+    assert!(text.contains("write one without look-around"), "{text}");
+}
+
 /// The state and the group of each process that is not waiting to be reaped, as Linux tells them.
 #[cfg(target_os = "linux")]
 fn processes() -> Vec<(char, u64)> {

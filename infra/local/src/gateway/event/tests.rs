@@ -11,20 +11,13 @@ use crate::gateway::responses::RequestId;
 use crate::gateway::tests::options;
 use crate::gateway::wire::Sent;
 
-/// The event for one request with a bit of everything.
-fn event_of(kind: Kind, target: &str, change: impl FnOnce(&mut Options)) -> Value {
-    of(kind, target, change, |asked| {
-        let identity = crate::gateway::identity::values(asked).unwrap();
-        serde_json::from_slice(&event(asked, &identity)).unwrap()
-    })
-}
-
-fn of(
+/// Gives `see` one request with a bit of everything.
+fn asked_of<T>(
     kind: Kind,
     target: &str,
     change: impl FnOnce(&mut Options),
-    event: impl FnOnce(&Asked<'_>) -> Value,
-) -> Value {
+    see: impl FnOnce(&Asked<'_>) -> T,
+) -> T {
     let mut options = options(kind);
     change(&mut options);
     let request = Request::builder()
@@ -39,13 +32,30 @@ fn of(
         .header("te", "trailers")
         .header("expect", "100-continue")
         .header("upgrade", "h2c")
+        .header("content-length", "0")
         .header("user-agent", "agent");
     let (head, ()) = request.body(()).unwrap().into_parts();
     let id = RequestId::new(kind);
     let peer = "192.0.2.1".parse().unwrap();
-    let asked =
-        Asked::new(&options, head, Origin { sent: Sent::default(), peer, id: &id }).unwrap();
-    event(&asked)
+    let from = Origin { sent: Sent::default(), peer, id: &id };
+    see(&Asked::new(&options, head, from).unwrap())
+}
+
+/// The event of the authorizer.
+fn event_of(kind: Kind, target: &str, change: impl FnOnce(&mut Options)) -> Value {
+    asked_of(kind, target, change, |asked| {
+        let identity = crate::gateway::identity::values(asked).unwrap();
+        serde_json::from_slice(&event(asked, &identity)).unwrap()
+    })
+}
+
+/// The event of a function behind the API, without what `proxy` adds.
+fn backend_event_of(kind: Kind, target: &str, is_v2: bool) -> Value {
+    let change = |options: &mut Options| {
+        with_variable(options);
+        options.payload = if is_v2 { Payload::V2 } else { Payload::V1 };
+    };
+    asked_of(kind, target, change, of_backend)
 }
 
 fn with_variable(options: &mut Options) {
@@ -55,6 +65,29 @@ fn with_variable(options: &mut Options) {
 fn names(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
+
+fn sorted<'a>(names: &[&'a str]) -> Vec<&'a str> {
+    let mut names = names.to_vec();
+    names.sort_unstable();
+    names
+}
+
+/// The members of `identity` that LocalStack's recordings of a deployed REST API have, and AWS's
+/// documented samples of proxy integrations; those add `clientCert` for mutual TLS.
+const IDENTITY: [&str; 12] = [
+    "accessKey",
+    "accountId",
+    "caller",
+    "cognitoAuthenticationProvider",
+    "cognitoAuthenticationType",
+    "cognitoIdentityId",
+    "cognitoIdentityPoolId",
+    "principalOrgId",
+    "sourceIp",
+    "user",
+    "userAgent",
+    "userArn",
+];
 
 const TARGET: &str = "/orders/1?q=a%20b&q=c&empty=";
 
@@ -95,6 +128,7 @@ fn a_request_event_of_a_rest_api() {
     assert_eq!(event["pathParameters"], json!({"proxy": "orders/1"}));
     assert_eq!(event["stageVariables"], json!({"v": "stage value"}));
     let expected = [
+        "X-Amzn-Trace-Id",
         "X-Forwarded-For",
         "X-Forwarded-Port",
         "X-Forwarded-Proto",
@@ -112,6 +146,7 @@ fn a_request_event_of_a_rest_api() {
     let expected = [
         "accountId",
         "apiId",
+        "deploymentId",
         "domainName",
         "domainPrefix",
         "extendedRequestId",
@@ -127,10 +162,12 @@ fn a_request_event_of_a_rest_api() {
         "stage",
     ];
     assert_eq!(names(context), expected);
-    assert_eq!(
-        context["identity"],
-        json!({"apiKey": "key", "sourceIp": "192.0.2.1", "userAgent": "agent"})
-    );
+    let identity = &context["identity"];
+    assert_eq!(names(identity), sorted(&[&IDENTITY[..], &["apiKey"]].concat()));
+    assert_eq!(identity["apiKey"], "key");
+    assert_eq!(identity["sourceIp"], "192.0.2.1");
+    assert_eq!(identity["userAgent"], "agent");
+    assert_eq!(identity["accountId"], Value::Null);
     assert_eq!(context["resourcePath"], "/{proxy+}");
     let read: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_value(event).unwrap();
     assert_eq!(read.resource.as_deref(), Some("/{proxy+}"));
@@ -141,11 +178,8 @@ fn a_request_event_of_a_rest_api() {
     for empty in ["pathParameters", "queryStringParameters", "stageVariables"] {
         assert_eq!(root[empty], json!({}), "{empty}");
     }
-    assert_eq!(
-        names(&root["requestContext"]["identity"]),
-        ["sourceIp", "userAgent"],
-        "no key where none counts"
-    );
+    let identity = names(&root["requestContext"]["identity"]);
+    assert_eq!(identity, IDENTITY, "no key where none counts");
     let _: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_value(root).unwrap();
 }
 
@@ -295,8 +329,8 @@ fn a_function_behind_an_http_api_gets_the_payload_of_its_integration() {
     let grant = crate::gateway::authorizer::tests::grant();
     let backend = |payload, authorizer| {
         let change = |options: &mut Options| options.payload = payload;
-        of(Kind::Http(authorizer), "/a%20b?q=1&q=2", change, |asked| {
-            let event = crate::gateway::proxy::event(asked, &"body".into(), &grant);
+        asked_of(Kind::Http(authorizer), "/a%20b?q=1&q=2", change, |asked| -> Value {
+            let event = crate::gateway::proxy::event(asked, &"body".into(), &grant).unwrap();
             serde_json::from_slice(&event).unwrap()
         })
     };
@@ -323,5 +357,163 @@ fn a_function_behind_an_http_api_gets_the_payload_of_its_integration() {
         assert_eq!(event["requestContext"]["authorizer"]["lambda"]["plan"], "free");
         assert_eq!(event["headers"]["x-one"], "1,2");
         assert!(event.get("multiValueHeaders").is_none());
+    }
+}
+
+/// Developer guide, "Input format of a Lambda function for proxy integration"; `body` and
+/// `isBase64Encoded` are added with the body. `authorizer` is added with the result, and
+/// `deploymentId` is from LocalStack's recording `test_lambda_aws_proxy_integration`.
+#[test]
+fn a_function_behind_a_rest_api_gets_the_documented_members() {
+    let event = backend_event_of(Kind::RestToken, TARGET, false);
+    let documented = [
+        "headers",
+        "httpMethod",
+        "multiValueHeaders",
+        "multiValueQueryStringParameters",
+        "path",
+        "pathParameters",
+        "queryStringParameters",
+        "requestContext",
+        "resource",
+        "stageVariables",
+    ];
+    assert_eq!(names(&event), documented);
+    let documented = [
+        "accountId",
+        "apiId",
+        "deploymentId",
+        "domainName",
+        "domainPrefix",
+        "extendedRequestId",
+        "httpMethod",
+        "identity",
+        "path",
+        "protocol",
+        "requestId",
+        "requestTime",
+        "requestTimeEpoch",
+        "resourceId",
+        "resourcePath",
+        "stage",
+    ];
+    assert_eq!(names(&event["requestContext"]), documented);
+    assert_eq!(names(&event["requestContext"]["identity"]), IDENTITY);
+    let trace = event["headers"]["X-Amzn-Trace-Id"].as_str().unwrap();
+    assert_eq!((trace.len(), trace.get(..12)), (40, Some("Root=1-6b015")), "{trace}");
+    assert!(event["headers"].get("content-length").is_none(), "as in the recordings");
+    let root = backend_event_of(Kind::RestToken, "/", false);
+    for name in ["pathParameters", "queryStringParameters", "multiValueQueryStringParameters"] {
+        assert_eq!(root[name], Value::Null, "{name}");
+    }
+}
+
+/// Developer guide, "Create AWS Lambda proxy integrations for HTTP APIs", format 1.0. `cognitoAmr`
+/// is in every public recording of a deployed HTTP API.
+#[test]
+fn a_function_behind_an_http_api_with_payload_1_0_gets_the_documented_members() {
+    let event = backend_event_of(Kind::Http(Payload::V2), "/a%20b?q=1", false);
+    assert!(event["headers"].get("X-Forwarded-For").is_some(), "names as they were sent");
+    let documented = [
+        "headers",
+        "httpMethod",
+        "multiValueHeaders",
+        "multiValueQueryStringParameters",
+        "path",
+        "pathParameters",
+        "queryStringParameters",
+        "requestContext",
+        "resource",
+        "stageVariables",
+        "version",
+    ];
+    assert_eq!(names(&event), documented);
+    let documented = [
+        "accountId",
+        "apiId",
+        "domainName",
+        "domainPrefix",
+        "extendedRequestId",
+        "httpMethod",
+        "identity",
+        "path",
+        "protocol",
+        "requestId",
+        "requestTime",
+        "requestTimeEpoch",
+        "resourceId",
+        "resourcePath",
+        "stage",
+    ];
+    let context = &event["requestContext"];
+    assert_eq!(names(context), documented);
+    assert_eq!(names(&context["identity"]), sorted(&[&IDENTITY[..], &["cognitoAmr"]].concat()));
+    assert_eq!((&event["version"], &event["path"]), (&json!("1.0"), &json!("/a b")));
+    assert_eq!(context["resourceId"], "ANY /{proxy+}");
+}
+
+/// The same page, format 2.0; `authentication` is for mutual TLS, `authorizer` and `body` are
+/// added later.
+#[test]
+fn a_function_behind_an_http_api_gets_the_documented_members() {
+    let event = backend_event_of(Kind::Http(Payload::V1), TARGET, true);
+    let documented = [
+        "cookies",
+        "headers",
+        "pathParameters",
+        "queryStringParameters",
+        "rawPath",
+        "rawQueryString",
+        "requestContext",
+        "routeKey",
+        "stageVariables",
+        "version",
+    ];
+    assert_eq!(names(&event), documented);
+    let documented = [
+        "accountId",
+        "apiId",
+        "domainName",
+        "domainPrefix",
+        "http",
+        "requestId",
+        "routeKey",
+        "stage",
+        "time",
+        "timeEpoch",
+    ];
+    assert_eq!(names(&event["requestContext"]), documented);
+    let documented = ["method", "path", "protocol", "sourceIp", "userAgent"];
+    assert_eq!(names(&event["requestContext"]["http"]), documented);
+    assert!(event["headers"]["x-amzn-trace-id"].as_str().unwrap().starts_with("Root=1-"));
+}
+
+/// Developer guide, "Control access to HTTP APIs with AWS Lambda authorizers", format 1.0; its
+/// `identity` has an `apiKey` too, which HTTP APIs do not have, and `clientCert` for mutual TLS.
+#[test]
+fn the_context_of_payload_1_0_has_the_documented_members() {
+    let event = event_of(Kind::Http(Payload::V1), TARGET, with_variable);
+    let documented = [
+        "accountId",
+        "apiId",
+        "httpMethod",
+        "identity",
+        "path",
+        "requestId",
+        "resourceId",
+        "resourcePath",
+        "stage",
+    ];
+    assert_eq!(names(&event["requestContext"]), documented);
+    assert_eq!(names(&event["requestContext"]["identity"]), ["sourceIp"]);
+}
+
+/// Developer guide, "Control access to WebSocket APIs with AWS Lambda REQUEST authorizers".
+#[test]
+fn a_handshakes_own_headers_are_in_its_event() {
+    let event = event_of(Kind::WebSocket, "/", |_| {});
+    for name in ["connection", "upgrade", "content-length", "host"] {
+        assert!(event["headers"].get(name).is_some(), "{name}");
+        assert!(event["multiValueHeaders"].get(name).is_some(), "{name}");
     }
 }

@@ -20,11 +20,13 @@ pub(super) fn respond(refusal: Refusal) -> Response<Full<Bytes>> {
         Refusal::AuthorizerFailure
         | Refusal::AuthorizerConfiguration
         | Refusal::ApiConfiguration
-        | Refusal::BadIntegration => (500, "Internal Server Error"),
+        | Refusal::BadIntegration
+        | Refusal::FunctionError => (500, "Internal Server Error"),
         Refusal::NoRoute | Refusal::UpgradeRequired => (404, "Not Found"),
         Refusal::IntegrationFailure | Refusal::IntegrationTimeout => (503, "Service Unavailable"),
         Refusal::UnsupportedMediaType => (415, "Unsupported Media Type"),
         Refusal::BadRequest | Refusal::BodyTooLarge | Refusal::HeadTooLarge => (400, "Bad Request"),
+        Refusal::EventTooLarge => (413, "Request Entity Too Large"),
         Refusal::ArnTooLong => (414, "Request-URI Too Long"),
     };
     super::json(status, format!(r#"{{"message":"{message}"}}"#))

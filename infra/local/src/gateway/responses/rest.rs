@@ -62,7 +62,7 @@ fn parts(refusal: Refusal) -> (u16, &'static str, &'static str) {
         Refusal::IntegrationTimeout => {
             (504, "InternalServerErrorException", r#"{"message": "Endpoint request timed out"}"#)
         }
-        Refusal::BadIntegration => {
+        Refusal::BadIntegration | Refusal::FunctionError => {
             (502, "InternalServerErrorException", r#"{"message": "Internal server error"}"#)
         }
         Refusal::UnsupportedMediaType => {
@@ -70,6 +70,9 @@ fn parts(refusal: Refusal) -> (u16, &'static str, &'static str) {
         }
         Refusal::BadRequest | Refusal::BodyTooLarge | Refusal::HeadTooLarge => {
             (400, "BadRequestException", r#"{"message":"Bad Request"}"#)
+        }
+        Refusal::EventTooLarge => {
+            (413, "BadRequestException", r#"{"message": "Request Too Long"}"#)
         }
         Refusal::ArnTooLong => {
             (414, "BadRequestException", r#"{"message":"Request URI too long"}"#)

@@ -26,10 +26,12 @@ pub(super) fn respond(refusal: Refusal, id: &RequestId) -> Response<Full<Bytes>>
         | Refusal::ApiConfiguration
         | Refusal::IntegrationFailure
         | Refusal::IntegrationTimeout
-        | Refusal::BadIntegration => (500, "Internal server error"),
+        | Refusal::BadIntegration
+        | Refusal::FunctionError => (500, "Internal server error"),
         Refusal::UnsupportedMediaType
         | Refusal::BadRequest
         | Refusal::BodyTooLarge
+        | Refusal::EventTooLarge
         | Refusal::HeadTooLarge
         | Refusal::ArnTooLong => (400, "Bad Request"),
         Refusal::UpgradeRequired => (426, "Upgrade Required"),
