@@ -16,6 +16,12 @@ const METHODS: [&str; 8] =
 /// The time that results are cached for if an authorizer of a REST API does not say it.
 pub(super) const REST_TTL: u64 = 300;
 
+/// The media types whose bodies are binary. SAM writes `image~1png` for `image/png`.
+pub(super) fn media_types(listed: Option<&Value>) -> impl Iterator<Item = String> {
+    let listed = listed.and_then(Value::as_array).into_iter().flatten();
+    listed.filter_map(text_of).map(|name| name.replace("~1", "/"))
+}
+
 /// Adds what the document defines to an API.
 pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
     let schemes = document
