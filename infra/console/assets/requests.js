@@ -7,8 +7,9 @@ import { Request } from './request.js';
 
 /** The requests that this page keeps; the server keeps as many. */
 const KEPT = 500;
-/** The rows that are drawn. */
+/** The rows that are drawn, and those of a sample, which are others a second later. */
 const DRAWN = 100;
+const SAMPLE_DRAWN = 30;
 
 /** The states of the connection, as the page says them. */
 export const LINKS = {
@@ -173,6 +174,7 @@ export function Requests({ live, of, about }) {
     location.hash = `requests/${request.id}`;
   };
   const isSampled = live.rate > live.shownRate + 5;
+  const drawn = isSampled && !paused ? SAMPLE_DRAWN : DRAWN;
   const exported = async () => {
     setSaving(true);
     await save(found);
@@ -213,7 +215,7 @@ export function Requests({ live, of, about }) {
         ? html`<${Rows}
           label="Requests"
           columns=${COLUMNS}
-          rows=${found.slice(0, DRAWN)}
+          rows=${found.slice(0, drawn)}
           keyOf=${(request) => request.id}
           onOpen=${open}
           isOpen=${(request) => String(request.id) === of}
@@ -227,8 +229,8 @@ export function Requests({ live, of, about }) {
           }
         <//>`
     }
-    ${found.length > DRAWN && html`<p
-      class="dim more">The latest ${DRAWN} of ${found.length} are shown.</p>`}
+    ${found.length > drawn && html`<p
+      class="dim more">The latest ${drawn} of ${found.length} are shown.</p>`}
     ${of && html`<${Request} id=${of} about=${about}
       onClose=${() => (location.hash = 'requests')} />`}
   `;
