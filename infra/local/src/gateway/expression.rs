@@ -85,11 +85,11 @@ impl<'a> Values<'a> {
     /// A parameter of the query. An HTTP API joins several values, a REST API takes the last.
     fn query(&self, name: &str) -> Option<String> {
         let pairs = self.asked.query();
-        let values = pairs.into_iter().filter(|(own, _)| own == name).map(|(_, value)| value);
+        let mut values = pairs.into_iter().filter(|(own, _)| own == name).map(|(_, value)| value);
         if self.asked.kind().is_http() {
             return values.reduce(|all, one| format!("{all},{one}"));
         }
-        values.last()
+        values.next_back()
     }
 }
 
