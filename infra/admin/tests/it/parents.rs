@@ -225,6 +225,7 @@ fn config(parents: &str) -> (tempfile::NamedTempFile, String) {
         name = "pool"
         url = "https://issuer.example"
         clients = ["web"]
+        token_use = "access"
 
         [[rule]]
         name = "readers"
