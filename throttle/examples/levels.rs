@@ -207,7 +207,7 @@ fn counted(key: &str, most: u64) -> TransactWriteItem {
     TransactWriteItem::builder().update(update.build().unwrap()).build()
 }
 
-fn show(way: &str, is_open: bool, seen: &Seen) {
+fn show(way: &str, is_open: bool, seen: &Arc<Seen>) {
     let mut waits = std::mem::take(&mut *seen.waits.lock().unwrap());
     waits.sort_unstable();
     let mean = waits.iter().sum::<Duration>() / u32::try_from(waits.len()).unwrap();
