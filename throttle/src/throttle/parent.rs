@@ -18,7 +18,6 @@ use crate::request::Request;
 use crate::store::Store;
 
 /// The outcome of a parent's level as far as leases decide it.
-#[expect(clippy::large_enum_variant, reason = "it lives for a moment")]
 pub(super) enum Leased {
     /// A lease serves the request, or its limits refuse it.
     Decided(Decision),

@@ -226,6 +226,11 @@ proptest! {
         decide_as_the_model(tree, events)?;
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// I2, and that a refused request is charged nothing, and takes no lease if a level without
     /// leases refused it.
     #[test]
