@@ -29,7 +29,8 @@
 //! A request within [parents](crate::Request::within) is admitted only if each level admits it, and
 //! each level keeps the bound of its own plan. Parents are leased by demand, with a life L of 1
 //! second: admitted at a parent in w is <= b + r·(w + 1 s + S). A charge that another level's refusal
-//! gives back is a refund, or goes back into the lease that it came from.
+//! gives back is a refund, or goes back into the lease that it came from. A new lease is taken only
+//! once every level without a lease has admitted the request.
 //!
 //! # Proof
 //!
@@ -85,7 +86,7 @@
 //!
 //! A refusal may be repeated from memory for up to a second, with its wait. If
 //! a refund came in between, that is wrong for as long. Nothing that is remembered admits.
-//! If a parent had less free than an instance wanted, this instance asks again after 350 ms at the
+//! If a parent had less free than an instance wanted, this instance asks again after 400 ms at the
 //! earliest. Once it has used that up it refuses until then, although tokens are refilled meanwhile.
 //! A rate, burst or quota of 0 refuses every request without a call, even while the table fails,
 //! and without a time to wait. Requests under a plan without limits are counted by day.

@@ -2,7 +2,7 @@
 //!
 //! A parent's item must stay cool, even if the demand is far above its limit. So an instance has at
 //! most one request for a lease under way. If the grant is smaller than its demand, it uses that up
-//! and then refuses from memory until a pause is over. 64 instances thus ask about 180 times a second.
+//! and then refuses from memory until a pause is over. 64 instances thus ask about 150 times a second.
 //! Together they still take all that is refilled, because a grant may be all that is free.
 
 use std::num::NonZeroU32;
@@ -122,7 +122,7 @@ const AHEAD: Duration = Duration::from_millis(500);
 /// A demand at a busy parent that has just begun is taken to have lasted this long.
 const SHORTEST: Duration = Duration::from_millis(100);
 /// The time from a grant that is too small to the next try.
-const PAUSE: Duration = Duration::from_millis(350);
+const PAUSE: Duration = Duration::from_millis(400);
 /// Below this demand each request is charged by itself: that is 8 requests a second.
 const LEAST: u32 = 4;
 /// The same at a parent that other instances use much.
