@@ -16,17 +16,34 @@ const call = (method, path, value) =>
       for await (const part of response) parts.push(part);
       done({ headers: response.headers, body: Buffer.concat(parts).toString() });
     });
-    request.on('error', failed).end(value === undefined ? undefined : JSON.stringify(value));
+    request.on('error', failed).end(value);
   });
 
-const described = error => ({
-  errorType: error?.name ?? 'Error',
-  errorMessage: error?.message ?? String(error),
-  stackTrace: String(error?.stack ?? '').split('\n'),
-});
+const described = error =>
+  JSON.stringify({
+    errorType: error?.name ?? 'Error',
+    errorMessage: error?.message ?? String(error),
+    stackTrace: String(error?.stack ?? '').split('\n'),
+  });
+
+// An answer that is not JSON is an error of the function, whose process lives on.
+const marshalled = value => {
+  try {
+    return JSON.stringify(value ?? null) ?? 'null';
+  } catch (error) {
+    error.name = 'Runtime.MarshalError';
+    throw error;
+  }
+};
 
 const run = (handler, event, context) =>
   new Promise((done, failed) => {
+    // Node's older way to answer.
+    Object.assign(context, {
+      succeed: done,
+      fail: failed,
+      done: (error, value) => (error ? failed(error) : done(value)),
+    });
     const answer = handler(event, context, (error, value) => (error ? failed(error) : done(value)));
     if (typeof answer?.then === 'function') answer.then(done, failed);
     else if (handler.length < 3) done(null);
@@ -53,6 +70,7 @@ for (;;) {
     invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
     functionName: env.AWS_LAMBDA_FUNCTION_NAME,
     functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    callbackWaitsForEmptyEventLoop: true,
     memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
     logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
@@ -61,7 +79,7 @@ for (;;) {
   };
   let [path, value] = ['response', undefined];
   try {
-    value = (await run(handler, JSON.parse(body), context)) ?? null;
+    value = marshalled(await run(handler, JSON.parse(body), context));
   } catch (error) {
     console.error(error);
     [path, value] = ['error', described(error)];

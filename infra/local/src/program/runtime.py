@@ -27,14 +27,25 @@ class Context:
         return max(0, self.deadline - int(time.time() * 1000))
 
 
-def answer(path, value):
-    body = json.dumps(value).encode()
+class MarshalError(Exception):
+    """An answer that is not JSON; the runtime lives on, as on Lambda."""
+
+
+def marshalled(value):
+    try:
+        return json.dumps(value).encode()
+    except (TypeError, ValueError) as error:
+        raise MarshalError(f"Unable to marshal response: {error}") from None
+
+
+def answer(path, body):
     urllib.request.urlopen(f"{API}/{path}", data=body).close()
 
 
 def described(error):
     trace = traceback.format_tb(error.__traceback__)
-    return {"errorType": type(error).__name__, "errorMessage": str(error), "stackTrace": trace}
+    name = "Runtime.MarshalError" if isinstance(error, MarshalError) else type(error).__name__
+    return marshalled({"errorType": name, "errorMessage": str(error), "stackTrace": trace})
 
 
 def main():
@@ -50,11 +61,11 @@ def main():
         with urllib.request.urlopen(f"{API}/invocation/next") as response:
             context, event = Context(response.headers), json.load(response)
         try:
-            path, value = "response", handler(event, context)
+            path, body = "response", marshalled(handler(event, context))
         except Exception as error:
             traceback.print_exc()
-            path, value = "error", described(error)
-        answer(f"invocation/{context.aws_request_id}/{path}", value)
+            path, body = "error", described(error)
+        answer(f"invocation/{context.aws_request_id}/{path}", body)
 
 
 main()
