@@ -188,6 +188,8 @@ pub struct Options {
     pub payload: Payload,
     /// The integration's time-out.
     pub integration_timeout: Duration,
+    /// The routes of a WebSocket API that has a definition.
+    pub socket_routes: Vec<String>,
     /// The wall clock, for the cache's ages and for `aws:CurrentTime`.
     pub now: Now,
     /// True if Tollgate's command line can explain what the authorizer denies.
@@ -249,6 +251,7 @@ impl Options {
             responses: None,
             payload: Payload::V2,
             integration_timeout: Duration::from_secs(if kind.is_http() { 30 } else { 29 }),
+            socket_routes: Vec::new(),
             now,
             explains: true,
             log: Log::default(),

@@ -37,12 +37,9 @@ pub(crate) enum Program {
 /// Errors of building a function.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildError {
-    #[error("`cargo` can't be started: {0}; add --function NAME='COMMAND'")]
+    #[error("`cargo` can't be started: {0}")]
     Cargo(std::io::Error),
-    #[error(
-        "`cargo build` of `{}` failed; mend it, or add --function NAME='COMMAND'",
-        .0.display()
-    )]
+    #[error("`cargo build` of `{}` failed", .0.display())]
     Failed(PathBuf),
     #[error(
         "`{}` has {count} executables; name one by `BuildProperties: {{Binary: NAME}}`",
@@ -73,9 +70,20 @@ impl Program {
     /// # Errors
     /// [`BuildError`], if code in Rust cannot be built.
     pub(crate) fn of(code: Option<&Code>) -> Result<Self, BuildError> {
-        let Some(code) = code.filter(|code| code.folder.is_dir()) else {
+        let Some(code) = code else {
             return Ok(Self::Missing("its code is not in a folder here".to_owned()));
         };
+        if !code.folder.is_dir() {
+            // What cannot be run here at all is said first.
+            let known = ["python", "nodejs", "provided"];
+            let is_known = known.iter().any(|name| code.runtime.starts_with(name));
+            return Ok(Self::Missing(match code.runtime.as_str() {
+                other if !other.is_empty() && !is_known => {
+                    format!("the runtime `{other}` is not here")
+                }
+                _ => "its code is not in a folder here".to_owned(),
+            }));
+        }
         if is_rust(code) {
             return Self::rust(code);
         }
@@ -84,8 +92,6 @@ impl Program {
 
     /// The program of a Python or Node handler; `None` for other code.
     pub(crate) fn of_handler(code: Option<&Code>) -> Option<Self> {
-        let is_handler =
-            |code: &&Code| ["python", "nodejs"].iter().any(|name| code.runtime.starts_with(name));
         let code = code.filter(|code| is_handler(code) && !is_rust(code))?;
         Some(Self::handler(code))
     }
@@ -152,8 +158,13 @@ impl Program {
 }
 
 fn is_rust(code: &Code) -> bool {
+    let is_package = || code.folder.join("Cargo.toml").is_file();
     code.build.as_deref() == Some("rust-cargolambda")
-        || (code.build.is_none() && code.folder.join("Cargo.toml").is_file())
+        || (code.build.is_none() && !is_handler(code) && is_package())
+}
+
+fn is_handler(code: &Code) -> bool {
+    ["python", "nodejs"].iter().any(|name| code.runtime.starts_with(name))
 }
 
 /// The executables that cargo's messages name.
@@ -227,7 +238,7 @@ mod tests {
         assert!(executable.is_file(), "{}", executable.display());
         write("src/main.rs", "fn main() { no }");
         let error = Program::of(Some(&code)).unwrap_err().to_string();
-        assert!(error.contains("failed; mend it, or add --function"), "{error}");
+        assert!(error.contains("` failed"), "{error}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::setup::{Played, Setup};
 
 mod banner;
+mod routes;
 
 use banner::Shown;
 
@@ -90,6 +91,23 @@ pub struct Api {
     pub kind: &'static str,
     /// Its address.
     pub url: String,
+    /// Its routes, of a template.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+}
+
+/// A route of a template's API.
+#[derive(Debug, Clone, Serialize)]
+pub struct Route {
+    /// Such as `GET /orders/{id}`.
+    pub key: String,
+    /// The authorizer's name, if the route has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorizer: Option<String>,
+    /// True if it needs an API key.
+    pub needs_key: bool,
+    /// False if it answers 501.
+    pub is_served: bool,
 }
 
 /// An API key that the template names without a value.
@@ -108,7 +126,8 @@ impl Api {
             Kind::Http(_) => ("HTTP API", url.to_owned()),
             Kind::WebSocket => ("WebSocket API", url.replacen("http://", "ws://", 1)),
         };
-        Self { name: name.unwrap_or_else(|| kind.to_owned()), kind, url }
+        let name = name.unwrap_or_else(|| kind.to_owned());
+        Self { name, kind, url, routes: Vec::new() }
     }
 }
 
@@ -180,6 +199,12 @@ impl Ready {
         if of_caller.is_some() {
             self.shown.key = of_caller;
         }
+    }
+
+    /// Leaves out what is about Tollgate's authorizer, which no route of the template asks.
+    pub(crate) fn without_authorizer(&mut self) {
+        self.shown.is_plain = true;
+        self.notes.clear();
     }
 
     /// The key that each request must bring, where one is required.

@@ -84,14 +84,6 @@ pub enum Error {
     /// The authorizer, which names what is wrong with its configuration.
     #[error(transparent)]
     Authorizer(#[from] StartError),
-    /// A function of the template.
-    #[error("function `{name}`: {source}; mend it, or add --function {name}='COMMAND'")]
-    Function {
-        /// Its name.
-        name: String,
-        /// Its error.
-        source: StartError,
-    },
     /// The validation expression of an authorizer in the template.
     #[error("{api}: the validation expression of the authorizer `{authorizer}`: {source}")]
     Validation {
@@ -153,15 +145,7 @@ impl Stack {
 
         match (joined(behind).await, issuer) {
             (Ok((table, filled, functions)), Ok(issuer)) => {
-                let backends = match Backends::start(&options, table.url()).await {
-                    Ok(backends) => backends,
-                    Err(error) => {
-                        end_all(&functions).await;
-                        issuer.shutdown().await;
-                        table.shutdown().await;
-                        return Err(error);
-                    }
-                };
+                let backends = Backends::start(&options, table.url()).await;
                 let configured = configured_key(&options, &setup);
                 let template = options.template.as_deref();
                 let keys = template.map(|all| TemplateKeys::of(all, configured, &options));
@@ -181,15 +165,22 @@ impl Stack {
                     };
                     let gateway = gateway.map_err(Error::Address)?;
                     let name = api.map(|api| api.name.clone());
-                    addresses.push(ready::Api::new(name, kind, &gateway.url()));
+                    let mut served = ready::Api::new(name, kind, &gateway.url());
+                    served.routes =
+                        api.map(|api| routed::listed(api, &options)).unwrap_or_default();
+                    addresses.push(served);
                     gateways.push(gateway);
                 }
                 let examples = Examples::choose(&setup, &options, &issuer, &table).await;
                 let mut ready = ready::of(&setup, &options, &issuer, filled, examples);
                 ready.serve(addresses);
+                if !routed::asks_authorizer(&options) {
+                    ready.without_authorizer();
+                }
                 let of_caller = keys.of_header(&options);
                 ready.hold(keys.made.clone(), of_caller);
                 table.url().clone_into(&mut ready.dynamodb);
+                ready.notes.extend(backends.notes());
                 ready.notes.extend(routed::notes(&options));
                 ready
                     .notes

@@ -50,9 +50,9 @@ pub(crate) enum Error {
         /// The reason.
         reason: String,
     },
-    /// A parameter has no value.
-    #[error("parameter `{0}` has no value; add --parameter {0}=VALUE")]
-    Parameter(String),
+    /// Parameters without a value.
+    #[error("{}", without_values(.0))]
+    Parameter(Vec<String>),
     /// A value that a parameter does not allow.
     #[error("parameter `{0}` must be one of `{1}`")]
     Value(String, String),
@@ -62,6 +62,15 @@ pub(crate) enum Error {
     /// A function that is not evaluated here, or has the wrong arguments.
     #[error("`{0}` has arguments that cannot be evaluated here")]
     Function(String),
+    /// A function that is not evaluated here.
+    #[error("`{0}` is not evaluated here")]
+    Unknown(String),
+    /// An export of another stack.
+    #[error("the export `{0}` of another stack is not known here")]
+    Export(String),
+    /// An include that is not a file of this machine.
+    #[error("`{0}` is not a file here: name one beside the template")]
+    Include(String),
     /// A value that takes too much to evaluate.
     #[error("`{place}` {reason}")]
     Bound {
@@ -70,9 +79,67 @@ pub(crate) enum Error {
         /// The bound.
         reason: &'static str,
     },
+    /// A member without which it is not known what there is.
+    #[error("{place} cannot be evaluated: {error}")]
+    Member {
+        /// The resource and its member.
+        place: String,
+        /// The error of its value.
+        error: Box<Error>,
+    },
     /// The template defines no API.
-    #[error("`{}` defines no API; name a file with an API or an authorizer", .0.display())]
-    Nothing(PathBuf),
+    #[error("`{}` defines no API; name a file with an API or an authorizer{more}", path.display())]
+    Nothing {
+        /// The file.
+        path: PathBuf,
+        /// What is left out, which may have one.
+        more: String,
+    },
+}
+
+impl Error {
+    /// Returns true if the template is good on AWS, and a value of it is not known here.
+    fn is_lack(&self) -> bool {
+        !matches!(self, Self::Bound { .. } | Self::Value(..) | Self::Size(_) | Self::Nothing { .. })
+    }
+
+    /// Names the member that it is about.
+    fn at(self, resource: &str, member: &str) -> Self {
+        match self {
+            error @ (Self::Bound { .. } | Self::Value(..)) => error,
+            error => Self::Member { place: format!("{resource}.{member}"), error: Box::new(error) },
+        }
+    }
+
+    /// The operating system's error, if there is one.
+    fn cause(&self) -> String {
+        match self {
+            Self::File { source, .. } => format!(": {source}"),
+            _ => String::new(),
+        }
+    }
+
+    /// The text that stands in a value's place.
+    fn short(&self) -> String {
+        match self {
+            Self::Export(name)
+            | Self::Reference(name)
+            | Self::Include(name)
+            | Self::Function(name)
+            | Self::Unknown(name) => name.clone(),
+            Self::Parameter(names) => names.join(" "),
+            Self::File { path, .. } | Self::Form { path, .. } => path.display().to_string(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Names every parameter that has no value, with the flags to give them.
+fn without_values(names: &[String]) -> String {
+    let (word, has) = if names.len() == 1 { ("parameter", "has") } else { ("parameters", "have") };
+    let listed = names.join("`, `");
+    let flags: Vec<String> = names.iter().map(|name| format!("--parameter {name}=VALUE")).collect();
+    format!("{word} `{listed}` {has} no value; add {}", flags.join(" "))
 }
 
 /// The APIs of a template.
@@ -96,6 +163,8 @@ pub(crate) struct FunctionSettings {
     pub(crate) memory_mb: Option<u32>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) variables: Vec<(String, String)>,
+    /// True if the code is in the template itself.
+    pub(crate) is_inline: bool,
     /// The code, if it is in a folder of this machine.
     pub(crate) code: Option<Code>,
 }
@@ -197,7 +266,7 @@ impl Template {
     /// # Errors
     /// [`Error`], the first mistake.
     pub(crate) fn read(path: &Path, parameters: &BTreeMap<String, String>) -> Result<Self, Error> {
-        let document = document(path)?;
+        let yaml::Document { value: document, notes } = document(path)?;
         let mut template = if document.get("paths").is_some() {
             let mut template = Self::default();
             let mut api = Api::new("OpenAPI", Family::of_document(&document), "local");
@@ -208,14 +277,17 @@ impl Template {
             template
         } else {
             let folder = path.parent().unwrap_or(Path::new("."));
-            let resolver = Resolver::new(&document, parameters);
+            let resolver = Resolver::new(&document, parameters, folder);
             let mut template = resources::read(&resolver, folder)?;
             template.notes.extend(unknown_parameters(&document, parameters));
             template
         };
         if template.apis.is_empty() {
-            return Err(Error::Nothing(path.to_owned()));
+            let left_out = template.notes.iter().filter(|note| note.contains("not read here"));
+            let more = left_out.map(|note| format!("; {note}")).collect();
+            return Err(Error::Nothing { path: path.to_owned(), more });
         }
+        template.notes.splice(..0, notes);
         template.notes.extend(unserved::notes(&template.unserved));
         let mut families = Vec::new();
         for (at, api) in template.apis.iter_mut().enumerate() {
@@ -292,7 +364,7 @@ pub(crate) fn parameters(path: &Path) -> Result<BTreeMap<String, String>, Error>
             .to_owned(),
     };
     let pair = |name: &Value, value: &Value| Some((text_of(name)?, text_of(value)?));
-    let pairs: Option<BTreeMap<String, String>> = match document(path)? {
+    let pairs: Option<BTreeMap<String, String>> = match document(path)?.value {
         Value::Object(map) => {
             map.iter().map(|(name, value)| pair(&name.as_str().into(), value)).collect()
         }
@@ -305,7 +377,7 @@ pub(crate) fn parameters(path: &Path) -> Result<BTreeMap<String, String>, Error>
     pairs.ok_or_else(wrong)
 }
 
-fn document(path: &Path) -> Result<Value, Error> {
+fn document(path: &Path) -> Result<yaml::Document, Error> {
     let fault = |source| Error::File { path: path.to_owned(), source };
     // A device or a pipe has no length, and may have no end.
     let most = u64::try_from(yaml::MAX_FILE).unwrap_or(u64::MAX);

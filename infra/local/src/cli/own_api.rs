@@ -1,10 +1,10 @@
 //! The flags for an API of one's own: its template, and the commands of its functions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 
 use crate::gateway::{Kind, Payload, Route};
@@ -42,6 +42,9 @@ fn parameter(text: &str) -> Result<Parameter, String> {
         return Ok(Parameter::File(file.into()));
     }
     let (name, value) = text.split_once('=').ok_or("must be like Name=value or file://FILE")?;
+    if name == "ParameterKey" && value.contains(",ParameterValue=") {
+        return Err("must be like Name=value, one flag for each parameter".to_owned());
+    }
     Ok(Parameter::One(name.to_owned(), value.to_owned()))
 }
 
@@ -87,8 +90,9 @@ fn use_template(
 ) -> anyhow::Result<()> {
     let template = Template::read(file, parameters)?;
     let mut named = options.functions.keys();
-    if let Some(name) = named.find(|name| !template.functions.contains_key(*name)) {
-        let known: Vec<&str> = template.functions.keys().map(String::as_str).collect();
+    let known = functions(&template);
+    if let Some(name) = named.find(|name| !known.contains(name.as_str())) {
+        let known: Vec<&str> = known.into_iter().collect();
         bail!(
             "--function: `{}` has no function `{name}`; it has {}",
             file.display(),
@@ -118,15 +122,28 @@ fn use_template(
         }
     }
     if options.upstream.is_none() {
-        add_programs(&template, options)?;
+        add_programs(&template, options);
     }
     add_authorizers(&template, options);
     options.template = Some(Arc::new(template));
     Ok(())
 }
 
+/// The functions of a template: its own, and those that its routes and authorizers name.
+fn functions(template: &Template) -> BTreeSet<&str> {
+    let mut names: BTreeSet<&str> = template.functions.keys().map(String::as_str).collect();
+    for api in &template.apis {
+        names.extend(api.authorizers.values().filter_map(|one| one.function.as_deref()));
+        names.extend(api.routes.iter().filter_map(|route| match &route.integration {
+            Integration::Function(name) => Some(name.as_str()),
+            _ => None,
+        }));
+    }
+    names
+}
+
 /// Finds the program of each function behind a route that has none by a flag.
-fn add_programs(template: &Template, options: &mut Options) -> anyhow::Result<()> {
+fn add_programs(template: &Template, options: &mut Options) {
     // The messages of a WebSocket API are echoed.
     let apis = template.apis.iter().filter(|api| api.family != Family::WebSocket);
     for route in apis.flat_map(|api| &api.routes) {
@@ -134,11 +151,16 @@ fn add_programs(template: &Template, options: &mut Options) -> anyhow::Result<()
         if options.functions.contains_key(name) {
             continue;
         }
-        let code = template.functions.get(name).and_then(|function| function.code.as_ref());
-        let program = Program::of(code).with_context(|| format!("function `{name}`"))?;
+        let program = match template.functions.get(name) {
+            None => Program::Missing("it is not in the template".to_owned()),
+            Some(function) if function.is_inline => {
+                Program::Missing("its code is in the template, not in a file".to_owned())
+            }
+            Some(function) => Program::of(function.code.as_ref())
+                .unwrap_or_else(|error| Program::Missing(error.to_string())),
+        };
         options.functions.insert(name.clone(), program);
     }
-    Ok(())
 }
 
 /// Finds the program of each authorizer in Python or Node that has none by a flag.

@@ -1,8 +1,8 @@
 //! A WebSocket API's connections: the handshake's end, and what becomes of messages.
 //!
 //! The authorizer is asked once, at `$connect`; its context goes with every message. A message in
-//! JSON takes the route that its `action` names (`$request.body.action`), which is `echo` or
-//! nothing, any other takes `$default`. Both are answered with what a backend would see. Limits
+//! JSON takes the route that its `action` names (`$request.body.action`), which is `echo` or one of
+//! the template's, any other takes `$default`. They are answered with what a backend would see. Limits
 //! and close codes are those of the developer guide's pages on quotas and on routes.
 
 use std::time::Duration;
@@ -84,6 +84,8 @@ struct Talk {
     identity: Value,
     /// None for a route without an authorizer.
     authorizer: Option<Map<String, Value>>,
+    /// The routes of a definition.
+    routes: Vec<String>,
     connected_at: u64,
     now: Now,
     caller: Option<Caller>,
@@ -104,6 +106,7 @@ impl Connection {
             id: asked.id.connection(),
             api: asked.options.api_id().to_owned(),
             stage: asked.options.stage().to_owned(),
+            routes: asked.options.socket_routes.clone(),
             domain: asked.domain(),
             identity: event::caller(asked),
             authorizer: (!grant.is_open()).then_some(authorizer),
@@ -164,7 +167,10 @@ impl Talk {
             };
             match message {
                 Some(Ok(Message::Text(text))) => {
-                    self.report(route(&text), format!("message of {} bytes", text.len()));
+                    self.report(
+                        self.route(&text).unwrap_or("-"),
+                        format!("message of {} bytes", text.len()),
+                    );
                     let answer = self.answer(&text).to_string();
                     socket.send(Message::text(answer)).await.ok()?;
                 }
@@ -181,14 +187,32 @@ impl Talk {
         }
     }
 
-    /// Returns the event that a backend would receive for a message.
+    /// The route that a message takes, if there is one.
+    fn route(&self, message: &str) -> Option<&str> {
+        if self.routes.is_empty() {
+            return Some(route(message));
+        }
+        let message: Option<Value> = serde_json::from_str(message).ok();
+        let action = message.as_ref().and_then(|message| message.get("action")?.as_str());
+        let named = |name: &str| self.routes.iter().find(|route| *route == name);
+        let own = action.filter(|action| !action.starts_with('$')).and_then(named);
+        own.or_else(|| named(DEFAULT)).map(String::as_str)
+    }
+
+    /// Returns the event that a backend would receive for a message, or API Gateway's answer to one
+    /// that takes no route.
     ///
     /// Its members are those that a README of AWS's serverless patterns shows of a deployed API.
     fn answer(&self, message: &str) -> Value {
         let now_ms = self.now.millis();
         let id = RequestId::new(Kind::WebSocket);
+        let Some(route) = self.route(message) else {
+            return json!({
+                "message": "Forbidden", "connectionId": self.id, "requestId": id.as_str(),
+            });
+        };
         let mut context = json!({
-            "routeKey": route(message),
+            "routeKey": route,
             "messageId": id.connection(),
             "eventType": "MESSAGE",
             "extendedRequestId": id.extended(),
@@ -280,22 +304,40 @@ mod tests {
         assert!(handshake(&head(|head| head.method = http::Method::POST)).is_err());
     }
 
+    fn talk(routes: &[&str]) -> Talk {
+        Talk {
+            id: "id".to_owned(),
+            api: "api".to_owned(),
+            stage: "Prod".to_owned(),
+            routes: routes.iter().map(|route| (*route).to_owned()).collect(),
+            domain: "127.0.0.1".to_owned(),
+            identity: Value::Null,
+            authorizer: None,
+            connected_at: 0,
+            now: Now::new(throttle::ManualClock::default()),
+            caller: None,
+            log: Log::default(),
+        }
+    }
+
+    #[test]
+    fn a_message_takes_a_route_of_the_definition_or_is_forbidden() {
+        let chat = talk(&["$connect", "send"]);
+        let sent = chat.answer(r#"{"action": "send"}"#);
+        let context = &sent["requestContext"];
+        assert_eq!((&context["routeKey"], &context["stage"]), (&json!("send"), &json!("Prod")));
+        for other in ["text", r#"{"action": "$connect"}"#, r#"{"action": "echo"}"#] {
+            assert_eq!(chat.answer(other)["message"], "Forbidden", "{other}");
+        }
+        let with_default = talk(&["$default"]).answer("text");
+        assert_eq!(with_default["requestContext"]["routeKey"], "$default");
+    }
+
     #[tokio::test]
     async fn a_silent_connection_ends_and_so_does_an_old_one() {
         let (short, long) = (Duration::from_millis(10), Duration::from_secs(3600));
         for (idle, lifetime) in [(short, long), (long, short)] {
-            let talk = Talk {
-                id: "id".to_owned(),
-                api: "api".to_owned(),
-                stage: "local".to_owned(),
-                domain: "127.0.0.1".to_owned(),
-                identity: Value::Null,
-                authorizer: None,
-                connected_at: 0,
-                now: Now::new(throttle::ManualClock::default()),
-                caller: None,
-                log: Log::default(),
-            };
+            let talk = talk(&[]);
             let (ours, theirs) = tokio::io::duplex(1024);
             let held = tokio::spawn(async move {
                 talk.hold(ours, Patience { idle, lifetime }).await;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use authorizer::{HttpUnauthorized, Refuse, Require, Scheme};
 
-use super::{Client, Filled, Ready, User};
+use super::{Client, Filled, Ready, User, routes};
 use crate::examples::{Call, Examples, Limit};
 use crate::gateway::{KeySource, Kind, Payload};
 use crate::options::Options;
@@ -42,6 +42,8 @@ pub(crate) struct Shown {
     /// The APIs' own usage plan.
     native: Option<Limit>,
     upstream: bool,
+    /// True if no route asks Tollgate's authorizer.
+    pub(super) is_plain: bool,
 }
 
 /// The place of a WebSocket's token.
@@ -95,6 +97,7 @@ impl Shown {
             unauthorized_http: http.map_or(401, |kind| unauthorized(kind, setup, options)),
             native: options.usage_plan.as_ref().map(|plan| Limit::of("of the key", plan)),
             upstream: options.upstream.is_some(),
+            is_plain: false,
         }
     }
 
@@ -149,12 +152,18 @@ fn title(header: &str) -> String {
 pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "Tollgate runs on this machine alone; Ctrl-C ends it.\n")?;
     write_addresses(ready, shown, f)?;
-    write_callers(ready, f)?;
+    if !shown.is_plain {
+        write_callers(ready, f)?;
+    }
+    routes::write(ready, f)?;
     if !ready.notes.is_empty() {
         writeln!(f, "\nDifferent from your files, or not to be shown:")?;
         for note in &ready.notes {
             writeln!(f, "  - {note}")?;
         }
+    }
+    if shown.is_plain {
+        return routes::write_calls(ready, f);
     }
     let Some(caller) = &shown.examples.caller else {
         let why =
@@ -207,7 +216,8 @@ fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> 
     if let Some(console) = &ready.console {
         writeln!(f, "  console       {console}")?;
     }
-    for (at, issuer) in ready.issuers.iter().enumerate() {
+    let issuers = ready.issuers.iter().enumerate().filter(|_| !shown.is_plain);
+    for (at, issuer) in issuers {
         let label = if at == 0 { "token issuer" } else { "" };
         let base = issuer.token_endpoint.trim_end_matches("/oauth2/token");
         if issuer.iss.starts_with(base) {
@@ -215,6 +225,10 @@ fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> 
         } else {
             writeln!(f, "  {label:<13} {base}  (plays {})", issuer.iss)?;
         }
+    }
+    if shown.is_plain {
+        writeln!(f, "  DynamoDB      {}", ready.dynamodb)?;
+        return Ok(());
     }
     let tables = if ready.tables.len() == 1 { "table" } else { "tables" };
     writeln!(f, "  DynamoDB      {}  ({tables} {})", ready.dynamodb, ready.tables.join(", "))?;
@@ -246,7 +260,8 @@ fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> 
 fn write_apis(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if !ready.api.is_empty() {
         let kind = if shown.rest == Kind::RestRequest { "REQUEST" } else { "TOKEN" };
-        writeln!(f, "  REST API      {}  ({kind} authorizer)", ready.api)?;
+        let kind = if shown.is_plain { String::new() } else { format!("  ({kind} authorizer)") };
+        writeln!(f, "  REST API      {}{kind}", ready.api)?;
     }
     if let Some(api) = &ready.http_api {
         let form = match shown.http {

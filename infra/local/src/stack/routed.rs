@@ -9,22 +9,30 @@ use tokio::task::JoinSet;
 use super::keys::TemplateKeys;
 use super::{Error, Options};
 use crate::gateway::{self, Integration, Invoke, Kind, Route, Validation};
-use crate::lambda::{self, Function, InvokeError};
+use crate::lambda::{self, Function, InvokeError, StartError};
 use crate::program::Program;
-use crate::template::{self, Api, FunctionSettings};
+use crate::ready;
+use crate::template::{self, Api, Family, FunctionSettings};
 
 /// Lambda's own defaults of `MemorySize` and `Timeout`: the pages "Configure Lambda function memory"
 /// and "Configure Lambda function timeout" of its developer guide.
 const DEFAULT_MEMORY_MB: u32 = 128;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The routes with one reason that have a note each; more have one together.
+const MAX_NAMED: usize = 4;
+
 /// The functions that run, by their names.
 #[derive(Debug, Default)]
-pub(super) struct Backends(BTreeMap<String, Arc<Function>>);
+pub(super) struct Backends {
+    running: BTreeMap<String, Arc<Function>>,
+    /// Those that did not start, which fail at each call as on Lambda.
+    failed: BTreeMap<String, StartError>,
+}
 
 impl Backends {
     /// Starts every command at once; `table` is the table's address.
-    pub(super) async fn start(options: &Options, table: &str) -> Result<Self, Error> {
+    pub(super) async fn start(options: &Options, table: &str) -> Self {
         let mut starting = JoinSet::new();
         for (name, program) in &options.functions {
             let known = options.template.as_ref().and_then(|all| all.functions.get(name));
@@ -32,33 +40,44 @@ impl Backends {
             let name = name.clone();
             starting.spawn(async move { (name, Function::start(settings).await) });
         }
-        let (mut started, mut failed) = (Self::default(), BTreeMap::new());
+        let mut backends = Self::default();
         while let Some(function) = starting.join_next().await {
             match function {
-                Ok((name, Ok(function))) => drop(started.0.insert(name, Arc::new(function))),
-                Ok((name, Err(source))) => drop(failed.insert(name, source)),
+                Ok((name, Ok(function))) => {
+                    backends.running.insert(name, Arc::new(function));
+                }
+                Ok((name, Err(error))) => drop(backends.failed.insert(name, error)),
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             }
         }
-        match failed.pop_first() {
-            None => Ok(started),
-            Some((name, source)) => {
-                started.end().await;
-                Err(Error::Function { name, source })
-            }
-        }
+        backends
+    }
+
+    /// A line for each function that did not start.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let note = |(name, error): (&String, &StartError)| {
+            format!(
+                "function `{name}`: {error}: what calls it fails; mend it, or add --function \
+                 {name}='COMMAND'"
+            )
+        };
+        self.failed.iter().map(note).collect()
     }
 
     /// Ends every function.
     pub(super) async fn end(&self) {
-        for function in self.0.values() {
+        for function in self.running.values() {
             function.shutdown().await;
         }
     }
 
     /// The call of a function that runs.
     fn invoke(&self, name: &str) -> Option<Invoke> {
-        let function = Arc::clone(self.0.get(name)?);
+        if let Some(error) = self.failed.get(name) {
+            let error = InvokeError::Exit(error.to_string());
+            return Some(Arc::new(move |_, _| Box::pin(std::future::ready(Err(error.clone())))));
+        }
+        let function = Arc::clone(self.running.get(name)?);
         Some(Arc::new(move |id, event| {
             let function = Arc::clone(&function);
             Box::pin(async move { function.invoke_as(id, event).await })
@@ -135,8 +154,12 @@ pub(super) fn options(
     if kind == Kind::WebSocket {
         // Its one route is `$connect`, for which the settings are those of every request.
         let connect = api.routes.iter().find(|route| route.key == "$connect");
-        let guard = connect.and_then(|route| route.authorizer.clone());
-        let guard = guard.or_else(|| api.authorizers.keys().next().cloned());
+        let guard = match connect {
+            Some(route) => route.authorizer.clone(),
+            // A template that only adds an authorizer means it for the API that it refers to.
+            None => api.authorizers.keys().next().cloned(),
+        };
+        missing.socket_routes = api.routes.iter().map(|route| route.key.clone()).collect();
         missing.keys = connect.filter(|route| route.needs_key).map(|_| keys);
         guarded(&mut missing, api, guard.as_deref(), backends);
         return (Vec::new(), missing);
@@ -212,7 +235,10 @@ fn stopped() -> Invoke {
 fn unserved(api: &Api, name: &str) -> String {
     match api.authorizers.get(name).map(|found| &found.kind) {
         Some(Err(reason)) => reason.clone(),
-        _ => format!("authorization by `{name}`"),
+        None if name.chars().all(|c| c.is_ascii_uppercase() || c == '_') => {
+            format!("authorization by `{name}`")
+        }
+        _ => format!("authorization by `{name}`, which is not an authorizer here"),
     }
 }
 
@@ -235,6 +261,49 @@ pub(super) fn check(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
+/// Returns true if a route asks Tollgate's authorizer, or the one that is named in its place.
+pub(super) fn asks_authorizer(options: &Options) -> bool {
+    let Some(template) = &options.template else { return true };
+    let is_asked = |authorizer: &template::Authorizer| {
+        let is_own = |name: &String| options.functions.contains_key(name);
+        authorizer.kind.is_ok() && !authorizer.function.as_ref().is_some_and(is_own)
+    };
+    template.apis.iter().any(|api| {
+        let mut guards = api.routes.iter().filter_map(|route| route.authorizer.as_ref());
+        // A template may only add an authorizer to the routes of another.
+        (api.routes.is_empty() && api.authorizers.values().any(is_asked))
+            || guards.any(|name| api.authorizers.get(name).is_some_and(is_asked))
+    })
+}
+
+/// The routes of an API, to be shown.
+pub(super) fn listed(api: &Api, options: &Options) -> Vec<ready::Route> {
+    let has_program = |name: &String| {
+        let program = options.functions.get(name);
+        options.upstream.is_some() || !matches!(program, Some(Program::Missing(_)))
+    };
+    let is_served = |route: &template::Route| {
+        let guard = route.authorizer.as_ref();
+        let is_asked = |name| api.authorizers.get(name).is_some_and(|found| found.kind.is_ok());
+        guard.is_none_or(is_asked)
+            && match &route.integration {
+                template::Integration::Function(name) => has_program(name),
+                template::Integration::Unserved(_) => false,
+                _ => true,
+            }
+    };
+    let routes = api.routes.iter().filter(|_| api.family != Family::WebSocket);
+    let routes = routes.filter(|route| Route::parse(&route.key).is_ok());
+    routes
+        .map(|route| ready::Route {
+            key: route.key.clone(),
+            authorizer: route.authorizer.clone(),
+            needs_key: route.needs_key,
+            is_served: is_served(route),
+        })
+        .collect()
+}
+
 /// One line for each thing of the template that is not as it is on AWS.
 pub(super) fn notes(options: &Options) -> Vec<String> {
     let Some(template) = &options.template else { return Vec::new() };
@@ -248,8 +317,7 @@ pub(super) fn notes(options: &Options) -> Vec<String> {
     for api in &template.apis {
         for (name, authorizer) in &api.authorizers {
             let function = authorizer.function.as_ref();
-            let own = function.filter(|name| template.functions.contains_key(*name));
-            if let Some(own) = own.filter(|name| !options.functions.contains_key(*name)) {
+            if let Some(own) = function.filter(|name| !options.functions.contains_key(*name)) {
                 let whose =
                     if options.is_other_authorizer { "--authorizer-command" } else { "Tollgate's" };
                 let code = template.functions.get(own).and_then(|known| known.code.as_ref());
@@ -264,26 +332,72 @@ pub(super) fn notes(options: &Options) -> Vec<String> {
                 ));
             }
         }
-        for route in &api.routes {
-            let place = format!("{}: {}", api.name, route.key);
-            let guard = route.authorizer.as_deref();
-            let is_served = guard.is_none_or(|name| {
-                api.authorizers.get(name).is_some_and(|found| found.kind.is_ok())
-            });
-            match &route.integration {
-                _ if Route::parse(&route.key).is_err() && !route.key.starts_with('$') => {
-                    notes.push(format!("{place}: not served: it is not a route"));
-                }
-                _ if !is_served => {
-                    let reason = unserved(api, guard.unwrap_or_default());
-                    notes.push(format!("{place}: answers 501: {reason}"));
-                }
-                template::Integration::Unserved(reason) => {
-                    notes.push(format!("{place}: answers 501: {reason}"));
-                }
-                _ => {}
-            }
+        if api.family == Family::WebSocket {
+            notes.extend(of_web_socket(api));
+            continue;
         }
+        notes.extend(of_routes(api));
+    }
+    notes
+}
+
+/// The routes that are not served, by their reasons.
+fn of_routes(api: &Api) -> Vec<String> {
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    for route in &api.routes {
+        let guard = route.authorizer.as_deref();
+        let is_served = guard
+            .is_none_or(|name| api.authorizers.get(name).is_some_and(|found| found.kind.is_ok()));
+        let reason = match &route.integration {
+            _ if Route::parse(&route.key).is_err() => "not served: it is not a route".to_owned(),
+            _ if !is_served => {
+                format!("answers 501: {}", unserved(api, guard.unwrap_or_default()))
+            }
+            template::Integration::Unserved(reason) => format!("answers 501: {reason}"),
+            _ => continue,
+        };
+        match reasons.iter_mut().find(|(other, _)| *other == reason) {
+            Some((_, keys)) => keys.push(&route.key),
+            None => reasons.push((reason, vec![route.key.as_str()])),
+        }
+    }
+    let mut notes = Vec::new();
+    for (reason, keys) in reasons {
+        if let [first, second, .., last] = &keys[..]
+            && keys.len() > MAX_NAMED
+        {
+            let more = keys.len().saturating_sub(3);
+            let named = format!("{first}, {second}, {last} and {more} more");
+            notes.push(format!("{}: {named}: each {reason}", api.name));
+        } else {
+            notes.extend(keys.iter().map(|key| format!("{}: {key}: {reason}", api.name)));
+        }
+    }
+    notes
+}
+
+/// The parts of a WebSocket API that are not as on AWS.
+fn of_web_socket(api: &Api) -> Vec<String> {
+    let mut notes = Vec::new();
+    let connect = api.routes.iter().find(|route| route.key == "$connect");
+    let guard = connect.and_then(|route| route.authorizer.as_deref());
+    let is_served =
+        |name: &&str| api.authorizers.get(*name).is_some_and(|found| found.kind.is_ok());
+    if let Some(guard) = guard.filter(|name| !is_served(name)) {
+        let reason = unserved(api, guard);
+        notes.push(format!("{}: $connect: every handshake answers 500: {reason}", api.name));
+    }
+    let functions = api.routes.iter().filter_map(|route| match &route.integration {
+        template::Integration::Function(name) => Some(format!("{} (`{name}`)", route.key)),
+        _ => None,
+    });
+    let functions: Vec<String> = functions.collect();
+    if !functions.is_empty() {
+        notes.push(format!(
+            "{}: functions of a WebSocket API are not called, and messages are echoed: {}",
+            api.name,
+            functions.join(", ")
+        ));
     }
     notes
 }

@@ -101,7 +101,9 @@ impl<'a> Found<'a> {
         let text = |names: &[&str]| self.text(names).unwrap_or_default();
         let kind = text(&["type", "integrationType"]).to_ascii_lowercase();
         let uri = text(&["uri", "integrationUri"]);
+        let is_linked = text(&["connectionType"]) == "VPC_LINK";
         let served = match kind.as_str() {
+            "http" | "http_proxy" if is_linked => Err("the VPC link needs AWS".to_owned()),
             "aws_proxy" => match function_of(&uri) {
                 Some(name) => {
                     let method = text(&["httpMethod", "integrationHttpMethod"]);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::integrations::{Target, function_of};
 use super::resolve::text_of;
+use super::resources::unknown_routes;
 use super::{Api, Authorizer, Family, Route};
 use crate::gateway::{Cors, GatewayResponse, KeySource, Kind, Payload};
 
@@ -51,8 +52,16 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
         api.responses.insert(name.clone(), gateway_response(response));
     }
     api.cors = document.get("x-amazon-apigateway-cors").map(cors);
-    let paths = document.get("paths").and_then(Value::as_object);
-    for (path, item) in paths.into_iter().flatten() {
+    let paths = document.get("paths");
+    if let Some(unknown) = paths.and_then(Value::as_str) {
+        api.routes.extend(unknown_routes(api.family, unknown));
+    }
+    for (path, item) in paths.and_then(Value::as_object).into_iter().flatten() {
+        if item.is_string() || item.get("$ref").is_some() {
+            let target = Target::missing("the path is defined elsewhere");
+            api.routes.push(Route::new(format!("ANY {path}"), None, false, target));
+            continue;
+        }
         for method in METHODS {
             let Some(operation) = item.get(method) else { continue };
             let verb = match method {
@@ -80,9 +89,12 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
 ///
 /// A scheme that is not known is a guard that cannot be kept, so it is named like an authorizer.
 fn guards(api: &Api, operation: &Value, is_key: impl Fn(&str) -> bool) -> (Option<String>, bool) {
-    let requirements = operation.get("security").and_then(Value::as_array).into_iter().flatten();
+    let security = operation.get("security");
+    let requirements = security.and_then(Value::as_array).into_iter().flatten();
+    // What is not known here guards all the same.
+    let unknown = security.into_iter().chain(requirements.clone()).find_map(Value::as_str);
+    let (mut authorizer, mut needs_key) = (unknown.map(str::to_owned), false);
     let names = requirements.filter_map(Value::as_object).flat_map(Map::keys);
-    let (mut authorizer, mut needs_key) = (None, false);
     for name in names {
         if api.authorizers.contains_key(name) {
             authorizer = Some(name.clone());
@@ -103,16 +115,22 @@ fn authorizer(family: Family, scheme: &Value) -> Option<Authorizer> {
         return Some(Authorizer::unserved(format!("authorization by {kind}")));
     };
     let text = |name: &str| found.get(name).and_then(text_of);
-    let sources = match found.get("identitySource") {
+    let kind = text("type").unwrap_or_default();
+    let mut sources = match found.get("identitySource") {
         Some(Value::Array(list)) => list.iter().filter_map(text_of).collect(),
         other => {
             let joined = other.and_then(text_of).unwrap_or_default();
             joined.split(',').map(|source| source.trim().to_owned()).collect::<Vec<_>>()
         }
     };
+    // A TOKEN authorizer's token is in the header that its scheme names.
+    let header = scheme.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
+    if kind.eq_ignore_ascii_case("token") && sources.iter().all(String::is_empty) {
+        sources = header.map(|name| format!("method.request.header.{name}")).into_iter().collect();
+    }
     Some(Authorizer::read(
         family,
-        &text("type").unwrap_or_default(),
+        &kind,
         &Wanted {
             sources,
             ttl: text("authorizerResultTtlInSeconds"),

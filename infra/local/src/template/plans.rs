@@ -41,7 +41,24 @@ pub(super) fn read(resources: &[Resource], template: &mut Template) {
         let stages = resource.properties.get("ApiStages").and_then(Value::as_array);
         let mut apis = Vec::new();
         for stage in stages.into_iter().flatten() {
-            apis.extend(stage.get("ApiId").and_then(text_of));
+            let id = stage.get("ApiId").and_then(text_of);
+            let wanted = stage.get("Stage").and_then(text_of);
+            let api = template.apis.iter().find(|api| Some(&api.name) == id.as_ref());
+            // SAM names a stage's resource; a stage that is not known is taken for the one here.
+            let is_other = api.zip(wanted.as_ref()).is_some_and(|(api, wanted)| {
+                let is_stage = |one: &Resource| {
+                    one.name == *wanted && one.text("StageName").as_deref() == Some(&api.stage)
+                };
+                *wanted != api.stage && api.stage != "local" && !resources.iter().any(is_stage)
+            });
+            if is_other {
+                let (plan, wanted) = (&resource.name, wanted.unwrap_or_default());
+                template
+                    .notes
+                    .push(format!("{plan}: it is for the stage `{wanted}`, which is not served"));
+                continue;
+            }
+            apis.extend(id);
             if stage.get("Throttle").is_some() {
                 template.notes.push(format!(
                     "{}: its rates for single methods are not held to here",

@@ -1,7 +1,8 @@
 //! CloudFormation's intrinsic functions, as far as an API's definition needs them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -12,29 +13,84 @@ mod bounds;
 
 use bounds::{Bounds, MAX_TEXT};
 
+/// The function that brings what another file holds.
+pub(super) const TRANSFORM: &str = "Fn::Transform";
+
 /// Returns true for a function's call, such as `{"Ref": "Name"}`.
-pub(super) fn is_call(map: &Map<String, Value>) -> bool {
+fn is_call(map: &Map<String, Value>) -> bool {
     let name = map.keys().next().filter(|_| map.len() == 1);
     name.is_some_and(|name| name == "Ref" || name.starts_with("Fn::"))
 }
 
+/// A value that cannot be evaluated here.
+#[derive(Debug)]
+pub(super) struct Lack {
+    /// The resource and the names of the members down to the value.
+    pub(super) path: Vec<String>,
+    pub(super) error: Error,
+}
+
 /// A template, with values for its parameters.
+///
+/// A value that cannot be evaluated is a [`Lack`], and a text that names it stands in its place: as
+/// a guard's setting it is an authorizer that is not there, so that no route becomes open by it.
 pub(super) struct Resolver<'a> {
     pub(super) template: &'a Value,
     parameters: &'a BTreeMap<String, String>,
+    /// The template's folder, which the files that it includes are looked for in.
+    folder: &'a Path,
     bounds: Bounds,
     /// The conditions that are being evaluated.
     open: RefCell<Vec<String>>,
+    /// The names of the members down to the value that is evaluated.
+    path: RefCell<Vec<String>>,
+    /// True in the arguments of a function, whose error is that of the function.
+    is_strict: Cell<bool>,
+    lacks: RefCell<Vec<Lack>>,
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(template: &'a Value, parameters: &'a BTreeMap<String, String>) -> Self {
-        Self { template, parameters, bounds: Bounds::default(), open: RefCell::default() }
+    pub(super) fn new(
+        template: &'a Value,
+        parameters: &'a BTreeMap<String, String>,
+        folder: &'a Path,
+    ) -> Self {
+        Self {
+            template,
+            parameters,
+            folder,
+            bounds: Bounds::default(),
+            open: RefCell::default(),
+            path: RefCell::default(),
+            is_strict: Cell::new(false),
+            lacks: RefCell::default(),
+        }
     }
 
     /// Names the resource or section that is evaluated from here on.
     pub(super) fn at(&self, place: &str) {
         self.bounds.at(place);
+        *self.path.borrow_mut() = vec![place.trim_start_matches("Resources.").to_owned()];
+    }
+
+    /// Returns the values that could not be evaluated since the last time.
+    pub(super) fn lacks(&self) -> Vec<Lack> {
+        self.lacks.take()
+    }
+
+    /// Evaluates a member.
+    pub(super) fn member(&self, name: &str, value: &Value) -> Result<Option<Value>, Error> {
+        self.path.borrow_mut().push(name.to_owned());
+        let resolved = self.resolve(value);
+        self.path.borrow_mut().pop();
+        resolved
+    }
+
+    fn strictly<T>(&self, run: impl FnOnce() -> T) -> T {
+        let before = self.is_strict.replace(true);
+        let done = run();
+        self.is_strict.set(before);
+        done
     }
 
     /// Counts a value that is copied into a resource.
@@ -60,11 +116,18 @@ impl<'a> Resolver<'a> {
                 if is_call(map)
                     && let Some((name, argument)) = map.iter().next()
                 {
-                    return self.call(name, argument);
+                    return self.called(name, argument);
                 }
                 let mut resolved = Map::new();
                 for (name, entry) in map {
-                    if let Some(entry) = self.resolve(entry)? {
+                    // The members that a transform brings are beside those that are there.
+                    if name == TRANSFORM {
+                        match self.called(name, entry)? {
+                            Some(Value::Object(brought)) => resolved.extend(brought),
+                            // It might bring a guard: the whole is not known.
+                            other => return Ok(other),
+                        }
+                    } else if let Some(entry) = self.member(name, entry)? {
                         resolved.insert(name.clone(), entry);
                     }
                 }
@@ -77,8 +140,27 @@ impl<'a> Resolver<'a> {
     /// Returns true if a resource is made: it has no condition, or one that holds.
     pub(super) fn is_made(&self, resource: &Value) -> Result<bool, Error> {
         match resource.get("Condition").and_then(Value::as_str) {
-            Some(name) => self.condition(name),
+            Some(name) => self.strictly(|| self.condition(name)),
             None => Ok(true),
+        }
+    }
+
+    /// A function's value, or the text that stands for a value that is not known here.
+    fn called(&self, name: &str, argument: &Value) -> Result<Option<Value>, Error> {
+        // A branch and what is included are evaluated as if they were there without the function.
+        let is_plain = ["Fn::If", TRANSFORM].contains(&name);
+        let value = match is_plain {
+            true => self.call(name, argument),
+            false => self.strictly(|| self.call(name, argument)),
+        };
+        match value {
+            Err(error) if !self.is_strict.get() && error.is_lack() => {
+                let stand_in = format!("(not known here: {})", error.short());
+                let path = self.path.borrow().clone();
+                self.lacks.borrow_mut().push(Lack { path, error });
+                Ok(Some(stand_in.into()))
+            }
+            other => other,
         }
     }
 
@@ -89,17 +171,23 @@ impl<'a> Resolver<'a> {
         match name {
             "Ref" => self.reference(argument.as_str().ok_or_else(wrong)?),
             "Fn::GetAtt" => {
-                let path: Option<Vec<&str>> = entries()?.iter().map(Value::as_str).collect();
+                let path: Option<Vec<&str>> = match argument {
+                    Value::String(path) => Some(path.splitn(2, '.').collect()),
+                    other => {
+                        other.as_array().and_then(|all| all.iter().map(Value::as_str).collect())
+                    }
+                };
                 match path.as_deref() {
-                    Some([resource, "Arn"]) => Ok(Some(self.arn(resource).into())),
-                    Some([resource, ..]) => Ok(Some((*resource).into())),
+                    Some([resource, "Arn"]) => Ok(Some(self.arn(resource)?.into())),
+                    Some([resource, ..]) => self.parameter(resource).map(Some),
                     _ => Err(wrong()),
                 }
             }
             "Fn::Sub" => self.substitute(argument).map(Some),
             "Fn::If" => match &entries()?[..] {
                 [condition, then, other] => {
-                    let holds = self.condition(condition.as_str().ok_or_else(wrong)?)?;
+                    let name = condition.as_str().ok_or_else(wrong)?;
+                    let holds = self.strictly(|| self.condition(name))?;
                     self.resolve(if holds { then } else { other })
                 }
                 _ => Err(wrong()),
@@ -139,8 +227,35 @@ impl<'a> Resolver<'a> {
                 self.bounds.made(found.to_string())?;
                 Ok(Some(found))
             }
+            "Fn::ToJsonString" => {
+                let value = self.resolve(argument)?.unwrap_or_default();
+                Ok(Some(self.bounds.made(value.to_string())?.into()))
+            }
+            "Fn::ImportValue" => {
+                Err(Error::Export(self.text(argument)?.unwrap_or_else(|| name.to_owned())))
+            }
+            TRANSFORM => self.include(argument),
+            "Fn::Base64" | "Fn::Cidr" | "Fn::GetAZs" | "Fn::Length" | "Fn::ForEach" => {
+                Err(Error::Unknown(name.to_owned()))
+            }
             _ => Err(wrong()),
         }
+    }
+
+    /// The content of a file that `AWS::Include` names.
+    fn include(&self, argument: &Value) -> Result<Option<Value>, Error> {
+        let is_include = argument.get("Name").and_then(Value::as_str) == Some("AWS::Include");
+        let location = argument.pointer("/Parameters/Location").filter(|_| is_include);
+        let location = location.ok_or_else(|| Error::Unknown(TRANSFORM.to_owned()))?;
+        let location = self.strictly(|| self.text(location))?;
+        let location = location.ok_or_else(|| Error::Function(TRANSFORM.to_owned()))?;
+        if location.contains("://") {
+            return Err(Error::Include(location));
+        }
+        self.bounds.file()?;
+        let included = super::document(&self.folder.join(location))?.value;
+        self.bounds.made(included.to_string())?;
+        self.resolve(&included)
     }
 
     fn reference(&self, name: &str) -> Result<Option<Value>, Error> {
@@ -163,16 +278,12 @@ impl<'a> Resolver<'a> {
     fn parameter(&self, name: &str) -> Result<Value, Error> {
         let declared = self.template.get("Parameters").and_then(|all| all.get(name));
         let Some(declared) = declared else {
-            let (resource, _) = name.split_once('.').unwrap_or((name, ""));
-            return match self.template.get("Resources").and_then(|all| all.get(resource)) {
-                Some(_) => Ok(resource.into()),
-                None => Err(Error::Reference(name.to_owned())),
-            };
+            return self.resource(name);
         };
         let text = match (self.parameters.get(name), declared.get("Default")) {
             (Some(given), _) => given.clone(),
             (None, Some(default)) => text_of(default).unwrap_or_default(),
-            (None, None) => return Err(Error::Parameter(name.to_owned())),
+            (None, None) => return Err(Error::Parameter(vec![name.to_owned()])),
         };
         let allowed = declared.get("AllowedValues").and_then(Value::as_array);
         let is_allowed =
@@ -189,9 +300,78 @@ impl<'a> Resolver<'a> {
         Ok(self.bounds.made(text)?.into())
     }
 
-    /// The ARN of a resource, which is a function in all that is looked at.
-    fn arn(&self, resource: &str) -> String {
-        format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{resource}")
+    /// The value of a resource's `Ref`: its name, or the ARN of the function that it stands for.
+    fn resource(&self, name: &str) -> Result<Value, Error> {
+        let (resource, attribute) = name.split_once('.').unwrap_or((name, ""));
+        let all = self.template.get("Resources").and_then(Value::as_object);
+        let of = |name: &str| all.and_then(|all| all.get(name));
+        let kind = |found: &'a Value| found.get("Type").and_then(Value::as_str).unwrap_or_default();
+        if let Some(found) = of(resource) {
+            return match kind(found) {
+                "AWS::Lambda::Alias" | "AWS::Lambda::Version" => Ok(self.arn(resource)?.into()),
+                // What SAM makes beside a function: `!Ref Function.Alias`.
+                "AWS::Serverless::Function" if ["Alias", "Version"].contains(&attribute) => {
+                    Ok(self.arn(resource)?.into())
+                }
+                _ => Ok(resource.into()),
+            };
+        }
+        // SAM's documentation, "Generated CloudFormation resources".
+        let implicit = ["ServerlessRestApi", "ServerlessHttpApi"].map(|name| (name, None));
+        let made = all
+            .into_iter()
+            .flatten()
+            .filter(|(_, found)| kind(found).starts_with("AWS::Serverless::"));
+        let made = made.map(|(name, found)| (name.as_str(), Some(found)));
+        let is_sam = all
+            .is_some_and(|all| all.values().any(|one| kind(one).starts_with("AWS::Serverless::")));
+        let owner = implicit
+            .into_iter()
+            .chain(made)
+            .filter(|(owner, _)| is_sam && resource.starts_with(owner));
+        let owner = owner.max_by_key(|(owner, _)| owner.len());
+        let Some((owner, found)) = owner else {
+            let is_shared = ["ServerlessUsagePlan", "ServerlessApiKey", "ServerlessUsagePlanKey"];
+            return match is_sam && is_shared.contains(&resource) {
+                true => Ok(resource.into()),
+                false => Err(Error::Reference(name.to_owned())),
+            };
+        };
+        let rest = resource.strip_prefix(owner).unwrap_or_default();
+        let is_function = found.is_some_and(|found| kind(found) == "AWS::Serverless::Function");
+        if is_function && (rest.starts_with("Alias") || rest == "Version") {
+            return Ok(self.arn(owner)?.into());
+        }
+        Ok(match rest.strip_suffix("Stage") {
+            Some("ApiGatewayDefault") => "$default".into(),
+            Some("") => {
+                let stage = found.and_then(|found| found.pointer("/Properties/StageName"));
+                stage
+                    .map(|stage| self.text(stage))
+                    .transpose()?
+                    .flatten()
+                    .map_or(resource.into(), Value::from)
+            }
+            Some(stage) if !is_function => stage.into(),
+            _ => resource.into(),
+        })
+    }
+
+    /// The ARN of a resource, which is a function in all that is looked at, or stands for one.
+    fn arn(&self, resource: &str) -> Result<String, Error> {
+        let found = self.template.get("Resources").and_then(|all| all.get(resource));
+        let kind = found.and_then(|found| found.get("Type")).and_then(Value::as_str);
+        let of = found.and_then(|found| found.pointer("/Properties/FunctionName"));
+        let stands_for =
+            of.filter(|_| matches!(kind, Some("AWS::Lambda::Alias" | "AWS::Lambda::Version")));
+        let name = match stands_for {
+            Some(of) => self.bounds.deeper(|| self.text(of))?.unwrap_or_default(),
+            None => resource.to_owned(),
+        };
+        if name.contains(":function:") {
+            return Ok(name);
+        }
+        Ok(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"))
     }
 
     fn substitute(&self, argument: &Value) -> Result<Value, Error> {
@@ -217,7 +397,7 @@ impl<'a> Resolver<'a> {
             self.bounds.step()?;
             let value = match (own.and_then(|own| own.get(name)), name.split_once('.')) {
                 (Some(value), _) => self.text(value)?,
-                (None, Some((resource, "Arn"))) => Some(self.arn(resource)),
+                (None, Some((resource, "Arn"))) => Some(self.arn(resource)?),
                 (None, _) => self.reference(name)?.as_ref().and_then(text_of),
             };
             filled.push_str(&value.ok_or_else(wrong)?);

@@ -3,18 +3,18 @@
 //! An API that a template only refers to, by a parameter, is served too, as far as the template
 //! adds to it: authorizers, routes, methods and gateway responses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::integrations::Target;
 use super::openapi::{self, Wanted, gateway_response};
-use super::resolve::{Resolver, is_call, text_of};
+use super::resolve::{Resolver, TRANSFORM, text_of};
 use super::{
-    Api, Authorizer, Code, Error, Family, FunctionSettings, Route, Template, document, plans, sam,
-    unserved,
+    Api, Authorizer, Code, Error, Family, FunctionSettings, Integration, Route, Template, document,
+    plans, sam, unserved,
 };
 use crate::gateway::KeySource;
 
@@ -29,6 +29,11 @@ pub(super) struct Resource {
 impl Resource {
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.properties.get(name).and_then(text_of)
+    }
+
+    /// Returns true unless it is `false` or not there: a value that is not known counts as true.
+    fn needs(&self, name: &str) -> bool {
+        self.text(name).is_some_and(|text| !text.eq_ignore_ascii_case("false"))
     }
 
     fn is_function(&self) -> bool {
@@ -61,7 +66,7 @@ pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, E
     for resource in &resources {
         add(resource, &mut apis, &paths, &integrations, &mut template.notes);
     }
-    for resource in resources.iter().filter(|one| one.kind == "AWS::Serverless::Function") {
+    for resource in &resources {
         sam::events(resource, &mut apis, &mut template.notes);
     }
     for resource in resources.iter().filter(|one| one.is_function()) {
@@ -70,31 +75,62 @@ pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, E
     for api in apis.values_mut() {
         sam::preflights(api, &mut template.notes);
     }
-    plans::read(&resources, &mut template);
     template.apis = apis.into_values().collect();
+    plans::read(&resources, &mut template);
+    rename(&resources, &mut template);
     Ok(template)
+}
+
+/// Puts a function's logical id where routes and authorizers have its `FunctionName`.
+fn rename(resources: &[Resource], template: &mut Template) {
+    let functions = resources.iter().filter(|one| one.is_function());
+    let names: BTreeMap<String, &str> =
+        functions.filter_map(|one| Some((one.text("FunctionName")?, one.name.as_str()))).collect();
+    let known = &template.functions;
+    let rename = |name: &mut String| {
+        if let Some(id) = names.get(name).filter(|_| !known.contains_key(name)) {
+            (*id).clone_into(name);
+        }
+    };
+    for api in &mut template.apis {
+        for route in &mut api.routes {
+            if let Integration::Function(name) = &mut route.integration {
+                rename(name);
+            }
+        }
+        api.authorizers.values_mut().filter_map(|one| one.function.as_mut()).for_each(rename);
+    }
 }
 
 /// The resources that are looked at, of those that are made, with SAM's `Globals` in them.
 fn resources(resolver: &Resolver<'_>, notes: &mut Vec<String>) -> Result<Vec<Resource>, Error> {
-    const FAMILIES: [&str; 4] =
-        ["AWS::ApiGateway::", "AWS::ApiGatewayV2::", "AWS::Serverless::", "AWS::Lambda::Function"];
-    let globals = globals(resolver, notes)?;
+    let mut lacks = Lacks::default();
+    let globals = globals(resolver, &mut lacks)?;
     let all = resolver.template.get("Resources").and_then(Value::as_object);
     let mut found = Vec::new();
     for (name, resource) in all.into_iter().flatten() {
         let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
+        notes.extend(unread(name, kind, resource));
         resolver.at(&format!("Resources.{name}"));
-        if !FAMILIES.iter().any(|family| kind.starts_with(family)) || !resolver.is_made(resource)? {
+        if !is_read(kind) {
             continue;
+        }
+        match resolver.is_made(resource) {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(Error::Parameter(names)) => lacks.parameters.extend(names),
+            Err(error) => return Err(error.at(name, "Condition")),
         }
         let empty = Value::Object(Map::new());
         let properties = resource.get("Properties").unwrap_or(&empty);
-        let properties = if kind.ends_with("::Function") {
-            members(resolver, name, properties, notes)?
-        } else {
-            resolver.resolve(properties)?.unwrap_or_default()
-        };
+        let included =
+            properties.get(TRANSFORM).map(|_| resolver.resolve(properties)).transpose()?;
+        let included = included.flatten();
+        if included.as_ref().is_some_and(|included| !included.is_object()) {
+            return Err(Error::Unknown(TRANSFORM.to_owned()).at(name, "Properties"));
+        }
+        let properties = included.as_ref().unwrap_or(properties);
+        let properties = members(resolver, kind, properties, &mut lacks)?;
         let section = kind.strip_prefix("AWS::Serverless::");
         let global = section.and_then(|section| globals.get(section));
         global.map(|global| resolver.copy(global)).transpose()?;
@@ -102,75 +138,155 @@ fn resources(resolver: &Resolver<'_>, notes: &mut Vec<String>) -> Result<Vec<Res
         let metadata = resource.get("Metadata").cloned().unwrap_or_default();
         found.push(Resource { name: name.clone(), kind: kind.to_owned(), properties, metadata });
     }
+    if !lacks.parameters.is_empty() {
+        return Err(Error::Parameter(lacks.parameters.into_iter().collect()));
+    }
+    notes.extend(lacks.notes);
     let implicit = sam::implicit(&found, &globals);
     found.extend(implicit);
     Ok(found)
 }
 
-/// SAM's settings for every resource of a kind.
-fn globals(resolver: &Resolver<'_>, notes: &mut Vec<String>) -> Result<Value, Error> {
-    let Some(globals) = resolver.template.get("Globals") else { return Ok(Value::Null) };
-    resolver.at("Globals");
-    let functions = globals.get("Function");
-    let functions =
-        functions.map(|function| members(resolver, "Globals.Function", function, notes));
-    let functions = functions.transpose()?;
-    let mut rest = globals.clone();
-    if let Some(rest) = rest.as_object_mut() {
-        rest.remove("Function");
-    }
-    let mut globals = resolver.resolve(&rest)?.unwrap_or_default();
-    if let (Some(functions), Some(globals)) = (functions, globals.as_object_mut()) {
-        globals.insert("Function".to_owned(), functions);
-    }
-    Ok(globals)
+/// Returns true for the kinds that are looked at, whose values must be known.
+fn is_read(kind: &str) -> bool {
+    const OTHERS: [&str; 4] = ["LayerVersion", "Application", "SimpleTable", "Connector"];
+    const FAMILIES: [&str; 4] =
+        ["AWS::ApiGateway::", "AWS::ApiGatewayV2::", "AWS::Serverless::", "AWS::Lambda::Function"];
+    FAMILIES.iter().any(|family| kind.starts_with(family))
+        && !OTHERS.iter().any(|other| kind.ends_with(other))
 }
 
-/// A function's properties: its policies and the like may need what is not evaluated here.
+/// Names a resource that may bring routes and is not read.
+fn unread(name: &str, kind: &str, resource: &Value) -> Option<String> {
+    if name.starts_with("Fn::") {
+        return Some(format!("{name}: the resources that it brings are not read here"));
+    }
+    let members = ["TemplateURL", "Location"];
+    let mut files =
+        members.iter().filter_map(|member| resource.get("Properties")?.get(*member)?.as_str());
+    let is_nested = ["AWS::CloudFormation::Stack", "AWS::Serverless::Application"].contains(&kind);
+    let file = files.next().map(|file| format!(": to serve its APIs, name its template `{file}`"));
+    is_nested
+        .then(|| format!("{name}: nested stacks are not read here{}", file.unwrap_or_default()))
+}
+
+/// The values that are not known here.
+#[derive(Default)]
+struct Lacks {
+    parameters: BTreeSet<String>,
+    notes: Vec<String>,
+}
+
+/// Members whose values change nothing here; that they are there is named, as far as it matters.
+const UNUSED: [&str; 27] = [
+    "ResourcePolicy",
+    "Description",
+    "UsagePlanName",
+    "credentials",
+    "authorizerCredentials",
+    "info",
+    "tags",
+    "servers",
+    "x-amazon-apigateway-policy",
+    "AccessLogSetting",
+    "AccessLogSettings",
+    "AuthorizerCredentialsArn",
+    "CanarySetting",
+    "CanarySettings",
+    "ClientCertificateId",
+    "Credentials",
+    "CredentialsArn",
+    "Domain",
+    "EndpointConfiguration",
+    "MethodSettings",
+    "Models",
+    "Name",
+    "Policy",
+    "PropagateTags",
+    "RouteSettings",
+    "DefaultRouteSettings",
+    "Tags",
+];
+/// The same of resources that are only named.
+const NAMED: [&str; 7] = [
+    "DomainName",
+    "BasePathMapping",
+    "ApiMapping",
+    "VpcLink",
+    "Model",
+    "RequestValidator",
+    "ClientCertificate",
+];
+/// Members of a function whose values change its routes and its code.
+const OF_FUNCTIONS: [&str; 2] = ["Environment", "Events"];
+
+/// Evaluates the members of a resource or of a section of `Globals`.
 ///
-/// A variable or an event with such a value is left out and named.
+/// A function's variable that is not known is left out. Any other value that is not known is named,
+/// and a text stands in its place.
 fn members(
     resolver: &Resolver<'_>,
-    place: &str,
+    kind: &str,
     properties: &Value,
-    notes: &mut Vec<String>,
+    lacks: &mut Lacks,
 ) -> Result<Value, Error> {
+    let is_function = ["Function", "StateMachine"].iter().any(|name| kind.ends_with(name));
+    let is_named = NAMED.iter().any(|named| kind.ends_with(&format!("::{named}")));
     let mut found = Map::new();
     for (name, value) in properties.as_object().into_iter().flatten() {
-        let told = ["Environment", "Events"].contains(&name.as_str());
-        let mut left_out = Vec::new();
-        let value = known(resolver, &format!("{place}.{name}"), value, &mut left_out)?;
-        found.extend(value.map(|value| (name.clone(), value)));
-        if told {
-            notes.extend(left_out);
+        let mut resolved = resolver.member(name, value)?;
+        let is_used = if is_function { OF_FUNCTIONS.contains(&name.as_str()) } else { !is_named };
+        for lack in resolver.lacks() {
+            let place = lack.path.join(".");
+            if name == "Environment" {
+                if let Some(variables) = resolved.as_mut().and_then(|all| all.get_mut("Variables"))
+                    && let (Some(variables), Some(name)) =
+                        (variables.as_object_mut(), lack.path.get(3))
+                {
+                    variables.remove(name);
+                }
+                lacks.notes.push(format!("{place} is left out: {}", lack.error));
+                continue;
+            }
+            let is_unused = lack.path.iter().any(|name| UNUSED.contains(&name.as_str()));
+            if !is_used || is_unused || (name == "Events" && !is_route(value, &lack.path)) {
+                continue;
+            }
+            match lack.error {
+                Error::Parameter(names) => lacks.parameters.extend(names),
+                error => lacks
+                    .notes
+                    .push(format!("{place} cannot be evaluated: {error}{}", error.cause())),
+            }
         }
+        found.extend(resolved.map(|value| (name.clone(), value)));
     }
     Ok(Value::Object(found))
 }
 
-/// Returns a value without the parts that are not evaluated here, and names those.
-fn known(
-    resolver: &Resolver<'_>,
-    place: &str,
-    value: &Value,
-    left_out: &mut Vec<String>,
-) -> Result<Option<Value>, Error> {
-    match (resolver.resolve(value), value) {
-        (Ok(value), _) => Ok(value),
-        (Err(error @ Error::Bound { .. }), _) => Err(error),
-        (Err(_), Value::Object(map)) if !is_call(map) => {
-            let mut rest = Map::new();
-            for (name, value) in map {
-                let value = known(resolver, &format!("{place}.{name}"), value, left_out)?;
-                rest.extend(value.map(|value| (name.clone(), value)));
-            }
-            Ok(Some(Value::Object(rest)))
+/// Returns true if the path is to a member of an event that makes a route.
+fn is_route(events: &Value, path: &[String]) -> bool {
+    let at = path.iter().position(|name| name == "Events").map_or(0, |at| at.saturating_add(1));
+    let event = path.get(at).and_then(|name| events.get(name));
+    let kind = event.and_then(|event| event.get("Type")).and_then(Value::as_str);
+    matches!(kind, None | Some("Api" | "HttpApi"))
+}
+
+/// SAM's settings for every resource of a kind.
+fn globals(resolver: &Resolver<'_>, lacks: &mut Lacks) -> Result<Value, Error> {
+    let sections = resolver.template.get("Globals").and_then(Value::as_object);
+    let mut globals = Map::new();
+    for (section, found) in sections.into_iter().flatten() {
+        resolver.at(&format!("Globals.{section}"));
+        let found = members(resolver, section, found, lacks)?;
+        // An API's own settings would replace what is not known, and leave its routes open.
+        if found.get("Auth").is_some_and(Value::is_string) && lacks.parameters.is_empty() {
+            let unknown = found.get("Auth").and_then(text_of).unwrap_or_default();
+            return Err(Error::Unknown(unknown).at(&format!("Globals.{section}"), "Auth"));
         }
-        (Err(error), _) => {
-            left_out.push(format!("{place} is left out: {error}"));
-            Ok(None)
-        }
+        globals.insert(section.clone(), found);
     }
+    Ok(Value::Object(globals))
 }
 
 /// The API that a resource is, if it is one.
@@ -191,10 +307,20 @@ fn api(resource: &Resource, folder: &Path, template: &mut Template) -> Result<Op
     api.key_source = Some(KeySource::Header);
     api.variables = texts(properties.get("Variables").or(properties.get("StageVariables")));
     let own = ["DefinitionBody", "Body"].into_iter().find_map(|name| properties.get(name));
-    let file = resource.text("DefinitionUri").map(|file| document(&folder.join(file)));
-    if let Some(body) = file.transpose()?.as_ref().or(own) {
-        openapi::read(body, &mut api, &mut template.notes);
-        template.unserved.extend(unserved::of_document(&api.name, body));
+    let definition = match definition(resource, folder, &mut template.notes)? {
+        None => own.cloned().map(Ok),
+        other => other,
+    };
+    match definition {
+        Some(Ok(body)) if body.is_object() => {
+            openapi::read(&body, &mut api, &mut template.notes);
+            template.unserved.extend(unserved::of_document(&api.name, &body));
+        }
+        Some(wrong) => {
+            let reason = wrong.err().unwrap_or_else(|| "it cannot be evaluated".to_owned());
+            api.routes.extend(unknown_routes(family, &reason));
+        }
+        None => {}
     }
     match resource.text("ApiKeySourceType").as_deref() {
         Some("AUTHORIZER") => api.key_source = Some(KeySource::Authorizer),
@@ -202,6 +328,15 @@ fn api(resource: &Resource, folder: &Path, template: &mut Template) -> Result<Op
         _ => {}
     }
     api.binary_types.extend(openapi::media_types(properties.get("BinaryMediaTypes")));
+    // API Gateway's quick create: one route to a function or an address.
+    if let Some(target) = resource.text("Target").filter(|_| family == Family::Http) {
+        let key = resource.text("RouteKey").unwrap_or_else(|| "$default".to_owned());
+        let kind = if target.contains("://") { "HTTP_PROXY" } else { "AWS_PROXY" };
+        let found = json!({"type": kind, "uri": target, "payloadFormatVersion": "2.0"});
+        let place = format!("{}: {key}", api.name);
+        let target = Target::read(family, &place, &found, &mut template.notes);
+        api.routes.push(Route::new(key, None, false, target));
+    }
     if let Some(found) = properties.get("CorsConfiguration").filter(|_| family == Family::Http) {
         api.cors = Some(openapi::cors(found));
     }
@@ -209,6 +344,45 @@ fn api(resource: &Resource, folder: &Path, template: &mut Template) -> Result<Op
         sam::settings(resource, &mut api, &mut template.notes);
     }
     Ok(Some(api))
+}
+
+/// The definition that a resource keeps in a file: its content, or why it is not known here.
+fn definition(
+    resource: &Resource,
+    folder: &Path,
+    notes: &mut Vec<String>,
+) -> Result<Option<Result<Value, String>>, Error> {
+    let member = |name: &str| resource.properties.get(name);
+    let Some(found) = member("DefinitionUri").or(member("BodyS3Location")) else { return Ok(None) };
+    let reason = match text_of(found) {
+        Some(file) if !file.contains("://") => match document(&folder.join(file)) {
+            Ok(document) => {
+                notes
+                    .extend(document.notes.iter().map(|note| format!("{}: {note}", resource.name)));
+                return Ok(Some(Ok(document.value)));
+            }
+            Err(error @ (Error::Size(_) | Error::Bound { .. })) => return Err(error),
+            Err(error) => format!("{error}{}", error.cause()),
+        },
+        _ => "its file is not on this machine".to_owned(),
+    };
+    notes.push(format!(
+        "{}: the definition is not read, and what it defines answers 501: {reason}",
+        resource.name
+    ));
+    Ok(Some(Err(reason)))
+}
+
+/// Routes for all that a definition may define, which answer 501.
+pub(super) fn unknown_routes(family: Family, reason: &str) -> Vec<Route> {
+    let keys: &[&str] = match family {
+        Family::Rest => &["ANY /", "ANY /{proxy+}"],
+        Family::Http => &["$default"],
+        Family::WebSocket => &[],
+    };
+    let reason = format!("the API's definition: {reason}");
+    let route = |key: &&str| Route::new((*key).to_owned(), None, false, Target::missing(&reason));
+    keys.iter().map(route).collect()
 }
 
 /// The path of each `AWS::ApiGateway::Resource`.
@@ -278,6 +452,7 @@ fn add(
         }
         "AWS::ApiGateway::Method" => {
             let path = text("ResourceId").and_then(|id| paths.get(&id).cloned());
+            // Any other is the API's root, or it is not known, which is named already.
             let path = path.unwrap_or_else(|| "/".to_owned());
             let kind = text("AuthorizationType").unwrap_or_default();
             let authorizer = match kind.as_str() {
@@ -291,8 +466,16 @@ fn add(
                 Some(found) => Target::read(api.family, &place, found, notes),
                 None => Target::missing("the method has no integration"),
             };
-            let needs_key = resource.is("ApiKeyRequired");
+            let needs_key = resource.needs("ApiKeyRequired");
             api.routes.push(Route::new(key, authorizer, needs_key, target));
+        }
+        // A deployment with a stage's name makes that stage, unless there is one.
+        "AWS::ApiGateway::Deployment" => {
+            if let Some(stage) = text("StageName").filter(|_| api.stage == "local") {
+                api.stage = stage;
+                let described = properties.get("StageDescription");
+                api.variables = texts(described.and_then(|found| found.get("Variables")));
+            }
         }
         "AWS::ApiGateway::GatewayResponse" => {
             let name = text("ResponseType").unwrap_or_default();
@@ -318,7 +501,7 @@ fn add(
                 "CUSTOM" => Some(text("AuthorizerId").unwrap_or_default()),
                 other => Some(other.to_owned()),
             };
-            let needs_key = resource.is("ApiKeyRequired");
+            let needs_key = resource.needs("ApiKeyRequired");
             api.routes.push(Route::new(key, authorizer, needs_key, target));
         }
         _ => {}
@@ -330,7 +513,15 @@ fn function(resource: &Resource, folder: &Path) -> FunctionSettings {
     let variables = resource.properties.get("Environment").and_then(|all| all.get("Variables"));
     let metadata = |path: &str| resource.metadata.pointer(path).and_then(text_of);
     let code = ["CodeUri", "Code"].into_iter().find_map(|name| resource.text(name));
+    let member = |name: &str| resource.properties.get(name);
+    let is_inline = member("InlineCode").is_some()
+        || member("Code").is_some_and(|code| code.get("ZipFile").is_some());
+    // SAM's own tool takes the template's folder.
+    let is_here = resource.kind == "AWS::Serverless::Function"
+        && ["CodeUri", "ImageUri"].iter().all(|name| member(name).is_none());
+    let code = code.or_else(|| is_here.then(|| ".".to_owned())).filter(|_| !is_inline);
     FunctionSettings {
+        is_inline,
         memory_mb: number("MemorySize"),
         timeout: number("Timeout").map(|seconds| Duration::from_secs(seconds.into())),
         variables: texts(variables).into_iter().collect(),

@@ -78,8 +78,9 @@ pub(super) fn implicit(resources: &[Resource], globals: &Value) -> Vec<Resource>
 }
 
 fn events_of(resource: &Resource) -> impl Iterator<Item = &Value> {
-    let is_function = resource.kind == "AWS::Serverless::Function";
-    let events = resource.properties.get("Events").filter(|_| is_function);
+    let has_events = ["AWS::Serverless::Function", "AWS::Serverless::StateMachine"];
+    let has_events = has_events.contains(&resource.kind.as_str());
+    let events = resource.properties.get("Events").filter(|_| has_events);
     events.and_then(Value::as_object).into_iter().flat_map(Map::values)
 }
 
@@ -89,14 +90,16 @@ fn events_of(resource: &Resource) -> impl Iterator<Item = &Value> {
 pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<String>) {
     let properties = &resource.properties;
     let auth = properties.get("Auth");
+    // A text stands for what is not known here: an authorizer that is not there.
+    let unknown = auth.and_then(text_of);
     let authorizers = auth.and_then(|auth| auth.get("Authorizers")).and_then(Value::as_object);
     for (name, found) in authorizers.into_iter().flatten() {
         api.authorizers.insert(name.clone(), authorizer(api.family, found));
     }
     let of_auth = |name: &str| auth.and_then(|auth| auth.get(name)).and_then(text_of);
     api.sam = Settings {
-        default_authorizer: of_auth("DefaultAuthorizer"),
-        needs_key: of_auth("ApiKeyRequired").as_deref() == Some("true"),
+        default_authorizer: of_auth("DefaultAuthorizer").or(unknown),
+        needs_key: of_auth("ApiKeyRequired").is_some_and(|needs| is_needed(&needs)),
         cors: None,
         guards_preflights: of_auth("AddDefaultAuthorizerToCorsPreflight").as_deref()
             != Some("false"),
@@ -117,6 +120,11 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
         route.authorizer = authorizer;
         route.needs_key |= needs_key;
     }
+}
+
+/// Returns true for a setting that is not `false`; one that is not known here counts as true.
+fn is_needed(setting: &str) -> bool {
+    !setting.eq_ignore_ascii_case("false")
 }
 
 impl Settings {
@@ -210,7 +218,7 @@ pub(super) fn preflights(api: &mut Api, notes: &mut Vec<String>) {
     api.routes.extend(added);
 }
 
-/// Adds the routes that a function's events make.
+/// Adds the routes that the events of a function or a state machine make.
 pub(super) fn events(
     resource: &Resource,
     apis: &mut BTreeMap<String, Api>,
@@ -235,9 +243,9 @@ pub(super) fn events(
             None => "$default".to_owned(),
         };
         let auth = properties.get("Auth");
-        let own = text(auth.and_then(|auth| auth.get("Authorizer")));
+        let own = text(auth.and_then(|auth| auth.get("Authorizer"))).or_else(|| text(auth));
         let needs_key = text(auth.and_then(|auth| auth.get("ApiKeyRequired")));
-        let needs_key = needs_key.map(|needs| needs == "true");
+        let needs_key = needs_key.map(|needs| is_needed(&needs));
         let (authorizer, needs_key) = api.sam.guards(&key, own, needs_key);
         // SAM's own default is 2.0.
         let payload = match text(properties.get("PayloadFormatVersion")).as_deref() {
@@ -247,7 +255,10 @@ pub(super) fn events(
         let place = format!("{}: {key}", api.name);
         let timeout = properties.get("TimeoutInMillis");
         let timeout = integrations::timeout(family, &place, timeout, notes);
-        let integration = Integration::Function(resource.name.clone());
+        let integration = match resource.kind.as_str() {
+            "AWS::Serverless::Function" => Integration::Function(resource.name.clone()),
+            _ => Integration::Unserved(format!("the state machine `{}` needs AWS", resource.name)),
+        };
         let target = Target { integration, payload, timeout };
         api.routes.push(Route::new(key, authorizer, needs_key, target));
     }
@@ -257,8 +268,18 @@ pub(super) fn events(
 fn authorizer(family: Family, found: &Value) -> Authorizer {
     let text = |value: Option<&Value>| value.and_then(text_of);
     let Some(function) = text(found.get("FunctionArn")) else {
-        return Authorizer::unserved("authorizers without a function".to_owned());
+        let kind = if found.get("UserPoolArn").is_some() {
+            "authorizers of Cognito user pools"
+        } else if found.get("JwtConfiguration").is_some() {
+            "JWT authorizers"
+        } else {
+            "authorizers without a function"
+        };
+        return Authorizer::unserved(kind.to_owned());
     };
+    if let Some(unknown) = found.get("Identity").and_then(Value::as_str) {
+        return Authorizer::unserved(format!("the identity sources `{unknown}`"));
+    }
     let identity = found.get("Identity");
     let part = |name: &str| identity.and_then(|identity| identity.get(name));
     let list = |name: &str| {

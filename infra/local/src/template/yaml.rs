@@ -1,7 +1,10 @@
 //! YAML and JSON as JSON values, with CloudFormation's short forms spelled out.
 
-use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
-use saphyr_parser::{Event, Parser};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use saphyr::{Scalar, Yaml, YamlLoader};
+use saphyr_parser::{Event, Parser, ScanError};
 use serde_json::{Map, Number, Value, json};
 
 /// The largest file, in bytes: CloudFormation's own limit for a template.
@@ -9,35 +12,114 @@ pub(super) const MAX_FILE: usize = 1024 * 1024;
 /// The deepest nesting of lists and mappings.
 const MAX_DEPTH: usize = 64;
 
+/// The lines that are mended at most, each of which is one more reading.
+const MAX_MENDED: usize = 50;
+
+/// A document, and a line for each thing that was not as it should be.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) value: Value,
+    pub(super) notes: Vec<String>,
+}
+
 /// Reads one document.
 ///
 /// # Errors
 /// The reason why it cannot be read.
-pub(super) fn parse(text: &str) -> Result<Value, String> {
-    check(text)?;
-    let documents = Yaml::load_from_str(text).map_err(|error| error.to_string())?;
-    match &documents[..] {
-        [one] => value(one),
+pub(super) fn parse(text: &str) -> Result<Document, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    let mut text = Cow::Borrowed(text);
+    let mut checked = check(&text);
+    for _ in 0..MAX_MENDED {
+        let Err(Fault::Scan(error)) = &checked else { break };
+        let Some(mended) = indented(&text, error) else { break };
+        text = mended.into();
+        checked = check(&text);
+    }
+    let notes = checked.map_err(|fault| match fault {
+        Fault::Scan(error) => error.to_string(),
+        Fault::Refused(reason) => reason,
+    })?;
+    let mut loader = YamlLoader::<Yaml<'_>>::default();
+    // The last one counts, as with CloudFormation; `check` names them.
+    loader.allow_duplicate_keys(true);
+    let loaded = Parser::new_from_str(&text).load(&mut loader, true);
+    loaded.map_err(|error| error.to_string())?;
+    match &loader.into_documents()[..] {
+        [one] => Ok(Document { value: value(one)?, notes }),
         _ => Err("it must hold one document".to_owned()),
     }
 }
 
+/// Errors of [`check`].
+enum Fault {
+    /// The parser's own.
+    Scan(ScanError),
+    /// A form that is not read.
+    Refused(String),
+}
+
+/// Indents a line of a list or map in brackets.
+///
+/// CloudFormation takes it at any indentation; this parser wants it deeper than its parent.
+fn indented(text: &str, error: &ScanError) -> Option<String> {
+    // Both are of lists and maps in brackets alone.
+    if !["invalid indentation", "invalid indentation in flow construct"].contains(&error.info()) {
+        return None;
+    }
+    let mut mended = String::with_capacity(text.len().saturating_add(MAX_DEPTH));
+    for (at, line) in text.split_inclusive('\n').enumerate() {
+        if at.saturating_add(1) == error.marker().line() {
+            mended.push_str(&" ".repeat(MAX_DEPTH));
+        }
+        mended.push_str(line);
+    }
+    Some(mended)
+}
+
+/// The members of a map so far, in the order of their reading; `None` for a list.
+type Frame = Option<(BTreeSet<String>, bool)>;
+
 /// Refuses what would take up more memory or stack than its text, before anything is built of it.
-fn check(text: &str) -> Result<(), String> {
-    let mut depth: usize = 0;
+/// Names members that are defined twice.
+fn check(text: &str) -> Result<Vec<String>, Fault> {
+    let refused = |reason: String| Err(Fault::Refused(reason));
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut notes = Vec::new();
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| error.to_string())?;
+        let (event, span) = event.map_err(Fault::Scan)?;
         let line = span.start.line();
-        match event {
-            Event::SequenceStart(..) | Event::MappingStart(..) => {
-                depth = depth.saturating_add(1);
-                if depth > MAX_DEPTH {
-                    return Err(format!("it is nested too deep in line {line}"));
+        let is_node =
+            matches!(event, Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..));
+        if let Some(Some((names, is_value))) = frames.last_mut().filter(|_| is_node) {
+            if let (false, Event::Scalar(name, ..)) = (*is_value, &event) {
+                if name == "<<" {
+                    return refused(format!(
+                        "it has a merge key `<<` in line {line}, which CloudFormation does not \
+                         read: write the members out"
+                    ));
+                }
+                if !names.insert(name.to_string()) {
+                    notes.push(format!(
+                        "`{name}` is defined a second time in line {line}: the last one counts"
+                    ));
                 }
             }
-            Event::SequenceEnd | Event::MappingEnd => depth = depth.saturating_sub(1),
+            *is_value = !*is_value;
+        }
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => {
+                if frames.len() >= MAX_DEPTH {
+                    return refused(format!("it is nested too deep in line {line}"));
+                }
+                let is_map = matches!(event, Event::MappingStart(..));
+                frames.push(is_map.then(|| (BTreeSet::new(), false)));
+            }
+            Event::SequenceEnd | Event::MappingEnd => drop(frames.pop()),
             Event::Alias(_) => {
-                return Err(format!(
+                return refused(format!(
                     "it has an alias in line {line}, which CloudFormation does not read: write the \
                      value out"
                 ));
@@ -45,7 +127,7 @@ fn check(text: &str) -> Result<(), String> {
             _ => {}
         }
     }
-    Ok(())
+    Ok(notes)
 }
 
 fn value(yaml: &Yaml<'_>) -> Result<Value, String> {

@@ -14,6 +14,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 mod integrations;
+mod strangers;
 
 const LOCAL: &str = env!("CARGO_BIN_EXE_tollgate-local");
 

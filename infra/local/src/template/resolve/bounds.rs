@@ -12,6 +12,9 @@ const MAX_BYTES: usize = 16 * MAX_TEXT;
 /// The deepest nesting, of values and of conditions behind conditions together.
 const MAX_DEPTH: usize = 200;
 
+/// The files that a template includes, each time that one is.
+const MAX_FILES: u32 = 32;
+
 /// The parts of the bounds that are left.
 pub(super) struct Bounds {
     /// The resource or section that is evaluated, for errors.
@@ -19,6 +22,7 @@ pub(super) struct Bounds {
     steps: Cell<u32>,
     bytes: Cell<usize>,
     depth: Cell<usize>,
+    files: Cell<u32>,
 }
 
 impl Default for Bounds {
@@ -28,6 +32,7 @@ impl Default for Bounds {
             steps: Cell::new(MAX_STEPS),
             bytes: Cell::new(MAX_BYTES),
             depth: Cell::default(),
+            files: Cell::new(MAX_FILES),
         }
     }
 }
@@ -58,6 +63,13 @@ impl Bounds {
     pub(super) fn step(&self) -> Result<(), Error> {
         let left = self.steps.get().checked_sub(1);
         self.steps.set(left.ok_or_else(|| self.error("has too many functions to evaluate"))?);
+        Ok(())
+    }
+
+    /// Counts a file that is included.
+    pub(super) fn file(&self) -> Result<(), Error> {
+        let left = self.files.get().checked_sub(1);
+        self.files.set(left.ok_or_else(|| self.error("includes more than 32 files"))?);
         Ok(())
     }
 

@@ -1,0 +1,86 @@
+//! The routes of a template's APIs, and a call of each API, for a person.
+
+use std::fmt;
+
+use super::{Api, Ready, Route};
+
+/// The most routes of one API that are listed; a program gets all.
+const MAX_LISTED: usize = 12;
+
+/// Lists the routes.
+pub(super) fn write(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for api in ready.apis.iter().filter(|api| !api.routes.is_empty()) {
+        writeln!(f, "\nRoutes of {}:", api.name)?;
+        let width = api.routes.iter().take(MAX_LISTED).map(|route| route.key.len()).max();
+        let width = width.unwrap_or_default();
+        for route in api.routes.iter().take(MAX_LISTED) {
+            let mut parts = Vec::new();
+            parts.extend(route.authorizer.as_ref().map(|name| format!("authorizer {name}")));
+            parts.extend(route.needs_key.then(|| "API key".to_owned()));
+            parts.extend((!route.is_served).then(|| "501".to_owned()));
+            writeln!(f, "{}", format!("  {:<width$}  {}", route.key, parts.join(", ")).trim_end())?;
+        }
+        let more = api.routes.len().saturating_sub(MAX_LISTED);
+        if more > 0 {
+            writeln!(f, "  … and {more} more: --json has all")?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a command for each API: its first route that is open, or else the first that is served.
+pub(super) fn write_calls(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let calls: Vec<String> = ready.apis.iter().filter_map(call).collect();
+    if calls.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\nPaste, in another terminal:\n")?;
+    calls.iter().try_for_each(|call| writeln!(f, "  {call}"))
+}
+
+fn call(api: &Api) -> Option<String> {
+    let served = || api.routes.iter().filter(|route| route.is_served);
+    let is_open = |route: &&Route| route.authorizer.is_none() && !route.needs_key;
+    let is_read = |route: &&Route| route.key.starts_with("GET ") || route.key.starts_with("ANY ");
+    let first = served().filter(is_open).find(is_read).or_else(|| served().find(is_open));
+    let route = first.or_else(|| served().next())?;
+    let (method, path) = route.key.split_once(' ').unwrap_or(("ANY", "/"));
+    let verb = match method {
+        "GET" | "ANY" => String::new(),
+        other => format!("-X {other} "),
+    };
+    Some(format!("curl -i {verb}'{}{}'; echo", api.url, filled(path)))
+}
+
+/// A path with `1` for each parameter.
+fn filled(path: &str) -> String {
+    let mut parts = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
+    let mut path = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        path.push('/');
+        path.push_str(part);
+    }
+    path.replace('\'', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::Kind;
+
+    #[test]
+    fn the_call_is_of_a_route_that_is_open_if_there_is_one() {
+        let route = |key: &str, authorizer: Option<&str>, is_served| Route {
+            key: key.to_owned(),
+            authorizer: authorizer.map(str::to_owned),
+            needs_key: false,
+            is_served,
+        };
+        let mut api = Api::new(Some("A".to_owned()), Kind::RestToken, "http://127.0.0.1:1");
+        assert_eq!(call(&api), None);
+        api.routes = vec![route("GET /no", None, false), route("GET /mine", Some("Mine"), true)];
+        assert_eq!(call(&api).unwrap(), "curl -i 'http://127.0.0.1:1/mine'; echo");
+        api.routes.push(route("POST /a/{id}/b/{more+}", None, true));
+        assert_eq!(call(&api).unwrap(), "curl -i -X POST 'http://127.0.0.1:1/a/1/b/1'; echo");
+    }
+}
