@@ -2,8 +2,8 @@
 //!
 //! The authorizer is asked once, at `$connect`; its context goes with every message. A message in
 //! JSON takes the route that its `action` names (`$request.body.action`), which is `echo` or one of
-//! the template's, any other takes `$default`. They are answered with what a backend would see. Limits
-//! and close codes are those of the developer guide's pages on quotas and on routes.
+//! the template's, any other takes `$default`. They are answered with what a backend would see.
+//! Limits and close codes are those of the developer guide's pages on quotas and on routes.
 
 use std::time::Duration;
 

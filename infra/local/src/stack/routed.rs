@@ -159,7 +159,11 @@ pub(super) fn options(
             // A template that only adds an authorizer means it for the API that it refers to.
             None => api.authorizers.keys().next().cloned(),
         };
-        missing.socket_routes = api.routes.iter().map(|route| route.key.clone()).collect();
+        // One that only adds `$connect` does not say which other routes there are.
+        let is_whole =
+            api.routes.iter().any(|route| !["$connect", "$disconnect"].contains(&&*route.key));
+        let all_keys = api.routes.iter().filter(|_| is_whole).map(|route| route.key.clone());
+        missing.socket_routes = all_keys.collect();
         missing.keys = connect.filter(|route| route.needs_key).map(|_| keys);
         guarded(&mut missing, api, guard.as_deref(), backends);
         return (Vec::new(), missing);
