@@ -30,7 +30,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, TransactWriteItem, Update,
+};
 use table::Client;
 use tollgate_throttle::{
     Clock, DynamoStore, Level, Plan, PlanId, Plans, Request, Store, Subject, SystemClock, Throttle,
@@ -165,7 +167,8 @@ async fn transactions(client: &Client, is_open: bool) -> Arc<Seen> {
                     match answer {
                         Ok(answer) => {
                             let units = answer.consumed_capacity().iter();
-                            let units = units.filter_map(|it| it.capacity_units()).sum::<f64>();
+                            let units =
+                                units.filter_map(ConsumedCapacity::capacity_units).sum::<f64>();
                             seen.milliunits.fetch_add((units * 1_000.0) as u64, Relaxed);
                             seen.admitted.fetch_add(1, Relaxed);
                             break;
