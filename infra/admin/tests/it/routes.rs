@@ -153,7 +153,16 @@ Resources:
     Type: AWS::ApiGateway::Method
     Properties: {RestApiId: !Ref Api, ResourceId: !Ref One, HttpMethod: PUT, AuthorizationType: NONE}
   Authorizer: {Type: AWS::ApiGateway::Authorizer, Properties: {RestApiId: !Ref Api}}
-  Shop: {Type: AWS::Serverless::HttpApi, Properties: {Auth: {DefaultAuthorizer: tollgate}}}
+  Shop:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      Auth:
+        DefaultAuthorizer: tollgate
+        Authorizers: {tollgate: {FunctionArn: !GetAtt Guard.Arn, Identity: {ReauthorizeEvery: 60}}}
+  Old:
+    Type: AWS::Serverless::Api
+    Properties:
+      Auth: {Authorizers: {forgotten: {FunctionArn: !GetAtt Guard.Arn}, pool: {UserPoolArn: arn}}}
   Function:
     Type: AWS::Serverless::Function
     Properties:
@@ -174,10 +183,12 @@ Resources:
         "`GET /implicit` of the implicit Api is open",
         "`ANY $connect` of Socket is open",
         "results of `Authorizer` are cached for 300 s",
+        "results of `tollgate` are cached for 60 s",
+        "results of `forgotten` are cached for 300 s",
     ] {
         assert!(failed.iter().any(|text| text.contains(part)), "{part}: {failed:?}");
     }
-    assert_eq!(failed.len(), 5, "{failed:?}");
+    assert_eq!(failed.len(), 7, "{failed:?}");
     assert_eq!(found(&answer, "ok"), ["2 of 6 routes are guarded"]);
 }
 

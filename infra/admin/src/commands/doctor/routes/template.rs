@@ -13,8 +13,9 @@ pub(super) fn read(template: &Value, found: &mut Found) {
             found.keyed_apis.push(name.clone());
         }
         match resource["Type"].as_str().unwrap_or_default() {
-            "AWS::Serverless::Api" | "AWS::Serverless::HttpApi" => {
+            kind @ ("AWS::Serverless::Api" | "AWS::Serverless::HttpApi") => {
                 body(name, properties, "DefinitionBody", "DefinitionUri", found);
+                serverless_cached(&properties["Auth"], kind == "AWS::Serverless::Api", found);
             }
             "AWS::ApiGateway::RestApi" | "AWS::ApiGatewayV2::Api" => {
                 body(name, properties, "Body", "BodyS3Location", found);
@@ -47,6 +48,9 @@ pub(super) fn read(template: &Value, found: &mut Found) {
             "AWS::Serverless::Function" => events(template, properties, found),
             _ => {}
         }
+    }
+    for (api, is_rest) in [("Api", true), ("HttpApi", false)] {
+        serverless_cached(at(template, &["Globals", api, "Auth"]), is_rest, found);
     }
 }
 
@@ -113,10 +117,21 @@ fn events(template: &Value, function: &Value, found: &mut Found) {
 }
 
 fn cached(name: &str, authorizer: &Value, found: &mut Found) {
-    let properties = &authorizer["Properties"];
-    let seconds = &properties["AuthorizerResultTtlInSeconds"];
-    // A REST API caches for 300 s unless told otherwise, an HTTP API does not.
-    let by_default = authorizer["Type"] == "AWS::ApiGateway::Authorizer";
+    let is_rest = authorizer["Type"] == "AWS::ApiGateway::Authorizer";
+    cached_for(name, &authorizer["Properties"]["AuthorizerResultTtlInSeconds"], is_rest, found);
+}
+
+/// Adds the authorizers that SAM makes of an API's `Auth` and that are functions.
+fn serverless_cached(auth: &Value, is_rest: bool, found: &mut Found) {
+    for (name, authorizer) in members(&auth["Authorizers"]) {
+        if !authorizer["FunctionArn"].is_null() {
+            cached_for(name, &authorizer["Identity"]["ReauthorizeEvery"], is_rest, found);
+        }
+    }
+}
+
+fn cached_for(name: &str, seconds: &Value, by_default: bool, found: &mut Found) {
+    // A REST API caches for 300 s without a setting, an HTTP API does not.
     if seconds.is_null() && by_default {
         found.cached.push((name.to_owned(), "300".to_owned()));
     } else if !seconds.is_null() && *seconds != 0 {
