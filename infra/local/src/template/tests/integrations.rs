@@ -155,7 +155,7 @@ Resources:
 ";
     let template = read_text(text, &[]).unwrap();
     let expected = [
-        "not served here: VPC links: an address is called without one (1: L)",
+        "not served here: VPC links: what is behind one answers 501 (1: L)",
         "not served here: `DisableExecuteApiEndpoint`: the address here stands for any (1: A)",
         "not served here: canary releases (1: A)",
         "not served here: custom domains and their mappings (2: A, D)",
