@@ -178,7 +178,12 @@ struct Lacks {
 }
 
 /// Members whose values change nothing here; that they are there is named, as far as it matters.
-const UNUSED: [&str; 27] = [
+const UNUSED: [&str; 32] = [
+    "AuthorizationScopes",
+    "JwtConfiguration",
+    "ProviderARNs",
+    "UserPoolArn",
+    "providerARNs",
     "ResourcePolicy",
     "Description",
     "UsagePlanName",
@@ -208,7 +213,10 @@ const UNUSED: [&str; 27] = [
     "Tags",
 ];
 /// The same of resources that are only named.
-const NAMED: [&str; 7] = [
+const NAMED: [&str; 10] = [
+    "DomainNameV2",
+    "BasePathMappingV2",
+    "DomainNameAccessAssociation",
     "DomainName",
     "BasePathMapping",
     "ApiMapping",
