@@ -27,7 +27,7 @@ const MAX_NAMED: usize = 4;
 pub(super) struct Backends {
     running: BTreeMap<String, Arc<Function>>,
     /// Those that did not start, which fail at each call as on Lambda.
-    failed: BTreeMap<String, StartError>,
+    failed: BTreeMap<String, String>,
 }
 
 impl Backends {
@@ -46,7 +46,7 @@ impl Backends {
                 Ok((name, Ok(function))) => {
                     backends.running.insert(name, Arc::new(function));
                 }
-                Ok((name, Err(error))) => drop(backends.failed.insert(name, error)),
+                Ok((name, Err(error))) => drop(backends.failed.insert(name, first_line(&error))),
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             }
         }
@@ -55,7 +55,7 @@ impl Backends {
 
     /// A line for each function that did not start.
     pub(super) fn notes(&self) -> Vec<String> {
-        let note = |(name, error): (&String, &StartError)| {
+        let note = |(name, error): (&String, &String)| {
             format!(
                 "function `{name}`: {error}: what calls it fails; mend it, or add --function \
                  {name}='COMMAND'"
@@ -74,7 +74,7 @@ impl Backends {
     /// The call of a function that runs.
     fn invoke(&self, name: &str) -> Option<Invoke> {
         if let Some(error) = self.failed.get(name) {
-            let error = InvokeError::Exit(error.to_string());
+            let error = InvokeError::Exit(error.clone());
             return Some(Arc::new(move |_, _| Box::pin(std::future::ready(Err(error.clone())))));
         }
         let function = Arc::clone(self.running.get(name)?);
@@ -83,6 +83,11 @@ impl Backends {
             Box::pin(async move { function.invoke_as(id, event).await })
         }))
     }
+}
+
+/// The error without the traces that runtimes put below it.
+fn first_line(error: &StartError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// A function that is a command; `None` if it is not.
