@@ -204,6 +204,8 @@ pub(crate) struct Api {
     pub(crate) binary_types: Vec<String>,
     pub(crate) authorizers: BTreeMap<String, Authorizer>,
     pub(crate) routes: Vec<Route>,
+    /// True if it has a definition, to which SAM's events add nothing.
+    has_definition: bool,
     /// Settings for the routes that SAM makes.
     sam: sam::Settings,
     /// The CORS settings of an HTTP API.
@@ -334,6 +336,7 @@ impl Api {
             binary_types: Vec::new(),
             authorizers: BTreeMap::new(),
             routes: Vec::new(),
+            has_definition: false,
             sam: sam::Settings::default(),
             cors: None,
             responses: BTreeMap::new(),

@@ -319,6 +319,7 @@ fn api(resource: &Resource, folder: &Path, template: &mut Template) -> Result<Op
         None => own.cloned().map(Ok),
         other => other,
     };
+    api.has_definition = definition.is_some() && !resource.is("MergeDefinitions");
     match definition {
         Some(Ok(body)) if body.is_object() => {
             openapi::read(&body, &mut api, &mut template.notes);

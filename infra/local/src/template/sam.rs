@@ -242,6 +242,17 @@ pub(super) fn events(
             Some(path) => format!("{} {path}", method.to_ascii_uppercase()),
             None => "$default".to_owned(),
         };
+        // The definition says which routes there are, and what guards them.
+        let is_there = api.routes.iter().any(|route| route.key == key);
+        if api.has_definition || is_there {
+            if !is_there {
+                notes.push(format!(
+                    "{}: {key}: the event makes no route of an API that has a definition",
+                    api.name
+                ));
+            }
+            continue;
+        }
         let auth = properties.get("Auth");
         let own = text(auth.and_then(|auth| auth.get("Authorizer"))).or_else(|| text(auth));
         let needs_key = text(auth.and_then(|auth| auth.get("ApiKeyRequired")));

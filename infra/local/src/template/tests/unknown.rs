@@ -243,3 +243,33 @@ Resources:
     assert_eq!(reason_of(&template, "GET /"), "the VPC link needs AWS");
     assert!(template.notes.join(" ").contains("name its template `./other.yaml`"));
 }
+
+#[test]
+fn an_event_never_opens_what_a_definition_guards() {
+    let text = |definition: &str| {
+        format!(
+            "
+Resources:
+  Api: {{Type: AWS::Serverless::Api, Properties: {{StageName: s, {definition}}}}}
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        X: {{Type: Api, Properties: {{RestApiId: !Ref Api, Path: /x, Method: get}}}}
+        Y: {{Type: Api, Properties: {{RestApiId: !Ref Api, Path: /y, Method: get}}}}
+"
+        )
+    };
+    let body = "DefinitionBody: {paths: {/x: {get: {security: [{sigv4: []}]}}}}";
+    let template = read_text(&text(body), &[]).unwrap();
+    let routes: Vec<&str> = template.apis[0].routes.iter().map(|one| one.key.as_str()).collect();
+    assert_eq!((routes, guard_of(&template, "GET /x")), (vec!["GET /x"], Some("sigv4")));
+    assert!(template.notes.join(" ").contains("Api: GET /y: the event makes no route"));
+    // Nor what a definition that is not known here may guard.
+    let template = read_text(&text("DefinitionUri: s3://b/k"), &[]).unwrap();
+    assert!(template.apis[0].routes.iter().all(|route| route.key.starts_with("ANY ")));
+    let merged = format!("MergeDefinitions: true, {body}");
+    let template = read_text(&text(&merged), &[]).unwrap();
+    assert_eq!(guard_of(&template, "GET /x"), Some("sigv4"));
+    assert_eq!(template.apis[0].routes.len(), 2);
+}
