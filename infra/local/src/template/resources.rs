@@ -326,6 +326,8 @@ fn api(resource: &Resource, folder: &Path, template: &mut Template) -> Result<Op
             template.unserved.extend(unserved::of_document(&api.name, &body));
         }
         Some(wrong) => {
+            // It may guard what an event would open.
+            api.has_definition = true;
             let reason = wrong.err().unwrap_or_else(|| "it cannot be evaluated".to_owned());
             api.routes.extend(unknown_routes(family, &reason));
         }

@@ -336,6 +336,7 @@ Resources:
     Properties:
       Cors: {AllowOrigin: \"'https://a'\", AllowMethods: \"'GET'\", MaxAge: bare}
       Auth: {AddDefaultAuthorizerToCorsPreflight: false}
+      MergeDefinitions: true
       DefinitionBody:
         paths:
           /own: {get: {}, options: {}, put: {security: [{NONE: []}]}}
