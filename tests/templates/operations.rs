@@ -164,7 +164,7 @@ fn an_example_for_an_existing_api_lists_what_is_still_open() {
         ("infra/examples/http-api.yaml", "OpenRoutes", "AuthorizationType!='CUSTOM'"),
     ] {
         let content = crate::files::template(path);
-        let command = content["Outputs"][output]["Value"]["Fn::Sub"].as_str().unwrap();
+        let command = content["Outputs"][output]["Value"].to_string();
         assert!(command.contains(filter), "{path}");
     }
 }
