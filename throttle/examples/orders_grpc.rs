@@ -97,7 +97,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let response = service.clone().oneshot(request.body(Body::empty())?).await?;
         let (head, body) = response.into_parts();
         let status = status(&head.headers);
-        println!("{:?}: wait {:?}, {:?}", status.code(), wait(&status), head.headers["ratelimit"]);
+        let limits = head.headers.get("ratelimit");
+        println!("{:?}: wait {:?}, {limits:?}", status.code(), wait(&status));
         body.collect().await?;
     }
     Ok(())

@@ -70,7 +70,7 @@ impl Offset {
 pub(crate) fn note_highest_rate(id: &PlanId, plan: &Plan) {
     let of_meters = plan.every_meter().filter_map(|(_, limits)| limits.throttle());
     let of_methods = plan.api_stages().iter().flat_map(|stage| stage.throttle().values().copied());
-    let mut rates = of_meters.chain(of_methods).map(|throttling| throttling.rate());
+    let mut rates = of_meters.chain(of_methods).map(throttle::Throttling::rate);
     if rates.any(|rate| rate.interval() <= SHORTEST) {
         note(format_args!(
             "the plan `{id}` has the highest rate, 1000000000 a second; a higher one counts as that"

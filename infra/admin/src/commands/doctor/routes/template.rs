@@ -118,14 +118,16 @@ fn events(template: &Value, function: &Value, found: &mut Found) {
 
 fn cached(name: &str, authorizer: &Value, found: &mut Found) {
     let is_rest = authorizer["Type"] == "AWS::ApiGateway::Authorizer";
-    cached_for(name, &authorizer["Properties"]["AuthorizerResultTtlInSeconds"], is_rest, found);
+    let seconds = at(authorizer, &["Properties", "AuthorizerResultTtlInSeconds"]);
+    cached_for(name, seconds, is_rest, found);
 }
 
 /// Adds the authorizers that SAM makes of an API's `Auth` and that are functions.
 fn serverless_cached(auth: &Value, is_rest: bool, found: &mut Found) {
     for (name, authorizer) in members(&auth["Authorizers"]) {
         if !authorizer["FunctionArn"].is_null() {
-            cached_for(name, &authorizer["Identity"]["ReauthorizeEvery"], is_rest, found);
+            let seconds = at(authorizer, &["Identity", "ReauthorizeEvery"]);
+            cached_for(name, seconds, is_rest, found);
         }
     }
 }
