@@ -144,7 +144,11 @@ impl Run {
                 End::Done if !self.may_lease(task, subject) && (charged == 0 || !is_in_time) => {
                     Some((4, format!("{at} was admitted, not charged")))
                 }
-                End::Refused(_) if charged > 0 && !task.is_faulty => {
+                End::Refused(_)
+                    if charged > 0
+                        && !task.is_faulty
+                        && !self.is_refilled(subject, changes, at) =>
+                {
                     Some((3, format!("{at} was refused, and charged {charged}")))
                 }
                 End::Refused(by) if leases && !self.may_lease(task, by) => {
@@ -157,6 +161,21 @@ impl Run {
                 _ => None,
             }
         })
+    }
+
+    /// Returns true if a charge may have been refilled before it could be given back, where no quota
+    /// counts it: then there is nothing to give back, and the history alone keeps it.
+    fn is_refilled(&self, subject: usize, changes: &[Change<'_>], task: usize) -> bool {
+        let limits = self.limits[level(subject)];
+        let charge = changes.iter().find(|it| it.commit.task == task && it.kind == Kind::Charge);
+        limits.day.is_none()
+            && charge.is_some_and(|charge| {
+                let passed = charge.task.answered - charge.commit.at + 2 * self.offset;
+                let debts = limits.rates.iter().zip(charge.moved);
+                debts.filter_map(|(rate, moved)| Some((rate.as_ref()?.1, moved))).all(
+                    |(interval, moved)| i128::from(moved) * i128::from(interval) <= passed.into(),
+                )
+            })
     }
 
     /// I2: at any time, no more has been used than was debited, from leases or not.
