@@ -383,8 +383,14 @@ fn the_doctor_names_subjects_with_wrong_parents() {
     let said = doctor(&["--config", &path]);
     assert!(said.contains("`pool#maria` → `team` → `acme` → the claim `custom:tenant`"), "{said}");
     assert!(said.contains("tollgate subject assign 'pool#maria' --no-parent"), "{said}");
-    fill(&database, [of("x", "y"), of("y", "x")]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("assigned = true, ", "")).unwrap();
+    let said = doctor(&["--config", &path]);
+    assert!(said.contains("the configuration reads no assignments"), "{said}");
+    let alone = json!({"pk": "SUBJECT#x", "parent": "y", "version": 1});
+    fill(&database, [alone, of("y", "x")]);
     let said = doctor(&[]);
+    assert!(said.contains("tollgate subject unassign x"), "{said}");
     assert!(said.starts_with("\"fail\"") && said.contains("`x` → `y` → `x` is a loop"), "{said}");
 }
 

@@ -27,7 +27,11 @@ pub(super) async fn check(
         wrong = wrong.saturating_add(1);
         if wrong <= MOST_SHOWN {
             let text = format!("{problem}; its requests get 403");
-            let fix = format!("subject assign {} --no-parent", shell_word(&own.subject));
+            let name = shell_word(&own.subject);
+            let fix = match own.plan {
+                Some(_) => format!("subject assign {name} --no-parent"),
+                None => format!("subject unassign {name}"),
+            };
             let fix = context.command(table, &fix);
             report.add(Finding::new("parents", State::Fail, text).fix(fix))?;
         }
@@ -45,7 +49,13 @@ pub(super) async fn check(
         let fix = context.command(table, &format!("key disable {}", key.digest));
         report.add(Finding::new("parents", State::Fail, text).fix(fix))?;
     }
-    if wrong == 0 && subjects > 0 && read.keys_of_parents.is_empty() {
+    let by_token = config.filter(|config| !config.callers.takes_keys());
+    let throttle = by_token.and_then(|config| config.throttle.as_ref());
+    if subjects > 0 && throttle.is_some_and(|throttle| !throttle.plan.assigned) {
+        let text = "assigned parents limit nobody, because the configuration reads no assignments: \
+                    write `plan = { assigned = true, … }` in [throttle]";
+        report.add(Finding::new("parents", State::Fail, text.to_owned()))?;
+    } else if wrong == 0 && subjects > 0 && read.keys_of_parents.is_empty() {
         let mut text =
             format!("{} within a parent, in at most four levels", count(subjects, "subject"));
         if !read.whole {
