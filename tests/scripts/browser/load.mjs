@@ -18,7 +18,7 @@ const SECONDS = Number(process.env.SECONDS || 4);
 const RATE = Number(process.env.RATE || 0);
 const CONNECTIONS = Number(process.env.CONNECTIONS || (RATE ? 64 : 8));
 
-const stack = await local('--quiet');
+const stack = await local('--quiet', '--no-partition-limit');
 const chrome = await browser();
 
 const origin = new URL(stack.ready.console).origin;
