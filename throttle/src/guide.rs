@@ -86,7 +86,7 @@
 //!
 //! A refusal may be repeated from memory for up to a second, with its wait. If
 //! a refund came in between, that is wrong for as long. Nothing that is remembered admits.
-//! If a parent had less free than an instance wanted, this instance asks again after 400 ms at the
+//! If a parent had less free than an instance wanted, this instance asks again after 385 ms at the
 //! earliest. Once it has used that up it refuses until then, although tokens are refilled meanwhile.
 //! A rate, burst or quota of 0 refuses every request without a call, even while the table fails,
 //! and without a time to wait. Requests under a plan without limits are counted by day.

@@ -122,7 +122,7 @@ const AHEAD: Duration = Duration::from_millis(500);
 /// A demand at a busy parent that has just begun is taken to have lasted this long.
 const SHORTEST: Duration = Duration::from_millis(100);
 /// The time from a grant that is too small to the next try.
-const PAUSE: Duration = Duration::from_millis(400);
+const PAUSE: Duration = Duration::from_millis(385);
 /// Below this demand each request is charged by itself: that is 8 requests a second.
 const LEAST: u32 = 4;
 /// The same at a parent that other instances use much.

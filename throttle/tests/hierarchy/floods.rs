@@ -81,7 +81,7 @@ async fn a_flood_that_its_tenant_refuses_takes_nothing_of_everyone() {
     // Several seconds: what is remembered of a tenant lasts for one.
     for _ in 0..10 {
         assert_eq!(it.ask("small", 40 * INSTANCES).await, 0);
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        tokio::time::sleep(Duration::from_millis(385)).await;
     }
     assert_eq!(it.left("*", "all").await, left, "everyone pays for a tenant's flood");
 }
