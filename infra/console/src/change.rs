@@ -137,7 +137,7 @@ impl Change {
         }
     }
 
-    /// What a person should know before the change, for which the command line asks `--yes`.
+    /// A warning before the change, for which the command line asks `--yes`.
     ///
     /// # Errors
     /// The change would be refused, as far as its dialog can say.

@@ -92,7 +92,7 @@ pub(crate) enum Error {
     Nothing {
         /// The file.
         path: PathBuf,
-        /// What is left out, which may have one.
+        /// The parts that are left out, which may have one.
         more: String,
     },
 }

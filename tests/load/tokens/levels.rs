@@ -18,7 +18,7 @@ pub(super) struct Level {
     admitted: usize,
     reserved: i128,
     used: i128,
-    /// What must be counted: what passed, or the reservation if nothing did.
+    /// The amount that must be counted: what passed, or the reservation if nothing did.
     to_count: i128,
 }
 

@@ -86,7 +86,7 @@ pub(crate) struct World {
     pub clock: ManualClock,
     instances: Vec<Instance>,
     pub buckets: [Bucket; 6],
-    /// When each subject last got something back.
+    /// The time at which each subject last got something back.
     pub gave_back: [Option<u64>; 6],
     pub admitted: Vec<Admitted>,
     /// Failures in a row: the circuit breaker must not open.

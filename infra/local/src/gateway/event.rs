@@ -64,7 +64,7 @@ pub(super) fn of_backend(asked: &Asked<'_>) -> Value {
 
 /// The authorizer's part of the context that a function behind the API gets.
 ///
-/// That payload 1.0 has it as a REST API does, and not under `lambda`, is reported by users.
+/// Payload 1.0 has it as a REST API does, and not under `lambda`: reported by users.
 pub(super) fn authorizer(asked: &Asked<'_>, grant: &Grant) -> Value {
     let mut context = grant.context.clone();
     if asked.is_v2() {

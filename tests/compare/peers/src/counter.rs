@@ -21,7 +21,7 @@ struct Counter {
     counted: Arc<Mutex<Counted>>,
 }
 
-/// What was counted so far.
+/// The counts so far.
 #[derive(Clone, Copy, Default, Deserialize, Serialize)]
 pub(crate) struct Counted {
     pub(crate) calls: f64,

@@ -1,4 +1,4 @@
-//! What a template has and this machine does not know: it is named, and never opens a route.
+//! Parts of a template that this machine does not know: they are named, and never open a route.
 
 use super::*;
 
