@@ -1,6 +1,9 @@
 //! Assignments of plans and parents to subjects: `SUBJECT#subject`.
 
-use crate::chain::{Chain, ChainProblem};
+mod chain;
+
+pub use chain::{Chain, ChainProblem, MAX_PARENTS};
+
 use crate::error::{Damage, Error, WriteError};
 use crate::item::{
     self, Attributes, Deletable, Item, MAX_PLAN, MAX_SUBJECT, NO_KEY, PK, Reader, VERSION, number,

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod assignments;
-mod chain;
 mod clock_offset;
 pub mod connect;
 mod digest;
@@ -16,9 +15,8 @@ mod revocations;
 mod schema;
 mod time;
 
-pub use assignments::{Assignment, Assignments, ParentError};
+pub use assignments::{Assignment, Assignments, Chain, ChainProblem, MAX_PARENTS, ParentError};
 pub use aws_sdk_dynamodb::Client;
-pub use chain::{Chain, ChainProblem, MAX_PARENTS};
 pub use clock_offset::clock_offset;
 pub use connect::Connect;
 pub use digest::{Digest, DigestError};

@@ -1,6 +1,6 @@
 //! The chain of a subject's parents, which every reader follows by the same rules.
 
-use crate::assignments::Assignment;
+use super::Assignment;
 
 /// The most parents of a subject: with itself there are four levels.
 pub const MAX_PARENTS: usize = 3;
