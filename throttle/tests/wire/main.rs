@@ -31,7 +31,7 @@ use tollgate_throttle::{
 /// Long enough for a busy machine; a silent server costs it.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// Longer than the server takes to break an idle connection.
+/// The time in which a client notices that an idle connection was closed.
 const A_MOMENT: Duration = Duration::from_millis(120);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +116,7 @@ impl Bench {
     async fn fresh(&self) {
         self.server.next([Act::PassThenClose]);
         self.decide(&self.closed).await.unwrap();
+        self.server.wait_for_ends(1);
         tokio::time::sleep(A_MOMENT).await;
         self.settle();
     }
@@ -369,7 +370,7 @@ async fn a_connection_that_was_reset_during_a_freeze_costs_no_decision() {
         bench.server.next([Act::PassThenReset]);
         bench.decide(&bench.closed).await.unwrap();
         bench.settle();
-        std::thread::sleep(A_MOMENT);
+        bench.server.wait_for_ends(1);
         let decision = bench.decide(&bench.closed).await.unwrap();
         assert!(decision.is_allowed() && !decision.is_degraded(), "{round}");
         assert_eq!(bench.server.connections(), 1, "{round}");
@@ -388,7 +389,7 @@ async fn several_connections_that_were_reset_during_a_freeze_cost_no_decision() 
         bench.server.script(|_| Act::PassThenReset);
         let found = look_ups(4).await;
         assert!(found.iter().all(|found| found.as_ref().unwrap().is_some()));
-        std::thread::sleep(A_MOMENT);
+        bench.server.wait_for_ends(4);
         bench.server.next([]);
         let found = look_ups(4).await;
         assert!(found.iter().all(|found| found.as_ref().unwrap().is_some()), "{found:?}");
@@ -438,10 +439,11 @@ fn a_connection_whose_runtime_has_ended_is_an_outage() {
         let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let (first, second) = (runtime(), runtime());
         let bench = first.block_on(Bench::new(http));
+        bench.settle();
         bench.server.next([Act::Lost(Break::Silence)]);
         let decided = std::thread::scope(|scope| {
             let decided = scope.spawn(|| second.block_on(bench.decide(&bench.closed)));
-            std::thread::sleep(A_MOMENT);
+            bench.server.wait_for_request();
             first.shutdown_background();
             decided.join().unwrap()
         });

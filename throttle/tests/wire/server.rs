@@ -101,6 +101,8 @@ struct Shared {
     script: Mutex<Box<Script>>,
     raw: Mutex<Option<Break>>,
     connections: AtomicUsize,
+    /// Connections that this server ended after an answer.
+    ended: AtomicUsize,
     requests: Mutex<Vec<String>>,
 }
 
@@ -114,6 +116,7 @@ impl Server {
             script: Mutex::new(Box::new(|_| Act::Pass)),
             raw: Mutex::default(),
             connections: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
             requests: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
@@ -156,6 +159,18 @@ impl Server {
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.swap(0, Ordering::SeqCst)
     }
+
+    /// Blocks this thread until the server has ended so many connections after an answer.
+    pub(crate) fn wait_for_ends(&self, count: usize) {
+        let ended = &self.shared.ended;
+        until(|| ended.load(Ordering::SeqCst) >= count);
+        ended.fetch_sub(count, Ordering::SeqCst);
+    }
+
+    /// Blocks this thread until a request has come since `requests` was called last.
+    pub(crate) fn wait_for_request(&self) {
+        until(|| !self.shared.requests.lock().unwrap().is_empty());
+    }
 }
 
 impl Shared {
@@ -182,11 +197,15 @@ impl Shared {
                 Act::PassThenReset => {
                     client.write_all(&pass()).unwrap();
                     std::thread::sleep(Duration::from_millis(20));
-                    return reset(client);
+                    reset(client);
+                    self.ended.fetch_add(1, Ordering::SeqCst);
+                    return;
                 }
                 Act::PassThenClose => {
                     client.write_all(&pass()).unwrap();
                     std::thread::sleep(Duration::from_millis(20));
+                    drop(client);
+                    self.ended.fetch_add(1, Ordering::SeqCst);
                     return;
                 }
                 Act::Applied(how) => {
@@ -197,6 +216,16 @@ impl Shared {
             }
         }
     }
+}
+
+fn until(is_so: impl Fn() -> bool) {
+    for _ in 0..30_000 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("it is not so after 30 s");
 }
 
 /// Closes a connection with RST instead of FIN.
