@@ -106,9 +106,13 @@ impl Refused {
             Cause::Unidentified(why) => tracing::info!(%why, "a request has no subject"),
             // Without the plan's name, which can be a caller's text.
             Cause::Failed(ThrottleError::UnknownPlan { .. }) => {
-                tracing::error!("a request's plan is not in the table: put it there");
+                tracing::error!(
+                    "the plan of a request is not in the table: store it with `tollgate plan put`"
+                );
             }
-            Cause::Failed(error) => tracing::error!(%error, "there is no decision"),
+            Cause::Failed(error) => {
+                tracing::error!(%error, "the limits could not decide a request")
+            }
         }
     }
 
@@ -143,8 +147,8 @@ impl Refused {
         match &self.cause {
             Cause::Exhausted => {
                 let detail = match self.retry_after {
-                    Some(1) => "The same request may be made in 1 second.".to_owned(),
-                    Some(seconds) => format!("The same request may be made in {seconds} seconds."),
+                    Some(1) => "Retry the request in 1 second.".to_owned(),
+                    Some(seconds) => format!("Retry the request in {seconds} seconds."),
                     None => "A limit is exhausted.".to_owned(),
                 };
                 (QUOTA_EXCEEDED, "Quota Exceeded", detail)
@@ -154,7 +158,7 @@ impl Refused {
                 (UNREGISTERED, "Unprocessable Content", detail.to_owned())
             }
             Cause::Unidentified(_) => {
-                let detail = "The request doesn't say whose it is, or not in the expected form.";
+                let detail = "The request does not name its caller in the expected form.";
                 (UNREGISTERED, "Forbidden", detail.to_owned())
             }
             Cause::Failed(_) => {

@@ -33,7 +33,7 @@ async fn a_limit_that_is_exhausted_is_429() {
             "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
             "title": "Quota Exceeded",
             "status": 429,
-            "detail": "The same request may be made in 86400 seconds.",
+            "detail": "Retry the request in 86400 seconds.",
             "violated-policies": ["daily"],
         })
     );
