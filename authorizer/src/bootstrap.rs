@@ -17,7 +17,7 @@ use crate::record::Invocation;
 use crate::revocation::Revocations;
 use crate::{record, runtime, verify};
 
-/// The exit code of a start that failed: the deployment is wrong.
+/// The exit code if the start fails, because the deployment is wrong.
 const EXIT_MISUSE: u8 = 2;
 
 /// Cache time of assigned plans, the same as for plans.
@@ -70,14 +70,14 @@ pub fn main() -> ExitCode {
 
 /// Runs an authorizer with another store or clock than [`main`] uses.
 ///
-/// `start` makes it, before the first invocation. Its errors are handled as in `main`.
+/// `start` makes the authorizer before the first invocation. Errors are handled as in `main`.
 #[must_use]
 pub fn run<S: Store, C: Clock + Clone>(
     start: impl Future<Output = Result<Authorizer<S, C>, StartError>>,
 ) -> ExitCode {
     record::start();
     let is_concurrent = is_concurrent(std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().as_deref());
-    // One request at a time mostly waits: more threads would only make the start slower.
+    // With one request at a time, one thread is enough; more would only slow the start down.
     let runtime = if is_concurrent {
         tokio::runtime::Builder::new_multi_thread().enable_all().build()
     } else {
@@ -162,7 +162,7 @@ async fn start() -> Result<Authorizer<DynamoStore, SystemClock>, StartError> {
             None => made,
         });
     }
-    // The keys' own time-out and cache time count where there are keys.
+    // If keys are configured, their time-out and cache time are used.
     if let Some(keys) = &config.keys {
         let client = connect(keys.timeout()).client().await;
         lookup = Some(KeyLookup::new(&client, &keys.table, SystemClock::new(), keys.cache()));

@@ -1,4 +1,4 @@
-//! The subject whose bucket is charged, the plan that is named for it, and its parents.
+//! The subject whose bucket is charged, its plan, and its parents.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(crate) enum Named {
     Claimed(PlanId),
     /// A claim that cannot be a plan's name.
     Unusable,
-    /// Nothing: the default plan applies.
+    /// No source: the default plan applies.
     Nothing,
 }
 
@@ -36,13 +36,14 @@ impl BucketOwner {
     /// Finds the subject by the configured claim, the API key or the address, its plan and parents.
     ///
     /// The plan is the key's own, else the subject's in the table, else the claim's, else the
-    /// default. Callers without a credential have a plan of their own, or the default. Parents are
-    /// assigned to the subject of the key, or to the caller's.
+    /// default. Callers without a credential get the plan `anonymous`, or the default. Assigned
+    /// parents are those of the key's subject if there is a key, else those of the caller's
+    /// subject.
     ///
     /// # Errors
     ///
-    /// `claim` or `malformed` if the caller does not say who it is; `unavailable` or `config` if the
-    /// table cannot be asked.
+    /// `claim` or `malformed` if the request has no valid subject; `unavailable` or `config` if the
+    /// table cannot be read.
     pub(crate) async fn of<C: Clock>(
         event: &Event<'_>,
         caller: &VerifiedCaller,
@@ -155,7 +156,7 @@ fn named(claims: &Claims, config: &ThrottleConfig) -> Named {
 ///
 /// # Errors
 ///
-/// `api_key` if it is not accepted; `unavailable` or `config` if the table cannot be asked.
+/// `api_key` if the key is not accepted; `unavailable` or `config` if the table cannot be read.
 pub(crate) async fn look_up<C: Clock>(
     text: &str,
     event: &Event<'_>,

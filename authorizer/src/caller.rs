@@ -100,7 +100,7 @@ impl KeyCaller {
 
     /// The key's id, its scopes and groups joined by spaces, and its context values.
     ///
-    /// A group with a space would become two, so then groups are left out.
+    /// If a group has a space, groups are left out, because joining would split it in two.
     fn context(&self) -> Vec<(&str, Value)> {
         let rights = &self.key.record.details.rights;
         let joined = |names: &[String]| {
@@ -115,7 +115,7 @@ impl KeyCaller {
         ];
         let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let values = self.claims.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        // An imported key may have a value of a name that is the key's own.
+        // An imported key may have a context value with a reserved name.
         own.chain(values.filter(|(name, _)| !is_reserved_for_keys(name))).collect()
     }
 }

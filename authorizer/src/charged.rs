@@ -25,9 +25,9 @@ impl Charged {
     }
 
     /// Returns the limits with `"enforce": false` that the request does not fit; `None` if there is
-    /// none. A parent's has its name in front: `burst,daily,custom:tenant/daily`.
+    /// none. A parent's limits begin with its name: `burst,daily,custom:tenant/daily`.
     pub(crate) fn would_throttle(&self) -> Option<String> {
-        // The subject's own limits are the first of them all.
+        // The subject's own limits come first.
         let mut limits: Vec<_> =
             self.decision.would_refuse().iter().map(ToString::to_string).collect();
         let of_parents = self.decision.parents().iter().flat_map(|(parent, decision)| {

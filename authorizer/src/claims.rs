@@ -33,12 +33,12 @@ pub struct Claims {
     checks: Arc<Checks>,
     /// The claim that names the client.
     client: String,
-    /// The name that its limits and revocations are stored under.
+    /// The issuer's name in the keys of limits and revocations.
     issuer: String,
     times: Times,
 }
 
-/// Claims are never shown: they are personal, and what they name can be sensitive.
+/// Hides the claims, because they are personal.
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claims")
@@ -56,8 +56,8 @@ impl Claims {
     ///
     /// # Errors
     ///
-    /// `claim` for a claim that is missing, of a type that RFC 7519 does not allow, or of a value
-    /// that the configuration does not allow.
+    /// `claim` if a claim is missing, has a type that RFC 7519 does not allow, or a value that the
+    /// configuration does not allow.
     pub(crate) fn check(
         payload: Payload,
         is_access_token: bool,
@@ -71,7 +71,7 @@ impl Claims {
         }
         let (checks, client) = table_of(&members, is_access_token, tables)?;
         times.check(checks, now)?;
-        // Rules count in whole seconds: a fraction is cut off, against the caller.
+        // Rules use whole seconds: a fraction is cut off, so that the token ends earlier.
         if let Some(exp) = members.get_mut("exp") {
             *exp = times.expires_at().into();
         }
@@ -85,7 +85,7 @@ impl Claims {
         Ok(claims)
     }
 
-    /// Checks again the times, the only part that the passing of time can change.
+    /// Checks the times again. No other check depends on the time.
     ///
     /// # Errors
     ///
@@ -94,18 +94,18 @@ impl Claims {
         self.times.check(&self.checks, now)
     }
 
-    /// The issuer's short name in the configuration: a pool's id, say; with the tenant's id if the
-    /// issuer has many.
+    /// The issuer's short name in the configuration, such as a pool's id, and the tenant's id if
+    /// the issuer has many tenants.
     ///
-    /// It is stable over the issuer's several spellings and Regions.
+    /// All spellings and Regions of the issuer have the same name.
     pub(crate) fn issuer(&self) -> &str {
         &self.issuer
     }
 
     /// Returns `issuer#name`, which differs from the same name of another issuer.
     ///
-    /// Buckets and revocations have such names, so two issuers' equal subjects share neither. An
-    /// issuer's name never contains `#`.
+    /// Buckets and revocations use these names, so equal subjects of two issuers do not share them.
+    /// An issuer's name never contains `#`.
     pub(crate) fn qualified(&self, name: &str) -> String {
         format!("{}#{name}", self.issuer)
     }
@@ -152,10 +152,10 @@ impl Claims {
 
     /// The application that the token was issued to.
     ///
-    /// The claim that was checked against the configuration: the issuer's `client_claim`, or the
-    /// audience of an ID token and of a token that names its client nowhere else. An audience of
-    /// several is taken only where audiences are configured and clients are not; it names no
-    /// client.
+    /// It comes from the claim that was checked against the configuration: the issuer's
+    /// `client_claim`, or the audience if the token is an ID token or names its client nowhere
+    /// else. A token whose audience has several entries is accepted only if the configuration has
+    /// audiences and no clients; such an audience names no client.
     pub(crate) fn client(&self) -> Option<&str> {
         caller::client_of(&self.members, &self.client)
     }
@@ -179,9 +179,9 @@ impl Claims {
     ///
     /// Values are texts, numbers and booleans, because API Gateway answers 500 for any other. A
     /// list of texts without spaces is joined by spaces, and so are scopes and groups; where the
-    /// configuration asks for it, a list is passed on as JSON text. A claim that is missing, empty, of another form, not understood or longer than 4096 bytes is left
-    /// out: cut, it would mean something else. `client_id` is the client that was checked,
-    /// whichever claim names it.
+    /// configuration asks for it, a list is passed on as JSON text. A claim that is missing, empty,
+    /// of another form, not understood or longer than 4096 bytes is left out; it is not cut,
+    /// because that would change its meaning. `client_id` is always the client that was checked.
     pub(crate) fn context(&self) -> impl Iterator<Item = (&str, Value)> {
         let Checks { scopes_claim, groups_claim, .. } = &*self.checks;
         self.checks.context.iter().filter_map(move |Passed { name, claim, as_json }| {
@@ -196,7 +196,7 @@ impl Claims {
         })
     }
 
-    /// A claim as a list: of scopes or groups the names, of one value a list of it.
+    /// A claim as a list: the names of scopes or groups, or a list of one value.
     fn listed(&self, claim: &str) -> Option<Vec<Value>> {
         let Checks { scopes_claim, groups_claim, .. } = &*self.checks;
         let values = |names: Vec<&str>| names.into_iter().map(Value::from).collect();
@@ -246,8 +246,8 @@ impl Claims {
 /// Returns the one table that accepts the token's kind, client and audience, and the claim that
 /// names the client.
 ///
-/// A token that fits two tables of its issuer is refused: their groups, say, may be in different
-/// claims, and a deny by one of them must not be lost.
+/// A token that fits two tables of its issuer is refused. The tables may read groups from different
+/// claims, for example, and a deny by one of them must not be lost.
 fn table_of<'c>(
     members: &Map<String, Value>,
     is_access_token: bool,
@@ -288,8 +288,8 @@ fn has<'a>(held: impl FnOnce() -> Option<Vec<&'a str>>, any: &[String], all: &[S
 
 /// Refuses a token that is bound to a key, unless the configuration accepts it.
 ///
-/// `cnf` names the key, and the caller must prove to hold it (RFC 7800; DPoP, RFC 9449; mutual TLS,
-/// RFC 8705). This proof is not checked here.
+/// `cnf` names the key, and the caller must prove that it holds the key (RFC 7800; DPoP, RFC 9449;
+/// mutual TLS, RFC 8705). The authorizer does not check this proof.
 fn check_binding(members: &Map<String, Value>, checks: &Checks) -> Result<(), Refusal> {
     match (members.get("cnf"), checks.bound_tokens) {
         (None, _) | (Some(Value::Object(_)), BoundTokens::Accept) => Ok(()),
@@ -304,7 +304,7 @@ fn check_names(members: &Map<String, Value>, checks: &Checks) -> Result<(), Refu
         None | Some(Value::Null) => None,
         Some(_) => Some(false),
     };
-    // Any length: only as a principal it is bounded.
+    // `sub` may have any length, unless it is the principal.
     if !named("sub", usize::MAX).unwrap_or(!checks.needs_sub) {
         return Err(Refusal::claim("`sub` is missing or not usable"));
     }
@@ -312,7 +312,7 @@ fn check_names(members: &Map<String, Value>, checks: &Checks) -> Result<(), Refu
     if !principal.is_some_and(|name| is_name(name) && name.len() <= MAX_NAME) {
         return Err(Refusal::claim("the principal's claim is missing or not usable"));
     }
-    // Of another type they could not be revoked.
+    // Tokens whose ids have another type could not be revoked.
     if named("jti", MAX_NAME) == Some(false) || named("origin_jti", MAX_NAME) == Some(false) {
         return Err(Refusal::claim("`jti` or `origin_jti` is not usable"));
     }

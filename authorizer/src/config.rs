@@ -2,8 +2,8 @@
 //!
 //! `reference.toml` of this crate has every field, and a test checks that.
 //! `AUTHORIZER_CONFIG` is a path or the text itself. `USER_POOL_ID` and `CLIENT_IDS` alone make an
-//! authorizer that accepts every valid access token of these clients. Every check is on unless it
-//! is turned off by name; a required check that is missing is an error.
+//! authorizer that accepts every valid access token of these clients. Every check is on unless the
+//! configuration turns it off by name. A missing required check is an error.
 
 mod callers;
 mod claim_paths;
@@ -54,7 +54,7 @@ pub use throttle::{PlanChoice, Refuse, ThrottleConfig};
 /// The longest configuration, in bytes.
 const MAX_CONFIG: usize = 256 * 1024;
 
-/// The rule of a pool that only the environment names: the same as API Gateway's own Cognito
+/// The rule for a pool from the environment variables: the same as API Gateway's own Cognito
 /// authorizer.
 const OPEN_RULE: &str = r#"
 name = "every valid token"
@@ -126,15 +126,16 @@ struct File {
 impl Config {
     /// Reads the configuration that the environment names.
     ///
-    /// Logs a warning for each rule that tokens of every one of several issuers can meet, or of
-    /// every tenant of one.
+    /// Logs a warning for each rule that all of several issuers, or all tenants of an issuer, can
+    /// meet.
     ///
     /// # Errors
     ///
     /// No configuration is named, the file cannot be read, or it has a mistake.
     pub fn from_env() -> Result<Self, ConfigError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        // An empty AUTHORIZER_CONFIG is a mistake: the pool's open rule must not replace the file.
+        // An empty AUTHORIZER_CONFIG is a mistake, because the pool's open rule must not replace
+        // the file.
         let source = std::env::var("AUTHORIZER_CONFIG").ok();
         let config = match (source, variable("USER_POOL_ID"), variable("CLIENT_IDS")) {
             (Some(source), None, None) => Self::from_source(&source),
@@ -207,7 +208,7 @@ impl Config {
     pub fn from_pool(pool: &str, clients: &str) -> Result<Self, ConfigError> {
         let error =
             |message: String| ConfigError { place: "USER_POOL_ID and CLIENT_IDS".into(), message };
-        // A set, because a variable that names a client twice is as clear as a list.
+        // A set, because naming a client twice is allowed.
         let clients: BTreeSet<String> = clients
             .split([',', ' '])
             .filter(|client| !client.is_empty())
@@ -238,8 +239,8 @@ impl Config {
 
     /// Writes the claims of `[claim_paths]` under their aliases, as the authorizer does for a token.
     ///
-    /// For operators who look at a token: [`assumed_caller`](crate::assumed_caller) and its like
-    /// take claims in which this is done.
+    /// For operators who inspect a token: call it before [`assumed_caller`](crate::assumed_caller)
+    /// and similar functions.
     pub fn resolve_claim_paths(&self, claims: &mut serde_json::Map<String, serde_json::Value>) {
         resolve_claim_paths(claims, &self.claim_paths);
     }
@@ -401,7 +402,7 @@ impl File {
     }
 }
 
-/// Checks the issuers: each by itself, that no two share a name, and those that share a URL.
+/// Checks each issuer, that no two have the same name, and the pairs that have the same URL.
 fn issuers(specs: Vec<IssuerSpec>, file: &DeTable<'_>) -> Result<Vec<Issuer>, Wrong> {
     let mut issuers: Vec<Issuer> = Vec::with_capacity(specs.len());
     for (position, spec) in specs.into_iter().enumerate() {
@@ -439,7 +440,7 @@ fn rules(
     let rules =
         rules.and_then(|rules| if policy.deny_rest { rules.denying_rest() } else { Ok(rules) });
     let rules = rules.map_err(|found| {
-        // Of two rules with one name the second is wrong.
+        // If two rules have the same name, the second is wrong.
         let position = names.iter().rposition(|name| name == found.rule()).unwrap_or(0);
         let (field, item) = found.place();
         let message = one_line(&found.to_string());
@@ -490,9 +491,9 @@ fn name_issuers(rule: &mut RuleSpec, issuers: &[Issuer]) -> Result<(), Mistake> 
     Ok(())
 }
 
-/// Reads a file of at most `most` bytes, and one byte more than that of a longer one.
+/// Reads at most `most` bytes of a file and one more.
 ///
-/// The caller then refuses it as too long; a device has no end.
+/// If the file is longer, the caller sees that and refuses it. A device may have no end.
 fn read(path: &Path, most: usize) -> Result<String, String> {
     let unreadable = |error: std::io::Error| {
         let error = error.to_string();

@@ -4,7 +4,7 @@ use crate::config::{CallersConfig, Require};
 use crate::event::{Event, EventKind, NO_TOKEN};
 use crate::refusal::{Code, Refusal};
 
-/// The credentials that a request has, of those that the configuration takes.
+/// The credentials of a request that the configuration uses.
 #[derive(Clone, Copy)]
 pub(crate) struct Credentials<'e> {
     pub(crate) token: Option<&'e str>,
@@ -14,13 +14,14 @@ pub(crate) struct Credentials<'e> {
 impl<'e> Credentials<'e> {
     /// Reads the credentials of a request. None of them is verified yet.
     ///
-    /// If `has_public`, a request may have none. A credential that is there must be well formed.
+    /// If `has_public`, a request may have no credential. Every present credential must be well
+    /// formed.
     ///
     /// # Errors
     ///
-    /// `config` for a TOKEN event, which has no key, if a key is required. `malformed` or `api_key`
-    /// if a required credential is missing or malformed, or for a token and a key if one of them is
-    /// required and the configuration does not say which one counts.
+    /// `config` if a key is required and the event is a TOKEN event, which has none. `malformed` or
+    /// `api_key` if a required credential is missing or malformed, or if the request has a token
+    /// and a key but the configuration has no `prefer`.
     pub(crate) fn of(
         event: &'e Event<'_>,
         callers: &CallersConfig,

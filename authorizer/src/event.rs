@@ -20,7 +20,7 @@ const COOKIE: &str = "cookie";
 /// The header that offers subprotocols (RFC 6455 section 11.3.4).
 const SUBPROTOCOLS: &str = "sec-websocket-protocol";
 
-/// The longest API key that API Gateway has, in bytes.
+/// The longest API key of API Gateway, in bytes.
 const MAX_KEY: usize = 128;
 
 /// The longest path of a method that is looked up, in bytes: the longest method ARN.
@@ -95,7 +95,7 @@ impl fmt::Debug for Event<'_> {
 }
 
 impl<'a> Event<'a> {
-    /// Reads an event of this kind, whose token is in `source`.
+    /// Reads an event of this kind, with its token at the place that `source` names.
     ///
     /// # Errors
     ///
@@ -134,14 +134,15 @@ impl<'a> Event<'a> {
     ///
     /// # Errors
     ///
-    /// `malformed` without a token, for more than one, or for anything around it.
+    /// `malformed` if the event has no token or several, or other text around it.
     pub(crate) fn token(&self) -> Result<&str, Refusal> {
         token::find(self.kind, &self.payload, &self.cookies, self.source)
     }
 
     /// Checks that an HTTP API caches its responses by the token, if it caches any.
     ///
-    /// Call this only after the token is verified: before, a caller could cause the error.
+    /// Call this only after the token is verified, because otherwise a caller could cause the
+    /// error.
     ///
     /// # Errors
     ///
@@ -206,7 +207,7 @@ impl<'a> Event<'a> {
     ///
     /// # Errors
     ///
-    /// `api_key` for more than one key, and for one that is empty, too long or not ASCII text.
+    /// `api_key` if there are several keys, or if the key is empty, too long or not ASCII text.
     pub(crate) fn api_key(&self) -> Result<Option<&str>, Refusal> {
         let refusal = |detail| Err(Refusal::new(Code::ApiKey, detail));
         let Ok(sent) = self.payload.header(API_KEY) else {
@@ -242,8 +243,8 @@ impl<'a> Event<'a> {
     ///
     /// # Errors
     ///
-    /// `malformed` if the API has identity sources: then it may apply this response to any request
-    /// with the same values, whoever sends it.
+    /// `malformed` if the API has identity sources, because it may then apply this response to
+    /// other callers' requests with the same values.
     pub(crate) fn check_uncached(&self) -> Result<(), Refusal> {
         if !self.kind.is_http() || token::is_cached_by(self.identity_source, |_| false) {
             return Ok(());

@@ -46,7 +46,7 @@ impl<S, C> std::fmt::Debug for Authorizer<S, C> {
 impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
     /// Makes an authorizer. `store` has the buckets, if the configuration has limits.
     ///
-    /// If the configuration has limits, every request fails without a store.
+    /// If the configuration has limits and there is no store, every request fails.
     ///
     /// # Errors
     ///
@@ -93,7 +93,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
 
     /// Fetches keys and opens the connections to the table before the first request.
     ///
-    /// A failure is logged; the request that needs the keys or the table tries again.
+    /// A failure is only logged; the first request that needs the keys or the table tries again.
     pub async fn prepare(&self) {
         let limits = async {
             if let Some(limits) = &self.limits {
@@ -112,8 +112,8 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
 
     /// Answers one event and writes its record.
     ///
-    /// A panic fails this request only. Its record has the code and not the panic's message, which
-    /// can quote the request.
+    /// If the code panics, only this request fails. Its record has the code but not the panic's
+    /// message, which may quote the request.
     ///
     /// # Errors
     ///
@@ -184,7 +184,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
         let Evaluation { verdict, document: policy, .. } =
             self.config.rules.evaluate(&seen, event.arn());
         let ruled = match verdict {
-            // The route is not public: the caller must send a credential.
+            // The route is not public, so the caller must send a credential.
             Verdict::Denied { .. } if caller.is_anonymous() => {
                 return Err(credential::missing(callers));
             }
@@ -213,7 +213,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
 
     /// Verifies every credential of a request, and returns its caller.
     ///
-    /// A bad credential is a refusal even if the other one is good.
+    /// A bad credential is refused even if the other one is good.
     async fn identify(
         &self,
         event: &Event<'_>,
@@ -233,7 +233,7 @@ impl<S: Store, C: Clock + Clone> Authorizer<S, C> {
             None => None,
         };
         let caller = VerifiedCaller::new(claims, key, self.config.callers.prefer);
-        // An API must cache by every credential that counts.
+        // The API's cache key must have every credential that counts.
         if caller.claims.is_some() {
             event.check_cache_key()?;
         }

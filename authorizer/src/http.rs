@@ -1,14 +1,14 @@
 //! HTTP clients: one fetches key sets, one carries the SDK's calls to the table.
 //!
 //! Both have the same TLS settings, so that the system's root certificates, most of a cold start's
-//! time, are read once. They are not read at all if every address is plain HTTP on the loopback.
+//! time, are read once. If every address is plain HTTP on the loopback, they are not read.
 
 use std::time::Duration;
 
 use reqwest::{Client, NoProxy, Proxy, redirect};
 use table::connect::{TlsError, Transport, tls};
 
-/// Time-out of making a connection. Each use has a shorter or equal one for the whole call.
+/// Time-out of making a connection. Each user's time-out for a whole call is at most as long.
 const CONNECT: Duration = Duration::from_millis(1500);
 
 /// Error of making the HTTP client for key sets.
@@ -18,7 +18,7 @@ pub enum ClientError {
     /// The TLS settings can't be made.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The client can't be made of them.
+    /// The client can't be made with these settings.
     #[error("the HTTP client can't be made: {0}")]
     Client(#[from] reqwest::Error),
     /// `HTTPS_PROXY` is not the address of a proxy. It is not quoted, because it may hold a password.
@@ -40,11 +40,11 @@ pub(crate) fn client(plain: bool, proxied: bool) -> Result<Client, ClientError> 
 
 /// Makes the client for key sets, which reaches https addresses through this proxy.
 fn client_through(plain: bool, proxy: Option<&str>) -> Result<Client, ClientError> {
-    // Never a proxy for http: what is on the loopback must not leave the machine.
+    // No proxy for http, because calls to the loopback must not leave the machine.
     let client = Client::builder()
         .connect_timeout(CONNECT)
         .redirect(redirect::Policy::none())
-        // The environment's proxies are not used unasked.
+        // The environment's proxies are used only if `[jwks]` asks for it.
         .no_proxy()
         .referer(false);
     let client = match proxy {

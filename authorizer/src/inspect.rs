@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::refusal::Refusal;
 use crate::token::Compact;
 
-/// A token's two readable parts. Nothing in it is verified.
+/// A token's two readable parts, not verified.
 #[derive(Clone, PartialEq)]
 pub struct Decoded {
     /// The header's members.

@@ -1,14 +1,14 @@
 //! The issuers' key sets: fetched, cached, and served while they are safe.
 //!
-//! A key set is *fresh* for ten minutes. After that, the next request refreshes it while it runs,
-//! because a background task would freeze with the execution environment. A request that has its
-//! key waits at most a quarter of a second for the refresh, and the next request continues it.
-//! While the endpoint is down, the old set is served until it is two hours old.
+//! A key set is *fresh* for ten minutes. After that, the next request refreshes it, because a
+//! background task would freeze with the execution environment. If the old set has the request's
+//! key, the request waits at most a quarter of a second for the refresh, and the next request
+//! continues it. While the endpoint is down, the old set is used until it is two hours old.
 //!
-//! A kid that the set lacks costs a fetch from a budget: a burst of four, and then one in ten
-//! seconds. Random kids can exhaust the budget, but each fetch also brings rotated keys, so they
-//! delay a rotation by at most ten seconds. A kid that is missing from a set fetched within the
-//! last ten seconds is refused. If the set cannot be fetched, an unknown kid may be new and the
+//! If the set lacks a kid, it is fetched again, from a budget: a burst of four fetches, and then
+//! one in ten seconds. Random kids can exhaust the budget, but each fetch also brings rotated keys,
+//! so they delay a rotation by at most ten seconds. A kid that is missing from a set fetched within
+//! the last ten seconds is refused. If the set cannot be fetched, an unknown kid may be new and the
 //! keys are unavailable; a kid that an earlier set had was withdrawn and is refused.
 //!
 //! If a signature fails under a known kid and the set is a minute old, the set is fetched again,
@@ -40,7 +40,7 @@ pub struct Identity {
     pub jwks_uri: Option<reqwest::Url>,
     /// True if the keys are fetched through the proxy of the environment.
     pub proxy: bool,
-    /// True if its keys are surely published: they are then fetched before the first request.
+    /// True if its keys are certainly published; they are then fetched before the first request.
     pub prefetch: bool,
     /// Keys to use until a fetched set replaces them.
     pub bundle: Option<Bundle>,
@@ -57,7 +57,7 @@ impl Identity {
         }
     }
 
-    /// Returns true if a token can be of both.
+    /// Returns true if a token can belong to both.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         match (&self.tenants, &other.tenants) {
             (None, None) => self.iss == other.iss,
@@ -70,12 +70,12 @@ impl Identity {
         }
     }
 
-    /// Returns true if this name of many is the issuer `iss` for one of its tenants.
+    /// Returns true if `iss` is the name of one of this identity's tenants.
     fn has_tenant(&self, iss: &str) -> bool {
         self.tenant_of(iss).is_some()
     }
 
-    /// Returns the tenant whose issuer `iss` is; `None` if it is none of these.
+    /// Returns the tenant that `iss` names; `None` if it is not one of these tenants.
     pub(crate) fn tenant_of<'i>(&self, iss: &'i str) -> Option<&'i str> {
         let (before, after) = self.iss.split_once(tenant::PLACEHOLDER)?;
         let tid = iss.strip_prefix(before)?.strip_suffix(after)?;

@@ -81,7 +81,7 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
         }
     }
 
-    /// Logs that the table lacks a plan that the operator named, at most once a minute.
+    /// Logs at most once a minute that the table lacks a plan that the operator named.
     fn log_missing(&self, plan: &PlanId) {
         if !self.may_log(&self.missing_logged) {
             return;
@@ -98,8 +98,8 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
         );
     }
 
-    /// Logs that a subject's parents are wrong, at most once a minute. Names no subject, because it
-    /// can be a claim's text.
+    /// Logs at most once a minute that a subject's parents are wrong, without the subject, which
+    /// may be a claim's text.
     fn log_parents(&self, problem: &str) {
         if self.may_log(&self.parents_logged) {
             tracing::warn!(
@@ -123,7 +123,8 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
 
     /// Charges a request to its subject's bucket, unless the rules forbid it.
     ///
-    /// Returns the outcome of rules and limits, and the charge. API Gateway refuses a forbidden request by the policy, so it is not charged.
+    /// Returns the outcome of rules and limits, and the charge. A forbidden request is not charged,
+    /// because API Gateway refuses it by the policy.
     ///
     /// # Errors
     ///
@@ -152,10 +153,10 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
 
     /// Charges a request under the plan that was named for its subject, or the default plan.
     ///
-    /// A claimed plan that the table lacks is the caller's mistake: the default plan applies. An
-    /// assigned or default plan that the table lacks is the operator's mistake: an error. So is the
-    /// plan of a parent. A parent without a plan refuses as a caller without a plan is refused, and
-    /// so do parents that are a loop or too many: a mistake about these subjects alone.
+    /// A claimed plan that the table lacks is the caller's mistake: the default plan applies. If
+    /// the table lacks an assigned plan, a default plan or a parent's plan, that is the operator's
+    /// mistake: an error. If a parent has no plan, or if the parents form a loop or are too many,
+    /// the request gets 403, because the mistake concerns only these subjects.
     async fn charge_owner(
         &self,
         event: &Event<'_>,
@@ -236,8 +237,8 @@ impl<S: Store, C: Clock + Clone> Limits<S, C> {
         throttle.decide(&request).await
     }
 
-    /// Returns the refusal for a request without a decision; `missing` names the plan that is
-    /// missing, which is logged.
+    /// Returns the refusal for a request without a decision. `missing` is its detail if a plan is
+    /// missing, which is also logged.
     fn undecided(&self, error: &ThrottleError, missing: &'static str) -> Refusal {
         if let ThrottleError::UnknownPlan { plan } = error {
             self.log_missing(plan);

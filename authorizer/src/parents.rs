@@ -11,12 +11,12 @@ use crate::refusal::Refusal;
 
 /// The subject that all callers have as parent, by `*` in `parents`.
 ///
-/// No caller's subject equals it: one by a claim has a `#`, and one by an address begins with
-/// `address-`. `tollgate` gives no key this subject.
+/// No caller's subject equals it: subjects from claims have a `#`, and those from addresses begin
+/// with `address-`. `tollgate` refuses this subject for a key.
 pub const EVERYONE: &str = "everyone";
 
-/// Returns true for a subject that only a parent by the configuration has: `everyone`, or one that
-/// begins with `#`. No caller may have it, because its requests would be their own parent's.
+/// Returns true for a subject that only configured parents have: `everyone`, or a text that begins
+/// with `#`. No caller may have it, because its requests would be charged to a parent's bucket.
 #[must_use]
 pub fn is_of_parent(subject: &str) -> bool {
     subject == EVERYONE || subject.starts_with('#')
@@ -34,19 +34,19 @@ pub(crate) struct Parent {
     pub(crate) name: String,
 }
 
-/// The parents of a request, nearest first; or the problem for which it is refused: by their
-/// assignments they are no chain of at most three.
+/// The parents of a request, nearest first; or the problem if they form a loop or are more than
+/// three, so that the request is refused.
 pub(crate) type Parents = Result<Vec<Parent>, &'static str>;
 
 /// Finds the parents of a request: those that the table assigns to `assignee`, then the configured
-/// ones. A subject that is named twice is one parent.
+/// ones. A subject that occurs twice counts once.
 ///
 /// `claims` are those of the caller's token. Without a token, parents by a claim do not apply.
 ///
 /// # Errors
 ///
 /// `claim` if a configured claim is missing, not a text, empty, too long, or outside the token;
-/// `unavailable` or `config` if the table cannot be asked.
+/// `unavailable` or `config` if the table cannot be read.
 pub(crate) async fn find<C: Clock>(
     subject: &Subject,
     assignee: Option<&Subject>,
@@ -94,8 +94,8 @@ pub(crate) async fn find<C: Clock>(
 
 /// Returns the subject of the parent that a claim of a token names.
 ///
-/// It begins with `#`, so that it never equals a caller's subject, which begins with the name of an
-/// issuer. Neither that name nor the claim's name has a `#`, so two claims never share one.
+/// It begins with `#`, so it never equals a caller's subject, which begins with an issuer's name.
+/// Names of issuers and claims have no `#`, so two claims never have the same subject.
 fn named(claim: &str, members: &Map<String, Value>, issuer: &str) -> Result<Subject, Refusal> {
     let value = members.get(claim).filter(|value| !value.is_null());
     let value = value.filter(|_| !is_elsewhere(members, claim));
@@ -118,19 +118,19 @@ fn everyone() -> Result<Subject, Refusal> {
 /// A parent of a subject by `parents` in the configuration, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssumedParent {
-    /// The subject; `None` if it is in the claim of a token that is not known.
+    /// The subject; `None` if it depends on a claim and the token is unknown.
     pub subject: Option<Subject>,
     /// The entry as it is written: a claim, or `*`.
     pub name: String,
-    /// The plan unless the subject is assigned one.
+    /// The plan if the subject has no assigned plan.
     pub plan: Option<PlanId>,
 }
 
-/// Returns the parents that the configuration adds to those that a subject is assigned.
+/// Returns the parents that the configuration adds to the assigned parents of a subject.
 ///
-/// `members` are the claims of the caller's token, if they are known. Without them, a subject that
-/// an API key may have too is taken for a key's unless it begins with an issuer's name. Nothing is
-/// verified: this is for operators, never for a request.
+/// `members` are the claims of the caller's token, if they are known. Without them, if callers may
+/// have either credential, a subject is assumed to be a key's unless it begins with an issuer's
+/// name. Verifies nothing: use it only for operators, never for a request.
 ///
 /// # Errors
 ///
@@ -178,7 +178,7 @@ pub(crate) fn refused(error: &StoreError) -> Refusal {
     }
 }
 
-/// The problems with parents that are no chain of at most three.
+/// The problems with assigned parents.
 const LOOP: &str = "the assigned parents form a loop";
 const TOO_MANY: &str = "the assigned and configured parents are more than three";
 const OWN: &str = "the subject is its own parent, by assignment or configuration";

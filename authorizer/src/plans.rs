@@ -12,11 +12,11 @@ use throttle::{Clock, Moment, PlanId, Subject};
 /// Cache time of a name without a plan.
 const KEEP: Duration = Duration::from_secs(60);
 
-/// The most names without a plan that one subject may have looked up within `KEEP`.
+/// The most look-ups of names without a plan for one subject within `KEEP`.
 const MAX_MISSING_OF_ONE: usize = 3;
 
-/// From this number of names without a plan within `KEEP` on, each subject may have only one
-/// looked up. Subjects that named none are not affected.
+/// After this number of names without a plan within `KEEP`, each subject has only one such look-up.
+/// Other subjects are not affected.
 const MAX_MISSING: usize = 60;
 
 /// The most names without a plan in the cache. If it is full, no unknown name is looked up.
@@ -37,14 +37,14 @@ struct Names {
 
 /// A name without a plan.
 struct Miss {
-    /// The subject that had it looked up.
+    /// The subject for which it was looked up.
     subject: Subject,
     at: Moment,
 }
 
 impl ClaimedPlans {
-    /// Returns whether a subject may have this name looked up: it is known, or it is not among the
-    /// names without a plan, and the subject's budget for those is not used up.
+    /// Returns true if this name may be looked up for a subject: its plan is known, or it is not
+    /// cached as missing and the subject's budget is not used up.
     pub(crate) fn may_look_up(&self, plan: &PlanId, subject: &Subject, clock: &impl Clock) -> bool {
         let mut names = self.names();
         if names.known.contains(plan) {
@@ -73,7 +73,8 @@ impl ClaimedPlans {
         names.missing.insert(plan.clone(), miss);
     }
 
-    /// Returns whether the table is known to have this plan. Other names are a caller's own words.
+    /// Returns true if the table is known to have this plan. Other names may be a caller's own
+    /// text.
     pub(crate) fn is_known(&self, plan: &PlanId) -> bool {
         self.names().known.contains(plan)
     }

@@ -88,9 +88,9 @@ pub(crate) struct Record<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 enum Level {
-    /// Decided, or refused by the caller's fault.
+    /// Decided, or refused because of the caller.
     Info,
-    /// Failed on this side.
+    /// Failed because of the authorizer, the keys or the table.
     Error,
 }
 
@@ -164,7 +164,7 @@ impl Recorder {
         }
     }
 
-    /// Adds the store's writes since the record before.
+    /// Adds the store's writes since the last record.
     pub(crate) fn add_writes(&self, metrics: &mut Metrics, store: &impl Store) {
         let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
         let consumed = store.consumed();
@@ -177,7 +177,8 @@ impl Recorder {
         *recorded = consumed;
     }
 
-    /// Adds the look-ups of keys and plans since the record before; `reads` are those since the start.
+    /// Adds the look-ups of keys and plans since the last record; `reads` counts all since the
+    /// start.
     pub(crate) fn add_reads(&self, metrics: &mut Metrics, reads: u64) {
         metrics.count(
             "TableReads",
@@ -204,7 +205,7 @@ impl Recorder {
     }
 }
 
-/// A time as the log's other lines have it: RFC 3339 with microseconds.
+/// A time in the format of the other log lines: RFC 3339 with microseconds.
 fn rfc_3339(time: Timestamp) -> String {
     let time = jiff::Timestamp::from_nanosecond(time.as_nanos().into());
     time.map(|time| format!("{time:.6}")).unwrap_or_default()

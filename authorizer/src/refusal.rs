@@ -55,7 +55,8 @@ impl Code {
         }
     }
 
-    /// Returns true if the caller is at fault (401), false if this side is (500).
+    /// Returns true if the caller is at fault (401), false if the authorizer, the keys or the table
+    /// failed (500).
     #[must_use]
     pub const fn is_callers_fault(self) -> bool {
         !matches!(self, Self::Unavailable | Self::Config | Self::Panic)

@@ -1,6 +1,6 @@
 //! Responses: the only place that decides what a caller sees.
 //!
-//! An authorizer cannot choose a status. API Gateway chooses it by the response:
+//! An authorizer cannot choose the status. API Gateway derives it from the response:
 //!
 //! | response | REST and WebSocket API | HTTP API |
 //! |---|---|---|
@@ -9,10 +9,10 @@
 //! | the error `Unauthorized` | 401 | not documented; reported to be 401 |
 //! | any other error | 500 | 500 |
 //!
-//! An invalid token is an error if only an error gives 401. Otherwise it is a Deny, which Lambda
-//! does not count as an error. Unavailable keys or an unavailable table are an error for every API:
-//! a Deny would blame the caller and could be cached. No response gives 429 by itself;
-//! [`Refuse`] lists the ways.
+//! For an invalid token, the authorizer returns an error if the API needs one for a 401. Otherwise
+//! it returns a Deny, which Lambda does not count as an error. If the keys or the table are
+//! unavailable, it returns an error for every API, because a Deny would blame the caller and could
+//! be cached. No response gives 429 by itself; see [`Refuse`].
 
 use std::fmt;
 
@@ -149,15 +149,15 @@ impl Outcome {
 pub(crate) struct Decided<'a> {
     pub(crate) caller: &'a VerifiedCaller,
     pub(crate) outcome: Outcome,
-    /// The rules' policy; `None` if it is too long.
+    /// The policy from the rules; `None` if it is too long.
     pub(crate) policy: Option<Document>,
     /// The charge, if the request was charged.
     pub(crate) charged: Option<&'a Charged>,
 }
 
 impl Response {
-    /// Returns true if the response to this kind of event has a policy: all but payload 2.0's
-    /// simple form.
+    /// Returns true if the response to this kind of event has a policy. Only payload 2.0's simple
+    /// form has none.
     pub(crate) fn has_policy(kind: EventKind, config: &ResponseConfig) -> bool {
         !(kind == EventKind::Http2 && config.http == HttpForm::Simple)
     }
@@ -180,7 +180,8 @@ impl Response {
             return Self(Body::Verdict(Verdict { is_authorized, context }));
         }
         let policy = match outcome {
-            // A forbidden route too: the policy may be cached for another route.
+            // Also for a forbidden route, because the policy may be cached and used for another
+            // route.
             Outcome::Allowed | Outcome::Forbidden => policy,
             Outcome::Throttled => policy.filter(|_| refuse != Some(Refuse::Deny)),
             Outcome::NoPlan | Outcome::WrongParents | Outcome::LongPolicy => None,
@@ -249,12 +250,12 @@ impl Context {
         }
         if let Some(charged) = charged {
             let Charged { subject, decision, .. } = charged;
-            // A backend that charges requests too finds the same buckets by these subjects.
+            // With these subjects, a backend that charges requests too can use the same buckets.
             context.put("subject", Some(subject.as_str()));
             context.put("parents", charged.parents_json());
             context.put("plan", Some(decision.plan().as_str()));
-            // An unlimited plan, or an open one while the table fails, has no limit to show.
-            // Limits that are only tried are not shown either.
+            // Not shown if the plan is unlimited, if it fails open while the table is unavailable,
+            // or if its limits are not enforced.
             let parents = decision.parents().iter().map(|(_, decision)| decision);
             let mut standings =
                 std::iter::once(decision).chain(parents).flat_map(Decision::standings);
@@ -287,9 +288,9 @@ impl Context {
 
 /// Returns the way to refuse an event of this kind.
 ///
-/// An unknown key would let every request through where API Gateway does not check keys: HTTP APIs
-/// have none, and WebSocket APIs check them only if the API selects it and the route requires it,
-/// which neither does by default. A Deny refuses there, with 403.
+/// If API Gateway does not check keys, an unknown key would admit every request. HTTP APIs have no
+/// keys, and WebSocket APIs check them only if the API and the route are configured for it, which
+/// is not the default. So the response there is a Deny, which gives 403.
 fn how(refuse: Refuse, kind: EventKind) -> Refuse {
     match (refuse, kind) {
         (Refuse::UnknownKey, EventKind::WebSocket | EventKind::Http1 | EventKind::Http2) => {
@@ -299,8 +300,8 @@ fn how(refuse: Refuse, kind: EventKind) -> Refuse {
     }
 }
 
-/// Returns the policy that denies the whole stage, or everything if the ARN cannot be read: its path
-/// is the caller's.
+/// Returns the policy that denies the whole stage, or everything if the ARN cannot be parsed,
+/// because its path is the caller's text.
 fn closed(arn: Option<&MethodArn<'_>>) -> Document {
     arn.and_then(|arn| Document::deny_all(arn).ok()).unwrap_or_else(Document::deny_everything)
 }

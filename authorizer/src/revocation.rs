@@ -1,16 +1,16 @@
 //! Revoked tokens.
 //!
-//! A token is revoked by its own name (`jti`), by its sign-in (`origin_jti`, shared by refreshes),
-//! by its subject or by its client. The last two revoke every token that was issued before some
-//! moment. A refresh makes a new token of an old sign-in, so the moment of the sign-in counts
-//! where the token states it (`auth_time`): a revoked user comes back by signing in, not by a
-//! refresh. An issuer's clock may be ahead, so a token counts as ten seconds older than it states,
-//! or as `leeway_seconds` if that is more: a token issued just before a revocation is revoked, and
-//! so is a sign-in within ten seconds after it.
+//! A token is revoked by its id (`jti`), by its sign-in (`origin_jti`, shared by refreshes), by its
+//! subject or by its client. The last two revoke every token that was issued before a stated time.
+//! A refresh makes a new token of an old sign-in, so the time of the sign-in (`auth_time`) is
+//! compared if the token states it: a revoked user must sign in again, and a refresh is not enough.
+//! An issuer's clock may be ahead, so a token counts as ten seconds older than it states, or as
+//! `leeway_seconds` if that is more. So a token issued just before a revocation is revoked, and so
+//! is a sign-in within ten seconds after it.
 //!
-//! One consistent read of at most four items asks for everything that can revoke a token. The
-//! answer, revoked or not, is cached for the configured time: within it every execution
-//! environment sees a revocation.
+//! One consistent read of at most four items finds all revocations of a token. The answer, revoked
+//! or not, is cached for the configured time, so a revocation takes effect in every execution
+//! environment within it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,8 +40,8 @@ pub struct Revocations<C> {
 pub struct Check {
     /// The kind of revocation, if the token is revoked.
     ///
-    /// `unavailable` if the table is unavailable and `failure` is `closed`; `config` for an error
-    /// that does not pass by itself (no such table, no permission, a damaged item).
+    /// `unavailable` if the table is unavailable and `failure` is `closed`; `config` for a
+    /// permanent error (no such table, no permission, a damaged item).
     pub outcome: Result<Option<RevocationKind>, Refusal>,
     /// Duration of the call to the table; `None` if the answer was cached or shared.
     pub asked: Option<Duration>,
@@ -54,7 +54,7 @@ impl<C> fmt::Debug for Revocations<C> {
 }
 
 impl<C: Clock> Revocations<C> {
-    /// Looks revocations up in this table; its client bounds the time of a call.
+    /// Looks up revocations in this table; the time-out of a call is its client's.
     #[must_use]
     pub fn new(table: table::Revocations, config: RevocationConfig, clock: C) -> Self {
         let kept = Cache::new(MAX_KEPT, config.cache());
@@ -65,7 +65,7 @@ impl<C: Clock> Revocations<C> {
     ///
     /// # Errors
     ///
-    /// The table is unavailable; a request that needs it will try again.
+    /// The table is unavailable. The first request that needs it tries again.
     pub async fn warm(&self) -> Result<(), StoreError> {
         Ok(self.table.get_many(&[Revocable::token("", "")]).await.map(drop)?)
     }
@@ -101,7 +101,7 @@ impl<C: Clock> Revocations<C> {
         Ok(revokes.map(|revocation| revocation.target().kind()))
     }
 
-    /// Returns the table's revocations of these, cached or read; notes whether it read them.
+    /// Returns the revocations of these targets, cached or read. Sets `noted` if it reads them.
     async fn found(
         &self,
         targets: Vec<Revocable>,

@@ -1,8 +1,8 @@
 //! The loop over the Lambda Runtime API, for one invocation at a time.
 //!
 //! `lambda_runtime` has this loop too, but it sets the variable `_X_AMZN_TRACE_ID` for each
-//! invocation, and glibc keeps every value that a variable ever had: 140 bytes an invocation, until
-//! the execution environment is out of memory.
+//! invocation, and glibc never frees a variable's old values: that leaks 140 bytes an invocation,
+//! until the execution environment is out of memory.
 //!
 //! Paths and headers are those of AWS's page "Using the Lambda runtime API for custom runtimes".
 
@@ -37,7 +37,7 @@ const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invoca
 ///
 /// # Errors
 ///
-/// The Runtime API does not answer, or not as documented.
+/// The Runtime API does not answer, or its answer is not as documented.
 ///
 /// # Panics
 ///

@@ -1,6 +1,6 @@
 //! Commands in messages, to be pasted into a shell.
 
-/// The table that `tollgate` uses unless it is told another.
+/// The table that `tollgate` uses by default.
 pub const DEFAULT_TABLE: &str = "tollgate";
 
 /// The variable that names another table for `tollgate`.
@@ -8,7 +8,7 @@ pub const TABLE_VARIABLE: &str = "TOLLGATE_TABLE";
 
 /// Writes a `tollgate` command on a table, to be pasted into the shell of this process.
 ///
-/// The table is left out where `tollgate` uses it anyway, by `TOLLGATE_TABLE` or by default.
+/// The command does not name the table if it is `tollgate`'s default or set by `TOLLGATE_TABLE`.
 #[must_use]
 pub fn shell_command(line: &str, table: &str, endpoint: Option<&str>) -> String {
     let usual = std::env::var(TABLE_VARIABLE).unwrap_or_else(|_| DEFAULT_TABLE.to_owned());

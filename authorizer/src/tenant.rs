@@ -1,7 +1,7 @@
 //! Issuers of many tenants: one name with a placeholder for the tenant's id.
 //!
-//! A token's `tid` takes the place of the placeholder, and the result must equal `iss`. Only a
-//! lower-case UUID may do so, so no tenant can write another host, path or spelling.
+//! The placeholder is replaced by the token's `tid`, and the result must equal `iss`. `tid` must be
+//! a lower-case UUID, so a tenant cannot inject another host, path or spelling.
 
 use serde_json::{Map, Value};
 

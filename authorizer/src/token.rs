@@ -1,7 +1,7 @@
 //! A token before its signature is verified: its form, its header and its payload.
 //!
-//! Nothing here is verified. Before the signature is, only the issuer may be used, to find the
-//! configured issuer of exactly that name, and the kid, to find a key.
+//! Nothing here is verified. Before the signature is verified, only two values may be used: the
+//! issuer, to find the configured issuer of exactly that name, and the kid, to find a key.
 
 use std::sync::Arc;
 
@@ -28,9 +28,10 @@ const MAX_PARAMETERS: usize = 16;
 
 /// Header parameters that are refused: they change the signed content or bring their own key.
 ///
-/// `crit` names extensions that must be understood (RFC 7515 section 4.1.11), and none is; `cty`
-/// says that the payload is another token (RFC 7519 section 5.2). `x5t` is allowed: it names a
-/// certificate without bringing one, real issuers send it, and the kid alone selects the key.
+/// `crit` names extensions that must be understood (RFC 7515 section 4.1.11), but none is
+/// supported; `cty` says that the payload is another token (RFC 7519 section 5.2). `x5t` is
+/// allowed: it names a certificate without bringing one, real issuers send it, and the kid alone
+/// selects the key.
 const REFUSED_PARAMETERS: [&str; 9] =
     ["crit", "b64", "zip", "enc", "cty", "jwk", "jku", "x5u", "x5c"];
 
@@ -54,7 +55,7 @@ pub(crate) struct Header {
     pub(crate) is_access_token: bool,
 }
 
-/// A payload's members, and its text: JSON numbers lose digits when they are read.
+/// A payload's members, and its text, because parsed JSON numbers lose digits.
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Payload {
     pub(crate) members: Map<String, Value>,
@@ -151,13 +152,13 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// `malformed` for too many parameters; `header` if the token asks for anything but a
+    /// `malformed` for too many parameters; `header` if the parameters require anything but a
     /// signature by a named public key.
     pub(crate) fn check(parameters: &Map<String, Value>) -> Result<Self, Refusal> {
         if parameters.len() > MAX_PARAMETERS {
             return Err(Refusal::malformed("the header has too many parameters"));
         }
-        // RFC 8725 sections 3.1 and 3.2: an unknown algorithm is refused before all else.
+        // RFC 8725 sections 3.1 and 3.2: an unknown algorithm is refused first.
         let algorithm = parameters.get("alg").and_then(Value::as_str).and_then(Algorithm::of_name);
         let algorithm = algorithm
             .ok_or(Refusal::header("the algorithm is not one for signatures by public keys"))?;

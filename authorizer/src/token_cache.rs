@@ -1,7 +1,7 @@
 //! Verified tokens, keyed by the SHA-256 digest of their text.
 //!
-//! An entry holds only what a signature proved and no later time undoes. For each request the
-//! verifier checks again what can change: the times, and the key that the issuer publishes now.
+//! An entry holds only facts that the signature proved and that do not change. For each request the
+//! verifier checks again what can change: the times, and the key that the issuer publishes.
 //!
 //! A cache belongs to one [`crate::Verifier`], whose configuration never changes.
 
@@ -21,7 +21,7 @@ const MAX_BYTES: u64 = 2 * 1024 * 1024;
 /// Bytes of an entry without its claims.
 const ENTRY_BYTES: usize = 512;
 
-/// Bytes of a value beside its text or its members.
+/// Bytes of a value without its text or its members.
 const VALUE_BYTES: usize = 32;
 
 /// Bytes of a node of an object's tree, and the fewest members that share one.
@@ -36,7 +36,7 @@ pub(crate) struct Verified {
     pub(crate) claims: Arc<Claims>,
     /// Name of the key that verified it.
     pub(crate) kid: String,
-    /// The keys of that name at the time.
+    /// The keys of that kid at the time.
     pub(crate) keys: Arc<Keys>,
     pub(crate) algorithm: Algorithm,
 }
@@ -50,7 +50,7 @@ pub(crate) fn new() -> TokenCache {
     Cache::builder().max_capacity(MAX_BYTES).weigher(weight).build()
 }
 
-/// Returns the memory that a value takes: a small object takes many times its text.
+/// Returns the memory that a value takes, which may be many times its text.
 fn value_bytes(value: &Value) -> usize {
     let content = match value {
         Value::String(text) => text.len(),

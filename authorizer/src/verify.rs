@@ -20,7 +20,7 @@ use crate::token_cache::{self, TokenCache, Verified};
 /// Verifies tokens of the configured issuers.
 pub struct Verifier<C> {
     issuers: Vec<Trusted<C>>,
-    /// Each key set once, however many issuers share it.
+    /// One source for each key set, even if several issuers share it.
     sources: Vec<Arc<KeySource<C>>>,
     fetches: Arc<Fetches>,
     cache: TokenCache,
@@ -40,7 +40,7 @@ impl<C> std::fmt::Debug for Verifier<C> {
     }
 }
 
-/// The outcome for one token, and what may be logged of it.
+/// The outcome for one token, and the values that may be logged.
 #[derive(Debug)]
 pub struct Verification {
     /// Digest of the kid, if the header could be read.
@@ -99,7 +99,8 @@ impl<C: Clock + Clone> Verifier<C> {
         Self { issuers: trusted, sources, fetches, cache: token_cache::new(), clock }
     }
 
-    /// Fetches the keys that the first token will need; a failure is left to that token.
+    /// Fetches the keys that the first token will need. If that fails, the token's request tries
+    /// again.
     pub async fn prepare(&self) {
         join_all(self.sources.iter().map(KeySource::prefetch)).await;
     }
@@ -147,7 +148,7 @@ impl<C: Clock + Clone> Verifier<C> {
         let mut keys = issuer.keys.key(&header.kid).await?;
         let by_key = Signed { header: &header, token: &token, signature: &signature, iss, tid };
         if let Err(refusal) = by_key.check(&keys) {
-            // The issuer may have published another key under this kid since.
+            // The issuer may have published another key under this kid in the meantime.
             keys = issuer.keys.again(&header.kid, &keys).await.ok_or(refusal)?;
             by_key.check(&keys)?;
         }
@@ -163,8 +164,8 @@ impl<C: Clock + Clone> Verifier<C> {
 
     /// Returns the claims of a cached token, and checks again what may have changed.
     ///
-    /// Returns `None` if another key has its kid now, because the signature says nothing about
-    /// that key. The key is requested as for any token, so that cached tokens too refresh a set.
+    /// Returns `None` if its kid now names another key, which did not verify the signature. The key
+    /// is requested as for any token, so that cached tokens refresh a set too.
     async fn cached(
         &self,
         cache_key: &[u8; 32],
@@ -210,7 +211,7 @@ impl<C: Clock + Clone> Verifier<C> {
     }
 }
 
-/// The part of a [`Verification`] that is known before the outcome.
+/// The fields of a [`Verification`] that are set before the outcome.
 struct Seen {
     kid: Option<Arc<str>>,
     lookup: Lookup,
@@ -241,7 +242,7 @@ struct Signed<'t> {
 }
 
 impl Signed<'_> {
-    /// Checks the signature by the one of these keys that is for the token's algorithm.
+    /// Checks the signature by the key of the token's algorithm.
     fn check(&self, keys: &Keys) -> Result<(), Refusal> {
         let algorithm = self.header.algorithm;
         let key = keys.of(algorithm);

@@ -4,18 +4,18 @@
 //! evaluates both for every kind of caller that the rules can tell apart, and judges the finished
 //! policies as API Gateway does.
 //!
-//! **Which callers.** A caller gains a route if a new rule allows it, and the old rules either have
-//! no allow or have a deny for it. Requirements are only ever met by more scopes, groups and claims,
-//! so it is enough to look at callers with the least that one new rule needs, and at those with the
-//! least that one new rule and one denying old rule need. Issuers, clients, stages, addresses and
-//! claims in paths exclude one another, so each of their values is tried.
+//! **Which callers.** A caller gains a route if a new rule allows it, and the old rules either do
+//! not allow it or deny it. More scopes, groups and claims never make a requirement fail. So it is
+//! enough to try callers with the least that one new rule needs, and callers with the least that
+//! one new rule and one denying old rule need together. A caller has only one issuer, client,
+//! stage, address and value of a claim in a path, so each of these values is tried.
 //!
-//! **Which routes.** Routes are exact paths, or all paths below one. Two requests that no route of
-//! either side tells apart have one outcome, so each path and one path below each `/*` is tried, with
-//! and without dots.
+//! **Which routes.** Routes are exact paths, or all paths below one. If no route of either side
+//! distinguishes two requests, they have the same outcome. So each path and one path below each
+//! `/*` is tried, with and without dots.
 //!
-//! A condition in CEL is an unknown: it is taken to hold or not to hold, independently of every
-//! claim. A change that depends on one is not certain.
+//! The result of a condition in CEL is unknown: both results are tried, independently of every
+//! claim. A change that depends on a condition is not certain.
 
 mod callers;
 mod report;
@@ -48,19 +48,19 @@ const MAX_KINDS: usize = 10_000;
 /// The most claims in paths; each doubles the kinds of caller.
 const MAX_PATH_CLAIMS: usize = 6;
 
-/// The most ways to put kinds of caller together, equal ones counted again.
+/// The most combinations of kinds of caller, duplicates included.
 const MAX_STEPS: usize = 500_000;
 
 /// The most requests that are judged, of all kinds of caller together.
 const MAX_CALLS: usize = 10_000_000;
 
-/// The resource prefix of an API of no account, without the stage.
+/// The resource prefix of a made-up API, without the stage.
 const API: &str = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/";
 
 /// The `exp` of every caller's token.
 const EXP: i64 = 1_000_000_000;
 
-/// Rules, and the tokens whose callers they are for.
+/// Rules, and the tokens that are accepted.
 #[derive(Debug, Clone)]
 pub struct Side<'r> {
     /// The rules.
@@ -101,13 +101,13 @@ pub struct Callers {
 pub enum Reach {
     /// None of them.
     Nobody,
-    /// Some of them, or all of them a part of it.
+    /// Some of them, or all of them for a part of the operation.
     Some(Vec<Change>),
     /// Each of them.
     Everyone,
 }
 
-/// The rules tell more callers or requests apart than can be compared.
+/// The rules distinguish more callers or requests than can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the rules tell too many callers or requests apart: more than {MAX_KINDS} kinds of caller, \
@@ -115,12 +115,12 @@ pub enum Reach {
 )]
 pub struct TooMany;
 
-/// Returns the routes that callers gain if `new` replaces `old`; with the sides exchanged, those
-/// that they lose.
+/// Returns the routes that callers gain if `new` replaces `old`. Exchange the arguments to get the
+/// routes that they lose.
 ///
-/// If the result is empty, no caller gains a route. The length of documents is not compared
-/// ([`Rules::may_be_too_long`]), and neither are resources over 512 bytes, nor settings other than
-/// the accepted issuers and clients.
+/// If the result is empty, no caller gains a route. It does not compare the length of documents
+/// ([`Rules::may_be_too_long`]), resources over 512 bytes, or settings other than the accepted
+/// issuers and clients.
 ///
 /// # Errors
 /// [`TooMany`] if the comparison would take too long.
@@ -131,7 +131,7 @@ pub fn compare(old: &Side<'_>, new: &Side<'_>) -> Result<Vec<Change>, TooMany> {
 /// Returns the callers of each operation.
 ///
 /// # Errors
-/// [`TooMany`] if the rules tell too many callers apart.
+/// [`TooMany`] if the rules distinguish too many callers.
 pub fn reach(side: &Side<'_>, operations: &[Operation]) -> Result<Vec<Callers>, TooMany> {
     let issuers = || side.issuers.clone();
     let (nothing, everything) = (Rules::nothing(), Rules::everything());
@@ -173,7 +173,7 @@ fn gains(
     let [old_rules, new_rules] = [old.rules, new.rules].map(Rules::with_opaque_conditions);
     let old = Side { rules: &old_rules, issuers: old.issuers.clone() };
     let new = Side { rules: &new_rules, issuers: new.issuers.clone() };
-    // Operations are for callers whose claims fit into paths, while their tokens are valid.
+    // Operations are checked for callers whose claims fit into paths and whose tokens are valid.
     let whole = operations.is_none();
     let mark = mark(&old, &new);
     let kinds = kinds(&old, &new, &mark, whole)?;
@@ -261,7 +261,7 @@ impl Comparison<'_> {
         found
     }
 
-    /// Returns the addresses and times of calls; one of no address, if they do not matter.
+    /// Returns the addresses and times of calls; one call without an address if they do not matter.
     fn calls(&self, conditional: bool) -> Vec<(Option<IpAddr>, i64)> {
         if !conditional {
             return vec![(None, EXP - 1)];
@@ -285,7 +285,7 @@ impl Comparison<'_> {
 
 impl Side<'_> {
     fn accepts(&self, kind: &Kind) -> bool {
-        // Rules decide alone on callers without a credential.
+        // For callers without a credential, only the rules decide.
         kind.anonymous
             || self.issuers.iter().any(|tokens| {
                 let accepted = tokens.clients.is_none_or(|clients| {
@@ -309,7 +309,7 @@ impl Side<'_> {
     }
 }
 
-/// A text that no route and no claim's value contains, so that what is made from it is new.
+/// A text that occurs in no route and no claim's value, so that names made from it are new.
 fn mark(old: &Side<'_>, new: &Side<'_>) -> String {
     let mut known: Vec<String> = Vec::new();
     for side in [old, new] {
@@ -336,7 +336,7 @@ fn stages(old: &Side<'_>, new: &Side<'_>) -> Vec<String> {
     named.into_iter().chain([other]).collect()
 }
 
-/// One address of each set that the blocks of both sides cut the addresses into.
+/// One address of each set of addresses that the blocks of both sides distinguish.
 fn addresses(old: &Side<'_>, new: &Side<'_>) -> Vec<Option<IpAddr>> {
     let rules = old.rules.rules.iter().chain(&new.rules.rules);
     let blocks: BTreeSet<IpNet> =

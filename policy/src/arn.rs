@@ -64,7 +64,7 @@ pub enum ArnError {
         /// The first one found.
         character: char,
     },
-    /// The text has not the parts of a method ARN.
+    /// The text does not have the parts of a method ARN.
     #[error(
         "not a method ARN: expected `arn:{{partition}}:execute-api:{{region}}:{{account}}:\
          {{api}}/{{stage}}/{{verb}}/{{path}}`, or a route key after the stage"
@@ -90,8 +90,8 @@ impl<'a> MethodArn<'a> {
     /// Parses a method ARN of any partition.
     ///
     /// # Errors
-    /// When the text is over 1600 bytes, holds a control character or has not the parts of a
-    /// method ARN. The parts that end up in a policy must be free of wildcards.
+    /// If the text is over 1600 bytes, has a control character or does not have the parts of a
+    /// method ARN. Parts that go into a policy must not have wildcards.
     pub fn parse(text: &'a str) -> Result<Self, ArnError> {
         if text.len() > MAX_BYTES {
             return Err(ArnError::TooLong { bytes: text.len() });
@@ -145,7 +145,7 @@ impl<'a> MethodArn<'a> {
 
     /// Returns the prefix of every resource of this stage: the ARN up to the `/` after the stage.
     ///
-    /// It contains nothing of the verb or the path, so a policy built on it fits every route.
+    /// It does not contain the verb or the path, so a policy made from it applies to every route.
     #[must_use]
     pub fn resource_prefix(&self) -> &'a str {
         self.resource_prefix
@@ -187,8 +187,7 @@ impl fmt::Display for Target<'_> {
 
 /// Returns true if a text can be a partition, Region, account, API id or stage.
 ///
-/// Only these characters are allowed because each part goes into resources as it is: no `*`, `?`
-/// or `${`.
+/// `*`, `?` and `${` are not allowed, because each part goes into resources unchanged.
 pub(crate) fn is_part(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'$'))

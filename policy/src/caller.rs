@@ -10,7 +10,8 @@ static NO_CLAIMS: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
 /// The last second of the year 9999, the latest date with a year of four digits.
 const MAX_EXP: i64 = 253_402_300_799;
 
-/// The result of a requirement. Of several, the least decides `all` and the greatest `any`.
+/// The result of a requirement. The least of several results is that of `all`, the greatest that of
+/// `any`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Holds {
     No,
@@ -69,7 +70,7 @@ impl fmt::Debug for Named<'_> {
 }
 
 impl<'a> Caller<'a> {
-    /// Makes a caller with these claims, and no issuer, client, scope, group or known address.
+    /// Makes a caller with these claims, without issuer, client, scopes, groups and address.
     #[must_use]
     pub fn new(claims: &'a Map<String, Value>) -> Self {
         let none = || Named::These(Vec::new());
@@ -128,8 +129,9 @@ impl<'a> Caller<'a> {
 
     /// Sets the address that the request came from, if the event has it.
     ///
-    /// Only the [`Verdict`](crate::Verdict) depends on it. In a document the address is a condition,
-    /// because API Gateway caches the document for requests from other addresses too.
+    /// Only the [`Verdict`](crate::Verdict) depends on it. In a document the address is a
+    /// condition, because API Gateway caches the document and uses it for requests from other
+    /// addresses too.
     #[must_use]
     pub fn with_source_ip(self, source_ip: Option<IpAddr>) -> Self {
         Self { source_ip, ..self }
@@ -222,9 +224,9 @@ pub fn looks_like_list(text: &str) -> bool {
 
 /// Returns true if the token says that this claim is kept elsewhere.
 ///
-/// The token then has no value of it, or only a part. `_claim_names` names such claims
-/// (OpenID Connect Core 1.0 section 5.6.2). Entra ID leaves out more than 200 groups and says so
-/// by `hasgroups` or by a link such as `groups:src1`. A token that mentions other sources without
+/// The token then has no value for it, or only a part. `_claim_names` names such claims (OpenID
+/// Connect Core 1.0 section 5.6.2). Entra ID leaves out more than 200 groups and says so by
+/// `hasgroups` or by a link such as `groups:src1`. A token that mentions other sources without
 /// naming the claims may keep any claim there.
 #[must_use]
 pub fn is_elsewhere(claims: &Map<String, Value>, claim: &str) -> bool {

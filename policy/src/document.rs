@@ -16,8 +16,8 @@ use crate::{
 /// It has at most one Allow without a condition, one Allow for each condition, one Deny, and one
 /// Deny of everything else if [`Rules::denying_rest`](crate::Rules::denying_rest) asks for it. In
 /// each statement the resources are sorted, first those without a claim. Duplicates are removed,
-/// and so are resources that a wider one of the same statement or of the unconditional Allow
-/// covers. Equal grants therefore make equal texts. A document serializes to IAM's JSON:
+/// and so are resources that a wider resource of the same statement or of the unconditional Allow
+/// covers. So equal grants give equal texts. A document serializes to IAM's JSON:
 /// `{"Version":…,"Statement":[{"Action":…,"Effect":…,"Resource":[…]}]}`.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -137,7 +137,7 @@ impl Document {
     /// Returns the document as JSON without white space.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // A document has text alone, so that serializing it cannot fail.
+        // A document has only texts, so serializing it cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 
@@ -146,7 +146,7 @@ impl Document {
         self.resources(Effect::Allow)
     }
 
-    /// Returns the resources that are denied by name, without those of a `NotResource`.
+    /// Returns the resources of Deny statements, without those of a `NotResource`.
     pub fn denied(&self) -> impl Iterator<Item = &str> {
         self.resources(Effect::Deny)
     }
@@ -158,7 +158,7 @@ impl Document {
 
     /// Refuses a document that API Gateway would not accept.
     ///
-    /// A resource with a claim in it is never too long: a route is not filled with such a claim.
+    /// A resource with a claim is never too long, because such a claim is not filled into a route.
     pub(crate) fn check(&self, prefix: &str, limit: usize) -> Result<(), DocumentError> {
         for resource in self.allowed().chain(self.denied()) {
             let bytes = resource.len();
@@ -180,7 +180,7 @@ impl Statement {
 }
 
 impl Condition {
-    /// Makes a condition; no ranges are any address.
+    /// Makes a condition. Without ranges, any address is allowed.
     pub(crate) fn new(ranges: &[IpNet], until: Option<jiff::Timestamp>) -> Self {
         let source = (!ranges.is_empty()).then(|| Source { ranges: ranges.to_vec() });
         Self { source, until: until.map(|time| Until { time: time.to_string() }) }
@@ -215,9 +215,9 @@ impl Grants {
 
     /// Makes the document, of any size.
     ///
-    /// If nothing is allowed, it denies the whole stage: to API Gateway, silence of an authorizer
-    /// next to a resource policy that allows is an allow. With `deny_rest` it also denies
-    /// everything that is not allowed.
+    /// If nothing is allowed, it denies the whole stage, because without a Deny API Gateway lets a
+    /// resource policy allow requests. With `deny_rest` it also denies everything that is not
+    /// allowed.
     pub(crate) fn into_document(mut self, prefix: &str, deny_rest: bool) -> Document {
         let full = |suffixes: &[Suffix]| -> Vec<String> {
             suffixes.iter().map(|suffix| [prefix, &suffix.text].concat()).collect()
@@ -264,7 +264,7 @@ fn merged(mut suffixes: Vec<Suffix>) -> Vec<Suffix> {
     kept
 }
 
-/// Resources may contain claims, so none is shown.
+/// Hides the resources, because they may contain claims.
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document")

@@ -15,7 +15,7 @@ use crate::{
 /// The decision on one request, and every rule's part in it.
 ///
 /// Display is a table for a terminal. It shows names of rules, routes and claims, but no claim's
-/// value. The request's path is shown as it came.
+/// value. The request's path is shown unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation<'r> {
     /// The request, without the stage: `GET /orders/1`, or a route key.
@@ -99,7 +99,7 @@ pub enum Reason<'r> {
         /// The first requirement that is not met.
         requirement: Requirement,
     },
-    /// An allow matches, but a requirement is unknown, so that the rule allows nothing.
+    /// An allow matches, but a requirement is unknown, so the rule allows nothing.
     Unsure {
         /// The route that matches.
         route: &'r RoutePattern,
@@ -155,7 +155,7 @@ impl Asked<'_> {
         }
         let could_match = |route: &RoutePattern| route.may_match(&arn.target());
         let Some((route, matches)) = self.first(&rule.allow, could_match) else {
-            // A deny that would match if the caller met the requirements is shown as well.
+            // A deny that would match if the caller met the requirements is shown too.
             return match (applies, denying) {
                 (Applies::No(requirement), Some((route, Ok(())))) => {
                     Reason::Unmet { route, requirement }
@@ -186,7 +186,7 @@ impl Asked<'_> {
         route.fill(self.arn.resource_prefix().len(), self.caller)
     }
 
-    /// Returns the first route that matches, or else the first of some that cannot be filled.
+    /// Returns the first route that matches, else the first that cannot be filled.
     fn first<'r>(
         &self,
         routes: &'r [RoutePattern],

@@ -1,6 +1,6 @@
 //! An evaluator of finished policies that works as API Gateway does, for tests.
 //!
-//! It reads a policy's JSON and knows nothing of rules.
+//! It reads a policy's JSON and does not use the rules.
 
 use std::net::IpAddr;
 
@@ -57,9 +57,9 @@ impl<'a> Request<'a> {
 
 /// An IAM policy as API Gateway reads one from an authorizer, of this crate or another.
 ///
-/// It supports what this crate emits, and what policies of other authorizers need: one or several
-/// statements, actions, resources or `NotResource`, and the conditions `IpAddress` on `aws:SourceIp`
-/// and `DateLessThan` on `aws:CurrentTime`. Parsing refuses everything else.
+/// It supports the policies of this crate, and what policies of other authorizers need: one or
+/// several statements, actions, resources or `NotResource`, and the conditions `IpAddress` on
+/// `aws:SourceIp` and `DateLessThan` on `aws:CurrentTime`. Parsing refuses everything else.
 ///
 /// ```
 /// use tollgate_policy::iam::{Outcome, Policy, Request};
@@ -223,10 +223,10 @@ where
 impl Policy {
     /// Evaluates the policy for a request, as API Gateway does with one that it has cached.
     ///
-    /// A Deny wins over an Allow. A statement matches where an action, a resource and every
-    /// condition do. `*` matches any text, also empty text and `/`; `?` matches any one character.
-    /// Actions are compared without case, resources with case. A condition on an unknown property
-    /// of the request does not hold.
+    /// A Deny wins over an Allow. A statement matches if an action, a resource and every condition
+    /// match. `*` matches any text, also empty text and `/`; `?` matches any one character. Actions
+    /// are compared without case, resources with case. A condition on an unknown property of the
+    /// request does not hold.
     #[must_use]
     pub fn evaluate(&self, request: &Request<'_>) -> Outcome {
         self.judge(request).0

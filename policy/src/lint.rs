@@ -34,7 +34,7 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// A rule can never do what it says.
+    /// A rule can never have an effect.
     Error,
     /// The rules likely do not do what was intended.
     Warning,
@@ -59,7 +59,7 @@ pub enum Code {
     Redundant,
     /// One rule allows what another denies to some of the same callers.
     Contradiction,
-    /// A deny cuts a piece out of `/*`, and another spelling of the path may escape it.
+    /// A deny excludes a part of `/*`, and another spelling of the path may avoid it.
     EscapableDeny,
     /// A route is written with a dot segment, which servers resolve.
     DotSegment,
@@ -91,9 +91,9 @@ pub enum Code {
     ApiKind,
     /// A public route is closed to callers with a credential.
     PublicRoute,
-    /// Keys are configured, and no caller may use one.
+    /// Keys are configured, but no caller may use one.
     UnusedKeys,
-    /// An issuer is configured, and no token is looked at.
+    /// An issuer is configured, but tokens are ignored.
     UnusedIssuer,
     /// Every tenant of an issuer is accepted, and a rule trusts what tenants assign themselves.
     AnyTenant,
@@ -105,9 +105,8 @@ impl Rules {
     /// Finds likely mistakes: warnings first, then by rule and code.
     ///
     /// `issuers` names the issuers whose tokens are accepted, as rules name them in `issuers`. An
-    /// empty list finds no mistakes about issuers. `claims` names claims that tokens surely have,
-    /// because other settings read them: `{tenant}` in a route is then not taken for a path
-    /// parameter.
+    /// empty list finds no mistakes about issuers. `claims` names claims that other settings read,
+    /// so tokens have them: `{tenant}` in a route is then not reported as a path parameter.
     #[must_use]
     pub fn lint(&self, issuers: &[&str], claims: &[&str]) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -208,7 +207,7 @@ fn wide(rule: &Rule, findings: &mut Vec<Finding>) {
         } else if path.is_below() && !path.ends_in_claim() {
             let parent = route.to_string();
             let parent = parent.strip_suffix('*').unwrap_or(&parent);
-            // Below a caller's own path dots are denied.
+            // Below a caller's own path, dots are denied.
             let dots = if route.is_own_below() {
                 ""
             } else {
@@ -249,7 +248,7 @@ fn never_applies(rule: &Rule, findings: &mut Vec<Finding>) {
 /// Reports claims whose type decides if a condition can hold.
 fn conditions(rule: &Rule, findings: &mut Vec<Finding>) {
     let Some(when) = &rule.requirements.when else { return };
-    // A deny that matches more is the safe one.
+    // A deny that matches more is safe, so it is not reported.
     for pattern in when.unanchored().into_iter().filter(|_| !rule.allow.is_empty()) {
         let shown = pattern.escape_debug();
         findings.push(Finding::new(

@@ -24,13 +24,13 @@ pub enum Holder {
     Group(String),
 }
 
-/// The access of a holder to a route.
+/// The access of a column's caller to a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cell {
     /// All of the route is allowed.
     Allowed,
-    /// A part is allowed, or all of it under a requirement outside the column.
+    /// A part is allowed, or all of it under another requirement.
     Partly,
     /// All of it is denied by a rule.
     Denied,
@@ -95,7 +95,7 @@ impl Rules {
             let surely = is_for == Holds::Yes;
             for deny in &rule.deny {
                 denied |= surely && deny.covers(route);
-                // A claim in a deny that cannot be filled denies everything.
+                // If a claim in a deny cannot be filled, everything is denied.
                 cut |= deny.overlaps(route) || deny.claims().next().is_some();
             }
             let surely = surely && rule.condition.field().is_none();
@@ -116,7 +116,7 @@ impl Rules {
     }
 }
 
-/// Evaluates the requirements for a caller of whom only the group or scope is known.
+/// Evaluates the requirements for a caller with only this group or scope.
 fn is_for(requirements: &Requirements, holder: &Holder) -> Holds {
     let Requirements { any_scope, all_scopes, any_group, all_groups, .. } = requirements;
     let (scope, group) = match holder {

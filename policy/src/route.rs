@@ -40,16 +40,16 @@ const KEYS: [&str; 2] = ["$connect", "$default"];
 /// | `$connect` | the opening of a WebSocket connection |
 /// | `$default` | an HTTP API's route of that name, with any method and path |
 ///
-/// A trailing `*` is API Gateway's: it matches any text, also empty text and `/`. It is allowed
-/// nowhere else. As a method it would match the path as well. Paths are compared as they are
+/// A trailing `*` is API Gateway's: it matches any text, also empty text and `/`. It is not allowed
+/// elsewhere. As a method it would match a part of the path too. Paths are compared as they are
 /// spelled: case, a trailing `/` and percent-encoding matter.
 ///
-/// `{claim}` is a whole segment. It is filled with that claim of the caller's token, of any name,
-/// such as `{custom:tenant}`. The value must be a string of 1 to 256 letters, digits and
-/// `- . _ ~ : @ + = , |`, and neither `.` nor `..`. Anything else is never put into a path: a value
-/// with `*`, `?`, `${`, `/`, `%`, a space or a control character, an empty value, a value that makes
-/// a resource of over 512 bytes, a number, a list, or a missing claim. An allow is then not made,
-/// and a deny denies the caller everything.
+/// `{claim}` is a whole segment. It is filled with the claim of that name from the caller's token.
+/// Any name is possible, such as `{custom:tenant}`. The value must be a string of 1 to 256 letters,
+/// digits and `- . _ ~ : @ + = , |`, and neither `.` nor `..`. No other value is put into a path:
+/// not one with `*`, `?`, `${`, `/`, `%`, a space or a control character, not an empty one, a
+/// number or a list, and not one that makes a resource longer than 512 bytes. If the claim has such
+/// a value or is missing, an allow grants nothing, and a deny denies the caller everything.
 ///
 /// ```
 /// use tollgate_policy::RoutePattern;
@@ -191,7 +191,7 @@ impl RoutePattern {
     /// `prefix` is the length of the text before the method in a resource.
     ///
     /// # Errors
-    /// If a claim is missing, cannot stand in a path, or makes a resource too long for API Gateway.
+    /// If a claim is missing, is not plain, or makes a resource too long for API Gateway.
     pub(crate) fn fill(
         &self,
         prefix: usize,
@@ -199,7 +199,8 @@ impl RoutePattern {
     ) -> Result<Filled, Unfillable<'_>> {
         let filled = self.fill_with(|claim| caller.claim(claim).and_then(path::as_segment))?;
         match self.claims().next() {
-            // Without a claim the rule or the stage is at fault, which is an error elsewhere.
+            // Without a claim, the rule or the stage is at fault, and other code returns that
+            // error.
             Some(claim) if prefix + filled.longest() > MAX_RESOURCE_BYTES => {
                 Err(Unfillable { claim })
             }
@@ -243,8 +244,8 @@ impl RoutePattern {
         self.path()?.fill(value).ok()
     }
 
-    /// Gives claims the values by which a path can match both routes, `other` from the segment
-    /// `offset` on; false if there are none.
+    /// Sets claims to values with which a path can match both routes, starting at the segment
+    /// `offset` of `other`. False if there are none.
     #[cfg(feature = "iam-evaluator")]
     pub(crate) fn meet(
         &self,
@@ -270,7 +271,7 @@ impl RoutePattern {
 
     /// Returns true if an allow of this route may deny requests of another route for their dots.
     ///
-    /// For `ANY` this ignores longer paths that end like the own path.
+    /// For `ANY` this ignores longer paths that end like the caller's own path.
     pub(crate) fn may_deny_dots_of(&self, other: &Self) -> bool {
         let (Some(own), Some(path)) = (self.path(), other.path()) else { return false };
         let has_dots = || own.below(&path.to_string()).is_some_and(dots::are_in);

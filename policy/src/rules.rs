@@ -85,7 +85,7 @@ pub struct Needs<'r> {
     pub clients: Option<&'r [String]>,
     /// The claims that its routes and requirements read, each once and sorted.
     pub claims: BTreeSet<&'r str>,
-    /// True if it allows by a scope, a group, a claim or a condition.
+    /// True if it allows callers because of a scope, a group, a claim or a condition.
     pub trusts: bool,
 }
 
@@ -103,8 +103,8 @@ impl Rules {
     /// Checks and compiles rules, for documents of at most `bytes` bytes as JSON.
     ///
     /// # Errors
-    /// As [`Self::compile`]; also if a rule alone makes a longer document, or if the rules for
-    /// everyone together do.
+    /// As [`Self::compile`]; also if the document of one rule, or of all rules for everyone, is
+    /// longer.
     pub fn compile_within(specs: Vec<RuleSpec>, bytes: usize) -> Result<Self, RuleError> {
         let mut names = BTreeSet::new();
         for (spec, position) in specs.iter().zip(1..) {
@@ -123,14 +123,13 @@ impl Rules {
 
     /// Makes documents deny everything that they do not allow, by a Deny with `NotResource`.
     ///
-    /// Otherwise a request outside a caller's grants is refused by silence, which a resource policy
-    /// of a REST API overrides if it allows the request. Users report that API Gateway honours
-    /// `NotResource` in an authorizer's policy; it was not tried on AWS. A document gets nearly
-    /// twice as long.
+    /// Without it, a REST API's own resource policy can allow requests that the rules do not grant.
+    /// Users report that API Gateway honours `NotResource` in an authorizer's policy; it was not
+    /// tried on AWS. Documents become nearly twice as long.
     ///
     /// # Errors
-    /// If a rule has `source_ips` or `until_exp`: where they do not hold, the document would be
-    /// silent after all. Also if a document is too long now.
+    /// If a rule has `source_ips` or `until_exp`, because the Deny cannot depend on such a
+    /// condition. Also if a document is then too long.
     pub fn denying_rest(mut self) -> Result<Self, RuleError> {
         if let Some((rule, field)) = self.conditioned().next() {
             return Err(RuleError::ConditionalRest { rule: rule.to_owned(), field });
@@ -140,8 +139,8 @@ impl Rules {
         Ok(self)
     }
 
-    /// Refuses rules if it is already certain that every document with them is too long: a rule
-    /// alone, or the rules for everyone together in some stage.
+    /// Refuses rules if their documents are certainly too long: the document of one rule, or of all
+    /// rules for everyone in some stage.
     fn check_lengths(&self) -> Result<(), RuleError> {
         let limit = self.document_limit;
         let least = |rules: &[&Rule]| self.document_bytes(rules, SHORTEST_PREFIX, "x");
@@ -172,7 +171,7 @@ impl Rules {
 
     /// Returns the names of the rules with an IAM condition, each with the field that sets it.
     ///
-    /// Only a document carries such a condition; a simple response loses it.
+    /// Only a document has such conditions; a simple response does not.
     pub fn conditioned(&self) -> impl Iterator<Item = (&str, &'static str)> {
         self.rules.iter().filter_map(|rule| Some((rule.name.as_str(), rule.condition.field()?)))
     }
@@ -226,8 +225,8 @@ impl Rules {
         self.rules.iter().map(|rule| (rule.name.as_str(), self.usual_bytes(&[rule])))
     }
 
-    /// Returns true if a caller who meets every rule may get a document over the limit, and so be
-    /// refused, with the longest stage and claims that there are.
+    /// Returns true if the document of a caller who meets every rule may be over the limit, with
+    /// the longest possible stage and claims. Such a caller is refused.
     #[must_use]
     pub fn may_be_too_long(&self) -> bool {
         let rules: Vec<&Rule> = self.rules.iter().collect();
@@ -255,7 +254,7 @@ impl Rules {
             }
             filled(&rule.deny).into_iter().for_each(|route| grants.deny(route.resources));
         }
-        // A rule that only denies needs another that allows something.
+        // A rule that only denies has a document only together with a rule that allows something.
         if grants.allows_nothing() {
             let allow = Suffix { has_claim: false, text: "$connect".to_owned() };
             grants.allow(Default::default(), vec![allow]);

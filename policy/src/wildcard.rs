@@ -16,7 +16,7 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
             }
             Some(wanted) => match text.next() {
                 Some(found) => wanted == '?' || wanted == found,
-                // A longer match of the star would leave even less.
+                // A longer match of the star would leave even less text.
                 None => return false,
             },
             None if text.as_str().is_empty() => return true,

@@ -2,9 +2,9 @@
 //!
 //! Five failures in a row open it. For a second no call is made; then one call may try, and any
 //! answer to it closes the circuit. A time-out, a broken connection and a failing service are
-//! failures of the table. An error that the table returns is not. A throttled write is a failure
-//! only for the first time that its key is throttled in the row, because one hot key is throttled
-//! alone: five different keys without an answer between them are not.
+//! failures of the table. An error that the table returns is not. A throttled write counts as a
+//! failure only once for each key in the row, because a single hot key does not mean that the table
+//! is down. Five different throttled keys without an answer between them open the circuit.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::Duration;
@@ -25,7 +25,7 @@ impl Breaker {
         Self { circuit: Mutex::new(Circuit::default()), keys: RandomState::new() }
     }
 
-    /// Makes a call for a key. While the circuit is open, the call is not even begun.
+    /// Makes a call for a key. While the circuit is open, the call is not made.
     pub(crate) async fn call<T>(
         &self,
         clock: &impl Clock,
@@ -46,7 +46,8 @@ impl Breaker {
     }
 }
 
-/// A call under way. If it is dropped before its end, as in a cancelled task, it is abandoned.
+/// A call in flight. If it is dropped before its end, as in a cancelled task, its outcome is
+/// `Abandoned`.
 struct Going<'a, C: Clock> {
     breaker: &'a Breaker,
     clock: &'a C,
@@ -71,7 +72,8 @@ impl<C: Clock> Drop for Going<'_, C> {
 #[derive(Clone, Debug, Default)]
 struct Circuit {
     state: State,
-    /// Grows whenever the state changes its kind: then an older call's outcome no longer counts.
+    /// Grows whenever the state changes its kind, because outcomes of earlier calls no longer count
+    /// then.
     turn: u64,
 }
 
@@ -82,7 +84,7 @@ enum State {
     Open {
         since: Option<Moment>,
     },
-    /// One call is on its way to try; all others fail.
+    /// One call is in flight as a try; all others fail.
     Trying,
 }
 
@@ -101,7 +103,7 @@ enum Outcome {
     Answered,
     /// The table did not answer.
     Outage,
-    /// The table throttled this key, which may be hotter than all others.
+    /// The table throttled this key. Other keys may still be served.
     Throttled {
         /// Tells keys apart.
         key: u64,
@@ -151,9 +153,10 @@ impl Circuit {
             (State::Trying, Outcome::Outage) => {
                 self.turn_to(State::Open { since: Some(now) });
             }
-            // Nothing was learnt: the next call may try.
+            // The outcome is unknown, so the next call may try.
             (State::Trying, Outcome::Abandoned) => self.turn_to(State::Open { since: None }),
-            // A hot key is likely to be the one that tries. It must not keep all others out.
+            // The call that tries is likely to be for a hot key, which must not block all other
+            // keys.
             (State::Trying, outcome @ (Outcome::Answered | Outcome::Throttled { .. })) => {
                 let mut row = Row::default();
                 row.add(outcome);

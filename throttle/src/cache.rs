@@ -9,17 +9,18 @@ use moka::ops::compute::Op;
 
 use crate::clock::Moment;
 
-/// Look-up cache: keeps each answer, also that nothing was found, for a stated time.
+/// Look-up cache: keeps each answer, including `None`, for a stated time.
 ///
-/// If several callers ask for the same name at once, one fetches and the others wait for it. All of
-/// them get its error; an error is not cached. The cache is bounded. A full cache may drop any entry
-/// at once, which costs a fetch. Ages are by both clocks: see [`Moment`].
+/// If several callers ask for the same name at once, one fetches and the others wait for it. If the
+/// fetch fails, all of them get its error, and the error is not cached. The cache is bounded. A
+/// full cache may drop any entry, which costs another fetch. Ages are by both clocks: see
+/// [`Moment`].
 ///
 /// Names are bytes: a subject's text, a key's digest.
 pub struct Cache<V> {
     cached: moka::future::Cache<Vec<u8>, Cached<V>>,
     keep: Duration,
-    /// The values that are kept for less time, and that time.
+    /// The test for values that are kept for a shorter time, and that time.
     brief: (fn(&V) -> bool, Duration),
 }
 
@@ -88,8 +89,8 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
 
     /// Returns the cached value of this name unless it is `stale`, or fetches it.
     ///
-    /// For callers that know of a newer value. A fetch under way may bring the old value once more:
-    /// then it is fetched a second time, but not a third.
+    /// For callers that know of a newer value. A fetch in flight may return the old value again;
+    /// then the value is fetched a second time, but not a third.
     ///
     /// # Errors
     /// The error of the fetch.

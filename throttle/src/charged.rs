@@ -1,16 +1,16 @@
 //! Charges that can be corrected: refunds of unused tokens, and charges of tokens used beyond the
 //! first charge, for each meter of a request.
 //!
-//! The naive refund, `tat = tat − unused·T`, breaks the bound: part of the charge has been
-//! refilled meanwhile, and would exist twice. Think of a bucket's debt as a queue that is
-//! served at the rate. A charge stands in it up to its *mark*, the `tat` that it left. The part of
-//! it that is not served yet is at most mark − now. Only that part can be taken out again without
-//! more tokens than if the charge had never been made.
+//! The naive refund, `tat = tat − unused·T`, breaks the bound: part of the charge may have been
+//! refilled already, and would then exist twice. Think of a bucket's debt as a queue that is served
+//! at the rate. A charge reaches up to its *mark*, the `tat` that it left. At most mark − now of it
+//! is not served yet. Only that part may be refunded, so that no more tokens exist than without the
+//! charge.
 //!
-//! An earlier refund moves everything behind it forward, so the marks of other charges are too
-//! late by as much. The item notes the number of tokens `returned` in all. A charge notes the
-//! number at its time, and moves its mark back by the tokens returned since. That may be too much
-//! (the refund may have stood behind), which is against the caller.
+//! A refund moves everything behind it in the queue forward, so the marks of other charges are then
+//! too late. The item counts all tokens `returned`. A charge remembers the count at its time, and
+//! moves its mark back by the tokens returned since. If the refund stood behind the charge, that is
+//! too much, to the caller's disadvantage.
 
 use std::time::Duration;
 
@@ -36,10 +36,10 @@ pub(crate) struct Charged {
 }
 
 impl Charged {
-    /// The write that corrects the charge to the real amounts in this state; `None` if nothing is
-    /// to be changed, or nothing can be.
+    /// The write that corrects the charge to the real amounts in this state; `None` if nothing
+    /// needs to change or can change.
     ///
-    /// Each meter is refunded or surcharged by itself, and all in one write.
+    /// Each meter is refunded or surcharged separately, but all in one write.
     pub(crate) fn correction(
         &self,
         actual: &Settlement,
@@ -62,11 +62,11 @@ impl Charged {
 
     /// Gives back an amount of a meter, as far as that can be done.
     ///
-    /// Of each rate, at most min(unused·T, mark − now, tat − now). Of a counter, only while its
-    /// period lasts and where it shows as much. Nothing once the plan has changed,
-    /// even to another and back.
+    /// From each rate, it gives back at most min(unused·T, mark − now, tat − now). From a counter,
+    /// only while its period lasts and if the counter shows as much. Once the plan has changed,
+    /// even to another and back, it gives back nothing.
     fn refund(&self, write: &mut Write, meter: Meter, unused: u64, state: &State) {
-        // Under another plan, from which it may have come back, the debt was paid at another rate.
+        // If the plan changed in between, even back again, the debt was paid at another rate.
         let is_same = state.stamp.is_some() && self.left.stamp == state.stamp;
         if unused == 0 || !is_same || self.left.changed != state.changed {
             return;
@@ -101,17 +101,17 @@ impl Charged {
 
     /// Takes an amount of a meter beyond the charge, even if it does not fit.
     ///
-    /// Every rate owes it, at most 366 days ahead, and every counter shows it, in the periods
-    /// that the request was counted in. The debt is in tokens, so any plan of the state will do. A
-    /// bucket or a rate that was removed meanwhile owes it from now on, under the plan of the
-    /// charge.
+    /// It is added as debt to every rate, at most 366 days ahead, and to every counter of the
+    /// periods in which the request was counted. The debt is in tokens, so the state may be under
+    /// any plan. If the bucket or a rate was removed in the meantime, it is created again with this
+    /// debt, under the plan of the charge.
     fn surcharge(&self, write: &mut Write, meter: Meter, beyond: u64, state: &State) {
         let now = write.now;
         let owes = |rate: RateId| {
             let found = state.tats.iter().find(|(found, _)| found.scope == rate.scope);
             let (rate, tat) = match found {
                 Some((rate, tat)) => (*rate, *tat),
-                // It was removed because it was idle, or with the whole bucket.
+                // The `tat` was removed because it was idle, or with the whole bucket.
                 None if state.stamp.is_none() || state.stamp == self.left.stamp => {
                     (rate, Timestamp::EPOCH)
                 }
@@ -123,7 +123,7 @@ impl Charged {
             let (when, to) = if tat <= now {
                 (When::AtMost(now), To::At(owed.min(latest)))
             } else if owed > latest {
-                // Never earlier than it is, should it already be later than may be owed.
+                // Never move `tat` back, even if it is already later than the largest debt.
                 (When::Is(tat), To::At(latest.max(tat)))
             } else {
                 (When::Within(now, latest.saturating_sub(advance)), To::Forward(advance))
@@ -144,7 +144,8 @@ impl Charged {
 
     /// The standings of its limits in this state, from the standings right after the charge.
     ///
-    /// If the state is under another plan, the state after the charge and the time since count.
+    /// If the state is under another plan, computes them from the state after the charge and the
+    /// time since.
     pub(crate) fn standings(
         &self,
         before: &[Standing],

@@ -174,7 +174,8 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
     fn now(&self) -> Timestamp {
-        // A clock before 1970 reads as the epoch: every bucket then looks full of debt, so it refuses.
+        // A clock before 1970 reads as the epoch: every bucket then appears to be in debt, so
+        // requests are refused.
         SystemTime::now().into()
     }
 
@@ -185,8 +186,8 @@ impl Clock for SystemClock {
 
 /// A clock that is moved by hand, for tests.
 ///
-/// Clones share the time. `monotonic` starts at zero and moves with `now`, unless the wall clock
-/// alone is moved.
+/// Clones share the time. `monotonic` starts at zero and moves with `now`, unless only the wall
+/// clock is moved.
 ///
 /// ```
 /// use std::time::Duration;
@@ -204,7 +205,7 @@ pub struct ManualClock {
     hands: Arc<Mutex<Hands>>,
 }
 
-/// Time since the start, and by how much the wall clock was moved alone.
+/// Time since the start, and the extra time by which only the wall clock was moved.
 #[derive(Clone, Copy, Debug, Default)]
 struct Hands {
     elapsed: Duration,
@@ -231,7 +232,7 @@ impl ManualClock {
         self.with(|hands| hands.elapsed = hands.elapsed.saturating_add(duration));
     }
 
-    /// Moves the wall clock alone, as while a Lambda's execution environment is frozen.
+    /// Moves only the wall clock, as while a Lambda's execution environment is frozen.
     pub fn advance_wall(&self, duration: Duration) {
         self.with(|hands| hands.ahead = hands.ahead.saturating_add(duration));
     }

@@ -12,8 +12,8 @@ use crate::receipt::Receipt;
 
 /// The decision on a request, and the standing of each of the plan's limits.
 ///
-/// The tightest limit is the enforced one with the least room; of two, the one that resets later.
-/// Limits of different meters are compared by their numbers.
+/// The tightest limit is the enforced one with the least room; if two have the same room, the one
+/// that resets later. Limits of different meters are compared by their numbers.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decision {
     plan: PlanId,
@@ -73,14 +73,14 @@ impl Decision {
         Self::new(charge.stamp.plan.clone(), charge.standings(state), refusals)
     }
 
-    /// A request whose item is in too much demand. Nothing was charged, and it is refused unless
-    /// its plan enforces nothing.
+    /// A request of a subject whose item gets too many writes. Nothing was charged, and the request
+    /// is refused unless its plan enforces nothing.
     pub(crate) fn contended(plan: PlanId, enforced: bool) -> Self {
         let refusal = Refusal { limit: Limit::CONTENTION, wait: Some(SOON), enforced };
         Self::new(plan, Standings::new(), vec![refusal])
     }
 
-    /// A request that was served from a lease, `age` after that was taken.
+    /// A request that was served from a lease of this age.
     ///
     /// The tokens left in the lease belong to this instance. Refills since then are unknown, so at
     /// least the stated number remains.
@@ -93,17 +93,17 @@ impl Decision {
         Self::new(plan, standings, Refusals::new())
     }
 
-    /// The level of a request that was not asked, because another one refused.
+    /// A level that was not asked, because another level refused.
     pub(crate) fn unasked(plan: PlanId, standings: Standings) -> Self {
         Self::new(plan, standings, Refusals::new())
     }
 
-    /// A request that is let through unchecked.
+    /// A request that is admitted without a check.
     pub(crate) fn unknown(plan: PlanId) -> Self {
         Self::new(plan, Standings::new(), Refusals::new()).degrade()
     }
 
-    /// The same, as it was made without the store.
+    /// Marks the decision as made without the store.
     pub(crate) fn degrade(self) -> Self {
         Self { degraded: true, ..self }
     }
@@ -225,7 +225,8 @@ impl Decision {
         self.receipt.take().map(|receipt| *receipt)
     }
 
-    /// The enforced limit with the least room; of two, one of 0, then the one that resets later.
+    /// The enforced limit with the least room; if two have the same room, one of 0, then the one
+    /// that resets later.
     fn tightest(&self) -> Option<&Standing> {
         let standings = self.levels().flat_map(|level| &level.standings);
         let enforced = standings.filter(|it| it.enforced);

@@ -31,9 +31,9 @@ use item::Expression;
 
 /// Buckets and plans in a DynamoDB table. Clones share the connections and the count.
 ///
-/// Every call has a time-out. A write whose answer is lost may have been applied, and is repeated
-/// in one case only: see [`Transport`](table::connect::Transport). The repetition counts as a
-/// separate call.
+/// Every call has a time-out. If the answer to a write is lost, the write may have been applied. It
+/// is repeated in one case only: see [`Transport`](table::connect::Transport). The repetition
+/// counts as a separate call.
 #[derive(Clone, Debug)]
 pub struct DynamoStore {
     client: Client,
@@ -74,11 +74,11 @@ impl DynamoStore {
 
     /// Gives this Region separate budgets in a table that Regions share. Default: off.
     ///
-    /// A global table with eventual consistency keeps the last of two Regions' writes, so that
-    /// a bucket they share loses the other's. With this each Region writes to its own:
-    /// `BUCKET#region#subject`, which operators find as the subject `region#subject`. Plans, keys
-    /// and assignments stay in common, so every Region has the plan's whole budget: divide the
-    /// plan's numbers by the Regions, or give each a separate plan.
+    /// A global table with eventual consistency keeps only the last of two Regions' writes to one
+    /// bucket. With this setting each Region writes to its own buckets, `BUCKET#region#subject`;
+    /// operators find them as the subject `region#subject`. All Regions share plans, keys and
+    /// assignments, so each Region has the plan's whole budget: divide the plan's numbers by the
+    /// number of Regions, or give each Region a separate plan.
     ///
     /// # Errors
     /// The name is empty, longer than 64 bytes, or holds control characters.
@@ -151,14 +151,14 @@ impl DynamoStore {
                 request.add_extension(repeats.clone());
             }
         });
-        // Boxed: the SDK's futures nest so deeply that callers' own would not compile around them.
+        // Boxed, because the SDK's futures nest so deeply that callers' futures would not compile.
         let answer = Box::pin(update.send()).await;
         match answer {
             Ok(answer) => {
                 let capacity = answer.consumed_capacity.as_ref();
                 let units = capacity.and_then(ConsumedCapacity::capacity_units);
                 *milliunits = units.and_then(thousandths).unwrap_or(ONE_UNIT);
-                // Without attributes, the answer does not show that the write was applied.
+                // An answer without attributes does not show that the write was applied.
                 let written = answer.attributes.ok_or(Failure::Outage)?;
                 Ok(Answer::Applied(item::state(&written, write).map_err(Damage::from)?))
             }
@@ -175,7 +175,7 @@ impl DynamoStore {
     }
 }
 
-/// Returns true if a write failed because its own item is in too much demand.
+/// Returns true if a write failed because its own item gets too many writes.
 fn is_hot_key(error: &UpdateItemError) -> bool {
     let reasons = match error {
         UpdateItemError::ThrottlingException(it) => it.throttling_reasons(),
@@ -193,7 +193,7 @@ fn is_hot_key(error: &UpdateItemError) -> bool {
 
 /// A decimal number in thousandths, rounded; `None` if it is not a number of this size.
 fn thousandths(units: f64) -> Option<u64> {
-    // By its text: nothing is calculated with floats here.
+    // Converted as text, without calculating in floats.
     format!("{units:.3}").replacen('.', "", 1).parse().ok()
 }
 

@@ -4,7 +4,7 @@ use crate::id::PlanId;
 use crate::limit::Limit;
 use crate::meter::Meter;
 
-/// An error instead of a decision. The caller must not be let through.
+/// An error instead of a decision. The request must not be admitted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ThrottleError {
@@ -143,7 +143,7 @@ pub enum Failure {
     /// The SDK has no region, no credentials, or an endpoint that is not a URL. Nothing was sent.
     #[error("no request could be made: set a region, credentials, and an endpoint that is a URL")]
     Unconfigured,
-    /// The service refused what was sent.
+    /// The service refused the request.
     #[error("the table refused the request ({code})")]
     Rejected {
         /// DynamoDB's name for the error.
@@ -154,7 +154,7 @@ pub enum Failure {
     Suspended,
     /// Others changed the item at each try. Nothing was changed.
     ///
-    /// A decision does not fail like this: it is then a refusal by [`Limit::CONTENTION`].
+    /// A decision never has this error; it becomes a refusal by [`Limit::CONTENTION`].
     #[error("the item changed at each of {calls} tries: spread the load over more subjects")]
     Contended {
         /// The number of tries.
@@ -201,7 +201,7 @@ impl Failure {
 
     /// Returns true if the table as a whole gave no answer, which opens the circuit breaker.
     ///
-    /// A table that refuses is there. One that throttles may do so for one subject alone.
+    /// A table that refuses a call is available. A throttled call may concern only one subject.
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::TimedOut | Self::Unreachable | Self::Outage => true,

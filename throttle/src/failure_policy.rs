@@ -7,12 +7,12 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The decision while the table fails: an error, an allowance, or one by this instance alone.
+/// The decision while the table fails: an error, an admission, or a decision by this instance
+/// alone.
 ///
 /// In a plan's JSON: `"failure": "closed"`, `"open"`, or `{"local": "1/10"}`. It applies to
-/// failures that may pass by themselves. A table that does not exist, or that denies access, is
-/// an error under every policy: otherwise a wrong set-up would limit nothing unnoticed. So is
-/// a damaged item.
+/// temporary failures. A table that does not exist or that denies access, and a damaged item, are
+/// errors under every policy: otherwise a wrong set-up could go unnoticed while nothing is limited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailurePolicy {
     /// An error: the request is not let through (503).
@@ -23,10 +23,10 @@ pub enum FailurePolicy {
     /// This instance decides by itself, by this share of the plan's rates and quotas.
     ///
     /// Each instance has its own bucket, full at first, with this share of the rate and of the
-    /// burst, rounded down, but at least one token. Of each quota it has the share, counted by
-    /// calendar periods over all outages. With n instances and a share of 1/n, together they admit
-    /// as much as the plan. Nothing is charged to the table afterwards. Buckets of the last
-    /// 100,000 subjects are kept.
+    /// burst, rounded down, but at least one token. It has the same share of each quota, counted by
+    /// calendar periods over all outages. With n instances and a share of 1/n, all together admit
+    /// as much as the plan. Nothing is charged to the table afterwards. Buckets of the last 100,000
+    /// subjects are kept.
     Local(Share),
 }
 

@@ -1,12 +1,13 @@
 //! Prediction of the form that will apply to a subject's bucket, and remembered refusals.
 //!
-//! A wrong form costs one more call, and a remembered refusal saves a call. Neither ever admits.
+//! A wrong form costs one more call, and a remembered refusal saves a call. Neither ever admits a
+//! request.
 //!
-//! A remembered `tat` later than now means the busy form for certain: it only grows. A `tat` that
-//! has passed is weaker evidence the older it is, because other instances may have written since.
-//! Their share is known exactly: each answer tells the use of the day, and the part of it that is
-//! not this instance's own is the load of the others. A bucket under a load ρ is busy a share ρ of
-//! the time, and its debt sinks at 1 − ρ.
+//! A remembered `tat` that is later than now proves the busy form, because `tat` only grows. A
+//! `tat` in the past is weaker evidence the older it is, because other instances may have written
+//! since. Their load is measured: each answer has the use of the day, and the part that this
+//! instance did not use is the load of the others. Under a load ρ, a bucket is busy for a share ρ
+//! of the time, and its debt shrinks at 1 − ρ.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -29,7 +30,7 @@ pub(crate) struct LastState {
     at: Option<Moment>,
     /// The moment of the write, by the wall clock.
     written: Timestamp,
-    /// True if it has refused a request: every change of plan that helps has been tried.
+    /// True if this state refused a request, after every change of plan that could help was tried.
     refused: bool,
     others: Others,
 }
@@ -62,9 +63,9 @@ impl FormPredictor {
         lock(&self.0).peek(subject).cloned().unwrap_or_default()
     }
 
-    /// Notes the answer to a charge's write, `own` tokens of which this instance took.
+    /// Records the answer to a charge's write, of which this instance took `own` tokens.
     ///
-    /// `at` is from before the call: the state may have been true no longer than since then.
+    /// `at` is from before the call, because the state may be that old.
     pub(crate) fn note(
         &self,
         subject: &Subject,
@@ -81,7 +82,7 @@ impl FormPredictor {
         lock(&self.0).entry(subject).refused = true;
     }
 
-    /// Notes the state that a refund left. It has some of the counters only.
+    /// Records the state that a refund left, which has only some of the counters.
     ///
     /// It replaces the known state even if it shows less use.
     pub(crate) fn note_refund(&self, subject: &Subject, state: &State, now: Moment) {
@@ -132,9 +133,9 @@ impl LastState {
         if still || load == 0 {
             return if still { Form::Busy } else { Form::Idle };
         }
-        // Otherwise the idle form fails a share ρ of the time, and the busy one a share 1 − ρ, or
-        // less with slack: a bucket found idle is made to owe k tokens, and is then busy for
-        // that much longer.
+        // Otherwise the idle form fails for a share ρ of the time, and the busy form for a share 1
+        // − ρ. With slack of k tokens the busy form fails less often, because an idle bucket is
+        // charged as if it owed k tokens and so stays busy for longer.
         let slack =
             step.idle.saturating_since(now).as_nanos() / u128::from(step.rate.interval.get());
         let fails = u128::from(idle) * u128::from(WHOLE)
@@ -144,7 +145,7 @@ impl LastState {
 
     fn note(&mut self, charge: &Charge, state: &State, own: u32, at: Moment) {
         self.others.measure(charge, state, own, at.monotonic());
-        // Answers may overtake each other; their use shows their order.
+        // Answers may arrive out of order; their use shows the order.
         if self.recent(at).is_some_and(|known| is_earlier(state, known)) {
             return;
         }
@@ -186,7 +187,7 @@ impl Others {
         let busy = others.saturating_mul(step.rate.interval.get().into());
         let load = busy.saturating_mul(WHOLE.into()).checked_div(elapsed).unwrap_or_default();
         let load = u64::try_from(load).unwrap_or(u64::MAX).min(MOST);
-        // A moving average, so that one crowd or lull doesn't turn it.
+        // A moving average, so that one peak or pause does not change it much.
         self.load = Some(self.load.map_or(load, |known| (known * 3 + load) / 4));
         self.since = Some(start);
     }
@@ -205,13 +206,13 @@ fn is_earlier(state: &State, than: &State) -> bool {
 
 /// The whole rate, in the units that loads are counted in.
 const WHOLE: u64 = 1_024;
-/// More than this share of the rate is nothing but more than all of it.
+/// The largest load that is stored; a larger one means the same.
 const MOST: u64 = 8 * WHOLE;
 /// The time of this many tokens is one measurement of a load.
 const SPAN: u128 = 32;
 /// The age up to which a state may refuse without a call.
 const REMEMBER_REFUSAL: Duration = Duration::from_secs(1);
-/// A state that is dropped costs a call. Up to twice as many are kept.
+/// The number of states kept; up to twice as many. Dropping a state costs one call.
 const MAX_SUBJECTS: usize = 5_000;
 
 #[cfg(test)]

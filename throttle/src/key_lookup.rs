@@ -21,12 +21,12 @@ use budget::Budget;
 /// A change in the table takes effect in every instance within that time. A key's expiry is checked
 /// at each use.
 ///
-/// Unknown keys are cached apart from known ones, so that a flood of them evicts no known key. Reads
-/// of unknown keys have a budget: ten a minute for each source address (IPv6 by /64), and after 600
-/// in all one each (IPv6 by /48). A key that was found before, and one from an address that sent no
-/// unknown key, is not affected. A key that this instance has not seen, from an address
-/// whose budget is used up, is refused until the minute ends: the two cannot be told apart without
-/// a read.
+/// Unknown keys are cached apart from known ones, so that a flood of them evicts no known key.
+/// Reads of unknown keys have a budget: ten a minute for each source address (IPv6 by /64), and one
+/// each after 600 in total (IPv6 by /48). It affects neither keys that were found before nor
+/// addresses that sent no unknown key. If the budget of an address is used up, a key from it that
+/// this instance has not seen is refused until the minute ends, because only a read could show that
+/// it is valid.
 ///
 /// ```
 /// use std::time::Duration;
@@ -93,7 +93,7 @@ pub enum KeyAnswer {
     Expired,
     /// The table has no such key.
     Unknown,
-    /// The text has no key's form, or the wrong checksum. It was not looked up.
+    /// The text does not have the form of a key, or its checksum is wrong. It was not looked up.
     Malformed,
     /// The key may be unknown, and the budget for look-ups of unknown keys is used up.
     OverBudget,
@@ -201,7 +201,8 @@ impl<C: Clock> KeyLookup<C> {
             self.reads.fetch_add(1, Ordering::Relaxed);
             let assigned = self.assignments.get(subject).await?;
             let assigned = assigned.unwrap_or_else(|| Assignment::new(subject));
-            // A name that this crate does not accept is an error at each request, and not cached.
+            // If this crate does not accept the name, each request gets an error, and nothing is
+            // cached.
             plan(&assigned)?;
             let parent = assigned.parent.as_deref().map(Subject::new).transpose();
             parent.map_err(|error| damage("assignment", PARENT, error))?;
@@ -249,11 +250,11 @@ impl<C> Debug for KeyLookup<C> {
     }
 }
 
-// One number with and without the feature `dynamodb`.
+// The number must be the same with and without the feature `dynamodb`.
 const _: () = assert!(table::MAX_PARENTS == crate::request::MAX_PARENTS, "one number of levels");
 
 /// The attribute of an assignment that names the parent.
 const PARENT: &str = "parent";
 
-/// Bounds what random keys that are tried one after the other can fill.
+/// Bounds the memory that a series of random keys can fill.
 const MAX_CACHED: u64 = 10_000;

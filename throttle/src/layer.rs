@@ -9,7 +9,7 @@
 //! | over a limit | 429 | these and `Retry-After` |
 //! | costs more than a limit ever holds | 422, `"code": "cost-above-limit"` | none: waiting does not help |
 //! | has no subject | 403 | none |
-//! | no decision, and the failure policy is closed | 503 | `Retry-After` if it may pass by itself |
+//! | no decision, and the failure policy is closed | 503 | `Retry-After` if the failure may be temporary |
 //!
 //! The fields describe the limits at the response, after refunds and settlements, as far as this
 //! process knows them. A refusal's body is an RFC 9457 problem, in JSON; [`Limits::answer`] changes
@@ -19,9 +19,9 @@
 //! fits, and a claimed plan that is not stored are logged at INFO. A plan of [`Plans::fixed`] or
 //! [`Plans::function`] that is not stored is the service's own mistake: a 503.
 //!
-//! A refused request never counts, so a caller that goes on after a 429 waits no longer than one
-//! that stops. There is no penalty and no ban. To build one, count refusals in
-//! [`Limits::report`], under a plan of their own.
+//! A refused request is not charged, so a caller that continues after a 429 waits no longer than
+//! one that stops. The layer has no penalties and bans. To build one, count refusals in
+//! [`Limits::report`], under a separate plan.
 //!
 //! # With an authorizer in front
 //!
@@ -29,11 +29,11 @@
 //! the subject alike (`By::authorizer(…).of_issuer(…)`). There are two set-ups:
 //!
 //! - **The authorizer counts** (it has a `[throttle]`, and API Gateway caches its results for 0
-//!   seconds). Call [`Limits::counted_by`]: what it has counted, according to its context, is not
-//!   counted again. A request that it let through with `throttled` (`refuse = "context"`) gets a
-//!   429. Of a request that costs more than 1 here, the rest is charged. If its callers have
-//!   parents, call [`Limits::within_authorizer`], so that the rest and all meters are charged to the
-//!   same parents.
+//!   seconds). Call [`Limits::counted_by`]: requests that the authorizer has counted, according to
+//!   its context, are not counted again. A request that it allowed with `throttled`
+//!   (`refuse = "context"`) gets a 429. If a request costs more than 1 here, the rest is charged.
+//!   If its callers have parents, call [`Limits::within_authorizer`], so that the rest and all
+//!   meters are charged to the same parents.
 //! - **The layer counts** (no `[throttle]`; results may be cached). The authorizer identifies the
 //!   caller, and its context names the subject and the plan.
 //!
@@ -42,22 +42,22 @@
 //!
 //! # Meters
 //!
-//! [`Limits::meter`] takes an amount of a named meter from each request, such as a maximum of
-//! `tokens` that its caller asks for. [`Limits::settled_meter`] corrects it to the amount that
-//! the response's head states, and [`Limits::body_meter`] to one that is known when the body ends,
-//! such as the usage in the last event of a stream. `RateLimit` and `RateLimit-Policy` then show `tokens-burst` and
-//! `tokens-monthly` beside the limits of requests.
+//! [`Limits::meter`] charges each request an amount of a named meter, such as a maximum of `tokens`
+//! that its caller asks for. [`Limits::settled_meter`] corrects it to the amount that the
+//! response's head states, and [`Limits::body_meter`] to one that is known when the body ends, such
+//! as the usage in the last event of a stream. `RateLimit` and `RateLimit-Policy` then also show
+//! limits such as `tokens-burst` and `tokens-monthly`.
 //!
 //! # Costs, refunds, several layers
 //!
-//! [`Limits::cost`] sets the cost of a request before it is let through, and [`Limits::settled`]
-//! its final cost, by the response. With [`Limits::refund_on_error`] a request that fails costs
-//! nothing. Only the response waits for that write. A layer with either takes no tokens from
-//! leases, which have no receipts.
+//! [`Limits::cost`] sets the cost of a request before the service is called, and
+//! [`Limits::settled`] its final cost, by the response. With [`Limits::refund_on_error`] a request
+//! that fails costs nothing. Only the response waits for that write. A layer with either takes no
+//! tokens from leases, which have no receipts.
 //!
 //! Layers compose: give each a [`name`](Limits::name), and the fields list the limits of all. The
-//! outermost decides first. Its charge stays when one further in refuses, unless it refunds on
-//! error.
+//! outermost layer decides first. If an inner layer refuses, the outer layer's charge stays, unless
+//! it refunds on error.
 
 mod address;
 mod answer;
@@ -111,7 +111,7 @@ pub struct Limits<A = Problem, M = ()> {
 #[derive(Clone, Copy, Debug)]
 pub struct ReadsBody;
 
-/// A method of an API's stage, for plans that have rates of their own for methods.
+/// A method of an API's stage, for plans with rates for methods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodKey {
     api_id: String,
@@ -147,13 +147,13 @@ impl<A, M> Limits<A, M> {
     /// Limits the subjects within one more parent, such as a tenant: nearest first, at most three.
     ///
     /// A request is admitted only if every level admits it, and is charged at each: its cost, and
-    /// the amounts of the meters that the parent's plan has. A refused request stays charged
-    /// nowhere. In the fields, the names of the parent's limits begin with `name`, such as
+    /// the amounts of the meters that the parent's plan has. If one level refuses, no level stays
+    /// charged. In the fields, the names of the parent's limits begin with `name`, such as
     /// `"tenant-burst"`.
     ///
     /// The parent's subject is `#name#` and the text that `by` finds: `#tenant#acme`. So a user and
-    /// a tenant of one name have buckets of their own. Users of one name in two tenants share a
-    /// bucket, unless `by` of the layer tells them apart.
+    /// a tenant of the same name have different buckets. Users of the same name in two tenants
+    /// share a bucket, unless `by` of the layer distinguishes them.
     ///
     /// A request without this parent gets 403, and so does one whose subject begins with `#`.
     #[must_use]
@@ -165,9 +165,9 @@ impl<A, M> Limits<A, M> {
     /// Limits the subjects within the parents that Tollgate's authorizer has used, such as a tenant.
     ///
     /// Reads the value `parents` of its context, with each parent's subject and plan, so that meters
-    /// of the request, such as tokens, are charged to the same buckets. They are nearer than those of
-    /// [`within`](Self::within), and at most three with them. Use it with the subject of the same
-    /// context: `By::authorizer(…, "subject")`.
+    /// of the request, such as tokens, are charged to the same buckets. They come before the
+    /// parents of [`within`](Self::within); together they are at most three. Use it with the
+    /// subject of the same context: `By::authorizer(…, "subject")`.
     ///
     /// In the fields, the names of a parent's limits begin with its name: `"assigned-burst"`,
     /// `"everyone-burst"`, or that of its claim. Without the value a request has no such parents; a
@@ -190,10 +190,10 @@ impl<A, M> Limits<A, M> {
     /// Sets the final cost of a request, by its response.
     ///
     /// The charge is corrected before the response: the rest is refunded, or charged even if it
-    /// does not fit, and later requests wait for it. The response's fields describe the limits after
-    /// that; if the correction fails, as they are without it. A request whose service fails with an
-    /// error, and has no response, stays charged. If the two costs differ, that is a second
-    /// write: let [`cost`](Self::cost) return the most common final cost.
+    /// does not fit, and later requests wait for it. The response's fields describe the limits
+    /// after that; if the correction fails, the limits without it. If the service fails with an
+    /// error and has no response, the request stays charged. If the two costs differ, the
+    /// correction is a second write, so let [`cost`](Self::cost) return the most common final cost.
     #[must_use]
     pub fn settled(
         mut self,
@@ -203,7 +203,8 @@ impl<A, M> Limits<A, M> {
         self
     }
 
-    /// Takes an amount of a meter from each request, beside its cost; nothing if it is 0.
+    /// Charges each request an amount of a meter in addition to its cost; nothing if the amount is
+    /// 0.
     ///
     /// An amount that never fits a limit of the meter is a 422. A meter that the plan does not
     /// have is the service's mistake: a 503.
@@ -244,9 +245,9 @@ impl<A, M> Limits<A, M> {
     ///
     /// - At the body's end, at its trailers, or when it fails. Only that last frame waits for the
     ///   write. An amount above the charge becomes debt, one below it is refunded.
-    /// - When the body is dropped before that, because the client hung up for example: then the
-    ///   amount that the function has returned by then counts. The write is a task of its own, on
-    ///   tokio's runtime; outside of one, the first charge stays.
+    /// - When the body is dropped before that, for example because the client hung up. The last
+    ///   amount that the function has returned by then counts. A task on tokio's runtime makes the
+    ///   write; without a runtime, the first charge stays.
     /// - Without any amount, the first charge stays. It also stays if the process ends, if the
     ///   write fails, which is logged, and if the client hangs up or the handler panics before
     ///   there is a response. With [`refund_on_error`](Self::refund_on_error) the handler's panic
@@ -289,7 +290,7 @@ impl<A, M> Limits<A, M> {
     /// Charges nothing for a request that fails.
     ///
     /// A request fails if its service ends with an error, panics, or answers with a status of 500
-    /// or more, and if a layer further in refuses it. It does not fail if its caller hangs up.
+    /// or more, or if an inner layer refuses it. It does not fail if its caller hangs up.
     #[must_use]
     pub fn refund_on_error(mut self) -> Self {
         self.gate.refunds = true;
@@ -298,10 +299,10 @@ impl<A, M> Limits<A, M> {
 
     /// Refuses nothing, and adds no fields to responses. Requests are still counted.
     ///
-    /// A refusal is only logged, or passed to [`report`](Self::report). As it would without shadow
-    /// mode, it does not count. Shadow mode is for this service as a whole, and also lets requests
-    /// pass that have no subject or no decision. To try one plan everywhere, or one of its meters,
-    /// give it `"enforce": false`: see [`Plan`](crate::Plan).
+    /// A refusal is only logged, or passed to [`report`](Self::report), and not charged, as without
+    /// shadow mode. Shadow mode is for this whole service, and also admits requests that have no
+    /// subject or no decision. To try one plan everywhere, or one of its meters, give it
+    /// `"enforce": false`: see [`Plan`](crate::Plan).
     #[must_use]
     pub fn shadow(mut self) -> Self {
         self.gate.shadow = true;
@@ -325,7 +326,7 @@ impl<A, M> Limits<A, M> {
         self
     }
 
-    /// Sets the method of an API that a request calls, for plans with rates of their own for it.
+    /// Sets the method of an API that a request calls, for plans with a rate for it.
     #[must_use]
     pub fn method(
         mut self,
@@ -335,7 +336,8 @@ impl<A, M> Limits<A, M> {
         self
     }
 
-    /// Puts a name before those of the limits: `"search-burst"`, to tell several layers apart.
+    /// Puts a name before the limits' names, such as `"search-burst"`, to distinguish several
+    /// layers.
     ///
     /// A character other than a letter, a digit, `-`, `_` or `.` becomes `_`.
     #[must_use]

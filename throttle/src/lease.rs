@@ -1,9 +1,9 @@
 //! Leases: tokens that an instance takes from the store ahead of the requests that use them.
 //!
-//! An instance with a thousand requests a second of one subject need not write a thousand times. It
-//! takes a few dozen tokens in one write, as if that were one request of that cost, and serves
-//! requests from them without a call. So it never admits more than was charged. The price is the
-//! moment: a token may be used up to the lease's life after it was charged, and the tokens that are
+//! An instance that gets a thousand requests a second of one subject does not need a thousand
+//! writes. It takes a few dozen tokens in one write, as if for one request of that cost, and serves
+//! requests from them without a call. So it never admits more than was charged. The price is
+//! timing: a token may be used up to the lease's life after its charge, and the tokens that are
 //! left then are lost to the subject.
 //!
 //! Held tokens are state: they are dropped only when they have expired.
@@ -31,15 +31,15 @@ pub(crate) use parent::Parent;
 
 /// Settings of leases, which are off by default.
 ///
-/// An instance measures the demand for each subject, plan and method over the last second. If a
-/// quarter of a lease's life asks for at least 8 tokens, it takes as many at once. So with the
-/// default life of 1 second, nothing changes below 32 tokens a second. A lease takes at most a
-/// quarter of the rest of every rate, and a 64th of the rest of every quota: near the ends of both,
-/// requests are decided one by one, and other instances find the rest.
+/// An instance measures the demand for each subject, plan and method over the last second. If the
+/// demand in a quarter of a lease's life is at least 8 tokens, the instance takes that number at
+/// once. So with the default life of 1 second, no lease is taken below 32 tokens a second. A lease
+/// takes at most a quarter of the rest of every rate, and a 64th of the rest of every quota. Near
+/// the end of either, requests are decided one by one, so that other instances can use the rest.
 ///
 /// In every window w, over any number of instances, admitted <= burst + rate·(w + L + S), with L
-/// for the life and S for the spread of the clocks. The rest of a lease is lost when its life or one
-/// of its periods ends, when the plan changes, and with the instance. It counts as used.
+/// for the life and S for the spread of the clocks. When the lease's life, one of its periods or
+/// the instance ends, or when the plan changes, the rest of the lease is lost. It counts as used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leases {
     life: Duration,
@@ -84,7 +84,7 @@ struct Accounts {
     swept: Duration,
 }
 
-/// The purpose of held tokens: a subject's requests under one plan and method.
+/// The requests that held tokens serve: those of a subject under one plan and method.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     subject: Subject,
@@ -123,7 +123,7 @@ pub(crate) enum Turn<'a> {
     Ask(Asking<'a>),
     /// Charge this request alone.
     Alone,
-    /// Refuse this request of a parent: [`HeldLeases::look`] tells for how long.
+    /// Refuse this request of a parent: [`HeldLeases::look`] returns the time to wait.
     Paused,
 }
 
@@ -239,7 +239,7 @@ impl Asking<'_> {
 
     /// Keeps a parent's grant, less the cost of this request.
     ///
-    /// `limits` are those that a first try for more ran into.
+    /// `limits` are those that refused a first try for more.
     pub(crate) fn keep_of_parent(mut self, grant: Grant, limits: Vec<Limit>, now: Duration) {
         let cost = self.cost;
         self.end(|account| account.keep_of_parent(cost, grant, limits, now));
@@ -270,7 +270,7 @@ impl Drop for Asking<'_> {
 }
 
 impl Waiting {
-    /// Returns when the other request has its answer, or is gone.
+    /// Returns when the other request has its answer or was dropped.
     pub(crate) async fn ended(mut self) {
         // Nothing is ever sent: the channel closes.
         let _ = self.0.changed().await;
@@ -279,7 +279,7 @@ impl Waiting {
 
 /// A lease may take one in this many of the tokens that a rate has left.
 const SHARE_OF_RATE: u64 = 4;
-/// The same of a quota, whose rest is lost for good.
+/// The same for a quota, because its lost tokens are not refilled.
 pub(crate) const SHARE_OF_QUOTA: u64 = 64;
 const MAX_ACCOUNTS: usize = 65_536;
 /// The least time between two searches for expired accounts.

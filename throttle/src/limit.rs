@@ -9,8 +9,8 @@ use crate::plan::Scope;
 
 /// A limit of a plan: one rate or quota, on one meter.
 ///
-/// Its name on the wire is that of its kind for requests, such as `burst` or `daily`, and has the
-/// meter before it otherwise: `tokens-burst`, `tokens-monthly`.
+/// For requests, its name on the wire is that of its kind, such as `burst` or `daily`. For other
+/// meters, the meter comes first: `tokens-burst`, `tokens-monthly`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Limit {
     meter: Meter,
@@ -30,7 +30,7 @@ pub enum LimitKind {
     Weekly,
     /// The quota of a month.
     Monthly,
-    /// No limit of the plan: see [`Limit::CONTENTION`].
+    /// Not a limit of the plan: see [`Limit::CONTENTION`].
     Contention,
 }
 
@@ -45,7 +45,7 @@ impl Limit {
     pub const WEEKLY: Self = Self::of(Meter::REQUESTS, LimitKind::Weekly);
     /// The quota of requests a month.
     pub const MONTHLY: Self = Self::of(Meter::REQUESTS, LimitKind::Monthly);
-    /// No limit of the plan: more requests of the subject came at once than its item can serve.
+    /// Not a limit of the plan: more requests of the subject came at once than its item can serve.
     ///
     /// Others changed the item at each try, or DynamoDB throttles this one item. Nothing was
     /// charged, and the wait is at most a second.
@@ -154,7 +154,7 @@ impl Standing {
         self.limit
     }
 
-    /// Returns true if it refuses; false if it only reports (`"enforce": false`).
+    /// Returns true if the limit is enforced; false if it only reports (`"enforce": false`).
     #[must_use]
     pub fn is_enforced(&self) -> bool {
         self.enforced

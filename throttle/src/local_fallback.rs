@@ -28,8 +28,8 @@ impl LocalFallback {
 
     /// Decides by a share of the plan, in this instance alone.
     ///
-    /// A cost above the share of a burst is admitted when that bucket is full, and paid for
-    /// afterwards: a request that fits the plan must not be refused for ever.
+    /// If a cost is above the share of a burst, it is admitted when that bucket is full, and
+    /// becomes debt, because a request that fits the plan must not be refused forever.
     pub(crate) fn decide(&self, subject: &Subject, share: &Plan, charge: &Charge) -> Decision {
         let mut states = lock(&self.states);
         let state = states.entry(subject);
@@ -37,5 +37,5 @@ impl LocalFallback {
     }
 }
 
-/// The number of subjects whose buckets are kept at least.
+/// The least number of subjects whose buckets are kept.
 const MAX_SUBJECTS: usize = 100_000;

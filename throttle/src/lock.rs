@@ -16,6 +16,6 @@ pub(crate) use std::sync::{Mutex, MutexGuard};
 
 /// Locks a value. The guard is not `Send`, so no task can hold it while it awaits.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic leaves none of these values in a state that later readers could not use.
+    // After a panic these values are still usable, so a poisoned lock is not an error.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

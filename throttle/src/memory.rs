@@ -16,15 +16,16 @@ use crate::store::{Answer, Consumed, ONE_UNIT, Steady, Store};
 
 /// Buckets and plans in memory, for tests and for a single process. Clones share them.
 ///
-/// **Time.** Its buckets follow the monotonic clock, so a wall clock that is set back locks no
-/// subject out. The first throttle's wall clock is the start. From then on a step back has no effect,
-/// neither on rates nor on the start of a quota's period. A step forward, or a time in which the
-/// process was frozen, counts in full. All throttles of a store have one time.
+/// **Time.** Its buckets follow the monotonic clock, so a wall clock that is set back does not lock
+/// subjects out. They start at the first throttle's wall clock. Later steps back change neither
+/// rates nor the start of a quota's period. Steps forward, and times in which the process was
+/// frozen, count in full. All throttles of a store share this time.
 ///
 /// **Memory.** A bucket is dropped a minute after it is full again (or was created), unless it
-/// counts a current period that some plan has a quota for. Use under plans without such a quota is dropped with it,
-/// and is not counted if a plan gets a quota later in the same period. Each write looks at a few
-/// buckets, so there is neither a thread nor a long pause; without writes, nothing is dropped.
+/// counts a current period of some plan's quota. Its use under plans without such a quota is
+/// dropped too, and is not counted if a plan gets a quota later in the same period. Each write
+/// checks a few buckets, so no thread and no long pause is needed; without writes, nothing is
+/// dropped.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     plans: Arc<Mutex<Plans>>,
@@ -43,7 +44,8 @@ struct Plans {
 #[derive(Debug, Default)]
 struct Buckets {
     states: HashMap<Subject, State>,
-    /// All subjects with a bucket and its creation, in the order of the next looks.
+    /// All subjects with a bucket and the time of its creation, in the order in which they are
+    /// checked.
     queue: VecDeque<(Subject, Timestamp)>,
     /// The state of a new bucket: empty, but later than all dropped ones.
     ///
@@ -156,7 +158,7 @@ impl Buckets {
         Answer::Applied(part)
     }
 
-    /// Looks at the next buckets, and drops those that no decision needs.
+    /// Checks the next buckets, and drops those that no decision needs.
     ///
     /// `quotas` are the counters of the current periods with a quota.
     fn drop_full(&mut self, now: Timestamp, quotas: &[Counter], looks: usize) {
@@ -193,9 +195,10 @@ fn is_full(state: &State, now: Timestamp, quotas: &[Counter]) -> bool {
         })
 }
 
-/// A request that is delayed for longer than this finds a full bucket where it was charged.
+/// If a request is delayed for longer than this, its bucket may have been dropped and start full
+/// again.
 const GRACE: Duration = Duration::from_secs(60);
-/// The number of buckets that each write looks at.
+/// The number of buckets that each write checks.
 const LOOKS: usize = 8;
 /// The room that is always kept.
 const FEW: usize = 1_024;

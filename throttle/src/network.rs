@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv6Addr};
 pub(crate) const PREFIX: u8 = 64;
 const BITS: u8 = 128;
 
-/// The network of an address: an IPv4 address itself, or so many bits of an IPv6 one.
+/// The network of an address: an IPv4 address itself, or the first `prefix` bits of an IPv6
+/// address.
 ///
 /// An IPv4 address in an IPv6 one (`::ffff:192.0.2.1`) is the IPv4 address.
 pub(crate) fn network(address: IpAddr, prefix: u8) -> IpAddr {
@@ -21,7 +22,7 @@ pub(crate) fn network(address: IpAddr, prefix: u8) -> IpAddr {
     }
 }
 
-/// The subject's name of an address: `address-192.0.2.1`, `address-2001:db8:1:2::/64`.
+/// The name of an address's subject: `address-192.0.2.1`, `address-2001:db8:1:2::/64`.
 pub(crate) fn name(address: IpAddr, prefix: u8) -> String {
     match network(address, prefix) {
         IpAddr::V4(address) => format!("address-{address}"),

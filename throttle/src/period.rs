@@ -12,8 +12,8 @@ use crate::meter::Meter;
 
 /// The period of a quota: one of API Gateway's three.
 ///
-/// Days start at midnight UTC, weeks on Monday and months on the first, unless a quota has a start
-/// day of its own.
+/// Days start at midnight UTC, weeks on Monday and months on the first, unless a quota has a
+/// `startDay`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Period {
@@ -29,7 +29,7 @@ pub enum Period {
 ///
 /// As an attribute: `d20261121`, `w2026-47` or `m202611` for requests, `m202611.tokens` for
 /// another meter. Weeks and months that start on another day have that day in their names:
-/// `w20261122`, `m20261115`. So no two periods have one name.
+/// `w20261122`, `m20261115`. So two periods never have the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Counter {
     period: Period,
@@ -97,7 +97,7 @@ impl Counter {
         self.period.window_from(start, now).of(self.meter)
     }
 
-    /// Returns true if both count periods of one kind, of any meter, and this one's began first.
+    /// Returns true if both count periods of the same kind, of any meter, and this one began first.
     pub(crate) fn is_before(self, other: Self) -> bool {
         self.period == other.period && self.first < other.first
     }
@@ -149,14 +149,14 @@ impl Window {
 }
 
 impl Period {
-    /// The period of the calendar that `now` is in. That of a quota with a start day of its own is
+    /// The calendar period that `now` is in. For a quota with a start day, use
     /// [`Quota::window`](crate::Quota::window).
     #[must_use]
     pub fn window(self, now: Timestamp) -> Window {
         self.window_from(1, now)
     }
 
-    /// The period that `now` is in, of those that start on this day: of the week from Monday, 1 to
+    /// The period that `now` is in, if periods start on this day: of the week, from 1 for Monday to
     /// 7, or of the month, 1 to 28.
     pub(crate) fn window_from(self, start: i8, now: Timestamp) -> Window {
         let today = date(now);
@@ -193,14 +193,14 @@ impl Period {
 
     /// The oldest counter of the history: 31 days, 12 weeks or 12 months before the current one.
     ///
-    /// Older counters are removed. Counters of the history are removed too if the bucket's item
-    /// would otherwise pass the kilobyte that one write unit pays for, the oldest first.
+    /// Older counters are removed. If the bucket's item would otherwise be larger than the kilobyte
+    /// that one write unit pays for, the oldest counters of the history are removed too.
     #[must_use]
     pub fn oldest(self, now: Timestamp) -> Counter {
         self.back(now, if self == Self::Day { 31 } else { 12 })
     }
 
-    /// The counter of the previous period, which a clock that is behind still counts in.
+    /// The counter of the previous period, in which an instance whose clock is behind still counts.
     pub(crate) fn previous(self, now: Timestamp) -> Counter {
         self.back(now, 1)
     }

@@ -46,13 +46,13 @@ pub use scope::Scope;
 /// - a rate with a unit: `"100/min"`;
 /// - a list of quotas with different periods instead of one;
 /// - a quota's `startDay`, on which its periods start at midnight UTC: `"SUNDAY"` for a week, 1 to
-///   28 for a month. After a change of it, the use of the period begins at 0;
+///   28 for a month. If you change it, the use of the period starts at 0;
 /// - `offsetMeans`: `"requests"` next to a quota's `offset` ([`OffsetMeans`]);
 /// - `meters`: units in addition to requests, each with a rate, quotas, or both, such as
 ///   `"meters": {"tokens": {"quota": {"limit": 5000000, "period": "MONTH"}}}`;
 /// - `"enforce": false`, of the plan or of one meter: its limits are decided and reported
-///   ([`Decision::would_refuse`](crate::Decision::would_refuse)), and refuse nothing. A limit in
-///   the way is not charged. A meter's own `enforce` goes before the plan's;
+///   ([`Decision::would_refuse`](crate::Decision::would_refuse)), but refuse nothing. A limit that
+///   the request does not fit is not charged. A meter's own `enforce` overrides the plan's;
 /// - `failure`, the policy while the table is unavailable: `"closed"`, `"open"`, or
 ///   `{"local": "1/10"}`;
 /// - `"unlimited": true`, which a plan without limits needs.
@@ -145,7 +145,7 @@ pub(crate) enum Problem {
     /// A meter without limits.
     #[error("limits nothing: give it a `throttle` or a `quota`")]
     NoMeterLimit,
-    /// A meter made from a builder with more than a rate, a burst and quotas.
+    /// A meter's builder with more than a rate, a burst and quotas.
     #[error("has more than a rate, a burst and quotas")]
     NotOfMeter,
     /// More meters than an item has room for.
@@ -285,13 +285,13 @@ impl Plan {
 
     /// Returns true if the plan refuses every request: by a rate, a burst or a quota of 0.
     ///
-    /// An open plan may still have a method or a named meter that is closed.
+    /// Even if it returns false, a method or a named meter may be closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.is_enforced() && self.requests.is_closed()
     }
 
-    /// Returns true if the limits of requests and methods refuse; false if they only report
+    /// Returns true if the limits of requests and methods are enforced; false if they only report
     /// (`"enforce": false`). Meters may differ: see [`MeterLimits::is_enforced`].
     #[must_use]
     pub fn is_enforced(&self) -> bool {
@@ -301,12 +301,12 @@ impl Plan {
     /// The plan's own rate for a method, if it has one.
     ///
     /// `method` is written as API Gateway does: the resource's path and the verb,
-    /// `/pets/{id}/GET`. The first of these keys that the plan has for the stage counts: the
-    /// method itself, `/pets/{id}/ANY`, `*/*`. All methods of one key share its bucket.
+    /// `/pets/{id}/GET`. Of the keys that the plan has for the stage, the first of these applies:
+    /// the method itself, `/pets/{id}/ANY`, `*/*`. All methods of one key share one bucket.
     ///
     /// A request is charged at the method's rate *and* at the plan's. API Gateway's documentation
-    /// says that a limit "can be set at the API or API method level", but not if the one
-    /// replaces the other: both is the stricter reading \[not confirmed on AWS\].
+    /// says that a limit "can be set at the API or API method level", but not whether one replaces
+    /// the other. Charging both is the stricter reading \[not confirmed on AWS\].
     #[must_use]
     pub fn method(&self, api_id: &str, stage: &str, method: &str) -> Option<Throttling> {
         self.method_rate(api_id, stage, method).map(|it| it.throttle)
@@ -330,8 +330,8 @@ impl Plan {
         Some(MethodRate { scope: stage.scope(key), throttle: *throttle, enforced })
     }
 
-    /// The period that `now` is in, of this kind and meter: that of the plan's quota if it has one,
-    /// with its start day, and the calendar's otherwise.
+    /// The period of this kind and meter that `now` is in: of the plan's quota with its start day,
+    /// or of the calendar if the plan has no such quota.
     #[must_use]
     pub fn window(&self, meter: Meter, period: Period, now: Timestamp) -> Window {
         let quotas = self.meter(meter).map(MeterLimits::quotas).unwrap_or_default();
@@ -352,7 +352,8 @@ impl Plan {
         rates.filter_map(|(scope, it)| Some((scope, it.open_interval()?)))
     }
 
-    /// A plan with this share of the rates, bursts and quotas: at least one of each, and 0 of 0.
+    /// A plan with this share of the rates, bursts and quotas. Each is at least 1, but a limit of 0
+    /// stays 0.
     pub(crate) fn share(&self, share: Share) -> Self {
         let at_least_one = |number: u64| share.of(number).max(number.min(1));
         let throttle = |it: Throttling| Throttling {
@@ -443,7 +444,7 @@ impl Quota {
         self.limit
     }
 
-    /// The number of requests that the plan's first period starts with as used.
+    /// The number of requests that count as used when the plan's first period starts.
     #[must_use]
     pub fn offset(self) -> u64 {
         self.offset

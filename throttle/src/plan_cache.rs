@@ -20,9 +20,9 @@ type Found = Option<Arc<PlanRecord>>;
 /// The plans of a throttle, and the names without a plan.
 #[derive(Debug)]
 pub(crate) struct PlanCache {
-    /// Makes one look-up of many at the same time.
+    /// Joins look-ups of the same plan at the same time into one.
     fetched: Cache<Found>,
-    /// The last answer for each plan, for when it cannot be looked up.
+    /// The last answer for each plan, used if it cannot be looked up.
     last: Mutex<Recent<PlanId, Option<Answer>>>,
 }
 
@@ -60,9 +60,9 @@ impl PlanCache {
 
     /// Returns the plan in at least this version, fetched again if need be.
     ///
-    /// A failed look-up is an error here. A table that keeps returning an older version is asked
-    /// twice, and that version is returned: the bucket under the newer one will be found again, and
-    /// the decision ends as damaged.
+    /// A failed look-up is an error here. If the table returns an older version twice, that version
+    /// is returned. The decision then finds the bucket under the newer version again, and ends with
+    /// the error for a damaged item.
     pub(crate) async fn newer<F>(
         &self,
         id: &PlanId,

@@ -98,7 +98,7 @@ impl Rate {
         Ok(Self { interval, unit })
     }
 
-    /// The time for one token, rounded up: against the caller. [`Duration::MAX`] for a rate of 0.
+    /// The time for one token, rounded up, which is stricter. [`Duration::MAX`] for a rate of 0.
     #[must_use]
     pub fn interval(self) -> Duration {
         self.interval.map_or(Duration::MAX, |nanos| Duration::from_nanos(nanos.get()))
@@ -124,19 +124,20 @@ impl Rate {
         Self { interval: self.interval.and_then(shared), unit: self.unit }
     }
 
-    /// The number of tokens in the rate's own unit: the shortest that reads back the same.
+    /// The number of tokens in the rate's own unit, as the shortest text that parses to the same
+    /// rate.
     fn number(self) -> String {
         let Some(interval) = self.interval else { return "0".to_owned() };
         let interval = u128::from(interval.get());
         for places in 0..MAX_PLACES {
             let scaled = u128::from(self.unit.nanos()) * 10_u128.pow(places);
             let digits = scaled.div_ceil(interval);
-            // It rounds up to this interval, not to a shorter one.
+            // This number rounds up to the same interval, not to a shorter one.
             if digits * (interval - 1) < scaled {
                 return decimal(digits, places);
             }
         }
-        // Not reached: 24 places tell apart the longest two intervals.
+        // Not reached: 24 places distinguish the two longest intervals.
         "0".to_owned()
     }
 
@@ -232,7 +233,7 @@ impl Decimal {
         }
         let all = format!("{whole}{fraction}");
         let significant = all.trim_start_matches('0');
-        // What is cut off makes the rate lower: against the caller.
+        // Cutting digits off lowers the rate, which is stricter.
         let kept = significant.get(..MAX_DIGITS).unwrap_or(significant);
         let digits = if kept.is_empty() { 0 } else { parse_digits(kept)? };
         let cut = significant.len().saturating_sub(kept.len());
@@ -253,7 +254,7 @@ impl Decimal {
             // More tokens than fit 128 bits still take a whole nanosecond each.
             unit.div_ceil(times_power(self.digits).unwrap_or(u128::MAX))
         } else {
-            // What does not fit 128 bits takes longer than 366 days, with so few digits.
+            // With this few digits, an interval that does not fit 128 bits is longer than 366 days.
             times_power(unit).ok_or(RateError::TooSlow)?.div_ceil(self.digits)
         };
         match u64::try_from(interval) {
@@ -288,10 +289,10 @@ fn decimal(digits: u128, places: u32) -> String {
 
 /// 366 days.
 const MAX_INTERVAL: u64 = 366 * 86_400 * NANOS_A_SECOND;
-/// With so few, nothing that is in range overflows 128 bits.
+/// With this few digits, no valid rate overflows 128 bits.
 const MAX_DIGITS: usize = 21;
 const MAX_PLACES: u32 = 25;
-/// No digits make up for a greater exponent, since a plan is at most 64 KiB.
+/// A plan of at most 64 KiB does not have enough digits to balance a larger exponent.
 const MAX_EXPONENT: i64 = 1_000_000_000;
 const DOUBLE_DIGITS: usize = 15;
 

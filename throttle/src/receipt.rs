@@ -1,4 +1,4 @@
-//! Receipts: all that a request was charged, to correct it once.
+//! Receipts: the charges of a request, to correct them once.
 
 use std::num::NonZeroU32;
 
@@ -34,12 +34,13 @@ impl Receipt {
     /// The amount of a meter that was charged; 0 if the request took nothing of it.
     #[must_use]
     pub fn amount(&self, meter: Meter) -> u64 {
-        // The subject's own plan has every meter of the request, a parent's may not.
+        // The subject's own plan has every meter of the request; a parent's plan may lack some.
         let amounts = self.charges.iter().map(|charged| charged.charge.amount(meter));
         amounts.max().unwrap_or_default()
     }
 
-    /// Checks that it has all meters of a settlement, and that no amount is beyond every limit.
+    /// Checks that the receipt has all meters of a settlement, and that each amount is at most the
+    /// largest quota.
     pub(crate) fn check(&self, settlement: &Settlement) -> Result<(), ThrottleError> {
         for (meter, amount) in settlement.amounts() {
             if self.amount(meter) == 0 {

@@ -8,9 +8,9 @@ use std::mem;
 /// A map that keeps at least the `most` entries used last, and at most twice as many.
 ///
 /// It has two generations. Each entry that is used moves to the younger one. If that is full, the
-/// older one is dropped and the younger one takes its place. So a new entry is never dropped, as
-/// it may be in a cache with an admission policy: a subject whose local bucket were dropped would
-/// find a full one at each request.
+/// older one is dropped and the younger one takes its place. So a new entry is never dropped at
+/// once. A cache with an admission policy may drop it, and a subject whose local bucket is dropped
+/// would get a full one at each request.
 pub(crate) struct Recent<K, V> {
     most: usize,
     young: HashMap<K, V>,

@@ -27,15 +27,18 @@ pub struct Request<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) plan: &'a PlanId,
     pub(crate) cost: NonZeroU32,
-    /// The amounts of named meters. One more than a plan can have, so that a plan never has all.
+    /// The amounts of named meters. There is room for one more than a plan can have, so that too
+    /// many meters are an error.
     pub(crate) meters: [Option<(&'a str, u64)>; MAX_METERS + 1],
     pub(crate) method: Option<Method<'a>>,
     pub(crate) receipt: bool,
-    /// The levels above, nearest first. One more than there may be, so that it is found.
+    /// The levels above, nearest first. There is room for one more than allowed, so that too many
+    /// are an error.
     parents: [Option<Level<'a>>; MAX_PARENTS + 1],
-    /// True if another level may still refuse it, so that its charge must be known.
+    /// True if another level may still refuse the request, so that its charge must be kept for a
+    /// refund.
     pub(crate) may_end: bool,
-    /// True if this is the request as one of its parents sees it.
+    /// True if this is the request at one of its parents' levels.
     pub(crate) is_parent: bool,
 }
 
@@ -64,7 +67,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Sets the number of requests that it counts as, in every rate and every quota of requests.
+    /// Sets the number of requests that this one counts as, in every rate and quota of requests.
     #[must_use]
     pub fn cost(self, cost: NonZeroU32) -> Self {
         Self { cost, ..self }
@@ -72,8 +75,8 @@ impl<'a> Request<'a> {
 
     /// Sets the amount of a named meter that the request takes, such as 800 `tokens`.
     ///
-    /// Without it, the request takes nothing of the meter, and its limits do not refuse it. The
-    /// real amount can be settled afterwards, by the decision's receipt.
+    /// Without this call, the request is not charged to the meter, and the meter's limits do not
+    /// refuse it. The real amount can be settled afterwards, by the decision's receipt.
     ///
     /// [`Throttle::decide`](crate::Throttle::decide) charges nothing and returns an error if the
     /// plan does not have the meter, or if the amount is 0 or never fits a limit of it.
@@ -93,7 +96,7 @@ impl<'a> Request<'a> {
 
     /// Sets the called method, as a plan writes it: `/pets/{id}/GET`.
     ///
-    /// If the plan has a rate for it on this stage, the request takes from that too.
+    /// If the plan has a rate for it on this stage, the request is charged to that rate too.
     #[must_use]
     pub fn method(self, api_id: &'a str, stage: &'a str, key: &'a str) -> Self {
         Self { method: Some(Method { api_id, stage, key }), ..self }
@@ -108,7 +111,8 @@ impl<'a> Request<'a> {
     /// Puts the request within one more parent, such as a tenant: nearest first, at most three.
     ///
     /// The request is admitted only if every level admits it. Each parent is charged the cost, and
-    /// the amounts of the meters that its plan has. A method's rate is of the subject's own plan.
+    /// the amounts of the meters that its plan has. Rates of methods come from the subject's own
+    /// plan only.
     ///
     /// ```
     /// use tollgate_throttle::{Level, PlanId, Request, Subject};
@@ -138,7 +142,7 @@ impl<'a> Request<'a> {
         self.parents.iter().any(Option::is_some)
     }
 
-    /// The request as the subject's own level sees it, and as each parent does, nearest first.
+    /// The request at the subject's own level, and at the level of each parent, nearest first.
     ///
     /// # Errors
     /// There are too many levels, or one is its own ancestor.

@@ -1,4 +1,4 @@
-//! Real amounts of a request, by which its charge is corrected.
+//! Real amounts of a request, to correct its charge.
 
 use crate::meter::Meter;
 
@@ -20,12 +20,12 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// Nothing of any meter: the whole charge is refunded, as far as that can be done.
+    /// Zero of every meter: refunds the whole charge, as far as possible.
     pub fn nothing() -> Self {
         Self { others: Some(0), ..Self::default() }
     }
 
-    /// Sets the real number of requests that it counts as.
+    /// Sets the real cost, in requests.
     pub fn cost(self, cost: u32) -> Self {
         self.meter(Meter::REQUESTS, cost.into())
     }
@@ -50,7 +50,7 @@ impl Settlement {
 }
 
 impl From<u32> for Settlement {
-    /// The real number of requests; other meters keep what was charged.
+    /// The real cost in requests; other meters keep their charge.
     fn from(cost: u32) -> Self {
         Self::default().cost(cost)
     }

@@ -7,22 +7,22 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::lock::{Mutex, lock};
 
-/// The wall clock without its steps back, so that a clock set back adds no debt to buckets.
+/// The wall clock without its steps back, so that setting the clock back adds no debt to buckets.
 ///
-/// It follows the monotonic clock, which cannot be set. That clock may stand still while a process is
-/// frozen or a machine sleeps. So if the wall clock has advanced a second or more further, the wall
-/// clock counts. A wall clock that is set forward looks the same: buckets refill early, once.
+/// It follows the monotonic clock, which cannot be set but may stand still while a process is
+/// frozen or a machine sleeps. So if the wall clock has advanced at least a second more, the wall
+/// clock is used. A wall clock that is set forward has the same effect: buckets refill early, once.
 #[derive(Debug, Default)]
 pub struct Steady {
     base: Mutex<Option<Base>>,
     latest: Latest,
 }
 
-/// The latest moment of all clocks of a store: none of them is behind it.
+/// The latest moment of all clocks of a store. No clock returns an earlier one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Latest(Arc<AtomicU64>);
 
-/// Both clocks at a moment of this one.
+/// Readings of both clocks at a moment of this clock.
 #[derive(Clone, Copy, Debug)]
 struct Base {
     wall: Timestamp,
@@ -37,8 +37,8 @@ impl Steady {
 
     /// Returns the moment of this clock.
     ///
-    /// A thread may stall between the readings of the two clocks. Such a pair would look like a
-    /// step of the wall clock, so they are read again.
+    /// A thread may stall between reading the two clocks. That would look like a step of the wall
+    /// clock, so the clocks are read again.
     pub(crate) fn moment(&self, clock: &impl Clock) -> Timestamp {
         let mut before = clock.monotonic();
         let (mut wall, mut after) = (clock.now(), clock.monotonic());

@@ -17,7 +17,7 @@ pub use crate::steady::Steady;
 ///
 /// - `write` is atomic: the state does not change between its condition and its update.
 /// - `write` changes the state if, and only if, `write.applies(&state)` holds, and then as
-///   `write.apply(&mut state)` does. A subject that was never written to has the default state.
+///   `write.apply(&mut state)` does. A subject that was never written has the default state.
 /// - Its answer holds at least `write.part(&state)`: everything except counters that the write
 ///   does not count.
 /// - `Applied` means that the change is durable. An error means that it may or may not have
@@ -25,7 +25,8 @@ pub use crate::steady::Steady;
 /// - `write` makes one call. It repeats the call once at most, only if a reused connection breaks
 ///   before any byte of an answer, and counts it twice.
 /// - An unreadable state is an error, never an empty bucket.
-/// - `plan` returns the last version put: after a version, it never returns an older one.
+/// - `plan` returns the last version written: once it has returned a version, it never returns an
+///   older one.
 /// - A store does not read the time: it uses the moment in the write.
 pub trait Store: Sealed + Send + Sync + 'static {
     /// Looks up a plan; `None` if it does not exist.
@@ -45,7 +46,7 @@ pub trait Store: Sealed + Send + Sync + 'static {
 
     /// Reads the part of a subject's state that an answer to this write reports.
     ///
-    /// A store that is made for decisions alone, in a test, may leave it out.
+    /// A test's store that only decides need not implement it.
     #[doc(hidden)]
     fn read(
         &self,
@@ -93,16 +94,16 @@ pub struct Consumed {
     pub damaged: u64,
     /// The write units of all calls, in thousandths of a unit.
     ///
-    /// DynamoDB does not report them if the conditions do not hold: then one unit each.
+    /// DynamoDB does not report them if the conditions do not hold; such a call counts as one unit.
     pub milliunits: u64,
 }
 
 /// A store's answer to a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The conditions held; the state is the one afterwards.
+    /// The conditions held; this is the state after the write.
     Applied(State),
-    /// The conditions didn't hold; the state is unchanged, and this is it.
+    /// The conditions didn't hold; this is the unchanged state.
     Kept(State),
 }
 

@@ -1,4 +1,4 @@
-//! The throttle: its settings, and what it keeps between decisions.
+//! The throttle: its settings, and its state between decisions.
 
 mod decide;
 mod hierarchy;
@@ -26,9 +26,10 @@ pub use settle::Refund;
 
 /// Decides whether one more request fits its subject's plan.
 ///
-/// Any number of throttles, in any number of processes, may share a store. Together they admit in
-/// every window no more than the burst and the refill of the window, plus the refill of the time by
-/// which their clocks differ. Plans are cached for up to a minute, and so are missing plans.
+/// Any number of throttles, in any number of processes, may share a store. In every window,
+/// together they admit at most the burst and the refill of the window, plus the refill of the time
+/// by which their clocks differ. Plans are cached for up to a minute, and missing plans for five
+/// seconds.
 ///
 /// ```
 /// use tollgate_throttle::{ManualClock, Clock, MemoryStore, Plan, PlanId, Request, Subject, Throttle};
@@ -88,7 +89,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     }
 
     /// Turns leases of subjects on, which take tokens ahead of the requests that use them. Default:
-    /// off. [Parents](crate::Request::within) have leases in any case.
+    /// off. [Parents](crate::Request::within) always have leases.
     ///
     /// A leased request has no receipt: its unused tokens stay used. A request for a receipt
     /// ([`Request::with_receipt`](crate::Request::with_receipt)) is decided without leases of its
@@ -98,10 +99,10 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Self { leases: Some(HeldLeases::new(leases)), ..self }
     }
 
-    /// Sets the failure policy of plans without one of their own. Default: closed.
+    /// Sets the failure policy of plans that do not set one. Default: closed.
     ///
-    /// A plan is usable for a day after its last look-up. If the plan is
-    /// unknown, so is its share: `Local` then means `Closed`.
+    /// A plan is usable for a day after its last look-up. If no plan is cached, `Local` has no
+    /// limits to share, and means `Closed`.
     #[must_use]
     pub fn default_failure(self, policy: FailurePolicy) -> Self {
         Self { default_failure: policy, ..self }
@@ -156,7 +157,7 @@ pub struct Stats {
     pub would_refuse: u64,
     /// Refused requests that needed no call, because of a refusal remembered for any level.
     pub remembered: u64,
-    /// Requests without a decision.
+    /// Requests that ended with an error.
     pub failed: u64,
     /// Failed requests that found a damaged item.
     pub damaged: u64,

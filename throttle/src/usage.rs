@@ -13,7 +13,7 @@ use crate::plan::{MeterLimits, PlanRecord, Quota};
 
 /// The use and the grants of a subject, by period.
 ///
-/// It goes back as far as the bucket: 31 days, 12 weeks, 12 months.
+/// It covers the history of a bucket: 31 days, 12 weeks, 12 months.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     pub(crate) periods: BTreeMap<String, Use>,
@@ -34,8 +34,8 @@ pub(crate) struct Use {
 /// `remaining` is the rest of the quota at the end of that day. An adjustment of the longer period
 /// counts from its first day on.
 ///
-/// Grants count as quota. A quota's `offset` is taken off the period in which the plan was made,
-/// and off no other.
+/// Grants count as quota. A quota's `offset` is subtracted only in the period in which the plan was
+/// created.
 ///
 /// ```
 /// use tollgate_throttle::Usage;
@@ -86,7 +86,7 @@ impl History {
     #[must_use]
     pub fn used(&self, window: &Window) -> u64 {
         let Use { counter, granted } = self.of(window);
-        // Read from the table, this is never below zero.
+        // For counters from the table, this is never below zero.
         granted.saturating_add_signed(counter)
     }
 
@@ -134,8 +134,8 @@ impl History {
 
     /// The use of a longer period at the end of one of its days.
     ///
-    /// The period's own counter knows of adjustments, and of days that the history has lost. Their
-    /// days are not known, so they count from the start of the period.
+    /// The period's own counter includes adjustments, and days that the history has lost. Their
+    /// dates are unknown, so they count from the start of the period.
     fn used_until(&self, plan: &PlanRecord, whole: &Window, day: &Window) -> u64 {
         let days = |until| {
             let days = windows(plan, whole.counter.meter(), Period::Day, (whole.start, until));
@@ -153,7 +153,7 @@ impl Usage {
     /// Reports the requests of these subjects under a plan, from one moment's period to another's.
     ///
     /// # Errors
-    /// The moments are the wrong way round, or more than 400 periods apart.
+    /// The end is before the start, or they are more than 400 periods apart.
     pub fn report<'a>(
         plan: &PlanRecord,
         period: Period,
@@ -163,7 +163,7 @@ impl Usage {
         Self::of_meter(plan, Meter::REQUESTS, period, range, subjects)
     }
 
-    /// Reports what these subjects used of a meter, as [`report`](Self::report) does of requests.
+    /// Reports the use of a meter by these subjects, like [`report`](Self::report).
     ///
     /// # Errors
     /// As of [`report`](Self::report).
@@ -214,7 +214,7 @@ fn windows(
     let first = Some(of(from)).filter(|window| window.start <= to);
     std::iter::successors(first, move |window| {
         let next = of(window.end);
-        // At the end of time the last period follows itself.
+        // The last period that a timestamp can hold follows itself.
         Some(next).filter(|next| next.start <= to && next.start > window.start)
     })
 }

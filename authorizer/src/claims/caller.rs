@@ -74,12 +74,12 @@ fn member<'m>(members: &'m Map<String, Value>, claim: &str) -> Option<&'m Value>
 /// The kind of the token, if the configuration accepts it.
 ///
 /// Cognito states it in `token_use`. Another issuer's token may be marked as an access token by its
-/// header's `typ` (RFC 9068), or not state it at all: then it is not an access token, and passes as
-/// an ID token for its audience, or where any use is accepted.
+/// header's `typ` (RFC 9068). If it is not marked, it is not an access token. It is then accepted
+/// as an ID token for its audience, or if any use is accepted.
 ///
-/// A security event (RFC 8417 section 2.2) is not a token that grants access, though some look much
-/// like an ID token: the logout token of OpenID Connect's back-channel logout, for example, which
-/// an issuer hands to every client.
+/// A security event (RFC 8417 section 2.2) does not grant access, although some look like an ID
+/// token. An example is the logout token of OpenID Connect's back-channel logout, which an issuer
+/// sends to every client.
 fn kind(
     members: &Map<String, Value>,
     is_access_token: bool,
@@ -106,10 +106,10 @@ fn kind(
     }
 }
 
-/// The claim that names a token's client: the one that is checked, and the only one believed.
+/// The claim that names a token's client. Only this claim is checked and used.
 ///
-/// It follows from the kind of the token, never from the claims that happen to be present: an ID
-/// token with a `client_id` is still judged by its audience.
+/// It depends on the kind of the token, never on which claims are present: even an ID token with a
+/// `client_id` is checked by its audience.
 fn client_claim<'c>(members: &Map<String, Value>, kind: Kind, checks: &'c Checks) -> &'c str {
     let client = checks.client_claim.as_str();
     match kind {
@@ -163,7 +163,7 @@ pub(super) fn scopes<'m>(members: &'m Map<String, Value>, claim: &str) -> Option
     names(members, claim, split)
 }
 
-/// The user's groups: a list, or a text that is one group whole.
+/// The user's groups: a list, or a text that is a single group.
 ///
 /// `None` if they cannot be understood.
 pub(super) fn groups<'m>(members: &'m Map<String, Value>, claim: &str) -> Option<Vec<&'m str>> {
@@ -172,9 +172,9 @@ pub(super) fn groups<'m>(members: &'m Map<String, Value>, claim: &str) -> Option
 
 /// The names in a claim: none if it is missing or null, `None` if it cannot be understood.
 ///
-/// The claim may be another form than a text or a list of texts, a text may be a list in another
-/// notation, and the token may keep the claim elsewhere: each may hide the very name that a rule
-/// denies.
+/// It cannot be understood if it is neither a text nor a list of texts, if a text looks like a list
+/// in another notation, or if the token keeps the claim elsewhere. Each of these may hide the name
+/// that a rule denies.
 fn names<'m>(
     members: &'m Map<String, Value>,
     claim: &str,
@@ -216,14 +216,14 @@ pub(super) fn caller<'a>(
 
 /// Returns the caller that rules would see in a valid token with these claims.
 ///
-/// Nothing is verified: this is for operators who test their rules, never for a request. Without
-/// `iss` the only configured issuer is assumed. The client is named by the claim that names it in a
-/// real token: `aud` in an ID token, else the issuer's `client_claim`.
+/// Verifies nothing: use it only for operators who test their rules, never for a request. Without
+/// `iss` the only configured issuer is assumed. The client comes from the same claim as in a real
+/// token: `aud` in an ID token, else the issuer's `client_claim`.
 ///
 /// # Errors
 ///
-/// `claim` for an issuer that is not configured, and for claims without `iss` if several issuers
-/// are.
+/// `claim` if the issuer is not configured, or if `iss` is missing and several issuers are
+/// configured.
 pub fn assumed_caller<'a>(
     members: &'a Map<String, Value>,
     issuers: &'a [Issuer],
@@ -234,13 +234,13 @@ pub fn assumed_caller<'a>(
 
 /// Returns the client that a valid token of this issuer with these claims names.
 ///
-/// Nothing is verified, as for [`assumed_caller`].
+/// Verifies nothing, like [`assumed_caller`].
 #[must_use]
 pub fn assumed_client<'a>(members: &'a Map<String, Value>, issuer: &Issuer) -> Option<&'a str> {
     client_of(members, assumed_client_claim(members, &issuer.checks))
 }
 
-/// The claim that names the client. Whether the header marks an access token is not known.
+/// The claim that names the client, without knowing if the header marks an access token.
 fn assumed_client_claim<'c>(members: &Map<String, Value>, checks: &'c Checks) -> &'c str {
     let kind = kind(members, false, checks).or_else(|_| kind(members, true, checks));
     let is_id = members.get("token_use").is_some_and(|said| said == "id");

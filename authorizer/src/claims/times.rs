@@ -1,4 +1,4 @@
-//! The times of a token, exact to the last digit and rounded against the caller.
+//! The times of a token, exact to the last digit and rounded to the stricter side.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ const MAX_TEXT: usize = 64;
 
 /// The number of seconds by which `iat` and `auth_time` may be ahead of this clock.
 ///
-/// They say when the issuer did something, so a time in the future only shows that the issuer's
-/// clock is ahead. Without this, fresh tokens of such an issuer are refused now and then.
+/// They are times of past events, so a time in the future only shows that the issuer's clock is
+/// ahead. Without this leeway, new tokens of such an issuer would sometimes be refused.
 const MAX_AHEAD: u64 = 10;
 
 /// A `NumericDate` (RFC 7519 section 2), which may have a fraction.
@@ -63,7 +63,7 @@ impl Date {
         let digit = |at: i32| {
             usize::try_from(at).ok().and_then(|at| digits.get(at)).copied().unwrap_or_default()
         };
-        // The places of the decimal point, of the last nanosecond, and behind the last digit.
+        // The positions of the decimal point, of the last nanosecond, and after the last digit.
         let point = i32::try_from(whole.len()).ok()?.saturating_add(exponent);
         let (below, end) = (point.saturating_add(9), i32::try_from(digits.len()).ok()?);
 
@@ -140,9 +140,9 @@ impl Times {
 
     /// The moment that revocations compare, in Unix seconds; `None` if the token has no `iat`.
     ///
-    /// It is the sign-in, if the token states it, and never later than `iat`. It is moved back by
-    /// as much as an issuer's clock may be ahead, so that a token which was issued just before a
-    /// revocation is revoked by it.
+    /// It is the sign-in if the token states it, else `iat`, and never later than `iat`. It is
+    /// moved back by the time that an issuer's clock may be ahead, so that a revocation covers a
+    /// token that was issued just before it.
     pub(super) fn began(self, checks: &Checks) -> Option<u64> {
         let issued = self.iat?.floor();
         let began = self.auth_time.map_or(issued, |signed_in| signed_in.floor().min(issued));
@@ -151,10 +151,10 @@ impl Times {
 
     /// Checks all times against `now`, the time since the Unix epoch.
     ///
-    /// `exp`, `nbf` and `iat` are compared in whole seconds, rounded against the caller; a time
-    /// equal to `exp` is too late (RFC 7519 section 4.1.4: "on or after"). Leeway moves each
-    /// bound between two machines' clocks. It does not extend the lifetime, which is a difference
-    /// of the issuer's own times.
+    /// `exp`, `nbf` and `iat` are compared in whole seconds, rounded to the stricter side; a time
+    /// equal to `exp` is too late (RFC 7519 section 4.1.4: "on or after"). Leeway applies to
+    /// comparisons between two machines' clocks, but not to the lifetime, which is a difference of
+    /// the issuer's own times.
     pub(super) fn check(self, checks: &Checks, now: Duration) -> Result<(), Refusal> {
         let seconds = now.as_secs();
         if self.exp.floor().saturating_add(checks.leeway) <= seconds {

@@ -9,7 +9,7 @@ use table::connect::OPERATION_TIMEOUT;
 use super::throttle::{ThrottleConfig, check_timeout};
 use super::{Issuer, Mistake};
 
-/// The cache time of keys, unless `cache_seconds` says otherwise.
+/// The default cache time of keys.
 const CACHE: Duration = Duration::from_secs(60);
 
 /// The longest cache time of keys, in seconds.
@@ -19,9 +19,9 @@ const MAX_CACHE: u64 = 3_600;
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Require {
-    /// A token. A key is not looked at.
+    /// A token. Keys are ignored.
     Token,
-    /// An API key. A token is not looked at.
+    /// An API key. Tokens are ignored.
     Key,
     /// A token or an API key.
     Either,
@@ -99,7 +99,8 @@ impl CallersConfig {
 }
 
 impl KeysConfig {
-    /// Time for which a key or its absence is cached; after it every environment sees a change.
+    /// Time for which a key or its absence is cached. A change takes effect in every environment
+    /// within it.
     #[must_use]
     pub fn cache(&self) -> Duration {
         self.cache_seconds.map_or(CACHE, Duration::from_secs)
@@ -111,7 +112,7 @@ impl KeysConfig {
         self.timeout_ms.map_or(OPERATION_TIMEOUT, Duration::from_millis)
     }
 
-    /// The keys of the limits' table, for limits by API key without a `[keys]` table.
+    /// The settings for limits by API key without a `[keys]` table: keys in the limits' table.
     pub(super) fn of_limits(throttle: &ThrottleConfig) -> Self {
         let timeout_ms = u64::try_from(throttle.timeout().as_millis()).ok();
         Self { table: throttle.table.clone(), cache_seconds: None, timeout_ms }

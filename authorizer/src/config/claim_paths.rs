@@ -10,7 +10,7 @@ mod resolve;
 
 pub(crate) use resolve::resolve;
 
-/// Most aliases: each can copy a part of the token.
+/// Most aliases, because each can copy a part of the token.
 const MAX_ALIASES: usize = 32;
 
 /// Most names in a path; a token nests no deeper than 16 levels.
@@ -19,7 +19,7 @@ const MAX_PATH: usize = 8;
 /// The longest name, in bytes, as in a route.
 const MAX_NAME: usize = 128;
 
-/// Claims with a meaning of their own, which an alias would replace.
+/// Claims with a fixed meaning, which an alias must not replace.
 const RESERVED: [&str; 17] = [
     "_claim_names",
     "_claim_sources",

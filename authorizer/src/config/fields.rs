@@ -5,9 +5,9 @@
 /// A table: its name, its form and its fields.
 pub(super) struct Table {
     pub(super) name: &'static str,
-    /// True for `[[name]]`, of which there are several.
+    /// True for `[[name]]`, which may occur several times.
     pub(super) is_list: bool,
-    /// True if the fields have names of any kind, each with a list of texts.
+    /// True if the fields may have any name, each with a list of texts.
     pub(super) is_free: bool,
     /// The message if the table is missing, unless it is optional.
     pub(super) required: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! A setting that names one claim, or several of which the first that a token has counts.
+//! A setting that names one claim, or several claims. The first that a token has is used.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 /// Most claims in one list.
 const MAX_CLAIMS: usize = 8;
 
-/// Claims of which the first that a token has counts; never empty.
+/// Claims, of which the first that a token has is used; never empty.
 ///
 /// It is serialized as it is written: one claim as a text, several as a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl FirstOf {
 
     /// Returns the value of the first claim that the token has. Null counts as absent.
     ///
-    /// A claim that the token keeps elsewhere is one that it has, of an unknown value: null.
+    /// A claim that the token keeps elsewhere counts as present, with the unknown value null.
     pub(crate) fn value<'m>(&self, members: &'m Map<String, Value>) -> Option<&'m Value> {
         self.claims().find_map(|claim| {
             let value = members.get(claim).filter(|value| !value.is_null());

@@ -25,10 +25,10 @@ pub use context::{is_reserved_for_keys, is_reserved_in_context};
 pub(super) use spec::IssuerSpec;
 pub(super) use tables::check_pair;
 
-/// One configured issuer: the names it goes by, and what its tokens must satisfy.
+/// One configured issuer: its names, and the checks on its tokens.
 #[derive(Clone, Debug)]
 pub struct Issuer {
-    /// Each spelling of `iss` that is taken, with its key set. A Cognito pool has two or more.
+    /// Each accepted spelling of `iss`, with its key set. A Cognito pool has two or more.
     pub identities: Vec<Identity>,
     /// The checks on its tokens.
     pub checks: Arc<Checks>,
@@ -45,15 +45,15 @@ impl Issuer {
         iss.is_some_and(is_its)
     }
 
-    /// Returns true if one token can be of both: they are two tables of one issuer.
+    /// Returns true if a token can belong to both, because they are two tables of one issuer.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         let is_shared = |one: &Identity| other.identities.iter().any(|it| one.overlaps(it));
         self.identities.iter().any(is_shared)
     }
 
-    /// Returns the name that limits and revocations are stored under, if `name` is this issuer's
-    /// short name, or one of its `iss`. Of an issuer with many tenants it is `NAME/TID`, or the
+    /// Returns the issuer's name in the keys of limits and revocations, if `name` is this issuer's
+    /// short name or one of its `iss`. For an issuer with many tenants, `name` is `NAME/TID` or the
     /// `iss` of a tenant.
     #[must_use]
     pub fn stored_name(&self, name: &str) -> Option<String> {
@@ -68,7 +68,8 @@ impl Issuer {
         tid.map(|tid| format!("{short}/{tid}"))
     }
 
-    /// The longest life of a refresh token unless the configuration states it: Cognito's default.
+    /// The longest life of a refresh token if the configuration does not state it: Cognito's
+    /// default.
     pub const REFRESH_TOKEN_DAYS: u64 = 30;
 
     /// The longest life of a token if `max_lifetime_seconds` does not bound it: Cognito's maximum.
@@ -94,8 +95,8 @@ impl Issuer {
         self.checks.cognito
     }
 
-    /// Returns the longest time for which a sign-in that exists now can bring tokens: its refresh
-    /// token may be used until its last moment, for a token that lives on.
+    /// Returns the longest time for which tokens of a sign-in that exists now are accepted: the
+    /// life of the refresh token, plus the life of a token that it gets at its last moment.
     #[must_use]
     pub fn longest_sign_in(&self) -> Duration {
         let refresh = Duration::from_secs(self.refresh_token_days.saturating_mul(DAY));
@@ -111,7 +112,7 @@ const DAY: u64 = 86_400;
 /// Times are in seconds.
 #[derive(Clone, Debug)]
 pub struct Checks {
-    /// The issuer's short name, which is part of every name that is made from its tokens.
+    /// The issuer's short name, which is part of every subject and revocation of its tokens.
     pub issuer: String,
     /// True if the issuer has many tenants, each with its own limits and revocations.
     pub(crate) has_tenants: bool,
@@ -125,7 +126,7 @@ pub struct Checks {
     pub clients: Option<Accepted>,
     /// The audiences whose tokens are accepted; `None`: only tokens without an audience.
     pub(crate) audiences: Option<Accepted>,
-    /// The clients whose access tokens may have no audience where `audiences` asks for one.
+    /// The clients whose access tokens may lack an audience, even if `audiences` requires one.
     pub(crate) unbound_clients: Vec<String>,
     /// The claim that holds the scopes: a text with spaces between them, or a list of texts.
     pub(crate) scopes_claim: String,
@@ -133,19 +134,19 @@ pub struct Checks {
     pub(crate) groups_claim: String,
     /// The claim that names the client of an access token (RFC 9068 section 2.2: `client_id`).
     pub client_claim: String,
-    /// Scopes of which a token must have at least one; empty: none is asked for.
+    /// Scopes of which a token must have at least one; empty: none is required.
     pub(crate) any_scope: Vec<String>,
     /// Scopes that a token must have.
     pub(crate) all_scopes: Vec<String>,
-    /// Groups of which a token's user must be in at least one; empty: none is asked for.
+    /// Groups of which a token's user must be in at least one; empty: none is required.
     pub(crate) any_group: Vec<String>,
     /// Groups that a token's user must be in.
     pub(crate) all_groups: Vec<String>,
-    /// Claims that must be there, each with the values of which it must have one.
+    /// Required claims, each with its allowed values.
     pub(crate) required_claims: Vec<(String, Vec<Value>)>,
     /// Clock-skew leeway for each time. Default 0.
     pub leeway: u64,
-    /// The longest time from `iat` to `exp`; none: `iat` may be missing.
+    /// The longest time from `iat` to `exp`; `None`: `iat` may be missing.
     pub max_lifetime: Option<u64>,
     /// The longest time since the user signed in (`auth_time`).
     pub max_age: Option<u64>,
@@ -162,9 +163,9 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// Returns the name that limits and revocations of a token's issuer are stored under.
+    /// Returns the name of a token's issuer in the keys of limits and revocations.
     ///
-    /// Of many tenants each is an issuer of its own: `name/tid`.
+    /// If the issuer has many tenants, each counts as a separate issuer: `name/tid`.
     #[must_use]
     pub fn stored_name(&self, claims: &Map<String, Value>) -> String {
         match tenant::tid_of(claims).filter(|_| self.has_tenants) {

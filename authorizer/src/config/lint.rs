@@ -106,7 +106,7 @@ impl Config {
         findings.collect()
     }
 
-    /// The issuers whose tokens a rule applies to; none if no token is looked at.
+    /// The issuers whose tokens a rule applies to; empty if tokens are ignored.
     fn of_rule(&self, needs: &Needs<'_>) -> Vec<&Issuer> {
         let applies = |issuer: &&Issuer| {
             self.callers.takes_tokens()
@@ -115,7 +115,7 @@ impl Config {
         self.issuers.iter().filter(applies).collect()
     }
 
-    /// The claims that settings outside the rules read, so that tokens have them.
+    /// The claims that settings outside the rules read. Tokens are assumed to have them.
     fn declared_claims(&self) -> Vec<&str> {
         let of_issuers = self.issuers.iter().flat_map(|issuer| {
             let Checks { required_claims, context, principal, client_claim, .. } = &*issuer.checks;
@@ -199,7 +199,7 @@ impl Config {
         })
     }
 
-    /// Finds issuers, and rules for them, where no token is looked at.
+    /// Finds issuers, and rules for issuers, if tokens are ignored.
     fn unused_issuers(&self) -> Vec<Finding> {
         if self.callers.takes_tokens() {
             return Vec::new();
@@ -251,7 +251,7 @@ impl Config {
         rules.flat_map(of_rule).collect()
     }
 
-    /// Finds a refusal that HTTP APIs do not have, if another setting is for HTTP APIs.
+    /// Finds a `refuse` that HTTP APIs do not support, if another setting is for HTTP APIs.
     fn api_kind(&self) -> Option<Finding> {
         let refuse = self.throttle.as_ref()?.refuse;
         let is_http = self.response.http == HttpForm::Simple
@@ -273,7 +273,7 @@ impl Config {
 
 /// Adapts a finding about a claim in a path to callers that have only keys.
 ///
-/// No setting says which context values keys have, so the finding is no more than a note.
+/// No setting lists the context values of keys, so the finding is only a note.
 fn of_keys(finding: &mut Finding) {
     if finding.code == Code::PathParameter {
         finding.severity = Severity::Note;
@@ -322,7 +322,7 @@ fn of_issuer(checks: &Checks) -> Vec<Finding> {
             });
         }
     }
-    // Every issuer but Cognito has other names for these claims, so an unknown name is usual.
+    // Other issuers than Cognito have other names for these claims, so unknown names are normal.
     let rights = [
         ("scopes_claim", &checks.scopes_claim),
         ("groups_claim", &checks.groups_claim),
@@ -335,7 +335,7 @@ fn of_issuer(checks: &Checks) -> Vec<Finding> {
         if rights.iter().any(|(_, right)| *right == claim) {
             continue;
         }
-        // Passing an attribute on is usual. Only a backend that decides by it has a problem.
+        // Passing an attribute on is normal. It is a problem only if a backend decides by it.
         findings.extend(look("context", claim, CONTEXT).filter(is_warning).map(|finding| {
             let chosen = finding.code == Code::ChosenClaim;
             let severity = if chosen { Severity::Note } else { finding.severity };

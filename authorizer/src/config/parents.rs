@@ -1,4 +1,5 @@
-//! `parents` in `[throttle]`: what a request is charged to besides its caller's own bucket.
+//! `parents` in `[throttle]`: the buckets that a request is charged to in addition to the caller's
+//! own.
 
 use serde::{Deserialize, Deserializer, de};
 use throttle::{MAX_PARENTS, PlanId};
@@ -8,7 +9,7 @@ use super::Mistake;
 /// The entry that stands for all callers.
 const ALL: &str = "*";
 
-/// The longest claim, in bytes, so that most of a subject is left for the claim's text.
+/// The longest name of a claim, in bytes. It leaves most of a subject for the claim's text.
 const MAX_CLAIM: usize = 128;
 
 /// A parent of every caller: the subject of a claim's text, or one subject for all callers.
@@ -16,7 +17,7 @@ const MAX_CLAIM: usize = 128;
 pub struct ParentConfig {
     /// The claim, or `*` for all callers.
     parent: String,
-    /// The plan of parents that are assigned none.
+    /// The plan of parents without an assigned plan.
     pub plan: Option<PlanId>,
 }
 

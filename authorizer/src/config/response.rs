@@ -21,10 +21,10 @@ pub enum HttpForm {
     Iam,
     /// `{isAuthorized, context}`: a verdict on this request.
     ///
-    /// An API that caches it applies it to *all* routes. With `$context.routeKey` among its identity
-    /// sources, it applies it to all requests of one route. So use a cache time of 0, or that
-    /// identity source if no route has `ANY` or a variable.
-    /// It has no IAM condition, so rules with `source_ips` or `until_exp` are an error with it.
+    /// If the API caches this response, it applies it to *all* routes, or to all requests of one
+    /// route if `$context.routeKey` is an identity source. So use a cache time of 0, or that
+    /// identity source if no route has `ANY` or a variable. The response has no IAM conditions, so
+    /// rules with `source_ips` or `until_exp` are an error.
     Simple,
 }
 
@@ -32,11 +32,11 @@ pub enum HttpForm {
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum HttpUnauthorized {
-    /// A refusal: 403, and no error among the function's metrics.
+    /// A Deny: 403, and not an error in the function's metrics.
     #[default]
     Deny,
     /// The error `Unauthorized`, which is a 401 on a REST API.
     ///
-    /// HTTP APIs are reported to answer 401 too. This is not documented and was not tried on AWS.
+    /// Users report that HTTP APIs answer 401 too. This is not documented and was not tried on AWS.
     Error,
 }

@@ -11,7 +11,7 @@ use super::throttle::check_timeout;
 /// Longest time that an answer may be cached, in seconds.
 const MAX_CACHE: u64 = 3_600;
 
-/// The `[revocation]` table. Without it nothing is looked up.
+/// The `[revocation]` table. Without it, revocations are not looked up.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevocationConfig {
@@ -22,7 +22,7 @@ pub struct RevocationConfig {
     pub(crate) failure: RevocationFailure,
     /// Time for which an answer is cached, in seconds. Default 60; 0 caches none.
     cache_seconds: Option<u64>,
-    /// Time-out of one call to the table, and of connecting, in milliseconds.
+    /// Time-out of one call to the table, connecting included, in milliseconds. Default 500.
     timeout_ms: Option<u64>,
 }
 
@@ -38,13 +38,14 @@ pub enum RevocationFailure {
 }
 
 impl RevocationConfig {
-    /// Time for which an answer is cached; after it every environment sees a revocation.
+    /// Time for which an answer is cached. A revocation takes effect in every environment within
+    /// it.
     #[must_use]
     pub fn cache(&self) -> Duration {
         Duration::from_secs(self.cache_seconds.unwrap_or(60))
     }
 
-    /// Time-out of one call to the table; connecting may take as long again.
+    /// Time-out of one call to the table, connecting and one retry included.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout_ms.map_or(OPERATION_TIMEOUT, Duration::from_millis)

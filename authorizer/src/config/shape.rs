@@ -35,8 +35,8 @@ pub(super) fn check(file: &DeTable<'_>) -> Result<(), Wrong> {
 
 /// The place of a field, or of an item of its list; for mistakes that are found later.
 ///
-/// `table` is a table's name and its position among tables of that name. A field or an item that is
-/// not there stands for its table.
+/// `table` is a table's name and its position among tables of that name. If the field or item is
+/// missing, the place is the table's.
 pub(super) fn place(
     file: &DeTable<'_>,
     (table, position): (&str, usize),
@@ -98,7 +98,7 @@ fn of_table(
     }
 }
 
-/// Checks a table whose fields have names of any kind: each is a list of texts.
+/// Checks a table whose fields may have any name: each is a list of texts.
 fn of_paths(table: &str, written: &DeTable<'_>) -> Result<(), Wrong> {
     let is_list = |value: &DeValue<'_>| value.as_array().is_some_and(|all| all.iter().all(is_text));
     match written.iter().find(|(_, value)| !is_list(value.get_ref())) {
@@ -152,7 +152,7 @@ fn of_value(
             format!("{shown} must be {wanted}, not {}: write `{name} = {right}`", type_of(found));
         Err(Wrong::at(at)(message))
     };
-    // A list is the likely meaning of one text, and the content that of a quoted number.
+    // A single text is likely meant as a list of one, and a quoted number as the number.
     let text = found.as_str();
     match (kind, found) {
         (Kind::Text, DeValue::String(_)) | (Kind::Flag, DeValue::Boolean(_)) => Ok(()),
@@ -369,7 +369,7 @@ fn written(name: &str) -> String {
     }
 }
 
-/// The one known name that a name is likely a misspelling of.
+/// The only known name of which `name` is likely a misspelling.
 fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let most = 1 + name.chars().count() / 5;
     let close = |known: &'k str| (distance(&name.to_lowercase(), &known.to_lowercase()), known);

@@ -9,8 +9,8 @@ pub(crate) const API_KEY: &str = "x-api-key";
 
 /// The place of the token in a request.
 ///
-/// A TOKEN event states its token, whichever header API Gateway reads it from. This is for the
-/// other kinds of events.
+/// Does not apply to TOKEN events: API Gateway chooses the header and puts the token into the
+/// event.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokenSource {

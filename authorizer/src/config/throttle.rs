@@ -15,13 +15,13 @@ const API_KEY: &str = "api_key";
 /// The value of `subject` for source addresses instead of a claim.
 const SOURCE_IP: &str = "source_ip";
 
-/// The API key that no usage plan has: API Gateway refuses it, which stands for "throttled".
+/// An API key that no usage plan has. API Gateway refuses it, and the API maps that to 429.
 pub(crate) const UNKNOWN_KEY: &str = "tollgateThrottledUnknownKey";
 
 /// API Gateway's bounds on the value of an API key, in characters.
 const API_KEY_LENGTH: std::ops::RangeInclusive<usize> = 20..=128;
 
-/// Bounds of `timeout_ms`: no call takes less, and API Gateway gives up after ten seconds.
+/// Bounds of `timeout_ms`: a call rarely takes less, and API Gateway gives up after ten seconds.
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=5_000;
 
 /// The longest name of a Region, in bytes.
@@ -36,8 +36,8 @@ pub struct ThrottleConfig {
     /// This Region, if several Regions share the table: each has its own buckets.
     pub region: Option<String>,
     /// The claim that names the subject, `api_key` for the subject of the request's API key, or
-    /// `source_ip` for the caller's address. Callers without a token are counted by their key, and
-    /// callers without a credential by their address, whatever this is.
+    /// `source_ip` for the caller's address. Callers without a token are always counted by their
+    /// key, and callers without a credential by their address.
     pub subject: FirstOf,
     /// The plan of a caller.
     pub plan: PlanChoice,
@@ -46,17 +46,17 @@ pub struct ThrottleConfig {
     pub parents: Vec<ParentConfig>,
     /// The response to a caller over its limit.
     pub refuse: Refuse,
-    /// The failure policy of plans that have none.
+    /// The failure policy of plans that do not set one.
     #[serde(default)]
     pub failure: FailurePolicy,
-    /// Time-out of a call to the table, and of connecting to it; milliseconds. Default 100.
+    /// Time-out of a call to the table, connecting included, in milliseconds. Default 500.
     timeout_ms: Option<u64>,
     /// The API key of the usage plan of allowed callers; for `unknown-key`.
     api_key: Option<String>,
 }
 
 impl ThrottleConfig {
-    /// Time-out of a call to the table, and of connecting to it.
+    /// Time-out of a call to the table, connecting and one retry included.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout_ms.map_or(OPERATION_TIMEOUT, Duration::from_millis)
@@ -135,7 +135,7 @@ pub struct PlanChoice {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refuse {
-    /// Allow with a usage key that no plan knows: the gateway response `INVALID_API_KEY`.
+    /// Allow with an API key that no usage plan has: the gateway response `INVALID_API_KEY`.
     UnknownKey,
     /// Deny, with the reason in the context: the gateway response `ACCESS_DENIED`.
     Deny,

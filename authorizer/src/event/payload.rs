@@ -1,8 +1,8 @@
 //! Payloads of events, read with the types of `aws_lambda_events`.
 //!
-//! These types refuse an event for any member of an unexpected type, and their header maps keep
-//! one of several spellings of a name. So they get only the members and headers that are used: each
-//! member if it has the documented type, each header with all of its values.
+//! These types refuse an event if any member has an unexpected type, and their header maps keep
+//! only one of several spellings of a name. So this module passes them only the members and headers
+//! that are used: members of the documented type, and headers with all their values.
 
 use std::collections::BTreeMap;
 
@@ -93,7 +93,7 @@ impl Payload {
     ///
     /// # Errors
     ///
-    /// `malformed` if it has several values, or one that is not ASCII text.
+    /// `malformed` if it has several values, or a value that is not ASCII text.
     pub(super) fn header(&self, name: &str) -> Result<Option<&str>, Refusal> {
         let headers = match self {
             Self::Token(_) => return Ok(None),
@@ -139,8 +139,8 @@ impl Payload {
 
 /// Returns the texts that hold the request's cookies, each one or several.
 ///
-/// Payload 2.0 has them in a list of its own. A browser may send several headers of them over
-/// HTTP/2 (RFC 9113 section 8.2.3).
+/// Payload 2.0 has a separate list of cookies. Over HTTP/2 a browser may send several cookie
+/// headers (RFC 9113 section 8.2.3).
 pub(super) fn cookies(kind: EventKind, event: &Value) -> Vec<String> {
     let used = |name: &str| name.eq_ignore_ascii_case(COOKIE).then_some(COOKIE);
     let mut texts = match event.get("cookies").filter(|_| kind == EventKind::Http2) {
@@ -155,9 +155,9 @@ type Values<'n> = BTreeMap<&'n str, Vec<String>>;
 
 /// Returns all values of each used name in a map of values and a map of lists of values.
 ///
-/// `used` returns the one spelling of a name, and `None` for a name that is not used. API Gateway
-/// writes every name into both maps, the last value into the first, so values that the second has
-/// too count once. Values that differ all stay, and so do those of several spellings of one name.
+/// `used` returns the normal spelling of a name, and `None` if the name is not used. API Gateway
+/// writes every name into both maps, with only the last value in the first map, so values that are
+/// in both count once. All other values stay, also those of several spellings of one name.
 fn merged<'n>(
     event: &Value,
     single: &str,

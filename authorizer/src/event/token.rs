@@ -10,11 +10,12 @@ use crate::token::bearer;
 
 /// Returns the token of an event, without the scheme before it.
 ///
-/// A browser cannot set headers on a WebSocket, so its token may be in two more places.
+/// A browser cannot set headers on a WebSocket, so the token may also be in a query parameter or a
+/// subprotocol.
 ///
 /// # Errors
 ///
-/// `malformed` without a token, for more than one, or for anything around it.
+/// `malformed` if the event has no token or several, or other text around it.
 pub(super) fn find<'a>(
     kind: EventKind,
     payload: &'a Payload,
@@ -65,7 +66,7 @@ fn unwrapped<'a>(value: &'a str, source: &TokenSource) -> Result<&'a str, Refusa
 ///
 /// # Errors
 ///
-/// `malformed` if the cookie is there more than once: it is unknown which one a browser meant.
+/// `malformed` if the cookie occurs more than once, because it is unknown which one is meant.
 pub(super) fn cookie<'a>(
     cookies: &'a [String],
     source: &TokenSource,
@@ -98,11 +99,11 @@ fn after<'a>(name: &str, offers: &'a str) -> Result<Option<&'a str>, Refusal> {
 
 /// Returns true if an HTTP API caches its responses by the token, or cannot cache them.
 ///
-/// `identity_source` holds the values of the cache key, and `has_token` tells the token's own. An
-/// API with another header there would give one caller's response to the next caller with the same
-/// value in that header.
+/// `identity_source` holds the values of the cache key, and `has_token` returns true for a value
+/// that has the token. If the cache key has only another header, the API would give one caller's
+/// response to the next caller with the same value in that header.
 ///
-/// The token must be verified: only then it has no comma that the caller wrote.
+/// The token must be verified, because before that it may contain commas.
 pub(super) fn is_cached_by(
     identity_source: Option<&Value>,
     has_token: impl Fn(&str) -> bool,

@@ -35,7 +35,7 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// It is longer than a fetched one may be, or has no usable key.
+    /// The text is longer than a fetched set may be, or has no usable key.
     pub(crate) fn of_text(text: &str) -> Result<Self, String> {
         if text.len() > MAX_BODY {
             return Err(format!("longer than {MAX_BODY} bytes"));

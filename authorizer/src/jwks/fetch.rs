@@ -33,8 +33,8 @@ pub(super) enum FetchError {
 }
 
 impl FetchError {
-    /// Returns true if the endpoint denies having a key set, as Cognito's updated one does for a
-    /// pool that has not switched.
+    /// Returns true if the endpoint says that it has no key set. Cognito's updated endpoint does so
+    /// for a pool that has not switched to it.
     pub(super) fn is_absence(&self) -> bool {
         matches!(self, Self::Status(StatusCode::FORBIDDEN | StatusCode::NOT_FOUND))
     }
@@ -44,19 +44,19 @@ impl FetchError {
 ///
 /// # Errors
 ///
-/// Those of `fetch`, or no usable key in it.
+/// Those of `fetch`, or the set has no usable key.
 pub(super) async fn key_set(client: &Client, address: &Url) -> Result<KeySet, FetchError> {
     Ok(KeySet::parse(&fetch(client, address).await?.0)?)
 }
 
 /// Fetches the body at an address, and the `Date` of the answer.
 ///
-/// The connection is closed: the next fetch is minutes away, and a connection that froze with the
-/// execution environment would only be found dead by a time-out.
+/// The connection is closed, because the next fetch is minutes away, and only a time-out would show
+/// that a connection broke while the execution environment was frozen.
 ///
 /// # Errors
 ///
-/// No answer in time, another status than 200, or too long.
+/// No answer in time, another status than 200, or a body that is too long.
 async fn fetch(client: &Client, address: &Url) -> Result<(Vec<u8>, Option<String>), FetchError> {
     let request = client
         .get(address.clone())
@@ -100,7 +100,7 @@ pub(crate) struct Fetch {
     pub(crate) succeeded: bool,
 }
 
-/// The finished fetches that no record has taken, the oldest hundred.
+/// The oldest hundred finished fetches that no record has taken.
 #[derive(Default)]
 pub(crate) struct Fetches(Mutex<Vec<Fetch>>);
 

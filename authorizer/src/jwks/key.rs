@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::algorithm::Algorithm;
 use crate::tenant;
 
-/// RSA moduli in bits: at least 2048 (RFC 7518 section 3.3), at most as AWS-LC accepts.
+/// RSA moduli in bits: at least 2048 (RFC 7518 section 3.3), at most AWS-LC's limit.
 const MODULUS_BITS: RangeInclusive<usize> = 2048..=8192;
 
 /// Longest public exponent in bytes; AWS-LC accepts 33 bits.
@@ -24,7 +24,7 @@ const MAX_EXPONENT: usize = 4;
 /// Length of an Ed25519 public key in bytes (RFC 8032 section 5.1.5).
 const ED25519_LENGTH: usize = 32;
 
-/// Members that make a key a private or a secret one.
+/// Members that only private or secret keys have.
 ///
 /// Anyone can sign with a private key that was published, so its signatures prove nothing.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -34,7 +34,7 @@ const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 pub(crate) struct Key {
     pub(super) algorithms: Vec<Algorithm>,
     key: DecodingKey,
-    /// The only issuer that it signs for, if the set says so; perhaps with a placeholder.
+    /// The only issuer that the key signs for, if the set states it. It may have a placeholder.
     pub(super) issuer: Option<String>,
 }
 
@@ -118,7 +118,7 @@ impl Key {
 
     /// Returns true if a signature is this key's signature of the message.
     ///
-    /// Always by AWS-LC: a process that uses this crate may have chosen another provider for itself.
+    /// Always uses AWS-LC, even if the process has chosen another provider for `jsonwebtoken`.
     pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         let verifier = (DEFAULT_PROVIDER.verifier_factory)(&algorithm.inner(), &self.key);
         self.algorithms.contains(&algorithm)
@@ -205,7 +205,7 @@ fn decoding_key(jwk: &Map<String, Value>) -> Option<DecodingKey> {
 
 /// Returns true for an uncompressed point (SEC 1 section 2.3.3) on this curve.
 ///
-/// `jsonwebtoken` checks it with each signature only, and would keep an invalid key.
+/// `jsonwebtoken` checks this only with each signature, so it would accept an invalid key.
 fn is_on_curve(curve: &EllipticCurve, point: &[u8]) -> bool {
     let (length, curve): (_, &'static dyn VerificationAlgorithm) = match curve {
         EllipticCurve::P256 => (65, &ECDSA_P256_SHA256_FIXED),

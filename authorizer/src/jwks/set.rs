@@ -12,7 +12,7 @@ use crate::token::digest_of;
 
 /// Most usable keys that are read of a set; Cognito publishes two, and four during a rotation.
 ///
-/// Keys beyond that are ignored: one key too many must not disable all others.
+/// Further keys are ignored, because one key too many must not disable the others.
 const MAX_KEYS: usize = 100;
 
 /// The usable keys of one issuer at one time.
@@ -60,11 +60,11 @@ struct Listed {
 impl KeySet {
     /// Reads a set key by key, and skips each key that is malformed or for something else.
     ///
-    /// A key that is listed more than once counts once. The set's own members must be unique.
+    /// Duplicate keys count once. The set's own members must be unique.
     ///
     /// # Errors
     ///
-    /// No key is usable: an empty set or an error page must not replace a good set.
+    /// The set has no usable key. An empty set or an error page must not replace a good set.
     pub(super) fn parse(body: &[u8]) -> Result<Self, SetError> {
         let members = json::members(body).ok_or(SetError::Form)?;
         let texts = members.get("keys").ok_or(SetError::Form)?;

@@ -17,7 +17,7 @@ use crate::refusal::Refusal;
 /// Age from which the next request refreshes a set.
 pub(super) const SOFT_AGE: Duration = Duration::from_secs(10 * 60);
 
-/// Age from which a set is not served any more.
+/// Age from which a set is no longer used.
 pub(super) const HARD_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Age from which a failed signature makes the set be fetched again.
@@ -32,7 +32,7 @@ const PENALTY_WITH_A_SET: Duration = Duration::from_secs(30);
 /// Interval of fetches for unknown kids. A set that is younger counts as complete.
 pub(super) const UNKNOWN_EVERY: Duration = Duration::from_secs(10);
 
-/// Fetches for unknown kids that are possible at once after a pause.
+/// Fetches for unknown kids that may follow each other directly after a pause.
 const UNKNOWN_BURST: usize = 4;
 
 /// Time after which the whole burst is available again.
@@ -44,11 +44,10 @@ const MAX_WITHDRAWN: usize = 100;
 /// Most skipped keys that are logged for one issuer.
 const MAX_LOGGED: usize = 200;
 
-/// Longest wait of a request that has its key for a refresh that it starts.
+/// Longest wait for a refresh that a request starts although its key is cached.
 const REFRESH_BUDGET: Duration = Duration::from_millis(250);
 
-/// Longest such wait for a refresh that another request started: enough to receive a response
-/// that has arrived.
+/// The same for a refresh that another request started: enough to read a response that has arrived.
 const JOIN_BUDGET: Duration = Duration::from_millis(25);
 
 /// Age from which a fetch in flight is abandoned: it froze with the execution environment, and its
@@ -77,7 +76,7 @@ struct Held {
     since: Moment,
     /// The kids of earlier sets that this one lacks.
     withdrawn: HashSet<String>,
-    /// Age of the set when it came.
+    /// Age of the set when it was stored.
     head_start: Duration,
     bundled: bool,
 }
@@ -87,7 +86,7 @@ struct Held {
 enum Want {
     /// No set may be served.
     Set,
-    /// The set has the key but is old; it is served in any case.
+    /// The set has the key but is old; the key is used even if the fetch fails.
     Fresher,
     /// The set may be served but lacks the kid.
     Kid,
@@ -98,9 +97,9 @@ enum Want {
 /// State of the set after a request wanted a fetch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// The set is as new as the request needs, so a kid that it lacks is not the issuer's.
+    /// The set is as new as the request needs, so the issuer does not publish a kid that it lacks.
     Complete,
-    /// The last fetch failed, so a kid that the set lacks may be the issuer's.
+    /// The last fetch failed, so the issuer may publish a kid that the set lacks.
     Failing,
 }
 
@@ -119,8 +118,8 @@ struct State {
 
 /// A fetch in flight.
 ///
-/// It advances only while a request waits for it. It is stored here so that the next request can
-/// continue it if this one stops waiting.
+/// A fetch advances only while a request waits for it. It is stored here so that the next request
+/// can continue it if this request stops waiting.
 struct Flight {
     number: u64,
     began: Moment,
@@ -131,9 +130,9 @@ type Landing = Shared<BoxFuture<'static, ()>>;
 
 /// The next step of a request that wants a fetch.
 enum Turn {
-    /// Wait for this fetch, if there is a bound for at most that time.
+    /// Wait for this fetch, at most for the given time if there is one.
     Wait(Landing, Option<Duration>),
-    /// Go on without a fetch.
+    /// Continue without a fetch.
     Leave(Standing),
 }
 
@@ -164,9 +163,10 @@ impl<C: Clock + Clone> KeySource<C> {
         &self.identity
     }
 
-    /// Fetches the set if the first token will surely need it; a failure is left to that token.
+    /// Fetches the set if the first token will certainly need it. If that fails, the token's
+    /// request tries again.
     ///
-    /// Bundled keys are a set already.
+    /// Does nothing if bundled keys are present.
     pub(crate) async fn prefetch(self: &Arc<Self>) {
         if self.identity.prefetch {
             self.refresh(Want::Set, None).await;
@@ -194,14 +194,15 @@ impl<C: Clock + Clone> KeySource<C> {
         if let Some(keys) = held.set.key(kid) {
             return Ok(keys);
         }
-        // The key may have come with a rotation that cannot be seen now.
+        // The key may be from a rotation that cannot be fetched now.
         let may_exist = standing == Standing::Failing
             && self.age_of(&held) >= UNKNOWN_EVERY
             && !held.withdrawn.contains(kid);
         Err(if may_exist { unavailable } else { Refusal::key("the issuer publishes no such key") })
     }
 
-    /// Returns the keys of a kid again if they may differ from `failed`, whose signature failed.
+    /// Fetches the keys of a kid again if they may differ from `failed`, which did not verify the
+    /// signature.
     ///
     /// `None` if the set is young, cannot be fetched, or was not replaced.
     pub(crate) async fn again(
@@ -240,7 +241,7 @@ impl<C: Clock + Clone> KeySource<C> {
 
     /// Fetches a set if that is allowed now, and keeps the old one if it fails.
     ///
-    /// `seen` is the set that did not suffice.
+    /// `seen` is the set that the request found insufficient.
     async fn refresh(self: &Arc<Self>, want: Want, seen: Option<&Arc<Held>>) -> Standing {
         let Some(address) = &self.identity.jwks_uri else { return Standing::Complete };
         match self.turn(want, seen, address) {
@@ -277,11 +278,11 @@ impl<C: Clock + Clone> KeySource<C> {
         if state.failed.is_some_and(|failed| self.since(failed) < penalty) {
             return Turn::Leave(Standing::Failing);
         }
-        // An old set is due for a fetch without the budget, unless the endpoint fails.
+        // If the endpoint works, refreshing an old set does not use the budget.
         let failing = state.failed.is_some();
         let due = !failing && seen.is_some_and(|held| self.age_of(held) >= SOFT_AGE);
         if want == Want::Kid && !due && !state.take_unknown(self.clock.moment()) {
-            // If it does not fail, the last fetch for an unknown kid has brought a young set.
+            // If the endpoint works, the last fetch for an unknown kid has brought a recent set.
             return Turn::Leave(if failing { Standing::Failing } else { Standing::Complete });
         }
         let landing = self.start(&mut state, address.clone());
@@ -345,8 +346,8 @@ impl<C: Clock + Clone> KeySource<C> {
         }));
     }
 
-    /// Returns true if the issuer may not have switched to this name yet: it then has no keys,
-    /// which is not an outage. If it had keys before, their absence is an outage.
+    /// Returns true if the issuer may not have switched to this name yet. Then missing keys are not
+    /// an outage; but if it had keys before, they are.
     fn may_be_absent(&self, state: &State) -> bool {
         let had_keys = state.held.as_ref().is_some_and(|held| held.set.len() > 0 && !held.bundled);
         !self.identity.prefetch && !had_keys

@@ -40,7 +40,7 @@ where
     W: for<'a> MakeWriter<'a> + Clone + Send + Sync + 'static,
 {
     let is_record = |event: &Metadata<'_>| event.target().starts_with(RECORD);
-    // A record is a whole line of JSON, because an event's fields cannot be nested as metrics are.
+    // A record is written as a whole line of JSON, because fields of a log event cannot be nested.
     let records = fmt::layer()
         .with_ansi(false)
         .without_time()
@@ -110,8 +110,8 @@ impl Captured {
             }
         }
 
-        /// With a single registered subscriber, the thread that meets a callsite first decides for
-        /// all threads whether it is enabled. Two more subscribers prevent that.
+        /// With a single registered subscriber, the first thread that reaches a callsite decides
+        /// for all threads if it is enabled. Two more subscribers prevent that.
         static OTHERS: std::sync::OnceLock<[tracing::Dispatch; 2]> = std::sync::OnceLock::new();
 
         OTHERS.get_or_init(|| [(); 2].map(|()| tracing_subscriber::registry().into()));

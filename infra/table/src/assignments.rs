@@ -31,10 +31,10 @@ pub struct Assignment {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParentError {
-    /// The assignment was not written, or it is not certain.
+    /// The assignment was not written, or may have been written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// Another write made a loop or too many levels meanwhile. The assignment was taken back.
+    /// Another write made a loop or too many levels in the meantime. The assignment was reverted.
     #[error("{} {problem}; it was assigned meanwhile, so nothing was changed", chain.shown())]
     Chain {
         /// The parents as they were after the write.
@@ -67,7 +67,7 @@ impl Assignment {
 impl Assignments {
     /// Writes an assignment over its stored version; version 0 is a new one. Returns it as stored.
     ///
-    /// Does not check that the plan exists, nor that the parents of the parent end.
+    /// Checks neither that the plan exists nor the parents of the parent.
     ///
     /// # Errors
     /// The stored version is another, the assignment has neither a plan nor a parent, a name is
@@ -90,13 +90,13 @@ impl Assignments {
 
     /// Writes an assignment with a parent as [`put`](Self::put) does, over `stored`.
     ///
-    /// Reads the parents again after the write. Two writes at once can make a loop that neither
-    /// sees before: the later one of them finds it here, and takes its write back on condition that
-    /// nobody has changed it.
+    /// Reads the parents again after the write, because two writes at the same time can make a loop
+    /// that neither sees before. The later of them finds the loop here, and reverts its write
+    /// unless the assignment has changed in the meantime.
     ///
     /// # Errors
-    /// As of `put`; the parents are a loop or too many; or they cannot be read, and the assignment
-    /// stays written.
+    /// Those of [`put`](Self::put), or the parents are a loop or too many. If the parents cannot be
+    /// read, the assignment stays written.
     pub async fn put_within(
         &self,
         assignment: Assignment,

@@ -13,9 +13,10 @@ use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use crate::error::Failure;
 use crate::time::secs;
 
-/// Returns the distance of `now` from the date of an answer, in whole seconds; `None` without a date.
+/// Returns the difference between `now` and the date of an answer, in whole seconds; `None` without
+/// a date.
 ///
-/// Makes one call, `DescribeEndpoints`, which needs no table. The answer of an error has a date too.
+/// Makes one call, `DescribeEndpoints`, which needs no table. An error response has a date too.
 ///
 /// # Errors
 /// DynamoDB does not answer.

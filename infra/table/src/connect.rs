@@ -20,9 +20,9 @@ pub use transport::{Moment, Repeats, Transport};
 
 /// Connection settings for DynamoDB.
 ///
-/// A call takes at most 500 ms unless set, connecting included: a first connection takes 140 to 350
-/// ms by public reports of cold starts. A call is repeated once, and only if a keep-alive connection
-/// breaks before any byte of the answer: see [`Transport`].
+/// By default a call takes at most 500 ms, connecting included. By public reports of cold starts, a
+/// first connection takes 140 to 350 ms. A call is repeated once, and only if a keep-alive
+/// connection breaks before any byte of the answer: see [`Transport`].
 #[derive(Clone, Debug)]
 pub struct Connect {
     place: Place,
@@ -42,7 +42,7 @@ enum Place {
 }
 
 impl Connect {
-    /// Finds region, credentials and endpoint where AWS's own tools find them.
+    /// Finds region, credentials and endpoint like AWS's own tools.
     ///
     /// If a proxy is set in the environment (`HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`), calls go
     /// through the SDK's own HTTP client, which honours it and does not repeat a call.
@@ -61,10 +61,11 @@ impl Connect {
 
     /// Connects with the settings that Lambda gives to a function, and no others.
     ///
-    /// `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`; where
-    /// they are set `AWS_ENDPOINT_URL_DYNAMODB` or else `AWS_ENDPOINT_URL`,
-    /// `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT`. No profile, no role to assume, no
-    /// metadata service, no proxy: without their code an executable is smaller and starts sooner.
+    /// Reads `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`. If
+    /// they are set, also `AWS_ENDPOINT_URL_DYNAMODB` or else `AWS_ENDPOINT_URL`,
+    /// `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT`. Does not use profiles, roles to
+    /// assume, the metadata service or proxies: without their code an executable is smaller and
+    /// starts sooner.
     #[must_use]
     pub fn lambda() -> Self {
         Self::to(Place::Lambda)
@@ -88,15 +89,15 @@ impl Connect {
         Self { http: Some(SharedHttpClient::new(client)), ..self }
     }
 
-    /// Sets the time-out of a whole call, with connecting and its repetition; 500 ms unless set.
+    /// Sets the time-out of a whole call, connecting and a repetition included. Default: 500 ms.
     #[must_use]
     pub fn operation_timeout(self, timeout: Duration) -> Self {
         Self { operation_timeout: timeout, ..self }
     }
 
-    /// Sets the time-out of making a connection; that of the whole call unless set.
+    /// Sets the time-out of making a connection. Default: that of the whole call.
     ///
-    /// An HTTP client of your own may have another.
+    /// A custom HTTP client may have another time-out.
     #[must_use]
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         Self { connect_timeout: Some(timeout), ..self }
@@ -140,7 +141,7 @@ impl Connect {
         Client::from_conf(config.build())
     }
 
-    /// Makes a transport, unless a proxy has to be used.
+    /// Makes a transport, unless a proxy must be used.
     fn transport(&self) -> Option<SharedHttpClient> {
         let (plain, proxied) = match &self.place {
             #[cfg(feature = "https")]
@@ -154,8 +155,8 @@ impl Connect {
             return None;
         }
         if !plain {
-            // Reading the certificates counts as starting, not as connecting. If that fails, every
-            // connection says so.
+            // Read the certificates now, so that it is not part of a connection's time. If that
+            // fails, every connection returns the error.
             let _ = tls();
         }
         Some(SharedHttpClient::new(Transport::new(self.to_connect())))
@@ -166,7 +167,7 @@ impl Connect {
     }
 }
 
-/// The transport repeats what may be repeated, and drops broken connections itself.
+/// No retries by the SDK, because the transport repeats calls and drops broken connections itself.
 fn no_retries() -> RetryConfig {
     RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections)
 }
@@ -186,14 +187,14 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
-/// The endpoint that Lambda's variables name.
+/// The endpoint from Lambda's variables.
 fn endpoint() -> Option<String> {
     variable("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| variable("AWS_ENDPOINT_URL"))
 }
 
-/// Sets what Lambda's variables say.
+/// Applies the settings of Lambda's variables.
 ///
-/// They are read once: a function's own role has the same credentials for as long as its
+/// They are read once, because the credentials of a function's role do not change while its
 /// execution environment lives. Without credentials each call fails as unconfigured.
 fn lambda(config: Builder) -> Builder {
     let flag = |name| variable(name).is_some_and(|text| text.eq_ignore_ascii_case("true"));
@@ -213,7 +214,7 @@ fn lambda(config: Builder) -> Builder {
     config
 }
 
-/// Credentials that are not set. Without a provider the SDK's error has no type of its own.
+/// A provider for missing credentials. Without a provider the SDK's error has no distinct type.
 #[derive(Debug)]
 struct Missing;
 
@@ -233,5 +234,5 @@ impl Default for Connect {
     }
 }
 
-/// The time-out of a whole call unless set, connecting included.
+/// The default time-out of a whole call, connecting included.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(500);

@@ -72,7 +72,7 @@ impl FromStr for Digest {
     }
 }
 
-/// Accepts one spelling only, so that one digest is one item.
+/// Accepts only one spelling, so that a digest identifies one item.
 fn nibble(digit: u8) -> Result<u8, DigestError> {
     match digit {
         b'0'..=b'9' => Ok(digit - b'0'),

@@ -23,7 +23,7 @@ pub enum Error {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The item exists already, or was written or deleted meanwhile.
+    /// The item exists already, or was written or deleted in the meantime.
     #[error("the {item} was changed meanwhile: look at it, and write it again")]
     Conflict {
         /// The kind of item.
@@ -121,7 +121,7 @@ pub enum TextError {
 }
 
 impl Failure {
-    /// Returns true if the same call may succeed later, without a change of the set-up.
+    /// Returns true if the same call may succeed later without changing the set-up.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
@@ -191,7 +191,7 @@ impl<E: ProvideErrorMetadata, R> From<SdkError<E, R>> for Failure {
             SdkError::ServiceError(service) => {
                 Self::named(service.err().code(), service.err().message())
             }
-            // Also any other error of a connection: the request may have left and been applied.
+            // Includes all other connection errors: the request may have been sent and applied.
             _ => Self::Outage,
         }
     }
@@ -212,10 +212,12 @@ impl From<Error> for WriteError {
     }
 }
 
-/// Returns true if no byte of the request can have left: it could not be signed or addressed.
+/// Returns true if no byte of the request can have been sent, because it could not be signed or
+/// addressed.
 fn has_never_left(error: &ConnectorError) -> bool {
     let causes = || std::iter::successors(error.source(), |&cause| cause.source());
-    // To hyper a connection that its runtime dropped is the user's error too; it may have written.
+    // For hyper, a connection dropped by its runtime is a user's error too, but bytes may have been
+    // sent.
     let invalid = error.is_user() && !causes().any(<dyn StdError>::is::<hyper::Error>);
     let unsigned = |cause: &(dyn StdError + 'static)| {
         cause.is::<CredentialsError>()

@@ -19,12 +19,12 @@ pub const EXPIRES_AT: &str = "expires_at";
 /// The number of writes of an item.
 pub(crate) const VERSION: &str = "version";
 
-/// One kind of item: its key and its attributes, both ways.
+/// One kind of item, with reading and writing of its key and attributes.
 ///
-/// Every attribute is checked when it is read, because anybody may have written it. A missing or
-/// invalid one is a [`Damage`] that names it. Unknown attributes are ignored.
+/// Every attribute is checked when it is read, because other programs may have written it. A
+/// missing or invalid one is a [`Damage`] that names it. Unknown attributes are ignored.
 pub trait Item: Sized + Send + Sync {
-    /// Identifies an item among those of its kind; as text it is the key after the prefix.
+    /// Identifies an item among those of its kind. As text, it is the key after the prefix.
     type Id: Display + Sync + ?Sized;
 
     /// The name of the kind in messages.
@@ -45,7 +45,7 @@ pub trait Item: Sized + Send + Sync {
     fn read(id: &str, item: &Attributes) -> Result<Option<Self>, Damage>;
 }
 
-/// A kind whose items may be deleted as they are. A plan is not: its version must stay.
+/// A kind whose items may be deleted entirely. A plan's item must stay, because its version must.
 pub trait Deletable: Item {}
 
 /// A type of attribute.
@@ -185,12 +185,12 @@ pub fn read_item<T: Item>(item: &Attributes) -> Result<Option<T>, Damage> {
     T::read(id.ok_or_else(|| Reader::new::<T>(item).damage(PK, NO_KEY))?, item)
 }
 
-/// Returns the key after the prefix, whatever else the item holds.
+/// Returns the key after the prefix, without checking other attributes.
 pub(crate) fn id_text<T: Item>(item: &Attributes) -> Option<&str> {
     item.get(PK)?.as_s().ok()?.strip_prefix(T::PREFIX)
 }
 
-/// Returns an item with its key, to be written. It must read back.
+/// Returns an item with its key, to be written. Fails if it could not be read back.
 pub(crate) fn whole<T: Item>(item: &T) -> Result<Attributes, Damage> {
     let mut attributes = item.attributes();
     T::read(&item.id().to_string(), &attributes)?;

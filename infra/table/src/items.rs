@@ -91,15 +91,16 @@ impl<T: Item> Items<T> {
             .table_name(&self.table)
             .key(PK, item::item_key::<T>(id))
             .consistent_read(true);
-        // Boxed: the SDK's futures nest so deeply that callers' own would not compile around them.
+        // Boxed, because the SDK's futures nest so deeply that callers' futures would not compile.
         Ok(Box::pin(read.send()).await?.item)
     }
 
     /// Lists the items page by page. `from` is the `next` of the page before.
     ///
-    /// Scans at most one megabyte of the table for a page, so a page may be empty and not the last.
-    /// A megabyte costs 128 read units, whatever it holds. Listing is for operators: an index would
-    /// make every write more expensive. An item that is written meanwhile may be missed.
+    /// Scans at most one megabyte of the table for a page, so a page that is not the last may be
+    /// empty. A megabyte always costs 128 read units. Listing is only for operators, because an
+    /// index would make every write more expensive. A listing may miss an item that is written
+    /// during it.
     ///
     /// # Errors
     /// The table is unavailable.
@@ -107,7 +108,7 @@ impl<T: Item> Items<T> {
         self.scan(from, None).await
     }
 
-    /// Lists as [`list`](Self::list), and reads at most `most` items of any kind for a page.
+    /// Lists like [`list`](Self::list), but reads at most `most` items of any kind for a page.
     ///
     /// # Errors
     /// The table is unavailable.
@@ -143,7 +144,7 @@ impl<T: Item> Items<T> {
         Ok(page)
     }
 
-    /// Begins a change of an item's attributes, without the conditions that its kind needs.
+    /// Starts an update of an item, without the conditions that its kind needs.
     #[doc(hidden)]
     #[must_use]
     pub fn update_item(&self, id: &T::Id) -> UpdateItemFluentBuilder {

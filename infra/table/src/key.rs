@@ -32,7 +32,7 @@ pub enum KeyError {
     /// The text has a space, a control character, or a character beyond ASCII.
     #[error("holds a character that no header carries: use letters, digits and signs of ASCII")]
     Character,
-    /// The text begins as Tollgate's own keys do, and its length or checksum is wrong.
+    /// The text begins like Tollgate's own keys, but its length or checksum is wrong.
     #[error("is mistyped: its checksum is wrong")]
     Checksum,
     /// The system has no random numbers.
@@ -44,7 +44,7 @@ impl Key {
     /// Makes a key: `tg_live_`, 256 random bits and a checksum of 32 bits, as 72 hexadecimal digits.
     ///
     /// Secret scanners find it by `tg_live_[0-9a-f]{72}`. The checksum is the beginning of the
-    /// SHA-256 of all that is in front of it, so a mistyped key is refused without a table.
+    /// SHA-256 of the text before it, so a mistyped key is refused without reading the table.
     ///
     /// # Errors
     /// The system has no random numbers.
@@ -60,8 +60,8 @@ impl Key {
     /// Parses an existing key: 20 to 128 visible ASCII characters, as API Gateway's are.
     ///
     /// # Errors
-    /// The text is shorter or longer, or has other characters, or it begins with `tg_live_` and is
-    /// not a key that [`generate`](Self::generate) could have made.
+    /// The text is shorter or longer or has other characters, or it begins with `tg_live_` but
+    /// [`generate`](Self::generate) cannot have made it.
     pub fn parse(text: impl Into<String>) -> Result<Self, KeyError> {
         let text = text.into();
         if !(MIN..=MAX).contains(&text.len()) {
@@ -82,8 +82,8 @@ impl Key {
         &self.0
     }
 
-    /// Returns the SHA-256 by which the table identifies the key. It has no salt, so that the key can be
-    /// found by it.
+    /// Returns the SHA-256 that identifies the key in the table. It has no salt, so that the table
+    /// can be searched by it.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(&[self.0.as_bytes()])
@@ -91,7 +91,7 @@ impl Key {
 }
 
 impl Digest {
-    /// Returns the subject of a key that is counted by itself: `key-` and the digest.
+    /// Returns the subject of a key that has its own bucket: `key-` and the digest.
     #[must_use]
     pub fn subject(&self) -> String {
         format!("key-{self}")
@@ -117,11 +117,11 @@ fn checksum(text: &str) -> String {
     digits
 }
 
-/// The beginning of the keys that are made here.
+/// The beginning of generated keys.
 const PREFIX: &str = "tg_live_";
 const RANDOM_DIGITS: usize = 64;
 const CHECK_DIGITS: usize = 8;
-/// API Gateway's bounds of a key's value: "API Gateway API key file format" in its guide.
+/// API Gateway's bounds on the length of a key: "API Gateway API key file format" in its guide.
 const MIN: usize = 20;
 const MAX: usize = 128;
 

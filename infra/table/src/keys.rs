@@ -47,8 +47,8 @@ pub struct KeyRecord {
 pub struct KeyDetails {
     /// The subject whose bucket is charged.
     pub subject: String,
-    /// The plans that the key is on, each once. The first applies; if there is none, the subject's
-    /// assignment does.
+    /// The plans of the key, each once. The first applies; if there is none, the subject's
+    /// assignment applies.
     pub plans: Vec<String>,
     /// The rights of its callers.
     pub rights: KeyRights,
@@ -82,7 +82,7 @@ impl KeyDetails {
 
     /// Sets the plan that applies, in place of the subject's.
     ///
-    /// If the key is on that plan already, it stays on its other plans; otherwise it leaves them.
+    /// If the key already has that plan, it keeps its other plans; otherwise it loses them.
     #[must_use]
     pub fn with_plan(self, plan: impl Into<String>) -> Self {
         let plan = plan.into();
@@ -108,7 +108,7 @@ impl KeyDetails {
         Self { plans, ..self }
     }
 
-    /// Returns the plan that applies; `None` if the subject's assignment does.
+    /// Returns the plan that applies; `None` if the subject's assignment applies.
     #[must_use]
     pub fn plan(&self) -> Option<&str> {
         self.plans.first().map(String::as_str)
@@ -146,7 +146,7 @@ impl Keys {
         self.get(&key.digest()).await
     }
 
-    /// Writes other details of a key that was read as `record`.
+    /// Replaces the details of a key that was read as `record`.
     ///
     /// # Errors
     /// The key was written since, the details are invalid, or the table is unavailable.
@@ -161,7 +161,7 @@ impl Keys {
         Ok(changed)
     }
 
-    /// Enables or disables a key, even if it is written at the same time.
+    /// Enables or disables a key, regardless of its version.
     ///
     /// # Errors
     /// The key does not exist, or the table is unavailable.
@@ -192,11 +192,11 @@ impl Keys {
 
     /// Stores a new key with the details of an old one, which expires at `until` or before.
     ///
-    /// The old key is changed last. If that fails, the new one is deleted again; if that fails too,
-    /// it stays and nobody knows its text.
+    /// The old key is changed last. If that fails, the new key is deleted again. If the deletion
+    /// fails too, the new key stays, but its text is never returned.
     ///
     /// # Errors
-    /// The old key does not exist or is written at the same time, or the table is unavailable.
+    /// The old key does not exist or changed in the meantime, or the table is unavailable.
     pub async fn rotate(
         &self,
         old: &Digest,
@@ -286,7 +286,8 @@ const PLANS: &str = "plan_ids";
 const NAME: &str = "name";
 const DESCRIPTION: &str = "description";
 const ENABLED: &str = "enabled";
-/// The end of the key. It is not the table's time to live: an expired key can be listed for a while.
+/// The expiry of the key. It is not the table's time to live, because an expired key is listed for
+/// a while.
 const EXPIRES: &str = "expires";
 const CREATED: &str = "created";
 const KEEP_EXPIRED: Duration = Duration::from_secs(31 * 86_400);

@@ -14,11 +14,11 @@ use crate::item::{
 use crate::items::Items;
 use crate::time::{from_nanos, later, secs};
 
-/// The notices of a table: each is sent once, by any number of senders.
+/// The notices of a table. Each is sent once, even with several senders.
 ///
 /// A sender claims a notice, sends it, and marks it as sent. A claim that is neither marked nor
-/// released ends by itself, so that a crash loses no notice. A crash between sending and marking
-/// sends it twice.
+/// released expires, so that a crash loses no notice. After a crash between sending and marking,
+/// the notice is sent twice.
 pub type Notices = Items<Notice>;
 
 /// Identity of a notice: one subject, one period, one share of its quota.
@@ -95,14 +95,14 @@ impl Notices {
             .condition_expression("attribute_exists(#c)")
             .expression_attribute_names("#t", SENT_AT)
             .expression_attribute_values(":now", time(now.into()));
-        // A notice that was deleted meanwhile is of a period long past.
+        // If the notice was deleted in the meantime, its period ended long ago.
         send(update).await.map(drop)
     }
 
     /// Releases a claim that was made until this time.
     ///
     /// # Errors
-    /// The table is unavailable; then the claim ends by itself.
+    /// The table is unavailable. The claim then expires.
     pub async fn release(&self, id: &NoticeId, until: impl Into<SystemTime>) -> Result<(), Error> {
         let update = self
             .change(id)
@@ -206,7 +206,7 @@ impl Item for Notice {
     }
 }
 
-/// Reads an id. Accepts one spelling only, so that one id is one item.
+/// Parses an id. Accepts only one spelling, so that an id identifies one item.
 fn parse(text: &str) -> Option<NoticeId> {
     let (counter, rest) = text.split_once('#')?;
     let (percent, subject) = rest.split_once('#')?;

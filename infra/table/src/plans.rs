@@ -31,9 +31,9 @@ pub struct StoredPlan {
 impl Plans {
     /// Writes a plan. `replaced` is the version it replaces; `None` for a new plan.
     ///
-    /// `now` becomes the creation time of a new plan, and is ignored for an older one. The versions
-    /// of a deleted plan go on if it is stored again: no version comes twice, so that a bucket can
-    /// tell which is older.
+    /// `now` becomes the creation time of a new plan, and is otherwise ignored. If a deleted plan
+    /// is stored again, its versions continue. So a version never occurs twice, and a bucket can
+    /// tell which version is older.
     ///
     /// # Errors
     /// The stored version is not `replaced`, the name is invalid, or the table is unavailable.
@@ -158,5 +158,5 @@ impl Item for StoredPlan {
 const PLAN: &str = "plan";
 /// The time of the first write, in nanoseconds.
 const CREATED: &str = "created";
-/// The time of the deletion, in nanoseconds. A deleted plan keeps its version and nothing else.
+/// The time of the deletion, in nanoseconds. A deleted plan keeps only its version.
 const DELETED: &str = "deleted";

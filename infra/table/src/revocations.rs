@@ -54,11 +54,11 @@ impl RevocationKind {
 
 /// Target of a revocation: a token, a session, a user or a client of one issuer.
 ///
-/// The id is stored only as the SHA-256 of `{issuer's length in bytes}:{issuer}{id}`. So the table's
-/// key is short whatever a token holds, and has no name of a person in it. A list of revocations
-/// shows the digest, the time and the reason; an id can be looked up.
+/// The id is stored only as the SHA-256 of `{issuer's length in bytes}:{issuer}{id}`. So the
+/// table's key is always short, and contains no name of a person. A list of revocations shows the
+/// digest, the time and the reason; to find an entry, look up an id.
 ///
-/// As text it is `kind#digest`, by which an operator deletes an entry of a list.
+/// As text it is `kind#digest`, which an operator uses to delete an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revocable {
     kind: RevocationKind,
@@ -159,8 +159,9 @@ pub struct Revocation {
 impl Revocation {
     /// Revokes `target` until `expires`, rounded up to a second.
     ///
-    /// By `expires`, every revoked token must have expired. Of a user or a client, the tokens issued
-    /// before `now` are revoked, unless `with_issued_before` sets another time.
+    /// `expires` must be late enough that every revoked token has expired by then. For a user or a
+    /// client, tokens issued before `now` are revoked, unless `with_issued_before` sets another
+    /// time.
     #[must_use]
     pub fn new(
         target: Revocable,
@@ -228,7 +229,7 @@ impl Revocation {
 
     /// Returns true if a token issued at this time is revoked now.
     ///
-    /// A token that does not state its time of issue counts as old.
+    /// A token without a time of issue counts as issued before that time.
     #[must_use]
     pub fn revokes(
         &self,
@@ -242,7 +243,8 @@ impl Revocation {
         old && self.is_live(now)
     }
 
-    /// Joins two revocations of one target: revokes what either revokes, as long as either does.
+    /// Joins two revocations of one target: the result revokes every token that either revokes,
+    /// until both have ended.
     #[must_use]
     pub fn join(self, other: &Self) -> Self {
         Self {
@@ -289,13 +291,13 @@ impl Item for Revocation {
 impl Deletable for Revocation {}
 
 impl Revocations {
-    /// Stores a revocation, and returns what is stored then.
+    /// Stores a revocation, and returns the stored one.
     ///
-    /// A revocation that has not ended is never weakened: what is stored revokes what either
-    /// revokes, as long as either does. To end one, delete it.
+    /// An active revocation is never weakened: the stored revocation joins the old and the new one.
+    /// To end a revocation, delete it.
     ///
     /// # Errors
-    /// The table is unavailable, the stored item is damaged, or others write it at every try.
+    /// The table is unavailable, the stored item is damaged, or it changed at each try.
     pub async fn put(&self, revocation: &Revocation) -> Result<Revocation, Error> {
         let now = revocation.revoked_at();
         let mut revocation = revocation.clone();
@@ -315,14 +317,14 @@ impl Revocations {
 
     /// Looks up at most 100 revocations in one call.
     ///
-    /// Also finds those that have ended and are not deleted yet: see [`Revocation::revokes`]. The
+    /// Also returns ended revocations that are not deleted yet: see [`Revocation::revokes`]. The
     /// reads are consistent. Each costs one read unit, found or not.
     ///
     /// # Errors
-    /// The table is unavailable or gives half an answer, there are more than 100 targets, or an item
-    /// is damaged. A caller that goes on must treat every target as revoked.
+    /// The table is unavailable or its answer is incomplete, there are more than 100 targets, or an
+    /// item is damaged. After an error, treat every target as revoked.
     pub async fn get_many(&self, targets: &[Revocable]) -> Result<Vec<Revocation>, Error> {
-        // DynamoDB rejects a key that is asked for twice, and a call without keys.
+        // DynamoDB rejects duplicate keys, and a call without keys.
         let targets: HashSet<_> = targets.iter().collect();
         if targets.is_empty() {
             return Ok(Vec::new());
@@ -373,7 +375,7 @@ const REVOKED_AT: &str = "revoked_at";
 const REASON: &str = "reason";
 /// The longest reason, in bytes.
 const MAX_REASON: usize = 256;
-/// The number of tries of a write that others contend for.
+/// The most tries of a write, if other writes come first.
 const TRIES: u32 = 3;
 
 #[cfg(test)]

@@ -54,8 +54,8 @@ pub struct Status {
 
 /// Creates the table, with capacity on demand, and waits until it can be used.
 ///
-/// Returns false if the table exists with the right schema; its time to live is turned on if it is
-/// off.
+/// Returns false if the table already exists with the right schema. Turns its time to live on if it
+/// is off.
 ///
 /// # Errors
 /// The table has another schema, is not ready within a minute, or is unavailable.

@@ -1,8 +1,8 @@
-//! Times as items hold them: nanoseconds or seconds since the Unix epoch.
+//! Times in items: nanoseconds or seconds since the Unix epoch.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Nanoseconds since the epoch: 0 for a time before it, the largest number for one after 2554.
+/// Nanoseconds since the epoch: 0 for a time before it, the largest number for a time after 2554.
 pub(crate) fn nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)

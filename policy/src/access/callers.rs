@@ -1,4 +1,4 @@
-//! The kinds of caller that two sets of rules tell apart.
+//! The kinds of caller that two sets of rules distinguish.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,18 +14,19 @@ use crate::{
     rules::{Requirements, Rule},
 };
 
-/// A caller with the least that some rules ask for.
+/// A caller with the least that some rules require.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Kind {
     pub(super) issuer: Option<String>,
     pub(super) client: Option<String>,
     pub(super) scopes: BTreeSet<String>,
     pub(super) groups: BTreeSet<String>,
-    /// Values by claim. Several are a list, and so is one of `lists`.
+    /// Values by claim. Several values form a list, and so does a single value of a claim in
+    /// `lists`.
     pub(super) values: BTreeMap<String, BTreeSet<String>>,
     /// Claims that cannot fill a path: a list, or missing.
     pub(super) unfit: BTreeSet<String>,
-    /// True for callers without a credential, who have nothing else.
+    /// True for callers without a credential; all other fields are then empty.
     pub(super) anonymous: bool,
 }
 
@@ -105,7 +106,7 @@ pub(super) fn kinds(
                             let mut kind = one.clone();
                             (kind.issuer, kind.client) = (issuer.clone(), client.clone());
                             for (claim, value) in &values {
-                                // A claim that no rule requires is missing where it must not fit.
+                                // If a claim must not fit and no rule requires it, it is missing.
                                 if !unfit.contains(claim) {
                                     let value = BTreeSet::from([value.clone()]);
                                     kind.values.entry(claim.clone()).or_insert(value);
@@ -186,7 +187,7 @@ fn tokens(
     found
 }
 
-/// Returns the clients that rules name, and one of each kind of the others.
+/// Returns the clients that rules name, and one of each kind of other clients.
 pub(super) fn distinct(
     accepted: &[String],
     issuer: Option<&str>,
@@ -206,8 +207,8 @@ pub(super) fn distinct(
     accepted.iter().filter(is_new).cloned().map(Some).collect()
 }
 
-/// Returns the values of claims in paths: each of its own, and those that bring an allowed route
-/// and a denied one together.
+/// Returns the values of claims in paths: a different one for each claim, and those that make an
+/// allowed route match a denied one.
 fn values(
     kind: &Kind,
     allowing: &Rule,
@@ -242,7 +243,7 @@ fn values(
     found
 }
 
-/// Returns every set of these claims, or the empty one alone.
+/// Returns every subset of these claims, or only the empty one.
 fn subsets(claims: &BTreeSet<&str>, all: bool) -> Vec<BTreeSet<String>> {
     let mut found = vec![BTreeSet::new()];
     for claim in claims.iter().filter(|_| all) {

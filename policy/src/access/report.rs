@@ -17,12 +17,12 @@ use crate::{
 /// Callers for whom a route changes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Change {
-    /// The callers: those with at least this.
+    /// The callers: all who have at least this.
     #[serde(flatten)]
     pub who: Who,
     /// The route, such as `GET,POST /orders/*`.
     pub route: String,
-    /// False if it depends on a condition in CEL, so that perhaps no caller is meant.
+    /// False if the change depends on a condition in CEL, so that it may apply to no caller.
     pub certain: bool,
 }
 
@@ -75,9 +75,9 @@ pub(super) struct Found {
     pub(super) is_certain: bool,
 }
 
-/// The differences between callers and calls, by which it is known if all of them are meant.
+/// All values of each dimension of callers and calls, to see if a change applies to all of them.
 pub(super) struct Dimensions<'a> {
-    /// The last is for all that no rule names.
+    /// The last stands for all stages that no rule names.
     pub(super) stages: &'a [String],
     pub(super) addresses: usize,
     /// The number of clients by accepted issuer; `None` where any is accepted.
@@ -88,13 +88,13 @@ pub(super) struct Dimensions<'a> {
 /// A request without its caller.
 type Route = (String, Vec<&'static str>, bool);
 
-/// Merges what was found: dimensions that do not matter are dropped, and so are callers who have
-/// more than others of the same route.
+/// Merges what was found: drops dimensions that do not matter, and callers who have more than
+/// another caller of the same route.
 pub(super) fn changes(found: Vec<Found>, dimensions: &Dimensions<'_>) -> Vec<Change> {
     let Dimensions { stages, addresses, clients, mark } = dimensions;
     let mut by_route: BTreeMap<Route, BTreeMap<Who, bool>> = BTreeMap::new();
     for Found { kind, target, stage, address, is_late, is_certain } in found {
-        // Dots are reported only where the same path without them does not change.
+        // Dots are reported only if the same path without them does not change.
         let route = (target.path, target.methods, target.has_dots);
         let stage = stages.last().filter(|other| **other == stage).map_or(stage, |_| String::new());
         let who =
@@ -104,7 +104,7 @@ pub(super) fn changes(found: Vec<Found>, dimensions: &Dimensions<'_>) -> Vec<Cha
     }
     for who in by_route.values_mut() {
         merge(who, *addresses, |who| who.source_ip.take().map(|it| it.to_string()));
-        // One example is enough, unless all addresses are meant.
+        // One address is enough as an example, unless the change applies to all.
         first(who, |who| who.source_ip.take().is_some());
         first(who, |who| std::mem::take(&mut who.after_exp));
         merge(who, stages.len(), |who| who.stage.take());
@@ -172,7 +172,7 @@ fn merge_clients(all: &mut BTreeMap<Who, bool>, clients: &BTreeMap<Option<String
     }
 }
 
-/// Keeps the first of those that differ in a dimension alone; `clear` is true where it has a value.
+/// Keeps the first of those that differ only in one dimension. `clear` removes that dimension.
 fn first(all: &mut BTreeMap<Who, bool>, clear: impl Fn(&mut Who) -> bool) {
     let mut seen: BTreeSet<Who> = BTreeSet::new();
     all.retain(|who, _| {
@@ -182,7 +182,7 @@ fn first(all: &mut BTreeMap<Who, bool>, clear: impl Fn(&mut Who) -> bool) {
     });
 }
 
-/// Drops callers who have all that another has, and more.
+/// Drops callers who have everything that another has, and more.
 fn least(all: &mut BTreeMap<Who, bool>) {
     let known = all.clone();
     all.retain(|who, certain| {
@@ -211,7 +211,7 @@ fn rows(by_route: BTreeMap<Route, BTreeMap<Who, bool>>) -> Vec<Change> {
     };
     let mut changes = Vec::new();
     for ((who, certain, path, has_dots), methods) in rows {
-        // A wider route of the same caller says as much.
+        // A wider route of the same caller already includes this one.
         let wider = known.iter().any(|((other, surely, above, dots), more)| {
             let widens = is_below(above, &path) || has_dots && !dots && *above == path;
             *other == who
@@ -290,7 +290,7 @@ impl fmt::Display for Who {
     }
 }
 
-/// `gains` is for the reader to say: `scope:a  GET /orders`.
+/// Such as `scope:a GET /orders`, without a word for gain or loss.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}  {}", self.who, self.route)

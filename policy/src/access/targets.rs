@@ -1,4 +1,4 @@
-//! The requests that two sets of rules tell apart, for one caller.
+//! The requests that two sets of rules distinguish, for one caller.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) struct Target {
     pub(super) path: String,
     /// True if dots in the path matter.
     pub(super) has_dots: bool,
-    /// The operation that it is of.
+    /// The index of its operation.
     pub(super) operation: usize,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn targets(
     let patterns = patterns(old, new, caller, mark);
     let mut found = Vec::new();
     let classes = method_classes(old, new);
-    // One method of each class is judged for all of it.
+    // One method of each class is evaluated for the whole class.
     let target = |methods: Vec<&'static str>, text: &str, shown: &str, has_dots, operation| {
         let text = format!("{}{text}", methods.first()?);
         Some(Target { text, methods, path: shown.to_owned(), has_dots, operation })
@@ -85,7 +85,7 @@ pub(super) fn targets(
     found
 }
 
-/// Returns the methods, those together that every route has together.
+/// Returns the methods in classes. Every route has all methods of a class, or none.
 fn method_classes(old: &Side<'_>, new: &Side<'_>) -> Vec<Vec<&'static str>> {
     let mut classes: BTreeMap<Vec<bool>, Vec<&'static str>> = BTreeMap::new();
     for method in VERBS {
@@ -110,7 +110,7 @@ fn patterns(
         .filter_map(|route| {
             let path = route.path()?;
             let filled = route.fill_path(caller).unwrap_or_else(|| {
-                // Nobody is granted or denied this path alone, but its shape may be another's.
+                // No rule grants or denies this path, but it has the form of another caller's path.
                 route.fill_path_with(|_| Some(&unfit)).unwrap_or_default()
             });
             Some((filled, path.to_string()))
@@ -121,8 +121,8 @@ fn patterns(
     found
 }
 
-/// Returns the paths of an operation: one with new values for its parameters, and those where
-/// parameters have a value that a route names.
+/// Returns the paths of an operation: one with new values for its parameters, and those in which
+/// parameters have a value from a route.
 fn of_operation(template: &str, patterns: &[(String, String)], mark: &str) -> Vec<String> {
     let segments: Vec<&str> = template.split('/').skip(1).collect();
     let fresh = |number: usize| format!("{mark}p{number}");

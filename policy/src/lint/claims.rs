@@ -1,4 +1,4 @@
-//! Claims that rules and other settings trust, by the party that sets them.
+//! Claims that rules and other settings trust, grouped by the party that sets them.
 
 use super::{Code, Finding, Severity};
 use crate::{
@@ -30,8 +30,8 @@ const ISSUERS: [&str; 18] = [
 
 /// The standard attributes of OpenID Connect, section 5.1 of its core specification.
 ///
-/// Cognito lets users write them to themselves, unless `WriteAttributes` of the client says
-/// otherwise (`UpdateUserAttributes` in its reference).
+/// Cognito lets users write these attributes, unless the client's `WriteAttributes` leave them out
+/// (`UpdateUserAttributes` in its reference).
 const ATTRIBUTES: [&str; 18] = [
     "address",
     "birthdate",
@@ -56,8 +56,8 @@ const ATTRIBUTES: [&str; 18] = [
 /// Names that a user picks when signing up; a deleted user's name can be taken by another.
 const USERNAMES: [&str; 2] = ["username", "cognito:username"];
 
-/// Claims that other issuers set, and that are in paths more often than API Gateway's parameters of
-/// the same name.
+/// Claims of other issuers. In paths they are more common than API Gateway's parameters of the same
+/// name.
 const OTHERS: [&str; 4] = ["oid", "org_id", "tid", "upn"];
 
 pub(super) fn check(
@@ -174,7 +174,8 @@ fn is_username(claim: &str) -> bool {
     USERNAMES.contains(&claim)
 }
 
-/// Returns true for a name that API Gateway's path parameters have and no known claim has.
+/// Returns true for a name that path parameters of API Gateway often have and known claims do not
+/// have.
 pub(crate) fn is_like_parameter(claim: &str) -> bool {
     let known = ISSUERS.contains(&claim)
         || ATTRIBUTES.contains(&claim)
@@ -186,7 +187,7 @@ pub(crate) fn is_like_parameter(claim: &str) -> bool {
 
 /// Returns true if a name looks like a path into an object, such as `realm_access.roles`.
 ///
-/// A URL has dots too, and is a name: issuers put their own claims under one.
+/// A URL has dots too, but it is a name: issuers use URLs as prefixes of their own claims.
 fn is_dotted(claim: &str) -> bool {
     claim.contains('.') && !claim.contains("://")
 }

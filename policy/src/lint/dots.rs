@@ -26,7 +26,7 @@ pub(super) fn check(rule: &Rule, rules: &[Rule], findings: &mut Vec<Finding>) {
     }
 }
 
-/// Reports an allow whose own text has the dots that another allow's dot denies match.
+/// Reports an allow with dots in its text that the dot denies of another allow match.
 fn denied_by_own(allow: &RoutePattern, rule: &Rule, rules: &[Rule], findings: &mut Vec<Finding>) {
     let exact = allow.path().is_some_and(|path| !path.is_below());
     for other in rules.iter().filter(|other| may_meet(&rule.requirements, &other.requirements)) {

@@ -142,7 +142,7 @@ pub(super) fn may_meet(a: &Requirements, b: &Requirements) -> bool {
         (Some(a), Some(b)) => a.iter().any(|item| b.contains(item)),
         _ => true,
     };
-    // Another rule does nothing for a caller without a credential but deny what it denies to
+    // For a caller without a credential, other rules only apply the denies that they have for
     // everyone.
     let audiences = a.anonymous == b.anonymous || a.is_everyone() || b.is_everyone();
     audiences

@@ -6,7 +6,7 @@
 
 /// The endings of these denies. Each follows the path up to the `/` before the `*`.
 ///
-/// A `..` anywhere is enough, since IAM's patterns cannot tell a segment from a name such as
+/// A `..` anywhere matches, because IAM's patterns cannot distinguish a segment from a name such as
 /// `a..b`. It covers `..;` and `\..`, and the encoded dots cover `%2e%2e`, `.%2e` and `%2E.`.
 pub(super) const ENDINGS: [&str; 7] = ["/*..*", "/*%2e*", "/*%2E*", "/*/./*", "/./*", "/*/.", "/."];
 

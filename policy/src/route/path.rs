@@ -49,7 +49,8 @@ impl PathPattern {
     pub(super) fn parse(text: &str, path: &str) -> Result<Self, RouteError> {
         let error = |kind: fn(String) -> RouteError| Err(kind(text.to_owned()));
         let Some(mut rest) = path.strip_prefix('/') else {
-            // A space or a quote before the first slash is the likelier mistake.
+            // A space or a quote before the first slash is the more likely mistake, so it is
+            // checked first.
             check_literal(text, path)?;
             return error(|text| RouteError::Relative { text });
         };
@@ -150,10 +151,10 @@ impl PathPattern {
         Ok(path)
     }
 
-    /// Gives claims the values by which the common segments agree, `other` from the segment
-    /// `offset` on; false if there are none.
+    /// Sets claims to values with which the common segments agree, starting at the segment `offset`
+    /// of `other`. False if there are none.
     ///
-    /// A value that begins with `mark` is replaced, by every claim that has it.
+    /// A value that begins with `mark` is replaced in every claim that has it.
     #[cfg(feature = "iam-evaluator")]
     pub(super) fn meet(
         &self,
@@ -244,14 +245,14 @@ pub(super) fn as_segment(value: &Value) -> Option<&str> {
 }
 
 fn is_segment(text: &str) -> bool {
-    // A server that resolves paths takes `.` and `..` for steps, not for names.
+    // A server that resolves paths does not treat `.` and `..` as names.
     (1..=MAX_SEGMENT_BYTES).contains(&text.len())
         && text != "."
         && text != ".."
         && text.chars().all(|c| c.is_ascii_alphanumeric() || SEGMENT_PUNCTUATION.contains(c))
 }
 
-/// Returns a route with `*` from the segment on that this claim fills.
+/// Returns a route that ends in `*` at the segment that this claim fills.
 pub(super) fn any_for(route: &str, claim: &str) -> String {
     let before = route.split_once(&format!("{{{claim}}}")).map_or(route, |(before, _)| before);
     format!("{before}*")
@@ -264,8 +265,9 @@ fn is_claim_name(name: &str) -> bool {
 
 /// Refuses text that is not allowed in a path.
 fn check_literal(text: &str, segment: &str) -> Result<(), RouteError> {
-    // A brace within a segment: a placeholder that is not alone, or an IAM variable `${…}`, which
-    // IAM would replace. `"` and `\`: no path has them bare, and JSON would have to escape them.
+    // A brace within a segment is a placeholder that is not a whole segment, or an IAM variable
+    // `${…}`, which IAM would replace. No path has a bare `"` or `\`, and JSON would have to escape
+    // them.
     if segment.contains(['{', '}']) {
         return Err(RouteError::Placeholder { text: text.to_owned() });
     }

@@ -93,7 +93,7 @@ impl Expression {
         &self.claims
     }
 
-    /// Returns the claims that it takes for a boolean as they are, without a comparison.
+    /// Returns the claims that it uses as booleans, without a comparison.
     pub(crate) fn bare(&self) -> &[String] {
         &self.bare
     }
@@ -123,9 +123,9 @@ impl Expression {
 
     /// Evaluates it for a caller.
     ///
-    /// The work is bounded by what [`check`] let pass times [`MAX_VALUES`].
+    /// The work is at most the number of parts that [`check`] allows times [`MAX_VALUES`].
     pub(crate) fn holds(&self, claims: &Claims<'_>) -> Holds {
-        // `has(claims.groups)` would be false if the groups are kept elsewhere.
+        // `has(claims.groups)` would be false if the token keeps the groups elsewhere.
         if self.claims.iter().any(|claim| is_elsewhere(claims.claims, claim))
             || self.reads_all && keeps_elsewhere(claims.claims)
         {

@@ -61,7 +61,7 @@ impl Condition {
 
     /// Returns the condition as the document has it, for a token that expires at `exp`.
     ///
-    /// `None` if the rule needs an expiry and the token has none: such an Allow is not made.
+    /// `None` if the rule has `until_exp` and the token has no usable `exp`. No Allow is then made.
     pub(crate) fn for_exp(&self, exp: Option<i64>) -> Option<document::Condition> {
         let until = match self.until_exp {
             true => Some(jiff::Timestamp::from_second(exp?).ok()?),

@@ -51,7 +51,7 @@ pub enum RuleError {
         /// A requirement that it has.
         requirement: &'static str,
     },
-    /// A rule for callers without a credential asks for something that only a credential has.
+    /// A rule for callers without a credential requires something that only a credential has.
     #[error(
         "rule `{rule}` has `anonymous = true`, and callers without a credential have no {field}: \
          remove one of the two"
@@ -164,12 +164,13 @@ pub enum RuleError {
     LongRule {
         /// The rule's name.
         rule: String,
-        /// The least that its routes take.
+        /// The least number of bytes that its routes take.
         bytes: usize,
         /// The limit in force.
         limit: usize,
     },
-    /// The rules for everyone together make a document over the limit, so no caller gets one.
+    /// The rules for everyone together make a document over the limit, so no caller would get a
+    /// document.
     #[error(
         "the rules for everyone{} together make a policy of at least {bytes} bytes, over the limit \
          of {limit}, and `{rule}` most of it: write fewer or wider routes, or fewer methods",
@@ -180,7 +181,7 @@ pub enum RuleError {
         rule: String,
         /// The stage, if the limit is exceeded only in one.
         stage: Option<String>,
-        /// The least that their routes take.
+        /// The least number of bytes that their routes take.
         bytes: usize,
         /// The limit in force.
         limit: usize,
@@ -214,7 +215,8 @@ impl RuleError {
 
     /// Returns the field that is wrong, and the text in it as written.
     ///
-    /// Either is empty if the mistake is not about one. A file's reader finds the line by them.
+    /// Either is empty if the mistake does not concern it. The reader of a file uses them to find
+    /// the line.
     #[must_use]
     pub fn place(&self) -> (&str, &str) {
         match self {

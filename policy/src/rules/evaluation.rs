@@ -17,7 +17,8 @@ use crate::{
 pub struct Evaluation<'r> {
     /// The decision on the request itself.
     ///
-    /// Simple responses and explanations use it alone, so that a document's limits do not count.
+    /// Simple responses and explanations use only this, so limits of documents do not apply to
+    /// them.
     pub verdict: Verdict<'r>,
     /// The policy for every route of the stage.
     ///
@@ -38,7 +39,7 @@ pub enum Verdict<'r> {
     ///
     /// API Gateway knows it and decides by the document.
     Conditional {
-        /// The rule that allows it so, the first by name if there are several.
+        /// The rule that allows it, the first by name if there are several.
         rule: &'r str,
     },
     /// The request is denied.
@@ -73,10 +74,9 @@ impl fmt::Display for Verdict<'_> {
 impl Rules {
     /// Evaluates the rules for one request: the decision on it, and the policy for its stage.
     ///
-    /// The policy depends on the part of `arn` before the verb alone, because API Gateway caches
-    /// it and evaluates it for other routes. A caller who is granted nothing gets an explicit Deny
-    /// of the whole stage, and so does one who has a deny with a claim in its path that cannot be
-    /// filled.
+    /// The policy depends only on the part of `arn` before the verb, because API Gateway caches it
+    /// and evaluates it for other routes. If a caller is granted nothing, or if a claim in the path
+    /// of a deny cannot be filled, the policy denies the whole stage.
     #[must_use]
     pub fn evaluate(&self, caller: &Caller<'_>, arn: &MethodArn<'_>) -> Evaluation<'_> {
         let (prefix, target) = (arn.resource_prefix(), arn.target().to_string());
@@ -96,7 +96,7 @@ impl Rules {
                         denies |= filled.matches(&target);
                         grants.deny(filled.resources);
                     }
-                    // A deny that cannot be written is not left out: it denies everything.
+                    // A deny that cannot be written denies everything.
                     Err(_) => (denies, denies_stage) = (true, true),
                 }
             }

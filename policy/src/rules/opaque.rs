@@ -7,8 +7,8 @@ use crate::route::RoutePattern;
 const OPAQUE: &str = "\u{0}when ";
 
 impl Rules {
-    /// Returns the rules with each `when` replaced by a claim of its own, which decides it, for
-    /// documents of any length.
+    /// Returns the rules with each `when` replaced by a claim that stands for its result, and
+    /// without a limit on the document's length.
     pub(crate) fn with_opaque_conditions(&self) -> Self {
         let mut rules = Self { document_limit: usize::MAX, ..self.clone() };
         for rule in &mut rules.rules {
@@ -39,7 +39,7 @@ impl Rules {
 }
 
 impl Requirements {
-    /// Returns true if a condition decides, which is an unknown.
+    /// Returns true if a condition, whose result is unknown, decides.
     pub(crate) fn has_opaque_condition(&self) -> bool {
         self.claims.keys().any(|claim| is_opaque(claim))
     }

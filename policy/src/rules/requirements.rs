@@ -17,7 +17,7 @@ use crate::{
 /// The longest part of a condition that an error shows, in characters.
 const MAX_SHOWN_CONDITION: usize = 120;
 
-/// A rule's requirements, checked; each that is absent holds for everyone.
+/// A rule's requirements, checked. An absent requirement holds for everyone.
 ///
 /// Lists are sorted and hold each item once, so that equal requirements are equal values.
 #[derive(Debug, Clone)]
@@ -210,8 +210,8 @@ impl Requirements {
 
     /// Evaluates the requirements for this caller in this stage.
     ///
-    /// A rule that is not for callers without a credential allows them nothing, and denies them
-    /// what it would deny a caller without any claim.
+    /// To callers without a credential, a rule without `anonymous` allows nothing, and denies what
+    /// it would deny a caller without claims.
     pub(crate) fn apply(&self, caller: &Caller<'_>, stage: &str, claims: &Claims<'_>) -> Applies {
         match (self.anonymous, caller.is_anonymous(), self.meets(caller, stage, claims)) {
             (true, false, _) => Applies::No(Requirement::Anonymous),

@@ -50,7 +50,7 @@ pub struct Step {
     pub advance: Duration,
     /// The latest `tat` with which the request still fits.
     pub ceiling: Timestamp,
-    /// The latest `tat` that the idle form takes for idle: `now`, or later with slack.
+    /// The latest `tat` that counts as idle: `now`, or later with slack.
     pub idle: Timestamp,
     amount: u64,
     burst: u64,
@@ -80,7 +80,7 @@ pub(crate) struct Tally {
 pub(crate) struct Refusal {
     pub(crate) limit: Limit,
     pub(crate) wait: Option<Duration>,
-    /// False if the limit only reports, and refuses nothing.
+    /// False if the limit only reports.
     pub(crate) enforced: bool,
 }
 
@@ -95,13 +95,14 @@ pub(super) fn refuse(refusals: &Refusals) -> bool {
 /// The next step for a request.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// Take this charge, which fits.
+    /// Take this charge; it fits.
     Take(Charge),
     /// Change the bucket's plan by this write.
     Change {
         /// The write.
         write: Write,
-        /// The charge that it takes too; `None` if that does not fit the state after it.
+        /// The charge that the write also takes; `None` if the charge does not fit after the
+        /// change.
         takes: Option<Box<Charge>>,
     },
     /// Refuse.
@@ -112,7 +113,7 @@ pub(crate) enum Next {
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) charge: Charge,
-    /// The state by which its limits stand.
+    /// The state from which the standings are computed.
     pub(crate) state: State,
     pub(crate) refusals: Refusals,
 }
@@ -193,11 +194,11 @@ impl Charge {
         self.meters().find(|(known, _)| *known == meter).map_or(0, |(_, amount)| amount)
     }
 
-    /// Lets the idle form take a bucket that owes up to this many tokens for idle.
+    /// Makes the idle form treat a bucket that owes up to this many tokens as idle.
     ///
-    /// The charge then pays for them as if they were owed: in any state, `tat` ends no earlier
-    /// than without slack. So limits stay as strict, even if only some instances have slack, and
-    /// each idle form loses up to this many tokens of the burst.
+    /// The charge then adds these tokens as debt, so in any state `tat` ends no earlier than
+    /// without slack. Limits stay as strict, even if only some instances have slack. Each idle form
+    /// loses up to this many tokens of the burst.
     #[must_use]
     pub(crate) fn slack(mut self, tokens: u32) -> Self {
         for step in &mut self.steps {
@@ -229,14 +230,15 @@ impl Charge {
         self.host.as_ref().unwrap_or(&self.stamp)
     }
 
-    /// The limits that this state leaves no room in; empty if the request fits.
+    /// The limits that have no room in this state; empty if the request fits.
     ///
     /// The state must be under this charge's plan, or under its host.
     pub(crate) fn refusals(&self, state: &State) -> Refusals {
         self.refusals_of(state, |step| !step.fits(state), |count| !count.fits(state))
     }
 
-    /// The limits that this charge has spared, by the state after it.
+    /// The limits that this charge did not charge because they are not enforced, by the state after
+    /// it.
     pub(crate) fn spared(&self, state: &State) -> Refusals {
         self.refusals_of(state, |step| step.spared, |count| count.spared)
     }
@@ -264,7 +266,7 @@ impl Charge {
 
     /// This charge without the limits that are not enforced and have no room in this state.
     ///
-    /// Its write applies only to states in which they have none.
+    /// Its write applies only to states in which these limits have no room.
     #[must_use]
     pub(crate) fn sparing(mut self, state: &State) -> Self {
         for step in &mut self.steps {
@@ -276,7 +278,7 @@ impl Charge {
         self
     }
 
-    /// The charge as this state's plan takes it: as a guest if that is another plan.
+    /// The charge for this state's plan: a guest's charge if it is another plan.
     pub(crate) fn under(&self, state: &State) -> Self {
         let own = state.stamp.as_ref().is_none_or(|stamp| *stamp == self.stamp);
         if own { self.clone() } else { self.guest(state).unwrap_or_else(|| self.clone()) }
@@ -290,7 +292,7 @@ impl Charge {
 
     /// The next step for this request in a bucket in this state.
     ///
-    /// `lost` says that a change was tried a moment ago, and that another write came first.
+    /// `lost` is true if a change was just tried and another write came first.
     pub(crate) fn next(&self, plan: &Plan, state: &State, lost: bool) -> Next {
         if state.stamp.as_ref().is_some_and(|stamp| *stamp != self.stamp) {
             return self.foreign(plan, state, lost);
@@ -303,7 +305,7 @@ impl Charge {
         }
     }
 
-    /// The refusal that this state already proves, although it may have grown since.
+    /// The refusal that this state proves, even if its use has grown since.
     pub(crate) fn refused_by(&self, plan: &Plan, state: &State, lost: bool) -> Option<Refused> {
         let refusals = self.refusals(state);
         // A limit of 0 refuses in every state.
@@ -336,10 +338,10 @@ impl Charge {
         left.min().unwrap_or_default()
     }
 
-    /// The rate whose `tat` no plan could have led to, if there is one.
+    /// The rate with a `tat` that no plan can produce, if there is one.
     ///
-    /// No bucket takes longer than 366 days to fill, so a later `tat` is damage. A day is
-    /// left for clocks that differ.
+    /// No bucket takes longer than 366 days to fill, so a later `tat` is damage. One day is added
+    /// for clocks that differ.
     pub(crate) fn implausible(&self, state: &State) -> Option<RateId> {
         let longest = Duration::from_nanos(MAX_REFILL).saturating_add(DAY);
         let latest = self.now.saturating_add(longest);
@@ -382,13 +384,13 @@ impl Step {
         !self.never_fits() && state.tat(self.rate) <= self.ceiling
     }
 
-    /// Returns true if it is more than the burst. Of enforced limits that is an error before it
-    /// comes here, other than for an instance that decides alone by a share of the plan.
+    /// Returns true if the step is more than the burst. For enforced limits the caller has already
+    /// returned an error, except if an instance decides alone by a share of the plan.
     fn never_fits(&self) -> bool {
         !self.enforced && self.amount > self.burst
     }
 
-    /// The move of its `tat`; `None` if it can never fit, and is spared.
+    /// The move of its `tat`; `None` if it never fits and is not enforced.
     fn write(&self, form: Form, now: Timestamp) -> Option<Move> {
         let (when, to) = match form {
             _ if self.spared && self.never_fits() => return None,
@@ -431,7 +433,7 @@ impl Tally {
         Self { counter: window.counter, quota, amount, window, enforced: true, spared: false }
     }
 
-    /// The most that the counter may show before.
+    /// The most that the counter may show before the charge.
     fn room(&self) -> i64 {
         let quota = self.quota.and_then(|quota| i64::try_from(quota).ok()).unwrap_or(MAX_COUNT);
         quota.saturating_sub_unsigned(self.amount)

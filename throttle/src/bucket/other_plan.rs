@@ -1,31 +1,33 @@
 //! Requests to a bucket that is under another plan, or under an older version of the plan.
 //!
 //! # Change of plan
-//! Debt is kept in tokens. A rate that made `tat` lie d nanoseconds ahead at T1 for a token is
-//! followed by one at T2 with `tat` ⌈d·T2/T1⌉ ahead, even if that is more than its burst: then
-//! nothing fits until enough has been paid back, at the new rate. A debt under a rate that the new
-//! plan lacks stays as it is until it is paid, for another plan that has the rate. Counters belong to
-//! periods, not to plans, and stay. So no change makes the debt smaller in tokens.
+//! Debt is kept in tokens. If `tat` lies d nanoseconds ahead under a rate with T1 for a token, it
+//! lies ⌈d·T2/T1⌉ ahead under a new rate with T2. That may be more than the new burst: then nothing
+//! fits until enough has been paid back at the new rate. If the new plan lacks a rate, the debt
+//! under that rate stays until it is paid, because another plan may have the rate. Counters belong
+//! to periods, not to plans, and stay. So no change makes the debt smaller in tokens.
 //!
-//! The write is conditional on the exact state that it was made from, which the number of writes
-//! identifies, and on that state's plan. If several try, one succeeds, and no write under the older
-//! plan succeeds afterwards.
+//! The write is conditional on the plan and on the exact state that it was computed from, which the
+//! number of writes identifies. If several try, one succeeds, and no write under the older plan
+//! succeeds afterwards.
 //!
-//! Clocks differ, and a change by one that is ahead repays what has not been refilled yet. So the
-//! item notes the moment of the change. Neither the next change nor any `tat` is earlier than that.
-//! Otherwise each change to and fro would give a subject what is refilled in the spread.
+//! Clocks differ, and an instance whose clock is ahead would repay tokens that are not refilled
+//! yet. So the item records the moment of the change, and neither the next change nor any `tat` is
+//! earlier than that. Otherwise a subject that changes back and forth would gain the refill of the
+//! clocks' spread each time.
 //!
 //! # Guests
-//! A change needs the exact state, which concurrent requests keep changing. So it is tried once,
-//! and at most every ten seconds. Other requests are charged as *guests*: the bucket stays under its
-//! plan, the host, and the request moves the host's `tat`.
+//! A change needs the exact state, but concurrent requests keep changing it. So an instance tries
+//! the change only once, and a bucket changes its plan at most every ten seconds. Other requests
+//! are charged as *guests*: the bucket stays under its plan, the host, and the request moves the
+//! host's `tat`.
 //!
 //! A guest of cost c with a burst of b tokens, in a host whose tokens take T, fits if
-//! max(tat, now) + cT <= now + bT, and moves `tat` to max(tat, now) + cT. That is the step of the
-//! plan itself with the host's T. So guests and hosts never wait for each other, and no guest needs
-//! the exact state. The debt is one number of tokens for all plans and sinks at the host's rate. A
-//! request is admitted only if the debt is then within the request's own burst. So in any window of
-//! w seconds, admitted <= max burst + max rate·w.
+//! max(tat, now) + cT <= now + bT, and moves `tat` to max(tat, now) + cT. That is the guest plan's
+//! own step with the host's T. So guests and hosts never wait for each other, and no guest needs
+//! the exact state. All plans share one debt in tokens, which shrinks at the host's rate. A request
+//! is admitted only if the debt is then within the request's own burst. So in any window of w
+//! seconds, admitted <= max burst + max rate·w.
 //!
 //! A guest moves a `tat` that exists, and adds none: two guests with different rates could
 //! otherwise add two for one limit. If the bucket has no `tat` for a rate of the request, only a
@@ -46,8 +48,8 @@ use crate::plan::{MAX_REFILL, Plan};
 struct Change {
     /// The write, which takes the charge too if that fits.
     ///
-    /// `None` if a debt would take longer to pay back than any plan allows. It is not cut, because
-    /// that would give tokens back to a subject that changes to and fro.
+    /// `None` if a debt would take longer to pay back than any plan allows. The debt is not cut,
+    /// because that would give tokens back to a subject that changes back and forth.
     write: Option<Write>,
     /// The state after the write, with no debt longer than a plan allows.
     after: State,
@@ -65,7 +67,7 @@ impl Charge {
         Some(Self { host: state.stamp.clone(), steps, ..self.clone() })
     }
 
-    /// The next step in a bucket that another plan, or an older version of this one, has left.
+    /// The next step in a bucket that is under another plan, or under an older version of this one.
     pub(super) fn foreign(&self, plan: &Plan, state: &State, lost: bool) -> Next {
         let guest = self.guest(state).map(|guest| {
             let refusals = guest.refusals(state);
@@ -94,8 +96,8 @@ impl Charge {
 
     /// Returns true if the last change is long enough ago.
     ///
-    /// Each change makes every request under way try again. A moment far ahead comes from a clock
-    /// that was wrong, and must not forbid all changes until then.
+    /// Each change makes every request in flight try again. If the recorded moment is far ahead, a
+    /// wrong clock wrote it, and it must not forbid changes until then.
     fn may_change(&self, state: &State) -> bool {
         let since = self.now.saturating_since(state.changed);
         let until = state.changed.saturating_since(self.now);
@@ -103,7 +105,7 @@ impl Charge {
     }
     /// The change of a state to this charge's plan, together with the charge if it fits.
     fn change(&self, plan: &Plan, state: &State) -> Change {
-        // Changes by clocks that differ, to and fro, must not repay the same stretch of time twice.
+        // Changes back and forth by clocks that differ must not repay the same time twice.
         let now = self.now.max(state.changed.min(self.now.saturating_add(MOST_AHEAD)));
         let rates: BTreeMap<_, _> = plan.intervals().collect();
         let mut after = State { stamp: Some(self.stamp.clone()), ..state.clone() };
@@ -119,11 +121,12 @@ impl Charge {
                 continue;
             };
             let debt = scaled(tat.saturating_since(now), rate.interval, interval, u128::div_ceil);
-            // There is one debt a scope, unless somebody has edited the item: then all count.
+            // Each scope has one debt, unless an operator has edited the item: then all debts
+            // count.
             let rate_after = RateId { scope: rate.scope, interval };
             let sum = after.tat(rate_after).saturating_since(now).saturating_add(debt);
             if sum > LONGEST {
-                // It sinks at its present rate, until at most the allowed debt is left.
+                // The debt shrinks at its present rate until at most the allowed debt is left.
                 let step = self.steps.iter().find(|step| step.rate.scope == rate.scope);
                 let room = step.map_or(LONGEST, |step| step.ceiling.saturating_since(self.now));
                 let room = scaled(room, interval, rate.interval, |debt, from| debt / from);
@@ -136,7 +139,8 @@ impl Charge {
         let mut refusals = self.refusals(&after);
         refusals.retain(|refusal| !too_long.contains_key(&refusal.limit));
         let fits_time = too_long.is_empty();
-        // Without a change nothing can be charged, so these refuse even if they are not enforced.
+        // Without a change nothing can be charged, so these limits refuse even if they are not
+        // enforced.
         let too_long = too_long.into_iter();
         refusals.extend(too_long.map(|(limit, wait)| Refusal { limit, wait, enforced: true }));
         let taken = self.clone().sparing(&after);
@@ -151,7 +155,7 @@ impl Charge {
         if takes.is_some() {
             write.apply(&mut after);
         } else {
-            // Named, so that the answer has them, and not changed.
+            // These counters are named so that the answer contains them; they do not change.
             for count in &mut write.counts {
                 (count.at_most, count.add) = (MAX_COUNT, 0);
             }
@@ -207,7 +211,7 @@ fn scaled(
 const SETTLED: Duration = Duration::from_secs(10);
 /// The longest wait of a request that was refused because others changed its item meanwhile.
 pub(crate) const SOON: Duration = Duration::from_secs(1);
-/// No clock is further ahead than this; a change noted as later is damage.
+/// No clock is further ahead than this; a change recorded as later is damage.
 const MOST_AHEAD: Duration = Duration::from_secs(86_400);
 const LONGEST: Duration = Duration::from_nanos(MAX_REFILL);
 

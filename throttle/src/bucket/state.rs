@@ -1,10 +1,10 @@
 //! A subject's state, and the conditional writes that change it: all that a store must understand.
 //!
-//! A subject may come at any time, so a write alone cannot know the counters of old periods. Each
-//! answer shows the whole item. It names the counters that may go, oldest first: those older than
-//! the history, and more if the next writes could take the item over the kilobyte that one write
-//! unit pays for. The next write of the instance removes them. If the item is large already, a
-//! write for just that follows at once.
+//! A write cannot know which counters of old periods an item has. Each answer shows the whole item,
+//! and [`State::past`] lists the counters that may be removed, oldest first: those older than the
+//! history, and more if the next writes could make the item larger than the kilobyte that one write
+//! unit pays for. The instance's next write removes them. If the item is large already, a separate
+//! write removes them at once.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -23,7 +23,7 @@ use crate::plan::Scope;
 /// refunds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// The plan that the last write was made under; none in an item that never was written.
+    /// The plan of the last write; `None` if the item was never written.
     pub stamp: Option<Stamp>,
     /// The moment at which each rate's bucket is full again.
     pub tats: BTreeMap<RateId, Timestamp>,
@@ -36,7 +36,7 @@ pub struct State {
     pub returned: BTreeMap<Meter, u64>,
     /// The number of writes applied to it.
     pub writes: u64,
-    /// The moment of the last change of plan; a later change is never dated before it.
+    /// The moment of the last change of plan. No later change has an earlier moment.
     pub changed: Timestamp,
     /// In an answer: old counters that the next write may remove, oldest first.
     pub past: Vec<Counter>,
@@ -46,8 +46,8 @@ pub struct State {
 
 /// A plan in one of its versions: the attribute `pv`, such as `3.free`.
 ///
-/// Each write has it in its condition, so a write under an older version or another plan cannot
-/// pass for one under this.
+/// Each write has it in its condition, so a write under an older version or another plan does not
+/// apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// The plan.
@@ -156,9 +156,9 @@ impl Display for RateId {
 /// Conditions on a subject's state, and the changes to make if all of them hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
-    /// The stamp to find; where it is the one to leave, an item without a stamp will do too.
+    /// The stamp that the item must have. If it equals `stamp`, an item without a stamp fits too.
     pub found: Option<Stamp>,
-    /// The stamp to leave.
+    /// The stamp that the item gets.
     pub stamp: Stamp,
     /// Conditions and changes of rates, at most one entry per rate.
     pub moves: Vec<Move>,
@@ -169,11 +169,11 @@ pub struct Write {
     /// For each meter with a refund: the amount returned so far, which is a condition, and the
     /// amount to add to it.
     pub returned: BTreeMap<Meter, (u64, u64)>,
-    /// The number of writes before this one, if it is for that very state.
+    /// The number of writes before this one, if the write is only for that exact state.
     pub writes: Option<u64>,
     /// The moment of the last change of plan, if the plan must not have changed since.
     pub unchanged: Option<Timestamp>,
-    /// The moment to note as that of a change of plan.
+    /// The moment to record for a change of plan.
     pub changed: Option<Timestamp>,
     /// The moment of the write. A store reports old counters as of this moment.
     pub now: Timestamp,
@@ -208,11 +208,11 @@ pub enum When {
 pub enum To {
     /// It stays.
     Same,
-    /// It is this.
+    /// It becomes this.
     At(Timestamp),
-    /// It moves on by so much. It must be there.
+    /// It moves forward by this much. It must exist.
     Forward(Duration),
-    /// It moves back by so much. It must be there.
+    /// It moves back by this much. It must exist.
     Back(Duration),
     /// It is removed.
     Gone,
@@ -304,7 +304,8 @@ impl Write {
 
     /// The part of a state that an answer to this write reports.
     ///
-    /// It leaves out the counters that the write does not count, and names those that may go.
+    /// It leaves out the counters that the write does not count, and lists those that may be
+    /// removed.
     #[must_use]
     pub fn part(&self, state: &State) -> State {
         let mut part = state.clone();
@@ -318,8 +319,8 @@ impl Write {
 
     /// Adds the removal of old counters, and of rates without use for an hour.
     ///
-    /// Otherwise an item would grow by every period and by every method that was ever called. Of
-    /// rates at most two go at a time, because each is a condition that may fail.
+    /// Otherwise an item would grow with every period and every method that was ever called. At
+    /// most two rates are removed at a time, because each adds a condition that may fail.
     pub(crate) fn tidy(&mut self, state: &State) {
         self.tidy_to(state, self.full(&state.tats));
     }
@@ -330,7 +331,7 @@ impl Write {
         let is_moved = |rate| self.moves.iter().any(|change| change.rate == rate);
         let unused = state.tats.iter().filter(|(rate, tat)| **tat <= old && !is_moved(**rate));
         let unused: Vec<_> = unused.take(if crowded { 8 } else { 2 }).collect();
-        // A named meter may have been used meanwhile, by a clock that is behind.
+        // An instance whose clock is behind may have used a named meter in the meantime.
         let last = |rate: RateId| if rate.scope.meter().is_requests() { self.now } else { old };
         let gone = |rate| Move { rate, when: When::AtMost(last(rate)), to: To::Gone };
         self.moves.extend(unused.into_iter().map(|(rate, _)| gone(*rate)));
@@ -414,10 +415,10 @@ impl Count {
     }
 }
 
-/// The counters that may go from an item of this size in bytes, by their own sizes. From `full`
-/// bytes on the item has no room for the next write.
+/// The counters that may be removed from an item of this size in bytes, by their own sizes. An item
+/// of `full` bytes or more has no room for the next write.
 ///
-/// Never those of the current period and of the one before, which decisions need.
+/// Counters of the current and the previous period always stay, because decisions need them.
 pub(crate) fn removable(
     present: impl Iterator<Item = (Counter, u32)>,
     size: u32,
@@ -447,8 +448,8 @@ pub(crate) fn removable(
 
 /// The second from which deleting an item that was written at this moment changes no decision.
 ///
-/// No rate of any plan or method is owed for longer than 366 days, and no period that counts lasts
-/// as long. 400 days also keep twelve months of history and allow for a clock that is behind.
+/// No debt of any rate lasts longer than 366 days, and no quota's period is longer. 400 days also
+/// keep twelve months of history and allow for a clock that is behind.
 pub(crate) fn expiry(written: Timestamp) -> u64 {
     written.saturating_add(KEEP).as_nanos().div_ceil(NANOS_A_SECOND)
 }
@@ -457,7 +458,7 @@ const KEEP: Duration = Duration::from_secs(400 * 86_400);
 
 /// The most that a counter may be away from zero, either way: beyond it is damage.
 ///
-/// Four times the largest quota; a counter that has been granted as much is below zero.
+/// It is four times the largest quota. Grants can take a counter below zero.
 pub(crate) const MAX_COUNT: i64 = 4_000_000_000_000_000;
 
 /// One write unit pays for 1,024 bytes. A charge of requests adds at most a counter for each
@@ -469,10 +470,10 @@ const COUNTER: usize = 9 + 1 + 9;
 const RATE: usize = 15 + 1 + 11;
 /// A change of plan adds a plan's name too, of up to 128 bytes.
 const PLAN_NAME: u32 = 150;
-/// No counter takes less: a month's, with a number of one or two digits.
+/// The smallest counter: a month's, with a number of one or two digits.
 const LEAST: u32 = 9;
 /// A grant belongs to a counter too, so this is up to 96 attributes in one expression.
 const MOST_AT_ONCE: usize = 32;
 const MINUTE: Duration = Duration::from_secs(60);
-/// A `tat` that is older has no use any more.
+/// A `tat` older than this is no longer needed.
 pub(super) const IDLE: Duration = Duration::from_secs(3_600);

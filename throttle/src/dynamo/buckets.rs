@@ -33,7 +33,7 @@ pub enum GrantError {
     /// The grants of the period would be more than the largest quota.
     #[error("at most {MAX_GRANTED} can be granted for one period, and less is left of it")]
     TooMuch,
-    /// More is given back than is used.
+    /// The adjustment gives back more than is used.
     #[error(
         "only {used} is used in this period: give back at most that, and grant more on top of the \
          quota"
@@ -93,9 +93,9 @@ impl Buckets {
     /// Grants a subject `extra` requests on top of its quota, for the period of `now`.
     ///
     /// The period is that of the calendar: for a quota with a start day, see
-    /// [`grant_of`](Self::grant_of). An unused rest lapses when the period ends. A grant for a period without a quota has no
-    /// effect. Within its period a grant with the same `id` is made once, so repeat it with the same
-    /// `id` after an error. Returns the usage afterwards.
+    /// [`grant_of`](Self::grant_of). Unused requests lapse when the period ends. A grant for a
+    /// period without a quota has no effect. Within its period a grant with the same `id` is made
+    /// only once, so after an error repeat it with that `id`. Returns the usage afterwards.
     ///
     /// Makes one read, to find the attributes of old grants, and one conditional write. Instances
     /// that remember a refusal apply the grant within a second.
@@ -114,9 +114,8 @@ impl Buckets {
         self.grant_of(subject, &period.window(now), extra, id, now).await
     }
 
-    /// Grants a subject an amount for a period, as [`grant`](Self::grant) does requests: of the
-    /// meter of its counter, and of a quota that may have a start day. The period is that of `now`,
-    /// from [`Plan::window`](crate::Plan::window).
+    /// Grants a subject an amount of any meter, like [`grant`](Self::grant), also for a quota with
+    /// a start day. `window` is the period of `now`, from [`Plan::window`](crate::Plan::window).
     ///
     /// # Errors
     /// As of [`grant`](Self::grant).
@@ -132,7 +131,7 @@ impl Buckets {
         let room = MAX_GRANTED.checked_sub(extra.get()).ok_or(GrantError::TooMuch)?;
         let counter = window.counter.to_string();
         let bucket = self::id(subject);
-        // Attributes of grants of other periods, which are needed no longer.
+        // Attributes of grants of other periods, which are no longer needed.
         let old = self.0.get_raw(&bucket).await.map_err(Error::from)?.unwrap_or_default();
         let mut remove = Vec::new();
         let mut update = self
@@ -183,20 +182,21 @@ impl Buckets {
         }
     }
 
-    /// Changes what is left of a subject's current period by `by`: lowers it by counting as many as
-    /// used, or raises it by giving back a part of what is used.
+    /// Changes the rest of a subject's current period by `by`: lowers it by counting more use, or
+    /// raises it by giving back a part of the use.
     ///
-    /// The period and the meter are those of the window, as of [`grant_of`](Self::grant_of); rates
-    /// and other periods stay. What is left never goes below zero, but the use counts in full.
-    /// Within its period an adjustment with the `id` of an earlier one, or of a grant, changes
-    /// nothing. Returns the usage afterwards, and true if it was changed now.
+    /// The window gives the period and the meter, as for [`grant_of`](Self::grant_of); rates and
+    /// other periods do not change. The rest never goes below zero, but the use counts in full. If
+    /// an earlier adjustment or grant of the period has the same `id`, nothing changes. Returns the
+    /// usage afterwards, and true if this call changed it.
     ///
-    /// Makes one read and one conditional write, and a write more each time that others come first.
-    /// Instances that remember a refusal, or a lease, apply it within a second.
+    /// Makes one read and one conditional write, and one more write each time that another write
+    /// comes first. Instances that remember a refusal, or a lease, apply it within a second.
     ///
     /// # Errors
-    /// The id is invalid, more is given back than is used, more would be used than the largest
-    /// quota, others write all the time, the bucket is damaged, or the table is unavailable.
+    /// The id is invalid, `by` gives back more than is used, the use would exceed the largest
+    /// quota, other writes come first each time, the bucket is damaged, or the table is
+    /// unavailable.
     pub async fn adjust(
         &self,
         subject: &Subject,
@@ -209,7 +209,7 @@ impl Buckets {
         let (bucket, counter) = (self::id(subject), window.counter.to_string());
         let mut found = self.0.get_raw(&bucket).await.map_err(Error::from)?.unwrap_or_default();
         for _ in 0..MAX_WRITES {
-            // Without a bucket there is no key to read.
+            // Without a bucket, the item has no key to read.
             let before = if found.is_empty() { History::default() } else { history(&found)? };
             if has_id(&found, &counter, id) {
                 return Ok((before, false));
@@ -223,7 +223,7 @@ impl Buckets {
                 return Err(GrantError::TooMuch);
             }
             let (least, most) = if by.get() > 0 {
-                // What was granted is part of what is used, so it must not change meanwhile.
+                // The grants are part of the use, so they must not change in between.
                 (by.get().saturating_sub_unsigned(granted), MAX_COUNT)
             } else {
                 let most = i64::try_from(MAX_GRANTED).unwrap_or(i64::MAX);
@@ -281,8 +281,8 @@ impl Buckets {
     }
 }
 
-/// The key of a bucket after the prefix. A listing shows the digest of a long name, which is a
-/// subject too.
+/// The key of a bucket after the prefix. A listing shows a long name's digest, which is accepted as
+/// a subject too.
 fn id(subject: &Subject) -> Cow<'_, str> {
     let name = subject.as_str();
     if is_short(name) { name.into() } else { short(name) }
@@ -294,7 +294,7 @@ fn has_id(item: &Attributes, counter: &str, id: &str) -> bool {
     ids.is_some_and(|ids| ids.iter().any(|known| known == id))
 }
 
-/// The number of writes of an adjustment, if others write meanwhile.
+/// The most writes of an adjustment, if other writes come first.
 const MAX_WRITES: u32 = 5;
 
 fn history(item: &Attributes) -> Result<History, Error> {

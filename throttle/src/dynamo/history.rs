@@ -124,9 +124,9 @@ fn is_counter(name: &str) -> bool {
     matches!(shape.as_str(), "d00000000" | "w0000-00" | "w00000000" | "m000000" | "m00000000")
 }
 
-/// Returns the attributes of grants that are needed no longer, because their period has no counter.
+/// Returns the attributes of grants that are no longer needed, because their period has no counter.
 ///
-/// The ids of grants are needed only in a current period: a grant is repeated only in its own.
+/// The ids of grants are needed only in their own period, because a grant is repeated only there.
 pub(super) fn stale(item: &Attributes, now: Timestamp) -> impl Iterator<Item = &str> {
     let is_current = move |counter: &str| {
         Counter::parse(counter).is_some_and(|known| known == known.at(now).counter)

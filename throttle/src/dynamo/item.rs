@@ -12,9 +12,10 @@
 //!
 //! Unknown attributes are ignored.
 //!
-//! An item stays below the kilobyte that one write unit pays for. With 31 days, 12 weeks and 12
-//! months of history, counts below ten thousand, names of subject and plan of 64 bytes together and
-//! three methods there is room for all of it. Otherwise the oldest counters go first.
+//! An item stays below the kilobyte that one write unit pays for. That is room for 31 days, 12
+//! weeks and 12 months of history if counts are below ten thousand, the names of subject and plan
+//! have 64 bytes together, and there are three methods. Otherwise the oldest counters are removed
+//! first.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -46,10 +47,11 @@ pub(crate) fn key(region: Option<&str>, subject: &Subject) -> AttributeValue {
     AttributeValue::S(format!("BUCKET#{}", short(&name)))
 }
 
-/// Returns a name as a key has it: a long one is replaced by its SHA-256 and its last characters.
+/// Returns a name as keys contain it: a long name is replaced by its SHA-256 and its last
+/// characters.
 ///
 /// For example `sha256-ba7816…~the-end-of-the-name`. Earlier versions wrote long names as they are.
-/// Such a bucket is not found any more, so its subject starts once with a full bucket.
+/// Those buckets are no longer found, so such a subject starts with a full bucket, once.
 pub(crate) fn short(name: &str) -> Cow<'_, str> {
     if name.len() <= LONGEST && !is_short(name) {
         return name.into();
@@ -111,7 +113,7 @@ pub(super) fn stamp(reader: Reader<'_>) -> Result<Option<Stamp>, Damage> {
     Stamp::parse(&text).map(Some).ok_or_else(|| reader.damage(PV, "names no plan's version"))
 }
 
-/// Returns the counter that an attribute is, or whose grants it holds.
+/// Returns the counter of an attribute: the attribute itself, or the counter whose grants it holds.
 fn counter(name: &str) -> Option<Counter> {
     let granted = || name.strip_prefix(GRANTED).or_else(|| name.strip_prefix(GRANTS));
     Counter::parse(name).or_else(|| Counter::parse(granted()?))
@@ -165,7 +167,7 @@ pub(super) struct Expression {
     pub(super) values: HashMap<String, AttributeValue>,
 }
 
-/// The parts of an expression, as they come together.
+/// The parts of an expression that is being built.
 struct Draft {
     set: String,
     remove: String,
@@ -272,8 +274,8 @@ impl Draft {
         let (least, most) = (self.number(count.at_least), self.number(count.at_most));
         self.set(format_args!("{used} = if_not_exists({used}, {zero}) + {add}"));
         let absent_will_do = (count.at_least..=count.at_most).contains(&0);
-        // BETWEEN with its bounds the wrong way round is an error; no number is above the one
-        // and below the other.
+        // Not BETWEEN, which DynamoDB rejects if the first bound is larger. This form then matches
+        // no number.
         let within = format_args!("{used} >= {least} AND {used} <= {most}");
         if absent_will_do {
             self.condition(format_args!("(attribute_not_exists({used}) OR {within})"));
@@ -311,7 +313,7 @@ impl Draft {
         }
     }
 
-    /// Asks that an attribute is this number, where one that isn't there is 0.
+    /// Requires that an attribute is this number; a missing attribute counts as 0.
     fn is_still(&mut self, name: &str, number: u64, placeholder: &str) {
         if number == 0 {
             let condition =
@@ -324,9 +326,9 @@ impl Draft {
 
     /// Returns an attribute as an expression names it: as it is, or by a placeholder.
     ///
-    /// None of the bucket's attributes is one of DynamoDB's reserved words. But a method's `tat` has
-    /// a `#` in its name, a week's counter a hyphen, the expiry an underscore, and whatever a named
-    /// meter has a dot.
+    /// The bucket's attributes are not reserved words of DynamoDB. But some names have characters
+    /// that need a placeholder: a method's `tat` a `#`, a week's counter a hyphen, the expiry an
+    /// underscore, and every attribute of a named meter a dot.
     fn name(&mut self, attribute: impl Display) -> String {
         let attribute = attribute.to_string();
         if attribute.bytes().all(|byte| byte.is_ascii_alphanumeric()) {

@@ -59,7 +59,7 @@ impl Plans {
     ) -> Result<PlanRecord, WriteError> {
         let json = serde_json::to_string(plan)
             .map_err(|_| damage("can't be written as JSON".to_owned()))?;
-        // A plan with too many methods, for example: nobody could read it.
+        // Refuses a plan that could not be read back, for example one with too many methods.
         Plan::from_json(&json)
             .map_err(|error| damage(format!("would not be readable: {error}")))?;
         Ok(record(self.0.put(id.as_str(), &json, replaced, now).await?)?)

@@ -1,9 +1,9 @@
 //! Budget for look-ups of keys that may not exist.
 //!
-//! Each read of an unknown key costs money, and anybody may send one. So each source address has a
-//! number of such reads a minute. Addresses that sent no unknown key are not affected by those that
-//! did, and neither are keys that were found before. Once many were read, IPv6 addresses count by
-//! the larger network that one customer can have, which holds 65,536 of the usual ones.
+//! Each read of an unknown key costs money, and any caller can cause one. So each source address
+//! has a budget of such reads a minute. It does not affect addresses that sent no unknown key, nor
+//! keys that were found before. After many such reads, IPv6 addresses are counted by /48, the
+//! network that one customer can have, which holds 65,536 networks of /64.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -19,14 +19,14 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Reads of unknown keys that one source address has in a window.
 const MAX_OF_ONE: u32 = 10;
 
-/// From this number of reads in a window on, each source address has only one.
+/// After this number of reads in a window, each source address has only one.
 const MAX: u32 = 600;
 
-/// The bits of an IPv6 address that count from then on.
+/// The bits of an IPv6 address that count after [`MAX`] reads.
 const WIDE_PREFIX: u8 = 48;
 
-/// The most source addresses that are counted in a window. If there are more, keys from further
-/// addresses are not looked up.
+/// The most source addresses that are counted in a window. Keys from further addresses are not
+/// looked up.
 const MAX_SOURCES: usize = 10_000;
 
 /// Counts reads of unknown keys.

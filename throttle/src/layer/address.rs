@@ -8,11 +8,12 @@ pub(super) use crate::network::{PREFIX, name};
 
 /// The address in `X-Forwarded-For`, this number of hops from the right.
 ///
-/// `None` if there are fewer hops, `Some(None)` if that hop or one after it is not an address: then
-/// the trusted proxies did not write the list, and no other hop may take its place.
+/// `None` if there are fewer hops. `Some(None)` if that hop or one after it is not an address: then
+/// trusted proxies did not write the list, so no other hop is used.
 pub(super) fn forwarded(headers: &HeaderMap, hops: usize) -> Option<Option<IpAddr>> {
     let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-    // Proxies also append bytes to lines that are not text, so a line is split before it is read.
+    // Proxies also append to lines with bytes that are not text, so a line is split before it is
+    // decoded.
     let from_right =
         lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     let mut left = hops;
@@ -28,7 +29,8 @@ pub(super) fn forwarded(headers: &HeaderMap, hops: usize) -> Option<Option<IpAdd
 
 /// Reads an address, with or without a port: `192.0.2.1:80`, `[2001:db8::1]`, `[2001:db8::1]:80`.
 ///
-/// An address with a zone (`fe80::1%eth0`) is not read: it means something on one machine only.
+/// An address with a zone (`fe80::1%eth0`) is not accepted, because it has a meaning on one machine
+/// only.
 pub(super) fn parse(bytes: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(bytes).ok()?.trim_matches([' ', '\t']);
     if text.contains('%') {

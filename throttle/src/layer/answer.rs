@@ -10,7 +10,7 @@ use crate::failure::ThrottleError;
 
 /// A refused request: the cause, and the parts of its response.
 ///
-/// It is in the extensions of the response, for layers further out.
+/// Outer layers find it in the response's extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     cause: Cause,
@@ -32,7 +32,7 @@ pub enum Cause {
     Failed(ThrottleError),
 }
 
-/// A refused request and its response, before a service gives it a body of its own type.
+/// A refused request and its response, before it gets the body type of a service.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) refused: Refused,
@@ -51,7 +51,7 @@ impl Refused {
     pub fn status(&self) -> StatusCode {
         match self.cause {
             Cause::Exhausted => StatusCode::TOO_MANY_REQUESTS,
-            // Not 429: clients repeat that by themselves.
+            // Not 429, because clients retry that automatically.
             Cause::TooCostly => StatusCode::UNPROCESSABLE_ENTITY,
             Cause::Unidentified(_) => StatusCode::FORBIDDEN,
             Cause::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -111,7 +111,7 @@ impl Refused {
                 );
             }
             Cause::Failed(error) => {
-                tracing::error!(%error, "the limits could not decide a request")
+                tracing::error!(%error, "the limits could not decide a request");
             }
         }
     }

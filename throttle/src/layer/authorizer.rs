@@ -4,10 +4,10 @@ use http::request::Parts;
 
 /// The place where the context of the authorizer in front arrives.
 ///
-/// Tollgate's authorizer writes the caller's claims there and, if it keeps limits, `subject`,
-/// `parents`, `plan`, `limit`, `remaining`, and for a request that is over them `throttled` and
-/// `retryAfter`.
-/// A request that it let through without a limit has `counted` instead of `limit` and `remaining`.
+/// Tollgate's authorizer writes the caller's claims there and, if it has limits, `subject`,
+/// `parents`, `plan`, `limit` and `remaining`. If a request is over a limit, it adds `throttled`
+/// and `retryAfter`. If no limit applies to a request, the context has `counted` instead of `limit`
+/// and `remaining`.
 #[derive(Clone, Debug)]
 pub struct Authorizer(Place);
 
@@ -27,7 +27,7 @@ pub(super) struct Counted {
     pub(super) refused: Option<Option<u64>>,
 }
 
-/// The value is not one line of printable ASCII, so it must not count as absent.
+/// The value is not one line of printable ASCII. It must not count as absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
@@ -85,8 +85,8 @@ impl Authorizer {
     pub(super) fn counted(&self, parts: &Parts) -> Option<Counted> {
         let own = |name| self.own(parts, name).ok();
         let number = |name| Some(own(name)?.and_then(|value| value.parse::<u64>().ok()));
-        // Any other word than the one that lets a request through refuses it, or counts it here. A
-        // mapped header without a value may arrive empty.
+        // Any value other than `false` or an empty text is a refusal. A mapped header without a
+        // value may arrive empty.
         let throttled = own("throttled")?.is_some_and(|it| !it.is_empty() && it != "false");
         let uncounted = own("counted")?.is_none_or(|value| value != "true");
         let (limit, remaining) = (number("limit")?, number("remaining")?);

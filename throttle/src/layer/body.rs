@@ -1,4 +1,4 @@
-//! The body of a response whose amounts are known while it passes.
+//! The body of a response from which amounts are read while it passes.
 
 use std::fmt::{self, Debug};
 use std::pin::Pin;
@@ -88,7 +88,7 @@ impl<B: Body<Data = Bytes>> Body for MeteredBody<B> {
         Poll::Ready(this.last.take())
     }
 
-    /// A body that is known to be over is still polled once, so that its end can be settled.
+    /// A body that is over is still polled once, so that its end is settled.
     fn is_end_stream(&self) -> bool {
         self.open.is_settled() && self.body.is_end_stream()
     }
@@ -98,7 +98,7 @@ impl<B: Body<Data = Bytes>> Body for MeteredBody<B> {
     }
 }
 
-/// A refusal's body, for a layer around another that reads bodies.
+/// A refusal's body, for a layer around another layer that reads bodies.
 impl<B: Body + From<String>> From<String> for MeteredBody<B> {
     fn from(text: String) -> Self {
         Self::new(text.into(), None)

@@ -53,7 +53,7 @@ fn authorizer(parts: &Parts) -> Option<&ApiGatewayRequestAuthorizer> {
     parts.extensions.get::<RequestContext>()?.authorizer()
 }
 
-/// A value as text. REST APIs make text of every value; HTTP APIs do not.
+/// A value as text. REST APIs turn every value into text; HTTP APIs do not.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

@@ -1,14 +1,14 @@
 //! The fields of a response that describe the limits, as they are at the response.
 //!
 //! `RateLimit-Policy` and `RateLimit` are those of draft-ietf-httpapi-ratelimit-headers-11: Lists
-//! (RFC 9651) of one String for each limit. `t` is the draft's effective window, in which no more
-//! than `r` is available: the time until more of the limit is there, not until it is whole again. It
-//! is left out if the limit is whole, and if it would lie beyond `Retry-After`, which should not be
-//! the earlier one (the draft's "Server Behavior"). A limit of 0 has `q=0` and `r=0`, without `w`
-//! and `t`: it never opens.
+//! (RFC 9651) of one String for each limit. `t` is the draft's effective window, in which at most
+//! `r` is available: the time until more of the limit is available, not until all of it is. `t` is
+//! left out if the limit is whole, and if it would be later than `Retry-After` (the draft's "Server
+//! Behavior" does not allow that). A limit of 0 has `q=0` and `r=0`, without `w` and `t`, because
+//! it never admits a request.
 //!
 //! A limit with `"enforce": false` is in neither field, because clients would slow down for it.
-//! `Would-Throttle` is a List of the Strings of those that would have refused the request.
+//! `Would-Throttle` lists those that would have refused the request.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -115,7 +115,7 @@ impl Style {
         let policy =
             |it: &Shown| format!("\"{}\";q={}{}", it.name, it.quota, parameter(";w=", it.window));
         append(headers, RATELIMIT_POLICY, shown.iter().map(policy));
-        // A client that reads only the first one reads the one that matters.
+        // The tightest limit comes first, for clients that read only one.
         let tightness = |it: &Shown| (it.remaining, it.quota > 0, Reverse(it.more_after));
         let Some((at, _)) = shown.iter().enumerate().min_by_key(|(_, it)| tightness(it)) else {
             return;
@@ -142,8 +142,8 @@ fn prefix(name: &str) -> String {
 
 /// The rest of a limit, but no more of a quota than its meter's rates let through before it resets.
 ///
-/// A client that spreads `r` over `t` would otherwise come faster than the plan allows (the
-/// draft's "Resource Exhaustion").
+/// Otherwise a client that spreads `r` over `t` would send faster than the plan allows (the draft's
+/// "Resource Exhaustion").
 fn reachable(standing: &Standing, all: &[Standing]) -> u64 {
     let limit = standing.limit();
     if limit.is_rate() {
@@ -162,8 +162,8 @@ fn reachable(standing: &Standing, all: &[Standing]) -> u64 {
 
 /// The time until a rate has one token more than it has now.
 ///
-/// The debt is `resets_after`; one more than `remaining` is there once it has come down to the
-/// other tokens.
+/// The debt is `resets_after`. One more token is available once the debt has shrunk to that of
+/// `max − remaining − 1` tokens.
 fn until_next(rate: &Standing) -> Duration {
     let interval = rate.window().as_nanos().checked_div(rate.max().into()).unwrap_or_default();
     let others = rate.max().saturating_sub(rate.remaining()).saturating_sub(1);
@@ -182,7 +182,7 @@ fn parameter(name: &str, value: Option<u64>) -> String {
     value.map_or_else(String::new, |value| format!("{name}{value}"))
 }
 
-/// Appends to a List that other layers may have begun.
+/// Appends to a List that other layers may have written.
 fn append(headers: &mut HeaderMap, name: HeaderName, items: impl Iterator<Item = String>) {
     let begun = headers.get_all(&name).iter().filter_map(|it| it.to_str().ok().map(str::to_owned));
     let list: Vec<_> = begun.chain(items).collect();
@@ -194,8 +194,8 @@ fn append(headers: &mut HeaderMap, name: HeaderName, items: impl Iterator<Item =
     }
 }
 
-/// Writes `X-RateLimit-*`, which many clients know and no standard defines: of the tightest limit
-/// of all layers, with the seconds until it is whole again.
+/// Writes `X-RateLimit-*` for the tightest limit of all layers, with the seconds until it is whole
+/// again. Many clients know these headers, but no standard defines them.
 fn put_legacy(headers: &mut HeaderMap, tightest: &Shown) {
     let inner = headers.get(LEGACY_REMAINING).and_then(|value| value.to_str().ok()?.parse().ok());
     if inner.is_some_and(|remaining: u64| remaining <= tightest.remaining) {

@@ -103,7 +103,7 @@ impl<S: Store, C: Clock> Decides for Throttle<S, C> {
     }
 }
 
-/// A request that goes on: its charge, and the limits for its response.
+/// An admitted request: its charge, and the limits for its response.
 #[derive(Debug, Default)]
 pub(super) struct Passed {
     shown: Shown,
@@ -118,7 +118,7 @@ pub(super) struct Passed {
 enum Shown {
     #[default]
     Nothing,
-    /// Of each level, the subject's own first.
+    /// One entry for each level, the subject's own first.
     Decided(Vec<(Subject, Style, Vec<Standing>)>),
     Counted(Counted),
 }
@@ -167,7 +167,7 @@ impl Gate {
                 request = request.with_receipt();
             }
             let decided = self.throttle.decide(request).await;
-            // A caller named a plan that is not stored.
+            // The caller named a plan that is not stored.
             if let Err(ThrottleError::UnknownPlan { plan }) = &decided
                 && iter::once(&mut own).chain(&mut parents).any(|it| it.choice.replace(plan))
             {

@@ -14,8 +14,9 @@ const MAX_JSON: usize = 1 << 20;
 ///
 /// A response of the type `text/event-stream` is read event by event: the last event with an
 /// amount counts, and `data: [DONE]` has none. Any other response is read as one JSON text. A text
-/// or an event over 1 MiB is skipped, and so is what is not JSON. At most 1 MiB of a line and of an
-/// event are in memory. A compressed body has no amount: compress outside of the limits.
+/// or an event that is over 1 MiB or not JSON is skipped. At most 1 MiB of a line and of an event
+/// are in memory. Amounts cannot be read from a compressed body: put the compression layer outside
+/// the limits.
 ///
 /// ```
 /// use tollgate_throttle::layer::{Part, json_amount};
@@ -44,7 +45,7 @@ where
             (Form::Whole(whole), Part::Data(data)) => whole.push(data),
             (Form::Whole(whole), Part::End) => text(whole),
             (Form::Events(events), Part::Data(data)) => events.read(data, text),
-            // Two ends of lines complete an event that has none.
+            // Two line ends complete an event that was cut off.
             (Form::Events(events), Part::End) => events.read(b"\n\n", text),
             (_, Part::Trailers(_)) => {}
         }
@@ -63,7 +64,7 @@ enum Form {
     Events(Events),
 }
 
-/// Bytes up to [`MAX_JSON`]; of longer ones nothing is kept.
+/// Bytes up to [`MAX_JSON`]; a longer text is dropped entirely.
 #[derive(Default)]
 struct Text {
     bytes: Vec<u8>,
@@ -95,7 +96,7 @@ impl Text {
 }
 
 /// The events of a stream, whose lines end with LF, CR or both: "Parsing an event stream" of the
-/// HTML standard. Only `data` is of interest.
+/// HTML standard. Only the field `data` is used.
 #[derive(Default)]
 struct Events {
     line: Text,

@@ -32,7 +32,7 @@ impl Gate {
         parts: &request::Parts,
     ) -> Result<(Found, Vec<Found>), Refused> {
         let subject = self.by.find(parts).map_err(Refused::unidentified)?;
-        // A caller must not name itself like a parent, and spend its tokens.
+        // A caller must not spend a parent's tokens by taking its name.
         let has_parents = !self.parents.is_empty() || self.within.is_some();
         if has_parents && subject.as_str().starts_with(MARK) {
             return Err(Refused::unidentified(self.by.marked()));
@@ -71,7 +71,7 @@ impl Gate {
         Ok(Found { subject, choice, style })
     }
 
-    /// The parents that the authorizer in front has used, with their plans; none if it names none.
+    /// The parents that the authorizer in front has used, with their plans; empty if it names none.
     fn of_authorizer(
         &self,
         authorizer: &Authorizer,
@@ -111,7 +111,8 @@ impl Gate {
     }
 }
 
-/// The beginning of a parent's subject, `#tenant#acme`, which no caller within it may have.
+/// The first character of a parent's subject, such as `#tenant#acme`. No caller's name may begin
+/// with it.
 const MARK: char = '#';
 
 /// The value of an authorizer's context that lists the parents, as JSON.

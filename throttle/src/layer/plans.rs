@@ -13,7 +13,7 @@ use crate::id::{PlanId, Subject};
 #[cfg(feature = "dynamodb")]
 use crate::key_lookup::KeyLookup;
 
-/// The source of a request's plan, and a default for requests that it names none for.
+/// The source of a request's plan, and the default if the source names none.
 #[derive(Clone)]
 pub struct Plans {
     source: Source,
@@ -36,12 +36,12 @@ type LookUp = Pin<Box<dyn Future<Output = Result<Option<PlanId>, StoreError>> + 
 /// A chosen plan.
 pub(super) struct Choice {
     pub(super) plan: PlanId,
-    /// The plan to use if `plan` is not stored, where a caller may have chosen that name.
+    /// The plan to use if `plan` is not stored, because a caller may have chosen its name.
     pub(super) instead: Option<PlanId>,
 }
 
 impl Choice {
-    /// Takes the other plan instead of one that is not stored. Returns true if there is another.
+    /// Replaces a plan that is not stored. Returns true if there is a replacement.
     pub(super) fn replace(&mut self, missing: &PlanId) -> bool {
         let other = self.instead.take_if(|_| self.plan == *missing);
         if let Some(other) = other {
@@ -73,7 +73,7 @@ impl Plans {
 
     /// Uses the plan that an authorizer names in its context; the default if it names none.
     ///
-    /// A name that is not a stored plan's counts as none, because it may be a claim that the caller
+    /// A name without a stored plan counts as absent, because it may be a claim that the caller
     /// chose. So the default should be the strictest plan.
     #[must_use]
     pub fn authorizer(authorizer: Authorizer, name: &str, default: PlanId) -> Self {

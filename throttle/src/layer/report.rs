@@ -34,20 +34,20 @@ impl<'a> Report<'a> {
         self.cost
     }
 
-    /// The decision, if there is one. Of a plan that is tried before it is enforced,
-    /// [`would_refuse`](Decision::would_refuse) lists the limits in the way.
+    /// The decision, if there is one. For limits that are not enforced, see
+    /// [`would_refuse`](Decision::would_refuse).
     #[must_use]
     pub fn decision(&self) -> Option<&'a Decision> {
         self.decision
     }
 
-    /// The refusal, also one that shadow mode ignores; `None` for a request that is let through.
+    /// The refusal, even if shadow mode ignores it; `None` for an admitted request.
     #[must_use]
     pub fn refused(&self) -> Option<&'a Refused> {
         self.refused
     }
 
-    /// Returns true if the layer is in shadow mode: the request goes on in any case.
+    /// Returns true if the layer is in shadow mode, which admits every request.
     #[must_use]
     pub fn is_shadow(&self) -> bool {
         self.shadow

@@ -21,12 +21,13 @@ use super::{Answer, MeteredBody, Problem, ReadsBody};
 
 /// A service that requests reach only if they fit their limits.
 ///
-/// It is ready when the service behind is, and passes a request to the very instance that was
-/// ready. That instance waits while the request is decided, and is dropped uncalled if the request
-/// is refused. So the service behind must be `Clone`.
+/// It is ready when the inner service is, and passes a request to the same instance that was ready.
+/// That instance waits while the request is decided, and is dropped if the request is refused. So
+/// the inner service must be `Clone`.
 ///
-/// A response future that is dropped while the request is decided may have charged it. Dropped
-/// later, the request stays charged: a caller that hangs up has used its tokens.
+/// If the response future is dropped while the request is decided, the request may have been
+/// charged. If it is dropped later, the request stays charged, because a caller that hangs up has
+/// used its tokens.
 #[derive(Clone)]
 pub struct Limited<S, A = Problem, M = ()> {
     inner: S,
@@ -136,7 +137,8 @@ where
     }
 }
 
-/// Runs a future to its end, and holds back a panic so that the request can be refunded first.
+/// Runs a future to its end, and catches a panic so that the request can be refunded before it
+/// continues.
 async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
     let mut future = pin!(future);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {

@@ -24,7 +24,7 @@ pub(super) struct Reading {
     pub(super) amount: Option<u64>,
 }
 
-/// A request's charge, and all that is known of its real amounts.
+/// A request's charge, and its real amounts as far as they are known.
 pub(super) struct Settling {
     pub(super) gate: Arc<Gate>,
     pub(super) receipt: Receipt,
@@ -40,7 +40,7 @@ impl Settling {
         }
     }
 
-    /// Writes the settlement; it has an error logged and no result.
+    /// Writes the settlement; errors are only logged.
     async fn write(self) {
         let Self { gate, receipt, mut actual, readings } = self;
         for Reading { meter, amount, .. } in readings {
@@ -68,7 +68,7 @@ impl Open {
         }
     }
 
-    /// Begins to write the settlement: there are no more parts.
+    /// Begins to write the settlement, after the last part.
     pub(super) fn end(&mut self) {
         self.0 = match mem::replace(&mut self.0, State::Settled) {
             State::Reading(mut settling) => {

@@ -15,7 +15,7 @@ use crate::id::{NameError, Subject};
 
 /// The source of a request's subject.
 ///
-/// There is no default. A request without a subject is refused, unless a fallback is named:
+/// A request without a subject is refused, unless you name a fallback:
 ///
 /// ```
 /// use tollgate_throttle::layer::By;
@@ -34,18 +34,18 @@ use crate::id::{NameError, Subject};
 ///
 /// # Names never collide
 ///
-/// A caller may be called `anonymous`, `address-192.0.2.1`, or `key-` and a digest. It does not
-/// share the bucket of anonymous callers, of that address or of that key: such a name from a
-/// header, an extension, a function or an authorizer's context is escaped by a `~` in front. So is
-/// a name that begins with an issuer and `#`, if another source of the same `By` names its
-/// subjects so ([`of_issuer`](Self::of_issuer)). All other names are taken as they are. In the
-/// value `subject` of an authorizer's context, keys and issuers are not escaped, because Tollgate's
+/// A caller's name may be `anonymous`, `address-192.0.2.1`, or `key-` and a digest. So that it does
+/// not share the bucket of anonymous callers, of that address or of that key, such a name from a
+/// header, an extension, a function or an authorizer's context gets a `~` in front. The same
+/// applies to a name that begins with an issuer and `#`, if another source of the same `By` uses
+/// that issuer ([`of_issuer`](Self::of_issuer)). All other names are unchanged. In the value
+/// `subject` of an authorizer's context, keys and issuers are not escaped, because Tollgate's
 /// authorizer writes the bucket's own name there.
 #[derive(Clone)]
 pub struct By {
     place: Arc<str>,
     find: Arc<Find>,
-    /// The issuers in front of its names.
+    /// The issuers that its names begin with.
     issuers: Vec<String>,
     prefix: Option<u8>,
 }
@@ -59,7 +59,8 @@ struct Naming<'a> {
     prefix: Option<u8>,
     /// The issuers that other names begin with.
     issuers: &'a [String],
-    /// Escapes a name that another source could have made. Off directly behind an issuer.
+    /// True to escape a name that another source could have made. False if an issuer precedes the
+    /// name.
     escape: bool,
 }
 
@@ -79,10 +80,10 @@ pub struct Unidentified {
 }
 
 impl By {
-    /// By a header: its value is the subject. Two of that name are malformed.
+    /// By a header: its value is the subject. Two headers of that name are malformed.
     ///
-    /// Use it only for a header that a proxy sets and callers cannot. For a header that holds an
-    /// address there is [`address_header`](Self::address_header).
+    /// Use it only for a header that a proxy sets and callers cannot. For a header with an address,
+    /// use [`address_header`](Self::address_header).
     #[must_use]
     pub fn header(name: impl AsRef<str>) -> Self {
         let name = name.as_ref().to_owned();
@@ -93,7 +94,7 @@ impl By {
 
     /// By an API key in a header: the subject is the key's digest.
     ///
-    /// The key itself is not stored and not looked up: every text in a key's form has a bucket.
+    /// The key is not looked up: every text that has the form of a key gets a bucket.
     #[cfg(feature = "dynamodb")]
     #[must_use]
     pub fn api_key(name: impl AsRef<str>) -> Self {
@@ -106,9 +107,10 @@ impl By {
 
     /// By a value of this name in an authorizer's context.
     ///
-    /// Tollgate's authorizer keeps a caller's limits by `issuer#claim`. To share them, configure it
-    /// to put that claim into the context, and call [`of_issuer`](Self::of_issuer). An authorizer
-    /// that counts requests itself writes the bucket's own name as `subject`.
+    /// Tollgate's authorizer names a caller's bucket `issuer#claim`. To use the same bucket,
+    /// configure the authorizer to put that claim into the context, and call
+    /// [`of_issuer`](Self::of_issuer). If the authorizer counts requests itself, it writes the
+    /// bucket's name as `subject`.
     #[must_use]
     pub fn authorizer(authorizer: Authorizer, name: &str) -> Self {
         let place = format!("`{name}` in the authorizer's context");
@@ -189,10 +191,10 @@ impl By {
 
     /// By the address in `X-Forwarded-For` that the outermost of this number of proxies appended.
     ///
-    /// Each proxy appends the address that called it, behind the caller's own text. So 1 is
-    /// right behind one load balancer, and too large a number lets callers choose. Hops are
-    /// counted from the right, over all header lines. If one of them is not an address, the
-    /// request has no subject: no other hop takes its place.
+    /// Each proxy appends the address that called it, behind the caller's own text. So use 1 behind
+    /// one load balancer. A number that is too large lets callers choose the address. Hops are
+    /// counted from the right, over all header lines. If one of them is not an address, the request
+    /// has no subject.
     #[must_use]
     pub fn forwarded_for(proxies: NonZeroUsize) -> Self {
         Self::new("the address in `x-forwarded-for`".to_owned(), move |parts, naming| {
@@ -203,14 +205,14 @@ impl By {
 
     /// Sets the number of bits of an IPv6 address that name a subject; 64 by default, at most 128.
     ///
-    /// Applies to all sources so far that have no prefix of their own. Another prefix means other
-    /// names, and so new buckets.
+    /// Applies to all sources added before that have no prefix yet. Another prefix changes the
+    /// names, so those buckets start full.
     #[must_use]
     pub fn ipv6_prefix(self, bits: u8) -> Self {
         Self { prefix: self.prefix.or(Some(bits)), ..self }
     }
 
-    /// Puts an issuer in front: `issuer#name`, as Tollgate's authorizer names its subjects.
+    /// Puts an issuer before the name, `issuer#name`, as Tollgate's authorizer does.
     #[must_use]
     pub fn of_issuer(self, issuer: &str) -> Self {
         let place = Arc::clone(&self.place);
@@ -325,14 +327,15 @@ impl Naming<'_> {
     }
 }
 
-/// A name without what escapes it.
+/// A name without its escape.
 ///
-/// An escaped name that a caller chooses is escaped again, so that no two names become one.
+/// If a caller chooses an escaped name, it is escaped again, so that two names never become the
+/// same.
 fn unescaped(name: &str) -> &str {
     name.trim_start_matches(ESCAPE)
 }
 
-/// The value of a header that is there once.
+/// The value of a header that must occur once.
 fn only<'a>(parts: &'a Parts, name: &str) -> Result<&'a str, Fault> {
     let mut values = parts.headers.get_all(name).iter();
     let value = values.next().ok_or(Fault::Missing)?;

@@ -20,7 +20,7 @@ pub(crate) struct Account {
     pub(super) asking: Option<watch::Sender<()>>,
     /// After a failed attempt, nothing is leased until then.
     pub(super) rests_until: Duration,
-    /// The limits that a parent's last grant ran into.
+    /// The limits that made a parent's last grant too small.
     pub(super) limits: Vec<Limit>,
     /// The most that is asked of a parent at once, after a grant that was too small.
     pub(super) most: Option<NonZeroU32>,
@@ -31,7 +31,7 @@ pub(crate) struct Account {
 pub(crate) struct Served {
     /// The tokens left in the lease.
     pub(crate) left: u32,
-    /// The end of the lease's life, which tells it from others.
+    /// The end of the lease's life, which identifies the lease.
     pub(crate) until: Duration,
     /// The limits when the lease was taken.
     pub(crate) terms: Arc<Terms>,
@@ -81,7 +81,7 @@ impl Account {
         Some(Served { left: lot.tokens, until: lot.until, terms })
     }
 
-    /// Returns the lot that ends then, while it lasts.
+    /// Returns the lot that ends at `until`, if it has not ended.
     pub(super) fn lot(&mut self, until: Duration, now: Duration) -> Option<&mut Grant> {
         self.lot.as_mut().filter(|lot| lot.until == until && now < until)
     }
@@ -132,7 +132,7 @@ impl Account {
         self.asking = None;
         let held = self.lot.take();
         let held = held.filter(|lot| now < lot.until && lot.version == grant.version);
-        // The rest of an older lease was not enough for this request: it is used up first.
+        // The rest of an older lease was too small for this request, and is used first.
         let held = held.map_or(0, |lot| lot.tokens);
         let from_grant = cost.get().saturating_sub(held);
         // A lot without tokens is kept too: a refund may return some.
@@ -146,7 +146,7 @@ impl Account {
         self.rests_until = now.saturating_add(REST);
     }
 
-    /// Leaves the attempt to the next request, because its outcome is unknown.
+    /// Lets the next request try, because the outcome of this attempt is unknown.
     pub(crate) fn pass_on(&mut self) {
         self.asking = None;
     }
@@ -158,7 +158,7 @@ impl Account {
     }
 }
 
-/// A lease is for the demand of this part of its life: most is used long before it ends.
+/// A lease covers the demand of this part of its life, so most of it is used long before it ends.
 const PART_OF_LIFE: u32 = 4;
 /// Leases of fewer tokens are not taken.
 pub(crate) const LEAST: u32 = 8;

@@ -18,9 +18,9 @@ impl Demand {
         self.current = self.current.saturating_add(cost.get());
     }
 
-    /// The number of tokens that a time of this length is likely to ask for: at most a second's.
+    /// The likely demand in a time of this length, at most a second's.
     ///
-    /// The second before counts for the part that is within a second of now.
+    /// The previous second counts in proportion to the part of it that lies within the last second.
     pub(crate) fn within(&mut self, time: Duration, now: Duration) -> u32 {
         self.roll(now);
         let second = SECOND.as_nanos();
@@ -35,7 +35,8 @@ impl Demand {
         self.current = self.current.saturating_sub(cost.get());
     }
 
-    /// Like `within`, for a demand that may just have begun: it has lasted at least `least`.
+    /// Like `within`, for a demand that may just have begun and is assumed to have lasted at least
+    /// `least`.
     pub(crate) fn begun(&mut self, time: Duration, least: Duration, now: Duration) -> u32 {
         self.roll(now);
         let known = self.within(time, now);

@@ -1,4 +1,4 @@
-//! Tokens that a request has drawn from a lease, and their way back.
+//! Tokens that a request has drawn from a lease, and their return.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -16,19 +16,19 @@ pub(crate) struct Drawn {
     pub(crate) of_parent: bool,
 }
 
-/// The next steps for a request, as far as an account alone tells.
+/// The next step for a request, as far as the account shows it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Look {
     /// It can be served from held tokens.
     Holds,
-    /// It is refused for so long, because these limits had no room.
+    /// It is refused for this time, because these limits had no room.
     Paused(Duration, Vec<Limit>),
-    /// It has to be asked for.
+    /// The table has to be asked.
     Unknown,
 }
 
 impl HeldLeases {
-    /// Tells what is held for a request, and takes nothing.
+    /// Returns what is held for a request, without taking it.
     pub(crate) fn look(&self, want: Want<'_>, version: u64, now: Duration) -> Look {
         let accounts = lock(&self.accounts);
         let Some(account) = accounts.accounts.get(&want.key()) else { return Look::Unknown };
@@ -43,7 +43,7 @@ impl HeldLeases {
         Look::Paused(left, account.limits.clone())
     }
 
-    /// Counts a request that a pause refuses: the next lease is for its like too.
+    /// Counts a request that a pause refuses, because the next lease must cover such requests too.
     pub(crate) fn count(&self, want: Want<'_>, now: Duration) {
         if let Some(account) = lock(&self.accounts).accounts.get_mut(&want.key()) {
             account.demand.add(want.cost, now);
@@ -78,7 +78,7 @@ impl HeldLeases {
         Some(beyond.saturating_sub(held.into()))
     }
 
-    /// Notes that a request that was counted is not admitted: it was no demand.
+    /// Removes a counted request from the demand, because it was not admitted.
     pub(crate) fn uncount(&self, want: Want<'_>) {
         if let Some(account) = lock(&self.accounts).accounts.get_mut(&want.key()) {
             account.demand.remove(want.cost);

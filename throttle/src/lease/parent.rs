@@ -1,9 +1,9 @@
 //! Leases of parents, which many instances share: pure, it receives the time.
 //!
-//! A parent's item must stay cool, even if the demand is far above its limit. So an instance has at
-//! most one request for a lease under way. If the grant is smaller than its demand, it uses that up
-//! and then refuses from memory until a pause is over. 64 instances thus ask about 150 times a second.
-//! Together they still take all that is refilled, because a grant may be all that is free.
+//! A parent's item must get few writes, even if the demand is far above its limit. So an instance
+//! asks for at most one lease at a time. If the grant is smaller than its demand, it uses the grant
+//! up and then refuses from memory until a pause is over. So 64 instances ask about 150 times a
+//! second. Together they still use all refilled tokens, because a grant may take all that are free.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -46,7 +46,8 @@ impl Account {
         if now < self.rests_until {
             return Turn::Paused;
         }
-        // Of a crowd at an unknown parent, one asks. The others then know more.
+        // If many requests come for an unknown parent, only one asks. The others then use its
+        // answer.
         let wanted = if parent.is_known { self.wanted(now, parent) } else { cost };
         let room = room(parent.standings, self.most.is_some());
         let is_low = wanted.get() < if parent.is_busy { LEAST_OF_BUSY } else { LEAST };
@@ -59,7 +60,7 @@ impl Account {
         Turn::Ask(tokens)
     }
 
-    /// The demand of the next time, at least this request.
+    /// The expected demand, at least this request.
     fn wanted(&mut self, now: Duration, parent: Parent<'_>) -> NonZeroU32 {
         let least = if parent.is_busy { SHORTEST } else { SECOND };
         NonZeroU32::new(self.demand.begun(AHEAD, least, now)).unwrap_or(NonZeroU32::MIN)
@@ -79,7 +80,7 @@ impl Account {
         if !limits.is_empty() {
             self.most = Some(granted);
         } else if let Some(most) = self.most {
-            // It had as much as it asked for: it may ask for more.
+            // The grant was as large as asked, so the next one may be larger.
             let more = most.saturating_mul(TWO);
             let wanted = self.demand.within(AHEAD, now);
             self.most = (more.get() < wanted).then_some(more);
@@ -117,13 +118,13 @@ fn room(standings: &[Standing], is_pressed: bool) -> Option<u32> {
     most.min().map(|most| u32::try_from(most).unwrap_or(u32::MAX))
 }
 
-/// A lease is for the demand of this time: half of its life.
+/// A lease covers the demand of this time: half of its life.
 const AHEAD: Duration = Duration::from_millis(500);
 /// A demand at a busy parent that has just begun is taken to have lasted this long.
 const SHORTEST: Duration = Duration::from_millis(100);
 /// The time from a grant that is too small to the next try.
 const PAUSE: Duration = Duration::from_millis(385);
-/// Below this demand each request is charged by itself: that is 8 requests a second.
+/// Below this demand, which is 8 requests a second, each request is charged by itself.
 const LEAST: u32 = 4;
 /// The same at a parent that other instances use much.
 const LEAST_OF_BUSY: u32 = 2;

@@ -52,17 +52,17 @@ struct Method {
 }
 
 impl Plan {
-    /// Starts a plan with a rate of so many requests a second, and a burst of as many.
+    /// Starts a plan with this rate of requests a second, and a burst of the same number.
     pub fn per_second(requests: u64) -> PlanBuilder {
         Self::with_rate(Rate::per_second(requests)).burst(requests)
     }
 
-    /// Starts a plan with a rate of so many requests a minute, and a burst of as many.
+    /// Starts a plan with this rate of requests a minute, and a burst of the same number.
     pub fn per_minute(requests: u64) -> PlanBuilder {
         Self::with_rate(Rate::per_minute(requests)).burst(requests)
     }
 
-    /// Starts a plan with a rate of so many requests an hour, and a burst of as many.
+    /// Starts a plan with this rate of requests an hour, and a burst of the same number.
     pub fn per_hour(requests: u64) -> PlanBuilder {
         Self::with_rate(Rate::per_hour(requests)).burst(requests)
     }
@@ -72,17 +72,17 @@ impl Plan {
         PlanBuilder { rate: Some(rate), ..PlanBuilder::default() }
     }
 
-    /// Starts a plan with a quota of so many requests a calendar day.
+    /// Starts a plan with this quota of requests a calendar day.
     pub fn per_day(requests: u64) -> PlanBuilder {
         PlanBuilder::default().per_day(requests)
     }
 
-    /// Starts a plan with a quota of so many requests a week, from Monday.
+    /// Starts a plan with this quota of requests a week, from Monday.
     pub fn per_week(requests: u64) -> PlanBuilder {
         PlanBuilder::default().per_week(requests)
     }
 
-    /// Starts a plan with a quota of so many requests a calendar month.
+    /// Starts a plan with this quota of requests a calendar month.
     pub fn per_month(requests: u64) -> PlanBuilder {
         PlanBuilder::default().per_month(requests)
     }
@@ -174,9 +174,9 @@ impl PlanBuilder {
         Self { failure: Some(policy), ..self }
     }
 
-    /// Lets the limits refuse, or only report what they would refuse. Default: refuse.
+    /// Sets if the limits refuse, or only report what they would refuse. Default: refuse.
     ///
-    /// Of a plan, it holds for its methods too, and for each meter without a setting of its own.
+    /// A plan's setting also applies to its methods, and to each meter that does not set it.
     pub fn enforce(self, enforce: bool) -> Self {
         Self { enforce: Some(enforce), ..self }
     }
@@ -241,7 +241,7 @@ impl PlanBuilder {
         let mut quotas = Vec::new();
         for (limit, period, start) in &self.quotas {
             let quota = Quota::new("quota", *limit, 0, *period)?;
-            // A day has no other start.
+            // A quota of a day has no start day.
             let quota = match period {
                 Period::Day => quota,
                 Period::Week | Period::Month => quota.starting("quota", (*start).into())?,

@@ -11,7 +11,7 @@ use super::json::without_mark;
 use super::{Plan, PlanError, Problem};
 use crate::id::PlanId;
 
-/// The meaning of a quota's `offset`, which AWS does not settle.
+/// The meaning of a quota's `offset`, which AWS's documents contradict.
 ///
 /// API Gateway's reference says "requests subtracted in the initial period". Its validation
 /// allows 0 for DAY, 0 to 6 for WEEK and 0 to 27 for MONTH, which fits days, and older documentation
@@ -33,19 +33,19 @@ pub enum OffsetMeans {
 pub struct ImportedPlans {
     /// The plans, by API Gateway's ids. Those without limits are [unlimited](Plan::is_unlimited).
     pub plans: Vec<(PlanId, Plan)>,
-    /// The items that are not valid plans, each by its id and field; by its place in the list if it
-    /// has no valid id.
+    /// The items that are not valid plans. Each error names the item's id, or its place in the list
+    /// if it has no valid id, and the field.
     pub errors: Vec<PlanError>,
-    /// True if the export has a marker of another page.
+    /// True if the export says that there is another page.
     pub more: bool,
 }
 
 impl Plan {
     /// Reads the output of `aws apigateway get-usage-plans`, at most 16 MiB of it.
     ///
-    /// The list of its `items` alone is read too, and so is the output of `get-usage-plan`.
-    /// The ids of the plans are API Gateway's. `productCode` and `tags` are ignored. `offset` is
-    /// as in [`from_aws_json`](Self::from_aws_json).
+    /// Also reads the bare list of its `items`, and the output of `get-usage-plan`. The ids of the
+    /// plans are API Gateway's. `productCode` and `tags` are ignored. `offset` is as in
+    /// [`from_aws_json`](Self::from_aws_json).
     ///
     /// ```
     /// use tollgate_throttle::Plan;
@@ -139,7 +139,7 @@ fn text<'de, D: Deserializer<'de>>(json: D) -> Result<Option<String>, D::Error> 
     Value::deserialize(json).map(|value| value.as_str().map(str::to_owned))
 }
 
-/// An export. API Gateway writes `position` where there are more plans, its command line
+/// An export. If there are more plans, API Gateway writes `position` and its command line
 /// `NextToken`. A single plan has an `id`. Other members are ignored.
 #[derive(Deserialize)]
 struct Export {

@@ -28,10 +28,11 @@ impl Plan {
         Self::from_aws_json(json, Some(OffsetMeans::Requests))
     }
 
-    /// Reads a plan like [`from_json`](Self::from_json), where AWS may have written the `offset`.
+    /// Reads a plan like [`from_json`](Self::from_json), with an `offset` that AWS may have
+    /// written.
     ///
-    /// `offset` is the meaning of an offset that is not 0 and has no `offsetMeans` next to it. An
-    /// offset beyond AWS's own ranges counts requests if no meaning is given, and is no day.
+    /// `offset` is the meaning of an offset that is not 0 and has no `offsetMeans` next to it. If
+    /// no meaning is given, an offset outside AWS's ranges counts requests. It is never a day.
     ///
     /// # Errors
     /// As of [`from_json`](Self::from_json), and an `offset` without a meaning.
@@ -46,7 +47,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Reads a plan, and whether it says that it is unlimited.
+    /// Reads a plan, and its field `unlimited`.
     pub(super) fn read(
         json: &[u8],
         offset: Option<OffsetMeans>,
@@ -95,7 +96,7 @@ impl MeterLimits {
         quota: Option<Box<RawValue>>,
         offset: Option<OffsetMeans>,
     ) -> Result<Self, PlanError> {
-        // Some services print `{}` for what a plan does not have.
+        // Some services print `{}` for a missing field.
         let throttle = throttle.filter(|raw| !is_empty(raw));
         let throttle = throttle.map(|raw| Throttling::read("throttle", &raw)).transpose()?;
         let quota = quota.filter(|raw| !is_empty(raw));
@@ -188,7 +189,7 @@ impl ApiStage {
     fn read(at: usize, wire: ApiStageWire) -> Result<Self, PlanError> {
         let mut throttle = BTreeMap::new();
         for (method, raw) in wire.throttle.map(|methods| methods.0).unwrap_or_default() {
-            // Any more of a long name wouldn't help to find it.
+            // The first 100 characters are enough to find a long name.
             let shown: String = method.chars().take(100).collect();
             let field = format!("apiStages[{at}].throttle[{shown:?}]");
             if !is_method(&method) {
@@ -355,7 +356,7 @@ impl<'de> Deserialize<'de> for Named {
 }
 
 impl Serialize for Plan {
-    /// Writes API Gateway's shape. For JSON alone: other formats have no raw numbers.
+    /// Writes API Gateway's shape. Works only with JSON, because other formats have no raw numbers.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         if let Some(name) = &self.name {

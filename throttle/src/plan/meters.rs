@@ -58,7 +58,7 @@ impl Plan {
         &self.requests
     }
 
-    /// The limits of the meters that the plan counts beside requests.
+    /// The limits of the named meters of the plan.
     #[must_use]
     pub fn meters(&self) -> &BTreeMap<Meter, MeterLimits> {
         &self.meters
@@ -93,7 +93,7 @@ impl Plan {
             return wrong(Problem::TooManyMeters);
         }
         let of_meter = |(meter, limits): (&Meter, &MeterLimits)| {
-            // Days are always counted. The period before stays until the next write.
+            // Days are always counted. The previous period's counter stays until the next write.
             let days = usize::from(!limits.quotas.iter().any(|it| it.period() == Period::Day));
             let counters = limits.quotas.len().saturating_add(days).saturating_mul(2);
             let name = meter.as_str().len();
@@ -108,7 +108,7 @@ impl Plan {
 impl Meter {
     /// Checks a meter's name in a plan. Returns the field that names it in an error, too.
     pub(super) fn of_plan(name: &str) -> Result<(Self, String), PlanError> {
-        // Any more of a long name would not help to find it.
+        // The first 100 characters are enough to find a long name.
         let shown: String = name.chars().take(100).collect();
         let field = format!("meters[{shown:?}]");
         match Self::new(name) {
@@ -134,13 +134,14 @@ pub(super) fn add_meter(
     }
 }
 
-/// The most meters of a plan, beside requests.
+/// The most named meters of a plan.
 pub(crate) const MAX_METERS: usize = 3;
-/// The room that meters have in an item, in bytes: what requests, two methods, the longest name of
-/// a subject, and a plan's name of 64 bytes leave of a kilobyte.
+/// The room for meters in an item, in bytes: a kilobyte less the space for requests, two methods,
+/// the longest name of a subject, and a plan's name of 64 bytes.
 const ROOM: usize = 600;
-/// The bytes of a counter beside the meter's name: a period, a dot, and a count of up to 12 digits.
+/// The bytes of a counter without the meter's name: a period, a dot, and a count of up to 12
+/// digits.
 const COUNTER: usize = 9 + 1 + 7;
-/// The bytes of a rate beside the meter's name: an interval, a dot, a moment; and the count of
-/// what was refunded.
+/// The bytes of a rate without the meter's name: an interval, a dot, a moment; and the count of
+/// refunds.
 const RATE: usize = 15 + 1 + 11 + 3 + 7 + MAX_NAME;

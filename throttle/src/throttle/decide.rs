@@ -33,18 +33,18 @@ pub(super) struct Calls(u32);
 impl<S: Store, C: Clock> Throttle<S, C> {
     /// Decides one request, and charges it if it is allowed.
     ///
-    /// Takes mostly one write to the store, and never more than six: at most two while no clock is
-    /// ahead of this one and no plan changes. The plan is looked up once a minute, or when it has
+    /// Usually makes one write to the store, at most two while no clock is ahead of this one and no
+    /// plan changes, and never more than six. The plan is looked up once a minute, or when it has
     /// changed. No call is made if the store's answer of the last second refuses already, or if a
     /// lease has tokens left.
     ///
-    /// A request [within parents](Request::within) takes as many writes for each level that no
-    /// lease serves. If a level refuses or fails, the charges of the others are given back: one
-    /// write each, or none for a lease.
+    /// A request [within parents](Request::within) makes these writes at each level that no lease
+    /// serves. If a level refuses or fails, the charges of the others are given back: one write
+    /// each, or none for a lease.
     ///
-    /// If the store fails, the level's failure policy decides. If so many requests of one subject
-    /// come at once that the calls are used up, or that DynamoDB throttles the subject's item, the
-    /// request is refused by [`Limit::CONTENTION`] under every policy.
+    /// If the store fails, the level's failure policy decides. If other requests of the subject
+    /// change its item at each try, or if DynamoDB throttles the item, the request is refused by
+    /// [`Limit::CONTENTION`] under every policy.
     ///
     /// # Errors
     /// A plan does not exist, the cost never fits it, there are too many levels or one is its own
@@ -75,7 +75,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         decided: Result<Decision, ThrottleError>,
     ) -> Result<Decision, ThrottleError> {
         match decided {
-            // The caller's own item is in too much demand: that never opens a limit.
+            // The caller's own item gets too many writes, which never opens a limit.
             Err(ThrottleError::Unavailable(Failure::Contended { .. } | Failure::HotKey)) => {
                 let record = self.plans.last(request.plan, self.clock.moment());
                 let enforced = record.is_none_or(|record| record.plan.enforces_any());
@@ -129,8 +129,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// Charges a request under one version of the plan.
     ///
-    /// A remembered state may say that the plan is outdated only if it is `trusted`: an item that
-    /// was deleted since must not keep its subject out for ever.
+    /// A remembered state shows that the plan is outdated only if it is `trusted`. Otherwise an
+    /// item that was deleted since then could refuse its subject forever.
     async fn charged_under(
         &self,
         request: &Request<'_>,
@@ -139,13 +139,13 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         calls: &mut Calls,
     ) -> Result<Result<Outcome, Outdated>, ThrottleError> {
         let (subject, plan) = (request.subject, &record.plan);
-        // Before the wall clock, so that a remembered state never looks younger than it is.
+        // Read before the wall clock, so that a remembered state never looks younger than it is.
         let began = self.clock.monotonic();
         let charge = self.charge(request, record)?;
         let at = Moment::new(charge.now, began);
 
-        // The refusal that a state of the last second proves. An empty bucket proves one too, if a
-        // limit is 0.
+        // The refusal that a state of the last second proves. If a limit is 0, even the state of an
+        // unused bucket proves it.
         let last = self.predictor.last(subject);
         let empty = State::default();
         let recent = last.recent(at).unwrap_or(&empty);
@@ -153,7 +153,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             return Ok(Ok(Outcome::Remembered(self.refuse(subject, refused))));
         }
 
-        // The first step, by a state that may be old: it refuses nothing.
+        // The first step, from a state that may be old, so it refuses nothing.
         let mut state = last.state().clone();
         let mut next = match charge.newer_version(&state) {
             Some(version) if trusted => return Ok(Err(Outdated { version })),
@@ -198,14 +198,15 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             if let Some(charge) = takes.filter(|_| applied) {
                 let sweep = Write::sweep(&write, &state);
                 if let Some(sweep) = sweep.filter(|_| calls.0 > 0) {
-                    // The decision stands even if this fails.
+                    // If this fails, the decision does not change.
                     let _ = self.write_within(calls, subject, &sweep).await;
                 }
                 return Ok(Ok(Outcome::Taken { charge, state }));
             }
 
-            // The next step, by the state now. This ends: at the same `now` a `tat` only grows, so
-            // a busy bucket stays busy, and a change of plan that others came before is not retried.
+            // The next step, from the current state. The loop ends: at the same `now` a `tat` only
+            // grows, so a busy bucket stays busy, and a change of plan that lost to another write
+            // is not retried.
             prediction = None;
             lost |= changes && !applied;
             if let Some(version) = charge.newer_version(&state) {
@@ -282,7 +283,7 @@ pub(super) fn allowed(request: &Request<'_>, charge: Charge, left: State) -> Dec
 
 /// Returns true if a lease of the subject may serve a request.
 pub(super) fn is_leasable(request: &Request<'_>, record: &PlanRecord) -> bool {
-    // A lease would have to report for each of its requests.
+    // Limits that only report must report each request, which a lease cannot do.
     !request.receipt && request.amounts().next().is_none() && record.plan.enforces_all()
 }
 
@@ -361,8 +362,9 @@ pub(super) fn damaged(attribute: &str, problem: &str) -> ThrottleError {
     })
 }
 
-/// One try, the other form, once more for a clock that is ahead; as many for a plan that changes.
+/// The first try, the other form, and one more for a clock that is ahead; the same again for a plan
+/// that changes.
 pub(super) const MAX_CALLS: u32 = 6;
-/// Under the cached plan, under the plan looked up, and once more if that look-up was under way
-/// before the plan was written.
+/// The cached plan, the plan looked up, and once more if that look-up began before the plan was
+/// written.
 pub(super) const MAX_REFRESHES: u32 = 3;

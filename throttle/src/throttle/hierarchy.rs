@@ -1,9 +1,10 @@
 //! Requests within parents: every level must admit a request, and keeps no charge if one refuses.
 //!
-//! 1. If the state that is remembered of a level refuses, the request is refused without a call.
-//! 2. Parents are charged from leases that are held, whose tokens can be put back without a call.
-//! 3. Levels without a lease are charged by a write each, which can be given back by a write.
-//! 4. New leases are taken last: their unused tokens count as charged, so a request that another
+//! 1. If the remembered state of a level refuses, the request is refused without a call.
+//! 2. Parents with a held lease are charged from it, because its tokens can be put back without a
+//!    call.
+//! 3. Levels without a lease are charged by one write each, and refunded by another if need be.
+//! 4. New leases are taken last, because their unused tokens stay charged: a request that another
 //!    level refuses must not take one.
 //!
 //! If a level refuses or fails, all charges before it are given back.
@@ -82,7 +83,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             if decision.is_some() && !is_refused {
                 is_refused = true;
                 if request.is_parent {
-                    // The next lease of the parent is for such requests too.
+                    // The next lease of the parent must cover such requests too.
                     self.parents.count(want(request, record), self.clock.monotonic());
                 }
             }
@@ -164,7 +165,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             let Some(decision) = decision else { continue };
             let charges = decision.take_receipt().into_iter().flat_map(|receipt| receipt.charges);
             for charged in charges {
-                // A charge that cannot be given back stays: that admits nothing.
+                // If a charge cannot be given back, it stays, which is stricter.
                 let _ = self.correct(&charged, &Settlement::nothing()).await;
                 if charged.drawn.is_none() {
                     decision.standings = self.standings_of(&charged, &decision.standings);
@@ -173,7 +174,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         }
     }
 
-    /// Notes that a request was refused by another level: it was no demand.
+    /// Removes a request from the demand, because another level refused it.
     fn uncount(&self, request: &Request<'_>, record: &PlanRecord) {
         let held = if request.is_parent { Some(&self.parents) } else { self.leases.as_ref() };
         if let Some(held) = held {

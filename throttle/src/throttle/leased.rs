@@ -20,7 +20,7 @@ use crate::store::Store;
 impl<S: Store, C: Clock> Throttle<S, C> {
     /// Decides a request from a lease, or takes a lease for it, or charges it alone.
     ///
-    /// A lease is for an even flow. If its charge is refused, the request is charged alone.
+    /// If a lease's charge is refused, the request is charged alone.
     pub(super) async fn leased(
         &self,
         held: &HeldLeases,
@@ -29,7 +29,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     ) -> Result<Outcome, ThrottleError> {
         let mut calls = Calls::default();
         for _ in 0..MAX_WAITS {
-            // Before the charge, so that a lease never lives longer than its life.
+            // Read before the charge, so that a lease never lives too long.
             let at = self.clock.moment();
             let standings = self.recent_standings(request, &record, at)?;
             let want = want(request, &record);
@@ -53,7 +53,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                         }
                         refused => {
                             asking.rest(self.clock.monotonic());
-                            // A plan that shrank below the lease says nothing about the request.
+                            // A plan that shrank below the lease may still admit the request.
                             if !matches!(
                                 refused,
                                 Err(ThrottleError::CostAboveBurst { .. }
@@ -92,7 +92,7 @@ pub(super) fn want<'a>(request: &Request<'a>, record: &PlanRecord) -> Want<'a> {
 
 /// The tokens of a charge that was made at this moment or later.
 pub(super) fn grant(held: &HeldLeases, charge: Charge, state: State, at: Moment) -> Grant {
-    // A token is of the period that it was counted in.
+    // A token is valid only in the period in which it was counted.
     let lasts = held.life().min(charge.period_left());
     Grant {
         tokens: charge.cost.get(),
@@ -116,7 +116,8 @@ pub(super) fn first_served(grant: &Grant, cost: NonZeroU32) -> Served {
 
 /// The decision on a request that a lease serves; `None` if the lease is over.
 ///
-/// The monotonic clock may have stood still while the process was frozen.
+/// Checks both clocks, because the monotonic clock may have stood still while the process was
+/// frozen.
 pub(super) fn served_by(
     held: &HeldLeases,
     request: &Request<'_>,

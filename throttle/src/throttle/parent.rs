@@ -17,20 +17,21 @@ use crate::plan::PlanRecord;
 use crate::request::Request;
 use crate::store::Store;
 
-/// The outcome of a parent's level as far as leases decide it.
+/// The part of a parent's decision that leases make.
 pub(super) enum Leased {
     /// A lease serves the request, or its limits refuse it.
     Decided(Decision),
     /// The request must be charged by itself.
     Alone,
-    /// A lease must be taken, once all other levels admit the request.
+    /// A lease must be taken after all other levels have admitted the request.
     Late,
 }
 
 impl<S: Store, C: Clock> Throttle<S, C> {
-    /// Decides a parent's level from a lease, which is taken only if it `may_ask` for one.
+    /// Decides a parent's level from a held lease, or takes one if it `may_ask`.
     ///
-    /// The first time, it may not.
+    /// Without `may_ask`, because other levels have not admitted the request yet, returns
+    /// [`Leased::Late`] if a lease is needed.
     pub(super) async fn parent_leased(
         &self,
         level: &Request<'_>,
@@ -99,7 +100,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         decision
     }
 
-    /// Takes a lease of a parent: as much as is wanted, or else all that is free.
+    /// Takes a lease of a parent: the wanted tokens, or else all free ones.
     async fn ask(
         &self,
         asking: Asking<'_>,
@@ -124,7 +125,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                     }));
                 }
                 Ok(Outcome::Decided(refused) | Outcome::Remembered(refused)) => refused,
-                // A plan that shrank below the lease says nothing about the request.
+                // A plan that shrank below the lease may still admit the request.
                 Err(
                     ThrottleError::CostAboveBurst { .. } | ThrottleError::CostAboveQuota { .. },
                 ) => return Ok(None),
@@ -139,7 +140,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             limits = refused.refused_by();
             let free = free(refused.standings());
             if free < cost {
-                // The end of a quota is left to everybody.
+                // The end of a quota is not leased, so that all instances can use it.
                 if refused.standings().iter().all(|it| it.remaining() >= cost) {
                     return Ok(None);
                 }
@@ -215,7 +216,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
 /// Returns true if a lease of a parent may serve a request.
 ///
-/// Leases are of requests alone, and a limit that only reports would have to report for each.
+/// Leases serve only requests, not named meters. Limits that only report must report each request,
+/// which a lease cannot do.
 fn is_parent_leasable(level: &Request<'_>, record: &PlanRecord) -> bool {
     let meters = record.plan.meters();
     let mut named = level.amounts().filter_map(|(name, _)| Meter::new(name).ok());

@@ -10,12 +10,12 @@ use crate::request::Request;
 use crate::store::Store;
 
 impl<S: Store, C: Clock> Throttle<S, C> {
-    /// Tells what a request would get now, without charging it.
+    /// Returns the decision that a request would get now, without charging it.
     ///
     /// The standings are those after the request, if it would be allowed. The decision has no
     /// receipt, and is not counted in [`stats`](Self::stats). Makes one consistent read of the item
-    /// of each level and no write. Leases, remembered refusals and failure policies have no part
-    /// in it. The next request may get another decision, because others may come first.
+    /// of each level and no write. Does not use leases, remembered refusals or failure policies.
+    /// The next request may get another decision, because other requests may come first.
     ///
     /// # Errors
     /// As of [`decide`](Self::decide), and any failure of the store.

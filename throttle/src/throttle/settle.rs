@@ -29,11 +29,11 @@ pub enum Refund {
 impl<S: Store, C: Clock> Throttle<S, C> {
     /// Gives back the unused part of a request's cost. Other meters keep what was charged.
     ///
-    /// Of each rate at most min(unused·T, mark − now, `tat` − now), with the mark for the `tat`
-    /// that the request's charge left: giving back refilled tokens would give them twice. Of each
-    /// quota the unused part, while its period lasts. Nothing if the plan has changed since. One
-    /// conditional write for each level, two or three if others write meanwhile; no call if
-    /// nothing is left to give back.
+    /// Each rate gets back at most min(unused·T, mark − now, `tat` − now), where the mark is the
+    /// `tat` that the request's charge left: refilled tokens must not be given back again. Each
+    /// quota gets back the unused part, while its period lasts. If the plan has changed since,
+    /// nothing is given back. Makes one conditional write for each level, two or three if others
+    /// write in between, and no call if nothing is left to give back.
     ///
     /// # Errors
     /// The store failed. The refund may have been made, and is not retried.
@@ -43,9 +43,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Ok(if made { Refund::Made } else { Refund::Nothing })
     }
 
-    /// Corrects a request's charge to its real cost and amounts, in one write for each level: each
-    /// meter by a refund, or by a charge of the rest. A number is the real cost; other meters then
-    /// stay.
+    /// Corrects a request's charge to its real cost and amounts, in one write for each level. Each
+    /// meter is refunded, or charged the rest. If `actual` is a number, it is the real cost, and
+    /// other meters keep their charge.
     ///
     /// The rest is charged even if it does not fit, because it has been used: later requests wait
     /// until it is paid. So the bounds hold for the amounts at the time of admission. A counter
@@ -64,10 +64,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Ok(())
     }
 
-    /// Settles, and leaves the receipt for the standings afterwards. To be called once.
+    /// Settles, and keeps the receipt for the standings afterwards. Call it only once.
     ///
-    /// Returns true if a charge was changed. If one level fails, the others are settled all the
-    /// same.
+    /// Returns true if a charge was changed. If one level fails, the others are still settled.
     pub(crate) async fn settle_by(
         &self,
         receipt: &Receipt,
@@ -162,8 +161,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// The last known state of a charge's bucket: at least the state that the charge left.
     ///
-    /// The answer to a request without a meter leaves out the meter's counters, which the charge
-    /// knows.
+    /// If the last answer was to a request without a meter, it lacks the meter's counters, so they
+    /// are taken from the charge.
     fn last_state(&self, charged: &Charged) -> State {
         let (last, left) = (self.predictor.last(&charged.subject), &charged.left);
         let mut state = if last.state().stamp.is_some() { last.state() } else { left }.clone();

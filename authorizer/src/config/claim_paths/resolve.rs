@@ -10,13 +10,13 @@ const CLAIM_NAMES: &str = "_claim_names";
 
 /// Writes the claim of each path under its alias, as if the token had it at its top level.
 ///
-/// This is the only place that reads the paths: the checks, the rules, the limits and the context
-/// see an alias as a claim like any other. A claim that already has that name is replaced, because
-/// the configuration says where the claim is. An alias whose claim is missing is missing.
+/// No other code reads the paths: for the checks, the rules, the limits and the context, an alias
+/// is a claim like any other. If the token has a claim of that name, the alias replaces it. If the
+/// alias's claim is missing, so is the alias.
 ///
-/// A path can lead into a text or a list, or begin in a claim that the token keeps elsewhere. What
-/// the claim would be is then unknown, so the alias is named in `_claim_names`: it never satisfies
-/// an allow and always triggers a deny.
+/// A path can lead into a text or a list, or begin in a claim that the token keeps elsewhere. Then
+/// the value is unknown, so the alias is added to `_claim_names`: it never satisfies an allow and
+/// always triggers a deny.
 pub(crate) fn resolve(members: &mut Map<String, Value>, paths: &[ClaimPath]) {
     // An alias never begins another path, so the order does not matter.
     for path in paths {

@@ -1,4 +1,4 @@
-//! Lists of names in an issuer's table: never empty, and `"any"` only if it is written.
+//! Lists of names in an issuer's table: never empty. Only the text `"any"` accepts every name.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -119,7 +119,7 @@ fn names<'de, A: SeqAccess<'de>>(mut seq: A, noun: &str) -> Result<Vec<String>, 
     Ok(names)
 }
 
-/// Required claims, each with the values of which it must have one.
+/// Required claims, each with its allowed values.
 pub(super) type Required = BTreeMap<String, Vec<Value>>;
 
 /// Reads `{ claim = value }` or `{ claim = [values] }`; texts, whole numbers and booleans.

@@ -27,11 +27,12 @@ fn parse(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Checks that a text can be the `iss` of tokens, and is spelled as they spell it.
+/// Checks that a text can be the `iss` of tokens, in exactly their spelling.
 ///
-/// It is compared byte by byte and never fetched, so http is as good as https. It has no query and
-/// no fragment (OpenID Connect Discovery 1.0 section 3). A spelling that the parser changes (a
-/// space, a capital, `..`) is refused, because it could never equal the `iss` of such tokens. The default port may be written: some proxies put it into `iss`.
+/// It is compared byte by byte and never fetched, so http is accepted too. It has no query and no
+/// fragment (OpenID Connect Discovery 1.0 section 3). A spelling that the parser changes (a space,
+/// a capital, `..`) is refused, because it could never equal the `iss` of such tokens. The default
+/// port may be written: some proxies put it into `iss`.
 pub(super) fn check_issuer(url: &str) -> Result<(), String> {
     let parsed = parse(url)?;
     let shown = url.escape_debug();

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use toml::Spanned;
 
-/// Names that the response or API Gateway gives a meaning.
+/// Names with a meaning in the response or for API Gateway.
 const RESERVED: [&str; 14] = [
     "principalId",
     "integrationLatency",
@@ -30,8 +30,8 @@ const MAX_ENTRIES: usize = 32;
 /// The longest name of an entry, in bytes.
 const MAX_NAME: usize = 64;
 
-/// Returns true for a name that the response or API Gateway gives a meaning, which no other value in
-/// the context may have.
+/// Returns true for a name with a meaning in the response or for API Gateway. No other context
+/// value may have it.
 #[must_use]
 pub fn is_reserved_in_context(name: &str) -> bool {
     RESERVED.contains(&name) || name == "keyId"

@@ -2,13 +2,13 @@
 
 use crate::config::Mistake;
 
-/// Returns the issuers of a pool, each with true if its keys are surely published.
+/// Returns the issuers of a pool, each with true if its keys are certainly published.
 ///
-/// The original form names the Region that issued the token: the pool's own, and each Region
-/// that it is replicated to. The updated form names the pool's own Region always. Only pools that
-/// have switched publish keys under it, and the others answer 403, so its keys are fetched when a
-/// token names it and not before.
-/// (Amazon Cognito API Reference, `IssuerConfigurationType`; multi-Region replication.)
+/// The original form names the Region that issued the token: the pool's own, or a Region to which
+/// it is replicated. The updated form always names the pool's own Region. Only pools that have
+/// switched to it publish keys there, and the others answer 403. So those keys are fetched only
+/// when a token names that form. (Amazon Cognito API Reference, `IssuerConfigurationType`;
+/// multi-Region replication.)
 pub(super) fn issuers(
     pool: &str,
     replica_regions: &[String],

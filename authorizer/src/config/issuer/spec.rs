@@ -12,11 +12,10 @@ use crate::algorithm::Algorithm;
 use crate::config::{FirstOf, Mistake};
 use crate::jwks::{Bundle, MAX_BODY};
 
-/// The largest leeway that makes sense, in seconds; more is a mistake in the unit.
+/// The largest leeway, in seconds. More is likely a mistake in the unit.
 const MAX_LEEWAY: u64 = 300;
 
-/// The largest lifetime or age that can be asked for, in seconds: ten years, as Cognito's refresh
-/// tokens may live.
+/// The largest lifetime or age, in seconds: ten years, Cognito's maximum for refresh tokens.
 const MAX_SPAN: u64 = 315_360_000;
 
 /// The longest life of a refresh token, in days: ten years, Cognito's maximum.
@@ -124,7 +123,7 @@ impl IssuerSpec {
             max_lifetime: self.max_lifetime_seconds,
             max_age: self.max_age_seconds,
             bound_tokens: self.bound_tokens,
-            // Only the whole configuration tells.
+            // Set later, because it depends on the whole configuration.
             needs_sub: true,
             claim_paths: Arc::default(),
             principal: match self.principal {
@@ -146,7 +145,7 @@ impl IssuerSpec {
         Ok(Issuer { identities, checks: Arc::new(checks), refresh_token_days })
     }
 
-    /// The claims of scopes, groups and the client: Cognito's, where others are not written.
+    /// The claims of scopes, groups and the client; by default Cognito's.
     fn rights_claims(&self) -> Result<[String; 3], Mistake> {
         let claims = [
             ("scopes_claim", &self.scopes_claim, "scope"),
@@ -302,7 +301,7 @@ impl IssuerSpec {
         Ok(Identity { iss: url.to_owned(), tenants, jwks_uri, proxy: false, prefetch, bundle })
     }
 
-    /// The identity of an issuer whose name is not a URL: its keys are not found by its name.
+    /// The identity of an issuer whose name is not a URL, so that its keys have no default address.
     fn named_identity(&self, iss: &str, bundle: Option<Bundle>) -> Result<Identity, Mistake> {
         for (field, given) in [
             ("replica_regions", self.replica_regions.is_some()),
@@ -351,7 +350,7 @@ impl IssuerSpec {
         address::address(uri).map(Some).map_err(wrong)
     }
 
-    /// The name that was given, else the pool's id, else the URL without its scheme.
+    /// The `name`, else the pool's id, else the URL without its scheme.
     fn issuer_name(&self) -> Result<String, Mistake> {
         let whole = self.url.as_deref().or(self.iss.as_deref()).unwrap_or_default();
         let below = whole.split_once("://").map_or(whole, |(_, rest)| rest).trim_end_matches('/');
@@ -360,7 +359,7 @@ impl IssuerSpec {
             (None, Some(pool)) => pool.as_str(),
             (None, None) => below,
         };
-        // `#` parts the name from what it names, in a table's keys.
+        // In the table's keys, `#` separates the issuer's name from the subject.
         let plain = name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
         if name.is_empty() || name.len() > MAX_NAME || !plain {
             let message = format!(

@@ -1,12 +1,12 @@
-//! Two tables of one issuer: which tokens each is for must be beyond doubt.
+//! Two tables of one issuer: no token may fit both.
 
 use super::{Accepted, Checks, Identity, Issuer, TokenUse};
 use crate::config::Mistake;
 
 /// Checks a table against an earlier one.
 ///
-/// Two tables may be of one issuer, for tokens of different audiences, clients or kinds. A token's
-/// signature is verified before it is known which of them is meant, so they have the same keys.
+/// Two tables may have the same issuer, for tokens of different audiences, clients or kinds. They
+/// must have the same keys, because the signature is verified before the table is chosen.
 pub(in crate::config) fn check_pair(earlier: &Issuer, later: &Issuer) -> Result<(), Mistake> {
     let pairs = earlier
         .identities

@@ -8,19 +8,19 @@ pub const MAX_PARENTS: usize = 3;
 /// The parents of a subject, nearest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
-    /// The names of all levels, the subject's own first; after a problem, also the name that made
-    /// it.
+    /// The names of all levels, the subject's own first. If there is a problem, the last name
+    /// caused it.
     pub names: Vec<String>,
-    /// The parents. One that was never written has neither a plan nor a parent.
+    /// The parents. A parent without an assignment has neither a plan nor a parent.
     pub parents: Vec<Assignment>,
-    /// The reason why the parents end too early. Requests of the subject must be refused then.
+    /// The reason why the chain is incomplete. Requests of the subject must then be refused.
     pub problem: Option<ChainProblem>,
 }
 
 /// Reason why a chain of parents cannot be used. Holds no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainProblem {
-    /// The parents lead back to a subject before them.
+    /// A parent is a subject that is already in the chain.
     #[error("is a loop: name another parent")]
     Loop,
     /// There are more than [`MAX_PARENTS`].
@@ -31,7 +31,7 @@ pub enum ChainProblem {
 impl Chain {
     /// Follows the parents of a subject from its own assignment. `get` reads the others.
     ///
-    /// Reads at most [`MAX_PARENTS`] assignments, however the parents lead.
+    /// Always reads at most [`MAX_PARENTS`] assignments.
     ///
     /// # Errors
     /// An error of `get`.

@@ -1,4 +1,4 @@
-//! Connections that know whether an answer is under way.
+//! Connections that record if an answer has begun.
 
 use std::error::Error;
 use std::io;
@@ -60,7 +60,7 @@ impl Service<Uri> for Connector {
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
-/// The system's root certificates are read only for an address that needs them.
+/// Reads the system's root certificates only if the address needs them.
 async fn connect(mut tcp: HttpConnector, uri: Uri) -> Result<Stream, BoxError> {
     if uri.scheme_str() == Some("http") {
         return Ok(MaybeHttpsStream::Http(tcp.call(uri).await?));
@@ -75,12 +75,12 @@ pub(super) fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     io.any(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
-/// Progress of one connection: set while it has answered all that was asked.
+/// Progress of one connection: true while every request on it has been answered.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress(Arc<AtomicBool>);
 
 impl Progress {
-    /// Notes that an answer was read to its end.
+    /// Records that an answer was read to its end.
     pub(super) fn answered(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -91,7 +91,7 @@ impl Progress {
     }
 }
 
-/// A connection that notes each byte that it reads.
+/// A connection that records when bytes are read.
 pub(super) struct Watched {
     stream: TokioIo<Stream>,
     progress: Progress,

@@ -1,8 +1,8 @@
 //! HTTP client of the calls to DynamoDB.
 //!
-//! A keep-alive connection can be dead without this process knowing it, after a Lambda's execution
-//! environment was frozen. So connections stay idle for at most 15 seconds by both clocks, and a
-//! call whose reused connection breaks before any byte of its answer is made once more.
+//! After a Lambda's execution environment was frozen, a keep-alive connection can be dead without
+//! notice. So connections stay idle for at most 15 seconds by both clocks. If a reused connection
+//! breaks before any byte of the answer, the call is made once more.
 
 use std::error::Error;
 use std::fmt::{self, Debug};
@@ -29,9 +29,9 @@ use super::connector::{self, Connector, Progress};
 ///
 /// It reads no proxy from the environment and follows no redirect. If a reused connection breaks
 /// before any byte of an answer, it makes a read or a charge once more, on a new connection. The
-/// first call may have been applied, so a request may be charged twice; it never goes uncharged. Any
-/// other write fails, because a second one could give tokens back twice or report a conflict with
-/// the first.
+/// first call may have been applied, so a request may be charged twice, but it is always charged.
+/// Any other write fails instead, because a repeated write could give tokens back twice, or report
+/// a conflict with the first.
 #[derive(Clone)]
 pub struct Transport(Arc<Shared>);
 
@@ -158,7 +158,7 @@ impl Shared {
 
     /// Returns connections that are newer than those of this number.
     ///
-    /// The cause that broke one idle connection broke the others too.
+    /// If one idle connection broke, the others probably broke too.
     fn pool_after(&self, number: u64) -> Client {
         let mut pool = self.lock();
         if pool.number == number {
@@ -195,7 +195,7 @@ enum Broken {
 }
 
 impl Broken {
-    /// Returns true if the connection had answered before, and has since sent no byte.
+    /// Returns true if the connection had answered before, and has sent no byte of this answer.
     fn on_reused_before_answer(&self) -> bool {
         let Self::Call(error) = self else { return false };
         let Some(connected) = error.connect_info() else { return false };
@@ -230,7 +230,7 @@ fn never_left(error: Box<dyn Error + Send + Sync>) -> ConnectorError {
 }
 
 impl HttpClient for Transport {
-    /// The SDK's settings are not read: the time-out of the whole call bounds reading.
+    /// Ignores the SDK's settings, because the time-out of the whole call bounds reading.
     fn http_connector(
         &self,
         _: &HttpConnectorSettings,

@@ -9,8 +9,8 @@ use crate::item::{Attributes, Reader, text};
 
 use super::KeyRecord;
 
-/// Rights of a key: the scopes and groups that rules see, values for rules and the backend, and the
-/// stages it works in.
+/// Rights of a key: the scopes and groups for rules, values for rules and the backend, and the
+/// stages that accept the key.
 ///
 /// ```
 /// use tollgate_table::{KeyDetails, KeyRights};
@@ -99,7 +99,7 @@ impl KeyRights {
     }
 }
 
-/// Checks the number of names, and that each is there once.
+/// Checks the number of names, and that there are no duplicates.
 fn check_list(all: &[String], most: usize) -> Result<(), String> {
     if all.len() > most {
         return Err(format!("has more than {most} names"));

@@ -9,7 +9,7 @@ const MAX_DEPTH: usize = 20;
 /// The most names, literals, operators and calls of a condition.
 const MAX_PARTS: usize = 256;
 
-/// Operators and functions whose cost is at most the length of what they are given.
+/// Operators and functions whose cost is at most the length of their arguments.
 const FUNCTIONS: [&str; 28] = [
     operators::CONDITIONAL,
     operators::LOGICAL_AND,
@@ -29,7 +29,7 @@ const FUNCTIONS: [&str; 28] = [
     operators::NEGATE,
     operators::INDEX,
     operators::IN,
-    // Part of what `all` and `exists` become.
+    // Part of the expansion of `all` and `exists`.
     operators::NOT_STRICTLY_FALSE,
     "size",
     "contains",
@@ -62,10 +62,11 @@ pub(super) struct Read {
     pub(super) patterns: Vec<String>,
 }
 
-/// Refuses what could cost more than a constant times the claims; returns the claims read.
+/// Refuses expressions that could cost more than a constant times the claims. Returns the claims
+/// read.
 ///
-/// `exists`, `all` and `exists_one` loop over a list and may not stand inside one another; `map`
-/// and `filter` would build lists, and so would `+` in a loop, or a longer one to loop over.
+/// `exists`, `all` and `exists_one` loop over a list and must not be nested. `map` and `filter` are
+/// refused because they build lists, and so is `+` in a loop or in a loop's range.
 pub(super) fn check(expression: &IdedExpr) -> Result<Read, String> {
     let (claims, patterns, uses) = (Vec::new(), Vec::new(), 0);
     let mut checker = Checker { parts: 0, loop_names: None, looped: false, claims, patterns, uses };
@@ -80,7 +81,7 @@ pub(super) fn check(expression: &IdedExpr) -> Result<Read, String> {
 
 struct Checker<'e> {
     parts: usize,
-    /// The names that the loop around brings, where there is one.
+    /// The names that the surrounding loop defines, if there is one.
     loop_names: Option<[&'e str; 2]>,
     /// True within a loop or its range.
     looped: bool,
@@ -166,7 +167,7 @@ impl<'e> Checker<'e> {
         }
     }
 
-    /// Returns true for the `count + 1` that `exists_one` becomes: of numbers, so nothing grows.
+    /// Returns true for the `count + 1` in the expansion of `exists_one`, which adds only numbers.
     fn counts(&self, call: &CallExpr) -> bool {
         let one = |part: &IdedExpr| match &part.expr {
             Expr::Literal(LiteralValue::Int(number)) => *number.inner() == 1,
@@ -182,7 +183,7 @@ impl<'e> Checker<'e> {
 
     /// Checks `text.matches("…")` and `text.split("…")`.
     ///
-    /// In a loop the text must be the loop's own, so that together they read each text once.
+    /// In a loop the text must be the loop's own variable, so that each text is read only once.
     fn text_function(&mut self, call: &CallExpr) -> Result<(), String> {
         let name = call.func_name.as_str();
         let mut given = call.target.as_deref().into_iter().chain(&call.args);

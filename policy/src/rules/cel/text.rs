@@ -44,7 +44,7 @@ impl Patterns {
         patterns.iter().map(compile).collect::<Result<_, String>>().map(|it| Self(Arc::new(it)))
     }
 
-    /// Returns those that may match inside a text, sorted.
+    /// Returns the patterns that may match inside a text, sorted.
     pub(super) fn unanchored(&self) -> Vec<&str> {
         let patterns = self.0.keys().map(String::as_str);
         let mut found: Vec<&str> = patterns.filter(|pattern| !is_anchored(pattern)).collect();
@@ -52,7 +52,7 @@ impl Patterns {
         found
     }
 
-    /// Adds `matches` for these patterns, in place of another condition's.
+    /// Adds `matches` for these patterns, replacing that of another condition.
     pub(super) fn add_to(&self, context: &mut Context<'_, '_>) {
         if self.0.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! Types of a condition's parts, as far as they are known before a token is.
+//! Types of a condition's parts, as far as they are known without a token.
 //!
 //! Claims that the standards define have known types. All others may have any.
 
@@ -61,7 +61,7 @@ const COUNTS: [&str; 7] = [
 /// The claims that a condition uses in a way that depends on their type.
 #[derive(Debug, Default)]
 pub(super) struct Used {
-    /// Claims that are taken for a boolean as they are.
+    /// Claims that are used as booleans.
     pub(super) bare: Vec<String>,
     /// Custom attributes of Cognito that are compared with a number or a boolean.
     pub(super) compared: Vec<String>,
@@ -69,7 +69,7 @@ pub(super) struct Used {
 
 /// Refuses a condition that cannot give a boolean; returns the claims whose type matters.
 ///
-/// `check` has bounded the depth.
+/// `check` has already bounded the depth.
 pub(super) fn check(expression: &IdedExpr) -> Result<Used, String> {
     let mut used = Used::default();
     boolean(expression, &mut used)?;
@@ -81,7 +81,7 @@ pub(super) fn check(expression: &IdedExpr) -> Result<Used, String> {
     Ok(used)
 }
 
-/// Checks an expression whose value is taken for a boolean.
+/// Checks an expression whose value is used as a boolean.
 fn boolean(expression: &IdedExpr, used: &mut Used) -> Result<(), String> {
     if let Expr::Call(call) = &expression.expr {
         let logical = [operators::LOGICAL_AND, operators::LOGICAL_OR, operators::LOGICAL_NOT];
@@ -118,7 +118,7 @@ fn boolean(expression: &IdedExpr, used: &mut Used) -> Result<(), String> {
     }
 }
 
-/// Returns the type of an expression that is surely not a boolean.
+/// Returns the type of an expression that is certainly not a boolean.
 fn type_of(expression: &Expr) -> Option<&'static str> {
     match expression {
         Expr::Literal(LiteralValue::Boolean(_)) => None,
@@ -175,7 +175,7 @@ fn comparisons(expression: &IdedExpr, used: &mut Used) {
     }
 }
 
-/// Returns true for an expression that is surely a number or a boolean.
+/// Returns true for an expression that is certainly a number or a boolean.
 fn is_unlike_text(expression: &IdedExpr) -> bool {
     let is_boolean = matches!(expression.expr, Expr::Literal(LiteralValue::Boolean(_)));
     is_boolean || type_of(&expression.expr) == Some(NUMBER)
