@@ -103,7 +103,7 @@ impl Backend {
             }
             Self::Mock(templates) => {
                 let values = Values::new(&call.asked, &call.body, call.grant);
-                templates.mock(&values, &call.asked.head.headers, &call.body)
+                templates.mock(values, &call.asked.head.headers, &call.body)
             }
             Self::Unserved(response) => Ok(response.clone().map(Full::new)),
         }

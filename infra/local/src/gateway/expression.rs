@@ -6,15 +6,14 @@
 //! responses for HTTP APIs"), and the variables of mapping templates, by plain substitution. What
 //! needs the Velocity language is an error with the reason.
 
-use bytes::Bytes;
-use http::HeaderName;
-use serde_json::Value;
+use self::function::Function;
+use self::path::Path;
+pub(super) use self::values::Values;
 
-use super::asked::Asked;
-use super::authorizer::Grant;
-use super::event;
-
+mod function;
+mod path;
 mod template;
+mod values;
 
 /// A text with values of a request in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,67 +29,22 @@ enum Part {
     Query(String),
     PathParameter(String),
     Path,
-    Body,
-    /// `$input.params('x')`: of the path, the query or the headers, whichever has it first.
-    Parameter(String),
+    /// The request's body, or a member of it.
+    Body(Path),
     /// A header of the integration's response.
     ResponseHeader(String),
-}
-
-/// The values of a request.
-pub(super) struct Values<'a> {
-    asked: &'a Asked<'a>,
-    body: &'a Bytes,
-    context: Value,
-}
-
-impl<'a> Values<'a> {
-    pub(super) fn new(asked: &'a Asked<'a>, body: &'a Bytes, grant: &Grant) -> Self {
-        Self { asked, body, context: event::context(asked, grant) }
-    }
-
-    fn of(&self, part: &Part, response: Option<&http::HeaderMap>) -> Option<String> {
-        let asked = self.asked;
-        let header = |name: &str| asked.header(&HeaderName::try_from(name).ok()?);
-        match part {
-            Part::Text(text) => Some(text.clone()),
-            Part::Context(path) => {
-                let mut found = &self.context;
-                for name in path.split('.') {
-                    found = found.get(name)?;
-                }
-                match found {
-                    Value::Null => None,
-                    Value::String(text) => Some(text.clone()),
-                    other => Some(other.to_string()),
-                }
-            }
-            Part::StageVariable(name) => asked.stage_variables().get(name).cloned(),
-            Part::Header(name) => header(name),
-            Part::Query(name) => self.query(name),
-            Part::PathParameter(name) => asked.route.parameters.get(name).cloned(),
-            Part::Path => Some(asked.path()),
-            Part::Body => Some(String::from_utf8_lossy(self.body).into_owned()),
-            Part::Parameter(name) => {
-                let path = asked.route.parameters.get(name).cloned();
-                path.or_else(|| self.query(name)).or_else(|| header(name))
-            }
-            Part::ResponseHeader(name) => {
-                let value = response?.get(name)?;
-                Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-            }
-        }
-    }
-
-    /// A parameter of the query. An HTTP API joins several values, a REST API takes the last.
-    fn query(&self, name: &str) -> Option<String> {
-        let pairs = self.asked.query();
-        let mut values = pairs.into_iter().filter(|(own, _)| own == name).map(|(_, value)| value);
-        if self.asked.kind().is_http() {
-            return values.reduce(|all, one| format!("{all},{one}"));
-        }
-        values.next_back()
-    }
+    /// The body of the integration's response, or a member of it.
+    ResponseBody(Path),
+    /// `$input.params('x')`: of the path, the query or the headers, whichever has it first.
+    Parameter(String),
+    /// `$input.body`: of the request, or of the integration's response once that is there.
+    Input,
+    /// `$input.json('$.a')`: a member of the same in JSON.
+    InputJson(Path),
+    /// `$input.path('$.a')`: the same as Velocity prints it.
+    InputPath(Path),
+    /// `$util.urlEncode(…)` and others around a single value.
+    Function(Function, Box<Part>),
 }
 
 impl Expression {
@@ -108,21 +62,25 @@ impl Expression {
         let part = if let Some(literal) = text.strip_prefix('\'') {
             literal.strip_suffix('\'').map(|literal| Part::Text(literal.to_owned()))
         } else {
-            variable(text, "method.request.").or_else(|| {
-                let header = text.strip_prefix("integration.response.header.")?;
-                Some(Part::ResponseHeader(header.to_owned()))
-            })
+            of_stage(text)
+                .or_else(|| of_request(text, "method.request."))
+                .or_else(|| of_response(text, "integration.response."))
         };
         part.map(|part| Self(vec![part])).ok_or_else(|| format!("the mapping `{text}`"))
     }
 
-    /// Reads a mapping of an HTTP API.
+    /// Reads a mapping of an HTTP API to a request.
     ///
     /// # Errors
     /// The reason why it is not served.
     pub fn of_http(text: &str) -> Result<Self, String> {
+        Self::with_variables(text, |name| of_request(name, "request."))
+    }
+
+    /// Reads a text with variables in braces, or one variable alone.
+    fn with_variables(text: &str, own: impl Fn(&str) -> Option<Part>) -> Result<Self, String> {
         let wrong = || format!("the mapping `{text}`");
-        let of = |name: &str| variable(name, "request.").ok_or_else(wrong);
+        let of = |name: &str| of_stage(name).or_else(|| own(name)).ok_or_else(wrong);
         if let Some(name) = text.strip_prefix('$').filter(|name| !name.starts_with('{')) {
             return Ok(Self(vec![of(name)?]));
         }
@@ -162,36 +120,37 @@ impl Expression {
     }
 
     /// The value for a request; `None` if it is of a single value that the request does not have.
-    pub(super) fn value(
-        &self,
-        values: &Values<'_>,
-        response: Option<&http::HeaderMap>,
-    ) -> Option<String> {
+    pub(super) fn value(&self, values: &Values<'_>) -> Option<String> {
         match &self.0[..] {
-            [one] => values.of(one, response),
-            all => Some(all.iter().filter_map(|part| values.of(part, response)).collect()),
+            [one] => values.of(one),
+            all => Some(all.iter().filter_map(|part| values.of(part)).collect()),
         }
     }
 
     /// The text for a request, where a value that it does not have leaves nothing.
     pub(super) fn fill(&self, values: &Values<'_>) -> String {
-        self.value(values, None).unwrap_or_default()
+        self.value(values).unwrap_or_default()
     }
 }
 
-/// A variable of a mapping, whose names of the request begin with `request`.
-fn variable(text: &str, request: &str) -> Option<Part> {
+/// A variable of a mapping that is not of the request or the response.
+fn of_stage(text: &str) -> Option<Part> {
     if let Some(name) = text.strip_prefix("context.") {
         return Some(Part::Context(name.to_owned()));
     }
-    if let Some(name) = text.strip_prefix("stageVariables.") {
-        return Some(Part::StageVariable(name.to_owned()));
+    Some(Part::StageVariable(text.strip_prefix("stageVariables.")?.to_owned()))
+}
+
+/// A variable of a mapping whose names of the request begin with `request`.
+fn of_request(text: &str, request: &str) -> Option<Part> {
+    let place = text.strip_prefix(request)?;
+    if let Some(path) = place.strip_prefix("body") {
+        return Path::parse(path).map(Part::Body);
     }
-    let (place, name) = match text.strip_prefix(request)? {
-        "body" => return Some(Part::Body),
-        "path" if request == "request." => return Some(Part::Path),
-        other => other.split_once('.')?,
-    };
+    if place == "path" && request == "request." {
+        return Some(Part::Path);
+    }
+    let (place, name) = place.split_once('.')?;
     let name = name.to_owned();
     match place {
         "header" => Some(Part::Header(name)),
@@ -199,6 +158,15 @@ fn variable(text: &str, request: &str) -> Option<Part> {
         "path" => Some(Part::PathParameter(name)),
         _ => None,
     }
+}
+
+/// A variable of a mapping whose names of the response begin with `response`.
+fn of_response(text: &str, response: &str) -> Option<Part> {
+    let place = text.strip_prefix(response)?;
+    if let Some(name) = place.strip_prefix("header.") {
+        return Some(Part::ResponseHeader(name.to_owned()));
+    }
+    Path::parse(place.strip_prefix("body")?).map(Part::ResponseBody)
 }
 
 #[cfg(test)]
@@ -211,11 +179,21 @@ mod tests {
         assert_eq!(rest("'a b'"), Ok(vec![Part::Text("a b".into())]));
         assert_eq!(rest("method.request.header.X"), Ok(vec![Part::Header("X".into())]));
         assert_eq!(rest("method.request.querystring.a.b"), Ok(vec![Part::Query("a.b".into())]));
-        assert_eq!(rest("method.request.body"), Ok(vec![Part::Body]));
+        assert_eq!(rest("method.request.body"), Ok(vec![Part::Body(Path::default())]));
+        let member = Path::parse(".a[0]").unwrap();
+        assert_eq!(rest("method.request.body.a[0]"), Ok(vec![Part::Body(member.clone())]));
+        let response = Part::ResponseBody(member.clone());
+        assert_eq!(rest("integration.response.body.a[0]"), Ok(vec![response]));
         let authorizer = Part::Context("authorizer.plan".into());
         assert_eq!(rest("context.authorizer.plan"), Ok(vec![authorizer.clone()]));
-        for wrong in ["text", "method.request.body.a", "'open", "method.request.multivalueheader.a"]
-        {
+        for wrong in [
+            "text",
+            "method.request.body..a",
+            "method.request.bodya",
+            "integration.response.status",
+            "'open",
+            "method.request.multivalueheader.a",
+        ] {
             assert_eq!(rest(wrong), Err(format!("the mapping `{wrong}`")));
         }
         let http = |text: &str| Expression::of_http(text).map(|read| read.0);
@@ -223,6 +201,9 @@ mod tests {
         assert_eq!(http("$request.path"), Ok(vec![Part::Path]));
         assert_eq!(http("/v2${request.path}"), Ok(vec![Part::Text("/v2".into()), Part::Path]));
         assert_eq!(http("a"), Ok(vec![Part::Text("a".into())]));
-        assert_eq!(http("$request.body.a"), Err("the mapping `$request.body.a`".to_owned()));
+        assert_eq!(http("$request.body.a[0]"), Ok(vec![Part::Body(member)]));
+        for wrong in ["$request.body.*", "$response.body.a", "${request.path"] {
+            assert_eq!(http(wrong), Err(format!("the mapping `{wrong}`")));
+        }
     }
 }

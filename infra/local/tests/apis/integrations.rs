@@ -116,7 +116,8 @@ async fn a_mocks_template_is_for_a_content_type() {
 /// A service that tells what it got, and answers the status that the query asks for.
 async fn service() -> String {
     let app = Router::new().fallback(any(|request: Request<Body>| async move {
-        let (head, _) = request.into_parts();
+        let (head, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let wait = head.headers.contains_key("x-wait");
         tokio::time::sleep(Duration::from_millis(if wait { 2000 } else { 0 })).await;
         let headers = head.headers.iter();
@@ -127,6 +128,7 @@ async fn service() -> String {
             "call": format!("{} {}", head.method, head.uri),
             "headers": serde_json::Map::from_iter(
                 headers.into_iter().map(|(name, value)| (name, value.into()))),
+            "body": String::from_utf8_lossy(&body),
         });
         let status = if head.uri.to_string().contains("missing") { 404 } else { 200 };
         let status = StatusCode::from_u16(status).unwrap();
@@ -250,6 +252,98 @@ async fn an_http_integration_without_a_proxy_passes_what_is_mapped_and_selects_i
     assert_eq!(told["headers"]["x-plan"], "free");
     assert_eq!(told["headers"]["authorization"], Value::Null);
     assert_eq!(seen(api.call("GET /missing").await).await, is(410, "gone"));
+}
+
+/// The body that a service behind the template got, and the response to `body`.
+async fn filled(text: &str, body: &str) -> (String, reqwest::Response) {
+    let response = IntegrationResponse {
+        pattern: None,
+        status: 200,
+        headers: vec![(
+            "x-body".to_owned(),
+            Expression::of_rest("integration.response.body.body").unwrap(),
+        )],
+        bodies: template(
+            "$input.json('$.call') $input.path('$.headers.x-name') $input.params('q')",
+        ),
+    };
+    let templates =
+        Templates { requests: template(text), responses: vec![response], ..Templates::default() };
+    let mapping =
+        Mapping::of_rest("integration.request.header.x-name", "method.request.body.a[0].b");
+    let address = Address {
+        text: service().await,
+        mappings: vec![mapping.unwrap()],
+        templates: Some(templates),
+        ..Address::default()
+    };
+    let api = api(REST, Integration::Address(address)).await;
+    let request = api.request("POST /a?q=1").bearer_auth("t").body(body.to_owned());
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    (answer.headers()["x-body"].to_str().unwrap().to_owned(), answer)
+}
+
+#[tokio::test]
+async fn templates_and_mappings_have_members_of_bodies() {
+    let json = r#"{"a": [{"b": "it's"}, {"c": 1.0}], "d": null}"#;
+    for (text, body, expected) in [
+        ("$input.json('$.a[1]') $input.json('$.a[0].b')", json, r#"{"c":1.0} "it's""#),
+        // A member that is missing is an empty text.
+        ("$input.json('$.e') $input.json('$.d') -$input.path('$.e')-", json, r#""" null --"#),
+        ("$input.path('$.a[1]') $input.path('$.a[0].b')", json, "{c=1.0} it's"),
+        (r#"$util.escapeJavaScript($input.json('$.a[0]'))"#, json, r#"{\"b\":\"it\'s\"}"#),
+        (
+            r#"$util.escapeJavaScript($input.json('$.a[0]')).replaceAll("\\'","'")"#,
+            json,
+            r#"{\"b\":\"it's\"}"#,
+        ),
+        (
+            "$util.urlEncode($input.params('q')) $util.base64Encode($input.path('$.a[0].b'))",
+            json,
+            "1 aXQncw==",
+        ),
+        // A body that is not JSON is one text.
+        ("$input.json('$') $input.path('$')", "a=b&c=d", r#""a=b&c=d" a=b&c=d"#),
+        ("$input.body $input.json('$.a') -$input.path('$.a')-", r#"{"a":"#, r#"{"a": "" --"#),
+        ("$input.body $input.json('$')", "", "{} {}"),
+    ] {
+        let (sent, answer) = filled(text, body).await;
+        assert_eq!(sent, expected, "{text}");
+        // The response's template is about the response, and its parameters about the request.
+        let name = if body == json { "it's" } else { "" };
+        assert_eq!(answer.text().await.unwrap(), format!("\"POST /\" {name} 1"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_http_api_maps_members_of_the_first_100_kb_of_a_body() {
+    let mapping = |to: &str, from: &str| Mapping::of_http(to, from).unwrap();
+    let mappings = vec![
+        mapping("append:header.x-name", "$request.body.a.b"),
+        mapping("append:header.x-both", "${request.body.a['b']}/${request.body.n}"),
+        mapping("append:header.x-null", "$request.body.null"),
+        mapping("append:querystring.n", "$request.body.n"),
+    ];
+    let address = Address { text: service().await, mappings, ..Address::default() };
+    let api = api(V2, Integration::Address(address)).await;
+    let told = async |body: String| {
+        let request = api.request("POST /a").bearer_auth("t").body(body);
+        request.send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    let of = |padding: &str| json!({"a": {"b": "name"}, "n": 7, "null": null, "p": padding});
+    let some = told(of("").to_string()).await;
+    assert_eq!(some["call"], "POST /?n=7");
+    assert_eq!(
+        (&some["headers"]["x-name"], &some["headers"]["x-both"]),
+        (&json!("name"), &json!("name/7"))
+    );
+    assert_eq!(some["headers"]["x-null"], Value::Null);
+    for body in [of(&"p".repeat(100 * 1024)).to_string(), "not JSON".to_owned()] {
+        let none = told(body).await;
+        assert_eq!((&none["call"], &none["headers"]["x-name"]), (&json!("POST /"), &Value::Null));
+        assert_eq!(none["headers"]["x-both"], "/");
+    }
 }
 
 #[tokio::test]

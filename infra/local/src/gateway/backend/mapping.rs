@@ -153,7 +153,7 @@ impl Address {
         let mut text = self.text.clone();
         for mapping in &self.mappings {
             let Place::Parameter(name) = &mapping.place else { continue };
-            let Some(value) = mapping.value.value(values, None) else { continue };
+            let Some(value) = mapping.value.value(values) else { continue };
             let value = match mapping.value.is_path_parameter() {
                 true => value,
                 false => utf8_percent_encode(&value, OUTSIDE_OF_A_QUERY).to_string(),
@@ -172,7 +172,7 @@ impl Address {
             return Err(wrong("a parameter of the integration's address has no value"));
         }
         let whole = self.mappings.iter().find(|mapping| mapping.place == Place::Path);
-        if let Some(path) = whole.and_then(|mapping| mapping.value.value(values, None)) {
+        if let Some(path) = whole.and_then(|mapping| mapping.value.value(values)) {
             let escaped = utf8_percent_encode(&path, OUTSIDE_OF_A_PATH).to_string();
             let is_constant = whole.is_some_and(|mapping| mapping.value.constant().is_some());
             text = with_path(&text, if is_constant { &path } else { &escaped });
@@ -194,7 +194,7 @@ impl Address {
         let mut pairs = if is_proxy { asked.query() } else { Vec::new() };
         for mapping in &self.mappings {
             let Place::Query(name) = &mapping.place else { continue };
-            let value = mapping.value.value(values, None);
+            let value = mapping.value.value(values);
             if mapping.change == Change::Remove
                 || (mapping.change == Change::Overwrite && value.is_some())
             {
@@ -218,7 +218,7 @@ impl Address {
                 headers.remove(name);
                 continue;
             }
-            let Some(value) = mapping.value.value(values, None) else { continue };
+            let Some(value) = mapping.value.value(values) else { continue };
             let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
                 wrong(&format!(
                     "the value that is mapped to the header `{name}` has a control character"

@@ -55,18 +55,20 @@ impl Templates {
     /// The response of a MOCK integration.
     pub(super) fn mock(
         &self,
-        values: &Values<'_>,
+        values: Values<'_>,
         headers: &HeaderMap,
         body: &Bytes,
     ) -> Result<Response<Full<Bytes>>, Fault> {
-        let status = match self.request(values, headers)? {
+        let status = match self.request(&values, headers)? {
             Some(text) => {
                 let status = status_of(&text);
                 Some(status.ok_or_else(|| wrong("the request template gives no `statusCode`"))?)
             }
             None => status_of(&String::from_utf8_lossy(body)),
         };
-        self.respond(status, values, headers, None)
+        // Its own response has neither headers nor a body.
+        let (none, nothing) = (HeaderMap::new(), Bytes::new());
+        self.respond(status, &values.answered(&none, &nothing), headers)
     }
 
     /// The body for the integration; `None` for the request's own.
@@ -87,13 +89,12 @@ impl Templates {
         }
     }
 
-    /// The API's response to a status of the integration, which has headers and a body if it is HTTP.
+    /// The API's response to one of the integration, which the values have.
     pub(super) fn respond(
         &self,
         status: Option<u16>,
         values: &Values<'_>,
         request: &HeaderMap,
-        from: Option<(&HeaderMap, Bytes)>,
     ) -> Result<Response<Full<Bytes>>, Fault> {
         let text = status.map(|status| status.to_string());
         let is_of = |response: &&IntegrationResponse| {
@@ -113,10 +114,9 @@ impl Templates {
         let accept = accept.and_then(|value| value.to_str().ok()).map_or(JSON, media_type);
         let bodies = &found.bodies;
         let template = find(bodies, accept).or_else(|| find(bodies, JSON)).or(bodies.first());
-        let (own, sent) = from.map_or((None, Bytes::new()), |(own, body)| (Some(own), body));
         let (kind, body) = match template {
             Some((kind, template)) => (kind.as_str(), template.fill(values).into()),
-            None => (JSON, sent),
+            None => (JSON, values.response_body()),
         };
         let mut response = Response::new(Full::new(body));
         *response.status_mut() =
@@ -126,7 +126,7 @@ impl Templates {
             headers.insert(header::CONTENT_TYPE, kind);
         }
         for (name, value) in &found.headers {
-            let Some(value) = value.value(values, own) else { continue };
+            let Some(value) = value.value(values) else { continue };
             let header = (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes()));
             let (Ok(name), Ok(value)) = header else {
                 return Err(wrong(&format!("the value of the header `{name}` cannot be sent")));

@@ -99,8 +99,8 @@ impl Upstream {
         let (parts, body) = answer.map_err(|_| Refusal::IntegrationTimeout)??;
         if let Target::Address(Address { templates: Some(templates), .. }) = &self.target {
             let status = Some(parts.status.as_u16());
-            let from = Some((&parts.headers, body));
-            return templates.respond(status, &values, &asked.head.headers, from);
+            let values = values.answered(&parts.headers, &body);
+            return templates.respond(status, &values, &asked.head.headers);
         }
         Ok(returned(&method, parts, body))
     }

@@ -1,6 +1,9 @@
 //! The variables of mapping templates, by plain substitution.
 
-use super::Part;
+use super::{Function, Part, Path};
+
+/// The most functions around one another.
+const MAX_DEPTH: usize = 4;
 
 /// Words after `#` that are directives of the Velocity language.
 const DIRECTIVES: [&str; 13] = [
@@ -19,7 +22,7 @@ pub(super) fn parts(text: &str) -> Result<Vec<Part>, String> {
         if let Some(directive) = directive(from) {
             return Err(format!("`{directive}` in a mapping template"));
         }
-        match reference(from)? {
+        match reference(from, 0)? {
             Some((part, after)) => {
                 parts.extend([Part::Text(std::mem::take(&mut literal)), part]);
                 rest = after;
@@ -51,8 +54,8 @@ fn directive(text: &str) -> Option<&str> {
     DIRECTIVES.contains(&name).then(|| text.get(..start.saturating_add(end)).unwrap_or("#"))
 }
 
-/// The variable that a text begins with, and the text after it.
-fn reference(text: &str) -> Result<Option<(Part, &str)>, String> {
+/// The variable that a text begins with, and the text after it; `depth` functions are around it.
+fn reference(text: &str, depth: usize) -> Result<Option<(Part, &str)>, String> {
     let Some(after) = text.strip_prefix('$') else { return Ok(None) };
     let after = after.strip_prefix('!').unwrap_or(after);
     let (braces, inner) = match after.strip_prefix('{') {
@@ -74,26 +77,45 @@ fn reference(text: &str) -> Result<Option<(Part, &str)>, String> {
         Some(("stageVariables", own)) if !rest.starts_with('(') => {
             (Part::StageVariable(own.to_owned()), rest)
         }
-        Some(("input", "body")) => (Part::Body, rest),
+        Some(("input", "body")) => (Part::Input, rest),
         Some(("input", "params")) => {
-            let (argument, rest) =
-                rest.strip_prefix('(').and_then(|rest| rest.split_once(')')).ok_or_else(wrong)?;
-            let argument = argument.trim();
-            let quoted = |quote| argument.strip_prefix(quote)?.strip_suffix(quote);
-            let argument = quoted('\'').or_else(|| quoted('"')).ok_or_else(wrong)?;
-            // A method of the value, or an object of all parameters.
-            if rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(char::is_alphabetic)) {
-                return Err(wrong());
-            }
-            (Part::Parameter(argument.to_owned()), rest)
+            let (name, rest) = argument(rest).ok_or_else(wrong)?;
+            (Part::Parameter(name.to_owned()), rest)
+        }
+        Some(("input", form @ ("json" | "path"))) => {
+            let (path, rest) = argument(rest).ok_or_else(wrong)?;
+            let own = path.strip_prefix('$').and_then(Path::parse);
+            let own = own.ok_or_else(|| format!("the path `{path}` in a mapping template"))?;
+            (if form == "json" { Part::InputJson(own) } else { Part::InputPath(own) }, rest)
+        }
+        Some(("util", function)) if depth < MAX_DEPTH => {
+            let function = Function::named(function).ok_or_else(wrong)?;
+            let inner = rest.strip_prefix('(').ok_or_else(wrong)?.trim_start();
+            let (part, rest) = reference(inner, depth.saturating_add(1))?.ok_or_else(wrong)?;
+            let rest = rest.trim_start().strip_prefix(')').ok_or_else(wrong)?;
+            let (function, rest) = function.with_quotes(rest);
+            (Part::Function(function, Box::new(part)), rest)
         }
         _ => return Err(wrong()),
     };
+    // A method, a member or an item of the value.
+    let is_method = |rest: &str| rest.starts_with(char::is_alphabetic);
+    if rest.strip_prefix('.').is_some_and(is_method) || rest.starts_with('[') {
+        return Err(wrong());
+    }
     match (braces, rest.strip_prefix('}')) {
         (true, Some(rest)) => Ok(Some((part, rest))),
         (true, None) => Err(wrong()),
         (false, _) => Ok(Some((part, rest))),
     }
+}
+
+/// The text in quotes that a call has as its only argument, and the text after the call.
+fn argument(text: &str) -> Option<(&str, &str)> {
+    let text = text.strip_prefix('(')?.trim_start();
+    let quote = text.chars().next().filter(|c| "'\"".contains(*c))?;
+    let (argument, rest) = text.strip_prefix(quote)?.split_once(quote)?;
+    Some((argument, rest.trim_start().strip_prefix(')')?))
 }
 
 #[cfg(test)]
@@ -123,6 +145,36 @@ mod tests {
         let braces = template("${context.stage}s$!{stageVariables.a}");
         let expected = [Part::Context("stage".into()), text("s"), Part::StageVariable("a".into())];
         assert_eq!(braces, expected);
+        let path = Path::parse(".a['b']").unwrap();
+        assert_eq!(
+            template(r#"$input.json('$') ${input.path("$.a['b']")}. $input.body"#),
+            [
+                Part::InputJson(Path::default()),
+                text(" "),
+                Part::InputPath(path.clone()),
+                text(". "),
+                Part::Input,
+            ]
+        );
+        assert_eq!(
+            template(r#"$util.urlEncode( $util.base64Decode($input.path("$.a['b']")) )&a"#),
+            [
+                Part::Function(
+                    Function::UrlEncode,
+                    Box::new(Part::Function(
+                        Function::Base64Decode,
+                        Box::new(Part::InputPath(path))
+                    ))
+                ),
+                text("&a"),
+            ]
+        );
+        let escaped = r#""$util.escapeJavaScript($input.json('$')).replaceAll("\\'","'")""#;
+        let json = Box::new(Part::InputJson(Path::default()));
+        assert_eq!(
+            template(escaped),
+            [text("\""), Part::Function(Function::EscapeJson, json), text("\"")]
+        );
         assert_eq!(template("$5, $name and #1"), [text("$5, $name and #1")]);
         assert_eq!(Expression::of_template("").unwrap().constant(), Some(""));
     }
@@ -136,7 +188,17 @@ mod tests {
             ("## a comment", "`##`"),
             ("#[[raw]]#", "`#[`"),
             ("$util.urlEncode('a')", "`$util.urlEncode`"),
-            ("$input.path('$.a')", "`$input.path`"),
+            ("$util.parseJson($input.body)", "`$util.parseJson`"),
+            ("$util.urlEncode($name)", "`$util.urlEncode`"),
+            ("$util.urlEncode($input.body", "`$util.urlEncode`"),
+            ("$util.urlEncode($input.body).length()", "`$util.urlEncode`"),
+            ("$input.body.a", "`$input.body.a`"),
+            ("$input.json($context.path)", "`$input.json`"),
+            ("$input.path('$.a').size()", "`$input.path`"),
+            ("$input.path('$.a')[0]", "`$input.path`"),
+            ("$input.path('$..a')", "the path `$..a`"),
+            ("$input.json('$.a[?(@.b)]')", "the path `$.a[?(@.b)]`"),
+            ("$input.json('a')", "the path `a`"),
             ("$input.params().header", "`$input.params`"),
             ("$input.params('a').length()", "`$input.params`"),
             ("$context.requestId.length()", "`$context.requestId.length`"),
@@ -145,5 +207,14 @@ mod tests {
             let reason = parts(given).unwrap_err();
             assert_eq!(reason, format!("{named} in a mapping template"), "{given}");
         }
+    }
+
+    #[test]
+    fn functions_around_one_another_are_bounded() {
+        let nested = |depth: usize| {
+            format!("{}$input.body{}", "$util.urlEncode(".repeat(depth), ")".repeat(depth))
+        };
+        assert!(parts(&nested(MAX_DEPTH)).is_ok());
+        assert!(parts(&nested(100_000)).is_err());
     }
 }

@@ -99,11 +99,15 @@ fn what_needs_velocity_or_aws_is_unserved_with_the_reason() {
                 {"responseTemplates": {"application/json": "$util.urlEncode('a')"}}}}"#,
             "`$util.urlEncode` in a mapping template",
         ),
+        (
+            r#"{"type": "mock", "requestTemplates": {"application/json": "$input.json('$.*')"}}"#,
+            "the path `$.*` in a mapping template",
+        ),
         (r#"{"type": "mock", "responses": {"5(": {"statusCode": 500}}}"#, "the pattern `5(`"),
         (
             r#"{"type": "http_proxy", "uri": "http://a.example", "requestParameters":
-                {"integration.request.header.a": "method.request.body.b"}}"#,
-            "the mapping `method.request.body.b`",
+                {"integration.request.header.a": "method.request.body..b"}}"#,
+            "the mapping `method.request.body..b`",
         ),
         (r#"{"type": "http_proxy", "uri": "http://${stageVariables.a}"}"#, "`http://"),
         (r#"{"type": "http", "uri": "ftp://a"}"#, "`ftp://a` is not an address"),

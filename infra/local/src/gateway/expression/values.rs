@@ -1,0 +1,185 @@
+//! The values of one request, and of the integration's response to it.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+use serde_json::Value;
+
+use super::{Part, Path};
+use crate::gateway::asked::Asked;
+use crate::gateway::authorizer::Grant;
+use crate::gateway::event;
+
+/// The part of a body in which an HTTP API looks for members, in bytes: "Transform API requests and
+/// responses for HTTP APIs".
+const MAX_HTTP_BODY: usize = 100 * 1024;
+
+/// The values of a request.
+pub(in crate::gateway) struct Values<'a> {
+    asked: &'a Asked<'a>,
+    body: Body<'a>,
+    context: Value,
+    response: Option<(&'a HeaderMap, Body<'a>)>,
+}
+
+/// A body, which is parsed when a member of it is asked for.
+struct Body<'a> {
+    bytes: &'a Bytes,
+    document: OnceLock<Value>,
+}
+
+impl<'a> Values<'a> {
+    pub(in crate::gateway) fn new(asked: &'a Asked<'a>, body: &'a Bytes, grant: &Grant) -> Self {
+        let context = event::context(asked, grant);
+        Self { asked, body: Body::new(body), context, response: None }
+    }
+
+    /// Adds the integration's response.
+    pub(in crate::gateway) fn answered(self, headers: &'a HeaderMap, body: &'a Bytes) -> Self {
+        Self { response: Some((headers, Body::new(body))), ..self }
+    }
+
+    /// The body of the integration's response; empty before that.
+    pub(in crate::gateway) fn response_body(&self) -> Bytes {
+        self.response.as_ref().map(|(_, body)| body.bytes.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn of(&self, part: &Part) -> Option<String> {
+        let asked = self.asked;
+        let header = |name: &str| asked.header(&HeaderName::try_from(name).ok()?);
+        match part {
+            Part::Text(text) => Some(text.clone()),
+            Part::Context(path) => {
+                let mut found = &self.context;
+                for name in path.split('.') {
+                    found = found.get(name)?;
+                }
+                text_of(found)
+            }
+            Part::StageVariable(name) => asked.stage_variables().get(name).cloned(),
+            Part::Header(name) => header(name),
+            Part::Query(name) => self.query(name),
+            Part::PathParameter(name) => asked.route.parameters.get(name).cloned(),
+            Part::Path => Some(asked.path()),
+            Part::Body(path) => self.mapped(&self.body, path),
+            Part::ResponseHeader(name) => self.response_header(name),
+            Part::ResponseBody(path) => self.mapped(&self.response.as_ref()?.1, path),
+            Part::Parameter(name) => {
+                let path = asked.route.parameters.get(name).cloned();
+                path.or_else(|| self.query(name)).or_else(|| header(name))
+            }
+            Part::Input => {
+                let text = self.input().text();
+                Some(if text.is_empty() { "{}".to_owned() } else { text })
+            }
+            Part::InputJson(path) => {
+                let found = path.find(self.input().document());
+                Some(found.map_or_else(|| r#""""#.to_owned(), Value::to_string))
+            }
+            Part::InputPath(path) => path.find(self.input().document()).map(printed),
+            Part::Function(function, part) => function.of(&self.of(part)?),
+        }
+    }
+
+    /// A parameter of the query. An HTTP API joins several values, a REST API takes the last.
+    fn query(&self, name: &str) -> Option<String> {
+        let pairs = self.asked.query();
+        let mut values = pairs.into_iter().filter(|(own, _)| own == name).map(|(_, value)| value);
+        if self.asked.kind().is_http() {
+            return values.reduce(|all, one| format!("{all},{one}"));
+        }
+        values.next_back()
+    }
+
+    /// The same of a header of the integration's response.
+    fn response_header(&self, name: &str) -> Option<String> {
+        let (headers, _) = self.response.as_ref()?;
+        let all = headers.get_all(HeaderName::try_from(name).ok()?);
+        let mut values = all.iter().map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+        if self.asked.kind().is_http() {
+            return values.reduce(|all, one| format!("{all},{one}"));
+        }
+        values.next_back()
+    }
+
+    /// A body in a mapping, or a member of it.
+    fn mapped(&self, body: &Body<'_>, path: &Path) -> Option<String> {
+        if path.is_whole() {
+            return Some(body.text());
+        }
+        // What is longer would be cut in the middle, which leaves nothing to find.
+        if self.asked.kind().is_http() && body.bytes.len() > MAX_HTTP_BODY {
+            return None;
+        }
+        text_of(path.find(body.document())?)
+    }
+
+    /// The body that a template is about.
+    fn input(&self) -> &Body<'a> {
+        self.response.as_ref().map_or(&self.body, |(_, body)| body)
+    }
+}
+
+impl<'a> Body<'a> {
+    fn new(bytes: &'a Bytes) -> Self {
+        Self { bytes, document: OnceLock::new() }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(self.bytes).into_owned()
+    }
+
+    /// The body as JSON. One that is not JSON is one text, and an empty one has no members.
+    fn document(&self) -> &Value {
+        self.document.get_or_init(|| {
+            if self.bytes.is_empty() {
+                return Value::Object(serde_json::Map::new());
+            }
+            serde_json::from_slice(self.bytes).unwrap_or_else(|_| Value::String(self.text()))
+        })
+    }
+}
+
+/// A value in a header, the query or the path; `None` for null.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+/// A value as Velocity prints it: an object as Java does, a list in JSON.
+fn printed(value: &Value) -> String {
+    let Value::Object(members) = value else { return text_of(value).unwrap_or_default() };
+    let member = |(name, value): (&String, &Value)| match value {
+        Value::Null => format!("{name}=null"),
+        value => format!("{name}={}", printed(value)),
+    };
+    format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// LocalStack's recordings of a deployed REST API (`test_input_path_template_formatting`).
+    #[test]
+    fn values_are_printed_as_in_recordings() {
+        for (value, expected) in [
+            (json!({"foo": "bar"}), "{foo=bar}"),
+            (json!([{"foo": "bar"}]), r#"[{"foo":"bar"}]"#),
+            (json!({"foo": [{"nested": "bar"}]}), r#"{foo=[{"nested":"bar"}]}"#),
+            (json!({"a": {"b": 1}, "c": "d"}), "{a={b=1}, c=d}"),
+            (json!([]), "[]"),
+            (json!(null), ""),
+            (json!("a b"), "a b"),
+            (json!(1.5), "1.5"),
+        ] {
+            assert_eq!(printed(&value), expected);
+        }
+    }
+}
