@@ -7,14 +7,14 @@ export const PERIODS = { DAY: 'day', WEEK: 'week', MONTH: 'month' };
 
 const quotas = (limits) => [limits.quota || []].flat();
 
-/** Sets one quota; an empty text removes it. */
-function withQuota(limits, period, text) {
-  const all = quotas(limits);
-  const at = all.findIndex((quota) => quota.period === period);
-  const changed = { ...(at < 0 ? { period } : all[at]), limit: Number(text) };
-  if (at < 0) all.push(changed);
-  else if (text === '') all.splice(at, 1);
-  else all[at] = changed;
+const quotaOf = (limits, period) => quotas(limits).find((quota) => quota.period === period);
+
+/** Sets one quota; an empty text removes it. `before` is what it was, such as its start day. */
+function withQuota(limits, period, text, before) {
+  const was = quotaOf(limits, period);
+  const changed = text === '' ? [] : [{ ...(was || before || { period }), limit: Number(text) }];
+  const all = quotas(limits).flatMap((quota) => (quota === was ? changed : [quota]));
+  if (!was) all.push(...changed);
   const { quota: _, ...rest } = limits;
   if (!all.length) return rest;
   return { ...limits, quota: all.length === 1 ? all[0] : all };
@@ -48,8 +48,13 @@ function Enforce({ of, usual, onChange }) {
 
 /** The rate, burst and quotas of one meter. */
 function Limits({ of, usual, onChange }) {
-  const limit = (period) => quotas(of).find((quota) => quota.period === period)?.limit ?? '';
-  const quota = (period) => (event) => onChange(withQuota(of, period, event.target.value));
+  // A field that is emptied before another number is typed keeps what it does not show.
+  const [before] = useState({});
+  const limit = (period) => quotaOf(of, period)?.limit ?? '';
+  const quota = (period) => (event) => {
+    before[period] = quotaOf(of, period) || before[period];
+    onChange(withQuota(of, period, event.target.value, before[period]));
+  };
   const throttle = (name) => (event) => onChange(withThrottle(of, name, event.target.value));
   return html`
     <div class="row">

@@ -65,11 +65,22 @@ const Delete = ({ record, ...dialog }) => html`
   <//>
 `;
 
+/** The meters that only report, of requests and the named ones. */
+const reports = ({ reports: some, meters }) =>
+  some.length > meters.length ? 'only reports' : `only reports: ${some.join(', ')}`;
+
+const DAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
+
+function quotaText({ limit, period, startDay }) {
+  const day = period === 'WEEK' ? DAYS[startDay - 1] : `day ${startDay}`;
+  return `${number(limit)} a ${PERIODS[period]}${startDay === 1 ? '' : ` from ${day}`}`;
+}
+
 const limits = (plan) => {
   if (plan.isUnlimited) return html`<${Tag}>unlimited<//>`;
   if (plan.isClosed) return html`<${Tag} kind="bad">closed<//>`;
   return html`
-    ${!plan.isEnforced && html`<${Tag} kind="warn">only reports<//> `}
+    ${plan.reports.length > 0 && html`<${Tag} kind="warn">${reports(plan)}<//> `}
     ${plan.meters.map((meter) => html`<${Tag}>${meter}<//> `)}
   `;
 };
@@ -86,10 +97,7 @@ export function Plans({ about, changes, onDone }) {
     },
     {
       title: 'Quotas',
-      cell: (plan) =>
-        plan.quotas
-          .map((quota) => `${number(quota.limit)} a ${PERIODS[quota.period]}`)
-          .join(', ') || '–',
+      cell: (plan) => plan.quotas.map(quotaText).join(', ') || '–',
     },
     { title: 'Version', kind: 'right', cell: (plan) => plan.version },
     { title: 'Created', kind: 'mono dim', cell: (plan) => moment(plan.created) },

@@ -29,7 +29,11 @@ pub(crate) async fn plans(
 
 fn plan(record: &PlanRecord) -> Value {
     let throttle = record.plan.throttle();
-    let quotas = record.plan.quotas().iter();
+    let quotas = record.plan.quotas().iter().map(|quota| {
+        let (period, limit, start) = (quota.period(), quota.limit(), quota.start_day());
+        json!({"period": period, "limit": limit, "startDay": start})
+    });
+    let reports = record.plan.every_meter().filter(|(_, limits)| !limits.is_enforced());
     json!({
         "id": record.id.as_str(),
         "name": record.plan.name(),
@@ -37,10 +41,9 @@ fn plan(record: &PlanRecord) -> Value {
         "created": millis(record.created),
         "rate": throttle.map(|throttle| throttle.rate().to_string()),
         "burst": throttle.map(Throttling::burst),
-        "quotas": quotas.map(|quota| json!({"period": quota.period(), "limit": quota.limit()}))
-            .collect::<Vec<_>>(),
+        "quotas": quotas.collect::<Vec<_>>(),
         "meters": record.plan.meters().keys().map(Meter::to_string).collect::<Vec<_>>(),
-        "isEnforced": record.plan.is_enforced(),
+        "reports": reports.map(|(meter, _)| meter.to_string()).collect::<Vec<_>>(),
         "isUnlimited": record.plan.is_unlimited(),
         "isClosed": record.plan.is_closed(),
         "text": serde_json::to_string_pretty(&record.plan).unwrap_or_default(),

@@ -130,6 +130,12 @@ test('a plan keeps what no field shows, and its meters have fields', async () =>
     expected.meters.tokens.quota.limit = 6000;
     assert.deepEqual(changed, expected);
 
+    // A field that is emptied and filled again keeps what it does not show.
+    await dialog.getByLabel('A day').first().fill('');
+    assert.equal(JSON.parse(await json.inputValue()).quota, undefined);
+    await dialog.getByLabel('A day').first().fill('2000');
+    assert.deepEqual(JSON.parse(await json.inputValue()).quota, expected.quota);
+
     await json.fill(JSON.stringify(METERED));
     await dialog.getByLabel('Another meter').fill('Tokens!');
     assert.ok(await dialog.getByRole('button', { name: 'Add' }).isDisabled());

@@ -3,6 +3,7 @@
 mod delete;
 mod export;
 pub(crate) mod import;
+mod limits;
 mod list;
 mod put;
 mod show;

@@ -196,9 +196,9 @@ fn a_plan_that_api_gateway_can_t_take_is_named() {
     let answer = tollgate.run(&["plan", "export", "--json"]);
     assert_eq!(answer.code, 0);
     insta::assert_snapshot!(answer.err, @r"
-    tollgate: API Gateway can't take the plan `a` as it is: it has a rate that is not a number of requests a second
-    tollgate: API Gateway can't take the plan `b` as it is: it has several quotas
-    tollgate: API Gateway can't take the plan `c` as it is: it has `failure`
+    tollgate: API Gateway can't take the plan `a` as it is: it has a rate that is not a number of requests a second, no name
+    tollgate: API Gateway can't take the plan `b` as it is: it has several quotas, no name
+    tollgate: API Gateway can't take the plan `c` as it is: it has `failure`, no name
     tollgate: API Gateway can't take the plan `d` as it is: it has no name
     tollgate: API Gateway can't take the plan `e` as it is: it has an `offset` that counts requests
     ");
@@ -424,8 +424,8 @@ fn limits_on_the_command_line_make_a_plan() {
     let put = |more: &[&str]| tollgate.run(&[&["plan", "put", "free"], more].concat());
     for (more, said) in [
         (&[][..], "give limits, such as `--rate 5 --burst 10 --per-day 1000`, or a FILE"),
-        (&["--rate", "5"], "--burst <REQUESTS>"),
-        (&["--burst", "5"], "--rate <RATE>"),
+        (&["--clear", "day"], "invalid value 'day' for '--clear <LIMIT>'"),
+        (&["--enforce", "--no-enforce"], "cannot be used with"),
         (&["--rate", "5/y", "--burst", "5"], "the unit must be `s`, `min`, `h` or `d`"),
         (&["-", "--per-day", "5"], "cannot be used with"),
     ] {
@@ -433,8 +433,119 @@ fn limits_on_the_command_line_make_a_plan() {
         assert_eq!(answer.code, 2, "{more:?}");
         assert!(answer.err.contains(said), "{more:?}: {}", answer.err);
     }
+    let new = |more: &[&str]| tollgate.run(&[&["plan", "put", "new"], more].concat()).failed(2);
+    for flag in ["--rate", "--burst"] {
+        assert_eq!(
+            new(&[flag, "5"]),
+            "the plan has no rate yet: give both `--rate` and `--burst`, such as `--rate 5 \
+             --burst 10`"
+        );
+    }
+    assert_eq!(
+        new(&["--no-enforce"]),
+        "there is no such plan yet: give limits, such as `--rate 5 --burst 10 --per-day 1000`, or \
+         a FILE"
+    );
     let slow = put(&["--rate", "1/d", "--burst", "1000"]).failed(2);
     assert!(slow.starts_with("`throttle.burstLimit` takes longer than 366 days"), "{slow}");
+}
+
+#[test]
+fn flags_change_what_they_name_and_keep_the_rest() {
+    let tollgate = with_table();
+    let plan = json!({
+        "name": "Gold", "description": "for partners",
+        "throttle": {"rateLimit": "100/min", "burstLimit": 20},
+        "quota": [
+            {"limit": 1000, "period": "DAY"},
+            {"limit": 5000, "period": "WEEK", "startDay": "SUNDAY"},
+        ],
+        "meters": {
+            "pages": {"quota": {"limit": 7, "period": "DAY"}, "enforce": false},
+            "tokens": {"quota": {"limit": 900, "period": "MONTH"}},
+        },
+        "apiStages": [{"apiId": "a1", "stage": "prod",
+            "throttle": {"/pets/GET": {"rateLimit": 0.1, "burstLimit": 2}}}],
+        "failure": "open",
+    });
+    tollgate.feed(&["plan", "put", "gold", "-"], &plan.to_string()).done();
+    let put = |more: &[&str]| tollgate.run(&[&["plan", "put", "gold"], more].concat()).done();
+    let stored = || tollgate.run(&["plan", "show", "gold", "--json"]).json()["plan"].clone();
+
+    let rest = "rates of methods, limits of pages, limits of tokens";
+    let kept = format!("rate, daily quota, weekly quota, {rest}");
+    let dry = put(&["--no-enforce", "--dry-run"]);
+    assert_eq!(dry, format!("would store the plan `gold`; kept: {kept}; nothing was done"));
+    assert_eq!(stored(), plan);
+    let said = put(&["--no-enforce"]);
+    assert_eq!(said, format!("stored the plan `gold`, version 2; kept: {kept}"));
+    let mut wanted = plan.clone();
+    wanted["enforce"] = false.into();
+    wanted["meters"]["pages"].as_object_mut().unwrap().remove("enforce");
+    assert_eq!(stored(), wanted);
+
+    // A number changes nothing beside it, not even of its own quota.
+    let said = put(&["--burst", "30", "--per-week", "6000", "--clear", "per-day"]);
+    assert_eq!(
+        said,
+        format!("stored the plan `gold`, version 3; kept: {rest}, `\"enforce\": false`")
+    );
+    wanted["throttle"]["burstLimit"] = 30.into();
+    wanted["quota"] = json!({"limit": 6000, "period": "WEEK", "startDay": "SUNDAY"});
+    assert_eq!(stored(), wanted);
+    put(&["--enforce", "--rate", "5", "--per-month", "9000"]);
+    wanted.as_object_mut().unwrap().remove("enforce");
+    wanted["throttle"]["rateLimit"] = 5.into();
+    wanted["quota"] = json!([wanted["quota"], {"limit": 9000, "period": "MONTH"}]);
+    assert_eq!(stored(), wanted);
+
+    // A file is the whole plan.
+    tollgate.feed(&["plan", "put", "gold", "-"], r#"{"unlimited": true}"#).done();
+    assert_eq!(put(&["--per-day", "9"]), "stored the plan `gold`, version 6");
+    assert_eq!(stored(), json!({"quota": {"limit": 9, "period": "DAY"}}));
+    let last = tollgate.run(&["plan", "put", "gold", "--clear", "per-day,rate"]).failed(2);
+    assert!(last.starts_with("`throttle` is missing: a plan needs"), "{last}");
+}
+
+#[test]
+fn an_import_names_what_stored_plans_lose() {
+    let tollgate = with_table();
+    let tried = r#"{"name": "Free", "quota": [{"limit": 9, "period": "DAY"},
+        {"limit": 90, "period": "MONTH", "startDay": 3}], "enforce": false,
+        "meters": {"tokens": {"quota": {"limit": 9, "period": "DAY"}}}}"#;
+    tollgate.feed(&["plan", "put", "a1b2c3", "-"], tried).done();
+    let import = |more: &[&str]| {
+        let answer = tollgate.feed(&[&["plan", "import", "-"], more].concat(), EXPORT);
+        assert_eq!(answer.code, 0);
+        answer.err
+    };
+    let lost = "what the file does not have: several quotas, a `startDay`, `meters`, `enforce`";
+    let plan = "tollgate: the plan `a1b2c3`";
+    assert_eq!(import(&["--dry-run"]), format!("{plan} would lose {lost}\n"));
+    assert_eq!(import(&[]), format!("{plan} loses {lost}\n"));
+    assert_eq!(import(&[]), "");
+}
+
+#[test]
+fn a_plan_that_only_reports_and_a_start_day_are_listed() {
+    let tollgate = with_table();
+    let put = |id, json: Value| tollgate.feed(&["plan", "put", id, "-"], &json.to_string()).done();
+    let week = json!({"limit": 500, "period": "WEEK", "startDay": "SUNDAY"});
+    let month = json!({"limit": 9000, "period": "MONTH", "startDay": 15});
+    let tokens = json!({"tokens": {"quota": {"limit": 9, "period": "DAY"}, "enforce": false}});
+    put("a", json!({"quota": [week, month], "enforce": false}));
+    put("b", json!({"quota": {"limit": 5, "period": "WEEK"}, "meters": tokens}));
+    put("c", json!({"quota": {"limit": 5, "period": "WEEK", "startDay": "TUESDAY"}}));
+    insta::assert_snapshot!(tollgate.run(&["plan", "list"]).done(), @r"
+    PLAN  RATE  BURST  QUOTA                                             METERS  ENFORCE     VERSION
+    a     -     -      500 weekly from Sunday, 9000 monthly from day 15  -       no          1
+    b     -     -      5 weekly                                          tokens  not tokens  1
+    c     -     -      5 weekly from Tuesday                             -       -           1
+    ");
+    let listed = tollgate.run(&["plan", "list", "--json"]).json();
+    assert_eq!(listed["plans"][0]["plan"]["enforce"], false);
+    assert_eq!(listed["plans"][0]["plan"]["quota"][0], week);
+    assert_eq!(listed["plans"][1]["plan"]["meters"], tokens);
 }
 
 #[test]

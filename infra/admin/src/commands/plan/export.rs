@@ -28,10 +28,15 @@ impl Export {
             Output::Text => write(format_args!("{export:#}\n"))?,
         }
         for (record, item) in plans.iter().zip(&items) {
-            if let Some(what) = foreign(item) {
+            let mut foreign = foreign(item);
+            if item.get("name").is_none() {
+                foreign.push("no name");
+            }
+            if !foreign.is_empty() {
                 note(format_args!(
-                    "API Gateway can't take the plan `{}` as it is: it has {what}",
-                    record.id
+                    "API Gateway can't take the plan `{}` as it is: it has {}",
+                    record.id,
+                    foreign.join(", ")
                 ));
             }
         }
@@ -49,31 +54,33 @@ fn item(record: &PlanRecord) -> Value {
     item
 }
 
-/// Returns the part of a plan that API Gateway cannot have, or lacks.
-fn foreign(item: &Value) -> Option<&'static str> {
+/// Returns the parts of a plan that API Gateway cannot have.
+pub(super) fn foreign(item: &Value) -> Vec<&'static str> {
     let stages = item["apiStages"].as_array().into_iter().flatten();
     let methods = stages.flat_map(|stage| stage["throttle"].as_object().into_iter().flatten());
     let mut throttles = methods.map(|(_, throttle)| throttle).chain([&item["throttle"]]);
-    if throttles.any(|throttle| throttle["rateLimit"].is_string()) {
-        Some("a rate that is not a number of requests a second")
-    } else if item["quota"].is_array() {
-        Some("several quotas")
-    } else if item["quota"].get("offsetMeans").is_some() {
-        Some("an `offset` that counts requests")
-    } else if item["quota"].get("startDay").is_some() {
-        Some("a `startDay`")
-    } else if item.get("meters").is_some() {
-        Some("`meters`")
-    } else if item.get("enforce").is_some() {
-        Some("`enforce`")
-    } else if item.get("failure").is_some() {
-        Some("`failure`")
-    } else if item.get("name").is_none() {
-        Some("no name")
-    } else {
-        None
-    }
+    let quotas = match &item["quota"] {
+        Value::Array(quotas) => quotas.as_slice(),
+        quota => std::slice::from_ref(quota),
+    };
+    let has = |name| item.get(name).is_some();
+    let quota_has = |name| quotas.iter().any(|quota| quota.get(name).is_some());
+    let parts = [
+        (
+            throttles.any(|throttle| throttle["rateLimit"].is_string()),
+            "a rate that is not a number of requests a second",
+        ),
+        (quotas.len() > 1, "several quotas"),
+        (quota_has("offsetMeans"), OFFSET),
+        (quota_has("startDay"), "a `startDay`"),
+        (has("meters"), "`meters`"),
+        (has("enforce"), "`enforce`"),
+        (has("failure"), "`failure`"),
+    ];
+    parts.into_iter().filter_map(|(has, what)| has.then_some(what)).collect()
 }
+
+pub(super) const OFFSET: &str = "an `offset` that counts requests";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use throttle::{Plan, PlanId};
 
+use super::export::{OFFSET, foreign};
 use crate::args::{Offset, note_highest_rate, plan_error};
 use crate::confirm::Dry;
 use crate::context::Context;
@@ -18,8 +19,9 @@ use crate::read::{place, read};
 /// Import plans from API Gateway's JSON or from `plan export`.
 ///
 /// Reads the output of `aws apigateway get-usage-plans` or `get-usage-plan`. Invalid plans are
-/// reported and the others are stored. Stored plans that differ are overwritten. A plan without
-/// limits is stored as unlimited. The command can be repeated.
+/// reported and the others are stored. Stored plans that differ are overwritten as a whole; the
+/// command names what they lose, such as `meters`. A plan without limits is stored as unlimited.
+/// The command can be repeated.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Import {
@@ -106,10 +108,25 @@ async fn step(
         Some(stored) if stored.plan == *plan => return Ok(SAME),
         Some(_) => CHANGED,
     };
+    if let Some(lost) = stored.as_ref().map(|stored| lost(&stored.plan, plan))
+        && !lost.is_empty()
+    {
+        let loses = if dry.dry_run { "would lose" } else { "loses" };
+        note(format_args!("the plan `{id}` {loses} what the file does not have: {lost}"));
+    }
     if !dry.dry_run {
         plans.put(id, plan, stored.map(|stored| stored.version), context.now()).await?;
     }
     Ok(action)
+}
+
+/// What a stored plan has, which API Gateway's own cannot have, and which the new one lacks.
+fn lost(stored: &Plan, plan: &Plan) -> String {
+    let foreign = |plan| foreign(&serde_json::to_value(plan).unwrap_or_default());
+    let kept = foreign(plan);
+    // `--offset-means` chooses about an offset.
+    let is_lost = |it: &&str| *it != OFFSET && !kept.contains(it);
+    foreign(stored).into_iter().filter(is_lost).collect::<Vec<_>>().join(", ")
 }
 
 fn print(context: &Context, steps: &[Step], total: usize, dry: Dry) -> Result<(), Error> {

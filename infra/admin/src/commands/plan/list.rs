@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use throttle::{Limit, PlanRecord};
+use throttle::{Limit, Period, PlanRecord, Quota};
 
 use crate::context::Context;
 use crate::error::Error;
@@ -12,7 +12,8 @@ use crate::pages::each_page;
 /// List all plans. Reads the whole table.
 ///
 /// METHODS counts the methods that have a rate of their own, and METERS names the meters beside
-/// requests; `plan show` has their limits.
+/// requests; `plan show` has their limits. ENFORCE is for plans with `"enforce": false`: `no`, or the
+/// meters that only report.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  tollgate plan list --json")]
 pub(crate) struct List;
@@ -50,14 +51,14 @@ pub(super) fn whole(damaged: &[String]) -> Result<(), Error> {
         return Ok(());
     }
     let names = damaged.join("`, `");
-    Err(Error::refused(format!("damaged plans, to be deleted in the table: `{names}`")))
+    Err(Error::refused(format!("damaged plans: delete their items in the table: `{names}`")))
 }
 
 /// A line a plan under a line of headings. Names, methods and meters have a column if any plan has them.
 fn text(plans: &[PlanRecord]) -> String {
     let has = |column: usize| plans.iter().any(|plan| row(plan).get(column).is_some_and(is_said));
     let shown = HEADINGS.map(|(column, always, _)| always || has(column));
-    let cells = |row: [String; 8]| {
+    let cells = |row: [String; 9]| {
         row.into_iter().zip(shown).filter_map(|(cell, shown)| shown.then_some(cell)).collect()
     };
     let mut rows: Vec<Vec<String>> = vec![cells(HEADINGS.map(|(_, _, name)| name.to_owned()))];
@@ -65,22 +66,23 @@ fn text(plans: &[PlanRecord]) -> String {
     list(&rows)
 }
 
-const HEADINGS: [(usize, bool, &str); 8] = [
+const HEADINGS: [(usize, bool, &str); 9] = [
     (0, true, "PLAN"),
     (1, true, "RATE"),
     (2, true, "BURST"),
     (3, true, "QUOTA"),
     (4, false, "METHODS"),
     (5, false, "METERS"),
-    (6, true, "VERSION"),
-    (7, false, "NAME"),
+    (6, false, "ENFORCE"),
+    (7, true, "VERSION"),
+    (8, false, "NAME"),
 ];
 
 fn is_said(cell: &String) -> bool {
     cell != "-"
 }
 
-fn row(record: &PlanRecord) -> [String; 8] {
+fn row(record: &PlanRecord) -> [String; 9] {
     let none = || "-".to_owned();
     let throttle = record.plan.throttle();
     let rate = match throttle {
@@ -93,7 +95,7 @@ fn row(record: &PlanRecord) -> [String; 8] {
         .plan
         .quotas()
         .iter()
-        .map(|quota| format!("{} {}", quota.limit(), Limit::from(quota.period())))
+        .map(|quota| format!("{} {}{}", quota.limit(), Limit::from(quota.period()), start(*quota)))
         .collect();
     let meters: Vec<_> = record.plan.meters().keys().map(ToString::to_string).collect();
     [
@@ -103,10 +105,37 @@ fn row(record: &PlanRecord) -> [String; 8] {
         if quotas.is_empty() { none() } else { quotas.join(", ") },
         methods(record).unwrap_or_else(none),
         if meters.is_empty() { none() } else { meters.join(", ") },
+        enforce(record).unwrap_or_else(none),
         record.version.to_string(),
         // A name that repeats the id says nothing.
         record.plan.name().filter(|name| *name != record.id.as_str()).unwrap_or("-").to_owned(),
     ]
+}
+
+/// The day that a quota's periods start, if it is not the calendar's.
+fn start(quota: Quota) -> String {
+    let day = quota.start_day();
+    match quota.period() {
+        _ if day == 1 => String::new(),
+        Period::Week => {
+            let names = ["Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+            let name = names.get(usize::from(day).saturating_sub(2));
+            name.map_or_else(String::new, |name| format!(" from {name}"))
+        }
+        Period::Day | Period::Month => format!(" from day {day}"),
+    }
+}
+
+/// The meters that only report; `None` if all limits are enforced.
+fn enforce(record: &PlanRecord) -> Option<String> {
+    let meters = record.plan.every_meter();
+    let (open, enforced): (Vec<_>, Vec<_>) = meters.partition(|(_, limits)| !limits.is_enforced());
+    let names: Vec<_> = open.iter().map(|(meter, _)| meter.to_string()).collect();
+    match (open.is_empty(), enforced.is_empty()) {
+        (true, _) => None,
+        (false, true) => Some("no".to_owned()),
+        (false, false) => Some(format!("not {}", names.join(", "))),
+    }
 }
 
 /// The number of methods with a rate of their own, and of those the closed ones.

@@ -1,22 +1,27 @@
 //! `tollgate plan put`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
-use throttle::{Plan, PlanBuilder, PlanError, PlanId, Rate};
+use throttle::{Plan, PlanId};
 
+use super::limits::Limits;
 use crate::args::{Offset, note_highest_rate, plan_error, plan_id};
 use crate::confirm::Dry;
 use crate::context::Context;
 use crate::error::Error;
 use crate::read::read;
 
-/// Store a plan from limits or a file. Replaces a plan of the same name.
+/// Store a plan from a file, or change the limits that flags name.
+///
+/// A file replaces a stored plan of this name. Flags change the limits that they name and keep
+/// everything else of it.
 ///
 /// A file may have `meters`: units beside requests, such as tokens, each with a `throttle`, a
 /// `quota`, or both. `"enforce": false`, of a plan or of a meter, only reports what the limits
-/// would refuse.
+/// would refuse. `"startDay"` of a weekly or monthly quota is the day that its periods start:
+/// `"SUNDAY"`, or 1 to 28.
 ///
 /// A plan without limits needs `"unlimited": true`. A rate, burst or quota of 0 refuses every
 /// request. If the stored plan is the same, nothing is written.
@@ -41,83 +46,35 @@ pub(crate) struct Put {
     dry: Dry,
 }
 
-/// A plan's limits on the command line.
-#[derive(Args, Debug)]
-#[group(id = "limits", multiple = true)]
-struct Limits {
-    /// Requests a second, such as 5 or 0.5, or with a unit: 100/min, 20/h.
-    #[arg(long, requires = "burst", value_parser = Rate::parse)]
-    rate: Option<Rate>,
-    /// Requests at once after an idle time.
-    #[arg(long, value_name = "REQUESTS", requires = "rate")]
-    burst: Option<u64>,
-    /// Quota of a day, in UTC.
-    #[arg(long, value_name = "REQUESTS")]
-    per_day: Option<u64>,
-    /// Quota of a week, from Monday.
-    #[arg(long, value_name = "REQUESTS")]
-    per_week: Option<u64>,
-    /// Quota of a calendar month.
-    #[arg(long, value_name = "REQUESTS")]
-    per_month: Option<u64>,
-    /// Try the limits before you enforce them: they report what they would refuse, and refuse
-    /// nothing.
-    #[arg(long)]
-    no_enforce: bool,
-}
-
-impl Limits {
-    fn are_none(&self) -> bool {
-        let quotas = [self.per_day, self.per_week, self.per_month];
-        self.rate.is_none() && quotas.iter().all(Option::is_none)
-    }
-
-    fn plan(&self) -> Result<Plan, PlanError> {
-        let mut plan = match (self.rate, self.burst) {
-            (Some(rate), Some(burst)) => Plan::with_rate(rate).burst(burst),
-            _ => PlanBuilder::default(),
-        };
-        if let Some(requests) = self.per_day {
-            plan = plan.per_day(requests);
-        }
-        if let Some(requests) = self.per_week {
-            plan = plan.per_week(requests);
-        }
-        if let Some(requests) = self.per_month {
-            plan = plan.per_month(requests);
-        }
-        plan.enforce(!self.no_enforce).build()
-    }
-}
-
 impl Put {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let Self { id, file, limits, if_version, offset, dry } = self;
-        let plan = match file {
-            Some(file) => Plan::from_aws_json(read(&file, MOST)?, offset.means()),
-            None if limits.are_none() => {
-                return Err(Error::misuse(
-                    "give limits, such as `--rate 5 --burst 10 --per-day 1000`, or a FILE",
-                ));
-            }
-            None => limits.plan(),
-        };
-        let plan = plan.map_err(|error| Error::misuse(plan_error(&error)))?;
-        note_highest_rate(&id, &plan);
+        if file.is_none() {
+            limits.check()?;
+        }
+        let given = file.as_ref().map(|file| plan_of_file(file, offset)).transpose()?;
         let plans = context.plans();
         let old = plans.get(&id).await?;
         let stored = old.as_ref().map(|old| old.version);
         check_version(&id, if_version, stored)?;
-        let same = old.is_some_and(|old| old.plan == plan);
+        let old = old.map(|old| old.plan);
+        let kept = match (&given, &old) {
+            (None, Some(old)) => limits.kept(old).join(", "),
+            _ => String::new(),
+        };
+        let plan = given.map_or_else(|| limits.apply(old.as_ref()), Ok)?;
+        note_highest_rate(&id, &plan);
+        let same = old.is_some_and(|old| old == plan);
         let version = match stored {
             Some(version) if same => version,
             _ if dry.dry_run => stored.unwrap_or(0).saturating_add(1),
             _ => plans.put(&id, &plan, stored, context.now()).await?.version,
         };
+        let kept = if kept.is_empty() { kept } else { format!("; kept: {kept}") };
         let text = match (same, dry.dry_run) {
             (true, _) => format!("the plan `{id}` is that already, version {version}"),
-            (false, true) => format!("would store the plan `{id}`; nothing was done"),
-            (false, false) => format!("stored the plan `{id}`, version {version}"),
+            (false, true) => format!("would store the plan `{id}`{kept}; nothing was done"),
+            (false, false) => format!("stored the plan `{id}`, version {version}{kept}"),
         };
         let changed = !same && !dry.dry_run;
         let mut json = json!({"plan": id.as_str(), "version": version, "changed": changed});
@@ -130,6 +87,11 @@ impl Put {
         }
         context.output.print(text, &json)
     }
+}
+
+fn plan_of_file(file: &Path, offset: Offset) -> Result<Plan, Error> {
+    let plan = Plan::from_aws_json(read(file, MOST)?, offset.means());
+    plan.map_err(|error| Error::misuse(plan_error(&error)))
 }
 
 /// Refuses where the operator has seen another version than is stored.
@@ -145,16 +107,21 @@ pub(super) fn check_version(
             "the plan `{id}` has version {stored}: somebody has changed it; look at it again"
         ))),
         (Some(_), None) => Err(Error::refused(format!(
-            "there is no plan `{id}`: somebody has deleted it, or its name is another"
+            "there is no plan `{id}`: somebody has deleted it, or its name is misspelt; \
+             `--if-version 0` creates it"
         ))),
     }
 }
 
 const EXAMPLES: &str = r#"Examples:
   tollgate plan put free --rate 5 --burst 10 --per-day 1000
+  tollgate plan put free --per-day 2000 --clear per-month
+  tollgate plan put free --no-enforce
   tollgate plan put free plan.json
   tollgate plan put free plan.json --if-version 3
   echo '{"quota": {"limit": 9, "period": "DAY"}}' | tollgate plan put free -
+  echo '{"quota": {"limit": 9000, "period": "WEEK", "startDay": "SUNDAY"}}' |
+    tollgate plan put free -
   echo '{"meters": {"tokens": {"quota": {"limit": 900000, "period": "DAY"}}}}' |
     tollgate plan put free -
   aws apigateway get-usage-plan --usage-plan-id abc123 |
