@@ -94,7 +94,9 @@ fn the_doctor_names_each_fault_and_its_fix() {
     let (bare, url) = (Tollgate::with([]), serve());
     let line = ["doctor", "--table", "shop", "--endpoint-url", &url];
     let said = bare.run(&line);
-    let fix = format!("      fix: tollgate table create --table shop --endpoint-url {url}\n");
+    let (fix, url) =
+        ("      fix: tollgate table create --table shop", format!("--endpoint-url {url}"));
+    let fix = format!("{fix} \\\n           {url}\n");
     assert!(said.out.contains(&fix), "{}", said.out);
 
     let (code, wrong) = findings(&Tollgate::at("http://127.0.0.1:1"), &config, "fail");
@@ -152,8 +154,12 @@ fn the_doctor_finds_plans_that_are_named_and_missing() {
                 tollgate plan put free --rate 5 --burst 10";
     let (code, found) = findings(&tollgate, &config, "plans");
     assert_eq!((code, found[0].as_str()), (0, text));
+    // The fix names each limit of 0, because `plan put` keeps the others.
+    tollgate.run(&["plan", "put", "free", "--rate", "5", "--burst", "10", "--per-day", "0"]).done();
+    let (_, found) = findings(&tollgate, &config, "plans");
+    assert!(found[0].ends_with("is 0 | tollgate plan put free --per-day 1000"), "{found:?}");
 
-    tollgate.run(&["plan", "put", "free", "--rate", "5", "--burst", "10"]).done();
+    tollgate.run(&["plan", "put", "free", "--per-day", "1000"]).done();
     let within = format!("{config}parents = [{{ parent = \"*\", plan = \"all\" }}]\n");
     let (code, wrong) = findings(&tollgate, &within, "fail");
     let text = "plans: there is no plan `all`: `parents` names it, so every caller within it gets \
@@ -203,6 +209,8 @@ fn the_doctor_compares_the_default_plan_with_the_others() {
         (&["--rate", "1", "--burst", "10"], ""),
         (&["--rate", "9", "--burst", "90", "--per-month", "1001"], ""),
     ] {
+        // Flags would keep the other limits of the plan that is there.
+        tollgate.run(&["plan", "delete", "other", "--yes"]);
         tollgate.run(&[&["plan", "put", "other"][..], other].concat()).done();
         let warned = format!(
             "warn: the default plan `free` allows more than `other` ({more}): a caller whose claim \

@@ -11,6 +11,7 @@ mod hostile;
 mod init;
 mod issuer;
 mod key;
+mod orphans;
 mod parents;
 mod plan;
 mod proxy;

@@ -1,10 +1,10 @@
 //! The plans of a table, and the keys and subjects that are on them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use authorizer::{Config, is_of_parent, shell_word};
 use table::{Assignments, Failure, Items, KeyRecord};
-use throttle::{Limit, Plan, PlanId, PlanRecord, Plans, Quota};
+use throttle::{Limit, Period, Plan, PlanId, PlanRecord, Plans, Quota, Throttling};
 
 use super::report::{Finding, Report, State};
 use super::{count, parents};
@@ -29,6 +29,10 @@ pub(super) struct Read {
     damaged: Vec<String>,
     named: BTreeMap<String, Users>,
     pub(super) hierarchy: Hierarchy,
+    /// The subjects that are assigned a plan.
+    pub(super) with_plan: BTreeSet<String>,
+    /// The assignments that were read.
+    pub(super) assignments: usize,
     /// The keys whose subject is a parent's.
     pub(super) keys_of_parents: Vec<KeyRecord>,
     /// False if the table is longer than was read.
@@ -90,7 +94,8 @@ pub(super) async fn check(
             "the plan `{}` refuses every request: a rate, burst or quota of it is 0",
             record.id
         );
-        let fix = format!("plan put {} --rate 5 --burst 10", shell_word(record.id.as_str()));
+        let id = shell_word(record.id.as_str());
+        let fix = format!("plan put {id}{}", opening_flags(&record.plan));
         report.add(Finding::new("plans", State::Warn, text).fix(context.command(table, &fix)))?;
     }
     let claim = limits.and_then(|limits| limits.plan.claim.as_deref());
@@ -141,7 +146,10 @@ async fn read(context: &Context, table: &str) -> Result<Read, Failure> {
         "assignments",
         async |from: Option<String>| assignments.list(from.as_deref()).await,
         |page| {
-            for plan in page.items.iter().filter_map(|assignment| assignment.plan.clone()) {
+            found.assignments = found.assignments.saturating_add(page.items.len());
+            for assignment in &page.items {
+                let Some(plan) = assignment.plan.clone() else { continue };
+                found.with_plan.insert(assignment.subject.clone());
                 let users = found.named.entry(plan).or_default();
                 users.subjects = users.subjects.saturating_add(1);
             }
@@ -151,6 +159,22 @@ async fn read(context: &Context, table: &str) -> Result<Read, Failure> {
     .await?;
     found.whole = whole;
     Ok(found)
+}
+
+/// The flags of `plan put` that replace each limit of 0.
+fn opening_flags(plan: &Plan) -> String {
+    let mut flags = String::new();
+    if plan.throttle().is_some_and(Throttling::is_closed) {
+        flags.push_str(" --rate 5 --burst 10");
+    }
+    for quota in plan.quotas().iter().filter(|quota| quota.limit() == 0) {
+        flags.push_str(match quota.period() {
+            Period::Day => " --per-day 1000",
+            Period::Week => " --per-week 7000",
+            Period::Month => " --per-month 30000",
+        });
+    }
+    flags
 }
 
 /// The callers that a missing plan refuses.

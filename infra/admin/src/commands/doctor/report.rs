@@ -1,8 +1,10 @@
 //! The findings of a doctor, as lines of at most 80 columns or as JSON.
 
 use serde_json::json;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::error::Error;
+use crate::layout::wrap;
 use crate::output::{Output, escaped, write};
 
 /// The result of one check.
@@ -45,17 +47,17 @@ impl Finding {
         Self { fix: Some(command.into()), ..self }
     }
 
-    /// The finding in words that wrap, and its command on a line of its own, to paste.
+    /// The finding in words that wrap, and its command on lines of its own, to paste.
     fn lines(&self) -> String {
         let mut text = format!("{:<4}  {:<13}", self.state.text(), self.check);
         let mut indent = "  ".to_owned();
-        for line in wrapped(&escaped(&self.text), WIDTH - INDENT) {
+        for line in wrap(&escaped(&self.text), WIDTH - INDENT) {
             text.push_str(&format!("{indent}{line}\n"));
             indent = " ".repeat(INDENT);
         }
         if let Some(fix) = &self.fix {
             let label = if self.state == State::Skip { "see" } else { "fix" };
-            text.push_str(&format!("      {label}: {}\n", escaped(fix)));
+            text.push_str(&format!("      {label}: {}\n", folded(&escaped(fix))));
         }
         text
     }
@@ -100,24 +102,30 @@ impl Report {
     }
 }
 
-/// Breaks a text between words. A longer word has a line of its own.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let (mut lines, mut line) = (Vec::new(), String::new());
-    for word in text.split_whitespace() {
-        let length = line.chars().count() + 1 + word.chars().count();
-        if !line.is_empty() && length > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
+/// Breaks a long command before its options, so that it can still be pasted.
+fn folded(command: &str) -> String {
+    // A quoted word could hold ` --` too.
+    if LABEL + command.width() <= WIDTH || command.contains('\'') {
+        return command.to_owned();
     }
-    lines.push(line);
-    lines
+    let mut lines: Vec<String> = Vec::new();
+    for part in command.split(" --") {
+        match lines.last_mut() {
+            None => lines.push(part.to_owned()),
+            // Room for ` \` and the option's dashes.
+            Some(line) if LABEL + line.width() + 5 + part.width() <= WIDTH => {
+                line.push_str(&format!(" --{part}"));
+            }
+            Some(_) => lines.push(format!("--{part}")),
+        }
+    }
+    lines.join(&format!(" \\\n{}", " ".repeat(LABEL)))
 }
 
 const WIDTH: usize = 80;
 
 /// The columns before a finding's text.
 const INDENT: usize = 21;
+
+/// The columns before a finding's command.
+const LABEL: usize = 11;
