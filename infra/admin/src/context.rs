@@ -16,7 +16,7 @@ use crate::output::Output;
 pub(crate) struct Common {
     /// Name of the table.
     #[arg(long, global = true, env = TABLE_VARIABLE, hide_env_values = true,
-        default_value = DEFAULT_TABLE)]
+        default_value = DEFAULT_TABLE, value_parser = table_name)]
     pub(crate) table: String,
     /// DynamoDB endpoint, such as http://127.0.0.1:8000; by default the region's.
     #[arg(long, global = true, value_name = "URL", value_parser = endpoint)]
@@ -112,6 +112,10 @@ impl Context {
         let text = format!("would {what}; nothing was done");
         self.output.print(text, &json!({"dryRun": true, "would": what}))
     }
+}
+
+fn table_name(text: &str) -> Result<String, String> {
+    table::check_name(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn endpoint(text: &str) -> Result<String, String> {

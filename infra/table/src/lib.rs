@@ -31,4 +31,4 @@ pub use keys::{KeyDetails, KeyRecord, KeyRights, Keys};
 pub use notices::{Claim, Notice, NoticeId, Notices};
 pub use plans::{Plans, StoredPlan};
 pub use revocations::{Revocable, RevocableError, Revocation, RevocationKind, Revocations};
-pub use schema::{SchemaError, Status, check, create};
+pub use schema::{SchemaError, Status, check, check_name, create};

@@ -30,6 +30,12 @@ pub enum SchemaError {
         /// The difference.
         problem: &'static str,
     },
+    /// DynamoDB has no tables of this name.
+    #[error("`{table}` cannot name a table: use 3 to 255 letters, digits, `_`, `.` or `-`")]
+    Name {
+        /// The name.
+        table: String,
+    },
     /// The table was not ready within a minute.
     #[error("the table `{table}` is not ready yet: try again in a minute")]
     NotReady {
@@ -58,8 +64,10 @@ pub struct Status {
 /// is off.
 ///
 /// # Errors
-/// The table has another schema, is not ready within a minute, or is unavailable.
+/// The name is invalid; the table has another schema, is not ready within a minute, or is
+/// unavailable.
 pub async fn create(client: &Client, table: &str) -> Result<bool, SchemaError> {
+    check_name(table)?;
     let text = ScalarAttributeType::S;
     let key = AttributeDefinition::builder().attribute_name(PK).attribute_type(text).build();
     let schema = KeySchemaElement::builder().attribute_name(PK).key_type(KeyType::Hash).build();
@@ -89,11 +97,25 @@ pub async fn create(client: &Client, table: &str) -> Result<bool, SchemaError> {
     Ok(new)
 }
 
+/// Checks a table's name by DynamoDB's bounds. DynamoDB also takes an ARN in its place.
+///
+/// # Errors
+/// The name is invalid.
+pub fn check_name(table: &str) -> Result<(), SchemaError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let is_name = (3..=255).contains(&table.len()) && table.chars().all(plain);
+    if is_name || table.starts_with("arn:") {
+        return Ok(());
+    }
+    Err(SchemaError::Name { table: table.to_owned() })
+}
+
 /// Checks that the table exists and has the right schema.
 ///
 /// # Errors
-/// The table does not exist, has another schema, or is unavailable.
+/// The name is invalid; the table does not exist, has another schema, or is unavailable.
 pub async fn check(client: &Client, table: &str) -> Result<Status, SchemaError> {
+    check_name(table)?;
     let answer = client.describe_table().table_name(table).send().await;
     let answer = answer.map_err(|error| SchemaError::of(table, error.into()))?;
     let missing = || SchemaError::Missing { table: table.to_owned() };

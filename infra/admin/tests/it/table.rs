@@ -54,6 +54,11 @@ fn what_is_typed_wrong_is_misuse() {
         assert_eq!((answer.code, answer.out.as_str()), (2, ""), "{line:?}");
         assert!(!answer.err.is_empty());
     }
+    for name in ["ab", "a b c", &"x".repeat(256)] {
+        let said = tollgate.run(&["plan", "list", "--table", name]);
+        let says = "cannot name a table: use 3 to 255 letters, digits, `_`, `.` or `-`";
+        assert!(said.code == 2 && said.err.contains(says), "{name}: {}", said.err);
+    }
     let missing = tollgate.run(&["plan", "put", "FREE", "/nowhere/plan.json"]).failed(2);
     assert!(missing.starts_with("can't read `/nowhere/plan.json`: "), "{missing}");
 }
