@@ -19,6 +19,7 @@ mod progress;
 mod read;
 mod time;
 mod who;
+mod yaml;
 
 use std::process::ExitCode;
 

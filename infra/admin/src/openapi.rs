@@ -1,6 +1,5 @@
 //! OpenAPI 3 descriptions: operations, and what their callers need.
 
-mod document;
 mod security;
 
 use std::fmt;
@@ -8,11 +7,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-pub(crate) use self::document::follow;
-use self::document::parse;
 pub(crate) use self::security::{Need, Security};
 use crate::error::Error;
 use crate::read::{place, read};
+use crate::yaml::{follow, parse};
 
 /// The most bytes of a description: API Gateway imports 6 MB.
 const MOST: usize = 6 * 1024 * 1024;

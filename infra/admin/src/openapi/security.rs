@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::document::follow;
+use crate::yaml::follow;
 
 /// The most alternatives of one operation.
 const MOST_ALTERNATIVES: usize = 16;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Found, Route};
-use crate::openapi::follow;
+use crate::yaml::follow;
 
 /// Members of a path item that are not operations.
 const SHARED: [&str; 5] = ["parameters", "summary", "description", "servers", "$ref"];

@@ -21,7 +21,7 @@ const MOST_STEPS: usize = 16;
 ///
 /// Aliases are replaced by what they name, so few of them could stand for any number of values.
 /// All of those count.
-pub(super) fn parse(text: &str) -> Result<Value, String> {
+pub(crate) fn parse(text: &str) -> Result<Value, String> {
     let mut reader = Reader::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| syntax(&error))?;
