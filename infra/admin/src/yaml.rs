@@ -1,9 +1,10 @@
 //! YAML and JSON as JSON values, and references within them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
-use serde_json::{Map, Number, Value};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
+use serde_json::{Map, Number, Value, json};
 
 /// The most values of a document, those that an anchor keeps and an alias repeats counted again.
 const MOST_VALUES: usize = 500_000;
@@ -17,7 +18,8 @@ const MOST_DEPTH: usize = 100;
 /// The most references that lead from one to the next.
 const MOST_STEPS: usize = 16;
 
-/// Parses one YAML document; JSON is YAML.
+/// Parses one YAML document; JSON is YAML. CloudFormation's short forms, such as `!Ref`, are spelled
+/// out.
 ///
 /// Aliases are replaced by what they name, so few of them could stand for any number of values.
 /// All of those count.
@@ -51,6 +53,8 @@ struct Open {
     anchor: usize,
     /// The number of values before it.
     before: usize,
+    /// The function of a short form.
+    function: Option<String>,
     content: Content,
 }
 
@@ -67,13 +71,16 @@ impl Reader {
                 let text_values = (text.len() / BYTES_OF_A_VALUE).saturating_add(1);
                 let is_plain = style == ScalarStyle::Plain && tag.is_none();
                 let value = if is_plain { plain(&text) } else { Value::String(text.into()) };
+                let value = spelled_out(function(tag), value);
                 let before = self.values;
                 self.count(text_values)?;
                 self.add(value, anchor, before)
             }
             Event::Alias(anchor) => {
                 let Some((value, values)) = self.anchors.get(&anchor) else {
-                    return Err("an alias names a value that contains it".to_owned());
+                    return Err(
+                        "an alias names a value that contains it: write the value out".to_owned()
+                    );
                 };
                 let (values, before) = (*values, self.values);
                 // Counted before it is copied.
@@ -84,15 +91,20 @@ impl Reader {
                 self.count(values)?;
                 self.add(value, 0, before)
             }
-            Event::SequenceStart(anchor, _) => self.open(anchor, Content::List(Vec::new())),
-            Event::MappingStart(anchor, _) => self.open(anchor, Content::Map(Map::new(), None)),
+            Event::SequenceStart(anchor, tag) => {
+                self.open(anchor, function(tag), Content::List(Vec::new()))
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.open(anchor, function(tag), Content::Map(Map::new(), None))
+            }
             Event::SequenceEnd | Event::MappingEnd => {
-                let Some(Open { anchor, before, content }) = self.open.pop() else { return Ok(()) };
+                let Some(open) = self.open.pop() else { return Ok(()) };
+                let Open { anchor, before, function, content } = open;
                 let value = match content {
                     Content::List(items) => Value::Array(items),
                     Content::Map(members, _) => Value::Object(members),
                 };
-                self.add(value, anchor, before)
+                self.add(spelled_out(function, value), anchor, before)
             }
             Event::DocumentStart(_) if self.document.is_some() => {
                 Err("has a second document: give one".to_owned())
@@ -101,13 +113,20 @@ impl Reader {
         }
     }
 
-    fn open(&mut self, anchor: usize, content: Content) -> Result<(), String> {
+    fn open(
+        &mut self,
+        anchor: usize,
+        function: Option<String>,
+        content: Content,
+    ) -> Result<(), String> {
         if self.open.len() >= MOST_DEPTH {
-            return Err(format!("nested deeper than {MOST_DEPTH}"));
+            return Err(format!(
+                "is nested deeper than {MOST_DEPTH} levels: bring it closer to the top"
+            ));
         }
         let before = self.values;
         self.count(1)?;
-        self.open.push(Open { anchor, before, content });
+        self.open.push(Open { anchor, before, function, content });
         Ok(())
     }
 
@@ -148,6 +167,24 @@ fn too_many() -> String {
     format!("has more than {MOST_VALUES} values, those of aliases included")
 }
 
+/// The function of a short form: `Ref` of `!Ref`.
+fn function(tag: Option<Cow<'_, Tag>>) -> Option<String> {
+    let tag = tag.filter(|tag| tag.handle == "!" && !tag.suffix.is_empty())?;
+    Some(tag.into_owned().suffix)
+}
+
+/// A value as the argument of a function.
+fn spelled_out(function: Option<String>, value: Value) -> Value {
+    match (function, value) {
+        (None, value) => value,
+        (Some(name), value) if name == "Ref" || name == "Condition" => json!({ name: value }),
+        (Some(name), Value::String(path)) if name == "GetAtt" => {
+            json!({"Fn::GetAtt": path.splitn(2, '.').collect::<Vec<_>>()})
+        }
+        (Some(name), value) => json!({ format!("Fn::{name}"): value }),
+    }
+}
+
 /// The name of a member; numbers such as `200` are written without quotes.
 fn name(value: Value) -> Result<String, String> {
     match value {
@@ -159,7 +196,7 @@ fn name(value: Value) -> Result<String, String> {
         Value::Bool(name) => Ok(name.to_string()),
         Value::Null => Ok("null".to_owned()),
         Value::Array(_) | Value::Object(_) => {
-            Err("a list or a mapping is the name of a member".to_owned())
+            Err("a list or a mapping is the name of a member: write a text".to_owned())
         }
     }
 }
@@ -183,7 +220,7 @@ pub(crate) fn follow<'d>(document: &'d Value, from: &'d Value) -> Result<&'d Val
     for _ in 0..MOST_STEPS {
         let Some(reference) = value.get("$ref") else { return Ok(value) };
         let Some(reference) = reference.as_str() else {
-            return Err("`$ref` is not a text".to_owned());
+            return Err("`$ref` must be a text, such as `#/components/schemas/Order`".to_owned());
         };
         let shown = reference.escape_debug();
         let Some(pointer) = reference.strip_prefix('#') else {
@@ -223,9 +260,6 @@ fn percent_decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -235,7 +269,15 @@ mod tests {
             ("{\n\t\"a\": \"\\u00e9\",\n\t\"b\": {}\n}", json!({"a": "é", "b": {}})),
             ("'200': x\n404: y", json!({"200": "x", "404": "y"})),
             ("a: &x {b: 1}\nc: *x", json!({"a": {"b": 1}, "c": {"b": 1}})),
-            ("a: !Sub 'x'\nb: '1'\nc: 1.5", json!({"a": "x", "b": "1", "c": "1.5"})),
+            ("a: !!str 1\nb: '1'\nc: 1.5", json!({"a": "1", "b": "1", "c": "1.5"})),
+            (
+                "a: !Ref x\nb: !GetAtt x.Arn.y\nc: !If [d, !Sub 'x', {}]",
+                json!({
+                    "a": {"Ref": "x"}, "b": {"Fn::GetAtt": ["x", "Arn.y"]},
+                    "c": {"Fn::If": ["d", {"Fn::Sub": "x"}, {}]},
+                }),
+            ),
+            ("a: !Join\n  - ''\n  - [b]", json!({"a": {"Fn::Join": ["", ["b"]]}})),
             ("a: |\n  x\n  y\n", json!({"a": "x\ny\n"})),
         ] {
             assert_eq!(parse(text), Ok(value), "{text}");
@@ -317,7 +359,7 @@ mod tests {
             ("file", "`$ref: other.yaml#/a` leads out of the file"),
             ("remote", "leads out of the file"),
             ("none", "leads to nothing"),
-            ("number", "not a text"),
+            ("number", "must be a text"),
         ] {
             let refusal = from(name).unwrap_err();
             assert!(refusal.contains(says), "{name}: {refusal}");

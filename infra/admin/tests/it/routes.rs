@@ -204,13 +204,15 @@ fn the_templates_of_this_repository_are_guarded() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_refused() {
-    let bomb = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n";
+    let doubled = (1..30).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}]\n", n - 1));
+    let bomb = format!("a0: &a0 [x, x]\n{}", doubled.collect::<String>());
     let deep = format!("{}{}", "[".repeat(150), "]".repeat(150));
     let deeper = "[".repeat(5_000);
     for (content, said) in [
-        ("", "one document"),
+        ("", "is empty"),
+        ("a: 1\n---\nb: 2", "has a second document"),
         ("a: [", "not YAML"),
-        (bomb, "alias"),
+        (&bomb, "has more than 500000 values"),
         (&deep, "nested deeper"),
         (&deeper, "not YAML"),
         ("Resources: {}", "no routes"),

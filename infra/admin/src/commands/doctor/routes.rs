@@ -1,7 +1,6 @@
 //! Routes of a template or an OpenAPI definition that the authorizer does not guard.
 
 mod definition;
-mod document;
 mod template;
 
 use std::path::Path;
@@ -9,6 +8,7 @@ use std::path::Path;
 use super::report::{Finding, Report, State};
 use crate::error::Error;
 use crate::read::{place, read};
+use crate::yaml::parse;
 
 /// A route of an API.
 #[derive(Debug)]
@@ -43,8 +43,13 @@ struct Found {
 pub(super) fn check(file: &Path, is_openapi: bool, report: &mut Report) -> Result<(), Error> {
     let content = read(file, MOST)?;
     let place = place(file);
-    let document = document::parse(&content)
-        .map_err(|problem| Error::refused(format!("{place}: {problem}")))?;
+    let wrong = |problem: String| Error::refused(format!("{place}: {problem}"));
+    if content.len() as u64 > MOST {
+        return Err(wrong(format!("is longer than {MOST} bytes: split it")));
+    }
+    let text = str::from_utf8(&content)
+        .map_err(|_| wrong("is not UTF-8: save the file as UTF-8".to_owned()))?;
+    let document = parse(text).map_err(wrong)?;
     let mut found = Found::default();
     if is_openapi {
         definition::read(&place, &document, &mut found);
