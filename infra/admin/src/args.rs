@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use authorizer::{Config, Issuer};
+use authorizer::{Config, EVERYONE, Issuer};
 use clap::{Args, ValueEnum};
 use throttle::{Meter, OffsetMeans, Plan, PlanError, PlanId, Subject};
 
@@ -37,6 +37,17 @@ pub(crate) fn output_file(text: &str) -> Result<PathBuf, String> {
 
 pub(crate) fn subject(text: &str) -> Result<Subject, String> {
     Subject::new(text).map_err(|error| error.to_string())
+}
+
+/// Refuses `*` as a subject or a parent: only `parents` in the configuration has it.
+pub(crate) fn check_subject(name: &str) -> Result<(), Error> {
+    if name != "*" {
+        return Ok(());
+    }
+    Err(Error::misuse(format!(
+        "`*` stands for all callers in `parents` of the configuration only: write `{EVERYONE}`, \
+         their subject"
+    )))
 }
 
 #[derive(Args, Clone, Copy, Debug)]

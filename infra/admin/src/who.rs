@@ -1,11 +1,11 @@
 //! The subject that a command is about.
 
-use authorizer::{Config, Issuer, assumed_subject, decode};
+use authorizer::{Config, EVERYONE, Issuer, assumed_subject, decode, is_of_parent};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use throttle::Subject;
 
-use crate::args::{ConfigFile, subject};
+use crate::args::{ConfigFile, check_subject, subject};
 use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::error::Error;
@@ -39,6 +39,12 @@ impl Who {
     /// Takes the word in the subject's place if a token names the subject.
     pub(crate) fn word_beside_token(&mut self) -> Option<Subject> {
         if self.token.is_some() { self.subject.take() } else { None }
+    }
+
+    /// Refuses a subject that can only be a mistake.
+    pub(crate) fn check(self) -> Result<Self, Error> {
+        self.subject.as_ref().map_or(Ok(()), |subject| check_subject(subject.as_str()))?;
+        Ok(self)
     }
 
     /// Finds the subject; with a configuration, checks that its limits are in this table.
@@ -93,12 +99,18 @@ impl Found {
         if !name.contains('#') && !name.starts_with("key-") {
             why.push_str(" (a caller's subject is ISSUER#CLAIM)");
         }
+        why.push_str(&hint(name));
         if confirm.dry_run() {
             note(format_args!("{why}; this needs --yes"));
             return Ok(());
         }
         confirm.insist(&why, "check its spelling, find it by `--token -`, or add --yes")
     }
+}
+
+/// What to write in place of `*`, after a message that nothing is known of a subject.
+pub(crate) fn hint(name: &str) -> String {
+    if name == "*" { format!("; all callers are `{EVERYONE}`") } else { String::new() }
 }
 
 /// Refuses a table that authorizers with this configuration do not count in.
@@ -124,8 +136,8 @@ fn claims(config: &Config) -> Result<Map<String, Value>, Error> {
     Ok(claims)
 }
 
-/// Completes a claim's value to a subject. A subject that begins with an issuer stays, and so does
-/// a parent by a claim, which begins with `#`.
+/// Completes a claim's value to a subject. A subject that begins with an issuer stays, and so do
+/// `everyone` and a parent by a claim, which begins with `#`.
 fn of_claim(config: &Config, subject: Subject) -> Result<Subject, Error> {
     let Some(throttle) = &config.throttle else { return Ok(subject) };
     let names = || config.issuers.iter().map(|issuer| issuer.checks.issuer.as_str());
@@ -133,8 +145,10 @@ fn of_claim(config: &Config, subject: Subject) -> Result<Subject, Error> {
     let is_whole =
         |issuer: &Issuer| prefix.as_deref().and_then(|it| issuer.stored_name(it)) == prefix;
     let by_claim = throttle.subject_claims().next().is_some();
-    let is_parent = prefix.as_deref() == Some("");
-    if !by_claim || is_parent || prefix.is_some() && config.issuers.iter().any(is_whole) {
+    if !by_claim
+        || is_of_parent(subject.as_str())
+        || prefix.is_some() && config.issuers.iter().any(is_whole)
+    {
         return Ok(subject);
     }
     let has_tenants = |issuer: &&Issuer| issuer.stored_name(&issuer.checks.issuer).is_none();

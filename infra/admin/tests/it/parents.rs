@@ -124,7 +124,8 @@ fn loops_and_more_than_four_levels_are_refused_before_the_write() {
         (&["assign", "a", "--parent", "b", "--no-parent"][..], "cannot be used with"),
         (&["assign", "a"], "name a plan, `--parent SUBJECT` or `--no-parent`"),
         (&["assign", "a", "--parent", ""], "is empty"),
-        (&["assign", "a", "--parent", "*"], "their subject is `everyone`"),
+        (&["assign", "a", "--parent", "*"], "write `everyone`, their subject"),
+        (&["assign", "*", "user", "--yes"], "write `everyone`, their subject"),
         (&["assign", "a", "--parent", "x\ny"], "control character"),
         (&["assign", "a", "--parent", &"x".repeat(513)], "513 bytes"),
         (&["assign", "a", "user", "--token", "-"], "a subject cannot be used with `--token -`"),
@@ -275,6 +276,18 @@ fn levels_below_and_of_the_configuration_count_before_the_write() {
     run(&["unassign", "v"]).done();
     run(&line).done();
 
+    // What is too much is shown, and said.
+    let (_file, path) = config(CONFIGURED);
+    run(&["assign", "pool#lena", "--parent", "mid", "--yes"]).done();
+    let shown = run(&["show", "pool#lena", "--config", &path]);
+    let problem = "`pool#lena` → `mid` → `top` → the claim `custom:tenant` → `everyone` has more \
+                   than four levels: name a parent with fewer above it, or remove one of `parents` \
+                   in [throttle]";
+    assert!(shown.out.contains("requests    refused with 403, because of the parents"));
+    assert_eq!((shown.code, shown.err), (1, format!("tollgate: {problem}\n")));
+    let json = run(&["show", "pool#lena", "--config", &path, "--json"]).out;
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["problem"], problem);
+
     // With the configuration, a caller has two levels more.
     let (_file, path) = config(CONFIGURED);
     let with = |line: &[&str]| run(&[line, &["--config", &path]].concat());
@@ -333,6 +346,11 @@ fn a_subject_is_shown_with_the_levels_of_the_configuration() {
     );
     let said = tollgate.feed(&line, &token(json!(7))).failed(1);
     assert!(said.contains("the claim of a parent of the limits' subject is not a text"), "{said}");
+    // `everyone` is not the value of a claim.
+    let shown = run(&["show", "everyone", "--config", &path]).done();
+    assert!(shown.starts_with("subject     everyone\n"), "{shown}");
+    let said = run(&["show", "*"]).failed(1);
+    assert!(said.ends_with("; all callers are `everyone`"), "{said}");
     // A parent in the configuration is no caller, so it has no such parents.
     let tenant = "#pool#custom:tenant#globex";
     run(&["assign", tenant, "tenant", "--yes"]).done();
@@ -369,7 +387,8 @@ fn parents_that_are_assigned_at_once_never_form_a_loop() {
 fn the_doctor_names_subjects_with_wrong_parents() {
     let (tollgate, database) = with_plans();
     let of = |subject: &str, parent: &str| json!({"pk": format!("SUBJECT#{subject}"), "plan_id": "tenant", "parent": parent, "version": 1});
-    fill(&database, [of("pool#maria", "team"), of("team", "acme")]);
+    let acme = json!({"pk": "SUBJECT#acme", "plan_id": "tenant", "version": 1});
+    fill(&database, [of("pool#maria", "team"), of("team", "acme"), acme]);
     let doctor = |line: &[&str]| {
         let answer = tollgate.run(&[&["doctor", "--json"], line].concat());
         let json: Value = serde_json::from_str(&answer.out).unwrap();
@@ -378,7 +397,9 @@ fn the_doctor_names_subjects_with_wrong_parents() {
         found.map(|it| format!("{} {} {}", it["state"], it["text"], it["fix"])).collect::<String>()
     };
     let said = doctor(&[]);
-    assert!(said.contains("2 subjects within a parent, in at most four levels"), "{said}");
+    let text = "2 subjects within a parent, in at most four levels, each with a plan; 3 \
+                assignments read";
+    assert!(said.contains(text), "{said}");
     let (_file, path) = config(CONFIGURED);
     let said = doctor(&["--config", &path]);
     assert!(said.contains("`pool#maria` → `team` → `acme` → the claim `custom:tenant`"), "{said}");
@@ -397,7 +418,7 @@ fn the_doctor_names_subjects_with_wrong_parents() {
 #[test]
 fn no_key_has_the_subject_of_a_parent() {
     let (tollgate, _) = with_plans();
-    for name in ["everyone", "#pool#custom:tenant#acme", "#"] {
+    for name in ["everyone", "#pool#custom:tenant#acme", "#", "*"] {
         let said = tollgate.run(&["key", "create", "--subject", name]).failed(2);
         assert!(
             said.starts_with(&format!("`{name}` is a parent's subject, which no key")),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use authorizer::shell_word;
+use authorizer::{is_of_parent, shell_word};
 use table::{Digest, Key, KeyDetails, KeyRecord, check_text};
 use throttle::Subject;
 
@@ -53,6 +53,11 @@ pub(super) fn command(change: &Change, state: &State) -> Option<String> {
 pub(super) async fn create(state: &State, new: New) -> Result<Done, Problem> {
     let now = state.now();
     let key = Key::generate().map_err(|error| Problem::wrong(error.to_string()))?;
+    if let Some(name) = new.subject.as_deref().filter(|name| is_of_parent(name) || *name == "*") {
+        return Err(Problem::wrong(format!(
+            "`{name}` is a parent's subject, which no key can have: choose another"
+        )));
+    }
     let subject = match new.subject {
         Some(subject) => Subject::new(subject)
             .map_err(|error| Problem::wrong(format!("the subject {error}")))?

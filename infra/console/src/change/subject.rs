@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use authorizer::shell_word;
+use authorizer::{EVERYONE, shell_word};
 use table::Assignment;
 use throttle::{Meter, Period, Subject};
 
@@ -62,6 +62,7 @@ pub(super) async fn assign(
     version: u64,
 ) -> Result<Done, Problem> {
     let subject = subject(name)?;
+    refuse_star(name)?;
     if let Some(plan) = plan.as_deref().filter(|plan| !plan.is_empty()) {
         state.plan(plan).await?;
     }
@@ -120,6 +121,7 @@ pub(super) async fn check_parent(
     parent: &str,
 ) -> Result<Option<String>, Problem> {
     let subject = subject(name)?;
+    refuse_star(parent)?;
     let parent = Subject::new(parent)
         .map_err(|error| Problem::wrong(format!("the parent's name {error}")))?;
     let own = Assignment::new(subject.as_str()).with_parent(parent.as_str());
@@ -174,6 +176,14 @@ pub(super) async fn grant(
     let history = state.buckets().grant_of(&subject, &window, extra, id, now).await?;
     let total = history.granted(&window);
     Ok(Done::new(format!("granted `{name}` {extra} {meter}, {total} in all"), None))
+}
+
+/// Refuses `*`, which is all callers in `parents` of the configuration only.
+fn refuse_star(name: &str) -> Result<(), Problem> {
+    if name != "*" {
+        return Ok(());
+    }
+    Err(Problem::wrong(format!("`*` is not a subject: all callers are `{EVERYONE}`")))
 }
 
 fn subject(name: &str) -> Result<Subject, Problem> {

@@ -122,6 +122,22 @@ async fn every_change_has_an_undo_and_the_second_of_two_a_conflict() {
 }
 
 #[tokio::test]
+async fn plans_are_listed_with_start_days_and_meters_that_only_report() {
+    let bench = Bench::start(true).await;
+    let plan = r#"{"quota": [{"limit": 5, "period": "DAY"},
+        {"limit": 7, "period": "WEEK", "startDay": "SUNDAY"}],
+        "meters": {"tokens": {"quota": {"limit": 9, "period": "DAY"}, "enforce": false}}}"#;
+    let put = json!({"do": "plan_put", "id": "a", "json": plan, "version": 0});
+    assert_eq!(bench.change(&put).await.0, StatusCode::OK);
+    let listed = bench.get("plans").await["items"][0].clone();
+    let quotas = json!([
+        {"period": "DAY", "limit": 5, "startDay": 1},
+        {"period": "WEEK", "limit": 7, "startDay": 7},
+    ]);
+    assert_eq!((&listed["quotas"], &listed["reports"]), (&quotas, &json!(["tokens"])));
+}
+
+#[tokio::test]
 async fn hostile_input_is_refused_in_words() {
     let bench = Bench::start(true).await;
     let long = "x".repeat(70_000);
@@ -132,6 +148,10 @@ async fn hostile_input_is_refused_in_words() {
         json!({"do": "plan_put", "id": "a", "json": long, "version": 0}),
         json!({"do": "key_enable", "id": "../../etc"}),
         json!({"do": "subject_assign", "subject": "a\nb", "plan": "free", "version": 0}),
+        json!({"do": "subject_assign", "subject": "*", "parent": "a", "version": 0}),
+        json!({"do": "subject_assign", "subject": "a", "parent": "*", "version": 0}),
+        json!({"do": "key_create", "subject": "*", "plan": null, "name": null, "days": 1}),
+        json!({"do": "key_create", "subject": "everyone", "plan": null, "name": null, "days": 1}),
         json!({"do": "usage_grant", "subject": "a", "extra": 0, "period": "DAY", "id": "1"}),
         json!({"do": "revoke", "kind": "planet", "issuer": "i", "id": "u"}),
         json!({"do": "revoke_undo", "id": "user#0"}),

@@ -49,7 +49,8 @@ impl Create {
         let now = context.now();
         let key = Key::generate().map_err(|error| Error::unavailable(error.to_string()))?;
         let shared = self.subject.as_ref().map(|subject| subject.as_str().to_owned());
-        if let Some(name) = shared.as_deref().filter(|name| is_of_parent(name)) {
+        let is_wrong = |name: &&str| is_of_parent(name) || *name == "*";
+        if let Some(name) = shared.as_deref().filter(is_wrong) {
             return Err(Error::misuse(format!(
                 "`{name}` is a parent's subject, which no key can have: choose another, and put it \
                  within a parent by `tollgate subject assign SUBJECT --parent PARENT`"

@@ -1,13 +1,13 @@
 //! `tollgate subject assign`.
 
-use authorizer::{EVERYONE, is_of_parent, shell_word};
+use authorizer::{is_of_parent, shell_word};
 use clap::Args;
 use serde_json::json;
 use table::Assignment;
 use throttle::{PlanId, Subject};
 
 use super::standing;
-use crate::args::{plan_id, subject};
+use crate::args::{check_subject, plan_id, subject};
 use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::error::Error;
@@ -61,7 +61,10 @@ impl Assign {
         if plan.is_none() && parent.is_none() && !no_parent {
             return Err(Error::misuse("name a plan, `--parent SUBJECT` or `--no-parent`"));
         }
-        let found = who.find(context)?;
+        if let Some(parent) = &parent {
+            check_subject(parent.as_str())?;
+        }
+        let found = who.check()?.find(context)?;
         let name = found.subject.as_str();
         if let Some(plan) = &plan {
             context.plan(plan).await?;
@@ -131,11 +134,6 @@ async fn check(
     confirm: Confirm,
 ) -> Result<(), Error> {
     let (name, parent) = (&wanted.subject, wanted.parent.as_deref().unwrap_or_default());
-    if parent == "*" {
-        return Err(Error::misuse(format!(
-            "`*` stands for all callers in `parents` only: their subject is `{EVERYONE}`"
-        )));
-    }
     if is_of_parent(name) {
         note(format_args!(
             "requests that are within `{name}` by `parents` in [throttle] are not within \

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::hierarchy::{Level, Levels};
 use crate::layout::facts;
-use crate::who::Who;
+use crate::who::{Who, hint};
 
 /// Show a subject's plan, its parents with their plans, and the rest of its quotas.
 ///
@@ -33,7 +33,8 @@ impl Show {
         if assignment.is_none() && bucket.is_none() {
             return Err(Error::refused(format!(
                 "nothing is known of `{name}`: it is assigned no plan and has used nothing; \
-                 `tollgate usage export PLAN` lists who has"
+                 `tollgate usage export PLAN` lists who has{}",
+                hint(name)
             )));
         }
         let last = bucket.as_ref().and_then(|bucket| bucket.stamp.clone()).map(|it| it.plan);
@@ -79,6 +80,9 @@ impl Show {
             let more = if granted > 0 { format!(", {granted} granted") } else { String::new() };
             [it.name(), format!("{} used, {} left{more}", it.used, it.left)]
         }));
+        if levels.problem.is_some() {
+            rows.push(["requests", "refused with 403, because of the parents"].map(str::to_owned));
+        }
         let parents: Vec<_> = levels.parents.iter().map(Level::json).collect();
         let json = json!({
             "subject": name,
@@ -86,6 +90,7 @@ impl Show {
             "version": assignment.as_ref().map(|it| it.version),
             "plan": plan.map(|plan| plan.id.to_string()),
             "parents": parents,
+            "problem": levels.problem,
             "quotas": quotas.iter().map(QuotaUse::json).collect::<Vec<_>>(),
         });
         context.output.print(facts(&rows), &json)?;

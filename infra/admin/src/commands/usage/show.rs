@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::layout::{list, terminal, wrap};
 use crate::output::{Output, escaped, write_styled};
-use crate::who::Who;
+use crate::who::{Who, hint};
 
 /// Show a subject's usage, with a bar for each period.
 ///
@@ -50,8 +50,9 @@ impl Show {
                 Some(plan) => stored_plan_id(&plan)?,
                 None => {
                     return Err(Error::refused(format!(
-                        "`{name}` has used nothing, and is assigned no plan: name one by --plan, \
-                         or correct the subject"
+                        "`{name}` has used nothing, and is assigned no plan: name one by `--plan`, \
+                         or correct the subject{}",
+                        hint(name)
                     )));
                 }
             },

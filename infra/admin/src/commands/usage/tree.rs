@@ -15,6 +15,7 @@ use crate::hierarchy::Hierarchy;
 use crate::listing::Listing;
 use crate::output::note;
 use crate::progress::Progress;
+use crate::who::hint;
 
 /// The columns of the list.
 const HEADINGS: [&str; 5] = ["SUBJECT", "PLAN", "QUOTA", "USED", "LEFT"];
@@ -100,7 +101,8 @@ async fn members(context: &Context, top: &str) -> Result<(Vec<Member>, usize, Ve
     {
         return Err(Error::refused(format!(
             "nothing is known of `{top}`: it is assigned no plan, has used nothing, and no subject \
-             is assigned it as parent"
+             is assigned it as parent; check its spelling{}",
+            hint(top)
         )));
     }
     let damaged = all.damaged.iter().map(|name| format!("SUBJECT#{name}")).collect();
