@@ -47,7 +47,7 @@ impl<const N: usize> Listing<N> {
             return Ok(());
         }
         let names = self.damaged.join("`, `");
-        Err(Error::refused(format!("damaged {kind}, to be deleted in the table: `{names}`")))
+        Err(Error::refused(format!("damaged {kind}: delete their items in the table: `{names}`")))
     }
 
     fn rows(&mut self, rows: &[([String; N], Value)]) -> Result<(), Error> {

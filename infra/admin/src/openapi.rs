@@ -69,7 +69,7 @@ impl Api {
         let wrong = |message: String| Error::misuse(format!("{}: {message}", place(file)));
         let content = read(file, MOST as u64)?;
         if content.len() > MOST {
-            return Err(wrong(format!("longer than {MOST} bytes, the most that is read")));
+            return Err(wrong(format!("is longer than {MOST} bytes: split it")));
         }
         let text = String::from_utf8(content)
             .map_err(|_| wrong("is not UTF-8: save the file as UTF-8".to_owned()))?;
@@ -93,7 +93,7 @@ impl Api {
         let mut operations = Vec::new();
         for (path, item) in paths.iter().filter(|(path, _)| !path.starts_with("x-")) {
             if !path.starts_with('/') {
-                return Err(format!("path `{}` does not start with `/`", path.escape_debug()));
+                return Err(format!("the path `{}` must start with `/`", path.escape_debug()));
             }
             let item = item_of(document, path, item)?;
             for (name, method) in METHODS {
@@ -177,7 +177,7 @@ fn cost(operation: &Map<String, Value>) -> Result<Option<u64>, String> {
         None => Ok(None),
         Some(cost) => match cost.as_u64() {
             Some(cost) => Ok(Some(cost)),
-            None => Err("`x-tollgate-cost` is not a whole number of 0 or more".to_owned()),
+            None => Err("`x-tollgate-cost` must be a whole number from 0".to_owned()),
         },
     }
 }

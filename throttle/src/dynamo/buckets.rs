@@ -31,7 +31,7 @@ pub enum GrantError {
     #[error("the grant's id {0}")]
     Id(#[source] TextError),
     /// The grants of the period would be more than the largest quota.
-    #[error("at most {MAX_GRANTED} can be granted for one period, and less is left of it")]
+    #[error("all grants of one period are at most {MAX_GRANTED}: grant less")]
     TooMuch,
     /// The adjustment gives back more than is used.
     #[error(

@@ -57,7 +57,7 @@ impl Console {
         let text = format!("{url}\nOpen it in a browser. It {how}. Ctrl-C ends it.");
         context.output.print(text, &json!({"console": url, "writes": self.allow_writes}))?;
         running.serve().await;
-        Err(Error::unavailable("the console's listener failed"))
+        Err(Error::unavailable("the console's listener failed: start it again"))
     }
 
     fn source(&self) -> Result<Option<Source>, Error> {

@@ -78,8 +78,8 @@ impl Which {
         }
         self.key.parse().map_err(|_| {
             Error::misuse(
-                "that is no key's id: give the 64 digits that `tollgate key list` shows, or - to \
-                 read the key itself from standard input",
+                "that is not a key's id: give the 64 hexadecimal digits that `tollgate key list` \
+                 shows, or - to read the key itself from standard input",
             )
         })
     }

@@ -222,8 +222,18 @@ async fn plan_of(context: &Context, found: &Found) -> Result<PlanRecord, Error> 
     context.plan(&id).await
 }
 
+/// The largest quota, and so the largest change of one.
+const MOST_AMOUNT: u64 = 1_000_000_000_000_000;
+
 /// The error of a grant or an adjustment, which may have been made all the same.
 fn ask_again(error: GrantError, id: &str) -> Error {
+    if let GrantError::NotUsed { used } = error {
+        let most = match used {
+            0 => "nothing is used in this period, so nothing can be given back".to_owned(),
+            used => format!("{used} are used in this period: `--amount` is at most +{used}"),
+        };
+        return Error::refused(format!("{most}; `tollgate usage grant` adds to the quota"));
+    }
     let error = Error::from(error);
     match error.code() {
         3 => error.after(format_args!("ask again with `--id {id}`, so that it counts once")),
@@ -236,12 +246,18 @@ fn quota(plan: &PlanRecord, meter: Meter, period: Option<Period>) -> Result<Quot
     let quotas = quotas(plan, meter);
     let id = &plan.id;
     match (quotas, period) {
-        ([], _) => Err(Error::refused(format!("the plan `{id}` has no quota of {meter}"))),
+        ([], _) => Err(Error::refused(format!(
+            "the plan `{id}` has no quota of {meter}: add one by `tollgate plan put`"
+        ))),
         (quotas, Some(period)) => {
             let quota = quotas.iter().copied().find(|quota| quota.period() == period);
             let period = noun(period);
             quota.ok_or_else(|| {
-                Error::refused(format!("the plan `{id}` has no quota of {meter} for a {period}"))
+                let others = quotas.iter().map(|it| format!("`--by {}`", noun(it.period())));
+                let others = others.collect::<Vec<_>>().join(" or ");
+                Error::refused(format!(
+                    "the plan `{id}` has no quota of {meter} for a {period}: give {others}"
+                ))
             })
         }
         ([quota], None) => Ok(*quota),

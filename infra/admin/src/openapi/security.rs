@@ -55,10 +55,16 @@ impl Security {
                 return Ok(Self::Public);
             }
             Some(Value::Array(list)) => list,
-            Some(_) => return Err("`security` is not a list".to_owned()),
+            Some(_) => {
+                return Err(
+                    "`security` must be a list, such as `[{ login: [orders/read] }]`".to_owned()
+                );
+            }
         };
         if alternatives.len() > MOST_ALTERNATIVES {
-            return Err(format!("`security` has more than {MOST_ALTERNATIVES} alternatives"));
+            return Err(format!(
+                "`security` has more than {MOST_ALTERNATIVES} alternatives: remove some"
+            ));
         }
         let (mut needs, mut unexpressed, mut by_key) = (Vec::new(), Vec::new(), false);
         for alternative in alternatives {
@@ -116,7 +122,9 @@ fn has_tokens(document: &Value) -> bool {
 /// Returns what one alternative needs. It names one scheme at least.
 fn need(document: &Value, alternative: &Value) -> Result<Needed, String> {
     let Value::Object(schemes) = alternative else {
-        return Err("`security` has an entry that is not an object".to_owned());
+        return Err(
+            "`security` must be a list of objects, such as `[{ login: [orders/read] }]`".to_owned()
+        );
     };
     let unexpressed = |reason: String| Ok(Needed::Unexpressed(reason));
     let mut need = Need::default();
@@ -180,7 +188,9 @@ impl Scheme {
         let shown = name.escape_debug();
         let schemes = document.get("components").and_then(|it| it.get("securitySchemes"));
         let Some(scheme) = schemes.and_then(|it| it.get(name)) else {
-            return Err(format!("`{shown}` is not in `components.securitySchemes`"));
+            return Err(format!(
+                "`{shown}` is not in `components.securitySchemes`: add it there, or correct the name"
+            ));
         };
         let scheme = follow(document, scheme).map_err(|error| format!("`{shown}`: {error}"))?;
         let text = |name: &str| scheme.get(name).and_then(Value::as_str).unwrap_or_default();

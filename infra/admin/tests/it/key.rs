@@ -183,7 +183,7 @@ fn a_key_typed_for_an_id_is_not_repeated() {
         assert!(said.starts_with("there is no such key in `tollgate`"), "{said}");
         assert!(!said.contains("5ec2e7"), "{said}");
         let said = tollgate.run(&["key", command, "my-secret-key-0123456789"]).failed(2);
-        assert!(said.starts_with("that is no key's id") && !said.contains("0123"), "{said}");
+        assert!(said.starts_with("that is not a key's id") && !said.contains("0123"), "{said}");
         let said = tollgate.feed(&["key", command, "-"], "two secrets\n").failed(2);
         assert!(said.contains("no key") && !said.contains("secrets"), "{said}");
         tollgate.feed(&["key", command, "-"], "").failed(2);

@@ -251,10 +251,16 @@ fn a_subject_is_put_under_a_plan_and_shown() {
     assert!(run(&["reset", "maria"]).failed(2).contains("can't be undone: add --yes"));
     assert!(run(&["reset", "maria", "--dry-run"]).done().ends_with("nothing was done"));
     assert_eq!(run(&["reset", "maria", "--yes"]).done(), "forgot all that `maria` used");
-    assert_eq!(run(&["reset", "maria", "--yes"]).failed(1), "`maria` has used nothing");
+    assert_eq!(
+        run(&["reset", "maria", "--yes"]).failed(1),
+        "`maria` has used nothing: check its spelling"
+    );
     assert!(run(&["unassign", "maria", "--dry-run"]).done().ends_with("nothing was done"));
     assert_eq!(run(&["unassign", "maria", "--json"]).json()["plan"], Value::Null);
-    assert_eq!(run(&["unassign", "maria"]).failed(1), "`maria` is assigned no plan");
+    assert_eq!(
+        run(&["unassign", "maria"]).failed(1),
+        "`maria` has no assignment: check its spelling"
+    );
 }
 
 #[test]
@@ -279,7 +285,7 @@ fn what_is_left_is_adjusted_for_a_period_with_a_start_day() {
     let dry = maria(&["--amount=-5", "--dry-run"]).done();
     assert!(dry.contains("by -5 requests for ") && dry.contains(", now 80"), "{dry}");
     let more = maria(&["--amount=+21"]).failed(1);
-    assert!(more.starts_with("only 20 is used in this period"), "{more}");
+    assert!(more.starts_with("20 are used in this period: `--amount` is at most +20; "), "{more}");
 
     let tokens = |line: &[&str]| maria(&[&["--meter", "tokens"], line].concat());
     let several = tokens(&["--amount=-5"]).failed(2);
@@ -305,7 +311,14 @@ fn what_is_left_is_adjusted_for_a_period_with_a_start_day() {
     for wrong in ["5", "+0", "-", "+1.5", "+9999999999999999"] {
         let said = maria(&[&format!("--amount={wrong}")]);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{wrong}");
-        assert!(said.err.contains("a whole number with its sign"), "{wrong}: {}", said.err);
+        let says = "a whole number with its sign, such as -500 or +500: from 1 to 1000000000000000";
+        assert!(said.err.contains(says), "{wrong}: {}", said.err);
+    }
+    for wrong in ["0", "-1", "1000000000000001", "many"] {
+        let said = tollgate.run(&["usage", "grant", "pool#maria", "--by=day", "--", wrong]);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{wrong}");
+        let says = "write a whole number from 1 to 1000000000000000";
+        assert!(said.err.contains(says), "{wrong}: {}", said.err);
     }
     assert!(adjust(&["nobody", "--amount=-1"]).failed(1).contains("has never been seen"));
     assert!(maria(&["--meter", "token", "--amount=-1"]).failed(1).contains("has no meter `token`"));
@@ -330,7 +343,7 @@ fn a_grant_needs_a_quota_of_its_period_and_meter() {
     for (line, says) in [
         (
             &["pool#maria", "5", "--by", "month"][..],
-            "the plan `free` has no quota of requests for a month",
+            "the plan `free` has no quota of requests for a month: give `--by day`",
         ),
         (
             &["pool#maria", "5", "--by", "day", "--meter", "tokens"],

@@ -59,6 +59,6 @@ impl Rights {
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("must be like tenant=acme")?;
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as tenant=acme")?;
     Ok((name.to_owned(), value.to_owned()))
 }

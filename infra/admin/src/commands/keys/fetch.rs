@@ -32,15 +32,24 @@ impl Fetch {
         let issuer = match (&self.issuer, config.issuers.as_slice()) {
             (Some(name), _) => issuer(&config, name)?,
             (None, [only]) => only,
-            _ => return Err(Error::misuse("there are several issuers: name one by `--issuer`")),
+            _ => {
+                return Err(Error::misuse(
+                    "the configuration has several issuers: name one by `--issuer`",
+                ));
+            }
         };
         // The other spellings of a pool's name have the same keys, where they have any.
         let named = issuer.identities.iter().find(|it| self.issuer.as_ref() == Some(&it.iss));
         let Some(identity) = named.or_else(|| issuer.identities.first()) else {
-            return Err(Error::refused("the issuer has no key endpoint"));
+            return Err(Error::refused(
+                "the issuer has no key endpoint: set its `url` or `jwks_uri`",
+            ));
         };
         let Some(place) = &identity.jwks_uri else {
-            return Err(Error::refused("the issuer's keys come from the configuration alone"));
+            return Err(Error::refused(
+                "the issuer's keys are in the configuration (`jwks` or `jwks_file`): there is \
+                 nothing to fetch",
+            ));
         };
         let place = place.as_str();
         let set = fetch_keys(identity)

@@ -78,7 +78,10 @@ impl Explain {
                 .with_scopes(texts(&claims, "scopes"))
                 .with_groups(texts(&claims, "groups")),
             (false, false) => assumed_caller(&claims, &config.issuers).map_err(|refusal| {
-                Error::refused(format!("no token with these claims is good: {}", refusal.detail()))
+                Error::refused(format!(
+                    "a token with these claims is refused: {}",
+                    refusal.detail()
+                ))
             })?,
         };
         let caller = caller.with_source_ip(source_ip);
@@ -132,7 +135,7 @@ fn arn(route: &str, stage: &str) -> Result<String, Error> {
 /// The ARN of a call in a stage of the API that `api` names.
 pub(super) fn arn_of(route: &str, api: &str, stage: &str) -> Result<String, Error> {
     if stage.is_empty() || stage.contains(['/', ':']) {
-        return Err(Error::misuse("`--stage` must be a stage's name, `prod` say"));
+        return Err(Error::misuse("`--stage` must be a stage's name, such as `prod`"));
     }
     let target = match route.split_once(' ') {
         Some((method, path)) if path.starts_with('/') && METHODS.contains(&method) => {
@@ -141,7 +144,8 @@ pub(super) fn arn_of(route: &str, api: &str, stage: &str) -> Result<String, Erro
         None if route.starts_with('$') && !route.contains('/') => route.to_owned(),
         _ => {
             return Err(Error::misuse(format!(
-                "`--route` must be a method and a path, `GET /orders/1` say, or `$connect`: `{route}`"
+                "`--route` must be a method and a path, such as `GET /orders/1`, or `$connect`: \
+                 `{route}`"
             )));
         }
     };

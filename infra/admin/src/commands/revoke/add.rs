@@ -78,7 +78,9 @@ impl Add {
             && issuer.is_none_or(|issuer| !issuer.bounds_token_life());
         let length = length.unwrap_or(needed);
         if length.is_zero() {
-            return Err(Error::misuse("`--for` must be more than no time: give `24h`, say"));
+            return Err(Error::misuse(
+                "`--for` must be longer than 0: give a length such as `24h`",
+            ));
         }
         let is_checked = issuer.is_some();
         let issuer = match issuer {
@@ -195,9 +197,9 @@ fn named<'a>(
 ) -> Result<&'a Issuer, Error> {
     let named = issuer(config, name)?;
     match claims {
-        Some(claims) if claims.contains_key("iss") && !named.is_of(claims) => {
-            Err(Error::misuse(format!("the token is not one of the issuer `{name}`")))
-        }
+        Some(claims) if claims.contains_key("iss") && !named.is_of(claims) => Err(Error::misuse(
+            format!("the token's issuer is not `{name}`: name its issuer, or leave `--issuer` out"),
+        )),
         _ => Ok(named),
     }
 }
@@ -300,7 +302,8 @@ fn find<'a>(config: &'a Config, claims: Option<&Map<String, Value>>) -> Result<&
     };
     config.issuers.iter().find(|issuer| issuer.is_of(claims)).ok_or_else(|| {
         Error::refused(
-            "the token's issuer is not configured: no authorizer with this configuration takes it",
+            "no issuer of the configuration issued the token, so its authorizers refuse it already: \
+             give the configuration that accepts it",
         )
     })
 }

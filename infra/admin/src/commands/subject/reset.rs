@@ -25,7 +25,7 @@ impl Reset {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let subject = self.who.find(context)?.subject;
         let name = subject.as_str();
-        let missing = || Error::refused(format!("`{name}` has used nothing"));
+        let missing = || Error::refused(format!("`{name}` has used nothing: check its spelling"));
         if self.confirm.dry_run() {
             context.buckets().get(&subject).await?.ok_or_else(missing)?;
             return context.would(&format!("forget all that `{name}` used"));

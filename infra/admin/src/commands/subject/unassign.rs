@@ -26,7 +26,7 @@ impl Unassign {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Error> {
         let subject = self.who.find(context)?.subject;
         let name = subject.as_str();
-        let missing = || Error::refused(format!("`{name}` is assigned no plan"));
+        let missing = || Error::refused(format!("`{name}` has no assignment: check its spelling"));
         if self.dry.dry_run {
             let stored = context.assignments().get(name).await?.ok_or_else(missing)?;
             let is = standing(stored.plan.as_deref(), stored.parent.as_deref());
@@ -36,6 +36,6 @@ impl Unassign {
             return Err(missing());
         }
         let json = json!({"subject": name, "plan": null});
-        context.output.print(format!("`{name}` is assigned no plan now"), &json)
+        context.output.print(format!("`{name}` has no assignment now"), &json)
     }
 }

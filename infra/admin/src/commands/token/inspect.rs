@@ -35,7 +35,7 @@ impl Inspect {
         let config = self.config.read()?;
         let token = secret("token")?;
         let decoded = decode(&token)
-            .map_err(|refusal| Error::refused(format!("refused, {refusal}: it can't be shown")))?;
+            .map_err(|refusal| Error::refused(format!("the token can't be shown: {refusal}")))?;
         let findings = verify(context, config, &token, &decoded).await?;
 
         let rows: Vec<_> = findings
@@ -68,11 +68,11 @@ impl Inspect {
         match findings.refusal {
             None => Ok(()),
             Some((code, detail)) if code.is_callers_fault() => {
-                Err(Error::refused(format!("refused, {}: {detail}", code.as_str())))
+                Err(Error::refused(format!("the token is refused, {}: {detail}", code.as_str())))
             }
             Some((code, detail)) => {
                 let code = code.as_str();
-                Err(Error::unavailable(format!("can't be verified, {code}: {detail}")))
+                Err(Error::unavailable(format!("the token can't be verified, {code}: {detail}")))
             }
         }
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use throttle::{Meter, Period};
 use uuid::Uuid;
 
-use super::{By, ask_again, label, of_plan, plan_of, quota};
+use super::{By, MOST_AMOUNT, ask_again, label, of_plan, plan_of, quota};
 use crate::args::meter;
 use crate::confirm::Confirm;
 use crate::context::Context;
@@ -79,13 +79,15 @@ impl Adjust {
 /// An amount with its sign. Without one, it could be taken for either direction.
 fn signed(text: &str) -> Result<NonZeroI64, String> {
     let number = text.starts_with(['+', '-']).then(|| text.parse().ok()).flatten();
-    number
-        .filter(|number: &NonZeroI64| number.get().unsigned_abs() <= MOST)
-        .ok_or_else(|| "write a whole number with its sign, such as -500 or +500".to_owned())
+    number.filter(|number: &NonZeroI64| number.get().unsigned_abs() <= MOST_AMOUNT).ok_or_else(
+        || {
+            format!(
+                "write a whole number with its sign, such as -500 or +500: from 1 to {MOST_AMOUNT} \
+                 less or more"
+            )
+        },
+    )
 }
-
-/// The largest quota.
-const MOST: u64 = 1_000_000_000_000_000;
 
 const EXAMPLES: &str = "\
 Examples:

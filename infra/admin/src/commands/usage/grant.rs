@@ -7,7 +7,7 @@ use serde_json::json;
 use throttle::{Meter, Period};
 use uuid::Uuid;
 
-use super::{By, ask_again, label, of_plan, plan_of, quota};
+use super::{By, MOST_AMOUNT, ask_again, label, of_plan, plan_of, quota};
 use crate::args::meter;
 use crate::confirm::Confirm;
 use crate::context::Context;
@@ -24,6 +24,7 @@ pub(crate) struct Grant {
     #[command(flatten)]
     who: Who,
     /// Number of requests to add, or the amount of the meter.
+    #[arg(value_parser = extra)]
     extra: NonZeroU64,
     /// Quota that the requests are added to.
     #[arg(long, value_enum)]
@@ -81,6 +82,11 @@ impl Grant {
         }
         context.output.print(text, &json)
     }
+}
+
+fn extra(text: &str) -> Result<NonZeroU64, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroU64| number.get() <= MOST_AMOUNT);
+    number.ok_or_else(|| format!("write a whole number from 1 to {MOST_AMOUNT}"))
 }
 
 const EXAMPLES: &str = "\
