@@ -24,6 +24,10 @@ pub(crate) struct Filled {
     pub(crate) made_up: Vec<String>,
     /// The caller's key, where callers may have one.
     pub(crate) caller_key: Option<String>,
+    /// The template's tables.
+    pub(crate) tables: Vec<String>,
+    /// One line for each of them that was not created.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Every address, and the callers. Secrets that are made up are public and throwaway.
@@ -57,7 +61,7 @@ pub struct Ready {
     pub dynamodb: String,
     /// The name of the table of limits.
     pub table: String,
-    /// Every table of the configuration.
+    /// Every table of the configuration and of the template.
     pub tables: Vec<String>,
     /// The plans that are in the table.
     pub plans: Vec<String>,
@@ -247,7 +251,7 @@ pub(crate) fn of(
         token_endpoint: issuer.token_endpoint(),
         dynamodb: String::new(),
         table: setup.tables.first().cloned().unwrap_or_default(),
-        tables: setup.tables.clone(),
+        tables: setup.tables.iter().chain(&filled.tables).cloned().collect(),
         plans: filled.plans.clone(),
         notes,
         clients: setup.issuers.iter().flat_map(clients).collect(),

@@ -144,7 +144,8 @@ impl Stack {
         let issuer = Issuer::start_all(issuer, issuers(&options, &setup)).await;
 
         match (joined(behind).await, issuer) {
-            (Ok((table, filled, functions)), Ok(issuer)) => {
+            (Ok((table, mut filled, functions)), Ok(issuer)) => {
+                let of_tables = std::mem::take(&mut filled.notes);
                 let backends = Backends::start(&options, table.url()).await;
                 let configured = configured_key(&options, &setup);
                 let template = options.template.as_deref();
@@ -180,6 +181,7 @@ impl Stack {
                 let of_caller = keys.of_header(&options);
                 ready.hold(keys.made.clone(), of_caller);
                 table.url().clone_into(&mut ready.dynamodb);
+                ready.notes.extend(of_tables);
                 ready.notes.extend(backends.notes());
                 ready.notes.extend(routed::notes(&options));
                 ready

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::{Client, Config};
 use axum::Router;
 use dynoxide::{Database, DynoxideError};
+use serde_json::Value;
 use std::fs::{self, OpenOptions};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::clock::Now;
+pub(crate) use define::DefineError;
 
+mod define;
 mod front;
 mod partitions;
 mod sweep;
@@ -103,6 +106,7 @@ pub enum Error {
 /// A running table server. Dropping it ends it too, without waiting for its end.
 pub struct Table {
     url: String,
+    database: Database,
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<()>,
     there: watch::Sender<bool>,
@@ -120,8 +124,9 @@ impl Table {
         let (end, ended) = oneshot::channel();
         let (there, is_there) = watch::channel(true);
         // Off the async threads: opening reads the disk, and a runtime may not be dropped on one.
-        spawn_blocking(move || -> Result<(), Error> {
+        let database = spawn_blocking(move || -> Result<Database, Error> {
             let database = open(&options.data)?;
+            let own = database.clone();
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let listener = {
                 let _entered = runtime.enter();
@@ -132,11 +137,11 @@ impl Table {
                 // The receiver is gone if the `Table` was dropped.
                 let _ = end.send(());
             })?;
-            Ok(())
+            Ok(own)
         })
         .await
         .map_err(io::Error::other)??;
-        Ok(Self { url, stop, ended, there })
+        Ok(Self { url, database, stop, ended, there })
     }
 
     /// The server's address: an endpoint for any DynamoDB client.
@@ -158,6 +163,20 @@ impl Table {
         )
     }
 
+    /// Creates a table by a request of `CreateTable`, with this attribute for its time to live.
+    ///
+    /// # Errors
+    /// The request is wrong, or there is another table of the name.
+    pub(crate) async fn define(
+        &self,
+        request: Value,
+        expiry: Option<String>,
+    ) -> Result<(), DefineError> {
+        let database = self.database.clone();
+        let defined = spawn_blocking(move || define::define(&database, &request, expiry)).await;
+        defined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    }
+
     /// Takes the server off its port while false is sent, with its data. Connections are refused.
     #[must_use]
     pub(crate) fn there(&self) -> watch::Sender<bool> {
@@ -168,7 +187,9 @@ impl Table {
     ///
     /// Requests under way have half a second. What was answered is on disk afterwards, in one file.
     pub async fn shutdown(self) {
-        let Self { stop, ended, .. } = self;
+        let Self { stop, ended, database, .. } = self;
+        // The last one closes it.
+        drop(database);
         // Either fails only where the thread has ended already, which is what is wanted.
         let _ = stop.send(());
         drop(ended.await);

@@ -19,6 +19,7 @@ mod plans;
 mod resolve;
 mod resources;
 mod sam;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod unserved;
@@ -27,6 +28,7 @@ mod yaml;
 use integrations::Target;
 pub(crate) use plans::{ApiKey, UsagePlan};
 use resolve::{Resolver, text_of};
+pub(crate) use tables::Table;
 
 /// Errors of reading a template.
 #[derive(Debug, thiserror::Error)]
@@ -152,6 +154,8 @@ pub(crate) struct Template {
     pub(crate) plans: Vec<UsagePlan>,
     /// The API keys that the template defines, by their logical ids.
     pub(crate) keys: BTreeMap<String, ApiKey>,
+    /// The tables that the template defines.
+    pub(crate) tables: Vec<Table>,
     /// One line for each thing that is not honoured here.
     pub(crate) notes: Vec<String>,
     unserved: Vec<unserved::Setting>,

@@ -37,6 +37,16 @@ async fn fill(table: &Table, options: &Options, setup: &Setup) -> Result<Filled,
         ::table::create(&client, name).await?;
     }
     let mut filled = Filled::default();
+    for wanted in options.template.iter().flat_map(|template| &template.tables) {
+        match table.define(wanted.request.clone(), wanted.expiry.clone()).await {
+            Ok(()) if setup.tables.contains(&wanted.name) => {}
+            Ok(()) => filled.tables.push(wanted.name.clone()),
+            Err(error) => filled.notes.push(format!(
+                "{}: the table `{}` is not created: {error}",
+                wanted.id, wanted.name
+            )),
+        }
+    }
     let Some(limits) = setup.tables.first() else { return Ok(filled) };
     let plans = Plans::new(client.clone(), limits);
     let is_known = |name: &str| demo::PLANS.iter().any(|(known, _)| *known == name);

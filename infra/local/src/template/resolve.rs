@@ -10,6 +10,7 @@ use super::Error;
 use crate::lambda::{ACCOUNT, REGION};
 
 mod bounds;
+mod tables;
 
 use bounds::{Bounds, MAX_TEXT};
 
@@ -178,7 +179,7 @@ impl<'a> Resolver<'a> {
                     }
                 };
                 match path.as_deref() {
-                    Some([resource, "Arn"]) => Ok(Some(self.arn(resource)?.into())),
+                    Some([resource, attribute]) => self.attribute(resource, attribute).map(Some),
                     Some([resource, ..]) => self.parameter(resource).map(Some),
                     _ => Err(wrong()),
                 }
@@ -306,6 +307,9 @@ impl<'a> Resolver<'a> {
         let all = self.template.get("Resources").and_then(Value::as_object);
         let of = |name: &str| all.and_then(|all| all.get(name));
         let kind = |found: &'a Value| found.get("Type").and_then(Value::as_str).unwrap_or_default();
+        if let Some(table) = self.table(name)? {
+            return Ok(table.into());
+        }
         if let Some(found) = of(resource) {
             return match kind(found) {
                 "AWS::Lambda::Alias" | "AWS::Lambda::Version" => Ok(self.arn(resource)?.into()),
@@ -397,7 +401,9 @@ impl<'a> Resolver<'a> {
             self.bounds.step()?;
             let value = match (own.and_then(|own| own.get(name)), name.split_once('.')) {
                 (Some(value), _) => self.text(value)?,
-                (None, Some((resource, "Arn"))) => Some(self.arn(resource)?),
+                (None, Some((resource, attribute))) => {
+                    text_of(&self.attribute(resource, attribute)?)
+                }
                 (None, _) => self.reference(name)?.as_ref().and_then(text_of),
             };
             filled.push_str(&value.ok_or_else(wrong)?);

@@ -14,7 +14,7 @@ use super::openapi::{self, Wanted, gateway_response};
 use super::resolve::{Resolver, TRANSFORM, text_of};
 use super::{
     Api, Authorizer, Code, Error, Family, FunctionSettings, Integration, Route, Template, document,
-    plans, sam, unserved,
+    plans, sam, tables, unserved,
 };
 use crate::gateway::KeySource;
 
@@ -72,6 +72,8 @@ pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, E
     for resource in resources.iter().filter(|one| one.is_function()) {
         template.functions.insert(resource.name.clone(), function(resource, folder));
     }
+    let of_tables = resources.iter().filter(|one| tables::is_table(&one.kind));
+    template.tables = of_tables.map(tables::read).collect();
     for api in apis.values_mut() {
         sam::preflights(api, &mut template.notes);
     }
@@ -149,11 +151,12 @@ fn resources(resolver: &Resolver<'_>, notes: &mut Vec<String>) -> Result<Vec<Res
 
 /// Returns true for the kinds that are looked at, whose values must be known.
 fn is_read(kind: &str) -> bool {
-    const OTHERS: [&str; 4] = ["LayerVersion", "Application", "SimpleTable", "Connector"];
+    const OTHERS: [&str; 3] = ["LayerVersion", "Application", "Connector"];
     const FAMILIES: [&str; 4] =
         ["AWS::ApiGateway::", "AWS::ApiGatewayV2::", "AWS::Serverless::", "AWS::Lambda::Function"];
-    FAMILIES.iter().any(|family| kind.starts_with(family))
-        && !OTHERS.iter().any(|other| kind.ends_with(other))
+    tables::is_table(kind)
+        || (FAMILIES.iter().any(|family| kind.starts_with(family))
+            && !OTHERS.iter().any(|other| kind.ends_with(other)))
 }
 
 /// Names a resource that may bring routes and is not read.
@@ -243,7 +246,11 @@ fn members(
     let mut found = Map::new();
     for (name, value) in properties.as_object().into_iter().flatten() {
         let mut resolved = resolver.member(name, value)?;
-        let is_used = if is_function { OF_FUNCTIONS.contains(&name.as_str()) } else { !is_named };
+        let is_used = match name.as_str() {
+            name if is_function => OF_FUNCTIONS.contains(&name),
+            name if tables::is_table(kind) => tables::is_used(name),
+            _ => !is_named,
+        };
         for lack in resolver.lacks() {
             let place = lack.path.join(".");
             if name == "Environment" {

@@ -8,6 +8,7 @@ use super::*;
 use crate::gateway::{Expression, IntegrationResponse, Mapping};
 
 mod integrations;
+mod tables;
 mod unknown;
 
 fn read_text(text: &str, parameters: &[(&str, &str)]) -> Result<Template, Error> {

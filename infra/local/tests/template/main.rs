@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 mod integrations;
 mod strangers;
+mod tables;
 
 const LOCAL: &str = env!("CARGO_BIN_EXE_tollgate-local");
 
