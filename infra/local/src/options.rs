@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use tempfile::TempDir;
 use throttle::Plan;
 
 use crate::clock::Now;
@@ -49,6 +50,8 @@ pub struct Options {
     pub(crate) template: Option<Arc<Template>>,
     /// The programs of the template's functions, by the functions' names.
     pub(crate) functions: BTreeMap<String, Program>,
+    /// The folder of the template's inline code.
+    pub(crate) inline: Option<Arc<TempDir>>,
     /// The HTTP service behind the API; without one requests are echoed.
     pub upstream: Option<Uri>,
     /// The folder that keeps the table; without one it is in memory.
@@ -117,6 +120,7 @@ impl Options {
             has_rest: true,
             template: None,
             functions: BTreeMap::new(),
+            inline: None,
             upstream: None,
             data: None,
             has_partition_limit: true,

@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use crate::template::Code;
 
+pub(crate) mod inline;
+
 const PYTHON: &str = include_str!("program/runtime.py");
 const NODE: &str = include_str!("program/runtime.mjs");
 

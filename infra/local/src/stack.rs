@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use ::table::{SchemaError, WriteError};
 use console::{Console, Live};
+use tempfile::TempDir;
 use throttle::PlanError;
 use tokio::net::TcpListener;
 
@@ -110,6 +111,8 @@ pub struct Stack {
     table: Table,
     console: Option<Console>,
     ready: Ready,
+    /// The code of functions, which is removed after their end.
+    _inline: Option<Arc<TempDir>>,
 }
 
 impl Stack {
@@ -192,7 +195,8 @@ impl Stack {
                     None => None,
                 };
                 ready.console = console.as_ref().map(|console| console.url().to_owned());
-                Ok(Self { gateways, functions, backends, issuer, table, console, ready })
+                let _inline = options.inline;
+                Ok(Self { gateways, functions, backends, issuer, table, console, ready, _inline })
             }
             // What a person can most likely mend comes first.
             (Err(error), issuer) => {

@@ -167,10 +167,18 @@ pub(crate) struct FunctionSettings {
     pub(crate) memory_mb: Option<u32>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) variables: Vec<(String, String)>,
-    /// True if the code is in the template itself.
-    pub(crate) is_inline: bool,
+    /// The code, if it is in the template itself.
+    pub(crate) inline: Option<Inline>,
     /// The code, if it is in a folder of this machine.
     pub(crate) code: Option<Code>,
+}
+
+/// The code of a function that is in the template.
+#[derive(Clone, Debug)]
+pub(crate) struct Inline {
+    pub(crate) text: String,
+    pub(crate) handler: String,
+    pub(crate) runtime: String,
 }
 
 /// The code of a function, as it is before it is built.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::gateway::{Kind, Payload, Route};
-use crate::program::Program;
+use crate::program::{Program, inline};
 use crate::stack::Options;
 use crate::template::{self, Family, Integration, Template};
 
@@ -88,7 +88,9 @@ fn use_template(
     parameters: &BTreeMap<String, String>,
     options: &mut Options,
 ) -> anyhow::Result<()> {
-    let template = Template::read(file, parameters)?;
+    let mut template = Template::read(file, parameters)?;
+    let code = inline::write(&mut template).context("can't write the template's inline code")?;
+    options.inline = code.map(Arc::new);
     let mut named = options.functions.keys();
     let known = functions(&template);
     if let Some(name) = named.find(|name| !known.contains(name.as_str())) {
@@ -153,9 +155,6 @@ fn add_programs(template: &Template, options: &mut Options) {
         }
         let program = match template.functions.get(name) {
             None => Program::Missing("it is not in the template".to_owned()),
-            Some(function) if function.is_inline => {
-                Program::Missing("its code is in the template, not in a file".to_owned())
-            }
             Some(function) => Program::of(function.code.as_ref())
                 .unwrap_or_else(|error| Program::Missing(error.to_string())),
         };

@@ -13,8 +13,8 @@ use super::integrations::Target;
 use super::openapi::{self, Wanted, gateway_response};
 use super::resolve::{Resolver, TRANSFORM, text_of};
 use super::{
-    Api, Authorizer, Code, Error, Family, FunctionSettings, Integration, Route, Template, document,
-    plans, sam, tables, unserved,
+    Api, Authorizer, Code, Error, Family, FunctionSettings, Inline, Integration, Route, Template,
+    document, plans, sam, tables, unserved,
 };
 use crate::gateway::KeySource;
 
@@ -247,7 +247,7 @@ fn members(
     for (name, value) in properties.as_object().into_iter().flatten() {
         let mut resolved = resolver.member(name, value)?;
         let is_used = match name.as_str() {
-            name if is_function => OF_FUNCTIONS.contains(&name),
+            name if is_function => OF_FUNCTIONS.contains(&name) || name == "InlineCode",
             name if tables::is_table(kind) => tables::is_used(name),
             _ => !is_named,
         };
@@ -263,8 +263,12 @@ fn members(
                 lacks.notes.push(format!("{place} is left out: {}", lack.error));
                 continue;
             }
+            let is_code = is_function && lack.path.last().is_some_and(|name| name == "ZipFile");
             let is_unused = lack.path.iter().any(|name| UNUSED.contains(&name.as_str()));
-            if !is_used || is_unused || (name == "Events" && !is_route(value, &lack.path)) {
+            if !(is_used || is_code)
+                || is_unused
+                || (name == "Events" && !is_route(value, &lack.path))
+            {
                 continue;
             }
             match lack.error {
@@ -532,21 +536,26 @@ fn function(resource: &Resource, folder: &Path) -> FunctionSettings {
     let metadata = |path: &str| resource.metadata.pointer(path).and_then(text_of);
     let code = ["CodeUri", "Code"].into_iter().find_map(|name| resource.text(name));
     let member = |name: &str| resource.properties.get(name);
-    let is_inline = member("InlineCode").is_some()
-        || member("Code").is_some_and(|code| code.get("ZipFile").is_some());
+    let inline = member("InlineCode").or_else(|| member("Code")?.get("ZipFile"));
+    let inline = inline.and_then(text_of);
+    let text = |name: &str| resource.text(name).unwrap_or_default();
     // SAM's own tool takes the template's folder.
     let is_here = resource.kind == "AWS::Serverless::Function"
         && ["CodeUri", "ImageUri"].iter().all(|name| member(name).is_none());
-    let code = code.or_else(|| is_here.then(|| ".".to_owned())).filter(|_| !is_inline);
+    let code = code.or_else(|| is_here.then(|| ".".to_owned())).filter(|_| inline.is_none());
     FunctionSettings {
-        is_inline,
+        inline: inline.map(|code| Inline {
+            text: code,
+            handler: text("Handler"),
+            runtime: text("Runtime"),
+        }),
         memory_mb: number("MemorySize"),
         timeout: number("Timeout").map(|seconds| Duration::from_secs(seconds.into())),
         variables: texts(variables).into_iter().collect(),
         code: code.map(|code| Code {
             folder: folder.join(code),
-            handler: resource.text("Handler").unwrap_or_default(),
-            runtime: resource.text("Runtime").unwrap_or_default(),
+            handler: text("Handler"),
+            runtime: text("Runtime"),
             build: metadata("/BuildMethod"),
             binary: metadata("/BuildProperties/Binary"),
         }),

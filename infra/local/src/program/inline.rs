@@ -1,0 +1,35 @@
+//! Code that is in a template itself, written to files so that it is run like any other.
+
+use std::io;
+
+use tempfile::TempDir;
+
+use crate::template::{Code, Template};
+
+/// Writes the inline code of every function into a folder that is removed with the returned value.
+///
+/// # Errors
+/// The folder or a file in it cannot be written.
+pub(crate) fn write(template: &mut Template) -> io::Result<Option<TempDir>> {
+    let mut folder: Option<TempDir> = None;
+    for (at, function) in template.functions.values_mut().enumerate() {
+        let Some(inline) = &function.inline else { continue };
+        let all = match folder.take() {
+            Some(folder) => folder,
+            None => tempfile::Builder::new().prefix("tollgate-inline-").tempdir()?,
+        };
+        // CloudFormation calls the file `index`, and a Node file always `index.js`.
+        let ending = if inline.runtime.starts_with("python") { "py" } else { "js" };
+        let own = all.path().join(at.to_string());
+        std::fs::create_dir(&own)?;
+        std::fs::write(own.join(format!("index.{ending}")), &inline.text)?;
+        function.code = Some(Code {
+            folder: own,
+            handler: inline.handler.clone(),
+            runtime: inline.runtime.clone(),
+            ..Code::default()
+        });
+        folder = Some(all);
+    }
+    Ok(folder)
+}
