@@ -107,7 +107,7 @@ impl Refused {
             // Without the plan's name, which can be a caller's text.
             Cause::Failed(ThrottleError::UnknownPlan { .. }) => {
                 tracing::error!(
-                    "the plan of a request is not in the table: store it with `tollgate plan put`"
+                    "a request's plan is not in the table: store it with `tollgate plan put`"
                 );
             }
             Cause::Failed(error) => {
