@@ -37,8 +37,8 @@ impl BucketOwner {
     ///
     /// The plan is the key's own, else the subject's in the table, else the claim's, else the
     /// default. Callers without a credential get the plan `anonymous`, or the default. Assigned
-    /// parents are those of the key's subject if there is a key, else those of the caller's
-    /// subject.
+    /// parents are those of the key's subject if the key identifies the caller, else those of the
+    /// charged subject.
     ///
     /// # Errors
     ///

@@ -154,8 +154,8 @@ impl Claims {
     ///
     /// It comes from the claim that was checked against the configuration: the issuer's
     /// `client_claim`, or the audience if the token is an ID token or names its client nowhere
-    /// else. A token whose audience has several entries is accepted only if the configuration has
-    /// audiences and no clients; such an audience names no client.
+    /// else. An audience with several entries names no client. If the client comes from the
+    /// audience, such a token is accepted only if `audiences` is configured and `clients` is not.
     pub(crate) fn client(&self) -> Option<&str> {
         caller::client_of(&self.members, &self.client)
     }

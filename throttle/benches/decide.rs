@@ -1,4 +1,4 @@
-//! What a decision costs this process, beside the best of its kind.
+//! The cost of a decision in this process, compared with the best of its kind.
 //!
 //! - From memory: a remembered refusal, and a decision by the memory store, among 100,000 subjects,
 //!   beside governor's keyed check of the same names.
@@ -187,7 +187,7 @@ async fn bare(client: &Client) {
         .unwrap();
 }
 
-/// What a decision writes to an idle bucket, word for word.
+/// Exactly the write of a decision to an idle bucket.
 async fn by_hand(client: &Client) {
     update_item(client, "BUCKET#hand")
         .update_expression(

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = DynamoStore::connect("tollgate", &connect).await;
     let throttle = Arc::new(Throttle::new(store, SystemClock::new()));
 
-    // Each client, named by a header, has a bucket of its own under the plan `starter`.
+    // Each client, named by a header, has its own bucket under the plan `starter`.
     let plans = Plans::fixed(PlanId::new("starter")?);
     let limits = Limits::new(throttle, By::header("x-client"), plans).refund_on_error();
 

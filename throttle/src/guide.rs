@@ -85,14 +85,14 @@
 //! # Remembered state
 //!
 //! An instance may repeat a refusal from memory for up to a second, with its wait. During that time
-//! it does not notice a refund. It never admits from memory. If a parent had fewer free tokens than
-//! an instance wanted, the instance asks again after 385 ms at the earliest. Once it has used up
-//! what it got, it refuses until then, although the parent is refilled in the meantime. A rate,
-//! burst or quota of 0 refuses every request without a call, even while the table fails, and
-//! without a time to wait. Requests under a plan without limits are counted by day. Plans are read
-//! again after a minute, so an old plan may decide for that long. If a bucket has already been
-//! charged under the new version, an instance with the old one notices at its next write and reads
-//! the plan again. When a plan changes, the debt is kept, in tokens.
+//! it does not notice a refund. A remembered state never admits a request. If a parent had fewer
+//! free tokens than an instance wanted, the instance asks again after 385 ms at the earliest. Once
+//! it has used up what it got, it refuses until then, although the parent is refilled in the
+//! meantime. A rate, burst or quota of 0 refuses every request without a call, even while the table
+//! fails, and without a time to wait. Requests under a plan without limits are counted by day.
+//! Plans are read again after a minute, so an old plan may decide for that long. If a bucket has
+//! already been charged under the new version, an instance with the old one notices at its next
+//! write and reads the plan again. When a plan changes, the debt is kept, in tokens.
 //!
 //! # The table's items
 //!
@@ -128,7 +128,7 @@
 //!
 //! Ten requests a second around the clock are 26 million a month: $16 strict. A thousand a
 //! second are 2.6 billion: $1,640 strict, $82 at most with leases. One item takes at most a
-//! thousand writes a second, by DynamoDB's own limit: above that you must use leases.
+//! thousand writes a second, by DynamoDB's own limit: above that, leases are necessary.
 //!
 //! # When to lease
 //!

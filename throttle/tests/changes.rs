@@ -1,4 +1,4 @@
-//! What becomes of a bucket when its subject's plan changes.
+//! Buckets whose subject's plan changes.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 

@@ -1,4 +1,4 @@
-//! What a throttle makes of a store's answers: a scripted store tells it anything.
+//! Decisions on a store's answers, from a scripted store that can return any answer.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 

@@ -1,4 +1,4 @@
-//! What becomes of requests while the table fails, by policy.
+//! Requests while the table fails, by failure policy.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 

@@ -53,9 +53,9 @@ struct Life {
     pattern: Pattern,
     subject: usize,
     plan: usize,
-    /// Whether each request meets an instance that knows nothing.
+    /// True if each request meets an instance without any state.
     cold: bool,
-    /// Whether two plans take turns.
+    /// True if two plans take turns.
     turns: bool,
     seed: u64,
 }

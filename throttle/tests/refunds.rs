@@ -181,7 +181,7 @@ async fn a_settlement_owes_a_year_at_most_and_survives_a_change_of_plans() {
     assert_eq!(desk.decide(&desk.instance(), "plan", 1).await.remaining(), 3);
 }
 
-/// What happens next: a request, or the oldest or newest open receipt given back.
+/// The next event: a request, or a refund of the oldest or newest open receipt.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Charge(u32),

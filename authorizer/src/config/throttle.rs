@@ -36,8 +36,8 @@ pub struct ThrottleConfig {
     /// This Region, if several Regions share the table: each has its own buckets.
     pub region: Option<String>,
     /// The claim that names the subject, `api_key` for the subject of the request's API key, or
-    /// `source_ip` for the caller's address. Callers without a token are always counted by their
-    /// key, and callers without a credential by their address.
+    /// `source_ip` for the caller's address. With a claim, callers without a token are counted by
+    /// their key. Callers without a credential are always counted by their address.
     pub subject: FirstOf,
     /// The plan of a caller.
     pub plan: PlanChoice,

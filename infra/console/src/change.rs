@@ -54,8 +54,8 @@ pub(crate) enum Change {
         id: String,
         hours: u32,
     },
-    /// Assigns a plan, a parent or both over this version; 0 for a new assignment. A part that is
-    /// missing stays as it is, and an empty text removes it.
+    /// Assigns a plan, a parent or both over this version; 0 for a new assignment. A missing part
+    /// does not change, and an empty text removes the part.
     SubjectAssign {
         subject: String,
         plan: Option<String>,
@@ -77,7 +77,8 @@ pub(crate) enum Change {
         period: throttle::Period,
         id: String,
     },
-    /// Revokes what an issuer calls by this id; without hours until no token can be accepted.
+    /// Revokes the token, session, user or client with this id. Without hours, until no such token
+    /// can be accepted.
     Revoke {
         kind: String,
         issuer: String,
@@ -104,7 +105,7 @@ pub(crate) enum Change {
 pub(crate) struct Done {
     /// A sentence for the page.
     text: String,
-    /// The change that takes it back, if one can.
+    /// The change that undoes it, if there is one.
     undo: Option<Change>,
     /// A new key, shown this once.
     key: Option<String>,
@@ -140,7 +141,7 @@ impl Change {
     /// A warning before the change, for which the command line asks `--yes`.
     ///
     /// # Errors
-    /// The change would be refused, as far as its dialog can say.
+    /// The change would be refused, as far as the dialog can check.
     async fn warning(&self, state: &Console) -> Result<Option<String>, Problem> {
         match self {
             Self::SubjectAssign { subject, parent: Some(parent), .. } if !parent.is_empty() => {

@@ -79,7 +79,7 @@ struct Read {
     is_damaged: bool,
 }
 
-/// Reads the bucket of one subject of many: a damaged one does not hide the others.
+/// Reads the bucket of one of several subjects. A damaged bucket does not hide the others.
 async fn read(buckets: Buckets, name: String) -> Result<Read, Problem> {
     let subject = Subject::new(name.as_str())
         .map_err(|error| Problem::wrong(format!("the subject {error}")))?;

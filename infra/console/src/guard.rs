@@ -1,4 +1,4 @@
-//! The door: only this person's browser, on this machine, may see the page and change anything.
+//! Access control: only this user's browser, on this machine, may see the page and change anything.
 //!
 //! - The server binds to 127.0.0.1 and answers to no other `Host` than its own. A page that
 //!   rebinds its DNS name to 127.0.0.1 sends that name, and is refused.
@@ -46,7 +46,7 @@ pub struct Hosts([String; 2]);
 /// A request that did not come from this machine's own user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stranger {
-    /// It names another host: a page has given its own name this machine's address.
+    /// The request names another host: a page has rebound its name to this machine's address.
     Host,
     /// A page of another site sent it.
     Page,
@@ -91,7 +91,7 @@ impl Guard {
         let token = Uuid::new_v4().simple().to_string();
         Self {
             token,
-            // Two consoles must not replace each other's.
+            // Two consoles must not replace each other's cookie.
             cookie: format!("{COOKIE}{port}"),
             hosts: Hosts::new(port),
         }
@@ -161,7 +161,7 @@ pub(crate) async fn check(
     response
 }
 
-/// Compares digests, so that the time of the comparison tells nothing.
+/// Compares digests, so that the duration of the comparison reveals nothing.
 fn same(given: &str, token: &str) -> bool {
     Digest::of(&[given.as_bytes()]) == Digest::of(&[token.as_bytes()])
 }

@@ -1,7 +1,7 @@
 //! The latest requests, in bounded memory.
 //!
-//! At most [`SHOWN`] requests a second are kept with their details. The rest are only counted, so
-//! that a load costs the gateway an addition for each request; the page says how many it shows.
+//! At most [`SHOWN`] requests a second are kept with their details. The others are only counted, so
+//! that under load a request costs the gateway only an addition. The page says how many it shows.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The requests that are kept; the oldest goes first.
+/// The number of requests that are kept. The oldest is dropped first.
 const KEPT: usize = 500;
 /// The pages that may follow the requests at once.
 pub(crate) const MAX_STREAMS: usize = 16;
@@ -88,7 +88,7 @@ pub enum Decider {
     /// The gateway, before it asked an authorizer.
     #[default]
     Gateway,
-    /// Nobody, because no authorizer guards the route.
+    /// No authorizer, because none guards the route.
     Nobody,
     /// Tollgate's authorizer, for this request or for a result that the API had in its cache.
     Tollgate,
@@ -96,7 +96,7 @@ pub enum Decider {
     Other,
 }
 
-/// The whole way of one request.
+/// All details of one request.
 #[derive(Clone, Debug, Default)]
 pub struct Detail {
     /// The party that decided it.

@@ -1,4 +1,4 @@
-//! One request's whole way: checks, rules, policy, limits and times.
+//! The details of one request: checks, rules, policy, limits and times.
 
 use authorizer::assumed_caller;
 use axum::Json;
@@ -115,7 +115,7 @@ fn checks(request: &Request, source: Option<&Source>) -> Vec<Check> {
         Some("forbidden" | "long_policy") => Some("rules"),
         Some("throttled" | "no_plan" | "wrong_parents") => Some("limits"),
         Some("allowed") => None,
-        // `unavailable`, `config`, `api_key`: the record says what, but not where.
+        // `unavailable`, `config`, `api_key`: the record does not say which check failed.
         Some(_) => return Vec::new(),
     };
     let has_revocation = source.is_some_and(|source| source.config.revocation.is_some());
@@ -188,12 +188,12 @@ fn policy(output: &Value, arn: &str) -> Option<Value> {
     Some(json!({"resources": resources, "bytes": document.to_string().len()}))
 }
 
-/// Returns true if a policy of this resource alone would decide the request.
+/// Returns true if a policy with only this resource would decide the request.
 fn matches(document: &Value, statement: &Value, field: &str, resource: &Value, arn: &str) -> bool {
     let mut alone = statement.clone();
     let Some(members) = alone.as_object_mut() else { return false };
     members.insert(field.to_owned(), resource.clone());
-    // Whether the condition holds is for the gateway to say: here the resource alone is compared.
+    // Only the resource is compared here; the gateway evaluates the condition.
     members.remove("Condition");
     let alone = json!({"Version": document.get("Version"), "Statement": [alone]});
     let Ok(policy) = serde_json::from_value::<iam::Policy>(alone) else { return false };

@@ -11,10 +11,10 @@ use crate::state::State as Console;
 
 /// The most matching items of one answer.
 const MOST: usize = 100;
-/// The most items of the table that one answer reads, and how many it reads unless it is told.
+/// The most items of the table that one answer reads, which is also the default.
 const MOST_READ: u16 = 4_000;
 const USUAL_READ: u16 = 250;
-/// The issuers for which a search reads the subject that they would name so.
+/// The number of issuers for which a search reads the subject with this claim.
 const MOST_ISSUERS: usize = 4;
 
 /// The query of a list.
@@ -109,7 +109,7 @@ impl Pages<PlanRecord> for Plans {
     }
 }
 
-/// The items that are named in full, which one read each finds.
+/// The items whose full name is searched. One read finds each.
 pub(crate) struct Exact<T> {
     names: Vec<String>,
     is_first: bool,

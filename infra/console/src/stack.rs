@@ -19,7 +19,7 @@ mod fetch;
 pub(crate) use fetch::Answer;
 use fetch::Fetch;
 
-/// Takes the table away (false) or brings it back (true).
+/// Switches the table off (false) or on (true).
 pub type Switch =
     Arc<dyn Fn(bool) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
@@ -35,7 +35,7 @@ pub struct Local {
     pub callers: Vec<Caller>,
     /// The key that each request must bring in `x-api-key`.
     pub api_key: Option<String>,
-    /// Takes the table away and brings it back.
+    /// Switches the table off and on.
     pub switch: Switch,
 }
 

@@ -16,15 +16,15 @@ use crate::live::{Live, MAX_STREAMS};
 use crate::problem::Problem;
 use crate::state::Shared;
 
-/// The time between two messages of the stream, and after one of many requests: a page that draws
-/// takes time from the gateway on the same machine.
+/// The time between two messages of the stream, and after one of many requests: drawing a page
+/// takes processor time from the gateway on the same machine.
 const TICK: Duration = Duration::from_millis(150);
 const BUSY_TICK: Duration = Duration::from_secs(1);
-/// The answered requests between two messages that are not many.
+/// The number of answered requests between two messages up to which they are few.
 const FEW: u64 = 4;
 
-/// `GET /api/requests`: the kept requests, and then each new one, as server-sent events. A page too
-/// many gets one event, `full`.
+/// `GET /api/requests`: the kept requests, and then each new one, as server-sent events. If too
+/// many pages follow, the next one gets one event, `full`.
 pub(crate) async fn follow(
     State(state): Shared,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
@@ -40,7 +40,7 @@ pub(crate) async fn follow(
             };
             unfold(start, next).left_stream()
         }
-        // A browser shows no page the status or the body of a stream that is refused.
+        // A browser hides the status and the body of a refused stream from the page.
         Err(_) => {
             let full = Event::default().event("full").data(MAX_STREAMS.to_string());
             once(ready(Ok(full))).right_stream()
@@ -52,7 +52,7 @@ pub(crate) async fn follow(
 /// A page that follows the requests.
 struct Follower {
     live: Live,
-    /// The newest request and the count that it was told.
+    /// The newest request and the count that were sent to it.
     last: u64,
     told: Option<u64>,
     /// The time until its next message.

@@ -45,9 +45,9 @@ pub(crate) fn bucket(bucket: &BucketRecord, plans: &PlansById, now: Timestamp) -
     })
 }
 
-/// The rates that are still owed to, and the plan's own even if it is full.
+/// The rates with debt, and the plan's own rate even if it is full.
 ///
-/// `intervalUs` and `fullInUs` let the page go on from here: what is owed shrinks with time.
+/// With `intervalUs` and `fullInUs` the page computes how the debt shrinks with time.
 fn gauges(bucket: &BucketRecord, plan: Option<&PlanRecord>, now: Timestamp) -> Vec<Value> {
     let meters = plan.iter().flat_map(|plan| plan.plan.every_meter());
     let rates = meters.filter_map(|(meter, limits)| Some((meter, limits.throttle()?)));
@@ -72,7 +72,7 @@ fn gauges(bucket: &BucketRecord, plan: Option<&PlanRecord>, now: Timestamp) -> V
         own.insert("isEnforced".to_owned(), is_enforced(*meter).into());
         gauges.push(own.into());
     }
-    // Of the rate of a method, and of an older plan's, only the debt is known.
+    // For the rate of a method or of an older plan, only the debt is known.
     let others = states.iter().filter(|state| !rates.iter().any(|rate| owns(state, rate)));
     for state in others.filter(|state| !full_in(state).is_zero()) {
         gauges.push(gauge(state.interval, full_in(state), state.meter).into());

@@ -1,6 +1,6 @@
 //! "Try it": requests through the gateway of `local`, and what can happen to its parts.
 //!
-//! Tokens stay here: the page names a caller, and sees the response alone.
+//! Tokens stay here: the page names a caller, and sees only the response.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -167,7 +167,7 @@ pub(crate) struct There {
     there: bool,
 }
 
-/// `POST /api/trial/table`: takes the table away, or brings it back.
+/// `POST /api/trial/table`: switches the table off or on.
 pub(crate) async fn switch(
     State(state): Shared,
     Json(There { there }): Json<There>,

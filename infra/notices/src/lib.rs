@@ -1,15 +1,15 @@
 //! Notifies about callers who pass 80 % and 100 % of a quota, once a period each.
 //!
-//! The table's stream delivers each bucket that was written. Its use is
-//! compared with the plan. A due notice is claimed in the table, published, and marked as sent:
+//! The table's stream delivers each bucket that was written. Its use is compared with the plan. A
+//! due notice is claimed in the table, published, and marked as sent:
 //!
 //! ```text
 //! record -> bucket -> plan (cached for a minute) -> due? -> claimed -> SNS -> sent
 //! ```
 //!
-//! Lambda delivers records at least once, in order for each bucket, in batches. A record that
-//! cannot be handled now ends its batch: it is reported with its sequence number, and comes again
-//! with all after it. An unreadable one is logged and skipped, or it would hold up the rest.
+//! Lambda delivers records at least once, in order for each bucket, in batches. If a record cannot
+//! be handled now, the batch ends: the record's sequence number is reported, and Lambda repeats it
+//! and all after it. An unreadable record is logged and skipped, because it would block the others.
 
 mod due;
 mod record;

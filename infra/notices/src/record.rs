@@ -18,7 +18,8 @@ pub struct Bucket {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// It is not a stream's record. The message names no place, because a subject may be near.
+    /// It is not a stream's record. The message does not quote the record, because it may contain a
+    /// subject.
     #[error("is not a record of a table's stream")]
     Form,
     /// It has no image of the item.

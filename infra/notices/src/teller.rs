@@ -37,7 +37,7 @@ pub struct Teller<C> {
     told: Cache<()>,
 }
 
-/// Reasons for a record to come again.
+/// Reasons for Lambda to repeat a record.
 #[derive(Clone, Debug, thiserror::Error)]
 enum Again {
     #[error(transparent)]
@@ -70,15 +70,15 @@ impl<C: Clock> Teller<C> {
 
     /// Sends the notices that a batch makes due; answers in the form of `ReportBatchItemFailures`.
     ///
-    /// The first record that has to come again ends the batch: Lambda repeats all from the
-    /// lowest number that is reported.
+    /// The first record that must be repeated ends the batch, because Lambda repeats all records
+    /// from the lowest reported number on.
     pub async fn tell(&self, event: &Value) -> Value {
         let records = event.get("Records").and_then(Value::as_array);
         for record in records.into_iter().flatten() {
             if let Err(error) = self.record(record).await {
                 let number = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str);
                 tracing::warn!(%error, number, "a record has to come again");
-                // Without a number, the whole batch comes again.
+                // Without a number, Lambda repeats the whole batch.
                 return json!({"batchItemFailures": [{"itemIdentifier": number.unwrap_or("")}]});
             }
         }

@@ -15,7 +15,7 @@ use throttle::{Period, PlanId, Timestamp};
 
 use crate::due::Due;
 
-/// For one call. Lambda comes again with what failed, so that a call is made once.
+/// Time-out of a call. A call is not retried, because Lambda repeats failed records.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A topic, and the client that publishes to it.
@@ -50,7 +50,7 @@ impl Topic {
         Self::new(Client::new(&config), arn)
     }
 
-    /// The topic of this ARN, by a client that is there already.
+    /// The topic of this ARN, with an existing client.
     #[must_use]
     pub fn new(client: Client, arn: impl Into<String>) -> Self {
         Self { client, arn: arn.into() }
@@ -60,7 +60,7 @@ impl Topic {
     ///
     /// # Errors
     ///
-    /// SNS has not taken it, or its answer was lost.
+    /// SNS did not accept the notice, or its answer was lost.
     pub async fn publish(&self, due: &Due, plan: &PlanId) -> Result<(), PublishError> {
         let Due { id, window, used, limit } = due;
         let period = period(window.counter.period());

@@ -1,8 +1,8 @@
 //! The example backend of `infra/template.yaml`: orders, with Tollgate's limits as a layer.
 //!
-//! The authorizer in front has charged each request once, or found that the caller is over its
-//! limits and left the answer to the backend: then the layer answers 429. Making an order costs
-//! more than one request; the rest is charged here, to the same bucket.
+//! The authorizer in front has charged each request once. If it found that the caller is over its
+//! limits, the layer answers 429. Making an order costs more than one request; the layer charges
+//! the rest to the same bucket.
 
 use std::env;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Setting {
     ///
     /// # Errors
     ///
-    /// A variable is missing, or is not what it must be.
+    /// A variable is missing or invalid.
     pub fn from_env() -> anyhow::Result<Self> {
         let read = |name| env::var(name).map_err(|_| anyhow::anyhow!("set `{name}`"));
         Ok(Self {

@@ -1,15 +1,15 @@
 //! Puts the plans of a deployment into the table.
 //!
 //! CloudFormation calls it as a custom resource: the properties have `Plans`, a JSON object of
-//! plans by name, `Needed`, names that must be in the table afterwards, and for a configuration in
-//! a layer `Configuration`, its path. People invoke it with the same members at the top.
+//! plans by name, `Needed`, names that must be in the table afterwards, and and for a configuration
+//! in a layer `Configuration`, its path. To invoke it by hand, put these members at the top level.
 //!
-//! The answer's attribute `Settings` is a digest of the property `Settings`. The template has it in
-//! the description of the authorizer's version: CloudFormation publishes a version only if one of
-//! the version's own properties changes, and has no function that makes a digest.
+//! The answer's attribute `Settings` is a digest of the property `Settings`. The template puts it
+//! into the description of the authorizer's version, because CloudFormation publishes a version
+//! only if a property of the version changes, and cannot compute a digest itself.
 //!
-//! All plans are read before the first is written, so a wrong one changes nothing. A plan that is
-//! stored already is not written again. No plan is ever deleted: callers may be on it.
+//! All plans are read before the first is written, so if one is wrong, nothing changes. A plan that
+//! is already stored is not written again. Plans are never deleted, because callers may use them.
 
 mod answer;
 
@@ -94,7 +94,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns true if the table was unavailable, as it is until a new role's rights have spread.
+    /// Returns true if the table was unavailable, as it is until AWS has distributed a new role's
+    /// rights.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         let (Self::Read(_, table::Error::Failure(failure))

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use table::Connect;
 use throttle::{Plans, SystemClock};
 
-/// The rights of a role that was made a moment ago take some seconds to spread.
+/// Number of tries, because AWS needs some seconds to distribute the rights of a new role.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_secs(2);
 

@@ -4,7 +4,7 @@
 //! (RFC 9651) of one String for each limit. `t` is the draft's effective window, in which at most
 //! `r` is available: the time until more of the limit is available, not until all of it is. `t` is
 //! left out if the limit is whole, and if it would be later than `Retry-After` (the draft's "Server
-//! Behavior" does not allow that). A limit of 0 has `q=0` and `r=0`, without `w` and `t`, because
+//! Behavior" advises against that). A limit of 0 has `q=0` and `r=0`, without `w` and `t`, because
 //! it never admits a request.
 //!
 //! A limit with `"enforce": false` is in neither field, because clients would slow down for it.

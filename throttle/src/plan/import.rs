@@ -11,7 +11,7 @@ use super::json::without_mark;
 use super::{Plan, PlanError, Problem};
 use crate::id::PlanId;
 
-/// The meaning of a quota's `offset`, which AWS's documents contradict.
+/// The meaning of a quota's `offset`, about which AWS's documents contradict each other.
 ///
 /// API Gateway's reference says "requests subtracted in the initial period". Its validation
 /// allows 0 for DAY, 0 to 6 for WEEK and 0 to 27 for MONTH, which fits days, and older documentation

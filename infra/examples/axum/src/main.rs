@@ -1,13 +1,11 @@
-//! A service as on EC2 or ECS, behind an HTTP integration of API Gateway and Tollgate's
-//! authorizer.
+//! A service for EC2 or ECS, behind an HTTP integration of API Gateway and Tollgate's authorizer.
 //!
 //! The authorizer has charged each request, and `../http-api.yaml` maps its decision to headers.
-//! The layer answers 429 from them, with the exact fields. It trusts these headers, so nothing but
-//! API Gateway may reach the service: use a VPC link and a security group.
+//! The layer answers 429 from them, with the exact fields. It trusts these headers, so only API
+//! Gateway may reach the service: use a VPC link and a security group.
 //!
 //! Settings: `TOLLGATE_TABLE`, `ADDRESS` (127.0.0.1:8080 by default), `TOLLGATE_PLAN` (`free`).
-//! With the argument `health` it asks the running service for its health and exits with 1 if that
-//! is bad.
+//! With the argument `health` it checks the running service, and exits with 1 if that is unhealthy.
 
 use std::env;
 use std::sync::Arc;
@@ -48,7 +46,7 @@ async fn main() -> anyhow::Result<()> {
     let limits = Limits::new(throttle, by, plans).counted_by(authorizer());
 
     let orders = Router::new().route("/orders", get(async || "[{\"id\": 1}]\n")).layer(limits);
-    // Only that the process answers: an outage of the table must not end every task.
+    // Checks only that the process answers, because an outage of the table must not end every task.
     let service = orders.route("/health", get(async || "ok\n"));
     let listener = TcpListener::bind(&address).await.context(address)?;
     println!("listening on http://{}", listener.local_addr()?);
@@ -63,7 +61,7 @@ async fn stopped() {
     }
 }
 
-/// Asks for the health: the image has no `curl`.
+/// Checks the health, because the image has no `curl`.
 async fn ask(address: &str) -> anyhow::Result<()> {
     // The service listens on every address of a container, also on this one.
     let port = address.rsplit(':').next().unwrap_or_default();
