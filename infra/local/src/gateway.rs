@@ -52,7 +52,9 @@ mod validation;
 mod web_socket;
 mod wire;
 
-pub use backend::{Address, IntegrationResponse, Mapping, Passthrough, Templates};
+pub use backend::{
+    Address, IntegrationResponse, Mapping, Passthrough, ResponseMappings, Templates,
+};
 pub use cors::Cors;
 pub use expression::Expression;
 pub use identity::{Source, SourceError};
@@ -186,6 +188,8 @@ pub struct Options {
     pub responses: Option<Arc<BTreeMap<String, GatewayResponse>>>,
     /// The payload that a function behind an HTTP API gets: 1.0, or else 2.0.
     pub payload: Payload,
+    /// The changes of an HTTP API to the integration's responses.
+    pub response_mappings: ResponseMappings,
     /// The integration's time-out.
     pub integration_timeout: Duration,
     /// The routes of a WebSocket API that has a definition.
@@ -250,6 +254,7 @@ impl Options {
             cors: None,
             responses: None,
             payload: Payload::V2,
+            response_mappings: ResponseMappings::default(),
             integration_timeout: Duration::from_secs(if kind.is_http() { 30 } else { 29 }),
             socket_routes: Vec::new(),
             now,

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::gateway::{Address, Cors, GatewayResponse, KeySource, Kind, Payload, Source, Templates};
+use crate::gateway::{
+    Address, Cors, GatewayResponse, KeySource, Kind, Payload, ResponseMappings, Source, Templates,
+};
 
 mod integrations;
 mod openapi;
@@ -250,14 +252,16 @@ pub(crate) struct Route {
     pub(crate) integration: Integration,
     /// The payload of a function behind an HTTP API.
     pub(crate) payload: Payload,
+    /// The changes of an HTTP API to the integration's responses.
+    pub(crate) response_mappings: ResponseMappings,
     /// The integration's time-out, if it is not API Gateway's own.
     pub(crate) timeout: Option<Duration>,
 }
 
 impl Route {
     fn new(key: String, authorizer: Option<String>, needs_key: bool, target: Target) -> Self {
-        let Target { integration, payload, timeout } = target;
-        Self { key, authorizer, needs_key, integration, payload, timeout }
+        let Target { integration, payload, response_mappings, timeout } = target;
+        Self { key, authorizer, needs_key, integration, payload, response_mappings, timeout }
     }
 }
 

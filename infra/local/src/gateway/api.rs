@@ -134,6 +134,9 @@ impl Api {
         if let Some(trace) = &mut report.trace {
             trace.backend = Some(self.options.now.monotonic().saturating_sub(started));
         }
+        if let Some(message) = self.backend.why_unserved() {
+            self.complain(report, message.to_owned());
+        }
         answer.map_err(|fault| {
             if let Some(reason) = fault.reason {
                 self.complain(report, reason);

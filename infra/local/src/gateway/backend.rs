@@ -19,7 +19,7 @@ mod mapping;
 mod templates;
 mod upstream;
 
-pub use mapping::{Address, Mapping};
+pub use mapping::{Address, Mapping, ResponseMappings};
 pub use templates::{IntegrationResponse, Passthrough, Templates};
 pub(super) use upstream::forwarded_for;
 use upstream::{Target, Upstream, remove_forged, remove_hop_by_hop};
@@ -50,8 +50,8 @@ pub(super) enum Backend {
     Upstream(Box<Upstream>),
     Function(Invoke),
     Mock(Templates),
-    /// A 501 with the reason.
-    Unserved(Response<Bytes>),
+    /// A 501 with this message.
+    Unserved(String),
 }
 
 impl Backend {
@@ -77,20 +77,31 @@ impl Backend {
     }
 
     fn unserved(reason: &str) -> Self {
-        let text = format!("local cannot serve this: {reason}");
-        let mut response = Response::new(Bytes::from(json!({ "message": text }).to_string()));
-        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(header::CONTENT_TYPE, json);
-        Self::Unserved(response)
+        Self::Unserved(format!("local cannot serve this: {reason}"))
+    }
+
+    /// The message of a 501.
+    pub(super) fn why_unserved(&self) -> Option<&str> {
+        match self {
+            Self::Unserved(message) => Some(message),
+            _ => None,
+        }
     }
 
     pub(super) async fn call(&self, mut call: Call<'_>) -> Result<Response<Full<Bytes>>, Fault> {
         remove_hop_by_hop(&mut call.asked.head.headers);
+        let response = self.answer(&mut call).await?;
+        match self {
+            Self::Unserved(_) => Ok(response),
+            _ => call.asked.options.response_mappings.change(&call, response).await,
+        }
+    }
+
+    async fn answer(&self, call: &mut Call<'_>) -> Result<Response<Full<Bytes>>, Fault> {
         match self {
             Self::Echo => {
                 remove_forged(&mut call.asked.head.headers);
-                Ok(echo(&call))
+                Ok(echo(call))
             }
             Self::Upstream(upstream) => upstream.call(call).await,
             Self::Function(invoke) => {
@@ -105,7 +116,11 @@ impl Backend {
                 let values = Values::new(&call.asked, &call.body, call.grant);
                 templates.mock(values, &call.asked.head.headers, &call.body)
             }
-            Self::Unserved(response) => Ok(response.clone().map(Full::new)),
+            Self::Unserved(message) => {
+                let mut response = json_response(&json!({ "message": message }));
+                *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+                Ok(response)
+            }
         }
     }
 }

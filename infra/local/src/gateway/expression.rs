@@ -77,6 +77,14 @@ impl Expression {
         Self::with_variables(text, |name| of_request(name, "request."))
     }
 
+    /// Reads a mapping of an HTTP API to a response.
+    ///
+    /// # Errors
+    /// The reason why it is not served.
+    pub fn of_http_response(text: &str) -> Result<Self, String> {
+        Self::with_variables(text, |name| of_response(name, "response."))
+    }
+
     /// Reads a text with variables in braces, or one variable alone.
     fn with_variables(text: &str, own: impl Fn(&str) -> Option<Part>) -> Result<Self, String> {
         let wrong = || format!("the mapping `{text}`");

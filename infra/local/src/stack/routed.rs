@@ -182,6 +182,7 @@ pub(super) fn options(
         options.routes = vec![parsed];
         options.keys = route.needs_key.then(|| keys.clone());
         options.payload = route.payload;
+        options.response_mappings.clone_from(&route.response_mappings);
         options.integration_timeout = route.timeout.unwrap_or(options.integration_timeout);
         let upstream = options.integration.clone();
         options.integration = match &route.integration {

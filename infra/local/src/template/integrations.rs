@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::resolve::text_of;
 use super::{Family, Integration};
 use crate::gateway::{
-    Address, Expression, IntegrationResponse, Mapping, Passthrough, Payload, Templates,
+    Address, Expression, IntegrationResponse, Mapping, Passthrough, Payload, ResponseMappings,
+    Templates,
 };
 
 /// The time-outs that API Gateway takes, in milliseconds, for a REST and for an HTTP API.
@@ -21,14 +22,24 @@ pub(super) struct Target {
     pub(super) integration: Integration,
     /// The payload of a function behind an HTTP API.
     pub(super) payload: Payload,
+    /// The changes of an HTTP API to responses.
+    pub(super) response_mappings: ResponseMappings,
     pub(super) timeout: Option<Duration>,
 }
 
 impl Target {
     /// A route whose integration is missing.
     pub(super) fn missing(reason: &str) -> Self {
-        let integration = Integration::Unserved(reason.to_owned());
-        Self { integration, payload: Payload::V2, timeout: None }
+        Self::new(Integration::Unserved(reason.to_owned()), Payload::V2, None)
+    }
+
+    /// An integration whose responses pass as they are.
+    pub(super) fn new(
+        integration: Integration,
+        payload: Payload,
+        timeout: Option<Duration>,
+    ) -> Self {
+        Self { integration, payload, response_mappings: ResponseMappings::default(), timeout }
     }
 
     /// Reads an integration; `place` is the route's name in notes.
@@ -54,7 +65,14 @@ impl Target {
             _ => Payload::V1,
         };
         let timeout = timeout(family, place, found.get(&["timeoutInMillis"]), notes);
-        Self { integration, payload, timeout }
+        let read = Self::new(integration, payload, timeout);
+        match found.response_mappings().map(|all| (family, all)) {
+            Ok((Family::Http, response_mappings)) => Self { response_mappings, ..read },
+            Err(reason) if family == Family::Http => {
+                Self { integration: Integration::Unserved(reason), ..read }
+            }
+            _ => read,
+        }
     }
 }
 
@@ -172,6 +190,28 @@ impl<'a> Found<'a> {
             }
         }
         Ok(Address { text, method: method.transpose()?, mappings, templates: None })
+    }
+
+    /// The changes to responses: names and values, or CloudFormation's list of them.
+    fn response_mappings(&self) -> Result<ResponseMappings, String> {
+        let mut all = ResponseMappings::default();
+        let by_status = self.get(&["responseParameters"]).and_then(Value::as_object);
+        for (status, found) in by_status.into_iter().flatten() {
+            match Found(found).get(&["responseParameters"]) {
+                Some(list) => {
+                    for pair in list.as_array().into_iter().flatten().map(Found) {
+                        let text = |name| pair.text(&[name]).unwrap_or_default();
+                        all.add(status, &text("destination"), &text("source"))?;
+                    }
+                }
+                None => {
+                    for (to, from) in found.as_object().into_iter().flatten() {
+                        all.add(status, to, &text_of(from).unwrap_or_default())?;
+                    }
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// The request templates and integration responses.

@@ -199,7 +199,7 @@ pub(super) fn preflights(api: &mut Api, notes: &mut Vec<String>) {
         let key = format!("OPTIONS {path}");
         let (authorizer, needs_key) = api.sam.guards(&key, None, None);
         let integration = integrations::preflight(headers);
-        let target = Target { integration, payload: Payload::V2, timeout: None };
+        let target = Target::new(integration, Payload::V2, None);
         added.push(Route::new(key, authorizer, needs_key, target));
     }
     let names = |guarded: bool, setting: &str| {
@@ -270,7 +270,7 @@ pub(super) fn events(
             "AWS::Serverless::Function" => Integration::Function(resource.name.clone()),
             _ => Integration::Unserved(format!("the state machine `{}` needs AWS", resource.name)),
         };
-        let target = Target { integration, payload, timeout };
+        let target = Target::new(integration, payload, timeout);
         api.routes.push(Route::new(key, authorizer, needs_key, target));
     }
 }

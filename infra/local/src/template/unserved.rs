@@ -18,7 +18,6 @@ const ENDPOINT: &str = "`DisableExecuteApiEndpoint`: the address here stands for
 const LINK: &str = "VPC links: what is behind one answers 501";
 const DOMAIN: &str = "custom domains and their mappings";
 const MUTUAL_TLS: &str = "mutual TLS";
-const RESPONSES: &str = "response parameters of HTTP APIs";
 
 /// The names that a note has at most.
 const MAX_NAMES: usize = 3;
@@ -61,11 +60,6 @@ pub(super) fn of_resource(resource: &Resource) -> Vec<Setting> {
         | "AWS::ApiGatewayV2::DomainName"
         | "AWS::ApiGatewayV2::ApiMapping" => found.push((DOMAIN, name())),
         "AWS::ApiGateway::VpcLink" | "AWS::ApiGatewayV2::VpcLink" => found.push((LINK, name())),
-        "AWS::ApiGatewayV2::Integration"
-            if resource.properties.get("ResponseParameters").is_some() =>
-        {
-            found.push((RESPONSES, name()));
-        }
         _ => {}
     }
     let has = |pointer: &str| {
@@ -122,9 +116,6 @@ pub(super) fn of_document(api: &str, document: &Value) -> Vec<Setting> {
             }
             if of("/x-amazon-apigateway-integration/connectionId").is_some() {
                 found.push((LINK, place()));
-            }
-            if of("/x-amazon-apigateway-integration/responseParameters").is_some() {
-                found.push((RESPONSES, place()));
             }
         }
     }

@@ -129,6 +129,7 @@ async fn service() -> String {
             "headers": serde_json::Map::from_iter(
                 headers.into_iter().map(|(name, value)| (name, value.into()))),
             "body": String::from_utf8_lossy(&body),
+            "status": 410,
         });
         let status = if head.uri.to_string().contains("missing") { 404 } else { 200 };
         let status = StatusCode::from_u16(status).unwrap();
@@ -344,6 +345,64 @@ async fn an_http_api_maps_members_of_the_first_100_kb_of_a_body() {
         assert_eq!((&none["call"], &none["headers"]["x-name"]), (&json!("POST /"), &Value::Null));
         assert_eq!(none["headers"]["x-both"], "/");
     }
+}
+
+/// An HTTP API whose responses are changed by these mappings, each for a status.
+async fn changing(integration: Integration, mappings: &[(&str, &str, &str)]) -> Api {
+    api_with(V2, integration, |options| {
+        for (status, to, from) in mappings {
+            options.response_mappings.add(status, to, from).unwrap();
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_http_api_changes_the_responses_of_an_integration_by_their_status() {
+    let text = format!("{}/{{proxy}}", service().await);
+    let address = Address { text, ..Address::default() };
+    let mappings = [
+        ("404", "overwrite:statuscode", "$response.body.status"),
+        ("404", "append:header.x-own", "${response.header.x-own}-${response.body.call}"),
+        ("404", "overwrite:header.content-type", "text/x"),
+        ("404", "append:header.x-plan", "$context.authorizer.plan"),
+        ("404", "append:header.x-color", "$stageVariables.color"),
+        ("404", "append:header.x-none", "$response.body.none"),
+        ("200", "remove:header.x-own", "''"),
+        ("410", "append:header.x-again", "no"),
+        ("501", "append:header.x-unserved", "no"),
+    ];
+    let api = changing(Integration::Address(address), &mappings).await;
+    let found = api.call("GET /a").await;
+    assert_eq!((found.status().as_u16(), found.headers().get("x-own")), (200, None));
+    assert!(found.headers().contains_key("content-type"));
+    let missing = api.call("GET /missing").await;
+    assert_eq!(missing.status(), 410);
+    let all = |name: &str| -> Vec<String> {
+        let values = missing.headers().get_all(name).iter();
+        values.map(|value| value.to_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(all("x-own"), ["yes", "yes-GET /missing"]);
+    assert_eq!((all("content-type"), all("x-plan")), (vec!["text/x".into()], vec!["free".into()]));
+    assert_eq!((all("x-color"), all("x-none")), (vec!["blue".into()], vec![]));
+    assert_eq!(all("x-again"), [""; 0], "a status that is given by a change is not changed again");
+    let told: Value = missing.json().await.unwrap();
+    assert_eq!(told["call"], "GET /missing", "the body passes as it is");
+
+    // A function's, but not what the API itself answers.
+    let function: Invoke = Arc::new(|_, _| {
+        let answer = json!({"statusCode": 404, "body": "{\"status\": \"many\"}"});
+        Box::pin(std::future::ready(Ok(Bytes::from(answer.to_string()))))
+    });
+    let api = changing(Integration::Function(function), &mappings).await;
+    let answer = api.call("GET /a").await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["x-plan"]),
+        (404, &"free".parse().unwrap())
+    );
+    let api = changing(Integration::Unserved("it".to_owned()), &mappings).await;
+    let answer = api.call("GET /a").await;
+    assert_eq!((answer.status().as_u16(), answer.headers().get("x-unserved")), (501, None));
 }
 
 #[tokio::test]

@@ -66,16 +66,18 @@ async fn integrations_have_their_own_payloads_time_outs_and_templates() {
 }
 
 #[tokio::test]
-async fn the_reason_of_a_500_is_in_the_requests_line() {
+async fn the_reason_of_a_500_or_501_is_in_the_requests_line() {
     let template = ["--template", "tests/functions/integrations.yaml"];
     let mut local = Local::spawn(&template, &[], Stdio::piped());
     let lines = BufReader::new(local.child.stderr.take().unwrap()).lines();
     assert_eq!(local.call("GET /line", "allow").await.status(), 500);
     assert_eq!(local.call("GET /slow", "").await.status(), 502);
+    assert_eq!(local.call("GET /velocity", "").await.status(), 501);
     let mut lines = lines.map(Result::unwrap).filter(|line| line.starts_with("GET "));
     for reason in [
         "the value that is mapped to the header `x-line` has a control character",
         "the function took longer than 1s",
+        "local cannot serve this: `#if` in a mapping template",
     ] {
         let line = lines.next().unwrap();
         assert!(line.contains(reason), "{line}");

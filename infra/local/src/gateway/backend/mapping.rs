@@ -11,6 +11,10 @@ use crate::gateway::asked::Asked;
 use crate::gateway::expression::{Expression, Values};
 use crate::gateway::responses::Refusal;
 
+mod response;
+
+pub use response::ResponseMappings;
+
 /// The characters that are escaped in a query.
 const OUTSIDE_OF_A_QUERY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -81,6 +85,17 @@ enum Change {
     Remove,
 }
 
+impl Change {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "append" => Some(Self::Append),
+            "overwrite" => Some(Self::Overwrite),
+            "remove" => Some(Self::Remove),
+            _ => None,
+        }
+    }
+}
+
 impl Mapping {
     /// Reads a request parameter of a REST API's integration.
     ///
@@ -105,12 +120,7 @@ impl Mapping {
     pub fn of_http(to: &str, from: &str) -> Result<Self, String> {
         let wrong = || format!("the mapping to `{to}`");
         let (change, place) = to.split_once(':').ok_or_else(wrong)?;
-        let change = match change {
-            "append" => Change::Append,
-            "overwrite" => Change::Overwrite,
-            "remove" => Change::Remove,
-            _ => return Err(wrong()),
-        };
+        let change = Change::named(change).ok_or_else(wrong)?;
         let place = match place.split_once('.') {
             Some(("header", name)) => Place::Header(mappable(name, true)?),
             Some(("querystring", name)) => Place::Query(name.to_owned()),
@@ -219,11 +229,7 @@ impl Address {
                 continue;
             }
             let Some(value) = mapping.value.value(values) else { continue };
-            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
-                wrong(&format!(
-                    "the value that is mapped to the header `{name}` has a control character"
-                ))
-            })?;
+            let value = header_value(name, &value)?;
             if mapping.change == Change::Overwrite {
                 headers.remove(name);
             }
@@ -231,6 +237,14 @@ impl Address {
         }
         Ok(())
     }
+}
+
+/// The value of a header.
+fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, Fault> {
+    HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
+        let what = format!("the value that is mapped to the header `{name}`");
+        wrong(&format!("{what} has a control character"))
+    })
 }
 
 /// An address with another path.

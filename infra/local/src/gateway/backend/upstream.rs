@@ -87,12 +87,12 @@ impl Upstream {
         Ok(Self { target, client, timeout })
     }
 
-    pub(super) async fn call(&self, call: Call<'_>) -> Result<Response<Full<Bytes>>, Fault> {
-        let Call { asked, body, grant } = &call;
+    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Response<Full<Bytes>>, Fault> {
+        let Call { asked, body, grant } = call;
         let values = Values::new(asked, body, grant);
         let request = match &self.target {
-            Target::Base(base) => forwarded(base, &call)?,
-            Target::Address(address) => mapped(address, &call, &values)?,
+            Target::Base(base) => forwarded(base, call)?,
+            Target::Address(address) => mapped(address, call, &values)?,
         };
         let method = request.method().clone();
         let answer = tokio::time::timeout(self.timeout, self.exchange(request)).await;

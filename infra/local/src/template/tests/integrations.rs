@@ -120,6 +120,46 @@ fn what_needs_velocity_or_aws_is_unserved_with_the_reason() {
 }
 
 #[test]
+fn changes_to_responses_are_read_in_both_forms() {
+    let text = |parameters: &str| {
+        format!(
+            "
+Resources:
+  A: {{Type: AWS::ApiGatewayV2::Api, Properties: {{ProtocolType: HTTP}}}}
+  I: {{Type: AWS::ApiGatewayV2::Integration, Properties: {{ApiId: !Ref A,
+    IntegrationType: HTTP_PROXY, IntegrationUri: 'http://a.example', IntegrationMethod: ANY,
+    ResponseParameters: {parameters}}}}}
+  R: {{Type: AWS::ApiGatewayV2::Route,
+    Properties: {{ApiId: !Ref A, RouteKey: GET /, Target: !Sub 'integrations/${{I}}'}}}}
+"
+        )
+    };
+    let mut expected = ResponseMappings::default();
+    expected.add("404", "overwrite:statuscode", "410").unwrap();
+    expected.add("404", "append:header.a", "$response.body.b").unwrap();
+    let cloud_formation = "{'404': {ResponseParameters: [
+        {Destination: 'overwrite:statuscode', Source: '410'},
+        {Destination: 'append:header.a', Source: $response.body.b}]}}";
+    let (read, notes) = api(&text(cloud_formation));
+    assert_eq!((&read.routes[0].response_mappings, notes.as_str()), (&expected, ""));
+    let (wrong, _) = api(&text("{'404': {ResponseParameters: [{Destination: a, Source: b}]}}"));
+    let reason = Integration::Unserved("the mapping to `a`".to_owned());
+    assert_eq!(wrong.routes[0].integration, reason);
+
+    let (open_api, notes) =
+        api(r#"{"openapi": "3.0.1", "x-amazon-apigateway-cors": {}, "paths": {"/": {"get":
+        {"x-amazon-apigateway-integration": {"type": "http_proxy", "uri": "http://a.example",
+        "payloadFormatVersion": "1.0", "responseParameters":
+        {"404": {"overwrite:statuscode": 410, "append:header.a": "$response.body.b"}}}}}}}"#);
+    assert_eq!(notes, "");
+    let mut expected = ResponseMappings::default();
+    // The members of a document are in the order of their names.
+    expected.add("404", "append:header.a", "$response.body.b").unwrap();
+    expected.add("404", "overwrite:statuscode", "410").unwrap();
+    assert_eq!(open_api.routes[0].response_mappings, expected);
+}
+
+#[test]
 fn what_fails_on_aws_alone_is_named() {
     let (route, notes) = method(
         r#"{"type": "http_proxy", "uri": "http://a.example/{x}", "httpMethod": "post",
