@@ -1,12 +1,14 @@
 //! The context of every command at the table.
 
+use std::ops::Deref;
 use std::time::Duration;
 
-use authorizer::{DEFAULT_TABLE, TABLE_VARIABLE, shell_command};
+use authorizer::{DEFAULT_TABLE, TABLE_VARIABLE};
 use clap::Args;
+use console::TableAt;
 use serde_json::json;
-use table::{Assignments, Client, Connect, Failure, Items, Keys, Revocations};
-use throttle::{Buckets, Clock, PlanId, PlanRecord, Plans, SystemClock, Timestamp};
+use table::{Connect, Failure, Items, Revocations};
+use throttle::{PlanId, PlanRecord};
 
 use crate::error::Error;
 use crate::output::Output;
@@ -36,11 +38,8 @@ impl Common {
 /// The table that a command works on, and the form of its output.
 #[derive(Debug)]
 pub(crate) struct Context {
-    pub(crate) client: Client,
-    pub(crate) table: String,
+    pub(crate) at: TableAt,
     pub(crate) output: Output,
-    endpoint: Option<String>,
-    clock: SystemClock,
 }
 
 impl Context {
@@ -50,33 +49,12 @@ impl Context {
         if let Some(url) = &common.endpoint_url {
             connect = connect.endpoint(url);
         }
-        Self {
+        let at = TableAt {
             client: connect.client().await,
             table: common.table.clone(),
-            output: common.output(),
             endpoint: common.endpoint_url.clone(),
-            clock: SystemClock::new(),
-        }
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    pub(crate) fn plans(&self) -> Plans {
-        Plans::new(self.client.clone(), &self.table)
-    }
-
-    pub(crate) fn keys(&self) -> Keys {
-        Items::new(self.client.clone(), &self.table)
-    }
-
-    pub(crate) fn assignments(&self) -> Assignments {
-        Items::new(self.client.clone(), &self.table)
-    }
-
-    pub(crate) fn buckets(&self) -> Buckets {
-        Buckets::new(self.client.clone(), &self.table)
+        };
+        Self { at, output: common.output() }
     }
 
     pub(crate) fn revocations(&self) -> Revocations {
@@ -93,14 +71,9 @@ impl Context {
         })
     }
 
-    /// A `tollgate` command on a table at the same endpoint, to paste.
-    pub(crate) fn command(&self, table: &str, line: &str) -> String {
-        shell_command(line, table, self.endpoint.as_deref())
-    }
-
     /// The error with a missing table's name and the command that creates it.
     pub(crate) fn name_table(&self, error: Error) -> Error {
-        let (table, create) = (&self.table, self.command(&self.table, "table create"));
+        let (table, create) = (&self.table, self.command("table create"));
         let words = format!(
             "there is no table `{table}` in this region and account; create it with `{create}`"
         );
@@ -111,6 +84,14 @@ impl Context {
     pub(crate) fn would(&self, what: &str) -> Result<(), Error> {
         let text = format!("would {what}; nothing was done");
         self.output.print(text, &json!({"dryRun": true, "would": what}))
+    }
+}
+
+impl Deref for Context {
+    type Target = TableAt;
+
+    fn deref(&self) -> &TableAt {
+        &self.at
     }
 }
 

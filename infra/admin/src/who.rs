@@ -108,7 +108,7 @@ impl Found {
     }
 }
 
-/// What to write in place of `*`, after a message that nothing is known of a subject.
+/// Names the subject that `*` may stand for, after a message that nothing is known of it.
 pub(crate) fn hint(name: &str) -> String {
     if name == "*" { format!("; all callers are `{EVERYONE}`") } else { String::new() }
 }

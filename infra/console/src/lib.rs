@@ -7,7 +7,6 @@ use authorizer::Config;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use table::Client;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -27,11 +26,13 @@ mod stack;
 mod state;
 mod stream;
 mod subject;
+mod table_at;
 mod trial;
 
 pub use guard::{COOKIE, Hosts, Stranger};
 pub use live::{Decider, Detail, Live, Request};
 pub use stack::{Address, Caller, Local, Switch};
+pub use table_at::TableAt;
 
 use guard::Guard;
 use state::State;
@@ -41,12 +42,8 @@ const MAX_BODY: usize = 512 * 1024;
 
 /// Settings of a console.
 pub struct Options {
-    /// A client of the table.
-    pub client: Client,
-    /// The table's name.
-    pub table: String,
-    /// The table's endpoint, for commands to copy; `None` for the region's.
-    pub endpoint: Option<String>,
+    /// The table.
+    pub at: TableAt,
     /// The configurations: the first is shown, the last is that of HTTP and WebSocket APIs.
     pub sources: Vec<Source>,
     /// True to allow changes of the table.
@@ -58,8 +55,7 @@ pub struct Options {
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Options")
-            .field("table", &self.table)
-            .field("endpoint", &self.endpoint)
+            .field("at", &self.at)
             .field("writes", &self.writes)
             .finish_non_exhaustive()
     }

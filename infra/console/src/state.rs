@@ -1,22 +1,20 @@
 //! Everything that the handlers share.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
-use authorizer::shell_command;
-use table::{Assignments, Client, Items, Keys, Revocations};
-use throttle::{Buckets, Clock as _, PlanId, PlanRecord, Plans, SystemClock, Timestamp};
+use table::{Items, Revocations};
+use throttle::{PlanId, PlanRecord, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::live::MAX_STREAMS;
 use crate::problem::Problem;
 use crate::stack::Trial;
-use crate::{Live, Options, Source};
+use crate::{Live, Options, Source, TableAt};
 
 /// The state of one console.
 pub(crate) struct State {
-    pub(crate) client: Client,
-    pub(crate) table: String,
-    pub(crate) endpoint: Option<String>,
+    at: TableAt,
     /// The configurations: the one that is shown first, and last the one of HTTP and WebSocket
     /// APIs.
     pub(crate) sources: Vec<Source>,
@@ -25,7 +23,6 @@ pub(crate) struct State {
     pub(crate) trial: Option<Trial>,
     /// The places of the pages that follow the requests.
     pub(crate) streams: Arc<Semaphore>,
-    clock: SystemClock,
 }
 
 /// The state, as handlers receive it.
@@ -33,32 +30,11 @@ pub(crate) type Shared = axum::extract::State<Arc<State>>;
 
 impl State {
     pub(crate) fn new(options: Options) -> Self {
-        let Options { client, table, endpoint, sources, writes, local } = options;
+        let Options { at, sources, writes, local } = options;
         let (live, trial) =
             local.map_or((None, None), |local| (Some(local.live.clone()), Some(Trial::new(local))));
-        let clock = SystemClock::new();
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
-        Self { client, table, endpoint, sources, writes, live, trial, streams, clock }
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    pub(crate) fn plans(&self) -> Plans {
-        Plans::new(self.client.clone(), &self.table)
-    }
-
-    pub(crate) fn keys(&self) -> Keys {
-        Items::new(self.client.clone(), &self.table)
-    }
-
-    pub(crate) fn assignments(&self) -> Assignments {
-        Items::new(self.client.clone(), &self.table)
-    }
-
-    pub(crate) fn buckets(&self) -> Buckets {
-        Buckets::new(self.client.clone(), &self.table)
+        Self { at, sources, writes, live, trial, streams }
     }
 
     /// The revocations, which may have a table of their own.
@@ -87,15 +63,13 @@ impl State {
         let missing = || Problem::missing(format!("there is no plan `{id}` in `{}`", self.table));
         self.plans().get(&id).await?.ok_or_else(missing)
     }
+}
 
-    /// A `tollgate` command on this table, to paste.
-    pub(crate) fn command(&self, line: &str) -> String {
-        self.command_at(&self.table, line)
-    }
+impl Deref for State {
+    type Target = TableAt;
 
-    /// The same for another table.
-    pub(crate) fn command_at(&self, table: &str, line: &str) -> String {
-        shell_command(line, table, self.endpoint.as_deref())
+    fn deref(&self) -> &TableAt {
+        &self.at
     }
 }
 

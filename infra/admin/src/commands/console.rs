@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::args::ConfigFile;
 use crate::context::{Common, Context};
 use crate::error::Error;
+use crate::output::note;
 use crate::read::read;
 
 /// Serve a page of the table's buckets, plans, keys, assignments and revocations.
@@ -40,12 +41,18 @@ impl Console {
     async fn serve(self, common: &Common) -> Result<(), Error> {
         let source = self.source()?;
         let context = Context::open(common).await;
+        let limits = source.as_ref().and_then(|source| source.config.throttle.as_ref());
+        if let Some(limits) = limits.filter(|limits| limits.table != context.table) {
+            note(format_args!(
+                "this page shows the table `{}`, but the configuration's limits are in `{1}`: add \
+                 `--table {1}`",
+                context.table, limits.table
+            ));
+        }
         let listener = console::bind(self.port, USUAL).await;
         let failed = |error| Error::misuse(format!("--port: can't listen: {error}"));
         let options = Options {
-            client: context.client.clone(),
-            table: context.table.clone(),
-            endpoint: common.endpoint_url.clone(),
+            at: context.at.clone(),
             sources: source.into_iter().collect(),
             writes: self.allow_writes,
             local: None,

@@ -165,7 +165,7 @@ async fn check_tables(
     let mut told = false;
     for table in tables {
         let name = &table.name;
-        let create = || context.command(name, "table create");
+        let create = || context.command_at(name, "table create");
         let status = table::check(&context.client, name).await;
         if let Err(SchemaError::Failure(failure)) = &status {
             return report.add(of_failure(failure));

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod confirm;
+mod console;
 mod doctor;
 mod help;
 mod hostile;

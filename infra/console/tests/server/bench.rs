@@ -1,6 +1,6 @@
 //! A console on a table of its own, and calls of it.
 
-use console::{Console, Options};
+use console::{Console, Options, TableAt};
 use reqwest::{Client, Response, StatusCode, header};
 use serde_json::{Value, json};
 use table::Connect;
@@ -24,9 +24,7 @@ impl Bench {
 
     pub(crate) async fn on(client: table::Client, endpoint: &str, writes: bool) -> Self {
         Self::with(Options {
-            client,
-            table: TABLE.to_owned(),
-            endpoint: Some(endpoint.to_owned()),
+            at: TableAt { client, table: TABLE.to_owned(), endpoint: Some(endpoint.to_owned()) },
             sources: Vec::new(),
             writes,
             local: None,

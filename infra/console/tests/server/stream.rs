@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use console::{Live, Local, Options, Request};
+use console::{Live, Local, Options, Request, TableAt};
 use serde_json::Value;
 use table::Connect;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,9 +18,7 @@ const FLOOD: u64 = 20_000;
 async fn start(live: &Live) -> Bench {
     let client = Connect::emulator("http://127.0.0.1:9").client().await;
     Bench::with(Options {
-        client,
-        table: TABLE.to_owned(),
-        endpoint: None,
+        at: TableAt { client, table: TABLE.to_owned(), endpoint: None },
         sources: Vec::new(),
         writes: true,
         local: Some(Local {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use authorizer::Config;
-use console::{Address, Caller, Console, Live, Local, Source, Switch};
+use console::{Address, Caller, Console, Live, Local, Source, Switch, TableAt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
@@ -49,9 +49,11 @@ pub(super) fn start(
         Ok(Source { place: place.clone(), text: one.written.clone(), config })
     });
     let options = console::Options {
-        client: table.client(),
-        table: ready.table.clone(),
-        endpoint: Some(ready.dynamodb.clone()),
+        at: TableAt {
+            client: table.client(),
+            table: ready.table.clone(),
+            endpoint: Some(ready.dynamodb.clone()),
+        },
         sources: sources.collect::<Result<_, Error>>()?,
         writes: true,
         local: Some(local(table, ready, live)),

@@ -43,7 +43,7 @@ pub(super) async fn check(
                 Some(_) => format!("subject assign {name} --no-parent"),
                 None => format!("subject unassign {name}"),
             };
-            let fix = context.command(table, &fix);
+            let fix = context.command_at(table, &fix);
             report.add(Finding::new("parents", State::Fail, text).fix(fix))?;
         }
     }
@@ -55,8 +55,8 @@ pub(super) async fn check(
     if read.with_plan.contains(STAR) || read.hierarchy.assigned().any(is_star) {
         without_plan.remove(STAR);
         let text =
-            format!("`{STAR}` is assigned, which is no caller: all callers are `{EVERYONE}`");
-        let fix = context.command(table, "subject unassign '*'");
+            format!("`{STAR}` is assigned, but is not a subject: all callers are `{EVERYONE}`");
+        let fix = context.command_at(table, "subject unassign '*'");
         report.add(Finding::new("parents", State::Warn, text).fix(fix))?;
     }
     wrong = wrong
@@ -64,7 +64,7 @@ pub(super) async fn check(
     for name in read.hierarchy.damaged.iter().take(MOST_SHOWN) {
         wrong = wrong.saturating_add(1);
         let text = format!("the assignment of `{name}` is damaged: delete it, and assign it again");
-        let fix = context.command(table, &format!("subject unassign {}", shell_word(name)));
+        let fix = context.command_at(table, &format!("subject unassign {}", shell_word(name)));
         report.add(Finding::new("parents", State::Fail, text).fix(fix))?;
     }
     for key in read.keys_of_parents.iter().take(MOST_SHOWN) {
@@ -74,7 +74,7 @@ pub(super) async fn check(
              its parent; make another key",
             key.details.subject
         );
-        let fix = context.command(table, &format!("key disable {}", key.digest));
+        let fix = context.command_at(table, &format!("key disable {}", key.digest));
         report.add(Finding::new("parents", State::Fail, text).fix(fix))?;
     }
     let by_token = config.filter(|config| !config.callers.takes_keys());
@@ -135,7 +135,7 @@ async fn check_plans(
         let text =
             format!("the parent `{parent}` {is}: requests of {within} within it get 403{unless}");
         let fix = format!("subject assign {} PLAN --yes", shell_word(&parent));
-        let fix = context.command(table, &fix);
+        let fix = context.command_at(table, &fix);
         report.add(Finding::new("parents", state, text).fix(fix))?;
     }
     if wrong > MOST_SHOWN {
@@ -152,7 +152,7 @@ async fn check_plans(
     Ok(wrong.saturating_add(unread))
 }
 
-/// How much of the table a check has seen.
+/// The part of the table that a check has read.
 fn of_reads(read: &Read) -> String {
     let mut text = format!("{} read", count(read.assignments, "assignment"));
     if !read.whole {

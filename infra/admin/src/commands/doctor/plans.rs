@@ -79,7 +79,8 @@ pub(super) async fn check(
         let is_default = default.is_some_and(|default| default.as_str() == name);
         let text = format!("there is no plan `{name}`: {}", of_users(users, is_default));
         let fix = format!("plan put {} --rate 5 --burst 10", shell_word(name));
-        report.add(Finding::new("plans", State::Fail, text).fix(context.command(table, &fix)))?;
+        report
+            .add(Finding::new("plans", State::Fail, text).fix(context.command_at(table, &fix)))?;
     }
     if missing > MOST_SHOWN {
         let text = format!("{} more plans are missing", missing - MOST_SHOWN);
@@ -96,7 +97,8 @@ pub(super) async fn check(
         );
         let id = shell_word(record.id.as_str());
         let fix = format!("plan put {id}{}", opening_flags(&record.plan));
-        report.add(Finding::new("plans", State::Warn, text).fix(context.command(table, &fix)))?;
+        report
+            .add(Finding::new("plans", State::Warn, text).fix(context.command_at(table, &fix)))?;
     }
     let claim = limits.and_then(|limits| limits.plan.claim.as_deref());
     let generous = claim.and(default).and_then(|default| generous(default, &read));

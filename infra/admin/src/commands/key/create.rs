@@ -80,7 +80,7 @@ impl Create {
             && context.assignments().get(name).await?.is_none()
         {
             let line = format!("subject assign {} PLAN", shell_word(name));
-            let command = context.command(&context.table, &line);
+            let command = context.command(&line);
             note(format_args!(
                 "`{name}` is assigned no plan, so this key has the configuration's default plan; \
                  to assign one: {command}"

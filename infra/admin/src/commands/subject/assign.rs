@@ -94,7 +94,7 @@ impl Assign {
             return Err(Error::refused(format!(
                 "`{name}` would have neither a plan nor a parent: name a plan, or delete its \
                  assignment with `{}`",
-                context.command(&context.table, &format!("subject unassign {}", shell_word(name)))
+                context.command(&format!("subject unassign {}", shell_word(name)))
             )));
         }
         let (changed, moved) = (wanted != stored, wanted.parent != stored.parent);
@@ -162,7 +162,7 @@ async fn check(
     }
     let Some(subject) = &level.subject else { return confirm.insist(&why, "add --yes") };
     let line = format!("subject assign {} PLAN --yes", shell_word(subject));
-    let fix = format!("run `{}` first, or add --yes", context.command(&context.table, &line));
+    let fix = format!("run `{}` first, or add --yes", context.command(&line));
     confirm.insist(&why, &fix)
 }
 
