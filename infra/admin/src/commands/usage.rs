@@ -285,6 +285,9 @@ fn rows(
     windows: &[Window],
     now: Timestamp,
 ) -> Vec<Row> {
+    let first = windows.first().map(|window| first_remembered(window, now));
+    let is_remembered =
+        |window: &Window| first.is_some_and(|first| (first..=now).contains(&window.start));
     let row = |(entry, window): (&Vec<u64>, &Window)| {
         let used = entry.first().copied().unwrap_or(0);
         let granted = history.granted(window);
@@ -297,14 +300,14 @@ fn rows(
             left: entry.get(1).copied(),
             granted,
             quota: quota.map(|quota| quota.limit().saturating_add(granted)),
-            is_known: used > 0 || granted > 0 || is_remembered(window, now),
+            is_known: used > 0 || granted > 0 || is_remembered(window),
         }
     };
     entries.iter().zip(windows).map(row).collect()
 }
 
-/// Returns true if buckets remember this period now: it has begun, and is recent enough.
-fn is_remembered(window: &Window, now: Timestamp) -> bool {
+/// The start of the first period like this one that buckets still remember.
+fn first_remembered(window: &Window, now: Timestamp) -> Timestamp {
     let period = window.counter.period();
     let back = match period {
         Period::Day => 31,
@@ -312,8 +315,7 @@ fn is_remembered(window: &Window, now: Timestamp) -> bool {
     };
     let of = |moment| window.counter.at(moment);
     let before = |first: Timestamp| of(first.saturating_sub(Duration::from_secs(1)));
-    let first = (0..back).fold(of(now).start, |first, _| before(first).start);
-    (first..=now).contains(&window.start)
+    (0..back).fold(of(now).start, |first, _| before(first).start)
 }
 
 /// A period's name on an axis: `21 Nov`, `W47`, `Nov 2026`; with a start day, the first day.

@@ -1,8 +1,10 @@
 //! `tollgate usage export`.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use clap::Args;
+use csv::Writer;
 use serde_json::{Value, json};
 use throttle::{BucketRecord, History, PlanId, PlanRecord, Window};
 
@@ -89,7 +91,10 @@ impl Export {
             write(head)?;
             To::Json { first: true }
         } else {
-            write(line(&["subject", "plan", "period", "used", "remaining", "granted"])?)?;
+            let mut heading = Writer::from_writer(Vec::new());
+            let names = ["subject", "plan", "period", "used", "remaining", "granted"];
+            heading.write_record(names).map_err(of_csv)?;
+            write(csv_text(heading)?)?;
             To::Csv
         };
         Ok((to, windows))
@@ -106,7 +111,7 @@ impl Export {
         items.sort_by(|a, b| a.subject.cmp(&b.subject));
         let subjects = items.iter().map(|item| (item.subject.as_str(), &item.history));
         let (report, windows) = self.span.report(context, plan, subjects)?;
-        let mut text = String::new();
+        let (mut text, mut lines) = (String::new(), Writer::from_writer(Vec::new()));
         for item in &items {
             let name = item.subject.as_str();
             let entries = report.values.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -121,7 +126,7 @@ impl Export {
                         let (used, granted) = (row.used.to_string(), row.granted.to_string());
                         let name = plain(name);
                         let cells = [&*name, plan.id.as_str(), &row.label, &used, &left, &granted];
-                        text.push_str(&line(&cells)?);
+                        lines.write_record(cells).map_err(of_csv)?;
                     }
                 }
                 To::Picture(summary) => {
@@ -129,7 +134,7 @@ impl Export {
                 }
             }
         }
-        write(text)
+        write(text + &csv_text(lines)?)
     }
 
     async fn end(
@@ -191,13 +196,14 @@ fn plain(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// One line of CSV (RFC 4180).
-fn line(cells: &[&str]) -> Result<String, Error> {
-    let wrong = |what: String| Error::unavailable(format!("can't write CSV: {what}"));
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(cells).map_err(|error| wrong(error.to_string()))?;
-    let bytes = writer.into_inner().map_err(|error| wrong(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|error| wrong(error.to_string()))
+/// The lines of CSV (RFC 4180) so far.
+fn csv_text(lines: Writer<Vec<u8>>) -> Result<String, Error> {
+    let bytes = lines.into_inner().map_err(of_csv)?;
+    String::from_utf8(bytes).map_err(of_csv)
+}
+
+fn of_csv(error: impl Display) -> Error {
+    Error::unavailable(format!("can't write CSV: {error}"))
 }
 
 const EXAMPLES: &str = "\
