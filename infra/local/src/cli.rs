@@ -143,15 +143,17 @@ struct Output {
 
 fn environments(text: &str) -> Result<NonZeroUsize, String> {
     let number: Option<NonZeroUsize> = text.parse().ok();
-    number.filter(|number| number.get() <= 64).ok_or_else(|| "must be 1 to 64".to_owned())
+    number
+        .filter(|number| number.get() <= 64)
+        .ok_or_else(|| "must be a whole number from 1 to 64".to_owned())
 }
 
 fn upstream(text: &str) -> Result<Uri, String> {
-    let uri: Uri = text.parse().map_err(|_| "is not a URL".to_owned())?;
-    match (uri.scheme_str(), uri.host(), uri.query()) {
-        (Some("http"), Some(_), None) => Ok(uri),
-        _ => Err("must be like http://127.0.0.1:3000/path".to_owned()),
-    }
+    let plain = |uri: &Uri| {
+        uri.scheme_str() == Some("http") && uri.host().is_some() && uri.query().is_none()
+    };
+    let fix = || "write an http URL without a query, such as http://127.0.0.1:3000/path".to_owned();
+    text.parse().ok().filter(plain).ok_or_else(fix)
 }
 
 /// API Gateway's bounds on a key's value; the characters are those that TOML takes as they are.
@@ -403,5 +405,13 @@ mod tests {
             assert_eq!(parse(&[flag, value]).unwrap_err().exit_code(), 2, "{flag} {value}");
         }
         assert!(parse(&["--upstream", "http://localhost:3000/base"]).is_ok());
+        for (flag, value, fix) in [
+            ("--environments", "65", "a whole number from 1 to 64"),
+            ("--upstream", "127.0.0.1:3000", "such as http://127.0.0.1:3000/path"),
+            ("--stage-variable", "color", "write NAME=TEXT, such as color=blue"),
+        ] {
+            let said = parse(&[flag, value]).unwrap_err().to_string();
+            assert!(said.contains(fix), "{said}");
+        }
     }
 }

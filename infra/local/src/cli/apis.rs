@@ -78,7 +78,7 @@ enum ApiKeySource {
 
 /// Names and values have the characters that API Gateway takes in them.
 fn stage_variable(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("must be like name=value")?;
+    let (name, value) = text.split_once('=').ok_or("write NAME=TEXT, such as color=blue")?;
     let named = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty() || name.len() > 64 || !name.chars().all(named) {
         return Err("a name has 1 to 64 letters, digits or underscores".to_owned());

@@ -41,9 +41,10 @@ fn parameter(text: &str) -> Result<Parameter, String> {
     if let Some(file) = text.strip_prefix("file://") {
         return Ok(Parameter::File(file.into()));
     }
-    let (name, value) = text.split_once('=').ok_or("must be like Name=value or file://FILE")?;
+    let (name, value) =
+        text.split_once('=').ok_or("write NAME=VALUE, such as Stage=prod, or file://FILE")?;
     if name == "ParameterKey" && value.contains(",ParameterValue=") {
-        return Err("must be like Name=value, one flag for each parameter".to_owned());
+        return Err("write NAME=VALUE, one flag for each parameter".to_owned());
     }
     Ok(Parameter::One(name.to_owned(), value.to_owned()))
 }
@@ -53,7 +54,7 @@ fn function(text: &str) -> Result<(String, String), String> {
         Some((name, command)) if !name.is_empty() && !command.trim().is_empty() => {
             Ok((name.to_owned(), command.to_owned()))
         }
-        _ => Err("must be like Orders='node server.mjs'".to_owned()),
+        _ => Err("write NAME=CMD, such as Orders='node server.mjs'".to_owned()),
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn copy(
     let place = || loaded.place.clone();
     let text = toml::to_string(&table).map_err(|error| Error::Text(place(), error.to_string()))?;
     if text.len() > MAX_TEXT {
-        let message = format!("without comments it is longer than {MAX_TEXT} bytes");
+        let message = format!("without comments it is longer than {MAX_TEXT} bytes: shorten it");
         return Err(Error::Text(place(), message));
     }
     Ok(text)
