@@ -203,17 +203,8 @@ impl Failure {
     ///
     /// A table that refuses a call is available. A throttled call may concern only one subject.
     pub(crate) fn is_outage(&self) -> bool {
-        match self {
-            Self::TimedOut | Self::Unreachable | Self::Outage => true,
-            Self::Throttled
-            | Self::HotKey
-            | Self::NoTable
-            | Self::Denied { .. }
-            | Self::Unconfigured
-            | Self::Rejected { .. }
-            | Self::Suspended
-            | Self::Contended { .. } => false,
-        }
+        // Without an answer, the outcome of a write is unknown too.
+        self.may_have_charged()
     }
 }
 
