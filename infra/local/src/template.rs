@@ -218,6 +218,8 @@ pub(crate) struct Api {
     pub(crate) binary_types: Vec<String>,
     pub(crate) authorizers: BTreeMap<String, Authorizer>,
     pub(crate) routes: Vec<Route>,
+    /// True if a resource names its stage.
+    has_stage: bool,
     /// True if it has a definition, to which SAM's events add nothing.
     has_definition: bool,
     /// Settings for the routes that SAM makes.
@@ -315,9 +317,24 @@ impl Template {
             }
             families.push(api.family);
             api.routes.sort_by(|one, other| one.key.cmp(&other.key));
+            template.notes.extend(defined_twice(api));
         }
         Ok(template)
     }
+}
+
+/// Names the routes that an API has more than once.
+fn defined_twice(api: &Api) -> Vec<String> {
+    let same = api.routes.chunk_by(|one, other| one.key == other.key);
+    let twice = same.filter(|routes| routes.len() > 1).filter_map(<[Route]>::first);
+    let note = |route: &Route| {
+        format!(
+            "{}: {}: the route is defined more than once, which API Gateway refuses: the first by \
+             its logical id counts here",
+            api.name, route.key
+        )
+    };
+    twice.map(note).collect()
 }
 
 /// Names the values that are given for parameters which the template does not have.
@@ -352,6 +369,7 @@ impl Api {
             binary_types: Vec::new(),
             authorizers: BTreeMap::new(),
             routes: Vec::new(),
+            has_stage: false,
             has_definition: false,
             sam: sam::Settings::default(),
             cors: None,

@@ -13,6 +13,9 @@ use super::resources::Resource;
 /// The plan and the key that SAM shares among APIs.
 const SHARED: &str = "Serverless";
 
+/// The lengths of an API key's value: "API Gateway API key file format" of the developer guide.
+const KEY_LENGTHS: std::ops::RangeInclusive<usize> = 20..=128;
+
 /// A usage plan.
 #[derive(Debug, Default)]
 pub(crate) struct UsagePlan {
@@ -78,7 +81,16 @@ pub(super) fn read(resources: &[Resource], template: &mut Template) {
                 .notes
                 .push(format!("{}: the key is not enabled: set `Enabled: true`", resource.name));
         }
-        let key = ApiKey { value: resource.text("Value"), is_enabled };
+        let value = resource.text("Value");
+        if value.as_ref().is_some_and(|value| !KEY_LENGTHS.contains(&value.len())) {
+            template.notes.push(format!(
+                "{}: a key's value has {} to {} characters on API Gateway, which refuses this one",
+                resource.name,
+                KEY_LENGTHS.start(),
+                KEY_LENGTHS.end()
+            ));
+        }
+        let key = ApiKey { value, is_enabled };
         template.keys.insert(resource.name.clone(), key);
     }
     for resource in of("AWS::ApiGateway::UsagePlanKey") {

@@ -18,6 +18,11 @@ use super::{
 };
 use crate::gateway::KeySource;
 
+/// The memory in megabytes and the time-out in seconds that Lambda takes: "Lambda quotas" of its
+/// developer guide.
+const MEMORY_MB: (u32, u32) = (128, 10_240);
+const TIMEOUT: (u32, u32) = (1, 900);
+
 /// A resource with its properties resolved.
 pub(super) struct Resource {
     pub(super) name: String,
@@ -66,11 +71,13 @@ pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, E
     for resource in &resources {
         add(resource, &mut apis, &paths, &integrations, &mut template.notes);
     }
+    let mut made = BTreeSet::new();
     for resource in &resources {
-        sam::events(resource, &mut apis, &mut template.notes);
+        sam::events(resource, &mut apis, &mut made, &mut template.notes);
     }
     for resource in resources.iter().filter(|one| one.is_function()) {
-        template.functions.insert(resource.name.clone(), function(resource, folder));
+        let function = function(resource, folder, &mut template.notes);
+        template.functions.insert(resource.name.clone(), function);
     }
     let of_tables = resources.iter().filter(|one| tables::is_table(&one.kind));
     template.tables = of_tables.map(tables::read).collect();
@@ -363,6 +370,7 @@ fn api(resource: &Resource, folder: &Path, template: &mut Template) -> Result<Op
         api.cors = Some(openapi::cors(found));
     }
     if resource.kind.starts_with("AWS::Serverless::") {
+        api.has_stage = true;
         sam::settings(resource, &mut api, &mut template.notes);
     }
     Ok(Some(api))
@@ -504,7 +512,15 @@ fn add(
             api.responses.insert(name, gateway_response(properties));
         }
         "AWS::ApiGateway::Stage" | "AWS::ApiGatewayV2::Stage" => {
-            api.stage = text("StageName").unwrap_or_else(|| stage.to_owned());
+            let name = text("StageName").unwrap_or_else(|| stage.to_owned());
+            if api.has_stage {
+                notes.push(format!(
+                    "{}: the stage `{name}` is not served: an API has one stage here, `{}`",
+                    api.name, api.stage
+                ));
+                return;
+            }
+            (api.stage, api.has_stage) = (name, true);
             let variables = properties.get("Variables").or(properties.get("StageVariables"));
             api.variables = texts(variables);
         }
@@ -530,8 +546,25 @@ fn add(
     }
 }
 
-fn function(resource: &Resource, folder: &Path) -> FunctionSettings {
-    let number = |name: &str| resource.text(name).and_then(|number| number.parse::<u32>().ok());
+/// A number of a function's settings. One that Lambda does not take is named.
+fn number(
+    resource: &Resource,
+    name: &str,
+    (least, most): (u32, u32),
+    notes: &mut Vec<String>,
+) -> Option<u32> {
+    let text = resource.text(name)?;
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    if number.is_none() {
+        notes.push(format!(
+            "{}: `{name}: {text}`: Lambda takes {least} to {most}: its default counts here",
+            resource.name
+        ));
+    }
+    number
+}
+
+fn function(resource: &Resource, folder: &Path, notes: &mut Vec<String>) -> FunctionSettings {
     let variables = resource.properties.get("Environment").and_then(|all| all.get("Variables"));
     let metadata = |path: &str| resource.metadata.pointer(path).and_then(text_of);
     let code = ["CodeUri", "Code"].into_iter().find_map(|name| resource.text(name));
@@ -549,8 +582,9 @@ fn function(resource: &Resource, folder: &Path) -> FunctionSettings {
             handler: text("Handler"),
             runtime: text("Runtime"),
         }),
-        memory_mb: number("MemorySize"),
-        timeout: number("Timeout").map(|seconds| Duration::from_secs(seconds.into())),
+        memory_mb: number(resource, "MemorySize", MEMORY_MB, notes),
+        timeout: number(resource, "Timeout", TIMEOUT, notes)
+            .map(|seconds| Duration::from_secs(seconds.into())),
         variables: texts(variables).into_iter().collect(),
         code: code.map(|code| Code {
             folder: folder.join(code),

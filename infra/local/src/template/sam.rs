@@ -218,10 +218,11 @@ pub(super) fn preflights(api: &mut Api, notes: &mut Vec<String>) {
     api.routes.extend(added);
 }
 
-/// Adds the routes that the events of a function or a state machine make.
+/// Adds the routes that the events of a function or a state machine make; `made` are those so far.
 pub(super) fn events(
     resource: &Resource,
     apis: &mut BTreeMap<String, Api>,
+    made: &mut BTreeSet<(String, String)>,
     notes: &mut Vec<String>,
 ) {
     for event in events_of(resource) {
@@ -242,6 +243,14 @@ pub(super) fn events(
             Some(path) => format!("{} {path}", method.to_ascii_uppercase()),
             None => "$default".to_owned(),
         };
+        if !made.insert((id, key.clone())) {
+            notes.push(format!(
+                "{}: {key}: two events make the route, which SAM refuses: the first function by its \
+                 logical id has it here",
+                api.name
+            ));
+            continue;
+        }
         // The definition says which routes there are, and what guards them.
         let is_there = api.routes.iter().any(|route| route.key == key);
         if api.has_definition || is_there {

@@ -1,0 +1,106 @@
+//! Templates that AWS would not deploy as they are, or of which a part alone is served: they are named.
+
+use super::*;
+
+#[test]
+fn a_route_that_is_defined_twice_is_named() {
+    let template = read_text(
+        "
+Resources:
+  Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: a}}
+  One:
+    Type: AWS::ApiGateway::Method
+    Properties: {RestApiId: !Ref Api, HttpMethod: GET, Integration: {Type: MOCK}}
+  Two:
+    Type: AWS::ApiGateway::Method
+    Properties: {RestApiId: !Ref Api, HttpMethod: GET, Integration: {Type: MOCK}}
+  Put:
+    Type: AWS::ApiGateway::Method
+    Properties: {RestApiId: !Ref Api, HttpMethod: PUT, Integration: {Type: MOCK}}
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        A: {Type: HttpApi, Properties: {Path: /x, Method: get}}
+        B: {Type: HttpApi, Properties: {Path: /x, Method: put}}
+  G:
+    Type: AWS::Serverless::Function
+    Properties: {Events: {A: {Type: HttpApi, Properties: {Path: /x, Method: GET}}}}
+",
+        &[],
+    )
+    .unwrap();
+    assert_eq!(
+        template.notes,
+        [
+            "ServerlessHttpApi: GET /x: two events make the route, which SAM refuses: the first \
+             function by its logical id has it here",
+            "Api: GET /: the route is defined more than once, which API Gateway refuses: the first \
+             by its logical id counts here",
+        ]
+    );
+    let first = &template.apis[1].routes[0];
+    assert_eq!(first.integration, Integration::Function("F".to_owned()));
+}
+
+#[test]
+fn settings_of_a_function_that_lambda_refuses_are_named() {
+    let template = read_text(
+        "
+Resources:
+  Api: {Type: AWS::Serverless::Api, Properties: {StageName: v}}
+  F: {Type: AWS::Serverless::Function, Properties: {Timeout: 0, MemorySize: 127}}
+  G: {Type: AWS::Serverless::Function, Properties: {Timeout: 901, MemorySize: 10241}}
+  H: {Type: AWS::Serverless::Function, Properties: {Timeout: 900, MemorySize: 10240}}
+",
+        &[],
+    )
+    .unwrap();
+    let notes = [
+        "F: `MemorySize: 127`: Lambda takes 128 to 10240",
+        "F: `Timeout: 0`: Lambda takes 1 to 900",
+    ]
+    .into_iter()
+    .chain(["G: `MemorySize: 10241`: Lambda", "G: `Timeout: 901`: Lambda"]);
+    assert_eq!(template.notes.len(), 4, "{:?}", template.notes);
+    for (note, expected) in template.notes.iter().zip(notes) {
+        assert!(note.starts_with(expected) && note.ends_with("its default counts here"), "{note}");
+    }
+    let of = |name: &str| (template.functions[name].timeout, template.functions[name].memory_mb);
+    assert_eq!((of("F"), of("G")), ((None, None), (None, None)));
+    assert_eq!(of("H"), (Some(Duration::from_secs(900)), Some(10_240)));
+}
+
+#[test]
+fn further_stages_and_short_keys_are_named() {
+    let template = read_text(
+        "
+Resources:
+  Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: a}}
+  Deployment: {Type: AWS::ApiGateway::Deployment, Properties: {RestApiId: !Ref Api, StageName: d}}
+  One:
+    Type: AWS::ApiGateway::Stage
+    Properties: {RestApiId: !Ref Api, StageName: v1, Variables: {a: one}}
+  Two:
+    Type: AWS::ApiGateway::Stage
+    Properties: {RestApiId: !Ref Api, StageName: v2, Variables: {a: two}}
+  Sam: {Type: AWS::Serverless::HttpApi, Properties: {StageName: s}}
+  Three: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref Sam, StageName: v3}}
+  Long: {Type: AWS::ApiGateway::ApiKey, Properties: {Enabled: true, Value: exactly-twenty-chars}}
+  Short: {Type: AWS::ApiGateway::ApiKey, Properties: {Enabled: true, Value: only-nineteen-chars}}
+",
+        &[],
+    )
+    .unwrap();
+    let [api, sam] = &template.apis[..] else { panic!("{template:?}") };
+    assert_eq!((api.stage.as_str(), api.variables["a"].as_str()), ("v1", "one"));
+    assert_eq!(sam.stage, "s");
+    assert_eq!(
+        template.notes,
+        [
+            "Sam: the stage `v3` is not served: an API has one stage here, `s`",
+            "Api: the stage `v2` is not served: an API has one stage here, `v1`",
+            "Short: a key's value has 20 to 128 characters on API Gateway, which refuses this one",
+        ]
+    );
+}
