@@ -2,7 +2,8 @@
 //!
 //! A REST API has the resources `/` and `/{proxy+}` with any method, an HTTP API the routes that it
 //! is given, a WebSocket API `$connect`, `echo` and `$default`. Everything has the same authorizer.
-//! The stage is not in the URL, as behind a custom domain. For one request:
+//! A template's APIs have its routes. The stage is not in the URL, as behind a custom domain; for a
+//! WebSocket API it may be. For one request:
 //!
 //! ```text
 //! limits ─> route ─> identity ─> kept result, else the function ─> policy or verdict ─> key, plan ─> backend
@@ -64,6 +65,7 @@ use served::Served;
 pub use usage::Keys;
 pub(crate) use usage::Meter;
 pub use validation::{Validation, ValidationError};
+pub use web_socket::{Selection, SelectionError, SocketRoute, SocketRoutes};
 
 /// The REST API's id, as in its methods' ARNs.
 pub const API_ID: &str = "t0llgate00";
@@ -84,6 +86,9 @@ const PARSER_BUFFER: usize = 64 * 1024;
 const MAX_CONNECTIONS: usize = 1024;
 /// The time that a caller has for its request's head, and again for its body.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The first byte of a connection with TLS.
+const TLS_HANDSHAKE: u8 = 22;
 
 /// The function behind the authorizer: a new request id and an event in, its output or an error out.
 pub type Invoke = Arc<
@@ -192,8 +197,8 @@ pub struct Options {
     pub response_mappings: ResponseMappings,
     /// The integration's time-out.
     pub integration_timeout: Duration,
-    /// The routes of a WebSocket API that has a definition.
-    pub socket_routes: Vec<String>,
+    /// The routes of a WebSocket API.
+    pub socket: Arc<SocketRoutes>,
     /// The wall clock, for the cache's ages and for `aws:CurrentTime`.
     pub now: Now,
     /// True if Tollgate's command line can explain what the authorizer denies.
@@ -256,7 +261,7 @@ impl Options {
             payload: Payload::V2,
             response_mappings: ResponseMappings::default(),
             integration_timeout: Duration::from_secs(if kind.is_http() { 30 } else { 29 }),
-            socket_routes: Vec::new(),
+            socket: Arc::default(),
             now,
             explains: true,
             log: Log::default(),
@@ -290,7 +295,8 @@ impl Gateway {
     /// The listener has no address.
     pub fn start(listener: TcpListener, options: Options) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
-        let accepting = tokio::spawn(accept(listener, Arc::new(Served::one(options))));
+        let accepting =
+            tokio::spawn(accept(listener, Arc::new(Served::one(options, address.port()))));
         Ok(Self { address, accepting })
     }
 
@@ -304,7 +310,7 @@ impl Gateway {
         missing: Options,
     ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
-        let served = Arc::new(Served::routed(routes, missing));
+        let served = Arc::new(Served::routed(routes, missing, address.port()));
         Ok(Self { address, accepting: tokio::spawn(accept(listener, served)) })
     }
 
@@ -351,6 +357,9 @@ async fn accept(listener: TcpListener, api: Arc<Served>) {
 async fn serve(stream: TcpStream, peer: IpAddr, api: Arc<Served>) {
     // Latency on loopback matters more than packets.
     let _ = stream.set_nodelay(true);
+    if begins_tls(&stream).await {
+        api.note_tls(&stream);
+    }
     // Holds the WebSocket that a request on this connection was upgraded to.
     let upgraded = Arc::new(OnceLock::new());
     let heads = wire::Heads::default();
@@ -374,6 +383,13 @@ async fn serve(stream: TcpStream, peer: IpAddr, api: Arc<Served>) {
         let connection: web_socket::Connection = connection;
         connection.serve().await;
     }
+}
+
+/// Returns true if the caller begins with TLS, which nothing here speaks.
+async fn begins_tls(stream: &TcpStream) -> bool {
+    let mut first = [0; 1];
+    let peeked = tokio::time::timeout(RECEIVE_TIMEOUT, stream.peek(&mut first)).await;
+    matches!(peeked, Ok(Ok(1))) && first == [TLS_HANDSHAKE]
 }
 
 #[cfg(test)]

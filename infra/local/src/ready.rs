@@ -98,6 +98,9 @@ pub struct Api {
     /// Its routes, of a template.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
+    /// A message to try a WebSocket API with.
+    #[serde(skip)]
+    pub(crate) message: Option<serde_json::Value>,
 }
 
 /// A route of a template's API.
@@ -110,7 +113,7 @@ pub struct Route {
     pub authorizer: Option<String>,
     /// True if it needs an API key.
     pub needs_key: bool,
-    /// False if it answers 501.
+    /// False if it answers 501, or is a route of a WebSocket API that is not served.
     pub is_served: bool,
 }
 
@@ -131,7 +134,7 @@ impl Api {
             Kind::WebSocket => ("WebSocket API", url.replacen("http://", "ws://", 1)),
         };
         let name = name.unwrap_or_else(|| kind.to_owned());
-        Self { name, kind, url, routes: Vec::new() }
+        Self { name, kind, url, routes: Vec::new(), message: None }
     }
 }
 

@@ -37,7 +37,7 @@ pub use crate::options::Options;
 use fill::start_table;
 use keys::TemplateKeys;
 use parts::{configured_key, functions, gateway_options, issuers};
-use routed::Backends;
+use routed::{Backends, Endpoints};
 
 /// A note about the REST API's authorizer.
 const REQUEST_EVENTS: &str = "the REST API has a REQUEST authorizer without identity sources and \
@@ -149,7 +149,8 @@ impl Stack {
         match (joined(behind).await, issuer) {
             (Ok((table, mut filled, functions)), Ok(issuer)) => {
                 let of_tables = std::mem::take(&mut filled.notes);
-                let backends = Backends::start(&options, table.url()).await;
+                let sockets = Endpoints::of(&options, &apis);
+                let backends = Backends::start(&options, table.url(), &sockets).await;
                 let configured = configured_key(&options, &setup);
                 let template = options.template.as_deref();
                 let keys = template.map(|all| TemplateKeys::of(all, configured, &options));
@@ -172,6 +173,7 @@ impl Stack {
                     let mut served = ready::Api::new(name, kind, &gateway.url());
                     served.routes =
                         api.map(|api| routed::listed(api, &options)).unwrap_or_default();
+                    served.message = api.and_then(routed::message);
                     addresses.push(served);
                     gateways.push(gateway);
                 }

@@ -12,7 +12,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::gateway::{
-    Address, Cors, GatewayResponse, KeySource, Kind, Payload, ResponseMappings, Source, Templates,
+    Address, Cors, GatewayResponse, KeySource, Kind, Payload, ResponseMappings, Selection, Source,
+    Templates,
 };
 
 mod integrations;
@@ -25,6 +26,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod unserved;
+mod web_socket;
 mod yaml;
 
 use integrations::Target;
@@ -214,6 +216,8 @@ pub(crate) struct Api {
     pub(crate) stage: String,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) key_source: Option<KeySource>,
+    /// The expression that names the route of a WebSocket API's messages.
+    pub(crate) selection: Selection,
     /// The media types that a REST API takes and gives in binary.
     pub(crate) binary_types: Vec<String>,
     pub(crate) authorizers: BTreeMap<String, Authorizer>,
@@ -258,12 +262,23 @@ pub(crate) struct Route {
     pub(crate) response_mappings: ResponseMappings,
     /// The integration's time-out, if it is not API Gateway's own.
     pub(crate) timeout: Option<Duration>,
+    /// True if a WebSocket API sends the integration's answer back.
+    pub(crate) responds: bool,
 }
 
 impl Route {
     fn new(key: String, authorizer: Option<String>, needs_key: bool, target: Target) -> Self {
         let Target { integration, payload, response_mappings, timeout } = target;
-        Self { key, authorizer, needs_key, integration, payload, response_mappings, timeout }
+        Self {
+            key,
+            authorizer,
+            needs_key,
+            integration,
+            payload,
+            response_mappings,
+            timeout,
+            responds: false,
+        }
     }
 }
 
@@ -276,6 +291,8 @@ pub(crate) enum Integration {
     Http(Address),
     /// An answer of the gateway itself.
     Mock(Templates),
+    /// None: a WebSocket API's route without a target.
+    Nothing,
     /// The parts that cannot be served here, with the reason.
     Unserved(String),
 }
@@ -366,6 +383,7 @@ impl Api {
             stage: stage.to_owned(),
             variables: BTreeMap::new(),
             key_source: None,
+            selection: Selection::default(),
             binary_types: Vec::new(),
             authorizers: BTreeMap::new(),
             routes: Vec::new(),

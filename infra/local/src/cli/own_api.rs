@@ -147,9 +147,7 @@ fn functions(template: &Template) -> BTreeSet<&str> {
 
 /// Finds the program of each function behind a route that has none by a flag.
 fn add_programs(template: &Template, options: &mut Options) {
-    // The messages of a WebSocket API are echoed.
-    let apis = template.apis.iter().filter(|api| api.family != Family::WebSocket);
-    for route in apis.flat_map(|api| &api.routes) {
+    for route in template.apis.iter().flat_map(|api| &api.routes) {
         let Integration::Function(name) = &route.integration else { continue };
         if options.functions.contains_key(name) {
             continue;

@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use super::asked::{Asked, Origin};
 use super::authorizer::{Grant, Outcome};
-use super::backend::{Backend, Call};
+use super::backend::{Backend, Call, Fault};
 use super::cache::Cache;
-use super::evaluate::{self, Decision};
+use super::evaluate;
 use super::report;
 use super::responses::{Refusal, RequestId};
-use super::web_socket::{self, Connection};
+use super::web_socket::{Connection, Registry};
 use super::wire::Sent;
 use super::{
     KeySource, Kind, MAX_BODY, MAX_HEAD, Options, RECEIVE_TIMEOUT, X_API_KEY, authorizer,
@@ -25,21 +25,30 @@ use super::{
 };
 use crate::log::Report;
 
+mod connect;
+
 /// The parts that every request needs.
 pub(super) struct Api {
     options: Options,
     cache: Arc<Cache>,
     backend: Backend,
+    /// The connections of a WebSocket API.
+    connections: Arc<Registry>,
 }
 
 impl Api {
     pub(super) fn new(options: Options, cache: Arc<Cache>) -> Self {
         let backend = Backend::new(&options);
-        Self { options, cache, backend }
+        Self { options, cache, backend, connections: Arc::default() }
     }
 
     pub(super) fn kind(&self) -> Kind {
         self.options.kind
+    }
+
+    /// Prints a line for the person at the terminal.
+    pub(super) fn note(&self, line: String) {
+        self.options.log.note(line);
     }
 
     /// Answers a request; a WebSocket that it becomes is left in `upgraded`.
@@ -137,35 +146,15 @@ impl Api {
         if let Some(message) = self.backend.why_unserved() {
             self.complain(report, message.to_owned());
         }
-        answer.map_err(|fault| {
-            if let Some(reason) = fault.reason {
-                self.complain(report, reason);
-            }
-            fault.refusal
-        })
+        answer.map_err(|fault| self.refusal(fault, report))
     }
 
-    async fn connect(
-        &self,
-        mut request: Request<Incoming>,
-        from: Origin<'_>,
-        upgraded: &OnceLock<Connection>,
-        report: &mut Report,
-        granted: &mut Option<Arc<Grant>>,
-    ) -> Result<Response<Full<Bytes>>, Refusal> {
-        let upgrade = hyper::upgrade::on(&mut request);
-        let (head, _) = request.into_parts();
-        self.check_head(&head)?;
-        let response = web_socket::handshake(&head)?;
-        let asked = Asked::new(&self.options, head, from)?;
-        let grant = self.admit(&asked, report, granted).await?;
-        // The integration of `$connect` refuses a throttled caller, if nothing did before.
-        if grant.is_throttled() {
-            return Err(Refusal::Throttled);
+    /// The refusal of a backend's fault, whose reason is reported.
+    fn refusal(&self, fault: Fault, report: &mut Report) -> Refusal {
+        if let Some(reason) = fault.reason {
+            self.complain(report, reason);
         }
-        // A connection is upgraded at most once, because what follows is not HTTP.
-        let _ = upgraded.set(Connection::new(&asked, &grant, upgrade, report));
-        Ok(response.map(|()| Full::default()))
+        fault.refusal
     }
 
     /// Holds the head to its quotas.
@@ -217,9 +206,13 @@ impl Api {
         let now_ms = self.options.now.millis();
         let request = evaluate::Request { arn: &asked.arn, source: asked.peer, now_ms };
         match grant.decide(&request) {
-            Decision::Allow => {}
-            Decision::ExplicitDeny => return Err(Refusal::AccessDenied { explicit: true }),
-            Decision::ImplicitDeny => return Err(Refusal::AccessDenied { explicit: false }),
+            evaluate::Decision::Allow => {}
+            evaluate::Decision::ExplicitDeny => {
+                return Err(Refusal::AccessDenied { explicit: true });
+            }
+            evaluate::Decision::ImplicitDeny => {
+                return Err(Refusal::AccessDenied { explicit: false });
+            }
         }
         if !self.options.kind.is_http() {
             self.check_key(asked, &grant)?;

@@ -126,8 +126,13 @@ impl<'a> Asked<'a> {
     }
 
     /// The host that was asked for, without a port.
+    ///
+    /// For a WebSocket API the port stays: functions make the management API's address of it.
     pub(super) fn domain(&self) -> String {
         let host = self.header(&header::HOST).unwrap_or_default();
+        if self.kind() == Kind::WebSocket {
+            return host;
+        }
         host.parse::<Authority>().map(|host| host.host().to_owned()).unwrap_or(host)
     }
 
@@ -146,15 +151,18 @@ impl<'a> Asked<'a> {
 fn route(options: &Options, head: &Parts) -> Result<Matched, Refusal> {
     let path = head.uri.path();
     if options.kind == Kind::WebSocket {
-        // The stage is not in the URL, so nothing is.
-        return match path {
-            "/" => Ok(Matched {
-                key: "$connect".to_owned(),
-                resource: "$connect".to_owned(),
-                parameters: BTreeMap::new(),
-            }),
-            _ => Err(Refusal::NoRoute),
-        };
+        // Clients of a deployed API have the stage in the URL; as behind a custom domain, it need
+        // not be there.
+        let rest = path.strip_prefix('/').unwrap_or(path);
+        let stage = rest.strip_suffix('/').unwrap_or(rest);
+        if !rest.is_empty() && stage != options.stage() {
+            return Err(Refusal::NoRoute);
+        }
+        return Ok(Matched {
+            key: "$connect".to_owned(),
+            resource: "$connect".to_owned(),
+            parameters: BTreeMap::new(),
+        });
     }
     if !METHODS.contains(&head.method) {
         return Err(Refusal::NoRoute);
@@ -223,6 +231,8 @@ mod tests {
     fn a_route_with_a_name_has_it_in_the_arn() {
         let connect = arn_of(Kind::WebSocket, &Method::GET, "/");
         assert!(connect.unwrap().ends_with(":t0llgate02/local/$connect"));
+        let with_stage = ["/local", "/local/"].map(|at| arn_of(Kind::WebSocket, &Method::GET, at));
+        assert!(with_stage.iter().all(|arn| arn.as_ref().unwrap().ends_with("/local/$connect")));
         let http = Kind::Http(super::super::Payload::V2);
         assert!(arn_of(http, &Method::PUT, "/a").unwrap().ends_with("/$default/PUT/a"));
     }
@@ -231,7 +241,9 @@ mod tests {
     fn what_has_no_route_or_no_arn_is_refused() {
         assert_eq!(rest("*"), Err(Refusal::BadRequest));
         assert_eq!(arn_of(Kind::RestToken, &Method::TRACE, "/"), Err(Refusal::NoRoute));
-        assert_eq!(arn_of(Kind::WebSocket, &Method::GET, "/orders"), Err(Refusal::NoRoute));
+        for path in ["/orders", "/local/orders", "//"] {
+            assert_eq!(arn_of(Kind::WebSocket, &Method::GET, path), Err(Refusal::NoRoute));
+        }
         let prefix = rest("/").unwrap().len();
         let fits = format!("/{}", "a".repeat(MAX_METHOD_ARN - prefix));
         assert!(rest(&fits).is_ok());

@@ -51,6 +51,13 @@ pub(super) fn response(
     answer::response(form, is_binary, answer)
 }
 
+/// The response that a function behind a WebSocket API's route answers, in the form of REST APIs.
+pub(super) fn response_of_socket(
+    answer: Result<Bytes, InvokeError>,
+) -> Result<Response<Full<Bytes>>, Fault> {
+    answer::response(Form::Rest, false, answer)
+}
+
 /// The event for an allowed request.
 pub(super) fn event(asked: &Asked<'_>, body: &Bytes, grant: &Grant) -> Result<Bytes, Fault> {
     let form = Form::of(asked);

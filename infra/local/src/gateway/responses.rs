@@ -4,7 +4,7 @@
 //! same is why a request is refused, and the ids under which a request is known.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::URL_SAFE;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
@@ -68,10 +68,10 @@ impl RequestId {
     }
 }
 
-/// Eleven bytes in base64, as API Gateway writes its shorter ids.
+/// Eleven bytes in base64 for URLs, as API Gateway writes its shorter ids.
 fn short(uuid: &Uuid, from: usize) -> String {
     let bytes = uuid.as_bytes().get(from..from.saturating_add(11));
-    STANDARD.encode(bytes.unwrap_or_default())
+    URL_SAFE.encode(bytes.unwrap_or_default())
 }
 
 /// Reasons why a request does not reach the backend, or its response does not reach the caller.

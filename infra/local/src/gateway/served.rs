@@ -2,19 +2,23 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use console::Hosts;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use tokio::net::TcpStream;
 
-use super::Options;
 use super::api::Api;
 use super::cache::Cache;
 use super::route::Route;
 use super::web_socket::Connection;
+use super::web_socket::management::Target;
 use super::wire::Sent;
+use super::{Kind, Options};
 
 /// Everything behind one listener.
 pub(super) struct Served {
@@ -22,21 +26,32 @@ pub(super) struct Served {
     by_route: HashMap<String, Api>,
     /// Answers what no route takes; the only one where there is a single API.
     rest: Api,
+    /// The names of this listener.
+    hosts: Hosts,
+    /// True if somebody began with TLS here.
+    is_tls_noted: AtomicBool,
 }
 
 impl Served {
-    /// One API for every request.
-    pub(super) fn one(options: Options) -> Self {
+    /// One API for every request, on this port.
+    pub(super) fn one(options: Options, port: u16) -> Self {
         let cache = Arc::new(Cache::of(&options));
-        Self { routes: Vec::new(), by_route: HashMap::new(), rest: Api::new(options, cache) }
+        let rest = Api::new(options, cache);
+        Self {
+            routes: Vec::new(),
+            by_route: HashMap::new(),
+            rest,
+            hosts: Hosts::new(port),
+            is_tls_noted: AtomicBool::new(false),
+        }
     }
 
     /// An API with settings for each route, which has one; `missing` is for requests without one.
     ///
     /// Routes with the same authorizer share its cache.
-    pub(super) fn routed(routes: Vec<Options>, missing: Options) -> Self {
+    pub(super) fn routed(routes: Vec<Options>, missing: Options, port: u16) -> Self {
         let mut caches: HashMap<Option<String>, Arc<Cache>> = HashMap::new();
-        let mut served = Self::one(missing);
+        let mut served = Self::one(missing, port);
         for options in routes {
             let Some(route) = options.routes.first().cloned() else { continue };
             let cache = caches.entry(options.authorizer.clone());
@@ -47,6 +62,17 @@ impl Served {
         served
     }
 
+    /// Says once that there is no TLS here: to the caller it looks like a broken server.
+    pub(super) fn note_tls(&self, stream: &TcpStream) {
+        if self.is_tls_noted.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let Ok(address) = stream.local_addr() else { return };
+        self.rest.note(format!(
+            "{address} was called by `https:` or `wss:`, and local has no TLS: use `http:` or `ws:`"
+        ));
+    }
+
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
@@ -54,6 +80,12 @@ impl Served {
         peer: IpAddr,
         upgraded: &OnceLock<Connection>,
     ) -> Response<Full<Bytes>> {
+        if self.rest.kind() == Kind::WebSocket
+            && !sent.is_ambiguous()
+            && let Some(target) = Target::of(request.uri().path())
+        {
+            return self.rest.manage(&self.hosts, &target, request).await;
+        }
         let api = self.api(&request);
         api.answer(request, sent, peer, upgraded).await
     }

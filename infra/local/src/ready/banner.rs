@@ -3,6 +3,7 @@
 use std::fmt;
 
 use authorizer::{HttpUnauthorized, Refuse, Require, Scheme};
+use serde_json::Value;
 
 use super::{Client, Filled, Ready, User, routes};
 use crate::examples::{Call, Examples, Limit};
@@ -200,7 +201,8 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
         .write(f)?;
     }
     if let Some(url) = ready.websocket_api.as_deref().filter(|_| shown.examples.connects) {
-        write_socket(url, shown, f)?;
+        let api = ready.apis.iter().find(|api| api.url == url);
+        write_socket(url, api.and_then(|api| api.message.as_ref()), shown, f)?;
     }
     Ok(())
 }
@@ -411,7 +413,12 @@ fn pad(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("{text} ") }
 }
 
-fn write_socket(socket: &str, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn write_socket(
+    socket: &str,
+    message: Option<&Value>,
+    shown: &Shown,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
     let url = socket.replacen("ws://", "http://", 1);
     let upgrade = "--http1.1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' \\\n    \
                    -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='";
@@ -427,6 +434,10 @@ fn write_socket(socket: &str, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt:
             return writeln!(f, "  curl -i -m 1 {} {upgrade} {url}/; echo", shown.credentials());
         }
     };
+    if let Some(message) = message {
+        writeln!(f, "  # WebSocket API, a message, and what comes for five seconds")?;
+        return writeln!(f, "  TOKEN=$TOKEN {}", routes::socket(&address, message));
+    }
     writeln!(f, "  # WebSocket API, a message and its echo (Node 22 or newer)")?;
     writeln!(
         f,

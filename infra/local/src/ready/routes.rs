@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::{Api, Ready, Route};
 
 /// The most routes of one API that are listed; a program gets all.
@@ -11,13 +13,15 @@ const MAX_LISTED: usize = 12;
 pub(super) fn write(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for api in ready.apis.iter().filter(|api| !api.routes.is_empty()) {
         writeln!(f, "\nRoutes of {}:", api.name)?;
+        let is_socket = api.url.starts_with("ws:");
         let width = api.routes.iter().take(MAX_LISTED).map(|route| route.key.len()).max();
         let width = width.unwrap_or_default();
         for route in api.routes.iter().take(MAX_LISTED) {
             let mut parts = Vec::new();
             parts.extend(route.authorizer.as_ref().map(|name| format!("authorizer {name}")));
             parts.extend(route.needs_key.then(|| "API key".to_owned()));
-            parts.extend((!route.is_served).then(|| "501".to_owned()));
+            let unserved = if is_socket { "not served" } else { "501" };
+            parts.extend((!route.is_served).then(|| unserved.to_owned()));
             writeln!(f, "{}", format!("  {:<width$}  {}", route.key, parts.join(", ")).trim_end())?;
         }
         let more = api.routes.len().saturating_sub(MAX_LISTED);
@@ -39,6 +43,9 @@ pub(super) fn write_calls(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Res
 }
 
 fn call(api: &Api) -> Option<String> {
+    if let Some(message) = &api.message {
+        return Some(socket(&format!("\"{}\"", api.url), message));
+    }
     let served = || api.routes.iter().filter(|route| route.is_served);
     let is_open = |route: &&Route| route.authorizer.is_none() && !route.needs_key;
     let is_read = |route: &&Route| route.key.starts_with("GET ") || route.key.starts_with("ANY ");
@@ -50,6 +57,20 @@ fn call(api: &Api) -> Option<String> {
         other => format!("-X {other} "),
     };
     Some(format!("curl -i {verb}'{}{}'; echo", api.url, filled(path)))
+}
+
+/// A connection that sends a message and shows what comes for five seconds.
+pub(super) fn socket(address: &str, message: &Value) -> String {
+    let message = match message {
+        Value::String(_) => message.to_string(),
+        other => format!("JSON.stringify({other})"),
+    };
+    let message = message.replace('\'', "\\u0027");
+    format!(
+        "node -e 'const s = new WebSocket({address}); // Node 22 or newer\n    \
+         s.onopen = () => s.send({message});\n    \
+         s.onmessage = m => console.log(m.data); setTimeout(() => s.close(), 5000)'"
+    )
 }
 
 /// A path with `1` for each parameter.
@@ -82,5 +103,17 @@ mod tests {
         assert_eq!(call(&api).unwrap(), "curl -i 'http://127.0.0.1:1/mine'; echo");
         api.routes.push(route("POST /a/{id}/b/{more+}", None, true));
         assert_eq!(call(&api).unwrap(), "curl -i -X POST 'http://127.0.0.1:1/a/1/b/1'; echo");
+    }
+
+    #[test]
+    fn a_web_socket_api_has_a_message_that_one_of_its_routes_takes() {
+        let mut api = Api::new(Some("A".to_owned()), Kind::WebSocket, "http://127.0.0.1:1");
+        assert_eq!(call(&api), None);
+        api.message = Some(serde_json::json!({"to": "it's"}));
+        let shown = call(&api).unwrap();
+        assert!(shown.contains(r#"new WebSocket("ws://127.0.0.1:1")"#), "{shown}");
+        assert!(shown.contains(r#"s.send(JSON.stringify({"to":"it\u0027s"}))"#), "{shown}");
+        api.message = Some("hello".into());
+        assert!(call(&api).unwrap().contains(r#"s.send("hello")"#));
     }
 }

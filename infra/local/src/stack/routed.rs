@@ -14,11 +14,17 @@ use crate::program::Program;
 use crate::ready;
 use crate::template::{self, Api, Family, FunctionSettings};
 
+mod socket;
+
+pub(super) use socket::{Endpoints, message};
+
 /// Lambda's own defaults of `MemorySize` and `Timeout`: the pages "Configure Lambda function memory"
 /// and "Configure Lambda function timeout" of its developer guide.
 const DEFAULT_MEMORY_MB: u32 = 128;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The reason why a route without an integration does nothing.
+const NOTHING: &str = "the route has no integration";
 /// The routes with one reason that have a note each; more have one together.
 const MAX_NAMED: usize = 4;
 
@@ -31,12 +37,15 @@ pub(super) struct Backends {
 }
 
 impl Backends {
-    /// Starts every command at once; `table` is the table's address.
-    pub(super) async fn start(options: &Options, table: &str) -> Self {
+    /// Starts every command at once; `table` is the table's address, `sockets` the management APIs'.
+    pub(super) async fn start(options: &Options, table: &str, sockets: &Endpoints) -> Self {
         let mut starting = JoinSet::new();
         for (name, program) in &options.functions {
             let known = options.template.as_ref().and_then(|all| all.functions.get(name));
-            let Some(settings) = settings(options, name, program, known, table) else { continue };
+            let Some(mut settings) = settings(options, name, program, known, table) else {
+                continue;
+            };
+            settings.variables.extend(sockets.variable(name));
             let name = name.clone();
             starting.spawn(async move { (name, Function::start(settings).await) });
         }
@@ -138,7 +147,7 @@ pub(super) fn options(
     keys: &TemplateKeys,
     programs: (&BTreeMap<String, Program>, &Backends),
 ) -> (Vec<gateway::Options>, gateway::Options) {
-    let (programs, backends) = programs;
+    let backends = programs.1;
     let responses = Arc::new(api.responses.clone());
     // One set for every route, which count together.
     let keys = keys.get(&api.name).cloned().or_else(|| base(kind).keys).unwrap_or_default();
@@ -164,11 +173,9 @@ pub(super) fn options(
             // A template that only adds an authorizer means it for the API that it refers to.
             None => api.authorizers.keys().next().cloned(),
         };
-        // One that only adds `$connect` does not say which other routes there are.
-        let is_whole =
-            api.routes.iter().any(|route| !["$connect", "$disconnect"].contains(&&*route.key));
-        let all_keys = api.routes.iter().filter(|_| is_whole).map(|route| route.key.clone());
-        missing.socket_routes = all_keys.collect();
+        if socket::is_whole(api) {
+            missing.socket = Arc::new(socket::routes(api, programs));
+        }
         missing.keys = connect.filter(|route| route.needs_key).map(|_| keys);
         guarded(&mut missing, api, guard.as_deref(), backends);
         return (Vec::new(), missing);
@@ -185,24 +192,34 @@ pub(super) fn options(
         options.response_mappings.clone_from(&route.response_mappings);
         options.integration_timeout = route.timeout.unwrap_or(options.integration_timeout);
         let upstream = options.integration.clone();
-        options.integration = match &route.integration {
-            template::Integration::Function(name) => {
-                match (backends.invoke(name), programs.get(name)) {
-                    (Some(invoke), _) => Integration::Function(invoke),
-                    (None, Some(Program::Missing(reason))) => {
-                        Integration::Unserved(missing_function(name, reason))
-                    }
-                    (None, _) => upstream,
-                }
-            }
-            template::Integration::Http(address) => Integration::Address(address.clone()),
-            template::Integration::Mock(templates) => Integration::Mock(templates.clone()),
-            template::Integration::Unserved(reason) => Integration::Unserved(reason.clone()),
-        };
+        options.integration = integration(route, programs, upstream);
         guarded(&mut options, api, route.authorizer.as_deref(), backends);
         all.push(options);
     }
     (all, missing)
+}
+
+/// The target of a route; a function without a program of its own has `otherwise`.
+fn integration(
+    route: &template::Route,
+    (programs, backends): (&BTreeMap<String, Program>, &Backends),
+    otherwise: Integration,
+) -> Integration {
+    match &route.integration {
+        template::Integration::Function(name) => {
+            match (backends.invoke(name), programs.get(name)) {
+                (Some(invoke), _) => Integration::Function(invoke),
+                (None, Some(Program::Missing(reason))) => {
+                    Integration::Unserved(missing_function(name, reason))
+                }
+                (None, _) => otherwise,
+            }
+        }
+        template::Integration::Http(address) => Integration::Address(address.clone()),
+        template::Integration::Mock(templates) => Integration::Mock(templates.clone()),
+        template::Integration::Nothing => Integration::Unserved(NOTHING.to_owned()),
+        template::Integration::Unserved(reason) => Integration::Unserved(reason.clone()),
+    }
 }
 
 /// Puts an authorizer in front. One that cannot be asked here lets nobody through to a backend.
@@ -292,6 +309,7 @@ pub(super) fn listed(api: &Api, options: &Options) -> Vec<ready::Route> {
         let program = options.functions.get(name);
         options.upstream.is_some() || !matches!(program, Some(Program::Missing(_)))
     };
+    let is_socket = api.family == Family::WebSocket;
     let is_served = |route: &template::Route| {
         let guard = route.authorizer.as_ref();
         let is_asked = |name| api.authorizers.get(name).is_some_and(|found| found.kind.is_ok());
@@ -299,11 +317,11 @@ pub(super) fn listed(api: &Api, options: &Options) -> Vec<ready::Route> {
             && match &route.integration {
                 template::Integration::Function(name) => has_program(name),
                 template::Integration::Unserved(_) => false,
+                template::Integration::Http(_) => !is_socket,
                 _ => true,
             }
     };
-    let routes = api.routes.iter().filter(|_| api.family != Family::WebSocket);
-    let routes = routes.filter(|route| Route::parse(&route.key).is_ok());
+    let routes = api.routes.iter().filter(|route| is_socket || Route::parse(&route.key).is_ok());
     routes
         .map(|route| ready::Route {
             key: route.key.clone(),
@@ -343,7 +361,7 @@ pub(super) fn notes(options: &Options) -> Vec<String> {
             }
         }
         if api.family == Family::WebSocket {
-            notes.extend(of_web_socket(api));
+            notes.extend(socket::notes(api));
             continue;
         }
         notes.extend(of_routes(api));
@@ -382,32 +400,6 @@ fn of_routes(api: &Api) -> Vec<String> {
         } else {
             notes.extend(keys.iter().map(|key| format!("{}: {key}: {reason}", api.name)));
         }
-    }
-    notes
-}
-
-/// The parts of a WebSocket API that are not as on AWS.
-fn of_web_socket(api: &Api) -> Vec<String> {
-    let mut notes = Vec::new();
-    let connect = api.routes.iter().find(|route| route.key == "$connect");
-    let guard = connect.and_then(|route| route.authorizer.as_deref());
-    let is_served =
-        |name: &&str| api.authorizers.get(*name).is_some_and(|found| found.kind.is_ok());
-    if let Some(guard) = guard.filter(|name| !is_served(name)) {
-        let reason = unserved(api, guard);
-        notes.push(format!("{}: $connect: every handshake answers 500: {reason}", api.name));
-    }
-    let functions = api.routes.iter().filter_map(|route| match &route.integration {
-        template::Integration::Function(name) => Some(format!("{} (`{name}`)", route.key)),
-        _ => None,
-    });
-    let functions: Vec<String> = functions.collect();
-    if !functions.is_empty() {
-        notes.push(format!(
-            "{}: functions of a WebSocket API are not called, and messages are echoed: {}",
-            api.name,
-            functions.join(", ")
-        ));
     }
     notes
 }

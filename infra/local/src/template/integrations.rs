@@ -42,6 +42,11 @@ impl Target {
         Self { integration, payload, response_mappings: ResponseMappings::default(), timeout }
     }
 
+    /// A route of a WebSocket API without an integration.
+    pub(super) fn nothing() -> Self {
+        Self::new(Integration::Nothing, Payload::V2, None)
+    }
+
     /// Reads an integration; `place` is the route's name in notes.
     pub(super) fn read(
         family: Family,

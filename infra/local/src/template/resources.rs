@@ -14,7 +14,7 @@ use super::openapi::{self, Wanted, gateway_response};
 use super::resolve::{Resolver, TRANSFORM, text_of};
 use super::{
     Api, Authorizer, Code, Error, Family, FunctionSettings, Inline, Integration, Route, Template,
-    document, plans, sam, tables, unserved,
+    document, plans, sam, tables, unserved, web_socket,
 };
 use crate::gateway::KeySource;
 
@@ -68,8 +68,10 @@ pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, E
         .filter(|resource| resource.kind == "AWS::ApiGatewayV2::Integration")
         .map(|resource| (resource.name.as_str(), resource))
         .collect();
+    let with_responses = web_socket::routes_with_responses(&resources);
+    let parts = Parts { paths, integrations, with_responses };
     for resource in &resources {
-        add(resource, &mut apis, &paths, &integrations, &mut template.notes);
+        add(resource, &mut apis, &parts, &mut template.notes);
     }
     let mut made = BTreeSet::new();
     for resource in &resources {
@@ -356,6 +358,9 @@ fn api(resource: &Resource, folder: &Path, template: &mut Template) -> Result<Op
         Some("HEADER") => api.key_source = Some(KeySource::Header),
         _ => {}
     }
+    if family == Family::WebSocket {
+        api.selection = web_socket::selection(resource, &mut template.notes);
+    }
     api.binary_types.extend(openapi::media_types(properties.get("BinaryMediaTypes")));
     // API Gateway's quick create: one route to a function or an address.
     if let Some(target) = resource.text("Target").filter(|_| family == Family::Http) {
@@ -436,12 +441,20 @@ fn paths(resources: &[Resource]) -> BTreeMap<String, String> {
     parts.iter().map(|(name, resource)| ((*name).to_owned(), path(resource))).collect()
 }
 
+/// The parts of a template that others name.
+struct Parts<'a> {
+    /// The path of each `AWS::ApiGateway::Resource`.
+    paths: BTreeMap<String, String>,
+    integrations: BTreeMap<&'a str, &'a Resource>,
+    /// The routes of WebSocket APIs that have a route response.
+    with_responses: BTreeSet<String>,
+}
+
 /// Adds a resource to the API that it belongs to.
 fn add(
     resource: &Resource,
     apis: &mut BTreeMap<String, Api>,
-    paths: &BTreeMap<String, String>,
-    integrations: &BTreeMap<&str, &Resource>,
+    parts: &Parts<'_>,
     notes: &mut Vec<String>,
 ) {
     let properties = &resource.properties;
@@ -481,7 +494,7 @@ fn add(
             api.authorizers.insert(resource.name.clone(), authorizer);
         }
         "AWS::ApiGateway::Method" => {
-            let path = text("ResourceId").and_then(|id| paths.get(&id).cloned());
+            let path = text("ResourceId").and_then(|id| parts.paths.get(&id).cloned());
             // Any other is the API's root, or it is not known, which is named already.
             let path = path.unwrap_or_else(|| "/".to_owned());
             let kind = text("AuthorizationType").unwrap_or_default();
@@ -526,12 +539,15 @@ fn add(
         }
         "AWS::ApiGatewayV2::Route" => {
             let kind = text("AuthorizationType").unwrap_or_default();
-            let target = text("Target").unwrap_or_default();
+            let named = text("Target");
+            let target = named.as_deref().unwrap_or_default();
             let target = target.strip_prefix("integrations/").unwrap_or_default();
             let key = text("RouteKey").unwrap_or_default();
             let place = format!("{}: {key}", api.name);
-            let target = match integrations.get(target) {
+            let is_socket = api.family == Family::WebSocket;
+            let target = match parts.integrations.get(target) {
                 Some(found) => Target::read(api.family, &place, &found.properties, notes),
+                None if is_socket && named.is_none() => Target::nothing(),
                 None => Target::missing("the integration is not in the template"),
             };
             let authorizer = match kind.as_str() {
@@ -540,7 +556,10 @@ fn add(
                 other => Some(other.to_owned()),
             };
             let needs_key = resource.needs("ApiKeyRequired");
-            api.routes.push(Route::new(key, authorizer, needs_key, target));
+            let mut route = Route::new(key, authorizer, needs_key, target);
+            route.responds =
+                is_socket && web_socket::responds(resource, &place, &parts.with_responses, notes);
+            api.routes.push(route);
         }
         _ => {}
     }

@@ -11,6 +11,7 @@ mod integrations;
 mod refused;
 mod tables;
 mod unknown;
+mod web_socket;
 
 fn read_text(text: &str, parameters: &[(&str, &str)]) -> Result<Template, Error> {
     let folder = tempfile::tempdir().unwrap();

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 pub(crate) struct Socket {
@@ -44,10 +45,20 @@ impl Socket {
     /// Sends a text and gives the answer.
     pub(crate) async fn ask(&mut self, text: &str) -> Value {
         self.send(Message::text(text)).await;
+        serde_json::from_str(&self.text().await).unwrap()
+    }
+
+    /// Waits for the next text.
+    pub(crate) async fn text(&mut self) -> String {
         match self.stream.next().await.unwrap().unwrap() {
-            Message::Text(answer) => serde_json::from_str(&answer).unwrap(),
+            Message::Text(text) => text.as_str().to_owned(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The byte stream, which then has no frames.
+    pub(crate) fn into_bytes(self) -> TcpStream {
+        self.stream.into_inner()
     }
 
     /// Waits for the other side to end it, and gives the code.
@@ -62,8 +73,13 @@ impl Socket {
     }
 
     /// Ends it from this side, and waits for the other to agree.
-    pub(crate) async fn close(mut self) {
-        self.stream.close(None).await.unwrap();
+    pub(crate) async fn close(self) {
+        self.close_with(None).await;
+    }
+
+    /// The same with a code and a reason.
+    pub(crate) async fn close_with(mut self, frame: Option<CloseFrame>) {
+        self.stream.close(frame).await.unwrap();
         match self.stream.next().await {
             Some(Ok(Message::Close(_))) => {}
             other => panic!("the other side does not agree: {other:?}"),

@@ -13,8 +13,12 @@ use std::process::{Child, Command, Stdio};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
+mod chat;
 mod inline;
 mod integrations;
+#[path = "../apis/socket.rs"]
+#[expect(dead_code, reason = "the tests of APIs use the rest")]
+mod socket;
 mod strangers;
 mod tables;
 

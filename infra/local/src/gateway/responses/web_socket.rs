@@ -1,8 +1,9 @@
 //! Responses of a WebSocket API to a handshake that it refuses.
 //!
-//! The statuses 401 and 403 are from the developer guide's page on `$connect`; the body is
-//! that of errors on an open connection. Not confirmed: that a handshake's refusal has this
-//! body, and the status of a request that is not a handshake.
+//! The statuses 401 and 403 are from the developer guide's page on `$connect`, the 502 for a failed
+//! function from reports of users; the body is that of errors on an open connection. Not confirmed:
+//! that a handshake's refusal has this body, the 504, and the status of a request that is not a
+//! handshake.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
@@ -23,11 +24,11 @@ pub(super) fn respond(refusal: Refusal, id: &RequestId) -> Response<Full<Bytes>>
         Refusal::QuotaExceeded => (429, "Limit Exceeded"),
         Refusal::AuthorizerFailure
         | Refusal::AuthorizerConfiguration
-        | Refusal::ApiConfiguration
-        | Refusal::IntegrationFailure
-        | Refusal::IntegrationTimeout
-        | Refusal::BadIntegration
-        | Refusal::FunctionError => (500, "Internal server error"),
+        | Refusal::ApiConfiguration => (500, "Internal server error"),
+        Refusal::IntegrationFailure | Refusal::BadIntegration | Refusal::FunctionError => {
+            (502, "Internal server error")
+        }
+        Refusal::IntegrationTimeout => (504, "Endpoint request timed out"),
         Refusal::UnsupportedMediaType
         | Refusal::BadRequest
         | Refusal::BodyTooLarge

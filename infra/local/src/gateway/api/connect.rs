@@ -1,0 +1,70 @@
+//! The requests of a WebSocket API: handshakes, and those of its management API.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use console::Hosts;
+use http::{Request, Response, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use throttle::Clock as _;
+
+use super::super::asked::{Asked, Origin};
+use super::super::authorizer::Grant;
+use super::super::responses::{Refusal, RequestId};
+use super::super::web_socket::management::{self, Target};
+use super::super::web_socket::{self, Connection, Decision};
+use super::Api;
+use crate::log::Report;
+
+impl Api {
+    /// Answers a handshake; the connection that it becomes is left in `upgraded`.
+    pub(super) async fn connect(
+        &self,
+        mut request: Request<Incoming>,
+        from: Origin<'_>,
+        upgraded: &OnceLock<Connection>,
+        report: &mut Report,
+        granted: &mut Option<Arc<Grant>>,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let upgrade = hyper::upgrade::on(&mut request);
+        let (head, _) = request.into_parts();
+        self.check_head(&head)?;
+        let mut response = web_socket::handshake(&head)?;
+        let asked = Asked::new(&self.options, head, from)?;
+        let grant = self.admit(&asked, report, granted).await?;
+        let started = self.options.now.monotonic();
+        let decided =
+            web_socket::decide(&asked, &grant, &self.connections, upgrade, report.caller.clone());
+        let decided = decided.await;
+        if let Some(trace) = &mut report.trace {
+            trace.backend = Some(self.options.now.monotonic().saturating_sub(started));
+        }
+        match decided.map_err(|fault| self.refusal(fault, report))? {
+            Decision::Accepted(connection, protocol) => {
+                // A connection is upgraded at most once, because what follows is not HTTP.
+                let _ = upgraded.set(*connection);
+                if let Some(protocol) = protocol {
+                    response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+                }
+                Ok(response.map(|()| Full::default()))
+            }
+            Decision::Refused(response, reason) => {
+                report.reason = Some(reason);
+                Ok(response)
+            }
+        }
+    }
+
+    /// Answers a request of a WebSocket API's management API.
+    pub(in super::super) async fn manage(
+        &self,
+        hosts: &Hosts,
+        target: &Target,
+        request: Request<Incoming>,
+    ) -> Response<Full<Bytes>> {
+        let id = RequestId::new(self.options.kind);
+        let answer = management::answer(&self.options, &self.connections, hosts, target, request);
+        id.mark(answer.await)
+    }
+}

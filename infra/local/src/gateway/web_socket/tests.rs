@@ -1,0 +1,84 @@
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use super::*;
+use crate::clock::Now;
+use crate::log::Log;
+
+fn head(change: impl FnOnce(&mut Parts)) -> Parts {
+    let request = Request::builder()
+        .header("connection", "keep-alive, Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let (mut head, ()) = request.body(()).unwrap().into_parts();
+    change(&mut head);
+    head
+}
+
+#[test]
+fn the_handshake_is_that_of_rfc_6455() {
+    let response = handshake(&head(|_| {})).unwrap();
+    assert_eq!(response.status(), 101);
+    // The example of section 1.3.
+    assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    assert_eq!(first_offer(&head(|_| {})), None);
+    let offer = |head: &mut Parts| {
+        let offer = HeaderValue::from_static("bearer, eyJ");
+        head.headers.insert("sec-websocket-protocol", offer);
+    };
+    assert_eq!(first_offer(&head(offer)).unwrap(), "bearer");
+}
+
+#[test]
+fn what_is_no_handshake_is_told_to_upgrade() {
+    for missing in ["connection", "upgrade", "sec-websocket-version", "sec-websocket-key"] {
+        let refused = handshake(&head(|head| drop(head.headers.remove(missing))));
+        assert_eq!(refused.unwrap_err(), Refusal::UpgradeRequired, "{missing}");
+    }
+    let old = |head: &mut Parts| {
+        head.headers.insert("sec-websocket-version", HeaderValue::from_static("8"));
+    };
+    assert!(handshake(&head(old)).is_err());
+    assert!(handshake(&head(|head| head.method = http::Method::POST)).is_err());
+}
+
+fn talk() -> Talk {
+    let session = Session {
+        id: "id=".to_owned(),
+        api: "api".to_owned(),
+        stage: "Prod".to_owned(),
+        domain: "127.0.0.1:1".to_owned(),
+        identity: Value::Null,
+        authorizer: None,
+        variables: std::collections::BTreeMap::new(),
+        connected_at: 0,
+        now: Now::new(throttle::ManualClock::default()),
+    };
+    Talk { session, routes: Arc::default(), caller: None, log: Log::default() }
+}
+
+#[tokio::test]
+async fn a_silent_connection_ends_and_so_does_an_old_one() {
+    use std::time::Duration;
+    let (short, long) = (Duration::from_millis(10), Duration::from_secs(3600));
+    for (idle, lifetime) in [(short, long), (long, short)] {
+        let registry = Arc::new(Registry::default());
+        let place = registry.open("id=", 0, Value::Null);
+        let (ours, theirs) = tokio::io::duplex(1024);
+        let patience = talk::Patience { idle, lifetime };
+        let held = tokio::spawn(Arc::new(talk()).hold(ours, place, patience));
+        let mut client = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
+        match client.next().await {
+            Some(Ok(Message::Close(Some(frame)))) => assert_eq!(frame.code, CloseCode::Away),
+            other => panic!("{other:?}"),
+        }
+        assert!(registry.info("id=").is_none(), "it is gone for the management API");
+        drop(client);
+        held.await.unwrap();
+    }
+}

@@ -1,0 +1,120 @@
+//! The routes of a template's WebSocket API, and the functions behind them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::super::Place;
+use super::{Backends, Integration, NOTHING, Options, integration, unserved};
+use crate::gateway::{SocketRoute, SocketRoutes};
+use crate::program::Program;
+use crate::template::{self, Api, Family};
+
+/// The variable by which SDKs find the management API.
+const ENDPOINT: &str = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI";
+/// The routes that no message takes.
+const EVENTS: [&str; 2] = ["$connect", "$disconnect"];
+
+/// The addresses of the management APIs.
+#[derive(Debug, Default)]
+pub(in super::super) struct Endpoints {
+    /// By the functions behind their routes.
+    by_function: BTreeMap<String, String>,
+    /// That of the first WebSocket API, for every other function.
+    first: Option<String>,
+}
+
+impl Endpoints {
+    /// The addresses of the WebSocket APIs among these.
+    pub(in super::super) fn of(options: &Options, places: &[Place]) -> Self {
+        let mut endpoints = Self::default();
+        let apis = options.template.iter().flat_map(|template| &template.apis).enumerate();
+        for (at, api) in apis.filter(|(_, api)| api.family == Family::WebSocket) {
+            let place = places.iter().find(|place| place.api == Some(at));
+            let Some(Ok(address)) = place.map(|place| place.listener.local_addr()) else {
+                continue;
+            };
+            let address = format!("http://{address}/{}", api.stage);
+            for route in &api.routes {
+                if let template::Integration::Function(name) = &route.integration {
+                    let own = endpoints.by_function.entry(name.clone());
+                    own.or_insert_with(|| address.clone());
+                }
+            }
+            endpoints.first.get_or_insert(address);
+        }
+        endpoints
+    }
+
+    /// The variable of a function.
+    pub(super) fn variable(&self, function: &str) -> Option<(String, String)> {
+        let address = self.by_function.get(function).or(self.first.as_ref())?;
+        Some((ENDPOINT.to_owned(), address.clone()))
+    }
+}
+
+/// Returns true if the template defines the API's routes; one that only adds `$connect` to another
+/// does not say which there are.
+pub(super) fn is_whole(api: &Api) -> bool {
+    api.routes.iter().any(|route| !EVENTS.contains(&&*route.key))
+}
+
+/// The routes of an API.
+///
+/// `--upstream` is for requests of HTTP: where it takes the place of functions, messages are echoed.
+pub(super) fn routes(api: &Api, programs: (&BTreeMap<String, Program>, &Backends)) -> SocketRoutes {
+    let is_called = |route: &&template::Route| {
+        // Nobody is told of these events.
+        route.integration != template::Integration::Nothing || !EVENTS.contains(&&*route.key)
+    };
+    let route = |route: &template::Route| {
+        let target = integration(route, programs, Integration::Echo);
+        let mut served = SocketRoute::new(&route.key, target);
+        served.responds = route.responds;
+        served.timeout = route.timeout.unwrap_or(served.timeout);
+        served
+    };
+    let routes = api.routes.iter().filter(is_called).map(route).collect();
+    SocketRoutes { selection: api.selection.clone(), routes }
+}
+
+/// A message that takes a route of the API, for a person to try.
+pub(in super::super) fn message(api: &Api) -> Option<Value> {
+    let custom = api.routes.iter().find(|route| !route.key.starts_with('$'));
+    let message = custom.and_then(|route| api.selection.message(&route.key));
+    let is_default = |route: &template::Route| route.key == "$default";
+    message.or_else(|| api.routes.iter().any(is_default).then(|| "hello".into()))
+}
+
+/// A line for each part of an API that is not as on AWS.
+pub(super) fn notes(api: &Api) -> Vec<String> {
+    let mut notes = Vec::new();
+    let connect = api.routes.iter().find(|route| route.key == "$connect");
+    let guard = connect.and_then(|route| route.authorizer.as_deref());
+    let is_served =
+        |name: &&str| api.authorizers.get(*name).is_some_and(|found| found.kind.is_ok());
+    if let Some(guard) = guard.filter(|name| !is_served(name)) {
+        let reason = unserved(api, guard);
+        notes.push(format!("{}: $connect: every handshake answers 500: {reason}", api.name));
+    }
+    if !is_whole(api) {
+        let other = "the template does not define what messages there are: they are echoed";
+        notes.push(format!("{}: {other}", api.name));
+        return notes;
+    }
+    for route in &api.routes {
+        let reason = match &route.integration {
+            template::Integration::Unserved(reason) => reason.as_str(),
+            template::Integration::Http(_) => "an HTTP integration of a WebSocket API",
+            template::Integration::Nothing if !EVENTS.contains(&&*route.key) => NOTHING,
+            _ => continue,
+        };
+        let answer = match route.key.as_str() {
+            "$connect" => "every handshake answers 501",
+            "$disconnect" => "nothing is called",
+            _ => "messages are answered `Internal server error`",
+        };
+        notes.push(format!("{}: {}: {answer}: {reason}", api.name, route.key));
+    }
+    notes
+}

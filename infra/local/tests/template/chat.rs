@@ -1,0 +1,155 @@
+//! A WebSocket API with functions: a chat in the shape of AWS's sample.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio_tungstenite::tungstenite::Message;
+
+use super::*;
+use crate::socket::Socket;
+
+/// The longest wait for what a function does.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn message(route: &str, data: &str) -> Message {
+    Message::text(json!({"message": route, "data": data}).to_string())
+}
+
+#[tokio::test]
+async fn a_chat_runs_its_functions() {
+    let folder = tempfile::tempdir().unwrap();
+    let connections = folder.path().to_str().unwrap();
+    let template = ["--template", "tests/functions/chat.yaml"];
+    let local = Local::start_with(&template, &[("CONNECTIONS", connections)]);
+    assert_eq!(local.ready["notes"], json!([]));
+    let routes = local.ready["apis"][0]["routes"].as_array().unwrap();
+    let keys: Vec<&str> = routes.iter().map(|route| route["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["$connect", "$disconnect", "sendmessage", "tell"]);
+    // As clients of the deployed API connect, with the stage in the path.
+    let url = format!("{}/Prod", local.ready["websocket_api"].as_str().unwrap());
+
+    let mut one = Socket::connect(&url, &[]).await.unwrap();
+    let mut two = Socket::connect(&url, &[]).await.unwrap();
+    one.send(message("sendmessage", "hello, world")).await;
+    assert_eq!(one.text().await, "hello, world");
+    assert_eq!(two.text().await, "hello, world");
+    two.send(message("tell", "again")).await;
+    assert_eq!(one.text().await, "again");
+    assert_eq!(two.text().await, "again");
+    assert_eq!(two.text().await, "sent to 2");
+
+    for (query, status) in [("name=nobody", 401), ("fail=1", 502)] {
+        let refused = Socket::connect(&format!("{url}?{query}"), &[]).await.err().unwrap();
+        assert_eq!(refused.0, status, "{query}");
+    }
+    assert_eq!(one.ask("text").await["message"], "Forbidden");
+    // The function fails, and its caller is told.
+    let failed = one.ask(r#"{"message": "sendmessage", "data": {"no": "text"}}"#).await;
+    assert_eq!(failed["message"], "Internal server error");
+    one.close().await;
+    let ended = folder.path().join("ended");
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while std::fs::read_to_string(&ended).unwrap_or_default().is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.unwrap();
+    let ended = std::fs::read_to_string(&ended).unwrap();
+    assert_eq!(ended, "1005 Client-side close frame status not set");
+    // An id that is stored and gone.
+    std::fs::write(folder.path().join("bmV2ZXIgdGhlcmU="), "").unwrap();
+    two.send(message("tell", "alone")).await;
+    assert_eq!(two.text().await, "alone");
+    assert_eq!(two.text().await, "sent to 1");
+}
+
+#[tokio::test]
+async fn messages_are_echoed_where_a_flag_replaces_the_functions() {
+    let template = ["--template", "tests/functions/chat.yaml"];
+    for flags in [
+        &["--upstream", "http://127.0.0.1:1"][..],
+        &["--function", "Send=echo", "--function", "Connect=echo", "--function", "Disconnect=echo"],
+    ] {
+        let local = Local::start(&[&template[..], flags].concat());
+        let url = local.ready["websocket_api"].as_str().unwrap();
+        let mut socket = Socket::connect(url, &[]).await.unwrap();
+        let event = socket.ask(r#"{"message": "sendmessage"}"#).await;
+        assert_eq!(event["requestContext"]["routeKey"], "sendmessage");
+        socket.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_served_of_a_web_socket_api_is_named() {
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    let integration = |name: &str, settings: &str| {
+        format!(
+            "  {name}: {{Type: AWS::ApiGatewayV2::Integration, \
+             Properties: {{ApiId: !Ref A, {settings}}}}}\n"
+        )
+    };
+    let route = |name: &str, key: &str, target: &str| {
+        format!(
+            "  {name}: {{Type: AWS::ApiGatewayV2::Route, Properties: {{ApiId: !Ref A, \
+             RouteKey: {key}, Target: !Sub 'integrations/${{{target}}}'}}}}\n"
+        )
+    };
+    let parts = [
+        "Resources:\n  A: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET}}\n"
+            .to_owned(),
+        integration("H", "IntegrationType: HTTP_PROXY, IntegrationUri: 'http://127.0.0.1:1'"),
+        integration("Q", "IntegrationType: AWS, IntegrationUri: 'arn:aws:apigateway:x:sqs:path/q'"),
+        integration("M", "IntegrationType: MOCK"),
+        route("R1", "$connect", "M"),
+        route("R2", "$disconnect", "Q"),
+        route("R3", "call", "H"),
+    ];
+    std::fs::write(file.path(), parts.concat()).unwrap();
+    let local = Local::start(&["--template", file.path().to_str().unwrap()]);
+    let notes = local.notes();
+    for expected in [
+        "A: $disconnect: nothing is called: the service integration `sqs:path/q` needs AWS",
+        "A: call: messages are answered `Internal server error`: an HTTP integration",
+    ] {
+        assert!(notes.contains(expected), "{expected} in {notes}");
+    }
+    let url = local.ready["websocket_api"].as_str().unwrap();
+    let mut socket = Socket::connect(url, &[]).await.unwrap();
+    let answer = socket.ask(r#"{"action": "call"}"#).await;
+    assert_eq!(answer["message"], "Internal server error");
+}
+
+#[tokio::test]
+async fn lines_tell_of_messages_calls_faults_and_of_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [("CONNECTIONS", folder.path().to_str().unwrap())];
+    let template = ["--template", "tests/functions/chat.yaml"];
+    let mut local = Local::spawn(&template, &variables, Stdio::piped());
+    let mut lines = BufReader::new(local.child.stderr.take().unwrap()).lines();
+    let mut until = |wanted: &str| {
+        lines.find_map(|line| Some(line.unwrap()).filter(|line| line.contains(wanted))).unwrap()
+    };
+    let url = local.ready["websocket_api"].as_str().unwrap();
+    let mut socket = Socket::connect(url, &[]).await.unwrap();
+    assert!(until("WS $connect").starts_with("WS $connect  101  "));
+    socket.send(message("tell", "hi")).await;
+    assert_eq!(socket.text().await, "hi");
+    socket.text().await;
+    assert!(until("POST @connections").contains("=  200  "));
+    assert_eq!(until("WS tell"), "WS tell  message of 30 bytes");
+    socket.ask(r#"{"message": "tell"}"#).await;
+    let line = until("WS tell");
+    assert!(line.ends_with("the function answered with the error `TypeError`"), "{line}");
+    socket.close().await;
+    assert_eq!(until("WS $disconnect"), "WS $disconnect  closed by the caller");
+    let http = url.replace("ws:", "http:");
+    let refused = local.http.delete(format!("{http}/@connections/a")).send().await.unwrap();
+    assert_eq!(refused.status(), 403);
+    assert!(until("DELETE @connections/a").contains("the request is not signed (SigV4)"));
+    // As code does that builds an address of AWS.
+    let mut stream = TcpStream::connect(url.strip_prefix("ws://").unwrap()).unwrap();
+    stream.write_all(&[22, 3, 1, 0, 1, 0]).unwrap();
+    assert!(until("https:").contains("local has no TLS"));
+}
