@@ -224,6 +224,8 @@ pub(crate) struct Api {
     pub(crate) routes: Vec<Route>,
     /// True if a resource names its stage.
     has_stage: bool,
+    /// True if the template has the API itself, and not only parts that it adds to one.
+    pub(crate) is_here: bool,
     /// True if it has a definition, to which SAM's events add nothing.
     has_definition: bool,
     /// Settings for the routes that SAM makes.
@@ -388,6 +390,7 @@ impl Api {
             authorizers: BTreeMap::new(),
             routes: Vec::new(),
             has_stage: false,
+            is_here: false,
             has_definition: false,
             sam: sam::Settings::default(),
             cors: None,

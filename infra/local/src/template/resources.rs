@@ -332,6 +332,7 @@ fn api(resource: &Resource, folder: &Path, template: &mut Template) -> Result<Op
     let default = if family == Family::Http { "$default" } else { "local" };
     let stage = resource.text("StageName").unwrap_or_else(|| default.to_owned());
     let mut api = Api::new(&resource.name, family, &stage);
+    api.is_here = true;
     api.key_source = Some(KeySource::Header);
     api.variables = texts(properties.get("Variables").or(properties.get("StageVariables")));
     let own = ["DefinitionBody", "Body"].into_iter().find_map(|name| properties.get(name));

@@ -82,6 +82,25 @@ async fn messages_are_echoed_where_a_flag_replaces_the_functions() {
 }
 
 #[tokio::test]
+async fn an_api_that_only_sends_tells_its_functions_of_connections() {
+    let chat = std::fs::read_to_string("tests/functions/chat.yaml").unwrap();
+    let cut = chat.find("  SendRoute:").unwrap()..chat.find("  Deployment:").unwrap();
+    let chat = chat.replace(&chat[cut], "").replace("ConnectRoute, SendRoute, ", "");
+    let folder = tempfile::tempdir().unwrap();
+    let connections = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chat.yaml");
+    std::fs::write(&file, chat).unwrap();
+    let code = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/functions/chat");
+    std::os::unix::fs::symlink(code, folder.path().join("chat")).unwrap();
+    let variables = [("CONNECTIONS", connections.path().to_str().unwrap())];
+    let local = Local::start_with(&["--template", file.to_str().unwrap()], &variables);
+    let url = local.ready["websocket_api"].as_str().unwrap();
+    let mut socket = Socket::connect(url, &[]).await.unwrap();
+    assert_eq!(std::fs::read_dir(connections.path()).unwrap().count(), 1);
+    assert_eq!(socket.ask("text").await["message"], "Forbidden");
+}
+
+#[tokio::test]
 async fn what_is_not_served_of_a_web_socket_api_is_named() {
     let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
     let integration = |name: &str, settings: &str| {

@@ -53,10 +53,10 @@ impl Endpoints {
     }
 }
 
-/// Returns true if the template defines the API's routes; one that only adds `$connect` to another
-/// does not say which there are.
+/// Returns true if the template defines the API's routes; one that only adds `$connect` to an API
+/// that is elsewhere does not say which there are.
 pub(super) fn is_whole(api: &Api) -> bool {
-    api.routes.iter().any(|route| !EVENTS.contains(&&*route.key))
+    api.is_here || api.routes.iter().any(|route| !EVENTS.contains(&&*route.key))
 }
 
 /// The routes of an API.
