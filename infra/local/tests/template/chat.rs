@@ -84,8 +84,10 @@ async fn messages_are_echoed_where_a_flag_replaces_the_functions() {
 #[tokio::test]
 async fn an_api_that_only_sends_tells_its_functions_of_connections() {
     let chat = std::fs::read_to_string("tests/functions/chat.yaml").unwrap();
-    let cut = chat.find("  SendRoute:").unwrap()..chat.find("  Deployment:").unwrap();
-    let chat = chat.replace(&chat[cut], "").replace("ConnectRoute, SendRoute, ", "");
+    let (before, rest) = chat.split_once("  SendRoute:").unwrap();
+    let (_, after) = rest.split_once("  Deployment:").unwrap();
+    let after = after.replace("ConnectRoute, SendRoute, ", "");
+    let chat = format!("{before}  Deployment:{after}");
     let folder = tempfile::tempdir().unwrap();
     let connections = tempfile::tempdir().unwrap();
     let file = folder.path().join("chat.yaml");
