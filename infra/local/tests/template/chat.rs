@@ -126,6 +126,11 @@ async fn what_is_not_served_of_a_web_socket_api_is_named() {
         route("R1", "$connect", "M"),
         route("R2", "$disconnect", "Q"),
         route("R3", "call", "H"),
+        route("R4", "mock", "M")
+            .replace("mock,", "mock, RouteResponseSelectionExpression: $default,"),
+        "  P: {Type: AWS::ApiGatewayV2::RouteResponse, Properties: {ApiId: !Ref A, \
+         RouteId: !Ref R4, RouteResponseKey: $default}}\n"
+            .to_owned(),
     ];
     std::fs::write(file.path(), parts.concat()).unwrap();
     let local = Local::start(&["--template", file.path().to_str().unwrap()]);
@@ -133,6 +138,7 @@ async fn what_is_not_served_of_a_web_socket_api_is_named() {
     for expected in [
         "A: $disconnect: nothing is called: the service integration `sqs:path/q` needs AWS",
         "A: call: messages are answered `Internal server error`: an HTTP integration",
+        "A: mock: nothing is sent back: a MOCK's templates are not filled",
     ] {
         assert!(notes.contains(expected), "{expected} in {notes}");
     }

@@ -36,7 +36,7 @@ impl End {
         Self { code, reason, is_theirs: true }
     }
 
-    /// An end without a word.
+    /// An end without a close frame.
     pub(super) fn lost() -> Self {
         Self { code: 1006, reason: "Connection closed abnormally".to_owned(), is_theirs: true }
     }

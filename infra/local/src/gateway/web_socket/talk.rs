@@ -188,7 +188,7 @@ impl Talk {
         }
     }
 
-    /// Tells the route `$disconnect` that the connection has ended.
+    /// Calls the route `$disconnect`, and reports the end.
     pub(super) async fn disconnect(&self, end: &End) {
         let how = match end {
             End { is_theirs: true, .. } => "closed by the caller".to_owned(),

@@ -106,6 +106,11 @@ pub(super) fn notes(api: &Api) -> Vec<String> {
         let reason = match &route.integration {
             template::Integration::Unserved(reason) => reason.as_str(),
             template::Integration::Http(_) => "an HTTP integration of a WebSocket API",
+            template::Integration::Mock(_) if route.responds => {
+                let reason = "nothing is sent back: a MOCK's templates are not filled";
+                notes.push(format!("{}: {}: {reason}", api.name, route.key));
+                continue;
+            }
             template::Integration::Nothing if !EVENTS.contains(&&*route.key) => NOTHING,
             _ => continue,
         };
