@@ -104,7 +104,9 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         }
         "leave" => {
             let mark = event.payload["mark"].as_str().unwrap();
-            let script = format!("sleep 600 & echo $! > {mark}.new && mv {mark}.new {mark}");
+            // `setsid` leaves the group.
+            let by = event.payload["by"].as_str().unwrap();
+            let script = format!("{by} sleep 600 & echo $! > {mark}.new && mv {mark}.new {mark}");
             std::process::Command::new("/bin/sh").args(["-c", &script]).status().unwrap();
             match event.payload["then"].as_str() {
                 Some("exit") => std::process::exit(7),
@@ -436,26 +438,29 @@ async fn a_process_stands_still_between_its_invocations() {
 
 #[tokio::test]
 async fn what_a_process_leaves_behind_ends_with_it_however_that_comes() {
-    for then in ["exit", "killed", "shutdown", "dropped"] {
+    let ends = ["exit", "killed", "shutdown", "dropped"];
+    let ways = if cfg!(target_os = "linux") { &["", "setsid"][..] } else { &[""] };
+    for (by, then) in ways.iter().flat_map(|by| ends.map(|then| (by, then))) {
         let mark = Mark::new();
         let function = start(1).await;
         let pid = function.pids()[0];
-        let answer = call(&function, json!({"do": "leave", "mark": mark.path(), "then": then}));
-        assert_eq!(answer.await.is_err(), then == "exit", "{then}");
+        let answer =
+            call(&function, json!({"do": "leave", "by": by, "mark": mark.path(), "then": then}));
+        assert_eq!(answer.await.is_err(), then == "exit", "{by} {then}");
         let left = std::fs::read_to_string(mark.path()).unwrap().trim().to_owned();
         // A child whose parent is gone may stay a zombie where no init reaps it.
         let is_gone = || {
             let stat = std::fs::read_to_string(format!("/proc/{left}/stat")).unwrap_or_default();
             stat.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.starts_with(" Z"))
         };
-        assert!(then == "exit" || !is_gone(), "{then}: it ran");
+        assert!(then == "exit" || !is_gone(), "{by} {then}: it ran");
         match then {
             "killed" => kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap(),
             "shutdown" => function.shutdown().await,
             "dropped" => drop(function),
             _ => {}
         }
-        eventually(&format!("{then}: the end of the child"), is_gone).await;
+        eventually(&format!("{by} {then}: the end of the child"), is_gone).await;
     }
 }
 

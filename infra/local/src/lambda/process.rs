@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -18,12 +18,19 @@ const GRACE: Duration = Duration::from_millis(500);
 /// The wait for the last lines of output; a grandchild may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
+/// The variable with the address of the Runtime API, which no other environment has.
+const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+/// The most rounds in which processes that start others are looked for.
+const ROUNDS: usize = 8;
+
 /// A running process. Dropping it kills it and its children.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
     /// The process's group, until it is ended.
     group: Option<Pid>,
+    /// The variable by which a process that left the group is found.
+    mark: String,
     /// Ends the process's group if this process is gone.
     guard: Option<Child>,
     output: Vec<JoinHandle<()>>,
@@ -64,7 +71,8 @@ impl Process {
         }
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let guard = child.id().and_then(guard);
-        Ok(Self { child, group, guard, output, shown })
+        let mark = format!("{RUNTIME_API}={runtime_api}");
+        Ok(Self { child, group, mark, guard, output, shown })
     }
 
     /// Lets the guard go, when the group has ended.
@@ -150,7 +158,9 @@ impl Process {
     /// the process is reaped and no child is left.
     fn end_group(&mut self) {
         self.signal(Signal::SIGKILL);
-        self.group = None;
+        if self.group.take().is_some() {
+            kill_marked(&self.mark);
+        }
     }
 
     async fn drain(&mut self) {
@@ -163,6 +173,28 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.end_group();
+    }
+}
+
+/// Kills the processes with this variable, which have left their group by `setsid`.
+///
+/// Only Linux tells variables, those with which a process was started.
+fn kill_marked(mark: &str) {
+    for _ in 0..ROUNDS {
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let is_marked = |id: &i32| {
+            let variables = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+            variables.split(|byte| *byte == 0).any(|one| one == mark.as_bytes())
+        };
+        let marked: Vec<i32> = ids.filter(is_marked).collect();
+        if marked.is_empty() {
+            return;
+        }
+        for id in marked {
+            // An error means that it is gone already.
+            let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
+        }
     }
 }
 
@@ -203,7 +235,7 @@ fn variables(options: &Options, runtime_api: SocketAddr) -> Vec<(String, String)
     let root = options.folder.as_deref().or(options.executable.parent());
     let root = root.map(|path| path.display().to_string());
     let mut variables: Vec<(String, String)> = [
-        ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string()),
+        (RUNTIME_API, runtime_api.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", options.name.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", options.memory_mb.to_string()),
