@@ -216,8 +216,7 @@ async fn serve(
     stopped: oneshot::Receiver<()>,
     is_there: watch::Receiver<bool>,
 ) {
-    // The server itself, on a port that only the front knows.
-    let Ok(inner) = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await else { return };
+    let Ok(inner) = hidden().await else { return };
     let Ok(address) = inner.local_addr() else { return };
     tokio::spawn(sweep::run(database.clone(), options.clone()));
     let front = front::router(address, database.clone(), &options);
@@ -240,6 +239,18 @@ async fn serve(
             stop.send_replace(true);
             sleep(GRACE).await;
         } => {}
+    }
+}
+
+/// A listener for the server itself, which answers pages of every site.
+///
+/// Its address is one of 2²⁴ of the loopback, so that no page finds it. Where the system has
+/// 127.0.0.1 alone, its port is all that a page does not know.
+async fn hidden() -> io::Result<TcpListener> {
+    let [a, b, c, ..] = *uuid::Uuid::new_v4().as_bytes();
+    match TcpListener::bind((Ipv4Addr::new(127, a, b, c.clamp(1, 254)), 0)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
     }
 }
 

@@ -322,3 +322,12 @@ async fn pages_of_other_sites_read_and_write_nothing() {
     }
     table.shutdown().await;
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_server_behind_the_front_has_an_address_that_cannot_be_guessed() {
+    let addresses = [hidden().await.unwrap(), hidden().await.unwrap()];
+    let addresses = addresses.map(|listener| listener.local_addr().unwrap().ip());
+    assert!(addresses.iter().all(|ip| ip.is_loopback() && *ip != Ipv4Addr::LOCALHOST));
+    assert_ne!(addresses[0], addresses[1]);
+}
