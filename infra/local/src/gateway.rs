@@ -115,6 +115,8 @@ pub enum Integration {
     Echo,
     /// A Lambda function, as a proxy.
     Function(Invoke),
+    /// A Lambda function behind a REST API, with templates for its event and its answer.
+    Custom(Invoke, Templates),
     /// An HTTP service that gets the path of each request after its own.
     Http(Uri),
     /// An address of a definition, which is called as it is.
@@ -130,6 +132,7 @@ impl fmt::Debug for Integration {
         match self {
             Self::Echo => f.write_str("Echo"),
             Self::Function(_) => f.write_str("Function(…)"),
+            Self::Custom(..) => f.write_str("Custom(…)"),
             Self::Http(uri) => f.debug_tuple("Http").field(uri).finish(),
             Self::Address(address) => f.debug_tuple("Address").field(&address.text).finish(),
             Self::Mock(_) => f.write_str("Mock(…)"),

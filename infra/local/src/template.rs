@@ -289,6 +289,8 @@ impl Route {
 pub(crate) enum Integration {
     /// A Lambda proxy integration, by the function's name.
     Function(String),
+    /// A Lambda integration with templates, which is not a proxy.
+    Custom(String, Templates),
     /// An HTTP service.
     Http(Address),
     /// An answer of the gateway itself.
@@ -297,6 +299,16 @@ pub(crate) enum Integration {
     Nothing,
     /// The parts that cannot be served here, with the reason.
     Unserved(String),
+}
+
+impl Integration {
+    /// The function's name.
+    pub(crate) fn function(&self) -> Option<&String> {
+        match self {
+            Self::Function(name) | Self::Custom(name, _) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 impl Template {

@@ -10,7 +10,7 @@ use clap::Args;
 use crate::gateway::{Kind, Payload, Route};
 use crate::program::{Program, inline};
 use crate::stack::Options;
-use crate::template::{self, Family, Integration, Template};
+use crate::template::{self, Family, Template};
 
 /// Flags about the user's own API.
 #[derive(Debug, Args)]
@@ -137,10 +137,8 @@ fn functions(template: &Template) -> BTreeSet<&str> {
     let mut names: BTreeSet<&str> = template.functions.keys().map(String::as_str).collect();
     for api in &template.apis {
         names.extend(api.authorizers.values().filter_map(|one| one.function.as_deref()));
-        names.extend(api.routes.iter().filter_map(|route| match &route.integration {
-            Integration::Function(name) => Some(name.as_str()),
-            _ => None,
-        }));
+        let routes = api.routes.iter().filter_map(|route| route.integration.function());
+        names.extend(routes.map(String::as_str));
     }
     names
 }
@@ -148,7 +146,7 @@ fn functions(template: &Template) -> BTreeSet<&str> {
 /// Finds the program of each function behind a route that has none by a flag.
 fn add_programs(template: &Template, options: &mut Options) {
     for route in template.apis.iter().flat_map(|api| &api.routes) {
-        let Integration::Function(name) = &route.integration else { continue };
+        let Some(name) = route.integration.function() else { continue };
         if options.functions.contains_key(name) {
             continue;
         }

@@ -15,6 +15,7 @@ use super::expression::Values;
 use super::responses::Refusal;
 use super::{Integration, Invoke, Options, proxy};
 
+mod custom;
 mod mapping;
 mod templates;
 mod upstream;
@@ -49,6 +50,7 @@ pub(super) enum Backend {
     Echo,
     Upstream(Box<Upstream>),
     Function(Invoke),
+    Custom(Invoke, Templates),
     Mock(Templates),
     /// A 501 with this message.
     Unserved(String),
@@ -64,6 +66,9 @@ impl Backend {
                 Self::service(Target::Address(address.clone()), timeout)
             }
             Integration::Function(invoke) => Self::Function(Arc::clone(invoke)),
+            Integration::Custom(invoke, templates) => {
+                Self::Custom(Arc::clone(invoke), templates.clone())
+            }
             Integration::Mock(templates) => Self::Mock(templates.clone()),
             Integration::Unserved(reason) => Self::unserved(reason),
         }
@@ -112,6 +117,7 @@ impl Backend {
                 let answer = answer.map_err(|_| Refusal::IntegrationTimeout)?;
                 proxy::response(&call.asked, answer)
             }
+            Self::Custom(invoke, templates) => custom::answer(invoke, templates, call).await,
             Self::Mock(templates) => {
                 let values = Values::new(&call.asked, &call.body, call.grant);
                 templates.mock(values, &call.asked.head.headers, &call.body)

@@ -115,7 +115,7 @@ pub(super) async fn decide(
         }
         Some((_, Integration::Mock(_))) | None => None,
         Some((_, Integration::Unserved(reason))) => return Ok(unserved(reason)),
-        Some((_, Integration::Http(_) | Integration::Address(_))) => {
+        Some((_, Integration::Http(_) | Integration::Address(_) | Integration::Custom(..))) => {
             return Ok(unserved(HTTP));
         }
     };

@@ -205,15 +205,20 @@ fn integration(
     (programs, backends): (&BTreeMap<String, Program>, &Backends),
     otherwise: Integration,
 ) -> Integration {
+    let function = |name: &String, of: &dyn Fn(Invoke) -> Integration| match (
+        backends.invoke(name),
+        programs.get(name),
+    ) {
+        (Some(invoke), _) => of(invoke),
+        (None, Some(Program::Missing(reason))) => {
+            Integration::Unserved(missing_function(name, reason))
+        }
+        (None, _) => otherwise,
+    };
     match &route.integration {
-        template::Integration::Function(name) => {
-            match (backends.invoke(name), programs.get(name)) {
-                (Some(invoke), _) => Integration::Function(invoke),
-                (None, Some(Program::Missing(reason))) => {
-                    Integration::Unserved(missing_function(name, reason))
-                }
-                (None, _) => otherwise,
-            }
+        template::Integration::Function(name) => function(name, &Integration::Function),
+        template::Integration::Custom(name, templates) => {
+            function(name, &|invoke| Integration::Custom(invoke, templates.clone()))
         }
         template::Integration::Http(address) => Integration::Address(address.clone()),
         template::Integration::Mock(templates) => Integration::Mock(templates.clone()),
@@ -315,7 +320,9 @@ pub(super) fn listed(api: &Api, options: &Options) -> Vec<ready::Route> {
         let is_asked = |name| api.authorizers.get(name).is_some_and(|found| found.kind.is_ok());
         guard.is_none_or(is_asked)
             && match &route.integration {
-                template::Integration::Function(name) => has_program(name),
+                template::Integration::Function(name) | template::Integration::Custom(name, _) => {
+                    has_program(name)
+                }
                 template::Integration::Unserved(_) => false,
                 template::Integration::Http(_) => !is_socket,
                 _ => true,

@@ -129,20 +129,12 @@ impl<'a> Found<'a> {
             "http" | "http_proxy" if is_linked => Err("the VPC link needs AWS".to_owned()),
             "aws_proxy" => match function_of(&uri) {
                 Some(name) => {
-                    let method = text(&["httpMethod", "integrationHttpMethod"]);
-                    if family == Family::Rest && !["", "POST"].contains(&method.as_str()) {
-                        notes.push(format!(
-                            "{place}: Lambda is called by `POST`, and on AWS the integration's \
-                             method `{method}` fails"
-                        ));
+                    self.check_method(family, place, notes);
+                    // A REST API does not map them either.
+                    match self.get(&["requestParameters"]).filter(|_| family == Family::Http) {
+                        Some(_) => Err("request parameters of a function's integration".to_owned()),
+                        None => Ok(Integration::Function(name)),
                     }
-                    if self.get(&["requestParameters"]).is_some() {
-                        notes.push(format!(
-                            "{place}: the request parameters of a function's integration are not \
-                             mapped here"
-                        ));
-                    }
-                    Ok(Integration::Function(name))
                 }
                 None => Err(match self.text(&["integrationSubtype"]) {
                     Some(subtype) => format!("the service integration `{subtype}` needs AWS"),
@@ -155,10 +147,40 @@ impl<'a> Found<'a> {
                 Ok(Integration::Http(Address { templates, ..address }))
             }),
             "mock" => self.templates().map(Integration::Mock),
+            "aws" if family == Family::Rest && function_of(&uri).is_some() => {
+                self.check_method(family, place, notes);
+                self.custom(function_of(&uri).unwrap_or_default())
+            }
             "aws" => Err(format!("the service integration `{}` needs AWS", service(&uri))),
             other => Err(format!("integrations of the type `{other}`")),
         };
         served.unwrap_or_else(Integration::Unserved)
+    }
+
+    /// Names a method that Lambda does not take.
+    fn check_method(&self, family: Family, place: &str, notes: &mut Vec<String>) {
+        let method = self.text(&["httpMethod", "integrationHttpMethod"]).unwrap_or_default();
+        if family == Family::Rest && !["", "POST"].contains(&method.as_str()) {
+            notes.push(format!(
+                "{place}: Lambda is called by `POST`, and on AWS the integration's method \
+                 `{method}` fails"
+            ));
+        }
+    }
+
+    /// The integration of a function with templates.
+    ///
+    /// Of its request parameters one has a meaning: the kind of invocation.
+    fn custom(&self, name: String) -> Result<Integration, String> {
+        let parameters = self.get(&["requestParameters"]).and_then(Value::as_object);
+        let kind = parameters.into_iter().flatten().find_map(|(to, from)| {
+            let header = to.strip_prefix("integration.request.header.")?;
+            header.eq_ignore_ascii_case("x-amz-invocation-type").then(|| text_of(from))?
+        });
+        match kind.as_deref() {
+            None | Some("'RequestResponse'") => Ok(Integration::Custom(name, self.templates()?)),
+            Some(kind) => Err(format!("invocations of the type `{kind}`")),
+        }
     }
 
     /// The integration that passes requests on to an address.

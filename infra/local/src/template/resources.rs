@@ -105,7 +105,9 @@ fn rename(resources: &[Resource], template: &mut Template) {
     };
     for api in &mut template.apis {
         for route in &mut api.routes {
-            if let Integration::Function(name) = &mut route.integration {
+            if let Integration::Function(name) | Integration::Custom(name, _) =
+                &mut route.integration
+            {
                 rename(name);
             }
         }

@@ -405,6 +405,64 @@ async fn an_http_api_changes_the_responses_of_an_integration_by_their_status() {
     assert_eq!((answer.status().as_u16(), answer.headers().get("x-unserved")), (501, None));
 }
 
+/// A function that repeats its event, or fails as that says.
+fn repeating() -> Invoke {
+    Arc::new(|_, event: Bytes| {
+        let read: Value = serde_json::from_slice(&event).unwrap();
+        let answer = match read["fail"].as_str() {
+            Some("late") => Err(InvokeError::Timeout(Duration::from_secs(3))),
+            Some("busy") => Err(InvokeError::Throttled),
+            Some(message) => {
+                let (error_type, error_message) = ("Refused".to_owned(), message.to_owned());
+                Err(InvokeError::Function { error_type, error_message })
+            }
+            None => Ok(event),
+        };
+        Box::pin(std::future::ready(answer))
+    })
+}
+
+#[tokio::test]
+async fn a_function_that_is_no_proxy_has_templates_and_patterns_for_its_errors() {
+    let mut any = response(Some(".+"), 502, "");
+    any.bodies.clear();
+    let templates = Templates {
+        requests: template(
+            r#"{"fail": $input.json('$.fail'), "plan": "$context.authorizer.plan"}"#,
+        ),
+        responses: vec![
+            response(Some(".*not found.*"), 404, "$input.path('$.errorMessage')"),
+            response(Some(".*timed out.*"), 504, "$input.path('$.errorType')"),
+            any,
+            response(None, 201, "$input.path('$.plan')"),
+        ],
+        ..Templates::default()
+    };
+    let api = api(REST, Integration::Custom(repeating(), templates.clone())).await;
+    let call = async |api: &Api, body: &str| {
+        seen(api.request("POST /a").bearer_auth("t").body(body.to_owned()).send().await.unwrap())
+            .await
+    };
+    for (body, expected) in [
+        // No success matches a pattern.
+        (r#"{"fail": null}"#, is(201, "free")),
+        (r#"{"fail": "order 1 not found"}"#, is(404, "order 1 not found")),
+        (r#"{"fail": "late"}"#, is(504, "Sandbox.Timedout")),
+        (r#"{"fail": "x"}"#, is(502, r#"{"errorMessage":"x","errorType":"Refused"}"#)),
+        (r#"{"fail": "busy"}"#, is(502, r#"{"message": "Internal server error"}"#)),
+    ] {
+        assert_eq!(call(&api, body).await, expected, "{body}");
+    }
+    // Without a template the body is the event, which must be JSON.
+    let mut plain = Templates { requests: Vec::new(), ..templates };
+    plain.responses[3].bodies.clear();
+    let api = self::api(REST, Integration::Custom(repeating(), plain)).await;
+    assert_eq!(call(&api, r#"{"a": 1}"#).await, is(201, r#"{"a": 1}"#));
+    assert_eq!(call(&api, "").await, is(201, "{}"));
+    let (status, text) = call(&api, "a=b").await;
+    assert!(status == 201 && text.contains("Could not parse request body into json"), "{text}");
+}
+
 #[tokio::test]
 async fn an_integrations_time_out_is_its_own() {
     let url = service().await;

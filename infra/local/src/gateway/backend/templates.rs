@@ -68,7 +68,8 @@ impl Templates {
         };
         // Its own response has neither headers nor a body.
         let (none, nothing) = (HeaderMap::new(), Bytes::new());
-        self.respond(status, &values.answered(&none, &nothing), headers)
+        let status = status.map(|status| status.to_string());
+        self.respond(status.as_deref(), &values.answered(&none, &nothing), headers)
     }
 
     /// The body for the integration; `None` for the request's own.
@@ -90,15 +91,16 @@ impl Templates {
     }
 
     /// The API's response to one of the integration, which the values have.
+    ///
+    /// `selected` is what patterns are for: a status, or the message of a function's error.
     pub(super) fn respond(
         &self,
-        status: Option<u16>,
+        selected: Option<&str>,
         values: &Values<'_>,
         request: &HeaderMap,
     ) -> Result<Response<Full<Bytes>>, Fault> {
-        let text = status.map(|status| status.to_string());
         let is_of = |response: &&IntegrationResponse| {
-            text.as_ref().zip(response.pattern.as_ref()).is_some_and(|(text, pattern)| {
+            selected.zip(response.pattern.as_ref()).is_some_and(|(text, pattern)| {
                 regex_lite::Regex::new(&format!("^(?:{pattern})$"))
                     .is_ok_and(|pattern| pattern.is_match(text))
             })
@@ -106,8 +108,13 @@ impl Templates {
         let default = || self.responses.iter().find(|response| response.pattern.is_none());
         let found = self.responses.iter().find(is_of).or_else(default);
         let found = found.ok_or_else(|| {
-            let status = text.as_deref().unwrap_or("without a status");
-            wrong(&format!("no integration response matches {status}, and there is no default"))
+            // A function's own text is not repeated.
+            let what = match selected {
+                Some(status) if status.parse::<u16>().is_ok() => status,
+                Some(_) => "the function's error",
+                None => "a success without a status",
+            };
+            wrong(&format!("no integration response matches {what}, and there is no default"))
         })?;
 
         let accept = request.get_all(header::ACCEPT).iter().next_back();

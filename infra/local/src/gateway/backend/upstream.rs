@@ -98,7 +98,7 @@ impl Upstream {
         let answer = tokio::time::timeout(self.timeout, self.exchange(request)).await;
         let (parts, body) = answer.map_err(|_| Refusal::IntegrationTimeout)??;
         if let Target::Address(Address { templates: Some(templates), .. }) = &self.target {
-            let status = Some(parts.status.as_u16());
+            let status = Some(parts.status.as_str());
             let values = values.answered(&parts.headers, &body);
             return templates.respond(status, &values, &asked.head.headers);
         }

@@ -182,7 +182,7 @@ impl Talk {
             }
             Integration::Mock(_) => Ok(Outcome { reply: None, status: None }),
             Integration::Unserved(reason) => Err(format!("local cannot serve this: {reason}")),
-            Integration::Http(_) | Integration::Address(_) => {
+            Integration::Http(_) | Integration::Address(_) | Integration::Custom(..) => {
                 Err(format!("local cannot serve this: {HTTP}"))
             }
         }

@@ -120,6 +120,43 @@ fn what_needs_velocity_or_aws_is_unserved_with_the_reason() {
 }
 
 #[test]
+fn a_function_that_is_no_proxy_has_templates() {
+    let uri =
+        r#""type": "aws", "uri": "arn:aws:apigateway:x:lambda:path/a:function:F/invocations""#;
+    let (route, notes) = method(&format!(
+        r#"{{{uri}, "httpMethod": "POST", "requestTemplates": {{"application/json": "a"}}}}"#
+    ));
+    let Integration::Custom(name, templates) = &route.integration else { panic!() };
+    let expected = ("application/json".to_owned(), Expression::text("a"));
+    assert_eq!((name.as_str(), &templates.requests[..]), ("F", &[expected][..]));
+    assert_eq!(notes, "");
+    for (kind, is_served) in [("'RequestResponse'", true), ("'Event'", false)] {
+        let (route, _) = method(&format!(
+            r#"{{{uri}, "requestParameters":
+            {{"integration.request.header.X-Amz-Invocation-Type": "{kind}"}}}}"#
+        ));
+        assert_eq!(matches!(route.integration, Integration::Custom(..)), is_served, "{kind}");
+        let reason = Integration::Unserved(format!("invocations of the type `{kind}`"));
+        assert_eq!(route.integration == reason, !is_served);
+    }
+}
+
+#[test]
+fn request_parameters_of_a_functions_proxy_have_no_effect_on_rest_apis_alone() {
+    let integration = |version: &str| {
+        format!(
+            r#"{{"type": "aws_proxy", "uri": "a:function:F/invocations", {version} "requestParameters":
+            {{"integration.request.header.a": "'b'"}}}}"#
+        )
+    };
+    let (rest, notes) = method(&integration(""));
+    assert_eq!((&rest.integration, notes.as_str()), (&Integration::Function("F".to_owned()), ""));
+    let (http, _) = method(&integration(r#""payloadFormatVersion": "2.0","#));
+    let reason = "request parameters of a function's integration".to_owned();
+    assert_eq!(http.integration, Integration::Unserved(reason));
+}
+
+#[test]
 fn changes_to_responses_are_read_in_both_forms() {
     let text = |parameters: &str| {
         format!(
