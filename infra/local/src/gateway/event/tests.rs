@@ -5,11 +5,11 @@ use aws_lambda_events::apigw::{
 use http::Request;
 
 use super::*;
-use crate::gateway::Options;
 use crate::gateway::asked::Origin;
 use crate::gateway::responses::RequestId;
 use crate::gateway::tests::options;
 use crate::gateway::wire::Sent;
+use crate::gateway::{KeySource, Options};
 
 /// Gives `see` one request with a bit of everything.
 fn asked_of<T>(
