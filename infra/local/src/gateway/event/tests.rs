@@ -11,6 +11,8 @@ use crate::gateway::tests::options;
 use crate::gateway::wire::Sent;
 use crate::gateway::{KeySource, Options};
 
+mod backend;
+
 /// Gives `see` one request with a bit of everything.
 fn asked_of<T>(
     kind: Kind,
@@ -49,15 +51,6 @@ fn event_of(kind: Kind, target: &str, change: impl FnOnce(&mut Options)) -> Valu
     })
 }
 
-/// The event of a function behind the API, without what `proxy` adds.
-fn backend_event_of(kind: Kind, target: &str, is_v2: bool) -> Value {
-    let change = |options: &mut Options| {
-        with_variable(options);
-        options.payload = if is_v2 { Payload::V2 } else { Payload::V1 };
-    };
-    asked_of(kind, target, change, of_backend)
-}
-
 fn with_variable(options: &mut Options) {
     options.stage_variables.insert("v".to_owned(), "stage value".to_owned());
 }
@@ -66,8 +59,9 @@ fn names(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-fn sorted<'a>(names: &[&'a str]) -> Vec<&'a str> {
-    let mut names = names.to_vec();
+/// Members and more of them, in their order.
+fn with<'a>(members: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    let mut names = [members, more].concat();
     names.sort_unstable();
     names
 }
@@ -89,6 +83,53 @@ const IDENTITY: [&str; 12] = [
     "userArn",
 ];
 
+/// The members of a function's event behind a REST API; others add to them.
+const MEMBERS: [&str; 10] = [
+    "headers",
+    "httpMethod",
+    "multiValueHeaders",
+    "multiValueQueryStringParameters",
+    "path",
+    "pathParameters",
+    "queryStringParameters",
+    "requestContext",
+    "resource",
+    "stageVariables",
+];
+
+/// The members of its `requestContext`; a REST API adds `deploymentId`.
+const CONTEXT: [&str; 15] = [
+    "accountId",
+    "apiId",
+    "domainName",
+    "domainPrefix",
+    "extendedRequestId",
+    "httpMethod",
+    "identity",
+    "path",
+    "protocol",
+    "requestId",
+    "requestTime",
+    "requestTimeEpoch",
+    "resourceId",
+    "resourcePath",
+    "stage",
+];
+
+/// The members of a function's event with payload 2.0.
+const MEMBERS_2_0: [&str; 10] = [
+    "cookies",
+    "headers",
+    "pathParameters",
+    "queryStringParameters",
+    "rawPath",
+    "rawQueryString",
+    "requestContext",
+    "routeKey",
+    "stageVariables",
+    "version",
+];
+
 const TARGET: &str = "/orders/1?q=a%20b&q=c&empty=";
 
 #[test]
@@ -106,21 +147,7 @@ fn a_request_event_of_a_rest_api() {
         options.keys = Some(crate::gateway::Keys::one("another", None, &options.now));
         options.api_key_source = KeySource::Header;
     });
-    let expected = [
-        "headers",
-        "httpMethod",
-        "methodArn",
-        "multiValueHeaders",
-        "multiValueQueryStringParameters",
-        "path",
-        "pathParameters",
-        "queryStringParameters",
-        "requestContext",
-        "resource",
-        "stageVariables",
-        "type",
-    ];
-    assert_eq!(names(&event), expected);
+    assert_eq!(names(&event), with(&MEMBERS, &["methodArn", "type"]));
     assert_eq!(event["headers"]["x-one"], "2");
     assert_eq!(event["multiValueHeaders"]["x-one"], json!(["1", "2"]));
     assert_eq!(event["queryStringParameters"], json!({"q": "c", "empty": ""}));
@@ -143,27 +170,9 @@ fn a_request_event_of_a_rest_api() {
     assert_eq!(event["headers"]["X-Forwarded-For"], "192.0.2.1");
     assert_eq!(event["headers"]["X-Forwarded-Port"], "9400");
     let context = &event["requestContext"];
-    let expected = [
-        "accountId",
-        "apiId",
-        "deploymentId",
-        "domainName",
-        "domainPrefix",
-        "extendedRequestId",
-        "httpMethod",
-        "identity",
-        "path",
-        "protocol",
-        "requestId",
-        "requestTime",
-        "requestTimeEpoch",
-        "resourceId",
-        "resourcePath",
-        "stage",
-    ];
-    assert_eq!(names(context), expected);
+    assert_eq!(names(context), with(&CONTEXT, &["deploymentId"]));
     let identity = &context["identity"];
-    assert_eq!(names(identity), sorted(&[&IDENTITY[..], &["apiKey"]].concat()));
+    assert_eq!(names(identity), with(&IDENTITY, &["apiKey"]));
     assert_eq!(identity["apiKey"], "key");
     assert_eq!(identity["sourceIp"], "192.0.2.1");
     assert_eq!(identity["userAgent"], "agent");
@@ -238,22 +247,7 @@ fn payload_1_0_of_an_http_api() {
 #[test]
 fn payload_2_0_of_an_http_api() {
     let event = event_of(Kind::Http(Payload::Simple), TARGET, two_sources);
-    let expected = [
-        "cookies",
-        "headers",
-        "identitySource",
-        "pathParameters",
-        "queryStringParameters",
-        "rawPath",
-        "rawQueryString",
-        "requestContext",
-        "routeArn",
-        "routeKey",
-        "stageVariables",
-        "type",
-        "version",
-    ];
-    assert_eq!(names(&event), expected);
+    assert_eq!(names(&event), with(&MEMBERS_2_0, &["identitySource", "routeArn", "type"]));
     assert_eq!(event["identitySource"], json!(["Bearer t", "c"]));
     assert_eq!(event["rawQueryString"], "q=a%20b&q=c&empty=");
     assert_eq!(event["queryStringParameters"], json!({"q": "a b,c", "empty": ""}));
@@ -322,170 +316,6 @@ fn the_event_of_a_connecting_web_socket() {
     let read: ApiGatewayCustomAuthorizerRequestTypeRequest = serde_json::from_value(event).unwrap();
     assert_eq!(read.http_method, None);
     assert_eq!(read.query_string_parameters.first("token"), Some("x"));
-}
-
-#[test]
-fn a_function_behind_an_http_api_gets_the_payload_of_its_integration() {
-    let grant = crate::gateway::authorizer::tests::grant();
-    let backend = |payload, authorizer| {
-        let change = |options: &mut Options| options.payload = payload;
-        asked_of(Kind::Http(authorizer), "/a%20b?q=1&q=2", change, |asked| -> Value {
-            let event = crate::gateway::proxy::event(asked, &"body".into(), &grant).unwrap();
-            serde_json::from_slice(&event).unwrap()
-        })
-    };
-    // Whatever payload the authorizer gets.
-    for authorizer in [Payload::V1, Payload::V2, Payload::Simple] {
-        let event = backend(Payload::V1, authorizer);
-        assert_eq!((&event["version"], &event["httpMethod"]), (&json!("1.0"), &json!("GET")));
-        assert_eq!((&event["path"], &event["resource"]), (&json!("/a b"), &json!("/{proxy+}")));
-        assert_eq!(event["multiValueQueryStringParameters"], json!({"q": ["1", "2"]}));
-        assert_eq!(event["queryStringParameters"], json!({"q": "2"}));
-        assert_eq!(event["multiValueHeaders"]["x-one"], json!(["1", "2"]));
-        assert_eq!(event["headers"]["X-Forwarded-For"], "192.0.2.1");
-        assert_eq!((&event["stageVariables"], &event["body"]), (&Value::Null, &json!("body")));
-        let context = &event["requestContext"];
-        assert_eq!(context["authorizer"]["plan"], "free");
-        assert_eq!(context["authorizer"]["principalId"], "alice");
-        assert_eq!((&context["path"], &context["protocol"]), (&json!("/a b"), &json!("HTTP/1.1")));
-        assert_eq!(context["identity"]["userAgent"], "agent");
-        for gone in ["rawPath", "cookies", "routeKey", "type", "methodArn"] {
-            assert!(event.get(gone).is_none(), "{gone}");
-        }
-        let event = backend(Payload::V2, authorizer);
-        assert_eq!((&event["version"], &event["rawPath"]), (&json!("2.0"), &json!("/a b")));
-        assert_eq!(event["requestContext"]["authorizer"]["lambda"]["plan"], "free");
-        assert_eq!(event["headers"]["x-one"], "1,2");
-        assert!(event.get("multiValueHeaders").is_none());
-    }
-}
-
-/// Developer guide, "Input format of a Lambda function for proxy integration"; `body` and
-/// `isBase64Encoded` are added with the body. `authorizer` is added with the result, and
-/// `deploymentId` is from LocalStack's recording `test_lambda_aws_proxy_integration`.
-#[test]
-fn a_function_behind_a_rest_api_gets_the_documented_members() {
-    let event = backend_event_of(Kind::RestToken, TARGET, false);
-    let documented = [
-        "headers",
-        "httpMethod",
-        "multiValueHeaders",
-        "multiValueQueryStringParameters",
-        "path",
-        "pathParameters",
-        "queryStringParameters",
-        "requestContext",
-        "resource",
-        "stageVariables",
-    ];
-    assert_eq!(names(&event), documented);
-    let documented = [
-        "accountId",
-        "apiId",
-        "deploymentId",
-        "domainName",
-        "domainPrefix",
-        "extendedRequestId",
-        "httpMethod",
-        "identity",
-        "path",
-        "protocol",
-        "requestId",
-        "requestTime",
-        "requestTimeEpoch",
-        "resourceId",
-        "resourcePath",
-        "stage",
-    ];
-    assert_eq!(names(&event["requestContext"]), documented);
-    assert_eq!(names(&event["requestContext"]["identity"]), IDENTITY);
-    let trace = event["headers"]["X-Amzn-Trace-Id"].as_str().unwrap();
-    assert_eq!((trace.len(), trace.get(..12)), (40, Some("Root=1-6b015")), "{trace}");
-    assert!(event["headers"].get("content-length").is_none(), "as in the recordings");
-    let root = backend_event_of(Kind::RestToken, "/", false);
-    for name in ["pathParameters", "queryStringParameters", "multiValueQueryStringParameters"] {
-        assert_eq!(root[name], Value::Null, "{name}");
-    }
-}
-
-/// Developer guide, "Create AWS Lambda proxy integrations for HTTP APIs", format 1.0. `cognitoAmr`
-/// is in every public recording of a deployed HTTP API.
-#[test]
-fn a_function_behind_an_http_api_with_payload_1_0_gets_the_documented_members() {
-    let event = backend_event_of(Kind::Http(Payload::V2), "/a%20b?q=1", false);
-    assert!(event["headers"].get("X-Forwarded-For").is_some(), "names as they were sent");
-    let documented = [
-        "headers",
-        "httpMethod",
-        "multiValueHeaders",
-        "multiValueQueryStringParameters",
-        "path",
-        "pathParameters",
-        "queryStringParameters",
-        "requestContext",
-        "resource",
-        "stageVariables",
-        "version",
-    ];
-    assert_eq!(names(&event), documented);
-    let documented = [
-        "accountId",
-        "apiId",
-        "domainName",
-        "domainPrefix",
-        "extendedRequestId",
-        "httpMethod",
-        "identity",
-        "path",
-        "protocol",
-        "requestId",
-        "requestTime",
-        "requestTimeEpoch",
-        "resourceId",
-        "resourcePath",
-        "stage",
-    ];
-    let context = &event["requestContext"];
-    assert_eq!(names(context), documented);
-    assert_eq!(names(&context["identity"]), sorted(&[&IDENTITY[..], &["cognitoAmr"]].concat()));
-    assert_eq!((&event["version"], &event["path"]), (&json!("1.0"), &json!("/a b")));
-    assert_eq!(context["resourceId"], "ANY /{proxy+}");
-}
-
-/// The same page, format 2.0; `authentication` is for mutual TLS, `authorizer` and `body` are
-/// added later.
-#[test]
-fn a_function_behind_an_http_api_gets_the_documented_members() {
-    let event = backend_event_of(Kind::Http(Payload::V1), TARGET, true);
-    let documented = [
-        "cookies",
-        "headers",
-        "pathParameters",
-        "queryStringParameters",
-        "rawPath",
-        "rawQueryString",
-        "requestContext",
-        "routeKey",
-        "stageVariables",
-        "version",
-    ];
-    assert_eq!(names(&event), documented);
-    let documented = [
-        "accountId",
-        "apiId",
-        "domainName",
-        "domainPrefix",
-        "http",
-        "requestId",
-        "routeKey",
-        "stage",
-        "time",
-        "timeEpoch",
-    ];
-    assert_eq!(names(&event["requestContext"]), documented);
-    let documented = ["method", "path", "protocol", "sourceIp", "userAgent"];
-    assert_eq!(names(&event["requestContext"]["http"]), documented);
-    assert!(event["headers"]["x-amzn-trace-id"].as_str().unwrap().starts_with("Root=1-"));
 }
 
 /// Developer guide, "Control access to HTTP APIs with AWS Lambda authorizers", format 1.0; its
