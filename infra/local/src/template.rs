@@ -85,6 +85,14 @@ pub(crate) enum Error {
         /// The bound.
         reason: &'static str,
     },
+    /// A loop that cannot be written out.
+    #[error("`{place}` {reason}")]
+    Loop {
+        /// The loop.
+        place: String,
+        /// The mistake.
+        reason: String,
+    },
     /// A member without which it is not known what there is.
     #[error("{place} cannot be evaluated: {error}")]
     Member {
@@ -106,7 +114,14 @@ pub(crate) enum Error {
 impl Error {
     /// Returns true if the template is good on AWS, and a value of it is not known here.
     fn is_lack(&self) -> bool {
-        !matches!(self, Self::Bound { .. } | Self::Value(..) | Self::Size(_) | Self::Nothing { .. })
+        !matches!(
+            self,
+            Self::Bound { .. }
+                | Self::Loop { .. }
+                | Self::Value(..)
+                | Self::Size(_)
+                | Self::Nothing { .. }
+        )
     }
 
     /// Names the member that it is about.
@@ -329,7 +344,12 @@ impl Template {
         } else {
             let folder = path.parent().unwrap_or(Path::new("."));
             let resolver = Resolver::new(&document, parameters, folder);
+            let mut notes = Vec::new();
+            let written_out = resolve::written_out(&resolver, &mut notes)?;
+            let whole = written_out.as_ref().unwrap_or(&document);
+            let resolver = Resolver::new(whole, parameters, folder);
             let mut template = resources::read(&resolver, folder)?;
+            template.notes.extend(notes);
             template.notes.extend(unknown_parameters(&document, parameters));
             template
         };

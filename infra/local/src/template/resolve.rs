@@ -10,9 +10,11 @@ use super::Error;
 use crate::lambda::{ACCOUNT, REGION};
 
 mod bounds;
+mod loops;
 mod tables;
 
 use bounds::{Bounds, MAX_TEXT};
+pub(super) use loops::written_out;
 
 /// The function that brings what another file holds.
 pub(super) const TRANSFORM: &str = "Fn::Transform";
@@ -170,13 +172,11 @@ impl<'a> Resolver<'a> {
         let wrong = || Error::Function(name.to_owned());
         let entries = || argument.as_array().ok_or_else(wrong);
         match name {
-            "Ref" => self.reference(argument.as_str().ok_or_else(wrong)?),
+            "Ref" => self.reference(&self.text(argument)?.ok_or_else(wrong)?),
             "Fn::GetAtt" => {
-                let path: Option<Vec<&str>> = match argument {
-                    Value::String(path) => Some(path.splitn(2, '.').collect()),
-                    other => {
-                        other.as_array().and_then(|all| all.iter().map(Value::as_str).collect())
-                    }
+                let path = match argument {
+                    Value::String(path) => Some(path.splitn(2, '.').map(str::to_owned).collect()),
+                    other => self.list(other)?,
                 };
                 match path.as_deref() {
                     Some([resource, attribute]) => self.attribute(resource, attribute).map(Some),
@@ -219,26 +219,33 @@ impl<'a> Resolver<'a> {
                 _ => Err(wrong()),
             },
             "Fn::FindInMap" => {
-                let path = self.list(argument)?.ok_or_else(wrong)?;
+                let all = entries()?;
+                let path = self.list(&all.iter().take(3).cloned().collect())?.ok_or_else(wrong)?;
                 let mut found = self.template.get("Mappings");
                 for name in &path {
                     found = found.and_then(|found| found.get(name));
                 }
-                let found = found.ok_or_else(wrong)?.clone();
+                let Some(found) = found else {
+                    let default = all.get(3).and_then(|default| default.get("DefaultValue"));
+                    return self.resolve(default.ok_or_else(wrong)?);
+                };
                 self.bounds.made(found.to_string())?;
-                Ok(Some(found))
+                Ok(Some(found.clone()))
             }
             "Fn::ToJsonString" => {
                 let value = self.resolve(argument)?.unwrap_or_default();
                 Ok(Some(self.bounds.made(value.to_string())?.into()))
             }
+            "Fn::Length" => {
+                let list = self.resolve(argument)?;
+                let list = list.as_ref().and_then(Value::as_array).ok_or_else(wrong)?;
+                Ok(Some(list.len().into()))
+            }
             "Fn::ImportValue" => {
                 Err(Error::Export(self.text(argument)?.unwrap_or_else(|| name.to_owned())))
             }
             TRANSFORM => self.include(argument),
-            "Fn::Base64" | "Fn::Cidr" | "Fn::GetAZs" | "Fn::Length" | "Fn::ForEach" => {
-                Err(Error::Unknown(name.to_owned()))
-            }
+            "Fn::Base64" | "Fn::Cidr" | "Fn::GetAZs" => Err(Error::Unknown(name.to_owned())),
             _ => Err(wrong()),
         }
     }

@@ -8,6 +8,7 @@ use super::*;
 use crate::gateway::{Expression, IntegrationResponse, Mapping};
 
 mod integrations;
+mod loops;
 mod refused;
 mod tables;
 mod unknown;
