@@ -31,7 +31,7 @@ mod yaml;
 
 use integrations::Target;
 pub(crate) use plans::{ApiKey, UsagePlan};
-use resolve::{Resolver, text_of};
+use resolve::{Resolver, is_reference, text_of};
 pub(crate) use tables::Table;
 
 /// Errors of reading a template.
@@ -74,6 +74,9 @@ pub(crate) enum Error {
     /// An export of another stack.
     #[error("the export `{0}` of another stack is not known here")]
     Export(String),
+    /// A parameter of Systems Manager or a secret, whose value is not given.
+    #[error("the value of `{0}` is stored on AWS: give it by --parameter '{0}=VALUE'")]
+    Stored(String),
     /// An include that is not a file of this machine.
     #[error("`{0}` is not a file here: name one beside the template")]
     Include(String),
@@ -144,6 +147,7 @@ impl Error {
     fn short(&self) -> String {
         match self {
             Self::Export(name)
+            | Self::Stored(name)
             | Self::Reference(name)
             | Self::Include(name)
             | Self::Function(name)
@@ -186,6 +190,8 @@ pub(crate) struct FunctionSettings {
     pub(crate) memory_mb: Option<u32>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) variables: Vec<(String, String)>,
+    /// The names of the variables whose values are not known here.
+    pub(crate) unknown: Vec<String>,
     /// The code, if it is in the template itself.
     pub(crate) inline: Option<Inline>,
     /// The code, if it is in a folder of this machine.
@@ -392,7 +398,7 @@ fn defined_twice(api: &Api) -> Vec<String> {
 fn unknown_parameters(document: &Value, given: &BTreeMap<String, String>) -> Vec<String> {
     let declared = document.get("Parameters").and_then(Value::as_object);
     let has = |name: &str| declared.is_some_and(|all| all.contains_key(name));
-    let unknown = given.keys().filter(|name| !has(name));
+    let unknown = given.keys().filter(|name| !has(name) && !is_reference(name));
     let note = |name| format!("the template has no parameter `{name}`: CloudFormation refuses it");
     unknown.map(note).collect()
 }

@@ -125,6 +125,9 @@ fn settings(
         let value = |name, value: &String| std::env::var(name).unwrap_or_else(|_| value.clone());
         let own = own.map(|(name, found)| (name.clone(), value(name, found)));
         function.variables.extend(own);
+        let unknown = known.unknown.iter().filter(|name| !name.starts_with("AWS_"));
+        let set = unknown.filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
+        function.variables.extend(set);
     }
     Some(function)
 }

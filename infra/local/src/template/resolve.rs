@@ -11,10 +11,12 @@ use crate::lambda::{ACCOUNT, REGION};
 
 mod bounds;
 mod loops;
+mod stored;
 mod tables;
 
 use bounds::{Bounds, MAX_TEXT};
 pub(super) use loops::written_out;
+pub(super) use stored::is_reference;
 
 /// The function that brings what another file holds.
 pub(super) const TRANSFORM: &str = "Fn::Transform";
@@ -136,6 +138,9 @@ impl<'a> Resolver<'a> {
                 }
                 Ok(Some(Value::Object(resolved)))
             }
+            Value::String(text) if stored::has_reference(text) => {
+                self.known(self.dereferenced(text).map(|text| Some(text.into())))
+            }
             other => Ok(Some(other.clone())),
         }
     }
@@ -156,6 +161,16 @@ impl<'a> Resolver<'a> {
             true => self.call(name, argument),
             false => self.strictly(|| self.call(name, argument)),
         };
+        self.known(match value {
+            Ok(Some(Value::String(text))) if stored::has_reference(&text) => {
+                self.dereferenced(&text).map(|text| Some(text.into()))
+            }
+            other => other,
+        })
+    }
+
+    /// The value, or the text that stands for one that is not known here.
+    fn known(&self, value: Result<Option<Value>, Error>) -> Result<Option<Value>, Error> {
         match value {
             Err(error) if !self.is_strict.get() && error.is_lack() => {
                 let stand_in = format!("(not known here: {})", error.short());
@@ -288,20 +303,23 @@ impl<'a> Resolver<'a> {
         let Some(declared) = declared else {
             return self.resource(name);
         };
+        let kind = declared.get("Type").and_then(Value::as_str).unwrap_or_default();
+        let is_stored = stored::is_stored(kind);
         let text = match (self.parameters.get(name), declared.get("Default")) {
             (Some(given), _) => given.clone(),
+            (None, Some(_)) if is_stored => return Err(Error::Stored(name.to_owned())),
             (None, Some(default)) => text_of(default).unwrap_or_default(),
             (None, None) => return Err(Error::Parameter(vec![name.to_owned()])),
         };
         let allowed = declared.get("AllowedValues").and_then(Value::as_array);
         let is_allowed =
             |all: &Vec<Value>| all.iter().any(|it| text_of(it).as_ref() == Some(&text));
-        if let Some(allowed) = allowed.filter(|all| !is_allowed(all)) {
+        if let Some(allowed) = allowed.filter(|all| !is_stored && !is_allowed(all)) {
             let allowed: Vec<String> = allowed.iter().filter_map(text_of).collect();
             return Err(Error::Value(name.to_owned(), allowed.join("`, `")));
         }
-        let kind = declared.get("Type").and_then(Value::as_str).unwrap_or_default();
-        if kind.starts_with("List<") || kind == "CommaDelimitedList" {
+        let kind = kind.trim_start_matches("AWS::SSM::Parameter::Value<");
+        if kind.starts_with("List<") || kind.starts_with("CommaDelimitedList") {
             let text = self.bounds.made(text)?;
             return Ok(text.split(',').map(|entry| Value::from(entry.trim())).collect());
         }

@@ -269,9 +269,12 @@ fn members(
                     && let (Some(variables), Some(name)) =
                         (variables.as_object_mut(), lack.path.get(3))
                 {
-                    variables.remove(name);
+                    variables.insert(name.clone(), Value::Null);
                 }
-                lacks.notes.push(format!("{place} is left out: {}", lack.error));
+                lacks.notes.push(format!(
+                    "{place} is left out: {}: or set it where `local` starts",
+                    lack.error
+                ));
                 continue;
             }
             let is_code = is_function && lack.path.last().is_some_and(|name| name == "ZipFile");
@@ -588,6 +591,8 @@ fn number(
 
 fn function(resource: &Resource, folder: &Path, notes: &mut Vec<String>) -> FunctionSettings {
     let variables = resource.properties.get("Environment").and_then(|all| all.get("Variables"));
+    let names = variables.and_then(Value::as_object).into_iter().flatten();
+    let unknown = names.filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone());
     let metadata = |path: &str| resource.metadata.pointer(path).and_then(text_of);
     let code = ["CodeUri", "Code"].into_iter().find_map(|name| resource.text(name));
     let member = |name: &str| resource.properties.get(name);
@@ -608,6 +613,7 @@ fn function(resource: &Resource, folder: &Path, notes: &mut Vec<String>) -> Func
         timeout: number(resource, "Timeout", TIMEOUT, notes)
             .map(|seconds| Duration::from_secs(seconds.into())),
         variables: texts(variables).into_iter().collect(),
+        unknown: unknown.collect(),
         code: code.map(|code| Code {
             folder: folder.join(code),
             handler: text("Handler"),

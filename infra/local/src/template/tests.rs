@@ -10,6 +10,7 @@ use crate::gateway::{Expression, IntegrationResponse, Mapping};
 mod integrations;
 mod loops;
 mod refused;
+mod stored;
 mod tables;
 mod unknown;
 mod web_socket;

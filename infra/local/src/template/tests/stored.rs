@@ -1,0 +1,78 @@
+//! Values of Systems Manager and secrets, which are given or named.
+
+use super::*;
+
+const STORED: &str = "
+Parameters:
+  Key: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /orders/key, AllowedValues: [/orders/key]}
+  List: {Type: 'AWS::SSM::Parameter::Value<List<String>>', Default: /orders/list}
+  Name: {Type: 'AWS::SSM::Parameter::Name', Default: /orders/name}
+Conditions: {IsOpen: !Equals [!Ref Name, /orders/name]}
+Resources:
+  Api:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: v
+      Auth: {DefaultAuthorizer: '{{resolve:ssm:/orders/authorizer:1}}'}
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      Environment:
+        Variables:
+          A: !Ref Key
+          B: !Select [1, !Ref List]
+          C: !Ref Name
+          D: !Sub '{{resolve:ssm:/${AWS::StackName}/d}}!'
+          E: !Join ['', ['a{{resolve:secretsmanager:', 'id:SecretString:password}}b']]
+          F: '{{resolve:ssm:/f'
+      Events: {X: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /x, Method: get}}}
+";
+
+#[test]
+fn stored_values_are_given_by_parameters() {
+    let given = [
+        ("Key", "k"),
+        ("List", "one, two"),
+        ("resolve:ssm:/local/d", "d"),
+        ("resolve:secretsmanager:id:SecretString:password", "secret"),
+        ("resolve:ssm:/orders/authorizer:1", "NONE"),
+    ];
+    let template = read_text(STORED, &given).unwrap();
+    let values: Vec<&str> =
+        template.functions["F"].variables.iter().map(|(_, value)| value.as_str()).collect();
+    assert_eq!(values, ["k", "two", "/orders/name", "d!", "asecretb", "{{resolve:ssm:/f"]);
+    assert!(template.notes.is_empty(), "{:?}", template.notes);
+    assert_eq!(template.apis[0].routes[0].authorizer, None);
+}
+
+#[test]
+fn stored_values_that_are_not_given_are_named_and_open_no_guard() {
+    let template = read_text(STORED, &[]).unwrap();
+    let f = &template.functions["F"];
+    let names: Vec<&str> = f.variables.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        (names, &f.unknown[..]),
+        (vec!["C", "F"], &["A", "B", "D", "E"].map(str::to_owned)[..])
+    );
+    let guard = template.apis[0].routes[0].authorizer.as_deref().unwrap();
+    assert!(!template.apis[0].authorizers.contains_key(guard), "{guard}");
+    let notes = template.notes.join("\n");
+    for note in [
+        "F.Environment.Variables.A is left out: the value of `Key` is stored on AWS: give it by \
+         --parameter 'Key=VALUE': or set it where `local` starts",
+        "F.Environment.Variables.D is left out: the value of `resolve:ssm:/local/d` is stored",
+        "E is left out: the value of `resolve:secretsmanager:id:SecretString:password` is",
+        "Api.Auth.DefaultAuthorizer cannot be evaluated: the value of \
+         `resolve:ssm:/orders/authorizer:1` is stored on AWS: give it by --parameter",
+    ] {
+        assert!(notes.contains(note), "{note} in {notes}");
+    }
+    // A condition decides which guards there are.
+    let text = STORED.replace("!Equals [!Ref Name", "!Equals [!Ref Key");
+    let text = text.replace(
+        "Type: AWS::Serverless::Api\n",
+        "Type: AWS::Serverless::Api\n    Condition: IsOpen\n",
+    );
+    let error = read_text(&text, &[]).unwrap_err().to_string();
+    assert!(error.starts_with("Api.Condition cannot be evaluated: the value of `Key`"), "{error}");
+}
