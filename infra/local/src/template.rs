@@ -22,6 +22,7 @@ mod plans;
 mod resolve;
 mod resources;
 mod sam;
+mod staged;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -268,6 +269,8 @@ pub(crate) struct Authorizer {
     pub(crate) validation: Option<String>,
     /// The function's name.
     pub(crate) function: Option<String>,
+    /// The function's address, until its stage variables have their values.
+    staged: Option<String>,
 }
 
 /// One route, or a method of a resource.
@@ -318,6 +321,8 @@ pub(crate) enum Integration {
     Mock(Templates),
     /// None: a WebSocket API's route without a target.
     Nothing,
+    /// An integration whose address has stage variables, until they have their values.
+    Staged(Value),
     /// The parts that cannot be served here, with the reason.
     Unserved(String),
 }
@@ -333,17 +338,22 @@ impl Integration {
 }
 
 impl Template {
-    /// Reads a file, with values for its parameters.
+    /// Reads a file, with values for its parameters and for stage variables.
     ///
     /// # Errors
     /// [`Error`], the first mistake.
-    pub(crate) fn read(path: &Path, parameters: &BTreeMap<String, String>) -> Result<Self, Error> {
+    pub(crate) fn read(
+        path: &Path,
+        parameters: &BTreeMap<String, String>,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self, Error> {
         let yaml::Document { value: document, notes } = document(path)?;
         let mut template = if document.get("paths").is_some() {
             let mut template = Self::default();
             let mut api = Api::new("OpenAPI", Family::of_document(&document), "local");
             api.key_source = Some(KeySource::Header);
             openapi::read(&document, &mut api, &mut template.notes);
+            staged::fill(&mut api, variables, &mut template.notes);
             template.unserved.extend(unserved::of_document(&api.name, &document));
             template.apis.push(api);
             template
@@ -354,7 +364,7 @@ impl Template {
             let written_out = resolve::written_out(&resolver, &mut notes)?;
             let whole = written_out.as_ref().unwrap_or(&document);
             let resolver = Resolver::new(whole, parameters, folder);
-            let mut template = resources::read(&resolver, folder)?;
+            let mut template = resources::read(&resolver, folder, variables)?;
             template.notes.extend(notes);
             template.notes.extend(unknown_parameters(&document, parameters));
             template

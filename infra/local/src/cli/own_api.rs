@@ -89,7 +89,7 @@ fn use_template(
     parameters: &BTreeMap<String, String>,
     options: &mut Options,
 ) -> anyhow::Result<()> {
-    let mut template = Template::read(file, parameters)?;
+    let mut template = Template::read(file, parameters, &options.stage_variables)?;
     let code = inline::write(&mut template).context("can't write the template's inline code")?;
     options.inline = code.map(Arc::new);
     let mut named = options.functions.keys();

@@ -145,7 +145,7 @@ mod tests {
              Properties: {{ApiStages: [{{ApiId: A, Stage: s}}]}}}}\n{resources}"
         );
         std::fs::write(&file, text).unwrap();
-        let template = Template::read(&file, &BTreeMap::new()).unwrap();
+        let template = Template::read(&file, &BTreeMap::new(), &BTreeMap::new()).unwrap();
         let options = Options::new("x".into(), Now::new(ManualClock::default()));
         let keys = TemplateKeys::of(&template, Some(CONFIGURED), &options);
         (template, keys)

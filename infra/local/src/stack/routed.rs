@@ -160,7 +160,9 @@ pub(super) fn options(
         options.id.clone_from(&api.id);
         options.stage = Some(api.stage.clone());
         options.cors.clone_from(&api.cors);
-        options.stage_variables.extend(api.variables.clone());
+        // Those of flags go before the template's.
+        let given = std::mem::replace(&mut options.stage_variables, api.variables.clone());
+        options.stage_variables.extend(given);
         options.api_key_source = api.key_source.unwrap_or(options.api_key_source);
         options.binary_types.clone_from(&api.binary_types);
         options.keys = None;
@@ -227,6 +229,8 @@ fn integration(
         template::Integration::Mock(templates) => Integration::Mock(templates.clone()),
         template::Integration::Nothing => Integration::Unserved(NOTHING.to_owned()),
         template::Integration::Unserved(reason) => Integration::Unserved(reason.clone()),
+        // `Template::read` has filled every one.
+        template::Integration::Staged(_) => Integration::Unserved("its address".to_owned()),
     }
 }
 

@@ -8,6 +8,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::resolve::text_of;
+use super::staged::is_staged;
 use super::{Family, Integration};
 use crate::gateway::{
     Address, Expression, IntegrationResponse, Mapping, Passthrough, Payload, ResponseMappings,
@@ -54,7 +55,11 @@ impl Target {
         found: &Value,
         notes: &mut Vec<String>,
     ) -> Self {
+        let whole = found;
         let found = Found(found);
+        if found.text(&["uri", "integrationUri"]).is_some_and(|uri| is_staged(&uri)) {
+            return Self::new(Integration::Staged(whole.clone()), Payload::V2, None);
+        }
         let integration = found.integration(family, place, notes);
         let payload = match found.text(&["payloadFormatVersion"]).as_deref() {
             Some("2.0") => Payload::V2,
@@ -193,7 +198,7 @@ impl<'a> Found<'a> {
     ) -> Result<Address, String> {
         let is_http = text.starts_with("http://") || text.starts_with("https://");
         if !is_http || text.contains("${") {
-            return Err(format!("`{text}` is not an address, or has a stage variable in it"));
+            return Err(format!("`{text}` is not an address"));
         }
         let method = self.text(&["httpMethod", "integrationHttpMethod", "integrationMethod"]);
         let method = method.filter(|method| method != "ANY").map(|method| {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::integrations::{Target, function_of};
 use super::resolve::text_of;
 use super::resources::unknown_routes;
+use super::staged::is_staged;
 use super::{Api, Authorizer, Family, Route};
 use crate::gateway::{Cors, GatewayResponse, KeySource, Kind, Payload};
 
@@ -162,6 +163,7 @@ impl Authorizer {
             ttl: Duration::ZERO,
             validation: None,
             function: None,
+            staged: None,
         }
     }
 
@@ -196,6 +198,7 @@ impl Authorizer {
             ttl: Duration::from_secs(ttl),
             validation: wanted.validation.clone().filter(|_| kind == Kind::RestToken),
             function: function_of(&wanted.uri),
+            staged: Some(wanted.uri.clone()).filter(|uri| is_staged(uri)),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::openapi::{self, Wanted, gateway_response};
 use super::resolve::{Resolver, TRANSFORM, text_of};
 use super::{
     Api, Authorizer, Code, Error, Family, FunctionSettings, Inline, Integration, Route, Template,
-    document, plans, sam, tables, unserved, web_socket,
+    document, plans, sam, staged, tables, unserved, web_socket,
 };
 use crate::gateway::KeySource;
 
@@ -51,7 +51,11 @@ impl Resource {
 }
 
 /// Reads every API of a template; files are looked for in `folder`.
-pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, Error> {
+pub(super) fn read(
+    resolver: &Resolver<'_>,
+    folder: &Path,
+    variables: &BTreeMap<String, String>,
+) -> Result<Template, Error> {
     let mut template = Template::default();
     let resources = resources(resolver, &mut template.notes)?;
     let mut apis: BTreeMap<String, Api> = BTreeMap::new();
@@ -85,6 +89,7 @@ pub(super) fn read(resolver: &Resolver<'_>, folder: &Path) -> Result<Template, E
     template.tables = of_tables.map(tables::read).collect();
     for api in apis.values_mut() {
         sam::preflights(api, &mut template.notes);
+        staged::fill(api, variables, &mut template.notes);
     }
     template.apis = apis.into_values().collect();
     plans::read(&resources, &mut template);

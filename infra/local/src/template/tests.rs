@@ -10,6 +10,7 @@ use crate::gateway::{Expression, IntegrationResponse, Mapping};
 mod integrations;
 mod loops;
 mod refused;
+mod staged;
 mod stored;
 mod tables;
 mod unknown;
@@ -19,7 +20,7 @@ fn read_text(text: &str, parameters: &[(&str, &str)]) -> Result<Template, Error>
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("template.yaml");
     std::fs::write(&file, text).unwrap();
-    Template::read(&file, &given(parameters))
+    Template::read(&file, &given(parameters), &BTreeMap::new())
 }
 
 fn given(parameters: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -192,7 +193,7 @@ Resources:
 
 #[test]
 fn this_repositorys_templates_are_read() {
-    let demo = Template::read(&infra("template.yaml"), &BTreeMap::new()).unwrap();
+    let demo = Template::read(&infra("template.yaml"), &BTreeMap::new(), &BTreeMap::new()).unwrap();
     let [api] = &demo.apis[..] else { panic!("{demo:?}") };
     let keys: Vec<(&str, bool, bool)> = api
         .routes
@@ -230,12 +231,13 @@ fn this_repositorys_templates_are_read() {
         ("examples/websocket-api.yaml", Kind::WebSocket),
         ("examples/services.yaml", Kind::RestToken),
     ] {
-        let template = Template::read(&infra(name), &all).unwrap();
+        let template = Template::read(&infra(name), &all, &BTreeMap::new()).unwrap();
         let [api] = &template.apis[..] else { panic!("{name}: {template:?}") };
         let found: Vec<_> = api.authorizers.values().map(|found| found.kind.clone()).collect();
         assert_eq!(found, [Ok(kind)], "{name}");
     }
-    let services = Template::read(&infra("examples/services.yaml"), &all).unwrap();
+    let services =
+        Template::read(&infra("examples/services.yaml"), &all, &BTreeMap::new()).unwrap();
     let unserved = |key: &str| {
         let route = services.apis[0].routes.iter().find(|route| route.key == key).unwrap();
         matches!(route.integration, Integration::Unserved(_))
@@ -305,7 +307,8 @@ fn mistakes_are_named_with_the_fix() {
     assert!(error("").contains("it is empty"));
     let deep = format!("Resources: {}{}", "[".repeat(100), "]".repeat(100));
     assert!(error(&deep).contains("nested too deep"));
-    let missing = Template::read(&infra("nowhere.yaml"), &BTreeMap::new()).unwrap_err();
+    let missing =
+        Template::read(&infra("nowhere.yaml"), &BTreeMap::new(), &BTreeMap::new()).unwrap_err();
     assert!(missing.to_string().starts_with("can't read `"), "{missing}");
 }
 

@@ -21,6 +21,7 @@ mod integrations;
 mod socket;
 mod strangers;
 mod tables;
+mod values;
 
 const LOCAL: &str = env!("CARGO_BIN_EXE_tollgate-local");
 

@@ -109,7 +109,10 @@ fn what_needs_velocity_or_aws_is_unserved_with_the_reason() {
                 {"integration.request.header.a": "method.request.body..b"}}"#,
             "the mapping `method.request.body..b`",
         ),
-        (r#"{"type": "http_proxy", "uri": "http://${stageVariables.a}"}"#, "`http://"),
+        (
+            r#"{"type": "http_proxy", "uri": "http://${stageVariables.a}"}"#,
+            "the stage variable `a`",
+        ),
         (r#"{"type": "http", "uri": "ftp://a"}"#, "`ftp://a` is not an address"),
         (r#"{"type": "aws", "uri": "arn:aws:apigateway:x:sqs:path/1/q"}"#, "the service integ"),
     ] {
@@ -330,7 +333,7 @@ fn files_and_values_that_are_too_much_are_refused_with_their_place() {
 #[test]
 fn a_device_without_an_end_is_not_read_to_its_end() {
     let zero = Path::new("/dev/zero");
-    let error = Template::read(zero, &BTreeMap::new()).unwrap_err().to_string();
+    let error = Template::read(zero, &BTreeMap::new(), &BTreeMap::new()).unwrap_err().to_string();
     assert_eq!(error, "`/dev/zero` is larger than 1 MB");
     assert!(parameters(zero).is_err());
     let definition = "Resources: {A: {Type: AWS::Serverless::Api, Properties: {StageName: a, \

@@ -72,6 +72,6 @@ fn tables_are_requests_and_their_names_and_arns_are_known() {
 
 #[test]
 fn this_repositorys_templates_bring_no_table_of_their_own() {
-    let demo = Template::read(&infra("template.yaml"), &BTreeMap::new()).unwrap();
+    let demo = Template::read(&infra("template.yaml"), &BTreeMap::new(), &BTreeMap::new()).unwrap();
     assert!(demo.tables.is_empty(), "{:?}", demo.tables);
 }

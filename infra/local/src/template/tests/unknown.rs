@@ -99,7 +99,7 @@ fn an_include_is_read_from_beside_the_template() {
                  DefinitionBody: {body}}}}}}}"
             ),
         );
-        Template::read(&folder.path().join("t.yaml"), &BTreeMap::new())
+        Template::read(&folder.path().join("t.yaml"), &BTreeMap::new(), &BTreeMap::new())
     };
     let template = read(&include("api.yaml")).unwrap();
     assert_eq!(guard_of(&template, "GET /x"), Some("Mine"));

@@ -1,0 +1,78 @@
+//! Stage variables in the addresses of integrations and authorizers, such as
+//! `http://${stageVariables.host}/orders`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::integrations::{Target, function_of};
+use super::{Api, Integration};
+
+/// The beginning of a stage variable.
+const OPEN: &str = "${stageVariables.";
+
+/// Returns true for an address with a stage variable in it.
+pub(super) fn is_staged(address: &str) -> bool {
+    address.contains(OPEN)
+}
+
+/// Puts the values of an API's stage variables in their places. Those of `given` come first.
+pub(super) fn fill(api: &mut Api, given: &BTreeMap<String, String>, notes: &mut Vec<String>) {
+    let mut variables = api.variables.clone();
+    variables.extend(given.clone());
+    for route in &mut api.routes {
+        let Integration::Staged(found) = &route.integration else { continue };
+        let place = format!("{}: {}", api.name, route.key);
+        let target = match filled(found, &variables) {
+            Ok(found) => Target::read(api.family, &place, &found, notes),
+            Err(name) => Target::missing(&without_value(&name)),
+        };
+        let Target { integration, payload, response_mappings, timeout } = target;
+        (route.integration, route.payload) = (integration, payload);
+        (route.response_mappings, route.timeout) = (response_mappings, timeout);
+    }
+    for (name, authorizer) in &mut api.authorizers {
+        let Some(address) = authorizer.staged.take() else { continue };
+        match text(&address, &variables) {
+            Ok(address) => authorizer.function = function_of(&address),
+            Err(variable) => {
+                notes.push(format!(
+                    "{}: authorizer `{name}`: {}",
+                    api.name,
+                    without_value(&variable)
+                ));
+            }
+        }
+    }
+}
+
+fn without_value(name: &str) -> String {
+    format!("the stage variable `{name}` has no value: add --stage-variable {name}=VALUE")
+}
+
+/// An integration with the values in its address, or the name of the first variable without one.
+fn filled(found: &Value, variables: &BTreeMap<String, String>) -> Result<Value, String> {
+    let mut filled = found.clone();
+    for (name, value) in filled.as_object_mut().into_iter().flatten() {
+        if name.to_ascii_lowercase().ends_with("uri")
+            && let Some(address) = value.as_str()
+        {
+            *value = json!(text(address, variables)?);
+        }
+    }
+    Ok(filled)
+}
+
+fn text(address: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
+    let mut filled = String::new();
+    let mut rest = address;
+    while let Some((before, after)) = rest.split_once(OPEN)
+        && let Some((name, after)) = after.split_once('}')
+    {
+        let value = variables.get(name).ok_or_else(|| name.to_owned())?;
+        filled.extend([before, value]);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
