@@ -19,7 +19,9 @@ pub(crate) enum DefineError {
     #[error("{0}")]
     Request(String),
     /// A table of the name has other keys or indexes.
-    #[error("it exists with other keys or indexes: remove it, or name another folder by --data")]
+    #[error(
+        "one of this name exists with other keys or indexes; change `TableName`, or remove that one"
+    )]
     Other,
     /// The database fails or refuses the table.
     #[error(transparent)]

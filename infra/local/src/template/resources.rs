@@ -461,6 +461,12 @@ struct Parts<'a> {
     with_responses: BTreeSet<String>,
 }
 
+/// Names a stage that is not served.
+fn further_stage(name: &str, api: &Api) -> String {
+    let Api { name: api, stage, .. } = api;
+    format!("{api}: the stage `{name}` is not served: an API has one stage here, `{stage}`")
+}
+
 /// Adds a resource to the API that it belongs to.
 fn add(
     resource: &Resource,
@@ -525,7 +531,12 @@ fn add(
         }
         // A deployment with a stage's name makes that stage, unless there is one.
         "AWS::ApiGateway::Deployment" => {
-            if let Some(stage) = text("StageName").filter(|_| api.stage == "local") {
+            let name = text("StageName");
+            if let Some(further) = name.as_ref().filter(|name| api.has_stage && **name != api.stage)
+            {
+                notes.push(further_stage(further, api));
+            }
+            if let Some(stage) = name.filter(|_| api.stage == "local") {
                 api.stage = stage;
                 let described = properties.get("StageDescription");
                 api.variables = texts(described.and_then(|found| found.get("Variables")));
@@ -538,13 +549,15 @@ fn add(
         "AWS::ApiGateway::Stage" | "AWS::ApiGatewayV2::Stage" => {
             let name = text("StageName").unwrap_or_else(|| stage.to_owned());
             if api.has_stage {
-                notes.push(format!(
-                    "{}: the stage `{name}` is not served: an API has one stage here, `{}`",
-                    api.name, api.stage
-                ));
+                notes.push(further_stage(&name, api));
                 return;
             }
-            (api.stage, api.has_stage) = (name, true);
+            let before = std::mem::replace(&mut api.stage, name);
+            api.has_stage = true;
+            let is_default = ["local", "$default"].contains(&before.as_str());
+            if !is_default && before != api.stage {
+                notes.push(further_stage(&before, api));
+            }
             let variables = properties.get("Variables").or(properties.get("StageVariables"));
             api.variables = texts(variables);
         }

@@ -243,14 +243,6 @@ pub(super) fn events(
             Some(path) => format!("{} {path}", method.to_ascii_uppercase()),
             None => "$default".to_owned(),
         };
-        if !made.insert((id, key.clone())) {
-            notes.push(format!(
-                "{}: {key}: two events make the route, which SAM refuses: the first function by its \
-                 logical id has it here",
-                api.name
-            ));
-            continue;
-        }
         // The definition says which routes there are, and what guards them.
         let is_there = api.routes.iter().any(|route| route.key == key);
         if api.has_definition || is_there {
@@ -259,9 +251,16 @@ pub(super) fn events(
                     "{}: {key}: the event makes no route of an API that has a definition",
                     api.name
                 ));
+            } else if made.contains(&(id, key.clone())) {
+                notes.push(format!(
+                    "{}: {key}: two events make the route, which SAM refuses: the first function \
+                     by its logical id has it here",
+                    api.name
+                ));
             }
             continue;
         }
+        made.insert((id, key.clone()));
         let auth = properties.get("Auth");
         let own = text(auth.and_then(|auth| auth.get("Authorizer"))).or_else(|| text(auth));
         let needs_key = text(auth.and_then(|auth| auth.get("ApiKeyRequired")));

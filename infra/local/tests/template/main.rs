@@ -92,6 +92,8 @@ impl Drop for Local {
 async fn the_demos_template_is_served_as_it_is_deployed() {
     // Its function is in Rust: it would be built.
     let local = Local::start(&["--template", "../template.yaml", "--function", "Orders=echo"]);
+    // Its table is that of `authorizer.yaml`, which the configuration names.
+    assert_eq!(local.ready["tables"], json!(["tollgate"]));
     let reader = local.token("orders-reader").await;
     assert_eq!(local.call("GET /orders", &reader).await.status(), 200);
     assert_eq!(local.call("GET /orders/1", &reader).await.status(), 200);
@@ -223,6 +225,7 @@ async fn every_example_starts() {
         arguments.extend(parameters.iter().flat_map(|one| ["--parameter", one]));
         let local = Local::start(&arguments);
         assert!(local.ready[address].as_str().is_some_and(|url| !url.is_empty()), "{name}");
+        assert_eq!(local.ready["tables"], json!(["tollgate"]), "{name}");
         if name == "services" {
             assert!(local.notes().contains("POST /messages: answers 501"), "{}", local.notes());
             let caller = local.token("orders-reader").await;

@@ -84,7 +84,10 @@ Resources:
   Two:
     Type: AWS::ApiGateway::Stage
     Properties: {RestApiId: !Ref Api, StageName: v2, Variables: {a: two}}
+  Unlike: {Type: AWS::ApiGateway::Deployment, Properties: {RestApiId: !Ref Api, StageName: w}}
   Sam: {Type: AWS::Serverless::HttpApi, Properties: {StageName: s}}
+  Ws: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET}}
+  WsStage: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref Ws, StageName: ws}}
   Three: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref Sam, StageName: v3}}
   Long: {Type: AWS::ApiGateway::ApiKey, Properties: {Enabled: true, Value: exactly-twenty-chars}}
   Short: {Type: AWS::ApiGateway::ApiKey, Properties: {Enabled: true, Value: only-nineteen-chars}}
@@ -92,14 +95,16 @@ Resources:
         &[],
     )
     .unwrap();
-    let [api, sam] = &template.apis[..] else { panic!("{template:?}") };
+    let [api, sam, ws] = &template.apis[..] else { panic!("{template:?}") };
     assert_eq!((api.stage.as_str(), api.variables["a"].as_str()), ("v1", "one"));
-    assert_eq!(sam.stage, "s");
+    assert_eq!((sam.stage.as_str(), ws.stage.as_str()), ("s", "ws"));
     assert_eq!(
         template.notes,
         [
+            "Api: the stage `d` is not served: an API has one stage here, `v1`",
             "Sam: the stage `v3` is not served: an API has one stage here, `s`",
             "Api: the stage `v2` is not served: an API has one stage here, `v1`",
+            "Api: the stage `w` is not served: an API has one stage here, `v1`",
             "Short: a key's value has 20 to 128 characters on API Gateway, which refuses this one",
         ]
     );
