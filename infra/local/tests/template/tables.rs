@@ -39,6 +39,16 @@ Resources:
       AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
       KeySchema: [{AttributeName: pk, KeyType: HASH}]
       TimeToLiveSpecification: {AttributeName: expires_at, Enabled: true}
+  World:
+    Type: AWS::DynamoDB::GlobalTable
+    Properties:
+      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
+      KeySchema: [{AttributeName: pk, KeyType: HASH}]
+      BillingMode: PROVISIONED
+      WriteProvisionedThroughputSettings:
+        WriteCapacityAutoScalingSettings: {MinCapacity: 1, MaxCapacity: 2}
+      StreamSpecification: {StreamViewType: NEW_AND_OLD_IMAGES}
+      Replicas: [{Region: us-east-1}]
   Broken:
     Type: AWS::DynamoDB::Table
     Properties:
@@ -87,7 +97,7 @@ async fn tables_of_a_template_are_there_for_its_functions() {
     };
     assert_eq!((status, &item["color"]["S"]), (200, &json!("blue")), "{item}");
 
-    assert_eq!(local.ready["tables"], json!(["tollgate", "local-Items", "orders"]));
+    assert_eq!(local.ready["tables"], json!(["tollgate", "local-Items", "orders", "local-World"]));
     let orders = &asked(&local, "DescribeTable", json!({"TableName": "orders"})).await["Table"];
     assert_eq!(orders["TableArn"], "arn:aws:dynamodb:us-east-1:123456789012:table/orders");
     assert_eq!(orders["KeySchema"][1], json!({"AttributeName": "at", "KeyType": "RANGE"}));
@@ -126,5 +136,5 @@ async fn a_table_of_another_start_stays_unless_its_keys_differ() {
     let other = start(&TEMPLATE.replace("IndexName: by-state", "IndexName: other"));
     let note = "Orders: the table `orders` is not created: one of this name exists with other";
     assert!(other.notes().contains(note), "{}", other.notes());
-    assert_eq!(other.ready["tables"], json!(["tollgate", "local-Items"]));
+    assert_eq!(other.ready["tables"], json!(["tollgate", "local-Items", "local-World"]));
 }

@@ -100,3 +100,18 @@ Resources:
         matches!(&y.integration, Integration::Unserved(reason) if reason.contains("`y` has no value"))
     );
 }
+
+#[test]
+fn a_plain_document_takes_stage_variables_from_flags() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api.json");
+    let uri = "arn:aws:apigateway:x:lambda:path/functions/${stageVariables.fn}/invocations";
+    let document = json!({"swagger": "2.0", "paths": {"/x": {"get": {
+        "x-amazon-apigateway-integration": {"type": "aws_proxy", "httpMethod": "POST", "uri": uri},
+    }}}});
+    std::fs::write(&file, document.to_string()).unwrap();
+    // A variable may hold the whole ARN.
+    let given = super::given(&[("fn", "arn:aws:lambda:x:1:function:F")]);
+    let template = Template::read(&file, &BTreeMap::new(), &given).unwrap();
+    assert_eq!(template.apis[0].routes[0].integration, Integration::Function("F".to_owned()));
+}
