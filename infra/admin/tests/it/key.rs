@@ -237,6 +237,21 @@ fn an_import_can_be_run_again() {
         json!({"new": 0, "same": 1, "replaced": 1, "differ": [], "dryRun": false})
     );
     assert!(tollgate.run(&["key", "list"]).done().contains("1st"));
+
+    // Rights and an expiry are in no file: they stay.
+    let keys = tollgate.run(&["key", "list", "--json"]).json()["keys"].clone();
+    let first = keys.as_array().unwrap().iter().find(|key| key["name"] == "1st").unwrap();
+    let id = first["id"].as_str().unwrap();
+    let update = ["key", "update", id, "--scope", "orders/read", "--expires", "90d", "--json"];
+    let updated = tollgate.run(&update).json();
+    assert_eq!(import(&[], &other).done(), "keys: 0 new, 2 there already, 0 written over");
+    let said = import(&["--replace"], file).done();
+    assert_eq!(said, "keys: 0 new, 1 there already, 1 written over");
+    let shown = tollgate.run(&["key", "show", id, "--json"]).json();
+    for member in ["scopes", "expires"] {
+        assert_eq!(shown[member], updated[member], "{member}");
+    }
+    assert_eq!((&shown["name"], &shown["scopes"]), (&json!("first"), &json!(["orders/read"])));
 }
 
 #[test]

@@ -33,7 +33,7 @@ use crate::read::{place, read};
 pub(crate) struct Import {
     /// The file, or - for standard input.
     file: PathBuf,
-    /// Overwrite stored keys whose details differ.
+    /// Overwrite stored keys whose details differ. Their rights and expiry stay.
     #[arg(long)]
     replace: bool,
     /// Plan of the keys for which the file names none.
@@ -251,7 +251,7 @@ impl Import {
         context: &Context,
         imported: ImportedKey,
     ) -> Result<Outcome, RowError> {
-        let (keys, ImportedKey { key, details, .. }) = (context.keys(), imported);
+        let (keys, ImportedKey { key, mut details, .. }) = (context.keys(), imported);
         let stored = if self.dry.dry_run {
             match keys.find(&key).await? {
                 None => return Ok(Outcome::New),
@@ -269,6 +269,9 @@ impl Import {
                 Err(error) => return Err(error.into()),
             }
         };
+        // No file has these, so it cannot take them away.
+        details.rights = stored.details.rights.clone();
+        details.expires = stored.details.expires;
         if stored.details == details {
             return Ok(Outcome::Same);
         }
