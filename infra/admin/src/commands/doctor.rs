@@ -19,6 +19,7 @@ use self::report::{Finding, Report, State};
 use crate::args::ConfigFile;
 use crate::context::Context;
 use crate::error::Error;
+use crate::layout::count;
 
 /// Check configuration, credentials, table, plans, clocks and keys.
 ///
@@ -116,11 +117,6 @@ impl Doctor {
         let text = format!("`policy lint` has {}", counts.join(" and "));
         Finding::new("rules", state, text).fix(format!("tollgate policy lint {file}"))
     }
-}
-
-/// A number of things, in words.
-fn count(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 /// A table to check.

@@ -136,12 +136,12 @@ fn a_plan_that_is_assigned_is_not_deleted_by_mistake() {
     }
     tollgate.run(&["key", "create", "--plan", "FREE", "--json"]).json();
     tollgate.run(&["subject", "assign", "maria", "GOLD", "--yes"]).done();
-    for (plan, by) in [("FREE", "1 keys and 0 subjects"), ("GOLD", "0 keys and 1 subjects")] {
+    for (plan, by) in [("FREE", "1 key and 0 subjects"), ("GOLD", "0 keys and 1 subject")] {
         for sure in ["--yes", "--dry-run"] {
             let said = tollgate.run(&["plan", "delete", plan, sure]).failed(1);
             let assigned = format!("the plan `{plan}` is assigned to {by}: assign them another ");
             assert!(said.starts_with(&assigned), "{said}");
-            assert!(said.ends_with(", or delete it with --force"), "{said}");
+            assert!(said.ends_with(", or delete it with `--force`"), "{said}");
         }
         tollgate.run(&["plan", "show", plan]).done();
     }
@@ -493,7 +493,10 @@ fn flags_change_what_they_name_and_keep_the_rest() {
     wanted["throttle"]["burstLimit"] = 30.into();
     wanted["quota"] = json!({"limit": 6000, "period": "WEEK", "startDay": "SUNDAY"});
     assert_eq!(stored(), wanted);
-    put(&["--enforce", "--rate", "5", "--per-month", "9000"]);
+    let json = put(&["--enforce", "--rate", "5", "--per-month", "9000", "--json"]);
+    let kept = ["weekly quota", "rates of methods", "limits of pages", "limits of tokens"];
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json, json!({"plan": "gold", "version": 4, "changed": true, "kept": kept}));
     wanted.as_object_mut().unwrap().remove("enforce");
     wanted["throttle"]["rateLimit"] = 5.into();
     wanted["quota"] = json!([wanted["quota"], {"limit": 9000, "period": "MONTH"}]);

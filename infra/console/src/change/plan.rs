@@ -1,6 +1,7 @@
 //! Changes of plans.
 
 use authorizer::shell_word;
+use table::{Item, Items};
 use throttle::Plan;
 
 use super::{Change, Done};
@@ -68,32 +69,28 @@ pub(super) async fn delete(state: &State, id: &str, version: u64) -> Result<Done
 
 /// Refuses a plan that is assigned to someone, as the command line does.
 async fn check_unused(state: &State, id: &str) -> Result<(), Problem> {
-    let (keys, assignments) = (state.keys(), state.assignments());
-    let (mut used, mut from) = (0_usize, None::<String>);
-    loop {
-        let page = keys.list(from.as_deref()).await?;
-        let mine = page.items.iter().filter(|key| key.details.plan() == Some(id));
-        used = used.saturating_add(mine.count());
-        from = page.next;
-        if from.is_none() {
-            break;
-        }
-    }
-    loop {
-        let page = assignments.list(from.as_deref()).await?;
-        used = used
-            .saturating_add(page.items.iter().filter(|it| it.plan.as_deref() == Some(id)).count());
-        from = page.next;
-        if from.is_none() {
-            break;
-        }
-    }
+    let keys = count(&state.keys(), |key| key.details.plan() == Some(id)).await?;
+    let assigned = count(&state.assignments(), |it| it.plan.as_deref() == Some(id)).await?;
+    let used = keys.saturating_add(assigned);
     if used == 0 {
         return Ok(());
     }
     Err(Problem::wrong(format!(
         "the plan `{id}` is assigned to {used} keys and subjects: assign them another plan first"
     )))
+}
+
+/// Counts the items of the whole table that are wanted.
+async fn count<T: Item>(items: &Items<T>, wanted: impl Fn(&T) -> bool) -> Result<usize, Problem> {
+    let (mut count, mut from) = (0_usize, None);
+    loop {
+        let page = items.list(from.as_deref()).await?;
+        count = count.saturating_add(page.items.iter().filter(|item| wanted(item)).count());
+        from = page.next;
+        if from.is_none() {
+            return Ok(count);
+        }
+    }
 }
 
 /// The change that stores a plan as it was.

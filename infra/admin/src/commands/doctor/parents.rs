@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use authorizer::{Config, EVERYONE, is_of_parent, shell_word};
 use table::{Assignment, Assignments};
 
-use super::count;
 use super::plans::{MOST_SHOWN, Read};
 use super::report::{Finding, Report, State};
 use crate::context::Context;
 use crate::error::Error;
 use crate::hierarchy::Levels;
+use crate::layout::count;
 use crate::pages::MOST_PAGES;
 
 /// Checks that the parents of each subject are a chain of at most four levels, that each has a plan,

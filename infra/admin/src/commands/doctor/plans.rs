@@ -6,11 +6,12 @@ use authorizer::{Config, is_of_parent, shell_word};
 use table::{Assignments, Failure, Items, KeyRecord};
 use throttle::{Limit, Period, Plan, PlanId, PlanRecord, Plans, Quota, Throttling};
 
+use super::parents;
 use super::report::{Finding, Report, State};
-use super::{count, parents};
 use crate::context::Context;
 use crate::error::Error;
 use crate::hierarchy::Hierarchy;
+use crate::layout::count;
 use crate::pages::{MOST_PAGES, first_pages};
 
 /// The keys and subjects on one plan.

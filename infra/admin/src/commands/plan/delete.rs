@@ -10,6 +10,7 @@ use crate::args::plan_id;
 use crate::confirm::Confirm;
 use crate::context::Context;
 use crate::error::Error;
+use crate::layout::count;
 use crate::pages::each_page;
 
 /// Delete a plan that nothing is assigned to. Reads the whole table.
@@ -57,19 +58,22 @@ impl Delete {
 
 /// Refuses a plan that is assigned to someone.
 async fn check_unused(context: &Context, id: &PlanId) -> Result<(), Error> {
-    let keys = count(&context.keys(), |key| key.details.plan() == Some(id.as_str())).await?;
+    let keys = number(&context.keys(), |key| key.details.plan() == Some(id.as_str())).await?;
     let subjects =
-        count(&context.assignments(), |it| it.plan.as_deref() == Some(id.as_str())).await?;
+        number(&context.assignments(), |it| it.plan.as_deref() == Some(id.as_str())).await?;
     if keys == 0 && subjects == 0 {
         return Ok(());
     }
     Err(Error::refused(format!(
-        "the plan `{id}` is assigned to {keys} keys and {subjects} subjects: assign them another \
-         (`tollgate key assign`, `tollgate subject assign`), or delete it with --force"
+        "the plan `{id}` is assigned to {} and {}: assign them another (`tollgate key assign`, \
+         `tollgate subject assign`), or delete it with `--force`",
+        count(keys, "key"),
+        count(subjects, "subject")
     )))
 }
 
-async fn count<T: Item>(items: &Items<T>, wanted: impl Fn(&T) -> bool) -> Result<usize, Error> {
+/// Counts the items that are wanted.
+async fn number<T: Item>(items: &Items<T>, wanted: impl Fn(&T) -> bool) -> Result<usize, Error> {
     let mut count = 0_usize;
     each_page(
         "items",

@@ -120,7 +120,8 @@ async fn step(
     Ok(action)
 }
 
-/// What a stored plan has, which API Gateway's own cannot have, and which the new one lacks.
+/// Names the parts that a stored plan has and the new one lacks, of those that API Gateway cannot
+/// have.
 fn lost(stored: &Plan, plan: &Plan) -> String {
     let foreign = |plan| foreign(&serde_json::to_value(plan).unwrap_or_default());
     let kept = foreign(plan);

@@ -59,8 +59,8 @@ impl Put {
         check_version(&id, if_version, stored)?;
         let old = old.map(|old| old.plan);
         let kept = match (&given, &old) {
-            (None, Some(old)) => limits.kept(old).join(", "),
-            _ => String::new(),
+            (None, Some(old)) => limits.kept(old),
+            _ => Vec::new(),
         };
         let plan = given.map_or_else(|| limits.apply(old.as_ref()), Ok)?;
         note_highest_rate(&id, &plan);
@@ -70,14 +70,22 @@ impl Put {
             _ if dry.dry_run => stored.unwrap_or(0).saturating_add(1),
             _ => plans.put(&id, &plan, stored, context.now()).await?.version,
         };
-        let kept = if kept.is_empty() { kept } else { format!("; kept: {kept}") };
+        let and = match kept.is_empty() {
+            true => String::new(),
+            false => format!("; kept: {}", kept.join(", ")),
+        };
         let text = match (same, dry.dry_run) {
             (true, _) => format!("the plan `{id}` is that already, version {version}"),
-            (false, true) => format!("would store the plan `{id}`{kept}; nothing was done"),
-            (false, false) => format!("stored the plan `{id}`, version {version}{kept}"),
+            (false, true) => format!("would store the plan `{id}`{and}; nothing was done"),
+            (false, false) => format!("stored the plan `{id}`, version {version}{and}"),
         };
         let changed = !same && !dry.dry_run;
         let mut json = json!({"plan": id.as_str(), "version": version, "changed": changed});
+        if !kept.is_empty()
+            && let Some(members) = json.as_object_mut()
+        {
+            members.insert("kept".to_owned(), kept.into());
+        }
         if dry.dry_run
             && let Some(members) = json.as_object_mut()
         {
