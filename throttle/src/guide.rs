@@ -70,6 +70,10 @@
 //! The debt is one number of tokens. Each admission raises it by its cost, and it shrinks no faster
 //! than the largest rate. A change of plan keeps that number, rounded up.
 //!
+//! The counters of quotas are shared too: each plan compares the same count with its own limit. Two
+//! plans that are meant to be independent need two subjects. In the layer, `Limits::name` makes them:
+//! `#search#maria` and `#export#maria`.
+//!
 //! So after a downgrade, the debt shrinks at the old rate until the first request is admitted under
 //! the new plan. After a new version of a plan, it shrinks at the new rate at once.
 //!

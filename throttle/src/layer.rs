@@ -21,7 +21,7 @@
 //!
 //! A refused request is not charged, so a caller that continues after a 429 waits no longer than
 //! one that stops. The layer has no penalties and bans. To build one, count refusals in
-//! [`Limits::report`], under a separate plan.
+//! [`Limits::report`], by a subject and a plan of their own.
 //!
 //! # With an authorizer in front
 //!
@@ -55,9 +55,13 @@
 //! that fails costs nothing. Only the response waits for that write. A layer with either takes no
 //! tokens from leases, which have no receipts.
 //!
-//! Layers compose: give each a [`name`](Limits::name), and the fields list the limits of all. The
-//! outermost layer decides first. If an inner layer refuses, the outer layer's charge stays, unless
-//! it refunds on error.
+//! Layers compose: give each a [`name`](Limits::name). Then each has buckets of its own, and the
+//! fields list the limits of all. The outermost layer decides first. If an inner layer refuses, the
+//! outer layer's charge stays, unless it refunds on error.
+//!
+//! Two layers without a name that find the same subject share its bucket, and so do a layer and an
+//! authorizer. Give them the same plan: under two plans, the caller gets the larger burst and the
+//! larger rate of the two, and `Retry-After` may be wrong ([`guide`](crate::guide), I14).
 
 mod address;
 mod answer;
@@ -126,6 +130,7 @@ impl Limits {
         let gate = Gate {
             throttle,
             by,
+            name: None,
             plans,
             parents: Vec::new(),
             within: None,
@@ -155,7 +160,8 @@ impl<A, M> Limits<A, M> {
     /// a tenant of the same name have different buckets. Users of the same name in two tenants
     /// share a bucket, unless `by` of the layer distinguishes them.
     ///
-    /// A request without this parent gets 403, and so does one whose subject begins with `#`.
+    /// A request without this parent gets 403. A caller that names itself like a parent has another
+    /// bucket: see [`By`].
     #[must_use]
     pub fn within(mut self, name: &str, by: By, plans: Plans) -> Self {
         self.gate.parents.push(Parent { name: name.to_owned(), by, plans });
@@ -319,7 +325,9 @@ impl<A, M> Limits<A, M> {
     /// Does not count again what the authorizer counted, according to its context.
     ///
     /// Use it only if API Gateway does not cache the authorizer's results: a cached context is
-    /// repeated for requests that were not counted. Other requests are counted here.
+    /// repeated for requests that were not counted. Other requests are counted here. A layer with a
+    /// [`name`](Self::name) has buckets that the authorizer does not count in, so this layer cannot
+    /// have one.
     #[must_use]
     pub fn counted_by(mut self, authorizer: Authorizer) -> Self {
         self.gate.authorizer = Some(authorizer);
@@ -336,13 +344,19 @@ impl<A, M> Limits<A, M> {
         self
     }
 
-    /// Puts a name before the limits' names, such as `"search-burst"`, to distinguish several
-    /// layers.
+    /// Names the layer, to distinguish several: it gets buckets of its own, and the names of its
+    /// limits in the fields begin with the name, such as `"search-burst"`.
     ///
-    /// A character other than a letter, a digit, `-`, `_` or `.` becomes `_`.
+    /// The subject of Maria's bucket is then `#search#maria`, also for [`Plans::assigned`] and
+    /// [`report`](Self::report). Without a name it is `maria`, which Tollgate's authorizer and other
+    /// layers without a name share. The subjects of parents are the same in all layers.
+    ///
+    /// Another name begins all buckets of the layer anew. In the fields, a character other than a
+    /// letter, a digit, `-`, `_` or `.` becomes `_`.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         self.gate.style.name(name);
+        self.gate.name = Some(name.to_owned());
         self
     }
 

@@ -33,6 +33,8 @@ use crate::throttle::Throttle;
 pub(super) struct Gate {
     pub(super) throttle: Arc<dyn Decides>,
     pub(super) by: By,
+    /// The layer's own name, which begins the names of its buckets.
+    pub(super) name: Option<String>,
     pub(super) plans: Plans,
     pub(super) parents: Vec<Parent>,
     /// The authorizer whose parents come before these.

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::fields::Style;
 use super::gate::Gate;
 use super::plans::Choice;
+use super::subject::{EVERYONE, MARK};
 use super::{Authorizer, By, Plans, Refused};
 use crate::id::{PlanId, Subject};
 use crate::request::MAX_PARENTS;
@@ -31,12 +32,10 @@ impl Gate {
         &self,
         parts: &request::Parts,
     ) -> Result<(Found, Vec<Found>), Refused> {
-        let subject = self.by.find(parts).map_err(Refused::unidentified)?;
-        // A caller must not spend a parent's tokens by taking its name.
-        let has_parents = !self.parents.is_empty() || self.within.is_some();
-        if has_parents && subject.as_str().starts_with(MARK) {
-            return Err(Refused::unidentified(self.by.marked()));
-        }
+        let subject = match &self.name {
+            Some(name) => named(name, &self.by, parts)?,
+            None => self.by.find(parts).map_err(Refused::unidentified)?,
+        };
         let mut parents = match &self.within {
             Some(authorizer) => self.of_authorizer(authorizer, parts)?,
             None => Vec::new(),
@@ -46,10 +45,7 @@ impl Gate {
         }
         let own = self.found(parts, subject, &self.plans, self.style.clone()).await?;
         for Parent { name, by, plans } in &self.parents {
-            let found = by.find(parts).map_err(Refused::unidentified)?;
-            let found = found.as_str();
-            let subject = Subject::new(format!("{MARK}{name}{MARK}{found}"));
-            let subject = subject.map_err(|error| Refused::unidentified(by.unusable(&error)))?;
+            let subject = named(name, by, parts)?;
             if parents.iter().any(|it| it.subject == subject) {
                 return Err(Refused::unidentified(by.repeated()));
             }
@@ -99,7 +95,7 @@ impl Gate {
             if parents.len() == MAX_PARENTS || parents.iter().any(|it| it.subject == subject) {
                 return Err(wrong());
             }
-            let name = if name == ALL { "everyone" } else { name };
+            let name = if name == ALL { EVERYONE } else { name };
             let mut style = self.style.within(name);
             // Several assigned parents have one name.
             if parents.iter().any(|it| it.style == style) {
@@ -111,9 +107,12 @@ impl Gate {
     }
 }
 
-/// The first character of a parent's subject, such as `#tenant#acme`. No caller's name may begin
-/// with it.
-const MARK: char = '#';
+/// The subject of a parent or of a layer with a name, such as `#tenant#acme`.
+fn named(name: &str, by: &By, parts: &request::Parts) -> Result<Subject, Refused> {
+    let found = by.find(parts).map_err(Refused::unidentified)?;
+    let subject = Subject::new(format!("{MARK}{name}{MARK}{}", found.as_str()));
+    subject.map_err(|error| Refused::unidentified(by.unusable(&error)))
+}
 
 /// The value of an authorizer's context that lists the parents, as JSON.
 const PARENTS: &str = "parents";

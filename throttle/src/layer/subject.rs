@@ -34,9 +34,10 @@ use crate::id::{NameError, Subject};
 ///
 /// # Names never collide
 ///
-/// A caller's name may be `anonymous`, `address-192.0.2.1`, or `key-` and a digest. So that it does
-/// not share the bucket of anonymous callers, of that address or of that key, such a name from a
-/// header, an extension, a function or an authorizer's context gets a `~` in front. The same
+/// A caller's name may be `anonymous`, `address-192.0.2.1`, `key-` and a digest, `everyone`, or
+/// begin with `#` as the buckets of parents and of named layers do. So that it does not share the
+/// bucket of anonymous callers, of that address, key or parent, such a name from a header, an
+/// extension, a function or an authorizer's context gets a `~` in front: `~#tenant#acme`. The same
 /// applies to a name that begins with an issuer and `#`, if another source of the same `By` uses
 /// that issuer ([`of_issuer`](Self::of_issuer)). All other names are unchanged. In the value
 /// `subject` of an authorizer's context, keys and issuers are not escaped, because Tollgate's
@@ -265,11 +266,6 @@ impl By {
         self.unidentified("can't name parents: it is of another form")
     }
 
-    /// The reason to refuse a caller whose name begins like a parent's.
-    pub(super) fn marked(&self) -> Unidentified {
-        self.unidentified("begins with `#`, as only parents do")
-    }
-
     /// The reason to refuse a parent whose name cannot be a subject's.
     pub(super) fn unusable(&self, error: &NameError) -> Unidentified {
         self.unidentified(&error.to_string())
@@ -322,7 +318,8 @@ impl Naming<'_> {
     /// A name; escaped if another source could have made it.
     fn name(self, text: &str, collides: bool) -> Result<Subject, Fault> {
         let name = unescaped(text);
-        let collides = collides || name == ANONYMOUS || address::is_name(name);
+        let is_parents = name.starts_with(MARK) || name == EVERYONE;
+        let collides = collides || is_parents || name == ANONYMOUS || address::is_name(name);
         if self.escape && collides { subject(&format!("{ESCAPE}{text}")) } else { subject(text) }
     }
 }
@@ -358,6 +355,10 @@ fn subject(name: &str) -> Result<Subject, Fault> {
     Subject::new(name).map_err(Fault::Name)
 }
 
+/// The first character of the subject of a parent or of a named layer, such as `#tenant#acme`.
+pub(super) const MARK: char = '#';
+/// The authorizer's subject of all callers.
+pub(super) const EVERYONE: &str = "everyone";
 const ANONYMOUS: &str = "anonymous";
 /// The value of an authorizer's context that is a bucket's name.
 const BUCKET: &str = "subject";

@@ -262,9 +262,9 @@ async fn legacy_fields_are_an_option() {
 #[tokio::test]
 async fn a_name_can_not_break_the_fields() {
     let setting = Setting::burst(2);
-    let service = setting.limits().name("a\"; q=1\n\u{e9}").layer(service_fn(yes));
+    let service = setting.limits().name("a\"; q=1\u{e9}").layer(service_fn(yes));
     let response = answer(&service, request()).await;
-    assert_eq!(field(&response, "ratelimit"), Some(r#""a___q_1__-burst";r=1;t=1"#));
+    assert_eq!(field(&response, "ratelimit"), Some(r#""a___q_1_-burst";r=1;t=1"#));
 }
 
 /// The contents of a report.

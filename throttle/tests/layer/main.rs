@@ -8,6 +8,7 @@
 //! - `loopback`: axum over real connections, many clients at once
 //! - `body`, `events`, `ends`, `hang_up`: amounts that are known when a response's body ends
 //! - `within`: users within tenants
+//! - `names`: several layers with buckets of their own
 
 #![allow(
     clippy::unwrap_used,
@@ -27,6 +28,7 @@ mod hang_up;
 mod lambda;
 mod loopback;
 mod meters;
+mod names;
 mod setting;
 mod within;
 
