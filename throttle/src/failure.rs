@@ -15,10 +15,15 @@ pub enum ThrottleError {
         plan: PlanId,
     },
     /// The plan does not have a meter of the request. Nothing was charged.
-    #[error("the plan `{plan}` has no meter of that name: add it to the plan, or correct the name")]
+    #[error(
+        "the plan `{plan}` has no meter `{}`: add it to the plan, or correct the name",
+        .meter.escape_debug()
+    )]
     UnknownMeter {
         /// The requested plan.
         plan: PlanId,
+        /// The name of the meter, as the request has it.
+        meter: String,
     },
     /// The amount of a meter is 0. Nothing was charged.
     #[error("an amount of 0 `{meter}` can't be charged: leave the meter out, or give at least 1")]
@@ -81,6 +86,15 @@ pub enum ThrottleError {
     /// An item in the store is damaged.
     #[error(transparent)]
     Damaged(#[from] Damage),
+}
+
+impl ThrottleError {
+    /// Returns true if a later try of the same request may succeed without a change of plans or
+    /// set-up: for a worker that retries, and sets other requests aside.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable(failure) if failure.may_pass())
+    }
 }
 
 /// The meter of a cost in a message; nothing for requests.
@@ -234,6 +248,16 @@ impl Damage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_unavailable_table_may_pass() {
+        let unavailable = ThrottleError::Unavailable;
+        assert!(unavailable(Failure::TimedOut).may_pass());
+        assert!(unavailable(Failure::Throttled).may_pass());
+        assert!(!unavailable(Failure::NoTable).may_pass());
+        assert!(!ThrottleError::NotReserved.may_pass());
+        assert!(!ThrottleError::TooManyLevels { max: 4 }.may_pass());
+    }
 
     #[test]
     fn a_hot_key_is_not_an_outage() {

@@ -17,7 +17,8 @@
 //!
 //! A caller cannot cause a 503 or a line at ERROR: a request without a subject, a cost that never
 //! fits, and a claimed plan that is not stored are logged at INFO. A plan of [`Plans::fixed`] or
-//! [`Plans::function`] that is not stored is the service's own mistake: a 503.
+//! [`Plans::function`] that is not stored is the service's own mistake: a 503. So are settings that
+//! do not fit together: [`Limits::checked`] finds them at the start.
 //!
 //! A refused request is not charged, so a caller that continues after a 429 waits no longer than
 //! one that stops. The layer has no penalties and bans. To build one, count refusals in
@@ -73,6 +74,7 @@ mod fields;
 mod gate;
 mod json;
 mod levels;
+mod mistake;
 mod plans;
 mod report;
 mod service;
@@ -89,6 +91,7 @@ pub use answer::{Answer, Cause, Problem, Refused};
 pub use authorizer::Authorizer;
 pub use body::{MeteredBody, Part};
 pub use json::json_amount;
+pub use mistake::LimitsError;
 pub use plans::Plans;
 pub use report::Report;
 pub use service::Limited;
@@ -98,12 +101,17 @@ use crate::clock::Clock;
 use crate::meter::Meter;
 use crate::store::Store;
 use crate::throttle::Throttle;
+use answer::MISCONFIGURED;
 use fields::Style;
 use gate::{Gate, Metered, Settles};
 use levels::Parent;
 use settling::Reader;
 
 /// The layer: puts [`Limited`] around a service.
+///
+/// A refusal's body is made from a `String`. If the service's body is not, such as a `BoxBody`, the
+/// compiler says that trait bounds of `Limited` are not satisfied: call [`answer`](Self::answer),
+/// as in `.answer(|_, response| response.map(|text| Full::from(text).boxed()))`.
 #[derive(Clone)]
 pub struct Limits<A = Problem, M = ()> {
     gate: Gate,
@@ -143,6 +151,7 @@ impl Limits {
             method: None,
             authorizer: None,
             report: None,
+            mistake: None,
         };
         Self { gate, answer: Problem, body: PhantomData }
     }
@@ -254,7 +263,8 @@ impl<A, M> Limits<A, M> {
     /// - When the body is dropped before that, for example because the client hung up. The last
     ///   amount that the function has returned by then counts. A task on tokio's runtime makes the
     ///   write; without a runtime, the first charge stays.
-    /// - Without any amount, the first charge stays. It also stays if the process ends, if the
+    /// - Without any amount, the first charge stays, also for a 4xx and for a HEAD request. To charge
+    ///   nothing, return `Some(0)` by the head, and 0 as the amount of a HEAD request. It also stays if the process ends, if the
     ///   write fails, which is logged, and if the client hangs up or the handler panics before
     ///   there is a response. With [`refund_on_error`](Self::refund_on_error) the handler's panic
     ///   costs nothing, and neither does a response with a status of 500 or more.
@@ -296,7 +306,12 @@ impl<A, M> Limits<A, M> {
     /// Charges nothing for a request that fails.
     ///
     /// A request fails if its service ends with an error, panics, or answers with a status of 500
-    /// or more, or if an inner layer refuses it. It does not fail if its caller hangs up.
+    /// or more, or if an inner layer refuses it. It does not fail if its caller hangs up. If a
+    /// function that the layer calls panics, such as [`report`](Self::report) or
+    /// [`settled`](Self::settled), the request stays charged.
+    ///
+    /// A response with another status, such as 404, keeps what meters reserve if it states no
+    /// amount: see [`body_meter`](Self::body_meter).
     #[must_use]
     pub fn refund_on_error(mut self) -> Self {
         self.gate.refunds = true;
@@ -369,6 +384,22 @@ impl<A, M> Limits<A, M> {
         self
     }
 
+    /// Returns the layer if its settings fit together.
+    ///
+    /// A layer with a mistake logs it at ERROR when it is put around a service, and refuses requests
+    /// with 503. Call this at the start to fail there instead. Plans and their meters are read with
+    /// the first requests, so they are not checked.
+    ///
+    /// # Errors
+    /// A name of the layer or of a parent is empty, longer than 128 bytes, used twice, or has a `#`
+    /// or a control character; a header's name or an issuer is invalid; a meter is set twice; there
+    /// are more than three parents or meters; a named layer has
+    /// [`counted_by`](Self::counted_by).
+    pub fn checked(self) -> Result<Self, LimitsError> {
+        self.gate.check()?;
+        Ok(self)
+    }
+
     /// Sets the response to a refused request.
     ///
     /// The function gets the complete response, its body as text, and returns one with a body of
@@ -386,7 +417,11 @@ impl<S, A: Clone, M> tower_layer::Layer<S> for Limits<A, M> {
     type Service = Limited<S, A, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Limited::new(inner, Arc::new(self.gate.clone()), self.answer.clone())
+        let gate = Gate { mistake: self.gate.check().err(), ..self.gate.clone() };
+        if let Some(mistake) = &gate.mistake {
+            tracing::error!(%mistake, "{MISCONFIGURED}");
+        }
+        Limited::new(inner, Arc::new(gate), self.answer.clone())
     }
 }
 

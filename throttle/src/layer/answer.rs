@@ -4,9 +4,10 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::Unidentified;
 use super::fields::Style;
+use super::{LimitsError, Unidentified};
 use crate::failure::ThrottleError;
+use crate::id::PlanId;
 
 /// A refused request: the cause, and the parts of its response.
 ///
@@ -30,6 +31,8 @@ pub enum Cause {
     Unidentified(Unidentified),
     /// The decision failed, and the failure policy is closed: 503.
     Failed(ThrottleError),
+    /// The layer's settings have a mistake: 503. See [`Limits::checked`](super::Limits::checked).
+    Misconfigured(LimitsError),
 }
 
 /// A refused request and its response, before it gets the body type of a service.
@@ -54,7 +57,7 @@ impl Refused {
             // Not 429, because clients retry that automatically.
             Cause::TooCostly => StatusCode::UNPROCESSABLE_ENTITY,
             Cause::Unidentified(_) => StatusCode::FORBIDDEN,
-            Cause::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Cause::Failed(_) | Cause::Misconfigured(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -84,19 +87,25 @@ impl Refused {
             ThrottleError::CostAboveBurst { limit, .. }
             | ThrottleError::CostAboveQuota { limit, .. } => limit.to_string(),
             _ => {
-                let passes =
-                    matches!(&error, ThrottleError::Unavailable(failure) if failure.may_pass());
+                let retry_after = error.may_pass().then_some(1);
                 let cause = Cause::Failed(error);
-                return Self { cause, violated: Vec::new(), retry_after: passes.then_some(1) };
+                return Self { cause, violated: Vec::new(), retry_after };
             }
         };
         Self { cause: Cause::TooCostly, violated: vec![style.named(&limit)], retry_after: None }
     }
 
+    /// A request that a layer with a mistake in its settings refuses.
+    pub(super) fn misconfigured(mistake: LimitsError) -> Self {
+        let cause = Cause::Misconfigured(mistake);
+        Self { cause, violated: Vec::new(), retry_after: None }
+    }
+
     /// Logs the refusal, without anything that the caller sent.
     ///
-    /// A caller cannot cause more than a line at INFO.
-    pub(super) fn log(&self) {
+    /// A caller cannot cause more than a line at INFO. `is_own` returns true for a plan that the
+    /// service itself names: any other name can be a caller's text.
+    pub(super) fn log(&self, is_own: impl Fn(&PlanId) -> bool) {
         match &self.cause {
             Cause::Exhausted => {}
             Cause::TooCostly => tracing::info!(
@@ -104,12 +113,14 @@ impl Refused {
                 "a request costs more than a limit ever holds"
             ),
             Cause::Unidentified(why) => tracing::info!(%why, "a request has no subject"),
-            // Without the plan's name, which can be a caller's text.
-            Cause::Failed(ThrottleError::UnknownPlan { .. }) => {
+            Cause::Failed(ThrottleError::UnknownPlan { plan }) => {
+                let plan = is_own(plan).then_some(plan).map(tracing::field::display);
                 tracing::error!(
+                    plan,
                     "a request's plan is not in the table: store it with `tollgate plan put`"
                 );
             }
+            Cause::Misconfigured(mistake) => tracing::error!(%mistake, "{MISCONFIGURED}"),
             Cause::Failed(error) => {
                 tracing::error!(%error, "the limits could not decide a request");
             }
@@ -161,7 +172,7 @@ impl Refused {
                 let detail = "The request does not name its caller in the expected form.";
                 (UNREGISTERED, "Forbidden", detail.to_owned())
             }
-            Cause::Failed(_) => {
+            Cause::Failed(_) | Cause::Misconfigured(_) => {
                 let detail = "The limits can't be looked up at the moment.";
                 (REDUCED_CAPACITY, "Temporary Reduced Capacity", detail.to_owned())
             }
@@ -193,6 +204,9 @@ impl<B, F: Fn(&Refused, Response<String>) -> Response<B>> Answer<B> for F {
     }
 }
 
+/// Logged when a layer with a mistake is built, and for each request that it refuses.
+pub(super) const MISCONFIGURED: &str =
+    "the limits refuse every request: correct the layer's settings";
 /// "Quota Exceeded" of draft-ietf-httpapi-ratelimit-headers-11.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 /// "Temporary Reduced Capacity" of the same draft.

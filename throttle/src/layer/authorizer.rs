@@ -1,5 +1,6 @@
 //! The context that an authorizer in front has given a request.
 
+use http::HeaderName;
 use http::request::Parts;
 
 /// The place where the context of the authorizer in front arrives.
@@ -52,6 +53,19 @@ impl Authorizer {
     #[must_use]
     pub fn headers(prefix: &str) -> Self {
         Self(Place::Headers(prefix.to_ascii_lowercase()))
+    }
+
+    /// The mistake in a prefix that no header can have, if any.
+    pub(super) fn wrong(&self) -> Option<String> {
+        match &self.0 {
+            #[cfg(feature = "lambda")]
+            Place::Event => None,
+            Place::Headers(prefix) => {
+                let is_name = HeaderName::from_bytes(format!("{prefix}x").as_bytes()).is_ok();
+                let shown = prefix.escape_debug();
+                (!is_name).then(|| format!("`{shown}` does not begin a header's name: correct it"))
+            }
+        }
     }
 
     /// A value of the context, or a claim; numbers and booleans as text.

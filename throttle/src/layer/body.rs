@@ -25,6 +25,19 @@ use super::settling::{Open, Settling};
 /// }
 /// # ;
 /// ```
+///
+/// A response with a status of 4xx takes nothing:
+///
+/// ```
+/// # use tollgate_throttle::layer::{Part, json_amount};
+/// # let reader =
+/// |response: &http::response::Parts| {
+///     let failed = response.status.is_client_error();
+///     let mut read = json_amount(response, |json| json.pointer("/usage/total_tokens")?.as_u64());
+///     move |part: Part<'_>| if failed { Some(0) } else { read(part) }
+/// }
+/// # ;
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Part<'a> {

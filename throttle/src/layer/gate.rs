@@ -15,7 +15,7 @@ use super::fields::{Style, UNNAMED};
 use super::levels::{Found, Parent};
 use super::plans::NO_PLAN;
 use super::settling::{Reader, Reading, Settling};
-use super::{Authorizer, By, MethodKey, Plans, Refused, Report};
+use super::{Authorizer, By, LimitsError, MethodKey, Plans, Refused, Report};
 use crate::clock::Clock;
 use crate::decision::Decision;
 use crate::failure::ThrottleError;
@@ -48,6 +48,8 @@ pub(super) struct Gate {
     pub(super) method: Option<Arc<MethodOf>>,
     pub(super) authorizer: Option<Authorizer>,
     pub(super) report: Option<Arc<Hook>>,
+    /// The mistake in the settings, which refuses every request.
+    pub(super) mistake: Option<LimitsError>,
 }
 
 /// A meter that each request takes from.
@@ -223,7 +225,7 @@ impl Gate {
         report: Report<'_>,
     ) -> Result<Passed, Box<Refusal>> {
         self.tell(Report { refused: Some(&refused), ..report });
-        refused.log();
+        refused.log(|plan| self.names_plan(plan));
         if self.shadow {
             return Ok(Passed::default());
         }

@@ -1,5 +1,7 @@
 //! The levels of a request: its subject, and parents such as a tenant.
 
+use std::iter;
+
 use http::request;
 use serde_json::Value;
 
@@ -32,6 +34,9 @@ impl Gate {
         &self,
         parts: &request::Parts,
     ) -> Result<(Found, Vec<Found>), Refused> {
+        if let Some(mistake) = &self.mistake {
+            return Err(Refused::misconfigured(mistake.clone()));
+        }
         let subject = match &self.name {
             Some(name) => named(name, &self.by, parts)?,
             None => self.by.find(parts).map_err(Refused::unidentified)?,
@@ -52,6 +57,12 @@ impl Gate {
             parents.push(self.found(parts, subject, plans, self.style.within(name)).await?);
         }
         Ok((own, parents))
+    }
+
+    /// Returns true if the service itself names this plan, not a caller or a table.
+    pub(super) fn names_plan(&self, plan: &PlanId) -> bool {
+        let parents = self.parents.iter().map(|it| &it.plans);
+        iter::once(&self.plans).chain(parents).any(|it| it.is_default(plan))
     }
 
     /// The subject of a level, with its plan.

@@ -106,6 +106,10 @@ impl Plans {
         Self { source: Source::LookUp(Arc::new(look_up)), default }
     }
 
+    pub(super) fn is_default(&self, plan: &PlanId) -> bool {
+        self.default == *plan
+    }
+
     pub(super) async fn choose(
         &self,
         parts: &Parts,

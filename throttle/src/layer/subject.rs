@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use http::HeaderName;
 use http::request::Parts;
 #[cfg(feature = "dynamodb")]
 use table::Key;
@@ -49,6 +50,8 @@ pub struct By {
     /// The issuers that its names begin with.
     issuers: Vec<String>,
     prefix: Option<u8>,
+    /// The mistake of a name that no request can have.
+    wrong: Option<String>,
 }
 
 type Find = dyn Fn(&Parts, Naming<'_>) -> Result<Subject, Fault> + Send + Sync;
@@ -88,9 +91,11 @@ impl By {
     #[must_use]
     pub fn header(name: impl AsRef<str>) -> Self {
         let name = name.as_ref().to_owned();
+        let wrong = wrong_header(&name);
         Self::new(format!("the header `{name}`"), move |parts, naming| {
             naming.text(only(parts, &name)?)
         })
+        .checked(wrong)
     }
 
     /// By an API key in a header: the subject is the key's digest.
@@ -100,10 +105,12 @@ impl By {
     #[must_use]
     pub fn api_key(name: impl AsRef<str>) -> Self {
         let name = name.as_ref().to_owned();
+        let wrong = wrong_header(&name);
         Self::new(format!("the API key in the header `{name}`"), move |parts, _| {
             let key = Key::parse(only(parts, &name)?).map_err(|_| Fault::Malformed)?;
             subject(&key.digest().subject())
         })
+        .checked(wrong)
     }
 
     /// By a value of this name in an authorizer's context.
@@ -115,7 +122,7 @@ impl By {
     #[must_use]
     pub fn authorizer(authorizer: Authorizer, name: &str) -> Self {
         let place = format!("`{name}` in the authorizer's context");
-        let name = name.to_owned();
+        let (name, wrong) = (name.to_owned(), authorizer.wrong());
         Self::new(place, move |parts, naming| {
             if name == BUCKET
                 && let Some(bucket) = authorizer.own(parts, &name)?
@@ -124,6 +131,7 @@ impl By {
             }
             naming.text(&authorizer.value(parts, &name)?.ok_or(Fault::Missing)?)
         })
+        .checked(wrong)
     }
 
     /// By an extension of the request, such as one from an outer layer.
@@ -185,9 +193,11 @@ impl By {
     #[must_use]
     pub fn address_header(name: impl AsRef<str>) -> Self {
         let name = name.as_ref().to_owned();
+        let wrong = wrong_header(&name);
         Self::new(format!("the address in the header `{name}`"), move |parts, naming| {
             naming.address(address::parse(only(parts, &name)?.as_bytes()))
         })
+        .checked(wrong)
     }
 
     /// By the address in `X-Forwarded-For` that the outermost of this number of proxies appended.
@@ -218,12 +228,13 @@ impl By {
     pub fn of_issuer(self, issuer: &str) -> Self {
         let place = Arc::clone(&self.place);
         let issuers = [self.issuers.clone(), vec![issuer.to_owned()]].concat();
+        let wrong = self.wrong.clone().or_else(|| wrong_issuer(issuer));
         let issuer = issuer.to_owned();
         let find = move |parts: &Parts, naming: Naming<'_>| {
             let name = self.look(parts, Naming { escape: false, ..naming })?;
             subject(&format!("{issuer}#{}", name.as_str()))
         };
-        Self { place, find: Arc::new(find), issuers, prefix: None }
+        Self { place, find: Arc::new(find), issuers, prefix: None, wrong }
     }
 
     /// By another source if this one is missing or malformed.
@@ -231,11 +242,12 @@ impl By {
     pub fn or(self, other: Self) -> Self {
         let place = format!("{}, or else {}", self.place, other.place);
         let issuers = [self.issuers.clone(), other.issuers.clone()].concat();
+        let wrong = self.wrong.clone().or_else(|| other.wrong.clone());
         let by = Self::new(place, move |parts, naming| {
             let naming = Naming { escape: true, ..naming };
             self.look(parts, naming).or_else(|_| other.look(parts, naming))
         });
-        Self { issuers, ..by }
+        Self { issuers, wrong, ..by }
     }
 
     /// By `anonymous`, one bucket for all, if this source is missing or malformed.
@@ -283,7 +295,17 @@ impl By {
         place: String,
         find: impl Fn(&Parts, Naming<'_>) -> Result<Subject, Fault> + Send + Sync + 'static,
     ) -> Self {
-        Self { place: place.into(), find: Arc::new(find), issuers: Vec::new(), prefix: None }
+        let (place, find) = (place.into(), Arc::new(find));
+        Self { place, find, issuers: Vec::new(), prefix: None, wrong: None }
+    }
+
+    fn checked(self, wrong: Option<String>) -> Self {
+        Self { wrong, ..self }
+    }
+
+    /// The mistake in a name that the service has given, if any.
+    pub(super) fn wrong(&self) -> Option<&str> {
+        self.wrong.as_deref()
     }
 }
 
@@ -330,6 +352,19 @@ impl Naming<'_> {
 /// same.
 fn unescaped(name: &str) -> &str {
     name.trim_start_matches(ESCAPE)
+}
+
+/// The mistake in a header's name, if any.
+fn wrong_header(name: &str) -> Option<String> {
+    let is_name = HeaderName::from_bytes(name.as_bytes()).is_ok();
+    (!is_name).then(|| format!("`{}` is not a header's name: correct it", name.escape_debug()))
+}
+
+/// The mistake in an issuer whose callers could be named like parents.
+fn wrong_issuer(issuer: &str) -> Option<String> {
+    let is_marked = issuer.is_empty() || issuer.starts_with(MARK);
+    let shown = issuer.escape_debug();
+    is_marked.then(|| format!("the issuer `{shown}` is empty or begins with `#`: correct it"))
 }
 
 /// The value of a header that must occur once.

@@ -319,7 +319,8 @@ pub(super) fn check(request: &Request<'_>, record: &PlanRecord) -> Result<(), Th
             if request.is_parent {
                 continue;
             }
-            return Err(ThrottleError::UnknownMeter { plan: record.id.clone() });
+            let (plan, meter) = (record.id.clone(), name.to_owned());
+            return Err(ThrottleError::UnknownMeter { plan, meter });
         };
         if amount == 0 {
             return Err(ThrottleError::NoAmount { meter: *meter });

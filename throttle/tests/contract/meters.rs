@@ -133,7 +133,10 @@ pub(crate) async fn each_meter_opens_again_at_its_own_moment(bench: &impl Bench)
 
 pub(crate) async fn a_wrong_amount_is_an_error_before_any_call(bench: &impl Bench) {
     let it = Setting::new(bench, PLAN).await;
-    let unknown = ThrottleError::UnknownMeter { plan: it.plan.clone() };
+    let unknown = |meter: &str| {
+        let (plan, meter) = (it.plan.clone(), meter.to_owned());
+        ThrottleError::UnknownMeter { plan, meter }
+    };
     let tokens = meter("tokens");
     let huge = |cost, burst| {
         let limit = Limit::of(tokens, LimitKind::Burst);
@@ -141,12 +144,12 @@ pub(crate) async fn a_wrong_amount_is_an_error_before_any_call(bench: &impl Benc
     };
     let many = it.request().meter("tokens", 1).meter("images", 1).meter("files", 1).meter("x", 1);
     for (request, error) in [
-        (it.request().meter("token", 1), unknown.clone()),
-        (it.request().meter("", 1), unknown.clone()),
-        (it.request().meter("requests", 1), unknown.clone()),
-        (it.request().meter("tokens.", 1), unknown.clone()),
-        (many, unknown.clone()),
-        (many.meter("y", 1), unknown),
+        (it.request().meter("token", 1), unknown("token")),
+        (it.request().meter("", 1), unknown("")),
+        (it.request().meter("requests", 1), unknown("requests")),
+        (it.request().meter("tokens.", 1), unknown("tokens.")),
+        (many, unknown("x")),
+        (many.meter("y", 1), unknown("x")),
         (it.request().meter("tokens", 0), ThrottleError::NoAmount { meter: tokens }),
         (it.request().meter("tokens", 1_001), huge(1_001, 1_000)),
         (it.request().meter("tokens", u64::MAX), huge(u64::MAX, 1_000)),
@@ -221,7 +224,8 @@ pub(crate) async fn a_peek_tells_the_decision_and_writes_nothing(bench: &impl Be
         assert!(peeked.into_receipt().is_none());
     }
     let unknown = it.throttle.peek(&it.request().meter("token", 1)).await;
-    assert_eq!(unknown, Err(ThrottleError::UnknownMeter { plan: it.plan.clone() }));
+    let (plan, meter) = (it.plan.clone(), "token".to_owned());
+    assert_eq!(unknown, Err(ThrottleError::UnknownMeter { plan, meter }));
     // Under another plan: nothing is changed to it.
     let other = Setting::named(bench, "other", &rate("2", 5)).await;
     let request = Request::new(&it.subject, &other.plan);

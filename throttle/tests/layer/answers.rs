@@ -404,6 +404,10 @@ async fn what_lets_nobody_through_is_logged_without_what_a_caller_sent() {
     let plans = Plans::function(|_| Some(plan("secret-plan")), plan("free"));
     let limits = Limits::new(Arc::clone(&setting.throttle), client(), plans);
     answer(&limits.layer(service_fn(yes)), request()).await;
+    let missing = Limits::new(Arc::clone(&setting.throttle), client(), Plans::fixed(plan("usr")));
+    answer(&missing.layer(service_fn(yes)), request()).await;
+    let unknown = setting.limits().meter(tollgate_throttle::Meter::new("tokns").unwrap(), |_| 5);
+    answer(&unknown.layer(service_fn(yes)), request()).await;
     setting.store.fail_with(Fault::NoTable);
     setting.clock.advance(Duration::from_secs(2));
     status(&service).await;
@@ -421,7 +425,16 @@ async fn what_lets_nobody_through_is_logged_without_what_a_caller_sent() {
                 "costs more than a limit ever holds",
             ],
         ),
-        (by_the_service, " ERROR ", &["plan is not in the table", "the table doesn't exist"]),
+        (
+            by_the_service,
+            " ERROR ",
+            &[
+                "plan is not in the table",
+                "plan=usr",
+                "the plan `free` has no meter `tokns`",
+                "the table doesn't exist",
+            ],
+        ),
     ];
     for (log, level, expected) in expected {
         let log = String::from_utf8(log).unwrap();

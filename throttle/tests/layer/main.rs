@@ -8,6 +8,7 @@
 //! - `loopback`: axum over real connections, many clients at once
 //! - `body`, `events`, `ends`, `hang_up`: amounts that are known when a response's body ends
 //! - `within`: users within tenants
+//! - `mistakes`: settings that do not fit together
 //! - `names`: several layers with buckets of their own
 
 #![allow(
@@ -28,6 +29,7 @@ mod hang_up;
 mod lambda;
 mod loopback;
 mod meters;
+mod mistakes;
 mod names;
 mod setting;
 mod within;
@@ -48,6 +50,8 @@ fn the_readme_shows_the_three_lines_that_are_run() {
 fn the_guide_shows_the_example_service() {
     let guide = include_str!("../../SERVICE.md").replace("use tollgate_table::", "use table::");
     assert!(guide.contains(include_str!("../../examples/service.rs")));
+    let test = include_str!("../service.rs").split_once("loudly\")]\n\n").unwrap().1;
+    assert!(guide.contains(test));
 }
 
 /// The guide to meters shows the plans and the layer of its example.
@@ -64,7 +68,7 @@ fn the_guide_to_tokens_shows_the_example() {
         let is_code = text.starts_with("let limits") || text.starts_with('|');
         (language == "json" || is_code).then_some(text)
     });
-    assert_eq!(shown.clone().count(), 4);
+    assert_eq!(shown.clone().count(), 5);
     for text in shown {
         assert!(code.contains(&plain(text)), "{text}");
     }
