@@ -27,6 +27,9 @@ const MAX_NAME: usize = 256;
 const MAX_CONTEXT: usize = 4_096;
 
 /// The claims of a token whose signature, issuer, audience and times were checked.
+///
+/// [`Verifier::verify`](crate::Verifier::verify) returns them. They were valid then; the token ends
+/// at [`expires_at`](Self::expires_at). Debug output hides them.
 #[derive(Clone)]
 pub struct Claims {
     members: Map<String, Value>,
@@ -104,24 +107,29 @@ impl Claims {
 
     /// Returns `issuer#name`, which differs from the same name of another issuer.
     ///
-    /// Buckets and revocations use these names, so equal subjects of two issuers do not share them.
+    /// The authorizer names buckets and revocations like this, so equal subjects of two issuers do
+    /// not share them, and a service on the same table can share the authorizer's buckets.
     /// An issuer's name never contains `#`.
-    pub(crate) fn qualified(&self, name: &str) -> String {
+    #[must_use]
+    pub fn qualified(&self, name: &str) -> String {
         format!("{}#{name}", self.issuer)
     }
 
     /// The caller's name: the claim that the configuration names, `sub` by default.
-    pub(crate) fn principal(&self) -> &str {
+    #[must_use]
+    pub fn principal(&self) -> &str {
         self.checks.principal.value(&self.members).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The `sub` claim. It is present if the configuration uses it.
-    pub(crate) fn subject(&self) -> Option<&str> {
+    /// The `sub` claim; `None` if the token has none, where the configuration does not need it.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
         self.text("sub")
     }
 
     /// The end of the token, in Unix seconds, rounded down.
-    pub(crate) const fn expires_at(&self) -> u64 {
+    #[must_use]
+    pub const fn expires_at(&self) -> u64 {
         self.times.expires_at()
     }
 
@@ -141,12 +149,14 @@ impl Claims {
     }
 
     /// All members of the payload.
-    pub(crate) const fn members(&self) -> &Map<String, Value> {
+    #[must_use]
+    pub const fn members(&self) -> &Map<String, Value> {
         &self.members
     }
 
     /// A claim's text; `None` where it is missing or not a string.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
         self.members.get(name).and_then(Value::as_str)
     }
 
@@ -156,17 +166,20 @@ impl Claims {
     /// `client_claim`, or the audience if the token is an ID token or names its client nowhere
     /// else. An audience with several entries names no client. If the client comes from the
     /// audience, such a token is accepted only if `audiences` is configured and `clients` is not.
-    pub(crate) fn client(&self) -> Option<&str> {
+    #[must_use]
+    pub fn client(&self) -> Option<&str> {
         caller::client_of(&self.members, &self.client)
     }
 
     /// The scopes, from the issuer's scopes claim; `None` if they cannot be understood.
-    pub(crate) fn scopes(&self) -> Option<Vec<&str>> {
+    #[must_use]
+    pub fn scopes(&self) -> Option<Vec<&str>> {
         caller::scopes(&self.members, &self.checks.scopes_claim)
     }
 
     /// The user's groups, from the issuer's groups claim; `None` if they cannot be understood.
-    pub(crate) fn groups(&self) -> Option<Vec<&str>> {
+    #[must_use]
+    pub fn groups(&self) -> Option<Vec<&str>> {
         caller::groups(&self.members, &self.checks.groups_claim)
     }
 

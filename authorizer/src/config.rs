@@ -103,6 +103,7 @@ pub struct ConfigError {
 struct File {
     #[serde(default)]
     issuer: Vec<IssuerSpec>,
+    #[serde(default)]
     rule: Vec<RuleSpec>,
     #[serde(default)]
     claim_paths: BTreeMap<String, Vec<String>>,
@@ -251,28 +252,60 @@ impl Config {
     ///
     /// Any unknown, missing, duplicate or out-of-bounds field, with its line.
     pub fn parse(text: &str, place: &str) -> Result<Self, ConfigError> {
-        let error = |Wrong { at, message }: Wrong| ConfigError {
-            place: match at {
-                Some(offset) => format!("{place}:{}", line_of(text, offset)),
-                None => place.to_owned(),
-            },
-            message,
-        };
-        if text.len() > MAX_CONFIG {
-            return Err(error(Wrong::file(format!("longer than {MAX_CONFIG} bytes"))));
-        }
-        let unreadable = |found: toml::de::Error| {
-            let at = found.span().map(|span| span.start);
-            error(Wrong { at, message: one_line(found.message()) })
-        };
-        let written = DeTable::parse(text).map_err(|found| {
-            let at = found.span().map(|span| span.start);
-            error(Wrong { at, message: not_toml(text, &found) })
-        })?;
-        shape::check(written.get_ref()).map_err(error)?;
-        let file = File::deserialize(toml::de::Deserializer::from(written.clone()));
-        file.map_err(unreadable)?.judge(written.get_ref()).map_err(error)
+        parse(text, place, Tables::All, File::judge)
     }
+
+    /// Reads the issuers of a configuration, for a service that verifies tokens itself by a
+    /// [`Verifier`](crate::Verifier).
+    ///
+    /// Uses the tables `[[issuer]]`, `[claim_paths]` and `[jwks]`. Rules and other tables are not
+    /// needed; an authorizer's whole configuration works too. Errors begin with `place` and the
+    /// line.
+    ///
+    /// # Errors
+    ///
+    /// There is no issuer, or a field is unknown, missing, duplicate or out of bounds.
+    pub fn parse_issuers(text: &str, place: &str) -> Result<Vec<Issuer>, ConfigError> {
+        parse(text, place, Tables::Issuers, File::judge_issuers)
+    }
+}
+
+/// The tables that a configuration must have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tables {
+    All,
+    /// Only issuers, for tokens that are verified without an authorizer.
+    Issuers,
+}
+
+/// Reads a configuration's text, and checks its tables by `judge`.
+fn parse<T>(
+    text: &str,
+    place: &str,
+    tables: Tables,
+    judge: impl FnOnce(File, &DeTable<'_>) -> Result<T, Wrong>,
+) -> Result<T, ConfigError> {
+    let error = |Wrong { at, message }: Wrong| ConfigError {
+        place: match at {
+            Some(offset) => format!("{place}:{}", line_of(text, offset)),
+            None => place.to_owned(),
+        },
+        message,
+    };
+    if text.len() > MAX_CONFIG {
+        return Err(error(Wrong::file(format!("longer than {MAX_CONFIG} bytes"))));
+    }
+    let unreadable = |found: toml::de::Error| {
+        let at = found.span().map(|span| span.start);
+        error(Wrong { at, message: one_line(found.message()) })
+    };
+    let written = DeTable::parse(text).map_err(|found| {
+        let at = found.span().map(|span| span.start);
+        error(Wrong { at, message: not_toml(text, &found) })
+    })?;
+    shape::check(written.get_ref(), tables).map_err(error)?;
+    let file = File::deserialize(toml::de::Deserializer::from(written.clone()));
+    judge(file.map_err(unreadable)?, written.get_ref()).map_err(error)
 }
 
 /// A mistake in a file, and its byte offset if it has one.
@@ -322,13 +355,19 @@ impl Mistake {
 }
 
 impl File {
+    /// Checks the issuers, as far as they do not depend on other tables.
+    fn judge_issuers(self, file: &DeTable<'_>) -> Result<Vec<Issuer>, Wrong> {
+        let claim_paths = claim_paths(self.claim_paths, file)?;
+        let mut issuers = issuers(self.issuer, file)?;
+        complete(&mut issuers, false, &claim_paths, &self.jwks);
+        Ok(issuers)
+    }
+
     /// Checks the tables, each by itself and then together.
     fn judge(self, file: &DeTable<'_>) -> Result<Config, Wrong> {
         let Self { issuer, rule, claim_paths, policy, jwks, token, response, metrics, .. } = self;
         let Self { callers, keys, throttle, revocation, .. } = self;
-        let claim_paths = claim_paths::check(claim_paths)
-            .map_err(|found| found.placed(file, ("claim_paths", 0)))?;
-        let claim_paths = Arc::<[ClaimPath]>::from(claim_paths);
+        let claim_paths = self::claim_paths(claim_paths, file)?;
         let mut issuers = issuers(issuer, file)?;
         let rules = rules(rule, policy, response.http, &issuers, file)?;
         if let Some(table) = &throttle {
@@ -379,14 +418,7 @@ impl File {
                 throttle.subject.is("sub") || throttle.parent_claims().any(|claim| claim == "sub")
             })
             || rules.fills("sub");
-        for issuer in &mut issuers {
-            let checks = Arc::make_mut(&mut issuer.checks);
-            checks.needs_sub = needs_sub;
-            checks.claim_paths = Arc::clone(&claim_paths);
-            for identity in &mut issuer.identities {
-                identity.proxy = jwks.proxy;
-            }
-        }
+        complete(&mut issuers, needs_sub, &claim_paths, &jwks);
         Ok(Config {
             issuers,
             callers,
@@ -399,6 +431,32 @@ impl File {
             revocation,
             metrics,
         })
+    }
+}
+
+/// Checks the names for claims that are inside objects.
+fn claim_paths(
+    written: BTreeMap<String, Vec<String>>,
+    file: &DeTable<'_>,
+) -> Result<Arc<[ClaimPath]>, Wrong> {
+    let checked = claim_paths::check(written);
+    Ok(checked.map_err(|found| found.placed(file, ("claim_paths", 0)))?.into())
+}
+
+/// Sets the parts of issuers that come from other tables.
+fn complete(
+    issuers: &mut [Issuer],
+    needs_sub: bool,
+    claim_paths: &Arc<[ClaimPath]>,
+    jwks: &JwksConfig,
+) {
+    for issuer in issuers {
+        let checks = Arc::make_mut(&mut issuer.checks);
+        checks.needs_sub = needs_sub;
+        checks.claim_paths = Arc::clone(claim_paths);
+        for identity in &mut issuer.identities {
+            identity.proxy = jwks.proxy;
+        }
     }
 }
 

@@ -2,6 +2,13 @@
 
 use tollgate_authorizer::Config;
 
+/// The guide to services shows the program that is built.
+#[test]
+fn the_guide_shows_the_example() {
+    let readme = include_str!("../README.md").replace("use tollgate_throttle::", "use throttle::");
+    assert!(readme.contains(include_str!("../examples/verify_axum.rs")));
+}
+
 #[test]
 fn the_errors_are_those_of_the_configuration() {
     let readme = include_str!("../README.md");

@@ -6,14 +6,14 @@ use ::policy::RoutePattern;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Wrong;
 use super::fields::{Field, Kind, TABLES, Table};
+use super::{Tables, Wrong};
 
 /// The most fields that a message lists.
 const MAX_LISTED: usize = 8;
 
 /// Checks the names and types of all tables and fields, and that the required ones are there.
-pub(super) fn check(file: &DeTable<'_>) -> Result<(), Wrong> {
+pub(super) fn check(file: &DeTable<'_>, needed: Tables) -> Result<(), Wrong> {
     for (name, value) in file {
         let Some(table) = TABLES.iter().find(|table| table.name == name.get_ref().as_ref()) else {
             return Err(Wrong::at(name.span().start)(unknown_table(name.get_ref())));
@@ -24,8 +24,11 @@ pub(super) fn check(file: &DeTable<'_>) -> Result<(), Wrong> {
         let value = file.get(table.name).map(Spanned::get_ref);
         let is_missing =
             value.is_none_or(|value| value.as_array().is_some_and(|tables| tables.is_empty()));
-        // Callers with API keys need no issuer.
-        let is_optional = table.name == "issuer" && file.contains_key("keys");
+        let is_optional = match needed {
+            // Callers with API keys need no issuer.
+            Tables::All => table.name == "issuer" && file.contains_key("keys"),
+            Tables::Issuers => table.name != "issuer",
+        };
         if let Some(message) = table.required.filter(|_| is_missing && !is_optional) {
             return Err(Wrong::file(message));
         }

@@ -19,4 +19,5 @@ mod issuer;
 mod keys;
 mod known;
 mod provider;
+mod service;
 mod tenants;
