@@ -196,6 +196,8 @@ pub struct Options {
     pub responses: Option<Arc<BTreeMap<String, GatewayResponse>>>,
     /// The payload that a function behind an HTTP API gets: 1.0, or else 2.0.
     pub payload: Payload,
+    /// The changes of an HTTP API to the requests that a function gets.
+    pub request_mappings: Vec<Mapping>,
     /// The changes of an HTTP API to the integration's responses.
     pub response_mappings: ResponseMappings,
     /// The integration's time-out.
@@ -262,6 +264,7 @@ impl Options {
             cors: None,
             responses: None,
             payload: Payload::V2,
+            request_mappings: Vec::new(),
             response_mappings: ResponseMappings::default(),
             integration_timeout: Duration::from_secs(if kind.is_http() { 30 } else { 29 }),
             socket: Arc::default(),

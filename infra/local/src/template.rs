@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::gateway::{
-    Address, Cors, GatewayResponse, KeySource, Kind, Payload, ResponseMappings, Selection, Source,
-    Templates,
+    Address, Cors, GatewayResponse, KeySource, Kind, Mapping, Payload, ResponseMappings, Selection,
+    Source, Templates,
 };
 
 mod integrations;
@@ -284,6 +284,8 @@ pub(crate) struct Route {
     pub(crate) integration: Integration,
     /// The payload of a function behind an HTTP API.
     pub(crate) payload: Payload,
+    /// The changes of an HTTP API to the requests that a function gets.
+    pub(crate) request_mappings: Vec<Mapping>,
     /// The changes of an HTTP API to the integration's responses.
     pub(crate) response_mappings: ResponseMappings,
     /// The integration's time-out, if it is not API Gateway's own.
@@ -294,13 +296,14 @@ pub(crate) struct Route {
 
 impl Route {
     fn new(key: String, authorizer: Option<String>, needs_key: bool, target: Target) -> Self {
-        let Target { integration, payload, response_mappings, timeout } = target;
+        let Target { integration, payload, request_mappings, response_mappings, timeout } = target;
         Self {
             key,
             authorizer,
             needs_key,
             integration,
             payload,
+            request_mappings,
             response_mappings,
             timeout,
             responds: false,

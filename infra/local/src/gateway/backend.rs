@@ -110,6 +110,7 @@ impl Backend {
             }
             Self::Upstream(upstream) => upstream.call(call).await,
             Self::Function(invoke) => {
+                mapping::function::change(call)?;
                 let event = proxy::event(&call.asked, &call.body, call.grant)?;
                 let limit = call.asked.options.integration_timeout;
                 let answer = invoke(uuid::Uuid::new_v4().to_string(), event);

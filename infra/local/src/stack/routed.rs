@@ -194,6 +194,7 @@ pub(super) fn options(
         options.routes = vec![parsed];
         options.keys = route.needs_key.then(|| keys.clone());
         options.payload = route.payload;
+        options.request_mappings.clone_from(&route.request_mappings);
         options.response_mappings.clone_from(&route.response_mappings);
         options.integration_timeout = route.timeout.unwrap_or(options.integration_timeout);
         let upstream = options.integration.clone();

@@ -23,6 +23,8 @@ pub(super) struct Target {
     pub(super) integration: Integration,
     /// The payload of a function behind an HTTP API.
     pub(super) payload: Payload,
+    /// The changes of an HTTP API to the requests that a function gets.
+    pub(super) request_mappings: Vec<Mapping>,
     /// The changes of an HTTP API to responses.
     pub(super) response_mappings: ResponseMappings,
     pub(super) timeout: Option<Duration>,
@@ -40,7 +42,8 @@ impl Target {
         payload: Payload,
         timeout: Option<Duration>,
     ) -> Self {
-        Self { integration, payload, response_mappings: ResponseMappings::default(), timeout }
+        let (request_mappings, response_mappings) = (Vec::new(), ResponseMappings::default());
+        Self { integration, payload, request_mappings, response_mappings, timeout }
     }
 
     /// A route of a WebSocket API without an integration.
@@ -76,12 +79,20 @@ impl Target {
         };
         let timeout = timeout(family, place, found.get(&["timeoutInMillis"]), notes);
         let read = Self::new(integration, payload, timeout);
-        match found.response_mappings().map(|all| (family, all)) {
-            Ok((Family::Http, response_mappings)) => Self { response_mappings, ..read },
-            Err(reason) if family == Family::Http => {
+        if family != Family::Http {
+            return read;
+        }
+        let requests = match &read.integration {
+            Integration::Function(_) => found.request_mappings(Mapping::of_http),
+            _ => Ok(Vec::new()),
+        };
+        match (requests, found.response_mappings()) {
+            (Ok(request_mappings), Ok(response_mappings)) => {
+                Self { request_mappings, response_mappings, ..read }
+            }
+            (Err(reason), _) | (_, Err(reason)) => {
                 Self { integration: Integration::Unserved(reason), ..read }
             }
-            _ => read,
         }
     }
 }
@@ -135,11 +146,7 @@ impl<'a> Found<'a> {
             "aws_proxy" => match function_of(&uri) {
                 Some(name) => {
                     self.check_method(family, place, notes);
-                    // A REST API does not map them either.
-                    match self.get(&["requestParameters"]).filter(|_| family == Family::Http) {
-                        Some(_) => Err("request parameters of a function's integration".to_owned()),
-                        None => Ok(Integration::Function(name)),
-                    }
+                    Ok(Integration::Function(name))
                 }
                 None => Err(match self.text(&["integrationSubtype"]) {
                     Some(subtype) => format!("the service integration `{subtype}` needs AWS"),
@@ -206,12 +213,7 @@ impl<'a> Found<'a> {
                 .map_err(|_| format!("the integration's method `{method}`"))
         });
         let read = if family == Family::Http { Mapping::of_http } else { Mapping::of_rest };
-        let parameters = self.get(&["requestParameters"]).and_then(Value::as_object);
-        let mappings: Vec<Mapping> = parameters
-            .into_iter()
-            .flatten()
-            .map(|(to, from)| read(to, &text_of(from).unwrap_or_default()))
-            .collect::<Result<_, _>>()?;
+        let mappings = self.request_mappings(read)?;
         if family == Family::Rest {
             let is_mapped = |name: &str| mappings.iter().any(|one| one.parameter() == Some(name));
             for name in names_in_braces(&text).filter(|name| !is_mapped(name)) {
@@ -222,6 +224,16 @@ impl<'a> Found<'a> {
             }
         }
         Ok(Address { text, method: method.transpose()?, mappings, templates: None })
+    }
+
+    /// The changes to requests.
+    fn request_mappings(
+        &self,
+        read: fn(&str, &str) -> Result<Mapping, String>,
+    ) -> Result<Vec<Mapping>, String> {
+        let all = self.get(&["requestParameters"]).and_then(Value::as_object);
+        let all = all.into_iter().flatten();
+        all.map(|(to, from)| read(to, &text_of(from).unwrap_or_default())).collect()
     }
 
     /// The changes to responses: names and values, or CloudFormation's list of them.

@@ -405,6 +405,54 @@ async fn an_http_api_changes_the_responses_of_an_integration_by_their_status() {
     assert_eq!((answer.status().as_u16(), answer.headers().get("x-unserved")), (501, None));
 }
 
+#[tokio::test]
+async fn an_http_api_changes_the_requests_that_a_function_gets() {
+    let mapping = |to: &str, from: &str| Mapping::of_http(to, from).unwrap();
+    let told = async |mappings: Vec<Mapping>, route: &str| -> Value {
+        let event: Invoke = Arc::new(|_, event: Bytes| Box::pin(std::future::ready(Ok(event))));
+        let api = api_with(V2, Integration::Function(event), |options| {
+            options.request_mappings = mappings;
+        })
+        .await;
+        let request = api.request(route).bearer_auth("t").header("x-sent", "one");
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let mappings = vec![
+        mapping("append:header.x-sent", "$context.authorizer.plan"),
+        mapping("remove:header.user-agent", "''"),
+        mapping("overwrite:querystring.q", "$request.header.x-sent"),
+        mapping("overwrite:path", "/v2${request.path}"),
+    ];
+    let event = told(mappings, "GET /a%20b?q=1&r=2").await;
+    assert_eq!(event["headers"]["x-sent"], "one,free");
+    assert_eq!(event["headers"].get("user-agent"), None);
+    assert_eq!(
+        (&event["rawPath"], &event["rawQueryString"]),
+        (&json!("/v2/a b"), &json!("r=2&q=one"))
+    );
+    assert_eq!(event["pathParameters"], json!({"proxy": "a b"}), "the route is not changed");
+    let event = told(Vec::new(), "GET /a?q=1").await;
+    assert_eq!((&event["rawPath"], &event["rawQueryString"]), (&json!("/a"), &json!("q=1")));
+}
+
+#[tokio::test]
+async fn braces_of_a_caller_are_not_parameters_of_the_address() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let text = format!("{}/{{proxy}}", service().await);
+    for kind in [REST, V2] {
+        let address = Address { text: text.clone(), ..Address::default() };
+        let api = api(kind, Integration::Address(address)).await;
+        let host = api.gateway.url().replace("http://", "");
+        let mut stream = tokio::net::TcpStream::connect(&host).await.unwrap();
+        let request = "GET /a{proxy} HTTP/1.1\r\nHost: a\r\nAuthorization: t\r\n\
+                       Connection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{kind:?}: {answer}");
+    }
+}
+
 /// A function that repeats its event, or fails as that says.
 fn repeating() -> Invoke {
     Arc::new(|_, event: Bytes| {

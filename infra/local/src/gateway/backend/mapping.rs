@@ -10,6 +10,7 @@ use crate::gateway::expression::Expression;
 use crate::gateway::responses::Refusal;
 
 mod address;
+pub(super) mod function;
 mod response;
 
 pub use address::Address;

@@ -145,18 +145,22 @@ fn a_function_that_is_no_proxy_has_templates() {
 }
 
 #[test]
-fn request_parameters_of_a_functions_proxy_have_no_effect_on_rest_apis_alone() {
-    let integration = |version: &str| {
+fn request_parameters_of_a_functions_proxy_are_for_http_apis_alone() {
+    let integration = |version: &str, name: &str| {
         format!(
             r#"{{"type": "aws_proxy", "uri": "a:function:F/invocations", {version} "requestParameters":
-            {{"integration.request.header.a": "'b'"}}}}"#
+            {{"{name}": "'b'"}}}}"#
         )
     };
-    let (rest, notes) = method(&integration(""));
+    let (rest, notes) = method(&integration("", "integration.request.header.a"));
     assert_eq!((&rest.integration, notes.as_str()), (&Integration::Function("F".to_owned()), ""));
-    let (http, _) = method(&integration(r#""payloadFormatVersion": "2.0","#));
-    let reason = "request parameters of a function's integration".to_owned();
-    assert_eq!(http.integration, Integration::Unserved(reason));
+    assert_eq!(rest.request_mappings, []);
+    let version = r#""payloadFormatVersion": "2.0","#;
+    let (http, _) = method(&integration(version, "append:header.a"));
+    let mapping = crate::gateway::Mapping::of_http("append:header.a", "'b'").unwrap();
+    assert_eq!(http.request_mappings, [mapping]);
+    let (wrong, _) = method(&integration(version, "append:header.x-amz-a"));
+    assert!(matches!(wrong.integration, Integration::Unserved(_)), "{wrong:?}");
 }
 
 #[test]

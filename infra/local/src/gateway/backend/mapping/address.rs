@@ -34,64 +34,54 @@ impl Address {
         asked: &Asked<'_>,
         values: &Values<'_>,
     ) -> Result<Uri, Fault> {
-        let mut text = self.text.clone();
-        for mapping in &self.mappings {
-            let Place::Parameter(name) = &mapping.place else { continue };
-            let Some(value) = mapping.value.value(values) else { continue };
-            let value = match mapping.value.is_path_parameter() {
-                true => value,
-                false => utf8_percent_encode(&value, OUTSIDE_OF_A_QUERY).to_string(),
-            };
-            text = text.replace(&format!("{{{name}}}"), &value);
+        let mut text = self.filled(asked, values)?;
+        if let Some(path) = whole_path(&self.mappings, values) {
+            text = with_path(&text, &path);
         }
-        for (name, value) in &asked.route.parameters {
-            // An HTTP API has decoded it, a REST API has not.
-            let value = match asked.kind().is_http() {
-                true => utf8_percent_encode(value, OUTSIDE_OF_A_PATH).to_string(),
-                false => value.clone(),
-            };
-            text = text.replace(&format!("{{{name}}}"), &value);
-        }
-        if text.contains(['{', '}']) {
-            return Err(wrong("a parameter of the integration's address has no value"));
-        }
-        let whole = self.mappings.iter().find(|mapping| mapping.place == Place::Path);
-        if let Some(path) = whole.and_then(|mapping| mapping.value.value(values)) {
-            let escaped = utf8_percent_encode(&path, OUTSIDE_OF_A_PATH).to_string();
-            let is_constant = whole.is_some_and(|mapping| mapping.value.constant().is_some());
-            text = with_path(&text, if is_constant { &path } else { &escaped });
-        }
-        if let Some(query) = self.query(asked, values).filter(|query| !query.is_empty()) {
+        let is_proxy = self.templates.is_none();
+        let pairs = || if is_proxy { asked.query() } else { Vec::new() };
+        let sent = || asked.head.uri.query().filter(|_| is_proxy).map(str::to_owned);
+        let query = query(&self.mappings, pairs, values).or_else(sent);
+        if let Some(query) = query.filter(|query| !query.is_empty()) {
             let sign = if text.contains('?') { '&' } else { '?' };
             text.push_str(&format!("{sign}{query}"));
         }
         text.parse().map_err(|_| wrong("the integration's address cannot be called"))
     }
 
-    /// The query of a request, after that of the address.
-    fn query(&self, asked: &Asked<'_>, values: &Values<'_>) -> Option<String> {
-        let is_query = |mapping: &Mapping| matches!(mapping.place, Place::Query(_));
-        let is_proxy = self.templates.is_none();
-        if !self.mappings.iter().any(is_query) {
-            return asked.head.uri.query().filter(|_| is_proxy).map(str::to_owned);
+    /// The address with the values of its parameters, which are not looked at for others.
+    fn filled(&self, asked: &Asked<'_>, values: &Values<'_>) -> Result<String, Fault> {
+        let missing = || wrong("a parameter of the integration's address has no value");
+        let mut filled = String::new();
+        let mut rest = self.text.as_str();
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}').ok_or_else(missing)?;
+            filled.push_str(before);
+            filled.push_str(&self.parameter(name, asked, values).ok_or_else(missing)?);
+            rest = after;
         }
-        let mut pairs = if is_proxy { asked.query() } else { Vec::new() };
-        for mapping in &self.mappings {
-            let Place::Query(name) = &mapping.place else { continue };
-            let value = mapping.value.value(values);
-            if mapping.change == Change::Remove
-                || (mapping.change == Change::Overwrite && value.is_some())
-            {
-                pairs.retain(|(own, _)| own != name);
-            }
-            if mapping.change != Change::Remove {
-                pairs.extend(value.map(|value| (name.clone(), value)));
-            }
-        }
-        let escaped = |text: &str| utf8_percent_encode(text, OUTSIDE_OF_A_QUERY).to_string();
-        let pairs =
-            pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
-        Some(pairs.collect::<Vec<_>>().join("&"))
+        filled.push_str(rest);
+        Ok(filled)
+    }
+
+    /// The value of a parameter: a mapped one, or that of the path.
+    fn parameter(&self, name: &str, asked: &Asked<'_>, values: &Values<'_>) -> Option<String> {
+        let is_mapped = |mapping: &&Mapping| mapping.parameter() == Some(name);
+        let mapped = self.mappings.iter().filter(is_mapped).find_map(|mapping| {
+            let value = mapping.value.value(values)?;
+            Some(match mapping.value.is_path_parameter() {
+                true => value,
+                false => utf8_percent_encode(&value, OUTSIDE_OF_A_QUERY).to_string(),
+            })
+        });
+        mapped.or_else(|| {
+            let value = asked.route.parameters.get(name)?;
+            // An HTTP API has decoded it, a REST API has not.
+            Some(match asked.kind().is_http() {
+                true => utf8_percent_encode(value, OUTSIDE_OF_A_PATH).to_string(),
+                false => value.clone(),
+            })
+        })
     }
 
     /// Changes the headers of a request.
@@ -100,21 +90,67 @@ impl Address {
         headers: &mut HeaderMap,
         values: &Values<'_>,
     ) -> Result<(), Fault> {
-        for mapping in &self.mappings {
-            let Place::Header(name) = &mapping.place else { continue };
-            if mapping.change == Change::Remove {
-                headers.remove(name);
-                continue;
-            }
-            let Some(value) = mapping.value.value(values) else { continue };
-            let value = header_value(name, &value)?;
-            if mapping.change == Change::Overwrite {
-                headers.remove(name);
-            }
-            headers.append(name, value);
-        }
-        Ok(())
+        change_headers(&self.mappings, headers, values)
     }
+}
+
+/// The path that is mapped, if one is; a constant is taken as it is.
+pub(super) fn whole_path(mappings: &[Mapping], values: &Values<'_>) -> Option<String> {
+    let whole = mappings.iter().find(|mapping| mapping.place == Place::Path)?;
+    let path = whole.value.value(values)?;
+    Some(match whole.value.constant() {
+        Some(_) => path,
+        None => utf8_percent_encode(&path, OUTSIDE_OF_A_PATH).to_string(),
+    })
+}
+
+/// The query that is made of that of a request; `None` where nothing is mapped to it.
+pub(super) fn query(
+    mappings: &[Mapping],
+    pairs: impl Fn() -> Vec<(String, String)>,
+    values: &Values<'_>,
+) -> Option<String> {
+    if !mappings.iter().any(|mapping| matches!(mapping.place, Place::Query(_))) {
+        return None;
+    }
+    let mut pairs = pairs();
+    for mapping in mappings {
+        let Place::Query(name) = &mapping.place else { continue };
+        let value = mapping.value.value(values);
+        if mapping.change == Change::Remove
+            || (mapping.change == Change::Overwrite && value.is_some())
+        {
+            pairs.retain(|(own, _)| own != name);
+        }
+        if mapping.change != Change::Remove {
+            pairs.extend(value.map(|value| (name.clone(), value)));
+        }
+    }
+    let escaped = |text: &str| utf8_percent_encode(text, OUTSIDE_OF_A_QUERY).to_string();
+    let pairs = pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
+    Some(pairs.collect::<Vec<_>>().join("&"))
+}
+
+/// Changes the headers of a request.
+pub(super) fn change_headers(
+    mappings: &[Mapping],
+    headers: &mut HeaderMap,
+    values: &Values<'_>,
+) -> Result<(), Fault> {
+    for mapping in mappings {
+        let Place::Header(name) = &mapping.place else { continue };
+        if mapping.change == Change::Remove {
+            headers.remove(name);
+            continue;
+        }
+        let Some(value) = mapping.value.value(values) else { continue };
+        let value = header_value(name, &value)?;
+        if mapping.change == Change::Overwrite {
+            headers.remove(name);
+        }
+        headers.append(name, value);
+    }
+    Ok(())
 }
 
 /// An address with another path.
