@@ -1,7 +1,5 @@
 //! The test that `SERVICE.md` shows.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
-
 use std::sync::Arc;
 use std::time::Duration;
 

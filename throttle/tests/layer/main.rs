@@ -50,7 +50,7 @@ fn the_readme_shows_the_three_lines_that_are_run() {
 fn the_guide_shows_the_example_service() {
     let guide = include_str!("../../SERVICE.md").replace("use tollgate_table::", "use table::");
     assert!(guide.contains(include_str!("../../examples/service.rs")));
-    let test = include_str!("../service.rs").split_once("loudly\")]\n\n").unwrap().1;
+    let test = include_str!("../service.rs").split_once("\n\n").unwrap().1;
     assert!(guide.contains(test));
 }
 
