@@ -210,8 +210,6 @@ const END: Timestamp = Timestamp::from_nanos(u64::MAX);
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
     use crate::id::PlanId;
     use crate::plan::Plan;
@@ -226,7 +224,7 @@ mod tests {
         let plan = Plan::from_json(r#"{"throttle": {"rateLimit": 1, "burstLimit": 9}}"#).unwrap();
         let id = PlanId::new("plan").unwrap();
         let record = PlanRecord { id, plan, version: 1, created: now };
-        let charge = Charge::new(&record, NonZeroU32::new(5).unwrap(), now);
+        let charge = Charge::new(&record, 5, now);
         let mut state = State::default();
         charge.write_to(&state).apply(&mut state);
         let subject = Subject::new("subject").unwrap();

@@ -213,7 +213,8 @@ impl Decision {
         self.all_refusals().filter(|refusal| refusal.enforced)
     }
 
-    /// The receipt to refund or settle by, once; `None` if nothing was charged.
+    /// The receipt to refund or settle by, once; `None` if the request was refused, or admitted
+    /// without a charge of its own: from a lease or by a failure policy.
     #[must_use]
     pub fn into_receipt(self) -> Option<Receipt> {
         self.receipt.map(|receipt| *receipt)

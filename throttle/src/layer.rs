@@ -32,9 +32,9 @@
 //! - **The authorizer counts** (it has a `[throttle]`, and API Gateway caches its results for 0
 //!   seconds). Call [`Limits::counted_by`]: requests that the authorizer has counted, according to
 //!   its context, are not counted again. A request that it allowed with `throttled`
-//!   (`refuse = "context"`) gets a 429. If a request costs more than 1 here, the rest is charged.
-//!   If its callers have parents, call [`Limits::within_authorizer`], so that the rest and all
-//!   meters are charged to the same parents.
+//!   (`refuse = "context"`) gets a 429. If a request costs more than 1 here, the rest is charged,
+//!   and its meters are charged without a second request. If its callers have parents, call
+//!   [`Limits::within_authorizer`], so that the rest and all meters are charged to the same parents.
 //! - **The layer counts** (no `[throttle]`; results may be cached). The authorizer identifies the
 //!   caller, and its context names the subject and the plan.
 //!
@@ -193,7 +193,11 @@ impl<A, M> Limits<A, M> {
         self
     }
 
-    /// Sets the cost of a request in tokens; 1 by default. A request that costs 0 is not counted.
+    /// Sets the cost of a request in tokens; 1 by default.
+    ///
+    /// A request that costs 0 takes only its meters, at every level. Limits of requests do not
+    /// refuse it, and [`settled`](Self::settled) does not charge it. Without meters it is not
+    /// counted.
     ///
     /// A cost that the caller chooses may be above what a limit ever holds: that is a 422.
     #[must_use]
@@ -338,6 +342,9 @@ impl<A, M> Limits<A, M> {
     }
 
     /// Does not count again what the authorizer counted, according to its context.
+    ///
+    /// The authorizer has charged 1 request. What a request [costs](Self::cost) or
+    /// [settles](Self::settled) above 1 is charged here, and so are its meters.
     ///
     /// Use it only if API Gateway does not cache the authorizer's results: a cached context is
     /// repeated for requests that were not counted. Other requests are counted here. A layer with a

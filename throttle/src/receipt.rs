@@ -1,7 +1,5 @@
 //! Receipts: the charges of a request, to correct them once.
 
-use std::num::NonZeroU32;
-
 use crate::charged::Charged;
 use crate::failure::ThrottleError;
 use crate::meter::Meter;
@@ -13,13 +11,13 @@ use crate::settlement::Settlement;
 /// It cannot be copied: a charge can be refunded once.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Receipt {
-    cost: NonZeroU32,
+    cost: u32,
     /// The charges of the levels: the subject's own first, then those of its parents.
     pub(crate) charges: Vec<Charged>,
 }
 
 impl Receipt {
-    /// A receipt of these charges of one request; `None` if nothing was charged.
+    /// A receipt of these charges of one request; `None` without a charge.
     pub(crate) fn of(charges: Vec<Charged>) -> Option<Self> {
         let cost = charges.first()?.charge.cost;
         Some(Self { cost, charges })
@@ -27,7 +25,7 @@ impl Receipt {
 
     /// The number of requests that were charged.
     #[must_use]
-    pub fn cost(&self) -> NonZeroU32 {
+    pub fn cost(&self) -> u32 {
         self.cost
     }
 
@@ -39,11 +37,11 @@ impl Receipt {
         amounts.max().unwrap_or_default()
     }
 
-    /// Checks that the receipt has all meters of a settlement, and that each amount is at most the
-    /// largest quota.
+    /// Checks that the receipt has all named meters of a settlement, and that each amount is at most
+    /// the largest quota.
     pub(crate) fn check(&self, settlement: &Settlement) -> Result<(), ThrottleError> {
         for (meter, amount) in settlement.amounts() {
-            if self.amount(meter) == 0 {
+            if !meter.is_requests() && self.amount(meter) == 0 {
                 return Err(ThrottleError::NotReserved);
             }
             if amount > MAX_QUOTA {

@@ -1,9 +1,8 @@
 //! Requests to a throttle.
 
-use std::num::NonZeroU32;
-
 use crate::failure::ThrottleError;
 use crate::id::{PlanId, Subject};
+use crate::meter::Meter;
 use crate::plan::{MAX_METERS, MethodRate, PlanRecord, Scope};
 
 /// One level of a request: a subject, and the plan that limits it there.
@@ -26,7 +25,7 @@ impl<'a> Level<'a> {
 pub struct Request<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) plan: &'a PlanId,
-    pub(crate) cost: NonZeroU32,
+    pub(crate) cost: u32,
     /// The amounts of named meters. There is room for one more than a plan can have, so that too
     /// many meters are an error.
     pub(crate) meters: [Option<(&'a str, u64)>; MAX_METERS + 1],
@@ -57,7 +56,7 @@ impl<'a> Request<'a> {
         Self {
             subject,
             plan,
-            cost: NonZeroU32::MIN,
+            cost: 1,
             meters: [None; MAX_METERS + 1],
             method: None,
             receipt: false,
@@ -68,8 +67,11 @@ impl<'a> Request<'a> {
     }
 
     /// Sets the number of requests that this one counts as, in every rate and quota of requests.
+    ///
+    /// A request that costs 0 is charged only to its [meters](Self::meter): limits of requests do
+    /// not refuse it. Without meters it is admitted, and nothing is charged.
     #[must_use]
-    pub fn cost(self, cost: NonZeroU32) -> Self {
+    pub fn cost(self, cost: u32) -> Self {
         Self { cost, ..self }
     }
 
@@ -87,6 +89,13 @@ impl<'a> Request<'a> {
             *slot = Some((name, amount));
         }
         self
+    }
+
+    /// Returns true if the request takes from a named meter of this plan.
+    pub(crate) fn takes_meter(&self, record: &PlanRecord) -> bool {
+        let meters = record.plan.meters();
+        let mut named = self.amounts().filter_map(|(name, _)| Meter::new(name).ok());
+        named.any(|meter| meters.contains_key(&meter))
     }
 
     /// The named meters and their amounts.

@@ -6,6 +6,7 @@ mod leased;
 mod parent;
 mod peek;
 mod settle;
+mod unasked;
 mod without_table;
 
 use std::fmt::{self, Debug};

@@ -5,7 +5,6 @@
 #[path = "common/desk.rs"]
 mod desk;
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use desk::{Desk, Instance, rate};
@@ -165,7 +164,7 @@ async fn a_cost_that_never_fits_an_open_quota_is_still_an_error() {
     let desk = Desk::new();
     desk.put("plan", r#"{"quota": {"limit": 5, "period": "DAY"}}"#);
     let id = PlanId::new("plan").unwrap();
-    let request = Request::new(&desk.subject, &id).cost(NonZeroU32::new(6).unwrap());
+    let request = Request::new(&desk.subject, &id).cost(6);
     let error = desk.instance().decide(&request).await.unwrap_err();
     assert!(matches!(error, ThrottleError::CostAboveQuota { quota: 5, .. }));
 }

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -52,7 +51,6 @@ impl Setting {
     }
 
     async fn cost(&self, cost: u32) -> Decided {
-        let cost = NonZeroU32::new(cost).unwrap();
         self.throttle.decide(&Request::new(&self.subject, &self.plan).cost(cost)).await
     }
 

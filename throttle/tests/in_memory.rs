@@ -4,7 +4,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -67,7 +66,7 @@ fn put(store: &MemoryStore, json: &str) {
 
 async fn decide<S: Store, C: Clock>(throttle: &Throttle<S, C>, cost: u32) -> Decision {
     let (maria, plan) = (Subject::new("maria").unwrap(), plan());
-    let request = Request::new(&maria, &plan).cost(NonZeroU32::new(cost).unwrap());
+    let request = Request::new(&maria, &plan).cost(cost);
     throttle.decide(&request).await.unwrap()
 }
 

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::collections::VecDeque;
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -322,9 +321,9 @@ async fn costs_are_taken_from_a_lease_too() {
     let mut admitted = 0;
     for turn in 0..600u32 {
         it.clock.advance(Duration::from_millis(1));
-        let cost = NonZeroU32::new(1 + turn % 3).unwrap();
+        let cost = 1 + turn % 3;
         let decision = throttle.decide(&it.request().cost(cost)).await.unwrap();
-        admitted += u64::from(cost.get()) * u64::from(decision.is_allowed());
+        admitted += u64::from(cost) * u64::from(decision.is_allowed());
     }
     assert_eq!(admitted, 1_200);
     assert!(it.memory.calls() < 60);
@@ -352,7 +351,7 @@ async fn a_lease_that_does_not_fit_costs_one_call_more() {
     let throttle = it.leasing();
     assert_eq!(it.run(&throttle, 31).await, 31);
     // Another instance takes nearly all of the rest in the meantime.
-    let most = NonZeroU32::new(465).unwrap();
+    let most = 465;
     assert!(it.instance().decide(&it.request().cost(most)).await.unwrap().is_allowed());
     let calls = it.memory.calls();
     assert!(it.decide(&throttle).await.is_allowed());
@@ -385,7 +384,7 @@ async fn what_is_remembered_never_refuses_for_a_lease() {
     let clock = Arc::new(Unsteady { clock: it.clock.clone(), ahead: Mutex::default() });
     let throttle = Throttle::new(it.store.clone(), Arc::clone(&clock)).leases(Leases::adaptive());
     for cost in std::iter::repeat_n(1, 31).chain([465]) {
-        let request = it.request().cost(NonZeroU32::new(cost).unwrap());
+        let request = it.request().cost(cost);
         assert!(throttle.decide(&request).await.unwrap().is_allowed());
     }
     // Four are left, or four hundred by a clock that is so many seconds ahead.

@@ -233,7 +233,7 @@ proptest! {
                     }
                     Event::Refund { which, unused } if !open.is_empty() => {
                         let (index, receipt) = open.remove(which % open.len());
-                        let unused = unused.min(receipt.cost().get());
+                        let unused = unused.min(receipt.cost());
                         instance.refund(receipt, unused).await.unwrap();
                         uses.get_mut(index).unwrap().used -= u64::from(unused);
                     }

@@ -1,6 +1,6 @@
 //! The tokens that one request takes from its subject's bucket, and whether they fit.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::state::MAX_COUNT;
@@ -29,8 +29,10 @@ pub struct Charge {
     pub stamp: Stamp,
     /// The plan of the bucket, if it is another one: see [`Charge::guest`].
     pub(crate) host: Option<Stamp>,
-    /// The number of requests, taken from every rate and every quota of requests.
-    pub cost: NonZeroU32,
+    /// The number of requests, taken from every rate and every quota of requests; 0 for a request
+    /// that takes only from named meters. Its limits of requests then have no conditions and do not
+    /// change, but have standings.
+    pub cost: u32,
     /// The amounts of named meters.
     pub(crate) amounts: Vec<(Meter, NonZeroU64)>,
     /// The rates of requests, the method's, and those of named meters, without closed ones.
@@ -124,11 +126,11 @@ impl Charge {
     /// A cost above a burst never fits. That is the caller's mistake, which the throttle reports
     /// before it makes a charge.
     #[must_use]
-    pub fn new(record: &PlanRecord, cost: NonZeroU32, now: Timestamp) -> Self {
+    pub fn new(record: &PlanRecord, cost: u32, now: Timestamp) -> Self {
         let stamp = Stamp { plan: record.id.clone(), version: record.version };
         let (amounts, steps, closed, counts) = Default::default();
         let charge = Self { now, stamp, host: None, cost, amounts, steps, closed, counts };
-        charge.meter(Meter::REQUESTS, record.plan.requests(), record.created, cost.get().into())
+        charge.meter(Meter::REQUESTS, record.plan.requests(), record.created, cost.into())
     }
 
     /// Takes this amount of a named meter too.
@@ -145,7 +147,7 @@ impl Charge {
     /// Takes the tokens from this method's own rate too.
     #[must_use]
     pub(crate) fn method(mut self, method: MethodRate) -> Self {
-        self.rate(method.scope, method.throttle, self.cost.get().into(), method.enforced);
+        self.rate(method.scope, method.throttle, self.cost.into(), method.enforced);
         self
     }
 
@@ -179,6 +181,7 @@ impl Charge {
                 let step = Step::new(rate, throttle.burst(), amount, self.now);
                 self.steps.push(Step { enforced, ..step });
             }
+            None if amount == 0 => {}
             None => self.closed.push(Refusal { limit: scope.into(), wait: None, enforced }),
         }
     }
@@ -186,7 +189,7 @@ impl Charge {
     /// The meters that it takes from, and the amounts.
     pub(crate) fn meters(&self) -> impl Iterator<Item = (Meter, u64)> {
         let named = self.amounts.iter().map(|(meter, amount)| (*meter, amount.get()));
-        std::iter::once((Meter::REQUESTS, self.cost.get().into())).chain(named)
+        std::iter::once((Meter::REQUESTS, self.cost.into())).chain(named)
     }
 
     /// The amount that it takes of a meter.
@@ -375,13 +378,15 @@ impl Step {
     /// The step of a guest: it moves the only rate that the state has for the scope.
     pub(super) fn guest(self, state: &State, charge: &Charge) -> Option<Self> {
         let mut rates = state.tats.keys().filter(|rate| rate.scope == self.rate.scope);
-        let (rate, None) = (*rates.next()?, rates.next()) else { return None };
+        let (Some(rate), None) = (rates.next().copied(), rates.next()) else {
+            return (self.amount == 0).then_some(self);
+        };
         let step = Self { present: true, ..self.counted_by(rate, charge.now) };
         (step.advance <= Duration::from_nanos(MAX_REFILL)).then_some(step)
     }
 
     fn fits(&self, state: &State) -> bool {
-        !self.never_fits() && state.tat(self.rate) <= self.ceiling
+        self.amount == 0 || !self.never_fits() && state.tat(self.rate) <= self.ceiling
     }
 
     /// Returns true if the step is more than the burst. For enforced limits the caller has already
@@ -390,9 +395,10 @@ impl Step {
         !self.enforced && self.amount > self.burst
     }
 
-    /// The move of its `tat`; `None` if it never fits and is not enforced.
+    /// The move of its `tat`; `None` if it takes nothing, or never fits and is not enforced.
     fn write(&self, form: Form, now: Timestamp) -> Option<Move> {
         let (when, to) = match form {
+            _ if self.amount == 0 => return None,
             _ if self.spared && self.never_fits() => return None,
             _ if self.spared => (When::Within(self.ceiling, END), To::Same),
             Form::Idle => {
@@ -445,10 +451,13 @@ impl Tally {
 
     /// Returns true if there is room. A quota of 0 has none, even with granted requests.
     fn fits(&self, state: &State) -> bool {
-        self.quota != Some(0) && state.used(self.counter) <= self.room()
+        self.amount == 0 || self.quota != Some(0) && state.used(self.counter) <= self.room()
     }
 
     fn write(&self) -> Count {
+        if self.amount == 0 {
+            return Count::read(self.counter);
+        }
         if self.spared {
             let full =
                 if self.quota == Some(0) { -MAX_COUNT } else { self.room().saturating_add(1) };
@@ -508,7 +517,7 @@ mod tests {
             let record = PlanRecord { id, plan, version: 1, created: Timestamp::EPOCH };
             let (now, tokens) = (Timestamp::from_secs(100 + now), Meter::new("tokens").unwrap());
             let method = record.plan.method_rate("a", "s", "/x/GET").unwrap();
-            let charge = Charge::new(&record, NonZeroU32::new(amount).unwrap(), now)
+            let charge = Charge::new(&record, amount, now)
                 .method(method)
                 .named(&record, tokens, NonZeroU64::new(amount.into()).unwrap());
             let step = charge.steps[at];

@@ -38,8 +38,8 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::charge::{Refusal, Refusals, refuse};
-use super::state::{IDLE, MAX_COUNT};
-use super::{Charge, Move, Next, RateId, State, To, When, Write};
+use super::state::IDLE;
+use super::{Charge, Count, Move, Next, RateId, State, To, When, Write};
 use crate::limit::Limit;
 use crate::plan::{MAX_REFILL, Plan};
 
@@ -157,7 +157,7 @@ impl Charge {
         } else {
             // These counters are named so that the answer contains them; they do not change.
             for count in &mut write.counts {
-                (count.at_most, count.add) = (MAX_COUNT, 0);
+                *count = Count::read(count.counter);
             }
         }
         let full = write.full(&state.tats);
@@ -217,8 +217,6 @@ const LONGEST: Duration = Duration::from_nanos(MAX_REFILL);
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
     use crate::bucket::Stamp;
     use crate::clock::Timestamp;
@@ -234,7 +232,7 @@ mod tests {
         let stamp = Some(Stamp { plan: id.clone(), version: 1 });
         let record = PlanRecord { id, plan: plan.clone(), version: 2, created: now };
         let state = State { stamp, changed: before, ..State::default() };
-        let change = Charge::new(&record, NonZeroU32::MIN, now).change(&plan, &state);
+        let change = Charge::new(&record, 1, now).change(&plan, &state);
         change.write.and_then(|write| write.changed)
     }
 

@@ -280,7 +280,7 @@ impl Write {
             };
             state.tats.insert(change.rate, tat);
         }
-        for count in &self.counts {
+        for count in self.counts.iter().filter(|count| count.add != 0) {
             let used = state.counters.entry(count.counter).or_default();
             *used = used.saturating_add(count.add);
         }
@@ -409,6 +409,11 @@ impl When {
 }
 
 impl Count {
+    /// Reads a counter, without a condition and without a change.
+    pub(crate) fn read(counter: Counter) -> Self {
+        Self { counter, at_least: -MAX_COUNT, at_most: MAX_COUNT, add: 0, granted: 0 }
+    }
+
     fn holds(&self, state: &State) -> bool {
         (self.at_least..=self.at_most).contains(&state.used(self.counter))
             && self.granted <= state.granted(self.counter)

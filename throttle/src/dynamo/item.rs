@@ -269,10 +269,16 @@ impl Draft {
     }
 
     fn count(&mut self, count: &Count) {
+        // The answer has it anyway.
+        if *count == Count::read(count.counter) {
+            return;
+        }
         let used = self.name(count.counter);
-        let (zero, add) = (self.number(0), self.number(count.add));
+        if count.add != 0 {
+            let (zero, add) = (self.number(0), self.number(count.add));
+            self.set(format_args!("{used} = if_not_exists({used}, {zero}) + {add}"));
+        }
         let (least, most) = (self.number(count.at_least), self.number(count.at_most));
-        self.set(format_args!("{used} = if_not_exists({used}, {zero}) + {add}"));
         let absent_will_do = (count.at_least..=count.at_most).contains(&0);
         // Not BETWEEN, which DynamoDB rejects if the first bound is larger. This form then matches
         // no number.
@@ -387,7 +393,7 @@ const ENDING: usize = 40;
 
 #[cfg(test)]
 mod tests {
-    use std::num::{NonZeroU32, NonZeroU64};
+    use std::num::NonZeroU64;
 
     use super::*;
     use crate::bucket::{Charge, Form};
@@ -422,7 +428,7 @@ mod tests {
         let (id, plan) = (PlanId::new("free").unwrap(), Plan::from_json(json).unwrap());
         let now = Timestamp::from_secs(1_795_251_600);
         let record = PlanRecord { id, plan, version: 1, created: Timestamp::EPOCH };
-        let charge = Charge::new(&record, NonZeroU32::MIN, now);
+        let charge = Charge::new(&record, 1, now);
         let written = Expression::new(&charge.write(|_| Form::Idle));
         assert_eq!(
             written.update,
@@ -468,7 +474,7 @@ mod tests {
         let now = Timestamp::from_secs(1_795_251_600);
         let record = PlanRecord { id, plan, version: 1, created: Timestamp::EPOCH };
         let (meter, amount) = (Meter::new("tokens").unwrap(), NonZeroU64::new(800).unwrap());
-        let charge = Charge::new(&record, NonZeroU32::MIN, now).named(&record, meter, amount);
+        let charge = Charge::new(&record, 1, now).named(&record, meter, amount);
         let written = Expression::new(&charge.write(|_| Form::Idle));
         let mut names: Vec<_> = written.names.into_values().collect();
         names.sort();

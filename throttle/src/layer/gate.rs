@@ -3,7 +3,6 @@
 use std::fmt::{self, Debug};
 use std::future::Future;
 use std::iter;
-use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -40,7 +39,7 @@ pub(super) struct Gate {
     /// The authorizer whose parents come before these.
     pub(super) within: Option<Authorizer>,
     pub(super) style: Style,
-    pub(super) cost: Option<Arc<Cost>>,
+    pub(super) cost: Option<Arc<CostOf>>,
     pub(super) settled: Option<Arc<Settled>>,
     pub(super) meters: Vec<Metered>,
     pub(super) refunds: bool,
@@ -71,7 +70,7 @@ pub(super) enum Settles {
 pub(super) type Amount = dyn Fn(&request::Parts) -> u64 + Send + Sync;
 pub(super) type Actual = dyn Fn(&response::Parts) -> Option<u64> + Send + Sync;
 pub(super) type MakeReader = dyn Fn(&response::Parts) -> Box<Reader> + Send + Sync;
-pub(super) type Cost = dyn Fn(&request::Parts) -> u32 + Send + Sync;
+pub(super) type CostOf = dyn Fn(&request::Parts) -> u32 + Send + Sync;
 pub(super) type Settled = dyn Fn(&response::Parts) -> u32 + Send + Sync;
 pub(super) type MethodOf = dyn Fn(&request::Parts) -> Option<MethodKey> + Send + Sync;
 pub(super) type Hook = dyn Fn(&Report<'_>) + Send + Sync;
@@ -111,20 +110,31 @@ impl<S: Store, C: Clock> Decides for Throttle<S, C> {
 #[derive(Debug, Default)]
 pub(super) struct Passed {
     shown: Shown,
-    /// The tokens that the authorizer has charged already, and the rest that is due here.
-    ahead: u32,
-    due: u32,
+    cost: Cost,
     receipt: Option<Receipt>,
+}
+
+/// The cost of a request, and the part of it that the authorizer has charged already.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    whole: u32,
+    ahead: u32,
+}
+
+impl Cost {
+    /// The rest that is due here.
+    fn due(self) -> u32 {
+        self.whole.saturating_sub(self.ahead)
+    }
 }
 
 /// The limits to write into a response.
 #[derive(Debug, Default)]
-enum Shown {
-    #[default]
-    Nothing,
+struct Shown {
     /// One entry for each level, the subject's own first.
-    Decided(Vec<(Subject, Style, Vec<Standing>)>),
-    Counted(Counted),
+    levels: Vec<(Subject, Style, Vec<Standing>)>,
+    /// The authorizer's limit, if none of the levels' limits is known here.
+    counted: Option<Counted>,
 }
 
 impl Gate {
@@ -133,41 +143,42 @@ impl Gate {
         let counted = self.authorizer.as_ref().and_then(|it| it.counted(parts));
         if let Some(counted @ Counted { refused: Some(retry_after), .. }) = counted {
             let refused = Refused::exhausted(vec![self.style.named(UNNAMED)], retry_after);
-            return self.refuse(refused, &Shown::Counted(counted), Report::default());
+            let shown = Shown { counted: Some(counted), ..Shown::default() };
+            return self.refuse(refused, &shown, Report::default());
         }
         let whole = self.cost.as_ref().map_or(1, |cost| cost(parts));
-        if whole == 0 {
-            return Ok(Passed::default());
-        }
-        let ahead = u32::from(counted.is_some());
-        let due = whole.saturating_sub(ahead);
-        let amounts: Vec<_> =
+        let cost = Cost { whole, ahead: counted.is_some().into() };
+        let mut amounts: Vec<_> =
             self.meters.iter().map(|it| (&it.meter, (it.amount)(parts))).collect();
-        // A settlement needs the receipt of a charge, and so do meters.
-        let least = self.settled.is_some() || amounts.iter().any(|(_, amount)| *amount > 0);
-        let Some(cost) = NonZeroU32::new(due.max(least.into())) else {
+        amounts.retain(|(_, amount)| *amount > 0);
+        // A settlement needs a receipt, even of nothing.
+        let settles = whole > 0 && self.settled.is_some();
+        if cost.due() == 0 && amounts.is_empty() && !settles {
+            if whole == 0 {
+                return Ok(Passed::default());
+            }
             self.tell(Report::default());
-            let shown = counted.map_or(Shown::Nothing, Shown::Counted);
-            return Ok(Passed { shown, ahead, due, receipt: None });
-        };
-        let report = Report { cost: cost.get(), ..Report::default() };
+            let shown = Shown { counted, ..Shown::default() };
+            return Ok(Passed { shown, cost, receipt: None });
+        }
+        let report = Report { cost: cost.due(), ..Report::default() };
         let (mut own, mut parents) = match self.levels(parts).await {
             Ok(levels) => levels,
-            Err(refused) => return self.refuse(refused, &Shown::Nothing, report),
+            Err(refused) => return self.refuse(refused, &Shown::default(), report),
         };
         let method = self.method.as_ref().and_then(|method| method(parts));
         let decided = loop {
-            let mut request = Request::new(&own.subject, &own.choice.plan).cost(cost);
+            let mut request = Request::new(&own.subject, &own.choice.plan).cost(cost.due());
             for parent in &parents {
                 request = request.within(&Level::new(&parent.subject, &parent.choice.plan));
             }
             if let Some(MethodKey { api_id, stage, key }) = &method {
                 request = request.method(api_id, stage, key);
             }
-            for (meter, amount) in amounts.iter().filter(|(_, amount)| *amount > 0) {
+            for (meter, amount) in &amounts {
                 request = request.meter(meter.as_str(), *amount);
             }
-            if self.refunds || self.settled.is_some() {
+            if self.refunds || settles {
                 request = request.with_receipt();
             }
             let decided = self.throttle.decide(request).await;
@@ -182,8 +193,10 @@ impl Gate {
         };
         let report = Report { subject: Some(&own.subject), plan: Some(&own.choice.plan), ..report };
         match decided {
-            Ok(decision) => self.act((&own, &parents), decision, (ahead, due), report),
-            Err(error) => self.refuse(Refused::failed(error, &self.style), &Shown::Nothing, report),
+            Ok(decision) => self.act((&own, &parents), decision, (cost, counted), report),
+            Err(error) => {
+                self.refuse(Refused::failed(error, &self.style), &Shown::default(), report)
+            }
         }
     }
 
@@ -192,21 +205,21 @@ impl Gate {
         &self,
         (own, parents): (&Found, &[Found]),
         mut decision: Decision,
-        (ahead, due): (u32, u32),
+        (cost, counted): (Cost, Option<Counted>),
         report: Report<'_>,
     ) -> Result<Passed, Box<Refusal>> {
         let receipt = decision.take_receipt();
         let report = Report { decision: Some(&decision), ..report };
         let asked = iter::once(&decision).chain(decision.parents().iter().map(|(_, it)| it));
         let levels = iter::once(own).chain(parents);
-        let shown = levels.zip(asked).map(|(level, decision)| {
+        let levels = levels.zip(asked).map(|(level, decision)| {
             (level.subject.clone(), level.style.clone(), decision.standings().to_vec())
         });
-        let shown = Shown::Decided(shown.collect());
+        let shown = Shown { levels: levels.collect(), counted };
         if decision.is_allowed() {
             self.tell(report);
-            let shown = if self.shadow { Shown::Nothing } else { shown };
-            return Ok(Passed { shown, ahead, due, receipt });
+            let shown = if self.shadow { Shown::default() } else { shown };
+            return Ok(Passed { shown, cost, receipt });
         }
         // Only the level that was asked last has refused.
         let mut levels = iter::once(own).chain(parents);
@@ -253,13 +266,16 @@ impl Gate {
         passed: Passed,
         parts: &mut response::Parts,
     ) -> Option<Settling> {
-        let Passed { mut shown, ahead, due, receipt } = passed;
+        let Passed { mut shown, cost, receipt } = passed;
         let mut settling = None;
         if let Some(receipt) = receipt {
             let failed = self.refunds
                 && (parts.status.is_server_error() || parts.extensions.get::<Refused>().is_some());
-            let cost = self.settled.as_ref().map(|cost| cost(parts).saturating_sub(ahead));
-            let mut actual = Settlement::from(cost.unwrap_or(due));
+            let whole = match &self.settled {
+                Some(settled) if cost.whole > 0 => settled(parts),
+                _ => cost.whole,
+            };
+            let mut actual = Settlement::from(Cost { whole, ..cost }.due());
             let mut readings = Vec::new();
             for metered in self.meters.iter().filter(|it| receipt.amount(it.meter) > 0) {
                 match &metered.settles {
@@ -280,10 +296,8 @@ impl Gate {
             if !waits {
                 self.settle(&receipt, actual.clone()).await;
             }
-            if let Shown::Decided(levels) = &mut shown {
-                for (level, _, standings) in levels {
-                    *standings = self.throttle.standings(&receipt, level, standings);
-                }
+            for (level, _, standings) in &mut shown.levels {
+                *standings = self.throttle.standings(&receipt, level, standings);
             }
             let gate = Arc::clone(self);
             settling = waits.then_some(Settling { gate, receipt, actual, readings });
@@ -306,14 +320,12 @@ impl Gate {
     }
 
     fn put(&self, shown: &Shown, headers: &mut HeaderMap) {
-        match shown {
-            Shown::Nothing => {}
-            Shown::Decided(levels) => {
-                let levels =
-                    levels.iter().map(|(_, style, standings)| (style.clone(), &**standings));
-                self.style.put(headers, levels);
+        let levels = shown.levels.iter().map(|(_, style, all)| (style.clone(), &**all));
+        match &shown.counted {
+            Some(counted) if levels.clone().all(|(_, standings)| standings.is_empty()) => {
+                self.style.put_counted(headers, counted);
             }
-            Shown::Counted(counted) => self.style.put_counted(headers, counted),
+            _ => self.style.put(headers, levels),
         }
     }
 }

@@ -28,7 +28,8 @@ impl<'a> Report<'a> {
         self.plan
     }
 
-    /// The tokens to charge here; 0 if the authorizer has charged them all.
+    /// The requests to charge here; 0 if the authorizer has charged them all, or if the request
+    /// takes only from meters.
     #[must_use]
     pub fn cost(&self) -> u32 {
         self.cost

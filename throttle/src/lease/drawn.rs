@@ -1,6 +1,5 @@
 //! Tokens that a request has drawn from a lease, and their return.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::{HeldLeases, Key, Want};
@@ -61,15 +60,15 @@ impl HeldLeases {
     pub(crate) fn settle(
         &self,
         drawn: &Drawn,
-        cost: NonZeroU32,
+        cost: u32,
         actual: u64,
         now: Duration,
     ) -> Option<u64> {
         let mut accounts = lock(&self.accounts);
         let account = accounts.accounts.get_mut(&drawn.key)?;
         let lot = account.lot(drawn.until, now)?;
-        let Some(beyond) = actual.checked_sub(cost.get().into()) else {
-            let unused = u64::from(cost.get()).saturating_sub(actual);
+        let Some(beyond) = actual.checked_sub(cost.into()) else {
+            let unused = u64::from(cost).saturating_sub(actual);
             lot.tokens = lot.tokens.saturating_add(u32::try_from(unused).unwrap_or(u32::MAX));
             return Some(0);
         };

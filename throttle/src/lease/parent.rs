@@ -149,7 +149,7 @@ mod tests {
     fn terms(plan: &PlanId) -> Arc<Terms> {
         let (id, rate) = (plan.clone(), Plan::per_second(1).build().unwrap());
         let record = PlanRecord { id, plan: rate, version: 1, created: Timestamp::EPOCH };
-        let charge = Charge::new(&record, NonZeroU32::MIN, Timestamp::EPOCH);
+        let charge = Charge::new(&record, 1, Timestamp::EPOCH);
         let at = Moment::new(Timestamp::EPOCH, Duration::ZERO);
         let (standings, state, lasts) = (Standings::new(), State::default(), Duration::MAX);
         Arc::new(Terms { charge, state, standings, at, lasts })
@@ -212,7 +212,7 @@ mod tests {
                 }
                 if let Some(until) = until.filter(|_| actual % 2 == 0) {
                     let drawn = held.drawn(want, until);
-                    if let Some(beyond) = held.settle(&drawn, cost, actual.into(), now) {
+                    if let Some(beyond) = held.settle(&drawn, n, actual.into(), now) {
                         // What the lease lacks is charged to the item.
                         debited += beyond;
                         used = used + u64::from(actual) - u64::from(n);

@@ -46,7 +46,7 @@ fn terms() -> Arc<Terms> {
     let at = Moment::new(Timestamp::EPOCH, Duration::ZERO);
     let plan = Plan::per_second(1).build().unwrap();
     let record = PlanRecord { id: names().1, plan, version: 1, created: Timestamp::EPOCH };
-    let charge = Charge::new(&record, NonZeroU32::MIN, Timestamp::EPOCH);
+    let charge = Charge::new(&record, 1, Timestamp::EPOCH);
     let (standings, state) = (Standings::new(), State::default());
     Arc::new(Terms { charge, state, standings, at, lasts: Duration::MAX })
 }

@@ -1,5 +1,3 @@
-use std::num::NonZeroU32;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -127,7 +125,7 @@ async fn a_settlement_finds_a_bucket_that_was_forgotten() {
         let (store, clock) = setting(r#"{"throttle": {"rateLimit": 1, "burstLimit": 10}}"#);
         let throttle = Throttle::new(store.clone(), clock.clone());
         let (subject, plan) = (address(1), plan());
-        let request = Request::new(&subject, &plan).cost(NonZeroU32::new(5).unwrap());
+        let request = Request::new(&subject, &plan).cost(5);
         let receipts = async || throttle.decide(&request).await.unwrap().into_receipt().unwrap();
         let (long, longer) = (receipts().await, receipts().await);
         clock.advance(Duration::from_secs(600));
@@ -149,7 +147,7 @@ async fn a_receipt_for_a_forgotten_bucket_gives_nothing_back_to_the_next() {
     let (subject, plan, slow) = (address(1), plan(), PlanId::new("slow").unwrap());
     put(&store, &slow, r#"{"throttle": {"rateLimit": "1/min", "burstLimit": 9}}"#, &clock);
     let ask = async |plan: &PlanId, cost: u32| {
-        let request = Request::new(&subject, plan).cost(NonZeroU32::new(cost).unwrap());
+        let request = Request::new(&subject, plan).cost(cost);
         throttle.decide(&request).await.unwrap()
     };
     // Both would be paid in 200 seconds; the first gives all of its part back.
@@ -231,7 +229,6 @@ proptest! {
                 match step {
                     Step::Wait(millis) => clock.advance(Duration::from_millis(millis)),
                     Step::Decide { cost } => {
-                        let cost = NonZeroU32::new(cost).unwrap();
                         let request = Request::new(&subject, &id).cost(cost);
                         let decision = one.decide(&request).await.unwrap();
                         let expected = other.decide(&request).await.unwrap();

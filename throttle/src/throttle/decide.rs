@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use super::leased::leasable;
 use super::{Throttle, add};
 use crate::bucket::{Charge, Next, Refused, State, Write};
 use crate::charged::Charged;
@@ -36,7 +37,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// Usually makes one write to the store, at most two while no clock is ahead of this one and no
     /// plan changes, and never more than six. The plan is looked up once a minute, or when it has
     /// changed. No call is made if the store's answer of the last second refuses already, or if a
-    /// lease has tokens left.
+    /// lease has tokens left, or for a level of which the request takes nothing.
     ///
     /// A request [within parents](Request::within) makes these writes at each level that no lease
     /// serves. If a level refuses or fails, the charges of the others are given back: one write
@@ -91,11 +92,13 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     async fn decided(&self, request: &Request<'_>) -> Result<Decision, ThrottleError> {
         let now = self.clock.moment();
         let record = self.plans.get(request.plan, now, self.fetch(request.plan)).await?;
-        let outcome = match &self.leases {
-            Some(held) if !request.is_parent && is_leasable(request, &record) => {
-                self.leased(held, request, record).await?
-            }
-            _ => self.charged(request, record, &mut Calls::default()).await?,
+        if request.cost == 0 && !request.takes_meter(&record) {
+            return self.free(request, &record);
+        }
+        let leases = self.leases.as_ref().filter(|_| !request.is_parent);
+        let outcome = match leases.zip(leasable(request, &record)) {
+            Some((held, want)) => self.leased(held, (request, want), record).await?,
+            None => self.charged(request, record, &mut Calls::default()).await?,
         };
         Ok(match outcome {
             Outcome::Taken { charge, state } => allowed(request, charge, state),
@@ -190,7 +193,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 return Err(damaged(&rate.to_string(), "is more than a year ahead"));
             }
             let made = charge.under(&state);
-            let own = if applied && takes.is_some() { charge.cost.get() } else { 0 };
+            let own = if applied && takes.is_some() { charge.cost } else { 0 };
             self.predictor.note(subject, &made, &state, own, at);
             if applied && changes {
                 add(&mut self.stats_mut().converted);
@@ -281,12 +284,6 @@ pub(super) fn allowed(request: &Request<'_>, charge: Charge, left: State) -> Dec
     decision
 }
 
-/// Returns true if a lease of the subject may serve a request.
-pub(super) fn is_leasable(request: &Request<'_>, record: &PlanRecord) -> bool {
-    // Limits that only report must report each request, which a lease cannot do.
-    !request.receipt && request.amounts().next().is_none() && record.plan.enforces_all()
-}
-
 /// The charge of a request under a plan: every charge is made here.
 ///
 /// The request has been checked against the plan.
@@ -311,8 +308,8 @@ pub(super) fn charge(request: &Request<'_>, record: &PlanRecord, now: Timestamp)
 /// A closed limit refuses every amount: that is a decision, not an error.
 pub(super) fn check(request: &Request<'_>, record: &PlanRecord) -> Result<(), ThrottleError> {
     let plan = &record.plan;
-    let mut closed = plan.is_closed();
-    let mut amounts = vec![(Meter::REQUESTS, plan.requests(), u64::from(request.cost.get()))];
+    let mut closed = request.cost > 0 && plan.is_closed();
+    let mut amounts = vec![(Meter::REQUESTS, plan.requests(), u64::from(request.cost))];
     for (name, amount) in request.amounts() {
         let meter = Meter::new(name).ok().and_then(|meter| plan.meters().get_key_value(&meter));
         let Some((meter, limits)) = meter else {
@@ -330,7 +327,7 @@ pub(super) fn check(request: &Request<'_>, record: &PlanRecord) -> Result<(), Th
     }
     // An amount that never fits a limit without enforcement is a report, not an error.
     amounts.retain(|(_, limits, _)| limits.is_enforced());
-    let method = request.method_rate(record).filter(|method| method.enforced);
+    let method = request.method_rate(record).filter(|it| it.enforced && request.cost > 0);
     let method = method.map(|method| method.throttle);
     if closed || method.is_some_and(Throttling::is_closed) {
         return Ok(());
@@ -338,7 +335,7 @@ pub(super) fn check(request: &Request<'_>, record: &PlanRecord) -> Result<(), Th
     for (meter, limits, cost) in &amounts {
         fits(Limit::of(*meter, LimitKind::Burst), *cost, limits.throttle())?;
     }
-    fits(Limit::METHOD, request.cost.get().into(), method)?;
+    fits(Limit::METHOD, request.cost.into(), method)?;
     for (meter, limits, cost) in amounts {
         if let Some(quota) = limits.quotas().iter().find(|quota| cost > quota.limit()) {
             let limit = Limit::quota(meter, quota.period());

@@ -11,8 +11,7 @@
 
 use std::sync::Arc;
 
-use super::decide::is_leasable;
-use super::leased::want;
+use super::leased::{leasable, want};
 use super::parent::Leased;
 use super::{Throttle, add};
 use crate::clock::Clock;
@@ -82,9 +81,11 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             *decision = self.refused_from_memory(request, record)?;
             if decision.is_some() && !is_refused {
                 is_refused = true;
-                if request.is_parent {
+                if request.is_parent
+                    && let Some(want) = want(request, record)
+                {
                     // The next lease of the parent must cover such requests too.
-                    self.parents.count(want(request, record), self.clock.monotonic());
+                    self.parents.count(want, self.clock.monotonic());
                 }
             }
         }
@@ -100,7 +101,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         }
         let Level { request, record, .. } = &levels.own;
         let may_lease = self.leases.is_some()
-            && record.as_ref().is_ok_and(|record| is_leasable(request, record));
+            && record.as_ref().is_ok_and(|record| leasable(request, record).is_some());
         (levels.own.is_late, levels.own.is_counted) = (may_lease, may_lease);
         for is_late in [false, true] {
             for level in levels.all() {
@@ -177,8 +178,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// Removes a request from the demand, because another level refused it.
     fn uncount(&self, request: &Request<'_>, record: &PlanRecord) {
         let held = if request.is_parent { Some(&self.parents) } else { self.leases.as_ref() };
-        if let Some(held) = held {
-            held.uncount(want(request, record));
+        if let (Some(held), Some(want)) = (held, want(request, record)) {
+            held.uncount(want);
         }
     }
 
@@ -193,19 +194,6 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let parents = levels.parents.into_iter();
         let parents = parents.filter_map(|it| Some((it.request.subject.clone(), it.decision?)));
         Ok(own.with_parents(parents.collect()))
-    }
-
-    /// The decision of the subject's own level if another one refused before it was asked.
-    fn unasked(
-        &self,
-        request: &Request<'_>,
-        record: &PlanRecord,
-    ) -> Result<Decision, ThrottleError> {
-        let charge = self.charge(request, record)?;
-        let last = self.predictor.last(request.subject);
-        let is_known = last.state().stamp.as_ref() == Some(&charge.stamp);
-        let standings = if is_known { charge.standings(last.state()) } else { Vec::new() };
-        Ok(Decision::unasked(request.plan.clone(), standings))
     }
 }
 

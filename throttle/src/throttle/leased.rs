@@ -24,7 +24,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     pub(super) async fn leased(
         &self,
         held: &HeldLeases,
-        request: &Request<'_>,
+        (request, want): (&Request<'_>, Want<'_>),
         record: Arc<PlanRecord>,
     ) -> Result<Outcome, ThrottleError> {
         let mut calls = Calls::default();
@@ -32,7 +32,6 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             // Read before the charge, so that a lease never lives too long.
             let at = self.clock.moment();
             let standings = self.recent_standings(request, &record, at)?;
-            let want = want(request, &record);
             match held.turn(want, record.version, at.monotonic(), &standings) {
                 Turn::Served(served) => {
                     let Some(decision) = served_by(held, request, want, &served, at) else { break };
@@ -42,11 +41,11 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 Turn::Wait(waiting) => waiting.ended().await,
                 Turn::Alone | Turn::Paused => break,
                 Turn::Ask(asking) => {
-                    let lease = request.cost(asking.tokens());
+                    let lease = request.cost(asking.tokens().get());
                     match self.charged(&lease, Arc::clone(&record), &mut calls).await {
                         Ok(Outcome::Taken { charge, state }) => {
                             let grant = grant(held, charge, state, at);
-                            let served = first_served(&grant, request.cost);
+                            let served = first_served(&grant, want.cost);
                             asking.keep(grant, self.clock.monotonic());
                             let decision = decision(held, request, want, &served, at);
                             return Ok(Outcome::Decided(decision));
@@ -84,10 +83,22 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     }
 }
 
-/// The part of a request that a lease serves.
-pub(super) fn want<'a>(request: &Request<'a>, record: &PlanRecord) -> Want<'a> {
-    let Request { subject, plan, cost, .. } = *request;
-    Want { subject, plan, scope: request.scope(record), cost }
+/// The tokens that a level would take of a lease; `None` if it takes no requests.
+pub(super) fn want<'a>(level: &Request<'a>, record: &PlanRecord) -> Option<Want<'a>> {
+    let Request { subject, plan, cost, .. } = *level;
+    let cost = NonZeroU32::new(cost)?;
+    Some(Want { subject, plan, scope: level.scope(record), cost })
+}
+
+/// The same; `None` also if no lease may serve the level.
+///
+/// Leases serve only requests, not named meters. Limits that only report must report each request,
+/// which a lease cannot do.
+pub(super) fn leasable<'a>(level: &Request<'a>, record: &PlanRecord) -> Option<Want<'a>> {
+    let may_lease = record.plan.enforces_all()
+        && !level.takes_meter(record)
+        && (level.is_parent || !level.receipt);
+    want(level, record).filter(|_| may_lease)
 }
 
 /// The tokens of a charge that was made at this moment or later.
@@ -95,7 +106,7 @@ pub(super) fn grant(held: &HeldLeases, charge: Charge, state: State, at: Moment)
     // A token is valid only in the period in which it was counted.
     let lasts = held.life().min(charge.period_left());
     Grant {
-        tokens: charge.cost.get(),
+        tokens: charge.cost,
         until: at.monotonic().saturating_add(lasts),
         version: charge.stamp.version,
         terms: Arc::new(Terms {

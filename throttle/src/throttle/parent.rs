@@ -3,16 +3,15 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::decide::{Calls, Outcome, allowed, is_leasable};
-use super::leased::{decision, first_served, grant, served_by, want};
+use super::decide::{Calls, Outcome, allowed};
+use super::leased::{decision, first_served, grant, leasable, served_by};
 use super::{Throttle, add};
 use crate::bucket::{Refusal, State};
 use crate::clock::{Clock, Moment};
 use crate::decision::Decision;
 use crate::failure::{Failure, ThrottleError};
-use crate::lease::{Asking, Look, Parent, SHARE_OF_QUOTA, Served, Turn};
+use crate::lease::{Asking, HeldLeases, Look, Parent, SHARE_OF_QUOTA, Served, Turn, Want};
 use crate::limit::{Limit, Standing};
-use crate::meter::Meter;
 use crate::plan::PlanRecord;
 use crate::request::Request;
 use crate::store::Store;
@@ -38,26 +37,24 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         record: &Arc<PlanRecord>,
         may_ask: bool,
     ) -> Result<Leased, ThrottleError> {
-        if !is_parent_leasable(level, record) {
-            return Ok(Leased::Alone);
-        }
+        let Some(want) = leasable(level, record) else { return Ok(Leased::Alone) };
         let decided = |it: Option<Decision>| it.map_or(Leased::Alone, Leased::Decided);
         for waits in 0..MAX_WAITS {
             let at = self.clock.moment();
-            match self.parent_turn(level, record, at, waits == 0 && !may_ask)? {
+            match self.parent_turn((level, want), record, at, waits == 0 && !may_ask)? {
                 Turn::Served(served) => {
-                    return Ok(decided(self.parent_served(level, record, &served, at)));
+                    return Ok(decided(self.parent_served((level, want), &served, at)));
                 }
                 Turn::Wait(waiting) => waiting.ended().await,
                 Turn::Alone => return Ok(Leased::Alone),
                 Turn::Paused => {
-                    if let Some(refused) = self.refused_by_pause(level, record, at)? {
+                    if let Some(refused) = self.refused_by_pause((level, want), record, at)? {
                         return Ok(Leased::Decided(refused));
                     }
                 }
                 Turn::Ask(_) if !may_ask => return Ok(Leased::Late),
                 Turn::Ask(asking) => {
-                    return Ok(decided(self.ask(asking, level, record, at).await?));
+                    return Ok(decided(self.ask(asking, (level, want), record, at).await?));
                 }
             }
         }
@@ -67,7 +64,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// The next step of a parent's level. `is_new` counts the request as demand.
     fn parent_turn(
         &self,
-        level: &Request<'_>,
+        (level, want): (&Request<'_>, Want<'_>),
         record: &PlanRecord,
         at: Moment,
         is_new: bool,
@@ -81,19 +78,17 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             is_busy: rate.is_some_and(|rate| rate >= BUSY),
             is_new,
         };
-        let want = want(level, record);
         Ok(self.parents.parent_turn(want, record.version, at.monotonic(), parent))
     }
 
     /// The decision on a parent's level that a lease serves; `None` if the lease is over.
     fn parent_served(
         &self,
-        level: &Request<'_>,
-        record: &PlanRecord,
+        (level, want): (&Request<'_>, Want<'_>),
         served: &Served,
         at: Moment,
     ) -> Option<Decision> {
-        let decision = served_by(&self.parents, level, want(level, record), served, at);
+        let decision = served_by(&self.parents, level, want, served, at);
         if decision.is_some() {
             add(&mut self.stats_mut().parents_leased);
         }
@@ -104,19 +99,19 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     async fn ask(
         &self,
         asking: Asking<'_>,
-        level: &Request<'_>,
+        (level, want): (&Request<'_>, Want<'_>),
         record: &Arc<PlanRecord>,
         at: Moment,
     ) -> Result<Option<Decision>, ThrottleError> {
-        let cost = u64::from(level.cost.get());
+        let cost = u64::from(level.cost);
         let (mut tokens, mut limits, mut calls) = (asking.tokens(), vec![], Calls::default());
         for _ in 0..MAX_TRIES {
-            let lease = level.cost(tokens);
+            let lease = level.cost(tokens.get());
             let refused = match self.charged(&lease, Arc::clone(record), &mut calls).await {
                 Ok(Outcome::Taken { charge, state }) => {
-                    let (held, want) = (&self.parents, want(level, record));
+                    let held = &self.parents;
                     let grant = grant(held, charge.clone(), state.clone(), at);
-                    let served = first_served(&grant, level.cost);
+                    let served = first_served(&grant, want.cost);
                     asking.keep_of_parent(grant, limits, self.clock.monotonic());
                     return Ok(Some(if charge.cost == level.cost {
                         allowed(level, charge, state)
@@ -147,10 +142,10 @@ impl<S: Store, C: Clock> Throttle<S, C> {
                 break;
             }
             let free = u32::try_from(free).unwrap_or(u32::MAX).min(tokens.get().saturating_sub(1));
-            tokens = NonZeroU32::new(free).unwrap_or(level.cost).max(level.cost);
+            tokens = NonZeroU32::new(free).unwrap_or(want.cost).max(want.cost);
         }
         asking.pause(limits, self.clock.monotonic());
-        self.refused_by_pause(level, record, self.clock.moment())
+        self.refused_by_pause((level, want), record, self.clock.moment())
     }
 
     /// The refusal of a level that needs no call; `None` if it may be admitted.
@@ -161,14 +156,17 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     ) -> Result<Option<Decision>, ThrottleError> {
         let at = self.clock.moment();
         let charge = self.charge(level, record)?;
-        if self.holds(level, record, at) {
-            return Ok(None);
-        }
-        if level.is_parent
-            && is_parent_leasable(level, record)
-            && let Some(refused) = self.refused_by_pause(level, record, at)?
-        {
-            return Ok(Some(refused));
+        if let Some(want) = leasable(level, record) {
+            let held = if level.is_parent { Some(&self.parents) } else { self.leases.as_ref() };
+            let look = |held: &HeldLeases| held.look(want, record.version, at.monotonic());
+            if held.is_some_and(|held| look(held) == Look::Holds) {
+                return Ok(None);
+            }
+            if level.is_parent
+                && let Some(refused) = self.refused_by_pause((level, want), record, at)?
+            {
+                return Ok(Some(refused));
+            }
         }
         let last = self.predictor.last(level.subject);
         let empty = State::default();
@@ -177,26 +175,14 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         Ok(refused.map(|refused| self.refuse(level.subject, refused)))
     }
 
-    /// Returns true if a lease holds tokens for a level.
-    fn holds(&self, level: &Request<'_>, record: &PlanRecord, at: Moment) -> bool {
-        let held = if level.is_parent {
-            Some(&self.parents).filter(|_| is_parent_leasable(level, record))
-        } else {
-            self.leases.as_ref().filter(|_| is_leasable(level, record))
-        };
-        held.is_some_and(|held| {
-            held.look(want(level, record), record.version, at.monotonic()) == Look::Holds
-        })
-    }
-
     /// The refusal by the pause after a grant that was too small; `None` if there is no pause.
     fn refused_by_pause(
         &self,
-        level: &Request<'_>,
+        (level, want): (&Request<'_>, Want<'_>),
         record: &PlanRecord,
         at: Moment,
     ) -> Result<Option<Decision>, ThrottleError> {
-        let look = self.parents.look(want(level, record), record.version, at.monotonic());
+        let look = self.parents.look(want, record.version, at.monotonic());
         let Look::Paused(left, mut limits) = look else { return Ok(None) };
         let last = self.predictor.last(level.subject);
         let charge = self.charge(level, record)?.under(last.state());
@@ -212,16 +198,6 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         }
         Ok(Some(Decision::refused(&charge, last.state(), refusals)))
     }
-}
-
-/// Returns true if a lease of a parent may serve a request.
-///
-/// Leases serve only requests, not named meters. Limits that only report must report each request,
-/// which a lease cannot do.
-fn is_parent_leasable(level: &Request<'_>, record: &PlanRecord) -> bool {
-    let meters = record.plan.meters();
-    let mut named = level.amounts().filter_map(|(name, _)| Meter::new(name).ok());
-    record.plan.enforces_all() && !named.any(|meter| meters.contains_key(&meter))
 }
 
 /// The number of tokens that these limits leave free for a lease.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::decide::MAX_CALLS;
 use super::{Throttle, add};
-use crate::bucket::{State, Write};
+use crate::bucket::{Charge, State, Write};
 use crate::charged::Charged;
 use crate::clock::Clock;
 use crate::failure::{Failure, ThrottleError};
@@ -38,7 +38,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// # Errors
     /// The store failed. The refund may have been made, and is not retried.
     pub async fn refund(&self, receipt: Receipt, unused: u32) -> Result<Refund, ThrottleError> {
-        let rest = receipt.cost().get().saturating_sub(unused);
+        let rest = receipt.cost().saturating_sub(unused);
         let made = self.settle_by(&receipt, &rest.into()).await?;
         Ok(if made { Refund::Made } else { Refund::Nothing })
     }
@@ -52,7 +52,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// may show more than its quota afterwards, and `tat` may lie up to 366 days ahead.
     ///
     /// # Errors
-    /// A meter is settled that the request did not reserve, or an amount is above the largest
+    /// A named meter is settled that the request did not reserve, or an amount is above the largest
     /// quota: nothing is changed. Or the store failed: the rest may have been charged, and is not
     /// retried.
     pub async fn settle(
@@ -92,16 +92,16 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     ) -> Result<bool, ThrottleError> {
         let of_requests = actual.of(Meter::REQUESTS);
         let cost = charged.charge.cost;
-        let real = of_requests.unwrap_or(cost.get().into());
+        let real = of_requests.unwrap_or(cost.into());
         let mut actual = Cow::Borrowed(actual);
         if let Some(drawn) = &charged.drawn
             && let Some(held) = self.holder(drawn)
             && let Some(beyond) = held.settle(drawn, cost, real, self.clock.monotonic())
         {
             if beyond == 0 {
-                return Ok(real != u64::from(cost.get()));
+                return Ok(real != u64::from(cost));
             }
-            let real = u64::from(cost.get()).saturating_add(beyond);
+            let real = u64::from(cost).saturating_add(beyond);
             actual = Cow::Owned(Settlement::default().meter(Meter::REQUESTS, real));
         }
         let mut state = self.last_state(charged);
@@ -141,6 +141,12 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// Returns the current standings of a charge's limits, by the last known state.
     pub(super) fn standings_of(&self, charged: &Charged, before: &[Standing]) -> Standings {
+        let last = self.predictor.last(&charged.subject);
+        if before.is_empty() && last.state().stamp == charged.left.stamp {
+            // Nothing was known of the bucket until the settlement.
+            let charge = Charge { now: self.now(), ..charged.charge.clone() };
+            return charge.standings(last.state());
+        }
         charged.standings(before, &self.last_state(charged), self.now())
     }
 

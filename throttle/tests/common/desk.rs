@@ -2,7 +2,6 @@
 
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tollgate_throttle::Receipt;
@@ -57,7 +56,6 @@ impl Desk {
         method: &str,
     ) -> Decision {
         let plan = PlanId::new(plan).unwrap();
-        let cost = NonZeroU32::new(cost).unwrap();
         let request = Request::new(&self.subject, &plan).cost(cost).method("api", "prod", method);
         instance.decide(&request).await.unwrap()
     }

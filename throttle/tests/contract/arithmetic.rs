@@ -1,6 +1,5 @@
 //! The contract of `write` itself, step by step beside the pure arithmetic.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tollgate_throttle::internal::Answer;
@@ -23,7 +22,7 @@ pub(crate) async fn write_follows_the_arithmetic(bench: &impl Bench) {
         // Now and then a clock that is behind, and one that sleeps over the day's end.
         let behind = Duration::from_millis(if random.below(5) == 0 { 1_700 } else { 0 });
         let now = clock.now().saturating_sub(behind);
-        let charge = Charge::new(&record, NonZeroU32::new(cost).unwrap(), now);
+        let charge = Charge::new(&record, cost, now);
         let form = if random.below(2) == 0 { Form::Idle } else { Form::Busy };
         let write = charge.write(|_| form);
         let answer = match store.write(&subject, &write).await.unwrap() {
@@ -65,7 +64,7 @@ pub(crate) async fn guests_and_sweeps_follow_the_arithmetic(bench: &impl Bench) 
     for step in 0..400 {
         let cost = u32::try_from(random.below(5)).unwrap() + 1;
         let record = &plans[usize::try_from(random.below(3)).unwrap()];
-        let charge = Charge::new(record, NonZeroU32::new(cost).unwrap(), clock.now());
+        let charge = Charge::new(record, cost, clock.now());
         let charge = charge.guest(&model).unwrap_or(charge);
         let form = if random.below(2) == 0 { Form::Idle } else { Form::Busy };
         let mut write = charge.write(|_| form);

@@ -1,6 +1,5 @@
 //! The calls that decisions make to a store.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tollgate_throttle::{Clock, Limit, Plan, PlanId, Request, ThrottleError};
@@ -40,7 +39,7 @@ pub(crate) async fn a_remembered_refusal_costs_no_call_for_a_second(bench: &impl
 
 pub(crate) async fn what_never_fits_is_an_error(bench: &impl Bench) {
     let it = Setting::new(bench, &rate_and_quota("1", 10, 8, "WEEK")).await;
-    let cost = |cost| it.request().cost(NonZeroU32::new(cost).unwrap());
+    let cost = |cost| it.request().cost(cost);
     assert_eq!(
         it.throttle.decide(&cost(11)).await,
         Err(ThrottleError::CostAboveBurst { limit: Limit::BURST, cost: 11, burst: 10 })

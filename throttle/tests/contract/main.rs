@@ -10,6 +10,7 @@ mod bench;
 mod calls;
 #[path = "../common/mod.rs"]
 mod common;
+mod cost_0;
 mod crowds;
 mod levels;
 mod meters;
@@ -81,6 +82,15 @@ suite![
         a_wrong_settlement_changes_nothing,
         concurrent_tasks_take_exactly_what_a_meter_holds,
         plans_with_and_without_meters_share_one_bucket
+    },
+    cost_0 {
+        a_request_of_cost_0_takes_only_its_meters,
+        a_method_shows_its_rate_and_refuses_nothing_of_cost_0,
+        closed_requests_do_not_refuse_cost_0,
+        a_receipt_of_cost_0_settles_and_refunds,
+        a_request_of_nothing_makes_no_call,
+        a_parent_without_the_meter_is_not_written,
+        a_guest_of_cost_0_moves_only_its_meters
     },
     levels {
         each_level_costs_one_write_and_one_unit,

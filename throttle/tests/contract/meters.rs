@@ -1,6 +1,5 @@
 //! Requests that take from several meters at once.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -293,7 +292,7 @@ pub(crate) async fn plans_with_and_without_meters_share_one_bucket(bench: &impl 
     let tokens = it.request().meter("tokens", 1_000);
     assert!(it.throttle.decide(&tokens).await.unwrap().is_allowed());
     // A change to a plan without the meter and back keeps the debt of tokens.
-    let request = Request::new(&it.subject, &other.plan).cost(NonZeroU32::MIN);
+    let request = Request::new(&it.subject, &other.plan).cost(1);
     it.clock.advance(Duration::from_secs(1));
     assert!(other.throttle.decide(&request).await.unwrap().is_allowed());
     let refused = it.fresh().decide(&it.request().meter("tokens", 101)).await.unwrap();

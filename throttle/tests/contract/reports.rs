@@ -1,7 +1,5 @@
 //! Limits with `"enforce": false`: decided and reported, without a refusal.
 
-use std::num::NonZeroU32;
-
 use tollgate_throttle::{Decision, Meter, Settlement, Store};
 
 use crate::bench::Bench;
@@ -81,7 +79,7 @@ pub(crate) async fn a_plan_without_enforcement_admits_everything(bench: &impl Be
         assert_eq!(it.calls(), turn);
     }
     assert_eq!(it.throttle.stats().would_refuse, 4);
-    let dear = it.request().cost(NonZeroU32::new(9).unwrap());
+    let dear = it.request().cost(9);
     assert_eq!(would(&it.fresh().decide(&dear).await.unwrap()), ["burst", "daily", "weekly"]);
 }
 

@@ -1,18 +1,13 @@
 //! Refunds and settlements of requests within parents, also of parents that a lease serves.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tollgate_throttle::{Receipt, Refund};
 
 use crate::setting::{Instance, Setting, both};
 
-fn cost(cost: u32) -> NonZeroU32 {
-    NonZeroU32::new(cost).unwrap()
-}
-
 async fn charge(it: &Setting, throttle: &Instance, cost: u32) -> Receipt {
-    let request = it.request(3).cost(NonZeroU32::new(cost).unwrap()).with_receipt();
+    let request = it.request(3).cost(cost).with_receipt();
     throttle.decide(&request).await.unwrap().into_receipt().unwrap()
 }
 
@@ -23,7 +18,7 @@ async fn a_correction_reaches_every_level() {
     let left = async || [it.left(0).await, it.left(1).await, it.left(2).await];
     let minus = |n: u64| [[90 - n, 500 - n], [80 - n, 400 - n], [70 - n, 300 - n]];
     let receipt = charge(&it, &throttle, 5).await;
-    assert_eq!(receipt.cost(), cost(5));
+    assert_eq!(receipt.cost(), 5);
     assert_eq!(left().await, minus(5));
     assert_eq!(throttle.refund(receipt, 3).await, Ok(Refund::Made));
     assert_eq!(left().await, minus(2));

@@ -2,7 +2,6 @@
 //! throttle.
 
 use std::future::Future;
-use std::num::NonZeroU32;
 
 use proptest::sample::Index;
 use tollgate_throttle::internal::{Count, Scope, Stamp, Write};
@@ -160,6 +159,7 @@ impl World {
         };
         let day = self.tree.limits[LEVELS[subject]].day;
         let has_room = day.is_none_or(|day| bucket.used[0] + amounts[0] as i64 <= day as i64);
+        let has_room = has_room || amounts[0] == 0;
         fits(0) && fits(1) && has_room
     }
 
@@ -194,7 +194,8 @@ impl World {
         let (now, rates, amounts) =
             (self.now(), self.rates(subject), self.amounts(subject, amounts));
         let bucket = &mut self.buckets[subject];
-        for at in (0..2).filter(|at| amounts[*at] > 0) {
+        // Requests are settled even if none was taken.
+        for at in (0..2).filter(|at| amounts[*at] > 0 || *at == 0) {
             let (interval, full) = (rates[at].1, bucket.full[at]);
             bucket.used[at] += actual[at] as i64 - amounts[at] as i64;
             if actual[at] > amounts[at] {
@@ -253,7 +254,10 @@ impl World {
         fault: Option<(usize, bool)>,
     ) -> (Result<Decision, ThrottleError>, Option<usize>) {
         let path = self.tree.paths[user].clone();
-        let fault = fault.filter(|(level, _)| *level < path.len() && self.faults[at] < 2);
+        // A level of which nothing is taken is not written.
+        let is_written = |level: usize| self.amounts(path[level], amounts) != [0; 2];
+        let fault = fault
+            .filter(|(level, _)| *level < path.len() && self.faults[at] < 2 && is_written(*level));
         *self.store.fault.lock().unwrap() = fault.map(|(level, is_applied)| {
             let subject = Subject::new(NAMES[path[level]]).unwrap();
             (subject, Failure::TimedOut, is_applied)
@@ -261,7 +265,7 @@ impl World {
         self.store.writes.lock().unwrap().clear();
         let subjects: Vec<_> = path.iter().map(|it| Subject::new(NAMES[*it]).unwrap()).collect();
         let plans = PLANS.map(|plan| PlanId::new(plan).unwrap());
-        let cost = NonZeroU32::new(amounts[0] as u32).unwrap();
+        let cost = amounts[0] as u32;
         let mut request = Request::new(&subjects[0], &plans[0]).cost(cost);
         for (subject, number) in subjects.iter().zip(&path).skip(1) {
             request = request.within(&Level::new(subject, &plans[LEVELS[*number]]));

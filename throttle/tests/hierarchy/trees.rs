@@ -40,7 +40,7 @@ fn events(is_busy: bool) -> impl Strategy<Value = Vec<(u64, Event)>> {
     } else {
         prop_oneof![6 => Just(0), 3 => 0..2 * SECOND, 1 => 0..100 * SECOND].boxed()
     };
-    let cost = prop_oneof![5 => Just(1), 1 => 1..=3u64];
+    let cost = prop_oneof![5 => Just(1), 1 => Just(0), 1 => 1..=3u64];
     let tokens = prop_oneof![1 => Just(0), 1 => 1..40u64];
     let fault = prop::option::weighted(0.1, (0..3usize, any::<bool>()));
     let ask =
@@ -183,7 +183,8 @@ fn keep_the_bounds(tree: Tree, events: Vec<(u64, Event)>) -> Result<(), TestCase
                 let Some(settled) = world.settle(which, actual) else { continue };
                 for (at, subject) in world.tree.paths[settled.user].clone().iter().enumerate() {
                     let taken = world.amounts(*subject, settled.amounts);
-                    for meter in (0..2).filter(|meter| taken[*meter] > 0) {
+                    // Requests are settled even if none was taken.
+                    for meter in (0..2).filter(|meter| taken[*meter] > 0 || *meter == 0) {
                         let overrun = actual[meter] as i64 - taken[meter] as i64;
                         used[*subject][meter] += overrun;
                         world.uses[settled.uses + at].2[meter] += overrun.min(0);

@@ -1,6 +1,6 @@
 //! Operators' work on buckets: read the history, grant more, reset.
 
-use std::num::{NonZeroI64, NonZeroU32, NonZeroU64};
+use std::num::{NonZeroI64, NonZeroU64};
 
 use table::{Error, TextError};
 use tollgate_throttle::{
@@ -183,7 +183,7 @@ async fn what_was_granted_can_be_refunded_and_settled() {
     let buckets = buckets(&served);
     let (throttle, _, id) = desk(&served).await;
     let (subject, today) = (maria(), Period::Day.window(now()));
-    let request = Request::new(&subject, &id).cost(NonZeroU32::new(2).unwrap());
+    let request = Request::new(&subject, &id).cost(2);
     let used = async || {
         let history = buckets.usage(&subject).await.unwrap();
         (history.used(&today), history.granted(&today))

@@ -3,7 +3,6 @@
 //! `earlier.json` was written by commit 5b23852. Its keys are throwaway keys, made for this test.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime};
 
 use table::{Assignments, Key, Keys, NoticeId, Notices, Revocable, RevocationKind, Revocations};
@@ -108,7 +107,7 @@ async fn buckets_are_read_and_go_on() {
 
     let store = DynamoStore::new(served.client.clone(), TABLE);
     let throttle = Throttle::new(store, ManualClock::default());
-    let (gold, five) = (id("gold"), NonZeroU32::new(5).unwrap());
+    let (gold, five) = (id("gold"), 5);
     let decision = throttle.decide(&Request::new(&maria, &gold).cost(five)).await.unwrap();
     let left = |limit| decision.standings().iter().find(|it| it.limit() == limit).unwrap();
     // Of a burst of 20, with five owed; of 1,000 a day, with an offset of 3 and a grant of 50.

@@ -7,6 +7,7 @@
 //! - `lambda`: events of API Gateway and load balancers through `lambda_http`
 //! - `loopback`: axum over real connections, many clients at once
 //! - `body`, `events`, `ends`, `hang_up`: amounts that are known when a response's body ends
+//! - `counted`: requests that the authorizer has counted, and those of cost 0
 //! - `within`: users within tenants
 //! - `mistakes`: settings that do not fit together
 //! - `names`: several layers with buckets of their own
@@ -21,6 +22,7 @@
 mod answers;
 mod body;
 mod callers;
+mod counted;
 mod ends;
 mod events;
 mod fields;

@@ -1,6 +1,6 @@
 //! Several meters in one write, with settlements and lost answers: a scenario of its own.
 //!
-//! Each request takes requests, tokens and images. Later it settles its tokens, below or above the
+//! Each request takes requests, tokens and images, or none of one of them. Later it settles its tokens, below or above the
 //! reservation, by any instance. The judge looks at every commit, as the oracle does.
 
 use std::collections::BTreeMap;
@@ -77,7 +77,7 @@ fn run(seed: u64, law: Law) -> Run {
             _ => random.below(60 * SECOND),
         };
         let tokens = *random.pick(&[1, 100, 300, 700]);
-        let amounts = [1, tokens, random.below(4)];
+        let amounts = [random.below(4).min(1), tokens, random.below(4)];
         let actual = random.chance(700).then(|| random.below(2 * tokens + 1));
         let by = [random.below(3) as usize, random.below(3) as usize];
         let after = random.below(2 * SECOND);
@@ -91,7 +91,8 @@ fn run(seed: u64, law: Law) -> Run {
             let world = Arc::clone(&world_of);
             world_of.spawn(task, async move {
                 let subject = Subject::new("subject").unwrap();
-                let mut request = Request::new(&subject, &id).with_receipt();
+                let mut request =
+                    Request::new(&subject, &id).cost(amounts[0] as u32).with_receipt();
                 for ((name, ..), amount) in METERS.iter().zip(amounts).skip(1) {
                     if amount > 0 {
                         request = request.meter(name, amount);

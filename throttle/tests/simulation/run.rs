@@ -1,6 +1,5 @@
 //! A run of a scenario: what its instances decide, and what becomes of the table.
 
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -191,7 +190,7 @@ impl Stage {
         let stage = Arc::clone(self);
         self.world.spawn(task, async move {
             let name = name(arrival.subject);
-            let cost = NonZeroU32::new(arrival.cost).unwrap();
+            let cost = arrival.cost;
             let mut request = Request::new(&name, &stage.plans[arrival.plan]).cost(cost);
             if let Some(method) = arrival.method {
                 request = request.method(STAGE.0, STAGE.1, method);

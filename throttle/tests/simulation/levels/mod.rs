@@ -6,7 +6,6 @@
 
 mod judge;
 
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 
 use tollgate_throttle::{
@@ -243,7 +242,7 @@ impl Stage {
             let subject = |number: &usize| Subject::new(NAMES[*number]).unwrap();
             let subjects: Vec<_> = asked.path.iter().map(subject).collect();
             let plans = PLANS.map(|plan| PlanId::new(plan).unwrap());
-            let cost = NonZeroU32::new(asked.amounts[0] as u32).unwrap();
+            let cost = asked.amounts[0] as u32;
             let mut request = Request::new(&subjects[0], &plans[0]).cost(cost);
             for (subject, number) in subjects.iter().zip(&asked.path).skip(1) {
                 request = request.within(&Level::new(subject, &plans[level(*number)]));
