@@ -213,6 +213,18 @@ impl Decision {
         self.all_refusals().filter(|refusal| refusal.enforced)
     }
 
+    /// The enforced limits of this level alone that the request did not fit.
+    #[cfg(feature = "layer")]
+    pub(crate) fn refused_here(&self) -> impl Iterator<Item = Limit> {
+        self.refusals.iter().filter(|refusal| refusal.enforced).map(|refusal| refusal.limit)
+    }
+
+    /// The decision of a parent, if it was asked.
+    #[cfg(feature = "layer")]
+    pub(crate) fn parent(&self, subject: &Subject) -> Option<&Self> {
+        self.parents.iter().find(|(parent, _)| parent == subject).map(|(_, decision)| decision)
+    }
+
     /// The receipt to refund or settle by, once; `None` if the request was refused, or admitted
     /// without a charge of its own: from a lease or by a failure policy.
     #[must_use]

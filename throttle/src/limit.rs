@@ -148,6 +148,22 @@ impl Standing {
         Self { limit, enforced, spared, max: 0, remaining: 0, window: 0, resets: 0 }
     }
 
+    /// Lowers what is left to less than this amount, because the limit refuses it for this time.
+    pub(crate) fn refuse(&mut self, amount: u64, wait: Duration) {
+        self.remaining = self.remaining.min(amount.saturating_sub(1));
+        if self.limit.is_rate()
+            && let Some(interval) = self.window.checked_div(self.max)
+        {
+            // The debt with which the amount fits after the wait.
+            let wait = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+            let debt =
+                interval.saturating_mul(self.max.saturating_sub(amount)).saturating_add(wait);
+            self.resets = self.resets.max(debt);
+            let debt = self.resets.div_ceil(interval.max(1));
+            self.remaining = self.remaining.min(self.max.saturating_sub(debt));
+        }
+    }
+
     /// The limit.
     #[must_use]
     pub fn limit(&self) -> Limit {

@@ -210,23 +210,24 @@ impl Gate {
     ) -> Result<Passed, Box<Refusal>> {
         let receipt = decision.take_receipt();
         let report = Report { decision: Some(&decision), ..report };
-        let asked = iter::once(&decision).chain(decision.parents().iter().map(|(_, it)| it));
-        let levels = iter::once(own).chain(parents);
-        let levels = levels.zip(asked).map(|(level, decision)| {
+        // Parents that were not asked are left out.
+        let asked = parents.iter().filter_map(|it| Some((it, decision.parent(&it.subject)?)));
+        let levels: Vec<_> = iter::once((own, &decision)).chain(asked).collect();
+        let shown = levels.iter().map(|(level, decision)| {
             (level.subject.clone(), level.style.clone(), decision.standings().to_vec())
         });
-        let shown = Shown { levels: levels.collect(), counted };
+        let shown = Shown { levels: shown.collect(), counted };
         if decision.is_allowed() {
             self.tell(report);
             let shown = if self.shadow { Shown::default() } else { shown };
             return Ok(Passed { shown, cost, receipt });
         }
-        // Only the level that was asked last has refused.
-        let mut levels = iter::once(own).chain(parents);
-        let style = levels.nth(decision.parents().len()).map_or(&self.style, |level| &level.style);
-        // `RateLimit-Policy` has no entry for contention.
-        let limits = decision.refused_by().into_iter().filter(|it| *it != Limit::CONTENTION);
-        let violated = limits.map(|limit| style.named(&limit.to_string())).collect();
+        let violated = levels.iter().flat_map(|(level, decision)| {
+            // `RateLimit-Policy` has no entry for contention.
+            let limits = decision.refused_here().filter(|it| *it != Limit::CONTENTION);
+            limits.map(|limit| level.style.named(&limit.to_string()))
+        });
+        let violated = violated.collect();
         self.refuse(Refused::exhausted(violated, decision.retry_after_seconds()), &shown, report)
     }
 

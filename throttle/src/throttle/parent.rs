@@ -190,13 +190,20 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         if limits.is_empty() {
             limits.push(Limit::CONTENTION);
         }
-        for limit in limits {
-            match refusals.iter_mut().find(|it| it.limit == limit) {
+        for limit in &limits {
+            match refusals.iter_mut().find(|it| it.limit == *limit) {
                 Some(refusal) => refusal.wait = refusal.wait.map(|wait| wait.max(left)),
-                None => refusals.push(Refusal { limit, wait: Some(left), enforced: true }),
+                None => {
+                    refusals.push(Refusal { limit: *limit, wait: Some(left), enforced: true });
+                }
             }
         }
-        Ok(Some(Decision::refused(&charge, last.state(), refusals)))
+        let mut refused = Decision::refused(&charge, last.state(), refusals);
+        // Other instances have used what the last state shows as left.
+        for standing in refused.standings.iter_mut().filter(|it| limits.contains(&it.limit)) {
+            standing.refuse(level.cost.into(), left);
+        }
+        Ok(Some(refused))
     }
 }
 

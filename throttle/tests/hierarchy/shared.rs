@@ -76,6 +76,10 @@ async fn a_pause_tells_when_to_come_again() {
         assert_eq!(decision.refusing_parent().unwrap().as_str(), "tenant");
         let wait = decision.retry_after().unwrap();
         assert!(wait <= Duration::from_millis(385), "{wait:?}");
+        // What is shown as left fits the refusal: nothing, until that wait is over.
+        let standing = decision.parents()[0].1.standings()[0];
+        assert_eq!(standing.remaining(), 0);
+        assert_eq!(standing.resets_after(), Duration::from_millis(990) + wait);
         if refused % 500 == 0 {
             it.clock.advance(wait - Duration::from_nanos(1));
             assert!(!it.decide(&throttle, 2).await.is_allowed(), "a nanosecond too early");

@@ -1,12 +1,15 @@
 //! Requests within parents: a user within a tenant.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::{Request, Response};
-use tollgate_throttle::Subject;
 use tollgate_throttle::layer::{Authorizer, By, Limits, Plans};
+use tollgate_throttle::{Subject, Throttle};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::body::{RESERVED, by_json, used};
-use crate::setting::{Setting, field, plan, yes};
+use crate::setting::{Setting, client, field, plan, yes};
 
 fn setting() -> Setting {
     let it = Setting::burst(3);
@@ -52,6 +55,60 @@ async fn every_level_must_admit_a_request_and_is_shown() {
     // With a name of the layer.
     let response = ask(&within(it.limits().name("api")), "tom", "globex").await;
     assert!(field(&response, "ratelimit").unwrap().contains(r#""api-tenant-burst";r=2"#));
+}
+
+/// From memory too: other requests of the tenant have used what its last state shows.
+#[tokio::test]
+async fn a_refusal_by_the_tenant_shows_that_nothing_is_left() {
+    let it = Setting::new(r#"{"throttle": {"rateLimit": 10000, "burstLimit": 10000}}"#);
+    it.put("tenant", r#"{"throttle": {"rateLimit": 100, "burstLimit": 100}}"#);
+    let (limits, mut refused) = (within(it.limits()), 0);
+    for _ in 0..900 {
+        it.clock.advance(Duration::from_millis(1));
+        let response = ask(&limits, "maria", "acme").await;
+        if response.status() == 429 {
+            refused += 1;
+            assert!(response.body().contains(r#""violated-policies":["tenant-burst"]"#));
+            let shown = field(&response, "ratelimit").unwrap();
+            assert!(shown.starts_with(r#""tenant-burst";r=0;t=1, "#), "{shown}");
+            assert_eq!(field(&response, "retry-after"), Some("1"));
+        }
+    }
+    assert!(refused > 500, "{refused}");
+}
+
+/// A tenant whose lease has tokens is asked before its users.
+#[tokio::test]
+async fn a_refusal_names_the_limits_of_the_level_that_refuses() {
+    let it = Setting::new(r#"{"throttle": {"rateLimit": 10, "burstLimit": 10}}"#);
+    it.put("tenant", r#"{"throttle": {"rateLimit": 9000, "burstLimit": 9000}}"#);
+    it.put("all", r#"{"throttle": {"rateLimit": 7000, "burstLimit": 7000}}"#);
+    let instance = || {
+        let throttle = Arc::new(Throttle::new(it.store.clone(), it.clock.clone()));
+        let limits = Limits::new(throttle, client(), Plans::fixed(plan("free")));
+        within(limits).within(
+            "all",
+            By::function(|_| Some("all".to_owned())),
+            Plans::fixed(plan("all")),
+        )
+    };
+    let (instances, mut refused) = ([instance(), instance()], 0);
+    for turn in 0..2_000 {
+        it.clock.advance(Duration::from_millis(1));
+        let user = format!("user-{}", turn / 2 % 25);
+        let response = ask(&instances[turn % 2], &user, "acme").await;
+        let policies = field(&response, "ratelimit-policy").unwrap();
+        for (name, most) in [("tenant-burst", 9_000), ("all-burst", 7_000)] {
+            let shown = policies.split(", ").find(|it| it.contains(name));
+            let expected = format!("\"{name}\";q={most};");
+            assert!(shown.is_none_or(|it| it.starts_with(&expected)), "{policies}");
+        }
+        if response.status() == 429 {
+            refused += 1;
+            assert!(response.body().contains(r#""violated-policies":["burst"]"#), "{response:?}");
+        }
+    }
+    assert!(refused > 500, "{refused}");
 }
 
 #[tokio::test]
