@@ -27,9 +27,10 @@ pub(super) fn fill(api: &mut Api, given: &BTreeMap<String, String>, notes: &mut 
             Ok(found) => Target::read(api.family, &place, &found, notes),
             Err(name) => Target::missing(&without_value(&name)),
         };
-        let Target { integration, payload, response_mappings, timeout } = target;
-        (route.integration, route.payload) = (integration, payload);
-        (route.response_mappings, route.timeout) = (response_mappings, timeout);
+        let Target { integration, payload, request_mappings, response_mappings, timeout } = target;
+        (route.integration, route.payload, route.timeout) = (integration, payload, timeout);
+        route.request_mappings = request_mappings;
+        route.response_mappings = response_mappings;
     }
     for (name, authorizer) in &mut api.authorizers {
         let Some(address) = authorizer.staged.take() else { continue };
