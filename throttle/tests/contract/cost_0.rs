@@ -143,7 +143,8 @@ pub(crate) async fn a_request_of_nothing_makes_no_call(bench: &impl Bench) {
     // Even if no request is left, and for a plan that does not exist.
     assert!(it.fresh().decide(&nothing).await.unwrap().is_allowed());
     let unknown = it.throttle.decide(&nothing.meter("images", 1)).await;
-    assert_eq!(unknown, Err(ThrottleError::UnknownMeter { plan: it.plan.clone() }));
+    let meter = "images".to_owned();
+    assert_eq!(unknown, Err(ThrottleError::UnknownMeter { plan: it.plan.clone(), meter }));
 }
 
 pub(crate) async fn a_parent_without_the_meter_is_not_written(bench: &impl Bench) {
