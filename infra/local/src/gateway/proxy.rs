@@ -21,6 +21,9 @@ use crate::lambda::{InvokeError, MAX_PAYLOAD};
 
 mod answer;
 
+/// The media types besides `text/…` that an HTTP API takes for text.
+const TEXTS: [&str; 3] = ["application/json", "application/javascript", "application/xml"];
+
 /// The form of an integration's events and answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -62,17 +65,18 @@ pub(super) fn response_of_socket(
 pub(super) fn event(asked: &Asked<'_>, body: &Bytes, grant: &Grant) -> Result<Bytes, Fault> {
     let form = Form::of(asked);
     let mut event = event::of_backend(asked);
-    let (text, is_base64) = match std::str::from_utf8(body) {
-        _ if form == Form::Rest && is_binary(asked, &header::CONTENT_TYPE) => {
-            (STANDARD.encode(body), true)
-        }
+    let is_text = match form {
         // Without a binary media type a REST API takes every body for text.
-        _ if form == Form::Rest => (String::from_utf8_lossy(body).into_owned(), false),
-        Ok(text) => (text.to_owned(), false),
-        Err(_) => (STANDARD.encode(body), true),
+        Form::Rest => !is_binary(asked, &header::CONTENT_TYPE),
+        // AWS's answer to a text that is not UTF-8 is not known; this one loses no byte.
+        Form::V1 | Form::V2 => is_text(asked) && std::str::from_utf8(body).is_ok(),
+    };
+    let text = match is_text {
+        true => String::from_utf8_lossy(body).into_owned(),
+        false => STANDARD.encode(body),
     };
     if let Some(event) = event.as_object_mut() {
-        event.insert("isBase64Encoded".to_owned(), (is_base64 && !text.is_empty()).into());
+        event.insert("isBase64Encoded".to_owned(), (!is_text && !text.is_empty()).into());
         if form != Form::V2 || !text.is_empty() {
             let body = if text.is_empty() { Value::Null } else { text.into() };
             event.insert("body".to_owned(), body);
@@ -93,8 +97,21 @@ pub(super) fn event(asked: &Asked<'_>, body: &Bytes, grant: &Grant) -> Result<By
 fn is_binary(asked: &Asked<'_>, name: &HeaderName) -> bool {
     let types = &asked.options.binary_types;
     let given = asked.header(name).unwrap_or_default();
-    let first = given.split([',', ';']).next().unwrap_or_default().trim();
+    let first = first_type(&given);
     types.iter().any(|known| known == "*/*" || known.eq_ignore_ascii_case(first))
+}
+
+/// Returns true if an HTTP API takes the body for text: every other type is binary to it, and so is
+/// a body without one, as users report of deployed APIs.
+fn is_text(asked: &Asked<'_>) -> bool {
+    let given = asked.header(&header::CONTENT_TYPE).unwrap_or_default();
+    let first = first_type(&given).to_ascii_lowercase();
+    first.starts_with("text/") || TEXTS.contains(&first.as_str())
+}
+
+/// The first media type of a header, without parameters.
+fn first_type(given: &str) -> &str {
+    given.split([',', ';']).next().unwrap_or_default().trim()
 }
 
 #[cfg(test)]
@@ -125,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rest_apis_body_is_binary_by_its_media_type_and_an_http_apis_by_its_bytes() {
+    fn a_rest_apis_body_is_binary_by_its_settings_and_an_http_apis_by_its_media_type() {
         let seen = |kind, media_type, body| {
             let event = event_of(kind, media_type, body);
             (event["body"].clone(), event["isBase64Encoded"].clone())
@@ -135,9 +152,16 @@ mod tests {
         assert_eq!(rest("image/jpeg", b"a\xff"), (json!("a\u{fffd}"), json!(false)));
         assert_eq!(rest("image/png", b""), (Value::Null, json!(false)));
         for payload in [Payload::V1, Payload::V2] {
-            let http = |body| seen(Kind::Http(payload), "image/png", body);
-            assert_eq!(http(b"hi"), (json!("hi"), json!(false)));
-            assert_eq!(http(b"a\xff"), (json!("Yf8="), json!(true)));
+            let http = |media_type, body| seen(Kind::Http(payload), media_type, body);
+            for text in ["text/csv", "Application/JSON; charset=utf-8", "application/xml"] {
+                assert_eq!(http(text, b"hi"), (json!("hi"), json!(false)), "{text}");
+            }
+            for other in
+                ["application/x-www-form-urlencoded", "multipart/form-data; boundary=a", ""]
+            {
+                assert_eq!(http(other, b"hi"), (json!("aGk="), json!(true)), "{other}");
+            }
+            assert_eq!(http("text/plain", b"a\xff"), (json!("Yf8="), json!(true)));
         }
     }
 

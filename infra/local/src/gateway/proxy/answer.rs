@@ -6,7 +6,8 @@
 //! `test_aws_proxy_response_payload_format_validation` and `test_aws_proxy_binary_response`).
 //!
 //! An HTTP API with payload 2.0 infers a response from an answer without `statusCode`, as the
-//! developer guide's page "Create AWS Lambda proxy integrations for HTTP APIs" says.
+//! developer guide's page "Create AWS Lambda proxy integrations for HTTP APIs" says. An answer with
+//! one and without a `content-type` is a text there, and JSON of a REST API.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,6 +24,9 @@ use crate::lambda::InvokeError;
 /// The members of an answer of REST APIs and of payload 1.0.
 const MEMBERS: [&str; 5] =
     ["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"];
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain;charset=UTF-8";
 
 /// The response that the function's answer stands for; `is_binary` if bodies may be binary.
 pub(super) fn response(
@@ -46,8 +50,8 @@ fn read(form: Form, is_binary: bool, output: &Bytes) -> Result<Response<Full<Byt
         (Form::V2, Value::Object(found)) if found.contains_key("statusCode") => {
             written(form, is_binary, found)
         }
-        (Form::V2, Value::String(text)) => Ok(inferred(Bytes::from(text.clone()))),
-        (Form::V2, _) => Ok(inferred(output.clone())),
+        (Form::V2, Value::String(text)) => Ok(typed(JSON, Bytes::from(text.clone()))),
+        (Form::V2, _) => Ok(typed(JSON, output.clone())),
         (Form::Rest | Form::V1, Value::Object(found)) => {
             let other = found.keys().find(|name| !MEMBERS.contains(&name.as_str()));
             match other {
@@ -63,11 +67,11 @@ fn read(form: Form, is_binary: bool, output: &Bytes) -> Result<Response<Full<Byt
     }
 }
 
-/// A 200 in JSON.
-fn inferred(body: Bytes) -> Response<Full<Bytes>> {
+/// A 200 of this media type.
+fn typed(media_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    let media_type = HeaderValue::from_static(media_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     response
 }
 
@@ -76,7 +80,8 @@ fn written(
     is_binary: bool,
     found: &Map<String, Value>,
 ) -> Result<Response<Full<Bytes>>, String> {
-    let mut response = inferred(body(is_binary, found)?);
+    let media_type = if form == Form::Rest { JSON } else { TEXT };
+    let mut response = typed(media_type, body(is_binary, found)?);
     *response.status_mut() = status(form, found)?;
     // A name in `multiValueHeaders` goes before the same one in `headers`.
     let mut given = Vec::new();
@@ -279,6 +284,16 @@ mod tests {
         );
         assert!(all(&response, "x-two").is_empty(), "payload 2.0 has no such member");
         assert_eq!(text(response).await, "hi");
+    }
+
+    #[test]
+    fn an_answer_without_a_type_is_a_text_of_an_http_api() {
+        let own = json!({"statusCode": 200, "headers": {"Content-Type": "a/b"}});
+        for form in [Form::V1, Form::V2] {
+            let answer = of(form, &json!({"statusCode": 200, "body": "{}"})).unwrap();
+            assert_eq!(all(&answer, "content-type"), ["text/plain;charset=UTF-8"]);
+            assert_eq!(all(&of(form, &own).unwrap(), "content-type"), ["a/b"]);
+        }
     }
 
     #[test]
