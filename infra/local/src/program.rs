@@ -119,8 +119,7 @@ impl Program {
             if interpreter == "python3" { module.replace('.', "/") } else { module.into() };
         let file = |ending: &&str| code.folder.join(format!("{module}.{ending}")).is_file();
         if module.is_empty() || !endings.iter().any(file) {
-            let reason = format!("no file for its handler `{}` is in its folder", code.handler);
-            return Self::Missing(reason);
+            return Self::Missing(without_file(code, &module, &file));
         }
         let mut arguments: Vec<OsString> = flags.iter().map(Into::into).collect();
         arguments.push(script.into());
@@ -157,6 +156,23 @@ impl Program {
             all => Err(BuildError::Executables { folder, count: all.len() }),
         }
     }
+}
+
+/// The reason why a handler has no file.
+fn without_file(code: &Code, module: &str, is_file: &dyn Fn(&&str) -> bool) -> String {
+    let handler = &code.handler;
+    if code.is_inline {
+        return format!(
+            "inline code is the file `index`, and its handler is `{handler}`: name it `index.…`"
+        );
+    }
+    if !module.is_empty() && ["ts", "tsx", "mts"].iter().any(is_file) {
+        return format!(
+            "its handler `{handler}` is TypeScript: run `sam build`, then start with --template \
+             .aws-sam/build/template.yaml"
+        );
+    }
+    format!("no file for its handler `{handler}` is in its folder")
 }
 
 fn is_rust(code: &Code) -> bool {
@@ -199,6 +215,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("app.py"), "").unwrap();
         std::fs::write(folder.path().join("index.mjs"), "").unwrap();
+        std::fs::write(folder.path().join("typed.ts"), "").unwrap();
         let of = |runtime, handler| Program::of(Some(&code(folder.path(), runtime, handler)));
         let all = [("python3.13", "app.run", "python3"), ("nodejs22.x", "index.handler", "node")];
         for (runtime, handler, expected) in all.into_iter().filter(|(.., one)| is_installed(one)) {
@@ -211,6 +228,7 @@ mod tests {
         for (runtime, handler, expected) in [
             ("python3.13", "other.run", "no file for its handler `other.run`"),
             ("python3.13", "run", "no file"),
+            ("nodejs22.x", "typed.run", "its handler `typed.run` is TypeScript: run `sam build`"),
             ("java21", "a.B::c", "the runtime `java21` is not here"),
             ("", "", "no runtime"),
         ] {

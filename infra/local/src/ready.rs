@@ -26,7 +26,7 @@ pub(crate) struct Filled {
     pub(crate) caller_key: Option<String>,
     /// The template's tables.
     pub(crate) tables: Vec<String>,
-    /// One line for each of them that was not created.
+    /// One line for each of them that was not created, or is not as the template defines it.
     pub(crate) notes: Vec<String>,
 }
 

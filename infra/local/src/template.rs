@@ -61,7 +61,7 @@ pub(crate) enum Error {
     #[error("{}", without_values(.0))]
     Parameter(Vec<String>),
     /// A value that a parameter does not allow.
-    #[error("parameter `{0}` must be one of `{1}`")]
+    #[error("parameter `{0}` must {1}")]
     Value(String, String),
     /// A name that stands for nothing.
     #[error("`{0}` is not a parameter, resource or condition of the template")]
@@ -218,6 +218,8 @@ pub(crate) struct Code {
     pub(crate) build: Option<String>,
     /// The executable that `BuildProperties` name.
     pub(crate) binary: Option<String>,
+    /// True if it is of the template itself.
+    pub(crate) is_inline: bool,
 }
 
 /// The three families of API.

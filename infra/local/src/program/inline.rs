@@ -27,6 +27,7 @@ pub(crate) fn write(template: &mut Template) -> io::Result<Option<TempDir>> {
             folder: own,
             handler: inline.handler.clone(),
             runtime: inline.runtime.clone(),
+            is_inline: true,
             ..Code::default()
         });
         folder = Some(all);

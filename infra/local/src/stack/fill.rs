@@ -8,7 +8,7 @@ use super::{Error, Options};
 use crate::demo;
 use crate::ready::Filled;
 use crate::setup::Setup;
-use crate::table::{Data, Table};
+use crate::table::{Data, DefineError, Table};
 
 /// Starts the table's server and makes each table that the configuration names.
 pub(super) async fn start_table(
@@ -41,6 +41,10 @@ async fn fill(table: &Table, options: &Options, setup: &Setup) -> Result<Filled,
         match table.define(wanted.request.clone(), wanted.expiry.clone()).await {
             Ok(()) if setup.tables.contains(&wanted.name) => {}
             Ok(()) => filled.tables.push(wanted.name.clone()),
+            Err(error @ DefineError::Other) => filled.notes.push(format!(
+                "{}: the table `{}` is used as it is: {error}",
+                wanted.id, wanted.name
+            )),
             Err(error) => filled.notes.push(format!(
                 "{}: the table `{}` is not created: {error}",
                 wanted.id, wanted.name

@@ -20,7 +20,7 @@ pub(crate) enum DefineError {
     Request(String),
     /// A table of the name has other keys or indexes.
     #[error(
-        "one of this name exists with other keys or indexes; change `TableName`, or remove that one"
+        "it exists with other keys or indexes than the template's; change `TableName`, or remove it"
     )]
     Other,
     /// The database fails or refuses the table.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::Error;
 use crate::lambda::{ACCOUNT, REGION};
 
+mod allowed;
 mod bounds;
 mod loops;
 mod stored;
@@ -311,12 +312,9 @@ impl<'a> Resolver<'a> {
             (None, Some(default)) => text_of(default).unwrap_or_default(),
             (None, None) => return Err(Error::Parameter(vec![name.to_owned()])),
         };
-        let allowed = declared.get("AllowedValues").and_then(Value::as_array);
-        let is_allowed =
-            |all: &Vec<Value>| all.iter().any(|it| text_of(it).as_ref() == Some(&text));
-        if let Some(allowed) = allowed.filter(|all| !is_stored && !is_allowed(all)) {
-            let allowed: Vec<String> = allowed.iter().filter_map(text_of).collect();
-            return Err(Error::Value(name.to_owned(), allowed.join("`, `")));
+        // Those of a stored value are for its name.
+        if !is_stored {
+            allowed::check(name, declared, &text)?;
         }
         let kind = kind.trim_start_matches("AWS::SSM::Parameter::Value<");
         if kind.starts_with("List<") || kind.starts_with("CommaDelimitedList") {
@@ -481,7 +479,11 @@ impl<'a> Resolver<'a> {
         let entries = argument.as_array().ok_or_else(wrong)?;
         let holds = |one| self.holds(one);
         match (name.as_str(), &entries[..]) {
-            ("Fn::Equals", [one, other]) => Ok(self.text(one)? == self.text(other)?),
+            // Lists and what is nothing cannot be compared: they have no text.
+            ("Fn::Equals", [one, other]) => {
+                let text = |value| self.text(value)?.ok_or_else(wrong);
+                Ok(text(one)? == text(other)?)
+            }
             ("Fn::Not", [one]) => holds(one).map(|holds| !holds),
             ("Fn::And", all) => all.iter().try_fold(true, |so, one| Ok(so && holds(one)?)),
             ("Fn::Or", all) => all.iter().try_fold(false, |so, one| Ok(so || holds(one)?)),

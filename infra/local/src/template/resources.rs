@@ -612,8 +612,12 @@ fn function(resource: &Resource, folder: &Path, notes: &mut Vec<String>) -> Func
     let names = variables.and_then(Value::as_object).into_iter().flatten();
     let unknown = names.filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone());
     let metadata = |path: &str| resource.metadata.pointer(path).and_then(text_of);
-    let code = ["CodeUri", "Code"].into_iter().find_map(|name| resource.text(name));
     let member = |name: &str| resource.properties.get(name);
+    let code = ["CodeUri", "Code"].into_iter().find_map(|name| resource.text(name));
+    // CDK keeps the code beside the template, and uploads it when it deploys.
+    let is_asset = metadata("/aws:asset:property").as_deref() == Some("Code");
+    let asset = || metadata("/aws:asset:path").filter(|_| is_asset);
+    let code = code.or_else(asset);
     let inline = member("InlineCode").or_else(|| member("Code")?.get("ZipFile"));
     let inline = inline.and_then(text_of);
     let text = |name: &str| resource.text(name).unwrap_or_default();
@@ -638,6 +642,7 @@ fn function(resource: &Resource, folder: &Path, notes: &mut Vec<String>) -> Func
             runtime: text("Runtime"),
             build: metadata("/BuildMethod"),
             binary: metadata("/BuildProperties/Binary"),
+            is_inline: false,
         }),
     }
 }

@@ -99,7 +99,7 @@ async fn code_in_the_template_is_run_and_its_files_are_removed() {
     let notes = local.notes();
     for reason in [
         "function `Ruby` has no command: the runtime `ruby3.3` is not here",
-        "function `Other` has no command: no file for its handler `app.handler` is in its folder",
+        "function `Other` has no command: inline code is the file `index`, and its handler is `app.handler`",
     ] {
         assert!(notes.contains(reason), "{reason} in {notes}");
     }

@@ -109,3 +109,38 @@ Resources:
         ]
     );
 }
+
+#[test]
+fn constraints_of_parameters_are_those_of_cloudformation() {
+    let read = |declared: &str, given: &str| {
+        let text = format!(
+            "
+Parameters: {{P: {{{declared}}}}}
+Resources:
+  A: {{Type: AWS::ApiGateway::RestApi, Properties: {{ApiKeySourceType: !Ref P}}}}
+"
+        );
+        read_text(&text, &[("P", given)]).map(drop).map_err(|error| error.to_string())
+    };
+    for (declared, wrong, right, must) in [
+        ("Type: Number", "one", "1.5", "be a number"),
+        ("Type: Number, MinValue: 2", "1", "2", "be 2 or more"),
+        ("Type: Number, MaxValue: '2'", "2.1", "2", "be 2 or less"),
+        ("Type: List<Number>", "1, a", "1, 2", "be a list of numbers"),
+        ("Type: String, MinLength: 2", "\u{e9}", "\u{e9}\u{e9}", "have 2 characters or more"),
+        ("Type: String, MaxLength: 2", "abc", "ab", "have 2 characters or fewer"),
+        ("Type: String, AllowedPattern: 'a|b'", "ab", "b", "match the pattern `a|b`"),
+        ("Type: String, AllowedValues: [a, b]", "c", "b", "be one of `a`, `b`"),
+    ] {
+        assert_eq!(read(declared, wrong).unwrap_err(), format!("parameter `P` must {must}"));
+        assert_eq!(read(declared, right), Ok(()), "{declared}");
+    }
+    // What is not understood here, and the constraints of a stored value's name, refuse nothing.
+    for declared in [
+        "Type: String, AllowedPattern: '(?=a)'",
+        "Type: CommaDelimitedList, AllowedPattern: a",
+        "Type: 'AWS::SSM::Parameter::Value<String>', AllowedPattern: /a",
+    ] {
+        assert_eq!(read(declared, "b"), Ok(()), "{declared}");
+    }
+}

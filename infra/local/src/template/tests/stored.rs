@@ -76,3 +76,83 @@ fn stored_values_that_are_not_given_are_named_and_open_no_guard() {
     let error = read_text(&text, &[]).unwrap_err().to_string();
     assert!(error.starts_with("Api.Condition cannot be evaluated: the value of `Key`"), "{error}");
 }
+
+const CHOSEN: &str = "
+Parameters:
+  Mode: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /orders/mode}
+Conditions: {Guarded: !Equals [!Ref Mode, closed]}
+Resources:
+  Rest: {Type: AWS::ApiGateway::RestApi, Properties: {Name: r}}
+  Judge: {Type: AWS::ApiGateway::Authorizer, Properties: {RestApiId: !Ref Rest, Type: TOKEN}}
+  Root:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      RestApiId: !Ref Rest
+      ResourceId: !GetAtt Rest.RootResourceId
+      HttpMethod: GET
+      AuthorizationType: !If [Guarded, CUSTOM, NONE]
+      AuthorizerId: !If [Guarded, !Ref Judge, !Ref AWS::NoValue]
+      ApiKeyRequired: !If [Guarded, true, false]
+      Integration: {Type: MOCK}
+  Stage:
+    Type: AWS::ApiGateway::Stage
+    Properties:
+      RestApiId: !Ref Rest
+      StageName: v1
+      Variables: {color: '{{resolve:ssm:/orders/color}}'}
+  Http: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}
+  Route:
+    Type: AWS::ApiGatewayV2::Route
+    Properties:
+      ApiId: !Ref Http
+      RouteKey: GET /w
+      Fn::If: [Guarded, {AuthorizationType: CUSTOM}, {AuthorizationType: NONE}]
+      AuthorizationType: !If [Guarded, CUSTOM, NONE]
+  Sam:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: v
+      Auth: !If [Guarded, {DefaultAuthorizer: Mine}, !Ref AWS::NoValue]
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        A: {Type: Api, Properties: {RestApiId: !Ref Sam, Path: /a, Method: get}}
+        B:
+          Type: Api
+          Properties:
+            Path: /b
+            Method: get
+            Auth: {Authorizer: !If [Guarded, Mine, NONE]}
+  Body:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: v
+      DefinitionBody:
+        paths:
+          /d: {get: {security: !If [Guarded, [{Mine: []}], []]}}
+          /e: !If [Guarded, {get: {security: [{Mine: []}]}}, {get: {}}]
+";
+
+#[test]
+fn a_guard_that_a_stored_value_chooses_is_never_open_without_it() {
+    let template = read_text(CHOSEN, &[]).unwrap();
+    let routes = template.apis.iter().flat_map(|api| &api.routes);
+    let guards: Vec<_> = routes.map(|one| (one.key.as_str(), one.authorizer.as_deref())).collect();
+    let stand_in = Some("(not known here: Mode)");
+    let keys = ["GET /d", "GET /w", "GET /", "GET /a", "GET /b"];
+    assert_eq!(guards[0], ("ANY /e", None));
+    assert!(matches!(template.apis[0].routes[0].integration, Integration::Unserved(_)));
+    assert_eq!(guards[1..], keys.map(|key| (key, stand_in)));
+    let open = read_text(CHOSEN, &[("Mode", "open")]).unwrap();
+    assert!(open.apis.iter().flat_map(|api| &api.routes).all(|one| one.authorizer.is_none()));
+    let closed = read_text(CHOSEN, &[("Mode", "closed")]).unwrap();
+    assert!(closed.apis.iter().flat_map(|api| &api.routes).all(|one| one.authorizer.is_some()));
+    let notes = template.notes.join("\n");
+    for note in [
+        "Root.AuthorizationType cannot be evaluated: the value of `Mode` is stored on AWS",
+        "Stage.Variables.color cannot be evaluated: the value of `resolve:ssm:/orders/color`",
+    ] {
+        assert!(notes.contains(note), "{note} in {notes}");
+    }
+}

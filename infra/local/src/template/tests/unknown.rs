@@ -273,3 +273,32 @@ Resources:
     assert_eq!(guard_of(&template, "GET /x"), Some("sigv4"));
     assert_eq!(template.apis[0].routes.len(), 2);
 }
+
+#[test]
+fn the_code_of_cdk_is_beside_its_template() {
+    let template = read_text(
+        r#"{"Resources": {
+            "F": {
+                "Type": "AWS::Lambda::Function",
+                "Properties": {
+                    "Code": {"S3Bucket": {"Fn::Sub": "assets-${AWS::Region}"}, "S3Key": "1f.zip"},
+                    "Runtime": "python3.13",
+                    "Handler": "app.handler"
+                },
+                "Metadata": {"aws:asset:path": "asset.1f", "aws:asset:property": "Code"}
+            },
+            "Image": {
+                "Type": "AWS::Lambda::Function",
+                "Properties": {"Code": {"ImageUri": "image"}},
+                "Metadata": {"aws:asset:path": "asset.2f", "aws:asset:property": "Code.ImageUri"}
+            },
+            "Web": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"ProtocolType": "HTTP"}}
+        }}"#,
+        &[],
+    )
+    .unwrap();
+    let code = template.functions["F"].code.as_ref().unwrap();
+    assert!(code.folder.ends_with("asset.1f"), "{code:?}");
+    assert_eq!((code.runtime.as_str(), code.handler.as_str()), ("python3.13", "app.handler"));
+    assert!(template.functions["Image"].code.is_none());
+}
