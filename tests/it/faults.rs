@@ -270,7 +270,10 @@ async fn a_clock_that_is_two_seconds_off() {
         let (account, charged) = (scene.account(&calls), scene.charged().await);
         assert_eq!(account.excess(), 0, "{offset}: {account:?}");
         assert!(account.refused > 0, "{offset}: {account:?}");
-        assert_eq!(charged, account.admitted + count(&calls, Outcome::Unknown), "{offset}");
+        // A call without an answer may have been charged, or not.
+        let unknown = count(&calls, Outcome::Unknown);
+        let possible = account.admitted..=account.admitted + unknown;
+        assert!(possible.contains(&charged), "{offset}: {charged} not in {possible:?}");
         let early = scene.account_of_one_clock(&calls).excess();
         assert!(early > 0, "{offset}: the clock made no difference");
         row(
