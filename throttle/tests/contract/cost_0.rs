@@ -189,3 +189,17 @@ pub(crate) async fn a_guest_of_cost_0_moves_only_its_meters(bench: &impl Bench) 
     let peeked = it.fresh().peek(&it.request().cost(0).meter("tokens", 1)).await.unwrap();
     assert_eq!(left(&peeked), all(0, 1, 299, 4_299));
 }
+
+/// A bucket without a rate of requests, whose plan has just been changed.
+pub(crate) async fn a_guest_of_cost_0_needs_no_rate_of_requests(bench: &impl Bench) {
+    let it = Setting::new(bench, PLAN).await;
+    let other = Setting::named(bench, "other", PLAN).await;
+    let (own, foreign) = (it.request(), Request::new(&it.subject, &other.plan));
+    let [own, foreign] = [own, foreign].map(|it| it.cost(0).meter("tokens", 1));
+    assert!(it.throttle.decide(&own).await.unwrap().is_allowed());
+    assert!(other.throttle.decide(&foreign).await.unwrap().is_allowed());
+    assert_eq!(other.throttle.stats().converted, 1);
+    let back = it.fresh();
+    assert!(back.decide(&own).await.unwrap().is_allowed());
+    assert_eq!(back.stats().converted, 0, "it is charged as a guest");
+}

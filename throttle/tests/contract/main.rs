@@ -90,7 +90,8 @@ suite![
         a_receipt_of_cost_0_settles_and_refunds,
         a_request_of_nothing_makes_no_call,
         a_parent_without_the_meter_is_not_written,
-        a_guest_of_cost_0_moves_only_its_meters
+        a_guest_of_cost_0_moves_only_its_meters,
+        a_guest_of_cost_0_needs_no_rate_of_requests
     },
     levels {
         each_level_costs_one_write_and_one_unit,
