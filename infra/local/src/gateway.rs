@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, Uri};
+use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
@@ -65,6 +65,7 @@ use served::Served;
 pub use usage::Keys;
 pub(crate) use usage::Meter;
 pub use validation::{Validation, ValidationError};
+pub use web_socket::Registry as Connections;
 pub use web_socket::{Selection, SelectionError, SocketRoute, SocketRoutes};
 
 /// The REST API's id, as in its methods' ARNs.
@@ -82,7 +83,8 @@ const MAX_BODY: usize = 10 * 1024 * 1024;
 const MAX_HEADERS: usize = 4096;
 /// The largest head that the HTTP parser accepts, in bytes; it answers larger ones itself.
 const PARSER_BUFFER: usize = 64 * 1024;
-/// The number of connections that may be open at once; more wait.
+/// The number of connections that may be open at once; more wait. If half of them are, each that is
+/// not a WebSocket is closed after its next answer.
 const MAX_CONNECTIONS: usize = 1024;
 /// The time that a caller has for its request's head, and again for its body.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -204,6 +206,8 @@ pub struct Options {
     pub integration_timeout: Duration,
     /// The routes of a WebSocket API.
     pub socket: Arc<SocketRoutes>,
+    /// The open connections of WebSocket APIs; APIs that share them reach each other's.
+    pub connections: Arc<Connections>,
     /// The wall clock, for the cache's ages and for `aws:CurrentTime`.
     pub now: Now,
     /// True if Tollgate's command line can explain what the authorizer denies.
@@ -268,6 +272,7 @@ impl Options {
             response_mappings: ResponseMappings::default(),
             integration_timeout: Duration::from_secs(if kind.is_http() { 30 } else { 29 }),
             socket: Arc::default(),
+            connections: Arc::default(),
             now,
             explains: true,
             log: Log::default(),
@@ -301,8 +306,11 @@ impl Gateway {
     /// The listener has no address.
     pub fn start(listener: TcpListener, options: Options) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
-        let accepting =
-            tokio::spawn(accept(listener, Arc::new(Served::one(options, address.port()))));
+        let accepting = tokio::spawn(accept(
+            listener,
+            Arc::new(Served::one(options, address.port())),
+            MAX_CONNECTIONS,
+        ));
         Ok(Self { address, accepting })
     }
 
@@ -317,7 +325,7 @@ impl Gateway {
     ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let served = Arc::new(Served::routed(routes, missing, address.port()));
-        Ok(Self { address, accepting: tokio::spawn(accept(listener, served)) })
+        Ok(Self { address, accepting: tokio::spawn(accept(listener, served, MAX_CONNECTIONS)) })
     }
 
     /// The API's address, without a slash at the end.
@@ -341,26 +349,40 @@ impl Drop for Gateway {
 }
 
 /// Accepts connections; the set of their tasks ends with this one.
-async fn accept(listener: TcpListener, api: Arc<Served>) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+async fn accept(listener: TcpListener, api: Arc<Served>, most: usize) {
+    let places = Arc::new(Semaphore::new(most));
     let mut connections = JoinSet::new();
     loop {
+        if places.available_permits() == 0 {
+            api.note_full(&listener, &format!("{most} connections are open"));
+        }
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((stream, peer)) = listener.accept().await else {
-            // Out of file descriptors, most likely: wait for some to be closed.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, most likely: wait for some to be closed.
+                api.note_full(&listener, &error.to_string());
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
         };
         while connections.try_join_next().is_some() {}
         let api = Arc::clone(&api);
+        let room = Arc::clone(&places);
         connections.spawn(async move {
-            serve(stream, peer.ip(), api).await;
+            let is_crowded = || room.available_permits() < most / 2;
+            serve(stream, peer.ip(), api, is_crowded).await;
             drop(place);
         });
     }
 }
 
-async fn serve(stream: TcpStream, peer: IpAddr, api: Arc<Served>) {
+async fn serve(
+    stream: TcpStream,
+    peer: IpAddr,
+    api: Arc<Served>,
+    is_crowded: impl Fn() -> bool + Copy,
+) {
     // Latency on loopback matters more than packets.
     let _ = stream.set_nodelay(true);
     if begins_tls(&stream).await {
@@ -372,7 +394,13 @@ async fn serve(stream: TcpStream, peer: IpAddr, api: Arc<Served>) {
     let service = service_fn(|request| {
         let (api, upgraded, sent) = (Arc::clone(&api), Arc::clone(&upgraded), heads.take());
         async move {
-            Ok::<_, std::convert::Infallible>(api.answer(request, sent, peer, &upgraded).await)
+            let mut response = api.answer(request, sent, peer, &upgraded).await;
+            // Clients such as SDKs keep connections that they may not need again.
+            if response.status() != StatusCode::SWITCHING_PROTOCOLS && is_crowded() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            Ok::<_, std::convert::Infallible>(response)
         }
     });
     let served = hyper::server::conn::http1::Builder::new()
@@ -401,6 +429,7 @@ async fn begins_tls(stream: &TcpStream) -> bool {
 #[cfg(test)]
 mod tests {
     use throttle::ManualClock;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
@@ -409,6 +438,36 @@ mod tests {
         let function: Invoke =
             Arc::new(|_, _| Box::pin(std::future::ready(Err(InvokeError::Stopped))));
         Options::of(kind, function, Now::new(ManualClock::default()))
+    }
+
+    #[tokio::test]
+    async fn idle_connections_leave_room_and_a_full_gateway_says_so() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let api = Arc::new(Served::one(options(Kind::WebSocket), address.port()));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&api), 8));
+        let mut kept = Vec::new();
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+            let mut head = [0; 1024];
+            let read = tokio::time::timeout(RECEIVE_TIMEOUT / 2, stream.read(&mut head)).await;
+            let read = read.expect("there is room").unwrap();
+            assert!(head[..read].starts_with(b"HTTP/1.1 426"));
+            kept.push(stream);
+        }
+        for _ in 0..8 {
+            kept.push(TcpStream::connect(address).await.unwrap());
+        }
+        let is_noted = || api.is_full_noted.load(std::sync::atomic::Ordering::Relaxed);
+        for _ in 0..1000 {
+            if is_noted() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(is_noted());
+        accepting.abort();
     }
 
     #[test]

@@ -19,7 +19,7 @@ use throttle::PlanError;
 use tokio::net::TcpListener;
 
 use crate::examples::Examples;
-use crate::gateway::{Gateway, Kind, ValidationError};
+use crate::gateway::{self, Connections, Gateway, Kind, ValidationError};
 use crate::issuer::{self, Issuer};
 use crate::lambda::{self, Function, StartError};
 use crate::log::Watch;
@@ -156,8 +156,13 @@ impl Stack {
                 let keys = template.map(|all| TemplateKeys::of(all, configured, &options));
                 let keys = keys.unwrap_or_default();
                 let (mut gateways, mut addresses) = (Vec::new(), Vec::new());
+                // A function has one address for its clients, whichever API they connected to.
+                let connections = Arc::new(Connections::default());
                 for Place { kind, api, listener } in apis {
-                    let base = |kind| gateway_options(kind, &options, &setup, &functions);
+                    let base = |kind| gateway::Options {
+                        connections: Arc::clone(&connections),
+                        ..gateway_options(kind, &options, &setup, &functions)
+                    };
                     let api = api.and_then(|at| options.template.as_ref()?.apis.get(at));
                     let gateway = match api {
                         Some(api) => {
@@ -189,6 +194,7 @@ impl Stack {
                 ready.notes.extend(of_tables);
                 ready.notes.extend(backends.notes());
                 ready.notes.extend(routed::notes(&options));
+                ready.notes.extend(routed::token_notes(&options, &setup));
                 ready
                     .notes
                     .extend(template.map(|all| keys.notes(all, configured)).unwrap_or_default());

@@ -17,7 +17,7 @@ use super::cache::Cache;
 use super::evaluate;
 use super::report;
 use super::responses::{Refusal, RequestId};
-use super::web_socket::{Connection, Registry};
+use super::web_socket::Connection;
 use super::wire::Sent;
 use super::{
     KeySource, Kind, MAX_BODY, MAX_HEAD, Options, RECEIVE_TIMEOUT, X_API_KEY, authorizer,
@@ -32,14 +32,12 @@ pub(super) struct Api {
     options: Options,
     cache: Arc<Cache>,
     backend: Backend,
-    /// The connections of a WebSocket API.
-    connections: Arc<Registry>,
 }
 
 impl Api {
     pub(super) fn new(options: Options, cache: Arc<Cache>) -> Self {
         let backend = Backend::new(&options);
-        Self { options, cache, backend, connections: Arc::default() }
+        Self { options, cache, backend }
     }
 
     pub(super) fn kind(&self) -> Kind {

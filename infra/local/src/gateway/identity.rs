@@ -77,6 +77,16 @@ const VARIABLES: [(&str, Variable); 11] = [
     ("identity.userAgent", Variable::UserAgent),
 ];
 
+impl Source {
+    /// The parameter of the query that it is, if it is one.
+    pub(crate) fn query(&self) -> Option<&str> {
+        match &self.place {
+            Place::Query(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
 /// Errors of parsing an identity source.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -10,7 +10,7 @@ use console::Hosts;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::api::Api;
 use super::cache::Cache;
@@ -30,6 +30,8 @@ pub(super) struct Served {
     hosts: Hosts,
     /// True if somebody began with TLS here.
     is_tls_noted: AtomicBool,
+    /// True if connections had to wait here.
+    pub(super) is_full_noted: AtomicBool,
 }
 
 impl Served {
@@ -43,6 +45,7 @@ impl Served {
             rest,
             hosts: Hosts::new(port),
             is_tls_noted: AtomicBool::new(false),
+            is_full_noted: AtomicBool::new(false),
         }
     }
 
@@ -71,6 +74,15 @@ impl Served {
         self.rest.note(format!(
             "{address} was called by `https:` or `wss:`, and local has no TLS: use `http:` or `ws:`"
         ));
+    }
+
+    /// Says once that connections wait, and why.
+    pub(super) fn note_full(&self, listener: &TcpListener, why: &str) {
+        if self.is_full_noted.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let Ok(address) = listener.local_addr() else { return };
+        self.rest.note(format!("{address} accepts no more connections until some end: {why}"));
     }
 
     pub(super) async fn answer(

@@ -41,7 +41,7 @@ mod tests;
 
 use end::End;
 use registry::Place;
-pub(super) use registry::Registry;
+pub use registry::Registry;
 pub use routes::{SocketRoute, SocketRoutes};
 pub use selection::{Selection, SelectionError};
 use session::Session;
@@ -51,6 +51,7 @@ use talk::{PATIENCE, Talk};
 const MAX_MESSAGE: usize = 128 * 1024;
 /// The integrations of a template that are not served behind a WebSocket API.
 const HTTP: &str = "an HTTP integration of a WebSocket API";
+const NO_PROXY: &str = "a function's integration of a WebSocket API that is not a proxy";
 
 /// Looks whether a request is a handshake at all, and answers it.
 pub(super) fn handshake(head: &Parts) -> Result<Response<()>, Refusal> {
@@ -90,7 +91,6 @@ pub(super) struct Connection {
 pub(super) async fn decide(
     asked: &Asked<'_>,
     grant: &Grant,
-    registry: &Arc<Registry>,
     upgrade: OnUpgrade,
     caller: Option<Caller>,
 ) -> Result<Decision, Fault> {
@@ -108,18 +108,18 @@ pub(super) async fn decide(
             let event = session.connect(asked);
             let answer = integration::call(invoke, event, route.timeout).await?;
             if !answer.status.is_success() {
-                let reason = format!("the function of $connect answered {}", answer.status);
+                let reason = format!("the function of $connect answered {}", answer.shown());
                 return Ok(refused(answer.status, answer.body, reason));
             }
             answer.protocol
         }
         Some((_, Integration::Mock(_))) | None => None,
         Some((_, Integration::Unserved(reason))) => return Ok(unserved(reason)),
-        Some((_, Integration::Http(_) | Integration::Address(_) | Integration::Custom(..))) => {
-            return Ok(unserved(HTTP));
-        }
+        Some((_, Integration::Custom(..))) => return Ok(unserved(NO_PROXY)),
+        Some((_, Integration::Http(_) | Integration::Address(_))) => return Ok(unserved(HTTP)),
     };
     // The function of `$connect` could not send to it yet, as on AWS.
+    let registry = &asked.options.connections;
     let place = registry.open(&session.id, session.connected_at, session.identity.clone());
     let talk = Talk { session, routes: Arc::clone(routes), caller, log: asked.options.log.clone() };
     let connection = Connection { upgrade, talk: Arc::new(talk), place };

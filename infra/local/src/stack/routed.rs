@@ -16,7 +16,7 @@ use crate::template::{self, Api, Family, FunctionSettings};
 
 mod socket;
 
-pub(super) use socket::{Endpoints, message};
+pub(super) use socket::{Endpoints, message, token_notes};
 
 /// Lambda's own defaults of `MemorySize` and `Timeout`: the pages "Configure Lambda function memory"
 /// and "Configure Lambda function timeout" of its developer guide.

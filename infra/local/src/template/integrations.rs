@@ -163,6 +163,9 @@ impl<'a> Found<'a> {
                 self.check_method(family, place, notes);
                 self.custom(function_of(&uri).unwrap_or_default())
             }
+            "aws" if function_of(&uri).is_some() => {
+                Err("a function's integration that is not a proxy: use `AWS_PROXY`".to_owned())
+            }
             "aws" => Err(format!("the service integration `{}` needs AWS", service(&uri))),
             other => Err(format!("integrations of the type `{other}`")),
         };

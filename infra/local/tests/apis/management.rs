@@ -200,3 +200,20 @@ async fn a_chat_of_two() {
         assert_eq!(socket.text().await, "hi");
     }
 }
+
+#[tokio::test]
+async fn apis_that_share_their_connections_reach_each_others() {
+    let shared = std::sync::Arc::default();
+    let start = || {
+        Api::start_with(KIND, Ok(policy(KIND, &[("Allow", "*")])), |options| {
+            options.connections = std::sync::Arc::clone(&shared);
+        })
+    };
+    let (first, second) = (start().await, start().await);
+    let mut socket = Socket::connect(&second.gateway.url(), &[]).await.unwrap();
+    let path = format!("/@connections/{}", id_of(&mut socket).await);
+    assert_eq!(call(&first, Method::POST, &path, "hi").await.status(), 200);
+    assert_eq!(socket.text().await, "hi");
+    let (other, _other_socket, _) = connected().await;
+    assert_eq!(call(&other, Method::POST, &path, "hi").await.status(), 410);
+}

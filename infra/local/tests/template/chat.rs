@@ -122,10 +122,26 @@ async fn what_is_not_served_of_a_web_socket_api_is_named() {
             .to_owned(),
         integration("H", "IntegrationType: HTTP_PROXY, IntegrationUri: 'http://127.0.0.1:1'"),
         integration("Q", "IntegrationType: AWS, IntegrationUri: 'arn:aws:apigateway:x:sqs:path/q'"),
+        integration(
+            "L",
+            "IntegrationType: AWS, IntegrationUri: 'arn:aws:apigateway:us-east-1:lambda:path/\
+             2015-03-31/functions/arn:aws:lambda:us-east-1:123456789012:function:F/invocations'",
+        ),
         integration("M", "IntegrationType: MOCK"),
         route("R1", "$connect", "M"),
         route("R2", "$disconnect", "Q"),
         route("R3", "call", "H"),
+        route("R5", "own", "L"),
+        "  B: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET}}\n".to_owned(),
+        integration("N", "IntegrationType: MOCK").replace("!Ref A", "!Ref B"),
+        route("R6", "$connect", "N")
+            .replace("!Ref A", "!Ref B")
+            .replace("$connect,", "$connect, AuthorizationType: CUSTOM, AuthorizerId: !Ref G,"),
+        "  G: {Type: AWS::ApiGatewayV2::Authorizer, Properties: {ApiId: !Ref B, \
+         AuthorizerType: REQUEST, IdentitySource: [route.request.querystring.token], \
+         AuthorizerUri: 'arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/\
+         arn:aws:lambda:us-east-1:123456789012:function:T/invocations'}}\n"
+            .to_owned(),
         route("R4", "mock", "M")
             .replace("mock,", "mock, RouteResponseSelectionExpression: $default,"),
         "  P: {Type: AWS::ApiGatewayV2::RouteResponse, Properties: {ApiId: !Ref A, \
@@ -138,6 +154,9 @@ async fn what_is_not_served_of_a_web_socket_api_is_named() {
     for expected in [
         "A: $disconnect: nothing is called: the service integration `sqs:path/q` needs AWS",
         "A: call: messages are answered `Internal server error`: an HTTP integration",
+        "A: own: messages are answered `Internal server error`: a function's integration that is \
+         not a proxy: use `AWS_PROXY`",
+        "B: $connect: Tollgate does not look for a token in the query's `token`: add `query",
         "A: mock: nothing is sent back: a MOCK's templates are not filled",
     ] {
         assert!(notes.contains(expected), "{expected} in {notes}");
@@ -161,6 +180,14 @@ async fn lines_tell_of_messages_calls_faults_and_of_tls() {
     let url = local.ready["websocket_api"].as_str().unwrap();
     let mut socket = Socket::connect(url, &[]).await.unwrap();
     assert!(until("WS $connect").starts_with("WS $connect  101  "));
+    let offer = local.http.get(url.replacen("ws://", "http://", 1)).header("upgrade", "websocket");
+    let offer = offer.header("connection", "upgrade").header("sec-websocket-version", "13");
+    let offer = offer.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let offered = offer.header("sec-websocket-protocol", "chat").send().await.unwrap();
+    assert_eq!(offered.status(), 101);
+    assert!(until("subprotocols and none is selected").starts_with("WS $connect  101  "));
+    drop(offered);
+    until("WS $disconnect");
     socket.send(message("tell", "hi")).await;
     assert_eq!(socket.text().await, "hi");
     socket.text().await;

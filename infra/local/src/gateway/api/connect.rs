@@ -17,6 +17,11 @@ use super::super::web_socket::{self, Connection, Decision};
 use super::Api;
 use crate::log::Report;
 
+/// The reason why browsers end a connection at once.
+const NO_SUBPROTOCOL: &str = "the client offers subprotocols and none is selected, which browsers \
+                              and Node refuse: return the header `Sec-WebSocket-Protocol` in the \
+                              function of $connect";
+
 impl Api {
     /// Answers a handshake; the connection that it becomes is left in `upgraded`.
     pub(super) async fn connect(
@@ -34,9 +39,7 @@ impl Api {
         let asked = Asked::new(&self.options, head, from)?;
         let grant = self.admit(&asked, report, granted).await?;
         let started = self.options.now.monotonic();
-        let decided =
-            web_socket::decide(&asked, &grant, &self.connections, upgrade, report.caller.clone());
-        let decided = decided.await;
+        let decided = web_socket::decide(&asked, &grant, upgrade, report.caller.clone()).await;
         if let Some(trace) = &mut report.trace {
             trace.backend = Some(self.options.now.monotonic().saturating_sub(started));
         }
@@ -44,6 +47,9 @@ impl Api {
             Decision::Accepted(connection, protocol) => {
                 // A connection is upgraded at most once, because what follows is not HTTP.
                 let _ = upgraded.set(*connection);
+                if protocol.is_none() && asked.header(&header::SEC_WEBSOCKET_PROTOCOL).is_some() {
+                    report.reason = Some(NO_SUBPROTOCOL.to_owned());
+                }
                 if let Some(protocol) = protocol {
                     response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
                 }
@@ -64,7 +70,7 @@ impl Api {
         request: Request<Incoming>,
     ) -> Response<Full<Bytes>> {
         let id = RequestId::new(self.options.kind);
-        let answer = management::answer(&self.options, &self.connections, hosts, target, request);
+        let answer = management::answer(&self.options, hosts, target, request);
         id.mark(answer.await)
     }
 }

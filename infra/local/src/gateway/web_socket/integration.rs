@@ -14,12 +14,34 @@ use super::super::backend::Fault;
 use super::super::responses::Refusal;
 use super::super::{Invoke, proxy};
 
+/// The start of a body that is looked at for the log, in bytes.
+const MAX_START: usize = 4096;
+/// The characters of its first line that are shown.
+const MAX_LINE: usize = 200;
+/// What errors of a call to a management API that is not here have in them.
+const UNREACHED: [&str; 4] =
+    ["execute-api", "EPROTO", "wrong version number", "WRONG_VERSION_NUMBER"];
+const HINT: &str = " (its clients are at `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`: the function \
+                    must not name another endpoint)";
+
 /// The answer of a function.
 pub(super) struct Answer {
     pub(super) status: http::StatusCode,
     /// The subprotocol that `$connect` selects.
     pub(super) protocol: Option<HeaderValue>,
     pub(super) body: Bytes,
+}
+
+impl Answer {
+    /// The status, the first line of the body, and a hint at what it says of a failed call.
+    pub(super) fn shown(&self) -> String {
+        let start = self.body.get(..MAX_START).unwrap_or(&self.body);
+        let text = String::from_utf8_lossy(start);
+        let line: String = text.lines().next().unwrap_or_default().chars().take(MAX_LINE).collect();
+        let line = if line.is_empty() { line } else { format!(": {line}") };
+        let hint = if UNREACHED.iter().any(|part| text.contains(part)) { HINT } else { "" };
+        format!("{}{line}{hint}", self.status.as_u16())
+    }
 }
 
 /// Calls a function.

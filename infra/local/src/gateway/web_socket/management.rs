@@ -5,8 +5,6 @@
 //! on AWS, but it is not checked. Pages of other sites are refused, and so are other names of this
 //! machine. The statuses are those of the API reference; a 410 has no body, as users report.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use console::{Hosts, Stranger};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -18,7 +16,7 @@ use throttle::Clock as _;
 
 use super::super::{Options, RECEIVE_TIMEOUT};
 use super::MAX_MESSAGE;
-use super::registry::{Registry, Unsent};
+use super::registry::Unsent;
 use crate::log::Report;
 
 const CONNECTIONS: &str = "@connections";
@@ -78,14 +76,13 @@ impl Target {
 /// Answers a request of the management API.
 pub(in super::super) async fn answer(
     options: &Options,
-    registry: &Arc<Registry>,
     hosts: &Hosts,
     target: &Target,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let started = options.now.monotonic();
     let method = request.method().clone();
-    let outcome = manage(options, registry, hosts, target, request).await;
+    let outcome = manage(options, hosts, target, request).await;
     let (mut response, reason) = match outcome {
         Ok(response) => (response, None),
         Err(Fault { status, kind, message, hint }) => {
@@ -114,7 +111,6 @@ pub(in super::super) async fn answer(
 
 async fn manage(
     options: &Options,
-    registry: &Arc<Registry>,
     hosts: &Hosts,
     Target { stage, id }: &Target,
     request: Request<Incoming>,
@@ -126,6 +122,7 @@ async fn manage(
         let message = format!("Invalid connectionId: {shown}");
         return Err(Fault::new(StatusCode::BAD_REQUEST, "BadRequestException", &message));
     }
+    let registry = &options.connections;
     let mut response = Response::new(Full::default());
     match *request.method() {
         Method::POST => {

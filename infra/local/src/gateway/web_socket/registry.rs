@@ -1,4 +1,4 @@
-//! The open connections of a WebSocket API, by their ids.
+//! The open connections of WebSocket APIs, by their ids.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 /// The messages to one client that may wait to be sent.
 const QUEUE: usize = 64;
 
-/// The open connections.
+/// The open connections of WebSocket APIs.
 #[derive(Debug, Default)]
-pub(in super::super) struct Registry(Mutex<HashMap<String, Entry>>);
+pub struct Registry(Mutex<HashMap<String, Entry>>);
 
 #[derive(Debug)]
 struct Entry {

@@ -24,7 +24,7 @@ use super::end::End;
 use super::registry::Place;
 use super::routes::DISCONNECT;
 use super::session::Session;
-use super::{HTTP, MAX_MESSAGE, SocketRoute, SocketRoutes, integration};
+use super::{HTTP, MAX_MESSAGE, NO_PROXY, SocketRoute, SocketRoutes, integration};
 use crate::log::{Caller, Log, Report};
 
 /// One frame of a message, in bytes.
@@ -149,11 +149,10 @@ impl Talk {
         };
         let event = self.session.message(&id, &route.key, &message);
         match self.run(route, event.to_string().into()).await {
-            Ok(Outcome { reply, status }) => {
-                let status = status.filter(|status| !status.is_success());
-                let status = status.map(|status| format!(", answered {}", status.as_u16()));
-                let status = status.unwrap_or_default();
-                self.report(&route.key, format!("message of {size} bytes{status}"));
+            Ok(Outcome { reply, failure }) => {
+                let failure = failure.map(|failure| format!(", answered {failure}"));
+                let failure = failure.unwrap_or_default();
+                self.report(&route.key, format!("message of {size} bytes{failure}"));
                 reply
             }
             Err(reason) => {
@@ -168,7 +167,7 @@ impl Talk {
         match &route.integration {
             Integration::Echo => {
                 let reply = Some(String::from_utf8_lossy(&event).into_owned());
-                Ok(Outcome { reply, status: None })
+                Ok(Outcome { reply, failure: None })
             }
             Integration::Function(invoke) => {
                 let called = integration::call(invoke, event, route.timeout).await;
@@ -178,11 +177,13 @@ impl Talk {
                 }
                 let is_sent = route.responds && !answer.body.is_empty();
                 let reply = is_sent.then(|| String::from_utf8_lossy(&answer.body).into_owned());
-                Ok(Outcome { reply, status: Some(answer.status) })
+                let failure = (!answer.status.is_success()).then(|| answer.shown());
+                Ok(Outcome { reply, failure })
             }
-            Integration::Mock(_) => Ok(Outcome { reply: None, status: None }),
+            Integration::Mock(_) => Ok(Outcome { reply: None, failure: None }),
             Integration::Unserved(reason) => Err(format!("local cannot serve this: {reason}")),
-            Integration::Http(_) | Integration::Address(_) | Integration::Custom(..) => {
+            Integration::Custom(..) => Err(format!("local cannot serve this: {NO_PROXY}")),
+            Integration::Http(_) | Integration::Address(_) => {
                 Err(format!("local cannot serve this: {HTTP}"))
             }
         }
@@ -225,8 +226,8 @@ impl Talk {
 /// The outcome of a route's integration.
 struct Outcome {
     reply: Option<String>,
-    /// The function's status, if one was called.
-    status: Option<http::StatusCode>,
+    /// The function's status and why, if it is not a success.
+    failure: Option<String>,
 }
 
 /// Sends a text, in frames of the length that API Gateway has.

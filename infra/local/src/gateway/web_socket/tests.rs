@@ -82,3 +82,19 @@ async fn a_silent_connection_ends_and_so_does_an_old_one() {
         held.await.unwrap();
     }
 }
+
+#[test]
+fn a_failed_answer_is_shown_with_its_first_line() {
+    let shown = |body: &'static str| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let body = Bytes::from_static(body.as_bytes());
+        integration::Answer { status, protocol: None, body }.shown()
+    };
+    assert_eq!(shown(""), "500");
+    assert_eq!(shown("Error: no table\n    at send.js"), "500: Error: no table");
+    let called = shown("Error: write EPROTO 4007\n    at send.js");
+    assert!(called.contains("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"), "{called}");
+    let long = Bytes::from("ä".repeat(10_000));
+    let answer = integration::Answer { status: StatusCode::FORBIDDEN, protocol: None, body: long };
+    assert_eq!(answer.shown().chars().count(), "403: ".len() + 200);
+}

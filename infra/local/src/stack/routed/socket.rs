@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::super::Place;
 use super::{Backends, Integration, NOTHING, Options, integration, unserved};
-use crate::gateway::{SocketRoute, SocketRoutes};
+use crate::gateway::{Kind, SocketRoute, SocketRoutes};
 use crate::program::Program;
+use crate::setup::Setup;
 use crate::template::{self, Api, Family};
 
 /// The variable by which SDKs find the management API.
@@ -84,6 +85,30 @@ pub(in super::super) fn message(api: &Api) -> Option<Value> {
     let message = custom.and_then(|route| api.selection.message(&route.key));
     let is_default = |route: &template::Route| route.key == "$default";
     message.or_else(|| api.routes.iter().any(is_default).then(|| "hello".into()))
+}
+
+/// A line for each API whose callers have the token in the query where Tollgate does not look.
+pub(in super::super) fn token_notes(options: &Options, setup: &Setup) -> Vec<String> {
+    let template = options.template.as_ref().filter(|_| !options.is_other_authorizer);
+    let apis = template.into_iter().flat_map(|template| &template.apis);
+    let read = setup.of(Kind::WebSocket).and_then(|one| one.token.query.as_deref());
+    let note = |api: &Api| {
+        let connect = api.routes.iter().find(|route| route.key == "$connect");
+        let guard = api.authorizers.get(connect?.authorizer.as_ref()?)?;
+        let is_run = |name: &String| options.functions.contains_key(name);
+        let [source] = &guard.sources[..] else { return None };
+        let name = source.query()?;
+        if guard.kind.is_err() || guard.function.as_ref().is_some_and(is_run) || read == Some(name)
+        {
+            return None;
+        }
+        Some(format!(
+            "{}: $connect: Tollgate does not look for a token in the query's `{name}`: add `query \
+             = \"{name}\"` under `[token]` of its configuration",
+            api.name
+        ))
+    };
+    apis.filter(|api| api.family == Family::WebSocket).filter_map(note).collect()
 }
 
 /// A line for each part of an API that is not as on AWS.

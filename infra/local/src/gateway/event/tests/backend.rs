@@ -30,7 +30,8 @@ fn a_function_behind_an_http_api_gets_the_payload_of_its_integration() {
         assert_eq!(event["queryStringParameters"], json!({"q": "2"}));
         assert_eq!(event["multiValueHeaders"]["x-one"], json!(["1", "2"]));
         assert_eq!(event["headers"]["X-Forwarded-For"], "192.0.2.1");
-        assert_eq!((&event["stageVariables"], &event["body"]), (&Value::Null, &json!("body")));
+        // A body without a media type is binary.
+        assert_eq!((&event["stageVariables"], &event["body"]), (&Value::Null, &json!("Ym9keQ==")));
         let context = &event["requestContext"];
         assert_eq!(context["authorizer"]["plan"], "free");
         assert_eq!(context["authorizer"]["principalId"], "alice");
