@@ -26,6 +26,8 @@ pub(crate) struct Filled {
     pub(crate) caller_key: Option<String>,
     /// The template's tables.
     pub(crate) tables: Vec<String>,
+    /// The labels of their streams, by the tables' names.
+    pub(crate) streams: std::collections::BTreeMap<String, String>,
     /// One line for each of them that was not created, or is not as the template defines it.
     pub(crate) notes: Vec<String>,
 }

@@ -37,7 +37,7 @@ pub use crate::options::Options;
 use fill::start_table;
 use keys::TemplateKeys;
 use parts::{configured_key, functions, gateway_options, issuers};
-use routed::{Backends, Endpoints};
+use routed::{Backends, Endpoints, Values};
 
 /// A note about the REST API's authorizer.
 const REQUEST_EVENTS: &str = "the REST API has a REQUEST authorizer without identity sources and \
@@ -150,7 +150,8 @@ impl Stack {
             (Ok((table, mut filled, functions)), Ok(issuer)) => {
                 let of_tables = std::mem::take(&mut filled.notes);
                 let sockets = Endpoints::of(&options, &apis);
-                let backends = Backends::start(&options, table.url(), &sockets).await;
+                let values = Values::of(&options, &apis, &filled.streams);
+                let backends = Backends::start(&options, table.url(), &sockets, &values).await;
                 let configured = configured_key(&options, &setup);
                 let template = options.template.as_deref();
                 let keys = template.map(|all| TemplateKeys::of(all, configured, &options));

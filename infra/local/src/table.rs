@@ -165,13 +165,15 @@ impl Table {
 
     /// Creates a table by a request of `CreateTable`, with this attribute for its time to live.
     ///
+    /// Returns the label of its stream, if it has one.
+    ///
     /// # Errors
     /// The request is wrong, or there is another table of the name.
     pub(crate) async fn define(
         &self,
         request: Value,
         expiry: Option<String>,
-    ) -> Result<(), DefineError> {
+    ) -> Result<Option<String>, DefineError> {
         let database = self.database.clone();
         let defined = spawn_blocking(move || define::define(&database, &request, expiry)).await;
         defined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))

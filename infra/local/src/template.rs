@@ -32,6 +32,7 @@ mod yaml;
 
 use integrations::Target;
 pub(crate) use plans::{ApiKey, UsagePlan};
+pub(crate) use resolve::Mark;
 use resolve::{Resolver, is_reference, text_of};
 pub(crate) use tables::Table;
 
@@ -78,6 +79,9 @@ pub(crate) enum Error {
     /// A parameter of Systems Manager or a secret, whose value is not given.
     #[error("the value of `{0}` is stored on AWS: give it by --parameter '{0}=VALUE'")]
     Stored(String),
+    /// A value that AWS gives a resource.
+    #[error("the value of `{0}` is not known here")]
+    Physical(String),
     /// An include that is not a file of this machine.
     #[error("`{0}` is not a file here: name one beside the template")]
     Include(String),

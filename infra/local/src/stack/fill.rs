@@ -39,8 +39,12 @@ async fn fill(table: &Table, options: &Options, setup: &Setup) -> Result<Filled,
     let mut filled = Filled::default();
     for wanted in options.template.iter().flat_map(|template| &template.tables) {
         match table.define(wanted.request.clone(), wanted.expiry.clone()).await {
-            Ok(()) if setup.tables.contains(&wanted.name) => {}
-            Ok(()) => filled.tables.push(wanted.name.clone()),
+            Ok(label) => {
+                filled.streams.extend(label.map(|label| (wanted.name.clone(), label)));
+                if !setup.tables.contains(&wanted.name) {
+                    filled.tables.push(wanted.name.clone());
+                }
+            }
             Err(error @ DefineError::Other) => filled.notes.push(format!(
                 "{}: the table `{}` is used as it is: {error}",
                 wanted.id, wanted.name

@@ -15,13 +15,20 @@ use crate::ready;
 use crate::template::{self, Api, Family, FunctionSettings};
 
 mod socket;
+mod values;
 
 pub(super) use socket::{Endpoints, message, token_notes};
+pub(super) use values::Values;
 
 /// Lambda's own defaults of `MemorySize` and `Timeout`: the pages "Configure Lambda function memory"
 /// and "Configure Lambda function timeout" of its developer guide.
 const DEFAULT_MEMORY_MB: u32 = 128;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The variables by which SDKs find services.
+const ENDPOINTS: &str = "AWS_ENDPOINT_URL";
+/// Those of the table's server.
+const OWN_ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS"];
 
 /// The reason why a route without an integration does nothing.
 const NOTHING: &str = "the route has no integration";
@@ -38,11 +45,17 @@ pub(super) struct Backends {
 
 impl Backends {
     /// Starts every command at once; `table` is the table's address, `sockets` the management APIs'.
-    pub(super) async fn start(options: &Options, table: &str, sockets: &Endpoints) -> Self {
+    pub(super) async fn start(
+        options: &Options,
+        table: &str,
+        sockets: &Endpoints,
+        values: &Values,
+    ) -> Self {
         let mut starting = JoinSet::new();
         for (name, program) in &options.functions {
             let known = options.template.as_ref().and_then(|all| all.functions.get(name));
-            let Some(mut settings) = settings(options, name, program, known, table) else {
+            let Some(mut settings) = settings(options, name, program, known, (table, values))
+            else {
                 continue;
             };
             settings.variables.extend(sockets.variable(name));
@@ -105,7 +118,7 @@ fn settings(
     name: &str,
     program: &Program,
     known: Option<&FunctionSettings>,
-    table: &str,
+    (table, values): (&str, &Values),
 ) -> Option<lambda::Options> {
     let Program::Command { executable, arguments, folder, handler } = program else { return None };
     let mut function = lambda::Options::new(executable.clone(), name, options.now.clone());
@@ -115,21 +128,36 @@ fn settings(
     function.freezes = options.freezes;
     function.log = options.log.clone();
     function.variables = command_variables();
-    function.variables.push(("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), table.to_owned()));
+    function.variables.extend(endpoints());
+    for name in OWN_ENDPOINTS {
+        function.variables.push((name.to_owned(), table.to_owned()));
+    }
     function.variables.extend(handler.iter().map(|own| ("_HANDLER".to_owned(), own.clone())));
     if let Some(known) = known {
         function.memory_mb = known.memory_mb.unwrap_or(DEFAULT_MEMORY_MB);
         function.timeout = known.timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let own = known.variables.iter().filter(|(name, _)| !name.starts_with("AWS_"));
+        let own = known.variables.iter().filter(|(name, _)| !is_reserved(name));
+        let own = own.map(|(name, value)| (name, values.fill(value)));
         // What is set where `local` starts goes before the template, as with SAM's own tool.
-        let value = |name, value: &String| std::env::var(name).unwrap_or_else(|_| value.clone());
-        let own = own.map(|(name, found)| (name.clone(), value(name, found)));
+        let own = own.map(|(name, found)| (name.clone(), std::env::var(name).unwrap_or(found)));
         function.variables.extend(own);
-        let unknown = known.unknown.iter().filter(|name| !name.starts_with("AWS_"));
+        let unknown = known.unknown.iter().filter(|name| !is_reserved(name));
         let set = unknown.filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
         function.variables.extend(set);
     }
     Some(function)
+}
+
+/// Returns true for a variable that no template sets here: Lambda's own, and what runs here.
+fn is_reserved(name: &str) -> bool {
+    name.starts_with("AWS_") && (!name.starts_with(ENDPOINTS) || OWN_ENDPOINTS.contains(&name))
+}
+
+/// The addresses of services that are set where `local` starts, such as `AWS_ENDPOINT_URL_S3`.
+fn endpoints() -> Vec<(String, String)> {
+    let texts = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    texts.filter(|(name, _)| name.starts_with(ENDPOINTS)).collect()
 }
 
 /// The variables of this process without which a command is not found.

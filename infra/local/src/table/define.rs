@@ -30,12 +30,12 @@ pub(crate) enum DefineError {
 
 /// Creates a table by a request of `CreateTable`, unless it exists with the same keys and indexes.
 ///
-/// `expiry` is the attribute of its time to live.
+/// `expiry` is the attribute of its time to live. Returns the label of its stream, if it has one.
 pub(super) fn define(
     database: &Database,
     request: &Value,
     expiry: Option<String>,
-) -> Result<(), DefineError> {
+) -> Result<Option<String>, DefineError> {
     let wanted = CreateTableRequest::deserialize(request);
     let wanted = wanted.map_err(|error| DefineError::Request(own(&error)))?;
     let table_name = wanted.table_name.clone();
@@ -51,10 +51,11 @@ pub(super) fn define(
         && !existing.is_some_and(|existing| existing.ttl_enabled)
     {
         let time_to_live_specification = TimeToLiveSpecification { attribute_name, enabled: true };
+        let table_name = table_name.clone();
         let request = UpdateTimeToLiveRequest { table_name, time_to_live_specification };
         database.update_time_to_live(request)?;
     }
-    Ok(())
+    Ok(database.get_table_metadata(&table_name)?.and_then(|table| table.stream_label))
 }
 
 /// DynamoDB's text in an error of reading a request.

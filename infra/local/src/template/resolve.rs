@@ -12,11 +12,13 @@ use crate::lambda::{ACCOUNT, REGION};
 mod allowed;
 mod bounds;
 mod loops;
+mod seen;
 mod stored;
 mod tables;
 
 use bounds::{Bounds, MAX_TEXT};
 pub(super) use loops::written_out;
+pub(crate) use seen::Mark;
 pub(super) use stored::is_reference;
 
 /// The function that brings what another file holds.
@@ -52,6 +54,9 @@ pub(super) struct Resolver<'a> {
     path: RefCell<Vec<String>>,
     /// True in the arguments of a function, whose error is that of the function.
     is_strict: Cell<bool>,
+    /// True in what a function sees, where resources have the values that AWS gives them. Everywhere
+    /// else they have their logical ids, by which one names another.
+    is_seen: Cell<bool>,
     lacks: RefCell<Vec<Lack>>,
 }
 
@@ -69,6 +74,7 @@ impl<'a> Resolver<'a> {
             open: RefCell::default(),
             path: RefCell::default(),
             is_strict: Cell::new(false),
+            is_seen: Cell::new(false),
             lacks: RefCell::default(),
         }
     }
@@ -333,8 +339,18 @@ impl<'a> Resolver<'a> {
         if let Some(table) = self.table(name)? {
             return Ok(table.into());
         }
+        if self.is_seen.get()
+            && let Some(seen) = self.seen(resource, attribute)?
+        {
+            return Ok(seen.into());
+        }
         if let Some(found) = of(resource) {
             return match kind(found) {
+                "AWS::Serverless::Api" | "AWS::Serverless::HttpApi" if attribute == "Stage" => {
+                    let stage = found.pointer("/Properties/StageName");
+                    let stage = stage.map(|stage| self.text(stage)).transpose()?.flatten();
+                    Ok(stage.unwrap_or_else(|| "$default".to_owned()).into())
+                }
                 "AWS::Lambda::Alias" | "AWS::Lambda::Version" => Ok(self.arn(resource)?.into()),
                 // What SAM makes beside a function: `!Ref Function.Alias`.
                 "AWS::Serverless::Function" if ["Alias", "Version"].contains(&attribute) => {

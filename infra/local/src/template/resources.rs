@@ -57,7 +57,7 @@ pub(super) fn read(
     variables: &BTreeMap<String, String>,
 ) -> Result<Template, Error> {
     let mut template = Template::default();
-    let resources = resources(resolver, &mut template.notes)?;
+    let resources = resources(resolver, &mut template)?;
     let mut apis: BTreeMap<String, Api> = BTreeMap::new();
     // First the APIs themselves, then what belongs to them.
     for resource in &resources {
@@ -121,7 +121,8 @@ fn rename(resources: &[Resource], template: &mut Template) {
 }
 
 /// The resources that are looked at, of those that are made, with SAM's `Globals` in them.
-fn resources(resolver: &Resolver<'_>, notes: &mut Vec<String>) -> Result<Vec<Resource>, Error> {
+fn resources(resolver: &Resolver<'_>, template: &mut Template) -> Result<Vec<Resource>, Error> {
+    let notes = &mut template.notes;
     let mut lacks = Lacks::default();
     let globals = globals(resolver, &mut lacks)?;
     let all = resolver.template.get("Resources").and_then(Value::as_object);
@@ -130,6 +131,10 @@ fn resources(resolver: &Resolver<'_>, notes: &mut Vec<String>) -> Result<Vec<Res
         let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
         notes.extend(unread(name, kind, resource));
         resolver.at(&format!("Resources.{name}"));
+        // One whose condition cannot be evaluated is named too.
+        let setting =
+            unserved::of_kind(name, kind).filter(|_| resolver.is_made(resource).unwrap_or(true));
+        template.unserved.extend(setting);
         if !is_read(kind) {
             continue;
         }
@@ -159,7 +164,7 @@ fn resources(resolver: &Resolver<'_>, notes: &mut Vec<String>) -> Result<Vec<Res
     if !lacks.parameters.is_empty() {
         return Err(Error::Parameter(lacks.parameters.into_iter().collect()));
     }
-    notes.extend(lacks.notes);
+    notes.extend(lacks.notes());
     let implicit = sam::implicit(&found, &globals);
     found.extend(implicit);
     Ok(found)
@@ -194,6 +199,23 @@ fn unread(name: &str, kind: &str, resource: &Value) -> Option<String> {
 struct Lacks {
     parameters: BTreeSet<String>,
     notes: Vec<String>,
+    /// The values of resources for which their logical ids stand, with the places.
+    physical: BTreeMap<String, Vec<String>>,
+}
+
+impl Lacks {
+    fn notes(self) -> Vec<String> {
+        let physical = self.physical.into_iter().map(|(name, places)| {
+            let more = places.len().saturating_sub(1);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let first = places.into_iter().next().unwrap_or_default();
+            format!(
+                "{first}{more}: the value of `{name}` on AWS is not known here, and its logical id \
+                 stands for it: set the variable where `local` starts"
+            )
+        });
+        self.notes.into_iter().chain(physical).collect()
+    }
 }
 
 /// Members whose values change nothing here; that they are there is named, as far as it matters.
@@ -261,7 +283,10 @@ fn members(
     let is_named = NAMED.iter().any(|named| kind.ends_with(&format!("::{named}")));
     let mut found = Map::new();
     for (name, value) in properties.as_object().into_iter().flatten() {
-        let mut resolved = resolver.member(name, value)?;
+        let mut resolved = match name.as_str() {
+            "Environment" if is_function => resolver.seen_member(name, value)?,
+            _ => resolver.member(name, value)?,
+        };
         let is_used = match name.as_str() {
             name if is_function => OF_FUNCTIONS.contains(&name) || name == "InlineCode",
             name if tables::is_table(kind) => tables::is_used(name),
@@ -269,6 +294,10 @@ fn members(
         };
         for lack in resolver.lacks() {
             let place = lack.path.join(".");
+            if let Error::Physical(name) = lack.error {
+                lacks.physical.entry(name).or_default().push(place);
+                continue;
+            }
             if name == "Environment" {
                 if let Some(variables) = resolved.as_mut().and_then(|all| all.get_mut("Variables"))
                     && let (Some(variables), Some(name)) =

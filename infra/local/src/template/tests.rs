@@ -483,7 +483,7 @@ Resources:
     assert_eq!(variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["A"]);
     let notes = template.notes.join("\n");
     assert!(notes.contains("Function.Environment.Variables.B is left out: "), "{notes}");
-    assert!(!notes.contains("Policies") && !notes.contains("Queue"), "{notes}");
+    assert!(!notes.contains("Policies") && !notes.contains("Events.Queue"), "{notes}");
 }
 
 #[test]

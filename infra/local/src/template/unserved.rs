@@ -18,6 +18,29 @@ const ENDPOINT: &str = "`DisableExecuteApiEndpoint`: the address here stands for
 const LINK: &str = "VPC links: what is behind one answers 501";
 const DOMAIN: &str = "custom domains and their mappings";
 const MUTUAL_TLS: &str = "mutual TLS";
+const URLS: &str = "function URLs";
+const MAPPINGS: &str = "event source mappings";
+const OTHER: &str = "other events of functions";
+
+/// The events of SAM's functions that are not of an API, each by its type.
+const EVENTS: [&str; 16] = [
+    "AlexaSkill events of functions",
+    "CloudWatchEvent events of functions",
+    "CloudWatchLogs events of functions",
+    "Cognito events of functions",
+    "DocumentDB events of functions",
+    "DynamoDB events of functions",
+    "EventBridgeRule events of functions",
+    "IoTRule events of functions",
+    "Kinesis events of functions",
+    "MQ events of functions",
+    "MSK events of functions",
+    "S3 events of functions",
+    "SNS events of functions",
+    "SQS events of functions",
+    "Schedule events of functions",
+    "ScheduleV2 events of functions",
+];
 
 /// The names that a note has at most.
 const MAX_NAMES: usize = 3;
@@ -70,17 +93,39 @@ pub(super) fn of_resource(resource: &Resource) -> Vec<Setting> {
     found
 }
 
-/// The models that SAM's events ask for.
+/// The events of a function that are not served, its URL, and the models that its events ask for.
 fn of_events(resource: &Resource) -> Vec<Setting> {
     let events = resource.properties.get("Events").and_then(Value::as_object);
+    let events = || events.into_iter().flatten();
+    let place = |name: &String| format!("{}.{name}", resource.name);
+    let mut found = Vec::new();
+    for (name, event) in events() {
+        let kind = event.get("Type").and_then(Value::as_str).unwrap_or_default();
+        if !["", "Api", "HttpApi"].contains(&kind) {
+            let known = EVENTS.iter().find(|text| text.split(' ').next() == Some(kind));
+            found.push((known.copied().unwrap_or(OTHER), place(name)));
+        }
+    }
+    if resource.properties.get("FunctionUrlConfig").is_some() {
+        found.push((URLS, resource.name.clone()));
+    }
     let has = |event: &Value, name: &str| {
         event.get("Properties").is_some_and(|properties| properties.get(name).is_some())
     };
-    let named = events
-        .into_iter()
-        .flatten()
-        .filter(|(_, event)| has(event, "RequestModel") || has(event, "RequestParameters"));
-    named.map(|(name, _)| (VALIDATION, format!("{}.{name}", resource.name))).collect()
+    let named =
+        events().filter(|(_, event)| has(event, "RequestModel") || has(event, "RequestParameters"));
+    found.extend(named.map(|(name, _)| (VALIDATION, place(name))));
+    found
+}
+
+/// The setting that a resource is by its kind, whose properties are not read.
+pub(super) fn of_kind(name: &str, kind: &str) -> Option<Setting> {
+    let setting = match kind {
+        "AWS::Lambda::EventSourceMapping" => MAPPINGS,
+        "AWS::Lambda::Url" => URLS,
+        _ => return None,
+    };
+    Some((setting, name.to_owned()))
 }
 
 /// The settings of an OpenAPI document.

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 mod chat;
 mod inline;
 mod integrations;
+mod seen;
 #[path = "../apis/socket.rs"]
 #[expect(dead_code, reason = "the tests of APIs use the rest")]
 mod socket;

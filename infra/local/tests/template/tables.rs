@@ -73,7 +73,7 @@ fn template(folder: &std::path::Path, text: &str) -> String {
 }
 
 /// Calls an operation of the table's server.
-async fn asked(local: &Local, operation: &str, body: Value) -> Value {
+pub(super) async fn asked(local: &Local, operation: &str, body: Value) -> Value {
     let request = local.http.post(local.ready["dynamodb"].as_str().unwrap());
     let request = request.header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
     let request = request.header("content-type", "application/x-amz-json-1.0");

@@ -2,12 +2,9 @@
 
 use serde_json::Value;
 
-use super::Resolver;
+use super::{Mark, Resolver};
 use crate::lambda::{ACCOUNT, REGION};
 use crate::template::{Error, tables};
-
-/// The label in a stream's ARN, whose value the table's server does not look at.
-const LABEL: &str = "2026-01-01T00:00:00.000";
 
 impl Resolver<'_> {
     /// The name of the table that a resource is; `None` if it is not one.
@@ -24,13 +21,18 @@ impl Resolver<'_> {
 
     /// The value of an attribute of a resource.
     pub(super) fn attribute(&self, resource: &str, attribute: &str) -> Result<Value, Error> {
-        if let Some(table) = self.table(resource)? {
-            let table = format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}");
+        if let Some(name) = self.table(resource)? {
+            let table = format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}");
             return match attribute {
                 "Arn" => Ok(table.into()),
-                "StreamArn" => Ok(format!("{table}/stream/{LABEL}").into()),
+                "StreamArn" => Ok(format!("{table}/stream/{}", Mark::Label.of(&name)).into()),
                 _ => Err(Error::Reference(format!("{resource}.{attribute}"))),
             };
+        }
+        if self.is_seen.get()
+            && let Some(seen) = self.seen(resource, attribute)?
+        {
+            return Ok(seen.into());
         }
         match attribute {
             "Arn" => Ok(self.arn(resource)?.into()),

@@ -56,7 +56,7 @@ fn tables_are_requests_and_their_names_and_arns_are_known() {
     let expected = [
         ("A".to_owned(), "local-Orders".to_owned()),
         ("B".to_owned(), format!("local.n {arn}/local-Simple")),
-        ("C".to_owned(), format!("{arn}/local-Orders/stream/2026-01-01T00:00:00.000")),
+        ("C".to_owned(), format!("{arn}/local-Orders/stream/{}", Mark::Label.of("local-Orders"))),
     ];
     assert_eq!(template.functions["F"].variables, expected);
     // What only encrypts a table is not asked for.
