@@ -165,6 +165,13 @@ async fn what_is_not_served_of_a_web_socket_api_is_named() {
     let mut socket = Socket::connect(url, &[]).await.unwrap();
     let answer = socket.ask(r#"{"action": "call"}"#).await;
     assert_eq!(answer["message"], "Internal server error");
+    // A function has one address for its clients, whichever API they connected to.
+    let other = local.ready["apis"][1]["url"].as_str().unwrap().replacen("ws://", "http://", 1);
+    let id = answer["connectionId"].as_str().unwrap();
+    let sent = local.http.post(format!("{other}/@connections/{id}")).body("hi");
+    let sent = sent.header("authorization", "AWS4-HMAC-SHA256 Credential=a").send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    assert_eq!(socket.text().await, "hi");
 }
 
 #[tokio::test]
