@@ -436,20 +436,29 @@ async fn a_connection_is_idle_for_fifteen_seconds_at_most_by_either_clock() {
 #[test]
 fn a_connection_whose_runtime_has_ended_is_an_outage() {
     for (http, failure) in [(Http::Own, None), (Http::Sdk, Some(Failure::Outage))] {
-        let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let (first, second) = (runtime(), runtime());
-        let bench = first.block_on(Bench::new(http));
-        bench.settle();
-        bench.server.next([Act::Lost(Break::Silence)]);
-        let decided = std::thread::scope(|scope| {
-            let decided = scope.spawn(|| second.block_on(bench.decide(&bench.closed)));
-            bench.server.wait_for_request();
-            first.shutdown_background();
-            decided.join().unwrap()
-        });
+        let decided = (0..20).find_map(|_| decided_as_a_runtime_ends(http)).unwrap();
         let decided = decided.map(|decision| decision.is_allowed());
         // The crate's own transport tries it once more.
         let expected = failure.map_or(Ok(true), |it| Err(ThrottleError::Unavailable(it)));
         assert_eq!(decided, expected, "{http:?}");
     }
+}
+
+/// Asks over a connection of a runtime that then ends; `None` if a new connection was made.
+///
+/// On a busy machine the first runtime may still hold the connection when the second one asks.
+fn decided_as_a_runtime_ends(http: Http) -> Option<Result<Decision, ThrottleError>> {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let bench = first.block_on(Bench::new(http));
+    bench.settle();
+    bench.server.next([Act::Lost(Break::Silence)]);
+    std::thread::scope(|scope| {
+        let decided = scope.spawn(|| second.block_on(bench.decide(&bench.closed)));
+        bench.server.wait_for_request();
+        let is_reused = bench.server.connections() == 0;
+        first.shutdown_background();
+        let decided = decided.join().unwrap();
+        is_reused.then_some(decided)
+    })
 }
