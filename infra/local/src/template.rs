@@ -20,6 +20,7 @@ mod integrations;
 mod openapi;
 mod plans;
 mod resolve;
+mod resource;
 mod resources;
 mod sam;
 mod staged;

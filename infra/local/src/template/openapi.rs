@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 
 use super::integrations::{Target, function_of};
 use super::resolve::text_of;
-use super::resources::unknown_routes;
 use super::staged::is_staged;
 use super::{Api, Authorizer, Family, Route};
 use crate::gateway::{Cors, GatewayResponse, KeySource, Kind, Payload};
@@ -84,6 +83,18 @@ pub(super) fn read(document: &Value, api: &mut Api, notes: &mut Vec<String>) {
             api.routes.push(Route::new(key, authorizer, needs_key, target));
         }
     }
+}
+
+/// Routes for all that a definition may define, which answer 501.
+pub(super) fn unknown_routes(family: Family, reason: &str) -> Vec<Route> {
+    let keys: &[&str] = match family {
+        Family::Rest => &["ANY /", "ANY /{proxy+}"],
+        Family::Http => &["$default"],
+        Family::WebSocket => &[],
+    };
+    let reason = format!("the API's definition: {reason}");
+    let route = |key: &&str| Route::new((*key).to_owned(), None, false, Target::missing(&reason));
+    keys.iter().map(route).collect()
 }
 
 /// The authorizer and the key that an operation asks for: all of its requirements together.

@@ -8,7 +8,7 @@ use throttle::Plan;
 
 use super::Template;
 use super::resolve::text_of;
-use super::resources::Resource;
+use super::resource::Resource;
 
 /// The plan and the key that SAM shares among APIs.
 const SHARED: &str = "Serverless";

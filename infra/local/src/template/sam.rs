@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::integrations::{self, Target};
 use super::openapi::{Wanted, gateway_response, literal};
 use super::resolve::text_of;
-use super::resources::Resource;
+use super::resource::Resource;
 use super::{Api, Authorizer, Family, Integration, Route};
 use crate::gateway::Payload;
 

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::resolve::text_of;
-use super::resources::Resource;
+use super::resource::Resource;
 
 /// The kinds of table.
 const KINDS: [&str; 3] =

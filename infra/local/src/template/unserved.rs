@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::resolve::text_of;
-use super::resources::Resource;
+use super::resource::Resource;
 
 /// A kind of setting, and the resource or method that has it.
 pub(super) type Setting = (&'static str, String);

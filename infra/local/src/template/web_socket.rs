@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::resources::Resource;
+use super::resource::Resource;
 use crate::gateway::Selection;
 
 /// The only route response, and the only expression that selects one.

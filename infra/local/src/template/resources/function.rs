@@ -1,0 +1,77 @@
+//! A function that is a resource: its settings, variables and code.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::template::resolve::text_of;
+use crate::template::resource::{Resource, texts};
+use crate::template::{Code, FunctionSettings, Inline};
+
+/// The memory in megabytes and the time-out in seconds that Lambda takes: "Lambda quotas" of its
+/// developer guide.
+const MEMORY_MB: (u32, u32) = (128, 10_240);
+const TIMEOUT: (u32, u32) = (1, 900);
+
+pub(super) fn read(
+    resource: &Resource,
+    folder: &Path,
+    notes: &mut Vec<String>,
+) -> FunctionSettings {
+    let variables = resource.properties.get("Environment").and_then(|all| all.get("Variables"));
+    let names = variables.and_then(Value::as_object).into_iter().flatten();
+    let unknown = names.filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone());
+    let metadata = |path: &str| resource.metadata.pointer(path).and_then(text_of);
+    let member = |name: &str| resource.properties.get(name);
+    let code = ["CodeUri", "Code"].into_iter().find_map(|name| resource.text(name));
+    // CDK keeps the code beside the template, and uploads it when it deploys.
+    let is_asset = metadata("/aws:asset:property").as_deref() == Some("Code");
+    let asset = || metadata("/aws:asset:path").filter(|_| is_asset);
+    let code = code.or_else(asset);
+    let inline = member("InlineCode").or_else(|| member("Code")?.get("ZipFile"));
+    let inline = inline.and_then(text_of);
+    let text = |name: &str| resource.text(name).unwrap_or_default();
+    // SAM's own tool takes the template's folder.
+    let is_here = resource.kind == "AWS::Serverless::Function"
+        && ["CodeUri", "ImageUri"].iter().all(|name| member(name).is_none());
+    let code = code.or_else(|| is_here.then(|| ".".to_owned())).filter(|_| inline.is_none());
+    FunctionSettings {
+        inline: inline.map(|code| Inline {
+            text: code,
+            handler: text("Handler"),
+            runtime: text("Runtime"),
+        }),
+        memory_mb: number(resource, "MemorySize", MEMORY_MB, notes),
+        timeout: number(resource, "Timeout", TIMEOUT, notes)
+            .map(|seconds| Duration::from_secs(seconds.into())),
+        variables: texts(variables).into_iter().collect(),
+        unknown: unknown.collect(),
+        code: code.map(|code| Code {
+            folder: folder.join(code),
+            handler: text("Handler"),
+            runtime: text("Runtime"),
+            build: metadata("/BuildMethod"),
+            binary: metadata("/BuildProperties/Binary"),
+            is_inline: false,
+        }),
+    }
+}
+
+/// A number of a function's settings. One that Lambda does not take is named.
+fn number(
+    resource: &Resource,
+    name: &str,
+    (least, most): (u32, u32),
+    notes: &mut Vec<String>,
+) -> Option<u32> {
+    let text = resource.text(name)?;
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    if number.is_none() {
+        notes.push(format!(
+            "{}: `{name}: {text}`: Lambda takes {least} to {most}: its default counts here",
+            resource.name
+        ));
+    }
+    number
+}
