@@ -203,7 +203,7 @@ mod tests {
     use http::{Method, Request};
 
     use super::*;
-    use crate::gateway::tests::options;
+    use crate::gateway::options::tests::options;
 
     fn arn_of(kind: Kind, method: &Method, target: &str) -> Result<String, Refusal> {
         let (head, ()) =

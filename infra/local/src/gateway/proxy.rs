@@ -121,8 +121,8 @@ mod tests {
 
     use super::*;
     use crate::gateway::asked::Origin;
+    use crate::gateway::options::tests::options;
     use crate::gateway::responses::RequestId;
-    use crate::gateway::tests::options;
     use crate::gateway::wire::Sent;
     use crate::gateway::{Kind, Options, Payload};
 

@@ -6,8 +6,8 @@ use http::Request;
 
 use super::*;
 use crate::gateway::asked::Origin;
+use crate::gateway::options::tests::options;
 use crate::gateway::responses::RequestId;
-use crate::gateway::tests::options;
 use crate::gateway::wire::Sent;
 use crate::gateway::{KeySource, Options};
 
