@@ -1,11 +1,14 @@
 //! Templates of every form, and this repository's own.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::*;
-use crate::gateway::{Expression, IntegrationResponse, Mapping};
+use crate::gateway::{
+    Expression, IntegrationResponse, Kind, Mapping, Payload, ResponseMappings, Templates,
+};
 
 mod integrations;
 mod loops;

@@ -1,0 +1,80 @@
+//! Routes of an API, with their integrations.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::integrations::Target;
+use crate::gateway::{Address, Mapping, Payload, ResponseMappings, Templates};
+
+/// One route, or a method of a resource.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    /// Such as `GET /orders/{id}`.
+    pub(crate) key: String,
+    /// The authorizer's name, if the route has one.
+    pub(crate) authorizer: Option<String>,
+    pub(crate) needs_key: bool,
+    pub(crate) integration: Integration,
+    /// The payload of a function behind an HTTP API.
+    pub(crate) payload: Payload,
+    /// The changes of an HTTP API to the requests that a function gets.
+    pub(crate) request_mappings: Vec<Mapping>,
+    /// The changes of an HTTP API to the integration's responses.
+    pub(crate) response_mappings: ResponseMappings,
+    /// The integration's time-out, if it is not API Gateway's own.
+    pub(crate) timeout: Option<Duration>,
+    /// True if a WebSocket API sends the integration's answer back.
+    pub(crate) responds: bool,
+}
+
+impl Route {
+    pub(super) fn new(
+        key: String,
+        authorizer: Option<String>,
+        needs_key: bool,
+        target: Target,
+    ) -> Self {
+        let Target { integration, payload, request_mappings, response_mappings, timeout } = target;
+        Self {
+            key,
+            authorizer,
+            needs_key,
+            integration,
+            payload,
+            request_mappings,
+            response_mappings,
+            timeout,
+            responds: false,
+        }
+    }
+}
+
+/// The target of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Integration {
+    /// A Lambda proxy integration, by the function's name.
+    Function(String),
+    /// A Lambda integration with templates, which is not a proxy.
+    Custom(String, Templates),
+    /// An HTTP service.
+    Http(Address),
+    /// An answer of the gateway itself.
+    Mock(Templates),
+    /// None: a WebSocket API's route without a target.
+    Nothing,
+    /// An integration whose address has stage variables, until they have their values.
+    Staged(Value),
+    /// The parts that cannot be served here, with the reason.
+    Unserved(String),
+}
+
+impl Integration {
+    /// The function's name.
+    pub(crate) fn function(&self) -> Option<&String> {
+        match self {
+            Self::Function(name) | Self::Custom(name, _) => Some(name),
+            _ => None,
+        }
+    }
+}
