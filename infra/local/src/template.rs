@@ -27,6 +27,7 @@ mod staged;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod text;
 mod unserved;
 mod web_socket;
 mod yaml;
@@ -36,9 +37,10 @@ pub(crate) use error::Error;
 pub(crate) use function::{Code, FunctionSettings, Inline};
 pub(crate) use plans::{ApiKey, UsagePlan};
 pub(crate) use resolve::Mark;
-use resolve::{Resolver, is_reference, text_of};
+use resolve::{Resolver, is_reference};
 pub(crate) use route::{Integration, Route};
 pub(crate) use tables::Table;
+use text::text_of;
 
 /// The APIs of a template.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Route, sam};
+use super::Route;
 use crate::gateway::{Cors, GatewayResponse, KeySource, Kind, Payload, Selection, Source};
 
 /// One API.
@@ -31,7 +31,7 @@ pub(crate) struct Api {
     /// True if it has a definition, to which SAM's events add nothing.
     pub(super) has_definition: bool,
     /// Settings for the routes that SAM makes.
-    pub(super) sam: sam::Settings,
+    pub(super) sam: SamSettings,
     /// The CORS settings of an HTTP API.
     pub(crate) cors: Option<Cors>,
     /// A REST API's gateway responses, by their types.
@@ -54,7 +54,7 @@ impl Api {
             has_stage: false,
             is_here: false,
             has_definition: false,
-            sam: sam::Settings::default(),
+            sam: SamSettings::default(),
             cors: None,
             responses: BTreeMap::new(),
         }
@@ -105,4 +105,19 @@ pub(crate) struct Authorizer {
     pub(crate) function: Option<String>,
     /// The function's address, until its stage variables have their values.
     pub(super) staged: Option<String>,
+}
+
+/// Settings of an API for the routes that SAM makes.
+#[derive(Debug, Default)]
+pub(super) struct SamSettings {
+    /// The authorizer of events that name none.
+    pub(super) default_authorizer: Option<String>,
+    /// True if events need a key by default.
+    pub(super) needs_key: bool,
+    /// The headers of OPTIONS methods, `Access-Control-Allow-Methods` only if it is given.
+    pub(super) cors: Option<BTreeMap<&'static str, Value>>,
+    /// True if OPTIONS methods have the default authorizer.
+    pub(super) guards_preflights: bool,
+    /// True if OPTIONS methods need a key where others do.
+    pub(super) needs_key_for_preflights: bool,
 }

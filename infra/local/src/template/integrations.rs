@@ -7,8 +7,9 @@ use std::time::Duration;
 use http::Method;
 use serde_json::Value;
 
-use super::resolve::text_of;
+use super::route::Target;
 use super::staged::is_staged;
+use super::text::text_of;
 use super::{Family, Integration};
 use crate::gateway::{
     Address, Expression, IntegrationResponse, Mapping, Passthrough, Payload, ResponseMappings,
@@ -17,18 +18,6 @@ use crate::gateway::{
 
 /// The time-outs that API Gateway takes, in milliseconds, for a REST and for an HTTP API.
 const TIMEOUTS: (u64, u64, u64) = (50, 29_000, 30_000);
-
-/// An integration with its settings.
-pub(super) struct Target {
-    pub(super) integration: Integration,
-    /// The payload of a function behind an HTTP API.
-    pub(super) payload: Payload,
-    /// The changes of an HTTP API to the requests that a function gets.
-    pub(super) request_mappings: Vec<Mapping>,
-    /// The changes of an HTTP API to responses.
-    pub(super) response_mappings: ResponseMappings,
-    pub(super) timeout: Option<Duration>,
-}
 
 impl Target {
     /// A route whose integration is missing.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::integrations::{Target, function_of};
-use super::resolve::text_of;
+use super::integrations::function_of;
+use super::route::Target;
 use super::staged::is_staged;
+use super::text::text_of;
 use super::{Api, Authorizer, Family, Route};
 use crate::gateway::{Cors, GatewayResponse, KeySource, Kind, Payload};
 

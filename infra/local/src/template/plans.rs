@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use throttle::Plan;
 
 use super::Template;
-use super::resolve::text_of;
 use super::resource::Resource;
+use super::text::text_of;
 
 /// The plan and the key that SAM shares among APIs.
 const SHARED: &str = "Serverless";

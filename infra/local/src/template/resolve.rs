@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::Error;
+use super::text::text_of;
 
 mod allowed;
 mod bounds;
@@ -190,15 +191,5 @@ impl<'a> Resolver<'a> {
     fn list(&self, value: &Value) -> Result<Option<Vec<String>>, Error> {
         let Some(Value::Array(entries)) = self.resolve(value)? else { return Ok(None) };
         Ok(entries.iter().map(text_of).collect())
-    }
-}
-
-/// A scalar as text, as CloudFormation writes it.
-pub(super) fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(bool) => Some(bool.to_string()),
-        _ => None,
     }
 }

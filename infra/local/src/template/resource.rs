@@ -1,10 +1,8 @@
 //! A resource of a template.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
-use super::resolve::text_of;
+use super::text::text_of;
 
 /// A resource with its properties resolved.
 pub(super) struct Resource {
@@ -31,10 +29,4 @@ impl Resource {
     pub(super) fn is(&self, name: &str) -> bool {
         self.text(name).as_deref() == Some("true")
     }
-}
-
-/// Texts by name.
-pub(super) fn texts(found: Option<&Value>) -> BTreeMap<String, String> {
-    let all = found.and_then(Value::as_object).into_iter().flatten();
-    all.filter_map(|(name, value)| Some((name.clone(), text_of(value)?))).collect()
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::integrations::Target;
 use crate::gateway::{Address, Mapping, Payload, ResponseMappings, Templates};
 
 /// One route, or a method of a resource.
@@ -77,4 +76,16 @@ impl Integration {
             _ => None,
         }
     }
+}
+
+/// An integration with its settings.
+pub(super) struct Target {
+    pub(super) integration: Integration,
+    /// The payload of a function behind an HTTP API.
+    pub(super) payload: Payload,
+    /// The changes of an HTTP API to the requests that a function gets.
+    pub(super) request_mappings: Vec<Mapping>,
+    /// The changes of an HTTP API to responses.
+    pub(super) response_mappings: ResponseMappings,
+    pub(super) timeout: Option<Duration>,
 }

@@ -8,30 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::integrations::{self, Target};
+use super::api::SamSettings;
+use super::integrations;
 use super::openapi::{Wanted, gateway_response, literal};
-use super::resolve::text_of;
 use super::resource::Resource;
+use super::route::Target;
+use super::text::text_of;
 use super::{Api, Authorizer, Family, Integration, Route};
 use crate::gateway::Payload;
 
 /// The methods that SAM names for `ANY`.
 const EVERY_METHOD: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
-
-/// Settings of an API for the routes that SAM makes.
-#[derive(Debug, Default)]
-pub(super) struct Settings {
-    /// The authorizer of events that name none.
-    default_authorizer: Option<String>,
-    /// True if events need a key by default.
-    needs_key: bool,
-    /// The headers of OPTIONS methods, `Access-Control-Allow-Methods` only if it is given.
-    cors: Option<BTreeMap<&'static str, Value>>,
-    /// True if OPTIONS methods have the default authorizer.
-    guards_preflights: bool,
-    /// True if OPTIONS methods need a key where others do.
-    needs_key_for_preflights: bool,
-}
 
 /// Merges a section of `Globals` into a resource's properties.
 pub(super) fn merge(global: Option<&Value>, own: &Value) -> Value {
@@ -97,7 +84,7 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
         api.authorizers.insert(name.clone(), authorizer(api.family, found));
     }
     let of_auth = |name: &str| auth.and_then(|auth| auth.get(name)).and_then(text_of);
-    api.sam = Settings {
+    api.sam = SamSettings {
         default_authorizer: of_auth("DefaultAuthorizer").or(unknown),
         needs_key: of_auth("ApiKeyRequired").is_some_and(|needs| is_needed(&needs)),
         cors: None,
@@ -127,7 +114,7 @@ fn is_needed(setting: &str) -> bool {
     !setting.eq_ignore_ascii_case("false")
 }
 
-impl Settings {
+impl SamSettings {
     /// Returns a route's authorizer, and true if it needs a key. Its own settings come first.
     fn guards(
         &self,

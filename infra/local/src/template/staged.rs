@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::integrations::{Target, function_of};
+use super::integrations::function_of;
+use super::route::Target;
 use super::{Api, Integration};
 
 /// The beginning of a stage variable.

@@ -6,8 +6,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::resolve::text_of;
 use super::resource::Resource;
+use super::text::text_of;
 
 /// The kinds of table.
 const KINDS: [&str; 3] =

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::resolve::text_of;
 use super::resource::Resource;
+use super::text::text_of;
 
 /// A kind of setting, and the resource or method that has it.
 pub(super) type Setting = (&'static str, String);

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::text_of;
 use crate::template::Error;
+use crate::template::text::text_of;
 
 /// Refuses a value that the parameter's type or a constraint does not allow, as CloudFormation does.
 ///

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::bounds::MAX_TEXT;
-use super::{Resolver, TRANSFORM, text_of};
+use super::{Resolver, TRANSFORM};
+use crate::template::text::text_of;
 use crate::template::{Error, document};
 
 impl Resolver<'_> {

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Resolver, allowed, stored, text_of};
+use super::{Resolver, allowed, stored};
 use crate::lambda::{ACCOUNT, REGION};
 use crate::template::Error;
+use crate::template::text::text_of;
 
 impl<'a> Resolver<'a> {
     pub(super) fn reference(&self, name: &str) -> Result<Option<Value>, Error> {

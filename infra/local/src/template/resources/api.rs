@@ -5,10 +5,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::gateway::KeySource;
-use crate::template::integrations::Target;
 use crate::template::openapi::{self, unknown_routes};
-use crate::template::resolve::text_of;
-use crate::template::resource::{Resource, texts};
+use crate::template::resource::Resource;
+use crate::template::route::Target;
+use crate::template::text::{text_of, texts};
 use crate::template::{Api, Error, Family, Route, Template, document, sam, unserved, web_socket};
 
 /// The API that a resource is, if it is one.

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::members::{Lacks, members};
-use crate::template::resolve::{Resolver, TRANSFORM, text_of};
+use crate::template::resolve::{Resolver, TRANSFORM};
 use crate::template::resource::Resource;
+use crate::template::text::text_of;
 use crate::template::{Error, Template, sam, tables, unserved};
 
 /// The resources that are looked at, of those that are made, with SAM's `Globals` in them.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::template::resolve::text_of;
-use crate::template::resource::{Resource, texts};
+use crate::template::resource::Resource;
+use crate::template::text::{text_of, texts};
 use crate::template::{Code, FunctionSettings, Inline};
 
 /// The memory in megabytes and the time-out in seconds that Lambda takes: "Lambda quotas" of its

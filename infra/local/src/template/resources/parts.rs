@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::template::integrations::Target;
 use crate::template::openapi::{Wanted, gateway_response};
-use crate::template::resolve::text_of;
-use crate::template::resource::{Resource, texts};
+use crate::template::resource::Resource;
+use crate::template::route::Target;
+use crate::template::text::{text_of, texts};
 use crate::template::{Api, Authorizer, Family, Route, web_socket};
 
 /// The parts of a template that others name.
