@@ -4,7 +4,7 @@
 //! events or in an OpenAPI document with API Gateway's extensions, and such a document alone.
 //! Everything that cannot be served here is named: in a note, or as the reason of a 501.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -112,18 +112,36 @@ impl Template {
     }
 }
 
-/// Names the routes that an API has more than once.
+/// Names the routes that an API has more than once, also under another parameter's name.
 fn defined_twice(api: &Api) -> Vec<String> {
-    let same = api.routes.chunk_by(|one, other| one.key == other.key);
-    let twice = same.filter(|routes| routes.len() > 1).filter_map(<[Route]>::first);
-    let note = |route: &Route| {
-        format!(
-            "{}: {}: the route is defined more than once, which API Gateway refuses: the first by \
-             its logical id counts here",
-            api.name, route.key
-        )
+    let mut firsts: BTreeMap<String, &Route> = BTreeMap::new();
+    let mut notes = BTreeSet::new();
+    for route in &api.routes {
+        let Some(first) = firsts.get(&shape(&route.key)) else {
+            firsts.insert(shape(&route.key), route);
+            continue;
+        };
+        let other = if first.key == route.key {
+            "the route is defined more than once".to_owned()
+        } else {
+            format!("{} is the same route", route.key)
+        };
+        notes.insert(format!(
+            "{}: {}: {other}, which API Gateway refuses: the first by its logical id counts here",
+            api.name, first.key
+        ));
+    }
+    notes.into_iter().collect()
+}
+
+/// A route without the names of its parameters.
+fn shape(key: &str) -> String {
+    let segment = |segment: &str| match segment.strip_prefix('{') {
+        Some(name) if name.ends_with("+}") => "{+}".to_owned(),
+        Some(_) => "{}".to_owned(),
+        None => segment.to_owned(),
     };
-    twice.map(note).collect()
+    key.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
 /// Names the values that are given for parameters which the template does not have.

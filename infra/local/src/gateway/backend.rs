@@ -20,6 +20,7 @@ mod mapping;
 mod templates;
 mod upstream;
 
+pub(super) use mapping::FRAMING;
 pub use mapping::{Address, Mapping, ResponseMappings};
 pub use templates::{IntegrationResponse, Passthrough, Templates};
 pub(super) use upstream::forwarded_for;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::GatewayResponse;
 use super::authorizer::Grant;
+use super::backend::FRAMING;
 use super::responses::{Refusal, RequestId};
 
 /// The changed responses, by the names of their types.
@@ -39,7 +40,9 @@ pub(super) async fn change(
     for (name, expression) in &change.headers {
         let value = known.parameter(expression);
         let header = (HeaderName::try_from(name), value.as_deref().map(HeaderValue::from_str));
-        if let (Ok(name), Some(Ok(value))) = header {
+        if let (Ok(name), Some(Ok(value))) = header
+            && !FRAMING.contains(&name)
+        {
             head.headers.insert(name, value);
         }
     }
@@ -138,7 +141,9 @@ mod tests {
     async fn a_response_is_changed_by_its_type_or_else_by_its_class() {
         let change_of = |status, header: &str, body: &str| GatewayResponse {
             status,
-            headers: vec![("X-It".to_owned(), header.to_owned())],
+            headers: [("X-It", header), ("Content-Length", "'5'"), ("Transfer-Encoding", "'gzip'")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
             body: Some(body.to_owned()),
         };
         let changes = Changes::from([
@@ -161,6 +166,8 @@ mod tests {
             let response = refusal.respond(&id);
             let response = change(&changes, refusal, &id, Some(&grant), response).await;
             let (head, body) = response.into_parts();
+            // The server frames the body by itself.
+            assert!(FRAMING.iter().all(|name| !head.headers.contains_key(name)));
             let header = head.headers.get("x-it").map(|value| value.to_str().unwrap().to_owned());
             let body = body.collect().await.unwrap().to_bytes();
             (head.status.as_u16(), header, String::from_utf8(body.to_vec()).unwrap())

@@ -57,6 +57,10 @@ impl Served {
         let mut served = Self::one(missing, port);
         for options in routes {
             let Some(route) = options.routes.first().cloned() else { continue };
+            // Of two routes with one key the first counts, as the start says.
+            if served.by_route.contains_key(&route.to_string()) {
+                continue;
+            }
             let cache = caches.entry(options.authorizer.clone());
             let cache = Arc::clone(cache.or_insert_with(|| Arc::new(Cache::of(&options))));
             served.by_route.insert(route.to_string(), Api::new(options, cache));

@@ -92,6 +92,9 @@ impl Family {
     }
 }
 
+/// The name of a guard whose setting has a form that is not known here.
+pub(super) const OTHER_FORM: &str = "a setting of another form";
+
 /// An authorizer of an API.
 #[derive(Clone, Debug)]
 pub(crate) struct Authorizer {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::api::OTHER_FORM;
 use super::integrations::function_of;
 use super::route::Target;
 use super::staged::is_staged;
@@ -106,6 +107,12 @@ fn guards(api: &Api, operation: &Value, is_key: impl Fn(&str) -> bool) -> (Optio
     let requirements = security.and_then(Value::as_array).into_iter().flatten();
     // What is not known here guards all the same.
     let unknown = security.into_iter().chain(requirements.clone()).find_map(Value::as_str);
+    let is_other = |form: &Value, is_known: fn(&Value) -> bool| {
+        !form.is_null() && !form.is_string() && !is_known(form)
+    };
+    let is_other_form = security.is_some_and(|all| is_other(all, Value::is_array))
+        || requirements.clone().any(|one| is_other(one, Value::is_object));
+    let unknown = unknown.or(is_other_form.then_some(OTHER_FORM));
     let (mut authorizer, mut needs_key) = (unknown.map(str::to_owned), false);
     let names = requirements.filter_map(Value::as_object).flat_map(Map::keys);
     for name in names {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::api::SamSettings;
+use super::api::{OTHER_FORM, SamSettings};
 use super::integrations;
 use super::openapi::{Wanted, gateway_response, literal};
 use super::resource::Resource;
@@ -78,14 +78,18 @@ pub(super) fn settings(resource: &Resource, api: &mut Api, notes: &mut Vec<Strin
     let properties = &resource.properties;
     let auth = properties.get("Auth");
     // A text stands for what is not known here: an authorizer that is not there.
-    let unknown = auth.and_then(text_of);
+    let is_known = |auth: &&Value| auth.is_object() || auth.is_null();
+    let unknown = auth.filter(|auth| !is_known(auth));
+    let unknown = unknown.map(|auth| text_of(auth).unwrap_or_else(|| OTHER_FORM.to_owned()));
     let authorizers = auth.and_then(|auth| auth.get("Authorizers")).and_then(Value::as_object);
     for (name, found) in authorizers.into_iter().flatten() {
         api.authorizers.insert(name.clone(), authorizer(api.family, found));
     }
     let of_auth = |name: &str| auth.and_then(|auth| auth.get(name)).and_then(text_of);
+    let default = auth.and_then(|auth| auth.get("DefaultAuthorizer")).filter(|it| !it.is_null());
+    let default = default.map(|it| text_of(it).unwrap_or_else(|| OTHER_FORM.to_owned()));
     api.sam = SamSettings {
-        default_authorizer: of_auth("DefaultAuthorizer").or(unknown),
+        default_authorizer: default.or(unknown),
         needs_key: of_auth("ApiKeyRequired").is_some_and(|needs| is_needed(&needs)),
         cors: None,
         guards_preflights: of_auth("AddDefaultAuthorizerToCorsPreflight").as_deref()

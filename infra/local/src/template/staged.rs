@@ -36,13 +36,15 @@ pub(super) fn fill(api: &mut Api, given: &BTreeMap<String, String>, notes: &mut 
     for (name, authorizer) in &mut api.authorizers {
         let Some(address) = authorizer.staged.take() else { continue };
         match text(&address, &variables) {
-            Ok(address) => authorizer.function = function_of(&address),
+            Ok(address) => match function_of(&address).filter(|name| !name.is_empty()) {
+                Some(function) => authorizer.function = Some(function),
+                None => authorizer.kind = Err(format!("the authorizer's address `{address}`")),
+            },
             Err(variable) => {
-                notes.push(format!(
-                    "{}: authorizer `{name}`: {}",
-                    api.name,
-                    without_value(&variable)
-                ));
+                let reason = without_value(&variable);
+                notes.push(format!("{}: authorizer `{name}`: {reason}", api.name));
+                // The guard is not known, so that its routes are closed.
+                authorizer.kind = Err(reason);
             }
         }
     }

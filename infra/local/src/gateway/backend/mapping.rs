@@ -17,7 +17,7 @@ pub use address::Address;
 pub use response::ResponseMappings;
 
 /// Headers that are about one connection, or say where a message ends.
-const FRAMING: [HeaderName; 8] = [
+pub(in crate::gateway) const FRAMING: [HeaderName; 8] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     HeaderName::from_static("keep-alive"),

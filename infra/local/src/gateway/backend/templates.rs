@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde_json::Value;
 
-use super::Fault;
+use super::{FRAMING, Fault};
 use crate::gateway::expression::{Expression, Values};
 use crate::gateway::responses::Refusal;
 
@@ -138,7 +138,10 @@ impl Templates {
             let (Ok(name), Ok(value)) = header else {
                 return Err(wrong(&format!("the value of the header `{name}` cannot be sent")));
             };
-            headers.insert(name, value);
+            // The length of the body is the gateway's own matter.
+            if !FRAMING.contains(&name) {
+                headers.insert(name, value);
+            }
         }
         Ok(response)
     }

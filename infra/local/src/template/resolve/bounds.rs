@@ -73,11 +73,17 @@ impl Bounds {
         Ok(())
     }
 
-    /// Counts a text that a function is about to make, by its length.
-    pub(super) fn makes(&self, length: usize) -> Result<(), Error> {
+    /// Returns an error if a text of this length is too long.
+    pub(super) fn fits(&self, length: usize) -> Result<(), Error> {
         if length > MAX_TEXT {
             return Err(self.error("makes a text of more than 1 MB"));
         }
+        Ok(())
+    }
+
+    /// Counts a text that a function is about to make, by its length.
+    pub(super) fn makes(&self, length: usize) -> Result<(), Error> {
+        self.fits(length)?;
         let left = self.bytes.get().checked_sub(length);
         self.bytes.set(left.ok_or_else(|| self.error("makes more than 16 MB of texts"))?);
         Ok(())

@@ -3,9 +3,12 @@
 //! The rules are those of the page "`Fn::ForEach`" of CloudFormation's template reference. Loops are
 //! written out where routes can come from: in `Resources` with their properties, and in `Conditions`.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value};
 
 use super::Resolver;
+use super::bounds::Bounds;
 use crate::template::Error;
 
 /// The beginning of a loop's name.
@@ -87,8 +90,7 @@ impl Loops<'_> {
             }
             let value = self.value(value, &own, false)?;
             if written.contains_key(&name) {
-                let reason = format!("makes `{name}` a second time");
-                return Err(Error::Loop { place: place.to_owned(), reason });
+                return Err(twice(place, &name));
             }
             written.insert(name, value);
         }
@@ -117,7 +119,9 @@ impl Loops<'_> {
         let items = items.ok_or_else(|| wrong("has a collection that is not a list of texts"))?;
         for item in items {
             self.resolver.bounds.step()?;
-            let copy = Item { identifier, text: &item }.in_value(fragment);
+            let bounds = &self.resolver.bounds;
+            let item = Item { identifier, text: &item, place, bounds, made: Cell::new(0) };
+            let copy = item.in_value(fragment)?;
             self.resolver.bounds.makes(copy.to_string().len())?;
             let Value::Object(members) = copy else { return Err(wrong(form)) };
             let odd = |name: &&String| !name.chars().all(|c| c.is_ascii_alphanumeric());
@@ -138,30 +142,51 @@ impl Loops<'_> {
 struct Item<'a> {
     identifier: &'a str,
     text: &'a str,
+    place: &'a str,
+    bounds: &'a Bounds,
+    /// The bytes of the texts that were made with it.
+    made: Cell<usize>,
 }
 
 impl Item<'_> {
-    fn in_value(&self, value: &Value) -> Value {
+    fn in_value(&self, value: &Value) -> Result<Value, Error> {
         match value {
-            Value::String(text) => self.in_text(text).into(),
+            Value::String(text) => Ok(self.in_text(text)?.into()),
             Value::Array(entries) => entries.iter().map(|entry| self.in_value(entry)).collect(),
             Value::Object(members) => {
                 let is_reference = members.len() == 1
                     && members.get("Ref").and_then(Value::as_str) == Some(self.identifier);
                 if is_reference {
-                    return self.text.into();
+                    return Ok(self.text.into());
                 }
-                let all = members.iter();
-                all.map(|(name, value)| (self.in_text(name), self.in_value(value))).collect()
+                let mut made = Map::new();
+                for (name, value) in members {
+                    let name = self.in_text(name)?;
+                    if made.contains_key(&name) {
+                        return Err(twice(self.place, &name));
+                    }
+                    made.insert(name, self.in_value(value)?);
+                }
+                Ok(Value::Object(made))
             }
-            other => other.clone(),
+            other => Ok(other.clone()),
         }
     }
 
     /// `${Identifier}` is the item, `&{Identifier}` its letters and digits.
-    fn in_text(&self, text: &str) -> String {
+    fn in_text(&self, text: &str) -> Result<String, Error> {
+        let (whole, short) =
+            (format!("${{{}}}", self.identifier), format!("&{{{}}}", self.identifier));
+        let marks = text.matches(&whole).count().saturating_add(text.matches(&short).count());
+        let length = text.len().saturating_add(marks.saturating_mul(self.text.len()));
+        // Before the text is made, because it may name the item many thousand times.
+        self.made.set(self.made.get().saturating_add(length));
+        self.bounds.fits(self.made.get())?;
         let plain: String = self.text.chars().filter(char::is_ascii_alphanumeric).collect();
-        text.replace(&format!("${{{}}}", self.identifier), self.text)
-            .replace(&format!("&{{{}}}", self.identifier), &plain)
+        Ok(text.replace(&whole, self.text).replace(&short, &plain))
     }
+}
+
+fn twice(place: &str, name: &str) -> Error {
+    Error::Loop { place: place.to_owned(), reason: format!("makes `{name}` a second time") }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::template::api::OTHER_FORM;
 use crate::template::openapi::{Wanted, gateway_response};
 use crate::template::resource::Resource;
 use crate::template::route::Target;
@@ -106,12 +107,7 @@ pub(super) fn add(
             let path = text("ResourceId").and_then(|id| parts.paths.get(&id).cloned());
             // Any other is the API's root, or it is not known, which is named already.
             let path = path.unwrap_or_else(|| "/".to_owned());
-            let kind = text("AuthorizationType").unwrap_or_default();
-            let authorizer = match kind.as_str() {
-                "" | "NONE" => None,
-                "CUSTOM" => Some(text("AuthorizerId").unwrap_or_default()),
-                other => Some(other.to_owned()),
-            };
+            let authorizer = guard(resource);
             let key = format!("{} {path}", text("HttpMethod").unwrap_or_default());
             let place = format!("{}: {key}", api.name);
             let target = match properties.get("Integration") {
@@ -154,7 +150,6 @@ pub(super) fn add(
             api.variables = texts(variables);
         }
         "AWS::ApiGatewayV2::Route" => {
-            let kind = text("AuthorizationType").unwrap_or_default();
             let named = text("Target");
             let target = named.as_deref().unwrap_or_default();
             let target = target.strip_prefix("integrations/").unwrap_or_default();
@@ -166,11 +161,7 @@ pub(super) fn add(
                 None if is_socket && named.is_none() => Target::nothing(),
                 None => Target::missing("the integration is not in the template"),
             };
-            let authorizer = match kind.as_str() {
-                "" | "NONE" => None,
-                "CUSTOM" => Some(text("AuthorizerId").unwrap_or_default()),
-                other => Some(other.to_owned()),
-            };
+            let authorizer = guard(resource);
             let needs_key = resource.needs("ApiKeyRequired");
             let mut route = Route::new(key, authorizer, needs_key, target);
             route.responds =
@@ -178,5 +169,19 @@ pub(super) fn add(
             api.routes.push(route);
         }
         _ => {}
+    }
+}
+
+/// The authorizer of a method or a route. A setting of another form than a text is a guard that is
+/// not known.
+fn guard(resource: &Resource) -> Option<String> {
+    let kind = match resource.properties.get("AuthorizationType") {
+        None | Some(Value::Null) => return None,
+        Some(kind) => text_of(kind).unwrap_or_else(|| OTHER_FORM.to_owned()),
+    };
+    match kind.as_str() {
+        "" | "NONE" => None,
+        "CUSTOM" => Some(resource.text("AuthorizerId").unwrap_or_default()),
+        _ => Some(kind),
     }
 }

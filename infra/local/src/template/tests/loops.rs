@@ -104,6 +104,23 @@ fn loops_that_are_wrong_are_named_with_their_place() {
             "makes `Aa` a second time",
         ),
         (
+            "Fn::ForEach::L: [N, [a], {'A${N}': {}, 'A&{N}': {}}]".to_owned(),
+            "`Resources.Fn::ForEach::L` makes `Aa` a second time",
+        ),
+        (
+            "Fn::ForEach::L: [N, [a], {A: {'Typ${N}': x, 'Typ&{N}': y}}]".to_owned(),
+            "`Resources.Fn::ForEach::L` makes `Typa` a second time",
+        ),
+        (
+            // Ten thousand times a text of a thousand bytes, which is never made.
+            format!(
+                "Fn::ForEach::L: [N, [{}], {{A: '{}'}}]",
+                "x".repeat(1_000),
+                "${N}".repeat(10_000)
+            ),
+            "makes a text of more than 1 MB",
+        ),
+        (
             format!("Fn::ForEach::L: [N, [a-b], {fragment}]"),
             "makes the name `Aa-b`, which is not alphanumeric: write `&{N}`",
         ),

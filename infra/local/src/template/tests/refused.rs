@@ -1,6 +1,7 @@
 //! Templates that AWS would not deploy as they are, or of which a part alone is served: they are named.
 
 use super::*;
+use crate::template::api::OTHER_FORM;
 
 #[test]
 fn a_route_that_is_defined_twice_is_named() {
@@ -41,6 +42,31 @@ Resources:
     );
     let first = &template.apis[1].routes[0];
     assert_eq!(first.integration, Integration::Function("F".to_owned()));
+}
+
+#[test]
+fn a_route_with_another_parameters_name_is_named() {
+    let template = read_text(
+        "
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      DefinitionBody:
+        paths:
+          /p/{id}: {get: {}}
+          /p/{x}: {get: {}}
+          /p/{x+}: {get: {}}
+          /p/{x}/y: {get: {}}
+",
+        &[],
+    )
+    .unwrap();
+    let note = "Api: GET /p/{id}: GET /p/{x} is the same route, which API Gateway refuses: the first \
+                by its logical id counts here";
+    assert!(template.notes.iter().any(|other| other == note), "{:?}", template.notes);
+    let same = template.notes.iter().filter(|other| other.contains("the same route"));
+    assert_eq!(same.count(), 1);
 }
 
 #[test]
@@ -143,4 +169,38 @@ Resources:
     ] {
         assert_eq!(read(declared, "b"), Ok(()), "{declared}");
     }
+}
+
+/// AWS refuses these settings, so nobody knows which guard was meant.
+#[test]
+fn a_guard_in_another_form_closes_its_route() {
+    let read = |text: String| read_text(&text, &[]).unwrap().apis.remove(0).routes.remove(0);
+    let method = |kind: &str| {
+        let method = format!(
+            "{{RestApiId: !Ref Api, HttpMethod: GET, Integration: {{Type: MOCK}}, {kind}}}"
+        );
+        read(format!(
+            "Resources: {{Api: {{Type: AWS::ApiGateway::RestApi, Properties: {{Name: a}}}}, \
+             M: {{Type: AWS::ApiGateway::Method, Properties: {method}}}}}"
+        ))
+    };
+    for kind in ["AuthorizationType: [CUSTOM]", "AuthorizationType: {a: CUSTOM}"] {
+        assert_eq!(method(kind).authorizer.as_deref(), Some(OTHER_FORM), "{kind}");
+    }
+    assert_eq!(method("AuthorizationType: NONE").authorizer, None);
+    assert_eq!(method("AuthorizationType: null").authorizer, None);
+    let operation = |security: &str, auth: &str| {
+        read(format!(
+            "Resources: {{Api: {{Type: AWS::Serverless::Api, Properties: {{StageName: v, Auth: {auth}, \
+             DefinitionBody: {{paths: {{/x: {{get: {{{security}}}}}}}}}}}}}}}"
+        ))
+    };
+    for security in ["{A: []}", "[[A]]", "true", "[1]"] {
+        let route = operation(&format!("security: {security}"), "{}");
+        assert_eq!(route.authorizer.as_deref(), Some(OTHER_FORM), "{security}");
+    }
+    for auth in ["[A]", "{DefaultAuthorizer: [A]}"] {
+        assert_eq!(operation("", auth).authorizer.as_deref(), Some(OTHER_FORM), "{auth}");
+    }
+    assert_eq!(operation("security: []", "{}").authorizer, None);
 }

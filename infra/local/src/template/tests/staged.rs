@@ -102,6 +102,37 @@ Resources:
 }
 
 #[test]
+fn an_authorizer_without_its_stage_variable_closes_its_routes() {
+    let read = |given: &[(&str, &str)]| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("template.yaml");
+        let text = "
+Resources:
+  Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: a}}
+  Judge:
+    Type: AWS::ApiGateway::Authorizer
+    Properties:
+      Name: Judge
+      RestApiId: !Ref Api
+      Type: TOKEN
+      IdentitySource: method.request.header.Authorization
+      AuthorizerUri: 'arn:aws:apigateway:x:lambda:path/2015-03-31/functions/arn:aws:lambda:x:1:function:${stageVariables.judge}/invocations'
+";
+        std::fs::write(&file, text).unwrap();
+        let template = Template::read(&file, &BTreeMap::new(), &super::given(given)).unwrap();
+        let judge = template.apis[0].authorizers.values().next().unwrap().clone();
+        (judge, template.notes)
+    };
+    let (judge, notes) = read(&[]);
+    let reason = "the stage variable `judge` has no value: add --stage-variable judge=VALUE";
+    assert_eq!(judge.kind, Err(reason.to_owned()));
+    assert!(notes.iter().any(|note| note.contains(reason)), "{notes:?}");
+    assert!(read(&[("judge", "")]).0.kind.is_err());
+    let (judge, _) = read(&[("judge", "F")]);
+    assert_eq!((judge.kind.is_ok(), judge.function.as_deref()), (true, Some("F")));
+}
+
+#[test]
 fn a_plain_document_takes_stage_variables_from_flags() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("api.json");
