@@ -5,14 +5,21 @@
 #[path = "common/desk.rs"]
 mod desk;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use desk::{Desk, rate};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use tollgate_throttle::Receipt;
+use tokio::sync::Notify;
+use tollgate_throttle::internal::{Answer, Sealed, Write};
 use tollgate_throttle::testing::Faulty;
-use tollgate_throttle::{Clock, Limit, ManualClock, Refund, Standing, Store, Throttle};
+use tollgate_throttle::{
+    Clock, Consumed, Limit, ManualClock, MemoryStore, PlanId, PlanRecord, Refund, Request,
+    Standing, Store, StoreError, Subject, Throttle,
+};
+use tollgate_throttle::{Receipt, Settlement};
 
 const SECOND: u64 = 1_000_000_000;
 const PLAN: &str = r#"{"throttle": {"rateLimit": 1, "burstLimit": 10},
@@ -179,6 +186,63 @@ async fn a_settlement_owes_a_year_at_most_and_survives_a_change_of_plans() {
     desk.charge(&desk.instance(), "plan", 1).await;
     instance.settle(receipt, 5).await.unwrap();
     assert_eq!(desk.decide(&desk.instance(), "plan", 1).await.remaining(), 3);
+}
+
+/// A store that holds one answer back until it is told to go on.
+#[derive(Clone)]
+struct Late {
+    memory: MemoryStore,
+    holds: Arc<AtomicBool>,
+    goes_on: Arc<Notify>,
+}
+
+impl Sealed for Late {}
+
+impl Store for Late {
+    async fn plan(&self, id: &PlanId) -> Result<Option<PlanRecord>, StoreError> {
+        self.memory.plan(id).await
+    }
+
+    async fn write(&self, subject: &Subject, write: &Write) -> Result<Answer, StoreError> {
+        let answer = self.memory.write(subject, write).await;
+        if self.holds.swap(false, Ordering::Relaxed) {
+            self.goes_on.notified().await;
+        }
+        answer
+    }
+
+    fn consumed(&self) -> Consumed {
+        self.memory.consumed()
+    }
+}
+
+/// The answer to a refund arrives after that to a later charge, and shows the bucket without it.
+#[tokio::test]
+async fn a_state_from_before_a_charge_does_not_decide_its_refund() {
+    let desk = Desk::new();
+    desk.put(
+        "plan",
+        r#"{"throttle": {"rateLimit": 1, "burstLimit": 10}, "quota": {"limit": 20, "period": "DAY"},
+            "meters": {"tokens": {"quota": {"limit": 90, "period": "DAY"}}}}"#,
+    );
+    let (memory, holds, goes_on) = (desk.store.clone(), Arc::default(), Arc::default());
+    let store = Late { memory, holds, goes_on };
+    let instance = Throttle::new(store.clone(), desk.clock.clone());
+    let plan = PlanId::new("plan").unwrap();
+    let request = Request::new(&desk.subject, &plan).cost(5).meter("tokens", 7);
+    let charge = async || instance.decide(&request).await.unwrap().into_receipt().unwrap();
+    let first = charge().await;
+    store.holds.store(true, Ordering::Relaxed);
+    let (settled, second) = tokio::join!(instance.settle(first, Settlement::nothing()), async {
+        let second = charge().await;
+        store.goes_on.notify_one();
+        second
+    });
+    assert_eq!(settled, Ok(()));
+    instance.settle(second, Settlement::nothing()).await.unwrap();
+    let state = desk.state().await;
+    assert!(state.counters.values().all(|used| *used == 0), "{state:?}");
+    assert!(state.tats.values().all(|tat| *tat == desk.clock.now()), "{state:?}");
 }
 
 /// The next event: a request, or a refund of the oldest or newest open receipt.

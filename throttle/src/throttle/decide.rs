@@ -41,7 +41,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     ///
     /// A request [within parents](Request::within) makes these writes at each level that no lease
     /// serves. If a level refuses or fails, the charges of the others are given back: one write
-    /// each, or none for a lease.
+    /// each, or none for a lease. A charge stays if other refunds come first at each of six tries,
+    /// or if the store fails.
     ///
     /// If the store fails, the level's failure policy decides. If other requests of the subject
     /// change its item at each try, or if DynamoDB throttles the item, the request is refused by

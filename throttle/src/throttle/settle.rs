@@ -167,11 +167,13 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 
     /// The last known state of a charge's bucket: at least the state that the charge left.
     ///
-    /// If the last answer was to a request without a meter, it lacks the meter's counters, so they
-    /// are taken from the charge.
+    /// Answers may arrive out of order. A state from before the charge would show too little use,
+    /// and nothing would be given back. If the last answer was to a request without a meter, it
+    /// lacks the meter's counters, so they are taken from the charge.
     fn last_state(&self, charged: &Charged) -> State {
         let (last, left) = (self.predictor.last(&charged.subject), &charged.left);
-        let mut state = if last.state().stamp.is_some() { last.state() } else { left }.clone();
+        let is_later = last.state().writes >= left.writes;
+        let mut state = if is_later { last.state() } else { left }.clone();
         for (counter, used) in &left.counters {
             state.counters.entry(*counter).or_insert(*used);
         }
