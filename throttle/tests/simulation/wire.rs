@@ -62,6 +62,16 @@ pub(crate) struct Wire {
     calls: Arc<Mutex<Vec<usize>>>,
     hot: Arc<Mutex<Vec<usize>>>,
     failed: Arc<Mutex<Vec<usize>>>,
+    row: Arc<Mutex<Row>>,
+}
+
+/// Failed calls, as the instance's circuit breaker counts them.
+#[derive(Default)]
+struct Row {
+    /// The failures since the last answer.
+    failures: usize,
+    /// The end of the time without calls, and of the call that tries then.
+    open_until: u64,
 }
 
 impl Wire {
@@ -73,8 +83,8 @@ impl Wire {
     ) -> Self {
         let (world, table) = (Arc::clone(world), Arc::clone(table));
         let chance = Arc::new(Mutex::new(chance));
-        let (calls, hot, failed) = Default::default();
-        Self { world, table, weather, chance, calls, hot, failed }
+        let (calls, hot, failed, row) = Default::default();
+        Self { world, table, weather, chance, calls, hot, failed, row }
     }
 
     /// Returns true if a task was told that its item is in too much demand.
@@ -85,6 +95,11 @@ impl Wire {
     /// Returns true if a call of a task failed.
     pub(crate) fn has_failed(&self, task: usize) -> bool {
         self.failed.lock().unwrap().contains(&task)
+    }
+
+    /// Returns true if the instance may make no calls at this moment, after five failures in a row.
+    pub(crate) fn may_be_suspended(&self) -> bool {
+        self.world.now() <= self.row.lock().unwrap().open_until
     }
 
     /// The number of writes that a task has asked for.
@@ -119,7 +134,13 @@ impl Wire {
         }
         let patience = Arc::clone(&slot);
         self.world.after(PATIENCE, move || patience.fill(Err(Failure::TimedOut.into())));
-        slot.wait().await
+        let answer = slot.wait().await;
+        let mut row = self.row.lock().unwrap();
+        row.failures = if answer.is_err() { row.failures + 1 } else { 0 };
+        if row.failures >= 5 {
+            row.open_until = self.world.now() + 1_000_000_000 + PATIENCE;
+        }
+        answer
     }
 
     fn way(&self) -> Way {

@@ -132,6 +132,8 @@ impl World {
         if ready.is_empty() {
             return None;
         }
+        // Those that wait for one lease are woken in an order that `tokio` draws by itself.
+        ready.sort_unstable();
         let chosen = self.inner.lock().unwrap().random.below(ready.len() as u64);
         Some(ready.swap_remove(usize::try_from(chosen).unwrap()))
     }

@@ -11,6 +11,9 @@ use crate::table::Commit;
 /// An invariant that does not hold, and how.
 type Found = Option<(u32, String)>;
 
+/// The number of times that a refund is tried.
+const TRIES: usize = 6;
+
 /// One change of a subject's item.
 struct Change<'a> {
     commit: &'a Commit,
@@ -145,9 +148,7 @@ impl Run {
                     Some((4, format!("{at} was admitted, not charged")))
                 }
                 End::Refused(_)
-                    if charged > 0
-                        && !task.is_faulty
-                        && !self.is_refilled(subject, changes, at) =>
+                    if charged > 0 && !task.is_faulty && !Self::is_contended(task, at, changes) =>
                 {
                     Some((3, format!("{at} was refused, and charged {charged}")))
                 }
@@ -163,19 +164,17 @@ impl Run {
         })
     }
 
-    /// Returns true if a charge may have been refilled before it could be given back, where no quota
-    /// counts it: then there is nothing to give back, and the history alone keeps it.
-    fn is_refilled(&self, subject: usize, changes: &[Change<'_>], task: usize) -> bool {
-        let limits = self.limits[level(subject)];
-        let charge = changes.iter().find(|it| it.commit.task == task && it.kind == Kind::Charge);
-        limits.day.is_none()
-            && charge.is_some_and(|charge| {
-                let passed = charge.task.answered - charge.commit.at + 2 * self.offset;
-                let debts = limits.rates.iter().zip(charge.moved);
-                debts.filter_map(|(rate, moved)| Some((rate.as_ref()?.1, moved))).all(
-                    |(interval, moved)| i128::from(moved) * i128::from(interval) <= passed.into(),
-                )
-            })
+    /// Returns true if a charge may have stayed because other refunds came before each of the six
+    /// tries to give it back: each try is only for the state that the last refund left.
+    fn is_contended(task: &Task, at: usize, changes: &[Change<'_>]) -> bool {
+        let own = changes.iter().find(|it| it.commit.task == at && it.kind == Kind::Charge);
+        own.is_some_and(|own| {
+            let within = own.commit.at..=task.answered;
+            let is_refund = |commit: &Commit| commit.before.returned != commit.after.returned;
+            let others = changes.iter().filter(|it| within.contains(&it.commit.at));
+            let refunds = others.filter(|it| it.commit.task != at && is_refund(it.commit)).count();
+            refunds >= TRIES && task.calls > TRIES
+        })
     }
 
     /// I2: at any time, no more has been used than was debited, from leases or not.

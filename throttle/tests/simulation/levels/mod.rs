@@ -49,7 +49,7 @@ pub(crate) struct Task {
     pub(crate) asked: u64,
     pub(crate) answered: u64,
     pub(crate) end: End,
-    /// True if a call of it failed.
+    /// True if a call of it failed, or may not have been made after failures of others.
     pub(crate) is_faulty: bool,
     pub(crate) calls: usize,
 }
@@ -225,7 +225,8 @@ impl Stage {
         let task = &mut self.tasks.lock().unwrap()[at];
         let wire = &self.instances[task.instance].1;
         (task.end, task.answered) = (end, self.world.now());
-        (task.is_faulty, task.calls) = (wire.has_failed(at), wire.calls_of(at));
+        task.is_faulty = wire.has_failed(at) || wire.may_be_suspended();
+        task.calls = wire.calls_of(at);
     }
 
     /// A request comes. Its client hangs up after `cut`; it is settled `after` its admission.
