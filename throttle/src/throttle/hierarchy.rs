@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use super::leased::{leasable, want};
+use super::leased::leasable;
 use super::parent::Leased;
 use super::{Throttle, add};
 use crate::clock::Clock;
@@ -82,7 +82,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             if decision.is_some() && !is_refused {
                 is_refused = true;
                 if request.is_parent
-                    && let Some(want) = want(request, record)
+                    && let Some(want) = leasable(request, record)
                 {
                     // The next lease of the parent must cover such requests too.
                     self.parents.count(want, self.clock.monotonic());
@@ -100,9 +100,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             }
         }
         let Level { request, record, .. } = &levels.own;
-        let may_lease = self.leases.is_some()
+        levels.own.is_late = self.leases.is_some()
             && record.as_ref().is_ok_and(|record| leasable(request, record).is_some());
-        (levels.own.is_late, levels.own.is_counted) = (may_lease, may_lease);
         for is_late in [false, true] {
             for level in levels.all() {
                 let is_due = level.decision.is_none() && level.is_late == is_late;
@@ -117,8 +116,9 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// Charges a parent from a lease that is held. Returns false if it refuses.
     async fn draw(&self, parent: &mut Level<'_>) -> Result<bool, ThrottleError> {
         let Level { request, record: Ok(record), .. } = parent else { return Ok(true) };
+        let leased = self.parent_leased(request, record, false).await?;
         parent.is_counted = true;
-        match self.parent_leased(request, record, false).await? {
+        match leased {
             Leased::Decided(decided) => Ok(parent.decision.insert(decided).is_allowed()),
             Leased::Late => {
                 parent.is_late = true;
@@ -131,6 +131,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// Charges a level by a write of its own, or by that of a new lease. Returns false if it
     /// refuses.
     async fn charge_level(&self, level: &mut Level<'_>) -> Result<bool, ThrottleError> {
+        level.is_counted |= level.is_late;
         let request = &level.request;
         let decided = match &level.record {
             Ok(record) if level.is_late && request.is_parent => {
@@ -178,7 +179,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     /// Removes a request from the demand, because another level refused it.
     fn uncount(&self, request: &Request<'_>, record: &PlanRecord) {
         let held = if request.is_parent { Some(&self.parents) } else { self.leases.as_ref() };
-        if let (Some(held), Some(want)) = (held, want(request, record)) {
+        if let (Some(held), Some(want)) = (held, leasable(request, record)) {
             held.uncount(want);
         }
     }

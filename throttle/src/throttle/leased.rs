@@ -84,7 +84,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
 }
 
 /// The tokens that a level would take of a lease; `None` if it takes no requests.
-pub(super) fn want<'a>(level: &Request<'a>, record: &PlanRecord) -> Option<Want<'a>> {
+fn want<'a>(level: &Request<'a>, record: &PlanRecord) -> Option<Want<'a>> {
     let Request { subject, plan, cost, .. } = *level;
     let cost = NonZeroU32::new(cost)?;
     Some(Want { subject, plan, scope: level.scope(record), cost })

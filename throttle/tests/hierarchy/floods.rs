@@ -6,7 +6,7 @@ use std::time::Duration;
 use tollgate_throttle::{Clock, Leases, Level, Plan, PlanId, Request, Subject, Throttle};
 
 use crate::crowd::Slow;
-use crate::setting::{both, rate};
+use crate::setting::{Setting, both, rate};
 use crate::tokio_clock::TokioClock;
 
 type Instance = Arc<Throttle<Slow, TokioClock>>;
@@ -132,4 +132,71 @@ async fn a_flood_that_its_tenant_refuses_takes_no_lease_of_its_users() {
     assert_eq!(left().await, before);
 }
 
+/// Requests that no lease may serve are not counted, so their refusal takes no demand away.
+#[tokio::test]
+async fn refused_requests_of_another_meter_leave_the_demand_of_others() {
+    let tenant = METERED.replace("DAILY", "9000");
+    let it = Setting::new([&METERED.replace("DAILY", "1"), &tenant]);
+    let (throttle, plan) = (it.instance(), PlanId::new("user").unwrap());
+    for n in 0..300 {
+        it.clock.advance(Duration::from_millis(5));
+        assert!(it.decide(&throttle, 2).await.is_allowed());
+        let other = Subject::new(format!("user-{n}")).unwrap();
+        let request = Request::new(&other, &plan).meter("tokens", 1);
+        assert!(it.instance().decide(&request).await.unwrap().is_allowed());
+        let refused = throttle.decide(&request.within(&it.level(1))).await.unwrap();
+        assert!(!refused.is_allowed() && refused.refusing_parent().is_none());
+    }
+    let of_tenant = it.writes().iter().filter(|it| *it == "tenant").count();
+    assert!(of_tenant <= 30, "{of_tenant} writes for 300 requests");
+}
+
+/// The parent is charged before its subject takes a lease, because it has no leases.
+#[tokio::test]
+async fn requests_that_a_parent_refuses_first_leave_the_demand_of_their_subject() {
+    let tenant = r#"{"quota": {"limit": 1, "period": "DAY"},
+        "meters": {"tokens": {"enforce": false, "quota": {"limit": 9, "period": "DAY"}}}}"#;
+    let it = Setting::new([&both("1000/s", 1_000, 9_000), tenant]);
+    let (throttle, plan) = (it.instance().leases(Leases::adaptive()), PlanId::new("tenant"));
+    let plan = plan.unwrap();
+    for n in 0..300 {
+        it.clock.advance(Duration::from_millis(5));
+        assert!(it.decide(&throttle, 1).await.is_allowed());
+        let tenant = Subject::new(format!("tenant-{n}")).unwrap();
+        let own = Request::new(&tenant, &plan);
+        assert!(it.instance().decide(&own).await.unwrap().is_allowed());
+        let request = it.request(1).within(&Level::new(&tenant, &plan));
+        let refused = throttle.decide(&request).await.unwrap();
+        assert_eq!(refused.refusing_parent(), Some(&tenant));
+    }
+    let of_user = it.writes().iter().filter(|it| *it == "user").count();
+    assert!(of_user <= 60, "{of_user} writes for 300 requests");
+}
+
+/// A lease would not serve them, so it need not cover them.
+#[tokio::test]
+async fn refused_requests_of_another_meter_make_no_lease_larger() {
+    let (user, tenant) = (METERED.replace("DAILY", "9000"), METERED.replace("DAILY", "1"));
+    let left = async |flood| {
+        let it = Setting::new([&user, &tenant]);
+        let throttle = it.instance();
+        let request = it.request(2).meter("tokens", 1);
+        assert!(throttle.decide(&request).await.unwrap().is_allowed());
+        for n in 0..3_000 {
+            it.clock.advance(Duration::from_millis(1));
+            if flood {
+                assert!(!throttle.decide(&request).await.unwrap().is_allowed());
+            }
+            if n % 500 == 0 {
+                assert!(it.decide(&throttle, 2).await.is_allowed());
+            }
+        }
+        it.left(1).await[1]
+    };
+    assert_eq!(left(true).await, left(false).await, "of the tenant's day");
+}
+
+const METERED: &str = r#"{"throttle": {"rateLimit": 1000, "burstLimit": 1000},
+    "quota": {"limit": 9000, "period": "DAY"},
+    "meters": {"tokens": {"quota": {"limit": DAILY, "period": "DAY"}}}}"#;
 const INSTANCES: u64 = 24;
