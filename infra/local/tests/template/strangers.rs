@@ -104,3 +104,32 @@ Resources:
     assert_eq!(status, 500);
     assert!(notes.contains("Chat: $connect: every handshake answers 500"), "{notes}");
 }
+
+/// The start says that the first counts; an open one behind it does not open a guarded route.
+#[tokio::test]
+async fn of_two_routes_with_one_key_the_first_guards() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("template.yaml");
+    let text = "
+Resources:
+  Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: a}}
+  Judge:
+    Type: AWS::ApiGateway::Authorizer
+    Properties:
+      {RestApiId: !Ref Api, Type: TOKEN, IdentitySource: method.request.header.Authorization}
+  First:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      RestApiId: !Ref Api
+      HttpMethod: GET
+      AuthorizationType: CUSTOM
+      AuthorizerId: !Ref Judge
+      Integration: {Type: MOCK}
+  Second:
+    Type: AWS::ApiGateway::Method
+    Properties: {RestApiId: !Ref Api, HttpMethod: GET, Integration: {Type: MOCK}}
+";
+    std::fs::write(&file, text).unwrap();
+    let local = Local::start(&["--template", file.to_str().unwrap()]);
+    assert_eq!(local.call("GET /", "").await.status(), 401);
+}
