@@ -51,6 +51,10 @@ fn units(it: &Setting) -> (u64, u64) {
     (calls, milliunits)
 }
 
+async fn uses_35(_: Request<String>) -> Result<Response<String>, Infallible> {
+    Ok(Response::new(r#"{"usage": {"total_tokens": 35}}"#.to_owned()))
+}
+
 #[tokio::test]
 async fn the_last_request_of_a_burst_or_a_quota_still_takes_its_tokens() {
     for (burst, quota) in [(1, 50), (3, 1)] {
@@ -58,11 +62,7 @@ async fn the_last_request_of_a_burst_or_a_quota_still_takes_its_tokens() {
         // The authorizer's charge, in the same bucket.
         assert!(it.ask("maria").await.is_allowed());
         let before = units(&it);
-        let service =
-            by_json(&it).counted_by(authorizer()).layer(service_fn(async |_: Request<String>| {
-                let body = r#"{"usage": {"total_tokens": 35}}"#;
-                Ok::<_, Infallible>(Response::new(body.to_owned()))
-            }));
+        let service = by_json(&it).counted_by(authorizer()).layer(service_fn(uses_35));
         let response = service.oneshot(counted("0")).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         let shown = field(&response, "ratelimit").unwrap();
