@@ -63,11 +63,11 @@ pub async fn answer<S: Store, C: Clock>(
     request: Request,
 ) -> Result<Response<Body>, Error> {
     // A caller with a key has no `sub`. `subject` is there if the authorizer has limits.
-    let by = By::authorizer(Authorizer::event(), "subject").or(By::authorizer(
-        Authorizer::event(),
-        "sub",
-    )
-    .of_issuer(&setting.issuer));
+    let mut by = By::authorizer(Authorizer::event(), "subject");
+    // Without a user pool there are keys alone, and no issuer.
+    if !setting.issuer.is_empty() {
+        by = by.or(By::authorizer(Authorizer::event(), "sub").of_issuer(&setting.issuer));
+    }
     let plans = Plans::authorizer(Authorizer::event(), "plan", setting.plan);
     let limits = Limits::new(throttle, by, plans).counted_by(Authorizer::event()).cost(cost);
     let service = ServiceBuilder::new().layer(limits).service(service_fn(orders));

@@ -105,3 +105,12 @@ async fn nobody_passes_without_an_authorizer() {
     let refused = Backend::new().call(event("GET", &json!({}))).await;
     assert_eq!(refused.status(), 403);
 }
+
+/// A deployment with keys alone has no user pool, and so no issuer.
+#[tokio::test]
+async fn without_a_user_pool_a_key_has_a_bucket_all_the_same() {
+    let mut backend = Backend::new();
+    backend.setting.issuer = String::new();
+    let key = json!({"subject": "key-a", "plan": "free", "limit": "10", "remaining": "9"});
+    assert_eq!(backend.call(event("POST", &key)).await.status(), 201);
+}
