@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::integrations::function_of;
 use super::route::Target;
-use super::{Api, Integration};
+use super::{Api, Integration, Route};
 
 /// The beginning of a stage variable.
 const OPEN: &str = "${stageVariables.";
@@ -28,10 +28,8 @@ pub(super) fn fill(api: &mut Api, given: &BTreeMap<String, String>, notes: &mut 
             Ok(found) => Target::read(api.family, &place, &found, notes),
             Err(name) => Target::missing(&without_value(&name)),
         };
-        let Target { integration, payload, request_mappings, response_mappings, timeout } = target;
-        (route.integration, route.payload, route.timeout) = (integration, payload, timeout);
-        route.request_mappings = request_mappings;
-        route.response_mappings = response_mappings;
+        let made = Route::new(route.key.clone(), route.authorizer.take(), route.needs_key, target);
+        *route = Route { responds: route.responds, ..made };
     }
     for (name, authorizer) in &mut api.authorizers {
         let Some(address) = authorizer.staged.take() else { continue };
