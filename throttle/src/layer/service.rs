@@ -22,8 +22,8 @@ use super::{Answer, MeteredBody, Problem, ReadsBody};
 /// A service that requests reach only if they fit their limits.
 ///
 /// It is ready when the inner service is, and passes a request to the same instance that was ready.
-/// That instance waits while the request is decided, and is dropped if the request is refused. So
-/// the inner service must be `Clone`.
+/// The instance waits while the request is decided, and is dropped if the request is refused. The
+/// inner service must therefore be `Clone`.
 ///
 /// If the response future is dropped while the request is decided, the request may have been
 /// charged. If it is dropped later, the request stays charged, because a caller that hangs up has

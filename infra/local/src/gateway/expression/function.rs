@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 const OUTSIDE_OF_A_FORM: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*');
 
-/// What `escapeJavaScript` is followed by where its text stands in JSON, which has no `\'`.
+/// The calls that follow `escapeJavaScript` in a template of JSON, because JSON has no `\'`.
 const QUOTES_AS_THEY_ARE: [&str; 2] = [r#".replaceAll("\\'","'")"#, r#".replaceAll("\\'", "'")"#];
 
 /// A function.

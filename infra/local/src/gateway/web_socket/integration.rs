@@ -18,7 +18,7 @@ use super::super::{Invoke, proxy};
 const MAX_START: usize = 4096;
 /// The characters of its first line that are shown.
 const MAX_LINE: usize = 200;
-/// What errors of a call to a management API that is not here have in them.
+/// Texts of the errors that a function gets if it calls a management API that is not here.
 const UNREACHED: [&str; 4] =
     ["execute-api", "EPROTO", "wrong version number", "WRONG_VERSION_NUMBER"];
 const HINT: &str = " (its clients are at `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`: the function \

@@ -1,4 +1,4 @@
-//! What all events of a connection share, and the events themselves.
+//! The events of a connection, and the members that they share.
 //!
 //! Their members are those of recordings that users published of deployed APIs, and of a README of
 //! AWS's serverless patterns. `integrationLatency` and `clientCert` are not among them here.

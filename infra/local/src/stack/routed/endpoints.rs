@@ -14,7 +14,7 @@ const ENDPOINT: &str = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI";
 pub(in super::super) struct Endpoints {
     /// By the functions behind their routes.
     by_function: BTreeMap<String, String>,
-    /// That of the first WebSocket API, for every other function.
+    /// The address of the first WebSocket API, for every other function.
     first: Option<String>,
 }
 
