@@ -106,6 +106,9 @@ struct Strict {
     /// Do not suspend processes between requests
     #[arg(long)]
     no_freeze: bool,
+    /// Let functions write outside of /tmp
+    #[arg(long)]
+    no_read_only: bool,
     /// Memory of a process [default: 256]
     #[arg(long, default_value_t = crate::lambda::MEMORY_MB, value_name = "MB",
           hide_default_value = true, value_parser = clap::value_parser!(u32).range(128..=10_240))]
@@ -247,6 +250,7 @@ impl Cli {
         options.token_lifetime = Duration::from_secs(self.own.token_lifetime.into());
         options.memory_mb = self.strict.memory;
         options.freezes = !self.strict.no_freeze;
+        options.is_read_only = !self.strict.no_read_only;
         options.has_partition_limit = !self.strict.no_partition_limit;
         options.ttl_sweep = Duration::from_secs(self.strict.ttl_sweep.into());
         options.upstream = self.own.upstream;
@@ -322,11 +326,13 @@ mod tests {
             (9400, 9401, 9402)
         );
         assert_eq!((options.environments.get(), options.authorizer_ttl), (2, Duration::ZERO));
-        assert!(options.freezes && options.has_partition_limit);
+        assert!(options.freezes && options.is_read_only && options.has_partition_limit);
         assert_eq!((options.memory_mb, options.ttl_sweep), (256, Duration::from_secs(3600)));
-        let given = parse(&["--no-freeze", "--no-partition-limit", "--memory", "512"]).unwrap();
+        let given = parse(&["--no-freeze", "--no-read-only", "--no-partition-limit"]).unwrap();
         let options = given.into_options("/x".into()).unwrap();
-        assert!(!options.freezes && !options.has_partition_limit && options.memory_mb == 512);
+        assert!(!options.freezes && !options.is_read_only && !options.has_partition_limit);
+        let given = parse(&["--memory", "512"]).unwrap().into_options("/x".into()).unwrap();
+        assert_eq!(given.memory_mb, 512);
         let given = parse(&["--environments", "64", "--authorizer-ttl", "3600", "--api-port", "0"]);
         let options = given.unwrap().into_options("/x".into()).unwrap();
         assert_eq!((options.environments.get(), options.api_port), (64, 0));

@@ -14,7 +14,8 @@
 //!
 //! Between its response and its next event a process is suspended, as Lambda freezes an
 //! environment: background work stands still, and time passes meanwhile. A process that
-//! registered an extension is told to end by SIGTERM; any other is killed.
+//! registered an extension is told to end by SIGTERM; any other is killed. A process can write
+//! below `/tmp` only.
 //!
 //! Deliberately absent: events for extensions, response streaming, `SnapStart`, several invocations
 //! in one environment, and scaling. The number of environments is fixed so that a test knows how
@@ -38,6 +39,7 @@ use crate::log::Log;
 mod environment;
 mod output;
 mod process;
+mod read_only;
 mod runtime_api;
 
 use environment::{Environment, Job, Queue};
@@ -77,6 +79,8 @@ pub struct Options {
     pub timeout: Duration,
     /// True to suspend a process between invocations.
     pub freezes: bool,
+    /// True to let a process write below `/tmp` only, on Linux.
+    pub is_read_only: bool,
     /// The memory that a process may use, in megabytes; after more it is killed.
     ///
     /// Only Linux tells how much that is.
@@ -105,6 +109,7 @@ impl Options {
             variables: Vec::new(),
             timeout: Duration::from_secs(10),
             freezes: true,
+            is_read_only: true,
             memory_mb: MEMORY_MB,
             queue: NonZeroUsize::MIN.saturating_add(999),
             patience: Duration::from_secs(10),

@@ -62,6 +62,8 @@ pub struct Options {
     pub ttl_sweep: Duration,
     /// True to suspend the authorizer's processes between invocations, as Lambda does.
     pub freezes: bool,
+    /// True to let functions write below `/tmp` only, as Lambda does.
+    pub is_read_only: bool,
     /// The memory that one process of the authorizer may use, in megabytes.
     pub memory_mb: u32,
     /// The authorizer's configuration; without one the demonstration's.
@@ -126,6 +128,7 @@ impl Options {
             has_partition_limit: true,
             ttl_sweep: crate::table::SWEEP,
             freezes: true,
+            is_read_only: true,
             memory_mb: crate::lambda::MEMORY_MB,
             config: None,
             users: None,

@@ -113,6 +113,13 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
                 _ => Ok(json!("left")),
             }
         }
+        "write" => {
+            let write = |path: &Value| std::fs::write(path.as_str().unwrap(), "");
+            let written = write(&event.payload["path"]);
+            let error = written.map_err(|error| error.to_string()).err();
+            error.iter().for_each(|error| eprintln!("{error}"));
+            Ok(json!(error))
+        }
         "memory" => {
             let taken = vec![1_u8; 300 * 1024 * 1024];
             tokio::time::sleep(Duration::from_secs(5)).await;
@@ -171,7 +178,8 @@ struct Mark(tempfile::TempDir);
 
 impl Mark {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        // Not in `TMPDIR`, which a function cannot write to if it is elsewhere.
+        Self(tempfile::tempdir_in("/tmp").unwrap())
     }
 
     fn path(&self) -> std::path::PathBuf {
@@ -434,6 +442,41 @@ async fn a_process_stands_still_between_its_invocations() {
         function.shutdown().await;
         assert!(!exists(pid));
     }
+}
+
+/// True if this system restricts writes; an older Linux does not.
+#[cfg(target_os = "linux")]
+fn has_landlock() -> bool {
+    use landlock::{ABI, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
+    let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    let is_there = rules.handle_access(AccessFs::from_write(ABI::V3)).is_ok();
+    if !is_there {
+        eprintln!("skipped: this system has no Landlock");
+    }
+    is_there
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_process_writes_below_tmp_only() {
+    if !has_landlock() {
+        return;
+    }
+    for is_read_only in [true, false] {
+        let (inside, outside) = (Mark::new(), tempfile::tempdir_in("/var/tmp").unwrap());
+        let mut options = options(1);
+        options.is_read_only = is_read_only;
+        let function = Function::start(options).await.unwrap();
+        let write = async |path| call(&function, json!({"do": "write", "path": path})).await;
+        assert_eq!(write(inside.path()).await, Ok(Value::Null));
+        assert_eq!(write("/dev/null".into()).await, Ok(Value::Null));
+        let refused = Ok(json!("Permission denied (os error 13)"));
+        let expected = if is_read_only { refused } else { Ok(Value::Null) };
+        assert_eq!(write(outside.path().join("file")).await, expected);
+        function.shutdown().await;
+    }
+    // This process itself is not restricted.
+    std::fs::write(tempfile::tempdir_in("/var/tmp").unwrap().path().join("file"), "").unwrap();
 }
 
 #[tokio::test]

@@ -207,6 +207,37 @@ async fn only_tollgates_own_denials_are_explained_by_its_command_line() {
     assert_eq!(lines, ["GET /x  403  7  the authorizer denies it  N ms"]);
 }
 
+/// True if this system restricts writes; an older Linux does not.
+#[cfg(target_os = "linux")]
+fn has_landlock() -> bool {
+    use landlock::{ABI, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
+    let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    let is_there = rules.handle_access(AccessFs::from_write(ABI::V3)).is_ok();
+    if !is_there {
+        eprintln!("skipped: this system has no Landlock");
+    }
+    is_there
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_refused_write_is_explained_once() {
+    if !has_landlock() {
+        return;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/functions/authorizer.py");
+    let path = std::env::var("PATH").unwrap();
+    let write = "echo > /var/tmp/refused";
+    let command = format!("{write}; {write}; PATH={path} exec python3 {script}");
+    let arguments = ["--environments", "1", "--authorizer-command", &command];
+    let lines = Local::start(&arguments).lines().join("\n");
+    assert_eq!(lines.matches("Permission denied").count(), 2, "{lines}");
+    assert_eq!(lines.matches("can write below /tmp only").count(), 1, "{lines}");
+    let lines = Local::start(&[&arguments[..], &["--no-read-only"]].concat()).lines();
+    std::fs::remove_file("/var/tmp/refused").unwrap();
+    assert!(lines.is_empty(), "{lines:?}");
+}
+
 #[test]
 fn the_readme_names_every_flag_and_no_other() {
     let command = Cli::command();

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Options, REGION, output};
+use super::{Options, REGION, output, read_only};
 
 /// The time that a process has to end after SIGTERM, as in Lambda's shutdown phase.
 const GRACE: Duration = Duration::from_millis(500);
@@ -45,7 +45,7 @@ impl Process {
         if let Some(folder) = &options.folder {
             command.current_dir(folder);
         }
-        let mut child = command
+        command
             .args(&options.arguments)
             .env_clear()
             .envs(variables(options, runtime_api))
@@ -54,14 +54,14 @@ impl Process {
             .stderr(Stdio::piped())
             // A Ctrl-C in the terminal must reach only us; we then end the processes in order.
             .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
-        let (shown, show) = watch::channel(false);
-        let print = || {
-            let (log, name, is_tollgate) =
-                (options.log.clone(), options.name.clone(), options.is_tollgate);
-            move |line| log.line(&name, line, is_tollgate)
+            .kill_on_drop(true);
+        let mut child = if options.is_read_only {
+            read_only::start(|| command.spawn())?
+        } else {
+            command.spawn()?
         };
+        let (shown, show) = watch::channel(false);
+        let print = || printer(options);
         let mut output = Vec::new();
         if let Some(stdout) = child.stdout.take() {
             output.push(tokio::spawn(output::forward(stdout, print(), show.clone())));
@@ -173,6 +173,22 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.end_group();
+    }
+}
+
+/// Prints the lines of one output of a process, and explains the first write that is refused.
+fn printer(options: &Options) -> impl FnMut(String) + Send + use<> {
+    let (log, name, is_tollgate) = (options.log.clone(), options.name.clone(), options.is_tollgate);
+    let mut is_explained = !options.is_read_only;
+    move |line| {
+        let is_refusal = !is_explained && read_only::is_refusal(&line);
+        log.line(&name, line, is_tollgate);
+        if is_refusal {
+            is_explained = true;
+            log.note(format!(
+                "`{name}` can write below /tmp only, as on Lambda (--no-read-only lifts that)"
+            ));
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) fn functions(
             function.variables = super::routed::command_variables();
         }
         function.freezes = options.freezes;
+        function.is_read_only = options.is_read_only;
         function.memory_mb = options.memory_mb;
         function.log = options.log.clone();
         function.variables.extend([

@@ -115,6 +115,7 @@ fn settings(
     function.folder.clone_from(folder);
     function.environments = options.environments;
     function.freezes = options.freezes;
+    function.is_read_only = options.is_read_only;
     function.log = options.log.clone();
     function.variables = command_variables();
     function.variables.extend(endpoints());
