@@ -1,25 +1,28 @@
 //! Usage plans.
 
 mod builder;
+mod error;
 mod import;
 mod json;
+mod limits;
 mod meters;
 mod record;
 mod scope;
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Display};
 use std::num::NonZeroU64;
 
 use crate::clock::Timestamp;
 use crate::failure_policy::{FailurePolicy, Share};
-use crate::id::NameError;
-use crate::meter::{Meter, MeterError};
-use crate::period::{LAST_START, Period, Window};
-use crate::rate::{Rate, RateError};
+use crate::meter::Meter;
+use crate::period::{Period, Window};
 
 pub use builder::PlanBuilder;
+pub use error::PlanError;
+pub(crate) use error::Problem;
 pub use import::{ImportedPlans, OffsetMeans};
+pub(crate) use limits::{MAX_QUOTA, MAX_REFILL};
+pub use limits::{Quota, Throttling};
 pub(crate) use meters::MAX_METERS;
 pub use meters::MeterLimits;
 use meters::add_meter;
@@ -79,23 +82,6 @@ pub struct Plan {
     failure: Option<FailurePolicy>,
 }
 
-/// A rate, and the number of requests that may come at once after an idle time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Throttling {
-    rate: Rate,
-    burst: u64,
-}
-
-/// The number of requests in a calendar period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
-    limit: u64,
-    offset: u64,
-    period: Period,
-    /// The day of the week from Monday, or of the month, on which a period starts.
-    start: i8,
-}
-
 /// A stage that the plan is attached to, and its methods' own rates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiStage {
@@ -110,139 +96,6 @@ pub(crate) struct MethodRate {
     pub(crate) scope: Scope,
     pub(crate) throttle: Throttling,
     pub(crate) enforced: bool,
-}
-
-/// A wrong field of a plan, and the problem with it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct PlanError {
-    /// The plan of an export, for people: its id, and its name if it has one.
-    plan: Option<String>,
-    field: String,
-    problem: Problem,
-}
-
-/// The problem with a field of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Problem {
-    /// Longer than any plan.
-    #[error("is longer than {max} bytes")]
-    TooLong {
-        /// The most bytes that are read.
-        max: usize,
-    },
-    /// Not JSON, an unknown, repeated or missing field, or a field of another type.
-    #[error("can't be read: {0}")]
-    Json(String),
-    /// A plan without limits, and without `unlimited`.
-    #[error(
-        "is missing: a plan needs a `throttle`, a `quota`, `meters`, or a method's `throttle`; \
-         write `\"unlimited\": true` for a plan without limits"
-    )]
-    NoLimit,
-    /// An invalid name of a meter.
-    #[error(transparent)]
-    Meter(#[from] MeterError),
-    /// A meter without limits.
-    #[error("limits nothing: give it a `throttle` or a `quota`")]
-    NoMeterLimit,
-    /// A meter's builder with more than a rate, a burst and quotas.
-    #[error("has more than a rate, a burst and quotas")]
-    NotOfMeter,
-    /// More meters than an item has room for.
-    #[error("has more than {MAX_METERS} meters: keep at most {MAX_METERS} beside requests")]
-    TooManyMeters,
-    /// Meters whose counters take too much of a subject's item.
-    #[error(
-        "can take {bytes} bytes of a subject's item, and it has room for {max}: use fewer meters \
-         or quotas, or shorter names"
-    )]
-    LargeItem {
-        /// The bytes that they can take.
-        bytes: usize,
-        /// The room for them.
-        max: usize,
-    },
-    /// An unlimited plan with limits.
-    #[error("contradicts the plan's limits: remove it, or the limits")]
-    Unlimited,
-    /// A burst without a rate.
-    #[error("is missing: a burst needs a rate")]
-    NoRate,
-    /// JSON that is neither an export nor a plan.
-    #[error("is missing: give the output of `aws apigateway get-usage-plans`")]
-    NoItems,
-    /// A plan of an export without an id.
-    #[error("is missing: each plan of an export has one")]
-    NoId,
-    /// An invalid id.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// A second plan, stage or method of one name, with other contents.
-    #[error("is a duplicate: keep one")]
-    Twice,
-    /// A method that no request can have.
-    #[error("must be a path and a verb, such as `/pets/GET` or `/pets/ANY`, or `*/*`")]
-    Method,
-    /// An invalid rate.
-    #[error(transparent)]
-    Rate(#[from] RateError),
-    /// Not a whole number within the range.
-    #[error("must be a whole number from 0 to {max}")]
-    Range {
-        /// The largest number.
-        max: u64,
-    },
-    /// Neither DAY, WEEK nor MONTH.
-    #[error("must be `DAY`, `WEEK` or `MONTH`")]
-    Period,
-    /// Two quotas with one period.
-    #[error("has two quotas for one period: keep one")]
-    TwoForOnePeriod,
-    /// A burst that takes longer than a year to refill.
-    #[error("takes longer than 366 days to refill at this rate: lower it, or raise the rate")]
-    SlowBurst,
-    /// An invalid failure policy.
-    #[error("must be `closed`, `open`, or a share such as `{{\"local\": \"1/10\"}}` of at most 1")]
-    Failure,
-    /// A start day that the period does not have.
-    #[error("must be {0}")]
-    StartDay(&'static str),
-    /// An offset that is a day, next to a start day.
-    #[error("is a day, and `startDay` is one too: keep one")]
-    TwoStartDays,
-    /// An offset that leaves nothing of the first period.
-    #[error("must be below `limit`")]
-    WholeOffset,
-    /// An offset that may count requests or days, without an [`OffsetMeans`].
-    #[error(
-        "can mean two things: AWS documents requests that the first period starts with as used, \
-         but allows only numbers that fit days by which the period is shifted"
-    )]
-    Offset,
-    /// An offset that is a day, and that the period does not have.
-    #[error("as a day must be {0}")]
-    OffsetDay(&'static str),
-    /// Another meaning than `requests`.
-    #[error("must be `requests`; for a day, write `startDay` instead of `offset`")]
-    OffsetMeans,
-}
-
-impl Problem {
-    fn offset_day(period: Period) -> Self {
-        Self::OffsetDay(match period {
-            Period::Day => "0",
-            Period::Week => "0, for Sunday, to 6",
-            Period::Month => "0, for the first, to 27",
-        })
-    }
-
-    fn start_day(period: Period) -> Self {
-        Self::StartDay(match period {
-            Period::Day => "left out: a day starts at midnight, in UTC",
-            Period::Week => "a day from `MONDAY` to `SUNDAY`",
-            Period::Month => "a whole number from 1 to 28",
-        })
-    }
 }
 
 impl Plan {
@@ -335,7 +188,7 @@ impl Plan {
     #[must_use]
     pub fn window(&self, meter: Meter, period: Period, now: Timestamp) -> Window {
         let quotas = self.meter(meter).map(MeterLimits::quotas).unwrap_or_default();
-        let quota = quotas.iter().find(|quota| quota.period == period);
+        let quota = quotas.iter().find(|quota| quota.period() == period);
         quota.map_or_else(|| period.window(now), |quota| quota.window(now)).of(meter)
     }
 
@@ -355,118 +208,15 @@ impl Plan {
     /// A plan with this share of the rates, bursts and quotas. Each is at least 1, but a limit of 0
     /// stays 0.
     pub(crate) fn share(&self, share: Share) -> Self {
-        let at_least_one = |number: u64| share.of(number).max(number.min(1));
-        let throttle = |it: Throttling| Throttling {
-            rate: it.rate.share(share),
-            burst: at_least_one(it.burst),
-        };
         let mut plan = self.clone();
         for limits in std::iter::once(&mut plan.requests).chain(plan.meters.values_mut()) {
-            limits.throttle = limits.throttle.map(throttle);
-            for quota in &mut limits.quotas {
-                quota.limit = at_least_one(quota.limit);
-                quota.offset = share.of(quota.offset);
-            }
+            limits.throttle = limits.throttle.map(|it| it.share(share));
+            limits.quotas.iter_mut().for_each(|quota| *quota = quota.share(share));
         }
         for rate in plan.api_stages.iter_mut().flat_map(|stage| stage.throttle.values_mut()) {
-            *rate = throttle(*rate);
+            *rate = rate.share(share);
         }
         plan
-    }
-}
-
-impl Throttling {
-    /// Checks a burst against its rate; `field` names them in an error.
-    fn new(field: &str, rate: Rate, burst: u64) -> Result<Self, PlanError> {
-        let wrong = |problem| Err(PlanError::at(format!("{field}.burstLimit"), problem));
-        if burst > MAX_BURST {
-            return wrong(Problem::Range { max: MAX_BURST });
-        }
-        match rate.interval_nanos().map_or(Some(0), |it| it.get().checked_mul(burst)) {
-            Some(refill) if refill <= MAX_REFILL => Ok(Self { rate, burst }),
-            _ => wrong(Problem::SlowBurst),
-        }
-    }
-
-    /// The rate at which the bucket refills.
-    #[must_use]
-    pub fn rate(self) -> Rate {
-        self.rate
-    }
-
-    /// The number of tokens in a full bucket.
-    #[must_use]
-    pub fn burst(self) -> u64 {
-        self.burst
-    }
-
-    /// Returns true if it refuses every request: the rate or the burst is 0.
-    #[must_use]
-    pub fn is_closed(self) -> bool {
-        self.open_interval().is_none()
-    }
-
-    /// The time for one token in nanoseconds; `None` if it is closed.
-    pub(crate) fn open_interval(self) -> Option<NonZeroU64> {
-        self.rate.interval_nanos().filter(|_| self.burst > 0)
-    }
-}
-
-impl Quota {
-    /// Checks a quota; `field` names it in an error.
-    fn new(field: &str, limit: u64, offset: u64, period: Period) -> Result<Self, PlanError> {
-        if limit > MAX_QUOTA {
-            let problem = Problem::Range { max: MAX_QUOTA };
-            return Err(PlanError::at(format!("{field}.limit"), problem));
-        }
-        if offset > 0 && offset >= limit {
-            return Err(PlanError::at(format!("{field}.offset"), Problem::WholeOffset));
-        }
-        Ok(Self { limit, offset, period, start: 1 })
-    }
-
-    /// Starts its periods on this day; `field` names the quota in an error.
-    fn starting(self, field: &str, start: u64) -> Result<Self, PlanError> {
-        let last = match self.period {
-            Period::Day => 0,
-            Period::Week => 7,
-            Period::Month => LAST_START,
-        };
-        match i8::try_from(start) {
-            Ok(start) if (1..=last).contains(&start) => Ok(Self { start, ..self }),
-            _ => Err(PlanError::at(format!("{field}.startDay"), Problem::start_day(self.period))),
-        }
-    }
-
-    /// The number of requests in a period.
-    #[must_use]
-    pub fn limit(self) -> u64 {
-        self.limit
-    }
-
-    /// The number of requests that count as used when the plan's first period starts.
-    #[must_use]
-    pub fn offset(self) -> u64 {
-        self.offset
-    }
-
-    /// The kind of period.
-    #[must_use]
-    pub fn period(self) -> Period {
-        self.period
-    }
-
-    /// The day on which its periods start, at midnight UTC: of the week, from 1 for Monday, or of
-    /// the month. 1 unless the quota has a `startDay`.
-    #[must_use]
-    pub fn start_day(self) -> u8 {
-        self.start.unsigned_abs()
-    }
-
-    /// Its period that `now` is in, of requests.
-    #[must_use]
-    pub fn window(self, now: Timestamp) -> Window {
-        self.period.window_from(self.start, now)
     }
 }
 
@@ -494,55 +244,6 @@ impl ApiStage {
     }
 }
 
-impl PlanError {
-    fn at(field: impl Into<String>, problem: Problem) -> Self {
-        Self { plan: None, field: field.into(), problem }
-    }
-
-    /// The same, of a plan that is part of something else.
-    fn within(self, place: &str) -> Self {
-        Self { field: format!("{place}.{}", self.field), ..self }
-    }
-
-    /// The same, of this plan of an export.
-    fn of(self, plan: String) -> Self {
-        Self { plan: Some(plan), ..self }
-    }
-
-    /// The wrong field, such as `throttle.rateLimit`.
-    #[must_use]
-    pub fn field(&self) -> &str {
-        &self.field
-    }
-
-    /// Returns true for a quota's `offset` without an [`OffsetMeans`], which can mean two things.
-    #[must_use]
-    pub fn is_ambiguous_offset(&self) -> bool {
-        self.problem == Problem::Offset
-    }
-}
-
-impl Display for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(plan) = &self.plan {
-            write!(f, "plan {plan}: ")?;
-        }
-        write!(f, "`{}` {}", self.field, self.problem)
-    }
-}
-
-/// Adds a quota, unless the plan has one of its period.
-fn add_quota(quotas: &mut Vec<Quota>, field: &str, quota: Quota) -> Result<(), PlanError> {
-    match quotas.iter().find(|it| it.period == quota.period) {
-        None => quotas.push(quota),
-        Some(earlier) if *earlier == quota => {}
-        Some(_) => {
-            return Err(PlanError::at(format!("{field}.period"), Problem::TwoForOnePeriod));
-        }
-    }
-    Ok(())
-}
-
 /// Returns true for a path and a verb as API Gateway writes them: `/pets/{id}/GET`, `//GET` for
 /// the root, `*/*`.
 fn is_method(method: &str) -> bool {
@@ -554,8 +255,3 @@ fn is_method(method: &str) -> bool {
 }
 
 const VERBS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
-/// API Gateway's own: its bursts are 32-bit integers.
-const MAX_BURST: u64 = 2_147_483_647;
-pub(crate) const MAX_QUOTA: u64 = 1_000_000_000_000_000;
-/// 366 days in nanoseconds: the longest that a bucket may take from empty to full.
-pub(crate) const MAX_REFILL: u64 = 366 * 86_400 * 1_000_000_000;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::limits::add_quota;
 use super::{
-    ApiStage, MeterLimits, Plan, PlanError, Problem, Quota, Throttling, add_meter, add_quota,
-    is_method,
+    ApiStage, MeterLimits, Plan, PlanError, Problem, Quota, Throttling, add_meter, is_method,
 };
 use crate::failure_policy::FailurePolicy;
 use crate::meter::Meter;
