@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::gateway::KeySource;
 
+mod address;
 mod api;
 mod error;
 mod function;

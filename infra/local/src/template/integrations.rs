@@ -1,45 +1,24 @@
 //! Integrations, in the forms of OpenAPI, `AWS::ApiGateway::Method` and
 //! `AWS::ApiGatewayV2::Integration`, whose members differ in their first letters and a few names.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
 
+use super::address::{function_of, is_staged, names_in_braces, service};
 use super::route::Target;
-use super::staged::is_staged;
+
 use super::text::text_of;
 use super::{Family, Integration};
-use crate::gateway::{
-    Address, Expression, IntegrationResponse, Mapping, Passthrough, Payload, ResponseMappings,
-    Templates,
-};
+use crate::gateway::{Address, Mapping, Payload, ResponseMappings};
+
+mod templates;
 
 /// The time-outs that API Gateway takes, in milliseconds, for a REST and for an HTTP API.
 const TIMEOUTS: (u64, u64, u64) = (50, 29_000, 30_000);
 
 impl Target {
-    /// A route whose integration is missing.
-    pub(super) fn missing(reason: &str) -> Self {
-        Self::new(Integration::Unserved(reason.to_owned()), Payload::V2, None)
-    }
-
-    /// An integration whose responses pass as they are.
-    pub(super) fn new(
-        integration: Integration,
-        payload: Payload,
-        timeout: Option<Duration>,
-    ) -> Self {
-        let (request_mappings, response_mappings) = (Vec::new(), ResponseMappings::default());
-        Self { integration, payload, request_mappings, response_mappings, timeout }
-    }
-
-    /// A route of a WebSocket API without an integration.
-    pub(super) fn nothing() -> Self {
-        Self::new(Integration::Nothing, Payload::V2, None)
-    }
-
     /// Reads an integration; `place` is the route's name in notes.
     pub(super) fn read(
         family: Family,
@@ -249,94 +228,4 @@ impl<'a> Found<'a> {
         }
         Ok(all)
     }
-
-    /// The request templates and integration responses.
-    fn templates(&self) -> Result<Templates, String> {
-        let passthrough = self.text(&["passthroughBehavior"]).unwrap_or_default();
-        let passthrough = match passthrough.to_ascii_lowercase().as_str() {
-            "never" => Passthrough::Never,
-            "when_no_templates" => Passthrough::NoTemplates,
-            _ => Passthrough::NoMatch,
-        };
-        let mut responses = Vec::new();
-        match self.get(&["responses", "integrationResponses"]) {
-            Some(Value::Object(by_pattern)) => {
-                for (pattern, found) in by_pattern {
-                    let pattern = (pattern != "default").then(|| pattern.clone());
-                    responses.push(Found(found).response(pattern)?);
-                }
-            }
-            Some(Value::Array(list)) => {
-                for found in list.iter().map(Found) {
-                    let pattern = found.text(&["selectionPattern"]);
-                    responses.push(found.response(pattern.filter(|text| !text.is_empty()))?);
-                }
-            }
-            _ => {}
-        }
-        Ok(Templates { requests: self.bodies("requestTemplates")?, passthrough, responses })
-    }
-
-    fn response(&self, pattern: Option<String>) -> Result<IntegrationResponse, String> {
-        if let Some(pattern) = &pattern {
-            regex_lite::Regex::new(pattern).map_err(|_| format!("the pattern `{pattern}`"))?;
-        }
-        let status = self.text(&["statusCode"]).and_then(|status| status.parse().ok());
-        let mut headers = Vec::new();
-        let parameters = self.get(&["responseParameters"]).and_then(Value::as_object);
-        for (name, value) in parameters.into_iter().flatten() {
-            let wrong = || format!("the mapping to `{name}`");
-            let header = name.strip_prefix("method.response.header.").ok_or_else(wrong)?;
-            let value = Expression::of_rest(&text_of(value).unwrap_or_default())?;
-            headers.push((header.to_owned(), value));
-        }
-        let bodies = self.bodies("responseTemplates")?;
-        Ok(IntegrationResponse { pattern, status: status.unwrap_or(200), headers, bodies })
-    }
-
-    /// Mapping templates, by content types.
-    fn bodies(&self, name: &str) -> Result<Vec<(String, Expression)>, String> {
-        let all = self.get(&[name]).and_then(Value::as_object).into_iter().flatten();
-        all.map(|(kind, text)| {
-            let template = Expression::of_template(&text_of(text).unwrap_or_default())?;
-            Ok((kind.clone(), template))
-        })
-        .collect()
-    }
-}
-
-/// The answer of the OPTIONS methods that SAM makes for `Cors`.
-pub(super) fn preflight(headers: BTreeMap<String, String>) -> Integration {
-    let of = |text: &str| vec![("application/json".to_owned(), Expression::text(text))];
-    let headers = headers.into_iter().map(|(name, value)| (name, Expression::text(&value)));
-    let headers = headers.collect();
-    Integration::Mock(Templates {
-        requests: of(r#"{"statusCode": 200}"#),
-        passthrough: Passthrough::NoMatch,
-        responses: vec![IntegrationResponse {
-            pattern: None,
-            status: 200,
-            headers,
-            bodies: of("{}\n"),
-        }],
-    })
-}
-
-/// The name of the function in an invocation's URI or in an ARN.
-pub(super) fn function_of(uri: &str) -> Option<String> {
-    let (_, after) = uri.split_once(":function:")?;
-    let name: String =
-        after.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
-    (!name.is_empty()).then_some(name)
-}
-
-/// The service and action in a URI of API Gateway.
-fn service(uri: &str) -> &str {
-    uri.splitn(5, ':').nth(4).unwrap_or(uri)
-}
-
-/// The names in braces, without the sign of a greedy one.
-fn names_in_braces(text: &str) -> impl Iterator<Item = &str> {
-    let after = text.split('{').skip(1);
-    after.filter_map(|after| Some(after.split_once('}')?.0.trim_end_matches('+')))
 }

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::address::{function_of, is_staged};
 use super::api::OTHER_FORM;
-use super::integrations::function_of;
 use super::route::Target;
-use super::staged::is_staged;
 use super::text::text_of;
 use super::{Api, Authorizer, Family, Route};
 use crate::gateway::{Cors, GatewayResponse, KeySource, Kind, Payload};

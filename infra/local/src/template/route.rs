@@ -89,3 +89,25 @@ pub(super) struct Target {
     pub(super) response_mappings: ResponseMappings,
     pub(super) timeout: Option<Duration>,
 }
+
+impl Target {
+    /// A route whose integration is missing.
+    pub(super) fn missing(reason: &str) -> Self {
+        Self::new(Integration::Unserved(reason.to_owned()), Payload::V2, None)
+    }
+
+    /// An integration whose responses pass as they are.
+    pub(super) fn new(
+        integration: Integration,
+        payload: Payload,
+        timeout: Option<Duration>,
+    ) -> Self {
+        let (request_mappings, response_mappings) = (Vec::new(), ResponseMappings::default());
+        Self { integration, payload, request_mappings, response_mappings, timeout }
+    }
+
+    /// A route of a WebSocket API without an integration.
+    pub(super) fn nothing() -> Self {
+        Self::new(Integration::Nothing, Payload::V2, None)
+    }
+}

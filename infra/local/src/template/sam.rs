@@ -10,15 +10,19 @@ use serde_json::{Map, Value, json};
 
 use super::api::{OTHER_FORM, SamSettings};
 use super::integrations;
-use super::openapi::{Wanted, gateway_response, literal};
+use super::openapi::gateway_response;
 use super::resource::Resource;
 use super::route::Target;
 use super::text::text_of;
-use super::{Api, Authorizer, Family, Integration, Route};
+use super::{Api, Family, Integration, Route};
 use crate::gateway::Payload;
 
-/// The methods that SAM names for `ANY`.
-const EVERY_METHOD: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+mod authorizer;
+mod cors;
+
+use authorizer::authorizer;
+use cors::cors;
+pub(super) use cors::preflights;
 
 /// Merges a section of `Globals` into a resource's properties.
 pub(super) fn merge(global: Option<&Value>, own: &Value) -> Value {
@@ -135,80 +139,6 @@ impl SamSettings {
     }
 }
 
-/// The headers of `Cors`, as expressions: a text in single quotes, as in any method's answer.
-fn cors(found: &Value, api: &str, notes: &mut Vec<String>) -> BTreeMap<&'static str, Value> {
-    let mut headers = BTreeMap::new();
-    let whole = json!({ "AllowOrigin": found });
-    let found = if found.is_string() { &whole } else { found };
-    for (name, member) in [
-        ("Access-Control-Allow-Origin", "AllowOrigin"),
-        ("Access-Control-Allow-Headers", "AllowHeaders"),
-        ("Access-Control-Allow-Methods", "AllowMethods"),
-        ("Access-Control-Max-Age", "MaxAge"),
-    ] {
-        let Some(value) = found.get(member) else { continue };
-        if literal(value).is_none() {
-            notes.push(format!(
-                "{api}: `{member}` of `Cors` is left out: API Gateway takes a text in single \
-                 quotes, such as \"'*'\""
-            ));
-        }
-        headers.insert(name, value.clone());
-    }
-    headers.entry("Access-Control-Allow-Origin").or_insert_with(|| json!("'*'"));
-    if found.get("AllowCredentials").and_then(text_of).as_deref() == Some("true") {
-        headers.insert("Access-Control-Allow-Credentials", json!("'true'"));
-    }
-    headers
-}
-
-/// Adds a method OPTIONS to each path that has none, if the API has `Cors`.
-pub(super) fn preflights(api: &mut Api, notes: &mut Vec<String>) {
-    let Some(cors) = &api.sam.cors else { return };
-    let mut paths: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for route in &api.routes {
-        if let Some((method, path)) = route.key.split_once(' ') {
-            paths.entry(path).or_default().insert(method);
-        }
-    }
-    let mut added = Vec::new();
-    for (path, mut methods) in paths {
-        if methods.contains("OPTIONS") {
-            continue;
-        }
-        if methods.contains("ANY") {
-            methods.extend(EVERY_METHOD);
-            methods.remove("ANY");
-        }
-        methods.insert("OPTIONS");
-        let methods: Vec<&str> = methods.into_iter().collect();
-        let mut headers = cors.clone();
-        let methods = json!(format!("'{}'", methods.join(",")));
-        headers.entry("Access-Control-Allow-Methods").or_insert(methods);
-        let texts = headers.iter().filter_map(|(name, value)| Some((*name, literal(value)?)));
-        let headers = texts.map(|(name, value)| (name.to_owned(), value)).collect();
-        let key = format!("OPTIONS {path}");
-        let (authorizer, needs_key) = api.sam.guards(&key, None, None);
-        let integration = integrations::preflight(headers);
-        let target = Target::new(integration, Payload::V2, None);
-        added.push(Route::new(key, authorizer, needs_key, target));
-    }
-    let names = |guarded: bool, setting: &str| {
-        guarded.then(|| {
-            format!(
-                "{}: preflight requests need what browsers do not send with them: set \
-                 `Auth.{setting}: false`",
-                api.name
-            )
-        })
-    };
-    let is_guarded = added.iter().any(|route| route.authorizer.is_some());
-    notes.extend(names(is_guarded, "AddDefaultAuthorizerToCorsPreflight"));
-    let needs_key = added.iter().any(|route| route.needs_key);
-    notes.extend(names(needs_key, "AddApiKeyRequiredToCorsPreflight"));
-    api.routes.extend(added);
-}
-
 /// Adds the routes that the events of a function or a state machine make; `made` are those so far.
 pub(super) fn events(
     resource: &Resource,
@@ -272,50 +202,4 @@ pub(super) fn events(
         let target = Target::new(integration, payload, timeout);
         api.routes.push(Route::new(key, authorizer, needs_key, target));
     }
-}
-
-/// Reads an authorizer in SAM's form.
-fn authorizer(family: Family, found: &Value) -> Authorizer {
-    let text = |value: Option<&Value>| value.and_then(text_of);
-    let Some(function) = text(found.get("FunctionArn")) else {
-        let kind = if found.get("UserPoolArn").is_some() {
-            "authorizers of Cognito user pools"
-        } else if found.get("JwtConfiguration").is_some() {
-            "JWT authorizers"
-        } else {
-            "authorizers without a function"
-        };
-        return Authorizer::unserved(kind.to_owned());
-    };
-    if let Some(unknown) = found.get("Identity").and_then(Value::as_str) {
-        return Authorizer::unserved(format!("the identity sources `{unknown}`"));
-    }
-    let identity = found.get("Identity");
-    let part = |name: &str| identity.and_then(|identity| identity.get(name));
-    let list = |name: &str| {
-        let entries = part(name).and_then(Value::as_array).into_iter().flatten();
-        entries.filter_map(text_of).collect::<Vec<_>>()
-    };
-    let is_request = family != Family::Rest
-        || text(found.get("FunctionPayloadType")).as_deref() == Some("REQUEST");
-    let request = if family == Family::Rest { "method.request" } else { "$request" };
-    let sign = if family == Family::Rest { "" } else { "$" };
-    let mut sources = Vec::new();
-    let mut headers = list("Headers");
-    headers.extend(text(part("Header")));
-    sources.extend(headers.iter().map(|name| format!("{request}.header.{name}")));
-    let queries = list("QueryStrings");
-    sources.extend(queries.iter().map(|name| format!("{request}.querystring.{name}")));
-    let variables = list("StageVariables");
-    sources.extend(variables.iter().map(|name| format!("{sign}stageVariables.{name}")));
-    sources.extend(list("Context").iter().map(|name| format!("{sign}context.{name}")));
-    let wanted = Wanted {
-        sources,
-        ttl: text(part("ReauthorizeEvery")),
-        validation: text(part("ValidationExpression")),
-        payload: text(found.get("AuthorizerPayloadFormatVersion")),
-        is_simple: text(found.get("EnableSimpleResponses")).as_deref() == Some("true"),
-        uri: function,
-    };
-    Authorizer::read(family, if is_request { "request" } else { "token" }, &wanted)
 }

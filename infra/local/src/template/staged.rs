@@ -5,17 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::integrations::function_of;
+use super::address::{self, function_of};
 use super::route::Target;
 use super::{Api, Integration, Route};
-
-/// The beginning of a stage variable.
-const OPEN: &str = "${stageVariables.";
-
-/// Returns true for an address with a stage variable in it.
-pub(super) fn is_staged(address: &str) -> bool {
-    address.contains(OPEN)
-}
 
 /// Puts the values of an API's stage variables in their places. Those of `given` come first.
 pub(super) fn fill(api: &mut Api, given: &BTreeMap<String, String>, notes: &mut Vec<String>) {
@@ -33,7 +25,7 @@ pub(super) fn fill(api: &mut Api, given: &BTreeMap<String, String>, notes: &mut 
     }
     for (name, authorizer) in &mut api.authorizers {
         let Some(address) = authorizer.staged.take() else { continue };
-        match text(&address, &variables) {
+        match address::filled(&address, &variables) {
             Ok(address) => match function_of(&address).filter(|name| !name.is_empty()) {
                 Some(function) => authorizer.function = Some(function),
                 None => authorizer.kind = Err(format!("the authorizer's address `{address}`")),
@@ -59,22 +51,8 @@ fn filled(found: &Value, variables: &BTreeMap<String, String>) -> Result<Value, 
         if name.to_ascii_lowercase().ends_with("uri")
             && let Some(address) = value.as_str()
         {
-            *value = json!(text(address, variables)?);
+            *value = json!(address::filled(address, variables)?);
         }
     }
-    Ok(filled)
-}
-
-fn text(address: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
-    let mut filled = String::new();
-    let mut rest = address;
-    while let Some((before, after)) = rest.split_once(OPEN)
-        && let Some((name, after)) = after.split_once('}')
-    {
-        let value = variables.get(name).ok_or_else(|| name.to_owned())?;
-        filled.extend([before, value]);
-        rest = after;
-    }
-    filled.push_str(rest);
     Ok(filled)
 }

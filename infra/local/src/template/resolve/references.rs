@@ -1,8 +1,8 @@
-//! The values of names: parameters, resources and CloudFormation's own.
+//! The values of names: parameters, resources with their attributes, and CloudFormation's own.
 
 use serde_json::{Value, json};
 
-use super::{Resolver, allowed, stored};
+use super::{Mark, Resolver, allowed, stored};
 use crate::lambda::{ACCOUNT, REGION};
 use crate::template::Error;
 use crate::template::text::text_of;
@@ -118,6 +118,27 @@ impl<'a> Resolver<'a> {
             Some(stage) if !is_function => stage.into(),
             _ => resource.into(),
         })
+    }
+
+    /// The value of an attribute of a resource.
+    pub(super) fn attribute(&self, resource: &str, attribute: &str) -> Result<Value, Error> {
+        if let Some(name) = self.table(resource)? {
+            let table = format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}");
+            return match attribute {
+                "Arn" => Ok(table.into()),
+                "StreamArn" => Ok(format!("{table}/stream/{}", Mark::Label.of(&name)).into()),
+                _ => Err(Error::Reference(format!("{resource}.{attribute}"))),
+            };
+        }
+        if self.is_seen.get()
+            && let Some(seen) = self.seen(resource, attribute)?
+        {
+            return Ok(seen.into());
+        }
+        match attribute {
+            "Arn" => Ok(self.arn(resource)?.into()),
+            _ => self.parameter(&format!("{resource}.{attribute}")),
+        }
     }
 
     /// The ARN of a resource, which is a function in all that is looked at, or stands for one.
