@@ -8,7 +8,7 @@ fn guard_of<'a>(template: &'a Template, key: &str) -> Option<&'a str> {
     route.authorizer.as_deref()
 }
 
-fn reason_of<'a>(template: &'a Template, key: &str) -> &'a str {
+pub(super) fn reason_of<'a>(template: &'a Template, key: &str) -> &'a str {
     let mut routes = template.apis.iter().flat_map(|api| &api.routes);
     let route = routes.find(|route| route.key == key).unwrap_or_else(|| panic!("{key}"));
     let Integration::Unserved(reason) = &route.integration else { panic!("{route:?}") };
@@ -131,56 +131,6 @@ fn a_definition_elsewhere_answers_501() {
 }
 
 #[test]
-fn names_that_sam_makes_and_what_stands_for_a_function_are_known() {
-    let template = read_text(
-        "
-Resources:
-  F:
-    Type: AWS::Serverless::Function
-    Properties:
-      FunctionName: my-f
-      AutoPublishAlias: live
-      Events: {A: {Type: Api, Properties: {Path: /a, Method: get}}}
-  Machine:
-    Type: AWS::Serverless::StateMachine
-    Properties: {Events: {S: {Type: Api, Properties: {Path: /machine, Method: post}}}}
-  Api: {Type: AWS::Serverless::Api, Properties: {StageName: Prod}}
-  Alias: {Type: AWS::Lambda::Alias, Properties: {FunctionName: !Ref F, Name: live}}
-  Quick: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP, Target: !Ref Alias}}
-  Web: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP, Target: !Ref FAliaslive}}
-  Named:
-    Type: AWS::ApiGatewayV2::Api
-    Properties: {ProtocolType: HTTP, Target: !Sub 'arn:aws:lambda:us-east-1:1:function:my-f'}
-  Plan:
-    Type: AWS::ApiGateway::UsagePlan
-    Properties:
-      ApiStages:
-      - {ApiId: !Ref ServerlessRestApi, Stage: !Ref ServerlessRestApiProdStage}
-      - {ApiId: !Ref Api, Stage: other}
-  Variables:
-    Type: AWS::Serverless::Function
-    Properties: {Environment: {Variables: {A: !Ref FRole, B: !Ref ApiProdStage, C: !GetAtt F.Arn}}}
-",
-        &[],
-    )
-    .unwrap();
-    for api in template.apis.iter().filter(|api| api.family == Family::Http) {
-        let functions: Vec<_> = api.routes.iter().map(|route| &route.integration).collect();
-        assert_eq!(functions, [&Integration::Function("F".to_owned())], "{}", api.name);
-    }
-    assert_eq!(reason_of(&template, "POST /machine"), "the state machine `Machine` needs AWS");
-    assert_eq!(template.plans[0].apis, ["ServerlessRestApi"]);
-    assert!(template.notes.join(" ").contains("Plan: it is for the stage `other`"));
-    let variables = template.functions["Variables"].variables.iter();
-    let values: Vec<&str> = variables.map(|(_, value)| value.as_str()).collect();
-    let arn = "arn:aws:lambda:us-east-1:123456789012:function:my-f";
-    assert_eq!(values, ["FRole", "Prod", arn]);
-    assert!(template.notes.iter().all(|note| !note.contains("Variables.B")));
-    // SAM's own tool takes the template's folder.
-    assert!(template.functions["F"].code.is_some());
-}
-
-#[test]
 fn a_token_authorizer_takes_the_header_of_its_scheme() {
     let template = read_text(
         r#"{"swagger": "2.0", "paths": {}, "securityDefinitions": {"T": {
@@ -276,136 +226,27 @@ Resources:
 }
 
 #[test]
-fn the_code_of_cdk_is_beside_its_template() {
-    let template = read_text(
-        r#"{"Resources": {
-            "F": {
-                "Type": "AWS::Lambda::Function",
-                "Properties": {
-                    "Code": {"S3Bucket": {"Fn::Sub": "assets-${AWS::Region}"}, "S3Key": "1f.zip"},
-                    "Runtime": "python3.13",
-                    "Handler": "app.handler"
-                },
-                "Metadata": {"aws:asset:path": "asset.1f", "aws:asset:property": "Code"}
-            },
-            "Image": {
-                "Type": "AWS::Lambda::Function",
-                "Properties": {"Code": {"ImageUri": "image"}},
-                "Metadata": {"aws:asset:path": "asset.2f", "aws:asset:property": "Code.ImageUri"}
-            },
-            "Web": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"ProtocolType": "HTTP"}}
-        }}"#,
-        &[],
-    )
-    .unwrap();
-    let code = template.functions["F"].code.as_ref().unwrap();
-    assert!(code.folder.ends_with("asset.1f"), "{code:?}");
-    assert_eq!((code.runtime.as_str(), code.handler.as_str()), ("python3.13", "app.handler"));
-    assert!(template.functions["Image"].code.is_none());
-}
-
-#[test]
-fn functions_see_the_values_of_resources_as_on_aws_or_their_logical_ids_with_a_note() {
-    let template = read_text(
-        "
-Resources:
-  Rest: {Type: AWS::Serverless::Api, Properties: {StageName: v1}}
-  Http: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}
-  Stage: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref Http, StageName: live}}
-  Queue: {Type: AWS::SQS::Queue}
-  Nested: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: ./other.yaml}}
-  Named: {Type: AWS::Lambda::Function, Properties: {FunctionName: !Sub 'my-${AWS::Region}'}}
-  Judge: {Type: AWS::Lambda::Function, Properties: {}}
-  Plan:
-    Type: AWS::ApiGateway::UsagePlan
-    Properties: {ApiStages: [{ApiId: !Ref Rest, Stage: !Ref Rest.Stage}]}
-  F:
-    Type: AWS::Serverless::Function
-    Properties:
-      Environment:
-        Variables:
-          A: !Ref Rest
-          B: !Ref Rest.Stage
-          C: !Sub 'https://${Http}.execute-api/${Stage}'
-          D: !GetAtt Http.ApiEndpoint
-          E: !Ref Named
-          F: !GetAtt Named.Arn
-          G: !Ref Judge
-          H: !Ref Queue
-          I: !Sub '${Queue.Arn}!'
-          J: !GetAtt Nested.Outputs.Bucket
-          K: !Ref Queue
-",
-        &[],
-    )
-    .unwrap();
-    let variables = &template.functions["F"].variables;
-    let values: Vec<&str> = variables.iter().map(|(_, value)| value.as_str()).collect();
-    assert_eq!(
-        values,
-        [
-            "{tollgate-id-Rest}",
-            "v1",
-            "https://{tollgate-id-Http}.execute-api/live",
-            "{tollgate-address-Http}",
-            "my-us-east-1",
-            "arn:aws:lambda:us-east-1:123456789012:function:my-us-east-1",
-            "Judge",
-            "Queue",
-            "Queue!",
-            "Nested",
-            "Queue",
-        ]
-    );
-    // Elsewhere one names another by its logical id.
-    let names: Vec<&str> = template.apis.iter().map(|api| api.name.as_str()).collect();
-    assert_eq!((names, template.apis[0].stage.as_str()), (vec!["Http", "Rest"], "live"));
-    assert_eq!(template.plans[0].apis, ["Rest"]);
-    let notes = template.notes.join("\n");
-    for note in [
-        "F.Environment.Variables.H and 1 more: the value of `Queue` on AWS is not known here, and \
-         its logical id stands for it: set the variable where `local` starts",
-        "F.Environment.Variables.I: the value of `Queue.Arn` on AWS",
-        "F.Environment.Variables.J: the value of `Nested.Outputs.Bucket` on AWS",
-    ] {
-        assert!(notes.contains(note), "{note} in {notes}");
+fn a_guard_that_is_not_known_is_never_left_out() {
+    let text = json!({
+        "openapi": "3.0.1",
+        "components": {"securitySchemes": {
+            "iam": {"type": "apiKey", "x-amazon-apigateway-authtype": "awsSigv4"},
+            "jwt": {"x-amazon-apigateway-authorizer": {"type": "jwt"}},
+            "odd": {"x-amazon-apigateway-authorizer":
+                {"type": "request", "identitySource": "method.request.body"}},
+        }},
+        "security": [{"iam": []}],
+        "paths": {"/x": {
+            "get": {"security": [{"iam": []}]}, "put": {"security": [{"jwt": []}]},
+            "post": {"security": [{"odd": []}]}, "delete": {"security": [{"nowhere": []}]},
+            "patch": {},
+        }},
+    });
+    let template = read_text(&text.to_string(), &[]).unwrap();
+    let api = &template.apis[0];
+    assert!(api.authorizers.values().all(|found| found.kind.is_err()));
+    for route in &api.routes {
+        // Security at the root is ignored, as API Gateway does.
+        assert_eq!(route.authorizer.is_none(), route.key == "PATCH /x", "{route:?}");
     }
-    assert!(!notes.contains("Plan"), "{notes}");
-}
-
-#[test]
-fn events_that_are_not_of_an_api_are_named_by_their_kinds() {
-    let template = read_text(
-        "
-Conditions: {Never: !Equals [a, b]}
-Resources:
-  F:
-    Type: AWS::Serverless::Function
-    Properties:
-      FunctionUrlConfig: {AuthType: NONE}
-      Events:
-        A: {Type: Api, Properties: {Path: /a, Method: get}}
-        Q: {Type: SQS, Properties: {Queue: !ImportValue q}}
-        R: {Type: SQS, Properties: {Queue: !ImportValue r}}
-        N: {Type: New}
-        T: {Type: Schedule, Properties: {Schedule: rate(1 minute)}}
-  Mapping: {Type: AWS::Lambda::EventSourceMapping, Properties: {FunctionName: !Ref F}}
-  Unmade: {Type: AWS::Lambda::EventSourceMapping, Condition: Never}
-  Url: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref F}}
-",
-        &[],
-    )
-    .unwrap();
-    let named: Vec<&str> =
-        template.notes.iter().filter_map(|note| note.strip_prefix("not served here: ")).collect();
-    assert_eq!(
-        named,
-        [
-            "SQS events of functions (2: F.Q, F.R)",
-            "Schedule events of functions (1: F.T)",
-            "event source mappings (1: Mapping)",
-            "function URLs (2: F, Url)",
-            "other events of functions (1: F.N)",
-        ]
-    );
 }
