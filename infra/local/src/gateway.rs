@@ -53,6 +53,7 @@ pub use expression::Expression;
 pub use identity::{Source, SourceError};
 pub use kind::{Kind, Payload};
 pub use options::{GatewayResponse, Integration, Invoke, KeySource, Options};
+pub(crate) use responses::unsendable;
 pub use route::{Route, RouteError};
 use served::Served;
 pub use usage::Keys;

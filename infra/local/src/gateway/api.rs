@@ -16,7 +16,7 @@ use super::backend::{Backend, Call, Fault};
 use super::cache::Cache;
 use super::evaluate;
 use super::report;
-use super::responses::{Refusal, RequestId};
+use super::responses::{Refusal, RequestId, unsendable};
 use super::web_socket::Connection;
 use super::wire::Sent;
 use super::{
@@ -75,6 +75,14 @@ impl Api {
         } else {
             self.pass(request, from, &mut report, &mut granted).await
         };
+        let answer = answer.and_then(|response| match unsendable(response.status().as_u16()) {
+            // A handshake that is accepted is the only one that goes on.
+            Some(reason) if upgraded.get().is_none() => {
+                self.complain(&mut report, reason);
+                Err(Refusal::BadIntegration)
+            }
+            _ => Ok(response),
+        });
         let mut response = match answer {
             Ok(response) => id.mark(response),
             Err(refusal) => {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::GatewayResponse;
 use super::authorizer::Grant;
 use super::backend::FRAMING;
-use super::responses::{Refusal, RequestId};
+use super::responses::{Refusal, RequestId, unsendable};
 
 /// The changed responses, by the names of their types.
 pub(super) type Changes = BTreeMap<String, GatewayResponse>;
@@ -34,9 +34,9 @@ pub(super) async fn change(
     let (mut head, body) = response.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let known = Known { kind, message: message(&body), id, grant };
-    if let Some(status) = change.status.and_then(|status| StatusCode::from_u16(status).ok()) {
-        head.status = status;
-    }
+    // The start names a status that cannot be sent.
+    let status = change.status.filter(|status| unsendable(*status).is_none());
+    head.status = status.and_then(|own| StatusCode::from_u16(own).ok()).unwrap_or(head.status);
     for (name, expression) in &change.headers {
         let value = known.parameter(expression);
         let header = (HeaderName::try_from(name), value.as_deref().map(HeaderValue::from_str));

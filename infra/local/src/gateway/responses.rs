@@ -208,6 +208,14 @@ impl Refusal {
     }
 }
 
+/// The reason why a status cannot be sent; `None` for one that ends a request.
+///
+/// HTTP takes the others for interim responses or for another protocol, or does not know them.
+pub(crate) fn unsendable(status: u16) -> Option<String> {
+    let is_final = (200..=599).contains(&status);
+    (!is_final).then(|| format!("the status {status} cannot be sent: it is not from 200 to 599"))
+}
+
 /// A response in JSON.
 fn json(status: u16, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));

@@ -18,5 +18,6 @@ mod real;
 mod rest_request;
 mod socket;
 mod socket_routes;
+mod statuses;
 mod usage_plan;
 mod web_socket;

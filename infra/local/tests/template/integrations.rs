@@ -52,6 +52,7 @@ async fn integrations_have_their_own_payloads_time_outs_and_templates() {
     for note in [
         "Rest: GET /velocity: answers 501: `#if` in a mapping template",
         "not served here: throttling and caching of stages and methods (1: Rest)",
+        "Rest: gateway response `THROTTLED`: the status 101 cannot be sent",
     ] {
         assert!(notes.contains(note), "{note} in {notes}");
     }
@@ -73,11 +74,13 @@ async fn the_reason_of_a_500_or_501_is_in_the_requests_line() {
     assert_eq!(local.call("GET /line", "allow").await.status(), 500);
     assert_eq!(local.call("GET /slow", "").await.status(), 502);
     assert_eq!(local.call("GET /velocity", "").await.status(), 501);
+    assert_eq!(local.call("GET /mock?status=101", "").await.status(), 502);
     let mut lines = lines.map(Result::unwrap).filter(|line| line.starts_with("GET "));
     for reason in [
         "the value that is mapped to the header `x-line` has a control character",
         "the function took longer than 1s",
         "local cannot serve this: `#if` in a mapping template",
+        "502  the status 101 cannot be sent",
     ] {
         let line = lines.next().unwrap();
         assert!(line.contains(reason), "{line}");

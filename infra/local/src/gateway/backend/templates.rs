@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{FRAMING, Fault};
 use crate::gateway::expression::{Expression, Values};
-use crate::gateway::responses::Refusal;
+use crate::gateway::responses::{Refusal, unsendable};
 
 const JSON: &str = "application/json";
 
@@ -126,8 +126,10 @@ impl Templates {
             None => (JSON, values.response_body()),
         };
         let mut response = Response::new(Full::new(body));
-        *response.status_mut() =
-            StatusCode::from_u16(found.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = StatusCode::from_u16(found.status).map_err(|_| Fault {
+            refusal: Refusal::BadIntegration,
+            reason: unsendable(found.status),
+        })?;
         let headers = response.headers_mut();
         if let Ok(kind) = HeaderValue::from_str(kind) {
             headers.insert(header::CONTENT_TYPE, kind);

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use super::Form;
 use crate::gateway::backend::Fault;
-use crate::gateway::responses::Refusal;
+use crate::gateway::responses::{Refusal, unsendable};
 use crate::lambda::InvokeError;
 
 /// The members of an answer of REST APIs and of payload 1.0.
@@ -134,8 +134,8 @@ fn status(form: Form, found: &Map<String, Value>) -> Result<StatusCode, String> 
         Some(Value::String(text)) => text.parse().ok(),
         _ => None,
     };
-    let status = status.filter(|status| (200..=599).contains(status));
     let status = status.and_then(|status| u16::try_from(status).ok());
+    let status = status.filter(|status| unsendable(*status).is_none());
     let status = status.and_then(|status| StatusCode::from_u16(status).ok());
     status.ok_or_else(|| not("statusCode", "a number from 200 to 599"))
 }

@@ -1,7 +1,7 @@
 //! The list of a template's routes, and notes on everything that is not as on AWS.
 
 use super::{Options, missing_function, socket, unserved};
-use crate::gateway::Route;
+use crate::gateway::{Route, unsendable};
 use crate::program::Program;
 use crate::ready;
 use crate::template::{self, Api, Family};
@@ -67,6 +67,12 @@ pub(in super::super) fn notes(options: &Options) -> Vec<String> {
                     api.name
                 ));
             }
+        }
+        for (name, response) in &api.responses {
+            let reason = response.status.and_then(unsendable);
+            notes.extend(reason.map(|reason| {
+                format!("{}: gateway response `{name}`: {reason}; the type's own is sent", api.name)
+            }));
         }
         if api.family == Family::WebSocket {
             notes.extend(socket::notes(api));

@@ -10,9 +10,7 @@ use http_body_util::{BodyExt as _, Collected, Full};
 use super::{Change, header_value, mappable};
 use crate::gateway::backend::{Call, Fault};
 use crate::gateway::expression::{Expression, Values};
-
-/// The statuses whose responses can be changed, and those that they can be changed to.
-const STATUSES: std::ops::RangeInclusive<u16> = 200..=599;
+use crate::gateway::responses::unsendable;
 
 /// The changes to responses, by the statuses that the integration gives them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,8 +89,9 @@ impl Mapping {
     }
 }
 
+/// A status whose responses can be changed, or that they can be changed to.
 fn status_of(text: &str) -> Option<StatusCode> {
-    let status = text.parse().ok().filter(|status| STATUSES.contains(status))?;
+    let status = text.parse().ok().filter(|status| unsendable(*status).is_none())?;
     StatusCode::from_u16(status).ok()
 }
 
