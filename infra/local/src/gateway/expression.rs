@@ -122,9 +122,13 @@ impl Expression {
         }
     }
 
-    /// Returns true for a parameter of the path alone, which a REST API keeps as it was sent.
-    pub(super) fn is_path_parameter(&self) -> bool {
-        matches!(self.0[..], [Part::PathParameter(_)])
+    /// The name of the parameter of the path that this is alone; a REST API keeps its value as it
+    /// was sent.
+    pub(super) fn path_parameter(&self) -> Option<&str> {
+        match &self.0[..] {
+            [Part::PathParameter(name)] => Some(name),
+            _ => None,
+        }
     }
 
     /// The value for a request; `None` if it is of a single value that the request does not have.

@@ -14,6 +14,7 @@ mod keys;
 mod management;
 mod own;
 mod parents;
+mod paths;
 mod real;
 mod rest_request;
 mod socket;

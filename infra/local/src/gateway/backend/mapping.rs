@@ -11,9 +11,11 @@ use crate::gateway::responses::Refusal;
 
 mod address;
 pub(super) mod function;
+mod place;
 mod response;
 
 pub use address::Address;
+pub(super) use place::stays;
 pub use response::ResponseMappings;
 
 /// Headers that are about one connection, or say where a message ends.

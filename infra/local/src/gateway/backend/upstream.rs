@@ -25,7 +25,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use table::connect::{TlsError, tls};
 
-use super::{Address, Call, Fault};
+use super::{Address, Call, Fault, mapping};
 use crate::gateway::MAX_BODY;
 use crate::gateway::asked::Asked;
 use crate::gateway::expression::Values;
@@ -124,6 +124,9 @@ impl Upstream {
 fn forwarded(base: &Uri, call: &Call<'_>) -> Result<Request<Full<Bytes>>, Fault> {
     let own = call.asked.head.uri.path_and_query().map_or("/", |own| own.as_str());
     let prefix = base.path().trim_end_matches('/');
+    if !prefix.is_empty() {
+        mapping::stays(call.asked.head.uri.path())?;
+    }
     let scheme = base.scheme_str().unwrap_or("http");
     let authority = base.authority().map_or("", |authority| authority.as_str());
     let uri = format!("{scheme}://{authority}{prefix}{own}");

@@ -1,18 +1,13 @@
 //! HTTP integrations of a definition: address, method, and what is mapped to them.
 
 use http::{HeaderMap, Method, Uri};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
+use super::place::{OUTSIDE_OF_A_PATH, OUTSIDE_OF_A_QUERY, Parameter, stays};
 use super::{Change, Mapping, Place, header_value, wrong};
 use crate::gateway::asked::Asked;
 use crate::gateway::backend::{Fault, Templates};
 use crate::gateway::expression::Values;
-
-/// The characters that are escaped in a query.
-const OUTSIDE_OF_A_QUERY: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// The characters that are escaped in a path's parameter; a greedy one has slashes.
-const OUTSIDE_OF_A_PATH: &AsciiSet = &OUTSIDE_OF_A_QUERY.remove(b'/');
 
 /// An HTTP integration of a definition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +30,7 @@ impl Address {
         values: &Values<'_>,
     ) -> Result<Uri, Fault> {
         let mut text = self.filled(asked, values)?;
-        if let Some(path) = whole_path(&self.mappings, values) {
+        if let Some(path) = whole_path(&self.mappings, values)? {
             text = with_path(&text, &path);
         }
         let is_proxy = self.templates.is_none();
@@ -57,7 +52,8 @@ impl Address {
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').ok_or_else(missing)?;
             filled.push_str(before);
-            filled.push_str(&self.parameter(name, asked, values).ok_or_else(missing)?);
+            let value = self.parameter(name, asked, values).ok_or_else(missing)?;
+            filled.push_str(&value.after(&filled)?);
             rest = after;
         }
         filled.push_str(rest);
@@ -65,22 +61,20 @@ impl Address {
     }
 
     /// The value of a parameter: a mapped one, or that of the path.
-    fn parameter(&self, name: &str, asked: &Asked<'_>, values: &Values<'_>) -> Option<String> {
+    fn parameter(&self, name: &str, asked: &Asked<'_>, values: &Values<'_>) -> Option<Parameter> {
+        let is_greedy = |name: &str| asked.route.resource.contains(&format!("{{{name}+}}"));
         let is_mapped = |mapping: &&Mapping| mapping.parameter() == Some(name);
         let mapped = self.mappings.iter().filter(is_mapped).find_map(|mapping| {
-            let value = mapping.value.value(values)?;
-            Some(match mapping.value.is_path_parameter() {
-                true => value,
-                false => utf8_percent_encode(&value, OUTSIDE_OF_A_QUERY).to_string(),
-            })
+            let own = mapping.value.path_parameter();
+            let is_greedy = own.is_some_and(is_greedy);
+            let text = mapping.value.value(values)?;
+            Some(Parameter { text, is_encoded: own.is_some(), is_greedy })
         });
         mapped.or_else(|| {
-            let value = asked.route.parameters.get(name)?;
+            let text = asked.route.parameters.get(name)?.clone();
             // An HTTP API has decoded it, a REST API has not.
-            Some(match asked.kind().is_http() {
-                true => utf8_percent_encode(value, OUTSIDE_OF_A_PATH).to_string(),
-                false => value.clone(),
-            })
+            let is_encoded = !asked.kind().is_http();
+            Some(Parameter { text, is_encoded, is_greedy: is_greedy(name) })
         })
     }
 
@@ -95,13 +89,20 @@ impl Address {
 }
 
 /// The path that is mapped, if one is; a constant is taken as it is.
-pub(super) fn whole_path(mappings: &[Mapping], values: &Values<'_>) -> Option<String> {
-    let whole = mappings.iter().find(|mapping| mapping.place == Place::Path)?;
-    let path = whole.value.value(values)?;
-    Some(match whole.value.constant() {
-        Some(_) => path,
-        None => utf8_percent_encode(&path, OUTSIDE_OF_A_PATH).to_string(),
-    })
+pub(super) fn whole_path(
+    mappings: &[Mapping],
+    values: &Values<'_>,
+) -> Result<Option<String>, Fault> {
+    let whole = mappings.iter().find(|mapping| mapping.place == Place::Path);
+    let Some((whole, path)) = whole.and_then(|whole| Some((whole, whole.value.value(values)?)))
+    else {
+        return Ok(None);
+    };
+    if whole.value.constant().is_some() {
+        return Ok(Some(path));
+    }
+    stays(&path)?;
+    Ok(Some(utf8_percent_encode(&path, OUTSIDE_OF_A_PATH).to_string()))
 }
 
 /// The query that is made of that of a request; `None` where nothing is mapped to it.

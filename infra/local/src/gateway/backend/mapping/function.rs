@@ -17,7 +17,7 @@ pub(in crate::gateway::backend) fn change(call: &mut Call<'_>) -> Result<(), Fau
     change_headers(mappings, &mut headers, &values)?;
     let query = query(mappings, || call.asked.query(), &values);
     let query = query.or_else(|| uri.query().map(str::to_owned)).filter(|text| !text.is_empty());
-    let path = whole_path(mappings, &values).unwrap_or_else(|| uri.path().to_owned());
+    let path = whole_path(mappings, &values)?.unwrap_or_else(|| uri.path().to_owned());
     let slash = if path.starts_with('/') { "" } else { "/" };
     let query = query.map(|text| format!("?{text}")).unwrap_or_default();
     let changed = format!("{slash}{path}{query}").parse();
