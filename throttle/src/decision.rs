@@ -80,15 +80,14 @@ impl Decision {
         Self::new(plan, Standings::new(), vec![refusal])
     }
 
-    /// A request that was served from a lease of this age.
+    /// A request that was served from a lease of this age, with the standings after its charge.
     ///
-    /// The tokens left in the lease belong to this instance. Refills since then are unknown, so at
-    /// least the stated number remains.
+    /// The tokens left in the lease belong to this instance, and each rate has refilled since. What
+    /// other instances have charged since is unknown.
     pub(crate) fn leased(plan: PlanId, mut standings: Standings, left: u32, age: Duration) -> Self {
-        let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
         for standing in &mut standings {
-            standing.remaining = standing.remaining.saturating_add(left.into());
-            standing.resets = standing.resets.saturating_sub(age);
+            standing.age(age);
+            standing.hold(left);
         }
         Self::new(plan, standings, Refusals::new())
     }

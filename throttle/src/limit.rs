@@ -151,17 +151,38 @@ impl Standing {
     /// Lowers what is left to less than this amount, because the limit refuses it for this time.
     pub(crate) fn refuse(&mut self, amount: u64, wait: Duration) {
         self.remaining = self.remaining.min(amount.saturating_sub(1));
-        if self.limit.is_rate()
-            && let Some(interval) = self.window.checked_div(self.max)
-        {
+        if let Some(interval) = self.interval() {
             // The debt with which the amount fits after the wait.
             let wait = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
             let debt =
                 interval.saturating_mul(self.max.saturating_sub(amount)).saturating_add(wait);
             self.resets = self.resets.max(debt);
-            let debt = self.resets.div_ceil(interval.max(1));
+            let debt = self.resets.div_ceil(interval);
             self.remaining = self.remaining.min(self.max.saturating_sub(debt));
         }
+    }
+
+    /// Lets this time pass, in which a rate refills. Requests in the meantime are unknown.
+    pub(crate) fn age(&mut self, time: Duration) {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.resets = self.resets.saturating_sub(time);
+        if let Some(interval) = self.interval() {
+            self.remaining = self.max.saturating_sub(self.resets.div_ceil(interval));
+        }
+    }
+
+    /// Adds charged tokens that a lease holds.
+    pub(crate) fn hold(&mut self, tokens: u32) {
+        self.remaining = self.remaining.saturating_add(tokens.into()).min(self.max);
+        if let Some(interval) = self.interval() {
+            self.resets = self.resets.saturating_sub(interval.saturating_mul(tokens.into()));
+        }
+    }
+
+    /// The nanoseconds for one token; `None` for a quota, and for a rate of 0.
+    fn interval(&self) -> Option<u64> {
+        let interval = self.window.checked_div(self.max)?;
+        (self.limit.is_rate() && interval > 0).then_some(interval)
     }
 
     /// The limit.

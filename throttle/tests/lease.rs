@@ -156,7 +156,7 @@ async fn they_are_off_unless_asked_for() {
 }
 
 #[tokio::test]
-async fn a_leased_decision_tells_at_least_what_is_left() {
+async fn a_leased_decision_counts_what_the_lease_holds() {
     let it = Setting::new(&rate(1_000, 1_000));
     let throttle = it.leasing();
     for n in 1..=300u64 {
@@ -169,10 +169,42 @@ async fn a_leased_decision_tells_at_least_what_is_left() {
     assert_eq!((counts.allowed, counts.leased + it.memory.calls()), (300, 300));
     // Leased requests have no receipt, nor does the one that took the lease.
     assert_eq!(it.decide(&throttle).await.into_receipt(), None);
-    // As time passes it is sooner whole again.
+    // Seven tokens refill, and the second request takes one.
     let before = it.decide(&throttle).await.reset_after();
     it.clock.advance(Duration::from_millis(7));
-    assert_eq!(before - it.decide(&throttle).await.reset_after(), Duration::from_millis(7));
+    assert_eq!(before - it.decide(&throttle).await.reset_after(), Duration::from_millis(6));
+}
+
+/// Two requests a millisecond at half that rate: the debt grows all the time, in fractions too.
+#[tokio::test]
+async fn a_leased_decision_shows_what_one_without_leases_shows() {
+    for plan in [rate(1_000, 1_000), rate(999, 1_000), counted(1_000, 1_000)] {
+        let (with, without) = (Setting::new(&plan), Setting::new(&plan));
+        let (leasing, plain) = (with.leasing(), without.instance());
+        for n in 0..600 {
+            let (leased, charged) = (with.decide(&leasing).await, without.decide(&plain).await);
+            assert_eq!(leased.standings(), charged.standings(), "request {n} under {plan}");
+            for it in [&with, &without] {
+                it.clock.advance(Duration::from_micros(500));
+            }
+        }
+        assert!(leasing.stats().leased > 400, "{:?}", leasing.stats());
+    }
+}
+
+/// The bucket refills while the rest of the lease is held: never beyond the burst.
+#[tokio::test]
+async fn a_lease_that_outlasts_its_debt_shows_a_whole_limit() {
+    let it = Setting::new(&rate(10_000, 1_000));
+    let throttle = it.leasing();
+    for _ in 0..300 {
+        it.decide(&throttle).await;
+    }
+    it.clock.advance(Duration::from_millis(900));
+    let leased = throttle.stats().leased;
+    let decision = it.decide(&throttle).await;
+    assert_eq!(throttle.stats().leased, leased + 1);
+    assert_eq!((decision.remaining(), decision.reset_after()), (1_000, Duration::ZERO));
 }
 
 #[tokio::test]

@@ -77,6 +77,13 @@ impl HeldLeases {
         Some(beyond.saturating_sub(held.into()))
     }
 
+    /// Returns the tokens left in a request's lease; 0 once it has ended.
+    pub(crate) fn left(&self, drawn: &Drawn, now: Duration) -> u32 {
+        let mut accounts = lock(&self.accounts);
+        let account = accounts.accounts.get_mut(&drawn.key);
+        account.and_then(|it| it.lot(drawn.until, now)).map_or(0, |lot| lot.tokens)
+    }
+
     /// Removes a counted request from the demand, because it was not admitted.
     pub(crate) fn uncount(&self, want: Want<'_>) {
         if let Some(account) = lock(&self.accounts).accounts.get_mut(&want.key()) {

@@ -169,9 +169,7 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             for charged in charges {
                 // If a charge cannot be given back, it stays, which is stricter.
                 let _ = self.correct(&charged, &Settlement::nothing()).await;
-                if charged.drawn.is_none() {
-                    decision.standings = self.standings_of(&charged, &decision.standings);
-                }
+                decision.standings = self.standings_of(&charged, &decision.standings);
             }
         }
     }

@@ -147,7 +147,14 @@ impl<S: Store, C: Clock> Throttle<S, C> {
             let charge = Charge { now: self.now(), ..charged.charge.clone() };
             return charge.standings(last.state());
         }
-        charged.standings(before, &self.last_state(charged), self.now())
+        let mut standings = charged.standings(before, &self.last_state(charged), self.now());
+        if let Some(drawn) = &charged.drawn
+            && let Some(held) = self.holder(drawn)
+        {
+            let left = held.left(drawn, self.clock.monotonic());
+            standings.iter_mut().for_each(|standing| standing.hold(left));
+        }
+        standings
     }
 
     /// Writes to a charge's bucket. Returns the state that the write did not apply to, if any.

@@ -77,6 +77,24 @@ async fn a_refusal_by_the_tenant_shows_that_nothing_is_left() {
     assert!(refused > 500, "{refused}");
 }
 
+/// Tokens that a lease of the tenant holds are available.
+#[tokio::test]
+async fn a_leased_tenant_shows_what_is_held_and_what_refilled() {
+    let it = Setting::new(r#"{"throttle": {"rateLimit": 10000, "burstLimit": 10000}}"#);
+    it.put("tenant", r#"{"throttle": {"rateLimit": 1000, "burstLimit": 1000}}"#);
+    let limits = within(it.limits());
+    for _ in 0..900 {
+        it.clock.advance(Duration::from_millis(4));
+        let response = ask(&limits, "maria", "acme").await;
+        let shown = field(&response, "ratelimit").unwrap();
+        // This request's token has not refilled yet, or more than it has.
+        let tenant = shown.split(", ").find(|it| it.starts_with("\"tenant-"));
+        let whole = r#""tenant-burst";r=1000"#;
+        assert!([whole, r#""tenant-burst";r=999;t=1"#].map(Some).contains(&tenant), "{shown}");
+    }
+    assert!(it.throttle.stats().parents_leased > 500, "{:?}", it.throttle.stats());
+}
+
 /// A tenant whose lease has tokens is asked before its users.
 #[tokio::test]
 async fn a_refusal_names_the_limits_of_the_level_that_refuses() {
@@ -107,6 +125,8 @@ async fn a_refusal_names_the_limits_of_the_level_that_refuses() {
             refused += 1;
             assert!(response.body().contains(r#""violated-policies":["burst"]"#), "{response:?}");
         }
+        let shown = field(&response, "ratelimit").unwrap();
+        assert!(!shown.contains(";t=0"), "{shown}");
     }
     assert!(refused > 500, "{refused}");
 }
