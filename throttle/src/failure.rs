@@ -251,12 +251,39 @@ mod tests {
 
     #[test]
     fn only_an_unavailable_table_may_pass() {
-        let unavailable = ThrottleError::Unavailable;
-        assert!(unavailable(Failure::TimedOut).may_pass());
-        assert!(unavailable(Failure::Throttled).may_pass());
-        assert!(!unavailable(Failure::NoTable).may_pass());
-        assert!(!ThrottleError::NotReserved.may_pass());
-        assert!(!ThrottleError::TooManyLevels { max: 4 }.may_pass());
+        let code = String::from("AccessDeniedException");
+        for (failure, may_pass) in [
+            (Failure::TimedOut, true),
+            (Failure::Unreachable, true),
+            (Failure::Outage, true),
+            (Failure::Throttled, true),
+            (Failure::HotKey, true),
+            (Failure::Suspended, true),
+            (Failure::Contended { calls: 6 }, true),
+            (Failure::NoTable, false),
+            (Failure::Denied { code: code.clone() }, false),
+            (Failure::Unconfigured, false),
+            (Failure::Rejected { code }, false),
+        ] {
+            assert_eq!(failure.may_pass(), may_pass, "{failure}");
+            assert_eq!(ThrottleError::Unavailable(failure).may_pass(), may_pass);
+        }
+        let plan = PlanId::new("free").unwrap();
+        let (limit, attribute, problem) = (Limit::BURST, "pv".to_owned(), "is missing".to_owned());
+        for error in [
+            ThrottleError::UnknownPlan { plan: plan.clone() },
+            ThrottleError::UnknownMeter { plan: plan.clone(), meter: "tokens".to_owned() },
+            ThrottleError::NoAmount { meter: Meter::REQUESTS },
+            ThrottleError::TooManyLevels { max: 4 },
+            ThrottleError::OwnAncestor { plan },
+            ThrottleError::CostAboveBurst { limit, cost: 2, burst: 1 },
+            ThrottleError::CostAboveQuota { limit: Limit::DAILY, cost: 2, quota: 1 },
+            ThrottleError::AmountTooLarge { amount: 2, max: 1 },
+            ThrottleError::NotReserved,
+            ThrottleError::Damaged(Damage { item: "bucket", attribute, problem }),
+        ] {
+            assert!(!error.may_pass(), "{error}");
+        }
     }
 
     #[test]
