@@ -6,7 +6,6 @@ use crate::charged::Charged;
 use crate::clock::Clock;
 use crate::decision::Decision;
 use crate::failure::ThrottleError;
-use crate::limit::Standings;
 use crate::plan::PlanRecord;
 use crate::request::Request;
 use crate::store::Store;
@@ -18,17 +17,16 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         request: &Request<'_>,
         record: &PlanRecord,
     ) -> Result<Decision, ThrottleError> {
+        let mut decision = self.unasked(request, record)?;
         let charge = self.charge(request, record)?;
-        let known = self.known(request, &charge);
-        let mut decision = Decision::unasked(request.plan.clone(), standings(&charge, &known));
         let stamp = Some(charge.stamp.clone());
-        let left = known.unwrap_or(State { stamp, ..State::default() });
+        let left = self.known(request, &charge).unwrap_or(State { stamp, ..State::default() });
         let subject = request.subject.clone();
         decision.give(vec![Charged { subject, charge, left, drawn: None }]);
         Ok(decision)
     }
 
-    /// The decision of the subject's own level if another one refused before it was asked.
+    /// The decision of a level that is not asked, with the last known standings.
     pub(super) fn unasked(
         &self,
         request: &Request<'_>,
@@ -36,7 +34,8 @@ impl<S: Store, C: Clock> Throttle<S, C> {
     ) -> Result<Decision, ThrottleError> {
         let charge = self.charge(request, record)?;
         let known = self.known(request, &charge);
-        Ok(Decision::unasked(request.plan.clone(), standings(&charge, &known)))
+        let standings = known.map(|state| charge.standings(&state)).unwrap_or_default();
+        Ok(Decision::unasked(request.plan.clone(), standings))
     }
 
     /// The last known state of a subject's bucket under the plan of a charge.
@@ -44,9 +43,4 @@ impl<S: Store, C: Clock> Throttle<S, C> {
         let last = self.predictor.last(request.subject);
         (last.state().stamp.as_ref() == Some(&charge.stamp)).then(|| last.state().clone())
     }
-}
-
-/// The standings of a charge's limits; none if the state is not known.
-fn standings(charge: &Charge, known: &Option<State>) -> Standings {
-    known.as_ref().map(|state| charge.standings(state)).unwrap_or_default()
 }
