@@ -37,6 +37,10 @@ pub(crate) use parent::Parent;
 /// takes at most a quarter of the rest of every rate, and a 64th of the rest of every quota. Near
 /// the end of either, requests are decided one by one, so that other instances can use the rest.
 ///
+/// A lease holds requests only. A request that takes a [named meter](crate::Request::meter) of its
+/// plan is charged by a write of its own, as is every request if the plan has a limit that is not
+/// enforced.
+///
 /// In every window w, over any number of instances, admitted <= burst + rate·(w + L + S), with L
 /// for the life and S for the spread of the clocks. When the lease's life, one of its periods or
 /// the instance ends, or when the plan changes, the rest of the lease is lost. It counts as used.
