@@ -39,10 +39,12 @@ use crate::log::Log;
 mod environment;
 mod output;
 mod process;
+mod queue;
 mod read_only;
 mod runtime_api;
 
-use environment::{Environment, Job, Queue};
+use environment::Environment;
+use queue::{Job, Queue};
 
 /// The largest event and the largest response, in bytes.
 ///

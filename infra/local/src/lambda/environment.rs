@@ -15,9 +15,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::process::Process;
+use super::queue::{Job, Queue};
 use super::runtime_api::{Call, Diagnostic, Event, Refusal, RuntimeApi};
 use super::{ACCOUNT, InvokeError, Options, REGION, StartError};
 
@@ -27,39 +28,6 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 const MEMORY_POLL: Duration = Duration::from_millis(50);
 /// The waits between processes that end before they ask for anything: doubled up to the last.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-
-/// An invocation that waits for an environment.
-#[derive(Debug)]
-pub(super) struct Job {
-    /// Lambda's request id.
-    pub(super) id: String,
-    pub(super) event: Bytes,
-    pub(super) reply: oneshot::Sender<Result<Bytes, InvokeError>>,
-}
-
-/// The invocations that wait. The environment that became free first gets the first.
-#[derive(Debug)]
-pub(super) struct Queue {
-    // Tokio's mutex is fair, and that alone makes the environments take turns.
-    jobs: Mutex<mpsc::Receiver<Job>>,
-}
-
-impl Queue {
-    pub(super) fn new(jobs: mpsc::Receiver<Job>) -> Self {
-        Self { jobs: Mutex::new(jobs) }
-    }
-
-    /// Takes the first invocation that somebody still waits for.
-    async fn take(&self) -> Option<Job> {
-        let mut jobs = self.jobs.lock().await;
-        loop {
-            match jobs.recv().await {
-                Some(job) if job.reply.is_closed() => {}
-                other => return other,
-            }
-        }
-    }
-}
 
 /// One execution environment.
 #[derive(Debug)]
