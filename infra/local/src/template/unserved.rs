@@ -42,6 +42,21 @@ const EVENTS: [&str; 16] = [
     "ScheduleV2 events of functions",
 ];
 
+/// Kinds of resources that call functions, if they have the member.
+const CALLERS: [(&str, &str, &str); 11] = [
+    ("AWS::Lambda::EventSourceMapping", "", MAPPINGS),
+    ("AWS::Lambda::Url", "", URLS),
+    ("AWS::Cognito::UserPool", "/Properties/LambdaConfig", "triggers of user pools"),
+    ("AWS::Events::Rule", "/Properties/Targets", "rules of EventBridge"),
+    ("AWS::IoT::TopicRule", "", "rules of IoT"),
+    ("AWS::Logs::SubscriptionFilter", "", "subscriptions of logs"),
+    ("AWS::Pipes::Pipe", "", "pipes of EventBridge"),
+    ("AWS::S3::Bucket", "/Properties/NotificationConfiguration", "notifications of buckets"),
+    ("AWS::SNS::Subscription", "", "subscriptions of SNS"),
+    ("AWS::SNS::Topic", "/Properties/Subscription", "subscriptions of SNS"),
+    ("AWS::Scheduler::Schedule", "/Properties/Target", "schedules of EventBridge Scheduler"),
+];
+
 /// The names that a note has at most.
 const MAX_NAMES: usize = 3;
 
@@ -118,14 +133,11 @@ fn of_events(resource: &Resource) -> Vec<Setting> {
     found
 }
 
-/// The setting that a resource is by its kind, whose properties are not read.
-pub(super) fn of_kind(name: &str, kind: &str) -> Option<Setting> {
-    let setting = match kind {
-        "AWS::Lambda::EventSourceMapping" => MAPPINGS,
-        "AWS::Lambda::Url" => URLS,
-        _ => return None,
-    };
-    Some((setting, name.to_owned()))
+/// The setting that a resource is by its kind, whose properties are not evaluated.
+pub(super) fn of_kind(name: &str, kind: &str, resource: &Value) -> Option<Setting> {
+    let (_, member, setting) = CALLERS.iter().find(|(caller, ..)| *caller == kind)?;
+    let has_member = member.is_empty() || resource.pointer(member).is_some();
+    has_member.then(|| (*setting, name.to_owned()))
 }
 
 /// The settings of an OpenAPI document.

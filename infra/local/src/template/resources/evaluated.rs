@@ -23,8 +23,8 @@ pub(super) fn resources(
         notes.extend(unread(name, kind, resource));
         resolver.at(&format!("Resources.{name}"));
         // One whose condition cannot be evaluated is named too.
-        let setting =
-            unserved::of_kind(name, kind).filter(|_| resolver.is_made(resource).unwrap_or(true));
+        let setting = unserved::of_kind(name, kind, resource)
+            .filter(|_| resolver.is_made(resource).unwrap_or(true));
         template.unserved.extend(setting);
         if !is_read(kind) {
             continue;

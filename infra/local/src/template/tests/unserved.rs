@@ -74,6 +74,11 @@ Resources:
   Mapping: {Type: AWS::Lambda::EventSourceMapping, Properties: {FunctionName: !Ref F}}
   Unmade: {Type: AWS::Lambda::EventSourceMapping, Condition: Never}
   Url: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !Ref F}}
+  Rule: {Type: AWS::Events::Rule, Properties: {Targets: [{Arn: !GetAtt F.Arn, Id: f}]}}
+  Empty: {Type: AWS::Events::Rule, Properties: {ScheduleExpression: rate(1 minute)}}
+  At: {Type: AWS::Scheduler::Schedule, Properties: {Target: {Arn: !ImportValue f}}}
+  Bucket: {Type: AWS::S3::Bucket}
+  Told: {Type: AWS::S3::Bucket, Properties: {NotificationConfiguration: {}}}
 ",
         &[],
     )
@@ -87,7 +92,10 @@ Resources:
             "Schedule events of functions (1: F.T)",
             "event source mappings (1: Mapping)",
             "function URLs (2: F, Url)",
+            "notifications of buckets (1: Told)",
             "other events of functions (1: F.N)",
+            "rules of EventBridge (1: Rule)",
+            "schedules of EventBridge Scheduler (1: At)",
         ]
     );
 }
