@@ -22,6 +22,13 @@ pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A text on one line: line breaks are escaped too.
+///
+/// A name in a template may have one, and would begin a line of its own.
+pub(crate) fn line(text: &str) -> String {
+    escaped(text).replace('\n', "\\n")
+}
+
 fn is_active(c: char) -> bool {
     let separates = matches!(c, '\u{2028}' | '\u{2029}');
     let turns = matches!(c,
@@ -38,6 +45,7 @@ mod tests {
         let hostile = "a\u{1b}[2J\u{9b}\u{7f}\rb\u{202e}\u{2066}\u{200f}\u{61c}\u{2028}\n";
         let shown = "a\\u001b[2J\\u009b\\u007f\\u000db\\u202e\\u2066\\u200f\\u061c\\u2028\n";
         assert_eq!(escaped(hostile), shown);
+        assert_eq!(line("a\n\u{1b}b"), "a\\n\\u001bb");
         assert!(matches!(escaped("Ünïcode 日本 🦀\n"), Cow::Borrowed(_)));
     }
 }

@@ -15,7 +15,7 @@ use super::KEY_CALLER;
 use super::record::Record;
 use super::watch::Trace;
 use crate::demo::DEFAULT_ISSUER_PORT;
-use crate::terminal::escaped;
+use crate::terminal;
 
 /// The width that lines fit, where that is possible.
 const WIDTH: usize = 80;
@@ -249,7 +249,7 @@ fn painted(text: &str, status: u16, colour: bool) -> String {
 
 /// Escapes a text, line breaks too.
 fn one_line(text: &str) -> String {
-    escaped(text).replace('\n', "\\n")
+    terminal::line(text)
 }
 
 /// Escapes a text, and leaves out its middle where it is longer than `most` characters.

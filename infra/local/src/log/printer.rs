@@ -12,7 +12,7 @@ use throttle::{Clock as _, SystemClock};
 use super::line::{Explain, Report, render};
 use super::record::{Line, Record};
 use super::{Format, Message, Options};
-use crate::terminal::escaped;
+use crate::terminal;
 
 /// The longest wait of a report for its record.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -101,7 +101,7 @@ impl<W: Write> Printer<W> {
     fn line(&mut self, function: &str, line: &str, is_tollgate: bool) {
         if self.options.format == Format::Json {
             if !(self.options.quiet && Line::is_quiet(line)) {
-                self.write(&escaped(line));
+                self.write(&terminal::line(line));
             }
             return;
         }
@@ -149,7 +149,7 @@ impl<W: Write> Printer<W> {
     fn print(&mut self, line: &str) {
         if self.last != line {
             line.clone_into(&mut self.last);
-            self.write(&escaped(line));
+            self.write(&terminal::line(line));
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Client, Ready, User, routes};
 use crate::gateway::{Kind, Payload};
+use crate::terminal;
 
 mod calls;
 mod shown;
@@ -24,7 +25,7 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
     if !ready.notes.is_empty() {
         writeln!(f, "\nDifferent from your files, or not to be shown:")?;
         for note in &ready.notes {
-            writeln!(f, "  - {note}")?;
+            writeln!(f, "  - {}", terminal::line(note))?;
         }
     }
     if shown.is_plain {
@@ -74,7 +75,7 @@ pub(super) fn write(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) ->
 fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if ready.has_several_of_a_kind() {
         for api in &ready.apis {
-            writeln!(f, "  {:<13} {}  ({})", api.kind, api.url, api.name)?;
+            writeln!(f, "  {:<13} {}  ({})", api.kind, api.url, terminal::line(&api.name))?;
         }
     } else {
         write_apis(ready, shown, f)?;
@@ -97,7 +98,12 @@ fn write_addresses(ready: &Ready, shown: &Shown, f: &mut fmt::Formatter<'_>) -> 
         return Ok(());
     }
     let tables = if ready.tables.len() == 1 { "table" } else { "tables" };
-    writeln!(f, "  DynamoDB      {}  ({tables} {})", ready.dynamodb, ready.tables.join(", "))?;
+    writeln!(
+        f,
+        "  DynamoDB      {}  ({tables} {})",
+        ready.dynamodb,
+        terminal::line(&ready.tables.join(", "))
+    )?;
     let pids: Vec<String> = ready.environments.iter().map(ToString::to_string).collect();
     writeln!(f, "  authorizer    {} processes: {}", pids.len(), pids.join(" "))?;
     match &shown.file {
@@ -149,7 +155,7 @@ fn write_callers(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  key    {}  of {}", key, crate::demo::CALLER_KEY_SUBJECT)?;
     }
     for key in &ready.api_keys {
-        writeln!(f, "  key    {}  of API Gateway: {}", key.value, key.name)?;
+        writeln!(f, "  key    {}  of API Gateway: {}", key.value, terminal::line(&key.name))?;
     }
     // Some of each, whichever there are more of.
     let clients = MAX_LISTED - ready.users.len().min(MAX_LISTED / 2);

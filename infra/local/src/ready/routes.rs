@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{Api, Ready, Route};
+use crate::terminal;
 
 /// The most routes of one API that are listed; a program gets all.
 const MAX_LISTED: usize = 12;
@@ -12,7 +13,7 @@ const MAX_LISTED: usize = 12;
 /// Lists the routes.
 pub(super) fn write(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for api in ready.apis.iter().filter(|api| !api.routes.is_empty()) {
-        writeln!(f, "\nRoutes of {}:", api.name)?;
+        writeln!(f, "\nRoutes of {}:", terminal::line(&api.name))?;
         let is_socket = api.url.starts_with("ws:");
         let width = api.routes.iter().take(MAX_LISTED).map(|route| route.key.len()).max();
         let width = width.unwrap_or_default();
@@ -22,7 +23,8 @@ pub(super) fn write(ready: &Ready, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             parts.extend(route.needs_key.then(|| "API key".to_owned()));
             let unserved = if is_socket { "not served" } else { "501" };
             parts.extend((!route.is_served).then(|| unserved.to_owned()));
-            writeln!(f, "{}", format!("  {:<width$}  {}", route.key, parts.join(", ")).trim_end())?;
+            let line = format!("  {:<width$}  {}", route.key, parts.join(", "));
+            writeln!(f, "{}", terminal::line(line.trim_end()))?;
         }
         let more = api.routes.len().saturating_sub(MAX_LISTED);
         if more > 0 {
@@ -81,7 +83,7 @@ fn filled(path: &str) -> String {
         path.push('/');
         path.push_str(part);
     }
-    path.replace('\'', "")
+    terminal::line(&path.replace('\'', ""))
 }
 
 #[cfg(test)]

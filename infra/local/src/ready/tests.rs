@@ -57,6 +57,31 @@ fn ready(change: impl FnOnce(&mut Options, &mut Examples)) -> Ready {
 }
 
 #[test]
+fn a_name_with_a_line_break_forges_no_line() {
+    let mut ready = ready(|_, _| {});
+    ready.notes.push("Mine\n  - all is well".to_owned());
+    ready.tables.push("t\nPaste: x".to_owned());
+    let mut api = Api::new(Some("A\nPaste: x".to_owned()), Kind::RestToken, "http://127.0.0.1:1");
+    api.routes.push(Route {
+        key: "GET /\nPaste: x".to_owned(),
+        authorizer: Some("Mine\nPaste: x".to_owned()),
+        needs_key: false,
+        is_served: true,
+    });
+    ready.serve(vec![api.clone(), api]);
+    ready.hold(vec![Key { name: "K\nPaste: x".to_owned(), value: "v".to_owned() }], None);
+    for text in [ready.to_string(), {
+        ready.without_authorizer();
+        ready.to_string()
+    }] {
+        assert!(
+            !text.lines().any(|line| line == "Paste: x" || line == "  - all is well"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn every_api_is_listed_whether_or_not_there_are_several_of_a_kind() {
     let rest = |name: &str| Api::new(Some(name.to_owned()), Kind::RestToken, "http://127.0.0.1:1");
     let http = Api::new(None, Kind::Http(crate::gateway::Payload::V2), "http://127.0.0.1:2");
