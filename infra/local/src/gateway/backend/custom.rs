@@ -6,7 +6,7 @@
 //! recording `test_lambda_selection_patterns`.
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -16,9 +16,6 @@ use crate::gateway::Invoke;
 use crate::gateway::expression::Values;
 use crate::gateway::responses::Refusal;
 use crate::lambda::{InvokeError, MAX_PAYLOAD};
-
-/// Lambda's answer to an event that is not JSON, as users report it.
-const NOT_JSON: &str = r#"{"Type":"User","message":"Could not parse request body into json."}"#;
 
 /// The API's response to a request, by way of the function.
 pub(super) async fn answer(
@@ -34,17 +31,26 @@ pub(super) async fn answer(
     if event.len() > MAX_PAYLOAD {
         return Err(Refusal::EventTooLarge.into());
     }
-    let (error, output) = match serde_json::from_slice::<serde::de::IgnoredAny>(&event) {
-        Err(_) => (None, Bytes::from_static(NOT_JSON.as_bytes())),
-        Ok(_) => {
-            let id = Uuid::new_v4().to_string();
-            let answer = invoke(id.clone(), event);
-            let answer = tokio::time::timeout(asked.options.integration_timeout, answer).await;
-            output(&id, answer.map_err(|_| Refusal::IntegrationTimeout)?)?
-        }
-    };
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&event) {
+        return Ok(not_json(&error));
+    }
+    let id = Uuid::new_v4().to_string();
+    let answer = invoke(id.clone(), event);
+    let answer = tokio::time::timeout(asked.options.integration_timeout, answer).await;
+    let (error, output) = output(&id, answer.map_err(|_| Refusal::IntegrationTimeout)?)?;
     let none = HeaderMap::new();
     templates.respond(error.as_deref(), &values.answered(&none, &output), sent)
+}
+
+/// The answer to an event that is not JSON, as users report it: no function is called, and no
+/// integration response selected. The end of the message is the parser's own.
+fn not_json(error: &serde_json::Error) -> Response<Full<Bytes>> {
+    let message = format!("Could not parse request body into json: {error}");
+    let mut response = Response::new(Full::new(json!({ "message": message }).to_string().into()));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }
 
 /// The message of an error, and the function's output.
