@@ -4,7 +4,7 @@
 //! runtime, with the interpreter of this machine; packages must be where it finds them.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -117,6 +117,15 @@ impl Program {
         // Python separates packages by dots.
         let module =
             if interpreter == "python3" { module.replace('.', "/") } else { module.into() };
+        // Of a path that leaves the folder nothing would be in a deployment.
+        let is_inside =
+            |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+        if !Path::new(&module).components().all(is_inside) {
+            return Self::Missing(format!(
+                "its handler `{}` is outside of its folder: name a file that is in it",
+                code.handler
+            ));
+        }
         let file = |ending: &&str| code.folder.join(format!("{module}.{ending}")).is_file();
         if module.is_empty() || !endings.iter().any(file) {
             return Self::Missing(without_file(code, &module, &file));
@@ -228,6 +237,10 @@ mod tests {
         for (runtime, handler, expected) in [
             ("python3.13", "other.run", "no file for its handler `other.run`"),
             ("python3.13", "run", "no file"),
+            ("python3.13", "..other.run", "its handler `..other.run` is outside of its folder"),
+            ("nodejs22.x", "../other.run", "outside of its folder: name a file that is in it"),
+            ("nodejs22.x", "a/../../other.run", "is outside of its folder"),
+            ("nodejs22.x", "/etc/other.run", "is outside of its folder"),
             ("nodejs22.x", "typed.run", "its handler `typed.run` is TypeScript: run `sam build`"),
             ("java21", "a.B::c", "the runtime `java21` is not here"),
             ("", "", "no runtime"),

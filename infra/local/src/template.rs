@@ -180,7 +180,10 @@ pub(crate) fn parameters(path: &Path) -> Result<BTreeMap<String, String>, Error>
 
 fn document(path: &Path) -> Result<yaml::Document, Error> {
     let fault = |source| Error::File { path: path.to_owned(), source };
-    // A device or a pipe has no length, and may have no end.
+    // A pipe without a writer would wait for one, and a device may have no end.
+    if !std::fs::metadata(path).map_err(fault)?.is_file() {
+        return Err(Error::NotFile(path.to_owned()));
+    }
     let most = u64::try_from(yaml::MAX_FILE).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(fault)?;

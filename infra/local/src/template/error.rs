@@ -13,6 +13,9 @@ pub(crate) enum Error {
         /// The operating system's error.
         source: std::io::Error,
     },
+    /// A folder, a pipe or a device.
+    #[error("`{}` is not a regular file: write its content to one and name that", .0.display())]
+    NotFile(PathBuf),
     /// The file is larger than a template may be.
     #[error("`{}` is larger than 1 MB", .0.display())]
     Size(PathBuf),
@@ -124,7 +127,9 @@ impl Error {
             | Self::Function(name)
             | Self::Unknown(name) => name.clone(),
             Self::Parameter(names) => names.join(" "),
-            Self::File { path, .. } | Self::Form { path, .. } => path.display().to_string(),
+            Self::File { path, .. } | Self::Form { path, .. } | Self::NotFile(path) => {
+                path.display().to_string()
+            }
             other => other.to_string(),
         }
     }

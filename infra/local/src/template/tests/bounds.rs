@@ -64,16 +64,35 @@ fn files_and_values_that_are_too_much_are_refused_with_their_place() {
     assert!(error(&large).ends_with("is larger than 1 MB"));
 }
 
-#[cfg(target_os = "linux")]
 #[test]
-fn a_device_without_an_end_is_not_read_to_its_end() {
-    let zero = Path::new("/dev/zero");
-    let error = Template::read(zero, &BTreeMap::new(), &BTreeMap::new()).unwrap_err().to_string();
-    assert_eq!(error, "`/dev/zero` is larger than 1 MB");
-    assert!(parameters(zero).is_err());
-    let definition = "Resources: {A: {Type: AWS::Serverless::Api, Properties: {StageName: a, \
-                      DefinitionUri: /dev/zero}}}";
-    assert!(read_text(definition, &[]).unwrap_err().to_string().contains("larger than 1 MB"));
+fn what_is_not_a_regular_file_is_not_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for file in [Path::new("/dev/zero"), &pipe, folder.path()] {
+        let shown = file.display();
+        let wrong =
+            format!("`{shown}` is not a regular file: write its content to one and name that");
+        let (none, given) = (BTreeMap::new(), BTreeMap::new());
+        assert_eq!(Template::read(file, &none, &given).unwrap_err().to_string(), wrong);
+        assert_eq!(parameters(file).unwrap_err().to_string(), wrong);
+        let api = |member: &str| {
+            let text = format!(
+                "Resources: {{A: {{Type: AWS::Serverless::Api, Properties: {{StageName: a, \
+                 {member}}}}}}}"
+            );
+            read_text(&text, &[]).unwrap()
+        };
+        let include =
+            format!("{{Fn::Transform: {{Name: AWS::Include, Parameters: {{Location: {shown}}}}}}}");
+        for template in
+            [api(&format!("DefinitionUri: {shown}")), api(&format!("DefinitionBody: {include}"))]
+        {
+            assert!(template.notes.join("\n").contains(&wrong), "{:?}", template.notes);
+            let is_unserved = |route: &Route| matches!(route.integration, Integration::Unserved(_));
+            assert!(template.apis[0].routes.iter().all(is_unserved), "{:?}", template.apis);
+        }
+    }
     let binary = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(binary.path(), [0xff, 0xfe]).unwrap();
     assert!(parameters(binary.path()).unwrap_err().to_string().contains("it is not UTF-8"));
