@@ -124,6 +124,7 @@ impl Error {
             | Self::Stored(name)
             | Self::Reference(name)
             | Self::Include(name)
+            | Self::Physical(name)
             | Self::Function(name)
             | Self::Unknown(name) => name.clone(),
             Self::Parameter(names) => names.join(" "),

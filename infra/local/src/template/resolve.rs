@@ -13,6 +13,7 @@ mod allowed;
 mod bounds;
 mod conditions;
 mod functions;
+mod generated;
 mod loops;
 mod references;
 mod seen;
@@ -22,6 +23,7 @@ mod tables;
 use bounds::Bounds;
 pub(super) use loops::written_out;
 pub(crate) use seen::Mark;
+use seen::View;
 pub(super) use stored::is_reference;
 
 /// The function that brings what another file holds.
@@ -57,9 +59,7 @@ pub(super) struct Resolver<'a> {
     path: RefCell<Vec<String>>,
     /// True in the arguments of a function, whose error is that of the function.
     is_strict: Cell<bool>,
-    /// True in what a function sees, where resources have the values that AWS gives them. Everywhere
-    /// else they have their logical ids, by which one names another.
-    is_seen: Cell<bool>,
+    view: Cell<View>,
     lacks: RefCell<Vec<Lack>>,
 }
 
@@ -77,7 +77,7 @@ impl<'a> Resolver<'a> {
             open: RefCell::default(),
             path: RefCell::default(),
             is_strict: Cell::new(false),
-            is_seen: Cell::new(false),
+            view: Cell::default(),
             lacks: RefCell::default(),
         }
     }
@@ -96,7 +96,12 @@ impl<'a> Resolver<'a> {
     /// Evaluates a member.
     pub(super) fn member(&self, name: &str, value: &Value) -> Result<Option<Value>, Error> {
         self.path.borrow_mut().push(name.to_owned());
+        let before = self.view.get();
+        if before == View::Ids {
+            self.view.set(View::of(name, value));
+        }
         let resolved = self.resolve(value);
+        self.view.set(before);
         self.path.borrow_mut().pop();
         resolved
     }

@@ -50,74 +50,44 @@ impl<'a> Resolver<'a> {
         Ok(self.bounds.made(text)?.into())
     }
 
+    /// A resource of the template.
+    pub(super) fn found(&self, name: &str) -> Option<&'a Value> {
+        self.template.get("Resources")?.get(name)
+    }
+
     /// The value of a resource's `Ref`: its name, or the ARN of the function that it stands for.
     fn resource(&self, name: &str) -> Result<Value, Error> {
         let (resource, attribute) = name.split_once('.').unwrap_or((name, ""));
-        let all = self.template.get("Resources").and_then(Value::as_object);
-        let of = |name: &str| all.and_then(|all| all.get(name));
-        let kind = |found: &'a Value| found.get("Type").and_then(Value::as_str).unwrap_or_default();
         if let Some(table) = self.table(name)? {
             return Ok(table.into());
         }
-        if self.is_seen.get()
-            && let Some(seen) = self.seen(resource, attribute)?
-        {
+        if let Some(seen) = self.seen(resource, attribute)? {
             return Ok(seen.into());
         }
-        if let Some(found) = of(resource) {
-            return match kind(found) {
-                "AWS::Serverless::Api" | "AWS::Serverless::HttpApi" if attribute == "Stage" => {
-                    let stage = found.pointer("/Properties/StageName");
-                    let stage = stage.map(|stage| self.text(stage)).transpose()?.flatten();
-                    Ok(stage.unwrap_or_else(|| "$default".to_owned()).into())
-                }
-                "AWS::Lambda::Alias" | "AWS::Lambda::Version" => Ok(self.arn(resource)?.into()),
-                // What SAM makes beside a function: `!Ref Function.Alias`.
-                "AWS::Serverless::Function" if ["Alias", "Version"].contains(&attribute) => {
-                    Ok(self.arn(resource)?.into())
-                }
-                _ => Ok(resource.into()),
-            };
-        }
-        // SAM's documentation, "Generated CloudFormation resources".
-        let implicit = ["ServerlessRestApi", "ServerlessHttpApi"].map(|name| (name, None));
-        let made = all
-            .into_iter()
-            .flatten()
-            .filter(|(_, found)| kind(found).starts_with("AWS::Serverless::"));
-        let made = made.map(|(name, found)| (name.as_str(), Some(found)));
-        let is_sam = all
-            .is_some_and(|all| all.values().any(|one| kind(one).starts_with("AWS::Serverless::")));
-        let owner = implicit
-            .into_iter()
-            .chain(made)
-            .filter(|(owner, _)| is_sam && resource.starts_with(owner));
-        let owner = owner.max_by_key(|(owner, _)| owner.len());
-        let Some((owner, found)) = owner else {
-            let is_shared = ["ServerlessUsagePlan", "ServerlessApiKey", "ServerlessUsagePlanKey"];
-            return match is_sam && is_shared.contains(&resource) {
-                true => Ok(resource.into()),
-                false => Err(Error::Reference(name.to_owned())),
-            };
+        let Some(found) = self.found(resource) else {
+            let made = self.generated(resource, attribute)?;
+            return made.ok_or_else(|| Error::Reference(name.to_owned()));
         };
-        let rest = resource.strip_prefix(owner).unwrap_or_default();
-        let is_function = found.is_some_and(|found| kind(found) == "AWS::Serverless::Function");
-        if is_function && (rest.starts_with("Alias") || rest == "Version") {
-            return Ok(self.arn(owner)?.into());
-        }
-        Ok(match rest.strip_suffix("Stage") {
-            Some("ApiGatewayDefault") => "$default".into(),
-            Some("") => {
-                let stage = found.and_then(|found| found.pointer("/Properties/StageName"));
-                stage
-                    .map(|stage| self.text(stage))
-                    .transpose()?
-                    .flatten()
-                    .map_or(resource.into(), Value::from)
+        match (found.get("Type").and_then(Value::as_str).unwrap_or_default(), attribute) {
+            ("AWS::Serverless::Api" | "AWS::Serverless::HttpApi", "Stage") => {
+                Ok(self.stage(resource)?.into())
             }
-            Some(stage) if !is_function => stage.into(),
-            _ => resource.into(),
-        })
+            // What SAM makes beside an API: `!Ref Api.UsagePlan`.
+            ("AWS::Serverless::Api", "UsagePlan" | "UsagePlanKey" | "ApiKey") => {
+                Ok(self.of_plan(resource, attribute).into())
+            }
+            // What SAM makes beside a function: `!Ref Function.Alias`.
+            ("AWS::Lambda::Alias" | "AWS::Lambda::Version", _)
+            | ("AWS::Serverless::Function", "Alias" | "Version") => Ok(self.arn(resource)?.into()),
+            // The outputs of one stack stay apart.
+            ("AWS::CloudFormation::Stack" | "AWS::Serverless::Application", _)
+                if !attribute.is_empty() =>
+            {
+                self.lack(Error::Physical(name.to_owned()));
+                Ok(name.into())
+            }
+            _ => Ok(resource.into()),
+        }
     }
 
     /// The value of an attribute of a resource.
@@ -130,20 +100,27 @@ impl<'a> Resolver<'a> {
                 _ => Err(Error::Reference(format!("{resource}.{attribute}"))),
             };
         }
-        if self.is_seen.get()
-            && let Some(seen) = self.seen(resource, attribute)?
-        {
+        if let Some(seen) = self.seen(resource, attribute)? {
             return Ok(seen.into());
         }
         match attribute {
-            "Arn" => Ok(self.arn(resource)?.into()),
+            "Arn" if self.stands_for_function(resource) => Ok(self.arn(resource)?.into()),
             _ => self.parameter(&format!("{resource}.{attribute}")),
         }
     }
 
-    /// The ARN of a resource, which is a function in all that is looked at, or stands for one.
+    /// Returns true for a function, and for what stands for one.
+    fn stands_for_function(&self, resource: &str) -> bool {
+        let kind = self.found(resource).and_then(|found| found.get("Type")?.as_str());
+        kind.is_some_and(|kind| {
+            kind.ends_with("::Function")
+                || ["AWS::Lambda::Alias", "AWS::Lambda::Version"].contains(&kind)
+        })
+    }
+
+    /// The ARN of a function, or of what stands for one.
     pub(super) fn arn(&self, resource: &str) -> Result<String, Error> {
-        let found = self.template.get("Resources").and_then(|all| all.get(resource));
+        let found = self.found(resource);
         let kind = found.and_then(|found| found.get("Type")).and_then(Value::as_str);
         let of = found.and_then(|found| found.pointer("/Properties/FunctionName"));
         let stands_for =

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::template::resolve::Resolver;
+use crate::template::resolve::{Lack, Resolver};
 use crate::template::{Error, tables};
 
 /// The values that are not known here.
@@ -12,19 +12,20 @@ use crate::template::{Error, tables};
 pub(super) struct Lacks {
     pub(super) parameters: BTreeSet<String>,
     notes: Vec<String>,
-    /// The values of resources for which their logical ids stand, with the places.
-    physical: BTreeMap<String, Vec<String>>,
+    /// The values of resources for which their logical ids stand, each with a way to give it, and the
+    /// places.
+    physical: BTreeMap<(String, &'static str), Vec<String>>,
 }
 
 impl Lacks {
     pub(super) fn notes(self) -> Vec<String> {
-        let physical = self.physical.into_iter().map(|(name, places)| {
+        let physical = self.physical.into_iter().map(|((name, fix), places)| {
             let more = places.len().saturating_sub(1);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let first = places.into_iter().next().unwrap_or_default();
             format!(
                 "{first}{more}: the value of `{name}` on AWS is not known here, and its logical id \
-                 stands for it: set the variable where `local` starts"
+                 stands for it{fix}"
             )
         });
         self.notes.into_iter().chain(physical).collect()
@@ -107,8 +108,16 @@ pub(super) fn members(
         };
         for lack in resolver.lacks() {
             let place = lack.path.join(".");
-            if let Error::Physical(name) = lack.error {
-                lacks.physical.entry(name).or_default().push(place);
+            let is_code = is_function && lack.path.last().is_some_and(|name| name == "ZipFile");
+            let is_unused = name != "Environment"
+                && (!(is_used || is_code)
+                    || lack.path.iter().any(|name| UNUSED.contains(&name.as_str()))
+                    || (name == "Events" && !is_route(value, &lack.path)));
+            if is_unused {
+                continue;
+            }
+            if let Some(of) = stands_in(&lack) {
+                lacks.physical.entry((of, fix(name))).or_default().push(place);
                 continue;
             }
             if name == "Environment" {
@@ -124,14 +133,6 @@ pub(super) fn members(
                 ));
                 continue;
             }
-            let is_code = is_function && lack.path.last().is_some_and(|name| name == "ZipFile");
-            let is_unused = lack.path.iter().any(|name| UNUSED.contains(&name.as_str()));
-            if !(is_used || is_code)
-                || is_unused
-                || (name == "Events" && !is_route(value, &lack.path))
-            {
-                continue;
-            }
             match lack.error {
                 Error::Parameter(names) => lacks.parameters.extend(names),
                 error => lacks
@@ -142,6 +143,27 @@ pub(super) fn members(
         found.extend(resolved.map(|value| (name.clone(), value)));
     }
     Ok(Value::Object(found))
+}
+
+/// The name of a value for which the logical id stands. In an address nothing does.
+fn stands_in(lack: &Lack) -> Option<String> {
+    let is_address =
+        lack.path.last().is_some_and(|name| name.to_ascii_lowercase().ends_with("uri"));
+    match &lack.error {
+        Error::Physical(of) if !is_address => Some(of.clone()),
+        _ => None,
+    }
+}
+
+/// The way to give a value that is not known here.
+fn fix(member: &str) -> &'static str {
+    match member {
+        "Environment" => ": set the variable where `local` starts",
+        "Variables" | "StageVariables" | "StageDescription" => {
+            ": give it by --stage-variable NAME=VALUE"
+        }
+        _ => "",
+    }
 }
 
 /// Returns true if the path is to a member of an event that makes a route.

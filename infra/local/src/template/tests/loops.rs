@@ -31,6 +31,8 @@ Resources:
           - Method
           - [get, put]
           - 'On${Method}': {Type: Api, Properties: {Path: '/${Name}', Method: !Ref Method}}
+  FOne: {Type: AWS::Serverless::Function, Properties: {}}
+  FTwo: {Type: AWS::Serverless::Function, Properties: {}}
   Fn::ForEach::Apis:
   - Kind
   - [One, Two]
@@ -64,7 +66,7 @@ fn loops_are_written_out_in_resources_properties_and_conditions() {
     let routes: Vec<&str> = template.apis[2].routes.iter().map(|one| one.key.as_str()).collect();
     assert_eq!(routes, ["GET /line-items", "GET /orders", "PUT /line-items", "PUT /orders"]);
     let sizes: Vec<Option<u32>> = template.functions.values().map(|one| one.memory_mb).collect();
-    assert_eq!(sizes, [Some(512), Some(256)]);
+    assert_eq!(sizes, [None, None, Some(512), Some(256)]);
     let variables = [
         ("A_lineitems", "line-items A us-east-1"),
         ("B_lineitems", "line-items B us-east-1"),
