@@ -6,6 +6,8 @@ use std::time::Duration;
 /// Settings of a function that matter here.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FunctionSettings {
+    /// The name that the template gives; without one the logical id counts.
+    pub(crate) name: Option<String>,
     pub(crate) memory_mb: Option<u32>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) variables: Vec<(String, String)>,

@@ -15,6 +15,7 @@ mod evaluated;
 mod function;
 mod members;
 mod parts;
+mod variables;
 
 use parts::Parts;
 

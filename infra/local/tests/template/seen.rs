@@ -18,6 +18,7 @@ Resources:
   Told:
     Type: AWS::Serverless::Function
     Properties:
+      FunctionName: told-by-name
       Runtime: python3.13
       Handler: index.handler
       Environment:
@@ -27,6 +28,7 @@ Resources:
           THREE: !GetAtt Web.ApiEndpoint
           FOUR: !GetAtt Items.StreamArn
           AWS_ENDPOINT_URL_SNS: http://template.example
+          _HANDLER: other.handler
       InlineCode: |
         import json
         import os
@@ -34,6 +36,7 @@ Resources:
 
         def handler(event, context):
             own = {name: os.environ.get(name) for name in event["path"][1:].split(",")}
+            own |= {"ARN": context.invoked_function_arn} if "ARN" in own else {}
             return {"statusCode": 200, "body": json.dumps([event["requestContext"]["apiId"], own])}
       Events:
         A: {Type: Api, Properties: {RestApiId: !Ref Rest, Path: "/{names}", Method: get}}
@@ -73,6 +76,14 @@ async fn functions_know_the_ids_addresses_and_endpoints_of_what_runs_here() {
         "AWS_ENDPOINT_URL_SNS": "http://template.example",
     });
     assert_eq!(found, &expected);
+    let names = "AWS_LAMBDA_FUNCTION_NAME,AWS_LAMBDA_LOG_GROUP_NAME,ARN,_HANDLER";
+    let expected = json!({
+        "AWS_LAMBDA_FUNCTION_NAME": "told-by-name",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/told-by-name",
+        "ARN": "arn:aws:lambda:us-east-1:123456789012:function:told-by-name",
+        "_HANDLER": "index.handler",
+    });
+    assert_eq!(told(&api("Rest"), names).await[1], expected);
     let arn = told(&api("Rest"), "FOUR").await[1]["FOUR"].clone();
     let table = tables::asked(&local, "DescribeTable", json!({"TableName": "local-Items"})).await;
     assert_eq!(arn, table["Table"]["LatestStreamArn"]);

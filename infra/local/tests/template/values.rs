@@ -29,14 +29,14 @@ Resources:
       Runtime: python3.13
       Handler: index.handler
       Environment:
-        Variables: {A: "{{resolve:ssm:/a}}", B: !ImportValue b, C: !ImportValue c}
+        Variables: {ONE: "{{resolve:ssm:/a}}", TWO: !ImportValue b, SIX: !ImportValue c}
       InlineCode: |
         import json
         import os
 
 
         def handler(event, context):
-            own = {name: os.environ.get(name) for name in "ABC"}
+            own = {name: os.environ.get(name) for name in ["ONE", "TWO", "SIX"]}
             return {"statusCode": 200, "body": json.dumps([own, event["stageVariables"]])}
 "#;
 
@@ -53,9 +53,9 @@ async fn values_from_outside_of_a_template_are_given_or_named() {
         "--stage-variable",
         "fn=Told",
     ];
-    let local = Local::start_with(&arguments, &[("B", "set")]);
+    let local = Local::start_with(&arguments, &[("TWO", "set")]);
     let told: Value = local.call("GET /told", "").await.json().await.unwrap();
-    let variables = json!({"A": "stored", "B": "set", "C": null});
+    let variables = json!({"ONE": "stored", "TWO": "set", "SIX": null});
     assert_eq!(told, json!([variables, {"color": "blue", "fn": "Told"}]));
     let missing = local.call("GET /missing", "").await;
     assert_eq!(missing.status(), 501);
@@ -63,7 +63,7 @@ async fn values_from_outside_of_a_template_are_given_or_named() {
     for note in [
         "Api: GET /missing: answers 501: the stage variable `nowhere` has no value: add \
          --stage-variable nowhere=VALUE",
-        "Told.Environment.Variables.C is left out: the export `c` of another stack is not known \
+        "Told.Environment.Variables.SIX is left out: the export `c` of another stack is not known \
          here: or set it where `local` starts",
     ] {
         assert!(notes.contains(note), "{note} in {notes}");

@@ -110,7 +110,8 @@ fn settings(
     (table, values): (&str, &Values),
 ) -> Option<lambda::Options> {
     let Program::Command { executable, arguments, folder, handler } = program else { return None };
-    let mut function = lambda::Options::new(executable.clone(), name, options.now.clone());
+    let own = known.and_then(|known| known.name.as_deref()).unwrap_or(name);
+    let mut function = lambda::Options::new(executable.clone(), own, options.now.clone());
     function.arguments.clone_from(arguments);
     function.folder.clone_from(folder);
     function.environments = options.environments;
@@ -126,21 +127,21 @@ fn settings(
     if let Some(known) = known {
         function.memory_mb = known.memory_mb.unwrap_or(DEFAULT_MEMORY_MB);
         function.timeout = known.timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let own = known.variables.iter().filter(|(name, _)| !is_reserved(name));
+        let own = known.variables.iter().filter(|(name, _)| !is_here(name));
         let own = own.map(|(name, value)| (name, values.fill(value)));
         // What is set where `local` starts goes before the template, as with SAM's own tool.
         let own = own.map(|(name, found)| (name.clone(), std::env::var(name).unwrap_or(found)));
         function.variables.extend(own);
-        let unknown = known.unknown.iter().filter(|name| !is_reserved(name));
+        let unknown = known.unknown.iter().filter(|name| !is_here(name));
         let set = unknown.filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
         function.variables.extend(set);
     }
     Some(function)
 }
 
-/// Returns true for a variable that no template sets here: Lambda's own, and what runs here.
-fn is_reserved(name: &str) -> bool {
-    name.starts_with("AWS_") && (!name.starts_with(ENDPOINTS) || OWN_ENDPOINTS.contains(&name))
+/// Returns true for the address of what runs here, which no template sets.
+fn is_here(name: &str) -> bool {
+    OWN_ENDPOINTS.contains(&name)
 }
 
 /// The addresses of services that are set where `local` starts, such as `AWS_ENDPOINT_URL_S3`.

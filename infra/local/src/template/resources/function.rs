@@ -3,25 +3,24 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use super::variables;
 use crate::template::resource::Resource;
-use crate::template::text::{text_of, texts};
+use crate::template::text::text_of;
 use crate::template::{Code, FunctionSettings, Inline};
 
 /// The memory in megabytes and the time-out in seconds that Lambda takes: "Lambda quotas" of its
 /// developer guide.
 const MEMORY_MB: (u32, u32) = (128, 10_240);
 const TIMEOUT: (u32, u32) = (1, 900);
+/// The longest `FunctionName`: the same.
+const MAX_NAME: usize = 64;
 
 pub(super) fn read(
     resource: &Resource,
     folder: &Path,
     notes: &mut Vec<String>,
 ) -> FunctionSettings {
-    let variables = resource.properties.get("Environment").and_then(|all| all.get("Variables"));
-    let names = variables.and_then(Value::as_object).into_iter().flatten();
-    let unknown = names.filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone());
+    let variables = variables::read(resource, notes);
     let metadata = |path: &str| resource.metadata.pointer(path).and_then(text_of);
     let member = |name: &str| resource.properties.get(name);
     let code = ["CodeUri", "Code"].into_iter().find_map(|name| resource.text(name));
@@ -37,6 +36,7 @@ pub(super) fn read(
         && ["CodeUri", "ImageUri"].iter().all(|name| member(name).is_none());
     let code = code.or_else(|| is_here.then(|| ".".to_owned())).filter(|_| inline.is_none());
     FunctionSettings {
+        name: name(resource, notes),
         inline: inline.map(|code| Inline {
             text: code,
             handler: text("Handler"),
@@ -45,8 +45,8 @@ pub(super) fn read(
         memory_mb: number(resource, "MemorySize", MEMORY_MB, notes),
         timeout: number(resource, "Timeout", TIMEOUT, notes)
             .map(|seconds| Duration::from_secs(seconds.into())),
-        variables: texts(variables).into_iter().collect(),
-        unknown: unknown.collect(),
+        variables: variables.known.into_iter().collect(),
+        unknown: variables.unknown,
         code: code.map(|code| Code {
             folder: folder.join(code),
             handler: text("Handler"),
@@ -56,6 +56,21 @@ pub(super) fn read(
             is_inline: false,
         }),
     }
+}
+
+/// The function's own name. One that Lambda does not take is named.
+fn name(resource: &Resource, notes: &mut Vec<String>) -> Option<String> {
+    let own = resource.text("FunctionName")?;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if !(1..=MAX_NAME).contains(&own.len()) || !own.chars().all(is_part) {
+        notes.push(format!(
+            "{}: `FunctionName: {own}`: Lambda takes up to {MAX_NAME} letters, digits, `-` and `_`: \
+             the logical id counts here",
+            resource.name
+        ));
+        return None;
+    }
+    Some(own)
 }
 
 /// A number of a function's settings. One that Lambda does not take is named.

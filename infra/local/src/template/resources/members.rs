@@ -108,6 +108,11 @@ pub(super) fn members(
         };
         for lack in resolver.lacks() {
             let place = lack.path.join(".");
+            if is_function && name == "FunctionName" {
+                lacks.notes.push(format!("{place}: {}: the logical id counts here", lack.error));
+                resolved = None;
+                continue;
+            }
             let is_code = is_function && lack.path.last().is_some_and(|name| name == "ZipFile");
             let is_unused = name != "Environment"
                 && (!(is_used || is_code)

@@ -51,17 +51,17 @@ Resources:
     Properties:
       Environment:
         Variables:
-          A: !Ref Rest
-          B: !Ref Rest.Stage
-          C: !Sub 'https://${Http}.execute-api/${Stage}'
-          D: !GetAtt Http.ApiEndpoint
-          E: !Ref Named
-          F: !GetAtt Named.Arn
-          G: !Ref Judge
-          H: !Ref Queue
-          I: !Sub '${Queue.Arn}!'
-          J: !GetAtt Nested.Outputs.Bucket
-          K: !Ref Queue
+          VA: !Ref Rest
+          VB: !Ref Rest.Stage
+          VC: !Sub 'https://${Http}.execute-api/${Stage}'
+          VD: !GetAtt Http.ApiEndpoint
+          VE: !Ref Named
+          VF: !GetAtt Named.Arn
+          VG: !Ref Judge
+          VH: !Ref Queue
+          VI: !Sub '${Queue.Arn}!'
+          VJ: !GetAtt Nested.Outputs.Bucket
+          VK: !Ref Queue
 ",
         &[],
     )
@@ -90,14 +90,67 @@ Resources:
     assert_eq!(template.plans[0].apis, ["Rest"]);
     let notes = template.notes.join("\n");
     for note in [
-        "F.Environment.Variables.H and 1 more: the value of `Queue` on AWS is not known here, and \
+        "F.Environment.Variables.VH and 1 more: the value of `Queue` on AWS is not known here, and \
          its logical id stands for it: set the variable where `local` starts",
-        "F.Environment.Variables.I: the value of `Queue.Arn` on AWS",
-        "F.Environment.Variables.J: the value of `Nested.Outputs.Bucket` on AWS",
+        "F.Environment.Variables.VI: the value of `Queue.Arn` on AWS",
+        "F.Environment.Variables.VJ: the value of `Nested.Outputs.Bucket` on AWS",
     ] {
         assert!(notes.contains(note), "{note} in {notes}");
     }
     assert!(!notes.contains("Plan"), "{notes}");
+}
+
+#[test]
+fn variables_and_names_that_lambda_refuses_are_named_and_not_set() {
+    let template = read_text(
+        "
+Parameters: {Stage: {Type: String}}
+Resources:
+  Web: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}
+  F:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: orders
+      Environment:
+        Variables:
+          _HANDLER: other.handler
+          AWS_REGION: !ImportValue region
+          AWS_LAMBDA_EXEC_WRAPPER: /opt/wrapper
+          AWS_NODEJS_CONNECTION_REUSE_ENABLED: 1
+          TZ: Europe/Berlin
+          A: short
+          '_HANDLER=x': y
+          LIST: [a]
+          LONG: !Join ['', [aaaaaaaa, bbbbbbbb]]
+  Odd: {Type: AWS::Lambda::Function, Properties: {FunctionName: 'two words'}}
+  Staged: {Type: AWS::Lambda::Function, Properties: {FunctionName: !Sub 'orders-${Stage}'}}
+",
+        &[],
+    )
+    .unwrap();
+    let of = |id: &str| &template.functions[id];
+    let names: Vec<&str> = of("F").variables.iter().map(|(name, _)| name.as_str()).collect();
+    let set = ["AWS_LAMBDA_EXEC_WRAPPER", "AWS_NODEJS_CONNECTION_REUSE_ENABLED", "LONG", "TZ"];
+    assert_eq!((names, &of("F").unknown), (set.to_vec(), &Vec::new()));
+    let names = ["F", "Odd", "Staged"].map(|id| of(id).name.as_deref());
+    assert_eq!(names, [Some("orders"), None, None]);
+    let notes = template.notes.join("\n");
+    for note in [
+        "F: the variable `_HANDLER` is not set, and the deployment fails on AWS: Lambda sets it",
+        "F: the variable `A` is not set, and the deployment fails on AWS: a name has two or more",
+        "F: the variable `_HANDLER=x` is not set",
+        "F: the variable `LIST` is not set, and the deployment fails on AWS: its value is not a",
+        "F: the variable `AWS_REGION` is not set",
+        "Odd: `FunctionName: two words`: Lambda takes up to 64 letters",
+        "Staged.FunctionName: parameter `Stage` has no value; add --parameter Stage=VALUE: the \
+         logical id counts here",
+    ] {
+        assert!(notes.contains(note), "{note} in {notes}");
+    }
+    let large = "Resources: {Web: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}, \
+                 F: {Type: AWS::Lambda::Function, Properties: {Environment: {Variables: {LONG: ";
+    let notes = read_text(&format!("{large}{}}}}}}}}}}}", "a".repeat(4093)), &[]).unwrap().notes;
+    assert_eq!(notes, ["F: its variables have 4097 bytes: Lambda takes 4096"]);
 }
 
 #[test]
@@ -109,7 +162,7 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       Policies: [!ImportValue P]
-      Environment: {Variables: {A: a, B: !ImportValue Shared}}
+      Environment: {Variables: {VA: a, VB: !ImportValue Shared}}
       Events:
         Good: {Type: Api, Properties: {Path: /b, Method: get, RestApiId: !Ref Api}}
         Queue: {Type: SQS, Properties: {Queue: !ImportValue Q}}
@@ -118,8 +171,8 @@ Resources:
     let api = template.apis.first().unwrap();
     assert!(api.routes.iter().any(|route| route.key.contains("/b")), "{:?}", api.routes);
     let variables = &template.functions["Function"].variables;
-    assert_eq!(variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["A"]);
+    assert_eq!(variables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["VA"]);
     let notes = template.notes.join("\n");
-    assert!(notes.contains("Function.Environment.Variables.B is left out: "), "{notes}");
+    assert!(notes.contains("Function.Environment.Variables.VB is left out: "), "{notes}");
     assert!(!notes.contains("Policies") && !notes.contains("Events.Queue"), "{notes}");
 }

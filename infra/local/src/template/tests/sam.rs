@@ -10,7 +10,7 @@ Parameters:
 Conditions:
   IsOpen: !Equals [!Ref Open, 'yes']
 Globals:
-  Function: {MemorySize: 512, Environment: {Variables: {A: global, B: global}}}
+  Function: {MemorySize: 512, Environment: {Variables: {VA: global, VB: global}}}
 Resources:
   Api:
     Type: AWS::Serverless::Api
@@ -33,7 +33,7 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       Timeout: 7
-      Environment: {Variables: {A: own}}
+      Environment: {Variables: {VA: own}}
       Policies: [!ImportValue not-known-here]
       Events:
         List: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /orders, Method: get}}
@@ -78,7 +78,7 @@ fn sams_events_make_routes_with_the_apis_defaults() {
 
     let orders = &template.functions["Orders"];
     assert_eq!((orders.memory_mb, orders.timeout), (Some(512), Some(Duration::from_secs(7))));
-    let variables = [("A".to_owned(), "own".to_owned()), ("B".to_owned(), "global".to_owned())];
+    let variables = [("VA".to_owned(), "own".to_owned()), ("VB".to_owned(), "global".to_owned())];
     assert_eq!(orders.variables, variables);
 
     let open = read_text(SAM, &[("Open", "yes"), ("Stage", "v9")]).unwrap();

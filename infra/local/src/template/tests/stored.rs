@@ -19,12 +19,12 @@ Resources:
     Properties:
       Environment:
         Variables:
-          A: !Ref Key
-          B: !Select [1, !Ref List]
-          C: !Ref Name
-          D: !Sub '{{resolve:ssm:/${AWS::StackName}/d}}!'
-          E: !Join ['', ['a{{resolve:secretsmanager:', 'id:SecretString:password}}b']]
-          F: '{{resolve:ssm:/f'
+          VA: !Ref Key
+          VB: !Select [1, !Ref List]
+          VC: !Ref Name
+          VD: !Sub '{{resolve:ssm:/${AWS::StackName}/d}}!'
+          VE: !Join ['', ['a{{resolve:secretsmanager:', 'id:SecretString:password}}b']]
+          VF: '{{resolve:ssm:/f'
       Events: {X: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /x, Method: get}}}
 ";
 
@@ -52,16 +52,16 @@ fn stored_values_that_are_not_given_are_named_and_open_no_guard() {
     let names: Vec<&str> = f.variables.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(
         (names, &f.unknown[..]),
-        (vec!["C", "F"], &["A", "B", "D", "E"].map(str::to_owned)[..])
+        (vec!["VC", "VF"], &["VA", "VB", "VD", "VE"].map(str::to_owned)[..])
     );
     let guard = template.apis[0].routes[0].authorizer.as_deref().unwrap();
     assert!(!template.apis[0].authorizers.contains_key(guard), "{guard}");
     let notes = template.notes.join("\n");
     for note in [
-        "F.Environment.Variables.A is left out: the value of `Key` is stored on AWS: give it by \
+        "F.Environment.Variables.VA is left out: the value of `Key` is stored on AWS: give it by \
          --parameter 'Key=VALUE': or set it where `local` starts",
-        "F.Environment.Variables.D is left out: the value of `resolve:ssm:/local/d` is stored",
-        "E is left out: the value of `resolve:secretsmanager:id:SecretString:password` is",
+        "F.Environment.Variables.VD is left out: the value of `resolve:ssm:/local/d` is stored",
+        "VE is left out: the value of `resolve:secretsmanager:id:SecretString:password` is",
         "Api.Auth.DefaultAuthorizer cannot be evaluated: the value of \
          `resolve:ssm:/orders/authorizer:1` is stored on AWS: give it by --parameter",
     ] {

@@ -25,11 +25,11 @@ Resources:
     Properties:
       Environment:
         Variables:
-          A: !Ref Orders
-          B: !Sub '${Named} ${Simple.Arn}'
-          C: !GetAtt Orders.StreamArn
-          D: !GetAtt Orders.Nothing
-          E: !Ref Elsewhere
+          VA: !Ref Orders
+          VB: !Sub '${Named} ${Simple.Arn}'
+          VC: !GetAtt Orders.StreamArn
+          VD: !GetAtt Orders.Nothing
+          VE: !Ref Elsewhere
       Events: {X: {Type: Api, Properties: {Path: /x, Method: get}}}
 Conditions: {Never: !Equals [a, b]}
 ";
@@ -54,17 +54,17 @@ fn tables_are_requests_and_their_names_and_arns_are_known() {
     assert_eq!(simple.request["AttributeDefinitions"], key);
     let arn = "arn:aws:dynamodb:us-east-1:123456789012:table";
     let expected = [
-        ("A".to_owned(), "local-Orders".to_owned()),
-        ("B".to_owned(), format!("local.n {arn}/local-Simple")),
-        ("C".to_owned(), format!("{arn}/local-Orders/stream/{}", Mark::Label.of("local-Orders"))),
+        ("VA".to_owned(), "local-Orders".to_owned()),
+        ("VB".to_owned(), format!("local.n {arn}/local-Simple")),
+        ("VC".to_owned(), format!("{arn}/local-Orders/stream/{}", Mark::Label.of("local-Orders"))),
     ];
     assert_eq!(template.functions["F"].variables, expected);
     // What only encrypts a table is not asked for.
     let notes = template.notes.join("\n");
     for note in [
         "Elsewhere.TableName cannot be evaluated: the export `name`",
-        "F.Environment.Variables.D is left out: `Orders.Nothing` is not",
-        "F.Environment.Variables.E is left out: the export `name`",
+        "F.Environment.Variables.VD is left out: `Orders.Nothing` is not",
+        "F.Environment.Variables.VE is left out: the export `name`",
     ] {
         assert!(notes.contains(note), "{note} in {notes}");
     }
