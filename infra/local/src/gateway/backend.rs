@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::asked::Asked;
 use super::authorizer::Grant;
-use super::expression::Values;
+use super::expression::{TooLong, Values};
 use super::responses::Refusal;
 use super::{Integration, Invoke, Options, proxy};
 
@@ -43,6 +43,13 @@ pub(super) struct Fault {
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         Self { refusal, reason: None }
+    }
+}
+
+impl From<TooLong> for Fault {
+    fn from(TooLong: TooLong) -> Self {
+        let reason = "a mapping or a template makes a text larger than 10 MB".to_owned();
+        Self { refusal: Refusal::ApiConfiguration, reason: Some(reason) }
     }
 }
 

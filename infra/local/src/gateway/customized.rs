@@ -10,10 +10,10 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
-use super::GatewayResponse;
 use super::authorizer::Grant;
 use super::backend::FRAMING;
 use super::responses::{Refusal, RequestId, unsendable};
+use super::{GatewayResponse, MAX_BODY};
 
 /// The changed responses, by the names of their types.
 pub(super) type Changes = BTreeMap<String, GatewayResponse>;
@@ -46,7 +46,9 @@ pub(super) async fn change(
             head.headers.insert(name, value);
         }
     }
-    let body = change.body.as_ref().map_or(body, |template| known.fill(template).into());
+    // A body that would be too long is left as API Gateway's own.
+    let own = change.body.as_ref().and_then(|template| known.fill(template));
+    let body = own.map_or(body, Bytes::from);
     Response::from_parts(head, Full::new(body))
 }
 
@@ -73,8 +75,8 @@ impl Known<'_> {
         self.variable(expression.strip_prefix("context.")?)
     }
 
-    /// Fills a template.
-    fn fill(&self, template: &str) -> String {
+    /// Fills a template; `None` if that makes more than 10 MB.
+    fn fill(&self, template: &str) -> Option<String> {
         let mut filled = String::new();
         let mut rest = template;
         while let Some((before, after)) = rest.split_once("$context.") {
@@ -86,10 +88,13 @@ impl Known<'_> {
             let name = name.trim_end_matches('.');
             let (name, after) = after.split_at(name.len());
             filled.push_str(&self.variable(name).unwrap_or_default());
+            if filled.len() > MAX_BODY {
+                return None;
+            }
             rest = after;
         }
         filled.push_str(rest);
-        filled
+        Some(filled)
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -179,6 +184,23 @@ mod tests {
         assert_eq!(seen(denied).await, (429, header("free"), "ACCESS_DENIED: free.".to_owned()));
         let failed = seen(Refusal::AuthorizerFailure).await;
         assert_eq!(failed, (500, None, r#"{"message":null}"#.to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_would_be_too_long_is_api_gateways_own() {
+        let mut grant = grant();
+        grant.context.insert("long".to_owned(), "a".repeat(MAX_BODY / 4).into());
+        let id = RequestId::new(Kind::RestToken);
+        for (times, is_own) in [(4, true), (5, false)] {
+            let body = Some("$context.authorizer.long".repeat(times));
+            let changed = GatewayResponse { body, ..GatewayResponse::default() };
+            let changes = Changes::from([("UNAUTHORIZED".to_owned(), changed)]);
+            let response = Refusal::Unauthorized.respond(&id);
+            let refusal = Refusal::Unauthorized;
+            let response = change(&changes, refusal, &id, Some(&grant), response).await;
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(body.len(), if is_own { MAX_BODY } else { 26 });
+        }
     }
 
     #[test]

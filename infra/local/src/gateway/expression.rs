@@ -9,6 +9,7 @@
 use self::function::Function;
 use self::path::Path;
 pub(super) use self::values::Values;
+use super::MAX_BODY;
 
 mod function;
 mod path;
@@ -46,6 +47,10 @@ enum Part {
     /// `$util.urlEncode(…)` and others around a single value.
     Function(Function, Box<Part>),
 }
+
+/// The error of a text that would be larger than 10 MB, the quota of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooLong;
 
 impl Expression {
     /// A text without values.
@@ -132,16 +137,24 @@ impl Expression {
     }
 
     /// The value for a request; `None` if it is of a single value that the request does not have.
-    pub(super) fn value(&self, values: &Values<'_>) -> Option<String> {
-        match &self.0[..] {
-            [one] => values.of(one),
-            all => Some(all.iter().filter_map(|part| values.of(part)).collect()),
+    pub(super) fn value(&self, values: &Values<'_>) -> Result<Option<String>, TooLong> {
+        if let [one] = &self.0[..] {
+            return values.of(one);
         }
+        let mut whole = String::new();
+        for part in &self.0 {
+            let text = values.of(part)?.unwrap_or_default();
+            if whole.len().saturating_add(text.len()) > MAX_BODY {
+                return Err(TooLong);
+            }
+            whole.push_str(&text);
+        }
+        Ok(Some(whole))
     }
 
     /// The text for a request, where a value that it does not have leaves nothing.
-    pub(super) fn fill(&self, values: &Values<'_>) -> String {
-        self.value(values).unwrap_or_default()
+    pub(super) fn fill(&self, values: &Values<'_>) -> Result<String, TooLong> {
+        Ok(self.value(values)?.unwrap_or_default())
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod bounds;
 mod http_api;
 mod integrations;
 mod keys;

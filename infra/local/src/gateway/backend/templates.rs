@@ -10,7 +10,7 @@ use http_body_util::Full;
 use serde_json::Value;
 
 use super::{FRAMING, Fault};
-use crate::gateway::expression::{Expression, Values};
+use crate::gateway::expression::{Expression, TooLong, Values};
 use crate::gateway::responses::{Refusal, unsendable};
 
 const JSON: &str = "application/json";
@@ -81,7 +81,9 @@ impl Templates {
         let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let kind = sent.map_or(JSON, media_type);
         if let Some((_, template)) = find(&self.requests, kind) {
-            return Ok(Some(template.fill(values)));
+            // A request that is too long after it is filled is too long.
+            let too_long = |TooLong| Fault { refusal: Refusal::EventTooLarge, ..TooLong.into() };
+            return template.fill(values).map(Some).map_err(too_long);
         }
         match self.passthrough {
             Passthrough::NoMatch => Ok(None),
@@ -122,7 +124,7 @@ impl Templates {
         let bodies = &found.bodies;
         let template = find(bodies, accept).or_else(|| find(bodies, JSON)).or(bodies.first());
         let (kind, body) = match template {
-            Some((kind, template)) => (kind.as_str(), template.fill(values).into()),
+            Some((kind, template)) => (kind.as_str(), template.fill(values)?.into()),
             None => (JSON, values.response_body()),
         };
         let mut response = Response::new(Full::new(body));
@@ -135,7 +137,7 @@ impl Templates {
             headers.insert(header::CONTENT_TYPE, kind);
         }
         for (name, value) in &found.headers {
-            let Some(value) = value.value(values) else { continue };
+            let Some(value) = value.value(values)? else { continue };
             let header = (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes()));
             let (Ok(name), Ok(value)) = header else {
                 return Err(wrong(&format!("the value of the header `{name}` cannot be sent")));

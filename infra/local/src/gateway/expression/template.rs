@@ -2,6 +2,8 @@
 
 use super::{Function, Part, Path};
 
+/// The largest template, in bytes (API Gateway's quotas page).
+const MAX_TEMPLATE: usize = 300 * 1024;
 /// The most functions around one another.
 const MAX_DEPTH: usize = 4;
 
@@ -13,6 +15,9 @@ const DIRECTIVES: [&str; 13] = [
 
 /// Reads a template; an error is the reason why it is not served.
 pub(super) fn parts(text: &str) -> Result<Vec<Part>, String> {
+    if text.len() > MAX_TEMPLATE {
+        return Err("a mapping template larger than 300 KB".to_owned());
+    }
     let mut parts = Vec::new();
     let mut literal = String::new();
     let mut rest = text;
@@ -207,6 +212,13 @@ mod tests {
             let reason = parts(given).unwrap_err();
             assert_eq!(reason, format!("{named} in a mapping template"), "{given}");
         }
+    }
+
+    #[test]
+    fn a_template_is_bounded() {
+        assert!(parts(&"a".repeat(MAX_TEMPLATE)).is_ok());
+        let error = parts(&"a".repeat(MAX_TEMPLATE + 1)).err();
+        assert_eq!(error.as_deref(), Some("a mapping template larger than 300 KB"));
     }
 
     #[test]

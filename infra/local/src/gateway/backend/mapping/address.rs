@@ -36,7 +36,7 @@ impl Address {
         let is_proxy = self.templates.is_none();
         let pairs = || if is_proxy { asked.query() } else { Vec::new() };
         let sent = || asked.head.uri.query().filter(|_| is_proxy).map(str::to_owned);
-        let query = query(&self.mappings, pairs, values).or_else(sent);
+        let query = query(&self.mappings, pairs, values)?.or_else(sent);
         if let Some(query) = query.filter(|query| !query.is_empty()) {
             let sign = if text.contains('?') { '&' } else { '?' };
             text.push_str(&format!("{sign}{query}"));
@@ -52,7 +52,7 @@ impl Address {
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').ok_or_else(missing)?;
             filled.push_str(before);
-            let value = self.parameter(name, asked, values).ok_or_else(missing)?;
+            let value = self.parameter(name, asked, values)?.ok_or_else(missing)?;
             filled.push_str(&value.after(&filled)?);
             rest = after;
         }
@@ -61,21 +61,28 @@ impl Address {
     }
 
     /// The value of a parameter: a mapped one, or that of the path.
-    fn parameter(&self, name: &str, asked: &Asked<'_>, values: &Values<'_>) -> Option<Parameter> {
+    fn parameter(
+        &self,
+        name: &str,
+        asked: &Asked<'_>,
+        values: &Values<'_>,
+    ) -> Result<Option<Parameter>, Fault> {
         let is_greedy = |name: &str| asked.route.resource.contains(&format!("{{{name}+}}"));
-        let is_mapped = |mapping: &&Mapping| mapping.parameter() == Some(name);
-        let mapped = self.mappings.iter().filter(is_mapped).find_map(|mapping| {
+        for mapping in self.mappings.iter().filter(|one| one.parameter() == Some(name)) {
             let own = mapping.value.path_parameter();
-            let is_greedy = own.is_some_and(is_greedy);
-            let text = mapping.value.value(values)?;
-            Some(Parameter { text, is_encoded: own.is_some(), is_greedy })
-        });
-        mapped.or_else(|| {
-            let text = asked.route.parameters.get(name)?.clone();
-            // An HTTP API has decoded it, a REST API has not.
-            let is_encoded = !asked.kind().is_http();
-            Some(Parameter { text, is_encoded, is_greedy: is_greedy(name) })
-        })
+            let (is_encoded, is_greedy) = (own.is_some(), own.is_some_and(is_greedy));
+            if let Some(text) = mapping.value.value(values)? {
+                return Ok(Some(Parameter { text, is_encoded, is_greedy }));
+            }
+        }
+        // An HTTP API has decoded it, a REST API has not.
+        let is_encoded = !asked.kind().is_http();
+        let of = |text: &String| Parameter {
+            text: text.clone(),
+            is_encoded,
+            is_greedy: is_greedy(name),
+        };
+        Ok(asked.route.parameters.get(name).map(of))
     }
 
     /// Changes the headers of a request.
@@ -94,11 +101,9 @@ pub(super) fn whole_path(
     values: &Values<'_>,
 ) -> Result<Option<String>, Fault> {
     let whole = mappings.iter().find(|mapping| mapping.place == Place::Path);
-    let Some((whole, path)) = whole.and_then(|whole| Some((whole, whole.value.value(values)?)))
-    else {
-        return Ok(None);
-    };
-    if whole.value.constant().is_some() {
+    let Some(Mapping { value, .. }) = whole else { return Ok(None) };
+    let Some(path) = value.value(values)? else { return Ok(None) };
+    if value.constant().is_some() {
         return Ok(Some(path));
     }
     stays(&path)?;
@@ -110,14 +115,14 @@ pub(super) fn query(
     mappings: &[Mapping],
     pairs: impl Fn() -> Vec<(String, String)>,
     values: &Values<'_>,
-) -> Option<String> {
+) -> Result<Option<String>, Fault> {
     if !mappings.iter().any(|mapping| matches!(mapping.place, Place::Query(_))) {
-        return None;
+        return Ok(None);
     }
     let mut pairs = pairs();
     for mapping in mappings {
         let Place::Query(name) = &mapping.place else { continue };
-        let value = mapping.value.value(values);
+        let value = mapping.value.value(values)?;
         if mapping.change == Change::Remove
             || (mapping.change == Change::Overwrite && value.is_some())
         {
@@ -129,7 +134,7 @@ pub(super) fn query(
     }
     let escaped = |text: &str| utf8_percent_encode(text, OUTSIDE_OF_A_QUERY).to_string();
     let pairs = pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
-    Some(pairs.collect::<Vec<_>>().join("&"))
+    Ok(Some(pairs.collect::<Vec<_>>().join("&")))
 }
 
 /// Changes the headers of a request.
@@ -144,7 +149,7 @@ pub(super) fn change_headers(
             headers.remove(name);
             continue;
         }
-        let Some(value) = mapping.value.value(values) else { continue };
+        let Some(value) = mapping.value.value(values)? else { continue };
         let value = header_value(name, &value)?;
         if mapping.change == Change::Overwrite {
             headers.remove(name);

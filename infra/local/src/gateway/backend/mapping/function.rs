@@ -15,7 +15,7 @@ pub(in crate::gateway::backend) fn change(call: &mut Call<'_>) -> Result<(), Fau
     let uri = &call.asked.head.uri;
     let mut headers = call.asked.head.headers.clone();
     change_headers(mappings, &mut headers, &values)?;
-    let query = query(mappings, || call.asked.query(), &values);
+    let query = query(mappings, || call.asked.query(), &values)?;
     let query = query.or_else(|| uri.query().map(str::to_owned)).filter(|text| !text.is_empty());
     let path = whole_path(mappings, &values)?.unwrap_or_else(|| uri.path().to_owned());
     let slash = if path.starts_with('/') { "" } else { "/" };

@@ -49,12 +49,12 @@ impl ResponseMappings {
         for mapping in mappings {
             match mapping {
                 Mapping::Status(value) => {
-                    let status = value.value(&values).as_deref().and_then(status_of);
+                    let status = value.value(&values)?.as_deref().and_then(status_of);
                     head.status = status.unwrap_or(head.status);
                 }
                 Mapping::Header(name, Change::Remove, _) => drop(head.headers.remove(name)),
                 Mapping::Header(name, change, value) => {
-                    let Some(value) = value.value(&values) else { continue };
+                    let Some(value) = value.value(&values)? else { continue };
                     let value = header_value(name, &value)?;
                     if *change == Change::Overwrite {
                         head.headers.remove(name);
