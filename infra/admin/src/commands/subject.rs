@@ -14,8 +14,8 @@ use crate::error::Error;
 ///
 /// A caller's subject is the issuer's short name, `#` and the claim's value, such as
 /// `us-east-1_abcDEF123#client1`. A key's own subject is `key-` and its id. A tenant that subjects
-/// are within is a subject too, with a name that you choose, such as `acme`. `usage export` lists
-/// the subjects that have used a plan.
+/// are within is a subject too. Choose a name that begins with `#`, such as `#tenant#acme`, because
+/// no caller can have it. `usage export` lists the subjects that have used a plan.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Subject {
     Assign(assign::Assign),

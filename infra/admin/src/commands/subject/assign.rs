@@ -196,8 +196,8 @@ async fn check_below(context: &Context, found: &Found, wanted: &Assignment) -> R
 const EXAMPLES: &str = "\
 Examples:
   tollgate subject assign 'us-east-1_abcDEF123#client1' gold
-  tollgate subject assign acme tenant-gold --yes
-  tollgate subject assign 'us-east-1_abcDEF123#client1' --parent acme
+  tollgate subject assign '#tenant#acme' tenant-gold --yes
+  tollgate subject assign 'us-east-1_abcDEF123#client1' --parent '#tenant#acme'
   tollgate subject assign 'us-east-1_abcDEF123#client1' --no-parent
   tollgate subject assign client1 gold --config tollgate.toml --yes
   echo \"$TOKEN\" | tollgate subject assign --token - gold --config tollgate.toml";

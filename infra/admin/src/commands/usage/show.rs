@@ -132,5 +132,5 @@ Examples:
   tollgate usage show 'us-east-1_abcDEF123#client1'
   tollgate usage show maria --by month --html maria.html
   tollgate usage show maria --meter tokens --by month
-  tollgate usage show acme --tree
+  tollgate usage show '#tenant#acme' --tree
   tollgate usage show maria --from 2026-11-01 --to 2026-11-30 --json";
