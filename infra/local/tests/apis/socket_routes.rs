@@ -319,3 +319,45 @@ async fn what_is_not_served_says_so() {
     let mut socket = Socket::connect(&api.gateway.url(), &[]).await.unwrap();
     assert_eq!(socket.ask("x").await["message"], "Internal server error");
 }
+
+#[tokio::test]
+async fn messages_of_all_connections_run_at_once_up_to_a_bound() {
+    let (started, mut starts) = mpsc::unbounded_channel();
+    let done = Arc::new(tokio::sync::Semaphore::new(0));
+    let function: Invoke = {
+        let done = Arc::clone(&done);
+        Arc::new(move |_, _| {
+            started.send(()).unwrap();
+            let done = Arc::clone(&done);
+            Box::pin(async move {
+                done.acquire().await.unwrap().forget();
+                Ok(Bytes::from_static(b"{\"statusCode\": 200, \"body\": \"done\"}"))
+            })
+        })
+    };
+    let api = Api::start_with(KIND, Ok(policy(KIND, &[("Allow", "*")])), |options| {
+        let routes = vec![SocketRoute::new("$default", Integration::Function(function))];
+        options.socket = Arc::new(SocketRoutes { routes, ..SocketRoutes::default() });
+    })
+    .await;
+    let mut sockets = Vec::new();
+    for _ in 0..34 {
+        let mut socket = Socket::connect(&api.gateway.url(), &[]).await.unwrap();
+        for _ in 0..16 {
+            socket.send(Message::text("x")).await;
+        }
+        sockets.push(socket);
+    }
+    for _ in 0..512 {
+        starts.recv().await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(starts.try_recv().is_err());
+    // Every one has its turn in the end.
+    done.add_permits(34 * 16);
+    for mut socket in sockets {
+        for _ in 0..16 {
+            assert_eq!(socket.text().await, "done");
+        }
+    }
+}

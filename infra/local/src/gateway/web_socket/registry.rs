@@ -1,23 +1,46 @@
-//! The open connections of WebSocket APIs, by their ids.
+//! The open connections of WebSocket APIs, by their ids, and the bounds that they share.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::MAX_MESSAGE;
 
 /// The messages to one client that may wait to be sent.
 const QUEUE: usize = 64;
+/// The bytes of messages that may wait for one client.
+const MAX_WAITING: usize = 8 * MAX_MESSAGE;
+/// The bytes of messages that may wait for all clients together.
+const MAX_WAITING_IN_ALL: usize = 512 * MAX_MESSAGE;
+/// The messages of all clients that run, or whose answers wait to be sent.
+const MAX_RUNNING_IN_ALL: usize = 512;
 
 /// The open connections of WebSocket APIs.
-#[derive(Debug, Default)]
-pub struct Registry(Mutex<HashMap<String, Entry>>);
+#[derive(Debug)]
+pub struct Registry {
+    entries: Mutex<HashMap<String, Entry>>,
+    /// The bytes that may wait for all clients.
+    room: Arc<Semaphore>,
+    /// The messages of all clients that may run.
+    turns: Arc<Semaphore>,
+}
 
 #[derive(Debug)]
 struct Entry {
-    outgoing: mpsc::Sender<String>,
+    outgoing: mpsc::Sender<Outgoing>,
+    /// The bytes that may wait for this client.
+    room: Arc<Semaphore>,
     info: Arc<Info>,
+}
+
+/// A message to a client, and its shares of the bounds, which end with it.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) text: String,
+    _shares: Vec<OwnedSemaphorePermit>,
 }
 
 /// The public part of a connection.
@@ -45,7 +68,26 @@ pub(super) struct Place {
     id: String,
     pub(super) info: Arc<Info>,
     /// The messages to the client. It ends when the connection is to be closed.
-    pub(super) outgoing: mpsc::Receiver<String>,
+    pub(super) outgoing: mpsc::Receiver<Outgoing>,
+    /// The turns in which the messages of all clients run.
+    pub(super) turns: Arc<Semaphore>,
+}
+
+impl Outgoing {
+    /// A message whose turn ends when it is sent.
+    pub(super) fn new(text: String, turn: OwnedSemaphorePermit) -> Self {
+        Self { text, _shares: vec![turn] }
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            entries: Mutex::default(),
+            room: Arc::new(Semaphore::new(MAX_WAITING_IN_ALL)),
+            turns: Arc::new(Semaphore::new(MAX_RUNNING_IN_ALL)),
+        }
+    }
 }
 
 impl Registry {
@@ -54,15 +96,22 @@ impl Registry {
         let (sender, outgoing) = mpsc::channel(QUEUE);
         let last_active = AtomicU64::new(connected_at);
         let info = Arc::new(Info { connected_at, last_active, identity });
-        let entry = Entry { outgoing: sender, info: Arc::clone(&info) };
+        let room = Arc::new(Semaphore::new(MAX_WAITING));
+        let entry = Entry { outgoing: sender, room, info: Arc::clone(&info) };
         self.entries().insert(id.to_owned(), entry);
-        Place { registry: Arc::clone(self), id: id.to_owned(), info, outgoing }
+        let turns = Arc::clone(&self.turns);
+        Place { registry: Arc::clone(self), id: id.to_owned(), info, outgoing, turns }
     }
 
     /// Sends a message to a client.
-    pub(super) fn send(&self, id: &str, message: String) -> Result<(), Unsent> {
+    pub(super) fn send(&self, id: &str, text: String) -> Result<(), Unsent> {
         let entries = self.entries();
         let entry = entries.get(id).ok_or(Unsent::Gone)?;
+        let size = u32::try_from(text.len()).map_err(|_| Unsent::Full)?;
+        let rooms = [&entry.room, &self.room].into_iter();
+        let shares = rooms.map(|room| Arc::clone(room).try_acquire_many_owned(size));
+        let shares: Result<Vec<_>, _> = shares.collect();
+        let message = Outgoing { text, _shares: shares.map_err(|_| Unsent::Full)? };
         entry.outgoing.try_send(message).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unsent::Full,
             mpsc::error::TrySendError::Closed(_) => Unsent::Gone,
@@ -80,7 +129,7 @@ impl Registry {
     }
 
     fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<String, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,8 +159,8 @@ mod tests {
         assert_eq!(registry.info("a").unwrap().connected_at, 1);
         assert!(registry.close("a") && !registry.close("a"));
         assert_eq!(registry.send("a", String::new()), Err(Unsent::Gone));
-        assert_eq!(place.outgoing.recv().await.as_deref(), Some("one"));
-        assert_eq!(place.outgoing.recv().await, None, "it is to be closed");
+        assert_eq!(place.outgoing.recv().await.unwrap().text, "one");
+        assert!(place.outgoing.recv().await.is_none(), "it is to be closed");
 
         drop(registry.open("b", 1, Value::Null));
         assert!(registry.info("b").is_none());
@@ -123,5 +172,30 @@ mod tests {
         let _place = registry.open("a", 1, Value::Null);
         let sent = (0..=QUEUE).map(|_| registry.send("a", String::new()));
         assert_eq!(sent.filter(|sent| *sent == Err(Unsent::Full)).count(), 1);
+    }
+
+    /// Sends messages of the longest kind to a client until no more may wait.
+    fn filled(registry: &Registry, id: &str) -> usize {
+        let longest = || "a".repeat(MAX_MESSAGE);
+        std::iter::repeat_with(|| registry.send(id, longest())).take_while(Result::is_ok).count()
+    }
+
+    #[tokio::test]
+    async fn the_bytes_that_wait_for_one_client_and_for_all_are_bounded() {
+        let registry = Arc::new(Registry::default());
+        let mut places: Vec<_> =
+            (0..100).map(|at| registry.open(&at.to_string(), 1, Value::Null)).collect();
+        let waiting: Vec<usize> = (0..100).map(|at| filled(&registry, &at.to_string())).collect();
+        assert_eq!(waiting[..64], [8; 64]);
+        assert_eq!(waiting[64..], [0; 36], "64 MB wait for the others");
+        // An empty message takes nothing.
+        assert_eq!(registry.send("99", String::new()), Ok(()));
+
+        // A message that is sent leaves its room to any, and so does a client that is gone.
+        assert_eq!(filled(&registry, "0"), 0);
+        drop(places[0].outgoing.recv().await);
+        assert_eq!((filled(&registry, "1"), filled(&registry, "99")), (0, 1));
+        drop(places.remove(0));
+        assert_eq!(filled(&registry, "99"), 7);
     }
 }

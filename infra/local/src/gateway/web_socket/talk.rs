@@ -1,7 +1,8 @@
 //! The messages of one connection, from its handshake to its end.
 //!
-//! Messages run at once and in no order, as on AWS, up to [`MAX_RUNNING`]: then no more is read
-//! until one is done. What the client has sent is run to the end, even if the client is gone.
+//! Messages run at once and in no order, as on AWS, up to [`MAX_RUNNING`] and as long as those of all
+//! connections leave a turn: then no more is read until one is done and its answer is sent. What the
+//! client has sent is run to the end, even if the client is gone.
 //! Limits and close codes are those of the developer guide's pages on quotas and on routes.
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::super::responses::RequestId;
 use super::super::{Integration, Kind};
 use super::end::End;
-use super::registry::Place;
+use super::registry::{Outgoing, Place};
 use super::routes::DISCONNECT;
 use super::session::Session;
 use super::{HTTP, MAX_MESSAGE, NO_PROXY, SocketRoute, SocketRoutes, integration};
@@ -60,7 +61,7 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
-type Running = JoinSet<Option<String>>;
+type Running = JoinSet<Option<Outgoing>>;
 
 impl Talk {
     /// Holds a connection until one side has enough, and runs what is left of it.
@@ -99,13 +100,14 @@ impl Talk {
         running: &mut Running,
         idle: Duration,
     ) -> End {
+        let mut next: Option<String> = None;
         loop {
             let reply = tokio::select! {
-                message = socket.next(), if running.len() < MAX_RUNNING => {
+                message = socket.next(), if next.is_none() && running.len() < MAX_RUNNING => {
                     match message {
                         Some(Ok(Message::Text(text))) => {
                             place.info.touch(self.session.now.millis());
-                            running.spawn(Arc::clone(self).answer(text.as_str().to_owned()));
+                            next = Some(text.as_str().to_owned());
                         }
                         Some(Ok(Message::Binary(_))) => return End::ours(CloseCode::Unsupported),
                         // The library answers while it reads on.
@@ -122,6 +124,13 @@ impl Talk {
                     }
                     None
                 }
+                Ok(turn) = Arc::clone(&place.turns).acquire_owned(), if next.is_some() => {
+                    if let Some(text) = next.take() {
+                        let answer = Arc::clone(self).answer(text);
+                        running.spawn(async move { Some(Outgoing::new(answer.await?, turn)) });
+                    }
+                    None
+                }
                 Some(done) = running.join_next(), if !running.is_empty() => done.ok().flatten(),
                 message = place.outgoing.recv() => match message {
                     Some(message) => Some(message),
@@ -131,7 +140,7 @@ impl Talk {
             };
             if let Some(reply) = reply {
                 place.info.touch(self.session.now.millis());
-                match timeout(SENDING, send(socket, &reply)).await {
+                match timeout(SENDING, send(socket, &reply.text)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) | Err(_) => return End::lost(),
                 }
