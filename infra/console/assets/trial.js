@@ -21,8 +21,8 @@ const KEYS =
   'Tokens of an old key are accepted while the issuer publishes it, and for up to 10 minutes ' +
   'longer, while an authorizer has it in its cache.';
 const TABLE =
-  "While it is gone, connections are refused, and each plan's failure policy decides. What it " +
-  'holds comes back with it.';
+  "While it is unavailable, connections are refused, and each plan's failure policy decides. It " +
+  'keeps its data.';
 
 function Answers({ of }) {
   const last = of[of.length - 1];
@@ -189,14 +189,14 @@ export function Trial({ about, onDone, onAbout }) {
           ${button('Rotate and drop the old keys', 'rotate', { drop: true })}
         <//>
         <${Act}
-          title=${html`The table ${isTableThere ? html`<${Tag} kind="good">there<//>` : html`<${Tag}
-            kind="bad">gone<//>`}`}
+          title=${html`The table ${isTableThere ? html`<${Tag} kind="good">available<//>` : html`<${Tag}
+            kind="bad">unavailable<//>`}`}
           about=${TABLE}
         >
           ${
             isTableThere
-              ? button('Take the table away', 'table', { there: false }, 'danger')
-              : button('Bring the table back', 'table', { there: true }, 'primary')
+              ? button('Make the table unavailable', 'table', { there: false }, 'danger')
+              : button('Make the table available', 'table', { there: true }, 'primary')
           }
         <//>
         <p class="dim">Callers, issuers and secrets here are throwaway.</p>

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::problem::Problem;
 use crate::state::{Shared, State as Console};
 
+mod below;
 mod key;
 mod plan;
 mod revoke;
@@ -146,6 +147,10 @@ impl Change {
         match self {
             Self::SubjectAssign { subject, parent: Some(parent), .. } if !parent.is_empty() => {
                 subject::check_parent(state, subject, parent).await
+            }
+            Self::UsageGrant { subject, meter, period, .. } => {
+                subject::granted_window(state, subject, meter.as_deref(), *period).await?;
+                Ok(None)
             }
             _ => Ok(None),
         }

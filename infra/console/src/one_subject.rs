@@ -10,8 +10,8 @@ use throttle::{History, Meter, Period, PlanRecord, Subject, Timestamp, Usage};
 
 use crate::family;
 use crate::problem::Problem;
-use crate::state::{Shared, millis, plan_id};
-use crate::subject::{bucket, plans};
+use crate::state::{Shared, millis};
+use crate::subject::{bucket, plan_of, plans};
 
 /// The query of one subject.
 #[derive(Debug, Deserialize)]
@@ -31,16 +31,7 @@ pub(crate) async fn show(
     let parents = family::parents(&state, assignment.as_ref()).await?;
     let now = state.now();
     let plans = plans(&state, found.iter()).await?;
-    let last = found.as_ref().and_then(|bucket| bucket.stamp.as_ref()).map(|it| it.plan.clone());
-    let assigned = assignment.as_ref().and_then(|it| it.plan.as_deref());
-    let assigned = assigned.map(plan_id).transpose()?;
-    let plan = match last.or(assigned) {
-        Some(id) => match plans.get(&id) {
-            Some(plan) => Some(plan.clone()),
-            None => state.plans().get(&id).await?,
-        },
-        None => None,
-    };
+    let plan = plan_of(&state, found.as_ref(), assignment.as_ref()).await?;
     let history = found.as_ref().map(|bucket| bucket.history.clone()).unwrap_or_default();
     let name = subject.as_str();
     Ok(Json(json!({

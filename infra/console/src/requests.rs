@@ -31,7 +31,7 @@ pub(crate) async fn show(
     Path(id): Path<u64>,
 ) -> Result<Json<Value>, Problem> {
     let found = state.live.as_ref().and_then(|live: &Live| live.get(id));
-    let missing = || Problem::missing("this request is no longer kept: only the latest 500 are");
+    let missing = || Problem::missing("this request is no longer listed: only the latest 500 are");
     let request = found.ok_or_else(missing)?;
     Ok(Json(described(&state, &request)))
 }

@@ -92,13 +92,17 @@ impl Trial {
     }
 
     pub(crate) fn caller(&self, at: usize) -> Result<&Caller, Problem> {
-        self.local.callers.get(at).ok_or_else(|| Problem::wrong("there is no such caller"))
+        self.local
+            .callers
+            .get(at)
+            .ok_or_else(|| Problem::wrong("there is no such caller: load the page again"))
     }
 
     /// The address of a caller's tokens.
     pub(crate) fn token_url(&self, caller: &Caller) -> Result<String, Problem> {
         let base = self.local.issuers.get(&caller.issuer);
-        let base = base.ok_or_else(|| Problem::wrong("there is no such issuer"))?;
+        let base =
+            base.ok_or_else(|| Problem::wrong("there is no such issuer: load the page again"))?;
         Ok(format!("{base}/token?{}={}", caller.kind, encoded(&caller.name)))
     }
 

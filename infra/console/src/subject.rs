@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use table::Assignment;
 use throttle::{
     BucketRecord, History, Meter, MeterLimits, PlanId, PlanRecord, RateState, Throttling, Timestamp,
 };
 
 use crate::problem::Problem;
-use crate::state::{State as Console, millis};
+use crate::state::{State as Console, millis, plan_id};
 
 /// Plans by their names, each read once.
 pub(crate) type PlansById = BTreeMap<PlanId, PlanRecord>;
@@ -28,6 +29,23 @@ pub(crate) async fn plans(
         }
     }
     Ok(plans)
+}
+
+/// Returns the plan of a subject's last request, else the assigned one, else the default plan of
+/// the configuration. `None` if it has none, or if the table does not have it.
+pub(crate) async fn plan_of(
+    state: &Console,
+    bucket: Option<&BucketRecord>,
+    assigned: Option<&Assignment>,
+) -> Result<Option<PlanRecord>, Problem> {
+    let last = bucket.and_then(|bucket| bucket.stamp.as_ref()).map(|stamp| stamp.plan.clone());
+    let assigned = assigned.and_then(|it| it.plan.as_deref()).map(plan_id).transpose()?;
+    let throttle = state.config().and_then(|source| source.config.throttle.as_ref());
+    let default = || throttle.and_then(|throttle| throttle.plan.default.clone());
+    match last.or(assigned).or_else(default) {
+        Some(id) => Ok(state.plans().get(&id).await?),
+        None => Ok(None),
+    }
 }
 
 /// A bucket as the page shows it.

@@ -72,7 +72,11 @@ pub(crate) async fn send(
     Json(sent): Json<Sent>,
 ) -> Result<Json<Value>, Problem> {
     let trial = trial(&state)?;
-    let api = trial.local.apis.get(sent.api).ok_or_else(|| Problem::wrong("no such API"))?;
+    let api = trial
+        .local
+        .apis
+        .get(sent.api)
+        .ok_or_else(|| Problem::wrong("there is no such API: load the page again"))?;
     let method = Method::from_bytes(sent.method.as_bytes())
         .map_err(|_| Problem::wrong("the method has a character that no method has"))?;
     let url = format!("{}{}", api.url, sent.path);
@@ -176,8 +180,8 @@ pub(crate) async fn switch(
     (trial.local.switch)(there).await.map_err(Problem::wrong)?;
     trial.is_table_there.store(there, Ordering::Relaxed);
     let text = match there {
-        true => "the table is back",
-        false => "the table is gone: requests meet the failure policies",
+        true => "the table is available",
+        false => "the table is unavailable: each plan's failure policy decides",
     };
     Ok(Json(json!({"text": text})))
 }

@@ -51,11 +51,11 @@ test('Try it: the keys rotate, and the table goes and comes back with its data',
     const count = () =>
       page.evaluate(async () => (await (await fetch('/api/plans')).json()).items.length);
     const plans = await count();
-    await page.getByRole('button', { name: 'Take the table away' }).click();
-    await page.getByText('requests meet the failure policies').waitFor();
+    await page.getByRole('button', { name: 'Make the table unavailable' }).click();
+    await page.getByText("the table is unavailable: each plan's failure policy decides").waitFor();
     assert.ok((await call(stack, '/orders', { client: 'writer' })) >= 500, 'closed');
-    await page.getByRole('button', { name: 'Bring the table back' }).click();
-    await page.getByText('the table is back').waitFor();
+    await page.getByRole('button', { name: 'Make the table available' }).click();
+    await page.getByText('the table is available').waitFor();
     assert.equal(await count(), plans);
   });
 });

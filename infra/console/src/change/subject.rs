@@ -4,11 +4,12 @@ use std::num::NonZeroU64;
 
 use authorizer::{EVERYONE, shell_word};
 use table::Assignment;
-use throttle::{Meter, Period, Subject};
+use throttle::{Meter, Period, PlanRecord, Subject, Window};
 
-use super::{Change, Done};
+use super::{Change, Done, below};
 use crate::problem::Problem;
 use crate::state::State;
+use crate::subject::plan_of;
 
 pub(super) fn command(change: &Change, state: &State) -> Option<String> {
     let line = match change {
@@ -34,11 +35,7 @@ pub(super) fn command(change: &Change, state: &State) -> Option<String> {
             format!("subject reset {} --yes", shell_word(subject))
         }
         Change::UsageGrant { subject, extra, meter, period, id } => {
-            let by = match period {
-                Period::Day => "day",
-                Period::Week => "week",
-                Period::Month => "month",
-            };
+            let by = noun(*period);
             let (subject, id) = (shell_word(subject), shell_word(id));
             let meter = meter.iter().map(|name| format!(" --meter {}", shell_word(name)));
             let meter = meter.collect::<String>();
@@ -88,15 +85,18 @@ pub(super) async fn assign(
     }
     let is = standing(&wanted);
     let is_moved = wanted.parent.is_some() && wanted.parent != stored.parent;
-    let written = match is_moved {
-        true => assignments.put_within(wanted, &stored).await?,
-        false => assignments.put(wanted).await?,
+    let (written, note) = match is_moved {
+        true => {
+            let note = below::check(state, &wanted).await?;
+            (assignments.put_within(wanted, &stored).await?, note)
+        }
+        false => (assignments.put(wanted).await?, ""),
     };
     let undo = match old {
         Some(old) => restored(old, written.version),
         None => Change::SubjectUnassign { subject: name.to_owned() },
     };
-    Ok(Done::new(format!("`{name}` is {is}"), undo))
+    Ok(Done::new(format!("`{name}` is {is}{note}"), undo))
 }
 
 /// An assignment in words: `under `gold`, within `acme``.
@@ -163,19 +163,53 @@ pub(super) async fn grant(
     id: &str,
 ) -> Result<Done, Problem> {
     let extra = NonZeroU64::new(extra).ok_or_else(|| Problem::wrong("grant at least 1"))?;
-    let meter = meter.map_or(Ok(Meter::REQUESTS), Meter::new);
-    let meter = meter.map_err(|error| Problem::wrong(format!("the meter {error}")))?;
-    let (subject, now) = (subject(name)?, state.now());
-    let bucket = state.buckets().get(&subject).await?;
-    let plan = match bucket.and_then(|bucket| bucket.stamp) {
-        Some(stamp) => state.plans().get(&stamp.plan).await?,
-        None => None,
-    };
-    let of_plan = |plan: throttle::PlanRecord| plan.plan.window(meter, period, now);
-    let window = plan.map_or_else(|| period.window(now).of(meter), of_plan);
+    let window = granted_window(state, name, meter, period).await?;
+    let (subject, now, meter) = (subject(name)?, state.now(), window.counter.meter());
     let history = state.buckets().grant_of(&subject, &window, extra, id, now).await?;
     let total = history.granted(&window);
     Ok(Done::new(format!("granted `{name}` {extra} {meter}, {total} in all"), None))
+}
+
+/// The current period of the quota that a grant adds to.
+///
+/// # Errors
+/// The subject's plan has no such quota.
+pub(super) async fn granted_window(
+    state: &State,
+    name: &str,
+    meter: Option<&str>,
+    period: Period,
+) -> Result<Window, Problem> {
+    let meter = meter.map_or(Ok(Meter::REQUESTS), Meter::new);
+    let meter = meter.map_err(|error| Problem::wrong(format!("the meter {error}")))?;
+    let bucket = state.buckets().get(&subject(name)?).await?;
+    let assigned = state.assignments().get(name).await?;
+    let plan = plan_of(state, bucket.as_ref(), assigned.as_ref()).await?;
+    let none =
+        || Problem::wrong(format!("`{name}` has no plan, and so no quota: assign it one first"));
+    let PlanRecord { id, plan, .. } = plan.ok_or_else(none)?;
+    let Some(limits) = plan.meter(meter) else {
+        let meters = plan.every_meter().map(|(meter, _)| format!("`{meter}`"));
+        let meters = meters.collect::<Vec<_>>().join(", ");
+        let text = format!("the plan `{id}` has no meter `{meter}`: it has {meters}");
+        return Err(Problem::wrong(text));
+    };
+    if let Some(quota) = limits.quotas().iter().find(|quota| quota.period() == period) {
+        return Ok(quota.window(state.now()).of(meter));
+    }
+    let others = limits.quotas().iter().map(|quota| format!("a {}", noun(quota.period())));
+    let others = others.collect::<Vec<_>>().join(" or ");
+    let fix = if others.is_empty() { "add one".to_owned() } else { format!("choose {others}") };
+    let period = noun(period);
+    Err(Problem::wrong(format!("the plan `{id}` has no quota of {meter} for a {period}: {fix}")))
+}
+
+const fn noun(period: Period) -> &'static str {
+    match period {
+        Period::Day => "day",
+        Period::Week => "week",
+        Period::Month => "month",
+    }
 }
 
 /// Refuses `*`, which is all callers in `parents` of the configuration only.

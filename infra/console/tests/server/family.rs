@@ -81,6 +81,46 @@ async fn a_parent_is_assigned_and_removed_and_its_chain_is_checked_before() {
     assert_eq!((&found["parent"], &found["plan"]), (&json!("team"), &json!(null)));
 }
 
+/// Assigned below, where only a search of the table finds them.
+#[tokio::test]
+async fn levels_below_the_subject_count_before_the_write() {
+    let chain = [("u", "team"), ("team", "acme"), ("x", "y"), ("v", "acme")];
+    let (_spy, bench) = start(&chain).await;
+    let within = |parent: &str| json!({"do": "subject_assign", "subject": "acme", "parent": parent, "version": 0});
+    let (status, answer) = bench.change(&within("x")).await;
+    assert_eq!(status, 400, "{answer}");
+    let error = answer["error"].as_str().unwrap();
+    assert!(
+        error.contains("`u` → `team` → `acme` → `x` → `y` has more than four levels"),
+        "{error}"
+    );
+    assert_eq!(
+        bench.get("assignments?search=acme&from=").await["items"].as_array().unwrap().len(),
+        2
+    );
+    // `u` is at the fourth level then.
+    let (status, answer) = bench.change(&within("y")).await;
+    assert_eq!((status.as_u16(), &answer["text"]), (200, &json!("`acme` is within `y`")));
+}
+
+#[tokio::test]
+async fn levels_below_are_looked_for_within_bounds() {
+    let (spy, bench) = start(&[]).await;
+    let client = Connect::emulator(spy.endpoint()).client().await;
+    for at in 0..40 {
+        let text = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
+        let item = client.put_item().table_name(TABLE).item("pk", text(format!("Z#{at:02}")));
+        item.item("filler", text("x".repeat(390_000))).send().await.unwrap();
+    }
+    spy.take();
+    let within = json!({"do": "subject_assign", "subject": "a", "parent": "b", "version": 0});
+    let (status, answer) = bench.change(&within).await;
+    assert_eq!(status, 200, "{answer}");
+    let text = answer["text"].as_str().unwrap();
+    assert!(text.contains("in the first 10 MB of the table"), "{text}");
+    assert_eq!(spy.take().iter().filter(|(action, _)| action == "Scan").count(), 10);
+}
+
 #[tokio::test]
 async fn children_are_those_with_this_parent_alone() {
     let (spy, bench) = start(&[("u1", "team"), ("u2", "team"), ("u3", "teams")]).await;

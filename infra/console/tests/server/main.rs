@@ -10,10 +10,11 @@ mod stream;
 mod table_spy;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use bench::Bench;
+use bench::{Bench, TABLE};
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 use table::Connect;
+use throttle::{Buckets, Clock as _, Meter, Period, Plan, Subject, SystemClock};
 
 fn plan(version: u64, burst: u64) -> Value {
     let json = format!(r#"{{"throttle":{{"rateLimit":1,"burstLimit":{burst}}}}}"#);
@@ -135,6 +136,45 @@ async fn plans_are_listed_with_start_days_and_meters_that_only_report() {
         {"period": "WEEK", "limit": 7, "startDay": 7},
     ]);
     assert_eq!((&listed["quotas"], &listed["reports"]), (&quotas, &json!(["tokens"])));
+}
+
+/// A grant in another period or meter has no effect, so it is refused, as in the command line.
+#[tokio::test]
+async fn a_grant_is_for_a_quota_of_the_subjects_plan() {
+    let endpoint = bench::database().await;
+    let client = Connect::emulator(&endpoint).client().await;
+    table::create(&client, TABLE).await.unwrap();
+    let bench = Bench::on(client.clone(), &endpoint, true).await;
+    let grant = |subject: &str, meter: Option<&str>, period: &str| {
+        json!({"do": "usage_grant", "subject": subject, "extra": 7, "meter": meter,
+            "period": period, "id": "ticket"})
+    };
+    let plan = r#"{"quota": {"limit": 5, "period": "MONTH", "startDay": 28},
+        "meters": {"tokens": {"quota": {"limit": 9, "period": "WEEK"}}}}"#;
+    bench.change(&json!({"do": "plan_put", "id": "a", "json": plan, "version": 0})).await;
+    bench
+        .change(&json!({"do": "subject_assign", "subject": "i#u", "plan": "a", "version": 0}))
+        .await;
+    for (subject, meter, period, why) in [
+        ("i#v", None, "MONTH", "`i#v` has no plan, and so no quota: assign it one first"),
+        ("i#u", None, "DAY", "the plan `a` has no quota of requests for a day: choose a month"),
+        ("i#u", Some("tokens"), "MONTH", "no quota of tokens for a month: choose a week"),
+        ("i#u", Some("images"), "DAY", "the plan `a` has no meter `images`: it has `requests`"),
+    ] {
+        let change = grant(subject, meter, period);
+        let body = json!({"change": change, "preview": true});
+        let seen: Value = bench.post("change", &body).await.json().await.unwrap();
+        assert!(seen["error"].as_str().unwrap_or_default().contains(why), "{seen}");
+        let (status, answer) = bench.change(&change).await;
+        assert_eq!((status.as_u16(), &answer["error"]), (400, &seen["error"]));
+    }
+    // Nothing has been used, so the assigned plan names the month.
+    let (_, granted) = bench.change(&grant("i#u", None, "MONTH")).await;
+    assert_eq!(granted["text"], "granted `i#u` 7 requests, 7 in all");
+    let bucket = Buckets::new(client, TABLE).get(&Subject::new("i#u").unwrap()).await;
+    let (now, plan) = (SystemClock::new().now(), Plan::from_json(plan).unwrap());
+    let month = plan.window(Meter::REQUESTS, Period::Month, now);
+    assert_eq!(bucket.unwrap().unwrap().history.granted(&month), 7);
 }
 
 #[tokio::test]
