@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::resolve::Resolver;
-use super::resource::Resource;
 use super::{Api, Error, Integration, Template, plans, sam, staged, tables, unserved};
 
 mod api;
@@ -55,18 +54,27 @@ pub(super) fn read(
     }
     template.apis = apis.into_values().collect();
     plans::read(&resources, &mut template);
-    rename(&resources, &mut template);
+    rename(&mut template);
     Ok(template)
 }
 
-/// Puts a function's logical id where routes and authorizers have its `FunctionName`.
-fn rename(resources: &[Resource], template: &mut Template) {
-    let functions = resources.iter().filter(|one| one.is_function());
-    let names: BTreeMap<String, &str> =
-        functions.filter_map(|one| Some((one.text("FunctionName")?, one.name.as_str()))).collect();
+/// Puts a function's logical id where routes and authorizers have its `FunctionName`. One that also
+/// names another function is named.
+fn rename(template: &mut Template) {
     let known = &template.functions;
+    let mut ids: BTreeMap<&str, &str> = known.keys().map(|id| (id.as_str(), id.as_str())).collect();
+    for (id, function) in known {
+        let Some(name) = &function.name else { continue };
+        let first = *ids.entry(name).or_insert(id);
+        if first != id {
+            template.notes.push(format!(
+                "{id}: `FunctionName: {name}` also names the function `{first}`, which runs here for \
+                 an ARN with that name"
+            ));
+        }
+    }
     let rename = |name: &mut String| {
-        if let Some(id) = names.get(name).filter(|_| !known.contains_key(name)) {
+        if let Some(id) = ids.get(name.as_str()) {
             (*id).clone_into(name);
         }
     };

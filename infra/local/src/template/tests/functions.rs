@@ -176,3 +176,34 @@ Resources:
     assert!(notes.contains("Function.Environment.Variables.VB is left out: "), "{notes}");
     assert!(!notes.contains("Policies") && !notes.contains("Events.Queue"), "{notes}");
 }
+
+#[test]
+fn a_name_of_two_functions_is_named_and_the_first_by_its_logical_id_runs() {
+    let route = |id: &str, name: &str| {
+        format!(
+            "  {id}: {{Type: AWS::ApiGatewayV2::Api, Properties: {{ProtocolType: HTTP, Target: \
+             'arn:aws:lambda:us-east-1:1:function:{name}'}}}}\n"
+        )
+    };
+    let function = |id: &str, name: &str| {
+        format!("  {id}: {{Type: AWS::Lambda::Function, Properties: {{FunctionName: {name}}}}}\n")
+    };
+    let text = ["A", "B", "C"].map(|name| route(&format!("Of{name}"), name)).concat();
+    let functions = function("A", "C") + &function("B", "C") + &function("D", "A");
+    let template = read_text(&format!("Resources:\n{text}{functions}"), &[]).unwrap();
+    let run: Vec<&str> = template
+        .apis
+        .iter()
+        .filter_map(|api| api.routes[0].integration.function().map(String::as_str))
+        .collect();
+    assert_eq!(run, ["A", "B", "A"]);
+    assert_eq!(
+        template.notes,
+        [
+            "B: `FunctionName: C` also names the function `A`, which runs here for an ARN with that \
+             name",
+            "D: `FunctionName: A` also names the function `A`, which runs here for an ARN with that \
+             name",
+        ]
+    );
+}
