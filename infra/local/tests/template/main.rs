@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
+mod calls;
 mod chat;
 mod inline;
 mod integrations;

@@ -39,8 +39,11 @@ pub(super) fn routes(api: &Api, programs: (&BTreeMap<String, Program>, &Backends
     SocketRoutes { selection: api.selection.clone(), routes }
 }
 
-/// A message that takes a route of the API, for a person to try.
+/// A message that takes a route of a WebSocket API, for a person to try.
 pub(in super::super) fn message(api: &Api) -> Option<Value> {
+    if api.family != Family::WebSocket {
+        return None;
+    }
     let custom = api.routes.iter().find(|route| !route.key.starts_with('$'));
     let message = custom.and_then(|route| api.selection.message(&route.key));
     let is_default = |route: &template::Route| route.key == "$default";
